@@ -1,0 +1,3 @@
+//! Lockgate moves a whole CMS instance into another one.
+
+pub mod mock;
