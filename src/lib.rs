@@ -1,3 +1,5 @@
 //! Lockgate moves a whole CMS instance into another one.
 
+pub mod domain;
+pub mod instance;
 pub mod mock;

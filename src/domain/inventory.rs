@@ -1,0 +1,130 @@
+//! What an instance holds.
+
+use std::collections::HashMap;
+
+use super::{Entity, Guid, Id, Key, Kind, Locale, Placement};
+
+/// An instance as read, complete: its entities and what belongs to the instance itself.
+#[derive(Clone, Debug)]
+pub struct Inventory<I> {
+    /// The instance.
+    pub guid: Guid,
+    /// Its enabled locales, in its own order.
+    pub locales: Vec<Locale>,
+    /// Its digital channels.
+    pub channels: Vec<Channel>,
+    /// The URLs that its asset URLs begin with.
+    pub asset_container: AssetContainer,
+    /// Rows that are no entities but may be referred to: built-in models and containers, asset folders.
+    pub passed: Vec<Passed>,
+    entities: Vec<Entity<I>>,
+    index: HashMap<Key<I>, u32>,
+}
+
+/// A row that is no entity of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passed {
+    /// The list that it stands in.
+    pub kind: Kind,
+    /// Its id on its own side.
+    pub id: i64,
+    /// Its reference name or path.
+    pub name: Box<str>,
+}
+
+impl<I: Id> Inventory<I> {
+    /// An instance that holds nothing.
+    pub fn empty(guid: Guid) -> Self {
+        Self {
+            guid,
+            locales: Vec::new(),
+            channels: Vec::new(),
+            asset_container: AssetContainer::default(),
+            passed: Vec::new(),
+            entities: Vec::new(),
+            index: HashMap::new(),
+        }
+    }
+
+    /// Takes the entities, sorted by key; of two with one key the later one stays.
+    #[must_use]
+    pub fn with_entities(mut self, mut entities: Vec<Entity<I>>) -> Self {
+        entities.reverse();
+        entities.sort_by(|left, right| left.key.cmp(&right.key));
+        entities.dedup_by(|later, earlier| later.key == earlier.key);
+        self.index = (0..)
+            .zip(&entities)
+            .map(|(at, entity)| (entity.key.clone(), at))
+            .collect();
+        self.entities = entities;
+        self
+    }
+
+    /// All entities, sorted by key.
+    pub fn entities(&self) -> &[Entity<I>] {
+        &self.entities
+    }
+
+    /// The entity of a key.
+    pub fn get(&self, key: &Key<I>) -> Option<&Entity<I>> {
+        self.position(key).map(|at| &self.entities[at as usize])
+    }
+
+    /// Where in [`Inventory::entities`] the entity of a key stands.
+    pub fn position(&self, key: &Key<I>) -> Option<u32> {
+        self.index.get(key).copied()
+    }
+
+    /// The entities of one kind, sorted by id and locale.
+    pub fn of_kind(&self, kind: Kind) -> &[Entity<I>] {
+        let start = self
+            .entities
+            .partition_point(|entity| entity.key.kind < kind);
+        let end = self
+            .entities
+            .partition_point(|entity| entity.key.kind <= kind);
+        &self.entities[start..end]
+    }
+}
+
+/// A digital channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Channel {
+    /// `digitalChannelID`.
+    pub id: i64,
+    /// Its display name; names of the two sides compare without regard to case.
+    pub name: Box<str>,
+    /// Whether pages go here when no channel of their name exists.
+    pub is_default: bool,
+}
+
+/// The URLs that asset URLs of an instance begin with, without a slash at the end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AssetContainer {
+    /// `originUrl` of the container.
+    pub origin_url: Box<str>,
+    /// `edgeUrl` of the container; the origin URL where the API tells none.
+    pub edge_url: Box<str>,
+}
+
+/// A page in the tree of its channel and locale.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageNode {
+    /// The page.
+    pub page: i64,
+    /// The locale of the tree.
+    pub locale: Locale,
+    /// Where it stands.
+    pub placement: Placement,
+    /// `pageType`: `static`, `dynamic`, `folder` or `link`.
+    pub page_type: Box<str>,
+}
+
+/// The two addresses of an asset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssetUrls {
+    /// `originUrl`.
+    pub origin: Box<str>,
+    /// `edgeUrl`; the origin URL where the API tells none.
+    pub edge: Box<str>,
+}

@@ -1,0 +1,24 @@
+//! The vocabulary of a migration: entities, their keys, ids, versions, locales and content hashes.
+//!
+//! Everything here is a plain value; nothing waits, and nothing knows the network or the screen. Ids of the
+//! two sides are different types, so that a source id cannot be handed to the target by mistake: the one
+//! place where a source id turns into a target id is the id map.
+
+mod entity;
+mod hash;
+mod id;
+mod inventory;
+mod key;
+mod kind;
+mod outcome;
+mod secret;
+pub mod time;
+
+pub use entity::{Body, Entity, ItemState, Placement};
+pub use hash::ContentHash;
+pub use id::{BatchId, Guid, Id, Locale, RunId, SourceId, TargetId, Version};
+pub use inventory::{AssetContainer, AssetUrls, Channel, Inventory, PageNode, Passed};
+pub use key::{EntityKey, Key, ParseKeyError, TargetKey};
+pub use kind::Kind;
+pub use outcome::{Outcome, WorkClass};
+pub use secret::Secret;

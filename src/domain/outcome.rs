@@ -1,0 +1,90 @@
+//! What became of an entity.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::EntityKey;
+
+/// What became of one source entity. Every source entity of a run ends in exactly one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Did not exist on the target, and does now.
+    Created,
+    /// Found on the target by its natural key and taken as the counterpart, nothing written.
+    Adopted,
+    /// Existed on the target and was brought into agreement.
+    Updated,
+    /// In agreement already, nothing written.
+    Unchanged,
+    /// Changed on both sides since they last agreed; left alone.
+    Conflict,
+    /// Could not be brought across.
+    Failed {
+        /// Why, in one sentence; what the server said is quoted.
+        reason: String,
+    },
+    /// Not attempted, because something that it needs failed.
+    Blocked {
+        /// The root cause: the entity that failed.
+        by: EntityKey,
+    },
+    /// Left out by the selection of the user.
+    OutOfScope,
+}
+
+impl Outcome {
+    /// The names of all outcomes, in the order in which results are listed.
+    pub const NAMES: [&'static str; 8] = [
+        "created",
+        "adopted",
+        "updated",
+        "unchanged",
+        "conflict",
+        "failed",
+        "blocked",
+        "out-of-scope",
+    ];
+
+    /// The name, as in [`Outcome::NAMES`].
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Adopted => "adopted",
+            Self::Updated => "updated",
+            Self::Unchanged => "unchanged",
+            Self::Conflict => "conflict",
+            Self::Failed { .. } => "failed",
+            Self::Blocked { .. } => "blocked",
+            Self::OutOfScope => "out-of-scope",
+        }
+    }
+
+    /// Whether the target now has a counterpart that others may refer to.
+    pub const fn has_counterpart(&self) -> bool {
+        match self {
+            Self::Created | Self::Adopted | Self::Updated | Self::Unchanged | Self::Conflict => {
+                true
+            }
+            Self::Failed { .. } | Self::Blocked { .. } | Self::OutOfScope => false,
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Whether uploads may overlap; results are counted for the two classes apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WorkClass {
+    /// Must not overlap with its neighbours: siblings of one page, the two saves of one entity, the first
+    /// of the locales that share an id.
+    Sequential,
+    /// May overlap with anything that it does not depend on.
+    Parallel,
+}

@@ -1,0 +1,486 @@
+//! The two ports: [`Source`] reads an instance, [`Target`] also writes to one.
+//!
+//! Each call makes exactly one attempt at one request. Retrying, pacing, paging and polling belong to the
+//! engine, so that attempts are counted, recorded and shown once. Reading is a conversation: the engine
+//! asks, and an [`Answer`] holds what was found and what to ask next, so only the adapter knows how
+//! the API pages.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use serde_json::Value;
+
+use crate::domain::{
+    AssetContainer, AssetUrls, BatchId, Channel, Entity, Id, Kind, Locale, PageNode, TargetId,
+    Version,
+};
+
+/// A question whose answer is one response of the API.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Ask {
+    /// The enabled locales.
+    Locales,
+    /// The content models and the component models as summaries; follow-ups ask for each in full.
+    Models {
+        /// `true` for the component models, `false` for the content models.
+        components: bool,
+    },
+    /// One model in full.
+    Model(i64),
+    /// All containers as summaries; follow-ups ask for each in full.
+    Containers,
+    /// One container in full.
+    Container(i64),
+    /// All templates with their zones; the locale is needed in the path only.
+    Templates(Locale),
+    /// A page of the galleries, from this row on.
+    Galleries {
+        /// Rows to leave out from the start.
+        offset: usize,
+    },
+    /// The default asset container, whose URLs are the prefixes of asset URLs.
+    AssetContainer,
+    /// A page of the assets, from this row on.
+    Assets {
+        /// Rows to leave out from the start.
+        offset: usize,
+    },
+    /// The next content items of a locale in the sync feed.
+    Items {
+        /// The locale.
+        locale: Locale,
+        /// 0 to start, then what the previous answer's follow-up says.
+        token: i64,
+    },
+    /// The next pages of a locale in the sync feed.
+    Pages {
+        /// The locale.
+        locale: Locale,
+        /// 0 to start, then what the previous answer's follow-up says.
+        token: i64,
+    },
+    /// The page trees of every channel as the Management API tells them: complete, in display order.
+    Sitemap(Locale),
+    /// All URL redirections.
+    Redirections,
+    /// One entity as the Management API has it now. Found nothing: it does not exist.
+    One {
+        /// Its kind: model, container, template, gallery, asset, content or page.
+        kind: Kind,
+        /// Its id on this instance.
+        id: i64,
+        /// Needed for content, pages and templates.
+        locale: Option<Locale>,
+    },
+    /// Several content items of a locale as the Management API has them now, at most 100 ids. Ids that do
+    /// not exist are missing from the answer.
+    ItemsById {
+        /// The locale.
+        locale: Locale,
+        /// Content ids on this instance.
+        ids: Vec<i64>,
+    },
+}
+
+impl fmt::Display for Ask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Locales => f.write_str("the locales"),
+            Self::Models { components: false } => f.write_str("the list of content models"),
+            Self::Models { components: true } => f.write_str("the list of component models"),
+            Self::Model(id) => write!(f, "model {id}"),
+            Self::Containers => f.write_str("the list of containers"),
+            Self::Container(id) => write!(f, "container {id}"),
+            Self::Templates(_) => f.write_str("the templates"),
+            Self::Galleries { offset } => write!(f, "the galleries from row {offset}"),
+            Self::AssetContainer => f.write_str("the default asset container"),
+            Self::Assets { offset } => write!(f, "the assets from row {offset}"),
+            Self::Items { locale, token } => {
+                write!(f, "the content of {locale} from token {token}")
+            }
+            Self::Pages { locale, token } => write!(f, "the pages of {locale} from token {token}"),
+            Self::Sitemap(locale) => write!(f, "the sitemap of {locale}"),
+            Self::Redirections => f.write_str("the URL redirections"),
+            Self::One {
+                kind,
+                id,
+                locale: Some(locale),
+            } => write!(f, "{kind} {id} in {locale}"),
+            Self::One {
+                kind,
+                id,
+                locale: None,
+            } => write!(f, "{kind} {id}"),
+            Self::ItemsById { locale, ids } => write!(f, "{} content items of {locale}", ids.len()),
+        }
+    }
+}
+
+/// What one response said.
+#[derive(Clone, Debug)]
+pub struct Answer<I> {
+    /// What it told, in the order of the response.
+    pub found: Vec<Found<I>>,
+    /// What has to be asked next for the reading to be complete.
+    pub follow_ups: Vec<Ask>,
+}
+
+impl<I> Default for Answer<I> {
+    fn default() -> Self {
+        Self {
+            found: Vec::new(),
+            follow_ups: Vec::new(),
+        }
+    }
+}
+
+/// One fact about an instance.
+#[derive(Clone, Debug)]
+pub enum Found<I> {
+    /// An entity in full. Pages come without a placement.
+    Entity(Entity<I>),
+    /// A locale of the instance, in its own order.
+    Locale(Locale),
+    /// A digital channel.
+    Channel(Channel),
+    /// The default asset container.
+    AssetContainer(AssetContainer),
+    /// The place of a page in its tree.
+    Node(PageNode),
+    /// How many rows of a list there must be when everything has been read. Repeated by every page of a list.
+    Expected {
+        /// The list.
+        kind: Kind,
+        /// Rows that are entities and rows that are not, such as asset folders, together.
+        rows: usize,
+    },
+    /// A row that counts towards [`Found::Expected`] but is no entity of its own: asset folders, built-in
+    /// models and containers, deleted rows.
+    Passed {
+        /// The list.
+        kind: Kind,
+        /// The row's id, where it has one.
+        id: i64,
+        /// Its reference name or path, as references may point at it.
+        name: Box<str>,
+    },
+}
+
+/// Reads an instance.
+pub trait Source: Send + Sync + 'static {
+    /// Asks one question with one request.
+    ///
+    /// # Errors
+    /// [`RequestError`] when there was no answer, or none that makes sense.
+    fn read<I: Id>(
+        &self,
+        ask: &Ask,
+    ) -> impl Future<Output = Result<Answer<I>, RequestError>> + Send;
+
+    /// Opens the bytes of an asset at its `originUrl`.
+    ///
+    /// # Errors
+    /// [`RequestError`] when the bytes cannot be had.
+    fn download(&self, url: &str) -> impl Future<Output = Result<Download, RequestError>> + Send;
+}
+
+/// The bytes of an asset on their way.
+pub struct Download {
+    /// What the server says the length is.
+    pub length_bytes: Option<u64>,
+    /// `agility-focal-x` and `agility-focal-y`, as sent.
+    pub focal: (Option<String>, Option<String>),
+    /// The bytes; an error ends the stream.
+    pub bytes: ByteStream,
+}
+
+impl fmt::Debug for Download {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Download")
+            .field("length_bytes", &self.length_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Bytes that arrive in pieces.
+pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, RequestError>> + Send>>;
+
+/// Writes to an instance, and reads it.
+pub trait Target: Source {
+    /// Saves a model, container, template or gallery. Synchronous: the answer is the stored entity.
+    ///
+    /// # Errors
+    /// [`RequestError`]; [`RequestError::verdict`] tells whether it may have taken effect.
+    fn save(&self, save: &Save) -> impl Future<Output = Result<Saved, RequestError>> + Send;
+
+    /// Saves up to 250 redirections; answers match by position.
+    ///
+    /// # Errors
+    /// [`RequestError`] when the request as a whole failed; a row that was refused is in the answer.
+    fn save_redirections(
+        &self,
+        rows: &[Save],
+    ) -> impl Future<Output = Result<Vec<Result<Saved, Refusal>>, RequestError>> + Send;
+
+    /// Uploads an asset over its path.
+    ///
+    /// # Errors
+    /// [`RequestError`], also when the bytes end early.
+    fn upload(&self, upload: Upload) -> impl Future<Output = Result<Saved, RequestError>> + Send;
+
+    /// Hands in 1 to 250 content items of one locale; they are worked off later.
+    ///
+    /// # Errors
+    /// [`RequestError`]
+    fn submit_items(
+        &self,
+        locale: &Locale,
+        items: &[Save],
+    ) -> impl Future<Output = Result<BatchId, RequestError>> + Send;
+
+    /// Hands in one page; it is worked off later.
+    ///
+    /// # Errors
+    /// [`RequestError`]
+    fn submit_page(
+        &self,
+        page: &PageSave,
+    ) -> impl Future<Output = Result<BatchId, RequestError>> + Send;
+
+    /// Asks how far a batch has come.
+    ///
+    /// # Errors
+    /// [`RequestError`]
+    fn poll(
+        &self,
+        batch: BatchId,
+    ) -> impl Future<Output = Result<BatchStatus, RequestError>> + Send;
+
+    /// Hands in up to 250 content items or pages of one locale for publishing.
+    ///
+    /// # Errors
+    /// [`RequestError`]
+    fn submit_publish(
+        &self,
+        kind: Kind,
+        locale: &Locale,
+        ids: &[TargetId],
+    ) -> impl Future<Output = Result<BatchId, RequestError>> + Send;
+}
+
+/// An entity to be saved. The adapter writes the id into the member that the kind uses for it.
+#[derive(Clone, Debug)]
+pub struct Save {
+    /// What is saved, for messages.
+    pub kind: Kind,
+    /// What a person calls it, for messages.
+    pub name: Box<str>,
+    /// The counterpart that is replaced; `None` creates.
+    pub id: Option<TargetId>,
+    /// The locale; for templates any locale of the instance, which the path needs.
+    pub locale: Option<Locale>,
+    /// The body in the target's terms.
+    pub body: Value,
+}
+
+/// A page to be saved.
+#[derive(Clone, Debug)]
+pub struct PageSave {
+    /// Id, locale and body; `zones` and `templateName` in the target's terms.
+    pub save: Save,
+    /// The parent on the target; `None` is the root of the channel.
+    pub parent: Option<TargetId>,
+    /// The sibling that it is put in front of; `None` puts a new page at the end and leaves an existing one.
+    pub place_before: Option<TargetId>,
+    /// `digitalChannelID` on the target.
+    pub channel_id: i64,
+    /// The same page on the target in another locale, for the first save in this one.
+    pub other_locale: Option<(TargetId, Locale)>,
+}
+
+/// An asset to be uploaded.
+pub struct Upload {
+    /// The folder inside the container without slashes at the ends; empty is the root.
+    pub folder: String,
+    /// The file name.
+    pub file_name: String,
+    /// The MIME type.
+    pub content_type: Option<String>,
+    /// The gallery on the target that it belongs to.
+    pub gallery: Option<TargetId>,
+    /// The focal point, as read.
+    pub focal: (Option<String>, Option<String>),
+    /// The length that has to arrive, where it is known.
+    pub length_bytes: Option<u64>,
+    /// The bytes.
+    pub bytes: ByteStream,
+}
+
+impl fmt::Debug for Upload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upload")
+            .field("folder", &self.folder)
+            .field("file_name", &self.file_name)
+            .field("length_bytes", &self.length_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the target says about an entity that it has just stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Saved {
+    /// Its id on the target.
+    pub id: TargetId,
+    /// Its version, for content and pages.
+    pub version: Option<Version>,
+    /// The name that references use on the target: reference name or template name.
+    pub name: Option<Box<str>>,
+    /// Where an asset can be had now.
+    pub urls: Option<AssetUrls>,
+}
+
+/// Why the target would not store one row or item, in its own words, quoted and cut to a readable length.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The exception or error type, where it was told.
+    pub error_type: Option<String>,
+    /// What the server said.
+    pub said: String,
+}
+
+/// How far a batch has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BatchStatus {
+    /// Not finished, or not yet known to the server (which happens for a moment after the submit).
+    Working {
+        /// Items worked off so far, where told.
+        processed: Option<u32>,
+    },
+    /// Finished item by item; one result per item, in the order of the request.
+    Finished(Vec<Result<Saved, Refusal>>),
+    /// Finished, and nothing of it took effect as far as the server tells: aborted, deleted, or failed as a whole.
+    Failed(Refusal),
+}
+
+/// A request that did not bring what it was sent for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{operation} failed: {cause}{}", .said.as_ref().map(|said| format!("; the server said: {said:?}")).unwrap_or_default())]
+pub struct RequestError {
+    /// What was attempted, such as `reading the list of containers of 1a2b3c4d-u`.
+    pub operation: String,
+    /// What went wrong.
+    pub cause: Cause,
+    /// What the server said, without mark-up, cut to a readable length; never a credential.
+    pub said: Option<String>,
+    /// The server's request id, for its support.
+    pub request_id: Option<String>,
+}
+
+/// Why a request failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Cause {
+    /// The connection could not be made; nothing was sent.
+    #[error("cannot connect to {host}: {detail}")]
+    Connect {
+        /// Host and port.
+        host: String,
+        /// The system's words.
+        detail: String,
+    },
+    /// No answer within the time-out.
+    #[error("no answer within {} s", .0.as_secs())]
+    TimedOut(Duration),
+    /// The connection broke before the answer was complete.
+    #[error("the connection broke: {0}")]
+    Broken(String),
+    /// 429: more requests than the server allows. It did nothing.
+    #[error("the server asks to slow down (HTTP 429)")]
+    Throttled {
+        /// `Retry-After`.
+        retry_after: Option<Duration>,
+    },
+    /// A status of 500 and above, or 408.
+    #[error("the server failed (HTTP {status})")]
+    ServerFailed {
+        /// The status.
+        status: u16,
+        /// `Retry-After`.
+        retry_after: Option<Duration>,
+    },
+    /// 401: the credential is missing, wrong or expired.
+    #[error("the credential was not accepted (HTTP 401)")]
+    Unauthorised,
+    /// 403: the credential has no rights on this instance.
+    #[error("access was refused (HTTP 403)")]
+    Forbidden,
+    /// 404.
+    #[error("not found (HTTP 404)")]
+    NotFound,
+    /// Any other status from 300 to 499.
+    #[error("the server refused it (HTTP {status})")]
+    Refused {
+        /// The status.
+        status: u16,
+    },
+    /// A successful status with a body that cannot be understood.
+    #[error("the answer makes no sense: {0}")]
+    Malformed(String),
+    /// The bytes that were to be sent could not be read or have the wrong length.
+    #[error("the bytes to send are not right: {0}")]
+    Content(String),
+}
+
+/// Whether a request changes anything when it succeeds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It only reads.
+    Read,
+    /// It writes.
+    Write,
+}
+
+/// What may follow a failed request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It had no effect and may be sent again, not before the server's `Retry-After`.
+    Retry {
+        /// The server's own floor for the wait.
+        after: Option<Duration>,
+    },
+    /// It may have taken effect: look before sending again.
+    Reconcile,
+    /// Sending it again would fail again.
+    GiveUp,
+}
+
+impl RequestError {
+    /// Decides what may follow. The one place where a failure turns into a decision.
+    pub const fn verdict(&self, effect: Effect) -> Verdict {
+        let in_doubt = match effect {
+            Effect::Read => Verdict::Retry { after: None },
+            Effect::Write => Verdict::Reconcile,
+        };
+        match &self.cause {
+            Cause::Connect { .. } => Verdict::Retry { after: None },
+            Cause::Throttled { retry_after } => Verdict::Retry {
+                after: *retry_after,
+            },
+            Cause::ServerFailed { retry_after, .. } => match effect {
+                Effect::Read => Verdict::Retry {
+                    after: *retry_after,
+                },
+                Effect::Write => Verdict::Reconcile,
+            },
+            Cause::TimedOut(_) | Cause::Broken(_) | Cause::Malformed(_) => in_doubt,
+            Cause::Unauthorised
+            | Cause::Forbidden
+            | Cause::NotFound
+            | Cause::Refused { .. }
+            | Cause::Content(_) => Verdict::GiveUp,
+        }
+    }
+}
