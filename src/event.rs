@@ -1,0 +1,396 @@
+//! The facts that a run emits and the commands that it takes.
+//!
+//! An event tells what has become true, never what somebody should do about it; whoever listens (screen,
+//! lines, files) decides that. Events are serialised one JSON object per line with a `type` member, and
+//! the first event of a run carries [`SCHEMA`]. A reader must ignore members and types that it does not
+//! know; a change of meaning raises the version.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{BatchId, EntityKey, Guid, Kind, Locale, Outcome, RunId, TargetId, WorkClass};
+
+/// The version of the event format.
+pub const SCHEMA: u32 = 1;
+
+/// An event with its moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stamped {
+    /// Milliseconds since the run started.
+    pub at_ms: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// The sides of a migration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// The instance read from.
+    Source,
+    /// The instance written to.
+    Target,
+}
+
+/// The parts of a run, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Both instances are read.
+    Pull,
+    /// It is decided what has to happen.
+    Plan,
+    /// The lanes upload.
+    Upload,
+    /// The target is read back and compared.
+    Verify,
+}
+
+/// An ordered stream of uploads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lane {
+    /// Lane 1: models, templates, containers, assets without a gallery, URL redirections.
+    IndependentEntities,
+    /// Lane 2: content items in batches, then the patches that close circles.
+    BatchedContent,
+    /// Lane 3: galleries with their assets, page chains.
+    ComplexEntities,
+}
+
+impl Lane {
+    /// The lanes in order.
+    pub const ALL: [Self; 3] = [
+        Self::IndependentEntities,
+        Self::BatchedContent,
+        Self::ComplexEntities,
+    ];
+
+    /// The name as the documentation writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::IndependentEntities => "independent-entities",
+            Self::BatchedContent => "batched-content",
+            Self::ComplexEntities => "complex-entities",
+        }
+    }
+}
+
+/// A named point of a run that settles once. Written as `models-complete`, `content-level-3-complete`, ….
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gate {
+    /// Every model has its fields.
+    ModelsComplete,
+    /// Every template.
+    TemplatesComplete,
+    /// Every container.
+    ContainersComplete,
+    /// Every asset that belongs to no gallery.
+    IndependentAssetsComplete,
+    /// Every URL redirection.
+    RedirectionsComplete,
+    /// Every gallery.
+    GalleriesComplete,
+    /// Every asset of every gallery.
+    GalleryAssetsComplete,
+    /// Every content item of this dependency level, counted from 0.
+    ContentLevelComplete(u32),
+    /// Every content item of every locale, patches included.
+    ContentComplete,
+    /// Every page.
+    PagesComplete,
+    /// Everything.
+    AllEntitiesComplete,
+}
+
+impl std::fmt::Display for Gate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = match self {
+            Self::ModelsComplete => "models-complete",
+            Self::TemplatesComplete => "templates-complete",
+            Self::ContainersComplete => "containers-complete",
+            Self::IndependentAssetsComplete => "independent-assets-complete",
+            Self::RedirectionsComplete => "redirections-complete",
+            Self::GalleriesComplete => "galleries-complete",
+            Self::GalleryAssetsComplete => "gallery-assets-complete",
+            Self::ContentLevelComplete(level) => {
+                return write!(f, "content-level-{level}-complete");
+            }
+            Self::ContentComplete => "content-complete",
+            Self::PagesComplete => "pages-complete",
+            Self::AllEntitiesComplete => "all-entities-complete",
+        };
+        f.pad(name)
+    }
+}
+
+/// Planned uploads of one kind in one lane.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LanePlan {
+    /// The lane.
+    pub lane: Lane,
+    /// The kind.
+    pub kind: Kind,
+    /// The work class.
+    pub class: WorkClass,
+    /// How many entities will be written.
+    pub entities: u32,
+}
+
+/// A gate and what it waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GatePlan {
+    /// The gate.
+    pub gate: Gate,
+    /// The lane whose work opens it.
+    pub lane: Lane,
+    /// How many entities have to be durable for it to open; 0 opens it at the start.
+    pub entities: u32,
+    /// The gates and lanes' work that wait for it in the phased schedule, for display.
+    pub waited_for_by: Vec<Lane>,
+}
+
+/// Something that happened in a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Event {
+    /// The first event of a run.
+    RunStarted {
+        /// [`SCHEMA`].
+        schema: u32,
+        /// The run.
+        run: RunId,
+        /// The instance read from.
+        source: Guid,
+        /// The instance written to.
+        target: Guid,
+        /// The wall clock at the start, RFC 3339.
+        started_at: String,
+        /// Whether the target is a rehearsal and nothing real is written.
+        dry_run: bool,
+    },
+    /// A part of the run began; the one before it is over.
+    PhaseStarted {
+        /// The part.
+        phase: Phase,
+    },
+    /// Entities of a kind were read.
+    ReadProgressed {
+        /// From which side.
+        side: Side,
+        /// The kind.
+        kind: Kind,
+        /// How many have been read so far.
+        read: u32,
+        /// How many there are, once known.
+        expected: Option<u32>,
+    },
+    /// It is decided what has to happen.
+    PlanMade {
+        /// Entities of the source, by kind.
+        entities: Vec<(Kind, u32)>,
+        /// What will be written, by lane, kind and class.
+        lanes: Vec<LanePlan>,
+        /// Every gate, in the order of the lanes.
+        gates: Vec<GatePlan>,
+        /// Content levels, circles and the references cut in them.
+        levels: u32,
+        /// Circles of references.
+        circles: u32,
+        /// References cut to open them; each costs a patch of its entity.
+        cuts: u32,
+    },
+    /// The first upload of a lane left.
+    LaneStarted {
+        /// The lane.
+        lane: Lane,
+    },
+    /// Every entity of a lane has its outcome.
+    LaneFinished {
+        /// The lane.
+        lane: Lane,
+    },
+    /// Everything that the gate waits for is durable on the target.
+    GateOpened {
+        /// The gate.
+        gate: Gate,
+        /// The entity that was the last to arrive; absent when there was nothing to wait for.
+        by: Option<EntityKey>,
+    },
+    /// Something that the gate waits for failed or was blocked; the rest has arrived.
+    GateFailed {
+        /// The gate.
+        gate: Gate,
+        /// The root cause.
+        by: EntityKey,
+    },
+    /// An entity is on its way. Entities of a batch start together.
+    EntityStarted {
+        /// The entity.
+        key: EntityKey,
+        /// Its lane.
+        lane: Lane,
+    },
+    /// An entity has its outcome, and the outcome is durable. Also emitted for entities that need no upload.
+    EntitySettled {
+        /// The entity.
+        key: EntityKey,
+        /// What a person calls it.
+        name: String,
+        /// Its lane; absent when nothing had to be written.
+        lane: Option<Lane>,
+        /// Its work class.
+        class: WorkClass,
+        /// What became of it.
+        #[serde(flatten)]
+        outcome: Outcome,
+        /// Its counterpart.
+        target: Option<TargetId>,
+        /// Why the plan decided as it did, or what happened; one sentence.
+        because: String,
+        /// Bytes that were sent for it: asset bytes or JSON.
+        bytes: u64,
+    },
+    /// An entity of a circle was saved again with the references that had been cut.
+    EntityPatched {
+        /// The entity.
+        key: EntityKey,
+    },
+    /// A batch was accepted by the target.
+    BatchSubmitted {
+        /// Its number.
+        batch: BatchId,
+        /// Its locale.
+        locale: Locale,
+        /// Its kind: content or page.
+        kind: Kind,
+        /// Items in it.
+        items: u32,
+    },
+    /// The target told how far a batch has come.
+    BatchProgressed {
+        /// Its number.
+        batch: BatchId,
+        /// Items worked off.
+        processed: u32,
+    },
+    /// A batch came to its end.
+    BatchFinished {
+        /// Its number.
+        batch: BatchId,
+        /// Items that took effect.
+        succeeded: u32,
+        /// Items that did not.
+        failed: u32,
+    },
+    /// A batch failed as a whole and is handed in again in two halves.
+    BatchSplit {
+        /// Its number.
+        batch: BatchId,
+        /// Items in it.
+        items: u32,
+    },
+    /// A request is going to be sent again.
+    RetryScheduled {
+        /// What is attempted.
+        operation: String,
+        /// Which attempt comes next, the first being 1.
+        attempt: u32,
+        /// How long until then.
+        delay_ms: u64,
+        /// Why the last one failed.
+        cause: String,
+    },
+    /// The target asked to slow down; nothing leaves for this long.
+    Throttled {
+        /// Milliseconds.
+        for_ms: u64,
+    },
+    /// The pace at this moment. A sample: emitted at most once a second, and may be left out.
+    PaceSampled {
+        /// Requests in the last second.
+        per_second: f64,
+        /// The cap, when there is one.
+        limit_per_second: Option<f64>,
+        /// Requests in flight.
+        in_flight: u32,
+        /// How many may be in flight.
+        concurrency: u32,
+        /// Median time to answer of the last second, in milliseconds.
+        latency_ms: f64,
+        /// Requests so far.
+        requests: u64,
+        /// Requests refused with 429 so far.
+        refused: u64,
+    },
+    /// Nothing new leaves until resumed.
+    Paused,
+    /// Uploads go on.
+    Resumed,
+    /// Nothing new leaves; what is in flight gets its outcome.
+    DrainStarted {
+        /// Why, for people.
+        reason: String,
+        /// Entities in flight.
+        in_flight: u32,
+    },
+    /// Something that the user should know, which is no entity's failure.
+    Warned {
+        /// One sentence with the next step.
+        message: String,
+    },
+    /// Part of the target was read back and compared.
+    VerifyProgressed {
+        /// Entities compared so far.
+        checked: u32,
+        /// Entities to compare.
+        total: u32,
+    },
+    /// The verification found a difference.
+    DifferenceFound {
+        /// The entity.
+        key: EntityKey,
+        /// What kind of difference: `missing`, `duplicate`, `dangling`, `wrong-reference`, `different-field`,
+        /// `wrong-order`, `wrong-parent` or `different-bytes`.
+        difference: String,
+        /// Where, and what was expected and found.
+        detail: String,
+    },
+    /// The verification is complete.
+    VerifyFinished {
+        /// Entities compared.
+        checked: u32,
+        /// Differences found.
+        differences: u32,
+    },
+    /// The last event of a run.
+    RunFinished {
+        /// The exit code of the program.
+        exit: u8,
+        /// How long the run took.
+        elapsed_ms: u64,
+    },
+}
+
+/// What a user may ask of a run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Command {
+    /// Let nothing new leave until [`Command::Resume`].
+    Pause,
+    /// Go on.
+    Resume,
+    /// Finish what is in flight, then end.
+    Drain,
+    /// Drop what is in flight and end.
+    Abort,
+    /// Change the cap on requests per second; `None` lifts it.
+    SetRate(Option<f64>),
+}
+
+/// Milliseconds of a duration, saturating.
+pub fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
