@@ -4,3 +4,4 @@ pub mod domain;
 pub mod event;
 pub mod instance;
 pub mod mock;
+pub mod store;
