@@ -74,7 +74,7 @@ pub enum Incomplete {
         found: usize,
     },
     /// Something was never asked or never answered.
-    #[error("{ask} of {guid} and {more} more were not read")]
+    #[error("{guid} was read in part only: no answer about {ask}{}", others(*.more))]
     Unanswered {
         /// The instance.
         guid: Guid,
@@ -93,7 +93,8 @@ pub enum Incomplete {
     },
     /// The sitemap lists a page that has not been read.
     #[error(
-        "page {page} of {guid} is in the sitemap of {locale} but could not be read, and {more} more"
+        "page {page} of {guid} is in the sitemap of {locale} but could not be read{}",
+        others(*.more)
     )]
     NoPage {
         /// The instance.
@@ -116,6 +117,13 @@ impl Incomplete {
             ),
             Self::Unanswered { .. } => None,
         }
+    }
+}
+
+fn others(more: usize) -> String {
+    match more {
+        0 => String::new(),
+        more => format!(" and {more} more"),
     }
 }
 

@@ -48,14 +48,18 @@ pub(crate) async fn answer<I: Id>(client: &Client, ask: &Ask) -> Result<Answer<I
             });
         }
     };
-    match client.send(Call::get(operation, api, path)).await {
-        Ok(reply) if is_feed(ask) && feed_is_busy(&reply.json()?) => {
-            Err(reply.failed(content::BUSY))
+    let reply = match client.send(Call::get(operation, api, path)).await {
+        Ok(reply) => reply,
+        Err(error) if error.cause == Cause::NotFound && may_be_absent(ask) => {
+            return Ok(Answer::default());
         }
-        Ok(reply) => reply.understand(|value| understand(ask, value)),
-        Err(error) if error.cause == Cause::NotFound && may_be_absent(ask) => Ok(Answer::default()),
-        Err(error) => Err(error),
+        Err(error) => return Err(error),
+    };
+    let value = reply.json()?;
+    if is_feed(ask) && feed_is_busy(&value) {
+        return Err(reply.failed(content::BUSY));
     }
+    understand(ask, value).map_err(|odd| reply.malformed(&odd.0))
 }
 
 /// API, path and query of a question.
