@@ -284,10 +284,12 @@ impl<'a> Known<'a> {
             let prefix = format!("{BASE_PLACEHOLDER}/{host}/{}/", self.asset_container);
             for found in text.split(prefix.as_str()).skip(1) {
                 let end = found
-                    .find(['"', '?', ' ', '<', '\''])
+                    .find(['"', '?', '#', ' ', '<', '\'', ','])
                     .unwrap_or(found.len());
                 let key = percent_decode_str(&found[..end]).decode_utf8_lossy();
-                let there = self.asset_keys.contains(&*key);
+                // what ends a sentence or a CSS function may follow the URL
+                let bare = key.trim_end_matches([')', '.']);
+                let there = self.asset_keys.contains(&*key) || self.asset_keys.contains(bare);
                 self.need(there, place, &format!("asset {key}"));
             }
         }
