@@ -32,8 +32,10 @@ pub(super) struct Gallery {
 /// An asset.
 pub(super) struct Asset {
     pub(super) id: i64,
-    /// Its path within the asset container; empty folder for the root.
+    /// Its path within the asset container.
     key: String,
+    /// The same as a path of a URL.
+    path: String,
     gallery: Option<usize>,
     bytes: usize,
 }
@@ -61,8 +63,16 @@ impl Library {
         } else {
             "cdn"
         };
-        let path = utf8_percent_encode(&asset.key, PATH);
-        format!("{BASE_PLACEHOLDER}/{host}/{}/{path}", self.container)
+        [
+            BASE_PLACEHOLDER,
+            "/",
+            host,
+            "/",
+            &self.container,
+            "/",
+            &asset.path,
+        ]
+        .concat()
     }
 
     /// An image value (read encoding R9), also an element of an attachment list.
@@ -108,6 +118,7 @@ pub(super) fn assets(count: usize, galleries: usize, dice: &mut Dice) -> Vec<Ass
             let in_gallery = galleries > 0 && ending != "pdf" && dice.random_ratio(1, 2);
             Asset {
                 id: ids.next(dice),
+                path: utf8_percent_encode(&key, PATH).to_string(),
                 key,
                 gallery: in_gallery.then(|| dice.random_range(0..galleries)),
                 bytes: length(dice),

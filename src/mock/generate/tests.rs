@@ -278,6 +278,36 @@ fn models_refer_to_each_other_in_a_circle() {
     assert!(refers("Person", "Person"));
 }
 
+/// A required link cannot be left out, so a circle of such links could never be saved.
+#[test]
+fn required_links_lead_to_models_without_required_links() {
+    let instance = instance(&Shape::new(14_481, 2));
+    let required_links = |model: &Row| -> Vec<String> {
+        list(model, "fields")
+            .iter()
+            .filter(|f| f["type"] == "Content" && f["settings"]["Required"] == "True")
+            .map(|f| {
+                f["settings"]["ContentDefinition"]
+                    .as_str()
+                    .unwrap()
+                    .to_owned()
+            })
+            .collect()
+    };
+    let free: BTreeSet<&str> = instance
+        .models
+        .iter()
+        .filter(|model| required_links(model).is_empty())
+        .map(|model| text(model, "referenceName"))
+        .collect();
+    let targets: Vec<String> = instance.models.iter().flat_map(required_links).collect();
+    assert!(targets.len() > 5);
+    assert!(
+        targets.iter().all(|name| free.contains(name.as_str())),
+        "{targets:?}"
+    );
+}
+
 #[test]
 fn item_bodies_have_a_believable_size() {
     let instance = instance(&Shape::new(3_619, 5));
