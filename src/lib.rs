@@ -2,7 +2,9 @@
 
 pub mod agility;
 pub mod domain;
+pub mod engine;
 pub mod event;
+pub mod id_map;
 pub mod instance;
 pub mod mock;
 pub mod plan;
