@@ -9,8 +9,8 @@ use crate::domain::{
     BatchId, Guid, Id, Inventory, ItemState, Key, Kind, Locale, Secret, SourceId, TargetId,
 };
 use crate::instance::{
-    Answer, Ask, BatchStatus, Cause, Found, PageSave, Refusal, RequestError, Save, Saved, Source,
-    Target, Upload,
+    Answer, Ask, BatchStatus, Cause, Effect, Found, PageSave, Refusal, RequestError, Save, Saved,
+    Source, Target, Upload, Verdict,
 };
 use crate::mock::file::StateFile;
 use crate::mock::{Options, Server};
@@ -82,9 +82,15 @@ fn state() -> StateFile {
 }
 
 async fn serve() -> Server {
+    serve_with(&[]).await
+}
+
+/// A server that misbehaves as `faults` say.
+async fn serve_with(faults: &[&str]) -> Server {
     Server::start(Options {
         state: state(),
         tokens: vec![TOKEN.to_owned()],
+        faults: faults.iter().map(|fault| fault.parse().unwrap()).collect(),
         ..Options::default()
     })
     .await
@@ -507,5 +513,72 @@ async fn a_wrong_token_and_a_wrong_guid_are_told_apart() {
         read.unwrap_err().cause,
         Cause::NotFound | Cause::Refused { .. }
     ));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_throttled_read_says_how_long_to_wait() {
+    let server = serve_with(&["status=429,retry-after=7,path=container/list"]).await;
+    let source = connect(&server, SOURCE, TOKEN);
+    let read: Result<Answer<SourceId>, _> = source.read(&Ask::Containers).await;
+    let after = Some(Duration::from_secs(7));
+    assert_eq!(
+        read.unwrap_err().verdict(Effect::Read),
+        Verdict::Retry { after }
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn half_an_answer_and_a_web_page_are_no_answers() {
+    let server = serve_with(&[
+        "truncated-json,path=container/list",
+        "html,path=page/templates",
+    ])
+    .await;
+    let source = connect(&server, SOURCE, TOKEN);
+    let half: Result<Answer<SourceId>, _> = source.read(&Ask::Containers).await;
+    let half = half.unwrap_err();
+    assert!(matches!(half.cause, Cause::Malformed(_)), "{half}");
+    let page: Result<Answer<SourceId>, _> = source.read(&Ask::Templates(en())).await;
+    let page = page.unwrap_err();
+    let failed = Cause::ServerFailed {
+        status: 502,
+        retry_after: None,
+    };
+    assert_eq!(page.cause, failed);
+    assert!(!page.to_string().contains('<'), "{page}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_submit_whose_answer_is_lost_is_in_doubt_and_sent_once() {
+    let server = serve_with(&["reset=after,path=item/multi"]).await;
+    let source = connect(&server, SOURCE, TOKEN);
+    let properties = json!({"referenceName": "articles", "definitionName": "Article"});
+    let body = json!({"properties": properties, "fields": {"headline": "once"}});
+    let lost = source
+        .submit_items(&en(), &[save(Kind::Content, body)])
+        .await;
+    assert_eq!(lost.unwrap_err().verdict(Effect::Write), Verdict::Reconcile);
+    assert_eq!(server.writes(SOURCE).len(), 1);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_batch_that_failed_as_a_whole_says_so() {
+    let server = serve_with(&["fail-batch,path=item/multi"]).await;
+    let source = connect(&server, SOURCE, TOKEN);
+    let properties = json!({"referenceName": "articles", "definitionName": "Article"});
+    let body = json!({"properties": properties, "fields": {"headline": "x"}});
+    let items = [save(Kind::Content, body.clone()), save(Kind::Content, body)];
+    let batch = source.submit_items(&en(), &items).await.unwrap();
+    let status = loop {
+        match source.poll(batch).await.unwrap() {
+            BatchStatus::Working { .. } => {}
+            status => break status,
+        }
+    };
+    assert!(matches!(status, BatchStatus::Failed(_)), "{status:?}");
     server.stop().await;
 }
