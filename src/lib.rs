@@ -1,6 +1,7 @@
 //! Lockgate moves a whole CMS instance into another one.
 
 pub mod agility;
+pub mod cli;
 pub mod domain;
 pub mod engine;
 pub mod event;

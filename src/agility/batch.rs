@@ -238,7 +238,9 @@ pub(crate) fn refusal(text: &str, secrets: &[&Secret]) -> Option<Refusal> {
 fn undump(text: &str) -> (Option<String>, String) {
     let text = text.trim();
     let (error_type, rest) = match text.split_once(':') {
-        Some((head, rest)) if is_type_name(head) => (Some(head.to_owned()), rest.trim_start()),
+        Some((head, rest)) if is_type_name(without_code(head)) => {
+            (Some(without_code(head).to_owned()), rest.trim_start())
+        }
         _ => (None, text),
     };
     let first = rest.lines().next().unwrap_or_default();
@@ -255,6 +257,11 @@ fn undump(text: &str) -> (Option<String>, String) {
         (error_type, None) => (error_type, first.trim().to_owned()),
         (error_type, Some(method)) => (error_type, format!("{} (in {method})", first.trim())),
     }
+}
+
+/// The type in `System.Data.SqlException (0x80131904)`.
+fn without_code(head: &str) -> &str {
+    head.split_once(" (0x").map_or(head, |(name, _)| name)
 }
 
 fn is_type_name(text: &str) -> bool {

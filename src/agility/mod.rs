@@ -23,3 +23,6 @@ mod shape;
 mod write;
 
 pub use connection::{Connection, ConnectionError, Instance};
+
+#[cfg(test)]
+mod tests;

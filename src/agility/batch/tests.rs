@@ -146,6 +146,11 @@ fn an_exception_dump_is_taken_apart() {
         read.said,
         "Object reference not set to an instance of an object. (in Batch.InsertContent)"
     );
+    let coded = "Microsoft.Data.SqlClient.SqlException (0x80131904): The statement conflicted.\r\n   at A.B.C()";
+    assert_eq!(
+        refusal(coded, &[]).unwrap().error_type.as_deref(),
+        Some("Microsoft.Data.SqlClient.SqlException")
+    );
     let one_line = "A.B.SomeException: no good   at X.Y.Z(Int32 n)   at Q.R()";
     assert_eq!(refusal(one_line, &[]).unwrap().said, "no good (in Y.Z)");
 }
