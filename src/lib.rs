@@ -4,3 +4,5 @@ pub mod domain;
 pub mod event;
 pub mod instance;
 pub mod mock;
+pub mod progress;
+pub mod report;
