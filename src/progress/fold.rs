@@ -249,11 +249,12 @@ impl Progress {
         &self.gates
     }
 
-    /// The closed gates that uploads of a lane wait for.
+    /// The closed gates of other lanes that uploads of a lane wait for.
     pub fn closed_gates_before(&self, lane: Lane) -> impl Iterator<Item = &GateProgress> {
         self.gates
             .iter()
-            .filter(move |gate| gate.is_closed() && gate.plan.waited_for_by.contains(&lane))
+            .filter(move |gate| gate.is_closed() && gate.plan.lane != lane)
+            .filter(move |gate| gate.plan.waited_for_by.contains(&lane))
     }
 
     /// Entities of circles that were saved again with the references that had been cut.
