@@ -136,7 +136,11 @@ impl fmt::Display for Ask {
                 locale: None,
             } => write!(f, "{kind} {id}"),
             Self::Named { kind, name, .. } => write!(f, "{kind} {name:?}"),
-            Self::ContainerItems { locale, container, offset } => {
+            Self::ContainerItems {
+                locale,
+                container,
+                offset,
+            } => {
                 write!(f, "the items of {container} in {locale} from row {offset}")
             }
             Self::ItemsById { locale, ids } => write!(f, "{} content items of {locale}", ids.len()),
