@@ -114,11 +114,13 @@ impl<S: Source + Clone> Reader<S> {
         self.ask_all(asks, &mut builder).await?;
         let pages = builder.missing_pages();
         self.ask_all(pages, &mut builder).await?;
-        builder.finish().map_err(|cause| PullError::Incomplete {
+        let mut inventory = builder.finish().map_err(|cause| PullError::Incomplete {
             side: self.side_name(),
             guid: self.guid.clone(),
             cause,
-        })
+        })?;
+        inventory.locales = locales.to_vec();
+        Ok(inventory)
     }
 
     async fn ask_all<I: Id>(

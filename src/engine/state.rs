@@ -273,7 +273,7 @@ impl RunState {
                     saved |= self.plan.entities[node as usize].encodings;
                     self.saved(node, step, target, bytes, effects);
                 }
-                StepResult::Failed { reason } => self.failed(node, reason, effects),
+                StepResult::Failed { reason } => self.failed(node, step, reason, effects),
             }
         }
         self.queues
@@ -373,8 +373,11 @@ impl RunState {
         }
     }
 
-    fn failed(&mut self, node: Node, reason: String, effects: &mut Vec<Effect>) {
+    fn failed(&mut self, node: Node, step: Step, mut reason: String, effects: &mut Vec<Effect>) {
         let key = self.key(node);
+        if step == Step::Save {
+            reason.push_str(&self.circle_of(node));
+        }
         let because = reason.clone();
         // An entity that was saved and could not be patched has a counterpart: who refers to it may go on.
         let has_counterpart = self.nodes[node as usize].stage == Stage::Saved
@@ -391,6 +394,22 @@ impl RunState {
                 effects,
             );
         }
+    }
+
+    /// What to add to the failure of an entity whose references were cut: the server may refuse it without them.
+    fn circle_of(&self, node: Node) -> String {
+        let cut: Vec<String> = self.plan.entities[node as usize]
+            .left_out
+            .iter()
+            .map(|(_, on)| self.key(*on).to_string())
+            .collect();
+        if cut.is_empty() {
+            return String::new();
+        }
+        format!(
+            "; it stands in a circle and was sent without its references to {}",
+            cut.join(", ")
+        )
     }
 
     fn block_dependants(&mut self, node: Node, root: &EntityKey, effects: &mut Vec<Effect>) {

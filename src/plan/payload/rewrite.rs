@@ -50,21 +50,12 @@ impl<'a> Rewriter<'a> {
             Referent::Page(raw) => id(Kind::Page, raw),
             Referent::Gallery(raw) => id(Kind::Gallery, raw),
             Referent::Asset(raw) => id(Kind::Asset, raw),
-            Referent::Model(raw) => id(Kind::Model, raw).or_else(|| self.own_name(&occurrence.to)),
+            Referent::Model(raw) => id(Kind::Model, raw),
             Referent::Container(raw) => id(Kind::Container, raw),
-            Referent::ModelNamed(_) => name(Kind::Model).or_else(|| self.own_name(&occurrence.to)),
+            Referent::ModelNamed(_) => name(Kind::Model),
             Referent::ContainerNamed(_) => name(Kind::Container),
             Referent::TemplateNamed(_) => name(Kind::Template),
         }
-    }
-
-    /// A model that refers to itself can do so by name before it has an id.
-    fn own_name(&self, to: &Referent) -> Option<Answer> {
-        let own = &self.entity.name;
-        let is_own = self.entity.key.kind == Kind::Model
-            && (*to == Referent::Model(self.entity.key.id.raw())
-                || *to == Referent::named(Kind::Model, own));
-        is_own.then(|| Answer::Name(own.clone()))
     }
 
     /// The address of the counterpart of an asset; a missing one is noted.

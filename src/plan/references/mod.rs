@@ -29,7 +29,7 @@ use std::fmt;
 
 use super::Encoding;
 use super::schema::{Schema, name_key};
-use crate::domain::{Entity, Id, Kind, SourceId};
+use crate::domain::{Entity, Kind, SourceId};
 use walk::Walker;
 
 pub(crate) use assets::decoded;
@@ -126,21 +126,12 @@ pub struct Context<'a> {
     pub assets: &'a AssetIndex,
 }
 
-/// Finds every reference of `entity`, in the order of its body. Built-in models and containers, ids of 0 and
-/// below, and a model's references to itself are none.
+/// Finds every reference of `entity`, in the order of its body. Built-in models and containers, and ids of 0 and
+/// below, are none. A model that refers to itself does: the server knows its name only once it is stored.
 pub fn references(entity: &Entity<SourceId>, context: &Context<'_>) -> Vec<Reference> {
     let mut collector = Collector { found: Vec::new() };
     let mut body = entity.body.parse();
     Walker::new(context, &mut collector).entity(entity, &mut body);
-    if entity.key.kind == Kind::Model {
-        let itself = [
-            Referent::Model(entity.key.id.raw()),
-            Referent::named(Kind::Model, &entity.name),
-        ];
-        collector
-            .found
-            .retain(|reference| !itself.contains(&reference.to));
-    }
     collector.found
 }
 

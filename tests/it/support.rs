@@ -1,0 +1,167 @@
+//! Two instances on one mock server, and a run between them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use lockgate::agility::{Connection, Instance};
+use lockgate::domain::{EntityKey, Guid, Outcome, RunId, Secret};
+use lockgate::engine::pace::Pacer;
+use lockgate::engine::retry::Retries;
+use lockgate::engine::{EVENTS_IN_FLIGHT, Options, Reader, RunError, RunReport, Session, Sink};
+use lockgate::event::{Event, Side, Stamped};
+use lockgate::mock::file::{InstanceFile, SCHEMA, StateFile};
+use lockgate::mock::{self, Server};
+use lockgate::plan::Selection;
+use lockgate::store::Store;
+use tokio::sync::mpsc;
+
+pub(crate) const SOURCE: &str = "1a2b3c4d-u";
+pub(crate) const TARGET: &str = "5e6f7a8b-u";
+
+/// Reads a state file of a fixture.
+pub(crate) fn state(path: &Path) -> StateFile {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// The folder of a fixture.
+pub(crate) fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fixtures")
+        .join(name)
+}
+
+/// The instances of a fixture; a target that it does not describe is empty and has the source's locales.
+pub(crate) fn instances(folder: &Path) -> StateFile {
+    let mut all = state(&folder.join("source.json"));
+    let target = folder.join("target.json");
+    if target.exists() {
+        all.instances.extend(state(&target).instances);
+    } else {
+        all.instances.push(empty_target(&all.instances[0].locales));
+    }
+    all
+}
+
+/// A target that holds nothing.
+pub(crate) fn empty_target(locales: &[String]) -> InstanceFile {
+    InstanceFile {
+        guid: TARGET.to_owned(),
+        locales: locales.to_vec(),
+        ..InstanceFile::default()
+    }
+}
+
+/// A server that plays `state` at once and keeps all rules.
+pub(crate) async fn serve(state: StateFile) -> Server {
+    serve_with(mock::Options {
+        state,
+        ..mock::Options::default()
+    })
+    .await
+}
+
+/// A server with options of its own.
+pub(crate) async fn serve_with(mut options: mock::Options) -> Server {
+    options.state.schema = SCHEMA;
+    Server::start(options).await.unwrap()
+}
+
+/// What came of a run.
+pub(crate) struct Ran {
+    pub(crate) report: Result<RunReport, RunError>,
+    pub(crate) events: Vec<Event>,
+}
+
+impl Ran {
+    /// The outcome of every entity.
+    pub(crate) fn outcomes(&self) -> BTreeMap<EntityKey, Outcome> {
+        let settled = |event: &Event| match event {
+            Event::EntitySettled { key, outcome, .. } => Some((key.clone(), outcome.clone())),
+            _ => None,
+        };
+        self.events.iter().filter_map(settled).collect()
+    }
+}
+
+/// How a run between the two instances of a server is to be.
+pub(crate) struct Setup {
+    pub(crate) options: Options,
+    pub(crate) overwrite: bool,
+    pub(crate) store: Store,
+    pub(crate) run: u16,
+}
+
+impl Setup {
+    pub(crate) async fn new() -> Self {
+        let options = Options {
+            first_delay: Duration::from_millis(5),
+            ..Options::default()
+        };
+        Self {
+            options,
+            overwrite: false,
+            store: Store::open_in_memory().await.unwrap(),
+            run: 0,
+        }
+    }
+
+    /// Carries out one run.
+    pub(crate) async fn sync(&mut self, base_url: &str) -> Ran {
+        self.run += 1;
+        let (events, mut received) = mpsc::channel::<Stamped>(EVENTS_IN_FLIGHT);
+        let (_commands, mut commanded) = mpsc::channel(1);
+        let session = self.session(base_url, Sink::new(events));
+        let collect = async {
+            let mut all = Vec::new();
+            while let Some(stamped) = received.recv().await {
+                all.push(stamped.event);
+            }
+            all
+        };
+        let run = async {
+            let report = session.sync(&mut commanded).await;
+            drop(session);
+            report
+        };
+        let (report, events) = tokio::join!(run, collect);
+        Ran { report, events }
+    }
+
+    fn session(&self, base_url: &str, sink: Sink) -> Session<Instance, Instance> {
+        Session {
+            source: Arc::new(self.reader(base_url, SOURCE, Side::Source, &sink)),
+            target: Arc::new(self.reader(base_url, TARGET, Side::Target, &sink)),
+            store: self.store.clone(),
+            run: RunId(format!("20250101-000000-{:04x}", self.run)),
+            locales: Vec::new(),
+            selection: Selection::default(),
+            overwrite: self.overwrite,
+            options: self.options.clone(),
+            sink,
+        }
+    }
+
+    fn reader(&self, base_url: &str, guid: &str, side: Side, sink: &Sink) -> Reader<Instance> {
+        let connection = Connection {
+            guid: Guid::new(guid),
+            base_url: Some(base_url.to_owned()),
+            token: Secret::new("test-token-0123456789"),
+            connect_timeout: Duration::from_secs(5),
+            request_timeout: Duration::from_secs(30),
+        };
+        Reader {
+            instance: Instance::new(connection).unwrap(),
+            guid: Guid::new(guid),
+            side,
+            pacer: Arc::new(Pacer::new(
+                self.options.concurrency,
+                self.options.per_second_max,
+            )),
+            retries: Retries::new(&self.options),
+            concurrency: self.options.concurrency,
+            sink: sink.clone(),
+        }
+    }
+}
