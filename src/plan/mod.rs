@@ -16,6 +16,9 @@ mod payload;
 mod references;
 mod schema;
 
+#[cfg(test)]
+mod testing;
+
 pub use encoding::{Encoding, Evidence};
 pub use normal::{Difference, differences, normal};
 pub use payload::{Counterparts, LeaveOut, Payload, Unresolved, payload};

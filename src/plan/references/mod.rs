@@ -126,7 +126,8 @@ pub struct Context<'a> {
     pub assets: &'a AssetIndex,
 }
 
-/// Finds every reference of `entity`, in the order of its body. Built-in models and containers, ids of 0 and
+/// Finds every reference of `entity`: first what the entity itself is made of, then its content in the order of
+/// the body. Built-in models and containers, ids of 0 and
 /// below, and a model's references to itself are none.
 pub fn references(entity: &Entity<SourceId>, context: &Context<'_>) -> Vec<Reference> {
     let mut collector = Collector { found: Vec::new() };
