@@ -11,9 +11,11 @@ struct Case(&'static str, Value, &'static [&'static str], Value);
 
 const T: i64 = crate::plan::testing::SHIFT;
 
-fn cases() -> Vec<Case> {
-    let link = |id: i64| json!({ "contentid": id, "fulllist": false });
-    let url = |base: &str| json!({ "url": format!("{base}/img/tram.jpg"), "label": "A tram" });
+fn link(id: i64) -> Value {
+    json!({ "contentid": id, "fulllist": false })
+}
+
+fn single_links() -> Vec<Case> {
     vec![
         Case("writer", link(640), &["content 640"], json!("1000640")),
         Case(
@@ -60,6 +62,11 @@ fn cases() -> Vec<Case> {
             &["content 640"],
             json!({ "contentid": T + 640, "fulllist": false }),
         ),
+    ]
+}
+
+fn lists_and_companions() -> Vec<Case> {
+    vec![
         Case(
             "cards",
             json!({ "referencename": "Home_Cards", "fulllist": true }),
@@ -108,6 +115,12 @@ fn cases() -> Vec<Case> {
         ),
         Case("number", json!("640"), &[], json!("640")),
         Case("headline", json!("640"), &[], json!("640")),
+    ]
+}
+
+fn assets_and_galleries() -> Vec<Case> {
+    let url = |base: &str| json!({ "url": format!("{base}/img/tram.jpg"), "label": "A tram" });
+    vec![
         Case(
             "hero",
             url(EDGE),
@@ -164,7 +177,12 @@ fn cases() -> Vec<Case> {
 #[test]
 fn every_encoding_is_found_and_written() {
     let source = Source::new();
-    for Case(key, value, expected, written) in cases() {
+    let cases = [
+        single_links(),
+        lists_and_companions(),
+        assets_and_galleries(),
+    ];
+    for Case(key, value, expected, written) in cases.into_iter().flatten() {
         let item = item(&json!({ key: value }));
         let found = source.references(&item);
         let found: Vec<_> = found
@@ -241,10 +259,11 @@ fn a_value_field_is_followed_where_the_link_shows_only_its_list() {
     );
 }
 
-#[test]
-fn asset_urls_are_found_in_every_surrounding() {
-    let source = Source::new();
-    for (text, expected) in [
+/// A text, and the assets and paths of the URLs in it; 0 for no asset.
+type Found = (String, Vec<(i64, &'static str)>);
+
+fn surroundings() -> Vec<Found> {
+    vec![
         (
             format!("<img src=\"{EDGE}/img/tram.jpg?w=800\">"),
             vec![(310, "/img/tram.jpg")],
@@ -289,6 +308,11 @@ fn asset_urls_are_found_in_every_surrounding() {
             "http://cdn.example.test/demo/img/tram.jpg#top".to_owned(),
             vec![(310, "/img/tram.jpg")],
         ),
+    ]
+}
+
+fn spellings() -> Vec<Found> {
+    vec![
         (
             format!("{EDGE}/img/two words.jpg"),
             vec![(312, "/img/two words.jpg")],
@@ -320,7 +344,13 @@ fn asset_urls_are_found_in_every_surrounding() {
             vec![],
         ),
         ("// a comment // another </p>".to_owned(), vec![]),
-    ] {
+    ]
+}
+
+#[test]
+fn asset_urls_are_found_in_every_surrounding() {
+    let source = Source::new();
+    for (text, expected) in surroundings().into_iter().chain(spellings()) {
         let found = source.assets.occurrences(&text);
         let found: Vec<_> = found
             .iter()
@@ -358,10 +388,7 @@ fn text_around_urls_is_left_alone() {
             format!("{EDGE}/img/two%20words.jpg?a"),
             "https://cdn.example.test/copy/img/two%20words.jpg?a".to_owned(),
         ),
-        (
-            format!("{EDGE}"),
-            "https://cdn.example.test/copy".to_owned(),
-        ),
+        (EDGE.to_owned(), "https://cdn.example.test/copy".to_owned()),
     ] {
         let written_item = source.body(&item(&json!({ "body": text })));
         assert_eq!(written_item["fields"]["body"], json!(written), "{text}");
