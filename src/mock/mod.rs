@@ -4,3 +4,4 @@
 //! shares no type with the HTTP adapter: a shared shape would hide a shared mistake.
 
 pub mod file;
+pub mod generate;
