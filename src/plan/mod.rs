@@ -20,6 +20,8 @@ mod payload;
 mod references;
 mod schema;
 mod selection;
+#[cfg(test)]
+mod testing;
 
 pub use action::{Action, Agreement, Agreements, Plan, Planned};
 pub use circles::{Circle, circles};

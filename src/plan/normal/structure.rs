@@ -158,13 +158,9 @@ pub(super) fn container(body: &Object) -> Object {
     out
 }
 
+/// What makes a template the one that pages hang on: its name and its zones.
 pub(super) fn template(body: &Object) -> Object {
-    let mut out = kept(body, &["pageTemplateName", "relativeURL", "previewUrl"]);
-    put(
-        &mut out,
-        "digitalchanneltypeid",
-        identified("@channel-type", body.get("digitalChannelTypeID")),
-    );
+    let mut out = kept(body, &["pageTemplateName"]);
     let zones = ordered(body, "contentSectionDefinitions", "itemOrder");
     let zones: Vec<_> = zones
         .into_iter()
@@ -179,15 +175,7 @@ pub(super) fn template(body: &Object) -> Object {
 }
 
 fn zone(row: &Object) -> Object {
-    let mut out = kept(
-        row,
-        &[
-            "pageItemTemplateName",
-            "isShared",
-            "isSharedTemplate",
-            "enablePersonalization",
-        ],
-    );
+    let mut out = kept(row, &["pageItemTemplateName"]);
     put(
         &mut out,
         "referencename",

@@ -6,6 +6,7 @@
 
 mod rewrite;
 mod shape;
+mod template;
 
 #[cfg(test)]
 mod tests;

@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
+use super::template;
 use crate::domain::Kind;
 use crate::plan::references::{as_id, is_bare};
 
-type Object = Map<String, Value>;
+pub(super) type Object = Map<String, Value>;
 
 /// Server-made members of a model (`Model` in the vendor's API description).
 const MODEL_LEFT: [&str; 5] = [
@@ -37,14 +38,6 @@ const CONTAINER_LEFT: [&str; 18] = [
     "currentUserCanContribute",
     "currentUserCanPublish",
 ];
-/// Members of a template zone that point into the source and have no counterpart.
-const ZONE_LEFT: [&str; 5] = [
-    "sharedModules",
-    "publishContentItemID",
-    "moduleID",
-    "contentTemplateID",
-    "state",
-];
 /// Members of a page that the save parameters or the server decide.
 const PAGE_LEFT: [&str; 6] = [
     "pageID",
@@ -61,7 +54,7 @@ pub(super) fn prepare(kind: Kind, body: &mut Value) {
     match kind {
         Kind::Model => model(body),
         Kind::Container => leave(body, &CONTAINER_LEFT),
-        Kind::Template => template(body),
+        Kind::Template => template::prepare(body),
         Kind::Gallery => gallery(body),
         Kind::Asset => asset(body),
         Kind::Content => content(body),
@@ -73,7 +66,7 @@ pub(super) fn prepare(kind: Kind, body: &mut Value) {
 /// Brings in what the counterpart decides, after references are rewritten.
 pub(super) fn address(kind: Kind, body: &mut Value, existing: Option<&Value>) {
     match kind {
-        Kind::Template => zone_ids(body, existing),
+        Kind::Template => template::zone_ids(body, existing),
         Kind::Model
         | Kind::Container
         | Kind::Gallery
@@ -84,7 +77,7 @@ pub(super) fn address(kind: Kind, body: &mut Value, existing: Option<&Value>) {
     }
 }
 
-fn leave(object: &mut Object, names: &[&str]) {
+pub(super) fn leave(object: &mut Object, names: &[&str]) {
     object.retain(|name, _| !names.iter().any(|left| left.eq_ignore_ascii_case(name)));
 }
 
@@ -107,60 +100,6 @@ fn model(body: &mut Object) {
     {
         field.remove("fieldID");
     }
-}
-
-fn template(body: &mut Object) {
-    leave(body, &["pageTemplateID"]);
-    let zones = body
-        .get_mut("contentSectionDefinitions")
-        .and_then(Value::as_array_mut);
-    for zone in zones.into_iter().flatten().filter_map(Value::as_object_mut) {
-        leave(zone, &ZONE_LEFT);
-    }
-}
-
-/// Zones are matched by reference name; without a counterpart they are new.
-fn zone_ids(body: &mut Value, existing: Option<&Value>) {
-    let known = |template: &Value| {
-        template
-            .get("contentSectionDefinitions")
-            .and_then(Value::as_array)
-            .cloned()
-    };
-    let known = existing.and_then(known).unwrap_or_default();
-    let owner = existing
-        .and_then(|template| as_id(template.get("pageTemplateID")?))
-        .unwrap_or(-1);
-    let zones = body
-        .get_mut("contentSectionDefinitions")
-        .and_then(Value::as_array_mut);
-    for zone in zones.into_iter().flatten().filter_map(Value::as_object_mut) {
-        let name = zone_name(zone.get("pageItemTemplateReferenceName"));
-        let there = known
-            .iter()
-            .find(|zone| zone_name(zone.get("pageItemTemplateReferenceName")) == name);
-        let id = there
-            .and_then(|zone| as_id(zone.get("pageItemTemplateID")?))
-            .unwrap_or(-1);
-        zone.insert("pageItemTemplateID".to_owned(), id.into());
-        zone.insert("pageTemplateID".to_owned(), owner.into());
-        let modules = zone.get_mut("defaultModules").and_then(Value::as_array_mut);
-        for module in modules
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_object_mut)
-        {
-            module.insert("pageItemTemplateDefaultModuleID".to_owned(), (-1).into());
-            module.insert("pageItemTemplateID".to_owned(), id.into());
-        }
-    }
-}
-
-fn zone_name(name: Option<&Value>) -> String {
-    name.and_then(Value::as_str)
-        .unwrap_or_default()
-        .trim()
-        .to_lowercase()
 }
 
 /// As the official CLI writes it.

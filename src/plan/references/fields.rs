@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::Referent;
-use super::shapes::{Link, as_id, is_id_list, is_list_name};
+use super::link::Link;
+use super::shapes::{as_id, is_id_list, is_list_name};
 use super::walk::{Answer, Place, Walker};
 use crate::domain::Kind;
 use crate::plan::Encoding;

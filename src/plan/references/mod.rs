@@ -8,15 +8,17 @@
 //! | file | finds |
 //! |---|---|
 //! | `fields` | what a content item's model tells about its fields |
-//! | `shapes` | links, galleries and URLs in any JSON, also in JSON inside a text |
+//! | `shapes`, `link` | links, galleries and URLs in any JSON, also in JSON inside a text |
 //! | `structure` | models, containers, templates, assets, redirections |
 //! | `pages` | templates, zones, lists and destinations of pages |
-//! | `assets`, `scan` | asset URLs in text |
+//! | `assets`, `scan`, `replace` | asset URLs in text |
 
 mod assets;
 mod fields;
+mod link;
 mod pages;
 mod path;
+mod replace;
 mod scan;
 mod shapes;
 mod structure;
@@ -34,9 +36,10 @@ use walk::Walker;
 
 pub(crate) use assets::decoded;
 pub use assets::{AssetIndex, Side, UrlAt, asset_urls};
+pub(crate) use link::Link;
 pub(crate) use pages::is_bare;
-pub(crate) use scan::replacement;
-pub(crate) use shapes::{Link, as_id, is_id_list, is_list_name, member, parse_nested};
+pub(crate) use replace::replacement;
+pub(crate) use shapes::{as_id, is_id_list, is_list_name, member, parse_nested};
 pub(crate) use walk::{Answer, Occurrence, Visitor, walk};
 
 /// What a reference points at, in the source's terms. Names are in lower case.
@@ -126,8 +129,9 @@ pub struct Context<'a> {
     pub assets: &'a AssetIndex,
 }
 
-/// Finds every reference of `entity`, in the order of its body. Built-in models and containers, and ids of 0 and
-/// below, are none. A model that refers to itself does: the server knows its name only once it is stored.
+/// Finds every reference of `entity`: first what the entity itself is made of, then its content in the order of
+/// the body. Built-in models and containers, and ids of 0 and below, are none. A model that refers to itself
+/// does: the server knows its name only once it is stored.
 pub fn references(entity: &Entity<SourceId>, context: &Context<'_>) -> Vec<Reference> {
     let mut collector = Collector { found: Vec::new() };
     let mut body = entity.body.parse();

@@ -1,4 +1,4 @@
-//! Finds asset URLs in text and writes others in their place.
+//! Finds asset URLs in text.
 //!
 //! Where a URL ends is a question of what surrounds it: HTML, `srcset`, CSS, Markdown, JSON. File names may hold
 //! brackets, commas and even spaces, so the longest end that gives a known asset is the right one, and only
@@ -6,8 +6,7 @@
 
 use std::ops::Range;
 
-use super::assets::{AssetIndex, Prefix, UrlAt, decoded};
-use crate::domain::{AssetContainer, AssetUrls};
+use super::assets::{AssetIndex, Prefix, UrlAt};
 
 /// Entities that end a URL inside HTML attributes and text.
 const ENDING_ENTITIES: [&str; 8] = [
@@ -189,7 +188,7 @@ fn last_soft_end(path: &str, end: usize) -> Option<usize> {
         .map(|(at, _)| at)
 }
 
-fn unescaped(path: &str, escaped: bool) -> std::borrow::Cow<'_, str> {
+pub(super) fn unescaped(path: &str, escaped: bool) -> std::borrow::Cow<'_, str> {
     if escaped {
         path.replace("\\/", "/").into()
     } else {
@@ -197,58 +196,9 @@ fn unescaped(path: &str, escaped: bool) -> std::borrow::Cow<'_, str> {
     }
 }
 
-/// What is to stand in the place of `url`: the address of the counterpart when `asset` tells it, the prefix
-/// of the target's container with the same path otherwise. `None` where the target tells no prefix.
-pub(crate) fn replacement(
-    text: &str,
-    url: &UrlAt,
-    container: &AssetContainer,
-    asset: Option<&AssetUrls>,
-) -> Option<String> {
-    let path = &text[url.path.clone()];
-    let prefix = url.side.prefix(container).trim_end_matches('/');
-    let Some(address) = asset.map(|urls| url.side.of(urls)) else {
-        return (!prefix.is_empty()).then(|| spelled(prefix, url) + path);
-    };
-    // The path keeps its spelling where it names the same file.
-    let same_path = address
-        .strip_prefix(prefix)
-        .filter(|_| !prefix.is_empty())
-        .is_some_and(|below| {
-            below.starts_with('/') && decoded(below) == decoded(&unescaped(path, url.escaped))
-        });
-    Some(if same_path {
-        spelled(prefix, url) + path
-    } else {
-        spelled(&without_spaces(address), url)
-    })
-}
-
-/// An address as the surroundings of `url` spell it.
-fn spelled(address: &str, url: &UrlAt) -> String {
-    let address = match address.split_once("//") {
-        Some((_, bare)) if url.schemeless => format!("//{bare}"),
-        Some(_) | None => address.to_owned(),
-    };
-    if url.escaped {
-        address.replace('/', "\\/")
-    } else {
-        address
-    }
-}
-
-/// Addresses in text must not end at a space or quote.
-fn without_spaces(address: &str) -> String {
-    address
-        .replace(' ', "%20")
-        .replace('"', "%22")
-        .replace('\'', "%27")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Side;
 
     #[test]
     fn a_slash_pair_needs_no_memory_of_the_last_one() {
@@ -284,22 +234,6 @@ mod tests {
         assert_eq!(
             match_prefix("cdn.example\\/demo\\/a", "cdn.example/demo", true),
             Some(17)
-        );
-    }
-
-    #[test]
-    fn text_around_an_address_without_prefix_is_left_to_the_caller() {
-        let url = UrlAt {
-            range: 0..1,
-            path: 0..1,
-            side: Side::Edge,
-            asset: None,
-            escaped: false,
-            schemeless: false,
-        };
-        assert_eq!(
-            replacement("x", &url, &AssetContainer::default(), None),
-            None
         );
     }
 }

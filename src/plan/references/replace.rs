@@ -1,0 +1,75 @@
+//! Writes the URL of the target where one of the source stands.
+
+use super::assets::{UrlAt, decoded};
+use super::scan::unescaped;
+use crate::domain::{AssetContainer, AssetUrls};
+
+/// What is to stand in the place of `url`: the address of the counterpart when `asset` tells it, the prefix
+/// of the target's container with the same path otherwise. `None` where the target tells no prefix.
+pub(crate) fn replacement(
+    text: &str,
+    url: &UrlAt,
+    container: &AssetContainer,
+    asset: Option<&AssetUrls>,
+) -> Option<String> {
+    let path = &text[url.path.clone()];
+    let prefix = url.side.prefix(container).trim_end_matches('/');
+    let Some(address) = asset.map(|urls| url.side.of(urls)) else {
+        return (!prefix.is_empty()).then(|| spelled(prefix, url) + path);
+    };
+    // The path keeps its spelling where it names the same file.
+    let same_path = address
+        .strip_prefix(prefix)
+        .filter(|_| !prefix.is_empty())
+        .is_some_and(|below| {
+            below.starts_with('/') && decoded(below) == decoded(&unescaped(path, url.escaped))
+        });
+    Some(if same_path {
+        spelled(prefix, url) + path
+    } else {
+        spelled(&without_spaces(address), url)
+    })
+}
+
+/// An address as the surroundings of `url` spell it.
+fn spelled(address: &str, url: &UrlAt) -> String {
+    let address = match address.split_once("//") {
+        Some((_, bare)) if url.schemeless => format!("//{bare}"),
+        Some(_) | None => address.to_owned(),
+    };
+    if url.escaped {
+        address.replace('/', "\\/")
+    } else {
+        address
+    }
+}
+
+/// Addresses in text must not end at a space or quote.
+fn without_spaces(address: &str) -> String {
+    address
+        .replace(' ', "%20")
+        .replace('"', "%22")
+        .replace('\'', "%27")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Side;
+
+    #[test]
+    fn text_around_an_address_without_prefix_is_left_to_the_caller() {
+        let url = UrlAt {
+            range: 0..1,
+            path: 0..1,
+            side: Side::Edge,
+            asset: None,
+            escaped: false,
+            schemeless: false,
+        };
+        assert_eq!(
+            replacement("x", &url, &AssetContainer::default(), None),
+            None
+        );
+    }
+}
