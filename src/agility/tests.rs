@@ -56,8 +56,8 @@ fn state() -> StateFile {
     assets[0]["mediaGroupingID"] = json!(100);
     assets[1]["focalX"] = json!(0.25);
     assets[1]["focalY"] = json!(0.5);
-    let mut content = many(0, |_| Value::Null);
-    content.extend((1..=300).map(|id| item("en-us", id, &format!("Number {id}"))));
+    let numbered = (1..=300).map(|id| item("en-us", id, &format!("Number {id}")));
+    let mut content: Vec<_> = numbered.collect();
     content.push(item("fr-ca", 1, "Numéro 1"));
     content.push(item("fr-ca", 900, "Seul"));
     let state = json!({"schema": 1, "instances": [
