@@ -3,7 +3,13 @@
 pub mod agility;
 pub mod cli;
 pub mod domain;
+pub mod engine;
 pub mod event;
+pub mod id_map;
 pub mod instance;
 pub mod mock;
+pub mod plan;
+pub mod progress;
+pub mod report;
 pub mod snapshot;
+pub mod store;

@@ -13,6 +13,7 @@
 
 mod fault;
 pub mod file;
+pub mod generate;
 mod http;
 mod instance;
 mod limit;

@@ -1,0 +1,201 @@
+//! What can go wrong with the state.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::domain::RunId;
+
+/// The state cannot be used, or does not allow what was asked.
+///
+/// Causes are shared, because one failed transaction answers everybody whose changes were in it.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file or its directory could not be created.
+    #[error("cannot create the state file {}", path.display())]
+    Create {
+        /// The file or directory.
+        path: PathBuf,
+        /// The system's reason.
+        source: Arc<io::Error>,
+    },
+    /// The file is no database, or its pages contradict each other.
+    #[error("the state in {place} is damaged: {detail}")]
+    Damaged {
+        /// The file.
+        place: String,
+        /// What was found.
+        detail: String,
+    },
+    /// The file is a database of some other program.
+    #[error("{place} is a database, but not one of lockgate's")]
+    Foreign {
+        /// The file.
+        place: String,
+    },
+    /// The file was written by a newer program.
+    #[error("the state in {place} has schema version {found}; this program knows up to {known}")]
+    Newer {
+        /// The file.
+        place: String,
+        /// Its schema version.
+        found: i64,
+        /// The newest version that this program can use.
+        known: i64,
+    },
+    /// The file, its directory or its file system does not take writes.
+    #[error("the state in {place} is read-only")]
+    ReadOnly {
+        /// The file.
+        place: String,
+    },
+    /// Another process held the file for longer than the time-out.
+    #[error("the state in {place} is locked by another process")]
+    Locked {
+        /// The file.
+        place: String,
+    },
+    /// The disk or the quota is full.
+    #[error("no space is left for the state in {place}")]
+    Full {
+        /// The file.
+        place: String,
+    },
+    /// Anything else that the database reports.
+    #[error("the state in {place} could not be used")]
+    Failed {
+        /// The file.
+        place: String,
+        /// The database's reason.
+        source: Arc<sqlx::Error>,
+    },
+    /// A change to something that was never noted; nothing of its commit was stored.
+    #[error("{what} is not in the state")]
+    Unknown {
+        /// What should have been there.
+        what: String,
+    },
+    /// A row holds what this program never writes.
+    #[error("the state in {place} holds {what}, which makes no sense")]
+    Unreadable {
+        /// The file.
+        place: String,
+        /// The table, member and value.
+        what: String,
+    },
+    /// Another run works on the same pair of instances.
+    #[error(
+        "{owner} on {host} (process {process}) migrates between these instances since {since}: run {run}, lease until {expires}"
+    )]
+    LeaseHeld {
+        /// Who.
+        owner: String,
+        /// On which machine.
+        host: String,
+        /// In which process.
+        process: u32,
+        /// In which run.
+        run: RunId,
+        /// Since when.
+        since: Timestamp,
+        /// When the lease ends unless it is renewed.
+        expires: Timestamp,
+    },
+    /// The lease of this run expired and another run took it.
+    #[error("the lease of run {run} was taken over by another run")]
+    LeaseLost {
+        /// The run that had it.
+        run: RunId,
+    },
+    /// The store was closed, or its writer is gone.
+    #[error("the state has been closed")]
+    Closed,
+}
+
+impl StoreError {
+    /// The next step, where there is one.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Create { path, .. } => Some(format!(
+                "make {} writable, or name another place with --state",
+                path.display()
+            )),
+            Self::Damaged { place, .. } | Self::Unreadable { place, .. } => Some(format!(
+                "restore {place} from a backup, or move it away: counterparts are then found again by name and path where they have one"
+            )),
+            Self::Foreign { .. } => Some("name another file with --state".to_owned()),
+            Self::Newer { .. } => {
+                Some("update lockgate, or name another file with --state".to_owned())
+            }
+            Self::ReadOnly { place } => Some(format!(
+                "make {place} and its directory writable, or name another place with --state"
+            )),
+            Self::Locked { .. } => Some(
+                "wait for the other process; `lockgate runs` lists what was started here"
+                    .to_owned(),
+            ),
+            Self::Full { .. } => {
+                Some("free some space and run again: it goes on where it stopped".to_owned())
+            }
+            Self::LeaseHeld { expires, .. } => Some(format!(
+                "wait for that run; if its process is gone, run again after {expires}"
+            )),
+            Self::LeaseLost { .. } => {
+                Some("`lockgate runs` shows the other run; run again when it is over".to_owned())
+            }
+            Self::Failed { .. } | Self::Unknown { .. } | Self::Closed => None,
+        }
+    }
+
+    /// Whether the cause lies in one change, so that others of the same transaction may still succeed.
+    pub(super) const fn is_of_one_change(&self) -> bool {
+        match self {
+            Self::Failed { .. } | Self::Unknown { .. } | Self::LeaseLost { .. } => true,
+            Self::Create { .. }
+            | Self::Damaged { .. }
+            | Self::Foreign { .. }
+            | Self::Newer { .. }
+            | Self::ReadOnly { .. }
+            | Self::Locked { .. }
+            | Self::Full { .. }
+            | Self::Unreadable { .. }
+            | Self::LeaseHeld { .. }
+            | Self::Closed => false,
+        }
+    }
+
+    /// Sorts an error of the database by its result code (<https://www.sqlite.org/rescode.html>).
+    pub(super) fn of(error: sqlx::Error, place: &str) -> Self {
+        let place = place.to_owned();
+        if let sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed = error {
+            return Self::Closed;
+        }
+        match primary_code(&error) {
+            Some(5 | 6) => Self::Locked { place },
+            Some(3 | 8) => Self::ReadOnly { place },
+            Some(11 | 26) => Self::Damaged {
+                place,
+                detail: message(&error),
+            },
+            Some(13) => Self::Full { place },
+            Some(_) | None => Self::Failed {
+                place,
+                source: Arc::new(error),
+            },
+        }
+    }
+}
+
+/// The low byte of `SQLite`'s extended result code.
+fn primary_code(error: &sqlx::Error) -> Option<u32> {
+    let code = error.as_database_error()?.code()?;
+    code.parse::<u32>().ok().map(|code| code & 0xff)
+}
+
+fn message(error: &sqlx::Error) -> String {
+    error
+        .as_database_error()
+        .map_or_else(|| error.to_string(), |error| error.message().to_owned())
+}

@@ -1,0 +1,307 @@
+//! The handle that everybody else holds.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sqlx::ConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio_util::task::TaskTracker;
+
+use super::lease::{LeaseRequest, expiry};
+use super::read::Readers;
+use super::writer::{Order, QUEUE, Reply, Writer};
+use super::{
+    Change, Intent, Lease, LeaseOwner, Mapping, Pair, RunEntity, RunRecord, StateUrl, StoreError,
+    schema,
+};
+use crate::domain::{RunId, time};
+
+/// How long a connection waits for another process before it gives up. Long enough for the largest
+/// transaction of another run on a slow disk.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A handle on the durable state; clones share it.
+///
+/// The writer task ends when the store is closed or the last handle is dropped, and writes what it had
+/// accepted in both cases. Close it before the runtime ends: only then somebody waits for that.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    readers: Readers,
+    orders: mpsc::Sender<Order>,
+    commits: Arc<AtomicU64>,
+    /// Waits for the writer, and does not abort it when dropped.
+    writer: TaskTracker,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store")
+            .field("place", &self.shared.readers.place)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the state, creates it when absent (file 0600, directory 0700) and migrates it when old.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the file cannot be created, or is damaged, foreign, newer, read-only or locked.
+    pub async fn open(url: &StateUrl) -> Result<Self, StoreError> {
+        let path = url.path();
+        create_private(path).await?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full);
+        Self::start(options, path.display().to_string().into()).await
+    }
+
+    /// Opens a state that nobody else sees and that ends with the handle, for rehearsals.
+    ///
+    /// # Errors
+    /// [`StoreError`] when there is no memory for it.
+    pub async fn open_in_memory() -> Result<Self, StoreError> {
+        let place: Arc<str> = "memory".into();
+        let options: SqliteConnectOptions = "sqlite::memory:"
+            .parse()
+            .map_err(|error| StoreError::of(error, &place))?;
+        Self::start(options, place).await
+    }
+
+    async fn start(options: SqliteConnectOptions, place: Arc<str>) -> Result<Self, StoreError> {
+        let options = options
+            .busy_timeout(BUSY_TIMEOUT)
+            .disable_statement_logging();
+        let mut connection = options
+            .connect()
+            .await
+            .map_err(|error| StoreError::of(error, &place))?;
+        schema::prepare(&mut connection, &place).await?;
+        let reader = options.pragma("query_only", "on");
+        let reader = reader
+            .connect()
+            .await
+            .map_err(|error| StoreError::of(error, &place))?;
+        let (sender, orders) = mpsc::channel(QUEUE);
+        let commits = Arc::new(AtomicU64::new(0));
+        let writer = TaskTracker::new();
+        drop(
+            writer.spawn(
+                Writer {
+                    connection,
+                    orders,
+                    commits: Arc::clone(&commits),
+                    place: Arc::clone(&place),
+                }
+                .run(),
+            ),
+        );
+        writer.close();
+        let readers = Readers {
+            connection: Mutex::new(Some(reader)),
+            place,
+        };
+        Ok(Self {
+            shared: Arc::new(Shared {
+                readers,
+                orders: sender,
+                commits,
+                writer,
+            }),
+        })
+    }
+
+    /// Ends the store for all its handles, after everything that was accepted is durable.
+    pub async fn close(self) {
+        self.shared.readers.close().await;
+        // A writer that is gone already needs no telling.
+        drop(self.shared.orders.send(Order::Close).await);
+        self.shared.writer.wait().await;
+    }
+
+    /// Returns when all changes are durable, in their order, all or none. Calls of many tasks share
+    /// transactions. Dropping the future while it waits for room in the queue changes nothing; after that
+    /// the changes are stored whether or not somebody waits.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing of this call was stored.
+    pub async fn commit(&self, changes: Vec<Change>) -> Result<(), StoreError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.ask(|reply| Order::Commit(changes, reply)).await
+    }
+
+    /// How many transactions [`Store::commit`] has cost so far.
+    pub fn commits(&self) -> u64 {
+        self.shared.commits.load(Ordering::Relaxed)
+    }
+
+    /// All mappings of a pair, by kind, source id and locale.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    pub async fn mappings(&self, pair: &Pair) -> Result<Vec<Mapping>, StoreError> {
+        self.shared.readers.mappings(pair).await
+    }
+
+    /// The intents of a pair whose outcome is not known, open or in doubt, by run and id.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    pub async fn open_intents(&self, pair: &Pair) -> Result<Vec<Intent>, StoreError> {
+        self.shared.readers.unsettled_intents(pair).await
+    }
+
+    /// The latest runs, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    pub async fn runs(&self, limit: u32) -> Result<Vec<RunRecord>, StoreError> {
+        self.shared.readers.runs(limit).await
+    }
+
+    /// One run; `None` when there is none of this name.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    pub async fn run(&self, run: &RunId) -> Result<Option<RunRecord>, StoreError> {
+        self.shared.readers.run(run).await
+    }
+
+    /// What became of each entity in a run, by kind, source id and locale.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    pub async fn run_entities(&self, run: &RunId) -> Result<Vec<RunEntity>, StoreError> {
+        self.shared.readers.run_entities(run).await
+    }
+
+    /// What earlier runs learned about a host, by name.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    pub async fn learned(&self, host: &str) -> Result<Vec<(String, f64)>, StoreError> {
+        self.shared.readers.learned(host).await
+    }
+
+    /// Takes the lease of a pair for `ttl`; an expired one of somebody else is taken over.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseHeld`] while another run has it.
+    pub async fn acquire_lease(
+        &self,
+        pair: &Pair,
+        owner: LeaseOwner,
+        ttl: Duration,
+    ) -> Result<Lease, StoreError> {
+        self.acquire_lease_at(pair, owner, ttl, time::now()).await
+    }
+
+    pub(super) async fn acquire_lease_at(
+        &self,
+        pair: &Pair,
+        owner: LeaseOwner,
+        ttl: Duration,
+        now: Timestamp,
+    ) -> Result<Lease, StoreError> {
+        let pair = pair.clone();
+        self.ask(|reply| {
+            Order::Lease(LeaseRequest::Acquire {
+                pair,
+                owner,
+                now,
+                ttl,
+                reply,
+            })
+        })
+        .await
+    }
+
+    /// Keeps the lease for `ttl` from now on.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`] when another run took it over after it had expired: stop writing.
+    pub async fn renew_lease(&self, lease: &Lease, ttl: Duration) -> Result<(), StoreError> {
+        self.renew_lease_at(lease, ttl, time::now()).await
+    }
+
+    pub(super) async fn renew_lease_at(
+        &self,
+        lease: &Lease,
+        ttl: Duration,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (pair, run, generation) = (lease.pair.clone(), lease.run.clone(), lease.generation);
+        let expires_ms = expiry(now, ttl);
+        self.ask(|reply| {
+            Order::Lease(LeaseRequest::Renew {
+                pair,
+                run,
+                generation,
+                expires_ms,
+                reply,
+            })
+        })
+        .await
+    }
+
+    /// Gives the lease back. One that was lost meanwhile stays with its new owner.
+    ///
+    /// # Errors
+    /// [`StoreError`] when that cannot be stored; the lease then ends by itself.
+    pub async fn release_lease(&self, lease: Lease) -> Result<(), StoreError> {
+        self.ask(|reply| Order::Lease(LeaseRequest::Release { lease, reply }))
+            .await
+    }
+
+    /// Sends an order and waits for its answer.
+    async fn ask<T>(&self, order: impl FnOnce(Reply<T>) -> Order) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.shared
+            .orders
+            .send(order(reply))
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+/// Makes the file and its directories if they are missing, for the user's eyes only. `SQLite` gives its
+/// companions (`-wal`, `-shm`) the mode of the file.
+async fn create_private(path: &Path) -> Result<(), StoreError> {
+    let failed = |path: &Path, error| StoreError::Create {
+        path: path.to_owned(),
+        source: Arc::new(error),
+    };
+    if let Some(directory) = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
+        let mut builder = tokio::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        builder.mode(0o700);
+        builder
+            .create(directory)
+            .await
+            .map_err(|error| failed(directory, error))?;
+    }
+    let mut options = tokio::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    options.mode(0o600);
+    match options.open(path).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(failed(path, error)),
+    }
+}

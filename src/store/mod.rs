@@ -1,0 +1,38 @@
+//! The durable state of a workspace: mappings, intents, runs with their outcomes, and the lease.
+//!
+//! One writer task owns the only connection that writes. Whatever has queued up while it was busy goes
+//! into its next transaction, so thousands of small commits cost few disk flushes, and nobody is told "done"
+//! before the flush. Reads have a connection of their own and never wait for the writer.
+//!
+//! ```text
+//!   commit ──▶ bounded queue ──▶ writer task ──▶ one transaction ──▶ everyone in it is answered
+//!   mappings, runs, … ──▶ reading connection
+//! ```
+//!
+//! The schema has a version. Older files are migrated forwards when they are opened; a file of a newer
+//! program is refused, because an older one would not keep what it does not know.
+//!
+//! Left to others: when to write what (the engine), and what becomes of open intents (recovery).
+
+mod error;
+mod handle;
+mod lease;
+mod location;
+mod read;
+mod records;
+mod rows;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod write;
+mod writer;
+
+pub use error::StoreError;
+pub use handle::Store;
+pub use lease::{Lease, LeaseOwner};
+pub use location::{StateUrl, StateUrlError};
+pub use records::{
+    Change, Intent, IntentId, IntentState, Mapping, MappingOrigin, Operation, Pair, RunEntity,
+    RunFinish, RunRecord,
+};
+pub use schema::VERSION as SCHEMA_VERSION;

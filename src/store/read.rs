@@ -1,0 +1,203 @@
+//! Queries. They share one connection that cannot write.
+//!
+//! One connection and not a pool: reads are few and short, and a pool brings time-outs of its own, which a
+//! test with a paused clock would run into.
+
+use std::sync::Arc;
+
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{Connection, Row, Sqlite, SqliteConnection, query};
+use tokio::sync::Mutex;
+
+use super::rows::Reader;
+use super::{
+    Intent, IntentId, IntentState, Mapping, MappingOrigin, Operation, Pair, RunEntity, RunRecord,
+    StoreError,
+};
+use crate::domain::{BatchId, EntityKey, Guid, Id, RunId, TargetId, Version};
+
+/// The reading connection, gone once closed, and where it reads.
+pub(super) struct Readers {
+    pub(super) connection: Mutex<Option<SqliteConnection>>,
+    pub(super) place: Arc<str>,
+}
+
+const RUN_COLUMNS: &str =
+    "SELECT run, source, target, command, options, started_at, finished_at, exit, counts FROM runs";
+
+impl Readers {
+    fn reader(&self, table: &'static str) -> Reader<'_> {
+        Reader {
+            place: &self.place,
+            table,
+        }
+    }
+
+    fn failed(&self, error: sqlx::Error) -> StoreError {
+        StoreError::of(error, &self.place)
+    }
+
+    pub(super) async fn mappings(&self, pair: &Pair) -> Result<Vec<Mapping>, StoreError> {
+        let rows = self.rows(query(
+            "SELECT kind, source_id, locale, target_id, target_name, source_version, target_version,
+                    source_hash, target_hash, origin, run
+             FROM mappings WHERE source = ? AND target = ? ORDER BY kind, source_id, locale",
+        )
+        .bind(pair.source.as_str())
+        .bind(pair.target.as_str())).await?;
+        rows.iter().map(|row| self.mapping(row)).collect()
+    }
+
+    fn mapping(&self, row: &SqliteRow) -> Result<Mapping, StoreError> {
+        let reader = self.reader("mappings");
+        Ok(Mapping {
+            key: self.key(row, reader)?,
+            target: TargetId::new(self.column(row, "target_id")?),
+            target_name: self.column(row, "target_name")?,
+            source_version: self
+                .column::<Option<i64>>(row, "source_version")?
+                .map(Version),
+            target_version: self
+                .column::<Option<i64>>(row, "target_version")?
+                .map(Version),
+            source_hash: reader.hash("source_hash", self.column(row, "source_hash")?)?,
+            target_hash: reader.hash("target_hash", self.column(row, "target_hash")?)?,
+            origin: reader.word(
+                "origin",
+                self.column(row, "origin")?,
+                MappingOrigin::from_name,
+            )?,
+            run: RunId(self.column(row, "run")?),
+        })
+    }
+
+    pub(super) async fn unsettled_intents(&self, pair: &Pair) -> Result<Vec<Intent>, StoreError> {
+        let rows = self.rows(query(
+            "SELECT run, id, operation, keys, payload_hash, attempt, batch, state FROM intents
+             WHERE source = ? AND target = ? AND state IN ('open', 'in-doubt') ORDER BY run, id",
+        )
+        .bind(pair.source.as_str())
+        .bind(pair.target.as_str())).await?;
+        rows.iter().map(|row| self.intent(row)).collect()
+    }
+
+    fn intent(&self, row: &SqliteRow) -> Result<Intent, StoreError> {
+        let reader = self.reader("intents");
+        Ok(Intent {
+            id: IntentId(self.column(row, "id")?),
+            run: RunId(self.column(row, "run")?),
+            operation: reader.word(
+                "operation",
+                self.column(row, "operation")?,
+                Operation::from_name,
+            )?,
+            keys: reader.keys(self.column(row, "keys")?)?,
+            payload_hash: reader.hashes(self.column(row, "payload_hash")?)?,
+            attempt: reader.number("attempt", self.column(row, "attempt")?)?,
+            batch: self.column::<Option<i64>>(row, "batch")?.map(BatchId),
+            state: reader.word("state", self.column(row, "state")?, IntentState::from_name)?,
+        })
+    }
+
+    pub(super) async fn runs(&self, limit: u32) -> Result<Vec<RunRecord>, StoreError> {
+        let sql = format!("{RUN_COLUMNS} ORDER BY started_at DESC, run DESC LIMIT ?");
+        let rows = self.rows(query(&sql).bind(i64::from(limit))).await?;
+        rows.iter().map(|row| self.record(row)).collect()
+    }
+
+    pub(super) async fn run(&self, run: &RunId) -> Result<Option<RunRecord>, StoreError> {
+        let sql = format!("{RUN_COLUMNS} WHERE run = ?");
+        let rows = self.rows(query(&sql).bind(&run.0)).await?;
+        rows.first().map(|row| self.record(row)).transpose()
+    }
+
+    fn record(&self, row: &SqliteRow) -> Result<RunRecord, StoreError> {
+        let reader = self.reader("runs");
+        let exit: Option<i64> = self.column(row, "exit")?;
+        let counts: Option<&str> = self.column(row, "counts")?;
+        Ok(RunRecord {
+            run: RunId(self.column(row, "run")?),
+            pair: Pair {
+                source: Guid::new(self.column(row, "source")?),
+                target: Guid::new(self.column(row, "target")?),
+            },
+            command: self.column(row, "command")?,
+            options: reader.json("options", self.column(row, "options")?)?,
+            started_at: self.column(row, "started_at")?,
+            finished_at: self.column(row, "finished_at")?,
+            exit: exit.map(|exit| reader.number("exit", exit)).transpose()?,
+            counts: counts
+                .map(|counts| reader.json("counts", counts))
+                .transpose()?,
+        })
+    }
+
+    pub(super) async fn run_entities(&self, run: &RunId) -> Result<Vec<RunEntity>, StoreError> {
+        let rows = self.rows(query(
+            "SELECT run, kind, source_id, locale, name, outcome, detail, target_id, because, attempts
+             FROM run_entities WHERE run = ? ORDER BY kind, source_id, locale",
+        )
+        .bind(&run.0)).await?;
+        rows.iter().map(|row| self.run_entity(row)).collect()
+    }
+
+    fn run_entity(&self, row: &SqliteRow) -> Result<RunEntity, StoreError> {
+        let reader = self.reader("run_entities");
+        Ok(RunEntity {
+            run: RunId(self.column(row, "run")?),
+            key: self.key(row, reader)?,
+            name: self.column(row, "name")?,
+            outcome: reader.outcome(self.column(row, "outcome")?, self.column(row, "detail")?)?,
+            target: self
+                .column::<Option<i64>>(row, "target_id")?
+                .map(TargetId::new),
+            because: self.column(row, "because")?,
+            attempts: reader.number("attempts", self.column(row, "attempts")?)?,
+        })
+    }
+
+    pub(super) async fn learned(&self, host: &str) -> Result<Vec<(String, f64)>, StoreError> {
+        let rows = self
+            .rows(query("SELECT key, value FROM hosts WHERE host = ? ORDER BY key").bind(host))
+            .await?;
+        rows.iter()
+            .map(|row| Ok((self.column(row, "key")?, self.column(row, "value")?)))
+            .collect()
+    }
+
+    /// Closes the connection; later reads fail.
+    pub(super) async fn close(&self) {
+        if let Some(connection) = self.connection.lock().await.take() {
+            // Nothing was written here, so nothing can be lost.
+            drop(connection.close().await);
+        }
+    }
+
+    async fn rows<'q>(
+        &self,
+        query: Query<'q, Sqlite, SqliteArguments<'q>>,
+    ) -> Result<Vec<SqliteRow>, StoreError> {
+        let mut connection = self.connection.lock().await;
+        let connection = connection.as_mut().ok_or(StoreError::Closed)?;
+        query
+            .fetch_all(connection)
+            .await
+            .map_err(|error| self.failed(error))
+    }
+
+    fn key(&self, row: &SqliteRow, reader: Reader<'_>) -> Result<EntityKey, StoreError> {
+        reader.key(
+            self.column(row, "kind")?,
+            self.column(row, "source_id")?,
+            self.column(row, "locale")?,
+        )
+    }
+
+    fn column<'r, T>(&self, row: &'r SqliteRow, name: &str) -> Result<T, StoreError>
+    where
+        T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
+    {
+        row.try_get(name).map_err(|error| self.failed(error))
+    }
+}

@@ -1,0 +1,219 @@
+//! What the store keeps.
+
+use serde_json::Value;
+
+use crate::domain::{BatchId, ContentHash, EntityKey, Guid, Outcome, RunId, TargetId, Version};
+
+/// The instances of a migration. The direction matters: the way back is another pair.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Pair {
+    /// The instance read from.
+    pub source: Guid,
+    /// The instance written to.
+    pub target: Guid,
+}
+
+/// The counterpart of a source entity, and both sides as they were when they last agreed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// The entity of the source; one row per key and pair.
+    pub key: EntityKey,
+    /// Its counterpart.
+    pub target: TargetId,
+    /// The counterpart's reference name, for kinds that are referred to by name.
+    pub target_name: Option<String>,
+    /// The source's version then; of content and pages only.
+    pub source_version: Option<Version>,
+    /// The target's version then; of content and pages only.
+    pub target_version: Option<Version>,
+    /// The hash of the source's normal form then.
+    pub source_hash: Option<ContentHash>,
+    /// The hash of the target's normal form then.
+    pub target_hash: Option<ContentHash>,
+    /// How the row came about.
+    pub origin: MappingOrigin,
+    /// The run that wrote it.
+    pub run: RunId,
+}
+
+/// How a mapping came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MappingOrigin {
+    /// A run created the counterpart.
+    Created,
+    /// A run found the counterpart by its natural key.
+    Adopted,
+    /// A run wrote over the counterpart.
+    Updated,
+    /// It came from the mapping files of another tool.
+    Imported,
+    /// Recovery found that an interrupted request had taken effect.
+    Recovered,
+}
+
+/// Numbers the intents of one run; the engine counts them up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IntentId(pub i64);
+
+/// A note that a request is about to leave, and what has become of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intent {
+    /// Unique within its run.
+    pub id: IntentId,
+    /// The run that wanted it.
+    pub run: RunId,
+    /// What the request does.
+    pub operation: Operation,
+    /// The entities that it carries, in the order of the request.
+    pub keys: Vec<EntityKey>,
+    /// The hash of what is sent for each key, in the same order.
+    pub payload_hash: Vec<ContentHash>,
+    /// The first one is 1.
+    pub attempt: u32,
+    /// The number under which the target works it off, as soon as it is known.
+    pub batch: Option<BatchId>,
+    /// What has become of it.
+    pub state: IntentState,
+}
+
+/// What a request does to the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Saves something new.
+    Create,
+    /// Saves over a counterpart.
+    Update,
+    /// Saves again with the references that were cut from a circle.
+    Patch,
+    /// Sends the bytes of an asset.
+    Upload,
+    /// Publishes.
+    Publish,
+    /// Deletes.
+    Delete,
+}
+
+/// What has become of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IntentState {
+    /// It may have left, and its outcome is not known.
+    Open,
+    /// Its outcome is stored.
+    Done,
+    /// It did nothing.
+    Failed,
+    /// It may have taken effect and nothing proves either way; a person decides.
+    InDoubt,
+}
+
+/// What was asked of a run, and how it ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunRecord {
+    /// The run.
+    pub run: RunId,
+    /// Its instances.
+    pub pair: Pair,
+    /// The command, such as `sync`.
+    pub command: String,
+    /// The settings that mattered, without credentials.
+    pub options: Value,
+    /// RFC 3339.
+    pub started_at: String,
+    /// RFC 3339; `None` while it runs and when it was killed.
+    pub finished_at: Option<String>,
+    /// The exit code of the program.
+    pub exit: Option<u8>,
+    /// The totals, in the shape of the run's summary.
+    pub counts: Option<Value>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunFinish {
+    /// The run.
+    pub run: RunId,
+    /// The exit code of the program.
+    pub exit: u8,
+    /// The totals, in the shape of the run's summary.
+    pub counts: Value,
+    /// RFC 3339.
+    pub finished_at: String,
+}
+
+/// What became of one entity in one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunEntity {
+    /// The run.
+    pub run: RunId,
+    /// The entity of the source.
+    pub key: EntityKey,
+    /// What a person calls it.
+    pub name: String,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Its counterpart.
+    pub target: Option<TargetId>,
+    /// Why the plan decided as it did, or what happened.
+    pub because: String,
+    /// Requests that were sent for it.
+    pub attempts: u32,
+}
+
+/// Something to be made durable.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// A run begins. Its name must be new.
+    RunStarted(RunRecord),
+    /// A request is about to leave. Its id must be new within its run.
+    IntentOpened {
+        /// The instances.
+        pair: Pair,
+        /// The note.
+        intent: Intent,
+    },
+    /// The target told the number of the batch.
+    IntentBatch {
+        /// The run.
+        run: RunId,
+        /// The intent.
+        id: IntentId,
+        /// The number.
+        batch: BatchId,
+    },
+    /// The outcome of a request is known, or known to stay unknown.
+    IntentClosed {
+        /// The run that opened it.
+        run: RunId,
+        /// The intent.
+        id: IntentId,
+        /// What has become of it.
+        state: IntentState,
+    },
+    /// An entity has this counterpart now. A former one moves to the history.
+    Mapping {
+        /// The instances.
+        pair: Pair,
+        /// The row.
+        mapping: Mapping,
+    },
+    /// An entity has no counterpart any more. The former one moves to the history.
+    MappingRemoved {
+        /// The instances.
+        pair: Pair,
+        /// The entity.
+        key: EntityKey,
+    },
+    /// What became of an entity; a later word replaces an earlier one of the same run.
+    Entity(RunEntity),
+    /// A run has ended.
+    RunFinished(RunFinish),
+    /// Something was learned about a host, such as the rate that it bears.
+    HostLearned {
+        /// Host and port.
+        host: String,
+        /// What, such as `per_second`.
+        key: String,
+        /// How much.
+        value: f64,
+    },
+}

@@ -1,0 +1,160 @@
+//! How values stand in columns, and back.
+
+use std::fmt::Display;
+
+use serde_json::Value;
+
+use super::{IntentState, MappingOrigin, Operation, StoreError};
+use crate::domain::{ContentHash, EntityKey, Id, Key, Kind, Locale, Outcome, SourceId};
+
+/// Gives an enum its words in the database.
+macro_rules! words {
+    ($type:ident { $($variant:ident => $word:literal),+ $(,)? }) => {
+        impl $type {
+            /// The word for it in the database.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+
+            pub(super) fn from_name(name: &str) -> Option<Self> {
+                match name { $($word => Some(Self::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+words!(MappingOrigin {
+    Created => "created", Adopted => "adopted", Updated => "updated",
+    Imported => "imported", Recovered => "recovered",
+});
+words!(Operation {
+    Create => "create", Update => "update", Patch => "patch",
+    Upload => "upload", Publish => "publish", Delete => "delete",
+});
+words!(IntentState { Open => "open", Done => "done", Failed => "failed", InDoubt => "in-doubt" });
+
+/// The locale column of a key: empty where there is none, because a primary key column cannot be null.
+pub(super) fn locale_column<I>(key: &Key<I>) -> &str {
+    key.locale.as_ref().map_or("", Locale::as_str)
+}
+
+/// Reads the columns of one table and complains with its name.
+#[derive(Clone, Copy)]
+pub(super) struct Reader<'a> {
+    /// Where the database is, for messages.
+    pub(super) place: &'a str,
+    /// The table.
+    pub(super) table: &'static str,
+}
+
+impl Reader<'_> {
+    /// The complaint that `value` cannot stand in `column`.
+    pub(super) fn wrong(self, column: &str, value: impl Display) -> StoreError {
+        StoreError::Unreadable {
+            place: self.place.to_owned(),
+            what: format!(
+                "{column} {value:?} in {}",
+                self.table,
+                value = value.to_string()
+            ),
+        }
+    }
+
+    pub(super) fn key(self, kind: &str, id: i64, locale: &str) -> Result<EntityKey, StoreError> {
+        let kind: Kind = kind.parse().map_err(|_| self.wrong("kind", kind))?;
+        let locale = (!locale.is_empty()).then(|| Locale::new(locale));
+        Ok(Key {
+            kind,
+            id: SourceId::new(id),
+            locale,
+        })
+    }
+
+    pub(super) fn word<T>(
+        self,
+        column: &str,
+        word: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T, StoreError> {
+        read(word).ok_or_else(|| self.wrong(column, word))
+    }
+
+    pub(super) fn hash(
+        self,
+        column: &str,
+        text: Option<&str>,
+    ) -> Result<Option<ContentHash>, StoreError> {
+        text.map(|text| self.word(column, text, ContentHash::parse))
+            .transpose()
+    }
+
+    pub(super) fn number<T: TryFrom<i64>>(
+        self,
+        column: &str,
+        number: i64,
+    ) -> Result<T, StoreError> {
+        T::try_from(number).map_err(|_| self.wrong(column, number))
+    }
+
+    pub(super) fn json(self, column: &str, text: &str) -> Result<Value, StoreError> {
+        serde_json::from_str(text).map_err(|_| self.wrong(column, text))
+    }
+
+    pub(super) fn keys(self, text: &str) -> Result<Vec<EntityKey>, StoreError> {
+        serde_json::from_str(text).map_err(|_| self.wrong("keys", text))
+    }
+
+    pub(super) fn hashes(self, text: &str) -> Result<Vec<ContentHash>, StoreError> {
+        let words: Vec<String> =
+            serde_json::from_str(text).map_err(|_| self.wrong("payload_hash", text))?;
+        words
+            .iter()
+            .map(|word| self.word("payload_hash", word, ContentHash::parse))
+            .collect()
+    }
+
+    /// Puts an outcome together from its name and its detail.
+    pub(super) fn outcome(self, name: &str, detail: Option<String>) -> Result<Outcome, StoreError> {
+        Ok(match (name, detail) {
+            ("created", None) => Outcome::Created,
+            ("adopted", None) => Outcome::Adopted,
+            ("updated", None) => Outcome::Updated,
+            ("unchanged", None) => Outcome::Unchanged,
+            ("conflict", None) => Outcome::Conflict,
+            ("out-of-scope", None) => Outcome::OutOfScope,
+            ("failed", Some(reason)) => Outcome::Failed { reason },
+            ("blocked", Some(by)) => Outcome::Blocked {
+                by: by.parse().map_err(|_| self.wrong("detail", by))?,
+            },
+            (_, _) => return Err(self.wrong("outcome", name)),
+        })
+    }
+}
+
+/// What an outcome says beyond its name.
+pub(super) fn outcome_detail(outcome: &Outcome) -> Option<String> {
+    match outcome {
+        Outcome::Created
+        | Outcome::Adopted
+        | Outcome::Updated
+        | Outcome::Unchanged
+        | Outcome::Conflict
+        | Outcome::OutOfScope => None,
+        Outcome::Failed { reason } => Some(reason.clone()),
+        Outcome::Blocked { by } => Some(by.to_string()),
+    }
+}
+
+/// A JSON array of keys.
+pub(super) fn keys_column(keys: &[EntityKey]) -> String {
+    json_array(keys.iter())
+}
+
+/// A JSON array of hashes.
+pub(super) fn hashes_column(hashes: &[ContentHash]) -> String {
+    json_array(hashes.iter())
+}
+
+fn json_array(parts: impl Iterator<Item = impl Display>) -> String {
+    Value::from(parts.map(|part| part.to_string()).collect::<Vec<_>>()).to_string()
+}

@@ -1,0 +1,80 @@
+//! Creates the schema, brings old files up to date, and refuses what it must not touch.
+
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{Connection, Executor};
+
+use super::StoreError;
+
+/// One script per schema version, the first one for version 1. A released script never changes.
+const MIGRATIONS: [&str; VERSION as usize] = [include_str!("migrations/0001_initial.sql")];
+
+/// The schema version that this program writes, kept in `SQLite`'s `user_version`.
+pub const VERSION: u32 = 1;
+
+/// "Lkgt": marks a file as ours in `SQLite`'s `application_id`.
+const APPLICATION_ID: i64 = 0x4c6b_6774;
+
+/// Checks the file behind `writer` and migrates it to [`VERSION`].
+///
+/// The transaction takes the write lock first, so that two programs that open a fresh file at once do not
+/// both create it, and so that a read-only file is noticed here and not in the middle of a run.
+pub(super) async fn prepare(writer: &mut SqliteConnection, place: &str) -> Result<(), StoreError> {
+    let failed = |error| StoreError::of(error, place);
+    check_pages(writer, place).await?;
+    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+    let found = version(&mut transaction, place).await?;
+    let missing = usize::try_from(found)
+        .ok()
+        .and_then(|found| MIGRATIONS.get(found..))
+        .ok_or_else(|| StoreError::Newer {
+            place: place.to_owned(),
+            found,
+            known: VERSION.into(),
+        })?;
+    for script in missing {
+        transaction.execute(*script).await.map_err(failed)?;
+    }
+    if !missing.is_empty() {
+        let marks =
+            format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}");
+        transaction.execute(&*marks).await.map_err(failed)?;
+    }
+    transaction.commit().await.map_err(failed)
+}
+
+/// The schema version of our own file; 0 of an empty one.
+async fn version(connection: &mut SqliteConnection, place: &str) -> Result<i64, StoreError> {
+    let failed = |error| StoreError::of(error, place);
+    let application: i64 = sqlx::query_scalar("PRAGMA application_id")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(failed)?;
+    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(failed)?;
+    if application != APPLICATION_ID && tables > 0 {
+        return Err(StoreError::Foreign {
+            place: place.to_owned(),
+        });
+    }
+    sqlx::query_scalar("PRAGMA user_version")
+        .fetch_one(connection)
+        .await
+        .map_err(failed)
+}
+
+/// Asks `SQLite` whether the pages of the file agree with each other.
+async fn check_pages(connection: &mut SqliteConnection, place: &str) -> Result<(), StoreError> {
+    let verdict: String = sqlx::query_scalar("PRAGMA quick_check(1)")
+        .fetch_one(connection)
+        .await
+        .map_err(|error| StoreError::of(error, place))?;
+    if verdict == "ok" {
+        return Ok(());
+    }
+    Err(StoreError::Damaged {
+        place: place.to_owned(),
+        detail: verdict,
+    })
+}

@@ -1,0 +1,550 @@
+use std::time::Duration;
+
+use futures_util::future::{join_all, try_join_all};
+use jiff::{Timestamp, ToSpan};
+use serde_json::json;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, Executor};
+use tempfile::TempDir;
+
+use super::*;
+use crate::domain::{
+    BatchId, ContentHash, EntityKey, Guid, Id, Kind, Locale, Outcome, RunId, TargetId, Version,
+};
+
+const RUN: &str = "20260101-120000-0001";
+const TTL: Duration = Duration::from_mins(1);
+
+fn pair() -> Pair {
+    Pair {
+        source: Guid::new("1a2b3c4d-u"),
+        target: Guid::new("5e6f7a8b-u"),
+    }
+}
+
+fn key(id: i64) -> EntityKey {
+    EntityKey::localised(Kind::Content, id, &Locale::new("en-us"))
+}
+
+fn mapping(key: EntityKey, target: i64) -> Mapping {
+    Mapping {
+        key,
+        target: TargetId::new(target),
+        target_name: Some("News".to_owned()),
+        source_version: Some(Version(3)),
+        target_version: None,
+        source_hash: Some(ContentHash::of(&json!({"title": "a"}))),
+        target_hash: None,
+        origin: MappingOrigin::Created,
+        run: RunId(RUN.to_owned()),
+    }
+}
+
+fn intent(id: i64) -> Intent {
+    Intent {
+        id: IntentId(id),
+        run: RunId(RUN.to_owned()),
+        operation: Operation::Create,
+        keys: vec![key(1), key(2)],
+        payload_hash: vec![ContentHash::of(&json!(1)), ContentHash::of(&json!(2))],
+        attempt: 1,
+        batch: None,
+        state: IntentState::Open,
+    }
+}
+
+fn record() -> RunRecord {
+    RunRecord {
+        run: RunId(RUN.to_owned()),
+        pair: pair(),
+        command: "sync".to_owned(),
+        options: json!({"overwrite": true}),
+        started_at: "2026-01-01T12:00:00Z".to_owned(),
+        finished_at: None,
+        exit: None,
+        counts: None,
+    }
+}
+
+fn write_mapping(mapping: &Mapping) -> Change {
+    Change::Mapping {
+        pair: pair(),
+        mapping: mapping.clone(),
+    }
+}
+
+async fn fresh() -> (TempDir, StateUrl, Store) {
+    let directory = TempDir::new().unwrap();
+    let url = StateUrl::Sqlite(directory.path().join("inner/state.db"));
+    let store = Store::open(&url).await.unwrap();
+    (directory, url, store)
+}
+
+#[tokio::test]
+async fn what_was_committed_is_there_after_reopening() {
+    let (_directory, url, store) = fresh().await;
+    let settled = RunEntity {
+        run: RunId(RUN.to_owned()),
+        key: key(1),
+        name: "Front page".to_owned(),
+        outcome: Outcome::Blocked { by: key(2) },
+        target: None,
+        because: "needs content:2@en-us".to_owned(),
+        attempts: 0,
+    };
+    let global = mapping(EntityKey::global(Kind::Model, 7), 70);
+    store
+        .commit(vec![
+            Change::RunStarted(record()),
+            Change::IntentOpened {
+                pair: pair(),
+                intent: intent(1),
+            },
+            write_mapping(&mapping(key(1), 10)),
+            write_mapping(&global),
+            Change::Entity(settled.clone()),
+            Change::HostLearned {
+                host: "h".to_owned(),
+                key: "per_second".to_owned(),
+                value: 12.5,
+            },
+        ])
+        .await
+        .unwrap();
+    store.close().await;
+
+    let store = Store::open(&url).await.unwrap();
+    assert_eq!(
+        store.mappings(&pair()).await.unwrap(),
+        [mapping(key(1), 10), global]
+    );
+    assert_eq!(store.open_intents(&pair()).await.unwrap(), [intent(1)]);
+    assert_eq!(store.runs(10).await.unwrap(), [record()]);
+    assert_eq!(
+        store.run_entities(&RunId(RUN.to_owned())).await.unwrap(),
+        [settled]
+    );
+    assert_eq!(
+        store.learned("h").await.unwrap(),
+        [("per_second".to_owned(), 12.5)]
+    );
+    let back = Pair {
+        source: pair().target,
+        target: pair().source,
+    };
+    assert_eq!(store.mappings(&back).await.unwrap(), []);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn every_outcome_reads_back() {
+    let store = Store::open_in_memory().await.unwrap();
+    let outcomes = [
+        Outcome::Created,
+        Outcome::Adopted,
+        Outcome::Updated,
+        Outcome::Unchanged,
+        Outcome::Conflict,
+        Outcome::Failed {
+            reason: "the server said \"no\"".to_owned(),
+        },
+        Outcome::Blocked { by: key(9) },
+        Outcome::OutOfScope,
+    ];
+    let entity = |(id, outcome): (i64, &Outcome)| RunEntity {
+        run: RunId(RUN.to_owned()),
+        key: key(id),
+        name: String::new(),
+        outcome: outcome.clone(),
+        target: Some(TargetId::new(id)),
+        because: String::new(),
+        attempts: 2,
+    };
+    let entities: Vec<_> = (1..).zip(&outcomes).map(entity).collect();
+    store
+        .commit(entities.iter().cloned().map(Change::Entity).collect())
+        .await
+        .unwrap();
+    assert_eq!(
+        store.run_entities(&RunId(RUN.to_owned())).await.unwrap(),
+        entities
+    );
+    store.close().await;
+}
+
+#[tokio::test]
+async fn an_intent_is_open_until_it_is_closed() {
+    let store = Store::open_in_memory().await.unwrap();
+    let (run, id) = (RunId(RUN.to_owned()), IntentId(1));
+    let opened = |intent| Change::IntentOpened {
+        pair: pair(),
+        intent,
+    };
+    store
+        .commit(vec![opened(intent(1)), opened(intent(2))])
+        .await
+        .unwrap();
+    let batch = BatchId(77);
+    store
+        .commit(vec![Change::IntentBatch {
+            run: run.clone(),
+            id,
+            batch,
+        }])
+        .await
+        .unwrap();
+    let known = Intent {
+        batch: Some(batch),
+        ..intent(1)
+    };
+    assert_eq!(
+        store.open_intents(&pair()).await.unwrap(),
+        [known.clone(), intent(2)]
+    );
+
+    let close = |state| Change::IntentClosed {
+        run: run.clone(),
+        id,
+        state,
+    };
+    store
+        .commit(vec![close(IntentState::InDoubt)])
+        .await
+        .unwrap();
+    let doubted = Intent {
+        state: IntentState::InDoubt,
+        ..known
+    };
+    assert_eq!(
+        store.open_intents(&pair()).await.unwrap(),
+        [doubted, intent(2)]
+    );
+    store.commit(vec![close(IntentState::Done)]).await.unwrap();
+    assert_eq!(store.open_intents(&pair()).await.unwrap(), [intent(2)]);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_finished_run_tells_how_it_ended() {
+    let store = Store::open_in_memory().await.unwrap();
+    let finish = RunFinish {
+        run: RunId(RUN.to_owned()),
+        exit: 5,
+        counts: json!({"conflict": 1}),
+        finished_at: "2026-01-01T12:01:00Z".to_owned(),
+    };
+    let unknown = store
+        .commit(vec![Change::RunFinished(finish.clone())])
+        .await
+        .unwrap_err();
+    assert_eq!(
+        unknown.to_string(),
+        format!("run {RUN} is not in the state")
+    );
+
+    store
+        .commit(vec![
+            Change::RunStarted(record()),
+            Change::RunFinished(finish),
+        ])
+        .await
+        .unwrap();
+    let found = store.run(&RunId(RUN.to_owned())).await.unwrap().unwrap();
+    assert_eq!(
+        (found.exit, found.counts),
+        (Some(5), Some(json!({"conflict": 1})))
+    );
+    assert_eq!(store.run(&RunId("other".to_owned())).await.unwrap(), None);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_moved_mapping_leaves_its_old_counterpart_in_the_history() {
+    let (_directory, url, store) = fresh().await;
+    store
+        .commit(vec![write_mapping(&mapping(key(1), 10))])
+        .await
+        .unwrap();
+    store
+        .commit(vec![write_mapping(&mapping(key(1), 10))])
+        .await
+        .unwrap();
+    store
+        .commit(vec![write_mapping(&mapping(key(1), 11))])
+        .await
+        .unwrap();
+    assert_eq!(
+        store.mappings(&pair()).await.unwrap(),
+        [mapping(key(1), 11)]
+    );
+    store
+        .commit(vec![Change::MappingRemoved {
+            pair: pair(),
+            key: key(1),
+        }])
+        .await
+        .unwrap();
+    assert_eq!(store.mappings(&pair()).await.unwrap(), []);
+    store.close().await;
+
+    let mut raw = connect(&url).await;
+    let history: Vec<(i64, Option<String>)> =
+        sqlx::query_as("SELECT target_id, replaced_by FROM mapping_history ORDER BY id")
+            .fetch_all(&mut raw)
+            .await
+            .unwrap();
+    assert_eq!(history, [(10, Some(RUN.to_owned())), (11, None)]);
+}
+
+#[tokio::test]
+async fn many_small_commits_share_few_transactions() {
+    let (_directory, _url, store) = fresh().await;
+    let rows = 24_164;
+    let store_ref = &store;
+    let commits = (0..rows).map(|id| async move {
+        store_ref
+            .commit(vec![write_mapping(&mapping(key(id), id + 100_000))])
+            .await
+    });
+    try_join_all(commits).await.unwrap();
+    assert_eq!(store.mappings(&pair()).await.unwrap().len(), 24_164);
+    assert!(store.commits() <= 100, "{} transactions", store.commits());
+    store.close().await;
+}
+
+#[tokio::test]
+async fn only_the_commit_that_cannot_be_stored_fails() {
+    let store = Store::open_in_memory().await.unwrap();
+    let bad = vec![
+        write_mapping(&mapping(key(2), 20)),
+        Change::IntentClosed {
+            run: RunId(RUN.to_owned()),
+            id: IntentId(404),
+            state: IntentState::Done,
+        },
+    ];
+    let results = join_all([
+        store.commit(vec![write_mapping(&mapping(key(1), 10))]),
+        store.commit(bad),
+        store.commit(vec![write_mapping(&mapping(key(3), 30))]),
+    ])
+    .await;
+    assert!(results[0].is_ok() && results[2].is_ok());
+    assert!(
+        matches!(results[1], Err(StoreError::Unknown { .. })),
+        "{:?}",
+        results[1]
+    );
+    let stored = store.mappings(&pair()).await.unwrap();
+    assert_eq!(stored, [mapping(key(1), 10), mapping(key(3), 30)]);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn what_was_accepted_is_written_even_if_nobody_waits() {
+    let (_directory, url, store) = fresh().await;
+    let mut unheard = Box::pin(store.commit(vec![write_mapping(&mapping(key(1), 10))]));
+    assert!(futures_util::poll!(&mut unheard).is_pending());
+    drop(unheard);
+    let other = store.clone();
+    store.close().await;
+    let refused = other
+        .commit(vec![write_mapping(&mapping(key(2), 20))])
+        .await;
+    assert!(matches!(refused, Err(StoreError::Closed)));
+    assert!(matches!(other.runs(1).await, Err(StoreError::Closed)));
+
+    let store = Store::open(&url).await.unwrap();
+    assert_eq!(
+        store.mappings(&pair()).await.unwrap(),
+        [mapping(key(1), 10)]
+    );
+    store.close().await;
+}
+
+fn owner(run: &str) -> LeaseOwner {
+    LeaseOwner {
+        owner: "ann".to_owned(),
+        host: "desk".to_owned(),
+        process: 4711,
+        run: RunId(run.to_owned()),
+    }
+}
+
+#[tokio::test]
+async fn a_lease_has_one_owner_until_it_expires() {
+    let store = Store::open_in_memory().await.unwrap();
+    let start: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
+    let after = |seconds: i64| start + seconds.seconds();
+    let first = store
+        .acquire_lease_at(&pair(), owner("first"), TTL, start)
+        .await
+        .unwrap();
+
+    let refused = store
+        .acquire_lease_at(&pair(), owner("second"), TTL, after(59))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "ann on desk (process 4711) migrates between these instances since 2026-01-01T12:00:00Z: \
+         run first, lease until 2026-01-01T12:01:00Z"
+    );
+    let back = Pair {
+        source: pair().target,
+        target: pair().source,
+    };
+    store
+        .acquire_lease_at(&back, owner("way back"), TTL, start)
+        .await
+        .unwrap();
+
+    store.renew_lease_at(&first, TTL, after(50)).await.unwrap();
+    let refused = store
+        .acquire_lease_at(&pair(), owner("second"), TTL, after(61))
+        .await;
+    assert!(matches!(refused, Err(StoreError::LeaseHeld { .. })));
+
+    let second = store
+        .acquire_lease_at(&pair(), owner("second"), TTL, after(110))
+        .await
+        .unwrap();
+    let lost = store
+        .renew_lease_at(&first, TTL, after(111))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        lost.to_string(),
+        "the lease of run first was taken over by another run"
+    );
+    store.release_lease(first).await.unwrap();
+    let still = store
+        .acquire_lease_at(&pair(), owner("third"), TTL, after(112))
+        .await;
+    assert!(matches!(still, Err(StoreError::LeaseHeld { .. })));
+
+    store.release_lease(second).await.unwrap();
+    store
+        .acquire_lease_at(&pair(), owner("third"), TTL, after(113))
+        .await
+        .unwrap();
+    store.close().await;
+}
+
+async fn connect(url: &StateUrl) -> sqlx::SqliteConnection {
+    SqliteConnectOptions::new()
+        .filename(url.path())
+        .create_if_missing(true)
+        .connect()
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused() {
+    let (_directory, url, store) = fresh().await;
+    store.close().await;
+    let mut raw = connect(&url).await;
+    raw.execute("PRAGMA user_version = 99").await.unwrap();
+    raw.close().await.unwrap();
+    let error = Store::open(&url).await.unwrap_err();
+    assert!(
+        matches!(error, StoreError::Newer { found: 99, known, .. } if known == i64::from(SCHEMA_VERSION)),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_foreign_database_is_left_alone() {
+    let directory = TempDir::new().unwrap();
+    let url = StateUrl::Sqlite(directory.path().join("shop.db"));
+    let mut raw = connect(&url).await;
+    raw.execute("CREATE TABLE orders (id INTEGER)")
+        .await
+        .unwrap();
+    raw.close().await.unwrap();
+    let error = Store::open(&url).await.unwrap_err();
+    assert!(matches!(error, StoreError::Foreign { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_called_damaged() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("state.db");
+    std::fs::write(
+        &path,
+        "not a database, but long enough to have a header".repeat(50),
+    )
+    .unwrap();
+    let error = Store::open(&StateUrl::Sqlite(path)).await.unwrap_err();
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+    assert!(error.hint().unwrap().contains("backup"));
+}
+
+#[tokio::test]
+async fn damaged_pages_are_noticed_when_opening() {
+    let (_directory, url, store) = fresh().await;
+    let rows = (0..2000)
+        .map(|id| write_mapping(&mapping(key(id), id)))
+        .collect();
+    store.commit(rows).await.unwrap();
+    store.close().await;
+    let mut bytes = std::fs::read(url.path()).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 8192].fill(0xA5);
+    std::fs::write(url.path(), bytes).unwrap();
+    let error = Store::open(&url).await.unwrap_err();
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn trouble_with_the_disk_is_told_apart() {
+    let (_directory, url, store) = fresh().await;
+    store.close().await;
+    let insert =
+        "INSERT INTO hosts SELECT hex(randomblob(4000)), '', 0 FROM (VALUES (1), (2), (3), (4))";
+
+    let mut reader = SqliteConnectOptions::new()
+        .filename(url.path())
+        .read_only(true)
+        .connect()
+        .await
+        .unwrap();
+    let error = StoreError::of(reader.execute(insert).await.unwrap_err(), "f");
+    assert!(matches!(error, StoreError::ReadOnly { .. }), "{error}");
+
+    let mut first = connect(&url).await;
+    first.execute("PRAGMA max_page_count = 1").await.unwrap();
+    let error = StoreError::of(first.execute(insert).await.unwrap_err(), "f");
+    assert!(matches!(error, StoreError::Full { .. }), "{error}");
+
+    first.execute("BEGIN IMMEDIATE").await.unwrap();
+    let mut second = SqliteConnectOptions::new()
+        .filename(url.path())
+        .busy_timeout(Duration::ZERO)
+        .connect()
+        .await
+        .unwrap();
+    let error = StoreError::of(second.execute(insert).await.unwrap_err(), "f");
+    assert!(matches!(error, StoreError::Locked { .. }), "{error}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn files_are_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let (directory, url, store) = fresh().await;
+    store
+        .commit(vec![write_mapping(&mapping(key(1), 10))])
+        .await
+        .unwrap();
+    let mode =
+        |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&directory.path().join("inner")), 0o700);
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = url.path().as_os_str().to_owned();
+        name.push(suffix);
+        assert_eq!(mode(name.as_ref()), 0o600, "{suffix}");
+    }
+    store.close().await;
+}

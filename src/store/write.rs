@@ -1,0 +1,182 @@
+//! Applies changes inside a transaction.
+
+use sqlx::sqlite::{SqliteArguments, SqliteConnection};
+use sqlx::{Sqlite, query};
+
+use super::rows::{hashes_column, keys_column, locale_column, outcome_detail};
+use super::{
+    Change, Intent, IntentId, IntentState, Mapping, Pair, RunEntity, RunFinish, RunRecord,
+    StoreError,
+};
+use crate::domain::{BatchId, EntityKey, Id, RunId};
+
+type Query<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments<'q>>;
+
+/// Applies one change.
+pub(super) async fn apply(
+    connection: &mut SqliteConnection,
+    change: &Change,
+    place: &str,
+) -> Result<(), StoreError> {
+    let result = statement(change)
+        .execute(connection)
+        .await
+        .map_err(|error| StoreError::of(error, place))?;
+    match must_exist(change) {
+        Some(what) if result.rows_affected() == 0 => Err(StoreError::Unknown { what }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// What a change takes for granted; a miss is a mistake of the caller and must not pass for stored.
+fn must_exist(change: &Change) -> Option<String> {
+    match change {
+        Change::IntentBatch { run, id, .. } | Change::IntentClosed { run, id, .. } => {
+            Some(format!("intent {} of run {run}", id.0))
+        }
+        Change::RunFinished(finish) => Some(format!("run {}", finish.run)),
+        Change::RunStarted(_)
+        | Change::IntentOpened { .. }
+        | Change::Mapping { .. }
+        | Change::MappingRemoved { .. }
+        | Change::Entity(_)
+        | Change::HostLearned { .. } => None,
+    }
+}
+
+fn statement(change: &Change) -> Query<'_> {
+    match change {
+        Change::RunStarted(record) => run_started(record),
+        Change::IntentOpened { pair, intent } => intent_opened(pair, intent),
+        Change::IntentBatch { run, id, batch } => intent_batch(run, *id, *batch),
+        Change::IntentClosed { run, id, state } => intent_closed(run, *id, *state),
+        Change::Mapping { pair, mapping } => mapping_written(pair, mapping),
+        Change::MappingRemoved { pair, key } => mapping_removed(pair, key),
+        Change::Entity(entity) => entity_settled(entity),
+        Change::RunFinished(finish) => run_finished(finish),
+        Change::HostLearned { host, key, value } => host_learned(host, key, *value),
+    }
+}
+
+fn run_started(record: &RunRecord) -> Query<'_> {
+    query(
+        "INSERT INTO runs (run, source, target, command, options, started_at, finished_at, exit, counts)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(&record.run.0)
+    .bind(record.pair.source.as_str())
+    .bind(record.pair.target.as_str())
+    .bind(&record.command)
+    .bind(record.options.to_string())
+    .bind(&record.started_at)
+    .bind(&record.finished_at)
+    .bind(record.exit.map(i64::from))
+    .bind(record.counts.as_ref().map(ToString::to_string))
+}
+
+fn run_finished(finish: &RunFinish) -> Query<'_> {
+    query("UPDATE runs SET exit = ?, counts = ?, finished_at = ? WHERE run = ?")
+        .bind(i64::from(finish.exit))
+        .bind(finish.counts.to_string())
+        .bind(&finish.finished_at)
+        .bind(&finish.run.0)
+}
+
+fn intent_opened<'q>(pair: &'q Pair, intent: &'q Intent) -> Query<'q> {
+    query(
+        "INSERT INTO intents (run, id, source, target, operation, keys, payload_hash, attempt, batch, state)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(&intent.run.0)
+    .bind(intent.id.0)
+    .bind(pair.source.as_str())
+    .bind(pair.target.as_str())
+    .bind(intent.operation.name())
+    .bind(keys_column(&intent.keys))
+    .bind(hashes_column(&intent.payload_hash))
+    .bind(i64::from(intent.attempt))
+    .bind(intent.batch.map(|batch| batch.0))
+    .bind(intent.state.name())
+}
+
+fn intent_batch(run: &RunId, id: IntentId, batch: BatchId) -> Query<'_> {
+    query("UPDATE intents SET batch = ? WHERE run = ? AND id = ?")
+        .bind(batch.0)
+        .bind(&run.0)
+        .bind(id.0)
+}
+
+fn intent_closed(run: &RunId, id: IntentId, state: IntentState) -> Query<'_> {
+    query("UPDATE intents SET state = ? WHERE run = ? AND id = ?")
+        .bind(state.name())
+        .bind(&run.0)
+        .bind(id.0)
+}
+
+fn mapping_written<'q>(pair: &'q Pair, mapping: &'q Mapping) -> Query<'q> {
+    query(
+        "INSERT INTO mappings (source, target, kind, source_id, locale, target_id, target_name,
+                               source_version, target_version, source_hash, target_hash, origin, run)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (source, target, kind, source_id, locale) DO UPDATE SET
+             target_id = excluded.target_id, target_name = excluded.target_name,
+             source_version = excluded.source_version, target_version = excluded.target_version,
+             source_hash = excluded.source_hash, target_hash = excluded.target_hash,
+             origin = excluded.origin, run = excluded.run",
+    )
+    .bind(pair.source.as_str())
+    .bind(pair.target.as_str())
+    .bind(mapping.key.kind.name())
+    .bind(mapping.key.id.raw())
+    .bind(locale_column(&mapping.key))
+    .bind(mapping.target.raw())
+    .bind(&mapping.target_name)
+    .bind(mapping.source_version.map(|version| version.0))
+    .bind(mapping.target_version.map(|version| version.0))
+    .bind(mapping.source_hash.map(|hash| hash.to_string()))
+    .bind(mapping.target_hash.map(|hash| hash.to_string()))
+    .bind(mapping.origin.name())
+    .bind(&mapping.run.0)
+}
+
+fn mapping_removed<'q>(pair: &'q Pair, key: &'q EntityKey) -> Query<'q> {
+    query(
+        "DELETE FROM mappings
+         WHERE source = ? AND target = ? AND kind = ? AND source_id = ? AND locale = ?",
+    )
+    .bind(pair.source.as_str())
+    .bind(pair.target.as_str())
+    .bind(key.kind.name())
+    .bind(key.id.raw())
+    .bind(locale_column(key))
+}
+
+fn entity_settled(entity: &RunEntity) -> Query<'_> {
+    query(
+        "INSERT INTO run_entities (run, kind, source_id, locale, name, outcome, detail, target_id, because, attempts)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (run, kind, source_id, locale) DO UPDATE SET
+             name = excluded.name, outcome = excluded.outcome, detail = excluded.detail,
+             target_id = excluded.target_id, because = excluded.because, attempts = excluded.attempts",
+    )
+    .bind(&entity.run.0)
+    .bind(entity.key.kind.name())
+    .bind(entity.key.id.raw())
+    .bind(locale_column(&entity.key))
+    .bind(&entity.name)
+    .bind(entity.outcome.name())
+    .bind(outcome_detail(&entity.outcome))
+    .bind(entity.target.map(Id::raw))
+    .bind(&entity.because)
+    .bind(i64::from(entity.attempts))
+}
+
+fn host_learned<'q>(host: &'q str, key: &'q str, value: f64) -> Query<'q> {
+    query(
+        "INSERT INTO hosts (host, key, value) VALUES (?, ?, ?)
+         ON CONFLICT (host, key) DO UPDATE SET value = excluded.value",
+    )
+    .bind(host)
+    .bind(key)
+    .bind(value)
+}

@@ -1,0 +1,109 @@
+//! The writer task: the only one who writes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sqlx::Connection;
+use sqlx::sqlite::SqliteConnection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::lease::{self, LeaseRequest};
+use super::write::apply;
+use super::{Change, StoreError};
+
+/// How many orders may wait, which is also the most that one transaction takes. It is far above what one
+/// lane has in flight, so that a transaction is worth its disk flush; beyond it, senders wait for the disk.
+/// The writer sends to nobody but through one-shot channels, so no circle of full channels can form.
+pub(super) const QUEUE: usize = 1024;
+
+pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// What is asked of the writer.
+pub(super) enum Order {
+    /// Make these durable, in this order, all or none.
+    Commit(Vec<Change>, Reply<()>),
+    /// Take, keep or give back the lease.
+    Lease(LeaseRequest),
+    /// Take no more orders; end when the queue is empty.
+    Close,
+}
+
+/// A commit that waits for its transaction.
+struct Job {
+    changes: Vec<Change>,
+    reply: Reply<()>,
+}
+
+pub(super) struct Writer {
+    pub(super) connection: SqliteConnection,
+    pub(super) orders: mpsc::Receiver<Order>,
+    pub(super) commits: Arc<AtomicU64>,
+    pub(super) place: Arc<str>,
+}
+
+impl Writer {
+    /// Works until the store is closed or everyone who could send is gone; what was accepted until then
+    /// is written.
+    pub(super) async fn run(mut self) {
+        let mut orders = Vec::with_capacity(QUEUE);
+        while self.orders.recv_many(&mut orders, QUEUE).await > 0 {
+            let mut jobs = Vec::new();
+            for order in orders.drain(..) {
+                match order {
+                    Order::Commit(changes, reply) => jobs.push(Job { changes, reply }),
+                    Order::Lease(request) => {
+                        self.commit_all(std::mem::take(&mut jobs)).await;
+                        lease::serve(&mut self.connection, request, &self.place).await;
+                    }
+                    Order::Close => self.orders.close(),
+                }
+            }
+            self.commit_all(jobs).await;
+        }
+        // Every transaction is durable already. Closing folds the log into the file, and the next
+        // opening does that just as well, so a failure here costs nothing.
+        drop(self.connection.close().await);
+    }
+
+    /// Commits the jobs in one transaction. When one of them cannot be stored, each is tried alone, so that
+    /// only the culprit hears of it.
+    async fn commit_all(&mut self, jobs: Vec<Job>) {
+        if jobs.is_empty() {
+            return;
+        }
+        match self.transaction(&jobs).await {
+            Err(error) if jobs.len() > 1 && error.is_of_one_change() => {
+                for job in jobs {
+                    let result = self.transaction(std::slice::from_ref(&job)).await;
+                    answer(job, result);
+                }
+            }
+            result => {
+                for job in jobs {
+                    answer(job, result.clone());
+                }
+            }
+        }
+    }
+
+    async fn transaction(&mut self, jobs: &[Job]) -> Result<(), StoreError> {
+        let place = &*self.place;
+        let failed = |error| StoreError::of(error, place);
+        let mut transaction = self
+            .connection
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .map_err(failed)?;
+        for change in jobs.iter().flat_map(|job| &job.changes) {
+            apply(&mut transaction, change, place).await?;
+        }
+        transaction.commit().await.map_err(failed)?;
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Tells the sender. One that has gone away does not mind: its changes are durable all the same.
+fn answer(job: Job, result: Result<(), StoreError>) {
+    drop(job.reply.send(result));
+}
