@@ -46,7 +46,9 @@ pub enum IdConflict {
         refused: TargetId,
     },
     /// A second entity for one counterpart.
-    #[error("{target} on the target is the counterpart of {kind} {kept} and cannot be that of {key} as well")]
+    #[error(
+        "{target} on the target is the counterpart of {kind} {kept} and cannot be that of {key} as well"
+    )]
     Target {
         /// The kind of both.
         kind: Kind,
@@ -62,7 +64,10 @@ pub enum IdConflict {
 impl IdMap {
     /// An empty map for a target whose asset URLs begin with `container`.
     pub fn new(container: AssetContainer) -> Self {
-        Self { container, ..Self::default() }
+        Self {
+            container,
+            ..Self::default()
+        }
     }
 
     /// Records that `key` became `counterpart`. A later version of the same id replaces the earlier one.
@@ -74,12 +79,21 @@ impl IdMap {
         let (kind, target) = (key.kind, counterpart.id);
         let kept = *self.claimed.entry((kind, target)).or_insert(key.id);
         if kept != key.id {
-            return Err(IdConflict::Target { kind, target, kept, key: key.clone() });
+            return Err(IdConflict::Target {
+                kind,
+                target,
+                kept,
+                key: key.clone(),
+            });
         }
         match self.shared.entry((kind, key.id)) {
             Entry::Occupied(slot) if *slot.get() != target => {
                 let kept = *slot.get();
-                return Err(IdConflict::Source { key: key.clone(), kept, refused: target });
+                return Err(IdConflict::Source {
+                    key: key.clone(),
+                    kept,
+                    refused: target,
+                });
             }
             Entry::Occupied(_) => {}
             Entry::Vacant(slot) => {
@@ -97,7 +111,10 @@ impl IdMap {
 
     /// Records that what the source calls `source_name` is called `target_name` on the target.
     pub fn record_name(&self, kind: Kind, source_name: &str, target_name: &str) {
-        self.names.insert((kind, source_name.to_lowercase().into()), target_name.into());
+        self.names.insert(
+            (kind, source_name.to_lowercase().into()),
+            target_name.into(),
+        );
     }
 
     /// Records where an asset can be had on the target.
@@ -132,7 +149,10 @@ impl IdMap {
 
     /// Every entity with its counterpart, in no particular order.
     pub fn all(&self) -> Vec<(EntityKey, Counterpart)> {
-        self.ids.iter().map(|entry| (entry.key().clone(), *entry.value())).collect()
+        self.ids
+            .iter()
+            .map(|entry| (entry.key().clone(), *entry.value()))
+            .collect()
     }
 }
 
@@ -142,7 +162,9 @@ impl Counterparts for IdMap {
     }
 
     fn name(&self, kind: Kind, source_name: &str) -> Option<Box<str>> {
-        self.names.get(&(kind, source_name.to_lowercase().into())).map(|name| name.clone())
+        self.names
+            .get(&(kind, source_name.to_lowercase().into()))
+            .map(|name| name.clone())
     }
 
     fn asset_urls(&self, id: i64) -> Option<AssetUrls> {
@@ -159,7 +181,10 @@ mod tests {
     use super::*;
 
     fn counterpart(id: i64) -> Counterpart {
-        Counterpart { id: TargetId::new(id), version: None }
+        Counterpart {
+            id: TargetId::new(id),
+            version: None,
+        }
     }
 
     #[test]
@@ -168,19 +193,29 @@ mod tests {
         let key: EntityKey = "content:1@en-us".parse().unwrap();
         map.record(&key, counterpart(7)).unwrap();
         map.record(&key, counterpart(7)).unwrap();
-        assert!(matches!(map.record(&key, counterpart(8)), Err(IdConflict::Source { .. })));
+        assert!(matches!(
+            map.record(&key, counterpart(8)),
+            Err(IdConflict::Source { .. })
+        ));
         let other: EntityKey = "content:2@en-us".parse().unwrap();
-        assert!(matches!(map.record(&other, counterpart(7)), Err(IdConflict::Target { .. })));
+        assert!(matches!(
+            map.record(&other, counterpart(7)),
+            Err(IdConflict::Target { .. })
+        ));
         assert_eq!(map.resolve(&key), Some(counterpart(7)));
     }
 
     #[test]
     fn the_locales_of_an_item_share_its_id() {
         let map = IdMap::default();
-        map.record(&"content:1@en-us".parse().unwrap(), counterpart(7)).unwrap();
+        map.record(&"content:1@en-us".parse().unwrap(), counterpart(7))
+            .unwrap();
         let french: EntityKey = "content:1@fr-ca".parse().unwrap();
         assert_eq!(map.resolve(&french), None);
-        assert_eq!(map.shared(Kind::Content, SourceId::new(1)), Some(TargetId::new(7)));
+        assert_eq!(
+            map.shared(Kind::Content, SourceId::new(1)),
+            Some(TargetId::new(7))
+        );
         assert!(map.record(&french, counterpart(8)).is_err());
     }
 

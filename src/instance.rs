@@ -87,7 +87,7 @@ pub enum Ask {
         locale: Option<Locale>,
     },
     /// The ids of the items of a container in a locale as the Management API has them now, from this row on;
-    /// each comes as [`Found::Passed`].
+    /// each comes as [`Found::Passed`] with the locale in place of the name.
     ContainerItems {
         /// The locale.
         locale: Locale,
@@ -136,7 +136,11 @@ impl fmt::Display for Ask {
                 locale: None,
             } => write!(f, "{kind} {id}"),
             Self::Named { kind, name, .. } => write!(f, "{kind} {name:?}"),
-            Self::ContainerItems { locale, container, offset } => {
+            Self::ContainerItems {
+                locale,
+                container,
+                offset,
+            } => {
                 write!(f, "the items of {container} in {locale} from row {offset}")
             }
             Self::ItemsById { locale, ids } => write!(f, "{} content items of {locale}", ids.len()),

@@ -275,6 +275,55 @@ async fn definitions_are_created_and_replaced() {
 }
 
 #[tokio::test]
+async fn definitions_are_found_by_name() {
+    let server = serve().await;
+    let source = connect(&server, SOURCE, TOKEN);
+    let found = async |kind, name: &str| {
+        let (name, locale) = (name.into(), Some(en()));
+        let ask = Ask::Named { kind, name, locale };
+        let answer: Answer<SourceId> = source.read(&ask).await.unwrap();
+        match answer.found.as_slice() {
+            [] => None,
+            [Found::Entity(entity)] => Some(entity.key.id.raw()),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(found(Kind::Model, "article").await, Some(10));
+    assert_eq!(found(Kind::Container, "Articles").await, Some(20));
+    assert_eq!(found(Kind::Template, "Main").await, Some(30));
+    assert_eq!(found(Kind::Gallery, "Gallery 3").await, Some(103));
+    for kind in [Kind::Model, Kind::Container, Kind::Template, Kind::Gallery] {
+        assert_eq!(found(kind, "nothing").await, None, "{kind}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_items_of_a_container_are_listed_to_the_end() {
+    let server = serve().await;
+    let source = connect(&server, SOURCE, TOKEN);
+    let mut asks = vec![Ask::ContainerItems {
+        locale: en(),
+        container: "articles".into(),
+        offset: 0,
+    }];
+    let mut ids = std::collections::BTreeSet::new();
+    while let Some(ask) = asks.pop() {
+        let answer: Answer<SourceId> = source.read(&ask).await.unwrap();
+        asks.extend(answer.follow_ups);
+        for found in answer.found {
+            let Found::Passed { kind, id, name } = found else {
+                panic!("{found:?}");
+            };
+            assert_eq!((kind, &*name), (Kind::Content, "en-us"));
+            ids.insert(id);
+        }
+    }
+    assert_eq!(ids, (1..=300).collect());
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_model_that_names_an_unknown_one_is_refused_in_the_servers_words() {
     let server = serve().await;
     let target = connect(&server, TARGET, TOKEN);

@@ -12,13 +12,17 @@ use super::retry::{Retries, Sender};
 use super::sink::Sink;
 use super::state::Step;
 use crate::domain::{
-    ContentHash, Entity, EntityKey, Id, Inventory, Kind, Locale, Outcome, RunId, SourceId, TargetId, TargetKey,
+    ContentHash, Entity, EntityKey, Id, Inventory, Kind, Locale, Outcome, RunId, SourceId,
+    TargetId, TargetKey,
 };
 use crate::id_map::{Counterpart, IdConflict, IdMap};
 use crate::instance::{Save, Saved, Source, Target};
-use crate::plan::{Action, AssetIndex, Context, LeaveOut, Node, Plan, Planned, Schema, expected_hash, payload};
+use crate::plan::{
+    Action, AssetIndex, Context, LeaveOut, Node, Plan, Planned, Schema, expected_hash, payload,
+};
 use crate::store::{
-    Change, Intent, IntentId, IntentState, Mapping, MappingOrigin, Operation, Pair, RunEntity, Store, StoreError,
+    Change, Intent, IntentId, IntentState, Mapping, MappingOrigin, Operation, Pair, RunEntity,
+    Store, StoreError,
 };
 
 /// What the jobs of a run share.
@@ -92,17 +96,28 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
 
     /// What is needed to find references.
     pub fn context(&self) -> Context<'_> {
-        Context { schema: &self.schema, assets: &self.assets }
+        Context {
+            schema: &self.schema,
+            assets: &self.assets,
+        }
     }
 
     /// Sends requests to the target.
     pub fn to_target(&self) -> Sender<'_> {
-        Sender { pacer: &self.target_pacer, retries: Retries::new(&self.options), sink: &self.sink }
+        Sender {
+            pacer: &self.target_pacer,
+            retries: Retries::new(&self.options),
+            sink: &self.sink,
+        }
     }
 
     /// Sends requests to the source.
     pub fn to_source(&self) -> Sender<'_> {
-        Sender { pacer: &self.source_pacer, retries: Retries::new(&self.options), sink: &self.sink }
+        Sender {
+            pacer: &self.source_pacer,
+            retries: Retries::new(&self.options),
+            sink: &self.sink,
+        }
     }
 
     /// The counterpart of a node that a save replaces; `None` creates.
@@ -113,7 +128,11 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             .counterpart()
             .or_else(|| self.ids.resolve(key).map(|counterpart| counterpart.id))
             // An item keeps its id in every locale. A page joins its other locale by a parameter instead.
-            .or_else(|| self.ids.shared(key.kind, key.id).filter(|_| key.kind == Kind::Content))
+            .or_else(|| {
+                self.ids
+                    .shared(key.kind, key.id)
+                    .filter(|_| key.kind == Kind::Content)
+            })
     }
 
     /// Writes an entity in the target's terms.
@@ -126,24 +145,53 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
         let planned = self.planned(node);
         let id = self.counterpart(node);
         let left_out = match step {
-            Step::Save => planned.left_out.iter().map(|(referent, _)| referent.clone()).collect(),
+            Step::Save => planned
+                .left_out
+                .iter()
+                .map(|(referent, _)| referent.clone())
+                .collect(),
             Step::Patch => LeaveOut::default(),
         };
         let existing = self.existing(entity.key.kind, id);
-        let written = payload(entity, &self.context(), &self.ids, &left_out, existing.as_ref())
-            .map_err(|unresolved| unresolved.to_string())?;
+        let written = payload(
+            entity,
+            &self.context(),
+            &self.ids,
+            &left_out,
+            existing.as_ref(),
+        )
+        .map_err(|unresolved| unresolved.to_string())?;
         let parent = self.parent(entity);
         let target_hash = expected_hash(entity.key.kind, &written.body, parent, &self.schema);
         let locale = entity.key.locale.clone().or_else(|| self.any_locale());
         let bytes = written.body.to_string().len() as u64;
-        let save = Save { kind: entity.key.kind, name: entity.name.clone(), id, locale, body: written.body };
-        Ok(Prepared { node, step, save, bytes, target_hash })
+        let save = Save {
+            kind: entity.key.kind,
+            name: entity.name.clone(),
+            id,
+            locale,
+            body: written.body,
+        };
+        Ok(Prepared {
+            node,
+            step,
+            save,
+            bytes,
+            target_hash,
+        })
     }
 
     /// What the target has of a template, whose zones keep their ids.
     fn existing(&self, kind: Kind, id: Option<TargetId>) -> Option<Value> {
-        let key = TargetKey { kind, id: id?, locale: None };
-        (kind == Kind::Template).then(|| self.target_inventory.get(&key)).flatten().map(|there| there.body.parse())
+        let key = TargetKey {
+            kind,
+            id: id?,
+            locale: None,
+        };
+        (kind == Kind::Template)
+            .then(|| self.target_inventory.get(&key))
+            .flatten()
+            .map(|there| there.body.parse())
     }
 
     /// The target id of the parent of a page.
@@ -161,8 +209,15 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
     ///
     /// # Errors
     /// [`StoreError`]: nothing may leave then.
-    pub async fn open_intent(&self, operation: Operation, items: &[Prepared]) -> Result<IntentId, StoreError> {
-        let keys = items.iter().map(|item| self.entity(item.node).key.clone()).collect();
+    pub async fn open_intent(
+        &self,
+        operation: Operation,
+        items: &[Prepared],
+    ) -> Result<IntentId, StoreError> {
+        let keys = items
+            .iter()
+            .map(|item| self.entity(item.node).key.clone())
+            .collect();
         let payload_hash = items.iter().map(|item| item.target_hash).collect();
         let id = IntentId(self.intents.fetch_add(1, Ordering::Relaxed));
         let intent = Intent {
@@ -175,13 +230,22 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             batch: None,
             state: IntentState::Open,
         };
-        self.store.commit(vec![Change::IntentOpened { pair: self.pair.clone(), intent }]).await?;
+        self.store
+            .commit(vec![Change::IntentOpened {
+                pair: self.pair.clone(),
+                intent,
+            }])
+            .await?;
         Ok(id)
     }
 
     /// The note that an intent has come to its end.
     pub fn closed(&self, id: IntentId, state: IntentState) -> Change {
-        Change::IntentClosed { run: self.run.clone(), id, state }
+        Change::IntentClosed {
+            run: self.run.clone(),
+            id,
+            state,
+        }
     }
 
     /// What the store has to keep of an entity that is on the target now.
@@ -203,15 +267,29 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             origin,
             run: self.run.clone(),
         };
-        let mut changes = vec![Change::Mapping { pair: self.pair.clone(), mapping }];
+        let mut changes = vec![Change::Mapping {
+            pair: self.pair.clone(),
+            mapping,
+        }];
         if item.step == Step::Patch || !planned.is_patched() {
-            changes.push(Change::Entity(self.run_entity(item.node, outcome, Some(saved.id), &planned.because)));
+            changes.push(Change::Entity(self.run_entity(
+                item.node,
+                outcome,
+                Some(saved.id),
+                &planned.because,
+            )));
         }
         changes
     }
 
     /// The row of a node in the results of the run.
-    pub fn run_entity(&self, node: Node, outcome: Outcome, target: Option<TargetId>, because: &str) -> RunEntity {
+    pub fn run_entity(
+        &self,
+        node: Node,
+        outcome: Outcome,
+        target: Option<TargetId>,
+        because: &str,
+    ) -> RunEntity {
         let entity = self.entity(node);
         RunEntity {
             run: self.run.clone(),
@@ -237,6 +315,12 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
         if let Some(urls) = &saved.urls {
             self.ids.record_urls(key.id, urls.clone());
         }
-        self.ids.record(key, Counterpart { id: saved.id, version: saved.version })
+        self.ids.record(
+            key,
+            Counterpart {
+                id: saved.id,
+                version: saved.version,
+            },
+        )
     }
 }

@@ -46,9 +46,15 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    Dispatcher { crew, state, jobs: JoinSet::new(), running: HashMap::new(), end: UploadEnd::default() }
-        .run(commands)
-        .await
+    Dispatcher {
+        crew,
+        state,
+        jobs: JoinSet::new(),
+        running: HashMap::new(),
+        end: UploadEnd::default(),
+    }
+    .run(commands)
+    .await
 }
 
 struct Dispatcher<S, T> {
@@ -61,7 +67,10 @@ struct Dispatcher<S, T> {
 }
 
 impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
-    async fn run(mut self, commands: &mut mpsc::Receiver<Command>) -> Result<UploadEnd, StoreError> {
+    async fn run(
+        mut self,
+        commands: &mut mpsc::Receiver<Command>,
+    ) -> Result<UploadEnd, StoreError> {
         let effects = self.state.start();
         self.carry_out(effects).await?;
         let mut tick = tokio::time::interval(Duration::from_secs(1));
@@ -99,7 +108,8 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
         }
         self.end.unsettled = self.state.unsettled();
         self.end.stopped = self.state.stopped().map(str::to_owned);
-        self.end.interrupted = self.end.unsettled > 0 && self.end.stopped.is_none() && self.end.panicked.is_none();
+        self.end.interrupted =
+            self.end.unsettled > 0 && self.end.stopped.is_none() && self.end.panicked.is_none();
         self.jobs.shutdown().await;
         Ok(self.end)
     }
@@ -124,12 +134,25 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
         let job = self.running.remove(&broken.id())?;
         let reason = format!("a job of {:?} broke: {broken}", job.queue);
         self.end.panicked = Some(reason.clone());
-        let results = job.steps.iter().map(|_| StepResult::Failed { reason: reason.clone() }).collect();
-        Some(Input::Done { job, results, stop: Some(reason) })
+        let results = job
+            .steps
+            .iter()
+            .map(|_| StepResult::Failed {
+                reason: reason.clone(),
+            })
+            .collect();
+        Some(Input::Done {
+            job,
+            results,
+            stop: Some(reason),
+        })
     }
 
     async fn carry_out(&mut self, effects: Vec<Effect>) -> Result<(), StoreError> {
-        let changes: Vec<Change> = effects.iter().filter_map(|effect| self.durable(effect)).collect();
+        let changes: Vec<Change> = effects
+            .iter()
+            .filter_map(|effect| self.durable(effect))
+            .collect();
         if !changes.is_empty() {
             self.crew.store.commit(changes).await?;
         }
@@ -152,12 +175,21 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
 
     fn durable(&self, effect: &Effect) -> Option<Change> {
         match effect {
-            Effect::Persist { node, outcome, because } => {
+            Effect::Persist {
+                node,
+                outcome,
+                because,
+            } => {
                 if !outcome.has_counterpart() {
                     self.crew.unfinished.insert(*node);
                 }
                 let target = self.crew.planned(*node).action.counterpart();
-                Some(Change::Entity(self.crew.run_entity(*node, outcome.clone(), target, because)))
+                Some(Change::Entity(self.crew.run_entity(
+                    *node,
+                    outcome.clone(),
+                    target,
+                    because,
+                )))
             }
             Effect::Emit(_) | Effect::Launch(_) => None,
         }

@@ -47,8 +47,22 @@ impl Gates {
             Gate::AllEntitiesComplete,
         ];
         let levels = (0..levels).map(Gate::ContentLevelComplete);
-        let closed = || (GateState::Closed { missing: 0, lost: None }, 0);
-        Self { gates: fixed.into_iter().chain(levels).map(|gate| (gate, closed())).collect() }
+        let closed = || {
+            (
+                GateState::Closed {
+                    missing: 0,
+                    lost: None,
+                },
+                0,
+            )
+        };
+        Self {
+            gates: fixed
+                .into_iter()
+                .chain(levels)
+                .map(|gate| (gate, closed()))
+                .collect(),
+        }
     }
 
     /// Makes `gate` wait for one more entity. Only before the run starts.
@@ -72,9 +86,20 @@ impl Gates {
 
     /// Notes that one of the entities of `gate` has arrived, or with `lost` that it never will. Returns the
     /// state if this settled the gate.
-    pub fn arrive(&mut self, gate: Gate, key: &EntityKey, lost: Option<&EntityKey>) -> Option<GateState> {
+    pub fn arrive(
+        &mut self,
+        gate: Gate,
+        key: &EntityKey,
+        lost: Option<&EntityKey>,
+    ) -> Option<GateState> {
         let (state, _) = self.gates.get_mut(&gate)?;
-        let GateState::Closed { missing, lost: first } = state else { return None };
+        let GateState::Closed {
+            missing,
+            lost: first,
+        } = state
+        else {
+            return None;
+        };
         *missing = missing.saturating_sub(1);
         if first.is_none() {
             *first = lost.cloned();
@@ -82,7 +107,9 @@ impl Gates {
         if *missing > 0 {
             return None;
         }
-        let settled = first.take().map_or_else(|| GateState::Open(Some(key.clone())), GateState::Failed);
+        let settled = first
+            .take()
+            .map_or_else(|| GateState::Open(Some(key.clone())), GateState::Failed);
         *state = settled.clone();
         Some(settled)
     }
@@ -178,7 +205,9 @@ fn waited_for_by(gate: Gate) -> Vec<Lane> {
 /// The lane that an entity is uploaded in.
 pub const fn lane_of(kind: Kind, in_gallery: bool) -> Lane {
     match kind {
-        Kind::Model | Kind::Template | Kind::Container | Kind::Redirection => Lane::IndependentEntities,
+        Kind::Model | Kind::Template | Kind::Container | Kind::Redirection => {
+            Lane::IndependentEntities
+        }
         Kind::Asset if in_gallery => Lane::ComplexEntities,
         Kind::Asset => Lane::IndependentEntities,
         Kind::Content => Lane::BatchedContent,
@@ -199,11 +228,18 @@ mod tests {
         let mut gates = Gates::new(0);
         gates.expect(Gate::ModelsComplete);
         gates.expect(Gate::ModelsComplete);
-        assert_eq!(gates.arrive(Gate::ModelsComplete, &key("model:1"), None), None);
+        assert_eq!(
+            gates.arrive(Gate::ModelsComplete, &key("model:1"), None),
+            None
+        );
         assert!(!gates.is_settled(Gate::ModelsComplete));
         let opened = gates.arrive(Gate::ModelsComplete, &key("model:2"), None);
         assert_eq!(opened, Some(GateState::Open(Some(key("model:2")))));
-        assert_eq!(gates.arrive(Gate::ModelsComplete, &key("model:2"), None), None, "it settles once");
+        assert_eq!(
+            gates.arrive(Gate::ModelsComplete, &key("model:2"), None),
+            None,
+            "it settles once"
+        );
     }
 
     #[test]
@@ -214,7 +250,10 @@ mod tests {
         gates.expect(gate);
         let lost = key("content:1@en-us");
         assert_eq!(gates.arrive(gate, &lost, Some(&lost)), None);
-        assert_eq!(gates.arrive(gate, &key("content:2@en-us"), None), Some(GateState::Failed(lost)));
+        assert_eq!(
+            gates.arrive(gate, &key("content:2@en-us"), None),
+            Some(GateState::Failed(lost))
+        );
         assert!(gates.is_settled(gate));
     }
 }

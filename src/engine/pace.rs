@@ -119,7 +119,11 @@ impl Pacer {
         let limiter = per_second_max.filter(|rate| *rate > 0.0).and_then(|rate| {
             // A burst of a tenth of a second keeps any window of a second within the quota and its tenth.
             let quota = Quota::with_period(Duration::from_secs_f64(1.0 / rate))?;
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rates are small and positive")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "rates are small and positive"
+            )]
             let burst = NonZeroU32::new((rate / 10.0).ceil() as u32)?;
             let limiter = RateLimiter::direct_with_clock(quota.allow_burst(burst), self.clock);
             Some((rate, std::sync::Arc::new(limiter)))
@@ -129,16 +133,31 @@ impl Pacer {
 
     /// Waits for leave to send one request. Cancel-safe, but a quota cell that was taken stays taken.
     pub async fn permit(&self) -> Permit<'_> {
-        let place = self.places.acquire().await.expect("the semaphore is never closed");
+        let place = self
+            .places
+            .acquire()
+            .await
+            .expect("the semaphore is never closed");
         loop {
             self.pause_over().await;
-            let limiter = self.limiter.lock().expect("no holder panics").as_ref().map(|(_, limiter)| limiter.clone());
-            let Some(Err(early)) = limiter.map(|limiter| limiter.check()) else { break };
+            let limiter = self
+                .limiter
+                .lock()
+                .expect("no holder panics")
+                .as_ref()
+                .map(|(_, limiter)| limiter.clone());
+            let Some(Err(early)) = limiter.map(|limiter| limiter.check()) else {
+                break;
+            };
             tokio::time::sleep(early.wait_time_from(self.clock.now())).await;
         }
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        Permit { _place: place, pacer: self, started: Instant::now() }
+        Permit {
+            _place: place,
+            pacer: self,
+            started: Instant::now(),
+        }
     }
 
     async fn pause_over(&self) {
@@ -174,7 +193,12 @@ impl Pacer {
             refused: self.refused.load(Ordering::Relaxed),
             in_flight: self.in_flight.load(Ordering::Relaxed),
             latency: Duration::from_micros(u64::from(median)),
-            per_second_max: self.limiter.lock().expect("no holder panics").as_ref().map(|(rate, _)| *rate),
+            per_second_max: self
+                .limiter
+                .lock()
+                .expect("no holder panics")
+                .as_ref()
+                .map(|(rate, _)| *rate),
             concurrency: self.ceiling,
         }
     }
@@ -184,7 +208,11 @@ impl Drop for Permit<'_> {
     fn drop(&mut self) {
         self.pacer.in_flight.fetch_sub(1, Ordering::Relaxed);
         let micros = u32::try_from(self.started.elapsed().as_micros()).unwrap_or(u32::MAX);
-        self.pacer.latencies.lock().expect("no holder panics").push(micros);
+        self.pacer
+            .latencies
+            .lock()
+            .expect("no holder panics")
+            .push(micros);
     }
 }
 
@@ -202,10 +230,20 @@ mod tests {
             left.push(start.elapsed());
         }
         for (at, moment) in left.iter().enumerate() {
-            let within = left[at..].iter().filter(|other| **other - *moment < Duration::from_secs(1)).count();
-            assert!(within <= 22, "{within} requests left in the second from {moment:?}");
+            let within = left[at..]
+                .iter()
+                .filter(|other| **other - *moment < Duration::from_secs(1))
+                .count();
+            assert!(
+                within <= 22,
+                "{within} requests left in the second from {moment:?}"
+            );
         }
-        assert!(left[99] <= Duration::from_secs(5), "the quota is not used: {:?}", left[99]);
+        assert!(
+            left[99] <= Duration::from_secs(5),
+            "the quota is not used: {:?}",
+            left[99]
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -222,8 +260,16 @@ mod tests {
         let pacer = Pacer::new(2, None);
         let one = pacer.permit().await;
         let _two = pacer.permit().await;
-        assert!(tokio::time::timeout(Duration::from_secs(9), pacer.permit()).await.is_err());
+        assert!(
+            tokio::time::timeout(Duration::from_secs(9), pacer.permit())
+                .await
+                .is_err()
+        );
         drop(one);
-        assert!(tokio::time::timeout(Duration::from_secs(9), pacer.permit()).await.is_ok());
+        assert!(
+            tokio::time::timeout(Duration::from_secs(9), pacer.permit())
+                .await
+                .is_ok()
+        );
     }
 }

@@ -64,7 +64,12 @@ where
     ids
 }
 
-async fn publish_some<S, T>(crew: &Crew<S, T>, kind: Kind, locale: &Locale, ids: &[TargetId]) -> Option<String>
+async fn publish_some<S, T>(
+    crew: &Crew<S, T>,
+    kind: Kind,
+    locale: &Locale,
+    ids: &[TargetId],
+) -> Option<String>
 where
     S: Source + Clone,
     T: Target + Clone,
@@ -76,17 +81,39 @@ where
         Err(error) => return Some(format!("{what}: {error}")),
     };
     let items = u32::try_from(ids.len()).unwrap_or(u32::MAX);
-    crew.sink.emit(Event::BatchSubmitted { batch, locale: locale.clone(), kind, items }).await;
+    crew.sink
+        .emit(Event::BatchSubmitted {
+            batch,
+            locale: locale.clone(),
+            kind,
+            items,
+        })
+        .await;
     let problem = match wait(crew, batch, items).await {
         BatchEnd::Finished(results) => {
             // A workflow batch may list more items than were asked for, and in another order.
-            let refused: Vec<_> = results.iter().filter_map(|result| result.as_ref().err()).collect();
-            refused.first().map(|first| format!("{what}: {} refused; the first: {:?}", refused.len(), first.said))
+            let refused: Vec<_> = results
+                .iter()
+                .filter_map(|result| result.as_ref().err())
+                .collect();
+            refused.first().map(|first| {
+                format!(
+                    "{what}: {} refused; the first: {:?}",
+                    refused.len(),
+                    first.said
+                )
+            })
         }
         BatchEnd::Failed(refusal) => Some(format!("{what}: {:?}", refusal.said)),
         BatchEnd::Unknown(why) => Some(format!("{what}: {why}")),
     };
     let failed = u32::from(problem.is_some()) * items;
-    crew.sink.emit(Event::BatchFinished { batch, succeeded: items - failed, failed }).await;
+    crew.sink
+        .emit(Event::BatchFinished {
+            batch,
+            succeeded: items - failed,
+            failed,
+        })
+        .await;
     problem
 }

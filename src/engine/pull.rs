@@ -65,7 +65,11 @@ impl<S: Source + Clone> Reader<S> {
     /// # Errors
     /// The last [`RequestError`].
     pub async fn ask<I: Id>(&self, ask: &Ask) -> Result<Answer<I>, RequestError> {
-        let sender = Sender { pacer: &self.pacer, retries: self.retries, sink: &self.sink };
+        let sender = Sender {
+            pacer: &self.pacer,
+            retries: self.retries,
+            sink: &self.sink,
+        };
         sender.send(Effect::Read, || self.instance.read(ask)).await
     }
 
@@ -74,8 +78,10 @@ impl<S: Source + Clone> Reader<S> {
     /// # Errors
     /// [`PullError::Request`]
     pub async fn locales(&self) -> Result<Vec<Locale>, PullError> {
-        let answer: Answer<crate::domain::SourceId> =
-            self.ask(&Ask::Locales).await.map_err(|cause| self.failed(cause))?;
+        let answer: Answer<crate::domain::SourceId> = self
+            .ask(&Ask::Locales)
+            .await
+            .map_err(|cause| self.failed(cause))?;
         let locale = |found| match found {
             Found::Locale(locale) => Some(locale),
             _ => None,
@@ -87,7 +93,10 @@ impl<S: Source + Clone> Reader<S> {
     ///
     /// # Errors
     /// [`PullError`]; nothing of what was read counts then.
-    pub async fn pull<I: Id>(self: &Arc<Self>, locales: &[Locale]) -> Result<Inventory<I>, PullError> {
+    pub async fn pull<I: Id>(
+        self: &Arc<Self>,
+        locales: &[Locale],
+    ) -> Result<Inventory<I>, PullError> {
         self.pull_kinds(locales, &Kind::ALL).await
     }
 
@@ -112,7 +121,11 @@ impl<S: Source + Clone> Reader<S> {
         })
     }
 
-    async fn ask_all<I: Id>(self: &Arc<Self>, open: Vec<Ask>, builder: &mut Builder<I>) -> Result<(), PullError> {
+    async fn ask_all<I: Id>(
+        self: &Arc<Self>,
+        open: Vec<Ask>,
+        builder: &mut Builder<I>,
+    ) -> Result<(), PullError> {
         builder.expect(&open);
         let mut told: BTreeMap<Kind, u32> = BTreeMap::new();
         let mut conversation = Conversation::new(self, open);
@@ -128,7 +141,10 @@ impl<S: Source + Clone> Reader<S> {
     ///
     /// # Errors
     /// [`PullError::Request`]
-    pub async fn ask_everything<I: Id>(self: &Arc<Self>, asks: Vec<Ask>) -> Result<Vec<Found<I>>, PullError> {
+    pub async fn ask_everything<I: Id>(
+        self: &Arc<Self>,
+        asks: Vec<Ask>,
+    ) -> Result<Vec<Found<I>>, PullError> {
         let mut found = Vec::new();
         let mut conversation = Conversation::new(self, asks);
         while let Some((_, answer)) = conversation.next().await? {
@@ -138,18 +154,34 @@ impl<S: Source + Clone> Reader<S> {
         Ok(found)
     }
     async fn tell<I: Id>(&self, builder: &Builder<I>, told: &mut BTreeMap<Kind, u32>) {
-        for Progress { kind, read, expected } in builder.progress() {
+        for Progress {
+            kind,
+            read,
+            expected,
+        } in builder.progress()
+        {
             let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
             let (read, expected) = (count(read), expected.map(count));
             let before = told.insert(kind, read);
             if before != Some(read) {
-                self.sink.emit(Event::ReadProgressed { side: self.side, kind, read, expected }).await;
+                self.sink
+                    .emit(Event::ReadProgressed {
+                        side: self.side,
+                        kind,
+                        read,
+                        expected,
+                    })
+                    .await;
             }
         }
     }
 
     fn failed(&self, cause: RequestError) -> PullError {
-        PullError::Request { side: self.side_name(), guid: self.guid.clone(), cause }
+        PullError::Request {
+            side: self.side_name(),
+            guid: self.guid.clone(),
+            cause,
+        }
     }
 
     const fn side_name(&self) -> &'static str {
@@ -169,7 +201,11 @@ struct Conversation<S, I> {
 
 impl<S: Source + Clone, I: Id> Conversation<S, I> {
     fn new(reader: &Arc<Reader<S>>, asks: Vec<Ask>) -> Self {
-        Self { reader: Arc::clone(reader), open: asks.into(), asked: JoinSet::new() }
+        Self {
+            reader: Arc::clone(reader),
+            open: asks.into(),
+            asked: JoinSet::new(),
+        }
     }
 
     /// The next answer; `None` when everything was answered.
@@ -183,8 +219,14 @@ impl<S: Source + Clone, I: Id> Conversation<S, I> {
                 (ask, answer)
             });
         }
-        let Some(joined) = self.asked.join_next().await else { return Ok(None) };
-        let (ask, answer) = joined.unwrap_or_else(|broken| std::panic::resume_unwind(broken.into_panic()));
-        Ok(Some((ask, answer.map_err(|cause| self.reader.failed(cause))?)))
+        let Some(joined) = self.asked.join_next().await else {
+            return Ok(None);
+        };
+        let (ask, answer) =
+            joined.unwrap_or_else(|broken| std::panic::resume_unwind(broken.into_panic()));
+        Ok(Some((
+            ask,
+            answer.map_err(|cause| self.reader.failed(cause))?,
+        )))
     }
 }

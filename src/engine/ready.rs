@@ -130,12 +130,21 @@ pub struct ReadyQueues {
 impl ReadyQueues {
     /// Nothing is ready.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, heaps: BTreeMap::new(), in_flight: BTreeMap::new(), proven: 0, probing: false }
+        Self {
+            limits,
+            heaps: BTreeMap::new(),
+            in_flight: BTreeMap::new(),
+            proven: 0,
+            probing: false,
+        }
     }
 
     /// Adds an entity.
     pub fn push(&mut self, ready: Ready) {
-        self.heaps.entry(ready.queue.clone()).or_default().push(ready);
+        self.heaps
+            .entry(ready.queue.clone())
+            .or_default()
+            .push(ready);
     }
 
     /// Notes that a job came back, and which encodings were stored right by it if it was a probe.
@@ -157,12 +166,17 @@ impl ReadyQueues {
             .filter_map(|(queue, heap)| Some((heap.peek()?.weight, queue.clone())))
             .collect();
         queues.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
-        queues.into_iter().find_map(|(_, queue)| self.job_of(&queue, waits))
+        queues
+            .into_iter()
+            .find_map(|(_, queue)| self.job_of(&queue, waits))
     }
 
     fn job_of(&mut self, queue: &Queue, waits: &dyn Fn(&Ready) -> bool) -> Option<Job> {
         let class = queue.class();
-        let free = self.limits.of(class).saturating_sub(self.in_flight.get(&class).copied().unwrap_or(0));
+        let free = self
+            .limits
+            .of(class)
+            .saturating_sub(self.in_flight.get(&class).copied().unwrap_or(0));
         if free == 0 {
             return None;
         }
@@ -187,8 +201,15 @@ impl ReadyQueues {
         }
         *self.in_flight.entry(class).or_insert(0) += 1;
         self.probing |= probe;
-        let steps = chosen.into_iter().map(|ready| (ready.node, ready.step)).collect();
-        Some(Job { queue: queue.clone(), steps, probe })
+        let steps = chosen
+            .into_iter()
+            .map(|ready| (ready.node, ready.step))
+            .collect();
+        Some(Job {
+            queue: queue.clone(),
+            steps,
+            probe,
+        })
     }
 
     /// Chooses of `taken` what may leave: entities whose encodings are all proven, else a few that prove
@@ -198,8 +219,9 @@ impl ReadyQueues {
             return (taken, false);
         }
         let proven = self.proven;
-        let (safe, unproven): (Vec<_>, Vec<_>) =
-            taken.into_iter().partition(|ready| ready.encodings & !proven == 0);
+        let (safe, unproven): (Vec<_>, Vec<_>) = taken
+            .into_iter()
+            .partition(|ready| ready.encodings & !proven == 0);
         if !safe.is_empty() || self.probing {
             unproven.into_iter().for_each(|ready| self.push(ready));
             return (safe, false);
@@ -223,11 +245,23 @@ impl ReadyQueues {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { saves: 2, assets: 2, batches: 2, batch_items: 3, pages: 1 };
+    const LIMITS: Limits = Limits {
+        saves: 2,
+        assets: 2,
+        batches: 2,
+        batch_items: 3,
+        pages: 1,
+    };
 
     fn content(node: Node, weight: u32, encodings: u64) -> Ready {
         let queue = Queue::Content(Locale::new("en-us"));
-        Ready { weight, node, step: Step::Save, queue, encodings }
+        Ready {
+            weight,
+            node,
+            step: Step::Save,
+            queue,
+            encodings,
+        }
     }
 
     fn nodes(job: &Job) -> Vec<Node> {
@@ -240,7 +274,11 @@ mod tests {
         (0..10).for_each(|node| queues.push(content(node, node, 0)));
         assert_eq!(nodes(&queues.next_job(&|_| true).unwrap()), [9, 8, 7]);
         assert_eq!(nodes(&queues.next_job(&|_| true).unwrap()), [6, 5, 4]);
-        assert_eq!(queues.next_job(&|_| true), None, "two batches are in flight");
+        assert_eq!(
+            queues.next_job(&|_| true),
+            None,
+            "two batches are in flight"
+        );
     }
 
     #[test]

@@ -26,7 +26,11 @@ pub struct Retries {
 impl Retries {
     /// As the user set it.
     pub const fn new(options: &Options) -> Self {
-        Self { attempts: options.attempts, first_delay: options.first_delay, delay_max: options.delay_max }
+        Self {
+            attempts: options.attempts,
+            first_delay: options.first_delay,
+            delay_max: options.delay_max,
+        }
     }
 
     fn delays(self) -> ExponentialBackoff {
@@ -58,7 +62,11 @@ impl Sender<'_> {
     ///
     /// # Errors
     /// The last [`RequestError`].
-    pub async fn send<R, F>(&self, effect: Effect, mut request: impl FnMut() -> F) -> Result<R, RequestError>
+    pub async fn send<R, F>(
+        &self,
+        effect: Effect,
+        mut request: impl FnMut() -> F,
+    ) -> Result<R, RequestError>
     where
         F: Future<Output = Result<R, RequestError>>,
     {
@@ -72,7 +80,9 @@ impl Sender<'_> {
                 Err(error) => error,
             };
             drop(permit);
-            let Verdict::Retry { after } = error.verdict(effect) else { return Err(error) };
+            let Verdict::Retry { after } = error.verdict(effect) else {
+                return Err(error);
+            };
             let throttled = matches!(error.cause, Cause::Throttled { .. });
             if throttled {
                 refusals += 1;
@@ -81,14 +91,23 @@ impl Sender<'_> {
                     return Err(error);
                 }
                 self.pacer.pause(pause);
-                self.sink.emit(Event::Throttled { for_ms: millis(pause) }).await;
+                self.sink
+                    .emit(Event::Throttled {
+                        for_ms: millis(pause),
+                    })
+                    .await;
                 continue;
             }
-            if attempt >= self.retries.attempts || after.is_some_and(|floor| floor > self.retries.delay_max) {
+            if attempt >= self.retries.attempts
+                || after.is_some_and(|floor| floor > self.retries.delay_max)
+            {
                 return Err(error);
             }
             attempt += 1;
-            let delay = delays.next_backoff().unwrap_or(self.retries.delay_max).max(after.unwrap_or_default());
+            let delay = delays
+                .next_backoff()
+                .unwrap_or(self.retries.delay_max)
+                .max(after.unwrap_or_default());
             self.sink
                 .emit(Event::RetryScheduled {
                     operation: error.operation.clone(),
@@ -109,13 +128,22 @@ mod tests {
     use tokio::sync::mpsc;
 
     fn error(cause: Cause) -> RequestError {
-        RequestError { operation: "saving model Post".to_owned(), cause, said: None, request_id: None }
+        RequestError {
+            operation: "saving model Post".to_owned(),
+            cause,
+            said: None,
+            request_id: None,
+        }
     }
 
     async fn tries(effect: Effect, cause: Cause) -> (u32, Result<(), RequestError>) {
         let (events, mut received) = mpsc::channel(100);
         let (pacer, sink, count) = (Pacer::new(1, None), Sink::new(events), Cell::new(0));
-        let sender = Sender { pacer: &pacer, retries: Retries::new(&Options::default()), sink: &sink };
+        let sender = Sender {
+            pacer: &pacer,
+            retries: Retries::new(&Options::default()),
+            sink: &sink,
+        };
         let result = sender
             .send(effect, || {
                 count.set(count.get() + 1);
@@ -131,19 +159,27 @@ mod tests {
         let timed_out = Cause::TimedOut(Duration::from_secs(60));
         assert_eq!(tries(Effect::Read, timed_out.clone()).await.0, 5);
         assert_eq!(tries(Effect::Write, timed_out).await.0, 1);
-        let failed = Cause::ServerFailed { status: 503, retry_after: None };
+        let failed = Cause::ServerFailed {
+            status: 503,
+            retry_after: None,
+        };
         assert_eq!(tries(Effect::Write, failed).await.0, 1);
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_never_left_is_sent_again() {
-        let cause = Cause::Connect { host: "127.0.0.1:1".to_owned(), detail: "refused".to_owned() };
+        let cause = Cause::Connect {
+            host: "127.0.0.1:1".to_owned(),
+            detail: "refused".to_owned(),
+        };
         assert_eq!(tries(Effect::Write, cause).await.0, 5);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_wait_past_the_limit_fails_instead() {
-        let cause = Cause::Throttled { retry_after: Some(Duration::from_secs(3600)) };
+        let cause = Cause::Throttled {
+            retry_after: Some(Duration::from_secs(3600)),
+        };
         assert_eq!(tries(Effect::Read, cause).await.0, 1);
     }
 }

@@ -20,8 +20,8 @@ use crate::event::{Command, Event, Phase};
 use crate::id_map::{Counterpart, IdMap};
 use crate::instance::{Effect, Source, Target};
 use crate::plan::{
-    self, Action, Agreement, Agreements, AssetIndex, Inputs, Node, Plan, Schema, Selection, UnknownName, asset_urls,
-    built_ins, same_size_assets, target_hash,
+    self, Action, Agreement, Agreements, AssetIndex, Inputs, Node, Plan, Schema, Selection,
+    UnknownName, asset_urls, built_ins, same_size_assets, target_hash,
 };
 use crate::store::{Change, Mapping, MappingOrigin, Pair, Store, StoreError};
 
@@ -100,8 +100,13 @@ impl RunError {
             Self::Pull(PullError::Incomplete { cause, .. }) => cause.hint(),
             Self::Pull(PullError::Request { .. }) => None,
             Self::Store(error) => error.hint(),
-            Self::Selection(unknown) => unknown.nearest.as_ref().map(|nearest| format!("did you mean {nearest:?}?")),
-            Self::UnknownLocale { .. } => Some("name one of the source's locales with --locale".to_owned()),
+            Self::Selection(unknown) => unknown
+                .nearest
+                .as_ref()
+                .map(|nearest| format!("did you mean {nearest:?}?")),
+            Self::UnknownLocale { .. } => {
+                Some("name one of the source's locales with --locale".to_owned())
+            }
             Self::TargetLocale { missing, .. } => Some(format!(
                 "enable {missing} on the target, or name the locales to move with --locale"
             )),
@@ -124,7 +129,10 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
     /// # Errors
     /// [`RunError`] when the run could not begin, or its state could not be kept. Failures of entities are
     /// no error of the run: they are in the events and in the store.
-    pub async fn sync(&self, commands: &mut mpsc::Receiver<Command>) -> Result<RunReport, RunError> {
+    pub async fn sync(
+        &self,
+        commands: &mut mpsc::Receiver<Command>,
+    ) -> Result<RunReport, RunError> {
         let prepared = self.prepare().await?;
         let limits = self.limits();
         let state = RunState::new(
@@ -145,10 +153,17 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             unpublished = publish::publish(&crew).await?;
             if self.options.verify {
                 self.phase(Phase::Verify).await;
-                differences = Some(verify(&crew, &self.target, &prepared.locales, Scope::AfterRun).await?);
+                differences =
+                    Some(verify(&crew, &self.target, &prepared.locales, Scope::AfterRun).await?);
             }
         }
-        Ok(RunReport { plan: prepared.plan, source: prepared.source, end, unpublished, differences })
+        Ok(RunReport {
+            plan: prepared.plan,
+            source: prepared.source,
+            end,
+            unpublished,
+            differences,
+        })
     }
 
     /// Compares the target with what the source becomes, and writes nothing.
@@ -191,22 +206,40 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             overwrite: self.overwrite,
             selection: &self.selection,
         });
-        Ok(Prepared { locales, source, target, mappings, plan: Arc::new(plan) })
+        Ok(Prepared {
+            locales,
+            source,
+            target,
+            mappings,
+            plan: Arc::new(plan),
+        })
     }
 
     /// The locales of the run: those asked for, else all of the source. Each must be on both sides.
     async fn resolve_locales(&self) -> Result<Vec<Locale>, RunError> {
         let (source, target) = tokio::join!(self.source.locales(), self.target.locales());
         let (source, target) = (source?, target?);
-        let list = |locales: &[Locale]| locales.iter().map(Locale::as_str).collect::<Vec<_>>().join(", ");
+        let list = |locales: &[Locale]| {
+            locales
+                .iter()
+                .map(Locale::as_str)
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
         if let Some(wanted) = self.locales.iter().find(|wanted| !source.contains(wanted)) {
-            return Err(RunError::UnknownLocale { wanted: wanted.clone(), known: list(&source) });
+            return Err(RunError::UnknownLocale {
+                wanted: wanted.clone(),
+                known: list(&source),
+            });
         }
         // In the source's order, whatever the order of the request: the first locale makes the ids.
         let asked = |locale: &&Locale| self.locales.is_empty() || self.locales.contains(locale);
         let locales: Vec<Locale> = source.iter().filter(asked).cloned().collect();
         match locales.iter().find(|locale| !target.contains(locale)) {
-            Some(missing) => Err(RunError::TargetLocale { missing: missing.clone(), known: list(&target) }),
+            Some(missing) => Err(RunError::TargetLocale {
+                missing: missing.clone(),
+                known: list(&target),
+            }),
             None => Ok(locales),
         }
     }
@@ -219,12 +252,23 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         agreements: &Agreements,
     ) -> Result<HashSet<SourceId>, RunError> {
         use futures_util::{StreamExt, stream};
-        let url = |body: serde_json::Value| body["originUrl"].as_str().unwrap_or_default().to_owned();
-        let pairs = same_size_assets(source, target, agreements).into_iter().filter_map(|(here, there)| {
-            let from = source.get(&Key { kind: Kind::Asset, id: here, locale: None })?;
-            let to = target.get(&TargetKey { kind: Kind::Asset, id: there, locale: None })?;
-            Some((here, url(from.body.parse()), url(to.body.parse())))
-        });
+        let url =
+            |body: serde_json::Value| body["originUrl"].as_str().unwrap_or_default().to_owned();
+        let pairs = same_size_assets(source, target, agreements)
+            .into_iter()
+            .filter_map(|(here, there)| {
+                let from = source.get(&Key {
+                    kind: Kind::Asset,
+                    id: here,
+                    locale: None,
+                })?;
+                let to = target.get(&TargetKey {
+                    kind: Kind::Asset,
+                    id: there,
+                    locale: None,
+                })?;
+                Some((here, url(from.body.parse()), url(to.body.parse())))
+            });
         let compared: Vec<_> = stream::iter(pairs)
             .map(|(id, from, to)| async move {
                 let sender = super::retry::Sender {
@@ -232,14 +276,19 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
                     retries: self.source.retries,
                     sink: &self.sink,
                 };
-                let same = || same_bytes((&self.source.instance, &from), (&self.target.instance, &to));
+                let same =
+                    || same_bytes((&self.source.instance, &from), (&self.target.instance, &to));
                 // Bytes that cannot be compared count as different: then they are uploaded.
                 (id, sender.send(Effect::Read, same).await.unwrap_or(false))
             })
             .buffer_unordered(self.options.assets_in_flight)
             .collect()
             .await;
-        Ok(compared.into_iter().filter(|(_, same)| *same).map(|(id, _)| id).collect())
+        Ok(compared
+            .into_iter()
+            .filter(|(_, same)| *same)
+            .map(|(id, _)| id)
+            .collect())
     }
 
     fn crew(&self, prepared: &Prepared) -> Crew<S, T> {
@@ -268,15 +317,31 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
     }
 
     /// Makes durable what the plan found in agreement.
-    async fn remember_agreements(&self, crew: &Crew<S, T>, prepared: &Prepared) -> Result<(), StoreError> {
+    async fn remember_agreements(
+        &self,
+        crew: &Crew<S, T>,
+        prepared: &Prepared,
+    ) -> Result<(), StoreError> {
         let schema = Schema::of(&prepared.target);
-        let known: BTreeMap<_, _> = prepared.mappings.iter().map(|mapping| (&mapping.key, mapping)).collect();
+        let known: BTreeMap<_, _> = prepared
+            .mappings
+            .iter()
+            .map(|mapping| (&mapping.key, mapping))
+            .collect();
         let mut changes = Vec::new();
         for (node, planned) in (0..).zip(&prepared.plan.entities) {
-            let (Action::Adopt { target } | Action::Unchanged { target }) = &planned.action else { continue };
+            let (Action::Adopt { target } | Action::Unchanged { target }) = &planned.action else {
+                continue;
+            };
             let entity = crew.entity(node);
-            let there = TargetKey { kind: entity.key.kind, id: *target, locale: entity.key.locale.clone() };
-            let Some(there) = prepared.target.get(&there).filter(|_| !planned.left_alone) else { continue };
+            let there = TargetKey {
+                kind: entity.key.kind,
+                id: *target,
+                locale: entity.key.locale.clone(),
+            };
+            let Some(there) = prepared.target.get(&there).filter(|_| !planned.left_alone) else {
+                continue;
+            };
             let mapping = Mapping {
                 key: entity.key.clone(),
                 target: *target,
@@ -287,7 +352,9 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
                 target_hash: Some(target_hash(there, &schema)),
                 origin: match &planned.action {
                     Action::Adopt { .. } => MappingOrigin::Adopted,
-                    _ => known.get(&entity.key).map_or(MappingOrigin::Adopted, |mapping| mapping.origin),
+                    _ => known
+                        .get(&entity.key)
+                        .map_or(MappingOrigin::Adopted, |mapping| mapping.origin),
                 },
                 run: self.run.clone(),
             };
@@ -299,10 +366,17 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
                     && before.target == mapping.target
             });
             if !same {
-                changes.push(Change::Mapping { pair: self.pair(), mapping });
+                changes.push(Change::Mapping {
+                    pair: self.pair(),
+                    mapping,
+                });
             }
         }
-        if changes.is_empty() { Ok(()) } else { self.store.commit(changes).await }
+        if changes.is_empty() {
+            Ok(())
+        } else {
+            self.store.commit(changes).await
+        }
     }
 
     async fn tell_plan(&self, prepared: &Prepared, state: &RunState) {
@@ -310,7 +384,10 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         let entities = Kind::ALL.map(|kind| (kind, count(prepared.source.of_kind(kind).len())));
         self.sink
             .emit(Event::PlanMade {
-                entities: entities.into_iter().filter(|(_, count)| *count > 0).collect(),
+                entities: entities
+                    .into_iter()
+                    .filter(|(_, count)| *count > 0)
+                    .collect(),
                 lanes: state.lane_plan(),
                 gates: state.gates().plan(),
                 levels: prepared.plan.levels,
@@ -336,7 +413,10 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
     }
 
     fn pair(&self) -> Pair {
-        Pair { source: self.source.guid.clone(), target: self.target.guid.clone() }
+        Pair {
+            source: self.source.guid.clone(),
+            target: self.target.guid.clone(),
+        }
     }
 }
 
@@ -355,26 +435,46 @@ fn warm_ids(prepared: &Prepared) -> IdMap {
     for (node, planned) in (0_u32..).zip(&prepared.plan.entities) {
         if let Some(target) = known_counterpart(prepared, node, &planned.action) {
             let key = &prepared.source.entities()[node as usize].key;
-            let there = TargetKey { kind: key.kind, id: target, locale: key.locale.clone() };
+            let there = TargetKey {
+                kind: key.kind,
+                id: target,
+                locale: key.locale.clone(),
+            };
             let there = prepared.target.get(&there);
             if let Some(there) = there {
-                ids.record_name(key.kind, &prepared.source.entities()[node as usize].name, &there.name);
-                if let Some(urls) = asset_urls(&there.body.parse()).filter(|_| key.kind == Kind::Asset) {
+                ids.record_name(
+                    key.kind,
+                    &prepared.source.entities()[node as usize].name,
+                    &there.name,
+                );
+                if let Some(urls) =
+                    asset_urls(&there.body.parse()).filter(|_| key.kind == Kind::Asset)
+                {
                     ids.record_urls(key.id, urls);
                 }
             }
             let version = there.and_then(|there| there.version);
             // Two rows of the store that contradict one another: the first in key order stays, and the
             // verification names the other.
-            drop(ids.record(key, Counterpart { id: target, version }));
+            drop(ids.record(
+                key,
+                Counterpart {
+                    id: target,
+                    version,
+                },
+            ));
         }
     }
     for (kind, id, there) in built_ins(&prepared.source, &prepared.target) {
         ids.record_shared(kind, SourceId::new(id), TargetId::new(there.id));
         ids.record_name(kind, &there.name, &there.name);
     }
-    let present: HashSet<(Kind, TargetId)> =
-        prepared.target.entities().iter().map(|there| (there.key.kind, there.key.id)).collect();
+    let present: HashSet<(Kind, TargetId)> = prepared
+        .target
+        .entities()
+        .iter()
+        .map(|there| (there.key.kind, there.key.id))
+        .collect();
     for mapping in &prepared.mappings {
         // Items in locales that this run leaves out; and items whose other locale is already there.
         let key = &mapping.key;
@@ -384,7 +484,12 @@ fn warm_ids(prepared: &Prepared) -> IdMap {
         }
     }
     for planned in (0_u32..).zip(&prepared.plan.entities) {
-        if let (node, Action::Create { joins: Some(target) }) = (planned.0, &planned.1.action)
+        if let (
+            node,
+            Action::Create {
+                joins: Some(target),
+            },
+        ) = (planned.0, &planned.1.action)
             && present.contains(&(prepared.source.entities()[node as usize].key.kind, *target))
         {
             let key = &prepared.source.entities()[node as usize].key;

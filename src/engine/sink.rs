@@ -20,12 +20,18 @@ pub struct Sink {
 impl Sink {
     /// A sink whose moments count from now.
     pub fn new(events: mpsc::Sender<Stamped>) -> Self {
-        Self { started: Instant::now(), events }
+        Self {
+            started: Instant::now(),
+            events,
+        }
     }
 
     /// Sends a fact. When nobody listens any more the fact is dropped: it is in the store already.
     pub async fn emit(&self, event: Event) {
-        let stamped = Stamped { at_ms: self.elapsed_ms(), event };
+        let stamped = Stamped {
+            at_ms: self.elapsed_ms(),
+            event,
+        };
         // The receiver is gone only when the reporters have ended, and then nobody is left to be told.
         drop(self.events.send(stamped).await);
     }

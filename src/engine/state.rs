@@ -146,7 +146,9 @@ impl RunState {
         fail_fast: bool,
         limits: Limits,
     ) -> Self {
-        let nodes = (0..plan.graph.len()).map(|node| NodeState::new(&plan, node)).collect();
+        let nodes = (0..plan.graph.len())
+            .map(|node| NodeState::new(&plan, node))
+            .collect();
         let gates = Gates::new(plan.levels);
         let mut state = Self {
             queues: ReadyQueues::new(limits),
@@ -174,9 +176,19 @@ impl RunState {
         let mut counts = BTreeMap::new();
         for node in (0..self.plan.graph.len()).filter(|node| self.action(*node).is_work()) {
             let class = self.plan.entities[node as usize].class;
-            *counts.entry((self.lane(node), self.kind(node), class)).or_insert(0) += 1;
+            *counts
+                .entry((self.lane(node), self.kind(node), class))
+                .or_insert(0) += 1;
         }
-        counts.into_iter().map(|((lane, kind, class), entities)| LanePlan { lane, kind, class, entities }).collect()
+        counts
+            .into_iter()
+            .map(|((lane, kind, class), entities)| LanePlan {
+                lane,
+                kind,
+                class,
+                entities,
+            })
+            .collect()
     }
 
     /// The gates of the run.
@@ -216,13 +228,18 @@ impl RunState {
             effects.push(Effect::Emit(Event::GateOpened { gate, by: None }));
         }
         for node in 0..self.plan.graph.len() {
-            if let Some(outcome) = planned_outcome(self.action(node), &self.plan.entities[node as usize].because) {
+            if let Some(outcome) = planned_outcome(
+                self.action(node),
+                &self.plan.entities[node as usize].because,
+            ) {
                 let because = self.plan.entities[node as usize].because.to_string();
                 self.settle(node, outcome, &because, None, &mut effects);
             }
         }
         for node in 0..self.plan.graph.len() {
-            if self.nodes[node as usize].stage == Stage::Waiting && self.nodes[node as usize].missing == 0 {
+            if self.nodes[node as usize].stage == Stage::Waiting
+                && self.nodes[node as usize].missing == 0
+            {
                 self.ready(node, Step::Save);
             }
         }
@@ -241,7 +258,13 @@ impl RunState {
         effects
     }
 
-    fn done(&mut self, job: &Job, results: Vec<StepResult>, stop: Option<String>, effects: &mut Vec<Effect>) {
+    fn done(
+        &mut self,
+        job: &Job,
+        results: Vec<StepResult>,
+        stop: Option<String>,
+        effects: &mut Vec<Effect>,
+    ) {
         let mut saved = 0;
         for ((node, step), result) in job.steps.iter().copied().zip(results) {
             self.in_flight -= 1;
@@ -253,7 +276,8 @@ impl RunState {
                 StepResult::Failed { reason } => self.failed(node, reason, effects),
             }
         }
-        self.queues.finished(job, if stop.is_none() { saved } else { 0 });
+        self.queues
+            .finished(job, if stop.is_none() { saved } else { 0 });
         if let Some(reason) = stop {
             self.drain(&reason, effects);
             self.stopped = Some(reason);
@@ -280,13 +304,25 @@ impl RunState {
         if self.mode != Mode::Drain {
             self.mode = Mode::Drain;
             let reason = reason.to_owned();
-            effects.push(Effect::Emit(Event::DrainStarted { reason, in_flight: self.in_flight }));
+            effects.push(Effect::Emit(Event::DrainStarted {
+                reason,
+                in_flight: self.in_flight,
+            }));
         }
     }
 
-    fn saved(&mut self, node: Node, step: Step, target: TargetId, bytes: u64, effects: &mut Vec<Effect>) {
+    fn saved(
+        &mut self,
+        node: Node,
+        step: Step,
+        target: TargetId,
+        bytes: u64,
+        effects: &mut Vec<Effect>,
+    ) {
         if step == Step::Patch {
-            effects.push(Effect::Emit(Event::EntityPatched { key: self.key(node) }));
+            effects.push(Effect::Emit(Event::EntityPatched {
+                key: self.key(node),
+            }));
         } else {
             self.release(node);
         }
@@ -341,8 +377,8 @@ impl RunState {
         let key = self.key(node);
         let because = reason.clone();
         // An entity that was saved and could not be patched has a counterpart: who refers to it may go on.
-        let has_counterpart =
-            self.nodes[node as usize].stage == Stage::Saved || self.action(node).counterpart().is_some();
+        let has_counterpart = self.nodes[node as usize].stage == Stage::Saved
+            || self.action(node).counterpart().is_some();
         self.settle(node, Outcome::Failed { reason }, &because, None, effects);
         if has_counterpart {
             self.free_siblings(node);
@@ -350,7 +386,10 @@ impl RunState {
             self.block_dependants(node, &key, effects);
         }
         if self.fail_fast {
-            self.drain(&format!("{key} failed, and the run is to stop at the first failure"), effects);
+            self.drain(
+                &format!("{key} failed, and the run is to stop at the first failure"),
+                effects,
+            );
         }
     }
 
@@ -359,7 +398,13 @@ impl RunState {
         let mut open = vec![node];
         while let Some(lost) = open.pop() {
             self.free_siblings(lost);
-            for who in plan.graph.needed_by(lost).iter().copied().filter(|who| *who != lost) {
+            for who in plan
+                .graph
+                .needed_by(lost)
+                .iter()
+                .copied()
+                .filter(|who| *who != lost)
+            {
                 let needs_it = plan
                     .graph
                     .needs(who)
@@ -371,7 +416,13 @@ impl RunState {
                 match self.nodes[who as usize].stage {
                     Stage::Waiting => {
                         let because = format!("it needs {root}, which failed");
-                        self.settle(who, Outcome::Blocked { by: root.clone() }, &because, None, effects);
+                        self.settle(
+                            who,
+                            Outcome::Blocked { by: root.clone() },
+                            &because,
+                            None,
+                            effects,
+                        );
                         if self.action(who).counterpart().is_none() {
                             open.push(who);
                         } else {
@@ -379,8 +430,15 @@ impl RunState {
                         }
                     }
                     Stage::Saved => {
-                        let because = format!("it was saved without its reference to {root}, which failed");
-                        self.settle(who, Outcome::Blocked { by: root.clone() }, &because, None, effects);
+                        let because =
+                            format!("it was saved without its reference to {root}, which failed");
+                        self.settle(
+                            who,
+                            Outcome::Blocked { by: root.clone() },
+                            &because,
+                            None,
+                            effects,
+                        );
                     }
                     Stage::InFlight => self.nodes[who as usize].doomed = Some(root.clone()),
                     Stage::Settled => {}
@@ -393,7 +451,8 @@ impl RunState {
     fn free_siblings(&mut self, node: Node) {
         let plan = Arc::clone(&self.plan);
         for who in plan.graph.needed_by(node) {
-            let waits = |need: &crate::plan::Need| need.on == node && need.strength == Strength::Order;
+            let waits =
+                |need: &crate::plan::Need| need.on == node && need.strength == Strength::Order;
             if plan.waits_for(*who).any(|need| waits(&need)) {
                 self.step_closer(*who);
             }
@@ -413,7 +472,11 @@ impl RunState {
         let is_work = self.action(node).is_work();
         let key = self.key(node);
         if saved.is_none() && !matches!(outcome, Outcome::Unchanged | Outcome::OutOfScope) {
-            effects.push(Effect::Persist { node, outcome: outcome.clone(), because: because.to_owned() });
+            effects.push(Effect::Persist {
+                node,
+                outcome: outcome.clone(),
+                because: because.to_owned(),
+            });
         }
         let lost = match &outcome {
             Outcome::Failed { .. } => Some(key.clone()),
@@ -424,7 +487,9 @@ impl RunState {
             name: self.source.entities()[node as usize].name.to_string(),
             lane: is_work.then(|| self.lane(node)),
             class: self.plan.entities[node as usize].class,
-            target: saved.map(|(target, _)| target).or_else(|| self.action(node).counterpart()),
+            target: saved
+                .map(|(target, _)| target)
+                .or_else(|| self.action(node).counterpart()),
             because: because.to_owned(),
             bytes: saved.map_or(0, |(_, bytes)| bytes),
             outcome,
@@ -462,11 +527,19 @@ impl RunState {
         }
     }
 
-    fn reach(&mut self, gate: Gate, node: Node, lost: Option<&EntityKey>, effects: &mut Vec<Effect>) {
+    fn reach(
+        &mut self,
+        gate: Gate,
+        node: Node,
+        lost: Option<&EntityKey>,
+        effects: &mut Vec<Effect>,
+    ) {
         let key = self.key(node);
         match self.gates.arrive(gate, &key, lost) {
             None => return,
-            Some(GateState::Failed(by)) => effects.push(Effect::Emit(Event::GateFailed { gate, by })),
+            Some(GateState::Failed(by)) => {
+                effects.push(Effect::Emit(Event::GateFailed { gate, by }))
+            }
             Some(GateState::Open(by)) => effects.push(Effect::Emit(Event::GateOpened { gate, by })),
             Some(GateState::Closed { .. }) => {}
         }
@@ -491,7 +564,9 @@ impl RunState {
         let holding = match (self.schedule, ready.step) {
             (Schedule::Phased, Step::Save) => {
                 let level = self.plan.entities[ready.node as usize].level;
-                waits_for(self.kind(ready.node), level).into_iter().find(|gate| !self.gates.is_settled(*gate))
+                waits_for(self.kind(ready.node), level)
+                    .into_iter()
+                    .find(|gate| !self.gates.is_settled(*gate))
             }
             (Schedule::Phased, Step::Patch) | (Schedule::Pipelined, _) => None,
         };
@@ -512,7 +587,9 @@ impl RunState {
                 Step::Save => stages[ready.node as usize].stage == Stage::Waiting,
                 Step::Patch => stages[ready.node as usize].stage == Stage::Saved,
             };
-            let Some(job) = self.queues.next_job(&waits) else { return };
+            let Some(job) = self.queues.next_job(&waits) else {
+                return;
+            };
             for (node, step) in &job.steps {
                 self.in_flight += 1;
                 if *step == Step::Save {
@@ -524,7 +601,10 @@ impl RunState {
                     effects.push(Effect::Emit(Event::LaneStarted { lane }));
                 }
                 if *step == Step::Save {
-                    effects.push(Effect::Emit(Event::EntityStarted { key: self.key(*node), lane }));
+                    effects.push(Effect::Emit(Event::EntityStarted {
+                        key: self.key(*node),
+                        lane,
+                    }));
                 }
             }
             effects.push(Effect::Launch(job));
@@ -543,7 +623,9 @@ impl RunState {
             self.gates.expect(*gate);
         }
         if self.kind(node) == Kind::Content {
-            self.gates.expect(Gate::ContentLevelComplete(self.plan.entities[node as usize].level));
+            self.gates.expect(Gate::ContentLevelComplete(
+                self.plan.entities[node as usize].level,
+            ));
         }
     }
 
@@ -572,7 +654,11 @@ impl RunState {
 impl NodeState {
     fn new(plan: &Plan, node: Node) -> Self {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        let mut cut: Vec<Node> = plan.entities[node as usize].left_out.iter().map(|(_, on)| *on).collect();
+        let mut cut: Vec<Node> = plan.entities[node as usize]
+            .left_out
+            .iter()
+            .map(|(_, on)| *on)
+            .collect();
         cut.sort_unstable();
         cut.dedup();
         Self {
@@ -596,7 +682,9 @@ fn planned_outcome(action: &Action, because: &str) -> Option<Outcome> {
         Action::Adopt { .. } => Outcome::Adopted,
         Action::Unchanged { .. } => Outcome::Unchanged,
         Action::Conflict { .. } => Outcome::Conflict,
-        Action::Fail => Outcome::Failed { reason: because.to_owned() },
+        Action::Fail => Outcome::Failed {
+            reason: because.to_owned(),
+        },
         Action::Block { by } => Outcome::Blocked { by: by.clone() },
         Action::OutOfScope => Outcome::OutOfScope,
     })

@@ -12,10 +12,14 @@ use tokio::task::JoinSet;
 use super::crew::Crew;
 use super::jobs::bytes_hash;
 use super::pull::{PullError, Reader};
-use crate::domain::{Entity, EntityKey, Id, Inventory, Kind, Locale, PageNode, SourceId, TargetId, TargetKey};
+use crate::domain::{
+    Entity, EntityKey, Id, Inventory, Kind, Locale, PageNode, SourceId, TargetId, TargetKey,
+};
 use crate::event::Event;
 use crate::instance::{Ask, Effect, Found, RequestError, Source, Target};
-use crate::plan::{Action, LeaveOut, Node, differences, expected_hash, normal, payload, target_hash};
+use crate::plan::{
+    Action, LeaveOut, Node, differences, expected_hash, normal, payload, target_hash,
+};
 
 /// Ids in one question (limit of [`Ask::ItemsById`]).
 const IDS_AT_ONCE: usize = 100;
@@ -94,14 +98,23 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let nodes: Vec<Node> = (0..crew.plan.graph.len()).filter(|node| is_compared(crew, *node, scope)).collect();
+    let nodes: Vec<Node> = (0..crew.plan.graph.len())
+        .filter(|node| is_compared(crew, *node, scope))
+        .collect();
     let total = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
     let found = read_back(crew, reader, locales, &nodes).await?;
-    let mut verifier = Verifier { crew, found, scope, differences: Vec::new() };
+    let mut verifier = Verifier {
+        crew,
+        found,
+        scope,
+        differences: Vec::new(),
+    };
     for (checked, node) in (1..).zip(&nodes) {
         verifier.compare(*node);
         if checked % 500 == 0 {
-            crew.sink.emit(Event::VerifyProgressed { checked, total }).await;
+            crew.sink
+                .emit(Event::VerifyProgressed { checked, total })
+                .await;
         }
     }
     verifier.order(locales);
@@ -118,7 +131,12 @@ where
             .await;
     }
     let count = u32::try_from(differences.len()).unwrap_or(u32::MAX);
-    crew.sink.emit(Event::VerifyFinished { checked: total, differences: count }).await;
+    crew.sink
+        .emit(Event::VerifyFinished {
+            checked: total,
+            differences: count,
+        })
+        .await;
     Ok(differences)
 }
 
@@ -159,8 +177,14 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let kinds =
-        [Kind::Model, Kind::Container, Kind::Template, Kind::Gallery, Kind::Asset, Kind::Redirection];
+    let kinds = [
+        Kind::Model,
+        Kind::Container,
+        Kind::Template,
+        Kind::Gallery,
+        Kind::Asset,
+        Kind::Redirection,
+    ];
     let lists = reader.pull_kinds(locales, &kinds).await?;
     let mut asks = items_and_pages(crew, nodes);
     asks.extend(locales.iter().cloned().map(Ask::Sitemap));
@@ -168,7 +192,12 @@ where
     let listed = reader.ask_everything(container_asks(crew, locales)).await?;
     let unclaimed = unclaimed(crew, listed);
     let more = reader.ask_everything(by_id(unclaimed)).await?;
-    let mut back = ReadBack { lists, localised: HashMap::new(), unclaimed: Vec::new(), nodes: HashMap::new() };
+    let mut back = ReadBack {
+        lists,
+        localised: HashMap::new(),
+        unclaimed: Vec::new(),
+        nodes: HashMap::new(),
+    };
     for found in found.drain(..) {
         match found {
             Found::Entity(entity) => {
@@ -199,10 +228,19 @@ where
     let mut asks = Vec::new();
     for node in nodes {
         let key = &crew.entity(*node).key;
-        let (Some(counterpart), Some(locale)) = (crew.ids.resolve(key), &key.locale) else { continue };
+        let (Some(counterpart), Some(locale)) = (crew.ids.resolve(key), &key.locale) else {
+            continue;
+        };
         match key.kind {
-            Kind::Content => items.entry(locale.clone()).or_default().push(counterpart.id.raw()),
-            _ => asks.push(Ask::One { kind: key.kind, id: counterpart.id.raw(), locale: Some(locale.clone()) }),
+            Kind::Content => items
+                .entry(locale.clone())
+                .or_default()
+                .push(counterpart.id.raw()),
+            _ => asks.push(Ask::One {
+                kind: key.kind,
+                id: counterpart.id.raw(),
+                locale: Some(locale.clone()),
+            }),
         }
     }
     asks.extend(by_id(items));
@@ -213,7 +251,10 @@ fn by_id(items: BTreeMap<Locale, Vec<i64>>) -> Vec<Ask> {
     let mut asks = Vec::new();
     for (locale, ids) in items {
         for some in ids.chunks(IDS_AT_ONCE) {
-            asks.push(Ask::ItemsById { locale: locale.clone(), ids: some.to_vec() });
+            asks.push(Ask::ItemsById {
+                locale: locale.clone(),
+                ids: some.to_vec(),
+            });
         }
     }
     asks
@@ -227,11 +268,17 @@ where
 {
     let mut asks = Vec::new();
     for container in crew.source_inventory.of_kind(Kind::Container) {
-        let Some(name) = crate::plan::Counterparts::name(&crew.ids, Kind::Container, &container.name) else {
+        let Some(name) =
+            crate::plan::Counterparts::name(&crew.ids, Kind::Container, &container.name)
+        else {
             continue;
         };
         for locale in locales {
-            asks.push(Ask::ContainerItems { locale: locale.clone(), container: name.clone(), offset: 0 });
+            asks.push(Ask::ContainerItems {
+                locale: locale.clone(),
+                container: name.clone(),
+                offset: 0,
+            });
         }
     }
     asks
@@ -246,7 +293,14 @@ where
     let mut ids: BTreeMap<Locale, Vec<i64>> = BTreeMap::new();
     for found in listed {
         // The list puts the locale where other rows have their name.
-        let Found::Passed { kind: Kind::Content, id, name } = found else { continue };
+        let Found::Passed {
+            kind: Kind::Content,
+            id,
+            name,
+        } = found
+        else {
+            continue;
+        };
         let locale = Locale::new(&name);
         if !crew.ids.is_claimed(Kind::Content, TargetId::new(id)) {
             ids.entry(locale).or_default().push(id);
@@ -267,10 +321,22 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
         let entity = self.crew.entity(node);
         let key = &entity.key;
         let Some(counterpart) = self.crew.ids.resolve(key) else {
-            return self.report(node, DifferenceKind::Missing, "it has no counterpart on the target".to_owned());
+            return self.report(
+                node,
+                DifferenceKind::Missing,
+                "it has no counterpart on the target".to_owned(),
+            );
         };
-        let there = TargetKey { kind: key.kind, id: counterpart.id, locale: key.locale.clone() };
-        let found = if key.kind.is_localised() { self.found.localised.get(&there) } else { self.found.lists.get(&there) };
+        let there = TargetKey {
+            kind: key.kind,
+            id: counterpart.id,
+            locale: key.locale.clone(),
+        };
+        let found = if key.kind.is_localised() {
+            self.found.localised.get(&there)
+        } else {
+            self.found.lists.get(&there)
+        };
         let Some(found) = found.cloned() else {
             let detail = format!("its counterpart {} is not there", counterpart.id);
             return self.report(node, DifferenceKind::Missing, detail);
@@ -283,18 +349,27 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
 
     fn compare_bodies(&mut self, node: Node, entity: &Entity<SourceId>, found: &Entity<TargetId>) {
         let existing = found.body.parse();
-        let written =
-            payload(entity, &self.crew.context(), &self.crew.ids, &LeaveOut::default(), Some(&existing));
+        let written = payload(
+            entity,
+            &self.crew.context(),
+            &self.crew.ids,
+            &LeaveOut::default(),
+            Some(&existing),
+        );
         let written = match written {
             Ok(written) => written,
-            Err(unresolved) => return self.report(node, DifferenceKind::Dangling, unresolved.to_string()),
+            Err(unresolved) => {
+                return self.report(node, DifferenceKind::Dangling, unresolved.to_string());
+            }
         };
         let kind = entity.key.kind;
         let expected = normal(kind, &written.body, &self.crew.schema);
         let stored = normal(kind, &existing, &self.crew.schema);
         for difference in differences(&expected, &stored) {
-            let detail =
-                format!("at {}: expected {}, found {}", difference.at, difference.expected, difference.found);
+            let detail = format!(
+                "at {}: expected {}, found {}",
+                difference.at, difference.expected, difference.found
+            );
             let what = match (difference.is_reference, kind) {
                 (true, _) => DifferenceKind::WrongReference,
                 (false, Kind::Asset) if difference.at == "/size" => DifferenceKind::DifferentBytes,
@@ -305,7 +380,9 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
     }
 
     fn compare_parent(&mut self, node: Node, entity: &Entity<SourceId>, id: TargetId) {
-        let Some(locale) = entity.locale() else { return };
+        let Some(locale) = entity.locale() else {
+            return;
+        };
         let expected = self.crew.parent(entity).map(Id::raw);
         let Some(found) = self.found.nodes.get(&(locale.clone(), id.raw())) else {
             let detail = "no sitemap of the target lists it".to_owned();
@@ -313,8 +390,14 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
         };
         let found = found.placement.parent;
         if expected != found {
-            let show = |id: Option<i64>| id.map_or_else(|| "the root".to_owned(), |id| format!("page {id}"));
-            let detail = format!("expected below {}, found below {}", show(expected), show(found));
+            let show = |id: Option<i64>| {
+                id.map_or_else(|| "the root".to_owned(), |id| format!("page {id}"))
+            };
+            let detail = format!(
+                "expected below {}, found below {}",
+                show(expected),
+                show(found)
+            );
             self.report(node, DifferenceKind::WrongParent, detail);
         }
     }
@@ -323,13 +406,23 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
     fn order(&mut self, locales: &[Locale]) {
         let mut groups: BTreeMap<(Locale, Option<i64>), Vec<(u32, Node, u32)>> = BTreeMap::new();
         for (node, entity) in (0..).zip(self.crew.source_inventory.entities()) {
-            let (Some(locale), Some(placement)) = (entity.locale(), &entity.placement) else { continue };
-            let Some(counterpart) = self.crew.ids.resolve(&entity.key) else { continue };
+            let (Some(locale), Some(placement)) = (entity.locale(), &entity.placement) else {
+                continue;
+            };
+            let Some(counterpart) = self.crew.ids.resolve(&entity.key) else {
+                continue;
+            };
             if !locales.contains(locale) || !is_compared(self.crew, node, self.scope) {
                 continue;
             }
-            if let Some(found) = self.found.nodes.get(&(locale.clone(), counterpart.id.raw())) {
-                let group = groups.entry((locale.clone(), placement.parent)).or_default();
+            if let Some(found) = self
+                .found
+                .nodes
+                .get(&(locale.clone(), counterpart.id.raw()))
+            {
+                let group = groups
+                    .entry((locale.clone(), placement.parent))
+                    .or_default();
                 group.push((placement.position, node, found.placement.position));
             }
         }
@@ -337,7 +430,11 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
             group.sort_unstable();
             for pair in group.windows(2).filter(|pair| pair[0].2 > pair[1].2) {
                 let after = self.crew.entity(pair[1].1).key.clone();
-                self.report(pair[0].1, DifferenceKind::WrongOrder, format!("it stands behind {after}"));
+                self.report(
+                    pair[0].1,
+                    DifferenceKind::WrongOrder,
+                    format!("it stands behind {after}"),
+                );
             }
         }
     }
@@ -349,14 +446,21 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
             if entity.key.kind != Kind::Content {
                 continue;
             }
-            let written = payload(entity, &self.crew.context(), &self.crew.ids, &LeaveOut::default(), None);
+            let written = payload(
+                entity,
+                &self.crew.context(),
+                &self.crew.ids,
+                &LeaveOut::default(),
+                None,
+            );
             if let Ok(written) = written {
                 let hash = expected_hash(Kind::Content, &written.body, None, &self.crew.schema);
                 expected.insert((entity.key.locale.clone(), hash), node);
             }
         }
         for entity in std::mem::take(&mut self.found.unclaimed) {
-            let is_old = self.crew.target_inventory.get(&entity.key).is_some() && self.scope == Scope::AfterRun;
+            let is_old = self.crew.target_inventory.get(&entity.key).is_some()
+                && self.scope == Scope::AfterRun;
             let hash = target_hash(&entity, &self.crew.schema);
             if let Some(node) = expected.get(&(entity.key.locale.clone(), hash))
                 && !is_old
@@ -397,7 +501,11 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
 }
 
 /// Compares the bytes of assets: after a run those that it sent, on request all.
-async fn compare_bytes<S, T>(crew: &Arc<Crew<S, T>>, nodes: &[Node], scope: Scope) -> Vec<Difference>
+async fn compare_bytes<S, T>(
+    crew: &Arc<Crew<S, T>>,
+    nodes: &[Node],
+    scope: Scope,
+) -> Vec<Difference>
 where
     S: Source + Clone,
     T: Target + Clone,
@@ -427,8 +535,11 @@ where
                 (node, detail)
             });
         }
-        let Some(joined) = running.join_next().await else { break };
-        let (node, detail) = joined.unwrap_or_else(|broken| std::panic::resume_unwind(broken.into_panic()));
+        let Some(joined) = running.join_next().await else {
+            break;
+        };
+        let (node, detail) =
+            joined.unwrap_or_else(|broken| std::panic::resume_unwind(broken.into_panic()));
         let entity = crew.entity(node);
         differences.extend(detail.map(|detail| Difference {
             key: entity.key.clone(),
@@ -453,11 +564,16 @@ where
         None => {
             let body = entity.body.parse();
             let url = body["originUrl"].as_str().unwrap_or_default().to_owned();
-            crew.to_source().send(Effect::Read, || bytes_hash(&crew.source, &url)).await
+            crew.to_source()
+                .send(Effect::Read, || bytes_hash(&crew.source, &url))
+                .await
         }
     };
     let urls = crate::plan::Counterparts::asset_urls(&crew.ids, entity.key.id.raw())?;
-    let found = crew.to_target().send(Effect::Read, || bytes_hash(&crew.target, &urls.origin)).await;
+    let found = crew
+        .to_target()
+        .send(Effect::Read, || bytes_hash(&crew.target, &urls.origin))
+        .await;
     match (expected, found) {
         (Ok(expected), Ok(found)) if expected == found => None,
         (Ok(_), Ok(_)) => Some("the bytes on the target are not those of the source".to_owned()),
@@ -474,6 +590,9 @@ pub async fn same_bytes<S: Source, T: Source>(
     source: (&S, &str),
     target: (&T, &str),
 ) -> Result<bool, RequestError> {
-    let (here, there) = tokio::join!(bytes_hash(source.0, source.1), bytes_hash(target.0, target.1));
+    let (here, there) = tokio::join!(
+        bytes_hash(source.0, source.1),
+        bytes_hash(target.0, target.1)
+    );
     Ok(here? == there?)
 }

@@ -79,7 +79,9 @@ impl Action {
     /// The counterpart that exists before anything is written.
     pub const fn counterpart(&self) -> Option<TargetId> {
         match self {
-            Self::Update { target } | Self::Adopt { target } | Self::Unchanged { target } => Some(*target),
+            Self::Update { target } | Self::Adopt { target } | Self::Unchanged { target } => {
+                Some(*target)
+            }
             Self::Conflict { target } => *target,
             Self::Create { .. } | Self::Fail | Self::Block { .. } | Self::OutOfScope => None,
         }
@@ -156,7 +158,10 @@ pub struct Plan {
 impl Plan {
     /// Whether `who` is first saved without its references to `on`.
     pub fn is_cut(&self, who: Node, on: Node) -> bool {
-        self.entities[who as usize].left_out.iter().any(|(_, node)| *node == on)
+        self.entities[who as usize]
+            .left_out
+            .iter()
+            .any(|(_, node)| *node == on)
     }
 
     /// What the first save of `node` has to wait for: see [`waits_for`].
@@ -179,7 +184,12 @@ pub(super) fn waits_for<'a>(
 ) -> impl Iterator<Item = Need> + 'a {
     graph.needs(node).iter().copied().filter(move |need| {
         let on = &entities[need.on as usize].action;
-        let is_cut = || entities[node as usize].left_out.iter().any(|(_, cut)| *cut == need.on);
+        let is_cut = || {
+            entities[node as usize]
+                .left_out
+                .iter()
+                .any(|(_, cut)| *cut == need.on)
+        };
         need.on != node
             && match need.strength {
                 Strength::Order => on.is_work(),

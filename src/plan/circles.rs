@@ -45,16 +45,24 @@ struct Arc {
 
 fn cut(graph: &Graph, members: Vec<Node>) -> Circle {
     let arcs = arcs(graph, &members);
-    let removable: Vec<usize> =
-        (0..arcs.len()).filter(|at| arcs[*at].cost.is_some()).collect();
+    let removable: Vec<usize> = (0..arcs.len())
+        .filter(|at| arcs[*at].cost.is_some())
+        .collect();
     let closed = !acyclic(members.len(), &arcs, &|at| arcs[at].cost.is_none());
     let chosen = if removable.len() <= TRIED_UP_TO && !closed {
         cheapest(members.len(), &arcs, &removable)
     } else {
         local_ratio(members.len(), &arcs)
     };
-    let cut = chosen.into_iter().map(|at| (members[arcs[at].from], members[arcs[at].to])).collect();
-    Circle { members, cut, closed }
+    let cut = chosen
+        .into_iter()
+        .map(|at| (members[arcs[at].from], members[arcs[at].to]))
+        .collect();
+    Circle {
+        members,
+        cut,
+        closed,
+    }
 }
 
 fn arcs(graph: &Graph, members: &[Node]) -> Vec<Arc> {
@@ -86,14 +94,23 @@ fn cheapest(size: usize, arcs: &[Arc], removable: &[usize]) -> Vec<usize> {
         if best.is_some_and(|(least, _)| cost >= least) {
             continue;
         }
-        let is_cut =
-            |at: usize| removable.iter().position(|other| *other == at).is_some_and(|bit| choice & (1 << bit) != 0);
+        let is_cut = |at: usize| {
+            removable
+                .iter()
+                .position(|other| *other == at)
+                .is_some_and(|bit| choice & (1 << bit) != 0)
+        };
         if acyclic(size, arcs, &|at| !is_cut(at)) {
             best = Some((cost, choice));
         }
     }
     let choice = best.map_or(0, |(_, choice)| choice);
-    removable.iter().enumerate().filter(|(bit, _)| choice & (1 << bit) != 0).map(|(_, at)| *at).collect()
+    removable
+        .iter()
+        .enumerate()
+        .filter(|(bit, _)| choice & (1 << bit) != 0)
+        .map(|(_, at)| *at)
+        .collect()
 }
 
 /// A cut from which nothing can be put back, cheap but not always the cheapest.
@@ -281,20 +298,42 @@ mod tests {
     fn the_cheapest_need_of_a_circle_is_cut() {
         let graph = graph(3, &[(0, 1, Some(5)), (1, 2, Some(1)), (2, 0, None)]);
         let found = circles(&graph, &|_| true);
-        assert_eq!(found, [Circle { members: vec![0, 1, 2], cut: vec![(1, 2)], closed: false }]);
+        assert_eq!(
+            found,
+            [Circle {
+                members: vec![0, 1, 2],
+                cut: vec![(1, 2)],
+                closed: false
+            }]
+        );
     }
 
     #[test]
     fn an_entity_that_refers_to_itself_is_a_circle() {
         let graph = graph(2, &[(0, 0, Some(1)), (0, 1, Some(1))]);
         let found = circles(&graph, &|_| true);
-        assert_eq!(found, [Circle { members: vec![0], cut: vec![(0, 0)], closed: false }]);
+        assert_eq!(
+            found,
+            [Circle {
+                members: vec![0],
+                cut: vec![(0, 0)],
+                closed: false
+            }]
+        );
     }
 
     #[test]
     fn one_cut_serves_two_circles_where_that_is_cheaper() {
         // 0 → 1 → 0 and 0 → 1 → 2 → 0 share 0 → 1.
-        let graph = graph(3, &[(0, 1, Some(3)), (1, 0, Some(2)), (1, 2, Some(2)), (2, 0, Some(2))]);
+        let graph = graph(
+            3,
+            &[
+                (0, 1, Some(3)),
+                (1, 0, Some(2)),
+                (1, 2, Some(2)),
+                (2, 0, Some(2)),
+            ],
+        );
         assert_eq!(circles(&graph, &|_| true)[0].cut, [(0, 1)]);
     }
 

@@ -108,7 +108,9 @@ fn starts(count: u32, sorted: impl Iterator<Item = Node>) -> Vec<u32> {
 fn both(left: Strength, right: Strength) -> Strength {
     match (left, right) {
         (Strength::Deferrable { cost: one }, Strength::Deferrable { cost: other }) => {
-            Strength::Deferrable { cost: one.saturating_add(other) }
+            Strength::Deferrable {
+                cost: one.saturating_add(other),
+            }
         }
         _ => left.max(right),
     }

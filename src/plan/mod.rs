@@ -34,5 +34,5 @@ pub use payload::{Counterparts, LeaveOut, Payload, Unresolved, payload};
 pub use references::{
     AssetIndex, Context, Reference, Referent, Side, UrlAt, asset_urls, references,
 };
-pub use selection::{Selection, UnknownName};
 pub use schema::{FieldKind, FieldSchema, LinkKind, LinkSchema, ModelSchema, Schema};
+pub use selection::{Selection, UnknownName};

@@ -46,25 +46,46 @@ impl Selection {
     /// # Errors
     /// [`UnknownName`] for the first name that does not exist there.
     pub fn check(&self, source: &Inventory<SourceId>) -> Result<(), UnknownName> {
-        let models = self.models.iter().chain(&self.models_with_deps).map(|name| (Kind::Model, name));
+        let models = self
+            .models
+            .iter()
+            .chain(&self.models_with_deps)
+            .map(|name| (Kind::Model, name));
         let containers = self.containers.iter().map(|name| (Kind::Container, name));
         for (kind, name) in models.chain(containers) {
             let known = source.of_kind(kind);
-            if !known.iter().any(|entity| entity.name.eq_ignore_ascii_case(name)) {
+            if !known
+                .iter()
+                .any(|entity| entity.name.eq_ignore_ascii_case(name))
+            {
                 let nearest = known
                     .iter()
-                    .map(|entity| (strsim::jaro_winkler(&entity.name.to_lowercase(), &name.to_lowercase()), entity))
+                    .map(|entity| {
+                        (
+                            strsim::jaro_winkler(&entity.name.to_lowercase(), &name.to_lowercase()),
+                            entity,
+                        )
+                    })
                     .filter(|(score, _)| *score > 0.75)
                     .max_by(|left, right| left.0.total_cmp(&right.0))
                     .map(|(_, entity)| entity.name.to_string());
-                return Err(UnknownName { kind, name: name.clone(), nearest });
+                return Err(UnknownName {
+                    kind,
+                    name: name.clone(),
+                    nearest,
+                });
             }
         }
         Ok(())
     }
 
     /// Which entities are in scope: what was named, and everything that those need, at any distance.
-    pub(super) fn scope(&self, source: &Inventory<SourceId>, context: &Context<'_>, graph: &Graph) -> Vec<bool> {
+    pub(super) fn scope(
+        &self,
+        source: &Inventory<SourceId>,
+        context: &Context<'_>,
+        graph: &Graph,
+    ) -> Vec<bool> {
         let mut scope = vec![self.is_everything(); source.entities().len()];
         if self.is_everything() {
             return scope;
@@ -79,7 +100,9 @@ impl Selection {
     }
 
     fn seeds(&self, source: &Inventory<SourceId>, context: &Context<'_>) -> Vec<Node> {
-        let named = |names: &[String], name: &str| names.iter().any(|other| other.eq_ignore_ascii_case(name));
+        let named = |names: &[String], name: &str| {
+            names.iter().any(|other| other.eq_ignore_ascii_case(name))
+        };
         let tree = Tree::of(&self.models_with_deps, source, context);
         let only_kinds = self.models.is_empty()
             && self.models_with_deps.is_empty()
@@ -93,8 +116,13 @@ impl Selection {
                 let raw = crate::domain::Id::raw(key.id);
                 (only_kinds && self.elements.contains(&key.kind))
                     || match key.kind {
-                        Kind::Model => named(&self.models, &entity.name) || named(&self.models_with_deps, &entity.name),
-                        Kind::Container => named(&self.containers, &entity.name) || tree.holds(key.kind, raw),
+                        Kind::Model => {
+                            named(&self.models, &entity.name)
+                                || named(&self.models_with_deps, &entity.name)
+                        }
+                        Kind::Container => {
+                            named(&self.containers, &entity.name) || tree.holds(key.kind, raw)
+                        }
                         Kind::Content => {
                             self.content.contains(&raw)
                                 || tree.holds(key.kind, raw)
@@ -126,12 +154,19 @@ impl Tree {
         let ids: HashSet<i64> = source
             .of_kind(Kind::Model)
             .iter()
-            .filter(|model| models.iter().any(|name| model.name.eq_ignore_ascii_case(name)))
+            .filter(|model| {
+                models
+                    .iter()
+                    .any(|name| model.name.eq_ignore_ascii_case(name))
+            })
             .map(|model| crate::domain::Id::raw(model.key.id))
             .collect();
         let mut names = HashSet::new();
         for container in source.of_kind(Kind::Container) {
-            if container.body.parse()["contentDefinitionID"].as_i64().is_some_and(|id| ids.contains(&id)) {
+            if container.body.parse()["contentDefinitionID"]
+                .as_i64()
+                .is_some_and(|id| ids.contains(&id))
+            {
                 names.insert(container.name.to_lowercase());
                 tree.insert(Kind::Container, container);
             }
@@ -143,7 +178,10 @@ impl Tree {
         }
         for kind in [Kind::Template, Kind::Page] {
             for entity in source.of_kind(kind) {
-                if references(entity, context).iter().any(|reference| tree.is_member(&reference.to, source)) {
+                if references(entity, context)
+                    .iter()
+                    .any(|reference| tree.is_member(&reference.to, source))
+                {
                     tree.insert(kind, entity);
                 }
             }
@@ -152,7 +190,8 @@ impl Tree {
     }
 
     fn insert(&mut self, kind: Kind, entity: &crate::domain::Entity<SourceId>) {
-        self.members.insert((kind, crate::domain::Id::raw(entity.key.id)));
+        self.members
+            .insert((kind, crate::domain::Id::raw(entity.key.id)));
     }
 
     fn holds(&self, kind: Kind, id: i64) -> bool {
@@ -163,13 +202,12 @@ impl Tree {
         match to {
             Referent::Content(id) => self.holds(Kind::Content, *id),
             Referent::Container(id) => self.holds(Kind::Container, *id),
-            Referent::TemplateNamed(name) => source
-                .of_kind(Kind::Template)
-                .iter()
-                .any(|template| {
+            Referent::TemplateNamed(name) => {
+                source.of_kind(Kind::Template).iter().any(|template| {
                     template.name.eq_ignore_ascii_case(name)
                         && self.holds(Kind::Template, crate::domain::Id::raw(template.key.id))
-                }),
+                })
+            }
             Referent::Page(_)
             | Referent::Gallery(_)
             | Referent::Asset(_)
@@ -181,5 +219,8 @@ impl Tree {
 }
 
 fn container_of(item: &serde_json::Value) -> String {
-    item["properties"]["referenceName"].as_str().unwrap_or_default().to_owned()
+    item["properties"]["referenceName"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
 }

@@ -61,6 +61,46 @@ pub(super) fn feed<I: Id>(
     })
 }
 
+/// `POST {locale}/list/{container}`: `{ totalCount, items }`. Only ids are taken, with the locale in place of a
+/// name. Rows are told in two shapes: flat with `contentID`, and lists of rows whose `itemContainerID` is
+/// the content id while `contentItemID` names a version.
+pub(super) fn list<I>(
+    locale: &Locale,
+    container: &str,
+    offset: usize,
+    mut value: Value,
+) -> Result<Answer<I>, Misshapen> {
+    let rows = shape::member_rows(&mut value, "items")?;
+    let rows: Vec<_> = rows
+        .into_iter()
+        .flat_map(|row| match row {
+            Value::Array(inner) => inner,
+            row => vec![row],
+        })
+        .collect();
+    let total = shape::int(&value, "totalCount").and_then(|total| usize::try_from(total).ok());
+    let total = total.ok_or_else(|| Misshapen("the answer has no totalCount".to_owned()))?;
+    let next = |offset| Ask::ContainerItems {
+        locale: locale.clone(),
+        container: container.into(),
+        offset,
+    };
+    let follow_ups = if offset == 0 && !rows.is_empty() {
+        (rows.len()..total).step_by(rows.len()).map(next).collect()
+    } else {
+        Vec::new()
+    };
+    let found = rows.iter().map(|row| {
+        let id = shape::int(row, "itemContainerID").filter(|id| *id > 0);
+        let id = id.map_or_else(|| shape::id(row, "contentID"), Ok)?;
+        Ok(passed(Kind::Content, id, Some(locale.as_str())))
+    });
+    Ok(Answer {
+        found: found.collect::<Result<_, _>>()?,
+        follow_ups,
+    })
+}
+
 /// Where the feed goes on: a token that has grown. At the end the server repeats it, or says 0 or nothing.
 pub(super) fn next_token(value: &Value, current: i64) -> Option<i64> {
     shape::int(value, "syncToken").filter(|next| *next > current)

@@ -9,12 +9,13 @@ mod schema;
 mod sitemap;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::Method;
 use serde_json::Value;
 
 use crate::domain::{Body, Entity, Id, ItemState, Key, Kind, Locale};
 use crate::instance::{Answer, Ask, Cause, Found, RequestError};
 
-use super::client::{Api, Call, Client};
+use super::client::{Api, Call, Client, Payload};
 use super::shape::{self, Misshapen};
 
 pub(crate) use download::download;
@@ -48,7 +49,13 @@ pub(crate) async fn answer<I: Id>(client: &Client, ask: &Ask) -> Result<Answer<I
             });
         }
     };
-    let reply = match client.send(Call::get(operation, api, path)).await {
+    let mut call = Call::get(operation, api, path);
+    if let Ask::ContainerItems { .. } = ask {
+        // Without a filter; the filter's members must not be null.
+        call.method = Method::POST;
+        call.payload = Payload::Json(b"{}".to_vec());
+    }
+    let reply = match client.send(call).await {
         Ok(reply) => reply,
         Err(error) if error.cause == Cause::NotFound && may_be_absent(ask) => {
             return Ok(Answer::default());
@@ -97,6 +104,16 @@ fn route(ask: &Ask) -> Result<(Api, String), Misshapen> {
         Ask::Sitemap(locale) => management(format!("{}/sitemap", encoded(locale.as_str()))),
         Ask::Redirections => preview("urlredirection".to_owned()),
         Ask::One { kind, id, locale } => route_one(*kind, *id, locale.as_ref()),
+        Ask::Named { kind, name, locale } => route_named(*kind, name, locale.as_ref()),
+        Ask::ContainerItems {
+            locale,
+            container,
+            offset,
+        } => management(format!(
+            "{}/list/{}?take={PAGE_ROWS}&skip={offset}",
+            encoded(locale.as_str()),
+            encoded(container)
+        )),
         Ask::ItemsById { locale, ids } => {
             let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
             let locale = encoded(locale.as_str());
@@ -125,11 +142,42 @@ fn route_one(kind: Kind, id: i64, locale: Option<&Locale>) -> Result<(Api, Strin
     Ok((Api::Management, path))
 }
 
+/// Names and ids share the routes of models, containers and templates, so a name that looks like an id cannot
+/// be asked for: the answer would be about something else.
+fn route_named(
+    kind: Kind,
+    name: &str,
+    locale: Option<&Locale>,
+) -> Result<(Api, String), Misshapen> {
+    let segment = encoded(name);
+    let path = match kind {
+        Kind::Gallery => {
+            return Ok((
+                Api::Management,
+                format!("asset/gallery?galleryName={segment}"),
+            ));
+        }
+        Kind::Model => format!("model/{segment}"),
+        Kind::Container => format!("container/{segment}"),
+        Kind::Template => match locale {
+            Some(locale) => format!("{}/page/template/{segment}", encoded(locale.as_str())),
+            None => return Err(Misshapen("a template is read in a locale".to_owned())),
+        },
+        Kind::Asset | Kind::Content | Kind::Page | Kind::Redirection => {
+            return Err(Misshapen(format!("a {kind} is not found by a name")));
+        }
+    };
+    if name.trim().parse::<i64>().is_ok() || name.trim().is_empty() {
+        return Err(Misshapen(format!("{name:?} would be taken for an id")));
+    }
+    Ok((Api::Management, path))
+}
+
 /// Whether 404 answers the question. Elsewhere it means that something is wrong.
 fn may_be_absent(ask: &Ask) -> bool {
     match ask {
         Ask::One { kind, .. } => *kind != Kind::Redirection,
-        Ask::ItemsById { .. } => true,
+        Ask::Named { .. } | Ask::ContainerItems { .. } | Ask::ItemsById { .. } => true,
         Ask::Locales
         | Ask::Models { .. }
         | Ask::Model(_)
@@ -172,6 +220,12 @@ fn understand<I: Id>(ask: &Ask, value: Value) -> Result<Answer<I>, Misshapen> {
         Ask::Sitemap(locale) => sitemap::channels(locale, value),
         Ask::Redirections => redirections::list(value),
         Ask::One { kind, id, locale } => understand_one(*kind, *id, locale.as_ref(), value),
+        Ask::Named { kind, name, .. } => understand_named(*kind, name, value),
+        Ask::ContainerItems {
+            locale,
+            container,
+            offset,
+        } => content::list(locale, container, *offset, value),
         Ask::ItemsById { locale, .. } => {
             let rows = if value.is_null() {
                 Vec::new()
@@ -213,6 +267,15 @@ fn understand_one<I: Id>(
         Kind::Redirection => redirections::row(value),
     }?;
     Ok(alive(vec![found]))
+}
+
+/// An entity asked for by name is believed only if that is its name.
+fn understand_named<I: Id>(kind: Kind, name: &str, value: Value) -> Result<Answer<I>, Misshapen> {
+    let mut answer: Answer<I> = understand_one(kind, 0, None, value)?;
+    answer.found.retain(|found| {
+        matches!(found, Found::Entity(entity) if entity.name.trim().eq_ignore_ascii_case(name.trim()))
+    });
+    Ok(answer)
 }
 
 fn one<I>(found: Found<I>) -> Answer<I> {

@@ -10,11 +10,16 @@ use super::{close, failed, settle};
 use crate::domain::{ContentHash, Id, Kind, SourceId};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::state::{Step, StepResult};
-use crate::instance::{ByteStream, Cause, Download, Effect, RequestError, Saved, Source, Target, Upload, Verdict};
+use crate::instance::{
+    ByteStream, Cause, Download, Effect, RequestError, Saved, Source, Target, Upload, Verdict,
+};
 use crate::plan::Node;
 use crate::store::{IntentState, Operation, StoreError};
 
-pub(super) async fn run<S, T>(crew: &Crew<S, T>, (node, step): (Node, Step)) -> Result<Vec<StepResult>, StoreError>
+pub(super) async fn run<S, T>(
+    crew: &Crew<S, T>,
+    (node, step): (Node, Step),
+) -> Result<Vec<StepResult>, StoreError>
 where
     S: Source + Clone,
     T: Target + Clone,
@@ -23,16 +28,25 @@ where
         Ok(item) => item,
         Err(reason) => return Ok(vec![failed(reason)]),
     };
-    let intent = crew.open_intent(Operation::Upload, std::slice::from_ref(&item)).await?;
+    let intent = crew
+        .open_intent(Operation::Upload, std::slice::from_ref(&item))
+        .await?;
     let body = crew.entity(node).body.parse();
     let meter = Meter::default();
-    let mut sent =
-        crew.to_target().send(Effect::Write, || upload(crew, &body, &item, meter.clone())).await;
+    let mut sent = crew
+        .to_target()
+        .send(Effect::Write, || upload(crew, &body, &item, meter.clone()))
+        .await;
     if let Err(error) = &sent
         && error.verdict(Effect::Write) == Verdict::Reconcile
     {
         // Uploading over a path is harmless to repeat: the same bytes land in the same place.
-        sent = doubt::settle_upload(crew, || upload(crew, &body, &item, meter.clone()), error.clone()).await;
+        sent = doubt::settle_upload(
+            crew,
+            || upload(crew, &body, &item, meter.clone()),
+            error.clone(),
+        )
+        .await;
     }
     match sent {
         Ok(saved) => {
@@ -48,16 +62,27 @@ where
     }
 }
 
-async fn upload<S, T>(crew: &Crew<S, T>, media: &Value, item: &Prepared, meter: Meter) -> Result<Saved, RequestError>
+async fn upload<S, T>(
+    crew: &Crew<S, T>,
+    media: &Value,
+    item: &Prepared,
+    meter: Meter,
+) -> Result<Saved, RequestError>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
     let name = crew.entity(item.node).name.to_string();
-    let url = media["originUrl"].as_str().or_else(|| media["edgeUrl"].as_str()).unwrap_or_default();
+    let url = media["originUrl"]
+        .as_str()
+        .or_else(|| media["edgeUrl"].as_str())
+        .unwrap_or_default();
     // Whatever goes wrong on the source side, nothing has reached the target.
-    let download =
-        crew.to_source().send(Effect::Read, || crew.source.download(url)).await.map_err(|error| RequestError {
+    let download = crew
+        .to_source()
+        .send(Effect::Read, || crew.source.download(url))
+        .await
+        .map_err(|error| RequestError {
             cause: Cause::Content(error.cause.to_string()),
             ..error
         })?;
@@ -96,14 +121,20 @@ fn focal(media: &Value, download: &Download) -> (Option<String>, Option<String>)
         Value::String(text) if !text.is_empty() => Some(text.clone()),
         _ => None,
     };
-    (download.focal.0.clone().or_else(|| told("focalX")), download.focal.1.clone().or_else(|| told("focalY")))
+    (
+        download.focal.0.clone().or_else(|| told("focalX")),
+        download.focal.1.clone().or_else(|| told("focalY")),
+    )
 }
 
 /// The hash of the bytes at `url`.
 ///
 /// # Errors
 /// [`RequestError`] when they cannot be read to their end.
-pub(in crate::engine) async fn bytes_hash<S: Source>(instance: &S, url: &str) -> Result<ContentHash, RequestError> {
+pub(in crate::engine) async fn bytes_hash<S: Source>(
+    instance: &S,
+    url: &str,
+) -> Result<ContentHash, RequestError> {
     let mut bytes = instance.download(url).await?.bytes;
     let mut hasher = blake3::Hasher::new();
     while let Some(piece) = bytes.next().await {

@@ -27,14 +27,29 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let prepared: Vec<Result<Prepared, String>> =
-        steps.iter().map(|(node, step)| crew.prepare(*node, *step)).collect();
-    let items: Vec<Prepared> = prepared.iter().filter_map(|item| item.as_ref().ok().cloned()).collect();
-    let results = if items.is_empty() { Vec::new() } else { batch(crew, locale, &items).await? };
-    let stop = if probe { read_back::compare(crew, &items, &results).await } else { None };
+    let prepared: Vec<Result<Prepared, String>> = steps
+        .iter()
+        .map(|(node, step)| crew.prepare(*node, *step))
+        .collect();
+    let items: Vec<Prepared> = prepared
+        .iter()
+        .filter_map(|item| item.as_ref().ok().cloned())
+        .collect();
+    let results = if items.is_empty() {
+        Vec::new()
+    } else {
+        batch(crew, locale, &items).await?
+    };
+    let stop = if probe {
+        read_back::compare(crew, &items, &results).await
+    } else {
+        None
+    };
     let mut results = results.into_iter();
     let all = prepared.into_iter().map(|item| match item {
-        Ok(_) => results.next().unwrap_or_else(|| failed("the batch has no result for it")),
+        Ok(_) => results
+            .next()
+            .unwrap_or_else(|| failed("the batch has no result for it")),
         Err(reason) => failed(reason),
     });
     Ok((all.collect(), stop))
@@ -74,8 +89,19 @@ where
     T: Target + Clone,
 {
     let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
-    crew.store.commit(vec![Change::IntentBatch { run: crew.run.clone(), id: intent, batch }]).await?;
-    let submitted = Event::BatchSubmitted { batch, locale: locale.clone(), kind: Kind::Content, items: count };
+    crew.store
+        .commit(vec![Change::IntentBatch {
+            run: crew.run.clone(),
+            id: intent,
+            batch,
+        }])
+        .await?;
+    let submitted = Event::BatchSubmitted {
+        batch,
+        locale: locale.clone(),
+        kind: Kind::Content,
+        items: count,
+    };
     crew.sink.emit(submitted).await;
     match polling::wait(crew, batch, count).await {
         BatchEnd::Finished(results) if results.len() == items.len() => {
@@ -84,11 +110,19 @@ where
             Ok(results)
         }
         BatchEnd::Finished(results) => {
-            let why = format!("batch {batch} has {} results for {count} items", results.len());
+            let why = format!(
+                "batch {batch} has {} results for {count} items",
+                results.len()
+            );
             doubt::settle_items(crew, locale, items, intent, &why).await
         }
         BatchEnd::Failed(refusal) if items.len() > 1 => {
-            crew.sink.emit(Event::BatchSplit { batch, items: count }).await;
+            crew.sink
+                .emit(Event::BatchSplit {
+                    batch,
+                    items: count,
+                })
+                .await;
             close(crew, intent, IntentState::Failed).await?;
             doubt::split_after(crew, locale, items, &refusal).await
         }
@@ -112,15 +146,22 @@ where
     T: Target + Clone,
 {
     let mut changes = Vec::new();
-    for (item, saved) in items.iter().zip(&results).filter_map(|(item, result)| Some((item, result.as_ref().ok()?))) {
+    for (item, saved) in items
+        .iter()
+        .zip(&results)
+        .filter_map(|(item, result)| Some((item, result.as_ref().ok()?)))
+    {
         changes.extend(crew.changes_of(item, saved));
     }
     changes.push(crew.closed(intent, IntentState::Done));
     crew.store.commit(changes).await?;
-    let shown = items.iter().zip(results).map(|(item, result)| match result {
-        Ok(saved) => show(crew, item, &saved),
-        Err(refusal) => refused(&refusal),
-    });
+    let shown = items
+        .iter()
+        .zip(results)
+        .map(|(item, result)| match result {
+            Ok(saved) => show(crew, item, &saved),
+            Err(refusal) => refused(&refusal),
+        });
     Ok(shown.collect())
 }
 
@@ -129,10 +170,19 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let succeeded = results.iter().filter(|result| matches!(result, StepResult::Saved { .. })).count();
+    let succeeded = results
+        .iter()
+        .filter(|result| matches!(result, StepResult::Saved { .. }))
+        .count();
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     let (succeeded, failed) = (count(succeeded), count(results.len() - succeeded));
-    crew.sink.emit(Event::BatchFinished { batch, succeeded, failed }).await;
+    crew.sink
+        .emit(Event::BatchFinished {
+            batch,
+            succeeded,
+            failed,
+        })
+        .await;
 }
 
 async fn not_submitted<S, T>(
@@ -189,6 +239,10 @@ fn operation(items: &[Prepared]) -> Operation {
 }
 
 pub(super) fn refused(refusal: &Refusal) -> StepResult {
-    let kind = refusal.error_type.as_ref().map(|kind| format!("{kind}: ")).unwrap_or_default();
+    let kind = refusal
+        .error_type
+        .as_ref()
+        .map(|kind| format!("{kind}: "))
+        .unwrap_or_default();
     failed(format!("the server refused it: {kind}{:?}", refusal.said))
 }

@@ -14,7 +14,8 @@ use crate::domain::{ContentHash, Entity, Id, Kind, Locale, TargetId, TargetKey};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::state::StepResult;
 use crate::instance::{
-    Answer, Ask, Effect, Found, PageSave, Refusal, RequestError, Save, Saved, Source, Target, Verdict,
+    Answer, Ask, Effect, Found, PageSave, Refusal, RequestError, Save, Saved, Source, Target,
+    Verdict,
 };
 use crate::plan::{expected_hash, target_hash};
 use crate::store::{IntentId, IntentState, StoreError};
@@ -40,7 +41,11 @@ where
     for _ in 0..crew.options.attempts {
         let mut save = item.save.clone();
         if save.id.is_none() {
-            let named = Ask::Named { kind: save.kind, name: save.name.clone(), locale: save.locale.clone() };
+            let named = Ask::Named {
+                kind: save.kind,
+                name: save.name.clone(),
+                locale: save.locale.clone(),
+            };
             if let Some(there) = first(ask(crew, &named).await?) {
                 if target_hash(&there, &crew.schema) == item.target_hash {
                     return Ok(saved(&there));
@@ -48,7 +53,11 @@ where
                 save.id = Some(there.key.id);
             }
         }
-        match crew.to_target().send(Effect::Write, || crew.target.save(&save)).await {
+        match crew
+            .to_target()
+            .send(Effect::Write, || crew.target.save(&save))
+            .await
+        {
             Ok(saved) => return Ok(saved),
             Err(again) if again.verdict(Effect::Write) == Verdict::Reconcile => error = again,
             Err(again) => return Err(again),
@@ -134,7 +143,10 @@ where
     }
     if !absent.is_empty() {
         let rest: Vec<Prepared> = absent.iter().map(|at| items[*at].clone()).collect();
-        for (at, result) in absent.into_iter().zip(content::again(crew, locale, &rest).await?) {
+        for (at, result) in absent
+            .into_iter()
+            .zip(content::again(crew, locale, &rest).await?)
+        {
             results[at] = result;
         }
     }
@@ -155,7 +167,10 @@ where
     let (found, absent) = match look_once(crew, locale, items).await {
         Ok(looked) => looked,
         Err(error) => {
-            let why = format!("the batch failed ({:?}), and the target could not be asked: {error}", refusal.said);
+            let why = format!(
+                "the batch failed ({:?}), and the target could not be asked: {error}",
+                refusal.said
+            );
             return Ok(items.iter().map(|_| failed(why.clone())).collect());
         }
     };
@@ -214,7 +229,9 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let Some(locale) = &item.save.locale else { return Ok(None) };
+    let Some(locale) = &item.save.locale else {
+        return Ok(None);
+    };
     let parent = page.parent.map(Id::raw);
     for found in ask(crew, &Ask::Sitemap(locale.clone())).await?.found {
         let Found::Node(node) = found else { continue };
@@ -223,8 +240,14 @@ where
         if node.placement.parent != parent || !is_ours {
             continue;
         }
-        let one = Ask::One { kind: Kind::Page, id: node.page, locale: Some(locale.clone()) };
-        let Some(mut there) = first(ask(crew, &one).await?) else { continue };
+        let one = Ask::One {
+            kind: Kind::Page,
+            id: node.page,
+            locale: Some(locale.clone()),
+        };
+        let Some(mut there) = first(ask(crew, &one).await?) else {
+            continue;
+        };
         there.placement = Some(Box::new(node.placement));
         if target_hash(&there, &crew.schema) == item.target_hash {
             return Ok(Some(saved(&there)));
@@ -233,7 +256,12 @@ where
     Ok(None)
 }
 
-async fn in_doubt<S, T>(crew: &Crew<S, T>, items: &[Prepared], intent: IntentId, why: &str) -> Results
+async fn in_doubt<S, T>(
+    crew: &Crew<S, T>,
+    items: &[Prepared],
+    intent: IntentId,
+    why: &str,
+) -> Results
 where
     S: Source + Clone,
     T: Target + Clone,
@@ -246,7 +274,11 @@ where
 type Looked = (Vec<(usize, Saved)>, Vec<usize>);
 
 /// Looks until everything is found or nothing more comes.
-async fn look<S, T>(crew: &Crew<S, T>, locale: &Locale, items: &[Prepared]) -> Result<Looked, RequestError>
+async fn look<S, T>(
+    crew: &Crew<S, T>,
+    locale: &Locale,
+    items: &[Prepared],
+) -> Result<Looked, RequestError>
 where
     S: Source + Clone,
     T: Target + Clone,
@@ -256,30 +288,47 @@ where
     while !looked.1.is_empty() && same < LOOKS {
         tokio::time::sleep(BETWEEN_LOOKS).await;
         let next = look_once(crew, locale, items).await?;
-        same = if next.1.len() == looked.1.len() { same + 1 } else { 0 };
+        same = if next.1.len() == looked.1.len() {
+            same + 1
+        } else {
+            0
+        };
         looked = next;
     }
     Ok(looked)
 }
 
 /// Finds which items are on the target as they were sent, and which are not.
-async fn look_once<S, T>(crew: &Crew<S, T>, locale: &Locale, items: &[Prepared]) -> Result<Looked, RequestError>
+async fn look_once<S, T>(
+    crew: &Crew<S, T>,
+    locale: &Locale,
+    items: &[Prepared],
+) -> Result<Looked, RequestError>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
     let mut candidates: HashMap<ContentHash, Vec<Saved>> = HashMap::new();
-    let known = items.iter().filter_map(|item| item.save.id.map(Id::raw)).collect::<Vec<i64>>();
+    let known = items
+        .iter()
+        .filter_map(|item| item.save.id.map(Id::raw))
+        .collect::<Vec<i64>>();
     let mut there = items_by_id(crew, locale, &known).await?;
-    let mut containers: Vec<String> =
-        items.iter().filter(|item| item.save.id.is_none()).map(|item| container(&item.save)).collect();
+    let mut containers: Vec<String> = items
+        .iter()
+        .filter(|item| item.save.id.is_none())
+        .map(|item| container(&item.save))
+        .collect();
     containers.sort_unstable();
     containers.dedup();
     for name in containers {
         there.extend(unclaimed_items(crew, locale, &name).await?);
     }
     for entity in &there {
-        candidates.entry(target_hash(entity, &crew.schema)).or_default().push(saved(entity));
+        candidates
+            .entry(target_hash(entity, &crew.schema))
+            .or_default()
+            .push(saved(entity));
     }
     let (mut found, mut absent) = (Vec::new(), Vec::new());
     for (at, item) in items.iter().enumerate() {
@@ -305,16 +354,23 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let mut open =
-        vec![Ask::ContainerItems { locale: locale.clone(), container: container.into(), offset: 0 }];
+    let mut open = vec![Ask::ContainerItems {
+        locale: locale.clone(),
+        container: container.into(),
+        offset: 0,
+    }];
     let mut ids = Vec::new();
     while let Some(next) = open.pop() {
         let answer = ask(crew, &next).await?;
         open.extend(answer.follow_ups);
         for found in answer.found {
-            let Found::Passed { id, .. } = found else { continue };
+            let Found::Passed { id, .. } = found else {
+                continue;
+            };
             let key = TargetKey::localised(Kind::Content, id, locale);
-            if !crew.ids.is_claimed(Kind::Content, key.id) && crew.target_inventory.get(&key).is_none() {
+            if !crew.ids.is_claimed(Kind::Content, key.id)
+                && crew.target_inventory.get(&key).is_none()
+            {
                 ids.push(id);
             }
         }
@@ -333,14 +389,20 @@ where
 {
     let mut there = Vec::new();
     for some in ids.chunks(100) {
-        let by_id = Ask::ItemsById { locale: locale.clone(), ids: some.to_vec() };
+        let by_id = Ask::ItemsById {
+            locale: locale.clone(),
+            ids: some.to_vec(),
+        };
         there.extend(entities(ask(crew, &by_id).await?));
     }
     Ok(there)
 }
 
 fn container(save: &Save) -> String {
-    save.body["properties"]["referenceName"].as_str().unwrap_or_default().to_owned()
+    save.body["properties"]["referenceName"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 async fn ask<S, T>(crew: &Crew<S, T>, ask: &Ask) -> Result<Answer<TargetId>, RequestError>
@@ -348,7 +410,9 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    crew.to_target().send(Effect::Read, || crew.target.read(ask)).await
+    crew.to_target()
+        .send(Effect::Read, || crew.target.read(ask))
+        .await
 }
 
 fn entities(answer: Answer<TargetId>) -> Vec<Entity<TargetId>> {

@@ -84,13 +84,20 @@ where
     T: Target + Clone,
 {
     match crew.arrived(item.node, saved) {
-        Ok(()) => StepResult::Saved { target: saved.id, bytes: item.bytes },
+        Ok(()) => StepResult::Saved {
+            target: saved.id,
+            bytes: item.bytes,
+        },
         Err(conflict) => failed(conflict.to_string()),
     }
 }
 
 /// Makes durable that a request did nothing, or that nobody knows.
-async fn close<S, T>(crew: &Crew<S, T>, intent: IntentId, state: IntentState) -> Result<(), StoreError>
+async fn close<S, T>(
+    crew: &Crew<S, T>,
+    intent: IntentId,
+    state: IntentState,
+) -> Result<(), StoreError>
 where
     S: Source + Clone,
     T: Target + Clone,
@@ -100,5 +107,7 @@ where
 }
 
 fn failed(reason: impl Into<String>) -> StepResult {
-    StepResult::Failed { reason: reason.into() }
+    StepResult::Failed {
+        reason: reason.into(),
+    }
 }

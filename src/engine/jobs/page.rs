@@ -25,10 +25,20 @@ where
         Err(reason) => return Ok((vec![failed(reason)], None)),
     };
     let page = place(crew, &item);
-    let operation = if item.save.id.is_some() { Operation::Update } else { Operation::Create };
-    let intent = crew.open_intent(operation, std::slice::from_ref(&item)).await?;
+    let operation = if item.save.id.is_some() {
+        Operation::Update
+    } else {
+        Operation::Create
+    };
+    let intent = crew
+        .open_intent(operation, std::slice::from_ref(&item))
+        .await?;
     let results = submit(crew, &item, &page, intent).await?;
-    let stop = if probe { read_back::compare(crew, &[item], &results).await } else { None };
+    let stop = if probe {
+        read_back::compare(crew, &[item], &results).await
+    } else {
+        None
+    };
     Ok((results, stop))
 }
 
@@ -42,7 +52,11 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let batch = match crew.to_target().send(Effect::Write, || crew.target.submit_page(page)).await {
+    let batch = match crew
+        .to_target()
+        .send(Effect::Write, || crew.target.submit_page(page))
+        .await
+    {
         Ok(batch) => batch,
         Err(error) if error.verdict(Effect::Write) == Verdict::Reconcile => {
             return doubt::settle_page(crew, item, page, intent, &error.to_string()).await;
@@ -52,9 +66,20 @@ where
             return Ok(vec![failed(error.to_string())]);
         }
     };
-    crew.store.commit(vec![Change::IntentBatch { run: crew.run.clone(), id: intent, batch }]).await?;
+    crew.store
+        .commit(vec![Change::IntentBatch {
+            run: crew.run.clone(),
+            id: intent,
+            batch,
+        }])
+        .await?;
     if let Some(locale) = &item.save.locale {
-        let submitted = Event::BatchSubmitted { batch, locale: locale.clone(), kind: Kind::Page, items: 1 };
+        let submitted = Event::BatchSubmitted {
+            batch,
+            locale: locale.clone(),
+            kind: Kind::Page,
+            items: 1,
+        };
         crew.sink.emit(submitted).await;
     }
     let results = match polling::wait(crew, batch, 1).await {
@@ -72,7 +97,13 @@ where
         BatchEnd::Unknown(why) => doubt::settle_page(crew, item, page, intent, &why).await?,
     };
     let succeeded = u32::from(matches!(results[0], StepResult::Saved { .. }));
-    crew.sink.emit(Event::BatchFinished { batch, succeeded, failed: 1 - succeeded }).await;
+    crew.sink
+        .emit(Event::BatchFinished {
+            batch,
+            succeeded,
+            failed: 1 - succeeded,
+        })
+        .await;
     Ok(results)
 }
 
@@ -86,9 +117,17 @@ where
     let placed = item.save.id.is_none() || crew.planned(item.node).moves;
     PageSave {
         parent: crew.parent(entity),
-        place_before: if placed { following(crew, item.node) } else { None },
+        place_before: if placed {
+            following(crew, item.node)
+        } else {
+            None
+        },
         channel_id: channel(crew, entity),
-        other_locale: if item.save.id.is_none() { other_locale(crew, entity) } else { None },
+        other_locale: if item.save.id.is_none() {
+            other_locale(crew, entity)
+        } else {
+            None
+        },
         save: item.save.clone(),
     }
 }
@@ -115,7 +154,10 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let name = entity.placement.as_ref().map_or("", |placement| &placement.channel);
+    let name = entity
+        .placement
+        .as_ref()
+        .map_or("", |placement| &placement.channel);
     let channels = &crew.target_inventory.channels;
     let named = |channel: &&Channel| channel.name.eq_ignore_ascii_case(name);
     channels
@@ -139,7 +181,10 @@ where
         .chain(&crew.target_inventory.locales)
         .filter(|locale| Some(*locale) != entity.locale())
         .find(|locale| {
-            let key = crate::domain::Key { locale: Some((*locale).clone()), ..entity.key.clone() };
+            let key = crate::domain::Key {
+                locale: Some((*locale).clone()),
+                ..entity.key.clone()
+            };
             crew.ids.resolve(&key).is_some()
         })
         .map(|locale| (id, locale.clone()))

@@ -38,7 +38,10 @@ where
     let mut pause = first_pause(crew.item_micros.load(Ordering::Relaxed), items);
     loop {
         tokio::time::sleep(pause).await;
-        let status = crew.to_target().send(Effect::Read, || crew.target.poll(batch)).await;
+        let status = crew
+            .to_target()
+            .send(Effect::Read, || crew.target.poll(batch))
+            .await;
         match status {
             Ok(BatchStatus::Finished(results)) => {
                 learn(crew, started.elapsed(), items);
@@ -50,7 +53,9 @@ where
                 pause = next_pause(pause, started.elapsed(), processed, items);
                 if processed > seen {
                     seen = processed;
-                    crew.sink.emit(Event::BatchProgressed { batch, processed }).await;
+                    crew.sink
+                        .emit(Event::BatchProgressed { batch, processed })
+                        .await;
                 }
             }
             Err(error) => return BatchEnd::Unknown(unknown(batch, &error)),
@@ -87,7 +92,8 @@ fn next_pause(last: Duration, elapsed: Duration, processed: u32, items: u32) -> 
 fn learn<S, T>(crew: &Crew<S, T>, elapsed: Duration, items: u32) {
     let now = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX) / u64::from(items.max(1));
     let before = crew.item_micros.load(Ordering::Relaxed);
-    crew.item_micros.store(before - before / 8 + now / 8, Ordering::Relaxed);
+    crew.item_micros
+        .store(before - before / 8 + now / 8, Ordering::Relaxed);
 }
 
 #[cfg(test)]
@@ -98,8 +104,16 @@ mod tests {
     fn a_small_batch_is_asked_for_soon_and_a_large_one_by_its_progress() {
         assert_eq!(first_pause(5_000, 1), POLL_MIN);
         assert_eq!(first_pause(5_000, 50), Duration::from_millis(250));
-        let half_done = next_pause(Duration::from_millis(250), Duration::from_millis(300), 25, 50);
+        let half_done = next_pause(
+            Duration::from_millis(250),
+            Duration::from_millis(300),
+            25,
+            50,
+        );
         assert_eq!(half_done, Duration::from_millis(300));
-        assert_eq!(next_pause(POLL_MAX, Duration::from_secs(9), 0, 50), POLL_MAX);
+        assert_eq!(
+            next_pause(POLL_MAX, Duration::from_secs(9), 0, 50),
+            POLL_MAX
+        );
     }
 }

@@ -10,13 +10,19 @@ use crate::instance::{Answer, Ask, Effect, Found, Source, Target};
 use crate::plan::{Difference, differences, normal};
 
 /// Reads what was saved and compares its references. Returns why nothing more may be written, if so.
-pub(super) async fn compare<S, T>(crew: &Crew<S, T>, items: &[Prepared], results: &[StepResult]) -> Option<String>
+pub(super) async fn compare<S, T>(
+    crew: &Crew<S, T>,
+    items: &[Prepared],
+    results: &[StepResult],
+) -> Option<String>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
     for (item, result) in items.iter().zip(results) {
-        let StepResult::Saved { target, .. } = result else { continue };
+        let StepResult::Saved { target, .. } = result else {
+            continue;
+        };
         if let Some(why) = compare_one(crew, item, *target).await {
             return Some(why);
         }
@@ -29,20 +35,32 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let ask =
-        Ask::One { kind: item.save.kind, id: crate::domain::Id::raw(target), locale: item.save.locale.clone() };
+    let ask = Ask::One {
+        kind: item.save.kind,
+        id: crate::domain::Id::raw(target),
+        locale: item.save.locale.clone(),
+    };
     let key = &crew.entity(item.node).key;
-    let read: Result<Answer<TargetId>, _> = crew.to_target().send(Effect::Read, || crew.target.read(&ask)).await;
+    let read: Result<Answer<TargetId>, _> = crew
+        .to_target()
+        .send(Effect::Read, || crew.target.read(&ask))
+        .await;
     let answer = match read {
         Ok(answer) => answer,
-        Err(error) => return Some(format!("{key} could not be read back after its save: {error}")),
+        Err(error) => {
+            return Some(format!(
+                "{key} could not be read back after its save: {error}"
+            ));
+        }
     };
     let found = answer.found.into_iter().find_map(|found| match found {
         Found::Entity(entity) => Some(entity),
         _ => None,
     });
     let Some(found) = found else {
-        return Some(format!("{key} was saved as {target}, and the target does not know that id"));
+        return Some(format!(
+            "{key} was saved as {target}, and the target does not know that id"
+        ));
     };
     let expected = normal(item.save.kind, &item.save.body, &crew.schema);
     let stored = normal(item.save.kind, &found.body.parse(), &crew.schema);

@@ -8,7 +8,10 @@ use crate::instance::{Effect, Source, Target, Verdict};
 use crate::plan::Node;
 use crate::store::{IntentState, Operation, StoreError};
 
-pub(super) async fn run<S, T>(crew: &Crew<S, T>, (node, step): (Node, Step)) -> Result<Vec<StepResult>, StoreError>
+pub(super) async fn run<S, T>(
+    crew: &Crew<S, T>,
+    (node, step): (Node, Step),
+) -> Result<Vec<StepResult>, StoreError>
 where
     S: Source + Clone,
     T: Target + Clone,
@@ -22,8 +25,13 @@ where
         (Step::Save, Some(_)) => Operation::Update,
         (Step::Save, None) => Operation::Create,
     };
-    let intent = crew.open_intent(operation, std::slice::from_ref(&item)).await?;
-    let mut sent = crew.to_target().send(Effect::Write, || crew.target.save(&item.save)).await;
+    let intent = crew
+        .open_intent(operation, std::slice::from_ref(&item))
+        .await?;
+    let mut sent = crew
+        .to_target()
+        .send(Effect::Write, || crew.target.save(&item.save))
+        .await;
     if let Err(error) = &sent
         && error.verdict(Effect::Write) == Verdict::Reconcile
     {

@@ -14,7 +14,8 @@ use crate::plan::action::{Action, Agreement, Agreements};
 use crate::plan::{Context, Counterparts, LeaveOut, Schema, normal, payload};
 
 /// Why an entity is left alone that differs.
-pub(super) const LEFT_ALONE: &str = "only the target changed since the last agreement; it is left alone";
+pub(super) const LEFT_ALONE: &str =
+    "only the target changed since the last agreement; it is left alone";
 
 /// What was decided, and why.
 pub(super) type Decision = (Action, String);
@@ -49,9 +50,10 @@ impl Comparer<'_> {
     ) -> Decision {
         match found {
             Match::None => create("the target has none"),
-            Match::Joins(id) => {
-                (Action::Create { joins: Some(*id) }, format!("the target has it as {id} in another locale only"))
-            }
+            Match::Joins(id) => (
+                Action::Create { joins: Some(*id) },
+                format!("the target has it as {id} in another locale only"),
+            ),
             Match::Gone(id) => self.gone(entity, *id),
             Match::Taken(id) => fail(format!(
                 "the target's {} {id} has the same name and is the counterpart of another one already; \
@@ -63,7 +65,11 @@ impl Comparer<'_> {
                  rename one of the two"
             )),
             Match::Mapped(id) | Match::Natural(id) => {
-                let there = TargetKey { kind: entity.key.kind, id: *id, locale: entity.key.locale.clone() };
+                let there = TargetKey {
+                    kind: entity.key.kind,
+                    id: *id,
+                    locale: entity.key.locale.clone(),
+                };
                 let Some(there) = self.target.get(&there) else {
                     return create("the target has it no more");
                 };
@@ -79,7 +85,9 @@ impl Comparer<'_> {
         let kind = entity.key.kind;
         // Whatever depends on a model or container goes with it, so somebody has to want it back.
         if matches!(kind, Kind::Model | Kind::Container) && !self.overwrite {
-            let why = format!("its counterpart {id} was deleted on the target; --overwrite creates it again");
+            let why = format!(
+                "its counterpart {id} was deleted on the target; --overwrite creates it again"
+            );
             return (Action::Conflict { target: None }, why);
         }
         create(&format!("its counterpart {id} was deleted on the target"))
@@ -99,7 +107,10 @@ impl Comparer<'_> {
             return (Action::Unchanged { target }, "both sides agree".to_owned());
         }
         if standing.equal {
-            return (Action::Update { target }, "its place among its siblings changed".to_owned());
+            return (
+                Action::Update { target },
+                "its place among its siblings changed".to_owned(),
+            );
         }
         match (standing.source_changed, standing.target_changed) {
             (Some(true), Some(false)) => (Action::Update { target }, "the source changed".to_owned()),
@@ -122,12 +133,22 @@ impl Comparer<'_> {
         }
     }
 
-    fn natural(&self, entity: &Entity<SourceId>, there: &Entity<TargetId>, moves: bool) -> Decision {
+    fn natural(
+        &self,
+        entity: &Entity<SourceId>,
+        there: &Entity<TargetId>,
+        moves: bool,
+    ) -> Decision {
         let target = there.key.id;
         let kind = entity.key.kind;
-        if self.agree(entity, there) && (kind != Kind::Asset || self.equal_bytes.contains(&entity.key.id)) && !moves
+        if self.agree(entity, there)
+            && (kind != Kind::Asset || self.equal_bytes.contains(&entity.key.id))
+            && !moves
         {
-            return (Action::Adopt { target }, format!("the target's {kind} {target} is equal"));
+            return (
+                Action::Adopt { target },
+                format!("the target's {kind} {target} is equal"),
+            );
         }
         let differs = format!("the target's {kind} {target} has the same name and differs");
         match kind {
@@ -138,8 +159,12 @@ impl Comparer<'_> {
                 "the target's container {target} has the same name and another model; rename one of the two"
             )),
             Kind::Page if !self.overwrite => (
-                Action::Conflict { target: Some(target) },
-                format!("the target's page {target} has the same path and differs; --overwrite takes the source's"),
+                Action::Conflict {
+                    target: Some(target),
+                },
+                format!(
+                    "the target's page {target} has the same path and differs; --overwrite takes the source's"
+                ),
             ),
             Kind::Model
             | Kind::Container
@@ -154,7 +179,9 @@ impl Comparer<'_> {
     fn has_other_model(&self, entity: &Entity<SourceId>, there: &Entity<TargetId>) -> bool {
         let model = entity.body.parse()["contentDefinitionID"].as_i64();
         let expected = model.and_then(|id| self.counterparts.id(Kind::Model, id, None));
-        let found = there.body.parse()["contentDefinitionID"].as_i64().map(crate::domain::Id::new);
+        let found = there.body.parse()["contentDefinitionID"]
+            .as_i64()
+            .map(crate::domain::Id::new);
         expected != found
     }
 
@@ -165,8 +192,9 @@ impl Comparer<'_> {
         source_hash: ContentHash,
         agreement: Option<&Agreement>,
     ) -> Standing {
-        let source_changed =
-            agreement.and_then(|agreement| agreement.source_hash).map(|before| before != source_hash);
+        let source_changed = agreement
+            .and_then(|agreement| agreement.source_hash)
+            .map(|before| before != source_hash);
         let target_changed = agreement
             .and_then(|agreement| agreement.target_hash)
             .map(|before| before != target_hash(there, self.target_schema));
@@ -174,12 +202,22 @@ impl Comparer<'_> {
         let bytes_agree = entity.key.kind != Kind::Asset
             || source_changed == Some(false)
             || self.equal_bytes.contains(&entity.key.id);
-        Standing { equal: bytes_agree && self.agree(entity, there), source_changed, target_changed }
+        Standing {
+            equal: bytes_agree && self.agree(entity, there),
+            source_changed,
+            target_changed,
+        }
     }
 
     fn agree(&self, entity: &Entity<SourceId>, there: &Entity<TargetId>) -> bool {
         let existing = there.body.parse();
-        let written = payload(entity, &self.context, self.counterparts, &LeaveOut::default(), Some(&existing));
+        let written = payload(
+            entity,
+            &self.context,
+            self.counterparts,
+            &LeaveOut::default(),
+            Some(&existing),
+        );
         let Ok(written) = written else { return false };
         let expected = normal(entity.key.kind, &written.body, self.context.schema);
         let found = normal(entity.key.kind, &existing, self.target_schema);
@@ -187,8 +225,12 @@ impl Comparer<'_> {
     }
 
     fn same_parent(&self, entity: &Entity<SourceId>, there: &Entity<TargetId>) -> bool {
-        let (Some(here), Some(there)) = (&entity.placement, &there.placement) else { return true };
-        let expected = here.parent.and_then(|parent| self.counterparts.id(Kind::Page, parent, entity.locale()));
+        let (Some(here), Some(there)) = (&entity.placement, &there.placement) else {
+            return true;
+        };
+        let expected = here
+            .parent
+            .and_then(|parent| self.counterparts.id(Kind::Page, parent, entity.locale()));
         expected.map(crate::domain::Id::raw) == there.parent
     }
 }
@@ -209,18 +251,38 @@ pub fn source_hash(entity: &Entity<SourceId>, schema: &Schema) -> ContentHash {
     if entity.key.kind == Kind::Asset {
         form = json!([form, body.get("dateModified").unwrap_or(&Value::Null)]);
     }
-    ContentHash::of(&with_parent(form, entity.placement.as_ref().and_then(|placement| placement.parent)))
+    ContentHash::of(&with_parent(
+        form,
+        entity
+            .placement
+            .as_ref()
+            .and_then(|placement| placement.parent),
+    ))
 }
 
 /// The hash of what the target says: its normal form, and the parent of a page.
 pub fn target_hash(there: &Entity<TargetId>, schema: &Schema) -> ContentHash {
     let form = normal(there.key.kind, &there.body.parse(), schema);
-    ContentHash::of(&with_parent(form, there.placement.as_ref().and_then(|placement| placement.parent)))
+    ContentHash::of(&with_parent(
+        form,
+        there
+            .placement
+            .as_ref()
+            .and_then(|placement| placement.parent),
+    ))
 }
 
 /// The hash that [`target_hash`] will have once `written` is stored below `parent`.
-pub fn expected_hash(kind: Kind, written: &Value, parent: Option<TargetId>, schema: &Schema) -> ContentHash {
-    ContentHash::of(&with_parent(normal(kind, written, schema), parent.map(crate::domain::Id::raw)))
+pub fn expected_hash(
+    kind: Kind,
+    written: &Value,
+    parent: Option<TargetId>,
+    schema: &Schema,
+) -> ContentHash {
+    ContentHash::of(&with_parent(
+        normal(kind, written, schema),
+        parent.map(crate::domain::Id::raw),
+    ))
 }
 
 fn with_parent(form: Value, parent: Option<i64>) -> Value {

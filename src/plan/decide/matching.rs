@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-use crate::domain::{Entity, Id, Inventory, Kind, Locale, Placement, SourceId, TargetId, TargetKey};
+use crate::domain::{
+    Entity, Id, Inventory, Kind, Locale, Placement, SourceId, TargetId, TargetKey,
+};
 use crate::plan::action::Agreements;
 
 /// What is known of an entity's counterpart.
@@ -37,7 +39,11 @@ pub(super) fn matches(
     source
         .entities()
         .iter()
-        .map(|entity| finder.remembered(entity).unwrap_or_else(|| finder.natural(entity, &mut taken)))
+        .map(|entity| {
+            finder
+                .remembered(entity)
+                .unwrap_or_else(|| finder.natural(entity, &mut taken))
+        })
         .collect()
 }
 
@@ -55,7 +61,11 @@ struct Finder<'a> {
 }
 
 impl<'a> Finder<'a> {
-    fn new(source: &'a Inventory<SourceId>, target: &'a Inventory<TargetId>, agreements: &'a Agreements) -> Self {
+    fn new(
+        source: &'a Inventory<SourceId>,
+        target: &'a Inventory<TargetId>,
+        agreements: &'a Agreements,
+    ) -> Self {
         let mut ids = HashMap::new();
         let mut claimed = HashSet::new();
         for (key, agreement) in agreements {
@@ -64,7 +74,11 @@ impl<'a> Finder<'a> {
                 claimed.insert((key.kind, agreement.target));
             }
         }
-        let in_some_locale = target.entities().iter().map(|entity| (entity.key.kind, entity.key.id)).collect();
+        let in_some_locale = target
+            .entities()
+            .iter()
+            .map(|entity| (entity.key.kind, entity.key.id))
+            .collect();
         let paths = PagePaths::new(target);
         let by_natural_key = target
             .entities()
@@ -72,7 +86,15 @@ impl<'a> Finder<'a> {
             .rev()
             .filter_map(|entity| Some((natural_key(entity, &paths)?, entity.key.id)))
             .collect();
-        Self { source, target, agreements, in_some_locale, ids, claimed, by_natural_key }
+        Self {
+            source,
+            target,
+            agreements,
+            in_some_locale,
+            ids,
+            claimed,
+            by_natural_key,
+        }
     }
 
     /// What the store says; `None` when it says nothing.
@@ -83,7 +105,11 @@ impl<'a> Finder<'a> {
             None if key.kind.is_localised() => *self.ids.get(&(key.kind, key.id))?,
             None => return None,
         };
-        let there = TargetKey { kind: key.kind, id, locale: key.locale.clone() };
+        let there = TargetKey {
+            kind: key.kind,
+            id,
+            locale: key.locale.clone(),
+        };
         Some(if self.target.get(&there).is_some() {
             Match::Mapped(id)
         } else if self.in_some_locale.contains(&(key.kind, id)) {
@@ -111,9 +137,20 @@ impl<'a> Finder<'a> {
     }
 
     fn is_other_type(&self, model: &Entity<SourceId>, id: TargetId) -> bool {
-        let there = self.target.get(&TargetKey { kind: Kind::Model, id, locale: None });
-        let is_component = |body: &Value| body["contentDefinitionTypeID"].as_i64().map(|number| number == 2);
-        match (is_component(&model.body.parse()), there.and_then(|there| is_component(&there.body.parse()))) {
+        let there = self.target.get(&TargetKey {
+            kind: Kind::Model,
+            id,
+            locale: None,
+        });
+        let is_component = |body: &Value| {
+            body["contentDefinitionTypeID"]
+                .as_i64()
+                .map(|number| number == 2)
+        };
+        match (
+            is_component(&model.body.parse()),
+            there.and_then(|there| is_component(&there.body.parse())),
+        ) {
             (Some(here), Some(there)) => here != there,
             // Unknown on either side counts as the same kind.
             _ => false,
@@ -142,7 +179,13 @@ struct PagePaths {
 
 impl PagePaths {
     fn new<I: Id>(inventory: &Inventory<I>) -> Self {
-        Self { nodes: inventory.of_kind(Kind::Page).iter().filter_map(Self::node).collect() }
+        Self {
+            nodes: inventory
+                .of_kind(Kind::Page)
+                .iter()
+                .filter_map(Self::node)
+                .collect(),
+        }
     }
 
     /// The paths that `entity` needs: its own and its ancestors'.
@@ -165,7 +208,10 @@ impl PagePaths {
     fn node<I: Id>(page: &Entity<I>) -> Option<((i64, Locale), (Box<Placement>, String))> {
         let placement = page.placement.clone()?;
         let locale = page.key.locale.clone()?;
-        let name = page.body.parse()["name"].as_str().unwrap_or_default().to_lowercase();
+        let name = page.body.parse()["name"]
+            .as_str()
+            .unwrap_or_default()
+            .to_lowercase();
         Some(((page.key.id.raw(), locale), (placement, name)))
     }
 
@@ -179,7 +225,12 @@ impl PagePaths {
             path = format!("/{name}{path}");
             match placement.parent {
                 Some(parent) => at = parent,
-                None => return Some(format!("{locale} {} {path}", placement.channel.to_lowercase())),
+                None => {
+                    return Some(format!(
+                        "{locale} {} {path}",
+                        placement.channel.to_lowercase()
+                    ));
+                }
             }
         }
         None

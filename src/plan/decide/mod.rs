@@ -40,7 +40,9 @@ pub const BUILT_IN_MODELS: [&str; 6] = [
 
 /// Whether every instance has the model of this name.
 pub fn is_built_in_model(name: &str) -> bool {
-    BUILT_IN_MODELS.iter().any(|built_in| built_in.eq_ignore_ascii_case(name))
+    BUILT_IN_MODELS
+        .iter()
+        .any(|built_in| built_in.eq_ignore_ascii_case(name))
 }
 
 /// What a plan is made from.
@@ -66,11 +68,16 @@ pub struct Inputs<'a> {
 pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let schema = Schema::of(inputs.source);
     let assets = AssetIndex::of(inputs.source);
-    let context = Context { schema: &schema, assets: &assets };
+    let context = Context {
+        schema: &schema,
+        assets: &assets,
+    };
     let matches = matching::matches(inputs.source, inputs.target, inputs.agreements);
     let resolver = Resolver::new(inputs.source, inputs.agreements, inputs.locales, context);
-    let needs: Vec<Needs> =
-        (0..).zip(inputs.source.entities()).map(|(node, entity)| resolver.needs(node, entity)).collect();
+    let needs: Vec<Needs> = (0..)
+        .zip(inputs.source.entities())
+        .map(|(node, entity)| resolver.needs(node, entity))
+        .collect();
     let mut entities = decide_all(inputs, context, &matches, &needs);
     let siblings = chains::siblings(inputs.source);
     let graph = build_graph(&needs, &siblings, &entities);
@@ -82,14 +89,24 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let levels = settle::levels(&mut entities, &graph, inputs.source);
     settle::weigh(&mut entities, &graph, inputs.source);
     settle::classify(&mut entities, &graph, inputs.source);
-    Plan { entities, graph, circles, levels }
+    Plan {
+        entities,
+        graph,
+        circles,
+        levels,
+    }
 }
 
 fn creates(planned: &Planned) -> bool {
     matches!(planned.action, Action::Create { .. })
 }
 
-fn decide_all(inputs: &Inputs<'_>, context: Context<'_>, matches: &[Match], needs: &[Needs]) -> Vec<Planned> {
+fn decide_all(
+    inputs: &Inputs<'_>,
+    context: Context<'_>,
+    matches: &[Match],
+    needs: &[Needs],
+) -> Vec<Planned> {
     let target_schema = Schema::of(inputs.target);
     let counterparts = VirtualMap::new(inputs.source, inputs.target, inputs.agreements, matches);
     let comparer = Comparer {
@@ -120,7 +137,12 @@ fn decide_all(inputs: &Inputs<'_>, context: Context<'_>, matches: &[Match], need
         .collect()
 }
 
-fn planned((action, because): Decision, hash: crate::domain::ContentHash, encodings: u64, moves: bool) -> Planned {
+fn planned(
+    (action, because): Decision,
+    hash: crate::domain::ContentHash,
+    encodings: u64,
+    moves: bool,
+) -> Planned {
     let left_alone = matches!(action, Action::Conflict { .. }) || because == compare::LEFT_ALONE;
     Planned {
         action,
@@ -143,19 +165,39 @@ fn build_graph(needs: &[Needs], siblings: &[chains::Siblings], entities: &[Plann
         .flat_map(|(node, found)| found.needs.iter().map(move |(need, _)| (node, *need)))
         .collect();
     for group in siblings {
-        let working: Vec<Node> =
-            group.nodes.iter().copied().filter(|node| entities[*node as usize].action.is_work()).collect();
+        let working: Vec<Node> = group
+            .nodes
+            .iter()
+            .copied()
+            .filter(|node| entities[*node as usize].action.is_work())
+            .collect();
         for pair in working.windows(2) {
-            pairs.push((pair[0], Need { on: pair[1], strength: Strength::Order }));
+            pairs.push((
+                pair[0],
+                Need {
+                    on: pair[1],
+                    strength: Strength::Order,
+                },
+            ));
         }
     }
-    let count = u32::try_from(needs.len()).expect("an instance has fewer than four billion entities");
+    let count =
+        u32::try_from(needs.len()).expect("an instance has fewer than four billion entities");
     Graph::new(count, pairs)
 }
 
-fn leave_out_of_scope(entities: &mut [Planned], inputs: &Inputs<'_>, context: Context<'_>, graph: &Graph) {
+fn leave_out_of_scope(
+    entities: &mut [Planned],
+    inputs: &Inputs<'_>,
+    context: Context<'_>,
+    graph: &Graph,
+) {
     let scope = inputs.selection.scope(inputs.source, &context, graph);
-    for (planned, _) in entities.iter_mut().zip(scope).filter(|(_, in_scope)| !in_scope) {
+    for (planned, _) in entities
+        .iter_mut()
+        .zip(scope)
+        .filter(|(_, in_scope)| !in_scope)
+    {
         planned.action = Action::OutOfScope;
         planned.because = "the selection leaves it out".into();
     }
@@ -170,16 +212,27 @@ fn link_siblings(entities: &mut [Planned], siblings: &[chains::Siblings]) {
 }
 
 /// Leaves the references of every cut out of the first save; circles that cannot be cut fail.
-fn cut_circles(entities: &mut [Planned], circles: &[Circle], needs: &[Needs], source: &Inventory<SourceId>) {
+fn cut_circles(
+    entities: &mut [Planned],
+    circles: &[Circle],
+    needs: &[Needs],
+    source: &Inventory<SourceId>,
+) {
     for circle in circles {
         if circle.closed {
-            let names: Vec<String> =
-                circle.members.iter().map(|node| source.entities()[*node as usize].key.to_string()).collect();
+            let names: Vec<String> = circle
+                .members
+                .iter()
+                .map(|node| source.entities()[*node as usize].key.to_string())
+                .collect();
             for node in &circle.members {
                 let planned = &mut entities[*node as usize];
                 planned.action = Action::Fail;
-                planned.because =
-                    format!("these need one another before any of them can be saved: {}", names.join(", ")).into();
+                planned.because = format!(
+                    "these need one another before any of them can be saved: {}",
+                    names.join(", ")
+                )
+                .into();
             }
             continue;
         }
@@ -189,7 +242,9 @@ fn cut_circles(entities: &mut [Planned], circles: &[Circle], needs: &[Needs], so
                 .iter()
                 .filter(|(need, _)| need.on == *on)
                 .filter_map(|(need, referent)| Some((referent.clone()?, need.on)));
-            entities[*who as usize].left_out.extend(left_out.collect::<Vec<(Referent, Node)>>());
+            entities[*who as usize]
+                .left_out
+                .extend(left_out.collect::<Vec<(Referent, Node)>>());
         }
     }
 }
@@ -202,12 +257,19 @@ pub fn same_size_assets(
     agreements: &Agreements,
 ) -> Vec<(SourceId, TargetId)> {
     let size = |body: &serde_json::Value| body["size"].as_i64();
-    let by_path: std::collections::HashMap<&str, &crate::domain::Entity<TargetId>> =
-        target.of_kind(Kind::Asset).iter().map(|asset| (&*asset.name, asset)).collect();
+    let by_path: std::collections::HashMap<&str, &crate::domain::Entity<TargetId>> = target
+        .of_kind(Kind::Asset)
+        .iter()
+        .map(|asset| (&*asset.name, asset))
+        .collect();
     source
         .of_kind(Kind::Asset)
         .iter()
-        .filter(|asset| agreements.get(&asset.key).is_none_or(|agreement| agreement.source_hash.is_none()))
+        .filter(|asset| {
+            agreements
+                .get(&asset.key)
+                .is_none_or(|agreement| agreement.source_hash.is_none())
+        })
         .filter_map(|asset| Some((asset, by_path.get(&*asset.name)?)))
         .filter(|(here, there)| size(&here.body.parse()) == size(&there.body.parse()))
         .map(|(here, there)| (here.key.id, there.key.id))
@@ -222,10 +284,19 @@ pub fn built_ins<'a>(
     let mut pairs = vec![(
         Kind::Model,
         RICH_TEXT_AREA,
-        Passed { kind: Kind::Model, id: RICH_TEXT_AREA, name: "RichTextArea".into() },
+        Passed {
+            kind: Kind::Model,
+            id: RICH_TEXT_AREA,
+            name: "RichTextArea".into(),
+        },
     )];
-    for row in source.passed.iter().filter(|row| matches!(row.kind, Kind::Model | Kind::Container)) {
-        let same = |other: &&Passed| other.kind == row.kind && other.name.eq_ignore_ascii_case(&row.name);
+    for row in source
+        .passed
+        .iter()
+        .filter(|row| matches!(row.kind, Kind::Model | Kind::Container))
+    {
+        let same =
+            |other: &&Passed| other.kind == row.kind && other.name.eq_ignore_ascii_case(&row.name);
         if let Some(there) = target.passed.iter().find(same) {
             pairs.push((row.kind, row.id, there.clone()));
         }

@@ -44,14 +44,21 @@ impl<'a> Resolver<'a> {
         locales: &[Locale],
         context: Context<'a>,
     ) -> Self {
-        let rank = |locale: &Locale| locales.iter().position(|other| other == locale).unwrap_or(usize::MAX);
+        let rank = |locale: &Locale| {
+            locales
+                .iter()
+                .position(|other| other == locale)
+                .unwrap_or(usize::MAX)
+        };
         let mut names = HashMap::new();
         let mut first_locale: HashMap<(Kind, SourceId), Node> = HashMap::new();
         for (node, entity) in (0..).zip(source.entities()) {
             let key = &entity.key;
             match &key.locale {
                 None => {
-                    names.entry((key.kind, entity.name.to_lowercase())).or_insert(node);
+                    names
+                        .entry((key.kind, entity.name.to_lowercase()))
+                        .or_insert(node);
                 }
                 Some(locale) => {
                     let first = first_locale.entry((key.kind, key.id)).or_insert(node);
@@ -62,12 +69,25 @@ impl<'a> Resolver<'a> {
                 }
             }
         }
-        let mut settled: HashSet<_> = agreements.keys().map(|key| (key.kind, key.id.raw())).collect();
+        let mut settled: HashSet<_> = agreements
+            .keys()
+            .map(|key| (key.kind, key.id.raw()))
+            .collect();
         settled.insert((Kind::Model, super::RICH_TEXT_AREA));
         settled.extend(source.passed.iter().map(|row| (row.kind, row.id)));
-        let settled_names =
-            source.passed.iter().map(|row| (row.kind, row.name.to_lowercase())).collect();
-        Self { source, context, names, first_locale, settled, settled_names }
+        let settled_names = source
+            .passed
+            .iter()
+            .map(|row| (row.kind, row.name.to_lowercase()))
+            .collect();
+        Self {
+            source,
+            context,
+            names,
+            first_locale,
+            settled,
+            settled_names,
+        }
     }
 
     /// Everything that `entity`, which stands at `node`, needs.
@@ -78,7 +98,9 @@ impl<'a> Resolver<'a> {
             match self.resolve(&reference.to, entity.locale()) {
                 Resolved::Node(on) => {
                     let strength = strength(entity.key.kind, &reference);
-                    found.needs.push((Need { on, strength }, Some(reference.to)));
+                    found
+                        .needs
+                        .push((Need { on, strength }, Some(reference.to)));
                 }
                 Resolved::Settled => {}
                 Resolved::Missing => {
@@ -113,7 +135,10 @@ impl<'a> Resolver<'a> {
     /// The item in the locale of the entity that refers to it; where it does not exist there, in its first one.
     fn localised(&self, kind: Kind, id: i64, locale: Option<&Locale>) -> Option<Node> {
         locale
-            .and_then(|locale| self.source.position(&EntityKey::localised(kind, id, locale)))
+            .and_then(|locale| {
+                self.source
+                    .position(&EntityKey::localised(kind, id, locale))
+            })
             .or_else(|| self.first_locale.get(&(kind, SourceId::new(id))).copied())
     }
 
@@ -135,11 +160,13 @@ impl<'a> Resolver<'a> {
             Referent::Container(id) => self.settled.contains(&(Kind::Container, *id)),
             Referent::ModelNamed(name) => {
                 super::is_built_in_model(name)
-                    || self.settled_names.contains(&(Kind::Model, name.to_lowercase()))
+                    || self
+                        .settled_names
+                        .contains(&(Kind::Model, name.to_lowercase()))
             }
-            Referent::ContainerNamed(name) => {
-                self.settled_names.contains(&(Kind::Container, name.to_lowercase()))
-            }
+            Referent::ContainerNamed(name) => self
+                .settled_names
+                .contains(&(Kind::Container, name.to_lowercase())),
             Referent::TemplateNamed(_) => false,
         }
     }
@@ -149,7 +176,13 @@ impl<'a> Resolver<'a> {
         if let Some(first) = self.first_locale.get(&(entity.key.kind, entity.key.id))
             && *first != node
         {
-            found.needs.push((Need { on: *first, strength: Strength::Hard }, None));
+            found.needs.push((
+                Need {
+                    on: *first,
+                    strength: Strength::Hard,
+                },
+                None,
+            ));
         }
     }
 
@@ -163,13 +196,27 @@ impl<'a> Resolver<'a> {
             });
             return;
         };
-        let Some(parent) = placement.parent else { return };
-        let key = entity.key.locale.as_ref().map(|locale| EntityKey::localised(Kind::Page, parent, locale));
+        let Some(parent) = placement.parent else {
+            return;
+        };
+        let key = entity
+            .key
+            .locale
+            .as_ref()
+            .map(|locale| EntityKey::localised(Kind::Page, parent, locale));
         match key.and_then(|key| self.source.position(&key)) {
-            Some(on) => found.needs.push((Need { on, strength: Strength::Hard }, None)),
+            Some(on) => found.needs.push((
+                Need {
+                    on,
+                    strength: Strength::Hard,
+                },
+                None,
+            )),
             None => {
                 found.missing.get_or_insert_with(|| {
-                    format!("its parent, page {parent}, does not exist on the source in this locale")
+                    format!(
+                        "its parent, page {parent}, does not exist on the source in this locale"
+                    )
                 });
             }
         }
@@ -216,5 +263,8 @@ fn missing(reference: &Reference) -> String {
         Referent::ContainerNamed(name) => format!("the container {name:?}"),
         Referent::TemplateNamed(name) => format!("the template {name:?}"),
     };
-    format!("it refers at {} to {what}, which does not exist on the source", reference.at)
+    format!(
+        "it refers at {} to {what}, which does not exist on the source",
+        reference.at
+    )
 }

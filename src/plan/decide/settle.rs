@@ -18,7 +18,11 @@ const fn cost_ms(kind: Kind) -> u32 {
 }
 
 /// Blocks every entity that would be written but needs one that will have no counterpart.
-pub(super) fn block_dependants(entities: &mut [Planned], graph: &Graph, source: &Inventory<SourceId>) {
+pub(super) fn block_dependants(
+    entities: &mut [Planned],
+    graph: &Graph,
+    source: &Inventory<SourceId>,
+) {
     let mut open: VecDeque<(Node, EntityKey)> = (0..)
         .zip(source.entities())
         .filter(|(node, _)| is_root_cause(&entities[*node as usize].action))
@@ -28,7 +32,8 @@ pub(super) fn block_dependants(entities: &mut [Planned], graph: &Graph, source: 
         for dependant in graph.needed_by(node) {
             let planned = &mut entities[*dependant as usize];
             if *dependant != node && planned.action.is_work() && is_need(graph, *dependant, node) {
-                planned.because = format!("it needs {}, which cannot be brought across", root).into();
+                planned.because =
+                    format!("it needs {}, which cannot be brought across", root).into();
                 planned.action = Action::Block { by: root.clone() };
                 open.push_back((*dependant, root.clone()));
             }
@@ -41,7 +46,10 @@ fn is_root_cause(action: &Action) -> bool {
 }
 
 fn is_need(graph: &Graph, who: Node, on: Node) -> bool {
-    graph.needs(who).iter().any(|need| need.on == on && need.strength != Strength::Order)
+    graph
+        .needs(who)
+        .iter()
+        .any(|need| need.on == on && need.strength != Strength::Order)
 }
 
 /// Gives every content item its level, and tells how many levels there are.
@@ -69,7 +77,9 @@ pub(super) fn weigh(entities: &mut [Planned], graph: &Graph, source: &Inventory<
         let own = cost_ms(source.entities()[node as usize].key.kind);
         let total = own.saturating_add(entities[node as usize].remaining_ms);
         entities[node as usize].remaining_ms = total;
-        let before: Vec<Node> = waits_for(entities, graph, node).map(|need| need.on).collect();
+        let before: Vec<Node> = waits_for(entities, graph, node)
+            .map(|need| need.on)
+            .collect();
         for on in before {
             let on = &mut entities[on as usize];
             on.remaining_ms = on.remaining_ms.max(total);
@@ -85,7 +95,10 @@ pub(super) fn classify(entities: &mut [Planned], graph: &Graph, source: &Invento
             let other = &source.entities()[other as usize].key;
             other.kind == key.kind && other.id == key.id
         };
-        let first_of_locales = graph.needed_by(node).iter().any(|other| *other != node && shares_id(*other));
+        let first_of_locales = graph
+            .needed_by(node)
+            .iter()
+            .any(|other| *other != node && shares_id(*other));
         let planned = &mut entities[node as usize];
         if key.kind == Kind::Page || planned.is_patched() || first_of_locales {
             planned.class = WorkClass::Sequential;
@@ -111,7 +124,9 @@ fn order(entities: &[Planned], graph: &Graph) -> Vec<Node> {
         order.push(node);
         for dependant in graph.needed_by(node) {
             let at = *dependant as usize;
-            if entities[at].action.is_work() && waits_for(entities, graph, *dependant).any(|need| need.on == node) {
+            if entities[at].action.is_work()
+                && waits_for(entities, graph, *dependant).any(|need| need.on == node)
+            {
                 missing[at] -= 1;
                 if missing[at] == 0 {
                     free.push_back(*dependant);

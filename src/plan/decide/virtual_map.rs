@@ -6,7 +6,9 @@
 use std::collections::HashMap;
 
 use super::matching::Match;
-use crate::domain::{AssetContainer, AssetUrls, Id, Inventory, Kind, Locale, SourceId, TargetId, TargetKey};
+use crate::domain::{
+    AssetContainer, AssetUrls, Id, Inventory, Kind, Locale, SourceId, TargetId, TargetKey,
+};
 use crate::plan::action::Agreements;
 use crate::plan::{Counterparts, asset_urls};
 
@@ -27,7 +29,12 @@ impl<'a> VirtualMap<'a> {
         agreements: &Agreements,
         matches: &[Match],
     ) -> Self {
-        let mut map = Self { ids: HashMap::new(), names: HashMap::new(), urls: HashMap::new(), target };
+        let mut map = Self {
+            ids: HashMap::new(),
+            names: HashMap::new(),
+            urls: HashMap::new(),
+            target,
+        };
         for (key, agreement) in agreements {
             map.ids.insert((key.kind, key.id.raw()), agreement.target);
         }
@@ -44,7 +51,9 @@ impl<'a> VirtualMap<'a> {
                     map.ids.insert(raw, TargetId::new(PROVISIONAL + number));
                 }
                 None => {
-                    map.ids.entry(raw).or_insert_with(|| TargetId::new(PROVISIONAL + number));
+                    map.ids
+                        .entry(raw)
+                        .or_insert_with(|| TargetId::new(PROVISIONAL + number));
                 }
             }
             if known.is_none() {
@@ -57,9 +66,14 @@ impl<'a> VirtualMap<'a> {
 
     fn insert_known(&mut self, raw: (Kind, i64), name: &str, id: TargetId) {
         self.ids.insert(raw, id);
-        let there = TargetKey { kind: raw.0, id, locale: None };
+        let there = TargetKey {
+            kind: raw.0,
+            id,
+            locale: None,
+        };
         if let Some(entity) = self.target.get(&there) {
-            self.names.insert((raw.0, name.to_lowercase()), entity.name.clone());
+            self.names
+                .insert((raw.0, name.to_lowercase()), entity.name.clone());
             if raw.0 == Kind::Asset
                 && let Some(urls) = asset_urls(&entity.body.parse())
             {
@@ -74,7 +88,10 @@ impl<'a> VirtualMap<'a> {
         if raw.0 == Kind::Asset {
             let container = &self.target.asset_container;
             let below = |prefix: &str| format!("{prefix}/{name}").into();
-            let urls = AssetUrls { origin: below(&container.origin_url), edge: below(&container.edge_url) };
+            let urls = AssetUrls {
+                origin: below(&container.origin_url),
+                edge: below(&container.edge_url),
+            };
             self.urls.insert(raw.1, urls);
         }
     }
@@ -83,7 +100,10 @@ impl<'a> VirtualMap<'a> {
     fn insert_passed(&mut self, source: &Inventory<SourceId>) {
         for (kind, id, counterpart) in super::built_ins(source, self.target) {
             self.ids.insert((kind, id), TargetId::new(counterpart.id));
-            self.names.insert((kind, counterpart.name.to_lowercase()), counterpart.name.clone());
+            self.names.insert(
+                (kind, counterpart.name.to_lowercase()),
+                counterpart.name.clone(),
+            );
         }
     }
 }
