@@ -272,9 +272,11 @@ fn understand_one<I: Id>(
 /// An entity asked for by name is believed only if that is its name.
 fn understand_named<I: Id>(kind: Kind, name: &str, value: Value) -> Result<Answer<I>, Misshapen> {
     let mut answer: Answer<I> = understand_one(kind, 0, None, value)?;
-    answer.found.retain(|found| {
-        matches!(found, Found::Entity(entity) if entity.name.trim().eq_ignore_ascii_case(name.trim()))
-    });
+    let folded = |name: &str| name.trim().to_lowercase();
+    let wanted = folded(name);
+    answer
+        .found
+        .retain(|found| matches!(found, Found::Entity(entity) if folded(&entity.name) == wanted));
     Ok(answer)
 }
 
