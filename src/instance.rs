@@ -87,7 +87,7 @@ pub enum Ask {
         locale: Option<Locale>,
     },
     /// The ids of the items of a container in a locale as the Management API has them now, from this row on;
-    /// each comes as [`Found::Passed`].
+    /// each comes as [`Found::Passed`] with the locale in place of the name.
     ContainerItems {
         /// The locale.
         locale: Locale,

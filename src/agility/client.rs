@@ -113,7 +113,9 @@ impl Reply {
         serde_json::from_slice(&self.body).map_err(|error| {
             let text = String::from_utf8_lossy(&self.body);
             if classify::is_html(&text) {
-                let title = classify::html_title(&text).unwrap_or_else(|| "no title".to_owned());
+                let title = classify::html_title(&text)
+                    .and_then(|title| classify::readable(&title, &[]))
+                    .unwrap_or_else(|| "no title".to_owned());
                 self.malformed(&format!("a web page ({title:?}) instead of JSON"))
             } else {
                 self.malformed(&format!("{error} of the JSON"))

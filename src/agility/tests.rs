@@ -56,8 +56,8 @@ fn state() -> StateFile {
     assets[0]["mediaGroupingID"] = json!(100);
     assets[1]["focalX"] = json!(0.25);
     assets[1]["focalY"] = json!(0.5);
-    let mut content = many(0, |_| Value::Null);
-    content.extend((1..=300).map(|id| item("en-us", id, &format!("Number {id}"))));
+    let numbered = (1..=300).map(|id| item("en-us", id, &format!("Number {id}")));
+    let mut content: Vec<_> = numbered.collect();
     content.push(item("fr-ca", 1, "Numéro 1"));
     content.push(item("fr-ca", 900, "Seul"));
     let state = json!({"schema": 1, "instances": [
@@ -271,6 +271,55 @@ async fn definitions_are_created_and_replaced() {
     let gallery = target.save(&save(Kind::Gallery, body)).await.unwrap();
     let stored = one(&target, Kind::Gallery, gallery.id, None).await;
     assert_eq!(stored["name"], json!("Team"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn definitions_are_found_by_name() {
+    let server = serve().await;
+    let source = connect(&server, SOURCE, TOKEN);
+    let found = async |kind, name: &str| {
+        let (name, locale) = (name.into(), Some(en()));
+        let ask = Ask::Named { kind, name, locale };
+        let answer: Answer<SourceId> = source.read(&ask).await.unwrap();
+        match answer.found.as_slice() {
+            [] => None,
+            [Found::Entity(entity)] => Some(entity.key.id.raw()),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(found(Kind::Model, "article").await, Some(10));
+    assert_eq!(found(Kind::Container, "Articles").await, Some(20));
+    assert_eq!(found(Kind::Template, "Main").await, Some(30));
+    assert_eq!(found(Kind::Gallery, "Gallery 3").await, Some(103));
+    for kind in [Kind::Model, Kind::Container, Kind::Template, Kind::Gallery] {
+        assert_eq!(found(kind, "nothing").await, None, "{kind}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_items_of_a_container_are_listed_to_the_end() {
+    let server = serve().await;
+    let source = connect(&server, SOURCE, TOKEN);
+    let mut asks = vec![Ask::ContainerItems {
+        locale: en(),
+        container: "articles".into(),
+        offset: 0,
+    }];
+    let mut ids = std::collections::BTreeSet::new();
+    while let Some(ask) = asks.pop() {
+        let answer: Answer<SourceId> = source.read(&ask).await.unwrap();
+        asks.extend(answer.follow_ups);
+        for found in answer.found {
+            let Found::Passed { kind, id, name } = found else {
+                panic!("{found:?}");
+            };
+            assert_eq!((kind, &*name), (Kind::Content, "en-us"));
+            ids.insert(id);
+        }
+    }
+    assert_eq!(ids, (1..=300).collect());
     server.stop().await;
 }
 

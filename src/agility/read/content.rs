@@ -61,6 +61,46 @@ pub(super) fn feed<I: Id>(
     })
 }
 
+/// `POST {locale}/list/{container}`: `{ totalCount, items }`. Only ids are taken, with the locale in place of a
+/// name. Rows are told in two shapes: flat with `contentID`, and lists of rows whose `itemContainerID` is
+/// the content id while `contentItemID` names a version.
+pub(super) fn list<I>(
+    locale: &Locale,
+    container: &str,
+    offset: usize,
+    mut value: Value,
+) -> Result<Answer<I>, Misshapen> {
+    let rows = shape::member_rows(&mut value, "items")?;
+    let rows: Vec<_> = rows
+        .into_iter()
+        .flat_map(|row| match row {
+            Value::Array(inner) => inner,
+            row => vec![row],
+        })
+        .collect();
+    let total = shape::int(&value, "totalCount").and_then(|total| usize::try_from(total).ok());
+    let total = total.ok_or_else(|| Misshapen("the answer has no totalCount".to_owned()))?;
+    let next = |offset| Ask::ContainerItems {
+        locale: locale.clone(),
+        container: container.into(),
+        offset,
+    };
+    let follow_ups = if offset == 0 && !rows.is_empty() {
+        (rows.len()..total).step_by(rows.len()).map(next).collect()
+    } else {
+        Vec::new()
+    };
+    let found = rows.iter().map(|row| {
+        let id = shape::int(row, "itemContainerID").filter(|id| *id > 0);
+        let id = id.map_or_else(|| shape::id(row, "contentID"), Ok)?;
+        Ok(passed(Kind::Content, id, Some(locale.as_str())))
+    });
+    Ok(Answer {
+        found: found.collect::<Result<_, _>>()?,
+        follow_ups,
+    })
+}
+
 /// Where the feed goes on: a token that has grown. At the end the server repeats it, or says 0 or nothing.
 pub(super) fn next_token(value: &Value, current: i64) -> Option<i64> {
     shape::int(value, "syncToken").filter(|next| *next > current)
@@ -114,42 +154,4 @@ fn item_name(row: &Value, container: Option<&str>, id: i64) -> String {
         }
         None => format!("{} #{id}", container.unwrap_or("content")),
     }
-}
-
-/// The ids of the items of a container, from a `ContentList`. Rows carry `contentID`; some servers wrap them in
-/// a further array and call the id `itemContainerID` (seen by third parties). The locale stands in for
-/// the name of a row, which such rows do not have.
-pub(super) fn listed<I: Id>(
-    locale: &Locale,
-    container: &str,
-    offset: usize,
-    mut value: Value,
-) -> Result<Answer<I>, Misshapen> {
-    let total = shape::int(&value, "totalCount").and_then(|total| usize::try_from(total).ok());
-    let mut rows = shape::member_rows(&mut value, "items")?;
-    if let [Value::Array(inner)] = rows.as_mut_slice() {
-        rows = std::mem::take(inner);
-    }
-    let mut answer = Answer::default();
-    for row in &rows {
-        let id = shape::int(row, "contentID").or_else(|| shape::int(row, "itemContainerID"));
-        let id =
-            id.ok_or_else(|| Misshapen("a row of a content list has no contentID".to_owned()))?;
-        let kind = Kind::Content;
-        answer.found.push(Found::Passed {
-            kind,
-            id,
-            name: locale.as_str().into(),
-        });
-    }
-    let next = offset + rows.len();
-    if !rows.is_empty() && total.is_some_and(|total| next < total) {
-        let (locale, container) = (locale.clone(), container.into());
-        answer.follow_ups.push(Ask::ContainerItems {
-            locale,
-            container,
-            offset: next,
-        });
-    }
-    Ok(answer)
 }

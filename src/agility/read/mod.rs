@@ -9,6 +9,7 @@ mod schema;
 mod sitemap;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::Method;
 use serde_json::Value;
 
 use crate::domain::{Body, Entity, Id, ItemState, Key, Kind, Locale};
@@ -48,7 +49,13 @@ pub(crate) async fn answer<I: Id>(client: &Client, ask: &Ask) -> Result<Answer<I
             });
         }
     };
-    let reply = match client.send(call(operation, ask, api, path)).await {
+    let mut call = Call::get(operation, api, path);
+    if let Ask::ContainerItems { .. } = ask {
+        // Without a filter; the filter's members must not be null.
+        call.method = Method::POST;
+        call.payload = Payload::Json(b"{}".to_vec());
+    }
+    let reply = match client.send(call).await {
         Ok(reply) => reply,
         Err(error) if error.cause == Cause::NotFound && may_be_absent(ask) => {
             return Ok(Answer::default());
@@ -135,39 +142,42 @@ fn route_one(kind: Kind, id: i64, locale: Option<&Locale>) -> Result<(Api, Strin
     Ok((Api::Management, path))
 }
 
+/// Names and ids share the routes of models, containers and templates, so a name that looks like an id cannot
+/// be asked for: the answer would be about something else.
 fn route_named(
     kind: Kind,
     name: &str,
     locale: Option<&Locale>,
 ) -> Result<(Api, String), Misshapen> {
-    let name = encoded(name);
-    let path = match (kind, locale) {
-        (Kind::Model, _) => format!("model/{name}"),
-        (Kind::Container, _) => format!("container/{name}"),
-        (Kind::Gallery, _) => format!("asset/gallery?galleryName={name}"),
-        (Kind::Template, Some(locale)) => {
-            format!("{}/page/template/{name}", encoded(locale.as_str()))
+    let segment = encoded(name);
+    let path = match kind {
+        Kind::Gallery => {
+            return Ok((
+                Api::Management,
+                format!("asset/gallery?galleryName={segment}"),
+            ));
         }
-        (Kind::Template | Kind::Asset | Kind::Content | Kind::Page | Kind::Redirection, _) => {
-            return Err(Misshapen(format!("a {kind} cannot be asked for by name")));
+        Kind::Model => format!("model/{segment}"),
+        Kind::Container => format!("container/{segment}"),
+        Kind::Template => match locale {
+            Some(locale) => format!("{}/page/template/{segment}", encoded(locale.as_str())),
+            None => return Err(Misshapen("a template is read in a locale".to_owned())),
+        },
+        Kind::Asset | Kind::Content | Kind::Page | Kind::Redirection => {
+            return Err(Misshapen(format!("a {kind} is not found by a name")));
         }
     };
-    Ok((Api::Management, path))
-}
-
-/// The call that asks a question. The items of a container are listed with a POST, which only reads.
-fn call(operation: String, ask: &Ask, api: Api, path: String) -> Call {
-    match ask {
-        Ask::ContainerItems { .. } => Call::post(operation, path, Payload::Json(b"{}".to_vec())),
-        _ => Call::get(operation, api, path),
+    if name.trim().parse::<i64>().is_ok() || name.trim().is_empty() {
+        return Err(Misshapen(format!("{name:?} would be taken for an id")));
     }
+    Ok((Api::Management, path))
 }
 
 /// Whether 404 answers the question. Elsewhere it means that something is wrong.
 fn may_be_absent(ask: &Ask) -> bool {
     match ask {
         Ask::One { kind, .. } => *kind != Kind::Redirection,
-        Ask::ItemsById { .. } | Ask::Named { .. } | Ask::ContainerItems { .. } => true,
+        Ask::Named { .. } | Ask::ContainerItems { .. } | Ask::ItemsById { .. } => true,
         Ask::Locales
         | Ask::Models { .. }
         | Ask::Model(_)
@@ -210,15 +220,12 @@ fn understand<I: Id>(ask: &Ask, value: Value) -> Result<Answer<I>, Misshapen> {
         Ask::Sitemap(locale) => sitemap::channels(locale, value),
         Ask::Redirections => redirections::list(value),
         Ask::One { kind, id, locale } => understand_one(*kind, *id, locale.as_ref(), value),
-        Ask::Named { kind, locale, .. } if value.is_object() => {
-            understand_one(*kind, 0, locale.as_ref(), value).map(alive_only)
-        }
-        Ask::Named { .. } => Ok(Answer::default()),
+        Ask::Named { kind, name, .. } => understand_named(*kind, name, value),
         Ask::ContainerItems {
             locale,
             container,
             offset,
-        } => content::listed(locale, container, *offset, value),
+        } => content::list(locale, container, *offset, value),
         Ask::ItemsById { locale, .. } => {
             let rows = if value.is_null() {
                 Vec::new()
@@ -262,15 +269,22 @@ fn understand_one<I: Id>(
     Ok(alive(vec![found]))
 }
 
+/// An entity asked for by name is believed only if that is its name.
+fn understand_named<I: Id>(kind: Kind, name: &str, value: Value) -> Result<Answer<I>, Misshapen> {
+    let mut answer: Answer<I> = understand_one(kind, 0, None, value)?;
+    let folded = |name: &str| name.trim().to_lowercase();
+    let wanted = folded(name);
+    answer
+        .found
+        .retain(|found| matches!(found, Found::Entity(entity) if folded(&entity.name) == wanted));
+    Ok(answer)
+}
+
 fn one<I>(found: Found<I>) -> Answer<I> {
     Answer {
         found: vec![found],
         follow_ups: Vec::new(),
     }
-}
-
-fn alive_only<I>(answer: Answer<I>) -> Answer<I> {
-    alive(answer.found)
 }
 
 /// Leaves out what is deleted: asked for by id, it does not exist.

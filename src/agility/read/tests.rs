@@ -96,7 +96,29 @@ fn each_question_has_its_endpoint() {
             "fr-ca/items?ids=4,5",
         ),
     ];
-    for (ask, path) in management {
+    let named = |kind, name: &str, locale| Ask::Named {
+        kind,
+        name: name.into(),
+        locale,
+    };
+    let list = Ask::ContainerItems {
+        locale: en(),
+        container: "My List".into(),
+        offset: 250,
+    };
+    let by_name = [
+        (named(Kind::Model, "Article", None), "model/Article"),
+        (
+            named(Kind::Gallery, "Team & co", None),
+            "asset/gallery?galleryName=Team%20%26%20co",
+        ),
+        (
+            named(Kind::Template, "Main Template", Some(en())),
+            "en-us/page/template/Main%20Template",
+        ),
+        (list, "en-us/list/My%20List?take=250&skip=250"),
+    ];
+    for (ask, path) in management.into_iter().chain(by_name) {
         assert_eq!(route(&ask), Ok((Api::Management, path.to_owned())));
     }
     let feed = Ask::Items {
@@ -105,6 +127,52 @@ fn each_question_has_its_endpoint() {
     };
     let path = "fr-ca/sync/items?pageSize=250&syncToken=31";
     assert_eq!(route(&feed), Ok((Api::Preview, path.to_owned())));
+}
+
+#[test]
+fn a_name_that_would_be_taken_for_an_id_is_not_asked_for() {
+    let named = |kind, name: &str| Ask::Named {
+        kind,
+        name: name.into(),
+        locale: Some(en()),
+    };
+    assert!(route(&named(Kind::Model, "2024")).is_err());
+    assert!(route(&named(Kind::Gallery, "2024")).is_ok());
+    assert!(route(&named(Kind::Page, "home")).is_err());
+}
+
+#[test]
+fn what_has_another_name_was_not_asked_for() {
+    let ask = Ask::Named {
+        kind: Kind::Gallery,
+        name: "team".into(),
+        locale: None,
+    };
+    let gallery = |name| json!({"mediaGroupingID": 5, "name": name});
+    assert_eq!(heard(&ask, gallery("Team")).found.len(), 1);
+    assert!(heard(&ask, gallery("Teams")).found.is_empty());
+    assert!(heard(&ask, Value::Null).found.is_empty());
+}
+
+#[test]
+fn the_items_of_a_container_come_flat_or_in_lists() {
+    let ids = |items: Value| {
+        let ask = Ask::ContainerItems {
+            locale: en(),
+            container: "articles".into(),
+            offset: 0,
+        };
+        let answer = heard(&ask, json!({"totalCount": 5, "items": items}));
+        assert_eq!(answer.follow_ups.len(), 2);
+        let rows: Vec<_> = passed_over(&answer);
+        rows.iter()
+            .map(|(_, id, name)| (*id, (*name).to_owned()))
+            .collect::<Vec<_>>()
+    };
+    let expected = [(8, "en-us".to_owned()), (9, "en-us".to_owned())];
+    assert_eq!(ids(json!([{"contentID": 8}, {"contentID": 9}])), expected);
+    let nested = json!([[{"contentItemID": 70, "itemContainerID": 8}, {"contentItemID": 71, "itemContainerID": 9}]]);
+    assert_eq!(ids(nested), expected);
 }
 
 #[test]
