@@ -53,7 +53,7 @@ pub struct ServeArgs {
     pub request_log: Option<PathBuf>,
     /// Scripted fault, such as status=503,path=/item/multi,nth=2; may be given several times
     ///
-    /// One action: status=CODE, reset=before, reset=after, hang, truncated-json, html, fail-batch, drop-result or
+    /// One action: status=CODE, status-after=CODE, reset=before, reset=after, hang, truncated-json, html, fail-batch, drop-result or
     /// reorder-results. Conditions: method=, path= (a part of it), nth=, every=, rate= (0 to 1), count=. For status also
     /// retry-after= and, last, body=.
     #[arg(long, value_name = "FAULT")]

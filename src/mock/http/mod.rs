@@ -180,14 +180,23 @@ async fn serve(
         Some(FaultAction::FailWholeBatch) => call.spoil = Spoil::FailAll,
         Some(FaultAction::DropItemResult) => call.spoil = Spoil::DropResult,
         Some(FaultAction::ReorderResults) => call.spoil = Spoil::Reorder,
-        Some(FaultAction::TruncatedJson | FaultAction::Reset(ResetMoment::AfterEffect)) | None => {}
+        Some(
+            FaultAction::TruncatedJson
+            | FaultAction::StatusAfterEffect(_)
+            | FaultAction::Reset(ResetMoment::AfterEffect),
+        )
+        | None => {}
     }
     let answer = match admission {
         Ok(()) => target.route(shared, call, credential.as_deref()),
         Err(refusal) => Err(refusal),
     };
-    let spoilt =
-        fault.filter(|fault| matches!(fault, FaultAction::TruncatedJson | FaultAction::Reset(_)));
+    let spoilt = fault.filter(|fault| {
+        matches!(
+            fault,
+            FaultAction::TruncatedJson | FaultAction::StatusAfterEffect(_) | FaultAction::Reset(_)
+        )
+    });
     done(answer, spoilt)
 }
 

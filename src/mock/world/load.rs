@@ -202,7 +202,12 @@ impl World {
     }
 
     fn load_assets(&mut self, file: &InstanceFile) -> Result<(), LoadError> {
-        for (index, row) in file.assets.iter().enumerate() {
+        let alive = file
+            .assets
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| !row::flag(row, "isDeleted"));
+        for (index, row) in alive {
             let mut row = self.resolved(row);
             let fail = |problem: &str| wrong(file, "assets", index, problem.to_owned());
             row::filled(&row, "originKey").ok_or_else(|| fail("originKey is missing"))?;
@@ -327,7 +332,8 @@ fn wrong(file: &InstanceFile, kind: &'static str, index: usize, problem: String)
     }
 }
 
-/// Rows with their ids, those that have one first.
+/// Rows with their ids, those that have one first. Rows that say `isDeleted` are left out, as the server
+/// leaves them out of everything.
 fn with_ids(
     rows: &[Row],
     key: &str,
@@ -346,10 +352,9 @@ fn with_ids(
             ));
         }
     }
-    let mut out: Vec<(Row, Option<i64>)> = rows
-        .iter()
-        .map(|row| (row.clone(), row::id(row, key)))
-        .collect();
+    let alive = rows.iter().filter(|row| !row::flag(row, "isDeleted"));
+    let mut out: Vec<(Row, Option<i64>)> =
+        alive.map(|row| (row.clone(), row::id(row, key))).collect();
     out.sort_by_key(|(_, id)| id.is_none());
     Ok(out)
 }
