@@ -119,12 +119,11 @@ impl Version {
     fn advance(&mut self, version: i64, state: i64) {
         let date = text::now();
         let row = Arc::make_mut(&mut self.latest);
-        let properties = row.entry("properties").or_insert_with(|| Row::new().into());
-        if let Some(properties) = properties.as_object_mut() {
-            row::set(properties, "state", state);
-            row::set(properties, "modified", date.as_str());
-            row::set(properties, "versionID", version);
-        }
+        let mut properties = row::object(row, "properties").cloned().unwrap_or_default();
+        row::set(&mut properties, "state", state);
+        row::set(&mut properties, "modified", date.as_str());
+        row::set(&mut properties, "versionID", version);
+        row::set(row, "properties", properties);
         self.history.push(Moment {
             version,
             state,
