@@ -166,7 +166,11 @@ async fn serve(
     }
     // After the rate, so that a refused request does not use up a fault that was meant for its repetition.
     let (fault, share) = shared.strike(call);
-    tokio::time::sleep(shared.latency + shared.jitter.mul_f64(share)).await;
+    let wait = shared.latency + shared.jitter.mul_f64(share);
+    // Even a sleep of no time takes a tick of the timer.
+    if !wait.is_zero() {
+        tokio::time::sleep(wait).await;
+    }
     match &fault {
         // Until the client gives up, or the server stops; both drop this future.
         Some(FaultAction::Hang) => std::future::pending().await,

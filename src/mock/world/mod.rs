@@ -33,6 +33,7 @@ mod tests;
 pub(crate) mod text;
 mod workflow;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use load::LoadError;
@@ -42,6 +43,7 @@ use self::batch::{Batches, Done, Operation, Spoil, Work};
 use self::content::Contents;
 use self::failure::{Failure, Refusal};
 use self::feed::{Feeds, Mode};
+use self::fields::Definition;
 use self::ids::{IdKind, Ids};
 use self::page::Pages;
 use self::redirection::Redirections;
@@ -64,6 +66,8 @@ pub(crate) struct World {
     /// Counts changes for the sync feeds.
     change: i64,
     models: Table,
+    /// By model id; in step with `models`.
+    definitions: HashMap<i64, Arc<Definition>>,
     containers: Table,
     templates: Table,
     galleries: Table,
