@@ -53,7 +53,7 @@ pub struct ServeArgs {
     pub request_log: Option<PathBuf>,
     /// Scripted fault, such as status=503,path=/item/multi,nth=2; may be given several times
     ///
-    /// One action: status=CODE, reset=before, reset=after, hang, truncated-json, html, fail-batch, drop-result or
+    /// One action: status=CODE, status-after=CODE, reset=before, reset=after, hang, truncated-json, html, fail-batch, drop-result or
     /// reorder-results. Conditions: method=, path= (a part of it), nth=, every=, rate= (0 to 1), count=. For status also
     /// retry-after= and, last, body=.
     #[arg(long, value_name = "FAULT")]
@@ -190,5 +190,73 @@ fn empty_instance(text: &str) -> InstanceFile {
         guid: guid.to_owned(),
         locales,
         ..InstanceFile::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args, Command, FromArgMatches};
+
+    use super::*;
+
+    fn args(line: &[&str]) -> Result<ServeArgs, clap::Error> {
+        let command = ServeArgs::augment_args(Command::new("serve"));
+        let matches = command.try_get_matches_from([&["serve"], line].concat())?;
+        ServeArgs::from_arg_matches(&matches)
+    }
+
+    #[tokio::test]
+    async fn it_tells_its_address_and_saves_its_state() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.json");
+        let line = [
+            "--instance",
+            "5e6f7a8b-u:en-us, fr-ca",
+            "--save-state",
+            path.to_str().unwrap(),
+        ];
+        let mut out = Vec::new();
+        serve(args(&line).unwrap(), &mut out, async {})
+            .await
+            .unwrap();
+        let said = String::from_utf8(out).unwrap();
+        assert!(
+            said.starts_with("listening on http://127.0.0.1:") && said.ends_with('\n'),
+            "{said}"
+        );
+        let state = read_state(&path).unwrap();
+        assert_eq!(state.instances[0].locales, ["en-us", "fr-ca"]);
+        let again = args(&[
+            "--state",
+            path.to_str().unwrap(),
+            "--instance",
+            "5E6F7A8B-u",
+        ])
+        .unwrap();
+        let twice = serve(again, &mut Vec::new(), async {}).await.unwrap_err();
+        assert!(matches!(twice, ServeError::Start(_)), "{twice}");
+    }
+
+    #[test]
+    fn bad_flags_are_refused_with_a_reason() {
+        let error = |line: &[&str]| args(line).unwrap_err().to_string();
+        assert!(error(&["--fault", "hang,colour=red"]).contains("unknown key `colour`"));
+        assert!(error(&["--rate-limit", "0"]).contains("0 is not in 1.."));
+    }
+
+    #[tokio::test]
+    async fn a_broken_state_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.json");
+        let line = ["--state", path.to_str().unwrap()];
+        let missing = serve(args(&line).unwrap(), &mut Vec::new(), async {})
+            .await
+            .unwrap_err();
+        assert!(missing.to_string().contains("state.json"), "{missing}");
+        fs::write(&path, "{").unwrap();
+        let broken = serve(args(&line).unwrap(), &mut Vec::new(), async {})
+            .await
+            .unwrap_err();
+        assert!(matches!(broken, ServeError::Parse { .. }), "{broken}");
     }
 }

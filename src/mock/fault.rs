@@ -13,7 +13,7 @@ use thiserror::Error;
 /// One rule. Conditions that are left out always hold; all that are given must hold.
 ///
 /// Its text form, for `--fault`, is a comma list with exactly one action:
-/// `status=503`, `reset=before|after`, `hang`, `truncated-json`, `html`, `fail-batch`, `drop-result`,
+/// `status=503`, `status-after=500`, `reset=before|after`, `hang`, `truncated-json`, `html`, `fail-batch`, `drop-result`,
 /// `reorder-results`; then any of `method=`, `path=`, `nth=`, `every=`, `rate=`, `count=`, and for `status`
 /// also `retry-after=` and `body=` (the last one: it takes the rest of the text).
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +46,11 @@ pub enum FaultAction {
         /// Body text; a short sentence when `None`.
         body: Option<String>,
     },
+    /// Takes effect, and answers this status as if it had not.
+    StatusAfterEffect(
+        /// HTTP status code.
+        u16,
+    ),
     /// Closes the connection without an answer.
     Reset(ResetMoment),
     /// Never answers, and does nothing, until the client or the server gives up.
@@ -97,7 +102,7 @@ pub enum FaultError {
     },
 }
 
-const ACTIONS: &str = "status=CODE, reset=before, reset=after, hang, truncated-json, html, fail-batch, drop-result, reorder-results";
+const ACTIONS: &str = "status=CODE, status-after=CODE, reset=before, reset=after, hang, truncated-json, html, fail-batch, drop-result, reorder-results";
 
 impl Fault {
     /// A fault that fires on every request.
@@ -223,6 +228,7 @@ fn action(key: &str, value: &str) -> Result<FaultAction, FaultError> {
             retry_after: None,
             body: None,
         },
+        ("status-after", _) => FaultAction::StatusAfterEffect(status_code(value)?),
         ("reset", "before") => FaultAction::Reset(ResetMoment::BeforeEffect),
         ("reset", "after") => FaultAction::Reset(ResetMoment::AfterEffect),
         ("reset", _) => return Err(bad(key, value, "`before` or `after`")),
@@ -364,6 +370,7 @@ mod tests {
         );
         for text in [
             "hang",
+            "status-after=500",
             "truncated-json",
             "html",
             "fail-batch",

@@ -289,7 +289,7 @@ async fn a_save_is_staged_and_publishing_makes_it_live() {
 async fn the_worker_is_serial_and_takes_its_time() {
     let mut file = state();
     file.instances.truncate(1);
-    let world = super::world::World::load(&file.instances[0], "http://127.0.0.1:1").unwrap();
+    let world = super::world::World::load(file.instances.remove(0), "http://127.0.0.1:1").unwrap();
     let instance = std::sync::Arc::new(super::instance::Instance::new(world));
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(std::sync::Arc::clone(&instance).work(Duration::from_millis(100)));
@@ -326,7 +326,7 @@ async fn the_worker_is_serial_and_takes_its_time() {
 }
 
 #[tokio::test]
-async fn assets_come_and_go_as_bytes() {
+async fn assets_are_listed_and_downloaded() {
     let bed = Bed::start(Options::default()).await;
     let list = bed.get("asset/list?pageSize=1&recordOffset=0").await;
     assert_eq!(
@@ -350,7 +350,25 @@ async fn assets_come_and_go_as_bytes() {
         .await
         .unwrap();
     assert_eq!(big.content_length(), Some(200_000));
-    let bytes = big.bytes().await.unwrap();
+    let text = bed.request(Method::GET, "asset?url=").send().await.unwrap();
+    assert_eq!(text.status(), StatusCode::NOT_FOUND);
+    let by_url = bed.get(&format!("asset?url={url}%3Fw=800")).await;
+    assert_eq!(by_url["mediaID"], 50);
+}
+
+#[tokio::test]
+async fn uploads_keep_their_bytes_and_overwriting_keeps_the_id() {
+    let bed = Bed::start(Options::default()).await;
+    let url = format!("{}/cdn/demo/big.bin", bed.server.base_url());
+    let bytes = bed
+        .client
+        .get(url)
+        .send()
+        .await
+        .unwrap()
+        .bytes()
+        .await
+        .unwrap();
     let part = || reqwest::multipart::Part::bytes(bytes.to_vec()).file_name("big.bin");
     let form = reqwest::multipart::Form::new()
         .part("files", part())
@@ -400,20 +418,50 @@ async fn assets_come_and_go_as_bytes() {
         (&over[0]["mediaID"], &over[0]["size"]),
         (&media[0]["mediaID"], &json!(2))
     );
-    let missing = bed
-        .request(Method::POST, "asset/upload")
-        .multipart(reqwest::multipart::Form::new())
+    let record = &bed.server.writes(GUID)[0];
+    let expected = json!({ "folderPath": "docs/new", "groupingID": null, "files": [{ "name": "big.bin", "length": 200_000 }] });
+    assert_eq!(record.body, Some(expected));
+}
+
+#[tokio::test]
+async fn uploads_need_a_folder_and_a_known_gallery() {
+    let bed = Bed::start(Options::default()).await;
+    for path in [
+        "asset/upload",
+        "asset/upload?folderPath=%2F&groupingID=77",
+        "asset/upload?folderPath=%2F&x=empty",
+    ] {
+        let mut form = reqwest::multipart::Form::new();
+        if !path.ends_with("empty") {
+            form = form.part(
+                "files",
+                reqwest::multipart::Part::text("x").file_name("a.txt"),
+            );
+        }
+        let answer = bed
+            .request(Method::POST, path)
+            .multipart(form)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{path}");
+    }
+    assert_eq!(bed.server.state().instances[0].assets.len(), 2);
+}
+
+#[tokio::test]
+async fn a_late_status_hides_an_effect() {
+    let bed = Bed::faulty("status-after=500,path=/model,nth=1").await;
+    let model =
+        json!({ "id": 0, "referenceName": "New", "contentDefinitionTypeID": 1, "fields": [] });
+    let answer = bed
+        .request(Method::POST, "model")
+        .json(&model)
         .send()
         .await
         .unwrap();
-    assert_eq!(missing.status(), StatusCode::BAD_REQUEST);
-    let record = &bed.server.writes(GUID)[0];
-    assert_eq!(
-        record.body,
-        Some(
-            json!({ "folderPath": "docs/new", "groupingID": null, "files": [{ "name": "big.bin", "length": 200_000 }] })
-        )
-    );
+    assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(bed.get("model/New").await["id"], 1000);
 }
 
 #[tokio::test]

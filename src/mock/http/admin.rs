@@ -17,10 +17,11 @@ pub(super) fn route(shared: &Shared, call: &Call, body: &[u8]) -> Answer {
         (Verb::Put, ["state"]) => {
             let state: StateFile = serde_json::from_slice(body)
                 .map_err(|error| Refusal::new(400, error.to_string()))?;
+            let count = state.instances.len();
             shared
-                .replace(&state)
+                .replace(state)
                 .map_err(|error| Refusal::new(400, error.to_string()))?;
-            Ok(Reply::Json(json!({ "instances": state.instances.len() })))
+            Ok(Reply::Json(json!({ "instances": count })))
         }
         (Verb::Post, ["reset"]) => {
             shared

@@ -103,6 +103,9 @@ pub(super) fn spoil(fault: &FaultAction, answer: Answer) -> Response<Body> {
             }
             response
         }
+        FaultAction::StatusAfterEffect(code) => {
+            with(*code, TEXT, "The request could not be finished.")
+        }
         FaultAction::HtmlPage => with(
             502,
             "text/html; charset=utf-8",

@@ -166,7 +166,11 @@ async fn serve(
     }
     // After the rate, so that a refused request does not use up a fault that was meant for its repetition.
     let (fault, share) = shared.strike(call);
-    tokio::time::sleep(shared.latency + shared.jitter.mul_f64(share)).await;
+    let wait = shared.latency + shared.jitter.mul_f64(share);
+    // Even a sleep of no time takes a tick of the timer.
+    if !wait.is_zero() {
+        tokio::time::sleep(wait).await;
+    }
     match &fault {
         // Until the client gives up, or the server stops; both drop this future.
         Some(FaultAction::Hang) => std::future::pending().await,
@@ -180,14 +184,23 @@ async fn serve(
         Some(FaultAction::FailWholeBatch) => call.spoil = Spoil::FailAll,
         Some(FaultAction::DropItemResult) => call.spoil = Spoil::DropResult,
         Some(FaultAction::ReorderResults) => call.spoil = Spoil::Reorder,
-        Some(FaultAction::TruncatedJson | FaultAction::Reset(ResetMoment::AfterEffect)) | None => {}
+        Some(
+            FaultAction::TruncatedJson
+            | FaultAction::StatusAfterEffect(_)
+            | FaultAction::Reset(ResetMoment::AfterEffect),
+        )
+        | None => {}
     }
     let answer = match admission {
         Ok(()) => target.route(shared, call, credential.as_deref()),
         Err(refusal) => Err(refusal),
     };
-    let spoilt =
-        fault.filter(|fault| matches!(fault, FaultAction::TruncatedJson | FaultAction::Reset(_)));
+    let spoilt = fault.filter(|fault| {
+        matches!(
+            fault,
+            FaultAction::TruncatedJson | FaultAction::StatusAfterEffect(_) | FaultAction::Reset(_)
+        )
+    });
     done(answer, spoilt)
 }
 

@@ -65,7 +65,7 @@ pub(super) fn add_models(world: &mut World) {
             "lastModifiedDate": "2020-01-01T00:00:00", "fields": [built_in_field(field.0, field.1)]
         }));
         model::complete(&mut row);
-        world.models.put(id, row);
+        world.put_model(id, row);
     }
 }
 

@@ -1,12 +1,14 @@
 //! Content items: one id, a version per locale, saved by the batch worker.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::batch::Done;
 use super::failure::Failure;
 use super::feed::Mode;
+use super::fields::Definition;
 use super::ids::IdKind;
 use super::{DELETED, Version, Window, World, fields, row};
 use crate::mock::file::Row;
@@ -75,6 +77,14 @@ impl Contents {
 pub(crate) struct Listing {
     pub(crate) rows: Vec<Value>,
     pub(crate) total: usize,
+}
+
+/// Where a save goes.
+struct TargetList {
+    container: i64,
+    name: String,
+    model: String,
+    definition: Arc<Definition>,
 }
 
 fn order_of(row: &Row) -> i64 {
@@ -233,52 +243,66 @@ impl World {
 
     /// A save as the batch worker does it: replaces the locale's version, or makes a new item.
     pub(super) fn save_content(&mut self, locale: usize, posted: &Row) -> Result<Done, Failure> {
+        let empty = Row::new();
         let id = row::id(posted, "contentID");
+        let properties = row::object(posted, "properties").unwrap_or(&empty);
+        let list = self.list_of_save(locale, id, properties)?;
+        let values = row::object(posted, "fields").unwrap_or(&empty);
+        let values = fields::settle(&list.definition, values, self)?;
+        let id = id.unwrap_or_else(|| self.next_id(IdKind::Content));
+        let order = row::int(properties, "itemOrder");
+        let order = order.unwrap_or_else(|| self.last_order(list.container, locale) + 1);
+        let mut saved = row::row(json!({
+            "contentID": id,
+            "properties": {
+                "state": 1, "modified": null, "modifiedBy": 12, "versionID": null, "referenceName": list.name,
+                "definitionName": list.model, "itemOrder": order, "releaseDate": row::get(properties, "releaseDate"),
+                "pullDate": row::get(properties, "pullDate")
+            },
+            "fields": null, "seo": row::get(posted, "seo"), "scripts": row::get(posted, "scripts")
+        }));
+        row::set(&mut saved, "fields", values);
+        Ok(self.store_content(locale, id, list.container, saved))
+    }
+
+    /// The container that a save names, with its model; checks that the item may be saved there.
+    fn list_of_save(
+        &self,
+        locale: usize,
+        id: Option<i64>,
+        properties: &Row,
+    ) -> Result<TargetList, Failure> {
         if let Some(id) = id {
             self.check_save(locale, id)?;
         }
-        let properties = row::object(posted, "properties");
-        let name = properties.and_then(|properties| row::filled(properties, "referenceName"));
+        let name = row::filled(properties, "referenceName");
         let container = name
             .and_then(|name| self.containers.by_name(name))
             .ok_or(Failure::NullReference)?;
-        if let Some(old) = id.and_then(|id| self.contents.items.get(&id))
-            && old.container.is_some_and(|old| old != container)
-        {
+        let old = id
+            .and_then(|id| self.contents.items.get(&id))
+            .and_then(|item| item.container);
+        if old.is_some_and(|old| old != container) {
             return Err(Failure::Plain(
                 "The content item belongs to another list.".to_owned(),
             ));
         }
-        let list = self
-            .containers
-            .get(container)
-            .ok_or(Failure::NullReference)?;
-        let model = row::id(list, "contentDefinitionID")
-            .and_then(|model| self.models.get(model))
-            .ok_or(Failure::NullReference)?;
-        let empty = Row::new();
-        let values = fields::settle(model, row::object(posted, "fields").unwrap_or(&empty), self)?;
-        let reference = row::text(list, "referenceName")
-            .unwrap_or_default()
-            .to_owned();
-        let definition = row::text(model, "referenceName")
-            .unwrap_or_default()
-            .to_owned();
-        let id = id.unwrap_or_else(|| self.next_id(IdKind::Content));
-        let order = properties.and_then(|properties| row::int(properties, "itemOrder"));
-        let order = order.unwrap_or_else(|| self.last_order(container, locale) + 1);
-        let date = |key: &str| {
-            properties
-                .and_then(|properties| row::get(properties, key))
-                .cloned()
-        };
-        let saved = row::row(json!({
-            "contentID": id,
-            "properties": { "state": 1, "modified": null, "modifiedBy": 12, "versionID": null, "referenceName": reference,
-                "definitionName": definition, "itemOrder": order, "releaseDate": date("releaseDate"), "pullDate": date("pullDate") },
-            "fields": values, "seo": row::get(posted, "seo"), "scripts": row::get(posted, "scripts")
-        }));
-        Ok(self.store_content(locale, id, container, saved))
+        let found = self.containers.get(container).and_then(|list| {
+            let model = row::id(list, "contentDefinitionID")?;
+            let text = |row: &Row| {
+                row::text(row, "referenceName")
+                    .unwrap_or_default()
+                    .to_owned()
+            };
+            let (name, definition) = (text(list), self.definition(model)?);
+            Some(TargetList {
+                container,
+                name,
+                model: text(self.models.get(model)?),
+                definition,
+            })
+        });
+        found.ok_or(Failure::NullReference)
     }
 
     fn check_save(&self, locale: usize, id: i64) -> Result<(), Failure> {
@@ -389,7 +413,7 @@ impl World {
                 continue;
             };
             for version in item.versions.values_mut() {
-                let fields = std::sync::Arc::make_mut(&mut version.latest).get_mut("fields");
+                let fields = Arc::make_mut(&mut version.latest).get_mut("fields");
                 if let Some(fields) = fields.and_then(Value::as_object_mut) {
                     fields.retain(|key, _| !removed.contains(&super::text::field_key(key)));
                 }

@@ -37,8 +37,11 @@ pub(crate) trait Known {
 ///
 /// # Errors
 /// The first value that the server would refuse.
-pub(crate) fn settle(model: &Row, posted: &Row, known: &impl Known) -> Result<Row, Failure> {
-    let definition = Definition::of(model);
+pub(crate) fn settle(
+    definition: &Definition,
+    posted: &Row,
+    known: &impl Known,
+) -> Result<Row, Failure> {
     let mut values = definition.values(posted);
     for field in &definition.fields {
         field.check_limits(&values)?;
@@ -55,8 +58,8 @@ pub(crate) fn settle(model: &Row, posted: &Row, known: &impl Known) -> Result<Ro
 }
 
 /// Gives keys the model's spelling and keeps those that it does not know, for rows out of a state file.
-pub(crate) fn adopt(model: &Row, fields: Row) -> Row {
-    let names = Definition::of(model).names;
+pub(crate) fn adopt(definition: &Definition, fields: Row) -> Row {
+    let names = &definition.names;
     let spelled = |key: String| names.get(&field_key(&key)).cloned().unwrap_or(key);
     fields
         .into_iter()
@@ -73,7 +76,8 @@ pub(crate) fn for_fetch(fields: &Row) -> Row {
 }
 
 /// The part of a model that decides about values.
-struct Definition {
+#[derive(Debug)]
+pub(crate) struct Definition {
     fields: Vec<Field>,
     /// Names in the model's spelling by comparison key, in the order of reading; companions that are no
     /// fields of their own come last.
@@ -81,6 +85,7 @@ struct Definition {
     order: Vec<String>,
 }
 
+#[derive(Debug)]
 struct Field {
     key: String,
     label: String,
@@ -95,7 +100,8 @@ struct Field {
 }
 
 impl Definition {
-    fn of(model: &Row) -> Self {
+    /// Of a `Model` row with its fields.
+    pub(crate) fn of(model: &Row) -> Self {
         let mut out = Self {
             fields: Vec::new(),
             names: HashMap::new(),
@@ -476,7 +482,7 @@ mod tests {
             .unwrap()
             .entry("headline")
             .or_insert("Hi".into());
-        settle(&model(), fields.as_object().unwrap(), &Few).map(Value::Object)
+        settle(&Definition::of(&model()), fields.as_object().unwrap(), &Few).map(Value::Object)
     }
 
     fn read(fields: Value, key: &str) -> Value {

@@ -4,6 +4,7 @@
 //! container that never was) and strict where a row could not be served at all.
 
 use std::collections::HashMap;
+use std::mem;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -46,33 +47,43 @@ pub enum LoadError {
     },
 }
 
+/// Puts one row of a list into the world; the error says what is wrong with it.
+type LoadRow = fn(&mut World, Row) -> Result<(), String>;
+
 impl World {
     /// Builds the world of one instance for a server at `base`.
     ///
     /// # Errors
     /// The first row that cannot be served.
-    pub(crate) fn load(file: &InstanceFile, base: &str) -> Result<Self, LoadError> {
-        let mut world = Self::empty(file, base)?;
-        world.load_definitions(file)?;
-        world.load_assets(file)?;
-        for (index, row) in file.content.iter().enumerate() {
-            world
-                .load_content(row)
-                .map_err(|problem| wrong(file, "content", index, problem))?;
-        }
-        world.load_pages(file)?;
-        for (index, row) in file.redirections.iter().enumerate() {
-            let id = row::id(row, "urlRedirectionID")
-                .unwrap_or_else(|| world.next_id(IdKind::Redirection));
-            let mut row = world.resolved(row);
-            row::set(&mut row, "urlRedirectionID", id);
-            let problem = || "originUrl is missing".to_owned();
-            row::filled(&row, "originUrl")
-                .ok_or_else(problem)
-                .map_err(|problem| wrong(file, "redirections", index, problem))?;
-            world.redirections.put(id, row);
+    pub(crate) fn load(mut file: InstanceFile, base: &str) -> Result<Self, LoadError> {
+        let mut world = Self::empty(&file, base)?;
+        world.load_definitions(&mut file)?;
+        let lists: [(&'static str, &mut Vec<Row>, LoadRow); 4] = [
+            ("assets", &mut file.assets, Self::load_asset),
+            ("content", &mut file.content, Self::load_content),
+            ("pages", &mut file.pages, Self::load_page),
+            (
+                "redirections",
+                &mut file.redirections,
+                Self::load_redirection,
+            ),
+        ];
+        for (kind, rows, load) in lists {
+            for (index, row) in mem::take(rows).into_iter().enumerate() {
+                let row = world.resolved(row);
+                load(&mut world, row).map_err(|problem| world.wrong(kind, index, problem))?;
+            }
         }
         Ok(world)
+    }
+
+    fn wrong(&self, kind: &'static str, index: usize, problem: String) -> LoadError {
+        LoadError::Row {
+            guid: self.guid.clone(),
+            kind,
+            index,
+            problem,
+        }
     }
 
     fn empty(file: &InstanceFile, base: &str) -> Result<Self, LoadError> {
@@ -117,6 +128,7 @@ impl World {
             ids,
             change: 0,
             models: Table::new("referenceName"),
+            definitions: HashMap::new(),
             containers: Table::new("referenceName"),
             templates: Table::new("pageTemplateName"),
             galleries: Table::new("name"),
@@ -129,58 +141,65 @@ impl World {
     }
 
     /// The row with the placeholder of the base URL filled in.
-    fn resolved(&self, row: &Row) -> Row {
-        let mut value = Value::Object(row.clone());
+    fn resolved(&self, row: Row) -> Row {
+        let mut value = Value::Object(row);
         replace_text(&mut value, BASE_PLACEHOLDER, &self.base);
         row::row(value)
     }
 
-    fn load_definitions(&mut self, file: &InstanceFile) -> Result<(), LoadError> {
-        // Rows with ids first, so that ids for the others skip them.
-        for (row, id) in with_ids(
-            &file.models,
-            "id",
-            |kind, index, problem| wrong(file, kind, index, problem),
-            "models",
-        )? {
+    fn load_definitions(&mut self, file: &mut InstanceFile) -> Result<(), LoadError> {
+        for (row, id) in self.take_alive("models", &mut file.models, "id")? {
             self.load_model(row, id);
         }
         builtin::add_models(self);
-        for (mut row, id) in with_ids(
-            &file.containers,
-            "contentViewID",
-            |kind, index, problem| wrong(file, kind, index, problem),
-            "containers",
-        )? {
+        for (mut row, id) in self.take_alive("containers", &mut file.containers, "contentViewID")? {
             let id = id.unwrap_or_else(|| self.next_id(IdKind::Container));
             row::set(&mut row, "contentViewID", id);
             self.complete_container(&mut row);
             self.containers.put(id, row);
         }
         builtin::add_containers(self);
-        for (mut row, id) in with_ids(
-            &file.templates,
-            "pageTemplateID",
-            |kind, index, problem| wrong(file, kind, index, problem),
-            "templates",
-        )? {
+        for (mut row, id) in self.take_alive("templates", &mut file.templates, "pageTemplateID")? {
             let id = id.unwrap_or_else(|| self.next_id(IdKind::Template));
             row::set(&mut row, "pageTemplateID", id);
             template::complete(&mut row);
             self.templates.put(id, row);
         }
-        for (mut row, id) in with_ids(
-            &file.galleries,
-            "mediaGroupingID",
-            |kind, index, problem| wrong(file, kind, index, problem),
-            "galleries",
-        )? {
+        for (mut row, id) in self.take_alive("galleries", &mut file.galleries, "mediaGroupingID")? {
             let id = id.unwrap_or_else(|| self.next_id(IdKind::Gallery));
             row::set(&mut row, "mediaGroupingID", id);
             gallery::complete(&mut row);
             self.galleries.put(id, row);
         }
         Ok(())
+    }
+
+    /// The rows of a list with their ids, those that have one first, so that new ids skip them. Rows that
+    /// say `isDeleted` are left out, as the server leaves them out of everything.
+    fn take_alive(
+        &self,
+        kind: &'static str,
+        rows: &mut Vec<Row>,
+        key: &str,
+    ) -> Result<Vec<(Row, Option<i64>)>, LoadError> {
+        let mut seen = HashMap::new();
+        for (index, row) in rows.iter().enumerate() {
+            let first = row::id(row, key).and_then(|id| seen.insert(id, index));
+            if let Some(first) = first {
+                return Err(self.wrong(kind, index, format!("{key} is that of row {first}")));
+            }
+        }
+        let alive = mem::take(rows)
+            .into_iter()
+            .filter(|row| !row::flag(row, "isDeleted"));
+        let mut out: Vec<(Row, Option<i64>)> = alive
+            .map(|row| {
+                let id = row::id(&row, key);
+                (row, id)
+            })
+            .collect();
+        out.sort_by_key(|(_, id)| id.is_none());
+        Ok(out)
     }
 
     fn load_model(&mut self, mut row: Row, id: Option<i64>) {
@@ -198,45 +217,46 @@ impl World {
                 row::fill(field, "fieldID", number);
             }
         }
-        self.models.put(id, row);
+        self.put_model(id, row);
     }
 
-    fn load_assets(&mut self, file: &InstanceFile) -> Result<(), LoadError> {
-        for (index, row) in file.assets.iter().enumerate() {
-            let mut row = self.resolved(row);
-            let fail = |problem: &str| wrong(file, "assets", index, problem.to_owned());
-            row::filled(&row, "originKey").ok_or_else(|| fail("originKey is missing"))?;
-            let content = row.shift_remove("content");
-            let blob = if row::flag(&row, "isFolder") {
-                None
-            } else {
-                let size = row::int(&row, "size")
-                    .and_then(|size| u64::try_from(size).ok())
-                    .unwrap_or(0);
-                let blob = Blob::from_file(content.as_ref().and_then(Value::as_object), size);
-                Some(blob.ok_or_else(|| fail("content has no text, base64 or filler"))?)
-            };
-            let id = row::id(&row, "mediaID").unwrap_or_else(|| self.next_id(IdKind::Asset));
-            row::set(&mut row, "mediaID", id);
-            self.complete_asset(&mut row, blob.as_ref().map_or(0, Blob::len));
-            self.assets.put(id, row, blob);
+    fn load_asset(&mut self, mut row: Row) -> Result<(), String> {
+        if row::flag(&row, "isDeleted") {
+            return Ok(());
         }
+        row::filled(&row, "originKey").ok_or("originKey is missing")?;
+        let content = row.shift_remove("content");
+        let blob = if row::flag(&row, "isFolder") {
+            None
+        } else {
+            let size = row::int(&row, "size")
+                .and_then(|size| u64::try_from(size).ok())
+                .unwrap_or(0);
+            let blob = Blob::from_file(content.as_ref().and_then(Value::as_object), size);
+            Some(blob.ok_or("content has no text, base64 or filler")?)
+        };
+        let id = row::id(&row, "mediaID").unwrap_or_else(|| self.next_id(IdKind::Asset));
+        row::set(&mut row, "mediaID", id);
+        self.complete_asset(&mut row, blob.as_ref().map_or(0, Blob::len));
+        self.assets.put(id, row, blob);
         Ok(())
     }
 
-    fn load_content(&mut self, row: &Row) -> Result<(), String> {
-        let mut row = self.resolved(row);
+    fn load_content(&mut self, mut row: Row) -> Result<(), String> {
         let locale = self.take_locale(&mut row)?;
         let id = row::id(&row, "contentID").ok_or("contentID is missing")?;
+        if self.contents.version(locale, id).is_some() {
+            return Err(format!("contentID {id} is there twice in this locale"));
+        }
         let name = row::object(&row, "properties")
             .and_then(|properties| row::filled(properties, "referenceName"));
         let container = name.and_then(|name| self.containers.by_name(name));
-        let by_container = container
-            .and_then(|id| self.containers.get(id))
-            .and_then(|row| row::id(row, "contentDefinitionID"));
-        let model = by_container.and_then(|id| self.models.get(id));
-        if let (Some(model), Some(Value::Object(values))) = (model, row.get("fields").cloned()) {
-            row::set(&mut row, "fields", fields::adopt(model, values));
+        let list = container.and_then(|id| self.containers.get(id));
+        let definition =
+            list.and_then(|list| self.definition(row::id(list, "contentDefinitionID")?));
+        if let (Some(definition), Some(Value::Object(values))) = (definition, row.get_mut("fields"))
+        {
+            *values = fields::adopt(&definition, mem::take(values));
         }
         let version = self.loaded_version(row);
         let shown = modes(&version);
@@ -245,18 +265,12 @@ impl World {
         Ok(())
     }
 
-    fn load_pages(&mut self, file: &InstanceFile) -> Result<(), LoadError> {
-        for (index, row) in file.pages.iter().enumerate() {
-            self.load_page(row)
-                .map_err(|problem| wrong(file, "pages", index, problem))?;
-        }
-        Ok(())
-    }
-
-    fn load_page(&mut self, row: &Row) -> Result<(), String> {
-        let mut row = self.resolved(row);
+    fn load_page(&mut self, mut row: Row) -> Result<(), String> {
         let locale = self.take_locale(&mut row)?;
         let id = row::id(&row, "pageID").ok_or("pageID is missing")?;
+        if self.pages.version(locale, id).is_some() {
+            return Err(format!("pageID {id} is there twice in this locale"));
+        }
         let channel = row::id(&row, "channelID").unwrap_or(self.channels[0].id);
         let place = Place {
             locale,
@@ -270,6 +284,15 @@ impl World {
             self.pages.leave_tree(id, place);
         }
         self.page_changed(locale, id, shown);
+        Ok(())
+    }
+
+    fn load_redirection(&mut self, mut row: Row) -> Result<(), String> {
+        row::filled(&row, "originUrl").ok_or("originUrl is missing")?;
+        let id =
+            row::id(&row, "urlRedirectionID").unwrap_or_else(|| self.next_id(IdKind::Redirection));
+        row::set(&mut row, "urlRedirectionID", id);
+        self.redirections.put(id, row);
         Ok(())
     }
 
@@ -316,42 +339,6 @@ fn modes(version: &Version) -> &'static [Mode] {
     } else {
         &[Mode::Preview]
     }
-}
-
-fn wrong(file: &InstanceFile, kind: &'static str, index: usize, problem: String) -> LoadError {
-    LoadError::Row {
-        guid: file.guid.clone(),
-        kind,
-        index,
-        problem,
-    }
-}
-
-/// Rows with their ids, those that have one first.
-fn with_ids(
-    rows: &[Row],
-    key: &str,
-    wrong: impl Fn(&'static str, usize, String) -> LoadError,
-    kind: &'static str,
-) -> Result<Vec<(Row, Option<i64>)>, LoadError> {
-    let mut seen = HashMap::new();
-    for (index, row) in rows.iter().enumerate() {
-        if let Some(id) = row::id(row, key)
-            && let Some(first) = seen.insert(id, index)
-        {
-            return Err(wrong(
-                kind,
-                index,
-                format!("{key} {id} is that of row {first}"),
-            ));
-        }
-    }
-    let mut out: Vec<(Row, Option<i64>)> = rows
-        .iter()
-        .map(|row| (row.clone(), row::id(row, key)))
-        .collect();
-    out.sort_by_key(|(_, id)| id.is_none());
-    Ok(out)
 }
 
 /// Replaces a text inside every string of a value.

@@ -33,6 +33,7 @@ mod tests;
 pub(crate) mod text;
 mod workflow;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use load::LoadError;
@@ -42,6 +43,7 @@ use self::batch::{Batches, Done, Operation, Spoil, Work};
 use self::content::Contents;
 use self::failure::{Failure, Refusal};
 use self::feed::{Feeds, Mode};
+use self::fields::Definition;
 use self::ids::{IdKind, Ids};
 use self::page::Pages;
 use self::redirection::Redirections;
@@ -64,6 +66,8 @@ pub(crate) struct World {
     /// Counts changes for the sync feeds.
     change: i64,
     models: Table,
+    /// By model id; in step with `models`.
+    definitions: HashMap<i64, Arc<Definition>>,
     containers: Table,
     templates: Table,
     galleries: Table,
@@ -119,12 +123,11 @@ impl Version {
     fn advance(&mut self, version: i64, state: i64) {
         let date = text::now();
         let row = Arc::make_mut(&mut self.latest);
-        let properties = row.entry("properties").or_insert_with(|| Row::new().into());
-        if let Some(properties) = properties.as_object_mut() {
-            row::set(properties, "state", state);
-            row::set(properties, "modified", date.as_str());
-            row::set(properties, "versionID", version);
-        }
+        let mut properties = row::object(row, "properties").cloned().unwrap_or_default();
+        row::set(&mut properties, "state", state);
+        row::set(&mut properties, "modified", date.as_str());
+        row::set(&mut properties, "versionID", version);
+        row::set(row, "properties", properties);
         self.history.push(Moment {
             version,
             state,

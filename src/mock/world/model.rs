@@ -1,10 +1,12 @@
 //! Models: saved at once, fields as a complete list.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::failure::Refusal;
+use super::fields::Definition;
 use super::ids::IdKind;
 use super::text::{field_key, fold, now};
 use super::{World, builtin, gone, row};
@@ -105,7 +107,7 @@ impl World {
         row::set(&mut posted, "id", id);
         row::set(&mut posted, "lastModifiedDate", now());
         complete(&mut posted);
-        self.models.put(id, posted.clone());
+        self.put_model(id, posted.clone());
         Ok(Value::Object(posted))
     }
 
@@ -187,6 +189,16 @@ impl World {
         }
     }
 
+    /// Puts a model in, together with what content saves need to know of it.
+    pub(super) fn put_model(&mut self, id: i64, row: Row) {
+        self.definitions.insert(id, Arc::new(Definition::of(&row)));
+        self.models.put(id, row);
+    }
+
+    pub(super) fn definition(&self, model: i64) -> Option<Arc<Definition>> {
+        self.definitions.get(&model).cloned()
+    }
+
     pub(super) fn new_field_id(&mut self) -> Value {
         format!("f{:x}", self.next_id(IdKind::Field)).into()
     }
@@ -204,6 +216,7 @@ impl World {
             return Err(Refusal::new(400, "The model is used by a container."));
         }
         let row = self.models.remove(id).ok_or_else(|| gone("Model", id))?;
+        self.definitions.remove(&id);
         Ok(format!(
             "Model {} was deleted.",
             row::text(&row, "referenceName").unwrap_or_default()

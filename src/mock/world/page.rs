@@ -212,8 +212,33 @@ impl World {
                 json!({ "url": url, "target": "_self" }),
             );
         }
+        if mode == Mode::Fetch {
+            self.drop_unpublished(locale, &mut row);
+        }
         map_zone_items(&mut row, |id| json!({ "contentid": id, "fulllist": false }));
         Some(Value::Object(row))
+    }
+
+    /// The live side leaves out components that are not published.
+    fn drop_unpublished(&self, locale: usize, row: &mut Row) {
+        let shown = |module: &Value| {
+            let item = module
+                .as_object()
+                .and_then(|module| row::object(module, "item"));
+            item.and_then(|item| row::id(item, "contentid"))
+                .is_none_or(|id| {
+                    let version = self.contents.version(locale, id);
+                    version.is_some_and(|version| version.shown(Mode::Fetch).is_some())
+                })
+        };
+        let zones = row.get_mut("zones").and_then(Value::as_object_mut);
+        for modules in zones
+            .into_iter()
+            .flat_map(Row::values_mut)
+            .filter_map(Value::as_array_mut)
+        {
+            modules.retain(shown);
+        }
     }
 
     /// The names of a page and its ancestors as a path.
