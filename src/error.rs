@@ -7,6 +7,9 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::agility::ConnectionError;
+use crate::cli::generate::GenerateError;
+use crate::cli::mock::ServeError;
 use crate::config::ConfigError;
 use crate::instance::{Cause, RequestError};
 use crate::store::StoreError;
@@ -148,9 +151,15 @@ pub enum Error {
     /// The run was asked to stop before its end.
     #[error("interrupted; what was in flight has its outcome in the state")]
     Interrupted,
-    /// The mock server could not be started or could not go on.
-    #[error("the mock server stopped")]
-    Mock(#[source] BoxError),
+    /// The way to an instance cannot be one.
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    /// The mock server could not be started, or its state not be saved.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// A generated instance could not be written.
+    #[error(transparent)]
+    Generate(#[from] GenerateError),
     /// Standard output or standard error does not take any more.
     #[error("cannot write the output")]
     Output(#[from] io::Error),
@@ -163,9 +172,12 @@ impl Error {
     /// The exit code that tells this error. The only place that decides it.
     pub const fn exit_code(&self) -> ExitStatus {
         match self {
-            Self::Config(_) | Self::Usage { .. } | Self::File { .. } | Self::Mock(_) => {
-                ExitStatus::Usage
-            }
+            Self::Config(_)
+            | Self::Usage { .. }
+            | Self::File { .. }
+            | Self::Connection(_)
+            | Self::Serve(_)
+            | Self::Generate(_) => ExitStatus::Usage,
             Self::Unreachable { .. } | Self::Incomplete { .. } => ExitStatus::Unreachable,
             Self::Store(error) => store_exit_code(error),
             Self::EntitiesFailed { .. } | Self::Different { .. } | Self::Output(_) => {
@@ -202,13 +214,23 @@ impl Error {
                 "this is a bug of lockgate; please report it with the run folder, which holds no credentials"
                     .to_owned(),
             ),
-            Self::File { .. } | Self::Mock(_) | Self::Output(_) => None,
+            Self::File { .. }
+            | Self::Connection(_)
+            | Self::Serve(_)
+            | Self::Generate(_)
+            | Self::Output(_) => None,
         }
     }
 
     /// Whether the reader of our output went away, as `head` does. Nobody is left to be told.
     pub fn is_broken_pipe(&self) -> bool {
-        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+        let (Self::Output(error)
+        | Self::Serve(ServeError::Output(error))
+        | Self::Generate(GenerateError::Stdout(error))) = self
+        else {
+            return false;
+        };
+        error.kind() == io::ErrorKind::BrokenPipe
     }
 }
 

@@ -76,6 +76,26 @@ pub enum Ask {
         /// Needed for content, pages and templates.
         locale: Option<Locale>,
     },
+    /// The model, container, template or gallery of a name as the Management API has it now. Found nothing: it
+    /// does not exist.
+    Named {
+        /// Its kind.
+        kind: Kind,
+        /// Its name.
+        name: Box<str>,
+        /// Needed for templates.
+        locale: Option<Locale>,
+    },
+    /// The ids of the items of a container in a locale as the Management API has them now, from this row on;
+    /// each comes as [`Found::Passed`].
+    ContainerItems {
+        /// The locale.
+        locale: Locale,
+        /// The reference name of the container on this instance.
+        container: Box<str>,
+        /// Rows to leave out from the start.
+        offset: usize,
+    },
     /// Several content items of a locale as the Management API has them now, at most 100 ids. Ids that do
     /// not exist are missing from the answer.
     ItemsById {
@@ -115,6 +135,14 @@ impl fmt::Display for Ask {
                 id,
                 locale: None,
             } => write!(f, "{kind} {id}"),
+            Self::Named { kind, name, .. } => write!(f, "{kind} {name:?}"),
+            Self::ContainerItems {
+                locale,
+                container,
+                offset,
+            } => {
+                write!(f, "the items of {container} in {locale} from row {offset}")
+            }
             Self::ItemsById { locale, ids } => write!(f, "{} content items of {locale}", ids.len()),
         }
     }

@@ -7,8 +7,11 @@ mod args;
 mod completions;
 mod config;
 mod demo;
+pub mod generate;
+pub mod mock;
 mod plain;
 mod runs;
+mod stop;
 mod sync;
 mod table;
 mod teach;
@@ -76,7 +79,10 @@ struct MockArgs {
 
 /// What the mock can do.
 #[derive(Debug, Subcommand)]
-enum MockCommand {}
+enum MockCommand {
+    Serve(mock::ServeArgs),
+    Generate(generate::GenerateArgs),
+}
 
 /// Reads the command line. Help, version and complaints are printed here.
 ///
@@ -116,9 +122,17 @@ pub async fn run(arguments: Arguments, out: &mut (dyn Write + Send)) -> Result<E
             let config = args.config()?;
             demo::run(args, config, out).await
         }
-        Command::Mock(args) => match args.command {},
+        Command::Mock(args) => play(args.command, out).await,
         Command::Config(args) => config::run(&args, out),
         Command::Runs(args) => runs::run(&args, out).await,
         Command::Completions(args) => completions::run(&args, out),
     }
+}
+
+async fn play(command: MockCommand, mut out: &mut (dyn Write + Send)) -> Result<ExitStatus, Error> {
+    match command {
+        MockCommand::Serve(args) => mock::serve(args, &mut out, stop::asked()).await?,
+        MockCommand::Generate(args) => generate::run(&args, &mut out)?,
+    }
+    Ok(ExitStatus::Agreed)
 }

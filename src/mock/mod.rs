@@ -2,5 +2,31 @@
 //!
 //! It is a part of the product (rehearsals, demos, dry runs) and the measuring stick of the client, so it
 //! shares no type with the HTTP adapter: a shared shape would hide a shared mistake.
+//!
+//! ```text
+//!   client ─▶ http/ ──lock──▶ world/ ◀──lock── batch worker (one per instance)
+//!              │ faults, rate, latency, log
+//! ```
+//! `world/` holds the rules and is pure; `http/` finds the route; `server` owns the tasks. Where the vendor
+//! leaves a behaviour open, the stricter reading is played, so that a client that passes here relies on
+//! nothing that it cannot know.
 
+mod fault;
 pub mod file;
+pub mod generate;
+mod http;
+mod instance;
+mod limit;
+mod line;
+mod log;
+mod options;
+mod server;
+#[cfg(test)]
+mod tests;
+mod world;
+
+pub use fault::{Fault, FaultAction, FaultError, ResetMoment};
+pub use log::RequestRecord;
+pub use options::Options;
+pub use server::{Server, StartError, StateError};
+pub use world::LoadError;

@@ -1,0 +1,287 @@
+//! What became of a batch.
+//!
+//! Result *i* belongs to element *i* of the request. The server reports failure in three places (the list
+//! `failedItems`, the item, the batch) and in three forms (JSON text, an exception dump, plain text), and a
+//! batch that counts as processed may have failed as a whole. The decision that a reader may question: when
+//! a batch failed as a whole but an item carries both an id and a new version, that item is believed,
+//! because sending it again would create it twice.
+
+use serde_json::Value;
+
+use crate::domain::{BatchId, Id, Secret, TargetId, Version};
+use crate::instance::{BatchStatus, Cause, Refusal, RequestError, Saved};
+
+use super::classify;
+use super::client::{Api, Call, Client};
+use super::shape::{self, Misshapen};
+
+/// `batchState` of a batch that has been worked off, well or badly.
+const PROCESSED: i64 = 3;
+/// `batchState` of a batch that has been removed.
+const DELETED: i64 = 4;
+
+/// Asks for a batch with its items. A batch that the server does not know is one that it does not know yet:
+/// for a moment after the submit it answers 404.
+pub(crate) async fn poll(client: &Client, batch: BatchId) -> Result<BatchStatus, RequestError> {
+    let call = Call::get(
+        format!("asking {} about batch {batch}", client.guid),
+        Api::Management,
+        format!("batch/{batch}?expandItems=true"),
+    );
+    match client.send(call).await {
+        Ok(reply) => reply.understand(|value| status(&value, &client.secrets())),
+        Err(error) if error.cause == Cause::NotFound => {
+            Ok(BatchStatus::Working { processed: None })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn status(batch: &Value, secrets: &[&Secret]) -> Result<BatchStatus, Misshapen> {
+    let state = shape::id(batch, "batchState").map_err(|_| no_state())?;
+    let aborted = state == DELETED || shape::flag(batch, "abortYN");
+    if state != PROCESSED && !aborted {
+        let processed = shape::int(batch, "numItemsProcessed");
+        return Ok(BatchStatus::Working {
+            processed: processed.and_then(|count| u32::try_from(count).ok()),
+        });
+    }
+    let reader = Reader::new(batch, secrets);
+    Ok(if aborted || reader.failed_as_a_whole() {
+        reader.salvage(aborted)
+    } else {
+        BatchStatus::Finished(reader.results())
+    })
+}
+
+fn no_state() -> Misshapen {
+    Misshapen("the batch has no batchState".to_owned())
+}
+
+/// A finished batch under the reader's eyes.
+struct Reader<'a> {
+    batch: &'a Value,
+    secrets: &'a [&'a Secret],
+    /// The summary that `errorData` may hold as JSON text.
+    summary: Option<Value>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(batch: &'a Value, secrets: &'a [&'a Secret]) -> Self {
+        let summary = shape::text(batch, "errorData")
+            .and_then(|text| serde_json::from_str(text).ok())
+            .filter(Value::is_object);
+        Self {
+            batch,
+            secrets,
+            summary,
+        }
+    }
+
+    fn items(&self) -> &'a [Value] {
+        shape::member(self.batch, "items")
+            .and_then(Value::as_array)
+            .map_or(&[], Vec::as_slice)
+    }
+
+    /// `errorData` that tells of no success means that nothing succeeded.
+    fn failed_as_a_whole(&self) -> bool {
+        let successes = self
+            .summary
+            .as_ref()
+            .and_then(|summary| shape::int(summary, "successCount"));
+        shape::text(self.batch, "errorData").is_some() && successes.unwrap_or(0) <= 0
+    }
+
+    fn results(&self) -> Vec<Result<Saved, Refusal>> {
+        self.items().iter().map(|item| self.result(item)).collect()
+    }
+
+    /// What can be said about a batch that failed as a whole or was stopped.
+    fn salvage(&self, aborted: bool) -> BatchStatus {
+        let items = self.items();
+        let proven = items
+            .iter()
+            .any(|item| self.result(item).is_ok() && version(item).is_some());
+        let explained =
+            !items.is_empty() && items.iter().all(|item| self.own_words(item).is_some());
+        if proven {
+            return BatchStatus::Finished(
+                items.iter().map(|item| self.proven_result(item)).collect(),
+            );
+        }
+        if explained && !aborted {
+            return BatchStatus::Finished(self.results());
+        }
+        let whole = self.words_of_batch().unwrap_or_else(|| Refusal {
+            error_type: None,
+            said: if aborted {
+                "batch aborted"
+            } else {
+                "batch failed"
+            }
+            .to_owned(),
+        });
+        BatchStatus::Failed(whole)
+    }
+
+    fn proven_result(&self, item: &Value) -> Result<Saved, Refusal> {
+        match self.result(item) {
+            Ok(saved) if saved.version.is_none() => Err(self.words(item)),
+            result => result,
+        }
+    }
+
+    /// An item succeeded when it has an id, exists and complains of nothing. One that stands among the failed
+    /// ones is believed only with a new version, because a failed update has an id as well.
+    fn result(&self, item: &Value) -> Result<Saved, Refusal> {
+        let id = shape::int(item, "itemID").filter(|id| *id > 0);
+        let complains = shape::text(item, "errorMessage").is_some();
+        let version = version(item);
+        let listed = self.failed_row(item).is_some() && version.is_none();
+        match id {
+            Some(id) if !shape::flag(item, "itemNull") && !complains && !listed => Ok(Saved {
+                id: TargetId::new(id),
+                version,
+                name: None,
+                urls: None,
+            }),
+            _ => Err(self.words(item)),
+        }
+    }
+
+    fn words(&self, item: &Value) -> Refusal {
+        self.own_words(item)
+            .or_else(|| self.words_of_batch())
+            .unwrap_or_else(|| Refusal {
+                error_type: None,
+                said: "no reason given".to_owned(),
+            })
+    }
+
+    /// The reason in `failedItems`, else the item's own.
+    fn own_words(&self, item: &Value) -> Option<Refusal> {
+        let listed = self.failed_row(item).and_then(|row| {
+            let mut refusal = refusal(shape::text(row, "errorMessage")?, self.secrets)?;
+            let told = shape::text(row, "errorType").map(str::to_owned);
+            refusal.error_type = refusal.error_type.or(told);
+            Some(refusal)
+        });
+        listed.or_else(|| refusal(shape::text(item, "errorMessage")?, self.secrets))
+    }
+
+    fn words_of_batch(&self) -> Option<Refusal> {
+        let told = match &self.summary {
+            // A summary's words are those of its items; its numbers explain nothing.
+            Some(summary) => shape::text(summary, "message")
+                .or_else(|| shape::text(summary, "errorMessage"))
+                .or_else(|| {
+                    let rows = shape::member(summary, "failedItems")?.as_array()?;
+                    rows.iter().find_map(|row| shape::text(row, "errorMessage"))
+                }),
+            None => shape::text(self.batch, "errorData"),
+        };
+        let told = told.or_else(|| shape::text(self.batch, "statusMessage"));
+        refusal(told?, self.secrets)
+    }
+
+    /// The row about `item` in `failedItems` of the batch or of its summary. Rows without a batch item id
+    /// are matched by item id.
+    fn failed_row(&self, item: &Value) -> Option<&Value> {
+        let lists = [Some(self.batch), self.summary.as_ref()];
+        let rows = lists
+            .into_iter()
+            .flatten()
+            .filter_map(|owner| shape::member(owner, "failedItems").and_then(Value::as_array));
+        rows.flatten().find(|row| {
+            let wanted = shape::int(item, "batchItemID");
+            if let Some(told) = shape::int(row, "batchItemId").filter(|id| *id > 0) {
+                return Some(told) == wanted;
+            }
+            let id = shape::int(row, "itemId").filter(|id| *id > 0);
+            id.is_some() && id == shape::int(item, "itemID")
+        })
+    }
+}
+
+fn version(item: &Value) -> Option<Version> {
+    shape::int(item, "processedItemVersionID")
+        .filter(|version| *version > 0)
+        .map(Version)
+}
+
+/// Reads an error text in any of its three forms; `None` when it says nothing.
+pub(crate) fn refusal(text: &str, secrets: &[&Secret]) -> Option<Refusal> {
+    let parsed = serde_json::from_str::<Value>(text).ok();
+    let (error_type, words) = match &parsed {
+        Some(object @ Value::Object(_)) => {
+            let told = ["exceptionType", "errorType"]
+                .iter()
+                .find_map(|name| shape::text(object, name));
+            let words = ["message", "exceptionMessage", "errorMessage", "detail"]
+                .iter()
+                .find_map(|name| shape::text(object, name))?;
+            let (dumped, words) = undump(words);
+            (told.map(str::to_owned).or(dumped), words)
+        }
+        Some(Value::String(inner)) => undump(inner),
+        Some(_) | None => undump(text),
+    };
+    Some(Refusal {
+        error_type,
+        said: classify::readable(&words, secrets)?,
+    })
+}
+
+/// Takes a .NET exception dump apart: `Type: words⏎ at Name.Space.Class.Method(…)⏎ …` becomes the type and
+/// `words (in Class.Method)`. Other text stays as it is.
+fn undump(text: &str) -> (Option<String>, String) {
+    let text = text.trim();
+    let (error_type, rest) = match text.split_once(':') {
+        Some((head, rest)) if is_type_name(without_code(head)) => {
+            (Some(without_code(head).to_owned()), rest.trim_start())
+        }
+        _ => (None, text),
+    };
+    let first = rest.lines().next().unwrap_or_default();
+    let first = match first.find("   at ") {
+        Some(end) => &first[..end],
+        None => first,
+    };
+    let method = rest[first.len()..]
+        .trim_start()
+        .strip_prefix("at ")
+        .and_then(method_name);
+    match (error_type, method) {
+        (None, None) => (None, text.to_owned()),
+        (error_type, None) => (error_type, first.trim().to_owned()),
+        (error_type, Some(method)) => (error_type, format!("{} (in {method})", first.trim())),
+    }
+}
+
+/// The type in `System.Data.SqlException (0x80131904)`.
+fn without_code(head: &str) -> &str {
+    head.split_once(" (0x").map_or(head, |(name, _)| name)
+}
+
+fn is_type_name(text: &str) -> bool {
+    text.contains('.')
+        && text.ends_with("Exception")
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '`'))
+}
+
+/// `Class.Method` of `Name.Space.Class.Method(String x)`.
+fn method_name(frame: &str) -> Option<String> {
+    let (path, _) = frame.split_once('(')?;
+    let mut parts = path.rsplit('.');
+    let method = parts.next()?;
+    Some(match parts.next() {
+        Some(class) => format!("{class}.{method}"),
+        None => method.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

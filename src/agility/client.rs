@@ -1,0 +1,342 @@
+//! The one place that sends a request.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use reqwest::{Method, RequestBuilder, multipart};
+use serde_json::Value;
+use tokio::sync::OnceCell;
+use url::Url;
+
+use crate::domain::{Guid, Secret, time};
+use crate::instance::{Cause, RequestError};
+
+use super::hosts::Hosts;
+use super::shape::Misshapen;
+use super::{Connection, ConnectionError, classify};
+
+/// What connects to one instance.
+#[derive(Debug)]
+pub(crate) struct Client {
+    /// For the two APIs: follows no redirect.
+    api: reqwest::Client,
+    /// For asset bytes: follows redirects, unpacks nothing, sends no credential.
+    pub(crate) files: reqwest::Client,
+    pub(crate) guid: Guid,
+    hosts: Hosts,
+    token: Secret,
+    preview_key: OnceCell<Secret>,
+    pub(crate) request_timeout: Duration,
+}
+
+/// Which API a path belongs to; they differ in base address and credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Api {
+    /// `/oauth` of the Management API's host.
+    OAuth,
+    /// The Management API of the instance.
+    Management,
+    /// The Content Fetch API of the instance in preview mode, which shows the latest saved version of everything.
+    Preview,
+}
+
+/// A request to be sent.
+#[derive(Debug)]
+pub(crate) struct Call {
+    /// What it is for, such as `reading the templates of 1a2b3c4d-u`.
+    pub(crate) operation: String,
+    pub(crate) method: Method,
+    pub(crate) api: Api,
+    /// Path and query below the base address of the API, encoded, without a slash at the start.
+    pub(crate) path: String,
+    pub(crate) payload: Payload,
+    /// The total time-out, where the usual one does not fit.
+    pub(crate) limit: Option<Duration>,
+}
+
+/// The body of a request.
+#[derive(Debug)]
+pub(crate) enum Payload {
+    /// None, or one of length 0 where the method wants one.
+    Empty,
+    Json(Vec<u8>),
+    Form(multipart::Form),
+}
+
+impl Call {
+    /// A question.
+    pub(crate) fn get(operation: String, api: Api, path: String) -> Self {
+        Self {
+            operation,
+            method: Method::GET,
+            api,
+            path,
+            payload: Payload::Empty,
+            limit: None,
+        }
+    }
+
+    /// A write to the Management API.
+    pub(crate) fn post(operation: String, path: String, payload: Payload) -> Self {
+        Self {
+            operation,
+            method: Method::POST,
+            api: Api::Management,
+            path,
+            payload,
+            limit: None,
+        }
+    }
+
+    fn endpoint(&self) -> String {
+        let path = self.path.split('?').next().unwrap_or_default();
+        format!("{} {path}", self.method)
+    }
+}
+
+/// A successful answer.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    operation: String,
+    endpoint: String,
+    request_id: Option<String>,
+    body: Bytes,
+}
+
+impl Reply {
+    /// The body as JSON; an empty body is `null`.
+    pub(crate) fn json(&self) -> Result<Value, RequestError> {
+        if self.body.iter().all(u8::is_ascii_whitespace) {
+            return Ok(Value::Null);
+        }
+        serde_json::from_slice(&self.body).map_err(|error| {
+            let text = String::from_utf8_lossy(&self.body);
+            if classify::is_html(&text) {
+                let title = classify::html_title(&text).unwrap_or_else(|| "no title".to_owned());
+                self.malformed(&format!("a web page ({title:?}) instead of JSON"))
+            } else {
+                self.malformed(&format!("{error} of the JSON"))
+            }
+        })
+    }
+
+    /// The body as text.
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The complaint that the body cannot be understood.
+    pub(crate) fn malformed(&self, reason: &str) -> RequestError {
+        self.failed(Cause::Malformed(format!(
+            "{reason}, in the answer to {}",
+            self.endpoint
+        )))
+    }
+
+    /// An answer that failed in spite of its status.
+    pub(crate) fn failed(&self, cause: Cause) -> RequestError {
+        RequestError {
+            operation: self.operation.clone(),
+            cause,
+            said: None,
+            request_id: self.request_id.clone(),
+        }
+    }
+
+    /// Reads the JSON body with `understand`.
+    pub(crate) fn understand<T>(
+        &self,
+        understand: impl FnOnce(Value) -> Result<T, Misshapen>,
+    ) -> Result<T, RequestError> {
+        understand(self.json()?).map_err(|odd| self.malformed(&odd.0))
+    }
+}
+
+impl Client {
+    pub(crate) fn new(connection: Connection) -> Result<Self, ConnectionError> {
+        let hosts = Hosts::of(&connection.guid, connection.base_url.as_deref())?;
+        if connection.token.expose().is_empty() || credential(&connection.token).is_none() {
+            return Err(ConnectionError::Token);
+        }
+        let common = || {
+            let builder = reqwest::Client::builder()
+                .user_agent(concat!("lockgate/", env!("CARGO_PKG_VERSION")))
+                .connect_timeout(connection.connect_timeout)
+                .retry(reqwest::retry::never());
+            if hosts.loopback {
+                builder.no_proxy()
+            } else {
+                builder
+            }
+        };
+        let built = |builder: reqwest::ClientBuilder| {
+            builder
+                .build()
+                .map_err(|error| ConnectionError::Client(error.to_string()))
+        };
+        Ok(Self {
+            api: built(common().redirect(reqwest::redirect::Policy::none()))?,
+            // A total time-out would cut off large files on slow lines; silence is what ends a download.
+            files: built(common().no_gzip().read_timeout(connection.request_timeout))?,
+            guid: connection.guid,
+            hosts,
+            token: connection.token,
+            preview_key: OnceCell::new(),
+            request_timeout: connection.request_timeout,
+        })
+    }
+
+    /// Sends one request once and waits for the whole answer.
+    pub(crate) async fn send(&self, call: Call) -> Result<Reply, RequestError> {
+        let limit = call.limit.unwrap_or(self.request_timeout);
+        let endpoint = call.endpoint();
+        let failed = |operation, cause| RequestError {
+            operation,
+            cause,
+            said: None,
+            request_id: None,
+        };
+        let request = self
+            .request(call.api, call.method, &call.path, limit)
+            .await?;
+        let request = match call.payload {
+            Payload::Empty => request,
+            Payload::Json(body) => request.header(CONTENT_TYPE, "application/json").body(body),
+            Payload::Form(form) => request.multipart(form),
+        };
+        let transport =
+            |error: &reqwest::Error| classify::transport(error, &self.host(call.api), limit);
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(error) => return Err(failed(call.operation, transport(&error))),
+        };
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = match response.bytes().await {
+            Ok(body) => body,
+            Err(error) => return Err(failed(call.operation, transport(&error))),
+        };
+        let request_id = classify::request_id(&headers, &body);
+        match classify::status(status, &headers, time::now()) {
+            None => Ok(Reply {
+                operation: call.operation,
+                endpoint,
+                request_id,
+                body,
+            }),
+            Some(cause) => Err(RequestError {
+                said: classify::said(&body, &self.secrets()),
+                request_id,
+                ..failed(call.operation, cause)
+            }),
+        }
+    }
+
+    async fn request(
+        &self,
+        api: Api,
+        method: Method,
+        path: &str,
+        limit: Duration,
+    ) -> Result<RequestBuilder, RequestError> {
+        let key = match api {
+            Api::OAuth | Api::Management => None,
+            Api::Preview => Some(Box::pin(self.preview_key()).await?),
+        };
+        let wants_length = method == Method::POST;
+        let request = self
+            .api
+            .request(method, format!("{}/{path}", self.base(api)))
+            .timeout(limit)
+            .header(ACCEPT, "application/json")
+            .header(CACHE_CONTROL, "no-cache");
+        let request = match key.and_then(plain) {
+            Some(key) => request.header("APIKey", key),
+            None => request.header(
+                AUTHORIZATION,
+                credential(&self.token).unwrap_or(NO_CREDENTIAL),
+            ),
+        };
+        // Some web servers answer 411 to a POST that does not say how long its body is.
+        Ok(if wants_length {
+            request.body("")
+        } else {
+            request
+        })
+    }
+
+    /// The key for reading previews, fetched when it is not yet known. Fails when the token has no rights on
+    /// the instance, so this is also the check of the token.
+    pub(crate) async fn preview_key(&self) -> Result<&Secret, RequestError> {
+        self.preview_key
+            .get_or_try_init(|| async {
+                let call = Call::get(
+                    format!("asking for the preview key of {}", self.guid),
+                    Api::OAuth,
+                    format!("GetPreviewKey?guid={}", self.guid),
+                );
+                let reply = self.send(call).await?;
+                let key = Secret::new(reply.text().trim().trim_matches('"'));
+                let usable = !key.expose().contains(['<', '{', ' ']) && plain(&key).is_some();
+                if key.expose().is_empty() || !usable {
+                    return Err(reply.malformed("no key"));
+                }
+                Ok(key)
+            })
+            .await
+    }
+
+    /// Every credential that the server might echo.
+    pub(crate) fn secrets(&self) -> Vec<&Secret> {
+        std::iter::once(&self.token)
+            .chain(self.preview_key.get())
+            .collect()
+    }
+
+    fn base(&self, api: Api) -> String {
+        let Hosts {
+            management, fetch, ..
+        } = &self.hosts;
+        match api {
+            Api::OAuth => format!("{management}/oauth"),
+            Api::Management => format!("{management}/api/v1/instance/{}", self.guid),
+            Api::Preview => format!("{fetch}/{}/preview", self.guid),
+        }
+    }
+
+    fn host(&self, api: Api) -> String {
+        Url::parse(&self.base(api))
+            .map(|url| authority(&url))
+            .unwrap_or_default()
+    }
+}
+
+/// Host and port of a URL, for messages.
+pub(crate) fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.port_or_known_default() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}
+
+/// Never sent: the token has been checked when the client was made.
+const NO_CREDENTIAL: HeaderValue = HeaderValue::from_static("");
+
+fn credential(token: &Secret) -> Option<HeaderValue> {
+    let value = HeaderValue::try_from(format!("Bearer {}", token.expose())).ok()?;
+    Some(sensitive(value))
+}
+
+fn plain(key: &Secret) -> Option<HeaderValue> {
+    let value = HeaderValue::try_from(key.expose()).ok()?;
+    Some(sensitive(value))
+}
+
+fn sensitive(mut value: HeaderValue) -> HeaderValue {
+    value.set_sensitive(true);
+    value
+}
+
+#[cfg(test)]
+mod tests;

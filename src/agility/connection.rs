@@ -1,0 +1,146 @@
+//! An instance as the engine sees it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::{BatchId, Guid, Id, Kind, Locale, Secret, TargetId};
+use crate::instance::{
+    Answer, Ask, BatchStatus, Download, PageSave, Refusal, RequestError, Save, Saved, Source,
+    Target, Upload,
+};
+
+use super::client::Client;
+use super::{batch, read, write};
+
+/// What is needed to talk to an instance.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// The instance.
+    pub guid: Guid,
+    /// Stands for both APIs: `{url}/api/v1/…`, `{url}/oauth/…` and `{url}/{guid}/preview/…`. Without it the
+    /// hosts follow from the GUID.
+    pub base_url: Option<String>,
+    /// An access token or personal access token with rights on the instance.
+    pub token: Secret,
+    /// How long making a connection may take.
+    pub connect_timeout: Duration,
+    /// How long a request may take from its start to the end of its answer. Of a download it limits the
+    /// silence between two pieces; an upload gets more, in proportion to its length.
+    pub request_timeout: Duration,
+}
+
+/// Why a connection cannot be set up. Nothing has been sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectionError {
+    /// The GUID is empty or has characters that no GUID has.
+    #[error("{0:?} is no instance GUID")]
+    Guid(String),
+    /// The base URL cannot be one.
+    #[error("{url:?} cannot be the base URL of an instance: {reason}")]
+    BaseUrl {
+        /// As given.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The token is empty or has characters that cannot be sent.
+    #[error("the access token is empty or has characters that no token has")]
+    Token,
+    /// The HTTP client cannot be built, for instance because the system has no root certificates.
+    #[error("cannot set up HTTP: {0}")]
+    Client(String),
+}
+
+impl ConnectionError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Guid(_) => Some("a GUID looks like 1a2b3c4d-u".to_owned()),
+            Self::BaseUrl { .. } => {
+                Some("give scheme, host and port only, such as http://127.0.0.1:8400".to_owned())
+            }
+            Self::Token => Some("set LOCKGATE_TOKEN to a personal access token".to_owned()),
+            Self::Client(_) => None,
+        }
+    }
+}
+
+/// An instance of Agility CMS. Clones share connections and keys.
+#[derive(Clone, Debug)]
+pub struct Instance {
+    client: Arc<Client>,
+}
+
+impl Instance {
+    /// Checks the connection's values; sends nothing.
+    ///
+    /// # Errors
+    /// [`ConnectionError`] when they cannot be right.
+    pub fn new(connection: Connection) -> Result<Self, ConnectionError> {
+        Client::new(connection).map(|client| Self {
+            client: Arc::new(client),
+        })
+    }
+
+    /// The instance.
+    pub fn guid(&self) -> &Guid {
+        &self.client.guid
+    }
+
+    /// Checks that the token has rights on the instance, by fetching the preview key (`GetPreviewKey`). The
+    /// key is kept for the reads that need it; once it is known, this does nothing.
+    ///
+    /// # Errors
+    /// [`RequestError`] with the reason.
+    pub async fn authorise(&self) -> Result<(), RequestError> {
+        self.client.preview_key().await.map(|_| ())
+    }
+}
+
+impl Source for Instance {
+    async fn read<I: Id>(&self, ask: &Ask) -> Result<Answer<I>, RequestError> {
+        read::answer(&self.client, ask).await
+    }
+
+    async fn download(&self, url: &str) -> Result<Download, RequestError> {
+        read::download(&self.client, url).await
+    }
+}
+
+impl Target for Instance {
+    async fn save(&self, save: &Save) -> Result<Saved, RequestError> {
+        write::save(&self.client, save).await
+    }
+
+    async fn save_redirections(
+        &self,
+        rows: &[Save],
+    ) -> Result<Vec<Result<Saved, Refusal>>, RequestError> {
+        write::save_redirections(&self.client, rows).await
+    }
+
+    async fn upload(&self, upload: Upload) -> Result<Saved, RequestError> {
+        write::upload(&self.client, upload).await
+    }
+
+    async fn submit_items(&self, locale: &Locale, items: &[Save]) -> Result<BatchId, RequestError> {
+        write::submit_items(&self.client, locale, items).await
+    }
+
+    async fn submit_page(&self, page: &PageSave) -> Result<BatchId, RequestError> {
+        write::submit_page(&self.client, page).await
+    }
+
+    async fn poll(&self, batch: BatchId) -> Result<BatchStatus, RequestError> {
+        batch::poll(&self.client, batch).await
+    }
+
+    async fn submit_publish(
+        &self,
+        kind: Kind,
+        locale: &Locale,
+        ids: &[TargetId],
+    ) -> Result<BatchId, RequestError> {
+        write::submit_publish(&self.client, kind, locale, ids).await
+    }
+}

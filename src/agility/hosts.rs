@@ -1,0 +1,147 @@
+//! Where the two APIs of an instance are.
+
+use url::{Host, Url};
+
+use crate::domain::Guid;
+
+use super::ConnectionError;
+
+/// The base addresses of one instance, without a slash at the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Hosts {
+    /// Of the Management API and of `/oauth`.
+    pub(crate) management: String,
+    /// Of the Content Fetch API.
+    pub(crate) fetch: String,
+    /// Whether they are on this machine, where no proxy may stand between.
+    pub(crate) loopback: bool,
+}
+
+impl Hosts {
+    /// Derives the addresses from the GUID, or takes `base_url` for both.
+    pub(crate) fn of(guid: &Guid, base_url: Option<&str>) -> Result<Self, ConnectionError> {
+        check_guid(guid)?;
+        let Some(given) = base_url else {
+            let region = region(guid.as_str());
+            return Ok(Self {
+                management: format!("https://mgmt{region}.aglty.io"),
+                fetch: format!("https://api{region}.aglty.io"),
+                loopback: false,
+            });
+        };
+        let url = base(given)?;
+        let text = url.as_str().trim_end_matches('/').to_owned();
+        Ok(Self {
+            management: text.clone(),
+            fetch: text,
+            loopback: is_loopback(&url),
+        })
+    }
+}
+
+/// The part of the host name that tells the region ("Hosts", vendor's SDK): a GUID that ends in no known
+/// suffix is in the USA. The dash counts, or old GUIDs that end in a hexadecimal `a` would go to Australia.
+fn region(guid: &str) -> &'static str {
+    let suffix = guid
+        .rsplit_once('-')
+        .map(|(_, suffix)| suffix.to_ascii_lowercase());
+    match suffix.as_deref() {
+        Some("us2") => "-usa2",
+        Some("c") => "-ca",
+        Some("e") => "-eu",
+        Some("a") => "-aus",
+        Some("d") => "-dev",
+        _ => "",
+    }
+}
+
+fn check_guid(guid: &Guid) -> Result<(), ConnectionError> {
+    let text = guid.as_str();
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if text.is_empty() || !text.chars().all(allowed) {
+        return Err(ConnectionError::Guid(text.to_owned()));
+    }
+    Ok(())
+}
+
+fn base(given: &str) -> Result<Url, ConnectionError> {
+    let refuse = |reason: &str| ConnectionError::BaseUrl {
+        url: given.to_owned(),
+        reason: reason.to_owned(),
+    };
+    let url = Url::parse(given.trim()).map_err(|error| refuse(&error.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        return Err(refuse("it has to begin with http:// or https://"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(refuse("it must not have a query or a fragment"));
+    }
+    Ok(url)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn management(guid: &str) -> String {
+        Hosts::of(&Guid::new(guid), None).unwrap().management
+    }
+
+    #[test]
+    fn the_suffix_of_the_guid_tells_the_region() {
+        assert_eq!(management("3fd91c07-u"), "https://mgmt.aglty.io");
+        assert_eq!(management("3fd91c07-us2"), "https://mgmt-usa2.aglty.io");
+        assert_eq!(management("3fd91c07-C"), "https://mgmt-ca.aglty.io");
+        assert_eq!(management("3fd91c07-e"), "https://mgmt-eu.aglty.io");
+        assert_eq!(management("3fd91c07-a"), "https://mgmt-aus.aglty.io");
+        assert_eq!(management("3fd91c07-d"), "https://mgmt-dev.aglty.io");
+        let hosts = Hosts::of(&Guid::new("3fd91c07-us2"), None).unwrap();
+        assert_eq!(hosts.fetch, "https://api-usa2.aglty.io");
+    }
+
+    #[test]
+    fn an_old_guid_is_not_sent_to_the_region_of_its_last_digit() {
+        let old = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeea";
+        assert_eq!(management(old), "https://mgmt.aglty.io");
+    }
+
+    #[test]
+    fn a_given_url_stands_for_both() {
+        let hosts = Hosts::of(&Guid::new("x-u"), Some("http://127.0.0.1:8400/")).unwrap();
+        assert_eq!(hosts.management, "http://127.0.0.1:8400");
+        assert_eq!(hosts.fetch, hosts.management);
+        assert!(hosts.loopback);
+        let proxy = Hosts::of(&Guid::new("x-u"), Some("https://proxy.test/agility/")).unwrap();
+        assert_eq!(proxy.management, "https://proxy.test/agility");
+        assert!(!proxy.loopback);
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for url in ["127.0.0.1:8400", "ftp://x.test", "http://x.test/?a=1", ""] {
+            let refused = Hosts::of(&Guid::new("x-u"), Some(url));
+            assert!(
+                matches!(refused, Err(ConnectionError::BaseUrl { .. })),
+                "{url}"
+            );
+        }
+        for guid in ["", "a/b", "a b", "../x"] {
+            assert!(
+                matches!(
+                    Hosts::of(&Guid::new(guid), None),
+                    Err(ConnectionError::Guid(_))
+                ),
+                "{guid}"
+            );
+        }
+    }
+}

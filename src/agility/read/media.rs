@@ -1,0 +1,110 @@
+//! Galleries, assets and the asset container.
+
+use serde_json::Value;
+
+use crate::domain::{AssetContainer, Id, Kind};
+use crate::instance::{Answer, Ask, Found};
+
+use super::super::shape::{self, Misshapen};
+use super::{passed, plain};
+
+const GALLERY_MEMBERS: [&str; 8] = [
+    "mediaGroupingID",
+    "groupingTypeID",
+    "name",
+    "description",
+    "modifiedOn",
+    "isDeleted",
+    "isFolder",
+    "metaData",
+];
+
+const ASSET_MEMBERS: [&str; 16] = [
+    "mediaID",
+    "fileName",
+    "originKey",
+    "originUrl",
+    "edgeUrl",
+    "containerID",
+    "containerOriginUrl",
+    "containerEdgeUrl",
+    "size",
+    "contentType",
+    "isFolder",
+    "isDeleted",
+    "mediaGroupingID",
+    "mediaGroupingName",
+    "mediaGroupingSortOrder",
+    "dateModified",
+];
+
+/// `GET asset/galleries`: `{ totalCount, assetMediaGroupings }`.
+pub(super) fn galleries<I: Id>(offset: usize, mut value: Value) -> Result<Answer<I>, Misshapen> {
+    let rows = shape::member_rows(&mut value, "assetMediaGroupings")?;
+    let next = |offset| Ask::Galleries { offset };
+    page(Kind::Gallery, offset, &value, rows, gallery, next)
+}
+
+/// `GET asset/list`: `{ totalCount, assetMedias }`, folders included.
+pub(super) fn assets<I: Id>(offset: usize, mut value: Value) -> Result<Answer<I>, Misshapen> {
+    let rows = shape::member_rows(&mut value, "assetMedias")?;
+    let next = |offset| Ask::Assets { offset };
+    page(Kind::Asset, offset, &value, rows, asset, next)
+}
+
+/// One page of a list. The first page asks for all others at once, so that they can be read side by side;
+/// they begin where the server's own page length puts them, should it be shorter than was asked for.
+fn page<I>(
+    kind: Kind,
+    offset: usize,
+    value: &Value,
+    rows: Vec<Value>,
+    understand: fn(Value) -> Result<Found<I>, Misshapen>,
+    next: fn(usize) -> Ask,
+) -> Result<Answer<I>, Misshapen> {
+    let total = shape::int(value, "totalCount").and_then(|total| usize::try_from(total).ok());
+    let total = total.ok_or_else(|| Misshapen("the answer has no totalCount".to_owned()))?;
+    let follow_ups = if offset == 0 && !rows.is_empty() {
+        (rows.len()..total).step_by(rows.len()).map(next).collect()
+    } else {
+        Vec::new()
+    };
+    let mut found = vec![Found::Expected { kind, rows: total }];
+    for row in rows {
+        found.push(understand(row)?);
+    }
+    Ok(Answer { found, follow_ups })
+}
+
+/// One gallery.
+pub(super) fn gallery<I: Id>(mut row: Value) -> Result<Found<I>, Misshapen> {
+    shape::rename_members(shape::object(&mut row)?, &GALLERY_MEMBERS);
+    let id = shape::id(&row, "mediaGroupingID")?;
+    let name = shape::text(&row, "name");
+    if shape::flag(&row, "isDeleted") {
+        return Ok(passed(Kind::Gallery, id, name));
+    }
+    Ok(plain(Kind::Gallery, id, name, &row))
+}
+
+/// One asset or folder.
+pub(super) fn asset<I: Id>(mut row: Value) -> Result<Found<I>, Misshapen> {
+    shape::rename_members(shape::object(&mut row)?, &ASSET_MEMBERS);
+    let id = shape::id(&row, "mediaID")?;
+    let name = shape::text(&row, "originKey").or_else(|| shape::text(&row, "fileName"));
+    if shape::flag(&row, "isFolder") || shape::flag(&row, "isDeleted") {
+        return Ok(passed(Kind::Asset, id, name));
+    }
+    Ok(plain(Kind::Asset, id, name, &row))
+}
+
+/// `GET asset/container`: the default container.
+pub(super) fn asset_container<I>(row: &Value) -> Result<Found<I>, Misshapen> {
+    let url = |name| shape::text(row, name).map(|url| url.trim().trim_end_matches('/'));
+    let origin = url("originUrl").or_else(|| url("edgeUrl"));
+    let origin = origin.ok_or_else(|| Misshapen("the asset container has no URL".to_owned()))?;
+    Ok(Found::AssetContainer(AssetContainer {
+        origin_url: origin.into(),
+        edge_url: url("edgeUrl").unwrap_or(origin).into(),
+    }))
+}

@@ -1,0 +1,67 @@
+//! The page trees of the Management API.
+
+use serde_json::Value;
+
+use crate::domain::{Channel, Locale, PageNode, Placement};
+use crate::instance::{Answer, Found};
+
+use super::super::shape::{self, Misshapen};
+
+/// `GET {locale}/sitemap`: one row per channel, with its pages nested in display order. This tree is
+/// complete, while the Fetch API's leaves out dynamic pages without items.
+pub(super) fn channels<I>(locale: &Locale, value: Value) -> Result<Answer<I>, Misshapen> {
+    let mut answer = Answer::default();
+    for row in shape::rows(value)? {
+        let channel = Channel {
+            id: shape::id(&row, "digitalChannelID")?,
+            name: shape::text(&row, "name").unwrap_or_default().into(),
+            is_default: shape::flag(&row, "isDefaultChannel"),
+        };
+        let mut tree = Tree {
+            locale,
+            channel: &channel,
+            found: &mut answer.found,
+        };
+        tree.level(shape::member(&row, "pages"), None)?;
+        answer.found.push(Found::Channel(channel));
+    }
+    Ok(answer)
+}
+
+struct Tree<'a, I> {
+    locale: &'a Locale,
+    channel: &'a Channel,
+    found: &'a mut Vec<Found<I>>,
+}
+
+impl<I> Tree<'_, I> {
+    /// Tells the siblings of one level and everything below them. Nodes that stand for the items of a
+    /// dynamic page are no pages.
+    fn level(&mut self, siblings: Option<&Value>, parent: Option<i64>) -> Result<(), Misshapen> {
+        let siblings = match siblings {
+            None => return Ok(()),
+            Some(Value::Array(siblings)) => siblings,
+            Some(_) => return Err(Misshapen("the pages of a sitemap are no list".to_owned())),
+        };
+        let pages = siblings
+            .iter()
+            .filter(|node| shape::text(node, "pageType") != Some("dynamic_node"));
+        for (position, node) in (0..).zip(pages) {
+            let page = shape::id(node, "pageID")?;
+            let told = shape::int(node, "parentPageID").filter(|parent| *parent > 0);
+            self.found.push(Found::Node(PageNode {
+                page,
+                locale: self.locale.clone(),
+                placement: Placement {
+                    channel: self.channel.name.clone(),
+                    channel_id: self.channel.id,
+                    parent: parent.or(told),
+                    position,
+                },
+                page_type: shape::text(node, "pageType").unwrap_or_default().into(),
+            }));
+            self.level(shape::member(node, "childPages"), Some(page))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,461 @@
+//! Answers in the shapes that the API is known to send.
+
+use serde_json::json;
+
+use crate::domain::{SourceId, Version};
+
+use super::*;
+
+type Heard = Answer<SourceId>;
+
+fn heard(ask: &Ask, value: Value) -> Heard {
+    understand(ask, value).unwrap()
+}
+
+fn en() -> Locale {
+    Locale::new("en-us")
+}
+
+fn entities(answer: &Heard) -> Vec<&Entity<SourceId>> {
+    let found = answer.found.iter();
+    found
+        .filter_map(|found| match found {
+            Found::Entity(entity) => Some(entity),
+            _ => None,
+        })
+        .collect()
+}
+
+fn passed_over(answer: &Heard) -> Vec<(Kind, i64, &str)> {
+    let found = answer.found.iter();
+    found
+        .filter_map(|found| match found {
+            Found::Passed { kind, id, name } => Some((*kind, *id, &**name)),
+            _ => None,
+        })
+        .collect()
+}
+
+fn item(value: &Value) -> Entity<SourceId> {
+    let ask = Ask::Items {
+        locale: en(),
+        token: 0,
+    };
+    let answer = heard(&ask, json!({"syncToken": 0, "items": [value]}));
+    entities(&answer)[0].clone()
+}
+
+fn page_of(value: &Value) -> Entity<SourceId> {
+    let ask = Ask::Pages {
+        locale: en(),
+        token: 0,
+    };
+    let answer = heard(&ask, json!({"items": [value], "syncToken": null}));
+    entities(&answer)[0].clone()
+}
+
+#[test]
+fn each_question_has_its_endpoint() {
+    let fr = Locale::new("fr-ca");
+    let one = |kind, id, locale| Ask::One { kind, id, locale };
+    let management = [
+        (Ask::Locales, "locales"),
+        (
+            Ask::Models { components: false },
+            "model/list/false?includeModules=false",
+        ),
+        (
+            Ask::Models { components: true },
+            "model/list-page-modules/true",
+        ),
+        (Ask::Container(7), "container/7"),
+        (
+            Ask::Templates(fr.clone()),
+            "fr-ca/page/templates?includeModuleZones=true",
+        ),
+        (
+            Ask::Galleries { offset: 250 },
+            "asset/galleries?pageSize=250&rowIndex=250",
+        ),
+        (
+            Ask::Assets { offset: 0 },
+            "asset/list?pageSize=250&recordOffset=0",
+        ),
+        (Ask::Sitemap(fr.clone()), "fr-ca/sitemap"),
+        (one(Kind::Gallery, 4, None), "asset/gallery/4"),
+        (one(Kind::Content, 9, Some(fr.clone())), "fr-ca/item/9"),
+        (
+            one(Kind::Template, 5, Some(fr.clone())),
+            "fr-ca/page/template/5",
+        ),
+        (
+            Ask::ItemsById {
+                locale: fr.clone(),
+                ids: vec![4, 5],
+            },
+            "fr-ca/items?ids=4,5",
+        ),
+    ];
+    for (ask, path) in management {
+        assert_eq!(route(&ask), Ok((Api::Management, path.to_owned())));
+    }
+    let feed = Ask::Items {
+        locale: fr,
+        token: 31,
+    };
+    let path = "fr-ca/sync/items?pageSize=250&syncToken=31";
+    assert_eq!(route(&feed), Ok((Api::Preview, path.to_owned())));
+}
+
+#[test]
+fn content_without_a_locale_is_not_asked_for() {
+    let ask = Ask::One {
+        kind: Kind::Page,
+        id: 3,
+        locale: None,
+    };
+    assert!(route(&ask).is_err());
+}
+
+#[test]
+fn locales_carry_their_code_and_disabled_ones_are_left_out() {
+    let answer = heard(
+        &Ask::Locales,
+        json!([
+            {"localeCode": "EN-US", "enabled": true},
+            {"localeCode": "fr-ca"},
+            {"localeCode": "de-de", "enabled": false},
+        ]),
+    );
+    let codes: Vec<_> = answer
+        .found
+        .iter()
+        .map(|found| match found {
+            Found::Locale(locale) => locale.as_str(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(codes, ["en-us", "fr-ca"]);
+}
+
+#[test]
+fn summaries_of_models_lead_to_the_models_and_built_in_ones_are_passed() {
+    let rows = json!([
+        {"id": 41, "referenceName": "Article"},
+        {"ID": 9, "referencename": "AgilityCSS"},
+        {"id": 42, "referenceName": "Person"},
+    ]);
+    let answer = heard(&Ask::Models { components: false }, rows.clone());
+    assert_eq!(answer.follow_ups, [Ask::Model(41), Ask::Model(42)]);
+    assert_eq!(
+        passed_over(&answer),
+        [(Kind::Model, 9, "AgilityCSS")],
+        "rich text belongs to the other list"
+    );
+    let components = heard(&Ask::Models { components: true }, rows);
+    assert_eq!(
+        passed_over(&components)[1],
+        (Kind::Model, 1, "RichTextArea")
+    );
+}
+
+#[test]
+fn a_listed_rich_text_model_is_told_once() {
+    let rows = json!([{"id": 1, "referenceName": "richtextarea"}]);
+    let answer = heard(&Ask::Models { components: true }, rows);
+    assert_eq!(passed_over(&answer), [(Kind::Model, 1, "richtextarea")]);
+}
+
+#[test]
+fn members_of_models_and_fields_get_one_spelling_and_settings_keep_theirs() {
+    let answer = heard(
+        &Ask::Model(41),
+        json!({"ID": 41, "ReferenceName": "Article", "Fields": [
+            {"Name": "Writer", "Settings": {"ContentDefinition": "Person"}}]}),
+    );
+    let model = entities(&answer)[0];
+    assert_eq!(&*model.name, "Article");
+    assert_eq!(
+        model.body.text(),
+        r#"{"id":41,"referenceName":"Article","fields":[{"name":"Writer","settings":{"ContentDefinition":"Person"}}]}"#
+    );
+}
+
+#[test]
+fn containers_that_are_deleted_or_built_in_are_passed() {
+    let answer = heard(
+        &Ask::Containers,
+        json!([
+            {"contentViewID": 77, "referenceName": "articles"},
+            {"contentViewID": -1, "referenceName": "gone"},
+            {"contentViewID": 78, "referenceName": "old", "isDeleted": true},
+            {"contentViewID": 3, "referenceName": "AgilityCSSFiles"},
+        ]),
+    );
+    assert_eq!(answer.follow_ups, [Ask::Container(77)]);
+    assert_eq!(passed_over(&answer).len(), 3);
+}
+
+#[test]
+fn a_list_that_is_no_list_is_an_error() {
+    let wrong = understand::<SourceId>(&Ask::Containers, json!({"message": "no"}));
+    assert_eq!(wrong.unwrap_err().0, "expected a list, found an object");
+    assert!(understand::<SourceId>(&Ask::Containers, Value::Null).is_err());
+}
+
+#[test]
+fn the_first_page_of_a_list_asks_for_all_others() {
+    let rows: Vec<_> = (1..=250).map(|id| json!({"mediaID": id})).collect();
+    let value = json!({"totalCount": 600, "assetMedias": rows});
+    let answer = heard(&Ask::Assets { offset: 0 }, value.clone());
+    assert_eq!(
+        answer.follow_ups,
+        [Ask::Assets { offset: 250 }, Ask::Assets { offset: 500 }]
+    );
+    assert!(matches!(
+        answer.found[0],
+        Found::Expected {
+            kind: Kind::Asset,
+            rows: 600
+        }
+    ));
+    let second = heard(&Ask::Assets { offset: 250 }, value);
+    assert!(second.follow_ups.is_empty());
+}
+
+#[test]
+fn a_server_with_shorter_pages_is_followed() {
+    let rows: Vec<_> = (1..=20).map(|id| json!({"mediaGroupingID": id})).collect();
+    let answer = heard(
+        &Ask::Galleries { offset: 0 },
+        json!({"totalCount": 50, "assetMediaGroupings": rows}),
+    );
+    assert_eq!(
+        answer.follow_ups,
+        [Ask::Galleries { offset: 20 }, Ask::Galleries { offset: 40 }]
+    );
+}
+
+#[test]
+fn a_list_without_its_length_is_an_error() {
+    let no_count = json!({"assetMedias": []});
+    assert!(understand::<SourceId>(&Ask::Assets { offset: 0 }, no_count).is_err());
+}
+
+#[test]
+fn folders_count_but_are_no_assets() {
+    let answer = heard(
+        &Ask::Assets { offset: 0 },
+        json!({"totalCount": 2, "assetMedias": [
+            {"mediaID": 8, "originKey": "img/team", "isFolder": true},
+            {"mediaID": 9, "originKey": "img/team/rosa.jpg"}]}),
+    );
+    assert_eq!(passed_over(&answer), [(Kind::Asset, 8, "img/team")]);
+    assert_eq!(&*entities(&answer)[0].name, "img/team/rosa.jpg");
+}
+
+#[test]
+fn the_edge_url_falls_back_to_the_origin() {
+    let answer = heard(
+        &Ask::AssetContainer,
+        json!({"originUrl": "https://o.test/demo/", "edgeUrl": null}),
+    );
+    let Found::AssetContainer(container) = &answer.found[0] else {
+        panic!("expected the container");
+    };
+    assert_eq!(&*container.origin_url, "https://o.test/demo");
+    assert_eq!(container.edge_url, container.origin_url);
+}
+
+#[test]
+fn the_feed_goes_on_while_its_token_grows() {
+    let next = |token, answer: Value| {
+        let locale = en();
+        heard(&Ask::Items { locale, token }, answer).follow_ups
+    };
+    assert_eq!(
+        next(0, json!({"syncToken": 31, "items": []})),
+        [Ask::Items {
+            locale: en(),
+            token: 31
+        }]
+    );
+    assert!(next(31, json!({"syncToken": 31, "items": []})).is_empty());
+    assert!(next(31, json!({"syncToken": 0, "items": []})).is_empty());
+    assert!(next(31, json!({"syncToken": null, "items": []})).is_empty());
+}
+
+#[test]
+fn a_busy_feed_is_told_from_an_empty_one() {
+    assert!(feed_is_busy(&json!({"busy": true, "items": []})));
+    assert!(feed_is_busy(&Value::Null));
+    assert!(!feed_is_busy(&json!({"busy": false, "items": []})));
+    assert!(!feed_is_busy(&json!({"items": []})));
+}
+
+#[test]
+fn an_item_knows_version_state_and_name_whatever_the_casing() {
+    let item = item(&json!({
+        "ContentId": 912,
+        "Properties": {"State": 2, "versionId": 8804, "referencename": "articles", "definitionName": "Article"},
+        "fields": {"body": "<p>x</p>", "Headline": "Tram  line 9\nopens"},
+    }));
+    assert_eq!(item.key.to_string(), "content:912@en-us");
+    assert_eq!(item.version, Some(Version(8804)));
+    assert_eq!(item.state, ItemState::Published);
+    assert_eq!(&*item.name, "Tram line 9 opens");
+    let body = item.body.parse();
+    assert_eq!(body["properties"]["referenceName"], json!("articles"));
+    assert_eq!(
+        body["fields"]["Headline"],
+        json!("Tram  line 9\nopens"),
+        "fields stay as read"
+    );
+}
+
+#[test]
+fn an_item_without_a_title_is_called_after_its_container() {
+    let properties = json!({"referenceName": "tags", "definitionName": "Tag"});
+    let item = item(&json!({"contentID": 5, "properties": properties, "fields": {"title": " "}}));
+    assert_eq!(&*item.name, "tags #5");
+}
+
+#[test]
+fn a_deleted_item_ends_others_and_a_nameless_one_is_passed() {
+    let ask = Ask::Items {
+        locale: en(),
+        token: 0,
+    };
+    let answer = heard(
+        &ask,
+        json!({"syncToken": 4, "items": [
+            {"contentID": 5, "properties": {"state": 3}},
+            {"contentID": 6, "properties": {"state": 2, "referenceName": "tags"}}]}),
+    );
+    assert_eq!(entities(&answer)[0].state, ItemState::Deleted);
+    assert_eq!(passed_over(&answer), [(Kind::Content, 6, "tags")]);
+}
+
+#[test]
+fn zone_items_get_one_spelling_and_keep_the_rest() {
+    let page = page_of(&json!({
+        "pageID": 22, "name": "news", "path": "/news", "pageType": "static",
+        "zones": {"Main": [
+            {"module": "A", "item": {"fulllist": false, "contentId": 1}},
+            {"Module": "B", "Item": {"contentID": "2", "contentid": null}},
+            {"module": "C", "item": {"contentid": 3, "contentID": 3, "fulllist": false}},
+            {"module": "D", "item": null}]},
+    }));
+    assert_eq!(&*page.name, "/news");
+    assert_eq!(
+        page.body.parse()["zones"]["Main"],
+        json!([
+            {"module": "A", "item": {"contentid": 1, "fulllist": false}},
+            {"module": "B", "item": {"contentid": 2}},
+            {"module": "C", "item": {"contentid": 3, "fulllist": false}},
+            {"module": "D", "item": null}])
+    );
+}
+
+#[test]
+fn a_link_page_finds_its_target_in_either_place() {
+    let link = |redirect_url: Value| {
+        let page = json!({"pageID": 3, "name": "x", "pageType": "link",
+            "redirectUrl": redirect_url, "redirect": {"url": "/there", "target": "_self"}});
+        page_of(&page).body.parse()["redirectUrl"].clone()
+    };
+    assert_eq!(link(json!("")), json!("/there"));
+    assert_eq!(link(Value::Null), json!("/there"));
+    assert_eq!(link(json!("/here")), json!("/here"));
+}
+
+#[test]
+fn the_sitemap_tells_channel_parent_and_position() {
+    let answer = heard(
+        &Ask::Sitemap(en()),
+        json!([{"digitalChannelID": 1, "name": "Website", "isDefaultChannel": true, "pages": [
+            {"pageID": 22, "parentPageID": -1, "pageType": "static", "uRL": null, "childPages": [
+                {"pageID": 30, "pageType": "dynamic_node"},
+                {"pageID": 23, "parentPageID": 22, "pageType": "dynamic", "childPages": []}]},
+            {"pageID": 24, "pageType": "link", "childPages": null}]}]),
+    );
+    let nodes: Vec<_> = answer
+        .found
+        .iter()
+        .filter_map(|found| match found {
+            Found::Node(node) => {
+                let place = &node.placement;
+                Some((node.page, place.parent, place.position))
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(nodes, [(22, None, 0), (23, Some(22), 0), (24, None, 1)]);
+    let Some(Found::Channel(channel)) = answer.found.last() else {
+        panic!("expected the channel");
+    };
+    assert_eq!((channel.id, channel.is_default), (1, true));
+}
+
+#[test]
+fn redirections_take_the_names_of_the_management_api() {
+    let answer = heard(
+        &Ask::Redirections,
+        json!({"isUpToDate": false, "items": [
+            {"id": 9, "originUrl": "~/old", "destinationUrl": "~/new", "statusCode": 302},
+            {"id": 10, "originUrl": "~/older", "destinationUrl": "~/new", "statusCode": null}]}),
+    );
+    let rows: Vec<_> = entities(&answer);
+    assert_eq!(
+        rows[0].body.parse(),
+        json!({"urlRedirectionID": 9, "originUrl": "~/old", "destinationUrl": "~/new", "httpCode": 302})
+    );
+    assert_eq!(rows[1].body.parse()["httpCode"], json!(301));
+    assert_eq!(&*rows[1].name, "~/older");
+}
+
+#[test]
+fn one_redirection_is_picked_from_the_list() {
+    let ask = Ask::One {
+        kind: Kind::Redirection,
+        id: 10,
+        locale: None,
+    };
+    let items = json!({"items": [{"id": 9, "originUrl": "a"}, {"id": 10, "originUrl": "b"}]});
+    let answer = heard(&ask, items);
+    assert_eq!(&*entities(&answer)[0].name, "b");
+    assert_eq!(answer.found.len(), 1);
+}
+
+#[test]
+fn what_is_deleted_does_not_exist_when_asked_for_by_id() {
+    let one = |kind, value| {
+        let locale = Some(en());
+        heard(
+            &Ask::One {
+                kind,
+                id: 5,
+                locale,
+            },
+            value,
+        )
+    };
+    let container = json!({"contentViewID": 5, "isDeleted": true});
+    assert!(one(Kind::Container, container).found.is_empty());
+    let item = json!({"contentID": 5, "properties": {"state": 3}});
+    assert!(one(Kind::Content, item).found.is_empty());
+    assert!(one(Kind::Gallery, Value::Null).found.is_empty());
+    let gallery = json!({"mediaGroupingID": 5, "name": "Team"});
+    assert_eq!(one(Kind::Gallery, gallery).found.len(), 1);
+}
+
+#[test]
+fn items_by_id_may_be_fewer() {
+    let ask = Ask::ItemsById {
+        locale: en(),
+        ids: vec![1, 2],
+    };
+    let row = json!({"contentID": 2, "properties": {"referenceName": "a", "definitionName": "A"}});
+    assert_eq!(heard(&ask, json!([row])).found.len(), 1);
+    assert!(heard(&ask, json!([])).found.is_empty());
+}

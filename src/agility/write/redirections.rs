@@ -1,0 +1,135 @@
+//! Saving URL redirections, many at a time.
+
+use serde_json::Value;
+
+use crate::domain::{Id, TargetId};
+use crate::instance::{Refusal, RequestError, Save, Saved};
+
+use super::super::classify;
+use super::super::client::{Call, Client};
+use super::super::shape::{self, Misshapen};
+use super::{body_with_id, json, unsendable};
+
+/// `POST url-redirections`. Rows that the server skips do not fail the others.
+pub(crate) async fn save_redirections(
+    client: &Client,
+    rows: &[Save],
+) -> Result<Vec<Result<Saved, Refusal>>, RequestError> {
+    let operation = format!("saving {} redirections on {}", rows.len(), client.guid);
+    let bodies: Result<Vec<_>, _> = rows
+        .iter()
+        .map(|row| body_with_id(row).map(Value::Object))
+        .collect();
+    let bodies = bodies.map_err(|odd| unsendable(operation.clone(), &odd))?;
+    let bodies = Value::Array(bodies);
+    let call = Call::post(operation, "url-redirections".to_owned(), json(&bodies));
+    let reply = client.send(call).await?;
+    reply.understand(|answer| {
+        let mut results = results(&bodies, &answer)?;
+        let secrets = client.secrets();
+        for refusal in results
+            .iter_mut()
+            .filter_map(|result| result.as_mut().err())
+        {
+            refusal.said = classify::readable(&refusal.said, &secrets).unwrap_or_default();
+        }
+        Ok(results)
+    })
+}
+
+/// Pairs `{ created, updated, skipped }` with the rows of the request, by `index` and else by origin URL.
+fn results(sent: &Value, answer: &Value) -> Result<Vec<Result<Saved, Refusal>>, Misshapen> {
+    if !answer.is_object() {
+        return Err(Misshapen("the answer does not tell its rows".to_owned()));
+    }
+    let sent = sent.as_array().map_or(&[][..], Vec::as_slice);
+    let mut results: Vec<_> = sent
+        .iter()
+        .map(|_| Err(refusal("the server did not mention this redirection")))
+        .collect();
+    for list in ["created", "updated", "skipped"] {
+        let rows = shape::member(answer, list).and_then(Value::as_array);
+        for row in rows.into_iter().flatten() {
+            let at = position(sent, row).and_then(|at| results.get_mut(at));
+            if let Some(result) = at {
+                *result = result_of(list, row);
+            }
+        }
+    }
+    Ok(results)
+}
+
+fn result_of(list: &str, row: &Value) -> Result<Saved, Refusal> {
+    if list == "skipped" {
+        return Err(refusal(
+            shape::text(row, "reason").unwrap_or("skipped without a reason"),
+        ));
+    }
+    match shape::int(row, "urlRedirectionID").filter(|id| *id > 0) {
+        Some(id) => Ok(Saved {
+            id: TargetId::new(id),
+            version: None,
+            name: None,
+            urls: None,
+        }),
+        None => Err(refusal("the server told no id of this redirection")),
+    }
+}
+
+fn position(sent: &[Value], row: &Value) -> Option<usize> {
+    if let Some(index) = shape::int(row, "index") {
+        return usize::try_from(index).ok();
+    }
+    let origin = |row| shape::text(row, "originUrl").map(|url| url.trim().to_lowercase());
+    let wanted = origin(row)?;
+    sent.iter()
+        .position(|row| origin(row).as_ref() == Some(&wanted))
+}
+
+fn refusal(said: &str) -> Refusal {
+    Refusal {
+        error_type: None,
+        said: said.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn rows_are_paired_by_index_whatever_list_they_are_in() {
+        let sent = json!([{"originUrl": "~/a"}, {"originUrl": "~/b"}, {"originUrl": "~/c"}, {"originUrl": "~/d"}]);
+        let answer = json!({
+            "created": [{"index": 2, "urlRedirectionID": 12}],
+            "Updated": [{"Index": 0, "UrlRedirectionID": 10}],
+            "skipped": [{"index": 1, "urlRedirectionID": 0, "reason": "origin taken"}]
+        });
+        let results = results(&sent, &answer).unwrap();
+        assert_eq!(results[0].as_ref().unwrap().id, TargetId::new(10));
+        assert_eq!(results[1].as_ref().unwrap_err().said, "origin taken");
+        assert_eq!(results[2].as_ref().unwrap().id, TargetId::new(12));
+        assert!(
+            results[3]
+                .as_ref()
+                .unwrap_err()
+                .said
+                .contains("not mention")
+        );
+    }
+
+    #[test]
+    fn without_an_index_the_origin_url_pairs() {
+        let sent = json!([{"originUrl": "~/a"}, {"originUrl": "~/B "}]);
+        let answer = json!({"created": [{"urlRedirectionID": 5, "originUrl": "~/b"}]});
+        let results = results(&sent, &answer).unwrap();
+        assert!(results[0].is_err());
+        assert_eq!(results[1].as_ref().unwrap().id, TargetId::new(5));
+    }
+
+    #[test]
+    fn an_answer_without_rows_is_not_taken_for_success() {
+        assert!(results(&json!([{}]), &json!("ok")).is_err());
+    }
+}

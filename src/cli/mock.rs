@@ -1,0 +1,194 @@
+//! `lockgate mock serve`: the mock server as a command.
+
+use std::fs;
+use std::future::Future;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::mock::file::{InstanceFile, SCHEMA, StateFile};
+use crate::mock::{Fault, Options, Server, StartError};
+
+/// Plays CMS instances on a local port, Management API and Fetch API both.
+///
+/// Point a run at it with `--source-url` or `--target-url`. Any token is accepted unless `--token` is given.
+/// State, log and reset are under `/_mock/state`, `/_mock/requests` and `/_mock/reset`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ServeArgs {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    /// State file with the instances to play; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub state: Vec<PathBuf>,
+    /// Empty instance to play, such as 5e6f7a8b-u:en-us,fr-ca; without locales it has en-us
+    #[arg(long, value_name = "GUID[:LOCALES]")]
+    pub instance: Vec<String>,
+    /// Token to accept; may be given several times. Without it any token is accepted
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "LOCKGATE_MOCK_TOKEN",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
+    pub token: Vec<String>,
+    /// Time that the batch worker of an instance takes per item
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 0)]
+    pub item_ms: u64,
+    /// Time that each request waits before it is handled
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 0)]
+    pub latency_ms: u64,
+    /// Most that chance adds to the latency
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 0)]
+    pub jitter_ms: u64,
+    /// Requests per second and token; beyond it the answer is 429
+    #[arg(long, value_name = "REQUESTS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub rate_limit: Option<u32>,
+    /// File to append each request to, as one line of JSON
+    #[arg(long, value_name = "FILE")]
+    pub request_log: Option<PathBuf>,
+    /// Scripted fault, such as status=503,path=/item/multi,nth=2; may be given several times
+    ///
+    /// One action: status=CODE, reset=before, reset=after, hang, truncated-json, html, fail-batch, drop-result or
+    /// reorder-results. Conditions: method=, path= (a part of it), nth=, every=, rate= (0 to 1), count=. For status also
+    /// retry-after= and, last, body=.
+    #[arg(long, value_name = "FAULT")]
+    pub fault: Vec<Fault>,
+    /// Start of the chance behind jitter and fault rates
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub seed: u64,
+    /// File to write the state to when the server stops
+    #[arg(long, value_name = "FILE")]
+    pub save_state: Option<PathBuf>,
+}
+
+/// Why `mock serve` ended otherwise than by being stopped.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// A state file cannot be read.
+    #[error("cannot read the state file {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A state file is not one.
+    #[error("{} is no state file", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The server did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The address cannot be told.
+    #[error("cannot write to the output")]
+    Output(#[source] io::Error),
+    /// The state cannot be saved.
+    #[error("cannot save the state to {}", path.display())]
+    Save {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Serves until `stop` completes. Tells the address to `out` in one line, `listening on http://…`, once
+/// requests are taken.
+///
+/// # Errors
+/// A state file, the address or the request log cannot be used, or the state cannot be saved at the end.
+pub async fn serve(
+    args: ServeArgs,
+    out: &mut impl Write,
+    stop: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let save = args.save_state.clone();
+    let server = Server::start(options(args)?).await?;
+    writeln!(out, "listening on {}", server.base_url())
+        .and_then(|()| out.flush())
+        .map_err(ServeError::Output)?;
+    stop.await;
+    let state = save.as_ref().map(|_| server.state());
+    server.stop().await;
+    match (save, state) {
+        (Some(path), Some(state)) => {
+            write_state(&path, &state).map_err(|source| ServeError::Save { path, source })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn options(args: ServeArgs) -> Result<Options, ServeError> {
+    let mut state = StateFile {
+        schema: SCHEMA,
+        instances: Vec::new(),
+    };
+    for path in &args.state {
+        let file = read_state(path)?;
+        state.schema = state.schema.max(file.schema);
+        state.instances.extend(file.instances);
+    }
+    state
+        .instances
+        .extend(args.instance.iter().map(|text| empty_instance(text)));
+    Ok(Options {
+        listen: args.listen,
+        state,
+        tokens: args.token,
+        item_time: Duration::from_millis(args.item_ms),
+        latency: Duration::from_millis(args.latency_ms),
+        jitter: Duration::from_millis(args.jitter_ms),
+        rate_limit: args.rate_limit,
+        request_log: args.request_log,
+        seed: args.seed,
+        faults: args.fault,
+    })
+}
+
+fn read_state(path: &Path) -> Result<StateFile, ServeError> {
+    let bytes = fs::read(path).map_err(|source| ServeError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    serde_json::from_slice(&bytes).map_err(|source| ServeError::Parse {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// The file appears whole or not at all.
+fn write_state(path: &Path, state: &StateFile) -> io::Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    serde_json::to_writer_pretty(io::BufWriter::new(&mut file), state)?;
+    file.persist(path).map(drop).map_err(|error| error.error)
+}
+
+fn empty_instance(text: &str) -> InstanceFile {
+    let (guid, locales) = text.split_once(':').unwrap_or((text, "en-us"));
+    let locales = locales
+        .split(',')
+        .map(|code| code.trim().to_owned())
+        .filter(|code| !code.is_empty())
+        .collect();
+    InstanceFile {
+        guid: guid.to_owned(),
+        locales,
+        ..InstanceFile::default()
+    }
+}

@@ -1,0 +1,326 @@
+//! What every job works with: both instances, the plan, the id map and the store.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use dashmap::DashMap;
+use serde_json::Value;
+
+use super::options::Options;
+use super::pace::Pacer;
+use super::retry::{Retries, Sender};
+use super::sink::Sink;
+use super::state::Step;
+use crate::domain::{
+    ContentHash, Entity, EntityKey, Id, Inventory, Kind, Locale, Outcome, RunId, SourceId,
+    TargetId, TargetKey,
+};
+use crate::id_map::{Counterpart, IdConflict, IdMap};
+use crate::instance::{Save, Saved, Source, Target};
+use crate::plan::{
+    Action, AssetIndex, Context, LeaveOut, Node, Plan, Planned, Schema, expected_hash, payload,
+};
+use crate::store::{
+    Change, Intent, IntentId, IntentState, Mapping, MappingOrigin, Operation, Pair, RunEntity,
+    Store, StoreError,
+};
+
+/// What the jobs of a run share.
+#[derive(Debug)]
+pub struct Crew<S, T> {
+    /// The instance read from.
+    pub source: S,
+    /// The instance written to.
+    pub target: T,
+    /// What the source holds.
+    pub source_inventory: Arc<Inventory<SourceId>>,
+    /// What the target held before the run.
+    pub target_inventory: Arc<Inventory<TargetId>>,
+    /// What is going to happen.
+    pub plan: Arc<Plan>,
+    /// The models of the source.
+    pub schema: Schema,
+    /// The asset URLs of the source.
+    pub assets: AssetIndex,
+    /// Who became whom.
+    pub ids: IdMap,
+    /// The hashes of the asset bytes that this run sent.
+    pub sent_bytes: DashMap<SourceId, ContentHash>,
+    /// Entities that were meant to be written and were not, or not completely.
+    pub unfinished: dashmap::DashSet<Node>,
+    /// What survives the process.
+    pub store: Store,
+    /// The two instances.
+    pub pair: Pair,
+    /// The run.
+    pub run: RunId,
+    /// The pace of the source.
+    pub source_pacer: Arc<Pacer>,
+    /// The pace of the target.
+    pub target_pacer: Arc<Pacer>,
+    /// Who is told.
+    pub sink: Sink,
+    /// As the user set it.
+    pub options: Options,
+    /// Counts the intents of this run.
+    pub intents: AtomicI64,
+    /// Microseconds that the target needs for an item of a batch, as learned from finished batches.
+    pub item_micros: AtomicU64,
+}
+
+/// An entity in the target's terms, ready to be sent.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// The entity.
+    pub node: Node,
+    /// Which save.
+    pub step: Step,
+    /// What is sent.
+    pub save: Save,
+    /// The length of its body as JSON.
+    pub bytes: u64,
+    /// The hash that the target will have.
+    pub target_hash: ContentHash,
+}
+
+impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
+    /// The source entity of a node.
+    pub fn entity(&self, node: Node) -> &Entity<SourceId> {
+        &self.source_inventory.entities()[node as usize]
+    }
+
+    /// What is planned for a node.
+    pub fn planned(&self, node: Node) -> &Planned {
+        &self.plan.entities[node as usize]
+    }
+
+    /// What is needed to find references.
+    pub fn context(&self) -> Context<'_> {
+        Context {
+            schema: &self.schema,
+            assets: &self.assets,
+        }
+    }
+
+    /// Sends requests to the target.
+    pub fn to_target(&self) -> Sender<'_> {
+        Sender {
+            pacer: &self.target_pacer,
+            retries: Retries::new(&self.options),
+            sink: &self.sink,
+        }
+    }
+
+    /// Sends requests to the source.
+    pub fn to_source(&self) -> Sender<'_> {
+        Sender {
+            pacer: &self.source_pacer,
+            retries: Retries::new(&self.options),
+            sink: &self.sink,
+        }
+    }
+
+    /// The counterpart of a node that a save replaces; `None` creates.
+    pub fn counterpart(&self, node: Node) -> Option<TargetId> {
+        let key = &self.entity(node).key;
+        self.planned(node)
+            .action
+            .counterpart()
+            .or_else(|| self.ids.resolve(key).map(|counterpart| counterpart.id))
+            // An item keeps its id in every locale. A page joins its other locale by a parameter instead.
+            .or_else(|| {
+                self.ids
+                    .shared(key.kind, key.id)
+                    .filter(|_| key.kind == Kind::Content)
+            })
+    }
+
+    /// Writes an entity in the target's terms.
+    ///
+    /// # Errors
+    /// A sentence that names the reference which has no counterpart. That is our mistake: nothing
+    /// becomes ready before everything that it refers to is there.
+    pub fn prepare(&self, node: Node, step: Step) -> Result<Prepared, String> {
+        let entity = self.entity(node);
+        let planned = self.planned(node);
+        let id = self.counterpart(node);
+        let left_out = match step {
+            Step::Save => planned
+                .left_out
+                .iter()
+                .map(|(referent, _)| referent.clone())
+                .collect(),
+            Step::Patch => LeaveOut::default(),
+        };
+        let existing = self.existing(entity.key.kind, id);
+        let written = payload(
+            entity,
+            &self.context(),
+            &self.ids,
+            &left_out,
+            existing.as_ref(),
+        )
+        .map_err(|unresolved| unresolved.to_string())?;
+        let parent = self.parent(entity);
+        let target_hash = expected_hash(entity.key.kind, &written.body, parent, &self.schema);
+        let locale = entity.key.locale.clone().or_else(|| self.any_locale());
+        let bytes = written.body.to_string().len() as u64;
+        let save = Save {
+            kind: entity.key.kind,
+            name: entity.name.clone(),
+            id,
+            locale,
+            body: written.body,
+        };
+        Ok(Prepared {
+            node,
+            step,
+            save,
+            bytes,
+            target_hash,
+        })
+    }
+
+    /// What the target has of a template, whose zones keep their ids.
+    fn existing(&self, kind: Kind, id: Option<TargetId>) -> Option<Value> {
+        let key = TargetKey {
+            kind,
+            id: id?,
+            locale: None,
+        };
+        (kind == Kind::Template)
+            .then(|| self.target_inventory.get(&key))
+            .flatten()
+            .map(|there| there.body.parse())
+    }
+
+    /// The target id of the parent of a page.
+    pub fn parent(&self, entity: &Entity<SourceId>) -> Option<TargetId> {
+        let parent = entity.placement.as_ref()?.parent?;
+        self.ids.shared(Kind::Page, SourceId::new(parent))
+    }
+
+    /// A locale of the target for paths that need one and do not care which.
+    fn any_locale(&self) -> Option<Locale> {
+        self.target_inventory.locales.first().cloned()
+    }
+
+    /// Makes durable that a request is about to leave.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing may leave then.
+    pub async fn open_intent(
+        &self,
+        operation: Operation,
+        items: &[Prepared],
+    ) -> Result<IntentId, StoreError> {
+        let keys = items
+            .iter()
+            .map(|item| self.entity(item.node).key.clone())
+            .collect();
+        let payload_hash = items.iter().map(|item| item.target_hash).collect();
+        let id = IntentId(self.intents.fetch_add(1, Ordering::Relaxed));
+        let intent = Intent {
+            id,
+            run: self.run.clone(),
+            operation,
+            keys,
+            payload_hash,
+            attempt: 1,
+            batch: None,
+            state: IntentState::Open,
+        };
+        self.store
+            .commit(vec![Change::IntentOpened {
+                pair: self.pair.clone(),
+                intent,
+            }])
+            .await?;
+        Ok(id)
+    }
+
+    /// The note that an intent has come to its end.
+    pub fn closed(&self, id: IntentId, state: IntentState) -> Change {
+        Change::IntentClosed {
+            run: self.run.clone(),
+            id,
+            state,
+        }
+    }
+
+    /// What the store has to keep of an entity that is on the target now.
+    pub fn changes_of(&self, item: &Prepared, saved: &Saved) -> Vec<Change> {
+        let planned = self.planned(item.node);
+        let entity = self.entity(item.node);
+        let (origin, outcome) = match &planned.action {
+            Action::Update { .. } => (MappingOrigin::Updated, Outcome::Updated),
+            _ => (MappingOrigin::Created, Outcome::Created),
+        };
+        let mapping = Mapping {
+            key: entity.key.clone(),
+            target: saved.id,
+            target_name: saved.name.as_deref().map(str::to_owned),
+            source_version: entity.version,
+            target_version: saved.version,
+            source_hash: planned.source_hash,
+            target_hash: Some(item.target_hash),
+            origin,
+            run: self.run.clone(),
+        };
+        let mut changes = vec![Change::Mapping {
+            pair: self.pair.clone(),
+            mapping,
+        }];
+        if item.step == Step::Patch || !planned.is_patched() {
+            changes.push(Change::Entity(self.run_entity(
+                item.node,
+                outcome,
+                Some(saved.id),
+                &planned.because,
+            )));
+        }
+        changes
+    }
+
+    /// The row of a node in the results of the run.
+    pub fn run_entity(
+        &self,
+        node: Node,
+        outcome: Outcome,
+        target: Option<TargetId>,
+        because: &str,
+    ) -> RunEntity {
+        let entity = self.entity(node);
+        RunEntity {
+            run: self.run.clone(),
+            key: entity.key.clone(),
+            name: entity.name.to_string(),
+            outcome,
+            target,
+            because: because.to_owned(),
+            attempts: 1,
+        }
+    }
+
+    /// Lets the lanes see what the store has.
+    ///
+    /// # Errors
+    /// [`IdConflict`] when the entity has another counterpart already.
+    pub fn arrived(&self, node: Node, saved: &Saved) -> Result<(), IdConflict> {
+        let entity = self.entity(node);
+        let key: &EntityKey = &entity.key;
+        if let Some(name) = &saved.name {
+            self.ids.record_name(key.kind, &entity.name, name);
+        }
+        if let Some(urls) = &saved.urls {
+            self.ids.record_urls(key.id, urls.clone());
+        }
+        self.ids.record(
+            key,
+            Counterpart {
+                id: saved.id,
+                version: saved.version,
+            },
+        )
+    }
+}

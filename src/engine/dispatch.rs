@@ -1,0 +1,216 @@
+//! The loop: one input at a time into the state, its effects out.
+//!
+//! Channels form no circle. Jobs and this loop send events to the reporters, who never wait for either; commands
+//! come in over a channel whose senders do not wait. Jobs belong to a set that aborts them when it is dropped.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::crew::Crew;
+use super::jobs::{self, Finished};
+use super::pace::Sample;
+use super::state::{Effect, Input, Job, RunState, StepResult};
+use crate::event::{Command, Event};
+use crate::instance::{Source, Target};
+use crate::store::{Change, StoreError};
+
+/// How the uploads ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UploadEnd {
+    /// Somebody asked for an end before everything had an outcome.
+    pub interrupted: bool,
+    /// An encoding was stored wrong, so that nothing more could be written.
+    pub stopped: Option<String>,
+    /// A job panicked: our bug.
+    pub panicked: Option<String>,
+    /// Entities that have no outcome.
+    pub unsettled: u32,
+}
+
+/// Uploads everything that the plan of `crew` means to write.
+///
+/// # Errors
+/// [`StoreError`] when the state could not be made durable. What is in flight is dropped then; its intents are
+/// open, and the next run settles them.
+pub async fn upload<S, T>(
+    crew: Arc<Crew<S, T>>,
+    state: RunState,
+    commands: &mut mpsc::Receiver<Command>,
+) -> Result<UploadEnd, StoreError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    Dispatcher {
+        crew,
+        state,
+        jobs: JoinSet::new(),
+        running: HashMap::new(),
+        end: UploadEnd::default(),
+    }
+    .run(commands)
+    .await
+}
+
+struct Dispatcher<S, T> {
+    crew: Arc<Crew<S, T>>,
+    state: RunState,
+    jobs: JoinSet<Result<Finished, StoreError>>,
+    /// What every task carries, so that a task that panics can be answered for.
+    running: HashMap<Id, Job>,
+    end: UploadEnd,
+}
+
+impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
+    async fn run(
+        mut self,
+        commands: &mut mpsc::Receiver<Command>,
+    ) -> Result<UploadEnd, StoreError> {
+        let effects = self.state.start();
+        self.carry_out(effects).await?;
+        let mut tick = tokio::time::interval(Duration::from_secs(1));
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut before = self.crew.target_pacer.sample();
+        let mut commands_open = true;
+        let mut drain_ends: Option<Instant> = None;
+        while !self.state.is_over() {
+            let grace = drain_ends.unwrap_or_else(Instant::now);
+            // Every branch is cancel-safe: a set of tasks, a channel, an interval and a moment.
+            let input = tokio::select! {
+                Some(joined) = self.jobs.join_next_with_id(), if !self.jobs.is_empty() => self.joined(joined)?,
+                command = commands.recv(), if commands_open => {
+                    commands_open = command.is_some();
+                    command.map(Input::Command)
+                }
+                _ = tick.tick() => {
+                    before = self.tell_pace(before).await;
+                    None
+                }
+                () = tokio::time::sleep_until(grace), if drain_ends.is_some() => break,
+            };
+            let Some(input) = input else { continue };
+            match input {
+                Input::Command(Command::Abort) => break,
+                Input::Command(Command::SetRate(rate)) => self.crew.target_pacer.set_rate(rate),
+                input => {
+                    let effects = self.state.apply(input);
+                    self.carry_out(effects).await?;
+                }
+            }
+            if self.state.is_draining() && drain_ends.is_none() {
+                drain_ends = Some(Instant::now() + self.crew.options.drain_grace);
+            }
+        }
+        self.end.unsettled = self.state.unsettled();
+        self.end.stopped = self.state.stopped().map(str::to_owned);
+        self.end.interrupted =
+            self.end.unsettled > 0 && self.end.stopped.is_none() && self.end.panicked.is_none();
+        self.jobs.shutdown().await;
+        Ok(self.end)
+    }
+
+    fn joined(
+        &mut self,
+        joined: Result<(Id, Result<Finished, StoreError>), JoinError>,
+    ) -> Result<Option<Input>, StoreError> {
+        match joined {
+            Ok((id, finished)) => {
+                self.running.remove(&id);
+                let Finished { job, results, stop } = finished?;
+                Ok(Some(Input::Done { job, results, stop }))
+            }
+            Err(broken) => Ok(self.panicked(&broken)),
+        }
+    }
+
+    /// A job that panicked has an unknown effect: its entities fail, its intent stays open for the next run, and
+    /// nothing more leaves.
+    fn panicked(&mut self, broken: &JoinError) -> Option<Input> {
+        let job = self.running.remove(&broken.id())?;
+        let reason = format!("a job of {:?} broke: {broken}", job.queue);
+        self.end.panicked = Some(reason.clone());
+        let results = job
+            .steps
+            .iter()
+            .map(|_| StepResult::Failed {
+                reason: reason.clone(),
+            })
+            .collect();
+        Some(Input::Done {
+            job,
+            results,
+            stop: Some(reason),
+        })
+    }
+
+    async fn carry_out(&mut self, effects: Vec<Effect>) -> Result<(), StoreError> {
+        let changes: Vec<Change> = effects
+            .iter()
+            .filter_map(|effect| self.durable(effect))
+            .collect();
+        if !changes.is_empty() {
+            self.crew.store.commit(changes).await?;
+        }
+        for effect in effects {
+            match effect {
+                Effect::Persist { .. } => {}
+                Effect::Emit(event) => self.crew.sink.emit(event).await,
+                Effect::Launch(job) => {
+                    let crew = Arc::clone(&self.crew);
+                    let task = self.jobs.spawn({
+                        let job = job.clone();
+                        async move { jobs::run(&crew, job).await }
+                    });
+                    self.running.insert(task.id(), job);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn durable(&self, effect: &Effect) -> Option<Change> {
+        match effect {
+            Effect::Persist {
+                node,
+                outcome,
+                because,
+            } => {
+                if !outcome.has_counterpart() {
+                    self.crew.unfinished.insert(*node);
+                }
+                let target = self.crew.planned(*node).action.counterpart();
+                Some(Change::Entity(self.crew.run_entity(
+                    *node,
+                    outcome.clone(),
+                    target,
+                    because,
+                )))
+            }
+            Effect::Emit(_) | Effect::Launch(_) => None,
+        }
+    }
+
+    async fn tell_pace(&self, before: Sample) -> Sample {
+        let now = self.crew.target_pacer.sample();
+        #[expect(clippy::cast_precision_loss, reason = "requests of one second are few")]
+        let per_second = (now.requests - before.requests) as f64;
+        self.crew
+            .sink
+            .emit(Event::PaceSampled {
+                per_second,
+                limit_per_second: now.per_second_max,
+                in_flight: now.in_flight,
+                concurrency: u32::try_from(now.concurrency).unwrap_or(u32::MAX),
+                latency_ms: now.latency.as_secs_f64() * 1000.0,
+                requests: now.requests,
+                refused: now.refused,
+            })
+            .await;
+        now
+    }
+}

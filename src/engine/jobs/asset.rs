@@ -1,0 +1,177 @@
+//! Assets: bytes stream from the source's URL into the upload, hashed and counted on the way.
+
+use std::sync::{Arc, Mutex};
+
+use futures_util::StreamExt;
+use serde_json::Value;
+
+use super::doubt;
+use super::{close, failed, settle};
+use crate::domain::{ContentHash, Id, Kind, SourceId};
+use crate::engine::crew::{Crew, Prepared};
+use crate::engine::state::{Step, StepResult};
+use crate::instance::{
+    ByteStream, Cause, Download, Effect, RequestError, Saved, Source, Target, Upload, Verdict,
+};
+use crate::plan::Node;
+use crate::store::{IntentState, Operation, StoreError};
+
+pub(super) async fn run<S, T>(
+    crew: &Crew<S, T>,
+    (node, step): (Node, Step),
+) -> Result<Vec<StepResult>, StoreError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let mut item = match crew.prepare(node, step) {
+        Ok(item) => item,
+        Err(reason) => return Ok(vec![failed(reason)]),
+    };
+    let intent = crew
+        .open_intent(Operation::Upload, std::slice::from_ref(&item))
+        .await?;
+    let body = crew.entity(node).body.parse();
+    let meter = Meter::default();
+    let mut sent = crew
+        .to_target()
+        .send(Effect::Write, || upload(crew, &body, &item, meter.clone()))
+        .await;
+    if let Err(error) = &sent
+        && error.verdict(Effect::Write) == Verdict::Reconcile
+    {
+        // Uploading over a path is harmless to repeat: the same bytes land in the same place.
+        sent = doubt::settle_upload(
+            crew,
+            || upload(crew, &body, &item, meter.clone()),
+            error.clone(),
+        )
+        .await;
+    }
+    match sent {
+        Ok(saved) => {
+            let (bytes, hash) = meter.read();
+            item.bytes = bytes;
+            crew.sent_bytes.insert(crew.entity(node).key.id, hash);
+            Ok(vec![settle(crew, Some(intent), &item, &saved).await?])
+        }
+        Err(error) => {
+            close(crew, intent, IntentState::Failed).await?;
+            Ok(vec![failed(error.to_string())])
+        }
+    }
+}
+
+async fn upload<S, T>(
+    crew: &Crew<S, T>,
+    media: &Value,
+    item: &Prepared,
+    meter: Meter,
+) -> Result<Saved, RequestError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let name = crew.entity(item.node).name.to_string();
+    let url = media["originUrl"]
+        .as_str()
+        .or_else(|| media["edgeUrl"].as_str())
+        .unwrap_or_default();
+    // Whatever goes wrong on the source side, nothing has reached the target.
+    let download = crew
+        .to_source()
+        .send(Effect::Read, || crew.source.download(url))
+        .await
+        .map_err(|error| RequestError {
+            cause: Cause::Content(error.cause.to_string()),
+            ..error
+        })?;
+    let size = media["size"].as_u64().filter(|size| *size > 0);
+    check_length(&name, size, download.length_bytes)?;
+    let (folder, file_name) = name.rsplit_once('/').unwrap_or(("", &name));
+    let gallery = media["mediaGroupingID"].as_i64().filter(|id| *id > 0);
+    let focal = focal(media, &download);
+    let upload = Upload {
+        folder: folder.to_owned(),
+        file_name: file_name.to_owned(),
+        content_type: media["contentType"].as_str().map(str::to_owned),
+        gallery: gallery.and_then(|id| crew.ids.shared(Kind::Gallery, SourceId::new(id))),
+        focal,
+        length_bytes: download.length_bytes.or(size),
+        bytes: metered(download.bytes, meter),
+    };
+    crew.target.upload(upload).await
+}
+
+fn check_length(name: &str, size: Option<u64>, length: Option<u64>) -> Result<(), RequestError> {
+    match (size, length) {
+        (Some(size), Some(length)) if size != length => Err(RequestError {
+            operation: format!("uploading {name}"),
+            cause: Cause::Content(format!("the source lists {size} bytes and sends {length}")),
+            said: None,
+            request_id: None,
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn focal(media: &Value, download: &Download) -> (Option<String>, Option<String>) {
+    let told = |name: &str| match &media[name] {
+        Value::Number(number) => Some(number.to_string()),
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        _ => None,
+    };
+    (
+        download.focal.0.clone().or_else(|| told("focalX")),
+        download.focal.1.clone().or_else(|| told("focalY")),
+    )
+}
+
+/// The hash of the bytes at `url`.
+///
+/// # Errors
+/// [`RequestError`] when they cannot be read to their end.
+pub(in crate::engine) async fn bytes_hash<S: Source>(
+    instance: &S,
+    url: &str,
+) -> Result<ContentHash, RequestError> {
+    let mut bytes = instance.download(url).await?.bytes;
+    let mut hasher = blake3::Hasher::new();
+    while let Some(piece) = bytes.next().await {
+        hasher.update(&piece?);
+    }
+    Ok(ContentHash::finish(&hasher))
+}
+
+/// Counts and hashes what passes.
+#[derive(Clone, Debug, Default)]
+struct Meter(Arc<Mutex<(u64, blake3::Hasher)>>);
+
+impl Meter {
+    fn reset(&self) {
+        *self.0.lock().expect("no holder panics") = (0, blake3::Hasher::new());
+    }
+
+    fn pass(&self, bytes: &[u8]) {
+        let mut state = self.0.lock().expect("no holder panics");
+        state.0 += bytes.len() as u64;
+        state.1.update(bytes);
+    }
+
+    fn read(&self) -> (u64, ContentHash) {
+        let state = self.0.lock().expect("no holder panics");
+        (state.0, ContentHash::finish(&state.1))
+    }
+}
+
+/// The stream with a meter in it, set to zero first: an attempt may be the second one.
+fn metered(bytes: ByteStream, meter: Meter) -> ByteStream {
+    meter.reset();
+    bytes
+        .inspect(move |piece| {
+            if let Ok(piece) = piece {
+                meter.pass(piece);
+            }
+        })
+        .boxed()
+}

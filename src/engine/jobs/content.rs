@@ -1,0 +1,248 @@
+//! Content items: batches of one locale, each matched by position and counted.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use super::doubt;
+use super::polling::{self, BatchEnd};
+use super::read_back;
+use super::{close, failed, show};
+use crate::domain::{BatchId, Kind, Locale};
+use crate::engine::crew::{Crew, Prepared};
+use crate::engine::state::{Step, StepResult};
+use crate::event::Event;
+use crate::instance::{Cause, Effect, Refusal, RequestError, Save, Saved, Source, Target, Verdict};
+use crate::plan::Node;
+use crate::store::{Change, IntentId, IntentState, Operation, StoreError};
+
+type Results = Result<Vec<StepResult>, StoreError>;
+
+pub(super) async fn run<S, T>(
+    crew: &Crew<S, T>,
+    locale: &Locale,
+    steps: &[(Node, Step)],
+    probe: bool,
+) -> Result<(Vec<StepResult>, Option<String>), StoreError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let prepared: Vec<Result<Prepared, String>> = steps
+        .iter()
+        .map(|(node, step)| crew.prepare(*node, *step))
+        .collect();
+    let items: Vec<Prepared> = prepared
+        .iter()
+        .filter_map(|item| item.as_ref().ok().cloned())
+        .collect();
+    let results = if items.is_empty() {
+        Vec::new()
+    } else {
+        batch(crew, locale, &items).await?
+    };
+    let stop = if probe {
+        read_back::compare(crew, &items, &results).await
+    } else {
+        None
+    };
+    let mut results = results.into_iter();
+    let all = prepared.into_iter().map(|item| match item {
+        Ok(_) => results
+            .next()
+            .unwrap_or_else(|| failed("the batch has no result for it")),
+        Err(reason) => failed(reason),
+    });
+    Ok((all.collect(), stop))
+}
+
+/// Hands in a batch and follows it to its end. Boxed, because a batch that fails as a whole is handed in again
+/// in two halves.
+fn batch<'a, S, T>(
+    crew: &'a Crew<S, T>,
+    locale: &'a Locale,
+    items: &'a [Prepared],
+) -> Pin<Box<dyn Future<Output = Results> + Send + 'a>>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    Box::pin(async move {
+        let intent = crew.open_intent(operation(items), items).await?;
+        let saves: Vec<Save> = items.iter().map(|item| item.save.clone()).collect();
+        let submit = || crew.target.submit_items(locale, &saves);
+        match crew.to_target().send(Effect::Write, submit).await {
+            Ok(batch) => follow(crew, locale, items, intent, batch).await,
+            Err(error) => not_submitted(crew, locale, items, intent, &error).await,
+        }
+    })
+}
+
+async fn follow<S, T>(
+    crew: &Crew<S, T>,
+    locale: &Locale,
+    items: &[Prepared],
+    intent: IntentId,
+    batch: BatchId,
+) -> Results
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
+    crew.store
+        .commit(vec![Change::IntentBatch {
+            run: crew.run.clone(),
+            id: intent,
+            batch,
+        }])
+        .await?;
+    let submitted = Event::BatchSubmitted {
+        batch,
+        locale: locale.clone(),
+        kind: Kind::Content,
+        items: count,
+    };
+    crew.sink.emit(submitted).await;
+    match polling::wait(crew, batch, count).await {
+        BatchEnd::Finished(results) if results.len() == items.len() => {
+            let results = keep(crew, intent, items, results).await?;
+            tell_end(crew, batch, &results).await;
+            Ok(results)
+        }
+        BatchEnd::Finished(results) => {
+            let why = format!(
+                "batch {batch} has {} results for {count} items",
+                results.len()
+            );
+            doubt::settle_items(crew, locale, items, intent, &why).await
+        }
+        BatchEnd::Failed(refusal) if items.len() > 1 => {
+            crew.sink
+                .emit(Event::BatchSplit {
+                    batch,
+                    items: count,
+                })
+                .await;
+            close(crew, intent, IntentState::Failed).await?;
+            doubt::split_after(crew, locale, items, &refusal).await
+        }
+        BatchEnd::Failed(refusal) => {
+            close(crew, intent, IntentState::Failed).await?;
+            Ok(vec![refused(&refusal)])
+        }
+        BatchEnd::Unknown(why) => doubt::settle_items(crew, locale, items, intent, &why).await,
+    }
+}
+
+/// Makes the results durable in one commit, then shows them.
+pub(super) async fn keep<S, T>(
+    crew: &Crew<S, T>,
+    intent: IntentId,
+    items: &[Prepared],
+    results: Vec<Result<Saved, Refusal>>,
+) -> Results
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let mut changes = Vec::new();
+    for (item, saved) in items
+        .iter()
+        .zip(&results)
+        .filter_map(|(item, result)| Some((item, result.as_ref().ok()?)))
+    {
+        changes.extend(crew.changes_of(item, saved));
+    }
+    changes.push(crew.closed(intent, IntentState::Done));
+    crew.store.commit(changes).await?;
+    let shown = items
+        .iter()
+        .zip(results)
+        .map(|(item, result)| match result {
+            Ok(saved) => show(crew, item, &saved),
+            Err(refusal) => refused(&refusal),
+        });
+    Ok(shown.collect())
+}
+
+async fn tell_end<S, T>(crew: &Crew<S, T>, batch: BatchId, results: &[StepResult])
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let succeeded = results
+        .iter()
+        .filter(|result| matches!(result, StepResult::Saved { .. }))
+        .count();
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    let (succeeded, failed) = (count(succeeded), count(results.len() - succeeded));
+    crew.sink
+        .emit(Event::BatchFinished {
+            batch,
+            succeeded,
+            failed,
+        })
+        .await;
+}
+
+async fn not_submitted<S, T>(
+    crew: &Crew<S, T>,
+    locale: &Locale,
+    items: &[Prepared],
+    intent: IntentId,
+    error: &RequestError,
+) -> Results
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    if error.verdict(Effect::Write) == Verdict::Reconcile {
+        return doubt::settle_items(crew, locale, items, intent, &error.to_string()).await;
+    }
+    close(crew, intent, IntentState::Failed).await?;
+    // One item can make the server refuse the request that carries it.
+    if matches!(error.cause, Cause::Refused { .. }) && items.len() > 1 {
+        return halves(crew, locale, items).await;
+    }
+    Ok(items.iter().map(|_| failed(error.to_string())).collect())
+}
+
+/// Hands the items in again in two batches.
+pub(super) async fn halves<S, T>(crew: &Crew<S, T>, locale: &Locale, items: &[Prepared]) -> Results
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let (first, second) = items.split_at(items.len() / 2);
+    let mut results = batch(crew, locale, first).await?;
+    results.extend(batch(crew, locale, second).await?);
+    Ok(results)
+}
+
+/// Hands the items in again.
+pub(super) async fn again<S, T>(crew: &Crew<S, T>, locale: &Locale, items: &[Prepared]) -> Results
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    batch(crew, locale, items).await
+}
+
+fn operation(items: &[Prepared]) -> Operation {
+    if items.iter().all(|item| item.step == Step::Patch) {
+        Operation::Patch
+    } else if items.iter().all(|item| item.save.id.is_some()) {
+        Operation::Update
+    } else {
+        Operation::Create
+    }
+}
+
+pub(super) fn refused(refusal: &Refusal) -> StepResult {
+    let kind = refusal
+        .error_type
+        .as_ref()
+        .map(|kind| format!("{kind}: "))
+        .unwrap_or_default();
+    failed(format!("the server refused it: {kind}{:?}", refusal.said))
+}

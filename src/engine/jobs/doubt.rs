@@ -1,0 +1,439 @@
+//! Requests whose effect is not known: look first, send again only what is proven absent.
+//!
+//! A save over a known id, and an upload over a path, may be repeated: the same content lands in the same place. A
+//! create may not. Whatever has a name is looked up by it; content items, which have none, are looked
+//! for among the items of their container that are nobody's counterpart, by the hash of what was sent. Items with
+//! equal content are interchangeable, and each is taken once.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::time::Duration;
+
+use super::{close, content, failed, show};
+use crate::domain::{ContentHash, Entity, Id, Kind, Locale, TargetId, TargetKey};
+use crate::engine::crew::{Crew, Prepared};
+use crate::engine::state::StepResult;
+use crate::instance::{
+    Answer, Ask, Effect, Found, PageSave, Refusal, RequestError, Save, Saved, Source, Target,
+    Verdict,
+};
+use crate::plan::{expected_hash, target_hash};
+use crate::store::{IntentId, IntentState, StoreError};
+
+/// How often the target is looked at before an item counts as absent: what was handed in may still
+/// wait for the worker of the instance.
+const LOOKS: u32 = 4;
+/// The wait between two looks.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(750);
+
+type Results = Result<Vec<StepResult>, StoreError>;
+
+/// Settles a save of something that has a name.
+pub(super) async fn settle_save<S, T>(
+    crew: &Crew<S, T>,
+    item: &Prepared,
+    mut error: RequestError,
+) -> Result<Saved, RequestError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    for _ in 0..crew.options.attempts {
+        let mut save = item.save.clone();
+        if save.id.is_none() {
+            let named = Ask::Named {
+                kind: save.kind,
+                name: save.name.clone(),
+                locale: save.locale.clone(),
+            };
+            if let Some(there) = first(ask(crew, &named).await?) {
+                if target_hash(&there, &crew.schema) == item.target_hash {
+                    return Ok(saved(&there));
+                }
+                save.id = Some(there.key.id);
+            }
+        }
+        match crew
+            .to_target()
+            .send(Effect::Write, || crew.target.save(&save))
+            .await
+        {
+            Ok(saved) => return Ok(saved),
+            Err(again) if again.verdict(Effect::Write) == Verdict::Reconcile => error = again,
+            Err(again) => return Err(again),
+        }
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+    }
+    Err(error)
+}
+
+/// Settles redirections. The target refuses a second rule for one origin, so they may be sent again; rows that
+/// are there already are then found by their origin.
+pub(super) async fn settle_redirections<S, T>(
+    crew: &Crew<S, T>,
+    rows: &[Save],
+    error: RequestError,
+) -> Result<Vec<Result<Saved, Refusal>>, RequestError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let mut answers = settle_upload(crew, || crew.target.save_redirections(rows), error).await?;
+    if answers.iter().all(Result::is_ok) {
+        return Ok(answers);
+    }
+    let there: HashMap<String, Saved> = entities(ask(crew, &Ask::Redirections).await?)
+        .iter()
+        .map(|entity| (entity.name.trim().to_lowercase(), saved(entity)))
+        .collect();
+    for (row, answer) in rows.iter().zip(&mut answers) {
+        if let (Err(_), Some(saved)) = (&answer, there.get(&row.name.trim().to_lowercase())) {
+            *answer = Ok(saved.clone());
+        }
+    }
+    Ok(answers)
+}
+
+/// Sends something again that is harmless to repeat.
+pub(super) async fn settle_upload<S, T, R, F>(
+    crew: &Crew<S, T>,
+    mut request: impl FnMut() -> F,
+    mut error: RequestError,
+) -> Result<R, RequestError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+    F: Future<Output = Result<R, RequestError>>,
+{
+    for _ in 1..crew.options.attempts {
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+        match crew.to_target().send(Effect::Write, &mut request).await {
+            Ok(answer) => return Ok(answer),
+            Err(again) if again.verdict(Effect::Write) == Verdict::Reconcile => error = again,
+            Err(again) => return Err(again),
+        }
+    }
+    Err(error)
+}
+
+/// Settles the items of a batch whose results are not known.
+pub(super) async fn settle_items<S, T>(
+    crew: &Crew<S, T>,
+    locale: &Locale,
+    items: &[Prepared],
+    intent: IntentId,
+    why: &str,
+) -> Results
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let (found, absent) = match look(crew, locale, items).await {
+        Ok(looked) => looked,
+        Err(error) => return in_doubt(crew, items, intent, &format!("{why}; {error}")).await,
+    };
+    let mut changes = vec![crew.closed(intent, IntentState::Done)];
+    for (at, saved) in &found {
+        changes.extend(crew.changes_of(&items[*at], saved));
+    }
+    crew.store.commit(changes).await?;
+    let mut results: Vec<StepResult> = items.iter().map(|_| failed(why)).collect();
+    for (at, saved) in &found {
+        results[*at] = show(crew, &items[*at], saved);
+    }
+    if !absent.is_empty() {
+        let rest: Vec<Prepared> = absent.iter().map(|at| items[*at].clone()).collect();
+        for (at, result) in absent
+            .into_iter()
+            .zip(content::again(crew, locale, &rest).await?)
+        {
+            results[at] = result;
+        }
+    }
+    Ok(results)
+}
+
+/// A batch failed as a whole: what took effect all the same is kept, the rest is handed in again in halves.
+pub(super) async fn split_after<S, T>(
+    crew: &Crew<S, T>,
+    locale: &Locale,
+    items: &[Prepared],
+    refusal: &Refusal,
+) -> Results
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let (found, absent) = match look_once(crew, locale, items).await {
+        Ok(looked) => looked,
+        Err(error) => {
+            let why = format!(
+                "the batch failed ({:?}), and the target could not be asked: {error}",
+                refusal.said
+            );
+            return Ok(items.iter().map(|_| failed(why.clone())).collect());
+        }
+    };
+    let mut results: Vec<StepResult> = items.iter().map(|_| content::refused(refusal)).collect();
+    let mut changes = Vec::new();
+    for (at, saved) in &found {
+        changes.extend(crew.changes_of(&items[*at], saved));
+    }
+    crew.store.commit(changes).await?;
+    for (at, saved) in &found {
+        results[*at] = show(crew, &items[*at], saved);
+    }
+    let rest: Vec<Prepared> = absent.iter().map(|at| items[*at].clone()).collect();
+    let again = match rest.len() {
+        0 => Vec::new(),
+        1 => content::again(crew, locale, &rest).await?,
+        _ => content::halves(crew, locale, &rest).await?,
+    };
+    for (at, result) in absent.into_iter().zip(again) {
+        results[at] = result;
+    }
+    Ok(results)
+}
+
+/// Settles a page whose result is not known, by looking for it below its parent.
+pub(super) async fn settle_page<S, T>(
+    crew: &Crew<S, T>,
+    item: &Prepared,
+    page: &PageSave,
+    intent: IntentId,
+    why: &str,
+) -> Results
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let items = std::slice::from_ref(item);
+    for _ in 0..LOOKS {
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+        match page_there(crew, item, page).await {
+            Ok(Some(saved)) => return content::keep(crew, intent, items, vec![Ok(saved)]).await,
+            Ok(None) => {}
+            Err(error) => return in_doubt(crew, items, intent, &format!("{why}; {error}")).await,
+        }
+    }
+    in_doubt(crew, items, intent, why).await
+}
+
+/// The page on the target, if it is there as it was sent.
+async fn page_there<S, T>(
+    crew: &Crew<S, T>,
+    item: &Prepared,
+    page: &PageSave,
+) -> Result<Option<Saved>, RequestError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let Some(locale) = &item.save.locale else {
+        return Ok(None);
+    };
+    let parent = page.parent.map(Id::raw);
+    for found in ask(crew, &Ask::Sitemap(locale.clone())).await?.found {
+        let Found::Node(node) = found else { continue };
+        let id = TargetId::new(node.page);
+        let is_ours = item.save.id == Some(id) || !crew.ids.is_claimed(Kind::Page, id);
+        if node.placement.parent != parent || !is_ours {
+            continue;
+        }
+        let one = Ask::One {
+            kind: Kind::Page,
+            id: node.page,
+            locale: Some(locale.clone()),
+        };
+        let Some(mut there) = first(ask(crew, &one).await?) else {
+            continue;
+        };
+        there.placement = Some(Box::new(node.placement));
+        if target_hash(&there, &crew.schema) == item.target_hash {
+            return Ok(Some(saved(&there)));
+        }
+    }
+    Ok(None)
+}
+
+async fn in_doubt<S, T>(
+    crew: &Crew<S, T>,
+    items: &[Prepared],
+    intent: IntentId,
+    why: &str,
+) -> Results
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    close(crew, intent, IntentState::InDoubt).await?;
+    let reason = format!("whether it arrived is not known: {why}; run again to find out");
+    Ok(items.iter().map(|_| failed(reason.clone())).collect())
+}
+
+type Looked = (Vec<(usize, Saved)>, Vec<usize>);
+
+/// Looks until everything is found or nothing more comes.
+async fn look<S, T>(
+    crew: &Crew<S, T>,
+    locale: &Locale,
+    items: &[Prepared],
+) -> Result<Looked, RequestError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let mut looked = look_once(crew, locale, items).await?;
+    let mut same = 0;
+    while !looked.1.is_empty() && same < LOOKS {
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+        let next = look_once(crew, locale, items).await?;
+        same = if next.1.len() == looked.1.len() {
+            same + 1
+        } else {
+            0
+        };
+        looked = next;
+    }
+    Ok(looked)
+}
+
+/// Finds which items are on the target as they were sent, and which are not.
+async fn look_once<S, T>(
+    crew: &Crew<S, T>,
+    locale: &Locale,
+    items: &[Prepared],
+) -> Result<Looked, RequestError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let mut candidates: HashMap<ContentHash, Vec<Saved>> = HashMap::new();
+    let known = items
+        .iter()
+        .filter_map(|item| item.save.id.map(Id::raw))
+        .collect::<Vec<i64>>();
+    let mut there = items_by_id(crew, locale, &known).await?;
+    let mut containers: Vec<String> = items
+        .iter()
+        .filter(|item| item.save.id.is_none())
+        .map(|item| container(&item.save))
+        .collect();
+    containers.sort_unstable();
+    containers.dedup();
+    for name in containers {
+        there.extend(unclaimed_items(crew, locale, &name).await?);
+    }
+    for entity in &there {
+        candidates
+            .entry(target_hash(entity, &crew.schema))
+            .or_default()
+            .push(saved(entity));
+    }
+    let (mut found, mut absent) = (Vec::new(), Vec::new());
+    for (at, item) in items.iter().enumerate() {
+        let hash = expected_hash(item.save.kind, &item.save.body, None, &crew.schema);
+        let same_id = |saved: &Saved| item.save.id.is_none_or(|id| id == saved.id);
+        let matching = candidates.get_mut(&hash);
+        let taken = matching.and_then(|saved| Some(saved.remove(saved.iter().position(same_id)?)));
+        match taken {
+            Some(saved) => found.push((at, saved)),
+            None => absent.push(at),
+        }
+    }
+    Ok((found, absent))
+}
+
+/// The items of a container that are nobody's counterpart and were not there before the run.
+async fn unclaimed_items<S, T>(
+    crew: &Crew<S, T>,
+    locale: &Locale,
+    container: &str,
+) -> Result<Vec<Entity<TargetId>>, RequestError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let mut open = vec![Ask::ContainerItems {
+        locale: locale.clone(),
+        container: container.into(),
+        offset: 0,
+    }];
+    let mut ids = Vec::new();
+    while let Some(next) = open.pop() {
+        let answer = ask(crew, &next).await?;
+        open.extend(answer.follow_ups);
+        for found in answer.found {
+            let Found::Passed { id, .. } = found else {
+                continue;
+            };
+            let key = TargetKey::localised(Kind::Content, id, locale);
+            if !crew.ids.is_claimed(Kind::Content, key.id)
+                && crew.target_inventory.get(&key).is_none()
+            {
+                ids.push(id);
+            }
+        }
+    }
+    items_by_id(crew, locale, &ids).await
+}
+
+async fn items_by_id<S, T>(
+    crew: &Crew<S, T>,
+    locale: &Locale,
+    ids: &[i64],
+) -> Result<Vec<Entity<TargetId>>, RequestError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let mut there = Vec::new();
+    for some in ids.chunks(100) {
+        let by_id = Ask::ItemsById {
+            locale: locale.clone(),
+            ids: some.to_vec(),
+        };
+        there.extend(entities(ask(crew, &by_id).await?));
+    }
+    Ok(there)
+}
+
+fn container(save: &Save) -> String {
+    save.body["properties"]["referenceName"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+async fn ask<S, T>(crew: &Crew<S, T>, ask: &Ask) -> Result<Answer<TargetId>, RequestError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    crew.to_target()
+        .send(Effect::Read, || crew.target.read(ask))
+        .await
+}
+
+fn entities(answer: Answer<TargetId>) -> Vec<Entity<TargetId>> {
+    let entity = |found| match found {
+        Found::Entity(entity) => Some(entity),
+        _ => None,
+    };
+    answer.found.into_iter().filter_map(entity).collect()
+}
+
+fn first(answer: Answer<TargetId>) -> Option<Entity<TargetId>> {
+    entities(answer).into_iter().next()
+}
+
+fn saved(there: &Entity<TargetId>) -> Saved {
+    Saved {
+        id: there.key.id,
+        version: there.version,
+        name: Some(there.name.clone()),
+        urls: (there.key.kind == Kind::Asset)
+            .then(|| crate::plan::asset_urls(&there.body.parse()))
+            .flatten(),
+    }
+}

@@ -1,0 +1,113 @@
+//! The uploads themselves, one file per kind of request.
+//!
+//! Every job keeps the same order, which is what makes a crash harmless: the intent is durable before the
+//! request leaves, the outcome is durable before the id map knows it, and only then the dispatcher hears of it.
+
+mod asset;
+mod content;
+mod doubt;
+mod page;
+mod polling;
+mod read_back;
+mod redirections;
+mod save;
+
+pub(super) use asset::bytes_hash;
+pub(super) use polling::{BatchEnd, wait};
+
+use super::crew::{Crew, Prepared};
+use super::ready::Queue;
+use super::state::{Job, StepResult};
+use crate::instance::{Saved, Source, Target};
+use crate::store::{Change, IntentId, IntentState, StoreError};
+
+/// What came of a job.
+#[derive(Debug)]
+pub struct Finished {
+    /// The job.
+    pub job: Job,
+    /// One per step, in order.
+    pub results: Vec<StepResult>,
+    /// Why nothing more may be written.
+    pub stop: Option<String>,
+}
+
+/// Carries out a job to its end.
+///
+/// # Errors
+/// [`StoreError`] when the state could not be made durable: the run cannot go on.
+pub async fn run<S, T>(crew: &Crew<S, T>, job: Job) -> Result<Finished, StoreError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let mut stop = None;
+    let results = match &job.queue {
+        Queue::Save => save::run(crew, job.steps[0]).await?,
+        Queue::Redirections => redirections::run(crew, &job.steps).await?,
+        Queue::Asset => asset::run(crew, job.steps[0]).await?,
+        Queue::Content(locale) => {
+            let (results, wrong) = content::run(crew, locale, &job.steps, job.probe).await?;
+            stop = wrong;
+            results
+        }
+        Queue::Page => {
+            let (results, wrong) = page::run(crew, job.steps[0], job.probe).await?;
+            stop = wrong;
+            results
+        }
+    };
+    Ok(Finished { job, results, stop })
+}
+
+/// Makes durable that `item` became `saved`, then lets the lanes see it.
+async fn settle<S, T>(
+    crew: &Crew<S, T>,
+    intent: Option<IntentId>,
+    item: &Prepared,
+    saved: &Saved,
+) -> Result<StepResult, StoreError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let mut changes = crew.changes_of(item, saved);
+    changes.extend(intent.map(|id| crew.closed(id, IntentState::Done)));
+    crew.store.commit(changes).await?;
+    Ok(show(crew, item, saved))
+}
+
+/// Lets the lanes see what is durable.
+fn show<S, T>(crew: &Crew<S, T>, item: &Prepared, saved: &Saved) -> StepResult
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    match crew.arrived(item.node, saved) {
+        Ok(()) => StepResult::Saved {
+            target: saved.id,
+            bytes: item.bytes,
+        },
+        Err(conflict) => failed(conflict.to_string()),
+    }
+}
+
+/// Makes durable that a request did nothing, or that nobody knows.
+async fn close<S, T>(
+    crew: &Crew<S, T>,
+    intent: IntentId,
+    state: IntentState,
+) -> Result<(), StoreError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let changes: Vec<Change> = vec![crew.closed(intent, state)];
+    crew.store.commit(changes).await
+}
+
+fn failed(reason: impl Into<String>) -> StepResult {
+    StepResult::Failed {
+        reason: reason.into(),
+    }
+}

@@ -1,0 +1,191 @@
+//! Pages: one in each batch, below its parent and in front of the sibling that follows it.
+
+use super::doubt;
+use super::polling::{self, BatchEnd};
+use super::{close, content, failed, read_back};
+use crate::domain::{Channel, Entity, Kind, Locale, SourceId, TargetId};
+use crate::engine::crew::{Crew, Prepared};
+use crate::engine::state::{Step, StepResult};
+use crate::event::Event;
+use crate::instance::{Effect, PageSave, Source, Target, Verdict};
+use crate::plan::Node;
+use crate::store::{Change, IntentId, IntentState, Operation, StoreError};
+
+pub(super) async fn run<S, T>(
+    crew: &Crew<S, T>,
+    (node, step): (Node, Step),
+    probe: bool,
+) -> Result<(Vec<StepResult>, Option<String>), StoreError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let item = match crew.prepare(node, step) {
+        Ok(item) => item,
+        Err(reason) => return Ok((vec![failed(reason)], None)),
+    };
+    let page = place(crew, &item);
+    let operation = if item.save.id.is_some() {
+        Operation::Update
+    } else {
+        Operation::Create
+    };
+    let intent = crew
+        .open_intent(operation, std::slice::from_ref(&item))
+        .await?;
+    let results = submit(crew, &item, &page, intent).await?;
+    let stop = if probe {
+        read_back::compare(crew, &[item], &results).await
+    } else {
+        None
+    };
+    Ok((results, stop))
+}
+
+async fn submit<S, T>(
+    crew: &Crew<S, T>,
+    item: &Prepared,
+    page: &PageSave,
+    intent: IntentId,
+) -> Result<Vec<StepResult>, StoreError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let batch = match crew
+        .to_target()
+        .send(Effect::Write, || crew.target.submit_page(page))
+        .await
+    {
+        Ok(batch) => batch,
+        Err(error) if error.verdict(Effect::Write) == Verdict::Reconcile => {
+            return doubt::settle_page(crew, item, page, intent, &error.to_string()).await;
+        }
+        Err(error) => {
+            close(crew, intent, IntentState::Failed).await?;
+            return Ok(vec![failed(error.to_string())]);
+        }
+    };
+    crew.store
+        .commit(vec![Change::IntentBatch {
+            run: crew.run.clone(),
+            id: intent,
+            batch,
+        }])
+        .await?;
+    if let Some(locale) = &item.save.locale {
+        let submitted = Event::BatchSubmitted {
+            batch,
+            locale: locale.clone(),
+            kind: Kind::Page,
+            items: 1,
+        };
+        crew.sink.emit(submitted).await;
+    }
+    let results = match polling::wait(crew, batch, 1).await {
+        BatchEnd::Finished(results) if results.len() == 1 => {
+            content::keep(crew, intent, std::slice::from_ref(item), results).await?
+        }
+        BatchEnd::Failed(refusal) => {
+            close(crew, intent, IntentState::Failed).await?;
+            vec![content::refused(&refusal)]
+        }
+        BatchEnd::Finished(results) => {
+            let why = format!("batch {batch} has {} results for one page", results.len());
+            doubt::settle_page(crew, item, page, intent, &why).await?
+        }
+        BatchEnd::Unknown(why) => doubt::settle_page(crew, item, page, intent, &why).await?,
+    };
+    let succeeded = u32::from(matches!(results[0], StepResult::Saved { .. }));
+    crew.sink
+        .emit(Event::BatchFinished {
+            batch,
+            succeeded,
+            failed: 1 - succeeded,
+        })
+        .await;
+    Ok(results)
+}
+
+/// Where the page goes on the target.
+fn place<S, T>(crew: &Crew<S, T>, item: &Prepared) -> PageSave
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let entity = crew.entity(item.node);
+    let placed = item.save.id.is_none() || crew.planned(item.node).moves;
+    PageSave {
+        parent: crew.parent(entity),
+        place_before: if placed {
+            following(crew, item.node)
+        } else {
+            None
+        },
+        channel_id: channel(crew, entity),
+        other_locale: if item.save.id.is_none() {
+            other_locale(crew, entity)
+        } else {
+            None
+        },
+        save: item.save.clone(),
+    }
+}
+
+/// The nearest following sibling that is on the target.
+fn following<S, T>(crew: &Crew<S, T>, node: Node) -> Option<TargetId>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let mut next = crew.planned(node).next_sibling;
+    while let Some(sibling) = next {
+        if let Some(counterpart) = crew.ids.resolve(&crew.entity(sibling).key) {
+            return Some(counterpart.id);
+        }
+        next = crew.planned(sibling).next_sibling;
+    }
+    None
+}
+
+/// The channel of the same name on the target, else its default, else its first, else 1 (as the vendor's CLI).
+fn channel<S, T>(crew: &Crew<S, T>, entity: &Entity<SourceId>) -> i64
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let name = entity
+        .placement
+        .as_ref()
+        .map_or("", |placement| &placement.channel);
+    let channels = &crew.target_inventory.channels;
+    let named = |channel: &&Channel| channel.name.eq_ignore_ascii_case(name);
+    channels
+        .iter()
+        .find(named)
+        .or_else(|| channels.iter().find(|channel| channel.is_default))
+        .or_else(|| channels.first())
+        .map_or(1, |channel| channel.id)
+}
+
+/// The page in a locale in which the target has it already.
+fn other_locale<S, T>(crew: &Crew<S, T>, entity: &Entity<SourceId>) -> Option<(TargetId, Locale)>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let id = crew.ids.shared(Kind::Page, entity.key.id)?;
+    crew.source_inventory
+        .locales
+        .iter()
+        .chain(&crew.target_inventory.locales)
+        .filter(|locale| Some(*locale) != entity.locale())
+        .find(|locale| {
+            let key = crate::domain::Key {
+                locale: Some((*locale).clone()),
+                ..entity.key.clone()
+            };
+            crew.ids.resolve(&key).is_some()
+        })
+        .map(|locale| (id, locale.clone()))
+}

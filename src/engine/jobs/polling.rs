@@ -1,0 +1,119 @@
+//! Waiting for a batch: soon for a small one, by the server's own progress for a large one.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::domain::BatchId;
+use crate::engine::crew::Crew;
+use crate::event::Event;
+use crate::instance::{BatchStatus, Effect, Refusal, RequestError, Saved, Source, Target};
+
+/// The shortest wait between two polls. The worker of an instance is serial, so a finished batch that is
+/// noticed a little late costs nothing while others are queued behind it.
+const POLL_MIN: Duration = Duration::from_millis(25);
+/// The longest wait between two polls (the vendor's own clients poll every 2 to 3 seconds).
+const POLL_MAX: Duration = Duration::from_secs(2);
+
+/// How a batch ended.
+#[derive(Debug)]
+pub(in crate::engine) enum BatchEnd {
+    /// Item by item.
+    Finished(Vec<Result<Saved, Refusal>>),
+    /// As a whole, without effect as far as the server tells.
+    Failed(Refusal),
+    /// It is not known: the server still works on it, or cannot be asked.
+    Unknown(String),
+}
+
+/// Polls `batch` of `items` until it ends.
+pub(in crate::engine) async fn wait<S, T>(crew: &Crew<S, T>, batch: BatchId, items: u32) -> BatchEnd
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let started = Instant::now();
+    let mut seen = 0;
+    let mut pause = first_pause(crew.item_micros.load(Ordering::Relaxed), items);
+    loop {
+        tokio::time::sleep(pause).await;
+        let status = crew
+            .to_target()
+            .send(Effect::Read, || crew.target.poll(batch))
+            .await;
+        match status {
+            Ok(BatchStatus::Finished(results)) => {
+                learn(crew, started.elapsed(), items);
+                return BatchEnd::Finished(results);
+            }
+            Ok(BatchStatus::Failed(refusal)) => return BatchEnd::Failed(refusal),
+            Ok(BatchStatus::Working { processed }) => {
+                let processed = processed.unwrap_or(0);
+                pause = next_pause(pause, started.elapsed(), processed, items);
+                if processed > seen {
+                    seen = processed;
+                    crew.sink
+                        .emit(Event::BatchProgressed { batch, processed })
+                        .await;
+                }
+            }
+            Err(error) => return BatchEnd::Unknown(unknown(batch, &error)),
+        }
+        if started.elapsed() > crew.options.batch_timeout {
+            return BatchEnd::Unknown(format!(
+                "batch {batch} did not end within {} s",
+                crew.options.batch_timeout.as_secs()
+            ));
+        }
+    }
+}
+
+fn unknown(batch: BatchId, error: &RequestError) -> String {
+    format!("batch {batch} could not be followed to its end: {error}")
+}
+
+/// When a batch of this size is likely to be done.
+fn first_pause(item_micros: u64, items: u32) -> Duration {
+    Duration::from_micros(item_micros.saturating_mul(u64::from(items))).clamp(POLL_MIN, POLL_MAX)
+}
+
+/// The time that is likely to be left; without progress, half again the last pause.
+fn next_pause(last: Duration, elapsed: Duration, processed: u32, items: u32) -> Duration {
+    let pause = if processed == 0 {
+        last + last / 2
+    } else {
+        elapsed / processed * items.saturating_sub(processed)
+    };
+    pause.clamp(POLL_MIN, POLL_MAX)
+}
+
+/// Follows the time that the target needs for an item, an eighth of the way with every batch.
+fn learn<S, T>(crew: &Crew<S, T>, elapsed: Duration, items: u32) {
+    let now = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX) / u64::from(items.max(1));
+    let before = crew.item_micros.load(Ordering::Relaxed);
+    crew.item_micros
+        .store(before - before / 8 + now / 8, Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_batch_is_asked_for_soon_and_a_large_one_by_its_progress() {
+        assert_eq!(first_pause(5_000, 1), POLL_MIN);
+        assert_eq!(first_pause(5_000, 50), Duration::from_millis(250));
+        let half_done = next_pause(
+            Duration::from_millis(250),
+            Duration::from_millis(300),
+            25,
+            50,
+        );
+        assert_eq!(half_done, Duration::from_millis(300));
+        assert_eq!(
+            next_pause(POLL_MAX, Duration::from_secs(9), 0, 50),
+            POLL_MAX
+        );
+    }
+}

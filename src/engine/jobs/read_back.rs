@@ -1,0 +1,71 @@
+//! Early read-back: the first items that use an encoding are read and compared before others follow.
+//!
+//! A link can be stored empty and the save still answer success. So an encoding is believed only after this
+//! target has been seen to keep it; the first difference in a reference stops the run.
+
+use crate::domain::TargetId;
+use crate::engine::crew::{Crew, Prepared};
+use crate::engine::state::StepResult;
+use crate::instance::{Answer, Ask, Effect, Found, Source, Target};
+use crate::plan::{Difference, differences, normal};
+
+/// Reads what was saved and compares its references. Returns why nothing more may be written, if so.
+pub(super) async fn compare<S, T>(
+    crew: &Crew<S, T>,
+    items: &[Prepared],
+    results: &[StepResult],
+) -> Option<String>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    for (item, result) in items.iter().zip(results) {
+        let StepResult::Saved { target, .. } = result else {
+            continue;
+        };
+        if let Some(why) = compare_one(crew, item, *target).await {
+            return Some(why);
+        }
+    }
+    None
+}
+
+async fn compare_one<S, T>(crew: &Crew<S, T>, item: &Prepared, target: TargetId) -> Option<String>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let ask = Ask::One {
+        kind: item.save.kind,
+        id: crate::domain::Id::raw(target),
+        locale: item.save.locale.clone(),
+    };
+    let key = &crew.entity(item.node).key;
+    let read: Result<Answer<TargetId>, _> = crew
+        .to_target()
+        .send(Effect::Read, || crew.target.read(&ask))
+        .await;
+    let answer = match read {
+        Ok(answer) => answer,
+        Err(error) => {
+            return Some(format!(
+                "{key} could not be read back after its save: {error}"
+            ));
+        }
+    };
+    let found = answer.found.into_iter().find_map(|found| match found {
+        Found::Entity(entity) => Some(entity),
+        _ => None,
+    });
+    let Some(found) = found else {
+        return Some(format!(
+            "{key} was saved as {target}, and the target does not know that id"
+        ));
+    };
+    let expected = normal(item.save.kind, &item.save.body, &crew.schema);
+    let stored = normal(item.save.kind, &found.body.parse(), &crew.schema);
+    differences(&expected, &stored).iter().find(|difference| difference.is_reference).map(|difference| {
+        let Difference { at, expected, found, .. } = difference;
+        format!("the target stored a reference of {key} wrong: at {at} it was sent {expected} and has {found}")
+    })
+}

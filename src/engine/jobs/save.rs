@@ -1,0 +1,51 @@
+//! Models, containers, templates and galleries: one synchronous save each.
+
+use super::doubt;
+use super::{close, failed, settle};
+use crate::engine::crew::Crew;
+use crate::engine::state::{Step, StepResult};
+use crate::instance::{Effect, Source, Target, Verdict};
+use crate::plan::Node;
+use crate::store::{IntentState, Operation, StoreError};
+
+pub(super) async fn run<S, T>(
+    crew: &Crew<S, T>,
+    (node, step): (Node, Step),
+) -> Result<Vec<StepResult>, StoreError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let item = match crew.prepare(node, step) {
+        Ok(item) => item,
+        Err(reason) => return Ok(vec![failed(reason)]),
+    };
+    let operation = match (step, item.save.id) {
+        (Step::Patch, _) => Operation::Patch,
+        (Step::Save, Some(_)) => Operation::Update,
+        (Step::Save, None) => Operation::Create,
+    };
+    let intent = crew
+        .open_intent(operation, std::slice::from_ref(&item))
+        .await?;
+    let mut sent = crew
+        .to_target()
+        .send(Effect::Write, || crew.target.save(&item.save))
+        .await;
+    if let Err(error) = &sent
+        && error.verdict(Effect::Write) == Verdict::Reconcile
+    {
+        sent = doubt::settle_save(crew, &item, error.clone()).await;
+    }
+    match sent {
+        Ok(saved) => Ok(vec![settle(crew, Some(intent), &item, &saved).await?]),
+        Err(error) => {
+            let state = match error.verdict(Effect::Write) {
+                Verdict::Reconcile => IntentState::InDoubt,
+                Verdict::Retry { .. } | Verdict::GiveUp => IntentState::Failed,
+            };
+            close(crew, intent, state).await?;
+            Ok(vec![failed(error.to_string())])
+        }
+    }
+}

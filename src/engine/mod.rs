@@ -1,0 +1,35 @@
+//! Carries out a plan: dispatcher, lanes, gates, pace and verification.
+//!
+//! ```text
+//!   plan ──▶ RunState ──effects──▶ jobs ──requests──▶ pacer ──▶ target
+//!               ▲                    │ intent before, outcome after: store, then id map
+//!               └──────inputs────────┘
+//! ```
+//!
+//! Deciding is pure: [`state::RunState`] takes one input and returns effects, and can be tested without a
+//! runtime. Jobs do the waiting. A reader may wonder why a job, and not the dispatcher, makes outcomes durable: so that
+//! the outcomes of many jobs share one commit, while the dispatcher goes on.
+//!
+//! The engine knows neither HTTP nor a screen: it works on the two ports of [`crate::instance`] and emits
+//! [`crate::event`]s.
+
+pub mod crew;
+pub mod dispatch;
+pub mod gates;
+mod jobs;
+pub mod options;
+pub mod pace;
+mod publish;
+pub mod pull;
+pub mod ready;
+pub mod retry;
+pub mod run;
+pub mod sink;
+pub mod state;
+pub mod verify;
+
+pub use options::{Options, Publish, Schedule};
+pub use pull::{PullError, Reader};
+pub use run::{RunError, RunReport, Session};
+pub use sink::{EVENTS_IN_FLIGHT, Sink};
+pub use verify::{Difference, DifferenceKind};

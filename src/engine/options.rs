@@ -1,0 +1,84 @@
+//! What a user may set about a run.
+
+use std::time::Duration;
+
+/// When an entity may start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Schedule {
+    /// When its own references are durable.
+    #[default]
+    Pipelined,
+    /// When the gates that its lane depends on have settled.
+    Phased,
+}
+
+/// What is published after it has been saved, of what is published on the source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Publish {
+    /// Nothing.
+    #[default]
+    Off,
+    /// Content items.
+    Content,
+    /// Pages.
+    Pages,
+    /// Both.
+    Both,
+}
+
+/// How a run is carried out. What is to be moved is the plan's business.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// When an entity may start.
+    pub schedule: Schedule,
+    /// Whether the first failure ends the run after what is in flight.
+    pub fail_fast: bool,
+    /// What is published.
+    pub publish: Publish,
+    /// Whether the target is read back at the end.
+    pub verify: bool,
+    /// Whether that includes the bytes of assets.
+    pub verify_bytes: bool,
+    /// Requests in flight at most, per instance.
+    pub concurrency: usize,
+    /// Requests per second at most, per instance; `None` leaves it to the server's refusals.
+    pub per_second_max: Option<f64>,
+    /// Content batches that the target holds at most at one time.
+    pub batches_in_flight: usize,
+    /// Items in a batch at most, 1 to 250.
+    pub batch_items: usize,
+    /// Uploads of assets in flight at most.
+    pub assets_in_flight: usize,
+    /// Attempts at one request at most, the first included.
+    pub attempts: u32,
+    /// The wait before the second attempt; it doubles from there on.
+    pub first_delay: Duration,
+    /// The longest wait between two attempts. A server that asks for more ends the attempts.
+    pub delay_max: Duration,
+    /// How long a batch may take before it is in doubt.
+    pub batch_timeout: Duration,
+    /// How long a drain waits for what is in flight.
+    pub drain_grace: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            schedule: Schedule::default(),
+            fail_fast: false,
+            publish: Publish::Off,
+            verify: true,
+            verify_bytes: true,
+            concurrency: 16,
+            per_second_max: None,
+            batches_in_flight: 3,
+            batch_items: 50,
+            assets_in_flight: 8,
+            attempts: 5,
+            first_delay: Duration::from_millis(500),
+            delay_max: Duration::from_secs(30),
+            batch_timeout: Duration::from_secs(600),
+            drain_grace: Duration::from_secs(60),
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Reads an instance completely, many requests at a time, or says what is missing.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use super::pace::Pacer;
+use super::retry::{Retries, Sender};
+use super::sink::Sink;
+use crate::domain::{Guid, Id, Inventory, Kind, Locale};
+use crate::event::{Event, Side};
+use crate::instance::{Answer, Ask, Effect, Found, RequestError, Source};
+use crate::snapshot::{Builder, Incomplete, Progress, first_asks};
+
+/// Why an instance could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum PullError {
+    /// A request brought no answer.
+    #[error("the {side} instance {guid} could not be read")]
+    Request {
+        /// Which side.
+        side: &'static str,
+        /// The instance.
+        guid: Guid,
+        /// The request.
+        #[source]
+        cause: RequestError,
+    },
+    /// All requests brought answers, and something is missing all the same.
+    #[error("the {side} instance {guid} could not be read completely")]
+    Incomplete {
+        /// Which side.
+        side: &'static str,
+        /// The instance.
+        guid: Guid,
+        /// What is missing.
+        #[source]
+        cause: Incomplete,
+    },
+}
+
+/// What an instance is read through.
+#[derive(Debug)]
+pub struct Reader<S> {
+    /// The instance.
+    pub instance: S,
+    /// Its GUID.
+    pub guid: Guid,
+    /// Source or target.
+    pub side: Side,
+    /// Its pace.
+    pub pacer: Arc<Pacer>,
+    /// How often a read is repeated.
+    pub retries: Retries,
+    /// Questions in flight at most.
+    pub concurrency: usize,
+    /// Who is told.
+    pub sink: Sink,
+}
+
+impl<S: Source + Clone> Reader<S> {
+    /// Asks one question, again if need be.
+    ///
+    /// # Errors
+    /// The last [`RequestError`].
+    pub async fn ask<I: Id>(&self, ask: &Ask) -> Result<Answer<I>, RequestError> {
+        let sender = Sender {
+            pacer: &self.pacer,
+            retries: self.retries,
+            sink: &self.sink,
+        };
+        sender.send(Effect::Read, || self.instance.read(ask)).await
+    }
+
+    /// The enabled locales of the instance.
+    ///
+    /// # Errors
+    /// [`PullError::Request`]
+    pub async fn locales(&self) -> Result<Vec<Locale>, PullError> {
+        let answer: Answer<crate::domain::SourceId> = self
+            .ask(&Ask::Locales)
+            .await
+            .map_err(|cause| self.failed(cause))?;
+        let locale = |found| match found {
+            Found::Locale(locale) => Some(locale),
+            _ => None,
+        };
+        Ok(answer.found.into_iter().filter_map(locale).collect())
+    }
+
+    /// Reads everything in `locales`.
+    ///
+    /// # Errors
+    /// [`PullError`]; nothing of what was read counts then.
+    pub async fn pull<I: Id>(
+        self: &Arc<Self>,
+        locales: &[Locale],
+    ) -> Result<Inventory<I>, PullError> {
+        self.pull_kinds(locales, &Kind::ALL).await
+    }
+
+    /// Reads everything of some kinds in `locales`.
+    ///
+    /// # Errors
+    /// [`PullError`]; nothing of what was read counts then.
+    pub async fn pull_kinds<I: Id>(
+        self: &Arc<Self>,
+        locales: &[Locale],
+        kinds: &[Kind],
+    ) -> Result<Inventory<I>, PullError> {
+        let mut builder = Builder::<I>::new(self.guid.clone());
+        let asks = first_asks(locales, kinds);
+        self.ask_all(asks, &mut builder).await?;
+        let pages = builder.missing_pages();
+        self.ask_all(pages, &mut builder).await?;
+        builder.finish().map_err(|cause| PullError::Incomplete {
+            side: self.side_name(),
+            guid: self.guid.clone(),
+            cause,
+        })
+    }
+
+    async fn ask_all<I: Id>(
+        self: &Arc<Self>,
+        open: Vec<Ask>,
+        builder: &mut Builder<I>,
+    ) -> Result<(), PullError> {
+        builder.expect(&open);
+        let mut told: BTreeMap<Kind, u32> = BTreeMap::new();
+        let mut conversation = Conversation::new(self, open);
+        while let Some((ask, answer)) = conversation.next().await? {
+            let follow_ups = builder.add(&ask, answer);
+            conversation.open.extend(follow_ups);
+            self.tell(builder, &mut told).await;
+        }
+        Ok(())
+    }
+
+    /// Asks everything in `asks` and whatever follows from the answers, and gives what was found.
+    ///
+    /// # Errors
+    /// [`PullError::Request`]
+    pub async fn ask_everything<I: Id>(
+        self: &Arc<Self>,
+        asks: Vec<Ask>,
+    ) -> Result<Vec<Found<I>>, PullError> {
+        let mut found = Vec::new();
+        let mut conversation = Conversation::new(self, asks);
+        while let Some((_, answer)) = conversation.next().await? {
+            conversation.open.extend(answer.follow_ups);
+            found.extend(answer.found);
+        }
+        Ok(found)
+    }
+    async fn tell<I: Id>(&self, builder: &Builder<I>, told: &mut BTreeMap<Kind, u32>) {
+        for Progress {
+            kind,
+            read,
+            expected,
+        } in builder.progress()
+        {
+            let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+            let (read, expected) = (count(read), expected.map(count));
+            let before = told.insert(kind, read);
+            if before != Some(read) {
+                self.sink
+                    .emit(Event::ReadProgressed {
+                        side: self.side,
+                        kind,
+                        read,
+                        expected,
+                    })
+                    .await;
+            }
+        }
+    }
+
+    fn failed(&self, cause: RequestError) -> PullError {
+        PullError::Request {
+            side: self.side_name(),
+            guid: self.guid.clone(),
+            cause,
+        }
+    }
+
+    const fn side_name(&self) -> &'static str {
+        match self.side {
+            Side::Source => "source",
+            Side::Target => "target",
+        }
+    }
+}
+
+/// Questions in flight, as many as the reader allows.
+struct Conversation<S, I> {
+    reader: Arc<Reader<S>>,
+    open: VecDeque<Ask>,
+    asked: JoinSet<(Ask, Result<Answer<I>, RequestError>)>,
+}
+
+impl<S: Source + Clone, I: Id> Conversation<S, I> {
+    fn new(reader: &Arc<Reader<S>>, asks: Vec<Ask>) -> Self {
+        Self {
+            reader: Arc::clone(reader),
+            open: asks.into(),
+            asked: JoinSet::new(),
+        }
+    }
+
+    /// The next answer; `None` when everything was answered.
+    async fn next(&mut self) -> Result<Option<(Ask, Answer<I>)>, PullError> {
+        while self.asked.len() < self.reader.concurrency
+            && let Some(ask) = self.open.pop_front()
+        {
+            let reader = Arc::clone(&self.reader);
+            self.asked.spawn(async move {
+                let answer = reader.ask::<I>(&ask).await;
+                (ask, answer)
+            });
+        }
+        let Some(joined) = self.asked.join_next().await else {
+            return Ok(None);
+        };
+        let (ask, answer) =
+            joined.unwrap_or_else(|broken| std::panic::resume_unwind(broken.into_panic()));
+        Ok(Some((
+            ask,
+            answer.map_err(|cause| self.reader.failed(cause))?,
+        )))
+    }
+}

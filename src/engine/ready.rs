@@ -1,0 +1,307 @@
+//! What may leave next: ready entities by kind of request, heaviest remaining path first.
+
+use std::collections::{BTreeMap, BinaryHeap};
+
+use super::state::{Job, Step};
+use crate::domain::{EntityKey, Kind, Locale};
+use crate::plan::Node;
+
+/// A kind of request with its own bound.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Queue {
+    /// Synchronous saves: models, containers, templates, galleries.
+    Save,
+    /// Redirections, up to 250 in one request.
+    Redirections,
+    /// Uploads of assets.
+    Asset,
+    /// Batches of content items of one locale.
+    Content(Locale),
+    /// Pages, one in each batch.
+    Page,
+}
+
+impl Queue {
+    /// The kind of request that uploads an entity.
+    pub fn of(key: &EntityKey) -> Self {
+        match (key.kind, &key.locale) {
+            (Kind::Model | Kind::Container | Kind::Template | Kind::Gallery, _) => Self::Save,
+            (Kind::Redirection, _) => Self::Redirections,
+            (Kind::Asset, _) => Self::Asset,
+            (Kind::Content, Some(locale)) => Self::Content(locale.clone()),
+            (Kind::Content | Kind::Page, _) => Self::Page,
+        }
+    }
+
+    const fn class(&self) -> Class {
+        match self {
+            Self::Save => Class::Save,
+            Self::Redirections => Class::Redirections,
+            Self::Asset => Class::Asset,
+            Self::Content(_) => Class::Content,
+            Self::Page => Class::Page,
+        }
+    }
+}
+
+/// What a bound counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Class {
+    Save,
+    Redirections,
+    Asset,
+    Content,
+    Page,
+}
+
+/// Bounds on jobs in flight and on their size.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Synchronous saves in flight.
+    pub saves: usize,
+    /// Assets in flight.
+    pub assets: usize,
+    /// Content batches in flight, all locales together: the target works them off one after another.
+    pub batches: usize,
+    /// Items in a content batch, 1 to 250.
+    pub batch_items: usize,
+    /// Pages in flight, each below another parent.
+    pub pages: usize,
+}
+
+/// Redirections in one request (limit of the Management API).
+const REDIRECTIONS: usize = 250;
+
+/// Items in a batch that proves encodings: enough for all of them, few enough to lose.
+const PROBE_ITEMS: usize = 16;
+
+impl Limits {
+    const fn of(&self, class: Class) -> usize {
+        match class {
+            Class::Save => self.saves,
+            Class::Redirections => 1,
+            Class::Asset => self.assets,
+            Class::Content => self.batches,
+            Class::Page => self.pages,
+        }
+    }
+}
+
+/// An entity that may leave. Ordered by the work that depends on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// Milliseconds of the longest chain of work that starts with it.
+    pub weight: u32,
+    /// The entity.
+    pub node: Node,
+    /// Which save.
+    pub step: Step,
+    /// How it is sent.
+    pub queue: Queue,
+    /// The encodings that its body holds, as bits.
+    pub encodings: u64,
+}
+
+impl Ord for Ready {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        // Of equal weights the one that was read first leaves first.
+        (self.weight, other.node, other.step).cmp(&(other.weight, self.node, self.step))
+    }
+}
+
+impl PartialOrd for Ready {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Ready entities and the jobs made of them.
+#[derive(Debug)]
+pub struct ReadyQueues {
+    limits: Limits,
+    heaps: BTreeMap<Queue, BinaryHeap<Ready>>,
+    in_flight: BTreeMap<Class, usize>,
+    /// Encodings that this target has been seen to store right.
+    proven: u64,
+    /// A job that proves encodings is in flight; others that need proof wait for it.
+    probing: bool,
+}
+
+impl ReadyQueues {
+    /// Nothing is ready.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            heaps: BTreeMap::new(),
+            in_flight: BTreeMap::new(),
+            proven: 0,
+            probing: false,
+        }
+    }
+
+    /// Adds an entity.
+    pub fn push(&mut self, ready: Ready) {
+        self.heaps
+            .entry(ready.queue.clone())
+            .or_default()
+            .push(ready);
+    }
+
+    /// Notes that a job came back, and which encodings were stored right by it if it was a probe.
+    pub fn finished(&mut self, job: &Job, proven: u64) {
+        if let Some(count) = self.in_flight.get_mut(&job.queue.class()) {
+            *count -= 1;
+        }
+        if job.probe {
+            self.probing = false;
+            self.proven |= proven;
+        }
+    }
+
+    /// Makes the next job of entities that still wait for it; `None` while there is nothing that may leave.
+    pub fn next_job(&mut self, waits: &dyn Fn(&Ready) -> bool) -> Option<Job> {
+        let mut queues: Vec<(u32, Queue)> = self
+            .heaps
+            .iter()
+            .filter_map(|(queue, heap)| Some((heap.peek()?.weight, queue.clone())))
+            .collect();
+        queues.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
+        queues
+            .into_iter()
+            .find_map(|(_, queue)| self.job_of(&queue, waits))
+    }
+
+    fn job_of(&mut self, queue: &Queue, waits: &dyn Fn(&Ready) -> bool) -> Option<Job> {
+        let class = queue.class();
+        let free = self
+            .limits
+            .of(class)
+            .saturating_sub(self.in_flight.get(&class).copied().unwrap_or(0));
+        if free == 0 {
+            return None;
+        }
+        let heap = self.heaps.get_mut(queue)?;
+        let most = match class {
+            Class::Save | Class::Asset | Class::Page => 1,
+            Class::Redirections => REDIRECTIONS,
+            // A short queue is shared out, so that no batch starves another of work.
+            Class::Content => heap.len().div_ceil(free).min(self.limits.batch_items),
+        };
+        let mut taken = Vec::new();
+        while taken.len() < most
+            && let Some(ready) = heap.pop()
+        {
+            if waits(&ready) {
+                taken.push(ready);
+            }
+        }
+        let (chosen, probe) = self.admit(class, taken);
+        if chosen.is_empty() {
+            return None;
+        }
+        *self.in_flight.entry(class).or_insert(0) += 1;
+        self.probing |= probe;
+        let steps = chosen
+            .into_iter()
+            .map(|ready| (ready.node, ready.step))
+            .collect();
+        Some(Job {
+            queue: queue.clone(),
+            steps,
+            probe,
+        })
+    }
+
+    /// Chooses of `taken` what may leave: entities whose encodings are all proven, else a few that prove
+    /// some. The others go back.
+    fn admit(&mut self, class: Class, taken: Vec<Ready>) -> (Vec<Ready>, bool) {
+        if !matches!(class, Class::Content | Class::Page) {
+            return (taken, false);
+        }
+        let proven = self.proven;
+        let (safe, unproven): (Vec<_>, Vec<_>) = taken
+            .into_iter()
+            .partition(|ready| ready.encodings & !proven == 0);
+        if !safe.is_empty() || self.probing {
+            unproven.into_iter().for_each(|ready| self.push(ready));
+            return (safe, false);
+        }
+        let mut covered = proven;
+        let mut probes = Vec::new();
+        for ready in unproven {
+            if ready.encodings & !covered != 0 && probes.len() < PROBE_ITEMS {
+                covered |= ready.encodings;
+                probes.push(ready);
+            } else {
+                self.push(ready);
+            }
+        }
+        let is_probe = !probes.is_empty();
+        (probes, is_probe)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        saves: 2,
+        assets: 2,
+        batches: 2,
+        batch_items: 3,
+        pages: 1,
+    };
+
+    fn content(node: Node, weight: u32, encodings: u64) -> Ready {
+        let queue = Queue::Content(Locale::new("en-us"));
+        Ready {
+            weight,
+            node,
+            step: Step::Save,
+            queue,
+            encodings,
+        }
+    }
+
+    fn nodes(job: &Job) -> Vec<Node> {
+        job.steps.iter().map(|(node, _)| *node).collect()
+    }
+
+    #[test]
+    fn the_heaviest_leave_first_and_batches_stay_within_their_size() {
+        let mut queues = ReadyQueues::new(LIMITS);
+        (0..10).for_each(|node| queues.push(content(node, node, 0)));
+        assert_eq!(nodes(&queues.next_job(&|_| true).unwrap()), [9, 8, 7]);
+        assert_eq!(nodes(&queues.next_job(&|_| true).unwrap()), [6, 5, 4]);
+        assert_eq!(
+            queues.next_job(&|_| true),
+            None,
+            "two batches are in flight"
+        );
+    }
+
+    #[test]
+    fn an_encoding_is_proven_by_one_item_before_others_use_it() {
+        let mut queues = ReadyQueues::new(LIMITS);
+        queues.push(content(0, 9, 0b01));
+        queues.push(content(1, 8, 0b01));
+        queues.push(content(2, 7, 0b10));
+        let probe = queues.next_job(&|_| true).unwrap();
+        assert!(probe.probe);
+        assert_eq!(nodes(&probe), [0]);
+        assert_eq!(queues.next_job(&|_| true), None);
+        queues.finished(&probe, 0b01);
+        let next = queues.next_job(&|_| true).unwrap();
+        assert_eq!((nodes(&next), next.probe), (vec![1], false));
+        assert!(queues.next_job(&|_| true).unwrap().probe);
+    }
+
+    #[test]
+    fn what_was_blocked_in_the_meantime_does_not_leave() {
+        let mut queues = ReadyQueues::new(LIMITS);
+        (0..4).for_each(|node| queues.push(content(node, 0, 0)));
+        let job = queues.next_job(&|ready| ready.node != 0).unwrap();
+        assert_eq!(nodes(&job), [1, 2]);
+    }
+}

@@ -1,0 +1,506 @@
+//! A whole run: read, plan, upload, publish, verify.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64};
+
+use tokio::sync::mpsc;
+
+use super::crew::Crew;
+use super::dispatch::{UploadEnd, upload};
+use super::options::Options;
+use super::publish;
+use super::pull::{PullError, Reader};
+use super::ready::Limits;
+use super::sink::Sink;
+use super::state::RunState;
+use super::verify::{Difference, Scope, same_bytes, verify};
+use crate::domain::{Id, Inventory, Key, Kind, Locale, RunId, SourceId, TargetId, TargetKey};
+use crate::event::{Command, Event, Phase};
+use crate::id_map::{Counterpart, IdMap};
+use crate::instance::{Effect, Source, Target};
+use crate::plan::{
+    self, Action, Agreement, Agreements, AssetIndex, Inputs, Node, Plan, Schema, Selection,
+    UnknownName, asset_urls, built_ins, same_size_assets, target_hash,
+};
+use crate::store::{Change, Mapping, MappingOrigin, Pair, Store, StoreError};
+
+/// Everything that a run needs.
+#[derive(Debug)]
+pub struct Session<S, T> {
+    /// The instance read from.
+    pub source: Arc<Reader<S>>,
+    /// The instance written to.
+    pub target: Arc<Reader<T>>,
+    /// The durable state.
+    pub store: Store,
+    /// The run.
+    pub run: RunId,
+    /// The locales asked for; empty takes all of the source.
+    pub locales: Vec<Locale>,
+    /// What is to be moved.
+    pub selection: Selection,
+    /// Whether the source wins where both sides changed.
+    pub overwrite: bool,
+    /// How it is carried out.
+    pub options: Options,
+    /// Who is told.
+    pub sink: Sink,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct RunReport {
+    /// What was going to happen.
+    pub plan: Arc<Plan>,
+    /// What the source holds, in the order of the plan.
+    pub source: Arc<Inventory<SourceId>>,
+    /// How the uploads ended.
+    pub end: UploadEnd,
+    /// Why something could not be published.
+    pub unpublished: Vec<String>,
+    /// What the verification found; `None` when there was none.
+    pub differences: Option<Vec<Difference>>,
+}
+
+/// Why a run ended before it could settle everything.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// An instance could not be read.
+    #[error(transparent)]
+    Pull(#[from] PullError),
+    /// The durable state failed.
+    #[error("the state of the run could not be kept")]
+    Store(#[from] StoreError),
+    /// The selection names something that does not exist.
+    #[error(transparent)]
+    Selection(#[from] UnknownName),
+    /// A locale was asked for that the source does not have.
+    #[error("the source has no locale {wanted}; it has {known}")]
+    UnknownLocale {
+        /// What was asked for.
+        wanted: Locale,
+        /// What there is.
+        known: String,
+    },
+    /// A locale of the run does not exist on the target.
+    #[error("the target has no locale {missing}; it has {known}")]
+    TargetLocale {
+        /// What is missing.
+        missing: Locale,
+        /// What there is.
+        known: String,
+    },
+}
+
+impl RunError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Pull(PullError::Incomplete { cause, .. }) => cause.hint(),
+            Self::Pull(PullError::Request { .. }) => None,
+            Self::Store(error) => error.hint(),
+            Self::Selection(unknown) => unknown
+                .nearest
+                .as_ref()
+                .map(|nearest| format!("did you mean {nearest:?}?")),
+            Self::UnknownLocale { .. } => {
+                Some("name one of the source's locales with --locale".to_owned())
+            }
+            Self::TargetLocale { missing, .. } => Some(format!(
+                "enable {missing} on the target, or name the locales to move with --locale"
+            )),
+        }
+    }
+}
+
+/// Both instances as read, and what is going to happen.
+struct Prepared {
+    locales: Vec<Locale>,
+    source: Arc<Inventory<SourceId>>,
+    target: Arc<Inventory<TargetId>>,
+    mappings: Vec<Mapping>,
+    plan: Arc<Plan>,
+}
+
+impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
+    /// Moves everything that is in scope.
+    ///
+    /// # Errors
+    /// [`RunError`] when the run could not begin, or its state could not be kept. Failures of entities are
+    /// no error of the run: they are in the events and in the store.
+    pub async fn sync(
+        &self,
+        commands: &mut mpsc::Receiver<Command>,
+    ) -> Result<RunReport, RunError> {
+        let prepared = self.prepare().await?;
+        let limits = self.limits();
+        let state = RunState::new(
+            Arc::clone(&prepared.plan),
+            Arc::clone(&prepared.source),
+            self.options.schedule,
+            self.options.fail_fast,
+            limits,
+        );
+        self.tell_plan(&prepared, &state).await;
+        let crew = Arc::new(self.crew(&prepared));
+        self.remember_agreements(&crew, &prepared).await?;
+        self.phase(Phase::Upload).await;
+        let end = upload(Arc::clone(&crew), state, commands).await?;
+        let mut unpublished = Vec::new();
+        let mut differences = None;
+        if !end.interrupted && end.panicked.is_none() {
+            unpublished = publish::publish(&crew).await?;
+            if self.options.verify {
+                self.phase(Phase::Verify).await;
+                differences =
+                    Some(verify(&crew, &self.target, &prepared.locales, Scope::AfterRun).await?);
+            }
+        }
+        Ok(RunReport {
+            plan: prepared.plan,
+            source: prepared.source,
+            end,
+            unpublished,
+            differences,
+        })
+    }
+
+    /// Compares the target with what the source becomes, and writes nothing.
+    ///
+    /// # Errors
+    /// [`RunError`]
+    pub async fn verify(&self) -> Result<RunReport, RunError> {
+        let prepared = self.prepare().await?;
+        let crew = Arc::new(self.crew(&prepared));
+        self.phase(Phase::Verify).await;
+        let differences = verify(&crew, &self.target, &prepared.locales, Scope::Everything).await?;
+        Ok(RunReport {
+            plan: prepared.plan,
+            source: prepared.source,
+            end: UploadEnd::default(),
+            unpublished: Vec::new(),
+            differences: Some(differences),
+        })
+    }
+
+    async fn prepare(&self) -> Result<Prepared, RunError> {
+        self.phase(Phase::Pull).await;
+        let locales = self.resolve_locales().await?;
+        let (source, target) = tokio::join!(
+            self.source.pull::<SourceId>(&locales),
+            self.target.pull::<TargetId>(&locales)
+        );
+        let (source, target) = (Arc::new(source?), Arc::new(target?));
+        self.selection.check(&source)?;
+        let mappings = self.store.mappings(&self.pair()).await?;
+        let agreements: Agreements = mappings.iter().map(agreement).collect();
+        let equal_bytes = self.compare_assets(&source, &target, &agreements).await?;
+        self.phase(Phase::Plan).await;
+        let plan = plan::plan(&Inputs {
+            source: &source,
+            target: &target,
+            agreements: &agreements,
+            equal_bytes: &equal_bytes,
+            locales: &locales,
+            overwrite: self.overwrite,
+            selection: &self.selection,
+        });
+        Ok(Prepared {
+            locales,
+            source,
+            target,
+            mappings,
+            plan: Arc::new(plan),
+        })
+    }
+
+    /// The locales of the run: those asked for, else all of the source. Each must be on both sides.
+    async fn resolve_locales(&self) -> Result<Vec<Locale>, RunError> {
+        let (source, target) = tokio::join!(self.source.locales(), self.target.locales());
+        let (source, target) = (source?, target?);
+        let list = |locales: &[Locale]| {
+            locales
+                .iter()
+                .map(Locale::as_str)
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        if let Some(wanted) = self.locales.iter().find(|wanted| !source.contains(wanted)) {
+            return Err(RunError::UnknownLocale {
+                wanted: wanted.clone(),
+                known: list(&source),
+            });
+        }
+        // In the source's order, whatever the order of the request: the first locale makes the ids.
+        let asked = |locale: &&Locale| self.locales.is_empty() || self.locales.contains(locale);
+        let locales: Vec<Locale> = source.iter().filter(asked).cloned().collect();
+        match locales.iter().find(|locale| !target.contains(locale)) {
+            Some(missing) => Err(RunError::TargetLocale {
+                missing: missing.clone(),
+                known: list(&target),
+            }),
+            None => Ok(locales),
+        }
+    }
+
+    /// Compares the bytes of assets that have the same path and size on both sides and no common history.
+    async fn compare_assets(
+        &self,
+        source: &Inventory<SourceId>,
+        target: &Inventory<TargetId>,
+        agreements: &Agreements,
+    ) -> Result<HashSet<SourceId>, RunError> {
+        use futures_util::{StreamExt, stream};
+        let url =
+            |body: serde_json::Value| body["originUrl"].as_str().unwrap_or_default().to_owned();
+        let pairs = same_size_assets(source, target, agreements)
+            .into_iter()
+            .filter_map(|(here, there)| {
+                let from = source.get(&Key {
+                    kind: Kind::Asset,
+                    id: here,
+                    locale: None,
+                })?;
+                let to = target.get(&TargetKey {
+                    kind: Kind::Asset,
+                    id: there,
+                    locale: None,
+                })?;
+                Some((here, url(from.body.parse()), url(to.body.parse())))
+            });
+        let compared: Vec<_> = stream::iter(pairs)
+            .map(|(id, from, to)| async move {
+                let sender = super::retry::Sender {
+                    pacer: &self.source.pacer,
+                    retries: self.source.retries,
+                    sink: &self.sink,
+                };
+                let same =
+                    || same_bytes((&self.source.instance, &from), (&self.target.instance, &to));
+                // Bytes that cannot be compared count as different: then they are uploaded.
+                (id, sender.send(Effect::Read, same).await.unwrap_or(false))
+            })
+            .buffer_unordered(self.options.assets_in_flight)
+            .collect()
+            .await;
+        Ok(compared
+            .into_iter()
+            .filter(|(_, same)| *same)
+            .map(|(id, _)| id)
+            .collect())
+    }
+
+    fn crew(&self, prepared: &Prepared) -> Crew<S, T> {
+        let ids = warm_ids(prepared);
+        Crew {
+            source: self.source.instance.clone(),
+            target: self.target.instance.clone(),
+            source_inventory: Arc::clone(&prepared.source),
+            target_inventory: Arc::clone(&prepared.target),
+            plan: Arc::clone(&prepared.plan),
+            schema: Schema::of(&prepared.source),
+            assets: AssetIndex::of(&prepared.source),
+            ids,
+            sent_bytes: dashmap::DashMap::new(),
+            unfinished: dashmap::DashSet::new(),
+            store: self.store.clone(),
+            pair: self.pair(),
+            run: self.run.clone(),
+            source_pacer: Arc::clone(&self.source.pacer),
+            target_pacer: Arc::clone(&self.target.pacer),
+            sink: self.sink.clone(),
+            options: self.options.clone(),
+            intents: AtomicI64::new(1),
+            item_micros: AtomicU64::new(5_000),
+        }
+    }
+
+    /// Makes durable what the plan found in agreement.
+    async fn remember_agreements(
+        &self,
+        crew: &Crew<S, T>,
+        prepared: &Prepared,
+    ) -> Result<(), StoreError> {
+        let schema = Schema::of(&prepared.target);
+        let known: BTreeMap<_, _> = prepared
+            .mappings
+            .iter()
+            .map(|mapping| (&mapping.key, mapping))
+            .collect();
+        let mut changes = Vec::new();
+        for (node, planned) in (0..).zip(&prepared.plan.entities) {
+            let (Action::Adopt { target } | Action::Unchanged { target }) = &planned.action else {
+                continue;
+            };
+            let entity = crew.entity(node);
+            let there = TargetKey {
+                kind: entity.key.kind,
+                id: *target,
+                locale: entity.key.locale.clone(),
+            };
+            let Some(there) = prepared.target.get(&there).filter(|_| !planned.left_alone) else {
+                continue;
+            };
+            let mapping = Mapping {
+                key: entity.key.clone(),
+                target: *target,
+                target_name: Some(there.name.to_string()),
+                source_version: entity.version,
+                target_version: there.version,
+                source_hash: planned.source_hash,
+                target_hash: Some(target_hash(there, &schema)),
+                origin: match &planned.action {
+                    Action::Adopt { .. } => MappingOrigin::Adopted,
+                    _ => known
+                        .get(&entity.key)
+                        .map_or(MappingOrigin::Adopted, |mapping| mapping.origin),
+                },
+                run: self.run.clone(),
+            };
+            let before = known.get(&entity.key);
+            let same = before.is_some_and(|before| {
+                before.source_hash == mapping.source_hash
+                    && before.target_hash == mapping.target_hash
+                    && before.target_version == mapping.target_version
+                    && before.target == mapping.target
+            });
+            if !same {
+                changes.push(Change::Mapping {
+                    pair: self.pair(),
+                    mapping,
+                });
+            }
+        }
+        if changes.is_empty() {
+            Ok(())
+        } else {
+            self.store.commit(changes).await
+        }
+    }
+
+    async fn tell_plan(&self, prepared: &Prepared, state: &RunState) {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let entities = Kind::ALL.map(|kind| (kind, count(prepared.source.of_kind(kind).len())));
+        self.sink
+            .emit(Event::PlanMade {
+                entities: entities
+                    .into_iter()
+                    .filter(|(_, count)| *count > 0)
+                    .collect(),
+                lanes: state.lane_plan(),
+                gates: state.gates().plan(),
+                levels: prepared.plan.levels,
+                circles: count(prepared.plan.circles.len()),
+                cuts: count(prepared.plan.cuts()),
+            })
+            .await;
+    }
+
+    async fn phase(&self, phase: Phase) {
+        self.sink.emit(Event::PhaseStarted { phase }).await;
+    }
+
+    fn limits(&self) -> Limits {
+        let options = &self.options;
+        Limits {
+            saves: (options.concurrency / 2).max(1),
+            assets: options.assets_in_flight.max(1),
+            batches: options.batches_in_flight.max(1),
+            batch_items: options.batch_items.clamp(1, 250),
+            pages: (options.concurrency / 2).max(1),
+        }
+    }
+
+    fn pair(&self) -> Pair {
+        Pair {
+            source: self.source.guid.clone(),
+            target: self.target.guid.clone(),
+        }
+    }
+}
+
+fn agreement(mapping: &Mapping) -> (crate::domain::EntityKey, Agreement) {
+    let agreement = Agreement {
+        target: mapping.target,
+        source_hash: mapping.source_hash,
+        target_hash: mapping.target_hash,
+    };
+    (mapping.key.clone(), agreement)
+}
+
+/// The id map as it is before anything is written.
+fn warm_ids(prepared: &Prepared) -> IdMap {
+    let ids = IdMap::new(prepared.target.asset_container.clone());
+    for (node, planned) in (0_u32..).zip(&prepared.plan.entities) {
+        if let Some(target) = known_counterpart(prepared, node, &planned.action) {
+            let key = &prepared.source.entities()[node as usize].key;
+            let there = TargetKey {
+                kind: key.kind,
+                id: target,
+                locale: key.locale.clone(),
+            };
+            let there = prepared.target.get(&there);
+            if let Some(there) = there {
+                ids.record_name(
+                    key.kind,
+                    &prepared.source.entities()[node as usize].name,
+                    &there.name,
+                );
+                if let Some(urls) =
+                    asset_urls(&there.body.parse()).filter(|_| key.kind == Kind::Asset)
+                {
+                    ids.record_urls(key.id, urls);
+                }
+            }
+            let version = there.and_then(|there| there.version);
+            // Two rows of the store that contradict one another: the first in key order stays, and the
+            // verification names the other.
+            drop(ids.record(
+                key,
+                Counterpart {
+                    id: target,
+                    version,
+                },
+            ));
+        }
+    }
+    for (kind, id, there) in built_ins(&prepared.source, &prepared.target) {
+        ids.record_shared(kind, SourceId::new(id), TargetId::new(there.id));
+        ids.record_name(kind, &there.name, &there.name);
+    }
+    let present: HashSet<(Kind, TargetId)> = prepared
+        .target
+        .entities()
+        .iter()
+        .map(|there| (there.key.kind, there.key.id))
+        .collect();
+    for mapping in &prepared.mappings {
+        // Items in locales that this run leaves out; and items whose other locale is already there.
+        let key = &mapping.key;
+        let other_locale = key.kind.is_localised() && prepared.source.get(key).is_none();
+        if other_locale && ids.shared(key.kind, key.id).is_none() {
+            ids.record_shared(key.kind, key.id, mapping.target);
+        }
+    }
+    for planned in (0_u32..).zip(&prepared.plan.entities) {
+        if let (
+            node,
+            Action::Create {
+                joins: Some(target),
+            },
+        ) = (planned.0, &planned.1.action)
+            && present.contains(&(prepared.source.entities()[node as usize].key.kind, *target))
+        {
+            let key = &prepared.source.entities()[node as usize].key;
+            if ids.shared(key.kind, key.id).is_none() {
+                ids.record_shared(key.kind, key.id, *target);
+            }
+        }
+    }
+    ids
+}
+
+fn known_counterpart(_prepared: &Prepared, _node: Node, action: &Action) -> Option<TargetId> {
+    action.counterpart()
+}

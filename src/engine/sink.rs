@@ -1,0 +1,43 @@
+//! Where the engine puts its events.
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::event::{Event, Stamped, millis};
+
+/// Events that may queue up before the engine waits for its reporters: about a second of a fast run. A full
+/// channel slows the engine down, so no fact is ever lost. Reporters never wait for the engine, so the two
+/// cannot block one another.
+pub const EVENTS_IN_FLIGHT: usize = 4096;
+
+/// The sending end of a run's events.
+#[derive(Clone, Debug)]
+pub struct Sink {
+    started: Instant,
+    events: mpsc::Sender<Stamped>,
+}
+
+impl Sink {
+    /// A sink whose moments count from now.
+    pub fn new(events: mpsc::Sender<Stamped>) -> Self {
+        Self {
+            started: Instant::now(),
+            events,
+        }
+    }
+
+    /// Sends a fact. When nobody listens any more the fact is dropped: it is in the store already.
+    pub async fn emit(&self, event: Event) {
+        let stamped = Stamped {
+            at_ms: self.elapsed_ms(),
+            event,
+        };
+        // The receiver is gone only when the reporters have ended, and then nobody is left to be told.
+        drop(self.events.send(stamped).await);
+    }
+
+    /// Milliseconds since the run started.
+    pub fn elapsed_ms(&self) -> u64 {
+        millis(self.started.elapsed())
+    }
+}

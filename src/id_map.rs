@@ -1,0 +1,228 @@
+//! Source key to target id: the one structure that every lane shares.
+//!
+//! It is read for every reference of every entity and written once per entity, so it is a concurrent map. Guards
+//! never leave this module. Repeating a fact is harmless, contradicting one is not: that would mean two
+//! entities on the target for one on the source.
+
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+
+use crate::domain::{
+    AssetContainer, AssetUrls, EntityKey, Id, Kind, Locale, SourceId, TargetId, Version,
+};
+use crate::plan::Counterparts;
+
+/// An entity on the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counterpart {
+    /// Its id.
+    pub id: TargetId,
+    /// Its version, for content and pages, where it is known.
+    pub version: Option<Version>,
+}
+
+/// Counterparts by source key, with the names and URLs that references use.
+#[derive(Debug, Default)]
+pub struct IdMap {
+    ids: DashMap<EntityKey, Counterpart>,
+    shared: DashMap<(Kind, SourceId), TargetId>,
+    claimed: DashMap<(Kind, TargetId), SourceId>,
+    names: DashMap<(Kind, Box<str>), Box<str>>,
+    urls: DashMap<SourceId, AssetUrls>,
+    container: AssetContainer,
+}
+
+/// A pair that contradicts what is known.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IdConflict {
+    /// A second counterpart for one entity.
+    #[error("{key} has the counterpart {kept} and cannot have {refused} as well")]
+    Source {
+        /// The entity.
+        key: EntityKey,
+        /// The counterpart that stays.
+        kept: TargetId,
+        /// The one that was refused.
+        refused: TargetId,
+    },
+    /// A second entity for one counterpart.
+    #[error(
+        "{target} on the target is the counterpart of {kind} {kept} and cannot be that of {key} as well"
+    )]
+    Target {
+        /// The kind of both.
+        kind: Kind,
+        /// The entity on the target.
+        target: TargetId,
+        /// The id on the source that stays.
+        kept: SourceId,
+        /// The entity that was refused.
+        key: EntityKey,
+    },
+}
+
+impl IdMap {
+    /// An empty map for a target whose asset URLs begin with `container`.
+    pub fn new(container: AssetContainer) -> Self {
+        Self {
+            container,
+            ..Self::default()
+        }
+    }
+
+    /// Records that `key` became `counterpart`. A later version of the same id replaces the earlier one.
+    ///
+    /// # Errors
+    /// [`IdConflict`] if `key`, or the same item in another locale, has another id already, or the id belongs
+    /// to another entity; what was there stays.
+    pub fn record(&self, key: &EntityKey, counterpart: Counterpart) -> Result<(), IdConflict> {
+        let (kind, target) = (key.kind, counterpart.id);
+        let kept = *self.claimed.entry((kind, target)).or_insert(key.id);
+        if kept != key.id {
+            return Err(IdConflict::Target {
+                kind,
+                target,
+                kept,
+                key: key.clone(),
+            });
+        }
+        match self.shared.entry((kind, key.id)) {
+            Entry::Occupied(slot) if *slot.get() != target => {
+                let kept = *slot.get();
+                return Err(IdConflict::Source {
+                    key: key.clone(),
+                    kept,
+                    refused: target,
+                });
+            }
+            Entry::Occupied(_) => {}
+            Entry::Vacant(slot) => {
+                slot.insert(target);
+            }
+        }
+        self.ids.insert(key.clone(), counterpart);
+        Ok(())
+    }
+
+    /// Records an id for an item of which this run has no entity in some locale.
+    pub fn record_shared(&self, kind: Kind, id: SourceId, target: TargetId) {
+        self.shared.insert((kind, id), target);
+    }
+
+    /// Records that what the source calls `source_name` is called `target_name` on the target.
+    pub fn record_name(&self, kind: Kind, source_name: &str, target_name: &str) {
+        self.names.insert(
+            (kind, source_name.to_lowercase().into()),
+            target_name.into(),
+        );
+    }
+
+    /// Records where an asset can be had on the target.
+    pub fn record_urls(&self, asset: SourceId, urls: AssetUrls) {
+        self.urls.insert(asset, urls);
+    }
+
+    /// Whether an entity on the target is somebody's counterpart.
+    pub fn is_claimed(&self, kind: Kind, target: TargetId) -> bool {
+        self.claimed.contains_key(&(kind, target))
+    }
+
+    /// The counterpart of `key` in its locale, or `None` while there is none.
+    pub fn resolve(&self, key: &EntityKey) -> Option<Counterpart> {
+        self.ids.get(key).map(|counterpart| *counterpart)
+    }
+
+    /// The id of an item on the target, whatever the locale.
+    pub fn shared(&self, kind: Kind, id: SourceId) -> Option<TargetId> {
+        self.shared.get(&(kind, id)).map(|target| *target)
+    }
+
+    /// How many entities have a counterpart.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether no entity has a counterpart.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// Every entity with its counterpart, in no particular order.
+    pub fn all(&self) -> Vec<(EntityKey, Counterpart)> {
+        self.ids
+            .iter()
+            .map(|entry| (entry.key().clone(), *entry.value()))
+            .collect()
+    }
+}
+
+impl Counterparts for IdMap {
+    fn id(&self, kind: Kind, id: i64, _locale: Option<&Locale>) -> Option<TargetId> {
+        self.shared(kind, SourceId::new(id))
+    }
+
+    fn name(&self, kind: Kind, source_name: &str) -> Option<Box<str>> {
+        self.names
+            .get(&(kind, source_name.to_lowercase().into()))
+            .map(|name| name.clone())
+    }
+
+    fn asset_urls(&self, id: i64) -> Option<AssetUrls> {
+        self.urls.get(&SourceId::new(id)).map(|urls| urls.clone())
+    }
+
+    fn asset_container(&self) -> &AssetContainer {
+        &self.container
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counterpart(id: i64) -> Counterpart {
+        Counterpart {
+            id: TargetId::new(id),
+            version: None,
+        }
+    }
+
+    #[test]
+    fn repeating_is_harmless_and_contradicting_is_refused() {
+        let map = IdMap::default();
+        let key: EntityKey = "content:1@en-us".parse().unwrap();
+        map.record(&key, counterpart(7)).unwrap();
+        map.record(&key, counterpart(7)).unwrap();
+        assert!(matches!(
+            map.record(&key, counterpart(8)),
+            Err(IdConflict::Source { .. })
+        ));
+        let other: EntityKey = "content:2@en-us".parse().unwrap();
+        assert!(matches!(
+            map.record(&other, counterpart(7)),
+            Err(IdConflict::Target { .. })
+        ));
+        assert_eq!(map.resolve(&key), Some(counterpart(7)));
+    }
+
+    #[test]
+    fn the_locales_of_an_item_share_its_id() {
+        let map = IdMap::default();
+        map.record(&"content:1@en-us".parse().unwrap(), counterpart(7))
+            .unwrap();
+        let french: EntityKey = "content:1@fr-ca".parse().unwrap();
+        assert_eq!(map.resolve(&french), None);
+        assert_eq!(
+            map.shared(Kind::Content, SourceId::new(1)),
+            Some(TargetId::new(7))
+        );
+        assert!(map.record(&french, counterpart(8)).is_err());
+    }
+
+    #[test]
+    fn names_compare_without_regard_to_case() {
+        let map = IdMap::default();
+        map.record_name(Kind::Container, "News", "news1");
+        assert_eq!(map.name(Kind::Container, "nEWS").as_deref(), Some("news1"));
+    }
+}

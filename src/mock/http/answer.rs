@@ -1,0 +1,139 @@
+//! Answers on the wire, whole or spoilt.
+
+use axum::body::Body;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, Response, StatusCode};
+use futures_util::stream;
+use serde_json::{Value, json};
+
+use super::call::{Answer, Reply};
+use crate::mock::fault::FaultAction;
+use crate::mock::world::asset::Download;
+use crate::mock::world::failure::Refusal;
+
+const JSON: &str = "application/json; charset=utf-8";
+const TEXT: &str = "text/plain; charset=utf-8";
+
+fn with(status: u16, kind: &'static str, body: impl Into<Body>) -> Response<Body> {
+    let mut response = Response::new(body.into());
+    *response.status_mut() =
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}
+
+/// An answer as it is meant.
+pub(super) fn respond(answer: Answer) -> Response<Body> {
+    match answer {
+        Ok(Reply::Json(value)) => with(200, JSON, value.to_string()),
+        Ok(Reply::Batch(id)) => with(200, JSON, id.to_string()),
+        Ok(Reply::File(file)) => download(&file),
+        Err(refusal) => refuse(refusal),
+    }
+}
+
+/// The forms of error bodies vary on the real server: texts, JSON strings, objects.
+fn refuse(Refusal { status, body }: Refusal) -> Response<Body> {
+    let mut response = match (status, body) {
+        (500, Value::String(text)) => with(
+            500,
+            JSON,
+            json!({ "message": text, "exceptionType": "System.Exception" }).to_string(),
+        ),
+        (400, Value::String(text)) => with(400, JSON, json!(text).to_string()),
+        (status, Value::String(text)) => with(status, TEXT, text),
+        (status, value) => with(status, JSON, value.to_string()),
+    };
+    if status == 429 {
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+/// A file, made block by block while it is sent. The focal point of an image is in two headers.
+fn download(file: &Download) -> Response<Body> {
+    let chunks = file
+        .blob
+        .chunks(&file.key)
+        .map(Ok::<_, std::convert::Infallible>);
+    let mut response = Response::new(Body::from_stream(stream::iter(chunks)));
+    let headers = response.headers_mut();
+    let kind = HeaderValue::from_str(&file.content_type);
+    headers.insert(
+        CONTENT_TYPE,
+        kind.unwrap_or(HeaderValue::from_static("application/octet-stream")),
+    );
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(file.blob.len()));
+    if let Some((x, y)) = &file.focal {
+        for (name, value) in [("agility-focal-x", x), ("agility-focal-y", y)] {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                headers.insert(name, value);
+            }
+        }
+    }
+    response
+}
+
+/// An answer as a fault has it. For a reset it does not matter: the connection is cut.
+pub(super) fn spoil(fault: &FaultAction, answer: Answer) -> Response<Body> {
+    match fault {
+        FaultAction::Status {
+            code,
+            retry_after,
+            body,
+        } => {
+            let text = body
+                .clone()
+                .unwrap_or_else(|| "The request could not be handled.".to_owned());
+            let kind = if text.starts_with(['{', '[']) {
+                JSON
+            } else {
+                TEXT
+            };
+            let mut response = with(*code, kind, text);
+            if let Some(value) = retry_after
+                .as_ref()
+                .and_then(|value| HeaderValue::from_str(value).ok())
+            {
+                response.headers_mut().insert(RETRY_AFTER, value);
+            }
+            response
+        }
+        FaultAction::HtmlPage => with(
+            502,
+            "text/html; charset=utf-8",
+            "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>",
+        ),
+        FaultAction::TruncatedJson => match answer {
+            Ok(Reply::Json(value)) => {
+                let text = value.to_string();
+                let half = text
+                    .char_indices()
+                    .map(|(at, _)| at)
+                    .take_while(|at| *at <= text.len() / 2)
+                    .last()
+                    .unwrap_or(0);
+                with(200, JSON, text[..half].to_owned())
+            }
+            // Half of a bare number would be another number.
+            Ok(Reply::Batch(_)) => with(200, JSON, ""),
+            Ok(Reply::File(_)) | Err(_) => respond(answer),
+        },
+        FaultAction::Reset(_)
+        | FaultAction::Hang
+        | FaultAction::FailWholeBatch
+        | FaultAction::DropItemResult
+        | FaultAction::ReorderResults => respond(answer),
+    }
+}
+
+/// Gives an answer the identifier by which a vendor would find it in his log.
+pub(super) fn add_request_id(response: &mut Response<Body>, sequence: u64) {
+    if let Ok(value) = HeaderValue::from_str(&format!("mock-{sequence}")) {
+        response.headers_mut().insert("x-request-id", value);
+    }
+}

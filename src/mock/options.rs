@@ -1,0 +1,55 @@
+//! What a caller decides about a server before it starts.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::fault::Fault;
+use super::file::{SCHEMA, StateFile};
+
+/// How a [`Server`](super::Server) behaves. The default listens on a free loopback port, plays no
+/// instance, answers at once and never misbehaves.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where it listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The instances that it plays, and what a reset goes back to.
+    pub state: StateFile,
+    /// The bearer tokens that it accepts. Empty: any token that is not empty.
+    pub tokens: Vec<String>,
+    /// How long the serial batch worker of an instance takes per item, before the item takes effect.
+    pub item_time: Duration,
+    /// How long each request waits before it is handled.
+    pub latency: Duration,
+    /// The most that chance adds to `latency`.
+    pub jitter: Duration,
+    /// Requests per token within any one second; one more is answered 429 with `Retry-After: 1` and has
+    /// no effect. `None` admits all. Downloads of assets and the admin paths do not count.
+    pub rate_limit: Option<u32>,
+    /// A file that gets each finished request as one line of JSON, flushed per line. Appended to.
+    pub request_log: Option<PathBuf>,
+    /// Start of the chance behind jitter and fault rates.
+    pub seed: u64,
+    /// Scripted misbehaviour. The first fault that fires on a request is the one that happens.
+    pub faults: Vec<Fault>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            state: StateFile {
+                schema: SCHEMA,
+                instances: Vec::new(),
+            },
+            tokens: Vec::new(),
+            item_time: Duration::ZERO,
+            latency: Duration::ZERO,
+            jitter: Duration::ZERO,
+            rate_limit: None,
+            request_log: None,
+            seed: 0,
+            faults: Vec::new(),
+        }
+    }
+}

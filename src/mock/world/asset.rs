@@ -1,0 +1,337 @@
+//! Assets: rows by id, by origin key, with their bytes.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bytes::Bytes;
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+use serde_json::{Value, json};
+
+use super::blob::Blob;
+use super::failure::Refusal;
+use super::ids::IdKind;
+use super::text::now;
+use super::{Window, World, gone, row};
+use crate::mock::file::Row;
+
+/// What a URL path must escape, the slash excepted.
+const ESCAPED: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'`')
+    .add(b'{')
+    .add(b'}')
+    .add(b'^')
+    .add(b'|')
+    .add(b'\\');
+
+#[derive(Debug)]
+struct Asset {
+    row: Row,
+    /// `None` for a folder.
+    blob: Option<Blob>,
+}
+
+/// The assets of an instance.
+#[derive(Debug, Default)]
+pub(crate) struct Assets {
+    assets: BTreeMap<i64, Asset>,
+    keys: HashMap<String, i64>,
+}
+
+/// A file that is uploaded.
+#[derive(Clone, Debug)]
+pub(crate) struct Upload {
+    pub(crate) name: String,
+    pub(crate) content_type: Option<String>,
+    pub(crate) bytes: Bytes,
+}
+
+/// Where uploaded files go.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Destination {
+    /// Without leading and trailing slash; empty for the root.
+    pub(crate) folder: String,
+    pub(crate) gallery: Option<i64>,
+    pub(crate) focal: Option<(String, String)>,
+}
+
+/// A file as it is served.
+#[derive(Debug)]
+pub(crate) struct Download {
+    pub(crate) key: String,
+    pub(crate) blob: Blob,
+    pub(crate) content_type: String,
+    pub(crate) focal: Option<(String, String)>,
+}
+
+impl Assets {
+    pub(crate) fn contains(&self, id: i64) -> bool {
+        self.assets.contains_key(&id)
+    }
+
+    pub(super) fn put(&mut self, id: i64, row: Row, blob: Option<Blob>) {
+        let key = row::text(&row, "originKey").unwrap_or_default().to_owned();
+        self.keys.insert(key, id);
+        self.assets.insert(id, Asset { row, blob });
+    }
+
+    fn remove(&mut self, id: i64) -> Option<Row> {
+        let old = self.assets.remove(&id)?.row;
+        self.keys
+            .remove(row::text(&old, "originKey").unwrap_or_default());
+        Some(old)
+    }
+
+    pub(super) fn of_gallery(&self, gallery: i64) -> impl Iterator<Item = &Row> {
+        self.assets
+            .values()
+            .map(|asset| &asset.row)
+            .filter(move |row| row::id(row, "mediaGroupingID") == Some(gallery))
+    }
+
+    pub(super) fn leave_gallery(&mut self, gallery: i64) {
+        for asset in self.assets.values_mut() {
+            if row::id(&asset.row, "mediaGroupingID") == Some(gallery) {
+                row::set(&mut asset.row, "mediaGroupingID", -1);
+                row::set(&mut asset.row, "mediaGroupingName", Value::Null);
+            }
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Row, Option<&Blob>)> {
+        self.assets
+            .values()
+            .map(|asset| (&asset.row, asset.blob.as_ref()))
+    }
+}
+
+/// The MIME type that follows from a file name.
+fn guess(name: &str) -> &'static str {
+    let extension = name
+        .rsplit_once('.')
+        .map(|(_, extension)| extension.to_lowercase());
+    match extension.as_deref() {
+        Some("jpg" | "jpeg") => "image/jpeg",
+        Some("png") => "image/png",
+        Some("gif") => "image/gif",
+        Some("svg") => "image/svg+xml",
+        Some("webp") => "image/webp",
+        Some("avif") => "image/avif",
+        Some("pdf") => "application/pdf",
+        Some("css") => "text/css",
+        Some("js") => "text/javascript",
+        Some("txt") => "text/plain",
+        Some("html") => "text/html",
+        Some("json") => "application/json",
+        Some("mp4") => "video/mp4",
+        Some(_) | None => "application/octet-stream",
+    }
+}
+
+fn is_image(name: &str) -> bool {
+    let extension = name
+        .rsplit_once('.')
+        .map(|(_, extension)| extension.to_lowercase());
+    extension.is_some_and(|known| {
+        ["jpg", "jpeg", "gif", "png", "bmp", "svg", "avif", "webp"].contains(&known.as_str())
+    })
+}
+
+impl World {
+    pub(crate) fn asset_container_name(&self) -> &str {
+        &self.asset_container
+    }
+
+    fn container_url(&self, side: &str) -> String {
+        format!("{}/{side}/{}", self.base, self.asset_container)
+    }
+
+    /// The `AssetContainer` row.
+    pub(crate) fn asset_container_row(&self) -> Value {
+        json!({
+            "containerID": self.asset_container_id, "isDefault": true, "isAzureStorage": true, "containerName": self.asset_container,
+            "originUrl": self.container_url("origin"), "edgeUrl": self.container_url("cdn"), "cdnType": null, "cdnMetaData": null
+        })
+    }
+
+    /// Gives a media row the members that the server computes. URLs that are there stay.
+    pub(super) fn complete_asset(&self, row: &mut Row, size: u64) {
+        let key = row::text(row, "originKey").unwrap_or_default().to_owned();
+        let folder = row::flag(row, "isFolder");
+        let name = key.rsplit('/').next().unwrap_or_default().to_owned();
+        let path = utf8_percent_encode(&key, ESCAPED).to_string();
+        row::fill(row, "fileName", name.as_str());
+        row::set(row, "containerID", self.asset_container_id);
+        row::fill(row, "containerOriginUrl", self.container_url("origin"));
+        row::fill(row, "containerEdgeUrl", self.container_url("cdn"));
+        row::fill(
+            row,
+            "originUrl",
+            format!("{}/{path}", self.container_url("origin")),
+        );
+        row::fill(
+            row,
+            "edgeUrl",
+            format!("{}/{path}", self.container_url("cdn")),
+        );
+        row::set(row, "size", size);
+        row::fill(
+            row,
+            "contentType",
+            if folder {
+                Value::Null
+            } else {
+                guess(&name).into()
+            },
+        );
+        for flag in ["isFolder", "hasChildren"] {
+            row::fill(row, flag, false);
+        }
+        row::set(row, "isDeleted", false);
+        row::fill(row, "mediaGroupingID", -1);
+        row::fill(row, "mediaGroupingSortOrder", 0);
+        row::fill(row, "dateModified", now());
+        row::fill(row, "modifiedBy", 12);
+        row::fill(row, "modifiedByName", "Mock User");
+        row::set(row, "isImage", !folder && is_image(&name));
+        row::set(row, "isSvg", name.to_lowercase().ends_with(".svg"));
+        let gallery = row::id(row, "mediaGroupingID").and_then(|id| self.galleries.get(id));
+        if let Some(gallery) = gallery {
+            row::set(row, "mediaGroupingName", gallery.get("name").cloned());
+        }
+    }
+
+    /// A page of all assets by id, folders among them.
+    pub(crate) fn asset_page(&self, window: Window) -> Value {
+        let rows = self
+            .assets
+            .assets
+            .values()
+            .skip(window.skip)
+            .take(window.take)
+            .map(|asset| &asset.row);
+        json!({ "assetMedias": rows.collect::<Vec<_>>(), "totalCount": self.assets.assets.len() })
+    }
+
+    pub(crate) fn asset(&self, id: i64) -> Option<&Row> {
+        self.assets.assets.get(&id).map(|asset| &asset.row)
+    }
+
+    /// By origin or edge URL, whatever its escapes and query.
+    pub(crate) fn asset_by_url(&self, url: &str) -> Option<&Row> {
+        let url = url.split(['?', '#']).next().unwrap_or_default();
+        let key = ["origin", "cdn"]
+            .iter()
+            .find_map(|side| url.strip_prefix(&format!("{}/", self.container_url(side))))?;
+        let key = percent_decode_str(key).decode_utf8().ok()?;
+        self.assets
+            .keys
+            .get(key.as_ref())
+            .and_then(|id| self.asset(*id))
+    }
+
+    /// The bytes under an origin key.
+    pub(crate) fn download(&self, key: &str) -> Option<Download> {
+        let asset = self.assets.assets.get(self.assets.keys.get(key)?)?;
+        let focal = |name: &str| {
+            row::get(&asset.row, name).map(|value| {
+                value
+                    .as_str()
+                    .map_or_else(|| value.to_string(), str::to_owned)
+            })
+        };
+        Some(Download {
+            key: key.to_owned(),
+            blob: asset.blob.clone()?,
+            content_type: row::text(&asset.row, "contentType")
+                .unwrap_or("application/octet-stream")
+                .to_owned(),
+            focal: focal("focalX").zip(focal("focalY")),
+        })
+    }
+
+    /// Stores files. One at a key that is in use replaces it and keeps its id.
+    ///
+    /// # Errors
+    /// 400 for an unknown gallery.
+    pub(crate) fn upload(
+        &mut self,
+        destination: &Destination,
+        files: Vec<Upload>,
+    ) -> Result<Value, Refusal> {
+        if let Some(unknown) = destination
+            .gallery
+            .filter(|id| !self.galleries.contains(*id))
+        {
+            return Err(Refusal::new(
+                400,
+                format!("Media grouping {unknown} does not exist."),
+            ));
+        }
+        Ok(files
+            .into_iter()
+            .map(|file| Value::Object(self.store(destination, file)))
+            .collect())
+    }
+
+    fn store(&mut self, destination: &Destination, file: Upload) -> Row {
+        let folder = &destination.folder;
+        let key = if folder.is_empty() {
+            file.name.clone()
+        } else {
+            format!("{folder}/{}", file.name)
+        };
+        let id = self
+            .assets
+            .keys
+            .get(&key)
+            .copied()
+            .unwrap_or_else(|| self.next_id(IdKind::Asset));
+        let mut row = row::row(json!({
+            "mediaID": id, "fileName": file.name, "originKey": key, "contentType": file.content_type,
+            "mediaGroupingID": destination.gallery.unwrap_or(-1)
+        }));
+        if let Some((x, y)) = &destination.focal {
+            row::set(&mut row, "focalX", x.as_str());
+            row::set(&mut row, "focalY", y.as_str());
+        }
+        self.complete_asset(&mut row, file.bytes.len() as u64);
+        self.assets
+            .put(id, row.clone(), Some(Blob::of(&key, file.bytes)));
+        row
+    }
+
+    /// Makes a folder row, or gives the one that is there.
+    pub(crate) fn create_folder(&mut self, key: &str) -> Value {
+        let key = key.trim_matches('/');
+        if let Some(found) = self.assets.keys.get(key).and_then(|id| self.asset(*id)) {
+            return Value::Object(found.clone());
+        }
+        let id = self.next_id(IdKind::Asset);
+        let mut row = row::row(json!({ "mediaID": id, "originKey": key, "isFolder": true }));
+        self.complete_asset(&mut row, 0);
+        self.assets.put(id, row.clone(), None);
+        Value::Object(row)
+    }
+
+    /// Removes a file or folder row.
+    ///
+    /// # Errors
+    /// 404 for an unknown id.
+    pub(crate) fn delete_asset(&mut self, id: i64) -> Result<String, Refusal> {
+        self.assets.remove(id).ok_or_else(|| gone("Asset", id))?;
+        Ok(format!("Asset {id} was deleted."))
+    }
+
+    /// Removes the row of a folder by its key.
+    pub(crate) fn delete_folder(&mut self, key: &str) -> Result<String, Refusal> {
+        let id = self.assets.keys.get(key.trim_matches('/')).copied();
+        let id = id.ok_or_else(|| Refusal::not_found("The folder"))?;
+        self.delete_asset(id)
+    }
+}

@@ -1,0 +1,416 @@
+//! Content items: one id, a version per locale, saved by the batch worker.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde_json::{Value, json};
+
+use super::batch::Done;
+use super::failure::Failure;
+use super::feed::Mode;
+use super::ids::IdKind;
+use super::{DELETED, Version, Window, World, fields, row};
+use crate::mock::file::Row;
+
+/// A content item.
+#[derive(Debug)]
+pub(crate) struct Item {
+    /// Its container; `None` for a row of a state file that names one that does not exist.
+    container: Option<i64>,
+    versions: BTreeMap<usize, Version>,
+}
+
+/// The content items of an instance.
+#[derive(Debug, Default)]
+pub(crate) struct Contents {
+    items: BTreeMap<i64, Item>,
+    lists: HashMap<i64, BTreeSet<i64>>,
+}
+
+impl Contents {
+    pub(crate) fn contains(&self, id: i64) -> bool {
+        self.items.contains_key(&id)
+    }
+
+    /// Whether some locale has a version of it that is not deleted.
+    pub(crate) fn is_alive(&self, id: i64) -> bool {
+        self.items
+            .get(&id)
+            .is_some_and(|item| item.versions.values().any(|version| !version.is_deleted()))
+    }
+
+    pub(crate) fn version(&self, locale: usize, id: i64) -> Option<&Version> {
+        self.items.get(&id)?.versions.get(&locale)
+    }
+
+    fn version_mut(&mut self, locale: usize, id: i64) -> Option<&mut Version> {
+        self.items.get_mut(&id)?.versions.get_mut(&locale)
+    }
+
+    pub(super) fn put(&mut self, id: i64, container: Option<i64>, locale: usize, version: Version) {
+        let item = self.items.entry(id).or_insert_with(|| Item {
+            container,
+            versions: BTreeMap::new(),
+        });
+        item.versions.insert(locale, version);
+        if let Some(container) = item.container {
+            self.lists.entry(container).or_default().insert(id);
+        }
+    }
+
+    /// Ids of a container's items, ascending, whatever their locales and states.
+    fn of_container(&self, container: i64) -> impl Iterator<Item = i64> {
+        self.lists.get(&container).into_iter().flatten().copied()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (i64, usize, &Version)> {
+        self.items.iter().flat_map(|(id, item)| {
+            item.versions
+                .iter()
+                .map(|(locale, version)| (*id, *locale, version))
+        })
+    }
+}
+
+/// Rows of a list with the number of all rows.
+pub(crate) struct Listing {
+    pub(crate) rows: Vec<Value>,
+    pub(crate) total: usize,
+}
+
+fn order_of(row: &Row) -> i64 {
+    row::object(row, "properties")
+        .and_then(|properties| row::int(properties, "itemOrder"))
+        .unwrap_or(i64::MAX)
+}
+
+impl World {
+    /// The `ContentItem` row as the Management API gives it; a deleted one in state 3.
+    pub(crate) fn content_row(&self, locale: usize, id: i64) -> Option<Value> {
+        let version = self.contents.version(locale, id)?;
+        let mut row = (*version.latest).clone();
+        if let Some(name) = self.list_name(id, &row)
+            && let Some(properties) = row.get_mut("properties").and_then(Value::as_object_mut)
+        {
+            row::set(properties, "referenceName", name);
+        }
+        Some(Value::Object(row))
+    }
+
+    /// The row as the Fetch API shows it; `None` when the mode does not show it.
+    pub(crate) fn content_for_fetch(&self, locale: usize, id: i64, mode: Mode) -> Option<Value> {
+        let shown = self.contents.version(locale, id)?.shown(mode)?;
+        let mut out = Row::new();
+        for (key, value) in shown.iter() {
+            let value = match (key.as_str(), value) {
+                ("fields", Value::Object(fields)) => Value::Object(fields::for_fetch(fields)),
+                (_, value) => value.clone(),
+            };
+            out.insert(key.clone(), value);
+        }
+        let name = self.list_name(id, shown);
+        if let (Some(name), Some(properties)) = (
+            name,
+            out.get_mut("properties").and_then(Value::as_object_mut),
+        ) {
+            row::set(properties, "referenceName", name);
+        }
+        Some(Value::Object(out))
+    }
+
+    /// The container's name where it is no longer the one that the row carries, apart from case.
+    fn list_name(&self, id: i64, row: &Row) -> Option<String> {
+        let container = self
+            .containers
+            .get(self.contents.items.get(&id)?.container?)?;
+        let name = row::text(container, "referenceName")?;
+        let stored = row::object(row, "properties")
+            .and_then(|properties| row::text(properties, "referenceName"));
+        let differs = stored.is_none_or(|stored| !stored.eq_ignore_ascii_case(name));
+        differs.then(|| name.to_owned())
+    }
+
+    /// One page of the sync feed: the token to go on with, and the rows. Past the end, the same token and
+    /// no rows. A first sync (token 0) is not told about deletions on its first page.
+    pub(crate) fn sync_content(
+        &self,
+        locale: usize,
+        mode: Mode,
+        token: i64,
+        size: usize,
+    ) -> (i64, Vec<Value>) {
+        let feed = self.locales[locale].content_feeds.of(mode);
+        let mut last = token;
+        let mut rows = Vec::new();
+        for (at, id) in feed.after(token) {
+            if rows.len() >= size {
+                break;
+            }
+            last = at;
+            match self.content_for_fetch(locale, id, mode) {
+                Some(row) => rows.push(row),
+                None if token > 0 => {
+                    rows.push(deleted_row(
+                        "contentID",
+                        id,
+                        self.contents.version(locale, id),
+                    ));
+                }
+                None => {}
+            }
+        }
+        (last, rows)
+    }
+
+    /// Items of a container in one locale, as a mode shows them, by `itemOrder` and then id.
+    pub(crate) fn shown_items(&self, container: i64, locale: usize, mode: Mode) -> Vec<i64> {
+        let shown = self.contents.of_container(container).filter_map(|id| {
+            let row = self.contents.version(locale, id)?.shown(mode)?;
+            Some((order_of(row), id))
+        });
+        let mut shown: Vec<(i64, i64)> = shown.collect();
+        shown.sort_unstable();
+        shown.into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// A list of the Fetch API.
+    pub(crate) fn fetch_list(
+        &self,
+        locale: usize,
+        name: &str,
+        mode: Mode,
+        window: Window,
+    ) -> Option<Listing> {
+        let container = self.containers.by_name(name)?;
+        let ids = self.shown_items(container, locale, mode);
+        let page = ids.iter().skip(window.skip).take(window.take);
+        let rows = page
+            .filter_map(|id| self.content_for_fetch(locale, *id, mode))
+            .collect();
+        Some(Listing {
+            rows,
+            total: ids.len(),
+        })
+    }
+
+    /// A list of the Management API: flat rows, the fields beside `contentID` and the properties.
+    pub(crate) fn management_list(
+        &self,
+        locale: usize,
+        name: &str,
+        window: Window,
+    ) -> Option<Listing> {
+        let container = self.containers.by_name(name)?;
+        let ids = self.shown_items(container, locale, Mode::Preview);
+        let page = ids.iter().skip(window.skip).take(window.take);
+        let rows = page.filter_map(|id| self.flat_row(locale, *id)).collect();
+        Some(Listing {
+            rows,
+            total: ids.len(),
+        })
+    }
+
+    fn flat_row(&self, locale: usize, id: i64) -> Option<Value> {
+        let latest = &self.contents.version(locale, id)?.latest;
+        let mut flat = row::row(json!({ "contentID": id }));
+        for part in ["properties", "fields"] {
+            flat.extend(
+                row::object(latest, part)
+                    .into_iter()
+                    .flatten()
+                    .map(|(key, value)| (key.clone(), value.clone())),
+            );
+        }
+        Some(Value::Object(flat))
+    }
+
+    pub(crate) fn content_version(&self, locale: usize, id: i64) -> Option<&Version> {
+        self.contents.version(locale, id)
+    }
+
+    pub(super) fn content_version_mut(&mut self, locale: usize, id: i64) -> Option<&mut Version> {
+        self.contents.version_mut(locale, id)
+    }
+
+    /// A save as the batch worker does it: replaces the locale's version, or makes a new item.
+    pub(super) fn save_content(&mut self, locale: usize, posted: &Row) -> Result<Done, Failure> {
+        let id = row::id(posted, "contentID");
+        if let Some(id) = id {
+            self.check_save(locale, id)?;
+        }
+        let properties = row::object(posted, "properties");
+        let name = properties.and_then(|properties| row::filled(properties, "referenceName"));
+        let container = name
+            .and_then(|name| self.containers.by_name(name))
+            .ok_or(Failure::NullReference)?;
+        if let Some(old) = id.and_then(|id| self.contents.items.get(&id))
+            && old.container.is_some_and(|old| old != container)
+        {
+            return Err(Failure::Plain(
+                "The content item belongs to another list.".to_owned(),
+            ));
+        }
+        let list = self
+            .containers
+            .get(container)
+            .ok_or(Failure::NullReference)?;
+        let model = row::id(list, "contentDefinitionID")
+            .and_then(|model| self.models.get(model))
+            .ok_or(Failure::NullReference)?;
+        let empty = Row::new();
+        let values = fields::settle(model, row::object(posted, "fields").unwrap_or(&empty), self)?;
+        let reference = row::text(list, "referenceName")
+            .unwrap_or_default()
+            .to_owned();
+        let definition = row::text(model, "referenceName")
+            .unwrap_or_default()
+            .to_owned();
+        let id = id.unwrap_or_else(|| self.next_id(IdKind::Content));
+        let order = properties.and_then(|properties| row::int(properties, "itemOrder"));
+        let order = order.unwrap_or_else(|| self.last_order(container, locale) + 1);
+        let date = |key: &str| {
+            properties
+                .and_then(|properties| row::get(properties, key))
+                .cloned()
+        };
+        let saved = row::row(json!({
+            "contentID": id,
+            "properties": { "state": 1, "modified": null, "modifiedBy": 12, "versionID": null, "referenceName": reference,
+                "definitionName": definition, "itemOrder": order, "releaseDate": date("releaseDate"), "pullDate": date("pullDate") },
+            "fields": values, "seo": row::get(posted, "seo"), "scripts": row::get(posted, "scripts")
+        }));
+        Ok(self.store_content(locale, id, container, saved))
+    }
+
+    fn check_save(&self, locale: usize, id: i64) -> Result<(), Failure> {
+        if !self.contents.contains(id) {
+            return Err(Failure::Plain(format!("Content item {id} does not exist.")));
+        }
+        let dead = match self.contents.version(locale, id) {
+            Some(version) => version.is_deleted(),
+            None => !self.contents.is_alive(id),
+        };
+        if dead {
+            Err(Failure::Plain(format!(
+                "Content item {id} has been deleted."
+            )))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn last_order(&self, container: i64, locale: usize) -> i64 {
+        let rows = self
+            .contents
+            .of_container(container)
+            .filter_map(|id| self.contents.version(locale, id));
+        rows.map(|version| order_of(&version.latest))
+            .filter(|order| *order < i64::MAX)
+            .max()
+            .unwrap_or(-1)
+    }
+
+    fn store_content(&mut self, locale: usize, id: i64, container: i64, saved: Row) -> Done {
+        let number = self.next_version();
+        let title = title_of(&saved);
+        match self.contents.version_mut(locale, id) {
+            Some(version) => {
+                version.latest = saved.into();
+                version.advance(number, 1);
+            }
+            None => self
+                .contents
+                .put(id, Some(container), locale, Version::new(saved, number, 1)),
+        }
+        self.content_changed(locale, id, &[Mode::Preview]);
+        Done {
+            id,
+            version: number,
+            title,
+        }
+    }
+
+    /// A copy of an item under a new id in the same container, for pages that do not link to existing
+    /// components.
+    pub(super) fn clone_content(&mut self, locale: usize, id: i64) -> Option<i64> {
+        let item = self.contents.items.get(&id)?;
+        let container = item.container?;
+        let version = item
+            .versions
+            .get(&locale)
+            .or_else(|| item.versions.values().next())?;
+        let mut copy = (*version.latest).clone();
+        let new = self.next_id(IdKind::Content);
+        row::set(&mut copy, "contentID", new);
+        Some(self.store_content(locale, new, container, copy).id)
+    }
+
+    pub(super) fn delete_content(&mut self, locale: usize, id: i64) -> Result<Done, Failure> {
+        let number = self.next_version();
+        let version = self
+            .contents
+            .version_mut(locale, id)
+            .filter(|version| !version.is_deleted());
+        let version =
+            version.ok_or_else(|| Failure::Plain(format!("Content item {id} does not exist.")))?;
+        version.advance(number, DELETED);
+        let title = title_of(&version.latest);
+        self.content_changed(locale, id, &[Mode::Preview, Mode::Fetch]);
+        Ok(Done {
+            id,
+            version: number,
+            title,
+        })
+    }
+
+    /// Deletes what is in a container, with the container.
+    pub(super) fn empty_container(&mut self, container: i64) {
+        let ids: Vec<i64> = self.contents.of_container(container).collect();
+        let locales = self.locales.len();
+        for (id, locale) in ids
+            .iter()
+            .flat_map(|id| (0..locales).map(move |locale| (*id, locale)))
+        {
+            // An item that is missing or deleted in a locale already is as it should be.
+            drop(self.delete_content(locale, id));
+        }
+    }
+
+    /// Drops the values of fields that a model no longer has.
+    pub(super) fn drop_fields(&mut self, model: i64, removed: &[String]) {
+        let containers = self
+            .containers
+            .iter()
+            .filter(|(_, row)| row::id(row, "contentDefinitionID") == Some(model));
+        let ids: Vec<i64> = containers
+            .flat_map(|(container, _)| self.contents.of_container(container))
+            .collect();
+        for id in ids {
+            let Some(item) = self.contents.items.get_mut(&id) else {
+                continue;
+            };
+            for version in item.versions.values_mut() {
+                let fields = std::sync::Arc::make_mut(&mut version.latest).get_mut("fields");
+                if let Some(fields) = fields.and_then(Value::as_object_mut) {
+                    fields.retain(|key, _| !removed.contains(&super::text::field_key(key)));
+                }
+            }
+        }
+    }
+}
+
+/// What a sync tells about a row that is no longer shown.
+pub(super) fn deleted_row(id_key: &str, id: i64, version: Option<&Version>) -> Value {
+    let number = version
+        .and_then(|version| version.history.last())
+        .map(|moment| moment.version);
+    json!({ id_key: id, "properties": { "state": DELETED, "versionID": number } })
+}
+
+/// The first text field, as the editor's list shows it.
+fn title_of(row: &Row) -> Option<String> {
+    let fields = row::object(row, "fields")?;
+    fields
+        .values()
+        .find_map(Value::as_str)
+        .map(|text| text.chars().take(100).collect())
+}

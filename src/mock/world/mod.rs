@@ -1,0 +1,299 @@
+//! The state of one instance and the rules by which it changes. Pure: no HTTP, no clock but for the dates
+//! in rows, no waiting; the caller holds it under one lock.
+//!
+//! ```text
+//!   state file ─load─▶ World ─dump─▶ state file
+//!                       │ models, containers, templates, galleries, assets, redirections: saved at once
+//!                       │ content, pages: queued as batches, applied item by item by `work_off_one`
+//!                       └ feeds: what the sync calls of the Fetch API page through
+//! ```
+
+pub(crate) mod asset;
+pub(crate) mod batch;
+pub(crate) mod blob;
+mod builtin;
+pub(crate) mod container;
+pub(crate) mod content;
+mod dump;
+pub(crate) mod failure;
+pub(crate) mod feed;
+pub(crate) mod fields;
+pub(crate) mod gallery;
+mod ids;
+mod load;
+pub(crate) mod model;
+pub(crate) mod page;
+pub(crate) mod redirection;
+pub(crate) mod row;
+pub(crate) mod sitemap;
+mod table;
+pub(crate) mod template;
+#[cfg(test)]
+mod tests;
+pub(crate) mod text;
+mod workflow;
+
+use std::sync::Arc;
+
+pub use load::LoadError;
+
+use self::asset::Assets;
+use self::batch::{Batches, Done, Operation, Spoil, Work};
+use self::content::Contents;
+use self::failure::{Failure, Refusal};
+use self::feed::{Feeds, Mode};
+use self::ids::{IdKind, Ids};
+use self::page::Pages;
+use self::redirection::Redirections;
+use self::table::Table;
+use super::file::{ChannelFile, Row};
+
+/// One instance.
+#[derive(Debug)]
+pub(crate) struct World {
+    guid: String,
+    name: String,
+    /// Base URL of the server, without a trailing slash.
+    base: String,
+    asset_container: String,
+    asset_container_id: i64,
+    locales: Vec<Locale>,
+    channels: Vec<ChannelFile>,
+    first_id: Option<i64>,
+    ids: Ids,
+    /// Counts changes for the sync feeds.
+    change: i64,
+    models: Table,
+    containers: Table,
+    templates: Table,
+    galleries: Table,
+    assets: Assets,
+    contents: Contents,
+    pages: Pages,
+    redirections: Redirections,
+    batches: Batches,
+}
+
+/// A locale with the feeds of its content and its pages.
+#[derive(Debug)]
+pub(crate) struct Locale {
+    pub(crate) id: i64,
+    pub(crate) code: String,
+    content_feeds: Feeds,
+    page_feeds: Feeds,
+}
+
+/// One locale's version of a content item or a page.
+#[derive(Clone, Debug)]
+pub(crate) struct Version {
+    /// The latest save, with its `properties`.
+    pub(crate) latest: Arc<Row>,
+    /// What the live side shows; `None` when not published.
+    pub(crate) published: Option<Arc<Row>>,
+    pub(crate) history: Vec<Moment>,
+}
+
+/// One step in the life of a version.
+#[derive(Clone, Debug)]
+pub(crate) struct Moment {
+    pub(crate) version: i64,
+    pub(crate) state: i64,
+    pub(crate) date: String,
+}
+
+/// `ItemState` 3.
+pub(crate) const DELETED: i64 = 3;
+
+impl Version {
+    fn new(row: Row, version: i64, state: i64) -> Self {
+        let mut out = Self {
+            latest: Arc::new(row),
+            published: None,
+            history: Vec::new(),
+        };
+        out.advance(version, state);
+        out
+    }
+
+    /// Enters a state under a new version id.
+    fn advance(&mut self, version: i64, state: i64) {
+        let date = text::now();
+        let row = Arc::make_mut(&mut self.latest);
+        let properties = row.entry("properties").or_insert_with(|| Row::new().into());
+        if let Some(properties) = properties.as_object_mut() {
+            row::set(properties, "state", state);
+            row::set(properties, "modified", date.as_str());
+            row::set(properties, "versionID", version);
+        }
+        self.history.push(Moment {
+            version,
+            state,
+            date,
+        });
+        match state {
+            2 => self.published = Some(Arc::clone(&self.latest)),
+            3 | 7 => self.published = None,
+            _ => {}
+        }
+    }
+
+    pub(crate) fn state(&self) -> i64 {
+        row::object(&self.latest, "properties")
+            .and_then(|properties| row::int(properties, "state"))
+            .unwrap_or(1)
+    }
+
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.state() == DELETED
+    }
+
+    /// The row that a mode shows; `None` when it shows none.
+    pub(crate) fn shown(&self, mode: Mode) -> Option<&Arc<Row>> {
+        match mode {
+            Mode::Preview => Some(&self.latest).filter(|_| !self.is_deleted()),
+            Mode::Fetch => self.published.as_ref(),
+        }
+    }
+}
+
+impl World {
+    pub(crate) fn guid(&self) -> &str {
+        &self.guid
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn locales(&self) -> &[Locale] {
+        &self.locales
+    }
+
+    /// The index of a locale by its code in any case.
+    pub(crate) fn locale(&self, code: &str) -> Option<usize> {
+        self.locales
+            .iter()
+            .position(|locale| locale.code.eq_ignore_ascii_case(code))
+    }
+
+    /// Queues work as one batch and returns its id.
+    pub(crate) fn submit(&mut self, operation: Operation, work: Vec<Work>, spoil: Spoil) -> i64 {
+        let codes: Vec<String> = self
+            .locales
+            .iter()
+            .map(|locale| locale.code.clone())
+            .collect();
+        self.batches
+            .submit(&mut self.ids, operation, work, &codes, spoil)
+    }
+
+    pub(crate) fn batches(&self) -> &Batches {
+        &self.batches
+    }
+
+    /// Whether there is work for the batch worker; marks the batch as in process.
+    pub(crate) fn start_next(&mut self) -> bool {
+        self.batches.start_next()
+    }
+
+    /// Applies the next item of the oldest batch. Returns false when there was none.
+    pub(crate) fn work_off_one(&mut self, spent_ms: u128) -> bool {
+        let Some(job) = self.batches.take() else {
+            return false;
+        };
+        let outcome = self.apply(job.work);
+        self.batches.settle(job.batch, job.index, outcome, spent_ms);
+        true
+    }
+
+    fn apply(&mut self, work: Work) -> Result<Done, Failure> {
+        match work {
+            Work::SaveContent { locale, row } => self.save_content(locale, &row),
+            Work::DeleteContent { locale, id } => self.delete_content(locale, id),
+            Work::SavePage {
+                locale,
+                row,
+                placement,
+            } => self.save_page(locale, row, &placement),
+            Work::DeletePage { locale, id } => self.delete_page(locale, id),
+            Work::Move {
+                kind,
+                locale,
+                id,
+                step,
+            } => self.move_item(kind, locale, id, step),
+        }
+    }
+
+    fn next_id(&mut self, kind: IdKind) -> i64 {
+        match kind {
+            IdKind::Model => self.ids.next(kind, |id| self.models.contains(id)),
+            IdKind::Container => self.ids.next(kind, |id| self.containers.contains(id)),
+            IdKind::Template => self.ids.next(kind, |id| self.templates.contains(id)),
+            IdKind::Gallery => self.ids.next(kind, |id| self.galleries.contains(id)),
+            IdKind::Asset => self.ids.next(kind, |id| self.assets.contains(id)),
+            IdKind::Content => self.ids.next(kind, |id| self.contents.contains(id)),
+            IdKind::Page => self.ids.next(kind, |id| self.pages.contains(id)),
+            IdKind::Redirection => self.ids.next(kind, |id| self.redirections.contains(id)),
+            IdKind::Field
+            | IdKind::Zone
+            | IdKind::DefaultModule
+            | IdKind::AssetContainer
+            | IdKind::Batch
+            | IdKind::BatchItem
+            | IdKind::Version
+            | IdKind::Locale
+            | IdKind::BuiltIn => self.ids.next(kind, |_| false),
+        }
+    }
+
+    fn next_version(&mut self) -> i64 {
+        self.next_id(IdKind::Version)
+    }
+
+    /// Notes a change of a content item in the feeds of the given modes.
+    fn content_changed(&mut self, locale: usize, id: i64, modes: &[Mode]) {
+        for mode in modes {
+            self.change += 1;
+            self.locales[locale]
+                .content_feeds
+                .of_mut(*mode)
+                .touch(id, self.change);
+        }
+    }
+
+    fn page_changed(&mut self, locale: usize, id: i64, modes: &[Mode]) {
+        for mode in modes {
+            self.change += 1;
+            self.locales[locale]
+                .page_feeds
+                .of_mut(*mode)
+                .touch(id, self.change);
+        }
+    }
+}
+
+impl fields::Known for World {
+    fn content(&self, id: i64) -> bool {
+        self.contents.is_alive(id)
+    }
+
+    fn container(&self, name: &str) -> bool {
+        self.containers.by_name(name).is_some()
+    }
+
+    fn gallery(&self, id: i64) -> bool {
+        self.galleries.contains(id)
+    }
+}
+
+/// A page of a list: how many rows to skip and how many to give.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Window {
+    pub(crate) skip: usize,
+    pub(crate) take: usize,
+}
+
+fn gone(what: &str, id: i64) -> Refusal {
+    Refusal::not_found(&format!("{what} {id}"))
+}

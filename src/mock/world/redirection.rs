@@ -1,0 +1,157 @@
+//! URL redirections: saved in bulk, each row on its own.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::ids::IdKind;
+use super::text::{fold, zulu};
+use super::{World, row};
+use crate::mock::file::Row;
+
+/// The redirections of an instance, with the moment of the last change.
+#[derive(Debug)]
+pub(crate) struct Redirections {
+    rows: BTreeMap<i64, Row>,
+    origins: HashMap<String, i64>,
+    changed: Timestamp,
+}
+
+impl Default for Redirections {
+    fn default() -> Self {
+        Self {
+            rows: BTreeMap::new(),
+            origins: HashMap::new(),
+            changed: Timestamp::now(),
+        }
+    }
+}
+
+impl Redirections {
+    pub(crate) fn contains(&self, id: i64) -> bool {
+        self.rows.contains_key(&id)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Row> {
+        self.rows.values()
+    }
+
+    pub(super) fn put(&mut self, id: i64, row: Row) {
+        self.remove(id);
+        self.origins.insert(origin(&row), id);
+        self.rows.insert(id, row);
+        self.changed = Timestamp::now();
+    }
+
+    fn remove(&mut self, id: i64) -> Option<Row> {
+        let old = self.rows.remove(&id)?;
+        self.origins.remove(&origin(&old));
+        self.changed = Timestamp::now();
+        Some(old)
+    }
+}
+
+fn origin(row: &Row) -> String {
+    fold(row::text(row, "originUrl").unwrap_or_default())
+}
+
+/// What a row of a save came to.
+enum Saved {
+    Created(i64),
+    Updated(i64),
+    Skipped(String),
+}
+
+impl World {
+    /// Saves rows; each result names the position of its row in the request.
+    pub(crate) fn save_redirections(&mut self, posted: &[Value]) -> Value {
+        let (mut created, mut updated, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, value) in posted.iter().enumerate() {
+            let empty = Row::new();
+            let row = value.as_object().unwrap_or(&empty);
+            let result = |id: i64| json!({ "index": index, "urlRedirectionID": id, "originUrl": row.get("originUrl") });
+            match self.save_redirection(row) {
+                Saved::Created(id) => created.push(result(id)),
+                Saved::Updated(id) => updated.push(result(id)),
+                Saved::Skipped(reason) => {
+                    let mut row = result(row::id(row, "urlRedirectionID").unwrap_or(0));
+                    row["reason"] = reason.into();
+                    skipped.push(row);
+                }
+            }
+        }
+        json!({ "created": created, "updated": updated, "skipped": skipped })
+    }
+
+    fn save_redirection(&mut self, posted: &Row) -> Saved {
+        let id = row::id(posted, "urlRedirectionID");
+        if row::filled(posted, "originUrl").is_none()
+            || row::filled(posted, "destinationUrl").is_none()
+        {
+            return Saved::Skipped("originUrl and destinationUrl are required.".to_owned());
+        }
+        let code = row::int(posted, "httpCode").unwrap_or(0);
+        if ![301, 302].contains(&code) {
+            return Saved::Skipped("httpCode must be 301 or 302.".to_owned());
+        }
+        if id.is_some_and(|id| !self.redirections.contains(id)) {
+            return Saved::Skipped("The redirection does not exist.".to_owned());
+        }
+        if self
+            .redirections
+            .origins
+            .get(&origin(posted))
+            .is_some_and(|other| Some(*other) != id)
+        {
+            return Saved::Skipped("A redirection with this originUrl already exists.".to_owned());
+        }
+        let created = id.is_none();
+        let id = id.unwrap_or_else(|| self.next_id(IdKind::Redirection));
+        let copy = |key: &str| row::get(posted, key).cloned().unwrap_or(Value::Null);
+        let saved = json!({
+            "urlRedirectionID": id, "originUrl": row::text(posted, "originUrl").unwrap_or_default().trim(),
+            "destinationUrl": copy("destinationUrl"), "httpCode": code, "destinationLocale": copy("destinationLocale"),
+            "originLocales": row::get(posted, "originLocales").cloned().unwrap_or_else(|| json!([])), "content": copy("content")
+        });
+        self.redirections.put(id, row::row(saved));
+        if created {
+            Saved::Created(id)
+        } else {
+            Saved::Updated(id)
+        }
+    }
+
+    /// Removes redirections by id.
+    pub(crate) fn delete_redirections(&mut self, ids: &[i64]) -> Value {
+        let (mut deleted, mut missing) = (Vec::new(), Vec::new());
+        for id in ids {
+            match self.redirections.remove(*id) {
+                Some(_) => deleted.push(*id),
+                None => missing.push(*id),
+            }
+        }
+        json!({ "deleted": deleted, "notFound": missing })
+    }
+
+    /// The Fetch API's answer: all rows, or none when nothing changed since `last_access`.
+    pub(crate) fn redirections_for_fetch(&self, last_access: Option<&str>) -> Value {
+        let last_access: Option<Timestamp> = last_access.and_then(|text| text.parse().ok());
+        let changed = self.redirections.changed;
+        // The moment handed out is above the last change even within its millisecond.
+        let now = Timestamp::now().max(
+            changed
+                .checked_add(SignedDuration::from_millis(2))
+                .unwrap_or(changed),
+        );
+        let up_to_date = last_access.is_some_and(|last| last > changed);
+        let rows = self.redirections.rows.values().filter(|_| !up_to_date).map(|row| {
+            json!({
+                "id": row.get("urlRedirectionID"), "originUrl": row.get("originUrl"), "destinationUrl": row.get("destinationUrl"),
+                "statusCode": row.get("httpCode"), "destinationLocale": row.get("destinationLocale"),
+                "originLocales": row.get("originLocales"), "content": row.get("content")
+            })
+        });
+        json!({ "items": rows.collect::<Vec<_>>(), "isUpToDate": up_to_date, "lastAccessDate": zulu(now) })
+    }
+}

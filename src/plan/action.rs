@@ -1,0 +1,201 @@
+//! What is going to happen to every entity.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use super::graph::{Graph, Need, Node, Strength};
+use super::{Encoding, Referent};
+use crate::domain::{ContentHash, EntityKey, TargetId, WorkClass};
+
+/// What both sides looked like when they were last in agreement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agreement {
+    /// The counterpart.
+    pub target: TargetId,
+    /// The hash of the source then; `None` when the pair was imported without one.
+    pub source_hash: Option<ContentHash>,
+    /// The hash of the target then; `None` when the pair was imported without one.
+    pub target_hash: Option<ContentHash>,
+}
+
+/// Agreements by source key, as the store remembers them.
+pub type Agreements = HashMap<EntityKey, Agreement>;
+
+/// What the plan intends for an entity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "action", rename_all = "kebab-case")]
+pub enum Action {
+    /// Save it as a new entity.
+    Create {
+        /// The id that it has on the target in another locale already; `None` lets the target choose.
+        joins: Option<TargetId>,
+    },
+    /// Save it over its counterpart.
+    Update {
+        /// The counterpart.
+        target: TargetId,
+    },
+    /// Take an equal entity on the target as its counterpart.
+    Adopt {
+        /// The counterpart.
+        target: TargetId,
+    },
+    /// Leave it alone: nothing to be done.
+    Unchanged {
+        /// The counterpart.
+        target: TargetId,
+    },
+    /// Leave it alone: both sides changed.
+    Conflict {
+        /// The counterpart, unless it was deleted on the target.
+        target: Option<TargetId>,
+    },
+    /// It cannot be brought across; the reason stands in [`Planned::because`].
+    Fail,
+    /// Something that it needs cannot be brought across.
+    Block {
+        /// The root cause.
+        by: EntityKey,
+    },
+    /// The user's selection leaves it out.
+    OutOfScope,
+}
+
+impl Action {
+    /// Whether it means a request that writes.
+    pub const fn is_work(&self) -> bool {
+        match self {
+            Self::Create { .. } | Self::Update { .. } => true,
+            Self::Adopt { .. }
+            | Self::Unchanged { .. }
+            | Self::Conflict { .. }
+            | Self::Fail
+            | Self::Block { .. }
+            | Self::OutOfScope => false,
+        }
+    }
+
+    /// The counterpart that exists before anything is written.
+    pub const fn counterpart(&self) -> Option<TargetId> {
+        match self {
+            Self::Update { target } | Self::Adopt { target } | Self::Unchanged { target } => {
+                Some(*target)
+            }
+            Self::Conflict { target } => *target,
+            Self::Create { .. } | Self::Fail | Self::Block { .. } | Self::OutOfScope => None,
+        }
+    }
+
+    /// The name as reports write it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Create { .. } => "create",
+            Self::Update { .. } => "update",
+            Self::Adopt { .. } => "adopt",
+            Self::Unchanged { .. } => "unchanged",
+            Self::Conflict { .. } => "conflict",
+            Self::Fail => "failed",
+            Self::Block { .. } => "blocked",
+            Self::OutOfScope => "out-of-scope",
+        }
+    }
+}
+
+/// One entity of the plan. Its index in [`Plan::entities`] is its index in the source inventory.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// What is going to happen.
+    pub action: Action,
+    /// Why, in one sentence.
+    pub because: Box<str>,
+    /// Whether it may overlap with others.
+    pub class: WorkClass,
+    /// The content level: 0 for items that need no other item that is created in this run.
+    pub level: u32,
+    /// Estimated milliseconds of the longest chain of work that starts with this entity.
+    pub remaining_ms: u32,
+    /// The hash of the source as it is now; `None` when it could not be computed.
+    pub source_hash: Option<ContentHash>,
+    /// The encodings of references in the body, as a set of bits (see [`Encoding::bit`]).
+    pub encodings: u64,
+    /// Whether the sides differ and it is left alone all the same.
+    pub left_alone: bool,
+    /// References that are left out of the first save and patched in afterwards, with the entity that each
+    /// needs.
+    pub left_out: Vec<(Referent, Node)>,
+    /// For a page: the sibling that follows it in display order.
+    pub next_sibling: Option<Node>,
+    /// Whether a page that exists on the target has to change its place.
+    pub moves: bool,
+}
+
+impl Planned {
+    /// Whether the entity is saved a second time.
+    pub fn is_patched(&self) -> bool {
+        !self.left_out.is_empty()
+    }
+
+    /// Whether its body holds `encoding`.
+    pub fn holds(&self, encoding: Encoding) -> bool {
+        self.encodings & encoding.bit() != 0
+    }
+}
+
+/// Everything that is going to happen. The same inputs give the same plan.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// One per source entity, in the order of the source inventory.
+    pub entities: Vec<Planned>,
+    /// Who needs whom, cut references included.
+    pub graph: Graph,
+    /// Circles of references with the cut that was chosen.
+    pub circles: Vec<super::circles::Circle>,
+    /// How many content levels there are.
+    pub levels: u32,
+}
+
+impl Plan {
+    /// Whether `who` is first saved without its references to `on`.
+    pub fn is_cut(&self, who: Node, on: Node) -> bool {
+        self.entities[who as usize]
+            .left_out
+            .iter()
+            .any(|(_, node)| *node == on)
+    }
+
+    /// What the first save of `node` has to wait for: see [`waits_for`].
+    pub fn waits_for(&self, node: Node) -> impl Iterator<Item = Need> + '_ {
+        waits_for(&self.entities, &self.graph, node)
+    }
+
+    /// How many references are cut.
+    pub fn cuts(&self) -> usize {
+        self.circles.iter().map(|circle| circle.cut.len()).sum()
+    }
+}
+
+/// What the first save of `node` has to wait for: entities that it refers to and that do not exist yet, unless
+/// the reference is cut; and siblings that have to come before it, if they are written at all.
+pub(super) fn waits_for<'a>(
+    entities: &'a [Planned],
+    graph: &'a Graph,
+    node: Node,
+) -> impl Iterator<Item = Need> + 'a {
+    graph.needs(node).iter().copied().filter(move |need| {
+        let on = &entities[need.on as usize].action;
+        let is_cut = || {
+            entities[node as usize]
+                .left_out
+                .iter()
+                .any(|(_, cut)| *cut == need.on)
+        };
+        need.on != node
+            && match need.strength {
+                Strength::Order => on.is_work(),
+                Strength::Hard | Strength::Deferrable { .. } => {
+                    matches!(on, Action::Create { .. }) && !is_cut()
+                }
+            }
+    })
+}

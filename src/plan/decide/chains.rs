@@ -1,0 +1,127 @@
+//! Page chains: siblings are saved one after another, from the last to the first.
+//!
+//! A page is put in front of the sibling that follows it, so that one has to be there already. Pages that exist
+//! on the target and stand in the right order among themselves stay where they are; as few as possible of
+//! the others move. The last one of them never moves, because the API can put a page in front of another
+//! one but not behind the last.
+
+use std::collections::HashMap;
+
+use super::matching::Match;
+use crate::domain::{Inventory, Kind, Locale, SourceId, TargetId, TargetKey};
+use crate::plan::graph::Node;
+
+/// Siblings in display order.
+pub(super) struct Siblings {
+    pub(super) nodes: Vec<Node>,
+}
+
+/// Every group of siblings, in a fixed order.
+pub(super) fn siblings(source: &Inventory<SourceId>) -> Vec<Siblings> {
+    let mut groups: HashMap<(Locale, i64, Option<i64>), Vec<(u32, Node)>> = HashMap::new();
+    for (node, entity) in (0..)
+        .zip(source.entities())
+        .filter(|(_, entity)| entity.key.kind == Kind::Page)
+    {
+        if let (Some(locale), Some(placement)) = (entity.locale(), &entity.placement) {
+            groups
+                .entry((locale.clone(), placement.channel_id, placement.parent))
+                .or_default()
+                .push((placement.position, node));
+        }
+    }
+    let mut groups: Vec<_> = groups
+        .into_values()
+        .map(|mut group| {
+            group.sort_unstable();
+            Siblings {
+                nodes: group.into_iter().map(|(_, node)| node).collect(),
+            }
+        })
+        .collect();
+    groups.sort_unstable_by_key(|group| group.nodes.first().copied());
+    groups
+}
+
+/// The pages of a group that exist on the target and have to change their place.
+pub(super) fn moving(
+    group: &Siblings,
+    source: &Inventory<SourceId>,
+    target: &Inventory<TargetId>,
+    matches: &[Match],
+) -> Vec<Node> {
+    let mut places: Vec<(Node, u32, Option<i64>)> = Vec::new();
+    for node in &group.nodes {
+        let (Match::Mapped(id) | Match::Natural(id)) = &matches[*node as usize] else {
+            continue;
+        };
+        let locale = source.entities()[*node as usize].key.locale.clone();
+        let there = target.get(&TargetKey {
+            kind: Kind::Page,
+            id: *id,
+            locale,
+        });
+        if let Some(placement) = there.and_then(|page| page.placement.as_ref()) {
+            places.push((*node, placement.position, placement.parent));
+        }
+    }
+    // Pages below another parent move anyway, because their parent differs.
+    let Some((_, _, parent)) = places.last().copied() else {
+        return Vec::new();
+    };
+    places.retain(|(_, _, other)| *other == parent);
+    let positions: Vec<u32> = places.iter().map(|(_, position, _)| *position).collect();
+    let stays = rising_up_to_last(&positions);
+    places
+        .iter()
+        .zip(stays)
+        .filter(|(_, stays)| !stays)
+        .map(|((node, ..), _)| *node)
+        .collect()
+}
+
+/// Marks a longest rising subsequence that ends with the last element.
+fn rising_up_to_last(positions: &[u32]) -> Vec<bool> {
+    let Some(last) = positions.last().copied() else {
+        return Vec::new();
+    };
+    let mut tails: Vec<usize> = Vec::new();
+    let mut before: Vec<Option<usize>> = vec![None; positions.len()];
+    for (at, position) in positions
+        .iter()
+        .enumerate()
+        .filter(|(_, position)| **position <= last)
+    {
+        let length = tails.partition_point(|tail| positions[*tail] < *position);
+        before[at] = length.checked_sub(1).map(|shorter| tails[shorter]);
+        if length == tails.len() {
+            tails.push(at);
+        } else {
+            tails[length] = at;
+        }
+    }
+    let mut stays = vec![false; positions.len()];
+    let mut next = tails.last().copied();
+    while let Some(at) = next {
+        stays[at] = true;
+        next = before[at];
+    }
+    stays
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_few_as_possible_move_and_never_the_last() {
+        assert_eq!(rising_up_to_last(&[0, 1, 2]), [true, true, true]);
+        assert_eq!(rising_up_to_last(&[2, 0, 1]), [false, true, true]);
+        assert_eq!(rising_up_to_last(&[1, 2, 0]), [false, false, true]);
+        assert_eq!(
+            rising_up_to_last(&[0, 3, 1, 2, 4]),
+            [true, false, true, true, true]
+        );
+        assert!(rising_up_to_last(&[]).is_empty());
+    }
+}

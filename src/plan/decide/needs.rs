@@ -1,0 +1,270 @@
+//! Turns references into needs between entities.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::domain::{Entity, EntityKey, Id, Inventory, Kind, Locale, SourceId};
+use crate::plan::action::Agreements;
+use crate::plan::graph::{Need, Node, Strength};
+use crate::plan::{Context, Reference, Referent, references};
+
+/// What it costs to leave out a reference, so that the cheapest are cut: optional single links first, then
+/// optional lists, and required fields only where nothing else opens the circle.
+const COST_SINGLE: u32 = 1;
+const COST_LIST: u32 = 3;
+const COST_REQUIRED: u32 = 1000;
+
+/// The references of one entity, resolved.
+#[derive(Debug, Default)]
+pub(super) struct Needs {
+    /// What it needs, with the reference that says so; `None` for needs that no reference says: parents,
+    /// the first locale of an item.
+    pub(super) needs: Vec<(Need, Option<Referent>)>,
+    /// The encodings of its references, as bits.
+    pub(super) encodings: u64,
+    /// The first thing it needs that does not exist on the source.
+    pub(super) missing: Option<String>,
+}
+
+/// Finds the entity that a reference means.
+pub(super) struct Resolver<'a> {
+    source: &'a Inventory<SourceId>,
+    context: Context<'a>,
+    names: HashMap<(Kind, String), Node>,
+    /// The first locale, in the order of the run, of every content item and page.
+    first_locale: HashMap<(Kind, SourceId), Node>,
+    /// What needs no upload of its own: built-ins, and items that an earlier run brought across.
+    settled: HashSet<(Kind, i64)>,
+    settled_names: HashSet<(Kind, String)>,
+}
+
+impl<'a> Resolver<'a> {
+    pub(super) fn new(
+        source: &'a Inventory<SourceId>,
+        agreements: &Agreements,
+        locales: &[Locale],
+        context: Context<'a>,
+    ) -> Self {
+        let rank = |locale: &Locale| {
+            locales
+                .iter()
+                .position(|other| other == locale)
+                .unwrap_or(usize::MAX)
+        };
+        let mut names = HashMap::new();
+        let mut first_locale: HashMap<(Kind, SourceId), Node> = HashMap::new();
+        for (node, entity) in (0..).zip(source.entities()) {
+            let key = &entity.key;
+            match &key.locale {
+                None => {
+                    names
+                        .entry((key.kind, entity.name.to_lowercase()))
+                        .or_insert(node);
+                }
+                Some(locale) => {
+                    let first = first_locale.entry((key.kind, key.id)).or_insert(node);
+                    let other = source.entities()[*first as usize].locale();
+                    if other.is_some_and(|other| rank(locale) < rank(other)) {
+                        *first = node;
+                    }
+                }
+            }
+        }
+        let mut settled: HashSet<_> = agreements
+            .keys()
+            .map(|key| (key.kind, key.id.raw()))
+            .collect();
+        settled.insert((Kind::Model, super::RICH_TEXT_AREA));
+        settled.extend(source.passed.iter().map(|row| (row.kind, row.id)));
+        let settled_names = source
+            .passed
+            .iter()
+            .map(|row| (row.kind, row.name.to_lowercase()))
+            .collect();
+        Self {
+            source,
+            context,
+            names,
+            first_locale,
+            settled,
+            settled_names,
+        }
+    }
+
+    /// Everything that `entity`, which stands at `node`, needs.
+    pub(super) fn needs(&self, node: Node, entity: &Entity<SourceId>) -> Needs {
+        let mut found = Needs::default();
+        for reference in references(entity, &self.context) {
+            found.encodings |= reference.encoding.bit();
+            match self.resolve(&reference.to, entity.locale()) {
+                Resolved::Node(on) => {
+                    let strength = strength(entity.key.kind, &reference);
+                    found
+                        .needs
+                        .push((Need { on, strength }, Some(reference.to)));
+                }
+                Resolved::Settled => {}
+                Resolved::Missing => {
+                    found.missing.get_or_insert_with(|| missing(&reference));
+                }
+            }
+        }
+        self.first_locale_first(node, entity, &mut found);
+        self.parent_first(entity, &mut found);
+        found
+    }
+
+    fn resolve(&self, to: &Referent, locale: Option<&Locale>) -> Resolved {
+        let node = match to {
+            Referent::Content(id) => self.localised(Kind::Content, *id, locale),
+            Referent::Page(id) => self.localised(Kind::Page, *id, locale),
+            Referent::Gallery(id) => self.global(Kind::Gallery, *id),
+            Referent::Asset(id) => self.global(Kind::Asset, *id),
+            Referent::Model(id) => self.global(Kind::Model, *id),
+            Referent::Container(id) => self.global(Kind::Container, *id),
+            Referent::ModelNamed(name) => self.named(Kind::Model, name),
+            Referent::ContainerNamed(name) => self.named(Kind::Container, name),
+            Referent::TemplateNamed(name) => self.named(Kind::Template, name),
+        };
+        match node {
+            Some(node) => Resolved::Node(node),
+            None if self.is_settled(to) => Resolved::Settled,
+            None => Resolved::Missing,
+        }
+    }
+
+    /// The item in the locale of the entity that refers to it; where it does not exist there, in its first one.
+    fn localised(&self, kind: Kind, id: i64, locale: Option<&Locale>) -> Option<Node> {
+        locale
+            .and_then(|locale| {
+                self.source
+                    .position(&EntityKey::localised(kind, id, locale))
+            })
+            .or_else(|| self.first_locale.get(&(kind, SourceId::new(id))).copied())
+    }
+
+    fn global(&self, kind: Kind, id: i64) -> Option<Node> {
+        self.source.position(&EntityKey::global(kind, id))
+    }
+
+    fn named(&self, kind: Kind, name: &str) -> Option<Node> {
+        self.names.get(&(kind, name.to_lowercase())).copied()
+    }
+
+    fn is_settled(&self, to: &Referent) -> bool {
+        match to {
+            Referent::Content(id) => self.settled.contains(&(Kind::Content, *id)),
+            Referent::Page(id) => self.settled.contains(&(Kind::Page, *id)),
+            Referent::Gallery(id) => self.settled.contains(&(Kind::Gallery, *id)),
+            Referent::Asset(id) => self.settled.contains(&(Kind::Asset, *id)),
+            Referent::Model(id) => self.settled.contains(&(Kind::Model, *id)),
+            Referent::Container(id) => self.settled.contains(&(Kind::Container, *id)),
+            Referent::ModelNamed(name) => {
+                super::is_built_in_model(name)
+                    || self
+                        .settled_names
+                        .contains(&(Kind::Model, name.to_lowercase()))
+            }
+            Referent::ContainerNamed(name) => self
+                .settled_names
+                .contains(&(Kind::Container, name.to_lowercase())),
+            Referent::TemplateNamed(_) => false,
+        }
+    }
+
+    /// The locales of an item share its id, and the first locale that is saved makes it.
+    fn first_locale_first(&self, node: Node, entity: &Entity<SourceId>, found: &mut Needs) {
+        if let Some(first) = self.first_locale.get(&(entity.key.kind, entity.key.id))
+            && *first != node
+        {
+            found.needs.push((
+                Need {
+                    on: *first,
+                    strength: Strength::Hard,
+                },
+                None,
+            ));
+        }
+    }
+
+    fn parent_first(&self, entity: &Entity<SourceId>, found: &mut Needs) {
+        if entity.key.kind != Kind::Page {
+            return;
+        }
+        let Some(placement) = &entity.placement else {
+            found.missing.get_or_insert_with(|| {
+                "no sitemap lists this page, so its place in the tree is not known".to_owned()
+            });
+            return;
+        };
+        let Some(parent) = placement.parent else {
+            return;
+        };
+        let key = entity
+            .key
+            .locale
+            .as_ref()
+            .map(|locale| EntityKey::localised(Kind::Page, parent, locale));
+        match key.and_then(|key| self.source.position(&key)) {
+            Some(on) => found.needs.push((
+                Need {
+                    on,
+                    strength: Strength::Hard,
+                },
+                None,
+            )),
+            None => {
+                found.missing.get_or_insert_with(|| {
+                    format!(
+                        "its parent, page {parent}, does not exist on the source in this locale"
+                    )
+                });
+            }
+        }
+    }
+}
+
+enum Resolved {
+    Node(Node),
+    Settled,
+    Missing,
+}
+
+/// Content may be saved without a reference to content and patched later; so may a model without the field
+/// that names a model, and a link page without its page. Everything else has to be there first.
+fn strength(kind: Kind, reference: &Reference) -> Strength {
+    let deferrable = matches!(
+        (kind, &reference.to),
+        (Kind::Content, Referent::Content(_))
+            | (Kind::Model, Referent::Model(_) | Referent::ModelNamed(_))
+            | (Kind::Page, Referent::Page(_))
+    );
+    if !deferrable {
+        return Strength::Hard;
+    }
+    let cost = if reference.required && kind == Kind::Content {
+        COST_REQUIRED
+    } else if reference.in_list {
+        COST_LIST
+    } else {
+        COST_SINGLE
+    };
+    Strength::Deferrable { cost }
+}
+
+fn missing(reference: &Reference) -> String {
+    let what = match &reference.to {
+        Referent::Content(id) => format!("content item {id}"),
+        Referent::Page(id) => format!("page {id}"),
+        Referent::Gallery(id) => format!("gallery {id}"),
+        Referent::Asset(id) => format!("asset {id}"),
+        Referent::Model(id) => format!("model {id}"),
+        Referent::Container(id) => format!("container {id}"),
+        Referent::ModelNamed(name) => format!("the model {name:?}"),
+        Referent::ContainerNamed(name) => format!("the container {name:?}"),
+        Referent::TemplateNamed(name) => format!("the template {name:?}"),
+    };
+    format!(
+        "it refers at {} to {what}, which does not exist on the source",
+        reference.at
+    )
+}

@@ -1,0 +1,127 @@
+//! Counterparts as they will be when the plan has been carried out.
+//!
+//! Entities that are going to be created get provisional ids, far above anything that a server hands out.
+//! So the plan can write every entity as the run will, and compare it with what is on the target.
+
+use std::collections::HashMap;
+
+use super::matching::Match;
+use crate::domain::{
+    AssetContainer, AssetUrls, Id, Inventory, Kind, Locale, SourceId, TargetId, TargetKey,
+};
+use crate::plan::action::Agreements;
+use crate::plan::{Counterparts, asset_urls};
+
+/// Where provisional ids start.
+const PROVISIONAL: i64 = i64::MAX / 2;
+
+pub(super) struct VirtualMap<'a> {
+    ids: HashMap<(Kind, i64), TargetId>,
+    names: HashMap<(Kind, String), Box<str>>,
+    urls: HashMap<i64, AssetUrls>,
+    target: &'a Inventory<TargetId>,
+}
+
+impl<'a> VirtualMap<'a> {
+    pub(super) fn new(
+        source: &Inventory<SourceId>,
+        target: &'a Inventory<TargetId>,
+        agreements: &Agreements,
+        matches: &[Match],
+    ) -> Self {
+        let mut map = Self {
+            ids: HashMap::new(),
+            names: HashMap::new(),
+            urls: HashMap::new(),
+            target,
+        };
+        for (key, agreement) in agreements {
+            map.ids.insert((key.kind, key.id.raw()), agreement.target);
+        }
+        for (number, (entity, found)) in (0..).zip(source.entities().iter().zip(matches)) {
+            let raw = (entity.key.kind, entity.key.id.raw());
+            let known = match found {
+                Match::Mapped(id) | Match::Natural(id) | Match::Joins(id) => Some(*id),
+                Match::Gone(_) | Match::Taken(_) | Match::OtherType(_) | Match::None => None,
+            };
+            match known {
+                Some(id) => map.insert_known(raw, &entity.name, id),
+                // Another locale of the same item may have given the id already, unless it is gone.
+                None if matches!(found, Match::Gone(_)) => {
+                    map.ids.insert(raw, TargetId::new(PROVISIONAL + number));
+                }
+                None => {
+                    map.ids
+                        .entry(raw)
+                        .or_insert_with(|| TargetId::new(PROVISIONAL + number));
+                }
+            }
+            if known.is_none() {
+                map.insert_predicted(raw, &entity.name);
+            }
+        }
+        map.insert_passed(source);
+        map
+    }
+
+    fn insert_known(&mut self, raw: (Kind, i64), name: &str, id: TargetId) {
+        self.ids.insert(raw, id);
+        let there = TargetKey {
+            kind: raw.0,
+            id,
+            locale: None,
+        };
+        if let Some(entity) = self.target.get(&there) {
+            self.names
+                .insert((raw.0, name.to_lowercase()), entity.name.clone());
+            if raw.0 == Kind::Asset
+                && let Some(urls) = asset_urls(&entity.body.parse())
+            {
+                self.urls.insert(raw.1, urls);
+            }
+        }
+    }
+
+    /// A new entity keeps its name, and a new asset its path below the target's container.
+    fn insert_predicted(&mut self, raw: (Kind, i64), name: &str) {
+        self.names.insert((raw.0, name.to_lowercase()), name.into());
+        if raw.0 == Kind::Asset {
+            let container = &self.target.asset_container;
+            let below = |prefix: &str| format!("{prefix}/{name}").into();
+            let urls = AssetUrls {
+                origin: below(&container.origin_url),
+                edge: below(&container.edge_url),
+            };
+            self.urls.insert(raw.1, urls);
+        }
+    }
+
+    /// Built-in models and containers stand for themselves.
+    fn insert_passed(&mut self, source: &Inventory<SourceId>) {
+        for (kind, id, counterpart) in super::built_ins(source, self.target) {
+            self.ids.insert((kind, id), TargetId::new(counterpart.id));
+            self.names.insert(
+                (kind, counterpart.name.to_lowercase()),
+                counterpart.name.clone(),
+            );
+        }
+    }
+}
+
+impl Counterparts for VirtualMap<'_> {
+    fn id(&self, kind: Kind, id: i64, _locale: Option<&Locale>) -> Option<TargetId> {
+        self.ids.get(&(kind, id)).copied()
+    }
+
+    fn name(&self, kind: Kind, source_name: &str) -> Option<Box<str>> {
+        self.names.get(&(kind, source_name.to_lowercase())).cloned()
+    }
+
+    fn asset_urls(&self, id: i64) -> Option<AssetUrls> {
+        self.urls.get(&id).cloned()
+    }
+
+    fn asset_container(&self) -> &AssetContainer {
+        &self.target.asset_container
+    }
+}

@@ -1,0 +1,143 @@
+//! The dependency graph: which entity needs which.
+//!
+//! One graph over all kinds. It is kept in two flat arrays, because a million entities with a few needs each
+//! have to be planned in seconds: no node of its own in memory, only ranges.
+
+/// The index of an entity, in the order of the source inventory.
+pub type Node = u32;
+
+/// How much an entity needs another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Strength {
+    /// It only has to come later; whether the other one succeeds does not matter (order of siblings).
+    Order,
+    /// It refers to the other one in a way that can be left out at first and patched in afterwards.
+    Deferrable {
+        /// What leaving it out costs: small for optional single links, large for required fields.
+        cost: u32,
+    },
+    /// It cannot be saved before the other one exists.
+    Hard,
+}
+
+/// One need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// The entity that is needed.
+    pub on: Node,
+    /// How much.
+    pub strength: Strength,
+}
+
+/// Needs of every entity, and who is needed by whom.
+#[derive(Clone, Debug, Default)]
+pub struct Graph {
+    starts: Vec<u32>,
+    needs: Vec<Need>,
+    back_starts: Vec<u32>,
+    back: Vec<Node>,
+}
+
+impl Graph {
+    /// Builds the graph of `count` entities from `(who, need)` pairs in any order. Several needs between the
+    /// same two become one: the strongest, with the costs added up. A need of an entity on itself stays.
+    pub fn new(count: u32, mut pairs: Vec<(Node, Need)>) -> Self {
+        pairs.sort_unstable_by_key(|(who, need)| (*who, need.on));
+        pairs.dedup_by(|later, kept| {
+            let same = later.0 == kept.0 && later.1.on == kept.1.on;
+            if same {
+                kept.1.strength = both(kept.1.strength, later.1.strength);
+            }
+            same
+        });
+        let starts = starts(count, pairs.iter().map(|(who, _)| *who));
+        let mut back_pairs: Vec<(Node, Node)> =
+            pairs.iter().map(|(who, need)| (need.on, *who)).collect();
+        back_pairs.sort_unstable();
+        let back_starts = self::starts(count, back_pairs.iter().map(|(on, _)| *on));
+        Self {
+            starts,
+            needs: pairs.into_iter().map(|(_, need)| need).collect(),
+            back_starts,
+            back: back_pairs.into_iter().map(|(_, who)| who).collect(),
+        }
+    }
+
+    /// How many entities there are.
+    pub fn len(&self) -> u32 {
+        u32::try_from(self.starts.len().saturating_sub(1)).unwrap_or(u32::MAX)
+    }
+
+    /// Whether there is no entity at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What `node` needs, sorted by entity.
+    pub fn needs(&self, node: Node) -> &[Need] {
+        &self.needs[range(&self.starts, node)]
+    }
+
+    /// Who needs `node`, sorted.
+    pub fn needed_by(&self, node: Node) -> &[Node] {
+        &self.back[range(&self.back_starts, node)]
+    }
+
+    /// How many needs there are in all.
+    pub fn edges(&self) -> usize {
+        self.needs.len()
+    }
+}
+
+fn range(starts: &[u32], node: Node) -> std::ops::Range<usize> {
+    starts[node as usize] as usize..starts[node as usize + 1] as usize
+}
+
+/// Where the run of each of `count` nodes starts in a sorted list of nodes.
+fn starts(count: u32, sorted: impl Iterator<Item = Node>) -> Vec<u32> {
+    let mut starts = vec![0; count as usize + 1];
+    for node in sorted {
+        starts[node as usize + 1] += 1;
+    }
+    for at in 1..starts.len() {
+        starts[at] += starts[at - 1];
+    }
+    starts
+}
+
+fn both(left: Strength, right: Strength) -> Strength {
+    match (left, right) {
+        (Strength::Deferrable { cost: one }, Strength::Deferrable { cost: other }) => {
+            Strength::Deferrable {
+                cost: one.saturating_add(other),
+            }
+        }
+        _ => left.max(right),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn need(on: Node, strength: Strength) -> Need {
+        Need { on, strength }
+    }
+
+    #[test]
+    fn needs_between_the_same_two_become_the_strongest() {
+        let graph = Graph::new(
+            3,
+            vec![
+                (0, need(1, Strength::Deferrable { cost: 2 })),
+                (2, need(1, Strength::Deferrable { cost: 1 })),
+                (0, need(1, Strength::Hard)),
+                (2, need(1, Strength::Deferrable { cost: 4 })),
+            ],
+        );
+        assert_eq!(graph.needs(0), [need(1, Strength::Hard)]);
+        assert_eq!(graph.needs(2), [need(1, Strength::Deferrable { cost: 5 })]);
+        assert_eq!(graph.needed_by(1), [0, 2]);
+        assert!(graph.needs(1).is_empty());
+    }
+}

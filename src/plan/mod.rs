@@ -1,0 +1,38 @@
+//! What has to happen: references, their rewriting, and what two sides must agree in.
+//!
+//! ```text
+//!   models ──▶ Schema ─┐
+//!   assets ──▶ AssetIndex ─▶ the walker ─┬─▶ references()   what an entity needs
+//!                     body ──────────────┘└▶ payload()      the body in the target's terms
+//!                     body ──▶ normal() ──▶ differences()   whether two bodies say the same
+//! ```
+//!
+//! Extraction and rewriting are two visitors of one walker, so nothing can be rewritten that was not found, and
+//! nothing found that is not rewritten. How each reference is encoded stands in [`Encoding`] and nowhere else.
+
+mod action;
+mod circles;
+mod decide;
+mod encoding;
+mod graph;
+mod normal;
+mod payload;
+mod references;
+mod schema;
+mod selection;
+
+pub use action::{Action, Agreement, Agreements, Plan, Planned};
+pub use circles::{Circle, circles};
+pub use decide::{
+    BUILT_IN_MODELS, Inputs, RICH_TEXT_AREA, built_ins, expected_hash, is_built_in_model, plan,
+    same_size_assets, source_hash, target_hash,
+};
+pub use encoding::{Encoding, Evidence};
+pub use graph::{Graph, Need, Node, Strength};
+pub use normal::{Difference, differences, normal};
+pub use payload::{Counterparts, LeaveOut, Payload, Unresolved, payload};
+pub use references::{
+    AssetIndex, Context, Reference, Referent, Side, UrlAt, asset_urls, references,
+};
+pub use schema::{FieldKind, FieldSchema, LinkKind, LinkSchema, ModelSchema, Schema};
+pub use selection::{Selection, UnknownName};

@@ -1,0 +1,172 @@
+//! Which references an entity holds.
+//!
+//! One walker goes through a body and shows each reference to a [`Visitor`](walk::Visitor), which
+//! answers what is to stand in its place. Extraction answers "keep" and takes notes; rewriting answers with the
+//! target's id, name or URL. The fields of an item are read by what their model says *and* by
+//! shape, because custom fields hold any JSON and a model may not be known.
+//!
+//! | file | finds |
+//! |---|---|
+//! | `fields` | what a content item's model tells about its fields |
+//! | `shapes` | links, galleries and URLs in any JSON, also in JSON inside a text |
+//! | `structure` | models, containers, templates, assets, redirections |
+//! | `pages` | templates, zones, lists and destinations of pages |
+//! | `assets`, `scan` | asset URLs in text |
+
+mod assets;
+mod fields;
+mod pages;
+mod path;
+mod scan;
+mod shapes;
+mod structure;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use super::Encoding;
+use super::schema::{Schema, name_key};
+use crate::domain::{Entity, Id, Kind, SourceId};
+use walk::Walker;
+
+pub(crate) use assets::decoded;
+pub use assets::{AssetIndex, Side, UrlAt, asset_urls};
+pub(crate) use pages::is_bare;
+pub(crate) use scan::replacement;
+pub(crate) use shapes::{Link, as_id, is_id_list, is_list_name, member, parse_nested};
+pub(crate) use walk::{Answer, Occurrence, Visitor, walk};
+
+/// What a reference points at, in the source's terms. Names are in lower case.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Referent {
+    /// A content item, in the locale of the entity that refers to it.
+    Content(i64),
+    /// A page, in the locale of the entity that refers to it.
+    Page(i64),
+    /// A gallery.
+    Gallery(i64),
+    /// An asset, by its URL.
+    Asset(i64),
+    /// A model by id.
+    Model(i64),
+    /// A model by reference name.
+    ModelNamed(Box<str>),
+    /// A container by id.
+    Container(i64),
+    /// A container by reference name.
+    ContainerNamed(Box<str>),
+    /// A page template by name.
+    TemplateNamed(Box<str>),
+}
+
+impl Referent {
+    /// Whatever `name` names among the entities of `kind`; only models, containers and templates have names
+    /// that are referred to.
+    pub(crate) fn named(kind: Kind, name: &str) -> Self {
+        match kind {
+            Kind::Model => Self::ModelNamed(name_key(name)),
+            Kind::Template => Self::TemplateNamed(name_key(name)),
+            Kind::Container
+            | Kind::Gallery
+            | Kind::Asset
+            | Kind::Content
+            | Kind::Page
+            | Kind::Redirection => Self::ContainerNamed(name_key(name)),
+        }
+    }
+}
+
+impl fmt::Display for Referent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Content(id) => write!(f, "content {id}"),
+            Self::Page(id) => write!(f, "page {id}"),
+            Self::Gallery(id) => write!(f, "gallery {id}"),
+            Self::Asset(id) => write!(f, "asset {id}"),
+            Self::Model(id) => write!(f, "model {id}"),
+            Self::ModelNamed(name) => write!(f, "model {name:?}"),
+            Self::Container(id) => write!(f, "container {id}"),
+            Self::ContainerNamed(name) => write!(f, "container {name:?}"),
+            Self::TemplateNamed(name) => write!(f, "template {name:?}"),
+        }
+    }
+}
+
+/// One place where an entity refers to another.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Reference {
+    /// What it points at.
+    pub to: Referent,
+    /// How it is written there.
+    pub encoding: Encoding,
+    /// JSON pointer (RFC 6901) into the body. For JSON inside a text the pointer inside follows
+    /// after `#`: `/fields/settings#/hero/contentid`.
+    pub at: String,
+    /// Whether it stands in a field that the server refuses to leave empty.
+    pub required: bool,
+    /// Whether it is one of a list of ids.
+    pub in_list: bool,
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}", self.to, self.at)
+    }
+}
+
+/// What the walker has to know about the source.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The source's models.
+    pub schema: &'a Schema,
+    /// The source's assets.
+    pub assets: &'a AssetIndex,
+}
+
+/// Finds every reference of `entity`, in the order of its body. Built-in models and containers, ids of 0 and
+/// below, and a model's references to itself are none.
+pub fn references(entity: &Entity<SourceId>, context: &Context<'_>) -> Vec<Reference> {
+    let mut collector = Collector { found: Vec::new() };
+    let mut body = entity.body.parse();
+    Walker::new(context, &mut collector).entity(entity, &mut body);
+    if entity.key.kind == Kind::Model {
+        let itself = [
+            Referent::Model(entity.key.id.raw()),
+            Referent::named(Kind::Model, &entity.name),
+        ];
+        collector
+            .found
+            .retain(|reference| !itself.contains(&reference.to));
+    }
+    collector.found
+}
+
+/// Notes what the walker shows it and changes nothing.
+struct Collector {
+    found: Vec<Reference>,
+}
+
+impl Visitor for Collector {
+    fn meet(&mut self, occurrence: Occurrence<'_>) -> Answer {
+        self.found.push(occurrence.reference());
+        Answer::Keep
+    }
+
+    fn known_name(&mut self, _kind: Kind, _name: &str) -> Option<Box<str>> {
+        None
+    }
+
+    fn url(
+        &mut self,
+        occurrence: Option<Occurrence<'_>>,
+        _text: &str,
+        _url: &UrlAt,
+    ) -> Option<String> {
+        self.found
+            .extend(occurrence.map(|occurrence| occurrence.reference()));
+        None
+    }
+}

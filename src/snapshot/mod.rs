@@ -1,0 +1,15 @@
+//! An instance as read: answers are collected until nothing is missing.
+//!
+//! ```text
+//!   first_asks ─▶ read ─▶ Builder::add ─▶ follow-ups ─▶ … ─▶ missing_pages ─▶ … ─▶ finish ─▶ Inventory
+//! ```
+//!
+//! Who reads, how often and how many at a time is the engine's business. What this module guards is that a
+//! list which came out short never counts as an instance: a plan made on it would create twice what it
+//! did not see.
+
+mod asks;
+mod builder;
+
+pub use asks::first_asks;
+pub use builder::{Builder, Incomplete, Progress};
