@@ -233,6 +233,8 @@ pub enum Event {
         key: EntityKey,
         /// Its lane.
         lane: Lane,
+        /// Its work class.
+        class: WorkClass,
     },
     /// An entity has its outcome, and the outcome is durable. Also emitted for entities that need no upload.
     EntitySettled {

@@ -1,0 +1,313 @@
+//! What each event changes.
+
+use super::causes::{self, Example};
+use super::fold::{Planned, Progress};
+use super::rows::RowKey;
+use super::{
+    BatchProgress, Difference, GateProgress, GateState, Pace, ReadCount, Run, Verification,
+};
+use crate::domain::{EntityKey, Outcome};
+use crate::event::{Event, Gate, Phase, Stamped};
+
+/// Samples of the pace that are kept: one for each column of a wide screen.
+const SAMPLES: usize = 240;
+
+/// Warnings whose text is kept.
+const WARNINGS: usize = 100;
+
+/// Differences whose detail is kept.
+const DIFFERENCES: usize = 1_000;
+
+impl Progress {
+    /// Takes in one event. Events must come in the order in which they happened.
+    pub fn apply(&mut self, stamped: &Stamped) {
+        self.last_at_ms = self.last_at_ms.max(stamped.at_ms);
+        self.apply_event(&stamped.event, self.last_at_ms);
+        debug_assert!(self.adds_up(), "counts disagree after {stamped:?}");
+    }
+
+    /// Whether settled + waiting + in flight = planned, in every row and for the entities in flight.
+    pub(crate) fn adds_up(&self) -> bool {
+        let in_flight: u32 = self.rows().values().map(|row| row.in_flight).sum();
+        self.rows().values().all(super::Row::adds_up)
+            && usize::try_from(in_flight).is_ok_and(|count| count == self.in_flight().len())
+    }
+
+    fn apply_event(&mut self, event: &Event, at_ms: u64) {
+        match event {
+            Event::RunStarted { .. } => self.run_started(event),
+            Event::PhaseStarted { phase } => self.phase_started(*phase, at_ms),
+            Event::ReadProgressed {
+                side,
+                kind,
+                read,
+                expected,
+            } => {
+                let (read, expected) = (*read, *expected);
+                self.reads
+                    .insert((*side, *kind), ReadCount { read, expected });
+            }
+            Event::PlanMade { .. } => self.plan_made(event),
+            Event::LaneStarted { lane } => {
+                self.lanes[*lane as usize].started_ms.get_or_insert(at_ms);
+            }
+            Event::LaneFinished { lane } => {
+                self.lanes[*lane as usize].finished_ms.get_or_insert(at_ms);
+            }
+            Event::GateOpened { gate, by } => {
+                let by = by.clone();
+                self.settle_gate(*gate, GateState::Open { at_ms, by });
+            }
+            Event::GateFailed { gate, by } => {
+                let by = by.clone();
+                self.settle_gate(*gate, GateState::Failed { at_ms, by });
+            }
+            Event::EntityStarted { key, lane, class } => {
+                let (lane, kind, class) = (*lane, key.kind, *class);
+                self.rows.start(key, RowKey { lane, kind, class }, at_ms);
+            }
+            Event::EntitySettled { .. } => self.entity_settled(event, at_ms),
+            Event::EntityPatched { .. } => self.patched += 1,
+            Event::BatchSubmitted { .. } => self.batch_submitted(event, at_ms),
+            Event::BatchProgressed { batch, processed } => {
+                if let Some(known) = self.batches.get_mut(batch) {
+                    known.processed = *processed;
+                }
+            }
+            Event::BatchFinished { batch, .. } => {
+                if self.batches.remove(batch).is_some() {
+                    self.batches_finished += 1;
+                }
+            }
+            Event::BatchSplit { batch, .. } => {
+                self.batches.remove(batch);
+                self.batches_split += 1;
+            }
+            Event::RetryScheduled { .. } => self.retries += 1,
+            Event::Throttled { for_ms } => {
+                self.throttlings += 1;
+                self.clock.throttle(at_ms, *for_ms);
+            }
+            Event::PaceSampled { .. } => self.pace_sampled(event, at_ms),
+            Event::Paused => self.clock.pause(at_ms),
+            Event::Resumed => self.clock.resume(at_ms),
+            Event::DrainStarted { reason, .. } => {
+                self.draining.get_or_insert_with(|| reason.clone());
+            }
+            Event::Warned { message } => self.note_warning(message),
+            Event::VerifyProgressed { checked, total } => {
+                let verification = self.verification.get_or_insert_default();
+                (verification.checked, verification.total) = (*checked, *total);
+            }
+            Event::DifferenceFound { .. } => self.difference_found(event),
+            Event::VerifyFinished { .. } => self.verify_finished(event),
+            Event::RunFinished { exit, elapsed_ms } => {
+                self.finished = Some((*exit, *elapsed_ms));
+            }
+        }
+    }
+
+    fn run_started(&mut self, event: &Event) {
+        let Event::RunStarted {
+            run,
+            source,
+            target,
+            started_at,
+            dry_run,
+            schema: _,
+        } = event
+        else {
+            return;
+        };
+        self.run = Some(Run {
+            id: run.clone(),
+            source: source.clone(),
+            target: target.clone(),
+            started_at: started_at.clone(),
+            dry_run: *dry_run,
+        });
+    }
+
+    fn phase_started(&mut self, phase: Phase, at_ms: u64) {
+        self.phases.push((phase, at_ms));
+        if phase == Phase::Upload {
+            self.upload_active_ms = Some(self.clock.active_ms(at_ms));
+        }
+    }
+
+    fn plan_made(&mut self, event: &Event) {
+        let Event::PlanMade {
+            entities,
+            lanes,
+            gates,
+            levels,
+            circles,
+            cuts,
+        } = event
+        else {
+            return;
+        };
+        self.rows.plan(lanes);
+        self.gates = gates.iter().map(GateProgress::new).collect();
+        self.planned = Some(Planned {
+            entities: entities.clone(),
+            levels: *levels,
+            circles: *circles,
+            cuts: *cuts,
+        });
+    }
+
+    /// A gate that the plan does not name is not shown, so its settling changes nothing.
+    fn settle_gate(&mut self, gate: Gate, state: GateState) {
+        let mut known = self.gates.iter_mut();
+        if let Some(progress) = known.find(|progress| progress.plan.gate == gate) {
+            progress.state = state;
+        }
+    }
+
+    fn entity_settled(&mut self, event: &Event, at_ms: u64) {
+        let Event::EntitySettled {
+            key,
+            name,
+            lane,
+            class,
+            outcome,
+            bytes,
+            target: _,
+            because: _,
+        } = event
+        else {
+            return;
+        };
+        self.totals.entry(key.kind).or_default().add(outcome);
+        let row = lane.map(|lane| RowKey {
+            lane,
+            kind: key.kind,
+            class: *class,
+        });
+        if let Some(row) = self.rows.settle(key, row, outcome, *bytes) {
+            self.upload_settled(row, outcome, at_ms);
+        }
+        self.note_outcome(key, name, outcome);
+    }
+
+    fn upload_settled(&mut self, row: RowKey, outcome: &Outcome, at_ms: u64) {
+        self.recent.add(at_ms);
+        self.recent_active.add(self.clock.active_ms(at_ms));
+        self.lanes[row.lane as usize].recent.add(at_ms);
+        if outcome.has_counterpart() {
+            for gate in &mut self.gates {
+                gate.arrive(row.kind, row.lane);
+            }
+        }
+    }
+
+    fn note_outcome(&mut self, key: &EntityKey, name: &str, outcome: &Outcome) {
+        match outcome {
+            Outcome::Failed { reason } => {
+                let example = Example {
+                    key: key.clone(),
+                    name: name.to_owned(),
+                    reason: reason.clone(),
+                };
+                causes::add(&mut self.causes, example);
+            }
+            Outcome::Blocked { by } => *self.blocked_by.entry(by.clone()).or_default() += 1,
+            Outcome::Created
+            | Outcome::Adopted
+            | Outcome::Updated
+            | Outcome::Unchanged
+            | Outcome::Conflict
+            | Outcome::OutOfScope => {}
+        }
+    }
+
+    fn batch_submitted(&mut self, event: &Event, at_ms: u64) {
+        let Event::BatchSubmitted {
+            batch,
+            locale,
+            kind,
+            items,
+        } = event
+        else {
+            return;
+        };
+        let progress = BatchProgress {
+            locale: locale.clone(),
+            kind: *kind,
+            items: *items,
+            processed: 0,
+            since_ms: at_ms,
+        };
+        self.batches.insert(*batch, progress);
+    }
+
+    fn pace_sampled(&mut self, event: &Event, at_ms: u64) {
+        let Event::PaceSampled {
+            per_second,
+            limit_per_second,
+            in_flight,
+            concurrency,
+            latency_ms,
+            requests,
+            refused,
+        } = event
+        else {
+            return;
+        };
+        (self.requests, self.refused) = (*requests, *refused);
+        if self.pace.len() == SAMPLES {
+            self.pace.pop_front();
+        }
+        self.pace.push_back(Pace {
+            at_ms,
+            per_second: *per_second,
+            limit_per_second: *limit_per_second,
+            in_flight: *in_flight,
+            concurrency: *concurrency,
+            latency_ms: *latency_ms,
+        });
+    }
+
+    fn note_warning(&mut self, message: &str) {
+        self.warned += 1;
+        if self.warnings.len() < WARNINGS {
+            self.warnings.push(message.to_owned());
+        }
+    }
+
+    fn verify_finished(&mut self, event: &Event) {
+        let Event::VerifyFinished {
+            checked,
+            differences,
+        } = event
+        else {
+            return;
+        };
+        self.verification = Some(Verification {
+            checked: *checked,
+            total: *checked,
+            differences: *differences,
+            finished: true,
+        });
+    }
+
+    fn difference_found(&mut self, event: &Event) {
+        let Event::DifferenceFound {
+            key,
+            difference,
+            detail,
+        } = event
+        else {
+            return;
+        };
+        self.verification.get_or_insert_default().differences += 1;
+        if self.differences.len() < DIFFERENCES {
+            self.differences.push(Difference {
+                key: key.clone(),
+                difference: difference.clone(),
+                detail: detail.clone(),
+            });
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Counts by outcome.
+
+use crate::domain::Outcome;
+
+/// How many entities ended in each outcome.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally([u32; Outcome::NAMES.len()]);
+
+impl Tally {
+    /// Counts one entity.
+    pub(crate) fn add(&mut self, outcome: &Outcome) {
+        self.0[position(outcome)] += 1;
+    }
+
+    /// Adds the counts of another tally.
+    #[must_use]
+    pub fn plus(mut self, other: &Self) -> Self {
+        for (own, others) in self.0.iter_mut().zip(other.0) {
+            *own += others;
+        }
+        self
+    }
+
+    /// Name and count of each outcome, in the order of [`Outcome::NAMES`], zeros included.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u32)> + use<> {
+        Outcome::NAMES.into_iter().zip(self.0)
+    }
+
+    /// All entities.
+    pub fn total(&self) -> u32 {
+        self.0.iter().sum()
+    }
+
+    /// Entities that failed.
+    pub fn failed(&self) -> u32 {
+        self.0[5]
+    }
+
+    /// Entities that were not attempted because something that they need failed.
+    pub fn blocked(&self) -> u32 {
+        self.0[6]
+    }
+
+    /// Entities that changed on both sides and were left alone.
+    pub fn conflicts(&self) -> u32 {
+        self.0[4]
+    }
+
+    /// Entities that the selection leaves out.
+    pub fn out_of_scope(&self) -> u32 {
+        self.0[7]
+    }
+
+    /// Entities that agree on both sides now: created, adopted, updated or unchanged.
+    pub fn in_agreement(&self) -> u32 {
+        self.0[..4].iter().sum()
+    }
+
+    /// The share of entities in scope that agree now, from 0 to 1; `None` when none was in scope.
+    pub fn success_rate(&self) -> Option<f64> {
+        let in_scope = self.total() - self.out_of_scope();
+        (in_scope > 0).then(|| f64::from(self.in_agreement()) / f64::from(in_scope))
+    }
+}
+
+/// The place of an outcome in [`Outcome::NAMES`].
+const fn position(outcome: &Outcome) -> usize {
+    match outcome {
+        Outcome::Created => 0,
+        Outcome::Adopted => 1,
+        Outcome::Updated => 2,
+        Outcome::Unchanged => 3,
+        Outcome::Conflict => 4,
+        Outcome::Failed { .. } => 5,
+        Outcome::Blocked { .. } => 6,
+        Outcome::OutOfScope => 7,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{EntityKey, Kind};
+
+    #[test]
+    fn every_outcome_is_counted_under_its_own_name() {
+        let outcomes = [
+            Outcome::Created,
+            Outcome::Adopted,
+            Outcome::Updated,
+            Outcome::Unchanged,
+            Outcome::Conflict,
+            Outcome::Failed {
+                reason: String::new(),
+            },
+            Outcome::Blocked {
+                by: EntityKey::global(Kind::Model, 1),
+            },
+            Outcome::OutOfScope,
+        ];
+        for outcome in outcomes {
+            let mut tally = Tally::default();
+            tally.add(&outcome);
+            let counted: Vec<_> = tally.iter().filter(|(_, count)| *count == 1).collect();
+            assert_eq!(counted, [(outcome.name(), 1)]);
+        }
+    }
+
+    #[test]
+    fn out_of_scope_entities_do_not_lower_the_success_rate() {
+        let mut tally = Tally::default();
+        assert_eq!(tally.success_rate(), None);
+        tally.add(&Outcome::OutOfScope);
+        assert_eq!(tally.success_rate(), None);
+        tally.add(&Outcome::Adopted);
+        tally.add(&Outcome::Conflict);
+        assert_eq!(tally.success_rate(), Some(0.5));
+    }
+}

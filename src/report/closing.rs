@@ -1,0 +1,134 @@
+//! What is said when a run is over.
+
+use super::advice::next_step;
+use super::note::counted_entities;
+use super::text::{self, count, counted};
+use super::{Style, table};
+use crate::progress::Progress;
+
+/// Causes of failure that are told; the report has all.
+const CAUSES: usize = 10;
+
+/// Examples of a cause that are told.
+const EXAMPLES: usize = 3;
+
+/// The result of a run: the table, failures by cause with the next step, and where the report is. Without the
+/// closing line; every line ends in a line end.
+pub(crate) fn result(progress: &Progress, style: &Style) -> String {
+    let mut text = String::new();
+    if progress.total().total() > 0 {
+        append!(text, "\n{}\n", table::outcomes(progress, style.ascii));
+    }
+    text += &failures(progress);
+    text += &blocked(progress);
+    if let Some(path) = report_path(progress, style) {
+        append!(text, "\nReport: {path}\n");
+    }
+    if style.ascii {
+        text = text.replace('…', "...");
+    }
+    text
+}
+
+/// The last line of a run, without a line end: how it ended, what was reached, how long it took.
+pub(crate) fn line(progress: &Progress) -> String {
+    let end = match progress.exit() {
+        None => "ended without a result".to_owned(),
+        Some(0) => "done".to_owned(),
+        Some(exit) => format!("ended with exit code {exit} ({})", exit_words(exit)),
+    };
+    let took = text::took(progress.elapsed(progress.last_at_ms()));
+    let total = progress.total();
+    let mut line = format!("{end} in {took}: {}", counted_entities(total.total()));
+    if let Some(rate) = total.success_rate() {
+        let agreed = count(total.in_agreement());
+        append!(line, ", {agreed} in agreement ({})", text::share(rate));
+    }
+    let rare = [
+        (total.failed(), "failed"),
+        (total.blocked(), "blocked"),
+        (total.conflicts(), "in conflict"),
+    ];
+    for (number, what) in rare {
+        if number > 0 {
+            append!(line, ", {} {what}", count(number));
+        }
+    }
+    if let Some(verification) = progress.verification() {
+        let found = counted(verification.differences, "difference");
+        append!(
+            line,
+            ", verification {}{found}",
+            if verification.finished {
+                ""
+            } else {
+                "unfinished: "
+            }
+        );
+    }
+    line
+}
+
+/// What an exit code means.
+const fn exit_words(exit: u8) -> &'static str {
+    match exit {
+        0 => "all in agreement",
+        1 => "entities failed, were blocked or differ",
+        2 => "usage or configuration",
+        3 => "an instance is unreachable or refuses access",
+        4 => "the state is locked or damaged",
+        5 => "conflicts were left alone",
+        70 => "a defect of lockgate",
+        130 => "interrupted",
+        _ => "unknown",
+    }
+}
+
+fn failures(progress: &Progress) -> String {
+    let causes = progress.causes();
+    if causes.is_empty() {
+        return String::new();
+    }
+    let mut sorted: Vec<_> = causes.iter().collect();
+    sorted.sort_by_key(|cause| std::cmp::Reverse(cause.count));
+    let mut text = "\nFailures by cause\n".to_owned();
+    for cause in sorted.iter().take(CAUSES) {
+        let reason = text::short(&cause.text, 160);
+        append!(text, "{:>7}  {reason}\n", count(cause.count));
+        let keys = cause.examples.iter().take(EXAMPLES);
+        let mut keys: Vec<_> = keys.map(|example| example.key.to_string()).collect();
+        if cause.count as usize > keys.len() {
+            keys.push("…".to_owned());
+        }
+        append!(text, "{:9}{}\n", "", keys.join(", "));
+        append!(text, "{:9}next: {}\n", "", next_step(&cause.text));
+    }
+    if sorted.len() > CAUSES {
+        let more = sorted.len() - CAUSES;
+        append!(text, "{:9}and {more} more causes\n", "");
+    }
+    text
+}
+
+fn blocked(progress: &Progress) -> String {
+    let mut roots: Vec<_> = progress.blocked_by().iter().collect();
+    if roots.is_empty() {
+        return String::new();
+    }
+    roots.sort_by_key(|(_, number)| std::cmp::Reverse(**number));
+    let mut text = "\nBlocked, because what they need failed\n".to_owned();
+    for (root, number) in roots.iter().take(CAUSES) {
+        append!(text, "{:>7}  by {root}\n", count(**number));
+    }
+    if roots.len() > CAUSES {
+        append!(text, "{:9}and by {} more\n", "", roots.len() - CAUSES);
+    }
+    text
+}
+
+/// Where the report of the run is, if there is one.
+fn report_path(progress: &Progress, style: &Style) -> Option<String> {
+    let folder = style.run_dir.as_ref()?.join(&progress.run()?.id.0);
+    let report = folder.join("report.md");
+    report.is_file().then(|| report.display().to_string())
+}

@@ -1,0 +1,52 @@
+//! Events for programs: one JSON object a line.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use super::Reporter;
+use crate::event::Stamped;
+use crate::progress::Progress;
+
+/// Writes each event as one line of JSON and flushes it, so that a reader sees it at once.
+pub struct JsonLines {
+    out: Box<dyn Write + Send>,
+}
+
+impl JsonLines {
+    /// Writes to this stream.
+    pub fn new(out: Box<dyn Write + Send>) -> Self {
+        Self { out }
+    }
+}
+
+impl fmt::Debug for JsonLines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JsonLines").finish_non_exhaustive()
+    }
+}
+
+impl Reporter for JsonLines {
+    fn name(&self) -> &'static str {
+        "JSON output"
+    }
+
+    fn event(&mut self, event: &Stamped, _: &Progress) -> io::Result<()> {
+        write_line(&mut self.out, event)?;
+        self.out.flush()
+    }
+
+    fn tick(&mut self, _: &Progress, _: u64) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn finish(&mut self, _: &Progress) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// Writes an event as a line, in one piece.
+pub(crate) fn write_line(out: &mut dyn Write, event: &Stamped) -> io::Result<()> {
+    let mut line = serde_json::to_vec(event)?;
+    line.push(b'\n');
+    out.write_all(&line)
+}

@@ -1,0 +1,44 @@
+//! What people and programs get to see of a run.
+//!
+//! ```text
+//!  engine ─ events ─▶ run ─▶ Progress ─┬─▶ RunFolder   files of the run
+//!    ▲                                 ├─▶ JsonLines   one event a line, standard output
+//!    │                                 ├─▶ Plain       lines for people, standard error
+//!    └───────── commands ──────────────┴── Dashboard   the screen; its keys become commands
+//! ```
+//!
+//! [`run()`] owns the one [`Progress`](crate::progress::Progress) and hands each event to every reporter, in order and after it has been
+//! folded in, so that all of them show the same numbers. No reporter calls the engine: what a user wants goes
+//! back as a [`Command`](crate::event::Command). A reporter that fails, such as one whose pipe was closed, drains the run, because a
+//! run that nobody can follow should not go on; only the run folder may fail without that.
+
+/// Appends formatted text to a string.
+macro_rules! append {
+    ($text:expr, $($format:tt)*) => {
+        std::fmt::Write::write_fmt(&mut $text, format_args!($($format)*))
+            .expect("a string takes every write")
+    };
+}
+
+mod advice;
+mod annotations;
+mod closing;
+mod fan_out;
+mod json_lines;
+mod note;
+mod options;
+mod plain;
+mod run_folder;
+mod table;
+mod text;
+mod tui;
+
+#[cfg(test)]
+mod tests;
+
+pub use annotations::Annotations;
+pub use fan_out::{Reporter, WhenFailing, run};
+pub use json_lines::JsonLines;
+pub use options::{Detail, Mode, Options, reporters};
+pub use plain::{Plain, Style};
+pub use run_folder::RunFolder;

@@ -1,0 +1,282 @@
+//! An event in words, the same on the screen and in the lines.
+
+use super::text::{self, count, counted};
+use crate::domain::{BatchId, EntityKey, Outcome};
+use crate::event::{Event, Gate, Lane, Phase};
+use crate::progress::Progress;
+
+/// A line about an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Note {
+    /// How much it matters.
+    pub(crate) weight: Weight,
+    /// What happened.
+    pub(crate) text: String,
+}
+
+/// How much a note matters, lightest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Weight {
+    /// For who wants to know everything.
+    Detail,
+    /// Something expected happened.
+    Info,
+    /// Something came to a good end.
+    Good,
+    /// Something that a person should know.
+    Caution,
+    /// Something went wrong.
+    Bad,
+}
+
+impl Weight {
+    fn says(self, text: impl Into<String>) -> Note {
+        Note {
+            weight: self,
+            text: text.into(),
+        }
+    }
+}
+
+/// What a lane is called: `lane 1 independent-entities`.
+pub(crate) fn lane_name(lane: Lane) -> String {
+    format!("lane {} {}", lane as usize + 1, lane.name())
+}
+
+/// An event in words; `None` for events that are told in sum, such as those about reading and pace.
+pub(crate) fn note(event: &Event, progress: &Progress) -> Option<Note> {
+    match event {
+        Event::RunStarted { .. } => Some(Weight::Info.says(run_line(progress)?)),
+        Event::PhaseStarted { phase } => Some(Weight::Info.says(phase_words(*phase))),
+        Event::PlanMade { .. } => Some(Weight::Info.says(plan_line(progress)?)),
+        Event::LaneStarted { lane } => {
+            Some(Weight::Info.says(format!("{} began", lane_name(*lane))))
+        }
+        Event::LaneFinished { lane } => Some(lane_line(*lane, progress)),
+        Event::GateOpened { gate, by } => Some(gate_opened(*gate, by.as_ref())),
+        Event::GateFailed { gate, by } => {
+            Some(Weight::Bad.says(format!("gate {gate} failed, because {by} failed")))
+        }
+        Event::EntitySettled { .. } => settled_note(event),
+        Event::EntityPatched { key } => Some(Weight::Detail.says(format!("patched {key}"))),
+        Event::BatchSubmitted { .. } => batch_accepted(event),
+        Event::BatchFinished {
+            batch,
+            succeeded,
+            failed,
+        } => Some(batch_finished(*batch, *succeeded, *failed)),
+        Event::BatchSplit { batch, items } => {
+            let text =
+                format!("batch {batch} failed as a whole; its {items} items go again in halves");
+            Some(Weight::Caution.says(text))
+        }
+        Event::RetryScheduled { .. } => retry(event),
+        Event::Throttled { for_ms } => {
+            let text = format!("the target asks to slow down; nothing leaves for {for_ms} ms");
+            Some(Weight::Detail.says(text))
+        }
+        Event::Paused => Some(Weight::Caution.says("paused; nothing new leaves")),
+        Event::Resumed => Some(Weight::Info.says("resumed")),
+        Event::DrainStarted { reason, in_flight } => {
+            let waits = counted_entities(*in_flight);
+            let text = format!("draining ({reason}); {waits} in flight");
+            Some(Weight::Caution.says(text))
+        }
+        Event::Warned { message } => {
+            Some(Weight::Caution.says(format!("warning: {}", text::clean(message))))
+        }
+        Event::DifferenceFound {
+            key,
+            difference,
+            detail,
+        } => {
+            let detail = text::clean(detail);
+            Some(Weight::Bad.says(format!("difference {difference} {key}: {detail}")))
+        }
+        Event::VerifyFinished {
+            checked,
+            differences,
+        } => Some(verified(*checked, *differences)),
+        Event::ReadProgressed { .. }
+        | Event::EntityStarted { .. }
+        | Event::BatchProgressed { .. }
+        | Event::PaceSampled { .. }
+        | Event::VerifyProgressed { .. }
+        | Event::RunFinished { .. } => None,
+    }
+}
+
+/// `1 entity`, `2 entities`.
+pub(crate) fn counted_entities(number: u32) -> String {
+    if number == 1 {
+        "1 entity".to_owned()
+    } else {
+        format!("{} entities", count(number))
+    }
+}
+
+fn run_line(progress: &Progress) -> Option<String> {
+    let run = progress.run()?;
+    let rehearsal = if run.dry_run {
+        ", dry run: nothing is written"
+    } else {
+        ""
+    };
+    Some(format!(
+        "run {}: {} to {}{rehearsal}",
+        run.id, run.source, run.target
+    ))
+}
+
+/// What a part of the run does.
+pub(crate) const fn phase_words(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Pull => "reading both instances",
+        Phase::Plan => "planning",
+        Phase::Upload => "uploading",
+        Phase::Verify => "verifying",
+    }
+}
+
+fn plan_line(progress: &Progress) -> Option<String> {
+    let planned = progress.planned()?;
+    let entities: u32 = planned.entities.iter().map(|(_, entities)| entities).sum();
+    let uploads = progress.uploads().planned;
+    let mut text = format!(
+        "plan: {}, {} to upload",
+        counted_entities(entities),
+        count(uploads)
+    );
+    if planned.levels > 0 {
+        append!(text, ", {} of content", counted(planned.levels, "level"));
+    }
+    if planned.circles > 0 {
+        let (circles, cuts) = (
+            counted(planned.circles, "circle"),
+            counted(planned.cuts, "reference"),
+        );
+        append!(text, ", {circles} opened by cutting {cuts}");
+    }
+    Some(text)
+}
+
+fn lane_line(lane: Lane, progress: &Progress) -> Note {
+    let row = progress.lane(lane);
+    if row.planned == 0 {
+        return Weight::Detail.says(format!("{} has nothing to do", lane_name(lane)));
+    }
+    let (failed, blocked) = (row.settled.failed(), row.settled.blocked());
+    let weight = if failed + blocked == 0 {
+        Weight::Good
+    } else {
+        Weight::Caution
+    };
+    let mut text = format!(
+        "{} done: {} settled",
+        lane_name(lane),
+        count(row.settled.total())
+    );
+    if failed > 0 {
+        append!(text, ", {} failed", count(failed));
+    }
+    if blocked > 0 {
+        append!(text, ", {} blocked", count(blocked));
+    }
+    if let Some(time) = progress.lane_time(lane, progress.last_at_ms()) {
+        append!(text, ", took {}", text::took(time));
+    }
+    weight.says(text)
+}
+
+fn settled_note(event: &Event) -> Option<Note> {
+    let Event::EntitySettled {
+        key,
+        name,
+        outcome,
+        target,
+        because,
+        ..
+    } = event
+    else {
+        return None;
+    };
+    let name = text::clean(name);
+    let what = format!("{outcome} {key} \"{name}\"");
+    match outcome {
+        Outcome::Failed { reason } => {
+            Some(Weight::Bad.says(format!("{what}: {}", text::clean(reason))))
+        }
+        Outcome::Blocked { by } => Some(Weight::Detail.says(format!("{what} by {by}"))),
+        Outcome::Conflict => {
+            Some(Weight::Caution.says(format!("{what}: {}", text::clean(because))))
+        }
+        Outcome::Created
+        | Outcome::Adopted
+        | Outcome::Updated
+        | Outcome::Unchanged
+        | Outcome::OutOfScope => {
+            let target = target.map(|id| format!(" as {id}")).unwrap_or_default();
+            let because = text::clean(because);
+            Some(Weight::Detail.says(format!("{what}{target}: {because}")))
+        }
+    }
+}
+
+fn batch_accepted(event: &Event) -> Option<Note> {
+    let Event::BatchSubmitted {
+        batch,
+        locale,
+        kind,
+        items,
+    } = event
+    else {
+        return None;
+    };
+    let kind = kind.plural();
+    Some(Weight::Detail.says(format!(
+        "batch {batch} accepted: {items} {kind} of {locale}"
+    )))
+}
+
+fn batch_finished(batch: BatchId, succeeded: u32, failed: u32) -> Note {
+    let text = format!("batch {batch} done: {succeeded} succeeded, {failed} failed");
+    let weight = if failed == 0 {
+        Weight::Detail
+    } else {
+        Weight::Caution
+    };
+    weight.says(text)
+}
+
+fn gate_opened(gate: Gate, by: Option<&EntityKey>) -> Note {
+    let last = by.map_or_else(
+        || "nothing to wait for".to_owned(),
+        |key| format!("last to arrive {key}"),
+    );
+    Weight::Good.says(format!("gate {gate} open, {last}"))
+}
+
+fn retry(event: &Event) -> Option<Note> {
+    let Event::RetryScheduled {
+        operation,
+        attempt,
+        delay_ms,
+        cause,
+    } = event
+    else {
+        return None;
+    };
+    let cause = text::clean(cause);
+    let text = format!("retry {operation}, attempt {attempt} in {delay_ms} ms: {cause}");
+    Some(Weight::Detail.says(text))
+}
+
+fn verified(checked: u32, differences: u32) -> Note {
+    let weight = if differences == 0 {
+        Weight::Good
+    } else {
+        Weight::Bad
+    };
+    let found = counted(differences, "difference");
+    weight.says(format!("verified {}, {found}", counted_entities(checked)))
+}

@@ -1,0 +1,79 @@
+//! Which reporters a run gets.
+
+use std::io;
+use std::path::PathBuf;
+
+use tokio::sync::mpsc;
+
+use super::{Annotations, JsonLines, Plain, Reporter, RunFolder, Style};
+use crate::event::Command;
+
+/// How a run is presented.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where people or programs look.
+    pub mode: Mode,
+    /// How much the lines tell.
+    pub detail: Detail,
+    /// Whether colours may be used; off when `NO_COLOR` is set.
+    pub color: bool,
+    /// Whether only ASCII characters may be used.
+    pub ascii: bool,
+    /// The CI system that marks failures, when one was detected.
+    pub annotations: Option<Annotations>,
+    /// The folder that holds a folder per run; `None` writes no files.
+    pub run_dir: Option<PathBuf>,
+}
+
+/// Where people or programs look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The dashboard on the terminal, and the result on standard error when it is over.
+    Dashboard,
+    /// Lines on standard error.
+    Plain,
+    /// Events as JSON lines on standard output, and lines on standard error.
+    Json,
+}
+
+/// How much the lines tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Failures and the closing line.
+    Quiet,
+    /// What a person wants to know.
+    Normal,
+    /// Every entity, batch and attempt too.
+    Verbose,
+}
+
+/// The reporters of a run, in the order in which they are told. Keys of the dashboard go to `commands`.
+///
+/// # Errors
+/// When the terminal cannot be prepared for the dashboard; it is left as it was.
+pub fn reporters(
+    options: &Options,
+    commands: &mpsc::Sender<Command>,
+) -> io::Result<Vec<Box<dyn Reporter>>> {
+    let mut reporters: Vec<Box<dyn Reporter>> = Vec::new();
+    if let Some(base) = &options.run_dir {
+        reporters.push(Box::new(RunFolder::new(base.clone())));
+    }
+    let style = Style {
+        detail: options.detail,
+        color: options.color,
+        ascii: options.ascii,
+        annotations: options.annotations,
+        run_dir: options.run_dir.clone(),
+    };
+    match options.mode {
+        Mode::Dashboard | Mode::Plain => {
+            reporters.push(Box::new(Plain::new(Box::new(io::stderr()), style)))
+        }
+        Mode::Json => {
+            reporters.push(Box::new(JsonLines::new(Box::new(io::stdout()))));
+            reporters.push(Box::new(Plain::new(Box::new(io::stderr()), style)));
+        }
+    }
+    Ok(reporters)
+}

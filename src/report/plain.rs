@@ -1,0 +1,359 @@
+//! Lines for people and logs.
+//!
+//! Facts that matter by themselves (phases, gates, failures, warnings) are told at once. Counts are told at a beat that
+//! slows down with the length of the run, from once a second to once in ten, and only when they have changed,
+//! so that the log of an hour is still readable.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::advice::next_step;
+use super::note::{Note, Weight, lane_name, note};
+use super::text::{self, count};
+use super::{Annotations, Detail, Reporter, closing};
+use crate::domain::Outcome;
+use crate::event::{Event, Lane, Phase, Side, Stamped};
+use crate::progress::{Cause, LaneState, Progress, Row, Status};
+
+/// How lines look and how much they tell.
+#[derive(Clone, Debug)]
+pub struct Style {
+    /// How much they tell.
+    pub detail: Detail,
+    /// Whether colours may be used.
+    pub color: bool,
+    /// Whether only ASCII characters may be used.
+    pub ascii: bool,
+    /// The CI system that marks failures.
+    pub annotations: Option<Annotations>,
+    /// The folder that holds the folder of the run, to tell where the report is.
+    pub run_dir: Option<PathBuf>,
+}
+
+/// Writes lines about a run.
+pub struct Plain {
+    out: Box<dyn Write + Send>,
+    style: Style,
+    failures: u32,
+    beat: Beat,
+}
+
+/// What was told at the last beat, and when.
+#[derive(Debug, Default)]
+struct Beat {
+    at_ms: Option<u64>,
+    reads: [String; 2],
+    lanes: [String; Lane::ALL.len()],
+    pace: String,
+    checked: String,
+    drain_ms: Option<u64>,
+}
+
+impl Plain {
+    /// Writes to this stream.
+    pub fn new(out: Box<dyn Write + Send>, style: Style) -> Self {
+        Self {
+            out,
+            style,
+            failures: 0,
+            beat: Beat::default(),
+        }
+    }
+
+    fn line(&mut self, at_ms: u64, weight: Weight, line: &str) -> io::Result<()> {
+        let time = text::clock(Duration::from_millis(at_ms));
+        let color = match weight {
+            Weight::Detail => "2",
+            Weight::Info => "",
+            Weight::Good => "32",
+            Weight::Caution => "33",
+            Weight::Bad => "31",
+        };
+        if self.style.color && !color.is_empty() {
+            writeln!(self.out, "{time:>7}  \x1b[{color}m{line}\x1b[0m")
+        } else {
+            writeln!(self.out, "{time:>7}  {line}")
+        }
+    }
+
+    fn wants(&self, event: &Event, note: &Note) -> bool {
+        let failed = matches!(
+            event,
+            Event::EntitySettled {
+                outcome: Outcome::Failed { .. },
+                ..
+            }
+        );
+        match self.style.detail {
+            Detail::Quiet => failed,
+            Detail::Normal => note.weight > Weight::Detail,
+            Detail::Verbose => true,
+        }
+    }
+
+    /// After a failure: the next step, once for each cause, and the annotation.
+    fn failure(&mut self, event: &Stamped, progress: &Progress) -> io::Result<()> {
+        let Event::EntitySettled {
+            key,
+            name,
+            outcome: Outcome::Failed { reason },
+            ..
+        } = &event.event
+        else {
+            return Ok(());
+        };
+        let is_first = |cause: &Cause| cause.count == 1 && cause.examples[0].key == *key;
+        if progress.causes().iter().any(is_first) {
+            let next = format!("  next: {}", next_step(reason));
+            self.line(event.at_ms, Weight::Info, &next)?;
+        }
+        if let Some(annotations) = self.style.annotations {
+            let title = format!("{key} {name}");
+            annotations.write(&mut self.out, &title, reason, self.failures)?;
+        }
+        self.failures += 1;
+        Ok(())
+    }
+
+    /// Tells counts that have changed, when it is time.
+    fn beat(&mut self, progress: &Progress, now_ms: u64) -> io::Result<()> {
+        if self.style.detail == Detail::Quiet || progress.exit().is_some() {
+            return Ok(());
+        }
+        if progress.status(now_ms) == Status::Draining {
+            return self.drain(progress, now_ms);
+        }
+        let every = (now_ms / 30).clamp(1_000, 10_000);
+        if self.beat.at_ms.is_some_and(|last| now_ms < last + every) {
+            return Ok(());
+        }
+        self.beat.at_ms = Some(now_ms);
+        match progress.phase() {
+            None | Some(Phase::Plan) => Ok(()),
+            Some(Phase::Pull) => self.reads(progress, now_ms),
+            Some(Phase::Upload) => self.uploads(progress, now_ms),
+            Some(Phase::Verify) => self.checked(progress, now_ms),
+        }
+    }
+
+    fn reads(&mut self, progress: &Progress, now_ms: u64) -> io::Result<()> {
+        for (side, at) in [(Side::Source, 0), (Side::Target, 1)] {
+            let line = reads_line(progress, side);
+            if !line.is_empty() && self.beat.reads[at] != line {
+                self.line(now_ms, Weight::Info, &line)?;
+                self.beat.reads[at] = line;
+            }
+        }
+        Ok(())
+    }
+
+    fn uploads(&mut self, progress: &Progress, now_ms: u64) -> io::Result<()> {
+        let mut told = false;
+        for lane in Lane::ALL {
+            let known = lane_counts(progress, lane);
+            if known.is_empty() || self.beat.lanes[lane as usize] == known {
+                continue;
+            }
+            let mut line = known.clone();
+            if progress.lane_state(lane) == LaneState::Running {
+                append!(
+                    line,
+                    ", {}/s",
+                    text::rate(progress.lane_per_second(lane, now_ms))
+                );
+            }
+            self.line(now_ms, Weight::Info, &line)?;
+            self.beat.lanes[lane as usize] = known;
+            told = true;
+        }
+        let pace = pace_line(progress);
+        if pace != self.beat.pace {
+            if !pace.is_empty() {
+                self.line(now_ms, Weight::Caution, &pace)?;
+            }
+            self.beat.pace = pace;
+        }
+        if told {
+            let line = total_line(progress, now_ms);
+            self.line(now_ms, Weight::Info, &line)?;
+        }
+        Ok(())
+    }
+
+    fn checked(&mut self, progress: &Progress, now_ms: u64) -> io::Result<()> {
+        let Some(verification) = progress.verification().filter(|known| !known.finished) else {
+            return Ok(());
+        };
+        let (checked, total) = (count(verification.checked), count(verification.total));
+        let line = format!("verified {checked} of {total}");
+        if self.beat.checked != line {
+            self.line(now_ms, Weight::Info, &line)?;
+            self.beat.checked = line;
+        }
+        Ok(())
+    }
+
+    /// Tells once a second what draining waits for.
+    fn drain(&mut self, progress: &Progress, now_ms: u64) -> io::Result<()> {
+        if self.beat.drain_ms.is_some_and(|last| now_ms < last + 1_000) {
+            return Ok(());
+        }
+        self.beat.drain_ms = Some(now_ms);
+        self.line(now_ms, Weight::Caution, &drain_line(progress))
+    }
+}
+
+impl fmt::Debug for Plain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plain")
+            .field("style", &self.style)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Reporter for Plain {
+    fn name(&self) -> &'static str {
+        "line output"
+    }
+
+    fn event(&mut self, event: &Stamped, progress: &Progress) -> io::Result<()> {
+        if let Some(note) = note(&event.event, progress)
+            && self.wants(&event.event, &note)
+        {
+            self.line(event.at_ms, note.weight, &note.text)?;
+            self.failure(event, progress)?;
+        }
+        self.beat(progress, event.at_ms)
+    }
+
+    fn tick(&mut self, progress: &Progress, now_ms: u64) -> io::Result<()> {
+        self.beat(progress, now_ms)?;
+        self.out.flush()
+    }
+
+    fn finish(&mut self, progress: &Progress) -> io::Result<()> {
+        if self.style.detail != Detail::Quiet {
+            let result = closing::result(progress, &self.style);
+            writeln!(self.out, "{result}")?;
+        }
+        writeln!(self.out, "{}", closing::line(progress))?;
+        self.out.flush()
+    }
+}
+
+/// `source: models 41 of 41, content items 250`, or nothing before something was read.
+fn reads_line(progress: &Progress, side: Side) -> String {
+    let of_side = progress.reads().iter().filter(|((of, _), _)| *of == side);
+    let parts: Vec<_> = of_side
+        .map(|((_, kind), read)| {
+            let expected = read
+                .expected
+                .map(|expected| format!(" of {}", count(expected)));
+            format!(
+                "{} {}{}",
+                kind.plural(),
+                count(read.read),
+                expected.unwrap_or_default()
+            )
+        })
+        .collect();
+    if parts.is_empty() {
+        return String::new();
+    }
+    format!("{}: {}", side_name(side), parts.join(", "))
+}
+
+/// The name of a side.
+pub(crate) const fn side_name(side: Side) -> &'static str {
+    match side {
+        Side::Source => "source",
+        Side::Target => "target",
+    }
+}
+
+/// What a lane has come to, or nothing when there is nothing to tell.
+fn lane_counts(progress: &Progress, lane: Lane) -> String {
+    let row = progress.lane(lane);
+    match progress.lane_state(lane) {
+        LaneState::Empty | LaneState::Done => String::new(),
+        LaneState::Waiting => format!("{}: {}", lane_name(lane), waits_for(progress, lane)),
+        LaneState::Running => format!("{}: {}", lane_name(lane), row_words(&row)),
+    }
+}
+
+fn row_words(row: &Row) -> String {
+    let (settled, planned) = (count(row.settled.total()), count(row.planned));
+    let mut words = format!(
+        "{settled} of {planned} settled, {} in flight",
+        row.in_flight
+    );
+    if row.settled.failed() > 0 {
+        append!(words, ", {} failed", count(row.settled.failed()));
+    }
+    if row.settled.blocked() > 0 {
+        append!(words, ", {} blocked", count(row.settled.blocked()));
+    }
+    words
+}
+
+/// The gates that a lane waits for, in words.
+pub(crate) fn waits_for(progress: &Progress, lane: Lane) -> String {
+    let gates: Vec<_> = progress
+        .closed_gates_before(lane)
+        .map(|gate| gate.plan.gate.to_string())
+        .collect();
+    if gates.is_empty() {
+        return "waits for its turn".to_owned();
+    }
+    format!("waits for {}", gates.join(", "))
+}
+
+fn total_line(progress: &Progress, now_ms: u64) -> String {
+    let uploads = progress.uploads();
+    let (settled, planned) = (uploads.settled.total(), uploads.planned);
+    let (done, all) = (count(settled), count(planned));
+    let mut line = format!(
+        "uploads: {done} of {all} ({})",
+        text::percent(settled, planned)
+    );
+    append!(line, ", {}/s", text::rate(progress.per_second(now_ms)));
+    match progress.eta(now_ms) {
+        Some(eta) => line + &format!(", {} left", text::eta(&eta, "-")),
+        None => line,
+    }
+}
+
+/// Retries and throttling in sum, or nothing when there were none.
+fn pace_line(progress: &Progress) -> String {
+    let (retries, throttlings) = (progress.retries(), progress.throttlings());
+    if retries + throttlings == 0 {
+        return String::new();
+    }
+    let retries = text::counted(retries, "request");
+    let throttlings = text::counted(throttlings, "time");
+    format!("so far {retries} sent again, asked {throttlings} to slow down")
+}
+
+/// What draining waits for: entities, and what the target still works off.
+fn drain_line(progress: &Progress) -> String {
+    let Some(first) = progress.in_flight().keys().next() else {
+        return "draining: nothing is in flight".to_owned();
+    };
+    let number = progress.in_flight().len();
+    let mut line = format!("draining: waits for {number} in flight, first {first}");
+    let items: u32 = progress.batches().values().map(|batch| batch.items).sum();
+    let processed: u32 = progress
+        .batches()
+        .values()
+        .map(|batch| batch.processed)
+        .sum();
+    if items > 0 {
+        append!(
+            line,
+            "; batches at the target: {processed} of {items} items"
+        );
+    }
+    line
+}

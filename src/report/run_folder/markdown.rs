@@ -1,0 +1,320 @@
+//! `report.md`: what became of a run, for people.
+
+use std::time::Duration;
+
+use super::super::advice::next_step;
+use super::super::text::{self, count, counted, took};
+use super::super::{closing, note, table};
+use crate::domain::{Kind, WorkClass};
+use crate::event::Lane;
+use crate::progress::{GateState, Progress, Row, Tally};
+
+/// Rows of a list that are written; the summary has the rest.
+const ROWS: usize = 50;
+
+/// The report of a run that is over.
+pub(crate) fn report(progress: &Progress) -> String {
+    let parts = [
+        head(progress),
+        outcomes(progress),
+        lanes(progress),
+        times(progress),
+        gates(progress),
+        failures(progress),
+        blocked(progress),
+        verification(progress),
+        warnings(progress),
+    ];
+    parts.concat()
+}
+
+fn head(progress: &Progress) -> String {
+    let mut text = String::new();
+    let title = progress.run().map_or_else(
+        || "# Migration\n".to_owned(),
+        |run| format!("# Migration of {} to {}\n", run.source, run.target),
+    );
+    text += &title;
+    append!(text, "\n{}.\n", upper_first(&closing::line(progress)));
+    if let Some(run) = progress.run() {
+        let rehearsal = if run.dry_run {
+            " It was a dry run: nothing was written to the target."
+        } else {
+            ""
+        };
+        append!(
+            text,
+            "\nRun `{}`, started {}.{rehearsal}\n",
+            run.id,
+            run.started_at
+        );
+    }
+    text
+}
+
+fn upper_first(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(char::to_uppercase);
+    first.into_iter().flatten().chain(chars).collect()
+}
+
+fn outcomes(progress: &Progress) -> String {
+    let total = progress.total();
+    if total.total() == 0 {
+        return String::new();
+    }
+    let shown = table::shown(&total);
+    let mut head = vec!["kind"];
+    head.extend(&shown);
+    head.extend(["total", "success"]);
+    let row = |name: &str, tally: &Tally| {
+        let mut cells = vec![name.to_owned()];
+        let wanted = tally.iter().filter(|(name, _)| shown.contains(name));
+        cells.extend(wanted.map(|(_, number)| count(number)));
+        cells.push(count(tally.total()));
+        cells.push(
+            tally
+                .success_rate()
+                .map_or_else(|| "-".to_owned(), text::share),
+        );
+        cells
+    };
+    let kinds = Kind::ALL.into_iter();
+    let kinds = kinds.filter_map(|kind| Some((kind, progress.totals().get(&kind)?)));
+    let mut rows: Vec<_> = kinds
+        .map(|(kind, tally)| row(kind.plural(), tally))
+        .collect();
+    rows.push(row("**all**", &total));
+    section("What became of every entity", &grid(&head, &rows))
+}
+
+fn lanes(progress: &Progress) -> String {
+    if progress.rows().is_empty() {
+        return String::new();
+    }
+    let now_ms = progress.last_at_ms();
+    let head = [
+        "uploads",
+        "planned",
+        "settled",
+        "failed",
+        "blocked",
+        "left over",
+        "sent",
+        "took",
+    ];
+    let row = |name: String, row: &Row, took: String| {
+        let left = row.waiting + row.in_flight;
+        let numbers = [
+            row.planned,
+            row.settled.total(),
+            row.settled.failed(),
+            row.settled.blocked(),
+            left,
+        ];
+        let mut cells = vec![name];
+        cells.extend(numbers.map(count));
+        cells.extend([text::bytes(row.bytes), took]);
+        cells
+    };
+    let mut rows: Vec<_> = Lane::ALL
+        .into_iter()
+        .map(|lane| {
+            let time = progress.lane_time(lane, now_ms);
+            let time = time.map_or_else(|| "-".to_owned(), took);
+            row(note::lane_name(lane), &progress.lane(lane), time)
+        })
+        .collect();
+    for (class, name) in [
+        (WorkClass::Sequential, "sequential"),
+        (WorkClass::Parallel, "parallel"),
+    ] {
+        let name = format!("all that is {name}");
+        rows.push(row(name, &progress.class(class), "-".to_owned()));
+    }
+    section("Lanes", &grid(&head, &rows))
+}
+
+fn times(progress: &Progress) -> String {
+    let now_ms = progress.last_at_ms();
+    let mut lines = String::new();
+    for time in progress.phase_times(now_ms) {
+        line(
+            &mut lines,
+            &format!("{}: {}", note::phase_words(time.phase), took(time.took)),
+        );
+    }
+    if progress.paused(now_ms) > Duration::ZERO {
+        line(
+            &mut lines,
+            &format!("paused: {}", took(progress.paused(now_ms))),
+        );
+    }
+    if let Some(rate) = progress.average_per_second(now_ms) {
+        let bytes = text::bytes(progress.uploads().bytes);
+        line(
+            &mut lines,
+            &format!(
+                "uploads: {} entities per second, {bytes} sent",
+                text::rate(rate)
+            ),
+        );
+    }
+    let (sent, refused) = (count(progress.requests()), count(progress.refused()));
+    let (again, slow) = (
+        count(progress.retries()),
+        counted(progress.throttlings(), "time"),
+    );
+    let requests = format!("requests: {sent} sent, {refused} refused, {again} sent again");
+    line(
+        &mut lines,
+        &format!("{requests}; asked {slow} to slow down"),
+    );
+    if progress.batches_finished() > 0 {
+        let (finished, split) = (progress.batches_finished(), progress.batches_split());
+        let finished = count(finished);
+        line(
+            &mut lines,
+            &format!("batches: {finished} worked off by the target, {split} split"),
+        );
+    }
+    section("Times and rates", &lines)
+}
+
+fn gates(progress: &Progress) -> String {
+    let mut rows = Vec::new();
+    for gate in progress.gates() {
+        let at = |ms: u64| text::clock(Duration::from_millis(ms));
+        let (state, when, by) = match &gate.state {
+            GateState::Closed { .. } => ("closed", String::new(), String::new()),
+            GateState::Open { at_ms, by } => {
+                let by = by.as_ref().map(ToString::to_string);
+                ("open", at(*at_ms), by.unwrap_or_default())
+            }
+            GateState::Failed { at_ms, by } => ("**failed**", at(*at_ms), by.to_string()),
+        };
+        let (name, entities) = (gate.plan.gate.to_string(), count(gate.plan.entities));
+        rows.push(vec![name, entities, state.to_owned(), when, by]);
+    }
+    if rows.is_empty() {
+        return String::new();
+    }
+    let head = [
+        "gate",
+        "entities",
+        "state",
+        "at",
+        "last to arrive, or cause",
+    ];
+    section("Gates", &grid(&head, &rows))
+}
+
+fn failures(progress: &Progress) -> String {
+    if progress.causes().is_empty() {
+        return String::new();
+    }
+    let mut causes: Vec<_> = progress.causes().iter().collect();
+    causes.sort_by_key(|cause| std::cmp::Reverse(cause.count));
+    let mut text = String::new();
+    for cause in &causes {
+        let failed = note::counted_entities(cause.count);
+        line(&mut text, &format!("{failed}: {}", inline(&cause.text)));
+        for example in &cause.examples {
+            let (name, reason) = (inline(&example.name), inline(&example.reason));
+            append!(text, "  - `{}` {name}: {reason}\n", example.key);
+        }
+        append!(text, "  - Next step: {}.\n", next_step(&cause.text));
+    }
+    section("Failures by cause", &text)
+}
+
+fn blocked(progress: &Progress) -> String {
+    let mut roots: Vec<_> = progress.blocked_by().iter().collect();
+    if roots.is_empty() {
+        return String::new();
+    }
+    roots.sort_by_key(|(_, number)| std::cmp::Reverse(**number));
+    let mut text = String::new();
+    for (root, number) in roots.iter().take(ROWS) {
+        line(
+            &mut text,
+            &format!("{} by `{root}`", note::counted_entities(**number)),
+        );
+    }
+    more(&mut text, roots.len());
+    section("Blocked, because what they need failed", &text)
+}
+
+fn verification(progress: &Progress) -> String {
+    let Some(verification) = progress.verification() else {
+        return section("Verification", "- There was none.\n");
+    };
+    let mut text = String::new();
+    let (checked, total) = (count(verification.checked), count(verification.total));
+    let found = counted(verification.differences, "difference");
+    line(
+        &mut text,
+        &format!("{checked} of {total} entities compared, {found}"),
+    );
+    for found in progress.differences().iter().take(ROWS) {
+        let detail = inline(&found.detail);
+        line(
+            &mut text,
+            &format!("`{}` {}: {detail}", found.key, inline(&found.difference)),
+        );
+    }
+    more(&mut text, progress.differences().len());
+    section("Verification", &text)
+}
+
+fn warnings(progress: &Progress) -> String {
+    if progress.warnings().is_empty() {
+        return String::new();
+    }
+    let mut text = String::new();
+    for warning in progress.warnings() {
+        line(&mut text, &inline(warning));
+    }
+    section("Warnings", &text)
+}
+
+fn section(title: &str, body: &str) -> String {
+    format!("\n## {title}\n\n{body}")
+}
+
+fn line(text: &mut String, line: &str) {
+    append!(*text, "- {line}\n");
+}
+
+fn more(text: &mut String, all: usize) {
+    if all > ROWS {
+        line(text, &format!("and {} more", all - ROWS));
+    }
+}
+
+/// A table whose columns but the first stand to the right.
+fn grid<S: AsRef<str>>(head: &[S], rows: &[Vec<String>]) -> String {
+    let head: Vec<_> = head.iter().map(AsRef::as_ref).collect();
+    let mut text = format!(
+        "| {} |\n|---|{}\n",
+        head.join(" | "),
+        "---:|".repeat(head.len() - 1)
+    );
+    for row in rows {
+        let cells: Vec<_> = row.iter().map(|cell| inline(cell)).collect();
+        append!(text, "| {} |\n", cells.join(" | "));
+    }
+    text
+}
+
+/// Foreign text inside a line: on one line, and nothing in it opens a table cell, HTML or a link.
+fn inline(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for char in text::clean(text).chars() {
+        if matches!(char, '|' | '<' | '[' | '`' | '\\') {
+            safe.push('\\');
+        }
+        safe.push(char);
+    }
+    safe
+}

@@ -1,0 +1,97 @@
+//! Writes the files while the run goes on.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+use super::super::json_lines::write_line;
+use super::super::{Reporter, WhenFailing};
+use super::files::{create_file, create_folder, write_whole};
+use super::markdown;
+use super::summary::Summary;
+use crate::event::{Event, Stamped};
+use crate::progress::Progress;
+
+/// Keeps the folder of a run. When something cannot be written, the run goes on with a warning, and the rest is still
+/// tried.
+#[derive(Debug)]
+pub struct RunFolder {
+    base: PathBuf,
+    folder: Option<PathBuf>,
+    events: Option<BufWriter<File>>,
+}
+
+impl RunFolder {
+    /// Keeps a folder named after the run in `base`, which is created when needed.
+    pub fn new(base: PathBuf) -> Self {
+        Self {
+            base,
+            folder: None,
+            events: None,
+        }
+    }
+
+    fn open(&mut self, run: &str) -> io::Result<()> {
+        let folder = self.base.join(run);
+        create_folder(&folder)?;
+        let events = create_file(&folder.join("events.ndjson"))?;
+        self.folder = Some(folder);
+        self.events = Some(BufWriter::new(events));
+        Ok(())
+    }
+
+    /// Does something with the event file; when that fails, the file is left as it is from then on.
+    fn with_events(
+        &mut self,
+        act: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let Some(mut events) = self.events.take() else {
+            return Ok(());
+        };
+        act(&mut events)?;
+        self.events = Some(events);
+        Ok(())
+    }
+}
+
+impl Reporter for RunFolder {
+    fn name(&self) -> &'static str {
+        "run folder"
+    }
+
+    fn event(&mut self, event: &Stamped, _: &Progress) -> io::Result<()> {
+        if let Event::RunStarted { run, .. } = &event.event
+            && self.folder.is_none()
+        {
+            self.open(&run.0).map_err(|error| self.named(&error))?;
+        }
+        self.with_events(|events| write_line(events, event))
+    }
+
+    fn tick(&mut self, _: &Progress, _: u64) -> io::Result<()> {
+        self.with_events(BufWriter::flush)
+    }
+
+    fn finish(&mut self, progress: &Progress) -> io::Result<()> {
+        let Some(folder) = self.folder.clone() else {
+            return Ok(());
+        };
+        let events = self.with_events(BufWriter::flush);
+        let summary = serde_json::to_vec_pretty(&Summary::of(progress))?;
+        let summary = write_whole(&folder, "summary.json", &summary);
+        let report = markdown::report(progress);
+        let report = write_whole(&folder, "report.md", report.as_bytes());
+        events.and(summary).and(report)
+    }
+
+    fn when_failing(&self) -> WhenFailing {
+        WhenFailing::Warn
+    }
+}
+
+impl RunFolder {
+    /// The error with the folder that it is about.
+    fn named(&self, error: &io::Error) -> io::Error {
+        io::Error::new(error.kind(), format!("{}: {error}", self.base.display()))
+    }
+}

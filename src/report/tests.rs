@@ -1,0 +1,335 @@
+//! What reporters make of scripted runs.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use super::*;
+use crate::domain::{Kind, Outcome};
+use crate::event::{Event, Gate, Lane, Phase, Side, Stamped};
+use crate::progress::Progress;
+use crate::progress::script::{Script, key};
+
+/// A stream whose content can be looked at.
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Shared {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Shared {
+    fn write(&mut self, part: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(part);
+        Ok(part.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+const STYLE: Style = Style {
+    detail: Detail::Normal,
+    color: false,
+    ascii: false,
+    annotations: None,
+    run_dir: None,
+};
+
+/// A run in which most things happen once.
+fn eventful() -> Script {
+    let uploads = [
+        (Kind::Model, 3),
+        (Kind::Asset, 4),
+        (Kind::Content, 6),
+        (Kind::Gallery, 1),
+        (Kind::Page, 2),
+    ];
+    let [one, two, three] = Lane::ALL;
+    let script = Script::start()
+        .phase(Phase::Pull)
+        .wait(400)
+        .read(Side::Source, Kind::Model, 3, Some(3))
+        .wait(1_100)
+        .read(Side::Source, Kind::Content, 1_250, None)
+        .read(Side::Target, Kind::Model, 1, Some(1))
+        .wait(1_000)
+        .phase(Phase::Plan)
+        .wait(100)
+        .plan(&uploads)
+        .phase(Phase::Upload)
+        .open(Gate::TemplatesComplete, None)
+        .unchanged(Kind::Redirection, 90)
+        .lane(one)
+        .create(Kind::Model, 1..4, 400)
+        .open(Gate::ModelsComplete, Some(key(Kind::Model, 3)))
+        .create(Kind::Asset, 11..14, 300)
+        .fail(Kind::Asset, 14, "the server refused \"logo.png\" (413)")
+        .event(Event::GateFailed {
+            gate: Gate::IndependentAssetsComplete,
+            by: key(Kind::Asset, 14),
+        })
+        .event(Event::LaneFinished { lane: one })
+        .lane(three)
+        .create(Kind::Gallery, 31..32, 200);
+    verified(interrupted(script.lane(two)))
+}
+
+/// Throttling, failures of content, a pause and a drain.
+fn interrupted(script: Script) -> Script {
+    script
+        .leave(Kind::Content, 21)
+        .leave(Kind::Content, 22)
+        .batch(77, Kind::Content, 2, 1)
+        .event(Event::Throttled { for_ms: 2_000 })
+        .event(Event::RetryScheduled {
+            operation: "save content".to_owned(),
+            attempt: 2,
+            delay_ms: 2_000,
+            cause: "429 Too Many Requests".to_owned(),
+        })
+        .wait(2_500)
+        .settle(Kind::Content, 21, Outcome::Created)
+        .settle(Kind::Content, 22, Outcome::Conflict)
+        .event(Event::BatchFinished {
+            batch: crate::domain::BatchId(77),
+            succeeded: 2,
+            failed: 0,
+        })
+        .fail(Kind::Content, 23, "field \"Title\" of item 23 is required")
+        .fail(Kind::Content, 24, "field \"Body\" of item 24 is required")
+        .settle(Kind::Page, 41, blocked())
+        .event(Event::Warned {
+            message: "the locale \"fr-ca\" has no content".to_owned(),
+        })
+        .event(Event::Paused)
+        .wait(3_000)
+        .event(Event::Resumed)
+        .leave(Kind::Content, 25)
+        .event(Event::DrainStarted {
+            reason: "interrupted".to_owned(),
+            in_flight: 1,
+        })
+        .wait(1_500)
+}
+
+/// A verification that finds something, and the end.
+fn verified(script: Script) -> Script {
+    script
+        .event(Event::PhaseStarted {
+            phase: Phase::Verify,
+        })
+        .event(Event::VerifyProgressed {
+            checked: 3,
+            total: 9,
+        })
+        .wait(1_200)
+        .event(Event::DifferenceFound {
+            key: key(Kind::Content, 21),
+            difference: "different-field".to_owned(),
+            detail: "Title: expected \"a\", found \"b\"".to_owned(),
+        })
+        .event(Event::VerifyFinished {
+            checked: 9,
+            differences: 1,
+        })
+        .finish(1)
+}
+
+fn blocked() -> Outcome {
+    Outcome::Blocked {
+        by: key(Kind::Content, 23),
+    }
+}
+
+/// Tells a reporter a whole run.
+fn tell(reporter: &mut dyn Reporter, events: &[Stamped]) -> Progress {
+    let mut progress = Progress::new();
+    for event in events {
+        progress.apply(event);
+        reporter.event(event, &progress).unwrap();
+    }
+    reporter.finish(&progress).unwrap();
+    progress
+}
+
+fn lines(style: Style) -> String {
+    let out = Shared::default();
+    let mut plain = Plain::new(Box::new(out.clone()), style);
+    tell(&mut plain, eventful().events());
+    out.text()
+}
+
+#[test]
+fn plain_lines() {
+    insta::assert_snapshot!(lines(STYLE));
+}
+
+#[test]
+fn quiet_lines() {
+    let detail = Detail::Quiet;
+    insta::assert_snapshot!(lines(Style { detail, ..STYLE }));
+}
+
+#[test]
+fn verbose_ascii_lines() {
+    let (detail, ascii) = (Detail::Verbose, true);
+    let lines = lines(Style {
+        detail,
+        ascii,
+        ..STYLE
+    });
+    assert!(lines.is_ascii());
+    insta::assert_snapshot!(lines);
+}
+
+#[test]
+fn colours_mark_lines_and_failures_are_annotated() {
+    let plain = lines(Style {
+        color: true,
+        annotations: Some(Annotations::GitHub),
+        ..STYLE
+    });
+    assert!(plain.contains("\x1b[31mfailed asset:14 \"asset 14\""));
+    assert_eq!(plain.matches("::error title=").count(), 3);
+    assert!(!lines(STYLE).contains('\x1b'));
+}
+
+#[test]
+fn a_beat_comes_at_most_once_a_second_and_only_with_news() {
+    let out = Shared::default();
+    let mut plain = Plain::new(Box::new(out.clone()), STYLE);
+    let script = Script::uploading(&[(Kind::Model, 900)])
+        .lane(Lane::IndependentEntities)
+        .create(Kind::Model, 0..100, 50);
+    let mut progress = Progress::new();
+    for event in script.events() {
+        progress.apply(event);
+        plain.event(event, &progress).unwrap();
+    }
+    let beats = |text: &str| text.matches("independent-entities: ").count();
+    let told = beats(&out.text());
+    assert!((5..=6).contains(&told), "{}", out.text());
+    for tick in 0..300 {
+        plain.tick(&progress, script.now_ms() + tick * 100).unwrap();
+    }
+    assert!(beats(&out.text()) <= told + 1, "{}", out.text());
+}
+
+#[test]
+fn draining_tells_once_a_second_what_it_waits_for() {
+    let out = Shared::default();
+    let mut plain = Plain::new(Box::new(out.clone()), STYLE);
+    let script = Script::uploading(&[(Kind::Content, 9)])
+        .leave(Kind::Content, 1)
+        .batch(7, Kind::Content, 1, 0)
+        .event(Event::DrainStarted {
+            reason: "interrupted".to_owned(),
+            in_flight: 1,
+        });
+    let mut progress = Progress::new();
+    for event in script.events() {
+        progress.apply(event);
+        plain.event(event, &progress).unwrap();
+    }
+    for tick in 1..=30 {
+        plain.tick(&progress, script.now_ms() + tick * 100).unwrap();
+    }
+    let text = out.text();
+    assert_eq!(
+        text.matches("draining: waits for 1 in flight").count(),
+        4,
+        "{text}"
+    );
+    assert!(text.contains("content:1@en-us"), "{text}");
+}
+
+#[test]
+fn json_lines_fold_to_the_live_progress() {
+    let out = Shared::default();
+    let live = tell(
+        &mut JsonLines::new(Box::new(out.clone())),
+        eventful().events(),
+    );
+    let mut folded = Progress::new();
+    let text = out.text();
+    for line in text.lines() {
+        folded.apply(&serde_json::from_str(line).unwrap());
+    }
+    assert_eq!(folded, live);
+    assert_eq!(text.lines().count(), eventful().events().len());
+}
+
+#[test]
+fn json_lines() {
+    let out = Shared::default();
+    tell(
+        &mut JsonLines::new(Box::new(out.clone())),
+        eventful().events(),
+    );
+    let mut seen = std::collections::BTreeSet::new();
+    let text = out.text();
+    let first_of_each = text.lines().filter(|line| {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        seen.insert(event["type"].as_str().unwrap().to_owned())
+    });
+    let first_of_each: Vec<_> = first_of_each.collect();
+    insta::assert_snapshot!(first_of_each.join("\n"));
+}
+
+#[test]
+fn the_run_folder_holds_events_summary_and_report() {
+    let base = tempfile::tempdir().unwrap();
+    let runs = base.path().join("state").join("runs");
+    let live = tell(&mut RunFolder::new(runs.clone()), eventful().events());
+    let folder = runs.join("20260731-101500-0a1b");
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+
+    let mut again = Progress::new();
+    for line in read("events.ndjson").lines() {
+        again.apply(&serde_json::from_str(line).unwrap());
+    }
+    assert_eq!(again, live);
+    insta::assert_snapshot!("summary", read("summary.json"));
+    insta::assert_snapshot!("report", read("report.md"));
+    let names = std::fs::read_dir(&folder).unwrap().count();
+    assert_eq!(names, 3);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_run_folder_is_for_its_user_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let base = tempfile::tempdir().unwrap();
+    let runs = base.path().join("runs");
+    tell(&mut RunFolder::new(runs.clone()), eventful().events());
+    let folder = runs.join("20260731-101500-0a1b");
+    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&folder), 0o700);
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+    }
+}
+
+#[tokio::test]
+async fn a_run_goes_on_without_its_folder() {
+    let base = tempfile::tempdir().unwrap();
+    let file = base.path().join("runs");
+    std::fs::write(&file, "not a folder").unwrap();
+    let (events, receiver) = tokio::sync::mpsc::channel(256);
+    let (commands, mut asked) = tokio::sync::mpsc::channel(4);
+    for event in eventful().events() {
+        events.send(event.clone()).await.unwrap();
+    }
+    let out = Shared::default();
+    let plain = Plain::new(Box::new(out.clone()), STYLE);
+    let reporters: Vec<Box<dyn Reporter>> = vec![Box::new(RunFolder::new(file)), Box::new(plain)];
+    let progress = run(receiver, reporters, commands).await;
+    assert_eq!(progress.exit(), Some(1));
+    assert_eq!(asked.recv().await, None);
+    assert_eq!(out.text().matches("the run folder failed").count(), 1);
+}
