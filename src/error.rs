@@ -2,7 +2,7 @@
 //!
 //! The rooms describe their own failures; this file alone turns them into exit codes and prints them.
 
-use std::error::Error as StdError;
+use std::error::Error as _;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,6 +11,7 @@ use crate::agility::ConnectionError;
 use crate::cli::generate::GenerateError;
 use crate::cli::mock::ServeError;
 use crate::config::ConfigError;
+use crate::engine::{PullError, RunError};
 use crate::instance::{Cause, RequestError};
 use crate::store::StoreError;
 
@@ -78,9 +79,6 @@ impl From<ExitStatus> for ExitCode {
     }
 }
 
-/// The cause of an error that only its own room can name.
-pub type BoxError = Box<dyn StdError + Send + Sync>;
-
 /// Why a command did not end as asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -111,14 +109,9 @@ pub enum Error {
         /// The request that failed.
         source: Box<RequestError>,
     },
-    /// An instance was not read completely. Nothing was written.
-    #[error("the {side} could not be read completely; nothing was written")]
-    Incomplete {
-        /// `source 1a2b3c4d-u` or `target 5e6f7a8b-u`.
-        side: String,
-        /// What is missing.
-        source: BoxError,
-    },
+    /// A run could not begin or not go on.
+    #[error(transparent)]
+    Run(#[from] RunError),
     /// The state cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -178,7 +171,8 @@ impl Error {
             | Self::Connection(_)
             | Self::Serve(_)
             | Self::Generate(_) => ExitStatus::Usage,
-            Self::Unreachable { .. } | Self::Incomplete { .. } => ExitStatus::Unreachable,
+            Self::Unreachable { .. } => ExitStatus::Unreachable,
+            Self::Run(error) => run_exit_code(error),
             Self::Store(error) => store_exit_code(error),
             Self::EntitiesFailed { .. } | Self::Different { .. } | Self::Output(_) => {
                 ExitStatus::Failed
@@ -195,10 +189,11 @@ impl Error {
             Self::Config(error) => error.hint(),
             Self::Usage { hint, .. } => hint.clone(),
             Self::Unreachable { source, .. } => request_hint(&source.cause).map(str::to_owned),
-            Self::Store(error) => error.hint(),
-            Self::Incomplete { .. } => {
-                Some("run again; if it stays so, compare the counts with the instance".to_owned())
+            Self::Run(RunError::Pull(PullError::Request { cause, .. })) => {
+                request_hint(&cause.cause).map(str::to_owned)
             }
+            Self::Run(error) => error.hint(),
+            Self::Store(error) => error.hint(),
             Self::EntitiesFailed { .. } => Some(
                 "fix what the failures name and run again: only what is missing is sent".to_owned(),
             ),
@@ -214,11 +209,8 @@ impl Error {
                 "this is a bug of lockgate; please report it with the run folder, which holds no credentials"
                     .to_owned(),
             ),
-            Self::File { .. }
-            | Self::Connection(_)
-            | Self::Serve(_)
-            | Self::Generate(_)
-            | Self::Output(_) => None,
+            Self::Connection(error) => error.hint(),
+            Self::File { .. } | Self::Serve(_) | Self::Generate(_) | Self::Output(_) => None,
         }
     }
 
@@ -231,6 +223,18 @@ impl Error {
             return false;
         };
         error.kind() == io::ErrorKind::BrokenPipe
+    }
+}
+
+const fn run_exit_code(error: &RunError) -> ExitStatus {
+    match error {
+        RunError::Pull(PullError::Request { .. } | PullError::Incomplete { .. }) => {
+            ExitStatus::Unreachable
+        }
+        RunError::Store(error) => store_exit_code(error),
+        RunError::Selection(_) | RunError::UnknownLocale { .. } | RunError::TargetLocale { .. } => {
+            ExitStatus::Usage
+        }
     }
 }
 

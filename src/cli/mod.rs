@@ -18,6 +18,7 @@ mod teach;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod wiring;
 
 use std::ffi::OsString;
 use std::io::Write;

@@ -33,10 +33,9 @@ pub use error::ConfigError;
 pub use keys::{CHOOSERS, KEYS, KeyInfo};
 pub use layers::{Config, Given, GivenValue, Inputs, Row};
 pub use settings::{
-    ColorChoice, Instance, Output, OutputMode, Pace, Paths, Publish, Retry, Schedule, Settings,
-    Sync, Timeouts,
+    ColorChoice, Instance, Output, OutputMode, Pace, Paths, Retry, Settings, Sync, Timeouts,
 };
-pub use surroundings::{Pipeline, Surroundings};
+pub use surroundings::Surroundings;
 
 /// The documented default file, which is also the weakest layer.
 pub const DEFAULT_FILE: &str = include_str!("../../config/default.toml");

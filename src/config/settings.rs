@@ -8,6 +8,7 @@ use crate::domain::{Guid, Kind, Locale, Secret};
 use crate::store::StateUrl;
 
 use super::Surroundings;
+use crate::engine::{Publish, Schedule};
 
 /// Everything that a run needs to know, checked.
 #[derive(Clone, Debug)]
@@ -84,28 +85,6 @@ pub struct Sync {
     pub verify: bool,
     /// Whether nothing real is written.
     pub dry_run: bool,
-}
-
-/// What to publish on the target if it is published on the source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Publish {
-    /// Nothing.
-    Off,
-    /// Content items.
-    Content,
-    /// Pages.
-    Pages,
-    /// Content items, then pages.
-    Both,
-}
-
-/// When an entity starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Schedule {
-    /// When its own references are on the target.
-    Pipelined,
-    /// When the gates that its lane waits for are open.
-    Phased,
 }
 
 /// Requests per second and in flight.

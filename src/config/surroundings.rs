@@ -1,6 +1,7 @@
 //! What the environment tells beyond settings: who runs this, and where.
 
 use super::Environment;
+use crate::report::Annotations;
 
 /// Facts about where the program runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,19 +10,10 @@ pub struct Surroundings {
     pub user: String,
     /// The machine's name, for the lease.
     pub host: String,
-    /// The pipeline that the program runs in.
-    pub pipeline: Option<Pipeline>,
+    /// The form in which the pipeline that the program runs in marks failures.
+    pub pipeline: Option<Annotations>,
     /// Whether the terminal shows characters beyond ASCII, as far as the locale variables tell.
     pub unicode: bool,
-}
-
-/// A pipeline whose log understands annotations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pipeline {
-    /// GitHub Actions.
-    GitHub,
-    /// GitLab CI.
-    GitLab,
 }
 
 impl Surroundings {
@@ -51,16 +43,16 @@ fn system_host() -> Option<String> {
     Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
-fn pipeline(environment: &Environment) -> Option<Pipeline> {
+fn pipeline(environment: &Environment) -> Option<Annotations> {
     let is_on = |name| {
         environment
             .get(name)
             .is_some_and(|value| value.eq_ignore_ascii_case("true"))
     };
     if is_on("GITHUB_ACTIONS") {
-        Some(Pipeline::GitHub)
+        Some(Annotations::GitHub)
     } else if is_on("GITLAB_CI") {
-        Some(Pipeline::GitLab)
+        Some(Annotations::GitLab)
     } else {
         None
     }
@@ -99,7 +91,7 @@ mod tests {
         let expected = Surroundings {
             user: "ann".to_owned(),
             host: "desk".to_owned(),
-            pipeline: Some(Pipeline::GitLab),
+            pipeline: Some(Annotations::GitLab),
             unicode: false,
         };
         assert_eq!(found, expected);

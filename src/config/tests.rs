@@ -5,6 +5,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::domain::{Kind, Locale};
+use crate::engine::Publish;
 
 /// A working directory with files, and everything else that layers come from.
 struct Case {

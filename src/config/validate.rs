@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::domain::{Guid, Kind, Locale, Secret};
+use crate::engine::{Publish, Schedule};
 use crate::store::StateUrl;
 
 use super::read::one_of;
 use super::{
-    ColorChoice, Config, ConfigError, Instance, Output, OutputMode, Pace, Paths, Publish, Retry,
-    Schedule, Settings, Surroundings, Sync, Timeouts,
+    ColorChoice, Config, ConfigError, Instance, Output, OutputMode, Pace, Paths, Retry, Settings,
+    Surroundings, Sync, Timeouts,
 };
 
 impl Config {
