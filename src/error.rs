@@ -111,7 +111,7 @@ pub enum Error {
     },
     /// A run could not begin or not go on.
     #[error(transparent)]
-    Run(#[from] RunError),
+    Run(Box<RunError>),
     /// The state cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -189,10 +189,7 @@ impl Error {
             Self::Config(error) => error.hint(),
             Self::Usage { hint, .. } => hint.clone(),
             Self::Unreachable { source, .. } => request_hint(&source.cause).map(str::to_owned),
-            Self::Run(RunError::Pull(PullError::Request { cause, .. })) => {
-                request_hint(&cause.cause).map(str::to_owned)
-            }
-            Self::Run(error) => error.hint(),
+            Self::Run(error) => run_hint(error),
             Self::Store(error) => error.hint(),
             Self::EntitiesFailed { .. } => Some(
                 "fix what the failures name and run again: only what is missing is sent".to_owned(),
@@ -252,6 +249,25 @@ const fn store_exit_code(error: &StoreError) -> ExitStatus {
         | StoreError::LeaseHeld { .. }
         | StoreError::LeaseLost { .. } => ExitStatus::State,
         StoreError::Unknown { .. } | StoreError::Closed => ExitStatus::Internal,
+    }
+}
+
+impl From<RunError> for Error {
+    fn from(error: RunError) -> Self {
+        Self::Run(Box::new(error))
+    }
+}
+
+fn run_hint(error: &RunError) -> Option<String> {
+    match error {
+        RunError::Pull(PullError::Request { cause, .. }) => {
+            request_hint(&cause.cause).map(str::to_owned)
+        }
+        RunError::Pull(PullError::Incomplete { .. })
+        | RunError::Store(_)
+        | RunError::Selection(_)
+        | RunError::UnknownLocale { .. }
+        | RunError::TargetLocale { .. } => error.hint(),
     }
 }
 

@@ -18,6 +18,13 @@ mod teach;
 #[cfg(test)]
 mod tests;
 mod verify;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        reason = "its callers, the bodies of sync and verify, come next"
+    )
+)]
 mod wiring;
 
 use std::ffi::OsString;

@@ -604,6 +604,7 @@ impl RunState {
                     effects.push(Effect::Emit(Event::EntityStarted {
                         key: self.key(*node),
                         lane,
+                        class: self.plan.entities[*node as usize].class,
                     }));
                 }
             }

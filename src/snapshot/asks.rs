@@ -69,16 +69,21 @@ pub(super) const fn subject(ask: &Ask) -> Option<Kind> {
         Ask::Templates(_) => Some(Kind::Template),
         Ask::Galleries { .. } => Some(Kind::Gallery),
         Ask::Assets { .. } => Some(Kind::Asset),
-        Ask::Items { .. } | Ask::ItemsById { .. } => Some(Kind::Content),
+        Ask::Items { .. } | Ask::ItemsById { .. } | Ask::ContainerItems { .. } => {
+            Some(Kind::Content)
+        }
         Ask::Pages { .. } => Some(Kind::Page),
         Ask::Redirections => Some(Kind::Redirection),
-        Ask::One { kind, .. } => Some(*kind),
+        Ask::One { kind, .. } | Ask::Named { kind, .. } => Some(*kind),
     }
 }
 
 /// Whether the answer is one entity, so that the number of entities is known before it arrives.
 pub(super) const fn is_detail(ask: &Ask) -> bool {
-    matches!(ask, Ask::Model(_) | Ask::Container(_) | Ask::One { .. })
+    matches!(
+        ask,
+        Ask::Model(_) | Ask::Container(_) | Ask::One { .. } | Ask::Named { .. }
+    )
 }
 
 #[cfg(test)]

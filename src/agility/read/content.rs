@@ -115,3 +115,41 @@ fn item_name(row: &Value, container: Option<&str>, id: i64) -> String {
         None => format!("{} #{id}", container.unwrap_or("content")),
     }
 }
+
+/// The ids of the items of a container, from a `ContentList`. Rows carry `contentID`; some servers wrap them in
+/// a further array and call the id `itemContainerID` (seen by third parties). The locale stands in for
+/// the name of a row, which such rows do not have.
+pub(super) fn listed<I: Id>(
+    locale: &Locale,
+    container: &str,
+    offset: usize,
+    mut value: Value,
+) -> Result<Answer<I>, Misshapen> {
+    let total = shape::int(&value, "totalCount").and_then(|total| usize::try_from(total).ok());
+    let mut rows = shape::member_rows(&mut value, "items")?;
+    if let [Value::Array(inner)] = rows.as_mut_slice() {
+        rows = std::mem::take(inner);
+    }
+    let mut answer = Answer::default();
+    for row in &rows {
+        let id = shape::int(row, "contentID").or_else(|| shape::int(row, "itemContainerID"));
+        let id =
+            id.ok_or_else(|| Misshapen("a row of a content list has no contentID".to_owned()))?;
+        let kind = Kind::Content;
+        answer.found.push(Found::Passed {
+            kind,
+            id,
+            name: locale.as_str().into(),
+        });
+    }
+    let next = offset + rows.len();
+    if !rows.is_empty() && total.is_some_and(|total| next < total) {
+        let (locale, container) = (locale.clone(), container.into());
+        answer.follow_ups.push(Ask::ContainerItems {
+            locale,
+            container,
+            offset: next,
+        });
+    }
+    Ok(answer)
+}

@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::domain::{Body, Entity, Id, ItemState, Key, Kind, Locale};
 use crate::instance::{Answer, Ask, Cause, Found, RequestError};
 
-use super::client::{Api, Call, Client};
+use super::client::{Api, Call, Client, Payload};
 use super::shape::{self, Misshapen};
 
 pub(crate) use download::download;
@@ -48,7 +48,7 @@ pub(crate) async fn answer<I: Id>(client: &Client, ask: &Ask) -> Result<Answer<I
             });
         }
     };
-    let reply = match client.send(Call::get(operation, api, path)).await {
+    let reply = match client.send(call(operation, ask, api, path)).await {
         Ok(reply) => reply,
         Err(error) if error.cause == Cause::NotFound && may_be_absent(ask) => {
             return Ok(Answer::default());
@@ -97,6 +97,16 @@ fn route(ask: &Ask) -> Result<(Api, String), Misshapen> {
         Ask::Sitemap(locale) => management(format!("{}/sitemap", encoded(locale.as_str()))),
         Ask::Redirections => preview("urlredirection".to_owned()),
         Ask::One { kind, id, locale } => route_one(*kind, *id, locale.as_ref()),
+        Ask::Named { kind, name, locale } => route_named(*kind, name, locale.as_ref()),
+        Ask::ContainerItems {
+            locale,
+            container,
+            offset,
+        } => management(format!(
+            "{}/list/{}?take={PAGE_ROWS}&skip={offset}",
+            encoded(locale.as_str()),
+            encoded(container)
+        )),
         Ask::ItemsById { locale, ids } => {
             let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
             let locale = encoded(locale.as_str());
@@ -125,11 +135,39 @@ fn route_one(kind: Kind, id: i64, locale: Option<&Locale>) -> Result<(Api, Strin
     Ok((Api::Management, path))
 }
 
+fn route_named(
+    kind: Kind,
+    name: &str,
+    locale: Option<&Locale>,
+) -> Result<(Api, String), Misshapen> {
+    let name = encoded(name);
+    let path = match (kind, locale) {
+        (Kind::Model, _) => format!("model/{name}"),
+        (Kind::Container, _) => format!("container/{name}"),
+        (Kind::Gallery, _) => format!("asset/gallery?galleryName={name}"),
+        (Kind::Template, Some(locale)) => {
+            format!("{}/page/template/{name}", encoded(locale.as_str()))
+        }
+        (Kind::Template | Kind::Asset | Kind::Content | Kind::Page | Kind::Redirection, _) => {
+            return Err(Misshapen(format!("a {kind} cannot be asked for by name")));
+        }
+    };
+    Ok((Api::Management, path))
+}
+
+/// The call that asks a question. The items of a container are listed with a POST, which only reads.
+fn call(operation: String, ask: &Ask, api: Api, path: String) -> Call {
+    match ask {
+        Ask::ContainerItems { .. } => Call::post(operation, path, Payload::Json(b"{}".to_vec())),
+        _ => Call::get(operation, api, path),
+    }
+}
+
 /// Whether 404 answers the question. Elsewhere it means that something is wrong.
 fn may_be_absent(ask: &Ask) -> bool {
     match ask {
         Ask::One { kind, .. } => *kind != Kind::Redirection,
-        Ask::ItemsById { .. } => true,
+        Ask::ItemsById { .. } | Ask::Named { .. } | Ask::ContainerItems { .. } => true,
         Ask::Locales
         | Ask::Models { .. }
         | Ask::Model(_)
@@ -172,6 +210,15 @@ fn understand<I: Id>(ask: &Ask, value: Value) -> Result<Answer<I>, Misshapen> {
         Ask::Sitemap(locale) => sitemap::channels(locale, value),
         Ask::Redirections => redirections::list(value),
         Ask::One { kind, id, locale } => understand_one(*kind, *id, locale.as_ref(), value),
+        Ask::Named { kind, locale, .. } if value.is_object() => {
+            understand_one(*kind, 0, locale.as_ref(), value).map(alive_only)
+        }
+        Ask::Named { .. } => Ok(Answer::default()),
+        Ask::ContainerItems {
+            locale,
+            container,
+            offset,
+        } => content::listed(locale, container, *offset, value),
         Ask::ItemsById { locale, .. } => {
             let rows = if value.is_null() {
                 Vec::new()
@@ -220,6 +267,10 @@ fn one<I>(found: Found<I>) -> Answer<I> {
         found: vec![found],
         follow_ups: Vec::new(),
     }
+}
+
+fn alive_only<I>(answer: Answer<I>) -> Answer<I> {
+    alive(answer.found)
 }
 
 /// Leaves out what is deleted: asked for by id, it does not exist.

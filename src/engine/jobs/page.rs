@@ -34,12 +34,12 @@ where
         .open_intent(operation, std::slice::from_ref(&item))
         .await?;
     let results = submit(crew, &item, &page, intent).await?;
-    let stop = if probe {
+    let wrong = if probe {
         read_back::compare(crew, &[item], &results).await
     } else {
         None
     };
-    Ok((results, stop))
+    Ok((results, wrong))
 }
 
 async fn submit<S, T>(
