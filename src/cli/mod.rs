@@ -18,12 +18,9 @@ mod teach;
 #[cfg(test)]
 mod tests;
 mod verify;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "its callers, the bodies of sync and verify, come next"
-    )
+#[expect(
+    dead_code,
+    reason = "its callers, the bodies of sync and verify, come next"
 )]
 mod wiring;
 

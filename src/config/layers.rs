@@ -164,12 +164,23 @@ impl Config {
     }
 }
 
-/// A value as TOML would write it.
+/// A value as TOML would write it, without credentials.
 pub(super) fn show(info: &KeyInfo, value: &Value) -> String {
     if info.secret {
         return "[redacted]".to_owned();
     }
-    toml::Value::try_from(value).map_or_else(|_| format!("{value:?}"), |value| value.to_string())
+    let shown = toml::Value::try_from(value)
+        .map_or_else(|_| format!("{value:?}"), |value| value.to_string());
+    without_user(&shown)
+}
+
+/// Hides what stands before the host of a URL: `http://[redacted]@host`.
+fn without_user(text: &str) -> String {
+    let hidden = text.split_once("://").and_then(|(scheme, rest)| {
+        let (_, host) = rest.rsplit_once('@')?;
+        Some(format!("{scheme}://[redacted]@{host}"))
+    });
+    hidden.unwrap_or_else(|| text.to_owned())
 }
 
 /// One layer for figment: its values and the name by which messages call it.

@@ -258,6 +258,9 @@ fn secrets_are_shown_nowhere() {
     assert!(!shown.contains("hush"), "{shown}");
     assert_eq!(value_and_origin(&config, "target.token").0, "[redacted]");
 
+    let url = complaint(&[], &[("LOCKGATE_SOURCE_URL", "http://ann:hush@host/a")]);
+    assert!(url.contains("\"http://[redacted]@host/a\""), "{url}");
+
     let broken = complaint(
         &[("lockgate.toml", "a = 1\ntoken = \"hush-hush\" oops\n")],
         &[],
