@@ -2,8 +2,10 @@
 
 pub mod agility;
 pub mod cli;
+pub mod config;
 pub mod domain;
 pub mod engine;
+pub mod error;
 pub mod event;
 pub mod id_map;
 pub mod instance;

@@ -1,3 +1,34 @@
-//! The `lockgate` binary.
+//! The `lockgate` binary: starts the runtime and hands over to the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+use lockgate::cli;
+use lockgate::error::{self, Error, ExitStatus};
+
+fn main() -> ExitCode {
+    match cli::parse(std::env::args_os()) {
+        Ok(arguments) => run(arguments).into(),
+        Err(status) => status.into(),
+    }
+}
+
+fn run(arguments: cli::Arguments) -> ExitStatus {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(cli::run(arguments, &mut std::io::stdout())),
+        Err(error) => Err(Error::Internal(format!("no runtime: {error}"))),
+    };
+    result.unwrap_or_else(|error| report(&error))
+}
+
+/// Tells why it did not work, unless there is nobody left to be told.
+fn report(error: &Error) -> ExitStatus {
+    if error.is_broken_pipe() {
+        return ExitStatus::Agreed;
+    }
+    // When standard error is gone as well, the exit code is all that is left to say.
+    drop(error::print(error, &mut std::io::stderr()));
+    error.exit_code()
+}

@@ -1,4 +1,143 @@
 //! The command line: arguments, one file per command, and the wiring behind them.
+//!
+//! Flags that have a key in the configuration are kept as the text that the user typed. The configuration
+//! reads them as it reads files and variables, so a complaint is the same wherever a value came from.
 
+mod args;
+mod completions;
+mod config;
+mod demo;
 pub mod generate;
 pub mod mock;
+mod plain;
+mod runs;
+mod stop;
+mod sync;
+mod table;
+mod teach;
+#[cfg(test)]
+mod tests;
+mod verify;
+#[expect(
+    dead_code,
+    reason = "its callers, the bodies of sync and verify, come next"
+)]
+mod wiring;
+
+use std::ffi::OsString;
+use std::io::Write;
+
+use clap::{FromArgMatches, Parser, Subcommand};
+
+use crate::error::{Error, ExitStatus};
+
+/// Moves a whole CMS instance into another one.
+///
+/// Every entity arrives once, with every reference pointing at the counterpart of what it pointed at. A run
+/// may be interrupted at any moment and started again: nothing is lost, and nothing arrives twice.
+#[derive(Debug, Parser)]
+#[command(
+    name = "lockgate",
+    version,
+    disable_help_subcommand = true,
+    arg_required_else_help = true,
+    max_term_width = 110,
+    after_help = AFTER_HELP,
+)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+First steps:
+  lockgate demo                a migration between two mock instances, nothing real
+  export LOCKGATE_TOKEN=…      a personal access token for both instances
+  lockgate sync --source 1a2b3c4d-u --target 5e6f7a8b-u --dry-run
+  lockgate sync --source 1a2b3c4d-u --target 5e6f7a8b-u
+
+Exit codes:
+  0  all in agreement                   4  state locked or damaged
+  1  some entities failed or differ     5  conflicts left alone
+  2  usage or configuration             70 a bug
+  3  an instance unreachable,           130 interrupted
+     incomplete, or access refused";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Sync(sync::SyncArgs),
+    Verify(verify::VerifyArgs),
+    Demo(demo::DemoArgs),
+    Mock(MockArgs),
+    Config(config::ConfigArgs),
+    Runs(runs::RunsArgs),
+    Completions(completions::CompletionsArgs),
+}
+
+/// Plays CMS instances, for rehearsals and tests
+#[derive(Debug, clap::Args)]
+#[command(arg_required_else_help = true)]
+struct MockArgs {
+    #[command(subcommand)]
+    command: MockCommand,
+}
+
+/// What the mock can do.
+#[derive(Debug, Subcommand)]
+enum MockCommand {
+    Serve(mock::ServeArgs),
+    Generate(generate::GenerateArgs),
+}
+
+/// Reads the command line. Help, version and complaints are printed here.
+///
+/// # Errors
+/// The status to end with when there is nothing to run: [`ExitStatus::Agreed`] after help and version,
+/// [`ExitStatus::Usage`] after a complaint.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments, ExitStatus> {
+    let matches = teach::command().try_get_matches_from(arguments.into_iter().map(plain::plain));
+    matches
+        .and_then(|matches| Arguments::from_arg_matches(&matches))
+        .map_err(|error| {
+            // A closed pipe is no reason to complain: the exit code says what happened.
+            drop(error.print());
+            if error.use_stderr() {
+                ExitStatus::Usage
+            } else {
+                ExitStatus::Agreed
+            }
+        })
+}
+
+/// Carries out a command. `out` is standard output, which gets data only.
+///
+/// # Errors
+/// [`Error`], to be printed and turned into an exit code by the caller.
+pub async fn run(arguments: Arguments, out: &mut (dyn Write + Send)) -> Result<ExitStatus, Error> {
+    match arguments.command {
+        Command::Sync(args) => {
+            let settings = args.config()?.settings()?;
+            sync::run(settings, out).await
+        }
+        Command::Verify(args) => {
+            let settings = args.config()?.settings()?;
+            verify::run(settings, out).await
+        }
+        Command::Demo(args) => {
+            let config = args.config()?;
+            demo::run(args, config, out).await
+        }
+        Command::Mock(args) => play(args.command, out).await,
+        Command::Config(args) => config::run(&args, out),
+        Command::Runs(args) => runs::run(&args, out).await,
+        Command::Completions(args) => completions::run(&args, out),
+    }
+}
+
+async fn play(command: MockCommand, mut out: &mut (dyn Write + Send)) -> Result<ExitStatus, Error> {
+    match command {
+        MockCommand::Serve(args) => mock::serve(args, &mut out, stop::asked()).await?,
+        MockCommand::Generate(args) => generate::run(&args, &mut out)?,
+    }
+    Ok(ExitStatus::Agreed)
+}

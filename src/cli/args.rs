@@ -1,0 +1,238 @@
+//! Groups of flags that several commands share.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::config::{Config, ConfigError, Environment, Given, GivenValue, Inputs, KEYS};
+use crate::error::Error;
+
+/// Collects what the command line sets.
+#[derive(Default)]
+pub(super) struct Collected(Vec<Given>);
+
+impl Collected {
+    /// Takes the text of a flag, if it was given.
+    pub(super) fn text(mut self, key: &'static str, value: Option<&String>) -> Self {
+        if let Some(text) = value {
+            self.push(key, GivenValue::Text(text.clone()));
+        }
+        self
+    }
+
+    /// Takes the values of a flag that may be repeated.
+    pub(super) fn list(mut self, key: &'static str, values: &[String]) -> Self {
+        if !values.is_empty() {
+            self.push(key, GivenValue::List(values.to_vec()));
+        }
+        self
+    }
+
+    /// Takes a switch that sets `key` to `value`.
+    pub(super) fn switch(mut self, key: &'static str, is_given: bool, value: bool) -> Self {
+        if is_given {
+            self.push(key, GivenValue::Truth(value));
+        }
+        self
+    }
+
+    /// What was given, as the strongest layer.
+    pub(super) fn given(self) -> Vec<Given> {
+        self.0
+    }
+
+    fn push(&mut self, key: &'static str, value: GivenValue) {
+        let flag = KEYS
+            .iter()
+            .find(|info| info.key == key)
+            .and_then(|info| info.flag);
+        let origin = format!("flag {}", flag.unwrap_or(key));
+        self.0.push(Given { key, origin, value });
+    }
+}
+
+/// Which configuration is read
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Configuration")]
+pub(super) struct FileArgs {
+    /// Configuration file [default: lockgate.toml, if there is one]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Values for a purpose: ci (pipelines) or gentle (busy instances)
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
+    /// Where mappings and runs are kept, as sqlite:PATH or a path
+    #[arg(long, value_name = "URL")]
+    state: Option<String>,
+    /// Directory for the reports of runs
+    #[arg(long, value_name = "DIR")]
+    run_dir: Option<String>,
+}
+
+impl FileArgs {
+    /// Merges all layers, with `collected` and the paths of this group on top.
+    pub(super) fn load(&self, collected: Collected) -> Result<Config, Error> {
+        let collected = collected
+            .text("paths.state", self.state.as_ref())
+            .text("paths.runs", self.run_dir.as_ref());
+        Ok(Config::load(&Inputs {
+            directory: std::env::current_dir().map_err(|source| ConfigError::File {
+                path: ".".into(),
+                source,
+            })?,
+            environment: Environment::of_process(),
+            file: self.config.clone(),
+            preset: self.preset.clone(),
+            given: collected.given(),
+        })?)
+    }
+}
+
+/// The two instances
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Instances")]
+pub(super) struct InstanceArgs {
+    /// Instance to read from
+    #[arg(long, value_name = "GUID")]
+    source: Option<String>,
+    /// Instance to write to
+    #[arg(long, value_name = "GUID")]
+    target: Option<String>,
+    /// Base URL of the source's APIs, for mock servers and proxies
+    #[arg(long, value_name = "URL")]
+    source_url: Option<String>,
+    /// Base URL of the target's APIs, for mock servers and proxies
+    #[arg(long, value_name = "URL")]
+    target_url: Option<String>,
+    /// Access token for both instances; better set in the environment
+    #[arg(long)]
+    token: Option<String>,
+    /// Access token for the source alone
+    #[arg(long, value_name = "TOKEN")]
+    source_token: Option<String>,
+    /// Access token for the target alone
+    #[arg(long, value_name = "TOKEN")]
+    target_token: Option<String>,
+}
+
+impl InstanceArgs {
+    pub(super) fn collect(&self, collected: Collected) -> Collected {
+        collected
+            .text("source.guid", self.source.as_ref())
+            .text("target.guid", self.target.as_ref())
+            .text("source.url", self.source_url.as_ref())
+            .text("target.url", self.target_url.as_ref())
+            .text("token", self.token.as_ref())
+            .text("source.token", self.source_token.as_ref())
+            .text("target.token", self.target_token.as_ref())
+    }
+}
+
+/// What is migrated
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Selection (what the selected needs is added)")]
+pub(super) struct SelectionArgs {
+    /// Locales [default: all of the source]
+    #[arg(long, alias = "locales", value_name = "LOCALE", value_delimiter = ',')]
+    locale: Vec<String>,
+    /// Digital channels, by name [default: all of the source]
+    #[arg(long, alias = "channels", value_name = "NAME", value_delimiter = ',')]
+    channel: Vec<String>,
+    /// Kinds: models, galleries, assets, containers, content, templates, pages, sitemaps, urlredirections
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    elements: Vec<String>,
+    /// Only these models and the models that they refer to
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    models: Vec<String>,
+    /// These models with everything around them: containers, content, templates, pages, assets
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    models_with_deps: Vec<String>,
+    /// Only these content items, by content id of the source
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    content: Vec<String>,
+    /// Only these pages, by page id of the source
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pages: Vec<String>,
+    /// Only the content of these containers, by reference name
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    containers: Vec<String>,
+}
+
+impl SelectionArgs {
+    pub(super) fn collect(&self, collected: Collected) -> Collected {
+        collected
+            .list("sync.locales", &self.locale)
+            .list("sync.channels", &self.channel)
+            .list("sync.elements", &self.elements)
+            .list("sync.models", &self.models)
+            .list("sync.models_with_deps", &self.models_with_deps)
+            .list("sync.content", &self.content)
+            .list("sync.pages", &self.pages)
+            .list("sync.containers", &self.containers)
+    }
+}
+
+/// How fast it goes
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Engine")]
+pub(super) struct EngineArgs {
+    /// When an entity starts: pipelined (its own references are there) or phased (whole gates are open)
+    #[arg(long, value_name = "NAME")]
+    schedule: Option<String>,
+    /// The most requests in flight
+    #[arg(long, value_name = "N")]
+    concurrency: Option<String>,
+    /// The most requests per second [default: as the server allows]
+    #[arg(long, value_name = "N")]
+    rate: Option<String>,
+    /// Content items per batch, 1 to 250
+    #[arg(long, value_name = "N")]
+    batch_size: Option<String>,
+    /// Seconds until a request must be answered
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<String>,
+}
+
+impl EngineArgs {
+    pub(super) fn collect(&self, collected: Collected) -> Collected {
+        collected
+            .text("lanes.schedule", self.schedule.as_ref())
+            .text("pace.concurrency", self.concurrency.as_ref())
+            .text("pace.per_second_max", self.rate.as_ref())
+            .text("batch.size", self.batch_size.as_ref())
+            .text("timeouts.request_s", self.timeout.as_ref())
+    }
+}
+
+/// What is shown
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Output")]
+pub(super) struct OutputArgs {
+    /// auto, tui (dashboard), plain (lines) or json (one event per line)
+    #[arg(long, value_name = "MODE")]
+    output: Option<String>,
+    /// Lines instead of the dashboard, like --output plain
+    #[arg(long, conflicts_with = "output")]
+    no_tui: bool,
+    /// auto, always or never
+    #[arg(long, value_name = "WHEN")]
+    color: Option<String>,
+    /// Show failures and the result only
+    #[arg(long, short, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Show every entity
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+impl OutputArgs {
+    pub(super) fn collect(&self, collected: Collected) -> Collected {
+        let plain = self.no_tui.then(|| "plain".to_owned());
+        // A flag answers the opposite one of a weaker layer.
+        collected
+            .text("output.mode", self.output.as_ref().or(plain.as_ref()))
+            .text("output.color", self.color.as_ref())
+            .switch("output.quiet", self.quiet || self.verbose, self.quiet)
+            .switch("output.verbose", self.quiet || self.verbose, self.verbose)
+    }
+}

@@ -1,0 +1,327 @@
+//! `lockgate runs`: what was done here, and how it ended.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use clap::Args;
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::args::{Collected, FileArgs, OutputArgs};
+use crate::config::OutputMode;
+use crate::domain::{Outcome, RunId};
+use crate::error::{Error, ExitStatus};
+use crate::store::{RunEntity, RunRecord, Store};
+
+/// Lists the runs of this workspace, or shows one
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  lockgate runs
+  lockgate runs 20260315-101500-3f2a")]
+pub(super) struct RunsArgs {
+    /// Show this run with what failed in it; `last` is the latest one
+    run: Option<String>,
+    /// How many runs to list
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    limit: u32,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    file: FileArgs,
+}
+
+/// Lists runs or shows one.
+///
+/// # Errors
+/// [`Error::Usage`] for a run that is not there, [`Error::Store`] when the state cannot be read.
+pub(super) async fn run(
+    args: &RunsArgs,
+    out: &mut (dyn Write + Send),
+) -> Result<ExitStatus, Error> {
+    let config = args.file.load(args.output.collect(Collected::default()))?;
+    let is_json = config.output()?.mode == OutputMode::Json;
+    let url = config.paths()?.state;
+    if !url.path().exists() {
+        // Opening would create it, and looking should leave no trace.
+        return match &args.run {
+            Some(name) => Err(no_such_run(name)),
+            None => Ok(nothing_yet(is_json, out)?),
+        };
+    }
+    let store = Store::open(&url).await?;
+    let result = show(&store, args, is_json, out).await;
+    store.close().await;
+    result
+}
+
+fn nothing_yet(is_json: bool, out: &mut (dyn Write + Send)) -> std::io::Result<ExitStatus> {
+    if !is_json {
+        writeln!(out, "no runs yet")?;
+    }
+    Ok(ExitStatus::Agreed)
+}
+
+async fn show(
+    store: &Store,
+    args: &RunsArgs,
+    is_json: bool,
+    out: &mut (dyn Write + Send),
+) -> Result<ExitStatus, Error> {
+    let Some(name) = &args.run else {
+        let runs = store.runs(args.limit).await?;
+        return Ok(list(&runs, is_json, out)?);
+    };
+    let found = match name.as_str() {
+        "last" => store.runs(1).await?.pop(),
+        name => store.run(&RunId(name.to_owned())).await?,
+    };
+    let record = found.ok_or_else(|| no_such_run(name))?;
+    let entities = store.run_entities(&record.run).await?;
+    one(&record, &entities, is_json, out)?;
+    Ok(ExitStatus::Agreed)
+}
+
+fn no_such_run(name: &str) -> Error {
+    Error::Usage {
+        message: format!("there is no run {name:?} in this workspace"),
+        hint: Some("`lockgate runs` lists them; --state names another place".to_owned()),
+    }
+}
+
+fn list(
+    runs: &[RunRecord],
+    is_json: bool,
+    out: &mut (dyn Write + Send),
+) -> std::io::Result<ExitStatus> {
+    if is_json {
+        for record in runs {
+            writeln!(out, "{}", as_json(record))?;
+        }
+    } else if runs.is_empty() {
+        writeln!(out, "no runs yet")?;
+    } else {
+        writeln!(out, "{}", table(runs))?;
+    }
+    out.flush()?;
+    Ok(ExitStatus::Agreed)
+}
+
+fn table(runs: &[RunRecord]) -> String {
+    let header = [
+        "run", "command", "source", "target", "started", "took", "exit",
+    ];
+    let cells = runs.iter().map(|record| {
+        [
+            record.run.0.clone(),
+            record.command.clone(),
+            record.pair.source.to_string(),
+            record.pair.target.to_string(),
+            record.started_at.clone(),
+            took(record),
+            ending(record),
+        ]
+    });
+    super::table::table(header, cells)
+}
+
+/// The exit code with its meaning. A run without an end still runs or was killed; the state cannot tell.
+fn ending(record: &RunRecord) -> String {
+    match record.exit {
+        Some(0) => "0 in agreement".to_owned(),
+        Some(1) => "1 failures or differences".to_owned(),
+        Some(3) => "3 unreachable".to_owned(),
+        Some(4) => "4 state".to_owned(),
+        Some(5) => "5 conflicts".to_owned(),
+        Some(70) => "70 internal error".to_owned(),
+        Some(130) => "130 interrupted".to_owned(),
+        Some(other) => other.to_string(),
+        None => "no end recorded".to_owned(),
+    }
+}
+
+fn took(record: &RunRecord) -> String {
+    let moment = |text: &str| text.parse::<Timestamp>().ok();
+    let start = moment(&record.started_at);
+    let end = record.finished_at.as_deref().and_then(moment);
+    match (start, end) {
+        (Some(start), Some(end)) => {
+            let seconds = end.duration_since(start).as_secs();
+            format!(
+                "{}:{:02}:{:02}",
+                seconds / 3600,
+                seconds / 60 % 60,
+                seconds % 60
+            )
+        }
+        (_, _) => "-".to_owned(),
+    }
+}
+
+fn as_json(record: &RunRecord) -> serde_json::Value {
+    json!({
+        "run": record.run,
+        "command": record.command,
+        "source": record.pair.source,
+        "target": record.pair.target,
+        "options": record.options,
+        "started_at": record.started_at,
+        "finished_at": record.finished_at,
+        "exit": record.exit,
+        "counts": record.counts,
+    })
+}
+
+fn one(
+    record: &RunRecord,
+    entities: &[RunEntity],
+    is_json: bool,
+    out: &mut (dyn Write + Send),
+) -> std::io::Result<()> {
+    if is_json {
+        writeln!(out, "{}", as_json(record))?;
+        for entity in entities {
+            writeln!(out, "{}", entity_json(entity))?;
+        }
+        return out.flush();
+    }
+    writeln!(out, "{}", table(std::slice::from_ref(record)))?;
+    writeln!(out, "\n{}", tally(entities))?;
+    for entity in entities {
+        if let Some(line) = trouble(entity) {
+            writeln!(out, "{line}")?;
+        }
+    }
+    out.flush()
+}
+
+fn entity_json(entity: &RunEntity) -> serde_json::Value {
+    let mut line = json!({
+        "key": entity.key,
+        "name": entity.name,
+        "target": entity.target,
+        "because": entity.because,
+        "attempts": entity.attempts,
+    });
+    if let (Some(line), Ok(serde_json::Value::Object(outcome))) =
+        (line.as_object_mut(), serde_json::to_value(&entity.outcome))
+    {
+        line.extend(outcome);
+    }
+    line
+}
+
+/// `3 created, 1 failed`, in the order in which results are listed.
+fn tally(entities: &[RunEntity]) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for entity in entities {
+        *counts.entry(entity.outcome.name()).or_default() += 1;
+    }
+    let parts: Vec<String> = Outcome::NAMES
+        .iter()
+        .filter_map(|name| counts.get(name).map(|count| format!("{count} {name}")))
+        .collect();
+    if parts.is_empty() {
+        "no outcomes recorded".to_owned()
+    } else {
+        parts.join(", ")
+    }
+}
+
+/// One line about an entity that did not arrive.
+fn trouble(entity: &RunEntity) -> Option<String> {
+    let about = format!("{} {:?}", entity.key, entity.name);
+    match &entity.outcome {
+        Outcome::Failed { reason } => Some(format!("failed    {about}: {reason}")),
+        Outcome::Blocked { by } => Some(format!("blocked   {about}: by {by}")),
+        Outcome::Conflict => Some(format!("conflict  {about}: {}", entity.because)),
+        Outcome::Created
+        | Outcome::Adopted
+        | Outcome::Updated
+        | Outcome::Unchanged
+        | Outcome::OutOfScope => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{EntityKey, Guid, Id, Kind, TargetId};
+    use crate::store::Pair;
+
+    fn record() -> RunRecord {
+        RunRecord {
+            run: RunId("20260315-101500-3f2a".to_owned()),
+            pair: Pair {
+                source: Guid::new("1a2b3c4d-u"),
+                target: Guid::new("5e6f7a8b-u"),
+            },
+            command: "sync".to_owned(),
+            options: json!({"overwrite": true}),
+            started_at: "2026-03-15T10:15:00Z".to_owned(),
+            finished_at: Some("2026-03-15T11:16:05Z".to_owned()),
+            exit: Some(1),
+            counts: None,
+        }
+    }
+
+    fn entity(id: i64, outcome: Outcome) -> RunEntity {
+        RunEntity {
+            run: record().run,
+            key: EntityKey::global(Kind::Model, id),
+            name: format!("Model {id}"),
+            outcome,
+            target: Some(TargetId::new(id + 100)),
+            because: "new on the source".to_owned(),
+            attempts: 1,
+        }
+    }
+
+    #[test]
+    fn a_run_is_shown_with_what_went_wrong() {
+        let entities = [
+            entity(1, Outcome::Created),
+            entity(
+                2,
+                Outcome::Failed {
+                    reason: "the server said \"no\"".to_owned(),
+                },
+            ),
+            entity(
+                3,
+                Outcome::Blocked {
+                    by: EntityKey::global(Kind::Model, 2),
+                },
+            ),
+        ];
+        let mut text = Vec::new();
+        one(&record(), &entities, false, &mut text).unwrap();
+        insta::assert_snapshot!(String::from_utf8(text).unwrap(), @r#"
+        run                   command  source      target      started               took     exit
+        20260315-101500-3f2a  sync     1a2b3c4d-u  5e6f7a8b-u  2026-03-15T10:15:00Z  1:01:05  1 failures or differences
+
+        1 created, 1 failed, 1 blocked
+        failed    model:2 "Model 2": the server said "no"
+        blocked   model:3 "Model 3": by model:2
+        "#);
+        let mut lines = Vec::new();
+        one(&record(), &entities[1..2], true, &mut lines).unwrap();
+        insta::assert_snapshot!(String::from_utf8(lines).unwrap(), @r#"
+        {"run":"20260315-101500-3f2a","command":"sync","source":"1a2b3c4d-u","target":"5e6f7a8b-u","options":{"overwrite":true},"started_at":"2026-03-15T10:15:00Z","finished_at":"2026-03-15T11:16:05Z","exit":1,"counts":null}
+        {"key":"model:2","name":"Model 2","target":102,"because":"new on the source","attempts":1,"outcome":"failed","reason":"the server said \"no\""}
+        "#);
+    }
+
+    #[test]
+    fn a_run_that_was_killed_has_no_end() {
+        let killed = RunRecord {
+            finished_at: None,
+            exit: None,
+            ..record()
+        };
+        assert_eq!(
+            (took(&killed), ending(&killed)),
+            ("-".to_owned(), "no end recorded".to_owned())
+        );
+    }
+}

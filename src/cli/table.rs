@@ -1,0 +1,15 @@
+//! Tables without lines around their cells: good to read and good to cut.
+
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+
+/// Columns aligned by their widest cell, without blanks at the ends of lines.
+pub(super) fn table<const N: usize>(
+    header: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_header(header).add_rows(rows);
+    let lines: Vec<String> = table.lines().map(|line| line.trim().to_owned()).collect();
+    lines.join("\n")
+}

@@ -1,0 +1,368 @@
+use clap::error::ErrorKind;
+
+use super::*;
+use crate::config::{Config, Environment, Inputs, KEYS};
+
+fn parsed(line: &str) -> Result<Arguments, clap::Error> {
+    let words = std::iter::once("lockgate").chain(line.split_whitespace());
+    let matches = teach::command().try_get_matches_from(words)?;
+    Arguments::from_arg_matches(&matches)
+}
+
+/// The short help, as wide as the terminal that snapshots are read on.
+fn help(command: &str) -> String {
+    let mut root = teach::command().term_width(110);
+    root.build();
+    let command = match command {
+        "" => &mut root,
+        name => root.find_subcommand_mut(name).unwrap(),
+    };
+    let help = command
+        .clone()
+        .term_width(110)
+        .render_long_help()
+        .to_string();
+    let lines: Vec<_> = help.lines().map(str::trim_end).collect();
+    lines.join(
+        "
+",
+    )
+}
+
+#[test]
+fn the_command_tree_is_sound() {
+    teach::command().debug_assert();
+}
+
+#[test]
+fn every_keyed_flag_exists_and_tells_its_variables() {
+    let root = teach::command();
+    let sync = root.find_subcommand("sync").unwrap();
+    for info in KEYS {
+        let Some(flag) = info.flag else { continue };
+        let arg = sync
+            .get_arguments()
+            .find(|arg| arg.get_long() == flag.strip_prefix("--"));
+        let help = arg
+            .unwrap_or_else(|| panic!("no {flag}"))
+            .get_help()
+            .unwrap()
+            .to_string();
+        for variable in std::iter::once(info.variable).chain(info.official) {
+            assert!(help.contains(variable), "{flag}: {help}");
+        }
+    }
+}
+
+#[test]
+fn every_command_explains_itself() {
+    for command in teach::command().get_subcommands() {
+        assert!(command.get_about().is_some(), "{}", command.get_name());
+    }
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "the help is that long")]
+fn help_teaches() {
+    insta::assert_snapshot!(help(""), @r"
+    Moves a whole CMS instance into another one.
+
+    Every entity arrives once, with every reference pointing at the counterpart of what it pointed at. A run may
+    be interrupted at any moment and started again: nothing is lost, and nothing arrives twice.
+
+    Usage: lockgate <COMMAND>
+
+    Commands:
+      sync         Migrates the source into the target and verifies what arrived
+      verify       Compares the target with the source, entity by entity, and writes nothing
+      demo         Shows a migration between two mock instances on this machine; nothing real is touched
+      mock         Plays CMS instances, for rehearsals and tests
+      config       Shows every setting with its value and where the value comes from
+      runs         Lists the runs of this workspace, or shows one
+      completions  Prints a script that completes commands and flags in a shell
+
+    Options:
+      -h, --help
+              Print help (see a summary with '-h')
+
+      -V, --version
+              Print version
+
+    First steps:
+      lockgate demo                a migration between two mock instances, nothing real
+      export LOCKGATE_TOKEN=…      a personal access token for both instances
+      lockgate sync --source 1a2b3c4d-u --target 5e6f7a8b-u --dry-run
+      lockgate sync --source 1a2b3c4d-u --target 5e6f7a8b-u
+
+    Exit codes:
+      0  all in agreement                   4  state locked or damaged
+      1  some entities failed or differ     5  conflicts left alone
+      2  usage or configuration             70 a bug
+      3  an instance unreachable,           130 interrupted
+         incomplete, or access refused
+    ");
+    insta::assert_snapshot!(help("sync"), @r"
+    Migrates the source into the target and verifies what arrived
+
+    Reads both instances completely, decides for every entity of the source what has to happen, uploads it, reads
+    the target back and compares. Run again, it sends only what has changed since. Nothing on the target is ever
+    deleted.
+
+    Usage: lockgate sync [OPTIONS]
+
+    Options:
+      -h, --help
+              Print help (see a summary with '-h')
+
+    Instances:
+          --source <GUID>
+              Instance to read from [env: LOCKGATE_SOURCE, AGILITY_GUID]
+
+          --target <GUID>
+              Instance to write to [env: LOCKGATE_TARGET, AGILITY_TARGET_GUID]
+
+          --source-url <URL>
+              Base URL of the source's APIs, for mock servers and proxies [env: LOCKGATE_SOURCE_URL]
+
+          --target-url <URL>
+              Base URL of the target's APIs, for mock servers and proxies [env: LOCKGATE_TARGET_URL]
+
+          --token <TOKEN>
+              Access token for both instances; better set in the environment [env: LOCKGATE_TOKEN, AGILITY_TOKEN]
+
+          --source-token <TOKEN>
+              Access token for the source alone [env: LOCKGATE_SOURCE_TOKEN]
+
+          --target-token <TOKEN>
+              Access token for the target alone [env: LOCKGATE_TARGET_TOKEN]
+
+    Selection (what the selected needs is added):
+          --locale <LOCALE>
+              Locales [default: all of the source] [env: LOCKGATE_LOCALE, AGILITY_LOCALES]
+
+          --channel <NAME>
+              Digital channels, by name [default: all of the source] [env: LOCKGATE_CHANNEL, AGILITY_WEBSITE]
+
+          --elements <KIND>
+              Kinds: models, galleries, assets, containers, content, templates, pages, sitemaps, urlredirections
+              [env: LOCKGATE_ELEMENTS, AGILITY_ELEMENTS]
+
+          --models <NAME>
+              Only these models and the models that they refer to [env: LOCKGATE_MODELS, AGILITY_MODELS]
+
+          --models-with-deps <NAME>
+              These models with everything around them: containers, content, templates, pages, assets [env:
+              LOCKGATE_MODELS_WITH_DEPS]
+
+          --content <ID>
+              Only these content items, by content id of the source [env: LOCKGATE_CONTENT]
+
+          --pages <ID>
+              Only these pages, by page id of the source [env: LOCKGATE_PAGES]
+
+          --containers <NAME>
+              Only the content of these containers, by reference name [env: LOCKGATE_CONTAINERS]
+
+    Policy:
+          --overwrite
+              Let the source win where both sides have changed; otherwise such conflicts are left alone and end
+              with exit code 5 [env: LOCKGATE_OVERWRITE, AGILITY_OVERWRITE]
+
+          --publish[=<WHAT>]
+              Publish on the target what is published on the source: content, pages or both [default: off] [env:
+              LOCKGATE_PUBLISH]
+
+          --fail-fast
+              End with the first failure, after what is in flight [env: LOCKGATE_FAIL_FAST]
+
+          --no-verify
+              Leave out the comparison at the end [env: LOCKGATE_VERIFY=false]
+
+          --dry-run
+              Rehearse against a copy of the target in memory: the same code, and nothing real is written [env:
+              LOCKGATE_DRY_RUN]
+
+    Engine:
+          --schedule <NAME>
+              When an entity starts: pipelined (its own references are there) or phased (whole gates are open)
+              [default: pipelined] [env: LOCKGATE_SCHEDULE]
+
+          --concurrency <N>
+              The most requests in flight [default: 16] [env: LOCKGATE_CONCURRENCY]
+
+          --rate <N>
+              The most requests per second [default: as the server allows] [env: LOCKGATE_RATE]
+
+          --batch-size <N>
+              Content items per batch, 1 to 250 [default: 50] [env: LOCKGATE_BATCH_SIZE]
+
+          --timeout <SECONDS>
+              Seconds until a request must be answered [default: 60] [env: LOCKGATE_TIMEOUT]
+
+    Output:
+          --output <MODE>
+              auto, tui (dashboard), plain (lines) or json (one event per line) [default: auto] [env:
+              LOCKGATE_OUTPUT]
+
+          --no-tui
+              Lines instead of the dashboard, like --output plain
+
+          --color <WHEN>
+              auto, always or never [default: auto] [env: LOCKGATE_COLOR]
+
+      -q, --quiet
+              Show failures and the result only [env: LOCKGATE_QUIET]
+
+      -v, --verbose
+              Show every entity [env: LOCKGATE_VERBOSE]
+
+    Configuration:
+          --config <FILE>
+              Configuration file [default: lockgate.toml, if there is one] [env: LOCKGATE_CONFIG]
+
+          --preset <NAME>
+              Values for a purpose: ci (pipelines) or gentle (busy instances) [env: LOCKGATE_PRESET]
+
+          --state <URL>
+              Where mappings and runs are kept, as sqlite:PATH or a path [default: sqlite:.lockgate/state.db]
+              [env: LOCKGATE_STATE]
+
+          --run-dir <DIR>
+              Directory for the reports of runs [default: .lockgate/runs] [env: LOCKGATE_RUN_DIR]
+
+    Examples:
+      lockgate sync --source 1a2b3c4d-u --target 5e6f7a8b-u --dry-run
+          shows every action with its reason; nothing real is written
+      lockgate sync --source 1a2b3c4d-u --target 5e6f7a8b-u
+          migrates everything
+      lockgate sync --source 1a2b3c4d-u --target 5e6f7a8b-u --models-with-deps Post --locale en-us
+          migrates one model with its content, its pages and all they need, in one locale
+      LOCKGATE_PRESET=ci lockgate sync --output json
+          in a pipeline, with the instances in lockgate.toml or in the environment
+    ");
+    insta::assert_snapshot!(help("runs"), @r"
+    Lists the runs of this workspace, or shows one
+
+    Usage: lockgate runs [OPTIONS] [RUN]
+
+    Arguments:
+      [RUN]
+              Show this run with what failed in it; `last` is the latest one
+
+    Options:
+          --limit <N>
+              How many runs to list
+
+              [default: 20]
+
+      -h, --help
+              Print help
+
+    Output:
+          --output <MODE>
+              auto, tui (dashboard), plain (lines) or json (one event per line) [default: auto] [env:
+              LOCKGATE_OUTPUT]
+
+          --no-tui
+              Lines instead of the dashboard, like --output plain
+
+          --color <WHEN>
+              auto, always or never [default: auto] [env: LOCKGATE_COLOR]
+
+      -q, --quiet
+              Show failures and the result only [env: LOCKGATE_QUIET]
+
+      -v, --verbose
+              Show every entity [env: LOCKGATE_VERBOSE]
+
+    Configuration:
+          --config <FILE>
+              Configuration file [default: lockgate.toml, if there is one] [env: LOCKGATE_CONFIG]
+
+          --preset <NAME>
+              Values for a purpose: ci (pipelines) or gentle (busy instances) [env: LOCKGATE_PRESET]
+
+          --state <URL>
+              Where mappings and runs are kept, as sqlite:PATH or a path [default: sqlite:.lockgate/state.db]
+              [env: LOCKGATE_STATE]
+
+          --run-dir <DIR>
+              Directory for the reports of runs [default: .lockgate/runs] [env: LOCKGATE_RUN_DIR]
+
+    Examples:
+      lockgate runs
+      lockgate runs 20260315-101500-3f2a
+    ");
+}
+
+#[test]
+fn flags_that_exclude_each_other_are_refused() {
+    for line in ["sync --quiet --verbose", "sync --no-tui --output json"] {
+        assert_eq!(
+            parsed(line).unwrap_err().kind(),
+            ErrorKind::ArgumentConflict,
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn publish_takes_its_value_with_an_equals_sign_only() {
+    assert!(parsed("sync --publish").is_ok());
+    assert!(parsed("sync --publish=pages").is_ok());
+    assert_eq!(
+        parsed("sync --publish pages").unwrap_err().kind(),
+        ErrorKind::UnknownArgument
+    );
+}
+
+#[test]
+fn the_command_line_is_the_strongest_layer() {
+    let Command::Sync(args) = parsed(
+        "sync --rate 3 --locale en-us,fr-ca --locale de-de --no-verify --publish --no-tui -v",
+    )
+    .unwrap()
+    .command
+    else {
+        panic!("sync is parsed as something else");
+    };
+    let inputs = Inputs {
+        directory: "no-such-directory".into(),
+        environment: Environment::default(),
+        file: None,
+        preset: None,
+        given: args.collect().given(),
+    };
+    let rows = Config::load(&inputs).unwrap().rows();
+    let shown = |key| {
+        let row = rows.iter().find(|row| row.key == key).unwrap();
+        format!(
+            "{} ({})",
+            row.value.as_deref().unwrap(),
+            row.origin.as_deref().unwrap()
+        )
+    };
+    assert_eq!(shown("pace.per_second_max"), "\"3\" (flag --rate)");
+    assert_eq!(
+        shown("sync.locales"),
+        "[\"en-us\", \"fr-ca\", \"de-de\"] (flag --locale)"
+    );
+    assert_eq!(shown("sync.verify"), "false (flag --no-verify)");
+    assert_eq!(shown("sync.publish"), "\"both\" (flag --publish)");
+    assert_eq!(shown("output.mode"), "\"plain\" (flag --output)");
+    assert_eq!(shown("output.verbose"), "true (flag --verbose)");
+    assert_eq!(shown("batch.size"), "50 (default)");
+}
+
+#[test]
+fn usage_errors_and_help_end_differently() {
+    let status = |line: &str| {
+        let words = std::iter::once("lockgate").chain(line.split_whitespace());
+        parse(words.map(OsString::from)).map(|_| ()).unwrap_err()
+    };
+    assert_eq!(status("--version"), ExitStatus::Agreed);
+    assert_eq!(status("sync --help"), ExitStatus::Agreed);
+    assert_eq!(status("snyc"), ExitStatus::Usage);
+    assert_eq!(status("sync --sauce 1a2b3c4d-u"), ExitStatus::Usage);
+    assert_eq!(status(""), ExitStatus::Usage);
+}

@@ -1,0 +1,147 @@
+//! Turns settings into the options of the rooms that do the work.
+
+use std::io::IsTerminal;
+
+use crate::agility::Connection;
+use crate::config::{ColorChoice, Instance, Output, OutputMode, Settings};
+use crate::domain::Kind;
+use crate::plan::Selection;
+use crate::{engine, report};
+
+/// The way to the source and the way to the target.
+pub(super) fn connections(settings: &Settings) -> (Connection, Connection) {
+    let connection = |instance: &Instance| Connection {
+        guid: instance.guid.clone(),
+        base_url: instance.url.clone(),
+        token: instance.token.clone(),
+        connect_timeout: settings.timeouts.connect,
+        request_timeout: settings.timeouts.request,
+    };
+    (connection(&settings.source), connection(&settings.target))
+}
+
+/// What is to be moved.
+pub(super) fn selection(settings: &Settings) -> Selection {
+    let sync = &settings.sync;
+    let is_every_kind = sync.elements.len() == Kind::ALL.len();
+    Selection {
+        elements: if is_every_kind {
+            Vec::new()
+        } else {
+            sync.elements.iter().copied().collect()
+        },
+        models: sync.models.clone(),
+        models_with_deps: sync.models_with_deps.clone(),
+        content: sync.content.clone(),
+        pages: sync.pages.clone(),
+        containers: sync.containers.clone(),
+    }
+}
+
+/// How it is carried out.
+pub(super) fn engine_options(settings: &Settings) -> engine::Options {
+    engine::Options {
+        schedule: settings.schedule,
+        fail_fast: settings.sync.fail_fast,
+        publish: settings.sync.publish,
+        verify: settings.sync.verify,
+        concurrency: settings.pace.concurrency,
+        per_second_max: settings.pace.per_second_max,
+        batches_in_flight: settings.pace.batches,
+        batch_items: settings.batch_size,
+        assets_in_flight: settings.pace.assets,
+        attempts: settings.retry.attempts,
+        first_delay: settings.retry.first_delay,
+        delay_max: settings.retry.max_delay,
+        batch_timeout: settings.timeouts.batch,
+        ..engine::Options::default()
+    }
+}
+
+/// How it is shown. `verbose` and `quiet` never come together.
+pub(super) fn report_options(settings: &Settings) -> report::Options {
+    let output = &settings.output;
+    let surroundings = &settings.surroundings;
+    report::Options {
+        mode: report_mode(output, std::io::stdout().is_terminal()),
+        detail: match (output.quiet, output.verbose) {
+            (true, _) => report::Detail::Quiet,
+            (false, true) => report::Detail::Verbose,
+            (false, false) => report::Detail::Normal,
+        },
+        color: match output.color {
+            ColorChoice::Auto => std::io::stderr().is_terminal(),
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+        },
+        ascii: !surroundings.unicode,
+        annotations: surroundings.pipeline,
+        run_dir: Some(settings.paths.runs.clone()),
+    }
+}
+
+fn report_mode(output: &Output, is_terminal: bool) -> report::Mode {
+    match output.mode {
+        OutputMode::Tui => report::Mode::Dashboard,
+        OutputMode::Auto if is_terminal && !output.quiet => report::Mode::Dashboard,
+        OutputMode::Auto | OutputMode::Plain => report::Mode::Plain,
+        OutputMode::Json => report::Mode::Json,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Environment, Inputs};
+
+    fn settings(variables: &[(&str, &str)]) -> Settings {
+        let required = [
+            ("LOCKGATE_SOURCE", "1a2b3c4d-u"),
+            ("LOCKGATE_TARGET", "5e6f7a8b-u"),
+            ("LOCKGATE_TOKEN", "t"),
+        ];
+        let environment: Environment = required.iter().chain(variables).copied().collect();
+        let inputs = Inputs {
+            directory: "no-such-directory".into(),
+            environment,
+            file: None,
+            preset: None,
+            given: Vec::new(),
+        };
+        Config::load(&inputs).unwrap().settings().unwrap()
+    }
+
+    #[test]
+    fn everything_selected_is_no_selection() {
+        assert!(selection(&settings(&[])).is_everything());
+        let some = selection(&settings(&[("LOCKGATE_ELEMENTS", "containers")]));
+        assert_eq!(some.elements, [Kind::Model, Kind::Container]);
+    }
+
+    #[test]
+    fn the_documented_defaults_are_those_of_the_engine() {
+        let ours = engine_options(&settings(&[]));
+        assert_eq!(
+            format!("{ours:?}"),
+            format!("{:?}", engine::Options::default())
+        );
+    }
+
+    #[test]
+    fn without_a_terminal_it_is_plain_by_itself() {
+        let mode = |variables: &[(&str, &str)], is_terminal| {
+            report_mode(&settings(variables).output, is_terminal)
+        };
+        assert_eq!(mode(&[], true), report::Mode::Dashboard);
+        assert_eq!(mode(&[], false), report::Mode::Plain);
+        assert_eq!(mode(&[("LOCKGATE_QUIET", "1")], true), report::Mode::Plain);
+        assert_eq!(
+            mode(&[("LOCKGATE_OUTPUT", "json")], true),
+            report::Mode::Json
+        );
+        assert_eq!(
+            mode(&[("LOCKGATE_OUTPUT", "tui")], false),
+            report::Mode::Dashboard
+        );
+    }
+}

@@ -1,0 +1,140 @@
+//! What can be wrong with a configuration.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::KeyInfo;
+use crate::store::StateUrlError;
+
+/// A configuration that cannot be used. Found before any request is sent.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file that was asked for, or is there, cannot be read.
+    #[error("cannot read {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// A file is no TOML. The text of the line is not repeated: it may hold a credential.
+    #[error("{origin} is not valid TOML at line {line}: {problem}")]
+    Syntax {
+        /// The file.
+        origin: String,
+        /// The line, counted from 1.
+        line: usize,
+        /// What the parser says.
+        problem: String,
+    },
+    /// A key that does not exist.
+    #[error("unknown key {key} in {origin}")]
+    UnknownKey {
+        /// The key as written.
+        key: String,
+        /// The layer.
+        origin: String,
+        /// The key that it was probably meant to be.
+        nearest: Option<&'static str>,
+    },
+    /// A variable of ours that does not exist.
+    #[error("unknown environment variable {name}")]
+    UnknownVariable {
+        /// Its name.
+        name: String,
+        /// The variable that it was probably meant to be.
+        nearest: Option<&'static str>,
+    },
+    /// A preset that does not exist.
+    #[error("unknown preset {name:?}; there are ci and gentle")]
+    UnknownPreset {
+        /// The name as written.
+        name: String,
+    },
+    /// A value that its key cannot have.
+    #[error("{key} is {value} ({origin}); expected {expected}")]
+    Value {
+        /// The key.
+        key: &'static str,
+        /// The value as written, hidden where it is secret.
+        value: String,
+        /// The layer that set it.
+        origin: String,
+        /// What it may be.
+        expected: String,
+    },
+    /// A place for the state that cannot be.
+    #[error("paths.state cannot be used ({origin})")]
+    State {
+        /// The layer that set it.
+        origin: String,
+        /// What is wrong with it.
+        source: StateUrlError,
+    },
+    /// A value that has no default and was not given.
+    #[error("{what} is missing")]
+    Missing {
+        /// What it is, in words.
+        what: &'static str,
+        /// The key.
+        key: &'static str,
+    },
+    /// Two values that exclude each other.
+    #[error("{first} and {second} exclude each other")]
+    Contradiction {
+        /// One, with its origin.
+        first: String,
+        /// The other, with its origin.
+        second: String,
+    },
+    /// Both sides are the same instance.
+    #[error("source and target are the same instance, {guid}")]
+    SameInstance {
+        /// That instance.
+        guid: String,
+    },
+}
+
+impl ConfigError {
+    /// The next step, where there is one.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::File { .. } => Some("check the path and its permissions".to_owned()),
+            Self::UnknownKey {
+                nearest: Some(key), ..
+            } => Some(format!("did you mean {key}?")),
+            Self::UnknownKey { nearest: None, .. } => {
+                Some("`lockgate config` lists every key".to_owned())
+            }
+            Self::UnknownVariable {
+                nearest: Some(name),
+                ..
+            } => Some(format!("did you mean {name}?")),
+            Self::UnknownVariable { nearest: None, .. } => {
+                Some("unset it; `lockgate config --defaults` lists every variable".to_owned())
+            }
+            Self::Missing { key, .. } => KeyInfo::find(key).map(ways),
+            Self::SameInstance { .. } => {
+                Some("name two instances with --source and --target".to_owned())
+            }
+            Self::Syntax { .. }
+            | Self::UnknownPreset { .. }
+            | Self::Value { .. }
+            | Self::State { .. }
+            | Self::Contradiction { .. } => None,
+        }
+    }
+}
+
+/// How a key can be set. Credentials belong into the environment, so their variables come first.
+fn ways(info: &KeyInfo) -> String {
+    let variables = match info.official {
+        Some(official) => format!("{} or {official}", info.variable),
+        None => info.variable.to_owned(),
+    };
+    match info.flag {
+        Some(_) if info.secret => format!("set {variables}"),
+        Some(flag) => format!("give {flag}, or set {variables}"),
+        None => format!("set {variables}, or {} in lockgate.toml", info.key),
+    }
+}

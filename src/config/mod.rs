@@ -1,0 +1,41 @@
+//! What a user wants: layers of configuration, merged, with the origin of every value.
+//!
+//! ```text
+//!   defaults < preset < lockgate.toml < .env < environment < command line
+//!        └────────────── Config: raw values with origins ──────────────┘
+//!                               │ validation, before any request
+//!                               ▼
+//!                            Settings
+//! ```
+//!
+//! All layers speak the same keys, which one table lists with their flags and variables. An unknown key is an
+//! error and not a warning: a misspelt `overwrite` must not decide what happens to a target. Values from
+//! variables and flags are text and are read by the same code as those of files, so that a complaint is the
+//! same wherever the value came from.
+//!
+//! This is the one place that reads the environment. Left to others: turning sections into the options of
+//! the rooms that do the work.
+
+mod dotenv;
+mod environment;
+mod error;
+mod keys;
+mod layers;
+mod read;
+mod settings;
+mod surroundings;
+#[cfg(test)]
+mod tests;
+mod validate;
+
+pub use environment::Environment;
+pub use error::ConfigError;
+pub use keys::{CHOOSERS, KEYS, KeyInfo};
+pub use layers::{Config, Given, GivenValue, Inputs, Row};
+pub use settings::{
+    ColorChoice, Instance, Output, OutputMode, Pace, Paths, Retry, Settings, Sync, Timeouts,
+};
+pub use surroundings::Surroundings;
+
+/// The documented default file, which is also the weakest layer.
+pub const DEFAULT_FILE: &str = include_str!("../../config/default.toml");

@@ -1,0 +1,173 @@
+//! Typed settings: what remains of a configuration once it is known to make sense.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::domain::{Guid, Kind, Locale, Secret};
+use crate::store::StateUrl;
+
+use super::Surroundings;
+use crate::engine::{Publish, Schedule};
+
+/// Everything that a run needs to know, checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The instance to read from.
+    pub source: Instance,
+    /// The instance to write to.
+    pub target: Instance,
+    /// What to migrate, and how to decide.
+    pub sync: Sync,
+    /// When entities start.
+    pub schedule: Schedule,
+    /// Requests per second and in flight.
+    pub pace: Pace,
+    /// Content items per batch, 1 to 250.
+    pub batch_size: usize,
+    /// How long to wait for answers.
+    pub timeouts: Timeouts,
+    /// How often to try.
+    pub retry: Retry,
+    /// What to show.
+    pub output: Output,
+    /// Where things are.
+    pub paths: Paths,
+    /// Kinds and name patterns whose uploads must not overlap, as written: `asset`, `asset:brochures/*`.
+    pub sequential: Vec<String>,
+    /// Who runs this, and where.
+    pub surroundings: Surroundings,
+    /// What the user should know before the run starts, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// An instance and the way to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    /// Its GUID, in lower case.
+    pub guid: Guid,
+    /// The base URL of both its APIs without a slash at the end; `None`: the GUID tells the hosts.
+    pub url: Option<String>,
+    /// The personal access token.
+    pub token: Secret,
+}
+
+/// What to migrate, and how to decide.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four independent switches of the user"
+)]
+pub struct Sync {
+    /// Empty: all of the source.
+    pub locales: Vec<Locale>,
+    /// Names of digital channels; empty: all of the source.
+    pub channels: Vec<String>,
+    /// The kinds to migrate, with those that the named ones build on.
+    pub elements: BTreeSet<Kind>,
+    /// Reference names of models; these, and the models that they refer to, are then all there is.
+    pub models: Vec<String>,
+    /// Reference names of models whose surroundings are migrated; `models` is empty when this is not.
+    pub models_with_deps: Vec<String>,
+    /// Content ids of the source; empty: all.
+    pub content: Vec<i64>,
+    /// Page ids of the source; empty: all.
+    pub pages: Vec<i64>,
+    /// Reference names of containers; empty: all.
+    pub containers: Vec<String>,
+    /// Whether the source wins conflicts.
+    pub overwrite: bool,
+    /// What to publish.
+    pub publish: Publish,
+    /// Whether the first failure ends the run.
+    pub fail_fast: bool,
+    /// Whether the target is read back and compared at the end.
+    pub verify: bool,
+    /// Whether nothing real is written.
+    pub dry_run: bool,
+}
+
+/// Requests per second and in flight.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pace {
+    /// The most requests per second; `None`: the server alone decides.
+    pub per_second_max: Option<f64>,
+    /// The most in flight altogether, 1 to 256.
+    pub concurrency: usize,
+    /// The most that read; never above `concurrency`, like the other classes.
+    pub reads: usize,
+    /// The most that save single entities.
+    pub writes: usize,
+    /// The most asset uploads.
+    pub assets: usize,
+    /// The most batches that the target works on at once.
+    pub batches: usize,
+}
+
+/// How long to wait for answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For a connection.
+    pub connect: Duration,
+    /// For the answer to a request, from its start.
+    pub request: Duration,
+    /// For a batch that makes no progress.
+    pub batch: Duration,
+}
+
+/// How often to try, and how long to wait in between.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// The first one included.
+    pub attempts: u32,
+    /// Before the second attempt, without jitter.
+    pub first_delay: Duration,
+    /// The longest wait, unless the server asks for more.
+    pub max_delay: Duration,
+}
+
+/// What to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// In which form.
+    pub mode: OutputMode,
+    /// Whether in colour.
+    pub color: ColorChoice,
+    /// Only failures and the result.
+    pub quiet: bool,
+    /// Every entity.
+    pub verbose: bool,
+}
+
+/// The form in which a run is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputMode {
+    /// A dashboard on a terminal, lines elsewhere.
+    Auto,
+    /// The dashboard.
+    Tui,
+    /// Lines on standard error.
+    Plain,
+    /// One JSON event per line on standard output.
+    Json,
+}
+
+/// Whether to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColorChoice {
+    /// On a terminal.
+    Auto,
+    /// Yes.
+    Always,
+    /// No.
+    Never,
+}
+
+/// Where things are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paths {
+    /// The durable state.
+    pub state: StateUrl,
+    /// The directory of the run folders.
+    pub runs: PathBuf,
+}

@@ -1,0 +1,105 @@
+//! What the environment tells beyond settings: who runs this, and where.
+
+use super::Environment;
+use crate::report::Annotations;
+
+/// Facts about where the program runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Surroundings {
+    /// The user's name, for the lease.
+    pub user: String,
+    /// The machine's name, for the lease.
+    pub host: String,
+    /// The form in which the pipeline that the program runs in marks failures.
+    pub pipeline: Option<Annotations>,
+    /// Whether the terminal shows characters beyond ASCII, as far as the locale variables tell.
+    pub unicode: bool,
+}
+
+impl Surroundings {
+    /// Reads them from the environment; the machine's name also from the system.
+    pub fn of(environment: &Environment) -> Self {
+        let first = |names: &[&str]| {
+            names
+                .iter()
+                .find_map(|name| environment.get(name))
+                .map(str::to_owned)
+        };
+        let user = first(&["USER", "LOGNAME", "USERNAME"]);
+        let host = first(&["HOSTNAME", "COMPUTERNAME"]).or_else(system_host);
+        Self {
+            user: user.unwrap_or_else(|| "someone".to_owned()),
+            host: host.unwrap_or_else(|| "this machine".to_owned()),
+            pipeline: pipeline(environment),
+            unicode: unicode(environment),
+        }
+    }
+}
+
+fn system_host() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .or_else(|_| std::fs::read_to_string("/etc/hostname"))
+        .ok()?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
+fn pipeline(environment: &Environment) -> Option<Annotations> {
+    let is_on = |name| {
+        environment
+            .get(name)
+            .is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    };
+    if is_on("GITHUB_ACTIONS") {
+        Some(Annotations::GitHub)
+    } else if is_on("GITLAB_CI") {
+        Some(Annotations::GitLab)
+    } else {
+        None
+    }
+}
+
+/// The first of the POSIX variables that is set decides. None set: modern terminals and pipelines show UTF-8.
+fn unicode(environment: &Environment) -> bool {
+    if environment.get("TERM") == Some("linux") {
+        return false;
+    }
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .iter()
+        .find_map(|name| environment.get(name));
+    locale.is_none_or(|locale| {
+        let locale = locale.to_ascii_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_tells_who_and_where() {
+        let found = Surroundings::of(
+            &[
+                ("USER", "ann"),
+                ("HOSTNAME", "desk"),
+                ("GITLAB_CI", "true"),
+                ("LANG", "C"),
+            ]
+            .into_iter()
+            .collect(),
+        );
+        let expected = Surroundings {
+            user: "ann".to_owned(),
+            host: "desk".to_owned(),
+            pipeline: Some(Annotations::GitLab),
+            unicode: false,
+        };
+        assert_eq!(found, expected);
+        assert!(unicode(&Environment::default()));
+        assert!(unicode(
+            &[("LC_ALL", "en_US.UTF-8"), ("LANG", "C")]
+                .into_iter()
+                .collect()
+        ));
+    }
+}

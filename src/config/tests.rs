@@ -1,0 +1,460 @@
+use std::fs;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::domain::{Kind, Locale};
+use crate::engine::Publish;
+
+/// A working directory with files, and everything else that layers come from.
+struct Case {
+    directory: TempDir,
+    inputs: Inputs,
+}
+
+fn case(
+    files: &[(&str, &str)],
+    variables: &[(&str, &str)],
+    given: &[(&'static str, &str)],
+) -> Case {
+    let directory = TempDir::new().unwrap();
+    for (name, text) in files {
+        fs::write(directory.path().join(name), text).unwrap();
+    }
+    let inputs = Inputs {
+        directory: directory.path().to_owned(),
+        environment: variables.iter().copied().collect(),
+        file: None,
+        preset: None,
+        given: given
+            .iter()
+            .map(|(key, text)| Given {
+                key,
+                origin: format!("flag {}", KeyInfo::find(key).unwrap().flag.unwrap()),
+                value: GivenValue::Text((*text).to_owned()),
+            })
+            .collect(),
+    };
+    Case { directory, inputs }
+}
+
+const INSTANCES: [(&str, &str); 3] = [
+    ("source.guid", "1a2b3c4d-u"),
+    ("target.guid", "5E6F7A8B-us2"),
+    ("token", "hush"),
+];
+
+/// With both instances given on the command line.
+fn complete(files: &[(&str, &str)], variables: &[(&str, &str)]) -> Result<Settings, ConfigError> {
+    Config::load(&case(files, variables, &INSTANCES).inputs)?.settings()
+}
+
+/// What a user reads about the configuration.
+fn complaint(files: &[(&str, &str)], variables: &[(&str, &str)]) -> String {
+    let error = complete(files, variables).unwrap_err();
+    let mut lines = vec![error.to_string()];
+    let mut cause = std::error::Error::source(&error);
+    while let Some(error) = cause {
+        lines.push(format!("caused by: {error}"));
+        cause = error.source();
+    }
+    lines.extend(error.hint().map(|hint| format!("next: {hint}")));
+    lines.join("\n")
+}
+
+fn value_and_origin(config: &Config, key: &str) -> (String, String) {
+    let row = config
+        .rows()
+        .into_iter()
+        .find(|row| row.key == key)
+        .unwrap();
+    (row.value.unwrap(), row.origin.unwrap())
+}
+
+#[test]
+fn the_defaults_are_complete_settings() {
+    let settings = complete(&[], &[]).unwrap();
+    assert_eq!(settings.target.guid.as_str(), "5e6f7a8b-us2");
+    assert_eq!(settings.source.token.expose(), "hush");
+    assert_eq!(settings.sync.elements.len(), 8);
+    assert!(settings.sync.verify && !settings.sync.overwrite && !settings.sync.dry_run);
+    assert_eq!(settings.sync.publish, Publish::Off);
+    assert_eq!(
+        (
+            settings.pace.concurrency,
+            settings.pace.batches,
+            settings.batch_size
+        ),
+        (16, 3, 50)
+    );
+    assert_eq!(settings.pace.per_second_max, None);
+    assert_eq!(settings.paths.state.path(), Path::new(".lockgate/state.db"));
+}
+
+#[test]
+fn each_layer_wins_over_the_one_before() {
+    let mut case = case(&[], &[], &[]);
+    let layers = |case: &Case| {
+        let config = Config::load(&case.inputs).unwrap();
+        value_and_origin(&config, "pace.concurrency")
+    };
+    let pair = |value: &str, origin: &str| (value.to_owned(), origin.to_owned());
+    assert_eq!(layers(&case), pair("16", "default"));
+
+    case.inputs.environment = [("LOCKGATE_PRESET", "Gentle")].into_iter().collect();
+    assert_eq!(layers(&case), pair("4", "preset gentle"));
+
+    fs::write(
+        case.directory.path().join("lockgate.toml"),
+        "pace.concurrency = 5",
+    )
+    .unwrap();
+    assert_eq!(layers(&case), pair("5", "lockgate.toml"));
+
+    fs::write(
+        case.directory.path().join("other.toml"),
+        "pace.concurrency = 6",
+    )
+    .unwrap();
+    case.inputs.file = Some("other.toml".into());
+    assert_eq!(layers(&case), pair("6", "other.toml"));
+
+    case.inputs.environment = [("LOCKGATE_CONCURRENCY", " 7 ")].into_iter().collect();
+    assert_eq!(
+        layers(&case),
+        pair("\"7\"", "environment variable LOCKGATE_CONCURRENCY")
+    );
+
+    case.inputs.given.push(Given {
+        key: "pace.concurrency",
+        origin: "flag --concurrency".to_owned(),
+        value: GivenValue::Text("8".to_owned()),
+    });
+    assert_eq!(layers(&case), pair("\"8\"", "flag --concurrency"));
+}
+
+#[test]
+fn official_variables_count_in_dotenv_files_and_below_ours() {
+    let files = [
+        (".env", "OTHER=1\nLOCKGATE_LOCALE=de-de\n"),
+        (
+            ".env.local",
+            "AGILITY_LOCALES=\"en-us fr-ca\"\nAGILITY_GUID=00000000-u\n",
+        ),
+        (".env.production", "AGILITY_LOCALES=it-it\n"),
+    ];
+    let locales = |variables: &[(&str, &str)]| complete(&files, variables).unwrap().sync.locales;
+    let named = |codes: &[&str]| {
+        codes
+            .iter()
+            .map(|code| Locale::new(code))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(locales(&[]), named(&["en-us", "fr-ca"]));
+    assert_eq!(locales(&[("AGILITY_LOCALES", "es-es")]), named(&["es-es"]));
+    assert_eq!(
+        locales(&[
+            ("AGILITY_LOCALES", "es-es"),
+            ("LOCKGATE_LOCALE", "DE-de,de-de")
+        ]),
+        named(&["de-de"])
+    );
+
+    let config = Config::load(&case(&files, &[], &[]).inputs).unwrap();
+    let origin = value_and_origin(&config, "source.guid").1;
+    assert_eq!(origin, "AGILITY_GUID in .env.local");
+}
+
+#[test]
+fn values_may_be_typed_or_text() {
+    let file = "
+        [sync]
+        overwrite = \"yes\"
+        publish = true
+        content = [12, \"13\"]
+        channels = [\"Main site\", \"Shop\"]
+        [pace]
+        per_second_max = 3
+        concurrency = \"2\"
+    ";
+    let settings = complete(&[("lockgate.toml", file)], &[("LOCKGATE_VERIFY", "off")]).unwrap();
+    assert!(settings.sync.overwrite && !settings.sync.verify);
+    assert_eq!(settings.sync.publish, Publish::Both);
+    assert_eq!(settings.sync.content, [12, 13]);
+    assert_eq!(settings.sync.channels, ["Main site", "Shop"]);
+    assert_eq!(settings.pace.per_second_max, Some(3.0));
+    assert_eq!((settings.pace.concurrency, settings.pace.reads), (2, 2));
+}
+
+#[test]
+fn elements_bring_the_kinds_that_they_build_on() {
+    let kinds = |text| {
+        complete(&[], &[("AGILITY_ELEMENTS", text)])
+            .unwrap()
+            .sync
+            .elements
+    };
+    assert_eq!(kinds("Containers"), [Kind::Model, Kind::Container].into());
+    assert_eq!(
+        kinds("urlredirections, Assets"),
+        [Kind::Gallery, Kind::Asset, Kind::Redirection].into()
+    );
+    assert_eq!(kinds("Content").len(), 6);
+}
+
+#[test]
+fn a_token_of_one_side_wins_over_the_common_one() {
+    let variables = [
+        ("LOCKGATE_TARGET_TOKEN", "target"),
+        ("AGILITY_TOKEN", "no"),
+        ("LOCKGATE_TOKEN", "both"),
+    ];
+    let given = [("source.guid", "1a2b3c4d-u"), ("target.guid", "5e6f7a8b-u")];
+    let settings = Config::load(&case(&[], &variables, &given).inputs)
+        .unwrap()
+        .settings()
+        .unwrap();
+    assert_eq!(
+        (
+            settings.source.token.expose(),
+            settings.target.token.expose()
+        ),
+        ("both", "target")
+    );
+    assert_eq!(settings.warnings, [""; 0]);
+}
+
+#[test]
+fn a_token_in_the_wrong_place_is_warned_about() {
+    let warned = complete(&[], &[]).unwrap().warnings;
+    assert_eq!(
+        warned,
+        ["--token shows the token to everyone who can list processes; set LOCKGATE_TOKEN instead"]
+    );
+    let given = [("source.guid", "1a2b3c4d-u"), ("target.guid", "5e6f7a8b-u")];
+    let case = case(&[("lockgate.toml", "token = \"t\"")], &[], &given);
+    let warned = Config::load(&case.inputs)
+        .unwrap()
+        .settings()
+        .unwrap()
+        .warnings;
+    assert_eq!(
+        warned,
+        ["keep the file of the token to yourself (lockgate.toml), or set LOCKGATE_TOKEN instead"]
+    );
+}
+
+#[test]
+fn secrets_are_shown_nowhere() {
+    let case = case(
+        &[("lockgate.toml", "target.token = \"hush-hush\"")],
+        &[("AGILITY_TOKEN", "hush-env")],
+        &INSTANCES,
+    );
+    let config = Config::load(&case.inputs).unwrap();
+    let settings = config.settings().unwrap();
+    let shown = format!("{:?} {settings:?} {:?}", config.rows(), case.inputs);
+    assert!(!shown.contains("hush"), "{shown}");
+    assert_eq!(value_and_origin(&config, "target.token").0, "[redacted]");
+
+    let url = complaint(&[], &[("LOCKGATE_SOURCE_URL", "http://ann:hush@host/a")]);
+    assert!(url.contains("\"http://[redacted]@host/a\""), "{url}");
+
+    let broken = complaint(
+        &[("lockgate.toml", "a = 1\ntoken = \"hush-hush\" oops\n")],
+        &[],
+    );
+    assert!(!broken.contains("hush"), "{broken}");
+    let number = complaint(&[("lockgate.toml", "source.token = 12345")], &[]);
+    assert!(!number.contains("12345"), "{number}");
+}
+
+#[test]
+fn complaints_name_the_key_the_layer_and_what_was_expected() {
+    let toml = |text| complaint(&[("lockgate.toml", text)], &[]);
+    let variable = |name, value| complaint(&[], &[(name, value)]);
+    insta::assert_snapshot!(toml("[sync]\noverwriet = true"), @r"
+    unknown key sync.overwriet in lockgate.toml
+    next: did you mean sync.overwrite?
+    ");
+    insta::assert_snapshot!(toml("pace.rate = 3"), @r"
+    unknown key pace.rate in lockgate.toml
+    next: did you mean pace.per_second_max?
+    ");
+    insta::assert_snapshot!(toml("sync.locales.first = \"en-us\""), @r"
+    unknown key sync.locales.first in lockgate.toml
+    next: did you mean sync.locales?
+    ");
+    insta::assert_snapshot!(toml("frobnicate = 3"), @r"
+    unknown key frobnicate in lockgate.toml
+    next: `lockgate config` lists every key
+    ");
+    insta::assert_snapshot!(toml("[sync\n"), @"lockgate.toml is not valid TOML at line 1: unclosed table, expected `]`");
+    insta::assert_snapshot!(toml("pace.concurrency = 0"), @"pace.concurrency is 0 (lockgate.toml); expected a whole number from 1 to 256");
+    insta::assert_snapshot!(toml("sync.models = 3"), @"sync.models is 3 (lockgate.toml); expected a list of texts");
+    insta::assert_snapshot!(toml("sync.overwrite = \"maybe\""), @r#"sync.overwrite is "maybe" (lockgate.toml); expected true or false"#);
+    insta::assert_snapshot!(toml("retry.first_delay_ms = 60000"), @"retry.first_delay_ms is 60000 (lockgate.toml); expected no more than retry.max_delay_s");
+    insta::assert_snapshot!(variable("LOCKGATE_CONCURENCY", "8"), @r"
+    unknown environment variable LOCKGATE_CONCURENCY
+    next: did you mean LOCKGATE_CONCURRENCY?
+    ");
+    insta::assert_snapshot!(variable("LOCKGATE_XYZZY", "8"), @r"
+    unknown environment variable LOCKGATE_XYZZY
+    next: unset it; `lockgate config --defaults` lists every variable
+    ");
+    insta::assert_snapshot!(variable("LOCKGATE_PRESET", "fast"), @r#"unknown preset "fast"; there are ci and gentle"#);
+    insta::assert_snapshot!(variable("LOCKGATE_CONFIG", "absent.toml"), @r"
+    cannot read absent.toml
+    caused by: No such file or directory (os error 2)
+    next: check the path and its permissions
+    ");
+    insta::assert_snapshot!(variable("LOCKGATE_BATCH_SIZE", "251"), @r#"batch.size is "251" (environment variable LOCKGATE_BATCH_SIZE); expected a whole number from 1 to 250"#);
+    insta::assert_snapshot!(variable("LOCKGATE_RATE", "-1"), @r#"pace.per_second_max is "-1" (environment variable LOCKGATE_RATE); expected a number above 0 and up to 100000"#);
+    insta::assert_snapshot!(variable("LOCKGATE_SCHEDULE", "sideways"), @r#"lanes.schedule is "sideways" (environment variable LOCKGATE_SCHEDULE); expected pipelined or phased"#);
+    insta::assert_snapshot!(variable("LOCKGATE_ELEMENTS", "modles"), @r#"sync.elements is "modles" (environment variable LOCKGATE_ELEMENTS); expected models, galleries, assets, containers, content, templates, pages, sitemaps, urlredirections or redirections"#);
+    insta::assert_snapshot!(variable("LOCKGATE_CONTENT", "12,twelve"), @r#"sync.content is "12,twelve" (environment variable LOCKGATE_CONTENT); expected a list of ids above 0"#);
+    insta::assert_snapshot!(variable("LOCKGATE_LOCALE", "en_us"), @r#"sync.locales is "en_us" (environment variable LOCKGATE_LOCALE); expected locale codes, such as en-us"#);
+    insta::assert_snapshot!(variable("LOCKGATE_SOURCE_URL", "ftp://x"), @r#"source.url is "ftp://x" (environment variable LOCKGATE_SOURCE_URL); expected a base URL, such as http://127.0.0.1:8080"#);
+    insta::assert_snapshot!(variable("LOCKGATE_STATE", "postgres://ann:hunter2@db/state"), @r"
+    paths.state cannot be used (environment variable LOCKGATE_STATE)
+    caused by: state in postgres:// is not supported by this build yet; expected sqlite:PATH or a path
+    ");
+    insta::assert_snapshot!(complaint(&[], &[("LOCKGATE_QUIET", "1"), ("LOCKGATE_VERBOSE", "1")]), @"output.quiet (environment variable LOCKGATE_QUIET) and output.verbose (environment variable LOCKGATE_VERBOSE) exclude each other");
+}
+
+#[test]
+fn what_is_missing_is_named_with_the_ways_to_give_it() {
+    let complaint = |given: &[(&'static str, &str)]| {
+        let error = Config::load(&case(&[], &[], given).inputs)
+            .unwrap()
+            .settings()
+            .unwrap_err();
+        format!("{error}\nnext: {}", error.hint().unwrap_or_default())
+    };
+    insta::assert_snapshot!(complaint(&[]), @r"
+    the instance to read from is missing
+    next: give --source, or set LOCKGATE_SOURCE or AGILITY_GUID
+    ");
+    insta::assert_snapshot!(complaint(&INSTANCES[..2]), @r"
+    the access token for the source is missing
+    next: set LOCKGATE_TOKEN or AGILITY_TOKEN
+    ");
+    insta::assert_snapshot!(complaint(&[INSTANCES[0], INSTANCES[2]]), @r"
+    the instance to write to is missing
+    next: give --target, or set LOCKGATE_TARGET or AGILITY_TARGET_GUID
+    ");
+    insta::assert_snapshot!(complaint(&[INSTANCES[0], ("target.guid", "1A2B3C4D-u"), INSTANCES[2]]), @r"
+    source and target are the same instance, 1a2b3c4d-u
+    next: name two instances with --source and --target
+    ");
+    insta::assert_snapshot!(complaint(&[("source.guid", "my-site"), INSTANCES[1], INSTANCES[2]]), @r#"
+    source.guid is "my-site" (flag --source); expected the GUID of an instance, such as 1a2b3c4d-u
+    next:
+    "#);
+}
+
+#[test]
+fn one_instance_at_two_addresses_is_two_instances() {
+    let given = [
+        ("source.guid", "1a2b3c4d-u"),
+        ("target.guid", "1a2b3c4d-u"),
+        ("target.url", "http://127.0.0.1:8080/"),
+        ("token", "t"),
+    ];
+    let settings = Config::load(&case(&[], &[], &given).inputs)
+        .unwrap()
+        .settings()
+        .unwrap();
+    assert_eq!(
+        settings.target.url.as_deref(),
+        Some("http://127.0.0.1:8080")
+    );
+}
+
+#[test]
+fn no_color_is_heard_and_may_be_overruled() {
+    let color = |variables: &[(&str, &str)]| complete(&[], variables).unwrap().output.color;
+    assert_eq!(color(&[("NO_COLOR", "1")]), ColorChoice::Never);
+    assert_eq!(
+        color(&[("NO_COLOR", "1"), ("LOCKGATE_COLOR", "always")]),
+        ColorChoice::Always
+    );
+}
+
+#[test]
+fn the_default_file_documents_every_key_with_its_flag_and_variables() {
+    let mut section = String::new();
+    let mut documented = Vec::new();
+    let mut about = Vec::new();
+    for line in DEFAULT_FILE.lines() {
+        if let Some(name) = line
+            .strip_prefix('[')
+            .and_then(|line| line.strip_suffix(']'))
+        {
+            section = format!("{name}.");
+        } else if let Some((name, _)) = line.trim_start_matches("# ").split_once(" = ")
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        {
+            documented.push((
+                format!("{section}{name}"),
+                std::mem::take(&mut about).join("\n"),
+            ));
+        } else if line.is_empty() {
+            about.clear();
+        } else {
+            about.push(line);
+        }
+    }
+    assert_eq!(
+        documented
+            .iter()
+            .map(|(key, _)| key.as_str())
+            .collect::<Vec<_>>(),
+        KEYS.iter().map(|info| info.key).collect::<Vec<_>>()
+    );
+    for (info, (key, about)) in KEYS.iter().zip(&documented) {
+        for name in [info.flag, Some(info.variable), info.official]
+            .into_iter()
+            .flatten()
+        {
+            assert!(about.contains(name), "{key} does not mention {name}");
+        }
+    }
+}
+
+#[test]
+fn presets_and_the_default_file_are_valid() {
+    for preset in ["ci", "gentle"] {
+        let mut case = case(&[("lockgate.toml", DEFAULT_FILE)], &[], &INSTANCES);
+        complete(&[("lockgate.toml", DEFAULT_FILE)], &[]).unwrap();
+        case.inputs.preset = Some(preset.to_owned());
+        fs::remove_file(case.directory.path().join("lockgate.toml")).unwrap();
+        Config::load(&case.inputs).unwrap().settings().unwrap();
+    }
+}
+
+#[test]
+fn a_check_finds_wrong_values_without_instances() {
+    let check = |text| {
+        Config::load(&case(&[("lockgate.toml", text)], &[], &[]).inputs)
+            .unwrap()
+            .check()
+    };
+    assert!(check("").is_ok());
+    for wrong in [
+        "source.guid = \"x\"",
+        "sync.publish = \"all\"",
+        "lanes.schedule = 1",
+        "batch.size = 0",
+        "timeouts.batch_s = 0",
+        "retry.attempts = 0",
+        "output.mode = \"loud\"",
+        "paths.runs = \"\"",
+        "work_classes.sequential = 1",
+    ] {
+        assert!(check(wrong).is_err(), "{wrong}");
+    }
+}

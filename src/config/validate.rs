@@ -1,0 +1,385 @@
+//! Validation: turns raw values into settings, or says what is wrong with which value of which layer.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::domain::{Guid, Kind, Locale, Secret};
+use crate::engine::{Publish, Schedule};
+use crate::store::StateUrl;
+
+use super::read::one_of;
+use super::{
+    ColorChoice, Config, ConfigError, Instance, Output, OutputMode, Pace, Paths, Retry, Settings,
+    Surroundings, Sync, Timeouts,
+};
+
+impl Config {
+    /// Checks everything.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first value that is missing or cannot be.
+    pub fn settings(&self) -> Result<Settings, ConfigError> {
+        let mut warnings = self.token_warnings();
+        let settings = Settings {
+            source: self.instance(&SOURCE)?,
+            target: self.instance(&TARGET)?,
+            sync: self.sync(&mut warnings)?,
+            schedule: self.choice("lanes.schedule", &SCHEDULES)?,
+            pace: self.pace()?,
+            batch_size: self.count("batch.size", BATCH_MAX)?,
+            timeouts: self.timeouts()?,
+            retry: self.retry()?,
+            output: self.output()?,
+            paths: self.paths()?,
+            sequential: self.list("work_classes.sequential")?,
+            surroundings: Surroundings::of(&self.environment),
+            warnings,
+        };
+        refuse_same(settings)
+    }
+
+    /// Checks every value that is set, and does not ask for those that are missing.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first value that cannot be.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        match self.settings() {
+            Ok(_) | Err(ConfigError::Missing { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        // Instances come first there, so a missing one hides what follows.
+        self.sync(&mut Vec::new())?;
+        self.choice("lanes.schedule", &SCHEDULES)?;
+        self.count("batch.size", BATCH_MAX)?;
+        self.list("work_classes.sequential")?;
+        self.pace()?;
+        self.timeouts()?;
+        self.retry()?;
+        self.output()?;
+        self.paths()?;
+        Ok(())
+    }
+
+    /// What to show, for commands that need no instances.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a value that cannot be.
+    pub fn output(&self) -> Result<Output, ConfigError> {
+        let output = Output {
+            mode: self.choice("output.mode", &MODES)?,
+            color: self.choice("output.color", &COLORS)?,
+            quiet: self.truth("output.quiet")?,
+            verbose: self.truth("output.verbose")?,
+        };
+        if output.quiet && output.verbose {
+            let told = |key| format!("{key} ({})", self.described(key).1);
+            return Err(ConfigError::Contradiction {
+                first: told("output.quiet"),
+                second: told("output.verbose"),
+            });
+        }
+        Ok(output)
+    }
+
+    /// Where things are, for commands that need no instances.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a value that cannot be.
+    pub fn paths(&self) -> Result<Paths, ConfigError> {
+        let text = |key, expected: &str| self.text(key)?.ok_or_else(|| self.wrong(key, expected));
+        let state = text("paths.state", "sqlite:PATH or a path")?;
+        Ok(Paths {
+            state: StateUrl::parse(&state).map_err(|error| ConfigError::State {
+                origin: self.described("paths.state").1,
+                source: error,
+            })?,
+            runs: text("paths.runs", "a path")?.into(),
+        })
+    }
+
+    fn instance(&self, side: &SideKeys) -> Result<Instance, ConfigError> {
+        let missing = |what, key| ConfigError::Missing { what, key };
+        let guid = self
+            .text(side.guid)?
+            .ok_or_else(|| missing(side.what, side.guid))?;
+        if !is_guid(&guid) {
+            return Err(self.wrong(side.guid, "the GUID of an instance, such as 1a2b3c4d-u"));
+        }
+        let token = match self.text(side.token)? {
+            Some(token) => token,
+            None => self
+                .text("token")?
+                .ok_or_else(|| missing(side.what_token, "token"))?,
+        };
+        Ok(Instance {
+            guid: Guid::new(&guid.to_ascii_lowercase()),
+            url: self.url(side.url)?,
+            token: Secret::new(&token),
+        })
+    }
+
+    fn url(&self, key: &'static str) -> Result<Option<String>, ConfigError> {
+        let Some(text) = self.text(key)? else {
+            return Ok(None);
+        };
+        let is_base = |url: &url::Url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.has_host()
+                && url.username().is_empty()
+                && url.query().is_none()
+                && url.fragment().is_none()
+        };
+        match url::Url::parse(&text) {
+            Ok(url) if is_base(&url) => Ok(Some(text.trim_end_matches('/').to_owned())),
+            Ok(_) | Err(_) => Err(self.wrong(key, "a base URL, such as http://127.0.0.1:8080")),
+        }
+    }
+
+    fn sync(&self, warnings: &mut Vec<String>) -> Result<Sync, ConfigError> {
+        let mut models = self.list("sync.models")?;
+        let models_with_deps = self.list("sync.models_with_deps")?;
+        if !models.is_empty() && !models_with_deps.is_empty() {
+            models.clear();
+            warnings.push(
+                "sync.models_with_deps is given, so sync.models is left out of account".to_owned(),
+            );
+        }
+        Ok(Sync {
+            locales: self.locales()?,
+            channels: self.list("sync.channels")?,
+            elements: self.elements()?,
+            models,
+            models_with_deps,
+            content: self.ids("sync.content")?,
+            pages: self.ids("sync.pages")?,
+            containers: self.list("sync.containers")?,
+            overwrite: self.truth("sync.overwrite")?,
+            publish: self.choice("sync.publish", &PUBLISH)?,
+            fail_fast: self.truth("sync.fail_fast")?,
+            verify: self.truth("sync.verify")?,
+            dry_run: self.truth("sync.dry_run")?,
+        })
+    }
+
+    fn locales(&self) -> Result<Vec<Locale>, ConfigError> {
+        let words = self.words("sync.locales")?;
+        let is_code = |word: &String| {
+            word.bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        };
+        if !words.iter().all(is_code) {
+            return Err(self.wrong("sync.locales", "locale codes, such as en-us"));
+        }
+        let mut locales: Vec<Locale> = Vec::new();
+        for locale in words.iter().map(|word| Locale::new(word)) {
+            if !locales.contains(&locale) {
+                locales.push(locale);
+            }
+        }
+        Ok(locales)
+    }
+
+    fn elements(&self) -> Result<BTreeSet<Kind>, ConfigError> {
+        let words = self.words("sync.elements")?;
+        if words.is_empty() {
+            return Ok(Kind::ALL.into());
+        }
+        let mut kinds = BTreeSet::new();
+        for word in &words {
+            let (_, element) = ELEMENTS
+                .iter()
+                .find(|(name, _)| name.eq_ignore_ascii_case(word))
+                .ok_or_else(|| {
+                    self.wrong(
+                        "sync.elements",
+                        one_of(ELEMENTS.iter().map(|(name, _)| *name)),
+                    )
+                })?;
+            kinds.extend(*element);
+        }
+        Ok(kinds)
+    }
+
+    fn pace(&self) -> Result<Pace, ConfigError> {
+        let concurrency = self.count("pace.concurrency", CONCURRENCY_MAX)?;
+        let class = |key| Ok::<_, ConfigError>(self.count(key, CONCURRENCY_MAX)?.min(concurrency));
+        Ok(Pace {
+            per_second_max: self.rate("pace.per_second_max")?,
+            concurrency,
+            reads: class("pace.reads")?,
+            writes: class("pace.writes")?,
+            assets: class("pace.assets")?,
+            batches: self.count("pace.batches", 64)?,
+        })
+    }
+
+    fn timeouts(&self) -> Result<Timeouts, ConfigError> {
+        let seconds = |key, most| {
+            Ok::<_, ConfigError>(Duration::from_secs(self.whole(key, 1..=most)?.into()))
+        };
+        Ok(Timeouts {
+            connect: seconds("timeouts.connect_s", 300)?,
+            request: seconds("timeouts.request_s", 3600)?,
+            batch: seconds("timeouts.batch_s", 86_400)?,
+        })
+    }
+
+    fn retry(&self) -> Result<Retry, ConfigError> {
+        let first_delay =
+            Duration::from_millis(self.whole("retry.first_delay_ms", 1..=60_000)?.into());
+        let max_delay = Duration::from_secs(self.whole("retry.max_delay_s", 1..=3600)?.into());
+        if first_delay > max_delay {
+            return Err(self.wrong("retry.first_delay_ms", "no more than retry.max_delay_s"));
+        }
+        Ok(Retry {
+            attempts: self.whole("retry.attempts", 1..=20)?,
+            first_delay,
+            max_delay,
+        })
+    }
+
+    /// A number from 1 to `most`.
+    fn count(&self, key: &'static str, most: u32) -> Result<usize, ConfigError> {
+        Ok(self.whole(key, 1..=most)? as usize)
+    }
+
+    /// A credential in the process list or in a file that gets shared is nearly public.
+    fn token_warnings(&self) -> Vec<String> {
+        let origins = ["token", SOURCE.token, TARGET.token]
+            .iter()
+            .filter_map(|key| self.find(key))
+            .map(|(_, origin)| origin)
+            .filter(|origin| !origin.starts_with("environment"))
+            .map(|origin| match origin.strip_prefix("flag ") {
+                Some(flag) => format!(
+                    "{flag} shows the token to everyone who can list processes; set LOCKGATE_TOKEN instead"
+                ),
+                None => format!("keep the file of the token to yourself ({origin}), or set LOCKGATE_TOKEN instead"),
+            });
+        let mut warnings: Vec<_> = origins.collect();
+        warnings.dedup();
+        warnings
+    }
+}
+
+/// The keys of one side.
+struct SideKeys {
+    what: &'static str,
+    what_token: &'static str,
+    guid: &'static str,
+    url: &'static str,
+    token: &'static str,
+}
+
+const SOURCE: SideKeys = SideKeys {
+    what: "the instance to read from",
+    what_token: "the access token for the source",
+    guid: "source.guid",
+    url: "source.url",
+    token: "source.token",
+};
+
+const TARGET: SideKeys = SideKeys {
+    what: "the instance to write to",
+    what_token: "the access token for the target",
+    guid: "target.guid",
+    url: "target.url",
+    token: "target.token",
+};
+
+/// The most content items that the API takes in one request.
+const BATCH_MAX: u32 = 250;
+
+const CONCURRENCY_MAX: u32 = 256;
+
+const SCHEDULES: [(&str, Schedule); 2] = [
+    ("pipelined", Schedule::Pipelined),
+    ("phased", Schedule::Phased),
+];
+
+const MODES: [(&str, OutputMode); 4] = [
+    ("auto", OutputMode::Auto),
+    ("tui", OutputMode::Tui),
+    ("plain", OutputMode::Plain),
+    ("json", OutputMode::Json),
+];
+
+const COLORS: [(&str, ColorChoice); 3] = [
+    ("auto", ColorChoice::Auto),
+    ("always", ColorChoice::Always),
+    ("never", ColorChoice::Never),
+];
+
+const PUBLISH: [(&str, Publish); 6] = [
+    ("off", Publish::Off),
+    ("content", Publish::Content),
+    ("pages", Publish::Pages),
+    ("both", Publish::Both),
+    ("true", Publish::Both),
+    ("false", Publish::Off),
+];
+
+/// What each name of the vendor's tool stands for, with the kinds that it builds on. Sitemaps are no
+/// entities of their own: the name only adds what it needs.
+const ELEMENTS: [(&str, &[Kind]); 10] = [
+    ("models", &[Kind::Model]),
+    ("galleries", &[Kind::Gallery]),
+    ("assets", &[Kind::Asset, Kind::Gallery]),
+    ("containers", &[Kind::Container, Kind::Model]),
+    (
+        "content",
+        &[
+            Kind::Content,
+            Kind::Model,
+            Kind::Container,
+            Kind::Asset,
+            Kind::Gallery,
+            Kind::Template,
+        ],
+    ),
+    ("templates", &[Kind::Template]),
+    ("pages", &[Kind::Page]),
+    (
+        "sitemaps",
+        &[
+            Kind::Model,
+            Kind::Container,
+            Kind::Asset,
+            Kind::Gallery,
+            Kind::Template,
+        ],
+    ),
+    ("urlredirections", &[Kind::Redirection]),
+    ("redirections", &[Kind::Redirection]),
+];
+
+/// Eight hexadecimal digits and a region, or the long form of old instances.
+fn is_guid(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let is_hex = |part: &&str, length| {
+        part.len() == length && part.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    match parts.as_slice() {
+        [first, region] => {
+            is_hex(first, 8)
+                && (1..=4).contains(&region.len())
+                && region.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        }
+        [_, _, _, _, _] => parts
+            .iter()
+            .zip([8, 4, 4, 4, 12])
+            .all(|(part, length)| is_hex(part, length)),
+        _ => false,
+    }
+}
+
+/// A run from an instance into itself could only do harm.
+fn refuse_same(settings: Settings) -> Result<Settings, ConfigError> {
+    let (source, target) = (&settings.source, &settings.target);
+    if source.guid == target.guid && source.url == target.url {
+        return Err(ConfigError::SameInstance {
+            guid: source.guid.to_string(),
+        });
+    }
+    Ok(settings)
+}

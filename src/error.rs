@@ -1,0 +1,451 @@
+//! What a command can end with: exit codes, and errors as people see them.
+//!
+//! The rooms describe their own failures; this file alone turns them into exit codes and prints them.
+
+use std::error::Error as _;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::agility::ConnectionError;
+use crate::cli::generate::GenerateError;
+use crate::cli::mock::ServeError;
+use crate::config::ConfigError;
+use crate::engine::{PullError, RunError};
+use crate::instance::{Cause, RequestError};
+use crate::store::StoreError;
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// Everything is in agreement, or done as asked.
+    Agreed,
+    /// Some entities failed, were blocked, or differ.
+    Failed,
+    /// The command line or the configuration cannot be used.
+    Usage,
+    /// An instance cannot be reached, refuses access, or could not be read completely.
+    Unreachable,
+    /// The state is locked or damaged.
+    State,
+    /// Conflicts were left alone.
+    Conflicts,
+    /// A bug of ours.
+    Internal,
+    /// The user or the system asked to stop.
+    Interrupted,
+}
+
+impl ExitStatus {
+    /// From the one that hides all others to the one that hides none.
+    const BY_WEIGHT: [Self; 8] = [
+        Self::Internal,
+        Self::State,
+        Self::Unreachable,
+        Self::Usage,
+        Self::Interrupted,
+        Self::Failed,
+        Self::Conflicts,
+        Self::Agreed,
+    ];
+
+    /// The exit code of the process.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Agreed => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Unreachable => 3,
+            Self::State => 4,
+            Self::Conflicts => 5,
+            Self::Internal => 70,
+            Self::Interrupted => 130,
+        }
+    }
+
+    /// The one that is reported when both apply.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self::BY_WEIGHT
+            .into_iter()
+            .find(|status| *status == self || *status == other)
+            .unwrap_or(self)
+    }
+}
+
+impl From<ExitStatus> for ExitCode {
+    fn from(status: ExitStatus) -> Self {
+        status.code().into()
+    }
+}
+
+/// Why a command did not end as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The command line asks for something that does not exist, such as an unknown run or locale.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// The next step.
+        hint: Option<String>,
+    },
+    /// A file that the command reads or writes.
+    #[error("cannot use {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// An instance cannot be used: no connection, no access, no sense.
+    #[error("cannot work with the {side}")]
+    Unreachable {
+        /// `source 1a2b3c4d-u` or `target 5e6f7a8b-u`.
+        side: String,
+        /// The request that failed.
+        source: Box<RequestError>,
+    },
+    /// A run could not begin or not go on.
+    #[error(transparent)]
+    Run(Box<RunError>),
+    /// The state cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Entities failed, or were blocked by those.
+    #[error("{failed} of {total} entities failed, {blocked} more were blocked by them")]
+    EntitiesFailed {
+        /// Root causes.
+        failed: u64,
+        /// Dependants.
+        blocked: u64,
+        /// All entities of the source.
+        total: u64,
+    },
+    /// The verification found differences.
+    #[error("{differences} differences between source and target in {checked} entities")]
+    Different {
+        /// Differences found.
+        differences: u64,
+        /// Entities compared.
+        checked: u64,
+    },
+    /// Both sides changed, and nobody said who wins.
+    #[error(
+        "{conflicts} conflicts were left alone: source and target both changed since they last agreed"
+    )]
+    Conflicts {
+        /// How many.
+        conflicts: u64,
+    },
+    /// The run was asked to stop before its end.
+    #[error("interrupted; what was in flight has its outcome in the state")]
+    Interrupted,
+    /// The way to an instance cannot be one.
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    /// The mock server could not be started, or its state not be saved.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// A generated instance could not be written.
+    #[error(transparent)]
+    Generate(#[from] GenerateError),
+    /// Standard output or standard error does not take any more.
+    #[error("cannot write the output")]
+    Output(#[from] io::Error),
+    /// A bug of ours.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+impl Error {
+    /// The exit code that tells this error. The only place that decides it.
+    pub const fn exit_code(&self) -> ExitStatus {
+        match self {
+            Self::Config(_)
+            | Self::Usage { .. }
+            | Self::File { .. }
+            | Self::Connection(_)
+            | Self::Serve(_)
+            | Self::Generate(_) => ExitStatus::Usage,
+            Self::Unreachable { .. } => ExitStatus::Unreachable,
+            Self::Run(error) => run_exit_code(error),
+            Self::Store(error) => store_exit_code(error),
+            Self::EntitiesFailed { .. } | Self::Different { .. } | Self::Output(_) => {
+                ExitStatus::Failed
+            }
+            Self::Conflicts { .. } => ExitStatus::Conflicts,
+            Self::Interrupted => ExitStatus::Interrupted,
+            Self::Internal(_) => ExitStatus::Internal,
+        }
+    }
+
+    /// The next step, where there is one.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Config(error) => error.hint(),
+            Self::Usage { hint, .. } => hint.clone(),
+            Self::Unreachable { source, .. } => request_hint(&source.cause).map(str::to_owned),
+            Self::Run(error) => run_hint(error),
+            Self::Store(error) => error.hint(),
+            Self::EntitiesFailed { .. } => Some(
+                "fix what the failures name and run again: only what is missing is sent".to_owned(),
+            ),
+            Self::Different { .. } => Some(
+                "`lockgate sync` brings the target into agreement; add --overwrite where it was edited"
+                    .to_owned(),
+            ),
+            Self::Conflicts { .. } => {
+                Some("run again with --overwrite to let the source win".to_owned())
+            }
+            Self::Interrupted => Some("run the same command again: it goes on from there".to_owned()),
+            Self::Internal(_) => Some(
+                "this is a bug of lockgate; please report it with the run folder, which holds no credentials"
+                    .to_owned(),
+            ),
+            Self::Connection(error) => error.hint(),
+            Self::File { .. } | Self::Serve(_) | Self::Generate(_) | Self::Output(_) => None,
+        }
+    }
+
+    /// Whether the reader of our output went away, as `head` does. Nobody is left to be told.
+    pub fn is_broken_pipe(&self) -> bool {
+        let (Self::Output(error)
+        | Self::Serve(ServeError::Output(error))
+        | Self::Generate(GenerateError::Stdout(error))) = self
+        else {
+            return false;
+        };
+        error.kind() == io::ErrorKind::BrokenPipe
+    }
+}
+
+const fn run_exit_code(error: &RunError) -> ExitStatus {
+    match error {
+        RunError::Pull(PullError::Request { .. } | PullError::Incomplete { .. }) => {
+            ExitStatus::Unreachable
+        }
+        RunError::Store(error) => store_exit_code(error),
+        RunError::Selection(_) | RunError::UnknownLocale { .. } | RunError::TargetLocale { .. } => {
+            ExitStatus::Usage
+        }
+    }
+}
+
+const fn store_exit_code(error: &StoreError) -> ExitStatus {
+    match error {
+        StoreError::Create { .. }
+        | StoreError::Damaged { .. }
+        | StoreError::Foreign { .. }
+        | StoreError::Newer { .. }
+        | StoreError::ReadOnly { .. }
+        | StoreError::Locked { .. }
+        | StoreError::Full { .. }
+        | StoreError::Failed { .. }
+        | StoreError::Unreadable { .. }
+        | StoreError::LeaseHeld { .. }
+        | StoreError::LeaseLost { .. } => ExitStatus::State,
+        StoreError::Unknown { .. } | StoreError::Closed => ExitStatus::Internal,
+    }
+}
+
+impl From<RunError> for Error {
+    fn from(error: RunError) -> Self {
+        Self::Run(Box::new(error))
+    }
+}
+
+fn run_hint(error: &RunError) -> Option<String> {
+    match error {
+        RunError::Pull(PullError::Request { cause, .. }) => {
+            request_hint(&cause.cause).map(str::to_owned)
+        }
+        RunError::Pull(PullError::Incomplete { .. })
+        | RunError::Store(_)
+        | RunError::Selection(_)
+        | RunError::UnknownLocale { .. }
+        | RunError::TargetLocale { .. } => error.hint(),
+    }
+}
+
+/// What a user can do about a request that failed before anything was written.
+const fn request_hint(cause: &Cause) -> Option<&'static str> {
+    match cause {
+        Cause::Connect { .. } => {
+            Some("check the network, the GUID's region and --source-url or --target-url, if given")
+        }
+        Cause::TimedOut(_) => Some("try again, or raise timeouts.request_s (--timeout)"),
+        Cause::Broken(_) | Cause::ServerFailed { .. } => Some("try again in a few minutes"),
+        Cause::Throttled { .. } => Some("try again later, or lower pace.per_second_max (--rate)"),
+        Cause::Unauthorised => {
+            Some("set LOCKGATE_TOKEN to a personal access token that is still valid")
+        }
+        Cause::Forbidden => {
+            Some("check the GUID, and that the token's user has rights on that instance")
+        }
+        Cause::NotFound => Some("check the GUID and its region"),
+        Cause::Malformed(_) => Some(
+            "check that --source-url and --target-url lead to the API and not to a proxy's own page",
+        ),
+        Cause::Refused { .. } | Cause::Content(_) => None,
+    }
+}
+
+/// Prints an error with its causes and its next step.
+///
+/// # Errors
+/// Whatever `out` says.
+pub fn print(error: &Error, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "error: {error}")?;
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        writeln!(out, "  caused by: {error}")?;
+        cause = error.source();
+    }
+    if let Some(hint) = error.hint() {
+        writeln!(out, "  next: {hint}")?;
+    }
+    out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn printed(error: &Error) -> String {
+        let mut text = Vec::new();
+        print(error, &mut text).unwrap();
+        format!(
+            "{}exit: {}",
+            String::from_utf8(text).unwrap(),
+            error.exit_code().code()
+        )
+    }
+
+    fn request(cause: Cause) -> Error {
+        Error::Unreachable {
+            side: "source 1a2b3c4d-u".to_owned(),
+            source: Box::new(RequestError {
+                operation: "reading the locales of 1a2b3c4d-u".to_owned(),
+                cause,
+                said: None,
+                request_id: None,
+            }),
+        }
+    }
+
+    #[test]
+    fn the_heavier_status_is_reported() {
+        use ExitStatus::{Agreed, Conflicts, Failed, Internal, Interrupted, State, Unreachable};
+        let heaviest_first = [
+            Internal,
+            State,
+            Unreachable,
+            Interrupted,
+            Failed,
+            Conflicts,
+            Agreed,
+        ];
+        for (rank, heavy) in heaviest_first.into_iter().enumerate() {
+            for light in &heaviest_first[rank..] {
+                assert_eq!(heavy.or(*light), heavy);
+                assert_eq!(light.or(heavy), heavy);
+            }
+        }
+        let codes = heaviest_first.map(ExitStatus::code);
+        assert_eq!(codes, [70, 4, 3, 130, 1, 5, 0]);
+        assert_eq!(ExitStatus::Usage.code(), 2);
+    }
+
+    #[test]
+    fn errors_are_printed_with_cause_and_next_step() {
+        insta::assert_snapshot!(printed(&request(Cause::Unauthorised)), @r"
+        error: cannot work with the source 1a2b3c4d-u
+          caused by: reading the locales of 1a2b3c4d-u failed: the credential was not accepted (HTTP 401)
+          next: set LOCKGATE_TOKEN to a personal access token that is still valid
+        exit: 3
+        ");
+        insta::assert_snapshot!(printed(&request(Cause::TimedOut(Duration::from_mins(1)))), @r"
+        error: cannot work with the source 1a2b3c4d-u
+          caused by: reading the locales of 1a2b3c4d-u failed: no answer within 60 s
+          next: try again, or raise timeouts.request_s (--timeout)
+        exit: 3
+        ");
+        insta::assert_snapshot!(printed(&Error::Interrupted), @r"
+        error: interrupted; what was in flight has its outcome in the state
+          next: run the same command again: it goes on from there
+        exit: 130
+        ");
+        insta::assert_snapshot!(printed(&Error::Conflicts { conflicts: 3 }), @r"
+        error: 3 conflicts were left alone: source and target both changed since they last agreed
+          next: run again with --overwrite to let the source win
+        exit: 5
+        ");
+        insta::assert_snapshot!(printed(&Error::EntitiesFailed { failed: 1, blocked: 4, total: 120 }), @r"
+        error: 1 of 120 entities failed, 4 more were blocked by them
+          next: fix what the failures name and run again: only what is missing is sent
+        exit: 1
+        ");
+        insta::assert_snapshot!(printed(&Error::Different { differences: 2, checked: 80 }), @r"
+        error: 2 differences between source and target in 80 entities
+          next: `lockgate sync` brings the target into agreement; add --overwrite where it was edited
+        exit: 1
+        ");
+        insta::assert_snapshot!(printed(&Error::Internal("lane 2 panicked".to_owned())), @r"
+        error: internal error: lane 2 panicked
+          next: this is a bug of lockgate; please report it with the run folder, which holds no credentials
+        exit: 70
+        ");
+    }
+
+    #[test]
+    fn errors_of_the_state_are_printed_with_next_step() {
+        let place = || ".lockgate/state.db".to_owned();
+        let create = StoreError::Create {
+            path: ".lockgate".into(),
+            source: Arc::new(io::Error::from(io::ErrorKind::PermissionDenied)),
+        };
+        insta::assert_snapshot!(printed(&create.into()), @r"
+        error: cannot create the state file .lockgate
+          caused by: permission denied
+          next: make .lockgate writable, or name another place with --state
+        exit: 4
+        ");
+        let newer = StoreError::Newer {
+            place: place(),
+            found: 9,
+            known: 1,
+        };
+        insta::assert_snapshot!(printed(&newer.into()), @r"
+        error: the state in .lockgate/state.db has schema version 9; this program knows up to 1
+          next: update lockgate, or name another file with --state
+        exit: 4
+        ");
+        insta::assert_snapshot!(printed(&StoreError::Full { place: place() }.into()), @r"
+        error: no space is left for the state in .lockgate/state.db
+          next: free some space and run again: it goes on where it stopped
+        exit: 4
+        ");
+        insta::assert_snapshot!(printed(&StoreError::Locked { place: place() }.into()), @r"
+        error: the state in .lockgate/state.db is locked by another process
+          next: wait for the other process; `lockgate runs` lists what was started here
+        exit: 4
+        ");
+        insta::assert_snapshot!(printed(&StoreError::Closed.into()), @r"
+        error: the state has been closed
+        exit: 70
+        ");
+    }
+
+    #[test]
+    fn a_reader_that_went_away_is_no_news() {
+        assert!(Error::from(io::Error::from(io::ErrorKind::BrokenPipe)).is_broken_pipe());
+        assert!(!Error::from(io::Error::from(io::ErrorKind::StorageFull)).is_broken_pipe());
+    }
+}
