@@ -201,3 +201,35 @@ fn show(
         keys.take(&mut view, &progress)?;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc::channel;
+
+    use super::*;
+
+    #[test]
+    fn commands_wait_for_room_and_keep_their_order() {
+        let (commands, mut taken) = channel(1);
+        let mut keys = Keys {
+            commands,
+            unsent: VecDeque::from([Command::Pause, Command::Resume, Command::Drain]),
+        };
+        let mut order = Vec::new();
+        while order.len() < 3 {
+            keys.send();
+            order.push(taken.try_recv().unwrap());
+        }
+        assert_eq!(order, [Command::Pause, Command::Resume, Command::Drain]);
+    }
+
+    #[test]
+    fn commands_are_dropped_once_nobody_takes_them() {
+        let (commands, taken) = channel(1);
+        drop(taken);
+        let unsent = VecDeque::from([Command::Pause, Command::Drain]);
+        let mut keys = Keys { commands, unsent };
+        keys.send();
+        assert!(keys.unsent.is_empty());
+    }
+}

@@ -127,10 +127,15 @@ fn medium(frame: &mut Frame<'_>, body: Rect, progress: &Progress, view: &View) {
     let [pace_area, rest] =
         Layout::vertical([Constraint::Length(pace::HEIGHT), Constraint::Fill(1)]).areas(right);
     pace::draw(frame, pace_area, progress, view);
-    if view.focus == Pane::Batches || progress.causes().is_empty() {
-        lists::batches(frame, rest, progress, view);
-    } else {
+    let failures = match view.focus {
+        Pane::Failures => true,
+        Pane::Batches => false,
+        Pane::Log | Pane::Gates => !progress.causes().is_empty(),
+    };
+    if failures {
         lists::failures(frame, rest, progress, view);
+    } else {
+        lists::batches(frame, rest, progress, view);
     }
     lists::log(frame, lower, view);
 }

@@ -254,7 +254,7 @@ fn every_size_can_be_drawn() {
     let progress = shown(&running(), &mut view);
     view.help = true;
     for width in (1..220).step_by(7) {
-        for height in 1..64 {
+        for height in (1..64).step_by(3) {
             let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
             terminal
                 .draw(|frame| draw(frame, &progress, &view))
