@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use tokio::sync::mpsc;
 
-use super::{Annotations, JsonLines, Plain, Reporter, RunFolder, Style};
+use super::{Annotations, Dashboard, JsonLines, Plain, Reporter, RunFolder, Style};
 use crate::event::Command;
 
 /// How a run is presented.
@@ -67,9 +67,13 @@ pub fn reporters(
         run_dir: options.run_dir.clone(),
     };
     match options.mode {
-        Mode::Dashboard | Mode::Plain => {
-            reporters.push(Box::new(Plain::new(Box::new(io::stderr()), style)))
+        Mode::Dashboard => {
+            reporters.push(Box::new(Dashboard::open(style, commands.clone())?));
         }
+        Mode::Plain => {
+            reporters.push(Box::new(Plain::new(Box::new(io::stderr()), style)));
+        }
+
         Mode::Json => {
             reporters.push(Box::new(JsonLines::new(Box::new(io::stdout()))));
             reporters.push(Box::new(Plain::new(Box::new(io::stderr()), style)));

@@ -1,1 +1,22 @@
-//! The dashboard.
+//! The dashboard: what a run does, on one screen.
+//!
+//! [`draw`](draw::draw) is a function of progress and view and of nothing else, so every screen can be tested without a terminal; the
+//! terminal itself, its thread and its keys are in `dashboard` and `terminal`. There are three layouts, for 80 by 24,
+//! 100 by 30 and 150 by 40 and more; below 40 by 10 there is only a line of text.
+
+mod cells;
+mod dashboard;
+mod draw;
+mod header;
+mod help;
+mod lanes;
+mod lists;
+mod pace;
+mod terminal;
+mod theme;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+pub use dashboard::Dashboard;

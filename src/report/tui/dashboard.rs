@@ -1,0 +1,235 @@
+//! The screen as a reporter.
+//!
+//! Drawing and keys have a thread of their own, so that a slow terminal slows nobody: each tick offers the present
+//! progress, and if the thread is still busy with an earlier one, the offer lapses. Keys show with the next
+//! drawing, at most a tenth of a second later.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossterm::event::Event as Input;
+use tokio::sync::mpsc::Sender;
+use tokio::sync::mpsc::error::TrySendError as TrySendCommandError;
+
+use super::draw::draw;
+use super::terminal::Terminal;
+use super::view::{LogLine, View, look};
+use crate::event::{Command, Stamped};
+use crate::progress::Progress;
+use crate::report::note::note;
+use crate::report::{Detail, Reporter, Style, closing};
+
+/// How long the thread waits for something to draw before it looks at the keys again.
+const LOOK_AT_KEYS: Duration = Duration::from_millis(50);
+
+/// Lines of the log that wait for the screen; beyond that the oldest go.
+const WAITING: usize = 2_000;
+
+/// The dashboard. It draws on standard error, which like standard input must be a terminal.
+pub struct Dashboard {
+    style: Style,
+    screen: Option<Screen>,
+    log: VecDeque<LogLine>,
+}
+
+/// The thread that has the terminal.
+struct Screen {
+    /// Holds one: a newer offer lapses while an older one waits, and the next tick makes another.
+    offers: SyncSender<Offer>,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+/// Something to draw.
+struct Offer {
+    progress: Progress,
+    now_ms: u64,
+    log: VecDeque<LogLine>,
+}
+
+impl Dashboard {
+    /// Takes the terminal. Keys become commands.
+    ///
+    /// # Errors
+    /// When the terminal cannot be prepared; it is left as it was.
+    pub fn open(style: Style, commands: Sender<Command>) -> io::Result<Self> {
+        let terminal = Terminal::take()?;
+        let view = View::new(look(style.color, style.ascii));
+        let (offers, receiver) = sync_channel(1);
+        let keys = Keys {
+            commands,
+            unsent: VecDeque::new(),
+        };
+        let thread = std::thread::Builder::new()
+            .name("dashboard".to_owned())
+            .spawn(move || show(terminal, view, &receiver, keys))?;
+        Ok(Self {
+            style,
+            screen: Some(Screen { offers, thread }),
+            log: VecDeque::new(),
+        })
+    }
+
+    /// Offers the present to the screen.
+    fn offer(&mut self, progress: &Progress, now_ms: u64) -> io::Result<()> {
+        let Some(screen) = &self.screen else {
+            return Ok(());
+        };
+        let offer = Offer {
+            progress: progress.clone(),
+            now_ms,
+            log: std::mem::take(&mut self.log),
+        };
+        match screen.offers.try_send(offer) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(offer)) => {
+                self.log = offer.log;
+                Ok(())
+            }
+            Err(TrySendError::Disconnected(_)) => self.close(),
+        }
+    }
+
+    /// Ends the thread, which gives the terminal back, and tells how it ended.
+    fn close(&mut self) -> io::Result<()> {
+        let Some(Screen { offers, thread }) = self.screen.take() else {
+            return Ok(());
+        };
+        drop(offers);
+        thread
+            .join()
+            .unwrap_or_else(|_| Err(io::Error::other("the dashboard panicked")))
+    }
+}
+
+impl fmt::Debug for Dashboard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dashboard").finish_non_exhaustive()
+    }
+}
+
+impl Drop for Dashboard {
+    fn drop(&mut self) {
+        drop(self.close());
+    }
+}
+
+impl Reporter for Dashboard {
+    fn name(&self) -> &'static str {
+        "dashboard"
+    }
+
+    fn event(&mut self, event: &Stamped, progress: &Progress) -> io::Result<()> {
+        if let Some(note) = note(&event.event, progress) {
+            if self.log.len() == WAITING {
+                self.log.pop_front();
+            }
+            let at_ms = event.at_ms;
+            self.log.push_back(LogLine { at_ms, note });
+        }
+        Ok(())
+    }
+
+    fn tick(&mut self, progress: &Progress, now_ms: u64) -> io::Result<()> {
+        self.offer(progress, now_ms)
+    }
+
+    /// Gives the terminal back and leaves the result on it.
+    fn finish(&mut self, progress: &Progress) -> io::Result<()> {
+        let closed = self.close();
+        let mut out = io::stderr().lock();
+        if self.style.detail != Detail::Quiet {
+            writeln!(out, "{}", closing::result(progress, &self.style))?;
+        }
+        writeln!(out, "{}", closing::line(progress))?;
+        closed
+    }
+}
+
+/// What the keys asked for.
+struct Keys {
+    commands: Sender<Command>,
+    /// Commands for which there was no room yet.
+    unsent: VecDeque<Command>,
+}
+
+impl Keys {
+    /// Takes the keys that were pressed.
+    fn take(&mut self, view: &mut View, progress: &Progress) -> io::Result<()> {
+        while crossterm::event::poll(Duration::ZERO)? {
+            if let Input::Key(key) = crossterm::event::read()? {
+                self.unsent.extend(view.key(key, progress));
+            }
+        }
+        self.send();
+        Ok(())
+    }
+
+    /// Sends as much as there is room for. Once nobody takes commands any more, the run is over.
+    fn send(&mut self) {
+        while let Some(command) = self.unsent.pop_front() {
+            if let Err(TrySendCommandError::Full(command)) = self.commands.try_send(command) {
+                self.unsent.push_front(command);
+                return;
+            }
+        }
+    }
+}
+
+/// Draws what is offered, until nothing more can come.
+fn show(
+    mut terminal: Terminal,
+    mut view: View,
+    offers: &Receiver<Offer>,
+    mut keys: Keys,
+) -> io::Result<()> {
+    let mut progress = Progress::new();
+    loop {
+        match offers.recv_timeout(LOOK_AT_KEYS) {
+            Ok(offer) => {
+                progress = offer.progress;
+                view.now_ms = offer.now_ms;
+                offer.log.into_iter().for_each(|line| view.log(line));
+                terminal.draw(|frame| draw(frame, &progress, &view))?;
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+        }
+        keys.take(&mut view, &progress)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc::channel;
+
+    use super::*;
+
+    #[test]
+    fn commands_wait_for_room_and_keep_their_order() {
+        let (commands, mut taken) = channel(1);
+        let mut keys = Keys {
+            commands,
+            unsent: VecDeque::from([Command::Pause, Command::Resume, Command::Drain]),
+        };
+        let mut order = Vec::new();
+        while order.len() < 3 {
+            keys.send();
+            order.push(taken.try_recv().unwrap());
+        }
+        assert_eq!(order, [Command::Pause, Command::Resume, Command::Drain]);
+    }
+
+    #[test]
+    fn commands_are_dropped_once_nobody_takes_them() {
+        let (commands, taken) = channel(1);
+        drop(taken);
+        let unsent = VecDeque::from([Command::Pause, Command::Drain]);
+        let mut keys = Keys { commands, unsent };
+        keys.send();
+        assert!(keys.unsent.is_empty());
+    }
+}

@@ -1,0 +1,88 @@
+//! The help that lies over the screen.
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Rect};
+use ratatui::symbols::border;
+use ratatui::widgets::{Block, Clear};
+
+use super::cells::Cells;
+use super::draw::put;
+use super::theme::{Role, Sign};
+use super::view::View;
+
+const KEYS: [(&str, &str); 12] = [
+    ("? F1", "this help"),
+    ("p Space", "pause, resume"),
+    ("q Ctrl-C", "drain: nothing new leaves, then the run ends"),
+    ("q again", "abort: what is in flight is dropped"),
+    ("+ -", "raise or lower the cap on requests per second"),
+    ("Tab", "next list"),
+    ("Up Down", "scroll the list with the focus"),
+    ("PgUp PgDn", "scroll ten rows, Home goes to the first"),
+    ("l", "log: normal, problems, everything"),
+    ("t", "colours: dark, light, none"),
+    ("", ""),
+    ("", "After either end the same command goes on from there."),
+];
+
+const SIGNS: [(Sign, &str); 7] = [
+    (Sign::Waiting, "waiting"),
+    (Sign::Running, "running"),
+    (Sign::Done, "done, open"),
+    (Sign::Failed, "failed"),
+    (Sign::Paused, "paused"),
+    (Sign::Slowed, "throttled, caution"),
+    (Sign::Draining, "draining"),
+];
+
+/// Draws the help in the middle of the area.
+pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, view: &View) {
+    let look = view.look;
+    let mut lines: Vec<_> = KEYS
+        .into_iter()
+        .map(|(key, what)| {
+            let key_width = if key.is_empty() { 0 } else { 11 };
+            Cells::new(look)
+                .gap(1)
+                .left(key, key_width, Role::Strong)
+                .text(what, Role::Text)
+                .line()
+        })
+        .collect();
+    lines.push(Cells::new(look).line());
+    for signs in SIGNS.chunks(4) {
+        let mut cells = Cells::new(look).gap(1);
+        for (sign, what) in signs {
+            cells = cells
+                .text(look.sign(*sign), Role::Strong)
+                .gap(1)
+                .text(what, Role::Dim)
+                .gap(3);
+        }
+        lines.push(cells.line());
+    }
+    let height = u16::try_from(lines.len())
+        .unwrap_or(u16::MAX)
+        .saturating_add(2);
+    let place = area.centered(Constraint::Max(62), Constraint::Max(height));
+    let borders = if look.ascii { ASCII } else { border::ROUNDED };
+    let block = Block::bordered()
+        .border_set(borders)
+        .border_style(look.style(Role::Accent))
+        .title(" Keys ");
+    let inner = block.inner(place);
+    frame.render_widget(Clear, place);
+    frame.render_widget(block, place);
+    put(frame, inner, lines);
+}
+
+const ASCII: border::Set<'static> = border::Set {
+    top_left: "+",
+    top_right: "+",
+    bottom_left: "+",
+    bottom_right: "+",
+    vertical_left: "|",
+    vertical_right: "|",
+    horizontal_top: "-",
+    horizontal_bottom: "-",
+};

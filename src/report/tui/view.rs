@@ -1,0 +1,360 @@
+//! What the user has set on the screen, and what the keys do.
+
+use std::collections::VecDeque;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+
+use super::theme::{Look, Theme};
+use crate::event::Command;
+use crate::progress::Progress;
+use crate::report::note::{Note, Weight};
+
+/// Lines of the log that are kept.
+const LOG: usize = 2_000;
+
+/// A part of the screen that can be scrolled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pane {
+    /// The event log.
+    Log,
+    /// Failures by cause.
+    Failures,
+    /// Batches that the target works off.
+    Batches,
+    /// The gates.
+    Gates,
+}
+
+impl Pane {
+    /// In the order of the Tab key.
+    const ALL: [Self; 4] = [Self::Log, Self::Failures, Self::Batches, Self::Gates];
+
+    fn next(self, steps: usize) -> Self {
+        Self::ALL[(self as usize + steps) % Self::ALL.len()]
+    }
+}
+
+/// Which lines of the log are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Filter {
+    /// What a person wants to know.
+    Normal,
+    /// What went wrong or needs attention.
+    Problems,
+    /// Everything.
+    Everything,
+}
+
+impl Filter {
+    const fn next(self) -> Self {
+        match self {
+            Self::Normal => Self::Problems,
+            Self::Problems => Self::Everything,
+            Self::Everything => Self::Normal,
+        }
+    }
+
+    /// The name.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Problems => "problems",
+            Self::Everything => "everything",
+        }
+    }
+
+    const fn lightest(self) -> Weight {
+        match self {
+            Self::Normal => Weight::Info,
+            Self::Problems => Weight::Caution,
+            Self::Everything => Weight::Detail,
+        }
+    }
+}
+
+/// How far the user has asked the run to end; it only rises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Ending {
+    NotAsked,
+    Drain,
+    Abort,
+}
+
+/// A line of the log.
+#[derive(Clone, Debug)]
+pub(crate) struct LogLine {
+    /// When, in milliseconds since the start of the run.
+    pub(crate) at_ms: u64,
+    /// What happened.
+    pub(crate) note: Note,
+}
+
+/// Everything on the screen that is not progress.
+#[derive(Clone, Debug)]
+pub(crate) struct View {
+    /// How it is drawn.
+    pub(crate) look: Look,
+    /// The present moment in milliseconds since the start of the run.
+    pub(crate) now_ms: u64,
+    /// Whether the help is over everything else.
+    pub(crate) help: bool,
+    /// The pane that the arrow keys scroll.
+    pub(crate) focus: Pane,
+    /// The filter of the log.
+    pub(crate) filter: Filter,
+    /// What the user asked for.
+    pub(crate) ending: Ending,
+    /// The cap on requests per second that the user asked for.
+    pub(crate) rate: Option<f64>,
+    scroll: [usize; Pane::ALL.len()],
+    log: VecDeque<LogLine>,
+}
+
+impl View {
+    /// A screen on which nothing was touched.
+    pub(crate) fn new(look: Look) -> Self {
+        Self {
+            look,
+            now_ms: 0,
+            help: false,
+            focus: Pane::Log,
+            filter: Filter::Normal,
+            ending: Ending::NotAsked,
+            rate: None,
+            scroll: [0; Pane::ALL.len()],
+            log: VecDeque::new(),
+        }
+    }
+
+    /// Adds a line to the log; the oldest goes when there are too many.
+    pub(crate) fn log(&mut self, line: LogLine) {
+        if self.log.len() == LOG {
+            self.log.pop_front();
+        }
+        self.log.push_back(line);
+    }
+
+    /// The lines that the filter lets pass, newest first.
+    pub(crate) fn shown_log(&self) -> impl Iterator<Item = &LogLine> {
+        let lightest = self.filter.lightest();
+        let newest_first = self.log.iter().rev();
+        newest_first.filter(move |line| line.note.weight >= lightest)
+    }
+
+    /// How many rows of a pane are scrolled away, at most so many that `height` of `rows` remain.
+    pub(crate) fn scrolled(&self, pane: Pane, rows: usize, height: usize) -> usize {
+        self.scroll[pane as usize].min(rows.saturating_sub(height))
+    }
+
+    /// What a key does; a command is what it asks of the run.
+    pub(crate) fn key(&mut self, key: KeyEvent, progress: &Progress) -> Option<Command> {
+        if key.kind == KeyEventKind::Release {
+            return None;
+        }
+        if key.modifiers.contains(KeyModifiers::CONTROL) {
+            return (key.code == KeyCode::Char('c'))
+                .then(|| self.end(progress))
+                .flatten();
+        }
+        match key.code {
+            KeyCode::Char('q') => return self.end(progress),
+            KeyCode::Char('p' | ' ') => return pause(progress),
+            KeyCode::Char('+' | '=') => return self.change_rate(progress, Change::Up),
+            KeyCode::Char('-' | '_') => return self.change_rate(progress, Change::Down),
+            KeyCode::Char('?' | 'h') | KeyCode::F(1) => self.help = !self.help,
+            KeyCode::Esc => self.help = false,
+            KeyCode::Char('t') => self.look.theme = self.look.theme.next(),
+            KeyCode::Char('l') => self.filter = self.filter.next(),
+            KeyCode::Tab => self.focus = self.focus.next(1),
+            KeyCode::BackTab => self.focus = self.focus.next(Pane::ALL.len() - 1),
+            KeyCode::Down => self.move_by(1),
+            KeyCode::Up => self.move_by(-1),
+            KeyCode::PageDown => self.move_by(10),
+            KeyCode::PageUp => self.move_by(-10),
+            KeyCode::Home => self.scroll[self.focus as usize] = 0,
+            _ => {}
+        }
+        None
+    }
+
+    /// Down is away from the first row, which in the log is the newest.
+    fn move_by(&mut self, rows: isize) {
+        let scroll = &mut self.scroll[self.focus as usize];
+        *scroll = scroll.saturating_add_signed(rows).min(LOG);
+    }
+
+    /// Drains, or aborts when the run drains already, whoever asked for it.
+    fn end(&mut self, progress: &Progress) -> Option<Command> {
+        if progress.draining().is_some() {
+            self.ending = self.ending.max(Ending::Drain);
+        }
+        let (ending, command) = match self.ending {
+            Ending::NotAsked => (Ending::Drain, Some(Command::Drain)),
+            Ending::Drain => (Ending::Abort, Some(Command::Abort)),
+            Ending::Abort => (Ending::Abort, None),
+        };
+        self.ending = ending;
+        command
+    }
+
+    fn change_rate(&mut self, progress: &Progress, change: Change) -> Option<Command> {
+        let known = progress.pace().back();
+        let known = known.map(|pace| pace.limit_per_second.unwrap_or(pace.per_second));
+        let base = self.rate.or(known)?.round();
+        let rate = changed(base, change);
+        self.rate = Some(rate);
+        Some(Command::SetRate(Some(rate)))
+    }
+}
+
+/// A step of the rate cap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    Up,
+    Down,
+}
+
+/// The next cap: in steps of 1 below 10, of 5 below 50, then of 10; never below 1.
+fn changed(base: f64, change: Change) -> f64 {
+    let step = |below_ten: bool, below_fifty: bool| match (below_ten, below_fifty) {
+        (true, _) => 1.0,
+        (false, true) => 5.0,
+        (false, false) => 10.0,
+    };
+    match change {
+        Change::Up => base + step(base < 10.0, base < 50.0),
+        Change::Down => (base - step(base <= 10.0, base <= 50.0)).max(1.0),
+    }
+}
+
+fn pause(progress: &Progress) -> Option<Command> {
+    if progress.exit().is_some() {
+        return None;
+    }
+    Some(if progress.is_paused() {
+        Command::Resume
+    } else {
+        Command::Pause
+    })
+}
+
+/// The look at the start: `color` off leaves out colours.
+pub(crate) const fn look(color: bool, ascii: bool) -> Look {
+    let theme = if color { Theme::Dark } else { Theme::Mono };
+    Look { theme, ascii }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Kind;
+    use crate::event::Event;
+    use crate::progress::script::Script;
+
+    fn view() -> View {
+        View::new(look(true, false))
+    }
+
+    fn press(view: &mut View, code: KeyCode, script: &Script) -> Option<Command> {
+        view.key(KeyEvent::from(code), &script.fold())
+    }
+
+    #[test]
+    fn the_first_q_drains_and_the_second_aborts() {
+        let (mut view, script) = (view(), Script::start());
+        assert_eq!(
+            press(&mut view, KeyCode::Char('q'), &script),
+            Some(Command::Drain)
+        );
+        let interrupt = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
+        assert_eq!(view.key(interrupt, &script.fold()), Some(Command::Abort));
+        assert_eq!(press(&mut view, KeyCode::Char('q'), &script), None);
+        assert_eq!(press(&mut view, KeyCode::Char('c'), &script), None);
+    }
+
+    #[test]
+    fn q_aborts_a_run_that_drains_already() {
+        let reason = "terminated".to_owned();
+        let script = Script::start().event(Event::DrainStarted {
+            reason,
+            in_flight: 1,
+        });
+        assert_eq!(
+            press(&mut view(), KeyCode::Char('q'), &script),
+            Some(Command::Abort)
+        );
+    }
+
+    #[test]
+    fn p_and_space_pause_and_resume() {
+        let (mut view, script) = (view(), Script::uploading(&[(Kind::Model, 1)]));
+        assert_eq!(
+            press(&mut view, KeyCode::Char('p'), &script),
+            Some(Command::Pause)
+        );
+        let script = script.event(Event::Paused);
+        assert_eq!(
+            press(&mut view, KeyCode::Char(' '), &script),
+            Some(Command::Resume)
+        );
+        let script = script.finish(0);
+        assert_eq!(press(&mut view, KeyCode::Char(' '), &script), None);
+    }
+
+    #[test]
+    fn plus_and_minus_move_the_cap_from_where_it_is() {
+        let (mut view, script) = (view(), Script::start());
+        assert_eq!(press(&mut view, KeyCode::Char('+'), &script), None);
+        let script = script.pace(9.0, 4, 30.0);
+        let set = |rate| Some(Command::SetRate(Some(rate)));
+        assert_eq!(press(&mut view, KeyCode::Char('+'), &script), set(15.0));
+        assert_eq!(press(&mut view, KeyCode::Char('-'), &script), set(10.0));
+        assert_eq!(press(&mut view, KeyCode::Char('-'), &script), set(9.0));
+        view.rate = Some(1.0);
+        assert_eq!(press(&mut view, KeyCode::Char('-'), &script), set(1.0));
+    }
+
+    #[test]
+    fn a_released_key_does_nothing() {
+        let mut key = KeyEvent::from(KeyCode::Char('q'));
+        key.kind = KeyEventKind::Release;
+        assert_eq!(view().key(key, &Progress::new()), None);
+    }
+
+    #[test]
+    fn scrolling_stays_inside_the_rows() {
+        let (mut view, script) = (view(), Script::start());
+        press(&mut view, KeyCode::Up, &script);
+        assert_eq!(view.scrolled(Pane::Log, 100, 10), 0);
+        press(&mut view, KeyCode::PageDown, &script);
+        press(&mut view, KeyCode::Down, &script);
+        assert_eq!(view.scrolled(Pane::Log, 100, 10), 11);
+        assert_eq!(view.scrolled(Pane::Log, 15, 10), 5);
+        assert_eq!(view.scrolled(Pane::Log, 5, 10), 0);
+        press(&mut view, KeyCode::Tab, &script);
+        assert_eq!(view.focus, Pane::Failures);
+        press(&mut view, KeyCode::BackTab, &script);
+        assert_eq!(view.focus, Pane::Log);
+    }
+
+    #[test]
+    fn the_log_is_filtered_and_bounded() {
+        let mut view = view();
+        for at_ms in 0..3_000 {
+            let weight = if at_ms % 2 == 0 {
+                Weight::Detail
+            } else {
+                Weight::Bad
+            };
+            let text = String::new();
+            let note = Note { weight, text };
+            view.log(LogLine { at_ms, note });
+        }
+        assert_eq!(view.shown_log().count(), LOG / 2);
+        assert_eq!(view.shown_log().next().unwrap().at_ms, 2_999);
+        press(&mut view, KeyCode::Char('l'), &Script::start());
+        press(&mut view, KeyCode::Char('l'), &Script::start());
+        assert_eq!(view.filter.name(), "everything");
+        assert_eq!(view.shown_log().count(), LOG);
+    }
+}
