@@ -57,6 +57,10 @@ pub struct RunReport {
     pub source: Arc<Inventory<SourceId>>,
     /// How the uploads ended.
     pub end: UploadEnd,
+    /// Entities that failed or were blocked.
+    pub failed: usize,
+    /// Entities that changed on both sides and were left alone.
+    pub conflicts: usize,
     /// Why something could not be published.
     pub unpublished: Vec<String>,
     /// What the verification found; `None` when there was none.
@@ -158,6 +162,8 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             }
         }
         Ok(RunReport {
+            failed: crew.unfinished.len(),
+            conflicts: conflicts(&prepared.plan),
             plan: prepared.plan,
             source: prepared.source,
             end,
@@ -179,6 +185,8 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             plan: prepared.plan,
             source: prepared.source,
             end: UploadEnd::default(),
+            failed: 0,
+            conflicts: 0,
             unpublished: Vec::new(),
             differences: Some(differences),
         })
@@ -418,6 +426,13 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             target: self.target.guid.clone(),
         }
     }
+}
+
+fn conflicts(plan: &Plan) -> usize {
+    plan.entities
+        .iter()
+        .filter(|planned| matches!(planned.action, Action::Conflict { .. }))
+        .count()
 }
 
 fn agreement(mapping: &Mapping) -> (crate::domain::EntityKey, Agreement) {
