@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use lockgate::mock::Server;
+use lockgate::mock::file::{Row, StateFile};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -139,4 +141,81 @@ async fn a_dry_run_foretells_the_run_on_every_fixture() {
     let mut problems = runs.join_all().await.concat();
     problems.sort_unstable();
     assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+/// Whether a row is the English version of a topic.
+fn is_topic(row: &Row) -> bool {
+    row["locale"] == "en-us" && row["properties"]["definitionName"] == "Topic"
+}
+
+/// Rewrites the description of a topic on one instance.
+fn describe(state: &mut StateFile, instance: usize, label: &str, description: &str) {
+    let items = &mut state.instances[instance].content;
+    let item = items
+        .iter_mut()
+        .find(|item| is_topic(item) && item["fields"]["Label"] == label);
+    item.unwrap()["fields"]["Description"] = description.into();
+}
+
+async fn play(server: &Server, state: &StateFile) {
+    let url = format!("{}/_mock/state", server.base_url());
+    let request = reqwest::Client::new().put(url).json(state);
+    request.send().await.unwrap().error_for_status().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dry_run_knows_what_earlier_runs_did() {
+    let server = serve(instances(&fixture("starter-site"))).await;
+    let workspace = Workspace::new();
+    let state_file = workspace.path().join(".lockgate/state.db");
+    assert_eq!(end_of(workspace.sync(&server, &[])).await.code, Some(0));
+    let (writes, kept) = (
+        server.writes(TARGET).len(),
+        std::fs::read(&state_file).unwrap(),
+    );
+
+    let nothing = end_of(workspace.sync(&server, &["--dry-run"])).await;
+    assert_eq!((nothing.code, nothing.stdout.as_str()), (Some(0), ""));
+
+    let mut state = server.state();
+    let source = state.instances[0].content.clone();
+    let topics = source.iter().filter(|item| is_topic(item));
+    let labels: Vec<&str> = topics
+        .map(|item| item["fields"]["Label"].as_str().unwrap())
+        .collect();
+    describe(&mut state, 0, labels[0], "Changed on the source.");
+    describe(&mut state, 1, labels[1], "Changed on the target.");
+    describe(&mut state, 0, labels[2], "Changed on the source.");
+    describe(&mut state, 1, labels[2], "Changed on the target.");
+    play(&server, &state).await;
+    let foretold = end_of(workspace.sync(&server, &["--dry-run", "--no-verify"])).await;
+    let listed = listed(&foretold.stdout);
+    let actions: Vec<&str> = listed.iter().map(|(action, _)| action.as_str()).collect();
+    assert_eq!(
+        actions,
+        ["conflict", "unchanged", "update"],
+        "{}",
+        foretold.stdout
+    );
+    assert_eq!(foretold.code, Some(5));
+    assert_eq!(server.writes(TARGET).len(), writes);
+    assert!(
+        kept == std::fs::read(&state_file).unwrap(),
+        "the dry run changed the state"
+    );
+
+    let done = end_of(workspace.sync(&server, &["--no-verify"])).await;
+    assert_eq!(done.code, Some(5));
+    let folders = workspace.run_folders();
+    let of_run = |number: usize| outcomes(&events_in(&folders[number]));
+    let events: Vec<Outcomes> = (0..4).map(of_run).collect();
+    let updated =
+        |outcomes: &Outcomes| outcomes.values().filter(|name| *name == "updated ").count();
+    let twice: Vec<_> = events
+        .iter()
+        .filter(|outcomes| updated(outcomes) == 1)
+        .collect();
+    assert_eq!(twice.len(), 2);
+    assert_eq!(twice[0], twice[1]);
+    server.stop().await;
 }
