@@ -426,7 +426,7 @@ pub enum Cause {
     #[error("the connection broke: {0}")]
     Broken(String),
     /// 429: more requests than the server allows. It did nothing.
-    #[error("the server asks to slow down (HTTP 429)")]
+    #[error("the server asks to slow down{} (HTTP 429)", for_seconds(*.retry_after))]
     Throttled {
         /// `Retry-After`.
         retry_after: Option<Duration>,
@@ -460,6 +460,11 @@ pub enum Cause {
     /// The bytes that were to be sent could not be read or have the wrong length.
     #[error("the bytes to send are not right: {0}")]
     Content(String),
+}
+
+fn for_seconds(wait: Option<Duration>) -> String {
+    wait.map(|wait| format!(" for {} s", wait.as_secs()))
+        .unwrap_or_default()
 }
 
 /// Whether a request changes anything when it succeeds.

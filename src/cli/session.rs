@@ -13,7 +13,7 @@ use crate::config::Settings;
 use crate::domain::{Guid, RunId, time};
 use crate::engine::pace::Pacer;
 use crate::engine::retry::{Retries, Sender};
-use crate::engine::{EVENTS_IN_FLIGHT, Options, Reader, RunError, RunReport, Session, Sink};
+use crate::engine::{EVENTS_IN_FLIGHT, Options, Reader, RunReport, Session, Sink};
 use crate::error::{Error, ExitStatus};
 use crate::event::{Command, Event, SCHEMA, Side, Stamped};
 use crate::instance::Effect;
@@ -111,7 +111,7 @@ pub(super) async fn run(
     let mut options = wiring::engine_options(settings);
     // What a rehearsal uploads cannot be downloaded from where it would be.
     options.verify_bytes = !is_rehearsal;
-    let session = session(settings, options, ends, &store, run.clone(), sink.clone());
+    let session = session(settings, &options, ends, &store, run.clone(), &sink);
     let record = record(settings, &run, &pair, work);
     let working = async {
         let result = begin(&session, &store, record, is_rehearsal).await;
@@ -157,7 +157,7 @@ async fn work_off(
         Work::Sync => session.sync(commanded).await,
         Work::Verify => session.verify().await,
     };
-    Ok(report.map_err(RunError::from)?)
+    Ok(report?)
 }
 
 /// Checks both credentials, then lets the run begin.
@@ -206,14 +206,14 @@ pub(super) async fn authorise(reader: &Reader<Instance>) -> Result<(), Error> {
 
 fn session(
     settings: &Settings,
-    options: Options,
+    options: &Options,
     ends: Ends,
     store: &Store,
     run: RunId,
-    sink: Sink,
+    sink: &Sink,
 ) -> Session<Instance, Instance> {
     let reader =
-        |instance, guid: &Guid, side| Arc::new(reader(&options, instance, guid, side, &sink));
+        |instance, guid: &Guid, side| Arc::new(reader(options, instance, guid, side, sink));
     Session {
         source: reader(ends.source, &settings.source.guid, Side::Source),
         target: reader(ends.target, &settings.target.guid, Side::Target),

@@ -30,6 +30,7 @@ pub(super) fn selection(settings: &Settings) -> Selection {
         } else {
             sync.elements.iter().copied().collect()
         },
+        channels: sync.channels.clone(),
         models: sync.models.clone(),
         models_with_deps: sync.models_with_deps.clone(),
         content: sync.content.clone(),

@@ -7,7 +7,6 @@ use crate::domain::{Guid, Kind, Locale, Secret};
 use crate::engine::{Publish, Schedule};
 use crate::store::StateUrl;
 
-use super::read::one_of;
 use super::{
     ColorChoice, Config, ConfigError, Instance, Output, OutputMode, Pace, Paths, Retry, Settings,
     Surroundings, Sync, Timeouts,
@@ -190,10 +189,8 @@ impl Config {
                 .iter()
                 .find(|(name, _)| name.eq_ignore_ascii_case(word))
                 .ok_or_else(|| {
-                    self.wrong(
-                        "sync.elements",
-                        one_of(ELEMENTS.iter().map(|(name, _)| *name)),
-                    )
+                    let names = ELEMENTS.iter().map(|(name, _)| *name);
+                    self.unknown_word("sync.elements", word, names)
                 })?;
             kinds.extend(*element);
         }

@@ -104,10 +104,7 @@ impl RunError {
             Self::Pull(PullError::Incomplete { cause, .. }) => cause.hint(),
             Self::Pull(PullError::Request { .. }) => None,
             Self::Store(error) => error.hint(),
-            Self::Selection(unknown) => unknown
-                .nearest
-                .as_ref()
-                .map(|nearest| format!("did you mean {nearest:?}?")),
+            Self::Selection(unknown) => Some(unknown.hint.clone()),
             Self::UnknownLocale { .. } => {
                 Some("name one of the source's locales with --locale".to_owned())
             }
@@ -195,11 +192,11 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
     async fn prepare(&self) -> Result<Prepared, RunError> {
         self.phase(Phase::Pull).await;
         let locales = self.resolve_locales().await?;
-        let (source, target) = tokio::join!(
+        let (source, target) = tokio::try_join!(
             self.source.pull::<SourceId>(&locales),
             self.target.pull::<TargetId>(&locales)
-        );
-        let (source, target) = (Arc::new(source?), Arc::new(target?));
+        )?;
+        let (source, target) = (Arc::new(source), Arc::new(target));
         self.selection.check(&source)?;
         let mappings = self.store.mappings(&self.pair()).await?;
         let agreements: Agreements = mappings.iter().map(agreement).collect();

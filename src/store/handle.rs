@@ -1,5 +1,6 @@
 //! The handle that everybody else holds.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -290,10 +291,15 @@ async fn create_private(path: &Path) -> Result<(), StoreError> {
         builder.recursive(true);
         #[cfg(unix)]
         builder.mode(0o700);
-        builder
-            .create(directory)
-            .await
-            .map_err(|error| failed(directory, error))?;
+        builder.create(directory).await.map_err(|error| {
+            let is_file = directory.is_file();
+            let error = if is_file {
+                ErrorKind::NotADirectory.into()
+            } else {
+                error
+            };
+            failed(directory, error)
+        })?;
     }
     let mut options = tokio::fs::OpenOptions::new();
     options.write(true).create_new(true);
@@ -301,7 +307,8 @@ async fn create_private(path: &Path) -> Result<(), StoreError> {
     options.mode(0o600);
     match options.open(path).await {
         Ok(_) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(_) if path.is_dir() => Err(failed(path, ErrorKind::IsADirectory.into())),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(failed(path, error)),
     }
 }
