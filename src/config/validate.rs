@@ -47,6 +47,8 @@ impl Config {
             Err(error) => return Err(error),
         }
         // Instances come first there, so a missing one hides what follows.
+        self.url(SOURCE.url)?;
+        self.url(TARGET.url)?;
         self.sync(&mut Vec::new())?;
         self.choice("lanes.schedule", &SCHEDULES)?;
         self.count("batch.size", BATCH_MAX)?;

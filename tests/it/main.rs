@@ -5,4 +5,5 @@ mod bad_input;
 mod binary;
 mod dry_run;
 mod fixtures;
+mod secrets;
 mod support;
