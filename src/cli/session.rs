@@ -13,7 +13,7 @@ use crate::config::Settings;
 use crate::domain::{Guid, RunId, time};
 use crate::engine::pace::Pacer;
 use crate::engine::retry::{Retries, Sender};
-use crate::engine::{EVENTS_IN_FLIGHT, Options, Reader, RunError, RunReport, Session, Sink};
+use crate::engine::{EVENTS_IN_FLIGHT, Options, Reader, RunReport, Session, Sink};
 use crate::error::{Error, ExitStatus};
 use crate::event::{Command, Event, SCHEMA, Side, Stamped};
 use crate::instance::Effect;
@@ -96,7 +96,7 @@ pub(super) async fn run(
         source: settings.source.guid.clone(),
         target: settings.target.guid.clone(),
     };
-    let (session, estimate) = session(settings, ends, &store, run.clone(), sink.clone());
+    let (session, estimate) = session(settings, ends, &store, run.clone(), &sink);
     let record = record(settings, &run, &pair, work);
     let working = async {
         let result = begin(&session, &store, record, is_rehearsal).await;
@@ -139,10 +139,10 @@ async fn work_off(
     commanded: &mut mpsc::Receiver<Command>,
 ) -> Result<RunReport, Error> {
     let report = match work {
-        Work::Sync => session.sync(commanded).await,
-        Work::Verify => session.verify().await,
+        Work::Sync => Box::pin(session.sync(commanded)).await,
+        Work::Verify => Box::pin(session.verify(commanded)).await,
     };
-    Ok(report.map_err(RunError::from)?)
+    Ok(report?)
 }
 
 /// Checks both credentials, then lets the run begin.
@@ -194,13 +194,13 @@ fn session(
     ends: Ends,
     store: &Store,
     run: RunId,
-    sink: Sink,
+    sink: &Sink,
 ) -> (Session<Instance, Instance>, Option<Estimate>) {
     let mut options = wiring::engine_options(settings);
     // What a rehearsal uploads cannot be downloaded from where it would be.
     options.verify_bytes = ends.rehearsal.is_none();
     let reader =
-        |instance, guid: &Guid, side| Arc::new(reader(&options, instance, guid, side, &sink));
+        |instance, guid: &Guid, side| Arc::new(reader(&options, instance, guid, side, sink));
     let session = Session {
         source: reader(ends.source, &settings.source.guid, Side::Source),
         target: reader(ends.target, &settings.target.guid, Side::Target),
@@ -253,13 +253,12 @@ fn record(settings: &Settings, run: &RunId, pair: &Pair, work: Work) -> RunRecor
 
 /// The first request to stop drains, the second aborts.
 async fn signals(commands: mpsc::Sender<Command>) {
-    stop::asked().await;
-    if commands.send(Command::Drain).await.is_err() {
-        return;
-    }
-    stop::asked().await;
-    if commands.send(Command::Abort).await.is_err() {
-        return;
+    for command in [Command::Drain, Command::Abort] {
+        stop::asked().await;
+        if commands.send(command).await.is_err() {
+            // The run is past taking commands, and about to end by itself.
+            std::future::pending::<()>().await;
+        }
     }
     // A run that is not uploading takes no commands; what it reads may be dropped at any time.
     tokio::time::sleep(Duration::from_secs(1)).await;

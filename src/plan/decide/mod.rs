@@ -162,7 +162,7 @@ fn planned(
 fn build_graph(needs: &[Needs], siblings: &[chains::Siblings], entities: &[Planned]) -> Graph {
     let mut pairs: Vec<(Node, Need)> = (0..)
         .zip(needs)
-        .flat_map(|(node, found)| found.needs.iter().map(move |(need, _)| (node, *need)))
+        .flat_map(|(node, found)| found.all.iter().map(move |(need, _)| (node, *need)))
         .collect();
     for group in siblings {
         let working: Vec<Node> = group
@@ -238,7 +238,7 @@ fn cut_circles(
         }
         for (who, on) in &circle.cut {
             let left_out = needs[*who as usize]
-                .needs
+                .all
                 .iter()
                 .filter(|(need, _)| need.on == *on)
                 .filter_map(|(need, referent)| Some((referent.clone()?, need.on)));
