@@ -1,0 +1,123 @@
+//! Who may go on after a save.
+//!
+//! Most entities are free to refer to another one as soon as it has an id, patched or not. A model is the
+//! exception: its first save may lack whole fields, and a server drops what an item says in a field that its model does
+//! not have. So models, containers and templates build on the first save of a model, and items on its last.
+//!
+//! Siblings only want to come one after another. Who is never sent passes on the turn, but not before it has
+//! come: otherwise two of its neighbours would be in flight together, and land in the wrong order.
+
+use std::sync::Arc;
+
+use super::Step;
+use super::run_state::{RunState, Stage};
+use crate::domain::Kind;
+use crate::plan::{Node, Strength};
+
+impl RunState {
+    /// Frees whoever waits for this save of `node`.
+    pub(super) fn release(&mut self, node: Node, step: Step) {
+        let plan = Arc::clone(&self.plan);
+        for who in plan.graph.needed_by(node).iter().copied() {
+            if step == Step::Save && plan.is_cut(who, node) {
+                self.patch_closer(who);
+            }
+            let waits = plan
+                .waits_for(who)
+                .any(|need| need.on == node && need.strength != Strength::Order);
+            if waits && step == self.frees(node, who) {
+                self.step_closer(who);
+            }
+        }
+        if step == Step::Save {
+            self.pass(node);
+        }
+    }
+
+    /// Which save of `node` frees `who`.
+    fn frees(&self, node: Node, who: Node) -> Step {
+        let in_two_steps = self.plan.entities[node as usize].is_patched();
+        if in_two_steps && self.needs_whole(who, node) {
+            Step::Patch
+        } else {
+            Step::Save
+        }
+    }
+
+    /// Whether `who` cannot do with the first save of `node`.
+    pub(super) fn needs_whole(&self, who: Node, node: Node) -> bool {
+        self.kind(node) == Kind::Model
+            && match self.kind(who) {
+                Kind::Content | Kind::Page => true,
+                Kind::Model
+                | Kind::Container
+                | Kind::Template
+                | Kind::Gallery
+                | Kind::Asset
+                | Kind::Redirection => false,
+            }
+    }
+
+    /// Passes on the turn among siblings: `node` is back, or will never leave.
+    pub(super) fn pass(&mut self, node: Node) {
+        let plan = Arc::clone(&self.plan);
+        let mut passed = vec![node];
+        while let Some(before) = passed.pop() {
+            for who in plan.graph.needed_by(before).iter().copied() {
+                if self.ahead_of(who) != Some(before) {
+                    continue;
+                }
+                if self.node(who).stage == Stage::Lost {
+                    passed.push(who);
+                } else {
+                    self.step_closer(who);
+                }
+            }
+        }
+    }
+
+    /// Passes on the turn of an entity that was lost, if it has come.
+    pub(super) fn pass_lost(&mut self, node: Node) {
+        if self.turn_has_come(node) {
+            self.pass(node);
+        }
+    }
+
+    /// Whether every sibling that `node` lets go first is back, or was lost as well.
+    fn turn_has_come(&self, node: Node) -> bool {
+        let mut at = node;
+        while let Some(ahead) = self.ahead_of(at) {
+            match self.node(ahead).stage {
+                Stage::Waiting | Stage::InFlight => return false,
+                Stage::Saved | Stage::Settled => return true,
+                Stage::Lost => at = ahead,
+            }
+        }
+        true
+    }
+
+    /// The sibling that `node` lets go first.
+    fn ahead_of(&self, node: Node) -> Option<Node> {
+        let mut needs = self.plan.waits_for(node);
+        let order = needs.find(|need| need.strength == Strength::Order);
+        order.map(|need| need.on)
+    }
+
+    fn step_closer(&mut self, node: Node) {
+        let state = self.node_mut(node);
+        if state.stage == Stage::Waiting {
+            state.missing = state.missing.saturating_sub(1);
+            if state.missing == 0 {
+                self.ready(node, Step::Save);
+            }
+        }
+    }
+
+    fn patch_closer(&mut self, node: Node) {
+        let state = self.node_mut(node);
+        state.patch_missing = state.patch_missing.saturating_sub(1);
+        if state.stage == Stage::Saved && state.patch_missing == 0 {
+            self.ready(node, Step::Patch);
+        }
+    }
+}
