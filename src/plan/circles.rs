@@ -79,7 +79,7 @@ fn arcs(graph: &Graph, members: &[Node], waits: Waits<'_>) -> Vec<Arc> {
             if let Ok(to) = members.binary_search(&need.on) {
                 let cost = match need.strength {
                     Strength::Deferrable { cost } => Some(cost),
-                    Strength::Hard | Strength::Order => None,
+                    Strength::Hard | Strength::Whole | Strength::Order => None,
                 };
                 arcs.push(Arc { from, to, cost });
             }

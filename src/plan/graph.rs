@@ -18,6 +18,9 @@ pub enum Strength {
     },
     /// It cannot be saved before the other one exists.
     Hard,
+    /// It cannot be saved before the other one is as it will be: a server drops what an item says in a field that its
+    /// model does not have yet.
+    Whole,
 }
 
 /// One need.

@@ -84,6 +84,9 @@ impl RunState {
         }
         self.node_mut(node).is_there = true;
         self.release(node, step);
+        if step == Step::Save {
+            self.pass(node);
+        }
         if let Some(by) = self.node_mut(node).doomed.take() {
             let because = format!("it was saved without its reference to {by}, which failed");
             let outcome = Outcome::Blocked { by: by.clone() };
@@ -113,6 +116,7 @@ impl RunState {
         let because = reason.clone();
         self.settle(node, Outcome::Failed { reason }, &because, None, effects);
         if step == Step::Save {
+            self.go_without(node);
             self.pass(node);
         }
         self.block_dependants(node, &key, effects);

@@ -28,18 +28,18 @@ impl RunState {
     }
 
     fn cannot_do_without(&self, who: Node, lost: Node) -> bool {
-        let refers = || {
-            let needs = self.plan.graph.needs(who).iter();
-            needs
-                .filter(|need| need.on == lost)
-                .any(|need| need.strength != Strength::Order)
+        let is_there = self.node(lost).is_there;
+        let is_half = is_there && self.plan.entities[lost as usize].is_patched();
+        let is_absent = !is_there && self.action(lost).counterpart().is_none();
+        let matters = |strength| match strength {
+            Strength::Order => false,
+            Strength::Whole => is_absent || is_half,
+            Strength::Hard | Strength::Deferrable { .. } => is_absent,
         };
-        let has_counterpart = self.node(lost).is_there || self.action(lost).counterpart().is_some();
-        let is_half = self.node(lost).is_there && self.plan.entities[lost as usize].is_patched();
+        let mut needs = self.plan.graph.needs(who).iter();
         who != lost
-            && refers()
             && self.action(who).is_work()
-            && (!has_counterpart || is_half && self.needs_whole(who, lost))
+            && needs.any(|need| need.on == lost && matters(need.strength))
     }
 
     /// Blocks `who`, now or as soon as it is back. Returns whether it was settled by this.
@@ -49,6 +49,7 @@ impl RunState {
             Stage::Waiting => {
                 let because = format!("it needs {root}, which failed");
                 self.settle(who, outcome, &because, None, effects);
+                self.go_without(who);
                 self.pass_lost(who);
                 true
             }

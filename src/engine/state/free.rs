@@ -1,8 +1,7 @@
 //! Who may go on after a save.
 //!
 //! Most entities are free to refer to another one as soon as it has an id, patched or not. A model is the
-//! exception: its first save may lack whole fields, and a server drops what an item says in a field that its model does
-//! not have. So models, containers and templates build on the first save of a model, and items on its last.
+//! exception: its first save may lack whole fields, so its items wait for the last one.
 //!
 //! Siblings only want to come one after another. Who is never sent passes on the turn, but not before it has
 //! come: otherwise two of its neighbours would be in flight together, and land in the wrong order.
@@ -11,8 +10,7 @@ use std::sync::Arc;
 
 use super::Step;
 use super::run_state::{RunState, Stage};
-use crate::domain::Kind;
-use crate::plan::{Node, Strength};
+use crate::plan::{Need, Node, Strength};
 
 impl RunState {
     /// Frees whoever waits for this save of `node`.
@@ -22,40 +20,28 @@ impl RunState {
             if step == Step::Save && plan.is_cut(who, node) {
                 self.patch_closer(who);
             }
-            let waits = plan
-                .waits_for(who)
-                .any(|need| need.on == node && need.strength != Strength::Order);
-            if waits && step == self.frees(node, who) {
+            let mut needs = plan.waits_for(who);
+            if needs.any(|need| need.on == node && self.frees(need) == Some(step)) {
                 self.step_closer(who);
             }
         }
-        if step == Step::Save {
-            self.pass(node);
+    }
+
+    /// Frees whoever waits for a change of `node` that will not come: as it was, it exists.
+    pub(super) fn go_without(&mut self, node: Node) {
+        if self.action(node).counterpart().is_some() {
+            self.release(node, Step::Save);
         }
     }
 
-    /// Which save of `node` frees `who`.
-    fn frees(&self, node: Node, who: Node) -> Step {
-        let in_two_steps = self.plan.entities[node as usize].is_patched();
-        if in_two_steps && self.needs_whole(who, node) {
-            Step::Patch
-        } else {
-            Step::Save
+    /// Which save of what is needed frees for `need`; `None` for an order, which asks for a turn and not for a save.
+    fn frees(&self, need: Need) -> Option<Step> {
+        let in_two_steps = self.plan.entities[need.on as usize].is_patched();
+        match need.strength {
+            Strength::Order => None,
+            Strength::Whole if in_two_steps => Some(Step::Patch),
+            Strength::Whole | Strength::Hard | Strength::Deferrable { .. } => Some(Step::Save),
         }
-    }
-
-    /// Whether `who` cannot do with the first save of `node`.
-    pub(super) fn needs_whole(&self, who: Node, node: Node) -> bool {
-        self.kind(node) == Kind::Model
-            && match self.kind(who) {
-                Kind::Content | Kind::Page => true,
-                Kind::Model
-                | Kind::Container
-                | Kind::Template
-                | Kind::Gallery
-                | Kind::Asset
-                | Kind::Redirection => false,
-            }
     }
 
     /// Passes on the turn among siblings: `node` is back, or will never leave.

@@ -78,7 +78,7 @@ fn has_to_wait(entities: &[Planned], who: Node, need: Need) -> bool {
     let on = &entities[need.on as usize].action;
     entities[who as usize].action.is_work()
         && match need.strength {
-            Strength::Order => on.is_work(),
+            Strength::Order | Strength::Whole => on.is_work(),
             Strength::Hard | Strength::Deferrable { .. } => matches!(on, Action::Create { .. }),
         }
 }

@@ -2,7 +2,7 @@
 
 use super::script::Script;
 use crate::engine::options::Schedule::{Phased, Pipelined};
-use crate::plan::Strength::Hard;
+use crate::plan::Strength::{Hard, Whole};
 
 const ONE: &str = "content:11@en-us";
 const TWO: &str = "content:12@en-us";
@@ -102,7 +102,7 @@ fn models() -> Script {
         .cuts(MODELS[0], MODELS[1])
         .needs(MODELS[1], MODELS[0], super::script::SOFT)
         .needs(LIST, MODELS[0], Hard)
-        .needs(ONE, MODELS[0], Hard)
+        .needs(ONE, MODELS[0], Whole)
         .needs(ONE, LIST, Hard)
 }
 

@@ -3,7 +3,7 @@
 use super::script::{SOFT, Script};
 use crate::engine::options::Schedule::{Phased, Pipelined};
 use crate::plan::Action;
-use crate::plan::Strength::{Hard, Order};
+use crate::plan::Strength::{Hard, Order, Whole};
 
 const MODEL: &str = "model:1";
 const LIST: &str = "container:2";
@@ -59,6 +59,32 @@ fn an_update_that_fails_blocks_nobody() {
     run.save(ONE);
     assert_eq!(run.outcome(ONE), "created");
     assert_eq!(run.outcome(LIST), "failed");
+}
+
+/// An item that filled a new field of a model left while the model was still being updated, and the server dropped what
+/// it said there.
+#[test]
+fn an_item_waits_for_the_update_of_its_model_and_goes_on_without_it() {
+    for schedule in [Pipelined, Phased] {
+        for blocked in [false, true] {
+            let mut run = Script::new(&[MODEL, "model:9", ONE])
+                .updates("model:9")
+                .needs("model:9", MODEL, Hard)
+                .needs(ONE, "model:9", Whole)
+                .run(schedule);
+            if blocked {
+                run.fail(MODEL);
+                assert_eq!(run.outcome("model:9"), format!("blocked by {MODEL}"));
+            } else {
+                run.save(MODEL);
+                assert_eq!(run.away(), ["model:9"]);
+                run.fail("model:9");
+            }
+            assert_eq!(run.away(), [ONE], "the model exists as it was");
+            run.save(ONE);
+            assert!(run.state.is_over());
+        }
+    }
 }
 
 #[test]
