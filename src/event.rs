@@ -368,6 +368,15 @@ pub enum Event {
         /// Differences found.
         differences: u32,
     },
+    /// What a real run would cost, told at the end of its rehearsal.
+    Rehearsed {
+        /// Requests to the target.
+        requests: u64,
+        /// Those of them that write.
+        writes: u64,
+        /// Milliseconds that a real run is estimated to take.
+        estimated_ms: u64,
+    },
     /// The last event of a run.
     RunFinished {
         /// The exit code of the program.

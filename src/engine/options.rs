@@ -77,8 +77,8 @@ impl Default for Options {
             attempts: 5,
             first_delay: Duration::from_millis(500),
             delay_max: Duration::from_secs(30),
-            batch_timeout: Duration::from_secs(600),
-            drain_grace: Duration::from_secs(60),
+            batch_timeout: Duration::from_mins(10),
+            drain_grace: Duration::from_mins(1),
         }
     }
 }

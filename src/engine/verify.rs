@@ -147,9 +147,9 @@ where
 {
     let planned = crew.planned(node);
     match (scope, &planned.action) {
-        (_, Action::OutOfScope) => false,
+        (_, Action::OutOfScope)
+        | (Scope::AfterRun, Action::Conflict { .. } | Action::Fail | Action::Block { .. }) => false,
         (Scope::Everything, _) => true,
-        (Scope::AfterRun, Action::Conflict { .. } | Action::Fail | Action::Block { .. }) => false,
         // What the run could not write has no counterpart, or is reported as failed already.
         (Scope::AfterRun, Action::Create { .. } | Action::Update { .. }) => {
             crew.ids.resolve(&crew.entity(node).key).is_some() && !crew.unfinished.contains(&node)
@@ -404,7 +404,9 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
 
     /// Siblings have to stand in the source's order among themselves; others may stand between them.
     fn order(&mut self, locales: &[Locale]) {
-        let mut groups: BTreeMap<(Locale, Option<i64>), Vec<(u32, Node, u32)>> = BTreeMap::new();
+        /// Position on the source, entity, position on the target.
+        type Placed = (u32, Node, u32);
+        let mut groups: BTreeMap<(Locale, Option<i64>), Vec<Placed>> = BTreeMap::new();
         for (node, entity) in (0..).zip(self.crew.source_inventory.entities()) {
             let (Some(locale), Some(placement)) = (entity.locale(), &entity.placement) else {
                 continue;
@@ -559,15 +561,14 @@ where
 {
     let entity = crew.entity(node);
     let sent = crew.sent_bytes.get(&entity.key.id).map(|hash| *hash);
-    let expected = match sent {
-        Some(hash) => Ok(hash),
-        None => {
-            let body = entity.body.parse();
-            let url = body["originUrl"].as_str().unwrap_or_default().to_owned();
-            crew.to_source()
-                .send(Effect::Read, || bytes_hash(&crew.source, &url))
-                .await
-        }
+    let expected = if let Some(hash) = sent {
+        Ok(hash)
+    } else {
+        let body = entity.body.parse();
+        let url = body["originUrl"].as_str().unwrap_or_default().to_owned();
+        crew.to_source()
+            .send(Effect::Read, || bytes_hash(&crew.source, &url))
+            .await
     };
     let urls = crate::plan::Counterparts::asset_urls(&crew.ids, entity.key.id.raw())?;
     let found = crew

@@ -28,5 +28,5 @@ mod world;
 pub use fault::{Fault, FaultAction, FaultError, ResetMoment};
 pub use log::RequestRecord;
 pub use options::Options;
-pub use server::{Server, StartError, StateError};
+pub use server::{RequestCount, Server, StartError, StateError};
 pub use world::LoadError;

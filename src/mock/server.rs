@@ -59,6 +59,15 @@ pub enum StateError {
     Json(#[from] serde_json::Error),
 }
 
+/// How much a server was asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RequestCount {
+    /// All requests; admin paths are not among them.
+    pub all: usize,
+    /// Those that write.
+    pub writes: usize,
+}
+
 /// A server on a port. Dropping it aborts everything; [`Server::stop`] lets requests finish.
 #[derive(Debug)]
 pub struct Server {
@@ -168,6 +177,18 @@ impl Server {
         self.shared
             .log
             .requests(|record| record.writes && of_guid(record))
+    }
+
+    /// A count of the requests so far that can be asked for as long as it is wanted.
+    pub fn counter(&self) -> impl Fn() -> RequestCount + Send + 'static + use<> {
+        let shared = Arc::clone(&self.shared);
+        move || {
+            let all = shared.log.requests(|_| true);
+            RequestCount {
+                all: all.len(),
+                writes: all.iter().filter(|record| record.writes).count(),
+            }
+        }
     }
 
     #[cfg(test)]

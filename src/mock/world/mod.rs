@@ -58,6 +58,7 @@ pub(crate) struct World {
     /// Base URL of the server, without a trailing slash.
     base: String,
     asset_container: String,
+    container_urls: Option<super::file::ContainerUrls>,
     asset_container_id: i64,
     locales: Vec<Locale>,
     channels: Vec<ChannelFile>,

@@ -158,7 +158,7 @@ fn rows(siblings: &[chains::Siblings], entities: &[Planned]) -> Vec<(Node, Node)
 fn build_graph(needs: &[Needs], rows: &[(Node, Node)]) -> Graph {
     let references = (0..)
         .zip(needs)
-        .flat_map(|(node, found)| found.needs.iter().map(move |(need, _)| (node, *need)));
+        .flat_map(|(node, found)| found.all.iter().map(move |(need, _)| (node, *need)));
     let order = |on| Need {
         on,
         strength: Strength::Order,
@@ -225,7 +225,7 @@ fn cut_circles(
         }
         for (who, on) in &circle.cut {
             let left_out = needs[*who as usize]
-                .needs
+                .all
                 .iter()
                 .filter(|(need, _)| need.on == *on)
                 .filter_map(|(need, referent)| Some((referent.clone()?, need.on)));

@@ -172,9 +172,14 @@ fn natural_key<I: Id>(entity: &Entity<I>, paths: &PagePaths) -> Option<String> {
     Some(format!("{kind} {key}"))
 }
 
+/// A page on its own side.
+type PageId = (i64, Locale);
+/// Where it stands, and the last part of its path in lower case.
+type PageName = (Box<Placement>, String);
+
 /// Paths of pages from the names along their parents, as `locale channel /a/b`.
 struct PagePaths {
-    nodes: HashMap<(i64, Locale), (Box<Placement>, String)>,
+    nodes: HashMap<PageId, PageName>,
 }
 
 impl PagePaths {
@@ -205,7 +210,7 @@ impl PagePaths {
         Self { nodes }
     }
 
-    fn node<I: Id>(page: &Entity<I>) -> Option<((i64, Locale), (Box<Placement>, String))> {
+    fn node<I: Id>(page: &Entity<I>) -> Option<(PageId, PageName)> {
         let placement = page.placement.clone()?;
         let locale = page.key.locale.clone()?;
         let name = page.body.parse()["name"]
