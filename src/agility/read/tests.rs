@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::domain::{SourceId, Version};
 
-use super::*;
+use super::ask::*;
 
 type Heard = Answer<SourceId>;
 

@@ -241,3 +241,30 @@ impl PagePaths {
         None
     }
 }
+
+/// Assets without a remembered counterpart whose path and size are the same on both sides. Whether they are
+/// equal, only their bytes can tell.
+pub fn same_size_assets(
+    source: &Inventory<SourceId>,
+    target: &Inventory<TargetId>,
+    agreements: &Agreements,
+) -> Vec<(SourceId, TargetId)> {
+    let size = |body: &Value| body["size"].as_i64();
+    let by_path: HashMap<&str, &Entity<TargetId>> = target
+        .of_kind(Kind::Asset)
+        .iter()
+        .map(|asset| (&*asset.name, asset))
+        .collect();
+    source
+        .of_kind(Kind::Asset)
+        .iter()
+        .filter(|asset| {
+            agreements
+                .get(&asset.key)
+                .is_none_or(|agreement| agreement.source_hash.is_none())
+        })
+        .filter_map(|asset| Some((asset, by_path.get(&*asset.name)?)))
+        .filter(|(here, there)| size(&here.body.parse()) == size(&there.body.parse()))
+        .map(|(here, there)| (here.key.id, there.key.id))
+        .collect()
+}

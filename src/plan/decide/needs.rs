@@ -228,8 +228,17 @@ enum Resolved {
 }
 
 /// Content may be saved without a reference to content and patched later; so may a model without the field
-/// that names a model, and a link page without its page. Everything else has to be there first.
+/// that names a model, and a link page without its page. Everything else has to be there first; the model of an item and
+/// the template of a page with all that they are going to have.
 fn strength(kind: Kind, reference: &Reference) -> Strength {
+    let is_shape = matches!(
+        (kind, &reference.to),
+        (Kind::Content, Referent::Model(_) | Referent::ModelNamed(_))
+            | (Kind::Page, Referent::TemplateNamed(_))
+    );
+    if is_shape {
+        return Strength::Whole;
+    }
     let deferrable = matches!(
         (kind, &reference.to),
         (Kind::Content, Referent::Content(_))
