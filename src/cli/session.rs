@@ -18,7 +18,7 @@ use crate::error::{Error, ExitStatus};
 use crate::event::{Command, Event, SCHEMA, Side, Stamped};
 use crate::instance::Effect;
 use crate::progress::Progress;
-use crate::report;
+use crate::report::{self, Reporter};
 use crate::store::{Change, Pair, RunFinish, RunRecord, Store};
 
 /// Commands that may queue up: a user presses a handful of keys, and whoever finds the channel full tries again.
@@ -53,12 +53,19 @@ pub(super) fn warn(settings: &Settings) {
 /// What a real run would cost, from what its rehearsal did.
 pub(super) type Estimate = Box<dyn Fn(&RunReport) -> Event + Send>;
 
+/// What a rehearsal adds to a run.
+pub(super) struct Rehearsal {
+    pub(super) estimate: Estimate,
+    /// Learns what became of each entity.
+    pub(super) witness: Box<dyn Reporter>,
+}
+
 /// The instances of a run.
 pub(super) struct Ends {
     pub(super) source: Instance,
     pub(super) target: Instance,
-    /// Present when the target is a copy: tells what a real run would cost.
-    pub(super) rehearsal: Option<Estimate>,
+    /// Present when the target is a copy.
+    pub(super) rehearsal: Option<Rehearsal>,
 }
 
 impl Ends {
@@ -82,21 +89,29 @@ impl Ends {
 /// [`Error`] when it could not begin or not go on. What became of entities is in the status.
 pub(super) async fn run(
     settings: &Settings,
-    ends: Ends,
+    mut ends: Ends,
     store: Store,
     work: Work,
 ) -> Result<(ExitStatus, RunReport), Error> {
     let (events, received) = mpsc::channel::<Stamped>(EVENTS_IN_FLIGHT);
     let (commands, mut commanded) = mpsc::channel::<Command>(COMMANDS_IN_FLIGHT);
-    let reporters = report::reporters(&wiring::report_options(settings), &commands)?;
+    let mut reporters = report::reporters(&wiring::report_options(settings), &commands)?;
     let sink = Sink::new(events);
     let run = time::run_id(time::now(), salt());
-    let is_rehearsal = ends.rehearsal.is_some();
+    let rehearsal = ends.rehearsal.take();
+    let is_rehearsal = rehearsal.is_some();
+    let estimate = rehearsal.map(|rehearsal| {
+        reporters.push(rehearsal.witness);
+        rehearsal.estimate
+    });
     let pair = Pair {
         source: settings.source.guid.clone(),
         target: settings.target.guid.clone(),
     };
-    let (session, estimate) = session(settings, ends, &store, run.clone(), &sink);
+    let mut options = wiring::engine_options(settings);
+    // What a rehearsal uploads cannot be downloaded from where it would be.
+    options.verify_bytes = !is_rehearsal;
+    let session = session(settings, options, ends, &store, run.clone(), &sink);
     let record = record(settings, &run, &pair, work);
     let working = async {
         let result = begin(&session, &store, record, is_rehearsal).await;
@@ -191,17 +206,15 @@ pub(super) async fn authorise(reader: &Reader<Instance>) -> Result<(), Error> {
 
 fn session(
     settings: &Settings,
+    options: Options,
     ends: Ends,
     store: &Store,
     run: RunId,
     sink: &Sink,
-) -> (Session<Instance, Instance>, Option<Estimate>) {
-    let mut options = wiring::engine_options(settings);
-    // What a rehearsal uploads cannot be downloaded from where it would be.
-    options.verify_bytes = ends.rehearsal.is_none();
+) -> Session<Instance, Instance> {
     let reader =
         |instance, guid: &Guid, side| Arc::new(reader(&options, instance, guid, side, sink));
-    let session = Session {
+    Session {
         source: reader(ends.source, &settings.source.guid, Side::Source),
         target: reader(ends.target, &settings.target.guid, Side::Target),
         store: store.clone(),
@@ -211,8 +224,7 @@ fn session(
         overwrite: settings.sync.overwrite,
         options: options.clone(),
         sink: sink.clone(),
-    };
-    (session, ends.rehearsal)
+    }
 }
 
 /// What one side is read through, with a pace of its own.
