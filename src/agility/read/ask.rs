@@ -331,3 +331,6 @@ pub(super) fn passed<I>(kind: Kind, id: i64, name: Option<&str>) -> Found<I> {
         name: name.unwrap_or_default().into(),
     }
 }
+
+#[cfg(test)]
+mod tests;

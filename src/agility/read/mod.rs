@@ -8,8 +8,6 @@ mod pages;
 mod redirections;
 mod schema;
 mod sitemap;
-#[cfg(test)]
-mod tests;
 
 pub(crate) use ask::{answer, encoded};
 use ask::{passed, plain};
