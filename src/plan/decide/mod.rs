@@ -11,7 +11,7 @@ mod needs;
 mod settle;
 mod virtual_map;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 pub use compare::{expected_hash, source_hash, target_hash};
 
@@ -19,7 +19,7 @@ use super::action::{Action, Agreements, Plan, Planned};
 use super::circles::{Circle, circles};
 use super::graph::{Graph, Need, Node, Strength};
 use super::{AssetIndex, Context, Referent, Schema, Selection};
-use crate::domain::{Inventory, Kind, Locale, Passed, SourceId, TargetId, WorkClass};
+use crate::domain::{EntityKey, Inventory, Kind, Locale, Passed, SourceId, TargetId, WorkClass};
 use compare::{Comparer, Decision};
 use matching::Match;
 use needs::{Needs, Resolver};
@@ -58,6 +58,9 @@ pub struct Inputs<'a> {
     pub equal_bytes: &'a HashSet<SourceId>,
     /// The locales of the run; the first one that has an item makes its id.
     pub locales: &'a [Locale],
+    /// Entities of which nobody can tell whether an interrupted run brought them across, with the reason. They
+    /// are not sent: they might be there twice then.
+    pub doubts: &'a HashMap<EntityKey, String>,
     /// Whether the source wins where both sides changed.
     pub overwrite: bool,
     /// What is to be moved.
@@ -128,7 +131,8 @@ fn decide_all(
         .map(|((node, entity), (found, needs))| {
             let hash = source_hash(entity, context.schema);
             let moves = moving.contains(&node);
-            let decision: Decision = match &needs.missing {
+            let doubt = inputs.doubts.get(&entity.key);
+            let decision: Decision = match doubt.or(needs.missing.as_ref()) {
                 Some(missing) => (Action::Fail, missing.clone()),
                 None => comparer.decide(entity, found, hash, moves),
             };
