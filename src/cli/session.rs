@@ -19,7 +19,7 @@ use crate::event::{Command, Event, SCHEMA, Side, Stamped};
 use crate::instance::Effect;
 use crate::progress::Progress;
 use crate::report::{self, Reporter};
-use crate::store::{Change, Pair, RunFinish, RunRecord, Store};
+use crate::store::{Change, LeaseOwner, Pair, RunFinish, RunRecord, Store};
 
 /// Commands that may queue up: a user presses a handful of keys, and whoever finds the channel full tries again.
 const COMMANDS_IN_FLIGHT: usize = 16;
@@ -111,7 +111,7 @@ pub(super) async fn run(
     let mut options = wiring::engine_options(settings);
     // What a rehearsal uploads cannot be downloaded from where it would be.
     options.verify_bytes = !is_rehearsal;
-    let session = session(settings, options, ends, &store, run.clone(), &sink);
+    let session = session(settings, &options, ends, &store, run.clone(), &sink);
     let record = record(settings, &run, &pair, work);
     let working = async {
         let result = begin(&session, &store, record, is_rehearsal).await;
@@ -206,18 +206,24 @@ pub(super) async fn authorise(reader: &Reader<Instance>) -> Result<(), Error> {
 
 fn session(
     settings: &Settings,
-    options: Options,
+    options: &Options,
     ends: Ends,
     store: &Store,
     run: RunId,
     sink: &Sink,
 ) -> Session<Instance, Instance> {
     let reader =
-        |instance, guid: &Guid, side| Arc::new(reader(&options, instance, guid, side, sink));
+        |instance, guid: &Guid, side| Arc::new(reader(options, instance, guid, side, sink));
     Session {
         source: reader(ends.source, &settings.source.guid, Side::Source),
         target: reader(ends.target, &settings.target.guid, Side::Target),
         store: store.clone(),
+        owner: LeaseOwner {
+            owner: settings.surroundings.user.clone(),
+            host: settings.surroundings.host.clone(),
+            process: std::process::id(),
+            run: run.clone(),
+        },
         run,
         locales: settings.sync.locales.clone(),
         selection: wiring::selection(settings),
@@ -288,7 +294,11 @@ fn status_of(report: &RunReport, work: Work) -> ExitStatus {
         .differences
         .as_ref()
         .is_some_and(|found| !found.is_empty());
-    if report.end.stopped.is_some() || !report.unpublished.is_empty() || differs {
+    if report.end.stopped.is_some()
+        || !report.unpublished.is_empty()
+        || !report.in_doubt.is_empty()
+        || differs
+    {
         status = status.or(ExitStatus::Failed);
     }
     if work == Work::Sync {

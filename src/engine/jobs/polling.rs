@@ -33,6 +33,17 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
+    crew.batches.insert(batch);
+    let end = follow(crew, batch, items).await;
+    crew.batches.remove(&batch);
+    end
+}
+
+async fn follow<S, T>(crew: &Crew<S, T>, batch: BatchId, items: u32) -> BatchEnd
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
     let started = Instant::now();
     let mut seen = 0;
     let mut polls = 0;
@@ -52,6 +63,9 @@ where
                 return BatchEnd::Finished(results);
             }
             Ok(BatchStatus::Failed(refusal)) => return BatchEnd::Failed(refusal),
+            Ok(BatchStatus::Unknown) => {
+                pause = next_pause(pause, started.elapsed(), 0, items);
+            }
             Ok(BatchStatus::Working { processed }) => {
                 let processed = processed.unwrap_or(0);
                 pause = next_pause(pause, started.elapsed(), processed, items);

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::domain::{SourceId, Version};
 
-use super::ask::*;
+use super::*;
 
 type Heard = Answer<SourceId>;
 
