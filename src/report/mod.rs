@@ -24,6 +24,7 @@ mod advice;
 mod annotations;
 mod closing;
 mod fan_out;
+mod html;
 mod json_lines;
 mod note;
 mod options;

@@ -295,7 +295,8 @@ fn the_run_folder_holds_events_summary_and_report() {
     insta::assert_snapshot!("summary", read("summary.json"));
     insta::assert_snapshot!("report", read("report.md"));
     let names = std::fs::read_dir(&folder).unwrap().count();
-    assert_eq!(names, 3);
+    assert!(read("report.html").contains("1a2b3c4d-u"));
+    assert_eq!(names, 4);
 }
 
 #[cfg(unix)]

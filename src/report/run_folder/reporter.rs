@@ -10,7 +10,8 @@ use super::files::{create_file, create_folder, write_whole};
 use super::markdown;
 use super::summary::Summary;
 use crate::event::{Event, Stamped};
-use crate::progress::Progress;
+use crate::progress::{History, Progress};
+use crate::report::html;
 
 /// Keeps the folder of a run. When something cannot be written, the run goes on with a warning, and the rest is still
 /// tried.
@@ -19,6 +20,7 @@ pub struct RunFolder {
     base: PathBuf,
     folder: Option<PathBuf>,
     events: Option<BufWriter<File>>,
+    history: History,
 }
 
 impl RunFolder {
@@ -28,6 +30,7 @@ impl RunFolder {
             base,
             folder: None,
             events: None,
+            history: History::default(),
         }
     }
 
@@ -65,6 +68,7 @@ impl Reporter for RunFolder {
         {
             self.open(&run.0).map_err(|error| self.named(&error))?;
         }
+        self.history.apply(event);
         self.with_events(|events| write_line(events, event))
     }
 
@@ -81,7 +85,9 @@ impl Reporter for RunFolder {
         let summary = write_whole(&folder, "summary.json", &summary);
         let report = markdown::report(progress);
         let report = write_whole(&folder, "report.md", report.as_bytes());
-        events.and(summary).and(report)
+        let page = html::report(progress, &self.history);
+        let page = write_whole(&folder, "report.html", page.as_bytes());
+        events.and(summary).and(report).and(page)
     }
 
     fn when_failing(&self) -> WhenFailing {
