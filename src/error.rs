@@ -229,6 +229,7 @@ const fn run_exit_code(error: &RunError) -> ExitStatus {
             ExitStatus::Unreachable
         }
         RunError::Store(error) => store_exit_code(error),
+        RunError::Interrupted => ExitStatus::Interrupted,
         RunError::Selection(_) | RunError::UnknownLocale { .. } | RunError::TargetLocale { .. } => {
             ExitStatus::Usage
         }
@@ -263,6 +264,7 @@ fn run_hint(error: &RunError) -> Option<String> {
         RunError::Pull(PullError::Request { cause, .. }) => {
             request_hint(&cause.cause).map(str::to_owned)
         }
+        RunError::Interrupted => Error::Interrupted.hint(),
         RunError::Pull(PullError::Incomplete { .. })
         | RunError::Store(_)
         | RunError::Selection(_)

@@ -383,7 +383,9 @@ pub struct Refusal {
 /// How far a batch has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BatchStatus {
-    /// Not finished, or not yet known to the server (which happens for a moment after the submit).
+    /// The server does not know it: not yet, which happens for a moment after the submit, or no more.
+    Unknown,
+    /// Not finished.
     Working {
         /// Items worked off so far, where told.
         processed: Option<u32>,

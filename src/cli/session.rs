@@ -19,7 +19,7 @@ use crate::event::{Command, Event, SCHEMA, Side, Stamped};
 use crate::instance::Effect;
 use crate::progress::Progress;
 use crate::report::{self, Reporter};
-use crate::store::{Change, Pair, RunFinish, RunRecord, Store};
+use crate::store::{Change, LeaseOwner, Pair, RunFinish, RunRecord, Store};
 
 /// Commands that may queue up: a user presses a handful of keys, and whoever finds the channel full tries again.
 const COMMANDS_IN_FLIGHT: usize = 16;
@@ -154,8 +154,8 @@ async fn work_off(
     commanded: &mut mpsc::Receiver<Command>,
 ) -> Result<RunReport, Error> {
     let report = match work {
-        Work::Sync => session.sync(commanded).await,
-        Work::Verify => session.verify().await,
+        Work::Sync => Box::pin(session.sync(commanded)).await,
+        Work::Verify => Box::pin(session.verify(commanded)).await,
     };
     Ok(report?)
 }
@@ -218,6 +218,12 @@ fn session(
         source: reader(ends.source, &settings.source.guid, Side::Source),
         target: reader(ends.target, &settings.target.guid, Side::Target),
         store: store.clone(),
+        owner: LeaseOwner {
+            owner: settings.surroundings.user.clone(),
+            host: settings.surroundings.host.clone(),
+            process: std::process::id(),
+            run: run.clone(),
+        },
         run,
         locales: settings.sync.locales.clone(),
         selection: wiring::selection(settings),
@@ -265,13 +271,12 @@ fn record(settings: &Settings, run: &RunId, pair: &Pair, work: Work) -> RunRecor
 
 /// The first request to stop drains, the second aborts.
 async fn signals(commands: mpsc::Sender<Command>) {
-    stop::asked().await;
-    if commands.send(Command::Drain).await.is_err() {
-        return;
-    }
-    stop::asked().await;
-    if commands.send(Command::Abort).await.is_err() {
-        return;
+    for command in [Command::Drain, Command::Abort] {
+        stop::asked().await;
+        if commands.send(command).await.is_err() {
+            // The run is past taking commands, and about to end by itself.
+            std::future::pending::<()>().await;
+        }
     }
     // A run that is not uploading takes no commands; what it reads may be dropped at any time.
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -289,7 +294,11 @@ fn status_of(report: &RunReport, work: Work) -> ExitStatus {
         .differences
         .as_ref()
         .is_some_and(|found| !found.is_empty());
-    if report.end.stopped.is_some() || !report.unpublished.is_empty() || differs {
+    if report.end.stopped.is_some()
+        || !report.unpublished.is_empty()
+        || !report.in_doubt.is_empty()
+        || differs
+    {
         status = status.or(ExitStatus::Failed);
     }
     if work == Work::Sync {

@@ -78,6 +78,10 @@ pub(super) fn report_options(settings: &Settings) -> report::Options {
         ascii: !surroundings.unicode,
         annotations: surroundings.pipeline,
         run_dir: Some(settings.paths.runs.clone()),
+        keep: report::Keep {
+            runs: settings.paths.keep_runs,
+            days: settings.paths.keep_days,
+        },
     }
 }
 

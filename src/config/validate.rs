@@ -95,6 +95,8 @@ impl Config {
                 source: error,
             })?,
             runs: text("paths.runs", "a path")?.into(),
+            keep_runs: self.count("paths.keep_runs", 10_000)?,
+            keep_days: self.whole("paths.keep_days", 1..=3_650)?,
         })
     }
 

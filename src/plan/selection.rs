@@ -90,7 +90,8 @@ impl Selection {
         check_ids(Kind::Page, &self.pages, source)
     }
 
-    /// Which entities are in scope: what was named, and everything that those need, at any distance.
+    /// Which entities are in scope: what was named, and everything that those need in `graph`, at any distance. It
+    /// must hold no order of siblings: who only has to come first is not needed.
     pub(super) fn scope(
         &self,
         source: &Inventory<SourceId>,

@@ -85,7 +85,7 @@ pub(crate) fn line(progress: &Progress) -> String {
 }
 
 /// What an exit code means.
-const fn exit_words(exit: u8) -> &'static str {
+pub(crate) const fn exit_words(exit: u8) -> &'static str {
     match exit {
         0 => "all in agreement",
         1 => "entities failed, were blocked or differ",
@@ -144,6 +144,6 @@ fn blocked(progress: &Progress) -> String {
 /// Where the report of the run is, if there is one.
 fn report_path(progress: &Progress, style: &Style) -> Option<String> {
     let folder = style.run_dir.as_ref()?.join(&progress.run()?.id.0);
-    let report = folder.join("report.md");
+    let report = folder.join("report.html");
     report.is_file().then(|| report.display().to_string())
 }
