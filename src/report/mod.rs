@@ -42,4 +42,4 @@ pub use json_lines::JsonLines;
 pub use options::{Detail, Mode, Options, reporters};
 pub use plain::{Plain, Style};
 pub use run_folder::RunFolder;
-pub use tui::Dashboard;
+pub use tui::{Dashboard, Still};
