@@ -42,7 +42,5 @@ pub use fan_out::{Reporter, WhenFailing, run};
 pub use json_lines::JsonLines;
 pub use options::{Detail, Mode, Options, reporters};
 pub use plain::{Plain, Style};
-pub use run_folder::RunFolder;
 pub use run_folder::{Keep, RunFolder};
-pub use tui::Dashboard;
 pub use tui::{Dashboard, Still};
