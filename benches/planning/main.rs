@@ -10,7 +10,7 @@ mod site;
 #[path = "../support/table.rs"]
 mod table;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::error::Error;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -133,6 +133,7 @@ fn measure(file: &Path) -> Outcome<Vec<String>> {
         target: &target,
         agreements: &Agreements::new(),
         equal_bytes: &HashSet::new(),
+        doubts: &HashMap::new(),
         locales: &source.locales,
         overwrite: false,
         selection: &Selection::default(),
@@ -157,6 +158,7 @@ fn measure(file: &Path) -> Outcome<Vec<String>> {
         target: &target,
         agreements: &agreements,
         equal_bytes: &HashSet::new(),
+        doubts: &HashMap::new(),
         locales: &source.locales,
         overwrite: false,
         selection: &Selection::default(),

@@ -271,6 +271,7 @@ fn secrets_are_shown_nowhere() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one row per complaint")]
 fn complaints_name_the_key_the_layer_and_what_was_expected() {
     let toml = |text| complaint(&[("lockgate.toml", text)], &[]);
     let variable = |name, value| complaint(&[], &[(name, value)]);
