@@ -3,7 +3,10 @@
 
 mod bad_input;
 mod binary;
+mod double;
 mod dry_run;
 mod fixtures;
+mod instances;
+mod integrity;
 mod secrets;
 mod support;
