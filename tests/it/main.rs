@@ -3,6 +3,8 @@
 
 mod bad_input;
 mod binary;
+#[cfg(unix)]
+mod cli_life;
 mod dry_run;
 mod fixtures;
 mod secrets;
