@@ -271,10 +271,8 @@ fn secrets_are_shown_nowhere() {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "one row per complaint")]
-fn complaints_name_the_key_the_layer_and_what_was_expected() {
+fn complaints_about_files_name_the_key_and_what_was_expected() {
     let toml = |text| complaint(&[("lockgate.toml", text)], &[]);
-    let variable = |name, value| complaint(&[], &[(name, value)]);
     insta::assert_snapshot!(toml("[sync]\noverwriet = true"), @r"
     unknown key sync.overwriet in lockgate.toml
     next: did you mean sync.overwrite?
@@ -311,6 +309,11 @@ fn complaints_name_the_key_the_layer_and_what_was_expected() {
     retry.first_delay_ms is 60000 (lockgate.toml); expected no more than retry.max_delay_s
     next: `lockgate config --defaults` explains retry.first_delay_ms
     ");
+}
+
+#[test]
+fn complaints_about_variables_name_them_and_what_was_expected() {
+    let variable = |name, value| complaint(&[], &[(name, value)]);
     insta::assert_snapshot!(variable("LOCKGATE_CONCURENCY", "8"), @r"
     unknown environment variable LOCKGATE_CONCURENCY
     next: did you mean LOCKGATE_CONCURRENCY?

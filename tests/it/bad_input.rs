@@ -196,6 +196,17 @@ async fn server(case: &Case) -> Server {
     .await
 }
 
+/// Whether a line tells how far a run is; how many of those there are depends on the moment.
+fn is_progress(line: &str) -> bool {
+    let Some((time, _)) = line.trim_start().split_once("  ") else {
+        return false;
+    };
+    line.starts_with(' ')
+        && time
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b':')
+}
+
 /// Carries out a case and tells it as a row of the table.
 async fn row(case: Case) -> String {
     let server = server(&case).await;
@@ -240,7 +251,10 @@ async fn row(case: Case) -> String {
         write!(row, "  [{fault}]").unwrap();
     }
     let said = ended.stderr.replace(&url, "MOCK");
-    for line in said.lines().filter(|line| !line.trim().is_empty()) {
+    for line in said
+        .lines()
+        .filter(|line| !line.trim().is_empty() && !is_progress(line))
+    {
         write!(row, "\n  {line}").unwrap();
     }
     row + &format!("\n  exit {:?}\n", ended.code.unwrap())

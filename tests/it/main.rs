@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod binary;
+mod cli_life;
 mod double;
 mod dry_run;
 mod fixtures;
