@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::crew::Crew;
 use super::jobs::{BatchEnd, wait};
 use super::options::Publish;
+use super::pace::Class;
 use crate::domain::{Kind, Locale, TargetId};
 use crate::event::Event;
 use crate::instance::{Effect, Source, Target};
@@ -76,7 +77,11 @@ where
 {
     let what = format!("publishing {} {} of {locale}", ids.len(), kind.plural());
     let submit = || crew.target.submit_publish(kind, locale, ids);
-    let batch = match crew.to_target().send(Effect::Write, submit).await {
+    let batch = match crew
+        .to_target()
+        .send_as(Class::Submit, Effect::Write, submit)
+        .await
+    {
         Ok(batch) => batch,
         Err(error) => return Some(format!("{what}: {error}")),
     };

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use super::crew::Crew;
 use super::jobs::bytes_hash;
+use super::pace::Class;
 use super::pull::{PullError, Reader};
 use crate::domain::{
     Entity, EntityKey, Id, Inventory, Kind, Locale, PageNode, SourceId, TargetId, TargetKey,
@@ -565,14 +566,18 @@ where
             let body = entity.body.parse();
             let url = body["originUrl"].as_str().unwrap_or_default().to_owned();
             crew.to_source()
-                .send(Effect::Read, || bytes_hash(&crew.source, &url))
+                .send_as(Class::Download, Effect::Read, || {
+                    bytes_hash(&crew.source, &url)
+                })
                 .await
         }
     };
     let urls = crate::plan::Counterparts::asset_urls(&crew.ids, entity.key.id.raw())?;
     let found = crew
         .to_target()
-        .send(Effect::Read, || bytes_hash(&crew.target, &urls.origin))
+        .send_as(Class::Download, Effect::Read, || {
+            bytes_hash(&crew.target, &urls.origin)
+        })
         .await;
     match (expected, found) {
         (Ok(expected), Ok(found)) if expected == found => None,

@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::{close, content, failed, show};
 use crate::domain::{ContentHash, Entity, Id, Kind, Locale, TargetId, TargetKey};
 use crate::engine::crew::{Crew, Prepared};
+use crate::engine::pace::Class;
 use crate::engine::state::StepResult;
 use crate::instance::{
     Answer, Ask, Effect, Found, PageSave, Refusal, RequestError, Save, Saved, Source, Target,
@@ -78,7 +79,8 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let mut answers = settle_upload(crew, || crew.target.save_redirections(rows), error).await?;
+    let again = || crew.target.save_redirections(rows);
+    let mut answers = settle_upload(crew, Class::Write, again, error).await?;
     if answers.iter().all(Result::is_ok) {
         return Ok(answers);
     }
@@ -97,6 +99,7 @@ where
 /// Sends something again that is harmless to repeat.
 pub(super) async fn settle_upload<S, T, R, F>(
     crew: &Crew<S, T>,
+    class: Class,
     mut request: impl FnMut() -> F,
     mut error: RequestError,
 ) -> Result<R, RequestError>
@@ -107,7 +110,8 @@ where
 {
     for _ in 1..crew.options.attempts {
         tokio::time::sleep(BETWEEN_LOOKS).await;
-        match crew.to_target().send(Effect::Write, &mut request).await {
+        let sender = crew.to_target();
+        match sender.send_as(class, Effect::Write, &mut request).await {
             Ok(answer) => return Ok(answer),
             Err(again) if again.verdict(Effect::Write) == Verdict::Reconcile => error = again,
             Err(again) => return Err(again),

@@ -5,6 +5,7 @@ use super::polling::{self, BatchEnd};
 use super::{close, content, failed, read_back};
 use crate::domain::{Channel, Entity, Kind, Locale, SourceId, TargetId};
 use crate::engine::crew::{Crew, Prepared};
+use crate::engine::pace::Class;
 use crate::engine::state::{Step, StepResult};
 use crate::event::Event;
 use crate::instance::{Effect, PageSave, Source, Target, Verdict};
@@ -54,7 +55,9 @@ where
 {
     let batch = match crew
         .to_target()
-        .send(Effect::Write, || crew.target.submit_page(page))
+        .send_as(Class::Submit, Effect::Write, || {
+            crew.target.submit_page(page)
+        })
         .await
     {
         Ok(batch) => batch,
