@@ -383,7 +383,9 @@ pub struct Refusal {
 /// How far a batch has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BatchStatus {
-    /// Not finished, or not yet known to the server (which happens for a moment after the submit).
+    /// The server does not know it: not yet, which happens for a moment after the submit, or no more.
+    Unknown,
+    /// Not finished.
     Working {
         /// Items worked off so far, where told.
         processed: Option<u32>,
@@ -426,7 +428,7 @@ pub enum Cause {
     #[error("the connection broke: {0}")]
     Broken(String),
     /// 429: more requests than the server allows. It did nothing.
-    #[error("the server asks to slow down (HTTP 429)")]
+    #[error("the server asks to slow down{} (HTTP 429)", for_seconds(*.retry_after))]
     Throttled {
         /// `Retry-After`.
         retry_after: Option<Duration>,
@@ -460,6 +462,11 @@ pub enum Cause {
     /// The bytes that were to be sent could not be read or have the wrong length.
     #[error("the bytes to send are not right: {0}")]
     Content(String),
+}
+
+fn for_seconds(wait: Option<Duration>) -> String {
+    wait.map(|wait| format!(" for {} s", wait.as_secs()))
+        .unwrap_or_default()
 }
 
 /// Whether a request changes anything when it succeeds.
@@ -533,7 +540,7 @@ mod tests {
         vec![
             (Cause::Connect { host, detail }, again, again),
             (
-                Cause::TimedOut(Duration::from_secs(60)),
+                Cause::TimedOut(Duration::from_mins(1)),
                 again,
                 Verdict::Reconcile,
             ),

@@ -30,6 +30,7 @@ pub(super) fn selection(settings: &Settings) -> Selection {
         } else {
             sync.elements.iter().copied().collect()
         },
+        channels: sync.channels.clone(),
         models: sync.models.clone(),
         models_with_deps: sync.models_with_deps.clone(),
         content: sync.content.clone(),
@@ -79,6 +80,10 @@ pub(super) fn report_options(settings: &Settings) -> report::Options {
         ascii: !surroundings.unicode,
         annotations: surroundings.pipeline,
         run_dir: Some(settings.paths.runs.clone()),
+        keep: report::Keep {
+            runs: settings.paths.keep_runs,
+            days: settings.paths.keep_days,
+        },
     }
 }
 

@@ -28,6 +28,16 @@ pub enum Publish {
     Both,
 }
 
+/// What becomes of an entity of an interrupted run of which nobody can tell whether it arrived.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Doubts {
+    /// It is told and left alone.
+    #[default]
+    Told,
+    /// It counts as absent and is sent, because the user has looked.
+    Absent,
+}
+
 /// How a run is carried out. What is to be moved is the plan's business.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -65,6 +75,13 @@ pub struct Options {
     pub batch_timeout: Duration,
     /// How long a drain waits for what is in flight.
     pub drain_grace: Duration,
+    /// How long the target has to stay the same before something that was sent counts as absent. What was handed
+    /// in may still wait for the worker of the instance.
+    pub settle: Duration,
+    /// What becomes of entities in doubt.
+    pub doubts: Doubts,
+    /// How long the lease of a run that died blocks others, at most. It is renewed three times in that.
+    pub lease_ttl: Duration,
 }
 
 impl Options {
@@ -97,8 +114,11 @@ impl Default for Options {
             attempts: 5,
             first_delay: Duration::from_millis(500),
             delay_max: Duration::from_secs(30),
-            batch_timeout: Duration::from_secs(600),
-            drain_grace: Duration::from_secs(60),
+            batch_timeout: Duration::from_mins(10),
+            drain_grace: Duration::from_mins(1),
+            settle: Duration::from_secs(6),
+            doubts: Doubts::default(),
+            lease_ttl: Duration::from_secs(30),
         }
     }
 }

@@ -75,7 +75,7 @@ impl Readers {
 
     pub(super) async fn unsettled_intents(&self, pair: &Pair) -> Result<Vec<Intent>, StoreError> {
         let rows = self.rows(query(
-            "SELECT run, id, operation, keys, payload_hash, attempt, batch, state FROM intents
+            "SELECT run, id, operation, keys, payload_hash, details, attempt, batch, state, opened_ms FROM intents
              WHERE source = ? AND target = ? AND state IN ('open', 'in-doubt') ORDER BY run, id",
         )
         .bind(pair.source.as_str())
@@ -95,6 +95,8 @@ impl Readers {
             )?,
             keys: reader.keys(self.column(row, "keys")?)?,
             payload_hash: reader.hashes(self.column(row, "payload_hash")?)?,
+            details: reader.details(self.column(row, "details")?)?,
+            opened_ms: self.column(row, "opened_ms")?,
             attempt: reader.number("attempt", self.column(row, "attempt")?)?,
             batch: self.column::<Option<i64>>(row, "batch")?.map(BatchId),
             state: reader.word("state", self.column(row, "state")?, IntentState::from_name)?,

@@ -30,7 +30,7 @@ where
         Err(reason) => return Ok(vec![failed(reason)]),
     };
     let intent = crew
-        .open_intent(Operation::Upload, std::slice::from_ref(&item))
+        .open_intent(Operation::Upload, std::slice::from_ref(&item), 1)
         .await?;
     let body = crew.entity(node).body.parse();
     let meter = Meter::default();
@@ -44,7 +44,7 @@ where
         && error.verdict(Effect::Write) == Verdict::Reconcile
     {
         // Uploading over a path is harmless to repeat: the same bytes land in the same place.
-        sent = doubt::settle_upload(
+        sent = doubt::repeat(
             crew,
             Class::Asset,
             || upload(crew, &body, &item, meter.clone()),
