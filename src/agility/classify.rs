@@ -253,6 +253,8 @@ mod tests {
             waited("Fri, 01 Jan 2100 00:00:00 GMT"),
             Some(RETRY_AFTER_MAX)
         );
+        assert_eq!(waited("0"), Some(Duration::ZERO));
+        assert_eq!(retry_after(&HeaderMap::new(), NOW), None);
         for nonsense in ["", "-3", "soon", "1.5"] {
             assert_eq!(waited(nonsense), None, "{nonsense}");
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::{stop, wiring};
+use super::{pace, stop, wiring};
 use crate::agility::Instance;
 use crate::config::Settings;
 use crate::domain::{Guid, RunId, time};
@@ -115,10 +115,13 @@ pub(super) async fn run(
     let record = record(settings, &run, &pair, work);
     let working = async {
         let result = begin(&session, &store, record, is_rehearsal).await;
-        let result = match result {
+        let mut result = match result {
             Ok(()) => work_off(&session, work, &mut commanded).await,
             Err(error) => Err(error),
         };
+        if result.is_ok() && !is_rehearsal {
+            result = pace::remember(&session, &store).await.and(result);
+        }
         let status = result
             .as_ref()
             .map_or_else(Error::exit_code, |report| status_of(report, work));
@@ -181,6 +184,9 @@ async fn begin(
     let (source, target) = tokio::join!(authorise(&session.source), authorise(&session.target));
     source?;
     target?;
+    if !is_rehearsal {
+        pace::recall(session, store).await?;
+    }
     store.commit(vec![Change::RunStarted(record)]).await?;
     Ok(())
 }
@@ -212,11 +218,17 @@ fn session(
     run: RunId,
     sink: &Sink,
 ) -> Session<Instance, Instance> {
-    let reader =
-        |instance, guid: &Guid, side| Arc::new(reader(options, instance, guid, side, sink));
+    let reader = |instance, guid: &Guid, side| reader(options, instance, guid, side, sink);
+    let source = reader(ends.source, &settings.source.guid, Side::Source);
+    let mut target = reader(ends.target, &settings.target.guid, Side::Target);
+    // A rate is kept per host and token, so where both sides have these in common they share one quota.
+    let one_token = settings.source.token == settings.target.token;
+    if one_token && source.instance.host() == target.instance.host() {
+        target.pacer = Arc::new(source.pacer.sharing(options.ceilings()));
+    }
     Session {
-        source: reader(ends.source, &settings.source.guid, Side::Source),
-        target: reader(ends.target, &settings.target.guid, Side::Target),
+        source: Arc::new(source),
+        target: Arc::new(target),
         store: store.clone(),
         owner: LeaseOwner {
             owner: settings.surroundings.user.clone(),
@@ -245,7 +257,7 @@ pub(super) fn reader(
         instance,
         guid: guid.clone(),
         side,
-        pacer: Arc::new(Pacer::new(options.concurrency, options.per_second_max)),
+        pacer: Arc::new(Pacer::with(options.ceilings(), options.per_second_max)),
         retries: Retries::new(options),
         concurrency: options.concurrency,
         sink: sink.clone(),

@@ -11,6 +11,7 @@ use super::crew::Crew;
 use super::dispatch::{UploadEnd, upload};
 use super::lease::Keeper;
 use super::options::Options;
+use super::pace::Class;
 use super::publish;
 use super::pull::{PullError, Reader};
 use super::ready::Limits;
@@ -374,7 +375,13 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
                 let same =
                     || same_bytes((&self.source.instance, &from), (&self.target.instance, &to));
                 // Bytes that cannot be compared count as different: then they are uploaded.
-                (id, sender.send(Effect::Read, same).await.unwrap_or(false))
+                (
+                    id,
+                    sender
+                        .send_as(Class::Download, Effect::Read, same)
+                        .await
+                        .unwrap_or(false),
+                )
             })
             .buffer_unordered(self.options.assets_in_flight)
             .collect()

@@ -1,5 +1,6 @@
 //! The handle that everybody else holds.
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -214,6 +215,14 @@ impl Store {
     /// [`StoreError`] when it cannot be read.
     pub async fn learned(&self, host: &str) -> Result<Vec<(String, f64)>, StoreError> {
         self.shared.readers.learned(host).await
+    }
+
+    /// What earlier runs learned about each host, by name.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    pub async fn hosts(&self) -> Result<BTreeMap<String, Vec<(String, f64)>>, StoreError> {
+        self.shared.readers.hosts().await
     }
 
     /// Takes the lease of a pair for `ttl`. One of somebody else is taken over when it has expired, or when its

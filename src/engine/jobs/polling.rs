@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::domain::BatchId;
 use crate::engine::crew::Crew;
+use crate::engine::pace::Class;
 use crate::event::Event;
 use crate::instance::{BatchStatus, Effect, Refusal, RequestError, Saved, Source, Target};
 
@@ -53,7 +54,7 @@ where
         polls += 1;
         let status = crew
             .to_target()
-            .send(Effect::Read, || crew.target.poll(batch))
+            .send_as(Class::Poll, Effect::Read, || crew.target.poll(batch))
             .await;
         match status {
             Ok(BatchStatus::Finished(results)) => {

@@ -8,6 +8,7 @@ use super::difference::{Difference, DifferenceKind, Scope};
 use crate::domain::{Id, Kind};
 use crate::engine::crew::Crew;
 use crate::engine::jobs::bytes_hash;
+use crate::engine::pace::Class;
 use crate::instance::{Effect, RequestError, Source, Target};
 use crate::plan::Node;
 
@@ -76,13 +77,17 @@ where
         let body = entity.body.parse();
         let url = body["originUrl"].as_str().unwrap_or_default().to_owned();
         crew.to_source()
-            .send(Effect::Read, || bytes_hash(&crew.source, &url))
+            .send_as(Class::Download, Effect::Read, || {
+                bytes_hash(&crew.source, &url)
+            })
             .await
     };
     let urls = crate::plan::Counterparts::asset_urls(&crew.ids, entity.key.id.raw())?;
     let found = crew
         .to_target()
-        .send(Effect::Read, || bytes_hash(&crew.target, &urls.origin))
+        .send_as(Class::Download, Effect::Read, || {
+            bytes_hash(&crew.target, &urls.origin)
+        })
         .await;
     match (expected, found) {
         (Ok(expected), Ok(found)) if expected == found => None,
