@@ -315,7 +315,7 @@ pub enum Event {
     PaceSampled {
         /// Requests in the last second.
         per_second: f64,
-        /// The cap, when there is one.
+        /// Requests per second that may leave: the user's cap, or what is held of the limit that was learned.
         limit_per_second: Option<f64>,
         /// Requests in flight.
         in_flight: u32,
@@ -367,6 +367,15 @@ pub enum Event {
         checked: u32,
         /// Differences found.
         differences: u32,
+    },
+    /// What a real run would cost, told at the end of its rehearsal.
+    Rehearsed {
+        /// Requests to the target.
+        requests: u64,
+        /// Those of them that write.
+        writes: u64,
+        /// Milliseconds that a real run is estimated to take.
+        estimated_ms: u64,
     },
     /// The last event of a run.
     RunFinished {

@@ -1,12 +1,17 @@
 //! `lockgate demo`: the real thing between two mock instances.
 
-use std::io::Write;
+use std::time::Duration;
 
 use clap::Args;
 
 use super::args::{Collected, EngineArgs, FileArgs, OutputArgs};
-use crate::config::Config;
+use super::mock::ServeError;
+use super::session::{self, Ends, Work};
+use crate::config::{Config, Given, GivenValue};
 use crate::error::{Error, ExitStatus};
+use crate::mock::file::{InstanceFile, StateFile};
+use crate::mock::{self, Server};
+use crate::store::Store;
 
 /// Shows a migration between two mock instances on this machine; nothing real is touched
 ///
@@ -41,22 +46,57 @@ impl DemoArgs {
     }
 }
 
+/// The site that crosses in a demonstration.
+const SITE: &str = include_str!("../../fixtures/starter-site/source.json");
+/// The instance that it crosses to.
+const TARGET: &str = "5e6f7a8b-u";
+
 /// Runs the demonstration.
 ///
 /// # Errors
 /// [`Error`] when it could not start or could not go on.
-#[expect(
-    clippy::unused_async,
-    reason = "the mock server that it waits for is wired in here"
-)]
-pub(super) async fn run(
-    args: DemoArgs,
-    config: Config,
-    _out: &mut (dyn Write + Send),
-) -> Result<ExitStatus, Error> {
-    drop(config);
-    Err(Error::Internal(format!(
-        "the mock server ({} ms latency, {} ms per item) is not wired into this build",
-        args.latency_ms, args.item_ms
-    )))
+pub(super) async fn run(args: DemoArgs, config: Config) -> Result<ExitStatus, Error> {
+    let mut state: StateFile = serde_json::from_str(SITE)
+        .map_err(|error| Error::Internal(format!("the built-in site is damaged: {error}")))?;
+    let source = state.instances[0].guid.clone();
+    let locales = state.instances[0].locales.clone();
+    state.instances.push(InstanceFile {
+        guid: TARGET.to_owned(),
+        name: "Demo target".to_owned(),
+        locales,
+        ..InstanceFile::default()
+    });
+    let server = Server::start(mock::Options {
+        state,
+        latency: Duration::from_millis(args.latency_ms.into()),
+        item_time: Duration::from_millis(args.item_ms.into()),
+        ..mock::Options::default()
+    })
+    .await
+    .map_err(ServeError::from)?;
+    let settings = config
+        .with(&instances(&source, &server.base_url()))
+        .settings()?;
+    let ends = Ends::of(&settings)?;
+    // A demonstration leaves no mappings behind: its target is gone when it ends.
+    let store = Store::open_in_memory().await?;
+    let status = session::run(&settings, ends, store, Work::Sync).await;
+    server.stop().await;
+    status.map(|(status, _)| status)
+}
+
+fn instances(source: &str, url: &str) -> Vec<Given> {
+    let values = [
+        ("source.guid", source),
+        ("source.url", url),
+        ("target.guid", TARGET),
+        ("target.url", url),
+        ("token", "demo-token-of-no-value"),
+    ];
+    let given = |(key, value): (&'static str, &str)| Given {
+        key,
+        origin: "the demonstration".to_owned(),
+        value: GivenValue::Text(value.to_owned()),
+    };
+    values.map(given).to_vec()
 }

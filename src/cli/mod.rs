@@ -9,8 +9,11 @@ mod config;
 mod demo;
 pub mod generate;
 pub mod mock;
+mod pace;
 mod plain;
+mod rehearsal;
 mod runs;
+mod session;
 mod stop;
 mod sync;
 mod table;
@@ -18,10 +21,6 @@ mod teach;
 #[cfg(test)]
 mod tests;
 mod verify;
-#[expect(
-    dead_code,
-    reason = "its callers, the bodies of sync and verify, come next"
-)]
 mod wiring;
 
 use std::ffi::OsString;
@@ -121,11 +120,11 @@ pub async fn run(arguments: Arguments, out: &mut (dyn Write + Send)) -> Result<E
         }
         Command::Verify(args) => {
             let settings = args.config()?.settings()?;
-            verify::run(settings, out).await
+            verify::run(settings).await
         }
         Command::Demo(args) => {
             let config = args.config()?;
-            demo::run(args, config, out).await
+            demo::run(args, config).await
         }
         Command::Mock(args) => play(args.command, out).await,
         Command::Config(args) => config::run(&args, out),

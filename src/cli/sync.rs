@@ -5,8 +5,11 @@ use std::io::Write;
 use clap::Args;
 
 use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, OutputArgs, SelectionArgs};
+use super::rehearsal;
+use super::session::{self, Ends, Work};
 use crate::config::{Config, Settings};
 use crate::error::{Error, ExitStatus};
+use crate::store::Store;
 
 /// Migrates the source into the target and verifies what arrived
 ///
@@ -85,20 +88,21 @@ impl SyncArgs {
     }
 }
 
-/// Runs a migration.
+/// Runs a migration, or rehearses one.
 ///
 /// # Errors
 /// [`Error`] when the run could not start or could not go on; entities that failed are in the status.
-#[expect(
-    clippy::unused_async,
-    reason = "the engine that it waits for is wired in here"
-)]
 pub(super) async fn run(
     settings: Settings,
-    _out: &mut (dyn Write + Send),
+    out: &mut (dyn Write + Send),
 ) -> Result<ExitStatus, Error> {
-    drop(settings);
-    Err(Error::Internal(
-        "the engine is not wired into this build".to_owned(),
-    ))
+    session::warn(&settings);
+    if settings.sync.dry_run {
+        return rehearsal::run(&settings, out).await;
+    }
+    let ends = Ends::of(&settings)?;
+    let store = Store::open(&settings.paths.state).await?;
+    session::run(&settings, ends, store, Work::Sync)
+        .await
+        .map(|(status, _)| status)
 }

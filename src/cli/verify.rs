@@ -1,12 +1,12 @@
 //! `lockgate verify`: compares without writing.
 
-use std::io::Write;
-
 use clap::Args;
 
 use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, OutputArgs, SelectionArgs};
+use super::session::{self, Ends, Work};
 use crate::config::{Config, Settings};
 use crate::error::{Error, ExitStatus};
+use crate::store::Store;
 
 /// Compares the target with the source, entity by entity, and writes nothing
 ///
@@ -43,16 +43,11 @@ impl VerifyArgs {
 ///
 /// # Errors
 /// [`Error`] when an instance could not be read; differences are in the status.
-#[expect(
-    clippy::unused_async,
-    reason = "the engine that it waits for is wired in here"
-)]
-pub(super) async fn run(
-    settings: Settings,
-    _out: &mut (dyn Write + Send),
-) -> Result<ExitStatus, Error> {
-    drop(settings);
-    Err(Error::Internal(
-        "the verification is not wired into this build".to_owned(),
-    ))
+pub(super) async fn run(settings: Settings) -> Result<ExitStatus, Error> {
+    session::warn(&settings);
+    let ends = Ends::of(&settings)?;
+    let store = Store::open(&settings.paths.state).await?;
+    session::run(&settings, ends, store, Work::Verify)
+        .await
+        .map(|(status, _)| status)
 }

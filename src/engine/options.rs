@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::pace::Ceilings;
+
 /// When an entity may start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Schedule {
@@ -51,7 +53,11 @@ pub struct Options {
     pub verify_bytes: bool,
     /// Requests in flight at most, per instance.
     pub concurrency: usize,
-    /// Requests per second at most, per instance; `None` leaves it to the server's refusals.
+    /// Requests in flight that read, at most.
+    pub reads: usize,
+    /// Requests in flight that save single entities, at most.
+    pub writes: usize,
+    /// Requests per second at most, per host and token; `None` leaves it to the server's refusals.
     pub per_second_max: Option<f64>,
     /// Content batches that the target holds at most at one time.
     pub batches_in_flight: usize,
@@ -78,6 +84,18 @@ pub struct Options {
     pub lease_ttl: Duration,
 }
 
+impl Options {
+    /// What may be in flight to one instance.
+    pub const fn ceilings(&self) -> Ceilings {
+        Ceilings {
+            total: self.concurrency,
+            reads: self.reads,
+            writes: self.writes,
+            assets: self.assets_in_flight,
+        }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -87,6 +105,8 @@ impl Default for Options {
             verify: true,
             verify_bytes: true,
             concurrency: 16,
+            reads: 12,
+            writes: 8,
             per_second_max: None,
             batches_in_flight: 3,
             batch_items: 50,

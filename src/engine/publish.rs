@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::crew::Crew;
 use super::jobs::{BatchEnd, repeat, wait};
 use super::options::Publish;
+use super::pace::Class;
 use crate::domain::{EntityKey, ItemState, Kind, Locale, TargetId, TargetKey};
 use crate::event::Event;
 use crate::instance::{Effect, Source, Target, Verdict};
@@ -117,11 +118,14 @@ where
 {
     let what = format!("publishing {} {} of {locale}", ids.len(), kind.plural());
     let submit = || crew.target.submit_publish(kind, locale, ids);
-    let mut submitted = crew.to_target().send(Effect::Write, submit).await;
+    let mut submitted = crew
+        .to_target()
+        .send_as(Class::Submit, Effect::Write, submit)
+        .await;
     if let Err(error) = &submitted
         && error.verdict(Effect::Write) == Verdict::Reconcile
     {
-        submitted = repeat(crew, submit, error.clone()).await;
+        submitted = repeat(crew, Class::Submit, submit, error.clone()).await;
     }
     let batch = match submitted {
         Ok(batch) => batch,

@@ -1,6 +1,7 @@
 //! A whole run: read, plan, upload, publish, verify.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
@@ -10,6 +11,7 @@ use super::crew::Crew;
 use super::dispatch::{UploadEnd, upload};
 use super::lease::Keeper;
 use super::options::Options;
+use super::pace::Class;
 use super::publish;
 use super::pull::{PullError, Reader};
 use super::ready::Limits;
@@ -24,8 +26,8 @@ use crate::event::{Command, Event, Phase};
 use crate::id_map::{Counterpart, IdMap};
 use crate::instance::{Effect, Source, Target};
 use crate::plan::{
-    self, Action, Agreement, Agreements, AssetIndex, Inputs, Node, Plan, Schema, Selection,
-    UnknownName, asset_urls, built_ins, same_size_assets, target_hash,
+    self, Action, Agreement, Agreements, AssetIndex, Inputs, Plan, Schema, Selection, UnknownName,
+    asset_urls, built_ins, same_size_assets, target_hash,
 };
 use crate::store::{Change, LeaseOwner, Mapping, MappingOrigin, Pair, Store, StoreError};
 
@@ -63,6 +65,10 @@ pub struct RunReport {
     pub source: Arc<Inventory<SourceId>>,
     /// How the uploads ended.
     pub end: UploadEnd,
+    /// Entities that failed or were blocked.
+    pub failed: usize,
+    /// Entities that changed on both sides and were left alone.
+    pub conflicts: usize,
     /// Why something could not be published.
     pub unpublished: Vec<String>,
     /// What the verification found; `None` when there was none.
@@ -81,6 +87,9 @@ pub enum RunError {
     /// The durable state failed.
     #[error("the state of the run could not be kept")]
     Store(#[from] StoreError),
+    /// Somebody asked for an end while nothing was being written.
+    #[error("interrupted while nothing was being written")]
+    Interrupted,
     /// The selection names something that does not exist.
     #[error(transparent)]
     Selection(#[from] UnknownName),
@@ -107,12 +116,9 @@ impl RunError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Pull(PullError::Incomplete { cause, .. }) => cause.hint(),
-            Self::Pull(PullError::Request { .. }) => None,
+            Self::Pull(PullError::Request { .. }) | Self::Interrupted => None,
             Self::Store(error) => error.hint(),
-            Self::Selection(unknown) => unknown
-                .nearest
-                .as_ref()
-                .map(|nearest| format!("did you mean {nearest:?}?")),
+            Self::Selection(unknown) => Some(unknown.hint.clone()),
             Self::UnknownLocale { .. } => {
                 Some("name one of the source's locales with --locale".to_owned())
             }
@@ -166,7 +172,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         commands: &mut mpsc::Receiver<Command>,
         keeper: &Keeper,
     ) -> Result<RunReport, RunError> {
-        let prepared = self.prepare_after_recovery().await?;
+        let prepared = interruptible(self.prepare_after_recovery(), commands).await?;
         keeper.check()?;
         let limits = self.limits();
         let state = RunState::new(
@@ -188,11 +194,15 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             unpublished = publish::publish(&crew, &prepared.mappings).await?;
             if self.options.verify {
                 self.phase(Phase::Verify).await;
-                differences =
-                    Some(verify(&crew, &self.target, &prepared.locales, Scope::AfterRun).await?);
+                let compared = async {
+                    Ok(verify(&crew, &self.target, &prepared.locales, Scope::AfterRun).await?)
+                };
+                differences = Some(interruptible(compared, commands).await?);
             }
         }
         Ok(RunReport {
+            failed: crew.unfinished.len(),
+            conflicts: conflicts(&prepared.plan),
             plan: prepared.plan,
             source: prepared.source,
             end,
@@ -206,15 +216,22 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
     ///
     /// # Errors
     /// [`RunError`]
-    pub async fn verify(&self) -> Result<RunReport, RunError> {
-        let prepared = self.prepare().await?;
+    pub async fn verify(
+        &self,
+        commands: &mut mpsc::Receiver<Command>,
+    ) -> Result<RunReport, RunError> {
+        let prepared = interruptible(self.prepare(), commands).await?;
         let crew = Arc::new(self.crew(&prepared));
         self.phase(Phase::Verify).await;
-        let differences = verify(&crew, &self.target, &prepared.locales, Scope::Everything).await?;
+        let compared =
+            async { Ok(verify(&crew, &self.target, &prepared.locales, Scope::Everything).await?) };
+        let differences = interruptible(compared, commands).await?;
         Ok(RunReport {
             plan: prepared.plan,
             source: prepared.source,
             end: UploadEnd::default(),
+            failed: 0,
+            conflicts: 0,
             unpublished: Vec::new(),
             differences: Some(differences),
             in_doubt: Vec::new(),
@@ -256,8 +273,8 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         &self,
         locales: &[Locale],
     ) -> Result<(Inventory<SourceId>, Inventory<TargetId>), RunError> {
-        let (source, target) = tokio::join!(self.source.pull(locales), self.target.pull(locales));
-        let (source, target) = (source?, target?);
+        let (source, target) =
+            tokio::try_join!(self.source.pull(locales), self.target.pull(locales))?;
         self.selection.check(&source)?;
         Ok((source, target))
     }
@@ -358,7 +375,13 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
                 let same =
                     || same_bytes((&self.source.instance, &from), (&self.target.instance, &to));
                 // Bytes that cannot be compared count as different: then they are uploaded.
-                (id, sender.send(Effect::Read, same).await.unwrap_or(false))
+                (
+                    id,
+                    sender
+                        .send_as(Class::Download, Effect::Read, same)
+                        .await
+                        .unwrap_or(false),
+                )
             })
             .buffer_unordered(self.options.assets_in_flight)
             .collect()
@@ -500,6 +523,35 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
     }
 }
 
+/// Does `work`, which writes nothing, until it ends or somebody asks for an end. Reading may be dropped at any
+/// moment.
+async fn interruptible<R>(
+    work: impl Future<Output = Result<R, RunError>>,
+    commands: &mut mpsc::Receiver<Command>,
+) -> Result<R, RunError> {
+    let asked = async {
+        loop {
+            match commands.recv().await {
+                Some(Command::Drain | Command::Abort) => return,
+                // There is nothing to pause, and no rate to change.
+                Some(Command::Pause | Command::Resume | Command::SetRate(_)) => {}
+                None => std::future::pending().await,
+            }
+        }
+    };
+    tokio::select! {
+        done = work => done,
+        () = asked => Err(RunError::Interrupted),
+    }
+}
+
+fn conflicts(plan: &Plan) -> usize {
+    plan.entities
+        .iter()
+        .filter(|planned| matches!(planned.action, Action::Conflict { .. }))
+        .count()
+}
+
 fn sorted(doubts: HashMap<EntityKey, String>) -> Vec<(EntityKey, String)> {
     let mut doubts: Vec<_> = doubts.into_iter().collect();
     doubts.sort_unstable();
@@ -519,7 +571,7 @@ fn agreement(mapping: &Mapping) -> (crate::domain::EntityKey, Agreement) {
 fn warm_ids(prepared: &Prepared) -> IdMap {
     let ids = IdMap::new(prepared.target.asset_container.clone());
     for (node, planned) in (0_u32..).zip(&prepared.plan.entities) {
-        if let Some(target) = known_counterpart(prepared, node, &planned.action) {
+        if let Some(target) = planned.action.counterpart() {
             let key = &prepared.source.entities()[node as usize].key;
             let there = TargetKey {
                 kind: key.kind,
@@ -585,8 +637,4 @@ fn warm_ids(prepared: &Prepared) -> IdMap {
         }
     }
     ids
-}
-
-fn known_counterpart(_prepared: &Prepared, _node: Node, action: &Action) -> Option<TargetId> {
-    action.counterpart()
 }

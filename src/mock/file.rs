@@ -49,6 +49,10 @@ pub struct InstanceFile {
     /// `{base}/origin/{name}/{originKey}` and `{base}/cdn/{name}/{originKey}`. The GUID when empty.
     #[serde(default)]
     pub asset_container: String,
+    /// `originUrl` and `edgeUrl` of its asset container, where they are not those of the server: a copy of a
+    /// real instance keeps the real addresses, so that its content reads the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container_urls: Option<ContainerUrls>,
     /// The lowest id that this instance hands out next, for every kind; higher ids in use are skipped.
     #[serde(default)]
     pub first_id: Option<i64>,
@@ -80,6 +84,16 @@ pub struct InstanceFile {
     /// `UrlRedirection` rows in the shape of the Management API.
     #[serde(default)]
     pub redirections: Vec<Row>,
+}
+
+/// Where the assets of an instance are said to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContainerUrls {
+    /// `originUrl`, without a slash at the end.
+    pub origin: String,
+    /// `edgeUrl`, without a slash at the end.
+    pub edge: String,
 }
 
 /// A digital channel.

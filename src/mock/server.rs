@@ -59,6 +59,15 @@ pub enum StateError {
     Json(#[from] serde_json::Error),
 }
 
+/// How much a server was asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RequestCount {
+    /// All requests; admin paths are not among them.
+    pub all: usize,
+    /// Those that write.
+    pub writes: usize,
+}
+
 /// A server on a port. Dropping it aborts everything; [`Server::stop`] lets requests finish.
 #[derive(Debug)]
 pub struct Server {
@@ -81,6 +90,7 @@ pub(crate) struct Shared {
     pub(crate) latency: Duration,
     pub(crate) jitter: Duration,
     pub(crate) tokens: Vec<String>,
+    pub(crate) rate_limit_silent: bool,
     pub(crate) log: Log,
     pub(crate) stopping: CancellationToken,
     faults: Mutex<FaultBook>,
@@ -170,6 +180,18 @@ impl Server {
             .requests(|record| record.writes && of_guid(record))
     }
 
+    /// A count of the requests so far that can be asked for as long as it is wanted.
+    pub fn counter(&self) -> impl Fn() -> RequestCount + Send + 'static + use<> {
+        let shared = Arc::clone(&self.shared);
+        move || {
+            let all = shared.log.requests(|_| true);
+            RequestCount {
+                all: all.len(),
+                writes: all.iter().filter(|record| record.writes).count(),
+            }
+        }
+    }
+
     #[cfg(test)]
     pub(super) fn shared_for_tests(&self) -> &Shared {
         &self.shared
@@ -210,7 +232,12 @@ impl Shared {
             tokens: options.tokens,
             stopping: CancellationToken::new(),
             faults: Mutex::new(FaultBook::new(&options.faults, options.seed)),
-            rate: Mutex::new(RateLimit::new(options.rate_limit)),
+            rate_limit_silent: options.rate_limit_silent,
+            rate: Mutex::new(RateLimit::new(
+                options.rate_limit,
+                &options.rate_limit_changes,
+                Instant::now(),
+            )),
             key_owners: Mutex::new(HashMap::new()),
             initial,
         };

@@ -95,6 +95,8 @@ impl Progress {
                 self.draining.get_or_insert_with(|| reason.clone());
             }
             Event::Warned { message } => self.note_warning(message),
+            // A forecast of another run changes nothing about this one.
+            Event::Rehearsed { .. } => {}
             Event::VerifyProgressed { checked, total } => {
                 let verification = self.verification.get_or_insert_default();
                 (verification.checked, verification.total) = (*checked, *total);

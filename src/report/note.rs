@@ -97,6 +97,17 @@ pub(crate) fn note(event: &Event, progress: &Progress) -> Option<Note> {
             checked,
             differences,
         } => Some(verified(*checked, *differences)),
+        Event::Rehearsed {
+            requests,
+            writes,
+            estimated_ms,
+        } => {
+            let text = format!(
+                "a real run would send about {requests} requests to the target, {writes} of them writes, and take about {} s",
+                estimated_ms.div_ceil(1000)
+            );
+            Some(Weight::Info.says(text))
+        }
         Event::ReadProgressed { .. }
         | Event::EntityStarted { .. }
         | Event::BatchProgressed { .. }

@@ -1,5 +1,7 @@
 //! The handle that everybody else holds.
 
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -215,6 +217,14 @@ impl Store {
         self.shared.readers.learned(host).await
     }
 
+    /// What earlier runs learned about each host, by name.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    pub async fn hosts(&self) -> Result<BTreeMap<String, Vec<(String, f64)>>, StoreError> {
+        self.shared.readers.hosts().await
+    }
+
     /// Takes the lease of a pair for `ttl`. One of somebody else is taken over when it has expired, or when its
     /// owner ran on the same machine and is gone.
     ///
@@ -368,10 +378,15 @@ async fn create_private(path: &Path) -> Result<(), StoreError> {
         builder.recursive(true);
         #[cfg(unix)]
         builder.mode(0o700);
-        builder
-            .create(directory)
-            .await
-            .map_err(|error| failed(directory, error))?;
+        builder.create(directory).await.map_err(|error| {
+            let is_file = directory.is_file();
+            let error = if is_file {
+                ErrorKind::NotADirectory.into()
+            } else {
+                error
+            };
+            failed(directory, error)
+        })?;
     }
     let mut options = tokio::fs::OpenOptions::new();
     options.write(true).create_new(true);
@@ -379,7 +394,8 @@ async fn create_private(path: &Path) -> Result<(), StoreError> {
     options.mode(0o600);
     match options.open(path).await {
         Ok(_) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(_) if path.is_dir() => Err(failed(path, ErrorKind::IsADirectory.into())),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(failed(path, error)),
     }
 }

@@ -3,6 +3,7 @@
 //! One connection and not a pool: reads are few and short, and a pool brings time-outs of its own, which a
 //! test with a paused clock would run into.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sqlx::query::Query;
@@ -166,6 +167,21 @@ impl Readers {
         rows.iter()
             .map(|row| Ok((self.column(row, "key")?, self.column(row, "value")?)))
             .collect()
+    }
+
+    pub(super) async fn hosts(&self) -> Result<BTreeMap<String, Vec<(String, f64)>>, StoreError> {
+        let rows = self
+            .rows(query(
+                "SELECT host, key, value FROM hosts ORDER BY host, key",
+            ))
+            .await?;
+        let mut hosts = BTreeMap::<String, Vec<(String, f64)>>::new();
+        for row in &rows {
+            let learned = (self.column(row, "key")?, self.column(row, "value")?);
+            let host: String = self.column(row, "host")?;
+            hosts.entry(host).or_default().push(learned);
+        }
+        Ok(hosts)
     }
 
     /// Closes the connection; later reads fail.

@@ -76,8 +76,10 @@ async fn check_pages(connection: &mut SqliteConnection, place: &str) -> Result<(
     if verdict == "ok" {
         return Ok(());
     }
+    // The first line only names the database.
+    let detail = verdict.lines().last().unwrap_or_default().to_owned();
     Err(StoreError::Damaged {
         place: place.to_owned(),
-        detail: verdict,
+        detail,
     })
 }

@@ -142,6 +142,10 @@ async fn what_was_committed_is_there_after_reopening() {
         store.learned("h").await.unwrap(),
         [("per_second".to_owned(), 12.5)]
     );
+    assert_eq!(
+        store.hosts().await.unwrap()["h"],
+        store.learned("h").await.unwrap()
+    );
     let back = Pair {
         source: pair().target,
         target: pair().source,

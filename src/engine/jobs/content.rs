@@ -9,6 +9,7 @@ use super::read_back;
 use super::{close, failed, show};
 use crate::domain::{BatchId, Kind, Locale};
 use crate::engine::crew::{Crew, Prepared};
+use crate::engine::pace::Class;
 use crate::engine::state::{Step, StepResult};
 use crate::event::Event;
 use crate::instance::{Cause, Effect, Refusal, RequestError, Save, Saved, Source, Target, Verdict};
@@ -71,7 +72,8 @@ where
         let intent = crew.open_intent(operation(items), items, attempt).await?;
         let saves: Vec<Save> = items.iter().map(|item| item.save.clone()).collect();
         let submit = || crew.target.submit_items(locale, &saves);
-        match crew.to_target().send(Effect::Write, submit).await {
+        let sender = crew.to_target();
+        match sender.send_as(Class::Submit, Effect::Write, submit).await {
             Ok(batch) => follow(crew, locale, items, (intent, attempt), batch).await,
             Err(error) => not_submitted(crew, locale, items, (intent, attempt), &error).await,
         }

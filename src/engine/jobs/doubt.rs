@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::{close, content, failed, page, show};
 use crate::domain::{BatchId, ContentHash, Entity, Id, Kind, Locale, TargetId, TargetKey};
 use crate::engine::crew::{Crew, Prepared, container_of};
+use crate::engine::pace::Class;
 use crate::engine::recovery::LOOKS;
 use crate::engine::state::StepResult;
 use crate::instance::{
@@ -107,7 +108,8 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let mut answers = repeat(crew, || crew.target.save_redirections(rows), error).await?;
+    let again = || crew.target.save_redirections(rows);
+    let mut answers = repeat(crew, Class::Write, again, error).await?;
     if answers.iter().all(Result::is_ok) {
         return Ok(answers);
     }
@@ -126,6 +128,7 @@ where
 /// Sends something again that is harmless to repeat.
 pub(in crate::engine) async fn repeat<S, T, R, F>(
     crew: &Crew<S, T>,
+    class: Class,
     mut request: impl FnMut() -> F,
     mut error: RequestError,
 ) -> Result<R, RequestError>
@@ -136,7 +139,8 @@ where
 {
     for _ in 1..crew.options.attempts {
         tokio::time::sleep(between_looks(crew)).await;
-        match crew.to_target().send(Effect::Write, &mut request).await {
+        let sender = crew.to_target();
+        match sender.send_as(class, Effect::Write, &mut request).await {
             Ok(answer) => return Ok(answer),
             Err(again) if again.verdict(Effect::Write) == Verdict::Reconcile => error = again,
             Err(again) => return Err(again),

@@ -24,20 +24,20 @@ use crate::store::{Change, IntentId, IntentState, StoreError};
 
 /// What came of a job.
 #[derive(Debug)]
-pub struct Finished {
+pub(super) struct Finished {
     /// The job.
-    pub job: Job,
+    pub(super) job: Job,
     /// One per step, in order.
-    pub results: Vec<StepResult>,
+    pub(super) results: Vec<StepResult>,
     /// Why nothing more may be written.
-    pub stop: Option<String>,
+    pub(super) stop: Option<String>,
 }
 
 /// Carries out a job to its end.
 ///
 /// # Errors
 /// [`StoreError`] when the state could not be made durable: the run cannot go on.
-pub async fn run<S, T>(crew: &Crew<S, T>, job: Job) -> Result<Finished, StoreError>
+pub(super) async fn run<S, T>(crew: &Crew<S, T>, job: Job) -> Result<Finished, StoreError>
 where
     S: Source + Clone,
     T: Target + Clone,

@@ -8,6 +8,7 @@ use super::polling::{self, BatchEnd};
 use super::{close, content, failed, read_back};
 use crate::domain::{BatchId, Channel, Entity, Kind, Locale, SourceId, TargetId};
 use crate::engine::crew::{Crew, Prepared};
+use crate::engine::pace::Class;
 use crate::engine::state::{Step, StepResult};
 use crate::event::Event;
 use crate::instance::{Effect, PageSave, Source, Target, Verdict};
@@ -59,7 +60,8 @@ where
         let items = std::slice::from_ref(item);
         let intent = crew.open_intent(operation, items, attempt).await?;
         let submit = || crew.target.submit_page(page);
-        match crew.to_target().send(Effect::Write, submit).await {
+        let sender = crew.to_target();
+        match sender.send_as(Class::Submit, Effect::Write, submit).await {
             Ok(batch) => follow(crew, item, page, (intent, attempt), batch).await,
             Err(error) if error.verdict(Effect::Write) == Verdict::Reconcile => {
                 let why = error.to_string();

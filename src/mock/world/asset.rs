@@ -148,7 +148,11 @@ impl World {
     }
 
     fn container_url(&self, side: &str) -> String {
-        format!("{}/{side}/{}", self.base, self.asset_container)
+        match (&self.container_urls, side) {
+            (Some(urls), "origin") => urls.origin.clone(),
+            (Some(urls), _) => urls.edge.clone(),
+            (None, _) => format!("{}/{side}/{}", self.base, self.asset_container),
+        }
     }
 
     /// The `AssetContainer` row.

@@ -121,6 +121,7 @@ impl World {
             name: or_guid(&file.name),
             base: base.to_owned(),
             asset_container: or_guid(&file.asset_container),
+            container_urls: file.container_urls.clone(),
             asset_container_id: ids.next(IdKind::AssetContainer, |_| false),
             locales,
             channels,
@@ -137,6 +138,7 @@ impl World {
             pages: super::page::Pages::default(),
             redirections: super::redirection::Redirections::default(),
             batches: super::batch::Batches::default(),
+            latest: super::fresh::Latest::default(),
         })
     }
 

@@ -413,7 +413,7 @@ fn an_asset_outside_of_the_containers_is_known_by_its_own_address() {
 }
 
 #[test]
-fn models_refer_to_others_but_not_to_themselves() {
+fn models_refer_to_models_and_to_themselves_but_not_to_built_in_ones() {
     let source = Source::new();
     let field = |model: &str| json!({ "name": model, "settings": { "ContentDefinition": model, "ContentView": "people" } });
     let body = json!({ "referenceName": "Post", "fields": [field("Author"), field("post"), field("RichTextArea"), field("77")] });
@@ -424,7 +424,11 @@ fn models_refer_to_others_but_not_to_themselves() {
         .collect();
     assert_eq!(
         found,
-        [Referent::ModelNamed("author".into()), Referent::Model(77)]
+        [
+            Referent::ModelNamed("author".into()),
+            Referent::ModelNamed("post".into()),
+            Referent::Model(77)
+        ]
     );
     assert_eq!(model.key.id.raw(), 10);
 }

@@ -1,0 +1,360 @@
+//! One run from the command line: connections, state, reporters, signals and the exit code.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use super::{pace, stop, wiring};
+use crate::agility::Instance;
+use crate::config::Settings;
+use crate::domain::{Guid, RunId, time};
+use crate::engine::pace::Pacer;
+use crate::engine::retry::{Retries, Sender};
+use crate::engine::{EVENTS_IN_FLIGHT, Options, Reader, RunReport, Session, Sink};
+use crate::error::{Error, ExitStatus};
+use crate::event::{Command, Event, SCHEMA, Side, Stamped};
+use crate::instance::Effect;
+use crate::progress::Progress;
+use crate::report::{self, Reporter};
+use crate::store::{Change, LeaseOwner, Pair, RunFinish, RunRecord, Store};
+
+/// Commands that may queue up: a user presses a handful of keys, and whoever finds the channel full tries again.
+const COMMANDS_IN_FLIGHT: usize = 16;
+
+/// What a run does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Work {
+    /// Move.
+    Sync,
+    /// Compare only.
+    Verify,
+}
+
+impl Work {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Sync => "sync",
+            Self::Verify => "verify",
+        }
+    }
+}
+
+/// Says what the user should know about the settings before anything starts.
+pub(super) fn warn(settings: &Settings) {
+    for warning in &settings.warnings {
+        // Nobody is left to be warned when standard error is gone.
+        drop(writeln!(std::io::stderr(), "warning: {warning}"));
+    }
+}
+
+/// What a real run would cost, from what its rehearsal did.
+pub(super) type Estimate = Box<dyn Fn(&RunReport) -> Event + Send>;
+
+/// What a rehearsal adds to a run.
+pub(super) struct Rehearsal {
+    pub(super) estimate: Estimate,
+    /// Learns what became of each entity.
+    pub(super) witness: Box<dyn Reporter>,
+}
+
+/// The instances of a run.
+pub(super) struct Ends {
+    pub(super) source: Instance,
+    pub(super) target: Instance,
+    /// Present when the target is a copy.
+    pub(super) rehearsal: Option<Rehearsal>,
+}
+
+impl Ends {
+    /// The instances of the settings.
+    ///
+    /// # Errors
+    /// [`Error::Connection`] when a URL or token cannot be one.
+    pub(super) fn of(settings: &Settings) -> Result<Self, Error> {
+        let (source, target) = wiring::connections(settings);
+        Ok(Self {
+            source: Instance::new(source)?,
+            target: Instance::new(target)?,
+            rehearsal: None,
+        })
+    }
+}
+
+/// Carries out a run and reports it.
+///
+/// # Errors
+/// [`Error`] when it could not begin or not go on. What became of entities is in the status.
+pub(super) async fn run(
+    settings: &Settings,
+    mut ends: Ends,
+    store: Store,
+    work: Work,
+) -> Result<(ExitStatus, RunReport), Error> {
+    let (events, received) = mpsc::channel::<Stamped>(EVENTS_IN_FLIGHT);
+    let (commands, mut commanded) = mpsc::channel::<Command>(COMMANDS_IN_FLIGHT);
+    let mut reporters = report::reporters(&wiring::report_options(settings), &commands)?;
+    let sink = Sink::new(events);
+    let run = time::run_id(time::now(), salt());
+    let rehearsal = ends.rehearsal.take();
+    let is_rehearsal = rehearsal.is_some();
+    let estimate = rehearsal.map(|rehearsal| {
+        reporters.push(rehearsal.witness);
+        rehearsal.estimate
+    });
+    let pair = Pair {
+        source: settings.source.guid.clone(),
+        target: settings.target.guid.clone(),
+    };
+    let mut options = wiring::engine_options(settings);
+    // What a rehearsal uploads cannot be downloaded from where it would be.
+    options.verify_bytes = !is_rehearsal;
+    let session = session(settings, &options, ends, &store, run.clone(), &sink);
+    let record = record(settings, &run, &pair, work);
+    let working = async {
+        let result = begin(&session, &store, record, is_rehearsal).await;
+        let mut result = match result {
+            Ok(()) => work_off(&session, work, &mut commanded).await,
+            Err(error) => Err(error),
+        };
+        if result.is_ok() && !is_rehearsal {
+            result = pace::remember(&session, &store).await.and(result);
+        }
+        let status = result
+            .as_ref()
+            .map_or_else(Error::exit_code, |report| status_of(report, work));
+        if let (Some(estimate), Ok(report)) = (&estimate, &result) {
+            sink.emit(estimate(report)).await;
+        }
+        let elapsed_ms = sink.elapsed_ms();
+        sink.emit(Event::RunFinished {
+            exit: status.code(),
+            elapsed_ms,
+        })
+        .await;
+        drop((session, sink));
+        result.map(|report| (status, report))
+    };
+    let stopping = signals(commands.clone());
+    let reporting = report::run(received, reporters, commands);
+    let together = async { tokio::join!(working, reporting) };
+    let (result, progress) = tokio::select! {
+        ended = together => ended,
+        // Never ends by itself: it lasts as long as the run.
+        () = stopping => return Err(Error::Interrupted),
+    };
+    let finished = finish(&store, run, &result, &progress).await;
+    store.close().await;
+    finished?;
+    result
+}
+
+async fn work_off(
+    session: &Session<Instance, Instance>,
+    work: Work,
+    commanded: &mut mpsc::Receiver<Command>,
+) -> Result<RunReport, Error> {
+    let report = match work {
+        Work::Sync => Box::pin(session.sync(commanded)).await,
+        Work::Verify => Box::pin(session.verify(commanded)).await,
+    };
+    Ok(report?)
+}
+
+/// Checks both credentials, then lets the run begin.
+async fn begin(
+    session: &Session<Instance, Instance>,
+    store: &Store,
+    record: RunRecord,
+    is_rehearsal: bool,
+) -> Result<(), Error> {
+    session
+        .sink
+        .emit(Event::RunStarted {
+            schema: SCHEMA,
+            run: record.run.clone(),
+            source: record.pair.source.clone(),
+            target: record.pair.target.clone(),
+            started_at: record.started_at.clone(),
+            dry_run: is_rehearsal,
+        })
+        .await;
+    let (source, target) = tokio::join!(authorise(&session.source), authorise(&session.target));
+    source?;
+    target?;
+    if !is_rehearsal {
+        pace::recall(session, store).await?;
+    }
+    store.commit(vec![Change::RunStarted(record)]).await?;
+    Ok(())
+}
+
+pub(super) async fn authorise(reader: &Reader<Instance>) -> Result<(), Error> {
+    let sender = Sender {
+        pacer: &reader.pacer,
+        retries: reader.retries,
+        sink: &reader.sink,
+    };
+    let side = match reader.side {
+        Side::Source => "source",
+        Side::Target => "target",
+    };
+    sender
+        .send(Effect::Read, || reader.instance.authorise())
+        .await
+        .map_err(|source| Error::Unreachable {
+            side: format!("{side} {}", reader.guid),
+            source: Box::new(source),
+        })
+}
+
+fn session(
+    settings: &Settings,
+    options: &Options,
+    ends: Ends,
+    store: &Store,
+    run: RunId,
+    sink: &Sink,
+) -> Session<Instance, Instance> {
+    let reader = |instance, guid: &Guid, side| reader(options, instance, guid, side, sink);
+    let source = reader(ends.source, &settings.source.guid, Side::Source);
+    let mut target = reader(ends.target, &settings.target.guid, Side::Target);
+    // A rate is kept per host and token, so where both sides have these in common they share one quota.
+    let one_token = settings.source.token == settings.target.token;
+    if one_token && source.instance.host() == target.instance.host() {
+        target.pacer = Arc::new(source.pacer.sharing(options.ceilings()));
+    }
+    Session {
+        source: Arc::new(source),
+        target: Arc::new(target),
+        store: store.clone(),
+        owner: LeaseOwner {
+            owner: settings.surroundings.user.clone(),
+            host: settings.surroundings.host.clone(),
+            process: std::process::id(),
+            run: run.clone(),
+        },
+        run,
+        locales: settings.sync.locales.clone(),
+        selection: wiring::selection(settings),
+        overwrite: settings.sync.overwrite,
+        options: options.clone(),
+        sink: sink.clone(),
+    }
+}
+
+/// What one side is read through, with a pace of its own.
+pub(super) fn reader(
+    options: &Options,
+    instance: Instance,
+    guid: &Guid,
+    side: Side,
+    sink: &Sink,
+) -> Reader<Instance> {
+    Reader {
+        instance,
+        guid: guid.clone(),
+        side,
+        pacer: Arc::new(Pacer::with(options.ceilings(), options.per_second_max)),
+        retries: Retries::new(options),
+        concurrency: options.concurrency,
+        sink: sink.clone(),
+    }
+}
+
+fn record(settings: &Settings, run: &RunId, pair: &Pair, work: Work) -> RunRecord {
+    RunRecord {
+        run: run.clone(),
+        pair: pair.clone(),
+        command: work.name().to_owned(),
+        options: json!({
+            "overwrite": settings.sync.overwrite,
+            "locales": settings.sync.locales,
+            "dry_run": settings.sync.dry_run,
+        }),
+        started_at: time::now().to_string(),
+        finished_at: None,
+        exit: None,
+        counts: None,
+    }
+}
+
+/// The first request to stop drains, the second aborts.
+async fn signals(commands: mpsc::Sender<Command>) {
+    for command in [Command::Drain, Command::Abort] {
+        stop::asked().await;
+        if commands.send(command).await.is_err() {
+            // The run is past taking commands, and about to end by itself.
+            std::future::pending::<()>().await;
+        }
+    }
+    // A run that is not uploading takes no commands; what it reads may be dropped at any time.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+}
+
+fn status_of(report: &RunReport, work: Work) -> ExitStatus {
+    let mut status = ExitStatus::Agreed;
+    if report.end.panicked.is_some() {
+        status = status.or(ExitStatus::Internal);
+    }
+    if report.end.interrupted {
+        status = status.or(ExitStatus::Interrupted);
+    }
+    let differs = report
+        .differences
+        .as_ref()
+        .is_some_and(|found| !found.is_empty());
+    if report.end.stopped.is_some()
+        || !report.unpublished.is_empty()
+        || !report.in_doubt.is_empty()
+        || differs
+    {
+        status = status.or(ExitStatus::Failed);
+    }
+    if work == Work::Sync {
+        if report.failed > 0 {
+            status = status.or(ExitStatus::Failed);
+        }
+        if report.conflicts > 0 {
+            status = status.or(ExitStatus::Conflicts);
+        }
+    }
+    status
+}
+
+async fn finish(
+    store: &Store,
+    run: RunId,
+    result: &Result<(ExitStatus, RunReport), Error>,
+    progress: &Progress,
+) -> Result<(), Error> {
+    let exit = result
+        .as_ref()
+        .map_or_else(Error::exit_code, |(status, _)| *status)
+        .code();
+    if store.run(&run).await?.is_none() {
+        // It ended before it began: there is nothing to close.
+        return Ok(());
+    }
+    let counts = progress
+        .total()
+        .iter()
+        .map(|(name, count)| (name.to_owned(), json!(count)))
+        .collect();
+    let finished_at = time::now().to_string();
+    let finish = RunFinish {
+        run,
+        exit,
+        counts: serde_json::Value::Object(counts),
+        finished_at,
+    };
+    store.commit(vec![Change::RunFinished(finish)]).await?;
+    Ok(())
+}
+
+/// Tells runs of one second apart.
+fn salt() -> u16 {
+    rand::random()
+}
