@@ -12,7 +12,7 @@ use lockgate::engine::{EVENTS_IN_FLIGHT, Options, Reader, RunReport, Schedule, S
 use lockgate::event::{Event, Gate, Side, Stamped};
 use lockgate::plan::Selection;
 use lockgate::progress::Progress;
-use lockgate::store::Store;
+use lockgate::store::{LeaseOwner, Store};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use tokio::sync::mpsc;
@@ -130,6 +130,12 @@ async fn sync(
         source: reader(source, Side::Source, &options, &sink),
         target: reader(target, Side::Target, &options, &sink),
         store: store.clone(),
+        owner: LeaseOwner {
+            owner: "tester".to_owned(),
+            host: "desk".to_owned(),
+            process: std::process::id(),
+            run: RunId(format!("20250101-000000-{number:04x}")),
+        },
         run: RunId(format!("20250101-000000-{number:04x}")),
         locales: Vec::new(),
         selection: Selection::default(),
