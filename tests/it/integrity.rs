@@ -126,17 +126,18 @@ async fn sync(
     let (_commands, mut commanded) = mpsc::channel(1);
     let options = options(schedule);
     let sink = Sink::new(events);
+    let run = RunId(format!("20250101-000000-{number:04x}"));
     let session = Session {
         source: reader(source, Side::Source, &options, &sink),
         target: reader(target, Side::Target, &options, &sink),
         store: store.clone(),
+        run: run.clone(),
         owner: LeaseOwner {
             owner: "tester".to_owned(),
             host: "desk".to_owned(),
             process: std::process::id(),
-            run: RunId(format!("20250101-000000-{number:04x}")),
+            run,
         },
-        run: RunId(format!("20250101-000000-{number:04x}")),
         locales: Vec::new(),
         selection: Selection::default(),
         overwrite: true,
