@@ -9,6 +9,7 @@ mod config;
 mod demo;
 pub mod generate;
 pub mod mock;
+mod pace;
 mod plain;
 mod rehearsal;
 mod runs;

@@ -125,6 +125,8 @@ pub const KEYS: &[KeyInfo] = &[
     KeyInfo::new("output.verbose", "--verbose", "LOCKGATE_VERBOSE"),
     KeyInfo::new("paths.state", "--state", "LOCKGATE_STATE"),
     KeyInfo::new("paths.runs", "--run-dir", "LOCKGATE_RUN_DIR"),
+    KeyInfo::without_flag("paths.keep_runs", "LOCKGATE_PATHS_KEEP_RUNS"),
+    KeyInfo::without_flag("paths.keep_days", "LOCKGATE_PATHS_KEEP_DAYS"),
     KeyInfo::without_flag(
         "work_classes.sequential",
         "LOCKGATE_WORK_CLASSES_SEQUENTIAL",

@@ -170,4 +170,8 @@ pub struct Paths {
     pub state: StateUrl,
     /// The directory of the run folders.
     pub runs: PathBuf,
+    /// How many run folders stay as they are; older ones are archived.
+    pub keep_runs: usize,
+    /// How many days a run folder stays as it is at most.
+    pub keep_days: u32,
 }

@@ -1,9 +1,11 @@
 //! What is said when a run is over.
 
+use std::io::{self, Write};
+
 use super::advice::next_step;
 use super::note::counted_entities;
 use super::text::{self, count, counted};
-use super::{Style, table};
+use super::{Detail, Style, table};
 use crate::progress::Progress;
 
 /// Causes of failure that are told; the report has all.
@@ -11,6 +13,19 @@ const CAUSES: usize = 10;
 
 /// Examples of a cause that are told.
 const EXAMPLES: usize = 3;
+
+/// Writes how a run ended. A run that ended before its plan has nothing to tell but its error, and who started it
+/// tells that.
+pub(crate) fn write(out: &mut dyn Write, progress: &Progress, style: &Style) -> io::Result<()> {
+    let is_told_elsewhere = matches!(progress.exit(), Some(2 | 3 | 4 | 70 | 130));
+    if is_told_elsewhere && progress.planned().is_none() {
+        return Ok(());
+    }
+    if style.detail != Detail::Quiet {
+        writeln!(out, "{}", result(progress, style))?;
+    }
+    writeln!(out, "{}", line(progress))
+}
 
 /// The result of a run: the table, failures by cause with the next step, and where the report is. Without the
 /// closing line; every line ends in a line end.
@@ -70,7 +85,7 @@ pub(crate) fn line(progress: &Progress) -> String {
 }
 
 /// What an exit code means.
-const fn exit_words(exit: u8) -> &'static str {
+pub(crate) const fn exit_words(exit: u8) -> &'static str {
     match exit {
         0 => "all in agreement",
         1 => "entities failed, were blocked or differ",
@@ -129,6 +144,6 @@ fn blocked(progress: &Progress) -> String {
 /// Where the report of the run is, if there is one.
 fn report_path(progress: &Progress, style: &Style) -> Option<String> {
     let folder = style.run_dir.as_ref()?.join(&progress.run()?.id.0);
-    let report = folder.join("report.md");
+    let report = folder.join("report.html");
     report.is_file().then(|| report.display().to_string())
 }

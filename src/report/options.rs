@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use tokio::sync::mpsc;
 
-use super::{Annotations, Dashboard, JsonLines, Plain, Reporter, RunFolder, Style};
+use super::{Annotations, Dashboard, JsonLines, Keep, Plain, Reporter, RunFolder, Style};
 use crate::event::Command;
 
 /// How a run is presented.
@@ -23,6 +23,8 @@ pub struct Options {
     pub annotations: Option<Annotations>,
     /// The folder that holds a folder per run; `None` writes no files.
     pub run_dir: Option<PathBuf>,
+    /// Which run folders stay as they are.
+    pub keep: Keep,
 }
 
 /// Where people or programs look.
@@ -57,7 +59,7 @@ pub fn reporters(
 ) -> io::Result<Vec<Box<dyn Reporter>>> {
     let mut reporters: Vec<Box<dyn Reporter>> = Vec::new();
     if let Some(base) = &options.run_dir {
-        reporters.push(Box::new(RunFolder::new(base.clone())));
+        reporters.push(Box::new(RunFolder::new(base.clone(), options.keep)));
     }
     let style = Style {
         detail: options.detail,

@@ -38,6 +38,8 @@ const STYLE: Style = Style {
     run_dir: None,
 };
 
+const KEEP: Keep = Keep { runs: 9, days: 90 };
+
 /// A run in which most things happen once.
 fn eventful() -> Script {
     let uploads = [
@@ -283,7 +285,7 @@ fn json_lines() {
 fn the_run_folder_holds_events_summary_and_report() {
     let base = tempfile::tempdir().unwrap();
     let runs = base.path().join("state").join("runs");
-    let live = tell(&mut RunFolder::new(runs.clone()), eventful().events());
+    let live = tell(&mut RunFolder::new(runs.clone(), KEEP), eventful().events());
     let folder = runs.join("20260731-101500-0a1b");
     let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
 
@@ -295,7 +297,8 @@ fn the_run_folder_holds_events_summary_and_report() {
     insta::assert_snapshot!("summary", read("summary.json"));
     insta::assert_snapshot!("report", read("report.md"));
     let names = std::fs::read_dir(&folder).unwrap().count();
-    assert_eq!(names, 3);
+    assert!(read("report.html").contains("1a2b3c4d-u"));
+    assert_eq!(names, 4);
 }
 
 #[cfg(unix)]
@@ -305,7 +308,7 @@ fn the_run_folder_is_for_its_user_alone() {
 
     let base = tempfile::tempdir().unwrap();
     let runs = base.path().join("runs");
-    tell(&mut RunFolder::new(runs.clone()), eventful().events());
+    tell(&mut RunFolder::new(runs.clone(), KEEP), eventful().events());
     let folder = runs.join("20260731-101500-0a1b");
     let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&folder), 0o700);
@@ -327,7 +330,8 @@ async fn a_run_goes_on_without_its_folder() {
     }
     let out = Shared::default();
     let plain = Plain::new(Box::new(out.clone()), STYLE);
-    let reporters: Vec<Box<dyn Reporter>> = vec![Box::new(RunFolder::new(file)), Box::new(plain)];
+    let reporters: Vec<Box<dyn Reporter>> =
+        vec![Box::new(RunFolder::new(file, KEEP)), Box::new(plain)];
     let progress = run(receiver, reporters, commands).await;
     assert_eq!(progress.exit(), Some(1));
     assert_eq!(asked.recv().await, None);

@@ -1,8 +1,15 @@
 //! Whole runs: the real engine over real HTTP against the mock server.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod bad_input;
+mod binary;
+mod cli_life;
+mod crash;
 mod double;
+mod dry_run;
 mod fixtures;
 mod instances;
 mod integrity;
+mod same_state;
+mod secrets;
 mod support;

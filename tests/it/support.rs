@@ -14,7 +14,7 @@ use lockgate::event::{Event, Side, Stamped};
 use lockgate::mock::file::{InstanceFile, SCHEMA, StateFile};
 use lockgate::mock::{self, Server};
 use lockgate::plan::Selection;
-use lockgate::store::Store;
+use lockgate::store::{LeaseOwner, Store};
 use tokio::sync::mpsc;
 
 pub(crate) const SOURCE: &str = "1a2b3c4d-u";
@@ -107,6 +107,21 @@ impl Setup {
         }
     }
 
+    /// The same with a store of its own, and with little patience: the server is fast.
+    pub(crate) fn impatient(store: Store) -> Self {
+        let options = Options {
+            first_delay: Duration::from_millis(5),
+            settle: Duration::from_millis(80),
+            ..Options::default()
+        };
+        Self {
+            options,
+            overwrite: false,
+            store,
+            run: 0,
+        }
+    }
+
     /// Carries out one run.
     pub(crate) async fn sync(&mut self, base_url: &str) -> Ran {
         self.run += 1;
@@ -130,11 +145,18 @@ impl Setup {
     }
 
     fn session(&self, base_url: &str, sink: Sink) -> Session<Instance, Instance> {
+        let run = RunId(format!("20250101-000000-{:04x}", self.run));
         Session {
             source: Arc::new(self.reader(base_url, SOURCE, Side::Source, &sink)),
             target: Arc::new(self.reader(base_url, TARGET, Side::Target, &sink)),
             store: self.store.clone(),
-            run: RunId(format!("20250101-000000-{:04x}", self.run)),
+            run: run.clone(),
+            owner: LeaseOwner {
+                owner: "tester".to_owned(),
+                host: "desk".to_owned(),
+                process: std::process::id(),
+                run,
+            },
             locales: Vec::new(),
             selection: Selection::default(),
             overwrite: self.overwrite,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::to_bytes;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequest, Multipart, Request, State};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::response::Response;
 use bytes::Bytes;
 use serde_json::Value;
@@ -15,7 +15,7 @@ use super::answer::{self, respond};
 use super::call::{Answer, Call, Payload, Reply};
 use super::target::Target;
 use super::{admin, assets};
-use crate::mock::fault::{FaultAction, ResetMoment};
+use crate::mock::fault::{FaultAction, Moment, ResetMoment};
 use crate::mock::line::Cut;
 use crate::mock::log::{Arrival, Body, Finish};
 use crate::mock::server::Shared;
@@ -69,19 +69,10 @@ async fn handle(
         Ok(serve(&shared, &mut call, target, credential).await)
     };
     let outcome = stopping.run_until_cancelled(served).await;
-    let stopped = || Served {
-        answer: Err(Refusal::new(503, "The server is stopping.")),
-        authorised: false,
-        spoilt: None,
-    };
     let served = match outcome {
         Some(Ok(served)) => served,
-        Some(Err(refusal)) => Served {
-            answer: Err(refusal),
-            authorised: false,
-            spoilt: None,
-        },
-        None => stopped(),
+        Some(Err(refusal)) => Served::refused(refusal),
+        None => Served::refused(Refusal::new(503, "The server is stopping.")),
     };
     finish(&shared, &cut, &call, sequence, served)
 }
@@ -90,7 +81,20 @@ async fn handle(
 struct Served {
     answer: Answer,
     authorised: bool,
+    is_over_rate: bool,
     spoilt: Option<FaultAction>,
+}
+
+impl Served {
+    /// A refusal that no route had a say in.
+    fn refused(refusal: Refusal) -> Self {
+        Self {
+            answer: Err(refusal),
+            authorised: false,
+            is_over_rate: false,
+            spoilt: None,
+        }
+    }
 }
 
 /// Records the answer, and spoils it if a fault says so.
@@ -103,7 +107,15 @@ fn finish(shared: &Shared, cut: &Cut, call: &Call, sequence: u64, served: Served
         Some(fault) => answer::spoil(fault, served.answer),
         None => respond(served.answer),
     };
-    let reset = matches!(served.spoilt, Some(FaultAction::Reset(_)));
+    if served.is_over_rate && shared.rate_limit_silent {
+        response.headers_mut().remove(RETRY_AFTER);
+    }
+    let reset = matches!(
+        served.spoilt,
+        Some(FaultAction::Reset(
+            ResetMoment::BeforeEffect | ResetMoment::AfterEffect
+        ))
+    );
     let status = if reset { 0 } else { response.status().as_u16() };
     let finish = Finish {
         status,
@@ -139,12 +151,17 @@ async fn serve(
     let done = |answer, spoilt| Served {
         answer,
         authorised,
+        is_over_rate: false,
         spoilt,
     };
     if let Some(who) = target.payer(shared, call, credential.as_deref())
         && !shared.admit(&who, Instant::now())
     {
-        return done(Err(Refusal::new(429, "Too many requests.")), None);
+        let refusal = Err(Refusal::new(429, "Too many requests."));
+        return Served {
+            is_over_rate: true,
+            ..done(refusal, None)
+        };
     }
     // After the rate, so that a refused request does not use up a fault that was meant for its repetition.
     let (fault, share) = shared.strike(call);
@@ -166,24 +183,26 @@ async fn serve(
         Some(FaultAction::FailWholeBatch) => call.spoil = Spoil::FailAll,
         Some(FaultAction::DropItemResult) => call.spoil = Spoil::DropResult,
         Some(FaultAction::ReorderResults) => call.spoil = Spoil::Reorder,
+        Some(FaultAction::StickBatch(Moment::BeforeEffect)) => call.spoil = Spoil::StickBefore,
+        Some(FaultAction::StickBatch(Moment::AfterEffect)) => call.spoil = Spoil::StickAfter,
         Some(
             FaultAction::TruncatedJson
+            | FaultAction::ShortFile
+            | FaultAction::StaleList
+            | FaultAction::SlowBody(_)
             | FaultAction::StatusAfterEffect(_)
-            | FaultAction::Reset(ResetMoment::AfterEffect),
+            | FaultAction::Reset(ResetMoment::AfterEffect | ResetMoment::DuringBody),
         )
         | None => {}
     }
-    let answer = match admission {
+    let mut answer = match admission {
         Ok(()) => target.route(shared, call, credential.as_deref()),
         Err(refusal) => Err(refusal),
     };
-    let spoilt = fault.filter(|fault| {
-        matches!(
-            fault,
-            FaultAction::TruncatedJson | FaultAction::StatusAfterEffect(_) | FaultAction::Reset(_)
-        )
-    });
-    done(answer, spoilt)
+    if fault == Some(FaultAction::StaleList) && !target.writes(call) {
+        answer = answer.map(|reply| target.stale(shared, call, reply));
+    }
+    done(answer, fault)
 }
 
 /// Reads the body: files of a multipart form, or the bytes of anything else.

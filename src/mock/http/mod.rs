@@ -10,12 +10,14 @@
 mod admin;
 mod answer;
 mod assets;
+mod body;
 mod call;
 mod content;
 mod definitions;
 mod fetch;
 mod handle;
 mod management;
+mod stale;
 mod target;
 mod types;
 

@@ -1,6 +1,6 @@
 //! The steps of a plan, in order.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::chains;
 use super::compare::{self, Comparer, Decision, source_hash};
@@ -8,7 +8,7 @@ use super::matching::{self, Match};
 use super::needs::{Needs, Resolver};
 use super::settle;
 use super::virtual_map::VirtualMap;
-use crate::domain::{Inventory, Locale, SourceId, TargetId, WorkClass};
+use crate::domain::{EntityKey, Inventory, Locale, SourceId, TargetId, WorkClass};
 use crate::plan::action::{Action, Agreements, Plan, Planned};
 use crate::plan::circles::{Circle, circles};
 use crate::plan::graph::{Graph, Need, Node, Strength};
@@ -27,6 +27,9 @@ pub struct Inputs<'a> {
     pub equal_bytes: &'a HashSet<SourceId>,
     /// The locales of the run; the first one that has an item makes its id.
     pub locales: &'a [Locale],
+    /// Entities of which nobody can tell whether an interrupted run brought them across, with the reason. They
+    /// are not sent: they might be there twice then.
+    pub doubts: &'a HashMap<EntityKey, String>,
     /// Whether the source wins where both sides changed.
     pub overwrite: bool,
     /// What is to be moved.
@@ -110,7 +113,8 @@ fn decide_all(
         .map(|((node, entity), (found, needs))| {
             let hash = source_hash(entity, context.schema);
             let moves = moving.contains(&node);
-            let decision: Decision = match &needs.missing {
+            let doubt = inputs.doubts.get(&entity.key);
+            let decision: Decision = match doubt.or(needs.missing.as_ref()) {
                 Some(missing) => (Action::Fail, missing.clone()),
                 None => comparer.decide(entity, found, hash, moves),
             };

@@ -6,28 +6,36 @@ use std::path::PathBuf;
 
 use super::super::json_lines::write_line;
 use super::super::{Reporter, WhenFailing};
+use super::archive::archive_old;
 use super::files::{create_file, create_folder, write_whole};
-use super::markdown;
+use super::index::write_index;
 use super::summary::Summary;
+use super::{Keep, markdown};
 use crate::event::{Event, Stamped};
-use crate::progress::Progress;
+use crate::progress::{History, Progress};
+use crate::report::html;
 
 /// Keeps the folder of a run. When something cannot be written, the run goes on with a warning, and the rest is still
 /// tried.
 #[derive(Debug)]
 pub struct RunFolder {
     base: PathBuf,
+    keep: Keep,
     folder: Option<PathBuf>,
     events: Option<BufWriter<File>>,
+    history: History,
 }
 
 impl RunFolder {
-    /// Keeps a folder named after the run in `base`, which is created when needed.
-    pub fn new(base: PathBuf) -> Self {
+    /// Keeps a folder named after the run in `base`, which is created when needed. When the run is over, older
+    /// folders there are archived as `keep` says.
+    pub fn new(base: PathBuf, keep: Keep) -> Self {
         Self {
             base,
+            keep,
             folder: None,
             events: None,
+            history: History::default(),
         }
     }
 
@@ -65,6 +73,7 @@ impl Reporter for RunFolder {
         {
             self.open(&run.0).map_err(|error| self.named(&error))?;
         }
+        self.history.apply(event);
         self.with_events(|events| write_line(events, event))
     }
 
@@ -81,7 +90,12 @@ impl Reporter for RunFolder {
         let summary = write_whole(&folder, "summary.json", &summary);
         let report = markdown::report(progress);
         let report = write_whole(&folder, "report.md", report.as_bytes());
-        events.and(summary).and(report)
+        let page = html::report(progress, &self.history);
+        let page = write_whole(&folder, "report.html", page.as_bytes());
+        // What the folder does not hold cannot be archived or listed.
+        events.and(summary).and(report).and(page)?;
+        let archived = archive_old(&self.base, self.keep, crate::domain::time::now());
+        archived.and(write_index(&self.base))
     }
 
     fn when_failing(&self) -> WhenFailing {
