@@ -484,7 +484,7 @@ fn nothing_leaves_before_what_it_needs() {
         ..Config::default()
     };
     if config.cases == Config::with_cases(256).cases {
-        config.cases = 48;
+        config.cases = 32;
     }
     let dice = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     if let Err(broken) = TestRunner::new_with_rng(config, dice).run(&cases(), run) {
