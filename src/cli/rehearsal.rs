@@ -22,7 +22,7 @@ use crate::error::{Error, ExitStatus};
 use crate::event::{Event, Side, millis};
 use crate::mock::file::{ChannelFile, ContainerUrls, InstanceFile, Row, SCHEMA, StateFile};
 use crate::mock::{self, Server};
-use crate::plan::Action;
+use crate::plan::{Action, Plan};
 use crate::store::{Change, Pair, Store};
 
 /// What an estimate assumes of a real instance, which documents neither: the time of a request, and of an item in a
@@ -64,13 +64,13 @@ pub(super) async fn run(
     server.stop().await;
     let (status, report) = ended?;
     if settings.output.mode != OutputMode::Json && !settings.output.quiet {
-        list(&report, out)?;
+        list(&report.plan, &report.source, out)?;
     }
     Ok(status)
 }
 
 /// The mappings of the real state in a store of their own. A state that does not exist yet is not made.
-async fn remembered(settings: &Settings) -> Result<Store, Error> {
+pub(super) async fn remembered(settings: &Settings) -> Result<Store, Error> {
     let memory = Store::open_in_memory().await?;
     if !settings.paths.state.path().exists() {
         return Ok(memory);
@@ -236,9 +236,12 @@ fn estimate(settings: &Settings, server: &Server) -> session::Estimate {
 }
 
 /// One line for everything that a run would do or leave undone: action, entity, name and reason, tabs between them.
-fn list(report: &RunReport, out: &mut (dyn Write + Send)) -> Result<(), Error> {
-    for (planned, entity) in report.plan.entities.iter().zip(report.source.entities()) {
-        let entity: &Entity<SourceId> = entity;
+pub(super) fn list(
+    plan: &Plan,
+    source: &Inventory<SourceId>,
+    out: &mut (dyn Write + Send),
+) -> Result<(), Error> {
+    for (planned, entity) in plan.entities.iter().zip(source.entities()) {
         let is_silent = match planned.action {
             Action::Unchanged { .. } => !planned.left_alone,
             Action::OutOfScope => true,

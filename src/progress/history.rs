@@ -348,7 +348,10 @@ mod tests {
 
     fn history(script: &Script) -> History {
         let mut history = History::default();
-        script.events().iter().for_each(|event| history.apply(event));
+        script
+            .events()
+            .iter()
+            .for_each(|event| history.apply(event));
         history
     }
 
@@ -367,7 +370,9 @@ mod tests {
     fn the_slowest_uploads_are_kept_longest_first() {
         let mut script = Script::uploading(&[(Kind::Model, 80)]);
         for id in 0..80 {
-            script = script.leave(Kind::Model, id).wait(u64::try_from(id).unwrap());
+            script = script
+                .leave(Kind::Model, id)
+                .wait(u64::try_from(id).unwrap());
             script = script.settle(Kind::Model, id, Outcome::Created);
         }
         let history = history(&script);

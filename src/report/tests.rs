@@ -330,7 +330,8 @@ async fn a_run_goes_on_without_its_folder() {
     }
     let out = Shared::default();
     let plain = Plain::new(Box::new(out.clone()), STYLE);
-    let reporters: Vec<Box<dyn Reporter>> = vec![Box::new(RunFolder::new(file, KEEP)), Box::new(plain)];
+    let reporters: Vec<Box<dyn Reporter>> =
+        vec![Box::new(RunFolder::new(file, KEEP)), Box::new(plain)];
     let progress = run(receiver, reporters, commands).await;
     assert_eq!(progress.exit(), Some(1));
     assert_eq!(asked.recv().await, None);

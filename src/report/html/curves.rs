@@ -104,7 +104,11 @@ fn throughput(points: &[Point], axis: Axis) -> String {
         let settled: u32 = point.slot.settled[..lanes].iter().sum();
         f64::from(settled) / seconds(point.to_ms - point.from_ms).max(0.001)
     };
-    let highest = highest(points.iter().map(|point| per_second(point, Lane::ALL.len())));
+    let highest = highest(
+        points
+            .iter()
+            .map(|point| per_second(point, Lane::ALL.len())),
+    );
     if highest <= 0.0 {
         return String::new();
     }
@@ -223,7 +227,13 @@ mod tests {
 
     #[test]
     fn the_highest_mark_is_round_and_close() {
-        for (value, top) in [(0.4, 1.0), (1.0, 1.0), (2.4, 3.0), (17.0, 20.0), (481.0, 500.0)] {
+        for (value, top) in [
+            (0.4, 1.0),
+            (1.0, 1.0),
+            (2.4, 3.0),
+            (17.0, 20.0),
+            (481.0, 500.0),
+        ] {
             assert!((round_up(value) - top).abs() < 1e-9, "{value}");
         }
     }

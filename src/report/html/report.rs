@@ -32,7 +32,12 @@ pub(crate) fn report(progress: &Progress, history: &History) -> String {
 
 fn head(progress: &Progress) -> String {
     let (title, facts) = progress.run().map_or_else(
-        || ("Migration".to_owned(), "It ended before it began.".to_owned()),
+        || {
+            (
+                "Migration".to_owned(),
+                "It ended before it began.".to_owned(),
+            )
+        },
         |run| {
             let title = format!(
                 "{}<span class=\"arrow\">→</span>{}",
@@ -110,9 +115,21 @@ fn tiles(progress: &Progress) -> String {
         }
     }
     if let Some(found) = progress.verification() {
-        let class = if found.differences == 0 { "good" } else { "bad" };
-        let name = if found.differences == 1 { "difference" } else { "differences" };
-        tile(class, &count(found.differences), &format!("{name} in {} verified", count(found.checked)));
+        let class = if found.differences == 0 {
+            "good"
+        } else {
+            "bad"
+        };
+        let name = if found.differences == 1 {
+            "difference"
+        } else {
+            "differences"
+        };
+        tile(
+            class,
+            &count(found.differences),
+            &format!("{name} in {} verified", count(found.checked)),
+        );
     }
     tile("", &took(progress.elapsed(now_ms)), "elapsed");
     if let Some(rate) = progress.average_per_second(now_ms) {
@@ -204,7 +221,11 @@ fn levels(progress: &Progress) -> String {
              patching {} afterwards.</p>\n",
             counted(planned.circles, "circle"),
             counted(planned.cuts, "reference"),
-            if planned.cuts == 1 { "it in" } else { "them in" }
+            if planned.cuts == 1 {
+                "it in"
+            } else {
+                "them in"
+            }
         );
     }
     let explanation = "Items of level 0 need no other item that is new; each further level needs the one before it.";

@@ -20,7 +20,11 @@ pub(super) fn failures(progress: &Progress, history: &History) -> String {
     }
     let mut causes: Vec<_> = progress.causes().iter().collect();
     causes.sort_by_key(|cause| std::cmp::Reverse(cause.count));
-    let mut body: String = causes.iter().take(CAUSES).map(|cause| describe(cause)).collect();
+    let mut body: String = causes
+        .iter()
+        .take(CAUSES)
+        .map(|cause| describe(cause))
+        .collect();
     if causes.len() > CAUSES {
         let more = causes.len() - CAUSES;
         append!(body, "<p class=\"soft\">and {more} more causes</p>\n");

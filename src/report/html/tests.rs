@@ -6,7 +6,10 @@ use crate::progress::{History, Progress};
 
 fn folded(script: &Script) -> (Progress, History) {
     let mut history = History::default();
-    script.events().iter().for_each(|event| history.apply(event));
+    script
+        .events()
+        .iter()
+        .for_each(|event| history.apply(event));
     (script.fold(), history)
 }
 
@@ -15,7 +18,11 @@ fn trouble() -> Script {
         .lane(Lane::IndependentEntities)
         .pace(8.0, 4, 20.0)
         .create(Kind::Model, 0..2, 400)
-        .fail(Kind::Model, 2, "the server said \"<script>alert(1)</script>\"")
+        .fail(
+            Kind::Model,
+            2,
+            "the server said \"<script>alert(1)</script>\"",
+        )
         .event(Event::GateFailed {
             gate: Gate::ModelsComplete,
             by: key(Kind::Model, 2),

@@ -223,7 +223,10 @@ fn gates(progress: &Progress, axis: Axis) -> String {
         .map_or(0, |time| millis(time.start));
     let mut text = String::new();
     let mut levels = 0;
-    let wanted = progress.gates().iter().filter(|gate| gate.plan.entities > 0);
+    let wanted = progress
+        .gates()
+        .iter()
+        .filter(|gate| gate.plan.entities > 0);
     let shown: Vec<_> = wanted
         .filter(|gate| {
             let is_level = matches!(gate.plan.gate, Gate::ContentLevelComplete(_));
@@ -238,7 +241,13 @@ fn gates(progress: &Progress, axis: Axis) -> String {
     for gate in shown {
         let (track, when) = gate_track(gate, start, axis);
         let class = format!("gate {}", tone(gate.plan.lane));
-        row(&mut text, &class, &gate.plan.gate.to_string(), &track, &when);
+        row(
+            &mut text,
+            &class,
+            &gate.plan.gate.to_string(),
+            &track,
+            &when,
+        );
     }
     text
 }
@@ -257,16 +266,23 @@ fn gate_track(gate: &GateProgress, start: u64, axis: Axis) -> (String, String) {
             );
             (*at_ms, '◆', "stamp", last)
         }
-        GateState::Failed { at_ms, by } => {
-            (*at_ms, '✕', "stamp failed", format!("failed because of {by}"))
-        }
+        GateState::Failed { at_ms, by } => (
+            *at_ms,
+            '✕',
+            "stamp failed",
+            format!("failed because of {by}"),
+        ),
     };
     let title = escape(&said).into_owned();
     let (wait, at) = (axis.place(start, at_ms), axis.at(at_ms));
     let track = format!(
         "<div class=\"wait\" style=\"{wait}\"></div><div class=\"{class}\" style=\"left:{at}\" title=\"{title}\">{sign}</div>"
     );
-    let when = moment(at_ms, axis.step_ms.min(if axis.end_ms < 60_000 { 100 } else { 1_000 }));
+    let when = moment(
+        at_ms,
+        axis.step_ms
+            .min(if axis.end_ms < 60_000 { 100 } else { 1_000 }),
+    );
     let failed = if class == "stamp" { "" } else { "failed " };
     (track, format!("{failed}{when}"))
 }

@@ -66,7 +66,9 @@ fn described(run: String, summary: &Value, link: String, archived: bool) -> Inde
         pair: word(&about["source"]).zip(word(&about["target"])),
         started_at: word(&about["started_at"]).unwrap_or_default(),
         dry_run: about["dry_run"] == true,
-        exit: summary["exit"].as_u64().and_then(|exit| exit.try_into().ok()),
+        exit: summary["exit"]
+            .as_u64()
+            .and_then(|exit| exit.try_into().ok()),
         elapsed: Duration::from_millis(summary["elapsed_ms"].as_u64().unwrap_or(0)),
         entities: summary["entities"]["total"].as_u64().unwrap_or(0),
         troubles: count("failed") + count("blocked"),

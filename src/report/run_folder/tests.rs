@@ -49,7 +49,12 @@ fn what_is_too_much_is_archived_and_what_goes_on_stays() {
 fn what_is_too_old_is_archived_even_without_an_end() {
     let base = three_runs();
     let keep = Keep { runs: 9, days: 90 };
-    archive_old(base.path(), keep, now() + SignedDuration::from_hours(24 * 91)).unwrap();
+    archive_old(
+        base.path(),
+        keep,
+        now() + SignedDuration::from_hours(24 * 91),
+    )
+    .unwrap();
     assert_eq!(archives(base.path()).unwrap(), [OPEN, NEW, OLD]);
 }
 
@@ -85,7 +90,12 @@ fn the_index_lists_folders_and_archives_alike() {
 
 #[test]
 fn only_names_of_runs_are_runs() {
-    for name in ["20260101-101500", "2026-01-01", "x0260101-101500-0a1b", "20260101-101500-0a1b-1"] {
+    for name in [
+        "20260101-101500",
+        "2026-01-01",
+        "x0260101-101500-0a1b",
+        "20260101-101500-0a1b-1",
+    ] {
         assert!(!is_run_name(name), "{name}");
     }
     assert!(is_run_name(OLD));
