@@ -92,10 +92,18 @@ fn line(edge: &Edge, places: &[(f64, f64)]) -> String {
         let bend = x1.max(x2) + 60.0;
         format!("M{x1:.0} {y1:.0}C{bend:.0} {y1:.0} {bend:.0} {y2:.0} {x2:.0} {y2:.0}")
     };
+    // What several columns lie between is mostly told by the boxes in between, too.
+    let is_far = (from.0 - to.0).abs() > 1.5 * (BOX.0 + GAP.0);
     let class = match (edge.cut, edge.is_reference) {
+        (0, true) if is_far => "edge far",
         (0, true) => "edge",
         (0, false) => "edge order",
         (_, _) => "edge cut",
+    };
+    let tip = if edge.from == edge.to {
+        ""
+    } else {
+        " marker-end=\"url(#tip)\""
     };
     let title = match (edge.cut, edge.needs) {
         (0, 1) if edge.is_reference => "1 reference".to_owned(),
@@ -106,7 +114,7 @@ fn line(edge: &Edge, places: &[(f64, f64)]) -> String {
         }
     };
     format!(
-        "<path class=\"{class}\" data-from=\"{}\" data-to=\"{}\" d=\"{path}\" marker-end=\"url(#tip)\"><title>{title}</title></path>\n",
+        "<path class=\"{class}\" data-from=\"{}\" data-to=\"{}\" d=\"{path}\"{tip}><title>{title}</title></path>\n",
         edge.from, edge.to
     )
 }
