@@ -229,6 +229,7 @@ const fn run_exit_code(error: &RunError) -> ExitStatus {
             ExitStatus::Unreachable
         }
         RunError::Store(error) => store_exit_code(error),
+        RunError::Interrupted => ExitStatus::Interrupted,
         RunError::Selection(_) | RunError::UnknownLocale { .. } | RunError::TargetLocale { .. } => {
             ExitStatus::Usage
         }
@@ -263,6 +264,7 @@ fn run_hint(error: &RunError) -> Option<String> {
         RunError::Pull(PullError::Request { cause, .. }) => {
             request_hint(&cause.cause).map(str::to_owned)
         }
+        RunError::Interrupted => Error::Interrupted.hint(),
         RunError::Pull(PullError::Incomplete { .. })
         | RunError::Store(_)
         | RunError::Selection(_)
@@ -280,9 +282,9 @@ const fn request_hint(cause: &Cause) -> Option<&'static str> {
         Cause::TimedOut(_) => Some("try again, or raise timeouts.request_s (--timeout)"),
         Cause::Broken(_) | Cause::ServerFailed { .. } => Some("try again in a few minutes"),
         Cause::Throttled { .. } => Some("try again later, or lower pace.per_second_max (--rate)"),
-        Cause::Unauthorised => {
-            Some("set LOCKGATE_TOKEN to a personal access token that is still valid")
-        }
+        Cause::Unauthorised => Some(
+            "set LOCKGATE_TOKEN to a personal access token that is still valid; LOCKGATE_SOURCE_TOKEN and LOCKGATE_TARGET_TOKEN, if set, go before it",
+        ),
         Cause::Forbidden => {
             Some("check the GUID, and that the token's user has rights on that instance")
         }
@@ -368,7 +370,7 @@ mod tests {
         insta::assert_snapshot!(printed(&request(Cause::Unauthorised)), @r"
         error: cannot work with the source 1a2b3c4d-u
           caused by: reading the locales of 1a2b3c4d-u failed: the credential was not accepted (HTTP 401)
-          next: set LOCKGATE_TOKEN to a personal access token that is still valid
+          next: set LOCKGATE_TOKEN to a personal access token that is still valid; LOCKGATE_SOURCE_TOKEN and LOCKGATE_TARGET_TOKEN, if set, go before it
         exit: 3
         ");
         insta::assert_snapshot!(printed(&request(Cause::TimedOut(Duration::from_mins(1)))), @r"
@@ -412,7 +414,7 @@ mod tests {
             source: Arc::new(io::Error::from(io::ErrorKind::PermissionDenied)),
         };
         insta::assert_snapshot!(printed(&create.into()), @r"
-        error: cannot create the state file .lockgate
+        error: the state cannot be kept in .lockgate
           caused by: permission denied
           next: make .lockgate writable, or name another place with --state
         exit: 4

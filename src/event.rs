@@ -315,7 +315,7 @@ pub enum Event {
     PaceSampled {
         /// Requests in the last second.
         per_second: f64,
-        /// The cap, when there is one.
+        /// Requests per second that may leave: the user's cap, or what is held of the limit that was learned.
         limit_per_second: Option<f64>,
         /// Requests in flight.
         in_flight: u32,

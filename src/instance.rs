@@ -383,7 +383,9 @@ pub struct Refusal {
 /// How far a batch has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BatchStatus {
-    /// Not finished, or not yet known to the server (which happens for a moment after the submit).
+    /// The server does not know it: not yet, which happens for a moment after the submit, or no more.
+    Unknown,
+    /// Not finished.
     Working {
         /// Items worked off so far, where told.
         processed: Option<u32>,
@@ -426,7 +428,7 @@ pub enum Cause {
     #[error("the connection broke: {0}")]
     Broken(String),
     /// 429: more requests than the server allows. It did nothing.
-    #[error("the server asks to slow down (HTTP 429)")]
+    #[error("the server asks to slow down{} (HTTP 429)", for_seconds(*.retry_after))]
     Throttled {
         /// `Retry-After`.
         retry_after: Option<Duration>,
@@ -460,6 +462,11 @@ pub enum Cause {
     /// The bytes that were to be sent could not be read or have the wrong length.
     #[error("the bytes to send are not right: {0}")]
     Content(String),
+}
+
+fn for_seconds(wait: Option<Duration>) -> String {
+    wait.map(|wait| format!(" for {} s", wait.as_secs()))
+        .unwrap_or_default()
 }
 
 /// Whether a request changes anything when it succeeds.
@@ -509,6 +516,95 @@ impl RequestError {
             | Cause::NotFound
             | Cause::Refused { .. }
             | Cause::Content(_) => Verdict::GiveUp,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WAIT: Option<Duration> = Some(Duration::from_secs(7));
+
+    /// Every cause with what may follow it for a read and for a write.
+    fn table() -> Vec<(Cause, Verdict, Verdict)> {
+        let text = || "detail".to_owned();
+        let again = Verdict::Retry { after: None };
+        let later = Verdict::Retry { after: WAIT };
+        let failed = |status, retry_after| Cause::ServerFailed {
+            status,
+            retry_after,
+        };
+        let host = "mgmt.example.test:443".to_owned();
+        let detail = text();
+        vec![
+            (Cause::Connect { host, detail }, again, again),
+            (
+                Cause::TimedOut(Duration::from_mins(1)),
+                again,
+                Verdict::Reconcile,
+            ),
+            (Cause::Broken(text()), again, Verdict::Reconcile),
+            (Cause::Throttled { retry_after: None }, again, again),
+            (Cause::Throttled { retry_after: WAIT }, later, later),
+            (failed(408, None), again, Verdict::Reconcile),
+            (failed(500, None), again, Verdict::Reconcile),
+            (failed(502, None), again, Verdict::Reconcile),
+            (failed(503, WAIT), later, Verdict::Reconcile),
+            (failed(504, None), again, Verdict::Reconcile),
+            (Cause::Unauthorised, Verdict::GiveUp, Verdict::GiveUp),
+            (Cause::Forbidden, Verdict::GiveUp, Verdict::GiveUp),
+            (Cause::NotFound, Verdict::GiveUp, Verdict::GiveUp),
+            (
+                Cause::Refused { status: 400 },
+                Verdict::GiveUp,
+                Verdict::GiveUp,
+            ),
+            (Cause::Malformed(text()), again, Verdict::Reconcile),
+            (Cause::Content(text()), Verdict::GiveUp, Verdict::GiveUp),
+        ]
+    }
+
+    /// A number per variant; a new variant does not compile until it has one, and then the test below misses it.
+    const fn number(cause: &Cause) -> usize {
+        match cause {
+            Cause::Connect { .. } => 0,
+            Cause::TimedOut(_) => 1,
+            Cause::Broken(_) => 2,
+            Cause::Throttled { .. } => 3,
+            Cause::ServerFailed { .. } => 4,
+            Cause::Unauthorised => 5,
+            Cause::Forbidden => 6,
+            Cause::NotFound => 7,
+            Cause::Refused { .. } => 8,
+            Cause::Malformed(_) => 9,
+            Cause::Content(_) => 10,
+        }
+    }
+    const CAUSES: usize = 11;
+
+    #[test]
+    fn every_cause_has_its_verdict_for_reads_and_for_writes() {
+        let mut seen = [false; CAUSES];
+        for (cause, read, write) in table() {
+            seen[number(&cause)] = true;
+            let error = RequestError {
+                operation: "saving model Post".to_owned(),
+                cause,
+                said: None,
+                request_id: None,
+            };
+            assert_eq!(error.verdict(Effect::Read), read, "{error}");
+            assert_eq!(error.verdict(Effect::Write), write, "{error}");
+        }
+        assert!(seen.iter().all(|seen| *seen), "a cause is not in the table");
+    }
+
+    #[test]
+    fn a_write_is_sent_again_only_when_nothing_can_have_happened() {
+        for (cause, _, write) in table() {
+            let harmless = matches!(cause, Cause::Connect { .. } | Cause::Throttled { .. });
+            assert_eq!(matches!(write, Verdict::Retry { .. }), harmless, "{cause}");
         }
     }
 }

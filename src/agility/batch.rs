@@ -30,9 +30,7 @@ pub(crate) async fn poll(client: &Client, batch: BatchId) -> Result<BatchStatus,
     );
     match client.send(call).await {
         Ok(reply) => reply.understand(|value| status(&value, &client.secrets())),
-        Err(error) if error.cause == Cause::NotFound => {
-            Ok(BatchStatus::Working { processed: None })
-        }
+        Err(error) if error.cause == Cause::NotFound => Ok(BatchStatus::Unknown),
         Err(error) => Err(error),
     }
 }

@@ -306,6 +306,11 @@ impl Client {
         }
     }
 
+    /// Host and port of the Management API.
+    pub(crate) fn management_host(&self) -> String {
+        self.host(Api::Management)
+    }
+
     fn host(&self, api: Api) -> String {
         Url::parse(&self.base(api))
             .map(|url| authority(&url))

@@ -87,6 +87,11 @@ impl Instance {
         &self.client.guid
     }
 
+    /// Host and port of the Management API, which is whose rate counts.
+    pub fn host(&self) -> String {
+        self.client.management_host()
+    }
+
     /// Checks that the token has rights on the instance, by fetching the preview key (`GetPreviewKey`). The
     /// key is kept for the reads that need it; once it is known, this does nothing.
     ///

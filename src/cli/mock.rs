@@ -10,7 +10,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::mock::file::{InstanceFile, SCHEMA, StateFile};
-use crate::mock::{Fault, Options, Server, StartError};
+use crate::mock::{Fault, Options, RateChange, Server, StartError};
 
 /// Plays CMS instances on a local port, Management API and Fetch API both.
 ///
@@ -48,14 +48,24 @@ pub struct ServeArgs {
     /// Requests per second and token; beyond it the answer is 429
     #[arg(long, value_name = "REQUESTS", value_parser = clap::value_parser!(u32).range(1..))]
     pub rate_limit: Option<u32>,
+    /// Another limit from some seconds after the start on, such as 20:5; may be given several times
+    #[arg(long, value_name = "SECONDS:REQUESTS", value_parser = rate_change)]
+    pub rate_limit_after: Vec<RateChange>,
+    /// Leave out Retry-After when the rate is exceeded
+    #[arg(long)]
+    pub rate_limit_silent: bool,
     /// File to append each request to, as one line of JSON
     #[arg(long, value_name = "FILE")]
     pub request_log: Option<PathBuf>,
     /// Scripted fault, such as status=503,path=/item/multi,nth=2; may be given several times
     ///
-    /// One action: status=CODE, status-after=CODE, reset=before, reset=after, hang, truncated-json, html, fail-batch, drop-result or
-    /// reorder-results. Conditions: method=, path= (a part of it), nth=, every=, rate= (0 to 1), count=. For status also
-    /// retry-after= and, last, body=.
+    /// One action, and any of the conditions method=, path= (a part of it), nth=, every=, rate= (0 to 1) and count=.
+    ///
+    /// Answers: status=CODE without an effect (also retry-after= and, last, body=), status-after=CODE after it, html (a 502
+    /// page), truncated-json, slow-body=MS, hang. Connections: reset=before the effect, reset=after it, reset=during the body
+    /// of the answer, which cuts a download. Files: short-file; status=404,path=/origin is one that is gone. Batches:
+    /// fail-batch as a whole, stick-batch=before or after its effect, drop-result, reorder-results. Lists: stale-list lacks
+    /// what was made in the last two seconds. status=401,nth=40 is a token that expires.
     #[arg(long, value_name = "FAULT")]
     pub fault: Vec<Fault>,
     /// Start of the chance behind jitter and fault rates
@@ -130,6 +140,16 @@ pub async fn serve(
     }
 }
 
+/// `20:5`: 5 requests per second from 20 seconds after the start on.
+fn rate_change(text: &str) -> Result<RateChange, String> {
+    let parts = text.split_once(':').and_then(|(seconds, limit)| {
+        let after = Duration::try_from_secs_f64(seconds.parse().ok()?).ok()?;
+        let per_second = limit.parse().ok().filter(|limit| *limit > 0)?;
+        Some(RateChange { after, per_second })
+    });
+    parts.ok_or_else(|| "expected seconds and requests per second, such as 20:5".to_owned())
+}
+
 fn options(args: ServeArgs) -> Result<Options, ServeError> {
     let mut state = StateFile {
         schema: SCHEMA,
@@ -151,6 +171,8 @@ fn options(args: ServeArgs) -> Result<Options, ServeError> {
         latency: Duration::from_millis(args.latency_ms),
         jitter: Duration::from_millis(args.jitter_ms),
         rate_limit: args.rate_limit,
+        rate_limit_changes: args.rate_limit_after,
+        rate_limit_silent: args.rate_limit_silent,
         request_log: args.request_log,
         seed: args.seed,
         faults: args.fault,
@@ -241,6 +263,9 @@ mod tests {
     fn bad_flags_are_refused_with_a_reason() {
         let error = |line: &[&str]| args(line).unwrap_err().to_string();
         assert!(error(&["--fault", "hang,colour=red"]).contains("unknown key `colour`"));
+        assert!(error(&["--rate-limit-after", "20"]).contains("such as 20:5"));
+        let changed = args(&["--rate-limit-after", "1.5:5"]).unwrap();
+        assert_eq!(changed.rate_limit_after[0].after.as_millis(), 1500);
         assert!(error(&["--rate-limit", "0"]).contains("0 is not in 1.."));
     }
 

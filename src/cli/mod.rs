@@ -10,6 +10,7 @@ mod demo;
 pub mod generate;
 mod graph;
 pub mod mock;
+mod pace;
 mod plain;
 mod plan;
 mod planning;

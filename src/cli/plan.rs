@@ -51,7 +51,8 @@ pub(super) async fn run(
         graph::write_plan(&mut out, &outlook.plan, &outlook.source)?;
         return Ok(ExitStatus::Agreed);
     }
-    rehearsal::list(&outlook.plan, &outlook.source, out)?;
+    let none = rehearsal::Failures::default();
+    rehearsal::list((&outlook.plan, &outlook.source), &none, out)?;
     if !settings.output.quiet {
         // Nobody is left to be told when standard error is gone.
         drop(writeln!(std::io::stderr(), "{}", sum(&outlook.plan)));

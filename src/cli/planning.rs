@@ -7,8 +7,8 @@ use clap::Args;
 use tokio::sync::mpsc;
 
 use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, SelectionArgs};
-use super::rehearsal;
 use super::session::{self, Ends};
+use super::{rehearsal, wiring};
 use crate::config::Settings;
 use crate::domain::{Inventory, RunId, SourceId};
 use crate::engine::{EVENTS_IN_FLIGHT, Sink};
@@ -61,10 +61,12 @@ pub(super) async fn outlook(settings: &Settings) -> Result<Outlook, Error> {
     let (events, mut received) = mpsc::channel::<Stamped>(EVENTS_IN_FLIGHT);
     let run = RunId("plan".to_owned());
     let working = async {
-        let (session, _) = session::session(settings, ends, &store, run, Sink::new(events));
+        let sink = Sink::new(events);
+        let options = wiring::engine_options(settings);
+        let session = session::session(settings, &options, ends, &store, run, &sink);
         session::authorise(&session.source).await?;
         session::authorise(&session.target).await?;
-        let planned = session.plan().await?;
+        let planned = session.decide().await?;
         Ok::<_, Error>(planned)
     };
     let telling = async {

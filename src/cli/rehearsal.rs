@@ -4,25 +4,28 @@
 //! of a run works against that server: what it does is what a run would do, as far as the mock knows the rules of
 //! the real one. Nothing is written to the real target, and mappings stay in memory.
 
-use std::io::Write;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
 use super::mock::ServeError;
-use super::session::{self, Ends, Work};
+use super::session::{self, Ends, Rehearsal, Work};
 use super::wiring;
 use crate::agility::{Connection, Instance};
 use crate::config::{OutputMode, Settings};
-use crate::domain::{Entity, Inventory, Kind, Locale, SourceId, TargetId};
+use crate::domain::{Entity, EntityKey, Inventory, Kind, Locale, Outcome, SourceId, TargetId};
 use crate::engine::{EVENTS_IN_FLIGHT, Reader, RunError, RunReport, Sink};
 use crate::error::{Error, ExitStatus};
-use crate::event::{Event, Side, millis};
+use crate::event::{Event, Side, Stamped, millis};
 use crate::mock::file::{ChannelFile, ContainerUrls, InstanceFile, Row, SCHEMA, StateFile};
 use crate::mock::{self, Server};
 use crate::plan::{Action, Plan};
+use crate::progress::Progress;
+use crate::report::Reporter;
 use crate::store::{Change, Pair, Store};
 
 /// What an estimate assumes of a real instance, which documents neither: the time of a request, and of an item in a
@@ -55,16 +58,20 @@ pub(super) async fn run(
         base_url: Some(server.base_url()),
         ..target
     })?;
+    let failures = Failures::default();
     let rehearsal = Ends {
         source: ends.source,
         target,
-        rehearsal: Some(estimate(settings, &server)),
+        rehearsal: Some(Rehearsal {
+            estimate: estimate(settings, &server),
+            witness: Box::new(failures.clone()),
+        }),
     };
     let ended = session::run(settings, rehearsal, store, Work::Sync).await;
     server.stop().await;
     let (status, report) = ended?;
     if settings.output.mode != OutputMode::Json && !settings.output.quiet {
-        list(&report.plan, &report.source, out)?;
+        list((&report.plan, &report.source), &failures, out)?;
     }
     Ok(status)
 }
@@ -235,12 +242,52 @@ fn estimate(settings: &Settings, server: &Server) -> session::Estimate {
     })
 }
 
+/// What did not come across in the rehearsal, by entity: the outcome and why. The plan alone cannot know what the
+/// server refuses.
+#[derive(Clone, Default)]
+pub(super) struct Failures(Arc<Mutex<HashMap<EntityKey, (&'static str, String)>>>);
+
+impl Failures {
+    fn lock(&self) -> MutexGuard<'_, HashMap<EntityKey, (&'static str, String)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reporter for Failures {
+    fn name(&self) -> &'static str {
+        "list of the rehearsal"
+    }
+
+    fn event(&mut self, event: &Stamped, _: &Progress) -> io::Result<()> {
+        if let Event::EntitySettled {
+            key,
+            outcome: outcome @ (Outcome::Failed { .. } | Outcome::Blocked { .. }),
+            because,
+            ..
+        } = &event.event
+        {
+            self.lock()
+                .insert(key.clone(), (outcome.name(), because.clone()));
+        }
+        Ok(())
+    }
+
+    fn tick(&mut self, _: &Progress, _: u64) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn finish(&mut self, _: &Progress) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// One line for everything that a run would do or leave undone: action, entity, name and reason, tabs between them.
 pub(super) fn list(
-    plan: &Plan,
-    source: &Inventory<SourceId>,
+    (plan, source): (&Plan, &Inventory<SourceId>),
+    failures: &Failures,
     out: &mut (dyn Write + Send),
 ) -> Result<(), Error> {
+    let failures = failures.lock();
     for (planned, entity) in plan.entities.iter().zip(source.entities()) {
         let is_silent = match planned.action {
             Action::Unchanged { .. } => !planned.left_alone,
@@ -252,19 +299,21 @@ pub(super) fn list(
             | Action::Fail
             | Action::Block { .. } => false,
         };
-        if !is_silent {
-            writeln!(
-                out,
-                "{}\t{}\t{}\t{}",
-                planned.action.name(),
-                entity.key,
-                entity.name,
-                planned.because
-            )?;
-        }
+        let (action, because) = match failures.get(&entity.key) {
+            Some((outcome, because)) => (*outcome, because.as_str()),
+            None if is_silent => continue,
+            None => (planned.action.name(), &*planned.because),
+        };
+        let (name, because) = (one_cell(&entity.name), one_cell(because));
+        writeln!(out, "{action}\t{}\t{name}\t{because}", entity.key)?;
     }
     out.flush()?;
     Ok(())
+}
+
+/// Text without the tabs and line ends that would tear a row apart.
+fn one_cell(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

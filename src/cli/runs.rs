@@ -11,6 +11,7 @@ use super::args::{Collected, FileArgs, OutputArgs};
 use super::replay;
 use crate::config::OutputMode;
 use crate::domain::{Outcome, RunId};
+use crate::engine::pace::Learned;
 use crate::error::{Error, ExitStatus};
 use crate::store::{RunEntity, RunRecord, Store};
 
@@ -90,7 +91,8 @@ async fn show(
 ) -> Result<ExitStatus, Error> {
     let Some(name) = &args.run else {
         let runs = store.runs(args.limit).await?;
-        return Ok(list(&runs, is_json, out)?);
+        let hosts = store.hosts().await?;
+        return Ok(list(&runs, &hosts, is_json, out)?);
     };
     let found = match name.as_str() {
         "last" => store.runs(1).await?.pop(),
@@ -109,8 +111,12 @@ fn no_such_run(name: &str) -> Error {
     }
 }
 
+/// What was learned about each host, by name.
+type Hosts = BTreeMap<String, Vec<(String, f64)>>;
+
 fn list(
     runs: &[RunRecord],
+    hosts: &Hosts,
     is_json: bool,
     out: &mut (dyn Write + Send),
 ) -> std::io::Result<ExitStatus> {
@@ -118,10 +124,17 @@ fn list(
         for record in runs {
             writeln!(out, "{}", as_json(record))?;
         }
+        for (host, learned) in hosts {
+            let learned: BTreeMap<_, _> = learned.iter().cloned().collect();
+            writeln!(out, "{}", json!({ "host": host, "learned": learned }))?;
+        }
     } else if runs.is_empty() {
         writeln!(out, "no runs yet")?;
     } else {
         writeln!(out, "{}", table(runs))?;
+        if !hosts.is_empty() {
+            writeln!(out, "\n{}", pace_table(hosts))?;
+        }
     }
     out.flush()?;
     Ok(ExitStatus::Agreed)
@@ -143,6 +156,22 @@ fn table(runs: &[RunRecord]) -> String {
         ]
     });
     super::table::table(header, cells)
+}
+
+/// The pace with which the next run on a host starts.
+fn pace_table(hosts: &Hosts) -> String {
+    let cells = hosts.iter().map(|(host, rows)| {
+        let learned = Learned::from_rows(rows);
+        let limit = learned
+            .per_second
+            .map_or_else(|| "none met".to_owned(), |limit| format!("{limit:.1}/s"));
+        let windows = learned
+            .windows
+            .iter()
+            .map(|(class, size)| format!("{} {size}", class.name()));
+        [host.clone(), limit, windows.collect::<Vec<_>>().join(", ")]
+    });
+    super::table::table(["host", "limit", "in flight at most"], cells)
 }
 
 /// The exit code with its meaning. A run without an end still runs or was killed; the state cannot tell.
@@ -330,6 +359,36 @@ mod tests {
         {"run":"20260315-101500-3f2a","command":"sync","source":"1a2b3c4d-u","target":"5e6f7a8b-u","options":{"overwrite":true},"started_at":"2026-03-15T10:15:00Z","finished_at":"2026-03-15T11:16:05Z","exit":1,"counts":null}
         {"key":"model:2","name":"Model 2","target":102,"because":"new on the source","attempts":1,"outcome":"failed","reason":"the server said \"no\""}
         "#);
+    }
+
+    #[test]
+    fn the_list_ends_with_the_pace_that_was_learned() {
+        let row = |name: &str, value| (name.to_owned(), value);
+        let limited = vec![row("concurrency.read", 12.0), row("per_second", 19.84)];
+        let hosts = Hosts::from([
+            ("api.example.test:443".to_owned(), limited),
+            (
+                "127.0.0.1:80".to_owned(),
+                vec![row("concurrency.poll", 3.0)],
+            ),
+        ]);
+        let mut text = Vec::new();
+        list(&[record()], &hosts, false, &mut text).unwrap();
+        insta::assert_snapshot!(String::from_utf8(text).unwrap(), @r"
+        run                   command  source      target      started               took     exit
+        20260315-101500-3f2a  sync     1a2b3c4d-u  5e6f7a8b-u  2026-03-15T10:15:00Z  1:01:05  1 failures or differences
+
+        host                  limit     in flight at most
+        127.0.0.1:80          none met  poll 3
+        api.example.test:443  19.8/s    read 12
+        ");
+        let mut lines = Vec::new();
+        list(&[], &hosts, true, &mut lines).unwrap();
+        assert!(
+            String::from_utf8(lines)
+                .unwrap()
+                .contains(r#"{"host":"127.0.0.1:80","learned":{"concurrency.poll":3.0}}"#)
+        );
     }
 
     #[test]

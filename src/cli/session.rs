@@ -8,19 +8,19 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::{stop, wiring};
+use super::{pace, stop, wiring};
 use crate::agility::Instance;
 use crate::config::Settings;
 use crate::domain::{Guid, RunId, time};
 use crate::engine::pace::Pacer;
 use crate::engine::retry::{Retries, Sender};
-use crate::engine::{EVENTS_IN_FLIGHT, Options, Reader, RunError, RunReport, Session, Sink};
+use crate::engine::{EVENTS_IN_FLIGHT, Options, Reader, RunReport, Session, Sink};
 use crate::error::{Error, ExitStatus};
 use crate::event::{Command, Event, SCHEMA, Side, Stamped};
 use crate::instance::Effect;
 use crate::progress::Progress;
-use crate::report;
-use crate::store::{Change, Pair, RunFinish, RunRecord, Store};
+use crate::report::{self, Reporter};
+use crate::store::{Change, LeaseOwner, Pair, RunFinish, RunRecord, Store};
 
 /// Commands that may queue up: a user presses a handful of keys, and whoever finds the channel full tries again.
 const COMMANDS_IN_FLIGHT: usize = 16;
@@ -54,12 +54,19 @@ pub(super) fn warn(settings: &Settings) {
 /// What a real run would cost, from what its rehearsal did.
 pub(super) type Estimate = Box<dyn Fn(&RunReport) -> Event + Send>;
 
+/// What a rehearsal adds to a run.
+pub(super) struct Rehearsal {
+    pub(super) estimate: Estimate,
+    /// Learns what became of each entity.
+    pub(super) witness: Box<dyn Reporter>,
+}
+
 /// The instances of a run.
 pub(super) struct Ends {
     pub(super) source: Instance,
     pub(super) target: Instance,
-    /// Present when the target is a copy: tells what a real run would cost.
-    pub(super) rehearsal: Option<Estimate>,
+    /// Present when the target is a copy.
+    pub(super) rehearsal: Option<Rehearsal>,
 }
 
 impl Ends {
@@ -83,28 +90,39 @@ impl Ends {
 /// [`Error`] when it could not begin or not go on. What became of entities is in the status.
 pub(super) async fn run(
     settings: &Settings,
-    ends: Ends,
+    mut ends: Ends,
     store: Store,
     work: Work,
 ) -> Result<(ExitStatus, RunReport), Error> {
     let (events, received) = mpsc::channel::<Stamped>(EVENTS_IN_FLIGHT);
     let (commands, mut commanded) = mpsc::channel::<Command>(COMMANDS_IN_FLIGHT);
-    let reporters = report::reporters(&wiring::report_options(settings), &commands)?;
+    let mut reporters = report::reporters(&wiring::report_options(settings), &commands)?;
     let sink = Sink::new(events);
     let run = time::run_id(time::now(), salt());
-    let is_rehearsal = ends.rehearsal.is_some();
+    let rehearsal = ends.rehearsal.take();
+    let is_rehearsal = rehearsal.is_some();
+    let estimate = rehearsal.map(|rehearsal| {
+        reporters.push(rehearsal.witness);
+        rehearsal.estimate
+    });
     let pair = Pair {
         source: settings.source.guid.clone(),
         target: settings.target.guid.clone(),
     };
-    let (session, estimate) = session(settings, ends, &store, run.clone(), sink.clone());
+    let mut options = wiring::engine_options(settings);
+    // What a rehearsal uploads cannot be downloaded from where it would be.
+    options.verify_bytes = !is_rehearsal;
+    let session = session(settings, &options, ends, &store, run.clone(), &sink);
     let record = record(settings, &run, &pair, work);
     let working = async {
         let result = begin(&session, &store, record, is_rehearsal).await;
-        let result = match result {
+        let mut result = match result {
             Ok(()) => work_off(&session, work, &mut commanded).await,
             Err(error) => Err(error),
         };
+        if result.is_ok() && !is_rehearsal {
+            result = pace::remember(&session, &store).await.and(result);
+        }
         let status = result
             .as_ref()
             .map_or_else(Error::exit_code, |report| status_of(report, work));
@@ -155,10 +173,10 @@ async fn work_off(
     commanded: &mut mpsc::Receiver<Command>,
 ) -> Result<RunReport, Error> {
     let report = match work {
-        Work::Sync => session.sync(commanded).await,
-        Work::Verify => session.verify().await,
+        Work::Sync => Box::pin(session.sync(commanded)).await,
+        Work::Verify => Box::pin(session.verify(commanded)).await,
     };
-    Ok(report.map_err(RunError::from)?)
+    Ok(report?)
 }
 
 /// Checks both credentials, then lets the run begin.
@@ -182,6 +200,9 @@ async fn begin(
     let (source, target) = tokio::join!(authorise(&session.source), authorise(&session.target));
     source?;
     target?;
+    if !is_rehearsal {
+        pace::recall(session, store).await?;
+    }
     store.commit(vec![Change::RunStarted(record)]).await?;
     Ok(())
 }
@@ -208,28 +229,37 @@ pub(super) async fn authorise(reader: &Reader<Instance>) -> Result<(), Error> {
 /// What carries out a run, and what tells its cost if it is a rehearsal.
 pub(super) fn session(
     settings: &Settings,
+    options: &Options,
     ends: Ends,
     store: &Store,
     run: RunId,
-    sink: Sink,
-) -> (Session<Instance, Instance>, Option<Estimate>) {
-    let mut options = wiring::engine_options(settings);
-    // What a rehearsal uploads cannot be downloaded from where it would be.
-    options.verify_bytes = ends.rehearsal.is_none();
-    let reader =
-        |instance, guid: &Guid, side| Arc::new(reader(&options, instance, guid, side, &sink));
-    let session = Session {
-        source: reader(ends.source, &settings.source.guid, Side::Source),
-        target: reader(ends.target, &settings.target.guid, Side::Target),
+    sink: &Sink,
+) -> Session<Instance, Instance> {
+    let reader = |instance, guid: &Guid, side| reader(options, instance, guid, side, sink);
+    let source = reader(ends.source, &settings.source.guid, Side::Source);
+    let mut target = reader(ends.target, &settings.target.guid, Side::Target);
+    // A rate is kept per host and token, so where both sides have these in common they share one quota.
+    let one_token = settings.source.token == settings.target.token;
+    if one_token && source.instance.host() == target.instance.host() {
+        target.pacer = Arc::new(source.pacer.sharing(options.ceilings()));
+    }
+    Session {
+        source: Arc::new(source),
+        target: Arc::new(target),
         store: store.clone(),
+        owner: LeaseOwner {
+            owner: settings.surroundings.user.clone(),
+            host: settings.surroundings.host.clone(),
+            process: std::process::id(),
+            run: run.clone(),
+        },
         run,
         locales: settings.sync.locales.clone(),
         selection: wiring::selection(settings),
         overwrite: settings.sync.overwrite,
         options: options.clone(),
         sink: sink.clone(),
-    };
-    (session, ends.rehearsal)
+    }
 }
 
 /// What one side is read through, with a pace of its own.
@@ -244,7 +274,7 @@ pub(super) fn reader(
         instance,
         guid: guid.clone(),
         side,
-        pacer: Arc::new(Pacer::new(options.concurrency, options.per_second_max)),
+        pacer: Arc::new(Pacer::with(options.ceilings(), options.per_second_max)),
         retries: Retries::new(options),
         concurrency: options.concurrency,
         sink: sink.clone(),
@@ -270,13 +300,12 @@ fn record(settings: &Settings, run: &RunId, pair: &Pair, work: Work) -> RunRecor
 
 /// The first request to stop drains, the second aborts.
 async fn signals(commands: mpsc::Sender<Command>) {
-    stop::asked().await;
-    if commands.send(Command::Drain).await.is_err() {
-        return;
-    }
-    stop::asked().await;
-    if commands.send(Command::Abort).await.is_err() {
-        return;
+    for command in [Command::Drain, Command::Abort] {
+        stop::asked().await;
+        if commands.send(command).await.is_err() {
+            // The run is past taking commands, and about to end by itself.
+            std::future::pending::<()>().await;
+        }
     }
     // A run that is not uploading takes no commands; what it reads may be dropped at any time.
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -294,7 +323,11 @@ fn status_of(report: &RunReport, work: Work) -> ExitStatus {
         .differences
         .as_ref()
         .is_some_and(|found| !found.is_empty());
-    if report.end.stopped.is_some() || !report.unpublished.is_empty() || differs {
+    if report.end.stopped.is_some()
+        || !report.unpublished.is_empty()
+        || !report.in_doubt.is_empty()
+        || differs
+    {
         status = status.or(ExitStatus::Failed);
     }
     if work == Work::Sync {

@@ -30,6 +30,7 @@ pub(super) fn selection(settings: &Settings) -> Selection {
         } else {
             sync.elements.iter().copied().collect()
         },
+        channels: sync.channels.clone(),
         models: sync.models.clone(),
         models_with_deps: sync.models_with_deps.clone(),
         content: sync.content.clone(),
@@ -46,6 +47,8 @@ pub(super) fn engine_options(settings: &Settings) -> engine::Options {
         publish: settings.sync.publish,
         verify: settings.sync.verify,
         concurrency: settings.pace.concurrency,
+        reads: settings.pace.reads,
+        writes: settings.pace.writes,
         per_second_max: settings.pace.per_second_max,
         batches_in_flight: settings.pace.batches,
         batch_items: settings.batch_size,

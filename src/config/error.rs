@@ -50,6 +50,8 @@ pub enum ConfigError {
     UnknownPreset {
         /// The name as written.
         name: String,
+        /// The preset that it was probably meant to be.
+        nearest: Option<&'static str>,
     },
     /// A value that its key cannot have.
     #[error("{key} is {value} ({origin}); expected {expected}")]
@@ -62,6 +64,8 @@ pub enum ConfigError {
         origin: String,
         /// What it may be.
         expected: String,
+        /// The word that it was probably meant to be.
+        nearest: Option<String>,
     },
     /// A place for the state that cannot be.
     #[error("paths.state cannot be used ({origin})")]
@@ -117,11 +121,22 @@ impl ConfigError {
             Self::SameInstance { .. } => {
                 Some("name two instances with --source and --target".to_owned())
             }
-            Self::Syntax { .. }
-            | Self::UnknownPreset { .. }
-            | Self::Value { .. }
-            | Self::State { .. }
-            | Self::Contradiction { .. } => None,
+            Self::Syntax { .. } => Some(
+                "correct that line; `lockgate config --defaults` shows how every key is written"
+                    .to_owned(),
+            ),
+            Self::UnknownPreset { nearest, .. } => Some(match nearest {
+                Some(name) => format!("did you mean {name}?"),
+                None => "give --preset ci or --preset gentle, or leave it out".to_owned(),
+            }),
+            Self::Value { key, nearest, .. } => Some(match nearest {
+                Some(word) => format!("did you mean {word}?"),
+                None => format!("`lockgate config --defaults` explains {key}"),
+            }),
+            Self::State { .. } => {
+                Some("give --state a path, such as .lockgate/state.db".to_owned())
+            }
+            Self::Contradiction { .. } => Some("leave one of them out".to_owned()),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 
-use super::keys::{CHOOSERS, PREFIX, nearest_key, nearest_variable};
+use super::keys::{CHOOSERS, PREFIX, nearest, nearest_key, nearest_variable};
 use super::{ConfigError, DEFAULT_FILE, Environment, KEYS, KeyInfo, dotenv};
 
 /// The embedded presets.
@@ -215,6 +215,7 @@ fn preset_layer(name: &str) -> Result<Layer, ConfigError> {
         .find(|(known, _)| known.eq_ignore_ascii_case(name.trim()))
         .ok_or_else(|| ConfigError::UnknownPreset {
             name: name.to_owned(),
+            nearest: nearest(name.trim(), PRESETS.iter().map(|(known, _)| *known)),
         })?;
     toml_layer(&format!("preset {name}"), text)
 }

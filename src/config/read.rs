@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 
 use figment::value::{Num, Value};
 
+use super::keys::nearest;
 use super::layers::show;
 use super::{Config, ConfigError, KeyInfo};
 
@@ -19,6 +20,24 @@ impl Config {
             value,
             origin,
             expected: expected.into(),
+            nearest: None,
+        }
+    }
+
+    /// The complaint about a `word` that is none of `known`.
+    pub(super) fn unknown_word<'a>(
+        &self,
+        key: &'static str,
+        word: &str,
+        known: impl DoubleEndedIterator<Item = &'a str> + Clone,
+    ) -> ConfigError {
+        let (value, origin) = self.described(key);
+        ConfigError::Value {
+            key,
+            value,
+            origin,
+            nearest: nearest(&word.to_ascii_lowercase(), known.clone()).map(str::to_owned),
+            expected: one_of(known),
         }
     }
 
@@ -95,14 +114,13 @@ impl Config {
         choices: &[(&str, T)],
     ) -> Result<T, ConfigError> {
         let text = self.find(key).and_then(|(value, _)| word(&value));
-        choices
+        let text = text.unwrap_or_default();
+        let found = choices
             .iter()
-            .find(|(name, _)| {
-                text.as_deref()
-                    .is_some_and(|text| text.eq_ignore_ascii_case(name))
-            })
+            .find(|(name, _)| text.eq_ignore_ascii_case(name));
+        found
             .map(|(_, choice)| *choice)
-            .ok_or_else(|| self.wrong(key, one_of(choices.iter().map(|(name, _)| *name))))
+            .ok_or_else(|| self.unknown_word(key, &text, choices.iter().map(|(name, _)| *name)))
     }
 
     /// Parts without blanks around them. Text is split at commas.
@@ -174,7 +192,7 @@ fn word(value: &Value) -> Option<String> {
 }
 
 /// `a, b or c`.
-pub(super) fn one_of<'a>(names: impl DoubleEndedIterator<Item = &'a str>) -> String {
+fn one_of<'a>(names: impl DoubleEndedIterator<Item = &'a str>) -> String {
     let mut names: Vec<_> = names.collect();
     match names.pop() {
         Some(last) if !names.is_empty() => format!("{} or {last}", names.join(", ")),

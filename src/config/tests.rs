@@ -271,9 +271,8 @@ fn secrets_are_shown_nowhere() {
 }
 
 #[test]
-fn complaints_name_the_key_the_layer_and_what_was_expected() {
+fn complaints_about_files_name_the_key_and_what_was_expected() {
     let toml = |text| complaint(&[("lockgate.toml", text)], &[]);
-    let variable = |name, value| complaint(&[], &[(name, value)]);
     insta::assert_snapshot!(toml("[sync]\noverwriet = true"), @r"
     unknown key sync.overwriet in lockgate.toml
     next: did you mean sync.overwrite?
@@ -290,11 +289,31 @@ fn complaints_name_the_key_the_layer_and_what_was_expected() {
     unknown key frobnicate in lockgate.toml
     next: `lockgate config` lists every key
     ");
-    insta::assert_snapshot!(toml("[sync\n"), @"lockgate.toml is not valid TOML at line 1: unclosed table, expected `]`");
-    insta::assert_snapshot!(toml("pace.concurrency = 0"), @"pace.concurrency is 0 (lockgate.toml); expected a whole number from 1 to 256");
-    insta::assert_snapshot!(toml("sync.models = 3"), @"sync.models is 3 (lockgate.toml); expected a list of texts");
-    insta::assert_snapshot!(toml("sync.overwrite = \"maybe\""), @r#"sync.overwrite is "maybe" (lockgate.toml); expected true or false"#);
-    insta::assert_snapshot!(toml("retry.first_delay_ms = 60000"), @"retry.first_delay_ms is 60000 (lockgate.toml); expected no more than retry.max_delay_s");
+    insta::assert_snapshot!(toml("[sync\n"), @r"
+    lockgate.toml is not valid TOML at line 1: unclosed table, expected `]`
+    next: correct that line; `lockgate config --defaults` shows how every key is written
+    ");
+    insta::assert_snapshot!(toml("pace.concurrency = 0"), @r"
+    pace.concurrency is 0 (lockgate.toml); expected a whole number from 1 to 256
+    next: `lockgate config --defaults` explains pace.concurrency
+    ");
+    insta::assert_snapshot!(toml("sync.models = 3"), @r"
+    sync.models is 3 (lockgate.toml); expected a list of texts
+    next: `lockgate config --defaults` explains sync.models
+    ");
+    insta::assert_snapshot!(toml("sync.overwrite = \"maybe\""), @r#"
+    sync.overwrite is "maybe" (lockgate.toml); expected true or false
+    next: `lockgate config --defaults` explains sync.overwrite
+    "#);
+    insta::assert_snapshot!(toml("retry.first_delay_ms = 60000"), @r"
+    retry.first_delay_ms is 60000 (lockgate.toml); expected no more than retry.max_delay_s
+    next: `lockgate config --defaults` explains retry.first_delay_ms
+    ");
+}
+
+#[test]
+fn complaints_about_variables_name_them_and_what_was_expected() {
+    let variable = |name, value| complaint(&[], &[(name, value)]);
     insta::assert_snapshot!(variable("LOCKGATE_CONCURENCY", "8"), @r"
     unknown environment variable LOCKGATE_CONCURENCY
     next: did you mean LOCKGATE_CONCURRENCY?
@@ -303,24 +322,52 @@ fn complaints_name_the_key_the_layer_and_what_was_expected() {
     unknown environment variable LOCKGATE_XYZZY
     next: unset it; `lockgate config --defaults` lists every variable
     ");
-    insta::assert_snapshot!(variable("LOCKGATE_PRESET", "fast"), @r#"unknown preset "fast"; there are ci and gentle"#);
+    insta::assert_snapshot!(variable("LOCKGATE_PRESET", "fast"), @r#"
+    unknown preset "fast"; there are ci and gentle
+    next: give --preset ci or --preset gentle, or leave it out
+    "#);
     insta::assert_snapshot!(variable("LOCKGATE_CONFIG", "absent.toml"), @r"
     cannot read absent.toml
     caused by: No such file or directory (os error 2)
     next: check the path and its permissions
     ");
-    insta::assert_snapshot!(variable("LOCKGATE_BATCH_SIZE", "251"), @r#"batch.size is "251" (environment variable LOCKGATE_BATCH_SIZE); expected a whole number from 1 to 250"#);
-    insta::assert_snapshot!(variable("LOCKGATE_RATE", "-1"), @r#"pace.per_second_max is "-1" (environment variable LOCKGATE_RATE); expected a number above 0 and up to 100000"#);
-    insta::assert_snapshot!(variable("LOCKGATE_SCHEDULE", "sideways"), @r#"lanes.schedule is "sideways" (environment variable LOCKGATE_SCHEDULE); expected pipelined or phased"#);
-    insta::assert_snapshot!(variable("LOCKGATE_ELEMENTS", "modles"), @r#"sync.elements is "modles" (environment variable LOCKGATE_ELEMENTS); expected models, galleries, assets, containers, content, templates, pages, sitemaps, urlredirections or redirections"#);
-    insta::assert_snapshot!(variable("LOCKGATE_CONTENT", "12,twelve"), @r#"sync.content is "12,twelve" (environment variable LOCKGATE_CONTENT); expected a list of ids above 0"#);
-    insta::assert_snapshot!(variable("LOCKGATE_LOCALE", "en_us"), @r#"sync.locales is "en_us" (environment variable LOCKGATE_LOCALE); expected locale codes, such as en-us"#);
-    insta::assert_snapshot!(variable("LOCKGATE_SOURCE_URL", "ftp://x"), @r#"source.url is "ftp://x" (environment variable LOCKGATE_SOURCE_URL); expected a base URL, such as http://127.0.0.1:8080"#);
+    insta::assert_snapshot!(variable("LOCKGATE_BATCH_SIZE", "251"), @r#"
+    batch.size is "251" (environment variable LOCKGATE_BATCH_SIZE); expected a whole number from 1 to 250
+    next: `lockgate config --defaults` explains batch.size
+    "#);
+    insta::assert_snapshot!(variable("LOCKGATE_RATE", "-1"), @r#"
+    pace.per_second_max is "-1" (environment variable LOCKGATE_RATE); expected a number above 0 and up to 100000
+    next: `lockgate config --defaults` explains pace.per_second_max
+    "#);
+    insta::assert_snapshot!(variable("LOCKGATE_SCHEDULE", "sideways"), @r#"
+    lanes.schedule is "sideways" (environment variable LOCKGATE_SCHEDULE); expected pipelined or phased
+    next: `lockgate config --defaults` explains lanes.schedule
+    "#);
+    insta::assert_snapshot!(variable("LOCKGATE_ELEMENTS", "modles"), @r#"
+    sync.elements is "modles" (environment variable LOCKGATE_ELEMENTS); expected models, galleries, assets, containers, content, templates, pages, sitemaps, urlredirections or redirections
+    next: did you mean models?
+    "#);
+    insta::assert_snapshot!(variable("LOCKGATE_CONTENT", "12,twelve"), @r#"
+    sync.content is "12,twelve" (environment variable LOCKGATE_CONTENT); expected a list of ids above 0
+    next: `lockgate config --defaults` explains sync.content
+    "#);
+    insta::assert_snapshot!(variable("LOCKGATE_LOCALE", "en_us"), @r#"
+    sync.locales is "en_us" (environment variable LOCKGATE_LOCALE); expected locale codes, such as en-us
+    next: `lockgate config --defaults` explains sync.locales
+    "#);
+    insta::assert_snapshot!(variable("LOCKGATE_SOURCE_URL", "ftp://x"), @r#"
+    source.url is "ftp://x" (environment variable LOCKGATE_SOURCE_URL); expected a base URL, such as http://127.0.0.1:8080
+    next: `lockgate config --defaults` explains source.url
+    "#);
     insta::assert_snapshot!(variable("LOCKGATE_STATE", "postgres://ann:hunter2@db/state"), @r"
     paths.state cannot be used (environment variable LOCKGATE_STATE)
     caused by: state in postgres:// is not supported by this build yet; expected sqlite:PATH or a path
+    next: give --state a path, such as .lockgate/state.db
     ");
-    insta::assert_snapshot!(complaint(&[], &[("LOCKGATE_QUIET", "1"), ("LOCKGATE_VERBOSE", "1")]), @"output.quiet (environment variable LOCKGATE_QUIET) and output.verbose (environment variable LOCKGATE_VERBOSE) exclude each other");
+    insta::assert_snapshot!(complaint(&[], &[("LOCKGATE_QUIET", "1"), ("LOCKGATE_VERBOSE", "1")]), @r"
+    output.quiet (environment variable LOCKGATE_QUIET) and output.verbose (environment variable LOCKGATE_VERBOSE) exclude each other
+    next: leave one of them out
+    ");
 }
 
 #[test]
@@ -350,7 +397,7 @@ fn what_is_missing_is_named_with_the_ways_to_give_it() {
     ");
     insta::assert_snapshot!(complaint(&[("source.guid", "my-site"), INSTANCES[1], INSTANCES[2]]), @r#"
     source.guid is "my-site" (flag --source); expected the GUID of an instance, such as 1a2b3c4d-u
-    next:
+    next: `lockgate config --defaults` explains source.guid
     "#);
 }
 

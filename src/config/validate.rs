@@ -7,7 +7,6 @@ use crate::domain::{Guid, Kind, Locale, Secret};
 use crate::engine::{Publish, Schedule};
 use crate::store::StateUrl;
 
-use super::read::one_of;
 use super::{
     ColorChoice, Config, ConfigError, Instance, Output, OutputMode, Pace, Paths, Retry, Settings,
     Surroundings, Sync, Timeouts,
@@ -48,6 +47,8 @@ impl Config {
             Err(error) => return Err(error),
         }
         // Instances come first there, so a missing one hides what follows.
+        self.url(SOURCE.url)?;
+        self.url(TARGET.url)?;
         self.sync(&mut Vec::new())?;
         self.choice("lanes.schedule", &SCHEDULES)?;
         self.count("batch.size", BATCH_MAX)?;
@@ -197,10 +198,8 @@ impl Config {
                 .iter()
                 .find(|(name, _)| name.eq_ignore_ascii_case(word))
                 .ok_or_else(|| {
-                    self.wrong(
-                        "sync.elements",
-                        one_of(ELEMENTS.iter().map(|(name, _)| *name)),
-                    )
+                    let names = ELEMENTS.iter().map(|(name, _)| *name);
+                    self.unknown_word("sync.elements", word, names)
                 })?;
             kinds.extend(*element);
         }

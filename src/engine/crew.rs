@@ -12,8 +12,8 @@ use super::retry::{Retries, Sender};
 use super::sink::Sink;
 use super::state::Step;
 use crate::domain::{
-    ContentHash, Entity, EntityKey, Id, Inventory, Kind, Locale, Outcome, RunId, SourceId,
-    TargetId, TargetKey,
+    BatchId, ContentHash, Entity, EntityKey, Id, Inventory, Kind, Locale, Outcome, RunId, SourceId,
+    TargetId, TargetKey, time,
 };
 use crate::id_map::{Counterpart, IdConflict, IdMap};
 use crate::instance::{Save, Saved, Source, Target};
@@ -21,8 +21,8 @@ use crate::plan::{
     Action, AssetIndex, Context, LeaveOut, Node, Plan, Planned, Schema, expected_hash, payload,
 };
 use crate::store::{
-    Change, Intent, IntentId, IntentState, Mapping, MappingOrigin, Operation, Pair, RunEntity,
-    Store, StoreError,
+    Change, Intent, IntentDetail, IntentId, IntentState, Mapping, MappingOrigin, Operation, Pair,
+    RunEntity, Store, StoreError,
 };
 
 /// What the jobs of a run share.
@@ -64,6 +64,8 @@ pub struct Crew<S, T> {
     pub options: Options,
     /// Counts the intents of this run.
     pub intents: AtomicI64,
+    /// Batches that the target works on for this run.
+    pub batches: dashmap::DashSet<BatchId>,
     /// Microseconds that the target needs for an item of a batch, as learned from finished batches.
     pub item_micros: AtomicU64,
 }
@@ -213,12 +215,17 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
         &self,
         operation: Operation,
         items: &[Prepared],
+        attempt: u32,
     ) -> Result<IntentId, StoreError> {
         let keys = items
             .iter()
             .map(|item| self.entity(item.node).key.clone())
             .collect();
         let payload_hash = items.iter().map(|item| item.target_hash).collect();
+        let details = items
+            .iter()
+            .map(|item| self.detail(operation, item))
+            .collect();
         let id = IntentId(self.intents.fetch_add(1, Ordering::Relaxed));
         let intent = Intent {
             id,
@@ -226,7 +233,9 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             operation,
             keys,
             payload_hash,
-            attempt: 1,
+            details,
+            opened_ms: time::now().as_millisecond(),
+            attempt,
             batch: None,
             state: IntentState::Open,
         };
@@ -237,6 +246,33 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             }])
             .await?;
         Ok(id)
+    }
+
+    /// What recovery has to know of an item that is about to leave.
+    fn detail(&self, operation: Operation, item: &Prepared) -> IntentDetail {
+        let entity = self.entity(item.node);
+        let planned = self.planned(item.node);
+        let operation = match (operation, item.step, &planned.action) {
+            (Operation::Upload, ..) => Operation::Upload,
+            (_, Step::Patch, _) => Operation::Patch,
+            (_, Step::Save, Action::Update { .. }) => Operation::Update,
+            (_, Step::Save, _) => Operation::Create,
+        };
+        let of_kind = self.target_inventory.of_kind(entity.key.kind);
+        IntentDetail {
+            operation,
+            name: entity.name.to_string(),
+            source_hash: planned.source_hash,
+            source_version: entity.version,
+            // A page has its id in another locale before it is saved in this one.
+            target: item
+                .save
+                .id
+                .or_else(|| self.ids.shared(entity.key.kind, entity.key.id)),
+            container: container_of(&item.save).to_owned(),
+            parent: self.parent(entity),
+            newest: of_kind.last().map_or(0, |newest| newest.key.id.raw()),
+        }
     }
 
     /// The note that an intent has come to its end.
@@ -323,4 +359,11 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             },
         )
     }
+}
+
+/// The reference name of the container that an item is saved into.
+pub(super) fn container_of(save: &Save) -> &str {
+    save.body["properties"]["referenceName"]
+        .as_str()
+        .unwrap_or_default()
 }

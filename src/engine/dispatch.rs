@@ -13,6 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::crew::Crew;
 use super::jobs::{self, Finished};
+use super::lease::Lost;
 use super::pace::Sample;
 use super::state::{Effect, Input, Job, RunState, StepResult};
 use crate::event::{Command, Event};
@@ -32,7 +33,7 @@ pub struct UploadEnd {
     pub unsettled: u32,
 }
 
-/// Uploads everything that the plan of `crew` means to write.
+/// Uploads everything that the plan of `crew` means to write. Drains when `lost` tells that the lease is gone.
 ///
 /// # Errors
 /// [`StoreError`] when the state could not be made durable. What is in flight is dropped then; its intents are
@@ -41,6 +42,7 @@ pub async fn upload<S, T>(
     crew: Arc<Crew<S, T>>,
     state: RunState,
     commands: &mut mpsc::Receiver<Command>,
+    lost: Lost,
 ) -> Result<UploadEnd, StoreError>
 where
     S: Source + Clone,
@@ -53,7 +55,7 @@ where
         running: HashMap::new(),
         end: UploadEnd::default(),
     }
-    .run(commands)
+    .run(commands, lost)
     .await
 }
 
@@ -70,6 +72,7 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
     async fn run(
         mut self,
         commands: &mut mpsc::Receiver<Command>,
+        mut lost: Lost,
     ) -> Result<UploadEnd, StoreError> {
         let effects = self.state.start();
         self.carry_out(effects).await?;
@@ -90,6 +93,10 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
                 _ = tick.tick() => {
                     before = self.tell_pace(before).await;
                     None
+                }
+                _ = lost.wait_for(Option::is_some), if !self.state.is_draining() => {
+                    self.tell_lost().await;
+                    Some(Input::Command(Command::Drain))
                 }
                 () = tokio::time::sleep_until(grace), if drain_ends.is_some() => break,
             };
@@ -193,6 +200,14 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
             }
             Effect::Emit(_) | Effect::Launch(_) => None,
         }
+    }
+
+    /// Another run may work on the same instances from now on, so nothing new may leave.
+    async fn tell_lost(&self) {
+        let message = "the lease of this run could not be renewed; it ends after what is in flight, and another \
+                       run goes on from there"
+            .to_owned();
+        self.crew.sink.emit(Event::Warned { message }).await;
     }
 
     async fn tell_pace(&self, before: Sample) -> Sample {

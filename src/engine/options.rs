@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::pace::Ceilings;
+
 /// When an entity may start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Schedule {
@@ -26,6 +28,16 @@ pub enum Publish {
     Both,
 }
 
+/// What becomes of an entity of an interrupted run of which nobody can tell whether it arrived.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Doubts {
+    /// It is told and left alone.
+    #[default]
+    Told,
+    /// It counts as absent and is sent, because the user has looked.
+    Absent,
+}
+
 /// How a run is carried out. What is to be moved is the plan's business.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -41,7 +53,11 @@ pub struct Options {
     pub verify_bytes: bool,
     /// Requests in flight at most, per instance.
     pub concurrency: usize,
-    /// Requests per second at most, per instance; `None` leaves it to the server's refusals.
+    /// Requests in flight that read, at most.
+    pub reads: usize,
+    /// Requests in flight that save single entities, at most.
+    pub writes: usize,
+    /// Requests per second at most, per host and token; `None` leaves it to the server's refusals.
     pub per_second_max: Option<f64>,
     /// Content batches that the target holds at most at one time.
     pub batches_in_flight: usize,
@@ -59,6 +75,25 @@ pub struct Options {
     pub batch_timeout: Duration,
     /// How long a drain waits for what is in flight.
     pub drain_grace: Duration,
+    /// How long the target has to stay the same before something that was sent counts as absent. What was handed
+    /// in may still wait for the worker of the instance.
+    pub settle: Duration,
+    /// What becomes of entities in doubt.
+    pub doubts: Doubts,
+    /// How long the lease of a run that died blocks others, at most. It is renewed three times in that.
+    pub lease_ttl: Duration,
+}
+
+impl Options {
+    /// What may be in flight to one instance.
+    pub const fn ceilings(&self) -> Ceilings {
+        Ceilings {
+            total: self.concurrency,
+            reads: self.reads,
+            writes: self.writes,
+            assets: self.assets_in_flight,
+        }
+    }
 }
 
 impl Default for Options {
@@ -70,6 +105,8 @@ impl Default for Options {
             verify: true,
             verify_bytes: true,
             concurrency: 16,
+            reads: 12,
+            writes: 8,
             per_second_max: None,
             batches_in_flight: 3,
             batch_items: 50,
@@ -77,8 +114,11 @@ impl Default for Options {
             attempts: 5,
             first_delay: Duration::from_millis(500),
             delay_max: Duration::from_secs(30),
-            batch_timeout: Duration::from_secs(600),
-            drain_grace: Duration::from_secs(60),
+            batch_timeout: Duration::from_mins(10),
+            drain_grace: Duration::from_mins(1),
+            settle: Duration::from_secs(6),
+            doubts: Doubts::default(),
+            lease_ttl: Duration::from_secs(30),
         }
     }
 }

@@ -1,15 +1,20 @@
 //! Publishing: what is published on the source, and was written by this run, content before pages.
+//!
+//! A run that is interrupted has written entities and published none. So what an earlier run wrote counts as well,
+//! as long as nobody has changed or published it since. Publishing needs no note of its own for that: whether it
+//! is still to be done shows in the state of the entity on the target, and doing it twice is harmless.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::crew::Crew;
-use super::jobs::{BatchEnd, wait};
+use super::jobs::{BatchEnd, repeat, wait};
 use super::options::Publish;
-use crate::domain::{Kind, Locale, TargetId};
+use super::pace::Class;
+use crate::domain::{EntityKey, ItemState, Kind, Locale, TargetId, TargetKey};
 use crate::event::Event;
-use crate::instance::{Effect, Source, Target};
-use crate::plan::Node;
-use crate::store::StoreError;
+use crate::instance::{Effect, Source, Target, Verdict};
+use crate::plan::{Action, Node};
+use crate::store::{Mapping, MappingOrigin, StoreError};
 
 /// Ids in one request (limit of `batch-workflow`).
 const IDS_AT_ONCE: usize = 250;
@@ -18,7 +23,10 @@ const IDS_AT_ONCE: usize = 250;
 ///
 /// # Errors
 /// [`StoreError`] when the state could not be made durable.
-pub(super) async fn publish<S, T>(crew: &Crew<S, T>) -> Result<Vec<String>, StoreError>
+pub(super) async fn publish<S, T>(
+    crew: &Crew<S, T>,
+    mappings: &[Mapping],
+) -> Result<Vec<String>, StoreError>
 where
     S: Source + Clone,
     T: Target + Clone,
@@ -29,9 +37,15 @@ where
         Publish::Pages => &[Kind::Page],
         Publish::Both => &[Kind::Content, Kind::Page],
     };
+    let is_ours = |mapping: &&Mapping| match mapping.origin {
+        MappingOrigin::Created | MappingOrigin::Updated | MappingOrigin::Recovered => true,
+        MappingOrigin::Adopted | MappingOrigin::Imported => false,
+    };
+    let ours = mappings.iter().filter(is_ours);
+    let ours: HashSet<&EntityKey> = ours.map(|mapping| &mapping.key).collect();
     let mut problems = Vec::new();
     for kind in kinds {
-        for (locale, ids) in eligible(crew, *kind) {
+        for (locale, ids) in eligible(crew, *kind, &ours) {
             for some in ids.chunks(IDS_AT_ONCE) {
                 problems.extend(publish_some(crew, *kind, &locale, some).await);
             }
@@ -40,8 +54,13 @@ where
     Ok(problems)
 }
 
-/// Everything that this run wrote and the source has published, each id once, by locale.
-fn eligible<S, T>(crew: &Crew<S, T>, kind: Kind) -> BTreeMap<Locale, Vec<TargetId>>
+/// Everything that this run wrote, or an earlier one and nobody since, and the source has published; each id
+/// once, by locale.
+fn eligible<S, T>(
+    crew: &Crew<S, T>,
+    kind: Kind,
+    ours: &HashSet<&EntityKey>,
+) -> BTreeMap<Locale, Vec<TargetId>>
 where
     S: Source + Clone,
     T: Target + Clone,
@@ -50,7 +69,11 @@ where
     for (node, entity) in (0..).zip(crew.source_inventory.entities()) {
         let node: Node = node;
         let written = crew.planned(node).action.is_work() && !crew.unfinished.contains(&node);
-        if entity.key.kind != kind || !entity.is_published() || !written {
+        if entity.key.kind != kind || !entity.is_published() {
+            continue;
+        }
+        let left_over = || ours.contains(&entity.key) && is_still_to_do(crew, node);
+        if !(written || left_over()) {
             continue;
         }
         if let (Some(locale), Some(there)) = (entity.locale(), crew.ids.resolve(&entity.key)) {
@@ -62,6 +85,25 @@ where
         ids.dedup();
     }
     ids
+}
+
+/// Whether the target has the entity as it was written and has not published it.
+fn is_still_to_do<S, T>(crew: &Crew<S, T>, node: Node) -> bool
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let planned = crew.planned(node);
+    let Action::Unchanged { target } = planned.action else {
+        return false;
+    };
+    let key = &crew.entity(node).key;
+    let there = crew.target_inventory.get(&TargetKey {
+        kind: key.kind,
+        id: target,
+        locale: key.locale.clone(),
+    });
+    !planned.left_alone && there.is_some_and(|there| there.state == ItemState::Staging)
 }
 
 async fn publish_some<S, T>(
@@ -76,7 +118,16 @@ where
 {
     let what = format!("publishing {} {} of {locale}", ids.len(), kind.plural());
     let submit = || crew.target.submit_publish(kind, locale, ids);
-    let batch = match crew.to_target().send(Effect::Write, submit).await {
+    let mut submitted = crew
+        .to_target()
+        .send_as(Class::Submit, Effect::Write, submit)
+        .await;
+    if let Err(error) = &submitted
+        && error.verdict(Effect::Write) == Verdict::Reconcile
+    {
+        submitted = repeat(crew, Class::Submit, submit, error.clone()).await;
+    }
+    let batch = match submitted {
         Ok(batch) => batch,
         Err(error) => return Some(format!("{what}: {error}")),
     };

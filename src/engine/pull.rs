@@ -139,19 +139,27 @@ impl<S: Source + Clone> Reader<S> {
         Ok(())
     }
 
-    /// Asks everything in `asks` and whatever follows from the answers, and gives what was found.
+    /// Asks everything in `asks` and whatever follows from the answers, and gives what was found. With a
+    /// `total` it tells how far a verification of so many entities has come.
     ///
     /// # Errors
     /// [`PullError::Request`]
     pub async fn ask_everything<I: Id>(
         self: &Arc<Self>,
         asks: Vec<Ask>,
+        total: Option<u32>,
     ) -> Result<Vec<Found<I>>, PullError> {
         let mut found = Vec::new();
         let mut conversation = Conversation::new(self, asks);
         while let Some((_, answer)) = conversation.next().await? {
             conversation.open.extend(answer.follow_ups);
             found.extend(answer.found);
+            let checked = u32::try_from(found.len()).unwrap_or(u32::MAX);
+            if let Some(total) = total.filter(|total| checked <= *total) {
+                self.sink
+                    .emit(Event::VerifyProgressed { checked, total })
+                    .await;
+            }
         }
         Ok(found)
     }

@@ -223,7 +223,9 @@ impl ReadyQueues {
             .into_iter()
             .partition(|ready| ready.encodings & !proven == 0);
         if !safe.is_empty() || self.probing {
-            unproven.into_iter().for_each(|ready| self.push(ready));
+            for ready in unproven {
+                self.push(ready);
+            }
             return (safe, false);
         }
         let mut covered = proven;

@@ -7,7 +7,7 @@ use backoff::backoff::Backoff;
 use backoff::{ExponentialBackoff, ExponentialBackoffBuilder};
 
 use super::options::Options;
-use super::pace::Pacer;
+use super::pace::{Class, Pacer, Permit};
 use super::sink::Sink;
 use crate::event::{Event, millis};
 use crate::instance::{Cause, Effect, RequestError, Verdict};
@@ -57,13 +57,33 @@ pub struct Sender<'a> {
 }
 
 impl Sender<'_> {
-    /// Sends until there is an answer, the attempts are used up, or sending again would not be safe. A request
-    /// that was refused for its rate does not count as an attempt: it was never looked at.
+    /// Sends a read of lists and entities, or a save of single ones; see [`Sender::send_as`].
     ///
     /// # Errors
     /// The last [`RequestError`].
     pub async fn send<R, F>(
         &self,
+        effect: Effect,
+        request: impl FnMut() -> F,
+    ) -> Result<R, RequestError>
+    where
+        F: Future<Output = Result<R, RequestError>>,
+    {
+        let class = match effect {
+            Effect::Read => Class::Read,
+            Effect::Write => Class::Write,
+        };
+        self.send_as(class, effect, request).await
+    }
+
+    /// Sends until there is an answer, the attempts are used up, or sending again would not be safe. A request
+    /// that was refused for its rate does not count as an attempt: it was never looked at.
+    ///
+    /// # Errors
+    /// The last [`RequestError`].
+    pub async fn send_as<R, F>(
+        &self,
+        class: Class,
         effect: Effect,
         mut request: impl FnMut() -> F,
     ) -> Result<R, RequestError>
@@ -74,30 +94,28 @@ impl Sender<'_> {
         let mut attempt = 1;
         let mut refusals = 0;
         loop {
-            let permit = self.pacer.permit().await;
+            let permit = self.pacer.permit(class).await;
             let error = match request().await {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => {
+                    permit.answered();
+                    return Ok(answer);
+                }
                 Err(error) => error,
             };
-            drop(permit);
-            let Verdict::Retry { after } = error.verdict(effect) else {
-                return Err(error);
-            };
-            let throttled = matches!(error.cause, Cause::Throttled { .. });
-            if throttled {
+            if let Cause::Throttled { retry_after } = error.cause {
+                let pause = retry_after.unwrap_or(THROTTLED_WAIT);
+                permit.refused(pause);
                 refusals += 1;
-                let pause = after.unwrap_or(THROTTLED_WAIT);
                 if pause > self.retries.delay_max || refusals > self.retries.attempts * 20 {
                     return Err(error);
                 }
-                self.pacer.pause(pause);
-                self.sink
-                    .emit(Event::Throttled {
-                        for_ms: millis(pause),
-                    })
-                    .await;
+                self.throttled(class, pause).await;
                 continue;
             }
+            heard(permit, &error.cause);
+            let Verdict::Retry { after } = error.verdict(effect) else {
+                return Err(error);
+            };
             if attempt >= self.retries.attempts
                 || after.is_some_and(|floor| floor > self.retries.delay_max)
             {
@@ -117,6 +135,39 @@ impl Sender<'_> {
                 })
                 .await;
             tokio::time::sleep(delay).await;
+        }
+    }
+
+    /// Tells of a refusal. The pacer keeps the pause, except for downloads, whose host is not the API's.
+    async fn throttled(&self, class: Class, pause: Duration) {
+        self.sink
+            .emit(Event::Throttled {
+                for_ms: millis(pause),
+            })
+            .await;
+        if class == Class::Download {
+            tokio::time::sleep(pause).await;
+        }
+    }
+}
+
+/// Tells the pacer how busy the server seems. A failure of its own making (500) is an answer like any other; a
+/// connection that was not made or broke says nothing about how busy it is.
+fn heard(permit: Permit<'_>, cause: &Cause) {
+    match cause {
+        Cause::TimedOut(_)
+        | Cause::ServerFailed {
+            status: 408 | 502..=504,
+            ..
+        } => permit.overloaded(),
+        Cause::ServerFailed { .. }
+        | Cause::Unauthorised
+        | Cause::Forbidden
+        | Cause::NotFound
+        | Cause::Refused { .. }
+        | Cause::Malformed(_) => permit.answered(),
+        Cause::Connect { .. } | Cause::Broken(_) | Cause::Content(_) | Cause::Throttled { .. } => {
+            drop(permit);
         }
     }
 }
@@ -156,7 +207,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn reads_are_repeated_and_writes_in_doubt_are_not() {
-        let timed_out = Cause::TimedOut(Duration::from_secs(60));
+        let timed_out = Cause::TimedOut(Duration::from_mins(1));
         assert_eq!(tries(Effect::Read, timed_out.clone()).await.0, 5);
         assert_eq!(tries(Effect::Write, timed_out).await.0, 1);
         let failed = Cause::ServerFailed {
@@ -176,9 +227,33 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_refusal_for_the_rate_uses_up_no_attempt_and_its_wait_is_a_floor_for_everybody() {
+        let (events, _received) = mpsc::channel(100);
+        let (pacer, sink, count) = (Pacer::new(1, None), Sink::new(events), Cell::new(0));
+        let sender = Sender {
+            pacer: &pacer,
+            retries: Retries::new(&Options::default()),
+            sink: &sink,
+        };
+        let start = tokio::time::Instant::now();
+        let sent = sender.send(Effect::Write, || {
+            count.set(count.get() + 1);
+            let retry_after = Some(Duration::from_secs(2));
+            std::future::ready(if count.get() < 10 {
+                Err(error(Cause::Throttled { retry_after }))
+            } else {
+                Ok(count.get())
+            })
+        });
+        assert_eq!(sent.await, Ok(10));
+        assert!(start.elapsed() >= Duration::from_secs(18));
+        assert_eq!(pacer.sample().refused, 9);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_wait_past_the_limit_fails_instead() {
         let cause = Cause::Throttled {
-            retry_after: Some(Duration::from_secs(3600)),
+            retry_after: Some(Duration::from_hours(1)),
         };
         assert_eq!(tries(Effect::Read, cause).await.0, 1);
     }

@@ -1,6 +1,7 @@
 //! A whole run: read, plan, upload, publish, verify.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
@@ -8,22 +9,27 @@ use tokio::sync::mpsc;
 
 use super::crew::Crew;
 use super::dispatch::{UploadEnd, upload};
+use super::lease::Keeper;
 use super::options::Options;
+use super::pace::Class;
 use super::publish;
 use super::pull::{PullError, Reader};
 use super::ready::Limits;
+use super::recovery::{Known, Recovery, SettleError};
 use super::sink::Sink;
 use super::state::RunState;
 use super::verify::{Difference, Scope, same_bytes, verify};
-use crate::domain::{Id, Inventory, Key, Kind, Locale, RunId, SourceId, TargetId, TargetKey};
+use crate::domain::{
+    EntityKey, Id, Inventory, Key, Kind, Locale, RunId, SourceId, TargetId, TargetKey,
+};
 use crate::event::{Command, Event, Phase};
 use crate::id_map::{Counterpart, IdMap};
 use crate::instance::{Effect, Source, Target};
 use crate::plan::{
-    self, Action, Agreement, Agreements, AssetIndex, Inputs, Node, Plan, Schema, Selection,
-    UnknownName, asset_urls, built_ins, same_size_assets, target_hash,
+    self, Action, Agreement, Agreements, AssetIndex, Inputs, Plan, Schema, Selection, UnknownName,
+    asset_urls, built_ins, same_size_assets, target_hash,
 };
-use crate::store::{Change, Mapping, MappingOrigin, Pair, Store, StoreError};
+use crate::store::{Change, LeaseOwner, Mapping, MappingOrigin, Pair, Store, StoreError};
 
 /// Everything that a run needs.
 #[derive(Debug)]
@@ -36,6 +42,8 @@ pub struct Session<S, T> {
     pub store: Store,
     /// The run.
     pub run: RunId,
+    /// Who runs it, for others who want to run on the same pair.
+    pub owner: LeaseOwner,
     /// The locales asked for; empty takes all of the source.
     pub locales: Vec<Locale>,
     /// What is to be moved.
@@ -65,6 +73,9 @@ pub struct RunReport {
     pub unpublished: Vec<String>,
     /// What the verification found; `None` when there was none.
     pub differences: Option<Vec<Difference>>,
+    /// Entities that an interrupted run had sent, and of which nobody can tell whether they arrived, with the
+    /// reason and the next step. They were left alone; the run does not count as a success.
+    pub in_doubt: Vec<(EntityKey, String)>,
 }
 
 /// Why a run ended before it could settle everything.
@@ -76,6 +87,9 @@ pub enum RunError {
     /// The durable state failed.
     #[error("the state of the run could not be kept")]
     Store(#[from] StoreError),
+    /// Somebody asked for an end while nothing was being written.
+    #[error("interrupted while nothing was being written")]
+    Interrupted,
     /// The selection names something that does not exist.
     #[error(transparent)]
     Selection(#[from] UnknownName),
@@ -102,12 +116,9 @@ impl RunError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Pull(PullError::Incomplete { cause, .. }) => cause.hint(),
-            Self::Pull(PullError::Request { .. }) => None,
+            Self::Pull(PullError::Request { .. }) | Self::Interrupted => None,
             Self::Store(error) => error.hint(),
-            Self::Selection(unknown) => unknown
-                .nearest
-                .as_ref()
-                .map(|nearest| format!("did you mean {nearest:?}?")),
+            Self::Selection(unknown) => Some(unknown.hint.clone()),
             Self::UnknownLocale { .. } => {
                 Some("name one of the source's locales with --locale".to_owned())
             }
@@ -125,10 +136,20 @@ struct Prepared {
     target: Arc<Inventory<TargetId>>,
     mappings: Vec<Mapping>,
     plan: Arc<Plan>,
+    doubts: HashMap<EntityKey, String>,
+}
+
+impl From<SettleError> for RunError {
+    fn from(error: SettleError) -> Self {
+        match error {
+            SettleError::Pull(error) => Self::Pull(error),
+            SettleError::Store(error) => Self::Store(error),
+        }
+    }
 }
 
 impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
-    /// Moves everything that is in scope.
+    /// Moves everything that is in scope. Only one run at a time may do that between the same two instances.
     ///
     /// # Errors
     /// [`RunError`] when the run could not begin, or its state could not be kept. Failures of entities are
@@ -137,7 +158,22 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         &self,
         commands: &mut mpsc::Receiver<Command>,
     ) -> Result<RunReport, RunError> {
-        let prepared = self.prepare().await?;
+        let owner = self.owner.clone();
+        let ttl = self.options.lease_ttl;
+        let keeper = Keeper::acquire(&self.store, &self.pair(), owner, ttl).await?;
+        let report = self.sync_alone(commands, &keeper).await;
+        keeper.release().await;
+        report
+    }
+
+    /// What [`Session::sync`] does while it has the lease.
+    async fn sync_alone(
+        &self,
+        commands: &mut mpsc::Receiver<Command>,
+        keeper: &Keeper,
+    ) -> Result<RunReport, RunError> {
+        let prepared = interruptible(self.prepare_after_recovery(), commands).await?;
+        keeper.check()?;
         let limits = self.limits();
         let state = RunState::new(
             Arc::clone(&prepared.plan),
@@ -150,15 +186,18 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         let crew = Arc::new(self.crew(&prepared));
         self.remember_agreements(&crew, &prepared).await?;
         self.phase(Phase::Upload).await;
-        let end = upload(Arc::clone(&crew), state, commands).await?;
+        let end = upload(Arc::clone(&crew), state, commands, keeper.lost()).await?;
+        keeper.check()?;
         let mut unpublished = Vec::new();
         let mut differences = None;
         if !end.interrupted && end.panicked.is_none() {
-            unpublished = publish::publish(&crew).await?;
+            unpublished = publish::publish(&crew, &prepared.mappings).await?;
             if self.options.verify {
                 self.phase(Phase::Verify).await;
-                differences =
-                    Some(verify(&crew, &self.target, &prepared.locales, Scope::AfterRun).await?);
+                let compared = async {
+                    Ok(verify(&crew, &self.target, &prepared.locales, Scope::AfterRun).await?)
+                };
+                differences = Some(interruptible(compared, commands).await?);
             }
         }
         Ok(RunReport {
@@ -169,6 +208,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             end,
             unpublished,
             differences,
+            in_doubt: sorted(prepared.doubts),
         })
     }
 
@@ -176,11 +216,16 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
     ///
     /// # Errors
     /// [`RunError`]
-    pub async fn verify(&self) -> Result<RunReport, RunError> {
-        let prepared = self.prepare().await?;
+    pub async fn verify(
+        &self,
+        commands: &mut mpsc::Receiver<Command>,
+    ) -> Result<RunReport, RunError> {
+        let prepared = interruptible(self.prepare(), commands).await?;
         let crew = Arc::new(self.crew(&prepared));
         self.phase(Phase::Verify).await;
-        let differences = verify(&crew, &self.target, &prepared.locales, Scope::Everything).await?;
+        let compared =
+            async { Ok(verify(&crew, &self.target, &prepared.locales, Scope::Everything).await?) };
+        let differences = interruptible(compared, commands).await?;
         Ok(RunReport {
             plan: prepared.plan,
             source: prepared.source,
@@ -189,6 +234,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             conflicts: 0,
             unpublished: Vec::new(),
             differences: Some(differences),
+            in_doubt: Vec::new(),
         })
     }
 
@@ -196,7 +242,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
     ///
     /// # Errors
     /// [`RunError`] when an instance or the state cannot be read, or the selection names what is not there.
-    pub async fn plan(&self) -> Result<(Arc<Plan>, Arc<Inventory<SourceId>>), RunError> {
+    pub async fn decide(&self) -> Result<(Arc<Plan>, Arc<Inventory<SourceId>>), RunError> {
         let prepared = self.prepare().await?;
         Ok((prepared.plan, prepared.source))
     }
@@ -204,12 +250,52 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
     async fn prepare(&self) -> Result<Prepared, RunError> {
         self.phase(Phase::Pull).await;
         let locales = self.resolve_locales().await?;
-        let (source, target) = tokio::join!(
-            self.source.pull::<SourceId>(&locales),
-            self.target.pull::<TargetId>(&locales)
-        );
-        let (source, target) = (Arc::new(source?), Arc::new(target?));
+        let (source, target) = self.pull(&locales).await?;
+        self.plan(locales, source, target, HashMap::new()).await
+    }
+
+    /// Finds out what became of the open requests of earlier runs, so that the plan sees it.
+    async fn prepare_after_recovery(&self) -> Result<Prepared, RunError> {
+        self.phase(Phase::Pull).await;
+        let locales = self.resolve_locales().await?;
+        let (reader, store, options) = (&self.target, &self.store, &self.options);
+        let recovery = Recovery::begin(reader, store, self.pair(), options, &self.sink).await?;
+        let (source, mut target) = self.pull(&locales).await?;
+        let mut doubts = HashMap::new();
+        if let Some(recovery) = recovery {
+            let known = Known {
+                source: &self.source,
+                source_inventory: &source,
+                target_inventory: &target,
+                mappings: &self.store.mappings(&self.pair()).await?,
+            };
+            let settled = recovery.settle(&known).await?;
+            doubts = settled.doubts;
+            if settled.target_is_stale {
+                target = self.target.pull(&locales).await?;
+            }
+        }
+        self.plan(locales, source, target, doubts).await
+    }
+
+    async fn pull(
+        &self,
+        locales: &[Locale],
+    ) -> Result<(Inventory<SourceId>, Inventory<TargetId>), RunError> {
+        let (source, target) =
+            tokio::try_join!(self.source.pull(locales), self.target.pull(locales))?;
         self.selection.check(&source)?;
+        Ok((source, target))
+    }
+
+    async fn plan(
+        &self,
+        locales: Vec<Locale>,
+        source: Inventory<SourceId>,
+        target: Inventory<TargetId>,
+        doubts: HashMap<EntityKey, String>,
+    ) -> Result<Prepared, RunError> {
+        let (source, target) = (Arc::new(source), Arc::new(target));
         let mappings = self.store.mappings(&self.pair()).await?;
         let agreements: Agreements = mappings.iter().map(agreement).collect();
         let equal_bytes = self.compare_assets(&source, &target, &agreements).await?;
@@ -220,6 +306,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             agreements: &agreements,
             equal_bytes: &equal_bytes,
             locales: &locales,
+            doubts: &doubts,
             overwrite: self.overwrite,
             selection: &self.selection,
         });
@@ -229,6 +316,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             target,
             mappings,
             plan: Arc::new(plan),
+            doubts,
         })
     }
 
@@ -296,7 +384,13 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
                 let same =
                     || same_bytes((&self.source.instance, &from), (&self.target.instance, &to));
                 // Bytes that cannot be compared count as different: then they are uploaded.
-                (id, sender.send(Effect::Read, same).await.unwrap_or(false))
+                (
+                    id,
+                    sender
+                        .send_as(Class::Download, Effect::Read, same)
+                        .await
+                        .unwrap_or(false),
+                )
             })
             .buffer_unordered(self.options.assets_in_flight)
             .collect()
@@ -329,6 +423,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             sink: self.sink.clone(),
             options: self.options.clone(),
             intents: AtomicI64::new(1),
+            batches: dashmap::DashSet::new(),
             item_micros: AtomicU64::new(5_000),
         }
     }
@@ -437,11 +532,39 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
     }
 }
 
+/// Does `work`, which writes nothing, until it ends or somebody asks for an end. Reading may be dropped at any
+/// moment.
+async fn interruptible<R>(
+    work: impl Future<Output = Result<R, RunError>>,
+    commands: &mut mpsc::Receiver<Command>,
+) -> Result<R, RunError> {
+    let asked = async {
+        loop {
+            match commands.recv().await {
+                Some(Command::Drain | Command::Abort) => return,
+                // There is nothing to pause, and no rate to change.
+                Some(Command::Pause | Command::Resume | Command::SetRate(_)) => {}
+                None => std::future::pending().await,
+            }
+        }
+    };
+    tokio::select! {
+        done = work => done,
+        () = asked => Err(RunError::Interrupted),
+    }
+}
+
 fn conflicts(plan: &Plan) -> usize {
     plan.entities
         .iter()
         .filter(|planned| matches!(planned.action, Action::Conflict { .. }))
         .count()
+}
+
+fn sorted(doubts: HashMap<EntityKey, String>) -> Vec<(EntityKey, String)> {
+    let mut doubts: Vec<_> = doubts.into_iter().collect();
+    doubts.sort_unstable();
+    doubts
 }
 
 fn agreement(mapping: &Mapping) -> (crate::domain::EntityKey, Agreement) {
@@ -457,7 +580,7 @@ fn agreement(mapping: &Mapping) -> (crate::domain::EntityKey, Agreement) {
 fn warm_ids(prepared: &Prepared) -> IdMap {
     let ids = IdMap::new(prepared.target.asset_container.clone());
     for (node, planned) in (0_u32..).zip(&prepared.plan.entities) {
-        if let Some(target) = known_counterpart(prepared, node, &planned.action) {
+        if let Some(target) = planned.action.counterpart() {
             let key = &prepared.source.entities()[node as usize].key;
             let there = TargetKey {
                 kind: key.kind,
@@ -523,8 +646,4 @@ fn warm_ids(prepared: &Prepared) -> IdMap {
         }
     }
     ids
-}
-
-fn known_counterpart(_prepared: &Prepared, _node: Node, action: &Action) -> Option<TargetId> {
-    action.counterpart()
 }

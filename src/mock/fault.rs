@@ -5,6 +5,7 @@
 //! client asks in between.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -13,8 +14,8 @@ use thiserror::Error;
 /// One rule. Conditions that are left out always hold; all that are given must hold.
 ///
 /// Its text form, for `--fault`, is a comma list with exactly one action:
-/// `status=503`, `status-after=500`, `reset=before|after`, `hang`, `truncated-json`, `html`, `fail-batch`, `drop-result`,
-/// `reorder-results`; then any of `method=`, `path=`, `nth=`, `every=`, `rate=`, `count=`, and for `status`
+/// `status=503`, `status-after=500`, `reset=before|during|after`, `hang`, `slow-body=MS`, `truncated-json`, `html`, `short-file`,
+/// `stale-list`, `fail-batch`, `stick-batch=before|after`, `drop-result`, `reorder-results`; then any of `method=`, `path=`, `nth=`, `every=`, `rate=`, `count=`, and for `status`
 /// also `retry-after=` and `body=` (the last one: it takes the rest of the text).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
@@ -51,16 +52,27 @@ pub enum FaultAction {
         /// HTTP status code.
         u16,
     ),
-    /// Closes the connection without an answer.
+    /// Closes the connection without a complete answer.
     Reset(ResetMoment),
     /// Never answers, and does nothing, until the client or the server gives up.
     Hang,
+    /// Takes effect, and takes this long to send the body of the answer, piece by piece.
+    SlowBody(
+        /// From the first piece to the last.
+        Duration,
+    ),
     /// Takes effect, and answers half of the JSON.
     TruncatedJson,
+    /// Sends the first half of a file as if it were all of it.
+    ShortFile,
+    /// Answers a list without what was made in the last two seconds, as if it came from a copy that lags.
+    StaleList,
     /// Answers 502 with an HTML page, without doing anything.
     HtmlPage,
     /// The batch that the request creates fails as a whole: no item takes effect.
     FailWholeBatch,
+    /// The batch that the request creates stays in process for ever. Later batches do not wait for it.
+    StickBatch(Moment),
     /// The batch works, and its result lacks the last item.
     DropItemResult,
     /// The batch works, and its results come in reverse order.
@@ -72,7 +84,18 @@ pub enum FaultAction {
 pub enum ResetMoment {
     /// Before the request took effect.
     BeforeEffect,
+    /// After it took effect, and after half of the answer's body.
+    DuringBody,
     /// After it took effect.
+    AfterEffect,
+}
+
+/// When a batch stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// Before any item took effect.
+    BeforeEffect,
+    /// After all of them did.
     AfterEffect,
 }
 
@@ -102,7 +125,7 @@ pub enum FaultError {
     },
 }
 
-const ACTIONS: &str = "status=CODE, status-after=CODE, reset=before, reset=after, hang, truncated-json, html, fail-batch, drop-result, reorder-results";
+const ACTIONS: &str = "status=CODE, status-after=CODE, reset=before, reset=during, reset=after, hang, slow-body=MS, truncated-json, html, short-file, stale-list, fail-batch, stick-batch=before, stick-batch=after, drop-result, reorder-results";
 
 impl Fault {
     /// A fault that fires on every request.
@@ -231,9 +254,16 @@ fn action(key: &str, value: &str) -> Result<FaultAction, FaultError> {
         ("status-after", _) => FaultAction::StatusAfterEffect(status_code(value)?),
         ("reset", "before") => FaultAction::Reset(ResetMoment::BeforeEffect),
         ("reset", "after") => FaultAction::Reset(ResetMoment::AfterEffect),
-        ("reset", _) => return Err(bad(key, value, "`before` or `after`")),
+        ("reset", "during") => FaultAction::Reset(ResetMoment::DuringBody),
+        ("reset", _) => return Err(bad(key, value, "`before`, `during` or `after`")),
+        ("stick-batch", "before") => FaultAction::StickBatch(Moment::BeforeEffect),
+        ("stick-batch", "after") => FaultAction::StickBatch(Moment::AfterEffect),
+        ("stick-batch", _) => return Err(bad(key, value, "`before` or `after`")),
+        ("slow-body", _) => FaultAction::SlowBody(Duration::from_millis(positive(key, value)?)),
         ("hang", "") => FaultAction::Hang,
         ("truncated-json", "") => FaultAction::TruncatedJson,
+        ("short-file", "") => FaultAction::ShortFile,
+        ("stale-list", "") => FaultAction::StaleList,
         ("html", "") => FaultAction::HtmlPage,
         ("fail-batch", "") => FaultAction::FailWholeBatch,
         ("drop-result", "") => FaultAction::DropItemResult,
@@ -376,6 +406,13 @@ mod tests {
             "fail-batch",
             "drop-result",
             "reorder-results",
+            "reset=before",
+            "reset=during",
+            "slow-body=300",
+            "short-file",
+            "stale-list",
+            "stick-batch=before",
+            "stick-batch=after",
         ] {
             assert!(text.parse::<Fault>().is_ok(), "{text}");
         }
@@ -390,6 +427,8 @@ mod tests {
             error("hang,colour=red"),
             FaultError::UnknownKey("colour".into())
         );
+        assert!(error("stick-batch").to_string().contains("`before` or"));
+        assert!(error("slow-body=0").to_string().contains("from 1"));
         assert!(error("status=9").to_string().contains("200 to 599"));
         assert!(error("hang,nth=0").to_string().contains("from 1"));
         assert!(error("hang,rate=2").to_string().contains("0 to 1"));

@@ -25,8 +25,8 @@ mod server;
 mod tests;
 mod world;
 
-pub use fault::{Fault, FaultAction, FaultError, ResetMoment};
+pub use fault::{Fault, FaultAction, FaultError, Moment, ResetMoment};
 pub use log::RequestRecord;
-pub use options::Options;
+pub use options::{Options, RateChange};
 pub use server::{RequestCount, Server, StartError, StateError};
 pub use world::LoadError;

@@ -26,12 +26,25 @@ pub struct Options {
     /// Requests per token within any one second; one more is answered 429 with `Retry-After: 1` and has
     /// no effect. `None` admits all. Downloads of assets and the admin paths do not count.
     pub rate_limit: Option<u32>,
+    /// How the limit changes later, in any order.
+    pub rate_limit_changes: Vec<RateChange>,
+    /// Whether a refusal for the rate leaves out `Retry-After`.
+    pub rate_limit_silent: bool,
     /// A file that gets each finished request as one line of JSON, flushed per line. Appended to.
     pub request_log: Option<PathBuf>,
     /// Start of the chance behind jitter and fault rates.
     pub seed: u64,
     /// Scripted misbehaviour. The first fault that fires on a request is the one that happens.
     pub faults: Vec<Fault>,
+}
+
+/// Another rate limit from some moment on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateChange {
+    /// How long after the start of the server.
+    pub after: Duration,
+    /// Requests per token within any one second from then on.
+    pub per_second: u32,
 }
 
 impl Default for Options {
@@ -47,6 +60,8 @@ impl Default for Options {
             latency: Duration::ZERO,
             jitter: Duration::ZERO,
             rate_limit: None,
+            rate_limit_changes: Vec::new(),
+            rate_limit_silent: false,
             request_log: None,
             seed: 0,
             faults: Vec::new(),

@@ -90,6 +90,7 @@ pub(crate) struct Shared {
     pub(crate) latency: Duration,
     pub(crate) jitter: Duration,
     pub(crate) tokens: Vec<String>,
+    pub(crate) rate_limit_silent: bool,
     pub(crate) log: Log,
     pub(crate) stopping: CancellationToken,
     faults: Mutex<FaultBook>,
@@ -231,7 +232,12 @@ impl Shared {
             tokens: options.tokens,
             stopping: CancellationToken::new(),
             faults: Mutex::new(FaultBook::new(&options.faults, options.seed)),
-            rate: Mutex::new(RateLimit::new(options.rate_limit)),
+            rate_limit_silent: options.rate_limit_silent,
+            rate: Mutex::new(RateLimit::new(
+                options.rate_limit,
+                &options.rate_limit_changes,
+                Instant::now(),
+            )),
             key_owners: Mutex::new(HashMap::new()),
             initial,
         };

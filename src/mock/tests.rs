@@ -652,6 +652,71 @@ async fn batch_faults_spoil_the_result_only_as_said() {
 }
 
 #[tokio::test]
+async fn bodies_break_off_or_take_their_time() {
+    let bed = Bed::faulty("reset=during,path=locales").await;
+    // It depends on the system whether the head of the answer gets through.
+    let text = match bed.request(Method::GET, "locales").send().await {
+        Ok(cut) => cut.text().await,
+        Err(error) => Err(error),
+    };
+    assert!(text.is_err());
+    let bed = Bed::faulty("slow-body=40,path=locales").await;
+    let slow = bed.request(Method::GET, "locales").send().await.unwrap();
+    assert_eq!(slow.content_length(), None);
+    let slow: Value = slow.json().await.unwrap();
+    assert_eq!(slow[0]["localeCode"], "en-us");
+}
+
+#[tokio::test]
+async fn a_stuck_batch_never_ends_and_holds_up_nobody() {
+    for (fault, items) in [
+        ("stick-batch=before,path=/item/multi,nth=1", 2),
+        ("stick-batch=after,path=/item/multi,nth=1", 3),
+    ] {
+        let bed = Bed::faulty(fault).await;
+        let stuck = bed
+            .request(Method::POST, "en-us/item/multi")
+            .json(&json!([article(-1, "A")]));
+        let stuck: i64 = stuck.send().await.unwrap().json().await.unwrap();
+        bed.save(json!([article(-1, "B")])).await;
+        let batch = bed.get(&format!("batch/{stuck}")).await;
+        assert_eq!(batch["batchState"], 2, "{fault}");
+        let list = bed.get("en-us/list/articles").await;
+        assert_eq!(list["totalCount"], items, "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn a_stale_list_lacks_what_was_made_just_now() {
+    let bed = Bed::faulty("stale-list,path=/list/,nth=1").await;
+    bed.save(json!([article(-1, "A")])).await;
+    let rows = |list: &Value| {
+        (
+            list["totalCount"].clone(),
+            list["items"].as_array().unwrap().len(),
+        )
+    };
+    let stale = bed.get("en-us/list/articles").await;
+    assert_eq!(rows(&stale), (json!(1), 1));
+    let list = bed.get("en-us/list/articles").await;
+    assert_eq!(rows(&list), (json!(2), 2));
+}
+
+#[tokio::test]
+async fn a_limit_may_be_silent() {
+    let bed = Bed::start(Options {
+        rate_limit: Some(1),
+        rate_limit_silent: true,
+        ..Options::default()
+    })
+    .await;
+    bed.get("locales").await;
+    let refused = bed.request(Method::GET, "locales").send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(!refused.headers().contains_key("retry-after"));
+}
+
+#[tokio::test]
 async fn a_hanging_request_does_not_hold_up_the_end() {
     let bed = Bed::faulty("hang,path=locales").await;
     let request = bed.request(Method::GET, "locales").send();

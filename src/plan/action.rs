@@ -176,7 +176,8 @@ impl Plan {
 }
 
 /// What the first save of `node` has to wait for: entities that it refers to and that do not exist yet, unless
-/// the reference is cut; and siblings that have to come before it, if they are written at all.
+/// the reference is cut; models and templates that are going to change; and siblings that have to come before it, if they
+/// are written at all.
 pub(super) fn waits_for<'a>(
     entities: &'a [Planned],
     graph: &'a Graph,
@@ -192,7 +193,7 @@ pub(super) fn waits_for<'a>(
         };
         need.on != node
             && match need.strength {
-                Strength::Order => on.is_work(),
+                Strength::Order | Strength::Whole => on.is_work(),
                 Strength::Hard | Strength::Deferrable { .. } => {
                     matches!(on, Action::Create { .. }) && !is_cut()
                 }

@@ -6,7 +6,7 @@
 //! zero, and put back what turns out not to be needed), which is never more than it has to be, though not
 //! always the cheapest.
 
-use super::graph::{Graph, Node, Strength};
+use super::graph::{Graph, Need, Node, Strength};
 
 /// A circle and its cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,17 +22,23 @@ pub struct Circle {
 /// Deferrable needs of one circle up to which every combination is tried.
 const TRIED_UP_TO: usize = 12;
 
-/// Finds every circle among the entities for which `counts` holds; others are as good as done.
-pub fn circles(graph: &Graph, counts: &dyn Fn(Node) -> bool) -> Vec<Circle> {
-    components(graph, counts)
+/// Which needs an entity has to wait for; what exists already is as good as done.
+type Waits<'a> = &'a dyn Fn(Node, Need) -> bool;
+
+/// Finds every circle of needs for which `waits` holds.
+pub fn circles(graph: &Graph, waits: Waits<'_>) -> Vec<Circle> {
+    components(graph, waits)
         .into_iter()
-        .filter(|members| members.len() > 1 || needs_itself(graph, members[0]))
-        .map(|members| cut(graph, members))
+        .filter(|members| members.len() > 1 || needs_itself(graph, members[0], waits))
+        .map(|members| cut(graph, members, waits))
         .collect()
 }
 
-fn needs_itself(graph: &Graph, node: Node) -> bool {
-    graph.needs(node).iter().any(|need| need.on == node)
+fn needs_itself(graph: &Graph, node: Node, waits: Waits<'_>) -> bool {
+    let needs = graph.needs(node).iter();
+    needs
+        .filter(|need| need.on == node)
+        .any(|need| waits(node, *need))
 }
 
 #[derive(Clone, Copy)]
@@ -43,8 +49,8 @@ struct Arc {
     cost: Option<u32>,
 }
 
-fn cut(graph: &Graph, members: Vec<Node>) -> Circle {
-    let arcs = arcs(graph, &members);
+fn cut(graph: &Graph, members: Vec<Node>, waits: Waits<'_>) -> Circle {
+    let arcs = arcs(graph, &members, waits);
     let removable: Vec<usize> = (0..arcs.len())
         .filter(|at| arcs[*at].cost.is_some())
         .collect();
@@ -65,14 +71,15 @@ fn cut(graph: &Graph, members: Vec<Node>) -> Circle {
     }
 }
 
-fn arcs(graph: &Graph, members: &[Node]) -> Vec<Arc> {
+fn arcs(graph: &Graph, members: &[Node], waits: Waits<'_>) -> Vec<Arc> {
     let mut arcs = Vec::new();
     for (from, node) in members.iter().enumerate() {
-        for need in graph.needs(*node) {
+        let needs = graph.needs(*node).iter();
+        for need in needs.filter(|need| waits(*node, **need)) {
             if let Ok(to) = members.binary_search(&need.on) {
                 let cost = match need.strength {
                     Strength::Deferrable { cost } => Some(cost),
-                    Strength::Hard | Strength::Order => None,
+                    Strength::Hard | Strength::Whole | Strength::Order => None,
                 };
                 arcs.push(Arc { from, to, cost });
             }
@@ -214,7 +221,7 @@ fn find_circle(size: usize, arcs: &[Arc], kept: &[bool]) -> Option<Vec<usize>> {
 }
 
 /// Strongly connected components (Tarjan, without recursion), each ascending, in dependency order.
-fn components(graph: &Graph, counts: &dyn Fn(Node) -> bool) -> Vec<Vec<Node>> {
+fn components(graph: &Graph, waits: Waits<'_>) -> Vec<Vec<Node>> {
     const UNSEEN: u32 = u32::MAX;
     let size = graph.len() as usize;
     let mut seen_at = vec![UNSEEN; size];
@@ -224,7 +231,7 @@ fn components(graph: &Graph, counts: &dyn Fn(Node) -> bool) -> Vec<Vec<Node>> {
     let mut clock = 0;
     let mut found = Vec::new();
     for start in 0..graph.len() {
-        if seen_at[start as usize] != UNSEEN || !counts(start) {
+        if seen_at[start as usize] != UNSEEN {
             continue;
         }
         let mut calls: Vec<(Node, usize)> = vec![(start, 0)];
@@ -241,7 +248,7 @@ fn components(graph: &Graph, counts: &dyn Fn(Node) -> bool) -> Vec<Vec<Node>> {
             if let Some(need) = graph.needs(node).get(at) {
                 *next += 1;
                 let to = need.on as usize;
-                if !counts(need.on) {
+                if !waits(node, *need) {
                     continue;
                 }
                 if seen_at[to] == UNSEEN {
@@ -297,7 +304,7 @@ mod tests {
     #[test]
     fn the_cheapest_need_of_a_circle_is_cut() {
         let graph = graph(3, &[(0, 1, Some(5)), (1, 2, Some(1)), (2, 0, None)]);
-        let found = circles(&graph, &|_| true);
+        let found = circles(&graph, &|_, _| true);
         assert_eq!(
             found,
             [Circle {
@@ -311,7 +318,7 @@ mod tests {
     #[test]
     fn an_entity_that_refers_to_itself_is_a_circle() {
         let graph = graph(2, &[(0, 0, Some(1)), (0, 1, Some(1))]);
-        let found = circles(&graph, &|_| true);
+        let found = circles(&graph, &|_, _| true);
         assert_eq!(
             found,
             [Circle {
@@ -334,19 +341,19 @@ mod tests {
                 (2, 0, Some(2)),
             ],
         );
-        assert_eq!(circles(&graph, &|_| true)[0].cut, [(0, 1)]);
+        assert_eq!(circles(&graph, &|_, _| true)[0].cut, [(0, 1)]);
     }
 
     #[test]
     fn a_circle_of_hard_needs_is_closed() {
         let graph = graph(2, &[(0, 1, None), (1, 0, None)]);
-        assert!(circles(&graph, &|_| true)[0].closed);
+        assert!(circles(&graph, &|_, _| true)[0].closed);
     }
 
     #[test]
     fn what_is_done_already_closes_no_circle() {
         let graph = graph(2, &[(0, 1, Some(1)), (1, 0, Some(1))]);
-        assert!(circles(&graph, &|node| node != 1).is_empty());
+        assert!(circles(&graph, &|_, need| need.on != 1).is_empty());
     }
 
     proptest! {
@@ -358,14 +365,14 @@ mod tests {
             let arcs: Vec<_> = arcs.into_iter().map(|(from, on, cost)| (from, on, Some(cost))).collect();
             let graph = graph(12, &arcs);
             let cuts: Vec<(Node, Node)> =
-                circles(&graph, &|_| true).into_iter().flat_map(|circle| circle.cut).collect();
+                circles(&graph, &|_, _| true).into_iter().flat_map(|circle| circle.cut).collect();
             let without = |kept: Option<(Node, Node)>| {
                 let left: Vec<_> = arcs
                     .iter()
                     .copied()
                     .filter(|(from, on, _)| Some((*from, *on)) == kept || !cuts.contains(&(*from, *on)))
                     .collect();
-                circles(&self::graph(12, &left), &|_| true)
+                circles(&self::graph(12, &left), &|_, _| true)
             };
             prop_assert!(without(None).is_empty());
             for cut in &cuts {

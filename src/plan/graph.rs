@@ -18,6 +18,9 @@ pub enum Strength {
     },
     /// It cannot be saved before the other one exists.
     Hard,
+    /// It cannot be saved before the other one is as it will be: a server drops what an item says in a field that its
+    /// model does not have yet.
+    Whole,
 }
 
 /// One need.
@@ -40,11 +43,13 @@ pub struct Graph {
 
 impl Graph {
     /// Builds the graph of `count` entities from `(who, need)` pairs in any order. Several needs between the
-    /// same two become one: the strongest, with the costs added up. A need of an entity on itself stays.
+    /// same two become one: the strongest, with the costs added up. Only [`Strength::Order`] stays beside it, because
+    /// it holds even where the reference is left out. A need of an entity on itself stays.
     pub fn new(count: u32, mut pairs: Vec<(Node, Need)>) -> Self {
-        pairs.sort_unstable_by_key(|(who, need)| (*who, need.on));
+        let place = |(who, need): &(Node, Need)| (*who, need.on, need.strength == Strength::Order);
+        pairs.sort_unstable_by_key(place);
         pairs.dedup_by(|later, kept| {
-            let same = later.0 == kept.0 && later.1.on == kept.1.on;
+            let same = place(later) == place(kept);
             if same {
                 kept.1.strength = both(kept.1.strength, later.1.strength);
             }
@@ -54,6 +59,7 @@ impl Graph {
         let mut back_pairs: Vec<(Node, Node)> =
             pairs.iter().map(|(who, need)| (need.on, *who)).collect();
         back_pairs.sort_unstable();
+        back_pairs.dedup();
         let back_starts = self::starts(count, back_pairs.iter().map(|(on, _)| *on));
         Self {
             starts,
@@ -78,7 +84,7 @@ impl Graph {
         &self.needs[range(&self.starts, node)]
     }
 
-    /// Who needs `node`, sorted.
+    /// Who needs `node`, sorted, each once.
     pub fn needed_by(&self, node: Node) -> &[Node] {
         &self.back[range(&self.back_starts, node)]
     }
@@ -139,5 +145,16 @@ mod tests {
         assert_eq!(graph.needs(2), [need(1, Strength::Deferrable { cost: 5 })]);
         assert_eq!(graph.needed_by(1), [0, 2]);
         assert!(graph.needs(1).is_empty());
+    }
+
+    /// A link page that shows the sibling behind it had its place in the row merged into the reference. When the
+    /// reference was cut, the two were saved at once, and landed in the wrong order.
+    #[test]
+    fn an_order_is_no_weaker_reference() {
+        let link = need(1, Strength::Deferrable { cost: 1 });
+        let order = need(1, Strength::Order);
+        let graph = Graph::new(2, vec![(0, order), (0, link), (0, order)]);
+        assert_eq!(graph.needs(0), [link, order]);
+        assert_eq!(graph.needed_by(1), [0]);
     }
 }

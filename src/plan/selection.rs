@@ -4,13 +4,15 @@ use std::collections::HashSet;
 
 use super::graph::{Graph, Node};
 use super::{Context, Referent, references};
-use crate::domain::{Inventory, Kind, SourceId};
+use crate::domain::{Entity, Id, Inventory, Kind, SourceId};
 
 /// The part of an instance that a run is about. The default is all of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
     /// Only these kinds; empty: every kind.
     pub elements: Vec<Kind>,
+    /// Of the pages only those of these channels, by display name in any case; empty: those of every channel.
+    pub channels: Vec<String>,
     /// Only these models, by reference name in any case.
     pub models: Vec<String>,
     /// Only these models with their containers, content, templates and pages.
@@ -23,16 +25,44 @@ pub struct Selection {
     pub containers: Vec<String>,
 }
 
-/// A name in the selection that the source does not know.
+/// Something in the selection that the source does not have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the source has no {kind} called {name:?}")]
+#[error("the source has no {what}")]
 pub struct UnknownName {
-    /// Model or container.
-    pub kind: Kind,
-    /// As the user wrote it.
-    pub name: String,
-    /// The most similar name that exists.
-    pub nearest: Option<String>,
+    /// What was asked for, such as `model called "Post"` or `page 12`.
+    pub what: String,
+    /// What can be done about it.
+    pub hint: String,
+}
+
+impl UnknownName {
+    fn named(kind: &str, name: &str, known: &[&str]) -> Self {
+        let similarity =
+            |other: &str| strsim::jaro_winkler(&other.to_lowercase(), &name.to_lowercase());
+        let nearest = known
+            .iter()
+            .map(|known| (similarity(known), known))
+            .filter(|(score, _)| *score > 0.75)
+            .max_by(|left, right| left.0.total_cmp(&right.0));
+        let hint = match (nearest, known) {
+            (Some((_, nearest)), _) => format!("did you mean {nearest:?}?"),
+            (None, []) => format!("leave the flag out: the source has no {kind} at all"),
+            (None, [only]) => format!("there is only {only:?}"),
+            (None, known) => format!("there are {}, such as {:?}", known.len(), known[0]),
+        };
+        Self {
+            what: format!("{kind} called {name:?}"),
+            hint,
+        }
+    }
+
+    fn numbered(kind: Kind, id: i64) -> Self {
+        Self {
+            what: format!("{kind} {id} in the locales of this run"),
+            hint: "give ids as the source has them, and --locale if only some locales are meant"
+                .to_owned(),
+        }
+    }
 }
 
 impl Selection {
@@ -41,45 +71,27 @@ impl Selection {
         *self == Self::default()
     }
 
-    /// Checks every name against the source.
+    /// Checks every name and id against the source.
     ///
     /// # Errors
-    /// [`UnknownName`] for the first name that does not exist there.
+    /// [`UnknownName`] for the first one that does not exist there.
     pub fn check(&self, source: &Inventory<SourceId>) -> Result<(), UnknownName> {
-        let models = self
-            .models
-            .iter()
-            .chain(&self.models_with_deps)
-            .map(|name| (Kind::Model, name));
-        let containers = self.containers.iter().map(|name| (Kind::Container, name));
-        for (kind, name) in models.chain(containers) {
-            let known = source.of_kind(kind);
-            if !known
-                .iter()
-                .any(|entity| entity.name.eq_ignore_ascii_case(name))
-            {
-                let nearest = known
-                    .iter()
-                    .map(|entity| {
-                        (
-                            strsim::jaro_winkler(&entity.name.to_lowercase(), &name.to_lowercase()),
-                            entity,
-                        )
-                    })
-                    .filter(|(score, _)| *score > 0.75)
-                    .max_by(|left, right| left.0.total_cmp(&right.0))
-                    .map(|(_, entity)| entity.name.to_string());
-                return Err(UnknownName {
-                    kind,
-                    name: name.clone(),
-                    nearest,
-                });
-            }
-        }
-        Ok(())
+        let names_of = |kind| -> Vec<&str> {
+            let known = source.of_kind(kind).iter();
+            known.map(|entity| &*entity.name).collect()
+        };
+        let models = names_of(Kind::Model);
+        let channels: Vec<&str> = source.channels.iter().map(|one| &*one.name).collect();
+        check_names("model", &self.models, &models)?;
+        check_names("model", &self.models_with_deps, &models)?;
+        check_names("container", &self.containers, &names_of(Kind::Container))?;
+        check_names("channel", &self.channels, &channels)?;
+        check_ids(Kind::Content, &self.content, source)?;
+        check_ids(Kind::Page, &self.pages, source)
     }
 
-    /// Which entities are in scope: what was named, and everything that those need, at any distance.
+    /// Which entities are in scope: what was named, and everything that those need in `graph`, at any distance. It
+    /// must hold no order of siblings: who only has to come first is not needed.
     pub(super) fn scope(
         &self,
         source: &Inventory<SourceId>,
@@ -113,8 +125,8 @@ impl Selection {
             .zip(source.entities())
             .filter(|(_, entity)| {
                 let key = &entity.key;
-                let raw = crate::domain::Id::raw(key.id);
-                (only_kinds && self.elements.contains(&key.kind))
+                let raw = key.id.raw();
+                (only_kinds && (self.elements.is_empty() || self.elements.contains(&key.kind)))
                     || match key.kind {
                         Kind::Model => {
                             named(&self.models, &entity.name)
@@ -134,8 +146,24 @@ impl Selection {
                         Kind::Gallery | Kind::Asset | Kind::Redirection => false,
                     }
             })
+            .filter(|(_, entity)| self.is_of_channel(entity))
             .map(|(node, _)| node)
             .collect()
+    }
+
+    /// Whether it is no page of a channel that was not named. The channel of a page that no sitemap lists is unknown,
+    /// so it leaves nothing out.
+    fn is_of_channel(&self, entity: &Entity<SourceId>) -> bool {
+        let is_named = |channel: &str| {
+            self.channels
+                .iter()
+                .any(|name| name.eq_ignore_ascii_case(channel))
+        };
+        self.channels.is_empty()
+            || entity
+                .placement
+                .as_ref()
+                .is_none_or(|placement| is_named(&placement.channel))
     }
 }
 
@@ -159,7 +187,7 @@ impl Tree {
                     .iter()
                     .any(|name| model.name.eq_ignore_ascii_case(name))
             })
-            .map(|model| crate::domain::Id::raw(model.key.id))
+            .map(|model| model.key.id.raw())
             .collect();
         let mut names = HashSet::new();
         for container in source.of_kind(Kind::Container) {
@@ -189,9 +217,8 @@ impl Tree {
         tree
     }
 
-    fn insert(&mut self, kind: Kind, entity: &crate::domain::Entity<SourceId>) {
-        self.members
-            .insert((kind, crate::domain::Id::raw(entity.key.id)));
+    fn insert(&mut self, kind: Kind, entity: &Entity<SourceId>) {
+        self.members.insert((kind, entity.key.id.raw()));
     }
 
     fn holds(&self, kind: Kind, id: i64) -> bool {
@@ -205,7 +232,7 @@ impl Tree {
             Referent::TemplateNamed(name) => {
                 source.of_kind(Kind::Template).iter().any(|template| {
                     template.name.eq_ignore_ascii_case(name)
-                        && self.holds(Kind::Template, crate::domain::Id::raw(template.key.id))
+                        && self.holds(Kind::Template, template.key.id.raw())
                 })
             }
             Referent::Page(_)
@@ -218,9 +245,121 @@ impl Tree {
     }
 }
 
+fn check_names(kind: &str, asked: &[String], known: &[&str]) -> Result<(), UnknownName> {
+    let is_unknown = |name: &&String| !known.iter().any(|known| known.eq_ignore_ascii_case(name));
+    match asked.iter().find(is_unknown) {
+        Some(name) => Err(UnknownName::named(kind, name, known)),
+        None => Ok(()),
+    }
+}
+
+fn check_ids(kind: Kind, asked: &[i64], source: &Inventory<SourceId>) -> Result<(), UnknownName> {
+    let known: HashSet<i64> = match asked {
+        [] => return Ok(()),
+        _ => source
+            .of_kind(kind)
+            .iter()
+            .map(|one| one.key.id.raw())
+            .collect(),
+    };
+    match asked.iter().find(|id| !known.contains(id)) {
+        Some(id) => Err(UnknownName::numbered(kind, *id)),
+        None => Ok(()),
+    }
+}
+
 fn container_of(item: &serde_json::Value) -> String {
     item["properties"]["referenceName"]
         .as_str()
         .unwrap_or_default()
         .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        Body, Channel, Guid, ItemState, Key, Locale, Placement, SourceId as Source,
+    };
+
+    fn page(id: i64, channel: Option<&str>) -> Entity<Source> {
+        let placement = channel.map(|channel| {
+            Box::new(Placement {
+                channel: channel.into(),
+                channel_id: 1,
+                parent: None,
+                position: 0,
+            })
+        });
+        Entity {
+            key: Key::localised(Kind::Page, id, &Locale::new("en-us")),
+            name: format!("/{id}").into(),
+            version: None,
+            state: ItemState::None,
+            placement,
+            body: Body::new(&serde_json::json!({ "pageID": id })),
+        }
+    }
+
+    fn two_channels() -> Inventory<Source> {
+        let mut source = Inventory::empty(Guid::new("1a2b3c4d-u"));
+        source.channels = ["Website", "App"]
+            .map(|name| Channel {
+                id: 1,
+                name: name.into(),
+                is_default: false,
+            })
+            .into();
+        source.with_entities(vec![
+            page(1, Some("Website")),
+            page(2, Some("App")),
+            page(3, None),
+        ])
+    }
+
+    fn of_channel(name: &str) -> Selection {
+        Selection {
+            channels: vec![name.to_owned()],
+            ..Selection::default()
+        }
+    }
+
+    #[test]
+    fn a_channel_leaves_out_the_pages_of_others() {
+        let source = two_channels();
+        let schema = super::super::Schema::of(&source);
+        let assets = super::super::AssetIndex::of(&source);
+        let context = Context {
+            schema: &schema,
+            assets: &assets,
+        };
+        let selection = of_channel("website");
+        assert_eq!(selection.check(&source), Ok(()));
+        let seeds = selection.seeds(&source, &context);
+        let ids = seeds
+            .iter()
+            .map(|node| source.entities()[*node as usize].key.id.raw());
+        assert_eq!(ids.collect::<Vec<_>>(), [1, 3]);
+    }
+
+    #[test]
+    fn what_is_not_there_is_said_with_what_is() {
+        let said = |selection: Selection| {
+            let unknown = selection.check(&two_channels()).unwrap_err();
+            format!("{unknown}: {}", unknown.hint)
+        };
+        assert_eq!(
+            said(of_channel("Webseit")),
+            "the source has no channel called \"Webseit\": did you mean \"Website\"?"
+        );
+        assert_eq!(
+            said(of_channel("x")),
+            "the source has no channel called \"x\": there are 2, such as \"Website\""
+        );
+        let pages = Selection {
+            pages: vec![1, 9],
+            ..Selection::default()
+        };
+        assert!(said(pages).starts_with("the source has no page 9 in the locales of this run"));
+    }
 }

@@ -1,9 +1,11 @@
 //! What is said when a run is over.
 
+use std::io::{self, Write};
+
 use super::advice::next_step;
 use super::note::counted_entities;
 use super::text::{self, count, counted};
-use super::{Style, table};
+use super::{Detail, Style, table};
 use crate::progress::Progress;
 
 /// Causes of failure that are told; the report has all.
@@ -11,6 +13,19 @@ const CAUSES: usize = 10;
 
 /// Examples of a cause that are told.
 const EXAMPLES: usize = 3;
+
+/// Writes how a run ended. A run that ended before its plan has nothing to tell but its error, and who started it
+/// tells that.
+pub(crate) fn write(out: &mut dyn Write, progress: &Progress, style: &Style) -> io::Result<()> {
+    let is_told_elsewhere = matches!(progress.exit(), Some(2 | 3 | 4 | 70 | 130));
+    if is_told_elsewhere && progress.planned().is_none() {
+        return Ok(());
+    }
+    if style.detail != Detail::Quiet {
+        writeln!(out, "{}", result(progress, style))?;
+    }
+    writeln!(out, "{}", line(progress))
+}
 
 /// The result of a run: the table, failures by cause with the next step, and where the report is. Without the
 /// closing line; every line ends in a line end.

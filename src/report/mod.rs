@@ -44,4 +44,4 @@ pub use json_lines::JsonLines;
 pub use options::{Detail, Mode, Options, reporters};
 pub use plain::{Plain, Style};
 pub use run_folder::{Keep, RunFolder, add_plan, newest_run, newest_unfinished_run};
-pub use tui::Dashboard;
+pub use tui::{Dashboard, Still};

@@ -234,11 +234,7 @@ impl Reporter for Plain {
     }
 
     fn finish(&mut self, progress: &Progress) -> io::Result<()> {
-        if self.style.detail != Detail::Quiet {
-            let result = closing::result(progress, &self.style);
-            writeln!(self.out, "{result}")?;
-        }
-        writeln!(self.out, "{}", closing::line(progress))?;
+        closing::write(&mut *self.out, progress, &self.style)?;
         self.out.flush()
     }
 }

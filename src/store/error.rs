@@ -14,7 +14,7 @@ use crate::domain::RunId;
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// The file or its directory could not be created.
-    #[error("cannot create the state file {}", path.display())]
+    #[error("the state cannot be kept in {}", path.display())]
     Create {
         /// The file or directory.
         path: PathBuf,
@@ -118,10 +118,19 @@ impl StoreError {
     /// The next step, where there is one.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Create { path, .. } => Some(format!(
-                "make {} writable, or name another place with --state",
-                path.display()
-            )),
+            Self::Create { path, source } => Some(match source.kind() {
+                io::ErrorKind::IsADirectory => format!(
+                    "name a file with --state, such as {}",
+                    path.join("state.db").display()
+                ),
+                io::ErrorKind::NotADirectory => {
+                    "name a file in a directory with --state, such as .lockgate/state.db".to_owned()
+                }
+                _ => format!(
+                    "make {} writable, or name another place with --state",
+                    path.display()
+                ),
+            }),
             Self::Damaged { place, .. } | Self::Unreadable { place, .. } => Some(format!(
                 "restore {place} from a backup, or move it away: counterparts are then found again by name and path where they have one"
             )),

@@ -1,8 +1,10 @@
 //! The handle that everybody else holds.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,6 +13,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
+use super::alive::Alive;
 use super::lease::{LeaseRequest, expiry};
 use super::read::Readers;
 use super::writer::{Order, QUEUE, Reply, Writer};
@@ -37,6 +40,10 @@ struct Shared {
     readers: Readers,
     orders: mpsc::Sender<Order>,
     commits: Arc<AtomicU64>,
+    /// Transactions until the disk counts as full; negative: never.
+    budget: Arc<AtomicI64>,
+    /// The file; `None` in memory.
+    file: Option<PathBuf>,
     /// Waits for the writer, and does not abort it when dropped.
     writer: TaskTracker,
 }
@@ -61,7 +68,8 @@ impl Store {
             .filename(path)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full);
-        Self::start(options, path.display().to_string().into()).await
+        let place = path.display().to_string();
+        Self::start(options, place.into(), Some(path.to_owned())).await
     }
 
     /// Opens a state that nobody else sees and that ends with the handle, for rehearsals.
@@ -73,10 +81,14 @@ impl Store {
         let options: SqliteConnectOptions = "sqlite::memory:"
             .parse()
             .map_err(|error| StoreError::of(error, &place))?;
-        Self::start(options, place).await
+        Self::start(options, place, None).await
     }
 
-    async fn start(options: SqliteConnectOptions, place: Arc<str>) -> Result<Self, StoreError> {
+    async fn start(
+        options: SqliteConnectOptions,
+        place: Arc<str>,
+        file: Option<PathBuf>,
+    ) -> Result<Self, StoreError> {
         let options = options
             .busy_timeout(BUSY_TIMEOUT)
             .disable_statement_logging();
@@ -92,6 +104,7 @@ impl Store {
             .map_err(|error| StoreError::of(error, &place))?;
         let (sender, orders) = mpsc::channel(QUEUE);
         let commits = Arc::new(AtomicU64::new(0));
+        let budget = Arc::new(AtomicI64::new(-1));
         let writer = TaskTracker::new();
         drop(
             writer.spawn(
@@ -99,6 +112,7 @@ impl Store {
                     connection,
                     orders,
                     commits: Arc::clone(&commits),
+                    budget: Arc::clone(&budget),
                     place: Arc::clone(&place),
                 }
                 .run(),
@@ -114,6 +128,8 @@ impl Store {
                 readers,
                 orders: sender,
                 commits,
+                budget,
+                file,
                 writer,
             }),
         })
@@ -143,6 +159,14 @@ impl Store {
     /// How many transactions [`Store::commit`] has cost so far.
     pub fn commits(&self) -> u64 {
         self.shared.commits.load(Ordering::Relaxed)
+    }
+
+    /// Rehearses a full disk: the next `transactions` succeed, and from then on every write fails with
+    /// [`StoreError::Full`]. Reads go on.
+    pub fn fail_after(&self, transactions: u32) {
+        self.shared
+            .budget
+            .store(transactions.into(), Ordering::Relaxed);
     }
 
     /// All mappings of a pair, by kind, source id and locale.
@@ -193,7 +217,16 @@ impl Store {
         self.shared.readers.learned(host).await
     }
 
-    /// Takes the lease of a pair for `ttl`; an expired one of somebody else is taken over.
+    /// What earlier runs learned about each host, by name.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    pub async fn hosts(&self) -> Result<BTreeMap<String, Vec<(String, f64)>>, StoreError> {
+        self.shared.readers.hosts().await
+    }
+
+    /// Takes the lease of a pair for `ttl`. One of somebody else is taken over when it has expired, or when its
+    /// owner ran on the same machine and is gone.
     ///
     /// # Errors
     /// [`StoreError::LeaseHeld`] while another run has it.
@@ -213,17 +246,51 @@ impl Store {
         ttl: Duration,
         now: Timestamp,
     ) -> Result<Lease, StoreError> {
-        let pair = pair.clone();
-        self.ask(|reply| {
-            Order::Lease(LeaseRequest::Acquire {
-                pair,
-                owner,
-                now,
-                ttl,
-                reply,
+        let run = owner.run.clone();
+        let state = self.shared.file.as_deref();
+        // Before the lease shows it as an owner, so that nobody finds an owner that seems dead.
+        let alive = state.and_then(|state| Alive::show(state, &run));
+        let dead = self.dead_holder(pair, &owner).await?;
+        let generation = self
+            .ask(|reply| {
+                Order::Lease(LeaseRequest::Acquire {
+                    pair: pair.clone(),
+                    owner,
+                    now,
+                    ttl,
+                    dead: dead.clone(),
+                    reply,
+                })
             })
+            .await?;
+        if let (Some(state), Some(dead)) = (state, dead) {
+            Alive::sweep(state, &dead);
+        }
+        Ok(Lease {
+            pair: pair.clone(),
+            run,
+            generation,
+            alive,
         })
-        .await
+    }
+
+    /// The holder of a lease, if it ran on the machine of `asking` and is gone.
+    async fn dead_holder(
+        &self,
+        pair: &Pair,
+        asking: &LeaseOwner,
+    ) -> Result<Option<RunId>, StoreError> {
+        let Some(state) = &self.shared.file else {
+            return Ok(None);
+        };
+        let pair = pair.clone();
+        let holding = self
+            .ask(|reply| Order::Lease(LeaseRequest::Holder { pair, reply }))
+            .await?;
+        let is_dead = |run: &RunId| *run != asking.run && Alive::is_gone(state, run);
+        Ok(holding
+            .filter(|holding| holding.host == asking.host && is_dead(&holding.run))
+            .map(|holding| holding.run))
     }
 
     /// Keeps the lease for `ttl` from now on.
@@ -259,8 +326,20 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when that cannot be stored; the lease then ends by itself.
     pub async fn release_lease(&self, lease: Lease) -> Result<(), StoreError> {
-        self.ask(|reply| Order::Lease(LeaseRequest::Release { lease, reply }))
-            .await
+        let (pair, run, generation) = (lease.pair.clone(), lease.run.clone(), lease.generation);
+        let released = self
+            .ask(|reply| {
+                Order::Lease(LeaseRequest::Release {
+                    pair,
+                    run,
+                    generation,
+                    reply,
+                })
+            })
+            .await;
+        // The sign of life goes last: nobody finds a lease whose owner seems dead before it has ended.
+        drop(lease.alive);
+        released
     }
 
     /// Sends an order and waits for its answer.
@@ -290,10 +369,15 @@ async fn create_private(path: &Path) -> Result<(), StoreError> {
         builder.recursive(true);
         #[cfg(unix)]
         builder.mode(0o700);
-        builder
-            .create(directory)
-            .await
-            .map_err(|error| failed(directory, error))?;
+        builder.create(directory).await.map_err(|error| {
+            let is_file = directory.is_file();
+            let error = if is_file {
+                ErrorKind::NotADirectory.into()
+            } else {
+                error
+            };
+            failed(directory, error)
+        })?;
     }
     let mut options = tokio::fs::OpenOptions::new();
     options.write(true).create_new(true);
@@ -301,7 +385,8 @@ async fn create_private(path: &Path) -> Result<(), StoreError> {
     options.mode(0o600);
     match options.open(path).await {
         Ok(_) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(_) if path.is_dir() => Err(failed(path, ErrorKind::IsADirectory.into())),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(failed(path, error)),
     }
 }

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, query, query_as};
 
+use super::alive::Alive;
 use super::rows::Reader;
 use super::writer::Reply;
 use super::{Pair, StoreError};
@@ -29,11 +30,13 @@ pub struct LeaseOwner {
 }
 
 /// The right to write to a target from a source. Not `Clone`: whoever has it has it alone.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Lease {
     pub(super) pair: Pair,
     pub(super) run: RunId,
     pub(super) generation: i64,
+    /// Tells others on this machine that the owner lives.
+    pub(super) alive: Option<Alive>,
 }
 
 /// What the writer is asked about leases.
@@ -43,7 +46,10 @@ pub(super) enum LeaseRequest {
         owner: LeaseOwner,
         now: Timestamp,
         ttl: Duration,
-        reply: Reply<Lease>,
+        /// A holder that is known to be dead: its lease counts as expired.
+        dead: Option<RunId>,
+        /// The generation of the new lease.
+        reply: Reply<i64>,
     },
     Renew {
         pair: Pair,
@@ -53,9 +59,34 @@ pub(super) enum LeaseRequest {
         reply: Reply<()>,
     },
     Release {
-        lease: Lease,
+        pair: Pair,
+        run: RunId,
+        generation: i64,
         reply: Reply<()>,
     },
+    Holder {
+        pair: Pair,
+        reply: Reply<Option<Holding>>,
+    },
+}
+
+impl LeaseRequest {
+    /// Answers without having done anything.
+    pub(super) fn refuse(self, error: StoreError) {
+        match self {
+            Self::Acquire { reply, .. } => drop(reply.send(Err(error))),
+            Self::Renew { reply, .. } | Self::Release { reply, .. } => {
+                drop(reply.send(Err(error)));
+            }
+            Self::Holder { reply, .. } => drop(reply.send(Err(error))),
+        }
+    }
+}
+
+/// Who has a lease, as far as others may ask whether it lives.
+pub(super) struct Holding {
+    pub(super) host: String,
+    pub(super) run: RunId,
 }
 
 /// Carries out one request in a transaction of its own. Nobody minds when the asker has gone away: an
@@ -67,9 +98,11 @@ pub(super) async fn serve(connection: &mut SqliteConnection, request: LeaseReque
             owner,
             now,
             ttl,
+            dead,
             reply,
         } => {
-            drop(reply.send(acquire(connection, pair, &owner, (now, ttl), place).await));
+            let acquired = acquire(connection, &pair, &owner, (now, ttl, dead), place).await;
+            drop(reply.send(acquired));
         }
         LeaseRequest::Renew {
             pair,
@@ -78,34 +111,46 @@ pub(super) async fn serve(connection: &mut SqliteConnection, request: LeaseReque
             expires_ms,
             reply,
         } => {
-            let lease = Lease {
-                pair,
-                run,
-                generation,
-            };
-            drop(reply.send(renew(connection, &lease, expires_ms, place).await));
+            let renewed = renew(connection, (&pair, &run, generation), expires_ms, place).await;
+            drop(reply.send(renewed));
         }
-        LeaseRequest::Release { lease, reply } => {
-            drop(reply.send(release(connection, &lease, place).await));
+        LeaseRequest::Release {
+            pair,
+            run,
+            generation,
+            reply,
+        } => {
+            drop(reply.send(release(connection, (&pair, &run, generation), place).await));
+        }
+        LeaseRequest::Holder { pair, reply } => {
+            let held = holder(connection, &pair, place).await;
+            let holding = |held: Holder| Holding {
+                host: held.host,
+                run: RunId(held.run),
+            };
+            drop(reply.send(held.map(|held| held.map(holding))));
         }
     }
 }
 
 async fn acquire(
     connection: &mut SqliteConnection,
-    pair: Pair,
+    pair: &Pair,
     owner: &LeaseOwner,
-    (now, ttl): (Timestamp, Duration),
+    (now, ttl, dead): (Timestamp, Duration, Option<RunId>),
     place: &str,
-) -> Result<Lease, StoreError> {
+) -> Result<i64, StoreError> {
     let failed = |error| StoreError::of(error, place);
     let mut transaction = connection
         .begin_with("BEGIN IMMEDIATE")
         .await
         .map_err(failed)?;
-    let held = holder(&mut transaction, &pair, place).await?;
+    let held = holder(&mut transaction, pair, place).await?;
+    let is_dead = |held: &Holder| dead.is_some_and(|dead| dead.0 == held.run);
     let generation = match held {
-        Some(held) if held.expires_ms > now.as_millisecond() => return Err(held.refusal(place)?),
+        Some(held) if held.expires_ms > now.as_millisecond() && !is_dead(&held) => {
+            return Err(held.refusal(place)?);
+        }
         Some(held) => held.generation + 1,
         None => 1,
     };
@@ -127,32 +172,26 @@ async fn acquire(
     .await
     .map_err(failed)?;
     transaction.commit().await.map_err(failed)?;
-    Ok(Lease {
-        pair,
-        run: owner.run.clone(),
-        generation,
-    })
+    Ok(generation)
 }
 
 async fn renew(
     connection: &mut SqliteConnection,
-    lease: &Lease,
+    (pair, run, generation): (&Pair, &RunId, i64),
     expires_ms: i64,
     place: &str,
 ) -> Result<(), StoreError> {
     let result = query("UPDATE leases SET expires_ms = ? WHERE source = ? AND target = ? AND run = ? AND generation = ?")
         .bind(expires_ms)
-        .bind(lease.pair.source.as_str())
-        .bind(lease.pair.target.as_str())
-        .bind(&lease.run.0)
-        .bind(lease.generation)
+        .bind(pair.source.as_str())
+        .bind(pair.target.as_str())
+        .bind(&run.0)
+        .bind(generation)
         .execute(connection)
         .await
         .map_err(|error| StoreError::of(error, place))?;
     if result.rows_affected() == 0 {
-        return Err(StoreError::LeaseLost {
-            run: lease.run.clone(),
-        });
+        return Err(StoreError::LeaseLost { run: run.clone() });
     }
     Ok(())
 }
@@ -161,7 +200,7 @@ async fn renew(
 /// another run has taken over stays with that run.
 async fn release(
     connection: &mut SqliteConnection,
-    lease: &Lease,
+    lease: (&Pair, &RunId, i64),
     place: &str,
 ) -> Result<(), StoreError> {
     match renew(connection, lease, 0, place).await {

@@ -14,6 +14,7 @@
 //!
 //! Left to others: when to write what (the engine), and what becomes of open intents (recovery).
 
+mod alive;
 mod error;
 mod handle;
 mod lease;
@@ -32,7 +33,7 @@ pub use handle::Store;
 pub use lease::{Lease, LeaseOwner};
 pub use location::{StateUrl, StateUrlError};
 pub use records::{
-    Change, Intent, IntentId, IntentState, Mapping, MappingOrigin, Operation, Pair, RunEntity,
-    RunFinish, RunRecord,
+    Change, Intent, IntentDetail, IntentId, IntentState, Mapping, MappingOrigin, Operation, Pair,
+    RunEntity, RunFinish, RunRecord,
 };
 pub use schema::VERSION as SCHEMA_VERSION;

@@ -3,6 +3,7 @@
 //! One connection and not a pool: reads are few and short, and a pool brings time-outs of its own, which a
 //! test with a paused clock would run into.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sqlx::query::Query;
@@ -74,7 +75,7 @@ impl Readers {
 
     pub(super) async fn unsettled_intents(&self, pair: &Pair) -> Result<Vec<Intent>, StoreError> {
         let rows = self.rows(query(
-            "SELECT run, id, operation, keys, payload_hash, attempt, batch, state FROM intents
+            "SELECT run, id, operation, keys, payload_hash, details, attempt, batch, state, opened_ms FROM intents
              WHERE source = ? AND target = ? AND state IN ('open', 'in-doubt') ORDER BY run, id",
         )
         .bind(pair.source.as_str())
@@ -94,6 +95,8 @@ impl Readers {
             )?,
             keys: reader.keys(self.column(row, "keys")?)?,
             payload_hash: reader.hashes(self.column(row, "payload_hash")?)?,
+            details: reader.details(self.column(row, "details")?)?,
+            opened_ms: self.column(row, "opened_ms")?,
             attempt: reader.number("attempt", self.column(row, "attempt")?)?,
             batch: self.column::<Option<i64>>(row, "batch")?.map(BatchId),
             state: reader.word("state", self.column(row, "state")?, IntentState::from_name)?,
@@ -164,6 +167,21 @@ impl Readers {
         rows.iter()
             .map(|row| Ok((self.column(row, "key")?, self.column(row, "value")?)))
             .collect()
+    }
+
+    pub(super) async fn hosts(&self) -> Result<BTreeMap<String, Vec<(String, f64)>>, StoreError> {
+        let rows = self
+            .rows(query(
+                "SELECT host, key, value FROM hosts ORDER BY host, key",
+            ))
+            .await?;
+        let mut hosts = BTreeMap::<String, Vec<(String, f64)>>::new();
+        for row in &rows {
+            let learned = (self.column(row, "key")?, self.column(row, "value")?);
+            let host: String = self.column(row, "host")?;
+            hosts.entry(host).or_default().push(learned);
+        }
+        Ok(hosts)
     }
 
     /// Closes the connection; later reads fail.

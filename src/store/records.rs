@@ -1,5 +1,6 @@
 //! What the store keeps.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::domain::{BatchId, ContentHash, EntityKey, Guid, Outcome, RunId, TargetId, Version};
@@ -68,6 +69,10 @@ pub struct Intent {
     pub keys: Vec<EntityKey>,
     /// The hash of what is sent for each key, in the same order.
     pub payload_hash: Vec<ContentHash>,
+    /// What recovery needs beyond that, in the same order. Empty of intents that an older program noted.
+    pub details: Vec<IntentDetail>,
+    /// When it was noted, in milliseconds since 1970; 0 of intents that an older program noted.
+    pub opened_ms: i64,
     /// The first one is 1.
     pub attempt: u32,
     /// The number under which the target works it off, as soon as it is known.
@@ -76,10 +81,36 @@ pub struct Intent {
     pub state: IntentState,
 }
 
+/// What has to be known of one entity of a request to find out later whether the request took effect.
+///
+/// Kept as a JSON object; readers ignore members that they do not know, and absent ones have their defaults.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct IntentDetail {
+    /// What happens to this entity; one request may create some and save over others.
+    pub operation: Operation,
+    /// What a person calls it: reference name, file path, origin URL, page path or title.
+    pub name: String,
+    /// The hash of the source's normal form.
+    pub source_hash: Option<ContentHash>,
+    /// The source's version, of content and pages only.
+    pub source_version: Option<Version>,
+    /// The id that is saved over, or that the entity has in another locale; `None` lets the target choose.
+    pub target: Option<TargetId>,
+    /// Of content: the reference name of its container on the target.
+    pub container: String,
+    /// Of pages: the parent on the target.
+    pub parent: Option<TargetId>,
+    /// Of content and pages: the greatest id of that kind which the target had when the run read it.
+    pub newest: i64,
+}
+
 /// What a request does to the target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Operation {
     /// Saves something new.
+    #[default]
     Create,
     /// Saves over a counterpart.
     Update,

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use serde_json::Value;
 
-use super::{IntentState, MappingOrigin, Operation, StoreError};
+use super::{IntentDetail, IntentState, MappingOrigin, Operation, StoreError};
 use crate::domain::{ContentHash, EntityKey, Id, Key, Kind, Locale, Outcome, SourceId};
 
 /// Gives an enum its words in the database.
@@ -113,6 +113,10 @@ impl Reader<'_> {
             .collect()
     }
 
+    pub(super) fn details(self, text: &str) -> Result<Vec<IntentDetail>, StoreError> {
+        serde_json::from_str(text).map_err(|_| self.wrong("details", text))
+    }
+
     /// Puts an outcome together from its name and its detail.
     pub(super) fn outcome(self, name: &str, detail: Option<String>) -> Result<Outcome, StoreError> {
         Ok(match (name, detail) {
@@ -153,6 +157,12 @@ pub(super) fn keys_column(keys: &[EntityKey]) -> String {
 /// A JSON array of hashes.
 pub(super) fn hashes_column(hashes: &[ContentHash]) -> String {
     json_array(hashes.iter())
+}
+
+/// A JSON array of objects.
+pub(super) fn details_column(details: &[IntentDetail]) -> String {
+    // Nothing in a detail can fail to become JSON; an empty list would cost recovery some knowledge, no more.
+    serde_json::to_string(details).unwrap_or_else(|_| "[]".to_owned())
 }
 
 fn json_array(parts: impl Iterator<Item = impl Display>) -> String {

@@ -6,10 +6,13 @@ use sqlx::{Connection, Executor};
 use super::StoreError;
 
 /// One script per schema version, the first one for version 1. A released script never changes.
-const MIGRATIONS: [&str; VERSION as usize] = [include_str!("migrations/0001_initial.sql")];
+const MIGRATIONS: [&str; VERSION as usize] = [
+    include_str!("migrations/0001_initial.sql"),
+    include_str!("migrations/0002_intent_details.sql"),
+];
 
 /// The schema version that this program writes, kept in `SQLite`'s `user_version`.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// "Lkgt": marks a file as ours in `SQLite`'s `application_id`.
 const APPLICATION_ID: i64 = 0x4c6b_6774;
@@ -73,8 +76,10 @@ async fn check_pages(connection: &mut SqliteConnection, place: &str) -> Result<(
     if verdict == "ok" {
         return Ok(());
     }
+    // The first line only names the database.
+    let detail = verdict.lines().last().unwrap_or_default().to_owned();
     Err(StoreError::Damaged {
         place: place.to_owned(),
-        detail: verdict,
+        detail,
     })
 }

@@ -47,6 +47,20 @@ fn intent(id: i64) -> Intent {
         operation: Operation::Create,
         keys: vec![key(1), key(2)],
         payload_hash: vec![ContentHash::of(&json!(1)), ContentHash::of(&json!(2))],
+        details: vec![
+            IntentDetail {
+                operation: Operation::Patch,
+                name: "A title".to_owned(),
+                source_hash: Some(ContentHash::of(&json!(3))),
+                source_version: Some(Version(9)),
+                target: Some(TargetId::new(71)),
+                container: "News".to_owned(),
+                parent: None,
+                newest: 70,
+            },
+            IntentDetail::default(),
+        ],
+        opened_ms: 1_767_268_800_000,
         attempt: 1,
         batch: None,
         state: IntentState::Open,
@@ -127,6 +141,10 @@ async fn what_was_committed_is_there_after_reopening() {
     assert_eq!(
         store.learned("h").await.unwrap(),
         [("per_second".to_owned(), 12.5)]
+    );
+    assert_eq!(
+        store.hosts().await.unwrap()["h"],
+        store.learned("h").await.unwrap()
     );
     let back = Pair {
         source: pair().target,

@@ -3,7 +3,7 @@
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{Sqlite, query};
 
-use super::rows::{hashes_column, keys_column, locale_column, outcome_detail};
+use super::rows::{details_column, hashes_column, keys_column, locale_column, outcome_detail};
 use super::{
     Change, Intent, IntentId, IntentState, Mapping, Pair, RunEntity, RunFinish, RunRecord,
     StoreError,
@@ -84,8 +84,9 @@ fn run_finished(finish: &RunFinish) -> Query<'_> {
 
 fn intent_opened<'q>(pair: &'q Pair, intent: &'q Intent) -> Query<'q> {
     query(
-        "INSERT INTO intents (run, id, source, target, operation, keys, payload_hash, attempt, batch, state)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO intents (run, id, source, target, operation, keys, payload_hash, details, attempt,
+                              batch, state, opened_ms)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(&intent.run.0)
     .bind(intent.id.0)
@@ -94,9 +95,11 @@ fn intent_opened<'q>(pair: &'q Pair, intent: &'q Intent) -> Query<'q> {
     .bind(intent.operation.name())
     .bind(keys_column(&intent.keys))
     .bind(hashes_column(&intent.payload_hash))
+    .bind(details_column(&intent.details))
     .bind(i64::from(intent.attempt))
     .bind(intent.batch.map(|batch| batch.0))
     .bind(intent.state.name())
+    .bind(intent.opened_ms)
 }
 
 fn intent_batch(run: &RunId, id: IntentId, batch: BatchId) -> Query<'_> {

@@ -1,7 +1,7 @@
 //! The writer task: the only one who writes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
@@ -38,6 +38,7 @@ pub(super) struct Writer {
     pub(super) connection: SqliteConnection,
     pub(super) orders: mpsc::Receiver<Order>,
     pub(super) commits: Arc<AtomicU64>,
+    pub(super) budget: Arc<AtomicI64>,
     pub(super) place: Arc<str>,
 }
 
@@ -53,7 +54,12 @@ impl Writer {
                     Order::Commit(changes, reply) => jobs.push(Job { changes, reply }),
                     Order::Lease(request) => {
                         self.commit_all(std::mem::take(&mut jobs)).await;
-                        lease::serve(&mut self.connection, request, &self.place).await;
+                        match self.spend() {
+                            Ok(()) => {
+                                lease::serve(&mut self.connection, request, &self.place).await;
+                            }
+                            Err(full) => request.refuse(full),
+                        }
                     }
                     Order::Close => self.orders.close(),
                 }
@@ -63,6 +69,20 @@ impl Writer {
         // Every transaction is durable already. Closing folds the log into the file, and the next
         // opening does that just as well, so a failure here costs nothing.
         drop(self.connection.close().await);
+    }
+
+    /// Takes one transaction from a rehearsal's budget.
+    fn spend(&self) -> Result<(), StoreError> {
+        match self.budget.load(Ordering::Relaxed) {
+            0 => Err(StoreError::Full {
+                place: self.place.to_string(),
+            }),
+            left if left < 0 => Ok(()),
+            left => {
+                self.budget.store(left - 1, Ordering::Relaxed);
+                Ok(())
+            }
+        }
     }
 
     /// Commits the jobs in one transaction. When one of them cannot be stored, each is tried alone, so that
@@ -87,6 +107,7 @@ impl Writer {
     }
 
     async fn transaction(&mut self, jobs: &[Job]) -> Result<(), StoreError> {
+        self.spend()?;
         let place = &*self.place;
         let failed = |error| StoreError::of(error, place);
         let mut transaction = self

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::support::{Ran, Setup, TARGET, fixture, instances, serve};
 
 /// The folders in `fixtures/`.
-fn all() -> Vec<String> {
+pub(crate) fn all() -> Vec<String> {
     let entries = std::fs::read_dir(fixture("")).unwrap().map(Result::unwrap);
     let mut names: Vec<String> = entries
         .filter(|entry| entry.path().join("case.json").exists())
@@ -20,7 +20,8 @@ fn all() -> Vec<String> {
     names
 }
 
-fn case(folder: &Path) -> Value {
+/// What is expected of a fixture.
+pub(crate) fn case(folder: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(folder.join("case.json")).unwrap()).unwrap()
 }
 

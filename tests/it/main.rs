@@ -1,5 +1,13 @@
 //! Whole runs: the real engine over real HTTP against the mock server.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod bad_input;
+mod binary;
+mod cli_life;
+mod double;
+mod dry_run;
 mod fixtures;
+mod instances;
+mod integrity;
+mod secrets;
 mod support;

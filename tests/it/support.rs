@@ -14,7 +14,7 @@ use lockgate::event::{Event, Side, Stamped};
 use lockgate::mock::file::{InstanceFile, SCHEMA, StateFile};
 use lockgate::mock::{self, Server};
 use lockgate::plan::Selection;
-use lockgate::store::Store;
+use lockgate::store::{LeaseOwner, Store};
 use tokio::sync::mpsc;
 
 pub(crate) const SOURCE: &str = "1a2b3c4d-u";
@@ -130,11 +130,18 @@ impl Setup {
     }
 
     fn session(&self, base_url: &str, sink: Sink) -> Session<Instance, Instance> {
+        let run = RunId(format!("20250101-000000-{:04x}", self.run));
         Session {
             source: Arc::new(self.reader(base_url, SOURCE, Side::Source, &sink)),
             target: Arc::new(self.reader(base_url, TARGET, Side::Target, &sink)),
             store: self.store.clone(),
-            run: RunId(format!("20250101-000000-{:04x}", self.run)),
+            run: run.clone(),
+            owner: LeaseOwner {
+                owner: "tester".to_owned(),
+                host: "desk".to_owned(),
+                process: std::process::id(),
+                run,
+            },
             locales: Vec::new(),
             selection: Selection::default(),
             overwrite: self.overwrite,

@@ -9,6 +9,7 @@ use super::doubt;
 use super::{close, failed, settle};
 use crate::domain::{ContentHash, Id, Kind, SourceId};
 use crate::engine::crew::{Crew, Prepared};
+use crate::engine::pace::Class;
 use crate::engine::state::{Step, StepResult};
 use crate::instance::{
     ByteStream, Cause, Download, Effect, RequestError, Saved, Source, Target, Upload, Verdict,
@@ -29,20 +30,23 @@ where
         Err(reason) => return Ok(vec![failed(reason)]),
     };
     let intent = crew
-        .open_intent(Operation::Upload, std::slice::from_ref(&item))
+        .open_intent(Operation::Upload, std::slice::from_ref(&item), 1)
         .await?;
     let body = crew.entity(node).body.parse();
     let meter = Meter::default();
     let mut sent = crew
         .to_target()
-        .send(Effect::Write, || upload(crew, &body, &item, meter.clone()))
+        .send_as(Class::Asset, Effect::Write, || {
+            upload(crew, &body, &item, meter.clone())
+        })
         .await;
     if let Err(error) = &sent
         && error.verdict(Effect::Write) == Verdict::Reconcile
     {
         // Uploading over a path is harmless to repeat: the same bytes land in the same place.
-        sent = doubt::settle_upload(
+        sent = doubt::repeat(
             crew,
+            Class::Asset,
             || upload(crew, &body, &item, meter.clone()),
             error.clone(),
         )
@@ -80,7 +84,7 @@ where
     // Whatever goes wrong on the source side, nothing has reached the target.
     let download = crew
         .to_source()
-        .send(Effect::Read, || crew.source.download(url))
+        .send_as(Class::Download, Effect::Read, || crew.source.download(url))
         .await
         .map_err(|error| RequestError {
             cause: Cause::Content(error.cause.to_string()),

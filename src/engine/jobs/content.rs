@@ -3,12 +3,13 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use super::doubt;
+use super::doubt::{self, Doubt};
 use super::polling::{self, BatchEnd};
 use super::read_back;
 use super::{close, failed, show};
 use crate::domain::{BatchId, Kind, Locale};
 use crate::engine::crew::{Crew, Prepared};
+use crate::engine::pace::Class;
 use crate::engine::state::{Step, StepResult};
 use crate::event::Event;
 use crate::instance::{Cause, Effect, Refusal, RequestError, Save, Saved, Source, Target, Verdict};
@@ -38,7 +39,7 @@ where
     let results = if items.is_empty() {
         Vec::new()
     } else {
-        batch(crew, locale, &items).await?
+        batch(crew, locale, &items, 1).await?
     };
     let stop = if probe {
         read_back::compare(crew, &items, &results).await
@@ -61,18 +62,20 @@ fn batch<'a, S, T>(
     crew: &'a Crew<S, T>,
     locale: &'a Locale,
     items: &'a [Prepared],
+    attempt: u32,
 ) -> Pin<Box<dyn Future<Output = Results> + Send + 'a>>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
     Box::pin(async move {
-        let intent = crew.open_intent(operation(items), items).await?;
+        let intent = crew.open_intent(operation(items), items, attempt).await?;
         let saves: Vec<Save> = items.iter().map(|item| item.save.clone()).collect();
         let submit = || crew.target.submit_items(locale, &saves);
-        match crew.to_target().send(Effect::Write, submit).await {
-            Ok(batch) => follow(crew, locale, items, intent, batch).await,
-            Err(error) => not_submitted(crew, locale, items, intent, &error).await,
+        let sender = crew.to_target();
+        match sender.send_as(Class::Submit, Effect::Write, submit).await {
+            Ok(batch) => follow(crew, locale, items, (intent, attempt), batch).await,
+            Err(error) => not_submitted(crew, locale, items, (intent, attempt), &error).await,
         }
     })
 }
@@ -81,7 +84,7 @@ async fn follow<S, T>(
     crew: &Crew<S, T>,
     locale: &Locale,
     items: &[Prepared],
-    intent: IntentId,
+    (intent, attempt): (IntentId, u32),
     batch: BatchId,
 ) -> Results
 where
@@ -114,7 +117,8 @@ where
                 "batch {batch} has {} results for {count} items",
                 results.len()
             );
-            doubt::settle_items(crew, locale, items, intent, &why).await
+            let doubt = Doubt::ended(intent, attempt, &why);
+            doubt::settle_items(crew, locale, items, doubt).await
         }
         BatchEnd::Failed(refusal) if items.len() > 1 => {
             crew.sink
@@ -124,13 +128,16 @@ where
                 })
                 .await;
             close(crew, intent, IntentState::Failed).await?;
-            doubt::split_after(crew, locale, items, &refusal).await
+            doubt::split_after(crew, locale, items, attempt, &refusal).await
         }
         BatchEnd::Failed(refusal) => {
             close(crew, intent, IntentState::Failed).await?;
             Ok(vec![refused(&refusal)])
         }
-        BatchEnd::Unknown(why) => doubt::settle_items(crew, locale, items, intent, &why).await,
+        BatchEnd::Unknown(why) => {
+            let doubt = Doubt::working(intent, attempt, &why);
+            doubt::settle_items(crew, locale, items, doubt).await
+        }
     }
 }
 
@@ -189,7 +196,7 @@ async fn not_submitted<S, T>(
     crew: &Crew<S, T>,
     locale: &Locale,
     items: &[Prepared],
-    intent: IntentId,
+    (intent, attempt): (IntentId, u32),
     error: &RequestError,
 ) -> Results
 where
@@ -197,35 +204,47 @@ where
     T: Target + Clone,
 {
     if error.verdict(Effect::Write) == Verdict::Reconcile {
-        return doubt::settle_items(crew, locale, items, intent, &error.to_string()).await;
+        let why = error.to_string();
+        let doubt = Doubt::ended(intent, attempt, &why);
+        return doubt::settle_items(crew, locale, items, doubt).await;
     }
     close(crew, intent, IntentState::Failed).await?;
     // One item can make the server refuse the request that carries it.
     if matches!(error.cause, Cause::Refused { .. }) && items.len() > 1 {
-        return halves(crew, locale, items).await;
+        return halves(crew, locale, items, attempt).await;
     }
     Ok(items.iter().map(|_| failed(error.to_string())).collect())
 }
 
 /// Hands the items in again in two batches.
-pub(super) async fn halves<S, T>(crew: &Crew<S, T>, locale: &Locale, items: &[Prepared]) -> Results
+pub(super) async fn halves<S, T>(
+    crew: &Crew<S, T>,
+    locale: &Locale,
+    items: &[Prepared],
+    attempt: u32,
+) -> Results
 where
     S: Source + Clone,
     T: Target + Clone,
 {
     let (first, second) = items.split_at(items.len() / 2);
-    let mut results = batch(crew, locale, first).await?;
-    results.extend(batch(crew, locale, second).await?);
+    let mut results = batch(crew, locale, first, attempt).await?;
+    results.extend(batch(crew, locale, second, attempt).await?);
     Ok(results)
 }
 
 /// Hands the items in again.
-pub(super) async fn again<S, T>(crew: &Crew<S, T>, locale: &Locale, items: &[Prepared]) -> Results
+pub(super) async fn again<S, T>(
+    crew: &Crew<S, T>,
+    locale: &Locale,
+    items: &[Prepared],
+    attempt: u32,
+) -> Results
 where
     S: Source + Clone,
     T: Target + Clone,
 {
-    batch(crew, locale, items).await
+    batch(crew, locale, items, attempt).await
 }
 
 fn operation(items: &[Prepared]) -> Operation {

@@ -7,11 +7,14 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{close, content, failed, show};
-use crate::domain::{ContentHash, Entity, Id, Kind, Locale, TargetId, TargetKey};
-use crate::engine::crew::{Crew, Prepared};
+use super::{close, content, failed, page, show};
+use crate::domain::{BatchId, ContentHash, Entity, Id, Kind, Locale, TargetId, TargetKey};
+use crate::engine::crew::{Crew, Prepared, container_of};
+use crate::engine::pace::Class;
+use crate::engine::recovery::LOOKS;
 use crate::engine::state::StepResult;
 use crate::instance::{
     Answer, Ask, Effect, Found, PageSave, Refusal, RequestError, Save, Saved, Source, Target,
@@ -20,11 +23,38 @@ use crate::instance::{
 use crate::plan::{expected_hash, target_hash};
 use crate::store::{IntentId, IntentState, StoreError};
 
-/// How often the target is looked at before an item counts as absent: what was handed in may still
-/// wait for the worker of the instance.
-const LOOKS: u32 = 4;
-/// The wait between two looks.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(750);
+/// A request whose outcome is not known.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Doubt<'a> {
+    intent: IntentId,
+    /// Which attempt it was, the first being 1.
+    attempt: u32,
+    /// Whether the target may still be at it under a number that is known. Then it is never sent again.
+    may_be_working: bool,
+    why: &'a str,
+}
+
+impl<'a> Doubt<'a> {
+    /// Nothing is known of the batch, or it has ended.
+    pub(super) const fn ended(intent: IntentId, attempt: u32, why: &'a str) -> Self {
+        Self {
+            intent,
+            attempt,
+            may_be_working: false,
+            why,
+        }
+    }
+
+    /// The batch is known and has not ended as far as anybody knows.
+    pub(super) const fn working(intent: IntentId, attempt: u32, why: &'a str) -> Self {
+        Self {
+            intent,
+            attempt,
+            may_be_working: true,
+            why,
+        }
+    }
+}
 
 type Results = Result<Vec<StepResult>, StoreError>;
 
@@ -62,7 +92,7 @@ where
             Err(again) if again.verdict(Effect::Write) == Verdict::Reconcile => error = again,
             Err(again) => return Err(again),
         }
-        tokio::time::sleep(BETWEEN_LOOKS).await;
+        tokio::time::sleep(between_looks(crew)).await;
     }
     Err(error)
 }
@@ -78,7 +108,8 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let mut answers = settle_upload(crew, || crew.target.save_redirections(rows), error).await?;
+    let again = || crew.target.save_redirections(rows);
+    let mut answers = repeat(crew, Class::Write, again, error).await?;
     if answers.iter().all(Result::is_ok) {
         return Ok(answers);
     }
@@ -95,8 +126,9 @@ where
 }
 
 /// Sends something again that is harmless to repeat.
-pub(super) async fn settle_upload<S, T, R, F>(
+pub(in crate::engine) async fn repeat<S, T, R, F>(
     crew: &Crew<S, T>,
+    class: Class,
     mut request: impl FnMut() -> F,
     mut error: RequestError,
 ) -> Result<R, RequestError>
@@ -106,8 +138,9 @@ where
     F: Future<Output = Result<R, RequestError>>,
 {
     for _ in 1..crew.options.attempts {
-        tokio::time::sleep(BETWEEN_LOOKS).await;
-        match crew.to_target().send(Effect::Write, &mut request).await {
+        tokio::time::sleep(between_looks(crew)).await;
+        let sender = crew.to_target();
+        match sender.send_as(class, Effect::Write, &mut request).await {
             Ok(answer) => return Ok(answer),
             Err(again) if again.verdict(Effect::Write) == Verdict::Reconcile => error = again,
             Err(again) => return Err(again),
@@ -121,8 +154,7 @@ pub(super) async fn settle_items<S, T>(
     crew: &Crew<S, T>,
     locale: &Locale,
     items: &[Prepared],
-    intent: IntentId,
-    why: &str,
+    doubt: Doubt<'_>,
 ) -> Results
 where
     S: Source + Clone,
@@ -130,27 +162,42 @@ where
 {
     let (found, absent) = match look(crew, locale, items).await {
         Ok(looked) => looked,
-        Err(error) => return in_doubt(crew, items, intent, &format!("{why}; {error}")).await,
+        Err(error) => {
+            let why = format!("{}; {error}", doubt.why);
+            return in_doubt(crew, items, doubt.intent, &why).await;
+        }
     };
-    let mut changes = vec![crew.closed(intent, IntentState::Done)];
+    let state = match (doubt.may_be_working, absent.is_empty()) {
+        (_, true) => IntentState::Done,
+        (true, false) => IntentState::InDoubt,
+        (false, false) => IntentState::Failed,
+    };
+    let mut changes = vec![crew.closed(doubt.intent, state)];
     for (at, saved) in &found {
         changes.extend(crew.changes_of(&items[*at], saved));
     }
     crew.store.commit(changes).await?;
-    let mut results: Vec<StepResult> = items.iter().map(|_| failed(why)).collect();
+    let reason = if doubt.may_be_working {
+        not_known(doubt.why)
+    } else {
+        doubt.why.to_owned()
+    };
+    let mut results: Vec<StepResult> = items.iter().map(|_| failed(reason.clone())).collect();
     for (at, saved) in &found {
         results[*at] = show(crew, &items[*at], saved);
     }
-    if !absent.is_empty() {
+    if !absent.is_empty() && may_repeat(crew, doubt) {
         let rest: Vec<Prepared> = absent.iter().map(|at| items[*at].clone()).collect();
-        for (at, result) in absent
-            .into_iter()
-            .zip(content::again(crew, locale, &rest).await?)
-        {
+        let again = content::again(crew, locale, &rest, doubt.attempt + 1).await?;
+        for (at, result) in absent.into_iter().zip(again) {
             results[at] = result;
         }
     }
     Ok(results)
+}
+
+fn may_repeat<S, T>(crew: &Crew<S, T>, doubt: Doubt<'_>) -> bool {
+    !doubt.may_be_working && doubt.attempt < crew.options.attempts
 }
 
 /// A batch failed as a whole: what took effect all the same is kept, the rest is handed in again in halves.
@@ -158,6 +205,7 @@ pub(super) async fn split_after<S, T>(
     crew: &Crew<S, T>,
     locale: &Locale,
     items: &[Prepared],
+    attempt: u32,
     refusal: &Refusal,
 ) -> Results
 where
@@ -186,8 +234,8 @@ where
     let rest: Vec<Prepared> = absent.iter().map(|at| items[*at].clone()).collect();
     let again = match rest.len() {
         0 => Vec::new(),
-        1 => content::again(crew, locale, &rest).await?,
-        _ => content::halves(crew, locale, &rest).await?,
+        1 => content::again(crew, locale, &rest, attempt).await?,
+        _ => content::halves(crew, locale, &rest, attempt).await?,
     };
     for (at, result) in absent.into_iter().zip(again) {
         results[at] = result;
@@ -200,23 +248,35 @@ pub(super) async fn settle_page<S, T>(
     crew: &Crew<S, T>,
     item: &Prepared,
     page: &PageSave,
-    intent: IntentId,
-    why: &str,
+    doubt: Doubt<'_>,
 ) -> Results
 where
     S: Source + Clone,
     T: Target + Clone,
 {
     let items = std::slice::from_ref(item);
-    for _ in 0..LOOKS {
-        tokio::time::sleep(BETWEEN_LOOKS).await;
+    let mut quiet = Quiet::new(crew);
+    loop {
         match page_there(crew, item, page).await {
-            Ok(Some(saved)) => return content::keep(crew, intent, items, vec![Ok(saved)]).await,
-            Ok(None) => {}
-            Err(error) => return in_doubt(crew, items, intent, &format!("{why}; {error}")).await,
+            Ok(Some(saved)) => {
+                return content::keep(crew, doubt.intent, items, vec![Ok(saved)]).await;
+            }
+            Ok(None) if quiet.is_over(crew, 1) => break,
+            Ok(None) => tokio::time::sleep(between_looks(crew)).await,
+            Err(error) => {
+                let why = format!("{}; {error}", doubt.why);
+                return in_doubt(crew, items, doubt.intent, &why).await;
+            }
         }
     }
-    in_doubt(crew, items, intent, why).await
+    if doubt.may_be_working {
+        return in_doubt(crew, items, doubt.intent, doubt.why).await;
+    }
+    close(crew, doubt.intent, IntentState::Failed).await?;
+    if may_repeat(crew, doubt) {
+        return page::submit(crew, item, page, doubt.attempt + 1).await;
+    }
+    Ok(vec![failed(doubt.why)])
 }
 
 /// The page on the target, if it is there as it was sent.
@@ -267,8 +327,12 @@ where
     T: Target + Clone,
 {
     close(crew, intent, IntentState::InDoubt).await?;
-    let reason = format!("whether it arrived is not known: {why}; run again to find out");
+    let reason = not_known(why);
     Ok(items.iter().map(|_| failed(reason.clone())).collect())
+}
+
+fn not_known(why: &str) -> String {
+    format!("whether it arrived is not known: {why}; run again to find out")
 }
 
 type Looked = (Vec<(usize, Saved)>, Vec<usize>);
@@ -283,19 +347,53 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let mut looked = look_once(crew, locale, items).await?;
-    let mut same = 0;
-    while !looked.1.is_empty() && same < LOOKS {
-        tokio::time::sleep(BETWEEN_LOOKS).await;
-        let next = look_once(crew, locale, items).await?;
-        same = if next.1.len() == looked.1.len() {
-            same + 1
-        } else {
-            0
-        };
-        looked = next;
+    let mut quiet = Quiet::new(crew);
+    loop {
+        let looked = look_once(crew, locale, items).await?;
+        if looked.1.is_empty() || quiet.is_over(crew, looked.1.len()) {
+            return Ok(looked);
+        }
+        tokio::time::sleep(between_looks(crew)).await;
     }
-    Ok(looked)
+}
+
+/// Tells when nothing more is to be expected of a request that the target may not have worked off.
+///
+/// A target works off batches one after another. So whatever it had been handed before comes first, and only
+/// then the time counts in which nothing changes.
+struct Quiet {
+    before: Vec<BatchId>,
+    missing: usize,
+    looks: u32,
+}
+
+impl Quiet {
+    fn new<S, T>(crew: &Crew<S, T>) -> Self {
+        Self {
+            before: crew.batches.iter().map(|batch| *batch).collect(),
+            missing: 0,
+            looks: 0,
+        }
+    }
+
+    /// Takes the result of one more look.
+    fn is_over<S, T>(&mut self, crew: &Crew<S, T>, missing: usize) -> bool {
+        self.before.retain(|batch| crew.batches.contains(batch));
+        if self.before.is_empty() && missing == self.missing {
+            self.looks += 1;
+        } else {
+            self.looks = 0;
+        }
+        self.missing = missing;
+        self.looks > LOOKS
+    }
+}
+
+/// The wait between two looks: a part of the time that the user grants, and never less than the target has
+/// needed for an item of late.
+fn between_looks<S, T>(crew: &Crew<S, T>) -> Duration {
+    let item = Duration::from_micros(crew.item_micros.load(Ordering::Relaxed));
+    (crew.options.settle / LOOKS).max(item)
 }
 
 /// Finds which items are on the target as they were sent, and which are not.
@@ -317,7 +415,7 @@ where
     let mut containers: Vec<String> = items
         .iter()
         .filter(|item| item.save.id.is_none())
-        .map(|item| container(&item.save))
+        .map(|item| container_of(&item.save).to_owned())
         .collect();
     containers.sort_unstable();
     containers.dedup();
@@ -396,13 +494,6 @@ where
         there.extend(entities(ask(crew, &by_id).await?));
     }
     Ok(there)
-}
-
-fn container(save: &Save) -> String {
-    save.body["properties"]["referenceName"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned()
 }
 
 async fn ask<S, T>(crew: &Crew<S, T>, ask: &Ask) -> Result<Answer<TargetId>, RequestError>

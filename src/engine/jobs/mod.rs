@@ -13,6 +13,7 @@ mod redirections;
 mod save;
 
 pub(super) use asset::bytes_hash;
+pub(super) use doubt::repeat;
 pub(super) use polling::{BatchEnd, wait};
 
 use super::crew::{Crew, Prepared};

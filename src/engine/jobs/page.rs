@@ -1,15 +1,21 @@
 //! Pages: one in each batch, below its parent and in front of the sibling that follows it.
 
-use super::doubt;
+use std::future::Future;
+use std::pin::Pin;
+
+use super::doubt::{self, Doubt};
 use super::polling::{self, BatchEnd};
 use super::{close, content, failed, read_back};
-use crate::domain::{Channel, Entity, Kind, Locale, SourceId, TargetId};
+use crate::domain::{BatchId, Channel, Entity, Kind, Locale, SourceId, TargetId};
 use crate::engine::crew::{Crew, Prepared};
+use crate::engine::pace::Class;
 use crate::engine::state::{Step, StepResult};
 use crate::event::Event;
 use crate::instance::{Effect, PageSave, Source, Target, Verdict};
 use crate::plan::Node;
 use crate::store::{Change, IntentId, IntentState, Operation, StoreError};
+
+type Results = Result<Vec<StepResult>, StoreError>;
 
 pub(super) async fn run<S, T>(
     crew: &Crew<S, T>,
@@ -25,15 +31,7 @@ where
         Err(reason) => return Ok((vec![failed(reason)], None)),
     };
     let page = place(crew, &item);
-    let operation = if item.save.id.is_some() {
-        Operation::Update
-    } else {
-        Operation::Create
-    };
-    let intent = crew
-        .open_intent(operation, std::slice::from_ref(&item))
-        .await?;
-    let results = submit(crew, &item, &page, intent).await?;
+    let results = submit(crew, &item, &page, 1).await?;
     let wrong = if probe {
         read_back::compare(crew, &[item], &results).await
     } else {
@@ -42,30 +40,52 @@ where
     Ok((results, wrong))
 }
 
-async fn submit<S, T>(
-    crew: &Crew<S, T>,
-    item: &Prepared,
-    page: &PageSave,
-    intent: IntentId,
-) -> Result<Vec<StepResult>, StoreError>
+/// Hands in a page and follows it to its end. Boxed, because a page that is proven absent is handed in again.
+pub(super) fn submit<'a, S, T>(
+    crew: &'a Crew<S, T>,
+    item: &'a Prepared,
+    page: &'a PageSave,
+    attempt: u32,
+) -> Pin<Box<dyn Future<Output = Results> + Send + 'a>>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let batch = match crew
-        .to_target()
-        .send(Effect::Write, || crew.target.submit_page(page))
-        .await
-    {
-        Ok(batch) => batch,
-        Err(error) if error.verdict(Effect::Write) == Verdict::Reconcile => {
-            return doubt::settle_page(crew, item, page, intent, &error.to_string()).await;
+    Box::pin(async move {
+        let operation = if item.save.id.is_some() {
+            Operation::Update
+        } else {
+            Operation::Create
+        };
+        let items = std::slice::from_ref(item);
+        let intent = crew.open_intent(operation, items, attempt).await?;
+        let submit = || crew.target.submit_page(page);
+        let sender = crew.to_target();
+        match sender.send_as(Class::Submit, Effect::Write, submit).await {
+            Ok(batch) => follow(crew, item, page, (intent, attempt), batch).await,
+            Err(error) if error.verdict(Effect::Write) == Verdict::Reconcile => {
+                let why = error.to_string();
+                doubt::settle_page(crew, item, page, Doubt::ended(intent, attempt, &why)).await
+            }
+            Err(error) => {
+                close(crew, intent, IntentState::Failed).await?;
+                Ok(vec![failed(error.to_string())])
+            }
         }
-        Err(error) => {
-            close(crew, intent, IntentState::Failed).await?;
-            return Ok(vec![failed(error.to_string())]);
-        }
-    };
+    })
+}
+
+async fn follow<S, T>(
+    crew: &Crew<S, T>,
+    item: &Prepared,
+    page: &PageSave,
+    (intent, attempt): (IntentId, u32),
+    batch: BatchId,
+) -> Results
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
     crew.store
         .commit(vec![Change::IntentBatch {
             run: crew.run.clone(),
@@ -92,9 +112,11 @@ where
         }
         BatchEnd::Finished(results) => {
             let why = format!("batch {batch} has {} results for one page", results.len());
-            doubt::settle_page(crew, item, page, intent, &why).await?
+            doubt::settle_page(crew, item, page, Doubt::ended(intent, attempt, &why)).await?
         }
-        BatchEnd::Unknown(why) => doubt::settle_page(crew, item, page, intent, &why).await?,
+        BatchEnd::Unknown(why) => {
+            doubt::settle_page(crew, item, page, Doubt::working(intent, attempt, &why)).await?
+        }
     };
     let succeeded = u32::from(matches!(results[0], StepResult::Saved { .. }));
     crew.sink

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::domain::BatchId;
 use crate::engine::crew::Crew;
+use crate::engine::pace::Class;
 use crate::event::Event;
 use crate::instance::{BatchStatus, Effect, Refusal, RequestError, Saved, Source, Target};
 
@@ -33,21 +34,39 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
+    crew.batches.insert(batch);
+    let end = follow(crew, batch, items).await;
+    crew.batches.remove(&batch);
+    end
+}
+
+async fn follow<S, T>(crew: &Crew<S, T>, batch: BatchId, items: u32) -> BatchEnd
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
     let started = Instant::now();
     let mut seen = 0;
+    let mut polls = 0;
     let mut pause = first_pause(crew.item_micros.load(Ordering::Relaxed), items);
     loop {
         tokio::time::sleep(pause).await;
+        polls += 1;
         let status = crew
             .to_target()
-            .send(Effect::Read, || crew.target.poll(batch))
+            .send_as(Class::Poll, Effect::Read, || crew.target.poll(batch))
             .await;
         match status {
             Ok(BatchStatus::Finished(results)) => {
-                learn(crew, started.elapsed(), items);
+                let before = crew.item_micros.load(Ordering::Relaxed);
+                let now = learned(before, started.elapsed(), items, polls);
+                crew.item_micros.store(now, Ordering::Relaxed);
                 return BatchEnd::Finished(results);
             }
             Ok(BatchStatus::Failed(refusal)) => return BatchEnd::Failed(refusal),
+            Ok(BatchStatus::Unknown) => {
+                pause = next_pause(pause, started.elapsed(), 0, items);
+            }
             Ok(BatchStatus::Working { processed }) => {
                 let processed = processed.unwrap_or(0);
                 pause = next_pause(pause, started.elapsed(), processed, items);
@@ -88,12 +107,15 @@ fn next_pause(last: Duration, elapsed: Duration, processed: u32, items: u32) -> 
     pause.clamp(POLL_MIN, POLL_MAX)
 }
 
-/// Follows the time that the target needs for an item, an eighth of the way with every batch.
-fn learn<S, T>(crew: &Crew<S, T>, elapsed: Duration, items: u32) {
-    let now = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX) / u64::from(items.max(1));
-    let before = crew.item_micros.load(Ordering::Relaxed);
-    crew.item_micros
-        .store(before - before / 8 + now / 8, Ordering::Relaxed);
+/// The time that the target needs for an item, in microseconds, after one more batch. A batch that was found
+/// finished at the first poll tells only that it took no longer, so the next ones are asked for earlier; one
+/// that took several polls tells how long it was at most. Between the two the first poll settles near the end.
+fn learned(before: u64, elapsed: Duration, items: u32, polls: u32) -> u64 {
+    if polls == 1 {
+        return before - before / 4;
+    }
+    let most = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX) / u64::from(items.max(1));
+    before.midpoint(most)
 }
 
 #[cfg(test)]
@@ -114,6 +136,31 @@ mod tests {
         assert_eq!(
             next_pause(POLL_MAX, Duration::from_secs(9), 0, 50),
             POLL_MAX
+        );
+    }
+
+    #[test]
+    fn the_first_poll_settles_near_the_end_of_a_batch() {
+        // The target needs 2 ms an item; each batch has 50.
+        let needed = Duration::from_millis(100);
+        let mut micros = 40_000;
+        let mut late = Vec::new();
+        for _ in 0..40 {
+            let (mut at, mut polls) = (Duration::ZERO, 0);
+            let mut pause = first_pause(micros, 50);
+            while at < needed {
+                at += pause;
+                polls += 1;
+                pause = next_pause(pause, at, 0, 50);
+            }
+            late.push(at.saturating_sub(needed));
+            micros = learned(micros, at, 50, polls);
+        }
+        let settled = &late[20..];
+        let mean = settled.iter().sum::<Duration>() / 20;
+        assert!(
+            mean < needed,
+            "polls come {mean:?} late in the mean: {settled:?}"
         );
     }
 }

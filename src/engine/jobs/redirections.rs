@@ -24,7 +24,7 @@ where
         .iter()
         .filter_map(|item| item.as_ref().ok().cloned())
         .collect();
-    let intent = crew.open_intent(Operation::Create, &items).await?;
+    let intent = crew.open_intent(Operation::Create, &items, 1).await?;
     let rows: Vec<Save> = items.iter().map(|item| item.save.clone()).collect();
     let mut sent = crew
         .to_target()

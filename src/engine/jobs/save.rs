@@ -26,7 +26,7 @@ where
         (Step::Save, None) => Operation::Create,
     };
     let intent = crew
-        .open_intent(operation, std::slice::from_ref(&item))
+        .open_intent(operation, std::slice::from_ref(&item), 1)
         .await?;
     let mut sent = crew
         .to_target()

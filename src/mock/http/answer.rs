@@ -6,8 +6,9 @@ use axum::http::{HeaderValue, Response, StatusCode};
 use futures_util::stream;
 use serde_json::{Value, json};
 
+use super::body;
 use super::call::{Answer, Reply};
-use crate::mock::fault::FaultAction;
+use crate::mock::fault::{FaultAction, ResetMoment};
 use crate::mock::world::asset::Download;
 use crate::mock::world::failure::Refusal;
 
@@ -126,8 +127,16 @@ pub(super) fn spoil(fault: &FaultAction, answer: Answer) -> Response<Body> {
             Ok(Reply::Batch(_)) => with(200, JSON, ""),
             Ok(Reply::File(_)) | Err(_) => respond(answer),
         },
-        FaultAction::Reset(_)
+        FaultAction::Reset(ResetMoment::DuringBody) => body::cut_off(respond(answer)),
+        FaultAction::SlowBody(time) => body::slowed(respond(answer), *time),
+        FaultAction::ShortFile => match answer {
+            Ok(Reply::File(file)) => body::shortened(&file, download(&file)),
+            Ok(Reply::Json(_) | Reply::Batch(_)) | Err(_) => respond(answer),
+        },
+        FaultAction::Reset(ResetMoment::BeforeEffect | ResetMoment::AfterEffect)
         | FaultAction::Hang
+        | FaultAction::StaleList
+        | FaultAction::StickBatch(_)
         | FaultAction::FailWholeBatch
         | FaultAction::DropItemResult
         | FaultAction::ReorderResults => respond(answer),

@@ -5,7 +5,7 @@ use axum::http::header::AUTHORIZATION;
 use serde_json::json;
 
 use super::call::{Answer, Call, Reply, Verb, no_route};
-use super::{fetch, json as reply, management, types};
+use super::{fetch, json as reply, management, stale, types};
 use crate::mock::server::Shared;
 use crate::mock::world::failure::Refusal;
 use crate::mock::world::feed::Mode;
@@ -181,6 +181,20 @@ impl Target {
             }
             Self::Download => download(shared, call),
             Self::Nothing => no_route(),
+        }
+    }
+}
+
+impl Target {
+    /// `reply` without what this instance has only just made.
+    pub(super) fn stale(self, shared: &Shared, call: &Call, reply: Reply) -> Reply {
+        let instance = self.guid(call).and_then(|guid| shared.instance(&guid));
+        match (instance, reply) {
+            (Some(instance), Reply::Json(mut value)) => {
+                stale::leave_out(&mut value, &instance.world().fresh());
+                Reply::Json(value)
+            }
+            (_, reply) => reply,
         }
     }
 }

@@ -176,6 +176,10 @@ pub(crate) enum Spoil {
     #[default]
     Nothing,
     FailAll,
+    /// It never ends, and no item takes effect.
+    StickBefore,
+    /// It never ends, though every item took effect.
+    StickAfter,
     DropResult,
     Reorder,
 }
@@ -273,6 +277,9 @@ impl Batches {
             let index = batch.worked;
             let work = batch.items.get_mut(index).and_then(|item| item.work.take());
             match work {
+                Some(_) if batch.spoil == Spoil::StickBefore => {
+                    self.queue.pop_front();
+                }
                 Some(work) if batch.spoil != Spoil::FailAll => {
                     return Some(Job {
                         batch: id,
@@ -308,7 +315,9 @@ impl Batches {
 
     fn finish(&mut self, id: i64) {
         self.queue.retain(|queued| *queued != id);
-        if let Some(batch) = self.batches.get_mut(&id) {
+        if let Some(batch) = self.batches.get_mut(&id)
+            && batch.spoil != Spoil::StickAfter
+        {
             batch.finished = Some(text::now());
             batch.items.iter_mut().for_each(|item| item.work = None);
         }
@@ -379,7 +388,7 @@ impl Batch {
             match self.spoil {
                 Spoil::DropResult => drop(rows.pop()),
                 Spoil::Reorder => rows.reverse(),
-                Spoil::Nothing | Spoil::FailAll => {}
+                Spoil::Nothing | Spoil::FailAll | Spoil::StickBefore | Spoil::StickAfter => {}
             }
         }
         rows

@@ -138,6 +138,7 @@ impl World {
             pages: super::page::Pages::default(),
             redirections: super::redirection::Redirections::default(),
             batches: super::batch::Batches::default(),
+            latest: super::fresh::Latest::default(),
         })
     }
 

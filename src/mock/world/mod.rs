@@ -1,5 +1,5 @@
 //! The state of one instance and the rules by which it changes. Pure: no HTTP, no clock but for the dates
-//! in rows, no waiting; the caller holds it under one lock.
+//! in rows and for what is fresh, no waiting; the caller holds it under one lock.
 //!
 //! ```text
 //!   state file ─load─▶ World ─dump─▶ state file
@@ -18,6 +18,7 @@ mod dump;
 pub(crate) mod failure;
 pub(crate) mod feed;
 pub(crate) mod fields;
+mod fresh;
 pub(crate) mod gallery;
 mod ids;
 mod load;
@@ -36,6 +37,7 @@ mod workflow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+pub(crate) use fresh::Fresh;
 pub use load::LoadError;
 
 use self::asset::Assets;
@@ -77,6 +79,7 @@ pub(crate) struct World {
     pages: Pages,
     redirections: Redirections,
     batches: Batches,
+    latest: fresh::Latest,
 }
 
 /// A locale with the feeds of its content and its pages.
@@ -229,7 +232,18 @@ impl World {
         }
     }
 
+    /// What was made only just now.
+    pub(crate) fn fresh(&self) -> std::collections::HashSet<Fresh> {
+        self.latest.fresh()
+    }
+
     fn next_id(&mut self, kind: IdKind) -> i64 {
+        let id = self.unused_id(kind);
+        self.latest.made(kind, id);
+        id
+    }
+
+    fn unused_id(&mut self, kind: IdKind) -> i64 {
         match kind {
             IdKind::Model => self.ids.next(kind, |id| self.models.contains(id)),
             IdKind::Container => self.ids.next(kind, |id| self.containers.contains(id)),

@@ -18,7 +18,9 @@ pub(super) struct Siblings {
 
 /// Every group of siblings, in a fixed order.
 pub(super) fn siblings(source: &Inventory<SourceId>) -> Vec<Siblings> {
-    let mut groups: HashMap<(Locale, i64, Option<i64>), Vec<(u32, Node)>> = HashMap::new();
+    /// Locale, channel and parent.
+    type Place = (Locale, i64, Option<i64>);
+    let mut groups: HashMap<Place, Vec<(u32, Node)>> = HashMap::new();
     for (node, entity) in (0..)
         .zip(source.entities())
         .filter(|(_, entity)| entity.key.kind == Kind::Page)

@@ -172,9 +172,14 @@ fn natural_key<I: Id>(entity: &Entity<I>, paths: &PagePaths) -> Option<String> {
     Some(format!("{kind} {key}"))
 }
 
+/// A page on its own side.
+type PageId = (i64, Locale);
+/// Where it stands, and the last part of its path in lower case.
+type PageName = (Box<Placement>, String);
+
 /// Paths of pages from the names along their parents, as `locale channel /a/b`.
 struct PagePaths {
-    nodes: HashMap<(i64, Locale), (Box<Placement>, String)>,
+    nodes: HashMap<PageId, PageName>,
 }
 
 impl PagePaths {
@@ -205,7 +210,7 @@ impl PagePaths {
         Self { nodes }
     }
 
-    fn node<I: Id>(page: &Entity<I>) -> Option<((i64, Locale), (Box<Placement>, String))> {
+    fn node<I: Id>(page: &Entity<I>) -> Option<(PageId, PageName)> {
         let placement = page.placement.clone()?;
         let locale = page.key.locale.clone()?;
         let name = page.body.parse()["name"]
@@ -235,4 +240,31 @@ impl PagePaths {
         }
         None
     }
+}
+
+/// Assets without a remembered counterpart whose path and size are the same on both sides. Whether they are
+/// equal, only their bytes can tell.
+pub fn same_size_assets(
+    source: &Inventory<SourceId>,
+    target: &Inventory<TargetId>,
+    agreements: &Agreements,
+) -> Vec<(SourceId, TargetId)> {
+    let size = |body: &Value| body["size"].as_i64();
+    let by_path: HashMap<&str, &Entity<TargetId>> = target
+        .of_kind(Kind::Asset)
+        .iter()
+        .map(|asset| (&*asset.name, asset))
+        .collect();
+    source
+        .of_kind(Kind::Asset)
+        .iter()
+        .filter(|asset| {
+            agreements
+                .get(&asset.key)
+                .is_none_or(|agreement| agreement.source_hash.is_none())
+        })
+        .filter_map(|asset| Some((asset, by_path.get(&*asset.name)?)))
+        .filter(|(here, there)| size(&here.body.parse()) == size(&there.body.parse()))
+        .map(|(here, there)| (here.key.id, there.key.id))
+        .collect()
 }

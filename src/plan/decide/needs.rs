@@ -18,7 +18,7 @@ const COST_REQUIRED: u32 = 1000;
 pub(super) struct Needs {
     /// What it needs, with the reference that says so; `None` for needs that no reference says: parents,
     /// the first locale of an item.
-    pub(super) needs: Vec<(Need, Option<Referent>)>,
+    pub(super) all: Vec<(Need, Option<Referent>)>,
     /// The encodings of its references, as bits.
     pub(super) encodings: u64,
     /// The first thing it needs that does not exist on the source.
@@ -98,9 +98,7 @@ impl<'a> Resolver<'a> {
             match self.resolve(&reference.to, entity.locale()) {
                 Resolved::Node(on) => {
                     let strength = strength(entity.key.kind, &reference);
-                    found
-                        .needs
-                        .push((Need { on, strength }, Some(reference.to)));
+                    found.all.push((Need { on, strength }, Some(reference.to)));
                 }
                 Resolved::Settled => {}
                 Resolved::Missing => {
@@ -176,7 +174,7 @@ impl<'a> Resolver<'a> {
         if let Some(first) = self.first_locale.get(&(entity.key.kind, entity.key.id))
             && *first != node
         {
-            found.needs.push((
+            found.all.push((
                 Need {
                     on: *first,
                     strength: Strength::Hard,
@@ -205,7 +203,7 @@ impl<'a> Resolver<'a> {
             .as_ref()
             .map(|locale| EntityKey::localised(Kind::Page, parent, locale));
         match key.and_then(|key| self.source.position(&key)) {
-            Some(on) => found.needs.push((
+            Some(on) => found.all.push((
                 Need {
                     on,
                     strength: Strength::Hard,
@@ -230,8 +228,17 @@ enum Resolved {
 }
 
 /// Content may be saved without a reference to content and patched later; so may a model without the field
-/// that names a model, and a link page without its page. Everything else has to be there first.
+/// that names a model, and a link page without its page. Everything else has to be there first; the model of an item and
+/// the template of a page with all that they are going to have.
 fn strength(kind: Kind, reference: &Reference) -> Strength {
+    let is_shape = matches!(
+        (kind, &reference.to),
+        (Kind::Content, Referent::Model(_) | Referent::ModelNamed(_))
+            | (Kind::Page, Referent::TemplateNamed(_))
+    );
+    if is_shape {
+        return Strength::Whole;
+    }
     let deferrable = matches!(
         (kind, &reference.to),
         (Kind::Content, Referent::Content(_))

@@ -32,8 +32,7 @@ pub(super) fn block_dependants(
         for dependant in graph.needed_by(node) {
             let planned = &mut entities[*dependant as usize];
             if *dependant != node && planned.action.is_work() && is_need(graph, *dependant, node) {
-                planned.because =
-                    format!("it needs {}, which cannot be brought across", root).into();
+                planned.because = format!("it needs {root}, which cannot be brought across").into();
                 planned.action = Action::Block { by: root.clone() };
                 open.push_back((*dependant, root.clone()));
             }
@@ -124,9 +123,11 @@ fn order(entities: &[Planned], graph: &Graph) -> Vec<Node> {
         order.push(node);
         for dependant in graph.needed_by(node) {
             let at = *dependant as usize;
-            if entities[at].action.is_work()
-                && waits_for(entities, graph, *dependant).any(|need| need.on == node)
-            {
+            if !entities[at].action.is_work() {
+                continue;
+            }
+            let waits = waits_for(entities, graph, *dependant).filter(|need| need.on == node);
+            for _ in waits {
                 missing[at] -= 1;
                 if missing[at] == 0 {
                     free.push_back(*dependant);

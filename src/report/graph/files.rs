@@ -50,7 +50,7 @@ struct Need {
     from: u32,
     /// What is needed.
     to: u32,
-    /// `hard`, `deferrable` or `order`.
+    /// `whole` (not before the other one is as it will be), `hard` (not before it exists), `deferrable` or `order`.
     strength: &'static str,
     /// What leaving it out costs; only of deferrable ones.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -143,6 +143,7 @@ fn needs(plan: &Plan) -> impl Iterator<Item = Need> + '_ {
                 Strength::Order => ("order", None),
                 Strength::Deferrable { cost } => ("deferrable", Some(cost)),
                 Strength::Hard => ("hard", None),
+                Strength::Whole => ("whole", None),
             };
             Need {
                 from,

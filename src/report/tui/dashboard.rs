@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::io::{self, Write};
+use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use super::view::{LogLine, View, look};
 use crate::event::{Command, Stamped};
 use crate::progress::Progress;
 use crate::report::note::note;
-use crate::report::{Detail, Reporter, Style, closing};
+use crate::report::{Reporter, Style, closing};
 
 /// How long the thread waits for something to draw before it looks at the keys again.
 const LOOK_AT_KEYS: Duration = Duration::from_millis(50);
@@ -140,11 +140,7 @@ impl Reporter for Dashboard {
     /// Gives the terminal back and leaves the result on it.
     fn finish(&mut self, progress: &Progress) -> io::Result<()> {
         let closed = self.close();
-        let mut out = io::stderr().lock();
-        if self.style.detail != Detail::Quiet {
-            writeln!(out, "{}", closing::result(progress, &self.style))?;
-        }
-        writeln!(out, "{}", closing::line(progress))?;
+        closing::write(&mut io::stderr().lock(), progress, &self.style)?;
         closed
     }
 }

@@ -12,6 +12,7 @@ mod help;
 mod lanes;
 mod lists;
 mod pace;
+mod still;
 mod terminal;
 mod theme;
 mod view;
@@ -20,3 +21,4 @@ mod view;
 mod tests;
 
 pub use dashboard::Dashboard;
+pub use still::Still;

@@ -1,0 +1,147 @@
+//! The least time that a run could take.
+//!
+//! Reading, uploading and verifying follow one another by design, so each has a bound of its own, and the run has their
+//! sum. Each is the largest of what the chain of answers, the rate, the worker and the requests in flight allow. A
+//! rolling limit admits its whole second at once after a rest, so every phase may have one second's requests for
+//! nothing, but the whole run only once.
+
+use std::time::Duration;
+
+use crate::requests::{Necessary, Phases, Request, batch_items};
+use crate::round::{Round, Settings};
+use crate::work::Work;
+
+/// What holds a client back that wastes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Limit {
+    /// Answers that are needed before the next question can be asked.
+    Chain,
+    /// Requests that the server admits per second.
+    Rate,
+    /// The server's batch worker.
+    Worker,
+    /// Requests in flight.
+    InFlight,
+}
+
+impl Limit {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Chain => "chain",
+            Self::Rate => "rate",
+            Self::Worker => "worker",
+            Self::InFlight => "in flight",
+        }
+    }
+}
+
+/// The least time, and what most of it is due to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bound {
+    pub(crate) least: Duration,
+    pub(crate) by: Limit,
+}
+
+/// The bound of a round whose requests are known.
+pub(crate) fn bound(
+    round: &Round,
+    settings: &Settings,
+    work: &Work,
+    requests: &[Request],
+) -> Bound {
+    let phases = Phases::of(requests);
+    let given = Given {
+        latency: Duration::from_millis(round.latency_ms.into()),
+        item: Duration::from_millis(settings.item_ms.into()),
+        limit: round.limit,
+        concurrency: settings.concurrency.into(),
+    };
+    let parts = [
+        given.reading(phases.pull),
+        given.uploading(phases.upload, work),
+        given.reading(phases.verify),
+    ];
+    let least = parts.iter().map(|part| part.least).sum();
+    let by = parts.iter().max_by_key(|part| part.least);
+    let counted = [phases.pull, phases.upload, phases.verify].map(|of| Necessary::of(of).counted);
+    let whole = Bound {
+        least: given.rate(counted.iter().sum()),
+        by: Limit::Rate,
+    };
+    let sum = Bound {
+        least,
+        by: by.map_or(Limit::Chain, |part| part.by),
+    };
+    larger(sum, whole)
+}
+
+fn larger(one: Bound, other: Bound) -> Bound {
+    if other.least > one.least { other } else { one }
+}
+
+/// The settings of both sides that bound a run.
+struct Given {
+    latency: Duration,
+    item: Duration,
+    limit: Option<u32>,
+    concurrency: u64,
+}
+
+impl Given {
+    fn reading(&self, requests: &[Request]) -> Bound {
+        let part = Necessary::of(requests);
+        let chain = Bound {
+            least: times(self.latency, part.chain),
+            by: Limit::Chain,
+        };
+        larger(chain, self.requests(&part))
+    }
+
+    fn uploading(&self, requests: &[Request], work: &Work) -> Bound {
+        let chains = work.chains(self.latency, self.item);
+        let chain = Bound {
+            least: chains.longest,
+            by: Limit::Chain,
+        };
+        // The first batch arrives, all items are worked off one by one, and the last poll arrives.
+        let items = times(self.item, batch_items(requests));
+        let worker = Bound {
+            least: chains.before_batches + self.latency + items + self.latency,
+            by: Limit::Worker,
+        };
+        let bound = larger(chain, self.requests(&Necessary::of(requests)));
+        if items.is_zero() {
+            bound
+        } else {
+            larger(bound, worker)
+        }
+    }
+
+    /// What the rate and the requests in flight allow.
+    fn requests(&self, part: &Necessary) -> Bound {
+        let rounds = part.busier_side.div_ceil(self.concurrency.max(1));
+        let in_flight = Bound {
+            least: times(self.latency, rounds),
+            by: Limit::InFlight,
+        };
+        let rate = Bound {
+            least: self.rate(part.counted),
+            by: Limit::Rate,
+        };
+        larger(in_flight, rate)
+    }
+
+    /// The whole second that is free at first, and then one request after another.
+    fn rate(&self, requests: u64) -> Duration {
+        self.limit.map_or(Duration::ZERO, |limit| {
+            times(
+                Duration::from_secs(1),
+                requests.saturating_sub(limit.into()),
+            ) / limit
+        })
+    }
+}
+
+fn times(span: Duration, count: u64) -> Duration {
+    span.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX))
+}

@@ -1,0 +1,198 @@
+//! One combination: a server, a run, and the run after it.
+
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use lockgate::mock::generate::Preset;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, timeout};
+
+use crate::Outcome;
+use crate::process::{Cost, watch};
+use crate::requests::{Request, read_log};
+
+/// The instances, as `mock generate` and the server call them.
+pub(crate) const SOURCE: &str = "1a2b3c4d-u";
+pub(crate) const TARGET: &str = "5e6f7a8b-u";
+
+/// The longest that one run may take: the slowest combination needs half of it.
+const PATIENCE: Duration = Duration::from_hours(2);
+
+/// What is the same for all rounds.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// The program that is measured, which also brings the server.
+    pub(crate) binary: PathBuf,
+    /// Milliseconds that the batch worker takes for an item.
+    pub(crate) item_ms: u32,
+    /// Requests in flight at most, per instance.
+    pub(crate) concurrency: u32,
+}
+
+impl Settings {
+    /// Writes the source instance of a size.
+    pub(crate) async fn generate(&self, preset: Preset, to: &Path) -> Outcome<()> {
+        let mut command = self.command(&["mock", "generate", "--preset", preset.name(), "-o"]);
+        let status = command.arg(to).status().await?;
+        expect(status.success(), "mock generate", status)
+    }
+
+    /// The program with nothing of this process's environment that could change what it does.
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(&self.binary);
+        command
+            .args(words)
+            .env_clear()
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        command
+    }
+}
+
+/// A combination.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Round {
+    pub(crate) preset: Preset,
+    pub(crate) latency_ms: u32,
+    pub(crate) limit: Option<u32>,
+    pub(crate) schedule: &'static str,
+}
+
+/// What was seen of a combination.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    /// From the start of the process to its end.
+    pub(crate) makespan: Duration,
+    pub(crate) exit: Option<i32>,
+    pub(crate) client: Cost,
+    pub(crate) server: Cost,
+    /// `summary.json` of the run.
+    pub(crate) summary: Value,
+    /// What the server was asked in the run, in order of arrival.
+    pub(crate) requests: Vec<Request>,
+    /// What it was asked in the run after it.
+    pub(crate) again: Vec<Request>,
+}
+
+impl Round {
+    /// The words that tell it from others.
+    pub(crate) fn name(&self) -> String {
+        let limit = self.limit_name();
+        let Self {
+            preset,
+            latency_ms,
+            schedule,
+            ..
+        } = self;
+        format!("{}-{latency_ms}ms-{limit}-{schedule}", preset.name())
+    }
+
+    /// The limit as the table writes it.
+    pub(crate) fn limit_name(&self) -> String {
+        self.limit
+            .map_or_else(|| "none".to_owned(), |limit| limit.to_string())
+    }
+
+    /// Runs it. `state` holds the source; the target is empty.
+    pub(crate) async fn run(
+        &self,
+        settings: &Settings,
+        folder: &Path,
+        state: &Path,
+    ) -> Outcome<Measured> {
+        let folder = folder.join(self.name());
+        std::fs::create_dir(&folder)?;
+        let log = folder.join("requests.ndjson");
+        let mut server = self.serve(settings, state, &log)?;
+        let url = address(&mut server).await?;
+        let started = Instant::now();
+        let (status, client) = self.sync(settings, &folder, &url, "first").await?;
+        let makespan = started.elapsed();
+        let cost = server.id().map(Cost::of).unwrap_or_default();
+        let requests = read_log(&log)?;
+        self.sync(settings, &folder, &url, "second").await?;
+        let again = read_log(&log)?.split_off(requests.len());
+        server.kill().await?;
+        Ok(Measured {
+            makespan,
+            exit: status.code(),
+            client,
+            server: cost,
+            summary: summary(&folder.join("first"))?,
+            requests,
+            again,
+        })
+    }
+
+    fn serve(&self, settings: &Settings, state: &Path, log: &Path) -> Outcome<Child> {
+        let target = format!("{TARGET}:en-us,fr-ca");
+        let mut command = settings.command(&["mock", "serve", "--instance", &target]);
+        command
+            .arg("--state")
+            .arg(state)
+            .arg("--request-log")
+            .arg(log);
+        command.args(["--latency-ms", &self.latency_ms.to_string()]);
+        command.args(["--item-ms", &settings.item_ms.to_string()]);
+        if let Some(limit) = self.limit {
+            command.args(["--rate-limit", &limit.to_string()]);
+        }
+        Ok(command.stdout(Stdio::piped()).spawn()?)
+    }
+
+    /// One run of the client, in a folder that both runs share; `name` is the folder of its report.
+    async fn sync(
+        &self,
+        settings: &Settings,
+        folder: &Path,
+        url: &str,
+        name: &str,
+    ) -> Outcome<(ExitStatus, Cost)> {
+        let output = std::fs::File::create(folder.join(format!("{name}.log")))?;
+        let mut command = settings.command(&["sync", "--no-tui", "--source", SOURCE]);
+        command
+            .args(["--target", TARGET, "--source-url", url, "--target-url", url])
+            .args(["--schedule", self.schedule, "--run-dir", name])
+            .args(["--concurrency", &settings.concurrency.to_string()])
+            .env("LOCKGATE_TOKEN", "bench")
+            .current_dir(folder)
+            .stdout(Stdio::null())
+            .stderr(output);
+        Ok(timeout(PATIENCE, watch(command.spawn()?)).await??)
+    }
+}
+
+/// The address that a server tells on its first line.
+async fn address(server: &mut Child) -> Outcome<String> {
+    let out = server.stdout.take().ok_or("the server has no output")?;
+    let mut line = String::new();
+    BufReader::new(out).read_line(&mut line).await?;
+    let url = line.trim().rsplit(' ').next().unwrap_or_default();
+    if url.starts_with("http://") {
+        Ok(url.to_owned())
+    } else {
+        Err(format!("the server did not start: it said {line:?}").into())
+    }
+}
+
+/// `summary.json` of the one run in a folder of reports.
+fn summary(reports: &Path) -> Outcome<Value> {
+    for entry in std::fs::read_dir(reports)? {
+        let file = entry?.path().join("summary.json");
+        if file.is_file() {
+            return Ok(serde_json::from_slice(&std::fs::read(file)?)?);
+        }
+    }
+    Err(format!("no run has left a summary in {}", reports.display()).into())
+}
+
+fn expect(held: bool, what: &str, status: ExitStatus) -> Outcome<()> {
+    if held {
+        Ok(())
+    } else {
+        Err(format!("{what} ended with {status}").into())
+    }
+}

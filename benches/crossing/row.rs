@@ -1,0 +1,147 @@
+//! What was measured, as a row of the table.
+
+use crate::bound::bound;
+use crate::requests::{Phases, Purpose, Request, batch_items};
+use crate::round::{Measured, Round, Settings};
+use crate::table::{Table, number};
+use crate::work::Work;
+
+/// The columns, explained in `benches/README.md`.
+const HEAD: [&str; 19] = [
+    "preset",
+    "latency ms",
+    "limit /s",
+    "schedule",
+    "makespan s",
+    "bound s",
+    "bound by",
+    "ratio",
+    "rate /s",
+    "of limit %",
+    "refused %",
+    "worker busy %",
+    "peak MB",
+    "CPU s",
+    "server CPU s",
+    "requests per entity",
+    "commits",
+    "verified",
+    "2nd run writes",
+];
+
+/// The table without rows.
+pub(crate) fn table() -> Table {
+    Table::new(&HEAD, 4)
+}
+
+/// The row of a round.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts and bytes of a run are far below 2^52"
+)]
+pub(crate) fn row(
+    round: &Round,
+    settings: &Settings,
+    work: &Work,
+    measured: &Measured,
+) -> Vec<String> {
+    let makespan = measured.makespan.as_secs_f64();
+    let bound = bound(round, settings, work, &measured.requests);
+    let least = bound.least.as_secs_f64();
+    let counted: Vec<&Request> = measured
+        .requests
+        .iter()
+        .filter(|one| one.counts())
+        .collect();
+    let refused = counted
+        .iter()
+        .filter(|request| request.is_refused())
+        .count();
+    let rate = (counted.len() - refused) as f64 / span_seconds(&counted);
+    let of_limit = round.limit.map(|limit| 100.0 * rate / f64::from(limit));
+    let megabytes = |bytes: u64| bytes as f64 / 1e6;
+    let summary = &measured.summary;
+    let commits = summary["commits"]
+        .as_u64()
+        .or(summary["store"]["commits"].as_u64());
+    let again = measured
+        .again
+        .iter()
+        .filter(|request| request.writes)
+        .count();
+    vec![
+        round.preset.name().to_owned(),
+        round.latency_ms.to_string(),
+        round.limit_name(),
+        round.schedule.to_owned(),
+        number(Some(makespan), 1),
+        number(Some(least), 1),
+        bound.by.name().to_owned(),
+        number(Some(makespan / least), 2),
+        number(Some(rate), 1),
+        number(of_limit, 0),
+        number(
+            Some(100.0 * refused as f64 / counted.len().max(1) as f64),
+            2,
+        ),
+        number(
+            worker_busy(settings, &measured.requests).map(|share| 100.0 * share),
+            0,
+        ),
+        number(measured.client.peak_bytes.map(megabytes), 0),
+        number(measured.client.cpu_seconds, 1),
+        number(measured.server.cpu_seconds, 1),
+        number(
+            Some(counted.len() as f64 / work.entities().max(1) as f64),
+            2,
+        ),
+        number(commits.map(|count| count as f64), 0),
+        verified(measured),
+        again.to_string(),
+    ]
+}
+
+/// From the first request to the last, in seconds; never zero.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "milliseconds of a run are far below 2^52"
+)]
+fn span_seconds(requests: &[&Request]) -> f64 {
+    let first = requests.first().map_or(0, |request| request.at_ms);
+    let last = requests
+        .iter()
+        .map(|request| request.at_ms)
+        .max()
+        .unwrap_or(0);
+    (last - first).max(1) as f64 / 1000.0
+}
+
+/// The share of the time from the first batch to the last poll in which the batch worker had something to do.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "items and milliseconds of a run are far below 2^52"
+)]
+fn worker_busy(settings: &Settings, requests: &[Request]) -> Option<f64> {
+    let upload = Phases::of(requests).upload;
+    let is_batch = |one: &&Request| matches!(one.purpose, Purpose::Items(_) | Purpose::Page);
+    let first = upload.iter().find(is_batch)?.at_ms;
+    let last = upload
+        .iter()
+        .rfind(|request| request.purpose == Purpose::Poll)?
+        .at_ms;
+    let busy_ms = batch_items(upload) * u64::from(settings.item_ms);
+    Some(busy_ms as f64 / last.saturating_sub(first).max(1) as f64)
+}
+
+/// What the run's verification said: `clean`, or what is wrong.
+fn verified(measured: &Measured) -> String {
+    let verification = &measured.summary["verification"];
+    match (measured.exit, verification["differences"].as_u64()) {
+        (Some(0), Some(0)) => "clean".to_owned(),
+        (exit, differences) => {
+            let exit = exit.map_or_else(|| "signal".to_owned(), |code| format!("exit {code}"));
+            let count = differences.map_or_else(|| "none".to_owned(), |count| count.to_string());
+            format!("{exit}, differences: {count}")
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! An instance as a reader would have it, made without a server: the generator's rows become entities.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::path::Path;
+
+use lockgate::domain::{
+    AssetContainer, Body, Entity, EntityKey, Guid, Id, Inventory, ItemState, Key, Kind, Locale,
+    Placement, SourceId, TargetId, Version,
+};
+use lockgate::mock::file::{BASE_PLACEHOLDER, InstanceFile, Row};
+use lockgate::mock::generate::{Shape, generate};
+use lockgate::plan::{Agreement, Agreements, Plan, Schema, target_hash};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::Outcome;
+
+/// A line of the file.
+#[derive(Serialize, Deserialize)]
+struct Line {
+    key: EntityKey,
+    name: Box<str>,
+    /// Parent and position of a page.
+    place: Option<(Option<i64>, u32)>,
+    version: Option<i64>,
+    body: Body,
+}
+
+/// Writes an instance of so many entities, one a line.
+pub(crate) fn write(entities: usize, file: &Path) -> Outcome<()> {
+    let mut out = BufWriter::new(File::create(file)?);
+    for instance in generate(&Shape::new(entities, 1)).instances {
+        let mut write = |line: Line| -> Outcome<()> {
+            serde_json::to_writer(&mut out, &line)?;
+            Ok(out.write_all(b"\n")?)
+        };
+        lines(instance, &mut write)?;
+    }
+    Ok(out.flush()?)
+}
+
+fn lines(instance: InstanceFile, write: &mut dyn FnMut(Line) -> Outcome<()>) -> Outcome<()> {
+    let container = instance.asset_container;
+    let global = [
+        (Kind::Model, instance.models, "id", "referenceName"),
+        (
+            Kind::Container,
+            instance.containers,
+            "contentViewID",
+            "referenceName",
+        ),
+        (
+            Kind::Template,
+            instance.templates,
+            "pageTemplateID",
+            "pageTemplateName",
+        ),
+        (Kind::Gallery, instance.galleries, "mediaGroupingID", "name"),
+        (Kind::Asset, instance.assets, "mediaID", "originKey"),
+        (
+            Kind::Redirection,
+            instance.redirections,
+            "urlRedirectionID",
+            "originUrl",
+        ),
+    ];
+    for (kind, rows, id, name) in global {
+        for mut row in rows {
+            if kind == Kind::Asset {
+                locate(&mut row, &container);
+            }
+            let key = Key::global(kind, number(&row, id)?);
+            write(line(key, text(&row, name).into(), None, row))?;
+        }
+    }
+    for mut row in instance.content {
+        let locale = Locale::new(&text(&row, "locale"));
+        row.remove("locale");
+        let id = number(&row, "contentID")?;
+        write(line(
+            Key::localised(Kind::Content, id, &locale),
+            "item".into(),
+            None,
+            row,
+        ))?;
+    }
+    let mut positions: HashMap<(String, i64), u32> = HashMap::new();
+    for mut row in instance.pages {
+        let code = text(&row, "locale");
+        row.remove("locale");
+        let parent = number(&row, "parentPageID")?;
+        let position = positions.entry((code.clone(), parent)).or_default();
+        let place = Some((Some(parent).filter(|parent| *parent > 0), *position));
+        *position += 1;
+        let key = Key::localised(Kind::Page, number(&row, "pageID")?, &Locale::new(&code));
+        write(line(key, text(&row, "path").into(), place, row))?;
+    }
+    Ok(())
+}
+
+fn line(key: EntityKey, name: Box<str>, place: Option<(Option<i64>, u32)>, row: Row) -> Line {
+    let properties = row.get("properties");
+    let version = properties.and_then(|properties| properties["versionID"].as_i64());
+    Line {
+        key,
+        name,
+        place,
+        version,
+        body: Body::new(&Value::Object(row)),
+    }
+}
+
+/// What the server computes of an asset's row.
+fn locate(row: &mut Row, container: &str) {
+    let key = text(row, "originKey");
+    let size = row
+        .remove("content")
+        .map_or(Value::Null, |content| content["filler"].clone());
+    row.insert("size".to_owned(), size);
+    for (member, host) in [("originUrl", "origin"), ("edgeUrl", "cdn")] {
+        let url = format!("{BASE_PLACEHOLDER}/{host}/{container}/{key}");
+        row.insert(member.to_owned(), url.into());
+    }
+}
+
+fn text(row: &Row, member: &str) -> String {
+    row.get(member)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
+}
+
+fn number(row: &Row, member: &str) -> Outcome<i64> {
+    let number = row.get(member).and_then(Value::as_i64);
+    Ok(number.ok_or_else(|| format!("a generated row has no {member}"))?)
+}
+
+/// Reads what [`write`] wrote.
+pub(crate) fn read(file: &Path) -> Outcome<Inventory<SourceId>> {
+    let mut entities = Vec::new();
+    let mut reader = BufReader::new(File::open(file)?);
+    let mut text = String::new();
+    while reader.read_line(&mut text)? > 0 {
+        let line: Line = serde_json::from_str(&text)?;
+        let placement = line.place.map(|(parent, position)| {
+            let channel = "Website".into();
+            Box::new(Placement {
+                channel,
+                channel_id: 1,
+                parent,
+                position,
+            })
+        });
+        entities.push(Entity {
+            key: line.key,
+            name: line.name,
+            version: line.version.map(Version),
+            state: ItemState::Published,
+            placement,
+            body: line.body,
+        });
+        text.clear();
+    }
+    Ok(instance("1a2b3c4d-u").with_entities(entities))
+}
+
+/// An empty instance with the locales and the addresses of a generated one.
+fn instance<I: Id>(guid: &str) -> Inventory<I> {
+    let container = Shape::new(0, 1).guid;
+    let url = |host: &str| format!("{BASE_PLACEHOLDER}/{host}/files-{container}").into();
+    let mut instance = Inventory::empty(Guid::new(guid));
+    instance.locales = vec![Locale::new("en-us"), Locale::new("fr-ca")];
+    instance.asset_container = AssetContainer {
+        origin_url: url("origin"),
+        edge_url: url("cdn"),
+    };
+    instance
+}
+
+/// The target and the agreements after everything has arrived under its own ids.
+pub(crate) fn arrived(
+    source: &Inventory<SourceId>,
+    plan: &Plan,
+) -> (Inventory<TargetId>, Agreements) {
+    let there = source.entities().iter().map(|here| Entity {
+        key: Key {
+            kind: here.key.kind,
+            id: TargetId::new(here.key.id.raw()),
+            locale: here.key.locale.clone(),
+        },
+        name: here.name.clone(),
+        version: here.version,
+        state: here.state,
+        placement: here.placement.clone(),
+        body: here.body.clone(),
+    });
+    let target = instance::<TargetId>("5e6f7a8b-u").with_entities(there.collect());
+    let schema = Schema::of(&target);
+    let rows = source
+        .entities()
+        .iter()
+        .zip(target.entities())
+        .zip(&plan.entities);
+    let agreements = rows.map(|((here, there), planned)| {
+        let agreement = Agreement {
+            target: there.key.id,
+            source_hash: planned.source_hash,
+            target_hash: Some(target_hash(there, &schema)),
+        };
+        (here.key.clone(), agreement)
+    });
+    let agreements = agreements.collect();
+    (target, agreements)
+}

@@ -1,0 +1,336 @@
+//! Where each question goes, and what its answer means.
+
+use super::{content, media, pages, redirections, schema, sitemap};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::domain::{Body, Entity, Id, ItemState, Key, Kind, Locale};
+use crate::instance::{Answer, Ask, Cause, Found, RequestError};
+
+use crate::agility::client::{Api, Call, Client, Payload};
+use crate::agility::shape::{self, Misshapen};
+
+/// Rows per page of galleries, assets and the sync feed. The vendor's CLI asks for as many assets.
+const PAGE_ROWS: usize = 250;
+
+/// What an encoded part of a path or query keeps: the unreserved characters of RFC 3986.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// Encodes one segment of a path or one value of a query.
+pub(crate) fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, ENCODED).to_string()
+}
+
+/// Asks one question with one request.
+pub(crate) async fn answer<I: Id>(client: &Client, ask: &Ask) -> Result<Answer<I>, RequestError> {
+    let operation = format!("reading {ask} of {}", client.guid);
+    let (api, path) = match route(ask) {
+        Ok(route) => route,
+        Err(missing) => {
+            return Err(RequestError {
+                operation,
+                cause: Cause::Content(missing.0),
+                said: None,
+                request_id: None,
+            });
+        }
+    };
+    let mut call = Call::get(operation, api, path);
+    if let Ask::ContainerItems { .. } = ask {
+        // Without a filter; the filter's members must not be null.
+        call.method = Method::POST;
+        call.payload = Payload::Json(b"{}".to_vec());
+    }
+    let reply = match client.send(call).await {
+        Ok(reply) => reply,
+        Err(error) if error.cause == Cause::NotFound && may_be_absent(ask) => {
+            return Ok(Answer::default());
+        }
+        Err(error) => return Err(error),
+    };
+    let value = reply.json()?;
+    if is_feed(ask) && feed_is_busy(&value) {
+        return Err(reply.failed(content::BUSY));
+    }
+    understand(ask, value).map_err(|odd| reply.malformed(&odd.0))
+}
+
+/// API, path and query of a question.
+fn route(ask: &Ask) -> Result<(Api, String), Misshapen> {
+    let management = |path: String| Ok((Api::Management, path));
+    let preview = |path: String| Ok((Api::Preview, path));
+    let feed = |locale: &Locale, list: &str, token: i64| {
+        let locale = encoded(locale.as_str());
+        preview(format!(
+            "{locale}/sync/{list}?pageSize={PAGE_ROWS}&syncToken={token}"
+        ))
+    };
+    match ask {
+        Ask::Locales => management("locales".to_owned()),
+        Ask::Models { components: false } => {
+            management("model/list/false?includeModules=false".to_owned())
+        }
+        Ask::Models { components: true } => management("model/list-page-modules/true".to_owned()),
+        Ask::Model(id) => management(format!("model/{id}")),
+        Ask::Containers => management("container/list".to_owned()),
+        Ask::Container(id) => management(format!("container/{id}")),
+        Ask::Templates(locale) => management(format!(
+            "{}/page/templates?includeModuleZones=true",
+            encoded(locale.as_str())
+        )),
+        Ask::Galleries { offset } => management(format!(
+            "asset/galleries?pageSize={PAGE_ROWS}&rowIndex={offset}"
+        )),
+        Ask::AssetContainer => management("asset/container".to_owned()),
+        Ask::Assets { offset } => management(format!(
+            "asset/list?pageSize={PAGE_ROWS}&recordOffset={offset}"
+        )),
+        Ask::Items { locale, token } => feed(locale, "items", *token),
+        Ask::Pages { locale, token } => feed(locale, "pages", *token),
+        Ask::Sitemap(locale) => management(format!("{}/sitemap", encoded(locale.as_str()))),
+        Ask::Redirections => preview("urlredirection".to_owned()),
+        Ask::One { kind, id, locale } => route_one(*kind, *id, locale.as_ref()),
+        Ask::Named { kind, name, locale } => route_named(*kind, name, locale.as_ref()),
+        Ask::ContainerItems {
+            locale,
+            container,
+            offset,
+        } => management(format!(
+            "{}/list/{}?take={PAGE_ROWS}&skip={offset}",
+            encoded(locale.as_str()),
+            encoded(container)
+        )),
+        Ask::ItemsById { locale, ids } => {
+            let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+            let locale = encoded(locale.as_str());
+            management(format!("{locale}/items?ids={}", ids.join(",")))
+        }
+    }
+}
+
+fn route_one(kind: Kind, id: i64, locale: Option<&Locale>) -> Result<(Api, String), Misshapen> {
+    let in_locale = || {
+        locale
+            .map(|locale| encoded(locale.as_str()))
+            .ok_or_else(|| Misshapen(format!("a {kind} is read in a locale, and none was given")))
+    };
+    let path = match kind {
+        Kind::Model => format!("model/{id}"),
+        Kind::Container => format!("container/{id}"),
+        Kind::Template => format!("{}/page/template/{id}", in_locale()?),
+        Kind::Gallery => format!("asset/gallery/{id}"),
+        Kind::Asset => format!("asset/{id}"),
+        Kind::Content => format!("{}/item/{id}", in_locale()?),
+        Kind::Page => format!("{}/page/{id}", in_locale()?),
+        // The Management API lists no redirections, so this one is picked from all of them.
+        Kind::Redirection => return Ok((Api::Preview, "urlredirection".to_owned())),
+    };
+    Ok((Api::Management, path))
+}
+
+/// Names and ids share the routes of models, containers and templates, so a name that looks like an id cannot
+/// be asked for: the answer would be about something else.
+fn route_named(
+    kind: Kind,
+    name: &str,
+    locale: Option<&Locale>,
+) -> Result<(Api, String), Misshapen> {
+    let segment = encoded(name);
+    let path = match kind {
+        Kind::Gallery => {
+            return Ok((
+                Api::Management,
+                format!("asset/gallery?galleryName={segment}"),
+            ));
+        }
+        Kind::Model => format!("model/{segment}"),
+        Kind::Container => format!("container/{segment}"),
+        Kind::Template => match locale {
+            Some(locale) => format!("{}/page/template/{segment}", encoded(locale.as_str())),
+            None => return Err(Misshapen("a template is read in a locale".to_owned())),
+        },
+        Kind::Asset | Kind::Content | Kind::Page | Kind::Redirection => {
+            return Err(Misshapen(format!("a {kind} is not found by a name")));
+        }
+    };
+    if name.trim().parse::<i64>().is_ok() || name.trim().is_empty() {
+        return Err(Misshapen(format!("{name:?} would be taken for an id")));
+    }
+    Ok((Api::Management, path))
+}
+
+/// Whether 404 answers the question. Elsewhere it means that something is wrong.
+fn may_be_absent(ask: &Ask) -> bool {
+    match ask {
+        Ask::One { kind, .. } => *kind != Kind::Redirection,
+        Ask::Named { .. } | Ask::ContainerItems { .. } | Ask::ItemsById { .. } => true,
+        Ask::Locales
+        | Ask::Models { .. }
+        | Ask::Model(_)
+        | Ask::Containers
+        | Ask::Container(_)
+        | Ask::Templates(_)
+        | Ask::Galleries { .. }
+        | Ask::AssetContainer
+        | Ask::Assets { .. }
+        | Ask::Items { .. }
+        | Ask::Pages { .. }
+        | Ask::Sitemap(_)
+        | Ask::Redirections => false,
+    }
+}
+
+const fn is_feed(ask: &Ask) -> bool {
+    matches!(ask, Ask::Items { .. } | Ask::Pages { .. })
+}
+
+/// A feed that is being rebuilt says so, or answers nothing at all.
+fn feed_is_busy(value: &Value) -> bool {
+    value.is_null() || shape::flag(value, "busy")
+}
+
+/// Reads the JSON that answers a question.
+fn understand<I: Id>(ask: &Ask, value: Value) -> Result<Answer<I>, Misshapen> {
+    match ask {
+        Ask::Locales => locales(value),
+        Ask::Models { components } => schema::models(*components, value),
+        Ask::Model(_) => schema::model(value).map(one),
+        Ask::Containers => schema::containers(value),
+        Ask::Container(_) => schema::container(value).map(one),
+        Ask::Templates(_) => schema::templates(value),
+        Ask::Galleries { offset } => media::galleries(*offset, value),
+        Ask::AssetContainer => media::asset_container(&value).map(one),
+        Ask::Assets { offset } => media::assets(*offset, value),
+        Ask::Items { locale, token } => content::feed(locale, *token, value),
+        Ask::Pages { locale, token } => pages::feed(locale, *token, value),
+        Ask::Sitemap(locale) => sitemap::channels(locale, value),
+        Ask::Redirections => redirections::list(value),
+        Ask::One { kind, id, locale } => understand_one(*kind, *id, locale.as_ref(), value),
+        Ask::Named { kind, name, .. } => understand_named(*kind, name, value),
+        Ask::ContainerItems {
+            locale,
+            container,
+            offset,
+        } => content::list(locale, container, *offset, value),
+        Ask::ItemsById { locale, .. } => {
+            let rows = if value.is_null() {
+                Vec::new()
+            } else {
+                shape::rows(value)?
+            };
+            let found = rows.into_iter().map(|row| content::item(locale, row));
+            Ok(alive(found.collect::<Result<_, _>>()?))
+        }
+    }
+}
+
+fn understand_one<I: Id>(
+    kind: Kind,
+    id: i64,
+    locale: Option<&Locale>,
+    value: Value,
+) -> Result<Answer<I>, Misshapen> {
+    if kind == Kind::Redirection {
+        let wanted = I::new(id);
+        let mut answer: Answer<I> = redirections::list(value)?;
+        answer
+            .found
+            .retain(|found| matches!(found, Found::Entity(entity) if entity.key.id == wanted));
+        return Ok(answer);
+    }
+    if value.is_null() {
+        return Ok(Answer::default());
+    }
+    let no_locale = || Misshapen("no locale was given".to_owned());
+    let found = match kind {
+        Kind::Model => schema::model(value),
+        Kind::Container => schema::container(value),
+        Kind::Template => schema::template(value),
+        Kind::Gallery => media::gallery(value),
+        Kind::Asset => media::asset(value),
+        Kind::Content => content::item(locale.ok_or_else(no_locale)?, value),
+        Kind::Page => pages::page(locale.ok_or_else(no_locale)?, value),
+        Kind::Redirection => redirections::row(value),
+    }?;
+    Ok(alive(vec![found]))
+}
+
+/// An entity asked for by name is believed only if that is its name.
+fn understand_named<I: Id>(kind: Kind, name: &str, value: Value) -> Result<Answer<I>, Misshapen> {
+    let mut answer: Answer<I> = understand_one(kind, 0, None, value)?;
+    let folded = |name: &str| name.trim().to_lowercase();
+    let wanted = folded(name);
+    answer
+        .found
+        .retain(|found| matches!(found, Found::Entity(entity) if folded(&entity.name) == wanted));
+    Ok(answer)
+}
+
+fn one<I>(found: Found<I>) -> Answer<I> {
+    Answer {
+        found: vec![found],
+        follow_ups: Vec::new(),
+    }
+}
+
+/// Leaves out what is deleted: asked for by id, it does not exist.
+fn alive<I>(mut found: Vec<Found<I>>) -> Answer<I> {
+    found.retain(|found| match found {
+        Found::Entity(entity) => entity.state != ItemState::Deleted,
+        Found::Passed { .. } => false,
+        Found::Locale(_)
+        | Found::Channel(_)
+        | Found::AssetContainer(_)
+        | Found::Node(_)
+        | Found::Expected { .. } => true,
+    });
+    Answer {
+        found,
+        follow_ups: Vec::new(),
+    }
+}
+
+/// `GET locales`: rows with `localeCode`. Rows that say `enabled: false` are left out.
+fn locales<I>(value: Value) -> Result<Answer<I>, Misshapen> {
+    let mut found = Vec::new();
+    for row in shape::rows(value)? {
+        let code = row.as_str().or_else(|| shape::text(&row, "localeCode"));
+        let code = code.ok_or_else(|| Misshapen("a locale has no localeCode".to_owned()))?;
+        if shape::member(&row, "enabled").is_none() || shape::flag(&row, "enabled") {
+            found.push(Found::Locale(Locale::new(code)));
+        }
+    }
+    Ok(Answer {
+        found,
+        follow_ups: Vec::new(),
+    })
+}
+
+/// An entity without version and state.
+pub(super) fn plain<I: Id>(kind: Kind, id: i64, name: Option<&str>, body: &Value) -> Found<I> {
+    let name = name.map_or_else(|| format!("{kind} #{id}"), str::to_owned);
+    Found::Entity(Entity {
+        key: Key::global(kind, id),
+        name: name.into(),
+        version: None,
+        state: ItemState::None,
+        placement: None,
+        body: Body::new(body),
+    })
+}
+
+pub(super) fn passed<I>(kind: Kind, id: i64, name: Option<&str>) -> Found<I> {
+    Found::Passed {
+        kind,
+        id,
+        name: name.unwrap_or_default().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

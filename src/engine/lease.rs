@@ -1,0 +1,179 @@
+//! Keeps the lease of a pair while a run works on it, and tells the run when it is lost.
+//!
+//! The lease is renewed three times in its life, so that one slow disk flush does not cost it. A renewal that fails
+//! is tried again until the lease would have ended; from then on another run may have begun, so nothing new may
+//! leave. The task that renews belongs to [`Keeper`] and ends with it.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::store::{Lease, LeaseOwner, Pair, Store, StoreError};
+
+/// Tells that the lease is lost, and why; `None` while it is held.
+pub(super) type Lost = watch::Receiver<Option<StoreError>>;
+
+/// Holds a lease. Dropping it lets the lease expire.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    store: Store,
+    renewing: JoinSet<Lease>,
+    ended: CancellationToken,
+    lost: Lost,
+}
+
+impl Keeper {
+    /// Takes the lease and keeps it for `ttl` at a time.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseHeld`] while another run has it.
+    pub(super) async fn acquire(
+        store: &Store,
+        pair: &Pair,
+        owner: LeaseOwner,
+        ttl: Duration,
+    ) -> Result<Self, StoreError> {
+        let lease = store.acquire_lease(pair, owner, ttl).await?;
+        let ended = CancellationToken::new();
+        let (tell, lost) = watch::channel(None);
+        let mut renewing = JoinSet::new();
+        renewing.spawn(renew(store.clone(), lease, ttl, tell, ended.clone()));
+        Ok(Self {
+            store: store.clone(),
+            renewing,
+            ended,
+            lost,
+        })
+    }
+
+    /// What tells a loss.
+    pub(super) fn lost(&self) -> Lost {
+        self.lost.clone()
+    }
+
+    /// Checks that the lease is still held.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        self.lost.borrow().clone().map_or(Ok(()), Err)
+    }
+
+    /// Gives the lease back. When that cannot be stored, it ends by itself.
+    pub(super) async fn release(mut self) {
+        self.ended.cancel();
+        if let Some(Ok(lease)) = self.renewing.join_next().await {
+            drop(self.store.release_lease(lease).await);
+        }
+    }
+}
+
+async fn renew(
+    store: Store,
+    lease: Lease,
+    ttl: Duration,
+    lost: watch::Sender<Option<StoreError>>,
+    ended: CancellationToken,
+) -> Lease {
+    let mut held_until = Instant::now() + ttl;
+    let mut pause = ttl / 3;
+    loop {
+        tokio::select! {
+            () = ended.cancelled() => return lease,
+            () = tokio::time::sleep(pause) => {}
+        }
+        let asked = Instant::now();
+        match store.renew_lease(&lease, ttl).await {
+            Ok(()) => {
+                held_until = asked + ttl;
+                pause = ttl / 3;
+            }
+            Err(error) => {
+                let is_taken = matches!(error, StoreError::LeaseLost { .. });
+                if is_taken || Instant::now() >= held_until {
+                    lost.send_replace(Some(error));
+                    ended.cancelled().await;
+                    return lease;
+                }
+                pause = ttl / 10;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Guid, RunId};
+
+    fn pair() -> Pair {
+        Pair {
+            source: Guid::new("1a2b3c4d-u"),
+            target: Guid::new("5e6f7a8b-u"),
+        }
+    }
+
+    fn owner(run: &str) -> LeaseOwner {
+        LeaseOwner {
+            owner: "maria".to_owned(),
+            host: "desk".to_owned(),
+            process: 4711,
+            run: RunId(run.to_owned()),
+        }
+    }
+
+    #[tokio::test]
+    async fn one_run_has_it_and_the_next_gets_it_back() {
+        let store = Store::open_in_memory().await.unwrap();
+        let ttl = Duration::from_mins(1);
+        let first = Keeper::acquire(&store, &pair(), owner("first"), ttl)
+            .await
+            .unwrap();
+        let refused = Keeper::acquire(&store, &pair(), owner("second"), ttl).await;
+        assert!(matches!(refused, Err(StoreError::LeaseHeld { .. })));
+        first.check().unwrap();
+        first.release().await;
+        let second = Keeper::acquire(&store, &pair(), owner("second"), ttl).await;
+        second.unwrap().release().await;
+    }
+
+    #[tokio::test]
+    async fn a_lease_that_another_run_took_over_is_lost() {
+        let store = Store::open_in_memory().await.unwrap();
+        // It has ended before it can be renewed.
+        let ttl = Duration::from_millis(3);
+        let sleeper = Keeper::acquire(&store, &pair(), owner("sleeper"), Duration::ZERO)
+            .await
+            .unwrap();
+        let next = Keeper::acquire(&store, &pair(), owner("next"), Duration::from_mins(1)).await;
+        let mut lost = sleeper.lost();
+        let why = lost.wait_for(Option::is_some).await.unwrap().clone();
+        assert!(matches!(why, Some(StoreError::LeaseLost { .. })), "{why:?}");
+        assert!(sleeper.check().is_err());
+        // Giving back what is lost does not touch the new owner.
+        sleeper.release().await;
+        next.as_ref().unwrap().check().unwrap();
+        let third = Keeper::acquire(&store, &pair(), owner("third"), ttl).await;
+        assert!(matches!(third, Err(StoreError::LeaseHeld { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_lease_that_cannot_be_renewed_is_lost_when_it_ends() {
+        let store = Store::open_in_memory().await.unwrap();
+        let ttl = Duration::from_millis(20);
+        let keeper = Keeper::acquire(&store, &pair(), owner("first"), ttl)
+            .await
+            .unwrap();
+        store.fail_after(0);
+        let why = keeper
+            .lost()
+            .wait_for(Option::is_some)
+            .await
+            .unwrap()
+            .clone();
+        assert!(matches!(why, Some(StoreError::Full { .. })), "{why:?}");
+    }
+}

@@ -1,0 +1,90 @@
+//! The classes of requests that share an instance.
+
+/// A kind of request with its own window and its own share of the quota.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// Reading lists and entities.
+    Read,
+    /// Saving one model, container, template or gallery, or redirections.
+    Write,
+    /// Uploading the bytes of an asset.
+    Asset,
+    /// Handing in a batch of content, a page, or ids to publish.
+    Submit,
+    /// Asking how far a batch has come.
+    Poll,
+    /// Fetching the bytes of an asset. They come from a content delivery network and not from the API, so
+    /// they do not count against its rate.
+    Download,
+}
+
+impl Class {
+    /// Every class, in the order of their declaration.
+    pub const ALL: [Self; 6] = [
+        Self::Read,
+        Self::Write,
+        Self::Asset,
+        Self::Submit,
+        Self::Poll,
+        Self::Download,
+    ];
+
+    /// The name under which it is remembered and shown.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Asset => "asset",
+            Self::Submit => "submit",
+            Self::Poll => "poll",
+            Self::Download => "download",
+        }
+    }
+
+    /// Its share of the quota while all classes wait, in proportion to the others.
+    ///
+    /// A submit moves up to 250 items and keeps the serial worker of the target busy; a save opens the way for all
+    /// items of a model. An asset moves one entity. A poll moves none, but its answer frees what waits for the
+    /// batch; content as a whole, submits and polls, so has 6 of every 8 requests beside a flood of assets.
+    pub(super) const fn weight(self) -> u32 {
+        match self {
+            Self::Read | Self::Write | Self::Submit => 4,
+            Self::Asset | Self::Poll | Self::Download => 2,
+        }
+    }
+
+    /// Whether it counts against the rate of the API.
+    pub(super) const fn is_metered(self) -> bool {
+        match self {
+            Self::Read | Self::Write | Self::Asset | Self::Submit | Self::Poll => true,
+            Self::Download => false,
+        }
+    }
+
+    /// Whether its time to answer tells how busy the server is. That of a file tells how long the file is.
+    pub(super) const fn is_timed(self) -> bool {
+        match self {
+            Self::Read | Self::Write | Self::Submit | Self::Poll => true,
+            Self::Asset | Self::Download => false,
+        }
+    }
+}
+
+/// One value per class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PerClass<T>([T; Class::ALL.len()]);
+
+impl<T> PerClass<T> {
+    /// What `make` gives for each class.
+    pub(super) fn of(make: impl FnMut(Class) -> T) -> Self {
+        Self(Class::ALL.map(make))
+    }
+
+    pub(super) const fn get(&self, class: Class) -> &T {
+        &self.0[class as usize]
+    }
+
+    pub(super) const fn get_mut(&mut self, class: Class) -> &mut T {
+        &mut self.0[class as usize]
+    }
+}

@@ -1,0 +1,71 @@
+//! What a run has learned about a host, as it is remembered for the next one.
+
+use super::class::Class;
+
+/// The name under which the limit is remembered.
+const PER_SECOND: &str = "per_second";
+/// What the name of a window begins with.
+const CONCURRENCY: &str = "concurrency.";
+
+/// What was learned about a host. It is remembered as one number per name: `per_second`, and `concurrency.read` and
+/// so on for each class of requests. Names that are not known are passed over.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Learned {
+    /// The limit of requests per second; `None` when the server never refused.
+    pub per_second: Option<f64>,
+    /// How many requests of a class were in flight at most without trouble. Classes that this run did not
+    /// use are missing.
+    pub windows: Vec<(Class, usize)>,
+}
+
+impl Learned {
+    /// From what is remembered.
+    pub fn from_rows(rows: &[(String, f64)]) -> Self {
+        let value = |wanted: &str| {
+            let row = rows.iter().find(|(name, _)| name == wanted);
+            row.map(|(_, value)| *value).filter(|value| *value > 0.0)
+        };
+        let window = |class: Class| {
+            let size = value(&format!("{CONCURRENCY}{}", class.name()))?;
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a window is small and positive"
+            )]
+            Some((class, size as usize))
+        };
+        Self {
+            per_second: value(PER_SECOND),
+            windows: Class::ALL.into_iter().filter_map(window).collect(),
+        }
+    }
+
+    /// As it is to be remembered.
+    pub fn to_rows(&self) -> Vec<(String, f64)> {
+        let limit = self.per_second.map(|limit| (PER_SECOND.to_owned(), limit));
+        let windows = self.windows.iter().map(|(class, size)| {
+            let size = u32::try_from(*size).unwrap_or(u32::MAX);
+            (format!("{CONCURRENCY}{}", class.name()), f64::from(size))
+        });
+        limit.into_iter().chain(windows).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_comes_back_and_what_is_unknown_is_passed_over() {
+        let learned = Learned {
+            per_second: Some(19.5),
+            windows: vec![(Class::Read, 12), (Class::Poll, 3)],
+        };
+        let mut rows = learned.to_rows();
+        assert_eq!(rows[2], ("concurrency.poll".to_owned(), 3.0));
+        rows.push(("colour".to_owned(), 7.0));
+        rows.push(("concurrency.submit".to_owned(), -2.0));
+        assert_eq!(Learned::from_rows(&rows), learned);
+        assert_eq!(Learned::from_rows(&[]), Learned::default());
+    }
+}

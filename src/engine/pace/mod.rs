@@ -1,0 +1,32 @@
+//! Leave to send: the quota, the windows of requests in flight, and the pause that a server asks for.
+//!
+//! Every request of a run passes through the pacer of its instance, whichever lane it belongs to, so the sum
+//! is what the server sees.
+//!
+//! ```text
+//!   request ─▶ line of its class ─▶ turn by weight ─▶ window of its class ─▶ quota ─▶ leaves
+//!                                        ▲                   ▲                  ▲
+//!                                     [`class`]          [`window`]     [`limit`] in [`quota`]
+//!                                                            └── answers: time, refusals ──┘
+//! ```
+//! Two things are learned, because they fail differently. *How many at once* is a matter of the server's strength: each
+//! class has a window that grows by one request at a time and shrinks by a factor. *How many per second* is a rule of
+//! the server: there is a number, and [`limit`] finds it from the refusals, holds just below it, and asks now and
+//! then whether it has risen. A window alone would have to be refused over and over to find out.
+//!
+//! The decisions are plain functions over moments that are handed in; only [`Pacer::permit`] waits. The quota is
+//! governor's; its clock is put over tokio's, so tests can pause it.
+
+mod class;
+mod learned;
+mod limit;
+mod pacer;
+mod quota;
+#[cfg(test)]
+mod simulation;
+mod turns;
+mod window;
+
+pub use class::Class;
+pub use learned::Learned;
+pub use pacer::{Ceilings, Pacer, Permit, Sample};

@@ -1,0 +1,441 @@
+//! The pacer of one instance: lines, windows and quota put together, and the one place that waits.
+//!
+//! There is no task behind it. Whoever is next keeps the time himself: he sleeps until the quota lets him go, and on
+//! leaving wakes the one after him. A request that is given up while it waits takes its ticket along and does
+//! the same.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::class::{Class, PerClass};
+use super::learned::Learned;
+use super::quota::Quota;
+use super::turns::Turns;
+use super::window::{Trouble, Window};
+
+/// The most requests in flight, altogether and by class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ceilings {
+    /// All classes together.
+    pub total: usize,
+    /// Reads.
+    pub reads: usize,
+    /// Saves of single entities.
+    pub writes: usize,
+    /// Uploads of assets.
+    pub assets: usize,
+}
+
+impl Ceilings {
+    /// The same for every class.
+    pub const fn even(total: usize) -> Self {
+        Self {
+            total,
+            reads: total,
+            writes: total,
+            assets: total,
+        }
+    }
+
+    fn of(&self, class: Class) -> usize {
+        let own = match class {
+            Class::Read => self.reads,
+            Class::Write => self.writes,
+            Class::Asset => self.assets,
+            Class::Submit | Class::Poll | Class::Download => self.total,
+        };
+        own.min(self.total).max(1)
+    }
+}
+
+/// Paces the requests to one instance.
+#[derive(Debug)]
+pub struct Pacer {
+    quota: Arc<Quota>,
+    ceilings: Ceilings,
+    desk: Mutex<Desk>,
+}
+
+/// Who waits, who is in flight, and what was seen.
+#[derive(Debug)]
+struct Desk {
+    turns: Turns,
+    bells: HashMap<u64, Arc<Notify>>,
+    next_ticket: u64,
+    windows: PerClass<Window>,
+    in_flight: PerClass<usize>,
+    answered: PerClass<u64>,
+    requests: u64,
+    refused: u64,
+    /// Times to answer since the last sample, in microseconds.
+    latencies: Vec<u32>,
+}
+
+/// Leave for one request. Tell how it ended with [`Permit::answered`], [`Permit::refused`] or
+/// [`Permit::overloaded`]; dropping it says nothing about the server. Its place is free after either.
+#[derive(Debug)]
+pub struct Permit<'a> {
+    pacer: &'a Pacer,
+    class: Class,
+    left: Instant,
+    was_full: bool,
+}
+
+/// The pace since the last sample.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sample {
+    /// Requests so far.
+    pub requests: u64,
+    /// Requests refused with 429 so far.
+    pub refused: u64,
+    /// Requests in flight.
+    pub in_flight: u32,
+    /// Median time to answer since the last sample.
+    pub latency: Duration,
+    /// Requests per second that may leave: the user's cap, or what is held of the limit that was learned.
+    pub per_second_max: Option<f64>,
+    /// How many requests may be in flight at present, all classes together.
+    pub concurrency: usize,
+}
+
+impl Pacer {
+    /// A pacer that lets at most `concurrency` requests be in flight, and `per_second_max` leave per second.
+    pub fn new(concurrency: usize, per_second_max: Option<f64>) -> Self {
+        Self::with(Ceilings::even(concurrency), per_second_max)
+    }
+
+    /// A pacer with a ceiling for each class.
+    pub fn with(ceilings: Ceilings, per_second_max: Option<f64>) -> Self {
+        Self::on(Arc::new(Quota::new(per_second_max)), ceilings)
+    }
+
+    /// A pacer for another instance that draws on the same quota: one host, one token.
+    #[must_use]
+    pub fn sharing(&self, ceilings: Ceilings) -> Self {
+        Self::on(Arc::clone(&self.quota), ceilings)
+    }
+
+    fn on(quota: Arc<Quota>, ceilings: Ceilings) -> Self {
+        Self {
+            quota,
+            ceilings,
+            desk: Mutex::new(Desk {
+                turns: Turns::new(),
+                bells: HashMap::new(),
+                next_ticket: 0,
+                windows: PerClass::of(|class| Window::new(ceilings.of(class))),
+                in_flight: PerClass::of(|_| 0),
+                answered: PerClass::of(|_| 0),
+                requests: 0,
+                refused: 0,
+                latencies: Vec::new(),
+            }),
+        }
+    }
+
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().expect("no holder panics")
+    }
+
+    /// Changes the cap on requests per second; `None` lifts it.
+    pub fn set_rate(&self, per_second_max: Option<f64>) {
+        self.quota.set_cap(per_second_max);
+        self.wake();
+    }
+
+    /// Starts with what an earlier run learned. Neither the cap nor the ceilings are exceeded.
+    pub fn recall(&self, learned: &Learned) {
+        if let Some(limit) = learned.per_second {
+            self.quota.recall(limit);
+        }
+        let mut desk = self.desk();
+        for (class, size) in &learned.windows {
+            let size = u32::try_from(*size).unwrap_or(u32::MAX);
+            desk.windows.get_mut(*class).resume(f64::from(size));
+        }
+    }
+
+    /// What is worth remembering for the next run.
+    pub fn learned(&self) -> Learned {
+        let desk = self.desk();
+        let used = |class: &Class| *desk.answered.get(*class) > 0;
+        Learned {
+            per_second: self.quota.limit(),
+            windows: Class::ALL
+                .into_iter()
+                .filter(used)
+                .map(|class| (class, desk.windows.get(class).size()))
+                .collect(),
+        }
+    }
+
+    /// Waits for leave to send one request of `class`. Cancel-safe: given up, it leaves its line, and a place
+    /// or a share of the quota is taken only when it returns.
+    pub async fn permit(&self, class: Class) -> Permit<'_> {
+        let ticket = Ticket::draw(self, class);
+        loop {
+            match self.step(&ticket) {
+                Step::Leave(permit) => return permit,
+                Step::Until(moment) => {
+                    let timer = tokio::time::sleep_until(moment);
+                    // Both are cancel-safe: a moment, and a bell that keeps one stroke.
+                    tokio::select! { () = timer => {}, () = ticket.bell.notified() => {} }
+                }
+                Step::Behind => ticket.bell.notified().await,
+            }
+        }
+    }
+
+    fn step(&self, ticket: &Ticket<'_>) -> Step<'_> {
+        let mut desk = self.desk();
+        let class = ticket.class;
+        if desk.next(class.is_metered(), self.ceilings.total) != Some((class, ticket.number)) {
+            return Step::Behind;
+        }
+        if class.is_metered()
+            && let Err(moment) = self.quota.take()
+        {
+            return Step::Until(moment);
+        }
+        desk.turns.serve(class);
+        desk.requests += 1;
+        *desk.in_flight.get_mut(class) += 1;
+        let was_full = *desk.in_flight.get(class) >= desk.windows.get(class).size();
+        Step::Leave(Permit {
+            pacer: self,
+            class,
+            left: Instant::now(),
+            was_full,
+        })
+    }
+
+    /// Wakes whoever is next now. More than one may be awake: each looks whether it is his turn.
+    fn wake(&self) {
+        let desk = self.desk();
+        for is_metered in [true, false] {
+            let next = desk.next(is_metered, self.ceilings.total);
+            if let Some(bell) = next.and_then(|(_, ticket)| desk.bells.get(&ticket)) {
+                bell.notify_one();
+            }
+        }
+    }
+
+    /// Takes the present pace, and forgets the latencies up to now.
+    pub fn sample(&self) -> Sample {
+        let per_second_max = self.quota.rate();
+        let mut desk = self.desk();
+        let mut latencies = std::mem::take(&mut desk.latencies);
+        latencies.sort_unstable();
+        let median = latencies.get(latencies.len() / 2).copied().unwrap_or(0);
+        let windows = Class::ALL.map(|class| desk.windows.get(class).size());
+        Sample {
+            requests: desk.requests,
+            refused: desk.refused,
+            in_flight: u32::try_from(desk.in_flight_total()).unwrap_or(u32::MAX),
+            latency: Duration::from_micros(u64::from(median)),
+            per_second_max,
+            concurrency: windows.iter().sum::<usize>().min(self.ceilings.total),
+        }
+    }
+}
+
+impl Desk {
+    fn in_flight_total(&self) -> usize {
+        Class::ALL
+            .iter()
+            .map(|class| self.in_flight.get(*class))
+            .sum()
+    }
+
+    /// Who may leave next, of the classes that count against the rate or of those that do not.
+    fn next(&self, is_metered: bool, total: usize) -> Option<(Class, u64)> {
+        if self.in_flight_total() >= total.max(1) {
+            return None;
+        }
+        self.turns.next(|class| {
+            class.is_metered() == is_metered
+                && *self.in_flight.get(class) < self.windows.get(class).size()
+        })
+    }
+}
+
+/// What a waiting request is to do.
+enum Step<'a> {
+    Leave(Permit<'a>),
+    /// It is next, and the quota is not there yet.
+    Until(Instant),
+    /// Somebody else is next; the bell will ring.
+    Behind,
+}
+
+/// A place in a line. Dropping it frees the place and wakes the next.
+struct Ticket<'a> {
+    pacer: &'a Pacer,
+    class: Class,
+    number: u64,
+    bell: Arc<Notify>,
+}
+
+impl<'a> Ticket<'a> {
+    fn draw(pacer: &'a Pacer, class: Class) -> Self {
+        let bell = Arc::new(Notify::new());
+        let mut desk = pacer.desk();
+        let number = desk.next_ticket;
+        desk.next_ticket += 1;
+        desk.bells.insert(number, Arc::clone(&bell));
+        desk.turns.join(class, number);
+        Self {
+            pacer,
+            class,
+            number,
+            bell,
+        }
+    }
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        let mut desk = self.pacer.desk();
+        desk.bells.remove(&self.number);
+        desk.turns.leave(self.class, self.number);
+        drop(desk);
+        self.pacer.wake();
+    }
+}
+
+impl Permit<'_> {
+    /// The server dealt with the request, whatever it said.
+    pub fn answered(self) {
+        let now = Instant::now();
+        let took = now.duration_since(self.left);
+        if self.class.is_metered() {
+            self.pacer.quota.admitted(self.left);
+        }
+        let mut desk = self.pacer.desk();
+        let micros = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
+        desk.latencies.push(micros);
+        *desk.answered.get_mut(self.class) += 1;
+        let latency = self.class.is_timed().then_some(took);
+        let window = desk.windows.get_mut(self.class);
+        window.answered(self.left, latency, self.was_full, now);
+    }
+
+    /// The server refused the request for its rate and asks everybody to wait for `pause`.
+    pub fn refused(self, pause: Duration) {
+        if self.class.is_metered() {
+            self.pacer.quota.refused(self.left, pause);
+        }
+        let mut desk = self.pacer.desk();
+        desk.refused += 1;
+        let window = desk.windows.get_mut(self.class);
+        window.troubled(self.left, Trouble::Refused, Instant::now());
+    }
+
+    /// The server could not cope: 502, 503, 504, or no answer in time.
+    pub fn overloaded(self) {
+        if self.class.is_metered() {
+            self.pacer.quota.admitted(self.left);
+        }
+        let mut desk = self.pacer.desk();
+        let window = desk.windows.get_mut(self.class);
+        window.troubled(self.left, Trouble::Overloaded, Instant::now());
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        *self.pacer.desk().in_flight.get_mut(self.class) -= 1;
+        self.pacer.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::future::join_all;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_holds_everybody_who_is_metered() {
+        let pacer = Pacer::new(4, None);
+        let other = pacer.sharing(Ceilings::even(4));
+        pacer
+            .permit(Class::Read)
+            .await
+            .refused(Duration::from_secs(3));
+        let start = Instant::now();
+        drop(other.permit(Class::Download).await);
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        drop(other.permit(Class::Submit).await);
+        assert!(start.elapsed() >= Duration::from_secs(3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_are_in_flight_than_the_ceilings() {
+        let ceilings = Ceilings {
+            assets: 1,
+            ..Ceilings::even(2)
+        };
+        let pacer = Pacer::with(ceilings, None);
+        let soon = |class| tokio::time::timeout(Duration::from_secs(9), pacer.permit(class));
+        let asset = pacer.permit(Class::Asset).await;
+        assert!(soon(Class::Asset).await.is_err());
+        let _read = pacer.permit(Class::Read).await;
+        assert!(soon(Class::Poll).await.is_err());
+        drop(asset);
+        assert!(soon(Class::Poll).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_is_given_up_lets_the_next_one_go() {
+        let pacer = Pacer::new(1, None);
+        let first = pacer.permit(Class::Read).await;
+        let mut second = Box::pin(pacer.permit(Class::Read));
+        let mut third = Box::pin(pacer.permit(Class::Read));
+        assert!(futures_util::poll!(&mut second).is_pending());
+        assert!(futures_util::poll!(&mut third).is_pending());
+        drop(first);
+        drop(second);
+        let third = tokio::time::timeout(Duration::from_secs(1), third).await;
+        assert!(third.is_ok(), "nobody woke it");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_of_assets_leaves_content_its_share_of_the_rate() {
+        let pacer = &Pacer::new(16, Some(40.0));
+        let work = async |class, times: u32| {
+            let mut served = 0;
+            for _ in 0..times {
+                let permit = pacer.permit(class).await;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                permit.answered();
+                served += 1;
+            }
+            served
+        };
+        let floods = join_all((0..8).map(|_| work(Class::Asset, 1000)));
+        let content = join_all((0..4).map(|_| work(Class::Submit, 75)));
+        let start = Instant::now();
+        tokio::select! { _ = floods => {}, _ = content => {} }
+        // Submits have 4 of 6 parts of 40 per second: 300 of them take 11.25 s.
+        let share = 300.0 / (start.elapsed().as_secs_f64() * 40.0);
+        assert!((share - 4.0 / 6.0).abs() < 0.03, "{share}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_learned_is_where_the_next_run_starts() {
+        let learned = Learned {
+            per_second: Some(20.0),
+            windows: vec![(Class::Read, 9)],
+        };
+        let pacer = Pacer::new(16, None);
+        assert_eq!(pacer.learned(), Learned::default());
+        pacer.recall(&learned);
+        assert_eq!(pacer.sample().per_second_max, Some(19.4));
+        pacer.permit(Class::Read).await.answered();
+        assert_eq!(pacer.learned(), learned);
+    }
+}

@@ -1,0 +1,254 @@
+//! The quota of one host with one token: what the rate allows, and the pause that the server asks for.
+//!
+//! governor keeps the account. It counts in cells of which a request takes [`CELLS`], because its burst is a whole number
+//! of cells: a burst of whole requests would be a tenth of a second at 10 requests per second, and the rate is held closer
+//! to the limit than that. The burst, [`CATCH_UP`], makes good what timers lose, which only ever wake too late.
+
+use std::num::NonZeroU32;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use governor::clock::{Clock, Reference};
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{NotUntil, Quota as Rate, RateLimiter};
+use tokio::time::Instant;
+
+use super::limit::RateLearner;
+
+/// Cells in a request.
+const CELLS: NonZeroU32 = NonZeroU32::new(16).expect("16 is not 0");
+/// How much lost time a request may make good: a few ticks of the timer, which has one each millisecond. It is
+/// taken from the 31 ms that holding 0.97 of a limit leaves.
+const CATCH_UP: Duration = Duration::from_millis(5);
+
+/// governor's clock over tokio's time.
+#[derive(Clone, Copy, Debug)]
+struct TokioClock {
+    origin: Instant,
+}
+
+/// A moment of [`TokioClock`], counted from its origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Moment(Duration);
+
+impl Clock for TokioClock {
+    type Instant = Moment;
+
+    fn now(&self) -> Moment {
+        Moment(self.origin.elapsed())
+    }
+}
+
+impl Reference for Moment {
+    fn duration_since(&self, earlier: Self) -> Nanos {
+        self.0.saturating_sub(earlier.0).into()
+    }
+
+    fn saturating_sub(&self, duration: Nanos) -> Self {
+        Self(self.0.saturating_sub(duration.into()))
+    }
+}
+
+impl std::ops::Add<Nanos> for Moment {
+    type Output = Self;
+
+    fn add(self, other: Nanos) -> Self {
+        Self(self.0 + Duration::from(other))
+    }
+}
+
+type Limiter = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Moment>>;
+
+/// Leave to send by rate. Shared by the pacers of both sides when they are one host and one token.
+#[derive(Debug)]
+pub(super) struct Quota {
+    clock: TokioClock,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    learner: RateLearner,
+    /// The rate in force and its account.
+    limiter: Option<(f64, Limiter)>,
+    last_left: Option<Instant>,
+    paused_until: Instant,
+}
+
+impl Quota {
+    /// A quota of which nothing is known but the user's cap.
+    pub(super) fn new(cap: Option<f64>) -> Self {
+        let origin = Instant::now();
+        Self {
+            clock: TokioClock { origin },
+            state: Mutex::new(State {
+                learner: RateLearner::new(cap),
+                limiter: None,
+                last_left: None,
+                paused_until: origin,
+            }),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder panics")
+    }
+
+    /// Changes the user's cap; `None` lifts it.
+    pub(super) fn set_cap(&self, cap: Option<f64>) {
+        self.state().learner.set_cap(cap);
+    }
+
+    /// Starts with the limit that an earlier run found.
+    pub(super) fn recall(&self, per_second: f64) {
+        self.state().learner.recall(per_second, Instant::now());
+    }
+
+    /// The limit that was learned.
+    pub(super) fn limit(&self) -> Option<f64> {
+        self.state().learner.limit()
+    }
+
+    /// The rate in force: the user's cap, or what is held of the limit.
+    pub(super) fn rate(&self) -> Option<f64> {
+        self.state().learner.rate(Instant::now())
+    }
+
+    /// Takes leave for one request.
+    ///
+    /// # Errors
+    /// The moment at which to ask again.
+    pub(super) fn take(&self) -> Result<(), Instant> {
+        let now = Instant::now();
+        let mut state = self.state();
+        if state.paused_until > now {
+            return Err(state.paused_until);
+        }
+        let rate = state.learner.rate(now);
+        state.put_in_force(rate, self.clock, now);
+        let early = state.limiter.as_ref().and_then(|(_, limiter)| {
+            let checked = limiter.check_n(CELLS).expect("the burst holds a request");
+            checked
+                .err()
+                .map(|early: NotUntil<Moment>| early.wait_time_from(self.clock.now()))
+        });
+        if let Some(wait) = early {
+            state.learner.was_short();
+            return Err(now + wait);
+        }
+        state.last_left = Some(now);
+        Ok(())
+    }
+
+    /// Notes that the request that left at `left` was not refused.
+    pub(super) fn admitted(&self, left: Instant) {
+        self.state().learner.admitted(left, Instant::now());
+    }
+
+    /// Lets nothing leave for `pause`: the server refused the request that left at `left`, and it speaks to
+    /// everybody. A pause of no length asks for no slower pace, so nothing is learned from it.
+    pub(super) fn refused(&self, left: Instant, pause: Duration) {
+        if pause.is_zero() {
+            return;
+        }
+        let mut state = self.state();
+        let until = Instant::now() + pause;
+        state.paused_until = state.paused_until.max(until);
+        let until = state.paused_until;
+        state.learner.refused(left, until);
+    }
+}
+
+impl State {
+    /// Opens a new account when the rate changes. It continues the old one: the next request leaves one interval after
+    /// the last one, whatever the rate was then.
+    fn put_in_force(&mut self, rate: Option<f64>, clock: TokioClock, now: Instant) {
+        if rate == self.limiter.as_ref().map(|(rate, _)| *rate) {
+            return;
+        }
+        self.limiter = rate.and_then(|rate| {
+            let cell = Duration::from_secs_f64(1.0 / rate) / CELLS.get();
+            let spare = cells(CATCH_UP, cell);
+            let burst = CELLS.saturating_add(spare);
+            let limiter =
+                Limiter::direct_with_clock(Rate::with_period(cell)?.allow_burst(burst), clock);
+            let passed = self.last_left.map(|left| now.duration_since(left));
+            let wait = passed.map_or(Duration::ZERO, |passed| {
+                (cell * CELLS.get()).saturating_sub(passed)
+            });
+            let used = NonZeroU32::new(spare.saturating_add(cells(wait, cell)).min(burst.get()));
+            if let (Some(used), false) = (used, wait.is_zero()) {
+                // It fits, because it is no more than the burst of a fresh account.
+                drop(limiter.check_n(used));
+            }
+            Some((rate, limiter))
+        });
+    }
+}
+
+/// How many cells fill `time`, at least.
+fn cells(time: Duration, cell: Duration) -> u32 {
+    u32::try_from(time.as_nanos().div_ceil(cell.as_nanos().max(1))).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The moments at which the next requests leave.
+    async fn leave(quota: &Quota, count: usize) -> Vec<Instant> {
+        let mut left = Vec::new();
+        while left.len() < count {
+            match quota.take() {
+                Ok(()) => left.push(Instant::now()),
+                Err(at) => tokio::time::sleep_until(at).await,
+            }
+        }
+        left
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_leave_evenly_and_use_the_whole_rate() {
+        for rate in [1.0, 4.85, 19.4, 97.0, 485.0] {
+            let quota = Quota::new(Some(rate));
+            let left = leave(&quota, 200).await;
+            let used = 199.0 / (left[199] - left[0]).as_secs_f64() / rate;
+            assert!((0.995..1.02).contains(&used), "{used} of {rate}");
+            let most = left.iter().map(|from| {
+                let within = |at: &&Instant| **at >= *from && **at - *from < Duration::from_secs(1);
+                left.iter().filter(within).count()
+            });
+            let most = u32::try_from(most.max().unwrap()).unwrap();
+            assert!(f64::from(most) <= rate / 0.97 + 1.0, "{most} at {rate}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_rate_gives_nothing_away() {
+        let quota = Quota::new(Some(10.0));
+        leave(&quota, 5).await;
+        let mut gaps = Vec::new();
+        for round in 0..20_u32 {
+            quota.set_cap(Some(if round % 2 == 0 { 10.0 } else { 10.1 }));
+            let left = leave(&quota, 1).await;
+            gaps.push(left[0]);
+        }
+        for pair in gaps.windows(2) {
+            assert!(pair[1] - pair[0] >= Duration::from_millis(90), "{pair:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_longest_pause_counts_and_one_of_no_length_counts_not() {
+        let quota = Quota::new(None);
+        let start = Instant::now();
+        quota.refused(start, Duration::from_secs(3));
+        quota.refused(start, Duration::from_secs(1));
+        assert_eq!(quota.take(), Err(start + Duration::from_secs(3)));
+        tokio::time::advance(Duration::from_secs(3)).await;
+        quota.refused(Instant::now(), Duration::ZERO);
+        assert_eq!(quota.take(), Ok(()));
+    }
+}

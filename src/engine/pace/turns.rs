@@ -1,0 +1,143 @@
+//! Whose turn it is: weighted fair queueing over the classes (start-time fair queueing, Goyal, Vin and Cheng 1996).
+//!
+//! Each class has a line of tickets and a virtual time that advances by the inverse of its weight with
+//! every ticket served; the line that is furthest behind is served next. A class that was idle, or held back by its
+//! window, does not save up turns: it comes back level with the others.
+
+use std::collections::VecDeque;
+
+use super::class::{Class, PerClass};
+
+/// Waiting tickets by class.
+#[derive(Debug)]
+pub(super) struct Turns {
+    lines: PerClass<Line>,
+    /// The virtual time of the ticket served last.
+    now: f64,
+}
+
+#[derive(Debug, Default)]
+struct Line {
+    waiting: VecDeque<u64>,
+    time: f64,
+}
+
+impl Turns {
+    /// Nobody waits.
+    pub(super) fn new() -> Self {
+        Self {
+            lines: PerClass::of(|_| Line::default()),
+            now: 0.0,
+        }
+    }
+
+    /// Puts a ticket at the end of the line of its class.
+    pub(super) fn join(&mut self, class: Class, ticket: u64) {
+        self.lines.get_mut(class).waiting.push_back(ticket);
+    }
+
+    /// Takes a ticket out, wherever it stands.
+    pub(super) fn leave(&mut self, class: Class, ticket: u64) {
+        let waiting = &mut self.lines.get_mut(class).waiting;
+        waiting.retain(|other| *other != ticket);
+    }
+
+    /// The ticket that is to be served next, of the classes that `admits` lets through.
+    pub(super) fn next(&self, admits: impl Fn(Class) -> bool) -> Option<(Class, u64)> {
+        let heads = Class::ALL.into_iter().filter_map(|class| {
+            let line = self.lines.get(class);
+            let ticket = *line.waiting.front()?;
+            admits(class).then_some((class, ticket, self.start(line, class)))
+        });
+        heads
+            .min_by(|left, right| left.2.total_cmp(&right.2))
+            .map(|(class, ticket, _)| (class, ticket))
+    }
+
+    /// Serves the ticket at the head of a line.
+    pub(super) fn serve(&mut self, class: Class) {
+        let start = self.start(self.lines.get(class), class);
+        let line = self.lines.get_mut(class);
+        if line.waiting.pop_front().is_some() {
+            line.time = start + cost(class);
+            self.now = self.now.max(start);
+        }
+    }
+
+    /// The virtual time at which a line is served; a line that fell behind has one turn to its credit at most.
+    fn start(&self, line: &Line, class: Class) -> f64 {
+        line.time.max(self.now - cost(class))
+    }
+
+    /// How many wait in a line.
+    #[cfg(test)]
+    pub(super) fn waiting(&self, class: Class) -> usize {
+        self.lines.get(class).waiting.len()
+    }
+}
+
+fn cost(class: Class) -> f64 {
+    1.0 / f64::from(class.weight())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn served(turns: &mut Turns, count: usize, admits: impl Fn(Class) -> bool) -> Vec<Class> {
+        let mut order = Vec::new();
+        for _ in 0..count {
+            let Some((class, _)) = turns.next(&admits) else {
+                break;
+            };
+            turns.serve(class);
+            order.push(class);
+        }
+        order
+    }
+
+    fn share(order: &[Class], wanted: Class) -> f64 {
+        let count = order.iter().filter(|class| **class == wanted).count();
+        f64::from(u32::try_from(count).unwrap()) / f64::from(u32::try_from(order.len()).unwrap())
+    }
+
+    #[test]
+    fn a_flood_of_assets_leaves_content_its_share() {
+        let mut turns = Turns::new();
+        (0..6000).for_each(|ticket| turns.join(Class::Asset, ticket));
+        (6000..7000).for_each(|ticket| turns.join(Class::Submit, ticket));
+        (7000..8000).for_each(|ticket| turns.join(Class::Poll, ticket));
+        let order = served(&mut turns, 800, |_| true);
+        assert!((share(&order, Class::Submit) - 0.5).abs() < 0.01);
+        assert!((share(&order, Class::Poll) - 0.25).abs() < 0.01);
+        assert!((share(&order, Class::Asset) - 0.25).abs() < 0.01);
+    }
+
+    #[test]
+    fn a_lone_class_has_everything_and_tickets_of_a_class_keep_their_order() {
+        let mut turns = Turns::new();
+        (0..3).for_each(|ticket| turns.join(Class::Poll, ticket));
+        turns.leave(Class::Poll, 1);
+        assert_eq!(turns.next(|_| true), Some((Class::Poll, 0)));
+        turns.serve(Class::Poll);
+        assert_eq!(turns.next(|_| true), Some((Class::Poll, 2)));
+        turns.serve(Class::Poll);
+        assert_eq!(turns.next(|_| true), None);
+        assert_eq!(turns.waiting(Class::Poll), 0);
+    }
+
+    #[test]
+    fn who_was_idle_or_held_back_has_not_saved_up_turns() {
+        let mut turns = Turns::new();
+        (0..1000).for_each(|ticket| turns.join(Class::Asset, ticket));
+        (1000..2000).for_each(|ticket| turns.join(Class::Poll, ticket));
+        served(&mut turns, 500, |class| class != Class::Poll);
+        (2000..3000).for_each(|ticket| turns.join(Class::Read, ticket));
+        let order = served(&mut turns, 80, |_| true);
+        assert!(
+            (share(&order, Class::Poll) - 0.25).abs() < 0.03,
+            "{order:?}"
+        );
+        assert!((share(&order, Class::Read) - 0.5).abs() < 0.03, "{order:?}");
+    }
+}

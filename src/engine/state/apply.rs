@@ -1,0 +1,146 @@
+//! What an input changes.
+
+use super::run_state::{Mode, RunState, Stage};
+use super::{Effect, Input, Job, Step, StepResult};
+use crate::domain::{Outcome, TargetId};
+use crate::event::{Command, Event};
+use crate::plan::{Action, Node};
+
+impl RunState {
+    /// Moves by one input.
+    pub fn apply(&mut self, input: Input) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        match input {
+            Input::Done { job, results, stop } => self.done(&job, results, stop, &mut effects),
+            Input::Command(command) => self.command(command, &mut effects),
+        }
+        self.launch(&mut effects);
+        effects
+    }
+
+    fn done(
+        &mut self,
+        job: &Job,
+        results: Vec<StepResult>,
+        stop: Option<String>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let mut saved = 0;
+        for ((node, step), result) in job.steps.iter().copied().zip(results) {
+            self.in_flight -= 1;
+            match result {
+                StepResult::Saved { target, bytes } => {
+                    saved |= self.plan.entities[node as usize].encodings;
+                    self.saved(node, step, (target, bytes), effects);
+                }
+                StepResult::Failed { reason } => self.failed(node, step, reason, effects),
+            }
+        }
+        self.queues
+            .finished(job, if stop.is_none() { saved } else { 0 });
+        if let Some(reason) = stop {
+            self.drain(&reason, effects);
+            self.stopped = Some(reason);
+        }
+    }
+
+    fn command(&mut self, command: Command, effects: &mut Vec<Effect>) {
+        match command {
+            Command::Pause if self.mode == Mode::Run => {
+                self.mode = Mode::Paused;
+                effects.push(Effect::Emit(Event::Paused));
+            }
+            Command::Resume if self.mode == Mode::Paused => {
+                self.mode = Mode::Run;
+                effects.push(Effect::Emit(Event::Resumed));
+            }
+            Command::Drain => self.drain("the user asked for it", effects),
+            // Aborting is dropping what is in flight, and the rate is the pacer's: both are the dispatcher's.
+            Command::Pause | Command::Resume | Command::Abort | Command::SetRate(_) => {}
+        }
+    }
+
+    fn drain(&mut self, reason: &str, effects: &mut Vec<Effect>) {
+        if self.mode != Mode::Drain {
+            self.mode = Mode::Drain;
+            let reason = reason.to_owned();
+            effects.push(Effect::Emit(Event::DrainStarted {
+                reason,
+                in_flight: self.in_flight,
+            }));
+        }
+    }
+
+    fn saved(
+        &mut self,
+        node: Node,
+        step: Step,
+        counterpart: (TargetId, u64),
+        effects: &mut Vec<Effect>,
+    ) {
+        if step == Step::Patch {
+            let key = self.key(node);
+            effects.push(Effect::Emit(Event::EntityPatched { key }));
+        }
+        self.node_mut(node).is_there = true;
+        self.release(node, step);
+        if step == Step::Save {
+            self.pass(node);
+        }
+        if let Some(by) = self.node_mut(node).doomed.take() {
+            let because = format!("it was saved without its reference to {by}, which failed");
+            let outcome = Outcome::Blocked { by: by.clone() };
+            self.settle(node, outcome, &because, None, effects);
+            self.block_dependants(node, &by, effects);
+        } else if step == Step::Save && self.plan.entities[node as usize].is_patched() {
+            self.node_mut(node).stage = Stage::Saved;
+            self.reach_level(node, None, effects);
+            if self.node(node).patch_missing == 0 {
+                self.ready(node, Step::Patch);
+            }
+        } else {
+            let outcome = match self.action(node) {
+                Action::Update { .. } => Outcome::Updated,
+                _ => Outcome::Created,
+            };
+            let because = self.plan.entities[node as usize].because.to_string();
+            self.settle(node, outcome, &because, Some(counterpart), effects);
+        }
+    }
+
+    fn failed(&mut self, node: Node, step: Step, mut reason: String, effects: &mut Vec<Effect>) {
+        let key = self.key(node);
+        if step == Step::Save {
+            reason.push_str(&self.circle_of(node));
+        }
+        let because = reason.clone();
+        self.settle(node, Outcome::Failed { reason }, &because, None, effects);
+        if step == Step::Save {
+            self.go_without(node);
+            self.pass(node);
+        }
+        self.block_dependants(node, &key, effects);
+        if self.fail_fast {
+            self.drain(
+                &format!("{key} failed, and the run is to stop at the first failure"),
+                effects,
+            );
+        }
+    }
+
+    /// What to add to the failure of an entity whose references were cut: the server may refuse it without them.
+    fn circle_of(&self, node: Node) -> String {
+        let cut: Vec<String> = self.plan.entities[node as usize]
+            .left_out
+            .iter()
+            .map(|(_, on)| self.key(*on).to_string())
+            .collect();
+        if cut.is_empty() {
+            return String::new();
+        }
+        format!(
+            "; it stands in a circle and was sent without its references to {}",
+            cut.join(", ")
+        )
+    }
+}

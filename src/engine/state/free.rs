@@ -1,0 +1,109 @@
+//! Who may go on after a save.
+//!
+//! Most entities are free to refer to another one as soon as it has an id, patched or not. A model is the
+//! exception: its first save may lack whole fields, so its items wait for the last one.
+//!
+//! Siblings only want to come one after another. Who is never sent passes on the turn, but not before it has
+//! come: otherwise two of its neighbours would be in flight together, and land in the wrong order.
+
+use std::sync::Arc;
+
+use super::Step;
+use super::run_state::{RunState, Stage};
+use crate::plan::{Need, Node, Strength};
+
+impl RunState {
+    /// Frees whoever waits for this save of `node`.
+    pub(super) fn release(&mut self, node: Node, step: Step) {
+        let plan = Arc::clone(&self.plan);
+        for who in plan.graph.needed_by(node).iter().copied() {
+            if step == Step::Save && plan.is_cut(who, node) {
+                self.patch_closer(who);
+            }
+            let mut needs = plan.waits_for(who);
+            if needs.any(|need| need.on == node && self.frees(need) == Some(step)) {
+                self.step_closer(who);
+            }
+        }
+    }
+
+    /// Frees whoever waits for a change of `node` that will not come: as it was, it exists.
+    pub(super) fn go_without(&mut self, node: Node) {
+        if self.action(node).counterpart().is_some() {
+            self.release(node, Step::Save);
+        }
+    }
+
+    /// Which save of what is needed frees for `need`; `None` for an order, which asks for a turn and not for a save.
+    fn frees(&self, need: Need) -> Option<Step> {
+        let in_two_steps = self.plan.entities[need.on as usize].is_patched();
+        match need.strength {
+            Strength::Order => None,
+            Strength::Whole if in_two_steps => Some(Step::Patch),
+            Strength::Whole | Strength::Hard | Strength::Deferrable { .. } => Some(Step::Save),
+        }
+    }
+
+    /// Passes on the turn among siblings: `node` is back, or will never leave.
+    pub(super) fn pass(&mut self, node: Node) {
+        let plan = Arc::clone(&self.plan);
+        let mut passed = vec![node];
+        while let Some(before) = passed.pop() {
+            for who in plan.graph.needed_by(before).iter().copied() {
+                if self.ahead_of(who) != Some(before) {
+                    continue;
+                }
+                if self.node(who).stage == Stage::Lost {
+                    passed.push(who);
+                } else {
+                    self.step_closer(who);
+                }
+            }
+        }
+    }
+
+    /// Passes on the turn of an entity that was lost, if it has come.
+    pub(super) fn pass_lost(&mut self, node: Node) {
+        if self.turn_has_come(node) {
+            self.pass(node);
+        }
+    }
+
+    /// Whether every sibling that `node` lets go first is back, or was lost as well.
+    fn turn_has_come(&self, node: Node) -> bool {
+        let mut at = node;
+        while let Some(ahead) = self.ahead_of(at) {
+            match self.node(ahead).stage {
+                Stage::Waiting | Stage::InFlight => return false,
+                Stage::Saved | Stage::Settled => return true,
+                Stage::Lost => at = ahead,
+            }
+        }
+        true
+    }
+
+    /// The sibling that `node` lets go first.
+    fn ahead_of(&self, node: Node) -> Option<Node> {
+        let mut needs = self.plan.waits_for(node);
+        let order = needs.find(|need| need.strength == Strength::Order);
+        order.map(|need| need.on)
+    }
+
+    fn step_closer(&mut self, node: Node) {
+        let state = self.node_mut(node);
+        if state.stage == Stage::Waiting {
+            state.missing = state.missing.saturating_sub(1);
+            if state.missing == 0 {
+                self.ready(node, Step::Save);
+            }
+        }
+    }
+
+    fn patch_closer(&mut self, node: Node) {
+        let state = self.node_mut(node);
+        state.patch_missing = state.patch_missing.saturating_sub(1);
+        if state.stage == Stage::Saved && state.patch_missing == 0 {
+            self.ready(node, Step::Patch);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What goes into the state of a run, and what comes out.
+
+use crate::domain::{Outcome, TargetId};
+use crate::engine::ready::Queue;
+use crate::event::{Command, Event};
+use crate::plan::Node;
+
+/// Which save of an entity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Step {
+    /// The first one, without the references that are cut.
+    Save,
+    /// The second one, with them.
+    Patch,
+}
+
+/// Uploads that belong together: one entity, or a batch of one locale.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// What kind of request it is.
+    pub queue: Queue,
+    /// The entities, in the order in which they are sent.
+    pub steps: Vec<(Node, Step)>,
+    /// Whether it is the first to use some encoding, and is read back before others follow.
+    pub probe: bool,
+}
+
+/// What came of one entity of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StepResult {
+    /// It is on the target, and that is durable.
+    Saved {
+        /// Its counterpart.
+        target: TargetId,
+        /// What was sent, in bytes.
+        bytes: u64,
+    },
+    /// It is not, or it is not known to be.
+    Failed {
+        /// Why, in one sentence.
+        reason: String,
+    },
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// A job came to its end.
+    Done {
+        /// The job.
+        job: Job,
+        /// What came of its entities, in their order.
+        results: Vec<StepResult>,
+        /// Why nothing more may be written, if so: an encoding was stored wrong.
+        stop: Option<String>,
+    },
+    /// The user, or the program on his behalf, wants something.
+    Command(Command),
+}
+
+/// Something to be carried out, in the order given.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Upload this.
+    Launch(Job),
+    /// Make the outcome of an entity that was never sent durable.
+    Persist {
+        /// The entity.
+        node: Node,
+        /// What became of it.
+        outcome: Outcome,
+        /// Why.
+        because: String,
+    },
+    /// Tell this.
+    Emit(Event),
+}

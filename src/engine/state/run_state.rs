@@ -1,0 +1,265 @@
+//! What is known of a run, and how it begins.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Effect, Step};
+use crate::domain::{EntityKey, Inventory, Kind, Outcome, SourceId};
+use crate::engine::gates::{Gates, gates_of, lane_of};
+use crate::engine::options::Schedule;
+use crate::engine::ready::{Limits, Ready, ReadyQueues};
+use crate::event::{Event, Gate, Lane, LanePlan};
+use crate::plan::{Action, Need, Node, Plan};
+
+/// What may leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    Run,
+    Paused,
+    Drain,
+}
+
+/// How far an entity has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Waiting,
+    InFlight,
+    /// On the target, and waiting for its patch.
+    Saved,
+    /// It has its outcome: it came back, or needed no upload.
+    Settled,
+    /// It was to be uploaded and never was sent, because something that it needs failed.
+    Lost,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct NodeState {
+    /// Needs that its first save waits for.
+    pub(super) missing: u32,
+    /// Entities that its patch waits for.
+    pub(super) patch_missing: u32,
+    pub(super) stage: Stage,
+    /// Whether this run has saved it, patched or not.
+    pub(super) is_there: bool,
+    /// The root cause that will block it as soon as it is back.
+    pub(super) doomed: Option<EntityKey>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct LaneState {
+    pub(super) unsettled: u32,
+    pub(super) started: bool,
+}
+
+/// The state of a run.
+#[derive(Debug)]
+pub struct RunState {
+    pub(super) plan: Arc<Plan>,
+    pub(super) source: Arc<Inventory<SourceId>>,
+    pub(super) schedule: Schedule,
+    pub(super) fail_fast: bool,
+    pub(super) nodes: Vec<NodeState>,
+    pub(super) queues: ReadyQueues,
+    pub(super) held: BTreeMap<Gate, Vec<Ready>>,
+    pub(super) gates: Gates,
+    pub(super) lanes: BTreeMap<Lane, LaneState>,
+    pub(super) mode: Mode,
+    pub(super) unsettled: u32,
+    pub(super) in_flight: u32,
+    pub(super) stopped: Option<String>,
+}
+
+impl RunState {
+    /// The state before anything has left.
+    pub fn new(
+        plan: Arc<Plan>,
+        source: Arc<Inventory<SourceId>>,
+        schedule: Schedule,
+        fail_fast: bool,
+        limits: Limits,
+    ) -> Self {
+        let nodes = (0..plan.graph.len())
+            .map(|node| NodeState::new(&plan, node))
+            .collect();
+        let gates = Gates::new(plan.levels);
+        let mut state = Self {
+            queues: ReadyQueues::new(limits),
+            plan,
+            source,
+            schedule,
+            fail_fast,
+            nodes,
+            held: BTreeMap::new(),
+            gates,
+            lanes: BTreeMap::new(),
+            mode: Mode::Run,
+            unsettled: 0,
+            in_flight: 0,
+            stopped: None,
+        };
+        for node in 0..state.plan.graph.len() {
+            state.expect(node);
+        }
+        state
+    }
+
+    /// What will be written, by lane, kind and class.
+    pub fn lane_plan(&self) -> Vec<LanePlan> {
+        let mut counts = BTreeMap::new();
+        for node in (0..self.plan.graph.len()).filter(|node| self.action(*node).is_work()) {
+            let class = self.plan.entities[node as usize].class;
+            *counts
+                .entry((self.lane(node), self.kind(node), class))
+                .or_insert(0) += 1;
+        }
+        counts
+            .into_iter()
+            .map(|((lane, kind, class), entities)| LanePlan {
+                lane,
+                kind,
+                class,
+                entities,
+            })
+            .collect()
+    }
+
+    /// The gates of the run.
+    pub fn gates(&self) -> &Gates {
+        &self.gates
+    }
+
+    /// Whether nothing is in flight and nothing more will leave.
+    pub fn is_over(&self) -> bool {
+        self.in_flight == 0 && (self.unsettled == 0 || self.mode == Mode::Drain)
+    }
+
+    /// Entities in flight.
+    pub const fn in_flight(&self) -> u32 {
+        self.in_flight
+    }
+
+    /// Entities that have no outcome yet.
+    pub const fn unsettled(&self) -> u32 {
+        self.unsettled
+    }
+
+    /// Whether the run was told to let nothing more leave.
+    pub fn is_draining(&self) -> bool {
+        self.mode == Mode::Drain
+    }
+
+    /// Why nothing more may be written, if an encoding was stored wrong.
+    pub fn stopped(&self) -> Option<&str> {
+        self.stopped.as_deref()
+    }
+
+    /// Settles what needs no upload, and starts what waits for nothing.
+    pub fn start(&mut self) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for gate in self.gates.open_empty() {
+            effects.push(Effect::Emit(Event::GateOpened { gate, by: None }));
+        }
+        for node in 0..self.plan.graph.len() {
+            let because = self.plan.entities[node as usize].because.to_string();
+            if let Some(outcome) = planned_outcome(self.action(node), &because) {
+                self.settle(node, outcome, &because, None, &mut effects);
+            }
+        }
+        for node in 0..self.plan.graph.len() {
+            let state = self.node(node);
+            if state.stage == Stage::Waiting && state.missing == 0 {
+                self.ready(node, Step::Save);
+            }
+        }
+        self.launch(&mut effects);
+        effects
+    }
+
+    /// Makes the gates and the lane of an entity wait for it.
+    fn expect(&mut self, node: Node) {
+        if !counts(self.action(node)) {
+            return;
+        }
+        if self.action(node).is_work() {
+            self.unsettled += 1;
+            self.lanes.entry(self.lane(node)).or_default().unsettled += 1;
+        }
+        for gate in gates_of(self.kind(node), self.is_in_gallery(node)) {
+            self.gates.expect(*gate);
+        }
+        if self.kind(node) == Kind::Content {
+            self.gates.expect(Gate::ContentLevelComplete(
+                self.plan.entities[node as usize].level,
+            ));
+        }
+    }
+
+    pub(super) fn node(&self, node: Node) -> &NodeState {
+        &self.nodes[node as usize]
+    }
+
+    pub(super) fn node_mut(&mut self, node: Node) -> &mut NodeState {
+        &mut self.nodes[node as usize]
+    }
+
+    pub(super) fn action(&self, node: Node) -> &Action {
+        &self.plan.entities[node as usize].action
+    }
+
+    pub(super) fn key(&self, node: Node) -> EntityKey {
+        self.source.entities()[node as usize].key.clone()
+    }
+
+    pub(super) fn kind(&self, node: Node) -> Kind {
+        self.source.entities()[node as usize].key.kind
+    }
+
+    pub(super) fn is_in_gallery(&self, node: Node) -> bool {
+        let is_gallery = |need: &Need| self.kind(need.on) == Kind::Gallery;
+        self.kind(node) == Kind::Asset && self.plan.graph.needs(node).iter().any(is_gallery)
+    }
+
+    pub(super) fn lane(&self, node: Node) -> Lane {
+        lane_of(self.kind(node), self.is_in_gallery(node))
+    }
+}
+
+impl NodeState {
+    fn new(plan: &Plan, node: Node) -> Self {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let mut cut: Vec<Node> = plan.entities[node as usize]
+            .left_out
+            .iter()
+            .map(|(_, on)| *on)
+            .collect();
+        cut.sort_unstable();
+        cut.dedup();
+        Self {
+            missing: count(plan.waits_for(node).count()),
+            patch_missing: count(cut.len()),
+            stage: Stage::Waiting,
+            is_there: false,
+            doomed: None,
+        }
+    }
+}
+
+/// Whether gates wait for it: it is written, or should have been.
+pub(super) const fn counts(action: &Action) -> bool {
+    action.is_work() || matches!(action, Action::Fail | Action::Block { .. })
+}
+
+/// The outcome of what needs no upload.
+fn planned_outcome(action: &Action, because: &str) -> Option<Outcome> {
+    Some(match action {
+        Action::Create { .. } | Action::Update { .. } => return None,
+        Action::Adopt { .. } => Outcome::Adopted,
+        Action::Unchanged { .. } => Outcome::Unchanged,
+        Action::Conflict { .. } => Outcome::Conflict,
+        Action::Fail => Outcome::Failed {
+            reason: because.to_owned(),
+        },
+        Action::Block { by } => Outcome::Blocked { by: by.clone() },
+        Action::OutOfScope => Outcome::OutOfScope,
+    })
+}

@@ -1,0 +1,6 @@
+//! Scripted runs: inputs by hand, effects in order, no runtime.
+
+mod circles;
+mod failures;
+mod flow;
+mod script;

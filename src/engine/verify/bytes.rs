@@ -1,0 +1,113 @@
+//! Compares the bytes of assets.
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use super::difference::{Difference, DifferenceKind, Scope};
+use crate::domain::{Id, Kind};
+use crate::engine::crew::Crew;
+use crate::engine::jobs::bytes_hash;
+use crate::engine::pace::Class;
+use crate::instance::{Effect, RequestError, Source, Target};
+use crate::plan::Node;
+
+/// Compares the bytes of assets: after a run those that it sent, on request all.
+pub(super) async fn compare_bytes<S, T>(
+    crew: &Arc<Crew<S, T>>,
+    nodes: &[Node],
+    scope: Scope,
+) -> Vec<Difference>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    if !crew.options.verify_bytes {
+        return Vec::new();
+    }
+    let mut open: Vec<Node> = nodes
+        .iter()
+        .copied()
+        .filter(|node| {
+            let key = &crew.entity(*node).key;
+            key.kind == Kind::Asset
+                && (scope == Scope::Everything || crew.sent_bytes.contains_key(&key.id))
+                && crew.ids.resolve(key).is_some()
+        })
+        .collect();
+    let mut running = JoinSet::new();
+    let mut differences = Vec::new();
+    loop {
+        while running.len() < crew.options.assets_in_flight
+            && let Some(node) = open.pop()
+        {
+            let crew = Arc::clone(crew);
+            running.spawn(async move {
+                let detail = differing_bytes(&crew, node).await;
+                (node, detail)
+            });
+        }
+        let Some(joined) = running.join_next().await else {
+            break;
+        };
+        let (node, detail) =
+            joined.unwrap_or_else(|broken| std::panic::resume_unwind(broken.into_panic()));
+        let entity = crew.entity(node);
+        differences.extend(detail.map(|detail| Difference {
+            key: entity.key.clone(),
+            name: entity.name.to_string(),
+            difference: DifferenceKind::DifferentBytes,
+            detail,
+        }));
+    }
+    differences.sort_by(|left, right| left.key.cmp(&right.key));
+    differences
+}
+
+async fn differing_bytes<S, T>(crew: &Crew<S, T>, node: Node) -> Option<String>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let entity = crew.entity(node);
+    let sent = crew.sent_bytes.get(&entity.key.id).map(|hash| *hash);
+    let expected = if let Some(hash) = sent {
+        Ok(hash)
+    } else {
+        let body = entity.body.parse();
+        let url = body["originUrl"].as_str().unwrap_or_default().to_owned();
+        crew.to_source()
+            .send_as(Class::Download, Effect::Read, || {
+                bytes_hash(&crew.source, &url)
+            })
+            .await
+    };
+    let urls = crate::plan::Counterparts::asset_urls(&crew.ids, entity.key.id.raw())?;
+    let found = crew
+        .to_target()
+        .send_as(Class::Download, Effect::Read, || {
+            bytes_hash(&crew.target, &urls.origin)
+        })
+        .await;
+    match (expected, found) {
+        (Ok(expected), Ok(found)) if expected == found => None,
+        (Ok(_), Ok(_)) => Some("the bytes on the target are not those of the source".to_owned()),
+        (Err(error), _) => Some(format!("the source's bytes could not be read: {error}")),
+        (_, Err(error)) => Some(format!("the target's bytes could not be read: {error}")),
+    }
+}
+
+/// Whether the bytes of two assets are the same.
+///
+/// # Errors
+/// [`RequestError`] when one of them cannot be read.
+pub async fn same_bytes<S: Source, T: Source>(
+    source: (&S, &str),
+    target: (&T, &str),
+) -> Result<bool, RequestError> {
+    let (here, there) = tokio::join!(
+        bytes_hash(source.0, source.1),
+        bytes_hash(target.0, target.1)
+    );
+    Ok(here? == there?)
+}

@@ -1,0 +1,213 @@
+//! Compares what was read back, entity by entity.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::check::is_compared;
+use super::difference::{Difference, DifferenceKind, Scope};
+use super::read_back::ReadBack;
+use crate::domain::{Entity, Id, Kind, Locale, SourceId, TargetId, TargetKey};
+use crate::engine::crew::Crew;
+use crate::instance::{Source, Target};
+use crate::plan::{LeaveOut, Node, differences, expected_hash, normal, payload, target_hash};
+
+pub(super) struct Verifier<'a, S, T> {
+    crew: &'a Crew<S, T>,
+    found: ReadBack,
+    scope: Scope,
+    pub(super) differences: Vec<Difference>,
+}
+
+impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
+    pub(super) fn new(crew: &'a Crew<S, T>, found: ReadBack, scope: Scope) -> Self {
+        Self {
+            crew,
+            found,
+            scope,
+            differences: Vec::new(),
+        }
+    }
+
+    pub(super) fn compare(&mut self, node: Node) {
+        let entity = self.crew.entity(node);
+        let key = &entity.key;
+        let Some(counterpart) = self.crew.ids.resolve(key) else {
+            return self.report(
+                node,
+                DifferenceKind::Missing,
+                "it has no counterpart on the target".to_owned(),
+            );
+        };
+        let there = TargetKey {
+            kind: key.kind,
+            id: counterpart.id,
+            locale: key.locale.clone(),
+        };
+        let found = if key.kind.is_localised() {
+            self.found.localised.get(&there)
+        } else {
+            self.found.lists.get(&there)
+        };
+        let Some(found) = found.cloned() else {
+            let detail = format!("its counterpart {} is not there", counterpart.id);
+            return self.report(node, DifferenceKind::Missing, detail);
+        };
+        self.compare_bodies(node, entity, &found);
+        if key.kind == Kind::Page {
+            self.compare_parent(node, entity, counterpart.id);
+        }
+    }
+
+    fn compare_bodies(&mut self, node: Node, entity: &Entity<SourceId>, found: &Entity<TargetId>) {
+        let existing = found.body.parse();
+        let written = payload(
+            entity,
+            &self.crew.context(),
+            &self.crew.ids,
+            &LeaveOut::default(),
+            Some(&existing),
+        );
+        let written = match written {
+            Ok(written) => written,
+            Err(unresolved) => {
+                return self.report(node, DifferenceKind::Dangling, unresolved.to_string());
+            }
+        };
+        let kind = entity.key.kind;
+        let expected = normal(kind, &written.body, &self.crew.schema);
+        let stored = normal(kind, &existing, &self.crew.schema);
+        for difference in differences(&expected, &stored) {
+            let detail = format!(
+                "at {}: expected {}, found {}",
+                difference.at, difference.expected, difference.found
+            );
+            let what = match (difference.is_reference, kind) {
+                (true, _) => DifferenceKind::WrongReference,
+                (false, Kind::Asset) if difference.at == "/size" => DifferenceKind::DifferentBytes,
+                (false, _) => DifferenceKind::DifferentField,
+            };
+            self.report(node, what, detail);
+        }
+    }
+
+    fn compare_parent(&mut self, node: Node, entity: &Entity<SourceId>, id: TargetId) {
+        let Some(locale) = entity.locale() else {
+            return;
+        };
+        let expected = self.crew.parent(entity).map(Id::raw);
+        let Some(found) = self.found.nodes.get(&(locale.clone(), id.raw())) else {
+            let detail = "no sitemap of the target lists it".to_owned();
+            return self.report(node, DifferenceKind::WrongParent, detail);
+        };
+        let found = found.placement.parent;
+        if expected != found {
+            let show = |id: Option<i64>| {
+                id.map_or_else(|| "the root".to_owned(), |id| format!("page {id}"))
+            };
+            let detail = format!(
+                "expected below {}, found below {}",
+                show(expected),
+                show(found)
+            );
+            self.report(node, DifferenceKind::WrongParent, detail);
+        }
+    }
+
+    /// Siblings have to stand in the source's order among themselves; others may stand between them.
+    pub(super) fn order(&mut self, locales: &[Locale]) {
+        /// Position on the source, entity, position on the target.
+        type Placed = (u32, Node, u32);
+        let mut groups: BTreeMap<(Locale, Option<i64>), Vec<Placed>> = BTreeMap::new();
+        for (node, entity) in (0..).zip(self.crew.source_inventory.entities()) {
+            let (Some(locale), Some(placement)) = (entity.locale(), &entity.placement) else {
+                continue;
+            };
+            let Some(counterpart) = self.crew.ids.resolve(&entity.key) else {
+                continue;
+            };
+            if !locales.contains(locale) || !is_compared(self.crew, node, self.scope) {
+                continue;
+            }
+            if let Some(found) = self
+                .found
+                .nodes
+                .get(&(locale.clone(), counterpart.id.raw()))
+            {
+                let group = groups
+                    .entry((locale.clone(), placement.parent))
+                    .or_default();
+                group.push((placement.position, node, found.placement.position));
+            }
+        }
+        for (_, mut group) in groups {
+            group.sort_unstable();
+            for pair in group.windows(2).filter(|pair| pair[0].2 > pair[1].2) {
+                let after = self.crew.entity(pair[1].1).key.clone();
+                self.report(
+                    pair[0].1,
+                    DifferenceKind::WrongOrder,
+                    format!("it stands behind {after}"),
+                );
+            }
+        }
+    }
+
+    pub(super) fn duplicates(&mut self) {
+        self.twice_in_lists();
+        let mut expected: HashMap<_, Node> = HashMap::new();
+        for (node, entity) in (0..).zip(self.crew.source_inventory.entities()) {
+            if entity.key.kind != Kind::Content {
+                continue;
+            }
+            let written = payload(
+                entity,
+                &self.crew.context(),
+                &self.crew.ids,
+                &LeaveOut::default(),
+                None,
+            );
+            if let Ok(written) = written {
+                let hash = expected_hash(Kind::Content, &written.body, None, &self.crew.schema);
+                expected.insert((entity.key.locale.clone(), hash), node);
+            }
+        }
+        for entity in std::mem::take(&mut self.found.unclaimed) {
+            let is_old = self.crew.target_inventory.get(&entity.key).is_some()
+                && self.scope == Scope::AfterRun;
+            let hash = target_hash(&entity, &self.crew.schema);
+            if let Some(node) = expected.get(&(entity.key.locale.clone(), hash))
+                && !is_old
+            {
+                let detail = format!("the target has it a second time as {}", entity.key.id);
+                self.report(*node, DifferenceKind::Duplicate, detail);
+            }
+        }
+    }
+
+    /// Names are unique on an instance; a second entity of the same name came from somewhere.
+    fn twice_in_lists(&mut self) {
+        let mut seen: HashMap<(Kind, String), TargetId> = HashMap::new();
+        let mut twice = HashSet::new();
+        for entity in self.found.lists.entities() {
+            let name = (entity.key.kind, entity.name.to_lowercase());
+            if seen.insert(name.clone(), entity.key.id).is_some() {
+                twice.insert(name);
+            }
+        }
+        for (node, entity) in (0..).zip(self.crew.source_inventory.entities()) {
+            if twice.contains(&(entity.key.kind, entity.name.to_lowercase())) {
+                let detail = "the target has two of this name".to_owned();
+                self.report(node, DifferenceKind::Duplicate, detail);
+            }
+        }
+    }
+
+    fn report(&mut self, node: Node, difference: DifferenceKind, detail: String) {
+        let entity = self.crew.entity(node);
+        self.differences.push(Difference {
+            key: entity.key.clone(),
+            name: entity.name.to_string(),
+            difference,
+            detail,
+        });
+    }
+}

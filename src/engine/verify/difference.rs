@@ -1,0 +1,65 @@
+//! What a verification can find.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::EntityKey;
+
+/// How the target differs from what it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DifferenceKind {
+    /// It is not there.
+    Missing,
+    /// It is there twice.
+    Duplicate,
+    /// A reference points at nothing.
+    Dangling,
+    /// A reference points at something else.
+    WrongReference,
+    /// A field says something else.
+    DifferentField,
+    /// Siblings stand in another order.
+    WrongOrder,
+    /// A page stands below another parent.
+    WrongParent,
+    /// The bytes of an asset are not the same.
+    DifferentBytes,
+}
+
+impl DifferenceKind {
+    /// The name as reports write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Duplicate => "duplicate",
+            Self::Dangling => "dangling",
+            Self::WrongReference => "wrong-reference",
+            Self::DifferentField => "different-field",
+            Self::WrongOrder => "wrong-order",
+            Self::WrongParent => "wrong-parent",
+            Self::DifferentBytes => "different-bytes",
+        }
+    }
+}
+
+/// One thing that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// The entity of the source.
+    pub key: EntityKey,
+    /// What a person calls it.
+    pub name: String,
+    /// What is wrong.
+    pub difference: DifferenceKind,
+    /// Where, and what was expected and found.
+    pub detail: String,
+}
+
+/// Which entities are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// After a run: what it left in agreement. Failures and conflicts are reported already.
+    AfterRun,
+    /// On request: everything that the selection has, whoever changed it.
+    Everything,
+}

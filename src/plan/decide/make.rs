@@ -1,0 +1,241 @@
+//! The steps of a plan, in order.
+
+use std::collections::{HashMap, HashSet};
+
+use super::chains;
+use super::compare::{self, Comparer, Decision, source_hash};
+use super::matching::{self, Match};
+use super::needs::{Needs, Resolver};
+use super::settle;
+use super::virtual_map::VirtualMap;
+use crate::domain::{EntityKey, Inventory, Locale, SourceId, TargetId, WorkClass};
+use crate::plan::action::{Action, Agreements, Plan, Planned};
+use crate::plan::circles::{Circle, circles};
+use crate::plan::graph::{Graph, Need, Node, Strength};
+use crate::plan::{AssetIndex, Context, Referent, Schema, Selection};
+
+/// What a plan is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs<'a> {
+    /// The instance that is read from.
+    pub source: &'a Inventory<SourceId>,
+    /// The instance that is written to, as it is before.
+    pub target: &'a Inventory<TargetId>,
+    /// What the store remembers of this pair.
+    pub agreements: &'a Agreements,
+    /// Assets whose bytes are known to equal those of their namesake on the target (see [`super::same_size_assets`]).
+    pub equal_bytes: &'a HashSet<SourceId>,
+    /// The locales of the run; the first one that has an item makes its id.
+    pub locales: &'a [Locale],
+    /// Entities of which nobody can tell whether an interrupted run brought them across, with the reason. They
+    /// are not sent: they might be there twice then.
+    pub doubts: &'a HashMap<EntityKey, String>,
+    /// Whether the source wins where both sides changed.
+    pub overwrite: bool,
+    /// What is to be moved.
+    pub selection: &'a Selection,
+}
+
+/// Makes the plan.
+pub fn plan(inputs: &Inputs<'_>) -> Plan {
+    let schema = Schema::of(inputs.source);
+    let assets = AssetIndex::of(inputs.source);
+    let context = Context {
+        schema: &schema,
+        assets: &assets,
+    };
+    let matches = matching::matches(inputs.source, inputs.target, inputs.agreements);
+    let resolver = Resolver::new(inputs.source, inputs.agreements, inputs.locales, context);
+    let needs: Vec<Needs> = (0..)
+        .zip(inputs.source.entities())
+        .map(|(node, entity)| resolver.needs(node, entity))
+        .collect();
+    let mut entities = decide_all(inputs, context, &matches, &needs);
+    let siblings = chains::siblings(inputs.source);
+    leave_out_of_scope(&mut entities, inputs, context, &needs);
+    link_siblings(&mut entities, &siblings);
+    let rows = rows(&siblings, &entities);
+    let mut graph = build_graph(&needs, &rows);
+    let circles = circles(&graph, &|who, need| has_to_wait(&entities, who, need));
+    cut_circles(&mut entities, &circles, &needs, inputs.source);
+    settle::block_dependants(&mut entities, &graph, inputs.source);
+    // Who is blocked drops out of its row, and those before and behind it become neighbours. That closes no circle:
+    // the way between them led through it before.
+    let rows_left = self::rows(&siblings, &entities);
+    if rows_left != rows {
+        graph = build_graph(&needs, &rows_left);
+    }
+    let levels = settle::levels(&mut entities, &graph, inputs.source);
+    settle::weigh(&mut entities, &graph, inputs.source);
+    settle::classify(&mut entities, &graph, inputs.source);
+    Plan {
+        entities,
+        graph,
+        circles,
+        levels,
+    }
+}
+
+/// Whether `who` cannot leave before what it needs; cuts are not looked at.
+fn has_to_wait(entities: &[Planned], who: Node, need: Need) -> bool {
+    let on = &entities[need.on as usize].action;
+    entities[who as usize].action.is_work()
+        && match need.strength {
+            Strength::Order | Strength::Whole => on.is_work(),
+            Strength::Hard | Strength::Deferrable { .. } => matches!(on, Action::Create { .. }),
+        }
+}
+
+fn decide_all(
+    inputs: &Inputs<'_>,
+    context: Context<'_>,
+    matches: &[Match],
+    needs: &[Needs],
+) -> Vec<Planned> {
+    let target_schema = Schema::of(inputs.target);
+    let counterparts = VirtualMap::new(inputs.source, inputs.target, inputs.agreements, matches);
+    let comparer = Comparer {
+        target: inputs.target,
+        agreements: inputs.agreements,
+        context,
+        target_schema: &target_schema,
+        counterparts: &counterparts,
+        equal_bytes: inputs.equal_bytes,
+        overwrite: inputs.overwrite,
+    };
+    let moving: HashSet<Node> = chains::siblings(inputs.source)
+        .iter()
+        .flat_map(|group| chains::moving(group, inputs.source, inputs.target, matches))
+        .collect();
+    (0..)
+        .zip(inputs.source.entities())
+        .zip(matches.iter().zip(needs))
+        .map(|((node, entity), (found, needs))| {
+            let hash = source_hash(entity, context.schema);
+            let moves = moving.contains(&node);
+            let doubt = inputs.doubts.get(&entity.key);
+            let decision: Decision = match doubt.or(needs.missing.as_ref()) {
+                Some(missing) => (Action::Fail, missing.clone()),
+                None => comparer.decide(entity, found, hash, moves),
+            };
+            planned(decision, hash, needs.encodings, moves)
+        })
+        .collect()
+}
+
+fn planned(
+    (action, because): Decision,
+    hash: crate::domain::ContentHash,
+    encodings: u64,
+    moves: bool,
+) -> Planned {
+    let left_alone = matches!(action, Action::Conflict { .. }) || because == compare::LEFT_ALONE;
+    Planned {
+        action,
+        because: because.into(),
+        class: WorkClass::Parallel,
+        level: 0,
+        remaining_ms: 0,
+        source_hash: Some(hash),
+        encodings,
+        left_alone,
+        left_out: Vec::new(),
+        next_sibling: None,
+        moves,
+    }
+}
+
+/// The siblings that are written, in pairs of neighbours: the first of each pair leaves after the second.
+fn rows(siblings: &[chains::Siblings], entities: &[Planned]) -> Vec<(Node, Node)> {
+    let mut pairs = Vec::new();
+    for group in siblings {
+        let mut nodes = group.nodes.iter().copied();
+        let is_work = |node: &Node| entities[*node as usize].action.is_work();
+        let mut last = nodes.find(is_work);
+        for next in nodes.filter(is_work) {
+            pairs.extend(last.replace(next).map(|before| (before, next)));
+        }
+    }
+    pairs
+}
+
+fn build_graph(needs: &[Needs], rows: &[(Node, Node)]) -> Graph {
+    let references = (0..)
+        .zip(needs)
+        .flat_map(|(node, found)| found.all.iter().map(move |(need, _)| (node, *need)));
+    let order = |on| Need {
+        on,
+        strength: Strength::Order,
+    };
+    let rows = rows.iter().map(|(before, on)| (*before, order(*on)));
+    let count =
+        u32::try_from(needs.len()).expect("an instance has fewer than four billion entities");
+    Graph::new(count, references.chain(rows).collect())
+}
+
+fn leave_out_of_scope(
+    entities: &mut [Planned],
+    inputs: &Inputs<'_>,
+    context: Context<'_>,
+    needs: &[Needs],
+) {
+    if inputs.selection.is_everything() {
+        return;
+    }
+    let graph = build_graph(needs, &[]);
+    let scope = inputs.selection.scope(inputs.source, &context, &graph);
+    for (planned, _) in entities
+        .iter_mut()
+        .zip(scope)
+        .filter(|(_, in_scope)| !in_scope)
+    {
+        planned.action = Action::OutOfScope;
+        planned.because = "the selection leaves it out".into();
+    }
+}
+
+fn link_siblings(entities: &mut [Planned], siblings: &[chains::Siblings]) {
+    for group in siblings {
+        for pair in group.nodes.windows(2) {
+            entities[pair[0] as usize].next_sibling = Some(pair[1]);
+        }
+    }
+}
+
+/// Leaves the references of every cut out of the first save; circles that cannot be cut fail.
+fn cut_circles(
+    entities: &mut [Planned],
+    circles: &[Circle],
+    needs: &[Needs],
+    source: &Inventory<SourceId>,
+) {
+    for circle in circles {
+        if circle.closed {
+            let names: Vec<String> = circle
+                .members
+                .iter()
+                .map(|node| source.entities()[*node as usize].key.to_string())
+                .collect();
+            for node in &circle.members {
+                let planned = &mut entities[*node as usize];
+                planned.action = Action::Fail;
+                planned.because = format!(
+                    "these need one another before any of them can be saved: {}",
+                    names.join(", ")
+                )
+                .into();
+            }
+            continue;
+        }
+        for (who, on) in &circle.cut {
+            let left_out = needs[*who as usize]
+                .all
+                .iter()
+                .filter(|(need, _)| need.on == *on)
+                .filter_map(|(need, referent)| Some((referent.clone()?, need.on)));
+            entities[*who as usize]
+                .left_out
+                .extend(left_out.collect::<Vec<(Referent, Node)>>());
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Whether the owner of a lease is alive: a file lock that the system drops together with the process.
+//!
+//! A lease ends by itself when it is not renewed, but nobody wants to wait for that after a crash on the same
+//! machine. So an owner holds a lock on a file beside the state while it has the lease. Who finds the lease of
+//! an owner on the same machine, and can lock that owner's file, knows that the owner is gone. A file that is
+//! missing, or a file system without locks, proves nothing: then the lease has to expire.
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+
+use crate::domain::RunId;
+
+/// A sign of life, until it is dropped or the process ends.
+#[derive(Debug)]
+pub(super) struct Alive {
+    file: File,
+    path: PathBuf,
+}
+
+impl Alive {
+    /// Gives a sign of life for `run`; `None` where the file system has no locks.
+    pub(super) fn show(state: &Path, run: &RunId) -> Option<Self> {
+        let path = path(state, run);
+        let mut options = OpenOptions::new();
+        options.create(true).write(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(&path).ok()?;
+        file.try_lock().ok()?;
+        Some(Self { file, path })
+    }
+
+    /// Whether `run` gave a sign of life and gives none any more. To be asked on the machine of its owner only.
+    pub(super) fn is_gone(state: &Path, run: &RunId) -> bool {
+        let path = path(state, run);
+        File::open(&path).is_ok_and(|file| file.try_lock().is_ok())
+    }
+
+    /// Removes what a dead owner left.
+    pub(super) fn sweep(state: &Path, run: &RunId) {
+        // A file that stays costs nothing and says the same.
+        drop(std::fs::remove_file(path(state, run)));
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        // A file that stays costs nothing: its lock is gone with it.
+        drop(std::fs::remove_file(&self.path));
+        drop(self.file.unlock());
+    }
+}
+
+fn path(state: &Path, run: &RunId) -> PathBuf {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
+    let name: String = run.0.chars().filter(|letter| plain(*letter)).collect();
+    let mut path = state.as_os_str().to_owned();
+    path.push(format!("-lease-{name}"));
+    path.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_owner_is_gone_when_its_lock_is_free() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = directory.path().join("state.db");
+        let run = RunId("20260101-120000-0001".to_owned());
+        assert!(!Alive::is_gone(&state, &run), "never seen proves nothing");
+        let alive = Alive::show(&state, &run).unwrap();
+        assert!(!Alive::is_gone(&state, &run));
+        // What the end of a process does: the lock goes, the file stays.
+        alive.file.unlock().unwrap();
+        assert!(Alive::is_gone(&state, &run));
+        drop(alive);
+        assert!(!Alive::is_gone(&state, &run));
+    }
+}

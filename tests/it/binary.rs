@@ -1,0 +1,112 @@
+//! The real binary in a directory of its own, with nothing of the environment that the tests run in.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use lockgate::mock::Server;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::support::{SOURCE, TARGET};
+
+/// The token of all calls that do not say otherwise.
+pub(crate) const TOKEN: &str = "test-token-0123456789";
+
+/// A directory in which commands are run. It is removed in the end.
+pub(crate) struct Workspace {
+    directory: TempDir,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// The exit code; `None` when a signal ended it.
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Workspace {
+    pub(crate) fn new() -> Self {
+        Self {
+            directory: TempDir::new().unwrap(),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// A command with the token in its environment, and patience for tests only.
+    pub(crate) fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lockgate"));
+        command
+            .args(args)
+            .current_dir(self.path())
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("LOCKGATE_TOKEN", TOKEN)
+            .env("LOCKGATE_RETRY_ATTEMPTS", "2")
+            .env("LOCKGATE_RETRY_FIRST_DELAY_MS", "1")
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        command
+    }
+
+    /// `lockgate sync` between the two instances of a server.
+    pub(crate) fn sync(&self, server: &Server, args: &[&str]) -> Command {
+        self.between("sync", &server.base_url(), args)
+    }
+
+    /// A command between two instances that are reached by one URL.
+    pub(crate) fn between(&self, command: &str, url: &str, args: &[&str]) -> Command {
+        let ends = ["--source", SOURCE, "--target", TARGET];
+        let urls = ["--source-url", url, "--target-url", url];
+        let words = std::iter::once(command).chain(ends).chain(urls);
+        self.command(words.chain(args.iter().copied()))
+    }
+
+    /// The folder of the only run that left one.
+    pub(crate) fn run_folder(&self) -> PathBuf {
+        let mut folders = self.run_folders();
+        assert_eq!(folders.len(), 1, "{folders:?}");
+        folders.remove(0)
+    }
+
+    /// The folders of all runs, the oldest first.
+    pub(crate) fn run_folders(&self) -> Vec<PathBuf> {
+        let Ok(entries) = std::fs::read_dir(self.path().join(".lockgate/runs")) else {
+            return Vec::new();
+        };
+        let mut folders: Vec<PathBuf> = entries
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_dir())
+            .collect();
+        folders.sort_unstable();
+        folders
+    }
+}
+
+/// Runs a command to its end.
+pub(crate) async fn end_of(mut command: Command) -> Ended {
+    let output = command.output().await.unwrap();
+    Ended {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// The events in the folder of a run.
+pub(crate) fn events_in(folder: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(folder.join("events.ndjson")).unwrap();
+    lines_of_json(&text)
+}
+
+/// One value a line.
+pub(crate) fn lines_of_json(text: &str) -> Vec<Value> {
+    let lines = text.lines().map(serde_json::from_str);
+    lines.map(Result::unwrap).collect()
+}

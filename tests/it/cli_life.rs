@@ -1,0 +1,234 @@
+//! The life of the process: asked to stop, cut off from its reader, started again.
+
+use std::collections::BTreeMap;
+use std::process::Stdio;
+use std::time::Duration;
+
+use lockgate::mock::file::InstanceFile;
+use lockgate::mock::{self, Server};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout};
+use tokio::sync::OnceCell;
+
+use crate::binary::{Workspace, end_of, events_in};
+use crate::support::{TARGET, fixture, instances, serve_with};
+
+/// A server on which a run takes long enough to be met in the middle of it.
+async fn slow() -> Server {
+    serve_with(mock::Options {
+        state: instances(&fixture("starter-site")),
+        latency: Duration::from_millis(20),
+        item_time: Duration::from_millis(10),
+        ..mock::Options::default()
+    })
+    .await
+}
+
+/// A run whose events are read as they come.
+struct Running {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Running {
+    fn start(workspace: &Workspace, server: &Server) -> Self {
+        let mut command = workspace.sync(server, &["--output", "json"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let stdout = child.stdout.take().unwrap();
+        Self {
+            child,
+            lines: BufReader::new(stdout).lines(),
+        }
+    }
+
+    async fn event(&mut self) -> Option<Value> {
+        let line = self.lines.next_line().await.unwrap()?;
+        Some(serde_json::from_str(&line).unwrap())
+    }
+
+    /// Reads on until so many events of a type have come.
+    async fn until(&mut self, wanted: &str, count: usize) {
+        let mut seen = 0;
+        while seen < count {
+            let event = self.event().await.expect("the run goes on");
+            seen += usize::from(event["type"] == wanted);
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let line = format!("kill {name} {}", self.child.id().unwrap());
+        let sent = std::process::Command::new("sh")
+            .args(["-c", &line])
+            .status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Reads to the end: the exit code, the last event, and standard error.
+    async fn end(mut self) -> (Option<i32>, Value, String) {
+        let mut last = Value::Null;
+        while let Some(event) = self.event().await {
+            last = event;
+        }
+        let mut stderr = String::new();
+        let mut pipe = self.child.stderr.take().unwrap();
+        pipe.read_to_string(&mut stderr).await.unwrap();
+        (self.child.wait().await.unwrap().code(), last, stderr)
+    }
+}
+
+/// How many of each there are on the target.
+fn population(server: &Server) -> BTreeMap<&'static str, usize> {
+    let state = server.state();
+    let target: &InstanceFile = state
+        .instances
+        .iter()
+        .find(|one| one.guid == TARGET)
+        .unwrap();
+    BTreeMap::from([
+        ("models", target.models.len()),
+        ("containers", target.containers.len()),
+        ("templates", target.templates.len()),
+        ("galleries", target.galleries.len()),
+        ("assets", target.assets.len()),
+        ("content", target.content.len()),
+        ("pages", target.pages.len()),
+        ("redirections", target.redirections.len()),
+    ])
+}
+
+static FULL: OnceCell<BTreeMap<&'static str, usize>> = OnceCell::const_new();
+
+/// What an uninterrupted run leaves.
+async fn full_population() -> BTreeMap<&'static str, usize> {
+    FULL.get_or_init(uninterrupted).await.clone()
+}
+
+async fn uninterrupted() -> BTreeMap<&'static str, usize> {
+    let server = serve_with(mock::Options {
+        state: instances(&fixture("starter-site")),
+        ..mock::Options::default()
+    })
+    .await;
+    let workspace = Workspace::new();
+    let done = end_of(workspace.sync(&server, &[])).await;
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    let population = population(&server);
+    server.stop().await;
+    population
+}
+
+/// Runs again until the end, and checks that everything is there once.
+async fn completes(workspace: &Workspace, server: &Server) {
+    let again = end_of(workspace.sync(server, &[])).await;
+    assert_eq!(again.code, Some(0), "{}", again.stderr);
+    assert_eq!(population(server), full_population().await);
+    let before = server.writes(TARGET).len();
+    let idle = end_of(workspace.sync(server, &[])).await;
+    assert_eq!(idle.code, Some(0), "{}", idle.stderr);
+    assert_eq!(
+        server.writes(TARGET).len(),
+        before,
+        "a run with nothing to do wrote"
+    );
+}
+
+async fn stopped(signal: &str, event: &str, count: usize) -> (Workspace, Server, String) {
+    let (server, workspace) = (slow().await, Workspace::new());
+    let mut running = Running::start(&workspace, &server);
+    running.until(event, count).await;
+    running.signal(signal);
+    let (code, last, stderr) = running.end().await;
+    assert_eq!(code, Some(130), "{stderr}");
+    assert_eq!(
+        (&last["type"], &last["exit"]),
+        (&"run-finished".into(), &130.into())
+    );
+    (workspace, server, stderr)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_interrupt_before_the_plan_ends_at_once_and_writes_nothing() {
+    let (workspace, server, stderr) = stopped("-INT", "read-progressed", 1).await;
+    assert!(server.writes(TARGET).is_empty());
+    assert_eq!(stderr.matches("error: ").count(), 1, "{stderr}");
+    completes(&workspace, &server).await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_interrupt_in_the_middle_drains_and_the_next_run_completes() {
+    let (workspace, server, stderr) = stopped("-INT", "entity-settled", 40).await;
+    assert!(stderr.contains("drain"), "{stderr}");
+    let events = events_in(&workspace.run_folder());
+    let left = events
+        .iter()
+        .position(|event| event["type"] == "drain-started")
+        .unwrap();
+    let started_later = events[left..]
+        .iter()
+        .filter(|event| event["type"] == "entity-started");
+    assert_eq!(started_later.count(), 0, "a drain starts nothing new");
+    let listed = end_of(workspace.command(["runs"])).await;
+    assert!(
+        listed.stdout.contains("130 interrupted"),
+        "{}",
+        listed.stdout
+    );
+    completes(&workspace, &server).await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_to_terminate_drains_too() {
+    let (workspace, server, _) = stopped("-TERM", "batch-submitted", 1).await;
+    completes(&workspace, &server).await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_interrupt_aborts_and_loses_nothing() {
+    let (server, workspace) = (slow().await, Workspace::new());
+    let mut running = Running::start(&workspace, &server);
+    running.until("batch-submitted", 1).await;
+    running.signal("-INT");
+    running.until("drain-started", 1).await;
+    running.signal("-INT");
+    let (code, _, stderr) = running.end().await;
+    assert_eq!(code, Some(130), "{stderr}");
+    completes(&workspace, &server).await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_goes_away_drains_the_run() {
+    let (server, workspace) = (slow().await, Workspace::new());
+    let mut running = Running::start(&workspace, &server);
+    running.until("run-started", 1).await;
+    let Running { mut child, lines } = running;
+    drop(lines);
+    let mut stderr = String::new();
+    let mut pipe = child.stderr.take().unwrap();
+    pipe.read_to_string(&mut stderr).await.unwrap();
+    assert_eq!(child.wait().await.unwrap().code(), Some(130), "{stderr}");
+    assert!(stderr.contains("the JSON output failed"), "{stderr}");
+    assert!(
+        population(&server)["content"] < 10,
+        "it went on without a reader"
+    );
+    completes(&workspace, &server).await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_whose_standard_error_is_gone_drains() {
+    let (server, workspace) = (slow().await, Workspace::new());
+    let mut command = workspace.sync(&server, &["--no-tui"]);
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    drop(child.stderr.take());
+    assert_eq!(child.wait().await.unwrap().code(), Some(130));
+    completes(&workspace, &server).await;
+    server.stop().await;
+}

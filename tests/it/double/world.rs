@@ -1,0 +1,437 @@
+//! What an instance holds, and what reads and saves make of it.
+
+use std::collections::BTreeMap;
+
+use lockgate::domain::{
+    AssetContainer, AssetUrls, BatchId, Body, Channel, Entity, Id, ItemState, Key, Kind, Locale,
+    PageNode, Placement, TargetId, Version,
+};
+use lockgate::instance::{Ask, BatchStatus, Found, PageSave, Refusal, Save, Saved};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::watch::{REFUSED, Watch};
+
+/// Where the ids of the source begin. No other number in a body has as many digits.
+pub(crate) const SOURCE_IDS: i64 = 1_000_000;
+/// Where the ids of the target begin.
+pub(super) const TARGET_IDS: i64 = 5_000_000;
+/// Every kind has as many ids of its own.
+pub(super) const IDS_OF_KIND: i64 = 100_000;
+
+/// The `number`th id of a kind.
+pub(crate) fn id(begin: i64, kind: Kind, number: i64) -> i64 {
+    let at = Kind::ALL.iter().position(|other| *other == kind).unwrap();
+    begin + i64::try_from(at).unwrap() * IDS_OF_KIND + number
+}
+
+/// An entity as it is stored.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) kind: Kind,
+    pub(crate) id: i64,
+    pub(crate) locale: Option<Locale>,
+    pub(crate) name: String,
+    pub(crate) body: Value,
+    /// Of pages.
+    pub(crate) parent: Option<i64>,
+    /// Of pages: smaller ones come first.
+    pub(crate) position: u32,
+    /// Of assets.
+    pub(crate) bytes: Vec<u8>,
+}
+
+type RowKey = (Kind, i64, Option<Locale>);
+
+#[derive(Debug)]
+struct Batch {
+    due: Instant,
+    work: Vec<Work>,
+    fails: bool,
+    end: Option<BatchStatus>,
+}
+
+/// A save that waits for the worker of the instance.
+#[derive(Clone, Debug)]
+pub(super) enum Work {
+    Item(Save),
+    Page(PageSave),
+}
+
+impl Work {
+    pub(super) const fn save(&self) -> &Save {
+        match self {
+            Self::Item(save) => save,
+            Self::Page(page) => &page.save,
+        }
+    }
+}
+
+/// An instance.
+#[derive(Debug)]
+pub(crate) struct World {
+    begin: i64,
+    host: &'static str,
+    locales: Vec<Locale>,
+    rows: BTreeMap<RowKey, Row>,
+    next: i64,
+    batches: BTreeMap<i64, Batch>,
+    pub(super) watch: Watch,
+}
+
+impl World {
+    /// A source that holds `rows`.
+    pub(crate) fn source(locales: &[Locale], rows: Vec<Row>) -> Self {
+        Self::new(SOURCE_IDS, "source.test", locales, rows)
+    }
+
+    /// A target that holds nothing.
+    pub(crate) fn target(locales: &[Locale]) -> Self {
+        Self::new(TARGET_IDS, "target.test", locales, Vec::new())
+    }
+
+    fn new(begin: i64, host: &'static str, locales: &[Locale], rows: Vec<Row>) -> Self {
+        let key = |row: &Row| (row.kind, row.id, row.locale.clone());
+        Self {
+            begin,
+            host,
+            locales: locales.to_vec(),
+            rows: rows.into_iter().map(|row| (key(&row), row)).collect(),
+            next: 1,
+            batches: BTreeMap::new(),
+            watch: Watch::default(),
+        }
+    }
+
+    pub(crate) fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Row> {
+        self.rows.values().filter(move |row| row.kind == kind)
+    }
+
+    pub(super) fn has(&self, kind: Kind, id: i64) -> bool {
+        self.of_kind(kind).any(|row| row.id == id)
+    }
+
+    pub(super) fn named(&self, kind: Kind, name: &str) -> Option<&Row> {
+        self.of_kind(kind)
+            .find(|row| row.name.eq_ignore_ascii_case(name))
+    }
+
+    pub(crate) fn container(&self) -> AssetContainer {
+        AssetContainer {
+            origin_url: format!("https://origin.{}/files", self.host).into(),
+            edge_url: format!("https://cdn.{}/files", self.host).into(),
+        }
+    }
+
+    fn urls(&self, name: &str) -> AssetUrls {
+        let container = self.container();
+        AssetUrls {
+            origin: format!("{}/{name}", container.origin_url).into(),
+            edge: format!("{}/{name}", container.edge_url).into(),
+        }
+    }
+
+    pub(super) fn bytes(&self, url: &str) -> Option<Vec<u8>> {
+        let rows = self.of_kind(Kind::Asset);
+        let mut found = rows.filter(|row| *self.urls(&row.name).origin == *url);
+        found.next().map(|row| row.bytes.clone())
+    }
+
+    pub(super) fn answer<I: Id>(&self, ask: &Ask) -> Vec<Found<I>> {
+        let all = |kind| self.of_kind(kind).map(entity).map(Found::Entity).collect();
+        let in_locale = |kind, locale: &Locale| {
+            let rows = self.of_kind(kind);
+            let rows = rows.filter(|row| row.locale.as_ref() == Some(locale));
+            rows.map(entity).map(Found::Entity).collect()
+        };
+        match ask {
+            Ask::Locales => self.locales.iter().cloned().map(Found::Locale).collect(),
+            Ask::Models { components: true } => Vec::new(),
+            Ask::Models { components: false } => all(Kind::Model),
+            Ask::Containers => all(Kind::Container),
+            Ask::Templates(_) => all(Kind::Template),
+            Ask::Galleries { .. } => all(Kind::Gallery),
+            Ask::Assets { .. } => all(Kind::Asset),
+            Ask::Redirections => all(Kind::Redirection),
+            Ask::AssetContainer => vec![Found::AssetContainer(self.container())],
+            Ask::Items { locale, .. } => in_locale(Kind::Content, locale),
+            Ask::Pages { locale, .. } => in_locale(Kind::Page, locale),
+            Ask::Sitemap(locale) => self.sitemap(locale),
+            Ask::Model(id) => self.one(Kind::Model, *id, None),
+            Ask::Container(id) => self.one(Kind::Container, *id, None),
+            Ask::One { kind, id, locale } => {
+                self.one(*kind, *id, locale.as_ref().filter(|_| kind.is_localised()))
+            }
+            Ask::Named { kind, name, .. } => self
+                .named(*kind, name)
+                .map(entity)
+                .map(Found::Entity)
+                .into_iter()
+                .collect(),
+            Ask::ContainerItems {
+                locale, container, ..
+            } => self.items_of(locale, container),
+            Ask::ItemsById { locale, ids } => ids
+                .iter()
+                .flat_map(|id| self.one(Kind::Content, *id, Some(locale)))
+                .collect(),
+        }
+    }
+
+    fn one<I: Id>(&self, kind: Kind, id: i64, locale: Option<&Locale>) -> Vec<Found<I>> {
+        let row = self.rows.get(&(kind, id, locale.cloned()));
+        row.map(entity).map(Found::Entity).into_iter().collect()
+    }
+
+    fn items_of<I>(&self, locale: &Locale, container: &str) -> Vec<Found<I>> {
+        let is_in = |row: &&Row| {
+            let list = row.body["properties"]["referenceName"]
+                .as_str()
+                .unwrap_or_default();
+            row.locale.as_ref() == Some(locale) && list.eq_ignore_ascii_case(container)
+        };
+        let passed = |row: &Row| Found::Passed {
+            kind: Kind::Content,
+            id: row.id,
+            name: locale.as_str().into(),
+        };
+        self.of_kind(Kind::Content)
+            .filter(is_in)
+            .map(passed)
+            .collect()
+    }
+
+    fn sitemap<I>(&self, locale: &Locale) -> Vec<Found<I>> {
+        let mut pages: Vec<&Row> = self.of_kind(Kind::Page).collect();
+        pages.retain(|row| row.locale.as_ref() == Some(locale));
+        let node = |row: &&Row| {
+            Found::Node(PageNode {
+                page: row.id,
+                locale: locale.clone(),
+                placement: Placement {
+                    channel: "website".into(),
+                    channel_id: self.channel_id(),
+                    parent: row.parent,
+                    position: row.position,
+                },
+                page_type: "static".into(),
+            })
+        };
+        let channel = Found::Channel(Channel {
+            id: self.channel_id(),
+            name: "website".into(),
+            is_default: true,
+        });
+        std::iter::once(channel)
+            .chain(pages.iter().map(node))
+            .collect()
+    }
+
+    pub(super) const fn channel_id(&self) -> i64 {
+        self.begin / 1_000_000
+    }
+
+    /// Stores what is saved in one request.
+    pub(super) fn save(&mut self, save: &Save) -> Result<Saved, Refusal> {
+        if let Some(refusal) = refusal(&save.body) {
+            return Err(refusal);
+        }
+        let locale = save.locale.clone().filter(|_| save.kind.is_localised());
+        let id = save.id.map_or_else(|| self.new_id(save.kind), Id::raw);
+        if save.id.is_some() && !self.has(save.kind, id) {
+            self.watch
+                .problem(format!("{} {id} is saved and does not exist", save.kind));
+        }
+        let mut body = save.body.clone();
+        if save.kind == Kind::Template {
+            self.number_zones(&mut body);
+        }
+        let name = match save.kind {
+            Kind::Redirection => body["originUrl"].as_str().unwrap_or_default().to_owned(),
+            _ => save.name.to_string(),
+        };
+        let key = (save.kind, id, locale.clone());
+        let before = self.rows.get(&key);
+        let row = Row {
+            kind: save.kind,
+            id,
+            locale,
+            name: name.clone(),
+            body,
+            parent: before.and_then(|row| row.parent),
+            position: before.map_or(0, |row| row.position),
+            bytes: Vec::new(),
+        };
+        self.rows.insert(key, row);
+        Ok(Saved {
+            id: TargetId::new(id),
+            version: save.kind.is_localised().then_some(Version(1)),
+            name: Some(name.into()),
+            urls: None,
+        })
+    }
+
+    fn number_zones(&mut self, body: &mut Value) {
+        let zones = body["contentSectionDefinitions"].as_array_mut();
+        for zone in zones.into_iter().flatten() {
+            if zone["pageItemTemplateID"].as_i64().is_none_or(|id| id <= 0) {
+                self.next += 1;
+                let beyond = i64::try_from(Kind::ALL.len()).unwrap();
+                zone["pageItemTemplateID"] = (self.begin + beyond * IDS_OF_KIND + self.next).into();
+            }
+        }
+    }
+
+    fn new_id(&mut self, kind: Kind) -> i64 {
+        self.next += 1;
+        id(self.begin, kind, self.next)
+    }
+
+    /// Stores a page in its place.
+    fn save_page(&mut self, page: &PageSave) -> Result<Saved, Refusal> {
+        let joined = page.other_locale.as_ref().map(|(id, _)| *id);
+        let mut save = page.save.clone();
+        save.id = save.id.or(joined);
+        let is_new = page.save.id.is_none();
+        let saved = self.save(&save)?;
+        let locale = save.locale.clone();
+        let parent = page.parent.map(Id::raw);
+        let key = (Kind::Page, saved.id.raw(), locale.clone());
+        let moves = self.rows[&key].parent != parent;
+        if !is_new && !moves && page.place_before.is_none() {
+            return Ok(saved);
+        }
+        let mut siblings: Vec<(u32, i64)> = self
+            .of_kind(Kind::Page)
+            .filter(|row| row.locale == locale && row.parent == parent && row.id != saved.id.raw())
+            .map(|row| (row.position, row.id))
+            .collect();
+        siblings.sort_unstable();
+        let mut order: Vec<i64> = siblings.into_iter().map(|(_, id)| id).collect();
+        let before = page.place_before.map(Id::raw);
+        let at = order.iter().position(|id| Some(*id) == before);
+        order.insert(at.unwrap_or(order.len()), saved.id.raw());
+        for (position, id) in (0..).zip(order) {
+            let key = (Kind::Page, id, locale.clone());
+            if let Some(row) = self.rows.get_mut(&key) {
+                (row.position, row.parent) = (position, parent);
+            }
+        }
+        Ok(saved)
+    }
+
+    /// Stores an asset over its path.
+    pub(super) fn upload(&mut self, name: &str, gallery: Option<i64>, bytes: Vec<u8>) -> Saved {
+        let known = self.named(Kind::Asset, name).map(|row| row.id);
+        let id = known.unwrap_or_else(|| self.new_id(Kind::Asset));
+        let urls = self.urls(name);
+        let body = json!({
+            "mediaID": id, "originKey": name, "fileName": name, "size": bytes.len(),
+            "mediaGroupingID": gallery.unwrap_or(-1), "originUrl": urls.origin, "edgeUrl": urls.edge,
+        });
+        let row = Row {
+            kind: Kind::Asset,
+            id,
+            locale: None,
+            name: name.to_owned(),
+            body,
+            parent: None,
+            position: 0,
+            bytes,
+        };
+        self.rows.insert((Kind::Asset, id, None), row);
+        Saved {
+            id: TargetId::new(id),
+            version: None,
+            name: Some(name.into()),
+            urls: Some(urls),
+        }
+    }
+
+    /// Takes in a batch that is worked off at `due`.
+    pub(super) fn submit(&mut self, work: Vec<Work>, due: Instant, fails: bool) -> BatchId {
+        self.next += 1;
+        let batch = Batch {
+            due,
+            work,
+            fails,
+            end: None,
+        };
+        self.batches.insert(self.next, batch);
+        BatchId(self.next)
+    }
+
+    pub(super) fn poll(&self, batch: BatchId) -> BatchStatus {
+        let known = self
+            .batches
+            .get(&batch.0)
+            .and_then(|batch| batch.end.clone());
+        known.unwrap_or(BatchStatus::Working { processed: None })
+    }
+
+    /// Works off what is due, in the order in which it was.
+    pub(super) fn advance(&mut self, now: Instant) {
+        let open = |(number, batch): (&i64, &Batch)| {
+            (batch.end.is_none() && batch.due <= now).then_some((batch.due, *number))
+        };
+        let mut due: Vec<_> = self.batches.iter().filter_map(open).collect();
+        due.sort_unstable();
+        for (_, number) in due {
+            let batch = &self.batches[&number];
+            let (work, fails) = (batch.work.clone(), batch.fails);
+            let end = if fails {
+                BatchStatus::Failed(said("the batch was aborted"))
+            } else {
+                BatchStatus::Finished(work.iter().map(|work| self.work_off(work)).collect())
+            };
+            self.watch.worked_off(&work);
+            if let Some(batch) = self.batches.get_mut(&number) {
+                batch.end = Some(end);
+            }
+        }
+    }
+
+    fn work_off(&mut self, work: &Work) -> Result<Saved, Refusal> {
+        match work {
+            Work::Item(save) => self.save(save),
+            Work::Page(page) => self.save_page(page),
+        }
+    }
+
+    /// Puts other rows in the place of all. Only on a source.
+    pub(super) fn replace(&mut self, other: Self) {
+        self.rows = other.rows;
+    }
+}
+
+fn refusal(body: &Value) -> Option<Refusal> {
+    body.to_string()
+        .contains(REFUSED)
+        .then(|| said("this one is not welcome"))
+}
+
+fn said(said: &str) -> Refusal {
+    Refusal {
+        error_type: None,
+        said: said.to_owned(),
+    }
+}
+
+fn entity<I: Id>(row: &Row) -> Entity<I> {
+    Entity {
+        key: Key {
+            kind: row.kind,
+            id: I::new(row.id),
+            locale: row.locale.clone(),
+        },
+        name: row.name.as_str().into(),
+        version: row.kind.is_localised().then_some(Version(1)),
+        state: if row.kind.is_localised() {
+            ItemState::Staging
+        } else {
+            ItemState::None
+        },
+        placement: None,
+        body: Body::new(&row.body),
+    }
+}

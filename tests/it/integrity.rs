@@ -1,0 +1,493 @@
+//! Whatever the instance, the schedule and the moment: nothing leaves before what it needs, no id of the source leaves at
+//! all, and every count adds up.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use lockgate::domain::{EntityKey, Guid, Kind, Outcome, RunId};
+use lockgate::engine::pace::Pacer;
+use lockgate::engine::retry::Retries;
+use lockgate::engine::{EVENTS_IN_FLIGHT, Options, Reader, RunReport, Schedule, Session, Sink};
+use lockgate::event::{Event, Gate, Side, Stamped};
+use lockgate::plan::Selection;
+use lockgate::progress::Progress;
+use lockgate::store::{LeaseOwner, Store};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use tokio::sync::mpsc;
+
+use crate::double::{Double, Limits, World};
+use crate::instances::{Shape, locales};
+
+/// An instance, and what happens to it.
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    shape: Shape,
+    schedule: Schedule,
+    /// How many requests of a hundred go wrong.
+    faults: u32,
+}
+
+fn cases() -> impl Strategy<Value = Case> {
+    let counts = (
+        1..5_i64,
+        1..5_i64,
+        1..4_i64,
+        1..7_i64,
+        1..26_i64,
+        1..3_i64,
+        1..14_i64,
+        0..4_i64,
+    );
+    let luck = prop_oneof![
+        Just((0, 0, 0)),
+        Just((0, 0, 0)),
+        Just((8, 2, 0)),
+        Just((3, 1, 4))
+    ];
+    let schedule = prop_oneof![Just(Schedule::Pipelined), Just(Schedule::Phased)];
+    (any::<u64>(), counts, luck, schedule).prop_map(|(seed, counts, luck, schedule)| {
+        let (models, containers, galleries, assets, items, templates, pages, redirections) = counts;
+        let (refused, orphans, faults) = luck;
+        let shape = Shape {
+            seed,
+            models,
+            containers,
+            galleries,
+            assets,
+            items,
+            templates,
+            pages,
+            redirections,
+            refused,
+            orphans,
+            edition: 0,
+        };
+        Case {
+            shape,
+            schedule,
+            faults,
+        }
+    })
+}
+
+fn options(schedule: Schedule) -> Options {
+    Options {
+        schedule,
+        concurrency: 6,
+        assets_in_flight: 2,
+        batches_in_flight: 2,
+        batch_items: 4,
+        // While the store works, the paused clock runs ahead.
+        batch_timeout: Duration::from_secs(u32::MAX.into()),
+        ..Options::default()
+    }
+}
+
+const LIMITS: Limits = Limits {
+    requests: 6,
+    saves: 3,
+    assets: 2,
+    batches: 2,
+    pages: 3,
+};
+
+struct Ran {
+    report: RunReport,
+    events: Vec<Stamped>,
+}
+
+fn reader(double: &Double, side: Side, options: &Options, sink: &Sink) -> Arc<Reader<Double>> {
+    Arc::new(Reader {
+        instance: double.clone(),
+        guid: Guid::new(if side == Side::Source {
+            "1a2b3c4d-u"
+        } else {
+            "5e6f7a8b-u"
+        }),
+        side,
+        pacer: Arc::new(Pacer::new(options.concurrency, options.per_second_max)),
+        retries: Retries::new(options),
+        concurrency: options.concurrency,
+        sink: sink.clone(),
+    })
+}
+
+/// A whole run of the real engine between two doubles.
+async fn sync(
+    source: &Double,
+    target: &Double,
+    store: &Store,
+    schedule: Schedule,
+    number: u8,
+) -> Ran {
+    let (events, mut received) = mpsc::channel(EVENTS_IN_FLIGHT);
+    let (_commands, mut commanded) = mpsc::channel(1);
+    let options = options(schedule);
+    let sink = Sink::new(events);
+    let run = RunId(format!("20250101-000000-{number:04x}"));
+    let session = Session {
+        source: reader(source, Side::Source, &options, &sink),
+        target: reader(target, Side::Target, &options, &sink),
+        store: store.clone(),
+        run: run.clone(),
+        owner: LeaseOwner {
+            owner: "tester".to_owned(),
+            host: "desk".to_owned(),
+            process: std::process::id(),
+            run,
+        },
+        locales: Vec::new(),
+        selection: Selection::default(),
+        overwrite: true,
+        options,
+        sink,
+    };
+    let run = async {
+        let report = session.sync(&mut commanded).await;
+        drop(session);
+        report.unwrap()
+    };
+    tokio::pin!(run);
+    let mut events = Vec::new();
+    let mut idle = Idle::default();
+    let report = loop {
+        tokio::select! {
+            report = &mut run => break report,
+            Some(stamped) = received.recv() => {
+                assert!(!idle.stands_still(&stamped.event), "the run stands still");
+                events.push(stamped);
+            }
+        }
+    };
+    while let Some(stamped) = received.recv().await {
+        events.push(stamped);
+    }
+    Ran { report, events }
+}
+
+/// Tells a run that waits for the store from one that waits for nothing. The clock is paused, so it jumps to the next sample
+/// of the pace whenever everybody waits for the store, which works in real time.
+#[derive(Default)]
+struct Idle {
+    requests: u64,
+    samples: u32,
+}
+
+impl Idle {
+    /// So many samples without a request are seconds of real time.
+    const MOST: u32 = 200_000;
+
+    fn stands_still(&mut self, event: &Event) -> bool {
+        match event {
+            Event::PaceSampled {
+                requests,
+                in_flight: 0,
+                ..
+            } if *requests == self.requests => {
+                self.samples += 1;
+            }
+            Event::PaceSampled { requests, .. } => {
+                *self = Self {
+                    requests: *requests,
+                    samples: 0,
+                };
+            }
+            _ => self.samples = 0,
+        }
+        self.samples > Self::MOST
+    }
+}
+
+/// What is wrong with a run, one line each.
+fn problems(ran: &Ran, target: &Double, schedule: Schedule) -> Vec<String> {
+    let mut problems = target.problems();
+    problems.extend(one_outcome_each(ran));
+    problems.extend(gates_settle_last(ran));
+    problems.extend(counts_add_up(&ran.events));
+    if schedule == Schedule::Phased {
+        problems.extend(gates_hold(ran));
+    }
+    if let Some(why) = &ran.report.end.stopped {
+        problems.push(format!("stopped: {why}"));
+    }
+    if ran.report.end.interrupted || ran.report.end.panicked.is_some() {
+        problems.push(format!("{:?}", ran.report.end));
+    }
+    problems
+}
+
+fn outcomes(ran: &Ran) -> Vec<(EntityKey, Outcome)> {
+    let settled = |stamped: &Stamped| match &stamped.event {
+        Event::EntitySettled { key, outcome, .. } => Some((key.clone(), outcome.clone())),
+        _ => None,
+    };
+    ran.events.iter().filter_map(settled).collect()
+}
+
+fn one_outcome_each(ran: &Ran) -> Vec<String> {
+    let mut counts: BTreeMap<EntityKey, u32> = BTreeMap::new();
+    for (key, _) in outcomes(ran) {
+        *counts.entry(key).or_default() += 1;
+    }
+    let mut problems = Vec::new();
+    for entity in ran.report.source.entities() {
+        match counts.remove(&entity.key) {
+            Some(1) => {}
+            count => problems.push(format!(
+                "{} has {} outcomes",
+                entity.key,
+                count.unwrap_or(0)
+            )),
+        }
+    }
+    problems.extend(
+        counts
+            .into_keys()
+            .map(|key| format!("{key} is no entity of the source")),
+    );
+    let announced = ran.events.iter().find_map(|stamped| match &stamped.event {
+        Event::PlanMade { entities, .. } => {
+            Some(entities.iter().map(|(_, count)| count).sum::<u32>())
+        }
+        _ => None,
+    });
+    if announced != u32::try_from(ran.report.source.entities().len()).ok() {
+        problems.push(format!("the plan announced {announced:?} entities"));
+    }
+    problems
+}
+
+/// The gates that wait for an entity, as the lanes are documented.
+fn gates_of(ran: &Ran, node: usize) -> Vec<Gate> {
+    let entity = &ran.report.source.entities()[node];
+    let planned = &ran.report.plan.entities[node];
+    let in_gallery = || entity.body.parse()["mediaGroupingID"].as_i64() > Some(0);
+    let own = match entity.key.kind {
+        Kind::Model => vec![Gate::ModelsComplete],
+        Kind::Container => vec![Gate::ContainersComplete],
+        Kind::Template => vec![Gate::TemplatesComplete],
+        Kind::Gallery => vec![Gate::GalleriesComplete],
+        Kind::Asset if in_gallery() => vec![Gate::GalleryAssetsComplete],
+        Kind::Asset => vec![Gate::IndependentAssetsComplete],
+        // What the plan gave up has no level of its own.
+        Kind::Content if planned.level < ran.report.plan.levels => {
+            vec![
+                Gate::ContentComplete,
+                Gate::ContentLevelComplete(planned.level),
+            ]
+        }
+        Kind::Content => vec![Gate::ContentComplete],
+        Kind::Page => vec![Gate::PagesComplete],
+        Kind::Redirection => vec![Gate::RedirectionsComplete],
+    };
+    own.into_iter().chain([Gate::AllEntitiesComplete]).collect()
+}
+
+const fn settled_gate(event: &Event) -> Option<(Gate, bool)> {
+    match event {
+        Event::GateOpened { gate, .. } => Some((*gate, true)),
+        Event::GateFailed { gate, .. } => Some((*gate, false)),
+        _ => None,
+    }
+}
+
+/// Every gate settles once, not before its members, and open only if all of them are there.
+fn gates_settle_last(ran: &Ran) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut settled: HashMap<Gate, (usize, bool)> = HashMap::new();
+    let mut when: HashMap<&EntityKey, (usize, bool)> = HashMap::new();
+    let mut planned = BTreeSet::new();
+    for (at, stamped) in ran.events.iter().enumerate() {
+        if let Event::PlanMade { gates, .. } = &stamped.event {
+            planned.extend(gates.iter().map(|plan| plan.gate));
+        }
+        if let Event::EntitySettled { key, outcome, .. } = &stamped.event {
+            when.insert(key, (at, outcome.has_counterpart()));
+        }
+        if let Some((gate, is_open)) = settled_gate(&stamped.event)
+            && settled.insert(gate, (at, is_open)).is_some()
+        {
+            problems.push(format!("{gate} settled twice"));
+        }
+    }
+    if planned != settled.keys().copied().collect() {
+        problems.push(format!(
+            "gates {planned:?} were planned and {settled:?} settled"
+        ));
+    }
+    for (node, entity) in ran.report.source.entities().iter().enumerate() {
+        let entity_settled = when
+            .get(&entity.key)
+            .copied()
+            .unwrap_or((usize::MAX, false));
+        let is_patched = ran.report.plan.entities[node].is_patched();
+        for gate in gates_of(ran, node) {
+            // An item counts for its level once it is there, patched or not.
+            let early = is_patched && matches!(gate, Gate::ContentLevelComplete(_));
+            let Some((at, is_open)) = settled.get(&gate).copied() else {
+                problems.push(format!("{gate} of {} never settled", entity.key));
+                continue;
+            };
+            if at < entity_settled.0 && !early && counts(ran, node) {
+                problems.push(format!("{gate} settled before {}", entity.key));
+            }
+            if is_open && !entity_settled.1 && !early && counts(ran, node) {
+                problems.push(format!("{gate} is open and {} is not there", entity.key));
+            }
+        }
+    }
+    problems
+}
+
+/// Whether gates wait for an entity: it is written, or should have been.
+fn counts(ran: &Ran, node: usize) -> bool {
+    use lockgate::plan::Action;
+    let action = &ran.report.plan.entities[node].action;
+    action.is_work() || matches!(action, Action::Fail | Action::Block { .. })
+}
+
+/// In the phased schedule nothing starts before the gates of its lane have settled.
+fn gates_hold(ran: &Ran) -> Vec<String> {
+    let content = [
+        Gate::ModelsComplete,
+        Gate::TemplatesComplete,
+        Gate::ContainersComplete,
+        Gate::IndependentAssetsComplete,
+        Gate::GalleriesComplete,
+        Gate::GalleryAssetsComplete,
+    ];
+    let pages = [Gate::ContentComplete, Gate::IndependentAssetsComplete];
+    let mut settled = HashSet::new();
+    let mut problems = Vec::new();
+    for stamped in &ran.events {
+        settled.extend(settled_gate(&stamped.event).map(|(gate, _)| gate));
+        if let Event::EntityStarted { key, .. } = &stamped.event {
+            let gates: &[Gate] = match key.kind {
+                Kind::Content => &content,
+                Kind::Page => &pages,
+                _ => &[],
+            };
+            let early = gates.iter().filter(|gate| !settled.contains(*gate));
+            problems.extend(early.map(|gate| format!("{key} started before {gate}")));
+        }
+    }
+    problems
+}
+
+/// After every event: outcomes and waiting and in flight make what was planned; at the end all of it is settled.
+fn counts_add_up(events: &[Stamped]) -> Vec<String> {
+    let mut progress = Progress::new();
+    let mut problems = Vec::new();
+    for stamped in events {
+        progress.apply(stamped);
+        for (key, row) in progress.rows() {
+            if row.settled.total() + row.waiting + row.in_flight != row.planned {
+                problems.push(format!(
+                    "{key:?} does not add up after {stamped:?}: {row:?}"
+                ));
+            }
+        }
+    }
+    let uploads = progress.uploads();
+    if uploads.unplanned > 0 || uploads.settled.total() != uploads.planned {
+        problems.push(format!("at the end: {uploads:?}"));
+    }
+    problems
+}
+
+/// With nothing refused and nothing lost, everything that could cross has crossed, and the target shows it.
+fn is_perfect(ran: &Ran) -> Vec<String> {
+    let mut problems: Vec<String> = ran
+        .report
+        .differences
+        .iter()
+        .flatten()
+        .map(|found| {
+            format!(
+                "{} {}: {}",
+                found.key,
+                found.difference.name(),
+                found.detail
+            )
+        })
+        .collect();
+    let lost = outcomes(ran)
+        .into_iter()
+        .filter(|(_, outcome)| !outcome.has_counterpart());
+    problems.extend(lost.map(|(key, outcome)| format!("{key}: {outcome:?}")));
+    problems
+}
+
+async fn play(case: Case) -> Vec<String> {
+    let Case {
+        shape,
+        schedule,
+        faults,
+    } = case;
+    let store = Store::open_in_memory().await.unwrap();
+    tokio::time::pause();
+    let source = Double::new(shape.build(), shape.seed, faults);
+    let target = Double::new(World::target(&locales()), shape.seed ^ 1, faults);
+    let is_quiet = faults == 0 && shape.refused == 0 && shape.orphans == 0;
+    let mut found = Vec::new();
+    for (number, edition) in [(1, shape), (2, shape.later())] {
+        source.replace(edition.build());
+        target.expect(
+            LIMITS,
+            if is_quiet {
+                edition.field_counts()
+            } else {
+                Vec::new()
+            },
+        );
+        let ran = sync(&source, &target, &store, schedule, number).await;
+        let mut problems = problems(&ran, &target, schedule);
+        if is_quiet {
+            problems.extend(is_perfect(&ran));
+        }
+        found.extend(
+            problems
+                .into_iter()
+                .map(|problem| format!("run {number}: {problem}")),
+        );
+    }
+    if is_quiet && found.is_empty() {
+        let before = target.writes();
+        sync(&source, &target, &store, schedule, 3).await;
+        if target.writes() > before {
+            found.push(format!(
+                "the third run wrote {} entities",
+                target.writes() - before
+            ));
+        }
+    }
+    found
+}
+
+fn run(case: Case) -> Result<(), TestCaseError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let problems = runtime.block_on(play(case));
+    prop_assert!(problems.is_empty(), "{}", problems.join("\n"));
+    Ok(())
+}
+
+/// The same cases every time; `PROPTEST_CASES` makes it more.
+#[test]
+fn nothing_leaves_before_what_it_needs() {
+    let mut config = Config {
+        failure_persistence: None,
+        ..Config::default()
+    };
+    if config.cases == Config::with_cases(256).cases {
+        config.cases = 48;
+    }
+    let dice = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    if let Err(broken) = TestRunner::new_with_rng(config, dice).run(&cases(), run) {
+        panic!("{broken}");
+    }
+}
