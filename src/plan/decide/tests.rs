@@ -104,6 +104,7 @@ fn made(
         target: &target,
         agreements: &HashMap::new(),
         equal_bytes: &HashSet::new(),
+        doubts: &std::collections::HashMap::new(),
         locales: &[Locale::new("en-us")],
         overwrite: true,
         selection,
