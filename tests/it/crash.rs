@@ -54,7 +54,7 @@ fn target(server: &Server) -> InstanceFile {
 async fn undisturbed(name: &str) -> (InstanceFile, usize) {
     let server = server(name, Vec::new()).await;
     let mut setup = Setup::impatient(Store::open_in_memory().await.unwrap());
-    let ran = setup.sync(&server.base_url()).await;
+    let ran = Box::pin(setup.sync(&server.base_url())).await;
     assert_eq!(losses(&ran), Vec::<String>::new(), "{name}");
     let state = (target(&server), server.writes(TARGET).len());
     server.stop().await;
@@ -113,12 +113,15 @@ impl Workspace {
         setup.run = self.runs;
         self.runs += 1;
         let ran = match end {
-            End::Natural => Some(setup.sync(&server.base_url()).await),
+            End::Natural => Some(Box::pin(setup.sync(&server.base_url())).await),
             End::FullDisk(transactions) => {
                 store.fail_after(transactions);
-                Some(setup.sync(&server.base_url()).await)
+                Some(Box::pin(setup.sync(&server.base_url())).await)
             }
-            End::Dropped(polls) => dropped_after(polls, setup.sync(&server.base_url())).await,
+            End::Dropped(polls) => {
+                let url = server.base_url();
+                Box::pin(dropped_after(polls, setup.sync(&url))).await
+            }
         };
         drop(setup);
         store.close().await;
