@@ -12,7 +12,7 @@ use lockgate::engine::{EVENTS_IN_FLIGHT, Options, Reader, RunReport, Schedule, S
 use lockgate::event::{Event, Gate, Side, Stamped};
 use lockgate::plan::Selection;
 use lockgate::progress::Progress;
-use lockgate::store::Store;
+use lockgate::store::{LeaseOwner, Store};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use tokio::sync::mpsc;
@@ -80,7 +80,8 @@ fn options(schedule: Schedule) -> Options {
         batches_in_flight: 2,
         batch_items: 4,
         // While the store works, the paused clock runs ahead.
-        batch_timeout: Duration::from_secs(u32::MAX.into()),
+        batch_timeout: LONG,
+        lease_ttl: LONG,
         ..Options::default()
     }
 }
@@ -92,6 +93,9 @@ const LIMITS: Limits = Limits {
     batches: 2,
     pages: 3,
 };
+
+/// Longer than any run, even on a clock that runs ahead.
+const LONG: Duration = Duration::from_hours(100_000);
 
 struct Ran {
     report: RunReport,
@@ -126,11 +130,18 @@ async fn sync(
     let (_commands, mut commanded) = mpsc::channel(1);
     let options = options(schedule);
     let sink = Sink::new(events);
+    let run = RunId(format!("20250101-000000-{number:04x}"));
     let session = Session {
         source: reader(source, Side::Source, &options, &sink),
         target: reader(target, Side::Target, &options, &sink),
         store: store.clone(),
-        run: RunId(format!("20250101-000000-{number:04x}")),
+        run: run.clone(),
+        owner: LeaseOwner {
+            owner: "tester".to_owned(),
+            host: "desk".to_owned(),
+            process: std::process::id(),
+            run,
+        },
         locales: Vec::new(),
         selection: Selection::default(),
         overwrite: true,

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Fate, Recovery, age};
+use super::Recovery;
+use super::item::Fate;
+use super::settle::age;
 use crate::domain::BatchId;
 use crate::engine::retry::Sender;
 use crate::event::Event;

@@ -105,6 +105,7 @@ fn made(
         agreements: &HashMap::new(),
         equal_bytes: &HashSet::new(),
         locales: &[Locale::new("en-us")],
+        doubts: &HashMap::new(),
         overwrite: true,
         selection,
     });
