@@ -266,7 +266,9 @@ impl Store {
         let generation = match acquired {
             Ok(generation) => generation,
             Err(refused) => {
-                alive.map(Alive::end);
+                if let Some(alive) = alive {
+                    alive.end();
+                }
                 return Err(refused);
             }
         };
@@ -345,8 +347,8 @@ impl Store {
             })
             .await;
         // The sign of life goes last, and stays behind as that of a dead owner when the lease could not be ended.
-        if released.is_ok() {
-            lease.alive.map(Alive::end);
+        if let (Ok(()), Some(alive)) = (&released, lease.alive) {
+            alive.end();
         }
         released
     }

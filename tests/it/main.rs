@@ -10,6 +10,7 @@ mod dry_run;
 mod fixtures;
 mod instances;
 mod integrity;
+mod kill;
 mod same_state;
 mod secrets;
 mod support;

@@ -8,8 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use super::Known;
-use super::item::{Fate, Item};
+use super::resume::{Fate, Item, Known};
 use crate::domain::{ContentHash, Entity, Id, Inventory, Kind, Locale, PageNode, TargetId};
 use crate::engine::jobs::bytes_hash;
 use crate::engine::options::Doubts;

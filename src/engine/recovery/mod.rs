@@ -15,8 +15,7 @@
 //! whose number was never noted may still stand in its queue. So the target has to stay the same for a while.
 
 mod batches;
-mod item;
 mod look;
-mod settle;
+mod resume;
 
-pub(super) use settle::{Known, LOOKS, Recovery, SettleError};
+pub(super) use resume::{Known, LOOKS, Recovery, SettleError};

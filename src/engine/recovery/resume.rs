@@ -1,13 +1,14 @@
-//! What becomes of the open requests of earlier runs.
+//! The steps of a recovery, in order.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::batches::BatchFate;
-use super::item::{Fate, Item};
 use super::look::{self, Looker};
-use crate::domain::{EntityKey, Inventory, Outcome, SourceId, TargetId, time};
+use crate::domain::{
+    ContentHash, EntityKey, Inventory, Outcome, SourceId, TargetId, TargetKey, time,
+};
 use crate::engine::options::Options;
 use crate::engine::pull::{PullError, Reader};
 use crate::engine::sink::Sink;
@@ -15,8 +16,8 @@ use crate::event::Event;
 use crate::instance::{Saved, Source, Target};
 use crate::plan::Schema;
 use crate::store::{
-    Change, Intent, IntentState, Mapping, MappingOrigin, Operation, Pair, RunEntity, Store,
-    StoreError,
+    Change, Intent, IntentDetail, IntentState, Mapping, MappingOrigin, Operation, Pair, RunEntity,
+    Store, StoreError,
 };
 
 /// How often a target has to look the same before what is missing counts as absent.
@@ -47,6 +48,54 @@ pub(in crate::engine) struct Settled {
     pub(in crate::engine) doubts: HashMap<EntityKey, String>,
     /// Whether something arrived after the target was read.
     pub(in crate::engine) target_is_stale: bool,
+}
+
+/// One entity of an open request.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    /// Which request.
+    pub(super) open: usize,
+    pub(super) key: EntityKey,
+    /// The hash of what was sent.
+    pub(super) hash: ContentHash,
+    pub(super) detail: IntentDetail,
+    /// Whether it was sent so long ago that it cannot be on its way any more.
+    pub(super) is_old: bool,
+    pub(super) fate: Fate,
+}
+
+/// What became of an entity.
+#[derive(Clone, Debug)]
+pub(super) enum Fate {
+    /// Not known yet.
+    Open,
+    /// It is on the target as it was sent.
+    Arrived(Saved),
+    /// It is not.
+    Absent,
+    /// Its outcome was noted all the same.
+    Noted,
+    /// Nobody can tell.
+    InDoubt(String),
+}
+
+impl Item {
+    /// Whether the target was to choose an id.
+    pub(super) const fn creates(&self) -> bool {
+        self.detail.target.is_none()
+    }
+
+    pub(super) const fn is_open(&self) -> bool {
+        matches!(self.fate, Fate::Open)
+    }
+
+    pub(super) fn target_key(&self, id: TargetId) -> TargetKey {
+        TargetKey {
+            kind: self.key.kind,
+            id,
+            locale: self.key.locale.clone(),
+        }
+    }
 }
 
 impl<'a, T: Target + Clone> Recovery<'a, T> {
