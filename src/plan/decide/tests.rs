@@ -106,6 +106,7 @@ fn made(
         equal_bytes: &HashSet::new(),
         doubts: &std::collections::HashMap::new(),
         locales: &[Locale::new("en-us")],
+        doubts: &HashMap::new(),
         overwrite: true,
         selection,
     });
