@@ -4,6 +4,7 @@
 mod bad_input;
 mod binary;
 mod dry_run;
+mod faults;
 mod fixtures;
 mod secrets;
 mod support;
