@@ -8,10 +8,14 @@ mod completions;
 mod config;
 mod demo;
 pub mod generate;
+mod graph;
 pub mod mock;
 mod pace;
 mod plain;
+mod plan;
+mod planning;
 mod rehearsal;
+mod replay;
 mod runs;
 mod session;
 mod stop;
@@ -65,7 +69,9 @@ Exit codes:
 #[derive(Debug, Subcommand)]
 enum Command {
     Sync(sync::SyncArgs),
+    Plan(plan::PlanArgs),
     Verify(verify::VerifyArgs),
+    Graph(graph::GraphArgs),
     Demo(demo::DemoArgs),
     Mock(MockArgs),
     Config(config::ConfigArgs),
@@ -122,6 +128,8 @@ pub async fn run(arguments: Arguments, out: &mut (dyn Write + Send)) -> Result<E
             let settings = args.config()?.settings()?;
             verify::run(settings).await
         }
+        Command::Plan(args) => plan::run(&args.settings()?, out).await,
+        Command::Graph(args) => graph::run(&args, &args.settings()?, out).await,
         Command::Demo(args) => {
             let config = args.config()?;
             demo::run(args, config).await

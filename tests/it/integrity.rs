@@ -12,7 +12,7 @@ use lockgate::engine::{EVENTS_IN_FLIGHT, Options, Reader, RunReport, Schedule, S
 use lockgate::event::{Event, Gate, Side, Stamped};
 use lockgate::plan::Selection;
 use lockgate::progress::Progress;
-use lockgate::store::Store;
+use lockgate::store::{LeaseOwner, Store};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use tokio::sync::mpsc;
@@ -126,11 +126,18 @@ async fn sync(
     let (_commands, mut commanded) = mpsc::channel(1);
     let options = options(schedule);
     let sink = Sink::new(events);
+    let run = RunId(format!("20250101-000000-{number:04x}"));
     let session = Session {
         source: reader(source, Side::Source, &options, &sink),
         target: reader(target, Side::Target, &options, &sink),
         store: store.clone(),
-        run: RunId(format!("20250101-000000-{number:04x}")),
+        run: run.clone(),
+        owner: LeaseOwner {
+            owner: "tester".to_owned(),
+            host: "desk".to_owned(),
+            process: std::process::id(),
+            run,
+        },
         locales: Vec::new(),
         selection: Selection::default(),
         overwrite: true,
@@ -477,7 +484,7 @@ fn nothing_leaves_before_what_it_needs() {
         ..Config::default()
     };
     if config.cases == Config::with_cases(256).cases {
-        config.cases = 48;
+        config.cases = 32;
     }
     let dice = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     if let Err(broken) = TestRunner::new_with_rng(config, dice).run(&cases(), run) {

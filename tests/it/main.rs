@@ -4,10 +4,13 @@
 mod bad_input;
 mod binary;
 mod cli_life;
+mod crash;
 mod double;
 mod dry_run;
 mod fixtures;
 mod instances;
 mod integrity;
+mod kill;
+mod same_state;
 mod secrets;
 mod support;

@@ -107,6 +107,21 @@ impl Setup {
         }
     }
 
+    /// The same with a store of its own, and with little patience: the server is fast.
+    pub(crate) fn impatient(store: Store) -> Self {
+        let options = Options {
+            first_delay: Duration::from_millis(5),
+            settle: Duration::from_millis(80),
+            ..Options::default()
+        };
+        Self {
+            options,
+            overwrite: false,
+            store,
+            run: 0,
+        }
+    }
+
     /// Carries out one run.
     pub(crate) async fn sync(&mut self, base_url: &str) -> Ran {
         self.run += 1;

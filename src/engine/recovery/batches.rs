@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Fate, Recovery, age};
+use super::resume::{Fate, Recovery, age};
 use crate::domain::BatchId;
 use crate::engine::retry::Sender;
 use crate::event::Event;
