@@ -11,6 +11,7 @@ mod make;
 mod matching;
 mod needs;
 mod settle;
+mod spread;
 #[cfg(test)]
 mod tests;
 mod virtual_map;
