@@ -96,31 +96,29 @@ pub(crate) struct Setup {
 
 impl Setup {
     pub(crate) async fn new() -> Self {
-        let options = Options {
-            first_delay: Duration::from_millis(5),
-            ..Options::default()
-        };
-        Self {
-            options,
-            overwrite: false,
-            store: Store::open_in_memory().await.unwrap(),
-            run: 0,
-            request_timeout: Duration::from_secs(30),
-        }
+        Self::with(Store::open_in_memory().await.unwrap(), Options::default())
     }
 
     /// The same with a store of its own, and with little patience: the server is fast.
     pub(crate) fn impatient(store: Store) -> Self {
-        let options = Options {
-            first_delay: Duration::from_millis(5),
-            settle: Duration::from_millis(80),
-            ..Options::default()
-        };
+        let settle = Duration::from_millis(80);
+        Self::with(
+            store,
+            Options {
+                settle,
+                ..Options::default()
+            },
+        )
+    }
+
+    fn with(store: Store, mut options: Options) -> Self {
+        options.first_delay = Duration::from_millis(5);
         Self {
             options,
             overwrite: false,
             store,
             run: 0,
+            request_timeout: Duration::from_secs(30),
         }
     }
 

@@ -104,7 +104,6 @@ fn made(
         target: &target,
         agreements: &HashMap::new(),
         equal_bytes: &HashSet::new(),
-        doubts: &std::collections::HashMap::new(),
         locales: &[Locale::new("en-us")],
         doubts: &HashMap::new(),
         overwrite: true,
