@@ -9,5 +9,7 @@ mod dry_run;
 mod fixtures;
 mod instances;
 mod integrity;
+mod recordings;
 mod secrets;
 mod support;
+mod terminal;
