@@ -53,6 +53,10 @@ struct PolicyArgs {
     /// Publish on the target what is published on the source: content, pages or both
     #[arg(long, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_missing_value = "both")]
     publish: Option<String>,
+    /// What becomes of entities that an interrupted run had sent and of which nobody can tell whether they arrived:
+    /// told (listed and left alone) or absent (sent, because you have looked and they are not there)
+    #[arg(long, value_name = "WHAT")]
+    doubts: Option<String>,
     /// End with the first failure, after what is in flight
     #[arg(long)]
     fail_fast: bool,
@@ -69,6 +73,7 @@ impl PolicyArgs {
         collected
             .switch("sync.overwrite", self.overwrite, true)
             .text("sync.publish", self.publish.as_ref())
+            .text("sync.doubts", self.doubts.as_ref())
             .switch("sync.fail_fast", self.fail_fast, true)
             .switch("sync.verify", self.no_verify, false)
             .switch("sync.dry_run", self.dry_run, true)

@@ -57,6 +57,8 @@ pub(super) fn engine_options(settings: &Settings) -> engine::Options {
         first_delay: settings.retry.first_delay,
         delay_max: settings.retry.max_delay,
         batch_timeout: settings.timeouts.batch,
+        settle: settings.timeouts.settle,
+        doubts: settings.sync.doubts,
         ..engine::Options::default()
     }
 }

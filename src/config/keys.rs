@@ -102,6 +102,7 @@ pub const KEYS: &[KeyInfo] = &[
     KeyInfo::new("sync.overwrite", "--overwrite", "LOCKGATE_OVERWRITE")
         .official("AGILITY_OVERWRITE"),
     KeyInfo::new("sync.publish", "--publish", "LOCKGATE_PUBLISH"),
+    KeyInfo::new("sync.doubts", "--doubts", "LOCKGATE_DOUBTS"),
     KeyInfo::new("sync.fail_fast", "--fail-fast", "LOCKGATE_FAIL_FAST"),
     KeyInfo::new("sync.verify", "--no-verify", "LOCKGATE_VERIFY"),
     KeyInfo::new("sync.dry_run", "--dry-run", "LOCKGATE_DRY_RUN"),
@@ -116,6 +117,7 @@ pub const KEYS: &[KeyInfo] = &[
     KeyInfo::without_flag("timeouts.connect_s", "LOCKGATE_TIMEOUTS_CONNECT_S"),
     KeyInfo::new("timeouts.request_s", "--timeout", "LOCKGATE_TIMEOUT"),
     KeyInfo::without_flag("timeouts.batch_s", "LOCKGATE_TIMEOUTS_BATCH_S"),
+    KeyInfo::without_flag("timeouts.settle_ms", "LOCKGATE_TIMEOUTS_SETTLE_MS"),
     KeyInfo::without_flag("retry.attempts", "LOCKGATE_RETRY_ATTEMPTS"),
     KeyInfo::without_flag("retry.first_delay_ms", "LOCKGATE_RETRY_FIRST_DELAY_MS"),
     KeyInfo::without_flag("retry.max_delay_s", "LOCKGATE_RETRY_MAX_DELAY_S"),

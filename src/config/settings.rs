@@ -8,7 +8,7 @@ use crate::domain::{Guid, Kind, Locale, Secret};
 use crate::store::StateUrl;
 
 use super::Surroundings;
-use crate::engine::{Publish, Schedule};
+use crate::engine::{Doubts, Publish, Schedule};
 
 /// Everything that a run needs to know, checked.
 #[derive(Clone, Debug)]
@@ -79,6 +79,8 @@ pub struct Sync {
     pub overwrite: bool,
     /// What to publish.
     pub publish: Publish,
+    /// What becomes of entities in doubt.
+    pub doubts: Doubts,
     /// Whether the first failure ends the run.
     pub fail_fast: bool,
     /// Whether the target is read back and compared at the end.
@@ -113,6 +115,8 @@ pub struct Timeouts {
     pub request: Duration,
     /// For a batch that makes no progress.
     pub batch: Duration,
+    /// For a target to stay the same before something in doubt counts as absent.
+    pub settle: Duration,
 }
 
 /// How often to try, and how long to wait in between.

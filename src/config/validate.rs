@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::domain::{Guid, Kind, Locale, Secret};
-use crate::engine::{Publish, Schedule};
+use crate::engine::{Doubts, Publish, Schedule};
 use crate::store::StateUrl;
 
 use super::{
@@ -163,6 +163,7 @@ impl Config {
             containers: self.list("sync.containers")?,
             overwrite: self.truth("sync.overwrite")?,
             publish: self.choice("sync.publish", &PUBLISH)?,
+            doubts: self.choice("sync.doubts", &DOUBTS)?,
             fail_fast: self.truth("sync.fail_fast")?,
             verify: self.truth("sync.verify")?,
             dry_run: self.truth("sync.dry_run")?,
@@ -227,6 +228,7 @@ impl Config {
             connect: seconds("timeouts.connect_s", 300)?,
             request: seconds("timeouts.request_s", 3600)?,
             batch: seconds("timeouts.batch_s", 86_400)?,
+            settle: Duration::from_millis(self.whole("timeouts.settle_ms", 1..=600_000)?.into()),
         })
     }
 
@@ -315,6 +317,8 @@ const COLORS: [(&str, ColorChoice); 3] = [
     ("always", ColorChoice::Always),
     ("never", ColorChoice::Never),
 ];
+
+const DOUBTS: [(&str, Doubts); 2] = [("told", Doubts::Told), ("absent", Doubts::Absent)];
 
 const PUBLISH: [(&str, Publish); 6] = [
     ("off", Publish::Off),

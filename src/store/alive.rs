@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::RunId;
 
-/// A sign of life, until it is dropped or the process ends.
+/// A sign of life. Dropping it is what the end of the process does: the lock goes, and the file stays and tells.
 #[derive(Debug)]
 pub(super) struct Alive {
     file: File,
@@ -18,7 +18,7 @@ pub(super) struct Alive {
 }
 
 impl Alive {
-    /// Gives a sign of life for `run`; `None` where the file system has no locks.
+    /// Gives a sign of life for `run` until it is dropped; `None` where the file system has no locks.
     pub(super) fn show(state: &Path, run: &RunId) -> Option<Self> {
         let path = path(state, run);
         let mut options = OpenOptions::new();
@@ -36,18 +36,17 @@ impl Alive {
         File::open(&path).is_ok_and(|file| file.try_lock().is_ok())
     }
 
+    /// Takes the sign back: the owner has no lease any more.
+    pub(super) fn end(self) {
+        // A file that stays costs nothing: nobody asks about an owner that has no lease.
+        drop(std::fs::remove_file(&self.path));
+        drop(self.file);
+    }
+
     /// Removes what a dead owner left.
     pub(super) fn sweep(state: &Path, run: &RunId) {
         // A file that stays costs nothing and says the same.
         drop(std::fs::remove_file(path(state, run)));
-    }
-}
-
-impl Drop for Alive {
-    fn drop(&mut self) {
-        // A file that stays costs nothing: its lock is gone with it.
-        drop(std::fs::remove_file(&self.path));
-        drop(self.file.unlock());
     }
 }
 
@@ -71,10 +70,12 @@ mod tests {
         assert!(!Alive::is_gone(&state, &run), "never seen proves nothing");
         let alive = Alive::show(&state, &run).unwrap();
         assert!(!Alive::is_gone(&state, &run));
-        // What the end of a process does: the lock goes, the file stays.
-        alive.file.unlock().unwrap();
-        assert!(Alive::is_gone(&state, &run));
         drop(alive);
-        assert!(!Alive::is_gone(&state, &run));
+        assert!(Alive::is_gone(&state, &run));
+        Alive::show(&state, &run).unwrap().end();
+        assert!(
+            !Alive::is_gone(&state, &run),
+            "a lease that was given back proves nothing"
+        );
     }
 }

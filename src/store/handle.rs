@@ -251,7 +251,7 @@ impl Store {
         // Before the lease shows it as an owner, so that nobody finds an owner that seems dead.
         let alive = state.and_then(|state| Alive::show(state, &run));
         let dead = self.dead_holder(pair, &owner).await?;
-        let generation = self
+        let acquired = self
             .ask(|reply| {
                 Order::Lease(LeaseRequest::Acquire {
                     pair: pair.clone(),
@@ -262,7 +262,16 @@ impl Store {
                     reply,
                 })
             })
-            .await?;
+            .await;
+        let generation = match acquired {
+            Ok(generation) => generation,
+            Err(refused) => {
+                if let Some(alive) = alive {
+                    alive.end();
+                }
+                return Err(refused);
+            }
+        };
         if let (Some(state), Some(dead)) = (state, dead) {
             Alive::sweep(state, &dead);
         }
@@ -337,8 +346,10 @@ impl Store {
                 })
             })
             .await;
-        // The sign of life goes last: nobody finds a lease whose owner seems dead before it has ended.
-        drop(lease.alive);
+        // The sign of life goes last, and stays behind as that of a dead owner when the lease could not be ended.
+        if let (Ok(()), Some(alive)) = (&released, lease.alive) {
+            alive.end();
+        }
         released
     }
 

@@ -4,12 +4,16 @@
 mod bad_input;
 mod binary;
 mod cli_life;
+mod crash;
 mod double;
 mod dry_run;
+mod faults;
 mod fixtures;
 mod instances;
 mod integrity;
+mod kill;
 mod recordings;
+mod same_state;
 mod secrets;
 mod support;
 mod terminal;
