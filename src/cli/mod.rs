@@ -7,6 +7,7 @@ mod args;
 mod completions;
 mod config;
 mod demo;
+mod explain;
 pub mod generate;
 mod graph;
 pub mod mock;
@@ -76,6 +77,7 @@ enum Command {
     Mock(MockArgs),
     Config(config::ConfigArgs),
     Runs(runs::RunsArgs),
+    Explain(explain::ExplainArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -137,6 +139,7 @@ pub async fn run(arguments: Arguments, out: &mut (dyn Write + Send)) -> Result<E
         Command::Mock(args) => play(args.command, out).await,
         Command::Config(args) => config::run(&args, out),
         Command::Runs(args) => runs::run(&args, out).await,
+        Command::Explain(args) => explain::run(&args, out),
         Command::Completions(args) => completions::run(&args, out),
     }
 }

@@ -81,6 +81,7 @@ fn help_teaches() {
       mock         Plays CMS instances, for rehearsals and tests
       config       Shows every setting with its value and where the value comes from
       runs         Lists the runs of this workspace, shows one, plays one again or follows one
+      explain      Explains an error code: what happened, why, and what to do
       completions  Prints a script that completes commands and flags in a shell
 
     Options:

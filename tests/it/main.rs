@@ -12,6 +12,8 @@ mod fixtures;
 mod instances;
 mod integrity;
 mod kill;
+mod recordings;
 mod same_state;
 mod secrets;
 mod support;
+mod terminal;
