@@ -122,14 +122,8 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments,
 /// [`Error`], to be printed and turned into an exit code by the caller.
 pub async fn run(arguments: Arguments, out: &mut (dyn Write + Send)) -> Result<ExitStatus, Error> {
     match arguments.command {
-        Command::Sync(args) => {
-            let settings = args.config()?.settings()?;
-            sync::run(settings, out).await
-        }
-        Command::Verify(args) => {
-            let settings = args.config()?.settings()?;
-            verify::run(settings).await
-        }
+        Command::Sync(args) => sync::run(args.config()?.settings()?, out).await,
+        Command::Verify(args) => verify::run(args.config()?.settings()?).await,
         Command::Plan(args) => plan::run(&args.settings()?, out).await,
         Command::Graph(args) => graph::run(&args, &args.settings()?, out).await,
         Command::Demo(args) => {

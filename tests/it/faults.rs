@@ -356,11 +356,11 @@ async fn files_that_are_cut_short_or_gone_seed_22() {
     Case::new(22, &["reset=during,path=/origin/,rate=0.2"])
         .holds()
         .await;
-    Case::new(22, &["short-file,path=/origin/1a2b3c4d-u/,every=5"])
+    Case::new(22, &["short-file,path=/origin/files-1a2b3c4d-u/,every=5"])
         .expecting(Expected::Fails(&["bytes"]))
         .holds()
         .await;
-    Case::new(22, &["status=404,path=/origin/1a2b3c4d-u/,every=5"])
+    Case::new(22, &["status=404,path=/origin/files-1a2b3c4d-u/,every=5"])
         .expecting(Expected::Fails(&["HTTP 404"]))
         .holds()
         .await;
