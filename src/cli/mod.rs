@@ -123,7 +123,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments,
 pub async fn run(arguments: Arguments, out: &mut (dyn Write + Send)) -> Result<ExitStatus, Error> {
     match arguments.command {
         Command::Sync(args) => sync::run(args.config()?.settings()?, out).await,
-        Command::Verify(args) => verify::run(args.config()?.settings()?).await,
+        Command::Verify(args) => verify::run(args.config()?.settings()?, out).await,
         Command::Plan(args) => plan::run(&args.settings()?, out).await,
         Command::Graph(args) => graph::run(&args, &args.settings()?, out).await,
         Command::Demo(args) => {

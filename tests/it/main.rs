@@ -17,3 +17,4 @@ mod same_state;
 mod secrets;
 mod support;
 mod terminal;
+mod verify;
