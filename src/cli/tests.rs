@@ -172,6 +172,11 @@ fn help_teaches() {
               Publish on the target what is published on the source: content, pages or both [default: off] [env:
               LOCKGATE_PUBLISH]
 
+          --doubts <WHAT>
+              What becomes of entities that an interrupted run had sent and of which nobody can tell whether they
+              arrived: told (listed and left alone) or absent (sent, because you have looked and they are not
+              there) [default: told] [env: LOCKGATE_DOUBTS]
+
           --fail-fast
               End with the first failure, after what is in flight [env: LOCKGATE_FAIL_FAST]
 
