@@ -11,6 +11,7 @@ mod fixtures;
 mod instances;
 mod integrity;
 mod kill;
+mod recovery;
 mod same_state;
 mod secrets;
 mod support;

@@ -55,7 +55,7 @@ pub(super) struct Known<'a, S> {
     pub(super) source: &'a Reader<S>,
     pub(super) source_inventory: &'a Inventory<SourceId>,
     pub(super) target_inventory: &'a Inventory<TargetId>,
-    pub(super) mappings: &'a [Mapping],
+    pub(super) mappings: HashMap<EntityKey, Mapping>,
 }
 
 /// What recovery came to.
@@ -191,7 +191,7 @@ impl<'a, T: Target + Clone> Recovery<'a, T> {
         let schema = Schema::of(known.source_inventory);
         let claimed = known
             .mappings
-            .iter()
+            .values()
             .map(|mapping| (mapping.key.kind, mapping.target))
             .collect();
         let mut looker = Looker {
@@ -288,8 +288,8 @@ impl<'a, T: Target + Clone> Recovery<'a, T> {
     ) -> [Change; 2] {
         let before = known
             .mappings
-            .iter()
-            .find(|mapping| mapping.key == item.key && mapping.target == saved.id);
+            .get(&item.key)
+            .filter(|mapping| mapping.target == saved.id);
         let (origin, outcome) = match item.detail.operation {
             Operation::Update => (MappingOrigin::Updated, Outcome::Updated),
             Operation::Patch | Operation::Upload if before.is_some() => (
@@ -377,12 +377,11 @@ pub(super) enum SettleError {
 /// Whether the store has the counterpart of something that was to be created, and the target has it, too.
 fn is_noted<S>(item: &Item, known: &Known<'_, S>) -> bool {
     item.detail.operation == Operation::Create
-        && known.mappings.iter().any(|mapping| {
-            mapping.key == item.key
-                && known
-                    .target_inventory
-                    .get(&item.target_key(mapping.target))
-                    .is_some()
+        && known.mappings.get(&item.key).is_some_and(|mapping| {
+            known
+                .target_inventory
+                .get(&item.target_key(mapping.target))
+                .is_some()
         })
 }
 
