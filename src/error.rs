@@ -2,6 +2,8 @@
 //!
 //! The rooms describe their own failures; this file alone turns them into exit codes and prints them.
 
+pub mod code;
+
 use std::error::Error as _;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -183,6 +185,11 @@ impl Error {
         }
     }
 
+    /// The code that stands for this kind of error in every version: see [`code`].
+    pub const fn code(&self) -> &'static str {
+        code::of(self)
+    }
+
     /// The next step, where there is one.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -296,7 +303,7 @@ const fn request_hint(cause: &Cause) -> Option<&'static str> {
     }
 }
 
-/// Prints an error with its causes and its next step.
+/// Prints an error with its causes, its next step and its code.
 ///
 /// # Errors
 /// Whatever `out` says.
@@ -310,6 +317,8 @@ pub fn print(error: &Error, out: &mut impl Write) -> io::Result<()> {
     if let Some(hint) = error.hint() {
         writeln!(out, "  next: {hint}")?;
     }
+    let code = error.code();
+    writeln!(out, "  code: {code}; `lockgate explain {code}` tells more")?;
     out.flush()
 }
 
@@ -371,37 +380,44 @@ mod tests {
         error: cannot work with the source 1a2b3c4d-u
           caused by: reading the locales of 1a2b3c4d-u failed: the credential was not accepted (HTTP 401)
           next: set LOCKGATE_TOKEN to a personal access token that is still valid; LOCKGATE_SOURCE_TOKEN and LOCKGATE_TARGET_TOKEN, if set, go before it
+          code: LG-2006; `lockgate explain LG-2006` tells more
         exit: 3
         ");
         insta::assert_snapshot!(printed(&request(Cause::TimedOut(Duration::from_mins(1)))), @r"
         error: cannot work with the source 1a2b3c4d-u
           caused by: reading the locales of 1a2b3c4d-u failed: no answer within 60 s
           next: try again, or raise timeouts.request_s (--timeout)
+          code: LG-2002; `lockgate explain LG-2002` tells more
         exit: 3
         ");
         insta::assert_snapshot!(printed(&Error::Interrupted), @r"
         error: interrupted; what was in flight has its outcome in the state
           next: run the same command again: it goes on from there
+          code: LG-4004; `lockgate explain LG-4004` tells more
         exit: 130
         ");
         insta::assert_snapshot!(printed(&Error::Conflicts { conflicts: 3 }), @r"
         error: 3 conflicts were left alone: source and target both changed since they last agreed
           next: run again with --overwrite to let the source win
+          code: LG-4003; `lockgate explain LG-4003` tells more
         exit: 5
         ");
         insta::assert_snapshot!(printed(&Error::EntitiesFailed { failed: 1, blocked: 4, total: 120 }), @r"
         error: 1 of 120 entities failed, 4 more were blocked by them
           next: fix what the failures name and run again: only what is missing is sent
+          code: LG-4001; `lockgate explain LG-4001` tells more
         exit: 1
         ");
         insta::assert_snapshot!(printed(&Error::Different { differences: 2, checked: 80 }), @r"
         error: 2 differences between source and target in 80 entities
           next: `lockgate sync` brings the target into agreement; add --overwrite where it was edited
+          code: LG-4002; `lockgate explain LG-4002` tells more
         exit: 1
         ");
         insta::assert_snapshot!(printed(&Error::Internal("lane 2 panicked".to_owned())), @r"
         error: internal error: lane 2 panicked
           next: this is a bug of lockgate; please report it with the run folder, which holds no credentials
+          code: LG-9001; `lockgate explain LG-9001` tells more
         exit: 70
         ");
     }
@@ -417,6 +433,7 @@ mod tests {
         error: the state cannot be kept in .lockgate
           caused by: permission denied
           next: make .lockgate writable, or name another place with --state
+          code: LG-3001; `lockgate explain LG-3001` tells more
         exit: 4
         ");
         let newer = StoreError::Newer {
@@ -427,20 +444,24 @@ mod tests {
         insta::assert_snapshot!(printed(&newer.into()), @r"
         error: the state in .lockgate/state.db has schema version 9; this program knows up to 1
           next: update lockgate, or name another file with --state
+          code: LG-3004; `lockgate explain LG-3004` tells more
         exit: 4
         ");
         insta::assert_snapshot!(printed(&StoreError::Full { place: place() }.into()), @r"
         error: no space is left for the state in .lockgate/state.db
           next: free some space and run again: it goes on where it stopped
+          code: LG-3007; `lockgate explain LG-3007` tells more
         exit: 4
         ");
         insta::assert_snapshot!(printed(&StoreError::Locked { place: place() }.into()), @r"
         error: the state in .lockgate/state.db is locked by another process
           next: wait for the other process; `lockgate runs` lists what was started here
+          code: LG-3006; `lockgate explain LG-3006` tells more
         exit: 4
         ");
         insta::assert_snapshot!(printed(&StoreError::Closed.into()), @r"
         error: the state has been closed
+          code: LG-3013; `lockgate explain LG-3013` tells more
         exit: 70
         ");
     }

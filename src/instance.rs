@@ -390,7 +390,8 @@ pub enum BatchStatus {
         /// Items worked off so far, where told.
         processed: Option<u32>,
     },
-    /// Finished item by item; one result per item, in the order of the request.
+    /// Finished item by item; one result per item, in the order of the request. Fewer than there were items when
+    /// it cannot be told which result is whose.
     Finished(Vec<Result<Saved, Refusal>>),
     /// Finished, and nothing of it took effect as far as the server tells: aborted, deleted, or failed as a whole.
     Failed(Refusal),

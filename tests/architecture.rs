@@ -68,6 +68,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("figment", &["config"]),
     ("rand_chacha", &["mock"]),
     ("comfy_table", &["report", "cli"]),
+    ("flate2", &["report/run_folder"]),
+    ("tar", &["report/run_folder"]),
 ];
 
 /// Rooms that wait for nothing.

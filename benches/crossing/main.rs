@@ -150,9 +150,10 @@ impl Args {
         }
     }
 
-    fn binary(&self) -> PathBuf {
-        let built = || PathBuf::from(env!("CARGO_BIN_EXE_lockgate"));
-        self.binary.clone().unwrap_or_else(built)
+    /// Absolute, because the client runs in a folder of its own.
+    fn binary(&self) -> io::Result<PathBuf> {
+        let built = Path::new(env!("CARGO_BIN_EXE_lockgate"));
+        std::path::absolute(self.binary.as_deref().unwrap_or(built))
     }
 }
 
@@ -162,7 +163,7 @@ async fn main() -> Outcome<()> {
     let folder = tempfile::tempdir()?;
     let folder = args.keep.as_deref().unwrap_or(folder.path());
     let settings = Settings {
-        binary: args.binary(),
+        binary: args.binary()?,
         item_ms: args.item_ms,
         concurrency: args.concurrency,
     };

@@ -67,7 +67,7 @@ fn lines(instance: InstanceFile, write: &mut dyn FnMut(Line) -> Outcome<()>) -> 
         ),
     ];
     for (kind, rows, id, name) in global {
-        for mut row in rows {
+        for mut row in rows.into_iter().filter(|row| !is_folder(row)) {
             if kind == Kind::Asset {
                 locate(&mut row, &container);
             }
@@ -123,6 +123,11 @@ fn locate(row: &mut Row, container: &str) {
         let url = format!("{BASE_PLACEHOLDER}/{host}/{container}/{key}");
         row.insert(member.to_owned(), url.into());
     }
+}
+
+/// Folders are listed among the assets and are no entities.
+fn is_folder(row: &Row) -> bool {
+    row.get("isFolder") == Some(&Value::Bool(true)) && row.contains_key("originKey")
 }
 
 fn text(row: &Row, member: &str) -> String {

@@ -1,6 +1,7 @@
 //! What became of a batch.
 //!
-//! Result *i* belongs to element *i* of the request. The server reports failure in three places (the list
+//! Result *i* belongs to element *i* of the request; rows whose numbers do not rise are out of order, so nothing tells
+//! which is whose, and none is believed. The server reports failure in three places (the list
 //! `failedItems`, the item, the batch) and in three forms (JSON text, an exception dump, plain text), and a
 //! batch that counts as processed may have failed as a whole. The decision that a reader may question: when
 //! a batch failed as a whole but an item carries both an id and a new version, that item is believed,
@@ -17,6 +18,8 @@ use super::shape::{self, Misshapen};
 
 /// `batchState` of a batch that has been worked off, well or badly.
 const PROCESSED: i64 = 3;
+/// `operationType` of publishing and its like.
+const WORKFLOW: std::ops::RangeInclusive<i64> = 1..=5;
 /// `batchState` of a batch that has been removed.
 const DELETED: i64 = 4;
 
@@ -45,6 +48,9 @@ fn status(batch: &Value, secrets: &[&Secret]) -> Result<BatchStatus, Misshapen> 
         });
     }
     let reader = Reader::new(batch, secrets);
+    if !reader.is_in_order() {
+        return Ok(BatchStatus::Finished(Vec::new()));
+    }
     Ok(if aborted || reader.failed_as_a_whole() {
         reader.salvage(aborted)
     } else {
@@ -80,6 +86,17 @@ impl<'a> Reader<'a> {
         shape::member(self.batch, "items")
             .and_then(Value::as_array)
             .map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether the rows have the order of the request: their numbers are given out in it. Of workflow batches, whose
+    /// order nobody relies on, that is not asked.
+    fn is_in_order(&self) -> bool {
+        let operation = shape::int(self.batch, "operationType");
+        let numbers = self.items().iter();
+        operation.is_some_and(|operation| WORKFLOW.contains(&operation))
+            || numbers
+                .filter_map(|item| shape::int(item, "batchItemID"))
+                .is_sorted()
     }
 
     /// `errorData` that tells of no success means that nothing succeeded.

@@ -59,13 +59,14 @@ pub struct ServeArgs {
     pub request_log: Option<PathBuf>,
     /// Scripted fault, such as status=503,path=/item/multi,nth=2; may be given several times
     ///
-    /// One action, and any of the conditions method=, path= (a part of it), nth=, every=, rate= (0 to 1) and count=.
+    /// One action, and any of the conditions method=, path= (a part of it), nth=, every=, from=, rate= (0 to 1)
+    /// and count=.
     ///
     /// Answers: status=CODE without an effect (also retry-after= and, last, body=), status-after=CODE after it, html (a 502
     /// page), truncated-json, slow-body=MS, hang. Connections: reset=before the effect, reset=after it, reset=during the body
     /// of the answer, which cuts a download. Files: short-file; status=404,path=/origin is one that is gone. Batches:
     /// fail-batch as a whole, stick-batch=before or after its effect, drop-result, reorder-results. Lists: stale-list lacks
-    /// what was made in the last two seconds. status=401,nth=40 is a token that expires.
+    /// what was made in the last two seconds. status=401,from=40 is a token that expires.
     #[arg(long, value_name = "FAULT")]
     pub fault: Vec<Fault>,
     /// Start of the chance behind jitter and fault rates

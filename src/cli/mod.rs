@@ -7,11 +7,16 @@ mod args;
 mod completions;
 mod config;
 mod demo;
+mod explain;
 pub mod generate;
+mod graph;
 pub mod mock;
 mod pace;
 mod plain;
+mod plan;
+mod planning;
 mod rehearsal;
+mod replay;
 mod runs;
 mod session;
 mod stop;
@@ -65,11 +70,14 @@ Exit codes:
 #[derive(Debug, Subcommand)]
 enum Command {
     Sync(sync::SyncArgs),
+    Plan(plan::PlanArgs),
     Verify(verify::VerifyArgs),
+    Graph(graph::GraphArgs),
     Demo(demo::DemoArgs),
     Mock(MockArgs),
     Config(config::ConfigArgs),
     Runs(runs::RunsArgs),
+    Explain(explain::ExplainArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -114,14 +122,10 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments,
 /// [`Error`], to be printed and turned into an exit code by the caller.
 pub async fn run(arguments: Arguments, out: &mut (dyn Write + Send)) -> Result<ExitStatus, Error> {
     match arguments.command {
-        Command::Sync(args) => {
-            let settings = args.config()?.settings()?;
-            sync::run(settings, out).await
-        }
-        Command::Verify(args) => {
-            let settings = args.config()?.settings()?;
-            verify::run(settings).await
-        }
+        Command::Sync(args) => sync::run(args.config()?.settings()?, out).await,
+        Command::Verify(args) => verify::run(args.config()?.settings()?, out).await,
+        Command::Plan(args) => plan::run(&args.settings()?, out).await,
+        Command::Graph(args) => graph::run(&args, &args.settings()?, out).await,
         Command::Demo(args) => {
             let config = args.config()?;
             demo::run(args, config).await
@@ -129,6 +133,7 @@ pub async fn run(arguments: Arguments, out: &mut (dyn Write + Send)) -> Result<E
         Command::Mock(args) => play(args.command, out).await,
         Command::Config(args) => config::run(&args, out),
         Command::Runs(args) => runs::run(&args, out).await,
+        Command::Explain(args) => explain::run(&args, out),
         Command::Completions(args) => completions::run(&args, out),
     }
 }

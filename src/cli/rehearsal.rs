@@ -23,7 +23,7 @@ use crate::error::{Error, ExitStatus};
 use crate::event::{Event, Side, Stamped, millis};
 use crate::mock::file::{ChannelFile, ContainerUrls, InstanceFile, Row, SCHEMA, StateFile};
 use crate::mock::{self, Server};
-use crate::plan::Action;
+use crate::plan::{Action, Plan};
 use crate::progress::Progress;
 use crate::report::Reporter;
 use crate::store::{Change, Pair, Store};
@@ -71,13 +71,13 @@ pub(super) async fn run(
     server.stop().await;
     let (status, report) = ended?;
     if settings.output.mode != OutputMode::Json && !settings.output.quiet {
-        list(&report, &failures, out)?;
+        list((&report.plan, &report.source), &failures, out)?;
     }
     Ok(status)
 }
 
 /// The mappings of the real state in a store of their own. A state that does not exist yet is not made.
-async fn remembered(settings: &Settings) -> Result<Store, Error> {
+pub(super) async fn remembered(settings: &Settings) -> Result<Store, Error> {
     let memory = Store::open_in_memory().await?;
     if !settings.paths.state.path().exists() {
         return Ok(memory);
@@ -245,7 +245,7 @@ fn estimate(settings: &Settings, server: &Server) -> session::Estimate {
 /// What did not come across in the rehearsal, by entity: the outcome and why. The plan alone cannot know what the
 /// server refuses.
 #[derive(Clone, Default)]
-struct Failures(Arc<Mutex<HashMap<EntityKey, (&'static str, String)>>>);
+pub(super) struct Failures(Arc<Mutex<HashMap<EntityKey, (&'static str, String)>>>);
 
 impl Failures {
     fn lock(&self) -> MutexGuard<'_, HashMap<EntityKey, (&'static str, String)>> {
@@ -282,14 +282,13 @@ impl Reporter for Failures {
 }
 
 /// One line for everything that a run would do or leave undone: action, entity, name and reason, tabs between them.
-fn list(
-    report: &RunReport,
+pub(super) fn list(
+    (plan, source): (&Plan, &Inventory<SourceId>),
     failures: &Failures,
     out: &mut (dyn Write + Send),
 ) -> Result<(), Error> {
     let failures = failures.lock();
-    for (planned, entity) in report.plan.entities.iter().zip(report.source.entities()) {
-        let entity: &Entity<SourceId> = entity;
+    for (planned, entity) in plan.entities.iter().zip(source.entities()) {
         let is_silent = match planned.action {
             Action::Unchanged { .. } => !planned.left_alone,
             Action::OutOfScope => true,

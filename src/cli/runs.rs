@@ -3,24 +3,32 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde_json::json;
 
 use super::args::{Collected, FileArgs, OutputArgs};
+use super::replay;
 use crate::config::OutputMode;
 use crate::domain::{Outcome, RunId};
 use crate::engine::pace::Learned;
 use crate::error::{Error, ExitStatus};
 use crate::store::{RunEntity, RunRecord, Store};
 
-/// Lists the runs of this workspace, or shows one
+/// Lists the runs of this workspace, shows one, plays one again or follows one
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
 Examples:
   lockgate runs
-  lockgate runs 20260315-101500-3f2a")]
+  lockgate runs 20260315-101500-3f2a
+  lockgate runs replay last --speed 10
+  lockgate runs attach                 follows the run that goes on in another terminal"
+)]
 pub(super) struct RunsArgs {
+    #[command(subcommand)]
+    action: Option<RunsCommand>,
     /// Show this run with what failed in it; `last` is the latest one
     run: Option<String>,
     /// How many runs to list
@@ -32,7 +40,14 @@ pub(super) struct RunsArgs {
     file: FileArgs,
 }
 
-/// Lists runs or shows one.
+/// What can be done with the recording of a run.
+#[derive(Clone, Debug, Subcommand)]
+enum RunsCommand {
+    Replay(replay::ReplayArgs),
+    Attach(replay::AttachArgs),
+}
+
+/// Lists runs, shows one, or plays a recording.
 ///
 /// # Errors
 /// [`Error::Usage`] for a run that is not there, [`Error::Store`] when the state cannot be read.
@@ -40,6 +55,11 @@ pub(super) async fn run(
     args: &RunsArgs,
     out: &mut (dyn Write + Send),
 ) -> Result<ExitStatus, Error> {
+    match &args.action {
+        Some(RunsCommand::Replay(args)) => return replay::replay(args).await,
+        Some(RunsCommand::Attach(args)) => return replay::attach(args).await,
+        None => {}
+    }
     let config = args.file.load(args.output.collect(Collected::default()))?;
     let is_json = config.output()?.mode == OutputMode::Json;
     let url = config.paths()?.state;

@@ -1,6 +1,7 @@
 //! One run from the command line: connections, state, reporters, signals and the exit code.
 
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -148,7 +149,22 @@ pub(super) async fn run(
     let finished = finish(&store, run, &result, &progress).await;
     store.close().await;
     finished?;
+    if let Ok((_, report)) = &result {
+        keep_plan(&settings.paths.runs, &progress, report);
+    }
     result
+}
+
+/// Puts the plan and its graph into the folder of the run. The run is over, so a failure is only told.
+fn keep_plan(runs: &Path, progress: &Progress, report: &RunReport) {
+    let Some(run) = progress.run() else { return };
+    if let Err(error) = report::add_plan(&runs.join(&run.id.0), &report.plan, &report.source) {
+        // Nobody is left to be told when standard error is gone.
+        drop(writeln!(
+            std::io::stderr(),
+            "warning: the plan could not be kept beside the report: {error}"
+        ));
+    }
 }
 
 async fn work_off(
@@ -210,7 +226,8 @@ pub(super) async fn authorise(reader: &Reader<Instance>) -> Result<(), Error> {
         })
 }
 
-fn session(
+/// What carries out a run, and what tells its cost if it is a rehearsal.
+pub(super) fn session(
     settings: &Settings,
     options: &Options,
     ends: Ends,

@@ -74,11 +74,14 @@ fn help_teaches() {
 
     Commands:
       sync         Migrates the source into the target and verifies what arrived
+      plan         Shows what a sync would do to every entity, and why
       verify       Compares the target with the source, entity by entity, and writes nothing
+      graph        Shows the dependency graph of a plan, without writing anything to the target
       demo         Shows a migration between two mock instances on this machine; nothing real is touched
       mock         Plays CMS instances, for rehearsals and tests
       config       Shows every setting with its value and where the value comes from
-      runs         Lists the runs of this workspace, or shows one
+      runs         Lists the runs of this workspace, shows one, plays one again or follows one
+      explain      Explains an error code: what happened, why, and what to do
       completions  Prints a script that completes commands and flags in a shell
 
     Options:
@@ -246,9 +249,14 @@ fn help_teaches() {
           in a pipeline, with the instances in lockgate.toml or in the environment
     ");
     insta::assert_snapshot!(help("runs"), @r"
-    Lists the runs of this workspace, or shows one
+    Lists the runs of this workspace, shows one, plays one again or follows one
 
     Usage: lockgate runs [OPTIONS] [RUN]
+           lockgate runs <COMMAND>
+
+    Commands:
+      replay  Plays a past run again, on the dashboard or in lines
+      attach  Follows the run of this workspace that goes on, such as one in a pipeline or in another terminal
 
     Arguments:
       [RUN]
@@ -297,6 +305,8 @@ fn help_teaches() {
     Examples:
       lockgate runs
       lockgate runs 20260315-101500-3f2a
+      lockgate runs replay last --speed 10
+      lockgate runs attach                 follows the run that goes on in another terminal
     ");
 }
 

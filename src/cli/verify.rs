@@ -1,10 +1,13 @@
 //! `lockgate verify`: compares without writing.
 
+use std::io::Write;
+
 use clap::Args;
 
 use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, OutputArgs, SelectionArgs};
 use super::session::{self, Ends, Work};
-use crate::config::{Config, Settings};
+use crate::config::{Config, OutputMode, Settings};
+use crate::engine::Difference;
 use crate::error::{Error, ExitStatus};
 use crate::store::Store;
 
@@ -43,11 +46,38 @@ impl VerifyArgs {
 ///
 /// # Errors
 /// [`Error`] when an instance could not be read; differences are in the status.
-pub(super) async fn run(settings: Settings) -> Result<ExitStatus, Error> {
+pub(super) async fn run(
+    settings: Settings,
+    out: &mut (dyn Write + Send),
+) -> Result<ExitStatus, Error> {
     session::warn(&settings);
     let ends = Ends::of(&settings)?;
     let store = Store::open(&settings.paths.state).await?;
-    session::run(&settings, ends, store, Work::Verify)
-        .await
-        .map(|(status, _)| status)
+    let (status, report) = session::run(&settings, ends, store, Work::Verify).await?;
+    // The JSON form has them among its events.
+    if settings.output.mode != OutputMode::Json {
+        list(&report.differences.unwrap_or_default(), out)?;
+    }
+    Ok(status)
+}
+
+/// One row for every difference; nothing where there is none.
+fn list(differences: &[Difference], out: &mut (dyn Write + Send)) -> Result<(), Error> {
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let rows = differences.iter().map(|found| {
+        let difference = found.difference.name().to_owned();
+        let line = |text: &str| text.replace(['\n', '\r', '\t'], " ");
+        [
+            difference,
+            found.key.to_string(),
+            line(&found.name),
+            line(&found.detail),
+        ]
+    });
+    let header = ["difference", "entity", "name", "detail"];
+    writeln!(out, "{}", super::table::table(header, rows))?;
+    out.flush()?;
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 
 use crate::agility::Connection;
-use crate::config::{ColorChoice, Instance, Output, OutputMode, Settings};
+use crate::config::{ColorChoice, Instance, Output, OutputMode, Paths, Settings, Surroundings};
 use crate::domain::Kind;
 use crate::plan::Selection;
 use crate::{engine, report};
@@ -65,8 +65,18 @@ pub(super) fn engine_options(settings: &Settings) -> engine::Options {
 
 /// How it is shown. `verbose` and `quiet` never come together.
 pub(super) fn report_options(settings: &Settings) -> report::Options {
-    let output = &settings.output;
-    let surroundings = &settings.surroundings;
+    report::Options {
+        run_dir: Some(settings.paths.runs.clone()),
+        ..presentation(&settings.output, &settings.paths, &settings.surroundings)
+    }
+}
+
+/// How something is shown of which no files are kept.
+pub(super) fn presentation(
+    output: &Output,
+    paths: &Paths,
+    surroundings: &Surroundings,
+) -> report::Options {
     report::Options {
         mode: report_mode(output, std::io::stdout().is_terminal()),
         detail: match (output.quiet, output.verbose) {
@@ -81,10 +91,10 @@ pub(super) fn report_options(settings: &Settings) -> report::Options {
         },
         ascii: !surroundings.unicode,
         annotations: surroundings.pipeline,
-        run_dir: Some(settings.paths.runs.clone()),
+        run_dir: None,
         keep: report::Keep {
-            runs: settings.paths.keep_runs,
-            days: settings.paths.keep_days,
+            runs: paths.keep_runs,
+            days: paths.keep_days,
         },
     }
 }

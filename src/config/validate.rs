@@ -61,6 +61,11 @@ impl Config {
         Ok(())
     }
 
+    /// Who runs this, and where, for commands that need no instances.
+    pub fn surroundings(&self) -> Surroundings {
+        Surroundings::of(&self.environment)
+    }
+
     /// What to show, for commands that need no instances.
     ///
     /// # Errors

@@ -238,6 +238,15 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         })
     }
 
+    /// Decides what would happen to every entity of the source, and writes nothing.
+    ///
+    /// # Errors
+    /// [`RunError`] when an instance or the state cannot be read, or the selection names what is not there.
+    pub async fn decide(&self) -> Result<(Arc<Plan>, Arc<Inventory<SourceId>>), RunError> {
+        let prepared = self.prepare().await?;
+        Ok((prepared.plan, prepared.source))
+    }
+
     async fn prepare(&self) -> Result<Prepared, RunError> {
         self.phase(Phase::Pull).await;
         let locales = self.resolve_locales().await?;

@@ -15,7 +15,7 @@ use thiserror::Error;
 ///
 /// Its text form, for `--fault`, is a comma list with exactly one action:
 /// `status=503`, `status-after=500`, `reset=before|during|after`, `hang`, `slow-body=MS`, `truncated-json`, `html`, `short-file`,
-/// `stale-list`, `fail-batch`, `stick-batch=before|after`, `drop-result`, `reorder-results`; then any of `method=`, `path=`, `nth=`, `every=`, `rate=`, `count=`, and for `status`
+/// `stale-list`, `fail-batch`, `stick-batch=before|after`, `drop-result`, `reorder-results`; then any of `method=`, `path=`, `nth=`, `every=`, `from=`, `rate=`, `count=`, and for `status`
 /// also `retry-after=` and `body=` (the last one: it takes the rest of the text).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
@@ -27,6 +27,8 @@ pub struct Fault {
     pub nth: Option<u64>,
     /// Only each n-th matching request.
     pub every: Option<u64>,
+    /// Only from the n-th matching request on.
+    pub from: Option<u64>,
     /// Only with this probability, from 0 to 1.
     pub rate: Option<f64>,
     /// At most so many times.
@@ -110,7 +112,7 @@ pub enum FaultError {
     TwoActions(String),
     /// A key that no fault has.
     #[error(
-        "unknown key `{0}`: actions are {ACTIONS}; conditions are method, path, nth, every, rate, count"
+        "unknown key `{0}`: actions are {ACTIONS}; conditions are method, path, nth, every, from, rate, count"
     )]
     UnknownKey(String),
     /// A value that its key does not take.
@@ -135,6 +137,7 @@ impl Fault {
             path_contains: None,
             nth: None,
             every: None,
+            from: None,
             rate: None,
             count: None,
             action,
@@ -185,6 +188,7 @@ struct Conditions {
     path: Option<String>,
     nth: Option<u64>,
     every: Option<u64>,
+    from: Option<u64>,
     rate: Option<f64>,
     count: Option<u64>,
 }
@@ -198,6 +202,7 @@ impl Draft {
             "path" => wanted.path = Some(value.to_owned()),
             "nth" => wanted.nth = Some(positive(key, value)?),
             "every" => wanted.every = Some(positive(key, value)?),
+            "from" => wanted.from = Some(positive(key, value)?),
             "count" => wanted.count = Some(positive(key, value)?),
             "rate" => wanted.rate = Some(probability(key, value)?),
             "retry-after" => self.retry_after = Some(value.to_owned()),
@@ -218,6 +223,7 @@ impl Draft {
             path,
             nth,
             every,
+            from,
             rate,
             count,
         } = self.conditions;
@@ -237,6 +243,7 @@ impl Draft {
             path_contains: path,
             nth,
             every,
+            from,
             rate,
             count,
             ..fault
@@ -350,6 +357,11 @@ impl FaultBook {
         struck
     }
 
+    /// How many requests went wrong.
+    pub(crate) fn struck(&self) -> u64 {
+        self.entries.iter().map(|entry| entry.fired).sum()
+    }
+
     /// A share of 0 to 1, for jitter.
     pub(crate) fn share(&mut self) -> f64 {
         self.chance.random()
@@ -363,6 +375,7 @@ impl Entry {
         let fault = &self.fault;
         fault.count.is_none_or(|most| self.fired < most)
             && fault.nth.is_none_or(|nth| seen == nth)
+            && fault.from.is_none_or(|from| seen >= from)
             && fault.every.is_none_or(|every| seen.is_multiple_of(every))
             && fault.rate.is_none_or(|rate| chance.random::<f64>() < rate)
     }
@@ -443,6 +456,13 @@ mod tests {
         assert_eq!(book.strike("GET", "/page/1"), None);
         assert_eq!(book.strike("GET", "/item/1"), Some(FaultAction::Hang));
         assert_eq!(book.strike("GET", "/item/1"), None);
+    }
+
+    #[test]
+    fn a_fault_may_begin_later() {
+        let mut book = FaultBook::new(&["html,from=3".parse().unwrap()], 1);
+        let fired: Vec<bool> = (0..4).map(|_| book.strike("GET", "/").is_some()).collect();
+        assert_eq!(fired, [false, false, true, true]);
     }
 
     #[test]

@@ -180,6 +180,11 @@ impl Server {
             .requests(|record| record.writes && of_guid(record))
     }
 
+    /// How many requests went wrong because a fault said so.
+    pub fn struck(&self) -> u64 {
+        lock(&self.shared.faults).struck()
+    }
+
     /// A count of the requests so far that can be asked for as long as it is wanted.
     pub fn counter(&self) -> impl Fn() -> RequestCount + Send + 'static + use<> {
         let shared = Arc::clone(&self.shared);

@@ -164,7 +164,7 @@ impl Plan {
             .any(|(_, node)| *node == on)
     }
 
-    /// What the first save of `node` has to wait for: see [`waits_for`].
+    /// What the first save of `node` has to wait for, in the order of [`Graph::needs`].
     pub fn waits_for(&self, node: Node) -> impl Iterator<Item = Need> + '_ {
         waits_for(&self.entities, &self.graph, node)
     }

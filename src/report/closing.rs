@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::advice::next_step;
+use super::advice::advice;
 use super::note::counted_entities;
 use super::text::{self, count, counted};
 use super::{Detail, Style, table};
@@ -116,7 +116,8 @@ fn failures(progress: &Progress) -> String {
             keys.push("…".to_owned());
         }
         append!(text, "{:9}{}\n", "", keys.join(", "));
-        append!(text, "{:9}next: {}\n", "", next_step(&cause.text));
+        let advice = advice(&cause.text);
+        append!(text, "{:9}next: {} [{}]\n", "", advice.next, advice.code);
     }
     if sorted.len() > CAUSES {
         let more = sorted.len() - CAUSES;

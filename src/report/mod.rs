@@ -24,6 +24,7 @@ mod advice;
 mod annotations;
 mod closing;
 mod fan_out;
+pub mod graph;
 mod html;
 mod json_lines;
 mod note;
@@ -37,10 +38,11 @@ mod tui;
 #[cfg(test)]
 mod tests;
 
+pub use advice::FAILURE_CODES;
 pub use annotations::Annotations;
 pub use fan_out::{Reporter, WhenFailing, run};
 pub use json_lines::JsonLines;
 pub use options::{Detail, Mode, Options, reporters};
 pub use plain::{Plain, Style};
-pub use run_folder::{Keep, RunFolder};
+pub use run_folder::{Keep, RunFolder, add_plan, newest_run, newest_unfinished_run};
 pub use tui::{Dashboard, Still};

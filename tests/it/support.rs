@@ -91,34 +91,34 @@ pub(crate) struct Setup {
     pub(crate) overwrite: bool,
     pub(crate) store: Store,
     pub(crate) run: u16,
+    pub(crate) request_timeout: Duration,
 }
 
 impl Setup {
     pub(crate) async fn new() -> Self {
-        let options = Options {
-            first_delay: Duration::from_millis(5),
-            ..Options::default()
-        };
-        Self {
-            options,
-            overwrite: false,
-            store: Store::open_in_memory().await.unwrap(),
-            run: 0,
-        }
+        Self::with(Store::open_in_memory().await.unwrap(), Options::default())
     }
 
     /// The same with a store of its own, and with little patience: the server is fast.
     pub(crate) fn impatient(store: Store) -> Self {
-        let options = Options {
-            first_delay: Duration::from_millis(5),
-            settle: Duration::from_millis(80),
-            ..Options::default()
-        };
+        let settle = Duration::from_millis(80);
+        Self::with(
+            store,
+            Options {
+                settle,
+                ..Options::default()
+            },
+        )
+    }
+
+    fn with(store: Store, mut options: Options) -> Self {
+        options.first_delay = Duration::from_millis(5);
         Self {
             options,
             overwrite: false,
             store,
             run: 0,
+            request_timeout: Duration::from_secs(30),
         }
     }
 
@@ -146,9 +146,13 @@ impl Setup {
 
     fn session(&self, base_url: &str, sink: Sink) -> Session<Instance, Instance> {
         let run = RunId(format!("20250101-000000-{:04x}", self.run));
+        let source = self.reader(base_url, SOURCE, Side::Source, &sink);
+        let mut target = self.reader(base_url, TARGET, Side::Target, &sink);
+        // One host and one token have one rate.
+        target.pacer = Arc::new(source.pacer.sharing(self.options.ceilings()));
         Session {
-            source: Arc::new(self.reader(base_url, SOURCE, Side::Source, &sink)),
-            target: Arc::new(self.reader(base_url, TARGET, Side::Target, &sink)),
+            source: Arc::new(source),
+            target: Arc::new(target),
             store: self.store.clone(),
             run: run.clone(),
             owner: LeaseOwner {
@@ -177,14 +181,14 @@ impl Setup {
             base_url: Some(base_url.to_owned()),
             token: Secret::new("test-token-0123456789"),
             connect_timeout: Duration::from_secs(5),
-            request_timeout: Duration::from_secs(30),
+            request_timeout: self.request_timeout,
         };
         Reader {
             instance: Instance::new(connection).unwrap(),
             guid: Guid::new(guid),
             side,
-            pacer: Arc::new(Pacer::new(
-                self.options.concurrency,
+            pacer: Arc::new(Pacer::with(
+                self.options.ceilings(),
                 self.options.per_second_max,
             )),
             retries: Retries::new(&self.options),

@@ -4,6 +4,19 @@ use serde_json::json;
 
 use super::*;
 
+#[test]
+fn results_out_of_order_are_nobodys() {
+    let batch = |operation: i64| json!({"batchState": 3, "operationType": operation, "items": [good(2, 6, 81), good(1, 5, 80)]});
+    assert_eq!(
+        status(&batch(14), &[]),
+        Ok(BatchStatus::Finished(Vec::new()))
+    );
+    let Ok(BatchStatus::Finished(published)) = status(&batch(1), &[]) else {
+        panic!("a workflow batch has results in any order");
+    };
+    assert_eq!(published.len(), 2);
+}
+
 fn of(batch: &Value) -> BatchStatus {
     status(batch, &[]).unwrap()
 }

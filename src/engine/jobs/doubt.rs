@@ -296,7 +296,10 @@ where
     for found in ask(crew, &Ask::Sitemap(locale.clone())).await?.found {
         let Found::Node(node) = found else { continue };
         let id = TargetId::new(node.page);
-        let is_ours = item.save.id == Some(id) || !crew.ids.is_claimed(Kind::Page, id);
+        // In a second locale a page has the id that it was given in the first.
+        let shared = crew.ids.shared(Kind::Page, crew.entity(item.node).key.id);
+        let is_ours =
+            [item.save.id, shared].contains(&Some(id)) || !crew.ids.is_claimed(Kind::Page, id);
         if node.placement.parent != parent || !is_ours {
             continue;
         }

@@ -107,10 +107,17 @@ fn next_pause(last: Duration, elapsed: Duration, processed: u32, items: u32) -> 
     pause.clamp(POLL_MIN, POLL_MAX)
 }
 
+/// Batches of fewer items tell nothing about the time of an item: what they take is mostly the way there and back.
+/// Every page is such a batch.
+const TELLING: u32 = 10;
+
 /// The time that the target needs for an item, in microseconds, after one more batch. A batch that was found
 /// finished at the first poll tells only that it took no longer, so the next ones are asked for earlier; one
 /// that took several polls tells how long it was at most. Between the two the first poll settles near the end.
 fn learned(before: u64, elapsed: Duration, items: u32, polls: u32) -> u64 {
+    if items < TELLING {
+        return before;
+    }
     if polls == 1 {
         return before - before / 4;
     }
@@ -162,5 +169,10 @@ mod tests {
             mean < needed,
             "polls come {mean:?} late in the mean: {settled:?}"
         );
+    }
+
+    #[test]
+    fn pages_do_not_make_the_target_look_slow() {
+        assert_eq!(learned(5_000, Duration::from_millis(225), 1, 3), 5_000);
     }
 }

@@ -11,7 +11,9 @@
 //! ```
 //! - One burst proves nothing: a server also refuses for a moment's trouble of its own, and in the first second
 //!   after its limit has dropped the count is still that of the old one. A second burst with about the same count
-//!   is believed. That costs a second, once.
+//!   is believed. That costs a second, once. A burst during which more requests were admitted than refused is none.
+//! - A belief that rests on few refusals is questioned after 2 s, by half as much again: if it is right, that is
+//!   one more burst of few refusals; if not, the run would have crawled.
 //! - Held is 0.97 of the limit: at that rate a request and the one that leaves a limit's worth of requests later are
 //!   31 ms more than a second apart, which is what network and timers may shift them. Refusals while holding
 //!   take it down to 0.95.
@@ -45,14 +47,18 @@ const PATIENCE_REQUESTS: f64 = 200.0;
 const PATIENCE_MAX: Duration = Duration::from_mins(10);
 /// The wait before a limit that an earlier run found is questioned.
 const PATIENCE_RECALLED: Duration = Duration::from_secs(5);
-/// The wait between a probe that succeeded and the next one.
-const PATIENCE_RISING: Duration = Duration::from_secs(1);
+/// The wait before a limit is questioned for which the evidence is weak.
+const PATIENCE_WEAK: Duration = Duration::from_secs(2);
+/// Refusals in a burst that are no accident.
+const STRONG: u32 = 4;
 /// How far above the limit the first probe goes.
 const PROBE: f64 = 1.04;
+/// The same where the evidence for the limit is weak.
+const PROBE_WEAK: f64 = 1.5;
 /// How far any probe goes.
-const PROBE_MAX: f64 = 1.5;
+const PROBE_MAX: f64 = 2.0;
 /// How long a probe lasts: long enough for a rolling second to fill and an answer to come back.
-const PROBE_TIME: Duration = Duration::from_secs(3);
+const PROBE_TIME: Duration = Duration::from_secs(2);
 
 /// What is known of the rate that a server allows.
 #[derive(Clone, Debug)]
@@ -72,6 +78,8 @@ pub(super) struct RateLearner {
 struct Known {
     per_second: f64,
     share: f64,
+    /// Whether it rests on few refusals.
+    is_weak: bool,
     patience: Duration,
     /// The factor of the next probe.
     step: f64,
@@ -88,6 +96,7 @@ struct Burst {
     /// When the first of the refused requests left.
     from: Instant,
     until: Instant,
+    refused: u32,
 }
 
 impl RateLearner {
@@ -110,7 +119,8 @@ impl RateLearner {
     /// Starts with the limit that an earlier run found.
     pub(super) fn recall(&mut self, per_second: f64, now: Instant) {
         if usable(Some(per_second)).is_some() {
-            self.known = Some(Known::new(per_second, PATIENCE_RECALLED, now));
+            let known = Known::new(per_second, now);
+            self.known = Some(known.questioned_after(PATIENCE_RECALLED, now));
         }
     }
 
@@ -134,9 +144,17 @@ impl RateLearner {
     /// Notes that a request that left at `left` was refused, and that nothing leaves before `until`.
     pub(super) fn refused(&mut self, left: Instant, until: Instant) {
         match &mut self.burst {
-            // Those that left before the pause tell nothing more.
-            Some(burst) => burst.until = burst.until.max(until),
-            None => self.burst = Some(Burst { from: left, until }),
+            Some(burst) => {
+                burst.until = burst.until.max(until);
+                burst.refused += 1;
+            }
+            None => {
+                self.burst = Some(Burst {
+                    from: left,
+                    until,
+                    refused: 1,
+                });
+            }
         }
     }
 
@@ -176,10 +194,15 @@ impl RateLearner {
             self.suspected = None;
             return;
         }
+        let later = |left: &&Instant| **left > burst.from;
+        if self.admitted.iter().filter(later).count() > burst.refused as usize {
+            return;
+        }
         match self.suspected.take() {
             Some(before) if agree(before, count) => {
-                let patience = Known::first_patience(before.max(count));
-                self.known = Some(Known::new(before.max(count), patience, now));
+                let known = Known::new(before.max(count), now);
+                let is_weak = burst.refused < STRONG;
+                self.known = Some(if is_weak { known.weak(now) } else { known });
             }
             Some(_) | None => self.suspected = Some(count),
         }
@@ -187,15 +210,32 @@ impl RateLearner {
 }
 
 impl Known {
-    fn new(per_second: f64, patience: Duration, now: Instant) -> Self {
+    fn new(per_second: f64, now: Instant) -> Self {
+        let patience = Self::first_patience(per_second);
         Self {
             per_second,
             share: SHARE,
+            is_weak: false,
             patience,
             step: PROBE,
             due: now + patience,
             is_probing: false,
             was_short: false,
+        }
+    }
+
+    fn questioned_after(self, patience: Duration, now: Instant) -> Self {
+        Self {
+            due: now + patience,
+            ..self
+        }
+    }
+
+    fn weak(self, now: Instant) -> Self {
+        Self {
+            is_weak: true,
+            step: PROBE_WEAK,
+            ..self.questioned_after(PATIENCE_WEAK, now)
         }
     }
 
@@ -223,7 +263,9 @@ impl Known {
         if self.is_probing {
             self.per_second = count.clamp(self.per_second, self.rate());
             let longer = self.patience.max(Self::first_patience(self.per_second));
-            self.patience = (longer * 4).min(PATIENCE_MAX);
+            let factor = if self.is_weak { 1 } else { 4 };
+            self.patience = (longer * factor).min(PATIENCE_MAX);
+            self.is_weak = false;
         } else if self.share - SHARE_STEP >= SHARE_MIN - f64::EPSILON {
             self.share -= SHARE_STEP;
         } else {
@@ -249,7 +291,7 @@ impl Known {
             self.step = (self.step * self.step).min(PROBE_MAX);
             self.is_probing = false;
             self.share = SHARE;
-            self.due = now + PATIENCE_RISING;
+            self.due = now;
         } else {
             self.is_probing = true;
             self.due = now + PROBE_TIME;
@@ -278,10 +320,10 @@ mod tests {
         start + gap * count
     }
 
-    /// A refusal, and what the rate is after its pause.
+    /// A burst of refusals, and what the rate is after its pause.
     fn refuse(learner: &mut RateLearner, at: Instant) -> (Instant, Option<f64>) {
         let until = at + SECOND;
-        learner.refused(at, until);
+        (0..STRONG).for_each(|_| learner.refused(at, until));
         (until, learner.rate(until))
     }
 
@@ -314,6 +356,37 @@ mod tests {
         let (at, _) = refuse(&mut learner, at);
         let at = send(&mut learner, at, 8, Duration::from_millis(5));
         assert_eq!(refuse(&mut learner, at).1, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_in_which_most_were_admitted_is_none() {
+        let mut learner = RateLearner::new(None);
+        for _ in 0..9 {
+            let start = Instant::now();
+            let at = send(&mut learner, start, 10, Duration::from_millis(5));
+            learner.refused(start + Duration::from_millis(20), at + SECOND);
+            tokio::time::advance(at + SECOND - start).await;
+            assert_eq!(learner.rate(Instant::now()), None);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn few_refusals_make_a_belief_that_is_soon_questioned() {
+        let mut learner = RateLearner::new(None);
+        let mut at = Instant::now();
+        for _ in 0..2 {
+            at = send(&mut learner, at, 3, Duration::from_millis(5));
+            learner.refused(at, at + SECOND);
+            at += SECOND;
+            learner.rate(at);
+        }
+        assert_eq!(learner.limit(), Some(3.0));
+        for _ in 0..20 {
+            learner.was_short();
+            at += PROBE_TIME;
+            learner.rate(at);
+        }
+        assert!(learner.limit().unwrap() > 200.0, "{:?}", learner.limit());
     }
 
     #[tokio::test(start_paused = true)]
@@ -376,7 +449,6 @@ mod tests {
             now += PROBE_TIME;
             learner.was_short();
             learner.rate(now);
-            now += PATIENCE_RISING;
             limits.push(learner.limit().unwrap().round());
         }
         assert_eq!(limits, [21.0, 22.0, 26.0, 36.0]);

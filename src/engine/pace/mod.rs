@@ -11,7 +11,7 @@
 //! ```
 //! Two things are learned, because they fail differently. *How many at once* is a matter of the server's strength: each
 //! class has a window that grows by one request at a time and shrinks by a factor. *How many per second* is a rule of
-//! the server: there is a number, and [`limit`] finds it from the refusals, holds just below it, and asks now and
+//! the server: there is a number, and `limit` finds it from the refusals, holds just below it, and asks now and
 //! then whether it has risen. A window alone would have to be refused over and over to find out.
 //!
 //! The decisions are plain functions over moments that are handed in; only [`Pacer::permit`] waits. The quota is

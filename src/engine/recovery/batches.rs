@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Fate, Recovery, age};
+use super::resume::{Fate, Recovery, age};
 use crate::domain::BatchId;
+use crate::engine::pace::Class;
 use crate::engine::retry::Sender;
 use crate::event::Event;
 use crate::instance::{BatchStatus, Effect, Refusal, Saved, Target};
@@ -89,7 +90,9 @@ impl<T: Target + Clone> Recovery<'_, T> {
             sink: &self.target.sink,
         };
         sender
-            .send(Effect::Read, || self.target.instance.poll(batch))
+            .send_as(Class::Poll, Effect::Read, || {
+                self.target.instance.poll(batch)
+            })
             .await
     }
 

@@ -8,9 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use super::{Doubts, Fate, Item, Known};
+use super::resume::{Fate, Item, Known};
 use crate::domain::{ContentHash, Entity, Id, Inventory, Kind, Locale, PageNode, TargetId};
 use crate::engine::jobs::bytes_hash;
+use crate::engine::options::Doubts;
 use crate::engine::pull::{PullError, Reader};
 use crate::instance::{Ask, Found, Saved, Source, Target};
 use crate::plan::{Schema, target_hash};

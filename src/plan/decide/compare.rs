@@ -246,8 +246,12 @@ fn fail(why: String) -> Decision {
 /// The hash of what the source says: its normal form in its own terms, the parent of a page, and the date of
 /// an asset, whose bytes are not at hand.
 pub fn source_hash(entity: &Entity<SourceId>, schema: &Schema) -> ContentHash {
-    let body = entity.body.parse();
-    let mut form = normal(entity.key.kind, &body, schema);
+    hash_of(entity, &entity.body.parse(), schema)
+}
+
+/// As [`source_hash`], for an entity whose body is parsed already.
+pub(super) fn hash_of(entity: &Entity<SourceId>, body: &Value, schema: &Schema) -> ContentHash {
+    let mut form = normal(entity.key.kind, body, schema);
     if entity.key.kind == Kind::Asset {
         form = json!([form, body.get("dateModified").unwrap_or(&Value::Null)]);
     }

@@ -3,12 +3,13 @@
 use std::collections::{HashMap, HashSet};
 
 use super::chains;
-use super::compare::{self, Comparer, Decision, source_hash};
+use super::compare::{self, Comparer, Decision, hash_of};
 use super::matching::{self, Match};
 use super::needs::{Needs, Resolver};
 use super::settle;
+use super::spread;
 use super::virtual_map::VirtualMap;
-use crate::domain::{EntityKey, Inventory, Locale, SourceId, TargetId, WorkClass};
+use crate::domain::{ContentHash, EntityKey, Inventory, Locale, SourceId, TargetId, WorkClass};
 use crate::plan::action::{Action, Agreements, Plan, Planned};
 use crate::plan::circles::{Circle, circles};
 use crate::plan::graph::{Graph, Need, Node, Strength};
@@ -46,11 +47,15 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     };
     let matches = matching::matches(inputs.source, inputs.target, inputs.agreements);
     let resolver = Resolver::new(inputs.source, inputs.agreements, inputs.locales, context);
-    let needs: Vec<Needs> = (0..)
-        .zip(inputs.source.entities())
-        .map(|(node, entity)| resolver.needs(node, entity))
-        .collect();
-    let mut entities = decide_all(inputs, context, &matches, &needs);
+    let (needs, hashes): (Vec<Needs>, Vec<ContentHash>) =
+        spread::each(inputs.source, |node, entity| {
+            let mut body = entity.body.parse();
+            let needs = resolver.needs(node, entity, &mut body);
+            (needs, hash_of(entity, &body, &schema))
+        })
+        .into_iter()
+        .unzip();
+    let mut entities = decide_all(inputs, context, &matches, (&needs, &hashes));
     let siblings = chains::siblings(inputs.source);
     leave_out_of_scope(&mut entities, inputs, context, &needs);
     link_siblings(&mut entities, &siblings);
@@ -90,7 +95,7 @@ fn decide_all(
     inputs: &Inputs<'_>,
     context: Context<'_>,
     matches: &[Match],
-    needs: &[Needs],
+    (needs, hashes): (&[Needs], &[ContentHash]),
 ) -> Vec<Planned> {
     let target_schema = Schema::of(inputs.target);
     let counterparts = VirtualMap::new(inputs.source, inputs.target, inputs.agreements, matches);
@@ -107,28 +112,20 @@ fn decide_all(
         .iter()
         .flat_map(|group| chains::moving(group, inputs.source, inputs.target, matches))
         .collect();
-    (0..)
-        .zip(inputs.source.entities())
-        .zip(matches.iter().zip(needs))
-        .map(|((node, entity), (found, needs))| {
-            let hash = source_hash(entity, context.schema);
-            let moves = moving.contains(&node);
-            let doubt = inputs.doubts.get(&entity.key);
-            let decision: Decision = match doubt.or(needs.missing.as_ref()) {
-                Some(missing) => (Action::Fail, missing.clone()),
-                None => comparer.decide(entity, found, hash, moves),
-            };
-            planned(decision, hash, needs.encodings, moves)
-        })
-        .collect()
+    spread::each(inputs.source, |node, entity| {
+        let at = node as usize;
+        let (needs, hash) = (&needs[at], hashes[at]);
+        let moves = moving.contains(&node);
+        let doubt = inputs.doubts.get(&entity.key);
+        let decision: Decision = match doubt.or(needs.missing.as_ref()) {
+            Some(missing) => (Action::Fail, missing.clone()),
+            None => comparer.decide(entity, &matches[at], hash, moves),
+        };
+        planned(decision, hash, needs.encodings, moves)
+    })
 }
 
-fn planned(
-    (action, because): Decision,
-    hash: crate::domain::ContentHash,
-    encodings: u64,
-    moves: bool,
-) -> Planned {
+fn planned((action, because): Decision, hash: ContentHash, encodings: u64, moves: bool) -> Planned {
     let left_alone = matches!(action, Action::Conflict { .. }) || because == compare::LEFT_ALONE;
     Planned {
         action,

@@ -11,6 +11,9 @@ mod make;
 mod matching;
 mod needs;
 mod settle;
+mod spread;
+#[cfg(test)]
+mod tests;
 mod virtual_map;
 
 pub use built_in::{BUILT_IN_MODELS, RICH_TEXT_AREA, built_ins, is_built_in_model};

@@ -2,10 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use serde_json::Value;
+
 use crate::domain::{Entity, EntityKey, Id, Inventory, Kind, Locale, SourceId};
 use crate::plan::action::Agreements;
 use crate::plan::graph::{Need, Node, Strength};
-use crate::plan::{Context, Reference, Referent, references};
+use crate::plan::references::references_in;
+use crate::plan::{Context, Reference, Referent};
 
 /// What it costs to leave out a reference, so that the cheapest are cut: optional single links first, then
 /// optional lists, and required fields only where nothing else opens the circle.
@@ -90,10 +93,10 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Everything that `entity`, which stands at `node`, needs.
-    pub(super) fn needs(&self, node: Node, entity: &Entity<SourceId>) -> Needs {
+    /// Everything that `entity`, which stands at `node` and has `body`, needs.
+    pub(super) fn needs(&self, node: Node, entity: &Entity<SourceId>, body: &mut Value) -> Needs {
         let mut found = Needs::default();
-        for reference in references(entity, &self.context) {
+        for reference in references_in(entity, body, &self.context) {
             found.encodings |= reference.encoding.bit();
             match self.resolve(&reference.to, entity.locale()) {
                 Resolved::Node(on) => {

@@ -29,6 +29,8 @@ mod tests;
 
 use std::fmt;
 
+use serde_json::Value;
+
 use super::Encoding;
 use super::schema::{Schema, name_key};
 use crate::domain::{Entity, Kind, SourceId};
@@ -133,9 +135,17 @@ pub struct Context<'a> {
 /// the body. Built-in models and containers, and ids of 0 and below, are none. A model that refers to itself
 /// does: the server knows its name only once it is stored.
 pub fn references(entity: &Entity<SourceId>, context: &Context<'_>) -> Vec<Reference> {
+    references_in(entity, &mut entity.body.parse(), context)
+}
+
+/// As [`references`], for an entity whose body is parsed already. The body stays as it is.
+pub(crate) fn references_in(
+    entity: &Entity<SourceId>,
+    body: &mut Value,
+    context: &Context<'_>,
+) -> Vec<Reference> {
     let mut collector = Collector { found: Vec::new() };
-    let mut body = entity.body.parse();
-    Walker::new(context, &mut collector).entity(entity, &mut body);
+    Walker::new(context, &mut collector).entity(entity, body);
     collector.found
 }
 

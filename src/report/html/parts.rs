@@ -44,6 +44,15 @@ pub(crate) fn page(title: &str, style: &str, body: &str, script: &str) -> String
     )
 }
 
+/// The colours of all pages alone: everything in the style before its first rule for elements, and what names lanes.
+pub(crate) fn colours() -> String {
+    let end = STYLE.find("\n* {").unwrap_or(STYLE.len());
+    format!(
+        "{}\n.l1 {{ --tone: var(--lane1); }} .l2 {{ --tone: var(--lane2); }} .l3 {{ --tone: var(--lane3); }}\n",
+        &STYLE[..end]
+    )
+}
+
 /// A part of a page under a heading. An empty body gives no part.
 pub(crate) fn card(title: &str, explanation: &str, body: &str) -> String {
     if body.is_empty() {

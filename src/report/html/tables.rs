@@ -6,7 +6,7 @@ use super::parts::{card, escape, search};
 use super::timeline::tone;
 use crate::domain::Outcome;
 use crate::progress::{Cause, History, Progress, Trouble};
-use crate::report::advice::next_step;
+use crate::report::advice::advice;
 use crate::report::note::counted_entities;
 use crate::report::text::{clean, clock, count, counted, took};
 
@@ -61,11 +61,12 @@ fn describe(cause: &Cause) -> String {
             escape(&clean(&example.name))
         );
     }
-    let next = next_step(&cause.text);
+    let advice = advice(&cause.text);
     append!(
         text,
-        "</ul><p class=\"next small\">{}.</p></div>\n",
-        escape(next)
+        "</ul><p class=\"next small\">{}. <span class=\"soft\">{}</span></p></div>\n",
+        escape(advice.next),
+        advice.code
     );
     text
 }

@@ -64,7 +64,7 @@ fn names(
 ///
 /// # Errors
 /// When the directory cannot be read.
-pub(crate) fn newest(base: &Path) -> io::Result<Option<String>> {
+pub fn newest(base: &Path) -> io::Result<Option<String>> {
     Ok(folders(base)?.into_iter().next())
 }
 
@@ -72,7 +72,7 @@ pub(crate) fn newest(base: &Path) -> io::Result<Option<String>> {
 ///
 /// # Errors
 /// When the directory cannot be read.
-pub(crate) fn newest_open(base: &Path) -> io::Result<Option<String>> {
+pub fn newest_open(base: &Path) -> io::Result<Option<String>> {
     let is_open = |name: &String| !base.join(name).join("summary.json").exists();
     Ok(folders(base)?.into_iter().find(is_open))
 }

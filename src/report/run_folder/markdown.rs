@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::advice::next_step;
+use super::super::advice::advice;
 use super::super::text::{self, count, counted, took};
 use super::super::{closing, note, table};
 use crate::domain::{Kind, WorkClass};
@@ -223,7 +223,8 @@ fn failures(progress: &Progress) -> String {
             let (name, reason) = (inline(&example.name), inline(&example.reason));
             append!(text, "  - `{}` {name}: {reason}\n", example.key);
         }
-        append!(text, "  - Next step: {}.\n", next_step(&cause.text));
+        let advice = advice(&cause.text);
+        append!(text, "  - Next step: {} ({}).\n", advice.next, advice.code);
     }
     section("Failures by cause", &text)
 }

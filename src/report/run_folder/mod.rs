@@ -16,7 +16,28 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
+use std::io::{self, BufWriter};
+use std::path::Path;
+
+use crate::domain::{Inventory, SourceId};
+use crate::plan::Plan;
+use crate::report::graph;
+
 pub use archive::Keep;
-pub(crate) use files::{create_file, write_whole};
-pub(crate) use find::{is_run_name, newest, newest_open};
+pub use find::{newest as newest_run, newest_open as newest_unfinished_run};
 pub use reporter::RunFolder;
+
+/// Adds `plan.json` and `graph.json` to the folder of a run. Without a folder nothing is written: then its keeper has
+/// told already that there is none.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn add_plan(folder: &Path, plan: &Plan, source: &Inventory<SourceId>) -> io::Result<()> {
+    if !folder.is_dir() {
+        return Ok(());
+    }
+    let mut file = BufWriter::new(files::create_file(&folder.join("plan.json"))?);
+    graph::write_plan(&mut file, plan, source)?;
+    let mut file = BufWriter::new(files::create_file(&folder.join("graph.json"))?);
+    graph::write_graph(&mut file, plan, source)
+}

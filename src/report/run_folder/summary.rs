@@ -7,7 +7,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::super::advice::next_step;
+use super::super::advice::advice;
 use crate::domain::{EntityKey, Kind, WorkClass};
 use crate::event::{Gate, Lane, Phase, millis};
 use crate::progress::{GateState, Progress, Row, Tally};
@@ -178,6 +178,8 @@ struct CausePart {
     cause: String,
     count: u32,
     next: &'static str,
+    /// The code of the cause, such as `LG-5009`, which stays the same from version to version.
+    code: &'static str,
     /// The first five.
     examples: Vec<ExamplePart>,
 }
@@ -359,7 +361,8 @@ fn failures(progress: &Progress) -> Vec<CausePart> {
     let part = |cause: &crate::progress::Cause| CausePart {
         cause: cause.text.clone(),
         count: cause.count,
-        next: next_step(&cause.text),
+        next: advice(&cause.text).next,
+        code: advice(&cause.text).code,
         examples: cause.examples.iter().map(example).collect(),
     };
     progress.causes().iter().map(part).collect()

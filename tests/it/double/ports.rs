@@ -53,10 +53,12 @@ impl Drop for Open<'_> {
     fn drop(&mut self) {
         let mut world = self.shared.world();
         world.watch.leave(Counted::Request);
-        self.counted
-            .into_iter()
-            .for_each(|what| world.watch.leave(what));
-        self.saving.iter().for_each(|name| world.watch.end(name));
+        if let Some(what) = self.counted {
+            world.watch.leave(what);
+        }
+        for name in &self.saving {
+            world.watch.end(name);
+        }
     }
 }
 
@@ -68,10 +70,12 @@ impl Shared {
     fn open(&self, counted: Option<Counted>, saving: Vec<String>) -> Open<'_> {
         let mut world = self.world();
         world.watch.enter(Counted::Request);
-        counted.into_iter().for_each(|what| world.watch.enter(what));
-        saving
-            .iter()
-            .for_each(|name| world.watch.begin(name.clone()));
+        if let Some(what) = counted {
+            world.watch.enter(what);
+        }
+        for name in &saving {
+            world.watch.begin(name);
+        }
         Open {
             shared: self,
             counted,
@@ -119,7 +123,7 @@ impl Shared {
                 host: "double".to_owned(),
                 detail: "refused".to_owned(),
             }),
-            Fate::Lost => Err(Cause::TimedOut(Duration::from_secs(60))),
+            Fate::Lost => Err(Cause::TimedOut(Duration::from_mins(1))),
             Fate::Fine | Fate::Unheard => {
                 let mut world = self.world();
                 world.advance(Instant::now());
@@ -156,7 +160,7 @@ impl Shared {
         self.request("submitting", open, |world| {
             world.watch.enter(what);
             for work in &work {
-                world.watch.begin(name_of(work.save()));
+                world.watch.begin(&name_of(work.save()));
                 if let Work::Page(page) = work {
                     world.watch.begin_page(page);
                 }
@@ -250,7 +254,9 @@ impl Target for Double {
         &self,
         rows: &[Save],
     ) -> Result<Vec<Result<Saved, Refusal>>, RequestError> {
-        rows.iter().for_each(|row| self.world().check(row));
+        for row in rows {
+            self.world().check(row);
+        }
         let open = self.0.open(None, rows.iter().map(name_of).collect());
         let save = |world: &mut World, row: &Save| {
             let mut row = row.clone();

@@ -80,9 +80,9 @@ impl Watch {
     }
 
     /// A save has arrived.
-    pub(super) fn begin(&mut self, name: String) {
+    pub(super) fn begin(&mut self, name: &str) {
         self.writes += 1;
-        if !self.saving.insert(name.clone()) {
+        if !self.saving.insert(name.to_owned()) {
             self.problem(format!("two saves of {name} overlap"));
         }
     }
@@ -185,16 +185,15 @@ impl World {
         match value {
             Value::Null | Value::Bool(_) => {}
             Value::Number(number) => {
-                number
-                    .as_i64()
-                    .into_iter()
-                    .for_each(|id| self.check_number(id, wrong));
+                if let Some(id) = number.as_i64() {
+                    self.check_number(id, wrong);
+                }
             }
             Value::String(text) => self.check_text(text, wrong),
             Value::Array(items) => {
-                items
-                    .iter()
-                    .for_each(|item| self.check_value(kind, item, false, wrong));
+                for item in items {
+                    self.check_value(kind, item, false, wrong);
+                }
             }
             Value::Object(members) => {
                 for (name, value) in members {

@@ -1,0 +1,106 @@
+//! Makes a plan without carrying it out: nothing is written, neither to the target nor to the state.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use clap::Args;
+use tokio::sync::mpsc;
+
+use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, SelectionArgs};
+use super::session::{self, Ends};
+use super::{rehearsal, wiring};
+use crate::config::Settings;
+use crate::domain::{Inventory, RunId, SourceId};
+use crate::engine::{EVENTS_IN_FLIGHT, Sink};
+use crate::error::Error;
+use crate::event::{Event, Stamped};
+use crate::plan::Plan;
+use crate::progress::Progress;
+
+/// Between two lines about the reading, in milliseconds.
+const BEAT_MS: u64 = 2_000;
+
+/// Flags of every command that makes a plan.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct PlanningArgs {
+    #[command(flatten)]
+    instances: InstanceArgs,
+    #[command(flatten)]
+    selection: SelectionArgs,
+    /// Let the source win where both sides have changed
+    #[arg(long, help_heading = "Policy")]
+    overwrite: bool,
+    #[command(flatten)]
+    engine: EngineArgs,
+    #[command(flatten)]
+    pub(super) file: FileArgs,
+}
+
+impl PlanningArgs {
+    pub(super) fn collect(&self) -> Collected {
+        let collected = self.instances.collect(Collected::default());
+        let collected = self.engine.collect(self.selection.collect(collected));
+        collected.switch("sync.overwrite", self.overwrite, true)
+    }
+}
+
+/// What would happen, and to what.
+pub(super) struct Outlook {
+    pub(super) plan: Arc<Plan>,
+    pub(super) source: Arc<Inventory<SourceId>>,
+}
+
+/// Reads both instances and plans. Tells on standard error how the reading goes, unless it is to be quiet.
+///
+/// # Errors
+/// [`Error`] when an instance or the state cannot be read, or the selection names what is not there.
+pub(super) async fn outlook(settings: &Settings) -> Result<Outlook, Error> {
+    session::warn(settings);
+    let ends = Ends::of(settings)?;
+    let store = rehearsal::remembered(settings).await?;
+    let (events, mut received) = mpsc::channel::<Stamped>(EVENTS_IN_FLIGHT);
+    let run = RunId("plan".to_owned());
+    let working = async {
+        let sink = Sink::new(events);
+        let options = wiring::engine_options(settings);
+        let session = session::session(settings, &options, ends, &store, run, &sink);
+        session::authorise(&session.source).await?;
+        session::authorise(&session.target).await?;
+        let planned = session.decide().await?;
+        Ok::<_, Error>(planned)
+    };
+    let telling = async {
+        let mut reading = Reading::default();
+        while let Some(stamped) = received.recv().await {
+            reading.tell(&stamped, settings.output.quiet);
+        }
+    };
+    let (planned, ()) = tokio::join!(working, telling);
+    store.close().await;
+    let (plan, source) = planned?;
+    Ok(Outlook { plan, source })
+}
+
+/// How far the reading is.
+#[derive(Default)]
+struct Reading {
+    progress: Progress,
+    told_ms: u64,
+}
+
+impl Reading {
+    fn tell(&mut self, stamped: &Stamped, quiet: bool) {
+        self.progress.apply(stamped);
+        let line = if let Event::Warned { message } = &stamped.event {
+            format!("warning: {message}")
+        } else if quiet || stamped.at_ms < self.told_ms + BEAT_MS {
+            return;
+        } else {
+            self.told_ms = stamped.at_ms;
+            let read: u32 = self.progress.reads().values().map(|count| count.read).sum();
+            format!("reading both instances: {read} entities")
+        };
+        // Nobody is left to be told when standard error is gone.
+        drop(writeln!(std::io::stderr(), "{line}"));
+    }
+}

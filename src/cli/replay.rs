@@ -1,0 +1,460 @@
+//! `lockgate runs replay` and `lockgate runs attach`: the recording of a run through the same screen and lines.
+//!
+//! Both read `events.ndjson` of the run folder and hand its events to the reporters of a run. A replay keeps the times
+//! between them, divided by the speed; attaching to a run tells at once what has happened and then what happens. What
+//! is watched is never touched: a key that would pause or end a run pauses or ends the watching.
+
+use std::io;
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use tokio::fs::File;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::args::{Collected, FileArgs, OutputArgs};
+use super::{stop, wiring};
+use crate::config::Config;
+use crate::engine::EVENTS_IN_FLIGHT;
+use crate::error::{Error, ExitStatus};
+use crate::event::{Command, Event, SCHEMA, Stamped};
+use crate::report;
+
+/// Commands that may queue up, as in a run.
+const COMMANDS_IN_FLIGHT: usize = 16;
+
+/// Between two looks whether the run that is followed has written more.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Plays a past run again, on the dashboard or in lines
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  lockgate runs replay last
+  lockgate runs replay 20260315-101500-3f2a --speed 20")]
+pub(super) struct ReplayArgs {
+    /// The run; `last` is the latest one
+    #[arg(default_value = "last")]
+    run: String,
+    /// How many times faster than it was
+    #[arg(long, value_name = "N", default_value = "1", value_parser = speed)]
+    speed: f64,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    file: FileArgs,
+}
+
+/// Follows the run of this workspace that goes on, such as one in a pipeline or in another terminal
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+The run is only watched: ending this command leaves it alone.")]
+pub(super) struct AttachArgs {
+    /// The run [default: the latest one that has no end]
+    run: Option<String>,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    file: FileArgs,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if (0.01..=100_000.0).contains(&speed) => Ok(speed),
+        Ok(_) | Err(_) => Err("expected a number from 0.01 to 100000".to_owned()),
+    }
+}
+
+/// Plays a run again.
+///
+/// # Errors
+/// [`Error::Usage`] when there is no such run or its recording makes no sense.
+pub(super) async fn replay(args: &ReplayArgs) -> Result<ExitStatus, Error> {
+    let config = args.file.load(args.output.collect(Collected::default()))?;
+    let runs = config.paths()?.runs;
+    let run = match args.run.as_str() {
+        "last" => report::newest_run(&runs)
+            .map_err(|source| unreadable(&runs, source))?
+            .ok_or_else(|| no_recording("last", &runs))?,
+        name => name.to_owned(),
+    };
+    let recording = Recording::open(&runs, &run).await?;
+    show(&config, Play::Again { speed: args.speed }, recording).await
+}
+
+/// Follows a run that goes on.
+///
+/// # Errors
+/// [`Error::Usage`] when there is none, or its recording makes no sense.
+pub(super) async fn attach(args: &AttachArgs) -> Result<ExitStatus, Error> {
+    let config = args.file.load(args.output.collect(Collected::default()))?;
+    let runs = config.paths()?.runs;
+    let run = match &args.run {
+        Some(name) => name.clone(),
+        None => report::newest_unfinished_run(&runs)
+            .map_err(|source| unreadable(&runs, source))?
+            .ok_or_else(|| Error::Usage {
+                message: format!("no run goes on in {}", runs.display()),
+                hint: Some("`lockgate runs replay last` plays the latest one again".to_owned()),
+            })?,
+    };
+    let recording = Recording::open(&runs, &run).await?;
+    show(&config, Play::Live, recording).await
+}
+
+fn unreadable(path: &Path, source: io::Error) -> Error {
+    Error::File {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn no_recording(run: &str, runs: &Path) -> Error {
+    let archive = runs.join(format!("{run}.tar.gz"));
+    let hint = if archive.exists() {
+        format!(
+            "it was archived: `tar -xzf {} -C {}` brings it back",
+            archive.display(),
+            runs.display()
+        )
+    } else {
+        "`lockgate runs` lists the runs; --run-dir names another place".to_owned()
+    };
+    Error::Usage {
+        message: format!("there is no recording of run {run:?} in {}", runs.display()),
+        hint: Some(hint),
+    }
+}
+
+/// How a recording is played.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Play {
+    /// With the times that it had, divided by the speed.
+    Again { speed: f64 },
+    /// At once, then as it grows.
+    Live,
+}
+
+async fn show(config: &Config, play: Play, recording: Recording) -> Result<ExitStatus, Error> {
+    let (events, received) = mpsc::channel::<Stamped>(EVENTS_IN_FLIGHT);
+    let (commands, commanded) = mpsc::channel::<Command>(COMMANDS_IN_FLIGHT);
+    let options = wiring::presentation(&config.output()?, &config.paths()?, &config.surroundings());
+    let reporters = report::reporters(&options, &commands)?;
+    let player = Player {
+        play,
+        recording,
+        events,
+        commanded,
+        now: Now::start(),
+    };
+    let playing = async {
+        tokio::select! {
+            ended = player.run() => ended,
+            () = stop::asked() => Ok(()),
+        }
+    };
+    let (ended, _) = tokio::join!(playing, report::run(received, reporters, commands));
+    ended.map(|()| ExitStatus::Agreed)
+}
+
+/// The events of a run as its folder has them.
+struct Recording {
+    path: PathBuf,
+    lines: BufReader<File>,
+    /// What was read of a line that is not whole yet.
+    line: Vec<u8>,
+    number: u32,
+}
+
+impl Recording {
+    async fn open(runs: &Path, run: &str) -> Result<Self, Error> {
+        // Anything but one plain name would leave the directory.
+        let mut parts = Path::new(run).components();
+        let is_name = matches!(
+            (parts.next(), parts.next()),
+            (Some(Component::Normal(_)), None)
+        );
+        let path = runs.join(run).join("events.ndjson");
+        match File::open(&path).await {
+            Ok(file) if is_name => Ok(Self {
+                path,
+                lines: BufReader::new(file),
+                line: Vec::new(),
+                number: 0,
+            }),
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(unreadable(&path, source))
+            }
+            Ok(_) | Err(_) => Err(no_recording(run, runs)),
+        }
+    }
+
+    /// The next event; `None` when there is no further whole line now.
+    async fn next(&mut self) -> Result<Option<Stamped>, Error> {
+        loop {
+            let read = self.lines.read_until(b'\n', &mut self.line).await;
+            read.map_err(|source| unreadable(&self.path, source))?;
+            if !self.line.ends_with(b"\n") {
+                return Ok(None);
+            }
+            self.number += 1;
+            let event = self.event()?;
+            self.line.clear();
+            if event.is_some() {
+                return Ok(event);
+            }
+        }
+    }
+
+    /// The event of the line; `None` for one of a type that this program does not know.
+    fn event(&self) -> Result<Option<Stamped>, Error> {
+        let event = serde_json::from_slice::<Stamped>(&self.line);
+        if let Ok(Stamped {
+            event: Event::RunStarted { schema, .. },
+            ..
+        }) = &event
+            && *schema > SCHEMA
+        {
+            return Err(self.senseless(&format!(
+                "is of schema {schema}; this program knows {SCHEMA}"
+            )));
+        }
+        let is_object = || {
+            serde_json::from_slice::<serde_json::Value>(&self.line)
+                .is_ok_and(|value| value["type"].is_string())
+        };
+        match event {
+            Ok(event) => Ok(Some(event)),
+            Err(_) if is_object() => Ok(None),
+            Err(_) => Err(self.senseless("is no event")),
+        }
+    }
+
+    fn senseless(&self, what: &str) -> Error {
+        Error::Usage {
+            message: format!("line {} of {} {what}", self.number, self.path.display()),
+            hint: None,
+        }
+    }
+}
+
+/// Where the watching stands in the time of the run.
+struct Now {
+    at: Duration,
+    since: Instant,
+    is_paused: bool,
+}
+
+impl Now {
+    fn start() -> Self {
+        Self {
+            at: Duration::ZERO,
+            since: Instant::now(),
+            is_paused: false,
+        }
+    }
+
+    /// The moment of the run that is shown.
+    fn moment(&self, speed: f64) -> Duration {
+        if self.is_paused {
+            self.at
+        } else {
+            self.at + self.since.elapsed().mul_f64(speed)
+        }
+    }
+
+    /// Stands still, or goes on.
+    fn toggle(&mut self, speed: f64) {
+        self.at = self.moment(speed);
+        self.since = Instant::now();
+        self.is_paused = !self.is_paused;
+    }
+}
+
+struct Player {
+    play: Play,
+    recording: Recording,
+    events: mpsc::Sender<Stamped>,
+    commanded: mpsc::Receiver<Command>,
+    now: Now,
+}
+
+/// Whether to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    GoOn,
+    End,
+}
+
+impl Player {
+    /// Plays until the end of the run, or until the user has seen enough.
+    async fn run(mut self) -> Result<(), Error> {
+        let mut shown_ms = 0;
+        loop {
+            let event = self.recording.next().await?;
+            let waited = match (&event, self.play) {
+                (Some(event), Play::Again { speed }) => self.wait(event.at_ms, speed).await,
+                (Some(_), Play::Live) => Next::GoOn,
+                (None, Play::Again { .. }) => return Ok(()),
+                (None, Play::Live) => self.look(shown_ms).await,
+            };
+            if waited == Next::End {
+                return Ok(());
+            }
+            if let Some(event) = event {
+                shown_ms = event.at_ms;
+                // Once the last event was shown, nobody listens any more.
+                if self.events.send(event).await.is_err() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Waits until a moment of the run is due.
+    async fn wait(&mut self, at_ms: u64, speed: f64) -> Next {
+        let due = Duration::from_millis(at_ms);
+        loop {
+            let left = due.saturating_sub(self.now.moment(speed));
+            if left.is_zero() {
+                return Next::GoOn;
+            }
+            let command = tokio::select! {
+                () = tokio::time::sleep(left.div_f64(speed)), if !self.now.is_paused => continue,
+                command = self.commanded.recv() => command,
+            };
+            match command {
+                Some(Command::Pause | Command::Resume) => self.now.toggle(speed),
+                Some(Command::SetRate(_)) => {}
+                Some(Command::Drain | Command::Abort) | None => return Next::End,
+            }
+        }
+    }
+
+    /// Waits a moment for the run to write more.
+    async fn look(&mut self, at_ms: u64) -> Next {
+        let command = tokio::select! {
+            () = tokio::time::sleep(LOOK) => return Next::GoOn,
+            command = self.commanded.recv() => command,
+        };
+        match command {
+            Some(Command::Pause | Command::Resume | Command::SetRate(_)) => {
+                let message = "this only watches: keys do not reach the run; q ends the watching";
+                let event = Event::Warned {
+                    message: message.to_owned(),
+                };
+                match self.events.send(Stamped { at_ms, event }).await {
+                    Ok(()) => Next::GoOn,
+                    Err(_) => Next::End,
+                }
+            }
+            Some(Command::Drain | Command::Abort) | None => Next::End,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    const RUN: &str = "20260315-101500-3f2a";
+
+    fn line(at_ms: u64, event: &str) -> String {
+        format!("{{\"at_ms\":{at_ms},\"type\":\"{event}\"}}\n")
+    }
+
+    async fn recording(text: &str) -> (tempfile::TempDir, Recording) {
+        let base = tempfile::tempdir().unwrap();
+        std::fs::create_dir(base.path().join(RUN)).unwrap();
+        std::fs::write(base.path().join(RUN).join("events.ndjson"), text).unwrap();
+        let recording = Recording::open(base.path(), RUN).await.unwrap();
+        (base, recording)
+    }
+
+    type Watched = (mpsc::Receiver<Stamped>, mpsc::Sender<Command>);
+
+    fn player(play: Play, recording: Recording) -> (Player, Watched) {
+        let (events, received) = mpsc::channel(64);
+        let (commands, commanded) = mpsc::channel(4);
+        let player = Player {
+            play,
+            recording,
+            events,
+            commanded,
+            now: Now::start(),
+        };
+        (player, (received, commands))
+    }
+
+    #[tokio::test]
+    async fn half_a_line_waits_for_its_end_and_unknown_types_are_left_out() {
+        let text = line(1, "paused") + &line(2, "from-the-future") + "{\"at_ms\":3,\"ty";
+        let (base, mut recording) = recording(&text).await;
+        assert_eq!(recording.next().await.unwrap().unwrap().at_ms, 1);
+        assert!(recording.next().await.unwrap().is_none());
+        let path = base.path().join(RUN).join("events.ndjson");
+        let mut file = std::fs::OpenOptions::new().append(true).open(path).unwrap();
+        file.write_all(b"pe\":\"resumed\"}\n").unwrap();
+        let event = recording.next().await.unwrap().unwrap();
+        assert_eq!((event.at_ms, event.event), (3, Event::Resumed));
+    }
+
+    #[tokio::test]
+    async fn what_is_no_event_is_told_with_its_line() {
+        let (_base, mut recording) = recording("nonsense\n").await;
+        let error = recording.next().await.unwrap_err().to_string();
+        assert!(error.starts_with("line 1 of "), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_name_cannot_lead_out_of_the_directory() {
+        let base = tempfile::tempdir().unwrap();
+        std::fs::write(base.path().join("events.ndjson"), "").unwrap();
+        std::fs::create_dir(base.path().join("runs")).unwrap();
+        for name in ["..", "../runs", "."] {
+            let opened = Recording::open(&base.path().join("runs"), name).await;
+            assert!(opened.is_err(), "{name}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_replay_keeps_the_times_divided_by_the_speed() {
+        let text = line(0, "paused") + &line(60_000, "resumed");
+        let (_base, recording) = recording(&text).await;
+        let (player, (mut received, _commands)) = player(Play::Again { speed: 10.0 }, recording);
+        let start = Instant::now();
+        player.run().await.unwrap();
+        let took = start.elapsed();
+        assert!((5_990..6_100).contains(&took.as_millis()), "{took:?}");
+        assert_eq!(received.recv().await.unwrap().at_ms, 0);
+        assert_eq!(received.recv().await.unwrap().at_ms, 60_000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_replay_stands_still_while_paused_and_ends_when_asked() {
+        let text = line(0, "paused") + &line(60_000, "resumed");
+        let (_base, recording) = recording(&text).await;
+        let (player, (mut received, commands)) = player(Play::Again { speed: 1.0 }, recording);
+        commands.send(Command::Pause).await.unwrap();
+        commands.send(Command::Drain).await.unwrap();
+        player.run().await.unwrap();
+        assert_eq!(received.recv().await.unwrap().at_ms, 0);
+        assert!(received.recv().await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_watches_a_run_cannot_pause_it() {
+        let (_base, recording) = recording(&line(7, "paused")).await;
+        let (player, (mut received, commands)) = player(Play::Live, recording);
+        commands.send(Command::Resume).await.unwrap();
+        commands.send(Command::Drain).await.unwrap();
+        player.run().await.unwrap();
+        assert_eq!(received.recv().await.unwrap().at_ms, 7);
+        let told = received.recv().await.unwrap();
+        assert!(matches!(told.event, Event::Warned { .. }), "{told:?}");
+    }
+}

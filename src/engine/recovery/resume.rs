@@ -1,0 +1,384 @@
+//! The steps of a recovery, in order.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::batches::BatchFate;
+use super::look::{self, Looker};
+use crate::domain::{
+    ContentHash, EntityKey, Inventory, Outcome, SourceId, TargetId, TargetKey, time,
+};
+use crate::engine::options::Options;
+use crate::engine::pull::{PullError, Reader};
+use crate::engine::sink::Sink;
+use crate::event::Event;
+use crate::instance::{Saved, Source, Target};
+use crate::plan::Schema;
+use crate::store::{
+    Change, Intent, IntentDetail, IntentState, Mapping, MappingOrigin, Operation, Pair, RunEntity,
+    Store, StoreError,
+};
+
+/// How often a target has to look the same before what is missing counts as absent.
+pub(in crate::engine) const LOOKS: u32 = 4;
+
+/// The open requests of earlier runs.
+pub(in crate::engine) struct Recovery<'a, T> {
+    pub(super) target: &'a Arc<Reader<T>>,
+    pub(super) store: &'a Store,
+    pub(super) pair: Pair,
+    pub(super) options: &'a Options,
+    pub(super) sink: &'a Sink,
+    pub(super) open: Vec<(Intent, BatchFate)>,
+}
+
+/// What both instances hold, for comparison.
+pub(in crate::engine) struct Known<'a, S> {
+    pub(in crate::engine) source: &'a Reader<S>,
+    pub(in crate::engine) source_inventory: &'a Inventory<SourceId>,
+    pub(in crate::engine) target_inventory: &'a Inventory<TargetId>,
+    pub(in crate::engine) mappings: HashMap<EntityKey, Mapping>,
+}
+
+/// What recovery came to.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Settled {
+    /// Entities of which nobody can tell whether they arrived, and why.
+    pub(in crate::engine) doubts: HashMap<EntityKey, String>,
+    /// Whether something arrived after the target was read.
+    pub(in crate::engine) target_is_stale: bool,
+}
+
+/// One entity of an open request.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    /// Which request.
+    pub(super) open: usize,
+    pub(super) key: EntityKey,
+    /// The hash of what was sent.
+    pub(super) hash: ContentHash,
+    pub(super) detail: IntentDetail,
+    /// Whether it was sent so long ago that it cannot be on its way any more.
+    pub(super) is_old: bool,
+    pub(super) fate: Fate,
+}
+
+/// What became of an entity.
+#[derive(Clone, Debug)]
+pub(super) enum Fate {
+    /// Not known yet.
+    Open,
+    /// It is on the target as it was sent.
+    Arrived(Saved),
+    /// It is not.
+    Absent,
+    /// Its outcome was noted all the same.
+    Noted,
+    /// Nobody can tell.
+    InDoubt(String),
+}
+
+impl Item {
+    /// Whether the target was to choose an id.
+    pub(super) const fn creates(&self) -> bool {
+        self.detail.target.is_none()
+    }
+
+    pub(super) const fn is_open(&self) -> bool {
+        matches!(self.fate, Fate::Open)
+    }
+
+    pub(super) fn target_key(&self, id: TargetId) -> TargetKey {
+        TargetKey {
+            kind: self.key.kind,
+            id,
+            locale: self.key.locale.clone(),
+        }
+    }
+}
+
+impl<'a, T: Target + Clone> Recovery<'a, T> {
+    /// Reads what is open and waits until the target has worked off what it was handed. `None` when nothing is.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the state cannot be read.
+    pub(in crate::engine) async fn begin(
+        target: &'a Arc<Reader<T>>,
+        store: &'a Store,
+        pair: Pair,
+        options: &'a Options,
+        sink: &'a Sink,
+    ) -> Result<Option<Self>, StoreError> {
+        let intents: Vec<Intent> = store
+            .open_intents(&pair)
+            .await?
+            .into_iter()
+            // Whoever deletes settles that with the command that does it.
+            .filter(|intent| intent.operation != Operation::Delete)
+            .collect();
+        if intents.is_empty() {
+            return Ok(None);
+        }
+        let mut recovery = Self {
+            target,
+            store,
+            pair,
+            options,
+            sink,
+            open: Vec::new(),
+        };
+        recovery.tell_begin(&intents).await;
+        for intent in intents {
+            let fate = recovery.follow(&intent).await;
+            recovery.open.push((intent, fate));
+        }
+        recovery.let_age().await;
+        Ok(Some(recovery))
+    }
+
+    async fn tell_begin(&self, intents: &[Intent]) {
+        let entities: usize = intents.iter().map(|intent| intent.keys.len()).sum();
+        let message = format!(
+            "an earlier run ended before it had noted what became of {entities} entities; \
+             the target is asked about them first"
+        );
+        self.sink.emit(Event::Warned { message }).await;
+    }
+
+    /// Waits until the youngest create without a batch number is old enough to have reached the target.
+    async fn let_age(&self) {
+        let youngest = self
+            .open
+            .iter()
+            .filter(|(intent, fate)| {
+                matches!(fate, BatchFate::LookedFor)
+                    && intent.details.iter().any(|detail| detail.target.is_none())
+            })
+            .map(|(intent, _)| intent.opened_ms)
+            .max();
+        let Some(opened_ms) = youngest else { return };
+        let old_enough = self.options.settle / 2;
+        tokio::time::sleep(old_enough.saturating_sub(age(opened_ms))).await;
+    }
+
+    /// Finds out what became of everything, makes it durable, and tells what nobody can know.
+    ///
+    /// # Errors
+    /// [`PullError`] when the target cannot be asked, [`StoreError`] when the findings cannot be stored.
+    pub(in crate::engine) async fn settle<S: Source + Clone>(
+        self,
+        known: &Known<'_, S>,
+    ) -> Result<Settled, SettleError> {
+        let mut items = self.items(known);
+        let schema = Schema::of(known.source_inventory);
+        let claimed = known
+            .mappings
+            .values()
+            .map(|mapping| (mapping.key.kind, mapping.target))
+            .collect();
+        let mut looker = Looker {
+            target: self.target,
+            schema: &schema,
+            claimed,
+        };
+        looker.claim_arrived(&items);
+        looker.look_at_inventory(&mut items, known).await;
+        self.look_until_quiet(&mut looker, &mut items, known)
+            .await?;
+        self.store.commit(self.changes(&items, known)).await?;
+        let settled = settled(&items, known);
+        self.tell_end(&items, &settled).await;
+        Ok(settled)
+    }
+
+    fn items<S>(&self, known: &Known<'_, S>) -> Vec<Item> {
+        let mut items = Vec::new();
+        for (open, (intent, batch)) in self.open.iter().enumerate() {
+            let is_old = age(intent.opened_ms) > self.options.batch_timeout;
+            for (at, (key, hash)) in intent.keys.iter().zip(&intent.payload_hash).enumerate() {
+                let mut item = Item {
+                    open,
+                    key: key.clone(),
+                    hash: *hash,
+                    detail: intent.details.get(at).cloned().unwrap_or_default(),
+                    is_old,
+                    fate: batch.of_item(at, intent),
+                };
+                if is_noted(&item, known) {
+                    item.fate = Fate::Noted;
+                }
+                items.push(item);
+            }
+        }
+        items
+    }
+
+    /// Looks for content and pages until everything is found or nothing changes any more.
+    async fn look_until_quiet<S>(
+        &self,
+        looker: &mut Looker<'_, T>,
+        items: &mut [Item],
+        known: &Known<'_, S>,
+    ) -> Result<(), PullError> {
+        let mut before = None;
+        let mut quiet = 0;
+        loop {
+            let seen = looker.look(items, known.target_inventory).await?;
+            looker.match_up(items, &seen);
+            let waits = |item: &Item| item.is_open() && item.creates() && !item.is_old;
+            let now = Some(look::signature(&seen));
+            quiet = if now == before { quiet + 1 } else { 0 };
+            if quiet >= LOOKS || !items.iter().any(waits) {
+                looker.give_up(items, &seen, self.options.doubts);
+                return Ok(());
+            }
+            before = now;
+            tokio::time::sleep(self.options.settle / LOOKS).await;
+        }
+    }
+
+    fn changes<S>(&self, items: &[Item], known: &Known<'_, S>) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for (open, (intent, _)) in self.open.iter().enumerate() {
+            let mut state = IntentState::Failed;
+            for item in items.iter().filter(|item| item.open == open) {
+                match &item.fate {
+                    Fate::Arrived(saved) => {
+                        changes.extend(self.arrived(intent, item, saved, known));
+                        state = more_telling(state, IntentState::Done);
+                    }
+                    Fate::Noted => state = more_telling(state, IntentState::Done),
+                    Fate::InDoubt(_) => state = IntentState::InDoubt,
+                    Fate::Open | Fate::Absent => {}
+                }
+            }
+            changes.push(Change::IntentClosed {
+                run: intent.run.clone(),
+                id: intent.id,
+                state,
+            });
+        }
+        changes
+    }
+
+    fn arrived<S>(
+        &self,
+        intent: &Intent,
+        item: &Item,
+        saved: &Saved,
+        known: &Known<'_, S>,
+    ) -> [Change; 2] {
+        let before = known
+            .mappings
+            .get(&item.key)
+            .filter(|mapping| mapping.target == saved.id);
+        let (origin, outcome) = match item.detail.operation {
+            Operation::Update => (MappingOrigin::Updated, Outcome::Updated),
+            Operation::Patch | Operation::Upload if before.is_some() => (
+                before.map_or(MappingOrigin::Recovered, |mapping| mapping.origin),
+                Outcome::Updated,
+            ),
+            Operation::Create
+            | Operation::Patch
+            | Operation::Upload
+            | Operation::Publish
+            | Operation::Delete => (MappingOrigin::Recovered, Outcome::Created),
+        };
+        let mapping = Mapping {
+            key: item.key.clone(),
+            target: saved.id,
+            target_name: saved.name.as_deref().map(str::to_owned),
+            source_version: item.detail.source_version,
+            target_version: saved.version,
+            source_hash: item.detail.source_hash,
+            target_hash: Some(item.hash),
+            origin,
+            run: intent.run.clone(),
+        };
+        let entity = RunEntity {
+            run: intent.run.clone(),
+            key: item.key.clone(),
+            name: item.detail.name.clone(),
+            outcome,
+            target: Some(saved.id),
+            because: "found on the target after the run had been interrupted".to_owned(),
+            attempts: intent.attempt,
+        };
+        let pair = self.pair.clone();
+        [Change::Mapping { pair, mapping }, Change::Entity(entity)]
+    }
+
+    async fn tell_end(&self, items: &[Item], settled: &Settled) {
+        let count =
+            |wanted: fn(&Fate) -> bool| items.iter().filter(|item| wanted(&item.fate)).count();
+        let found = count(|fate| matches!(fate, Fate::Arrived(_) | Fate::Noted));
+        let absent = count(|fate| matches!(fate, Fate::Absent | Fate::Open));
+        let message = format!(
+            "recovered: {found} entities of an earlier run had arrived and are kept, {absent} had not and are \
+             decided anew, {} are in doubt",
+            settled.doubts.len()
+        );
+        self.sink.emit(Event::Warned { message }).await;
+        let mut doubts: Vec<_> = settled.doubts.iter().collect();
+        doubts.sort();
+        for (key, why) in doubts {
+            let message = format!("{key} is left alone: {why}");
+            self.sink.emit(Event::Warned { message }).await;
+        }
+    }
+}
+
+fn settled<S>(items: &[Item], known: &Known<'_, S>) -> Settled {
+    let mut settled = Settled::default();
+    for item in items {
+        match &item.fate {
+            Fate::InDoubt(why) => {
+                settled.doubts.insert(item.key.clone(), why.clone());
+            }
+            Fate::Arrived(saved) => {
+                let there = known.target_inventory.get(&item.target_key(saved.id));
+                settled.target_is_stale |= there.is_none_or(|there| there.version != saved.version);
+            }
+            Fate::Open | Fate::Absent | Fate::Noted => {}
+        }
+    }
+    settled
+}
+
+/// Why recovery could not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::engine) enum SettleError {
+    /// The target could not be asked.
+    #[error(transparent)]
+    Pull(#[from] PullError),
+    /// The findings could not be stored.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Whether the store has the counterpart of something that was to be created, and the target has it, too.
+fn is_noted<S>(item: &Item, known: &Known<'_, S>) -> bool {
+    item.detail.operation == Operation::Create
+        && known.mappings.get(&item.key).is_some_and(|mapping| {
+            known
+                .target_inventory
+                .get(&item.target_key(mapping.target))
+                .is_some()
+        })
+}
+
+/// The state of a request of which some entities are in doubt, some arrived and some did not.
+fn more_telling(state: IntentState, other: IntentState) -> IntentState {
+    if state == IntentState::InDoubt {
+        state
+    } else {
+        other
+    }
+}
+
+pub(super) fn age(opened_ms: i64) -> Duration {
+    let now = time::now().as_millisecond();
+    // A clock that was set back makes it young, which costs a wait and no more.
+    Duration::from_millis(u64::try_from(now.saturating_sub(opened_ms)).unwrap_or(0))
+}

@@ -1,0 +1,107 @@
+//! What a run leaves behind, and commands that look at it.
+
+use std::collections::BTreeMap;
+
+use lockgate::progress::Progress;
+use serde_json::Value;
+
+use crate::binary::{Workspace, end_of};
+use crate::support::{fixture, instances, serve};
+
+#[tokio::test]
+async fn a_replay_is_the_recording_and_folds_to_the_same_summary() {
+    let workspace = Workspace::new();
+    let ended = end_of(workspace.command(["demo", "--quiet"])).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let folder = workspace.run_folder();
+    let recorded = std::fs::read_to_string(folder.join("events.ndjson")).unwrap();
+
+    let replay = [
+        "runs", "replay", "last", "--speed", "100000", "--output", "json",
+    ];
+    let replayed = end_of(workspace.command(replay)).await;
+    assert_eq!(replayed.code, Some(0), "{}", replayed.stderr);
+    assert_eq!(replayed.stdout, recorded);
+
+    let mut progress = Progress::new();
+    for line in replayed.stdout.lines() {
+        progress.apply(&serde_json::from_str(line).unwrap());
+    }
+    let summary = std::fs::read(folder.join("summary.json")).unwrap();
+    let summary: Value = serde_json::from_slice(&summary).unwrap();
+    assert_eq!(summary["entities"]["total"], progress.total().total());
+    assert_eq!(summary["exit"], 0);
+}
+
+#[tokio::test]
+async fn the_folder_of_a_run_holds_plan_graph_and_page() {
+    let workspace = Workspace::new();
+    end_of(workspace.command(["demo", "--quiet"])).await;
+    let folder = workspace.run_folder();
+    let json = |name: &str| -> Value {
+        serde_json::from_slice(&std::fs::read(folder.join(name)).unwrap()).unwrap()
+    };
+    let (plan, graph, summary) = (json("plan.json"), json("graph.json"), json("summary.json"));
+    let count = |list: &Value| list.as_array().unwrap().len();
+    assert_eq!(summary["entities"]["total"], count(&plan["entities"]));
+    assert_eq!(count(&plan["entities"]), count(&graph["nodes"]));
+    assert!(count(&graph["needs"]) > 0);
+    let page = std::fs::read_to_string(folder.join("report.html")).unwrap();
+    assert!(page.contains("All in agreement"));
+    let index = std::fs::read_to_string(folder.with_file_name("index.html")).unwrap();
+    assert!(index.contains(folder.file_name().unwrap().to_str().unwrap()));
+}
+
+#[tokio::test]
+async fn there_is_nothing_to_attach_to_once_a_run_is_over() {
+    let workspace = Workspace::new();
+    end_of(workspace.command(["demo", "--quiet"])).await;
+    let ended = end_of(workspace.command(["runs", "attach"])).await;
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("no run goes on"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn planning_writes_nothing_anywhere() {
+    let server = serve(instances(&fixture("cycle-of-two"))).await;
+    let workspace = Workspace::new();
+    let url = server.base_url();
+    let planned = end_of(workspace.between("plan", &url, &[])).await;
+    assert_eq!(planned.code, Some(0), "{}", planned.stderr);
+    let mut actions: BTreeMap<&str, usize> = BTreeMap::new();
+    for line in planned.stdout.lines() {
+        *actions.entry(line.split('\t').next().unwrap()).or_default() += 1;
+    }
+    assert!(actions["create"] > 2, "{actions:?}");
+
+    let graph = end_of(workspace.between("graph", &url, &["--format", "json"])).await;
+    assert_eq!(graph.code, Some(0), "{}", graph.stderr);
+    let graph: Value = serde_json::from_str(&graph.stdout).unwrap();
+    let cut: u64 = graph["edges"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|edge| edge["cut"].as_u64().unwrap())
+        .sum();
+    assert!(cut >= 1, "{graph}");
+
+    let unknown = end_of(workspace.between("graph", &url, &["--around", "model:424242"])).await;
+    assert_eq!(unknown.code, Some(2));
+    assert!(unknown.stderr.contains("LG-1006"), "{}", unknown.stderr);
+    assert!(server.writes(crate::support::TARGET).is_empty());
+    assert!(!workspace.path().join(".lockgate").exists());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn every_printed_code_can_be_explained() {
+    let workspace = Workspace::new();
+    let listed = end_of(workspace.command(["explain"])).await;
+    let titles: Vec<_> = listed.stdout.lines().collect();
+    assert!(titles.len() > 40, "{titles:?}");
+    let (code, title) = titles[0].split_once(": ").unwrap();
+    let page = end_of(workspace.command(["explain", code])).await;
+    assert!(page.stdout.starts_with(&format!("# {code}: {title}")));
+    let unknown = end_of(workspace.command(["explain", "LG-0"])).await;
+    assert_eq!(unknown.code, Some(2));
+}

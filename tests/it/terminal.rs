@@ -1,0 +1,138 @@
+//! The real binary in a real terminal: the dashboard from the first key to the restored screen.
+//!
+//! The terminal is tmux, whose screen can be read as text. Where there is none the test says so and proves nothing.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use tokio::process::Command;
+use tokio::time::Instant;
+
+use crate::binary::Workspace;
+
+/// Longer than any step takes on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Between two looks at the screen: it is another process, which tells nobody when it has drawn.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// A terminal of 100 by 30 on a server of its own.
+struct Terminal {
+    socket: String,
+}
+
+impl Terminal {
+    /// Runs a line of shell in a new terminal; `None` when there is no tmux.
+    async fn open(workspace: &Workspace, line: &str) -> Option<Self> {
+        let path = workspace.path().join("tmux");
+        let socket = path.to_str().unwrap().to_owned();
+        let terminal = Self { socket };
+        let mut command = terminal.tmux();
+        command
+            .args([
+                "-f",
+                "/dev/null",
+                "new-session",
+                "-d",
+                "-x",
+                "100",
+                "-y",
+                "30",
+            ])
+            .args(["-c", workspace.path().to_str().unwrap(), "sh", "-c", line])
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("LANG", "C.UTF-8")
+            .env("TERM", "xterm-256color");
+        let started = command.output().await.ok()?;
+        let said = String::from_utf8_lossy(&started.stderr).into_owned();
+        assert!(started.status.success(), "{said}");
+        Some(terminal)
+    }
+
+    fn tmux(&self) -> Command {
+        let mut command = Command::new("tmux");
+        command.args(["-u", "-S", &self.socket]).env_remove("TMUX");
+        command
+    }
+
+    async fn press(&self, key: &str) {
+        let mut command = self.tmux();
+        let pressed = command.args(["send-keys", key]).status().await.unwrap();
+        assert!(pressed.success());
+    }
+
+    async fn screen(&self) -> String {
+        let mut command = self.tmux();
+        let screen = command.args(["capture-pane", "-p"]).output().await.unwrap();
+        String::from_utf8(screen.stdout).unwrap()
+    }
+
+    /// Waits until the screen is as wanted, and returns it.
+    async fn until(&self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+        let start = Instant::now();
+        loop {
+            let screen = self.screen().await;
+            if wanted(&screen) {
+                return screen;
+            }
+            assert!(start.elapsed() < PATIENCE, "never {what}:\n{screen}");
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    async fn shows(&self, text: &str) -> String {
+        self.until(text, |screen| screen.contains(text)).await
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let mut end = std::process::Command::new("tmux");
+        // A server that ended by itself has nothing to be ended.
+        drop(end.args(["-S", &self.socket, "kill-server"]).output());
+    }
+}
+
+#[tokio::test]
+async fn the_dashboard_answers_keys_and_gives_the_terminal_back() {
+    let workspace = Workspace::new();
+    let binary = env!("CARGO_BIN_EXE_lockgate");
+    // Batches are slow, so that there is time to look, and small, so that draining is short.
+    let line = format!(
+        "echo before the run; {binary} demo --batch-size 2 --item-ms 300; echo \"status=$?\"; stty -a; exec cat"
+    );
+    let Some(terminal) = Terminal::open(&workspace, &line).await else {
+        writeln!(std::io::stderr(), "skipped: there is no tmux here").unwrap();
+        return;
+    };
+    let running = terminal.shows("● uploading").await;
+    assert!(running.contains("2 batched-content"), "{running}");
+    assert!(!running.contains("before the run"), "{running}");
+
+    terminal.press("?").await;
+    terminal.shows("this help").await;
+    terminal.press("?").await;
+    terminal
+        .until("without help", |screen| !screen.contains("this help"))
+        .await;
+
+    terminal.press("p").await;
+    terminal.shows("‖ paused").await;
+    terminal.press("p").await;
+    terminal
+        .until("going on", |screen| screen.contains("● uploading"))
+        .await;
+
+    terminal.press("q").await;
+    terminal.shows("draining").await;
+    let ended = terminal.shows("status=130").await;
+    assert!(ended.contains("ended with exit code 130"), "{ended}");
+
+    // The screen of before is back, and lines and echo work again.
+    let restored = terminal.shows("icanon").await;
+    assert!(!restored.contains("-icanon"), "{restored}");
+    assert!(!restored.contains(" -echo "), "{restored}");
+    terminal.press("echoed").await;
+    terminal.shows("echoed").await;
+}

@@ -1,0 +1,112 @@
+//! `lockgate verify` through the binary: what somebody changes on the target is found, and called what it is.
+
+use serde_json::{Value, json};
+
+use lockgate::mock::file::{InstanceFile, Row, StateFile};
+
+use crate::binary::{Workspace, end_of, lines_of_json};
+use crate::support::{TARGET, fixture, instances, serve};
+
+fn text(row: &Row) -> String {
+    Value::Object(row.clone()).to_string()
+}
+
+fn find<'a>(rows: &'a mut [Row], part: &str) -> &'a mut Row {
+    rows.iter_mut()
+        .find(|row| text(row).contains(part))
+        .unwrap()
+}
+
+fn target(state: &mut StateFile) -> &mut InstanceFile {
+    let found = state.instances.iter_mut().find(|one| one.guid == TARGET);
+    found.unwrap()
+}
+
+/// Changes a target in every way that a verification tells apart, but for bytes.
+fn spoil(target: &mut InstanceFile) {
+    let copy = find(&mut target.content, "<p>first</p>").clone();
+    let middle = find(&mut target.content, "<p>middle</p>")["contentID"].clone();
+    let left = find(&mut target.content, "<p>left</p>")["contentID"].clone();
+    let third = find(&mut target.content, "<p>third</p>")["contentID"].clone();
+    let spoilt = text(find(&mut target.content, "<p>second</p>")).replace("second", "2nd");
+    let Value::Object(spoilt) = serde_json::from_str(&spoilt).unwrap() else {
+        unreachable!()
+    };
+    *find(&mut target.content, "<p>second</p>") = spoilt;
+    target.content.retain(|row| row["contentID"] != third);
+    let mut twice = copy;
+    twice.insert("contentID".to_owned(), json!(999_999));
+    target.content.push(twice);
+    for page in &mut target.pages {
+        let zones = page["zones"]
+            .to_string()
+            .replace(&left.to_string(), &middle.to_string());
+        page.insert("zones".to_owned(), serde_json::from_str(&zones).unwrap());
+        if page["name"] == "right" {
+            page.insert("parentPageID".to_owned(), json!(-1));
+        }
+    }
+    let last = target
+        .pages
+        .iter()
+        .position(|page| page["name"] == "third")
+        .unwrap();
+    let moved = target.pages.remove(last);
+    target.pages.insert(0, moved);
+}
+
+#[tokio::test]
+async fn every_kind_of_change_on_the_target_is_found() {
+    let workspace = Workspace::new();
+    let server = serve(instances(&fixture("three-siblings"))).await;
+    assert_eq!(
+        end_of(workspace.sync(&server, &["--no-tui"])).await.code,
+        Some(0)
+    );
+    let clean = end_of(workspace.between("verify", &server.base_url(), &["--no-tui"])).await;
+    assert_eq!(
+        (clean.code, clean.stdout.as_str()),
+        (Some(0), ""),
+        "{}",
+        clean.stderr
+    );
+
+    let mut state = server.state();
+    server.stop().await;
+    spoil(target(&mut state));
+    let server = serve(state).await;
+    let before = server.writes(TARGET).len();
+    let found = end_of(workspace.between("verify", &server.base_url(), &["--no-tui"])).await;
+    assert_eq!(found.code, Some(1), "{}", found.stderr);
+    for difference in [
+        "different-field",
+        "missing",
+        "duplicate",
+        "wrong-reference",
+        "wrong-order",
+        "wrong-parent",
+    ] {
+        let is_row = |line: &str| line.starts_with(difference);
+        assert!(
+            found.stdout.lines().any(is_row),
+            "{difference} is not in\n{}",
+            found.stdout
+        );
+    }
+    let json = end_of(workspace.between("verify", &server.base_url(), &["--output", "json"])).await;
+    let events = lines_of_json(&json.stdout);
+    let told = events
+        .iter()
+        .filter(|event| event["type"] == "difference-found")
+        .count();
+    assert_eq!(
+        (json.code, told),
+        (Some(1), found.stdout.lines().count() - 1)
+    );
+    assert_eq!(
+        server.writes(TARGET).len(),
+        before,
+        "a verification writes nothing"
+    );
+    server.stop().await;
+}
