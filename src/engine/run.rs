@@ -267,7 +267,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
                 source: &self.source,
                 source_inventory: &source,
                 target_inventory: &target,
-                mappings: &self.store.mappings(&self.pair()).await?,
+                mappings: by_key(self.store.mappings(&self.pair()).await?),
             };
             let settled = recovery.settle(&known).await?;
             doubts = settled.doubts;
@@ -559,6 +559,11 @@ fn conflicts(plan: &Plan) -> usize {
         .iter()
         .filter(|planned| matches!(planned.action, Action::Conflict { .. }))
         .count()
+}
+
+fn by_key(mappings: Vec<Mapping>) -> HashMap<EntityKey, Mapping> {
+    let keyed = |mapping: Mapping| (mapping.key.clone(), mapping);
+    mappings.into_iter().map(keyed).collect()
 }
 
 fn sorted(doubts: HashMap<EntityKey, String>) -> Vec<(EntityKey, String)> {

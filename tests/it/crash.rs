@@ -44,7 +44,7 @@ async fn server(name: &str, faults: Vec<Fault>) -> Server {
     .await
 }
 
-fn target(server: &Server) -> InstanceFile {
+pub(crate) fn target(server: &Server) -> InstanceFile {
     let mut all = server.state().instances;
     all.retain(|instance| instance.guid == TARGET);
     all.remove(0)
@@ -62,7 +62,7 @@ async fn undisturbed(name: &str) -> (InstanceFile, usize) {
 }
 
 /// What a run did not bring across or found to differ.
-fn losses(ran: &Ran) -> Vec<String> {
+pub(crate) fn losses(ran: &Ran) -> Vec<String> {
     let report = match &ran.report {
         Ok(report) => report,
         Err(error) => return vec![format!("{error:?}")],
@@ -171,7 +171,7 @@ async fn ends_the_same(
     lines
 }
 
-fn report(problems: &[String]) {
+pub(crate) fn report(problems: &[String]) {
     assert!(
         problems.is_empty(),
         "{} problems:\n{}",

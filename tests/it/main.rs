@@ -13,6 +13,7 @@ mod instances;
 mod integrity;
 mod kill;
 mod recordings;
+mod recovery;
 mod same_state;
 mod secrets;
 mod support;

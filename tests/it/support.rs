@@ -169,7 +169,13 @@ impl Setup {
         }
     }
 
-    fn reader(&self, base_url: &str, guid: &str, side: Side, sink: &Sink) -> Reader<Instance> {
+    pub(crate) fn reader(
+        &self,
+        base_url: &str,
+        guid: &str,
+        side: Side,
+        sink: &Sink,
+    ) -> Reader<Instance> {
         let connection = Connection {
             guid: Guid::new(guid),
             base_url: Some(base_url.to_owned()),

@@ -38,7 +38,7 @@ pub(in crate::engine) struct Known<'a, S> {
     pub(in crate::engine) source: &'a Reader<S>,
     pub(in crate::engine) source_inventory: &'a Inventory<SourceId>,
     pub(in crate::engine) target_inventory: &'a Inventory<TargetId>,
-    pub(in crate::engine) mappings: &'a [Mapping],
+    pub(in crate::engine) mappings: HashMap<EntityKey, Mapping>,
 }
 
 /// What recovery came to.
@@ -174,7 +174,7 @@ impl<'a, T: Target + Clone> Recovery<'a, T> {
         let schema = Schema::of(known.source_inventory);
         let claimed = known
             .mappings
-            .iter()
+            .values()
             .map(|mapping| (mapping.key.kind, mapping.target))
             .collect();
         let mut looker = Looker {
@@ -271,8 +271,8 @@ impl<'a, T: Target + Clone> Recovery<'a, T> {
     ) -> [Change; 2] {
         let before = known
             .mappings
-            .iter()
-            .find(|mapping| mapping.key == item.key && mapping.target == saved.id);
+            .get(&item.key)
+            .filter(|mapping| mapping.target == saved.id);
         let (origin, outcome) = match item.detail.operation {
             Operation::Update => (MappingOrigin::Updated, Outcome::Updated),
             Operation::Patch | Operation::Upload if before.is_some() => (
@@ -360,12 +360,11 @@ pub(in crate::engine) enum SettleError {
 /// Whether the store has the counterpart of something that was to be created, and the target has it, too.
 fn is_noted<S>(item: &Item, known: &Known<'_, S>) -> bool {
     item.detail.operation == Operation::Create
-        && known.mappings.iter().any(|mapping| {
-            mapping.key == item.key
-                && known
-                    .target_inventory
-                    .get(&item.target_key(mapping.target))
-                    .is_some()
+        && known.mappings.get(&item.key).is_some_and(|mapping| {
+            known
+                .target_inventory
+                .get(&item.target_key(mapping.target))
+                .is_some()
         })
 }
 
