@@ -211,7 +211,7 @@ async fn edit_one_item(setup: &Setup, server: &Server) -> i64 {
         match reader.instance.poll(batch).await.unwrap() {
             BatchStatus::Unknown | BatchStatus::Working { .. } => tokio::task::yield_now().await,
             BatchStatus::Finished(results) => break results,
-            BatchStatus::Failed(refusal) => panic!("{refusal:?}"),
+            BatchStatus::Failed(refusal) => unreachable!("{refusal:?}"),
         }
     };
     assert!(results[0].is_ok(), "{results:?}");
