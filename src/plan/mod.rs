@@ -26,8 +26,7 @@ mod testing;
 pub use action::{Action, Agreement, Agreements, Plan, Planned};
 pub use circles::{Circle, circles};
 pub use decide::{
-    BUILT_IN_MODELS, Inputs, RICH_TEXT_AREA, built_ins, expected_hash, is_built_in_model, plan,
-    same_size_assets, source_hash, target_hash,
+    Inputs, built_ins, expected_hash, plan, same_size_assets, source_hash, target_hash,
 };
 pub use encoding::{Encoding, Evidence};
 pub use graph::{Graph, Need, Node, Strength};

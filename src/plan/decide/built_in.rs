@@ -1,26 +1,7 @@
 //! Models and containers that every instance has and nobody creates.
 
 use crate::domain::{Inventory, Kind, Passed, SourceId, TargetId};
-
-/// The id of the model `RichTextArea`, the same on every instance (the vendor's CLI relies on it).
-pub const RICH_TEXT_AREA: i64 = 1;
-
-/// Models that every instance has and nobody creates, in lower case (from the vendor's CLI).
-pub const BUILT_IN_MODELS: [&str; 6] = [
-    "richtextarea",
-    "formbuilder",
-    "agilityformbuilder",
-    "agilitycss",
-    "agilityjavascript",
-    "agilitycodetemplate",
-];
-
-/// Whether every instance has the model of this name.
-pub fn is_built_in_model(name: &str) -> bool {
-    BUILT_IN_MODELS
-        .iter()
-        .any(|built_in| built_in.eq_ignore_ascii_case(name))
-}
+use crate::plan::schema::RICH_TEXT_MODEL;
 
 /// Built-in models and containers of the source with their namesakes on the target.
 pub fn built_ins<'a>(
@@ -29,10 +10,10 @@ pub fn built_ins<'a>(
 ) -> Vec<(Kind, i64, Passed)> {
     let mut pairs = vec![(
         Kind::Model,
-        RICH_TEXT_AREA,
+        RICH_TEXT_MODEL,
         Passed {
             kind: Kind::Model,
-            id: RICH_TEXT_AREA,
+            id: RICH_TEXT_MODEL,
             name: "RichTextArea".into(),
         },
     )];

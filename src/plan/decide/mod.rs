@@ -16,7 +16,7 @@ mod spread;
 mod tests;
 mod virtual_map;
 
-pub use built_in::{BUILT_IN_MODELS, RICH_TEXT_AREA, built_ins, is_built_in_model};
+pub use built_in::built_ins;
 pub use compare::{expected_hash, source_hash, target_hash};
 pub use make::{Inputs, plan};
 pub use matching::same_size_assets;

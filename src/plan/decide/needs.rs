@@ -8,6 +8,7 @@ use crate::domain::{Entity, EntityKey, Id, Inventory, Kind, Locale, SourceId};
 use crate::plan::action::Agreements;
 use crate::plan::graph::{Need, Node, Strength};
 use crate::plan::references::references_in;
+use crate::plan::schema::{RICH_TEXT_MODEL, is_built_in_model};
 use crate::plan::{Context, Reference, Referent};
 
 /// What it costs to leave out a reference, so that the cheapest are cut: optional single links first, then
@@ -76,7 +77,7 @@ impl<'a> Resolver<'a> {
             .keys()
             .map(|key| (key.kind, key.id.raw()))
             .collect();
-        settled.insert((Kind::Model, super::RICH_TEXT_AREA));
+        settled.insert((Kind::Model, RICH_TEXT_MODEL));
         settled.extend(source.passed.iter().map(|row| (row.kind, row.id)));
         let settled_names = source
             .passed
@@ -160,7 +161,7 @@ impl<'a> Resolver<'a> {
             Referent::Model(id) => self.settled.contains(&(Kind::Model, *id)),
             Referent::Container(id) => self.settled.contains(&(Kind::Container, *id)),
             Referent::ModelNamed(name) => {
-                super::is_built_in_model(name)
+                is_built_in_model(name)
                     || self
                         .settled_names
                         .contains(&(Kind::Model, name.to_lowercase()))
