@@ -153,6 +153,44 @@ pub struct GatePlan {
     pub waited_for_by: Vec<Lane>,
 }
 
+/// What the time of a run is due to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bottleneck {
+    /// Requests wait for the rate that the target allows.
+    Rate,
+    /// Batches wait for the worker of the target, which takes one item after another.
+    Worker,
+    /// Requests wait for a place in flight.
+    InFlight,
+    /// Entities wait for one another: the critical path.
+    Chain,
+    /// The target is read back.
+    Verification,
+}
+
+impl Bottleneck {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Rate,
+        Self::Worker,
+        Self::InFlight,
+        Self::Chain,
+        Self::Verification,
+    ];
+
+    /// What a person calls it, as in "mostly …".
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rate => "the rate limit",
+            Self::Worker => "the batch worker",
+            Self::InFlight => "answer times",
+            Self::Chain => "chains of references",
+            Self::Verification => "the verification",
+        }
+    }
+}
+
 /// Something that happened in a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
@@ -327,6 +365,16 @@ pub enum Event {
         requests: u64,
         /// Requests refused with 429 so far.
         refused: u64,
+    },
+    /// The rest of the run was played ahead with the costs so far. A sample: it may be left out, and it knows nothing
+    /// of pauses and failures to come.
+    ForecastMade {
+        /// Milliseconds until every upload has its outcome.
+        upload_ms: u64,
+        /// Milliseconds that the verification takes after that.
+        verify_ms: u64,
+        /// What most of that is due to.
+        by: Bottleneck,
     },
     /// Nothing new leaves until resumed.
     Paused,

@@ -5,6 +5,7 @@
 //! client says of itself. See `benches/README.md` for the columns and for how the bound is computed.
 
 mod bound;
+mod eta;
 #[path = "../support/memory.rs"]
 mod memory;
 mod process;
@@ -24,6 +25,7 @@ use clap::{Parser, ValueEnum};
 use lockgate::mock::generate::Preset;
 
 use crate::round::{Round, Settings};
+use crate::table::Table;
 use crate::work::Work;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -55,6 +57,9 @@ struct Args {
     /// Every size, latency and limit; takes hours
     #[arg(long)]
     full: bool,
+    /// Measure how right the estimates of the time left are, instead of the time; all sizes unless told otherwise
+    #[arg(long)]
+    eta: bool,
     /// Document whose table gets the rows
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
@@ -100,19 +105,17 @@ fn preset(name: &str) -> Result<Preset, String> {
 impl Args {
     /// Every combination that was asked for, sizes first.
     fn rounds(&self) -> Vec<Round> {
-        let presets = self.chosen(
-            &self.preset,
-            &[Preset::Small],
-            &[Preset::Small, Preset::Medium, Preset::Large, Preset::All],
-        );
+        let all = [Preset::Small, Preset::Medium, Preset::Large, Preset::All];
+        let few = if self.eta { &all[..] } else { &all[..1] };
+        let presets = self.chosen(&self.preset, few, &all);
         let latencies = self.chosen(&self.latency_ms, &[20, 100], &[20, 100]);
-        let latencies = if self.quick {
+        let latencies = if self.quick || self.eta && self.latency_ms.is_empty() && !self.full {
             &latencies[..1]
         } else {
             &latencies
         };
         let limits = self.limits();
-        let schedules: &[&str] = match (self.schedule, self.quick) {
+        let schedules: &[&str] = match (self.schedule, self.quick || self.eta) {
             (Some(Schedules::Pipelined), _) | (None, true) => &["pipelined"],
             (Some(Schedules::Phased), _) => &["phased"],
             (Some(Schedules::Both) | None, _) => &["pipelined", "phased"],
@@ -167,28 +170,69 @@ async fn main() -> Outcome<()> {
         item_ms: args.item_ms,
         concurrency: args.concurrency,
     };
-    let mut table = row::table();
-    say(&table.opening())?;
+    if args.eta {
+        estimates(&args, &settings, folder).await
+    } else {
+        crossings(&args, &settings, folder).await
+    }
+}
+
+/// Whole runs, each with the run after it.
+async fn crossings(args: &Args, settings: &Settings, folder: &Path) -> Outcome<()> {
+    let mut rows = Rows::new(args, row::table(), "crossing")?;
     let mut work: Option<(Preset, PathBuf, Work)> = None;
     for round in args.rounds() {
         if work
             .as_ref()
             .is_none_or(|(preset, ..)| *preset != round.preset)
         {
-            work = Some(prepare(&settings, folder, round.preset).await?);
+            work = Some(prepare(settings, folder, round.preset).await?);
         }
         let Some((_, state, work)) = &work else {
             continue;
         };
-        let measured = round.run(&settings, folder, state).await?;
-        let row = row::row(&round, &settings, work, &measured);
-        say(&table::line(&row))?;
-        table.put(row);
-        if let Some(document) = &args.write {
-            table.keep_in(document, "crossing")?;
-        }
+        let measured = round.run(settings, folder, state).await?;
+        rows.put(row::row(&round, settings, work, &measured))?;
     }
     Ok(())
+}
+
+/// Runs whose estimates are compared with what was left indeed.
+async fn estimates(args: &Args, settings: &Settings, folder: &Path) -> Outcome<()> {
+    let mut rows = Rows::new(args, eta::table(), "eta")?;
+    std::fs::create_dir_all(folder)?;
+    for round in args.rounds() {
+        let state = folder.join(format!("{}.json", round.preset.name()));
+        if !state.exists() {
+            settings.generate(round.preset, &state).await?;
+        }
+        let reports = round.record(settings, folder, &state).await?;
+        rows.put(eta::row(&round, &reports)?)?;
+    }
+    Ok(())
+}
+
+/// Rows that are told, and kept in the document, as they come.
+struct Rows<'a> {
+    table: Table,
+    document: Option<(&'a Path, &'static str)>,
+}
+
+impl<'a> Rows<'a> {
+    fn new(args: &'a Args, table: Table, name: &'static str) -> Outcome<Self> {
+        say(&table.opening())?;
+        let document = args.write.as_deref().map(|path| (path, name));
+        Ok(Self { table, document })
+    }
+
+    fn put(&mut self, row: Vec<String>) -> Outcome<()> {
+        say(&table::line(&row))?;
+        self.table.put(row);
+        if let Some((document, name)) = self.document {
+            self.table.keep_in(document, name)?;
+        }
+        Ok(())
+    }
 }
 
 /// The source instance of a size: its state file, and the work that it is.

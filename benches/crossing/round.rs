@@ -127,6 +127,22 @@ impl Round {
         })
     }
 
+    /// Runs it once, and gives the folder that its report is in.
+    pub(crate) async fn record(
+        &self,
+        settings: &Settings,
+        folder: &Path,
+        state: &Path,
+    ) -> Outcome<PathBuf> {
+        let folder = folder.join(self.name());
+        std::fs::create_dir(&folder)?;
+        let mut server = self.serve(settings, state, &folder.join("requests.ndjson"))?;
+        let url = address(&mut server).await?;
+        self.sync(settings, &folder, &url, "first").await?;
+        server.kill().await?;
+        Ok(folder.join("first"))
+    }
+
     fn serve(&self, settings: &Settings, state: &Path, log: &Path) -> Outcome<Child> {
         let target = format!("{TARGET}:en-us,fr-ca");
         let mut command = settings.command(&["mock", "serve", "--instance", &target]);

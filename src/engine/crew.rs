@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use dashmap::DashMap;
 use serde_json::Value;
 
+use super::forecast::Worker;
 use super::options::Options;
 use super::pace::Pacer;
 use super::retry::{Retries, Sender};
@@ -68,6 +69,8 @@ pub struct Crew<S, T> {
     pub batches: dashmap::DashSet<BatchId>,
     /// Microseconds that the target needs for an item of a batch, as learned from finished batches.
     pub item_micros: AtomicU64,
+    /// How fast the target works off batches.
+    pub worker: Worker,
 }
 
 /// An entity in the target's terms, ready to be sent.

@@ -15,6 +15,7 @@
 
 pub mod crew;
 pub mod dispatch;
+pub mod forecast;
 pub mod gates;
 mod jobs;
 mod lease;

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::crew::Crew;
 use super::dispatch::{UploadEnd, upload};
+use super::forecast::{After, Oracle, Worker, tell_while};
 use super::lease::Keeper;
 use super::options::Options;
 use super::pace::Class;
@@ -186,7 +187,8 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         let crew = Arc::new(self.crew(&prepared));
         self.remember_agreements(&crew, &prepared).await?;
         self.phase(Phase::Upload).await;
-        let end = upload(Arc::clone(&crew), state, commands, keeper.lost()).await?;
+        let oracle = Oracle::new(After::of(&crew, &prepared.locales));
+        let end = upload(Arc::clone(&crew), (state, oracle), commands, keeper.lost()).await?;
         keeper.check()?;
         let mut unpublished = Vec::new();
         let mut differences = None;
@@ -194,9 +196,10 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             unpublished = publish::publish(&crew, &prepared.mappings).await?;
             if self.options.verify {
                 self.phase(Phase::Verify).await;
-                let compared = async {
-                    Ok(verify(&crew, &self.target, &prepared.locales, Scope::AfterRun).await?)
-                };
+                let locales = &prepared.locales;
+                let compared =
+                    async { Ok(verify(&crew, &self.target, locales, Scope::AfterRun).await?) };
+                let compared = tell_while(&crew, locales, compared);
                 differences = Some(interruptible(compared, commands).await?);
             }
         }
@@ -425,6 +428,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             intents: AtomicI64::new(1),
             batches: dashmap::DashSet::new(),
             item_micros: AtomicU64::new(5_000),
+            worker: Worker::default(),
         }
     }
 

@@ -89,6 +89,15 @@ impl Progress {
                 self.clock.throttle(at_ms, *for_ms);
             }
             Event::PaceSampled { .. } => self.pace_sampled(event, at_ms),
+            Event::ForecastMade {
+                upload_ms,
+                verify_ms,
+                by,
+            } => {
+                let left_ms = upload_ms.saturating_add(*verify_ms);
+                self.forecasts
+                    .add(self.clock.active_ms(at_ms), left_ms, *by);
+            }
             Event::Paused => self.clock.pause(at_ms),
             Event::Resumed => self.clock.resume(at_ms),
             Event::DrainStarted { reason, .. } => {
@@ -195,7 +204,6 @@ impl Progress {
 
     fn upload_settled(&mut self, row: RowKey, outcome: &Outcome, at_ms: u64) {
         self.recent.add(at_ms);
-        self.recent_active.add(self.clock.active_ms(at_ms));
         self.lanes[row.lane as usize].recent.add(at_ms);
         if outcome.has_counterpart() {
             for gate in &mut self.gates {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::active::ActiveClock;
-use super::eta::{self, Basis};
+use super::eta::{Forecasts, Moment};
 use super::rows::Rows;
 use super::window::Window;
 use super::{
@@ -37,7 +37,7 @@ pub struct Progress {
     pub(super) throttlings: u32,
     pub(super) clock: ActiveClock,
     pub(super) recent: Window,
-    pub(super) recent_active: Window,
+    pub(super) forecasts: Forecasts,
     pub(super) upload_active_ms: Option<u64>,
     pub(super) draining: Option<String>,
     pub(super) causes: Vec<Cause>,
@@ -341,24 +341,20 @@ impl Progress {
         Some(settled / Duration::from_millis(upload).as_secs_f64())
     }
 
-    /// How long the uploads will still take, seen from `now_ms`; `None` while there is no basis for an
-    /// estimate, while paused or draining, and outside the uploads.
+    /// How long the run will still take, seen from `now_ms`; `None` while there is no basis for an
+    /// estimate, while paused or draining, and before the uploads.
     pub fn eta(&self, now_ms: u64) -> Option<Eta> {
-        let status = self.status(now_ms);
-        if self.phase() != Some(Phase::Upload)
-            || !matches!(status, Status::Uploading | Status::Throttled)
-        {
-            return None;
+        match self.status(now_ms) {
+            Status::Uploading | Status::Throttled | Status::Verifying => {}
+            Status::Starting
+            | Status::Pulling
+            | Status::Planning
+            | Status::Paused
+            | Status::Draining
+            | Status::Finished { .. } => return None,
         }
-        let uploads = self.uploads();
-        let active_now = self.clock.active_ms(now_ms);
-        eta::estimate(Basis {
-            planned: uploads.planned,
-            settled: uploads.settled.total(),
-            active_ms: self.upload_ms(now_ms)?,
-            recent_per_second: self
-                .recent_active
-                .per_second(active_now, self.upload_active_ms?),
+        self.forecasts.estimate(Moment {
+            now_ms: self.clock.active_ms(self.now(now_ms)),
             idle_ahead_ms: self.clock.throttled_for_ms(now_ms),
         })
     }

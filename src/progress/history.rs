@@ -177,6 +177,7 @@ impl History {
             | Event::BatchSplit { .. }
             | Event::RetryScheduled { .. }
             | Event::Throttled { .. }
+            | Event::ForecastMade { .. }
             | Event::DrainStarted { .. }
             | Event::Warned { .. }
             | Event::VerifyProgressed { .. }

@@ -3,7 +3,9 @@
 use super::Progress;
 use crate::domain::Id as _;
 use crate::domain::{BatchId, EntityKey, Guid, Kind, Locale, Outcome, RunId, TargetId, WorkClass};
-use crate::event::{Event, Gate, GatePlan, Lane, LanePlan, Phase, SCHEMA, Side, Stamped};
+use crate::event::{
+    Bottleneck, Event, Gate, GatePlan, Lane, LanePlan, Phase, SCHEMA, Side, Stamped,
+};
 
 /// A list of events with a clock that only goes on when told to.
 #[derive(Debug, Default)]
@@ -198,6 +200,15 @@ impl Script {
             latency_ms,
             requests,
             refused: 3,
+        })
+    }
+
+    /// The rest was played ahead: so long for the uploads, then a second to verify.
+    pub(crate) fn forecast(self, upload_ms: u64) -> Self {
+        self.event(Event::ForecastMade {
+            upload_ms,
+            verify_ms: 1_000,
+            by: Bottleneck::Rate,
         })
     }
 

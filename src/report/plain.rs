@@ -189,7 +189,8 @@ impl Plain {
         let (checked, total) = (count(verification.checked), count(verification.total));
         let line = format!("verified {checked} of {total}");
         if self.beat.checked != line {
-            self.line(now_ms, Weight::Info, &line)?;
+            let told = line.clone() + &left(progress, now_ms);
+            self.line(now_ms, Weight::Info, &told)?;
             self.beat.checked = line;
         }
         Ok(())
@@ -315,10 +316,16 @@ fn total_line(progress: &Progress, now_ms: u64) -> String {
         text::percent(settled, planned)
     );
     append!(line, ", {}/s", text::rate(progress.per_second(now_ms)));
-    match progress.eta(now_ms) {
-        Some(eta) => line + &format!(", {} left", text::eta(&eta, "-")),
-        None => line,
-    }
+    line + &left(progress, now_ms)
+}
+
+/// How long it will still take and what that is due to, or nothing while that is not known.
+fn left(progress: &Progress, now_ms: u64) -> String {
+    let Some(eta) = progress.eta(now_ms) else {
+        return String::new();
+    };
+    let span = text::eta(&eta, "-");
+    format!(", {span} left, mostly {}", eta.by.name())
 }
 
 /// Retries and throttling in sum, or nothing when there were none.

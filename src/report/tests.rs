@@ -63,11 +63,13 @@ fn eventful() -> Script {
         .plan(&uploads)
         .phase(Phase::Upload)
         .open(Gate::TemplatesComplete, None)
+        .forecast(5_000)
         .unchanged(Kind::Redirection, 90)
         .lane(one)
         .create(Kind::Model, 1..4, 400)
         .open(Gate::ModelsComplete, Some(key(Kind::Model, 3)))
         .create(Kind::Asset, 11..14, 300)
+        .forecast(6_000)
         .fail(Kind::Asset, 14, "the server refused \"logo.png\" (413)")
         .event(Event::GateFailed {
             gate: Gate::IndependentAssetsComplete,

@@ -14,7 +14,7 @@ mod save;
 
 pub(super) use asset::bytes_hash;
 pub(super) use doubt::repeat;
-pub(super) use polling::{BatchEnd, wait};
+pub(super) use polling::{BatchEnd, first_pause, next_pause, wait};
 
 use super::crew::{Crew, Prepared};
 use super::ready::Queue;

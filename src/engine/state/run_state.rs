@@ -45,14 +45,14 @@ pub(super) struct NodeState {
     pub(super) doomed: Option<EntityKey>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct LaneState {
     pub(super) unsettled: u32,
     pub(super) started: bool,
 }
 
 /// The state of a run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RunState {
     pub(super) plan: Arc<Plan>,
     pub(super) source: Arc<Inventory<SourceId>>,
@@ -141,6 +141,16 @@ impl RunState {
     /// Entities that have no outcome yet.
     pub const fn unsettled(&self) -> u32 {
         self.unsettled
+    }
+
+    /// Whether whatever is ready may leave.
+    pub fn is_running(&self) -> bool {
+        self.mode == Mode::Run
+    }
+
+    /// Whether something could leave if more were allowed in flight.
+    pub fn is_anything_ready(&self) -> bool {
+        self.queues.is_anything_ready()
     }
 
     /// Whether the run was told to let nothing more leave.

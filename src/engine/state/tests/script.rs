@@ -150,6 +150,11 @@ pub(super) struct Run {
 }
 
 impl Run {
+    /// What is left to play: a copy of the state, and what is in flight.
+    pub(super) fn rest(&self) -> (RunState, Vec<Job>) {
+        (self.state.clone(), self.away.clone())
+    }
+
     /// What has left and is not back, sorted; patches are marked.
     pub(super) fn away(&self) -> Vec<String> {
         let mut names: Vec<String> = self.away.iter().map(|job| self.name(job)).collect();
