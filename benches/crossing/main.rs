@@ -32,6 +32,7 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// Times whole runs between two mock instances
 #[derive(Debug, Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "one switch per flag")]
 struct Args {
     /// Sizes: small, medium, large, all
     #[arg(long, value_delimiter = ',', value_parser = preset)]

@@ -89,15 +89,7 @@ impl Progress {
                 self.clock.throttle(at_ms, *for_ms);
             }
             Event::PaceSampled { .. } => self.pace_sampled(event, at_ms),
-            Event::ForecastMade {
-                upload_ms,
-                verify_ms,
-                by,
-            } => {
-                let left_ms = upload_ms.saturating_add(*verify_ms);
-                self.forecasts
-                    .add(self.clock.active_ms(at_ms), left_ms, *by);
-            }
+            Event::ForecastMade { .. } => self.forecast_made(event, at_ms),
             Event::Paused => self.clock.pause(at_ms),
             Event::Resumed => self.clock.resume(at_ms),
             Event::DrainStarted { reason, .. } => {
@@ -277,6 +269,22 @@ impl Progress {
             concurrency: *concurrency,
             latency_ms: *latency_ms,
         });
+    }
+
+    fn forecast_made(&mut self, event: &Event, at_ms: u64) {
+        let Event::ForecastMade {
+            upload_ms,
+            verify_ms,
+            by,
+        } = event
+        else {
+            return;
+        };
+        let (made_ms, left_ms) = (
+            self.clock.active_ms(at_ms),
+            upload_ms.saturating_add(*verify_ms),
+        );
+        self.forecasts.add(made_ms, left_ms, *by);
     }
 
     fn note_warning(&mut self, message: &str) {

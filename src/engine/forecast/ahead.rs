@@ -174,7 +174,7 @@ impl<'a> Play<'a> {
                 self.note(at_ms, What::Ask(at));
             }
             Class::Poll if flight.worked_off > now => {
-                let elapsed = now - flight.handed_in;
+                let elapsed = now.saturating_sub(flight.handed_in);
                 flight.pause = next_pause(flight.pause, elapsed, 0, flight.items);
                 let at_ms = now + flight.pause;
                 self.note(at_ms, What::Ask(at));
