@@ -14,6 +14,7 @@ mod integrity;
 mod kill;
 mod recordings;
 mod recovery;
+mod retry;
 mod same_state;
 mod secrets;
 mod support;
