@@ -12,6 +12,7 @@ mod fixtures;
 mod instances;
 mod integrity;
 mod kill;
+mod mock_process;
 mod recordings;
 mod recovery;
 mod retry;
