@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use dashmap::DashMap;
 use serde_json::Value;
 
+use super::answers::{Answers, Trail};
 use super::forecast::Worker;
 use super::options::Options;
 use super::pace::Pacer;
@@ -65,6 +66,8 @@ pub struct Crew<S, T> {
     pub options: Options,
     /// Counts the intents of this run.
     pub intents: AtomicI64,
+    /// Why attempts under the open ones failed.
+    pub answers: Answers,
     /// Batches that the target works on for this run.
     pub batches: dashmap::DashSet<BatchId>,
     /// Microseconds that the target needs for an item of a batch, as learned from finished batches.
@@ -113,6 +116,18 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             pacer: &self.target_pacer,
             retries: Retries::new(&self.options),
             sink: &self.sink,
+            trail: None,
+        }
+    }
+
+    /// Sends writes to the target that are noted in `intent`.
+    pub fn under(&self, intent: IntentId) -> Sender<'_> {
+        Sender {
+            trail: Some(Trail {
+                answers: &self.answers,
+                intent,
+            }),
+            ..self.to_target()
         }
     }
 
@@ -122,6 +137,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             pacer: &self.source_pacer,
             retries: Retries::new(&self.options),
             sink: &self.sink,
+            trail: None,
         }
     }
 
@@ -241,6 +257,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             attempt,
             batch: None,
             state: IntentState::Open,
+            answers: Vec::new(),
         };
         self.store
             .commit(vec![Change::IntentOpened {
@@ -284,6 +301,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             run: self.run.clone(),
             id,
             state,
+            answers: self.answers.take(id),
         }
     }
 
@@ -337,7 +355,6 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             outcome,
             target,
             because: because.to_owned(),
-            attempts: 1,
         }
     }
 

@@ -13,7 +13,8 @@
 //! The engine knows neither HTTP nor a screen: it works on the two ports of [`crate::instance`] and emits
 //! [`crate::event`]s.
 
-pub mod crew;
+pub mod answers;
+mod crew;
 pub mod dispatch;
 pub mod forecast;
 pub mod gates;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use tokio::sync::mpsc;
 
+use super::answers::Answers;
 use super::crew::Crew;
 use super::dispatch::{UploadEnd, upload};
 use super::forecast::{After, Oracle, Worker, tell_while};
@@ -288,6 +289,14 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         let (source, target) =
             tokio::try_join!(self.source.pull(locales), self.target.pull(locales))?;
         self.selection.check(&source)?;
+        let gone = self.selection.gone(&source);
+        if let Some(first) = gone.first() {
+            let message = format!(
+                "the source no longer has {} of what was selected, such as {first}",
+                gone.len()
+            );
+            self.sink.emit(Event::Warned { message }).await;
+        }
         Ok((source, target))
     }
 
@@ -383,6 +392,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
                     pacer: &self.source.pacer,
                     retries: self.source.retries,
                     sink: &self.sink,
+                    trail: None,
                 };
                 let same =
                     || same_bytes((&self.source.instance, &from), (&self.target.instance, &to));
@@ -426,6 +436,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             sink: self.sink.clone(),
             options: self.options.clone(),
             intents: AtomicI64::new(1),
+            answers: Answers::default(),
             batches: dashmap::DashSet::new(),
             item_micros: AtomicU64::new(5_000),
             worker: Worker::default(),

@@ -72,7 +72,7 @@ where
         let intent = crew.open_intent(operation(items), items, attempt).await?;
         let saves: Vec<Save> = items.iter().map(|item| item.save.clone()).collect();
         let submit = || crew.target.submit_items(locale, &saves);
-        let sender = crew.to_target();
+        let sender = crew.under(intent);
         match sender.send_as(Class::Submit, Effect::Write, submit).await {
             Ok(batch) => follow(crew, locale, items, (intent, attempt), batch).await,
             Err(error) => not_submitted(crew, locale, items, (intent, attempt), &error).await,
@@ -127,10 +127,12 @@ where
                     items: count,
                 })
                 .await;
+            crew.answers.note(intent, &told(&refusal));
             close(crew, intent, IntentState::Failed).await?;
             doubt::split_after(crew, locale, items, attempt, &refusal).await
         }
         BatchEnd::Failed(refusal) => {
+            crew.answers.note(intent, &told(&refusal));
             close(crew, intent, IntentState::Failed).await?;
             Ok(vec![refused(&refusal)])
         }
@@ -258,10 +260,15 @@ fn operation(items: &[Prepared]) -> Operation {
 }
 
 pub(super) fn refused(refusal: &Refusal) -> StepResult {
+    failed(told(refusal))
+}
+
+/// What the server said about an item or a batch.
+pub(super) fn told(refusal: &Refusal) -> String {
     let kind = refusal
         .error_type
         .as_ref()
         .map(|kind| format!("{kind}: "))
         .unwrap_or_default();
-    failed(format!("the server refused it: {kind}{:?}", refusal.said))
+    format!("the server refused it: {kind}{:?}", refusal.said)
 }

@@ -60,7 +60,7 @@ where
         let items = std::slice::from_ref(item);
         let intent = crew.open_intent(operation, items, attempt).await?;
         let submit = || crew.target.submit_page(page);
-        let sender = crew.to_target();
+        let sender = crew.under(intent);
         match sender.send_as(Class::Submit, Effect::Write, submit).await {
             Ok(batch) => follow(crew, item, page, (intent, attempt), batch).await,
             Err(error) if error.verdict(Effect::Write) == Verdict::Reconcile => {
@@ -107,6 +107,7 @@ where
             content::keep(crew, intent, std::slice::from_ref(item), results).await?
         }
         BatchEnd::Failed(refusal) => {
+            crew.answers.note(intent, &content::told(&refusal));
             close(crew, intent, IntentState::Failed).await?;
             vec![content::refused(&refusal)]
         }

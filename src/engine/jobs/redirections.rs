@@ -27,7 +27,7 @@ where
     let intent = crew.open_intent(Operation::Create, &items, 1).await?;
     let rows: Vec<Save> = items.iter().map(|item| item.save.clone()).collect();
     let mut sent = crew
-        .to_target()
+        .under(intent)
         .send(Effect::Write, || crew.target.save_redirections(&rows))
         .await;
     if let Err(error) = &sent

@@ -29,13 +29,13 @@ where
         .open_intent(operation, std::slice::from_ref(&item), 1)
         .await?;
     let mut sent = crew
-        .to_target()
+        .under(intent)
         .send(Effect::Write, || crew.target.save(&item.save))
         .await;
     if let Err(error) = &sent
         && error.verdict(Effect::Write) == Verdict::Reconcile
     {
-        sent = doubt::settle_save(crew, &item, error.clone()).await;
+        sent = doubt::settle_save(crew, intent, &item, error.clone()).await;
     }
     match sent {
         Ok(saved) => Ok(vec![settle(crew, Some(intent), &item, &saved).await?]),
