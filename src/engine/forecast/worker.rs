@@ -5,72 +5,60 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Batches of fewer items tell nothing about the time of an item: what they take is mostly the way there and back.
+/// Batches of fewer items tell nothing by themselves: what they take is mostly the way there and back. Every page is
+/// such a batch.
 const TELLING: u32 = 10;
 
 /// Items after which what was seen before counts half.
 const MEMORY: u32 = 2_000;
 
-/// Items that have to be seen behind one another before these alone count.
-const ENOUGH: u32 = 100;
-
 /// Learns from batches how fast the worker is.
 ///
-/// The worker is serial, so a batch that was handed in while another was worked on began when that one ended: the time
-/// between the two ends is its own. One that had the worker for itself is noticed a poll too late, and so tells only
-/// how long an item takes at most.
+/// The worker is serial, so it is busy as long as a large batch is at the target, and works off whatever ends in the
+/// meantime, small or large, in whatever order that is noticed. Only the end of a stretch is noticed a poll too late, so
+/// the fewer stretches there are the truer is the result; a single batch tells how long an item takes at most.
 #[derive(Debug, Default)]
 pub struct Worker(Mutex<Seen>);
 
 #[derive(Debug, Default)]
 struct Seen {
-    last_end: Option<Instant>,
-    behind: Sum,
-    alone: Sum,
-}
-
-/// Items and the time that they took.
-#[derive(Debug, Default)]
-struct Sum {
+    /// Large batches at the target.
+    large: u32,
+    /// Up to when the present stretch is counted.
+    counted_to: Option<Instant>,
     time: Duration,
     items: u32,
 }
 
-impl Sum {
-    fn add(&mut self, time: Duration, items: u32) {
-        self.time += time;
-        self.items += items;
-        if self.items > MEMORY {
-            self.time /= 2;
-            self.items /= 2;
-        }
-    }
+/// A batch that is at the target until this is dropped.
+#[derive(Debug)]
+pub struct AtTarget<'a> {
+    worker: &'a Worker,
+    items: u32,
+    ended: bool,
 }
 
 impl Worker {
-    /// Notes that a batch that was handed in at this moment has ended.
-    pub fn ended(&self, handed_in: Instant, items: u32) {
-        let now = Instant::now();
+    /// Notes that a batch was handed in.
+    pub fn begin(&self, items: u32) -> AtTarget<'_> {
         let mut seen = self.seen();
-        let before = seen.last_end.replace(now);
-        if items < TELLING {
-            return;
+        if items >= TELLING {
+            if seen.large == 0 {
+                seen.counted_to = Some(Instant::now());
+            }
+            seen.large += 1;
         }
-        match before.filter(|end| *end > handed_in) {
-            Some(end) => seen.behind.add(now - end, items),
-            None => seen.alone.add(now - handed_in, items),
+        AtTarget {
+            worker: self,
+            items,
+            ended: false,
         }
     }
 
     /// The time of one item; `None` before a batch has told it.
     pub fn item(&self) -> Option<Duration> {
         let seen = self.seen();
-        let sum = if seen.behind.items >= ENOUGH || seen.alone.items == 0 {
-            &seen.behind
-        } else {
-            &seen.alone
-        };
-        sum.time.checked_div(sum.items)
+        seen.time.checked_div(seen.items)
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -78,25 +66,71 @@ impl Worker {
     }
 }
 
+impl AtTarget<'_> {
+    /// Notes that it was worked off.
+    pub fn ended(mut self) {
+        self.ended = true;
+    }
+}
+
+impl Drop for AtTarget<'_> {
+    fn drop(&mut self) {
+        let mut seen = self.worker.seen();
+        if let (true, Some(from)) = (self.ended, seen.counted_to) {
+            let now = Instant::now();
+            seen.time += now - from;
+            seen.items += self.items;
+            seen.counted_to = Some(now);
+        }
+        if seen.items > MEMORY {
+            seen.time /= 2;
+            seen.items /= 2;
+        }
+        if self.items >= TELLING {
+            seen.large -= 1;
+            if seen.large == 0 {
+                seen.counted_to = None;
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    async fn pass(ms: u64) {
+        tokio::time::advance(Duration::from_millis(ms)).await;
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn ends_behind_one_another_tell_the_time_of_an_item() {
+    async fn what_ends_while_a_large_batch_is_there_tells_the_time_of_an_item() {
         let worker = Worker::default();
-        let start = Instant::now();
+        let (one, two) = (worker.begin(50), worker.begin(1));
         assert_eq!(worker.item(), None);
-        tokio::time::advance(Duration::from_millis(300)).await;
-        worker.ended(start, 50);
-        assert_eq!(worker.item(), Some(Duration::from_millis(6)), "at most");
-        for _ in 0..2 {
-            tokio::time::advance(Duration::from_millis(250)).await;
-            worker.ended(start, 50);
-        }
+        pass(250).await;
+        let three = worker.begin(50);
+        one.ended();
+        pass(5).await;
+        two.ended();
+        pass(250).await;
+        three.ended();
         assert_eq!(worker.item(), Some(Duration::from_millis(5)));
-        tokio::time::advance(Duration::from_secs(9)).await;
-        worker.ended(start, 1);
-        assert_eq!(worker.item(), Some(Duration::from_millis(5)), "a page");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pages_by_themselves_and_batches_without_an_end_tell_nothing() {
+        let worker = Worker::default();
+        let page = worker.begin(1);
+        pass(90).await;
+        page.ended();
+        let lost = worker.begin(50);
+        pass(9_000).await;
+        drop(lost);
+        assert_eq!(worker.item(), None);
+        let batch = worker.begin(50);
+        pass(300).await;
+        batch.ended();
+        assert_eq!(worker.item(), Some(Duration::from_millis(6)));
     }
 }

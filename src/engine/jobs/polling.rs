@@ -46,6 +46,7 @@ where
     T: Target + Clone,
 {
     let started = Instant::now();
+    let at_target = crew.worker.begin(items);
     let mut seen = 0;
     let mut polls = 0;
     let mut pause = first_pause(crew.item_micros.load(Ordering::Relaxed), items);
@@ -58,7 +59,7 @@ where
             .await;
         match status {
             Ok(BatchStatus::Finished(results)) => {
-                crew.worker.ended(started, items);
+                at_target.ended();
                 let before = crew.item_micros.load(Ordering::Relaxed);
                 let now = learned(before, started.elapsed(), items, polls);
                 crew.item_micros.store(now, Ordering::Relaxed);
