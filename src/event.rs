@@ -7,12 +7,14 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::domain::{BatchId, EntityKey, Guid, Kind, Locale, Outcome, RunId, TargetId, WorkClass};
+use crate::domain::{
+    BatchId, EntityKey, Failure, Guid, Kind, Locale, Outcome, RunId, TargetId, WorkClass,
+};
 
-/// The version of the event format.
-pub const SCHEMA: u32 = 1;
+/// The version of the event format. Since 2 gates of content levels are written by their name.
+pub const SCHEMA: u32 = 2;
 
 /// An event with its moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,8 +81,7 @@ impl Lane {
 }
 
 /// A named point of a run that settles once. Written as `models-complete`, `content-level-3-complete`, ….
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Gate {
     /// Every model has its fields.
     ModelsComplete,
@@ -124,6 +125,60 @@ impl std::fmt::Display for Gate {
             Self::AllEntitiesComplete => "all-entities-complete",
         };
         f.pad(name)
+    }
+}
+
+impl Gate {
+    /// The gates that there is one of.
+    const FIXED: [Self; 10] = [
+        Self::ModelsComplete,
+        Self::TemplatesComplete,
+        Self::ContainersComplete,
+        Self::IndependentAssetsComplete,
+        Self::RedirectionsComplete,
+        Self::GalleriesComplete,
+        Self::GalleryAssetsComplete,
+        Self::ContentComplete,
+        Self::PagesComplete,
+        Self::AllEntitiesComplete,
+    ];
+
+    /// The gate of a name.
+    fn named(name: &str) -> Option<Self> {
+        let level = name.strip_prefix("content-level-");
+        let level = level.and_then(|rest| rest.strip_suffix("-complete"));
+        match level {
+            Some(level) => level.parse().ok().map(Self::ContentLevelComplete),
+            None => Self::FIXED
+                .into_iter()
+                .find(|gate| gate.to_string() == name),
+        }
+    }
+}
+
+impl Serialize for Gate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Takes the name, and for content levels also what schema 1 wrote: `{"content-level-complete":3}`.
+impl<'de> Deserialize<'de> for Gate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Name(String),
+            Level {
+                #[serde(rename = "content-level-complete")]
+                level: u32,
+            },
+        }
+        match Written::deserialize(deserializer)? {
+            Written::Level { level } => Ok(Self::ContentLevelComplete(level)),
+            Written::Name(name) => Self::named(&name)
+                .ok_or_else(|| serde::de::Error::custom(format!("there is no gate {name:?}"))),
+        }
     }
 }
 
@@ -189,6 +244,17 @@ impl Bottleneck {
             Self::Verification => "the verification",
         }
     }
+}
+
+/// Why a run could not begin or not go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunFailure {
+    /// The code of the error, such as `LG-3001`.
+    pub code: String,
+    /// The error and its causes, the outermost first.
+    pub messages: Vec<String>,
+    /// The next step, where one is known.
+    pub hint: Option<String>,
 }
 
 /// Something that happened in a run.
@@ -287,6 +353,12 @@ pub enum Event {
         /// What became of it.
         #[serde(flatten)]
         outcome: Outcome,
+        /// What kind of thing made it fail; absent when it did not, and in recordings of schema 1.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<Failure>,
+        /// The dependency level of a content item; absent for others, and in recordings of schema 1.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        level: Option<u32>,
         /// Its counterpart.
         target: Option<TargetId>,
         /// Why the plan decided as it did, or what happened; one sentence.
@@ -431,6 +503,12 @@ pub enum Event {
         exit: u8,
         /// How long the run took.
         elapsed_ms: u64,
+        /// Transactions of the store; absent in recordings of schema 1.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        commits: Option<u64>,
+        /// Why the run ended before everything could get its outcome; absent when it did not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<RunFailure>,
     },
 }
 
@@ -452,4 +530,41 @@ pub enum Command {
 /// Milliseconds of a duration, saturating.
 pub fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gates_are_written_by_name_and_read_as_schema_1_wrote_them_too() {
+        let mut gates = Gate::FIXED.to_vec();
+        gates.push(Gate::ContentLevelComplete(12));
+        for gate in gates {
+            let text = serde_json::to_string(&gate).unwrap();
+            assert_eq!(text, format!("\"{gate}\""));
+            assert_eq!(serde_json::from_str::<Gate>(&text).unwrap(), gate);
+        }
+        let old = r#"{"content-level-complete":3}"#;
+        let read: Gate = serde_json::from_str(old).unwrap();
+        assert_eq!(read, Gate::ContentLevelComplete(3));
+        for wrong in [r#""nothing-complete""#, r#""content-level--complete""#, "7"] {
+            assert!(serde_json::from_str::<Gate>(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_outcome_of_schema_1_can_be_read() {
+        let old = r#"{"at_ms":1,"type":"entity-settled","key":"model:1","name":"Post","lane":null,"class":"parallel",
+            "outcome":"failed","reason":"no","target":null,"because":"no","bytes":0}"#;
+        let read: Stamped = serde_json::from_str(old).unwrap();
+        assert!(matches!(
+            read.event,
+            Event::EntitySettled {
+                cause: None,
+                level: None,
+                ..
+            }
+        ));
+    }
 }

@@ -17,6 +17,7 @@ use super::jobs::{self, Finished};
 use super::lease::Lost;
 use super::pace::Sample;
 use super::state::{Effect, Input, Job, RunState, StepResult};
+use crate::domain::Failure;
 use crate::event::{Command, Event};
 use crate::instance::{Source, Target};
 use crate::store::{Change, StoreError};
@@ -154,6 +155,7 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
             .iter()
             .map(|_| StepResult::Failed {
                 reason: reason.clone(),
+                cause: Failure::InDoubt,
             })
             .collect();
         Some(Input::Done {

@@ -34,6 +34,6 @@ pub mod verify;
 
 pub use options::{Doubts, Options, Publish, Schedule};
 pub use pull::{PullError, Reader};
-pub use run::{RunError, RunReport, Session};
+pub use run::{PlanMade, RunError, RunReport, Session};
 pub use sink::{EVENTS_IN_FLIGHT, Sink};
 pub use verify::{Difference, DifferenceKind};

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::answers::Answers;
 use super::crew::Crew;
@@ -56,7 +56,12 @@ pub struct Session<S, T> {
     pub options: Options,
     /// Who is told.
     pub sink: Sink,
+    /// Gets the plan as soon as there is one, with what the source holds, whatever becomes of the run after that.
+    pub planned: watch::Sender<Option<PlanMade>>,
 }
+
+/// A plan and what it is about, in the same order.
+pub type PlanMade = (Arc<Plan>, Arc<Inventory<SourceId>>);
 
 /// How a run ended.
 #[derive(Debug)]
@@ -322,12 +327,15 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             overwrite: self.overwrite,
             selection: &self.selection,
         });
+        let plan = Arc::new(plan);
+        self.planned
+            .send_replace(Some((Arc::clone(&plan), Arc::clone(&source))));
         Ok(Prepared {
             locales,
             source,
             target,
             mappings,
-            plan: Arc::new(plan),
+            plan,
             doubts,
         })
     }

@@ -12,7 +12,7 @@ use super::{
     RowKey, Run, Tally, Verification,
 };
 use crate::domain::{BatchId, EntityKey, Kind, WorkClass};
-use crate::event::{Lane, Phase, Side};
+use crate::event::{Lane, Phase, RunFailure, Side};
 
 /// Everything that the events of a run have told so far.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,6 +47,8 @@ pub struct Progress {
     pub(super) verification: Option<Verification>,
     pub(super) differences: Vec<Difference>,
     pub(super) finished: Option<(u8, u64)>,
+    pub(super) commits: Option<u64>,
+    pub(super) error: Option<RunFailure>,
 }
 
 /// What the plan says as a whole.
@@ -392,6 +394,16 @@ impl Progress {
     /// The exit code of the program; `None` before the end.
     pub fn exit(&self) -> Option<u8> {
         self.finished.map(|(exit, _)| exit)
+    }
+
+    /// Transactions of the store; `None` before the end.
+    pub const fn commits(&self) -> Option<u64> {
+        self.commits
+    }
+
+    /// Why the run ended before everything could get its outcome; `None` when it did not.
+    pub const fn error(&self) -> Option<&RunFailure> {
+        self.error.as_ref()
     }
 
     /// The present moment, which stands still at the end of the run and is never before its last event.

@@ -97,12 +97,9 @@ fn gates_count_their_own_arrivals_and_settle() {
     };
     let closed = |arrived| Some(GateState::Closed { arrived });
     let progress = script.fold();
-    assert_eq!(state(&progress, Gate::ModelsComplete), closed(Some(1)));
-    assert_eq!(state(&progress, Gate::AllEntitiesComplete), closed(Some(2)));
-    assert_eq!(
-        state(&progress, Gate::ContentLevelComplete(0)),
-        closed(None)
-    );
+    assert_eq!(state(&progress, Gate::ModelsComplete), closed(1));
+    assert_eq!(state(&progress, Gate::AllEntitiesComplete), closed(2));
+    assert_eq!(state(&progress, Gate::ContentLevelComplete(0)), closed(0));
 
     let by = key(Kind::Model, 1);
     let failed = Event::GateFailed {

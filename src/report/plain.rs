@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::advice::next_step;
+use super::advice::advice;
 use super::note::{Note, Weight, lane_name, note};
 use super::text::{self, count};
 use super::{Annotations, Detail, Reporter, closing};
@@ -99,6 +99,7 @@ impl Plain {
             key,
             name,
             outcome: Outcome::Failed { reason },
+            cause,
             ..
         } = &event.event
         else {
@@ -106,7 +107,8 @@ impl Plain {
         };
         let is_first = |cause: &Cause| cause.count == 1 && cause.examples[0].key == *key;
         if progress.causes().iter().any(is_first) {
-            let next = format!("  next: {}", next_step(reason));
+            let advice = advice(cause.unwrap_or_default());
+            let next = format!("  next: {} [{}]", advice.next, advice.code);
             self.line(event.at_ms, Weight::Info, &next)?;
         }
         if let Some(annotations) = self.style.annotations {

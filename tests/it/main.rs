@@ -17,6 +17,7 @@ mod recordings;
 mod recovery;
 mod retry;
 mod same_state;
+mod schema;
 mod secrets;
 mod support;
 mod terminal;

@@ -1,7 +1,7 @@
 //! URL redirections: up to 250 in one request, answered row by row.
 
 use super::doubt;
-use super::{close, failed, show};
+use super::{close, failed, not_prepared, not_sent, show};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::state::{Step, StepResult};
 use crate::instance::{Effect, Refusal, Save, Saved, Source, Target, Verdict};
@@ -39,7 +39,7 @@ where
         Ok(answers) => answers,
         Err(error) => {
             close(crew, intent, IntentState::Failed).await?;
-            return Ok(steps.iter().map(|_| failed(error.to_string())).collect());
+            return Ok(steps.iter().map(|_| not_sent(&error)).collect());
         }
     };
     let mut changes = vec![crew.closed(intent, IntentState::Done)];
@@ -64,7 +64,7 @@ where
             Ok(_) => results
                 .next()
                 .unwrap_or_else(|| failed("the server's answer has no row for it")),
-            Err(reason) => failed(reason.clone()),
+            Err(reason) => not_prepared(reason.clone()),
         })
         .collect())
 }
