@@ -6,7 +6,7 @@ use std::time::Duration;
 use backoff::backoff::Backoff;
 use backoff::{ExponentialBackoff, ExponentialBackoffBuilder};
 
-use super::answers::Trail;
+use super::open_intents::Trail;
 use super::options::Options;
 use super::pace::{Class, Pacer, Permit};
 use super::sink::Sink;

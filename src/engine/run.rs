@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use tokio::sync::mpsc;
 
-use super::answers::Answers;
 use super::crew::Crew;
 use super::dispatch::{UploadEnd, upload};
 use super::lease::Keeper;
+use super::open_intents::OpenIntents;
 use super::options::Options;
 use super::pace::Class;
 use super::publish;
@@ -433,7 +433,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             sink: self.sink.clone(),
             options: self.options.clone(),
             intents: AtomicI64::new(1),
-            answers: Answers::default(),
+            open: OpenIntents::default(),
             batches: dashmap::DashSet::new(),
             item_micros: AtomicU64::new(5_000),
         }

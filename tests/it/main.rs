@@ -13,6 +13,7 @@ mod instances;
 mod integrity;
 mod kill;
 mod mock_process;
+mod panics;
 mod recordings;
 mod recovery;
 mod retry;

@@ -161,7 +161,7 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    crew.answers.note(doubt.intent, doubt.why);
+    crew.open.note(doubt.intent, doubt.why);
     let (found, absent) = match look(crew, locale, items).await {
         Ok(looked) => looked,
         Err(error) => {
@@ -256,7 +256,7 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    crew.answers.note(doubt.intent, doubt.why);
+    crew.open.note(doubt.intent, doubt.why);
     let items = std::slice::from_ref(item);
     let mut quiet = Quiet::new(crew);
     loop {
