@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use dashmap::DashMap;
 use serde_json::Value;
 
+use super::lease::Fence;
 use super::open_intents::{OpenIntents, Trail};
 use super::options::Options;
 use super::pace::Pacer;
@@ -63,6 +64,8 @@ pub struct Crew<S, T> {
     pub sink: Sink,
     /// As the user set it.
     pub options: Options,
+    /// What its writes have to pass; `None` when it writes nothing.
+    pub fence: Option<Fence>,
     /// Counts the intents of this run.
     pub intents: AtomicI64,
     /// Those of them that have no outcome yet.
@@ -114,6 +117,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             retries: Retries::new(&self.options),
             sink: &self.sink,
             trail: None,
+            fence: self.fence.as_ref(),
         }
     }
 
@@ -135,6 +139,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             retries: Retries::new(&self.options),
             sink: &self.sink,
             trail: None,
+            fence: None,
         }
     }
 

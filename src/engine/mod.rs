@@ -17,7 +17,7 @@ mod crew;
 pub mod dispatch;
 pub mod gates;
 mod jobs;
-mod lease;
+pub mod lease;
 pub mod open_intents;
 pub mod options;
 pub mod pace;

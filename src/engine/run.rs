@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::crew::Crew;
 use super::dispatch::{UploadEnd, upload};
-use super::lease::Keeper;
+use super::lease::{Fence, Keeper};
 use super::open_intents::OpenIntents;
 use super::options::Options;
 use super::pace::Class;
@@ -184,7 +184,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             limits,
         );
         self.tell_plan(&prepared, &state).await;
-        let crew = Arc::new(self.crew(&prepared));
+        let crew = Arc::new(self.crew(&prepared, Some(keeper.fence())));
         self.remember_agreements(&crew, &prepared).await?;
         self.phase(Phase::Upload).await;
         let end = upload(Arc::clone(&crew), state, commands, keeper.lost()).await?;
@@ -222,7 +222,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         commands: &mut mpsc::Receiver<Command>,
     ) -> Result<RunReport, RunError> {
         let prepared = interruptible(self.prepare(), commands).await?;
-        let crew = Arc::new(self.crew(&prepared));
+        let crew = Arc::new(self.crew(&prepared, None));
         self.phase(Phase::Verify).await;
         let compared =
             async { Ok(verify(&crew, &self.target, &prepared.locales, Scope::Everything).await?) };
@@ -390,6 +390,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
                     retries: self.source.retries,
                     sink: &self.sink,
                     trail: None,
+                    fence: None,
                 };
                 let same =
                     || same_bytes((&self.source.instance, &from), (&self.target.instance, &to));
@@ -412,7 +413,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             .collect())
     }
 
-    fn crew(&self, prepared: &Prepared) -> Crew<S, T> {
+    fn crew(&self, prepared: &Prepared, fence: Option<Fence>) -> Crew<S, T> {
         let ids = warm_ids(prepared);
         Crew {
             source: self.source.instance.clone(),
@@ -432,6 +433,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             target_pacer: Arc::clone(&self.target.pacer),
             sink: self.sink.clone(),
             options: self.options.clone(),
+            fence,
             intents: AtomicI64::new(1),
             open: OpenIntents::default(),
             batches: dashmap::DashSet::new(),
