@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use dashmap::DashMap;
 use serde_json::Value;
 
-use super::answers::{Answers, Trail};
 use super::forecast::Worker;
+use super::lease::Fence;
+use super::open_intents::{OpenIntents, Trail};
 use super::options::Options;
 use super::pace::Pacer;
 use super::retry::{Retries, Sender};
@@ -64,10 +65,12 @@ pub struct Crew<S, T> {
     pub sink: Sink,
     /// As the user set it.
     pub options: Options,
+    /// What its writes have to pass; `None` when it writes nothing.
+    pub fence: Option<Fence>,
     /// Counts the intents of this run.
     pub intents: AtomicI64,
-    /// Why attempts under the open ones failed.
-    pub answers: Answers,
+    /// Those of them that have no outcome yet.
+    pub open: OpenIntents,
     /// Batches that the target works on for this run.
     pub batches: dashmap::DashSet<BatchId>,
     /// Microseconds that the target needs for an item of a batch, as learned from finished batches.
@@ -117,6 +120,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             retries: Retries::new(&self.options),
             sink: &self.sink,
             trail: None,
+            fence: self.fence.as_ref(),
         }
     }
 
@@ -124,7 +128,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
     pub fn under(&self, intent: IntentId) -> Sender<'_> {
         Sender {
             trail: Some(Trail {
-                answers: &self.answers,
+                intents: &self.open,
                 intent,
             }),
             ..self.to_target()
@@ -138,6 +142,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             retries: Retries::new(&self.options),
             sink: &self.sink,
             trail: None,
+            fence: None,
         }
     }
 
@@ -265,7 +270,22 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
                 intent,
             }])
             .await?;
+        let steps = items.iter().map(|item| (item.node, item.step)).collect();
+        self.open.open(id, steps, attempt);
         Ok(id)
+    }
+
+    /// Makes durable under which number the target works off an intent.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn number_intent(&self, id: IntentId, batch: BatchId) -> Result<(), StoreError> {
+        let run = self.run.clone();
+        self.store
+            .commit(vec![Change::IntentBatch { run, id, batch }])
+            .await?;
+        self.open.number(id, batch);
+        Ok(())
     }
 
     /// What recovery has to know of an item that is about to leave.
@@ -301,7 +321,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             run: self.run.clone(),
             id,
             state,
-            answers: self.answers.take(id),
+            answers: self.open.close(id),
         }
     }
 

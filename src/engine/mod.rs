@@ -13,13 +13,13 @@
 //! The engine knows neither HTTP nor a screen: it works on the two ports of [`crate::instance`] and emits
 //! [`crate::event`]s.
 
-pub mod answers;
 mod crew;
 pub mod dispatch;
 pub mod forecast;
 pub mod gates;
 mod jobs;
-mod lease;
+pub mod lease;
+pub mod open_intents;
 pub mod options;
 pub mod pace;
 mod publish;

@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use tokio::sync::{mpsc, watch};
 
-use super::answers::Answers;
 use super::crew::Crew;
 use super::dispatch::{UploadEnd, upload};
 use super::forecast::{After, Oracle, Worker, tell_while};
-use super::lease::Keeper;
+use super::lease::{Fence, Keeper};
+use super::open_intents::OpenIntents;
 use super::options::Options;
 use super::pace::Class;
 use super::publish;
@@ -190,7 +190,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             limits,
         );
         self.tell_plan(&prepared, &state).await;
-        let crew = Arc::new(self.crew(&prepared));
+        let crew = Arc::new(self.crew(&prepared, Some(keeper.fence())));
         self.remember_agreements(&crew, &prepared).await?;
         self.phase(Phase::Upload).await;
         let oracle = Oracle::new(After::of(&crew, &prepared.locales));
@@ -230,7 +230,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         commands: &mut mpsc::Receiver<Command>,
     ) -> Result<RunReport, RunError> {
         let prepared = interruptible(self.prepare(), commands).await?;
-        let crew = Arc::new(self.crew(&prepared));
+        let crew = Arc::new(self.crew(&prepared, None));
         self.phase(Phase::Verify).await;
         let compared =
             async { Ok(verify(&crew, &self.target, &prepared.locales, Scope::Everything).await?) };
@@ -401,6 +401,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
                     retries: self.source.retries,
                     sink: &self.sink,
                     trail: None,
+                    fence: None,
                 };
                 let same =
                     || same_bytes((&self.source.instance, &from), (&self.target.instance, &to));
@@ -423,7 +424,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             .collect())
     }
 
-    fn crew(&self, prepared: &Prepared) -> Crew<S, T> {
+    fn crew(&self, prepared: &Prepared, fence: Option<Fence>) -> Crew<S, T> {
         let ids = warm_ids(prepared);
         Crew {
             source: self.source.instance.clone(),
@@ -443,8 +444,9 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             target_pacer: Arc::clone(&self.target.pacer),
             sink: self.sink.clone(),
             options: self.options.clone(),
+            fence,
             intents: AtomicI64::new(1),
-            answers: Answers::default(),
+            open: OpenIntents::default(),
             batches: dashmap::DashSet::new(),
             item_micros: AtomicU64::new(5_000),
             worker: Worker::default(),

@@ -14,7 +14,7 @@ use crate::engine::state::{Step, StepResult};
 use crate::event::Event;
 use crate::instance::{Cause, Effect, Refusal, RequestError, Save, Saved, Source, Target, Verdict};
 use crate::plan::Node;
-use crate::store::{Change, IntentId, IntentState, Operation, StoreError};
+use crate::store::{IntentId, IntentState, Operation, StoreError};
 
 type Results = Result<Vec<StepResult>, StoreError>;
 
@@ -80,7 +80,7 @@ where
     })
 }
 
-async fn follow<S, T>(
+pub(super) async fn follow<S, T>(
     crew: &Crew<S, T>,
     locale: &Locale,
     items: &[Prepared],
@@ -92,13 +92,7 @@ where
     T: Target + Clone,
 {
     let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
-    crew.store
-        .commit(vec![Change::IntentBatch {
-            run: crew.run.clone(),
-            id: intent,
-            batch,
-        }])
-        .await?;
+    crew.number_intent(intent, batch).await?;
     let submitted = Event::BatchSubmitted {
         batch,
         locale: locale.clone(),
@@ -127,12 +121,12 @@ where
                     items: count,
                 })
                 .await;
-            crew.answers.note(intent, &told(&refusal));
+            crew.open.note(intent, &told(&refusal));
             close(crew, intent, IntentState::Failed).await?;
             doubt::split_after(crew, locale, items, attempt, &refusal).await
         }
         BatchEnd::Failed(refusal) => {
-            crew.answers.note(intent, &told(&refusal));
+            crew.open.note(intent, &told(&refusal));
             close(crew, intent, IntentState::Failed).await?;
             Ok(vec![refused(&refusal)])
         }

@@ -169,7 +169,7 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    crew.answers.note(doubt.intent, doubt.why);
+    crew.open.note(doubt.intent, doubt.why);
     let (found, absent) = match look(crew, locale, items).await {
         Ok(looked) => looked,
         Err(error) => {
@@ -265,7 +265,7 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    crew.answers.note(doubt.intent, doubt.why);
+    crew.open.note(doubt.intent, doubt.why);
     let items = std::slice::from_ref(item);
     let mut quiet = Quiet::new(crew);
     loop {

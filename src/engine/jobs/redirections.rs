@@ -1,12 +1,12 @@
 //! URL redirections: up to 250 in one request, answered row by row.
 
 use super::doubt;
-use super::{close, failed, not_prepared, not_sent, show};
+use super::{close, content, failed, not_prepared, not_sent};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::state::{Step, StepResult};
-use crate::instance::{Effect, Refusal, Save, Saved, Source, Target, Verdict};
+use crate::instance::{Effect, Refusal, RequestError, Save, Saved, Source, Target, Verdict};
 use crate::plan::Node;
-use crate::store::{IntentState, Operation, StoreError};
+use crate::store::{IntentId, IntentState, Operation, StoreError};
 
 pub(super) async fn run<S, T>(
     crew: &Crew<S, T>,
@@ -35,36 +35,32 @@ where
     {
         sent = doubt::settle_redirections(crew, &rows, error.clone()).await;
     }
-    let answers: Vec<Result<Saved, Refusal>> = match sent {
-        Ok(answers) => answers,
+    let mut results = finish(crew, intent, &items, sent).await?.into_iter();
+    let all = prepared.into_iter().map(|item| match item {
+        Ok(_) => results
+            .next()
+            .unwrap_or_else(|| failed("the server's answer has no row for it")),
+        Err(reason) => not_prepared(reason),
+    });
+    Ok(all.collect())
+}
+
+/// Makes the outcome of every row durable.
+pub(super) async fn finish<S, T>(
+    crew: &Crew<S, T>,
+    intent: IntentId,
+    items: &[Prepared],
+    sent: Result<Vec<Result<Saved, Refusal>>, RequestError>,
+) -> Result<Vec<StepResult>, StoreError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    match sent {
+        Ok(answers) => content::keep(crew, intent, items, answers).await,
         Err(error) => {
             close(crew, intent, IntentState::Failed).await?;
-            return Ok(steps.iter().map(|_| not_sent(&error)).collect());
+            Ok(items.iter().map(|_| not_sent(&error)).collect())
         }
-    };
-    let mut changes = vec![crew.closed(intent, IntentState::Done)];
-    for (item, saved) in items
-        .iter()
-        .zip(&answers)
-        .filter_map(|(item, answer)| Some((item, answer.as_ref().ok()?)))
-    {
-        changes.extend(crew.changes_of(item, saved));
     }
-    crew.store.commit(changes).await?;
-    let mut results = items
-        .iter()
-        .zip(&answers)
-        .map(|(item, answer)| match answer {
-            Ok(saved) => show(crew, item, saved),
-            Err(refusal) => failed(format!("the server refused it: {:?}", refusal.said)),
-        });
-    Ok(prepared
-        .iter()
-        .map(|item| match item {
-            Ok(_) => results
-                .next()
-                .unwrap_or_else(|| failed("the server's answer has no row for it")),
-            Err(reason) => not_prepared(reason.clone()),
-        })
-        .collect())
 }

@@ -3,11 +3,11 @@
 use super::doubt;
 use super::{close, lost, not_prepared, settle};
 use crate::domain::Failure;
-use crate::engine::crew::Crew;
+use crate::engine::crew::{Crew, Prepared};
 use crate::engine::state::{Step, StepResult};
-use crate::instance::{Effect, Source, Target, Verdict};
+use crate::instance::{Effect, RequestError, Saved, Source, Target, Verdict};
 use crate::plan::Node;
-use crate::store::{IntentState, Operation, StoreError};
+use crate::store::{IntentId, IntentState, Operation, StoreError};
 
 pub(super) async fn run<S, T>(
     crew: &Crew<S, T>,
@@ -38,8 +38,22 @@ where
     {
         sent = doubt::settle_save(crew, intent, &item, error.clone()).await;
     }
+    finish(crew, intent, &item, sent).await
+}
+
+/// Makes the outcome of a save durable.
+pub(super) async fn finish<S, T>(
+    crew: &Crew<S, T>,
+    intent: IntentId,
+    item: &Prepared,
+    sent: Result<Saved, RequestError>,
+) -> Result<Vec<StepResult>, StoreError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
     match sent {
-        Ok(saved) => Ok(vec![settle(crew, Some(intent), &item, &saved).await?]),
+        Ok(saved) => Ok(vec![settle(crew, Some(intent), item, &saved).await?]),
         Err(error) => {
             let (state, cause) = match error.verdict(Effect::Write) {
                 Verdict::Reconcile => (IntentState::InDoubt, Failure::InDoubt),
