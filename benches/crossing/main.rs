@@ -5,6 +5,7 @@
 //! client says of itself. See `benches/README.md` for the columns and for how the bound is computed.
 
 mod bound;
+mod dashboard;
 mod eta;
 #[path = "../support/memory.rs"]
 mod memory;
@@ -24,7 +25,7 @@ use std::str::FromStr;
 use clap::{Parser, ValueEnum};
 use lockgate::mock::generate::Preset;
 
-use crate::round::{Round, Settings};
+use crate::round::{Round, Screen, Settings};
 use crate::table::Table;
 use crate::work::Work;
 
@@ -61,6 +62,9 @@ struct Args {
     /// Measure how right the estimates of the time left are, instead of the time; all sizes unless told otherwise
     #[arg(long)]
     eta: bool,
+    /// Measure what the dashboard costs, instead of the bound: so many runs with it and without it, in turn
+    #[arg(long, value_name = "PAIRS", num_args = 0..=1, default_missing_value = "3", conflicts_with = "eta", value_parser = clap::value_parser!(u32).range(1..))]
+    dashboard: Option<u32>,
     /// Document whose table gets the rows
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
@@ -110,13 +114,14 @@ impl Args {
         let few = if self.eta { &all[..] } else { &all[..1] };
         let presets = self.chosen(&self.preset, few, &all);
         let latencies = self.chosen(&self.latency_ms, &[20, 100], &[20, 100]);
-        let latencies = if self.quick || self.eta && self.latency_ms.is_empty() && !self.full {
+        let is_short = self.quick || self.is_other() && self.latency_ms.is_empty() && !self.full;
+        let latencies = if is_short {
             &latencies[..1]
         } else {
             &latencies
         };
         let limits = self.limits();
-        let schedules: &[&str] = match (self.schedule, self.quick || self.eta) {
+        let schedules: &[&str] = match (self.schedule, self.quick || self.is_other()) {
             (Some(Schedules::Pipelined), _) | (None, true) => &["pipelined"],
             (Some(Schedules::Phased), _) => &["phased"],
             (Some(Schedules::Both) | None, _) => &["pipelined", "phased"],
@@ -137,8 +142,14 @@ impl Args {
         rounds
     }
 
+    /// Whether something else than the bound is measured.
+    const fn is_other(&self) -> bool {
+        self.eta || self.dashboard.is_some()
+    }
+
     fn limits(&self) -> Vec<Option<u32>> {
-        match (self.limit.is_empty(), self.quick, self.full) {
+        let is_quick = self.quick || self.dashboard.is_some();
+        match (self.limit.is_empty(), is_quick, self.full) {
             (false, ..) => self.limit.iter().map(|limit| limit.0).collect(),
             (true, true, _) => vec![None],
             (true, _, true) => vec![Some(20), Some(100), None],
@@ -171,10 +182,10 @@ async fn main() -> Outcome<()> {
         item_ms: args.item_ms,
         concurrency: args.concurrency,
     };
-    if args.eta {
-        estimates(&args, &settings, folder).await
-    } else {
-        crossings(&args, &settings, folder).await
+    match args.dashboard {
+        Some(pairs) => dashboards(&args, &settings, folder, pairs).await,
+        None if args.eta => estimates(&args, &settings, folder).await,
+        None => crossings(&args, &settings, folder).await,
     }
 }
 
@@ -198,16 +209,34 @@ async fn crossings(args: &Args, settings: &Settings, folder: &Path) -> Outcome<(
     Ok(())
 }
 
+/// Runs with and without the dashboard.
+async fn dashboards(args: &Args, settings: &Settings, folder: &Path, pairs: u32) -> Outcome<()> {
+    let mut rows = Rows::new(args, dashboard::table(), "dashboard")?;
+    for round in args.rounds() {
+        let state = generated(settings, folder, round.preset).await?;
+        rows.put(dashboard::row(&round, settings, folder, (&state, pairs)).await?)?;
+    }
+    Ok(())
+}
+
+/// The state file of a size, made when it is not there.
+async fn generated(settings: &Settings, folder: &Path, preset: Preset) -> Outcome<PathBuf> {
+    std::fs::create_dir_all(folder)?;
+    let state = folder.join(format!("{}.json", preset.name()));
+    if !state.exists() {
+        settings.generate(preset, &state).await?;
+    }
+    Ok(state)
+}
+
 /// Runs whose estimates are compared with what was left indeed.
 async fn estimates(args: &Args, settings: &Settings, folder: &Path) -> Outcome<()> {
     let mut rows = Rows::new(args, eta::table(), "eta")?;
-    std::fs::create_dir_all(folder)?;
     for round in args.rounds() {
-        let state = folder.join(format!("{}.json", round.preset.name()));
-        if !state.exists() {
-            settings.generate(round.preset, &state).await?;
-        }
-        let reports = round.record(settings, folder, &state).await?;
+        let state = generated(settings, folder, round.preset).await?;
+        let reports = round
+            .record(settings, folder, &state, Screen::Lines)
+            .await?;
         rows.put(eta::row(&round, &reports)?)?;
     }
     Ok(())
@@ -242,9 +271,7 @@ async fn prepare(
     folder: &Path,
     preset: Preset,
 ) -> Outcome<(Preset, PathBuf, Work)> {
-    std::fs::create_dir_all(folder)?;
-    let state = folder.join(format!("{}.json", preset.name()));
-    settings.generate(preset, &state).await?;
+    let state = generated(settings, folder, preset).await?;
     let work = Work::of(&state).await?;
     Ok((preset, state, work))
 }
