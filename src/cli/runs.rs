@@ -284,11 +284,14 @@ fn trouble(entity: &RunEntity) -> Option<String> {
         Outcome::Failed { reason } => Some(format!("failed    {about}: {reason}")),
         Outcome::Blocked { by } => Some(format!("blocked   {about}: by {by}")),
         Outcome::Conflict => Some(format!("conflict  {about}: {}", entity.because)),
+        Outcome::Kept { reason } => Some(format!("kept      {about}: {reason}")),
         Outcome::Created
         | Outcome::Adopted
         | Outcome::Updated
         | Outcome::Unchanged
-        | Outcome::OutOfScope => None,
+        | Outcome::OutOfScope
+        | Outcome::Deleted
+        | Outcome::Restored => None,
     }
 }
 

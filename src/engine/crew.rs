@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use dashmap::DashMap;
 use serde_json::Value;
 
+use super::former::Formers;
 use super::options::Options;
 use super::pace::Pacer;
 use super::retry::{Retries, Sender};
@@ -21,8 +22,8 @@ use crate::plan::{
     Action, AssetIndex, Context, LeaveOut, Node, Plan, Planned, Schema, expected_hash, payload,
 };
 use crate::store::{
-    Change, Intent, IntentDetail, IntentId, IntentState, Mapping, MappingOrigin, Operation, Pair,
-    RunEntity, Store, StoreError,
+    Change, FormerBytes, Intent, IntentDetail, IntentId, IntentState, Mapping, MappingOrigin,
+    Operation, Pair, RunEntity, Store, StoreError,
 };
 
 /// What the jobs of a run share.
@@ -38,6 +39,8 @@ pub struct Crew<S, T> {
     pub target_inventory: Arc<Inventory<TargetId>>,
     /// What is going to happen.
     pub plan: Arc<Plan>,
+    /// What is known of what is going to be written over.
+    pub(super) formers: Formers,
     /// The models of the source.
     pub schema: Schema,
     /// The asset URLs of the source.
@@ -83,6 +86,8 @@ pub struct Prepared {
     pub bytes: u64,
     /// The hash that the target will have.
     pub target_hash: ContentHash,
+    /// The bytes of the asset that it replaces, when it replaces one.
+    pub replaced: Option<FormerBytes>,
 }
 
 impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
@@ -180,6 +185,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             save,
             bytes,
             target_hash,
+            replaced: None,
         })
     }
 
@@ -207,7 +213,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
         self.target_inventory.locales.first().cloned()
     }
 
-    /// Makes durable that a request is about to leave.
+    /// Makes durable that a request is about to leave, and what the target has in its place.
     ///
     /// # Errors
     /// [`StoreError`]: nothing may leave then.
@@ -239,12 +245,12 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             batch: None,
             state: IntentState::Open,
         };
-        self.store
-            .commit(vec![Change::IntentOpened {
-                pair: self.pair.clone(),
-                intent,
-            }])
-            .await?;
+        let mut changes = self.pre_images(items);
+        changes.push(Change::IntentOpened {
+            pair: self.pair.clone(),
+            intent,
+        });
+        self.store.commit(changes).await?;
         Ok(id)
     }
 

@@ -15,6 +15,7 @@
 
 pub mod crew;
 pub mod dispatch;
+mod former;
 pub mod gates;
 mod jobs;
 mod lease;

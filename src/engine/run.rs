@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::crew::Crew;
 use super::dispatch::{UploadEnd, upload};
+use super::former::Formers;
 use super::lease::Keeper;
 use super::options::Options;
 use super::pace::Class;
@@ -410,6 +411,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             source_inventory: Arc::clone(&prepared.source),
             target_inventory: Arc::clone(&prepared.target),
             plan: Arc::clone(&prepared.plan),
+            formers: Formers::of(&prepared.plan, &prepared.source, &prepared.mappings),
             schema: Schema::of(&prepared.source),
             assets: AssetIndex::of(&prepared.source),
             ids,

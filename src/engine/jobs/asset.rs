@@ -29,6 +29,7 @@ where
         Ok(item) => item,
         Err(reason) => return Ok(vec![failed(reason)]),
     };
+    item.replaced = crew.keep_replaced(&item).await;
     let intent = crew
         .open_intent(Operation::Upload, std::slice::from_ref(&item), 1)
         .await?;
