@@ -371,7 +371,7 @@ pub enum Event {
         /// The entity.
         key: EntityKey,
         /// What kind of difference: `missing`, `duplicate`, `dangling`, `wrong-reference`, `different-field`,
-        /// `wrong-order`, `wrong-parent` or `different-bytes`.
+        /// `wrong-order`, `wrong-parent`, `different-bytes` or `still-there`.
         difference: String,
         /// Where, and what was expected and found.
         detail: String,

@@ -129,6 +129,8 @@ pub enum Operation {
     Publish,
     /// Deletes.
     Delete,
+    /// Saves again what was there before the run that is undone.
+    Restore,
 }
 
 /// What has become of a request.

@@ -29,7 +29,7 @@ words!(MappingOrigin {
 });
 words!(Operation {
     Create => "create", Update => "update", Patch => "patch",
-    Upload => "upload", Publish => "publish", Delete => "delete",
+    Upload => "upload", Publish => "publish", Delete => "delete", Restore => "restore",
 });
 words!(IntentState { Open => "open", Done => "done", Failed => "failed", InDoubt => "in-doubt" });
 

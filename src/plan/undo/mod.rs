@@ -23,4 +23,5 @@ mod tests;
 pub use decide::{
     Decided, Decision, Former, FormerBytes, Inputs, Kept, Trace, UndoPlan, plan,
 };
+pub use order::out_of_order;
 pub use own::Own;

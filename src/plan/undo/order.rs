@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::decide::{Decided, Decision, Inputs};
+use crate::plan::decide::chains::rising_up_to_last;
 use crate::domain::{Entity, Id, Kind, Placement, TargetId, TargetKey};
 
 type Stages = Vec<Vec<usize>>;
@@ -79,6 +80,13 @@ const fn delete_rank(kind: Kind) -> u8 {
         Kind::Container => 6,
         Kind::Model => 7,
     }
+}
+
+/// Which pages have to move, of some whose present positions are given in the order that they should have. As few as
+/// possible, and never the last: the API can put a page in front of another one, but not behind the last.
+pub fn out_of_order(positions: &[u32]) -> Vec<bool> {
+    let stays = rising_up_to_last(positions);
+    stays.into_iter().map(|stays| !stays).collect()
 }
 
 /// How many pages stand above a page; 0 of everything else.
