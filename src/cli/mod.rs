@@ -25,6 +25,8 @@ mod table;
 mod teach;
 #[cfg(test)]
 mod tests;
+mod undo;
+mod undo_plan;
 mod verify;
 mod wiring;
 
@@ -72,6 +74,7 @@ enum Command {
     Sync(sync::SyncArgs),
     Plan(plan::PlanArgs),
     Verify(verify::VerifyArgs),
+    Undo(undo::UndoArgs),
     Graph(graph::GraphArgs),
     Demo(demo::DemoArgs),
     Mock(MockArgs),
@@ -124,6 +127,7 @@ pub async fn run(arguments: Arguments, out: &mut (dyn Write + Send)) -> Result<E
     match arguments.command {
         Command::Sync(args) => sync::run(args.config()?.settings()?, out).await,
         Command::Verify(args) => verify::run(args.config()?.settings()?, out).await,
+        Command::Undo(args) => undo::run(&args, out).await,
         Command::Plan(args) => plan::run(&args.settings()?, out).await,
         Command::Graph(args) => graph::run(&args, &args.settings()?, out).await,
         Command::Demo(args) => {

@@ -47,6 +47,9 @@ enum RunsCommand {
     Attach(replay::AttachArgs),
 }
 
+/// How many runs are looked through for undos of one.
+const UNDOS: u32 = 1_000;
+
 /// Lists runs, shows one, or plays a recording.
 ///
 /// # Errors
@@ -101,14 +104,28 @@ async fn show(
     let record = found.ok_or_else(|| no_such_run(name))?;
     let entities = store.run_entities(&record.run).await?;
     one(&record, &entities, is_json, out)?;
+    if !is_json {
+        for undo in undos_of(&record.run, &store.runs(UNDOS).await?) {
+            writeln!(out, "undone by {}: {}", undo.run, ending(undo))?;
+        }
+    }
     Ok(ExitStatus::Agreed)
 }
 
-fn no_such_run(name: &str) -> Error {
+/// The error that a run does not exist.
+pub(super) fn no_such_run(name: &str) -> Error {
     Error::Usage {
         message: format!("there is no run {name:?} in this workspace"),
         hint: Some("`lockgate runs` lists them; --state names another place".to_owned()),
     }
+}
+
+/// Runs that undo `run`, oldest first.
+fn undos_of<'a>(run: &'a RunId, runs: &'a [RunRecord]) -> impl Iterator<Item = &'a RunRecord> {
+    let undoes = move |record: &&RunRecord| {
+        record.command == "undo" && record.options["undone"].as_str() == Some(&run.0)
+    };
+    runs.iter().rev().filter(undoes)
 }
 
 /// What was learned about each host, by name.

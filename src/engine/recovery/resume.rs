@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::batches::BatchFate;
-use super::undone::is_of_undo;
 use super::look::{self, Looker};
+use super::undone::is_of_undo;
 use crate::domain::{
     ContentHash, EntityKey, Inventory, Outcome, SourceId, TargetId, TargetKey, time,
 };

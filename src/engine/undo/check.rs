@@ -38,7 +38,10 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
     ///
     /// # Errors
     /// [`PullError`] when the target cannot be read.
-    pub(super) async fn verify(&self, reader: &Arc<Reader<T>>) -> Result<Vec<Difference>, PullError> {
+    pub(super) async fn verify(
+        &self,
+        reader: &Arc<Reader<T>>,
+    ) -> Result<Vec<Difference>, PullError> {
         let checked: Vec<usize> = (0..self.outlook.traces.len())
             .filter(|at| self.is_checked(*at))
             .collect();
@@ -76,7 +79,11 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
         }
     }
 
-    async fn read_back(&self, reader: &Arc<Reader<T>>, checked: &[usize]) -> Result<Now, PullError> {
+    async fn read_back(
+        &self,
+        reader: &Arc<Reader<T>>,
+        checked: &[usize],
+    ) -> Result<Now, PullError> {
         let lists: Vec<Kind> = Kind::ALL
             .into_iter()
             .filter(|kind| !kind.is_localised())
@@ -189,7 +196,12 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
                 .collect();
             let positions: Vec<u32> = there.iter().map(|(_, position)| *position).collect();
             let misplaced = out_of_order(&positions);
-            for (page, _) in there.iter().zip(misplaced).filter(|(_, moves)| *moves).map(|(row, _)| row) {
+            for (page, _) in there
+                .iter()
+                .zip(misplaced)
+                .filter(|(_, moves)| *moves)
+                .map(|(row, _)| row)
+            {
                 let key = TargetKey::localised(Kind::Page, *page, &locale);
                 let of_page = |trace: &crate::plan::undo::Trace| trace.there == key;
                 // A sibling that the run did not write is told under the first one that it did.

@@ -33,11 +33,14 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
                 self.done(at, intent, settled).await
             }
             DeleteEnd::Refused(why) => {
-                self.failed(at, Some((intent, IntentState::Failed)), why).await
+                self.failed(at, Some((intent, IntentState::Failed)), why)
+                    .await
             }
             DeleteEnd::Unknown(why) => {
-                let why = format!("whether it was deleted is not known: {why}; undo again to find out");
-                self.failed(at, Some((intent, IntentState::InDoubt)), why).await
+                let why =
+                    format!("whether it was deleted is not known: {why}; undo again to find out");
+                self.failed(at, Some((intent, IntentState::InDoubt)), why)
+                    .await
             }
         }
     }

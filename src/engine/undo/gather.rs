@@ -153,7 +153,12 @@ impl Gathered {
         run: &RunId,
         mappings: &HashMap<EntityKey, Mapping>,
     ) -> (Vec<Trace>, Vec<Option<store::Former>>) {
-        let mut keys: Vec<EntityKey> = self.entities.keys().chain(self.sent.keys()).cloned().collect();
+        let mut keys: Vec<EntityKey> = self
+            .entities
+            .keys()
+            .chain(self.sent.keys())
+            .cloned()
+            .collect();
         keys.sort_unstable();
         keys.dedup();
         let traces = keys
@@ -171,9 +176,9 @@ impl Gathered {
         let row = self.entities.get(&key);
         let written = row.filter(|row| matches!(row.outcome, Outcome::Created | Outcome::Updated));
         // One that failed halfway, or had no outcome when the run ended, is on the target all the same.
-        let mapping = mappings.get(&key).filter(|mapping| {
-            mapping.run == *run && is_written(mapping.origin)
-        });
+        let mapping = mappings
+            .get(&key)
+            .filter(|mapping| mapping.run == *run && is_written(mapping.origin));
         let target = written
             .and_then(|row| row.target)
             .or(mapping.map(|mapping| mapping.target))?;
@@ -272,10 +277,18 @@ fn sent(intents: Vec<Intent>) -> BTreeMap<EntityKey, Sent> {
     for intent in intents {
         let details = intent.details.into_iter().map(Some);
         let details = details.chain(std::iter::repeat(None));
-        for ((key, hash), detail) in intent.keys.into_iter().zip(intent.payload_hash).zip(details) {
+        for ((key, hash), detail) in intent
+            .keys
+            .into_iter()
+            .zip(intent.payload_hash)
+            .zip(details)
+        {
             let sent = all.entry(key).or_default();
             if sent.hashes.is_empty() {
-                sent.name = detail.as_ref().map(|detail| detail.name.clone()).unwrap_or_default();
+                sent.name = detail
+                    .as_ref()
+                    .map(|detail| detail.name.clone())
+                    .unwrap_or_default();
                 sent.first = detail;
             }
             sent.hashes.push(hash);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use super::gather::UndoOutlook;
 use crate::domain::{
-    ContentHash, Entity, EntityKey, Id, Inventory, Kind, Locale, Outcome, TargetId, WorkClass, time,
+    ContentHash, Entity, EntityKey, Inventory, Kind, Locale, Outcome, TargetId, WorkClass, time,
 };
 use crate::engine::crew::Crew;
 use crate::engine::former::Formers;
@@ -109,9 +109,15 @@ impl<'a, S: Source + Clone, T: Target + Clone> Hands<'a, S, T> {
             id,
             run: self.crew.run.clone(),
             operation,
-            keys: entities.iter().map(|at| self.trace(*at).key.clone()).collect(),
+            keys: entities
+                .iter()
+                .map(|at| self.trace(*at).key.clone())
+                .collect(),
             payload_hash: entities.iter().map(|at| self.sent_hash(*at)).collect(),
-            details: entities.iter().map(|at| self.detail(*at, operation)).collect(),
+            details: entities
+                .iter()
+                .map(|at| self.detail(*at, operation))
+                .collect(),
             opened_ms: time::now().as_millisecond(),
             attempt: 1,
             batch: None,

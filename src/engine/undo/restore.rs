@@ -37,7 +37,9 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
         let noted = self.replaced(&[at]);
         let intent = self.open(Operation::Restore, &[at], noted).await?;
         let sent = match self.trace(at).key.kind {
-            Kind::Model | Kind::Container | Kind::Template | Kind::Gallery => self.save(&save).await,
+            Kind::Model | Kind::Container | Kind::Template | Kind::Gallery => {
+                self.save(&save).await
+            }
             Kind::Redirection => self.save_redirection(&save).await,
             Kind::Asset => self.upload(at, former).await,
             Kind::Page => self.save_page(at, intent, former, save).await?,
@@ -47,7 +49,11 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
     }
 
     /// Restores content items of one locale in one batch; where that fails as a whole, each by itself.
-    pub(super) async fn restore_items(&self, locale: &Locale, items: &[usize]) -> Result<(), StoreError> {
+    pub(super) async fn restore_items(
+        &self,
+        locale: &Locale,
+        items: &[usize],
+    ) -> Result<(), StoreError> {
         if self.is_draining() {
             return Ok(());
         }
@@ -63,7 +69,8 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
         }
         let is_split = self.restore_batch(locale, &saves, saves.len() > 1).await?;
         for save in saves.iter().filter(|_| is_split) {
-            self.restore_batch(locale, std::slice::from_ref(save), false).await?;
+            self.restore_batch(locale, std::slice::from_ref(save), false)
+                .await?;
         }
         Ok(())
     }
@@ -146,7 +153,10 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
                 };
                 self.done(at, intent, settled).await
             }
-            Err(why) => self.failed(at, Some((intent, IntentState::Failed)), why).await,
+            Err(why) => {
+                self.failed(at, Some((intent, IntentState::Failed)), why)
+                    .await
+            }
         }
     }
 
@@ -169,7 +179,9 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
     }
 
     async fn save(&self, save: &Save) -> Sent {
-        let saved = self.again(Class::Write, || self.crew.target.save(save)).await;
+        let saved = self
+            .again(Class::Write, || self.crew.target.save(save))
+            .await;
         saved.map_err(|error| error.to_string())
     }
 
@@ -224,10 +236,16 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             let upload = as_upload(&former.entity, &body, (*length, focal.clone()), bytes);
             self.crew.target.upload(upload).await
         };
-        self.again(Class::Asset, upload).await.map_err(|error| error.to_string())
+        self.again(Class::Asset, upload)
+            .await
+            .map_err(|error| error.to_string())
     }
 
-    async fn kept(&self, hash: ContentHash, asset: &Entity<TargetId>) -> Result<ByteStream, RequestError> {
+    async fn kept(
+        &self,
+        hash: ContentHash,
+        asset: &Entity<TargetId>,
+    ) -> Result<ByteStream, RequestError> {
         let operation = format!("restoring {}", asset.name);
         let failed = |why: String| RequestError {
             operation: operation.clone(),
@@ -237,7 +255,11 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
         };
         let file = match self.crew.store.kept_bytes(hash).await {
             Ok(Some(file)) => file,
-            Ok(None) => return Err(failed("its former bytes are no longer beside the state".to_owned())),
+            Ok(None) => {
+                return Err(failed(
+                    "its former bytes are no longer beside the state".to_owned(),
+                ));
+            }
             Err(error) => return Err(failed(error.to_string())),
         };
         let pieces = ReaderStream::new(file).map_err(move |error| RequestError {

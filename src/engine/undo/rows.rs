@@ -60,7 +60,8 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             match self.order_row(&row, &former).await {
                 Ok(moved) => to_publish.extend(moved.into_iter().map(|id| (row.0.clone(), id))),
                 Err(error) => {
-                    let message = format!("some pages could not be put in their former order: {error}");
+                    let message =
+                        format!("some pages could not be put in their former order: {error}");
                     self.crew.sink.emit(Event::Warned { message }).await;
                 }
             }
@@ -108,7 +109,11 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             .collect())
     }
 
-    async fn page(&self, locale: &Locale, id: i64) -> Result<Option<Entity<TargetId>>, RequestError> {
+    async fn page(
+        &self,
+        locale: &Locale,
+        id: i64,
+    ) -> Result<Option<Entity<TargetId>>, RequestError> {
         let ask = Ask::One {
             kind: Kind::Page,
             id,

@@ -200,7 +200,12 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             };
             match command {
                 Some(Command::Drain) => self.begin_drain().await,
-                Some(Command::Abort) => return Ok(Worked { interrupted: true, unpublished: Vec::new() }),
+                Some(Command::Abort) => {
+                    return Ok(Worked {
+                        interrupted: true,
+                        unpublished: Vec::new(),
+                    });
+                }
                 Some(Command::SetRate(rate)) => self.crew.target_pacer.set_rate(rate),
                 // Nothing here lasts long enough to be worth a pause; an undo goes on where it ended.
                 Some(Command::Pause | Command::Resume) | None => {}
@@ -212,7 +217,10 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
         self.drain();
         let in_flight = u32::try_from(self.crew.batches.len()).unwrap_or(u32::MAX);
         let reason = "asked to end".to_owned();
-        self.crew.sink.emit(Event::DrainStarted { reason, in_flight }).await;
+        self.crew
+            .sink
+            .emit(Event::DrainStarted { reason, in_flight })
+            .await;
     }
 
     async fn carry_out(&self) -> Result<Worked, StoreError> {
@@ -248,7 +256,9 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             Some(Kind::Content) => return self.restore_content(stage).await,
             Some(Kind::Page) => 1,
             Some(Kind::Asset) => options.assets_in_flight,
-            Some(Kind::Model | Kind::Container | Kind::Template | Kind::Gallery | Kind::Redirection)
+            Some(
+                Kind::Model | Kind::Container | Kind::Template | Kind::Gallery | Kind::Redirection,
+            )
             | None => options.writes,
         };
         stream::iter(stage.iter().map(|at| Ok(self.restore(*at))))
@@ -287,6 +297,9 @@ impl UndoEnd {
             Decision::Delete | Decision::Restore | Decision::AsBefore | Decision::Gone => false,
         };
         let entities = &self.outlook.plan.entities;
-        entities.iter().filter(|decided| kept(&decided.decision)).count()
+        entities
+            .iter()
+            .filter(|decided| kept(&decided.decision))
+            .count()
     }
 }

@@ -48,8 +48,14 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
 
     fn gone(&self, at: usize) -> Settled {
         let (outcome, because) = if self.trace(at).existed {
-            let reason = "it was deleted on the target since, which cannot be taken back".to_owned();
-            (Outcome::Kept { reason: reason.clone() }, reason)
+            let reason =
+                "it was deleted on the target since, which cannot be taken back".to_owned();
+            (
+                Outcome::Kept {
+                    reason: reason.clone(),
+                },
+                reason,
+            )
         } else {
             (Outcome::Deleted, "it was gone already".to_owned())
         };
@@ -97,7 +103,9 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
         intent: IntentId,
         mut settled: Settled,
     ) -> Result<(), StoreError> {
-        settled.changes.push(self.crew.closed(intent, IntentState::Done));
+        settled
+            .changes
+            .push(self.crew.closed(intent, IntentState::Done));
         self.settle(at, settled).await
     }
 

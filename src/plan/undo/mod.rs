@@ -20,8 +20,6 @@ mod own;
 #[cfg(test)]
 mod tests;
 
-pub use decide::{
-    Decided, Decision, Former, FormerBytes, Inputs, Kept, Trace, UndoPlan, plan,
-};
+pub use decide::{Decided, Decision, Former, FormerBytes, Inputs, Kept, Trace, UndoPlan, plan};
 pub use order::out_of_order;
 pub use own::Own;

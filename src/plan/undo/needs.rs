@@ -30,9 +30,10 @@ impl References {
 
     /// What `entity`, which stands at `at`, refers to once everything is decided.
     fn after(&self, at: u32, entities: &[Decided], inputs: &Inputs<'_>) -> Vec<u32> {
-        let restored = self.trace_of.get(&at).filter(|trace| {
-            entities[**trace].decision == Decision::Restore
-        });
+        let restored = self
+            .trace_of
+            .get(&at)
+            .filter(|trace| entities[**trace].decision == Decision::Restore);
         let former: Option<&Entity<TargetId>> = restored
             .and_then(|trace| inputs.traces[*trace].former.as_ref())
             .map(|former| &former.entity);

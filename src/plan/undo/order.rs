@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::decide::{Decided, Decision, Inputs};
-use crate::plan::decide::chains::rising_up_to_last;
 use crate::domain::{Entity, Id, Kind, Placement, TargetId, TargetKey};
+use crate::plan::decide::chains::rising_up_to_last;
 
 type Stages = Vec<Vec<usize>>;
 
@@ -21,7 +21,11 @@ pub(super) fn stages(entities: &[Decided], inputs: &Inputs<'_>) -> (Stages, Stag
     let restores = grouped(of(Decision::Restore), |at| {
         let former = inputs.traces[at].former.as_ref();
         let depth = former.map_or(0, |former| depth(&former.entity, inputs));
-        (restore_rank(inputs.traces[at].key.kind), i64::from(depth), 0)
+        (
+            restore_rank(inputs.traces[at].key.kind),
+            i64::from(depth),
+            0,
+        )
     });
     let models = model_levels(entities, inputs);
     let deletes = grouped(of(Decision::Delete), |at| {
@@ -32,13 +36,16 @@ pub(super) fn stages(entities: &[Decided], inputs: &Inputs<'_>) -> (Stages, Stag
         let level = models.get(&at).copied().unwrap_or(0);
         (delete_rank(trace.key.kind), -i64::from(depth), level)
     });
-    (restores, deletes.into_iter().map(|stage| last_first(stage, inputs)).collect())
+    (
+        restores,
+        deletes
+            .into_iter()
+            .map(|stage| last_first(stage, inputs))
+            .collect(),
+    )
 }
 
-fn grouped(
-    chosen: impl Iterator<Item = usize>,
-    stage: impl Fn(usize) -> (u8, i64, u32),
-) -> Stages {
+fn grouped(chosen: impl Iterator<Item = usize>, stage: impl Fn(usize) -> (u8, i64, u32)) -> Stages {
     let mut stages: BTreeMap<(u8, i64, u32), Vec<usize>> = BTreeMap::new();
     for at in chosen {
         stages.entry(stage(at)).or_default().push(at);
@@ -98,8 +105,12 @@ fn depth(entity: &Entity<TargetId>, inputs: &Inputs<'_>) -> u32 {
         && depth < 1000
     {
         depth += 1;
-        let page = inputs.target.get(&TargetKey::localised(Kind::Page, id.raw(), locale));
-        above = page.and_then(|page| page.placement.as_deref()).and_then(parent);
+        let page = inputs
+            .target
+            .get(&TargetKey::localised(Kind::Page, id.raw(), locale));
+        above = page
+            .and_then(|page| page.placement.as_deref())
+            .and_then(parent);
     }
     depth
 }
