@@ -26,6 +26,7 @@ const RUNS: u32 = 1_000;
 /// What was changed on the target since is listed and left alone, and so is what it still needs. What existed before the
 /// run is never deleted. The plan is shown first; an undo that was interrupted goes on when it is started again.
 #[derive(Clone, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "one switch per flag")]
 #[command(after_help = "\
 Examples:
   lockgate undo last --dry-run

@@ -67,7 +67,7 @@ fn counts(outlook: &UndoOutlook) -> String {
         })
         .collect();
     rows.push(row("all", &sum));
-    let mut header = vec![""];
+    let mut header = vec!["kind"];
     header.extend(&shown);
     header.push("total");
     of_rows(header, rows)

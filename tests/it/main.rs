@@ -18,4 +18,5 @@ mod same_state;
 mod secrets;
 mod support;
 mod terminal;
+mod undo;
 mod verify;

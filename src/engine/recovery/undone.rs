@@ -152,8 +152,8 @@ impl<T: Target + Clone> Recovery<'_, T> {
     fn deleted(&self, intent: &Intent, mappings: &HashMap<&EntityKey, &Mapping>) -> Vec<Change> {
         let mut changes = Vec::new();
         for (key, detail) in intent.keys.iter().zip(&intent.details) {
-            let is_its = |mapping: &&&Mapping| Some(mapping.target) == detail.target;
-            if mappings.get(key).filter(is_its).is_some() {
+            let is_its = |mapping: &&Mapping| Some(mapping.target) == detail.target;
+            if mappings.get(key).is_some_and(is_its) {
                 changes.push(Change::MappingRemoved {
                     pair: self.pair.clone(),
                     key: key.clone(),

@@ -202,7 +202,6 @@ impl Gathered {
             later: self.later.get(&key).cloned(),
             key,
             left,
-            left_version: mapping.and_then(|mapping| mapping.target_version),
             existed,
             former: noted.as_ref().map(|noted| former(&there, noted)),
             there,

@@ -1,11 +1,12 @@
 //! An undo from its first question to its last event.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::Future;
 use std::pin::pin;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::gather::UndoOutlook;
 use super::hands::{Hands, class, lane};
@@ -14,7 +15,7 @@ use crate::engine::lease::{Keeper, Lost};
 use crate::engine::recovery::{Known, Recovery, settle_undone};
 use crate::engine::run::{RunError, Session, by_key, interruptible, sorted};
 use crate::engine::verify::Difference;
-use crate::event::{Command, Event, LanePlan, Phase};
+use crate::event::{Command, Event, Lane, LanePlan, Phase};
 use crate::instance::{Source, Target};
 use crate::plan::undo::{Decision, Kept};
 use crate::store::StoreError;
@@ -188,8 +189,10 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
     ) -> Result<Worked, StoreError> {
         let mut working = pin!(self.carry_out());
         let mut commands_open = true;
+        let mut drain_ends: Option<Instant> = None;
         loop {
-            // Every branch is cancel-safe: a pinned future that is polled on, a channel, a watch.
+            let grace = drain_ends.unwrap_or_else(Instant::now);
+            // Every branch is cancel-safe: a pinned future that is polled on, a channel, a watch, a moment.
             let command = tokio::select! {
                 done = &mut working => return done,
                 command = commands.recv(), if commands_open => {
@@ -197,9 +200,13 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
                     command
                 }
                 _ = lost.wait_for(Option::is_some), if !self.is_draining() => Some(Command::Drain),
+                () = tokio::time::sleep_until(grace), if drain_ends.is_some() => Some(Command::Abort),
             };
             match command {
-                Some(Command::Drain) => self.begin_drain().await,
+                Some(Command::Drain) => {
+                    self.begin_drain().await;
+                    drain_ends = Some(Instant::now() + self.crew.options.drain_grace);
+                }
                 Some(Command::Abort) => {
                     return Ok(Worked {
                         interrupted: true,
@@ -225,6 +232,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
 
     async fn carry_out(&self) -> Result<Worked, StoreError> {
         self.settle_the_rest().await?;
+        self.tell_lanes(|lane| Event::LaneStarted { lane }).await;
         for stage in &self.outlook.plan.restores {
             self.restore_stage(stage).await?;
         }
@@ -241,11 +249,22 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
                 unpublished: Vec::new(),
             });
         }
+        self.tell_lanes(|lane| Event::LaneFinished { lane }).await;
         let moved = self.order_rows().await;
         Ok(Worked {
             interrupted: self.is_draining(),
             unpublished: self.publish(moved).await,
         })
+    }
+
+    /// Tells the same of every lane that has something to do.
+    async fn tell_lanes(&self, event: fn(Lane) -> Event) {
+        let plan = &self.outlook.plan;
+        let work = plan.restores.iter().chain(&plan.deletes).flatten();
+        let lanes: BTreeSet<Lane> = work.map(|at| lane(self.trace(*at).key.kind)).collect();
+        for lane in lanes {
+            self.crew.sink.emit(event(lane)).await;
+        }
     }
 
     /// Restores what is of one kind.

@@ -6,7 +6,7 @@ use super::needs::{self, References};
 use super::order;
 use super::own::Own;
 use crate::domain::{
-    ContentHash, Entity, EntityKey, Inventory, ItemState, Kind, RunId, TargetId, TargetKey, Version,
+    ContentHash, Entity, EntityKey, Inventory, ItemState, Kind, RunId, TargetId, TargetKey,
 };
 
 /// What a run left of one entity.
@@ -20,8 +20,6 @@ pub struct Trace {
     pub there: TargetKey,
     /// The hashes of all that the run sent for it.
     pub left: Vec<ContentHash>,
-    /// The version that it had then, where that is known.
-    pub left_version: Option<Version>,
     /// Whether it existed before the run.
     pub existed: bool,
     /// What it was before; `None` when it did not exist, or nobody took note.
@@ -236,11 +234,9 @@ fn changed(trace: &Trace) -> Decision {
     })
 }
 
-/// Whether nobody touched it since the run. Publishing raises the version and changes nothing that it says, so either
-/// sign is enough.
+/// Whether nobody changed it since the run. Versions do not tell: publishing raises them and changes nothing.
 fn is_as_left(trace: &Trace, present: &Entity<TargetId>, inputs: &Inputs<'_>) -> bool {
-    let same_version = present.version.is_some() && present.version == trace.left_version;
-    same_version || trace.left.contains(&inputs.left.hash(present))
+    trace.left.contains(&inputs.left.hash(present))
 }
 
 /// Whether it says what it said before the run. Bytes that were not compared count as different.

@@ -10,8 +10,7 @@
 //! somebody else's work and stays, unless told otherwise. What stays keeps everything that it refers to: a reference
 //! into nothing would be worse than an entity too many.
 //!
-//! Whether something changed is told by its version where it has one, and else by the hash of its normal form: the
-//! same means by which a run tells it.
+//! Whether something changed is told by the hash of its normal form, which is how a run tells it.
 
 mod decide;
 mod needs;

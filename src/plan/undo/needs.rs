@@ -19,7 +19,7 @@ impl References {
         let present = target
             .entities()
             .iter()
-            .map(|entity| positions(inputs, inputs.left.referents(entity)))
+            .map(|entity| positions(inputs, &inputs.left.referents(entity)))
             .collect();
         let trace_of = (0..)
             .zip(inputs.traces)
@@ -38,13 +38,13 @@ impl References {
             .and_then(|trace| inputs.traces[*trace].former.as_ref())
             .map(|former| &former.entity);
         match former {
-            Some(former) => positions(inputs, inputs.before.referents(former)),
+            Some(former) => positions(inputs, &inputs.before.referents(former)),
             None => self.present[at as usize].clone(),
         }
     }
 }
 
-fn positions(inputs: &Inputs<'_>, keys: Vec<TargetKey>) -> Vec<u32> {
+fn positions(inputs: &Inputs<'_>, keys: &[TargetKey]) -> Vec<u32> {
     keys.iter()
         .filter_map(|key| inputs.target.position(key))
         .collect()
