@@ -8,18 +8,15 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, OutputArgs};
 use super::session::{self, COMMANDS_IN_FLIGHT, Ends};
-use super::{runs, undo_plan, wiring};
+use super::{past, undo_plan, wiring};
 use crate::agility::Instance;
-use crate::config::{OutputMode, Settings};
+use crate::config::{Given, OutputMode, Settings};
 use crate::domain::{RunId, time};
 use crate::engine::{EVENTS_IN_FLIGHT, RunError, Session, Sink, UndoEnd, UndoOutlook, UndoRequest};
 use crate::error::{Error, ExitStatus};
 use crate::event::{Command, Event, SCHEMA, Stamped};
 use crate::report;
 use crate::store::{Change, RunRecord, Store};
-
-/// How many runs are looked through for the latest one that can be undone.
-const RUNS: u32 = 1_000;
 
 /// Takes a run back: deletes what it created, brings back what it wrote over
 ///
@@ -36,7 +33,7 @@ Examples:
   lockgate undo last --yes --changed-too
       in a pipeline; what was changed since the run is undone as well
 
-The instances are those of the run; URLs and tokens come from where they always come from.")]
+The instances and their URLs are those of the run unless given otherwise; tokens come from where they always come from.")]
 pub(super) struct UndoArgs {
     /// Run to undo, as `lockgate runs` names it; `last` is the latest one that is no undo itself
     #[arg(value_name = "RUN")]
@@ -72,12 +69,7 @@ pub(super) async fn run(
     args: &UndoArgs,
     out: &mut (dyn Write + Send),
 ) -> Result<ExitStatus, Error> {
-    let url = args.file.load(Collected::default())?.paths()?.state;
-    if !url.path().exists() {
-        // Opening would create it, and there is nothing to undo in an empty one.
-        return Err(runs::no_such_run(&args.run));
-    }
-    let store = Store::open(&url).await?;
+    let store = past::open(&args.file.load(Collected::default())?).await?;
     let ended = with_store(args, &store, out).await;
     store.close().await;
     ended
@@ -124,7 +116,7 @@ impl UndoArgs {
         if named
             .iter()
             .zip(of_run)
-            .any(|(named, of_run)| named.is_some_and(|named| named != of_run))
+            .any(|(named, of_run)| named.is_some_and(|named| !named.eq_ignore_ascii_case(of_run)))
         {
             return Err(Error::Usage {
                 message: format!(
@@ -143,7 +135,11 @@ impl UndoArgs {
             self.no_verify,
             false,
         );
-        let mut settings = self.file.load(collected)?.settings()?;
+        let mut settings = self
+            .file
+            .load(collected)?
+            .unless_set(&ways(record))
+            .settings()?;
         // The dashboard has no place for a question, and its lanes are those of an upload.
         if matches!(settings.output.mode, OutputMode::Auto | OutputMode::Tui) {
             settings.output.mode = OutputMode::Plain;
@@ -153,14 +149,8 @@ impl UndoArgs {
 }
 
 async fn find(args: &UndoArgs, store: &Store) -> Result<RunRecord, Error> {
-    let found = match args.run.as_str() {
-        "last" => {
-            let mut all = store.runs(RUNS).await?.into_iter();
-            all.find(|record| record.command != "undo" && record.command != "verify")
-        }
-        name => store.run(&RunId(name.to_owned())).await?,
-    };
-    let record = found.ok_or_else(|| runs::no_such_run(&args.run))?;
+    let wrote = |record: &RunRecord| !["undo", "verify"].contains(&record.command.as_str());
+    let record = past::find(store, &args.run, wrote).await?;
     if record.command == "undo" {
         return Err(Error::Usage {
             message: format!("run {} is an undo itself, and cannot be undone", record.run),
@@ -168,6 +158,15 @@ async fn find(args: &UndoArgs, store: &Store) -> Result<RunRecord, Error> {
         });
     }
     Ok(record)
+}
+
+/// The ways to the instances that the run took.
+fn ways(record: &RunRecord) -> Vec<Given> {
+    let url = |name: &str| record.options[name].as_str().map(str::to_owned);
+    Collected::default()
+        .text("source.url", url("source_url").as_ref())
+        .text("target.url", url("target_url").as_ref())
+        .of_run(&record.run)
 }
 
 /// Shows the plan; nothing is written, neither to the target nor to the state.

@@ -7,6 +7,7 @@ use dashmap::DashMap;
 use serde_json::Value;
 
 use super::former::Formers;
+use super::open_intents::{OpenIntents, Trail};
 use super::options::Options;
 use super::pace::Pacer;
 use super::retry::{Retries, Sender};
@@ -67,6 +68,8 @@ pub struct Crew<S, T> {
     pub options: Options,
     /// Counts the intents of this run.
     pub intents: AtomicI64,
+    /// Those of them that have no outcome yet.
+    pub open: OpenIntents,
     /// Batches that the target works on for this run.
     pub batches: dashmap::DashSet<BatchId>,
     /// Microseconds that the target needs for an item of a batch, as learned from finished batches.
@@ -115,6 +118,18 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             pacer: &self.target_pacer,
             retries: Retries::new(&self.options),
             sink: &self.sink,
+            trail: None,
+        }
+    }
+
+    /// Sends writes to the target that are noted in `intent`.
+    pub fn under(&self, intent: IntentId) -> Sender<'_> {
+        Sender {
+            trail: Some(Trail {
+                intents: &self.open,
+                intent,
+            }),
+            ..self.to_target()
         }
     }
 
@@ -124,6 +139,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             pacer: &self.source_pacer,
             retries: Retries::new(&self.options),
             sink: &self.sink,
+            trail: None,
         }
     }
 
@@ -244,6 +260,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             attempt,
             batch: None,
             state: IntentState::Open,
+            answers: Vec::new(),
         };
         let mut changes = self.pre_images(items);
         changes.push(Change::IntentOpened {
@@ -251,7 +268,22 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             intent,
         });
         self.store.commit(changes).await?;
+        let steps = items.iter().map(|item| (item.node, item.step)).collect();
+        self.open.open(id, steps, attempt);
         Ok(id)
+    }
+
+    /// Makes durable under which number the target works off an intent.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn number_intent(&self, id: IntentId, batch: BatchId) -> Result<(), StoreError> {
+        let run = self.run.clone();
+        self.store
+            .commit(vec![Change::IntentBatch { run, id, batch }])
+            .await?;
+        self.open.number(id, batch);
+        Ok(())
     }
 
     /// What recovery has to know of an item that is about to leave.
@@ -287,6 +319,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             run: self.run.clone(),
             id,
             state,
+            answers: self.open.close(id),
         }
     }
 
@@ -340,7 +373,6 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             outcome,
             target,
             because: because.to_owned(),
-            attempts: 1,
         }
     }
 

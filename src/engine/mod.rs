@@ -13,12 +13,13 @@
 //! The engine knows neither HTTP nor a screen: it works on the two ports of [`crate::instance`] and emits
 //! [`crate::event`]s.
 
-pub mod crew;
+mod crew;
 pub mod dispatch;
 mod former;
 pub mod gates;
 mod jobs;
 mod lease;
+pub mod open_intents;
 pub mod options;
 pub mod pace;
 mod publish;

@@ -69,6 +69,7 @@ impl<S: Source + Clone> Reader<S> {
             pacer: &self.pacer,
             retries: self.retries,
             sink: &self.sink,
+            trail: None,
         };
         sender.send(Effect::Read, || self.instance.read(ask)).await
     }

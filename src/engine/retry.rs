@@ -6,6 +6,7 @@ use std::time::Duration;
 use backoff::backoff::Backoff;
 use backoff::{ExponentialBackoff, ExponentialBackoffBuilder};
 
+use super::open_intents::Trail;
 use super::options::Options;
 use super::pace::{Class, Pacer, Permit};
 use super::sink::Sink;
@@ -54,6 +55,8 @@ pub struct Sender<'a> {
     pub retries: Retries,
     /// Who is told.
     pub sink: &'a Sink,
+    /// Where failed attempts are noted, of writes under an intent.
+    pub trail: Option<Trail<'a>>,
 }
 
 impl Sender<'_> {
@@ -102,6 +105,9 @@ impl Sender<'_> {
                 }
                 Err(error) => error,
             };
+            if let Some(trail) = self.trail {
+                trail.note(&error.to_string());
+            }
             if let Cause::Throttled { retry_after } = error.cause {
                 let pause = retry_after.unwrap_or(THROTTLED_WAIT);
                 permit.refused(pause);
@@ -194,6 +200,7 @@ mod tests {
             pacer: &pacer,
             retries: Retries::new(&Options::default()),
             sink: &sink,
+            trail: None,
         };
         let result = sender
             .send(effect, || {
@@ -234,6 +241,7 @@ mod tests {
             pacer: &pacer,
             retries: Retries::new(&Options::default()),
             sink: &sink,
+            trail: None,
         };
         let start = tokio::time::Instant::now();
         let sent = sender.send(Effect::Write, || {

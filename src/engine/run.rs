@@ -11,6 +11,7 @@ use super::crew::Crew;
 use super::dispatch::{UploadEnd, upload};
 use super::former::Formers;
 use super::lease::Keeper;
+use super::open_intents::OpenIntents;
 use super::options::Options;
 use super::pace::Class;
 use super::publish;
@@ -286,6 +287,14 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         let (source, target) =
             tokio::try_join!(self.source.pull(locales), self.target.pull(locales))?;
         self.selection.check(&source)?;
+        let gone = self.selection.gone(&source);
+        if let Some(first) = gone.first() {
+            let message = format!(
+                "the source no longer has {} of what was selected, such as {first}",
+                gone.len()
+            );
+            self.sink.emit(Event::Warned { message }).await;
+        }
         Ok((source, target))
     }
 
@@ -381,6 +390,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
                     pacer: &self.source.pacer,
                     retries: self.source.retries,
                     sink: &self.sink,
+                    trail: None,
                 };
                 let same =
                     || same_bytes((&self.source.instance, &from), (&self.target.instance, &to));
@@ -425,6 +435,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             sink: self.sink.clone(),
             options: self.options.clone(),
             intents: AtomicI64::new(1),
+            open: OpenIntents::default(),
             batches: dashmap::DashSet::new(),
             item_micros: AtomicU64::new(5_000),
         }

@@ -5,6 +5,7 @@ use sqlx::{Sqlite, query};
 
 use super::rows::{
     details_column, former_column, hashes_column, keys_column, locale_column, outcome_detail,
+    sentences_column,
 };
 use super::{
     Change, Intent, IntentId, IntentState, Mapping, Pair, PreImage, RunEntity, RunFinish,
@@ -53,7 +54,12 @@ fn statement(change: &Change) -> Query<'_> {
         Change::IntentOpened { pair, intent } => intent_opened(pair, intent),
         Change::PreImage(before) => pre_image(before),
         Change::IntentBatch { run, id, batch } => intent_batch(run, *id, *batch),
-        Change::IntentClosed { run, id, state } => intent_closed(run, *id, *state),
+        Change::IntentClosed {
+            run,
+            id,
+            state,
+            answers,
+        } => intent_closed(run, *id, *state, answers),
         Change::Mapping { pair, mapping } => mapping_written(pair, mapping),
         Change::MappingRemoved { pair, key } => mapping_removed(pair, key),
         Change::Entity(entity) => entity_settled(entity),
@@ -128,9 +134,15 @@ fn intent_batch(run: &RunId, id: IntentId, batch: BatchId) -> Query<'_> {
         .bind(id.0)
 }
 
-fn intent_closed(run: &RunId, id: IntentId, state: IntentState) -> Query<'_> {
-    query("UPDATE intents SET state = ? WHERE run = ? AND id = ?")
+fn intent_closed<'q>(
+    run: &'q RunId,
+    id: IntentId,
+    state: IntentState,
+    answers: &'q [String],
+) -> Query<'q> {
+    query("UPDATE intents SET state = ?, answers = ? WHERE run = ? AND id = ?")
         .bind(state.name())
+        .bind(sentences_column(answers))
         .bind(&run.0)
         .bind(id.0)
 }
@@ -175,11 +187,11 @@ fn mapping_removed<'q>(pair: &'q Pair, key: &'q EntityKey) -> Query<'q> {
 
 fn entity_settled(entity: &RunEntity) -> Query<'_> {
     query(
-        "INSERT INTO run_entities (run, kind, source_id, locale, name, outcome, detail, target_id, because, attempts)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        "INSERT INTO run_entities (run, kind, source_id, locale, name, outcome, detail, target_id, because)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (run, kind, source_id, locale) DO UPDATE SET
              name = excluded.name, outcome = excluded.outcome, detail = excluded.detail,
-             target_id = excluded.target_id, because = excluded.because, attempts = excluded.attempts",
+             target_id = excluded.target_id, because = excluded.because",
     )
     .bind(&entity.run.0)
     .bind(entity.key.kind.name())
@@ -190,7 +202,6 @@ fn entity_settled(entity: &RunEntity) -> Query<'_> {
     .bind(outcome_detail(&entity.outcome))
     .bind(entity.target.map(Id::raw))
     .bind(&entity.because)
-    .bind(i64::from(entity.attempts))
 }
 
 fn host_learned<'q>(host: &'q str, key: &'q str, value: f64) -> Query<'q> {

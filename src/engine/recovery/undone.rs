@@ -110,6 +110,10 @@ impl<T: Target + Clone> Recovery<'_, T> {
                 run: intent.run.clone(),
                 id: intent.id,
                 state,
+                answers: vec![format!(
+                    "its run {} ended before the outcome was known",
+                    intent.run
+                )],
             });
         }
         self.store.commit(changes).await?;
@@ -166,7 +170,6 @@ impl<T: Target + Clone> Recovery<'_, T> {
                 outcome: Outcome::Deleted,
                 target: detail.target,
                 because: "found gone after the undo had been interrupted".to_owned(),
-                attempts: intent.attempt,
             }));
         }
         changes

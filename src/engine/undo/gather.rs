@@ -67,7 +67,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         let later = self.store.written_after(&self.pair(), &request.run).await?;
         let gathered = Gathered {
             entities: by_entity(self.store.run_entities(&request.run).await?),
-            sent: sent(self.store.intents_of(&request.run).await?),
+            sent: sent(self.store.intents_of_run(&request.run).await?),
             noted: by_target(self.store.pre_images(&request.run).await?),
             later: later.into_iter().collect(),
         };
@@ -113,6 +113,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             pacer: &self.target.pacer,
             retries: self.target.retries,
             sink: &self.sink,
+            trail: None,
         };
         let read = |(id, url): (TargetId, String)| async move {
             let hash = || bytes_hash(&self.target.instance, &url);

@@ -10,6 +10,7 @@ use crate::domain::{
 };
 use crate::engine::crew::Crew;
 use crate::engine::former::Formers;
+use crate::engine::open_intents::OpenIntents;
 use crate::engine::run::Session;
 use crate::event::{Event, Lane};
 use crate::id_map::IdMap;
@@ -122,12 +123,14 @@ impl<'a, S: Source + Clone, T: Target + Clone> Hands<'a, S, T> {
             attempt: 1,
             batch: None,
             state: IntentState::Open,
+            answers: Vec::new(),
         };
         changes.push(Change::IntentOpened {
             pair: self.crew.pair.clone(),
             intent,
         });
         self.crew.store.commit(changes).await?;
+        self.crew.open.open(id, Vec::new(), 1);
         for at in entities {
             self.tell_start(*at).await;
         }
@@ -169,7 +172,6 @@ impl<'a, S: Source + Clone, T: Target + Clone> Hands<'a, S, T> {
             outcome: settled.outcome.clone(),
             target: Some(trace.there.id),
             because: settled.because.clone(),
-            attempts: 1,
         }));
         self.crew.store.commit(changes).await?;
         self.note_failure(at, &settled.outcome);
@@ -274,6 +276,7 @@ fn crew<S: Source + Clone, T: Target + Clone>(
         sink: session.sink.clone(),
         options: session.options.clone(),
         intents: AtomicI64::new(1),
+        open: OpenIntents::default(),
         batches: dashmap::DashSet::new(),
         item_micros: AtomicU64::new(5_000),
     }

@@ -9,7 +9,7 @@ use crate::instance::{
     Answer, Ask, Deleted, Doomed, Effect, Found, Refusal, RequestError, Saved, Source, Target,
     Verdict,
 };
-use crate::store::{Change, IntentId, StoreError};
+use crate::store::{IntentId, StoreError};
 
 /// How a delete ended.
 #[derive(Debug)]
@@ -101,12 +101,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
         batch: BatchId,
         items: u32,
     ) -> Result<BatchEnd, StoreError> {
-        let noted = Change::IntentBatch {
-            run: self.crew.run.clone(),
-            id: intent,
-            batch,
-        };
-        self.crew.store.commit(vec![noted]).await?;
+        self.crew.number_intent(intent, batch).await?;
         let key = &self.trace(at).there;
         let locale = key.locale.clone().unwrap_or_else(|| Locale::new(""));
         Ok(self.wait_for(batch, key.kind, locale, items).await)

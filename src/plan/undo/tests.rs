@@ -255,17 +255,17 @@ fn what_was_published_is_published_again() {
         state: ItemState::Staging,
         ..item(ITEM, text)
     };
-    let publishes = |now: Entity<TargetId>, former| {
+    let is_due = |now: Entity<TargetId>, former| {
         let case = Case::default()
             .trace(&item(ITEM, "after"), Some(now))
             .over(former, FormerBytes::None);
         case.plan().entities[0].publish
     };
-    assert!(publishes(staged("after"), published("before")));
-    assert!(publishes(published("after"), published("before")));
-    assert!(publishes(staged("before"), published("before")));
-    assert!(!publishes(published("before"), published("before")));
-    assert!(!publishes(published("after"), staged("before")));
+    assert!(is_due(staged("after"), published("before")));
+    assert!(is_due(published("after"), published("before")));
+    assert!(is_due(staged("before"), published("before")));
+    assert!(!is_due(published("before"), published("before")));
+    assert!(!is_due(published("after"), staged("before")));
 }
 
 #[test]
