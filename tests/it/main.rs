@@ -22,4 +22,5 @@ mod secrets;
 mod support;
 mod terminal;
 mod undo;
+mod undo_life;
 mod verify;
