@@ -93,7 +93,6 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
     {
         let doubts = interruptible(self.settle_open(), commands).await?;
         let outlook = interruptible(self.plan_undo(request), commands).await?;
-        self.tell_undo(&outlook).await;
         let agreed = interruptible(agree(&outlook), commands).await?;
         let mut end = UndoEnd {
             outlook,
@@ -108,6 +107,8 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             return Ok(end);
         }
         keeper.check()?;
+        // Not before: nothing may stand between the plan and the question on a terminal.
+        self.tell_undo(&end.outlook).await;
         self.phase(Phase::Upload).await;
         let hands = Hands::new(self, &end.outlook);
         let worked = hands.work(commands, keeper.lost()).await?;
