@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, OutputArgs};
 use super::session::{self, COMMANDS_IN_FLIGHT, Ends};
-use super::{past, undo_plan, wiring};
+use super::{pace, past, undo_plan, wiring};
 use crate::agility::Instance;
 use crate::config::{Given, OutputMode, Settings};
 use crate::domain::{RunId, time};
@@ -268,6 +268,7 @@ impl Undo<'_> {
             })
             .await;
         session::authorise(&session.target).await?;
+        pace::recall(session, self.store).await?;
         let own = self.own_record(&session.run, started);
         let mut shown = Ok(());
         let agree = |outlook: &UndoOutlook| {
@@ -280,6 +281,7 @@ impl Undo<'_> {
         };
         let end = Box::pin(session.undo(request, commanded, agree)).await?;
         shown?;
+        pace::remember(session, self.store).await?;
         if !end.agreed {
             // Nobody is left to be told when standard error is gone.
             drop(writeln!(std::io::stderr(), "nothing was undone"));

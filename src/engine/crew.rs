@@ -91,6 +91,8 @@ pub struct Prepared {
     pub target_hash: ContentHash,
     /// The bytes of the asset that it replaces, when it replaces one.
     pub replaced: Option<FormerBytes>,
+    /// The hash of the bytes of an asset, once they were sent.
+    pub sent: Option<ContentHash>,
 }
 
 impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
@@ -202,6 +204,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             bytes,
             target_hash,
             replaced: None,
+            sent: None,
         })
     }
 
@@ -346,6 +349,11 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             pair: self.pair.clone(),
             mapping,
         }];
+        changes.extend(item.sent.map(|hash| Change::BytesSent {
+            run: self.run.clone(),
+            asset: saved.id,
+            hash,
+        }));
         if item.step == Step::Patch || !planned.is_patched() {
             changes.push(Change::Entity(self.run_entity(
                 item.node,

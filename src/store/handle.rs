@@ -21,7 +21,7 @@ use super::{
     Change, Intent, Lease, LeaseOwner, Mapping, Pair, PreImage, RunEntity, RunRecord, StateUrl,
     StoreError, schema,
 };
-use crate::domain::{EntityKey, Kind, RunId, SourceId, time};
+use crate::domain::{ContentHash, EntityKey, Kind, RunId, SourceId, TargetId, time};
 
 /// How long a connection waits for another process before it gives up. Long enough for the largest
 /// transaction of another run on a slow disk.
@@ -199,6 +199,17 @@ impl Store {
     /// [`StoreError`] when it cannot be read.
     pub async fn pre_images(&self, run: &RunId) -> Result<Vec<PreImage>, StoreError> {
         self.shared.readers.pre_images(run).await
+    }
+
+    /// The hashes of the asset bytes that a run sent, by target id.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    pub async fn sent_bytes(
+        &self,
+        run: &RunId,
+    ) -> Result<Vec<(TargetId, ContentHash)>, StoreError> {
+        self.shared.readers.sent_bytes(run).await
     }
 
     /// What runs between these instances have created, updated or restored that started after `run`, oldest first.

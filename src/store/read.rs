@@ -128,6 +128,21 @@ impl Readers {
         rows.iter().map(|row| self.pre_image(row)).collect()
     }
 
+    pub(super) async fn sent_bytes(
+        &self,
+        run: &RunId,
+    ) -> Result<Vec<(TargetId, ContentHash)>, StoreError> {
+        let sent = query("SELECT target_id, hash FROM sent_bytes WHERE run = ? ORDER BY target_id");
+        let rows = self.rows(sent.bind(&run.0)).await?;
+        let reader = self.reader("sent_bytes");
+        rows.iter()
+            .map(|row| {
+                let hash = reader.word("hash", self.column(row, "hash")?, ContentHash::parse)?;
+                Ok((TargetId::new(self.column(row, "target_id")?), hash))
+            })
+            .collect()
+    }
+
     fn pre_image(&self, row: &SqliteRow) -> Result<PreImage, StoreError> {
         let reader = self.reader("pre_images");
         let hash: &str = self.column(row, "hash")?;

@@ -285,6 +285,15 @@ pub enum Change {
     },
     /// An entity of the target is about to be written over. Of several notes by one run the first stays.
     PreImage(Box<PreImage>),
+    /// An asset of the target has these bytes now.
+    BytesSent {
+        /// The run that sent them.
+        run: RunId,
+        /// The asset on the target.
+        asset: TargetId,
+        /// Their hash.
+        hash: ContentHash,
+    },
     /// The target told the number of the batch.
     IntentBatch {
         /// The run.

@@ -11,7 +11,7 @@ use super::{
     Change, Intent, IntentId, IntentState, Mapping, Pair, PreImage, RunEntity, RunFinish,
     RunRecord, StoreError,
 };
-use crate::domain::{BatchId, EntityKey, Id, RunId};
+use crate::domain::{BatchId, ContentHash, EntityKey, Id, RunId, TargetId};
 
 type Query<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments<'q>>;
 
@@ -41,6 +41,7 @@ fn must_exist(change: &Change) -> Option<String> {
         Change::RunStarted(_)
         | Change::IntentOpened { .. }
         | Change::PreImage(_)
+        | Change::BytesSent { .. }
         | Change::Mapping { .. }
         | Change::MappingRemoved { .. }
         | Change::Entity(_)
@@ -53,6 +54,7 @@ fn statement(change: &Change) -> Query<'_> {
         Change::RunStarted(record) => run_started(record),
         Change::IntentOpened { pair, intent } => intent_opened(pair, intent),
         Change::PreImage(before) => pre_image(before),
+        Change::BytesSent { run, asset, hash } => bytes_sent(run, *asset, *hash),
         Change::IntentBatch { run, id, batch } => intent_batch(run, *id, *batch),
         Change::IntentClosed {
             run,
@@ -125,6 +127,16 @@ fn pre_image(before: &PreImage) -> Query<'_> {
     .bind(before.version.map(|version| version.0))
     .bind(before.hash.to_string())
     .bind(former_column(&before.former))
+}
+
+fn bytes_sent(run: &RunId, asset: TargetId, hash: ContentHash) -> Query<'_> {
+    query(
+        "INSERT INTO sent_bytes (run, target_id, hash) VALUES (?, ?, ?)
+         ON CONFLICT (run, target_id) DO UPDATE SET hash = excluded.hash",
+    )
+    .bind(&run.0)
+    .bind(asset.raw())
+    .bind(hash.to_string())
 }
 
 fn intent_batch(run: &RunId, id: IntentId, batch: BatchId) -> Query<'_> {

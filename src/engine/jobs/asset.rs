@@ -58,6 +58,7 @@ where
             let (bytes, hash) = meter.read();
             item.bytes = bytes;
             crew.sent_bytes.insert(crew.entity(node).key.id, hash);
+            item.sent = Some(hash);
             Ok(vec![settle(crew, Some(intent), &item, &saved).await?])
         }
         Err(error) => {

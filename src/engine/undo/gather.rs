@@ -69,6 +69,12 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             entities: by_entity(self.store.run_entities(&request.run).await?),
             sent: sent(self.store.intents_of_run(&request.run).await?),
             noted: by_target(self.store.pre_images(&request.run).await?),
+            bytes: self
+                .store
+                .sent_bytes(&request.run)
+                .await?
+                .into_iter()
+                .collect(),
             later: later.into_iter().collect(),
         };
         let (traces, noted) = gathered.traces(&request.run, &mappings);
@@ -97,17 +103,18 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         })
     }
 
-    /// The hashes of the bytes that assets have now, of those whose former bytes are kept.
+    /// The hashes of the bytes that assets have now, of those of which it is known what they were, or what was sent.
     async fn present_bytes(
         &self,
         traces: &[Trace],
         target: &Inventory<TargetId>,
     ) -> HashMap<TargetId, ContentHash> {
         let compared = traces.iter().filter_map(|trace| {
-            let former = trace.former.as_ref()?;
-            let media = target.get(&trace.there)?.body.parse();
-            let url = media["originUrl"].as_str()?.to_owned();
-            matches!(former.bytes, FormerBytes::Kept(_)).then_some((trace.there.id, url))
+            let former = trace.former.as_ref().map(|former| &former.bytes);
+            let is_known =
+                matches!(former, Some(FormerBytes::Kept(_))) || trace.left_bytes.is_some();
+            let media = target.get(&trace.there).filter(|_| is_known)?.body.parse();
+            Some((trace.there.id, media["originUrl"].as_str()?.to_owned()))
         });
         let sender = Sender {
             pacer: &self.target.pacer,
@@ -135,6 +142,8 @@ struct Gathered {
     entities: BTreeMap<EntityKey, RunEntity>,
     sent: BTreeMap<EntityKey, Sent>,
     noted: HashMap<TargetKey, PreImage>,
+    /// Of assets.
+    bytes: HashMap<TargetId, ContentHash>,
     later: HashMap<EntityKey, RunId>,
 }
 
@@ -201,6 +210,11 @@ impl Gathered {
         let trace = Trace {
             name: row.map_or(sent.name, |row| row.name.clone()),
             later: self.later.get(&key).cloned(),
+            left_bytes: self
+                .bytes
+                .get(&target)
+                .copied()
+                .filter(|_| there.kind == Kind::Asset),
             key,
             left,
             existed,

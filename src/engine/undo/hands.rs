@@ -163,18 +163,34 @@ impl<'a, S: Source + Clone, T: Target + Clone> Hands<'a, S, T> {
 
     /// Makes durable what came of an entity, then tells it.
     pub(super) async fn settle(&self, at: usize, settled: Settled) -> Result<(), StoreError> {
-        let trace = self.trace(at);
-        let mut changes = settled.changes;
-        changes.push(Change::Entity(RunEntity {
-            run: self.crew.run.clone(),
-            key: trace.key.clone(),
-            name: trace.name.clone(),
-            outcome: settled.outcome.clone(),
-            target: Some(trace.there.id),
-            because: settled.because.clone(),
-        }));
+        self.settle_all(vec![(at, settled)]).await
+    }
+
+    /// Makes durable what came of some entities, all at once, then tells it.
+    pub(super) async fn settle_all(&self, all: Vec<(usize, Settled)>) -> Result<(), StoreError> {
+        let mut changes = Vec::new();
+        for (at, settled) in &all {
+            let trace = self.trace(*at);
+            changes.extend(settled.changes.iter().cloned());
+            changes.push(Change::Entity(RunEntity {
+                run: self.crew.run.clone(),
+                key: trace.key.clone(),
+                name: trace.name.clone(),
+                outcome: settled.outcome.clone(),
+                target: Some(trace.there.id),
+                because: settled.because.clone(),
+            }));
+        }
         self.crew.store.commit(changes).await?;
-        self.note_failure(at, &settled.outcome);
+        for (at, settled) in all {
+            self.note_failure(at, &settled.outcome);
+            self.tell(at, settled).await;
+        }
+        Ok(())
+    }
+
+    async fn tell(&self, at: usize, settled: Settled) {
+        let trace = self.trace(at);
         let is_work = self.decided(at).decision.is_work();
         self.crew
             .sink
@@ -189,7 +205,6 @@ impl<'a, S: Source + Clone, T: Target + Clone> Hands<'a, S, T> {
                 bytes: settled.bytes,
             })
             .await;
-        Ok(())
     }
 
     fn note_failure(&self, at: usize, outcome: &Outcome) {

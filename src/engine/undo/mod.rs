@@ -19,6 +19,7 @@ mod check;
 mod delete;
 mod gather;
 mod hands;
+mod look;
 mod request;
 mod restore;
 mod rows;

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::gather::UndoOutlook;
 use super::hands::{Hands, class, lane};
+use super::look::IDS_AT_ONCE;
 use crate::domain::{EntityKey, Kind, Locale, RunId};
 use crate::engine::lease::{Keeper, Lost};
 use crate::engine::recovery::{Known, Recovery, settle_undone};
@@ -239,10 +240,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
         }
         let at_once = self.crew.options.writes.max(1);
         for stage in &self.outlook.plan.deletes {
-            stream::iter(stage.iter().map(|at| Ok(self.delete(*at))))
-                .try_buffer_unordered(at_once)
-                .try_collect::<()>()
-                .await?;
+            self.delete_stage(stage, at_once).await?;
         }
         if self.is_draining() {
             return Ok(Worked {
@@ -256,6 +254,33 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             interrupted: self.is_draining(),
             unpublished: self.publish(moved).await,
         })
+    }
+
+    /// Deletes what is of one kind.
+    async fn delete_stage(&self, stage: &[usize], at_once: usize) -> Result<(), StoreError> {
+        let kind = stage.first().map(|at| self.trace(*at).key.kind);
+        if kind != Some(Kind::Content) {
+            return stream::iter(stage.iter().map(|at| Ok(self.delete(*at))))
+                .try_buffer_unordered(at_once)
+                .try_collect()
+                .await;
+        }
+        for (locale, items) in self.by_locale(stage) {
+            for some in items.chunks(IDS_AT_ONCE) {
+                self.delete_items(&locale, some, at_once).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn by_locale(&self, stage: &[usize]) -> BTreeMap<Locale, Vec<usize>> {
+        let mut by_locale: BTreeMap<Locale, Vec<usize>> = BTreeMap::new();
+        for at in stage {
+            if let Some(locale) = &self.trace(*at).there.locale {
+                by_locale.entry(locale.clone()).or_default().push(*at);
+            }
+        }
+        by_locale
     }
 
     /// Tells the same of every lane that has something to do.
@@ -288,12 +313,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
     }
 
     async fn restore_content(&self, stage: &[usize]) -> Result<(), StoreError> {
-        let mut by_locale: BTreeMap<Locale, Vec<usize>> = BTreeMap::new();
-        for at in stage {
-            if let Some(locale) = &self.trace(*at).there.locale {
-                by_locale.entry(locale.clone()).or_default().push(*at);
-            }
-        }
+        let by_locale = self.by_locale(stage);
         let size = self.crew.options.batch_items.clamp(1, 250);
         let batches = by_locale
             .iter()

@@ -6,9 +6,13 @@ use crate::instance::{Source, Target};
 use crate::plan::undo::Decision;
 use crate::store::{Change, IntentId, IntentState, Mapping, StoreError};
 
+/// Entities that are settled in one transaction when nothing has to be sent for them.
+const AT_ONCE: usize = 500;
+
 impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
     /// Settles everything about which nothing has to be sent.
     pub(super) async fn settle_the_rest(&self) -> Result<(), StoreError> {
+        let mut open = Vec::new();
         for (at, decided) in self.outlook.plan.entities.iter().enumerate() {
             let settled = match &decided.decision {
                 Decision::Delete | Decision::Restore => continue,
@@ -24,9 +28,12 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
                     }
                 }
             };
-            self.settle(at, settled).await?;
+            open.push((at, settled));
+            if open.len() == AT_ONCE {
+                self.settle_all(std::mem::take(&mut open)).await?;
+            }
         }
-        Ok(())
+        self.settle_all(open).await
     }
 
     /// The mapping is put back as well, unless somebody else has written it since: an undo may have been interrupted

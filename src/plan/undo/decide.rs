@@ -20,6 +20,8 @@ pub struct Trace {
     pub there: TargetKey,
     /// The hashes of all that the run sent for it.
     pub left: Vec<ContentHash>,
+    /// The hash of the bytes that the run left of an asset, where it is known.
+    pub left_bytes: Option<ContentHash>,
     /// Whether it existed before the run.
     pub existed: bool,
     /// What it was before; `None` when it did not exist, or nobody took note.
@@ -236,7 +238,15 @@ fn changed(trace: &Trace) -> Decision {
 
 /// Whether nobody changed it since the run. Versions do not tell: publishing raises them and changes nothing.
 fn is_as_left(trace: &Trace, present: &Entity<TargetId>, inputs: &Inputs<'_>) -> bool {
-    trace.left.contains(&inputs.left.hash(present))
+    let now = inputs
+        .bytes
+        .get(&present.key.id)
+        .filter(|_| present.key.kind == Kind::Asset);
+    let same_bytes = match (trace.left_bytes, now) {
+        (Some(left), Some(now)) => left == *now,
+        (_, _) => true,
+    };
+    same_bytes && trace.left.contains(&inputs.left.hash(present))
 }
 
 /// Whether it says what it said before the run. Bytes that were not compared count as different.

@@ -104,6 +104,7 @@ impl Case {
             name: left.name.to_string(),
             there: left.key.clone(),
             left: Vec::new(),
+            left_bytes: None,
             existed: false,
             former: None,
             later: None,
@@ -237,6 +238,13 @@ fn an_asset_is_as_before_when_its_bytes_are() {
     let mut same = case();
     same.bytes.insert(TargetId::new(5), hash);
     assert_eq!(same.decisions(), [Decision::AsBefore]);
+    // Somebody else has put a file of the same length there.
+    let mut edited = case();
+    edited.traces[0].left_bytes = Some(ContentHash::of_bytes(b"after!"));
+    edited
+        .bytes
+        .insert(TargetId::new(5), ContentHash::of_bytes(b"edited"));
+    assert_eq!(edited.decisions(), [changed()]);
     let lost = FormerBytes::Lost("no space".to_owned());
     let case = Case::default().created(asset(9)).over(asset(6), lost);
     let [Decision::Keep(Kept::NotRestorable(why))] = &case.decisions()[..] else {
