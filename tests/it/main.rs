@@ -22,4 +22,6 @@ mod same_state;
 mod secrets;
 mod support;
 mod terminal;
+mod undo;
+mod undo_life;
 mod verify;
