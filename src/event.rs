@@ -307,6 +307,21 @@ pub enum Event {
         /// References cut to open them; each costs a patch of its entity.
         cuts: u32,
     },
+    /// It is decided what an undo does to everything that the undone run wrote.
+    UndoPlanned {
+        /// The undone run.
+        undone: RunId,
+        /// What that run wrote, by kind.
+        entities: Vec<(Kind, u32)>,
+        /// What will be deleted or restored, by lane, kind and class.
+        lanes: Vec<LanePlan>,
+        /// Entities to delete.
+        delete: u32,
+        /// Entities to restore.
+        restore: u32,
+        /// Entities that are left alone.
+        kept: u32,
+    },
     /// The first upload of a lane left.
     LaneStarted {
         /// The lane.
@@ -476,7 +491,7 @@ pub enum Event {
         /// The entity.
         key: EntityKey,
         /// What kind of difference: `missing`, `duplicate`, `dangling`, `wrong-reference`, `different-field`,
-        /// `wrong-order`, `wrong-parent` or `different-bytes`.
+        /// `wrong-order`, `wrong-parent`, `different-bytes` or `still-there`.
         difference: String,
         /// Where, and what was expected and found.
         detail: String,

@@ -24,7 +24,7 @@ use crate::report::{self, Reporter};
 use crate::store::{Change, LeaseOwner, Pair, RunFinish, RunRecord, Store};
 
 /// Commands that may queue up: a user presses a handful of keys, and whoever finds the channel full tries again.
-const COMMANDS_IN_FLIGHT: usize = 16;
+pub(super) const COMMANDS_IN_FLIGHT: usize = 16;
 
 /// What a run does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -171,7 +171,10 @@ pub(super) async fn run(
         // Never ends by itself: it lasts as long as the run.
         () = stopping => return Err(Error::Interrupted),
     };
-    let finished = finish(&store, run, &result, &progress).await;
+    let exit = result
+        .as_ref()
+        .map_or_else(Error::exit_code, |(status, _)| *status);
+    let finished = finish(&store, run, exit, &progress).await;
     store.close().await;
     finished?;
     result
@@ -357,7 +360,7 @@ fn record(settings: &Settings, run: &RunId, pair: &Pair, work: &Work) -> RunReco
 }
 
 /// The first request to stop drains, the second aborts.
-async fn signals(commands: mpsc::Sender<Command>) {
+pub(super) async fn signals(commands: mpsc::Sender<Command>) {
     for command in [Command::Drain, Command::Abort] {
         stop::asked().await;
         if commands.send(command).await.is_err() {
@@ -399,16 +402,13 @@ fn status_of(report: &RunReport, work: &Work) -> ExitStatus {
     status
 }
 
-async fn finish(
+/// Notes how a run ended, if it began.
+pub(super) async fn finish(
     store: &Store,
     run: RunId,
-    result: &Result<(ExitStatus, RunReport), Error>,
+    exit: ExitStatus,
     progress: &Progress,
 ) -> Result<(), Error> {
-    let exit = result
-        .as_ref()
-        .map_or_else(Error::exit_code, |(status, _)| *status)
-        .code();
     if store.run(&run).await?.is_none() {
         // It ended before it began: there is nothing to close.
         return Ok(());
@@ -421,7 +421,7 @@ async fn finish(
     let finished_at = time::now().to_string();
     let finish = RunFinish {
         run,
-        exit,
+        exit: exit.code(),
         counts: serde_json::Value::Object(counts),
         finished_at,
     };
@@ -430,6 +430,6 @@ async fn finish(
 }
 
 /// Tells runs of one second apart.
-fn salt() -> u16 {
+pub(super) fn salt() -> u16 {
     rand::random()
 }

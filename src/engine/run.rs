@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use super::crew::Crew;
 use super::dispatch::{UploadEnd, upload};
 use super::forecast::{After, Oracle, Worker, tell_while};
+use super::former::Formers;
 use super::lease::{Fence, Keeper};
 use super::open_intents::OpenIntents;
 use super::options::Options;
@@ -17,7 +18,7 @@ use super::pace::Class;
 use super::publish;
 use super::pull::{PullError, Reader};
 use super::ready::Limits;
-use super::recovery::{Known, Recovery, SettleError};
+use super::recovery::{Known, Recovery, SettleError, settle_undone};
 use super::sink::Sink;
 use super::state::RunState;
 use super::verify::{Difference, Scope, same_bytes, verify};
@@ -268,9 +269,9 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         self.phase(Phase::Pull).await;
         let locales = self.resolve_locales().await?;
         let (reader, store, options) = (&self.target, &self.store, &self.options);
+        let mut doubts = settle_undone(reader, store, &self.pair(), options, &self.sink).await?;
         let recovery = Recovery::begin(reader, store, self.pair(), options, &self.sink).await?;
         let (source, mut target) = self.pull(&locales).await?;
-        let mut doubts = HashMap::new();
         if let Some(recovery) = recovery {
             let known = Known {
                 source: &self.source,
@@ -279,7 +280,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
                 mappings: by_key(self.store.mappings(&self.pair()).await?),
             };
             let settled = recovery.settle(&known).await?;
-            doubts = settled.doubts;
+            doubts.extend(settled.doubts);
             if settled.target_is_stale {
                 target = self.target.pull(&locales).await?;
             }
@@ -287,7 +288,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         self.plan(locales, source, target, doubts).await
     }
 
-    async fn pull(
+    pub(super) async fn pull(
         &self,
         locales: &[Locale],
     ) -> Result<(Inventory<SourceId>, Inventory<TargetId>), RunError> {
@@ -341,7 +342,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
     }
 
     /// The locales of the run: those asked for, else all of the source. Each must be on both sides.
-    async fn resolve_locales(&self) -> Result<Vec<Locale>, RunError> {
+    pub(super) async fn resolve_locales(&self) -> Result<Vec<Locale>, RunError> {
         let (source, target) = tokio::join!(self.source.locales(), self.target.locales());
         let (source, target) = (source?, target?);
         let list = |locales: &[Locale]| {
@@ -432,6 +433,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             source_inventory: Arc::clone(&prepared.source),
             target_inventory: Arc::clone(&prepared.target),
             plan: Arc::clone(&prepared.plan),
+            formers: Formers::of(&prepared.plan, &prepared.source, &prepared.mappings),
             schema: Schema::of(&prepared.source),
             assets: AssetIndex::of(&prepared.source),
             ids,
@@ -534,7 +536,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             .await;
     }
 
-    async fn phase(&self, phase: Phase) {
+    pub(super) async fn phase(&self, phase: Phase) {
         self.sink.emit(Event::PhaseStarted { phase }).await;
     }
 
@@ -549,7 +551,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         }
     }
 
-    fn pair(&self) -> Pair {
+    pub(super) fn pair(&self) -> Pair {
         Pair {
             source: self.source.guid.clone(),
             target: self.target.guid.clone(),
@@ -559,7 +561,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
 
 /// Does `work`, which writes nothing, until it ends or somebody asks for an end. Reading may be dropped at any
 /// moment.
-async fn interruptible<R>(
+pub(super) async fn interruptible<R>(
     work: impl Future<Output = Result<R, RunError>>,
     commands: &mut mpsc::Receiver<Command>,
 ) -> Result<R, RunError> {
@@ -586,12 +588,12 @@ fn conflicts(plan: &Plan) -> usize {
         .count()
 }
 
-fn by_key(mappings: Vec<Mapping>) -> HashMap<EntityKey, Mapping> {
+pub(super) fn by_key(mappings: Vec<Mapping>) -> HashMap<EntityKey, Mapping> {
     let keyed = |mapping: Mapping| (mapping.key.clone(), mapping);
     mappings.into_iter().map(keyed).collect()
 }
 
-fn sorted(doubts: HashMap<EntityKey, String>) -> Vec<(EntityKey, String)> {
+pub(super) fn sorted(doubts: HashMap<EntityKey, String>) -> Vec<(EntityKey, String)> {
     let mut doubts: Vec<_> = doubts.into_iter().collect();
     doubts.sort_unstable();
     doubts

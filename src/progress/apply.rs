@@ -48,6 +48,7 @@ impl Progress {
                     .insert((*side, *kind), ReadCount { read, expected });
             }
             Event::PlanMade { .. } => self.plan_made(event),
+            Event::UndoPlanned { .. } => self.undo_planned(event),
             Event::LaneStarted { lane } => {
                 self.lanes[*lane as usize].started_ms.get_or_insert(at_ms);
             }
@@ -168,8 +169,27 @@ impl Progress {
         self.planned = Some(Planned {
             entities: entities.clone(),
             levels: *levels,
+            undone: None,
             circles: *circles,
             cuts: *cuts,
+        });
+    }
+
+    fn undo_planned(&mut self, event: &Event) {
+        let Event::UndoPlanned {
+            undone,
+            entities,
+            lanes,
+            ..
+        } = event
+        else {
+            return;
+        };
+        self.rows.plan(lanes);
+        self.planned = Some(Planned {
+            entities: entities.clone(),
+            undone: Some(undone.clone()),
+            ..Planned::default()
         });
     }
 
@@ -240,7 +260,10 @@ impl Progress {
             | Outcome::Updated
             | Outcome::Unchanged
             | Outcome::Conflict
-            | Outcome::OutOfScope => {}
+            | Outcome::OutOfScope
+            | Outcome::Deleted
+            | Outcome::Restored
+            | Outcome::Kept { .. } => {}
         }
     }
 

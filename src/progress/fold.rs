@@ -11,7 +11,7 @@ use super::{
     BatchProgress, Cause, Difference, Eta, GateProgress, InFlight, Pace, PhaseTime, ReadCount, Row,
     RowKey, Run, Tally, Verification,
 };
-use crate::domain::{BatchId, EntityKey, Kind, WorkClass};
+use crate::domain::{BatchId, EntityKey, Kind, RunId, WorkClass};
 use crate::event::{Lane, Phase, RunFailure, Side};
 
 /// Everything that the events of a run have told so far.
@@ -54,8 +54,10 @@ pub struct Progress {
 /// What the plan says as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Planned {
-    /// Entities of the source, by kind.
+    /// Entities of the source, by kind; of an undo, those that the undone run wrote.
     pub entities: Vec<(Kind, u32)>,
+    /// The run that this one undoes.
+    pub undone: Option<RunId>,
     /// Content levels.
     pub levels: u32,
     /// Circles of references.

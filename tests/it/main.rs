@@ -23,4 +23,6 @@ mod schema;
 mod secrets;
 mod support;
 mod terminal;
+mod undo;
+mod undo_life;
 mod verify;

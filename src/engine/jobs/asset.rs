@@ -29,6 +29,7 @@ where
         Ok(item) => item,
         Err(reason) => return Ok(vec![not_prepared(reason)]),
     };
+    item.replaced = crew.keep_replaced(&item).await;
     let intent = crew
         .open_intent(Operation::Upload, std::slice::from_ref(&item), 1)
         .await?;
@@ -57,6 +58,7 @@ where
             let (bytes, hash) = meter.read();
             item.bytes = bytes;
             crew.sent_bytes.insert(crew.entity(node).key.id, hash);
+            item.sent = Some(hash);
             Ok(vec![settle(crew, Some(intent), &item, &saved).await?])
         }
         Err(error) => {

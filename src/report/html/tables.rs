@@ -74,14 +74,16 @@ fn describe(cause: &Cause) -> String {
 fn trouble_row(trouble: &Trouble) -> String {
     let name = trouble.outcome.name();
     let why = match &trouble.outcome {
-        Outcome::Failed { reason } => clean(reason),
+        Outcome::Failed { reason } | Outcome::Kept { reason } => clean(reason),
         Outcome::Blocked { by } => format!("needs {by}, which failed"),
         Outcome::Created
         | Outcome::Adopted
         | Outcome::Updated
         | Outcome::Unchanged
         | Outcome::Conflict
-        | Outcome::OutOfScope => clean(&trouble.because),
+        | Outcome::OutOfScope
+        | Outcome::Deleted
+        | Outcome::Restored => clean(&trouble.because),
     };
     let key = trouble.key.to_string();
     format!(

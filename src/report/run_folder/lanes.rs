@@ -84,6 +84,7 @@ impl LaneLogs {
             | Event::PhaseStarted { .. }
             | Event::ReadProgressed { .. }
             | Event::PlanMade { .. }
+            | Event::UndoPlanned { .. }
             | Event::RetryScheduled { .. }
             | Event::Throttled { .. }
             | Event::PaceSampled { .. }

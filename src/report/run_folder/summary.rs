@@ -83,7 +83,7 @@ struct PhasePart {
 struct Entities {
     total: u32,
     /// A member for each outcome: `created`, `adopted`, `updated`, `unchanged`, `conflict`, `failed`, `blocked`,
-    /// `out-of-scope`.
+    /// `out-of-scope`, `deleted`, `restored`, `kept`.
     outcomes: Map<String, Value>,
     /// The share of entities in scope that agree now, from 0 to 1; `null` when none was in scope.
     success_rate: Option<f64>,
