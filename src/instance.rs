@@ -15,8 +15,8 @@ use futures_util::Stream;
 use serde_json::Value;
 
 use crate::domain::{
-    AssetContainer, AssetUrls, BatchId, Channel, Entity, Id, Kind, Locale, PageNode, TargetId,
-    Version,
+    AssetContainer, AssetUrls, BatchId, Channel, Entity, Failure, Id, Kind, Locale, PageNode,
+    TargetId, Version,
 };
 
 /// A question whose answer is one response of the API.
@@ -499,6 +499,23 @@ pub enum Cause {
 fn for_seconds(wait: Option<Duration>) -> String {
     wait.map(|wait| format!(" for {} s", wait.as_secs()))
         .unwrap_or_default()
+}
+
+impl Cause {
+    /// What kind of thing it is to the entity that the request was for.
+    pub const fn failure(&self) -> Failure {
+        match self {
+            Self::Connect { .. } | Self::Broken(_) => Failure::Unreachable,
+            Self::TimedOut(_) => Failure::TimedOut,
+            Self::Throttled { .. } => Failure::Throttled,
+            Self::Unauthorised | Self::Forbidden => Failure::Access,
+            Self::ServerFailed { .. }
+            | Self::NotFound
+            | Self::Refused { .. }
+            | Self::Malformed(_)
+            | Self::Content(_) => Failure::Refused,
+        }
+    }
 }
 
 /// Whether a request changes anything when it succeeds.

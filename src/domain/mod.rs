@@ -5,6 +5,7 @@
 //! place where a source id turns into a target id is the id map.
 
 mod entity;
+mod failure;
 mod hash;
 mod id;
 mod inventory;
@@ -15,6 +16,7 @@ mod secret;
 pub mod time;
 
 pub use entity::{Body, Entity, ItemState, Placement};
+pub use failure::Failure;
 pub use hash::ContentHash;
 pub use id::{BatchId, Guid, Id, Locale, RunId, SourceId, TargetId, Version};
 pub use inventory::{AssetContainer, AssetUrls, Channel, Inventory, PageNode, Passed};

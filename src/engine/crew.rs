@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use dashmap::DashMap;
 use serde_json::Value;
 
+use super::forecast::Worker;
 use super::former::Formers;
 use super::lease::Fence;
 use super::open_intents::{OpenIntents, Trail};
@@ -77,6 +78,8 @@ pub struct Crew<S, T> {
     pub batches: dashmap::DashSet<BatchId>,
     /// Microseconds that the target needs for an item of a batch, as learned from finished batches.
     pub item_micros: AtomicU64,
+    /// How fast the target works off batches.
+    pub worker: Worker,
 }
 
 /// An entity in the target's terms, ready to be sent.

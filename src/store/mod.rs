@@ -32,6 +32,7 @@ mod tests;
 mod write;
 mod writer;
 
+pub use alive::is_gone;
 pub use error::StoreError;
 pub use handle::Store;
 pub use kept::Keeping;

@@ -247,6 +247,7 @@ impl Setup {
             overwrite: self.overwrite,
             options: self.options.clone(),
             sink,
+            planned: tokio::sync::watch::Sender::new(None),
         }
     }
 

@@ -1,7 +1,7 @@
 //! URL redirections: up to 250 in one request, answered row by row.
 
 use super::doubt;
-use super::{close, content, failed};
+use super::{close, content, failed, not_prepared, not_sent};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::state::{Step, StepResult};
 use crate::instance::{Effect, Refusal, RequestError, Save, Saved, Source, Target, Verdict};
@@ -40,7 +40,7 @@ where
         Ok(_) => results
             .next()
             .unwrap_or_else(|| failed("the server's answer has no row for it")),
-        Err(reason) => failed(reason),
+        Err(reason) => not_prepared(reason),
     });
     Ok(all.collect())
 }
@@ -60,7 +60,7 @@ where
         Ok(answers) => content::keep(crew, intent, items, answers).await,
         Err(error) => {
             close(crew, intent, IntentState::Failed).await?;
-            Ok(items.iter().map(|_| failed(error.to_string())).collect())
+            Ok(items.iter().map(|_| not_sent(&error)).collect())
         }
     }
 }

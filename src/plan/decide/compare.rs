@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::matching::Match;
 use super::virtual_map::VirtualMap;
-use crate::domain::{ContentHash, Entity, Inventory, Kind, SourceId, TargetId, TargetKey};
+use crate::domain::{ContentHash, Entity, Failure, Inventory, Kind, SourceId, TargetId, TargetKey};
 use crate::plan::action::{Action, Agreement, Agreements};
 use crate::plan::{Context, Counterparts, LeaveOut, Schema, normal, payload};
 
@@ -240,7 +240,12 @@ fn create(why: &str) -> Decision {
 }
 
 fn fail(why: String) -> Decision {
-    (Action::Fail, why)
+    (
+        Action::Fail {
+            cause: Failure::Refused,
+        },
+        why,
+    )
 }
 
 /// The hash of what the source says: its normal form in its own terms, the parent of a page, and the date of

@@ -9,7 +9,9 @@ use super::needs::{Needs, Resolver};
 use super::settle;
 use super::spread;
 use super::virtual_map::VirtualMap;
-use crate::domain::{ContentHash, EntityKey, Inventory, Locale, SourceId, TargetId, WorkClass};
+use crate::domain::{
+    ContentHash, EntityKey, Failure, Inventory, Locale, SourceId, TargetId, WorkClass,
+};
 use crate::plan::action::{Action, Agreements, Plan, Planned};
 use crate::plan::circles::{Circle, circles};
 use crate::plan::graph::{Graph, Need, Node, Strength};
@@ -117,8 +119,10 @@ fn decide_all(
         let (needs, hash) = (&needs[at], hashes[at]);
         let moves = moving.contains(&node);
         let doubt = inputs.doubts.get(&entity.key);
-        let decision: Decision = match doubt.or(needs.missing.as_ref()) {
-            Some(missing) => (Action::Fail, missing.clone()),
+        let doubt = doubt.map(|why| (Failure::InDoubt, why));
+        let missing = needs.missing.as_ref().map(|why| (Failure::Reference, why));
+        let decision: Decision = match doubt.or(missing) {
+            Some((cause, why)) => (Action::Fail { cause }, why.clone()),
             None => comparer.decide(entity, &matches[at], hash, moves),
         };
         planned(decision, hash, needs.encodings, moves)
@@ -215,7 +219,9 @@ fn cut_circles(
                 .collect();
             for node in &circle.members {
                 let planned = &mut entities[*node as usize];
-                planned.action = Action::Fail;
+                planned.action = Action::Fail {
+                    cause: Failure::Circle,
+                };
                 planned.because = format!(
                     "these need one another before any of them can be saved: {}",
                     names.join(", ")
