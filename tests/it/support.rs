@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lockgate::agility::{Connection, Instance};
-use lockgate::domain::{EntityKey, Guid, Outcome, RunId, Secret};
+use lockgate::domain::{BodyFile, EntityKey, Guid, Outcome, RunId, Secret};
 use lockgate::engine::pace::Pacer;
 use lockgate::engine::retry::Retries;
 use lockgate::engine::{EVENTS_IN_FLIGHT, Options, Reader, RunError, RunReport, Session, Sink};
@@ -194,6 +194,7 @@ impl Setup {
             retries: Retries::new(&self.options),
             concurrency: self.options.concurrency,
             sink: sink.clone(),
+            bodies: Some(Arc::new(BodyFile::new(tempfile::tempfile().unwrap()))),
         }
     }
 }
