@@ -1,12 +1,13 @@
 //! Turns references into needs between entities.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
+use hashbrown::HashMap;
 use serde_json::Value;
 
 use crate::domain::{Entity, EntityKey, Id, Inventory, Kind, Locale, SourceId};
 use crate::plan::action::Agreements;
-use crate::plan::graph::{Need, Node, Strength};
+use crate::plan::graph::{Need, Node, Strength, merge};
 use crate::plan::references::references_in;
 use crate::plan::schema::{RICH_TEXT_MODEL, is_built_in_model};
 use crate::plan::{Context, Reference, Referent};
@@ -18,15 +19,24 @@ const COST_LIST: u32 = 3;
 const COST_REQUIRED: u32 = 1000;
 
 /// The references of one entity, resolved.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Needs {
-    /// What it needs, with the reference that says so; `None` for needs that no reference says: parents,
-    /// the first locale of an item.
-    pub(super) all: Vec<(Need, Option<Referent>)>,
+    /// What it needs, once for every other entity: a million entities have seven million references.
+    pub(super) all: Box<[Need]>,
     /// The encodings of its references, as bits.
     pub(super) encodings: u64,
     /// The first thing it needs that does not exist on the source.
-    pub(super) missing: Option<String>,
+    pub(super) missing: Option<Box<str>>,
+}
+
+/// The references of one entity as they are found.
+#[derive(Debug, Default)]
+struct Found {
+    /// Every need with the reference that says so; `None` for needs that no reference says: parents,
+    /// the first locale of an item.
+    all: Vec<(Need, Option<Referent>)>,
+    encodings: u64,
+    missing: Option<Box<str>>,
 }
 
 /// Finds the entity that a reference means.
@@ -59,11 +69,12 @@ impl<'a> Resolver<'a> {
         for (node, entity) in (0..).zip(source.entities()) {
             let key = &entity.key;
             match &key.locale {
-                None => {
+                None if key.kind.is_named() => {
                     names
                         .entry((key.kind, entity.name.to_lowercase()))
                         .or_insert(node);
                 }
+                None => {}
                 Some(locale) => {
                     let first = first_locale.entry((key.kind, key.id)).or_insert(node);
                     let other = source.entities()[*first as usize].locale();
@@ -96,7 +107,27 @@ impl<'a> Resolver<'a> {
 
     /// Everything that `entity`, which stands at `node` and has `body`, needs.
     pub(super) fn needs(&self, node: Node, entity: &Entity<SourceId>, body: &mut Value) -> Needs {
-        let mut found = Needs::default();
+        let found = self.find(node, entity, body);
+        let mut all: Vec<Need> = found.all.into_iter().map(|(need, _)| need).collect();
+        merge(&mut all);
+        Needs {
+            all: all.into(),
+            encodings: found.encodings,
+            missing: found.missing,
+        }
+    }
+
+    /// The references of the entity at `node` to the one at `on`, in the order of its body.
+    pub(super) fn references_to(&self, node: Node, on: Node) -> Vec<(Referent, Node)> {
+        let entity = &self.source.entities()[node as usize];
+        let found = self.find(node, entity, &mut entity.body.parse());
+        let to = found.all.into_iter().filter(|(need, _)| need.on == on);
+        to.filter_map(|(_, referent)| Some((referent?, on)))
+            .collect()
+    }
+
+    fn find(&self, node: Node, entity: &Entity<SourceId>, body: &mut Value) -> Found {
+        let mut found = Found::default();
         for reference in references_in(entity, body, &self.context) {
             found.encodings |= reference.encoding.bit();
             match self.resolve(&reference.to, entity.locale()) {
@@ -106,7 +137,9 @@ impl<'a> Resolver<'a> {
                 }
                 Resolved::Settled => {}
                 Resolved::Missing => {
-                    found.missing.get_or_insert_with(|| missing(&reference));
+                    found
+                        .missing
+                        .get_or_insert_with(|| missing(&reference).into());
                 }
             }
         }
@@ -174,7 +207,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// The locales of an item share its id, and the first locale that is saved makes it.
-    fn first_locale_first(&self, node: Node, entity: &Entity<SourceId>, found: &mut Needs) {
+    fn first_locale_first(&self, node: Node, entity: &Entity<SourceId>, found: &mut Found) {
         if let Some(first) = self.first_locale.get(&(entity.key.kind, entity.key.id))
             && *first != node
         {
@@ -188,13 +221,13 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn parent_first(&self, entity: &Entity<SourceId>, found: &mut Needs) {
+    fn parent_first(&self, entity: &Entity<SourceId>, found: &mut Found) {
         if entity.key.kind != Kind::Page {
             return;
         }
         let Some(placement) = &entity.placement else {
             found.missing.get_or_insert_with(|| {
-                "no sitemap lists this page, so its place in the tree is not known".to_owned()
+                "no sitemap lists this page, so its place in the tree is not known".into()
             });
             return;
         };
@@ -219,6 +252,7 @@ impl<'a> Resolver<'a> {
                     format!(
                         "its parent, page {parent}, does not exist on the source in this locale"
                     )
+                    .into()
                 });
             }
         }
