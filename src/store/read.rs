@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures_util::StreamExt;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Connection, Row, Sqlite, SqliteConnection, query};
@@ -40,14 +41,13 @@ impl Readers {
     }
 
     pub(super) async fn mappings(&self, pair: &Pair) -> Result<Vec<Mapping>, StoreError> {
-        let rows = self.rows(query(
+        self.rows(query(
             "SELECT kind, source_id, locale, target_id, target_name, source_version, target_version,
                     source_hash, target_hash, origin, run
              FROM mappings WHERE source = ? AND target = ? ORDER BY kind, source_id, locale",
         )
         .bind(pair.source.as_str())
-        .bind(pair.target.as_str())).await?;
-        rows.iter().map(|row| self.mapping(row)).collect()
+        .bind(pair.target.as_str()), |row| self.mapping(row)).await
     }
 
     fn mapping(&self, row: &SqliteRow) -> Result<Mapping, StoreError> {
@@ -74,13 +74,12 @@ impl Readers {
     }
 
     pub(super) async fn unsettled_intents(&self, pair: &Pair) -> Result<Vec<Intent>, StoreError> {
-        let rows = self.rows(query(
+        self.rows(query(
             "SELECT run, id, operation, keys, payload_hash, details, attempt, batch, state, opened_ms FROM intents
              WHERE source = ? AND target = ? AND state IN ('open', 'in-doubt') ORDER BY run, id",
         )
         .bind(pair.source.as_str())
-        .bind(pair.target.as_str())).await?;
-        rows.iter().map(|row| self.intent(row)).collect()
+        .bind(pair.target.as_str()), |row| self.intent(row)).await
     }
 
     fn intent(&self, row: &SqliteRow) -> Result<Intent, StoreError> {
@@ -105,14 +104,16 @@ impl Readers {
 
     pub(super) async fn runs(&self, limit: u32) -> Result<Vec<RunRecord>, StoreError> {
         let sql = format!("{RUN_COLUMNS} ORDER BY started_at DESC, run DESC LIMIT ?");
-        let rows = self.rows(query(&sql).bind(i64::from(limit))).await?;
-        rows.iter().map(|row| self.record(row)).collect()
+        self.rows(query(&sql).bind(i64::from(limit)), |row| self.record(row))
+            .await
     }
 
     pub(super) async fn run(&self, run: &RunId) -> Result<Option<RunRecord>, StoreError> {
         let sql = format!("{RUN_COLUMNS} WHERE run = ?");
-        let rows = self.rows(query(&sql).bind(&run.0)).await?;
-        rows.first().map(|row| self.record(row)).transpose()
+        let found = self
+            .rows(query(&sql).bind(&run.0), |row| self.record(row))
+            .await?;
+        Ok(found.into_iter().next())
     }
 
     fn record(&self, row: &SqliteRow) -> Result<RunRecord, StoreError> {
@@ -137,12 +138,11 @@ impl Readers {
     }
 
     pub(super) async fn run_entities(&self, run: &RunId) -> Result<Vec<RunEntity>, StoreError> {
-        let rows = self.rows(query(
+        self.rows(query(
             "SELECT run, kind, source_id, locale, name, outcome, detail, target_id, because, attempts
              FROM run_entities WHERE run = ? ORDER BY kind, source_id, locale",
         )
-        .bind(&run.0)).await?;
-        rows.iter().map(|row| self.run_entity(row)).collect()
+        .bind(&run.0), |row| self.run_entity(row)).await
     }
 
     fn run_entity(&self, row: &SqliteRow) -> Result<RunEntity, StoreError> {
@@ -161,26 +161,23 @@ impl Readers {
     }
 
     pub(super) async fn learned(&self, host: &str) -> Result<Vec<(String, f64)>, StoreError> {
-        let rows = self
-            .rows(query("SELECT key, value FROM hosts WHERE host = ? ORDER BY key").bind(host))
-            .await?;
-        rows.iter()
-            .map(|row| Ok((self.column(row, "key")?, self.column(row, "value")?)))
-            .collect()
+        let found = query("SELECT key, value FROM hosts WHERE host = ? ORDER BY key").bind(host);
+        self.rows(found, |row| {
+            Ok((self.column(row, "key")?, self.column(row, "value")?))
+        })
+        .await
     }
 
     pub(super) async fn hosts(&self) -> Result<BTreeMap<String, Vec<(String, f64)>>, StoreError> {
-        let rows = self
-            .rows(query(
-                "SELECT host, key, value FROM hosts ORDER BY host, key",
-            ))
-            .await?;
         let mut hosts = BTreeMap::<String, Vec<(String, f64)>>::new();
-        for row in &rows {
+        let found = query("SELECT host, key, value FROM hosts ORDER BY host, key");
+        self.rows(found, |row| {
             let learned = (self.column(row, "key")?, self.column(row, "value")?);
             let host: String = self.column(row, "host")?;
             hosts.entry(host).or_default().push(learned);
-        }
+            Ok(())
+        })
+        .await?;
         Ok(hosts)
     }
 
@@ -192,16 +189,21 @@ impl Readers {
         }
     }
 
-    async fn rows<'q>(
+    /// What `read` makes of each row. A row takes many times the memory of what is made of it, so there is never more
+    /// than a handful of them.
+    async fn rows<'q, T>(
         &self,
         query: Query<'q, Sqlite, SqliteArguments<'q>>,
-    ) -> Result<Vec<SqliteRow>, StoreError> {
+        mut read: impl FnMut(&SqliteRow) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
         let mut connection = self.connection.lock().await;
         let connection = connection.as_mut().ok_or(StoreError::Closed)?;
-        query
-            .fetch_all(connection)
-            .await
-            .map_err(|error| self.failed(error))
+        let mut rows = query.fetch(connection);
+        let mut all = Vec::new();
+        while let Some(row) = rows.next().await {
+            all.push(read(&row.map_err(|error| self.failed(error))?)?);
+        }
+        Ok(all)
     }
 
     fn key(&self, row: &SqliteRow, reader: Reader<'_>) -> Result<EntityKey, StoreError> {
