@@ -1,10 +1,10 @@
 //! URL redirections: up to 250 in one request, answered row by row.
 
 use super::doubt;
-use super::{close, failed, show};
-use crate::engine::crew::{Crew, Prepared};
+use super::{Lot, close, failed, show};
+use crate::engine::crew::Crew;
 use crate::engine::state::{Step, StepResult};
-use crate::instance::{Effect, Refusal, Save, Saved, Source, Target, Verdict};
+use crate::instance::{Effect, Refusal, Saved, Source, Target, Verdict};
 use crate::plan::Node;
 use crate::store::{IntentState, Operation, StoreError};
 
@@ -16,16 +16,13 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let prepared: Vec<Result<Prepared, String>> = steps
-        .iter()
-        .map(|(node, step)| crew.prepare(*node, *step))
-        .collect();
-    let items: Vec<Prepared> = prepared
-        .iter()
-        .filter_map(|item| item.as_ref().ok().cloned())
-        .collect();
-    let intent = crew.open_intent(Operation::Create, &items, 1).await?;
-    let rows: Vec<Save> = items.iter().map(|item| item.save.clone()).collect();
+    let lot = Lot::prepare(crew, steps);
+    let items = &lot.items;
+    if items.is_empty() {
+        return Ok(lot.results(Vec::new()));
+    }
+    let intent = crew.open_intent(Operation::Create, items, 1).await?;
+    let rows = Lot::saves(items);
     let mut sent = crew
         .to_target()
         .send(Effect::Write, || crew.target.save_redirections(&rows))
@@ -51,20 +48,11 @@ where
         changes.extend(crew.changes_of(item, saved));
     }
     crew.store.commit(changes).await?;
-    let mut results = items
-        .iter()
-        .zip(&answers)
-        .map(|(item, answer)| match answer {
-            Ok(saved) => show(crew, item, saved),
-            Err(refusal) => failed(format!("the server refused it: {:?}", refusal.said)),
-        });
-    Ok(prepared
-        .iter()
-        .map(|item| match item {
-            Ok(_) => results
-                .next()
-                .unwrap_or_else(|| failed("the server's answer has no row for it")),
-            Err(reason) => failed(reason.clone()),
-        })
-        .collect())
+    let results = items.iter().zip(&answers);
+    let results = results.map(|(item, answer)| match answer {
+        Ok(saved) => show(crew, item, saved),
+        Err(refusal) => failed(format!("the server refused it: {:?}", refusal.said)),
+    });
+    let results = results.collect();
+    Ok(lot.results(results))
 }
