@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::config::{Config, ConfigError, Environment, Given, GivenValue, Inputs, KEYS};
+use crate::domain::RunId;
 use crate::error::Error;
 
 /// Collects what the command line sets.
@@ -39,6 +40,15 @@ impl Collected {
     /// What was given, as the strongest layer.
     pub(super) fn given(self) -> Vec<Given> {
         self.0
+    }
+
+    /// What a run before was given, as the layer that says so.
+    pub(super) fn of_run(self, run: &RunId) -> Vec<Given> {
+        let mut given = self.0;
+        for one in &mut given {
+            one.origin = format!("run {run}");
+        }
+        given
     }
 
     fn push(&mut self, key: &'static str, value: GivenValue) {

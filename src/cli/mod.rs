@@ -12,11 +12,13 @@ pub mod generate;
 mod graph;
 pub mod mock;
 mod pace;
+mod past;
 mod plain;
 mod plan;
 mod planning;
 mod rehearsal;
 mod replay;
+mod retry;
 mod runs;
 mod session;
 mod stop;
@@ -26,6 +28,7 @@ mod teach;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod why;
 mod wiring;
 
 use std::ffi::OsString;
@@ -70,6 +73,7 @@ Exit codes:
 #[derive(Debug, Subcommand)]
 enum Command {
     Sync(sync::SyncArgs),
+    Retry(retry::RetryArgs),
     Plan(plan::PlanArgs),
     Verify(verify::VerifyArgs),
     Graph(graph::GraphArgs),
@@ -77,6 +81,7 @@ enum Command {
     Mock(MockArgs),
     Config(config::ConfigArgs),
     Runs(runs::RunsArgs),
+    Why(why::WhyArgs),
     Explain(explain::ExplainArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -123,6 +128,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments,
 pub async fn run(arguments: Arguments, out: &mut (dyn Write + Send)) -> Result<ExitStatus, Error> {
     match arguments.command {
         Command::Sync(args) => sync::run(args.config()?.settings()?, out).await,
+        Command::Retry(args) => retry::run(&args, out).await,
         Command::Verify(args) => verify::run(args.config()?.settings()?, out).await,
         Command::Plan(args) => plan::run(&args.settings()?, out).await,
         Command::Graph(args) => graph::run(&args, &args.settings()?, out).await,
@@ -133,6 +139,7 @@ pub async fn run(arguments: Arguments, out: &mut (dyn Write + Send)) -> Result<E
         Command::Mock(args) => play(args.command, out).await,
         Command::Config(args) => config::run(&args, out),
         Command::Runs(args) => runs::run(&args, out).await,
+        Command::Why(args) => why::run(&args, out).await,
         Command::Explain(args) => explain::run(&args, out),
         Command::Completions(args) => completions::run(&args, out),
     }

@@ -39,6 +39,7 @@ const BATCH_ITEM: Duration = Duration::from_millis(50);
 /// [`Error`] when the rehearsal could not begin or not go on; entities that would fail are in the status.
 pub(super) async fn run(
     settings: &Settings,
+    work: Work,
     out: &mut (dyn Write + Send),
 ) -> Result<ExitStatus, Error> {
     let ends = Ends::of(settings)?;
@@ -67,7 +68,7 @@ pub(super) async fn run(
             witness: Box::new(failures.clone()),
         }),
     };
-    let ended = session::run(settings, rehearsal, store, Work::Sync).await;
+    let ended = session::run(settings, rehearsal, store, work).await;
     server.stop().await;
     let (status, report) = ended?;
     if settings.output.mode != OutputMode::Json && !settings.output.quiet {

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::args::{Collected, FileArgs, OutputArgs};
-use super::replay;
+use super::{past, replay};
 use crate::config::OutputMode;
-use crate::domain::{Outcome, RunId};
+use crate::domain::Outcome;
 use crate::engine::pace::Learned;
 use crate::error::{Error, ExitStatus};
 use crate::store::{RunEntity, RunRecord, Store};
@@ -66,7 +66,7 @@ pub(super) async fn run(
     if !url.path().exists() {
         // Opening would create it, and looking should leave no trace.
         return match &args.run {
-            Some(name) => Err(no_such_run(name)),
+            Some(name) => Err(past::no_such_run(name)),
             None => Ok(nothing_yet(is_json, out)?),
         };
     }
@@ -94,21 +94,10 @@ async fn show(
         let hosts = store.hosts().await?;
         return Ok(list(&runs, &hosts, is_json, out)?);
     };
-    let found = match name.as_str() {
-        "last" => store.runs(1).await?.pop(),
-        name => store.run(&RunId(name.to_owned())).await?,
-    };
-    let record = found.ok_or_else(|| no_such_run(name))?;
+    let record = past::find(store, name, |_| true).await?;
     let entities = store.run_entities(&record.run).await?;
     one(&record, &entities, is_json, out)?;
     Ok(ExitStatus::Agreed)
-}
-
-fn no_such_run(name: &str) -> Error {
-    Error::Usage {
-        message: format!("there is no run {name:?} in this workspace"),
-        hint: Some("`lockgate runs` lists them; --state names another place".to_owned()),
-    }
 }
 
 /// What was learned about each host, by name.
@@ -250,7 +239,6 @@ fn entity_json(entity: &RunEntity) -> serde_json::Value {
         "name": entity.name,
         "target": entity.target,
         "because": entity.because,
-        "attempts": entity.attempts,
     });
     if let (Some(line), Ok(serde_json::Value::Object(outcome))) =
         (line.as_object_mut(), serde_json::to_value(&entity.outcome))
@@ -295,7 +283,7 @@ fn trouble(entity: &RunEntity) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{EntityKey, Guid, Id, Kind, TargetId};
+    use crate::domain::{EntityKey, Guid, Id, Kind, RunId, TargetId};
     use crate::store::Pair;
 
     fn record() -> RunRecord {
@@ -322,7 +310,6 @@ mod tests {
             outcome,
             target: Some(TargetId::new(id + 100)),
             because: "new on the source".to_owned(),
-            attempts: 1,
         }
     }
 
@@ -357,7 +344,7 @@ mod tests {
         one(&record(), &entities[1..2], true, &mut lines).unwrap();
         insta::assert_snapshot!(String::from_utf8(lines).unwrap(), @r#"
         {"run":"20260315-101500-3f2a","command":"sync","source":"1a2b3c4d-u","target":"5e6f7a8b-u","options":{"overwrite":true},"started_at":"2026-03-15T10:15:00Z","finished_at":"2026-03-15T11:16:05Z","exit":1,"counts":null}
-        {"key":"model:2","name":"Model 2","target":102,"because":"new on the source","attempts":1,"outcome":"failed","reason":"the server said \"no\""}
+        {"key":"model:2","name":"Model 2","target":102,"because":"new on the source","outcome":"failed","reason":"the server said \"no\""}
         "#);
     }
 

@@ -1,5 +1,6 @@
 //! One run from the command line: connections, state, reporters, signals and the exit code.
 
+use std::collections::HashSet;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use tokio::sync::mpsc;
 use super::{pace, stop, wiring};
 use crate::agility::Instance;
 use crate::config::Settings;
-use crate::domain::{BodyFile, Guid, RunId, time};
+use crate::domain::{BodyFile, EntityKey, Guid, RunId, time};
 use crate::engine::pace::Pacer;
 use crate::engine::retry::{Retries, Sender};
 use crate::engine::{EVENTS_IN_FLIGHT, Options, Reader, RunReport, Session, Sink};
@@ -26,19 +27,35 @@ use crate::store::{Change, LeaseOwner, Pair, RunFinish, RunRecord, StateUrl, Sto
 const COMMANDS_IN_FLIGHT: usize = 16;
 
 /// What a run does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Work {
     /// Move.
     Sync,
+    /// Move what did not arrive in an earlier run.
+    Retry {
+        /// That run.
+        of: RunId,
+        /// What did not arrive.
+        keys: HashSet<EntityKey>,
+    },
     /// Compare only.
     Verify,
 }
 
 impl Work {
-    const fn name(self) -> &'static str {
+    /// The command as the state remembers it.
+    pub(super) const fn name(&self) -> &'static str {
         match self {
             Self::Sync => "sync",
+            Self::Retry { .. } => "retry",
             Self::Verify => "verify",
+        }
+    }
+
+    const fn moves(&self) -> bool {
+        match self {
+            Self::Sync | Self::Retry { .. } => true,
+            Self::Verify => false,
         }
     }
 }
@@ -112,12 +129,15 @@ pub(super) async fn run(
     let mut options = wiring::engine_options(settings);
     // What a rehearsal uploads cannot be downloaded from where it would be.
     options.verify_bytes = !is_rehearsal;
-    let session = session(settings, &options, ends, &store, run.clone(), &sink);
-    let record = record(settings, &run, &pair, work);
-    let working = async {
+    let mut session = session(settings, &options, ends, &store, run.clone(), &sink);
+    if let Work::Retry { keys, .. } = &work {
+        session.selection.keys.clone_from(keys);
+    }
+    let record = record(settings, &run, &pair, &work);
+    let working = Box::pin(async {
         let result = begin(&session, &store, record, is_rehearsal).await;
         let mut result = match result {
-            Ok(()) => work_off(&session, work, &mut commanded).await,
+            Ok(()) => work_off(&session, &work, &mut commanded).await,
             Err(error) => Err(error),
         };
         if result.is_ok() && !is_rehearsal {
@@ -125,7 +145,7 @@ pub(super) async fn run(
         }
         let status = result
             .as_ref()
-            .map_or_else(Error::exit_code, |report| status_of(report, work));
+            .map_or_else(Error::exit_code, |report| status_of(report, &work));
         if let (Some(estimate), Ok(report)) = (&estimate, &result) {
             sink.emit(estimate(report)).await;
         }
@@ -137,7 +157,7 @@ pub(super) async fn run(
         .await;
         drop((session, sink));
         result.map(|report| (status, report))
-    };
+    });
     let stopping = signals(commands.clone());
     let reporting = report::run(received, reporters, commands);
     let together = async { tokio::join!(working, reporting) };
@@ -169,11 +189,11 @@ fn keep_plan(runs: &Path, progress: &Progress, report: &RunReport) {
 
 async fn work_off(
     session: &Session<Instance, Instance>,
-    work: Work,
+    work: &Work,
     commanded: &mut mpsc::Receiver<Command>,
 ) -> Result<RunReport, Error> {
     let report = match work {
-        Work::Sync => Box::pin(session.sync(commanded)).await,
+        Work::Sync | Work::Retry { .. } => Box::pin(session.sync(commanded)).await,
         Work::Verify => Box::pin(session.verify(commanded)).await,
     };
     Ok(report?)
@@ -212,6 +232,8 @@ pub(super) async fn authorise(reader: &Reader<Instance>) -> Result<(), Error> {
         pacer: &reader.pacer,
         retries: reader.retries,
         sink: &reader.sink,
+        trail: None,
+        fence: None,
     };
     let side = match reader.side {
         Side::Source => "source",
@@ -297,7 +319,7 @@ pub(super) fn reader(
     }
 }
 
-fn record(settings: &Settings, run: &RunId, pair: &Pair, work: Work) -> RunRecord {
+fn record(settings: &Settings, run: &RunId, pair: &Pair, work: &Work) -> RunRecord {
     RunRecord {
         run: run.clone(),
         pair: pair.clone(),
@@ -306,6 +328,14 @@ fn record(settings: &Settings, run: &RunId, pair: &Pair, work: Work) -> RunRecor
             "overwrite": settings.sync.overwrite,
             "locales": settings.sync.locales,
             "dry_run": settings.sync.dry_run,
+            "publish": settings.sync.publish.name(),
+            // They have no user and no query: the configuration takes no others.
+            "source_url": settings.source.url,
+            "target_url": settings.target.url,
+            "retries": match work {
+                Work::Retry { of, .. } => Some(of),
+                Work::Sync | Work::Verify => None,
+            },
         }),
         started_at: time::now().to_string(),
         finished_at: None,
@@ -327,7 +357,7 @@ async fn signals(commands: mpsc::Sender<Command>) {
     tokio::time::sleep(Duration::from_secs(1)).await;
 }
 
-fn status_of(report: &RunReport, work: Work) -> ExitStatus {
+fn status_of(report: &RunReport, work: &Work) -> ExitStatus {
     let mut status = ExitStatus::Agreed;
     if report.end.panicked.is_some() {
         status = status.or(ExitStatus::Internal);
@@ -346,7 +376,7 @@ fn status_of(report: &RunReport, work: Work) -> ExitStatus {
     {
         status = status.or(ExitStatus::Failed);
     }
-    if work == Work::Sync {
+    if work.moves() {
         if report.failed > 0 {
             status = status.or(ExitStatus::Failed);
         }

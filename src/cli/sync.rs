@@ -45,7 +45,7 @@ pub(super) struct SyncArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Policy")]
 #[expect(clippy::struct_excessive_bools, reason = "one switch per flag")]
-struct PolicyArgs {
+pub(super) struct PolicyArgs {
     /// Let the source win where both sides have changed; otherwise such conflicts are left alone and end
     /// with exit code 5
     #[arg(long)]
@@ -69,7 +69,7 @@ struct PolicyArgs {
 }
 
 impl PolicyArgs {
-    fn collect(&self, collected: Collected) -> Collected {
+    pub(super) fn collect(&self, collected: Collected) -> Collected {
         collected
             .switch("sync.overwrite", self.overwrite, true)
             .text("sync.publish", self.publish.as_ref())
@@ -103,7 +103,7 @@ pub(super) async fn run(
 ) -> Result<ExitStatus, Error> {
     session::warn(&settings);
     if settings.sync.dry_run {
-        return rehearsal::run(&settings, out).await;
+        return rehearsal::run(&settings, Work::Sync, out).await;
     }
     let ends = Ends::of(&settings)?;
     let store = Store::open(&settings.paths.state).await?;

@@ -74,6 +74,7 @@ fn help_teaches() {
 
     Commands:
       sync         Migrates the source into the target and verifies what arrived
+      retry        Runs again what failed or was blocked in the last run
       plan         Shows what a sync would do to every entity, and why
       verify       Compares the target with the source, entity by entity, and writes nothing
       graph        Shows the dependency graph of a plan, without writing anything to the target
@@ -81,6 +82,7 @@ fn help_teaches() {
       mock         Plays CMS instances, for rehearsals and tests
       config       Shows every setting with its value and where the value comes from
       runs         Lists the runs of this workspace, shows one, plays one again or follows one
+      why          Tells the history of one entity: what was decided, sent and answered, and what waits for it
       explain      Explains an error code: what happened, why, and what to do
       completions  Prints a script that completes commands and flags in a shell
 

@@ -1,5 +1,6 @@
 //! Turns settings into the options of the rooms that do the work.
 
+use std::collections::HashSet;
 use std::io::IsTerminal;
 
 use crate::agility::Connection;
@@ -36,6 +37,7 @@ pub(super) fn selection(settings: &Settings) -> Selection {
         content: sync.content.clone(),
         pages: sync.pages.clone(),
         containers: sync.containers.clone(),
+        keys: HashSet::new(),
     }
 }
 
@@ -58,6 +60,8 @@ pub(super) fn engine_options(settings: &Settings) -> engine::Options {
         delay_max: settings.retry.max_delay,
         batch_timeout: settings.timeouts.batch,
         settle: settings.timeouts.settle,
+        drain_grace: settings.timeouts.drain,
+        lease_ttl: settings.timeouts.lease,
         doubts: settings.sync.doubts,
         ..engine::Options::default()
     }

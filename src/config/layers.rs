@@ -69,6 +69,9 @@ impl std::fmt::Debug for GivenValue {
     }
 }
 
+/// The name of the weakest layer.
+const DEFAULTS: &str = "default";
+
 /// All layers merged: raw values with their origins.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -93,7 +96,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] when a file cannot be read, or a key, variable or preset does not exist.
     pub fn load(inputs: &Inputs) -> Result<Self, ConfigError> {
-        let mut figment = Figment::from(toml_layer("default", DEFAULT_FILE)?);
+        let mut figment = Figment::from(toml_layer(DEFAULTS, DEFAULT_FILE)?);
         if let Some(name) = inputs
             .preset
             .as_deref()
@@ -128,13 +131,20 @@ impl Config {
     /// Puts one more layer on top.
     #[must_use]
     pub fn with(mut self, given: &[Given]) -> Self {
-        for Given { key, origin, value } in given {
-            let value: Value = match value {
-                GivenValue::Text(text) => text.as_str().into(),
-                GivenValue::List(parts) => parts.clone().into(),
-                GivenValue::Truth(truth) => (*truth).into(),
-            };
-            self.figment = self.figment.merge(Layer::single(origin, key, value));
+        for one in given {
+            self.figment = self.figment.merge(Layer::given(one));
+        }
+        self
+    }
+
+    /// Puts one more layer right above the defaults: what is given holds where nobody has said anything.
+    #[must_use]
+    pub fn unless_set(mut self, given: &[Given]) -> Self {
+        for one in given {
+            let is_set = |(_, origin): (Value, String)| origin != DEFAULTS;
+            if !self.find(one.key).is_some_and(is_set) {
+                self.figment = self.figment.merge(Layer::given(one));
+            }
         }
         self
     }
@@ -190,6 +200,15 @@ struct Layer {
 }
 
 impl Layer {
+    fn given(Given { key, origin, value }: &Given) -> Self {
+        let value: Value = match value {
+            GivenValue::Text(text) => text.as_str().into(),
+            GivenValue::List(parts) => parts.clone().into(),
+            GivenValue::Truth(truth) => (*truth).into(),
+        };
+        Self::single(origin, key, value)
+    }
+
     fn single(name: impl Into<String>, key: &str, value: impl Into<Value>) -> Self {
         let nested = figment::util::nest(key, value.into());
         Self {

@@ -105,14 +105,29 @@ impl Config {
         })
     }
 
-    fn instance(&self, side: &SideKeys) -> Result<Instance, ConfigError> {
-        let missing = |what, key| ConfigError::Missing { what, key };
-        let guid = self
-            .text(side.guid)?
-            .ok_or_else(|| missing(side.what, side.guid))?;
+    /// The GUIDs of source and target, as far as they are set, for commands that find the rest in the state.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a value that cannot be.
+    pub fn guids(&self) -> Result<(Option<Guid>, Option<Guid>), ConfigError> {
+        Ok((self.guid(&SOURCE)?, self.guid(&TARGET)?))
+    }
+
+    fn guid(&self, side: &SideKeys) -> Result<Option<Guid>, ConfigError> {
+        let Some(guid) = self.text(side.guid)? else {
+            return Ok(None);
+        };
         if !is_guid(&guid) {
             return Err(self.wrong(side.guid, "the GUID of an instance, such as 1a2b3c4d-u"));
         }
+        Ok(Some(Guid::new(&guid.to_ascii_lowercase())))
+    }
+
+    fn instance(&self, side: &SideKeys) -> Result<Instance, ConfigError> {
+        let missing = |what, key| ConfigError::Missing { what, key };
+        let guid = self
+            .guid(side)?
+            .ok_or_else(|| missing(side.what, side.guid))?;
         let token = match self.text(side.token)? {
             Some(token) => token,
             None => self
@@ -120,7 +135,7 @@ impl Config {
                 .ok_or_else(|| missing(side.what_token, "token"))?,
         };
         Ok(Instance {
-            guid: Guid::new(&guid.to_ascii_lowercase()),
+            guid,
             url: self.url(side.url)?,
             token: Secret::new(&token),
         })
@@ -229,6 +244,8 @@ impl Config {
             request: seconds("timeouts.request_s", 3600)?,
             batch: seconds("timeouts.batch_s", 86_400)?,
             settle: Duration::from_millis(self.whole("timeouts.settle_ms", 1..=600_000)?.into()),
+            drain: seconds("timeouts.drain_s", 3600)?,
+            lease: seconds("timeouts.lease_s", 3600)?,
         })
     }
 

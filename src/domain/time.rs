@@ -9,6 +9,15 @@ pub fn now() -> Timestamp {
     Timestamp::now()
 }
 
+/// A moment in milliseconds since 1970 as RFC 3339, to the second; empty when it cannot be one.
+pub fn of_millis(millis: i64) -> String {
+    let moment = Timestamp::from_millisecond(millis);
+    moment.map_or_else(
+        |_| String::new(),
+        |moment| moment.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+    )
+}
+
 /// Names a run that starts at `start`; `salt` tells runs of one second apart.
 pub fn run_id(start: Timestamp, salt: u16) -> RunId {
     RunId(format!("{}-{salt:04x}", start.strftime("%Y%m%d-%H%M%S")))

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use dashmap::DashMap;
 use serde_json::Value;
 
+use super::lease::Fence;
+use super::open_intents::{OpenIntents, Trail};
 use super::options::Options;
 use super::pace::Pacer;
 use super::retry::{Retries, Sender};
@@ -63,8 +65,12 @@ pub struct Crew<S, T> {
     pub sink: Sink,
     /// As the user set it.
     pub options: Options,
+    /// What its writes have to pass; `None` when it writes nothing.
+    pub fence: Option<Fence>,
     /// Counts the intents of this run.
     pub intents: AtomicI64,
+    /// Those of them that have no outcome yet.
+    pub open: OpenIntents,
     /// Batches that the target works on for this run.
     pub batches: dashmap::DashSet<BatchId>,
     /// Microseconds that the target needs for an item of a batch, as learned from finished batches.
@@ -111,6 +117,19 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             pacer: &self.target_pacer,
             retries: Retries::new(&self.options),
             sink: &self.sink,
+            trail: None,
+            fence: self.fence.as_ref(),
+        }
+    }
+
+    /// Sends writes to the target that are noted in `intent`.
+    pub fn under(&self, intent: IntentId) -> Sender<'_> {
+        Sender {
+            trail: Some(Trail {
+                intents: &self.open,
+                intent,
+            }),
+            ..self.to_target()
         }
     }
 
@@ -120,6 +139,8 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             pacer: &self.source_pacer,
             retries: Retries::new(&self.options),
             sink: &self.sink,
+            trail: None,
+            fence: None,
         }
     }
 
@@ -239,6 +260,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             attempt,
             batch: None,
             state: IntentState::Open,
+            answers: Vec::new(),
         };
         self.store
             .commit(vec![Change::IntentOpened {
@@ -246,7 +268,22 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
                 intent,
             }])
             .await?;
+        let steps = items.iter().map(|item| (item.node, item.step)).collect();
+        self.open.open(id, steps, attempt);
         Ok(id)
+    }
+
+    /// Makes durable under which number the target works off an intent.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn number_intent(&self, id: IntentId, batch: BatchId) -> Result<(), StoreError> {
+        let run = self.run.clone();
+        self.store
+            .commit(vec![Change::IntentBatch { run, id, batch }])
+            .await?;
+        self.open.number(id, batch);
+        Ok(())
     }
 
     /// What recovery has to know of an item that is about to leave.
@@ -282,6 +319,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             run: self.run.clone(),
             id,
             state,
+            answers: self.open.close(id),
         }
     }
 
@@ -335,7 +373,6 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             outcome,
             target,
             because: because.to_owned(),
-            attempts: 1,
         }
     }
 

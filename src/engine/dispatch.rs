@@ -3,7 +3,7 @@
 //! Channels form no circle. Jobs and this loop send events to the reporters, who never wait for either; commands
 //! come in over a channel whose senders do not wait. Jobs belong to a set that aborts them when it is dropped.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,9 +15,10 @@ use super::crew::Crew;
 use super::jobs::{self, Finished};
 use super::lease::Lost;
 use super::pace::Sample;
-use super::state::{Effect, Input, Job, RunState, StepResult};
+use super::state::{Effect, Input, Job, RunState, Step, StepResult};
 use crate::event::{Command, Event};
 use crate::instance::{Source, Target};
+use crate::plan::Node;
 use crate::store::{Change, StoreError};
 
 /// How the uploads ended.
@@ -33,7 +34,8 @@ pub struct UploadEnd {
     pub unsettled: u32,
 }
 
-/// Uploads everything that the plan of `crew` means to write. Drains when `lost` tells that the lease is gone.
+/// Uploads everything that the plan of `crew` means to write. Drops what is in flight when `lost` tells that the lease is
+/// gone.
 ///
 /// # Errors
 /// [`StoreError`] when the state could not be made durable. What is in flight is dropped then; its intents are
@@ -53,6 +55,7 @@ where
         state,
         jobs: JoinSet::new(),
         running: HashMap::new(),
+        given_back: HashSet::new(),
         end: UploadEnd::default(),
     }
     .run(commands, lost)
@@ -65,6 +68,8 @@ struct Dispatcher<S, T> {
     jobs: JoinSet<Result<Finished, StoreError>>,
     /// What every task carries, so that a task that panics can be answered for.
     running: HashMap<Id, Job>,
+    /// What was carried by tasks that panicked. It is given to another task once.
+    given_back: HashSet<(Node, Step)>,
     end: UploadEnd,
 }
 
@@ -85,7 +90,7 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
             let grace = drain_ends.unwrap_or_else(Instant::now);
             // Every branch is cancel-safe: a set of tasks, a channel, an interval and a moment.
             let input = tokio::select! {
-                Some(joined) = self.jobs.join_next_with_id(), if !self.jobs.is_empty() => self.joined(joined)?,
+                Some(joined) = self.jobs.join_next_with_id(), if !self.jobs.is_empty() => self.joined(joined).await?,
                 command = commands.recv(), if commands_open => {
                     commands_open = command.is_some();
                     command.map(Input::Command)
@@ -94,9 +99,9 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
                     before = self.tell_pace(before).await;
                     None
                 }
-                _ = lost.wait_for(Option::is_some), if !self.state.is_draining() => {
+                _ = lost.wait_for(Option::is_some) => {
                     self.tell_lost().await;
-                    Some(Input::Command(Command::Drain))
+                    break;
                 }
                 () = tokio::time::sleep_until(grace), if drain_ends.is_some() => break,
             };
@@ -121,7 +126,7 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
         Ok(self.end)
     }
 
-    fn joined(
+    async fn joined(
         &mut self,
         joined: Result<(Id, Result<Finished, StoreError>), JoinError>,
     ) -> Result<Option<Input>, StoreError> {
@@ -131,15 +136,23 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
                 let Finished { job, results, stop } = finished?;
                 Ok(Some(Input::Done { job, results, stop }))
             }
-            Err(broken) => Ok(self.panicked(&broken)),
+            Err(broken) => Ok(self.panicked(&broken).await),
         }
     }
 
-    /// A job that panicked has an unknown effect: its entities fail, its intent stays open for the next run, and
-    /// nothing more leaves.
-    fn panicked(&mut self, broken: &JoinError) -> Option<Input> {
+    /// A job that panicked has an unknown effect. It is given to another task, which first finds out what became of it.
+    /// When that one panics, too, its entities fail, its intents stay open for the next run, and nothing more leaves.
+    async fn panicked(&mut self, broken: &JoinError) -> Option<Input> {
         let job = self.running.remove(&broken.id())?;
         let reason = format!("a job of {:?} broke: {broken}", job.queue);
+        let is_first = |step: &(Node, Step)| !self.given_back.contains(step);
+        if job.steps.iter().all(is_first) && !self.state.is_draining() {
+            self.given_back.extend(job.steps.iter().copied());
+            let message = format!("{reason}; what it carried is taken up once more");
+            self.crew.sink.emit(Event::Warned { message }).await;
+            self.spawn(job, true);
+            return None;
+        }
         self.end.panicked = Some(reason.clone());
         let results = job
             .steps
@@ -167,17 +180,24 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
             match effect {
                 Effect::Persist { .. } => {}
                 Effect::Emit(event) => self.crew.sink.emit(event).await,
-                Effect::Launch(job) => {
-                    let crew = Arc::clone(&self.crew);
-                    let task = self.jobs.spawn({
-                        let job = job.clone();
-                        async move { jobs::run(&crew, job).await }
-                    });
-                    self.running.insert(task.id(), job);
-                }
+                Effect::Launch(job) => self.spawn(job, false),
             }
         }
         Ok(())
+    }
+
+    /// Hands a job to a task of its own. `again`: a task broke that carried it before.
+    fn spawn(&mut self, job: Job, again: bool) {
+        let crew = Arc::clone(&self.crew);
+        let carried = job.clone();
+        let task = self.jobs.spawn(async move {
+            if again {
+                jobs::run_again(&crew, carried).await
+            } else {
+                jobs::run(&crew, carried).await
+            }
+        });
+        self.running.insert(task.id(), job);
     }
 
     fn durable(&self, effect: &Effect) -> Option<Change> {
@@ -202,10 +222,10 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
         }
     }
 
-    /// Another run may work on the same instances from now on, so nothing new may leave.
+    /// Another run may work on the same instances from now on, and settles what is in flight here.
     async fn tell_lost(&self) {
-        let message = "the lease of this run could not be renewed; it ends after what is in flight, and another \
-                       run goes on from there"
+        let message = "the lease of this run could not be renewed; it ends at once, and the next run goes on from \
+                       there"
             .to_owned();
         self.crew.sink.emit(Event::Warned { message }).await;
     }

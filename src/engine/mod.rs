@@ -13,11 +13,12 @@
 //! The engine knows neither HTTP nor a screen: it works on the two ports of [`crate::instance`] and emits
 //! [`crate::event`]s.
 
-pub mod crew;
+mod crew;
 pub mod dispatch;
 pub mod gates;
 mod jobs;
-mod lease;
+pub mod lease;
+pub mod open_intents;
 pub mod options;
 pub mod pace;
 mod publish;

@@ -28,6 +28,18 @@ pub enum Publish {
     Both,
 }
 
+impl Publish {
+    /// The name as the configuration writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Content => "content",
+            Self::Pages => "pages",
+            Self::Both => "both",
+        }
+    }
+}
+
 /// What becomes of an entity of an interrupted run of which nobody can tell whether it arrived.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Doubts {

@@ -71,6 +71,8 @@ impl<S: Source + Clone> Reader<S> {
             pacer: &self.pacer,
             retries: self.retries,
             sink: &self.sink,
+            trail: None,
+            fence: None,
         };
         sender.send(Effect::Read, || self.instance.read(ask)).await
     }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use backoff::backoff::Backoff;
 use backoff::{ExponentialBackoff, ExponentialBackoffBuilder};
 
+use super::lease::Fence;
+use super::open_intents::Trail;
 use super::options::Options;
 use super::pace::{Class, Pacer, Permit};
 use super::sink::Sink;
@@ -54,6 +56,10 @@ pub struct Sender<'a> {
     pub retries: Retries,
     /// Who is told.
     pub sink: &'a Sink,
+    /// Where failed attempts are noted, of writes under an intent.
+    pub trail: Option<Trail<'a>>,
+    /// What writes of a run have to pass.
+    pub fence: Option<&'a Fence>,
 }
 
 impl Sender<'_> {
@@ -95,6 +101,9 @@ impl Sender<'_> {
         let mut refusals = 0;
         loop {
             let permit = self.pacer.permit(class).await;
+            if let (Effect::Write, Some(fence)) = (effect, self.fence) {
+                fence.pass().await;
+            }
             let error = match request().await {
                 Ok(answer) => {
                     permit.answered();
@@ -102,6 +111,9 @@ impl Sender<'_> {
                 }
                 Err(error) => error,
             };
+            if let Some(trail) = self.trail {
+                trail.note(&error.to_string());
+            }
             if let Cause::Throttled { retry_after } = error.cause {
                 let pause = retry_after.unwrap_or(THROTTLED_WAIT);
                 permit.refused(pause);
@@ -194,6 +206,8 @@ mod tests {
             pacer: &pacer,
             retries: Retries::new(&Options::default()),
             sink: &sink,
+            trail: None,
+            fence: None,
         };
         let result = sender
             .send(effect, || {
@@ -234,6 +248,8 @@ mod tests {
             pacer: &pacer,
             retries: Retries::new(&Options::default()),
             sink: &sink,
+            trail: None,
+            fence: None,
         };
         let start = tokio::time::Instant::now();
         let sent = sender.send(Effect::Write, || {

@@ -9,7 +9,8 @@ use tokio::sync::mpsc;
 
 use super::crew::Crew;
 use super::dispatch::{UploadEnd, upload};
-use super::lease::Keeper;
+use super::lease::{Fence, Keeper};
+use super::open_intents::OpenIntents;
 use super::options::Options;
 use super::pace::Class;
 use super::publish;
@@ -183,7 +184,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             limits,
         );
         self.tell_plan(&prepared, &state).await;
-        let crew = Arc::new(self.crew(&prepared));
+        let crew = Arc::new(self.crew(&prepared, Some(keeper.fence())));
         self.remember_agreements(&crew, &prepared).await?;
         self.phase(Phase::Upload).await;
         let end = upload(Arc::clone(&crew), state, commands, keeper.lost()).await?;
@@ -221,7 +222,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         commands: &mut mpsc::Receiver<Command>,
     ) -> Result<RunReport, RunError> {
         let prepared = interruptible(self.prepare(), commands).await?;
-        let crew = Arc::new(self.crew(&prepared));
+        let crew = Arc::new(self.crew(&prepared, None));
         self.phase(Phase::Verify).await;
         let compared =
             async { Ok(verify(&crew, &self.target, &prepared.locales, Scope::Everything).await?) };
@@ -285,6 +286,14 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         let (source, target) =
             tokio::try_join!(self.source.pull(locales), self.target.pull(locales))?;
         self.selection.check(&source)?;
+        let gone = self.selection.gone(&source);
+        if let Some(first) = gone.first() {
+            let message = format!(
+                "the source no longer has {} of what was selected, such as {first}",
+                gone.len()
+            );
+            self.sink.emit(Event::Warned { message }).await;
+        }
         Ok((source, target))
     }
 
@@ -380,6 +389,8 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
                     pacer: &self.source.pacer,
                     retries: self.source.retries,
                     sink: &self.sink,
+                    trail: None,
+                    fence: None,
                 };
                 let same =
                     || same_bytes((&self.source.instance, &from), (&self.target.instance, &to));
@@ -402,7 +413,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             .collect())
     }
 
-    fn crew(&self, prepared: &Prepared) -> Crew<S, T> {
+    fn crew(&self, prepared: &Prepared, fence: Option<Fence>) -> Crew<S, T> {
         let ids = warm_ids(prepared);
         Crew {
             source: self.source.instance.clone(),
@@ -422,7 +433,9 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             target_pacer: Arc::clone(&self.target.pacer),
             sink: self.sink.clone(),
             options: self.options.clone(),
+            fence,
             intents: AtomicI64::new(1),
+            open: OpenIntents::default(),
             batches: dashmap::DashSet::new(),
             item_micros: AtomicU64::new(5_000),
         }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::graph::{Graph, Node};
 use super::{Context, Referent, references};
-use crate::domain::{Entity, Id, Inventory, Kind, SourceId};
+use crate::domain::{Entity, EntityKey, Id, Inventory, Kind, SourceId};
 
 /// The part of an instance that a run is about. The default is all of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +23,9 @@ pub struct Selection {
     pub pages: Vec<i64>,
     /// Only these containers with their content, by reference name in any case.
     pub containers: Vec<String>,
+    /// Only these entities, such as those that failed in an earlier run. Unlike a name that a user gives, one that the
+    /// source no longer has is passed over (see [`Selection::gone`]).
+    pub keys: HashSet<EntityKey>,
 }
 
 /// Something in the selection that the source does not have.
@@ -90,6 +93,14 @@ impl Selection {
         check_ids(Kind::Page, &self.pages, source)
     }
 
+    /// Those of [`Selection::keys`] that the source no longer has, in order.
+    pub fn gone(&self, source: &Inventory<SourceId>) -> Vec<&EntityKey> {
+        let is_gone = |key: &&EntityKey| source.get(key).is_none();
+        let mut gone: Vec<_> = self.keys.iter().filter(is_gone).collect();
+        gone.sort_unstable();
+        gone
+    }
+
     /// Which entities are in scope: what was named, and everything that those need in `graph`, at any distance. It
     /// must hold no order of siblings: who only has to come first is not needed.
     pub(super) fn scope(
@@ -120,13 +131,15 @@ impl Selection {
             && self.models_with_deps.is_empty()
             && self.content.is_empty()
             && self.pages.is_empty()
-            && self.containers.is_empty();
+            && self.containers.is_empty()
+            && self.keys.is_empty();
         (0..)
             .zip(source.entities())
             .filter(|(_, entity)| {
                 let key = &entity.key;
                 let raw = key.id.raw();
                 (only_kinds && (self.elements.is_empty() || self.elements.contains(&key.kind)))
+                    || self.keys.contains(key)
                     || match key.kind {
                         Kind::Model => {
                             named(&self.models, &entity.name)

@@ -36,11 +36,11 @@ static MAPPINGS: Sizes = LazyLock::new(|| {
 
 static ENTITIES: Sizes = LazyLock::new(|| {
     sizes(
-        "INSERT INTO run_entities (run, kind, source_id, locale, name, outcome, detail, target_id, because, attempts)",
-        10,
+        "INSERT INTO run_entities (run, kind, source_id, locale, name, outcome, detail, target_id, because)",
+        9,
         "ON CONFLICT (run, kind, source_id, locale) DO UPDATE SET
              name = excluded.name, outcome = excluded.outcome, detail = excluded.detail,
-             target_id = excluded.target_id, because = excluded.because, attempts = excluded.attempts",
+             target_id = excluded.target_id, because = excluded.because",
     )
 });
 
@@ -133,7 +133,6 @@ fn entities<'q>(rows: &[&'q RunEntity]) -> Query<'q> {
             .bind(outcome_detail(&entity.outcome))
             .bind(entity.target.map(Id::raw))
             .bind(&entity.because)
-            .bind(i64::from(entity.attempts))
     })
 }
 
@@ -151,6 +150,6 @@ mod tests {
             assert!(parts.iter().all(fits));
         }
         assert_eq!(MAPPINGS[6].matches('?').count(), 64 * 13);
-        assert_eq!(ENTITIES[1].matches('?').count(), 2 * 10);
+        assert_eq!(ENTITIES[1].matches('?').count(), 2 * 9);
     }
 }

@@ -21,7 +21,7 @@ use super::{
     Change, Intent, Lease, LeaseOwner, Mapping, Pair, RunEntity, RunRecord, StateUrl, StoreError,
     schema,
 };
-use crate::domain::{RunId, time};
+use crate::domain::{EntityKey, Kind, RunId, SourceId, time};
 
 /// How long a connection waits for another process before it gives up. Long enough for the largest
 /// transaction of another run on a slow disk.
@@ -207,6 +207,32 @@ impl Store {
     /// [`StoreError`] when it cannot be read.
     pub async fn run_entities(&self, run: &RunId) -> Result<Vec<RunEntity>, StoreError> {
         self.shared.readers.run_entities(run).await
+    }
+
+    /// What became of the entities of one id in every run of a pair that noted something of them: by locale, the
+    /// latest run first. Runs that found an entity unchanged note nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    pub async fn history(
+        &self,
+        pair: &Pair,
+        kind: Kind,
+        id: SourceId,
+    ) -> Result<Vec<RunEntity>, StoreError> {
+        self.shared.readers.history(pair, kind, id).await
+    }
+
+    /// Every intent of a pair that carried an entity, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    pub async fn intents_of(
+        &self,
+        pair: &Pair,
+        key: &EntityKey,
+    ) -> Result<Vec<Intent>, StoreError> {
+        self.shared.readers.intents_of(pair, key).await
     }
 
     /// What earlier runs learned about a host, by name.

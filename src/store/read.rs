@@ -17,7 +17,7 @@ use super::{
     Intent, IntentId, IntentState, Mapping, MappingOrigin, Operation, Pair, RunEntity, RunRecord,
     StoreError,
 };
-use crate::domain::{BatchId, EntityKey, Guid, Id, RunId, TargetId, Version};
+use crate::domain::{BatchId, EntityKey, Guid, Id, Kind, RunId, SourceId, TargetId, Version};
 
 /// The reading connection, gone once closed, and where it reads.
 pub(super) struct Readers {
@@ -27,6 +27,12 @@ pub(super) struct Readers {
 
 const RUN_COLUMNS: &str =
     "SELECT run, source, target, command, options, started_at, finished_at, exit, counts FROM runs";
+
+const INTENT_COLUMNS: &str = "SELECT run, id, operation, keys, payload_hash, details, attempt, batch, state, opened_ms, answers FROM intents";
+
+const ENTITY_COLUMNS: &str =
+    "SELECT e.run, e.kind, e.source_id, e.locale, e.name, e.outcome, e.detail, e.target_id, e.because
+     FROM run_entities e";
 
 impl Readers {
     fn reader(&self, table: &'static str) -> Reader<'_> {
@@ -74,12 +80,29 @@ impl Readers {
     }
 
     pub(super) async fn unsettled_intents(&self, pair: &Pair) -> Result<Vec<Intent>, StoreError> {
-        self.rows(query(
-            "SELECT run, id, operation, keys, payload_hash, details, attempt, batch, state, opened_ms FROM intents
-             WHERE source = ? AND target = ? AND state IN ('open', 'in-doubt') ORDER BY run, id",
-        )
-        .bind(pair.source.as_str())
-        .bind(pair.target.as_str()), |row| self.intent(row)).await
+        let sql = format!(
+            "{INTENT_COLUMNS} WHERE source = ? AND target = ? AND state IN ('open', 'in-doubt') ORDER BY run, id"
+        );
+        let rows = query(&sql)
+            .bind(pair.source.as_str())
+            .bind(pair.target.as_str());
+        self.rows(rows, |row| self.intent(row)).await
+    }
+
+    pub(super) async fn intents_of(
+        &self,
+        pair: &Pair,
+        key: &EntityKey,
+    ) -> Result<Vec<Intent>, StoreError> {
+        let sql = format!(
+            "{INTENT_COLUMNS} WHERE source = ? AND target = ?
+             AND EXISTS (SELECT 1 FROM json_each(keys) WHERE value = ?) ORDER BY opened_ms, run, id"
+        );
+        let rows = query(&sql)
+            .bind(pair.source.as_str())
+            .bind(pair.target.as_str())
+            .bind(key.to_string());
+        self.rows(rows, |row| self.intent(row)).await
     }
 
     fn intent(&self, row: &SqliteRow) -> Result<Intent, StoreError> {
@@ -99,6 +122,7 @@ impl Readers {
             attempt: reader.number("attempt", self.column(row, "attempt")?)?,
             batch: self.column::<Option<i64>>(row, "batch")?.map(BatchId),
             state: reader.word("state", self.column(row, "state")?, IntentState::from_name)?,
+            answers: reader.sentences("answers", self.column(row, "answers")?)?,
         })
     }
 
@@ -138,11 +162,28 @@ impl Readers {
     }
 
     pub(super) async fn run_entities(&self, run: &RunId) -> Result<Vec<RunEntity>, StoreError> {
-        self.rows(query(
-            "SELECT run, kind, source_id, locale, name, outcome, detail, target_id, because, attempts
-             FROM run_entities WHERE run = ? ORDER BY kind, source_id, locale",
-        )
-        .bind(&run.0), |row| self.run_entity(row)).await
+        let sql = format!("{ENTITY_COLUMNS} WHERE run = ? ORDER BY kind, source_id, locale");
+        self.rows(query(&sql).bind(&run.0), |row| self.run_entity(row))
+            .await
+    }
+
+    pub(super) async fn history(
+        &self,
+        pair: &Pair,
+        kind: Kind,
+        id: SourceId,
+    ) -> Result<Vec<RunEntity>, StoreError> {
+        let sql = format!(
+            "{ENTITY_COLUMNS} JOIN runs r ON r.run = e.run
+             WHERE r.source = ? AND r.target = ? AND e.kind = ? AND e.source_id = ?
+             ORDER BY e.locale, r.started_at DESC, e.run DESC"
+        );
+        let rows = query(&sql)
+            .bind(pair.source.as_str())
+            .bind(pair.target.as_str())
+            .bind(kind.name())
+            .bind(id.raw());
+        self.rows(rows, |row| self.run_entity(row)).await
     }
 
     fn run_entity(&self, row: &SqliteRow) -> Result<RunEntity, StoreError> {
@@ -156,7 +197,6 @@ impl Readers {
                 .column::<Option<i64>>(row, "target_id")?
                 .map(TargetId::new),
             because: self.column(row, "because")?,
-            attempts: reader.number("attempts", self.column(row, "attempts")?)?,
         })
     }
 

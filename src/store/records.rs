@@ -79,6 +79,9 @@ pub struct Intent {
     pub batch: Option<BatchId>,
     /// What has become of it.
     pub state: IntentState,
+    /// Why attempts at it failed, in their order, as quoted and cut by whoever asked. Empty while it is open, and of
+    /// one that the first attempt brought to its end.
+    pub answers: Vec<String>,
 }
 
 /// What has to be known of one entity of a request to find out later whether the request took effect.
@@ -186,8 +189,6 @@ pub struct RunEntity {
     pub target: Option<TargetId>,
     /// Why the plan decided as it did, or what happened.
     pub because: String,
-    /// Requests that were sent for it.
-    pub attempts: u32,
 }
 
 /// Something to be made durable.
@@ -219,6 +220,8 @@ pub enum Change {
         id: IntentId,
         /// What has become of it.
         state: IntentState,
+        /// Why attempts at it failed; see [`Intent::answers`].
+        answers: Vec<String>,
     },
     /// An entity has this counterpart now. A former one moves to the history.
     Mapping {

@@ -117,6 +117,10 @@ impl Reader<'_> {
         serde_json::from_str(text).map_err(|_| self.wrong("details", text))
     }
 
+    pub(super) fn sentences(self, column: &str, text: &str) -> Result<Vec<String>, StoreError> {
+        serde_json::from_str(text).map_err(|_| self.wrong(column, text))
+    }
+
     /// Puts an outcome together from its name and its detail.
     pub(super) fn outcome(self, name: &str, detail: Option<String>) -> Result<Outcome, StoreError> {
         Ok(match (name, detail) {
@@ -157,6 +161,11 @@ pub(super) fn keys_column(keys: &[EntityKey]) -> String {
 /// A JSON array of hashes.
 pub(super) fn hashes_column(hashes: &[ContentHash]) -> String {
     json_array(hashes.iter())
+}
+
+/// A JSON array of sentences.
+pub(super) fn sentences_column(sentences: &[String]) -> String {
+    json_array(sentences.iter())
 }
 
 /// A JSON array of objects.

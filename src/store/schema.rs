@@ -9,10 +9,11 @@ use super::StoreError;
 const MIGRATIONS: [&str; VERSION as usize] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_intent_details.sql"),
+    include_str!("migrations/0003_intent_answers.sql"),
 ];
 
 /// The schema version that this program writes, kept in `SQLite`'s `user_version`.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// "Lkgt": marks a file as ours in `SQLite`'s `application_id`.
 const APPLICATION_ID: i64 = 0x4c6b_6774;

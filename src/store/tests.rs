@@ -64,6 +64,7 @@ fn intent(id: i64) -> Intent {
         attempt: 1,
         batch: None,
         state: IntentState::Open,
+        answers: Vec::new(),
     }
 }
 
@@ -104,7 +105,6 @@ async fn what_was_committed_is_there_after_reopening() {
         outcome: Outcome::Blocked { by: key(2) },
         target: None,
         because: "needs content:2@en-us".to_owned(),
-        attempts: 0,
     };
     let global = mapping(EntityKey::global(Kind::Model, 7), 70);
     store
@@ -176,7 +176,6 @@ async fn every_outcome_reads_back() {
         outcome: outcome.clone(),
         target: Some(TargetId::new(id)),
         because: String::new(),
-        attempts: 2,
     };
     let entities: Vec<_> = (1..).zip(&outcomes).map(entity).collect();
     store
@@ -224,6 +223,7 @@ async fn an_intent_is_open_until_it_is_closed() {
         run: run.clone(),
         id,
         state,
+        answers: vec!["no answer".to_owned()],
     };
     store
         .commit(vec![close(IntentState::InDoubt)])
@@ -231,6 +231,7 @@ async fn an_intent_is_open_until_it_is_closed() {
         .unwrap();
     let doubted = Intent {
         state: IntentState::InDoubt,
+        answers: vec!["no answer".to_owned()],
         ..known
     };
     assert_eq!(
@@ -326,7 +327,6 @@ async fn of_many_changes_in_one_commit_the_last_word_counts() {
         outcome: Outcome::Created,
         target: Some(TargetId::new(id + 1000)),
         because: because.to_owned(),
-        attempts: 1,
     };
     let mut changes = Vec::new();
     for id in 1..=200 {
@@ -388,6 +388,7 @@ async fn only_the_commit_that_cannot_be_stored_fails() {
             run: RunId(RUN.to_owned()),
             id: IntentId(404),
             state: IntentState::Done,
+            answers: Vec::new(),
         },
     ];
     let results = join_all([

@@ -4,7 +4,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{Sqlite, query};
 
 use super::bulk::Bulk;
-use super::rows::{details_column, hashes_column, keys_column, locale_column};
+use super::rows::{details_column, hashes_column, keys_column, locale_column, sentences_column};
 use super::{Change, Intent, IntentId, IntentState, Pair, RunFinish, RunRecord, StoreError};
 use crate::domain::{BatchId, EntityKey, Id, RunId};
 
@@ -77,7 +77,12 @@ fn statement<'c>(change: &'c Change, bulk: &mut Bulk<'c>) -> Option<Query<'c>> {
         Change::RunStarted(record) => run_started(record),
         Change::IntentOpened { pair, intent } => intent_opened(pair, intent),
         Change::IntentBatch { run, id, batch } => intent_batch(run, *id, *batch),
-        Change::IntentClosed { run, id, state } => intent_closed(run, *id, *state),
+        Change::IntentClosed {
+            run,
+            id,
+            state,
+            answers,
+        } => intent_closed(run, *id, *state, answers),
         Change::Mapping { pair, mapping } => {
             bulk.mapping(pair, mapping);
             return None;
@@ -143,9 +148,15 @@ fn intent_batch(run: &RunId, id: IntentId, batch: BatchId) -> Query<'_> {
         .bind(id.0)
 }
 
-fn intent_closed(run: &RunId, id: IntentId, state: IntentState) -> Query<'_> {
-    query("UPDATE intents SET state = ? WHERE run = ? AND id = ?")
+fn intent_closed<'q>(
+    run: &'q RunId,
+    id: IntentId,
+    state: IntentState,
+    answers: &'q [String],
+) -> Query<'q> {
+    query("UPDATE intents SET state = ?, answers = ? WHERE run = ? AND id = ?")
         .bind(state.name())
+        .bind(sentences_column(answers))
         .bind(&run.0)
         .bind(id.0)
 }

@@ -34,7 +34,7 @@ const CASES: [&str; 5] = [
 ];
 
 /// A server with the instances of a fixture, slow enough that batches queue up.
-async fn server(name: &str, faults: Vec<Fault>) -> Server {
+pub(crate) async fn server(name: &str, faults: Vec<Fault>) -> Server {
     serve_with(mock::Options {
         state: instances(&fixture(name)),
         item_time: Duration::from_millis(1),
@@ -51,7 +51,7 @@ pub(crate) fn target(server: &Server) -> InstanceFile {
 }
 
 /// The target after a run that nothing happened to, and how many requests wrote.
-async fn undisturbed(name: &str) -> (InstanceFile, usize) {
+pub(crate) async fn undisturbed(name: &str) -> (InstanceFile, usize) {
     let server = server(name, Vec::new()).await;
     let mut setup = Setup::impatient(Store::open_in_memory().await.unwrap());
     let ran = Box::pin(setup.sync(&server.base_url())).await;

@@ -1,51 +1,44 @@
-//! The real process, killed without warning at random moments and started again until it finishes.
+//! The real process against a mock server in another one, killed without warning and started again until it
+//! finishes.
 //!
-//! Moments are chosen by the events that the process prints, plus up to a few milliseconds, so that they fall
-//! everywhere: before a request, between a server's commit and its answer, while a batch is worked off, during an
-//! upload, during recovery. The short form kills a few dozen times. The long form kills 200 times, over fixtures
-//! and a generated instance of 2,000 entities:
+//! Random moments are chosen by the events that the process prints, plus up to a few milliseconds, so that they fall
+//! everywhere. Chosen ones are seen in the request log of the server: an effect whose answer has not left, a batch
+//! that is worked off, an upload, a recovery. Afterwards the target holds what an uninterrupted run leaves there, the
+//! server has been told to create as many entities as then, and one run more writes nothing.
+//!
+//! The short form kills some forty times. The long form kills 200 times, over fixtures and a generated instance of
+//! 2,000 entities:
 //!
 //! ```text
 //! cargo test --release --test it kill -- --ignored --nocapture
 //! ```
 
+use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::time::Duration;
 
 use lockgate::mock::file::{InstanceFile, StateFile};
 use lockgate::mock::generate::{Shape, generate};
-use lockgate::mock::{self, Server};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use crate::binary::{Workspace, end_of};
+use crate::mock_process::MockProcess;
 use crate::same_state;
-use crate::support::{TARGET, empty_target, fixture, instances, serve_with};
+use crate::support::{empty_target, fixture, instances};
 
 /// How long the target has to stay the same before something counts as absent: far above the time of an item, also
 /// on a machine that is busy with other tests.
 const SETTLE_MS: &str = "1500";
 
-async fn server(state: StateFile) -> Server {
-    serve_with(mock::Options {
-        state,
-        latency: Duration::from_millis(2),
-        item_time: Duration::from_millis(2),
-        ..mock::Options::default()
-    })
-    .await
-}
+/// A server quick enough for many runs, and slow enough that batches queue up.
+const QUICK: [&str; 4] = ["--latency-ms", "2", "--item-ms", "2"];
 
-fn target(server: &Server) -> InstanceFile {
-    let mut all = server.state().instances;
-    all.retain(|instance| instance.guid == TARGET);
-    all.remove(0)
-}
-
-fn sync(workspace: &Workspace, server: &Server, args: &[&str]) -> Command {
-    let mut command = workspace.sync(server, args);
+fn sync(workspace: &Workspace, server: &MockProcess, args: &[&str]) -> Command {
+    let mut command = workspace.between("sync", &server.base_url, args);
     command
         .env("LOCKGATE_TIMEOUTS_SETTLE_MS", SETTLE_MS)
         .env("LOCKGATE_RETRY_ATTEMPTS", "5")
@@ -54,56 +47,110 @@ fn sync(workspace: &Workspace, server: &Server, args: &[&str]) -> Command {
     command
 }
 
-/// Starts the process and kills it after so many events and microseconds. Returns its exit code if it was faster.
-async fn killed(
-    workspace: &Workspace,
-    server: &Server,
+/// What a run leaves that nothing happens to.
+struct Reference {
+    target: InstanceFile,
+    creates: BTreeMap<&'static str, usize>,
     events: u32,
-    later: Duration,
-) -> Option<i32> {
-    let mut command = sync(workspace, server, &["--output", "json", "--no-verify"]);
-    command.stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = command.spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    for _ in 0..events {
-        if lines.next_line().await.unwrap().is_none() {
-            return child.wait().await.unwrap().code();
+}
+
+impl Reference {
+    async fn of(state: &StateFile) -> Self {
+        let server = MockProcess::start(state, &QUICK).await;
+        let workspace = Workspace::new();
+        let args = ["--output", "json", "--no-verify"];
+        let done = end_of(sync(&workspace, &server, &args)).await;
+        assert_eq!(done.code, Some(0), "{}", done.stderr);
+        Self {
+            target: server.target().await,
+            creates: server.creates(),
+            events: u32::try_from(done.stdout.lines().count()).unwrap(),
         }
     }
-    // The moment is arbitrary on purpose; nothing is expected of its length.
-    tokio::time::sleep(later).await;
+}
+
+/// A workspace and a server in which runs are killed.
+struct Trial<'a> {
+    reference: &'a Reference,
+    server: MockProcess,
+    workspace: Workspace,
+}
+
+impl<'a> Trial<'a> {
+    async fn new(state: &StateFile, reference: &'a Reference, args: &[&str]) -> Self {
+        Self {
+            reference,
+            server: MockProcess::start(state, args).await,
+            workspace: Workspace::new(),
+        }
+    }
+
+    /// Kills a run after so many events and microseconds. Returns whether it was still there.
+    async fn kill_after(&self, events: u32, later: Duration) -> bool {
+        let args = ["--output", "json", "--no-verify"];
+        let mut command = sync(&self.workspace, &self.server, &args);
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        for _ in 0..events {
+            if lines.next_line().await.unwrap().is_none() {
+                break;
+            }
+        }
+        // The moment is arbitrary on purpose; nothing is expected of its length.
+        tokio::time::sleep(later).await;
+        kill(child).await
+    }
+
+    /// Kills a run as soon as the server has answered a request of this run that fits.
+    async fn kill_when(&self, fits: impl Fn(&Value) -> bool) {
+        let before = self.server.answered().len();
+        let mut command = sync(&self.workspace, &self.server, &["--quiet", "--no-verify"]);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        tokio::select! {
+            () = self.server.until(before, fits) => {}
+            ended = child.wait() => panic!("the run ended with {ended:?} before the moment came"),
+        }
+        assert!(kill(child).await, "the run ended at the very moment");
+    }
+
+    /// Lets a run finish, and tells what is wrong after it.
+    async fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let done = end_of(sync(&self.workspace, &self.server, &["--quiet"])).await;
+        if done.code != Some(0) {
+            let (code, out, err) = (done.code, done.stdout, done.stderr);
+            problems.push(format!("the last run ended with {code:?}: {out}{err}"));
+        }
+        let target = self.server.target().await;
+        problems.extend(same_state::differences(&self.reference.target, &target));
+        let (wanted, found) = (&self.reference.creates, self.server.creates());
+        if *wanted != found {
+            problems.push(format!("told to create {found:?} instead of {wanted:?}"));
+        }
+        let before = self.server.effects().len();
+        let again = end_of(sync(&self.workspace, &self.server, &["--quiet"])).await;
+        if again.code != Some(0) {
+            let (code, err) = (again.code, again.stderr);
+            problems.push(format!("one run more ended with {code:?}: {err}"));
+        }
+        for write in &self.server.effects()[before..] {
+            problems.push(format!("once more: {} {}", write["method"], write["path"]));
+        }
+        problems
+    }
+}
+
+/// Returns whether the process was still there.
+async fn kill(mut child: Child) -> bool {
     child.start_kill().unwrap();
-    child.wait().await.unwrap().code()
+    child.wait().await.unwrap().code().is_none()
 }
 
-/// The target after a run that nothing happened to, and how many events it told.
-async fn undisturbed(state: &StateFile) -> (InstanceFile, u32) {
-    let server = server(state.clone()).await;
-    let workspace = Workspace::new();
-    let done = end_of(sync(
-        &workspace,
-        &server,
-        &["--output", "json", "--no-verify"],
-    ))
-    .await;
-    assert_eq!(done.code, Some(0), "{}", done.stderr);
-    let target = target(&server);
-    server.stop().await;
-    (target, u32::try_from(done.stdout.lines().count()).unwrap())
-}
-
-/// Kills runs of one instance until it has happened `kills` times or a run was faster, then lets one finish.
-/// Returns how often it killed, and what is wrong.
-async fn ends_the_same(
-    state: &StateFile,
-    (expected, events): &(InstanceFile, u32),
-    kills: u32,
-    chance: &mut ChaCha8Rng,
-) -> (u32, Vec<String>) {
-    let server = server(state.clone()).await;
-    let workspace = Workspace::new();
-    let mut killed_so_far = 0;
-    while killed_so_far < kills {
+/// Kills runs at random moments until it has happened `kills` times or a run was faster.
+async fn kill_at_random(trial: &Trial<'_>, kills: u32, chance: &mut ChaCha8Rng) -> u32 {
+    for killed in 0..kills {
         // Mostly early in what is left to do, so that many kills find something.
         let share = chance.random::<f64>().powi(2);
         #[expect(
@@ -111,38 +158,13 @@ async fn ends_the_same(
             clippy::cast_sign_loss,
             reason = "a share of a count"
         )]
-        let after = (f64::from(*events) * share) as u32;
+        let after = (f64::from(trial.reference.events) * share) as u32;
         let later = Duration::from_micros(chance.random_range(0..6_000));
-        if killed(&workspace, &server, after, later).await.is_some() {
-            break;
+        if !trial.kill_after(after, later).await {
+            return killed;
         }
-        killed_so_far += 1;
     }
-    let done = end_of(sync(&workspace, &server, &["--quiet"])).await;
-    let mut problems = Vec::new();
-    if done.code != Some(0) {
-        problems.push(format!(
-            "the last run ended with {:?}: {}{}",
-            done.code, done.stdout, done.stderr
-        ));
-    }
-    problems.extend(same_state::differences(expected, &target(&server)));
-    let before = server.writes(TARGET).len();
-    let again = end_of(sync(&workspace, &server, &["--quiet"])).await;
-    if again.code != Some(0) {
-        problems.push(format!(
-            "one run more ended with {:?}: {}",
-            again.code, again.stderr
-        ));
-    }
-    for write in &server.writes(TARGET)[before..] {
-        problems.push(format!(
-            "written once more: {} {}",
-            write.method, write.path
-        ));
-    }
-    server.stop().await;
-    (killed_so_far, problems)
+    kills
 }
 
 fn named(name: &str) -> StateFile {
@@ -156,32 +178,29 @@ fn generated(entities: usize, seed: u64) -> StateFile {
     state
 }
 
-async fn kill(cases: &[(&str, StateFile)], rounds: u32, kills: u32, seed: u64) {
+/// Kills until so many kills have met a run, in rounds of at most `per_round` before a run may finish.
+async fn kill_often(cases: &[(&str, StateFile)], kills: u32, per_round: u32, seed: u64) {
     let mut chance = ChaCha8Rng::seed_from_u64(seed);
-    let mut total = 0;
     let mut problems = Vec::new();
     for (name, state) in cases {
-        let reference = undisturbed(state).await;
-        for round in 0..rounds {
-            let (killed, found) = ends_the_same(state, &reference, kills, &mut chance).await;
-            total += killed;
+        let reference = Reference::of(state).await;
+        let mut left = kills;
+        while left > 0 {
+            let trial = Trial::new(state, &reference, &QUICK).await;
+            left -= kill_at_random(&trial, per_round.min(left), &mut chance).await;
+            let found = trial.problems().await;
             problems.extend(
                 found
-                    .into_iter()
-                    .map(|line| format!("{name}, round {round}: {line}")),
+                    .iter()
+                    .map(|line| format!("{name}, {left} kills left: {line}")),
             );
         }
     }
+    let count = problems.len();
     assert!(
         problems.is_empty(),
-        "{} problems:\n{}",
-        problems.len(),
+        "{count} problems:\n{}",
         problems.join("\n")
-    );
-    let planned = rounds * kills * u32::try_from(cases.len()).unwrap();
-    assert!(
-        total * 2 > planned,
-        "only {total} of {planned} kills hit a run"
     );
 }
 
@@ -191,7 +210,7 @@ async fn a_process_that_is_killed_anywhere_loses_and_doubles_nothing() {
         ("starter-site", named("starter-site")),
         ("cycle-of-five", named("cycle-of-five")),
     ];
-    kill(&cases, 2, 6, 7).await;
+    kill_often(&cases, 12, 6, 7).await;
 }
 
 #[tokio::test]
@@ -205,6 +224,83 @@ async fn a_process_that_is_killed_two_hundred_times_loses_and_doubles_nothing() 
         "three-siblings",
     ];
     let cases: Vec<_> = names.iter().map(|name| (*name, named(name))).collect();
-    kill(&cases, 4, 7, 11).await;
-    kill(&[("2,000 entities", generated(2_000, 3))], 4, 15, 13).await;
+    kill_often(&cases, 28, 7, 11).await;
+    kill_often(&[("2,000 entities", generated(2_000, 3))], 60, 15, 13).await;
+}
+
+fn is_write(path: &str) -> impl Fn(&Value) -> bool + '_ {
+    move |request| {
+        let asked = request["path"].as_str().unwrap_or_default();
+        request["writes"] == true && request["status"] == 200 && asked.ends_with(path)
+    }
+}
+
+/// Kills one run at a moment that `fits` recognises.
+async fn killed_once(
+    state: &StateFile,
+    reference: &Reference,
+    args: &[&str],
+    fits: impl Fn(&Value) -> bool,
+) -> Vec<String> {
+    let trial = Trial::new(state, reference, args).await;
+    trial.kill_when(fits).await;
+    trial.problems().await
+}
+
+#[tokio::test]
+async fn between_every_kind_of_effect_and_its_answer() {
+    let state = named("starter-site");
+    let reference = Reference::of(&state).await;
+    for path in [
+        "/model",
+        "/container",
+        "/asset/gallery",
+        "/asset/upload",
+        "/page/template",
+        "/url-redirections",
+        "/item/multi",
+        "/page",
+    ] {
+        // The effect is there, and the answer takes longer than the kill. The three templates come before the pages.
+        let count = if path == "/page" { 4 } else { 1 };
+        let slow = format!("method=POST,path={path},count={count},slow-body=2000");
+        let args = [&QUICK[..], &["--fault", &slow]].concat();
+        let found = killed_once(&state, &reference, &args, is_write(path)).await;
+        assert_eq!(found, Vec::<String>::new(), "{path}");
+    }
+}
+
+fn is_poll(request: &Value) -> bool {
+    request["path"].as_str().unwrap().contains("/batch/")
+}
+
+#[tokio::test]
+async fn while_a_batch_is_worked_off() {
+    let state = named("ordered-links");
+    let reference = Reference::of(&state).await;
+    let found = killed_once(&state, &reference, &["--item-ms", "40"], is_poll).await;
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn while_an_asset_is_uploaded() {
+    let state = named("galleries-and-assets");
+    let reference = Reference::of(&state).await;
+    // Its bytes come slowly out of the source, so the upload is under way.
+    let slow = ["--fault", "path=/origin,count=1,slow-body=2000"];
+    let is_download = |request: &Value| request["path"].as_str().unwrap().contains("/origin");
+    let found = killed_once(&state, &reference, &slow, is_download).await;
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn during_the_recovery_of_a_run_that_was_killed() {
+    let state = named("ordered-links");
+    let reference = Reference::of(&state).await;
+    let trial = Trial::new(&state, &reference, &["--item-ms", "40"]).await;
+    trial.kill_when(is_poll).await;
+    // The next run asks for the batch before it reads anything else, and is killed at that; and the one after it.
+    trial.kill_when(is_poll).await;
+    trial.kill_when(is_poll).await;
+    assert_eq!(trial.problems().await, Vec::<String>::new());
 }

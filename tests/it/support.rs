@@ -11,6 +11,7 @@ use lockgate::engine::pace::Pacer;
 use lockgate::engine::retry::Retries;
 use lockgate::engine::{EVENTS_IN_FLIGHT, Options, Reader, RunError, RunReport, Session, Sink};
 use lockgate::event::{Event, Side, Stamped};
+use lockgate::instance::Target;
 use lockgate::mock::file::{InstanceFile, SCHEMA, StateFile};
 use lockgate::mock::{self, Server};
 use lockgate::plan::Selection;
@@ -124,10 +125,19 @@ impl Setup {
 
     /// Carries out one run.
     pub(crate) async fn sync(&mut self, base_url: &str) -> Ran {
+        self.sync_with(base_url, |target| target).await
+    }
+
+    /// Carries out one run on what `wrap` makes of the target.
+    pub(crate) async fn sync_with<T: Target + Clone>(
+        &mut self,
+        base_url: &str,
+        wrap: impl FnOnce(Instance) -> T,
+    ) -> Ran {
         self.run += 1;
         let (events, mut received) = mpsc::channel::<Stamped>(EVENTS_IN_FLIGHT);
         let (_commands, mut commanded) = mpsc::channel(1);
-        let session = self.session(base_url, Sink::new(events));
+        let session = self.session(base_url, Sink::new(events), wrap);
         let collect = async {
             let mut all = Vec::new();
             while let Some(stamped) = received.recv().await {
@@ -144,12 +154,26 @@ impl Setup {
         Ran { report, events }
     }
 
-    fn session(&self, base_url: &str, sink: Sink) -> Session<Instance, Instance> {
+    fn session<T: Target + Clone>(
+        &self,
+        base_url: &str,
+        sink: Sink,
+        wrap: impl FnOnce(Instance) -> T,
+    ) -> Session<Instance, T> {
         let run = RunId(format!("20250101-000000-{:04x}", self.run));
         let source = self.reader(base_url, SOURCE, Side::Source, &sink);
-        let mut target = self.reader(base_url, TARGET, Side::Target, &sink);
-        // One host and one token have one rate.
-        target.pacer = Arc::new(source.pacer.sharing(self.options.ceilings()));
+        let target = self.reader(base_url, TARGET, Side::Target, &sink);
+        let target = Reader {
+            instance: wrap(target.instance),
+            guid: target.guid,
+            side: target.side,
+            // One host and one token have one rate.
+            pacer: Arc::new(source.pacer.sharing(self.options.ceilings())),
+            retries: target.retries,
+            concurrency: target.concurrency,
+            sink: target.sink,
+            bodies: target.bodies,
+        };
         Session {
             source: Arc::new(source),
             target: Arc::new(target),

@@ -35,7 +35,7 @@ where
     let body = crew.entity(node).body.parse();
     let meter = Meter::default();
     let mut sent = crew
-        .to_target()
+        .under(intent)
         .send_as(Class::Asset, Effect::Write, || {
             upload(crew, &body, &item, meter.clone())
         })

@@ -14,7 +14,7 @@ use crate::engine::state::{Step, StepResult};
 use crate::event::Event;
 use crate::instance::{Cause, Effect, Refusal, RequestError, Saved, Source, Target, Verdict};
 use crate::plan::Node;
-use crate::store::{Change, IntentId, IntentState, Operation, StoreError};
+use crate::store::{IntentId, IntentState, Operation, StoreError};
 
 type Results = Result<Vec<StepResult>, StoreError>;
 
@@ -58,7 +58,7 @@ where
         let intent = crew.open_intent(operation(items), items, attempt).await?;
         let saves = Lot::saves(items);
         let submit = || crew.target.submit_items(locale, &saves);
-        let sender = crew.to_target();
+        let sender = crew.under(intent);
         match sender.send_as(Class::Submit, Effect::Write, submit).await {
             Ok(batch) => follow(crew, locale, items, (intent, attempt), batch).await,
             Err(error) => not_submitted(crew, locale, items, (intent, attempt), &error).await,
@@ -66,7 +66,7 @@ where
     })
 }
 
-async fn follow<S, T>(
+pub(super) async fn follow<S, T>(
     crew: &Crew<S, T>,
     locale: &Locale,
     items: &[Prepared],
@@ -78,13 +78,7 @@ where
     T: Target + Clone,
 {
     let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
-    crew.store
-        .commit(vec![Change::IntentBatch {
-            run: crew.run.clone(),
-            id: intent,
-            batch,
-        }])
-        .await?;
+    crew.number_intent(intent, batch).await?;
     let submitted = Event::BatchSubmitted {
         batch,
         locale: locale.clone(),
@@ -113,10 +107,12 @@ where
                     items: count,
                 })
                 .await;
+            crew.open.note(intent, &told(&refusal));
             close(crew, intent, IntentState::Failed).await?;
             doubt::split_after(crew, locale, items, attempt, &refusal).await
         }
         BatchEnd::Failed(refusal) => {
+            crew.open.note(intent, &told(&refusal));
             close(crew, intent, IntentState::Failed).await?;
             Ok(vec![refused(&refusal)])
         }
@@ -244,10 +240,15 @@ fn operation(items: &[Prepared]) -> Operation {
 }
 
 pub(super) fn refused(refusal: &Refusal) -> StepResult {
+    failed(told(refusal))
+}
+
+/// What the server said about an item or a batch.
+pub(super) fn told(refusal: &Refusal) -> String {
     let kind = refusal
         .error_type
         .as_ref()
         .map(|kind| format!("{kind}: "))
         .unwrap_or_default();
-    failed(format!("the server refused it: {kind}{:?}", refusal.said))
+    format!("the server refused it: {kind}{:?}", refusal.said)
 }

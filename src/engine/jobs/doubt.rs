@@ -61,6 +61,7 @@ type Results = Result<Vec<StepResult>, StoreError>;
 /// Settles a save of something that has a name.
 pub(super) async fn settle_save<S, T>(
     crew: &Crew<S, T>,
+    intent: IntentId,
     item: &Prepared,
     mut error: RequestError,
 ) -> Result<Saved, RequestError>
@@ -84,7 +85,7 @@ where
             }
         }
         match crew
-            .to_target()
+            .under(intent)
             .send(Effect::Write, || crew.target.save(&save))
             .await
         {
@@ -160,6 +161,7 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
+    crew.open.note(doubt.intent, doubt.why);
     let (found, absent) = match look(crew, locale, items).await {
         Ok(looked) => looked,
         Err(error) => {
@@ -254,6 +256,7 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
+    crew.open.note(doubt.intent, doubt.why);
     let items = std::slice::from_ref(item);
     let mut quiet = Quiet::new(crew);
     loop {

@@ -6,6 +6,7 @@
 mod asset;
 mod content;
 mod doubt;
+mod given_back;
 mod page;
 mod polling;
 mod read_back;
@@ -14,6 +15,7 @@ mod save;
 
 pub(super) use asset::bytes_hash;
 pub(super) use doubt::repeat;
+pub(super) use given_back::run_again;
 pub(super) use polling::{BatchEnd, wait};
 
 use super::crew::{Crew, Prepared};

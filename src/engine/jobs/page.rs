@@ -13,7 +13,7 @@ use crate::engine::state::{Step, StepResult};
 use crate::event::Event;
 use crate::instance::{Effect, PageSave, Source, Target, Verdict};
 use crate::plan::Node;
-use crate::store::{Change, IntentId, IntentState, Operation, StoreError};
+use crate::store::{IntentId, IntentState, Operation, StoreError};
 
 type Results = Result<Vec<StepResult>, StoreError>;
 
@@ -60,7 +60,7 @@ where
         let items = std::slice::from_ref(item);
         let intent = crew.open_intent(operation, items, attempt).await?;
         let submit = || crew.target.submit_page(page);
-        let sender = crew.to_target();
+        let sender = crew.under(intent);
         match sender.send_as(Class::Submit, Effect::Write, submit).await {
             Ok(batch) => follow(crew, item, page, (intent, attempt), batch).await,
             Err(error) if error.verdict(Effect::Write) == Verdict::Reconcile => {
@@ -75,7 +75,7 @@ where
     })
 }
 
-async fn follow<S, T>(
+pub(super) async fn follow<S, T>(
     crew: &Crew<S, T>,
     item: &Prepared,
     page: &PageSave,
@@ -86,13 +86,7 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    crew.store
-        .commit(vec![Change::IntentBatch {
-            run: crew.run.clone(),
-            id: intent,
-            batch,
-        }])
-        .await?;
+    crew.number_intent(intent, batch).await?;
     if let Some(locale) = &item.save.locale {
         let submitted = Event::BatchSubmitted {
             batch,
@@ -107,6 +101,7 @@ where
             content::keep(crew, intent, std::slice::from_ref(item), results).await?
         }
         BatchEnd::Failed(refusal) => {
+            crew.open.note(intent, &content::told(&refusal));
             close(crew, intent, IntentState::Failed).await?;
             vec![content::refused(&refusal)]
         }
@@ -130,7 +125,7 @@ where
 }
 
 /// Where the page goes on the target.
-fn place<S, T>(crew: &Crew<S, T>, item: &Prepared) -> PageSave
+pub(super) fn place<S, T>(crew: &Crew<S, T>, item: &Prepared) -> PageSave
 where
     S: Source + Clone,
     T: Target + Clone,

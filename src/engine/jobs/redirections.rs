@@ -1,12 +1,12 @@
 //! URL redirections: up to 250 in one request, answered row by row.
 
 use super::doubt;
-use super::{Lot, close, failed, show};
-use crate::engine::crew::Crew;
+use super::{Lot, close, content, failed};
+use crate::engine::crew::{Crew, Prepared};
 use crate::engine::state::{Step, StepResult};
-use crate::instance::{Effect, Refusal, Saved, Source, Target, Verdict};
+use crate::instance::{Effect, Refusal, RequestError, Saved, Source, Target, Verdict};
 use crate::plan::Node;
-use crate::store::{IntentState, Operation, StoreError};
+use crate::store::{IntentId, IntentState, Operation, StoreError};
 
 pub(super) async fn run<S, T>(
     crew: &Crew<S, T>,
@@ -24,7 +24,7 @@ where
     let intent = crew.open_intent(Operation::Create, items, 1).await?;
     let rows = Lot::saves(items);
     let mut sent = crew
-        .to_target()
+        .under(intent)
         .send(Effect::Write, || crew.target.save_redirections(&rows))
         .await;
     if let Err(error) = &sent
@@ -32,27 +32,26 @@ where
     {
         sent = doubt::settle_redirections(crew, &rows, error.clone()).await;
     }
-    let answers: Vec<Result<Saved, Refusal>> = match sent {
-        Ok(answers) => answers,
+    let results = finish(crew, intent, items, sent).await?;
+    Ok(lot.results(results))
+}
+
+/// Makes the outcome of every row durable.
+pub(super) async fn finish<S, T>(
+    crew: &Crew<S, T>,
+    intent: IntentId,
+    items: &[Prepared],
+    sent: Result<Vec<Result<Saved, Refusal>>, RequestError>,
+) -> Result<Vec<StepResult>, StoreError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    match sent {
+        Ok(answers) => content::keep(crew, intent, items, answers).await,
         Err(error) => {
             close(crew, intent, IntentState::Failed).await?;
-            return Ok(steps.iter().map(|_| failed(error.to_string())).collect());
+            Ok(items.iter().map(|_| failed(error.to_string())).collect())
         }
-    };
-    let mut changes = vec![crew.closed(intent, IntentState::Done)];
-    for (item, saved) in items
-        .iter()
-        .zip(&answers)
-        .filter_map(|(item, answer)| Some((item, answer.as_ref().ok()?)))
-    {
-        changes.extend(crew.changes_of(item, saved));
     }
-    crew.store.commit(changes).await?;
-    let results = items.iter().zip(&answers);
-    let results = results.map(|(item, answer)| match answer {
-        Ok(saved) => show(crew, item, saved),
-        Err(refusal) => failed(format!("the server refused it: {:?}", refusal.said)),
-    });
-    let results = results.collect();
-    Ok(lot.results(results))
 }

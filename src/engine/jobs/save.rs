@@ -2,11 +2,11 @@
 
 use super::doubt;
 use super::{close, failed, settle};
-use crate::engine::crew::Crew;
+use crate::engine::crew::{Crew, Prepared};
 use crate::engine::state::{Step, StepResult};
-use crate::instance::{Effect, Source, Target, Verdict};
+use crate::instance::{Effect, RequestError, Saved, Source, Target, Verdict};
 use crate::plan::Node;
-use crate::store::{IntentState, Operation, StoreError};
+use crate::store::{IntentId, IntentState, Operation, StoreError};
 
 pub(super) async fn run<S, T>(
     crew: &Crew<S, T>,
@@ -29,16 +29,30 @@ where
         .open_intent(operation, std::slice::from_ref(&item), 1)
         .await?;
     let mut sent = crew
-        .to_target()
+        .under(intent)
         .send(Effect::Write, || crew.target.save(&item.save))
         .await;
     if let Err(error) = &sent
         && error.verdict(Effect::Write) == Verdict::Reconcile
     {
-        sent = doubt::settle_save(crew, &item, error.clone()).await;
+        sent = doubt::settle_save(crew, intent, &item, error.clone()).await;
     }
+    finish(crew, intent, &item, sent).await
+}
+
+/// Makes the outcome of a save durable.
+pub(super) async fn finish<S, T>(
+    crew: &Crew<S, T>,
+    intent: IntentId,
+    item: &Prepared,
+    sent: Result<Saved, RequestError>,
+) -> Result<Vec<StepResult>, StoreError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
     match sent {
-        Ok(saved) => Ok(vec![settle(crew, Some(intent), &item, &saved).await?]),
+        Ok(saved) => Ok(vec![settle(crew, Some(intent), item, &saved).await?]),
         Err(error) => {
             let state = match error.verdict(Effect::Write) {
                 Verdict::Reconcile => IntentState::InDoubt,

@@ -88,6 +88,8 @@ impl<T: Target + Clone> Recovery<'_, T> {
             pacer: &self.target.pacer,
             retries: self.target.retries,
             sink: &self.target.sink,
+            trail: None,
+            fence: None,
         };
         sender
             .send_as(Class::Poll, Effect::Read, || {

@@ -257,6 +257,10 @@ impl<'a, T: Target + Clone> Recovery<'a, T> {
                 run: intent.run.clone(),
                 id: intent.id,
                 state,
+                answers: vec![format!(
+                    "its run {} ended before the outcome was known",
+                    intent.run
+                )],
             });
         }
         changes
@@ -303,7 +307,6 @@ impl<'a, T: Target + Clone> Recovery<'a, T> {
             outcome,
             target: Some(saved.id),
             because: "found on the target after the run had been interrupted".to_owned(),
-            attempts: intent.attempt,
         };
         let pair = self.pair.clone();
         [Change::Mapping { pair, mapping }, Change::Entity(entity)]

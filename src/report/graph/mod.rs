@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Plan + source ─▶ View (whole, folded, or around one entity) ─▶ dot │ mermaid │ json │ picture (SVG in a page)
-//!                └─▶ files: plan.json and graph.json, every entity
+//!                └─▶ files: plan.json and graph.json, every entity ─▶ look_up: one of them, read back
 //! ```
 //!
 //! Tens of thousands of entities cannot be read as boxes, so a [`View`] folds them: by containers, then, when that is still
@@ -12,6 +12,7 @@
 mod dot;
 mod files;
 mod layout;
+mod look_up;
 mod mermaid;
 mod page;
 mod picture;
@@ -21,6 +22,7 @@ mod view;
 
 pub use dot::dot;
 pub use files::{write_graph, write_plan};
+pub use look_up::{Around, Neighbour, look_up};
 pub use mermaid::mermaid;
 pub use page::page;
 pub use picture::{DRAWABLE, svg_file};

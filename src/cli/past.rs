@@ -1,0 +1,67 @@
+//! Finds runs and what they left, for commands that go by what was done before.
+
+use crate::config::Config;
+use crate::domain::RunId;
+use crate::error::Error;
+use crate::store::{RunRecord, Store};
+
+/// As many runs as a workspace will ever have; the state lists the newest first.
+const ALL: u32 = 1_000_000;
+
+/// Opens the state of a workspace in which something was done before.
+///
+/// # Errors
+/// [`Error::Usage`] when there is none: opening would create it, and looking should leave no trace.
+/// [`Error::Store`] when it cannot be opened, [`Error::Config`] when its place cannot be.
+pub(super) async fn open(config: &Config) -> Result<Store, Error> {
+    let url = config.paths()?.state;
+    if url.path().exists() {
+        return Ok(Store::open(&url).await?);
+    }
+    Err(Error::Usage {
+        message: format!("there is no state at {}", url.path().display()),
+        hint: Some(
+            "run `lockgate sync` first, or name the place of the state with --state".to_owned(),
+        ),
+    })
+}
+
+/// The run of this name, or the newest one that `fits` when the name is `last`.
+///
+/// # Errors
+/// [`Error::Usage`] when there is none, [`Error::Store`] when the state cannot be read.
+pub(super) async fn find(
+    store: &Store,
+    name: &str,
+    fits: impl Fn(&RunRecord) -> bool,
+) -> Result<RunRecord, Error> {
+    let found = match name {
+        "last" => store.runs(ALL).await?.into_iter().find(fits),
+        name => store.run(&RunId(name.to_owned())).await?,
+    };
+    found.ok_or_else(|| no_such_run(name))
+}
+
+/// The complaint about a run that is not there.
+pub(super) fn no_such_run(name: &str) -> Error {
+    Error::Usage {
+        message: format!("there is no run {name:?} in this workspace"),
+        hint: Some("`lockgate runs` lists them; --state names another place".to_owned()),
+    }
+}
+
+/// Whether a run was between the instances that the configuration names, as far as it names any.
+///
+/// # Errors
+/// [`Error::Config`] for a GUID that cannot be.
+pub(super) fn between(config: &Config) -> Result<impl Fn(&RunRecord) -> bool + use<>, Error> {
+    let (source, target) = config.guids()?;
+    Ok(move |record: &RunRecord| {
+        source
+            .as_ref()
+            .is_none_or(|guid| *guid == record.pair.source)
+            && target
+                .as_ref()
+                .is_none_or(|guid| *guid == record.pair.target)
+    })
+}

@@ -1,0 +1,178 @@
+//! `lockgate retry`: once more what did not arrive.
+
+use std::collections::HashSet;
+use std::io::Write;
+
+use clap::Args;
+use serde_json::Value;
+
+use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, OutputArgs};
+use super::session::{self, Ends, Work};
+use super::sync::PolicyArgs;
+use super::{past, rehearsal};
+use crate::config::{Config, Given, Settings};
+use crate::domain::{EntityKey, Outcome};
+use crate::error::{Error, ExitStatus};
+use crate::store::{RunEntity, RunRecord, Store};
+
+/// Runs again what failed or was blocked in the last run
+///
+/// Moves exactly the entities that an earlier run could not bring across, and what they need; everything else is left
+/// out. Instances, URLs, locales, --overwrite and --publish are those of that run unless given otherwise. Correct the
+/// cause first: `lockgate why` tells it entity by entity. A run that was interrupted is taken up by `lockgate sync`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  lockgate retry                          what failed or was blocked in the last run
+  lockgate retry --dry-run                shows what that would do; nothing real is written
+  lockgate retry 20260315-101500-3f2a     what failed or was blocked in that run")]
+pub(super) struct RetryArgs {
+    /// The run, as `lockgate runs` lists it; `last` is the latest one that moved something
+    #[arg(default_value = "last")]
+    run: String,
+    #[command(flatten)]
+    instances: InstanceArgs,
+    #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
+    engine: EngineArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    file: FileArgs,
+}
+
+impl RetryArgs {
+    fn config(&self) -> Result<Config, Error> {
+        let collected = self.instances.collect(Collected::default());
+        let collected = self.engine.collect(self.policy.collect(collected));
+        self.file.load(self.output.collect(collected))
+    }
+}
+
+/// Finds what is to be tried again, and does.
+///
+/// # Errors
+/// [`Error`] when there is no such run, or the new one could not begin or not go on.
+pub(super) async fn run(
+    args: &RetryArgs,
+    out: &mut (dyn Write + Send),
+) -> Result<ExitStatus, Error> {
+    let config = args.config()?;
+    let store = past::open(&config).await?;
+    let lost = lost(&store, &args.run, &config).await;
+    store.close().await;
+    let (record, keys) = lost?;
+    // Nobody is left to be told when standard error is gone.
+    let tell = |line: String| drop(writeln!(std::io::stderr(), "{line}"));
+    if keys.is_empty() {
+        tell(nothing_to_do(&record));
+        return Ok(ExitStatus::Agreed);
+    }
+    let settings = config.unless_set(&remembered(&record)).settings()?;
+    if !settings.output.quiet {
+        let (run, count) = (&record.run, keys.len());
+        tell(format!(
+            "run {run} left {count} entities behind; they are tried again"
+        ));
+    }
+    let of = record.run;
+    begin(settings, Work::Retry { of, keys }, out).await
+}
+
+async fn begin(
+    settings: Settings,
+    work: Work,
+    out: &mut (dyn Write + Send),
+) -> Result<ExitStatus, Error> {
+    session::warn(&settings);
+    if settings.sync.dry_run {
+        return rehearsal::run(&settings, work, out).await;
+    }
+    let ends = Ends::of(&settings)?;
+    let store = Store::open(&settings.paths.state).await?;
+    session::run(&settings, ends, store, work)
+        .await
+        .map(|(status, _)| status)
+}
+
+/// The run, and what failed or was blocked in it.
+async fn lost(
+    store: &Store,
+    name: &str,
+    config: &Config,
+) -> Result<(RunRecord, HashSet<EntityKey>), Error> {
+    let between = past::between(config)?;
+    let moved = |record: &RunRecord| ["sync", "retry"].contains(&record.command.as_str());
+    let record = past::find(store, name, |record| moved(record) && between(record)).await?;
+    if !moved(&record) || !between(&record) {
+        return Err(other_run(&record));
+    }
+    let entities = store.run_entities(&record.run).await?;
+    let keys = entities
+        .into_iter()
+        .filter(is_lost)
+        .map(|entity| entity.key);
+    let keys = keys.collect();
+    Ok((record, keys))
+}
+
+fn is_lost(entity: &RunEntity) -> bool {
+    match entity.outcome {
+        Outcome::Failed { .. } | Outcome::Blocked { .. } => true,
+        Outcome::Created
+        | Outcome::Adopted
+        | Outcome::Updated
+        | Outcome::Unchanged
+        | Outcome::Conflict
+        | Outcome::OutOfScope => false,
+    }
+}
+
+fn other_run(record: &RunRecord) -> Error {
+    let (run, pair) = (&record.run, &record.pair);
+    let (source, target) = (&pair.source, &pair.target);
+    Error::Usage {
+        message: format!(
+            "run {run} is a {} from {source} to {target}, and cannot be tried again with these flags",
+            record.command
+        ),
+        hint: Some(
+            "name a sync or retry between the instances that are configured, or leave these out"
+                .to_owned(),
+        ),
+    }
+}
+
+fn nothing_to_do(record: &RunRecord) -> String {
+    let run = &record.run;
+    match record.exit {
+        Some(0 | 1 | 5) => format!("nothing failed and nothing was blocked in run {run}"),
+        Some(_) | None => format!(
+            "nothing failed and nothing was blocked in run {run} as far as it went, and it did not go to its end: \
+             `lockgate sync` goes on from there"
+        ),
+    }
+}
+
+/// What the run was given, as far as the next one has to be given the same.
+fn remembered(record: &RunRecord) -> Vec<Given> {
+    let options = &record.options;
+    let text = |key: &str| options[key].as_str().map(str::to_owned);
+    let locales: Vec<String> = match &options["locales"] {
+        Value::Array(locales) => locales
+            .iter()
+            .filter_map(|locale| Some(locale.as_str()?.to_owned()))
+            .collect(),
+        _ => Vec::new(),
+    };
+    Collected::default()
+        .text("source.guid", Some(&record.pair.source.to_string()))
+        .text("target.guid", Some(&record.pair.target.to_string()))
+        .text("source.url", text("source_url").as_ref())
+        .text("target.url", text("target_url").as_ref())
+        .text("sync.publish", text("publish").as_ref())
+        .list("sync.locales", &locales)
+        .switch("sync.overwrite", options["overwrite"] == true, true)
+        .of_run(&record.run)
+}

@@ -1,0 +1,140 @@
+//! The story for people.
+
+use super::story::{Attempt, Chapter, Planned, Story};
+use crate::domain::{EntityKey, Outcome};
+use crate::report::graph::Neighbour;
+
+/// Neighbours and blocked entities that are named; the rest is counted.
+const NAMED: usize = 12;
+
+/// The story, ending with a line end.
+pub(super) fn text(story: &Story) -> String {
+    let mut text = String::new();
+    let name = story.name.as_ref().map(|name| format!(" {name:?}"));
+    line(
+        &mut text,
+        0,
+        &format!("{}{}", story.key, name.unwrap_or_default()),
+    );
+    let there = story.counterpart.as_ref().map_or_else(
+        || "nothing that this workspace knows of".to_owned(),
+        |there| {
+            let (kind, target) = (story.key.kind, there.target);
+            format!("{kind} {target}, {} by run {}", there.origin, there.run)
+        },
+    );
+    field(&mut text, "target", &there);
+    for chapter in &story.runs {
+        tell_run(&mut text, chapter);
+    }
+    if let Some(planned) = &story.plan {
+        tell_plan(&mut text, planned);
+    }
+    text
+}
+
+fn tell_run(text: &mut String, chapter: &Chapter) {
+    let ending = match chapter.exit {
+        Some(code) => format!("exit {code}"),
+        None => "no end recorded".to_owned(),
+    };
+    let head = format!("run {} ({}, {ending})", chapter.run, chapter.command);
+    line(text, 0, "");
+    line(text, 0, &head);
+    match &chapter.outcome {
+        Some(Outcome::Failed { reason }) => field(text, "failed", reason),
+        Some(Outcome::Blocked { by }) => {
+            let cause = chapter.root_cause.as_ref();
+            let cause = cause.map(|cause| format!(", which failed: {cause}"));
+            field(
+                text,
+                "blocked",
+                &format!("by {by}{}", cause.unwrap_or_default()),
+            );
+        }
+        Some(outcome) => field(
+            text,
+            outcome.name(),
+            chapter.because.as_deref().unwrap_or_default(),
+        ),
+        None => field(text, "no outcome", "the run ended before this was settled"),
+    }
+    if !chapter.blocks.is_empty() {
+        let count = chapter.blocks.len();
+        field(
+            text,
+            "held up",
+            &format!("{count}: {}", keys(&chapter.blocks)),
+        );
+    }
+    for attempt in &chapter.attempts {
+        tell_attempt(text, attempt);
+    }
+}
+
+fn tell_attempt(text: &mut String, attempt: &Attempt) {
+    let batch = attempt.batch.map(|batch| format!(", batch {batch}"));
+    let others = match attempt.entities {
+        0 | 1 => String::new(),
+        all => format!(", with {} others", all - 1),
+    };
+    let sent = format!(
+        "{}  {}{}{others}: {}",
+        attempt.at,
+        attempt.operation,
+        batch.unwrap_or_default(),
+        attempt.state
+    );
+    field(text, &format!("attempt {}", attempt.number), &sent);
+    for answer in &attempt.answers {
+        field(text, "", answer);
+    }
+}
+
+fn tell_plan(text: &mut String, planned: &Planned) {
+    line(text, 0, "");
+    line(text, 0, &format!("plan of run {}", planned.run));
+    let around = &planned.around;
+    field(text, &around.action, &around.because);
+    neighbours(text, "needs", &around.needs);
+    neighbours(text, "needed by", &around.needed_by);
+}
+
+fn neighbours(text: &mut String, label: &str, neighbours: &[Neighbour]) {
+    let mut label = label;
+    for one in neighbours.iter().take(NAMED) {
+        let cut = if one.cut {
+            ", patched in afterwards"
+        } else {
+            ""
+        };
+        let (key, name, action) = (&one.key, &one.name, &one.action);
+        field(
+            text,
+            label,
+            &format!("{key} {name:?} ({action}; {}{cut})", one.strength),
+        );
+        label = "";
+    }
+    if let Some(more) = neighbours.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        field(text, "", &format!("and {more} more"));
+    }
+}
+
+fn keys(keys: &[EntityKey]) -> String {
+    let mut named: Vec<String> = keys.iter().take(NAMED).map(ToString::to_string).collect();
+    if keys.len() > NAMED {
+        named.push(format!("and {} more", keys.len() - NAMED));
+    }
+    named.join(", ")
+}
+
+fn field(text: &mut String, label: &str, value: &str) {
+    line(text, 2, &format!("{label:<11} {value}"));
+}
+
+fn line(text: &mut String, indent: usize, content: &str) {
+    text.extend(std::iter::repeat_n(' ', indent));
+    text.push_str(content.trim_end());
+    text.push('\n');
+}

@@ -1,0 +1,132 @@
+//! Reads one entity back out of `plan.json` and `graph.json`.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::EntityKey;
+
+/// What the plan of a run says about one entity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Around {
+    /// What was going to happen, such as `create`.
+    pub action: String,
+    /// Why.
+    pub because: String,
+    /// What it needs.
+    pub needs: Vec<Neighbour>,
+    /// What needs it.
+    pub needed_by: Vec<Neighbour>,
+}
+
+/// An entity at the other end of a need.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Neighbour {
+    /// The entity.
+    pub key: EntityKey,
+    /// What a person calls it.
+    pub name: String,
+    /// What was going to happen to it.
+    pub action: String,
+    /// `whole`, `hard`, `deferrable` or `order`, as `graph.json` has it.
+    pub strength: String,
+    /// Whether the reference is left out at first and patched in afterwards.
+    pub cut: bool,
+}
+
+#[derive(Deserialize)]
+struct PlanFile {
+    entities: Vec<Planned>,
+}
+
+#[derive(Deserialize)]
+struct Planned {
+    key: EntityKey,
+    action: String,
+    because: String,
+}
+
+#[derive(Deserialize)]
+struct GraphFile {
+    nodes: Vec<Node>,
+    needs: Vec<Need>,
+}
+
+#[derive(Deserialize)]
+struct Node {
+    key: EntityKey,
+    name: String,
+    action: String,
+}
+
+#[derive(Deserialize)]
+struct Need {
+    from: usize,
+    to: usize,
+    strength: String,
+    #[serde(default)]
+    cut: bool,
+}
+
+/// What the plan in the folder of a run says about each of `keys`, as far as it has them. `None` when the folder has no
+/// plan: the run ended before it had one, or the folder was archived.
+///
+/// # Errors
+/// When a file is there and cannot be read, or is not as [`super::files`] writes it.
+pub fn look_up(
+    folder: &Path,
+    keys: &[EntityKey],
+) -> io::Result<Option<HashMap<EntityKey, Around>>> {
+    let Some(plan) = read::<PlanFile>(&folder.join("plan.json"))? else {
+        return Ok(None);
+    };
+    let Some(graph) = read::<GraphFile>(&folder.join("graph.json"))? else {
+        return Ok(None);
+    };
+    let of_interest = plan
+        .entities
+        .into_iter()
+        .filter(|one| keys.contains(&one.key));
+    let found = of_interest.map(|planned| {
+        let place = graph.nodes.iter().position(|node| node.key == planned.key);
+        let at = |need: &&Need, side: fn(&Need) -> usize| Some(side(need)) == place;
+        let from = graph.needs.iter().filter(|need| at(need, |need| need.from));
+        let to = graph.needs.iter().filter(|need| at(need, |need| need.to));
+        let around = Around {
+            needs: from
+                .filter_map(|need| graph.neighbour(need, need.to))
+                .collect(),
+            needed_by: to
+                .filter_map(|need| graph.neighbour(need, need.from))
+                .collect(),
+            action: planned.action,
+            because: planned.because,
+        };
+        (planned.key, around)
+    });
+    Ok(Some(found.collect()))
+}
+
+impl GraphFile {
+    fn neighbour(&self, need: &Need, place: usize) -> Option<Neighbour> {
+        let node = self.nodes.get(place)?;
+        Some(Neighbour {
+            key: node.key.clone(),
+            name: node.name.clone(),
+            action: node.action.clone(),
+            strength: need.strength.clone(),
+            cut: need.cut,
+        })
+    }
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
+    match std::fs::read(path) {
+        Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,155 @@
+//! Jobs that break: what they carried is taken up once, from where it stood.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use futures_util::{StreamExt, stream};
+use lockgate::agility::Instance;
+use lockgate::domain::{BatchId, Id, Kind, Locale, TargetId};
+use lockgate::instance::{
+    Answer, Ask, BatchStatus, Download, PageSave, Refusal, RequestError, Save, Saved, Source,
+    Target, Upload,
+};
+use lockgate::mock::file::InstanceFile;
+use lockgate::store::Store;
+
+use crate::crash::{losses, report, server, target, undisturbed};
+use crate::same_state;
+use crate::support::{Setup, TARGET};
+
+/// A target whose caller panics at some of its calls that write or poll.
+#[derive(Clone, Debug)]
+struct Breaking {
+    instance: Instance,
+    /// Calls until the first one that breaks.
+    left: Arc<AtomicI64>,
+    /// How many break.
+    times: i64,
+    /// Whether it breaks before the request leaves, or after it was answered.
+    before: bool,
+}
+
+impl Breaking {
+    fn new(instance: Instance, nth: i64, times: i64, before: bool) -> Self {
+        Self {
+            instance,
+            left: Arc::new(AtomicI64::new(nth)),
+            times,
+            before,
+        }
+    }
+
+    async fn call<R>(&self, call: impl Future<Output = R>) -> R {
+        let left = self.left.fetch_sub(1, Ordering::Relaxed);
+        let breaks = left <= 1 && left > 1 - self.times;
+        assert!(!(breaks && self.before), "broken on purpose, before");
+        let answer = call.await;
+        assert!(!breaks, "broken on purpose, after");
+        answer
+    }
+}
+
+impl Source for Breaking {
+    async fn read<I: Id>(&self, ask: &Ask) -> Result<Answer<I>, RequestError> {
+        self.instance.read(ask).await
+    }
+
+    async fn download(&self, url: &str) -> Result<Download, RequestError> {
+        self.instance.download(url).await
+    }
+}
+
+impl Target for Breaking {
+    async fn save(&self, save: &Save) -> Result<Saved, RequestError> {
+        self.call(self.instance.save(save)).await
+    }
+
+    async fn save_redirections(
+        &self,
+        rows: &[Save],
+    ) -> Result<Vec<Result<Saved, Refusal>>, RequestError> {
+        self.call(self.instance.save_redirections(rows)).await
+    }
+
+    async fn upload(&self, upload: Upload) -> Result<Saved, RequestError> {
+        self.call(self.instance.upload(upload)).await
+    }
+
+    async fn submit_items(&self, locale: &Locale, items: &[Save]) -> Result<BatchId, RequestError> {
+        self.call(self.instance.submit_items(locale, items)).await
+    }
+
+    async fn submit_page(&self, page: &PageSave) -> Result<BatchId, RequestError> {
+        self.call(self.instance.submit_page(page)).await
+    }
+
+    async fn poll(&self, batch: BatchId) -> Result<BatchStatus, RequestError> {
+        self.call(self.instance.poll(batch)).await
+    }
+
+    async fn submit_publish(
+        &self,
+        kind: Kind,
+        locale: &Locale,
+        ids: &[TargetId],
+    ) -> Result<BatchId, RequestError> {
+        self.instance.submit_publish(kind, locale, ids).await
+    }
+}
+
+/// What is wrong after a run of which one call breaks.
+async fn broken_once(name: &str, expected: &InstanceFile, nth: i64, before: bool) -> Vec<String> {
+    let server = server(name, Vec::new()).await;
+    let mut setup = Setup::impatient(Store::open_in_memory().await.unwrap());
+    let breaking = |target| Breaking::new(target, nth, 1, before);
+    let ran = Box::pin(setup.sync_with(&server.base_url(), breaking)).await;
+    let mut found = losses(&ran);
+    found.extend(ran.report.unwrap().end.panicked);
+    found.extend(same_state::differences(expected, &target(&server)));
+    let written = server.writes(TARGET).len();
+    let again = Box::pin(setup.sync(&server.base_url())).await;
+    found.extend(losses(&again));
+    if server.writes(TARGET).len() > written {
+        found.push("one run more wrote".to_owned());
+    }
+    server.stop().await;
+    let when = if before { "before" } else { "after" };
+    let told = found.iter();
+    told.map(|line| format!("{name}, {when} call {nth}: {line}"))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_job_that_breaks_once_costs_nothing() {
+    let mut problems = Vec::new();
+    for name in ["two-locales", "galleries-and-assets"] {
+        let (expected, writes) = undisturbed(name).await;
+        let calls = 1..=i64::try_from(writes).unwrap();
+        let moments = calls.flat_map(|nth| [(nth, true), (nth, false)]);
+        let trials = moments.map(|(nth, before)| broken_once(name, &expected, nth, before));
+        // They mostly wait for a target to stay the same.
+        let found: Vec<_> = stream::iter(trials).buffer_unordered(8).collect().await;
+        problems.extend(found.into_iter().flatten());
+    }
+    report(&problems);
+}
+
+#[tokio::test]
+async fn a_job_that_breaks_again_ends_the_run_and_the_next_one_goes_on() {
+    let (expected, _) = undisturbed("two-locales").await;
+    let server = server("two-locales", Vec::new()).await;
+    let mut setup = Setup::impatient(Store::open_in_memory().await.unwrap());
+    let breaking = |target| Breaking::new(target, 3, 1_000, false);
+    let ran = Box::pin(setup.sync_with(&server.base_url(), breaking)).await;
+    let lost = losses(&ran);
+    assert!(
+        lost.iter().any(|line| line.contains("on purpose")),
+        "{lost:?}"
+    );
+    let why = ran.report.unwrap().end.panicked.unwrap();
+    assert!(why.contains("on purpose"), "{why}");
+    let next = Box::pin(setup.sync(&server.base_url())).await;
+    report(&losses(&next));
+    report(&same_state::differences(&expected, &target(&server)));
+    server.stop().await;
+}
