@@ -153,11 +153,11 @@ pub(crate) fn read(file: &Path) -> Outcome<Inventory<SourceId>> {
     while reader.read_line(&mut text)? > 0 {
         let mut line: Line = serde_json::from_str(&text)?;
         line.body.put_into(&bodies);
-        let locales = instance.locales.iter();
+        let mut locales = instance.locales.iter();
         line.key.locale = line
             .key
             .locale
-            .and_then(|own| locales.cloned().find(|one| *one == own));
+            .and_then(|own| locales.find(|one| **one == own).cloned());
         let placement = line.place.map(|(parent, position)| {
             let channel = "Website".into();
             Box::new(Placement {

@@ -120,13 +120,11 @@ impl BodyFile {
             return None;
         }
         let at = self.end.fetch_add(bytes.into(), Ordering::Relaxed);
-        match write_at(&self.file, text.as_bytes(), at) {
-            Ok(()) => Some((at, bytes)),
-            Err(_) => {
-                self.is_full.store(true, Ordering::Relaxed);
-                None
-            }
+        if write_at(&self.file, text.as_bytes(), at).is_err() {
+            self.is_full.store(true, Ordering::Relaxed);
+            return None;
         }
+        Some((at, bytes))
     }
 
     fn read(&self, at: u64, bytes: u32) -> io::Result<String> {

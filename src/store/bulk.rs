@@ -1,11 +1,10 @@
 //! Many rows of one table in one statement.
 //!
 //! A batch of content comes to its end with two rows for each item. One statement each would cost more than everything
-//! else that the store does, because every statement is handed to SQLite's thread and back. Rows are written in
+//! else that the store does, because every statement is handed to the thread of `SQLite` and back. Rows are written in
 //! the order of their changes, so that of two with one key the later one stays; between tables the order does not matter
 //! inside a transaction.
 
-use std::fmt::Write;
 use std::sync::LazyLock;
 
 use sqlx::query;
@@ -47,12 +46,8 @@ static ENTITIES: Sizes = LazyLock::new(|| {
 fn sizes(insert: &str, columns: usize, conflict: &str) -> [String; LARGEST + 1] {
     let row = format!("(?{})", ", ?".repeat(columns - 1));
     std::array::from_fn(|size| {
-        let mut sql = format!("{insert} VALUES {row}");
-        for _ in 1..1 << size {
-            // Writing to a string cannot fail.
-            let _: Result<(), std::fmt::Error> = write!(sql, ", {row}");
-        }
-        sql + " " + conflict
+        let rows = vec![&*row; 1 << size].join(", ");
+        format!("{insert} VALUES {rows} {conflict}")
     })
 }
 
@@ -90,8 +85,8 @@ impl<'c> Bulk<'c> {
 /// The largest parts that there is a statement for.
 fn chunks<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
     std::iter::from_fn(move || {
-        let size = rows.len().checked_ilog2()?.min(LARGEST as u32);
-        let (part, rest) = rows.split_at(1 << size);
+        let size = rows.len().checked_ilog2()? as usize;
+        let (part, rest) = rows.split_at(1 << size.min(LARGEST));
         rows = rest;
         Some(part)
     })

@@ -78,9 +78,9 @@ where
         }
     };
     reader.ask_each(asks, Some(total), compare).await?;
-    awaited
-        .into_values()
-        .for_each(|node| verifier.missing(node));
+    for node in awaited.into_values() {
+        verifier.missing(node);
+    }
     Ok(())
 }
 
