@@ -4,6 +4,7 @@
 //! combination starts from an empty target, runs twice, and is judged by the server's request log and not by what the
 //! client says of itself. See `benches/README.md` for the columns and for how the bound is computed.
 
+mod asset;
 mod bound;
 #[path = "../support/memory.rs"]
 mod memory;
@@ -49,6 +50,9 @@ struct Args {
     /// Requests that the client may have in flight per instance
     #[arg(long, value_name = "N", default_value_t = 16)]
     concurrency: u32,
+    /// Instead of instances: single assets of so many megabytes, to see that bytes pass and are not held
+    #[arg(long, value_delimiter = ',', value_name = "MB")]
+    asset_mb: Vec<u64>,
     /// One combination, to see whether everything works
     #[arg(long, conflicts_with = "full")]
     quick: bool,
@@ -167,6 +171,9 @@ async fn main() -> Outcome<()> {
         item_ms: args.item_ms,
         concurrency: args.concurrency,
     };
+    if !args.asset_mb.is_empty() {
+        return assets(&args, &settings, folder).await;
+    }
     let mut table = row::table();
     say(&table.opening())?;
     let mut work: Option<(Preset, PathBuf, Work)> = None;
@@ -187,6 +194,21 @@ async fn main() -> Outcome<()> {
         if let Some(document) = &args.write {
             table.keep_in(document, "crossing")?;
         }
+    }
+    Ok(())
+}
+
+/// Moves assets of the sizes that were asked for, one after another.
+async fn assets(args: &Args, settings: &Settings, folder: &Path) -> Outcome<()> {
+    let mut table = asset::table();
+    say(&table.opening())?;
+    for megabytes in &args.asset_mb {
+        let row = asset::row(settings, folder, *megabytes).await?;
+        say(&table::line(&row))?;
+        table.put(row);
+    }
+    if let Some(document) = &args.write {
+        table.keep_in(document, "assets")?;
     }
     Ok(())
 }
