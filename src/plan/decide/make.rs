@@ -70,8 +70,9 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         graph = build_graph(&needs, &rows_left);
     }
     drop(needs);
-    let levels = settle::levels(&mut entities, &graph, inputs.source);
-    settle::weigh(&mut entities, &graph, inputs.source);
+    let order = settle::order(&entities, &graph);
+    let levels = settle::levels(&mut entities, &graph, inputs.source, &order);
+    settle::weigh(&mut entities, &graph, inputs.source, &order);
     settle::classify(&mut entities, &graph, inputs.source);
     Plan {
         entities,

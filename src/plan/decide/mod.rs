@@ -7,6 +7,7 @@
 mod built_in;
 mod chains;
 mod compare;
+mod found;
 mod make;
 mod matching;
 mod needs;

@@ -5,18 +5,12 @@ use std::collections::HashSet;
 use hashbrown::HashMap;
 use serde_json::Value;
 
+use super::found::Found;
 use crate::domain::{Entity, EntityKey, Id, Inventory, Kind, Locale, SourceId};
 use crate::plan::action::Agreements;
 use crate::plan::graph::{Need, Node, Strength, merge};
-use crate::plan::references::references_in;
 use crate::plan::schema::{RICH_TEXT_MODEL, is_built_in_model};
-use crate::plan::{Context, Reference, Referent};
-
-/// What it costs to leave out a reference, so that the cheapest are cut: optional single links first, then
-/// optional lists, and required fields only where nothing else opens the circle.
-const COST_SINGLE: u32 = 1;
-const COST_LIST: u32 = 3;
-const COST_REQUIRED: u32 = 1000;
+use crate::plan::{Context, Referent};
 
 /// The references of one entity, resolved.
 #[derive(Debug)]
@@ -29,20 +23,10 @@ pub(super) struct Needs {
     pub(super) missing: Option<Box<str>>,
 }
 
-/// The references of one entity as they are found.
-#[derive(Debug, Default)]
-struct Found {
-    /// Every need with the reference that says so; `None` for needs that no reference says: parents,
-    /// the first locale of an item.
-    all: Vec<(Need, Option<Referent>)>,
-    encodings: u64,
-    missing: Option<Box<str>>,
-}
-
 /// Finds the entity that a reference means.
 pub(super) struct Resolver<'a> {
     source: &'a Inventory<SourceId>,
-    context: Context<'a>,
+    pub(super) context: Context<'a>,
     names: HashMap<(Kind, String), Node>,
     /// The first locale, in the order of the run, of every content item and page.
     first_locale: HashMap<(Kind, SourceId), Node>,
@@ -127,28 +111,13 @@ impl<'a> Resolver<'a> {
     }
 
     fn find(&self, node: Node, entity: &Entity<SourceId>, body: &mut Value) -> Found {
-        let mut found = Found::default();
-        for reference in references_in(entity, body, &self.context) {
-            found.encodings |= reference.encoding.bit();
-            match self.resolve(&reference.to, entity.locale()) {
-                Resolved::Node(on) => {
-                    let strength = strength(entity.key.kind, &reference);
-                    found.all.push((Need { on, strength }, Some(reference.to)));
-                }
-                Resolved::Settled => {}
-                Resolved::Missing => {
-                    found
-                        .missing
-                        .get_or_insert_with(|| missing(&reference).into());
-                }
-            }
-        }
+        let mut found = Found::in_body(self, entity, body);
         self.first_locale_first(node, entity, &mut found);
         self.parent_first(entity, &mut found);
         found
     }
 
-    fn resolve(&self, to: &Referent, locale: Option<&Locale>) -> Resolved {
+    pub(super) fn resolve(&self, to: &Referent, locale: Option<&Locale>) -> Resolved {
         let node = match to {
             Referent::Content(id) => self.localised(Kind::Content, *id, locale),
             Referent::Page(id) => self.localised(Kind::Page, *id, locale),
@@ -259,57 +228,8 @@ impl<'a> Resolver<'a> {
     }
 }
 
-enum Resolved {
+pub(super) enum Resolved {
     Node(Node),
     Settled,
     Missing,
-}
-
-/// Content may be saved without a reference to content and patched later; so may a model without the field
-/// that names a model, and a link page without its page. Everything else has to be there first; the model of an item and
-/// the template of a page with all that they are going to have.
-fn strength(kind: Kind, reference: &Reference) -> Strength {
-    let is_shape = matches!(
-        (kind, &reference.to),
-        (Kind::Content, Referent::Model(_) | Referent::ModelNamed(_))
-            | (Kind::Page, Referent::TemplateNamed(_))
-    );
-    if is_shape {
-        return Strength::Whole;
-    }
-    let deferrable = matches!(
-        (kind, &reference.to),
-        (Kind::Content, Referent::Content(_))
-            | (Kind::Model, Referent::Model(_) | Referent::ModelNamed(_))
-            | (Kind::Page, Referent::Page(_))
-    );
-    if !deferrable {
-        return Strength::Hard;
-    }
-    let cost = if reference.required && kind == Kind::Content {
-        COST_REQUIRED
-    } else if reference.in_list {
-        COST_LIST
-    } else {
-        COST_SINGLE
-    };
-    Strength::Deferrable { cost }
-}
-
-fn missing(reference: &Reference) -> String {
-    let what = match &reference.to {
-        Referent::Content(id) => format!("content item {id}"),
-        Referent::Page(id) => format!("page {id}"),
-        Referent::Gallery(id) => format!("gallery {id}"),
-        Referent::Asset(id) => format!("asset {id}"),
-        Referent::Model(id) => format!("model {id}"),
-        Referent::Container(id) => format!("container {id}"),
-        Referent::ModelNamed(name) => format!("the model {name:?}"),
-        Referent::ContainerNamed(name) => format!("the container {name:?}"),
-        Referent::TemplateNamed(name) => format!("the template {name:?}"),
-    };
-    format!(
-        "it refers at {} to {what}, which does not exist on the source",
-        reference.at
-    )
 }
