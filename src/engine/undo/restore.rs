@@ -122,7 +122,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             name: former.entity.name.clone(),
             id: Some(trace.there.id),
             locale: self.locale(at),
-            body: self.before.body(&former.entity, present.as_ref())?,
+            body: self.before.body(&former.entity, present.as_ref())?.into(),
         };
         Ok((former, save))
     }
