@@ -8,6 +8,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -342,8 +343,8 @@ pub struct Save {
     pub id: Option<TargetId>,
     /// The locale; for templates any locale of the instance, which the path needs.
     pub locale: Option<Locale>,
-    /// The body in the target's terms.
-    pub body: Value,
+    /// The body in the target's terms. An attempt and what it is compared with later share it.
+    pub body: Arc<Value>,
 }
 
 /// A page to be saved.

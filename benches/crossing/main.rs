@@ -4,6 +4,7 @@
 //! combination starts from an empty target, runs twice, and is judged by the server's request log and not by what the
 //! client says of itself. See `benches/README.md` for the columns and for how the bound is computed.
 
+mod asset;
 mod bound;
 mod dashboard;
 mod eta;
@@ -53,6 +54,9 @@ struct Args {
     /// Requests that the client may have in flight per instance
     #[arg(long, value_name = "N", default_value_t = 16)]
     concurrency: u32,
+    /// Instead of instances: single assets of so many megabytes, to see that bytes pass and are not held
+    #[arg(long, value_delimiter = ',', value_name = "MB")]
+    asset_mb: Vec<u64>,
     /// One combination, to see whether everything works
     #[arg(long, conflicts_with = "full")]
     quick: bool,
@@ -186,6 +190,7 @@ async fn main() -> Outcome<()> {
     match args.dashboard {
         Some(pairs) => dashboards(&args, &settings, folder, pairs).await,
         None if args.eta => estimates(&args, &settings, folder).await,
+        None if !args.asset_mb.is_empty() => assets(&args, &settings, folder).await,
         None => crossings(&args, &settings, folder).await,
     }
 }
@@ -264,6 +269,15 @@ impl<'a> Rows<'a> {
         }
         Ok(())
     }
+}
+
+/// Moves assets of the sizes that were asked for, one after another.
+async fn assets(args: &Args, settings: &Settings, folder: &Path) -> Outcome<()> {
+    let mut rows = Rows::new(args, asset::table(), "assets")?;
+    for megabytes in &args.asset_mb {
+        rows.put(asset::row(settings, folder, *megabytes).await?)?;
+    }
+    Ok(())
 }
 
 /// The source instance of a size: its state file, and the work that it is.

@@ -19,7 +19,7 @@ pub(crate) const SOURCE: &str = "1a2b3c4d-u";
 pub(crate) const TARGET: &str = "5e6f7a8b-u";
 
 /// The longest that one run may take: the slowest combination needs half of it.
-const PATIENCE: Duration = Duration::from_hours(2);
+pub(crate) const PATIENCE: Duration = Duration::from_hours(2);
 
 /// What is the same for all rounds.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl Settings {
     }
 
     /// The program with nothing of this process's environment that could change what it does.
-    fn command(&self, words: &[&str]) -> Command {
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
         command
             .args(words)
@@ -276,7 +276,7 @@ impl Reports {
 }
 
 /// The address that a server tells on its first line.
-async fn address(server: &mut Child) -> Outcome<String> {
+pub(crate) async fn address(server: &mut Child) -> Outcome<String> {
     let out = server.stdout.take().ok_or("the server has no output")?;
     let mut line = String::new();
     BufReader::new(out).read_line(&mut line).await?;
@@ -289,7 +289,7 @@ async fn address(server: &mut Child) -> Outcome<String> {
 }
 
 /// `summary.json` of the one run in a folder of reports.
-fn summary(reports: &Path) -> Outcome<Value> {
+pub(crate) fn summary(reports: &Path) -> Outcome<Value> {
     for entry in std::fs::read_dir(reports)? {
         let file = entry?.path().join("summary.json");
         if file.is_file() {

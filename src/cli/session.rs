@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use super::{pace, stop, wiring};
 use crate::agility::Instance;
 use crate::config::Settings;
-use crate::domain::{EntityKey, Guid, RunId, time};
+use crate::domain::{BodyFile, EntityKey, Guid, RunId, time};
 use crate::engine::pace::Pacer;
 use crate::engine::retry::{Retries, Sender};
 use crate::engine::{EVENTS_IN_FLIGHT, Options, PlanMade, Reader, RunReport, Session, Sink};
@@ -21,7 +21,7 @@ use crate::event::{Command, Event, RunFailure, SCHEMA, Side, Stamped};
 use crate::instance::Effect;
 use crate::progress::Progress;
 use crate::report::{self, Reporter};
-use crate::store::{Change, LeaseOwner, Pair, RunFinish, RunRecord, Store};
+use crate::store::{Change, LeaseOwner, Pair, RunFinish, RunRecord, StateUrl, Store};
 
 /// Commands that may queue up: a user presses a handful of keys, and whoever finds the channel full tries again.
 pub(super) const COMMANDS_IN_FLIGHT: usize = 16;
@@ -288,13 +288,15 @@ pub(super) fn session(
     sink: &Sink,
 ) -> Session<Instance, Instance> {
     let reader = |instance, guid: &Guid, side| reader(options, instance, guid, side, sink);
-    let source = reader(ends.source, &settings.source.guid, Side::Source);
+    let mut source = reader(ends.source, &settings.source.guid, Side::Source);
     let mut target = reader(ends.target, &settings.target.guid, Side::Target);
     // A rate is kept per host and token, so where both sides have these in common they share one quota.
     let one_token = settings.source.token == settings.target.token;
     if one_token && source.instance.host() == target.instance.host() {
         target.pacer = Arc::new(source.pacer.sharing(options.ceilings()));
     }
+    source.bodies = body_file(&settings.paths.state);
+    target.bodies.clone_from(&source.bodies);
     Session {
         source: Arc::new(source),
         target: Arc::new(target),
@@ -315,6 +317,19 @@ pub(super) fn session(
     }
 }
 
+/// A file beside the state that nobody else can open and that ends with the process. It only saves memory, so
+/// where there can be none, the run goes on without.
+fn body_file(state: &StateUrl) -> Option<Arc<BodyFile>> {
+    let beside = state.path().parent()?;
+    let folder = if beside.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        beside
+    };
+    let file = tempfile::tempfile_in(folder).ok()?;
+    Some(Arc::new(BodyFile::new(file)))
+}
+
 /// What one side is read through, with a pace of its own.
 pub(super) fn reader(
     options: &Options,
@@ -331,6 +346,7 @@ pub(super) fn reader(
         retries: Retries::new(options),
         concurrency: options.concurrency,
         sink: sink.clone(),
+        bodies: None,
     }
 }
 

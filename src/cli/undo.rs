@@ -230,12 +230,11 @@ impl Undo<'_> {
                 .map_or_else(Error::exit_code, |status| *status);
             let elapsed_ms = sink.elapsed_ms();
             let exit = status.code();
-            let error = result.as_ref().err().map(error::told);
             sink.emit(Event::RunFinished {
                 exit,
                 elapsed_ms,
                 commits: Some(self.store.commits()),
-                error,
+                error: result.as_ref().err().map(error::told),
             })
             .await;
             result

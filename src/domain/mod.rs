@@ -4,6 +4,7 @@
 //! two sides are different types, so that a source id cannot be handed to the target by mistake: the one
 //! place where a source id turns into a target id is the id map.
 
+mod body;
 mod entity;
 mod failure;
 mod hash;
@@ -15,7 +16,8 @@ mod outcome;
 mod secret;
 pub mod time;
 
-pub use entity::{Body, Entity, ItemState, Placement};
+pub use body::{Body, BodyFile};
+pub use entity::{Entity, ItemState, Placement};
 pub use failure::Failure;
 pub use hash::ContentHash;
 pub use id::{BatchId, Guid, Id, Locale, RunId, SourceId, TargetId, Version};

@@ -488,7 +488,9 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
                 source_version: entity.version,
                 target_version: there.version,
                 source_hash: planned.source_hash,
-                target_hash: Some(target_hash(there, &schema)),
+                target_hash: planned
+                    .target_hash
+                    .or_else(|| Some(target_hash(there, &schema))),
                 origin: match &planned.action {
                     Action::Adopt { .. } => MappingOrigin::Adopted,
                     _ => known
@@ -621,13 +623,12 @@ fn warm_ids(prepared: &Prepared) -> IdMap {
             };
             let there = prepared.target.get(&there);
             if let Some(there) = there {
-                ids.record_name(
-                    key.kind,
-                    &prepared.source.entities()[node as usize].name,
-                    &there.name,
-                );
-                if let Some(urls) =
-                    asset_urls(&there.body.parse()).filter(|_| key.kind == Kind::Asset)
+                let here = &prepared.source.entities()[node as usize];
+                if key.kind.is_named() {
+                    ids.record_name(key.kind, &here.name, &there.name);
+                }
+                if key.kind == Kind::Asset
+                    && let Some(urls) = asset_urls(&there.body.parse())
                 {
                     ids.record_urls(key.id, urls);
                 }

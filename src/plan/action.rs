@@ -1,5 +1,6 @@
 //! What is going to happen to every entity.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde::Serialize;
@@ -111,7 +112,7 @@ pub struct Planned {
     /// What is going to happen.
     pub action: Action,
     /// Why, in one sentence.
-    pub because: Box<str>,
+    pub because: Cow<'static, str>,
     /// Whether it may overlap with others.
     pub class: WorkClass,
     /// The content level: 0 for items that need no other item that is created in this run.
@@ -120,6 +121,8 @@ pub struct Planned {
     pub remaining_ms: u32,
     /// The hash of the source as it is now; `None` when it could not be computed.
     pub source_hash: Option<ContentHash>,
+    /// The hash of the counterpart as it is now; `None` when it was not needed to decide.
+    pub target_hash: Option<ContentHash>,
     /// The encodings of references in the body, as a set of bits (see [`Encoding::bit`]).
     pub encodings: u64,
     /// Whether the sides differ and it is left alone all the same.

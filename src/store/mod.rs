@@ -18,6 +18,7 @@
 //! Left to others: when to write what (the engine), and what becomes of open intents (recovery).
 
 mod alive;
+mod bulk;
 mod error;
 mod handle;
 mod kept;

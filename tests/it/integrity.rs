@@ -115,6 +115,7 @@ fn reader(double: &Double, side: Side, options: &Options, sink: &Sink) -> Arc<Re
         retries: Retries::new(options),
         concurrency: options.concurrency,
         sink: sink.clone(),
+        bodies: None,
     })
 }
 

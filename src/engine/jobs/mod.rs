@@ -20,9 +20,10 @@ pub(super) use polling::{BatchEnd, first_pause, next_pause, wait};
 
 use super::crew::{Crew, Prepared};
 use super::ready::Queue;
-use super::state::{Job, StepResult};
+use super::state::{Job, Step, StepResult};
 use crate::domain::Failure;
-use crate::instance::{RequestError, Saved, Source, Target};
+use crate::instance::{RequestError, Save, Saved, Source, Target};
+use crate::plan::Node;
 use crate::store::{Change, IntentId, IntentState, StoreError};
 
 /// What came of a job.
@@ -108,6 +109,50 @@ where
 {
     let changes: Vec<Change> = vec![crew.closed(intent, state)];
     crew.store.commit(changes).await
+}
+
+/// What a request for several entities carries.
+struct Lot {
+    /// Those that can be sent, in order.
+    items: Vec<Prepared>,
+    /// For each step, why it cannot be sent, if so.
+    refused: Vec<Option<String>>,
+}
+
+impl Lot {
+    fn prepare<S, T>(crew: &Crew<S, T>, steps: &[(Node, Step)]) -> Self
+    where
+        S: Source + Clone,
+        T: Target + Clone,
+    {
+        let mut items = Vec::with_capacity(steps.len());
+        let refuse = |(node, step): &(Node, Step)| match crew.prepare(*node, *step) {
+            Ok(item) => {
+                items.push(item);
+                None
+            }
+            Err(reason) => Some(reason),
+        };
+        let refused = steps.iter().map(refuse).collect();
+        Self { items, refused }
+    }
+
+    /// What is sent.
+    fn saves(items: &[Prepared]) -> Vec<Save> {
+        items.iter().map(|item| item.save.clone()).collect()
+    }
+
+    /// One result per step, from those of the items.
+    fn results(self, results: Vec<StepResult>) -> Vec<StepResult> {
+        let mut results = results.into_iter();
+        let all = self.refused.into_iter().map(|refused| match refused {
+            None => results
+                .next()
+                .unwrap_or_else(|| failed("the answer has no row for it")),
+            Some(reason) => not_prepared(reason),
+        });
+        all.collect()
+    }
 }
 
 /// The target, or we, said no to an entity.

@@ -39,6 +39,8 @@ pub(super) struct Hands<'a, S, T> {
 /// What came of one entity.
 pub(super) struct Settled {
     pub(super) outcome: Outcome,
+    /// What kind of thing made it fail, if it did.
+    pub(super) cause: Option<Failure>,
     pub(super) because: String,
     /// What goes into the store with it.
     pub(super) changes: Vec<Change>,
@@ -202,9 +204,9 @@ impl<'a, S: Source + Clone, T: Target + Clone> Hands<'a, S, T> {
                 name: trace.name.clone(),
                 lane: is_work.then(|| lane(trace.key.kind)),
                 class: class(trace.key.kind),
-                cause: matches!(settled.outcome, Outcome::Failed { .. }).then(Failure::default),
-                level: None,
                 outcome: settled.outcome,
+                cause: settled.cause,
+                level: None,
                 target: Some(trace.there.id),
                 because: settled.because,
                 bytes: settled.bytes,

@@ -134,6 +134,7 @@ fn planned() -> Planned {
         remaining_ms: 0,
         source_hash: None,
         encodings: 0,
+        target_hash: None,
         left_alone: false,
         left_out: Vec::new(),
         next_sibling: None,
