@@ -291,6 +291,78 @@ async fn after_the_undo_of_an_update_every_kind_is_as_before() {
     }
 }
 
+/// A model that loses a field takes the values from items that the run never wrote.
+#[tokio::test]
+async fn values_that_went_with_a_field_come_back_with_it() {
+    let mut place = Place::of("starter-site").await;
+    place.sync().await;
+    place
+        .edit(|source, target| {
+            let author = find(&mut source.models, "referenceName", "Author");
+            let fields = author["fields"].as_array_mut().unwrap();
+            fields.retain(|field| field["name"] != "Website");
+            let is_author = |row: &&Row| row["properties"]["definitionName"] == "Author";
+            let mut own = target.content.iter().find(is_author).unwrap().clone();
+            set(&mut own, "contentID", 999_999);
+            set_field(&mut own, "name", "Nobody of the source");
+            target.content.push(own);
+        })
+        .await;
+    let before = place.target();
+    let run = place.sync().await;
+    let mut between = place.target();
+    let own = |target: &mut InstanceFile| {
+        let mut items = target
+            .content
+            .iter()
+            .filter(|row| row["contentID"] == 999_999);
+        let fields = items.next().unwrap()["fields"].as_object().unwrap().clone();
+        fields
+            .keys()
+            .any(|name| name.eq_ignore_ascii_case("website"))
+    };
+    assert!(own(&mut before.clone()) && !own(&mut between));
+    let undone = place.undo(run).await;
+    report(&problems(&undone));
+    report(&same_state::differences(&before, &place.target()));
+    let again = place.undo(run).await;
+    report(&problems(&again));
+    assert_eq!(
+        decisions(&again).get("restore"),
+        None,
+        "{:?}",
+        decisions(&again)
+    );
+    place.server.stop().await;
+}
+
+#[tokio::test]
+async fn a_file_of_the_same_length_is_seen_to_be_another_one() {
+    let mut place = Place::of("galleries-and-assets").await;
+    let run = place.sync().await;
+    let mut name = String::new();
+    place
+        .edit(|_, target| {
+            let is_text = |row: &&mut Row| row["content"]["text"].is_string();
+            let asset = target.assets.iter_mut().find(is_text).unwrap();
+            let text = asset["content"]["text"].as_str().unwrap();
+            asset["content"]["text"] = "x".repeat(text.len()).into();
+            asset["originKey"].as_str().unwrap().clone_into(&mut name);
+        })
+        .await;
+    let undone = place.undo(run).await;
+    report(&problems(&undone));
+    assert_eq!(changed(&undone).len(), 1, "{:?}", changed(&undone));
+    assert!(
+        place
+            .target()
+            .assets
+            .iter()
+            .any(|asset| asset["originKey"] == *name)
+    );
+    place.server.stop().await;
+}
+
 #[tokio::test]
 async fn what_was_changed_since_an_update_is_told_and_kept() {
     let (mut place, run, _) = moved_on(Publish::Off).await;
