@@ -64,7 +64,8 @@ pub struct ServeArgs {
     ///
     /// Answers: status=CODE without an effect (also retry-after= and, last, body=), status-after=CODE after it, html (a 502
     /// page), truncated-json, slow-body=MS, hang. Connections: reset=before the effect, reset=after it, reset=during the body
-    /// of the answer, which cuts a download. Files: short-file; status=404,path=/origin is one that is gone. Batches:
+    /// of the answer, which cuts a download; refuse=MS closes
+    /// the port for that long and cuts them all. Files: short-file; status=404,path=/origin is one that is gone. Batches:
     /// fail-batch as a whole, stick-batch=before or after its effect, drop-result, reorder-results. Lists: stale-list lacks
     /// what was made in the last two seconds. status=401,from=40 is a token that expires.
     #[arg(long, value_name = "FAULT")]

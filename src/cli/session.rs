@@ -236,6 +236,7 @@ pub(super) async fn authorise(reader: &Reader<Instance>) -> Result<(), Error> {
         retries: reader.retries,
         sink: &reader.sink,
         trail: None,
+        fence: None,
     };
     let side = match reader.side {
         Side::Source => "source",

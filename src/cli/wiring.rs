@@ -60,6 +60,8 @@ pub(super) fn engine_options(settings: &Settings) -> engine::Options {
         delay_max: settings.retry.max_delay,
         batch_timeout: settings.timeouts.batch,
         settle: settings.timeouts.settle,
+        drain_grace: settings.timeouts.drain,
+        lease_ttl: settings.timeouts.lease,
         doubts: settings.sync.doubts,
         ..engine::Options::default()
     }

@@ -118,6 +118,8 @@ pub const KEYS: &[KeyInfo] = &[
     KeyInfo::new("timeouts.request_s", "--timeout", "LOCKGATE_TIMEOUT"),
     KeyInfo::without_flag("timeouts.batch_s", "LOCKGATE_TIMEOUTS_BATCH_S"),
     KeyInfo::without_flag("timeouts.settle_ms", "LOCKGATE_TIMEOUTS_SETTLE_MS"),
+    KeyInfo::without_flag("timeouts.drain_s", "LOCKGATE_TIMEOUTS_DRAIN_S"),
+    KeyInfo::without_flag("timeouts.lease_s", "LOCKGATE_TIMEOUTS_LEASE_S"),
     KeyInfo::without_flag("retry.attempts", "LOCKGATE_RETRY_ATTEMPTS"),
     KeyInfo::without_flag("retry.first_delay_ms", "LOCKGATE_RETRY_FIRST_DELAY_MS"),
     KeyInfo::without_flag("retry.max_delay_s", "LOCKGATE_RETRY_MAX_DELAY_S"),

@@ -117,6 +117,10 @@ pub struct Timeouts {
     pub batch: Duration,
     /// For a target to stay the same before something in doubt counts as absent.
     pub settle: Duration,
+    /// How long a drain waits for what is in flight.
+    pub drain: Duration,
+    /// How long the lease of a run that died blocks others, at most.
+    pub lease: Duration,
 }
 
 /// How often to try, and how long to wait in between.

@@ -244,6 +244,8 @@ impl Config {
             request: seconds("timeouts.request_s", 3600)?,
             batch: seconds("timeouts.batch_s", 86_400)?,
             settle: Duration::from_millis(self.whole("timeouts.settle_ms", 1..=600_000)?.into()),
+            drain: seconds("timeouts.drain_s", 3600)?,
+            lease: seconds("timeouts.lease_s", 3600)?,
         })
     }
 

@@ -7,6 +7,7 @@ use dashmap::DashMap;
 use serde_json::Value;
 
 use super::former::Formers;
+use super::lease::Fence;
 use super::open_intents::{OpenIntents, Trail};
 use super::options::Options;
 use super::pace::Pacer;
@@ -66,6 +67,8 @@ pub struct Crew<S, T> {
     pub sink: Sink,
     /// As the user set it.
     pub options: Options,
+    /// What its writes have to pass; `None` when it writes nothing.
+    pub fence: Option<Fence>,
     /// Counts the intents of this run.
     pub intents: AtomicI64,
     /// Those of them that have no outcome yet.
@@ -121,6 +124,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             retries: Retries::new(&self.options),
             sink: &self.sink,
             trail: None,
+            fence: self.fence.as_ref(),
         }
     }
 
@@ -142,6 +146,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             retries: Retries::new(&self.options),
             sink: &self.sink,
             trail: None,
+            fence: None,
         }
     }
 

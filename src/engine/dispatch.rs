@@ -34,7 +34,8 @@ pub struct UploadEnd {
     pub unsettled: u32,
 }
 
-/// Uploads everything that the plan of `crew` means to write. Drains when `lost` tells that the lease is gone.
+/// Uploads everything that the plan of `crew` means to write. Drops what is in flight when `lost` tells that the lease is
+/// gone.
 ///
 /// # Errors
 /// [`StoreError`] when the state could not be made durable. What is in flight is dropped then; its intents are
@@ -98,9 +99,9 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
                     before = self.tell_pace(before).await;
                     None
                 }
-                _ = lost.wait_for(Option::is_some), if !self.state.is_draining() => {
+                _ = lost.wait_for(Option::is_some) => {
                     self.tell_lost().await;
-                    Some(Input::Command(Command::Drain))
+                    break;
                 }
                 () = tokio::time::sleep_until(grace), if drain_ends.is_some() => break,
             };
@@ -221,10 +222,10 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
         }
     }
 
-    /// Another run may work on the same instances from now on, so nothing new may leave.
+    /// Another run may work on the same instances from now on, and settles what is in flight here.
     async fn tell_lost(&self) {
-        let message = "the lease of this run could not be renewed; it ends after what is in flight, and another \
-                       run goes on from there"
+        let message = "the lease of this run could not be renewed; it ends at once, and the next run goes on from \
+                       there"
             .to_owned();
         self.crew.sink.emit(Event::Warned { message }).await;
     }

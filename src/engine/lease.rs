@@ -1,8 +1,11 @@
 //! Keeps the lease of a pair while a run works on it, and tells the run when it is lost.
 //!
 //! The lease is renewed three times in its life, so that one slow disk flush does not cost it. A renewal that fails
-//! is tried again until the lease would have ended; from then on another run may have begun, so nothing new may
-//! leave. The task that renews belongs to [`Keeper`] and ends with it.
+//! is tried again until the lease would have ended; from then on another run may have begun. What is in flight is
+//! dropped then: the other run finds its intents open and settles them, and two that settle the same would harm each
+//! other. A process that was stopped for a while wakes up with requests about to leave, before anybody has looked
+//! at the lease. So each write asks the [`Fence`] right before it leaves, which goes by the clock alone. The task that
+//! renews belongs to [`Keeper`] and ends with it.
 
 use std::time::Duration;
 
@@ -16,6 +19,23 @@ use crate::store::{Lease, LeaseOwner, Pair, Store, StoreError};
 /// Tells that the lease is lost, and why; `None` while it is held.
 pub(super) type Lost = watch::Receiver<Option<StoreError>>;
 
+/// Lets writes pass while the lease is known to be held.
+#[derive(Clone, Debug)]
+pub struct Fence(watch::Receiver<Instant>);
+
+impl Fence {
+    /// Waits until the lease is known to be held: no time as a rule. For good when it was lost; then the run ends and
+    /// drops whoever waits. Cancel-safe.
+    pub(super) async fn pass(&self) {
+        let mut held_until = self.0.clone();
+        let is_held = |end: &Instant| Instant::now() < *end;
+        let is_over = held_until.wait_for(is_held).await.is_err();
+        if is_over {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
 /// Holds a lease. Dropping it lets the lease expire.
 #[derive(Debug)]
 pub(super) struct Keeper {
@@ -23,6 +43,7 @@ pub(super) struct Keeper {
     renewing: JoinSet<Lease>,
     ended: CancellationToken,
     lost: Lost,
+    fence: Fence,
 }
 
 impl Keeper {
@@ -36,17 +57,32 @@ impl Keeper {
         owner: LeaseOwner,
         ttl: Duration,
     ) -> Result<Self, StoreError> {
+        let asked = Instant::now();
         let lease = store.acquire_lease(pair, owner, ttl).await?;
         let ended = CancellationToken::new();
         let (tell, lost) = watch::channel(None);
+        let (extend, held_until) = watch::channel(asked + ttl);
         let mut renewing = JoinSet::new();
-        renewing.spawn(renew(store.clone(), lease, ttl, tell, ended.clone()));
+        let renewal = Renewal {
+            store: store.clone(),
+            lease,
+            ttl,
+            held_until: extend,
+            lost: tell,
+        };
+        renewing.spawn(renewal.run(ended.clone()));
         Ok(Self {
             store: store.clone(),
             renewing,
             ended,
             lost,
+            fence: Fence(held_until),
         })
+    }
+
+    /// What every write has to pass.
+    pub(super) fn fence(&self) -> Fence {
+        self.fence.clone()
     }
 
     /// What tells a loss.
@@ -71,34 +107,39 @@ impl Keeper {
     }
 }
 
-async fn renew(
+/// The task that renews.
+struct Renewal {
     store: Store,
     lease: Lease,
     ttl: Duration,
+    held_until: watch::Sender<Instant>,
     lost: watch::Sender<Option<StoreError>>,
-    ended: CancellationToken,
-) -> Lease {
-    let mut held_until = Instant::now() + ttl;
-    let mut pause = ttl / 3;
-    loop {
-        tokio::select! {
-            () = ended.cancelled() => return lease,
-            () = tokio::time::sleep(pause) => {}
-        }
-        let asked = Instant::now();
-        match store.renew_lease(&lease, ttl).await {
-            Ok(()) => {
-                held_until = asked + ttl;
-                pause = ttl / 3;
+}
+
+impl Renewal {
+    /// Renews until `ended`, and gives the lease back then.
+    async fn run(self, ended: CancellationToken) -> Lease {
+        let mut pause = self.ttl / 3;
+        loop {
+            tokio::select! {
+                () = ended.cancelled() => return self.lease,
+                () = tokio::time::sleep(pause) => {}
             }
-            Err(error) => {
-                let is_taken = matches!(error, StoreError::LeaseLost { .. });
-                if is_taken || Instant::now() >= held_until {
-                    lost.send_replace(Some(error));
-                    ended.cancelled().await;
-                    return lease;
+            let asked = Instant::now();
+            match self.store.renew_lease(&self.lease, self.ttl).await {
+                Ok(()) => {
+                    self.held_until.send_replace(asked + self.ttl);
+                    pause = self.ttl / 3;
                 }
-                pause = ttl / 10;
+                Err(error) => {
+                    let is_taken = matches!(error, StoreError::LeaseLost { .. });
+                    if is_taken || Instant::now() >= *self.held_until.borrow() {
+                        self.lost.send_replace(Some(error));
+                        ended.cancelled().await;
+                        return self.lease;
+                    }
+                    pause = self.ttl / 10;
+                }
             }
         }
     }
@@ -135,6 +176,7 @@ mod tests {
         let refused = Keeper::acquire(&store, &pair(), owner("second"), ttl).await;
         assert!(matches!(refused, Err(StoreError::LeaseHeld { .. })));
         first.check().unwrap();
+        first.fence().pass().await;
         first.release().await;
         let second = Keeper::acquire(&store, &pair(), owner("second"), ttl).await;
         second.unwrap().release().await;
@@ -153,6 +195,8 @@ mod tests {
         let why = lost.wait_for(Option::is_some).await.unwrap().clone();
         assert!(matches!(why, Some(StoreError::LeaseLost { .. })), "{why:?}");
         assert!(sleeper.check().is_err());
+        let passed = tokio::time::timeout(ttl, sleeper.fence().pass()).await;
+        assert!(passed.is_err(), "a write got past the fence");
         // Giving back what is lost does not touch the new owner.
         sleeper.release().await;
         next.as_ref().unwrap().check().unwrap();

@@ -18,7 +18,7 @@ pub mod dispatch;
 mod former;
 pub mod gates;
 mod jobs;
-mod lease;
+pub mod lease;
 pub mod open_intents;
 pub mod options;
 pub mod pace;

@@ -70,6 +70,7 @@ impl<S: Source + Clone> Reader<S> {
             retries: self.retries,
             sink: &self.sink,
             trail: None,
+            fence: None,
         };
         sender.send(Effect::Read, || self.instance.read(ask)).await
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use backoff::backoff::Backoff;
 use backoff::{ExponentialBackoff, ExponentialBackoffBuilder};
 
+use super::lease::Fence;
 use super::open_intents::Trail;
 use super::options::Options;
 use super::pace::{Class, Pacer, Permit};
@@ -57,6 +58,8 @@ pub struct Sender<'a> {
     pub sink: &'a Sink,
     /// Where failed attempts are noted, of writes under an intent.
     pub trail: Option<Trail<'a>>,
+    /// What writes of a run have to pass.
+    pub fence: Option<&'a Fence>,
 }
 
 impl Sender<'_> {
@@ -98,6 +101,9 @@ impl Sender<'_> {
         let mut refusals = 0;
         loop {
             let permit = self.pacer.permit(class).await;
+            if let (Effect::Write, Some(fence)) = (effect, self.fence) {
+                fence.pass().await;
+            }
             let error = match request().await {
                 Ok(answer) => {
                     permit.answered();
@@ -201,6 +207,7 @@ mod tests {
             retries: Retries::new(&Options::default()),
             sink: &sink,
             trail: None,
+            fence: None,
         };
         let result = sender
             .send(effect, || {
@@ -242,6 +249,7 @@ mod tests {
             retries: Retries::new(&Options::default()),
             sink: &sink,
             trail: None,
+            fence: None,
         };
         let start = tokio::time::Instant::now();
         let sent = sender.send(Effect::Write, || {

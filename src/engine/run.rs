@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::crew::Crew;
 use super::dispatch::{UploadEnd, upload};
 use super::former::Formers;
-use super::lease::Keeper;
+use super::lease::{Fence, Keeper};
 use super::open_intents::OpenIntents;
 use super::options::Options;
 use super::pace::Class;
@@ -185,7 +185,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             limits,
         );
         self.tell_plan(&prepared, &state).await;
-        let crew = Arc::new(self.crew(&prepared));
+        let crew = Arc::new(self.crew(&prepared, Some(keeper.fence())));
         self.remember_agreements(&crew, &prepared).await?;
         self.phase(Phase::Upload).await;
         let end = upload(Arc::clone(&crew), state, commands, keeper.lost()).await?;
@@ -223,7 +223,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         commands: &mut mpsc::Receiver<Command>,
     ) -> Result<RunReport, RunError> {
         let prepared = interruptible(self.prepare(), commands).await?;
-        let crew = Arc::new(self.crew(&prepared));
+        let crew = Arc::new(self.crew(&prepared, None));
         self.phase(Phase::Verify).await;
         let compared =
             async { Ok(verify(&crew, &self.target, &prepared.locales, Scope::Everything).await?) };
@@ -391,6 +391,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
                     retries: self.source.retries,
                     sink: &self.sink,
                     trail: None,
+                    fence: None,
                 };
                 let same =
                     || same_bytes((&self.source.instance, &from), (&self.target.instance, &to));
@@ -413,7 +414,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             .collect())
     }
 
-    fn crew(&self, prepared: &Prepared) -> Crew<S, T> {
+    fn crew(&self, prepared: &Prepared, fence: Option<Fence>) -> Crew<S, T> {
         let ids = warm_ids(prepared);
         Crew {
             source: self.source.instance.clone(),
@@ -434,6 +435,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             target_pacer: Arc::clone(&self.target.pacer),
             sink: self.sink.clone(),
             options: self.options.clone(),
+            fence,
             intents: AtomicI64::new(1),
             open: OpenIntents::default(),
             batches: dashmap::DashSet::new(),

@@ -14,7 +14,7 @@ use thiserror::Error;
 /// One rule. Conditions that are left out always hold; all that are given must hold.
 ///
 /// Its text form, for `--fault`, is a comma list with exactly one action:
-/// `status=503`, `status-after=500`, `reset=before|during|after`, `hang`, `slow-body=MS`, `truncated-json`, `html`, `short-file`,
+/// `status=503`, `status-after=500`, `reset=before|during|after`, `refuse=MS`, `hang`, `slow-body=MS`, `truncated-json`, `html`, `short-file`,
 /// `stale-list`, `fail-batch`, `stick-batch=before|after`, `drop-result`, `reorder-results`; then any of `method=`, `path=`, `nth=`, `every=`, `from=`, `rate=`, `count=`, and for `status`
 /// also `retry-after=` and `body=` (the last one: it takes the rest of the text).
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +56,11 @@ pub enum FaultAction {
     ),
     /// Closes the connection without a complete answer.
     Reset(ResetMoment),
+    /// Closes this connection and every other one, and refuses new ones for this long. Does nothing else.
+    Refuse(
+        /// How long the port stays closed.
+        Duration,
+    ),
     /// Never answers, and does nothing, until the client or the server gives up.
     Hang,
     /// Takes effect, and takes this long to send the body of the answer, piece by piece.
@@ -127,7 +132,7 @@ pub enum FaultError {
     },
 }
 
-const ACTIONS: &str = "status=CODE, status-after=CODE, reset=before, reset=during, reset=after, hang, slow-body=MS, truncated-json, html, short-file, stale-list, fail-batch, stick-batch=before, stick-batch=after, drop-result, reorder-results";
+const ACTIONS: &str = "status=CODE, status-after=CODE, reset=before, reset=during, reset=after, refuse=MS, hang, slow-body=MS, truncated-json, html, short-file, stale-list, fail-batch, stick-batch=before, stick-batch=after, drop-result, reorder-results";
 
 impl Fault {
     /// A fault that fires on every request.
@@ -267,6 +272,7 @@ fn action(key: &str, value: &str) -> Result<FaultAction, FaultError> {
         ("stick-batch", "after") => FaultAction::StickBatch(Moment::AfterEffect),
         ("stick-batch", _) => return Err(bad(key, value, "`before` or `after`")),
         ("slow-body", _) => FaultAction::SlowBody(Duration::from_millis(positive(key, value)?)),
+        ("refuse", _) => FaultAction::Refuse(Duration::from_millis(positive(key, value)?)),
         ("hang", "") => FaultAction::Hang,
         ("truncated-json", "") => FaultAction::TruncatedJson,
         ("short-file", "") => FaultAction::ShortFile,

@@ -2,12 +2,14 @@
 //!
 //! A handler can only answer; a server that drops the connection does not. So the listener hands out
 //! streams that fail as soon as their [`Cut`] is pulled, which also lets a stopping server end
-//! connections that a hanging request keeps open.
+//! connections that a hanging request keeps open. A [`Shutter`] does that for all of them at once, and keeps the port
+//! closed for a while: whoever connects then is refused by the system.
 
 use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// Cuts one connection.
@@ -27,11 +30,76 @@ impl Cut {
     }
 }
 
+/// Closes the port of a server for a while.
+#[derive(Debug, Default)]
+pub(crate) struct Shutter {
+    time: Mutex<Duration>,
+    pulled: Notify,
+}
+
+impl Shutter {
+    /// Cuts every connection and refuses new ones for this long.
+    pub(crate) fn pull(&self, time: Duration) {
+        *self.time.lock().unwrap_or_else(PoisonError::into_inner) = time;
+        self.pulled.notify_one();
+    }
+
+    /// Waits until it is pulled, and tells for how long.
+    async fn pulled(&self) -> Duration {
+        self.pulled.notified().await;
+        *self.time.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// A listener whose connections can be cut one by one, or all by `every`.
 #[derive(Debug)]
 pub(crate) struct Door {
-    pub(crate) listener: TcpListener,
-    pub(crate) every: CancellationToken,
+    /// `None` while the port is closed.
+    listener: Option<TcpListener>,
+    address: SocketAddr,
+    every: CancellationToken,
+    /// Cuts the connections since the port was last opened.
+    lines: CancellationToken,
+    shutter: Arc<Shutter>,
+}
+
+impl Door {
+    /// A door at a bound listener.
+    ///
+    /// # Errors
+    /// The listener has no address.
+    pub(crate) fn new(
+        listener: TcpListener,
+        every: CancellationToken,
+        shutter: Arc<Shutter>,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            address: listener.local_addr()?,
+            listener: Some(listener),
+            lines: every.child_token(),
+            every,
+            shutter,
+        })
+    }
+
+    /// The listener, bound again if the port was closed.
+    async fn open(&mut self) -> &TcpListener {
+        while self.listener.is_none() {
+            match TcpListener::bind(self.address).await {
+                Ok(listener) => self.listener = Some(listener),
+                // Somebody else has it for now.
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+        self.listener.as_ref().expect("the loop ends with one")
+    }
+
+    async fn close_for(&mut self, time: Duration) {
+        self.listener = None;
+        self.lines.cancel();
+        self.lines = self.every.child_token();
+        tokio::time::sleep(time).await;
+    }
 }
 
 /// A connection.
@@ -48,12 +116,20 @@ impl Listener for Door {
 
     async fn accept(&mut self) -> (Line, SocketAddr) {
         loop {
-            match self.listener.accept().await {
+            let shutter = Arc::clone(&self.shutter);
+            let accepted = tokio::select! {
+                accepted = async { self.open().await.accept().await } => accepted,
+                time = shutter.pulled() => {
+                    self.close_for(time).await;
+                    continue;
+                }
+            };
+            match accepted {
                 Ok((stream, address)) => {
                     // Without it small answers wait for the client's acknowledgement; where it cannot be
                     // set they still arrive.
                     drop(stream.set_nodelay(true));
-                    let cut = self.every.child_token();
+                    let cut = self.lines.child_token();
                     let wait = Box::pin(cut.clone().cancelled_owned());
                     return (Line { stream, cut, wait }, address);
                 }
@@ -64,7 +140,7 @@ impl Listener for Door {
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+        Ok(self.address)
     }
 }
 

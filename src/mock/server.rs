@@ -17,7 +17,7 @@ use super::file::{SCHEMA, StateFile};
 use super::http::{self, Call};
 use super::instance::Instance;
 use super::limit::RateLimit;
-use super::line::{Cut, Door};
+use super::line::{Cut, Door, Shutter};
 use super::log::{Log, RequestRecord};
 use super::options::Options;
 use super::world::{LoadError, World};
@@ -93,6 +93,7 @@ pub(crate) struct Shared {
     pub(crate) rate_limit_silent: bool,
     pub(crate) log: Log,
     pub(crate) stopping: CancellationToken,
+    pub(crate) shutter: Arc<Shutter>,
     faults: Mutex<FaultBook>,
     rate: Mutex<RateLimit>,
     key_owners: Mutex<HashMap<String, String>>,
@@ -127,10 +128,9 @@ impl Server {
         let base = format!("http://{host}:{}", local.port());
         let shared = Arc::new(Shared::new(options, base.clone())?);
         let every_line = CancellationToken::new();
-        let door = Door {
-            listener,
-            every: every_line.clone(),
-        };
+        let shutter = Arc::clone(&shared.shutter);
+        let door = Door::new(listener, every_line.clone(), shutter)
+            .map_err(|source| StartError::Bind { address, source })?;
         let service =
             http::router(Arc::clone(&shared)).into_make_service_with_connect_info::<Cut>();
         let stopping = shared.stopping.clone();
@@ -236,6 +236,7 @@ impl Shared {
             jitter: options.jitter,
             tokens: options.tokens,
             stopping: CancellationToken::new(),
+            shutter: Arc::default(),
             faults: Mutex::new(FaultBook::new(&options.faults, options.seed)),
             rate_limit_silent: options.rate_limit_silent,
             rate: Mutex::new(RateLimit::new(

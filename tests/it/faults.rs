@@ -251,6 +251,14 @@ async fn broken_connections_seed_13() {
 }
 
 #[tokio::test]
+async fn connections_that_are_refused_seed_31() {
+    Case::new(31, &["refuse=60,rate=0.03,count=6"])
+        .with(|setup, _| setup.options.attempts = 8)
+        .holds()
+        .await;
+}
+
+#[tokio::test]
 async fn broken_and_slow_answers_seed_14() {
     for fault in ["truncated-json", "slow-body=40"] {
         Case::new(14, &[&format!("{fault},rate=0.2")]).holds().await;

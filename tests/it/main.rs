@@ -12,6 +12,7 @@ mod fixtures;
 mod instances;
 mod integrity;
 mod kill;
+mod lease;
 mod mock_process;
 mod panics;
 mod recordings;

@@ -74,21 +74,27 @@ impl Server {
     }
 }
 
-/// Sixteen clients that send as fast as they may until `end`.
-async fn load(pacer: &Pacer, server: &Server, end: Instant) {
-    let client = async |class| {
-        while Instant::now() < end {
-            let permit = pacer.permit(class).await;
-            if server.ask().await {
-                permit.answered();
-            } else {
-                // As the engine does when the server does not say how long.
-                permit.refused(Duration::from_secs(1));
-            }
+/// Sends requests of a class as fast as it may until `end`. Returns how many were admitted once it had warmed up.
+async fn client(pacer: &Pacer, server: &Server, class: Class, end: Instant) -> u32 {
+    let warm = Instant::now() + WARM_UP;
+    let mut admitted = 0;
+    while Instant::now() < end {
+        let permit = pacer.permit(class).await;
+        if server.ask().await {
+            permit.answered();
+            admitted += u32::from(Instant::now() > warm);
+        } else {
+            // As the engine does when the server does not say how long.
+            permit.refused(Duration::from_secs(1));
         }
-    };
+    }
+    admitted
+}
+
+/// Sixteen clients of four classes.
+async fn load(pacer: &Pacer, server: &Server, end: Instant) {
     let classes = [Class::Read, Class::Submit, Class::Poll, Class::Write];
-    join_all((0..16).map(|at| client(classes[at % 4]))).await;
+    join_all((0..16).map(|at| client(pacer, server, classes[at % 4], end))).await;
 }
 
 const WARM_UP: Duration = Duration::from_secs(10);
@@ -111,6 +117,30 @@ async fn under_a_limit_it_holds_95_percent_and_is_refused_under_one() {
         assert!(
             refused < 0.01,
             "{refused} refused under {limit} at {latency_ms} ms"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_assets_leaves_content_its_share() {
+    for (limit, latency_ms) in [(20, 20), (20, 100), (100, 20), (100, 100)] {
+        let server = Server::new(limit, latency_ms);
+        let pacer = Pacer::new(32, None);
+        let end = Instant::now() + Duration::from_secs(70);
+        let clients = |class, count| (0..count).map(move |_| class);
+        let submits = clients(Class::Submit, 6).chain(clients(Class::Poll, 6));
+        let content = join_all(submits.map(|class| client(&pacer, &server, class, end)));
+        let flood = clients(Class::Asset, 12);
+        let assets = join_all(flood.map(|class| client(&pacer, &server, class, end)));
+        let (content, assets) = tokio::join!(content, assets);
+        let (content, assets): (u32, u32) = (content.iter().sum(), assets.iter().sum());
+        let share = f64::from(content) / f64::from(content + assets);
+        let weight = |class: Class| f64::from(class.weight());
+        let due = weight(Class::Submit) + weight(Class::Poll);
+        let due = due / (due + weight(Class::Asset));
+        assert!(
+            (share / due - 1.0).abs() < 0.1,
+            "content has {share} instead of {due} of {limit} at {latency_ms} ms"
         );
     }
 }

@@ -89,6 +89,7 @@ impl<T: Target + Clone> Recovery<'_, T> {
             retries: self.target.retries,
             sink: &self.target.sink,
             trail: None,
+            fence: None,
         };
         sender
             .send_as(Class::Poll, Effect::Read, || {

@@ -121,6 +121,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             retries: self.target.retries,
             sink: &self.sink,
             trail: None,
+            fence: None,
         };
         let read = |(id, url): (TargetId, String)| async move {
             let hash = || bytes_hash(&self.target.instance, &url);

@@ -10,6 +10,7 @@ use crate::domain::{
 };
 use crate::engine::crew::Crew;
 use crate::engine::former::Formers;
+use crate::engine::lease::Fence;
 use crate::engine::open_intents::OpenIntents;
 use crate::engine::run::Session;
 use crate::event::{Event, Lane};
@@ -43,9 +44,9 @@ pub(super) struct Settled {
 }
 
 impl<'a, S: Source + Clone, T: Target + Clone> Hands<'a, S, T> {
-    pub(super) fn new(session: &Session<S, T>, outlook: &'a UndoOutlook) -> Self {
+    pub(super) fn new(session: &Session<S, T>, outlook: &'a UndoOutlook, fence: Fence) -> Self {
         Self {
-            crew: crew(session, outlook),
+            crew: crew(session, outlook, fence),
             outlook,
             before: Own::new(&outlook.target, &outlook.former_models()),
             failed: Mutex::default(),
@@ -265,6 +266,7 @@ pub(super) const fn class(kind: Kind) -> WorkClass {
 fn crew<S: Source + Clone, T: Target + Clone>(
     session: &Session<S, T>,
     outlook: &UndoOutlook,
+    fence: Fence,
 ) -> Crew<S, T> {
     Crew {
         source: session.source.instance.clone(),
@@ -290,6 +292,7 @@ fn crew<S: Source + Clone, T: Target + Clone>(
         target_pacer: Arc::clone(&session.target.pacer),
         sink: session.sink.clone(),
         options: session.options.clone(),
+        fence: Some(fence),
         intents: AtomicI64::new(1),
         open: OpenIntents::default(),
         batches: dashmap::DashSet::new(),

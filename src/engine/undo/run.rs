@@ -111,7 +111,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         // Not before: nothing may stand between the plan and the question on a terminal.
         self.tell_undo(&end.outlook).await;
         self.phase(Phase::Upload).await;
-        let hands = Hands::new(self, &end.outlook);
+        let hands = Hands::new(self, &end.outlook, keeper.fence());
         let worked = hands.work(commands, keeper.lost()).await?;
         keeper.check()?;
         if !worked.interrupted && self.options.verify {
@@ -201,7 +201,8 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
                     commands_open = command.is_some();
                     command
                 }
-                _ = lost.wait_for(Option::is_some), if !self.is_draining() => Some(Command::Drain),
+                // Another run may work on the same instances from now on, and settles what is in flight here.
+                _ = lost.wait_for(Option::is_some) => Some(Command::Abort),
                 () = tokio::time::sleep_until(grace), if drain_ends.is_some() => Some(Command::Abort),
             };
             match command {

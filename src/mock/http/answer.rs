@@ -134,6 +134,7 @@ pub(super) fn spoil(fault: &FaultAction, answer: Answer) -> Response<Body> {
             Ok(Reply::Json(_) | Reply::Batch(_)) | Err(_) => respond(answer),
         },
         FaultAction::Reset(ResetMoment::BeforeEffect | ResetMoment::AfterEffect)
+        | FaultAction::Refuse(_)
         | FaultAction::Hang
         | FaultAction::StaleList
         | FaultAction::StickBatch(_)

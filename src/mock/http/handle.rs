@@ -112,9 +112,10 @@ fn finish(shared: &Shared, cut: &Cut, call: &Call, sequence: u64, served: Served
     }
     let reset = matches!(
         served.spoilt,
-        Some(FaultAction::Reset(
-            ResetMoment::BeforeEffect | ResetMoment::AfterEffect
-        ))
+        Some(
+            FaultAction::Reset(ResetMoment::BeforeEffect | ResetMoment::AfterEffect)
+                | FaultAction::Refuse(_)
+        )
     );
     let status = if reset { 0 } else { response.status().as_u16() };
     let finish = Finish {
@@ -124,6 +125,9 @@ fn finish(shared: &Shared, cut: &Cut, call: &Call, sequence: u64, served: Served
         body: body_record(call),
     };
     shared.log.finish(sequence, finish);
+    if let Some(FaultAction::Refuse(time)) = served.spoilt {
+        shared.shutter.pull(time);
+    }
     if reset {
         cut.pull();
     } else {
@@ -176,6 +180,7 @@ async fn serve(
         Some(
             FaultAction::Status { .. }
             | FaultAction::HtmlPage
+            | FaultAction::Refuse(_)
             | FaultAction::Reset(ResetMoment::BeforeEffect),
         ) => {
             return done(Err(Refusal::new(500, "")), fault);
