@@ -184,7 +184,7 @@ async fn after_the_undo_of_a_first_run_every_target_is_as_before() {
 }
 
 /// Changes one entity of every kind, moves pages, and adds an item.
-fn move_on(source: &mut InstanceFile) {
+pub(crate) fn move_on(source: &mut InstanceFile) {
     let topic_model = find(&mut source.models, "referenceName", "Topic");
     set(topic_model, "displayName", "Theme");
     let author = find(&mut source.models, "referenceName", "Author");
@@ -512,6 +512,39 @@ async fn a_full_disk_at_any_commit_of_an_undo_is_no_harm() {
                 "an undo takes more than {transactions} commits"
             );
             break;
+        }
+    }
+    report(&lines);
+}
+
+/// What a run did until it died is found out first, and taken back then.
+#[tokio::test]
+async fn a_run_that_died_is_undone_as_far_as_it_came() {
+    let mut lines = Vec::new();
+    for (name, every) in [
+        ("cycle-of-five", 3),
+        ("galleries-and-assets", 7),
+        ("two-locales", 5),
+    ] {
+        for transactions in (1..).step_by(every) {
+            let mut place = Place::of(name).await;
+            let before = place.target();
+            place.setup.store.fail_after(transactions);
+            let ran = Box::pin(place.setup.sync(&place.server.base_url())).await;
+            let run = place.setup.run;
+            place.reopen().await;
+            let undone = place.undo(run).await;
+            let mut found = problems(&undone);
+            found.extend(same_state::differences(&before, &place.target()));
+            lines.extend(
+                found
+                    .into_iter()
+                    .map(|line| format!("{name}, commit {transactions}: {line}")),
+            );
+            place.server.stop().await;
+            if ran.report.is_ok() {
+                break;
+            }
         }
     }
     report(&lines);
