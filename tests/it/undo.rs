@@ -551,6 +551,37 @@ async fn a_run_that_died_is_undone_as_far_as_it_came() {
 }
 
 #[tokio::test]
+async fn a_run_that_took_up_another_one_is_undone_before_it() {
+    let mut lines = Vec::new();
+    for name in ["cycle-of-five", "three-siblings", "model-circle"] {
+        for transactions in [6, 11, 17, 23] {
+            let mut place = Place::of(name).await;
+            let before = place.target();
+            place.setup.store.fail_after(transactions);
+            let died = Box::pin(place.setup.sync(&place.server.base_url())).await;
+            let first = place.setup.run;
+            place.reopen().await;
+            let second = place.sync().await;
+            let mut found = Vec::new();
+            for run in [second, first] {
+                found.extend(problems(&place.undo(run).await));
+            }
+            found.extend(same_state::differences(&before, &place.target()));
+            lines.extend(
+                found
+                    .into_iter()
+                    .map(|line| format!("{name}, commit {transactions}: {line}")),
+            );
+            place.server.stop().await;
+            if died.report.is_ok() {
+                break;
+            }
+        }
+    }
+    report(&lines);
+}
+
+#[tokio::test]
 async fn a_sync_after_an_undo_that_died_settles_its_deletes() {
     let mut lines = Vec::new();
     for transactions in [2, 5, 9, 14] {

@@ -43,7 +43,7 @@ impl Place {
         place
     }
 
-    fn patient(&self, mut command: Command) -> Command {
+    fn patient(mut command: Command) -> Command {
         command
             .env("LOCKGATE_TIMEOUTS_SETTLE_MS", "1200")
             .env("LOCKGATE_RETRY_ATTEMPTS", "5");
@@ -54,13 +54,13 @@ impl Place {
         let sync = self
             .workspace
             .between("sync", &self.server.base_url, &["--quiet"]);
-        end_of(self.patient(sync)).await
+        end_of(Self::patient(sync)).await
     }
 
     /// The URLs are those of the run.
     fn undo(&self, args: &[&str]) -> Command {
         let words = ["undo", "last"].into_iter().chain(args.iter().copied());
-        self.patient(self.workspace.command(words))
+        Self::patient(self.workspace.command(words))
     }
 
     async fn undone(&self, args: &[&str]) -> Ended {
@@ -254,6 +254,10 @@ async fn it_shows_its_plan_and_does_nothing_unless_told() {
     let lines = lines_of_json(&json.stdout);
     assert_eq!(lines.len(), 159);
     assert!(lines.iter().all(|line| line["decision"] == "delete"));
+
+    let mut dry = place.undo(&["--yes"]);
+    dry.env("LOCKGATE_DRY_RUN", "1");
+    assert_eq!(end_of(dry).await.stdout, shown.stdout);
 
     let alone = place.undone(&[]).await;
     assert_eq!(alone.code, Some(2));
