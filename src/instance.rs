@@ -8,6 +8,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,8 +16,8 @@ use futures_util::Stream;
 use serde_json::Value;
 
 use crate::domain::{
-    AssetContainer, AssetUrls, BatchId, Channel, Entity, Id, Kind, Locale, PageNode, TargetId,
-    Version,
+    AssetContainer, AssetUrls, BatchId, Channel, Entity, Failure, Id, Kind, Locale, PageNode,
+    TargetId, Version,
 };
 
 /// A question whose answer is one response of the API.
@@ -342,8 +343,8 @@ pub struct Save {
     pub id: Option<TargetId>,
     /// The locale; for templates any locale of the instance, which the path needs.
     pub locale: Option<Locale>,
-    /// The body in the target's terms.
-    pub body: Value,
+    /// The body in the target's terms. An attempt and what it is compared with later share it.
+    pub body: Arc<Value>,
 }
 
 /// A page to be saved.
@@ -499,6 +500,23 @@ pub enum Cause {
 fn for_seconds(wait: Option<Duration>) -> String {
     wait.map(|wait| format!(" for {} s", wait.as_secs()))
         .unwrap_or_default()
+}
+
+impl Cause {
+    /// What kind of thing it is to the entity that the request was for.
+    pub const fn failure(&self) -> Failure {
+        match self {
+            Self::Connect { .. } | Self::Broken(_) => Failure::Unreachable,
+            Self::TimedOut(_) => Failure::TimedOut,
+            Self::Throttled { .. } => Failure::Throttled,
+            Self::Unauthorised | Self::Forbidden => Failure::Access,
+            Self::ServerFailed { .. }
+            | Self::NotFound
+            | Self::Refused { .. }
+            | Self::Malformed(_)
+            | Self::Content(_) => Failure::Refused,
+        }
+    }
 }
 
 /// Whether a request changes anything when it succeeds.

@@ -68,6 +68,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("figment", &["config"]),
     ("rand_chacha", &["mock"]),
     ("comfy_table", &["report", "cli"]),
+    ("mimalloc", &["main"]),
     ("flate2", &["report/run_folder"]),
     ("tar", &["report/run_folder"]),
 ];

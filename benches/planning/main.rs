@@ -19,9 +19,14 @@ use std::process::Command;
 use clap::Parser;
 use lockgate::domain::{Guid, Inventory, TargetId};
 use lockgate::plan::{Agreements, Inputs, Selection, plan};
+use mimalloc::MiMalloc;
 use tokio::time::Instant;
 
 use crate::table::{Table, number};
+
+/// That of the program.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -85,7 +90,7 @@ fn main() -> Outcome<()> {
 }
 
 /// The columns of the first table.
-const PLANNING: [&str; 8] = [
+const PLANNING: [&str; 9] = [
     "entities",
     "references",
     "levels",
@@ -94,6 +99,7 @@ const PLANNING: [&str; 8] = [
     "planning again s",
     "instance in memory MB",
     "peak MB",
+    "peak again MB",
 ];
 
 /// Makes an instance and plans it, each in a process of its own.
@@ -181,6 +187,7 @@ fn measure(file: &Path) -> Outcome<Vec<String>> {
         number(Some(took_again.as_secs_f64()), 2),
         megabytes(held),
         megabytes(peak),
+        megabytes(memory::status_bytes(own, "VmHWM:")),
     ])
 }
 

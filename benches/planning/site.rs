@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use lockgate::domain::{
-    AssetContainer, Body, Entity, EntityKey, Guid, Id, Inventory, ItemState, Key, Kind, Locale,
-    Placement, SourceId, TargetId, Version,
+    AssetContainer, Body, BodyFile, Entity, EntityKey, Guid, Id, Inventory, ItemState, Key, Kind,
+    Locale, Placement, SourceId, TargetId, Version,
 };
 use lockgate::mock::file::{BASE_PLACEHOLDER, InstanceFile, Row};
 use lockgate::mock::generate::{Shape, generate};
@@ -142,13 +143,21 @@ fn number(row: &Row, member: &str) -> Outcome<i64> {
     Ok(number.ok_or_else(|| format!("a generated row has no {member}"))?)
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write`] wrote, as a reader would: bodies go into a file, and locales are shared.
 pub(crate) fn read(file: &Path) -> Outcome<Inventory<SourceId>> {
+    let mut instance = instance("1a2b3c4d-u");
+    let bodies = Arc::new(BodyFile::new(tempfile::tempfile()?));
     let mut entities = Vec::new();
     let mut reader = BufReader::new(File::open(file)?);
     let mut text = String::new();
     while reader.read_line(&mut text)? > 0 {
-        let line: Line = serde_json::from_str(&text)?;
+        let mut line: Line = serde_json::from_str(&text)?;
+        line.body.put_into(&bodies);
+        let mut locales = instance.locales.iter();
+        line.key.locale = line
+            .key
+            .locale
+            .and_then(|own| locales.find(|one| **one == own).cloned());
         let placement = line.place.map(|(parent, position)| {
             let channel = "Website".into();
             Box::new(Placement {
@@ -168,7 +177,8 @@ pub(crate) fn read(file: &Path) -> Outcome<Inventory<SourceId>> {
         });
         text.clear();
     }
-    Ok(instance("1a2b3c4d-u").with_entities(entities))
+    instance = instance.with_entities(entities);
+    Ok(instance)
 }
 
 /// An empty instance with the locales and the addresses of a generated one.

@@ -152,7 +152,7 @@ fn save(kind: Kind, body: Value) -> Save {
         name: "x".into(),
         id: None,
         locale: Some(en()),
-        body,
+        body: body.into(),
     }
 }
 

@@ -2,26 +2,26 @@
 
 use std::collections::HashSet;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::{pace, stop, wiring};
 use crate::agility::Instance;
 use crate::config::Settings;
-use crate::domain::{EntityKey, Guid, RunId, time};
+use crate::domain::{BodyFile, EntityKey, Guid, RunId, time};
 use crate::engine::pace::Pacer;
 use crate::engine::retry::{Retries, Sender};
-use crate::engine::{EVENTS_IN_FLIGHT, Options, Reader, RunReport, Session, Sink};
-use crate::error::{Error, ExitStatus};
-use crate::event::{Command, Event, SCHEMA, Side, Stamped};
+use crate::engine::{EVENTS_IN_FLIGHT, Options, PlanMade, Reader, RunReport, Session, Sink};
+use crate::error::{self, Error, ExitStatus};
+use crate::event::{Command, Event, RunFailure, SCHEMA, Side, Stamped};
 use crate::instance::Effect;
 use crate::progress::Progress;
 use crate::report::{self, Reporter};
-use crate::store::{Change, LeaseOwner, Pair, RunFinish, RunRecord, Store};
+use crate::store::{Change, LeaseOwner, Pair, RunFinish, RunRecord, StateUrl, Store};
 
 /// Commands that may queue up: a user presses a handful of keys, and whoever finds the channel full tries again.
 pub(super) const COMMANDS_IN_FLIGHT: usize = 16;
@@ -130,6 +130,8 @@ pub(super) async fn run(
     // What a rehearsal uploads cannot be downloaded from where it would be.
     options.verify_bytes = !is_rehearsal;
     let mut session = session(settings, &options, ends, &store, run.clone(), &sink);
+    let planned = session.planned.subscribe();
+    let folder = settings.paths.runs.join(&run.0);
     if let Work::Retry { keys, .. } = &work {
         session.selection.keys.clone_from(keys);
     }
@@ -153,6 +155,8 @@ pub(super) async fn run(
         sink.emit(Event::RunFinished {
             exit: status.code(),
             elapsed_ms,
+            commits: Some(store.commits()),
+            error: failure_of(&result),
         })
         .await;
         drop((session, sink));
@@ -160,8 +164,9 @@ pub(super) async fn run(
     });
     let stopping = signals(commands.clone());
     let reporting = report::run(received, reporters, commands);
-    let together = async { tokio::join!(working, reporting) };
-    let (result, progress) = tokio::select! {
+    let keeping = keep_plan(folder, planned);
+    let together = async { tokio::join!(working, reporting, keeping) };
+    let (result, progress, ()) = tokio::select! {
         ended = together => ended,
         // Never ends by itself: it lasts as long as the run.
         () = stopping => return Err(Error::Interrupted),
@@ -172,16 +177,38 @@ pub(super) async fn run(
     let finished = finish(&store, run, exit, &progress).await;
     store.close().await;
     finished?;
-    if let Ok((_, report)) = &result {
-        keep_plan(&settings.paths.runs, &progress, report);
-    }
     result
 }
 
-/// Puts the plan and its graph into the folder of the run. The run is over, so a failure is only told.
-fn keep_plan(runs: &Path, progress: &Progress, report: &RunReport) {
-    let Some(run) = progress.run() else { return };
-    if let Err(error) = report::add_plan(&runs.join(&run.id.0), &report.plan, &report.source) {
+/// Why the run ended before everything could get its outcome.
+fn failure_of(result: &Result<RunReport, Error>) -> Option<RunFailure> {
+    match result {
+        Err(error) => Some(error::told(error)),
+        Ok(report) => {
+            let broken = report
+                .end
+                .panicked
+                .as_ref()
+                .map(|why| Error::Internal(why.clone()));
+            broken.as_ref().map(error::told)
+        }
+    }
+}
+
+/// Puts the plan and its graph into the folder of the run as soon as there is a plan: what becomes of the run may
+/// need explaining. A failure is only told.
+async fn keep_plan(folder: PathBuf, mut planned: watch::Receiver<Option<PlanMade>>) {
+    // Without a plan there is nothing to keep.
+    let Ok(made) = planned.wait_for(Option::is_some).await else {
+        return;
+    };
+    let Some((plan, source)) = made.clone() else {
+        return;
+    };
+    drop(made);
+    let keeping = tokio::task::spawn_blocking(move || report::add_plan(&folder, &plan, &source));
+    let kept = keeping.await.map_err(std::io::Error::other);
+    if let Err(error) = kept.flatten() {
         // Nobody is left to be told when standard error is gone.
         drop(writeln!(
             std::io::stderr(),
@@ -261,13 +288,15 @@ pub(super) fn session(
     sink: &Sink,
 ) -> Session<Instance, Instance> {
     let reader = |instance, guid: &Guid, side| reader(options, instance, guid, side, sink);
-    let source = reader(ends.source, &settings.source.guid, Side::Source);
+    let mut source = reader(ends.source, &settings.source.guid, Side::Source);
     let mut target = reader(ends.target, &settings.target.guid, Side::Target);
     // A rate is kept per host and token, so where both sides have these in common they share one quota.
     let one_token = settings.source.token == settings.target.token;
     if one_token && source.instance.host() == target.instance.host() {
         target.pacer = Arc::new(source.pacer.sharing(options.ceilings()));
     }
+    source.bodies = body_file(&settings.paths.state);
+    target.bodies.clone_from(&source.bodies);
     Session {
         source: Arc::new(source),
         target: Arc::new(target),
@@ -284,7 +313,21 @@ pub(super) fn session(
         overwrite: settings.sync.overwrite,
         options: options.clone(),
         sink: sink.clone(),
+        planned: watch::Sender::new(None),
     }
+}
+
+/// A file beside the state that nobody else can open and that ends with the process. It only saves memory, so
+/// where there can be none, the run goes on without.
+fn body_file(state: &StateUrl) -> Option<Arc<BodyFile>> {
+    let beside = state.path().parent()?;
+    let folder = if beside.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        beside
+    };
+    let file = tempfile::tempfile_in(folder).ok()?;
+    Some(Arc::new(BodyFile::new(file)))
 }
 
 /// What one side is read through, with a pace of its own.
@@ -303,6 +346,7 @@ pub(super) fn reader(
         retries: Retries::new(options),
         concurrency: options.concurrency,
         sink: sink.clone(),
+        bodies: None,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::agility::Instance;
 use crate::config::{Given, OutputMode, Settings};
 use crate::domain::{RunId, time};
 use crate::engine::{EVENTS_IN_FLIGHT, RunError, Session, Sink, UndoEnd, UndoOutlook, UndoRequest};
-use crate::error::{Error, ExitStatus};
+use crate::error::{self, Error, ExitStatus};
 use crate::event::{Command, Event, SCHEMA, Stamped};
 use crate::report;
 use crate::store::{Change, RunRecord, Store};
@@ -233,7 +233,13 @@ impl Undo<'_> {
                 .map_or_else(Error::exit_code, |status| *status);
             let elapsed_ms = sink.elapsed_ms();
             let exit = status.code();
-            sink.emit(Event::RunFinished { exit, elapsed_ms }).await;
+            sink.emit(Event::RunFinished {
+                exit,
+                elapsed_ms,
+                commits: Some(self.store.commits()),
+                error: result.as_ref().err().map(error::told),
+            })
+            .await;
             result
         };
         let stopping = session::signals(commands.clone());

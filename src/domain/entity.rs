@@ -1,9 +1,8 @@
 //! An entity as it was read.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::{Id, Key, Locale, SourceId, Version};
+use super::{Body, Id, Key, Locale, SourceId, Version};
 
 /// An entity as read from one side.
 ///
@@ -60,32 +59,6 @@ impl Entity<SourceId> {
     /// Whether the source shows it to the public, so that the target should as well when asked to publish.
     pub fn is_published(&self) -> bool {
         self.state == ItemState::Published
-    }
-}
-
-/// JSON kept as compact text: a tenth of the memory of a parsed tree, and most bodies are looked at twice.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Body(Box<str>);
-
-impl Body {
-    /// Keeps `value`.
-    pub fn new(value: &Value) -> Self {
-        Self(value.to_string().into())
-    }
-
-    /// The parsed body.
-    #[expect(
-        clippy::missing_panics_doc,
-        reason = "a body is only ever made from a value"
-    )]
-    pub fn parse(&self) -> Value {
-        serde_json::from_str(&self.0).expect("a body is made from a value only")
-    }
-
-    /// The JSON text.
-    pub fn text(&self) -> &str {
-        &self.0
     }
 }
 

@@ -1,6 +1,8 @@
 //! What an instance holds.
 
-use std::collections::HashMap;
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::{Entity, Guid, Id, Key, Kind, Locale, Placement};
 
@@ -18,7 +20,9 @@ pub struct Inventory<I> {
     /// Rows that are no entities but may be referred to: built-in models and containers, asset folders.
     pub passed: Vec<Passed>,
     entities: Vec<Entity<I>>,
-    index: HashMap<Key<I>, u32>,
+    /// Positions by key; the keys themselves stand in the entities.
+    index: HashTable<u32>,
+    hasher: DefaultHashBuilder,
 }
 
 /// A row that is no entity of its own.
@@ -42,7 +46,8 @@ impl<I: Id> Inventory<I> {
             asset_container: AssetContainer::default(),
             passed: Vec::new(),
             entities: Vec::new(),
-            index: HashMap::new(),
+            index: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
         }
     }
 
@@ -52,10 +57,13 @@ impl<I: Id> Inventory<I> {
         entities.reverse();
         entities.sort_by(|left, right| left.key.cmp(&right.key));
         entities.dedup_by(|later, earlier| later.key == earlier.key);
-        self.index = (0..)
-            .zip(&entities)
-            .map(|(at, entity)| (entity.key.clone(), at))
-            .collect();
+        entities.shrink_to_fit();
+        let hash = |at: &u32| self.hasher.hash_one(&entities[*at as usize].key);
+        self.index = HashTable::with_capacity(entities.len());
+        for at in (0..).take(entities.len()) {
+            // Every key stands there once.
+            self.index.insert_unique(hash(&at), at, hash);
+        }
         self.entities = entities;
         self
     }
@@ -72,7 +80,8 @@ impl<I: Id> Inventory<I> {
 
     /// Where in [`Inventory::entities`] the entity of a key stands.
     pub fn position(&self, key: &Key<I>) -> Option<u32> {
-        self.index.get(key).copied()
+        let is_at = |at: &u32| self.entities[*at as usize].key == *key;
+        self.index.find(self.hasher.hash_one(key), is_at).copied()
     }
 
     /// The entities of one kind, sorted by id and locale.

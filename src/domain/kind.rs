@@ -68,6 +68,11 @@ impl Kind {
         }
     }
 
+    /// Whether others refer to an entity of this kind by its name, as well as by its id.
+    pub const fn is_named(self) -> bool {
+        matches!(self, Self::Model | Self::Container | Self::Template)
+    }
+
     /// Whether an entity of this kind exists once per locale.
     pub const fn is_localised(self) -> bool {
         matches!(self, Self::Content | Self::Page)

@@ -4,7 +4,9 @@
 //! two sides are different types, so that a source id cannot be handed to the target by mistake: the one
 //! place where a source id turns into a target id is the id map.
 
+mod body;
 mod entity;
+mod failure;
 mod hash;
 mod id;
 mod inventory;
@@ -14,7 +16,9 @@ mod outcome;
 mod secret;
 pub mod time;
 
-pub use entity::{Body, Entity, ItemState, Placement};
+pub use body::{Body, BodyFile};
+pub use entity::{Entity, ItemState, Placement};
+pub use failure::Failure;
 pub use hash::ContentHash;
 pub use id::{BatchId, Guid, Id, Locale, RunId, SourceId, TargetId, Version};
 pub use inventory::{AssetContainer, AssetUrls, Channel, Inventory, PageNode, Passed};

@@ -1,11 +1,13 @@
 //! What every job works with: both instances, the plan, the id map and the store.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use dashmap::DashMap;
 use serde_json::Value;
 
+use super::forecast::Worker;
 use super::former::Formers;
 use super::lease::Fence;
 use super::open_intents::{OpenIntents, Trail};
@@ -77,6 +79,8 @@ pub struct Crew<S, T> {
     pub batches: dashmap::DashSet<BatchId>,
     /// Microseconds that the target needs for an item of a batch, as learned from finished batches.
     pub item_micros: AtomicU64,
+    /// How fast the target works off batches.
+    pub worker: Worker,
 }
 
 /// An entity in the target's terms, ready to be sent.
@@ -194,13 +198,13 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
         let parent = self.parent(entity);
         let target_hash = expected_hash(entity.key.kind, &written.body, parent, &self.schema);
         let locale = entity.key.locale.clone().or_else(|| self.any_locale());
-        let bytes = written.body.to_string().len() as u64;
+        let bytes = json_bytes(&written.body);
         let save = Save {
             kind: entity.key.kind,
             name: entity.name.clone(),
             id,
             locale,
-            body: written.body,
+            body: Arc::new(written.body),
         };
         Ok(Prepared {
             node,
@@ -410,6 +414,23 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             },
         )
     }
+}
+
+/// The length of `value` as JSON text.
+fn json_bytes(value: &Value) -> u64 {
+    struct Count(u64);
+    impl io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len() as u64;
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    serde_json::to_writer(&mut count, value).expect("counting never fails");
+    count.0
 }
 
 /// The reference name of the container that an item is saved into.

@@ -15,6 +15,7 @@
 
 mod crew;
 pub mod dispatch;
+pub mod forecast;
 mod former;
 pub mod gates;
 mod jobs;
@@ -35,7 +36,7 @@ pub mod verify;
 
 pub use options::{Doubts, Options, Publish, Schedule};
 pub use pull::{PullError, Reader};
-pub use run::{RunError, RunReport, Session};
+pub use run::{PlanMade, RunError, RunReport, Session};
 pub use sink::{EVENTS_IN_FLIGHT, Sink};
 pub use undo::{UndoEnd, UndoOutlook, UndoRequest};
 pub use verify::{Difference, DifferenceKind};

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use super::pace::Pacer;
 use super::retry::{Retries, Sender};
 use super::sink::Sink;
-use crate::domain::{Guid, Id, Inventory, Kind, Locale};
+use crate::domain::{BodyFile, Guid, Id, Inventory, Kind, Locale};
 use crate::event::{Event, Side};
 use crate::instance::{Answer, Ask, Effect, Found, RequestError, Source};
 use crate::snapshot::{Builder, Incomplete, Progress, first_asks};
@@ -57,6 +57,8 @@ pub struct Reader<S> {
     pub concurrency: usize,
     /// Who is told.
     pub sink: Sink,
+    /// Where the bodies of what is read go; `None` keeps them in memory.
+    pub bodies: Option<Arc<BodyFile>>,
 }
 
 impl<S: Source + Clone> Reader<S> {
@@ -111,7 +113,7 @@ impl<S: Source + Clone> Reader<S> {
         locales: &[Locale],
         kinds: &[Kind],
     ) -> Result<Inventory<I>, PullError> {
-        let mut builder = Builder::<I>::new(self.guid.clone());
+        let mut builder = Builder::<I>::new(self.guid.clone()).with_bodies_in(self.bodies.clone());
         let asks = first_asks(locales, kinds);
         self.ask_all(asks, &mut builder).await?;
         let pages = builder.missing_pages();
@@ -141,30 +143,46 @@ impl<S: Source + Clone> Reader<S> {
         Ok(())
     }
 
-    /// Asks everything in `asks` and whatever follows from the answers, and gives what was found. With a
-    /// `total` it tells how far a verification of so many entities has come.
+    /// Asks everything in `asks` and whatever follows from the answers, and gives what was found.
     ///
     /// # Errors
     /// [`PullError::Request`]
     pub async fn ask_everything<I: Id>(
         self: &Arc<Self>,
         asks: Vec<Ask>,
-        total: Option<u32>,
     ) -> Result<Vec<Found<I>>, PullError> {
-        let mut found = Vec::new();
+        let mut all = Vec::new();
+        self.ask_each(asks, None, |found| all.push(found)).await?;
+        Ok(all)
+    }
+
+    /// As [`Reader::ask_everything`], and shows `take` one thing after another, so that nothing has to be kept. With a
+    /// `total` it tells how far a verification of so many entities has come.
+    ///
+    /// # Errors
+    /// [`PullError::Request`]
+    pub async fn ask_each<I: Id>(
+        self: &Arc<Self>,
+        asks: Vec<Ask>,
+        total: Option<u32>,
+        mut take: impl FnMut(Found<I>),
+    ) -> Result<(), PullError> {
+        let mut checked = 0_u32;
         let mut conversation = Conversation::new(self, asks);
         while let Some((_, answer)) = conversation.next().await? {
             conversation.open.extend(answer.follow_ups);
-            found.extend(answer.found);
-            let checked = u32::try_from(found.len()).unwrap_or(u32::MAX);
+            let found = u32::try_from(answer.found.len()).unwrap_or(u32::MAX);
+            checked = checked.saturating_add(found);
+            answer.found.into_iter().for_each(&mut take);
             if let Some(total) = total.filter(|total| checked <= *total) {
                 self.sink
                     .emit(Event::VerifyProgressed { checked, total })
                     .await;
             }
         }
-        Ok(found)
+        Ok(())
     }
+
     async fn tell<I: Id>(&self, builder: &Builder<I>, told: &mut BTreeMap<Kind, u32>) {
         for Progress {
             kind,

@@ -5,10 +5,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::crew::Crew;
 use super::dispatch::{UploadEnd, upload};
+use super::forecast::{After, Oracle, Worker, tell_while};
 use super::former::Formers;
 use super::lease::{Fence, Keeper};
 use super::open_intents::OpenIntents;
@@ -56,7 +57,12 @@ pub struct Session<S, T> {
     pub options: Options,
     /// Who is told.
     pub sink: Sink,
+    /// Gets the plan as soon as there is one, with what the source holds, whatever becomes of the run after that.
+    pub planned: watch::Sender<Option<PlanMade>>,
 }
+
+/// A plan and what it is about, in the same order.
+pub type PlanMade = (Arc<Plan>, Arc<Inventory<SourceId>>);
 
 /// How a run ended.
 #[derive(Debug)]
@@ -188,7 +194,8 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         let crew = Arc::new(self.crew(&prepared, Some(keeper.fence())));
         self.remember_agreements(&crew, &prepared).await?;
         self.phase(Phase::Upload).await;
-        let end = upload(Arc::clone(&crew), state, commands, keeper.lost()).await?;
+        let oracle = Oracle::new(After::of(&crew, &prepared.locales));
+        let end = upload(Arc::clone(&crew), (state, oracle), commands, keeper.lost()).await?;
         keeper.check()?;
         let mut unpublished = Vec::new();
         let mut differences = None;
@@ -196,9 +203,10 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             unpublished = publish::publish(&crew, &prepared.mappings).await?;
             if self.options.verify {
                 self.phase(Phase::Verify).await;
-                let compared = async {
-                    Ok(verify(&crew, &self.target, &prepared.locales, Scope::AfterRun).await?)
-                };
+                let locales = &prepared.locales;
+                let compared =
+                    async { Ok(verify(&crew, &self.target, locales, Scope::AfterRun).await?) };
+                let compared = tell_while(&crew, locales, compared);
                 differences = Some(interruptible(compared, commands).await?);
             }
         }
@@ -320,12 +328,15 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             overwrite: self.overwrite,
             selection: &self.selection,
         });
+        let plan = Arc::new(plan);
+        self.planned
+            .send_replace(Some((Arc::clone(&plan), Arc::clone(&source))));
         Ok(Prepared {
             locales,
             source,
             target,
             mappings: Arc::new(mappings),
-            plan: Arc::new(plan),
+            plan,
             doubts,
         })
     }
@@ -440,6 +451,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             open: OpenIntents::default(),
             batches: dashmap::DashSet::new(),
             item_micros: AtomicU64::new(5_000),
+            worker: Worker::default(),
         }
     }
 
@@ -476,7 +488,9 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
                 source_version: entity.version,
                 target_version: there.version,
                 source_hash: planned.source_hash,
-                target_hash: Some(target_hash(there, &schema)),
+                target_hash: planned
+                    .target_hash
+                    .or_else(|| Some(target_hash(there, &schema))),
                 origin: match &planned.action {
                     Action::Adopt { .. } => MappingOrigin::Adopted,
                     _ => known
@@ -609,13 +623,12 @@ fn warm_ids(prepared: &Prepared) -> IdMap {
             };
             let there = prepared.target.get(&there);
             if let Some(there) = there {
-                ids.record_name(
-                    key.kind,
-                    &prepared.source.entities()[node as usize].name,
-                    &there.name,
-                );
-                if let Some(urls) =
-                    asset_urls(&there.body.parse()).filter(|_| key.kind == Kind::Asset)
+                let here = &prepared.source.entities()[node as usize];
+                if key.kind.is_named() {
+                    ids.record_name(key.kind, &here.name, &there.name);
+                }
+                if key.kind == Kind::Asset
+                    && let Some(urls) = asset_urls(&there.body.parse())
                 {
                     ids.record_urls(key.id, urls);
                 }

@@ -1,12 +1,13 @@
 //! What is going to happen to every entity.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde::Serialize;
 
 use super::graph::{Graph, Need, Node, Strength};
 use super::{Encoding, Referent};
-use crate::domain::{ContentHash, EntityKey, TargetId, WorkClass};
+use crate::domain::{ContentHash, EntityKey, Failure, TargetId, WorkClass};
 
 /// What both sides looked like when they were last in agreement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +53,10 @@ pub enum Action {
         target: Option<TargetId>,
     },
     /// It cannot be brought across; the reason stands in [`Planned::because`].
-    Fail,
+    Fail {
+        /// What kind of reason it is.
+        cause: Failure,
+    },
     /// Something that it needs cannot be brought across.
     Block {
         /// The root cause.
@@ -70,7 +74,7 @@ impl Action {
             Self::Adopt { .. }
             | Self::Unchanged { .. }
             | Self::Conflict { .. }
-            | Self::Fail
+            | Self::Fail { .. }
             | Self::Block { .. }
             | Self::OutOfScope => false,
         }
@@ -83,7 +87,7 @@ impl Action {
                 Some(*target)
             }
             Self::Conflict { target } => *target,
-            Self::Create { .. } | Self::Fail | Self::Block { .. } | Self::OutOfScope => None,
+            Self::Create { .. } | Self::Fail { .. } | Self::Block { .. } | Self::OutOfScope => None,
         }
     }
 
@@ -95,7 +99,7 @@ impl Action {
             Self::Adopt { .. } => "adopt",
             Self::Unchanged { .. } => "unchanged",
             Self::Conflict { .. } => "conflict",
-            Self::Fail => "failed",
+            Self::Fail { .. } => "failed",
             Self::Block { .. } => "blocked",
             Self::OutOfScope => "out-of-scope",
         }
@@ -108,7 +112,7 @@ pub struct Planned {
     /// What is going to happen.
     pub action: Action,
     /// Why, in one sentence.
-    pub because: Box<str>,
+    pub because: Cow<'static, str>,
     /// Whether it may overlap with others.
     pub class: WorkClass,
     /// The content level: 0 for items that need no other item that is created in this run.
@@ -117,6 +121,8 @@ pub struct Planned {
     pub remaining_ms: u32,
     /// The hash of the source as it is now; `None` when it could not be computed.
     pub source_hash: Option<ContentHash>,
+    /// The hash of the counterpart as it is now; `None` when it was not needed to decide.
+    pub target_hash: Option<ContentHash>,
     /// The encodings of references in the body, as a set of bits (see [`Encoding::bit`]).
     pub encodings: u64,
     /// Whether the sides differ and it is left alone all the same.

@@ -46,27 +46,66 @@ impl Graph {
     /// same two become one: the strongest, with the costs added up. Only [`Strength::Order`] stays beside it, because
     /// it holds even where the reference is left out. A need of an entity on itself stays.
     pub fn new(count: u32, mut pairs: Vec<(Node, Need)>) -> Self {
-        let place = |(who, need): &(Node, Need)| (*who, need.on, need.strength == Strength::Order);
-        pairs.sort_unstable_by_key(place);
-        pairs.dedup_by(|later, kept| {
-            let same = place(later) == place(kept);
-            if same {
-                kept.1.strength = both(kept.1.strength, later.1.strength);
-            }
-            same
-        });
-        let starts = starts(count, pairs.iter().map(|(who, _)| *who));
-        let mut back_pairs: Vec<(Node, Node)> =
-            pairs.iter().map(|(who, need)| (need.on, *who)).collect();
-        back_pairs.sort_unstable();
-        back_pairs.dedup();
-        let back_starts = self::starts(count, back_pairs.iter().map(|(on, _)| *on));
+        pairs.sort_by_key(|(who, _)| *who);
+        let mut pairs = pairs.into_iter().peekable();
+        let mut graph = Self::with_capacity(count, pairs.len());
+        for node in 0..count {
+            let own = std::iter::from_fn(|| pairs.next_if(|(who, _)| *who == node));
+            graph.push(&mut own.map(|(_, need)| need).collect());
+        }
+        graph.turned()
+    }
+
+    /// A graph without entities, with room for so many entities and needs.
+    pub(super) fn with_capacity(count: u32, needs: usize) -> Self {
+        let mut starts = Vec::with_capacity(count as usize + 1);
+        starts.push(0);
         Self {
             starts,
-            needs: pairs.into_iter().map(|(_, need)| need).collect(),
-            back_starts,
-            back: back_pairs.into_iter().map(|(_, who)| who).collect(),
+            needs: Vec::with_capacity(needs),
+            ..Self::default()
         }
+    }
+
+    /// Takes the needs of the next entity.
+    pub(super) fn push(&mut self, needs: &mut Vec<Need>) {
+        merge(needs);
+        self.needs.append(needs);
+        let end = u32::try_from(self.needs.len());
+        self.starts
+            .push(end.expect("an instance has fewer than four billion references"));
+    }
+
+    /// The graph, once every entity has been pushed: now it knows who is needed by whom.
+    #[must_use]
+    pub(super) fn turned(mut self) -> Self {
+        let mut places = vec![0; self.starts.len()];
+        for (_, on) in self.pairs() {
+            places[on as usize + 1] += 1;
+        }
+        for at in 1..places.len() {
+            places[at] += places[at - 1];
+        }
+        self.back_starts.clone_from(&places);
+        let mut back = vec![0; self.back_starts.last().map_or(0, |end| *end as usize)];
+        for (who, on) in self.pairs() {
+            let place = &mut places[on as usize];
+            back[*place as usize] = who;
+            *place += 1;
+        }
+        self.back = back;
+        self
+    }
+
+    /// Who needs whom, each pair once, in order.
+    fn pairs(&self) -> impl Iterator<Item = (Node, Node)> + '_ {
+        (0..self.len()).flat_map(|who| {
+            let mut last = None;
+            let needs = self.needs(who).iter().map(|need| need.on);
+            needs
+                .filter(move |on| last.replace(*on) != Some(*on))
+                .map(move |on| (who, on))
+        })
     }
 
     /// How many entities there are.
@@ -99,16 +138,17 @@ fn range(starts: &[u32], node: Node) -> std::ops::Range<usize> {
     starts[node as usize] as usize..starts[node as usize + 1] as usize
 }
 
-/// Where the run of each of `count` nodes starts in a sorted list of nodes.
-fn starts(count: u32, sorted: impl Iterator<Item = Node>) -> Vec<u32> {
-    let mut starts = vec![0; count as usize + 1];
-    for node in sorted {
-        starts[node as usize + 1] += 1;
-    }
-    for at in 1..starts.len() {
-        starts[at] += starts[at - 1];
-    }
-    starts
+/// Sorts the needs of one entity, and makes one of several on the same other one (see [`Graph::new`]).
+pub(super) fn merge(needs: &mut Vec<Need>) {
+    let place = |need: &Need| (need.on, need.strength == Strength::Order);
+    needs.sort_unstable_by_key(place);
+    needs.dedup_by(|later, kept| {
+        let same = place(later) == place(kept);
+        if same {
+            kept.strength = both(kept.strength, later.strength);
+        }
+        same
+    });
 }
 
 fn both(left: Strength, right: Strength) -> Strength {

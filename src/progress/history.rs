@@ -178,6 +178,7 @@ impl History {
             | Event::BatchSplit { .. }
             | Event::RetryScheduled { .. }
             | Event::Throttled { .. }
+            | Event::ForecastMade { .. }
             | Event::DrainStarted { .. }
             | Event::Warned { .. }
             | Event::VerifyProgressed { .. }

@@ -113,6 +113,7 @@ pub(crate) fn note(event: &Event, progress: &Progress) -> Option<Note> {
         | Event::EntityStarted { .. }
         | Event::BatchProgressed { .. }
         | Event::PaceSampled { .. }
+        | Event::ForecastMade { .. }
         | Event::VerifyProgressed { .. }
         | Event::RunFinished { .. } => None,
     }

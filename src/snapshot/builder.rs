@@ -1,10 +1,11 @@
 //! Collects answers and checks that they are all there.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::domain::{
-    AssetContainer, Channel, Entity, Guid, Id, Inventory, ItemState, Key, Kind, Locale, PageNode,
-    Passed, Placement,
+    AssetContainer, BodyFile, Channel, Entity, Guid, Id, Inventory, ItemState, Key, Kind, Locale,
+    PageNode, Passed, Placement,
 };
 use crate::instance::{Answer, Ask, Found};
 
@@ -24,6 +25,8 @@ pub struct Builder<I> {
     passed_seen: HashSet<(Kind, i64, Box<str>)>,
     /// Deleted ones included, so that they are not taken for missing.
     entities: HashMap<Key<I>, Entity<I>>,
+    /// Where their bodies go; `None` keeps them in memory.
+    bodies: Option<Arc<BodyFile>>,
     /// The first place that the sitemap tells of a page.
     nodes: HashMap<(Locale, i64), Placement>,
     /// The largest number that any page of a list told.
@@ -138,6 +141,7 @@ impl<I: Id> Builder<I> {
             passed: Vec::new(),
             passed_seen: HashSet::new(),
             entities: HashMap::new(),
+            bodies: None,
             nodes: HashMap::new(),
             expected: BTreeMap::new(),
             answered: HashSet::new(),
@@ -145,6 +149,13 @@ impl<I: Id> Builder<I> {
             absent: Vec::new(),
             tally: BTreeMap::new(),
         }
+    }
+
+    /// Lets bodies stand in a file instead of memory.
+    #[must_use]
+    pub fn with_bodies_in(mut self, file: Option<Arc<BodyFile>>) -> Self {
+        self.bodies = file;
+        self
     }
 
     /// Announces questions, so that [`Builder::finish`] misses their answers. The follow-ups of an answer
@@ -228,7 +239,10 @@ impl<I: Id> Builder<I> {
         }
     }
 
-    fn take_entity(&mut self, entity: Entity<I>) {
+    fn take_entity(&mut self, mut entity: Entity<I>) {
+        if let Some(file) = &self.bodies {
+            entity.body.put_into(file);
+        }
         let kind = entity.key.kind;
         let is_alive = entity.state != ItemState::Deleted;
         let before = self.entities.insert(entity.key.clone(), entity);

@@ -18,6 +18,7 @@
 //! Left to others: when to write what (the engine), and what becomes of open intents (recovery).
 
 mod alive;
+mod bulk;
 mod error;
 mod handle;
 mod kept;
@@ -32,6 +33,7 @@ mod tests;
 mod write;
 mod writer;
 
+pub use alive::is_gone;
 pub use error::StoreError;
 pub use handle::Store;
 pub use kept::Keeping;

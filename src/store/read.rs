@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures_util::StreamExt;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Connection, Row, Sqlite, SqliteConnection, query};
@@ -48,14 +49,13 @@ impl Readers {
     }
 
     pub(super) async fn mappings(&self, pair: &Pair) -> Result<Vec<Mapping>, StoreError> {
-        let rows = self.rows(query(
+        self.rows(query(
             "SELECT kind, source_id, locale, target_id, target_name, source_version, target_version,
                     source_hash, target_hash, origin, run
              FROM mappings WHERE source = ? AND target = ? ORDER BY kind, source_id, locale",
         )
         .bind(pair.source.as_str())
-        .bind(pair.target.as_str())).await?;
-        rows.iter().map(|row| self.mapping(row)).collect()
+        .bind(pair.target.as_str()), |row| self.mapping(row)).await
     }
 
     fn mapping(&self, row: &SqliteRow) -> Result<Mapping, StoreError> {
@@ -88,8 +88,7 @@ impl Readers {
         let rows = query(&sql)
             .bind(pair.source.as_str())
             .bind(pair.target.as_str());
-        let rows = self.rows(rows).await?;
-        rows.iter().map(|row| self.intent(row)).collect()
+        self.rows(rows, |row| self.intent(row)).await
     }
 
     pub(super) async fn intents_of(
@@ -105,27 +104,22 @@ impl Readers {
             .bind(pair.source.as_str())
             .bind(pair.target.as_str())
             .bind(key.to_string());
-        let rows = self.rows(rows).await?;
-        rows.iter().map(|row| self.intent(row)).collect()
+        self.rows(rows, |row| self.intent(row)).await
     }
 
     pub(super) async fn intents_of_run(&self, run: &RunId) -> Result<Vec<Intent>, StoreError> {
         let sql = format!("{INTENT_COLUMNS} WHERE run = ? ORDER BY id");
-        let rows = self.rows(query(&sql).bind(&run.0)).await?;
-        rows.iter().map(|row| self.intent(row)).collect()
+        let rows = query(&sql).bind(&run.0);
+        self.rows(rows, |row| self.intent(row)).await
     }
 
     pub(super) async fn pre_images(&self, run: &RunId) -> Result<Vec<PreImage>, StoreError> {
-        let rows = self
-            .rows(
-                query(
-                    "SELECT run, kind, target_id, locale, target_version, hash, body
-                     FROM pre_images WHERE run = ? ORDER BY kind, target_id, locale",
-                )
-                .bind(&run.0),
-            )
-            .await?;
-        rows.iter().map(|row| self.pre_image(row)).collect()
+        let rows = query(
+            "SELECT run, kind, target_id, locale, target_version, hash, body
+             FROM pre_images WHERE run = ? ORDER BY kind, target_id, locale",
+        )
+        .bind(&run.0);
+        self.rows(rows, |row| self.pre_image(row)).await
     }
 
     pub(super) async fn sent_bytes(
@@ -133,14 +127,12 @@ impl Readers {
         run: &RunId,
     ) -> Result<Vec<(TargetId, ContentHash)>, StoreError> {
         let sent = query("SELECT target_id, hash FROM sent_bytes WHERE run = ? ORDER BY target_id");
-        let rows = self.rows(sent.bind(&run.0)).await?;
         let reader = self.reader("sent_bytes");
-        rows.iter()
-            .map(|row| {
-                let hash = reader.word("hash", self.column(row, "hash")?, ContentHash::parse)?;
-                Ok((TargetId::new(self.column(row, "target_id")?), hash))
-            })
-            .collect()
+        self.rows(sent.bind(&run.0), |row| {
+            let hash = reader.word("hash", self.column(row, "hash")?, ContentHash::parse)?;
+            Ok((TargetId::new(self.column(row, "target_id")?), hash))
+        })
+        .await
     }
 
     fn pre_image(&self, row: &SqliteRow) -> Result<PreImage, StoreError> {
@@ -166,24 +158,21 @@ impl Readers {
         pair: &Pair,
         run: &RunId,
     ) -> Result<Vec<(EntityKey, RunId)>, StoreError> {
-        let rows = self
-            .rows(
-                query(
-                    "SELECT kind, source_id, locale, e.run AS run
-                     FROM run_entities e JOIN runs r ON r.run = e.run
-                     WHERE r.source = ? AND r.target = ? AND e.outcome IN ('created', 'updated', 'restored')
-                       AND r.started_at > (SELECT started_at FROM runs WHERE run = ?)
-                     ORDER BY r.started_at",
-                )
-                .bind(pair.source.as_str())
-                .bind(pair.target.as_str())
-                .bind(&run.0),
-            )
-            .await?;
+        let rows = query(
+            "SELECT kind, source_id, locale, e.run AS run
+             FROM run_entities e JOIN runs r ON r.run = e.run
+             WHERE r.source = ? AND r.target = ? AND e.outcome IN ('created', 'updated', 'restored')
+               AND r.started_at > (SELECT started_at FROM runs WHERE run = ?)
+             ORDER BY r.started_at",
+        )
+        .bind(pair.source.as_str())
+        .bind(pair.target.as_str())
+        .bind(&run.0);
         let reader = self.reader("run_entities");
-        rows.iter()
-            .map(|row| Ok((self.key(row, reader)?, RunId(self.column(row, "run")?))))
-            .collect()
+        self.rows(rows, |row| {
+            Ok((self.key(row, reader)?, RunId(self.column(row, "run")?)))
+        })
+        .await
     }
 
     fn intent(&self, row: &SqliteRow) -> Result<Intent, StoreError> {
@@ -209,14 +198,16 @@ impl Readers {
 
     pub(super) async fn runs(&self, limit: u32) -> Result<Vec<RunRecord>, StoreError> {
         let sql = format!("{RUN_COLUMNS} ORDER BY started_at DESC, run DESC LIMIT ?");
-        let rows = self.rows(query(&sql).bind(i64::from(limit))).await?;
-        rows.iter().map(|row| self.record(row)).collect()
+        self.rows(query(&sql).bind(i64::from(limit)), |row| self.record(row))
+            .await
     }
 
     pub(super) async fn run(&self, run: &RunId) -> Result<Option<RunRecord>, StoreError> {
         let sql = format!("{RUN_COLUMNS} WHERE run = ?");
-        let rows = self.rows(query(&sql).bind(&run.0)).await?;
-        rows.first().map(|row| self.record(row)).transpose()
+        let found = self
+            .rows(query(&sql).bind(&run.0), |row| self.record(row))
+            .await?;
+        Ok(found.into_iter().next())
     }
 
     fn record(&self, row: &SqliteRow) -> Result<RunRecord, StoreError> {
@@ -242,8 +233,8 @@ impl Readers {
 
     pub(super) async fn run_entities(&self, run: &RunId) -> Result<Vec<RunEntity>, StoreError> {
         let sql = format!("{ENTITY_COLUMNS} WHERE run = ? ORDER BY kind, source_id, locale");
-        let rows = self.rows(query(&sql).bind(&run.0)).await?;
-        rows.iter().map(|row| self.run_entity(row)).collect()
+        self.rows(query(&sql).bind(&run.0), |row| self.run_entity(row))
+            .await
     }
 
     pub(super) async fn history(
@@ -262,8 +253,7 @@ impl Readers {
             .bind(pair.target.as_str())
             .bind(kind.name())
             .bind(id.raw());
-        let rows = self.rows(rows).await?;
-        rows.iter().map(|row| self.run_entity(row)).collect()
+        self.rows(rows, |row| self.run_entity(row)).await
     }
 
     fn run_entity(&self, row: &SqliteRow) -> Result<RunEntity, StoreError> {
@@ -281,26 +271,23 @@ impl Readers {
     }
 
     pub(super) async fn learned(&self, host: &str) -> Result<Vec<(String, f64)>, StoreError> {
-        let rows = self
-            .rows(query("SELECT key, value FROM hosts WHERE host = ? ORDER BY key").bind(host))
-            .await?;
-        rows.iter()
-            .map(|row| Ok((self.column(row, "key")?, self.column(row, "value")?)))
-            .collect()
+        let found = query("SELECT key, value FROM hosts WHERE host = ? ORDER BY key").bind(host);
+        self.rows(found, |row| {
+            Ok((self.column(row, "key")?, self.column(row, "value")?))
+        })
+        .await
     }
 
     pub(super) async fn hosts(&self) -> Result<BTreeMap<String, Vec<(String, f64)>>, StoreError> {
-        let rows = self
-            .rows(query(
-                "SELECT host, key, value FROM hosts ORDER BY host, key",
-            ))
-            .await?;
         let mut hosts = BTreeMap::<String, Vec<(String, f64)>>::new();
-        for row in &rows {
+        let found = query("SELECT host, key, value FROM hosts ORDER BY host, key");
+        self.rows(found, |row| {
             let learned = (self.column(row, "key")?, self.column(row, "value")?);
             let host: String = self.column(row, "host")?;
             hosts.entry(host).or_default().push(learned);
-        }
+            Ok(())
+        })
+        .await?;
         Ok(hosts)
     }
 
@@ -312,16 +299,21 @@ impl Readers {
         }
     }
 
-    async fn rows<'q>(
+    /// What `read` makes of each row. A row takes many times the memory of what is made of it, so there is never more
+    /// than a handful of them.
+    async fn rows<'q, T>(
         &self,
         query: Query<'q, Sqlite, SqliteArguments<'q>>,
-    ) -> Result<Vec<SqliteRow>, StoreError> {
+        mut read: impl FnMut(&SqliteRow) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
         let mut connection = self.connection.lock().await;
         let connection = connection.as_mut().ok_or(StoreError::Closed)?;
-        query
-            .fetch_all(connection)
-            .await
-            .map_err(|error| self.failed(error))
+        let mut rows = query.fetch(connection);
+        let mut all = Vec::new();
+        while let Some(row) = rows.next().await {
+            all.push(read(&row.map_err(|error| self.failed(error))?)?);
+        }
+        Ok(all)
     }
 
     fn key(&self, row: &SqliteRow, reader: Reader<'_>) -> Result<EntityKey, StoreError> {

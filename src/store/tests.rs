@@ -320,6 +320,54 @@ async fn a_moved_mapping_leaves_its_old_counterpart_in_the_history() {
     assert_eq!(history, [(10, Some(RUN.to_owned())), (11, None)]);
 }
 
+/// Rows of one table share statements, so their order has to survive that: within a statement, across statements,
+/// and around a removal.
+#[tokio::test]
+async fn of_many_changes_in_one_commit_the_last_word_counts() {
+    let (_directory, url, store) = fresh().await;
+    let settled = |id, because: &str| RunEntity {
+        run: RunId(RUN.to_owned()),
+        key: key(id),
+        name: format!("item {id}"),
+        outcome: Outcome::Created,
+        target: Some(TargetId::new(id + 1000)),
+        because: because.to_owned(),
+    };
+    let mut changes = Vec::new();
+    for id in 1..=200 {
+        changes.push(write_mapping(&mapping(key(id), id + 1000)));
+        changes.push(Change::Entity(settled(id, "first")));
+    }
+    let (pair, removed) = (pair(), key(7));
+    changes.push(Change::MappingRemoved { pair, key: removed });
+    changes.push(write_mapping(&mapping(key(7), 2007)));
+    changes.push(write_mapping(&mapping(key(9), 2009)));
+    changes.push(write_mapping(&mapping(key(9), 3009)));
+    changes.push(Change::Entity(settled(9, "last")));
+    store.commit(changes).await.unwrap();
+
+    let targets = store.mappings(&self::pair()).await.unwrap();
+    let targets: Vec<i64> = targets.iter().map(|row| row.target.raw()).collect();
+    let expected = (1..=200).map(|id| match id {
+        7 => 2007,
+        9 => 3009,
+        id => id + 1000,
+    });
+    assert_eq!(targets, expected.collect::<Vec<_>>());
+    let settled = store.run_entities(&RunId(RUN.to_owned())).await.unwrap();
+    assert_eq!(settled.len(), 200);
+    assert_eq!(settled[8].because, "last");
+    store.close().await;
+
+    let mut raw = connect(&url).await;
+    let history: Vec<(i64, i64)> =
+        sqlx::query_as("SELECT source_id, target_id FROM mapping_history ORDER BY id")
+            .fetch_all(&mut raw)
+            .await
+            .unwrap();
+    assert_eq!(history, [(7, 1007), (9, 1009), (9, 2009)]);
+}
+
 #[tokio::test]
 async fn many_small_commits_share_few_transactions() {
     let (_directory, _url, store) = fresh().await;

@@ -3,32 +3,60 @@
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{Sqlite, query};
 
+use super::bulk::Bulk;
 use super::rows::{
-    details_column, former_column, hashes_column, keys_column, locale_column, outcome_detail,
-    sentences_column,
+    details_column, former_column, hashes_column, keys_column, locale_column, sentences_column,
 };
 use super::{
-    Change, Intent, IntentId, IntentState, Mapping, Pair, PreImage, RunEntity, RunFinish,
-    RunRecord, StoreError,
+    Change, Intent, IntentId, IntentState, Pair, PreImage, RunFinish, RunRecord, StoreError,
 };
 use crate::domain::{BatchId, ContentHash, EntityKey, Id, RunId, TargetId};
 
-type Query<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments<'q>>;
+pub(super) type Query<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments<'q>>;
 
-/// Applies one change.
-pub(super) async fn apply(
+/// Applies changes in their order.
+pub(super) async fn apply<'c>(
     connection: &mut SqliteConnection,
-    change: &Change,
+    changes: impl Iterator<Item = &'c Change>,
     place: &str,
 ) -> Result<(), StoreError> {
-    let result = statement(change)
-        .execute(connection)
-        .await
-        .map_err(|error| StoreError::of(error, place))?;
-    match must_exist(change) {
-        Some(what) if result.rows_affected() == 0 => Err(StoreError::Unknown { what }),
-        Some(_) | None => Ok(()),
+    let mut bulk = Bulk::default();
+    for change in changes {
+        if matches!(change, Change::MappingRemoved { .. }) {
+            write_all(connection, &mut bulk, place).await?;
+        }
+        let Some(statement) = statement(change, &mut bulk) else {
+            continue;
+        };
+        let written = execute(connection, statement, place).await?;
+        match must_exist(change) {
+            Some(what) if written == 0 => return Err(StoreError::Unknown { what }),
+            Some(_) | None => {}
+        }
     }
+    write_all(connection, &mut bulk, place).await
+}
+
+async fn write_all(
+    connection: &mut SqliteConnection,
+    bulk: &mut Bulk<'_>,
+    place: &str,
+) -> Result<(), StoreError> {
+    for statement in bulk.statements() {
+        execute(connection, statement, place).await?;
+    }
+    Ok(())
+}
+
+/// Returns how many rows it wrote.
+async fn execute(
+    connection: &mut SqliteConnection,
+    statement: Query<'_>,
+    place: &str,
+) -> Result<u64, StoreError> {
+    let result = statement.execute(connection).await;
+    let result = result.map_err(|error| StoreError::of(error, place))?;
+    Ok(result.rows_affected())
 }
 
 /// What a change takes for granted; a miss is a mistake of the caller and must not pass for stored.
@@ -49,8 +77,9 @@ fn must_exist(change: &Change) -> Option<String> {
     }
 }
 
-fn statement(change: &Change) -> Query<'_> {
-    match change {
+/// The statement for a change that stands alone; a row that shares one with others waits in `bulk`.
+fn statement<'c>(change: &'c Change, bulk: &mut Bulk<'c>) -> Option<Query<'c>> {
+    Some(match change {
         Change::RunStarted(record) => run_started(record),
         Change::IntentOpened { pair, intent } => intent_opened(pair, intent),
         Change::PreImage(before) => pre_image(before),
@@ -62,12 +91,18 @@ fn statement(change: &Change) -> Query<'_> {
             state,
             answers,
         } => intent_closed(run, *id, *state, answers),
-        Change::Mapping { pair, mapping } => mapping_written(pair, mapping),
+        Change::Mapping { pair, mapping } => {
+            bulk.mapping(pair, mapping);
+            return None;
+        }
         Change::MappingRemoved { pair, key } => mapping_removed(pair, key),
-        Change::Entity(entity) => entity_settled(entity),
+        Change::Entity(entity) => {
+            bulk.entity(entity);
+            return None;
+        }
         Change::RunFinished(finish) => run_finished(finish),
         Change::HostLearned { host, key, value } => host_learned(host, key, *value),
-    }
+    })
 }
 
 fn run_started(record: &RunRecord) -> Query<'_> {
@@ -159,32 +194,6 @@ fn intent_closed<'q>(
         .bind(id.0)
 }
 
-fn mapping_written<'q>(pair: &'q Pair, mapping: &'q Mapping) -> Query<'q> {
-    query(
-        "INSERT INTO mappings (source, target, kind, source_id, locale, target_id, target_name,
-                               source_version, target_version, source_hash, target_hash, origin, run)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (source, target, kind, source_id, locale) DO UPDATE SET
-             target_id = excluded.target_id, target_name = excluded.target_name,
-             source_version = excluded.source_version, target_version = excluded.target_version,
-             source_hash = excluded.source_hash, target_hash = excluded.target_hash,
-             origin = excluded.origin, run = excluded.run",
-    )
-    .bind(pair.source.as_str())
-    .bind(pair.target.as_str())
-    .bind(mapping.key.kind.name())
-    .bind(mapping.key.id.raw())
-    .bind(locale_column(&mapping.key))
-    .bind(mapping.target.raw())
-    .bind(&mapping.target_name)
-    .bind(mapping.source_version.map(|version| version.0))
-    .bind(mapping.target_version.map(|version| version.0))
-    .bind(mapping.source_hash.map(|hash| hash.to_string()))
-    .bind(mapping.target_hash.map(|hash| hash.to_string()))
-    .bind(mapping.origin.name())
-    .bind(&mapping.run.0)
-}
-
 fn mapping_removed<'q>(pair: &'q Pair, key: &'q EntityKey) -> Query<'q> {
     query(
         "DELETE FROM mappings
@@ -195,25 +204,6 @@ fn mapping_removed<'q>(pair: &'q Pair, key: &'q EntityKey) -> Query<'q> {
     .bind(key.kind.name())
     .bind(key.id.raw())
     .bind(locale_column(key))
-}
-
-fn entity_settled(entity: &RunEntity) -> Query<'_> {
-    query(
-        "INSERT INTO run_entities (run, kind, source_id, locale, name, outcome, detail, target_id, because)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (run, kind, source_id, locale) DO UPDATE SET
-             name = excluded.name, outcome = excluded.outcome, detail = excluded.detail,
-             target_id = excluded.target_id, because = excluded.because",
-    )
-    .bind(&entity.run.0)
-    .bind(entity.key.kind.name())
-    .bind(entity.key.id.raw())
-    .bind(locale_column(&entity.key))
-    .bind(&entity.name)
-    .bind(entity.outcome.name())
-    .bind(outcome_detail(&entity.outcome))
-    .bind(entity.target.map(Id::raw))
-    .bind(&entity.because)
 }
 
 fn host_learned<'q>(host: &'q str, key: &'q str, value: f64) -> Query<'q> {

@@ -115,9 +115,8 @@ impl Writer {
             .begin_with("BEGIN IMMEDIATE")
             .await
             .map_err(failed)?;
-        for change in jobs.iter().flat_map(|job| &job.changes) {
-            apply(&mut transaction, change, place).await?;
-        }
+        let changes = jobs.iter().flat_map(|job| &job.changes);
+        apply(&mut transaction, changes, place).await?;
         transaction.commit().await.map_err(failed)?;
         self.commits.fetch_add(1, Ordering::Relaxed);
         Ok(())

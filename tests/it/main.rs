@@ -19,6 +19,7 @@ mod recordings;
 mod recovery;
 mod retry;
 mod same_state;
+mod schema;
 mod secrets;
 mod support;
 mod terminal;

@@ -200,7 +200,7 @@ async fn edit_one_item(setup: &Setup, server: &Server) -> i64 {
         name: "an item".into(),
         id: Some(TargetId::new(id)),
         locale: Some(locale.clone()),
-        body,
+        body: body.into(),
     };
     let batch = reader
         .instance

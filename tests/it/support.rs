@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lockgate::agility::{Connection, Instance};
-use lockgate::domain::{EntityKey, Guid, Outcome, RunId, Secret};
+use lockgate::domain::{BodyFile, EntityKey, Guid, Outcome, RunId, Secret};
 use lockgate::engine::pace::Pacer;
 use lockgate::engine::retry::Retries;
 use lockgate::engine::{
@@ -230,6 +230,7 @@ impl Setup {
             retries: target.retries,
             concurrency: target.concurrency,
             sink: target.sink,
+            bodies: target.bodies,
         };
         Session {
             source: Arc::new(source),
@@ -247,6 +248,7 @@ impl Setup {
             overwrite: self.overwrite,
             options: self.options.clone(),
             sink,
+            planned: tokio::sync::watch::Sender::new(None),
         }
     }
 
@@ -275,6 +277,7 @@ impl Setup {
             retries: Retries::new(&self.options),
             concurrency: self.options.concurrency,
             sink: sink.clone(),
+            bodies: Some(Arc::new(BodyFile::new(tempfile::tempfile().unwrap()))),
         }
     }
 }

@@ -158,7 +158,7 @@ mod tests {
                 name: "/news".into(),
                 id: id.map(TargetId::new),
                 locale: Some(Locale::new("fr-ca")),
-                body: json!({"pageID": 22, "name": "news", "parentPageID": 9, "path": null}),
+                body: json!({"pageID": 22, "name": "news", "parentPageID": 9, "path": null}).into(),
             },
             parent: Some(TargetId::new(7)),
             place_before: None,

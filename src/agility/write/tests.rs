@@ -12,7 +12,7 @@ fn new(kind: Kind, body: Value) -> Save {
         name: "x".into(),
         id: None,
         locale: None,
-        body,
+        body: body.into(),
     }
 }
 

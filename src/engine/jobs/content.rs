@@ -6,13 +6,13 @@ use std::pin::Pin;
 use super::doubt::{self, Doubt};
 use super::polling::{self, BatchEnd};
 use super::read_back;
-use super::{close, failed, show};
-use crate::domain::{BatchId, Kind, Locale};
+use super::{Lot, close, failed, not_sent, show};
+use crate::domain::{BatchId, Failure, Kind, Locale};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::pace::Class;
 use crate::engine::state::{Step, StepResult};
 use crate::event::Event;
-use crate::instance::{Cause, Effect, Refusal, RequestError, Save, Saved, Source, Target, Verdict};
+use crate::instance::{Cause, Effect, Refusal, RequestError, Saved, Source, Target, Verdict};
 use crate::plan::Node;
 use crate::store::{IntentId, IntentState, Operation, StoreError};
 
@@ -28,32 +28,18 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let prepared: Vec<Result<Prepared, String>> = steps
-        .iter()
-        .map(|(node, step)| crew.prepare(*node, *step))
-        .collect();
-    let items: Vec<Prepared> = prepared
-        .iter()
-        .filter_map(|item| item.as_ref().ok().cloned())
-        .collect();
-    let results = if items.is_empty() {
+    let lot = Lot::prepare(crew, steps);
+    let results = if lot.items.is_empty() {
         Vec::new()
     } else {
-        batch(crew, locale, &items, 1).await?
+        batch(crew, locale, &lot.items, 1).await?
     };
     let stop = if probe {
-        read_back::compare(crew, &items, &results).await
+        read_back::compare(crew, &lot.items, &results).await
     } else {
         None
     };
-    let mut results = results.into_iter();
-    let all = prepared.into_iter().map(|item| match item {
-        Ok(_) => results
-            .next()
-            .unwrap_or_else(|| failed("the batch has no result for it")),
-        Err(reason) => failed(reason),
-    });
-    Ok((all.collect(), stop))
+    Ok((lot.results(results), stop))
 }
 
 /// Hands in a batch and follows it to its end. Boxed, because a batch that fails as a whole is handed in again
@@ -70,7 +56,7 @@ where
 {
     Box::pin(async move {
         let intent = crew.open_intent(operation(items), items, attempt).await?;
-        let saves: Vec<Save> = items.iter().map(|item| item.save.clone()).collect();
+        let saves = Lot::saves(items);
         let submit = || crew.target.submit_items(locale, &saves);
         let sender = crew.under(intent);
         match sender.send_as(Class::Submit, Effect::Write, submit).await {
@@ -111,7 +97,7 @@ where
                 "batch {batch} has {} results for {count} items",
                 results.len()
             );
-            let doubt = Doubt::ended(intent, attempt, &why);
+            let doubt = Doubt::ended(intent, attempt, (Failure::Refused, &why));
             doubt::settle_items(crew, locale, items, doubt).await
         }
         BatchEnd::Failed(refusal) if items.len() > 1 => {
@@ -201,7 +187,7 @@ where
 {
     if error.verdict(Effect::Write) == Verdict::Reconcile {
         let why = error.to_string();
-        let doubt = Doubt::ended(intent, attempt, &why);
+        let doubt = Doubt::ended(intent, attempt, (error.cause.failure(), &why));
         return doubt::settle_items(crew, locale, items, doubt).await;
     }
     close(crew, intent, IntentState::Failed).await?;
@@ -209,7 +195,7 @@ where
     if matches!(error.cause, Cause::Refused { .. }) && items.len() > 1 {
         return halves(crew, locale, items, attempt).await;
     }
-    Ok(items.iter().map(|_| failed(error.to_string())).collect())
+    Ok(items.iter().map(|_| not_sent(error)).collect())
 }
 
 /// Hands the items in again in two batches.

@@ -16,12 +16,14 @@ mod save;
 pub(super) use asset::bytes_hash;
 pub(super) use doubt::repeat;
 pub(super) use given_back::run_again;
-pub(super) use polling::{BatchEnd, wait};
+pub(super) use polling::{BatchEnd, first_pause, next_pause, wait};
 
 use super::crew::{Crew, Prepared};
 use super::ready::Queue;
-use super::state::{Job, StepResult};
-use crate::instance::{Saved, Source, Target};
+use super::state::{Job, Step, StepResult};
+use crate::domain::Failure;
+use crate::instance::{RequestError, Save, Saved, Source, Target};
+use crate::plan::Node;
 use crate::store::{Change, IntentId, IntentState, StoreError};
 
 /// What came of a job.
@@ -109,8 +111,69 @@ where
     crew.store.commit(changes).await
 }
 
+/// What a request for several entities carries.
+struct Lot {
+    /// Those that can be sent, in order.
+    items: Vec<Prepared>,
+    /// For each step, why it cannot be sent, if so.
+    refused: Vec<Option<String>>,
+}
+
+impl Lot {
+    fn prepare<S, T>(crew: &Crew<S, T>, steps: &[(Node, Step)]) -> Self
+    where
+        S: Source + Clone,
+        T: Target + Clone,
+    {
+        let mut items = Vec::with_capacity(steps.len());
+        let refuse = |(node, step): &(Node, Step)| match crew.prepare(*node, *step) {
+            Ok(item) => {
+                items.push(item);
+                None
+            }
+            Err(reason) => Some(reason),
+        };
+        let refused = steps.iter().map(refuse).collect();
+        Self { items, refused }
+    }
+
+    /// What is sent.
+    fn saves(items: &[Prepared]) -> Vec<Save> {
+        items.iter().map(|item| item.save.clone()).collect()
+    }
+
+    /// One result per step, from those of the items.
+    fn results(self, results: Vec<StepResult>) -> Vec<StepResult> {
+        let mut results = results.into_iter();
+        let all = self.refused.into_iter().map(|refused| match refused {
+            None => results
+                .next()
+                .unwrap_or_else(|| failed("the answer has no row for it")),
+            Some(reason) => not_prepared(reason),
+        });
+        all.collect()
+    }
+}
+
+/// The target, or we, said no to an entity.
 fn failed(reason: impl Into<String>) -> StepResult {
+    lost(Failure::Refused, reason)
+}
+
+/// The request for an entity failed.
+fn not_sent(error: &RequestError) -> StepResult {
+    lost(error.cause.failure(), error.to_string())
+}
+
+/// An entity could not be made ready: what it refers to is missing.
+fn not_prepared(reason: impl Into<String>) -> StepResult {
+    lost(Failure::Reference, reason)
+}
+
+/// An entity did not make it, for a reason of this kind.
+fn lost(cause: Failure, reason: impl Into<String>) -> StepResult {
     StepResult::Failed {
         reason: reason.into(),
+        cause,
     }
 }

@@ -1,10 +1,10 @@
 //! URL redirections: up to 250 in one request, answered row by row.
 
 use super::doubt;
-use super::{close, content, failed};
+use super::{Lot, close, content, not_sent};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::state::{Step, StepResult};
-use crate::instance::{Effect, Refusal, RequestError, Save, Saved, Source, Target, Verdict};
+use crate::instance::{Effect, Refusal, RequestError, Saved, Source, Target, Verdict};
 use crate::plan::Node;
 use crate::store::{IntentId, IntentState, Operation, StoreError};
 
@@ -16,16 +16,13 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let prepared: Vec<Result<Prepared, String>> = steps
-        .iter()
-        .map(|(node, step)| crew.prepare(*node, *step))
-        .collect();
-    let items: Vec<Prepared> = prepared
-        .iter()
-        .filter_map(|item| item.as_ref().ok().cloned())
-        .collect();
-    let intent = crew.open_intent(Operation::Create, &items, 1).await?;
-    let rows: Vec<Save> = items.iter().map(|item| item.save.clone()).collect();
+    let lot = Lot::prepare(crew, steps);
+    let items = &lot.items;
+    if items.is_empty() {
+        return Ok(lot.results(Vec::new()));
+    }
+    let intent = crew.open_intent(Operation::Create, items, 1).await?;
+    let rows = Lot::saves(items);
     let mut sent = crew
         .under(intent)
         .send(Effect::Write, || crew.target.save_redirections(&rows))
@@ -35,14 +32,8 @@ where
     {
         sent = doubt::settle_redirections(crew, &rows, error.clone()).await;
     }
-    let mut results = finish(crew, intent, &items, sent).await?.into_iter();
-    let all = prepared.into_iter().map(|item| match item {
-        Ok(_) => results
-            .next()
-            .unwrap_or_else(|| failed("the server's answer has no row for it")),
-        Err(reason) => failed(reason),
-    });
-    Ok(all.collect())
+    let results = finish(crew, intent, items, sent).await?;
+    Ok(lot.results(results))
 }
 
 /// Makes the outcome of every row durable.
@@ -60,7 +51,7 @@ where
         Ok(answers) => content::keep(crew, intent, items, answers).await,
         Err(error) => {
             close(crew, intent, IntentState::Failed).await?;
-            Ok(items.iter().map(|_| failed(error.to_string())).collect())
+            Ok(items.iter().map(|_| not_sent(&error)).collect())
         }
     }
 }

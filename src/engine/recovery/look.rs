@@ -167,7 +167,7 @@ impl<T: Target + Clone> Looker<'_, T> {
             };
             ids.chunks(IDS_AT_ONCE).map(by_id).collect::<Vec<_>>()
         });
-        let found = self.target.ask_everything(asks.collect(), None).await?;
+        let found = self.target.ask_everything(asks.collect()).await?;
         Ok(entities(found).map(|entity| self.seen(entity)).collect())
     }
 
@@ -183,10 +183,7 @@ impl<T: Target + Clone> Looker<'_, T> {
                 container: container.into(),
                 offset: 0,
             };
-            let found = self
-                .target
-                .ask_everything::<TargetId>(vec![first], None)
-                .await?;
+            let found = self.target.ask_everything::<TargetId>(vec![first]).await?;
             all.extend(found.into_iter().filter_map(|found| match found {
                 Found::Passed { id, .. } => Some((locale.clone(), id)),
                 _ => None,
@@ -201,11 +198,7 @@ impl<T: Target + Clone> Looker<'_, T> {
             .collect();
         let mut nodes: BTreeMap<(Locale, i64), PageNode> = BTreeMap::new();
         let sitemaps = locales.into_iter().map(Ask::Sitemap).collect();
-        for found in self
-            .target
-            .ask_everything::<TargetId>(sitemaps, None)
-            .await?
-        {
+        for found in self.target.ask_everything::<TargetId>(sitemaps).await? {
             if let Found::Node(node) = found
                 && open(items, Kind::Page).any(|item| self.may_be(item, &node))
             {
@@ -217,7 +210,7 @@ impl<T: Target + Clone> Looker<'_, T> {
             id: *id,
             locale: Some(locale.clone()),
         });
-        let found = self.target.ask_everything(asks.collect(), None).await?;
+        let found = self.target.ask_everything(asks.collect()).await?;
         let placed = entities(found).filter_map(|mut page: Entity<TargetId>| {
             let key = (page.key.locale.clone()?, page.key.id.raw());
             page.placement = Some(Box::new(nodes.get(&key)?.placement.clone()));

@@ -138,10 +138,7 @@ impl<T: Target + Clone> Recovery<'_, T> {
             .filter_map(|(key, detail)| question(key, detail))
             .collect();
         loop {
-            let found = self
-                .target
-                .ask_everything::<TargetId>(asks.clone(), None)
-                .await?;
+            let found = self.target.ask_everything::<TargetId>(asks.clone()).await?;
             if !found.iter().any(|found| matches!(found, Found::Entity(_))) {
                 return Ok(true);
             }

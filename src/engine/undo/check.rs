@@ -98,17 +98,17 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             localised: HashMap::new(),
             nodes: HashMap::new(),
         };
-        for found in reader.ask_everything(asks, Some(total)).await? {
-            match found {
-                Found::Entity(entity) => {
-                    now.localised.insert(entity.key.clone(), entity);
-                }
-                Found::Node(node) => {
-                    now.nodes.insert((node.locale.clone(), node.page), node);
-                }
-                _ => {}
+        let take = |found| match found {
+            Found::Entity(entity) => {
+                let entity: Entity<TargetId> = entity;
+                now.localised.insert(entity.key.clone(), entity);
             }
-        }
+            Found::Node(node) => {
+                now.nodes.insert((node.locale.clone(), node.page), node);
+            }
+            _ => {}
+        };
+        reader.ask_each(asks, Some(total), take).await?;
         for (key, entity) in &mut now.localised {
             let node = key.locale.clone().map(|locale| (locale, key.id.raw()));
             let node = node.and_then(|node| now.nodes.get(&node));

@@ -55,6 +55,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
     async fn is_held(&self, at: usize) -> Result<bool, StoreError> {
         if let Some(by) = self.held(at) {
             let settled = Settled {
+                cause: None,
                 because: format!("{by} still refers to it and could not be undone"),
                 outcome: Outcome::Blocked { by },
                 changes: Vec::new(),
@@ -74,6 +75,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
         match self.send_delete(at, intent).await? {
             DeleteEnd::Gone => {
                 let settled = Settled {
+                    cause: None,
                     outcome: Outcome::Deleted,
                     because: "the undone run had created it".to_owned(),
                     changes: self.mapping_removed(at),

@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex};
 
 use super::gather::UndoOutlook;
 use crate::domain::{
-    ContentHash, Entity, EntityKey, Inventory, Kind, Locale, Outcome, TargetId, WorkClass, time,
+    ContentHash, Entity, EntityKey, Failure, Inventory, Kind, Locale, Outcome, TargetId, WorkClass,
+    time,
 };
 use crate::engine::crew::Crew;
+use crate::engine::forecast::Worker;
 use crate::engine::former::Formers;
 use crate::engine::lease::Fence;
 use crate::engine::open_intents::OpenIntents;
@@ -37,6 +39,8 @@ pub(super) struct Hands<'a, S, T> {
 /// What came of one entity.
 pub(super) struct Settled {
     pub(super) outcome: Outcome,
+    /// What kind of thing made it fail, if it did.
+    pub(super) cause: Option<Failure>,
     pub(super) because: String,
     /// What goes into the store with it.
     pub(super) changes: Vec<Change>,
@@ -201,6 +205,8 @@ impl<'a, S: Source + Clone, T: Target + Clone> Hands<'a, S, T> {
                 lane: is_work.then(|| lane(trace.key.kind)),
                 class: class(trace.key.kind),
                 outcome: settled.outcome,
+                cause: settled.cause,
+                level: None,
                 target: Some(trace.there.id),
                 because: settled.because,
                 bytes: settled.bytes,
@@ -297,5 +303,6 @@ fn crew<S: Source + Clone, T: Target + Clone>(
         open: OpenIntents::default(),
         batches: dashmap::DashSet::new(),
         item_micros: AtomicU64::new(5_000),
+        worker: Worker::default(),
     }
 }

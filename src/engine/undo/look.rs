@@ -115,6 +115,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             Seen::AsPlanned => Ok(()),
             Seen::Gone => {
                 let settled = Settled {
+                    cause: None,
                     outcome: Outcome::Deleted,
                     because: "it was gone already".to_owned(),
                     changes: self.mapping_removed(at),

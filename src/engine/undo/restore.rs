@@ -122,7 +122,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             name: former.entity.name.clone(),
             id: Some(trace.there.id),
             locale: self.locale(at),
-            body: self.before.body(&former.entity, present.as_ref())?,
+            body: self.before.body(&former.entity, present.as_ref())?.into(),
         };
         Ok((former, save))
     }
@@ -146,6 +146,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
         match sent {
             Ok(saved) => {
                 let settled = Settled {
+                    cause: None,
                     outcome: Outcome::Restored,
                     because: "the undone run had written over it".to_owned(),
                     changes: self.mapping_put_back(at, saved.version),

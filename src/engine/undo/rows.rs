@@ -144,7 +144,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
                 name: page.name.clone(),
                 id: Some(page.key.id),
                 locale: Some(row.0.clone()),
-                body,
+                body: body.into(),
             },
             parent: row.2.map(TargetId::new),
             place_before: before,

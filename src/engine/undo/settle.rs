@@ -1,7 +1,7 @@
 //! What the store has to know of an entity when an undo is through with it.
 
 use super::hands::{Hands, Settled};
-use crate::domain::{Outcome, TargetId, Version};
+use crate::domain::{Failure, Outcome, TargetId, Version};
 use crate::instance::{Source, Target};
 use crate::plan::undo::Decision;
 use crate::store::{Change, IntentId, IntentState, Mapping, StoreError};
@@ -21,6 +21,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
                 Decision::Keep(why) => {
                     let reason = why.to_string();
                     Settled {
+                        cause: None,
                         because: reason.clone(),
                         outcome: Outcome::Kept { reason },
                         changes: Vec::new(),
@@ -42,6 +43,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
         let mapping = self.outlook.mappings.get(&self.trace(at).key);
         let is_ours = mapping.is_none_or(|mapping| mapping.run == self.outlook.undone);
         Settled {
+            cause: None,
             outcome: Outcome::Restored,
             because: "it was as before already".to_owned(),
             changes: if is_ours {
@@ -67,6 +69,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             (Outcome::Deleted, "it was gone already".to_owned())
         };
         Settled {
+            cause: None,
             outcome,
             because,
             changes: self.mapping_removed(at),
@@ -127,8 +130,13 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
         intent: Option<(IntentId, IntentState)>,
         reason: String,
     ) -> Result<(), StoreError> {
+        let cause = match intent {
+            Some((_, IntentState::InDoubt)) => Failure::InDoubt,
+            Some(_) | None => Failure::Refused,
+        };
         let closed = intent.map(|(id, state)| self.crew.closed(id, state));
         let settled = Settled {
+            cause: Some(cause),
             because: reason.clone(),
             outcome: Outcome::Failed { reason },
             changes: closed.into_iter().collect(),

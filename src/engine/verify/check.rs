@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::bytes::compare_bytes;
 use super::compare::Verifier;
 use super::difference::{Difference, Scope};
-use super::read_back::read_back;
+use super::read_back::{read_localised, read_unclaimed, surroundings};
 use crate::domain::Locale;
 use crate::engine::crew::Crew;
 use crate::engine::pull::{PullError, Reader};
@@ -31,14 +31,17 @@ where
         .filter(|node| is_compared(crew, *node, scope))
         .collect();
     let total = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
-    let found = read_back(crew, reader, locales, &nodes).await?;
+    let found = surroundings(reader, locales).await?;
     let mut verifier = Verifier::new(crew, found, scope);
-    for node in &nodes {
-        verifier.compare(*node);
+    let is_listed = |node: &&Node| !crew.entity(**node).key.kind.is_localised();
+    for node in nodes.iter().filter(is_listed) {
+        verifier.compare_listed(*node);
     }
+    read_localised(crew, reader, &nodes, &mut verifier).await?;
+    verifier.sort();
     verifier.order(locales);
-    verifier.duplicates();
-    let mut differences = verifier.differences;
+    verifier.duplicates(read_unclaimed(crew, reader, locales).await?);
+    let mut differences = verifier.into_differences();
     differences.extend(compare_bytes(crew, &nodes, scope).await);
     for difference in &differences {
         crew.sink
@@ -67,7 +70,9 @@ where
     let planned = crew.planned(node);
     match (scope, &planned.action) {
         (_, Action::OutOfScope)
-        | (Scope::AfterRun, Action::Conflict { .. } | Action::Fail | Action::Block { .. }) => false,
+        | (Scope::AfterRun, Action::Conflict { .. } | Action::Fail { .. } | Action::Block { .. }) => {
+            false
+        }
         (Scope::Everything, _) => true,
         // What the run could not write has no counterpart, or is reported as failed already.
         (Scope::AfterRun, Action::Create { .. } | Action::Update { .. }) => {

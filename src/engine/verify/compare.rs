@@ -4,21 +4,30 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::check::is_compared;
 use super::difference::{Difference, DifferenceKind, Scope};
-use super::read_back::ReadBack;
-use crate::domain::{Entity, Id, Kind, Locale, SourceId, TargetId, TargetKey};
+use super::read_back::{Surroundings, Unclaimed};
+use crate::domain::{Entity, EntityKey, Id, Kind, Locale, SourceId, TargetId, TargetKey};
 use crate::engine::crew::Crew;
 use crate::instance::{Source, Target};
-use crate::plan::{LeaveOut, Node, differences, expected_hash, normal, payload, target_hash};
+use crate::plan::{LeaveOut, Node, differences, expected_hash, normal, payload};
 
 pub(super) struct Verifier<'a, S, T> {
     crew: &'a Crew<S, T>,
-    found: ReadBack,
+    found: Surroundings,
     scope: Scope,
-    pub(super) differences: Vec<Difference>,
+    differences: Vec<(Node, Difference)>,
+}
+
+/// The key of the counterpart of a source entity, if it has one.
+pub(super) fn there_of<S, T>(crew: &Crew<S, T>, key: &EntityKey) -> Option<TargetKey> {
+    Some(TargetKey {
+        kind: key.kind,
+        id: crew.ids.resolve(key)?.id,
+        locale: key.locale.clone(),
+    })
 }
 
 impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
-    pub(super) fn new(crew: &'a Crew<S, T>, found: ReadBack, scope: Scope) -> Self {
+    pub(super) fn new(crew: &'a Crew<S, T>, found: Surroundings, scope: Scope) -> Self {
         Self {
             crew,
             found,
@@ -27,33 +36,30 @@ impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
         }
     }
 
-    pub(super) fn compare(&mut self, node: Node) {
+    /// Compares an entity that exists once per instance.
+    pub(super) fn compare_listed(&mut self, node: Node) {
+        let there = there_of(self.crew, &self.crew.entity(node).key);
+        match there.and_then(|there| self.found.lists.get(&there).cloned()) {
+            Some(found) => self.compare(node, &found),
+            None => self.missing(node),
+        }
+    }
+
+    /// Reports that the counterpart of an entity is not there.
+    pub(super) fn missing(&mut self, node: Node) {
+        let detail = match self.crew.ids.resolve(&self.crew.entity(node).key) {
+            Some(there) => format!("its counterpart {} is not there", there.id),
+            None => "it has no counterpart on the target".to_owned(),
+        };
+        self.report(node, DifferenceKind::Missing, detail);
+    }
+
+    /// Compares an entity with its counterpart.
+    pub(super) fn compare(&mut self, node: Node, found: &Entity<TargetId>) {
         let entity = self.crew.entity(node);
-        let key = &entity.key;
-        let Some(counterpart) = self.crew.ids.resolve(key) else {
-            return self.report(
-                node,
-                DifferenceKind::Missing,
-                "it has no counterpart on the target".to_owned(),
-            );
-        };
-        let there = TargetKey {
-            kind: key.kind,
-            id: counterpart.id,
-            locale: key.locale.clone(),
-        };
-        let found = if key.kind.is_localised() {
-            self.found.localised.get(&there)
-        } else {
-            self.found.lists.get(&there)
-        };
-        let Some(found) = found.cloned() else {
-            let detail = format!("its counterpart {} is not there", counterpart.id);
-            return self.report(node, DifferenceKind::Missing, detail);
-        };
-        self.compare_bodies(node, entity, &found);
-        if key.kind == Kind::Page {
-            self.compare_parent(node, entity, counterpart.id);
+        self.compare_bodies(node, entity, found);
+        if entity.key.kind == Kind::Page {
+            self.compare_parent(node, entity, found.key.id);
         }
     }
 
@@ -94,7 +100,7 @@ impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
             return;
         };
         let expected = self.crew.parent(entity).map(Id::raw);
-        let Some(found) = self.found.nodes.get(&(locale.clone(), id.raw())) else {
+        let Some(found) = self.found.places.get(&(locale.clone(), id.raw())) else {
             let detail = "no sitemap of the target lists it".to_owned();
             return self.report(node, DifferenceKind::WrongParent, detail);
         };
@@ -129,7 +135,7 @@ impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
             }
             if let Some(found) = self
                 .found
-                .nodes
+                .places
                 .get(&(locale.clone(), counterpart.id.raw()))
             {
                 let group = groups
@@ -151,8 +157,11 @@ impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
         }
     }
 
-    pub(super) fn duplicates(&mut self) {
+    pub(super) fn duplicates(&mut self, unclaimed: Vec<Unclaimed>) {
         self.twice_in_lists();
+        if unclaimed.is_empty() {
+            return;
+        }
         let mut expected: HashMap<_, Node> = HashMap::new();
         for (node, entity) in (0..).zip(self.crew.source_inventory.entities()) {
             if entity.key.kind != Kind::Content {
@@ -170,14 +179,14 @@ impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
                 expected.insert((entity.key.locale.clone(), hash), node);
             }
         }
-        for entity in std::mem::take(&mut self.found.unclaimed) {
-            let is_old = self.crew.target_inventory.get(&entity.key).is_some()
-                && self.scope == Scope::AfterRun;
-            let hash = target_hash(&entity, &self.crew.schema);
-            if let Some(node) = expected.get(&(entity.key.locale.clone(), hash))
+        for Unclaimed { key, hash } in unclaimed {
+            let is_old =
+                self.crew.target_inventory.get(&key).is_some() && self.scope == Scope::AfterRun;
+            let id = key.id;
+            if let Some(node) = expected.get(&(key.locale, hash))
                 && !is_old
             {
-                let detail = format!("the target has it a second time as {}", entity.key.id);
+                let detail = format!("the target has it a second time as {id}");
                 self.report(*node, DifferenceKind::Duplicate, detail);
             }
         }
@@ -201,13 +210,25 @@ impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
         }
     }
 
+    /// Puts what was found so far in the order of the source; it was found in the order of the answers.
+    pub(super) fn sort(&mut self) {
+        self.differences.sort_by_key(|(node, _)| *node);
+    }
+
+    /// What was found.
+    pub(super) fn into_differences(self) -> Vec<Difference> {
+        let found = self.differences.into_iter();
+        found.map(|(_, difference)| difference).collect()
+    }
+
     fn report(&mut self, node: Node, difference: DifferenceKind, detail: String) {
         let entity = self.crew.entity(node);
-        self.differences.push(Difference {
+        let difference = Difference {
             key: entity.key.clone(),
             name: entity.name.to_string(),
             difference,
             detail,
-        });
+        };
+        self.differences.push((node, difference));
     }
 }

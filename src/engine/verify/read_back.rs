@@ -1,36 +1,31 @@
-//! What is asked to see the target as it is now.
+//! What is asked to see the target as it is now, and what is kept of the answers.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::domain::{Entity, Id, Inventory, Kind, Locale, PageNode, TargetId, TargetKey};
+use super::compare::{Verifier, there_of};
+use crate::domain::{ContentHash, Id, Inventory, Kind, Locale, PageNode, TargetId, TargetKey};
 use crate::engine::crew::Crew;
 use crate::engine::pull::{PullError, Reader};
 use crate::instance::{Ask, Found, Source, Target};
-use crate::plan::Node;
+use crate::plan::{Node, target_hash};
 
 /// Ids in one question (limit of [`Ask::ItemsById`]).
 const IDS_AT_ONCE: usize = 100;
 
-/// The target as the Management API has it now.
-pub(super) struct ReadBack {
+/// What has to be known of the target before items and pages are looked at.
+pub(super) struct Surroundings {
+    /// Everything that exists once per instance.
     pub(super) lists: Inventory<TargetId>,
-    pub(super) localised: HashMap<TargetKey, Entity<TargetId>>,
-    /// Ids of the items of each container that nobody claims.
-    pub(super) unclaimed: Vec<Entity<TargetId>>,
-    pub(super) nodes: HashMap<(Locale, i64), PageNode>,
+    /// Where pages stand.
+    pub(super) places: HashMap<(Locale, i64), PageNode>,
 }
 
-pub(super) async fn read_back<S, T>(
-    crew: &Arc<Crew<S, T>>,
+/// Reads the lists and the sitemaps.
+pub(super) async fn surroundings<T: Target + Clone>(
     reader: &Arc<Reader<T>>,
     locales: &[Locale],
-    nodes: &[Node],
-) -> Result<ReadBack, PullError>
-where
-    S: Source + Clone,
-    T: Target + Clone,
-{
+) -> Result<Surroundings, PullError> {
     let kinds = [
         Kind::Model,
         Kind::Container,
@@ -40,63 +35,114 @@ where
         Kind::Redirection,
     ];
     let lists = reader.pull_kinds(locales, &kinds).await?;
-    let mut asks = items_and_pages(crew, nodes);
-    asks.extend(locales.iter().cloned().map(Ask::Sitemap));
-    let total = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
-    let mut found = reader.ask_everything(asks, Some(total)).await?;
-    let listed = reader
-        .ask_everything(container_asks(crew, locales), None)
-        .await?;
-    let unclaimed = unclaimed(crew, listed);
-    let more = reader.ask_everything(by_id(unclaimed), None).await?;
-    let mut back = ReadBack {
-        lists,
-        localised: HashMap::new(),
-        unclaimed: Vec::new(),
-        nodes: HashMap::new(),
-    };
-    for found in found.drain(..) {
-        match found {
-            Found::Entity(entity) => {
-                back.localised.insert(entity.key.clone(), entity);
-            }
-            Found::Node(node) => {
-                back.nodes.insert((node.locale.clone(), node.page), node);
-            }
-            _ => {}
+    let sitemaps = locales.iter().cloned().map(Ask::Sitemap).collect();
+    let mut places = HashMap::new();
+    let keep = |found| {
+        if let Found::Node(node) = found {
+            places.insert((node.locale.clone(), node.page), node);
         }
-    }
-    back.unclaimed = more
-        .into_iter()
-        .filter_map(|found| match found {
-            Found::Entity(entity) => Some(entity),
-            _ => None,
-        })
-        .collect();
-    Ok(back)
+    };
+    reader.ask_each::<TargetId>(sitemaps, None, keep).await?;
+    Ok(Surroundings { lists, places })
 }
 
-fn items_and_pages<S, T>(crew: &Crew<S, T>, nodes: &[Node]) -> Vec<Ask>
+/// Reads the counterparts of items and pages among `nodes`, and lets each be compared as it arrives: held all at once
+/// they would weigh as much as the instance.
+pub(super) async fn read_localised<S, T>(
+    crew: &Arc<Crew<S, T>>,
+    reader: &Arc<Reader<T>>,
+    nodes: &[Node],
+    verifier: &mut Verifier<'_, S, T>,
+) -> Result<(), PullError>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let mut items: BTreeMap<Locale, Vec<i64>> = BTreeMap::new();
-    let mut asks = Vec::new();
+    let mut awaited: HashMap<TargetKey, Node> = HashMap::new();
     for node in nodes {
         let key = &crew.entity(*node).key;
-        let (Some(counterpart), Some(locale)) = (crew.ids.resolve(key), &key.locale) else {
-            continue;
-        };
-        match key.kind {
-            Kind::Content => items
-                .entry(locale.clone())
-                .or_default()
-                .push(counterpart.id.raw()),
-            _ => asks.push(Ask::One {
-                kind: key.kind,
-                id: counterpart.id.raw(),
-                locale: Some(locale.clone()),
+        if key.kind.is_localised() {
+            match there_of(crew, key) {
+                Some(there) => drop(awaited.insert(there, *node)),
+                None => verifier.missing(*node),
+            }
+        }
+    }
+    let total = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
+    let asks = items_and_pages(awaited.keys());
+    let compare = |found| {
+        if let Found::Entity(there) = found
+            && let Some(node) = awaited.remove(&there.key)
+        {
+            verifier.compare(node, &there);
+        }
+    };
+    reader.ask_each(asks, Some(total), compare).await?;
+    for node in awaited.into_values() {
+        verifier.missing(node);
+    }
+    Ok(())
+}
+
+/// An item that is nobody's counterpart.
+pub(super) struct Unclaimed {
+    pub(super) key: TargetKey,
+    /// The hash of what it says.
+    pub(super) hash: ContentHash,
+}
+
+/// Reads the items that are in the containers of the run and nobody's counterpart.
+pub(super) async fn read_unclaimed<S, T>(
+    crew: &Arc<Crew<S, T>>,
+    reader: &Arc<Reader<T>>,
+    locales: &[Locale],
+) -> Result<Vec<Unclaimed>, PullError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let mut ids: BTreeMap<Locale, Vec<i64>> = BTreeMap::new();
+    let note = |found: Found<TargetId>| {
+        // The list puts the locale where other rows have their name.
+        if let Found::Passed {
+            kind: Kind::Content,
+            id,
+            name,
+        } = found
+            && !crew.ids.is_claimed(Kind::Content, TargetId::new(id))
+        {
+            ids.entry(Locale::new(&name)).or_default().push(id);
+        }
+    };
+    let lists = container_asks(crew, locales);
+    reader.ask_each(lists, None, note).await?;
+    let mut unclaimed = Vec::new();
+    let weigh = |found| {
+        if let Found::Entity(there) = found {
+            let hash = target_hash(&there, &crew.schema);
+            unclaimed.push(Unclaimed {
+                key: there.key,
+                hash,
+            });
+        }
+    };
+    reader.ask_each(by_id(ids), None, weigh).await?;
+    Ok(unclaimed)
+}
+
+fn items_and_pages<'k>(keys: impl Iterator<Item = &'k TargetKey>) -> Vec<Ask> {
+    let mut keys: Vec<&TargetKey> = keys.collect();
+    keys.sort_unstable();
+    let mut items: BTreeMap<Locale, Vec<i64>> = BTreeMap::new();
+    let mut asks = Vec::new();
+    for key in keys {
+        let id = key.id.raw();
+        match (key.kind, &key.locale) {
+            (Kind::Content, Some(locale)) => items.entry(locale.clone()).or_default().push(id),
+            (kind, locale) => asks.push(Ask::One {
+                kind,
+                id,
+                locale: locale.clone(),
             }),
         }
     }
@@ -139,29 +185,4 @@ where
         }
     }
     asks
-}
-
-/// Items that are nobody's counterpart and were not there before the run.
-fn unclaimed<S, T>(crew: &Crew<S, T>, listed: Vec<Found<TargetId>>) -> BTreeMap<Locale, Vec<i64>>
-where
-    S: Source + Clone,
-    T: Target + Clone,
-{
-    let mut ids: BTreeMap<Locale, Vec<i64>> = BTreeMap::new();
-    for found in listed {
-        // The list puts the locale where other rows have their name.
-        let Found::Passed {
-            kind: Kind::Content,
-            id,
-            name,
-        } = found
-        else {
-            continue;
-        };
-        let locale = Locale::new(&name);
-        if !crew.ids.is_claimed(Kind::Content, TargetId::new(id)) {
-            ids.entry(locale).or_default().push(id);
-        }
-    }
-    ids
 }

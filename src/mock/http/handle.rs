@@ -22,6 +22,7 @@ use crate::mock::server::Shared;
 use crate::mock::world::asset::Upload;
 use crate::mock::world::batch::Spoil;
 use crate::mock::world::failure::Refusal;
+use crate::mock::world::received::Received;
 
 /// The largest JSON body that is read. The vendor documents no bound; 250 large items fit many times.
 const BODY_MOST: usize = 256 << 20;
@@ -230,7 +231,7 @@ async fn read(request: Request) -> Result<Payload, Refusal> {
         .await
         .map_err(|error| broken(&error))?;
     let mut files = Vec::new();
-    while let Some(part) = form.next_field().await.map_err(|error| broken(&error))? {
+    while let Some(mut part) = form.next_field().await.map_err(|error| broken(&error))? {
         let name = part
             .file_name()
             .filter(|name| !name.is_empty())
@@ -238,7 +239,10 @@ async fn read(request: Request) -> Result<Payload, Refusal> {
         let content_type = part.content_type().map(str::to_owned);
         // The server takes the parts called `files` and passes over all others.
         if let (Some("files"), Some(name)) = (part.name(), name) {
-            let bytes = part.bytes().await.map_err(|error| broken(&error))?;
+            let mut bytes = Received::default();
+            while let Some(piece) = part.chunk().await.map_err(|error| broken(&error))? {
+                bytes.push(&piece);
+            }
             files.push(Upload {
                 name,
                 content_type,

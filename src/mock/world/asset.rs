@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use bytes::Bytes;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::blob::Blob;
 use super::failure::Refusal;
 use super::ids::IdKind;
+use super::received::Received;
 use super::text::now;
 use super::{Window, World, gone, row};
 use crate::mock::file::Row;
@@ -48,7 +48,7 @@ pub(crate) struct Assets {
 pub(crate) struct Upload {
     pub(crate) name: String,
     pub(crate) content_type: Option<String>,
-    pub(crate) bytes: Bytes,
+    pub(crate) bytes: Received,
 }
 
 /// Where uploaded files go.
@@ -304,7 +304,7 @@ impl World {
             row::set(&mut row, "focalX", x.as_str());
             row::set(&mut row, "focalY", y.as_str());
         }
-        self.complete_asset(&mut row, file.bytes.len() as u64);
+        self.complete_asset(&mut row, file.bytes.len());
         self.assets
             .put(id, row.clone(), Some(Blob::of(&key, file.bytes)));
         row

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::received::Received;
 use super::row;
 use crate::mock::file::Row;
 
@@ -15,7 +16,7 @@ pub(crate) enum Blob {
     Filler(u64),
 }
 
-const BLOCK: usize = 4096;
+pub(super) const BLOCK: usize = 4096;
 
 /// The block that a filler repeats.
 fn block(key: &str) -> Bytes {
@@ -28,17 +29,12 @@ fn block(key: &str) -> Bytes {
 }
 
 impl Blob {
-    /// Keeps `bytes`, as a filler where they are one.
-    pub(crate) fn of(key: &str, bytes: Bytes) -> Self {
-        let block = block(key);
-        let filler = !bytes.is_empty()
-            && bytes
-                .chunks(BLOCK)
-                .all(|chunk| chunk == &block[..chunk.len()]);
-        if filler {
-            Self::Filler(bytes.len() as u64)
+    /// Keeps what was received, as a filler where it is one.
+    pub(crate) fn of(key: &str, received: Received) -> Self {
+        if received.repeats(&block(key)) {
+            Self::Filler(received.len())
         } else {
-            Self::Stored(bytes)
+            Self::Stored(received.into_bytes())
         }
     }
 
@@ -152,19 +148,22 @@ mod tests {
         );
     }
 
+    fn received(bytes: &[u8]) -> Received {
+        let mut received = Received::default();
+        received.push(bytes);
+        received
+    }
+
     #[test]
     fn uploaded_fillers_are_recognised_and_nothing_else_is() {
         let bytes = joined(&Blob::Filler(9_000), "img/a.jpg");
+        assert_eq!(Blob::of("img/a.jpg", received(&bytes)), Blob::Filler(9_000));
         assert_eq!(
-            Blob::of("img/a.jpg", bytes.clone().into()),
-            Blob::Filler(9_000)
-        );
-        assert_eq!(
-            Blob::of("img/b.jpg", bytes.clone().into()),
+            Blob::of("img/b.jpg", received(&bytes)),
             Blob::Stored(bytes.into())
         );
         assert_eq!(
-            Blob::of("img/a.jpg", Bytes::new()),
+            Blob::of("img/a.jpg", received(&[])),
             Blob::Stored(Bytes::new())
         );
     }

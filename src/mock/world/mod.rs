@@ -24,6 +24,7 @@ mod ids;
 mod load;
 pub(crate) mod model;
 pub(crate) mod page;
+pub(crate) mod received;
 pub(crate) mod redirection;
 pub(crate) mod row;
 pub(crate) mod sitemap;

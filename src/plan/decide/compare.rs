@@ -3,13 +3,14 @@
 //! Dates and versions tell that something happened, not that something differs. So both sides are compared
 //! by their normal forms, and the hashes of the last agreement tell which side moved.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::matching::Match;
 use super::virtual_map::VirtualMap;
-use crate::domain::{ContentHash, Entity, Inventory, Kind, SourceId, TargetId, TargetKey};
+use crate::domain::{ContentHash, Entity, Failure, Inventory, Kind, SourceId, TargetId, TargetKey};
 use crate::plan::action::{Action, Agreement, Agreements};
 use crate::plan::{Context, Counterparts, LeaveOut, Schema, normal, payload};
 
@@ -18,7 +19,12 @@ pub(super) const LEFT_ALONE: &str =
     "only the target changed since the last agreement; it is left alone";
 
 /// What was decided, and why.
-pub(super) type Decision = (Action, String);
+pub(super) struct Decision {
+    pub(super) action: Action,
+    pub(super) because: Cow<'static, str>,
+    /// The hash of the counterpart, where it was computed on the way.
+    pub(super) target_hash: Option<ContentHash>,
+}
 
 pub(super) struct Comparer<'a> {
     pub(super) target: &'a Inventory<TargetId>,
@@ -37,6 +43,7 @@ struct Standing {
     /// `None`: nothing is remembered that would tell.
     source_changed: Option<bool>,
     target_changed: Option<bool>,
+    target_hash: ContentHash,
 }
 
 impl Comparer<'_> {
@@ -50,7 +57,7 @@ impl Comparer<'_> {
     ) -> Decision {
         match found {
             Match::None => create("the target has none"),
-            Match::Joins(id) => (
+            Match::Joins(id) => decided(
                 Action::Create { joins: Some(*id) },
                 format!("the target has it as {id} in another locale only"),
             ),
@@ -88,9 +95,9 @@ impl Comparer<'_> {
             let why = format!(
                 "its counterpart {id} was deleted on the target; --overwrite creates it again"
             );
-            return (Action::Conflict { target: None }, why);
+            return decided(Action::Conflict { target: None }, why);
         }
-        create(&format!("its counterpart {id} was deleted on the target"))
+        create(format!("its counterpart {id} was deleted on the target"))
     }
 
     fn mapped(
@@ -100,35 +107,51 @@ impl Comparer<'_> {
         source_hash: ContentHash,
         moves: bool,
     ) -> Decision {
-        let target = there.key.id;
         let agreement = self.agreements.get(&entity.key);
         let standing = self.standing(entity, there, source_hash, agreement);
+        let (action, because) = self.weigh_up(&standing, there.key.id, moves);
+        Decision {
+            action,
+            because: because.into(),
+            target_hash: Some(standing.target_hash),
+        }
+    }
+
+    /// What to do about an entity whose counterpart is remembered.
+    fn weigh_up(
+        &self,
+        standing: &Standing,
+        target: TargetId,
+        moves: bool,
+    ) -> (Action, &'static str) {
         if standing.equal && !moves {
-            return (Action::Unchanged { target }, "both sides agree".to_owned());
+            return (Action::Unchanged { target }, "both sides agree");
         }
         if standing.equal {
             return (
                 Action::Update { target },
-                "its place among its siblings changed".to_owned(),
+                "its place among its siblings changed",
             );
         }
         match (standing.source_changed, standing.target_changed) {
-            (Some(true), Some(false)) => (Action::Update { target }, "the source changed".to_owned()),
-            (Some(false), Some(true)) if !moves => (
-                Action::Unchanged { target },
-                LEFT_ALONE.to_owned(),
+            (Some(true), Some(false)) => (Action::Update { target }, "the source changed"),
+            (Some(false), Some(true)) if !moves => (Action::Unchanged { target }, LEFT_ALONE),
+            (Some(false), Some(_)) => (
+                Action::Update { target },
+                "what it refers to has another counterpart now",
             ),
-            (Some(false), Some(_)) => {
-                (Action::Update { target }, "what it refers to has another counterpart now".to_owned())
-            }
-            _ if self.overwrite => (Action::Update { target }, "both sides changed; --overwrite".to_owned()),
+            _ if self.overwrite => (Action::Update { target }, "both sides changed; --overwrite"),
             (Some(true), Some(true)) => (
-                Action::Conflict { target: Some(target) },
-                "both sides changed since the last agreement; --overwrite takes the source's".to_owned(),
+                Action::Conflict {
+                    target: Some(target),
+                },
+                "both sides changed since the last agreement; --overwrite takes the source's",
             ),
             _ => (
-                Action::Conflict { target: Some(target) },
-                "the sides differ, and it is not known which one changed; --overwrite takes the source's".to_owned(),
+                Action::Conflict {
+                    target: Some(target),
+                },
+                "the sides differ, and it is not known which one changed; --overwrite takes the source's",
             ),
         }
     }
@@ -141,11 +164,13 @@ impl Comparer<'_> {
     ) -> Decision {
         let target = there.key.id;
         let kind = entity.key.kind;
-        if self.agree(entity, there)
+        let existing = there.body.parse();
+        let found = normal(kind, &existing, self.target_schema);
+        if self.agree(entity, there, &existing, &found)
             && (kind != Kind::Asset || self.equal_bytes.contains(&entity.key.id))
             && !moves
         {
-            return (
+            return decided(
                 Action::Adopt { target },
                 format!("the target's {kind} {target} is equal"),
             );
@@ -158,7 +183,7 @@ impl Comparer<'_> {
             Kind::Container if self.has_other_model(entity, there) => fail(format!(
                 "the target's container {target} has the same name and another model; rename one of the two"
             )),
-            Kind::Page if !self.overwrite => (
+            Kind::Page if !self.overwrite => decided(
                 Action::Conflict {
                     target: Some(target),
                 },
@@ -172,7 +197,7 @@ impl Comparer<'_> {
             | Kind::Asset
             | Kind::Redirection
             | Kind::Page
-            | Kind::Content => (Action::Update { target }, differs),
+            | Kind::Content => decided(Action::Update { target }, differs),
         }
     }
 
@@ -195,33 +220,42 @@ impl Comparer<'_> {
         let source_changed = agreement
             .and_then(|agreement| agreement.source_hash)
             .map(|before| before != source_hash);
-        let target_changed = agreement
-            .and_then(|agreement| agreement.target_hash)
-            .map(|before| before != target_hash(there, self.target_schema));
+        let existing = there.body.parse();
+        let found = normal(entity.key.kind, &existing, self.target_schema);
         // The metadata of an asset can agree while its bytes do not: its date is in the source's hash.
         let bytes_agree = entity.key.kind != Kind::Asset
             || source_changed == Some(false)
             || self.equal_bytes.contains(&entity.key.id);
+        let equal = bytes_agree && self.agree(entity, there, &existing, &found);
+        let target_hash = hash_of_form(found, parent_of(there));
         Standing {
-            equal: bytes_agree && self.agree(entity, there),
+            equal,
             source_changed,
-            target_changed,
+            target_changed: agreement
+                .and_then(|agreement| agreement.target_hash)
+                .map(|before| before != target_hash),
+            target_hash,
         }
     }
 
-    fn agree(&self, entity: &Entity<SourceId>, there: &Entity<TargetId>) -> bool {
-        let existing = there.body.parse();
+    /// Whether `there`, whose body is `existing` and whose normal form is `found`, is what would be written.
+    fn agree(
+        &self,
+        entity: &Entity<SourceId>,
+        there: &Entity<TargetId>,
+        existing: &Value,
+        found: &Value,
+    ) -> bool {
         let written = payload(
             entity,
             &self.context,
             self.counterparts,
             &LeaveOut::default(),
-            Some(&existing),
+            Some(existing),
         );
         let Ok(written) = written else { return false };
         let expected = normal(entity.key.kind, &written.body, self.context.schema);
-        let found = normal(entity.key.kind, &existing, self.target_schema);
-        expected == found && self.same_parent(entity, there)
+        expected == *found && self.same_parent(entity, there)
     }
 
     fn same_parent(&self, entity: &Entity<SourceId>, there: &Entity<TargetId>) -> bool {
@@ -235,12 +269,21 @@ impl Comparer<'_> {
     }
 }
 
-fn create(why: &str) -> Decision {
-    (Action::Create { joins: None }, why.to_owned())
+fn decided(action: Action, because: impl Into<Cow<'static, str>>) -> Decision {
+    Decision {
+        action,
+        because: because.into(),
+        target_hash: None,
+    }
+}
+
+fn create(why: impl Into<Cow<'static, str>>) -> Decision {
+    decided(Action::Create { joins: None }, why)
 }
 
 fn fail(why: String) -> Decision {
-    (Action::Fail, why)
+    let cause = Failure::Refused;
+    decided(Action::Fail { cause }, why)
 }
 
 /// The hash of what the source says: its normal form in its own terms, the parent of a page, and the date of
@@ -253,27 +296,16 @@ pub fn source_hash(entity: &Entity<SourceId>, schema: &Schema) -> ContentHash {
 pub(super) fn hash_of(entity: &Entity<SourceId>, body: &Value, schema: &Schema) -> ContentHash {
     let mut form = normal(entity.key.kind, body, schema);
     if entity.key.kind == Kind::Asset {
-        form = json!([form, body.get("dateModified").unwrap_or(&Value::Null)]);
+        let date = body.get("dateModified").cloned().unwrap_or_default();
+        form = Value::Array(vec![form, date]);
     }
-    ContentHash::of(&with_parent(
-        form,
-        entity
-            .placement
-            .as_ref()
-            .and_then(|placement| placement.parent),
-    ))
+    hash_of_form(form, parent_of(entity))
 }
 
 /// The hash of what the target says: its normal form, and the parent of a page.
 pub fn target_hash(there: &Entity<TargetId>, schema: &Schema) -> ContentHash {
     let form = normal(there.key.kind, &there.body.parse(), schema);
-    ContentHash::of(&with_parent(
-        form,
-        there
-            .placement
-            .as_ref()
-            .and_then(|placement| placement.parent),
-    ))
+    hash_of_form(form, parent_of(there))
 }
 
 /// The hash that [`target_hash`] will have once `written` is stored below `parent`.
@@ -283,15 +315,19 @@ pub fn expected_hash(
     parent: Option<TargetId>,
     schema: &Schema,
 ) -> ContentHash {
-    ContentHash::of(&with_parent(
+    hash_of_form(
         normal(kind, written, schema),
         parent.map(crate::domain::Id::raw),
-    ))
+    )
 }
 
-fn with_parent(form: Value, parent: Option<i64>) -> Value {
-    match parent {
-        Some(parent) => json!([form, parent]),
+fn parent_of<I>(page: &Entity<I>) -> Option<i64> {
+    page.placement.as_ref()?.parent
+}
+
+fn hash_of_form(form: Value, parent: Option<i64>) -> ContentHash {
+    ContentHash::of(&match parent {
+        Some(parent) => Value::Array(vec![form, parent.into()]),
         None => form,
-    }
+    })
 }

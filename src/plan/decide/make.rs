@@ -1,5 +1,6 @@
 //! The steps of a plan, in order.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use super::chains;
@@ -9,11 +10,13 @@ use super::needs::{Needs, Resolver};
 use super::settle;
 use super::spread;
 use super::virtual_map::VirtualMap;
-use crate::domain::{ContentHash, EntityKey, Inventory, Locale, SourceId, TargetId, WorkClass};
+use crate::domain::{
+    ContentHash, EntityKey, Failure, Inventory, Locale, SourceId, TargetId, WorkClass,
+};
 use crate::plan::action::{Action, Agreements, Plan, Planned};
 use crate::plan::circles::{Circle, circles};
 use crate::plan::graph::{Graph, Need, Node, Strength};
-use crate::plan::{AssetIndex, Context, Referent, Schema, Selection};
+use crate::plan::{AssetIndex, Context, Schema, Selection};
 
 /// What a plan is made from.
 #[derive(Clone, Copy, Debug)]
@@ -47,22 +50,20 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     };
     let matches = matching::matches(inputs.source, inputs.target, inputs.agreements);
     let resolver = Resolver::new(inputs.source, inputs.agreements, inputs.locales, context);
-    let (needs, hashes): (Vec<Needs>, Vec<ContentHash>) =
-        spread::each(inputs.source, |node, entity| {
-            let mut body = entity.body.parse();
-            let needs = resolver.needs(node, entity, &mut body);
-            (needs, hash_of(entity, &body, &schema))
-        })
-        .into_iter()
-        .unzip();
-    let mut entities = decide_all(inputs, context, &matches, (&needs, &hashes));
+    let needs = spread::each(inputs.source, |node, entity| {
+        let mut body = entity.body.parse();
+        let needs = resolver.needs(node, entity, &mut body);
+        (needs, hash_of(entity, &body, &schema))
+    });
+    let mut entities = decide_all(inputs, context, &matches, &needs);
+    drop(matches);
     let siblings = chains::siblings(inputs.source);
     leave_out_of_scope(&mut entities, inputs, context, &needs);
     link_siblings(&mut entities, &siblings);
     let rows = rows(&siblings, &entities);
     let mut graph = build_graph(&needs, &rows);
     let circles = circles(&graph, &|who, need| has_to_wait(&entities, who, need));
-    cut_circles(&mut entities, &circles, &needs, inputs.source);
+    cut_circles(&mut entities, &circles, &resolver, inputs.source);
     settle::block_dependants(&mut entities, &graph, inputs.source);
     // Who is blocked drops out of its row, and those before and behind it become neighbours. That closes no circle:
     // the way between them led through it before.
@@ -70,8 +71,10 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     if rows_left != rows {
         graph = build_graph(&needs, &rows_left);
     }
-    let levels = settle::levels(&mut entities, &graph, inputs.source);
-    settle::weigh(&mut entities, &graph, inputs.source);
+    drop(needs);
+    let order = settle::order(&entities, &graph);
+    let levels = settle::levels(&mut entities, &graph, inputs.source, &order);
+    settle::weigh(&mut entities, &graph, inputs.source, &order);
     settle::classify(&mut entities, &graph, inputs.source);
     Plan {
         entities,
@@ -95,7 +98,7 @@ fn decide_all(
     inputs: &Inputs<'_>,
     context: Context<'_>,
     matches: &[Match],
-    (needs, hashes): (&[Needs], &[ContentHash]),
+    needs: &[(Needs, ContentHash)],
 ) -> Vec<Planned> {
     let target_schema = Schema::of(inputs.target);
     let counterparts = VirtualMap::new(inputs.source, inputs.target, inputs.agreements, matches);
@@ -114,26 +117,37 @@ fn decide_all(
         .collect();
     spread::each(inputs.source, |node, entity| {
         let at = node as usize;
-        let (needs, hash) = (&needs[at], hashes[at]);
+        let (needs, hash) = &needs[at];
         let moves = moving.contains(&node);
-        let doubt = inputs.doubts.get(&entity.key);
-        let decision: Decision = match doubt.or(needs.missing.as_ref()) {
-            Some(missing) => (Action::Fail, missing.clone()),
-            None => comparer.decide(entity, &matches[at], hash, moves),
+        let doubt = inputs.doubts.get(&entity.key).map(String::as_str);
+        let doubt = doubt.map(|why| (Failure::InDoubt, why));
+        let missing = needs
+            .missing
+            .as_deref()
+            .map(|why| (Failure::Reference, why));
+        let decision = match doubt.or(missing) {
+            Some((cause, why)) => Decision {
+                action: Action::Fail { cause },
+                because: Cow::Owned(why.to_owned()),
+                target_hash: None,
+            },
+            None => comparer.decide(entity, &matches[at], *hash, moves),
         };
-        planned(decision, hash, needs.encodings, moves)
+        planned(decision, *hash, needs.encodings, moves)
     })
 }
 
-fn planned((action, because): Decision, hash: ContentHash, encodings: u64, moves: bool) -> Planned {
-    let left_alone = matches!(action, Action::Conflict { .. }) || because == compare::LEFT_ALONE;
+fn planned(decision: Decision, hash: ContentHash, encodings: u64, moves: bool) -> Planned {
+    let is_conflict = matches!(decision.action, Action::Conflict { .. });
+    let left_alone = is_conflict || decision.because == compare::LEFT_ALONE;
     Planned {
-        action,
-        because: because.into(),
+        action: decision.action,
+        because: decision.because,
         class: WorkClass::Parallel,
         level: 0,
         remaining_ms: 0,
         source_hash: Some(hash),
+        target_hash: decision.target_hash,
         encodings,
         left_alone,
         left_out: Vec::new(),
@@ -156,25 +170,29 @@ fn rows(siblings: &[chains::Siblings], entities: &[Planned]) -> Vec<(Node, Node)
     pairs
 }
 
-fn build_graph(needs: &[Needs], rows: &[(Node, Node)]) -> Graph {
-    let references = (0..)
-        .zip(needs)
-        .flat_map(|(node, found)| found.all.iter().map(move |(need, _)| (node, *need)));
-    let order = |on| Need {
-        on,
-        strength: Strength::Order,
-    };
-    let rows = rows.iter().map(|(before, on)| (*before, order(*on)));
+fn build_graph(needs: &[(Needs, ContentHash)], rows: &[(Node, Node)]) -> Graph {
+    let order: HashMap<Node, Node> = rows.iter().copied().collect();
     let count =
         u32::try_from(needs.len()).expect("an instance has fewer than four billion entities");
-    Graph::new(count, references.chain(rows).collect())
+    let references: usize = needs.iter().map(|(found, _)| found.all.len()).sum();
+    let mut graph = Graph::with_capacity(count, references + rows.len());
+    let mut own = Vec::new();
+    for (node, (found, _)) in (0..).zip(needs) {
+        own.extend_from_slice(&found.all);
+        own.extend(order.get(&node).map(|on| Need {
+            on: *on,
+            strength: Strength::Order,
+        }));
+        graph.push(&mut own);
+    }
+    graph.turned()
 }
 
 fn leave_out_of_scope(
     entities: &mut [Planned],
     inputs: &Inputs<'_>,
     context: Context<'_>,
-    needs: &[Needs],
+    needs: &[(Needs, ContentHash)],
 ) {
     if inputs.selection.is_everything() {
         return;
@@ -203,7 +221,7 @@ fn link_siblings(entities: &mut [Planned], siblings: &[chains::Siblings]) {
 fn cut_circles(
     entities: &mut [Planned],
     circles: &[Circle],
-    needs: &[Needs],
+    resolver: &Resolver<'_>,
     source: &Inventory<SourceId>,
 ) {
     for circle in circles {
@@ -215,7 +233,9 @@ fn cut_circles(
                 .collect();
             for node in &circle.members {
                 let planned = &mut entities[*node as usize];
-                planned.action = Action::Fail;
+                planned.action = Action::Fail {
+                    cause: Failure::Circle,
+                };
                 planned.because = format!(
                     "these need one another before any of them can be saved: {}",
                     names.join(", ")
@@ -225,14 +245,9 @@ fn cut_circles(
             continue;
         }
         for (who, on) in &circle.cut {
-            let left_out = needs[*who as usize]
-                .all
-                .iter()
-                .filter(|(need, _)| need.on == *on)
-                .filter_map(|(need, referent)| Some((referent.clone()?, need.on)));
             entities[*who as usize]
                 .left_out
-                .extend(left_out.collect::<Vec<(Referent, Node)>>());
+                .extend(resolver.references_to(*who, *on));
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Who is whose counterpart before anything is written.
 
-use std::collections::{HashMap, HashSet};
+use std::cell::OnceCell;
 
+use hashbrown::{HashMap, HashSet};
 use serde_json::Value;
 
 use crate::domain::{
@@ -10,7 +11,7 @@ use crate::domain::{
 use crate::plan::action::Agreements;
 
 /// What is known of an entity's counterpart.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Match {
     /// The store remembers it, and it is there.
     Mapped(TargetId),
@@ -58,6 +59,8 @@ struct Finder<'a> {
     /// Counterparts of live source entities.
     claimed: HashSet<(Kind, TargetId)>,
     by_natural_key: HashMap<String, TargetId>,
+    /// Of the source, as soon as a page of it needs its path.
+    source_paths: OnceCell<PagePaths>,
 }
 
 impl<'a> Finder<'a> {
@@ -84,7 +87,7 @@ impl<'a> Finder<'a> {
             .entities()
             .iter()
             .rev()
-            .filter_map(|entity| Some((natural_key(entity, &paths)?, entity.key.id)))
+            .filter_map(|entity| Some((natural_key(entity, || &paths)?, entity.key.id)))
             .collect();
         Self {
             source,
@@ -94,6 +97,7 @@ impl<'a> Finder<'a> {
             ids,
             claimed,
             by_natural_key,
+            source_paths: OnceCell::new(),
         }
     }
 
@@ -120,7 +124,14 @@ impl<'a> Finder<'a> {
     }
 
     fn natural(&self, entity: &Entity<SourceId>, taken: &mut HashSet<(Kind, TargetId)>) -> Match {
-        let Some(key) = natural_key(entity, &PagePaths::new_for(self.source, entity)) else {
+        if self.by_natural_key.is_empty() {
+            return Match::None;
+        }
+        let paths = || {
+            self.source_paths
+                .get_or_init(|| PagePaths::new(self.source))
+        };
+        let Some(key) = natural_key(entity, paths) else {
             return Match::None;
         };
         let Some(id) = self.by_natural_key.get(&key).copied() else {
@@ -160,13 +171,16 @@ impl<'a> Finder<'a> {
 
 /// What tells that two entities are the same thing where the store knows nothing; `None` for content items,
 /// which have no such thing. The kind is part of the text.
-fn natural_key<I: Id>(entity: &Entity<I>, paths: &PagePaths) -> Option<String> {
+fn natural_key<'p, I: Id>(
+    entity: &Entity<I>,
+    paths: impl FnOnce() -> &'p PagePaths,
+) -> Option<String> {
     let kind = entity.key.kind;
     let key = match kind {
         Kind::Model | Kind::Container => entity.name.to_lowercase(),
         Kind::Redirection => entity.name.trim().to_lowercase(),
         Kind::Template | Kind::Gallery | Kind::Asset => entity.name.to_string(),
-        Kind::Page => paths.path(entity)?,
+        Kind::Page => paths().path(entity)?,
         Kind::Content => return None,
     };
     Some(format!("{kind} {key}"))
@@ -191,23 +205,6 @@ impl PagePaths {
                 .filter_map(Self::node)
                 .collect(),
         }
-    }
-
-    /// The paths that `entity` needs: its own and its ancestors'.
-    fn new_for(inventory: &Inventory<SourceId>, entity: &Entity<SourceId>) -> Self {
-        let mut nodes = HashMap::new();
-        let mut next = Some(entity);
-        while let Some((key, node)) = next.and_then(Self::node) {
-            let parent = node.0.parent;
-            let locale = key.1.clone();
-            if nodes.insert(key, node).is_some() {
-                break;
-            }
-            next = parent.and_then(|parent| {
-                inventory.get(&crate::domain::Key::localised(Kind::Page, parent, &locale))
-            });
-        }
-        Self { nodes }
     }
 
     fn node<I: Id>(page: &Entity<I>) -> Option<(PageId, PageName)> {

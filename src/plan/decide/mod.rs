@@ -7,6 +7,7 @@
 mod built_in;
 pub(in crate::plan) mod chains;
 mod compare;
+mod found;
 mod make;
 mod matching;
 mod needs;

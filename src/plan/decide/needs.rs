@@ -1,38 +1,32 @@
 //! Turns references into needs between entities.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
+use hashbrown::HashMap;
 use serde_json::Value;
 
+use super::found::Found;
 use crate::domain::{Entity, EntityKey, Id, Inventory, Kind, Locale, SourceId};
 use crate::plan::action::Agreements;
-use crate::plan::graph::{Need, Node, Strength};
-use crate::plan::references::references_in;
+use crate::plan::graph::{Need, Node, Strength, merge};
 use crate::plan::schema::{RICH_TEXT_MODEL, is_built_in_model};
-use crate::plan::{Context, Reference, Referent};
-
-/// What it costs to leave out a reference, so that the cheapest are cut: optional single links first, then
-/// optional lists, and required fields only where nothing else opens the circle.
-const COST_SINGLE: u32 = 1;
-const COST_LIST: u32 = 3;
-const COST_REQUIRED: u32 = 1000;
+use crate::plan::{Context, Referent};
 
 /// The references of one entity, resolved.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Needs {
-    /// What it needs, with the reference that says so; `None` for needs that no reference says: parents,
-    /// the first locale of an item.
-    pub(super) all: Vec<(Need, Option<Referent>)>,
+    /// What it needs, once for every other entity: a million entities have seven million references.
+    pub(super) all: Box<[Need]>,
     /// The encodings of its references, as bits.
     pub(super) encodings: u64,
     /// The first thing it needs that does not exist on the source.
-    pub(super) missing: Option<String>,
+    pub(super) missing: Option<Box<str>>,
 }
 
 /// Finds the entity that a reference means.
 pub(super) struct Resolver<'a> {
     source: &'a Inventory<SourceId>,
-    context: Context<'a>,
+    pub(super) context: Context<'a>,
     names: HashMap<(Kind, String), Node>,
     /// The first locale, in the order of the run, of every content item and page.
     first_locale: HashMap<(Kind, SourceId), Node>,
@@ -59,11 +53,12 @@ impl<'a> Resolver<'a> {
         for (node, entity) in (0..).zip(source.entities()) {
             let key = &entity.key;
             match &key.locale {
-                None => {
+                None if key.kind.is_named() => {
                     names
                         .entry((key.kind, entity.name.to_lowercase()))
                         .or_insert(node);
                 }
+                None => {}
                 Some(locale) => {
                     let first = first_locale.entry((key.kind, key.id)).or_insert(node);
                     let other = source.entities()[*first as usize].locale();
@@ -96,26 +91,33 @@ impl<'a> Resolver<'a> {
 
     /// Everything that `entity`, which stands at `node` and has `body`, needs.
     pub(super) fn needs(&self, node: Node, entity: &Entity<SourceId>, body: &mut Value) -> Needs {
-        let mut found = Needs::default();
-        for reference in references_in(entity, body, &self.context) {
-            found.encodings |= reference.encoding.bit();
-            match self.resolve(&reference.to, entity.locale()) {
-                Resolved::Node(on) => {
-                    let strength = strength(entity.key.kind, &reference);
-                    found.all.push((Need { on, strength }, Some(reference.to)));
-                }
-                Resolved::Settled => {}
-                Resolved::Missing => {
-                    found.missing.get_or_insert_with(|| missing(&reference));
-                }
-            }
+        let found = self.find(node, entity, body);
+        let mut all: Vec<Need> = found.all.into_iter().map(|(need, _)| need).collect();
+        merge(&mut all);
+        Needs {
+            all: all.into(),
+            encodings: found.encodings,
+            missing: found.missing,
         }
+    }
+
+    /// The references of the entity at `node` to the one at `on`, in the order of its body.
+    pub(super) fn references_to(&self, node: Node, on: Node) -> Vec<(Referent, Node)> {
+        let entity = &self.source.entities()[node as usize];
+        let found = self.find(node, entity, &mut entity.body.parse());
+        let to = found.all.into_iter().filter(|(need, _)| need.on == on);
+        to.filter_map(|(_, referent)| Some((referent?, on)))
+            .collect()
+    }
+
+    fn find(&self, node: Node, entity: &Entity<SourceId>, body: &mut Value) -> Found {
+        let mut found = Found::in_body(self, entity, body);
         self.first_locale_first(node, entity, &mut found);
         self.parent_first(entity, &mut found);
         found
     }
 
-    fn resolve(&self, to: &Referent, locale: Option<&Locale>) -> Resolved {
+    pub(super) fn resolve(&self, to: &Referent, locale: Option<&Locale>) -> Resolved {
         let node = match to {
             Referent::Content(id) => self.localised(Kind::Content, *id, locale),
             Referent::Page(id) => self.localised(Kind::Page, *id, locale),
@@ -174,7 +176,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// The locales of an item share its id, and the first locale that is saved makes it.
-    fn first_locale_first(&self, node: Node, entity: &Entity<SourceId>, found: &mut Needs) {
+    fn first_locale_first(&self, node: Node, entity: &Entity<SourceId>, found: &mut Found) {
         if let Some(first) = self.first_locale.get(&(entity.key.kind, entity.key.id))
             && *first != node
         {
@@ -188,13 +190,13 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn parent_first(&self, entity: &Entity<SourceId>, found: &mut Needs) {
+    fn parent_first(&self, entity: &Entity<SourceId>, found: &mut Found) {
         if entity.key.kind != Kind::Page {
             return;
         }
         let Some(placement) = &entity.placement else {
             found.missing.get_or_insert_with(|| {
-                "no sitemap lists this page, so its place in the tree is not known".to_owned()
+                "no sitemap lists this page, so its place in the tree is not known".into()
             });
             return;
         };
@@ -219,63 +221,15 @@ impl<'a> Resolver<'a> {
                     format!(
                         "its parent, page {parent}, does not exist on the source in this locale"
                     )
+                    .into()
                 });
             }
         }
     }
 }
 
-enum Resolved {
+pub(super) enum Resolved {
     Node(Node),
     Settled,
     Missing,
-}
-
-/// Content may be saved without a reference to content and patched later; so may a model without the field
-/// that names a model, and a link page without its page. Everything else has to be there first; the model of an item and
-/// the template of a page with all that they are going to have.
-fn strength(kind: Kind, reference: &Reference) -> Strength {
-    let is_shape = matches!(
-        (kind, &reference.to),
-        (Kind::Content, Referent::Model(_) | Referent::ModelNamed(_))
-            | (Kind::Page, Referent::TemplateNamed(_))
-    );
-    if is_shape {
-        return Strength::Whole;
-    }
-    let deferrable = matches!(
-        (kind, &reference.to),
-        (Kind::Content, Referent::Content(_))
-            | (Kind::Model, Referent::Model(_) | Referent::ModelNamed(_))
-            | (Kind::Page, Referent::Page(_))
-    );
-    if !deferrable {
-        return Strength::Hard;
-    }
-    let cost = if reference.required && kind == Kind::Content {
-        COST_REQUIRED
-    } else if reference.in_list {
-        COST_LIST
-    } else {
-        COST_SINGLE
-    };
-    Strength::Deferrable { cost }
-}
-
-fn missing(reference: &Reference) -> String {
-    let what = match &reference.to {
-        Referent::Content(id) => format!("content item {id}"),
-        Referent::Page(id) => format!("page {id}"),
-        Referent::Gallery(id) => format!("gallery {id}"),
-        Referent::Asset(id) => format!("asset {id}"),
-        Referent::Model(id) => format!("model {id}"),
-        Referent::Container(id) => format!("container {id}"),
-        Referent::ModelNamed(name) => format!("the model {name:?}"),
-        Referent::ContainerNamed(name) => format!("the container {name:?}"),
-        Referent::TemplateNamed(name) => format!("the template {name:?}"),
-    };
-    format!(
-        "it refers at {} to {what}, which does not exist on the source",
-        reference.at
-    )
 }

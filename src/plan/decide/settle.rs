@@ -41,7 +41,10 @@ pub(super) fn block_dependants(
 }
 
 fn is_root_cause(action: &Action) -> bool {
-    matches!(action, Action::Fail | Action::Conflict { target: None })
+    matches!(
+        action,
+        Action::Fail { .. } | Action::Conflict { target: None }
+    )
 }
 
 fn is_need(graph: &Graph, who: Node, on: Node) -> bool {
@@ -52,13 +55,15 @@ fn is_need(graph: &Graph, who: Node, on: Node) -> bool {
 }
 
 /// Gives every content item its level, and tells how many levels there are.
-pub(super) fn levels(entities: &mut [Planned], graph: &Graph, source: &Inventory<SourceId>) -> u32 {
+pub(super) fn levels(
+    entities: &mut [Planned],
+    graph: &Graph,
+    source: &Inventory<SourceId>,
+    order: &[Node],
+) -> u32 {
     let is_content = |node: Node| source.entities()[node as usize].key.kind == Kind::Content;
     let mut count = 0;
-    for node in order(entities, graph) {
-        if !is_content(node) {
-            continue;
-        }
+    for node in order.iter().copied().filter(|node| is_content(*node)) {
         let level = waits_for(entities, graph, node)
             .filter(|need| is_content(need.on))
             .map(|need| entities[need.on as usize].level + 1)
@@ -71,8 +76,13 @@ pub(super) fn levels(entities: &mut [Planned], graph: &Graph, source: &Inventory
 }
 
 /// Gives every piece of work the length of the longest chain of work that starts with it.
-pub(super) fn weigh(entities: &mut [Planned], graph: &Graph, source: &Inventory<SourceId>) {
-    for node in order(entities, graph).into_iter().rev() {
+pub(super) fn weigh(
+    entities: &mut [Planned],
+    graph: &Graph,
+    source: &Inventory<SourceId>,
+    order: &[Node],
+) {
+    for node in order.iter().copied().rev() {
         let own = cost_ms(source.entities()[node as usize].key.kind);
         let total = own.saturating_add(entities[node as usize].remaining_ms);
         entities[node as usize].remaining_ms = total;
@@ -106,7 +116,7 @@ pub(super) fn classify(entities: &mut [Planned], graph: &Graph, source: &Invento
 }
 
 /// All work, everything behind what it waits for.
-fn order(entities: &[Planned], graph: &Graph) -> Vec<Node> {
+pub(super) fn order(entities: &[Planned], graph: &Graph) -> Vec<Node> {
     let mut missing: Vec<u32> = vec![0; entities.len()];
     let mut free: VecDeque<Node> = VecDeque::new();
     for node in 0..graph.len() {

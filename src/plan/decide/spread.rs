@@ -38,13 +38,14 @@ pub(super) fn each<R: Send>(
         let running: Vec<_> = parts
             .map(|(first, part)| scope.spawn(move || look_at(part, first)))
             .collect();
-        let mut all = Vec::with_capacity(entities.len());
-        for part in running {
-            match part.join() {
-                Ok(looked) => all.extend(looked),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
+        let mut parts = running.into_iter().map(|part| {
+            part.join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
+        // The first part grows, so that no result is held twice.
+        let mut all = parts.next().unwrap_or_default();
+        all.reserve_exact(entities.len() - all.len());
+        parts.for_each(|part| all.extend(part));
         all
     })
 }

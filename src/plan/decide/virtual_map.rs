@@ -3,7 +3,7 @@
 //! Entities that are going to be created get provisional ids, far above anything that a server hands out.
 //! So the plan can write every entity as the run will, and compare it with what is on the target.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use super::matching::Match;
 use crate::domain::{
@@ -71,9 +71,14 @@ impl<'a> VirtualMap<'a> {
             id,
             locale: None,
         };
+        if raw.0.is_localised() {
+            return;
+        }
         if let Some(entity) = self.target.get(&there) {
-            self.names
-                .insert((raw.0, name.to_lowercase()), entity.name.clone());
+            if raw.0.is_named() {
+                self.names
+                    .insert((raw.0, name.to_lowercase()), entity.name.clone());
+            }
             if raw.0 == Kind::Asset
                 && let Some(urls) = asset_urls(&entity.body.parse())
             {
@@ -84,7 +89,9 @@ impl<'a> VirtualMap<'a> {
 
     /// A new entity keeps its name, and a new asset its path below the target's container.
     fn insert_predicted(&mut self, raw: (Kind, i64), name: &str) {
-        self.names.insert((raw.0, name.to_lowercase()), name.into());
+        if raw.0.is_named() {
+            self.names.insert((raw.0, name.to_lowercase()), name.into());
+        }
         if raw.0 == Kind::Asset {
             let container = &self.target.asset_container;
             let below = |prefix: &str| format!("{prefix}/{name}").into();

@@ -114,7 +114,7 @@ impl AssetIndex {
         let default = &inventory.asset_container;
         index.container(&default.edge_url, &default.origin_url);
         for asset in inventory.of_kind(Kind::Asset) {
-            if let Ok(urls) = serde_json::from_str::<Addresses<'_>>(asset.body.text()) {
+            if let Ok(urls) = serde_json::from_str::<Addresses<'_>>(&asset.body.text()) {
                 index.asset(asset.key.id.raw(), &urls);
             }
         }

@@ -67,6 +67,7 @@ fn planned(level: u32) -> Planned {
         remaining_ms: 10,
         source_hash: None,
         encodings: 0,
+        target_hash: None,
         left_alone: false,
         left_out: Vec::new(),
         next_sibling: None,

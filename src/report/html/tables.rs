@@ -61,7 +61,7 @@ fn describe(cause: &Cause) -> String {
             escape(&clean(&example.name))
         );
     }
-    let advice = advice(&cause.text);
+    let advice = advice(cause.failure);
     append!(
         text,
         "</ul><p class=\"next small\">{}. <span class=\"soft\">{}</span></p></div>\n",

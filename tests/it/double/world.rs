@@ -242,7 +242,7 @@ impl World {
             self.watch
                 .problem(format!("{} {id} is saved and does not exist", save.kind));
         }
-        let mut body = save.body.clone();
+        let mut body = (*save.body).clone();
         if save.kind == Kind::Template {
             self.number_zones(&mut body);
         }

@@ -1,0 +1,150 @@
+//! Many rows of one table in one statement.
+//!
+//! A batch of content comes to its end with two rows for each item. One statement each would cost more than everything
+//! else that the store does, because every statement is handed to the thread of `SQLite` and back. Rows are written in
+//! the order of their changes, so that of two with one key the later one stays; between tables the order does not matter
+//! inside a transaction.
+
+use std::sync::LazyLock;
+
+use sqlx::query;
+
+use super::rows::{locale_column, outcome_detail};
+use super::write::Query;
+use super::{Mapping, Pair, RunEntity};
+use crate::domain::Id;
+
+/// The largest statement has `1 << LARGEST` rows. Sizes are powers of two, so that few statements are prepared.
+const LARGEST: usize = 6;
+
+/// One statement for each size.
+type Sizes = LazyLock<[String; LARGEST + 1]>;
+
+static MAPPINGS: Sizes = LazyLock::new(|| {
+    sizes(
+        "INSERT INTO mappings (source, target, kind, source_id, locale, target_id, target_name,
+                               source_version, target_version, source_hash, target_hash, origin, run)",
+        13,
+        "ON CONFLICT (source, target, kind, source_id, locale) DO UPDATE SET
+             target_id = excluded.target_id, target_name = excluded.target_name,
+             source_version = excluded.source_version, target_version = excluded.target_version,
+             source_hash = excluded.source_hash, target_hash = excluded.target_hash,
+             origin = excluded.origin, run = excluded.run",
+    )
+});
+
+static ENTITIES: Sizes = LazyLock::new(|| {
+    sizes(
+        "INSERT INTO run_entities (run, kind, source_id, locale, name, outcome, detail, target_id, because)",
+        9,
+        "ON CONFLICT (run, kind, source_id, locale) DO UPDATE SET
+             name = excluded.name, outcome = excluded.outcome, detail = excluded.detail,
+             target_id = excluded.target_id, because = excluded.because",
+    )
+});
+
+fn sizes(insert: &str, columns: usize, conflict: &str) -> [String; LARGEST + 1] {
+    let row = format!("(?{})", ", ?".repeat(columns - 1));
+    std::array::from_fn(|size| {
+        let rows = vec![&*row; 1 << size].join(", ");
+        format!("{insert} VALUES {rows} {conflict}")
+    })
+}
+
+/// Rows that wait for their statement.
+#[derive(Default)]
+pub(super) struct Bulk<'c> {
+    mappings: Vec<(&'c Pair, &'c Mapping)>,
+    entities: Vec<&'c RunEntity>,
+}
+
+impl<'c> Bulk<'c> {
+    /// Keeps a row for later.
+    pub(super) fn mapping(&mut self, pair: &'c Pair, mapping: &'c Mapping) {
+        self.mappings.push((pair, mapping));
+    }
+
+    /// Keeps a row for later.
+    pub(super) fn entity(&mut self, entity: &'c RunEntity) {
+        self.entities.push(entity);
+    }
+
+    /// The statements for what was kept.
+    pub(super) fn statements(&mut self) -> Vec<Query<'c>> {
+        let mut statements = Vec::new();
+        for rows in chunks(&std::mem::take(&mut self.mappings)) {
+            statements.push(mappings(rows));
+        }
+        for rows in chunks(&std::mem::take(&mut self.entities)) {
+            statements.push(entities(rows));
+        }
+        statements
+    }
+}
+
+/// The largest parts that there is a statement for.
+fn chunks<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let size = rows.len().checked_ilog2()? as usize;
+        let (part, rest) = rows.split_at(1 << size.min(LARGEST));
+        rows = rest;
+        Some(part)
+    })
+}
+
+/// The statement for as many rows as one of [`chunks`] has.
+fn sized(statements: &'static Sizes, rows: usize) -> &'static str {
+    &statements[rows.ilog2() as usize]
+}
+
+fn mappings<'q>(rows: &[(&'q Pair, &'q Mapping)]) -> Query<'q> {
+    let all = query(sized(&MAPPINGS, rows.len()));
+    rows.iter().fold(all, |all, (pair, mapping)| {
+        all.bind(pair.source.as_str())
+            .bind(pair.target.as_str())
+            .bind(mapping.key.kind.name())
+            .bind(mapping.key.id.raw())
+            .bind(locale_column(&mapping.key))
+            .bind(mapping.target.raw())
+            .bind(&mapping.target_name)
+            .bind(mapping.source_version.map(|version| version.0))
+            .bind(mapping.target_version.map(|version| version.0))
+            .bind(mapping.source_hash.map(|hash| hash.to_string()))
+            .bind(mapping.target_hash.map(|hash| hash.to_string()))
+            .bind(mapping.origin.name())
+            .bind(&mapping.run.0)
+    })
+}
+
+fn entities<'q>(rows: &[&'q RunEntity]) -> Query<'q> {
+    let all = query(sized(&ENTITIES, rows.len()));
+    rows.iter().fold(all, |all, entity| {
+        all.bind(&entity.run.0)
+            .bind(entity.key.kind.name())
+            .bind(entity.key.id.raw())
+            .bind(locale_column(&entity.key))
+            .bind(&entity.name)
+            .bind(entity.outcome.name())
+            .bind(outcome_detail(&entity.outcome))
+            .bind(entity.target.map(Id::raw))
+            .bind(&entity.because)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_in_one_statement_and_in_its_order() {
+        for count in [0, 1, 2, 3, 63, 64, 65, 200] {
+            let rows: Vec<usize> = (0..count).collect();
+            let parts: Vec<&[usize]> = chunks(&rows).collect();
+            assert_eq!(parts.concat(), rows);
+            let fits = |part: &&[usize]| part.len().is_power_of_two() && part.len() <= 64;
+            assert!(parts.iter().all(fits));
+        }
+        assert_eq!(MAPPINGS[6].matches('?').count(), 64 * 13);
+        assert_eq!(ENTITIES[1].matches('?').count(), 2 * 9);
+    }
+}
