@@ -14,6 +14,7 @@ use crate::cli::generate::GenerateError;
 use crate::cli::mock::ServeError;
 use crate::config::ConfigError;
 use crate::engine::{PullError, RunError};
+use crate::event::RunFailure;
 use crate::instance::{Cause, RequestError};
 use crate::store::StoreError;
 
@@ -320,6 +321,21 @@ pub fn print(error: &Error, out: &mut impl Write) -> io::Result<()> {
     let code = error.code();
     writeln!(out, "  code: {code}; `lockgate explain {code}` tells more")?;
     out.flush()
+}
+
+/// An error as the last event of a run tells it.
+pub fn told(error: &Error) -> RunFailure {
+    let mut messages = vec![error.to_string()];
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        messages.push(error.to_string());
+        cause = error.source();
+    }
+    RunFailure {
+        code: error.code().to_owned(),
+        messages,
+        hint: error.hint(),
+    }
 }
 
 #[cfg(test)]

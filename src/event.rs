@@ -7,12 +7,14 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::domain::{BatchId, EntityKey, Guid, Kind, Locale, Outcome, RunId, TargetId, WorkClass};
+use crate::domain::{
+    BatchId, EntityKey, Failure, Guid, Kind, Locale, Outcome, RunId, TargetId, WorkClass,
+};
 
-/// The version of the event format.
-pub const SCHEMA: u32 = 1;
+/// The version of the event format. Since 2 gates of content levels are written by their name.
+pub const SCHEMA: u32 = 2;
 
 /// An event with its moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,8 +81,7 @@ impl Lane {
 }
 
 /// A named point of a run that settles once. Written as `models-complete`, `content-level-3-complete`, ….
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Gate {
     /// Every model has its fields.
     ModelsComplete,
@@ -127,6 +128,60 @@ impl std::fmt::Display for Gate {
     }
 }
 
+impl Gate {
+    /// The gates that there is one of.
+    const FIXED: [Self; 10] = [
+        Self::ModelsComplete,
+        Self::TemplatesComplete,
+        Self::ContainersComplete,
+        Self::IndependentAssetsComplete,
+        Self::RedirectionsComplete,
+        Self::GalleriesComplete,
+        Self::GalleryAssetsComplete,
+        Self::ContentComplete,
+        Self::PagesComplete,
+        Self::AllEntitiesComplete,
+    ];
+
+    /// The gate of a name.
+    fn named(name: &str) -> Option<Self> {
+        let level = name.strip_prefix("content-level-");
+        let level = level.and_then(|rest| rest.strip_suffix("-complete"));
+        match level {
+            Some(level) => level.parse().ok().map(Self::ContentLevelComplete),
+            None => Self::FIXED
+                .into_iter()
+                .find(|gate| gate.to_string() == name),
+        }
+    }
+}
+
+impl Serialize for Gate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Takes the name, and for content levels also what schema 1 wrote: `{"content-level-complete":3}`.
+impl<'de> Deserialize<'de> for Gate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Name(String),
+            Level {
+                #[serde(rename = "content-level-complete")]
+                level: u32,
+            },
+        }
+        match Written::deserialize(deserializer)? {
+            Written::Level { level } => Ok(Self::ContentLevelComplete(level)),
+            Written::Name(name) => Self::named(&name)
+                .ok_or_else(|| serde::de::Error::custom(format!("there is no gate {name:?}"))),
+        }
+    }
+}
+
 /// Planned uploads of one kind in one lane.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LanePlan {
@@ -151,6 +206,55 @@ pub struct GatePlan {
     pub entities: u32,
     /// The gates and lanes' work that wait for it in the phased schedule, for display.
     pub waited_for_by: Vec<Lane>,
+}
+
+/// What the time of a run is due to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bottleneck {
+    /// Requests wait for the rate that the target allows.
+    Rate,
+    /// Batches wait for the worker of the target, which takes one item after another.
+    Worker,
+    /// Requests wait for a place in flight.
+    InFlight,
+    /// Entities wait for one another: the critical path.
+    Chain,
+    /// The target is read back.
+    Verification,
+}
+
+impl Bottleneck {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Rate,
+        Self::Worker,
+        Self::InFlight,
+        Self::Chain,
+        Self::Verification,
+    ];
+
+    /// What a person calls it, as in "mostly …".
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rate => "the rate limit",
+            Self::Worker => "the batch worker",
+            Self::InFlight => "answer times",
+            Self::Chain => "chains of references",
+            Self::Verification => "the verification",
+        }
+    }
+}
+
+/// Why a run could not begin or not go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunFailure {
+    /// The code of the error, such as `LG-3001`.
+    pub code: String,
+    /// The error and its causes, the outermost first.
+    pub messages: Vec<String>,
+    /// The next step, where one is known.
+    pub hint: Option<String>,
 }
 
 /// Something that happened in a run.
@@ -203,6 +307,21 @@ pub enum Event {
         /// References cut to open them; each costs a patch of its entity.
         cuts: u32,
     },
+    /// It is decided what an undo does to everything that the undone run wrote.
+    UndoPlanned {
+        /// The undone run.
+        undone: RunId,
+        /// What that run wrote, by kind.
+        entities: Vec<(Kind, u32)>,
+        /// What will be deleted or restored, by lane, kind and class.
+        lanes: Vec<LanePlan>,
+        /// Entities to delete.
+        delete: u32,
+        /// Entities to restore.
+        restore: u32,
+        /// Entities that are left alone.
+        kept: u32,
+    },
     /// The first upload of a lane left.
     LaneStarted {
         /// The lane.
@@ -249,6 +368,12 @@ pub enum Event {
         /// What became of it.
         #[serde(flatten)]
         outcome: Outcome,
+        /// What kind of thing made it fail; absent when it did not, and in recordings of schema 1.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<Failure>,
+        /// The dependency level of a content item; absent for others, and in recordings of schema 1.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        level: Option<u32>,
         /// Its counterpart.
         target: Option<TargetId>,
         /// Why the plan decided as it did, or what happened; one sentence.
@@ -328,6 +453,16 @@ pub enum Event {
         /// Requests refused with 429 so far.
         refused: u64,
     },
+    /// The rest of the run was played ahead with the costs so far. A sample: it may be left out, and it knows nothing
+    /// of pauses and failures to come.
+    ForecastMade {
+        /// Milliseconds until every upload has its outcome.
+        upload_ms: u64,
+        /// Milliseconds that the verification takes after that.
+        verify_ms: u64,
+        /// What most of that is due to.
+        by: Bottleneck,
+    },
     /// Nothing new leaves until resumed.
     Paused,
     /// Uploads go on.
@@ -356,7 +491,7 @@ pub enum Event {
         /// The entity.
         key: EntityKey,
         /// What kind of difference: `missing`, `duplicate`, `dangling`, `wrong-reference`, `different-field`,
-        /// `wrong-order`, `wrong-parent` or `different-bytes`.
+        /// `wrong-order`, `wrong-parent`, `different-bytes` or `still-there`.
         difference: String,
         /// Where, and what was expected and found.
         detail: String,
@@ -383,6 +518,12 @@ pub enum Event {
         exit: u8,
         /// How long the run took.
         elapsed_ms: u64,
+        /// Transactions of the store; absent in recordings of schema 1.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        commits: Option<u64>,
+        /// Why the run ended before everything could get its outcome; absent when it did not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<RunFailure>,
     },
 }
 
@@ -404,4 +545,41 @@ pub enum Command {
 /// Milliseconds of a duration, saturating.
 pub fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gates_are_written_by_name_and_read_as_schema_1_wrote_them_too() {
+        let mut gates = Gate::FIXED.to_vec();
+        gates.push(Gate::ContentLevelComplete(12));
+        for gate in gates {
+            let text = serde_json::to_string(&gate).unwrap();
+            assert_eq!(text, format!("\"{gate}\""));
+            assert_eq!(serde_json::from_str::<Gate>(&text).unwrap(), gate);
+        }
+        let old = r#"{"content-level-complete":3}"#;
+        let read: Gate = serde_json::from_str(old).unwrap();
+        assert_eq!(read, Gate::ContentLevelComplete(3));
+        for wrong in [r#""nothing-complete""#, r#""content-level--complete""#, "7"] {
+            assert!(serde_json::from_str::<Gate>(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_outcome_of_schema_1_can_be_read() {
+        let old = r#"{"at_ms":1,"type":"entity-settled","key":"model:1","name":"Post","lane":null,"class":"parallel",
+            "outcome":"failed","reason":"no","target":null,"because":"no","bytes":0}"#;
+        let read: Stamped = serde_json::from_str(old).unwrap();
+        assert!(matches!(
+            read.event,
+            Event::EntitySettled {
+                cause: None,
+                level: None,
+                ..
+            }
+        ));
+    }
 }

@@ -16,8 +16,8 @@ use futures_util::Stream;
 use serde_json::Value;
 
 use crate::domain::{
-    AssetContainer, AssetUrls, BatchId, Channel, Entity, Id, Kind, Locale, PageNode, TargetId,
-    Version,
+    AssetContainer, AssetUrls, BatchId, Channel, Entity, Failure, Id, Kind, Locale, PageNode,
+    TargetId, Version,
 };
 
 /// A question whose answer is one response of the API.
@@ -289,6 +289,13 @@ pub trait Target: Source {
         batch: BatchId,
     ) -> impl Future<Output = Result<BatchStatus, RequestError>> + Send;
 
+    /// Deletes one entity; a content item or page in one locale.
+    ///
+    /// # Errors
+    /// [`RequestError`]; [`RequestError::verdict`] tells whether it may have taken effect.
+    fn delete(&self, doomed: &Doomed)
+    -> impl Future<Output = Result<Deleted, RequestError>> + Send;
+
     /// Hands in up to 250 content items or pages of one locale for publishing.
     ///
     /// # Errors
@@ -299,6 +306,30 @@ pub trait Target: Source {
         locale: &Locale,
         ids: &[TargetId],
     ) -> impl Future<Output = Result<BatchId, RequestError>> + Send;
+}
+
+/// An entity to be deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doomed {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its id on the target.
+    pub id: TargetId,
+    /// The locale; for templates any locale of the instance, which the path needs.
+    pub locale: Option<Locale>,
+    /// What a person calls it, for messages.
+    pub name: Box<str>,
+}
+
+/// What came of a request to delete something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deleted {
+    /// It is gone.
+    Now,
+    /// The target does not know it, or knows it no more.
+    Absent,
+    /// It was handed in and is worked off later. Content and pages only.
+    Later(BatchId),
 }
 
 /// An entity to be saved. The adapter writes the id into the member that the kind uses for it.
@@ -469,6 +500,23 @@ pub enum Cause {
 fn for_seconds(wait: Option<Duration>) -> String {
     wait.map(|wait| format!(" for {} s", wait.as_secs()))
         .unwrap_or_default()
+}
+
+impl Cause {
+    /// What kind of thing it is to the entity that the request was for.
+    pub const fn failure(&self) -> Failure {
+        match self {
+            Self::Connect { .. } | Self::Broken(_) => Failure::Unreachable,
+            Self::TimedOut(_) => Failure::TimedOut,
+            Self::Throttled { .. } => Failure::Throttled,
+            Self::Unauthorised | Self::Forbidden => Failure::Access,
+            Self::ServerFailed { .. }
+            | Self::NotFound
+            | Self::Refused { .. }
+            | Self::Malformed(_)
+            | Self::Content(_) => Failure::Refused,
+        }
+    }
 }
 
 /// Whether a request changes anything when it succeeds.

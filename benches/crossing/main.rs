@@ -6,6 +6,8 @@
 
 mod asset;
 mod bound;
+mod dashboard;
+mod eta;
 #[path = "../support/memory.rs"]
 mod memory;
 mod process;
@@ -24,13 +26,15 @@ use std::str::FromStr;
 use clap::{Parser, ValueEnum};
 use lockgate::mock::generate::Preset;
 
-use crate::round::{Round, Settings};
+use crate::round::{Round, Screen, Settings};
+use crate::table::Table;
 use crate::work::Work;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// Times whole runs between two mock instances
 #[derive(Debug, Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "one switch per flag")]
 struct Args {
     /// Sizes: small, medium, large, all
     #[arg(long, value_delimiter = ',', value_parser = preset)]
@@ -59,6 +63,12 @@ struct Args {
     /// Every size, latency and limit; takes hours
     #[arg(long)]
     full: bool,
+    /// Measure how right the estimates of the time left are, instead of the time; all sizes unless told otherwise
+    #[arg(long)]
+    eta: bool,
+    /// Measure what the dashboard costs, instead of the bound: so many runs with it and without it, in turn
+    #[arg(long, value_name = "PAIRS", num_args = 0..=1, default_missing_value = "3", conflicts_with = "eta", value_parser = clap::value_parser!(u32).range(1..))]
+    dashboard: Option<u32>,
     /// Document whose table gets the rows
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
@@ -104,19 +114,18 @@ fn preset(name: &str) -> Result<Preset, String> {
 impl Args {
     /// Every combination that was asked for, sizes first.
     fn rounds(&self) -> Vec<Round> {
-        let presets = self.chosen(
-            &self.preset,
-            &[Preset::Small],
-            &[Preset::Small, Preset::Medium, Preset::Large, Preset::All],
-        );
+        let all = [Preset::Small, Preset::Medium, Preset::Large, Preset::All];
+        let few = if self.eta { &all[..] } else { &all[..1] };
+        let presets = self.chosen(&self.preset, few, &all);
         let latencies = self.chosen(&self.latency_ms, &[20, 100], &[20, 100]);
-        let latencies = if self.quick {
+        let is_short = self.quick || self.is_other() && self.latency_ms.is_empty() && !self.full;
+        let latencies = if is_short {
             &latencies[..1]
         } else {
             &latencies
         };
         let limits = self.limits();
-        let schedules: &[&str] = match (self.schedule, self.quick) {
+        let schedules: &[&str] = match (self.schedule, self.quick || self.is_other()) {
             (Some(Schedules::Pipelined), _) | (None, true) => &["pipelined"],
             (Some(Schedules::Phased), _) => &["phased"],
             (Some(Schedules::Both) | None, _) => &["pipelined", "phased"],
@@ -137,8 +146,14 @@ impl Args {
         rounds
     }
 
+    /// Whether something else than the bound is measured.
+    const fn is_other(&self) -> bool {
+        self.eta || self.dashboard.is_some()
+    }
+
     fn limits(&self) -> Vec<Option<u32>> {
-        match (self.limit.is_empty(), self.quick, self.full) {
+        let is_quick = self.quick || self.dashboard.is_some();
+        match (self.limit.is_empty(), is_quick, self.full) {
             (false, ..) => self.limit.iter().map(|limit| limit.0).collect(),
             (true, true, _) => vec![None],
             (true, _, true) => vec![Some(20), Some(100), None],
@@ -171,46 +186,97 @@ async fn main() -> Outcome<()> {
         item_ms: args.item_ms,
         concurrency: args.concurrency,
     };
-    if !args.asset_mb.is_empty() {
-        return assets(&args, &settings, folder).await;
+    match args.dashboard {
+        _ if !args.asset_mb.is_empty() => assets(&args, &settings, folder).await,
+        Some(pairs) => dashboards(&args, &settings, folder, pairs).await,
+        None if args.eta => estimates(&args, &settings, folder).await,
+        None => crossings(&args, &settings, folder).await,
     }
-    let mut table = row::table();
-    say(&table.opening())?;
+}
+
+/// Whole runs, each with the run after it.
+async fn crossings(args: &Args, settings: &Settings, folder: &Path) -> Outcome<()> {
+    let mut rows = Rows::new(args, row::table(), "crossing")?;
     let mut work: Option<(Preset, PathBuf, Work)> = None;
     for round in args.rounds() {
         if work
             .as_ref()
             .is_none_or(|(preset, ..)| *preset != round.preset)
         {
-            work = Some(prepare(&settings, folder, round.preset).await?);
+            work = Some(prepare(settings, folder, round.preset).await?);
         }
         let Some((_, state, work)) = &work else {
             continue;
         };
-        let measured = round.run(&settings, folder, state).await?;
-        let row = row::row(&round, &settings, work, &measured);
-        say(&table::line(&row))?;
-        table.put(row);
-        if let Some(document) = &args.write {
-            table.keep_in(document, "crossing")?;
-        }
+        let measured = round.run(settings, folder, state).await?;
+        rows.put(row::row(&round, settings, work, &measured))?;
     }
     Ok(())
 }
 
 /// Moves assets of the sizes that were asked for, one after another.
 async fn assets(args: &Args, settings: &Settings, folder: &Path) -> Outcome<()> {
-    let mut table = asset::table();
-    say(&table.opening())?;
+    let mut rows = Rows::new(args, asset::table(), "assets")?;
     for megabytes in &args.asset_mb {
-        let row = asset::row(settings, folder, *megabytes).await?;
-        say(&table::line(&row))?;
-        table.put(row);
-    }
-    if let Some(document) = &args.write {
-        table.keep_in(document, "assets")?;
+        rows.put(asset::row(settings, folder, *megabytes).await?)?;
     }
     Ok(())
+}
+
+/// Runs with and without the dashboard.
+async fn dashboards(args: &Args, settings: &Settings, folder: &Path, pairs: u32) -> Outcome<()> {
+    let mut rows = Rows::new(args, dashboard::table(), "dashboard")?;
+    for round in args.rounds() {
+        let state = generated(settings, folder, round.preset).await?;
+        rows.put(dashboard::row(&round, settings, folder, (&state, pairs)).await?)?;
+    }
+    Ok(())
+}
+
+/// The state file of a size, made when it is not there.
+async fn generated(settings: &Settings, folder: &Path, preset: Preset) -> Outcome<PathBuf> {
+    std::fs::create_dir_all(folder)?;
+    let state = folder.join(format!("{}.json", preset.name()));
+    if !state.exists() {
+        settings.generate(preset, &state).await?;
+    }
+    Ok(state)
+}
+
+/// Runs whose estimates are compared with what was left indeed.
+async fn estimates(args: &Args, settings: &Settings, folder: &Path) -> Outcome<()> {
+    let mut rows = Rows::new(args, eta::table(), "eta")?;
+    for round in args.rounds() {
+        let state = generated(settings, folder, round.preset).await?;
+        let reports = round
+            .record(settings, folder, &state, Screen::Lines)
+            .await?;
+        rows.put(eta::row(&round, &reports)?)?;
+    }
+    Ok(())
+}
+
+/// Rows that are told, and kept in the document, as they come.
+struct Rows<'a> {
+    table: Table,
+    document: Option<(&'a Path, &'static str)>,
+}
+
+impl<'a> Rows<'a> {
+    fn new(args: &'a Args, table: Table, name: &'static str) -> Outcome<Self> {
+        say(&table.opening())?;
+        let document = args.write.as_deref().map(|path| (path, name));
+        Ok(Self { table, document })
+    }
+
+    fn put(&mut self, row: Vec<String>) -> Outcome<()> {
+        say(&table::line(&row))?;
+        self.table.put(row);
+        if let Some((document, name)) = self.document {
+            self.table.keep_in(document, name)?;
+        }
+        Ok(())
+    }
 }
 
 /// The source instance of a size: its state file, and the work that it is.
@@ -219,9 +285,7 @@ async fn prepare(
     folder: &Path,
     preset: Preset,
 ) -> Outcome<(Preset, PathBuf, Work)> {
-    std::fs::create_dir_all(folder)?;
-    let state = folder.join(format!("{}.json", preset.name()));
-    settings.generate(preset, &state).await?;
+    let state = generated(settings, folder, preset).await?;
     let work = Work::of(&state).await?;
     Ok((preset, state, work))
 }

@@ -40,6 +40,28 @@ impl Settings {
         expect(status.success(), "mock generate", status)
     }
 
+    /// The program in a terminal of 120 by 40, which nobody looks at. `script` of util-linux makes it.
+    fn in_a_terminal(&self, words: &[&str]) -> Command {
+        let quoted = |word: &str| format!("'{}'", word.replace('\'', "'\\''"));
+        let program = self.binary.to_string_lossy();
+        let line: Vec<String> = std::iter::once(&*program)
+            .chain(words.iter().copied())
+            .map(quoted)
+            .collect();
+        let line = format!("stty cols 120 rows 40; exec {}", line.join(" "));
+        let mut command = Command::new("script");
+        command
+            .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("TERM", "xterm-256color")
+            .env("LANG", "C.UTF-8")
+            // What ends here would end the terminal.
+            .stdin(Stdio::piped())
+            .kill_on_drop(true);
+        command
+    }
+
     /// The program with nothing of this process's environment that could change what it does.
     pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
@@ -109,11 +131,14 @@ impl Round {
         let mut server = self.serve(settings, state, &log)?;
         let url = address(&mut server).await?;
         let started = Instant::now();
-        let (status, client) = self.sync(settings, &folder, &url, "first").await?;
+        let (status, client) = self
+            .sync(settings, &folder, &url, Reports::lines("first"))
+            .await?;
         let makespan = started.elapsed();
         let cost = server.id().map(Cost::of).unwrap_or_default();
         let requests = read_log(&log)?;
-        self.sync(settings, &folder, &url, "second").await?;
+        self.sync(settings, &folder, &url, Reports::lines("second"))
+            .await?;
         let again = read_log(&log)?.split_off(requests.len());
         server.kill().await?;
         Ok(Measured {
@@ -125,6 +150,41 @@ impl Round {
             requests,
             again,
         })
+    }
+
+    /// Runs it once, and gives the folder that its report is in.
+    pub(crate) async fn record(
+        &self,
+        settings: &Settings,
+        folder: &Path,
+        state: &Path,
+        screen: Screen,
+    ) -> Outcome<PathBuf> {
+        let folder = folder.join(self.name());
+        std::fs::create_dir(&folder)?;
+        let mut server = self.serve(settings, state, &folder.join("requests.ndjson"))?;
+        let url = address(&mut server).await?;
+        let reports = Reports {
+            name: "first",
+            screen,
+        };
+        let (status, _) = self.sync(settings, &folder, &url, reports).await?;
+        server.kill().await?;
+        expect(status.success(), "the run", status)?;
+        Ok(folder.join("first"))
+    }
+
+    /// Runs it once, and tells the seconds that the run itself took.
+    pub(crate) async fn timed(
+        &self,
+        settings: &Settings,
+        folder: &Path,
+        state: &Path,
+        screen: Screen,
+    ) -> Outcome<f64> {
+        let reports = self.record(settings, folder, state, screen).await?;
+        let elapsed_ms = summary(&reports)?["elapsed_ms"].as_f64();
+        Ok(elapsed_ms.ok_or("the summary tells no time")? / 1000.0)
     }
 
     fn serve(&self, settings: &Settings, state: &Path, log: &Path) -> Outcome<Child> {
@@ -143,25 +203,75 @@ impl Round {
         Ok(command.stdout(Stdio::piped()).spawn()?)
     }
 
-    /// One run of the client, in a folder that both runs share; `name` is the folder of its report.
+    /// One run of the client, in a folder that all runs share.
     async fn sync(
         &self,
         settings: &Settings,
         folder: &Path,
         url: &str,
-        name: &str,
+        reports: Reports,
     ) -> Outcome<(ExitStatus, Cost)> {
-        let output = std::fs::File::create(folder.join(format!("{name}.log")))?;
-        let mut command = settings.command(&["sync", "--no-tui", "--source", SOURCE]);
+        let output = std::fs::File::create(folder.join(format!("{}.log", reports.name)))?;
+        let concurrency = settings.concurrency.to_string();
+        let words = [
+            ["--target", TARGET],
+            ["--source-url", url],
+            ["--target-url", url],
+            ["--schedule", self.schedule],
+            ["--run-dir", reports.name],
+            ["--concurrency", &concurrency],
+        ];
+        let mut all = vec!["sync", "--source", SOURCE];
+        all.extend(words.iter().flatten());
+        let mut command = match reports.screen {
+            Screen::Lines => {
+                all.push("--no-tui");
+                settings.command(&all)
+            }
+            Screen::Dashboard => settings.in_a_terminal(&all),
+        };
         command
-            .args(["--target", TARGET, "--source-url", url, "--target-url", url])
-            .args(["--schedule", self.schedule, "--run-dir", name])
-            .args(["--concurrency", &settings.concurrency.to_string()])
             .env("LOCKGATE_TOKEN", "bench")
             .current_dir(folder)
             .stdout(Stdio::null())
             .stderr(output);
         Ok(timeout(PATIENCE, watch(command.spawn()?)).await??)
+    }
+}
+
+/// Where a run shows itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Screen {
+    /// Lines in a file.
+    Lines,
+    /// The dashboard in a terminal.
+    Dashboard,
+}
+
+impl Screen {
+    /// What folders are called after it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Lines => "lines",
+            Self::Dashboard => "dashboard",
+        }
+    }
+}
+
+/// What a run shows and leaves.
+#[derive(Clone, Copy, Debug)]
+struct Reports {
+    /// The folder of its report.
+    name: &'static str,
+    screen: Screen,
+}
+
+impl Reports {
+    const fn lines(name: &'static str) -> Self {
+        Self {
+            name,
+            screen: Screen::Lines,
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use lockgate::domain::{
-    BatchId, EntityKey, Guid, Id, Kind, Locale, Outcome as Became, RunId, SourceId, TargetId,
-    WorkClass,
+    BatchId, EntityKey, Failure, Guid, Id, Kind, Locale, Outcome as Became, RunId, SourceId,
+    TargetId, WorkClass,
 };
 use lockgate::event::{Event, Gate, GatePlan, Lane, LanePlan, Phase, SCHEMA, Stamped};
 use lockgate::id_map::{Counterpart, IdMap};
@@ -211,6 +211,8 @@ fn settled(id: i64, locale: &Locale) -> Event {
         target: outcome
             .has_counterpart()
             .then(|| TargetId::new(id + 500_000)),
+        cause: matches!(outcome, Became::Failed { .. }).then_some(Failure::Refused),
+        level: Some(0),
         outcome,
         because: "not on the target yet".to_owned(),
         bytes: 900,

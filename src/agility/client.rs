@@ -89,6 +89,14 @@ impl Call {
         }
     }
 
+    /// A deletion by the Management API.
+    pub(crate) fn delete(operation: String, path: String) -> Self {
+        Self {
+            method: Method::DELETE,
+            ..Self::get(operation, Api::Management, path)
+        }
+    }
+
     fn endpoint(&self) -> String {
         let path = self.path.split('?').next().unwrap_or_default();
         format!("{} {path}", self.method)

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::domain::{BatchId, Guid, Id, Kind, Locale, Secret, TargetId};
 use crate::instance::{
-    Answer, Ask, BatchStatus, Download, PageSave, Refusal, RequestError, Save, Saved, Source,
-    Target, Upload,
+    Answer, Ask, BatchStatus, Deleted, Doomed, Download, PageSave, Refusal, RequestError, Save,
+    Saved, Source, Target, Upload,
 };
 
 use super::client::Client;
@@ -138,6 +138,10 @@ impl Target for Instance {
 
     async fn poll(&self, batch: BatchId) -> Result<BatchStatus, RequestError> {
         batch::poll(&self.client, batch).await
+    }
+
+    async fn delete(&self, doomed: &Doomed) -> Result<Deleted, RequestError> {
+        write::delete(&self.client, doomed).await
     }
 
     async fn submit_publish(

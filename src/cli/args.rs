@@ -126,6 +126,20 @@ pub(super) struct InstanceArgs {
 }
 
 impl InstanceArgs {
+    /// The instances that were named, source first.
+    pub(super) fn named(&self) -> [Option<&str>; 2] {
+        [self.source.as_deref(), self.target.as_deref()]
+    }
+
+    /// The same ways to other instances.
+    pub(super) fn between(&self, source: &str, target: &str) -> Self {
+        Self {
+            source: Some(source.to_owned()),
+            target: Some(target.to_owned()),
+            ..self.clone()
+        }
+    }
+
     pub(super) fn collect(&self, collected: Collected) -> Collected {
         collected
             .text("source.guid", self.source.as_ref())

@@ -27,6 +27,8 @@ mod table;
 mod teach;
 #[cfg(test)]
 mod tests;
+mod undo;
+mod undo_plan;
 mod verify;
 mod why;
 mod wiring;
@@ -76,6 +78,7 @@ enum Command {
     Retry(retry::RetryArgs),
     Plan(plan::PlanArgs),
     Verify(verify::VerifyArgs),
+    Undo(undo::UndoArgs),
     Graph(graph::GraphArgs),
     Demo(demo::DemoArgs),
     Mock(MockArgs),
@@ -130,6 +133,7 @@ pub async fn run(arguments: Arguments, out: &mut (dyn Write + Send)) -> Result<E
         Command::Sync(args) => sync::run(args.config()?.settings()?, out).await,
         Command::Retry(args) => retry::run(&args, out).await,
         Command::Verify(args) => verify::run(args.config()?.settings()?, out).await,
+        Command::Undo(args) => undo::run(&args, out).await,
         Command::Plan(args) => plan::run(&args.settings()?, out).await,
         Command::Graph(args) => graph::run(&args, &args.settings()?, out).await,
         Command::Demo(args) => {

@@ -297,7 +297,7 @@ pub(super) fn list(
             | Action::Update { .. }
             | Action::Adopt { .. }
             | Action::Conflict { .. }
-            | Action::Fail
+            | Action::Fail { .. }
             | Action::Block { .. } => false,
         };
         let (action, because) = match failures.get(&entity.key) {

@@ -17,16 +17,20 @@ use tokio::time::Instant;
 use super::args::{Collected, FileArgs, OutputArgs};
 use super::{stop, wiring};
 use crate::config::Config;
+use crate::domain::RunId;
 use crate::engine::EVENTS_IN_FLIGHT;
 use crate::error::{Error, ExitStatus};
 use crate::event::{Command, Event, SCHEMA, Stamped};
-use crate::report;
+use crate::{report, store};
 
 /// Commands that may queue up, as in a run.
 const COMMANDS_IN_FLIGHT: usize = 16;
 
 /// Between two looks whether the run that is followed has written more.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// Looks without anything new after which it is asked whether the run still lives.
+const SILENCE: u32 = 5;
 
 /// Plays a past run again, on the dashboard or in lines
 #[derive(Clone, Debug, Args)]
@@ -50,7 +54,8 @@ pub(super) struct ReplayArgs {
 /// Follows the run of this workspace that goes on, such as one in a pipeline or in another terminal
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
-The run is only watched: ending this command leaves it alone.")]
+The run is only watched: ending this command leaves it alone. It ends with code 130 when the run was
+killed.")]
 pub(super) struct AttachArgs {
     /// The run [default: the latest one that has no end]
     run: Option<String>,
@@ -81,7 +86,8 @@ pub(super) async fn replay(args: &ReplayArgs) -> Result<ExitStatus, Error> {
         name => name.to_owned(),
     };
     let recording = Recording::open(&runs, &run).await?;
-    show(&config, Play::Again { speed: args.speed }, recording).await
+    let play = Play::Again { speed: args.speed };
+    show(&config, play, recording, Box::new(|| false)).await
 }
 
 /// Follows a run that goes on.
@@ -101,7 +107,9 @@ pub(super) async fn attach(args: &AttachArgs) -> Result<ExitStatus, Error> {
             })?,
     };
     let recording = Recording::open(&runs, &run).await?;
-    show(&config, Play::Live, recording).await
+    let (state, run) = (config.paths()?.state, RunId(run));
+    let is_gone = Box::new(move || store::is_gone(&state, &run));
+    show(&config, Play::Live, recording, is_gone).await
 }
 
 fn unreadable(path: &Path, source: io::Error) -> Error {
@@ -137,7 +145,15 @@ enum Play {
     Live,
 }
 
-async fn show(config: &Config, play: Play, recording: Recording) -> Result<ExitStatus, Error> {
+/// Whether the run that is watched is known to have died.
+type IsGone = Box<dyn Fn() -> bool + Send>;
+
+async fn show(
+    config: &Config,
+    play: Play,
+    recording: Recording,
+    is_gone: IsGone,
+) -> Result<ExitStatus, Error> {
     let (events, received) = mpsc::channel::<Stamped>(EVENTS_IN_FLIGHT);
     let (commands, commanded) = mpsc::channel::<Command>(COMMANDS_IN_FLIGHT);
     let options = wiring::presentation(&config.output()?, &config.paths()?, &config.surroundings());
@@ -148,15 +164,17 @@ async fn show(config: &Config, play: Play, recording: Recording) -> Result<ExitS
         events,
         commanded,
         now: Now::start(),
+        is_gone,
+        silence: 0,
     };
     let playing = async {
         tokio::select! {
             ended = player.run() => ended,
-            () = stop::asked() => Ok(()),
+            () = stop::asked() => Ok(ExitStatus::Agreed),
         }
     };
     let (ended, _) = tokio::join!(playing, report::run(received, reporters, commands));
-    ended.map(|()| ExitStatus::Agreed)
+    ended
 }
 
 /// The events of a run as its folder has them.
@@ -279,6 +297,9 @@ struct Player {
     events: mpsc::Sender<Stamped>,
     commanded: mpsc::Receiver<Command>,
     now: Now,
+    is_gone: IsGone,
+    /// Looks at a run that goes on since it last wrote something.
+    silence: u32,
 }
 
 /// Whether to go on.
@@ -286,29 +307,33 @@ struct Player {
 enum Next {
     GoOn,
     End,
+    /// The run that is watched was killed.
+    Gone,
 }
 
 impl Player {
     /// Plays until the end of the run, or until the user has seen enough.
-    async fn run(mut self) -> Result<(), Error> {
+    async fn run(mut self) -> Result<ExitStatus, Error> {
         let mut shown_ms = 0;
         loop {
             let event = self.recording.next().await?;
-            let waited = match (&event, self.play) {
+            let next = match (&event, self.play) {
                 (Some(event), Play::Again { speed }) => self.wait(event.at_ms, speed).await,
                 (Some(_), Play::Live) => Next::GoOn,
-                (None, Play::Again { .. }) => return Ok(()),
+                (None, Play::Again { .. }) => Next::End,
                 (None, Play::Live) => self.look(shown_ms).await,
             };
-            if waited == Next::End {
-                return Ok(());
+            match next {
+                Next::GoOn => {}
+                Next::End => return Ok(ExitStatus::Agreed),
+                Next::Gone => return Ok(ExitStatus::Interrupted),
             }
-            if let Some(event) = event {
-                shown_ms = event.at_ms;
-                // Once the last event was shown, nobody listens any more.
-                if self.events.send(event).await.is_err() {
-                    return Ok(());
-                }
+            let Some(event) = event else { continue };
+            self.silence = 0;
+            shown_ms = event.at_ms;
+            // Once the last event was shown, nobody listens any more.
+            if self.events.send(event).await.is_err() {
+                return Ok(ExitStatus::Agreed);
             }
         }
     }
@@ -333,27 +358,42 @@ impl Player {
         }
     }
 
-    /// Waits a moment for the run to write more.
+    /// Waits a moment for the run to write more. Whoever is dead will not: but what it wrote before is shown first.
     async fn look(&mut self, at_ms: u64) -> Next {
+        if self.silence == SILENCE && (self.is_gone)() {
+            self.warn(at_ms, GONE).await;
+            return Next::Gone;
+        }
+        self.silence = self.silence % SILENCE + 1;
         let command = tokio::select! {
             () = tokio::time::sleep(LOOK) => return Next::GoOn,
             command = self.commanded.recv() => command,
         };
         match command {
             Some(Command::Pause | Command::Resume | Command::SetRate(_)) => {
-                let message = "this only watches: keys do not reach the run; q ends the watching";
-                let event = Event::Warned {
-                    message: message.to_owned(),
-                };
-                match self.events.send(Stamped { at_ms, event }).await {
-                    Ok(()) => Next::GoOn,
-                    Err(_) => Next::End,
-                }
+                self.warn(at_ms, WATCHING).await
             }
             Some(Command::Drain | Command::Abort) | None => Next::End,
         }
     }
+
+    async fn warn(&self, at_ms: u64, message: &str) -> Next {
+        let event = Event::Warned {
+            message: message.to_owned(),
+        };
+        match self.events.send(Stamped { at_ms, event }).await {
+            Ok(()) => Next::GoOn,
+            Err(_) => Next::End,
+        }
+    }
 }
+
+/// What is said to somebody who presses a key that would reach a run.
+const WATCHING: &str = "this only watches: keys do not reach the run; q ends the watching";
+
+/// What is said when the run that is watched has died.
+const GONE: &str = "the process of this run is gone, and it wrote no end; the same command again finds out what arrived \
+                    and goes on from there";
 
 #[cfg(test)]
 mod tests {
@@ -386,6 +426,8 @@ mod tests {
             events,
             commanded,
             now: Now::start(),
+            is_gone: Box::new(|| true),
+            silence: 0,
         };
         (player, (received, commands))
     }
@@ -443,6 +485,17 @@ mod tests {
         commands.send(Command::Drain).await.unwrap();
         player.run().await.unwrap();
         assert_eq!(received.recv().await.unwrap().at_ms, 0);
+        assert!(received.recv().await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_that_died_is_told_after_all_that_it_wrote() {
+        let (_base, recording) = recording(&line(7, "paused")).await;
+        let (player, (mut received, _commands)) = player(Play::Live, recording);
+        assert_eq!(player.run().await.unwrap(), ExitStatus::Interrupted);
+        assert_eq!(received.recv().await.unwrap().at_ms, 7);
+        let told = received.recv().await.unwrap();
+        assert!(matches!(told.event, Event::Warned { message } if message == GONE));
         assert!(received.recv().await.is_none());
     }
 

@@ -125,7 +125,10 @@ fn is_lost(entity: &RunEntity) -> bool {
         | Outcome::Updated
         | Outcome::Unchanged
         | Outcome::Conflict
-        | Outcome::OutOfScope => false,
+        | Outcome::OutOfScope
+        | Outcome::Deleted
+        | Outcome::Restored
+        | Outcome::Kept { .. } => false,
     }
 }
 

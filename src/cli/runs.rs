@@ -10,7 +10,7 @@ use serde_json::json;
 use super::args::{Collected, FileArgs, OutputArgs};
 use super::{past, replay};
 use crate::config::OutputMode;
-use crate::domain::Outcome;
+use crate::domain::{Outcome, RunId};
 use crate::engine::pace::Learned;
 use crate::error::{Error, ExitStatus};
 use crate::store::{RunEntity, RunRecord, Store};
@@ -46,6 +46,9 @@ enum RunsCommand {
     Replay(replay::ReplayArgs),
     Attach(replay::AttachArgs),
 }
+
+/// How many runs are looked through for undos of one.
+const UNDOS: u32 = 1_000;
 
 /// Lists runs, shows one, or plays a recording.
 ///
@@ -97,7 +100,20 @@ async fn show(
     let record = past::find(store, name, |_| true).await?;
     let entities = store.run_entities(&record.run).await?;
     one(&record, &entities, is_json, out)?;
+    if !is_json {
+        for undo in undos_of(&record.run, &store.runs(UNDOS).await?) {
+            writeln!(out, "undone by {}: {}", undo.run, ending(undo))?;
+        }
+    }
     Ok(ExitStatus::Agreed)
+}
+
+/// Runs that undo `run`, oldest first.
+fn undos_of<'a>(run: &'a RunId, runs: &'a [RunRecord]) -> impl Iterator<Item = &'a RunRecord> {
+    let undoes = move |record: &&RunRecord| {
+        record.command == "undo" && record.options["undone"].as_str() == Some(&run.0)
+    };
+    runs.iter().rev().filter(undoes)
 }
 
 /// What was learned about each host, by name.
@@ -272,11 +288,14 @@ fn trouble(entity: &RunEntity) -> Option<String> {
         Outcome::Failed { reason } => Some(format!("failed    {about}: {reason}")),
         Outcome::Blocked { by } => Some(format!("blocked   {about}: by {by}")),
         Outcome::Conflict => Some(format!("conflict  {about}: {}", entity.because)),
+        Outcome::Kept { reason } => Some(format!("kept      {about}: {reason}")),
         Outcome::Created
         | Outcome::Adopted
         | Outcome::Updated
         | Outcome::Unchanged
-        | Outcome::OutOfScope => None,
+        | Outcome::OutOfScope
+        | Outcome::Deleted
+        | Outcome::Restored => None,
     }
 }
 

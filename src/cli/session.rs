@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::{pace, stop, wiring};
 use crate::agility::Instance;
@@ -15,16 +15,16 @@ use crate::config::Settings;
 use crate::domain::{BodyFile, EntityKey, Guid, RunId, time};
 use crate::engine::pace::Pacer;
 use crate::engine::retry::{Retries, Sender};
-use crate::engine::{EVENTS_IN_FLIGHT, Options, Reader, RunReport, Session, Sink};
-use crate::error::{Error, ExitStatus};
-use crate::event::{Command, Event, SCHEMA, Side, Stamped};
+use crate::engine::{EVENTS_IN_FLIGHT, Options, PlanMade, Reader, RunReport, Session, Sink};
+use crate::error::{self, Error, ExitStatus};
+use crate::event::{Command, Event, RunFailure, SCHEMA, Side, Stamped};
 use crate::instance::Effect;
 use crate::progress::Progress;
 use crate::report::{self, Reporter};
 use crate::store::{Change, LeaseOwner, Pair, RunFinish, RunRecord, StateUrl, Store};
 
 /// Commands that may queue up: a user presses a handful of keys, and whoever finds the channel full tries again.
-const COMMANDS_IN_FLIGHT: usize = 16;
+pub(super) const COMMANDS_IN_FLIGHT: usize = 16;
 
 /// What a run does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,6 +130,8 @@ pub(super) async fn run(
     // What a rehearsal uploads cannot be downloaded from where it would be.
     options.verify_bytes = !is_rehearsal;
     let mut session = session(settings, &options, ends, &store, run.clone(), &sink);
+    let planned = session.planned.subscribe();
+    let folder = settings.paths.runs.join(&run.0);
     if let Work::Retry { keys, .. } = &work {
         session.selection.keys.clone_from(keys);
     }
@@ -153,6 +155,8 @@ pub(super) async fn run(
         sink.emit(Event::RunFinished {
             exit: status.code(),
             elapsed_ms,
+            commits: Some(store.commits()),
+            error: failure_of(&result),
         })
         .await;
         drop((session, sink));
@@ -160,25 +164,51 @@ pub(super) async fn run(
     });
     let stopping = signals(commands.clone());
     let reporting = report::run(received, reporters, commands);
-    let together = async { tokio::join!(working, reporting) };
-    let (result, progress) = tokio::select! {
+    let keeping = keep_plan(folder, planned);
+    let together = async { tokio::join!(working, reporting, keeping) };
+    let (result, progress, ()) = tokio::select! {
         ended = together => ended,
         // Never ends by itself: it lasts as long as the run.
         () = stopping => return Err(Error::Interrupted),
     };
-    let finished = finish(&store, run, &result, &progress).await;
+    let exit = result
+        .as_ref()
+        .map_or_else(Error::exit_code, |(status, _)| *status);
+    let finished = finish(&store, run, exit, &progress).await;
     store.close().await;
     finished?;
-    if let Ok((_, report)) = &result {
-        keep_plan(&settings.paths.runs, &progress, report);
-    }
     result
 }
 
-/// Puts the plan and its graph into the folder of the run. The run is over, so a failure is only told.
-fn keep_plan(runs: &Path, progress: &Progress, report: &RunReport) {
-    let Some(run) = progress.run() else { return };
-    if let Err(error) = report::add_plan(&runs.join(&run.id.0), &report.plan, &report.source) {
+/// Why the run ended before everything could get its outcome.
+fn failure_of(result: &Result<RunReport, Error>) -> Option<RunFailure> {
+    match result {
+        Err(error) => Some(error::told(error)),
+        Ok(report) => {
+            let broken = report
+                .end
+                .panicked
+                .as_ref()
+                .map(|why| Error::Internal(why.clone()));
+            broken.as_ref().map(error::told)
+        }
+    }
+}
+
+/// Puts the plan and its graph into the folder of the run as soon as there is a plan: what becomes of the run may
+/// need explaining. A failure is only told.
+async fn keep_plan(folder: PathBuf, mut planned: watch::Receiver<Option<PlanMade>>) {
+    // Without a plan there is nothing to keep.
+    let Ok(made) = planned.wait_for(Option::is_some).await else {
+        return;
+    };
+    let Some((plan, source)) = made.clone() else {
+        return;
+    };
+    drop(made);
+    let keeping = tokio::task::spawn_blocking(move || report::add_plan(&folder, &plan, &source));
+    let kept = keeping.await.map_err(std::io::Error::other);
+    if let Err(error) = kept.flatten() {
         // Nobody is left to be told when standard error is gone.
         drop(writeln!(
             std::io::stderr(),
@@ -283,6 +313,7 @@ pub(super) fn session(
         overwrite: settings.sync.overwrite,
         options: options.clone(),
         sink: sink.clone(),
+        planned: watch::Sender::new(None),
     }
 }
 
@@ -345,7 +376,7 @@ fn record(settings: &Settings, run: &RunId, pair: &Pair, work: &Work) -> RunReco
 }
 
 /// The first request to stop drains, the second aborts.
-async fn signals(commands: mpsc::Sender<Command>) {
+pub(super) async fn signals(commands: mpsc::Sender<Command>) {
     for command in [Command::Drain, Command::Abort] {
         stop::asked().await;
         if commands.send(command).await.is_err() {
@@ -387,16 +418,13 @@ fn status_of(report: &RunReport, work: &Work) -> ExitStatus {
     status
 }
 
-async fn finish(
+/// Notes how a run ended, if it began.
+pub(super) async fn finish(
     store: &Store,
     run: RunId,
-    result: &Result<(ExitStatus, RunReport), Error>,
+    exit: ExitStatus,
     progress: &Progress,
 ) -> Result<(), Error> {
-    let exit = result
-        .as_ref()
-        .map_or_else(Error::exit_code, |(status, _)| *status)
-        .code();
     if store.run(&run).await?.is_none() {
         // It ended before it began: there is nothing to close.
         return Ok(());
@@ -409,7 +437,7 @@ async fn finish(
     let finished_at = time::now().to_string();
     let finish = RunFinish {
         run,
-        exit,
+        exit: exit.code(),
         counts: serde_json::Value::Object(counts),
         finished_at,
     };
@@ -418,6 +446,6 @@ async fn finish(
 }
 
 /// Tells runs of one second apart.
-fn salt() -> u16 {
+pub(super) fn salt() -> u16 {
     rand::random()
 }

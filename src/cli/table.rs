@@ -8,6 +8,11 @@ pub(super) fn table<const N: usize>(
     header: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
 ) -> String {
+    of_rows(header.to_vec(), rows.into_iter().map(Vec::from))
+}
+
+/// As [`table`], for as many columns as turn out to be needed; every row has as many cells as the header.
+pub(super) fn of_rows(header: Vec<&str>, rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING).set_header(header).add_rows(rows);
     let lines: Vec<String> = table.lines().map(|line| line.trim().to_owned()).collect();

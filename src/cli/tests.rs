@@ -77,6 +77,7 @@ fn help_teaches() {
       retry        Runs again what failed or was blocked in the last run
       plan         Shows what a sync would do to every entity, and why
       verify       Compares the target with the source, entity by entity, and writes nothing
+      undo         Takes a run back: deletes what it created, brings back what it wrote over
       graph        Shows the dependency graph of a plan, without writing anything to the target
       demo         Shows a migration between two mock instances on this machine; nothing real is touched
       mock         Plays CMS instances, for rehearsals and tests

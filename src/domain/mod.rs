@@ -6,6 +6,7 @@
 
 mod body;
 mod entity;
+mod failure;
 mod hash;
 mod id;
 mod inventory;
@@ -17,6 +18,7 @@ pub mod time;
 
 pub use body::{Body, BodyFile};
 pub use entity::{Entity, ItemState, Placement};
+pub use failure::Failure;
 pub use hash::ContentHash;
 pub use id::{BatchId, Guid, Id, Locale, RunId, SourceId, TargetId, Version};
 pub use inventory::{AssetContainer, AssetUrls, Channel, Inventory, PageNode, Passed};

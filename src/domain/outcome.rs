@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::EntityKey;
 
-/// What became of one source entity. Every source entity of a run ends in exactly one.
+/// What became of one source entity. Every source entity of a run ends in exactly one; the last three are those of an
+/// undo, and say what became of its counterpart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum Outcome {
@@ -32,11 +33,20 @@ pub enum Outcome {
     },
     /// Left out by the selection of the user.
     OutOfScope,
+    /// An undo deleted what the undone run had created.
+    Deleted,
+    /// An undo brought back what the undone run had written over.
+    Restored,
+    /// An undo left alone what the undone run had written.
+    Kept {
+        /// Why: it was changed since, something still needs it, or it cannot be brought back.
+        reason: String,
+    },
 }
 
 impl Outcome {
     /// The names of all outcomes, in the order in which results are listed.
-    pub const NAMES: [&'static str; 8] = [
+    pub const NAMES: [&'static str; 11] = [
         "created",
         "adopted",
         "updated",
@@ -45,6 +55,9 @@ impl Outcome {
         "failed",
         "blocked",
         "out-of-scope",
+        "deleted",
+        "restored",
+        "kept",
     ];
 
     /// The name, as in [`Outcome::NAMES`].
@@ -58,16 +71,23 @@ impl Outcome {
             Self::Failed { .. } => "failed",
             Self::Blocked { .. } => "blocked",
             Self::OutOfScope => "out-of-scope",
+            Self::Deleted => "deleted",
+            Self::Restored => "restored",
+            Self::Kept { .. } => "kept",
         }
     }
 
     /// Whether the target now has a counterpart that others may refer to.
     pub const fn has_counterpart(&self) -> bool {
         match self {
-            Self::Created | Self::Adopted | Self::Updated | Self::Unchanged | Self::Conflict => {
-                true
-            }
-            Self::Failed { .. } | Self::Blocked { .. } | Self::OutOfScope => false,
+            Self::Created
+            | Self::Adopted
+            | Self::Updated
+            | Self::Unchanged
+            | Self::Conflict
+            | Self::Restored
+            | Self::Kept { .. } => true,
+            Self::Failed { .. } | Self::Blocked { .. } | Self::OutOfScope | Self::Deleted => false,
         }
     }
 }

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use dashmap::DashMap;
 use serde_json::Value;
 
+use super::forecast::Worker;
+use super::former::Formers;
 use super::lease::Fence;
 use super::open_intents::{OpenIntents, Trail};
 use super::options::Options;
@@ -24,8 +26,8 @@ use crate::plan::{
     Action, AssetIndex, Context, LeaveOut, Node, Plan, Planned, Schema, expected_hash, payload,
 };
 use crate::store::{
-    Change, Intent, IntentDetail, IntentId, IntentState, Mapping, MappingOrigin, Operation, Pair,
-    RunEntity, Store, StoreError,
+    Change, FormerBytes, Intent, IntentDetail, IntentId, IntentState, Mapping, MappingOrigin,
+    Operation, Pair, RunEntity, Store, StoreError,
 };
 
 /// What the jobs of a run share.
@@ -41,6 +43,8 @@ pub struct Crew<S, T> {
     pub target_inventory: Arc<Inventory<TargetId>>,
     /// What is going to happen.
     pub plan: Arc<Plan>,
+    /// What is known of what is going to be written over.
+    pub(super) formers: Formers,
     /// The models of the source.
     pub schema: Schema,
     /// The asset URLs of the source.
@@ -75,6 +79,8 @@ pub struct Crew<S, T> {
     pub batches: dashmap::DashSet<BatchId>,
     /// Microseconds that the target needs for an item of a batch, as learned from finished batches.
     pub item_micros: AtomicU64,
+    /// How fast the target works off batches.
+    pub worker: Worker,
 }
 
 /// An entity in the target's terms, ready to be sent.
@@ -90,6 +96,10 @@ pub struct Prepared {
     pub bytes: u64,
     /// The hash that the target will have.
     pub target_hash: ContentHash,
+    /// The bytes of the asset that it replaces, when it replaces one.
+    pub replaced: Option<FormerBytes>,
+    /// The hash of the bytes of an asset, once they were sent.
+    pub sent: Option<ContentHash>,
 }
 
 impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
@@ -202,6 +212,8 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             save,
             bytes,
             target_hash,
+            replaced: None,
+            sent: None,
         })
     }
 
@@ -229,7 +241,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
         self.target_inventory.locales.first().cloned()
     }
 
-    /// Makes durable that a request is about to leave.
+    /// Makes durable that a request is about to leave, and what the target has in its place.
     ///
     /// # Errors
     /// [`StoreError`]: nothing may leave then.
@@ -262,12 +274,12 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             state: IntentState::Open,
             answers: Vec::new(),
         };
-        self.store
-            .commit(vec![Change::IntentOpened {
-                pair: self.pair.clone(),
-                intent,
-            }])
-            .await?;
+        let mut changes = self.pre_images(items);
+        changes.push(Change::IntentOpened {
+            pair: self.pair.clone(),
+            intent,
+        });
+        self.store.commit(changes).await?;
         let steps = items.iter().map(|item| (item.node, item.step)).collect();
         self.open.open(id, steps, attempt);
         Ok(id)
@@ -346,6 +358,11 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             pair: self.pair.clone(),
             mapping,
         }];
+        changes.extend(item.sent.map(|hash| Change::BytesSent {
+            run: self.run.clone(),
+            asset: saved.id,
+            hash,
+        }));
         if item.step == Step::Patch || !planned.is_patched() {
             changes.push(Change::Entity(self.run_entity(
                 item.node,

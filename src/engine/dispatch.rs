@@ -12,10 +12,12 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::crew::Crew;
+use super::forecast::Oracle;
 use super::jobs::{self, Finished};
 use super::lease::Lost;
 use super::pace::Sample;
 use super::state::{Effect, Input, Job, RunState, Step, StepResult};
+use crate::domain::Failure;
 use crate::event::{Command, Event};
 use crate::instance::{Source, Target};
 use crate::plan::Node;
@@ -40,9 +42,9 @@ pub struct UploadEnd {
 /// # Errors
 /// [`StoreError`] when the state could not be made durable. What is in flight is dropped then; its intents are
 /// open, and the next run settles them.
-pub async fn upload<S, T>(
+pub(super) async fn upload<S, T>(
     crew: Arc<Crew<S, T>>,
-    state: RunState,
+    (state, oracle): (RunState, Oracle),
     commands: &mut mpsc::Receiver<Command>,
     lost: Lost,
 ) -> Result<UploadEnd, StoreError>
@@ -53,6 +55,7 @@ where
     Dispatcher {
         crew,
         state,
+        oracle,
         jobs: JoinSet::new(),
         running: HashMap::new(),
         given_back: HashSet::new(),
@@ -65,6 +68,7 @@ where
 struct Dispatcher<S, T> {
     crew: Arc<Crew<S, T>>,
     state: RunState,
+    oracle: Oracle,
     jobs: JoinSet<Result<Finished, StoreError>>,
     /// What every task carries, so that a task that panics can be answered for.
     running: HashMap<Id, Job>,
@@ -88,7 +92,7 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
         let mut drain_ends: Option<Instant> = None;
         while !self.state.is_over() {
             let grace = drain_ends.unwrap_or_else(Instant::now);
-            // Every branch is cancel-safe: a set of tasks, a channel, an interval and a moment.
+            // Every branch is cancel-safe: two sets of tasks, a channel, an interval and a moment.
             let input = tokio::select! {
                 Some(joined) = self.jobs.join_next_with_id(), if !self.jobs.is_empty() => self.joined(joined).await?,
                 command = commands.recv(), if commands_open => {
@@ -96,7 +100,12 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
                     command.map(Input::Command)
                 }
                 _ = tick.tick() => {
-                    before = self.tell_pace(before).await;
+                    before = tell_pace(&self.crew, before).await;
+                    self.oracle.ask(&self.crew, &self.state, self.running.values().cloned());
+                    None
+                }
+                Some(forecast) = self.oracle.answer(), if self.oracle.is_asked() => {
+                    self.crew.sink.emit(forecast).await;
                     None
                 }
                 _ = lost.wait_for(Option::is_some) => {
@@ -159,6 +168,7 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
             .iter()
             .map(|_| StepResult::Failed {
                 reason: reason.clone(),
+                cause: Failure::InDoubt,
             })
             .collect();
         Some(Input::Done {
@@ -229,23 +239,27 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
             .to_owned();
         self.crew.sink.emit(Event::Warned { message }).await;
     }
+}
 
-    async fn tell_pace(&self, before: Sample) -> Sample {
-        let now = self.crew.target_pacer.sample();
-        #[expect(clippy::cast_precision_loss, reason = "requests of one second are few")]
-        let per_second = (now.requests - before.requests) as f64;
-        self.crew
-            .sink
-            .emit(Event::PaceSampled {
-                per_second,
-                limit_per_second: now.per_second_max,
-                in_flight: now.in_flight,
-                concurrency: u32::try_from(now.concurrency).unwrap_or(u32::MAX),
-                latency_ms: now.latency.as_secs_f64() * 1000.0,
-                requests: now.requests,
-                refused: now.refused,
-            })
-            .await;
-        now
-    }
+/// Tells the pace since the sample before, and gives the present one.
+pub(super) async fn tell_pace<S, T>(crew: &Crew<S, T>, before: Sample) -> Sample
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let now = crew.target_pacer.sample();
+    #[expect(clippy::cast_precision_loss, reason = "requests of one second are few")]
+    let per_second = (now.requests - before.requests) as f64;
+    crew.sink
+        .emit(Event::PaceSampled {
+            per_second,
+            limit_per_second: now.per_second_max,
+            in_flight: now.in_flight,
+            concurrency: u32::try_from(now.concurrency).unwrap_or(u32::MAX),
+            latency_ms: now.latency.as_secs_f64() * 1000.0,
+            requests: now.requests,
+            refused: now.refused,
+        })
+        .await;
+    now
 }

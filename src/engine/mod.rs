@@ -15,6 +15,8 @@
 
 mod crew;
 pub mod dispatch;
+pub mod forecast;
+mod former;
 pub mod gates;
 mod jobs;
 pub mod lease;
@@ -29,10 +31,12 @@ pub mod retry;
 pub mod run;
 pub mod sink;
 pub mod state;
+pub mod undo;
 pub mod verify;
 
 pub use options::{Doubts, Options, Publish, Schedule};
 pub use pull::{PullError, Reader};
-pub use run::{RunError, RunReport, Session};
+pub use run::{PlanMade, RunError, RunReport, Session};
 pub use sink::{EVENTS_IN_FLIGHT, Sink};
+pub use undo::{UndoEnd, UndoOutlook, UndoRequest};
 pub use verify::{Difference, DifferenceKind};

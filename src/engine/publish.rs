@@ -17,7 +17,7 @@ use crate::plan::{Action, Node};
 use crate::store::{Mapping, MappingOrigin, StoreError};
 
 /// Ids in one request (limit of `batch-workflow`).
-const IDS_AT_ONCE: usize = 250;
+pub(super) const IDS_AT_ONCE: usize = 250;
 
 /// Publishes, and returns why something could not be.
 ///
@@ -106,7 +106,8 @@ where
     !planned.left_alone && there.is_some_and(|there| there.state == ItemState::Staging)
 }
 
-async fn publish_some<S, T>(
+/// Publishes at most 250 of one kind and locale; returns why that did not work.
+pub(super) async fn publish_some<S, T>(
     crew: &Crew<S, T>,
     kind: Kind,
     locale: &Locale,

@@ -116,7 +116,7 @@ impl PartialOrd for Ready {
 }
 
 /// Ready entities and the jobs made of them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ReadyQueues {
     limits: Limits,
     heaps: BTreeMap<Queue, BinaryHeap<Ready>>,
@@ -145,6 +145,11 @@ impl ReadyQueues {
             .entry(ready.queue.clone())
             .or_default()
             .push(ready);
+    }
+
+    /// Whether something waits for a place in flight.
+    pub fn is_anything_ready(&self) -> bool {
+        self.heaps.values().any(|heap| !heap.is_empty())
     }
 
     /// Notes that a job came back, and which encodings were stored right by it if it was a probe.

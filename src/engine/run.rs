@@ -5,10 +5,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::crew::Crew;
 use super::dispatch::{UploadEnd, upload};
+use super::forecast::{After, Oracle, Worker, tell_while};
+use super::former::Formers;
 use super::lease::{Fence, Keeper};
 use super::open_intents::OpenIntents;
 use super::options::Options;
@@ -16,7 +18,7 @@ use super::pace::Class;
 use super::publish;
 use super::pull::{PullError, Reader};
 use super::ready::Limits;
-use super::recovery::{Known, Recovery, SettleError};
+use super::recovery::{Known, Recovery, SettleError, settle_undone};
 use super::sink::Sink;
 use super::state::RunState;
 use super::verify::{Difference, Scope, same_bytes, verify};
@@ -55,7 +57,12 @@ pub struct Session<S, T> {
     pub options: Options,
     /// Who is told.
     pub sink: Sink,
+    /// Gets the plan as soon as there is one, with what the source holds, whatever becomes of the run after that.
+    pub planned: watch::Sender<Option<PlanMade>>,
 }
+
+/// A plan and what it is about, in the same order.
+pub type PlanMade = (Arc<Plan>, Arc<Inventory<SourceId>>);
 
 /// How a run ended.
 #[derive(Debug)]
@@ -187,7 +194,8 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         let crew = Arc::new(self.crew(&prepared, Some(keeper.fence())));
         self.remember_agreements(&crew, &prepared).await?;
         self.phase(Phase::Upload).await;
-        let end = upload(Arc::clone(&crew), state, commands, keeper.lost()).await?;
+        let oracle = Oracle::new(After::of(&crew, &prepared.locales));
+        let end = upload(Arc::clone(&crew), (state, oracle), commands, keeper.lost()).await?;
         keeper.check()?;
         let mut unpublished = Vec::new();
         let mut differences = None;
@@ -195,9 +203,10 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             unpublished = publish::publish(&crew, &prepared.mappings).await?;
             if self.options.verify {
                 self.phase(Phase::Verify).await;
-                let compared = async {
-                    Ok(verify(&crew, &self.target, &prepared.locales, Scope::AfterRun).await?)
-                };
+                let locales = &prepared.locales;
+                let compared =
+                    async { Ok(verify(&crew, &self.target, locales, Scope::AfterRun).await?) };
+                let compared = tell_while(&crew, locales, compared);
                 differences = Some(interruptible(compared, commands).await?);
             }
         }
@@ -260,9 +269,9 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         self.phase(Phase::Pull).await;
         let locales = self.resolve_locales().await?;
         let (reader, store, options) = (&self.target, &self.store, &self.options);
+        let mut doubts = settle_undone(reader, store, &self.pair(), options, &self.sink).await?;
         let recovery = Recovery::begin(reader, store, self.pair(), options, &self.sink).await?;
         let (source, mut target) = self.pull(&locales).await?;
-        let mut doubts = HashMap::new();
         if let Some(recovery) = recovery {
             let known = Known {
                 source: &self.source,
@@ -271,7 +280,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
                 mappings: by_key(self.store.mappings(&self.pair()).await?),
             };
             let settled = recovery.settle(&known).await?;
-            doubts = settled.doubts;
+            doubts.extend(settled.doubts);
             if settled.target_is_stale {
                 target = self.target.pull(&locales).await?;
             }
@@ -279,7 +288,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         self.plan(locales, source, target, doubts).await
     }
 
-    async fn pull(
+    pub(super) async fn pull(
         &self,
         locales: &[Locale],
     ) -> Result<(Inventory<SourceId>, Inventory<TargetId>), RunError> {
@@ -319,18 +328,21 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             overwrite: self.overwrite,
             selection: &self.selection,
         });
+        let plan = Arc::new(plan);
+        self.planned
+            .send_replace(Some((Arc::clone(&plan), Arc::clone(&source))));
         Ok(Prepared {
             locales,
             source,
             target,
             mappings,
-            plan: Arc::new(plan),
+            plan,
             doubts,
         })
     }
 
     /// The locales of the run: those asked for, else all of the source. Each must be on both sides.
-    async fn resolve_locales(&self) -> Result<Vec<Locale>, RunError> {
+    pub(super) async fn resolve_locales(&self) -> Result<Vec<Locale>, RunError> {
         let (source, target) = tokio::join!(self.source.locales(), self.target.locales());
         let (source, target) = (source?, target?);
         let list = |locales: &[Locale]| {
@@ -421,6 +433,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             source_inventory: Arc::clone(&prepared.source),
             target_inventory: Arc::clone(&prepared.target),
             plan: Arc::clone(&prepared.plan),
+            formers: Formers::of(&prepared.plan, &prepared.source, &prepared.mappings),
             schema: Schema::of(&prepared.source),
             assets: AssetIndex::of(&prepared.source),
             ids,
@@ -438,6 +451,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             open: OpenIntents::default(),
             batches: dashmap::DashSet::new(),
             item_micros: AtomicU64::new(5_000),
+            worker: Worker::default(),
         }
     }
 
@@ -524,7 +538,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             .await;
     }
 
-    async fn phase(&self, phase: Phase) {
+    pub(super) async fn phase(&self, phase: Phase) {
         self.sink.emit(Event::PhaseStarted { phase }).await;
     }
 
@@ -539,7 +553,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         }
     }
 
-    fn pair(&self) -> Pair {
+    pub(super) fn pair(&self) -> Pair {
         Pair {
             source: self.source.guid.clone(),
             target: self.target.guid.clone(),
@@ -549,7 +563,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
 
 /// Does `work`, which writes nothing, until it ends or somebody asks for an end. Reading may be dropped at any
 /// moment.
-async fn interruptible<R>(
+pub(super) async fn interruptible<R>(
     work: impl Future<Output = Result<R, RunError>>,
     commands: &mut mpsc::Receiver<Command>,
 ) -> Result<R, RunError> {
@@ -576,12 +590,12 @@ fn conflicts(plan: &Plan) -> usize {
         .count()
 }
 
-fn by_key(mappings: Vec<Mapping>) -> HashMap<EntityKey, Mapping> {
+pub(super) fn by_key(mappings: Vec<Mapping>) -> HashMap<EntityKey, Mapping> {
     let keyed = |mapping: Mapping| (mapping.key.clone(), mapping);
     mappings.into_iter().map(keyed).collect()
 }
 
-fn sorted(doubts: HashMap<EntityKey, String>) -> Vec<(EntityKey, String)> {
+pub(super) fn sorted(doubts: HashMap<EntityKey, String>) -> Vec<(EntityKey, String)> {
     let mut doubts: Vec<_> = doubts.into_iter().collect();
     doubts.sort_unstable();
     doubts

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::graph::{Graph, Need, Node, Strength};
 use super::{Encoding, Referent};
-use crate::domain::{ContentHash, EntityKey, TargetId, WorkClass};
+use crate::domain::{ContentHash, EntityKey, Failure, TargetId, WorkClass};
 
 /// What both sides looked like when they were last in agreement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +53,10 @@ pub enum Action {
         target: Option<TargetId>,
     },
     /// It cannot be brought across; the reason stands in [`Planned::because`].
-    Fail,
+    Fail {
+        /// What kind of reason it is.
+        cause: Failure,
+    },
     /// Something that it needs cannot be brought across.
     Block {
         /// The root cause.
@@ -71,7 +74,7 @@ impl Action {
             Self::Adopt { .. }
             | Self::Unchanged { .. }
             | Self::Conflict { .. }
-            | Self::Fail
+            | Self::Fail { .. }
             | Self::Block { .. }
             | Self::OutOfScope => false,
         }
@@ -84,7 +87,7 @@ impl Action {
                 Some(*target)
             }
             Self::Conflict { target } => *target,
-            Self::Create { .. } | Self::Fail | Self::Block { .. } | Self::OutOfScope => None,
+            Self::Create { .. } | Self::Fail { .. } | Self::Block { .. } | Self::OutOfScope => None,
         }
     }
 
@@ -96,7 +99,7 @@ impl Action {
             Self::Adopt { .. } => "adopt",
             Self::Unchanged { .. } => "unchanged",
             Self::Conflict { .. } => "conflict",
-            Self::Fail => "failed",
+            Self::Fail { .. } => "failed",
             Self::Block { .. } => "blocked",
             Self::OutOfScope => "out-of-scope",
         }

@@ -22,6 +22,7 @@ mod schema;
 mod selection;
 #[cfg(test)]
 mod testing;
+pub mod undo;
 
 pub use action::{Action, Agreement, Agreements, Plan, Planned};
 pub use circles::{Circle, circles};
@@ -31,7 +32,7 @@ pub use decide::{
 pub use encoding::{Encoding, Evidence};
 pub use graph::{Graph, Need, Node, Strength};
 pub use normal::{Difference, differences, normal};
-pub use payload::{Counterparts, LeaveOut, Payload, Unresolved, payload};
+pub use payload::{Counterparts, LeaveOut, Payload, Unresolved, payload, put_back};
 pub use references::{
     AssetIndex, Context, Reference, Referent, Side, UrlAt, asset_urls, references,
 };

@@ -6,7 +6,7 @@ use super::rows::RowKey;
 use super::{
     BatchProgress, Difference, GateProgress, GateState, Pace, ReadCount, Run, Verification,
 };
-use crate::domain::{EntityKey, Outcome};
+use crate::domain::{EntityKey, Failure, Outcome};
 use crate::event::{Event, Gate, Phase, Stamped};
 
 /// Samples of the pace that are kept: one for each column of a wide screen.
@@ -48,6 +48,7 @@ impl Progress {
                     .insert((*side, *kind), ReadCount { read, expected });
             }
             Event::PlanMade { .. } => self.plan_made(event),
+            Event::UndoPlanned { .. } => self.undo_planned(event),
             Event::LaneStarted { lane } => {
                 self.lanes[*lane as usize].started_ms.get_or_insert(at_ms);
             }
@@ -89,6 +90,7 @@ impl Progress {
                 self.clock.throttle(at_ms, *for_ms);
             }
             Event::PaceSampled { .. } => self.pace_sampled(event, at_ms),
+            Event::ForecastMade { .. } => self.forecast_made(event, at_ms),
             Event::Paused => self.clock.pause(at_ms),
             Event::Resumed => self.clock.resume(at_ms),
             Event::DrainStarted { reason, .. } => {
@@ -103,9 +105,7 @@ impl Progress {
             }
             Event::DifferenceFound { .. } => self.difference_found(event),
             Event::VerifyFinished { .. } => self.verify_finished(event),
-            Event::RunFinished { exit, elapsed_ms } => {
-                self.finished = Some((*exit, *elapsed_ms));
-            }
+            Event::RunFinished { .. } => self.run_finished(event),
         }
     }
 
@@ -128,6 +128,21 @@ impl Progress {
             started_at: started_at.clone(),
             dry_run: *dry_run,
         });
+    }
+
+    fn run_finished(&mut self, event: &Event) {
+        let Event::RunFinished {
+            exit,
+            elapsed_ms,
+            commits,
+            error,
+        } = event
+        else {
+            return;
+        };
+        self.finished = Some((*exit, *elapsed_ms));
+        self.commits = *commits;
+        self.error.clone_from(error);
     }
 
     fn phase_started(&mut self, phase: Phase, at_ms: u64) {
@@ -154,8 +169,27 @@ impl Progress {
         self.planned = Some(Planned {
             entities: entities.clone(),
             levels: *levels,
+            undone: None,
             circles: *circles,
             cuts: *cuts,
+        });
+    }
+
+    fn undo_planned(&mut self, event: &Event) {
+        let Event::UndoPlanned {
+            undone,
+            entities,
+            lanes,
+            ..
+        } = event
+        else {
+            return;
+        };
+        self.rows.plan(lanes);
+        self.planned = Some(Planned {
+            entities: entities.clone(),
+            undone: Some(undone.clone()),
+            ..Planned::default()
         });
     }
 
@@ -174,6 +208,8 @@ impl Progress {
             lane,
             class,
             outcome,
+            cause,
+            level,
             bytes,
             target: _,
             because: _,
@@ -188,23 +224,27 @@ impl Progress {
             class: *class,
         });
         if let Some(row) = self.rows.settle(key, row, outcome, *bytes) {
-            self.upload_settled(row, outcome, at_ms);
+            self.upload_settled((row, *level), outcome, at_ms);
         }
-        self.note_outcome(key, name, outcome);
+        self.note_outcome((key, name), outcome, cause.unwrap_or_default());
     }
 
-    fn upload_settled(&mut self, row: RowKey, outcome: &Outcome, at_ms: u64) {
+    fn upload_settled(
+        &mut self,
+        (row, level): (RowKey, Option<u32>),
+        outcome: &Outcome,
+        at_ms: u64,
+    ) {
         self.recent.add(at_ms);
-        self.recent_active.add(self.clock.active_ms(at_ms));
         self.lanes[row.lane as usize].recent.add(at_ms);
         if outcome.has_counterpart() {
             for gate in &mut self.gates {
-                gate.arrive(row.kind, row.lane);
+                gate.arrive(row.kind, row.lane, level);
             }
         }
     }
 
-    fn note_outcome(&mut self, key: &EntityKey, name: &str, outcome: &Outcome) {
+    fn note_outcome(&mut self, (key, name): (&EntityKey, &str), outcome: &Outcome, cause: Failure) {
         match outcome {
             Outcome::Failed { reason } => {
                 let example = Example {
@@ -212,7 +252,7 @@ impl Progress {
                     name: name.to_owned(),
                     reason: reason.clone(),
                 };
-                causes::add(&mut self.causes, example);
+                causes::add(&mut self.causes, cause, example);
             }
             Outcome::Blocked { by } => *self.blocked_by.entry(by.clone()).or_default() += 1,
             Outcome::Created
@@ -220,7 +260,10 @@ impl Progress {
             | Outcome::Updated
             | Outcome::Unchanged
             | Outcome::Conflict
-            | Outcome::OutOfScope => {}
+            | Outcome::OutOfScope
+            | Outcome::Deleted
+            | Outcome::Restored
+            | Outcome::Kept { .. } => {}
         }
     }
 
@@ -269,6 +312,22 @@ impl Progress {
             concurrency: *concurrency,
             latency_ms: *latency_ms,
         });
+    }
+
+    fn forecast_made(&mut self, event: &Event, at_ms: u64) {
+        let Event::ForecastMade {
+            upload_ms,
+            verify_ms,
+            by,
+        } = event
+        else {
+            return;
+        };
+        let (made_ms, left_ms) = (
+            self.clock.active_ms(at_ms),
+            upload_ms.saturating_add(*verify_ms),
+        );
+        self.forecasts.add(made_ms, left_ms, *by);
     }
 
     fn note_warning(&mut self, message: &str) {

@@ -1,6 +1,6 @@
 //! Failures that say the same thing about different entities, told once.
 
-use crate::domain::EntityKey;
+use crate::domain::{EntityKey, Failure};
 
 /// Causes that are told apart; the failures of any further ones are counted under a common heading.
 const CAUSES: usize = 200;
@@ -16,6 +16,8 @@ const OTHER: &str = "other causes";
 pub struct Cause {
     /// The reason with what differs between entities replaced: numbers by `#`, quoted text by `…`.
     pub text: String,
+    /// What kind of cause it is.
+    pub failure: Failure,
     /// How many entities failed for it.
     pub count: u32,
     /// The first five of them.
@@ -34,10 +36,11 @@ pub struct Example {
 }
 
 /// Adds a failure to its cause.
-pub(crate) fn add(causes: &mut Vec<Cause>, example: Example) {
+pub(crate) fn add(causes: &mut Vec<Cause>, failure: Failure, example: Example) {
     let text = normalise(&example.reason);
-    let known = causes.iter().position(|cause| cause.text == text);
-    let at = known.unwrap_or_else(|| open(causes, text));
+    let is_it = |cause: &Cause| cause.failure == failure && cause.text == text;
+    let known = causes.iter().position(is_it);
+    let at = known.unwrap_or_else(|| open(causes, failure, text));
     let cause = &mut causes[at];
     cause.count += 1;
     if cause.examples.len() < EXAMPLES {
@@ -46,17 +49,18 @@ pub(crate) fn add(causes: &mut Vec<Cause>, example: Example) {
 }
 
 /// The place of a cause that was not seen before.
-fn open(causes: &mut Vec<Cause>, text: String) -> usize {
+fn open(causes: &mut Vec<Cause>, failure: Failure, text: String) -> usize {
     if causes.len() > CAUSES {
         return CAUSES;
     }
-    let text = if causes.len() == CAUSES {
-        OTHER.to_owned()
+    let (failure, text) = if causes.len() == CAUSES {
+        (Failure::Refused, OTHER.to_owned())
     } else {
-        text
+        (failure, text)
     };
     causes.push(Cause {
         text,
+        failure,
         count: 0,
         examples: Vec::new(),
     });
@@ -117,7 +121,7 @@ mod tests {
             name: format!("Model {id}"),
             reason: reason.to_owned(),
         };
-        add(causes, example);
+        add(causes, Failure::Refused, example);
     }
 
     #[test]

@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::active::ActiveClock;
-use super::eta::{self, Basis};
+use super::eta::{Forecasts, Moment};
 use super::rows::Rows;
 use super::window::Window;
 use super::{
     BatchProgress, Cause, Difference, Eta, GateProgress, InFlight, Pace, PhaseTime, ReadCount, Row,
     RowKey, Run, Tally, Verification,
 };
-use crate::domain::{BatchId, EntityKey, Kind, WorkClass};
-use crate::event::{Lane, Phase, Side};
+use crate::domain::{BatchId, EntityKey, Kind, RunId, WorkClass};
+use crate::event::{Lane, Phase, RunFailure, Side};
 
 /// Everything that the events of a run have told so far.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,7 +37,7 @@ pub struct Progress {
     pub(super) throttlings: u32,
     pub(super) clock: ActiveClock,
     pub(super) recent: Window,
-    pub(super) recent_active: Window,
+    pub(super) forecasts: Forecasts,
     pub(super) upload_active_ms: Option<u64>,
     pub(super) draining: Option<String>,
     pub(super) causes: Vec<Cause>,
@@ -47,13 +47,17 @@ pub struct Progress {
     pub(super) verification: Option<Verification>,
     pub(super) differences: Vec<Difference>,
     pub(super) finished: Option<(u8, u64)>,
+    pub(super) commits: Option<u64>,
+    pub(super) error: Option<RunFailure>,
 }
 
 /// What the plan says as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Planned {
-    /// Entities of the source, by kind.
+    /// Entities of the source, by kind; of an undo, those that the undone run wrote.
     pub entities: Vec<(Kind, u32)>,
+    /// The run that this one undoes.
+    pub undone: Option<RunId>,
     /// Content levels.
     pub levels: u32,
     /// Circles of references.
@@ -341,24 +345,20 @@ impl Progress {
         Some(settled / Duration::from_millis(upload).as_secs_f64())
     }
 
-    /// How long the uploads will still take, seen from `now_ms`; `None` while there is no basis for an
-    /// estimate, while paused or draining, and outside the uploads.
+    /// How long the run will still take, seen from `now_ms`; `None` while there is no basis for an
+    /// estimate, while paused or draining, and before the uploads.
     pub fn eta(&self, now_ms: u64) -> Option<Eta> {
-        let status = self.status(now_ms);
-        if self.phase() != Some(Phase::Upload)
-            || !matches!(status, Status::Uploading | Status::Throttled)
-        {
-            return None;
+        match self.status(now_ms) {
+            Status::Uploading | Status::Throttled | Status::Verifying => {}
+            Status::Starting
+            | Status::Pulling
+            | Status::Planning
+            | Status::Paused
+            | Status::Draining
+            | Status::Finished { .. } => return None,
         }
-        let uploads = self.uploads();
-        let active_now = self.clock.active_ms(now_ms);
-        eta::estimate(Basis {
-            planned: uploads.planned,
-            settled: uploads.settled.total(),
-            active_ms: self.upload_ms(now_ms)?,
-            recent_per_second: self
-                .recent_active
-                .per_second(active_now, self.upload_active_ms?),
+        self.forecasts.estimate(Moment {
+            now_ms: self.clock.active_ms(self.now(now_ms)),
             idle_ahead_ms: self.clock.throttled_for_ms(now_ms),
         })
     }
@@ -396,6 +396,16 @@ impl Progress {
     /// The exit code of the program; `None` before the end.
     pub fn exit(&self) -> Option<u8> {
         self.finished.map(|(exit, _)| exit)
+    }
+
+    /// Transactions of the store; `None` before the end.
+    pub const fn commits(&self) -> Option<u64> {
+        self.commits
+    }
+
+    /// Why the run ended before everything could get its outcome; `None` when it did not.
+    pub const fn error(&self) -> Option<&RunFailure> {
+        self.error.as_ref()
     }
 
     /// The present moment, which stands still at the end of the run and is never before its last event.

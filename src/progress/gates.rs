@@ -17,8 +17,8 @@ pub struct GateProgress {
 pub enum GateState {
     /// Something is missing.
     Closed {
-        /// Uploads that have arrived. `None` for content levels: events do not tell an item's level.
-        arrived: Option<u32>,
+        /// Uploads that have arrived.
+        arrived: u32,
     },
     /// Everything has arrived.
     Open {
@@ -39,25 +39,19 @@ pub enum GateState {
 impl GateProgress {
     /// A gate at the start.
     pub(crate) fn new(plan: &GatePlan) -> Self {
-        let arrived = !matches!(plan.gate, Gate::ContentLevelComplete(_));
         Self {
             plan: plan.clone(),
-            state: GateState::Closed {
-                arrived: arrived.then_some(0),
-            },
+            state: GateState::Closed { arrived: 0 },
         }
     }
 
-    /// An upload arrived, perhaps one that this gate waits for.
-    pub(crate) fn arrive(&mut self, kind: Kind, lane: Lane) {
-        if !waits_for(self.plan.gate, kind, lane) {
+    /// An upload arrived, perhaps one that this gate waits for; `level` is that of a content item.
+    pub(crate) fn arrive(&mut self, kind: Kind, lane: Lane, level: Option<u32>) {
+        if !waits_for(self.plan.gate, kind, lane, level) {
             return;
         }
-        if let GateState::Closed {
-            arrived: Some(count),
-        } = &mut self.state
-        {
-            *count = (*count + 1).min(self.plan.entities);
+        if let GateState::Closed { arrived } = &mut self.state {
+            *arrived = (*arrived + 1).min(self.plan.entities);
         }
     }
 
@@ -67,8 +61,8 @@ impl GateProgress {
     }
 }
 
-/// Whether a gate waits for uploads of this kind in this lane.
-fn waits_for(gate: Gate, kind: Kind, lane: Lane) -> bool {
+/// Whether a gate waits for uploads of this kind and level in this lane.
+fn waits_for(gate: Gate, kind: Kind, lane: Lane, level: Option<u32>) -> bool {
     match gate {
         Gate::ModelsComplete => kind == Kind::Model,
         Gate::TemplatesComplete => kind == Kind::Template,
@@ -77,7 +71,7 @@ fn waits_for(gate: Gate, kind: Kind, lane: Lane) -> bool {
         Gate::RedirectionsComplete => kind == Kind::Redirection,
         Gate::GalleriesComplete => kind == Kind::Gallery,
         Gate::GalleryAssetsComplete => kind == Kind::Asset && lane == Lane::ComplexEntities,
-        Gate::ContentLevelComplete(_) => false,
+        Gate::ContentLevelComplete(own) => kind == Kind::Content && level == Some(own),
         Gate::ContentComplete => kind == Kind::Content,
         Gate::PagesComplete => kind == Kind::Page,
         Gate::AllEntitiesComplete => true,

@@ -166,6 +166,7 @@ impl History {
             | Event::PhaseStarted { .. }
             | Event::ReadProgressed { .. }
             | Event::PlanMade { .. }
+            | Event::UndoPlanned { .. }
             | Event::LaneStarted { .. }
             | Event::LaneFinished { .. }
             | Event::GateOpened { .. }
@@ -177,6 +178,7 @@ impl History {
             | Event::BatchSplit { .. }
             | Event::RetryScheduled { .. }
             | Event::Throttled { .. }
+            | Event::ForecastMade { .. }
             | Event::DrainStarted { .. }
             | Event::Warned { .. }
             | Event::VerifyProgressed { .. }
@@ -251,12 +253,14 @@ impl History {
         }
         let because = match outcome {
             Outcome::Failed { .. } | Outcome::Blocked { .. } => String::new(),
-            Outcome::Conflict => because.clone(),
+            Outcome::Conflict | Outcome::Kept { .. } => because.clone(),
             Outcome::Created
             | Outcome::Adopted
             | Outcome::Updated
             | Outcome::Unchanged
-            | Outcome::OutOfScope => return,
+            | Outcome::OutOfScope
+            | Outcome::Deleted
+            | Outcome::Restored => return,
         };
         self.note_trouble(Trouble {
             key: key.clone(),

@@ -2,8 +2,12 @@
 
 use super::Progress;
 use crate::domain::Id as _;
-use crate::domain::{BatchId, EntityKey, Guid, Kind, Locale, Outcome, RunId, TargetId, WorkClass};
-use crate::event::{Event, Gate, GatePlan, Lane, LanePlan, Phase, SCHEMA, Side, Stamped};
+use crate::domain::{
+    BatchId, EntityKey, Failure, Guid, Kind, Locale, Outcome, RunId, TargetId, WorkClass,
+};
+use crate::event::{
+    Bottleneck, Event, Gate, GatePlan, Lane, LanePlan, Phase, SCHEMA, Side, Stamped,
+};
 
 /// A list of events with a clock that only goes on when told to.
 #[derive(Debug, Default)]
@@ -129,6 +133,8 @@ impl Script {
             name: format!("{} {id}", kind.name()),
             lane: Some(lane),
             class,
+            cause: matches!(outcome, Outcome::Failed { .. }).then_some(Failure::Refused),
+            level: (kind == Kind::Content).then_some(0),
             outcome,
             target,
             because: "not on the target yet".to_owned(),
@@ -144,6 +150,8 @@ impl Script {
             lane: None,
             class: WorkClass::Parallel,
             outcome: Outcome::Unchanged,
+            cause: None,
+            level: (kind == Kind::Content).then_some(0),
             target: Some(TargetId::new(id)),
             because: "in agreement since the last run".to_owned(),
             bytes: 0,
@@ -201,10 +209,24 @@ impl Script {
         })
     }
 
+    /// The rest was played ahead: so long for the uploads, then a second to verify.
+    pub(crate) fn forecast(self, upload_ms: u64) -> Self {
+        self.event(Event::ForecastMade {
+            upload_ms,
+            verify_ms: 1_000,
+            by: Bottleneck::Rate,
+        })
+    }
+
     /// The run ends now.
     pub(crate) fn finish(self, exit: u8) -> Self {
         let elapsed_ms = self.at_ms;
-        self.event(Event::RunFinished { exit, elapsed_ms })
+        self.event(Event::RunFinished {
+            exit,
+            elapsed_ms,
+            commits: Some(7),
+            error: None,
+        })
     }
 
     /// The moment that the script has come to, in milliseconds.

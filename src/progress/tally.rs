@@ -51,9 +51,15 @@ impl Tally {
         self.0[7]
     }
 
-    /// Entities that agree on both sides now: created, adopted, updated or unchanged.
+    /// Entities that an undo left alone.
+    pub fn kept(&self) -> u32 {
+        self.0[10]
+    }
+
+    /// Entities that are as they should be now: created, adopted, updated, unchanged; after an undo deleted or
+    /// restored.
     pub fn in_agreement(&self) -> u32 {
-        self.0[..4].iter().sum()
+        self.0[..4].iter().chain(&self.0[8..10]).sum()
     }
 
     /// The share of entities in scope that agree now, from 0 to 1; `None` when none was in scope.
@@ -74,6 +80,9 @@ const fn position(outcome: &Outcome) -> usize {
         Outcome::Failed { .. } => 5,
         Outcome::Blocked { .. } => 6,
         Outcome::OutOfScope => 7,
+        Outcome::Deleted => 8,
+        Outcome::Restored => 9,
+        Outcome::Kept { .. } => 10,
     }
 }
 
@@ -97,6 +106,11 @@ mod tests {
                 by: EntityKey::global(Kind::Model, 1),
             },
             Outcome::OutOfScope,
+            Outcome::Deleted,
+            Outcome::Restored,
+            Outcome::Kept {
+                reason: String::new(),
+            },
         ];
         for outcome in outcomes {
             let mut tally = Tally::default();

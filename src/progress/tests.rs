@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::script::{Script, key, place};
 use super::*;
 use crate::domain::{Kind, Outcome, WorkClass};
-use crate::event::{Event, Gate, Lane, Phase, Side, Stamped};
+use crate::event::{Bottleneck, Event, Gate, Lane, Phase, Side, Stamped};
 
 const ONE: Lane = Lane::IndependentEntities;
 
@@ -97,12 +97,9 @@ fn gates_count_their_own_arrivals_and_settle() {
     };
     let closed = |arrived| Some(GateState::Closed { arrived });
     let progress = script.fold();
-    assert_eq!(state(&progress, Gate::ModelsComplete), closed(Some(1)));
-    assert_eq!(state(&progress, Gate::AllEntitiesComplete), closed(Some(2)));
-    assert_eq!(
-        state(&progress, Gate::ContentLevelComplete(0)),
-        closed(None)
-    );
+    assert_eq!(state(&progress, Gate::ModelsComplete), closed(1));
+    assert_eq!(state(&progress, Gate::AllEntitiesComplete), closed(2));
+    assert_eq!(state(&progress, Gate::ContentLevelComplete(0)), closed(0));
 
     let by = key(Kind::Model, 1);
     let failed = Event::GateFailed {
@@ -228,28 +225,34 @@ fn phases_and_the_run_have_their_times() {
 #[test]
 fn the_estimate_leaves_out_a_pause() {
     let script = Script::uploading(&[(Kind::Model, 100)])
-        .lane(ONE)
-        .create(Kind::Model, 0..50, 100);
+        .forecast(9)
+        .create(Kind::Model, 0..50, 100)
+        .forecast(5_500)
+        .create(Kind::Model, 50..60, 100)
+        .forecast(4_500);
     let before = script.fold().eta(script.now_ms()).unwrap();
-    assert_eq!(before.counting, "entities");
-    assert_eq!((before.low.as_secs(), before.high.as_secs()), (5, 5));
+    assert_eq!(before.likely, Duration::from_millis(5_500));
+    assert_eq!(before.by, Bottleneck::Rate);
 
     let script = script.event(Event::Paused).wait(60_000);
     assert_eq!(script.fold().eta(script.now_ms()), None);
     let script = script.event(Event::Resumed);
     let progress = script.fold();
-    let after = progress.eta(script.now_ms()).unwrap();
-    assert_eq!(after.high.as_secs(), before.high.as_secs());
+    assert_eq!(progress.eta(script.now_ms()), Some(before));
     assert_eq!(progress.paused(script.now_ms()), Duration::from_mins(1));
     let average = progress.average_per_second(script.now_ms()).unwrap();
     assert!((average - 10.0).abs() < 0.01, "{average}");
+    let later = progress.eta(script.now_ms() + 2_000).unwrap();
+    assert_eq!(later.likely, Duration::from_millis(3_500));
 }
 
 #[test]
-fn there_is_no_estimate_before_the_first_settles_or_while_draining() {
-    let script = Script::uploading(&[(Kind::Model, 100)]).wait(5_000);
+fn there_is_no_estimate_without_forecasts_or_while_draining() {
+    let script = Script::uploading(&[(Kind::Model, 100)])
+        .forecast(9)
+        .wait(5_000);
     assert_eq!(script.fold().eta(script.now_ms()), None);
-    let script = script.create(Kind::Model, 0..50, 100);
+    let script = script.forecast(7_000);
     assert!(script.fold().eta(script.now_ms()).is_some());
     let reason = "interrupted".to_owned();
     let script = script.event(Event::DrainStarted {

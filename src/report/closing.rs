@@ -116,7 +116,7 @@ fn failures(progress: &Progress) -> String {
             keys.push("…".to_owned());
         }
         append!(text, "{:9}{}\n", "", keys.join(", "));
-        let advice = advice(&cause.text);
+        let advice = advice(cause.failure);
         append!(text, "{:9}next: {} [{}]\n", "", advice.next, advice.code);
     }
     if sorted.len() > CAUSES {

@@ -47,8 +47,9 @@ pub(crate) fn lane_name(lane: Lane) -> String {
 pub(crate) fn note(event: &Event, progress: &Progress) -> Option<Note> {
     match event {
         Event::RunStarted { .. } => Some(Weight::Info.says(run_line(progress)?)),
-        Event::PhaseStarted { phase } => Some(Weight::Info.says(phase_words(*phase))),
+        Event::PhaseStarted { phase } => Some(Weight::Info.says(phase_of(*phase, progress))),
         Event::PlanMade { .. } => Some(Weight::Info.says(plan_line(progress)?)),
+        Event::UndoPlanned { .. } => undo_line(event),
         Event::LaneStarted { lane } => {
             Some(Weight::Info.says(format!("{} began", lane_name(*lane))))
         }
@@ -112,6 +113,7 @@ pub(crate) fn note(event: &Event, progress: &Progress) -> Option<Note> {
         | Event::EntityStarted { .. }
         | Event::BatchProgressed { .. }
         | Event::PaceSampled { .. }
+        | Event::ForecastMade { .. }
         | Event::VerifyProgressed { .. }
         | Event::RunFinished { .. } => None,
     }
@@ -147,6 +149,40 @@ pub(crate) const fn phase_words(phase: Phase) -> &'static str {
         Phase::Upload => "uploading",
         Phase::Verify => "verifying",
     }
+}
+
+/// What a part of this run does.
+fn phase_of(phase: Phase, progress: &Progress) -> &'static str {
+    let is_undo = progress
+        .planned()
+        .is_some_and(|planned| planned.undone.is_some());
+    match phase {
+        Phase::Upload if is_undo => "undoing",
+        Phase::Pull | Phase::Plan | Phase::Upload | Phase::Verify => phase_words(phase),
+    }
+}
+
+fn undo_line(event: &Event) -> Option<Note> {
+    let Event::UndoPlanned {
+        undone,
+        entities,
+        delete,
+        restore,
+        kept,
+        lanes: _,
+    } = event
+    else {
+        return None;
+    };
+    let written = entities.iter().map(|(_, number)| number).sum();
+    let text = format!(
+        "undo of run {undone}, which wrote {}: {} to delete, {} to restore, {} left alone",
+        counted_entities(written),
+        count(*delete),
+        count(*restore),
+        count(*kept)
+    );
+    Some(Weight::Info.says(text))
 }
 
 fn plan_line(progress: &Progress) -> Option<String> {
@@ -218,14 +254,16 @@ fn settled_note(event: &Event) -> Option<Note> {
             Some(Weight::Bad.says(format!("{what}: {}", text::clean(reason))))
         }
         Outcome::Blocked { by } => Some(Weight::Detail.says(format!("{what} by {by}"))),
-        Outcome::Conflict => {
+        Outcome::Conflict | Outcome::Kept { .. } => {
             Some(Weight::Caution.says(format!("{what}: {}", text::clean(because))))
         }
         Outcome::Created
         | Outcome::Adopted
         | Outcome::Updated
         | Outcome::Unchanged
-        | Outcome::OutOfScope => {
+        | Outcome::OutOfScope
+        | Outcome::Deleted
+        | Outcome::Restored => {
             let target = target.map(|id| format!(" as {id}")).unwrap_or_default();
             let because = text::clean(because);
             Some(Weight::Detail.says(format!("{what}{target}: {because}")))

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::advice::next_step;
+use super::advice::advice;
 use super::note::{Note, Weight, lane_name, note};
 use super::text::{self, count};
 use super::{Annotations, Detail, Reporter, closing};
@@ -99,6 +99,7 @@ impl Plain {
             key,
             name,
             outcome: Outcome::Failed { reason },
+            cause,
             ..
         } = &event.event
         else {
@@ -106,7 +107,8 @@ impl Plain {
         };
         let is_first = |cause: &Cause| cause.count == 1 && cause.examples[0].key == *key;
         if progress.causes().iter().any(is_first) {
-            let next = format!("  next: {}", next_step(reason));
+            let advice = advice(cause.unwrap_or_default());
+            let next = format!("  next: {} [{}]", advice.next, advice.code);
             self.line(event.at_ms, Weight::Info, &next)?;
         }
         if let Some(annotations) = self.style.annotations {
@@ -189,7 +191,8 @@ impl Plain {
         let (checked, total) = (count(verification.checked), count(verification.total));
         let line = format!("verified {checked} of {total}");
         if self.beat.checked != line {
-            self.line(now_ms, Weight::Info, &line)?;
+            let told = line.clone() + &left(progress, now_ms);
+            self.line(now_ms, Weight::Info, &told)?;
             self.beat.checked = line;
         }
         Ok(())
@@ -310,15 +313,25 @@ fn total_line(progress: &Progress, now_ms: u64) -> String {
     let uploads = progress.uploads();
     let (settled, planned) = (uploads.settled.total(), uploads.planned);
     let (done, all) = (count(settled), count(planned));
+    let is_undo = progress
+        .planned()
+        .is_some_and(|planned| planned.undone.is_some());
+    let what = if is_undo { "undone" } else { "uploads" };
     let mut line = format!(
-        "uploads: {done} of {all} ({})",
+        "{what}: {done} of {all} ({})",
         text::percent(settled, planned)
     );
     append!(line, ", {}/s", text::rate(progress.per_second(now_ms)));
-    match progress.eta(now_ms) {
-        Some(eta) => line + &format!(", {} left", text::eta(&eta, "-")),
-        None => line,
-    }
+    line + &left(progress, now_ms)
+}
+
+/// How long it will still take and what that is due to, or nothing while that is not known.
+fn left(progress: &Progress, now_ms: u64) -> String {
+    let Some(eta) = progress.eta(now_ms) else {
+        return String::new();
+    };
+    let span = text::eta(&eta, "-");
+    format!(", {span} left, mostly {}", eta.by.name())
 }
 
 /// Retries and throttling in sum, or nothing when there were none.

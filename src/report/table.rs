@@ -9,6 +9,9 @@ use crate::progress::{Progress, Tally};
 /// Columns that are shown even when nothing ended so.
 const ALWAYS: [&str; 4] = ["created", "updated", "unchanged", "failed"];
 
+/// Those of an undo.
+const OF_UNDO: [&str; 4] = ["deleted", "restored", "kept", "failed"];
+
 /// The table as text without a line end; columns of rare outcomes are left out when nothing ended so.
 pub(crate) fn outcomes(progress: &Progress, ascii: bool) -> String {
     let total = progress.total();
@@ -40,8 +43,12 @@ const fn style(rule: char) -> TableStyle {
 
 /// The outcomes that get a column.
 pub(crate) fn shown(total: &Tally) -> Vec<&'static str> {
+    let is_undo = total
+        .iter()
+        .any(|(name, count)| count > 0 && OF_UNDO[..3].contains(&name));
+    let always = if is_undo { OF_UNDO } else { ALWAYS };
     let counts = total.iter();
-    let shown = counts.filter(|(name, count)| *count > 0 || ALWAYS.contains(name));
+    let shown = counts.filter(|(name, count)| *count > 0 || always.contains(name));
     shown.map(|(name, _)| name).collect()
 }
 

@@ -63,11 +63,13 @@ fn eventful() -> Script {
         .plan(&uploads)
         .phase(Phase::Upload)
         .open(Gate::TemplatesComplete, None)
+        .forecast(5_000)
         .unchanged(Kind::Redirection, 90)
         .lane(one)
         .create(Kind::Model, 1..4, 400)
         .open(Gate::ModelsComplete, Some(key(Kind::Model, 3)))
         .create(Kind::Asset, 11..14, 300)
+        .forecast(6_000)
         .fail(Kind::Asset, 14, "the server refused \"logo.png\" (413)")
         .event(Event::GateFailed {
             gate: Gate::IndependentAssetsComplete,
@@ -298,7 +300,65 @@ fn the_run_folder_holds_events_summary_and_report() {
     insta::assert_snapshot!("report", read("report.md"));
     let names = std::fs::read_dir(&folder).unwrap().count();
     assert!(read("report.html").contains("1a2b3c4d-u"));
-    assert_eq!(names, 4);
+    assert_eq!(names, 7);
+}
+
+/// Every event that concerns a lane stands in its log, in order, and nowhere else.
+#[test]
+fn each_lane_has_a_log_of_its_own() {
+    let base = tempfile::tempdir().unwrap();
+    let script = eventful().event(Event::EntityPatched {
+        key: key(Kind::Content, 25),
+    });
+    tell(
+        &mut RunFolder::new(base.path().to_owned(), KEEP),
+        script.events(),
+    );
+    let folder = base.path().join("20260731-101500-0a1b");
+    let types = |name: &str| -> Vec<String> {
+        let text = std::fs::read_to_string(folder.join(name)).unwrap();
+        let event = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
+        let told = |event: serde_json::Value| match event["key"].as_str() {
+            Some(key) => format!("{} {key}", event["type"].as_str().unwrap()),
+            None => event["type"].as_str().unwrap().to_owned(),
+        };
+        text.lines().map(|line| told(event(line))).collect()
+    };
+    let one = types("lane-1-independent-entities.ndjson");
+    assert_eq!(
+        one[..4],
+        [
+            "run-started",
+            "gate-opened",
+            "lane-started",
+            "entity-started model:1"
+        ]
+    );
+    assert_eq!(one.last().unwrap(), "lane-finished");
+    let two = types("lane-2-batched-content.ndjson");
+    let batch = ["batch-submitted", "batch-progressed", "batch-finished"];
+    assert!(
+        batch.iter().all(|name| two.iter().any(|told| told == name)),
+        "{two:?}"
+    );
+    assert!(
+        two.iter()
+            .any(|told| told == "entity-patched content:25@en-us"),
+        "{two:?}"
+    );
+    let three = types("lane-3-complex-entities.ndjson");
+    assert_eq!(three[1..3], ["lane-started", "entity-started gallery:31"]);
+    let settled = |lane: &[String]| {
+        lane.iter()
+            .filter(|told| told.starts_with("entity-settled"))
+            .count()
+    };
+    let all = types("events.ndjson");
+    // One entity needed no upload.
+    assert_eq!(
+        settled(&one) + settled(&two) + settled(&three) + 1,
+        settled(&all)
+    );
 }
 
 #[cfg(unix)]

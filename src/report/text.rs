@@ -130,6 +130,7 @@ pub(crate) fn short(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Bottleneck;
 
     #[test]
     fn numbers_read_well() {
@@ -171,8 +172,9 @@ mod tests {
             eta(
                 &Eta {
                     low,
+                    likely: low,
                     high,
-                    counting: "entities",
+                    by: Bottleneck::Rate,
                 },
                 "-",
             )

@@ -8,6 +8,7 @@
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 
+use super::StateUrl;
 use crate::domain::RunId;
 
 /// A sign of life. Dropping it is what the end of the process does: the lock goes, and the file stays and tells.
@@ -48,6 +49,12 @@ impl Alive {
         // A file that stays costs nothing and says the same.
         drop(std::fs::remove_file(path(state, run)));
     }
+}
+
+/// Whether a run had a lease on this machine and died with it. False as long as nothing proves that: of a run without a
+/// lease, such as a rehearsal, nobody can tell.
+pub fn is_gone(state: &StateUrl, run: &RunId) -> bool {
+    Alive::is_gone(state.path(), run)
 }
 
 fn path(state: &Path, run: &RunId) -> PathBuf {

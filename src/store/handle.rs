@@ -18,10 +18,10 @@ use super::lease::{LeaseRequest, expiry};
 use super::read::Readers;
 use super::writer::{Order, QUEUE, Reply, Writer};
 use super::{
-    Change, Intent, Lease, LeaseOwner, Mapping, Pair, RunEntity, RunRecord, StateUrl, StoreError,
-    schema,
+    Change, Intent, Lease, LeaseOwner, Mapping, Pair, PreImage, RunEntity, RunRecord, StateUrl,
+    StoreError, schema,
 };
-use crate::domain::{EntityKey, Kind, RunId, SourceId, time};
+use crate::domain::{ContentHash, EntityKey, Kind, RunId, SourceId, TargetId, time};
 
 /// How long a connection waits for another process before it gives up. Long enough for the largest
 /// transaction of another run on a slow disk.
@@ -183,6 +183,50 @@ impl Store {
     /// [`StoreError`] when they cannot be read.
     pub async fn open_intents(&self, pair: &Pair) -> Result<Vec<Intent>, StoreError> {
         self.shared.readers.unsettled_intents(pair).await
+    }
+
+    /// Every intent of a run, by id.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    pub async fn intents_of_run(&self, run: &RunId) -> Result<Vec<Intent>, StoreError> {
+        self.shared.readers.intents_of_run(run).await
+    }
+
+    /// What a run wrote over, by kind, target id and locale.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    pub async fn pre_images(&self, run: &RunId) -> Result<Vec<PreImage>, StoreError> {
+        self.shared.readers.pre_images(run).await
+    }
+
+    /// The hashes of the asset bytes that a run sent, by target id.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    pub async fn sent_bytes(
+        &self,
+        run: &RunId,
+    ) -> Result<Vec<(TargetId, ContentHash)>, StoreError> {
+        self.shared.readers.sent_bytes(run).await
+    }
+
+    /// What runs between these instances have created, updated or restored that started after `run`, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    pub async fn written_after(
+        &self,
+        pair: &Pair,
+        run: &RunId,
+    ) -> Result<Vec<(EntityKey, RunId)>, StoreError> {
+        self.shared.readers.written_after(pair, run).await
+    }
+
+    /// The file; `None` in memory.
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.shared.file.as_deref()
     }
 
     /// The latest runs, newest first.

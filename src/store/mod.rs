@@ -12,12 +12,16 @@
 //! The schema has a version. Older files are migrated forwards when they are opened; a file of a newer
 //! program is refused, because an older one would not keep what it does not know.
 //!
+//! The bytes of assets that a run is about to replace do not go into the database but beside it, in files named by
+//! their hash.
+//!
 //! Left to others: when to write what (the engine), and what becomes of open intents (recovery).
 
 mod alive;
 mod bulk;
 mod error;
 mod handle;
+mod kept;
 mod lease;
 mod location;
 mod read;
@@ -29,12 +33,14 @@ mod tests;
 mod write;
 mod writer;
 
+pub use alive::is_gone;
 pub use error::StoreError;
 pub use handle::Store;
+pub use kept::Keeping;
 pub use lease::{Lease, LeaseOwner};
 pub use location::{StateUrl, StateUrlError};
 pub use records::{
-    Change, Intent, IntentDetail, IntentId, IntentState, Mapping, MappingOrigin, Operation, Pair,
-    RunEntity, RunFinish, RunRecord,
+    Change, Former, FormerBytes, FormerPlace, Intent, IntentDetail, IntentId, IntentState, Mapping,
+    MappingOrigin, Operation, Pair, PreImage, RunEntity, RunFinish, RunRecord,
 };
 pub use schema::VERSION as SCHEMA_VERSION;

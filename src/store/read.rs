@@ -14,10 +14,12 @@ use tokio::sync::Mutex;
 
 use super::rows::Reader;
 use super::{
-    Intent, IntentId, IntentState, Mapping, MappingOrigin, Operation, Pair, RunEntity, RunRecord,
-    StoreError,
+    Intent, IntentId, IntentState, Mapping, MappingOrigin, Operation, Pair, PreImage, RunEntity,
+    RunRecord, StoreError,
 };
-use crate::domain::{BatchId, EntityKey, Guid, Id, Kind, RunId, SourceId, TargetId, Version};
+use crate::domain::{
+    BatchId, ContentHash, EntityKey, Guid, Id, Kind, RunId, SourceId, TargetId, Version,
+};
 
 /// The reading connection, gone once closed, and where it reads.
 pub(super) struct Readers {
@@ -103,6 +105,75 @@ impl Readers {
             .bind(pair.target.as_str())
             .bind(key.to_string());
         self.rows(rows, |row| self.intent(row)).await
+    }
+
+    pub(super) async fn intents_of_run(&self, run: &RunId) -> Result<Vec<Intent>, StoreError> {
+        let sql = format!("{INTENT_COLUMNS} WHERE run = ? ORDER BY id");
+        self.rows(query(&sql).bind(&run.0), |row| self.intent(row))
+            .await
+    }
+
+    pub(super) async fn pre_images(&self, run: &RunId) -> Result<Vec<PreImage>, StoreError> {
+        let rows = query(
+            "SELECT run, kind, target_id, locale, target_version, hash, body
+             FROM pre_images WHERE run = ? ORDER BY kind, target_id, locale",
+        );
+        self.rows(rows.bind(&run.0), |row| self.pre_image(row))
+            .await
+    }
+
+    pub(super) async fn sent_bytes(
+        &self,
+        run: &RunId,
+    ) -> Result<Vec<(TargetId, ContentHash)>, StoreError> {
+        let sent = query("SELECT target_id, hash FROM sent_bytes WHERE run = ? ORDER BY target_id");
+        let reader = self.reader("sent_bytes");
+        self.rows(sent.bind(&run.0), |row| {
+            let hash = reader.word("hash", self.column(row, "hash")?, ContentHash::parse)?;
+            Ok((TargetId::new(self.column(row, "target_id")?), hash))
+        })
+        .await
+    }
+
+    fn pre_image(&self, row: &SqliteRow) -> Result<PreImage, StoreError> {
+        let reader = self.reader("pre_images");
+        let hash: &str = self.column(row, "hash")?;
+        Ok(PreImage {
+            run: RunId(self.column(row, "run")?),
+            key: reader.key(
+                self.column(row, "kind")?,
+                self.column(row, "target_id")?,
+                self.column(row, "locale")?,
+            )?,
+            version: self
+                .column::<Option<i64>>(row, "target_version")?
+                .map(Version),
+            hash: reader.word("hash", hash, ContentHash::parse)?,
+            former: reader.former(self.column(row, "body")?)?,
+        })
+    }
+
+    pub(super) async fn written_after(
+        &self,
+        pair: &Pair,
+        run: &RunId,
+    ) -> Result<Vec<(EntityKey, RunId)>, StoreError> {
+        let rows = query(
+            "SELECT kind, source_id, locale, e.run AS run
+             FROM run_entities e JOIN runs r ON r.run = e.run
+             WHERE r.source = ? AND r.target = ? AND e.outcome IN ('created', 'updated', 'restored')
+               AND r.started_at > (SELECT started_at FROM runs WHERE run = ?)
+             ORDER BY r.started_at",
+        );
+        let rows = rows
+            .bind(pair.source.as_str())
+            .bind(pair.target.as_str())
+            .bind(&run.0);
+        let reader = self.reader("run_entities");
+        self.rows(rows, |row| {
+            Ok((self.key(row, reader)?, RunId(self.column(row, "run")?)))
+        })
+        .await
     }
 
     fn intent(&self, row: &SqliteRow) -> Result<Intent, StoreError> {

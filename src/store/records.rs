@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::domain::{BatchId, ContentHash, EntityKey, Guid, Outcome, RunId, TargetId, Version};
+use crate::domain::{
+    BatchId, Body, ContentHash, EntityKey, Guid, ItemState, Outcome, RunId, TargetId, TargetKey,
+    Version,
+};
 
 /// The instances of a migration. The direction matters: the way back is another pair.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -15,7 +18,10 @@ pub struct Pair {
 }
 
 /// The counterpart of a source entity, and both sides as they were when they last agreed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Also kept as a JSON object within a [`PreImage`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Mapping {
     /// The entity of the source; one row per key and pair.
     pub key: EntityKey,
@@ -38,7 +44,8 @@ pub struct Mapping {
 }
 
 /// How a mapping came about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum MappingOrigin {
     /// A run created the counterpart.
     Created,
@@ -125,6 +132,8 @@ pub enum Operation {
     Publish,
     /// Deletes.
     Delete,
+    /// Saves again what was there before the run that is undone.
+    Restore,
 }
 
 /// What has become of a request.
@@ -138,6 +147,77 @@ pub enum IntentState {
     Failed,
     /// It may have taken effect and nothing proves either way; a person decides.
     InDoubt,
+}
+
+/// What an entity of the target was before a run wrote over it; enough to save it again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PreImage {
+    /// The run that was about to write.
+    pub run: RunId,
+    /// The entity of the target.
+    pub key: TargetKey,
+    /// Its version, of content and pages only.
+    pub version: Option<Version>,
+    /// The hash of its normal form, in the terms of the source's models.
+    pub hash: ContentHash,
+    /// Everything else.
+    pub former: Former,
+}
+
+/// An entity of the target as a run found it.
+///
+/// Kept as a JSON object; readers ignore members that they do not know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Former {
+    /// What a person calls it.
+    pub name: String,
+    /// The workflow state of content and pages.
+    pub state: ItemState,
+    /// What was read, as a text of JSON.
+    pub body: Body,
+    /// Where a page stood.
+    pub place: Option<FormerPlace>,
+    /// The bytes of an asset; `None` of other kinds.
+    pub bytes: Option<FormerBytes>,
+    /// What was known of the entity as a counterpart; `None` when it was nobody's, or no source entity is.
+    pub mapping: Option<Mapping>,
+}
+
+/// Where a page stood.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FormerPlace {
+    /// The display name of its channel.
+    pub channel: String,
+    /// `digitalChannelID` on the target.
+    pub channel_id: i64,
+    /// The parent on the target; `None` at the root of the channel.
+    pub parent: Option<i64>,
+    /// Zero-based position among its siblings.
+    pub position: u32,
+    /// The siblings in display order, the page among them; of long rows only those around it.
+    pub siblings: Vec<i64>,
+}
+
+/// What became of the bytes of an asset before they were replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "bytes", rename_all = "kebab-case")]
+pub enum FormerBytes {
+    /// They are kept beside the state.
+    Kept {
+        /// Their hash, under which they are found.
+        hash: ContentHash,
+        /// How many they are.
+        length: u64,
+        /// `agility-focal-x` and `agility-focal-y`, as sent.
+        focal: (Option<String>, Option<String>),
+    },
+    /// They could not be kept.
+    Lost {
+        /// Why.
+        why: String,
+    },
 }
 
 /// What was asked of a run, and how it ended.
@@ -202,6 +282,17 @@ pub enum Change {
         pair: Pair,
         /// The note.
         intent: Intent,
+    },
+    /// An entity of the target is about to be written over. Of several notes by one run the first stays.
+    PreImage(Box<PreImage>),
+    /// An asset of the target has these bytes now.
+    BytesSent {
+        /// The run that sent them.
+        run: RunId,
+        /// The asset on the target.
+        asset: TargetId,
+        /// Their hash.
+        hash: ContentHash,
     },
     /// The target told the number of the batch.
     IntentBatch {

@@ -4,8 +4,8 @@ use std::fmt::Display;
 
 use serde_json::Value;
 
-use super::{IntentDetail, IntentState, MappingOrigin, Operation, StoreError};
-use crate::domain::{ContentHash, EntityKey, Id, Key, Kind, Locale, Outcome, SourceId};
+use super::{Former, IntentDetail, IntentState, MappingOrigin, Operation, StoreError};
+use crate::domain::{ContentHash, EntityKey, Id, Key, Kind, Locale, Outcome};
 
 /// Gives an enum its words in the database.
 macro_rules! words {
@@ -29,7 +29,7 @@ words!(MappingOrigin {
 });
 words!(Operation {
     Create => "create", Update => "update", Patch => "patch",
-    Upload => "upload", Publish => "publish", Delete => "delete",
+    Upload => "upload", Publish => "publish", Delete => "delete", Restore => "restore",
 });
 words!(IntentState { Open => "open", Done => "done", Failed => "failed", InDoubt => "in-doubt" });
 
@@ -60,12 +60,17 @@ impl Reader<'_> {
         }
     }
 
-    pub(super) fn key(self, kind: &str, id: i64, locale: &str) -> Result<EntityKey, StoreError> {
+    pub(super) fn key<I: Id>(
+        self,
+        kind: &str,
+        id: i64,
+        locale: &str,
+    ) -> Result<Key<I>, StoreError> {
         let kind: Kind = kind.parse().map_err(|_| self.wrong("kind", kind))?;
         let locale = (!locale.is_empty()).then(|| Locale::new(locale));
         Ok(Key {
             kind,
-            id: SourceId::new(id),
+            id: I::new(id),
             locale,
         })
     }
@@ -117,6 +122,11 @@ impl Reader<'_> {
         serde_json::from_str(text).map_err(|_| self.wrong("details", text))
     }
 
+    pub(super) fn former(self, text: &str) -> Result<Former, StoreError> {
+        // The text may be long, and it is the content of an instance.
+        serde_json::from_str(text).map_err(|_| self.wrong("body", "of a pre-image"))
+    }
+
     pub(super) fn sentences(self, column: &str, text: &str) -> Result<Vec<String>, StoreError> {
         serde_json::from_str(text).map_err(|_| self.wrong(column, text))
     }
@@ -130,6 +140,9 @@ impl Reader<'_> {
             ("unchanged", None) => Outcome::Unchanged,
             ("conflict", None) => Outcome::Conflict,
             ("out-of-scope", None) => Outcome::OutOfScope,
+            ("deleted", None) => Outcome::Deleted,
+            ("restored", None) => Outcome::Restored,
+            ("kept", Some(reason)) => Outcome::Kept { reason },
             ("failed", Some(reason)) => Outcome::Failed { reason },
             ("blocked", Some(by)) => Outcome::Blocked {
                 by: by.parse().map_err(|_| self.wrong("detail", by))?,
@@ -147,8 +160,10 @@ pub(super) fn outcome_detail(outcome: &Outcome) -> Option<String> {
         | Outcome::Updated
         | Outcome::Unchanged
         | Outcome::Conflict
-        | Outcome::OutOfScope => None,
-        Outcome::Failed { reason } => Some(reason.clone()),
+        | Outcome::OutOfScope
+        | Outcome::Deleted
+        | Outcome::Restored => None,
+        Outcome::Failed { reason } | Outcome::Kept { reason } => Some(reason.clone()),
         Outcome::Blocked { by } => Some(by.to_string()),
     }
 }
@@ -172,6 +187,12 @@ pub(super) fn sentences_column(sentences: &[String]) -> String {
 pub(super) fn details_column(details: &[IntentDetail]) -> String {
     // Nothing in a detail can fail to become JSON; an empty list would cost recovery some knowledge, no more.
     serde_json::to_string(details).unwrap_or_else(|_| "[]".to_owned())
+}
+
+/// A JSON object.
+pub(super) fn former_column(former: &Former) -> String {
+    // As above; an empty object would be refused when it is read, never taken for content.
+    serde_json::to_string(former).unwrap_or_else(|_| "{}".to_owned())
 }
 
 fn json_array(parts: impl Iterator<Item = impl Display>) -> String {

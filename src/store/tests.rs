@@ -168,6 +168,11 @@ async fn every_outcome_reads_back() {
         },
         Outcome::Blocked { by: key(9) },
         Outcome::OutOfScope,
+        Outcome::Deleted,
+        Outcome::Restored,
+        Outcome::Kept {
+            reason: "it was changed since".to_owned(),
+        },
     ];
     let entity = |(id, outcome): (i64, &Outcome)| RunEntity {
         run: RunId(RUN.to_owned()),

@@ -4,9 +4,13 @@ use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{Sqlite, query};
 
 use super::bulk::Bulk;
-use super::rows::{details_column, hashes_column, keys_column, locale_column, sentences_column};
-use super::{Change, Intent, IntentId, IntentState, Pair, RunFinish, RunRecord, StoreError};
-use crate::domain::{BatchId, EntityKey, Id, RunId};
+use super::rows::{
+    details_column, former_column, hashes_column, keys_column, locale_column, sentences_column,
+};
+use super::{
+    Change, Intent, IntentId, IntentState, Pair, PreImage, RunFinish, RunRecord, StoreError,
+};
+use crate::domain::{BatchId, ContentHash, EntityKey, Id, RunId, TargetId};
 
 pub(super) type Query<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments<'q>>;
 
@@ -64,6 +68,8 @@ fn must_exist(change: &Change) -> Option<String> {
         Change::RunFinished(finish) => Some(format!("run {}", finish.run)),
         Change::RunStarted(_)
         | Change::IntentOpened { .. }
+        | Change::PreImage(_)
+        | Change::BytesSent { .. }
         | Change::Mapping { .. }
         | Change::MappingRemoved { .. }
         | Change::Entity(_)
@@ -76,6 +82,8 @@ fn statement<'c>(change: &'c Change, bulk: &mut Bulk<'c>) -> Option<Query<'c>> {
     Some(match change {
         Change::RunStarted(record) => run_started(record),
         Change::IntentOpened { pair, intent } => intent_opened(pair, intent),
+        Change::PreImage(before) => pre_image(before),
+        Change::BytesSent { run, asset, hash } => bytes_sent(run, *asset, *hash),
         Change::IntentBatch { run, id, batch } => intent_batch(run, *id, *batch),
         Change::IntentClosed {
             run,
@@ -139,6 +147,31 @@ fn intent_opened<'q>(pair: &'q Pair, intent: &'q Intent) -> Query<'q> {
     .bind(intent.batch.map(|batch| batch.0))
     .bind(intent.state.name())
     .bind(intent.opened_ms)
+}
+
+fn pre_image(before: &PreImage) -> Query<'_> {
+    query(
+        "INSERT INTO pre_images (run, kind, target_id, locale, target_version, hash, body)
+         VALUES (?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (run, kind, target_id, locale) DO NOTHING",
+    )
+    .bind(&before.run.0)
+    .bind(before.key.kind.name())
+    .bind(before.key.id.raw())
+    .bind(locale_column(&before.key))
+    .bind(before.version.map(|version| version.0))
+    .bind(before.hash.to_string())
+    .bind(former_column(&before.former))
+}
+
+fn bytes_sent(run: &RunId, asset: TargetId, hash: ContentHash) -> Query<'_> {
+    query(
+        "INSERT INTO sent_bytes (run, target_id, hash) VALUES (?, ?, ?)
+         ON CONFLICT (run, target_id) DO UPDATE SET hash = excluded.hash",
+    )
+    .bind(&run.0)
+    .bind(asset.raw())
+    .bind(hash.to_string())
 }
 
 fn intent_batch(run: &RunId, id: IntentId, batch: BatchId) -> Query<'_> {

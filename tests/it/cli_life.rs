@@ -232,3 +232,42 @@ async fn a_run_whose_standard_error_is_gone_drains() {
     completes(&workspace, &server).await;
     server.stop().await;
 }
+
+/// Follows the run that goes on in a workspace.
+fn attach(workspace: &Workspace) -> Child {
+    let mut command = workspace.command(["runs", "attach", "--output", "json"]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_attaches_to_a_run_without_a_screen_sees_all_of_it() {
+    let (server, workspace) = (slow().await, Workspace::new());
+    let mut running = Running::start(&workspace, &server);
+    running.until("entity-settled", 5).await;
+    let attached = attach(&workspace);
+    let (code, _, stderr) = running.end().await;
+    assert_eq!(code, Some(0), "{stderr}");
+    let watched = attached.wait_with_output().await.unwrap();
+    assert_eq!(watched.status.code(), Some(0));
+    let recorded = std::fs::read(workspace.run_folder().join("events.ndjson")).unwrap();
+    assert_eq!(watched.stdout, recorded);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_attached_to_a_run_that_is_killed_is_told() {
+    let (server, workspace) = (slow().await, Workspace::new());
+    let mut running = Running::start(&workspace, &server);
+    running.until("entity-settled", 5).await;
+    let attached = attach(&workspace);
+    running.until("entity-settled", 10).await;
+    running.signal("-KILL");
+    drop(running.end().await);
+    let watched = attached.wait_with_output().await.unwrap();
+    let told = String::from_utf8_lossy(&watched.stderr);
+    assert_eq!(watched.status.code(), Some(130), "{told}");
+    assert!(told.contains("the process of this run is gone"), "{told}");
+    completes(&workspace, &server).await;
+    server.stop().await;
+}

@@ -148,6 +148,7 @@ async fn sync(
         overwrite: true,
         options,
         sink,
+        planned: tokio::sync::watch::Sender::new(None),
     };
     let run = async {
         let report = session.sync(&mut commanded).await;
@@ -350,7 +351,7 @@ fn gates_settle_last(ran: &Ran) -> Vec<String> {
 fn counts(ran: &Ran, node: usize) -> bool {
     use lockgate::plan::Action;
     let action = &ran.report.plan.entities[node].action;
-    action.is_work() || matches!(action, Action::Fail | Action::Block { .. })
+    action.is_work() || matches!(action, Action::Fail { .. } | Action::Block { .. })
 }
 
 /// In the phased schedule nothing starts before the gates of its lane have settled.

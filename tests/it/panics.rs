@@ -7,8 +7,8 @@ use futures_util::{StreamExt, stream};
 use lockgate::agility::Instance;
 use lockgate::domain::{BatchId, Id, Kind, Locale, TargetId};
 use lockgate::instance::{
-    Answer, Ask, BatchStatus, Download, PageSave, Refusal, RequestError, Save, Saved, Source,
-    Target, Upload,
+    Answer, Ask, BatchStatus, Deleted, Doomed, Download, PageSave, Refusal, RequestError, Save,
+    Saved, Source, Target, Upload,
 };
 use lockgate::mock::file::InstanceFile;
 use lockgate::store::Store;
@@ -85,6 +85,10 @@ impl Target for Breaking {
 
     async fn poll(&self, batch: BatchId) -> Result<BatchStatus, RequestError> {
         self.call(self.instance.poll(batch)).await
+    }
+
+    async fn delete(&self, doomed: &Doomed) -> Result<Deleted, RequestError> {
+        self.call(self.instance.delete(doomed)).await
     }
 
     async fn submit_publish(

@@ -123,10 +123,11 @@ fn object(row: &Map<String, Value>, colours: &Colours) -> Value {
     let kept = row
         .iter()
         .filter(|(name, _)| !VOLATILE.contains(&name.to_lowercase().as_str()));
-    Value::Object(
-        kept.map(|(name, value)| (name.clone(), recoloured(value, colours)))
-            .collect(),
-    )
+    // In the order of their names: what was saved a second time has its members in another one.
+    let kept: BTreeMap<_, _> = kept
+        .map(|(name, value)| (name.clone(), recoloured(value, colours)))
+        .collect();
+    Value::Object(kept.into_iter().collect())
 }
 
 fn recoloured(value: &Value, colours: &Colours) -> Value {

@@ -9,13 +9,16 @@ use lockgate::agility::{Connection, Instance};
 use lockgate::domain::{BodyFile, EntityKey, Guid, Outcome, RunId, Secret};
 use lockgate::engine::pace::Pacer;
 use lockgate::engine::retry::Retries;
-use lockgate::engine::{EVENTS_IN_FLIGHT, Options, Reader, RunError, RunReport, Session, Sink};
+use lockgate::engine::{
+    EVENTS_IN_FLIGHT, Options, Reader, RunError, RunReport, Session, Sink, UndoEnd, UndoOutlook,
+    UndoRequest,
+};
 use lockgate::event::{Event, Side, Stamped};
 use lockgate::instance::Target;
 use lockgate::mock::file::{InstanceFile, SCHEMA, StateFile};
 use lockgate::mock::{self, Server};
 use lockgate::plan::Selection;
-use lockgate::store::{LeaseOwner, Store};
+use lockgate::store::{Change, LeaseOwner, Pair, RunRecord, Store};
 use tokio::sync::mpsc;
 
 pub(crate) const SOURCE: &str = "1a2b3c4d-u";
@@ -86,6 +89,17 @@ impl Ran {
     }
 }
 
+/// What came of an undo.
+pub(crate) struct Undone {
+    pub(crate) end: Result<UndoEnd, RunError>,
+    pub(crate) events: Vec<Event>,
+}
+
+/// The name of the run of a number.
+pub(crate) fn run_id(number: u16) -> RunId {
+    RunId(format!("20250101-000000-{number:04x}"))
+}
+
 /// How a run between the two instances of a server is to be.
 pub(crate) struct Setup {
     pub(crate) options: Options,
@@ -154,13 +168,57 @@ impl Setup {
         Ran { report, events }
     }
 
+    /// Undoes the run of this number, as the program does it when it does not have to ask.
+    pub(crate) async fn undo(&mut self, base_url: &str, run: u16, changed_too: bool) -> Undone {
+        self.run += 1;
+        let (events, mut received) = mpsc::channel::<Stamped>(EVENTS_IN_FLIGHT);
+        let (_commands, mut commanded) = mpsc::channel(1);
+        let session = self.session(base_url, Sink::new(events), |target| target);
+        let request = UndoRequest {
+            run: run_id(run),
+            changed_too,
+        };
+        let own = RunRecord {
+            run: session.run.clone(),
+            pair: Pair {
+                source: Guid::new(SOURCE),
+                target: Guid::new(TARGET),
+            },
+            command: "undo".to_owned(),
+            options: serde_json::json!({ "undone": request.run }),
+            started_at: format!("2025-01-01T00:{:02}:00Z", self.run),
+            finished_at: None,
+            exit: None,
+            counts: None,
+        };
+        let store = self.store.clone();
+        let agree = |_: &UndoOutlook| async move {
+            store.commit(vec![Change::RunStarted(own)]).await?;
+            Ok(true)
+        };
+        let collect = async {
+            let mut all = Vec::new();
+            while let Some(stamped) = received.recv().await {
+                all.push(stamped.event);
+            }
+            all
+        };
+        let run = async {
+            let end = session.undo(&request, &mut commanded, agree).await;
+            drop(session);
+            end
+        };
+        let (end, events) = tokio::join!(run, collect);
+        Undone { end, events }
+    }
+
     fn session<T: Target + Clone>(
         &self,
         base_url: &str,
         sink: Sink,
         wrap: impl FnOnce(Instance) -> T,
     ) -> Session<Instance, T> {
-        let run = RunId(format!("20250101-000000-{:04x}", self.run));
+        let run = run_id(self.run);
         let source = self.reader(base_url, SOURCE, Side::Source, &sink);
         let target = self.reader(base_url, TARGET, Side::Target, &sink);
         let target = Reader {
@@ -190,6 +248,7 @@ impl Setup {
             overwrite: self.overwrite,
             options: self.options.clone(),
             sink,
+            planned: tokio::sync::watch::Sender::new(None),
         }
     }
 

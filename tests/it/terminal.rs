@@ -17,13 +17,13 @@ const PATIENCE: Duration = Duration::from_mins(2);
 const LOOK: Duration = Duration::from_millis(50);
 
 /// A terminal of 100 by 30 on a server of its own.
-struct Terminal {
+pub(crate) struct Terminal {
     socket: String,
 }
 
 impl Terminal {
     /// Runs a line of shell in a new terminal; `None` when there is no tmux.
-    async fn open(workspace: &Workspace, line: &str) -> Option<Self> {
+    pub(crate) async fn open(workspace: &Workspace, line: &str) -> Option<Self> {
         let path = workspace.path().join("tmux");
         let socket = path.to_str().unwrap().to_owned();
         let terminal = Self { socket };
@@ -56,7 +56,7 @@ impl Terminal {
         command
     }
 
-    async fn press(&self, key: &str) {
+    pub(crate) async fn press(&self, key: &str) {
         let mut command = self.tmux();
         let pressed = command.args(["send-keys", key]).status().await.unwrap();
         assert!(pressed.success());
@@ -69,7 +69,7 @@ impl Terminal {
     }
 
     /// Waits until the screen is as wanted, and returns it.
-    async fn until(&self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+    pub(crate) async fn until(&self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
         let start = Instant::now();
         loop {
             let screen = self.screen().await;
@@ -81,7 +81,7 @@ impl Terminal {
         }
     }
 
-    async fn shows(&self, text: &str) -> String {
+    pub(crate) async fn shows(&self, text: &str) -> String {
         self.until(text, |screen| screen.contains(text)).await
     }
 }

@@ -1,5 +1,6 @@
-//! Writing: bodies with the ids where the API wants them, and what the target answers.
+//! Writing: bodies with the ids where the API wants them, deletions, and what the target answers.
 
+mod delete;
 mod redirections;
 mod submit;
 mod upload;
@@ -13,6 +14,7 @@ use super::client::{Call, Client, Payload};
 use super::read::encoded;
 use super::shape::{self, Misshapen};
 
+pub(crate) use delete::delete;
 pub(crate) use redirections::save_redirections;
 pub(crate) use submit::{submit_items, submit_page, submit_publish};
 pub(crate) use upload::upload;

@@ -135,7 +135,7 @@ async fn submit(client: &Client, call: Call) -> Result<BatchId, RequestError> {
 }
 
 /// The answer is a bare integer; a text or a list of one is taken as well.
-fn batch_id(answer: &Value) -> Result<BatchId, Misshapen> {
+pub(super) fn batch_id(answer: &Value) -> Result<BatchId, Misshapen> {
     let number = match answer {
         Value::Array(ids) if ids.len() == 1 => shape::as_int(&ids[0]),
         other => shape::as_int(other),

@@ -192,20 +192,25 @@ async fn around_failure(
         | Outcome::Updated
         | Outcome::Unchanged
         | Outcome::Conflict
-        | Outcome::OutOfScope => Ok((None, Vec::new())),
+        | Outcome::OutOfScope
+        | Outcome::Deleted
+        | Outcome::Restored
+        | Outcome::Kept { .. } => Ok((None, Vec::new())),
     }
 }
 
 fn reason(outcome: Outcome) -> Option<String> {
     match outcome {
-        Outcome::Failed { reason } => Some(reason),
+        Outcome::Failed { reason } | Outcome::Kept { reason } => Some(reason),
         Outcome::Blocked { .. }
         | Outcome::Created
         | Outcome::Adopted
         | Outcome::Updated
         | Outcome::Unchanged
         | Outcome::Conflict
-        | Outcome::OutOfScope => None,
+        | Outcome::OutOfScope
+        | Outcome::Deleted
+        | Outcome::Restored => None,
     }
 }
 

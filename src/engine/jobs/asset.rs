@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use serde_json::Value;
 
 use super::doubt;
-use super::{close, failed, settle};
+use super::{close, not_prepared, not_sent, settle};
 use crate::domain::{ContentHash, Id, Kind, SourceId};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::pace::Class;
@@ -27,8 +27,9 @@ where
 {
     let mut item = match crew.prepare(node, step) {
         Ok(item) => item,
-        Err(reason) => return Ok(vec![failed(reason)]),
+        Err(reason) => return Ok(vec![not_prepared(reason)]),
     };
+    item.replaced = crew.keep_replaced(&item).await;
     let intent = crew
         .open_intent(Operation::Upload, std::slice::from_ref(&item), 1)
         .await?;
@@ -57,11 +58,12 @@ where
             let (bytes, hash) = meter.read();
             item.bytes = bytes;
             crew.sent_bytes.insert(crew.entity(node).key.id, hash);
+            item.sent = Some(hash);
             Ok(vec![settle(crew, Some(intent), &item, &saved).await?])
         }
         Err(error) => {
             close(crew, intent, IntentState::Failed).await?;
-            Ok(vec![failed(error.to_string())])
+            Ok(vec![not_sent(&error)])
         }
     }
 }

@@ -6,8 +6,8 @@ use std::pin::Pin;
 use super::doubt::{self, Doubt};
 use super::polling::{self, BatchEnd};
 use super::read_back;
-use super::{Lot, close, failed, show};
-use crate::domain::{BatchId, Kind, Locale};
+use super::{Lot, close, failed, not_sent, show};
+use crate::domain::{BatchId, Failure, Kind, Locale};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::pace::Class;
 use crate::engine::state::{Step, StepResult};
@@ -97,7 +97,7 @@ where
                 "batch {batch} has {} results for {count} items",
                 results.len()
             );
-            let doubt = Doubt::ended(intent, attempt, &why);
+            let doubt = Doubt::ended(intent, attempt, (Failure::Refused, &why));
             doubt::settle_items(crew, locale, items, doubt).await
         }
         BatchEnd::Failed(refusal) if items.len() > 1 => {
@@ -187,7 +187,7 @@ where
 {
     if error.verdict(Effect::Write) == Verdict::Reconcile {
         let why = error.to_string();
-        let doubt = Doubt::ended(intent, attempt, &why);
+        let doubt = Doubt::ended(intent, attempt, (error.cause.failure(), &why));
         return doubt::settle_items(crew, locale, items, doubt).await;
     }
     close(crew, intent, IntentState::Failed).await?;
@@ -195,7 +195,7 @@ where
     if matches!(error.cause, Cause::Refused { .. }) && items.len() > 1 {
         return halves(crew, locale, items, attempt).await;
     }
-    Ok(items.iter().map(|_| failed(error.to_string())).collect())
+    Ok(items.iter().map(|_| not_sent(error)).collect())
 }
 
 /// Hands the items in again in two batches.

@@ -10,8 +10,8 @@ use std::future::Future;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{close, content, failed, page, show};
-use crate::domain::{BatchId, ContentHash, Entity, Id, Kind, Locale, TargetId, TargetKey};
+use super::{close, content, lost, page, show};
+use crate::domain::{BatchId, ContentHash, Entity, Failure, Id, Kind, Locale, TargetId, TargetKey};
 use crate::engine::crew::{Crew, Prepared, container_of};
 use crate::engine::pace::Class;
 use crate::engine::recovery::LOOKS;
@@ -31,16 +31,23 @@ pub(super) struct Doubt<'a> {
     attempt: u32,
     /// Whether the target may still be at it under a number that is known. Then it is never sent again.
     may_be_working: bool,
+    /// What is known to have gone wrong.
+    cause: Failure,
     why: &'a str,
 }
 
 impl<'a> Doubt<'a> {
     /// Nothing is known of the batch, or it has ended.
-    pub(super) const fn ended(intent: IntentId, attempt: u32, why: &'a str) -> Self {
+    pub(super) const fn ended(
+        intent: IntentId,
+        attempt: u32,
+        (cause, why): (Failure, &'a str),
+    ) -> Self {
         Self {
             intent,
             attempt,
             may_be_working: false,
+            cause,
             why,
         }
     }
@@ -51,6 +58,7 @@ impl<'a> Doubt<'a> {
             intent,
             attempt,
             may_be_working: true,
+            cause: Failure::InDoubt,
             why,
         }
     }
@@ -179,12 +187,12 @@ where
         changes.extend(crew.changes_of(&items[*at], saved));
     }
     crew.store.commit(changes).await?;
-    let reason = if doubt.may_be_working {
+    let result = if doubt.may_be_working {
         not_known(doubt.why)
     } else {
-        doubt.why.to_owned()
+        lost(doubt.cause, doubt.why)
     };
-    let mut results: Vec<StepResult> = items.iter().map(|_| failed(reason.clone())).collect();
+    let mut results: Vec<StepResult> = items.iter().map(|_| result.clone()).collect();
     for (at, saved) in &found {
         results[*at] = show(crew, &items[*at], saved);
     }
@@ -221,7 +229,8 @@ where
                 "the batch failed ({:?}), and the target could not be asked: {error}",
                 refusal.said
             );
-            return Ok(items.iter().map(|_| failed(why.clone())).collect());
+            let result = lost(error.cause.failure(), why);
+            return Ok(items.iter().map(|_| result.clone()).collect());
         }
     };
     let mut results: Vec<StepResult> = items.iter().map(|_| content::refused(refusal)).collect();
@@ -279,7 +288,7 @@ where
     if may_repeat(crew, doubt) {
         return page::submit(crew, item, page, doubt.attempt + 1).await;
     }
-    Ok(vec![failed(doubt.why)])
+    Ok(vec![lost(doubt.cause, doubt.why)])
 }
 
 /// The page on the target, if it is there as it was sent.
@@ -333,12 +342,13 @@ where
     T: Target + Clone,
 {
     close(crew, intent, IntentState::InDoubt).await?;
-    let reason = not_known(why);
-    Ok(items.iter().map(|_| failed(reason.clone())).collect())
+    let result = not_known(why);
+    Ok(items.iter().map(|_| result.clone()).collect())
 }
 
-fn not_known(why: &str) -> String {
-    format!("whether it arrived is not known: {why}; run again to find out")
+fn not_known(why: &str) -> StepResult {
+    let reason = format!("whether it arrived is not known: {why}; run again to find out");
+    lost(Failure::InDoubt, reason)
 }
 
 type Looked = (Vec<(usize, Saved)>, Vec<usize>);

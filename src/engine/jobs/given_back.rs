@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use super::doubt::{self, Doubt};
 use super::{Finished, close, content, failed, page, redirections, save};
-use crate::domain::{Locale, TargetId};
+use crate::domain::{Failure, Locale, TargetId};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::open_intents::OpenIntent;
 use crate::engine::ready::Queue;
@@ -144,7 +144,13 @@ where
     if let Some(batch) = intent.batch {
         return content::follow(crew, locale, items, (id, attempt), batch).await;
     }
-    doubt::settle_items(crew, locale, items, Doubt::ended(id, attempt, BROKE)).await
+    doubt::settle_items(
+        crew,
+        locale,
+        items,
+        Doubt::ended(id, attempt, (Failure::Refused, BROKE)),
+    )
+    .await
 }
 
 async fn take_up_page<S, T>(
@@ -161,5 +167,11 @@ where
     if let Some(batch) = intent.batch {
         return page::follow(crew, item, &placed, (id, attempt), batch).await;
     }
-    doubt::settle_page(crew, item, &placed, Doubt::ended(id, attempt, BROKE)).await
+    doubt::settle_page(
+        crew,
+        item,
+        &placed,
+        Doubt::ended(id, attempt, (Failure::Refused, BROKE)),
+    )
+    .await
 }

@@ -16,12 +16,13 @@ mod save;
 pub(super) use asset::bytes_hash;
 pub(super) use doubt::repeat;
 pub(super) use given_back::run_again;
-pub(super) use polling::{BatchEnd, wait};
+pub(super) use polling::{BatchEnd, first_pause, next_pause, wait};
 
 use super::crew::{Crew, Prepared};
 use super::ready::Queue;
 use super::state::{Job, Step, StepResult};
-use crate::instance::{Save, Saved, Source, Target};
+use crate::domain::Failure;
+use crate::instance::{RequestError, Save, Saved, Source, Target};
 use crate::plan::Node;
 use crate::store::{Change, IntentId, IntentState, StoreError};
 
@@ -148,14 +149,31 @@ impl Lot {
             None => results
                 .next()
                 .unwrap_or_else(|| failed("the answer has no row for it")),
-            Some(reason) => failed(reason),
+            Some(reason) => not_prepared(reason),
         });
         all.collect()
     }
 }
 
+/// The target, or we, said no to an entity.
 fn failed(reason: impl Into<String>) -> StepResult {
+    lost(Failure::Refused, reason)
+}
+
+/// The request for an entity failed.
+fn not_sent(error: &RequestError) -> StepResult {
+    lost(error.cause.failure(), error.to_string())
+}
+
+/// An entity could not be made ready: what it refers to is missing.
+fn not_prepared(reason: impl Into<String>) -> StepResult {
+    lost(Failure::Reference, reason)
+}
+
+/// An entity did not make it, for a reason of this kind.
+fn lost(cause: Failure, reason: impl Into<String>) -> StepResult {
     StepResult::Failed {
         reason: reason.into(),
+        cause,
     }
 }

@@ -5,8 +5,8 @@ use std::pin::Pin;
 
 use super::doubt::{self, Doubt};
 use super::polling::{self, BatchEnd};
-use super::{close, content, failed, read_back};
-use crate::domain::{BatchId, Channel, Entity, Kind, Locale, SourceId, TargetId};
+use super::{close, content, not_prepared, not_sent, read_back};
+use crate::domain::{BatchId, Channel, Entity, Failure, Kind, Locale, SourceId, TargetId};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::pace::Class;
 use crate::engine::state::{Step, StepResult};
@@ -28,7 +28,7 @@ where
 {
     let item = match crew.prepare(node, step) {
         Ok(item) => item,
-        Err(reason) => return Ok((vec![failed(reason)], None)),
+        Err(reason) => return Ok((vec![not_prepared(reason)], None)),
     };
     let page = place(crew, &item);
     let results = submit(crew, &item, &page, 1).await?;
@@ -65,11 +65,12 @@ where
             Ok(batch) => follow(crew, item, page, (intent, attempt), batch).await,
             Err(error) if error.verdict(Effect::Write) == Verdict::Reconcile => {
                 let why = error.to_string();
-                doubt::settle_page(crew, item, page, Doubt::ended(intent, attempt, &why)).await
+                let doubt = Doubt::ended(intent, attempt, (error.cause.failure(), &why));
+                doubt::settle_page(crew, item, page, doubt).await
             }
             Err(error) => {
                 close(crew, intent, IntentState::Failed).await?;
-                Ok(vec![failed(error.to_string())])
+                Ok(vec![not_sent(&error)])
             }
         }
     })
@@ -107,7 +108,8 @@ where
         }
         BatchEnd::Finished(results) => {
             let why = format!("batch {batch} has {} results for one page", results.len());
-            doubt::settle_page(crew, item, page, Doubt::ended(intent, attempt, &why)).await?
+            let doubt = Doubt::ended(intent, attempt, (Failure::Refused, &why));
+            doubt::settle_page(crew, item, page, doubt).await?
         }
         BatchEnd::Unknown(why) => {
             doubt::settle_page(crew, item, page, Doubt::working(intent, attempt, &why)).await?

@@ -46,6 +46,7 @@ where
     T: Target + Clone,
 {
     let started = Instant::now();
+    let at_target = crew.worker.begin(items);
     let mut seen = 0;
     let mut polls = 0;
     let mut pause = first_pause(crew.item_micros.load(Ordering::Relaxed), items);
@@ -58,6 +59,7 @@ where
             .await;
         match status {
             Ok(BatchStatus::Finished(results)) => {
+                at_target.ended();
                 let before = crew.item_micros.load(Ordering::Relaxed);
                 let now = learned(before, started.elapsed(), items, polls);
                 crew.item_micros.store(now, Ordering::Relaxed);
@@ -93,12 +95,17 @@ fn unknown(batch: BatchId, error: &RequestError) -> String {
 }
 
 /// When a batch of this size is likely to be done.
-fn first_pause(item_micros: u64, items: u32) -> Duration {
+pub(in crate::engine) fn first_pause(item_micros: u64, items: u32) -> Duration {
     Duration::from_micros(item_micros.saturating_mul(u64::from(items))).clamp(POLL_MIN, POLL_MAX)
 }
 
 /// The time that is likely to be left; without progress, half again the last pause.
-fn next_pause(last: Duration, elapsed: Duration, processed: u32, items: u32) -> Duration {
+pub(in crate::engine) fn next_pause(
+    last: Duration,
+    elapsed: Duration,
+    processed: u32,
+    items: u32,
+) -> Duration {
     let pause = if processed == 0 {
         last + last / 2
     } else {

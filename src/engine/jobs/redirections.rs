@@ -1,7 +1,7 @@
 //! URL redirections: up to 250 in one request, answered row by row.
 
 use super::doubt;
-use super::{Lot, close, content, failed};
+use super::{Lot, close, content, not_sent};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::state::{Step, StepResult};
 use crate::instance::{Effect, Refusal, RequestError, Saved, Source, Target, Verdict};
@@ -51,7 +51,7 @@ where
         Ok(answers) => content::keep(crew, intent, items, answers).await,
         Err(error) => {
             close(crew, intent, IntentState::Failed).await?;
-            Ok(items.iter().map(|_| failed(error.to_string())).collect())
+            Ok(items.iter().map(|_| not_sent(&error)).collect())
         }
     }
 }

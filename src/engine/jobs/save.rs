@@ -1,7 +1,8 @@
 //! Models, containers, templates and galleries: one synchronous save each.
 
 use super::doubt;
-use super::{close, failed, settle};
+use super::{close, lost, not_prepared, settle};
+use crate::domain::Failure;
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::state::{Step, StepResult};
 use crate::instance::{Effect, RequestError, Saved, Source, Target, Verdict};
@@ -18,7 +19,7 @@ where
 {
     let item = match crew.prepare(node, step) {
         Ok(item) => item,
-        Err(reason) => return Ok(vec![failed(reason)]),
+        Err(reason) => return Ok(vec![not_prepared(reason)]),
     };
     let operation = match (step, item.save.id) {
         (Step::Patch, _) => Operation::Patch,
@@ -54,12 +55,14 @@ where
     match sent {
         Ok(saved) => Ok(vec![settle(crew, Some(intent), item, &saved).await?]),
         Err(error) => {
-            let state = match error.verdict(Effect::Write) {
-                Verdict::Reconcile => IntentState::InDoubt,
-                Verdict::Retry { .. } | Verdict::GiveUp => IntentState::Failed,
+            let (state, cause) = match error.verdict(Effect::Write) {
+                Verdict::Reconcile => (IntentState::InDoubt, Failure::InDoubt),
+                Verdict::Retry { .. } | Verdict::GiveUp => {
+                    (IntentState::Failed, error.cause.failure())
+                }
             };
             close(crew, intent, state).await?;
-            Ok(vec![failed(error.to_string())])
+            Ok(vec![lost(cause, error.to_string())])
         }
     }
 }

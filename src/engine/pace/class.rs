@@ -54,7 +54,7 @@ impl Class {
     }
 
     /// Whether it counts against the rate of the API.
-    pub(super) const fn is_metered(self) -> bool {
+    pub(in crate::engine) const fn is_metered(self) -> bool {
         match self {
             Self::Read | Self::Write | Self::Asset | Self::Submit | Self::Poll => true,
             Self::Download => false,
@@ -72,19 +72,19 @@ impl Class {
 
 /// One value per class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct PerClass<T>([T; Class::ALL.len()]);
+pub(in crate::engine) struct PerClass<T>([T; Class::ALL.len()]);
 
 impl<T> PerClass<T> {
     /// What `make` gives for each class.
-    pub(super) fn of(make: impl FnMut(Class) -> T) -> Self {
+    pub(in crate::engine) fn of(make: impl FnMut(Class) -> T) -> Self {
         Self(Class::ALL.map(make))
     }
 
-    pub(super) const fn get(&self, class: Class) -> &T {
+    pub(in crate::engine) const fn get(&self, class: Class) -> &T {
         &self.0[class as usize]
     }
 
-    pub(super) const fn get_mut(&mut self, class: Class) -> &mut T {
+    pub(in crate::engine) const fn get_mut(&mut self, class: Class) -> &mut T {
         &mut self.0[class as usize]
     }
 }

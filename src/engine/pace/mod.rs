@@ -28,5 +28,8 @@ mod turns;
 mod window;
 
 pub use class::Class;
+pub(super) use class::PerClass;
 pub use learned::Learned;
+pub(super) use pacer::Bearings;
 pub use pacer::{Ceilings, Pacer, Permit, Sample};
+pub(super) use turns::Turns;

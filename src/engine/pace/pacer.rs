@@ -73,6 +73,8 @@ struct Desk {
     refused: u64,
     /// Times to answer since the last sample, in microseconds.
     latencies: Vec<u32>,
+    /// Times to answer by class: a mean in which the last twenty or so weigh most.
+    times: PerClass<Option<Duration>>,
 }
 
 /// Leave for one request. Tell how it ended with [`Permit::answered`], [`Permit::refused`] or
@@ -101,6 +103,22 @@ pub struct Sample {
     /// How many requests may be in flight at present, all classes together.
     pub concurrency: usize,
 }
+
+/// What a forecast has to know of a pacer.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine) struct Bearings {
+    /// Requests per second that may leave, as far as that is known.
+    pub(in crate::engine) per_second: Option<f64>,
+    /// Requests in flight at most.
+    pub(in crate::engine) total: usize,
+    /// The same for each class.
+    pub(in crate::engine) windows: PerClass<usize>,
+    /// What an answer takes; `None` where none has come.
+    pub(in crate::engine) times: PerClass<Option<Duration>>,
+}
+
+/// The weight of the last answer in the mean of its class: one part in this.
+const MEMORY: u32 = 20;
 
 impl Pacer {
     /// A pacer that lets at most `concurrency` requests be in flight, and `per_second_max` leave per second.
@@ -133,6 +151,7 @@ impl Pacer {
                 requests: 0,
                 refused: 0,
                 latencies: Vec::new(),
+                times: PerClass::of(|_| None),
             }),
         }
     }
@@ -221,6 +240,18 @@ impl Pacer {
             if let Some(bell) = next.and_then(|(_, ticket)| desk.bells.get(&ticket)) {
                 bell.notify_one();
             }
+        }
+    }
+
+    /// What a forecast has to know.
+    pub(in crate::engine) fn bearings(&self) -> Bearings {
+        let per_second = self.quota.rate();
+        let desk = self.desk();
+        Bearings {
+            per_second,
+            total: self.ceilings.total,
+            windows: PerClass::of(|class| desk.windows.get(class).size()),
+            times: desk.times,
         }
     }
 
@@ -318,6 +349,8 @@ impl Permit<'_> {
         let mut desk = self.pacer.desk();
         let micros = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
         desk.latencies.push(micros);
+        let time = desk.times.get_mut(self.class);
+        *time = Some(time.map_or(took, |mean| (mean * (MEMORY - 1) + took) / MEMORY));
         *desk.answered.get_mut(self.class) += 1;
         let latency = self.class.is_timed().then_some(took);
         let window = desk.windows.get_mut(self.class);

@@ -10,7 +10,7 @@ use super::class::{Class, PerClass};
 
 /// Waiting tickets by class.
 #[derive(Debug)]
-pub(super) struct Turns {
+pub(in crate::engine) struct Turns {
     lines: PerClass<Line>,
     /// The virtual time of the ticket served last.
     now: f64,
@@ -24,7 +24,7 @@ struct Line {
 
 impl Turns {
     /// Nobody waits.
-    pub(super) fn new() -> Self {
+    pub(in crate::engine) fn new() -> Self {
         Self {
             lines: PerClass::of(|_| Line::default()),
             now: 0.0,
@@ -32,18 +32,18 @@ impl Turns {
     }
 
     /// Puts a ticket at the end of the line of its class.
-    pub(super) fn join(&mut self, class: Class, ticket: u64) {
+    pub(in crate::engine) fn join(&mut self, class: Class, ticket: u64) {
         self.lines.get_mut(class).waiting.push_back(ticket);
     }
 
     /// Takes a ticket out, wherever it stands.
-    pub(super) fn leave(&mut self, class: Class, ticket: u64) {
+    pub(in crate::engine) fn leave(&mut self, class: Class, ticket: u64) {
         let waiting = &mut self.lines.get_mut(class).waiting;
         waiting.retain(|other| *other != ticket);
     }
 
     /// The ticket that is to be served next, of the classes that `admits` lets through.
-    pub(super) fn next(&self, admits: impl Fn(Class) -> bool) -> Option<(Class, u64)> {
+    pub(in crate::engine) fn next(&self, admits: impl Fn(Class) -> bool) -> Option<(Class, u64)> {
         let heads = Class::ALL.into_iter().filter_map(|class| {
             let line = self.lines.get(class);
             let ticket = *line.waiting.front()?;
@@ -55,7 +55,7 @@ impl Turns {
     }
 
     /// Serves the ticket at the head of a line.
-    pub(super) fn serve(&mut self, class: Class) {
+    pub(in crate::engine) fn serve(&mut self, class: Class) {
         let start = self.start(self.lines.get(class), class);
         let line = self.lines.get_mut(class);
         if line.waiting.pop_front().is_some() {
@@ -71,7 +71,7 @@ impl Turns {
 
     /// How many wait in a line.
     #[cfg(test)]
-    pub(super) fn waiting(&self, class: Class) -> usize {
+    pub(in crate::engine) fn waiting(&self, class: Class) -> usize {
         self.lines.get(class).waiting.len()
     }
 }

@@ -11,11 +11,15 @@
 //! the request left, so the plan decides about it as about anything else: a save whose references were cut is
 //! completed, one that is complete is left alone, and one that is absent is created.
 //!
+//! What an undo had left open is settled before all that: a delete shows in the target alone (`undone`).
+//!
 //! A reader may wonder why absence takes time to prove. A target works off batches one after another, and a batch
 //! whose number was never noted may still stand in its queue. So the target has to stay the same for a while.
 
 mod batches;
 mod look;
 mod resume;
+mod undone;
 
 pub(super) use resume::{Known, LOOKS, Recovery, SettleError};
+pub(super) use undone::settle_undone;

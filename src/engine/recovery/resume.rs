@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::batches::BatchFate;
 use super::look::{self, Looker};
+use super::undone::is_of_undo;
 use crate::domain::{
     ContentHash, EntityKey, Inventory, Outcome, SourceId, TargetId, TargetKey, time,
 };
@@ -114,8 +115,7 @@ impl<'a, T: Target + Clone> Recovery<'a, T> {
             .open_intents(&pair)
             .await?
             .into_iter()
-            // Whoever deletes settles that with the command that does it.
-            .filter(|intent| intent.operation != Operation::Delete)
+            .filter(|intent| !is_of_undo(intent))
             .collect();
         if intents.is_empty() {
             return Ok(None);
@@ -287,7 +287,8 @@ impl<'a, T: Target + Clone> Recovery<'a, T> {
             | Operation::Patch
             | Operation::Upload
             | Operation::Publish
-            | Operation::Delete => (MappingOrigin::Recovered, Outcome::Created),
+            | Operation::Delete
+            | Operation::Restore => (MappingOrigin::Recovered, Outcome::Created),
         };
         let mapping = Mapping {
             key: item.key.clone(),

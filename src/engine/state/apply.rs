@@ -2,7 +2,7 @@
 
 use super::run_state::{Mode, RunState, Stage};
 use super::{Effect, Input, Job, Step, StepResult};
-use crate::domain::{Outcome, TargetId};
+use crate::domain::{Failure, Outcome, TargetId};
 use crate::event::{Command, Event};
 use crate::plan::{Action, Node};
 
@@ -33,7 +33,10 @@ impl RunState {
                     saved |= self.plan.entities[node as usize].encodings;
                     self.saved(node, step, (target, bytes), effects);
                 }
-                StepResult::Failed { reason } => self.failed(node, step, reason, effects),
+                StepResult::Failed { reason, cause } => {
+                    self.node_mut(node).failure = cause;
+                    self.failed(node, step, reason, effects);
+                }
             }
         }
         self.queues
@@ -110,8 +113,12 @@ impl RunState {
 
     fn failed(&mut self, node: Node, step: Step, mut reason: String, effects: &mut Vec<Effect>) {
         let key = self.key(node);
-        if step == Step::Save {
-            reason.push_str(&self.circle_of(node));
+        let circle = self.circle_of(node);
+        if step == Step::Save && !circle.is_empty() {
+            reason.push_str(&circle);
+            if self.node(node).failure == Failure::Refused {
+                self.node_mut(node).failure = Failure::Circle;
+            }
         }
         let because = reason.clone();
         self.settle(node, Outcome::Failed { reason }, &because, None, effects);

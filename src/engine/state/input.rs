@@ -1,6 +1,6 @@
 //! What goes into the state of a run, and what comes out.
 
-use crate::domain::{Outcome, TargetId};
+use crate::domain::{Failure, Outcome, TargetId};
 use crate::engine::ready::Queue;
 use crate::event::{Command, Event};
 use crate::plan::Node;
@@ -39,6 +39,8 @@ pub enum StepResult {
     Failed {
         /// Why, in one sentence.
         reason: String,
+        /// The same in kind.
+        cause: Failure,
     },
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Effect, Step};
-use crate::domain::{EntityKey, Inventory, Kind, Outcome, SourceId};
+use crate::domain::{EntityKey, Failure, Inventory, Kind, Outcome, SourceId};
 use crate::engine::gates::{Gates, gates_of, lane_of};
 use crate::engine::options::Schedule;
 use crate::engine::ready::{Limits, Ready, ReadyQueues};
@@ -43,16 +43,18 @@ pub(super) struct NodeState {
     pub(super) is_there: bool,
     /// The root cause that will block it as soon as it is back.
     pub(super) doomed: Option<EntityKey>,
+    /// What made its upload fail.
+    pub(super) failure: Failure,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct LaneState {
     pub(super) unsettled: u32,
     pub(super) started: bool,
 }
 
 /// The state of a run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RunState {
     pub(super) plan: Arc<Plan>,
     pub(super) source: Arc<Inventory<SourceId>>,
@@ -141,6 +143,16 @@ impl RunState {
     /// Entities that have no outcome yet.
     pub const fn unsettled(&self) -> u32 {
         self.unsettled
+    }
+
+    /// Whether whatever is ready may leave.
+    pub fn is_running(&self) -> bool {
+        self.mode == Mode::Run
+    }
+
+    /// Whether something could leave if more were allowed in flight.
+    pub fn is_anything_ready(&self) -> bool {
+        self.queues.is_anything_ready()
     }
 
     /// Whether the run was told to let nothing more leave.
@@ -240,13 +252,14 @@ impl NodeState {
             stage: Stage::Waiting,
             is_there: false,
             doomed: None,
+            failure: Failure::default(),
         }
     }
 }
 
 /// Whether gates wait for it: it is written, or should have been.
 pub(super) const fn counts(action: &Action) -> bool {
-    action.is_work() || matches!(action, Action::Fail | Action::Block { .. })
+    action.is_work() || matches!(action, Action::Fail { .. } | Action::Block { .. })
 }
 
 /// The outcome of what needs no upload.
@@ -256,7 +269,7 @@ fn planned_outcome(action: &Action, because: &str) -> Option<Outcome> {
         Action::Adopt { .. } => Outcome::Adopted,
         Action::Unchanged { .. } => Outcome::Unchanged,
         Action::Conflict { .. } => Outcome::Conflict,
-        Action::Fail => Outcome::Failed {
+        Action::Fail { .. } => Outcome::Failed {
             reason: because.to_owned(),
         },
         Action::Block { by } => Outcome::Blocked { by: by.clone() },

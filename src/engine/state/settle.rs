@@ -5,7 +5,7 @@ use super::run_state::{RunState, Stage, counts};
 use crate::domain::{EntityKey, Kind, Outcome, TargetId};
 use crate::engine::gates::{GateState, gates_of};
 use crate::event::{Event, Gate};
-use crate::plan::Node;
+use crate::plan::{Action, Node};
 
 impl RunState {
     /// Gives an entity its outcome. `saved` is its counterpart and the bytes sent, where it was just uploaded.
@@ -60,7 +60,14 @@ impl RunState {
         because: &str,
         saved: Option<(TargetId, u64)>,
     ) -> Event {
+        let cause = matches!(outcome, Outcome::Failed { .. }).then(|| match self.action(node) {
+            Action::Fail { cause } => *cause,
+            _ => self.node(node).failure,
+        });
+        let level = self.plan.entities[node as usize].level;
         Event::EntitySettled {
+            cause,
+            level: (self.kind(node) == Kind::Content).then_some(level),
             key: self.key(node),
             name: self.source.entities()[node as usize].name.to_string(),
             lane: self.action(node).is_work().then(|| self.lane(node)),

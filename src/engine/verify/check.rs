@@ -70,7 +70,9 @@ where
     let planned = crew.planned(node);
     match (scope, &planned.action) {
         (_, Action::OutOfScope)
-        | (Scope::AfterRun, Action::Conflict { .. } | Action::Fail | Action::Block { .. }) => false,
+        | (Scope::AfterRun, Action::Conflict { .. } | Action::Fail { .. } | Action::Block { .. }) => {
+            false
+        }
         (Scope::Everything, _) => true,
         // What the run could not write has no counterpart, or is reported as failed already.
         (Scope::AfterRun, Action::Create { .. } | Action::Update { .. }) => {

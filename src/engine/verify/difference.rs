@@ -24,6 +24,8 @@ pub enum DifferenceKind {
     WrongParent,
     /// The bytes of an asset are not the same.
     DifferentBytes,
+    /// It is there, and should have been deleted.
+    StillThere,
 }
 
 impl DifferenceKind {
@@ -38,6 +40,7 @@ impl DifferenceKind {
             Self::WrongOrder => "wrong-order",
             Self::WrongParent => "wrong-parent",
             Self::DifferentBytes => "different-bytes",
+            Self::StillThere => "still-there",
         }
     }
 }

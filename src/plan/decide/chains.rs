@@ -83,7 +83,7 @@ pub(super) fn moving(
 }
 
 /// Marks a longest rising subsequence that ends with the last element.
-fn rising_up_to_last(positions: &[u32]) -> Vec<bool> {
+pub(in crate::plan) fn rising_up_to_last(positions: &[u32]) -> Vec<bool> {
     let Some(last) = positions.last().copied() else {
         return Vec::new();
     };

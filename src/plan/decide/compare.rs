@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::matching::Match;
 use super::virtual_map::VirtualMap;
-use crate::domain::{ContentHash, Entity, Inventory, Kind, SourceId, TargetId, TargetKey};
+use crate::domain::{ContentHash, Entity, Failure, Inventory, Kind, SourceId, TargetId, TargetKey};
 use crate::plan::action::{Action, Agreement, Agreements};
 use crate::plan::{Context, Counterparts, LeaveOut, Schema, normal, payload};
 
@@ -282,7 +282,8 @@ fn create(why: impl Into<Cow<'static, str>>) -> Decision {
 }
 
 fn fail(why: String) -> Decision {
-    decided(Action::Fail, why)
+    let cause = Failure::Refused;
+    decided(Action::Fail { cause }, why)
 }
 
 /// The hash of what the source says: its normal form in its own terms, the parent of a page, and the date of

@@ -10,7 +10,9 @@ use super::needs::{Needs, Resolver};
 use super::settle;
 use super::spread;
 use super::virtual_map::VirtualMap;
-use crate::domain::{ContentHash, EntityKey, Inventory, Locale, SourceId, TargetId, WorkClass};
+use crate::domain::{
+    ContentHash, EntityKey, Failure, Inventory, Locale, SourceId, TargetId, WorkClass,
+};
 use crate::plan::action::{Action, Agreements, Plan, Planned};
 use crate::plan::circles::{Circle, circles};
 use crate::plan::graph::{Graph, Need, Node, Strength};
@@ -117,11 +119,14 @@ fn decide_all(
         let at = node as usize;
         let (needs, hash) = &needs[at];
         let moves = moving.contains(&node);
-        let doubt = inputs.doubts.get(&entity.key).map(String::as_str);
-        let decision = match doubt.or(needs.missing.as_deref()) {
-            Some(missing) => Decision {
-                action: Action::Fail,
-                because: Cow::Owned(missing.to_owned()),
+        let doubt = inputs.doubts.get(&entity.key);
+        let doubt = doubt.map(|why| (Failure::InDoubt, why.as_str()));
+        let missing = needs.missing.as_deref();
+        let missing = missing.map(|why| (Failure::Reference, why));
+        let decision = match doubt.or(missing) {
+            Some((cause, why)) => Decision {
+                action: Action::Fail { cause },
+                because: Cow::Owned(why.to_owned()),
                 target_hash: None,
             },
             None => comparer.decide(entity, &matches[at], *hash, moves),
@@ -226,7 +231,9 @@ fn cut_circles(
                 .collect();
             for node in &circle.members {
                 let planned = &mut entities[*node as usize];
-                planned.action = Action::Fail;
+                planned.action = Action::Fail {
+                    cause: Failure::Circle,
+                };
                 planned.because = format!(
                     "these need one another before any of them can be saved: {}",
                     names.join(", ")

@@ -5,7 +5,7 @@
 //! is work, and only work has to wait for other work.
 
 mod built_in;
-mod chains;
+pub(in crate::plan) mod chains;
 mod compare;
 mod found;
 mod make;

@@ -41,7 +41,10 @@ pub(super) fn block_dependants(
 }
 
 fn is_root_cause(action: &Action) -> bool {
-    matches!(action, Action::Fail | Action::Conflict { target: None })
+    matches!(
+        action,
+        Action::Fail { .. } | Action::Conflict { target: None }
+    )
 }
 
 fn is_need(graph: &Graph, who: Node, on: Node) -> bool {

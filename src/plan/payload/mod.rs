@@ -119,3 +119,33 @@ pub fn payload(
     shape::address(entity.key.kind, &mut body, existing);
     Ok(Payload { body, encodings })
 }
+
+/// Writes something that was read from an instance for that same instance, as it was. `own` answers every reference
+/// with what it points at already; what is rewritten is the encoding, because the server shows some references in
+/// another form than it takes. `existing` is what stands there now.
+///
+/// Unlike in [`payload`], members that belong to the instance stay: it is the same instance.
+///
+/// # Errors
+/// [`Unresolved`] when `own` does not know a reference.
+pub fn put_back(
+    entity: &Entity<SourceId>,
+    context: &Context<'_>,
+    own: &dyn Counterparts,
+    existing: Option<&Value>,
+) -> Result<Value, Unresolved> {
+    let mut body = entity.body.parse();
+    if !matches!(entity.key.kind, Kind::Container | Kind::Template) {
+        shape::prepare(entity.key.kind, &mut body);
+    }
+    let nothing = LeaveOut::default();
+    let mut rewriter = Rewriter::new(entity, own, &nothing);
+    walk(entity, &mut body, context, &mut rewriter);
+    if !rewriter.unresolved.is_empty() {
+        return Err(Unresolved {
+            references: rewriter.unresolved,
+        });
+    }
+    shape::address(entity.key.kind, &mut body, existing);
+    Ok(body)
+}

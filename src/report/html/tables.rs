@@ -61,7 +61,7 @@ fn describe(cause: &Cause) -> String {
             escape(&clean(&example.name))
         );
     }
-    let advice = advice(&cause.text);
+    let advice = advice(cause.failure);
     append!(
         text,
         "</ul><p class=\"next small\">{}. <span class=\"soft\">{}</span></p></div>\n",
@@ -74,14 +74,16 @@ fn describe(cause: &Cause) -> String {
 fn trouble_row(trouble: &Trouble) -> String {
     let name = trouble.outcome.name();
     let why = match &trouble.outcome {
-        Outcome::Failed { reason } => clean(reason),
+        Outcome::Failed { reason } | Outcome::Kept { reason } => clean(reason),
         Outcome::Blocked { by } => format!("needs {by}, which failed"),
         Outcome::Created
         | Outcome::Adopted
         | Outcome::Updated
         | Outcome::Unchanged
         | Outcome::Conflict
-        | Outcome::OutOfScope => clean(&trouble.because),
+        | Outcome::OutOfScope
+        | Outcome::Deleted
+        | Outcome::Restored => clean(&trouble.because),
     };
     let key = trouble.key.to_string();
     format!(

@@ -223,7 +223,7 @@ fn failures(progress: &Progress) -> String {
             let (name, reason) = (inline(&example.name), inline(&example.reason));
             append!(text, "  - `{}` {name}: {reason}\n", example.key);
         }
-        let advice = advice(&cause.text);
+        let advice = advice(cause.failure);
         append!(text, "  - Next step: {} ({}).\n", advice.next, advice.code);
     }
     section("Failures by cause", &text)

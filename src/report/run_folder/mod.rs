@@ -1,8 +1,9 @@
 //! The files of a run.
 //!
-//! A run's folder holds `events.ndjson`, which grows with the run, and `summary.json`, `report.md` and `report.html`,
-//! which appear whole when it is over; `plan.json` and `graph.json` are added by whoever has the plan. The folder is
-//! open to its user alone, because names of entities stand in it. Folding the events again gives the progress of
+//! A run's folder holds `events.ndjson` and a log for each lane (`lane-1-independent-entities.ndjson`,
+//! `lane-2-batched-content.ndjson`, `lane-3-complex-entities.ndjson`), which grow with the run, and `summary.json`,
+//! `report.md` and `report.html`, which appear whole when it is over; `plan.json` and `graph.json` are added by whoever has
+//! the plan, as soon as there is one. The folder is open to its user alone, because names of entities stand in it. Folding the events again gives the progress of
 //! the run, so the summary and the reports can be made from them. Beside the folders stands `index.html`, which lists
 //! them all, and archives of those that are old.
 
@@ -10,6 +11,7 @@ mod archive;
 mod files;
 mod find;
 mod index;
+mod lanes;
 mod markdown;
 mod reporter;
 mod summary;

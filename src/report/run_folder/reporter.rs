@@ -9,6 +9,7 @@ use super::super::{Reporter, WhenFailing};
 use super::archive::archive_old;
 use super::files::{create_file, create_folder, write_whole};
 use super::index::write_index;
+use super::lanes::LaneLogs;
 use super::summary::Summary;
 use super::{Keep, markdown};
 use crate::event::{Event, Stamped};
@@ -23,6 +24,7 @@ pub struct RunFolder {
     keep: Keep,
     folder: Option<PathBuf>,
     events: Option<BufWriter<File>>,
+    lanes: Option<LaneLogs>,
     history: History,
 }
 
@@ -35,6 +37,7 @@ impl RunFolder {
             keep,
             folder: None,
             events: None,
+            lanes: None,
             history: History::default(),
         }
     }
@@ -43,8 +46,10 @@ impl RunFolder {
         let folder = self.base.join(run);
         create_folder(&folder)?;
         let events = create_file(&folder.join("events.ndjson"))?;
+        let lanes = LaneLogs::create(&folder);
         self.folder = Some(folder);
         self.events = Some(BufWriter::new(events));
+        self.lanes = Some(lanes?);
         Ok(())
     }
 
@@ -60,6 +65,16 @@ impl RunFolder {
         self.events = Some(events);
         Ok(())
     }
+
+    /// Does the same with the logs of the lanes.
+    fn with_lanes(&mut self, act: impl FnOnce(&mut LaneLogs) -> io::Result<()>) -> io::Result<()> {
+        let Some(mut lanes) = self.lanes.take() else {
+            return Ok(());
+        };
+        act(&mut lanes)?;
+        self.lanes = Some(lanes);
+        Ok(())
+    }
 }
 
 impl Reporter for RunFolder {
@@ -67,18 +82,20 @@ impl Reporter for RunFolder {
         "run folder"
     }
 
-    fn event(&mut self, event: &Stamped, _: &Progress) -> io::Result<()> {
+    fn event(&mut self, event: &Stamped, progress: &Progress) -> io::Result<()> {
         if let Event::RunStarted { run, .. } = &event.event
             && self.folder.is_none()
         {
             self.open(&run.0).map_err(|error| self.named(&error))?;
         }
         self.history.apply(event);
-        self.with_events(|events| write_line(events, event))
+        let events = self.with_events(|events| write_line(events, event));
+        events.and(self.with_lanes(|lanes| lanes.write(event, progress)))
     }
 
     fn tick(&mut self, _: &Progress, _: u64) -> io::Result<()> {
-        self.with_events(BufWriter::flush)
+        let events = self.with_events(BufWriter::flush);
+        events.and(self.with_lanes(LaneLogs::flush))
     }
 
     fn finish(&mut self, progress: &Progress) -> io::Result<()> {
@@ -86,6 +103,7 @@ impl Reporter for RunFolder {
             return Ok(());
         };
         let events = self.with_events(BufWriter::flush);
+        let lanes = self.with_lanes(LaneLogs::flush);
         let summary = serde_json::to_vec_pretty(&Summary::of(progress))?;
         let summary = write_whole(&folder, "summary.json", &summary);
         let report = markdown::report(progress);
@@ -93,7 +111,7 @@ impl Reporter for RunFolder {
         let page = html::report(progress, &self.history);
         let page = write_whole(&folder, "report.html", page.as_bytes());
         // What the folder does not hold cannot be archived or listed.
-        events.and(summary).and(report).and(page)?;
+        events.and(lanes).and(summary).and(report).and(page)?;
         let archived = archive_old(&self.base, self.keep, crate::domain::time::now());
         archived.and(write_index(&self.base))
     }

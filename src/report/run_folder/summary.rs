@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::super::advice::advice;
 use crate::domain::{EntityKey, Kind, WorkClass};
-use crate::event::{Gate, Lane, Phase, millis};
+use crate::event::{Gate, Lane, Phase, RunFailure, millis};
 use crate::progress::{GateState, Progress, Row, Tally};
 
 /// The version of the format.
@@ -24,6 +24,8 @@ pub(crate) struct Summary {
     run: Option<RunPart>,
     /// The exit code of the program; `null` when the run ended without a result.
     exit: Option<u8>,
+    /// Why it ended before everything could get its outcome; `null` when it did not.
+    error: Option<RunFailure>,
     /// How long the run took.
     elapsed_ms: u64,
     /// All pauses together.
@@ -46,6 +48,8 @@ pub(crate) struct Summary {
     requests: Requests,
     /// Batches at the target.
     batches: Batches,
+    /// Transactions of the store; `null` when the run ended without a result.
+    commits: Option<u64>,
     /// Entities of circles that were saved a second time.
     patched: u32,
     /// Failures by cause; the first two hundred causes.
@@ -79,7 +83,7 @@ struct PhasePart {
 struct Entities {
     total: u32,
     /// A member for each outcome: `created`, `adopted`, `updated`, `unchanged`, `conflict`, `failed`, `blocked`,
-    /// `out-of-scope`.
+    /// `out-of-scope`, `deleted`, `restored`, `kept`.
     outcomes: Map<String, Value>,
     /// The share of entities in scope that agree now, from 0 to 1; `null` when none was in scope.
     success_rate: Option<f64>,
@@ -222,6 +226,7 @@ impl Summary {
             schema: SCHEMA,
             run: run(progress),
             exit: progress.exit(),
+            error: progress.error().cloned(),
             elapsed_ms: millis(progress.elapsed(now_ms)),
             paused_ms: millis(progress.paused(now_ms)),
             phases: phases(progress, now_ms),
@@ -249,6 +254,7 @@ impl Summary {
                 split: progress.batches_split(),
                 unfinished: progress.batches().len(),
             },
+            commits: progress.commits(),
             patched: progress.patched(),
             failures: failures(progress),
             blocked: blocked(progress),
@@ -361,8 +367,8 @@ fn failures(progress: &Progress) -> Vec<CausePart> {
     let part = |cause: &crate::progress::Cause| CausePart {
         cause: cause.text.clone(),
         count: cause.count,
-        next: advice(&cause.text).next,
-        code: advice(&cause.text).code,
+        next: advice(cause.failure).next,
+        code: advice(cause.failure).code,
         examples: cause.examples.iter().map(example).collect(),
     };
     progress.causes().iter().map(part).collect()

@@ -5,7 +5,7 @@ use ratatui::text::Line;
 use super::cells::{Cells, simple_bar, upload_bar};
 use super::theme::{Role, Sign};
 use super::view::View;
-use crate::event::Phase;
+use crate::event::{Bottleneck, Phase};
 use crate::progress::{Progress, Status};
 use crate::report::text::{self, count};
 
@@ -21,12 +21,11 @@ fn first(progress: &Progress, view: &View, width: usize) -> Line<'static> {
         .text("lockgate", Role::Strong)
         .gap(2);
     let (sign, role) = status_sign(progress, view);
-    let status = Cells::new(look)
-        .text(
-            &format!("{} {}", look.sign(sign), status_words(progress, view)),
-            role,
-        )
-        .gap(1);
+    let mut words = format!("{} {}", look.sign(sign), status_words(progress, view));
+    if width >= 80 {
+        words += &holdup(progress, view);
+    }
+    let status = Cells::new(look).text(&words, role).gap(1);
     if let Some(run) = progress.run()
         && width >= 60
     {
@@ -44,6 +43,16 @@ fn first(progress: &Progress, view: &View, width: usize) -> Line<'static> {
         }
     }
     cells.tail(status, width).line()
+}
+
+/// What uploads wait for most, as far as that is known.
+fn holdup(progress: &Progress, view: &View) -> String {
+    let eta = progress.eta(view.now_ms);
+    let uploading = progress.status(view.now_ms) == Status::Uploading;
+    match eta.filter(|eta| uploading && eta.by != Bottleneck::Verification) {
+        Some(eta) => format!(", held by {}", eta.by.name()),
+        None => String::new(),
+    }
 }
 
 /// What the run does, in a word or two.
@@ -84,7 +93,8 @@ fn second(progress: &Progress, view: &View, width: usize) -> Line<'static> {
     let look = view.look;
     let far = Far::of(progress);
     let elapsed = text::clock(progress.elapsed(view.now_ms));
-    let eta = progress.eta(view.now_ms);
+    // A difference is worth more than the time that is left.
+    let eta = progress.eta(view.now_ms).filter(|_| !far.is_bad);
     let left = eta.map(|eta| format!("{} left", text::eta(&eta, look.sign(Sign::Dash))));
     let words = Cells::new(look)
         .right(&far.percent, 6, Role::Strong)
@@ -108,6 +118,8 @@ struct Far {
     words: String,
     /// What stands in the place of the time left when that is not known.
     remark: String,
+    /// Whether the remark tells of trouble.
+    is_bad: bool,
     /// `None` while it is not known how much there is.
     bar: Option<Bar>,
 }
@@ -133,6 +145,7 @@ impl Far {
             percent: String::new(),
             words: words.to_owned(),
             remark: String::new(),
+            is_bad: false,
             bar: None,
         }
     }
@@ -142,6 +155,7 @@ impl Far {
             percent: text::percent(done, all),
             words: format!("{} of {}", count(done), count(all)),
             remark: String::new(),
+            is_bad: false,
             bar: Some(bar),
         }
     }
@@ -171,6 +185,7 @@ impl Far {
         let remark = text::counted(known.differences, "difference");
         Self {
             remark,
+            is_bad: known.differences > 0,
             ..Self::part(done, all, Bar::Plain { done, all })
         }
     }

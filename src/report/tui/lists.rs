@@ -14,7 +14,7 @@ use super::view::{LogLine, Pane, View};
 use crate::domain::BatchId;
 use crate::event::Lane;
 use crate::progress::{BatchProgress, Cause, GateProgress, GateState, Progress};
-use crate::report::advice::next_step;
+use crate::report::advice::advice;
 use crate::report::note::Weight;
 use crate::report::text::{clock, count};
 
@@ -55,10 +55,7 @@ fn gate_line(gate: &GateProgress, view: &View, width: usize) -> Line<'static> {
     let entities = count(gate.plan.entities);
     let (sign, role, state, rest) = match &gate.state {
         GateState::Closed { arrived } => {
-            let state = match arrived {
-                Some(arrived) => format!("{}/{entities}", count(*arrived)),
-                None => entities,
-            };
+            let state = format!("{}/{entities}", count(*arrived));
             (
                 Sign::Waiting,
                 Role::Dim,
@@ -199,7 +196,8 @@ fn failure_lines(progress: &Progress, view: &View, area: Rect) -> Vec<Line<'stat
         let cells = Cells::new(view.look)
             .number(cause.count, 7, Role::Bad)
             .gap(2)
-            .left(&cause.text, width.saturating_sub(10), Role::Text);
+            .left(advice(cause.failure).code, 9, Role::Dim)
+            .left(&cause.text, width.saturating_sub(19), Role::Text);
         let more = if width >= 100 {
             details(cause, view, width)
         } else {
@@ -219,7 +217,7 @@ fn failure_lines(progress: &Progress, view: &View, area: Rect) -> Vec<Line<'stat
 fn details(cause: &Cause, view: &View, width: usize) -> Vec<Line<'static>> {
     let keys = cause.examples.iter().map(|example| example.key.to_string());
     let keys = keys.collect::<Vec<_>>().join(", ");
-    let next = format!("next: {}", next_step(&cause.text));
+    let next = format!("next: {}", advice(cause.failure).next);
     let line = |text: &str| {
         let room = width.saturating_sub(10);
         Cells::new(view.look)

@@ -75,7 +75,7 @@ fn waiting() -> Script {
 /// Everything of lane 1 has crossed but an asset, and content is under way.
 fn running() -> Script {
     let [one, two, three] = Lane::ALL;
-    let mut script = Script::uploading(&UPLOADS).lane(one);
+    let mut script = Script::uploading(&UPLOADS).forecast(90_000).lane(one);
     for (kind, number, gate) in [
         (Kind::Model, 24, Gate::ModelsComplete),
         (Kind::Container, 36, Gate::ContainersComplete),
@@ -120,8 +120,11 @@ fn running() -> Script {
     script
         .settle(Kind::Page, 1, Outcome::Blocked { by })
         .batch(4_711, Kind::Content, 25, 17)
+        .forecast(41_000)
         .batch(4_712, Kind::Content, 22, 0)
-        .wait(1_400)
+        .wait(1_000)
+        .forecast(44_000)
+        .wait(400)
 }
 
 fn paused() -> Script {

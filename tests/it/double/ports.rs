@@ -7,8 +7,8 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use lockgate::domain::{BatchId, Id, Kind, Locale, TargetId};
 use lockgate::instance::{
-    Answer, Ask, BatchStatus, Cause, Download, PageSave, Refusal, RequestError, Save, Saved,
-    Source, Target, Upload,
+    Answer, Ask, BatchStatus, Cause, Deleted, Doomed, Download, PageSave, Refusal, RequestError,
+    Save, Saved, Source, Target, Upload,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -302,6 +302,10 @@ impl Target for Double {
         self.0
             .request("polling", open, |world| Ok(world.poll(batch)))
             .await
+    }
+
+    async fn delete(&self, _: &Doomed) -> Result<Deleted, RequestError> {
+        unreachable!("a run deletes nothing")
     }
 
     async fn submit_publish(

@@ -1,6 +1,7 @@
 //! Who is blocked by a failure, and who is not.
 
 use super::script::{SOFT, Script};
+use crate::domain::Failure;
 use crate::engine::options::Schedule::{Phased, Pipelined};
 use crate::plan::Action;
 use crate::plan::Strength::{Hard, Order, Whole};
@@ -92,7 +93,12 @@ fn what_the_plan_gave_up_settles_at_once_and_fails_its_gate() {
     let by = LIST.parse().unwrap();
     let run = Script::new(&[LIST, ONE])
         .needs(ONE, LIST, Hard)
-        .action(LIST, Action::Fail)
+        .action(
+            LIST,
+            Action::Fail {
+                cause: Failure::Reference,
+            },
+        )
         .action(ONE, Action::Block { by })
         .run(Pipelined);
     assert!(run.state.is_over());

@@ -1,5 +1,6 @@
 //! Scripted runs: inputs by hand, effects in order, no runtime.
 
+mod ahead;
 mod circles;
 mod failures;
 mod flow;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::domain::{
-    Body, Entity, EntityKey, Guid, Id, Inventory, ItemState, Outcome, SourceId, TargetId, WorkClass,
+    Body, Entity, EntityKey, Failure, Guid, Id, Inventory, ItemState, Outcome, SourceId, TargetId,
+    WorkClass,
 };
 use crate::engine::options::Schedule;
 use crate::engine::ready::Limits;
@@ -151,6 +152,11 @@ pub(super) struct Run {
 }
 
 impl Run {
+    /// What is left to play: a copy of the state, and what is in flight.
+    pub(super) fn rest(&self) -> (RunState, Vec<Job>) {
+        (self.state.clone(), self.away.clone())
+    }
+
     /// What has left and is not back, sorted; patches are marked.
     pub(super) fn away(&self) -> Vec<String> {
         let mut names: Vec<String> = self.away.iter().map(|job| self.name(job)).collect();
@@ -176,7 +182,8 @@ impl Run {
 
     pub(super) fn fail(&mut self, name: &str) {
         let reason = "the server refused it".to_owned();
-        self.back(name, StepResult::Failed { reason }, None);
+        let cause = Failure::TimedOut;
+        self.back(name, StepResult::Failed { reason, cause }, None);
     }
 
     /// Saved, but the read-back found an encoding stored wrong.

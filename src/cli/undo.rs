@@ -1,0 +1,361 @@
+//! `lockgate undo`: deletes what a run created, and brings back what it wrote over.
+
+use std::io::{IsTerminal, Write};
+
+use clap::Args;
+use serde_json::json;
+use tokio::sync::{mpsc, oneshot};
+
+use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, OutputArgs};
+use super::session::{self, COMMANDS_IN_FLIGHT, Ends};
+use super::{pace, past, undo_plan, wiring};
+use crate::agility::Instance;
+use crate::config::{Given, OutputMode, Settings};
+use crate::domain::{RunId, time};
+use crate::engine::{EVENTS_IN_FLIGHT, RunError, Session, Sink, UndoEnd, UndoOutlook, UndoRequest};
+use crate::error::{self, Error, ExitStatus};
+use crate::event::{Command, Event, SCHEMA, Stamped};
+use crate::report;
+use crate::store::{Change, RunRecord, Store};
+
+/// Takes a run back: deletes what it created, brings back what it wrote over
+///
+/// What was changed on the target since is listed and left alone, and so is what it still needs. What existed before the
+/// run is never deleted. The plan is shown first; an undo that was interrupted goes on when it is started again.
+#[derive(Clone, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "one switch per flag")]
+#[command(after_help = "\
+Examples:
+  lockgate undo last --dry-run
+      shows what would be deleted, restored and left alone
+  lockgate undo 20260315-101500-3f2a
+      the same, then asks, then does it
+  lockgate undo last --yes --changed-too
+      in a pipeline; what was changed since the run is undone as well
+
+The instances and their URLs are those of the run unless given otherwise; tokens come from where they always come from.")]
+pub(super) struct UndoArgs {
+    /// Run to undo, as `lockgate runs` names it; `last` is the latest one that is no undo itself
+    #[arg(value_name = "RUN")]
+    run: String,
+    /// Show what would happen, and do nothing
+    #[arg(long, help_heading = "Policy")]
+    dry_run: bool,
+    /// Do not ask
+    #[arg(long, short, help_heading = "Policy")]
+    yes: bool,
+    /// Undo also what was changed on the target since the run
+    #[arg(long, help_heading = "Policy")]
+    changed_too: bool,
+    /// Leave out the comparison at the end
+    #[arg(long, help_heading = "Policy")]
+    no_verify: bool,
+    #[command(flatten)]
+    instances: InstanceArgs,
+    #[command(flatten)]
+    engine: EngineArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    file: FileArgs,
+}
+
+/// Undoes a run.
+///
+/// # Errors
+/// [`Error::Usage`] for a run that is not there or cannot be undone, and without a terminal and `--yes`; other
+/// [`Error`]s when the undo could not begin or not go on. What became of entities is in the status.
+pub(super) async fn run(
+    args: &UndoArgs,
+    out: &mut (dyn Write + Send),
+) -> Result<ExitStatus, Error> {
+    let store = past::open(&args.file.load(Collected::default())?).await?;
+    let ended = with_store(args, &store, out).await;
+    store.close().await;
+    ended
+}
+
+async fn with_store(
+    args: &UndoArgs,
+    store: &Store,
+    out: &mut (dyn Write + Send),
+) -> Result<ExitStatus, Error> {
+    let record = find(args, store).await?;
+    let settings = args.settings(&record)?;
+    session::warn(&settings);
+    let asks = !args.dry_run && !args.yes;
+    if asks && !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+        return Err(Error::Usage {
+            message: "an undo asks before it deletes, and there is no terminal to ask on"
+                .to_owned(),
+            hint: Some("--dry-run shows the plan; --yes carries it out".to_owned()),
+        });
+    }
+    let request = UndoRequest {
+        run: record.run.clone(),
+        changed_too: args.changed_too,
+    };
+    if args.dry_run {
+        return look(&settings, store, &request, out).await;
+    }
+    Undo {
+        args,
+        settings: &settings,
+        store,
+        record: &record,
+    }
+    .carry_out(&request, out)
+    .await
+}
+
+impl UndoArgs {
+    /// All layers, with the instances of the run and these flags on top.
+    fn settings(&self, record: &RunRecord) -> Result<Settings, Error> {
+        let of_run = [record.pair.source.as_str(), record.pair.target.as_str()];
+        let named = self.instances.named();
+        if named
+            .iter()
+            .zip(of_run)
+            .any(|(named, of_run)| named.is_some_and(|named| !named.eq_ignore_ascii_case(of_run)))
+        {
+            return Err(Error::Usage {
+                message: format!(
+                    "run {} went from {} to {}, not between the instances that were named",
+                    record.run, record.pair.source, record.pair.target
+                ),
+                hint: Some("leave out --source and --target; the run knows them".to_owned()),
+            });
+        }
+        let collected = self
+            .instances
+            .between(of_run[0], of_run[1])
+            .collect(Collected::default());
+        let collected = self.output.collect(self.engine.collect(collected)).switch(
+            "sync.verify",
+            self.no_verify,
+            false,
+        );
+        let mut settings = self
+            .file
+            .load(collected)?
+            .unless_set(&ways(record))
+            .settings()?;
+        // The dashboard has no place for a question, and its lanes are those of an upload.
+        if matches!(settings.output.mode, OutputMode::Auto | OutputMode::Tui) {
+            settings.output.mode = OutputMode::Plain;
+        }
+        Ok(settings)
+    }
+}
+
+async fn find(args: &UndoArgs, store: &Store) -> Result<RunRecord, Error> {
+    let wrote = |record: &RunRecord| !["undo", "verify"].contains(&record.command.as_str());
+    let record = past::find(store, &args.run, wrote).await?;
+    if record.command == "undo" {
+        return Err(Error::Usage {
+            message: format!("run {} is an undo itself, and cannot be undone", record.run),
+            hint: Some("`lockgate sync` brings across again what it took back".to_owned()),
+        });
+    }
+    Ok(record)
+}
+
+/// The ways to the instances that the run took.
+fn ways(record: &RunRecord) -> Vec<Given> {
+    let url = |name: &str| record.options[name].as_str().map(str::to_owned);
+    Collected::default()
+        .text("source.url", url("source_url").as_ref())
+        .text("target.url", url("target_url").as_ref())
+        .of_run(&record.run)
+}
+
+/// Shows the plan; nothing is written, neither to the target nor to the state.
+async fn look(
+    settings: &Settings,
+    store: &Store,
+    request: &UndoRequest,
+    out: &mut (dyn Write + Send),
+) -> Result<ExitStatus, Error> {
+    let ends = Ends::of(settings)?;
+    let (events, mut unheard) = mpsc::channel::<Stamped>(EVENTS_IN_FLIGHT);
+    let working = async {
+        let options = wiring::engine_options(settings);
+        let run = RunId("undo".to_owned());
+        let sink = Sink::new(events);
+        let session = session::session(settings, &options, ends, store, run, &sink);
+        session::authorise(&session.target).await?;
+        Ok::<_, Error>(session.plan_undo(request).await?)
+    };
+    let draining = async { while unheard.recv().await.is_some() {} };
+    let (outlook, ()) = tokio::join!(working, draining);
+    let outlook = outlook?;
+    undo_plan::write(&outlook, settings.output.mode == OutputMode::Json, out)?;
+    Ok(ExitStatus::Agreed)
+}
+
+/// An undo that is meant.
+struct Undo<'a> {
+    args: &'a UndoArgs,
+    settings: &'a Settings,
+    store: &'a Store,
+    /// The run that is undone.
+    record: &'a RunRecord,
+}
+
+impl Undo<'_> {
+    async fn carry_out(
+        &self,
+        request: &UndoRequest,
+        out: &mut (dyn Write + Send),
+    ) -> Result<ExitStatus, Error> {
+        let ends = Ends::of(self.settings)?;
+        let (events, received) = mpsc::channel::<Stamped>(EVENTS_IN_FLIGHT);
+        let (commands, mut commanded) = mpsc::channel::<Command>(COMMANDS_IN_FLIGHT);
+        let reporters = report::reporters(&wiring::report_options(self.settings), &commands)?;
+        let run = time::run_id(time::now(), session::salt());
+        let working = async {
+            let options = wiring::engine_options(self.settings);
+            let sink = Sink::new(events);
+            let session = session::session(
+                self.settings,
+                &options,
+                ends,
+                self.store,
+                run.clone(),
+                &sink,
+            );
+            let result = self.work(&session, request, &mut commanded, out).await;
+            let status = result
+                .as_ref()
+                .map_or_else(Error::exit_code, |status| *status);
+            let elapsed_ms = sink.elapsed_ms();
+            let exit = status.code();
+            sink.emit(Event::RunFinished {
+                exit,
+                elapsed_ms,
+                commits: Some(self.store.commits()),
+                error: result.as_ref().err().map(error::told),
+            })
+            .await;
+            result
+        };
+        let stopping = session::signals(commands.clone());
+        let reporting = report::run(received, reporters, commands);
+        let together = async { tokio::join!(working, reporting) };
+        let (result, progress) = tokio::select! {
+            ended = together => ended,
+            // Never ends by itself: it lasts as long as the undo.
+            () = stopping => return Err(Error::Interrupted),
+        };
+        let exit = result
+            .as_ref()
+            .map_or_else(Error::exit_code, |status| *status);
+        session::finish(self.store, run, exit, &progress).await?;
+        result
+    }
+
+    async fn work(
+        &self,
+        session: &Session<Instance, Instance>,
+        request: &UndoRequest,
+        commanded: &mut mpsc::Receiver<Command>,
+        out: &mut (dyn Write + Send),
+    ) -> Result<ExitStatus, Error> {
+        let started = time::now().to_string();
+        session
+            .sink
+            .emit(Event::RunStarted {
+                schema: SCHEMA,
+                run: session.run.clone(),
+                source: self.record.pair.source.clone(),
+                target: self.record.pair.target.clone(),
+                started_at: started.clone(),
+                dry_run: false,
+            })
+            .await;
+        session::authorise(&session.target).await?;
+        pace::recall(session, self.store).await?;
+        let own = self.own_record(&session.run, started);
+        let mut shown = Ok(());
+        let agree = |outlook: &UndoOutlook| {
+            if self.settings.output.mode != OutputMode::Json {
+                shown = undo_plan::write(outlook, false, out);
+            }
+            // What could not be shown is not done either.
+            let may_go_on = shown.is_ok();
+            async move { Ok(may_go_on && self.is_agreed(own).await?) }
+        };
+        let end = Box::pin(session.undo(request, commanded, agree)).await?;
+        shown?;
+        pace::remember(session, self.store).await?;
+        if !end.agreed {
+            // Nobody is left to be told when standard error is gone.
+            drop(writeln!(std::io::stderr(), "nothing was undone"));
+        }
+        Ok(status_of(&end))
+    }
+
+    /// Asks if need be. An undo that is agreed to is on record from there on.
+    async fn is_agreed(&self, own: RunRecord) -> Result<bool, RunError> {
+        if !self.args.yes && !asked().await {
+            return Ok(false);
+        }
+        self.store.commit(vec![Change::RunStarted(own)]).await?;
+        Ok(true)
+    }
+
+    fn own_record(&self, run: &RunId, started_at: String) -> RunRecord {
+        RunRecord {
+            run: run.clone(),
+            pair: self.record.pair.clone(),
+            command: "undo".to_owned(),
+            options: json!({ "undone": self.record.run, "changed_too": self.args.changed_too }),
+            started_at,
+            finished_at: None,
+            exit: None,
+            counts: None,
+        }
+    }
+}
+
+/// Asks on the terminal whether to go on. Anything but a yes is a no.
+async fn asked() -> bool {
+    let (tell, told) = oneshot::channel();
+    // A thread of its own, because a line that is being read cannot be given up: it ends with the process at the latest.
+    std::thread::spawn(move || {
+        let mut stderr = std::io::stderr();
+        drop(write!(stderr, "Undo this run? [y/N] ").and_then(|()| stderr.flush()));
+        let mut line = String::new();
+        let read = std::io::stdin().read_line(&mut line);
+        let yes = read.is_ok() && ["y", "yes"].contains(&line.trim().to_lowercase().as_str());
+        // Nobody waits any more when the undo was interrupted meanwhile.
+        tell.send(yes).ok();
+    });
+    told.await.unwrap_or(false)
+}
+
+fn status_of(end: &UndoEnd) -> ExitStatus {
+    let mut status = ExitStatus::Agreed;
+    if !end.agreed {
+        return status;
+    }
+    if end.interrupted {
+        status = status.or(ExitStatus::Interrupted);
+    }
+    let differs = end
+        .differences
+        .as_ref()
+        .is_some_and(|found| !found.is_empty());
+    if end.failed > 0
+        || end.kept(false) > 0
+        || differs
+        || !end.unpublished.is_empty()
+        || !end.in_doubt.is_empty()
+    {
+        status = status.or(ExitStatus::Failed);
+    }
+    if end.kept(true) > 0 {
+        status = status.or(ExitStatus::Conflicts);
+    }
+    status
+}

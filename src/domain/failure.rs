@@ -1,0 +1,43 @@
+//! Why an entity could not be brought across, in kind.
+
+use serde::{Deserialize, Serialize};
+
+/// What kind of thing made an entity fail. The reason beside it tells the particulars.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Failure {
+    /// The credential was not accepted, or has no rights.
+    Access,
+    /// There was no answer in time.
+    TimedOut,
+    /// The target asked to slow down until the attempts were used up.
+    Throttled,
+    /// It refers to something that is missing.
+    Reference,
+    /// A connection could not be made, or broke.
+    Unreachable,
+    /// Whether it arrived is not known.
+    InDoubt,
+    /// It stands in a circle of references that cannot be opened.
+    Circle,
+    /// Anything else, mostly a refusal of the target.
+    #[default]
+    #[serde(other)]
+    Refused,
+}
+
+impl Failure {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Access,
+        Self::TimedOut,
+        Self::Throttled,
+        Self::Reference,
+        Self::Unreachable,
+        Self::InDoubt,
+        Self::Circle,
+        Self::Refused,
+    ];
+}

@@ -1,0 +1,238 @@
+//! The rest of the uploads, played ahead on a clock of its own.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Duration;
+
+use super::Costs;
+use crate::domain::{Id as _, TargetId};
+use crate::engine::jobs::{first_pause, next_pause};
+use crate::engine::pace::{Class, PerClass, Turns};
+use crate::engine::ready::Queue;
+use crate::engine::state::{Effect, Input, Job, RunState, StepResult};
+use crate::event::Bottleneck;
+
+/// What is to be expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) struct Forecast {
+    /// The time until every upload has its outcome.
+    pub(in crate::engine) left: Duration,
+    /// What most of it is due to.
+    pub(in crate::engine) by: Bottleneck,
+}
+
+/// Plays on from `state`, whose jobs `running` are in flight, until everything has an outcome. Takes it that all
+/// uploads succeed.
+pub(in crate::engine) fn ahead(state: RunState, running: Vec<Job>, costs: &Costs) -> Forecast {
+    let mut play = Play::new(state, costs);
+    for job in running {
+        play.begin(job);
+    }
+    play.admit();
+    while let Some(Reverse((at, _, what))) = play.due.pop() {
+        play.pass_to(at);
+        match what {
+            What::Ask(flight) => play.ask(flight),
+            What::Answer(flight) => play.answered(flight),
+            What::Turn => play.turn_booked = false,
+        }
+        play.admit();
+    }
+    play.forecast()
+}
+
+/// Something that happens at a moment of the play.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum What {
+    /// A flight wants to send its next request.
+    Ask(usize),
+    /// A flight has an answer.
+    Answer(usize),
+    /// The rate lets the next request go.
+    Turn,
+}
+
+/// A job on its way.
+#[derive(Debug)]
+struct Flight {
+    /// `None` once it came back.
+    job: Option<Job>,
+    class: Class,
+    items: u32,
+    handed_in: Duration,
+    /// When the worker is done with it.
+    worked_off: Duration,
+    pause: Duration,
+}
+
+struct Play<'a> {
+    costs: &'a Costs,
+    state: RunState,
+    now: Duration,
+    due: BinaryHeap<Reverse<(Duration, u64, What)>>,
+    /// Keeps what is due at one moment in the order in which it was noted.
+    noted: u64,
+    flights: Vec<Flight>,
+    turns: Turns,
+    waiting: u32,
+    in_flight: PerClass<usize>,
+    in_flight_total: usize,
+    /// From when on the rate lets another request go.
+    turn_at: Duration,
+    turn_booked: bool,
+    worker_free: Duration,
+    spent: [Duration; Bottleneck::ALL.len()],
+}
+
+impl<'a> Play<'a> {
+    fn new(state: RunState, costs: &'a Costs) -> Self {
+        Self {
+            costs,
+            state,
+            now: Duration::ZERO,
+            due: BinaryHeap::new(),
+            noted: 0,
+            flights: Vec::new(),
+            turns: Turns::new(),
+            waiting: 0,
+            in_flight: PerClass::of(|_| 0),
+            in_flight_total: 0,
+            turn_at: Duration::ZERO,
+            turn_booked: false,
+            worker_free: Duration::ZERO,
+            spent: [Duration::ZERO; Bottleneck::ALL.len()],
+        }
+    }
+
+    fn note(&mut self, at: Duration, what: What) {
+        self.noted += 1;
+        self.due.push(Reverse((at, self.noted, what)));
+    }
+
+    fn begin(&mut self, job: Job) {
+        let class = match job.queue {
+            Queue::Save | Queue::Redirections => Class::Write,
+            Queue::Asset => Class::Asset,
+            Queue::Content(_) | Queue::Page => Class::Submit,
+        };
+        let items = u32::try_from(job.steps.len()).unwrap_or(u32::MAX);
+        self.flights.push(Flight {
+            job: Some(job),
+            class,
+            items,
+            handed_in: Duration::ZERO,
+            worked_off: Duration::ZERO,
+            pause: Duration::ZERO,
+        });
+        self.ask(self.flights.len() - 1);
+    }
+
+    /// Puts the next request of a flight into the line of its class.
+    fn ask(&mut self, flight: usize) {
+        self.turns.join(self.flights[flight].class, flight as u64);
+        self.waiting += 1;
+    }
+
+    /// Lets go whoever may leave now.
+    fn admit(&mut self) {
+        while self.waiting > 0 && self.in_flight_total < self.costs.target.total.max(1) {
+            let windows = &self.costs.target.windows;
+            let in_flight = &self.in_flight;
+            let fits = |class| in_flight.get(class) < windows.get(class);
+            let Some((class, ticket)) = self.turns.next(fits) else {
+                return;
+            };
+            if self.turn_at > self.now {
+                if !std::mem::replace(&mut self.turn_booked, true) {
+                    self.note(self.turn_at, What::Turn);
+                }
+                return;
+            }
+            self.turns.serve(class);
+            self.waiting -= 1;
+            self.turn_at = self.turn_at.max(self.now) + self.costs.spacing();
+            *self.in_flight.get_mut(class) += 1;
+            self.in_flight_total += 1;
+            let flight = usize::try_from(ticket).unwrap_or(usize::MAX);
+            self.note(self.now + self.costs.answer(class), What::Answer(flight));
+        }
+    }
+
+    fn answered(&mut self, at: usize) {
+        let (now, costs) = (self.now, self.costs);
+        let flight = &mut self.flights[at];
+        *self.in_flight.get_mut(flight.class) -= 1;
+        self.in_flight_total -= 1;
+        match flight.class {
+            Class::Submit => {
+                flight.class = Class::Poll;
+                flight.handed_in = now;
+                flight.worked_off = self.worker_free.max(now) + costs.item * flight.items;
+                self.worker_free = flight.worked_off;
+                flight.pause = first_pause(costs.expected_micros, flight.items);
+                let at_ms = now + flight.pause;
+                self.note(at_ms, What::Ask(at));
+            }
+            Class::Poll if flight.worked_off > now => {
+                let elapsed = now.saturating_sub(flight.handed_in);
+                flight.pause = next_pause(flight.pause, elapsed, 0, flight.items);
+                let at_ms = now + flight.pause;
+                self.note(at_ms, What::Ask(at));
+            }
+            Class::Poll | Class::Read | Class::Write | Class::Asset | Class::Download => {
+                self.done(at);
+            }
+        }
+    }
+
+    fn done(&mut self, flight: usize) {
+        let Some(job) = self.flights[flight].job.take() else {
+            return;
+        };
+        let saved = |_| StepResult::Saved {
+            target: TargetId::new(1),
+            bytes: 0,
+        };
+        let input = Input::Done {
+            results: job.steps.iter().map(saved).collect(),
+            job,
+            stop: None,
+        };
+        let effects = self.state.apply(input);
+        self.carry_out(effects);
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Launch(job) => self.begin(job),
+                Effect::Persist { .. } | Effect::Emit(_) => {}
+            }
+        }
+    }
+
+    /// Lets the clock go on, and notes what the time was due to.
+    fn pass_to(&mut self, at: Duration) {
+        let passed = at.saturating_sub(self.now);
+        let by = if self.turn_booked {
+            Bottleneck::Rate
+        } else if self.worker_free > self.now {
+            Bottleneck::Worker
+        } else if self.waiting > 0 || self.state.is_anything_ready() {
+            Bottleneck::InFlight
+        } else {
+            Bottleneck::Chain
+        };
+        self.spent[by as usize] += passed;
+        self.now = self.now.max(at);
+    }
+
+    fn forecast(&self) -> Forecast {
+        let by = Bottleneck::ALL.into_iter();
+        let by = by.max_by_key(|by| self.spent[*by as usize]);
+        Forecast {
+            left: self.now,
+            by: by.unwrap_or(Bottleneck::Chain),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What requests and items cost.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::engine::crew::Crew;
+use crate::engine::pace::{Bearings, Class};
+use crate::instance::{Source, Target};
+
+/// The time of an answer before one of its class or any other has come.
+const UNKNOWN: Duration = Duration::from_millis(100);
+
+/// What was learned of the target so far.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine) struct Costs {
+    /// The pace of the target.
+    pub(in crate::engine) target: Bearings,
+    /// What fetching a file from the source takes; `None` where none was.
+    pub(in crate::engine) download: Option<Duration>,
+    /// The time that the worker takes for an item of a batch.
+    pub(in crate::engine) item: Duration,
+    /// The same as polls expect it, in microseconds.
+    pub(in crate::engine) expected_micros: u64,
+}
+
+impl Costs {
+    /// What is known now.
+    pub(in crate::engine) fn of<S: Source + Clone, T: Target + Clone>(crew: &Crew<S, T>) -> Self {
+        let expected_micros = crew.item_micros.load(Ordering::Relaxed);
+        Self {
+            target: crew.target_pacer.bearings(),
+            download: *crew.source_pacer.bearings().times.get(Class::Download),
+            item: crew
+                .worker
+                .item()
+                .unwrap_or(Duration::from_micros(expected_micros)),
+            expected_micros,
+        }
+    }
+
+    /// What an answer of the target takes: what it took so far, else what the slowest other class took. A file is taken
+    /// to come as fast as one of the source.
+    pub(in crate::engine) fn answer(&self, class: Class) -> Duration {
+        let times = &self.target.times;
+        let source = self.download.filter(|_| class == Class::Download);
+        let known = times.get(class).or(source).or_else(|| {
+            let others = Class::ALL.into_iter().filter(|other| other.is_metered());
+            others.filter_map(|other| *times.get(other)).max()
+        });
+        known.unwrap_or(UNKNOWN)
+    }
+
+    /// The time between two requests that count against the rate; zero while no limit is known.
+    pub(in crate::engine) fn spacing(&self) -> Duration {
+        let per_second = self.target.per_second.filter(|rate| *rate > 0.0);
+        per_second
+            .and_then(|rate| Duration::try_from_secs_f64(1.0 / rate).ok())
+            .unwrap_or_default()
+    }
+}

@@ -1,0 +1,28 @@
+//! How long the rest of a run will take.
+//!
+//! Nothing is extrapolated: the scheduler itself is played ahead. A copy of the run's state is given the answers that the
+//! target would give, on a clock of its own: each job asks for its requests, these wait for their turn, for the
+//! rate and for a place in flight, and take as long as such requests took so far; batches wait for the serial worker
+//! of the instance. So the ready queue, the critical path, the sizes of the batches to come and
+//! both schedules are what they will be, as far as costs stay what they are. Who listens corrects for what they are
+//! not: see `progress::eta`.
+//!
+//! | file | says |
+//! |---|---|
+//! | `costs` | what was learned of the target |
+//! | `worker` | how that is learned of its worker |
+//! | `ahead` | the play |
+//! | `after` | what comes after the uploads |
+//! | `oracle` | when it is played |
+
+mod after;
+mod ahead;
+mod costs;
+mod oracle;
+mod worker;
+
+pub(super) use after::{After, tell_while};
+pub(super) use ahead::{Forecast, ahead};
+pub(super) use costs::Costs;
+pub(super) use oracle::Oracle;
+pub use worker::Worker;

@@ -1,0 +1,223 @@
+//! What the target holds where a run is going to write over something, kept so that the run can be undone.
+//!
+//! It is noted with the intent, in one transaction: whoever finds that a request may have left also finds what was there
+//! before. Only the first save of what existed before the run counts; patches and later attempts find a note already.
+//! The bytes of an asset go into a file before that. When they cannot be had, that is noted and told, and the run goes
+//! on: whoever asked for a migration did not ask for the bytes that it replaces, and the undo lists the asset.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use futures_util::StreamExt;
+
+use super::crew::{Crew, Prepared};
+use super::pace::Class;
+use super::state::Step;
+use crate::domain::{
+    Entity, EntityKey, Id, Inventory, Kind, Locale, Placement, SourceId, TargetId, TargetKey,
+};
+use crate::event::Event;
+use crate::instance::{Download, Effect, RequestError, Source, Target};
+use crate::plan::{Action, Plan, target_hash};
+use crate::store::{
+    Change, Former, FormerBytes, FormerPlace, Keeping, Mapping, PreImage, StoreError,
+};
+
+/// Siblings that are noted on either side of a page. Longer rows would make the notes of a whole row grow with the
+/// square of its length.
+const SIBLINGS: usize = 100;
+
+/// Where siblings stand in display order: locale, channel and parent.
+type Rows = HashMap<(Locale, i64, Option<i64>), Vec<i64>>;
+
+/// What is known of the counterparts that a run is going to write over.
+#[derive(Debug, Default)]
+pub(super) struct Formers {
+    mappings: HashMap<EntityKey, Mapping>,
+    rows: OnceLock<Rows>,
+}
+
+impl Formers {
+    /// Takes from `mappings` what `plan` is going to update.
+    pub(super) fn of(plan: &Plan, source: &Inventory<SourceId>, mappings: &[Mapping]) -> Self {
+        let updated = |mapping: &&Mapping| {
+            let node = source.position(&mapping.key);
+            let planned = node.map(|node| &plan.entities[node as usize].action);
+            matches!(planned, Some(Action::Update { .. }))
+        };
+        let keyed = |mapping: &Mapping| (mapping.key.clone(), mapping.clone());
+        Self {
+            mappings: mappings.iter().filter(updated).map(keyed).collect(),
+            rows: OnceLock::new(),
+        }
+    }
+
+    fn place(
+        &self,
+        page: &Entity<TargetId>,
+        placement: &Placement,
+        target: &Inventory<TargetId>,
+    ) -> FormerPlace {
+        let rows = self.rows.get_or_init(|| rows(target));
+        let locale = page.key.locale.clone();
+        let row =
+            locale.and_then(|locale| rows.get(&(locale, placement.channel_id, placement.parent)));
+        FormerPlace {
+            channel: placement.channel.to_string(),
+            channel_id: placement.channel_id,
+            parent: placement.parent,
+            position: placement.position,
+            siblings: around(row.map_or(&[], Vec::as_slice), page.key.id.raw()),
+        }
+    }
+}
+
+/// The siblings near `page`.
+fn around(row: &[i64], page: i64) -> Vec<i64> {
+    let at = row.iter().position(|id| *id == page).unwrap_or(0);
+    let end = row.len().min(at + SIBLINGS + 1);
+    row[at.saturating_sub(SIBLINGS)..end].to_vec()
+}
+
+/// Every row of siblings of the target.
+pub(super) fn rows(target: &Inventory<TargetId>) -> Rows {
+    let mut placed: Vec<_> = target
+        .of_kind(Kind::Page)
+        .iter()
+        .filter_map(|page| Some((page.locale()?, page.placement.as_deref()?, page.key.id)))
+        .collect();
+    placed.sort_by_key(|(_, placement, _)| placement.position);
+    let mut rows = Rows::new();
+    for (locale, placement, id) in placed {
+        let row = (locale.clone(), placement.channel_id, placement.parent);
+        rows.entry(row).or_default().push(id.raw());
+    }
+    rows
+}
+
+impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
+    /// What the target has in the places of `items`, as notes for the store.
+    pub(super) fn pre_images(&self, items: &[Prepared]) -> Vec<Change> {
+        let noted = items.iter().filter_map(|item| self.pre_image(item));
+        noted
+            .map(|before| Change::PreImage(Box::new(before)))
+            .collect()
+    }
+
+    fn pre_image(&self, item: &Prepared) -> Option<PreImage> {
+        let there = self.replaced_entity(item)?;
+        let key = &self.entity(item.node).key;
+        let place = there.placement.as_deref();
+        let place =
+            place.map(|placement| self.formers.place(there, placement, &self.target_inventory));
+        Some(PreImage {
+            run: self.run.clone(),
+            key: there.key.clone(),
+            version: there.version,
+            hash: target_hash(there, &self.schema),
+            former: Former {
+                name: there.name.to_string(),
+                state: there.state,
+                body: there.body.clone(),
+                place,
+                bytes: item.replaced.clone(),
+                mapping: self.formers.mappings.get(key).cloned(),
+            },
+        })
+    }
+
+    /// What the first save of `item` writes over, if it existed before this run.
+    fn replaced_entity(&self, item: &Prepared) -> Option<&Entity<TargetId>> {
+        let Action::Update { target } = self.planned(item.node).action else {
+            return None;
+        };
+        let key = &self.entity(item.node).key;
+        let there = TargetKey {
+            kind: key.kind,
+            id: target,
+            locale: key.locale.clone(),
+        };
+        let there = self.target_inventory.get(&there);
+        there.filter(|_| item.step == Step::Save)
+    }
+
+    /// Keeps the bytes of the asset that `item` is going to replace; `None` when it replaces none.
+    pub(super) async fn keep_replaced(&self, item: &Prepared) -> Option<FormerBytes> {
+        let there = self.replaced_entity(item)?;
+        let media = there.body.parse();
+        let url = media["originUrl"].as_str().unwrap_or_default();
+        let size = media["size"].as_u64().filter(|size| *size > 0);
+        let kept = self
+            .to_target()
+            .send_as(Class::Download, Effect::Read, || self.keep(url))
+            .await;
+        let why = match kept {
+            Ok(Ok(Some(kept))) => match (&kept, size) {
+                (FormerBytes::Kept { length, .. }, Some(size)) if *length != size => {
+                    format!("the target lists {size} bytes and sends {length}")
+                }
+                (_, _) => return Some(kept),
+            },
+            Ok(Ok(None)) => {
+                let why = "the state of that run was kept in memory".to_owned();
+                return Some(FormerBytes::Lost { why });
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        let message = format!(
+            "the present bytes of {} on the target could not be kept, so an undo cannot bring them back: {why}",
+            there.name
+        );
+        self.sink.emit(Event::Warned { message }).await;
+        Some(FormerBytes::Lost { why })
+    }
+
+    /// Copies what is at `url` beside the state; `None` when the state has no place for it.
+    async fn keep(
+        &self,
+        url: &str,
+    ) -> Result<Result<Option<FormerBytes>, StoreError>, RequestError> {
+        let keeping = match self.store.keep_bytes().await {
+            Ok(Some(keeping)) => keeping,
+            Ok(None) => return Ok(Ok(None)),
+            Err(error) => return Ok(Err(error)),
+        };
+        let download = self.target.download(url).await?;
+        copy(download, keeping).await
+    }
+}
+
+async fn copy(
+    mut download: Download,
+    mut keeping: Keeping,
+) -> Result<Result<Option<FormerBytes>, StoreError>, RequestError> {
+    while let Some(piece) = download.bytes.next().await {
+        if let Err(error) = keeping.write(&piece?).await {
+            return Ok(Err(error));
+        }
+    }
+    let kept = keeping.finish().await;
+    Ok(kept.map(|(hash, length)| {
+        Some(FormerBytes::Kept {
+            hash,
+            length,
+            focal: download.focal,
+        })
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_row_is_noted_around_the_page_only() {
+        let row: Vec<i64> = (0..1000).collect();
+        let near = around(&row, 500);
+        assert_eq!(near.first(), Some(&400));
+        assert_eq!(near.last(), Some(&600));
+        assert_eq!(around(&row, 0).len(), SIBLINGS + 1);
+        assert_eq!(around(&row[..3], 2), [0, 1, 2]);
+    }
+}

@@ -1,0 +1,185 @@
+//! Requests of an undo that ended in the middle.
+//!
+//! A delete has taken effect when the entity is gone, whoever deleted it; so it is looked for, and no source is needed.
+//! What an undo saves again is harmless to repeat, and what is to be done about it shows on the target: the plan of a
+//! sync or of the same undo decides anew. Both only have to wait until nothing of it can be on its way any more.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::batches::BatchFate;
+use super::resume::{LOOKS, Recovery, SettleError, age};
+use crate::domain::{EntityKey, Id, Locale, Outcome, TargetId};
+use crate::engine::options::Options;
+use crate::engine::pull::{PullError, Reader};
+use crate::engine::sink::Sink;
+use crate::event::Event;
+use crate::instance::{Ask, Found, Target};
+use crate::store::{
+    Change, Intent, IntentDetail, IntentState, Mapping, Operation, Pair, RunEntity, Store,
+};
+
+/// Whether an undo noted it.
+pub(super) fn is_of_undo(intent: &Intent) -> bool {
+    match intent.operation {
+        Operation::Delete | Operation::Restore => true,
+        Operation::Create
+        | Operation::Update
+        | Operation::Patch
+        | Operation::Upload
+        | Operation::Publish => false,
+    }
+}
+
+/// Finds out what became of the open deletes and restores of an undo, and makes it durable. Returns entities of which
+/// nobody can tell, and why.
+///
+/// # Errors
+/// [`SettleError`] when the target cannot be asked, or the findings cannot be stored.
+pub(in crate::engine) async fn settle_undone<T: Target + Clone>(
+    target: &Arc<Reader<T>>,
+    store: &Store,
+    pair: &Pair,
+    options: &Options,
+    sink: &Sink,
+) -> Result<HashMap<EntityKey, String>, SettleError> {
+    let open = store.open_intents(pair).await?;
+    let open: Vec<Intent> = open.into_iter().filter(is_of_undo).collect();
+    if open.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let message = format!(
+        "an earlier undo ended before it had noted what became of {} requests; the target is asked about them first",
+        open.len()
+    );
+    sink.emit(Event::Warned { message }).await;
+    let recovery = Recovery {
+        target,
+        store,
+        pair: pair.clone(),
+        options,
+        sink,
+        open: Vec::new(),
+    };
+    recovery.settle_undone(open).await
+}
+
+impl<T: Target + Clone> Recovery<'_, T> {
+    async fn settle_undone(
+        &self,
+        open: Vec<Intent>,
+    ) -> Result<HashMap<EntityKey, String>, SettleError> {
+        let mappings = self.store.mappings(&self.pair).await?;
+        let mappings: HashMap<_, _> = mappings.iter().map(|row| (&row.key, row)).collect();
+        let mut doubts = HashMap::new();
+        let mut changes = Vec::new();
+        let mut followed = Vec::new();
+        for intent in open {
+            let fate = self.follow(&intent).await;
+            followed.push((intent, fate));
+        }
+        let started = Instant::now();
+        for (intent, fate) in followed {
+            let state = match fate {
+                BatchFate::Working(batch, why) => {
+                    let why = format!(
+                        "batch {batch} of undo {} may still be worked off ({why}); run again when it has ended",
+                        intent.run
+                    );
+                    doubts.extend(intent.keys.iter().map(|key| (key.clone(), why.clone())));
+                    IntentState::InDoubt
+                }
+                fate @ (BatchFate::Ended(_) | BatchFate::LookedFor) => {
+                    let may_come = matches!(fate, BatchFate::LookedFor);
+                    match intent.operation == Operation::Delete {
+                        true if self.is_gone(&intent, may_come.then_some(started)).await? => {
+                            changes.extend(self.deleted(&intent, &mappings));
+                            IntentState::Done
+                        }
+                        true => IntentState::Failed,
+                        false => {
+                            self.wait_for(&intent, may_come).await;
+                            IntentState::Done
+                        }
+                    }
+                }
+            };
+            changes.push(Change::IntentClosed {
+                run: intent.run.clone(),
+                id: intent.id,
+                state,
+                answers: vec![format!(
+                    "its run {} ended before the outcome was known",
+                    intent.run
+                )],
+            });
+        }
+        self.store.commit(changes).await?;
+        Ok(doubts)
+    }
+
+    /// Waits until a request without a batch number cannot arrive any more.
+    async fn wait_for(&self, intent: &Intent, may_come: bool) {
+        if may_come {
+            let left = self.options.settle.saturating_sub(age(intent.opened_ms));
+            tokio::time::sleep(left).await;
+        }
+    }
+
+    /// Whether what was to be deleted is gone: now, or within the time that a request may still take to arrive, which
+    /// counts from `may_come`.
+    async fn is_gone(&self, intent: &Intent, may_come: Option<Instant>) -> Result<bool, PullError> {
+        let asks: Vec<Ask> = intent
+            .keys
+            .iter()
+            .zip(&intent.details)
+            .filter_map(|(key, detail)| question(key, detail))
+            .collect();
+        loop {
+            let found = self.target.ask_everything::<TargetId>(asks.clone()).await?;
+            if !found.iter().any(|found| matches!(found, Found::Entity(_))) {
+                return Ok(true);
+            }
+            let is_over = may_come.is_none_or(|since| since.elapsed() >= self.options.settle);
+            if is_over || age(intent.opened_ms) > self.options.batch_timeout {
+                return Ok(false);
+            }
+            tokio::time::sleep(self.options.settle / LOOKS).await;
+        }
+    }
+
+    fn deleted(&self, intent: &Intent, mappings: &HashMap<&EntityKey, &Mapping>) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for (key, detail) in intent.keys.iter().zip(&intent.details) {
+            let is_its = |mapping: &&Mapping| Some(mapping.target) == detail.target;
+            if mappings.get(key).is_some_and(is_its) {
+                changes.push(Change::MappingRemoved {
+                    pair: self.pair.clone(),
+                    key: key.clone(),
+                });
+            }
+            changes.push(Change::Entity(RunEntity {
+                run: intent.run.clone(),
+                key: key.clone(),
+                name: detail.name.clone(),
+                outcome: Outcome::Deleted,
+                target: detail.target,
+                because: "found gone after the undo had been interrupted".to_owned(),
+            }));
+        }
+        changes
+    }
+}
+
+/// What tells whether an entity is still there. The locale of a template, which its path needs, stands where that of
+/// other kinds has no use.
+fn question(key: &EntityKey, detail: &IntentDetail) -> Option<Ask> {
+    let in_path = Some(detail.container.as_str()).filter(|text| !text.is_empty());
+    Some(Ask::One {
+        kind: key.kind,
+        id: detail.target?.raw(),
+        locale: key.locale.clone().or_else(|| in_path.map(Locale::new)),
+    })
+}

@@ -1,0 +1,336 @@
+//! Everything that the plan of an undo rests on.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use futures_util::{StreamExt, stream};
+
+use super::run::UndoRequest;
+use crate::domain::{
+    ContentHash, Entity, EntityKey, Id, Inventory, Key, Kind, Outcome, Placement, RunId, TargetId,
+    TargetKey,
+};
+use crate::engine::jobs::bytes_hash;
+use crate::engine::pace::Class;
+use crate::engine::retry::Sender;
+use crate::engine::run::{RunError, Session, by_key};
+use crate::instance::{Effect, Source, Target};
+use crate::plan::undo::{self, Former, FormerBytes, Inputs, Own, Trace, UndoPlan};
+use crate::store::{
+    self, Intent, IntentDetail, Mapping, MappingOrigin, Operation, PreImage, RunEntity, Store,
+    StoreError,
+};
+
+/// How many runs are looked through for earlier attempts at the same undo.
+const RUNS: u32 = 10_000;
+
+/// What an undo is going to do, and to what.
+#[derive(Debug)]
+pub struct UndoOutlook {
+    /// The run that is undone.
+    pub undone: RunId,
+    /// What that run wrote, by key.
+    pub traces: Vec<Trace>,
+    /// What happens to each.
+    pub plan: UndoPlan,
+    /// The target as it was read for this plan.
+    pub target: Arc<Inventory<TargetId>>,
+    /// What was written over, as the store has it, in the order of the traces.
+    pub(super) noted: Vec<Option<store::Former>>,
+    /// The counterparts as the store knows them now.
+    pub(super) mappings: HashMap<EntityKey, Mapping>,
+}
+
+impl UndoOutlook {
+    /// The models as they were before the run.
+    pub(super) fn former_models(&self) -> Vec<Entity<TargetId>> {
+        let models = self
+            .traces
+            .iter()
+            .filter(|trace| trace.key.kind == Kind::Model);
+        models
+            .filter_map(|trace| Some(trace.former.as_ref()?.entity.clone()))
+            .collect()
+    }
+}
+
+impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
+    /// Reads the target and decides what an undo would do. Writes nothing.
+    ///
+    /// # Errors
+    /// [`RunError`] when the target or the state cannot be read.
+    pub async fn plan_undo(&self, request: &UndoRequest) -> Result<UndoOutlook, RunError> {
+        // All locales: what stands in one that the run left out may need what the run created.
+        let locales = self.target.locales().await?;
+        let target = Arc::new(self.target.pull::<TargetId>(&locales).await?);
+        let mappings = by_key(self.store.mappings(&self.pair()).await?);
+        let later = self.store.written_after(&self.pair(), &request.run).await?;
+        let gathered = Gathered {
+            entities: by_entity(self.store.run_entities(&request.run).await?),
+            sent: sent(self.store.intents_of_run(&request.run).await?),
+            noted: by_target(self.store.pre_images(&request.run).await?),
+            bytes: self
+                .store
+                .sent_bytes(&request.run)
+                .await?
+                .into_iter()
+                .collect(),
+            later: later.into_iter().collect(),
+        };
+        let (traces, noted) = gathered.traces(&request.run, &mappings);
+        let left_models = models_of_undos(&self.store, &request.run).await?;
+        let bytes = self.present_bytes(&traces, &target).await;
+        let former_models: Vec<_> = traces
+            .iter()
+            .filter(|trace| trace.key.kind == Kind::Model)
+            .filter_map(|trace| Some(trace.former.as_ref()?.entity.clone()))
+            .collect();
+        let plan = undo::plan(&Inputs {
+            traces: &traces,
+            target: &target,
+            left: &Own::new(&target, &left_models),
+            before: &Own::new(&target, &former_models),
+            bytes: &bytes,
+            changed_too: request.changed_too,
+        });
+        Ok(UndoOutlook {
+            undone: request.run.clone(),
+            traces,
+            plan,
+            target,
+            noted,
+            mappings,
+        })
+    }
+
+    /// The hashes of the bytes that assets have now, of those of which it is known what they were, or what was sent.
+    async fn present_bytes(
+        &self,
+        traces: &[Trace],
+        target: &Inventory<TargetId>,
+    ) -> HashMap<TargetId, ContentHash> {
+        let compared = traces.iter().filter_map(|trace| {
+            let former = trace.former.as_ref().map(|former| &former.bytes);
+            let is_known =
+                matches!(former, Some(FormerBytes::Kept(_))) || trace.left_bytes.is_some();
+            let media = target.get(&trace.there).filter(|_| is_known)?.body.parse();
+            Some((trace.there.id, media["originUrl"].as_str()?.to_owned()))
+        });
+        let sender = Sender {
+            pacer: &self.target.pacer,
+            retries: self.target.retries,
+            sink: &self.sink,
+            trail: None,
+            fence: None,
+        };
+        let read = |(id, url): (TargetId, String)| async move {
+            let hash = || bytes_hash(&self.target.instance, &url);
+            // Bytes that cannot be read count as different: then they are sent.
+            let hash = sender.send_as(Class::Download, Effect::Read, hash).await;
+            Some((id, hash.ok()?))
+        };
+        stream::iter(compared)
+            .map(read)
+            .buffer_unordered(self.options.assets_in_flight)
+            .filter_map(std::future::ready)
+            .collect()
+            .await
+    }
+}
+
+/// What the store has about a run.
+struct Gathered {
+    entities: BTreeMap<EntityKey, RunEntity>,
+    sent: BTreeMap<EntityKey, Sent>,
+    noted: HashMap<TargetKey, PreImage>,
+    /// Of assets.
+    bytes: HashMap<TargetId, ContentHash>,
+    later: HashMap<EntityKey, RunId>,
+}
+
+/// What a run sent for an entity.
+#[derive(Default)]
+struct Sent {
+    hashes: Vec<ContentHash>,
+    /// Of the first request; `None` when an older program noted it.
+    first: Option<IntentDetail>,
+    name: String,
+}
+
+impl Gathered {
+    /// What the run left, and what was noted of each before, in the same order.
+    fn traces(
+        mut self,
+        run: &RunId,
+        mappings: &HashMap<EntityKey, Mapping>,
+    ) -> (Vec<Trace>, Vec<Option<store::Former>>) {
+        let mut keys: Vec<EntityKey> = self
+            .entities
+            .keys()
+            .chain(self.sent.keys())
+            .cloned()
+            .collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let traces = keys
+            .into_iter()
+            .filter_map(|key| self.trace(key, run, mappings));
+        traces.unzip()
+    }
+
+    fn trace(
+        &mut self,
+        key: EntityKey,
+        run: &RunId,
+        mappings: &HashMap<EntityKey, Mapping>,
+    ) -> Option<(Trace, Option<store::Former>)> {
+        let row = self.entities.get(&key);
+        let written = row.filter(|row| matches!(row.outcome, Outcome::Created | Outcome::Updated));
+        // One that failed halfway, or had no outcome when the run ended, is on the target all the same.
+        let mapping = mappings
+            .get(&key)
+            .filter(|mapping| mapping.run == *run && is_written(mapping.origin));
+        let target = written
+            .and_then(|row| row.target)
+            .or(mapping.map(|mapping| mapping.target))?;
+        let there = Key {
+            kind: key.kind,
+            id: target,
+            locale: key.locale.clone(),
+        };
+        let sent = self.sent.remove(&key).unwrap_or_default();
+        let noted = self.noted.remove(&there);
+        let existed = noted.is_some()
+            || sent.first.as_ref().map_or_else(
+                || written.is_some_and(|row| row.outcome == Outcome::Updated),
+                replaces,
+            );
+        let mapping = mapping.filter(|mapping| mapping.target == target);
+        let mut left = sent.hashes;
+        left.extend(mapping.and_then(|mapping| mapping.target_hash));
+        let trace = Trace {
+            name: row.map_or(sent.name, |row| row.name.clone()),
+            later: self.later.get(&key).cloned(),
+            left_bytes: self
+                .bytes
+                .get(&target)
+                .copied()
+                .filter(|_| there.kind == Kind::Asset),
+            key,
+            left,
+            existed,
+            former: noted.as_ref().map(|noted| former(&there, noted)),
+            there,
+        };
+        Some((trace, noted.map(|noted| noted.former)))
+    }
+}
+
+const fn is_written(origin: MappingOrigin) -> bool {
+    match origin {
+        MappingOrigin::Created | MappingOrigin::Updated | MappingOrigin::Recovered => true,
+        MappingOrigin::Adopted | MappingOrigin::Imported => false,
+    }
+}
+
+/// Whether the first request for an entity went over something that existed.
+fn replaces(first: &IntentDetail) -> bool {
+    match first.operation {
+        Operation::Update => true,
+        Operation::Upload => first.target.is_some(),
+        Operation::Create
+        | Operation::Patch
+        | Operation::Publish
+        | Operation::Delete
+        | Operation::Restore => false,
+    }
+}
+
+fn former(there: &TargetKey, noted: &PreImage) -> Former {
+    let place = noted.former.place.as_ref();
+    let bytes = match &noted.former.bytes {
+        None if there.kind == Kind::Asset => {
+            FormerBytes::Lost("nothing was noted of them".to_owned())
+        }
+        None => FormerBytes::None,
+        Some(store::FormerBytes::Kept { hash, .. }) => FormerBytes::Kept(*hash),
+        Some(store::FormerBytes::Lost { why }) => FormerBytes::Lost(why.clone()),
+    };
+    Former {
+        entity: Entity {
+            key: there.clone(),
+            name: noted.former.name.as_str().into(),
+            version: noted.version,
+            state: noted.former.state,
+            placement: place.map(|place| {
+                Box::new(Placement {
+                    channel: place.channel.as_str().into(),
+                    channel_id: place.channel_id,
+                    parent: place.parent,
+                    position: place.position,
+                })
+            }),
+            body: noted.former.body.clone(),
+        },
+        bytes,
+    }
+}
+
+fn by_entity(entities: Vec<RunEntity>) -> BTreeMap<EntityKey, RunEntity> {
+    let keyed = |entity: RunEntity| (entity.key.clone(), entity);
+    entities.into_iter().map(keyed).collect()
+}
+
+fn by_target(noted: Vec<PreImage>) -> HashMap<TargetKey, PreImage> {
+    let keyed = |noted: PreImage| (noted.key.clone(), noted);
+    noted.into_iter().map(keyed).collect()
+}
+
+/// What a run sent, whatever became of it: a request that failed as a whole may have had an effect all the same.
+fn sent(intents: Vec<Intent>) -> BTreeMap<EntityKey, Sent> {
+    let mut all: BTreeMap<EntityKey, Sent> = BTreeMap::new();
+    for intent in intents {
+        let details = intent.details.into_iter().map(Some);
+        let details = details.chain(std::iter::repeat(None));
+        for ((key, hash), detail) in intent
+            .keys
+            .into_iter()
+            .zip(intent.payload_hash)
+            .zip(details)
+        {
+            let sent = all.entry(key).or_default();
+            if sent.hashes.is_empty() {
+                sent.name = detail
+                    .as_ref()
+                    .map(|detail| detail.name.clone())
+                    .unwrap_or_default();
+                sent.first = detail;
+            }
+            sent.hashes.push(hash);
+        }
+    }
+    all
+}
+
+/// The models as the run left them, where an earlier attempt at this undo has restored them already: the hashes of their
+/// items were made in their terms.
+async fn models_of_undos(store: &Store, run: &RunId) -> Result<Vec<Entity<TargetId>>, StoreError> {
+    let mut models = BTreeMap::new();
+    let runs = store.runs(RUNS).await?;
+    let undoes = |record: &&store::RunRecord| undone_by(record).as_ref() == Some(run);
+    for record in runs.iter().filter(undoes) {
+        let noted = store.pre_images(&record.run).await?;
+        for noted in noted.iter().filter(|noted| noted.key.kind == Kind::Model) {
+            // Newest first, so that the oldest stays: it was the first to find the model as the run had left it.
+            let model = former(&noted.key, noted).entity;
+            models.insert(noted.key.id.raw(), model);
+        }
+    }
+    Ok(models.into_values().collect())
+}
+
+/// The run that `record` undoes, if it is an undo.
+pub(super) fn undone_by(record: &store::RunRecord) -> Option<RunId> {
+    let run = record.options.get("undone")?.as_str()?;
+    (record.command == "undo").then(|| RunId(run.to_owned()))
+}

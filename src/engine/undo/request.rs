@@ -1,0 +1,164 @@
+//! Requests about single entities that may be repeated: looking, deleting, saving again.
+
+use super::hands::Hands;
+use crate::domain::{BatchId, Entity, Id, Kind, Locale, TargetId};
+use crate::engine::jobs::{BatchEnd, wait};
+use crate::engine::pace::Class;
+use crate::event::Event;
+use crate::instance::{
+    Answer, Ask, Deleted, Doomed, Effect, Found, Refusal, RequestError, Saved, Source, Target,
+    Verdict,
+};
+use crate::store::{IntentId, StoreError};
+
+/// How a delete ended.
+#[derive(Debug)]
+pub(super) enum DeleteEnd {
+    /// It is gone.
+    Gone,
+    /// The server does not want to, in its words.
+    Refused(String),
+    /// Nobody can tell.
+    Unknown(String),
+}
+
+impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
+    /// The entity as the target has it now; `None` when it is not there.
+    pub(super) async fn look(&self, at: usize) -> Result<Option<Entity<TargetId>>, RequestError> {
+        let ask = Ask::One {
+            kind: self.trace(at).key.kind,
+            id: self.id(at).raw(),
+            locale: self.locale(at),
+        };
+        let sender = self.crew.to_target();
+        let read = || self.crew.target.read(&ask);
+        let answer: Answer<TargetId> = sender.send(Effect::Read, read).await?;
+        Ok(answer.found.into_iter().find_map(|found| match found {
+            Found::Entity(entity) => Some(entity),
+            _ => None,
+        }))
+    }
+
+    /// Deletes, looks where the answer tells nothing, and deletes again what is still there: that is harmless.
+    pub(super) async fn send_delete(
+        &self,
+        at: usize,
+        intent: IntentId,
+    ) -> Result<DeleteEnd, StoreError> {
+        let trace = self.trace(at);
+        let doomed = Doomed {
+            kind: trace.key.kind,
+            id: trace.there.id,
+            locale: self.locale(at),
+            name: trace.name.as_str().into(),
+        };
+        let class = match doomed.kind {
+            Kind::Content | Kind::Page => Class::Submit,
+            Kind::Model
+            | Kind::Container
+            | Kind::Template
+            | Kind::Gallery
+            | Kind::Asset
+            | Kind::Redirection => Class::Write,
+        };
+        let mut last = String::new();
+        for _ in 0..self.crew.options.attempts.max(1) {
+            let sender = self.crew.to_target();
+            let delete = || self.crew.target.delete(&doomed);
+            let (is_known, words) = match sender.send_as(class, Effect::Write, delete).await {
+                Ok(Deleted::Now | Deleted::Absent) => return Ok(DeleteEnd::Gone),
+                Ok(Deleted::Later(batch)) => match self.follow(at, intent, batch, 1).await? {
+                    BatchEnd::Finished(results) => match results.first() {
+                        Some(Ok(_)) => return Ok(DeleteEnd::Gone),
+                        Some(Err(refusal)) => (true, words(refusal)),
+                        None => (false, format!("batch {batch} has no result")),
+                    },
+                    BatchEnd::Failed(refusal) => (true, words(&refusal)),
+                    BatchEnd::Unknown(why) => (false, why),
+                },
+                Err(error) => {
+                    let is_known = error.verdict(Effect::Write) != Verdict::Reconcile;
+                    (is_known, error.to_string())
+                }
+            };
+            // Whatever the answer was, an entity that is not there is deleted.
+            match self.look(at).await {
+                Ok(None) => return Ok(DeleteEnd::Gone),
+                Ok(Some(_)) if is_known => return Ok(DeleteEnd::Refused(words_of(&words))),
+                Ok(Some(_)) => last = words,
+                Err(error) => return Ok(DeleteEnd::Unknown(format!("{words}; {error}"))),
+            }
+            tokio::time::sleep(self.crew.options.settle / 4).await;
+        }
+        Ok(DeleteEnd::Unknown(last))
+    }
+
+    /// Notes the number of a batch and follows it to its end.
+    pub(super) async fn follow(
+        &self,
+        at: usize,
+        intent: IntentId,
+        batch: BatchId,
+        items: u32,
+    ) -> Result<BatchEnd, StoreError> {
+        self.crew.number_intent(intent, batch).await?;
+        let key = &self.trace(at).there;
+        let locale = key.locale.clone().unwrap_or_else(|| Locale::new(""));
+        Ok(self.wait_for(batch, key.kind, locale, items).await)
+    }
+
+    /// Tells of a batch and follows it to its end.
+    pub(super) async fn wait_for(
+        &self,
+        batch: BatchId,
+        kind: Kind,
+        locale: Locale,
+        items: u32,
+    ) -> BatchEnd {
+        let submitted = Event::BatchSubmitted {
+            batch,
+            locale,
+            kind,
+            items,
+        };
+        self.crew.sink.emit(submitted).await;
+        let end = wait(&self.crew, batch, items).await;
+        let succeeded = match &end {
+            BatchEnd::Finished(results) => results.iter().filter(|result| result.is_ok()).count(),
+            BatchEnd::Failed(_) | BatchEnd::Unknown(_) => 0,
+        };
+        let succeeded = u32::try_from(succeeded).unwrap_or(u32::MAX).min(items);
+        let finished = Event::BatchFinished {
+            batch,
+            succeeded,
+            failed: items - succeeded,
+        };
+        self.crew.sink.emit(finished).await;
+        end
+    }
+
+    /// The one result of a batch of one.
+    pub(super) fn only_result(end: BatchEnd) -> Result<Saved, String> {
+        match end {
+            BatchEnd::Finished(results) => match <[Result<Saved, Refusal>; 1]>::try_from(results) {
+                Ok([Ok(saved)]) => Ok(saved),
+                Ok([Err(refusal)]) => Err(words_of(&words(&refusal))),
+                Err(_) => Err("the batch does not tell what became of it".to_owned()),
+            },
+            BatchEnd::Failed(refusal) => Err(words_of(&words(&refusal))),
+            BatchEnd::Unknown(why) => Err(why),
+        }
+    }
+}
+
+/// What the server said about one row.
+pub(super) fn words(refusal: &Refusal) -> String {
+    let kind = refusal.error_type.as_ref();
+    let kind = kind.map(|kind| format!("{kind}: ")).unwrap_or_default();
+    format!("{kind}{:?}", refusal.said)
+}
+
+/// The reason of a failure that is the server's own.
+pub(super) fn words_of(words: &str) -> String {
+    format!("the server refused it: {words}")
+}

@@ -1,0 +1,346 @@
+//! An undo from its first question to its last event.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::future::Future;
+use std::pin::pin;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::gather::UndoOutlook;
+use super::hands::{Hands, class, lane};
+use super::look::IDS_AT_ONCE;
+use crate::domain::{EntityKey, Kind, Locale, RunId};
+use crate::engine::lease::{Keeper, Lost};
+use crate::engine::recovery::{Known, Recovery, settle_undone};
+use crate::engine::run::{RunError, Session, by_key, interruptible, sorted};
+use crate::engine::verify::Difference;
+use crate::event::{Command, Event, Lane, LanePlan, Phase};
+use crate::instance::{Source, Target};
+use crate::plan::undo::{Decision, Kept};
+use crate::store::StoreError;
+
+/// What is to be undone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UndoRequest {
+    /// The run.
+    pub run: RunId,
+    /// Whether what was changed since is undone as well.
+    pub changed_too: bool,
+}
+
+/// How an undo ended.
+#[derive(Debug)]
+pub struct UndoEnd {
+    /// What was going to happen.
+    pub outlook: UndoOutlook,
+    /// Whether whoever was shown the plan agreed to it; otherwise nothing was done.
+    pub agreed: bool,
+    /// Somebody asked for an end before everything had an outcome.
+    pub interrupted: bool,
+    /// Entities that could not be deleted or restored, or were blocked by those.
+    pub failed: usize,
+    /// Why something could not be published again.
+    pub unpublished: Vec<String>,
+    /// What the verification found; `None` when there was none.
+    pub differences: Option<Vec<Difference>>,
+    /// Entities of which nobody can tell what became of them in an earlier run, with the reason.
+    pub in_doubt: Vec<(EntityKey, String)>,
+}
+
+/// How the work ended.
+#[derive(Default)]
+struct Worked {
+    interrupted: bool,
+    unpublished: Vec<String>,
+}
+
+impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
+    /// Undoes a run: first what interrupted runs have left open is settled, then the plan is made and shown to `agree`,
+    /// and when that says yes it is carried out. Only one run at a time may do that between the same two instances.
+    ///
+    /// # Errors
+    /// [`RunError`] when it could not begin, or its state could not be kept, and whatever `agree` fails with. Failures
+    /// of entities are no error of the undo: they are in the events and in the store.
+    pub async fn undo<A, F>(
+        &self,
+        request: &UndoRequest,
+        commands: &mut mpsc::Receiver<Command>,
+        agree: A,
+    ) -> Result<UndoEnd, RunError>
+    where
+        A: FnOnce(&UndoOutlook) -> F,
+        F: Future<Output = Result<bool, RunError>>,
+    {
+        let ttl = self.options.lease_ttl;
+        let keeper = Keeper::acquire(&self.store, &self.pair(), self.owner.clone(), ttl).await?;
+        let end = self.undo_alone(request, commands, agree, &keeper).await;
+        keeper.release().await;
+        end
+    }
+
+    /// What [`Session::undo`] does while it has the lease.
+    async fn undo_alone<A, F>(
+        &self,
+        request: &UndoRequest,
+        commands: &mut mpsc::Receiver<Command>,
+        agree: A,
+        keeper: &Keeper,
+    ) -> Result<UndoEnd, RunError>
+    where
+        A: FnOnce(&UndoOutlook) -> F,
+        F: Future<Output = Result<bool, RunError>>,
+    {
+        let doubts = interruptible(self.settle_open(), commands).await?;
+        let outlook = interruptible(self.plan_undo(request), commands).await?;
+        let agreed = interruptible(agree(&outlook), commands).await?;
+        let mut end = UndoEnd {
+            outlook,
+            agreed,
+            interrupted: false,
+            failed: 0,
+            unpublished: Vec::new(),
+            differences: None,
+            in_doubt: sorted(doubts),
+        };
+        if !agreed {
+            return Ok(end);
+        }
+        keeper.check()?;
+        // Not before: nothing may stand between the plan and the question on a terminal.
+        self.tell_undo(&end.outlook).await;
+        self.phase(Phase::Upload).await;
+        let hands = Hands::new(self, &end.outlook, keeper.fence());
+        let worked = hands.work(commands, keeper.lost()).await?;
+        keeper.check()?;
+        if !worked.interrupted && self.options.verify {
+            self.phase(Phase::Verify).await;
+            let compared = async { Ok(hands.verify(&self.target).await?) };
+            end.differences = Some(interruptible(compared, commands).await?);
+        }
+        end.failed = hands.failures();
+        drop(hands);
+        end.interrupted = worked.interrupted;
+        end.unpublished = worked.unpublished;
+        Ok(end)
+    }
+
+    /// Finds out what became of the open requests of earlier runs. The source is read only when there are some that
+    /// are compared with it.
+    async fn settle_open(&self) -> Result<HashMap<EntityKey, String>, RunError> {
+        let (reader, store, options) = (&self.target, &self.store, &self.options);
+        let mut doubts = settle_undone(reader, store, &self.pair(), options, &self.sink).await?;
+        let recovery = Recovery::begin(reader, store, self.pair(), options, &self.sink).await?;
+        let Some(recovery) = recovery else {
+            return Ok(doubts);
+        };
+        self.phase(Phase::Pull).await;
+        let locales = self.resolve_locales().await?;
+        let (source, target) = self.pull(&locales).await?;
+        let known = Known {
+            source: &self.source,
+            source_inventory: &source,
+            target_inventory: &target,
+            mappings: by_key(self.store.mappings(&self.pair()).await?),
+        };
+        doubts.extend(recovery.settle(&known).await?.doubts);
+        Ok(doubts)
+    }
+
+    async fn tell_undo(&self, outlook: &UndoOutlook) {
+        let mut entities: BTreeMap<Kind, u32> = BTreeMap::new();
+        let mut work: BTreeMap<Kind, u32> = BTreeMap::new();
+        let (mut delete, mut restore, mut kept) = (0, 0, 0);
+        for (trace, decided) in outlook.traces.iter().zip(&outlook.plan.entities) {
+            *entities.entry(trace.key.kind).or_default() += 1;
+            if decided.decision.is_work() {
+                *work.entry(trace.key.kind).or_default() += 1;
+            }
+            match decided.decision {
+                Decision::Delete => delete += 1,
+                Decision::Restore => restore += 1,
+                Decision::Keep(_) => kept += 1,
+                Decision::AsBefore | Decision::Gone => {}
+            }
+        }
+        let lanes = work.into_iter().map(|(kind, entities)| LanePlan {
+            lane: lane(kind),
+            kind,
+            class: class(kind),
+            entities,
+        });
+        let planned = Event::UndoPlanned {
+            undone: outlook.undone.clone(),
+            entities: entities.into_iter().collect(),
+            lanes: lanes.collect(),
+            delete,
+            restore,
+            kept,
+        };
+        self.sink.emit(planned).await;
+    }
+}
+
+impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
+    /// Carries out the plan until it is done or somebody asks for an end.
+    async fn work(
+        &self,
+        commands: &mut mpsc::Receiver<Command>,
+        mut lost: Lost,
+    ) -> Result<Worked, StoreError> {
+        let mut working = pin!(self.carry_out());
+        let mut commands_open = true;
+        let mut drain_ends: Option<Instant> = None;
+        loop {
+            let grace = drain_ends.unwrap_or_else(Instant::now);
+            // Every branch is cancel-safe: a pinned future that is polled on, a channel, a watch, a moment.
+            let command = tokio::select! {
+                done = &mut working => return done,
+                command = commands.recv(), if commands_open => {
+                    commands_open = command.is_some();
+                    command
+                }
+                // Another run may work on the same instances from now on, and settles what is in flight here.
+                _ = lost.wait_for(Option::is_some) => Some(Command::Abort),
+                () = tokio::time::sleep_until(grace), if drain_ends.is_some() => Some(Command::Abort),
+            };
+            match command {
+                Some(Command::Drain) => {
+                    self.begin_drain().await;
+                    drain_ends = Some(Instant::now() + self.crew.options.drain_grace);
+                }
+                Some(Command::Abort) => {
+                    return Ok(Worked {
+                        interrupted: true,
+                        unpublished: Vec::new(),
+                    });
+                }
+                Some(Command::SetRate(rate)) => self.crew.target_pacer.set_rate(rate),
+                // Nothing here lasts long enough to be worth a pause; an undo goes on where it ended.
+                Some(Command::Pause | Command::Resume) | None => {}
+            }
+        }
+    }
+
+    async fn begin_drain(&self) {
+        self.drain();
+        let in_flight = u32::try_from(self.crew.batches.len()).unwrap_or(u32::MAX);
+        let reason = "asked to end".to_owned();
+        self.crew
+            .sink
+            .emit(Event::DrainStarted { reason, in_flight })
+            .await;
+    }
+
+    async fn carry_out(&self) -> Result<Worked, StoreError> {
+        self.settle_the_rest().await?;
+        self.tell_lanes(|lane| Event::LaneStarted { lane }).await;
+        for stage in &self.outlook.plan.restores {
+            self.restore_stage(stage).await?;
+        }
+        let at_once = self.crew.options.writes.max(1);
+        for stage in &self.outlook.plan.deletes {
+            self.delete_stage(stage, at_once).await?;
+        }
+        if self.is_draining() {
+            return Ok(Worked {
+                interrupted: true,
+                unpublished: Vec::new(),
+            });
+        }
+        self.tell_lanes(|lane| Event::LaneFinished { lane }).await;
+        let moved = self.order_rows().await;
+        Ok(Worked {
+            interrupted: self.is_draining(),
+            unpublished: self.publish(moved).await,
+        })
+    }
+
+    /// Deletes what is of one kind.
+    async fn delete_stage(&self, stage: &[usize], at_once: usize) -> Result<(), StoreError> {
+        let kind = stage.first().map(|at| self.trace(*at).key.kind);
+        if kind != Some(Kind::Content) {
+            return stream::iter(stage.iter().map(|at| Ok(self.delete(*at))))
+                .try_buffer_unordered(at_once)
+                .try_collect()
+                .await;
+        }
+        for (locale, items) in self.by_locale(stage) {
+            for some in items.chunks(IDS_AT_ONCE) {
+                self.delete_items(&locale, some, at_once).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn by_locale(&self, stage: &[usize]) -> BTreeMap<Locale, Vec<usize>> {
+        let mut by_locale: BTreeMap<Locale, Vec<usize>> = BTreeMap::new();
+        for at in stage {
+            if let Some(locale) = &self.trace(*at).there.locale {
+                by_locale.entry(locale.clone()).or_default().push(*at);
+            }
+        }
+        by_locale
+    }
+
+    /// Tells the same of every lane that has something to do.
+    async fn tell_lanes(&self, event: fn(Lane) -> Event) {
+        let plan = &self.outlook.plan;
+        let work = plan.restores.iter().chain(&plan.deletes).flatten();
+        let lanes: BTreeSet<Lane> = work.map(|at| lane(self.trace(*at).key.kind)).collect();
+        for lane in lanes {
+            self.crew.sink.emit(event(lane)).await;
+        }
+    }
+
+    /// Restores what is of one kind.
+    async fn restore_stage(&self, stage: &[usize]) -> Result<(), StoreError> {
+        let options = &self.crew.options;
+        let kind = stage.first().map(|at| self.trace(*at).key.kind);
+        let at_once = match kind {
+            Some(Kind::Content) => return self.restore_content(stage).await,
+            Some(Kind::Page) => 1,
+            Some(Kind::Asset) => options.assets_in_flight,
+            Some(
+                Kind::Model | Kind::Container | Kind::Template | Kind::Gallery | Kind::Redirection,
+            )
+            | None => options.writes,
+        };
+        stream::iter(stage.iter().map(|at| Ok(self.restore(*at))))
+            .try_buffer_unordered(at_once.max(1))
+            .try_collect()
+            .await
+    }
+
+    async fn restore_content(&self, stage: &[usize]) -> Result<(), StoreError> {
+        let by_locale = self.by_locale(stage);
+        let size = self.crew.options.batch_items.clamp(1, 250);
+        let batches = by_locale
+            .iter()
+            .flat_map(|(locale, items)| items.chunks(size).map(move |some| (locale, some)));
+        let batches: Vec<_> = batches.collect();
+        stream::iter(batches)
+            .map(|(locale, some)| self.restore_items(locale, some))
+            .buffer_unordered(self.crew.options.batches_in_flight.max(1))
+            .try_collect()
+            .await
+    }
+}
+
+impl UndoEnd {
+    /// Entities that were left alone, by whether that is as it should be: `true` for what was changed since or is still
+    /// needed, `false` for what could not be brought back.
+    pub fn kept(&self, as_it_should: bool) -> usize {
+        let kept = |decision: &Decision| match decision {
+            Decision::Keep(Kept::NotRestorable(_)) => !as_it_should,
+            Decision::Keep(Kept::Changed { .. } | Kept::Needed { .. }) => as_it_should,
+            Decision::Delete | Decision::Restore | Decision::AsBefore | Decision::Gone => false,
+        };
+        let entities = &self.outlook.plan.entities;
+        entities
+            .iter()
+            .filter(|decided| kept(&decided.decision))
+            .count()
+    }
+}

@@ -1,0 +1,260 @@
+//! Decides about every entity that a run wrote.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::needs::{self, References};
+use super::order;
+use super::own::Own;
+use crate::domain::{
+    ContentHash, Entity, EntityKey, Inventory, ItemState, Kind, RunId, TargetId, TargetKey,
+};
+
+/// What a run left of one entity.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    /// The entity of the source.
+    pub key: EntityKey,
+    /// What a person calls it.
+    pub name: String,
+    /// Its counterpart.
+    pub there: TargetKey,
+    /// The hashes of all that the run sent for it.
+    pub left: Vec<ContentHash>,
+    /// The hash of the bytes that the run left of an asset, where it is known.
+    pub left_bytes: Option<ContentHash>,
+    /// Whether it existed before the run.
+    pub existed: bool,
+    /// What it was before; `None` when it did not exist, or nobody took note.
+    pub former: Option<Former>,
+    /// The latest run that wrote it afterwards.
+    pub later: Option<RunId>,
+}
+
+/// What an entity of the target was before a run.
+#[derive(Clone, Debug)]
+pub struct Former {
+    /// As it was read then.
+    pub entity: Entity<TargetId>,
+    /// What became of its bytes.
+    pub bytes: FormerBytes,
+}
+
+/// The bytes that an asset had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FormerBytes {
+    /// It is no asset.
+    None,
+    /// They are kept under this hash.
+    Kept(ContentHash),
+    /// They are not, and why.
+    Lost(String),
+}
+
+/// Everything that a decision rests on.
+#[derive(Debug)]
+pub struct Inputs<'a> {
+    /// What the run wrote.
+    pub traces: &'a [Trace],
+    /// The target as it is now, in all its locales.
+    pub target: &'a Inventory<TargetId>,
+    /// The target with its models as the run left them.
+    pub left: &'a Own<'a>,
+    /// The target with its models as they were before.
+    pub before: &'a Own<'a>,
+    /// The hashes of the bytes that assets have now, of those whose bytes are to be compared.
+    pub bytes: &'a HashMap<TargetId, ContentHash>,
+    /// Whether what was changed since is undone as well.
+    pub changed_too: bool,
+}
+
+/// What happens to an entity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// The run created it: it is deleted.
+    Delete,
+    /// The run wrote over it: it is saved as it was.
+    Restore,
+    /// The run wrote over it, and it is as it was before already.
+    AsBefore,
+    /// It is not there any more.
+    Gone,
+    /// It is left alone.
+    Keep(Kept),
+}
+
+/// Why an entity is left alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// It is no longer as the run left it.
+    Changed {
+        /// The later run that wrote it, if one did.
+        by: Option<RunId>,
+    },
+    /// Something that stays refers to it.
+    Needed {
+        /// What refers to it.
+        by: TargetKey,
+        /// What a person calls that.
+        name: String,
+    },
+    /// It cannot be brought back.
+    NotRestorable(String),
+}
+
+impl Decision {
+    /// The name as tables write it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Delete => "delete",
+            Self::Restore => "restore",
+            Self::AsBefore => "as before",
+            Self::Gone => "gone already",
+            Self::Keep(Kept::Changed { .. }) => "changed since",
+            Self::Keep(Kept::Needed { .. }) => "still needed",
+            Self::Keep(Kept::NotRestorable(_)) => "not restorable",
+        }
+    }
+
+    /// Whether it means a request that writes.
+    pub const fn is_work(&self) -> bool {
+        match self {
+            Self::Delete | Self::Restore => true,
+            Self::AsBefore | Self::Gone | Self::Keep(_) => false,
+        }
+    }
+}
+
+impl std::fmt::Display for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Changed { by: None } => f.write_str("it was changed on the target since"),
+            Self::Changed { by: Some(run) } => write!(f, "run {run} wrote it later"),
+            Self::Needed { by, name } => {
+                write!(f, "{by} {name:?} on the target, which stays, refers to it")
+            }
+            Self::NotRestorable(why) => f.write_str(why),
+        }
+    }
+}
+
+/// What was decided about one entity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decided {
+    /// What happens.
+    pub decision: Decision,
+    /// Whether it has to be published once it is as it was, because it was published.
+    pub publish: bool,
+    /// Entities of the plan that refer to it now and are deleted or restored: when that fails, it stays.
+    pub held_by: Vec<usize>,
+}
+
+/// What an undo does. Indices are those of [`Inputs::traces`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UndoPlan {
+    /// One per trace.
+    pub entities: Vec<Decided>,
+    /// What is restored, stage by stage.
+    pub restores: Vec<Vec<usize>>,
+    /// What is deleted after that, stage by stage.
+    pub deletes: Vec<Vec<usize>>,
+}
+
+impl UndoPlan {
+    /// How many entities end in each decision, by kind.
+    pub fn counts(&self, traces: &[Trace]) -> BTreeMap<Kind, BTreeMap<&'static str, u32>> {
+        let mut counts: BTreeMap<Kind, BTreeMap<&'static str, u32>> = BTreeMap::new();
+        for (trace, decided) in traces.iter().zip(&self.entities) {
+            let row = counts.entry(trace.key.kind).or_default();
+            *row.entry(decided.decision.name()).or_default() += 1;
+        }
+        counts
+    }
+}
+
+/// Decides about everything that the run wrote. The same inputs give the same plan.
+pub fn plan(inputs: &Inputs<'_>) -> UndoPlan {
+    let mut entities: Vec<Decided> = inputs
+        .traces
+        .iter()
+        .map(|trace| decide(trace, inputs))
+        .collect();
+    let references = References::of(inputs);
+    needs::keep_what_is_needed(&mut entities, inputs, &references);
+    needs::hold(&mut entities, inputs, &references);
+    let (restores, deletes) = order::stages(&entities, inputs);
+    UndoPlan {
+        entities,
+        restores,
+        deletes,
+    }
+}
+
+fn decide(trace: &Trace, inputs: &Inputs<'_>) -> Decided {
+    let Some(present) = inputs.target.get(&trace.there) else {
+        return decided(Decision::Gone, false);
+    };
+    if !trace.existed {
+        let decision = if inputs.changed_too || is_as_left(trace, present, inputs) {
+            Decision::Delete
+        } else {
+            changed(trace)
+        };
+        return decided(decision, false);
+    }
+    let Some(former) = &trace.former else {
+        let why = "nothing was noted of what it was before the run".to_owned();
+        return decided(Decision::Keep(Kept::NotRestorable(why)), false);
+    };
+    let was_published = former.entity.state == ItemState::Published;
+    if is_as_before(former, present, inputs) {
+        let publish = was_published && present.state != ItemState::Published;
+        return decided(Decision::AsBefore, publish);
+    }
+    let decision = match &former.bytes {
+        _ if !inputs.changed_too && !is_as_left(trace, present, inputs) => changed(trace),
+        FormerBytes::Lost(why) => {
+            let why = format!("its former bytes could not be kept: {why}");
+            Decision::Keep(Kept::NotRestorable(why))
+        }
+        FormerBytes::None | FormerBytes::Kept(_) => Decision::Restore,
+    };
+    let publish = was_published && decision == Decision::Restore;
+    decided(decision, publish)
+}
+
+fn decided(decision: Decision, publish: bool) -> Decided {
+    Decided {
+        decision,
+        publish,
+        held_by: Vec::new(),
+    }
+}
+
+fn changed(trace: &Trace) -> Decision {
+    Decision::Keep(Kept::Changed {
+        by: trace.later.clone(),
+    })
+}
+
+/// Whether nobody changed it since the run. Versions do not tell: publishing raises them and changes nothing.
+fn is_as_left(trace: &Trace, present: &Entity<TargetId>, inputs: &Inputs<'_>) -> bool {
+    let now = inputs
+        .bytes
+        .get(&present.key.id)
+        .filter(|_| present.key.kind == Kind::Asset);
+    let same_bytes = match (trace.left_bytes, now) {
+        (Some(left), Some(now)) => left == *now,
+        (_, _) => true,
+    };
+    same_bytes && trace.left.contains(&inputs.left.hash(present))
+}
+
+/// Whether it says what it said before the run. Bytes that were not compared count as different.
+fn is_as_before(former: &Former, present: &Entity<TargetId>, inputs: &Inputs<'_>) -> bool {
+    let same_bytes = match &former.bytes {
+        FormerBytes::None => true,
+        FormerBytes::Kept(hash) => inputs.bytes.get(&present.key.id) == Some(hash),
+        FormerBytes::Lost(_) => false,
+    };
+    same_bytes && inputs.before.hash(present) == inputs.before.hash(&former.entity)
+}

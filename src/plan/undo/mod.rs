@@ -1,0 +1,24 @@
+//! What has to happen for a run to be undone.
+//!
+//! ```text
+//!   what the run wrote ──┐
+//!   what it wrote over ──┼─▶ decide ──▶ Decision per entity ──▶ stages: restores, then deletes
+//!   the target now ──────┘      └─ needs: what stays keeps what it refers to
+//! ```
+//!
+//! Three rules, in this order. What existed before the run is never deleted. What is no longer as the run left it is
+//! somebody else's work and stays, unless told otherwise. What stays keeps everything that it refers to: a reference
+//! into nothing would be worse than an entity too many.
+//!
+//! Whether something changed is told by the hash of its normal form, which is how a run tells it.
+
+mod decide;
+mod needs;
+mod order;
+mod own;
+#[cfg(test)]
+mod tests;
+
+pub use decide::{Decided, Decision, Former, FormerBytes, Inputs, Kept, Trace, UndoPlan, plan};
+pub use order::out_of_order;
+pub use own::Own;

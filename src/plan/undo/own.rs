@@ -1,0 +1,183 @@
+//! The target as its own source.
+//!
+//! Extraction and rewriting of references are made for entities of a source. To put something back where it came
+//! from, the target plays both parts: every id, name and URL is its own counterpart. This is the one place where an id
+//! of the target is read as an id of a source, and nothing of it leaves the room but bodies for that same target.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use crate::domain::{
+    AssetContainer, AssetUrls, ContentHash, Entity, Id, Inventory, Key, Kind, Locale, SourceId,
+    TargetId, TargetKey,
+};
+use crate::plan::{
+    AssetIndex, Context, Counterparts, Referent, Schema, asset_urls, put_back, references,
+    target_hash,
+};
+
+/// An instance in its own terms.
+#[derive(Debug)]
+pub struct Own<'a> {
+    target: &'a Inventory<TargetId>,
+    schema: Schema,
+    assets: AssetIndex,
+    urls: HashMap<i64, AssetUrls>,
+    names: HashMap<(Kind, String), TargetId>,
+    locales: HashMap<(Kind, i64), Vec<Locale>>,
+}
+
+impl<'a> Own<'a> {
+    /// Reads `target`, with `models` in the places of those that have their ids.
+    pub fn new(target: &'a Inventory<TargetId>, models: &[Entity<TargetId>]) -> Self {
+        let mut names = HashMap::new();
+        let mut urls = HashMap::new();
+        let mut locales: HashMap<(Kind, i64), Vec<Locale>> = HashMap::new();
+        for entity in target.entities() {
+            let key = &entity.key;
+            if let Some(locale) = &key.locale {
+                let known = locales.entry((key.kind, key.id.raw())).or_default();
+                known.push(locale.clone());
+            } else {
+                let name = (key.kind, entity.name.trim().to_lowercase());
+                names.entry(name).or_insert(key.id);
+            }
+            if key.kind == Kind::Asset
+                && let Some(found) = asset_urls(&entity.body.parse())
+            {
+                urls.insert(key.id.raw(), found);
+            }
+        }
+        Self {
+            target,
+            schema: schema(target, models),
+            assets: AssetIndex::of(target),
+            urls,
+            names,
+            locales,
+        }
+    }
+
+    /// The hash of what `entity` says.
+    pub fn hash(&self, entity: &Entity<TargetId>) -> ContentHash {
+        target_hash(entity, &self.schema)
+    }
+
+    /// What has to be sent to make `entity` again what it says; `existing` is what stands there now.
+    ///
+    /// # Errors
+    /// A sentence that names a reference which leads nowhere.
+    pub fn body(
+        &self,
+        entity: &Entity<TargetId>,
+        existing: Option<&Value>,
+    ) -> Result<Value, String> {
+        put_back(&as_source(entity), &self.context(), self, existing)
+            .map_err(|unresolved| unresolved.to_string())
+    }
+
+    /// The entities of the target that `entity` refers to, its parent among them. What does not exist is left out.
+    pub(super) fn referents(&self, entity: &Entity<TargetId>) -> Vec<TargetKey> {
+        let found = references(&as_source(entity), &self.context());
+        let mut keys: Vec<TargetKey> = found
+            .iter()
+            .flat_map(|reference| self.resolve(&reference.to, entity.locale()))
+            .collect();
+        let parent = entity.placement.as_ref().and_then(|place| place.parent);
+        if let (Some(parent), Some(locale)) = (parent, entity.locale()) {
+            keys.push(TargetKey::localised(Kind::Page, parent, locale));
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        keys.retain(|key| *key != entity.key);
+        keys
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context {
+            schema: &self.schema,
+            assets: &self.assets,
+        }
+    }
+
+    fn resolve(&self, to: &Referent, locale: Option<&Locale>) -> Vec<TargetKey> {
+        let global = |kind, id: i64| vec![TargetKey::global(kind, id)];
+        match to {
+            Referent::Content(id) => self.localised(Kind::Content, *id, locale),
+            Referent::Page(id) => self.localised(Kind::Page, *id, locale),
+            Referent::Gallery(id) => global(Kind::Gallery, *id),
+            Referent::Asset(id) => global(Kind::Asset, *id),
+            Referent::Model(id) => global(Kind::Model, *id),
+            Referent::Container(id) => global(Kind::Container, *id),
+            Referent::ModelNamed(name) => self.named(Kind::Model, name),
+            Referent::ContainerNamed(name) => self.named(Kind::Container, name),
+            Referent::TemplateNamed(name) => self.named(Kind::Template, name),
+        }
+    }
+
+    fn named(&self, kind: Kind, name: &str) -> Vec<TargetKey> {
+        let id = self.names.get(&(kind, name.trim().to_lowercase()));
+        id.map(|id| TargetKey::global(kind, id.raw()))
+            .into_iter()
+            .collect()
+    }
+
+    /// The item in the locale of what refers to it; where it does not exist there, in all that it has.
+    fn localised(&self, kind: Kind, id: i64, locale: Option<&Locale>) -> Vec<TargetKey> {
+        let same = locale
+            .map(|locale| TargetKey::localised(kind, id, locale))
+            .filter(|key| self.target.get(key).is_some());
+        if let Some(same) = same {
+            return vec![same];
+        }
+        let others = self.locales.get(&(kind, id)).into_iter().flatten();
+        others
+            .map(|locale| TargetKey::localised(kind, id, locale))
+            .collect()
+    }
+}
+
+/// Whoever asks has read it on this instance, so everything is its own counterpart.
+impl Counterparts for Own<'_> {
+    fn id(&self, _kind: Kind, id: i64, _locale: Option<&Locale>) -> Option<TargetId> {
+        Some(TargetId::new(id))
+    }
+
+    fn name(&self, kind: Kind, source_name: &str) -> Option<Box<str>> {
+        let id = self.names.get(&(kind, source_name.trim().to_lowercase()));
+        let entity = id.and_then(|id| self.target.get(&TargetKey::global(kind, id.raw())));
+        Some(entity.map_or_else(|| source_name.into(), |entity| entity.name.clone()))
+    }
+
+    fn asset_urls(&self, id: i64) -> Option<AssetUrls> {
+        self.urls.get(&id).cloned()
+    }
+
+    fn asset_container(&self) -> &AssetContainer {
+        &self.target.asset_container
+    }
+}
+
+fn as_source(entity: &Entity<TargetId>) -> Entity<SourceId> {
+    Entity {
+        key: Key {
+            kind: entity.key.kind,
+            id: SourceId::new(entity.key.id.raw()),
+            locale: entity.key.locale.clone(),
+        },
+        name: entity.name.clone(),
+        version: entity.version,
+        state: entity.state,
+        placement: entity.placement.clone(),
+        body: entity.body.clone(),
+    }
+}
+
+fn schema(target: &Inventory<TargetId>, models: &[Entity<TargetId>]) -> Schema {
+    let mut known = Inventory::empty(target.guid.clone());
+    known.passed.clone_from(&target.passed);
+    let present = target.of_kind(Kind::Model).iter();
+    // Of two with one key the later one stays.
+    Schema::of(&known.with_entities(present.chain(models).cloned().collect()))
+}

@@ -1,0 +1,298 @@
+//! `lockgate undo` as users start it: what it says, what it asks, how it ends, and that it may be killed anywhere.
+
+use std::io::Write as _;
+use std::process::Stdio;
+use std::time::Duration;
+
+use lockgate::mock::file::{InstanceFile, StateFile};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
+
+use crate::binary::{Ended, Workspace, end_of, lines_of_json};
+use crate::mock_process::MockProcess;
+use crate::same_state;
+use crate::support::{TARGET, fixture, instances};
+use crate::terminal::Terminal;
+
+/// A server quick enough for many runs, and slow enough that batches queue up.
+const QUICK: [&str; 4] = ["--latency-ms", "1", "--item-ms", "2"];
+
+/// Two instances of a fixture, and a workspace in which a sync between them was run.
+struct Place {
+    server: MockProcess,
+    workspace: Workspace,
+    before: InstanceFile,
+}
+
+impl Place {
+    async fn synced(name: &str, args: &[&str]) -> Self {
+        let server = MockProcess::start(&instances(&fixture(name)), args).await;
+        let workspace = Workspace::new();
+        let before = server.target().await;
+        let place = Self {
+            server,
+            workspace,
+            before,
+        };
+        let done = place.sync().await;
+        assert_eq!(done.code, Some(0), "{}", done.stderr);
+        place
+    }
+
+    fn patient(&self, mut command: Command) -> Command {
+        command
+            .env("LOCKGATE_TIMEOUTS_SETTLE_MS", "1200")
+            .env("LOCKGATE_RETRY_ATTEMPTS", "5");
+        command
+    }
+
+    async fn sync(&self) -> Ended {
+        let sync = self
+            .workspace
+            .between("sync", &self.server.base_url, &["--quiet"]);
+        end_of(self.patient(sync)).await
+    }
+
+    /// The URLs are those of the run.
+    fn undo(&self, args: &[&str]) -> Command {
+        let words = ["undo", "last"].into_iter().chain(args.iter().copied());
+        self.patient(self.workspace.command(words))
+    }
+
+    async fn undone(&self, args: &[&str]) -> Ended {
+        end_of(self.undo(args)).await
+    }
+
+    /// What the target has that it did not have before the sync, or the other way round.
+    async fn remains(&self) -> Vec<String> {
+        same_state::differences(&self.before, &self.server.target().await)
+    }
+
+    async fn edit(&self, edit: impl FnOnce(&mut InstanceFile)) {
+        let url = format!("{}/_mock/state", self.server.base_url);
+        let state = reqwest::get(&url).await.unwrap();
+        let mut state: StateFile = state.json().await.unwrap();
+        let target = state.instances.iter_mut().find(|one| one.guid == TARGET);
+        edit(target.unwrap());
+        let request = reqwest::Client::new().put(url).json(&state);
+        request.send().await.unwrap().error_for_status().unwrap();
+    }
+
+    /// Kills an undo after so many events and microseconds. Returns whether it was still there.
+    async fn killed_after(&self, events: u32, later: Duration) -> bool {
+        let mut command = self.undo(&["--yes", "--output", "json"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        for _ in 0..events {
+            if lines.next_line().await.unwrap().is_none() {
+                break;
+            }
+        }
+        // The moment is arbitrary on purpose; nothing is expected of its length.
+        tokio::time::sleep(later).await;
+        child.start_kill().unwrap();
+        child.wait().await.unwrap().code().is_none()
+    }
+
+    /// Kills an undo as soon as the server has answered a request of it that fits.
+    async fn killed_when(&self, fits: impl Fn(&Value) -> bool) {
+        let from = self.server.answered().len();
+        let mut command = self.undo(&["--yes", "--quiet"]);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        tokio::select! {
+            () = self.server.until(from, fits) => {}
+            ended = child.wait() => unreachable!("the undo ended with {ended:?} before the moment came"),
+        }
+        child.start_kill().unwrap();
+        assert_eq!(child.wait().await.unwrap().code(), None);
+    }
+}
+
+fn is_delete(path: &'static str) -> impl Fn(&Value) -> bool {
+    move |request| {
+        let asked = request["path"].as_str().unwrap_or_default();
+        request["method"] == "DELETE" && request["status"] == 200 && asked.contains(path)
+    }
+}
+
+#[tokio::test]
+async fn an_undo_that_is_killed_anywhere_goes_on_where_it_was() {
+    let mut chance = ChaCha8Rng::seed_from_u64(20_261_121);
+    let place = Place::synced("starter-site", &QUICK).await;
+    let mut killed = 0;
+    for _ in 0..10 {
+        let events = chance.random_range(0..60);
+        let later = Duration::from_micros(chance.random_range(0..6_000));
+        killed += u32::from(place.killed_after(events, later).await);
+    }
+    assert!(killed >= 5, "only {killed} kills met an undo");
+    let done = place.undone(&["--yes", "--quiet"]).await;
+    assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
+    assert_eq!(place.remains().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn between_every_kind_of_delete_and_its_answer() {
+    for path in [
+        "/model/",
+        "/container/",
+        "/asset/delete/",
+        "/page/template/",
+        "/url-redirections",
+        "/item/",
+        "/page/",
+    ] {
+        // The effect is there, and the answer takes longer than the kill.
+        let slow = format!("method=DELETE,path={path},count=1,slow-body=2000");
+        let args = [&QUICK[..], &["--fault", &slow]].concat();
+        let place = Place::synced("starter-site", &args).await;
+        place.killed_when(is_delete(path)).await;
+        let done = place.undone(&["--yes", "--quiet"]).await;
+        assert_eq!(done.code, Some(0), "{path}: {}{}", done.stdout, done.stderr);
+        assert_eq!(place.remains().await, Vec::<String>::new(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_sync_after_an_undo_that_was_killed_brings_back_what_it_deleted() {
+    let slow = ["--item-ms", "20"];
+    let place = Place::synced("three-siblings", &slow).await;
+    let full = place.server.target().await;
+    place.killed_when(is_delete("/item/")).await;
+    let again = place.sync().await;
+    assert_eq!(again.code, Some(0), "{}", again.stderr);
+    assert_eq!(
+        same_state::differences(&full, &place.server.target().await),
+        Vec::<String>::new()
+    );
+    // And that run can be undone as well.
+    let done = place.undone(&["--yes", "--quiet"]).await;
+    assert!(matches!(done.code, Some(0 | 5)), "{}", done.stderr);
+}
+
+#[tokio::test]
+async fn it_shows_its_plan_and_does_nothing_unless_told() {
+    let place = Place::synced("starter-site", &QUICK).await;
+    let writes = place.server.effects().len();
+    let shown = place.undone(&["--dry-run"]).await;
+    assert_eq!(shown.code, Some(0), "{}", shown.stderr);
+    for line in [
+        "content items  76      0        76",
+        "all            159     0        159",
+    ] {
+        assert!(shown.stdout.contains(line), "{}", shown.stdout);
+    }
+    let json = place.undone(&["--dry-run", "--output", "json"]).await;
+    let lines = lines_of_json(&json.stdout);
+    assert_eq!(lines.len(), 159);
+    assert!(lines.iter().all(|line| line["decision"] == "delete"));
+
+    let alone = place.undone(&[]).await;
+    assert_eq!(alone.code, Some(2));
+    assert!(
+        alone.stderr.contains("--yes carries it out"),
+        "{}",
+        alone.stderr
+    );
+    let elsewhere = place.undone(&["--yes", "--target", "9a9a9a9a-u"]).await;
+    assert_eq!(elsewhere.code, Some(2), "{}", elsewhere.stderr);
+    let unknown = place
+        .workspace
+        .command(["undo", "20200101-000000-0000", "--yes"]);
+    assert_eq!(end_of(unknown).await.code, Some(2));
+    assert_eq!(place.server.effects().len(), writes);
+    let runs = end_of(place.workspace.command(["runs"])).await;
+    assert!(!runs.stdout.contains("undo"), "{}", runs.stdout);
+}
+
+#[tokio::test]
+async fn it_is_on_record_and_tells_what_it_left_alone() {
+    let place = Place::synced("starter-site", &QUICK).await;
+    place
+        .edit(|target| {
+            let rule = &mut target.redirections[0];
+            rule.insert("destinationUrl".to_owned(), json!("~/elsewhere"));
+        })
+        .await;
+    let kept = place.undone(&["--yes"]).await;
+    assert_eq!(kept.code, Some(5), "{}{}", kept.stdout, kept.stderr);
+    let line = "changed since  redirection:7";
+    assert!(kept.stdout.contains(line), "{}", kept.stdout);
+    assert_eq!(place.server.target().await.redirections.len(), 1);
+
+    let runs = end_of(place.workspace.command(["runs", "--output", "json"])).await;
+    let runs = lines_of_json(&runs.stdout);
+    let undo = runs.iter().find(|run| run["command"] == "undo").unwrap();
+    let sync = runs.iter().find(|run| run["command"] == "sync").unwrap();
+    assert_eq!(undo["options"]["undone"], sync["run"]);
+    assert_eq!(undo["exit"], 5);
+    assert_eq!(undo["counts"]["deleted"], 158);
+    assert_eq!(undo["counts"]["kept"], 1);
+    let name = undo["run"].as_str().unwrap();
+    let shown = end_of(
+        place
+            .workspace
+            .command(["runs", sync["run"].as_str().unwrap()]),
+    )
+    .await;
+    assert!(
+        shown
+            .stdout
+            .contains(&format!("undone by {name}: 5 conflicts")),
+        "{}",
+        shown.stdout
+    );
+    assert!(
+        place
+            .workspace
+            .path()
+            .join(".lockgate/runs")
+            .join(name)
+            .join("report.md")
+            .exists()
+    );
+    let twice = end_of(place.workspace.command(["undo", name, "--yes"])).await;
+    assert_eq!(twice.code, Some(2), "{}", twice.stderr);
+
+    let all = place.undone(&["--yes", "--changed-too"]).await;
+    assert_eq!(all.code, Some(0), "{}{}", all.stdout, all.stderr);
+    assert_eq!(place.remains().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn on_a_terminal_it_asks() {
+    let place = Place::synced("two-locales", &QUICK).await;
+    let binary = env!("CARGO_BIN_EXE_lockgate");
+    let token = "LOCKGATE_TOKEN=test-token-0123456789";
+    let ask = format!("{token} {binary} undo last; echo \"status=$?\"");
+    let line = format!("{ask}; echo again; {ask}; exec cat");
+    let Some(terminal) = Terminal::open(&place.workspace, &line).await else {
+        writeln!(std::io::stderr(), "skipped: there is no tmux here").unwrap();
+        return;
+    };
+    terminal.shows("Undo this run? [y/N]").await;
+    terminal.press("Enter").await;
+    let declined = terminal.shows("again").await;
+    assert!(declined.contains("nothing was undone"), "{declined}");
+    assert!(declined.contains("status=0"), "{declined}");
+    assert!(!place.remains().await.is_empty());
+    terminal
+        .until("asked once more", |screen| {
+            screen.matches("[y/N]").count() == 2
+        })
+        .await;
+    terminal.press("y").await;
+    terminal.press("Enter").await;
+    terminal.shows("verified 15 entities, 0 differences").await;
+    terminal
+        .until("at its end", |screen| {
+            screen.trim_end().ends_with("status=0")
+        })
+        .await;
+    assert_eq!(place.remains().await, Vec::<String>::new());
+}
