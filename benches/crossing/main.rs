@@ -190,6 +190,7 @@ async fn main() -> Outcome<()> {
         _ if !args.asset_mb.is_empty() => assets(&args, &settings, folder).await,
         Some(pairs) => dashboards(&args, &settings, folder, pairs).await,
         None if args.eta => estimates(&args, &settings, folder).await,
+        None if !args.asset_mb.is_empty() => assets(&args, &settings, folder).await,
         None => crossings(&args, &settings, folder).await,
     }
 }
@@ -210,15 +211,6 @@ async fn crossings(args: &Args, settings: &Settings, folder: &Path) -> Outcome<(
         };
         let measured = round.run(settings, folder, state).await?;
         rows.put(row::row(&round, settings, work, &measured))?;
-    }
-    Ok(())
-}
-
-/// Moves assets of the sizes that were asked for, one after another.
-async fn assets(args: &Args, settings: &Settings, folder: &Path) -> Outcome<()> {
-    let mut rows = Rows::new(args, asset::table(), "assets")?;
-    for megabytes in &args.asset_mb {
-        rows.put(asset::row(settings, folder, *megabytes).await?)?;
     }
     Ok(())
 }
@@ -277,6 +269,15 @@ impl<'a> Rows<'a> {
         }
         Ok(())
     }
+}
+
+/// Moves assets of the sizes that were asked for, one after another.
+async fn assets(args: &Args, settings: &Settings, folder: &Path) -> Outcome<()> {
+    let mut rows = Rows::new(args, asset::table(), "assets")?;
+    for megabytes in &args.asset_mb {
+        rows.put(asset::row(settings, folder, *megabytes).await?)?;
+    }
+    Ok(())
 }
 
 /// The source instance of a size: its state file, and the work that it is.

@@ -109,17 +109,17 @@ impl Readers {
 
     pub(super) async fn intents_of_run(&self, run: &RunId) -> Result<Vec<Intent>, StoreError> {
         let sql = format!("{INTENT_COLUMNS} WHERE run = ? ORDER BY id");
-        self.rows(query(&sql).bind(&run.0), |row| self.intent(row))
-            .await
+        let rows = query(&sql).bind(&run.0);
+        self.rows(rows, |row| self.intent(row)).await
     }
 
     pub(super) async fn pre_images(&self, run: &RunId) -> Result<Vec<PreImage>, StoreError> {
         let rows = query(
             "SELECT run, kind, target_id, locale, target_version, hash, body
              FROM pre_images WHERE run = ? ORDER BY kind, target_id, locale",
-        );
-        self.rows(rows.bind(&run.0), |row| self.pre_image(row))
-            .await
+        )
+        .bind(&run.0);
+        self.rows(rows, |row| self.pre_image(row)).await
     }
 
     pub(super) async fn sent_bytes(
@@ -164,11 +164,10 @@ impl Readers {
              WHERE r.source = ? AND r.target = ? AND e.outcome IN ('created', 'updated', 'restored')
                AND r.started_at > (SELECT started_at FROM runs WHERE run = ?)
              ORDER BY r.started_at",
-        );
-        let rows = rows
-            .bind(pair.source.as_str())
-            .bind(pair.target.as_str())
-            .bind(&run.0);
+        )
+        .bind(pair.source.as_str())
+        .bind(pair.target.as_str())
+        .bind(&run.0);
         let reader = self.reader("run_entities");
         self.rows(rows, |row| {
             Ok((self.key(row, reader)?, RunId(self.column(row, "run")?)))

@@ -98,8 +98,9 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             localised: HashMap::new(),
             nodes: HashMap::new(),
         };
-        let keep = |found| match found {
+        let take = |found| match found {
             Found::Entity(entity) => {
+                let entity: Entity<TargetId> = entity;
                 now.localised.insert(entity.key.clone(), entity);
             }
             Found::Node(node) => {
@@ -107,7 +108,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             }
             _ => {}
         };
-        reader.ask_each(asks, Some(total), keep).await?;
+        reader.ask_each(asks, Some(total), take).await?;
         for (key, entity) in &mut now.localised {
             let node = key.locale.clone().map(|locale| (locale, key.id.raw()));
             let node = node.and_then(|node| now.nodes.get(&node));

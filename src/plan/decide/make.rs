@@ -119,10 +119,12 @@ fn decide_all(
         let at = node as usize;
         let (needs, hash) = &needs[at];
         let moves = moving.contains(&node);
-        let doubt = inputs.doubts.get(&entity.key);
-        let doubt = doubt.map(|why| (Failure::InDoubt, why.as_str()));
-        let missing = needs.missing.as_deref();
-        let missing = missing.map(|why| (Failure::Reference, why));
+        let doubt = inputs.doubts.get(&entity.key).map(String::as_str);
+        let doubt = doubt.map(|why| (Failure::InDoubt, why));
+        let missing = needs
+            .missing
+            .as_deref()
+            .map(|why| (Failure::Reference, why));
         let decision = match doubt.or(missing) {
             Some((cause, why)) => Decision {
                 action: Action::Fail { cause },
