@@ -2,13 +2,8 @@
 
 use std::process::ExitCode;
 
-use mimalloc::MiMalloc;
-
 use lockgate::cli;
 use lockgate::error::{self, Error, ExitStatus};
-
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     match cli::parse(std::env::args_os()) {

@@ -68,7 +68,6 @@ const CRATES: &[(&str, &[&str])] = &[
     ("figment", &["config"]),
     ("rand_chacha", &["mock"]),
     ("comfy_table", &["report", "cli"]),
-    ("mimalloc", &["main"]),
     ("flate2", &["report/run_folder"]),
     ("tar", &["report/run_folder"]),
 ];

@@ -19,14 +19,9 @@ use std::process::Command;
 use clap::Parser;
 use lockgate::domain::{Guid, Inventory, TargetId};
 use lockgate::plan::{Agreements, Inputs, Selection, plan};
-use mimalloc::MiMalloc;
 use tokio::time::Instant;
 
 use crate::table::{Table, number};
-
-/// That of the program.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
