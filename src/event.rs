@@ -438,7 +438,7 @@ pub enum Event {
     },
     /// The pace at this moment. A sample: emitted at most once a second, and may be left out.
     PaceSampled {
-        /// Requests in the last second.
+        /// Requests in the last second, without those for files, which count against no rate.
         per_second: f64,
         /// Requests per second that may leave: the user's cap, or what is held of the limit that was learned.
         limit_per_second: Option<f64>,

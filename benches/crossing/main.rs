@@ -156,6 +156,7 @@ impl Args {
         match (self.limit.is_empty(), is_quick, self.full) {
             (false, ..) => self.limit.iter().map(|limit| limit.0).collect(),
             (true, true, _) => vec![None],
+            (true, ..) if self.eta => vec![Some(100)],
             (true, _, true) => vec![Some(20), Some(100), None],
             (true, ..) => vec![Some(100), None],
         }

@@ -251,6 +251,117 @@ fn help_teaches() {
       LOCKGATE_PRESET=ci lockgate sync --output json
           in a pipeline, with the instances in lockgate.toml or in the environment
     ");
+    insta::assert_snapshot!(help("undo"), @r"
+    Takes a run back: deletes what it created, brings back what it wrote over
+
+    What was changed on the target since is listed and left alone, and so is what it still needs. What existed
+    before the run is never deleted. The plan is shown first; an undo that was interrupted goes on when it is
+    started again.
+
+    Usage: lockgate undo [OPTIONS] <RUN>
+
+    Arguments:
+      <RUN>
+              Run to undo, as `lockgate runs` names it; `last` is the latest one that is no undo itself
+
+    Options:
+      -h, --help
+              Print help (see a summary with '-h')
+
+    Policy:
+          --dry-run
+              Show what would happen, and do nothing [env: LOCKGATE_DRY_RUN]
+
+      -y, --yes
+              Do not ask
+
+          --changed-too
+              Undo also what was changed on the target since the run
+
+          --no-verify
+              Leave out the comparison at the end [env: LOCKGATE_VERIFY=false]
+
+    Instances:
+          --source <GUID>
+              Instance to read from [env: LOCKGATE_SOURCE, AGILITY_GUID]
+
+          --target <GUID>
+              Instance to write to [env: LOCKGATE_TARGET, AGILITY_TARGET_GUID]
+
+          --source-url <URL>
+              Base URL of the source's APIs, for mock servers and proxies [env: LOCKGATE_SOURCE_URL]
+
+          --target-url <URL>
+              Base URL of the target's APIs, for mock servers and proxies [env: LOCKGATE_TARGET_URL]
+
+          --token <TOKEN>
+              Access token for both instances; better set in the environment [env: LOCKGATE_TOKEN, AGILITY_TOKEN]
+
+          --source-token <TOKEN>
+              Access token for the source alone [env: LOCKGATE_SOURCE_TOKEN]
+
+          --target-token <TOKEN>
+              Access token for the target alone [env: LOCKGATE_TARGET_TOKEN]
+
+    Engine:
+          --schedule <NAME>
+              When an entity starts: pipelined (its own references are there) or phased (whole gates are open)
+              [default: pipelined] [env: LOCKGATE_SCHEDULE]
+
+          --concurrency <N>
+              The most requests in flight [default: 16] [env: LOCKGATE_CONCURRENCY]
+
+          --rate <N>
+              The most requests per second [default: as the server allows] [env: LOCKGATE_RATE]
+
+          --batch-size <N>
+              Content items per batch, 1 to 250 [default: 50] [env: LOCKGATE_BATCH_SIZE]
+
+          --timeout <SECONDS>
+              Seconds until a request must be answered [default: 60] [env: LOCKGATE_TIMEOUT]
+
+    Output:
+          --output <MODE>
+              auto, tui (dashboard), plain (lines) or json (one event per line) [default: auto] [env:
+              LOCKGATE_OUTPUT]
+
+          --no-tui
+              Lines instead of the dashboard, like --output plain
+
+          --color <WHEN>
+              auto, always or never [default: auto] [env: LOCKGATE_COLOR]
+
+      -q, --quiet
+              Show failures and the result only [env: LOCKGATE_QUIET]
+
+      -v, --verbose
+              Show every entity [env: LOCKGATE_VERBOSE]
+
+    Configuration:
+          --config <FILE>
+              Configuration file [default: lockgate.toml, if there is one] [env: LOCKGATE_CONFIG]
+
+          --preset <NAME>
+              Values for a purpose: ci (pipelines) or gentle (busy instances) [env: LOCKGATE_PRESET]
+
+          --state <URL>
+              Where mappings and runs are kept, as sqlite:PATH or a path [default: sqlite:.lockgate/state.db]
+              [env: LOCKGATE_STATE]
+
+          --run-dir <DIR>
+              Directory for the reports of runs [default: .lockgate/runs] [env: LOCKGATE_RUN_DIR]
+
+    Examples:
+      lockgate undo last --dry-run
+          shows what would be deleted, restored and left alone
+      lockgate undo 20260315-101500-3f2a
+          the same, then asks, then does it
+      lockgate undo last --yes --changed-too
+          in a pipeline; what was changed since the run is undone as well
+
+    The instances and their URLs are those of the run unless given otherwise; tokens come from where they always
+    come from.
+    ");
     insta::assert_snapshot!(help("runs"), @r"
     Lists the runs of this workspace, shows one, plays one again or follows one
 

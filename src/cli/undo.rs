@@ -83,7 +83,9 @@ async fn with_store(
     let record = find(args, store).await?;
     let settings = args.settings(&record)?;
     session::warn(&settings);
-    let asks = !args.dry_run && !args.yes;
+    // Also when the environment or the configuration says so.
+    let is_dry = settings.sync.dry_run;
+    let asks = !is_dry && !args.yes;
     if asks && !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
         return Err(Error::Usage {
             message: "an undo asks before it deletes, and there is no terminal to ask on"
@@ -95,7 +97,7 @@ async fn with_store(
         run: record.run.clone(),
         changed_too: args.changed_too,
     };
-    if args.dry_run {
+    if is_dry {
         return look(&settings, store, &request, out).await;
     }
     Undo {
@@ -130,7 +132,8 @@ impl UndoArgs {
             .instances
             .between(of_run[0], of_run[1])
             .collect(Collected::default());
-        let collected = self.output.collect(self.engine.collect(collected)).switch(
+        let collected = self.output.collect(self.engine.collect(collected));
+        let collected = collected.switch("sync.dry_run", self.dry_run, true).switch(
             "sync.verify",
             self.no_verify,
             false,

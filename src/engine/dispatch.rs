@@ -241,6 +241,11 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
     }
 }
 
+/// A number with two digits behind the point: JSON readers that are not exact get longer ones back changed.
+fn short(number: f64) -> f64 {
+    (number * 100.0).round() / 100.0
+}
+
 /// Tells the pace since the sample before, and gives the present one.
 pub(super) async fn tell_pace<S, T>(crew: &Crew<S, T>, before: Sample) -> Sample
 where
@@ -253,10 +258,10 @@ where
     crew.sink
         .emit(Event::PaceSampled {
             per_second,
-            limit_per_second: now.per_second_max,
+            limit_per_second: now.per_second_max.map(short),
             in_flight: now.in_flight,
             concurrency: u32::try_from(now.concurrency).unwrap_or(u32::MAX),
-            latency_ms: now.latency.as_secs_f64() * 1000.0,
+            latency_ms: short(now.latency.as_secs_f64() * 1000.0),
             requests: now.requests,
             refused: now.refused,
         })

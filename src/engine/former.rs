@@ -6,19 +6,18 @@
 //! on: whoever asked for a migration did not ask for the bytes that it replaces, and the undo lists the asset.
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use futures_util::StreamExt;
 
 use super::crew::{Crew, Prepared};
 use super::pace::Class;
 use super::state::Step;
-use crate::domain::{
-    Entity, EntityKey, Id, Inventory, Kind, Locale, Placement, SourceId, TargetId, TargetKey,
-};
+use crate::domain::{Entity, Id, Inventory, Kind, Locale, Placement, TargetId, TargetKey};
 use crate::event::Event;
 use crate::instance::{Download, Effect, RequestError, Source, Target};
-use crate::plan::{Action, Plan, target_hash};
+use crate::plan::undo::losing_values;
+use crate::plan::{Action, target_hash};
 use crate::store::{
     Change, Former, FormerBytes, FormerPlace, Keeping, Mapping, PreImage, StoreError,
 };
@@ -33,23 +32,29 @@ type Rows = HashMap<(Locale, i64, Option<i64>), Vec<i64>>;
 /// What is known of the counterparts that a run is going to write over.
 #[derive(Debug, Default)]
 pub(super) struct Formers {
-    mappings: HashMap<EntityKey, Mapping>,
+    mappings: Arc<Vec<Mapping>>,
+    by_target: OnceLock<HashMap<TargetKey, usize>>,
     rows: OnceLock<Rows>,
 }
 
 impl Formers {
-    /// Takes from `mappings` what `plan` is going to update.
-    pub(super) fn of(plan: &Plan, source: &Inventory<SourceId>, mappings: &[Mapping]) -> Self {
-        let updated = |mapping: &&Mapping| {
-            let node = source.position(&mapping.key);
-            let planned = node.map(|node| &plan.entities[node as usize].action);
-            matches!(planned, Some(Action::Update { .. }))
-        };
-        let keyed = |mapping: &Mapping| (mapping.key.clone(), mapping.clone());
+    /// Goes by what the store knew when the run was planned.
+    pub(super) fn new(mappings: Arc<Vec<Mapping>>) -> Self {
         Self {
-            mappings: mappings.iter().filter(updated).map(keyed).collect(),
-            rows: OnceLock::new(),
+            mappings,
+            ..Self::default()
         }
+    }
+
+    /// Whose counterpart an entity of the target is.
+    fn mapping(&self, there: &TargetKey) -> Option<&Mapping> {
+        let index = || {
+            let rows = self.mappings.iter().enumerate();
+            rows.map(|(at, mapping)| (target_key(mapping), at))
+                .collect()
+        };
+        let at = *self.by_target.get_or_init(index).get(there)?;
+        self.mappings.get(at)
     }
 
     fn place(
@@ -69,6 +74,14 @@ impl Formers {
             position: placement.position,
             siblings: around(row.map_or(&[], Vec::as_slice), page.key.id.raw()),
         }
+    }
+}
+
+fn target_key(mapping: &Mapping) -> TargetKey {
+    TargetKey {
+        kind: mapping.key.kind,
+        id: mapping.target,
+        locale: mapping.key.locale.clone(),
     }
 }
 
@@ -96,21 +109,37 @@ pub(super) fn rows(target: &Inventory<TargetId>) -> Rows {
 }
 
 impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
-    /// What the target has in the places of `items`, as notes for the store.
+    /// What the target has in the places of `items`, as notes for the store; with a model that loses a field, also the
+    /// items that lose a value with it.
     pub(super) fn pre_images(&self, items: &[Prepared]) -> Vec<Change> {
-        let noted = items.iter().filter_map(|item| self.pre_image(item));
+        let mut noted = Vec::new();
+        for item in items {
+            let Some(there) = self.replaced_entity(item) else {
+                continue;
+            };
+            noted.push(self.pre_image(there, item.replaced.clone(), false));
+            if there.key.kind == Kind::Model {
+                let losing = losing_values(&self.target_inventory, there, &item.save.body);
+                noted.extend(
+                    losing
+                        .into_iter()
+                        .map(|item| self.pre_image(item, None, true)),
+                );
+            }
+        }
         noted
-            .map(|before| Change::PreImage(Box::new(before)))
-            .collect()
     }
 
-    fn pre_image(&self, item: &Prepared) -> Option<PreImage> {
-        let there = self.replaced_entity(item)?;
-        let key = &self.entity(item.node).key;
+    fn pre_image(
+        &self,
+        there: &Entity<TargetId>,
+        bytes: Option<FormerBytes>,
+        along: bool,
+    ) -> Change {
         let place = there.placement.as_deref();
         let place =
             place.map(|placement| self.formers.place(there, placement, &self.target_inventory));
-        Some(PreImage {
+        Change::PreImage(Box::new(PreImage {
             run: self.run.clone(),
             key: there.key.clone(),
             version: there.version,
@@ -120,10 +149,11 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
                 state: there.state,
                 body: there.body.clone(),
                 place,
-                bytes: item.replaced.clone(),
-                mapping: self.formers.mappings.get(key).cloned(),
+                bytes,
+                along,
+                mapping: self.formers.mapping(&there.key).cloned(),
             },
-        })
+        }))
     }
 
     /// What the first save of `item` writes over, if it existed before this run.

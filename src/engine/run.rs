@@ -142,7 +142,7 @@ struct Prepared {
     locales: Vec<Locale>,
     source: Arc<Inventory<SourceId>>,
     target: Arc<Inventory<TargetId>>,
-    mappings: Vec<Mapping>,
+    mappings: Arc<Vec<Mapping>>,
     plan: Arc<Plan>,
     doubts: HashMap<EntityKey, String>,
 }
@@ -335,7 +335,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             locales,
             source,
             target,
-            mappings,
+            mappings: Arc::new(mappings),
             plan,
             doubts,
         })
@@ -433,7 +433,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             source_inventory: Arc::clone(&prepared.source),
             target_inventory: Arc::clone(&prepared.target),
             plan: Arc::clone(&prepared.plan),
-            formers: Formers::of(&prepared.plan, &prepared.source, &prepared.mappings),
+            formers: Formers::new(Arc::clone(&prepared.mappings)),
             schema: Schema::of(&prepared.source),
             assets: AssetIndex::of(&prepared.source),
             ids,
@@ -655,7 +655,7 @@ fn warm_ids(prepared: &Prepared) -> IdMap {
         .iter()
         .map(|there| (there.key.kind, there.key.id))
         .collect();
-    for mapping in &prepared.mappings {
+    for mapping in prepared.mappings.iter() {
         // Items in locales that this run leaves out; and items whose other locale is already there.
         let key = &mapping.key;
         let other_locale = key.kind.is_localised() && prepared.source.get(key).is_none();

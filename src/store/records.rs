@@ -180,6 +180,9 @@ pub struct Former {
     pub place: Option<FormerPlace>,
     /// The bytes of an asset; `None` of other kinds.
     pub bytes: Option<FormerBytes>,
+    /// Whether the run is not about to write the entity itself, but its model, without a field of which it has a value.
+    #[serde(default)]
+    pub along: bool,
     /// What was known of the entity as a counterpart; `None` when it was nobody's, or no source entity is.
     pub mapping: Option<Mapping>,
 }

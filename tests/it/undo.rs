@@ -184,7 +184,7 @@ async fn after_the_undo_of_a_first_run_every_target_is_as_before() {
 }
 
 /// Changes one entity of every kind, moves pages, and adds an item.
-fn move_on(source: &mut InstanceFile) {
+pub(crate) fn move_on(source: &mut InstanceFile) {
     let topic_model = find(&mut source.models, "referenceName", "Topic");
     set(topic_model, "displayName", "Theme");
     let author = find(&mut source.models, "referenceName", "Author");
@@ -289,6 +289,78 @@ async fn after_the_undo_of_an_update_every_kind_is_as_before() {
         );
         place.server.stop().await;
     }
+}
+
+/// A model that loses a field takes the values from items that the run never wrote.
+#[tokio::test]
+async fn values_that_went_with_a_field_come_back_with_it() {
+    let mut place = Place::of("starter-site").await;
+    place.sync().await;
+    place
+        .edit(|source, target| {
+            let author = find(&mut source.models, "referenceName", "Author");
+            let fields = author["fields"].as_array_mut().unwrap();
+            fields.retain(|field| field["name"] != "Website");
+            let is_author = |row: &&Row| row["properties"]["definitionName"] == "Author";
+            let mut own = target.content.iter().find(is_author).unwrap().clone();
+            set(&mut own, "contentID", 999_999);
+            set_field(&mut own, "name", "Nobody of the source");
+            target.content.push(own);
+        })
+        .await;
+    let before = place.target();
+    let run = place.sync().await;
+    let mut between = place.target();
+    let own = |target: &mut InstanceFile| {
+        let mut items = target
+            .content
+            .iter()
+            .filter(|row| row["contentID"] == 999_999);
+        let fields = items.next().unwrap()["fields"].as_object().unwrap().clone();
+        fields
+            .keys()
+            .any(|name| name.eq_ignore_ascii_case("website"))
+    };
+    assert!(own(&mut before.clone()) && !own(&mut between));
+    let undone = place.undo(run).await;
+    report(&problems(&undone));
+    report(&same_state::differences(&before, &place.target()));
+    let again = place.undo(run).await;
+    report(&problems(&again));
+    assert_eq!(
+        decisions(&again).get("restore"),
+        None,
+        "{:?}",
+        decisions(&again)
+    );
+    place.server.stop().await;
+}
+
+#[tokio::test]
+async fn a_file_of_the_same_length_is_seen_to_be_another_one() {
+    let mut place = Place::of("galleries-and-assets").await;
+    let run = place.sync().await;
+    let mut name = String::new();
+    place
+        .edit(|_, target| {
+            let is_text = |row: &&mut Row| row["content"]["text"].is_string();
+            let asset = target.assets.iter_mut().find(is_text).unwrap();
+            let text = asset["content"]["text"].as_str().unwrap();
+            asset["content"]["text"] = "x".repeat(text.len()).into();
+            asset["originKey"].as_str().unwrap().clone_into(&mut name);
+        })
+        .await;
+    let undone = place.undo(run).await;
+    report(&problems(&undone));
+    assert_eq!(changed(&undone).len(), 1, "{:?}", changed(&undone));
+    assert!(
+        place
+            .target()
+            .assets
+            .iter()
+            .any(|asset| asset["originKey"] == *name)
+    );
+    place.server.stop().await;
 }
 
 #[tokio::test]
@@ -440,6 +512,70 @@ async fn a_full_disk_at_any_commit_of_an_undo_is_no_harm() {
                 "an undo takes more than {transactions} commits"
             );
             break;
+        }
+    }
+    report(&lines);
+}
+
+/// What a run did until it died is found out first, and taken back then.
+#[tokio::test]
+async fn a_run_that_died_is_undone_as_far_as_it_came() {
+    let mut lines = Vec::new();
+    for (name, every) in [
+        ("cycle-of-five", 3),
+        ("galleries-and-assets", 7),
+        ("two-locales", 5),
+    ] {
+        for transactions in (1..).step_by(every) {
+            let mut place = Place::of(name).await;
+            let before = place.target();
+            place.setup.store.fail_after(transactions);
+            let ran = Box::pin(place.setup.sync(&place.server.base_url())).await;
+            let run = place.setup.run;
+            place.reopen().await;
+            let undone = place.undo(run).await;
+            let mut found = problems(&undone);
+            found.extend(same_state::differences(&before, &place.target()));
+            lines.extend(
+                found
+                    .into_iter()
+                    .map(|line| format!("{name}, commit {transactions}: {line}")),
+            );
+            place.server.stop().await;
+            if ran.report.is_ok() {
+                break;
+            }
+        }
+    }
+    report(&lines);
+}
+
+#[tokio::test]
+async fn a_run_that_took_up_another_one_is_undone_before_it() {
+    let mut lines = Vec::new();
+    for name in ["cycle-of-five", "three-siblings", "model-circle"] {
+        for transactions in [6, 11, 17, 23] {
+            let mut place = Place::of(name).await;
+            let before = place.target();
+            place.setup.store.fail_after(transactions);
+            let died = Box::pin(place.setup.sync(&place.server.base_url())).await;
+            let first = place.setup.run;
+            place.reopen().await;
+            let second = place.sync().await;
+            let mut found = Vec::new();
+            for run in [second, first] {
+                found.extend(problems(&place.undo(run).await));
+            }
+            found.extend(same_state::differences(&before, &place.target()));
+            lines.extend(
+                found
+                    .into_iter()
+                    .map(|line| format!("{name}, commit {transactions}: {line}")),
+            );
+            place.server.stop().await;
+            if died.report.is_ok() {
+                break;
+            }
         }
     }
     report(&lines);

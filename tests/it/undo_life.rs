@@ -16,6 +16,7 @@ use crate::mock_process::MockProcess;
 use crate::same_state;
 use crate::support::{TARGET, fixture, instances};
 use crate::terminal::Terminal;
+use crate::undo::move_on;
 
 /// A server quick enough for many runs, and slow enough that batches queue up.
 const QUICK: [&str; 4] = ["--latency-ms", "1", "--item-ms", "2"];
@@ -42,7 +43,7 @@ impl Place {
         place
     }
 
-    fn patient(&self, mut command: Command) -> Command {
+    fn patient(mut command: Command) -> Command {
         command
             .env("LOCKGATE_TIMEOUTS_SETTLE_MS", "1200")
             .env("LOCKGATE_RETRY_ATTEMPTS", "5");
@@ -53,13 +54,13 @@ impl Place {
         let sync = self
             .workspace
             .between("sync", &self.server.base_url, &["--quiet"]);
-        end_of(self.patient(sync)).await
+        end_of(Self::patient(sync)).await
     }
 
     /// The URLs are those of the run.
     fn undo(&self, args: &[&str]) -> Command {
         let words = ["undo", "last"].into_iter().chain(args.iter().copied());
-        self.patient(self.workspace.command(words))
+        Self::patient(self.workspace.command(words))
     }
 
     async fn undone(&self, args: &[&str]) -> Ended {
@@ -72,11 +73,16 @@ impl Place {
     }
 
     async fn edit(&self, edit: impl FnOnce(&mut InstanceFile)) {
+        self.edit_both(|_, target| edit(target)).await;
+    }
+
+    async fn edit_both(&self, edit: impl FnOnce(&mut InstanceFile, &mut InstanceFile)) {
         let url = format!("{}/_mock/state", self.server.base_url);
         let state = reqwest::get(&url).await.unwrap();
         let mut state: StateFile = state.json().await.unwrap();
-        let target = state.instances.iter_mut().find(|one| one.guid == TARGET);
-        edit(target.unwrap());
+        let (source, target) = state.instances.split_at_mut(1);
+        assert_eq!(target[0].guid, TARGET);
+        edit(&mut source[0], &mut target[0]);
         let request = reqwest::Client::new().put(url).json(&state);
         request.send().await.unwrap().error_for_status().unwrap();
     }
@@ -137,6 +143,63 @@ async fn an_undo_that_is_killed_anywhere_goes_on_where_it_was() {
 }
 
 #[tokio::test]
+async fn an_undo_of_an_update_that_is_killed_anywhere_goes_on_where_it_was() {
+    let mut chance = ChaCha8Rng::seed_from_u64(11);
+    let mut place = Place::synced("starter-site", &QUICK).await;
+    place.edit_both(|source, _| move_on(source)).await;
+    place.before = place.server.target().await;
+    let again = place.sync().await;
+    assert_eq!(again.code, Some(0), "{}", again.stderr);
+    assert!(!place.remains().await.is_empty());
+    let mut killed = 0;
+    for _ in 0..8 {
+        let events = chance.random_range(0..24);
+        let later = Duration::from_micros(chance.random_range(0..6_000));
+        killed += u32::from(place.killed_after(events, later).await);
+    }
+    assert!(killed >= 4, "only {killed} kills met an undo");
+    let done = place.undone(&["--yes", "--quiet"]).await;
+    assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
+    assert_eq!(place.remains().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_interrupt_lets_what_is_in_flight_end() {
+    let place = Place::synced("starter-site", &["--item-ms", "30"]).await;
+    let mut command = place.undo(&["--yes", "--output", "json"]);
+    command.stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        if line.contains("batch-submitted") {
+            break;
+        }
+    }
+    let signal = format!("kill -INT {}", child.id().unwrap());
+    let sent = std::process::Command::new("sh")
+        .args(["-c", &signal])
+        .status();
+    assert!(sent.unwrap().success());
+    let mut last = String::new();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        last = line;
+    }
+    assert_eq!(child.wait().await.unwrap().code(), Some(130), "{last}");
+    assert!(last.contains("run-finished"), "{last}");
+    assert!(!place.remains().await.is_empty());
+    let warned = place.undone(&["--yes", "--output", "json"]).await;
+    assert_eq!(warned.code, Some(0), "{}", warned.stderr);
+    let events = lines_of_json(&warned.stdout);
+    let mut warnings = events.iter().filter(|event| event["type"] == "warned");
+    assert_eq!(
+        warnings.next(),
+        None,
+        "the interrupted undo left something open"
+    );
+    assert_eq!(place.remains().await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn between_every_kind_of_delete_and_its_answer() {
     for path in [
         "/model/",
@@ -191,6 +254,10 @@ async fn it_shows_its_plan_and_does_nothing_unless_told() {
     let lines = lines_of_json(&json.stdout);
     assert_eq!(lines.len(), 159);
     assert!(lines.iter().all(|line| line["decision"] == "delete"));
+
+    let mut dry = place.undo(&["--yes"]);
+    dry.env("LOCKGATE_DRY_RUN", "1");
+    assert_eq!(end_of(dry).await.stdout, shown.stdout);
 
     let alone = place.undone(&[]).await;
     assert_eq!(alone.code, Some(2));

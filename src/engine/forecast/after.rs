@@ -8,7 +8,7 @@ use super::Costs;
 use crate::domain::{Kind, Locale};
 use crate::engine::crew::Crew;
 use crate::engine::dispatch::tell_pace;
-use crate::engine::pace::Class;
+use crate::engine::pace::{Class, Sample};
 use crate::event::{Bottleneck, Event, millis};
 use crate::instance::{Source, Target};
 
@@ -70,13 +70,13 @@ impl After {
         }
     }
 
-    /// What is left once so many requests were answered: files are fetched last.
-    const fn less(self, answered: u64) -> Self {
+    /// What is left of it at a moment, when it began at another one.
+    const fn left(self, began: &Sample, now: &Sample) -> Self {
         Self {
-            reads: self.reads.saturating_sub(answered),
+            reads: self.reads.saturating_sub(now.requests - began.requests),
             downloads: self
                 .downloads
-                .saturating_sub(answered.saturating_sub(self.reads)),
+                .saturating_sub(now.downloads - began.downloads),
             ..self
         }
     }
@@ -113,7 +113,7 @@ where
     let mut tick = tokio::time::interval_at(Instant::now(), Duration::from_secs(1));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut before = crew.target_pacer.sample();
-    let start = before.requests;
+    let began = before;
     let mut work = std::pin::pin!(work);
     loop {
         // The work is polled in place and never dropped half done; the tick is cancel-safe.
@@ -123,7 +123,7 @@ where
             _ = tick.tick() => {}
         }
         before = tell_pace(crew, before).await;
-        let left = all.less(before.requests - start);
+        let left = all.left(&began, &before);
         crew.sink
             .emit(Event::ForecastMade {
                 upload_ms: 0,

@@ -70,6 +70,7 @@ struct Desk {
     in_flight: PerClass<usize>,
     answered: PerClass<u64>,
     requests: u64,
+    downloads: u64,
     refused: u64,
     /// Times to answer since the last sample, in microseconds.
     latencies: Vec<u32>,
@@ -90,8 +91,10 @@ pub struct Permit<'a> {
 /// The pace since the last sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sample {
-    /// Requests so far.
+    /// Requests so far that count against the rate.
     pub requests: u64,
+    /// Files so far that were asked for.
+    pub downloads: u64,
     /// Requests refused with 429 so far.
     pub refused: u64,
     /// Requests in flight.
@@ -149,6 +152,7 @@ impl Pacer {
                 in_flight: PerClass::of(|_| 0),
                 answered: PerClass::of(|_| 0),
                 requests: 0,
+                downloads: 0,
                 refused: 0,
                 latencies: Vec::new(),
                 times: PerClass::of(|_| None),
@@ -221,7 +225,11 @@ impl Pacer {
             return Step::Until(moment);
         }
         desk.turns.serve(class);
-        desk.requests += 1;
+        if class.is_metered() {
+            desk.requests += 1;
+        } else {
+            desk.downloads += 1;
+        }
         *desk.in_flight.get_mut(class) += 1;
         let was_full = *desk.in_flight.get(class) >= desk.windows.get(class).size();
         Step::Leave(Permit {
@@ -265,6 +273,7 @@ impl Pacer {
         let windows = Class::ALL.map(|class| desk.windows.get(class).size());
         Sample {
             requests: desk.requests,
+            downloads: desk.downloads,
             refused: desk.refused,
             in_flight: u32::try_from(desk.in_flight_total()).unwrap_or(u32::MAX),
             latency: Duration::from_micros(u64::from(median)),

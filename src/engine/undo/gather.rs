@@ -7,8 +7,8 @@ use futures_util::{StreamExt, stream};
 
 use super::run::UndoRequest;
 use crate::domain::{
-    ContentHash, Entity, EntityKey, Id, Inventory, Key, Kind, Outcome, Placement, RunId, TargetId,
-    TargetKey,
+    ContentHash, Entity, EntityKey, Id, Inventory, Key, Kind, Outcome, Placement, RunId, SourceId,
+    TargetId, TargetKey,
 };
 use crate::engine::jobs::bytes_hash;
 use crate::engine::pace::Class;
@@ -175,7 +175,11 @@ impl Gathered {
         let traces = keys
             .into_iter()
             .filter_map(|key| self.trace(key, run, mappings));
-        traces.unzip()
+        let mut traces: Vec<_> = traces.collect();
+        let along = self.noted.into_values().filter(|noted| noted.former.along);
+        traces.extend(along.map(along_with_its_model));
+        traces.sort_by(|(left, _), (right, _)| left.key.cmp(&right.key));
+        traces.into_iter().unzip()
     }
 
     fn trace(
@@ -219,11 +223,38 @@ impl Gathered {
             key,
             left,
             existed,
+            along: false,
             former: noted.as_ref().map(|noted| former(&there, noted)),
             there,
         };
         Some((trace, noted.map(|noted| noted.former)))
     }
+}
+
+/// An item that lost a value with a field of its model. One that is nobody's counterpart goes by the negative of its id
+/// on the target, which no entity of a source has.
+fn along_with_its_model(noted: PreImage) -> (Trace, Option<store::Former>) {
+    let mapping = noted.former.mapping.as_ref();
+    let key = mapping.map_or_else(
+        || Key {
+            kind: noted.key.kind,
+            id: SourceId::new(-noted.key.id.raw()),
+            locale: noted.key.locale.clone(),
+        },
+        |mapping| mapping.key.clone(),
+    );
+    let trace = Trace {
+        key,
+        name: noted.former.name.clone(),
+        there: noted.key.clone(),
+        left: Vec::new(),
+        left_bytes: None,
+        existed: true,
+        along: true,
+        former: Some(former(&noted.key, &noted)),
+        later: None,
+    };
+    (trace, Some(noted.former))
 }
 
 const fn is_written(origin: MappingOrigin) -> bool {

@@ -300,6 +300,7 @@ fn as_found(present: &Entity<TargetId>) -> store::Former {
         body: present.body.clone(),
         place: None,
         bytes: None,
+        along: false,
         mapping: None,
     }
 }

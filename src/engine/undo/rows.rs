@@ -163,6 +163,29 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
         Ok(Self::only_result(end).is_ok() && page.state == ItemState::Published)
     }
 
+    /// Tells of what was not published before and is now: what the public sees of it is not taken back, because it is not
+    /// known whether it had been published in an earlier version.
+    async fn tell_still_public(&self) {
+        let is_public = |at: &usize| {
+            let former = self.trace(*at).former.as_ref();
+            let was = former.is_some_and(|former| former.entity.state == ItemState::Published);
+            let is = self
+                .present(*at)
+                .is_some_and(|present| present.state == ItemState::Published);
+            self.is_restored(*at) && is && !was
+        };
+        let public: Vec<usize> = (0..self.outlook.traces.len()).filter(is_public).collect();
+        if let Some(first) = public.first() {
+            let message = format!(
+                "{} restored entities had not been published before the run and are now, such as {}; what the public \
+                 sees of them stays until they are published or unpublished on the target",
+                public.len(),
+                self.trace(*first).there
+            );
+            self.crew.sink.emit(Event::Warned { message }).await;
+        }
+    }
+
     /// Publishes what was published before the run, content before pages. Returns why something could not be.
     pub(super) async fn publish(&self, moved: Vec<(Locale, TargetId)>) -> Vec<String> {
         let mut wanted = ToPublish::new();
@@ -178,6 +201,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
         for (locale, id) in moved {
             wanted.entry((Kind::Page, locale)).or_default().push(id);
         }
+        self.tell_still_public().await;
         let mut problems = Vec::new();
         for ((kind, locale), mut ids) in wanted {
             ids.sort_unstable();

@@ -93,6 +93,10 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
 
     /// The mapping as it was before the run; what was nobody's counterpart is so again.
     pub(super) fn mapping_put_back(&self, at: usize, version: Option<Version>) -> Vec<Change> {
+        // The run did not write it, so it changed nothing about whose counterpart it is.
+        if self.trace(at).along {
+            return Vec::new();
+        }
         let before = self.outlook.noted[at].as_ref();
         match before.and_then(|former| former.mapping.clone()) {
             Some(mapping) => vec![Change::Mapping {

@@ -1,13 +1,15 @@
 //! Decides about every entity that a run wrote.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::dropped::model_of;
 use super::needs::{self, References};
 use super::order;
 use super::own::Own;
 use crate::domain::{
     ContentHash, Entity, EntityKey, Inventory, ItemState, Kind, RunId, TargetId, TargetKey,
 };
+use crate::plan::schema::name_key;
 
 /// What a run left of one entity.
 #[derive(Clone, Debug)]
@@ -24,6 +26,8 @@ pub struct Trace {
     pub left_bytes: Option<ContentHash>,
     /// Whether it existed before the run.
     pub existed: bool,
+    /// Whether the run did not write it, and only its model: a field went, and its value with it.
+    pub along: bool,
     /// What it was before; `None` when it did not exist, or nobody took note.
     pub former: Option<Former>,
     /// The latest run that wrote it afterwards.
@@ -178,6 +182,7 @@ pub fn plan(inputs: &Inputs<'_>) -> UndoPlan {
         .iter()
         .map(|trace| decide(trace, inputs))
         .collect();
+    leave_without_model(&mut entities, inputs);
     let references = References::of(inputs);
     needs::keep_what_is_needed(&mut entities, inputs, &references);
     needs::hold(&mut entities, inputs, &references);
@@ -222,6 +227,32 @@ fn decide(trace: &Trace, inputs: &Inputs<'_>) -> Decided {
     decided(decision, publish)
 }
 
+/// A value can come back only with its field, so it stays away when its model is left as the run left it.
+fn leave_without_model(entities: &mut [Decided], inputs: &Inputs<'_>) {
+    let comes_back =
+        |decided: &Decided| matches!(decided.decision, Decision::Restore | Decision::AsBefore);
+    let models: HashSet<Box<str>> = inputs
+        .traces
+        .iter()
+        .zip(entities.iter())
+        .filter(|(trace, decided)| trace.key.kind == Kind::Model && comes_back(decided))
+        .filter_map(|(trace, _)| Some(name_key(&trace.former.as_ref()?.entity.name)))
+        .collect();
+    for (trace, decided) in inputs.traces.iter().zip(entities) {
+        let model = trace
+            .former
+            .as_ref()
+            .and_then(|former| model_of(&former.entity));
+        if trace.along
+            && decided.decision == Decision::Restore
+            && !model.is_some_and(|model| models.contains(&model))
+        {
+            let why = "its model is left as the run left it, without the field of the lost value";
+            *decided = self::decided(Decision::Keep(Kept::NotRestorable(why.to_owned())), false);
+        }
+    }
+}
+
 fn decided(decision: Decision, publish: bool) -> Decided {
     Decided {
         decision,
@@ -246,7 +277,13 @@ fn is_as_left(trace: &Trace, present: &Entity<TargetId>, inputs: &Inputs<'_>) ->
         (Some(left), Some(now)) => left == *now,
         (_, _) => true,
     };
-    same_bytes && trace.left.contains(&inputs.left.hash(present))
+    let now = inputs.left.hash(present);
+    // What the run did not write was left as it was, but for the fields that its model has no more.
+    let as_it_was = || {
+        let former = trace.former.as_ref().filter(|_| trace.along);
+        former.is_some_and(|former| inputs.left.hash(&former.entity) == now)
+    };
+    same_bytes && (trace.left.contains(&now) || as_it_was())
 }
 
 /// Whether it says what it said before the run. Bytes that were not compared count as different.

@@ -10,9 +10,13 @@
 //! somebody else's work and stays, unless told otherwise. What stays keeps everything that it refers to: a reference
 //! into nothing would be worse than an entity too many.
 //!
+//! A model that lost a field took its values from all its items, those included that the run did not write. They are
+//! part of what the run did, and get their values back with the field.
+//!
 //! Whether something changed is told by the hash of its normal form, which is how a run tells it.
 
 mod decide;
+mod dropped;
 mod needs;
 mod order;
 mod own;
@@ -20,5 +24,6 @@ mod own;
 mod tests;
 
 pub use decide::{Decided, Decision, Former, FormerBytes, Inputs, Kept, Trace, UndoPlan, plan};
+pub use dropped::losing_values;
 pub use order::out_of_order;
 pub use own::Own;

@@ -106,6 +106,7 @@ impl Case {
             left: Vec::new(),
             left_bytes: None,
             existed: false,
+            along: false,
             former: None,
             later: None,
         });

@@ -167,6 +167,58 @@ fn levels_fold_content_and_keep_the_needs_between_them() {
     assert_eq!((edge.needs, edge.cut), (1, 1));
 }
 
+/// As many entities as the largest instances that we know: 483 containers, and items in twenty levels, each of which
+/// needs its container and an item of the level before.
+fn large() -> (Plan, Inventory<SourceId>) {
+    const CONTAINERS: u32 = 483;
+    const ITEMS: u32 = 24_164 - CONTAINERS;
+    const LEVELS: u32 = 20;
+    let list = |number: u32| Entity {
+        key: Key::global(Kind::Container, i64::from(number)),
+        name: format!("list{number}").into(),
+        ..item(0, "")
+    };
+    let in_list = |number: u32| Entity {
+        body: Body::new(&serde_json::json!({
+            "properties": { "referenceName": format!("list{}", number % CONTAINERS) }
+        })),
+        ..item(i64::from(number), "Item")
+    };
+    let entities = (0..CONTAINERS).map(list).chain((0..ITEMS).map(in_list));
+    let source = Inventory::empty(Guid::new("1a2b3c4d-u")).with_entities(entities.collect());
+    let level = |number: u32| number * LEVELS / ITEMS;
+    let need = |on: Node| Need {
+        on,
+        strength: Strength::Hard,
+    };
+    let needs = (0..ITEMS).flat_map(|number| {
+        let who = CONTAINERS + number;
+        let before = (level(number) > 0).then(|| (who, need(who - ITEMS / LEVELS - 1)));
+        [(who, need(number % CONTAINERS))].into_iter().chain(before)
+    });
+    let graph = Graph::new(CONTAINERS + ITEMS, needs.collect());
+    let lists = (0..CONTAINERS).map(|_| planned(0));
+    let items = (0..ITEMS).map(|number| planned(level(number)));
+    let plan = Plan {
+        entities: lists.chain(items).collect(),
+        graph,
+        circles: Vec::new(),
+        levels: LEVELS,
+    };
+    (plan, source)
+}
+
+#[test]
+fn a_large_instance_folds_until_it_can_be_read() {
+    let (plan, source) = large();
+    let view = whole(&plan, &source, Fold::Auto);
+    assert_eq!(view.nodes.len(), 21, "the containers, and each level");
+    let entities: u32 = view.nodes.iter().map(|node| node.entities).sum();
+    assert_eq!(entities, 24_164);
+    assert!(svg_file(&view).contains("content, level 19"));
+    assert!(page(&view).len() < 100_000);
+}
+
 #[test]
 fn around_one_entity_only_what_is_near_is_shown() {
     let (plan, source) = site();
