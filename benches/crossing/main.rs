@@ -188,7 +188,6 @@ async fn main() -> Outcome<()> {
         concurrency: args.concurrency,
     };
     match args.dashboard {
-        _ if !args.asset_mb.is_empty() => assets(&args, &settings, folder).await,
         Some(pairs) => dashboards(&args, &settings, folder, pairs).await,
         None if args.eta => estimates(&args, &settings, folder).await,
         None if !args.asset_mb.is_empty() => assets(&args, &settings, folder).await,
