@@ -75,7 +75,7 @@ struct Need {
 /// plan: the run ended before it had one, or the folder was archived.
 ///
 /// # Errors
-/// When a file is there and cannot be read, or is not as [`super::files`] writes it.
+/// When a file is there and cannot be read, or is not as this program writes it.
 pub fn look_up(
     folder: &Path,
     keys: &[EntityKey],
