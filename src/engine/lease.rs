@@ -4,8 +4,8 @@
 //! is tried again until the lease would have ended; from then on another run may have begun. What is in flight is
 //! dropped then: the other run finds its intents open and settles them, and two that settle the same would harm each
 //! other. A process that was stopped for a while wakes up with requests about to leave, before anybody has looked
-//! at the lease. So each write asks the [`Fence`] right before it leaves, which goes by the clock alone. The task that
-//! renews belongs to the run's keeper and ends with it.
+//! at the lease. So each write asks the [`Fence`] right before it leaves, which goes by the clock alone; what the
+//! connection was handed before that is out of reach. The task that renews belongs to the run's keeper and ends with it.
 
 use std::time::Duration;
 

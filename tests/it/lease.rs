@@ -14,10 +14,13 @@ use crate::support::{TARGET, fixture, instances, serve, serve_with};
 /// Long enough to be met while it is held, and short enough to wait for its end.
 const LEASE_S: &str = "3";
 
-async fn slow() -> Server {
+const SITE: &str = "starter-site";
+const SMALL: &str = "two-locales";
+
+async fn slow(name: &str, latency_ms: u64) -> Server {
     serve_with(mock::Options {
-        state: instances(&fixture("starter-site")),
-        latency: Duration::from_millis(20),
+        state: instances(&fixture(name)),
+        latency: Duration::from_millis(latency_ms),
         item_time: Duration::from_millis(10),
         ..mock::Options::default()
     })
@@ -39,10 +42,22 @@ async fn writing(host: &str, workspace: &Workspace, server: &Server) -> Child {
     let mut command = on(host, workspace, server);
     command.stdout(Stdio::null()).stderr(Stdio::piped());
     let child = command.spawn().unwrap();
-    while server.writes(TARGET).len() < 20 {
+    while server.writes(TARGET).len() < 6 {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     child
+}
+
+/// Waits until nothing has arrived for a part of the time that an answer takes: what was to leave is on its way then. Nobody
+/// can hold back what the system was handed already.
+async fn all_has_left(server: &Server) {
+    let (mut seen, mut looks) = (0, 0);
+    while looks < 16 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let now = server.requests().len();
+        looks = if now == seen { looks + 1 } else { 0 };
+        seen = now;
+    }
 }
 
 fn signal(child: &Child, name: &str) {
@@ -62,8 +77,8 @@ fn is_refused(ended: &Ended, owner: &str) {
 }
 
 /// What the target is to hold in the end.
-async fn is_complete(server: &Server) {
-    let undisturbed = serve(instances(&fixture("starter-site"))).await;
+async fn is_complete(name: &str, server: &Server) {
+    let undisturbed = serve(instances(&fixture(name))).await;
     let workspace = Workspace::new();
     assert_eq!(
         end_of(workspace.sync(&undisturbed, &[])).await.code,
@@ -96,31 +111,32 @@ async fn take_over(workspace: &Workspace, server: &Server, locked: impl Fn()) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_process_is_refused_and_the_first_goes_on() {
-    let (server, workspace) = (slow().await, Workspace::new());
+    let (server, workspace) = (slow(SITE, 20).await, Workspace::new());
     let first = writing("desk-a", &workspace, &server).await;
     is_refused(&end_of(on("desk-a", &workspace, &server)).await, "desk-a");
     let first = first.wait_with_output().await.unwrap();
     assert_eq!(first.status.code(), Some(0));
-    is_complete(&server).await;
+    is_complete(SITE, &server).await;
     server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_lease_of_a_killed_process_is_taken_over_when_it_has_ended() {
-    let (server, workspace) = (slow().await, Workspace::new());
+    let (server, workspace) = (slow(SITE, 20).await, Workspace::new());
     let mut killed = writing("desk-a", &workspace, &server).await;
     signal(&killed, "-KILL");
     killed.wait().await.unwrap();
     is_refused(&end_of(on("desk-b", &workspace, &server)).await, "desk-a");
     take_over(&workspace, &server, || {}).await;
-    is_complete(&server).await;
+    is_complete(SITE, &server).await;
     server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_that_slept_past_its_lease_writes_nothing_more() {
-    let (server, workspace) = (slow().await, Workspace::new());
+    let (server, workspace) = (slow(SMALL, 200).await, Workspace::new());
     let sleeper = writing("desk-a", &workspace, &server).await;
+    all_has_left(&server).await;
     signal(&sleeper, "-STOP");
     // A moment in which the commit ends.
     let id = sleeper.id().unwrap();
@@ -137,6 +153,6 @@ async fn a_process_that_slept_past_its_lease_writes_nothing_more() {
         writes,
         "it wrote after it had woken"
     );
-    is_complete(&server).await;
+    is_complete(SMALL, &server).await;
     server.stop().await;
 }

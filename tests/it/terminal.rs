@@ -98,9 +98,9 @@ impl Drop for Terminal {
 async fn the_dashboard_answers_keys_and_gives_the_terminal_back() {
     let workspace = Workspace::new();
     let binary = env!("CARGO_BIN_EXE_lockgate");
-    // Batches are slow, so that there is time to look, and small, so that draining is short.
+    // Batches are slow, so that there is time to look also on a busy machine, and small, so that draining is short.
     let line = format!(
-        "echo before the run; {binary} demo --batch-size 2 --item-ms 300; echo \"status=$?\"; stty -a; exec cat"
+        "echo before the run; {binary} demo --batch-size 2 --item-ms 900; echo \"status=$?\"; stty -a; exec cat"
     );
     let Some(terminal) = Terminal::open(&workspace, &line).await else {
         writeln!(std::io::stderr(), "skipped: there is no tmux here").unwrap();
