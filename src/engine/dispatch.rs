@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -101,6 +102,7 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
                 }
                 _ = tick.tick() => {
                     before = tell_pace(&self.crew, before).await;
+                    self.state.batch_from(least_items(&self.crew, before));
                     self.oracle.ask(&self.crew, &self.state, self.running.values().cloned());
                     None
                 }
@@ -244,6 +246,18 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
 /// A number with two digits behind the point: JSON readers that are not exact get longer ones back changed.
 fn short(number: f64) -> f64 {
     (number * 100.0).round() / 100.0
+}
+
+/// Items that keep the worker of the target busy for twice as long as the two requests take that a batch costs. 1
+/// without a limit: then a request takes nothing from others.
+fn least_items<S, T>(crew: &Crew<S, T>, pace: Sample) -> usize {
+    let Some(per_second) = pace.per_second_max else {
+        return 1;
+    };
+    let item = Duration::from_micros(crew.item_micros.load(Ordering::Relaxed));
+    let requests = Duration::from_secs_f64(4.0 / per_second.max(0.1));
+    let items = requests.as_micros().div_ceil(item.as_micros().max(1));
+    usize::try_from(items).unwrap_or(usize::MAX)
 }
 
 /// Tells the pace since the sample before, and gives the present one.

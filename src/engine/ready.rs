@@ -121,6 +121,9 @@ pub struct ReadyQueues {
     limits: Limits,
     heaps: BTreeMap<Queue, BinaryHeap<Ready>>,
     in_flight: BTreeMap<Class, usize>,
+    /// Items that make a content batch worth its requests, while other work can use them; see
+    /// [`ReadyQueues::batch_from`].
+    least_items: usize,
     /// Encodings that this target has been seen to store right.
     proven: u64,
     /// A job that proves encodings is in flight; others that need proof wait for it.
@@ -134,6 +137,7 @@ impl ReadyQueues {
             limits,
             heaps: BTreeMap::new(),
             in_flight: BTreeMap::new(),
+            least_items: 1,
             proven: 0,
             probing: false,
         }
@@ -145,6 +149,35 @@ impl ReadyQueues {
             .entry(ready.queue.clone())
             .or_default()
             .push(ready);
+    }
+
+    /// From now on a content batch smaller than this waits for more items while other work can use the requests that it
+    /// costs; and while the target's worker has a batch already, every batch waits until it is full. 1 holds nothing back.
+    ///
+    /// Items become ready by ones and twos as the assets arrive that they show. Where the rate is what a run
+    /// waits for, a request for each of them would cost more time than it gains.
+    pub fn batch_from(&mut self, least_items: usize) {
+        self.least_items = least_items.clamp(1, self.limits.batch_items);
+    }
+
+    /// Whether requests are dear and other work can use them. Not when nothing is in flight: then nothing would end a wait.
+    fn is_thrifty(&self) -> bool {
+        let is_other = |(queue, heap): (&Queue, &BinaryHeap<Ready>)| {
+            queue.class() != Class::Content && !heap.is_empty()
+        };
+        self.least_items > 1
+            && self.in_flight.values().sum::<usize>() > 0
+            && self.heaps.iter().any(is_other)
+    }
+
+    /// How many items a content batch needs to leave.
+    fn needed(&self) -> usize {
+        let at_work = self.in_flight.get(&Class::Content).copied().unwrap_or(0);
+        match (self.is_thrifty(), at_work) {
+            (false, _) => 1,
+            (true, 0) => self.least_items,
+            (true, _) => self.limits.batch_items,
+        }
     }
 
     /// Whether something waits for a place in flight.
@@ -185,10 +218,15 @@ impl ReadyQueues {
         if free == 0 {
             return None;
         }
+        let needed = self.needed();
         let heap = self.heaps.get_mut(queue)?;
+        if class == Class::Content && heap.len() < needed {
+            return None;
+        }
         let most = match class {
             Class::Save | Class::Asset | Class::Page => 1,
             Class::Redirections => REDIRECTIONS,
+            Class::Content if needed > 1 => self.limits.batch_items,
             // A short queue is shared out, so that no batch starves another of work.
             Class::Content => heap.len().div_ceil(free).min(self.limits.batch_items),
         };
@@ -286,6 +324,43 @@ mod tests {
             None,
             "two batches are in flight"
         );
+    }
+
+    #[test]
+    fn small_batches_wait_while_requests_are_dear_and_others_can_use_them() {
+        let mut queues = ReadyQueues::new(LIMITS);
+        let asset = |node| Ready {
+            queue: Queue::Asset,
+            ..content(node, 1, 0)
+        };
+        queues.batch_from(2);
+        queues.push(content(0, 9, 0));
+        let alone = queues.next_job(&|_| true).unwrap();
+        assert_eq!(
+            nodes(&alone),
+            [0],
+            "nothing is in flight that would end a wait"
+        );
+        queues.finished(&alone, 0);
+        (10..14).for_each(|node| queues.push(asset(node)));
+        let first = queues.next_job(&|_| true).unwrap();
+        queues.push(content(1, 9, 0));
+        assert_eq!(nodes(&queues.next_job(&|_| true).unwrap()), [11]);
+        queues.push(content(2, 9, 0));
+        let pair = queues.next_job(&|_| true).unwrap();
+        assert_eq!(nodes(&pair), [1, 2], "enough of them");
+        (3..5).for_each(|node| queues.push(content(node, 9, 0)));
+        assert_eq!(queues.next_job(&|_| true), None, "the worker has a batch");
+        queues.push(content(5, 9, 0));
+        assert_eq!(nodes(&queues.next_job(&|_| true).unwrap()), [3, 4, 5]);
+        queues.finished(&pair, 0);
+        queues.finished(&first, 0);
+        queues.push(content(6, 9, 0));
+        assert_eq!(nodes(&queues.next_job(&|_| true).unwrap()), [12]);
+        queues.finished(&first, 0);
+        assert_eq!(nodes(&queues.next_job(&|_| true).unwrap()), [13]);
+        let last = queues.next_job(&|_| true).unwrap();
+        assert_eq!(nodes(&last), [6], "nobody else can use the request");
     }
 
     #[test]

@@ -135,6 +135,11 @@ impl RunState {
         self.in_flight == 0 && (self.unsettled == 0 || self.mode == Mode::Drain)
     }
 
+    /// How many items make a content batch worth its requests; see [`ReadyQueues::batch_from`].
+    pub fn batch_from(&mut self, least_items: usize) {
+        self.queues.batch_from(least_items);
+    }
+
     /// Entities in flight.
     pub const fn in_flight(&self) -> u32 {
         self.in_flight
