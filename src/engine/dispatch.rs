@@ -103,6 +103,7 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
                 _ = tick.tick() => {
                     before = tell_pace(&self.crew, before).await;
                     self.state.batch_from(least_items(&self.crew, before));
+                    self.crew.store.gather(gathering(before));
                     self.oracle.ask(&self.crew, &self.state, self.running.values().cloned());
                     None
                 }
@@ -129,6 +130,7 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
                 drain_ends = Some(Instant::now() + self.crew.options.drain_grace);
             }
         }
+        self.crew.store.gather(Duration::ZERO);
         self.end.unsettled = self.state.unsettled();
         self.end.stopped = self.state.stopped().map(str::to_owned);
         self.end.interrupted =
@@ -258,6 +260,13 @@ fn least_items<S, T>(crew: &Crew<S, T>, pace: Sample) -> usize {
     let requests = Duration::from_secs_f64(4.0 / per_second.max(0.1));
     let items = requests.as_micros().div_ceil(item.as_micros().max(1));
     usize::try_from(items).unwrap_or(usize::MAX)
+}
+
+/// How long a commit may wait for others: three requests' worth of the rate, because a request that is noted waits about that
+/// long for its turn. No time without a limit: then nothing but latency holds a request back.
+fn gathering(pace: Sample) -> Duration {
+    let wait = |per_second: f64| Duration::from_secs_f64(3.0 / per_second.max(20.0));
+    pace.per_second_max.map_or(Duration::ZERO, wait)
 }
 
 /// Tells the pace since the sample before, and gives the present one.

@@ -42,6 +42,8 @@ struct Shared {
     commits: Arc<AtomicU64>,
     /// Transactions until the disk counts as full; negative: never.
     budget: Arc<AtomicI64>,
+    /// How long the writer gathers orders, in microseconds.
+    gather_us: Arc<AtomicU64>,
     /// The file; `None` in memory.
     file: Option<PathBuf>,
     /// Waits for the writer, and does not abort it when dropped.
@@ -105,6 +107,7 @@ impl Store {
         let (sender, orders) = mpsc::channel(QUEUE);
         let commits = Arc::new(AtomicU64::new(0));
         let budget = Arc::new(AtomicI64::new(-1));
+        let gather_us = Arc::new(AtomicU64::new(0));
         let writer = TaskTracker::new();
         drop(
             writer.spawn(
@@ -113,6 +116,7 @@ impl Store {
                     orders,
                     commits: Arc::clone(&commits),
                     budget: Arc::clone(&budget),
+                    gather_us: Arc::clone(&gather_us),
                     place: Arc::clone(&place),
                 }
                 .run(),
@@ -129,6 +133,7 @@ impl Store {
                 orders: sender,
                 commits,
                 budget,
+                gather_us,
                 file,
                 writer,
             }),
@@ -159,6 +164,13 @@ impl Store {
     /// How many transactions [`Store::commit`] has cost so far.
     pub fn commits(&self) -> u64 {
         self.shared.commits.load(Ordering::Relaxed)
+    }
+
+    /// From now on a transaction waits this long for more changes to share it, which saves disk flushes where those who
+    /// commit wait for something else anyway. Not at all to begin with.
+    pub fn gather(&self, time: Duration) {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.shared.gather_us.store(micros, Ordering::Relaxed);
     }
 
     /// Rehearses a full disk: the next `transactions` succeed, and from then on every write fails with

@@ -387,6 +387,25 @@ async fn many_small_commits_share_few_transactions() {
 }
 
 #[tokio::test]
+async fn commits_that_come_while_it_gathers_share_a_transaction() {
+    let (_directory, _url, store) = fresh().await;
+    store.gather(std::time::Duration::from_millis(200));
+    let one = |id, after_ms| {
+        let store = store.clone();
+        async move {
+            tokio::time::sleep(std::time::Duration::from_millis(after_ms)).await;
+            let changes = vec![write_mapping(&mapping(key(id), id + 100))];
+            store.commit(changes).await
+        }
+    };
+    try_join_all([one(1, 0), one(2, 5), one(3, 10)])
+        .await
+        .unwrap();
+    assert_eq!(store.commits(), 1);
+    store.close().await;
+}
+
+#[tokio::test]
 async fn only_the_commit_that_cannot_be_stored_fails() {
     let store = Store::open_in_memory().await.unwrap();
     let bad = vec![

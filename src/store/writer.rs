@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
@@ -39,6 +40,8 @@ pub(super) struct Writer {
     pub(super) orders: mpsc::Receiver<Order>,
     pub(super) commits: Arc<AtomicU64>,
     pub(super) budget: Arc<AtomicI64>,
+    /// Microseconds that it waits for more orders before it begins a transaction.
+    pub(super) gather_us: Arc<AtomicU64>,
     pub(super) place: Arc<str>,
 }
 
@@ -48,6 +51,7 @@ impl Writer {
     pub(super) async fn run(mut self) {
         let mut orders = Vec::with_capacity(QUEUE);
         while self.orders.recv_many(&mut orders, QUEUE).await > 0 {
+            self.gather(&mut orders).await;
             let mut jobs = Vec::new();
             for order in orders.drain(..) {
                 match order {
@@ -69,6 +73,20 @@ impl Writer {
         // Every transaction is durable already. Closing folds the log into the file, and the next
         // opening does that just as well, so a failure here costs nothing.
         drop(self.connection.close().await);
+    }
+
+    /// Waits for more orders, if it is to.
+    async fn gather(&mut self, orders: &mut Vec<Order>) {
+        let time = Duration::from_micros(self.gather_us.load(Ordering::Relaxed));
+        if time.is_zero() {
+            return;
+        }
+        tokio::time::sleep(time).await;
+        while orders.len() < QUEUE
+            && let Ok(order) = self.orders.try_recv()
+        {
+            orders.push(order);
+        }
     }
 
     /// Takes one transaction from a rehearsal's budget.

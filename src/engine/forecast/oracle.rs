@@ -11,7 +11,7 @@ use crate::event::{Bottleneck, Event, millis};
 use crate::instance::{Source, Target};
 
 /// A play may take one part of the time in this many, on a thread of its own.
-const SHARE: u32 = 50;
+const SHARE: u32 = 100;
 
 /// Plays ahead beside the run, one play at a time.
 #[derive(Debug)]
