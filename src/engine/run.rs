@@ -649,33 +649,24 @@ fn warm_ids(prepared: &Prepared) -> IdMap {
         ids.record_shared(kind, SourceId::new(id), TargetId::new(there.id));
         ids.record_name(kind, &there.name, &there.name);
     }
-    let present: HashSet<(Kind, TargetId)> = prepared
-        .target
-        .entities()
-        .iter()
-        .map(|there| (there.key.kind, there.key.id))
-        .collect();
     for mapping in prepared.mappings.iter() {
-        // Items in locales that this run leaves out; and items whose other locale is already there.
+        // Items and pages in locales that this run leaves out.
         let key = &mapping.key;
         let other_locale = key.kind.is_localised() && prepared.source.get(key).is_none();
         if other_locale && ids.shared(key.kind, key.id).is_none() {
             ids.record_shared(key.kind, key.id, mapping.target);
         }
     }
-    for planned in (0_u32..).zip(&prepared.plan.entities) {
-        if let (
-            node,
-            Action::Create {
-                joins: Some(target),
-            },
-        ) = (planned.0, &planned.1.action)
-            && present.contains(&(prepared.source.entities()[node as usize].key.kind, *target))
+    for (planned, here) in prepared
+        .plan
+        .entities
+        .iter()
+        .zip(prepared.source.entities())
+    {
+        if let Action::Create { joins: Some(there) } = &planned.action
+            && ids.shared(here.key.kind, here.key.id).is_none()
         {
-            let key = &prepared.source.entities()[node as usize].key;
-            if ids.shared(key.kind, key.id).is_none() {
-                ids.record_shared(key.kind, key.id, *target);
-            }
+            ids.record_shared(here.key.kind, here.key.id, there.target);
         }
     }
     ids

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::graph::{Graph, Need, Node, Strength};
 use super::{Encoding, Referent};
-use crate::domain::{ContentHash, EntityKey, Failure, TargetId, WorkClass};
+use crate::domain::{ContentHash, EntityKey, Failure, Locale, TargetId, WorkClass};
 
 /// What both sides looked like when they were last in agreement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,14 +23,23 @@ pub struct Agreement {
 /// Agreements by source key, as the store remembers them.
 pub type Agreements = HashMap<EntityKey, Agreement>;
 
+/// An item or page that the target has in another locale; all its locales share one id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Joined {
+    /// The id.
+    pub target: TargetId,
+    /// A locale in which the target has it.
+    pub locale: Locale,
+}
+
 /// What the plan intends for an entity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "action", rename_all = "kebab-case")]
 pub enum Action {
     /// Save it as a new entity.
     Create {
-        /// The id that it has on the target in another locale already; `None` lets the target choose.
-        joins: Option<TargetId>,
+        /// What the target has of it in another locale already; `None` lets the target choose its id.
+        joins: Option<Joined>,
     },
     /// Save it over its counterpart.
     Update {
@@ -132,6 +141,8 @@ pub struct Planned {
     pub left_out: Vec<(Referent, Node)>,
     /// For a page: the sibling that follows it in display order.
     pub next_sibling: Option<Node>,
+    /// For a page: its counterpart that the target has already, whatever the action is.
+    pub present: Option<TargetId>,
     /// Whether a page that exists on the target has to change its place.
     pub moves: bool,
 }

@@ -24,7 +24,7 @@ mod selection;
 mod testing;
 pub mod undo;
 
-pub use action::{Action, Agreement, Agreements, Plan, Planned};
+pub use action::{Action, Agreement, Agreements, Joined, Plan, Planned};
 pub use circles::{Circle, circles};
 pub use decide::{
     Inputs, built_ins, expected_hash, plan, same_size_assets, source_hash, target_hash,

@@ -15,6 +15,7 @@ mod kill;
 mod lease;
 mod mock_process;
 mod panics;
+mod parts;
 mod recordings;
 mod recovery;
 mod retry;

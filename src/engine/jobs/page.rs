@@ -12,7 +12,7 @@ use crate::engine::pace::Class;
 use crate::engine::state::{Step, StepResult};
 use crate::event::Event;
 use crate::instance::{Effect, PageSave, Source, Target, Verdict};
-use crate::plan::Node;
+use crate::plan::{Action, Node};
 use crate::store::{IntentId, IntentState, Operation, StoreError};
 
 type Results = Result<Vec<StepResult>, StoreError>;
@@ -143,7 +143,7 @@ where
         },
         channel_id: channel(crew, entity),
         other_locale: if item.save.id.is_none() {
-            other_locale(crew, entity)
+            other_locale(crew, item.node)
         } else {
             None
         },
@@ -159,10 +159,14 @@ where
 {
     let mut next = crew.planned(node).next_sibling;
     while let Some(sibling) = next {
-        if let Some(counterpart) = crew.ids.resolve(&crew.entity(sibling).key) {
-            return Some(counterpart.id);
+        let planned = crew.planned(sibling);
+        let arrived = crew.ids.resolve(&crew.entity(sibling).key);
+        // A sibling that this run leaves alone is in no id map, and keeps its place all the same.
+        let there = arrived.map(|there| there.id).or(planned.present);
+        if there.is_some() {
+            return there;
         }
-        next = crew.planned(sibling).next_sibling;
+        next = planned.next_sibling;
     }
     None
 }
@@ -188,12 +192,20 @@ where
 }
 
 /// The page in a locale in which the target has it already.
-fn other_locale<S, T>(crew: &Crew<S, T>, entity: &Entity<SourceId>) -> Option<(TargetId, Locale)>
+fn other_locale<S, T>(crew: &Crew<S, T>, node: Node) -> Option<(TargetId, Locale)>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
+    let entity = crew.entity(node);
     let id = crew.ids.shared(Kind::Page, entity.key.id)?;
+    if let Action::Create {
+        joins: Some(joined),
+    } = &crew.planned(node).action
+        && joined.target == id
+    {
+        return Some((id, joined.locale.clone()));
+    }
     crew.source_inventory
         .locales
         .iter()

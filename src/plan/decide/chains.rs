@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use super::matching::Match;
-use crate::domain::{Inventory, Kind, Locale, SourceId, TargetId, TargetKey};
+use crate::domain::{Entity, Inventory, Kind, Locale, SourceId, TargetId, TargetKey};
 use crate::plan::graph::Node;
 
 /// Siblings in display order.
@@ -45,6 +45,22 @@ pub(super) fn siblings(source: &Inventory<SourceId>) -> Vec<Siblings> {
     groups
 }
 
+/// The page of the target that `found` leads to.
+pub(super) fn present<'a>(
+    page: &Entity<SourceId>,
+    found: &Match,
+    target: &'a Inventory<TargetId>,
+) -> Option<&'a Entity<TargetId>> {
+    let (Kind::Page, Match::Mapped(id) | Match::Natural(id)) = (page.key.kind, found) else {
+        return None;
+    };
+    target.get(&TargetKey {
+        kind: Kind::Page,
+        id: *id,
+        locale: page.key.locale.clone(),
+    })
+}
+
 /// The pages of a group that exist on the target and have to change their place.
 pub(super) fn moving(
     group: &Siblings,
@@ -54,15 +70,8 @@ pub(super) fn moving(
 ) -> Vec<Node> {
     let mut places: Vec<(Node, u32, Option<i64>)> = Vec::new();
     for node in &group.nodes {
-        let (Match::Mapped(id) | Match::Natural(id)) = &matches[*node as usize] else {
-            continue;
-        };
-        let locale = source.entities()[*node as usize].key.locale.clone();
-        let there = target.get(&TargetKey {
-            kind: Kind::Page,
-            id: *id,
-            locale,
-        });
+        let at = *node as usize;
+        let there = present(&source.entities()[at], &matches[at], target);
         if let Some(placement) = there.and_then(|page| page.placement.as_ref()) {
             places.push((*node, placement.position, placement.parent));
         }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::matching::Match;
 use super::virtual_map::VirtualMap;
 use crate::domain::{ContentHash, Entity, Failure, Inventory, Kind, SourceId, TargetId, TargetKey};
-use crate::plan::action::{Action, Agreement, Agreements};
+use crate::plan::action::{Action, Agreement, Agreements, Joined};
 use crate::plan::{Context, Counterparts, LeaveOut, Schema, normal, payload};
 
 /// Why an entity is left alone that differs.
@@ -57,9 +57,14 @@ impl Comparer<'_> {
     ) -> Decision {
         match found {
             Match::None => create("the target has none"),
-            Match::Joins(id) => decided(
-                Action::Create { joins: Some(*id) },
-                format!("the target has it as {id} in another locale only"),
+            Match::Joins(id, locale) => decided(
+                Action::Create {
+                    joins: Some(Joined {
+                        target: *id,
+                        locale: locale.clone(),
+                    }),
+                },
+                format!("the target has it as {id} in {locale}, and not in its own locale"),
             ),
             Match::Gone(id) => self.gone(entity, *id),
             Match::Taken(id) => fail(format!(

@@ -133,11 +133,15 @@ fn decide_all(
             },
             None => comparer.decide(entity, &matches[at], *hash, moves),
         };
-        planned(decision, *hash, needs.encodings, moves)
+        Planned {
+            present: chains::present(entity, &matches[at], inputs.target).map(|there| there.key.id),
+            moves,
+            ..planned(decision, *hash, needs.encodings)
+        }
     })
 }
 
-fn planned(decision: Decision, hash: ContentHash, encodings: u64, moves: bool) -> Planned {
+fn planned(decision: Decision, hash: ContentHash, encodings: u64) -> Planned {
     let is_conflict = matches!(decision.action, Action::Conflict { .. });
     let left_alone = is_conflict || decision.because == compare::LEFT_ALONE;
     Planned {
@@ -152,7 +156,8 @@ fn planned(decision: Decision, hash: ContentHash, encodings: u64, moves: bool) -
         left_alone,
         left_out: Vec::new(),
         next_sibling: None,
-        moves,
+        present: None,
+        moves: false,
     }
 }
 

@@ -11,14 +11,14 @@ use crate::domain::{
 use crate::plan::action::Agreements;
 
 /// What is known of an entity's counterpart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Match {
     /// The store remembers it, and it is there.
     Mapped(TargetId),
     /// The store remembers it, and the target has it no more.
     Gone(TargetId),
-    /// The item is on the target in another locale, not in this one.
-    Joins(TargetId),
+    /// The item or page is on the target in this other locale.
+    Joins(TargetId, Locale),
     /// An entity of the same natural key is there.
     Natural(TargetId),
     /// An entity of the same natural key is there, and it is the counterpart of another one.
@@ -52,8 +52,8 @@ struct Finder<'a> {
     source: &'a Inventory<SourceId>,
     target: &'a Inventory<TargetId>,
     agreements: &'a Agreements,
-    /// Target ids of items and pages that exist in at least one locale.
-    in_some_locale: HashSet<(Kind, TargetId)>,
+    /// A locale in which an item or page is on the target: seen there, or remembered in a locale that is not read.
+    somewhere: HashMap<(Kind, TargetId), Locale>,
     /// Target ids by source id, whatever the locale.
     ids: HashMap<(Kind, SourceId), TargetId>,
     /// Counterparts of live source entities.
@@ -77,11 +77,6 @@ impl<'a> Finder<'a> {
                 claimed.insert((key.kind, agreement.target));
             }
         }
-        let in_some_locale = target
-            .entities()
-            .iter()
-            .map(|entity| (entity.key.kind, entity.key.id))
-            .collect();
         let paths = PagePaths::new(target);
         let by_natural_key = target
             .entities()
@@ -93,7 +88,7 @@ impl<'a> Finder<'a> {
             source,
             target,
             agreements,
-            in_some_locale,
+            somewhere: somewhere(target, agreements),
             ids,
             claimed,
             by_natural_key,
@@ -116,8 +111,8 @@ impl<'a> Finder<'a> {
         };
         Some(if self.target.get(&there).is_some() {
             Match::Mapped(id)
-        } else if self.in_some_locale.contains(&(key.kind, id)) {
-            Match::Joins(id)
+        } else if let Some(locale) = self.somewhere.get(&(key.kind, id)) {
+            Match::Joins(id, locale.clone())
         } else {
             Match::Gone(id)
         })
@@ -167,6 +162,23 @@ impl<'a> Finder<'a> {
             _ => false,
         }
     }
+}
+
+fn somewhere(
+    target: &Inventory<TargetId>,
+    agreements: &Agreements,
+) -> HashMap<(Kind, TargetId), Locale> {
+    let remembered = agreements.iter().filter_map(|(key, agreement)| {
+        let locale = key.locale.as_ref()?;
+        let is_read = target.locales.contains(locale);
+        (!is_read).then(|| ((key.kind, agreement.target), locale.clone()))
+    });
+    let seen = target.entities().iter().filter_map(|entity| {
+        let locale = entity.key.locale.clone()?;
+        Some(((entity.key.kind, entity.key.id), locale))
+    });
+    // What was seen counts more, so it comes last.
+    remembered.chain(seen).collect()
 }
 
 /// What tells that two entities are the same thing where the store knows nothing; `None` for content items,

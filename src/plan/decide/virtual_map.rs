@@ -41,7 +41,7 @@ impl<'a> VirtualMap<'a> {
         for (number, (entity, found)) in (0..).zip(source.entities().iter().zip(matches)) {
             let raw = (entity.key.kind, entity.key.id.raw());
             let known = match found {
-                Match::Mapped(id) | Match::Natural(id) | Match::Joins(id) => Some(*id),
+                Match::Mapped(id) | Match::Natural(id) | Match::Joins(id, _) => Some(*id),
                 Match::Gone(_) | Match::Taken(_) | Match::OtherType(_) | Match::None => None,
             };
             match known {

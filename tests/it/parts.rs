@@ -1,0 +1,92 @@
+//! A target that is filled part by part ends as one that is filled at once.
+
+use lockgate::mock::file::InstanceFile;
+use lockgate::mock::{self, Server};
+
+use crate::binary::{Workspace, end_of, lines_of_json};
+use crate::same_state;
+use crate::support::{TARGET, fixture, instances, serve_with};
+
+async fn server(fault: Option<&str>) -> Server {
+    serve_with(mock::Options {
+        state: instances(&fixture("starter-site")),
+        faults: fault
+            .map(|fault| fault.parse().unwrap())
+            .into_iter()
+            .collect(),
+        ..mock::Options::default()
+    })
+    .await
+}
+
+fn target_of(server: &Server) -> InstanceFile {
+    let mut all = server.state().instances;
+    all.retain(|instance| instance.guid == TARGET);
+    all.remove(0)
+}
+
+/// Runs each part in turn, then everything: that has nothing to correct, and all is as if it had come at once.
+async fn ends_as_a_whole(parts: &[&[&str]]) {
+    let (workspace, parted) = (Workspace::new(), server(None).await);
+    for part in parts {
+        let done = end_of(workspace.sync(&parted, part)).await;
+        assert_eq!(
+            done.code,
+            Some(0),
+            "{part:?}: {}{}",
+            done.stdout,
+            done.stderr
+        );
+    }
+    let done = end_of(workspace.sync(&parted, &["--output", "json"])).await;
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    let corrected: Vec<_> = lines_of_json(&done.stdout)
+        .into_iter()
+        .filter(|event| event["type"] == "entity-settled" && event["outcome"] == "updated")
+        .collect();
+    assert!(corrected.is_empty(), "{corrected:?}");
+    is_as_a_whole(&parted).await;
+    parted.stop().await;
+}
+
+async fn is_as_a_whole(parted: &Server) {
+    let (workspace, whole) = (Workspace::new(), server(None).await);
+    assert_eq!(end_of(workspace.sync(&whole, &[])).await.code, Some(0));
+    assert_eq!(
+        same_state::differences(&target_of(&whole), &target_of(parted)),
+        Vec::<String>::new()
+    );
+    whole.stop().await;
+}
+
+/// Pages of the second locale were created as pages of their own, because the first locale was not read.
+#[tokio::test]
+async fn locale_by_locale() {
+    ends_as_a_whole(&[&["--locale", "en-us"], &["--locale", "fr-ca"]]).await;
+}
+
+/// A page that came later landed behind its siblings, because the run did not know of those that it left alone.
+#[tokio::test]
+async fn pages_in_any_order() {
+    let parts: [&[&str]; 4] = [
+        &["--pages", "30"],
+        &["--pages", "27"],
+        &["--pages", "20"],
+        &["--pages", "32"],
+    ];
+    ends_as_a_whole(&parts).await;
+}
+
+/// As above with one page of one locale that was refused, and that `retry` brings.
+#[tokio::test]
+async fn one_locale_of_a_page_that_was_refused() {
+    let workspace = Workspace::new();
+    let refusing = "method=POST,path=/fr-ca/page,count=1,status=400,body={\"message\":\"not now\"}";
+    let parted = server(Some(refusing)).await;
+    let done = end_of(workspace.sync(&parted, &[])).await;
+    assert_eq!(done.code, Some(1), "{}", done.stderr);
+    let done = end_of(workspace.command(["retry"])).await;
+    assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
+    is_as_a_whole(&parted).await;
+    parted.stop().await;
+}
