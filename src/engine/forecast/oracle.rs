@@ -64,15 +64,18 @@ struct Last {
     began: Instant,
     left: Duration,
     course: Course,
+    costs: Costs,
 }
 
 impl Last {
-    /// Whether it still holds, with so many uploads left.
-    fn holds(&self, unsettled: u32, now: Instant) -> bool {
+    /// Whether it still holds, with so many uploads left and these costs.
+    fn holds(&self, unsettled: u32, costs: &Costs, now: Instant) -> bool {
         let passed = now - self.began;
         let left = self.left.saturating_sub(passed);
         let off = self.course.at(unsettled).map(|at| at.abs_diff(passed));
-        passed < left / HOLDS && off.is_some_and(|off| off <= OFF_LEAST.max(left / OFF))
+        passed < left / HOLDS
+            && costs.is_like(&self.costs)
+            && off.is_some_and(|off| off <= OFF_LEAST.max(left / OFF))
     }
 }
 
@@ -100,12 +103,13 @@ impl Oracle {
         T: Target + Clone,
     {
         let began = Instant::now();
-        let holds = |last: &Last| last.holds(state.unsettled(), began);
+        let costs = Costs::of(crew);
+        let holds = |last: &Last| last.holds(state.unsettled(), &costs, began);
         let is_enough = self.played >= FIRST_PLAYS && self.last.as_ref().is_some_and(holds);
         if self.is_asked() || began < self.not_before || !state.is_running() || is_enough {
             return;
         }
-        let (state, running, costs) = (state.clone(), running.collect(), Costs::of(crew));
+        let (state, running) = (state.clone(), running.collect());
         self.plays.spawn_blocking(move || {
             let called = Instant::now();
             Play {
@@ -132,12 +136,14 @@ impl Oracle {
         self.spent += play.took;
         self.not_before = now + rest(play.took, self.spent, left);
         let upload = left.saturating_sub(now - play.began);
+        let told = self.after.forecast(&play.costs, upload, by);
         self.last = Some(Last {
             began: play.began,
             left,
             course,
+            costs: play.costs,
         });
-        Some(self.after.forecast(&play.costs, upload, by))
+        Some(told)
     }
 }
 
@@ -153,13 +159,32 @@ fn rest(took: Duration, spent: Duration, left: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::pace::{Bearings, Outlook, PerClass};
 
     const fn ms(count: u64) -> Duration {
         Duration::from_millis(count)
     }
 
+    fn costs() -> Costs {
+        Costs {
+            target: Bearings {
+                outlook: Outlook {
+                    per_second: Some(20.0),
+                    ..Outlook::default()
+                },
+                total: 16,
+                windows: PerClass::of(|_| 16),
+                times: PerClass::of(|_| None),
+            },
+            download: None,
+            item: ms(40),
+            expected_micros: 40_000,
+            commit: ms(3),
+        }
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn a_play_holds_while_uploads_are_where_it_has_them() {
+    async fn a_play_holds_while_uploads_are_where_it_has_them_and_cost_the_same() {
         let mut course = Course::default();
         course.note(1_000, ms(0));
         course.note(0, ms(600_000));
@@ -167,13 +192,23 @@ mod tests {
             began: Instant::now(),
             left: ms(600_000),
             course,
+            costs: costs(),
         };
-        let after = |seconds: u64| last.began + ms(seconds * 1_000);
-        assert!(last.holds(950, after(30)));
-        assert!(last.holds(966, after(30)), "10 s behind, 570 s left");
-        assert!(!last.holds(980, after(30)), "18 s behind");
-        assert!(!last.holds(930, after(30)), "12 s ahead");
-        assert!(!last.holds(900, after(60)), "it is old");
+        let holds = |unsettled, seconds: u64| {
+            let now = last.began + ms(seconds * 1_000);
+            last.holds(unsettled, &costs(), now)
+        };
+        assert!(holds(950, 30));
+        assert!(holds(966, 30), "10 s behind, 570 s left");
+        assert!(!holds(980, 30), "18 s behind");
+        assert!(!holds(920, 30), "18 s ahead");
+        assert!(!holds(900, 60), "it is old");
+        let slow = Costs {
+            item: ms(60),
+            ..costs()
+        };
+        let now = last.began + ms(30_000);
+        assert!(!last.holds(950, &slow, now), "the worker became slower");
     }
 
     #[test]
