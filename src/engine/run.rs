@@ -415,7 +415,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
                         .unwrap_or(false),
                 )
             })
-            .buffer_unordered(self.options.assets_in_flight)
+            .buffer_unordered(self.options.downloads_in_flight())
             .collect()
             .await;
         Ok(compared
@@ -546,7 +546,8 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         let options = &self.options;
         Limits {
             saves: (options.concurrency / 2).max(1),
-            assets: options.assets_in_flight.max(1),
+            // While some are uploaded, the files of others are fetched.
+            assets: options.downloads_in_flight().max(1),
             batches: options.batches_in_flight.max(1),
             batch_items: options.batch_items.clamp(1, 250),
             pages: (options.concurrency / 2).max(1),

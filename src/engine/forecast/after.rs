@@ -66,7 +66,7 @@ impl After {
         Self {
             reads: (lists + single + content + by_locale) as u64,
             downloads: downloads as u64,
-            downloads_at_once: crew.options.assets_in_flight.max(1) as u64,
+            downloads_at_once: crew.options.downloads_in_flight().max(1) as u64,
         }
     }
 
@@ -95,7 +95,8 @@ impl After {
             .downloads
             .checked_div(self.downloads_at_once)
             .unwrap_or(0);
-        by_rate.max(by_answers) + times(costs.answer(Class::Download), rounds)
+        let by_files = times(costs.answer(Class::Download), rounds);
+        by_rate.max(by_answers).max(by_files)
     }
 }
 
