@@ -5,53 +5,118 @@
 //! is still to be done shows in the state of the entity on the target, and doing it twice is harmless.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use super::crew::Crew;
+use super::forecast::{After, Costs, Publication, Reading, tell_while};
 use super::jobs::{BatchEnd, repeat, wait};
 use super::options::Publish;
-use super::pace::Class;
+use super::pace::{Class, Sample};
 use crate::domain::{EntityKey, ItemState, Kind, Locale, TargetId, TargetKey};
-use crate::event::Event;
+use crate::event::{Bottleneck, Event};
 use crate::instance::{Effect, Source, Target, Verdict};
 use crate::plan::{Action, Node};
-use crate::store::{Mapping, MappingOrigin, StoreError};
+use crate::store::{Mapping, MappingOrigin};
 
 /// Ids in one request (limit of `batch-workflow`).
 pub(super) const IDS_AT_ONCE: usize = 250;
 
-/// Publishes, and returns why something could not be.
-///
-/// # Errors
-/// [`StoreError`] when the state could not be made durable.
-pub(super) async fn publish<S, T>(
-    crew: &Crew<S, T>,
-    mappings: &[Mapping],
-) -> Result<Vec<String>, StoreError>
-where
-    S: Source + Clone,
-    T: Target + Clone,
-{
-    let kinds: &[Kind] = match crew.options.publish {
+/// What is published at once.
+#[derive(Debug)]
+struct Batch {
+    kind: Kind,
+    locale: Locale,
+    ids: Vec<TargetId>,
+}
+
+/// The kinds that are published, in this order.
+const fn kinds(publish: Publish) -> &'static [Kind] {
+    match publish {
         Publish::Off => &[],
         Publish::Content => &[Kind::Content],
         Publish::Pages => &[Kind::Page],
         Publish::Both => &[Kind::Content, Kind::Page],
-    };
+    }
+}
+
+/// What is going to be published, seen before the uploads: what the source has published of what will be written. What
+/// an earlier run left over is not in it.
+pub(super) fn expected<S, T>(crew: &Crew<S, T>) -> Publication
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let kinds = kinds(crew.options.publish);
+    let entities = (0..).zip(crew.source_inventory.entities());
+    let wanted = entities.filter_map(|(node, entity)| {
+        let kind = entity.key.kind;
+        let is_wanted = kinds.contains(&kind) && entity.is_published();
+        let is_written = crew.planned(node).action.is_work();
+        Some((kind, entity.locale().filter(|_| is_wanted && is_written)?))
+    });
+    Publication::of(wanted)
+}
+
+/// What is to be published now, in this order.
+fn batches<S, T>(crew: &Crew<S, T>, mappings: &[Mapping]) -> Vec<Batch>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
     let is_ours = |mapping: &&Mapping| match mapping.origin {
         MappingOrigin::Created | MappingOrigin::Updated | MappingOrigin::Recovered => true,
         MappingOrigin::Adopted | MappingOrigin::Imported => false,
     };
     let ours = mappings.iter().filter(is_ours);
     let ours: HashSet<&EntityKey> = ours.map(|mapping| &mapping.key).collect();
-    let mut problems = Vec::new();
-    for kind in kinds {
+    let mut batches = Vec::new();
+    for kind in kinds(crew.options.publish) {
         for (locale, ids) in eligible(crew, *kind, &ours) {
-            for some in ids.chunks(IDS_AT_ONCE) {
-                problems.extend(publish_some(crew, *kind, &locale, some).await);
-            }
+            batches.extend(ids.chunks(IDS_AT_ONCE).map(|some| Batch {
+                kind: *kind,
+                locale: locale.clone(),
+                ids: some.to_vec(),
+            }));
         }
     }
-    Ok(problems)
+    batches
+}
+
+/// Publishes, tells how long that and what comes after it will still take, and returns why something could not be.
+pub(super) async fn publish<S, T>(
+    crew: &Crew<S, T>,
+    mappings: &[Mapping],
+    reading: Reading,
+) -> Vec<String>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let batches = batches(crew, mappings);
+    if batches.is_empty() {
+        return Vec::new();
+    }
+    let done = AtomicUsize::new(0);
+    let forecast = |_: &Sample, _: &Sample| {
+        let left = &batches[done.load(Ordering::Relaxed)..];
+        let items = left.iter().map(|batch| batch.ids.len()).sum();
+        let publication = Publication::sized(left.len(), items);
+        let after = After {
+            publication,
+            reading,
+        };
+        Some(after.forecast(&Costs::of(crew), Duration::ZERO, Bottleneck::Worker))
+    };
+    let work = async {
+        let mut problems = Vec::new();
+        for Batch { kind, locale, ids } in &batches {
+            problems.extend(publish_some(crew, *kind, locale, ids).await);
+            done.fetch_add(1, Ordering::Relaxed);
+        }
+        problems
+    };
+    tell_while(crew, forecast, work).await
 }
 
 /// Everything that this run wrote, or an earlier one and nobody since, and the source has published; each id
@@ -133,6 +198,7 @@ where
         Err(error) => return Some(format!("{what}: {error}")),
     };
     let items = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+    let at_target = crew.worker.begin(items);
     crew.sink
         .emit(Event::BatchSubmitted {
             batch,
@@ -141,7 +207,7 @@ where
             items,
         })
         .await;
-    let problem = match wait(crew, batch, items).await {
+    let problem = match wait(crew, batch, at_target).await {
         BatchEnd::Finished(results) => {
             // A workflow batch may list more items than were asked for, and in another order.
             let refused: Vec<_> = results

@@ -4,17 +4,18 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
 use super::crew::Crew;
 use super::dispatch::{UploadEnd, upload};
-use super::forecast::{After, Oracle, Worker, tell_while};
+use super::forecast::{After, Costs, Oracle, Reading, Worker, tell_while};
 use super::former::Formers;
 use super::lease::{Fence, Keeper};
 use super::open_intents::OpenIntents;
 use super::options::Options;
-use super::pace::Class;
+use super::pace::{Class, Sample};
 use super::publish;
 use super::pull::{PullError, Reader};
 use super::ready::Limits;
@@ -25,7 +26,7 @@ use super::verify::{Difference, Scope, same_bytes, verify};
 use crate::domain::{
     EntityKey, Id, Inventory, Key, Kind, Locale, RunId, SourceId, TargetId, TargetKey,
 };
-use crate::event::{Command, Event, Phase};
+use crate::event::{Bottleneck, Command, Event, Phase};
 use crate::id_map::{Counterpart, IdMap};
 use crate::instance::{Effect, Source, Target};
 use crate::plan::{
@@ -194,19 +195,16 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         let crew = Arc::new(self.crew(&prepared, Some(keeper.fence())));
         self.remember_agreements(&crew, &prepared).await?;
         self.phase(Phase::Upload).await;
-        let oracle = Oracle::new(After::of(&crew, &prepared.locales));
-        let end = upload(Arc::clone(&crew), (state, oracle), commands, keeper.lost()).await?;
+        let after = After::of(&crew, &prepared.locales);
+        let work = (state, Oracle::new(after));
+        let end = upload(Arc::clone(&crew), work, commands, keeper.lost()).await?;
         keeper.check()?;
         let mut unpublished = Vec::new();
         let mut differences = None;
         if !end.interrupted && end.panicked.is_none() {
-            unpublished = publish::publish(&crew, &prepared.mappings).await?;
+            unpublished = publish::publish(&crew, &prepared.mappings, after.reading).await;
             if self.options.verify {
-                self.phase(Phase::Verify).await;
-                let locales = &prepared.locales;
-                let compared =
-                    async { Ok(verify(&crew, &self.target, locales, Scope::AfterRun).await?) };
-                let compared = tell_while(&crew, locales, compared);
+                let compared = self.compare(&crew, &prepared.locales, Scope::AfterRun);
                 differences = Some(interruptible(compared, commands).await?);
             }
         }
@@ -232,9 +230,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
     ) -> Result<RunReport, RunError> {
         let prepared = interruptible(self.prepare(), commands).await?;
         let crew = Arc::new(self.crew(&prepared, None));
-        self.phase(Phase::Verify).await;
-        let compared =
-            async { Ok(verify(&crew, &self.target, &prepared.locales, Scope::Everything).await?) };
+        let compared = self.compare(&crew, &prepared.locales, Scope::Everything);
         let differences = interruptible(compared, commands).await?;
         Ok(RunReport {
             plan: prepared.plan,
@@ -246,6 +242,23 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             differences: Some(differences),
             in_doubt: Vec::new(),
         })
+    }
+
+    /// Reads the target back and compares it, and tells how long that will still take.
+    async fn compare(
+        &self,
+        crew: &Arc<Crew<S, T>>,
+        locales: &[Locale],
+        scope: Scope,
+    ) -> Result<Vec<Difference>, RunError> {
+        self.phase(Phase::Verify).await;
+        let reading = Reading::of(crew, locales, scope);
+        let forecast = |began: &Sample, now: &Sample| {
+            let left = After::verifying(reading, began, now);
+            Some(left.forecast(&Costs::of(crew), Duration::ZERO, Bottleneck::Verification))
+        };
+        let compared = verify(crew, &self.target, locales, scope);
+        Ok(tell_while(crew, forecast, compared).await?)
     }
 
     /// Decides what would happen to every entity of the source, and writes nothing.

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::alive::Alive;
@@ -26,6 +27,9 @@ use crate::domain::{ContentHash, EntityKey, Kind, RunId, SourceId, TargetId, tim
 /// How long a connection waits for another process before it gives up. Long enough for the largest
 /// transaction of another run on a slow disk.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The weight of the last commit in the mean of what they take: one part in this.
+const MEMORY: u64 = 20;
 
 /// A handle on the durable state; clones share it.
 ///
@@ -44,6 +48,8 @@ struct Shared {
     budget: Arc<AtomicI64>,
     /// How long the writer gathers orders, in microseconds.
     gather_us: Arc<AtomicU64>,
+    /// What a commit takes, in microseconds: a mean in which the last ones weigh most.
+    commit_us: AtomicU64,
     /// The file; `None` in memory.
     file: Option<PathBuf>,
     /// Waits for the writer, and does not abort it when dropped.
@@ -134,6 +140,7 @@ impl Store {
                 commits,
                 budget,
                 gather_us,
+                commit_us: AtomicU64::new(0),
                 file,
                 writer,
             }),
@@ -158,7 +165,22 @@ impl Store {
         if changes.is_empty() {
             return Ok(());
         }
-        self.ask(|reply| Order::Commit(changes, reply)).await
+        let asked = Instant::now();
+        let answer = self.ask(|reply| Order::Commit(changes, reply)).await;
+        let took = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let before = self.shared.commit_us.load(Ordering::Relaxed);
+        // Of two that end at one moment one may be lost: it is a mean of many.
+        let mean = match before {
+            0 => took,
+            before => before - before / MEMORY + took / MEMORY,
+        };
+        self.shared.commit_us.store(mean, Ordering::Relaxed);
+        answer
+    }
+
+    /// What [`Store::commit`] takes at present, from the call to its return.
+    pub fn commit_time(&self) -> Duration {
+        Duration::from_micros(self.shared.commit_us.load(Ordering::Relaxed))
     }
 
     /// How many transactions [`Store::commit`] has cost so far.

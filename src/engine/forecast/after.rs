@@ -1,14 +1,14 @@
-//! What comes after the uploads: the target is read back.
+//! What comes after the uploads: what they brought is published, and the target is read back.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
-
-use tokio::time::{Instant, MissedTickBehavior};
 
 use super::Costs;
 use crate::domain::{Kind, Locale};
 use crate::engine::crew::Crew;
-use crate::engine::dispatch::tell_pace;
 use crate::engine::pace::{Class, Sample};
+use crate::engine::publish::{self, IDS_AT_ONCE};
+use crate::engine::verify::Scope;
 use crate::event::{Bottleneck, Event, millis};
 use crate::instance::{Source, Target};
 
@@ -21,9 +21,45 @@ const ITEMS: usize = 100;
 /// Lists that are asked for once.
 const LISTS: usize = 8;
 
+/// Batches that publish, one after another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::engine) struct Publication {
+    batches: u32,
+    /// Items and pages in all of them.
+    items: u32,
+}
+
+impl Publication {
+    /// So much.
+    pub(in crate::engine) fn sized(batches: usize, items: usize) -> Self {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Self {
+            batches: count(batches),
+            items: count(items),
+        }
+    }
+
+    /// What publishes entities of these kinds and locales.
+    pub(in crate::engine) fn of<'l>(all: impl Iterator<Item = (Kind, &'l Locale)>) -> Self {
+        let mut counts: BTreeMap<(Kind, &Locale), usize> = BTreeMap::new();
+        for one in all {
+            *counts.entry(one).or_default() += 1;
+        }
+        let batches = counts.values().map(|count| count.div_ceil(IDS_AT_ONCE));
+        Self::sized(batches.sum(), counts.values().sum())
+    }
+
+    /// Each batch costs a submit and a poll, and the worker its time. An item is taken to cost it as much as one that
+    /// is saved, until batches that publish have told.
+    fn time(self, costs: &Costs) -> Duration {
+        let requests = costs.answer(Class::Submit) + costs.answer(Class::Poll);
+        (requests + costs.spacing() * 2) * self.batches + costs.item * self.items
+    }
+}
+
 /// The requests of a verification.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::engine) struct After {
+pub(in crate::engine) struct Reading {
     /// Those that count against the rate.
     reads: u64,
     /// Files that are fetched.
@@ -32,42 +68,57 @@ pub(in crate::engine) struct After {
     downloads_at_once: u64,
 }
 
-impl After {
-    /// What a verification after this run asks.
-    pub(in crate::engine) fn of<S, T>(crew: &Crew<S, T>, locales: &[Locale]) -> Self
+impl Reading {
+    /// What a verification of what `scope` says asks.
+    pub(in crate::engine) fn of<S, T>(crew: &Crew<S, T>, locales: &[Locale], scope: Scope) -> Self
     where
         S: Source + Clone,
         T: Target + Clone,
     {
-        if !crew.options.verify {
-            return Self::default();
-        }
         let all = |kind| crew.source_inventory.of_kind(kind);
-        let of = |locale: &Locale| {
-            let items = all(Kind::Content).iter();
-            let own = items.filter(|item| item.locale() == Some(locale));
-            own.count().div_ceil(ITEMS)
+        let count = |kind| all(kind).len();
+        let items = all(Kind::Content).iter().filter_map(|item| item.locale());
+        let items = items.filter(|locale| locales.contains(locale));
+        let is_fetched = |planned: &crate::plan::Planned| match scope {
+            Scope::AfterRun => planned.action.is_work(),
+            Scope::Everything => true,
         };
-        let content: usize = locales.iter().map(of).sum();
-        let containers = all(Kind::Container).len();
-        let lists = LISTS + all(Kind::Asset).len() / ROWS + all(Kind::Gallery).len() / ROWS;
-        let single = all(Kind::Model).len() + containers + all(Kind::Page).len();
-        let by_locale = locales.len() * (1 + containers);
-        let sent = (0..)
-            .zip(crew.source_inventory.entities())
-            .filter(|(node, entity)| {
-                entity.key.kind == Kind::Asset && crew.planned(*node).action.is_work()
-            });
+        let assets = (0..).zip(crew.source_inventory.entities());
+        let assets = assets.filter(|(node, entity)| {
+            entity.key.kind == Kind::Asset && is_fetched(crew.planned(*node))
+        });
         let downloads = if crew.options.verify_bytes {
-            sent.count()
+            assets.count()
         } else {
             0
         };
+        // The items of every container are listed in the end, to find some that are nobody's.
+        let listed = locales.len() * count(Kind::Container);
+        let mut reading = Self::lists(count, locales.len());
+        reading.reads += (listed + questions(items) + count(Kind::Page)) as u64;
+        reading.downloads = downloads as u64;
+        reading.downloads_at_once = crew.options.downloads_in_flight().max(1) as u64;
+        reading
+    }
+
+    /// The lists of everything without a locale, of which there is so much, and the sitemaps.
+    pub(in crate::engine) fn lists(count: impl Fn(Kind) -> usize, locales: usize) -> Self {
+        let rows = count(Kind::Asset) / ROWS + count(Kind::Gallery) / ROWS;
+        let single = count(Kind::Model) + count(Kind::Container);
         Self {
-            reads: (lists + single + content + by_locale) as u64,
-            downloads: downloads as u64,
-            downloads_at_once: crew.options.downloads_in_flight().max(1) as u64,
+            reads: (LISTS + rows + single + locales) as u64,
+            ..Self::default()
         }
+    }
+
+    /// The same, with items in these locales and so many pages that are asked for.
+    pub(in crate::engine) fn and<'l>(
+        mut self,
+        items: impl Iterator<Item = &'l Locale>,
+        pages: usize,
+    ) -> Self {
+        self.reads += (questions(items) + pages) as u64;
+        self
     }
 
     /// What is left of it at a moment, when it began at another one.
@@ -82,7 +133,7 @@ impl After {
     }
 
     /// How long it takes.
-    pub(in crate::engine) fn time(self, costs: &Costs) -> Duration {
+    fn time(self, costs: &Costs) -> Duration {
         let times =
             |duration: Duration, count: u64| duration * u32::try_from(count).unwrap_or(u32::MAX);
         let at_once = *costs.target.windows.get(Class::Read) as u64;
@@ -91,46 +142,83 @@ impl After {
             costs.answer(Class::Read),
             self.reads.div_ceil(at_once.max(1)),
         );
-        let rounds = self
-            .downloads
-            .checked_div(self.downloads_at_once)
-            .unwrap_or(0);
+        let rounds = self.downloads.div_ceil(self.downloads_at_once.max(1));
         let by_files = times(costs.answer(Class::Download), rounds);
         by_rate.max(by_answers).max(by_files)
     }
 }
 
-/// Does the verification `work`, and tells once a second how fast it is and how long it will still take.
-pub(in crate::engine) async fn tell_while<S, T, R>(
-    crew: &Crew<S, T>,
-    locales: &[Locale],
-    work: impl Future<Output = R>,
-) -> R
-where
-    S: Source + Clone,
-    T: Target + Clone,
-{
-    let all = After::of(crew, locales);
-    let mut tick = tokio::time::interval_at(Instant::now(), Duration::from_secs(1));
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut before = crew.target_pacer.sample();
-    let began = before;
-    let mut work = std::pin::pin!(work);
-    loop {
-        // The work is polled in place and never dropped half done; the tick is cancel-safe.
-        tokio::select! {
-            biased;
-            done = &mut work => return done,
-            _ = tick.tick() => {}
+/// How many questions ask for items in these locales.
+fn questions<'l>(items: impl Iterator<Item = &'l Locale>) -> usize {
+    let mut by_locale: BTreeMap<&Locale, usize> = BTreeMap::new();
+    for locale in items {
+        *by_locale.entry(locale).or_default() += 1;
+    }
+    by_locale.values().map(|count| count.div_ceil(ITEMS)).sum()
+}
+
+/// What comes after the uploads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::engine) struct After {
+    /// What is published.
+    pub(in crate::engine) publication: Publication,
+    /// What is read back.
+    pub(in crate::engine) reading: Reading,
+}
+
+impl After {
+    /// What comes after this run.
+    pub(in crate::engine) fn of<S, T>(crew: &Crew<S, T>, locales: &[Locale]) -> Self
+    where
+        S: Source + Clone,
+        T: Target + Clone,
+    {
+        let reading = if crew.options.verify {
+            Reading::of(crew, locales, Scope::AfterRun)
+        } else {
+            Reading::default()
+        };
+        Self {
+            publication: publish::expected(crew),
+            reading,
         }
-        before = tell_pace(crew, before).await;
-        let left = all.left(&began, &before);
-        crew.sink
-            .emit(Event::ForecastMade {
-                upload_ms: 0,
-                verify_ms: millis(left.time(&Costs::of(crew))),
-                by: Bottleneck::Verification,
-            })
-            .await;
+    }
+
+    /// The verification alone, as it is at a moment, when it began at another one.
+    pub(in crate::engine) fn verifying(reading: Reading, began: &Sample, now: &Sample) -> Self {
+        Self {
+            publication: Publication::default(),
+            reading: reading.left(began, now),
+        }
+    }
+
+    /// What is told of it and of uploads that still take so long, mostly for that reason.
+    pub(in crate::engine) fn forecast(
+        self,
+        costs: &Costs,
+        upload: Duration,
+        by: Bottleneck,
+    ) -> Event {
+        let publish = self.publication.time(costs);
+        let verify = self.reading.time(costs);
+        let all = upload + publish + verify;
+        let pauses = costs.target.outlook.pauses_in(all);
+        let by = if verify > upload.max(publish) || all.is_zero() {
+            Bottleneck::Verification
+        } else if publish > upload {
+            Bottleneck::Worker
+        } else {
+            by
+        };
+        let (before, after) = if upload + publish > verify {
+            (pauses, Duration::ZERO)
+        } else {
+            (Duration::ZERO, pauses)
+        };
+        Event::ForecastMade {
+            upload_ms: millis(upload + publish + before),
+            verify_ms: millis(verify + after),
+            by,
+        }
     }
 }

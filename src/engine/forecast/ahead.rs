@@ -4,21 +4,23 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use super::Costs;
+use super::{Costs, Course};
 use crate::domain::{Id as _, TargetId};
-use crate::engine::jobs::{first_pause, next_pause};
+use crate::engine::jobs::{first_pause, learned, next_pause};
 use crate::engine::pace::{Class, PerClass, Turns};
 use crate::engine::ready::Queue;
 use crate::engine::state::{Effect, Input, Job, RunState, StepResult};
 use crate::event::Bottleneck;
 
 /// What is to be expected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::engine) struct Forecast {
     /// The time until every upload has its outcome.
     pub(in crate::engine) left: Duration,
     /// What most of it is due to.
     pub(in crate::engine) by: Bottleneck,
+    /// How far the uploads will be when.
+    pub(in crate::engine) course: Course,
 }
 
 /// Plays on from `state`, whose jobs `running` are in flight, until everything has an outcome. Takes it that all
@@ -26,7 +28,9 @@ pub(in crate::engine) struct Forecast {
 pub(in crate::engine) fn ahead(state: RunState, running: Vec<Job>, costs: &Costs) -> Forecast {
     let mut play = Play::new(state, costs);
     for job in running {
-        play.begin(job);
+        // Most of them are noted already.
+        let flight = play.board(job);
+        play.ask(flight);
     }
     play.admit();
     while let Some(Reverse((at, _, what))) = play.due.pop() {
@@ -34,6 +38,7 @@ pub(in crate::engine) fn ahead(state: RunState, running: Vec<Job>, costs: &Costs
         match what {
             What::Ask(flight) => play.ask(flight),
             What::Answer(flight) => play.answered(flight),
+            What::Done(flight) => play.done(flight),
             What::Turn => play.turn_booked = false,
         }
         play.admit();
@@ -48,6 +53,8 @@ enum What {
     Ask(usize),
     /// A flight has an answer.
     Answer(usize),
+    /// What became of a flight is durable.
+    Done(usize),
     /// The rate lets the next request go.
     Turn,
 }
@@ -63,6 +70,16 @@ struct Flight {
     /// When the worker is done with it.
     worked_off: Duration,
     pause: Duration,
+    polls: u32,
+}
+
+impl Flight {
+    /// Items of it that the worker is done with.
+    fn processed(&self, now: Duration, item: Duration) -> u32 {
+        let begun = self.worked_off.saturating_sub(item * self.items);
+        let worked = now.saturating_sub(begun).as_micros() / item.as_micros().max(1);
+        u32::try_from(worked).unwrap_or(u32::MAX).min(self.items)
+    }
 }
 
 struct Play<'a> {
@@ -81,7 +98,10 @@ struct Play<'a> {
     turn_at: Duration,
     turn_booked: bool,
     worker_free: Duration,
+    /// As polls will have learned it by then.
+    expected_micros: u64,
     spent: [Duration; Bottleneck::ALL.len()],
+    course: Course,
 }
 
 impl<'a> Play<'a> {
@@ -100,7 +120,9 @@ impl<'a> Play<'a> {
             turn_at: Duration::ZERO,
             turn_booked: false,
             worker_free: Duration::ZERO,
+            expected_micros: costs.expected_micros,
             spent: [Duration::ZERO; Bottleneck::ALL.len()],
+            course: Course::default(),
         }
     }
 
@@ -109,7 +131,13 @@ impl<'a> Play<'a> {
         self.due.push(Reverse((at, self.noted, what)));
     }
 
+    /// Lets a job begin: with the note that it is about to leave.
     fn begin(&mut self, job: Job) {
+        let flight = self.board(job);
+        self.note(self.now + self.costs.commit, What::Ask(flight));
+    }
+
+    fn board(&mut self, job: Job) -> usize {
         let class = match job.queue {
             Queue::Save | Queue::Redirections => Class::Write,
             Queue::Asset => Class::Asset,
@@ -123,8 +151,9 @@ impl<'a> Play<'a> {
             handed_in: Duration::ZERO,
             worked_off: Duration::ZERO,
             pause: Duration::ZERO,
+            polls: 0,
         });
-        self.ask(self.flights.len() - 1);
+        self.flights.len() - 1
     }
 
     /// Puts the next request of a flight into the line of its class.
@@ -166,21 +195,30 @@ impl<'a> Play<'a> {
         match flight.class {
             Class::Submit => {
                 flight.class = Class::Poll;
-                flight.handed_in = now;
                 flight.worked_off = self.worker_free.max(now) + costs.item * flight.items;
                 self.worker_free = flight.worked_off;
-                flight.pause = first_pause(costs.expected_micros, flight.items);
-                let at_ms = now + flight.pause;
-                self.note(at_ms, What::Ask(at));
+                // The number of the batch is noted before anybody asks for it.
+                flight.handed_in = now + costs.commit;
+                flight.pause = first_pause(self.expected_micros, flight.items);
+                let next = flight.handed_in + flight.pause;
+                self.note(next, What::Ask(at));
             }
             Class::Poll if flight.worked_off > now => {
+                flight.polls += 1;
                 let elapsed = now.saturating_sub(flight.handed_in);
-                flight.pause = next_pause(flight.pause, elapsed, 0, flight.items);
-                let at_ms = now + flight.pause;
-                self.note(at_ms, What::Ask(at));
+                let processed = flight.processed(now, costs.item);
+                flight.pause = next_pause(flight.pause, elapsed, processed, flight.items);
+                let next = now + flight.pause;
+                self.note(next, What::Ask(at));
             }
-            Class::Poll | Class::Read | Class::Write | Class::Asset | Class::Download => {
-                self.done(at);
+            Class::Poll => {
+                let elapsed = now.saturating_sub(flight.handed_in);
+                let polls = flight.polls + 1;
+                self.expected_micros = learned(self.expected_micros, elapsed, flight.items, polls);
+                self.note(now + costs.commit, What::Done(at));
+            }
+            Class::Read | Class::Write | Class::Asset | Class::Download => {
+                self.note(now + costs.commit, What::Done(at));
             }
         }
     }
@@ -199,6 +237,7 @@ impl<'a> Play<'a> {
             stop: None,
         };
         let effects = self.state.apply(input);
+        self.course.note(self.state.unsettled(), self.now);
         self.carry_out(effects);
     }
 
@@ -227,12 +266,13 @@ impl<'a> Play<'a> {
         self.now = self.now.max(at);
     }
 
-    fn forecast(&self) -> Forecast {
+    fn forecast(self) -> Forecast {
         let by = Bottleneck::ALL.into_iter();
         let by = by.max_by_key(|by| self.spent[*by as usize]);
         Forecast {
             left: self.now,
             by: by.unwrap_or(Bottleneck::Chain),
+            course: self.course,
         }
     }
 }

@@ -21,6 +21,8 @@ pub(in crate::engine) struct Costs {
     pub(in crate::engine) item: Duration,
     /// The same as polls expect it, in microseconds.
     pub(in crate::engine) expected_micros: u64,
+    /// The time until a note is durable: each request waits for one before it leaves and before its answer counts.
+    pub(in crate::engine) commit: Duration,
 }
 
 impl Costs {
@@ -35,6 +37,7 @@ impl Costs {
                 .item()
                 .unwrap_or(Duration::from_micros(expected_micros)),
             expected_micros,
+            commit: crew.store.commit_time(),
         }
     }
 
@@ -52,7 +55,7 @@ impl Costs {
 
     /// The time between two requests that count against the rate; zero while no limit is known.
     pub(in crate::engine) fn spacing(&self) -> Duration {
-        let per_second = self.target.per_second.filter(|rate| *rate > 0.0);
+        let per_second = self.target.outlook.per_second.filter(|rate| *rate > 0.0);
         per_second
             .and_then(|rate| Duration::try_from_secs_f64(1.0 / rate).ok())
             .unwrap_or_default()

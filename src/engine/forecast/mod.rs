@@ -12,17 +12,26 @@
 //! | `costs` | what was learned of the target |
 //! | `worker` | how that is learned of its worker |
 //! | `ahead` | the play |
+//! | `course` | how far it gets when |
 //! | `after` | what comes after the uploads |
 //! | `oracle` | when it is played |
+//! | `undoing` | how long an undo takes, which is not played |
+//! | `telling` | how both are told where no dispatcher does |
 
 mod after;
 mod ahead;
 mod costs;
+mod course;
 mod oracle;
+mod telling;
+mod undoing;
 mod worker;
 
-pub(super) use after::{After, tell_while};
+pub(super) use after::{After, Publication, Reading};
 pub(super) use ahead::{Forecast, ahead};
 pub(super) use costs::Costs;
+pub(super) use course::Course;
 pub(super) use oracle::Oracle;
-pub use worker::Worker;
+pub(super) use telling::tell_while;
+pub(super) use undoing::Undoing;
+pub use worker::{AtTarget, Worker};

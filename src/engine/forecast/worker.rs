@@ -1,32 +1,43 @@
 //! The time that the worker of the target takes for an item of a batch.
+//!
+//! Nobody tells it. A batch is seen at work or done only when it is asked for, and it is asked for late: the question
+//! waits for the rate, and after a throttling everybody does. So a mean of what batches took is too long, by as much
+//! again as the truth where the rate is what a run waits for. Each batch does set two bounds that hold however late anybody
+//! looks, and what most of them allow is the time.
 
+use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Batches of fewer items tell nothing by themselves: what they take is mostly the way there and back. Every page is
+/// Batches of fewer items set no bound of their own: what they take is mostly the way there and back. Every page is
 /// such a batch.
 const TELLING: u32 = 10;
 
-/// Items after which what was seen before counts half.
-const MEMORY: u32 = 2_000;
+/// Batches that are remembered.
+const KEPT: usize = 32;
 
-/// Learns from batches how fast the worker is.
-///
-/// The worker is serial, so it is busy as long as a large batch is at the target, and works off whatever ends in the
-/// meantime, small or large, in whatever order that is noticed. Only the end of a stretch is noticed a poll too late, so
-/// the fewer stretches there are the truer is the result; a single batch tells how long an item takes at most.
+/// Learns from batches how fast the worker is. It is taken to be serial: first come, first served.
 #[derive(Debug, Default)]
 pub struct Worker(Mutex<Seen>);
 
 #[derive(Debug, Default)]
 struct Seen {
-    /// Large batches at the target.
-    large: u32,
-    /// Up to when the present stretch is counted.
-    counted_to: Option<Instant>,
-    time: Duration,
+    /// Items that were handed in so far.
+    handed_in: u64,
+    /// Items at the target, as far as is known.
+    there: u64,
+    /// The latest batches: when each came to the target, and how many items had come before it.
+    came: VecDeque<(Instant, u64)>,
+    bounds: VecDeque<Bounds>,
+}
+
+/// What a batch told of the time of an item.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    least: Duration,
+    most: Duration,
     items: u32,
 }
 
@@ -35,22 +46,35 @@ struct Seen {
 pub struct AtTarget<'a> {
     worker: &'a Worker,
     items: u32,
+    came: Instant,
+    /// Items that may have been there when it came.
+    ahead: u64,
+    /// Items that were handed in up to this batch, itself included.
+    up_to: u64,
+    least: Duration,
     ended: bool,
 }
 
 impl Worker {
-    /// Notes that a batch was handed in.
+    /// Notes that a batch was handed in: at once when the target has answered, or the bounds do not hold.
     pub fn begin(&self, items: u32) -> AtTarget<'_> {
         let mut seen = self.seen();
-        if items >= TELLING {
-            if seen.large == 0 {
-                seen.counted_to = Some(Instant::now());
-            }
-            seen.large += 1;
+        let came = Instant::now();
+        let before = seen.handed_in;
+        if seen.came.len() == KEPT {
+            seen.came.pop_front();
         }
+        seen.came.push_back((came, before));
+        let ahead = seen.there;
+        seen.handed_in += u64::from(items);
+        seen.there += u64::from(items);
         AtTarget {
             worker: self,
             items,
+            came,
+            ahead,
+            up_to: seen.handed_in,
+            least: Duration::ZERO,
             ended: false,
         }
     }
@@ -58,7 +82,29 @@ impl Worker {
     /// The time of one item; `None` before a batch has told it.
     pub fn item(&self) -> Option<Duration> {
         let seen = self.seen();
-        seen.time.checked_div(seen.items)
+        let mut bounds: Vec<(Duration, u64)> = Vec::with_capacity(2 * seen.bounds.len());
+        for Bounds { least, most, items } in seen.bounds.iter().copied() {
+            // A batch that was never seen at work took some time all the same.
+            bounds.push((least.max(most / 2), items.into()));
+            bounds.push((most, items.into()));
+        }
+        bounds.sort_unstable();
+        let half = bounds.iter().map(|(_, items)| items).sum::<u64>() / 2;
+        // As many lower bounds as upper ones: those in the middle are the highest lower and the lowest upper one as
+        // long as they agree, and what contradicts the fewest items where they do not.
+        let mut passed = 0;
+        let mut low = None;
+        for (bound, items) in bounds {
+            if let Some(low) = low {
+                return Some((low + bound) / 2);
+            }
+            passed += items;
+            if passed > half {
+                return Some(bound);
+            }
+            low = (passed == half).then_some(bound);
+        }
+        low
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -67,30 +113,55 @@ impl Worker {
 }
 
 impl AtTarget<'_> {
+    /// Items in the batch.
+    pub const fn items(&self) -> u32 {
+        self.items
+    }
+
+    /// Notes that it is not done yet, and how many of its items are, if the target told.
+    pub fn working(&mut self, processed: Option<u32>) {
+        let item = processed.map_or(self.items, |done| self.items.min(done + 1));
+        let items = self.ahead + u64::from(item);
+        let items = u32::try_from(items).unwrap_or(u32::MAX).max(1);
+        self.least = self.least.max(self.came.elapsed() / items);
+    }
+
     /// Notes that it was worked off.
     pub fn ended(mut self) {
         self.ended = true;
+    }
+
+    /// The longest that an item can have taken, because of the batches that came since some moment all are done.
+    fn most(&self, seen: &Seen) -> Duration {
+        let now = Instant::now();
+        let since = |(came, before): &(Instant, u64)| {
+            let items = u32::try_from(self.up_to - before).unwrap_or(u32::MAX);
+            (now - *came) / items.max(1)
+        };
+        let came = seen.came.iter().filter(|(_, before)| *before < self.up_to);
+        came.map(since)
+            .min()
+            .unwrap_or_else(|| self.came.elapsed() / self.items.max(1))
     }
 }
 
 impl Drop for AtTarget<'_> {
     fn drop(&mut self) {
         let mut seen = self.worker.seen();
-        if let (true, Some(from)) = (self.ended, seen.counted_to) {
-            let now = Instant::now();
-            seen.time += now - from;
-            seen.items += self.items;
-            seen.counted_to = Some(now);
-        }
-        if seen.items > MEMORY {
-            seen.time /= 2;
-            seen.items /= 2;
-        }
-        if self.items >= TELLING {
-            seen.large -= 1;
-            if seen.large == 0 {
-                seen.counted_to = None;
+        seen.there -= u64::from(self.items);
+        if !self.ended {
+            // Whoever came before it: nobody knows whether its items were worked off.
+            seen.came.clear();
+        } else if self.items >= TELLING {
+            let bounds = Bounds {
+                least: self.least,
+                most: self.most(&seen),
+                items: self.items,
+            };
+            if seen.bounds.len() == KEPT {
+                seen.bounds.pop_front();
             }
+            seen.bounds.push_back(bounds);
         }
     }
 }
@@ -103,19 +174,51 @@ mod tests {
         tokio::time::advance(Duration::from_millis(ms)).await;
     }
 
+    fn ms(time: Option<Duration>) -> Option<u128> {
+        time.map(|time| time.as_millis())
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn what_ends_while_a_large_batch_is_there_tells_the_time_of_an_item() {
+    async fn a_batch_seen_at_work_and_done_tells_the_time_of_an_item() {
         let worker = Worker::default();
-        let (one, two) = (worker.begin(50), worker.begin(1));
+        let mut batch = worker.begin(50);
         assert_eq!(worker.item(), None);
-        pass(250).await;
-        let three = worker.begin(50);
+        pass(240).await;
+        batch.working(None);
+        pass(20).await;
+        batch.ended();
+        assert_eq!(ms(worker.item()), Some(5), "4.8 to 5.2");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_noticed_late_makes_nobody_slow() {
+        let worker = Worker::default();
+        // 5 ms an item; one question comes in time, the others wait for a rate that pages and assets need as well.
+        for late in [300, 8, 500, 1_000, 200] {
+            let mut batch = worker.begin(40);
+            pass(190).await;
+            batch.working(Some(37));
+            pass(10 + late).await;
+            batch.ended();
+        }
+        assert_eq!(ms(worker.item()), Some(5), "a mean says 15");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn batches_behind_one_another_share_the_worker() {
+        let worker = Worker::default();
+        let one = worker.begin(50);
+        let mut two = worker.begin(50);
+        let mut three = worker.begin(10);
+        pass(260).await;
         one.ended();
-        pass(5).await;
-        two.ended();
+        two.working(None);
+        three.working(None);
         pass(250).await;
+        two.ended();
+        pass(60).await;
         three.ended();
-        assert_eq!(worker.item(), Some(Duration::from_millis(5)));
+        assert_eq!(ms(worker.item()), Some(5), "the third waited for 100 items");
     }
 
     #[tokio::test(start_paused = true)]
@@ -128,9 +231,11 @@ mod tests {
         pass(9_000).await;
         drop(lost);
         assert_eq!(worker.item(), None);
-        let batch = worker.begin(50);
-        pass(300).await;
+        let mut batch = worker.begin(50);
+        pass(290).await;
+        batch.working(None);
+        pass(20).await;
         batch.ended();
-        assert_eq!(worker.item(), Some(Duration::from_millis(6)));
+        assert_eq!(ms(worker.item()), Some(6));
     }
 }

@@ -78,6 +78,7 @@ where
     T: Target + Clone,
 {
     let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
+    let at_target = crew.worker.begin(count);
     crew.number_intent(intent, batch).await?;
     let submitted = Event::BatchSubmitted {
         batch,
@@ -86,7 +87,7 @@ where
         items: count,
     };
     crew.sink.emit(submitted).await;
-    match polling::wait(crew, batch, count).await {
+    match polling::wait(crew, batch, at_target).await {
         BatchEnd::Finished(results) if results.len() == items.len() => {
             let results = keep(crew, intent, items, results).await?;
             tell_end(crew, batch, &results).await;

@@ -87,6 +87,7 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
+    let at_target = crew.worker.begin(1);
     crew.number_intent(intent, batch).await?;
     if let Some(locale) = &item.save.locale {
         let submitted = Event::BatchSubmitted {
@@ -97,7 +98,7 @@ where
         };
         crew.sink.emit(submitted).await;
     }
-    let results = match polling::wait(crew, batch, 1).await {
+    let results = match polling::wait(crew, batch, at_target).await {
         BatchEnd::Finished(results) if results.len() == 1 => {
             content::keep(crew, intent, std::slice::from_ref(item), results).await?
         }

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::domain::BatchId;
 use crate::engine::crew::Crew;
+use crate::engine::forecast::AtTarget;
 use crate::engine::pace::Class;
 use crate::event::Event;
 use crate::instance::{BatchStatus, Effect, Refusal, RequestError, Saved, Source, Target};
@@ -28,25 +29,29 @@ pub(in crate::engine) enum BatchEnd {
     Unknown(String),
 }
 
-/// Polls `batch` of `items` until it ends.
-pub(in crate::engine) async fn wait<S, T>(crew: &Crew<S, T>, batch: BatchId, items: u32) -> BatchEnd
+/// Polls `batch` until it ends.
+pub(in crate::engine) async fn wait<S, T>(
+    crew: &Crew<S, T>,
+    batch: BatchId,
+    at_target: AtTarget<'_>,
+) -> BatchEnd
 where
     S: Source + Clone,
     T: Target + Clone,
 {
     crew.batches.insert(batch);
-    let end = follow(crew, batch, items).await;
+    let end = follow(crew, batch, at_target).await;
     crew.batches.remove(&batch);
     end
 }
 
-async fn follow<S, T>(crew: &Crew<S, T>, batch: BatchId, items: u32) -> BatchEnd
+async fn follow<S, T>(crew: &Crew<S, T>, batch: BatchId, mut at_target: AtTarget<'_>) -> BatchEnd
 where
     S: Source + Clone,
     T: Target + Clone,
 {
     let started = Instant::now();
-    let at_target = crew.worker.begin(items);
+    let items = at_target.items();
     let mut seen = 0;
     let mut polls = 0;
     let mut pause = first_pause(crew.item_micros.load(Ordering::Relaxed), items);
@@ -67,9 +72,11 @@ where
             }
             Ok(BatchStatus::Failed(refusal)) => return BatchEnd::Failed(refusal),
             Ok(BatchStatus::Unknown) => {
+                at_target.working(None);
                 pause = next_pause(pause, started.elapsed(), 0, items);
             }
             Ok(BatchStatus::Working { processed }) => {
+                at_target.working(processed);
                 let processed = processed.unwrap_or(0);
                 pause = next_pause(pause, started.elapsed(), processed, items);
                 if processed > seen {
@@ -121,7 +128,7 @@ const TELLING: u32 = 10;
 /// The time that the target needs for an item, in microseconds, after one more batch. A batch that was found
 /// finished at the first poll tells only that it took no longer, so the next ones are asked for earlier; one
 /// that took several polls tells how long it was at most. Between the two the first poll settles near the end.
-fn learned(before: u64, elapsed: Duration, items: u32, polls: u32) -> u64 {
+pub(in crate::engine) fn learned(before: u64, elapsed: Duration, items: u32, polls: u32) -> u64 {
     if items < TELLING {
         return before;
     }

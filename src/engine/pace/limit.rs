@@ -181,6 +181,36 @@ impl RateLearner {
         }
     }
 
+    /// The rate that is held between questions; `None` as fast as they come.
+    pub(super) fn steady(&self) -> Option<f64> {
+        let held = self
+            .known
+            .as_ref()
+            .map(|known| known.per_second * known.share);
+        match (held, self.cap) {
+            (Some(held), Some(cap)) => Some(held.min(cap)),
+            (held, cap) => held.or(cap),
+        }
+    }
+
+    /// When the limit is questioned next, and how long after that again when the answer is a refusal; `None` when nobody
+    /// will.
+    pub(super) fn questions(&self, now: Instant) -> Option<(Duration, Duration)> {
+        let known = self.known.as_ref()?;
+        if self
+            .cap
+            .is_some_and(|cap| cap <= known.per_second * known.share)
+        {
+            return None;
+        }
+        let next = if known.is_probing {
+            Duration::ZERO
+        } else {
+            known.due.saturating_duration_since(now)
+        };
+        Some((next, known.next_patience()))
+    }
+
     /// Judges refusals once everything that was in flight then has been answered.
     fn conclude(&mut self, burst: Burst, now: Instant) {
         let within =
@@ -258,13 +288,18 @@ impl Known {
         count >= self.per_second * 0.75 && count <= self.per_second * self.step * 1.1 + 1.0
     }
 
+    /// How long nobody asks after a refusal.
+    fn next_patience(&self) -> Duration {
+        let longer = self.patience.max(Self::first_patience(self.per_second));
+        let factor = if self.is_weak { 1 } else { 4 };
+        (longer * factor).min(PATIENCE_MAX)
+    }
+
     /// It was refused, and at this limit.
     fn confirmed(&mut self, count: f64, now: Instant) {
         if self.is_probing {
             self.per_second = count.clamp(self.per_second, self.rate());
-            let longer = self.patience.max(Self::first_patience(self.per_second));
-            let factor = if self.is_weak { 1 } else { 4 };
-            self.patience = (longer * factor).min(PATIENCE_MAX);
+            self.patience = self.next_patience();
             self.is_weak = false;
         } else if self.share - SHARE_STEP >= SHARE_MIN - f64::EPSILON {
             self.share -= SHARE_STEP;

@@ -32,4 +32,5 @@ pub(super) use class::PerClass;
 pub use learned::Learned;
 pub(super) use pacer::Bearings;
 pub use pacer::{Ceilings, Pacer, Permit, Sample};
+pub(super) use quota::Outlook;
 pub(super) use turns::Turns;

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::class::{Class, PerClass};
 use super::learned::Learned;
-use super::quota::Quota;
+use super::quota::{Outlook, Quota};
 use super::turns::Turns;
 use super::window::{Trouble, Window};
 
@@ -114,8 +114,8 @@ pub struct Sample {
 /// What a forecast has to know of a pacer.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::engine) struct Bearings {
-    /// Requests per second that may leave, as far as that is known.
-    pub(in crate::engine) per_second: Option<f64>,
+    /// What its quota allows.
+    pub(in crate::engine) outlook: Outlook,
     /// Requests in flight at most.
     pub(in crate::engine) total: usize,
     /// The same for each class.
@@ -257,10 +257,10 @@ impl Pacer {
 
     /// What a forecast has to know.
     pub(in crate::engine) fn bearings(&self) -> Bearings {
-        let per_second = self.quota.rate();
+        let outlook = self.quota.outlook();
         let desk = self.desk();
         Bearings {
-            per_second,
+            outlook,
             total: self.ceilings.total,
             windows: PerClass::of(|class| desk.windows.get(class).size()),
             times: desk.times,

@@ -75,6 +75,31 @@ struct State {
     limiter: Option<(f64, Limiter)>,
     last_left: Option<Instant>,
     paused_until: Instant,
+    /// What the server asked for last.
+    last_pause: Duration,
+}
+
+/// What is to be expected of a quota.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(in crate::engine) struct Outlook {
+    /// Requests per second that may leave, as far as that is known.
+    pub(in crate::engine) per_second: Option<f64>,
+    /// When the limit is questioned next, and how long after that again; `None` when it is not.
+    pub(in crate::engine) questions: Option<(Duration, Duration)>,
+    /// What a question costs whose answer is a refusal: the pause that the server asked for last.
+    pub(in crate::engine) pause: Duration,
+}
+
+impl Outlook {
+    /// The pauses that are to be expected while `time` of requests is left.
+    pub(in crate::engine) fn pauses_in(&self, time: Duration) -> Duration {
+        let Some((first, then)) = self.questions.filter(|(first, _)| *first < time) else {
+            return Duration::ZERO;
+        };
+        let more = (time - first).as_millis() / then.as_millis().max(1);
+        let more = u32::try_from(more).unwrap_or(u32::MAX);
+        self.pause.saturating_mul(more.saturating_add(1))
+    }
 }
 
 impl Quota {
@@ -88,6 +113,7 @@ impl Quota {
                 limiter: None,
                 last_left: None,
                 paused_until: origin,
+                last_pause: Duration::ZERO,
             }),
         }
     }
@@ -114,6 +140,16 @@ impl Quota {
     /// The rate in force: the user's cap, or what is held of the limit.
     pub(super) fn rate(&self) -> Option<f64> {
         self.state().learner.rate(Instant::now())
+    }
+
+    /// What is to be expected of it.
+    pub(super) fn outlook(&self) -> Outlook {
+        let state = self.state();
+        Outlook {
+            per_second: state.learner.steady(),
+            questions: state.learner.questions(Instant::now()),
+            pause: state.last_pause,
+        }
     }
 
     /// Takes leave for one request.
@@ -155,6 +191,7 @@ impl Quota {
         }
         let mut state = self.state();
         let until = Instant::now() + pause;
+        state.last_pause = pause;
         state.paused_until = state.paused_until.max(until);
         let until = state.paused_until;
         state.learner.refused(left, until);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::hands::Hands;
 use crate::domain::{Entity, Id, Inventory, Kind, Locale, PageNode, TargetId, TargetKey};
+use crate::engine::forecast::Reading;
 use crate::engine::jobs::bytes_hash;
 use crate::engine::pace::Class;
 use crate::engine::pull::{PullError, Reader};
@@ -68,6 +69,18 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
         };
         self.crew.sink.emit(finished).await;
         Ok(differences)
+    }
+
+    /// The requests of all that, before it is known what will have failed.
+    pub(super) fn reading(&self) -> Reading {
+        let traces = self.outlook.traces.iter().enumerate();
+        let checked = traces.filter(|(at, _)| self.is_checked(*at));
+        let there = || checked.clone().map(|(_, trace)| &trace.there);
+        let items = there().filter(|there| there.kind == Kind::Content);
+        let pages = there().filter(|there| there.kind == Kind::Page).count();
+        let count = |kind| self.outlook.target.of_kind(kind).len();
+        Reading::lists(count, self.outlook.target.locales.len())
+            .and(items.filter_map(|there| there.locale.as_ref()), pages)
     }
 
     /// Failures are told already.

@@ -1,7 +1,7 @@
 //! What everybody who carries out an undo works with.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::gather::UndoOutlook;
@@ -34,6 +34,8 @@ pub(super) struct Hands<'a, S, T> {
     /// What could not be deleted or restored, with the root cause.
     failed: Mutex<HashMap<usize, EntityKey>>,
     draining: AtomicBool,
+    /// Entities to delete or restore that have their outcome.
+    pub(super) done: AtomicUsize,
 }
 
 /// What came of one entity.
@@ -55,6 +57,7 @@ impl<'a, S: Source + Clone, T: Target + Clone> Hands<'a, S, T> {
             before: Own::new(&outlook.target, &outlook.former_models()),
             failed: Mutex::default(),
             draining: AtomicBool::new(false),
+            done: AtomicUsize::new(0),
         }
     }
 
@@ -197,6 +200,7 @@ impl<'a, S: Source + Clone, T: Target + Clone> Hands<'a, S, T> {
     async fn tell(&self, at: usize, settled: Settled) {
         let trace = self.trace(at);
         let is_work = self.decided(at).decision.is_work();
+        self.done.fetch_add(usize::from(is_work), Ordering::Relaxed);
         self.crew
             .sink
             .emit(Event::EntitySettled {

@@ -122,7 +122,8 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             items,
         };
         self.crew.sink.emit(submitted).await;
-        let end = wait(&self.crew, batch, items).await;
+        let at_target = self.crew.worker.begin(items);
+        let end = wait(&self.crew, batch, at_target).await;
         let succeeded = match &end {
             BatchEnd::Finished(results) => results.iter().filter(|result| result.is_ok()).count(),
             BatchEnd::Failed(_) | BatchEnd::Unknown(_) => 0,

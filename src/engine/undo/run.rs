@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::Future;
 use std::pin::pin;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::mpsc;
@@ -12,11 +14,13 @@ use super::gather::UndoOutlook;
 use super::hands::{Hands, class, lane};
 use super::look::IDS_AT_ONCE;
 use crate::domain::{EntityKey, Kind, Locale, RunId};
+use crate::engine::forecast::{After, Costs, Publication, Reading, Undoing, tell_while};
 use crate::engine::lease::{Keeper, Lost};
+use crate::engine::pace::Sample;
 use crate::engine::recovery::{Known, Recovery, settle_undone};
 use crate::engine::run::{RunError, Session, by_key, interruptible, sorted};
 use crate::engine::verify::Difference;
-use crate::event::{Command, Event, Lane, LanePlan, Phase};
+use crate::event::{Bottleneck, Command, Event, Lane, LanePlan, Phase};
 use crate::instance::{Source, Target};
 use crate::plan::undo::{Decision, Kept};
 use crate::store::StoreError;
@@ -116,7 +120,17 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         keeper.check()?;
         if !worked.interrupted && self.options.verify {
             self.phase(Phase::Verify).await;
-            let compared = async { Ok(hands.verify(&self.target).await?) };
+            let reading = hands.reading();
+            let forecast = |began: &Sample, now: &Sample| {
+                let left = After::verifying(reading, began, now);
+                Some(left.forecast(
+                    &Costs::of(&hands.crew),
+                    Duration::ZERO,
+                    Bottleneck::Verification,
+                ))
+            };
+            let compared = tell_while(&hands.crew, forecast, hands.verify(&self.target));
+            let compared = async { Ok(compared.await?) };
             end.differences = Some(interruptible(compared, commands).await?);
         }
         end.failed = hands.failures();
@@ -189,7 +203,12 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
         commands: &mut mpsc::Receiver<Command>,
         mut lost: Lost,
     ) -> Result<Worked, StoreError> {
-        let mut working = pin!(self.carry_out());
+        let mut undoing = Undoing::new(self.works().count(), self.after());
+        let forecast = |began: &Sample, now: &Sample| {
+            let done = self.done.load(Ordering::Relaxed);
+            undoing.forecast(done, (began, now), &Costs::of(&self.crew))
+        };
+        let mut working = pin!(tell_while(&self.crew, forecast, self.carry_out()));
         let mut commands_open = true;
         let mut drain_ends: Option<Instant> = None;
         loop {
@@ -220,6 +239,30 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
                 // Nothing here lasts long enough to be worth a pause; an undo goes on where it ended.
                 Some(Command::Pause | Command::Resume) | None => {}
             }
+        }
+    }
+
+    /// What is deleted or restored.
+    fn works(&self) -> impl Iterator<Item = usize> {
+        let plan = &self.outlook.plan;
+        plan.restores.iter().chain(&plan.deletes).flatten().copied()
+    }
+
+    /// What comes after all is deleted and restored.
+    fn after(&self) -> After {
+        let published = self.works().filter(|at| self.decided(*at).publish);
+        let published = published.filter_map(|at| {
+            let there = &self.trace(at).there;
+            Some((there.kind, there.locale.as_ref()?))
+        });
+        let reading = if self.crew.options.verify {
+            self.reading()
+        } else {
+            Reading::default()
+        };
+        After {
+            publication: Publication::of(published),
+            reading,
         }
     }
 
@@ -286,9 +329,8 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
 
     /// Tells the same of every lane that has something to do.
     async fn tell_lanes(&self, event: fn(Lane) -> Event) {
-        let plan = &self.outlook.plan;
-        let work = plan.restores.iter().chain(&plan.deletes).flatten();
-        let lanes: BTreeSet<Lane> = work.map(|at| lane(self.trace(*at).key.kind)).collect();
+        let lanes = self.works().map(|at| lane(self.trace(at).key.kind));
+        let lanes: BTreeSet<Lane> = lanes.collect();
         for lane in lanes {
             self.crew.sink.emit(event(lane)).await;
         }

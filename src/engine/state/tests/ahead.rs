@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::script::Script;
 use crate::engine::forecast::{Costs, Forecast, ahead};
 use crate::engine::options::Schedule::{Phased, Pipelined};
-use crate::engine::pace::{Bearings, PerClass};
+use crate::engine::pace::{Bearings, Outlook, PerClass};
 use crate::event::Bottleneck;
 use crate::plan::Strength::Hard;
 
@@ -15,7 +15,7 @@ const MODELS: [&str; 4] = ["model:1", "model:2", "model:3", "model:4"];
 fn costs() -> Costs {
     Costs {
         target: Bearings {
-            per_second: None,
+            outlook: Outlook::default(),
             total: 16,
             windows: PerClass::of(|_| 16),
             times: PerClass::of(|_| Some(Duration::from_millis(100))),
@@ -23,12 +23,13 @@ fn costs() -> Costs {
         download: None,
         item: Duration::from_millis(40),
         expected_micros: 40_000,
+        commit: Duration::ZERO,
     }
 }
 
 fn play(script: Script, costs: &Costs) -> (u128, Bottleneck) {
     let (state, running) = script.run(Pipelined).rest();
-    let Forecast { left, by } = ahead(state, running, costs);
+    let Forecast { left, by, .. } = ahead(state, running, costs);
     (left.as_millis(), by)
 }
 
@@ -48,7 +49,7 @@ fn entities_that_need_one_another_take_one_answer_each() {
 #[test]
 fn a_rate_lets_requests_go_one_by_one() {
     let mut costs = costs();
-    costs.target.per_second = Some(2.0);
+    costs.target.outlook.per_second = Some(2.0);
     let (left, by) = play(Script::new(&MODELS), &costs);
     assert_eq!((left, by), (3 * 500 + 100, Bottleneck::Rate));
 }

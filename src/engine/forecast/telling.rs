@@ -1,0 +1,41 @@
+//! What is told once a second while no dispatcher does.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::engine::crew::Crew;
+use crate::engine::dispatch::tell_pace;
+use crate::engine::pace::Sample;
+use crate::event::Event;
+use crate::instance::{Source, Target};
+
+/// Does `work`, and tells at once and then every second how fast it is and how long it will still take: `forecast` knows that
+/// from the pace when the work began and the present one, and says nothing while it has no basis.
+pub(in crate::engine) async fn tell_while<S, T, R>(
+    crew: &Crew<S, T>,
+    mut forecast: impl FnMut(&Sample, &Sample) -> Option<Event>,
+    work: impl Future<Output = R>,
+) -> R
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let mut tick = tokio::time::interval_at(Instant::now(), Duration::from_secs(1));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let began = crew.target_pacer.sample();
+    let mut before = began;
+    let mut work = std::pin::pin!(work);
+    loop {
+        // The work is polled in place and never dropped half done; the tick is cancel-safe.
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            _ = tick.tick() => {}
+        }
+        before = tell_pace(crew, before).await;
+        if let Some(event) = forecast(&began, &before) {
+            crew.sink.emit(event).await;
+        }
+    }
+}

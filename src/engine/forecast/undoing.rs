@@ -1,0 +1,84 @@
+//! How long an undo will still take.
+//!
+//! An undo has no scheduler that could be played ahead: it goes through its stages one after another. What it does is
+//! alike enough, a few requests for each entity, so those that are left are counted with what entities have cost so far, and
+//! leave as fast as they have of late.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::after::After;
+use super::costs::Costs;
+use crate::engine::pace::{Outlook, Sample};
+use crate::event::{Bottleneck, Event};
+
+/// Entities that tell what one costs.
+const BASIS: usize = 5;
+
+/// Seconds whose pace counts.
+const RECENT: usize = 10;
+
+/// The share of the rate from which on it is what an undo waits for.
+const NEAR: f64 = 0.8;
+
+/// Watches an undo.
+#[derive(Debug)]
+pub(in crate::engine) struct Undoing {
+    /// Entities to delete or restore.
+    entities: usize,
+    /// What comes after them.
+    after: After,
+    /// Requests so far, a second apart.
+    recent: VecDeque<u64>,
+}
+
+impl Undoing {
+    /// An undo of so many entities, after which this comes.
+    pub(in crate::engine) fn new(entities: usize, after: After) -> Self {
+        Self {
+            entities,
+            after,
+            recent: VecDeque::new(),
+        }
+    }
+
+    /// What is told when so many entities have their outcome. To be asked once a second.
+    pub(in crate::engine) fn forecast(
+        &mut self,
+        done: usize,
+        (began, now): (&Sample, &Sample),
+        costs: &Costs,
+    ) -> Option<Event> {
+        if self.recent.len() > RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(now.requests);
+        let sent = now.requests - began.requests;
+        let left = self.entities.saturating_sub(done);
+        if done < BASIS.min(self.entities) {
+            return None;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "requests are far below 2^52")]
+        let requests = sent as f64 * left as f64 / done.max(1) as f64;
+        let (per_second, by) = self.pace(&costs.target.outlook)?;
+        let upload = Duration::try_from_secs_f64(requests / per_second).ok()?;
+        Some(self.after.forecast(costs, upload, by))
+    }
+
+    /// Requests per second of late, and what they wait for; `None` when there were none.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "requests of ten seconds are few"
+    )]
+    fn pace(&self, outlook: &Outlook) -> Option<(f64, Bottleneck)> {
+        let sent = self.recent.back()? - self.recent.front()?;
+        let per_second = sent as f64 / (self.recent.len() - 1).max(1) as f64;
+        let is_near = |rate: f64| per_second >= rate * NEAR;
+        let by = if outlook.per_second.is_some_and(is_near) {
+            Bottleneck::Rate
+        } else {
+            Bottleneck::InFlight
+        };
+        (per_second > 0.0).then_some((per_second, by))
+    }
+}
