@@ -5,7 +5,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -256,7 +255,7 @@ fn least_items<S, T>(crew: &Crew<S, T>, pace: Sample) -> usize {
     let Some(per_second) = pace.per_second_max else {
         return 1;
     };
-    let item = Duration::from_micros(crew.item_micros.load(Ordering::Relaxed));
+    let item = crew.worker.expected();
     let requests = Duration::from_secs_f64(4.0 / per_second.max(0.1));
     let items = requests.as_micros().div_ceil(item.as_micros().max(1));
     usize::try_from(items).unwrap_or(usize::MAX)

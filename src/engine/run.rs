@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -463,7 +463,6 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             intents: AtomicI64::new(1),
             open: OpenIntents::default(),
             batches: dashmap::DashSet::new(),
-            item_micros: AtomicU64::new(5_000),
             worker: Worker::default(),
         }
     }
@@ -563,7 +562,8 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             assets: options.downloads_in_flight().max(1),
             batches: options.batches_in_flight.max(1),
             batch_items: options.batch_items.clamp(1, 250),
-            pages: (options.concurrency / 2).max(1),
+            // A page spends most of its time between a submit and its poll.
+            pages: options.concurrency.max(1),
         }
     }
 
