@@ -107,6 +107,31 @@ pub enum Ask {
     },
 }
 
+impl Ask {
+    /// Whether its answer brings further questions, or the next one of a row that can be asked one after another only.
+    pub const fn leads_on(&self) -> bool {
+        match self {
+            Self::Models { .. }
+            | Self::Containers
+            | Self::Galleries { .. }
+            | Self::Assets { .. }
+            | Self::Items { .. }
+            | Self::Pages { .. }
+            | Self::ContainerItems { .. } => true,
+            Self::Locales
+            | Self::Model(_)
+            | Self::Container(_)
+            | Self::Templates(_)
+            | Self::AssetContainer
+            | Self::Sitemap(_)
+            | Self::Redirections
+            | Self::One { .. }
+            | Self::Named { .. }
+            | Self::ItemsById { .. } => false,
+        }
+    }
+}
+
 impl fmt::Display for Ask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

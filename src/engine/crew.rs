@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use dashmap::DashMap;
 use serde_json::Value;
@@ -77,8 +77,6 @@ pub struct Crew<S, T> {
     pub open: OpenIntents,
     /// Batches that the target works on for this run.
     pub batches: dashmap::DashSet<BatchId>,
-    /// Microseconds that the target needs for an item of a batch, as learned from finished batches.
-    pub item_micros: AtomicU64,
     /// How fast the target works off batches.
     pub worker: Worker,
 }

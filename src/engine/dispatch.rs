@@ -5,7 +5,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -104,7 +103,10 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
                     before = tell_pace(&self.crew, before).await;
                     self.state.batch_from(least_items(&self.crew, before));
                     self.crew.store.gather(gathering(before));
-                    self.oracle.ask(&self.crew, &self.state, self.running.values().cloned());
+                    let running = self.running.values().cloned();
+                    if let Some(forecast) = self.oracle.ask(&self.crew, &self.state, running) {
+                        self.crew.sink.emit(forecast).await;
+                    }
                     None
                 }
                 Some(forecast) = self.oracle.answer(), if self.oracle.is_asked() => {
@@ -256,7 +258,7 @@ fn least_items<S, T>(crew: &Crew<S, T>, pace: Sample) -> usize {
     let Some(per_second) = pace.per_second_max else {
         return 1;
     };
-    let item = Duration::from_micros(crew.item_micros.load(Ordering::Relaxed));
+    let item = crew.worker.expected();
     let requests = Duration::from_secs_f64(4.0 / per_second.max(0.1));
     let items = requests.as_micros().div_ceil(item.as_micros().max(1));
     usize::try_from(items).unwrap_or(usize::MAX)

@@ -75,7 +75,7 @@ pub struct Options {
     pub batches_in_flight: usize,
     /// Items in a batch at most, 1 to 250.
     pub batch_items: usize,
-    /// Uploads of assets in flight at most.
+    /// Uploads of assets in flight at most. Twice as many of their files may be fetched at one time.
     pub assets_in_flight: usize,
     /// Attempts at one request at most, the first included.
     pub attempts: u32,
@@ -104,7 +104,15 @@ impl Options {
             reads: self.reads,
             writes: self.writes,
             assets: self.assets_in_flight,
+            downloads: self.downloads_in_flight(),
         }
+    }
+
+    /// Files that are fetched at one time from one side, at most. They come from a content delivery network, which
+    /// neither the rate of the API nor [`Options::concurrency`] is about; so that uploads never wait for their bytes,
+    /// there are more of them.
+    pub const fn downloads_in_flight(&self) -> usize {
+        self.assets_in_flight.saturating_mul(2)
     }
 }
 
@@ -122,7 +130,7 @@ impl Default for Options {
             per_second_max: None,
             batches_in_flight: 3,
             batch_items: 50,
-            assets_in_flight: 8,
+            assets_in_flight: 16,
             attempts: 5,
             first_delay: Duration::from_millis(500),
             delay_max: Duration::from_secs(30),

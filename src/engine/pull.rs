@@ -137,7 +137,7 @@ impl<S: Source + Clone> Reader<S> {
         let mut conversation = Conversation::new(self, open);
         while let Some((ask, answer)) = conversation.next().await? {
             let follow_ups = builder.add(&ask, answer);
-            conversation.open.extend(follow_ups);
+            conversation.add(follow_ups);
             self.tell(builder, &mut told).await;
         }
         Ok(())
@@ -170,7 +170,7 @@ impl<S: Source + Clone> Reader<S> {
         let mut checked = 0_u32;
         let mut conversation = Conversation::new(self, asks);
         while let Some((_, answer)) = conversation.next().await? {
-            conversation.open.extend(answer.follow_ups);
+            conversation.add(answer.follow_ups);
             let found = u32::try_from(answer.found.len()).unwrap_or(u32::MAX);
             checked = checked.saturating_add(found);
             answer.found.into_iter().for_each(&mut take);
@@ -231,10 +231,23 @@ struct Conversation<S, I> {
 
 impl<S: Source + Clone, I: Id> Conversation<S, I> {
     fn new(reader: &Arc<Reader<S>>, asks: Vec<Ask>) -> Self {
-        Self {
+        let mut conversation = Self {
             reader: Arc::clone(reader),
-            open: asks.into(),
+            open: VecDeque::new(),
             asked: JoinSet::new(),
+        };
+        conversation.add(asks);
+        conversation
+    }
+
+    /// Puts questions that lead on before all others: the longest row of them is the least time that it can take.
+    fn add(&mut self, asks: Vec<Ask>) {
+        for ask in asks {
+            if ask.leads_on() {
+                self.open.push_front(ask);
+            } else {
+                self.open.push_back(ask);
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -428,7 +428,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
                         .unwrap_or(false),
                 )
             })
-            .buffer_unordered(self.options.assets_in_flight)
+            .buffer_unordered(self.options.downloads_in_flight())
             .collect()
             .await;
         Ok(compared
@@ -463,7 +463,6 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             intents: AtomicI64::new(1),
             open: OpenIntents::default(),
             batches: dashmap::DashSet::new(),
-            item_micros: AtomicU64::new(5_000),
             worker: Worker::default(),
         }
     }
@@ -559,10 +558,12 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         let options = &self.options;
         Limits {
             saves: (options.concurrency / 2).max(1),
-            assets: options.assets_in_flight.max(1),
+            // While some are uploaded, the files of others are fetched.
+            assets: options.downloads_in_flight().max(1),
             batches: options.batches_in_flight.max(1),
             batch_items: options.batch_items.clamp(1, 250),
-            pages: (options.concurrency / 2).max(1),
+            // A page spends most of its time between a submit and its poll.
+            pages: options.concurrency.max(1),
         }
     }
 

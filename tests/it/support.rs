@@ -204,7 +204,7 @@ impl Setup {
             all
         };
         let run = async {
-            let end = session.undo(&request, &mut commanded, agree).await;
+            let end = Box::pin(session.undo(&request, &mut commanded, agree)).await;
             drop(session);
             end
         };

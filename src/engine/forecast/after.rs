@@ -97,7 +97,7 @@ impl Reading {
         let mut reading = Self::lists(count, locales.len());
         reading.reads += (listed + questions(items) + count(Kind::Page)) as u64;
         reading.downloads = downloads as u64;
-        reading.downloads_at_once = crew.options.assets_in_flight.max(1) as u64;
+        reading.downloads_at_once = crew.options.downloads_in_flight().max(1) as u64;
         reading
     }
 
@@ -142,7 +142,8 @@ impl Reading {
             self.reads.div_ceil(at_once.max(1)),
         );
         let rounds = self.downloads.div_ceil(self.downloads_at_once.max(1));
-        self.by_rate(costs).max(by_answers) + times(costs.answer(Class::Download), rounds)
+        let by_files = times(costs.answer(Class::Download), rounds);
+        self.by_rate(costs).max(by_answers).max(by_files)
     }
 
     /// The part of it that the rate asks for.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Costs, Course};
 use crate::domain::{Id as _, TargetId};
-use crate::engine::jobs::{first_pause, learned, next_pause};
+use crate::engine::jobs::{first_pause, next_pause};
 use crate::engine::pace::{Class, PerClass, Turns};
 use crate::engine::ready::Queue;
 use crate::engine::state::{Effect, Input, Job, RunState, StepResult};
@@ -69,8 +69,6 @@ struct Flight {
     handed_in: Duration,
     /// When the worker is done with it.
     worked_off: Duration,
-    pause: Duration,
-    polls: u32,
 }
 
 impl Flight {
@@ -98,8 +96,6 @@ struct Play<'a> {
     turn_at: Duration,
     turn_booked: bool,
     worker_free: Duration,
-    /// As polls will have learned it by then.
-    expected_micros: u64,
     spent: [Duration; Bottleneck::ALL.len()],
     course: Course,
 }
@@ -108,7 +104,7 @@ impl<'a> Play<'a> {
     fn new(state: RunState, costs: &'a Costs) -> Self {
         Self {
             costs,
-            state,
+            state: state.quietly(),
             now: Duration::ZERO,
             due: BinaryHeap::new(),
             noted: 0,
@@ -120,7 +116,6 @@ impl<'a> Play<'a> {
             turn_at: Duration::ZERO,
             turn_booked: false,
             worker_free: Duration::ZERO,
-            expected_micros: costs.expected_micros,
             spent: [Duration::ZERO; Bottleneck::ALL.len()],
             course: Course::default(),
         }
@@ -131,10 +126,16 @@ impl<'a> Play<'a> {
         self.due.push(Reverse((at, self.noted, what)));
     }
 
-    /// Lets a job begin: with the note that it is about to leave.
+    /// Lets a job begin: with the note that it is about to leave, and the file that it carries.
     fn begin(&mut self, job: Job) {
         let flight = self.board(job);
-        self.note(self.now + self.costs.commit, What::Ask(flight));
+        let ready = match self.flights[flight].class {
+            Class::Asset => self.costs.commit + self.costs.download.unwrap_or_default(),
+            Class::Read | Class::Write | Class::Submit | Class::Poll | Class::Download => {
+                self.costs.commit
+            }
+        };
+        self.note(self.now + ready, What::Ask(flight));
     }
 
     fn board(&mut self, job: Job) -> usize {
@@ -150,8 +151,6 @@ impl<'a> Play<'a> {
             items,
             handed_in: Duration::ZERO,
             worked_off: Duration::ZERO,
-            pause: Duration::ZERO,
-            polls: 0,
         });
         self.flights.len() - 1
     }
@@ -199,25 +198,17 @@ impl<'a> Play<'a> {
                 self.worker_free = flight.worked_off;
                 // The number of the batch is noted before anybody asks for it.
                 flight.handed_in = now + costs.commit;
-                flight.pause = first_pause(self.expected_micros, flight.items);
-                let next = flight.handed_in + flight.pause;
+                let due = flight.worked_off.saturating_sub(now);
+                let next = flight.handed_in + first_pause(due);
                 self.note(next, What::Ask(at));
             }
             Class::Poll if flight.worked_off > now => {
-                flight.polls += 1;
                 let elapsed = now.saturating_sub(flight.handed_in);
                 let processed = flight.processed(now, costs.item);
-                flight.pause = next_pause(flight.pause, elapsed, processed, flight.items);
-                let next = now + flight.pause;
+                let next = now + next_pause(Some(costs.item), elapsed, processed, flight.items);
                 self.note(next, What::Ask(at));
             }
-            Class::Poll => {
-                let elapsed = now.saturating_sub(flight.handed_in);
-                let polls = flight.polls + 1;
-                self.expected_micros = learned(self.expected_micros, elapsed, flight.items, polls);
-                self.note(now + costs.commit, What::Done(at));
-            }
-            Class::Read | Class::Write | Class::Asset | Class::Download => {
+            Class::Poll | Class::Read | Class::Write | Class::Asset | Class::Download => {
                 self.note(now + costs.commit, What::Done(at));
             }
         }

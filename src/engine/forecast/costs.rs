@@ -1,6 +1,5 @@
 //! What requests and items cost.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::engine::crew::Crew;
@@ -19,8 +18,6 @@ pub(in crate::engine) struct Costs {
     pub(in crate::engine) download: Option<Duration>,
     /// The time that the worker takes for an item of a batch.
     pub(in crate::engine) item: Duration,
-    /// The same as polls expect it, in microseconds.
-    pub(in crate::engine) expected_micros: u64,
     /// The time until a note is durable: each request waits for one before it leaves and before its answer counts.
     pub(in crate::engine) commit: Duration,
 }
@@ -28,15 +25,10 @@ pub(in crate::engine) struct Costs {
 impl Costs {
     /// What is known now.
     pub(in crate::engine) fn of<S: Source + Clone, T: Target + Clone>(crew: &Crew<S, T>) -> Self {
-        let expected_micros = crew.item_micros.load(Ordering::Relaxed);
         Self {
             target: crew.target_pacer.bearings(),
             download: *crew.source_pacer.bearings().times.get(Class::Download),
-            item: crew
-                .worker
-                .item()
-                .unwrap_or(Duration::from_micros(expected_micros)),
-            expected_micros,
+            item: crew.worker.expected(),
             commit: crew.store.commit_time(),
         }
     }

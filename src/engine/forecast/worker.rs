@@ -15,6 +15,9 @@ use tokio::time::Instant;
 /// such a batch.
 const TELLING: u32 = 10;
 
+/// The time of an item before anything is known of it.
+const UNKNOWN: Duration = Duration::from_millis(5);
+
 /// Batches that are remembered.
 const KEPT: usize = 32;
 
@@ -28,6 +31,8 @@ struct Seen {
     handed_in: u64,
     /// Items at the target, as far as is known.
     there: u64,
+    /// When it is likely to be done with them.
+    free_at: Option<Instant>,
     /// The latest batches: when each came to the target, and how many items had come before it.
     came: VecDeque<(Instant, u64)>,
     bounds: VecDeque<Bounds>,
@@ -47,6 +52,8 @@ pub struct AtTarget<'a> {
     worker: &'a Worker,
     items: u32,
     came: Instant,
+    /// When it is likely to be done.
+    done_at: Instant,
     /// Items that may have been there when it came.
     ahead: u64,
     /// Items that were handed in up to this batch, itself included.
@@ -59,8 +66,11 @@ pub struct AtTarget<'a> {
 impl Worker {
     /// Notes that a batch was handed in: at once when the target has answered, or the bounds do not hold.
     pub fn begin(&self, items: u32) -> AtTarget<'_> {
+        let item = self.expected();
         let mut seen = self.seen();
         let came = Instant::now();
+        let done_at = seen.free_at.map_or(came, |free| free.max(came)) + item * items;
+        seen.free_at = Some(done_at);
         let before = seen.handed_in;
         if seen.came.len() == KEPT {
             seen.came.pop_front();
@@ -73,6 +83,7 @@ impl Worker {
             worker: self,
             items,
             came,
+            done_at,
             ahead,
             up_to: seen.handed_in,
             least: Duration::ZERO,
@@ -81,11 +92,16 @@ impl Worker {
         }
     }
 
+    /// The time of one item as far as is known.
+    pub fn expected(&self) -> Duration {
+        self.item().unwrap_or(UNKNOWN)
+    }
+
     /// The time of one item; `None` before a batch has told it.
     pub fn item(&self) -> Option<Duration> {
         let (low, high) = self.seen().middle()?;
-        // Where no batch was seen at work it took some time all the same.
-        Some((low.max(high / 2).min(high) + high) / 2)
+        // Where no batch was seen at work shortly before its end the lower bound says little.
+        Some((low.max(high * 3 / 4).min(high) + high) / 2)
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -123,6 +139,11 @@ impl AtTarget<'_> {
         self.items
     }
 
+    /// The time until it is likely to be done, with all that came before it.
+    pub fn due(&self) -> Duration {
+        self.done_at.saturating_duration_since(Instant::now())
+    }
+
     /// Notes that it is not done yet, and how many of its items are, if the target told.
     pub fn working(&mut self, processed: Option<u32>) {
         let item = processed.map_or(self.items, |done| self.items.min(done + 1));
@@ -155,8 +176,13 @@ impl AtTarget<'_> {
 
 impl Drop for AtTarget<'_> {
     fn drop(&mut self) {
+        let item = self.worker.expected();
         let mut seen = self.worker.seen();
         seen.there -= u64::from(self.items);
+        let there = u32::try_from(seen.there).unwrap_or(u32::MAX);
+        // Whoever is left came later, as far as anybody knows: all that there is to do is theirs.
+        let free_at = Instant::now() + item * there;
+        seen.free_at = seen.free_at.map(|free| free.min(free_at));
         if !self.ended {
             // Whoever came before it: nobody knows whether its items were worked off.
             seen.came.clear();
@@ -220,13 +246,34 @@ mod tests {
         let mut three = worker.begin(10);
         pass(260).await;
         one.ended();
-        two.working(None);
         three.working(None);
-        pass(250).await;
+        pass(230).await;
+        two.working(None);
+        pass(20).await;
         two.ended();
         pass(60).await;
         three.ended();
         assert_eq!(ms(worker.item()), Some(5), "the third waited for 100 items");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_is_due_after_those_that_came_before_it() {
+        let worker = Worker::default();
+        let one = worker.begin(50);
+        let two = worker.begin(1);
+        assert_eq!((one.due().as_millis(), two.due().as_millis()), (250, 255));
+        pass(100).await;
+        one.ended();
+        assert!(
+            worker.begin(1).due() < Duration::from_millis(50),
+            "it was quicker"
+        );
+        pass(9_000).await;
+        two.ended();
+        assert!(
+            worker.begin(1).due() < Duration::from_millis(50),
+            "it stood still"
+        );
     }
 
     #[tokio::test(start_paused = true)]

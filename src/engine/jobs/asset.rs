@@ -1,9 +1,14 @@
 //! Assets: bytes stream from the source's URL into the upload, hashed and counted on the way.
+//!
+//! A file is opened before its upload has a permit, so that no permit is held while the source answers. It waits with its
+//! first bytes until then; there are never more such files than [`crate::engine::Options::downloads_in_flight`].
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::doubt;
 use super::{close, not_prepared, not_sent, settle};
@@ -16,6 +21,9 @@ use crate::instance::{
 };
 use crate::plan::Node;
 use crate::store::{IntentState, Operation, StoreError};
+
+/// How long an opened file may stand before it is opened anew: servers cut off who does not read.
+const STANDS: Duration = Duration::from_secs(10);
 
 pub(super) async fn run<S, T>(
     crew: &Crew<S, T>,
@@ -35,12 +43,22 @@ where
         .await?;
     let body = crew.entity(node).body.parse();
     let meter = Meter::default();
-    let mut sent = crew
-        .under(intent)
-        .send_as(Class::Asset, Effect::Write, || {
-            upload(crew, &body, &item, meter.clone())
-        })
-        .await;
+    let mut sent = match fetch(crew, &item, &body).await {
+        Ok(download) => {
+            let opened = Instant::now();
+            let mut fetched = Some(download);
+            crew.under(intent)
+                .send_as(Class::Asset, Effect::Write, || {
+                    let fresh = fetched.take().filter(|_| opened.elapsed() < STANDS);
+                    upload(crew, (&item, &body), fresh, meter.clone())
+                })
+                .await
+        }
+        Err(error) => {
+            crew.open.note(intent, &error.to_string());
+            Err(error)
+        }
+    };
     if let Err(error) = &sent
         && error.verdict(Effect::Write) == Verdict::Reconcile
     {
@@ -48,7 +66,7 @@ where
         sent = doubt::repeat(
             crew,
             Class::Asset,
-            || upload(crew, &body, &item, meter.clone()),
+            || upload(crew, (&item, &body), None, meter.clone()),
             error.clone(),
         )
         .await;
@@ -68,22 +86,20 @@ where
     }
 }
 
-async fn upload<S, T>(
+/// Opens the file on the source side. Whatever goes wrong there, nothing has reached the target.
+async fn fetch<S, T>(
     crew: &Crew<S, T>,
-    media: &Value,
     item: &Prepared,
-    meter: Meter,
-) -> Result<Saved, RequestError>
+    media: &Value,
+) -> Result<Download, RequestError>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let name = crew.entity(item.node).name.to_string();
     let url = media["originUrl"]
         .as_str()
         .or_else(|| media["edgeUrl"].as_str())
         .unwrap_or_default();
-    // Whatever goes wrong on the source side, nothing has reached the target.
     let download = crew
         .to_source()
         .send_as(Class::Download, Effect::Read, || crew.source.download(url))
@@ -92,9 +108,31 @@ where
             cause: Cause::Content(error.cause.to_string()),
             ..error
         })?;
-    let size = media["size"].as_u64().filter(|size| *size > 0);
-    check_length(&name, size, download.length_bytes)?;
-    let (folder, file_name) = name.rsplit_once('/').unwrap_or(("", &name));
+    check_length(
+        &crew.entity(item.node).name,
+        listed_size(media),
+        download.length_bytes,
+    )?;
+    Ok(download)
+}
+
+/// One attempt, with the file that was opened while others were uploaded, or with one that is opened now.
+async fn upload<S, T>(
+    crew: &Crew<S, T>,
+    (item, media): (&Prepared, &Value),
+    fetched: Option<Download>,
+    meter: Meter,
+) -> Result<Saved, RequestError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let download = match fetched {
+        Some(download) => download,
+        None => fetch(crew, item, media).await?,
+    };
+    let name = &crew.entity(item.node).name;
+    let (folder, file_name) = name.rsplit_once('/').unwrap_or(("", name));
     let gallery = media["mediaGroupingID"].as_i64().filter(|id| *id > 0);
     let focal = focal(media, &download);
     let upload = Upload {
@@ -103,10 +141,14 @@ where
         content_type: media["contentType"].as_str().map(str::to_owned),
         gallery: gallery.and_then(|id| crew.ids.shared(Kind::Gallery, SourceId::new(id))),
         focal,
-        length_bytes: download.length_bytes.or(size),
+        length_bytes: download.length_bytes.or(listed_size(media)),
         bytes: metered(download.bytes, meter),
     };
     crew.target.upload(upload).await
+}
+
+fn listed_size(media: &Value) -> Option<u64> {
+    media["size"].as_u64().filter(|size| *size > 0)
 }
 
 fn check_length(name: &str, size: Option<u64>, length: Option<u64>) -> Result<(), RequestError> {

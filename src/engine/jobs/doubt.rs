@@ -7,7 +7,6 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{close, content, lost, page, show};
@@ -408,8 +407,7 @@ impl Quiet {
 /// The wait between two looks: a part of the time that the user grants, and never less than the target has
 /// needed for an item of late.
 fn between_looks<S, T>(crew: &Crew<S, T>) -> Duration {
-    let item = Duration::from_micros(crew.item_micros.load(Ordering::Relaxed));
-    (crew.options.settle / LOOKS).max(item)
+    (crew.options.settle / LOOKS).max(crew.worker.expected())
 }
 
 /// Finds which items are on the target as they were sent, and which are not.

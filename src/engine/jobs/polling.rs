@@ -1,6 +1,5 @@
-//! Waiting for a batch: soon for a small one, by the server's own progress for a large one.
+//! Waiting for a batch: until the worker should be done with it and what came before it, then by the server's own progress.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -53,11 +52,9 @@ where
     let started = Instant::now();
     let items = at_target.items();
     let mut seen = 0;
-    let mut polls = 0;
-    let mut pause = first_pause(crew.item_micros.load(Ordering::Relaxed), items);
+    let mut pause = first_pause(at_target.due());
     loop {
         tokio::time::sleep(pause).await;
-        polls += 1;
         let status = crew
             .to_target()
             .send_as(Class::Poll, Effect::Read, || crew.target.poll(batch))
@@ -65,20 +62,17 @@ where
         match status {
             Ok(BatchStatus::Finished(results)) => {
                 at_target.ended();
-                let before = crew.item_micros.load(Ordering::Relaxed);
-                let now = learned(before, started.elapsed(), items, polls);
-                crew.item_micros.store(now, Ordering::Relaxed);
                 return BatchEnd::Finished(results);
             }
             Ok(BatchStatus::Failed(refusal)) => return BatchEnd::Failed(refusal),
             Ok(BatchStatus::Unknown) => {
                 at_target.working(None);
-                pause = next_pause(pause, started.elapsed(), 0, items);
+                pause = next_pause(crew.worker.item(), started.elapsed(), 0, items);
             }
             Ok(BatchStatus::Working { processed }) => {
                 at_target.working(processed);
                 let processed = processed.unwrap_or(0);
-                pause = next_pause(pause, started.elapsed(), processed, items);
+                pause = next_pause(crew.worker.item(), started.elapsed(), processed, items);
                 if processed > seen {
                     seen = processed;
                     crew.sink
@@ -101,92 +95,52 @@ fn unknown(batch: BatchId, error: &RequestError) -> String {
     format!("batch {batch} could not be followed to its end: {error}")
 }
 
-/// When a batch of this size is likely to be done.
-pub(in crate::engine) fn first_pause(item_micros: u64, items: u32) -> Duration {
-    Duration::from_micros(item_micros.saturating_mul(u64::from(items))).clamp(POLL_MIN, POLL_MAX)
+/// The wait for the first poll of a batch that is likely to be done after `due`.
+pub(in crate::engine) fn first_pause(due: Duration) -> Duration {
+    due.clamp(POLL_MIN, POLL_MAX)
 }
 
-/// The time that is likely to be left; without progress, half again the last pause.
+/// The wait for the next poll of a batch that was handed in `elapsed` ago: what the worker needs for the items that are left,
+/// if it has begun with them. Otherwise nobody knows what is before it, so what it waited already is the measure. `item` is what
+/// one item takes, where that is known.
 pub(in crate::engine) fn next_pause(
-    last: Duration,
+    item: Option<Duration>,
     elapsed: Duration,
     processed: u32,
     items: u32,
 ) -> Duration {
+    let left = items.saturating_sub(processed);
     let pause = if processed == 0 {
-        last + last / 2
+        (elapsed / 3).max(item.unwrap_or_default() * items)
     } else {
-        elapsed / processed * items.saturating_sub(processed)
+        item.unwrap_or(elapsed / processed) * left
     };
     pause.clamp(POLL_MIN, POLL_MAX)
-}
-
-/// Batches of fewer items tell nothing about the time of an item: what they take is mostly the way there and back.
-/// Every page is such a batch.
-const TELLING: u32 = 10;
-
-/// The time that the target needs for an item, in microseconds, after one more batch. A batch that was found
-/// finished at the first poll tells only that it took no longer, so the next ones are asked for earlier; one
-/// that took several polls tells how long it was at most. Between the two the first poll settles near the end.
-pub(in crate::engine) fn learned(before: u64, elapsed: Duration, items: u32, polls: u32) -> u64 {
-    if items < TELLING {
-        return before;
-    }
-    if polls == 1 {
-        return before - before / 4;
-    }
-    let most = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX) / u64::from(items.max(1));
-    before.midpoint(most)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_small_batch_is_asked_for_soon_and_a_large_one_by_its_progress() {
-        assert_eq!(first_pause(5_000, 1), POLL_MIN);
-        assert_eq!(first_pause(5_000, 50), Duration::from_millis(250));
-        let half_done = next_pause(
-            Duration::from_millis(250),
-            Duration::from_millis(300),
-            25,
-            50,
-        );
-        assert_eq!(half_done, Duration::from_millis(300));
-        assert_eq!(
-            next_pause(POLL_MAX, Duration::from_secs(9), 0, 50),
-            POLL_MAX
-        );
+    const ITEM: Option<Duration> = Some(Duration::from_millis(5));
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
     }
 
     #[test]
-    fn the_first_poll_settles_near_the_end_of_a_batch() {
-        // The target needs 2 ms an item; each batch has 50.
-        let needed = Duration::from_millis(100);
-        let mut micros = 40_000;
-        let mut late = Vec::new();
-        for _ in 0..40 {
-            let (mut at, mut polls) = (Duration::ZERO, 0);
-            let mut pause = first_pause(micros, 50);
-            while at < needed {
-                at += pause;
-                polls += 1;
-                pause = next_pause(pause, at, 0, 50);
-            }
-            late.push(at.saturating_sub(needed));
-            micros = learned(micros, at, 50, polls);
-        }
-        let settled = &late[20..];
-        let mean = settled.iter().sum::<Duration>() / 20;
-        assert!(
-            mean < needed,
-            "polls come {mean:?} late in the mean: {settled:?}"
-        );
+    fn a_batch_is_asked_for_when_it_should_be_done_and_then_by_its_progress() {
+        assert_eq!(first_pause(ms(5)), POLL_MIN);
+        assert_eq!(first_pause(ms(250)), ms(250));
+        assert_eq!(next_pause(ITEM, ms(300), 25, 50), ms(125));
+        assert_eq!(next_pause(None, ms(300), 25, 50), ms(300));
+        assert_eq!(next_pause(ITEM, ms(300), 0, 50), ms(250), "none is begun");
     }
 
     #[test]
-    fn pages_do_not_make_the_target_look_slow() {
-        assert_eq!(learned(5_000, Duration::from_millis(225), 1, 3), 5_000);
+    fn who_waits_for_others_is_asked_for_less_and_less_often() {
+        assert_eq!(next_pause(ITEM, ms(30), 0, 1), POLL_MIN);
+        assert_eq!(next_pause(ITEM, ms(900), 0, 1), ms(300));
+        assert_eq!(next_pause(ITEM, ms(90_000), 0, 1), POLL_MAX);
     }
 }

@@ -17,10 +17,10 @@ use super::quota::{Outlook, Quota};
 use super::turns::Turns;
 use super::window::{Trouble, Window};
 
-/// The most requests in flight, altogether and by class.
+/// The most requests in flight, altogether and by class. Files do not count with the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ceilings {
-    /// All classes together.
+    /// All classes together but downloads.
     pub total: usize,
     /// Reads.
     pub reads: usize,
@@ -28,6 +28,8 @@ pub struct Ceilings {
     pub writes: usize,
     /// Uploads of assets.
     pub assets: usize,
+    /// Files.
+    pub downloads: usize,
 }
 
 impl Ceilings {
@@ -38,17 +40,19 @@ impl Ceilings {
             reads: total,
             writes: total,
             assets: total,
+            downloads: total,
         }
     }
 
     fn of(&self, class: Class) -> usize {
-        let own = match class {
-            Class::Read => self.reads,
-            Class::Write => self.writes,
-            Class::Asset => self.assets,
-            Class::Submit | Class::Poll | Class::Download => self.total,
+        let most = match class {
+            Class::Read => self.reads.min(self.total),
+            Class::Write => self.writes.min(self.total),
+            Class::Asset => self.assets.min(self.total),
+            Class::Submit | Class::Poll => self.total,
+            Class::Download => self.downloads,
         };
-        own.min(self.total).max(1)
+        most.max(1)
     }
 }
 
@@ -275,7 +279,7 @@ impl Pacer {
             requests: desk.requests,
             downloads: desk.downloads,
             refused: desk.refused,
-            in_flight: u32::try_from(desk.in_flight_total()).unwrap_or(u32::MAX),
+            in_flight: u32::try_from(desk.metered_in_flight()).unwrap_or(u32::MAX),
             latency: Duration::from_micros(u64::from(median)),
             per_second_max,
             concurrency: windows.iter().sum::<usize>().min(self.ceilings.total),
@@ -284,16 +288,15 @@ impl Pacer {
 }
 
 impl Desk {
-    fn in_flight_total(&self) -> usize {
-        Class::ALL
-            .iter()
-            .map(|class| self.in_flight.get(*class))
-            .sum()
+    /// Requests in flight that count against the rate.
+    fn metered_in_flight(&self) -> usize {
+        let classes = Class::ALL.into_iter().filter(|class| class.is_metered());
+        classes.map(|class| *self.in_flight.get(class)).sum()
     }
 
     /// Who may leave next, of the classes that count against the rate or of those that do not.
     fn next(&self, is_metered: bool, total: usize) -> Option<(Class, u64)> {
-        if self.in_flight_total() >= total.max(1) {
+        if is_metered && self.metered_in_flight() >= total.max(1) {
             return None;
         }
         self.turns.next(|class| {

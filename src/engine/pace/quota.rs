@@ -96,7 +96,7 @@ impl Outlook {
         let Some((first, then)) = self.questions.filter(|(first, _)| *first < time) else {
             return Duration::ZERO;
         };
-        let more = (time - first).as_millis() / then.as_millis().max(1);
+        let more = time.saturating_sub(first).as_millis() / then.as_millis().max(1);
         let more = u32::try_from(more).unwrap_or(u32::MAX);
         self.pause.saturating_mul(more.saturating_add(1))
     }

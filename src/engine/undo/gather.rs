@@ -131,7 +131,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         };
         stream::iter(compared)
             .map(read)
-            .buffer_unordered(self.options.assets_in_flight)
+            .buffer_unordered(self.options.downloads_in_flight())
             .filter_map(std::future::ready)
             .collect()
             .await

@@ -1,7 +1,7 @@
 //! What everybody who carries out an undo works with.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::gather::UndoOutlook;
@@ -306,7 +306,6 @@ fn crew<S: Source + Clone, T: Target + Clone>(
         intents: AtomicI64::new(1),
         open: OpenIntents::default(),
         batches: dashmap::DashSet::new(),
-        item_micros: AtomicU64::new(5_000),
         worker: Worker::default(),
     }
 }

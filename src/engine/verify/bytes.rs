@@ -38,7 +38,7 @@ where
     let mut running = JoinSet::new();
     let mut differences = Vec::new();
     loop {
-        while running.len() < crew.options.assets_in_flight
+        while running.len() < crew.options.downloads_in_flight()
             && let Some(node) = open.pop()
         {
             let crew = Arc::clone(crew);

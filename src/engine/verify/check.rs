@@ -31,18 +31,12 @@ where
         .filter(|node| is_compared(crew, *node, scope))
         .collect();
     let total = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
-    let found = surroundings(reader, locales).await?;
-    let mut verifier = Verifier::new(crew, found, scope);
-    let is_listed = |node: &&Node| !crew.entity(**node).key.kind.is_localised();
-    for node in nodes.iter().filter(is_listed) {
-        verifier.compare_listed(*node);
-    }
-    read_localised(crew, reader, &nodes, &mut verifier).await?;
-    verifier.sort();
-    verifier.order(locales);
-    verifier.duplicates(read_unclaimed(crew, reader, locales).await?);
-    let mut differences = verifier.into_differences();
-    differences.extend(compare_bytes(crew, &nodes, scope).await);
+    // Files come from elsewhere and take nothing from the rate of the API.
+    let (bytes, mut differences) = tokio::try_join!(
+        async { Ok(compare_bytes(crew, &nodes, scope).await) },
+        compare_entities(crew, reader, (locales, &nodes), scope),
+    )?;
+    differences.extend(bytes);
     for difference in &differences {
         crew.sink
             .emit(Event::DifferenceFound {
@@ -60,6 +54,29 @@ where
         })
         .await;
     Ok(differences)
+}
+
+async fn compare_entities<S, T>(
+    crew: &Arc<Crew<S, T>>,
+    reader: &Arc<Reader<T>>,
+    (locales, nodes): (&[Locale], &[Node]),
+    scope: Scope,
+) -> Result<Vec<Difference>, PullError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let found = surroundings(reader, locales).await?;
+    let mut verifier = Verifier::new(crew, found, scope);
+    let is_listed = |node: &&Node| !crew.entity(**node).key.kind.is_localised();
+    for node in nodes.iter().filter(is_listed) {
+        verifier.compare_listed(*node);
+    }
+    read_localised(crew, reader, nodes, &mut verifier).await?;
+    verifier.sort();
+    verifier.order(locales);
+    verifier.duplicates(read_unclaimed(crew, reader, locales).await?);
+    Ok(verifier.into_differences())
 }
 
 pub(super) fn is_compared<S, T>(crew: &Crew<S, T>, node: Node, scope: Scope) -> bool
