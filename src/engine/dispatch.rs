@@ -59,6 +59,7 @@ where
         jobs: JoinSet::new(),
         running: HashMap::new(),
         given_back: HashSet::new(),
+        scarce: None,
         end: UploadEnd::default(),
     }
     .run(commands, lost)
@@ -74,6 +75,8 @@ struct Dispatcher<S, T> {
     running: HashMap<Id, Job>,
     /// What was carried by tasks that panicked. It is given to another task once.
     given_back: HashSet<(Node, Step)>,
+    /// The rate, while it is what requests wait for.
+    scarce: Option<f64>,
     end: UploadEnd,
 }
 
@@ -100,9 +103,9 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
                     command.map(Input::Command)
                 }
                 _ = tick.tick() => {
-                    before = tell_pace(&self.crew, before).await;
-                    self.state.batch_from(least_items(&self.crew, before));
-                    self.crew.store.gather(gathering(before));
+                    let now = tell_pace(&self.crew, before).await;
+                    self.spare_requests(before, now);
+                    before = now;
                     let running = self.running.values().cloned();
                     if let Some(forecast) = self.oracle.ask(&self.crew, &self.state, running) {
                         self.crew.sink.emit(forecast).await;
@@ -238,6 +241,19 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
         }
     }
 
+    /// Lets batches wait for more items and commits for others, as long as the rate is what requests wait for.
+    fn spare_requests(&mut self, before: Sample, now: Sample) {
+        // A second in which nothing was to leave tells nothing.
+        if now.refused == before.refused {
+            self.scarce = scarce_rate(before, now);
+        }
+        let items = |rate| least_items(self.crew.worker.expected(), rate);
+        self.state.batch_from(self.scarce.map_or(1, items));
+        self.crew
+            .store
+            .gather(self.scarce.map_or(Duration::ZERO, gathering));
+    }
+
     /// Another run may work on the same instances from now on, and settles what is in flight here.
     async fn tell_lost(&self) {
         let message = "the lease of this run could not be renewed; it ends at once, and the next run goes on from \
@@ -252,23 +268,28 @@ fn short(number: f64) -> f64 {
     (number * 100.0).round() / 100.0
 }
 
-/// Items that keep the worker of the target busy for twice as long as the two requests take that a batch costs. 1
-/// without a limit: then a request takes nothing from others.
-fn least_items<S, T>(crew: &Crew<S, T>, pace: Sample) -> usize {
-    let Some(per_second) = pace.per_second_max else {
-        return 1;
-    };
-    let item = crew.worker.expected();
+/// The share of the rate from which on it counts as what requests wait for.
+const SCARCE: f64 = 0.8;
+
+/// The rate in requests per second, if most of it was used in the second between two samples; `None` when something else
+/// holds requests back: what they need, the worker of the target, latency.
+fn scarce_rate(before: Sample, now: Sample) -> Option<f64> {
+    #[expect(clippy::cast_precision_loss, reason = "requests of one second are few")]
+    let used = (now.requests - before.requests) as f64;
+    now.per_second_max.filter(|rate| used >= rate * SCARCE)
+}
+
+/// Items that keep the worker of the target busy for twice as long as the two requests take that a batch costs.
+fn least_items(item: Duration, per_second: f64) -> usize {
     let requests = Duration::from_secs_f64(4.0 / per_second.max(0.1));
     let items = requests.as_micros().div_ceil(item.as_micros().max(1));
     usize::try_from(items).unwrap_or(usize::MAX)
 }
 
 /// How long a commit may wait for others: three requests' worth of the rate, because a request that is noted waits about that
-/// long for its turn. No time without a limit: then nothing but latency holds a request back.
-fn gathering(pace: Sample) -> Duration {
-    let wait = |per_second: f64| Duration::from_secs_f64(3.0 / per_second.max(20.0));
-    pace.per_second_max.map_or(Duration::ZERO, wait)
+/// long for its turn.
+fn gathering(per_second: f64) -> Duration {
+    Duration::from_secs_f64(3.0 / per_second.max(20.0))
 }
 
 /// Tells the pace since the sample before, and gives the present one.
