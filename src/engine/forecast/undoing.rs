@@ -102,6 +102,7 @@ mod tests {
             download: None,
             item: Duration::from_millis(40),
             commit: Duration::from_millis(3),
+            gathers: false,
         }
     }
 
