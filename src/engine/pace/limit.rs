@@ -380,6 +380,17 @@ mod tests {
         start + gap * count
     }
 
+    /// Uses all of a rate until the end of a probe that begins now.
+    fn try_for(learner: &mut RateLearner, start: Instant, rate: f64) -> Instant {
+        let gap = Duration::from_secs_f64(1.0 / rate);
+        let mut left = start;
+        while left < start + PROBE_TIME {
+            learner.admitted(left, left);
+            left += gap;
+        }
+        start + PROBE_TIME
+    }
+
     /// A burst of refusals, and what the rate is after its pause.
     fn refuse(learner: &mut RateLearner, at: Instant) -> (Instant, Option<f64>) {
         let until = at + SECOND;
@@ -443,8 +454,7 @@ mod tests {
         assert_eq!(learner.limit(), Some(3.0));
         for _ in 0..20 {
             let rate = learner.rate(at).unwrap();
-            let gap = Duration::from_secs_f64(1.0 / rate);
-            at = send(&mut learner, at, (rate * 2.0).ceil() as u32, gap);
+            at = try_for(&mut learner, at, rate);
             learner.was_short();
             learner.rate(at);
         }
@@ -508,9 +518,7 @@ mod tests {
         for _ in 0..4 {
             learner.was_short();
             let rate = learner.rate(now).unwrap();
-            let gap = Duration::from_secs_f64(1.0 / rate);
-            send(&mut learner, now, (rate * 2.0) as u32, gap);
-            now += PROBE_TIME;
+            now = try_for(&mut learner, now, rate);
             learner.was_short();
             learner.rate(now);
             limits.push(learner.limit().unwrap().round());

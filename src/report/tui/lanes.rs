@@ -78,13 +78,13 @@ pub(crate) fn lines(
     }
     let columns = Columns::at(width);
     let mut lines = vec![head(view, &columns)];
-    let (mut lanes, mut all_kinds) = (Lane::ALL, Kind::ALL);
+    let (mut all_lanes, mut all_kinds) = (Lane::ALL, Kind::ALL);
     if progress.undone().is_some() {
         // What came last goes first.
-        lanes.reverse();
+        all_lanes.reverse();
         all_kinds.reverse();
     }
-    for lane in lanes {
+    for lane in all_lanes {
         lines.push(lane_line(progress, view, &columns, lane));
         let of_lane: Vec<_> = all_kinds
             .into_iter()
