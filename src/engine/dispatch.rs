@@ -106,7 +106,10 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
                     let now = tell_pace(&self.crew, before).await;
                     self.spare_requests(before, now);
                     before = now;
-                    self.oracle.ask(&self.crew, &self.state, self.running.values().cloned());
+                    let running = self.running.values().cloned();
+                    if let Some(forecast) = self.oracle.ask(&self.crew, &self.state, running) {
+                        self.crew.sink.emit(forecast).await;
+                    }
                     None
                 }
                 Some(forecast) = self.oracle.answer(), if self.oracle.is_asked() => {

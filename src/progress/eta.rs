@@ -23,7 +23,7 @@ const BASIS_FORECASTS: usize = 2;
 const KEPT: usize = 64;
 
 /// Forecasts whose median is the likely end.
-const LATEST: usize = 5;
+const LATEST: usize = 3;
 
 /// What a range adds to what its forecasts say, on either side: one part in this of the time that is left …
 const MARGIN: u64 = 10;

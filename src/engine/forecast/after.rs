@@ -137,14 +137,18 @@ impl Reading {
         let times =
             |duration: Duration, count: u64| duration * u32::try_from(count).unwrap_or(u32::MAX);
         let at_once = *costs.target.windows.get(Class::Read) as u64;
-        let by_rate = times(costs.spacing(), self.reads);
         let by_answers = times(
             costs.answer(Class::Read),
             self.reads.div_ceil(at_once.max(1)),
         );
         let rounds = self.downloads.div_ceil(self.downloads_at_once.max(1));
         let by_files = times(costs.answer(Class::Download), rounds);
-        by_rate.max(by_answers).max(by_files)
+        self.by_rate(costs).max(by_answers).max(by_files)
+    }
+
+    /// The part of it that the rate asks for.
+    fn by_rate(self, costs: &Costs) -> Duration {
+        costs.spacing() * u32::try_from(self.reads).unwrap_or(u32::MAX)
     }
 }
 
@@ -201,9 +205,10 @@ impl After {
     ) -> Event {
         let publish = self.publication.time(costs);
         let verify = self.reading.time(costs);
-        let all = upload + publish + verify;
-        let pauses = costs.target.outlook.pauses_in(all);
-        let by = if verify > upload.max(publish) || all.is_zero() {
+        // Fetching files makes nobody question the limit.
+        let asking = upload + publish + self.reading.by_rate(costs);
+        let pauses = costs.target.outlook.pauses_in(asking);
+        let by = if verify > upload.max(publish) || (upload + publish).is_zero() {
             Bottleneck::Verification
         } else if publish > upload {
             Bottleneck::Worker

@@ -104,7 +104,7 @@ impl<'a> Play<'a> {
     fn new(state: RunState, costs: &'a Costs) -> Self {
         Self {
             costs,
-            state,
+            state: state.quietly(),
             now: Duration::ZERO,
             due: BinaryHeap::new(),
             noted: 0,

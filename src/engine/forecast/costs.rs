@@ -45,6 +45,15 @@ impl Costs {
         known.unwrap_or(UNKNOWN)
     }
 
+    /// Whether what was learned since has changed little: no cost that counts by more than one part in eight.
+    pub(in crate::engine) fn is_like(&self, before: &Self) -> bool {
+        let near = |one: Duration, other: Duration| one.abs_diff(other) <= one.max(other) / 8;
+        let mut classes = Class::ALL.into_iter().filter(|class| class.is_metered());
+        near(self.item, before.item)
+            && near(self.spacing(), before.spacing())
+            && classes.all(|class| near(self.answer(class), before.answer(class)))
+    }
+
     /// The time between two requests that count against the rate; zero while no limit is known.
     pub(in crate::engine) fn spacing(&self) -> Duration {
         let per_second = self.target.outlook.per_second.filter(|rate| *rate > 0.0);

@@ -1,8 +1,9 @@
 //! When the rest of a run is played ahead, and where the result goes.
 //!
-//! A play of an hour takes some tenths of a second of a processor, and an end that was named well does not move: so the
-//! longer a run will last the rarer it is played, unless the uploads are not where the last play has them. See
-//! `rest` for what that comes to.
+//! A play of an hour takes about a second of a processor, and an end that was named well does not move. So nothing is
+//! played while the uploads are where the last play has them and cost what it took them to cost; and after the first second
+//! of plays it is done rarely, and in between the course of the last play is told again, stretched by what the uploads are
+//! slower or faster than it. See `rest` for what that comes to.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::after::After;
-use super::{Costs, Course, Forecast, ahead};
+use super::{Costs, Forecast, ahead};
 use crate::engine::crew::Crew;
 use crate::engine::state::{Job, RunState};
 use crate::event::Event;
@@ -23,8 +24,8 @@ const SHARE: u32 = 100;
 const PLENTY: Duration = Duration::from_secs(1);
 const SHARE_THEN: u32 = 3_600;
 
-/// … but one is due when this part of the time that was left has passed, or the end would be named too rarely.
-const LONGEST_REST: u32 = 8;
+/// … but one is due when this part of the time that was left has passed.
+const LONGEST_REST: u32 = 2;
 
 /// A play that agrees with what has happened holds for one part in this of the time that was left.
 const HOLDS: u32 = 10;
@@ -34,6 +35,9 @@ const OFF: u32 = 50;
 
 /// … or this long.
 const OFF_LEAST: Duration = Duration::from_millis(500);
+
+/// A course has to be followed for so long before it tells who is slower.
+const STRETCH_FROM: Duration = Duration::from_secs(10);
 
 /// Plays before the first can be believed to hold: costs are learned in them.
 const FIRST_PLAYS: u32 = 5;
@@ -62,18 +66,48 @@ struct Play {
 #[derive(Debug)]
 struct Last {
     began: Instant,
-    left: Duration,
-    course: Course,
+    forecast: Forecast,
+    costs: Costs,
+    /// The end that was told last.
+    told: Instant,
 }
 
 impl Last {
-    /// Whether it still holds, with so many uploads left.
-    fn holds(&self, unsettled: u32, now: Instant) -> bool {
+    /// Whether it still holds, with so many uploads left and these costs.
+    fn holds(&self, unsettled: u32, costs: &Costs, now: Instant) -> bool {
         let passed = now - self.began;
-        let left = self.left.saturating_sub(passed);
-        let off = self.course.at(unsettled).map(|at| at.abs_diff(passed));
-        passed < left / HOLDS && off.is_some_and(|off| off <= OFF_LEAST.max(left / OFF))
+        let Forecast { left, course, .. } = &self.forecast;
+        let left = left.saturating_sub(passed);
+        let off = course.at(unsettled).map(|at| at.abs_diff(passed));
+        passed < left / HOLDS
+            && costs.is_like(&self.costs)
+            && off.is_some_and(|off| off <= tolerance(left))
     }
+
+    /// How long the uploads still take when they go on against the play as they did so far; `None` when that is what was told
+    /// already.
+    fn stretched(&mut self, unsettled: u32, now: Instant) -> Option<Duration> {
+        let at = self.forecast.course.at(unsettled)?;
+        let passed = (now - self.began).as_secs_f64();
+        let slower = if at < STRETCH_FROM {
+            1.0
+        } else {
+            (passed / at.as_secs_f64()).clamp(0.5, 2.0)
+        };
+        let left = self.forecast.left.saturating_sub(at).mul_f64(slower);
+        let end = now + left;
+        let off = (end - self.told).max(self.told - end);
+        if off <= tolerance(left) {
+            return None;
+        }
+        self.told = end;
+        Some(left)
+    }
+}
+
+/// By how much an end may be off before it is worth to say so.
+fn tolerance(left: Duration) -> Duration {
+    OFF_LEAST.max(left / OFF)
 }
 
 impl Oracle {
@@ -89,23 +123,38 @@ impl Oracle {
         }
     }
 
-    /// Begins to play, unless a play is on, the last one still holds, or it was a short while ago for what it took.
+    /// Begins to play, unless a play is on, the last one still holds, or it was a short while ago for what it took: then
+    /// what is to be told instead, if anything.
     pub(in crate::engine) fn ask<S, T>(
         &mut self,
         crew: &Crew<S, T>,
         state: &RunState,
         running: impl Iterator<Item = Job>,
-    ) where
+    ) -> Option<Event>
+    where
         S: Source + Clone,
         T: Target + Clone,
     {
         let began = Instant::now();
-        let holds = |last: &Last| last.holds(state.unsettled(), began);
-        let is_enough = self.played >= FIRST_PLAYS && self.last.as_ref().is_some_and(holds);
-        if self.is_asked() || began < self.not_before || !state.is_running() || is_enough {
-            return;
+        if !state.is_running() {
+            // A pause is no part of any course.
+            self.last = None;
         }
-        let (state, running, costs) = (state.clone(), running.collect(), Costs::of(crew));
+        if self.is_asked() || !state.is_running() {
+            return None;
+        }
+        let costs = Costs::of(crew);
+        let unsettled = state.unsettled();
+        let holds = |last: &Last| last.holds(unsettled, &costs, began);
+        if self.played >= FIRST_PLAYS && self.last.as_ref().is_some_and(holds) {
+            return None;
+        }
+        if began < self.not_before {
+            let last = self.last.as_mut().filter(|_| self.spent >= PLENTY)?;
+            let upload = last.stretched(unsettled, began)?;
+            return Some(self.after.forecast(&costs, upload, last.forecast.by));
+        }
+        let (state, running) = (state.clone(), running.collect());
         self.plays.spawn_blocking(move || {
             let called = Instant::now();
             Play {
@@ -115,6 +164,7 @@ impl Oracle {
                 took: called.elapsed(),
             }
         });
+        None
     }
 
     /// Whether a play is on.
@@ -127,17 +177,19 @@ impl Oracle {
         let joined = self.plays.join_next().await?;
         let play = joined.unwrap_or_else(|broken| std::panic::resume_unwind(broken.into_panic()));
         let now = Instant::now();
-        let Forecast { left, by, course } = play.forecast;
+        let Forecast { left, by, .. } = play.forecast;
         self.played += 1;
         self.spent += play.took;
         self.not_before = now + rest(play.took, self.spent, left);
         let upload = left.saturating_sub(now - play.began);
+        let told = self.after.forecast(&play.costs, upload, by);
         self.last = Some(Last {
             began: play.began,
-            left,
-            course,
+            forecast: play.forecast,
+            costs: play.costs,
+            told: play.began + left,
         });
-        Some(self.after.forecast(&play.costs, upload, by))
+        Some(told)
     }
 }
 
@@ -153,39 +205,95 @@ fn rest(took: Duration, spent: Duration, left: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::forecast::Course;
+    use crate::engine::pace::{Bearings, Outlook, PerClass};
+    use crate::event::Bottleneck;
 
     const fn ms(count: u64) -> Duration {
         Duration::from_millis(count)
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_play_holds_while_uploads_are_where_it_has_them() {
+    fn costs() -> Costs {
+        Costs {
+            target: Bearings {
+                outlook: Outlook {
+                    per_second: Some(20.0),
+                    ..Outlook::default()
+                },
+                total: 16,
+                windows: PerClass::of(|_| 16),
+                times: PerClass::of(|_| None),
+            },
+            download: None,
+            item: ms(40),
+            commit: ms(3),
+        }
+    }
+
+    /// A play of 1,000 uploads in 600 s, at a steady pace.
+    fn last() -> Last {
         let mut course = Course::default();
         course.note(1_000, ms(0));
         course.note(0, ms(600_000));
-        let last = Last {
-            began: Instant::now(),
-            left: ms(600_000),
-            course,
+        let began = Instant::now();
+        Last {
+            began,
+            forecast: Forecast {
+                left: ms(600_000),
+                by: Bottleneck::Rate,
+                course,
+            },
+            costs: costs(),
+            told: began + ms(600_000),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_play_holds_while_uploads_are_where_it_has_them_and_cost_the_same() {
+        let last = last();
+        let now = |seconds: u64| last.began + ms(seconds * 1_000);
+        let holds = |unsettled, seconds| last.holds(unsettled, &costs(), now(seconds));
+        assert!(holds(950, 30));
+        assert!(holds(966, 30), "10 s behind, 570 s left");
+        assert!(!holds(980, 30), "18 s behind");
+        assert!(!holds(920, 30), "18 s ahead");
+        assert!(!holds(900, 60), "it is old");
+        let slow = Costs {
+            item: ms(60),
+            ..costs()
         };
-        let after = |seconds: u64| last.began + ms(seconds * 1_000);
-        assert!(last.holds(950, after(30)));
-        assert!(last.holds(966, after(30)), "10 s behind, 570 s left");
-        assert!(!last.holds(980, after(30)), "18 s behind");
-        assert!(!last.holds(930, after(30)), "12 s ahead");
-        assert!(!last.holds(900, after(60)), "it is old");
+        assert!(!last.holds(950, &slow, now(30)), "the worker is slower");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn between_plays_the_last_one_is_stretched_and_told_when_it_makes_a_difference() {
+        let mut last = last();
+        let now = |seconds: u64| Instant::now() + ms(seconds * 1_000);
+        assert_eq!(last.stretched(900, now(60)), None, "as it was told");
+        assert_eq!(
+            last.stretched(900, now(66)),
+            Some(ms(594_000)),
+            "a tenth slower"
+        );
+        assert_eq!(last.stretched(800, now(132)), None, "still a tenth");
+        assert_eq!(last.stretched(800, now(96)), Some(ms(384_000)), "faster");
+        assert_eq!(
+            last.stretched(1_001, now(97)),
+            None,
+            "it says nothing of that"
+        );
     }
 
     #[test]
-    fn plays_of_an_hour_take_about_a_second() {
+    fn plays_of_an_hour_take_some_seconds() {
         let (mut left, mut spent) = (3_600.0, Duration::ZERO);
-        // Never where the play before has the uploads; a play takes what is in proportion to what is left.
+        // Never are the uploads where the play before has them. A play takes what is in proportion to what is left.
         while left > 1.0 {
-            let took = Duration::from_secs_f64(left / 3_600.0 * 0.2);
+            let took = Duration::from_secs_f64(left / 3_600.0);
             spent += took;
             let rest = rest(took, spent, Duration::from_secs_f64(left));
             left -= rest.as_secs_f64().max(1.0);
         }
-        assert!(spent < ms(2_500), "{spent:?}");
+        assert!(spent < ms(3_000), "{spent:?}");
     }
 }

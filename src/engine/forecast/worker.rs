@@ -59,6 +59,7 @@ pub struct AtTarget<'a> {
     /// Items that were handed in up to this batch, itself included.
     up_to: u64,
     least: Duration,
+    most: Duration,
     ended: bool,
 }
 
@@ -86,6 +87,7 @@ impl Worker {
             ahead,
             up_to: seen.handed_in,
             least: Duration::ZERO,
+            most: Duration::MAX,
             ended: false,
         }
     }
@@ -97,34 +99,37 @@ impl Worker {
 
     /// The time of one item; `None` before a batch has told it.
     pub fn item(&self) -> Option<Duration> {
-        let seen = self.seen();
-        let mut bounds: Vec<(Duration, u64)> = Vec::with_capacity(2 * seen.bounds.len());
-        for Bounds { least, most, items } in seen.bounds.iter().copied() {
-            // A batch that was never seen at work took some time all the same.
-            bounds.push((least.max(most / 2), items.into()));
-            bounds.push((most, items.into()));
-        }
-        bounds.sort_unstable();
-        let half = bounds.iter().map(|(_, items)| items).sum::<u64>() / 2;
-        // As many lower bounds as upper ones: those in the middle are the highest lower and the lowest upper one as
-        // long as they agree, and what contradicts the fewest items where they do not.
-        let mut passed = 0;
-        let mut low = None;
-        for (bound, items) in bounds {
-            if let Some(low) = low {
-                return Some((low + bound) / 2);
-            }
-            passed += items;
-            if passed > half {
-                return Some(bound);
-            }
-            low = (passed == half).then_some(bound);
-        }
-        low
+        let (low, high) = self.seen().middle()?;
+        // Where no batch was seen at work shortly before its end the lower bound says little.
+        Some((low.max(high * 3 / 4).min(high) + high) / 2)
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.0.lock().expect("no holder panics")
+    }
+}
+
+impl Seen {
+    /// As many lower bounds as upper ones: those in the middle are the highest lower and the lowest upper one as long as
+    /// they agree, and what contradicts the fewest items where they do not.
+    fn middle(&self) -> Option<(Duration, Duration)> {
+        let both = |told: &Bounds| [(told.least, told.items), (told.most, told.items)];
+        let mut bounds: Vec<(Duration, u32)> = self.bounds.iter().flat_map(both).collect();
+        bounds.sort_unstable();
+        let half = self.bounds.iter().map(|told| told.items).sum();
+        let mut passed = 0;
+        let mut low = None;
+        for (bound, items) in bounds {
+            if let Some(low) = low {
+                return Some((low, bound));
+            }
+            passed += items;
+            if passed > half {
+                return Some((bound, bound));
+            }
+            low = (passed == half).then_some(bound);
+        }
+        None
     }
 }
 
@@ -144,7 +149,11 @@ impl AtTarget<'_> {
         let item = processed.map_or(self.items, |done| self.items.min(done + 1));
         let items = self.ahead + u64::from(item);
         let items = u32::try_from(items).unwrap_or(u32::MAX).max(1);
-        self.least = self.least.max(self.came.elapsed() / items);
+        let passed = self.came.elapsed();
+        self.least = self.least.max(passed / items);
+        if let Some(most) = processed.and_then(|done| passed.checked_div(done)) {
+            self.most = self.most.min(most);
+        }
     }
 
     /// Notes that it was worked off.
@@ -160,9 +169,8 @@ impl AtTarget<'_> {
             (now - *came) / items.max(1)
         };
         let came = seen.came.iter().filter(|(_, before)| *before < self.up_to);
-        came.map(since)
-            .min()
-            .unwrap_or_else(|| self.came.elapsed() / self.items.max(1))
+        let own = self.came.elapsed() / self.items.max(1);
+        came.map(since).fold(self.most.min(own), Duration::min)
     }
 }
 
@@ -238,9 +246,10 @@ mod tests {
         let mut three = worker.begin(10);
         pass(260).await;
         one.ended();
-        two.working(None);
         three.working(None);
-        pass(250).await;
+        pass(230).await;
+        two.working(None);
+        pass(20).await;
         two.ended();
         pass(60).await;
         three.ended();

@@ -144,10 +144,18 @@ impl Quota {
 
     /// What is to be expected of it.
     pub(super) fn outlook(&self) -> Outlook {
+        let now = Instant::now();
         let state = self.state();
+        let pause = state.paused_until.saturating_duration_since(now);
+        let questions = state.learner.questions(now);
+        let questions = questions.map(|(next, then)| match pause.is_zero() {
+            true => (next, then),
+            // The answer to the last one is there, and is not judged before the pause is over.
+            false => (pause + then, then),
+        });
         Outlook {
             per_second: state.learner.steady(),
-            questions: state.learner.questions(Instant::now()),
+            questions,
             pause: state.last_pause,
         }
     }

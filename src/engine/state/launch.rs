@@ -66,6 +66,9 @@ impl RunState {
             }
             if step == Step::Save {
                 self.node_mut(node).stage = Stage::InFlight;
+                if self.quiet {
+                    continue;
+                }
                 effects.push(Effect::Emit(Event::EntityStarted {
                     key: self.key(node),
                     lane,

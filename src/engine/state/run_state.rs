@@ -69,6 +69,8 @@ pub struct RunState {
     pub(super) unsettled: u32,
     pub(super) in_flight: u32,
     pub(super) stopped: Option<String>,
+    /// Nobody listens to what becomes of single entities.
+    pub(super) quiet: bool,
 }
 
 impl RunState {
@@ -98,11 +100,21 @@ impl RunState {
             unsettled: 0,
             in_flight: 0,
             stopped: None,
+            quiet: false,
         };
         for node in 0..state.plan.graph.len() {
             state.expect(node);
         }
         state
+    }
+
+    /// The same, which tells no more of single entities: a play throws that away, and it is most of its time.
+    #[must_use]
+    pub fn quietly(self) -> Self {
+        Self {
+            quiet: true,
+            ..self
+        }
     }
 
     /// What will be written, by lane, kind and class.

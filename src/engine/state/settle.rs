@@ -37,8 +37,10 @@ impl RunState {
             Outcome::Blocked { by } => Some(by.clone()),
             _ => None,
         };
-        let event = self.settled(node, outcome, because, saved);
-        effects.push(Effect::Emit(event));
+        if !self.quiet {
+            let event = self.settled(node, outcome, because, saved);
+            effects.push(Effect::Emit(event));
+        }
         if counts(self.action(node)) {
             if before != Stage::Saved {
                 self.reach_level(node, lost.as_ref(), effects);
