@@ -148,10 +148,10 @@ impl Quota {
         let state = self.state();
         let pause = state.paused_until.saturating_duration_since(now);
         let questions = state.learner.questions(now);
-        let questions = questions.map(|(next, then)| match pause.is_zero() {
-            true => (next, then),
+        let questions = questions.map(|(next, then)| {
             // The answer to the last one is there, and is not judged before the pause is over.
-            false => (pause + then, then),
+            let judged = if pause.is_zero() { next } else { pause + then };
+            (judged, then)
         });
         Outlook {
             per_second: state.learner.steady(),
