@@ -100,6 +100,8 @@ pub struct Ready {
     pub queue: Queue,
     /// The encodings that its body holds, as bits.
     pub encodings: u64,
+    /// For a page that takes its place among siblings: their row, of which one is in flight at a time.
+    pub row: Option<Node>,
 }
 
 impl Ord for Ready {
@@ -121,6 +123,8 @@ pub struct ReadyQueues {
     limits: Limits,
     heaps: BTreeMap<Queue, BinaryHeap<Ready>>,
     in_flight: BTreeMap<Class, usize>,
+    /// The rows that a page in flight takes its place in, with the pages that wait for it to be back.
+    rows: BTreeMap<Node, Vec<Ready>>,
     /// Items that make a content batch worth its requests, while other work can use them; see
     /// [`ReadyQueues::batch_from`].
     least_items: usize,
@@ -137,6 +141,7 @@ impl ReadyQueues {
             limits,
             heaps: BTreeMap::new(),
             in_flight: BTreeMap::new(),
+            rows: BTreeMap::new(),
             least_items: 1,
             proven: 0,
             probing: false,
@@ -194,6 +199,11 @@ impl ReadyQueues {
             self.probing = false;
             self.proven |= proven;
         }
+        let waiting = job.row.and_then(|row| self.rows.remove(&row));
+        waiting
+            .into_iter()
+            .flatten()
+            .for_each(|ready| self.push(ready));
     }
 
     /// Makes the next job of entities that still wait for it; `None` while there is nothing that may leave.
@@ -234,8 +244,11 @@ impl ReadyQueues {
         while taken.len() < most
             && let Some(ready) = heap.pop()
         {
-            if waits(&ready) {
-                taken.push(ready);
+            let row = ready.row.and_then(|row| self.rows.get_mut(&row));
+            match row {
+                Some(behind) => behind.push(ready),
+                None if waits(&ready) => taken.push(ready),
+                None => {}
             }
         }
         let (chosen, probe) = self.admit(class, taken);
@@ -244,6 +257,10 @@ impl ReadyQueues {
         }
         *self.in_flight.entry(class).or_insert(0) += 1;
         self.probing |= probe;
+        let row = chosen.iter().find_map(|ready| ready.row);
+        if let Some(row) = row {
+            self.rows.insert(row, Vec::new());
+        }
         let steps = chosen
             .into_iter()
             .map(|ready| (ready.node, ready.step))
@@ -252,6 +269,7 @@ impl ReadyQueues {
             queue: queue.clone(),
             steps,
             probe,
+            row,
         })
     }
 
@@ -306,6 +324,7 @@ mod tests {
             step: Step::Save,
             queue,
             encodings,
+            row: None,
         }
     }
 
@@ -324,6 +343,27 @@ mod tests {
             None,
             "two batches are in flight"
         );
+    }
+
+    #[test]
+    fn one_page_of_a_row_is_in_flight_at_a_time() {
+        let mut queues = ReadyQueues::new(Limits { pages: 3, ..LIMITS });
+        let page = |node, weight, row| Ready {
+            queue: Queue::Page,
+            row: Some(row),
+            ..content(node, weight, 0)
+        };
+        queues.push(page(1, 5, 1));
+        queues.push(page(2, 9, 1));
+        queues.push(page(3, 7, 1));
+        queues.push(page(4, 1, 4));
+        let heaviest = queues.next_job(&|_| true).unwrap();
+        assert_eq!(nodes(&heaviest), [2]);
+        assert_eq!(nodes(&queues.next_job(&|_| true).unwrap()), [4]);
+        assert_eq!(queues.next_job(&|_| true), None, "both rows are taken");
+        queues.finished(&heaviest, 0);
+        assert_eq!(nodes(&queues.next_job(&|_| true).unwrap()), [3]);
+        assert_eq!(queues.next_job(&|_| true), None);
     }
 
     #[test]

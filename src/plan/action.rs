@@ -141,6 +141,9 @@ pub struct Planned {
     pub left_out: Vec<(Referent, Node)>,
     /// For a page: the sibling that follows it in display order.
     pub next_sibling: Option<Node>,
+    /// For a page that takes its place among siblings in no order: the first of them, which stands for their row. One of
+    /// a row is saved at a time. `None` where siblings wait for one another, or the page keeps its place.
+    pub row: Option<Node>,
     /// For a page: its counterpart that the target has already, whatever the action is.
     pub present: Option<TargetId>,
     /// Whether a page that exists on the target has to change its place.

@@ -149,12 +149,9 @@ impl Quota {
         let pause = state.paused_until.saturating_duration_since(now);
         let questions = state.learner.questions(now);
         let questions = questions.map(|(next, then)| {
-            if pause.is_zero() {
-                (next, then)
-            } else {
-                // The answer to the last one is there, and is not judged before the pause is over.
-                (pause + then, then)
-            }
+            // The answer to the last one is there, and is not judged before the pause is over.
+            let judged = if pause.is_zero() { next } else { pause + then };
+            (judged, then)
         });
         Outlook {
             per_second: state.learner.steady(),

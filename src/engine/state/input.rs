@@ -23,6 +23,8 @@ pub struct Job {
     pub steps: Vec<(Node, Step)>,
     /// Whether it is the first to use some encoding, and is read back before others follow.
     pub probe: bool,
+    /// For a page that takes its place among siblings: their row.
+    pub row: Option<Node>,
 }
 
 /// What came of one entity of a job.

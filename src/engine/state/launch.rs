@@ -19,6 +19,7 @@ impl RunState {
             step,
             queue: Queue::of(&entity.key),
             encodings: planned.encodings,
+            row: planned.row.filter(|_| step == Step::Save),
         });
     }
 

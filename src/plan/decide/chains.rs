@@ -1,11 +1,15 @@
-//! Page chains: siblings are saved one after another, from the last to the first.
+//! Siblings: pages of one parent, which are saved one at a time.
 //!
-//! A page is put in front of the sibling that follows it, so that one has to be there already. Pages that exist
-//! on the target and stand in the right order among themselves stay where they are; as few as possible of
+//! A page is put in front of the nearest sibling behind it that is on the target. As long as those that are there stand in
+//! the right order that is the right place, in whatever order the others come; only two at once could pass each other. So
+//! new pages wait for their turn and not for one another.
+//!
+//! Pages that exist on the target and stand in the right order among themselves stay where they are; as few as possible of
 //! the others move. The last one of them never moves, because the API can put a page in front of another
-//! one but not behind the last.
+//! one but not behind the last. Where some move, siblings are saved one after another from the last to the first: what a
+//! page is put in front of has to be at its place by then.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::matching::Match;
 use crate::domain::{Entity, Inventory, Kind, Locale, SourceId, TargetId, TargetKey};
@@ -76,11 +80,11 @@ pub(super) fn moving(
             places.push((*node, placement.position, placement.parent));
         }
     }
-    // Pages below another parent move anyway, because their parent differs.
-    let Some((_, _, parent)) = places.last().copied() else {
-        return Vec::new();
-    };
-    places.retain(|(_, _, other)| *other == parent);
+    let parent = usual_parent(&places);
+    let from_elsewhere: Vec<Node> = places
+        .extract_if(.., |(_, _, other)| *other != parent)
+        .map(|(node, ..)| node)
+        .collect();
     let positions: Vec<u32> = places.iter().map(|(_, position, _)| *position).collect();
     let stays = rising_up_to_last(&positions);
     places
@@ -88,7 +92,18 @@ pub(super) fn moving(
         .zip(stays)
         .filter(|(_, stays)| !stays)
         .map(|((node, ..), _)| *node)
+        .chain(from_elsewhere)
         .collect()
+}
+
+/// The parent that most of the pages have; `None` is the root.
+fn usual_parent(places: &[(Node, u32, Option<i64>)]) -> Option<i64> {
+    let mut counts: BTreeMap<Option<i64>, usize> = BTreeMap::new();
+    for (_, _, parent) in places {
+        *counts.entry(*parent).or_default() += 1;
+    }
+    let usual = counts.into_iter().max_by_key(|(_, count)| *count);
+    usual.and_then(|(parent, _)| parent)
 }
 
 /// Marks a longest rising subsequence that ends with the last element.

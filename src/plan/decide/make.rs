@@ -60,16 +60,16 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let siblings = chains::siblings(inputs.source);
     leave_out_of_scope(&mut entities, inputs, context, &needs);
     link_siblings(&mut entities, &siblings);
-    let rows = rows(&siblings, &entities);
-    let mut graph = build_graph(&needs, &rows);
+    let order = order_of_siblings(&siblings, &entities);
+    let mut graph = build_graph(&needs, &order);
     let circles = circles(&graph, &|who, need| has_to_wait(&entities, who, need));
     cut_circles(&mut entities, &circles, &resolver, inputs.source);
     settle::block_dependants(&mut entities, &graph, inputs.source);
-    // Who is blocked drops out of its row, and those before and behind it become neighbours. That closes no circle:
-    // the way between them led through it before.
-    let rows_left = self::rows(&siblings, &entities);
-    if rows_left != rows {
-        graph = build_graph(&needs, &rows_left);
+    // Between siblings that wait for one another, who is blocked drops out, and those before and behind it become
+    // neighbours. That closes no circle: the way between them led through it before.
+    let order_left = order_of_siblings(&siblings, &entities);
+    if order_left != order {
+        graph = build_graph(&needs, &order_left);
     }
     drop(needs);
     let order = settle::order(&entities, &graph);
@@ -156,15 +156,17 @@ fn planned(decision: Decision, hash: ContentHash, encodings: u64) -> Planned {
         left_alone,
         left_out: Vec::new(),
         next_sibling: None,
+        row: None,
         present: None,
         moves: false,
     }
 }
 
-/// The siblings that are written, in pairs of neighbours: the first of each pair leaves after the second.
-fn rows(siblings: &[chains::Siblings], entities: &[Planned]) -> Vec<(Node, Node)> {
+/// Where some siblings change their place, those that are written, in pairs of neighbours: the first of each pair leaves
+/// after the second.
+fn order_of_siblings(siblings: &[chains::Siblings], entities: &[Planned]) -> Vec<(Node, Node)> {
     let mut pairs = Vec::new();
-    for group in siblings {
+    for group in siblings.iter().filter(|group| moves(group, entities)) {
         let mut nodes = group.nodes.iter().copied();
         let is_work = |node: &Node| entities[*node as usize].action.is_work();
         let mut last = nodes.find(is_work);
@@ -175,12 +177,20 @@ fn rows(siblings: &[chains::Siblings], entities: &[Planned]) -> Vec<(Node, Node)
     pairs
 }
 
-fn build_graph(needs: &[(Needs, ContentHash)], rows: &[(Node, Node)]) -> Graph {
-    let order: HashMap<Node, Node> = rows.iter().copied().collect();
+fn moves(group: &chains::Siblings, entities: &[Planned]) -> bool {
+    let moves = |node: &Node| {
+        let planned = &entities[*node as usize];
+        planned.moves && planned.action.is_work()
+    };
+    group.nodes.iter().any(moves)
+}
+
+fn build_graph(needs: &[(Needs, ContentHash)], pairs: &[(Node, Node)]) -> Graph {
+    let order: HashMap<Node, Node> = pairs.iter().copied().collect();
     let count =
         u32::try_from(needs.len()).expect("an instance has fewer than four billion entities");
     let references: usize = needs.iter().map(|(found, _)| found.all.len()).sum();
-    let mut graph = Graph::with_capacity(count, references + rows.len());
+    let mut graph = Graph::with_capacity(count, references + pairs.len());
     let mut own = Vec::new();
     for (node, (found, _)) in (0..).zip(needs) {
         own.extend_from_slice(&found.all);
@@ -218,6 +228,13 @@ fn link_siblings(entities: &mut [Planned], siblings: &[chains::Siblings]) {
     for group in siblings {
         for pair in group.nodes.windows(2) {
             entities[pair[0] as usize].next_sibling = Some(pair[1]);
+        }
+        let is_new = |node: &Node| matches!(entities[*node as usize].action, Action::Create { .. });
+        if group.nodes.len() > 1 && !moves(group, entities) {
+            let new: Vec<Node> = group.nodes.iter().copied().filter(is_new).collect();
+            for node in new {
+                entities[node as usize].row = group.nodes.first().copied();
+            }
         }
     }
 }

@@ -125,14 +125,35 @@ const fn order(on: Node) -> Need {
 fn an_update_in_a_circle_of_order_and_reference_is_cut() {
     let source = vec![
         link_page(PAGES[0], 1, 0, 0),
-        link_page(PAGES[1], 2, 1, PAGES[0]),
+        link_page(PAGES[1], 2, 1, 0),
+        link_page(PAGES[2], 3, 2, PAGES[0]),
+    ];
+    let target = vec![link_page(900, 2, 1, 0), link_page(901, 3, 0, 0)];
+    let made = made(source, target, &Selection::default());
+    let [new, moved, last] = [0, 1, 2].map(|at| made.page(at));
+    assert!(matches!(made.action(moved), Action::Update { .. }));
+    assert_eq!(made.waits(new), [order(moved)]);
+    assert_eq!(made.waits(moved), [order(last)]);
+    assert_eq!(made.waits(last), []);
+    assert_eq!(made.plan.circles[0].cut, [(last, new)]);
+}
+
+/// New siblings waited for one another from the last to the first, so one that needed much held back all the others.
+#[test]
+fn new_siblings_share_a_row_and_wait_for_nobody() {
+    let source = vec![
+        link_page(PAGES[0], 1, 0, 0),
+        link_page(PAGES[1], 2, 1, 0),
+        link_page(PAGES[2], 3, 2, 0),
     ];
     let made = made(source, vec![link_page(900, 2, 0, 0)], &Selection::default());
-    let (new, old) = (made.page(0), made.page(1));
-    assert!(matches!(made.action(old), Action::Update { .. }));
-    assert_eq!(made.waits(new), [order(old)]);
-    assert_eq!(made.waits(old), []);
-    assert_eq!(made.plan.circles[0].cut, [(old, new)]);
+    let [first, there, last] = [0, 1, 2].map(|at| made.page(at));
+    let row = |node: Node| made.plan.entities[node as usize].row;
+    assert_eq!(
+        [row(first), row(there), row(last)],
+        [Some(first), None, Some(first)]
+    );
+    assert_eq!([made.waits(first), made.waits(last)], [vec![], vec![]]);
 }
 
 /// The order of siblings counted as a need, so a selected page brought along every sibling behind it.
@@ -164,7 +185,9 @@ fn siblings_keep_their_order_around_one_that_is_not_written() {
             link_page(PAGES[2], 3, 2, 0),
         ]
     };
-    let blocked = made(source(), Vec::new(), &Selection::default());
+    // The first moves in front of the last, which shows another page from now on.
+    let target = || vec![link_page(900, 1, 1, 0), link_page(901, 3, 0, 900)];
+    let blocked = made(source(), target(), &Selection::default());
     assert!(matches!(
         blocked.action(blocked.page(1)),
         Action::Block { .. }
@@ -173,7 +196,7 @@ fn siblings_keep_their_order_around_one_that_is_not_written() {
         pages: vec![PAGES[0], PAGES[2]],
         ..Selection::default()
     };
-    let left_out = made(source(), Vec::new(), &selection);
+    let left_out = made(source(), target(), &selection);
     assert_eq!(*left_out.action(left_out.page(1)), Action::OutOfScope);
     for made in [blocked, left_out] {
         assert_eq!(made.waits(made.page(0)), [order(made.page(2))]);

@@ -71,6 +71,7 @@ fn planned(level: u32) -> Planned {
         left_alone: false,
         left_out: Vec::new(),
         next_sibling: None,
+        row: None,
         present: None,
         moves: false,
     }

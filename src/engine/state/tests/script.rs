@@ -138,6 +138,7 @@ fn planned() -> Planned {
         left_alone: false,
         left_out: Vec::new(),
         next_sibling: None,
+        row: None,
         present: None,
         moves: false,
     }
