@@ -453,10 +453,11 @@ pub enum Event {
         /// Requests refused with 429 so far.
         refused: u64,
     },
-    /// The rest of the run was played ahead with the costs so far. A sample: it may be left out, and it knows nothing
-    /// of pauses and failures to come.
+    /// How long the rest of the run takes with the costs so far. A sample: it may be left out, and it knows nothing
+    /// of pauses of the user and failures to come.
     ForecastMade {
-        /// Milliseconds until every upload has its outcome.
+        /// Milliseconds until every upload has its outcome, or every entity of an undo, and everything that is to be
+        /// published is.
         upload_ms: u64,
         /// Milliseconds that the verification takes after that.
         verify_ms: u64,

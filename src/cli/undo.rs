@@ -138,16 +138,8 @@ impl UndoArgs {
             self.no_verify,
             false,
         );
-        let mut settings = self
-            .file
-            .load(collected)?
-            .unless_set(&ways(record))
-            .settings()?;
-        // The dashboard has no place for a question, and its lanes are those of an upload.
-        if matches!(settings.output.mode, OutputMode::Auto | OutputMode::Tui) {
-            settings.output.mode = OutputMode::Plain;
-        }
-        Ok(settings)
+        let given = self.file.load(collected)?.unless_set(&ways(record));
+        Ok(given.settings()?)
     }
 }
 
@@ -214,7 +206,12 @@ impl Undo<'_> {
         let ends = Ends::of(self.settings)?;
         let (events, received) = mpsc::channel::<Stamped>(EVENTS_IN_FLIGHT);
         let (commands, mut commanded) = mpsc::channel::<Command>(COMMANDS_IN_FLIGHT);
-        let reporters = report::reporters(&wiring::report_options(self.settings), &commands)?;
+        let mut shown = wiring::report_options(self.settings);
+        if shown.mode == report::Mode::Dashboard {
+            // It has no place for the plan and the question.
+            shown.mode = report::Mode::DashboardLater;
+        }
+        let reporters = report::reporters(&shown, &commands)?;
         let run = time::run_id(time::now(), session::salt());
         let working = async {
             let options = wiring::engine_options(self.settings);

@@ -269,7 +269,7 @@ fn short(number: f64) -> f64 {
 }
 
 /// The share of the rate from which on it counts as what requests wait for.
-const SCARCE: f64 = 0.8;
+pub(super) const SCARCE: f64 = 0.8;
 
 /// The rate in requests per second, if most of it was used in the second between two samples; `None` when something else
 /// holds requests back: what they need, the worker of the target, latency.
@@ -280,7 +280,7 @@ fn scarce_rate(before: Sample, now: Sample) -> Option<f64> {
 }
 
 /// Items that keep the worker of the target busy for twice as long as the two requests take that a batch costs.
-fn least_items(item: Duration, per_second: f64) -> usize {
+pub(super) fn least_items(item: Duration, per_second: f64) -> usize {
     let requests = Duration::from_secs_f64(4.0 / per_second.max(0.1));
     let items = requests.as_micros().div_ceil(item.as_micros().max(1));
     usize::try_from(items).unwrap_or(usize::MAX)
@@ -288,7 +288,7 @@ fn least_items(item: Duration, per_second: f64) -> usize {
 
 /// How long a commit may wait for others: three requests' worth of the rate, because a request that is noted waits about that
 /// long for its turn.
-fn gathering(per_second: f64) -> Duration {
+pub(super) fn gathering(per_second: f64) -> Duration {
     Duration::from_secs_f64(3.0 / per_second.max(20.0))
 }
 

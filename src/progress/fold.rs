@@ -242,6 +242,11 @@ impl Progress {
         &self.totals
     }
 
+    /// The run that is taken back; `None` in every run but an undo, and before its plan is known.
+    pub fn undone(&self) -> Option<&RunId> {
+        self.planned.as_ref()?.undone.as_ref()
+    }
+
     /// Outcomes of all entities.
     pub fn total(&self) -> Tally {
         let none = Tally::default();

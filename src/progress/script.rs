@@ -81,23 +81,29 @@ impl Script {
 
     /// A plan that uploads this many of each kind, with a gate for each kind and two content levels.
     pub(crate) fn plan(self, uploads: &[(Kind, u32)]) -> Self {
-        let lanes = uploads.iter().map(|(kind, entities)| {
-            let (lane, class) = place(*kind);
-            let (kind, entities) = (*kind, *entities);
-            LanePlan {
-                lane,
-                kind,
-                class,
-                entities,
-            }
-        });
         self.event(Event::PlanMade {
             entities: uploads.to_vec(),
-            lanes: lanes.collect(),
+            lanes: lane_plans(uploads),
             gates: gates(uploads),
             levels: 2,
             circles: 1,
             cuts: 2,
+        })
+    }
+
+    /// A plan that takes this many of each kind back, of a run that wrote four more.
+    pub(crate) fn undo(self, work: &[(Kind, u32)]) -> Self {
+        let with_kept = |(kind, entities): &(Kind, u32)| {
+            let kept = if *kind == Kind::Content { 4 } else { 0 };
+            (*kind, entities + kept)
+        };
+        self.event(Event::UndoPlanned {
+            undone: RunId("20260731-090000-77aa".to_owned()),
+            entities: work.iter().map(with_kept).collect(),
+            lanes: lane_plans(work),
+            delete: work.iter().map(|(_, entities)| entities).sum(),
+            restore: 0,
+            kept: 4,
         })
     }
 
@@ -248,6 +254,20 @@ impl Script {
         }
         progress
     }
+}
+
+fn lane_plans(work: &[(Kind, u32)]) -> Vec<LanePlan> {
+    let part = |(kind, entities): &(Kind, u32)| {
+        let (lane, class) = place(*kind);
+        let (kind, entities) = (*kind, *entities);
+        LanePlan {
+            lane,
+            kind,
+            class,
+            entities,
+        }
+    };
+    work.iter().map(part).collect()
 }
 
 fn gates(uploads: &[(Kind, u32)]) -> Vec<GatePlan> {

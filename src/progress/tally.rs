@@ -51,6 +51,16 @@ impl Tally {
         self.0[7]
     }
 
+    /// Entities that an undo deleted.
+    pub fn deleted(&self) -> u32 {
+        self.0[8]
+    }
+
+    /// Entities that an undo brought back as they were.
+    pub fn restored(&self) -> u32 {
+        self.0[9]
+    }
+
     /// Entities that an undo left alone.
     pub fn kept(&self) -> u32 {
         self.0[10]

@@ -153,9 +153,7 @@ pub(crate) const fn phase_words(phase: Phase) -> &'static str {
 
 /// What a part of this run does.
 fn phase_of(phase: Phase, progress: &Progress) -> &'static str {
-    let is_undo = progress
-        .planned()
-        .is_some_and(|planned| planned.undone.is_some());
+    let is_undo = progress.undone().is_some();
     match phase {
         Phase::Upload if is_undo => "undoing",
         Phase::Pull | Phase::Plan | Phase::Upload | Phase::Verify => phase_words(phase),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use tokio::sync::mpsc;
 
-use super::{Annotations, Dashboard, JsonLines, Keep, Plain, Reporter, RunFolder, Style};
+use super::{Annotations, Dashboard, JsonLines, Keep, Later, Plain, Reporter, RunFolder, Style};
 use crate::event::Command;
 
 /// How a run is presented.
@@ -32,6 +32,8 @@ pub struct Options {
 pub enum Mode {
     /// The dashboard on the terminal, and the result on standard error when it is over.
     Dashboard,
+    /// Lines until an undo has been agreed to, the dashboard from then on.
+    DashboardLater,
     /// Lines on standard error.
     Plain,
     /// Events as JSON lines on standard output, and lines on standard error.
@@ -71,6 +73,9 @@ pub fn reporters(
     match options.mode {
         Mode::Dashboard => {
             reporters.push(Box::new(Dashboard::open(style, commands.clone())?));
+        }
+        Mode::DashboardLater => {
+            reporters.push(Box::new(Later::new(style, commands.clone())));
         }
         Mode::Plain => {
             reporters.push(Box::new(Plain::new(Box::new(io::stderr()), style)));

@@ -313,9 +313,7 @@ fn total_line(progress: &Progress, now_ms: u64) -> String {
     let uploads = progress.uploads();
     let (settled, planned) = (uploads.settled.total(), uploads.planned);
     let (done, all) = (count(settled), count(planned));
-    let is_undo = progress
-        .planned()
-        .is_some_and(|planned| planned.undone.is_some());
+    let is_undo = progress.undone().is_some();
     let what = if is_undo { "undone" } else { "uploads" };
     let mut line = format!(
         "{what}: {done} of {all} ({})",

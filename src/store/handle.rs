@@ -195,6 +195,11 @@ impl Store {
         self.shared.gather_us.store(micros, Ordering::Relaxed);
     }
 
+    /// Whether a transaction waits for more changes at present.
+    pub fn is_gathering(&self) -> bool {
+        self.shared.gather_us.load(Ordering::Relaxed) > 0
+    }
+
     /// Rehearses a full disk: the next `transactions` succeed, and from then on every write fails with
     /// [`StoreError::Full`]. Reads go on.
     pub fn fail_after(&self, transactions: u32) {

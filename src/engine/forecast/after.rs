@@ -227,3 +227,108 @@ impl After {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::pace::{Bearings, Outlook, PerClass};
+
+    /// Answers take 100 ms, items of a batch 40 ms, 20 requests may leave in a second, and the limit is questioned after a
+    /// minute.
+    fn costs() -> Costs {
+        Costs {
+            target: Bearings {
+                outlook: Outlook {
+                    per_second: Some(20.0),
+                    questions: Some((Duration::from_mins(1), Duration::from_mins(4))),
+                    pause: Duration::from_secs(1),
+                },
+                total: 16,
+                windows: PerClass::of(|_| 16),
+                times: PerClass::of(|_| Some(Duration::from_millis(100))),
+            },
+            download: None,
+            item: Duration::from_millis(40),
+            commit: Duration::from_millis(3),
+            gathers: false,
+        }
+    }
+
+    fn told(after: After, upload_s: u64) -> (u64, u64, Bottleneck) {
+        let upload = Duration::from_secs(upload_s);
+        match after.forecast(&costs(), upload, Bottleneck::Chain) {
+            Event::ForecastMade {
+                upload_ms,
+                verify_ms,
+                by,
+            } => (upload_ms, verify_ms, by),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn publishing_counts_its_requests_and_the_time_of_the_worker() {
+        let (here, there) = (Locale::new("en-us"), Locale::new("fr-ca"));
+        let items = [(Kind::Content, &here); 300].into_iter();
+        let items = items.chain([(Kind::Content, &there); 10]);
+        let publication = Publication::of(items);
+        assert_eq!(publication, Publication::sized(3, 310));
+        let after = After {
+            publication,
+            ..After::default()
+        };
+        // Two answers and two turns for each of three batches, and 310 items.
+        let publish = 3 * (200 + 100) + 310 * 40;
+        assert_eq!(told(after, 0), (publish, 0, Bottleneck::Worker));
+        assert_eq!(told(after, 20), (20_000 + publish, 0, Bottleneck::Chain));
+    }
+
+    #[test]
+    fn reading_back_takes_what_the_rate_or_the_answers_or_the_files_take() {
+        let reading = Reading::lists(
+            |kind| match kind {
+                Kind::Model => 92,
+                _ => 0,
+            },
+            0,
+        );
+        let verified = |reading| {
+            told(
+                After {
+                    reading,
+                    ..After::default()
+                },
+                0,
+            )
+        };
+        assert_eq!(verified(reading), (0, 100 * 50, Bottleneck::Verification));
+        let files = Reading {
+            downloads: 801,
+            downloads_at_once: 8,
+            ..reading
+        };
+        assert_eq!(verified(files), (0, 101 * 100, Bottleneck::Verification));
+        let items = [Locale::new("en-us"), Locale::new("fr-ca")];
+        let items = items.iter().cycle().take(202);
+        assert_eq!(reading.and(items, 6).reads, 100 + 4 + 6);
+        let now = |requests, downloads| Sample {
+            requests,
+            downloads,
+            refused: 0,
+            in_flight: 0,
+            latency: Duration::ZERO,
+            per_second_max: None,
+            concurrency: 16,
+        };
+        let left = After::verifying(files, &now(900, 0), &now(960, 800));
+        assert_eq!(told(left, 0), (0, 40 * 50, Bottleneck::Verification));
+    }
+
+    #[test]
+    fn questions_of_the_limit_that_are_due_cost_a_pause_each() {
+        let nothing = After::default();
+        assert_eq!(told(nothing, 59).0, 59_000);
+        assert_eq!(told(nothing, 61).0, 62_000);
+        assert_eq!(told(nothing, 301).0, 303_000);
+    }
+}

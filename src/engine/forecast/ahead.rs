@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{Costs, Course};
 use crate::domain::{Id as _, TargetId};
+use crate::engine::dispatch::{SCARCE, least_items};
 use crate::engine::jobs::{first_pause, next_pause};
 use crate::engine::pace::{Class, PerClass, Turns};
 use crate::engine::ready::Queue;
@@ -22,6 +23,8 @@ pub(in crate::engine) struct Forecast {
     /// How far the uploads will be when.
     pub(in crate::engine) course: Course,
 }
+
+const SECOND: Duration = Duration::from_secs(1);
 
 /// Plays on from `state`, whose jobs `running` are in flight, until everything has an outcome. Takes it that all
 /// uploads succeed.
@@ -95,6 +98,10 @@ struct Play<'a> {
     /// From when on the rate lets another request go.
     turn_at: Duration,
     turn_booked: bool,
+    /// The time until a note is durable.
+    commit: Duration,
+    /// The end of the present second, and the requests that left in it.
+    second: (Duration, u32),
     worker_free: Duration,
     spent: [Duration; Bottleneck::ALL.len()],
     course: Course,
@@ -115,6 +122,8 @@ impl<'a> Play<'a> {
             in_flight_total: 0,
             turn_at: Duration::ZERO,
             turn_booked: false,
+            commit: costs.commit,
+            second: (SECOND, 0),
             worker_free: Duration::ZERO,
             spent: [Duration::ZERO; Bottleneck::ALL.len()],
             course: Course::default(),
@@ -130,9 +139,9 @@ impl<'a> Play<'a> {
     fn begin(&mut self, job: Job) {
         let flight = self.board(job);
         let ready = match self.flights[flight].class {
-            Class::Asset => self.costs.commit + self.costs.download.unwrap_or_default(),
+            Class::Asset => self.commit + self.costs.download.unwrap_or_default(),
             Class::Read | Class::Write | Class::Submit | Class::Poll | Class::Download => {
-                self.costs.commit
+                self.commit
             }
         };
         self.note(self.now + ready, What::Ask(flight));
@@ -177,6 +186,7 @@ impl<'a> Play<'a> {
                 return;
             }
             self.turns.serve(class);
+            self.second.1 += 1;
             self.waiting -= 1;
             self.turn_at = self.turn_at.max(self.now) + self.costs.spacing();
             *self.in_flight.get_mut(class) += 1;
@@ -187,7 +197,7 @@ impl<'a> Play<'a> {
     }
 
     fn answered(&mut self, at: usize) {
-        let (now, costs) = (self.now, self.costs);
+        let (now, costs, commit) = (self.now, self.costs, self.commit);
         let flight = &mut self.flights[at];
         *self.in_flight.get_mut(flight.class) -= 1;
         self.in_flight_total -= 1;
@@ -197,7 +207,7 @@ impl<'a> Play<'a> {
                 flight.worked_off = self.worker_free.max(now) + costs.item * flight.items;
                 self.worker_free = flight.worked_off;
                 // The number of the batch is noted before anybody asks for it.
-                flight.handed_in = now + costs.commit;
+                flight.handed_in = now + commit;
                 let due = flight.worked_off.saturating_sub(now);
                 let next = flight.handed_in + first_pause(due);
                 self.note(next, What::Ask(at));
@@ -209,7 +219,7 @@ impl<'a> Play<'a> {
                 self.note(next, What::Ask(at));
             }
             Class::Poll | Class::Read | Class::Write | Class::Asset | Class::Download => {
-                self.note(now + costs.commit, What::Done(at));
+                self.note(now + commit, What::Done(at));
             }
         }
     }
@@ -241,8 +251,23 @@ impl<'a> Play<'a> {
         }
     }
 
+    /// Spares requests or not, as the dispatcher does once a second.
+    fn look_at_rate(&mut self) {
+        let used = f64::from(self.second.1);
+        let rate = self.costs.target.outlook.per_second;
+        let scarce = rate.filter(|rate| used >= rate * SCARCE);
+        let items = |rate| least_items(self.costs.item, rate);
+        self.state.batch_from(scarce.map_or(1, items));
+        self.commit = self.costs.commit_at(scarce);
+    }
+
     /// Lets the clock go on, and notes what the time was due to.
     fn pass_to(&mut self, at: Duration) {
+        if at >= self.second.0 {
+            self.look_at_rate();
+            let seconds = at.as_secs() + 1;
+            self.second = (Duration::from_secs(seconds), 0);
+        }
         let passed = at.saturating_sub(self.now);
         let by = if self.turn_booked {
             Bottleneck::Rate

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::crew::Crew;
+use crate::engine::dispatch::gathering;
 use crate::engine::pace::{Bearings, Class};
 use crate::instance::{Source, Target};
 
@@ -20,6 +21,8 @@ pub(in crate::engine) struct Costs {
     pub(in crate::engine) item: Duration,
     /// The time until a note is durable: each request waits for one before it leaves and before its answer counts.
     pub(in crate::engine) commit: Duration,
+    /// Whether notes wait for one another at present, because the rate is what requests wait for.
+    pub(in crate::engine) gathers: bool,
 }
 
 impl Costs {
@@ -30,6 +33,7 @@ impl Costs {
             download: *crew.source_pacer.bearings().times.get(Class::Download),
             item: crew.worker.expected(),
             commit: crew.store.commit_time(),
+            gathers: crew.store.is_gathering(),
         }
     }
 
@@ -43,6 +47,18 @@ impl Costs {
             others.filter_map(|other| *times.get(other)).max()
         });
         known.unwrap_or(UNKNOWN)
+    }
+
+    /// The time until a note is durable while requests wait for that rate, or for something else.
+    pub(in crate::engine) fn commit_at(&self, scarce: Option<f64>) -> Duration {
+        let per_second = scarce.or(self.target.outlook.per_second);
+        let gathering = per_second.map_or(Duration::ZERO, gathering);
+        match (self.gathers, scarce) {
+            (true, None) => self.commit.saturating_sub(gathering).max(self.commit / 8),
+            // Who comes later waits for less.
+            (false, Some(_)) => self.commit + gathering * 3 / 4,
+            (true, Some(_)) | (false, None) => self.commit,
+        }
     }
 
     /// Whether what was learned since has changed little: no cost that counts by more than one part in eight.

@@ -5,7 +5,7 @@
 //! rate and for a place in flight, and take as long as such requests took so far; batches wait for the serial worker
 //! of the instance. So the ready queue, the critical path, the sizes of the batches to come and
 //! both schedules are what they will be, as far as costs stay what they are. Who listens corrects for what they are
-//! not: see `progress::eta`.
+//! not: see `progress::eta`. What comes after the uploads is counted in requests, and so is an undo.
 //!
 //! | file | says |
 //! |---|---|

@@ -227,6 +227,7 @@ mod tests {
             download: None,
             item: ms(40),
             commit: ms(3),
+            gathers: false,
         }
     }
 

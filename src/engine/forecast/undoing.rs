@@ -82,3 +82,83 @@ impl Undoing {
         (per_second > 0.0).then_some((per_second, by))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::pace::{Bearings, PerClass};
+
+    fn costs(per_second: Option<f64>) -> Costs {
+        Costs {
+            target: Bearings {
+                outlook: Outlook {
+                    per_second,
+                    ..Outlook::default()
+                },
+                total: 16,
+                windows: PerClass::of(|_| 16),
+                times: PerClass::of(|_| Some(Duration::from_millis(100))),
+            },
+            download: None,
+            item: Duration::from_millis(40),
+            commit: Duration::from_millis(3),
+            gathers: false,
+        }
+    }
+
+    const fn sample(requests: u64) -> Sample {
+        Sample {
+            requests,
+            downloads: 0,
+            refused: 0,
+            in_flight: 1,
+            latency: Duration::ZERO,
+            per_second_max: None,
+            concurrency: 16,
+        }
+    }
+
+    /// What is told of an undo of 200 entities that settles ten of them a second with three requests each, which began after
+    /// 50 requests.
+    fn told(seconds: usize, per_second: Option<f64>) -> Option<Event> {
+        let mut undoing = Undoing::new(200, After::default());
+        let mut told = None;
+        for second in 0..=seconds {
+            let now = sample(50 + 30 * second as u64);
+            told = undoing.forecast(10 * second, (&sample(50), &now), &costs(per_second));
+        }
+        told
+    }
+
+    const fn forecast(upload_ms: u64, by: Bottleneck) -> Event {
+        Event::ForecastMade {
+            upload_ms,
+            verify_ms: 0,
+            by,
+        }
+    }
+
+    #[test]
+    fn requests_that_are_left_leave_as_fast_as_they_did_of_late() {
+        assert_eq!(told(0, None), None, "nobody knows what an entity costs");
+        assert_eq!(told(1, None), Some(forecast(19_000, Bottleneck::InFlight)));
+        assert_eq!(
+            told(15, Some(31.0)),
+            Some(forecast(5_000, Bottleneck::Rate))
+        );
+        assert_eq!(
+            told(15, Some(90.0)),
+            Some(forecast(5_000, Bottleneck::InFlight))
+        );
+    }
+
+    #[test]
+    fn while_nothing_leaves_nothing_is_told() {
+        let mut undoing = Undoing::new(200, After::default());
+        let still = (&sample(50), &sample(80));
+        let told: Vec<bool> = (0..=RECENT)
+            .map(|_| undoing.forecast(10, still, &costs(None)).is_some())
+            .collect();
+        assert!(!told.contains(&true), "{told:?}");
+    }
+}

@@ -51,6 +51,8 @@ const PATIENCE_RECALLED: Duration = Duration::from_secs(5);
 const PATIENCE_WEAK: Duration = Duration::from_secs(2);
 /// Refusals in a burst that are no accident.
 const STRONG: u32 = 4;
+/// The share of a limit that has to leave in a second before a probe counts that was not refused.
+const USED: f64 = 0.9;
 /// How far above the limit the first probe goes.
 const PROBE: f64 = 1.04;
 /// The same where the evidence for the limit is weak.
@@ -171,14 +173,32 @@ impl RateLearner {
             self.conclude(burst, now);
         }
         let cap = self.cap;
+        let ends = self
+            .known
+            .as_ref()
+            .is_some_and(|known| known.is_probing && now >= known.due);
+        let busiest = if ends { self.busiest() } else { 0.0 };
         let held = self.known.as_mut().map(|known| {
-            known.advance(cap, now);
+            known.advance(cap, busiest, now);
             known.rate()
         });
         match (held, cap) {
             (Some(held), Some(cap)) => Some(held.min(cap)),
             (held, cap) => held.or(cap),
         }
+    }
+
+    /// The most requests of the last seconds that left within one and were not refused.
+    fn busiest(&self) -> f64 {
+        let mut first = 0;
+        let mut most = 0;
+        for (last, left) in self.admitted.iter().enumerate() {
+            while left.saturating_duration_since(self.admitted[first]) >= SECOND {
+                first += 1;
+            }
+            most = most.max(last + 1 - first);
+        }
+        f64::from(u32::try_from(most).unwrap_or(u32::MAX))
     }
 
     /// The rate that is held between questions; `None` as fast as they come.
@@ -313,14 +333,19 @@ impl Known {
         self.was_short = false;
     }
 
-    /// Begins a probe that is due, and believes one that was not refused.
-    fn advance(&mut self, cap: Option<f64>, now: Instant) {
+    /// Begins a probe that is due, and believes one that was not refused although about as many requests as the limit left
+    /// in one second, `busiest`.
+    fn advance(&mut self, cap: Option<f64>, busiest: f64, now: Instant) {
         if now < self.due {
             return;
         }
         if !self.was_short || cap.is_some_and(|cap| cap <= self.rate()) {
             // Nobody would use a higher rate, so nothing could be learned from it.
             self.due = now + SECOND;
+        } else if self.is_probing && busiest < self.per_second * USED {
+            // Some request waited for its turn, and hardly any more came: nobody tried the limit.
+            self.is_probing = false;
+            self.due = now + self.patience;
         } else if self.is_probing {
             self.per_second *= self.step;
             self.step = (self.step * self.step).min(PROBE_MAX);
@@ -353,6 +378,17 @@ mod tests {
             learner.admitted(start + gap * index, start + gap * index);
         }
         start + gap * count
+    }
+
+    /// Uses all of a rate until the end of a probe that begins now.
+    fn try_for(learner: &mut RateLearner, start: Instant, rate: f64) -> Instant {
+        let gap = Duration::from_secs_f64(1.0 / rate);
+        let mut left = start;
+        while left < start + PROBE_TIME {
+            learner.admitted(left, left);
+            left += gap;
+        }
+        start + PROBE_TIME
     }
 
     /// A burst of refusals, and what the rate is after its pause.
@@ -417,8 +453,9 @@ mod tests {
         }
         assert_eq!(learner.limit(), Some(3.0));
         for _ in 0..20 {
+            let rate = learner.rate(at).unwrap();
+            at = try_for(&mut learner, at, rate);
             learner.was_short();
-            at += PROBE_TIME;
             learner.rate(at);
         }
         assert!(learner.limit().unwrap() > 200.0, "{:?}", learner.limit());
@@ -480,13 +517,29 @@ mod tests {
         let mut limits = Vec::new();
         for _ in 0..4 {
             learner.was_short();
-            learner.rate(now);
-            now += PROBE_TIME;
+            let rate = learner.rate(now).unwrap();
+            now = try_for(&mut learner, now, rate);
             learner.was_short();
             learner.rate(now);
             limits.push(learner.limit().unwrap().round());
         }
         assert_eq!(limits, [21.0, 22.0, 26.0, 36.0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_that_hardly_anybody_used_proves_nothing() {
+        let (mut learner, at) = learnt();
+        let mut now = at + PATIENCE;
+        for _ in 0..9 {
+            learner.was_short();
+            learner.rate(now);
+            send(&mut learner, now, 6, Duration::from_millis(300));
+            now += PROBE_TIME;
+            learner.was_short();
+            assert_eq!(learner.rate(now), Some(20.0 * SHARE));
+            now += PATIENCE;
+        }
+        assert_eq!(learner.limit(), Some(20.0));
     }
 
     #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@ use super::cells::Cells;
 use super::lanes::Kinds;
 use super::theme::{Role, Sign};
 use super::view::{Ending, Pane, View};
-use super::{header, help, lanes, lists, pace};
+use super::{header, help, lanes, lists, outcomes, pace};
 use crate::progress::{Progress, Status};
 
 /// Below this many columns or rows there is only a line of text.
@@ -154,7 +154,10 @@ fn wide(frame: &mut Frame<'_>, body: Rect, progress: &Progress, view: &View) {
     put(frame, lanes_area, lanes);
     lists::batches(frame, batches, progress, view);
     lists::failures(frame, failures, progress, view);
-    let gates = u16::try_from(progress.gates().len() + 1).unwrap_or(right.height);
+    let gates = match progress.undone() {
+        Some(_) => outcomes::HEIGHT,
+        None => u16::try_from(progress.gates().len() + 1).unwrap_or(right.height),
+    };
     let [pace_area, gates_area] = Layout::vertical([
         Constraint::Length(pace::HEIGHT),
         Constraint::Max(gates.max(2)),
@@ -201,7 +204,12 @@ fn footer(progress: &Progress, view: &View, width: usize) -> Line<'static> {
         ("t", "theme"),
     ];
     let mut cells = Cells::new(view.look).gap(1);
-    for (key, what) in keys {
+    // An undo goes on where it ended, and is not paused.
+    let is_undo = progress.undone().is_some();
+    for (key, what) in keys
+        .into_iter()
+        .filter(|(key, _)| !(is_undo && *key == "p"))
+    {
         let more = Cells::new(view.look)
             .text(key, Role::Strong)
             .gap(1)

@@ -22,18 +22,26 @@ fn first(progress: &Progress, view: &View, width: usize) -> Line<'static> {
         .gap(2);
     let (sign, role) = status_sign(progress, view);
     let mut words = format!("{} {}", look.sign(sign), status_words(progress, view));
-    if width >= 80 {
+    // What is undone takes room.
+    let least = if progress.undone().is_some() { 110 } else { 80 };
+    if width >= least {
         words += &holdup(progress, view);
     }
     let status = Cells::new(look).text(&words, role).gap(1);
     if let Some(run) = progress.run()
         && width >= 60
     {
-        let arrow = look.sign(Sign::Arrow);
-        cells = cells
-            .text(run.source.as_str(), Role::Text)
-            .text(&format!(" {arrow} "), Role::Dim)
-            .text(run.target.as_str(), Role::Text);
+        cells = match progress.undone() {
+            // The source has no part in it.
+            Some(undone) => cells
+                .text("undo of ", Role::Dim)
+                .text(&undone.to_string(), Role::Text)
+                .text(" on ", Role::Dim),
+            None => cells
+                .text(run.source.as_str(), Role::Text)
+                .text(&format!(" {} ", look.sign(Sign::Arrow)), Role::Dim),
+        };
+        cells = cells.text(run.target.as_str(), Role::Text);
         if run.dry_run {
             cells = cells.gap(2).text("dry run", Role::Caution);
         }
@@ -61,6 +69,7 @@ pub(crate) fn status_words(progress: &Progress, view: &View) -> String {
         Status::Starting => "starting".to_owned(),
         Status::Pulling => "reading".to_owned(),
         Status::Planning => "planning".to_owned(),
+        Status::Uploading if progress.undone().is_some() => "undoing".to_owned(),
         Status::Uploading => "uploading".to_owned(),
         Status::Paused => "paused".to_owned(),
         Status::Throttled => {
@@ -172,7 +181,12 @@ impl Far {
     fn uploads(progress: &Progress) -> Self {
         let uploads = progress.uploads();
         if uploads.planned == 0 {
-            return Self::words("nothing to upload");
+            let is_undo = progress.undone().is_some();
+            return Self::words(if is_undo {
+                "nothing to undo"
+            } else {
+                "nothing to upload"
+            });
         }
         Self::part(uploads.settled.total(), uploads.planned, Bar::Uploads)
     }

@@ -78,9 +78,15 @@ pub(crate) fn lines(
     }
     let columns = Columns::at(width);
     let mut lines = vec![head(view, &columns)];
-    for lane in Lane::ALL {
+    let (mut all_lanes, mut all_kinds) = (Lane::ALL, Kind::ALL);
+    if progress.undone().is_some() {
+        // What came last goes first.
+        all_lanes.reverse();
+        all_kinds.reverse();
+    }
+    for lane in all_lanes {
         lines.push(lane_line(progress, view, &columns, lane));
-        let of_lane: Vec<_> = Kind::ALL
+        let of_lane: Vec<_> = all_kinds
             .into_iter()
             .map(|kind| (kind, progress.lane_kind(lane, kind)))
             .filter(|(_, row)| row.planned > 0)
@@ -145,7 +151,8 @@ impl Told {
     }
 
     fn of(progress: &Progress, view: &View, lane: Lane) -> Self {
-        let settled = progress.lane(lane).settled;
+        let row = progress.lane(lane);
+        let settled = &row.settled;
         let over = progress.exit().is_some() || progress.phase() == Some(Phase::Verify);
         match progress.lane_state(lane) {
             LaneState::Empty => Self::new(Sign::Nothing, "nothing", Role::Dim, Behind::Nothing),
@@ -153,14 +160,32 @@ impl Told {
                 Self::new(Sign::Failed, "partly", Role::Caution, Behind::Numbers)
             }
             LaneState::Done => Self::new(Sign::Done, "done", Role::Good, Behind::Numbers),
+            // The lanes of an undo end together.
+            LaneState::Running
+                if row.waiting + row.in_flight == 0 && progress.undone().is_some() =>
+            {
+                Self::new(Sign::Done, "through", Role::Good, Behind::Numbers)
+            }
             LaneState::Waiting if over => {
                 Self::new(Sign::Nothing, "not begun", Role::Dim, Behind::Numbers)
             }
             LaneState::Running if over => {
                 Self::new(Sign::Draining, "stopped", Role::Caution, Behind::Numbers)
             }
+            LaneState::Running if progress.undone().is_some() => {
+                Self::undoing(&row, progress.status(view.now_ms))
+            }
             LaneState::Waiting => Self::new(Sign::Waiting, "waiting", Role::Dim, Behind::Reason),
             LaneState::Running => Self::running(progress.status(view.now_ms)),
+        }
+    }
+
+    /// The lanes of an undo begin at once, and wait for one another kind by kind.
+    fn undoing(row: &Row, status: Status) -> Self {
+        if row.in_flight + row.settled.total() == 0 {
+            Self::new(Sign::Waiting, "waiting", Role::Dim, Behind::Numbers)
+        } else {
+            Self::running(status)
         }
     }
 

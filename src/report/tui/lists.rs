@@ -9,6 +9,7 @@ use ratatui::text::Line;
 
 use super::cells::{Cells, simple_bar};
 use super::draw::{put, title};
+use super::outcomes;
 use super::theme::{Role, Sign};
 use super::view::{LogLine, Pane, View};
 use crate::domain::BatchId;
@@ -18,8 +19,12 @@ use crate::report::advice::advice;
 use crate::report::note::Weight;
 use crate::report::text::{clock, count};
 
-/// The gates. Unless scrolled, the first that is not open is in sight.
+/// The gates, or what became of entities in an undo, which has none. Unless scrolled, the first that is not open is in sight.
 pub(crate) fn gates(frame: &mut Frame<'_>, area: Rect, progress: &Progress, view: &View) {
+    if progress.undone().is_some() {
+        outcomes::draw(frame, area, progress, view);
+        return;
+    }
     let gates = progress.gates();
     let open = gates
         .iter()

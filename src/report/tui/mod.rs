@@ -11,6 +11,7 @@ mod header;
 mod help;
 mod lanes;
 mod lists;
+mod outcomes;
 mod pace;
 mod still;
 mod terminal;

@@ -6,7 +6,7 @@ use ratatui::backend::TestBackend;
 
 use super::draw::draw;
 use super::view::{LogLine, View, look};
-use crate::domain::{Kind, Outcome};
+use crate::domain::{Kind, Outcome, WorkClass};
 use crate::event::{Event, Gate, Lane, Phase, Side, Stamped};
 use crate::progress::Progress;
 use crate::progress::script::{Script, key};
@@ -182,6 +182,58 @@ fn done() -> Script {
         .finish(0)
 }
 
+/// Pages are gone, some content could not go, and models and what is above them wait.
+fn undoing() -> Script {
+    let kept = |kind, id| Event::EntitySettled {
+        key: key(kind, id),
+        name: format!("{} {id}", kind.name()),
+        lane: None,
+        class: WorkClass::Parallel,
+        outcome: Outcome::Kept {
+            reason: "it was changed on the target since".to_owned(),
+        },
+        cause: None,
+        level: None,
+        target: None,
+        because: "it was changed on the target since".to_owned(),
+        bytes: 0,
+    };
+    let mut script = Script::start().wait(2_000).undo(&[
+        (Kind::Model, 3),
+        (Kind::Asset, 20),
+        (Kind::Content, 400),
+        (Kind::Page, 12),
+    ]);
+    script = script.phase(Phase::Upload).forecast(60_000);
+    for id in 900..904 {
+        script = script.event(kept(Kind::Content, id));
+    }
+    for lane in Lane::ALL {
+        script = script.lane(lane);
+    }
+    for id in 0..9 {
+        script = script.leave(Kind::Page, id).wait(100);
+        script = script.settle(Kind::Page, id, Outcome::Deleted);
+    }
+    for id in 9..12 {
+        script = script.settle(Kind::Page, id, Outcome::Restored);
+    }
+    for id in 0..150 {
+        script = script.leave(Kind::Content, id).wait(20);
+        script = script.settle(Kind::Content, id, Outcome::Deleted);
+    }
+    script
+        .fail(
+            Kind::Content,
+            150,
+            "the server refused it: \"item is in use\"",
+        )
+        .leave(Kind::Content, 151)
+        .pace(9.5, 1, 41.0)
+        .forecast(24_000)
+        .wait(900)
+}
+
 macro_rules! screens {
     ($($name:ident: $script:expr, $size:expr;)*) => {
         $(#[test]
@@ -202,10 +254,13 @@ screens! {
     verifying_80x24: verifying(), (80, 24);
     failed_80x24: failed(), (80, 24);
     done_80x24: done(), (80, 24);
+    undoing_80x24: undoing(), (80, 24);
+    undone_80x24: undoing().phase(Phase::Verify).finish(1), (80, 24);
     pulling_120x40: pulling(), (120, 40);
     waiting_120x40: waiting(), (120, 40);
     running_120x40: running(), (120, 40);
     done_120x40: done(), (120, 40);
+    undoing_120x40: undoing(), (120, 40);
     running_200x60: running(), (200, 60);
     failed_200x60: failed(), (200, 60);
     running_40x10: running(), (40, 10);
@@ -229,6 +284,7 @@ fn every_screen_can_be_drawn_in_ascii() {
         throttled(),
         failed(),
         done(),
+        undoing(),
     ] {
         for size in [(20, 5), (80, 24), (120, 40), (200, 60)] {
             let screen = screen(&script, size, View::new(look(false, true)));

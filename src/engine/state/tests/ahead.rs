@@ -23,6 +23,7 @@ fn costs() -> Costs {
         download: None,
         item: Duration::from_millis(40),
         commit: Duration::ZERO,
+        gathers: true,
     }
 }
 
