@@ -286,8 +286,12 @@ impl Client {
                     format!("GetPreviewKey?guid={}", self.guid),
                 );
                 let reply = self.send(call).await?;
-                let key = Secret::new(reply.text().trim().trim_matches('"'));
-                let usable = !key.expose().contains(['<', '{', ' ']) && plain(&key).is_some();
+                let text = reply.text();
+                // A JSON string or bare text. Half of the first would pass as the second, and would be refused for ever.
+                let key =
+                    serde_json::from_str(text.trim()).unwrap_or_else(|_| text.trim().to_owned());
+                let key = Secret::new(&key);
+                let usable = !key.expose().contains(['<', '{', ' ', '"']) && plain(&key).is_some();
                 if key.expose().is_empty() || !usable {
                     return Err(reply.malformed("no key"));
                 }

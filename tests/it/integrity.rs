@@ -91,7 +91,8 @@ const LIMITS: Limits = Limits {
     saves: 3,
     assets: 2,
     batches: 2,
-    pages: 3,
+    pages: 6,
+    files: 4,
 };
 
 /// Longer than any run, even on a clock that runs ahead.
@@ -111,7 +112,7 @@ fn reader(double: &Double, side: Side, options: &Options, sink: &Sink) -> Arc<Re
             "5e6f7a8b-u"
         }),
         side,
-        pacer: Arc::new(Pacer::new(options.concurrency, options.per_second_max)),
+        pacer: Arc::new(Pacer::with(options.ceilings(), options.per_second_max)),
         retries: Retries::new(options),
         concurrency: options.concurrency,
         sink: sink.clone(),

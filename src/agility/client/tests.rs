@@ -206,6 +206,16 @@ async fn the_preview_key_is_fetched_once_and_sent_instead_of_the_token() {
     assert_eq!(server.requests.load(Ordering::SeqCst), 3);
 }
 
+/// Half a key was taken for a whole one, so that every later read was refused.
+#[tokio::test]
+async fn half_a_key_is_none() {
+    let server = Canned::new(|_| Some(ok("\"defaultpreview.0b5c"))).await;
+    let instance = server.instance(Duration::from_secs(10));
+    let error = instance.authorise().await.unwrap_err();
+    assert!(matches!(error.cause, Cause::Malformed(_)), "{error}");
+    assert!(!error.to_string().contains("0b5c"), "{error}");
+}
+
 #[tokio::test]
 async fn a_busy_feed_may_be_asked_again() {
     let server = Canned::new(|request| {

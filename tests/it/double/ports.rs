@@ -52,7 +52,9 @@ struct Open<'a> {
 impl Drop for Open<'_> {
     fn drop(&mut self) {
         let mut world = self.shared.world();
-        world.watch.leave(Counted::Request);
+        if self.counted != Some(Counted::File) {
+            world.watch.leave(Counted::Request);
+        }
         if let Some(what) = self.counted {
             world.watch.leave(what);
         }
@@ -69,7 +71,9 @@ impl Shared {
 
     fn open(&self, counted: Option<Counted>, saving: Vec<String>) -> Open<'_> {
         let mut world = self.world();
-        world.watch.enter(Counted::Request);
+        if counted != Some(Counted::File) {
+            world.watch.enter(Counted::Request);
+        }
         if let Some(what) = counted {
             world.watch.enter(what);
         }
@@ -224,7 +228,7 @@ impl Source for Double {
     }
 
     async fn download(&self, url: &str) -> Result<Download, RequestError> {
-        let open = self.0.open(None, Vec::new());
+        let open = self.0.open(Some(Counted::File), Vec::new());
         let find = |world: &mut World| world.bytes(url).ok_or(Cause::NotFound);
         let bytes = self.0.request("downloading", open, find).await?;
         let pieces: Vec<_> = bytes

@@ -22,6 +22,7 @@ pub(crate) struct Limits {
     pub(crate) assets: usize,
     pub(crate) batches: usize,
     pub(crate) pages: usize,
+    pub(crate) files: usize,
 }
 
 /// What counts against a limit.
@@ -32,6 +33,8 @@ pub(super) enum Counted {
     Asset,
     Batch,
     Page,
+    /// A file, which does not count as a request.
+    File,
 }
 
 type Siblings = (Option<Locale>, Option<TargetId>);
@@ -63,6 +66,7 @@ impl Watch {
             Counted::Asset => limits.assets,
             Counted::Batch => limits.batches,
             Counted::Page => limits.pages,
+            Counted::File => limits.files,
         };
         let open = self.open.entry(what).or_default();
         *open += 1;
