@@ -8,7 +8,7 @@ use lockgate::domain::{Guid, Inventory, Kind, Locale, Secret, SourceId, TargetId
 use lockgate::instance::{Answer, Ask, Found, Source};
 use lockgate::mock::file::StateFile;
 use lockgate::mock::{Options, Server};
-use lockgate::plan::{Agreements, Inputs, Node, Plan, Selection, Strength, plan};
+use lockgate::plan::{Agreements, Inputs, Node, Plan, Selection, Strength, Weights, plan};
 use lockgate::snapshot::{Builder, first_asks};
 
 use crate::Outcome;
@@ -42,6 +42,7 @@ impl Work {
             locales: &source.locales,
             overwrite: false,
             selection: &Selection::default(),
+            weights: Weights::default(),
         });
         let kinds = source
             .entities()

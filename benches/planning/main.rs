@@ -18,7 +18,7 @@ use std::process::Command;
 
 use clap::Parser;
 use lockgate::domain::{Guid, Inventory, TargetId};
-use lockgate::plan::{Agreements, Inputs, Selection, plan};
+use lockgate::plan::{Agreements, Inputs, Selection, Weights, plan};
 use tokio::time::Instant;
 
 use crate::table::{Table, number};
@@ -138,6 +138,7 @@ fn measure(file: &Path) -> Outcome<Vec<String>> {
         locales: &source.locales,
         overwrite: false,
         selection: &Selection::default(),
+        weights: Weights::default(),
     });
     let took = started.elapsed();
     let peak = memory::status_bytes(own, "VmHWM:");
@@ -163,6 +164,7 @@ fn measure(file: &Path) -> Outcome<Vec<String>> {
         locales: &source.locales,
         overwrite: false,
         selection: &Selection::default(),
+        weights: Weights::default(),
     });
     let took_again = started.elapsed();
     let work = again

@@ -174,9 +174,21 @@ fn pace_table(hosts: &Hosts) -> String {
             .windows
             .iter()
             .map(|(class, size)| format!("{} {size}", class.name()));
-        [host.clone(), limit, windows.collect::<Vec<_>>().join(", ")]
+        let answers = learned
+            .answers
+            .iter()
+            .map(|(class, ms)| format!("{} {ms:.0} ms", class.name()));
+        [
+            host.clone(),
+            limit,
+            windows.collect::<Vec<_>>().join(", "),
+            answers.collect::<Vec<_>>().join(", "),
+        ]
     });
-    super::table::table(["host", "limit", "in flight at most"], cells)
+    super::table::table(
+        ["host", "limit", "in flight at most", "answers take"],
+        cells,
+    )
 }
 
 /// The exit code with its meaning. A run without an end still runs or was killed; the state cannot tell.
@@ -370,7 +382,11 @@ mod tests {
     #[test]
     fn the_list_ends_with_the_pace_that_was_learned() {
         let row = |name: &str, value| (name.to_owned(), value);
-        let limited = vec![row("concurrency.read", 12.0), row("per_second", 19.84)];
+        let limited = vec![
+            row("answer_ms.read", 43.2),
+            row("concurrency.read", 12.0),
+            row("per_second", 19.84),
+        ];
         let hosts = Hosts::from([
             ("api.example.test:443".to_owned(), limited),
             (
@@ -384,9 +400,9 @@ mod tests {
         run                   command  source      target      started               took     exit
         20260315-101500-3f2a  sync     1a2b3c4d-u  5e6f7a8b-u  2026-03-15T10:15:00Z  1:01:05  1 failures or differences
 
-        host                  limit     in flight at most
+        host                  limit     in flight at most  answers take
         127.0.0.1:80          none met  poll 3
-        api.example.test:443  19.8/s    read 12
+        api.example.test:443  19.8/s    read 12            read 43 ms
         ");
         let mut lines = Vec::new();
         list(&[], &hosts, true, &mut lines).unwrap();

@@ -65,7 +65,7 @@ pub struct Limits {
     pub batches: usize,
     /// Items in a content batch, 1 to 250.
     pub batch_items: usize,
-    /// Pages in flight, each below another parent.
+    /// Pages in flight, no two of one row of siblings.
     pub pages: usize,
 }
 

@@ -340,6 +340,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             doubts: &doubts,
             overwrite: self.overwrite,
             selection: &self.selection,
+            weights: self.target.pacer.bearings().weights(),
         });
         let plan = Arc::new(plan);
         self.planned

@@ -23,6 +23,7 @@ mod selection;
 #[cfg(test)]
 mod testing;
 pub mod undo;
+mod weights;
 
 pub use action::{Action, Agreement, Agreements, Joined, Plan, Planned};
 pub use circles::{Circle, circles};
@@ -38,3 +39,4 @@ pub use references::{
 };
 pub use schema::{FieldKind, FieldSchema, LinkKind, LinkSchema, ModelSchema, Schema};
 pub use selection::{Selection, UnknownName};
+pub use weights::Weights;

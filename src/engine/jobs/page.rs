@@ -1,4 +1,4 @@
-//! Pages: one in each batch, below its parent and in front of the sibling that follows it.
+//! Pages: one in each batch, below its parent and in front of the nearest sibling behind it that is there.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -6,9 +6,11 @@ use super::class::Class;
 const PER_SECOND: &str = "per_second";
 /// What the name of a window begins with.
 const CONCURRENCY: &str = "concurrency.";
+/// What the name of the time of an answer begins with.
+const ANSWER: &str = "answer_ms.";
 
-/// What was learned about a host. It is remembered as one number per name: `per_second`, and `concurrency.read` and
-/// so on for each class of requests. Names that are not known are passed over.
+/// What was learned about a host. It is remembered as one number per name: `per_second`, and `concurrency.read`,
+/// `answer_ms.read` and so on for each class of requests. Names that are not known are passed over.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Learned {
     /// The limit of requests per second; `None` when the server never refused.
@@ -16,6 +18,8 @@ pub struct Learned {
     /// How many requests of a class were in flight at most without trouble. Classes that this run did not
     /// use are missing.
     pub windows: Vec<(Class, usize)>,
+    /// Milliseconds that an answer took of late. Classes that this run did not use are missing.
+    pub answers: Vec<(Class, f64)>,
 }
 
 impl Learned {
@@ -37,6 +41,10 @@ impl Learned {
         Self {
             per_second: value(PER_SECOND),
             windows: Class::ALL.into_iter().filter_map(window).collect(),
+            answers: Class::ALL
+                .into_iter()
+                .filter_map(|class| Some((class, value(&format!("{ANSWER}{}", class.name()))?)))
+                .collect(),
         }
     }
 
@@ -47,7 +55,11 @@ impl Learned {
             let size = u32::try_from(*size).unwrap_or(u32::MAX);
             (format!("{CONCURRENCY}{}", class.name()), f64::from(size))
         });
-        limit.into_iter().chain(windows).collect()
+        let answers = self
+            .answers
+            .iter()
+            .map(|(class, ms)| (format!("{ANSWER}{}", class.name()), *ms));
+        limit.into_iter().chain(windows).chain(answers).collect()
     }
 }
 
@@ -60,6 +72,7 @@ mod tests {
         let learned = Learned {
             per_second: Some(19.5),
             windows: vec![(Class::Read, 12), (Class::Poll, 3)],
+            answers: vec![(Class::Asset, 120.5)],
         };
         let mut rows = learned.to_rows();
         assert_eq!(rows[2], ("concurrency.poll".to_owned(), 3.0));

@@ -16,6 +16,7 @@ use super::learned::Learned;
 use super::quota::{Outlook, Quota};
 use super::turns::Turns;
 use super::window::{Trouble, Window};
+use crate::plan::Weights;
 
 /// The most requests in flight, altogether and by class. Files do not count with the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +112,11 @@ pub struct Sample {
     pub concurrency: usize,
 }
 
+/// In milliseconds, to the hundredth.
+fn in_ms(time: Duration) -> f64 {
+    (time.as_secs_f64() * 100_000.0).round() / 100.0
+}
+
 /// What a forecast has to know of a pacer.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::engine) struct Bearings {
@@ -184,6 +190,9 @@ impl Pacer {
             let size = u32::try_from(*size).unwrap_or(u32::MAX);
             desk.windows.get_mut(*class).resume(f64::from(size));
         }
+        for (class, ms) in &learned.answers {
+            *desk.times.get_mut(*class) = Duration::try_from_secs_f64(ms / 1000.0).ok();
+        }
     }
 
     /// What is worth remembering for the next run.
@@ -196,6 +205,11 @@ impl Pacer {
                 .into_iter()
                 .filter(used)
                 .map(|class| (class, desk.windows.get(class).size()))
+                .collect(),
+            answers: Class::ALL
+                .into_iter()
+                .filter(used)
+                .filter_map(|class| Some((class, in_ms((*desk.times.get(class))?))))
                 .collect(),
         }
     }
@@ -303,6 +317,23 @@ impl Desk {
             class.is_metered() == is_metered
                 && *self.in_flight.get(class) < self.windows.get(class).size()
         })
+    }
+}
+
+impl Bearings {
+    /// What saves take, as far as it is known: a page and a batch of items take a submit and a poll each.
+    pub(in crate::engine) fn weights(&self) -> Weights {
+        let guess = Weights::default();
+        let ms = |class| self.times.get(class).map(in_ms);
+        let batch = ms(Class::Submit)
+            .zip(ms(Class::Poll))
+            .map(|(submit, poll)| submit + poll);
+        Weights {
+            save_ms: ms(Class::Write).unwrap_or(guess.save_ms),
+            asset_ms: ms(Class::Asset).unwrap_or(guess.asset_ms),
+            item_ms: batch.unwrap_or(guess.item_ms),
+            page_ms: batch.unwrap_or(guess.page_ms),
+        }
     }
 }
 
@@ -470,17 +501,42 @@ mod tests {
         assert!((share - 4.0 / 6.0).abs() < 0.03, "{share}");
     }
 
+    /// Pages and items were weighed by a guess, whatever the host had shown.
+    #[test]
+    fn what_was_learned_weighs_what_is_planned() {
+        let pacer = Pacer::new(16, None);
+        assert_eq!(pacer.bearings().weights(), Weights::default());
+        pacer.recall(&Learned {
+            answers: vec![
+                (Class::Asset, 35.0),
+                (Class::Submit, 80.0),
+                (Class::Poll, 40.0),
+            ],
+            ..Learned::default()
+        });
+        let learned = Weights {
+            asset_ms: 35.0,
+            item_ms: 120.0,
+            page_ms: 120.0,
+            ..Weights::default()
+        };
+        assert_eq!(pacer.bearings().weights(), learned);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn what_was_learned_is_where_the_next_run_starts() {
         let learned = Learned {
             per_second: Some(20.0),
             windows: vec![(Class::Read, 9)],
+            answers: vec![(Class::Read, 40.0)],
         };
         let pacer = Pacer::new(16, None);
         assert_eq!(pacer.learned(), Learned::default());
         pacer.recall(&learned);
         assert_eq!(pacer.sample().per_second_max, Some(19.4));
-        pacer.permit(Class::Read).await.answered();
+        let permit = pacer.permit(Class::Read).await;
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        permit.answered();
         assert_eq!(pacer.learned(), learned);
     }
 }

@@ -178,6 +178,7 @@ async fn a_limit_that_was_remembered_is_never_exceeded_at_the_start() {
     pacer.recall(&super::Learned {
         per_second: Some(20.0),
         windows: Vec::new(),
+        ..super::Learned::default()
     });
     let start = Instant::now();
     let end = start + Duration::from_secs(5);

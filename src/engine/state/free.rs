@@ -3,8 +3,9 @@
 //! Most entities are free to refer to another one as soon as it has an id, patched or not. A model is the
 //! exception: its first save may lack whole fields, so its items wait for the last one.
 //!
-//! Siblings only want to come one after another. Who is never sent passes on the turn, but not before it has
-//! come: otherwise two of its neighbours would be in flight together, and land in the wrong order.
+//! Siblings of which some move want to come one after another. Who is never sent passes on the turn, but not before it has
+//! come: otherwise two of its neighbours would be in flight together, and land in the wrong order. New siblings take turns in
+//! any order, which is the business of the ready queues.
 
 use std::sync::Arc;
 

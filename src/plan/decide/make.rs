@@ -16,7 +16,7 @@ use crate::domain::{
 use crate::plan::action::{Action, Agreements, Plan, Planned};
 use crate::plan::circles::{Circle, circles};
 use crate::plan::graph::{Graph, Need, Node, Strength};
-use crate::plan::{AssetIndex, Context, Schema, Selection};
+use crate::plan::{AssetIndex, Context, Schema, Selection, Weights};
 
 /// What a plan is made from.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +38,8 @@ pub struct Inputs<'a> {
     pub overwrite: bool,
     /// What is to be moved.
     pub selection: &'a Selection,
+    /// What saves take on this target, as far as it is known.
+    pub weights: Weights,
 }
 
 /// Makes the plan.
@@ -74,7 +76,12 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     drop(needs);
     let order = settle::order(&entities, &graph);
     let levels = settle::levels(&mut entities, &graph, inputs.source, &order);
-    settle::weigh(&mut entities, &graph, inputs.source, &order);
+    settle::weigh(
+        &mut entities,
+        &graph,
+        (inputs.source, &inputs.weights),
+        &order,
+    );
     settle::classify(&mut entities, &graph, inputs.source);
     Plan {
         entities,

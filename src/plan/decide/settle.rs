@@ -4,18 +4,8 @@ use std::collections::VecDeque;
 
 use super::super::action::{Action, Planned, waits_for};
 use super::super::graph::{Graph, Node, Strength};
+use super::super::weights::Weights;
 use crate::domain::{EntityKey, Inventory, Kind, SourceId, WorkClass};
-
-/// Estimated milliseconds of one save, for priorities only: their relation counts, not their size.
-const fn cost_ms(kind: Kind) -> u32 {
-    match kind {
-        Kind::Redirection => 1,
-        Kind::Content => 20,
-        Kind::Model | Kind::Container | Kind::Template | Kind::Gallery => 60,
-        Kind::Asset => 120,
-        Kind::Page => 150,
-    }
-}
 
 /// Blocks every entity that would be written but needs one that will have no counterpart.
 pub(super) fn block_dependants(
@@ -79,11 +69,11 @@ pub(super) fn levels(
 pub(super) fn weigh(
     entities: &mut [Planned],
     graph: &Graph,
-    source: &Inventory<SourceId>,
+    (source, weights): (&Inventory<SourceId>, &Weights),
     order: &[Node],
 ) {
     for node in order.iter().copied().rev() {
-        let own = cost_ms(source.entities()[node as usize].key.kind);
+        let own = weights.of(source.entities()[node as usize].key.kind);
         let total = own.saturating_add(entities[node as usize].remaining_ms);
         entities[node as usize].remaining_ms = total;
         let before: Vec<Node> = waits_for(entities, graph, node)

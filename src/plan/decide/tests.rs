@@ -108,6 +108,7 @@ fn made(
         doubts: &HashMap::new(),
         overwrite: true,
         selection,
+        weights: crate::plan::Weights::default(),
     });
     Made { source, plan }
 }
