@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::graph::{Graph, Need, Node, Strength};
 use super::{Encoding, Referent};
@@ -24,12 +24,19 @@ pub struct Agreement {
 pub type Agreements = HashMap<EntityKey, Agreement>;
 
 /// An item or page that the target has in another locale; all its locales share one id.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Joined {
     /// The id.
     pub target: TargetId,
     /// A locale in which the target has it.
     pub locale: Locale,
+}
+
+/// Its id alone, as version 1 of `plan.json` has it; the reason of the action names the locale.
+impl Serialize for Joined {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.target.serialize(serializer)
+    }
 }
 
 /// What the plan intends for an entity.
