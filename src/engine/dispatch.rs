@@ -15,7 +15,7 @@ use super::crew::Crew;
 use super::forecast::Oracle;
 use super::jobs::{self, Finished};
 use super::lease::Lost;
-use super::pace::Sample;
+use super::pace::{Sample, gathering, least_items, scarce};
 use super::state::{Effect, Input, Job, RunState, Step, StepResult};
 use crate::domain::Failure;
 use crate::event::{Command, Event};
@@ -245,13 +245,11 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
     fn spare_requests(&mut self, before: Sample, now: Sample) {
         // A second in which nothing was to leave tells nothing.
         if now.refused == before.refused {
-            self.scarce = scarce_rate(before, now);
+            self.scarce = scarce(now.per_second_max, requests_between(before, now));
         }
-        let items = |rate| least_items(self.crew.worker.expected(), rate);
-        self.state.batch_from(self.scarce.map_or(1, items));
-        self.crew
-            .store
-            .gather(self.scarce.map_or(Duration::ZERO, gathering));
+        let items = least_items(self.crew.worker.expected(), self.scarce);
+        self.state.batch_from(items);
+        self.crew.store.gather(gathering(self.scarce));
     }
 
     /// Another run may work on the same instances from now on, and settles what is in flight here.
@@ -268,28 +266,9 @@ fn short(number: f64) -> f64 {
     (number * 100.0).round() / 100.0
 }
 
-/// The share of the rate from which on it counts as what requests wait for.
-pub(super) const SCARCE: f64 = 0.8;
-
-/// The rate in requests per second, if most of it was used in the second between two samples; `None` when something else
-/// holds requests back: what they need, the worker of the target, latency.
-fn scarce_rate(before: Sample, now: Sample) -> Option<f64> {
-    #[expect(clippy::cast_precision_loss, reason = "requests of one second are few")]
-    let used = (now.requests - before.requests) as f64;
-    now.per_second_max.filter(|rate| used >= rate * SCARCE)
-}
-
-/// Items that keep the worker of the target busy for twice as long as the two requests take that a batch costs.
-pub(super) fn least_items(item: Duration, per_second: f64) -> usize {
-    let requests = Duration::from_secs_f64(4.0 / per_second.max(0.1));
-    let items = requests.as_micros().div_ceil(item.as_micros().max(1));
-    usize::try_from(items).unwrap_or(usize::MAX)
-}
-
-/// How long a commit may wait for others: three requests' worth of the rate, because a request that is noted waits about that
-/// long for its turn.
-pub(super) fn gathering(per_second: f64) -> Duration {
-    Duration::from_secs_f64(3.0 / per_second.max(20.0))
+#[expect(clippy::cast_precision_loss, reason = "requests of one second are few")]
+fn requests_between(before: Sample, now: Sample) -> f64 {
+    (now.requests - before.requests) as f64
 }
 
 /// Tells the pace since the sample before, and gives the present one.
@@ -299,8 +278,7 @@ where
     T: Target + Clone,
 {
     let now = crew.target_pacer.sample();
-    #[expect(clippy::cast_precision_loss, reason = "requests of one second are few")]
-    let per_second = (now.requests - before.requests) as f64;
+    let per_second = requests_between(before, now);
     crew.sink
         .emit(Event::PaceSampled {
             per_second,

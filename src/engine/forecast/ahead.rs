@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use super::{Costs, Course};
 use crate::domain::{Id as _, TargetId};
-use crate::engine::dispatch::{SCARCE, least_items};
 use crate::engine::jobs::{first_pause, next_pause};
-use crate::engine::pace::{Class, PerClass, Turns};
+use crate::engine::pace::{Class, PerClass, Turns, least_items, scarce};
 use crate::engine::ready::Queue;
 use crate::engine::state::{Effect, Input, Job, RunState, StepResult};
 use crate::event::Bottleneck;
@@ -253,11 +252,9 @@ impl<'a> Play<'a> {
 
     /// Spares requests or not, as the dispatcher does once a second.
     fn look_at_rate(&mut self) {
-        let used = f64::from(self.second.1);
         let rate = self.costs.target.outlook.per_second;
-        let scarce = rate.filter(|rate| used >= rate * SCARCE);
-        let items = |rate| least_items(self.costs.item, rate);
-        self.state.batch_from(scarce.map_or(1, items));
+        let scarce = scarce(rate, f64::from(self.second.1));
+        self.state.batch_from(least_items(self.costs.item, scarce));
         self.commit = self.costs.commit_at(scarce);
     }
 

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::crew::Crew;
-use crate::engine::dispatch::gathering;
-use crate::engine::pace::{Bearings, Class};
+use crate::engine::pace::{Bearings, Class, gathering};
 use crate::instance::{Source, Target};
 
 /// The time of an answer before one of its class or any other has come.
@@ -51,8 +50,7 @@ impl Costs {
 
     /// The time until a note is durable while requests wait for that rate, or for something else.
     pub(in crate::engine) fn commit_at(&self, scarce: Option<f64>) -> Duration {
-        let per_second = scarce.or(self.target.outlook.per_second);
-        let gathering = per_second.map_or(Duration::ZERO, gathering);
+        let gathering = gathering(scarce.or(self.target.outlook.per_second));
         match (self.gathers, scarce) {
             (true, None) => self.commit.saturating_sub(gathering).max(self.commit / 8),
             // Who comes later waits for less.

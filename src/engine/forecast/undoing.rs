@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::after::After;
 use super::costs::Costs;
-use crate::engine::pace::{Outlook, Sample};
+use crate::engine::pace::{Outlook, Sample, scarce};
 use crate::event::{Bottleneck, Event};
 
 /// Entities that tell what one costs.
@@ -17,9 +17,6 @@ const BASIS: usize = 5;
 
 /// Seconds whose pace counts.
 const RECENT: usize = 10;
-
-/// The share of the rate from which on it is what an undo waits for.
-const NEAR: f64 = 0.8;
 
 /// Watches an undo.
 #[derive(Debug)]
@@ -73,8 +70,7 @@ impl Undoing {
     fn pace(&self, outlook: &Outlook) -> Option<(f64, Bottleneck)> {
         let sent = self.recent.back()? - self.recent.front()?;
         let per_second = sent as f64 / (self.recent.len() - 1).max(1) as f64;
-        let is_near = |rate: f64| per_second >= rate * NEAR;
-        let by = if outlook.per_second.is_some_and(is_near) {
+        let by = if scarce(outlook.per_second, per_second).is_some() {
             Bottleneck::Rate
         } else {
             Bottleneck::InFlight

@@ -22,6 +22,7 @@ mod learned;
 mod limit;
 mod pacer;
 mod quota;
+mod scarcity;
 #[cfg(test)]
 mod simulation;
 mod turns;
@@ -33,4 +34,5 @@ pub use learned::Learned;
 pub(super) use pacer::Bearings;
 pub use pacer::{Ceilings, Pacer, Permit, Sample};
 pub(super) use quota::Outlook;
+pub(super) use scarcity::{gathering, least_items, scarce};
 pub(super) use turns::Turns;
