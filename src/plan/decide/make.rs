@@ -73,6 +73,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     if order_left != order {
         graph = build_graph(&needs, &order_left);
     }
+    form_rows(&mut entities, &siblings);
     drop(needs);
     let order = settle::order(&entities, &graph);
     let levels = settle::levels(&mut entities, &graph, inputs.source, &order);
@@ -236,11 +237,19 @@ fn link_siblings(entities: &mut [Planned], siblings: &[chains::Siblings]) {
         for pair in group.nodes.windows(2) {
             entities[pair[0] as usize].next_sibling = Some(pair[1]);
         }
-        let is_new = |node: &Node| matches!(entities[*node as usize].action, Action::Create { .. });
-        if group.nodes.len() > 1 && !moves(group, entities) {
-            let new: Vec<Node> = group.nodes.iter().copied().filter(is_new).collect();
-            for node in new {
-                entities[node as usize].row = group.nodes.first().copied();
+    }
+}
+
+/// Lets new siblings take turns where none waits for another one.
+fn form_rows(entities: &mut [Planned], siblings: &[chains::Siblings]) {
+    for group in siblings.iter().filter(|group| group.nodes.len() > 1) {
+        if moves(group, entities) {
+            continue;
+        }
+        for node in &group.nodes {
+            let planned = &mut entities[*node as usize];
+            if matches!(planned.action, Action::Create { .. }) {
+                planned.row = group.nodes.first().copied();
             }
         }
     }

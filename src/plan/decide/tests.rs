@@ -157,6 +157,31 @@ fn new_siblings_share_a_row_and_wait_for_nobody() {
     assert_eq!([made.waits(first), made.waits(last)], [vec![], vec![]]);
 }
 
+/// The order went with the one page that was to move, when that one was blocked; the new ones around it had no row either,
+/// and could pass each other.
+#[test]
+fn new_siblings_take_turns_when_the_one_that_moves_is_blocked() {
+    let zones = json!({ "Main": [{ "module": "Post", "item": { "contentid": ITEM } }] });
+    let body = json!({ "name": "p2", "pageType": "static", "zones": zones });
+    let source = vec![
+        model(MODEL, &["Title", "Link"]),
+        container(),
+        item(&json!({ "link": { "contentid": 99_999 } })),
+        link_page(PAGES[0], 1, 0, 0),
+        placed(entity(Kind::Page, PAGES[1], "p2", &body), 1),
+        link_page(PAGES[2], 3, 2, 0),
+        link_page(44, 4, 3, 0),
+    ];
+    let target = vec![link_page(900, 2, 1, 0), link_page(901, 3, 0, 0)];
+    let made = made(source, target, &Selection::default());
+    let (first, moving) = (made.page(0), made.page(1));
+    let last = made.at(Kind::Page, 44);
+    assert!(matches!(made.action(moving), Action::Block { .. }));
+    let row = |node: Node| made.plan.entities[node as usize].row;
+    assert_eq!([row(first), row(last)], [Some(first), Some(first)]);
+    assert_eq!([made.waits(first), made.waits(last)], [vec![], vec![]]);
+}
+
 /// The order of siblings counted as a need, so a selected page brought along every sibling behind it.
 #[test]
 fn a_selected_page_brings_no_siblings() {
