@@ -5,7 +5,7 @@ use lockgate::mock::{self, Server};
 
 use crate::binary::{Workspace, end_of, lines_of_json};
 use crate::same_state;
-use crate::support::{TARGET, fixture, instances, serve_with};
+use crate::support::{TARGET, empty_target, fixture, instances, serve, serve_with};
 
 async fn server(fault: Option<&str>) -> Server {
     serve_with(mock::Options {
@@ -89,4 +89,42 @@ async fn one_locale_of_a_page_that_was_refused() {
     assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
     is_as_a_whole(&parted).await;
     parted.stop().await;
+}
+
+/// Pages that got another parent together were put at its end in the order in which they came.
+#[tokio::test]
+async fn siblings_that_get_another_parent_keep_their_order() {
+    let (workspace, before) = (Workspace::new(), server(None).await);
+    assert_eq!(end_of(workspace.sync(&before, &[])).await.code, Some(0));
+    let mut moved = before.state();
+    before.stop().await;
+    let source = moved.instances.iter_mut().find(|one| one.guid != TARGET);
+    for page in &mut source.unwrap().pages {
+        if page["locale"] == "en-us" && page["parentPageID"] == 23 {
+            page.insert("parentPageID".to_owned(), 31.into());
+        }
+    }
+    let mut fresh = moved.clone();
+    fresh.instances.retain(|one| one.guid != TARGET);
+    let locales = fresh.instances[0].locales.clone();
+    fresh.instances.push(empty_target(&locales));
+    let after = serve_with(mock::Options {
+        state: moved,
+        ..mock::Options::default()
+    })
+    .await;
+    let done = end_of(workspace.sync(&after, &[])).await;
+    assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
+    let writes = after.writes(TARGET).len();
+    assert_eq!(end_of(workspace.sync(&after, &[])).await.code, Some(0));
+    assert_eq!(after.writes(TARGET).len(), writes);
+
+    let (other, whole) = (Workspace::new(), serve(fresh).await);
+    assert_eq!(end_of(other.sync(&whole, &[])).await.code, Some(0));
+    assert_eq!(
+        same_state::differences(&target_of(&whole), &target_of(&after)),
+        Vec::<String>::new()
+    );
+    after.stop().await;
+    whole.stop().await;
 }

@@ -6,10 +6,7 @@ use std::pin::Pin;
 use super::doubt::{self, Doubt};
 use super::polling::{self, BatchEnd};
 use super::{close, content, not_prepared, not_sent, read_back};
-use crate::domain::{
-    BatchId, Channel, Entity, EntityKey, Failure, Id as _, Kind, Locale, SourceId, TargetId,
-    TargetKey,
-};
+use crate::domain::{BatchId, Channel, Entity, Failure, Kind, Locale, SourceId, TargetId};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::pace::Class;
 use crate::engine::state::{Step, StepResult};
@@ -155,48 +152,27 @@ where
     }
 }
 
-/// The nearest following sibling that is on the target, below the same parent.
+/// The nearest following sibling that stands at its place on the target.
 fn following<S, T>(crew: &Crew<S, T>, node: Node) -> Option<TargetId>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let parent = crew.parent(crew.entity(node));
     let mut next = crew.planned(node).next_sibling;
     while let Some(sibling) = next {
         let planned = crew.planned(sibling);
-        let key = &crew.entity(sibling).key;
-        let arrived = crew.ids.resolve(key).map(|there| there.id);
-        // A sibling that this run leaves alone is in no id map, and keeps its place all the same.
-        let there = arrived.or(planned.present);
-        if there.is_some_and(|id| {
-            planned.present.is_none() || planned.moves || is_below(crew, key, id, parent)
-        }) {
-            return there;
+        // One that was to move and is left alone may stand anywhere, below another parent too.
+        if planned.action.is_work() || !planned.moves {
+            let arrived = crew.ids.resolve(&crew.entity(sibling).key);
+            // A sibling that this run leaves alone is in no id map, and keeps its place all the same.
+            let there = arrived.map(|there| there.id).or(planned.present);
+            if there.is_some() {
+                return there;
+            }
         }
         next = planned.next_sibling;
     }
     None
-}
-
-/// Whether the page of the target stood below `parent` when the run began.
-fn is_below<S, T>(
-    crew: &Crew<S, T>,
-    key: &EntityKey,
-    id: TargetId,
-    parent: Option<TargetId>,
-) -> bool
-where
-    S: Source + Clone,
-    T: Target + Clone,
-{
-    let there = crew.target_inventory.get(&TargetKey {
-        kind: Kind::Page,
-        id,
-        locale: key.locale.clone(),
-    });
-    let placement = there.and_then(|page| page.placement.as_ref());
-    placement.is_some_and(|placement| placement.parent.map(TargetId::new) == parent)
 }
 
 /// The channel of the same name on the target, else its default, else its first, else 1 (as the vendor's CLI).

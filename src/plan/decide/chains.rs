@@ -9,10 +9,10 @@
 //! one but not behind the last. Where some move, siblings are saved one after another from the last to the first: what a
 //! page is put in front of has to be at its place by then.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use super::matching::Match;
-use crate::domain::{Entity, Inventory, Kind, Locale, SourceId, TargetId, TargetKey};
+use crate::domain::{Entity, Id as _, Inventory, Key, Kind, Locale, SourceId, TargetId, TargetKey};
 use crate::plan::graph::Node;
 
 /// Siblings in display order.
@@ -72,38 +72,70 @@ pub(super) fn moving(
     target: &Inventory<TargetId>,
     matches: &[Match],
 ) -> Vec<Node> {
-    let mut places: Vec<(Node, u32, Option<i64>)> = Vec::new();
+    let parent = parent(group, source, matches);
+    let mut moving = Vec::new();
+    let mut places: Vec<(Node, u32)> = Vec::new();
     for node in &group.nodes {
         let at = *node as usize;
         let there = present(&source.entities()[at], &matches[at], target);
-        if let Some(placement) = there.and_then(|page| page.placement.as_ref()) {
-            places.push((*node, placement.position, placement.parent));
+        match there.and_then(|page| page.placement.as_ref()) {
+            Some(placement) if parent.is(placement.parent.map(TargetId::new)) => {
+                places.push((*node, placement.position));
+            }
+            Some(_) => moving.push(*node),
+            None => {}
         }
     }
-    let parent = usual_parent(&places);
-    let from_elsewhere: Vec<Node> = places
-        .extract_if(.., |(_, _, other)| *other != parent)
-        .map(|(node, ..)| node)
-        .collect();
-    let positions: Vec<u32> = places.iter().map(|(_, position, _)| *position).collect();
+    let positions: Vec<u32> = places.iter().map(|(_, position)| *position).collect();
     let stays = rising_up_to_last(&positions);
-    places
-        .iter()
-        .zip(stays)
-        .filter(|(_, stays)| !stays)
-        .map(|((node, ..), _)| *node)
-        .chain(from_elsewhere)
-        .collect()
+    let misplaced = places.iter().zip(stays).filter(|(_, stays)| !stays);
+    moving.extend(misplaced.map(|((node, _), _)| *node));
+    moving
 }
 
-/// The parent that most of the pages have; `None` is the root.
-fn usual_parent(places: &[(Node, u32, Option<i64>)]) -> Option<i64> {
-    let mut counts: BTreeMap<Option<i64>, usize> = BTreeMap::new();
-    for (_, _, parent) in places {
-        *counts.entry(*parent).or_default() += 1;
+/// Where a group of siblings belongs on the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Parent {
+    /// At the root of the channel.
+    Root,
+    /// Below this page.
+    Page(TargetId),
+    /// Below a page that is not on the target yet.
+    Missing,
+}
+
+impl Parent {
+    fn is(self, found: Option<TargetId>) -> bool {
+        match self {
+            Self::Root => found.is_none(),
+            Self::Page(id) => found == Some(id),
+            Self::Missing => false,
+        }
     }
-    let usual = counts.into_iter().max_by_key(|(_, count)| *count);
-    usual.and_then(|(parent, _)| parent)
+}
+
+fn parent(group: &Siblings, source: &Inventory<SourceId>, matches: &[Match]) -> Parent {
+    let first = group.nodes.first().map(|node| *node as usize);
+    let page = first.map(|at| &source.entities()[at]);
+    let Some((page, placement)) = page.and_then(|page| Some((page, page.placement.as_ref()?)))
+    else {
+        return Parent::Missing;
+    };
+    let Some(parent) = placement.parent else {
+        return Parent::Root;
+    };
+    let key = Key {
+        kind: Kind::Page,
+        id: SourceId::new(parent),
+        locale: page.key.locale.clone(),
+    };
+    match source.position(&key).map(|at| &matches[at as usize]) {
+        Some(Match::Mapped(id) | Match::Natural(id)) => Parent::Page(*id),
+        Some(
+            Match::Gone(_) | Match::Joins(..) | Match::Taken(_) | Match::OtherType(_) | Match::None,
+        )
+        | None => Parent::Missing,
+    }
 }
 
 /// Marks a longest rising subsequence that ends with the last element.

@@ -141,15 +141,18 @@ fn decide_all(
             },
             None => comparer.decide(entity, &matches[at], *hash, moves),
         };
-        Planned {
-            present: chains::present(entity, &matches[at], inputs.target).map(|there| there.key.id),
-            moves,
-            ..planned(decision, *hash, needs.encodings)
-        }
+        let present = chains::present(entity, &matches[at], inputs.target);
+        let place = (present.map(|there| there.key.id), moves);
+        planned(decision, *hash, needs.encodings, place)
     })
 }
 
-fn planned(decision: Decision, hash: ContentHash, encodings: u64) -> Planned {
+fn planned(
+    decision: Decision,
+    hash: ContentHash,
+    encodings: u64,
+    (present, moves): (Option<TargetId>, bool),
+) -> Planned {
     let is_conflict = matches!(decision.action, Action::Conflict { .. });
     let left_alone = is_conflict || decision.because == compare::LEFT_ALONE;
     Planned {
@@ -165,8 +168,8 @@ fn planned(decision: Decision, hash: ContentHash, encodings: u64) -> Planned {
         left_out: Vec::new(),
         next_sibling: None,
         row: None,
-        present: None,
-        moves: false,
+        present,
+        moves,
     }
 }
 
