@@ -24,6 +24,7 @@ mod schema;
 mod secrets;
 mod support;
 mod terminal;
+mod text;
 mod undo;
 mod undo_life;
 mod verify;

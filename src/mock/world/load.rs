@@ -145,7 +145,7 @@ impl World {
     /// The row with the placeholder of the base URL filled in.
     fn resolved(&self, row: Row) -> Row {
         let mut value = Value::Object(row);
-        replace_text(&mut value, BASE_PLACEHOLDER, &self.base);
+        replace_base(&mut value, BASE_PLACEHOLDER, &self.base);
         row::row(value)
     }
 
@@ -344,7 +344,7 @@ fn modes(version: &Version) -> &'static [Mode] {
 }
 
 /// Replaces a text inside every string of a value.
-pub(super) fn replace_text(value: &mut Value, from: &str, to: &str) {
+fn replace_text(value: &mut Value, from: &str, to: &str) {
     match value {
         Value::String(text) if text.contains(from) => *text = text.replace(from, to),
         Value::Array(values) => values
@@ -354,5 +354,24 @@ pub(super) fn replace_text(value: &mut Value, from: &str, to: &str) {
             .values_mut()
             .for_each(|inner| replace_text(inner, from, to)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Replaces the base of the mock's own URLs, also where an editor's text has it escaped or percent-encoded.
+pub(super) fn replace_base(value: &mut Value, from: &str, to: &str) {
+    let once = |url: &str| url.replace(':', "%3A").replace('/', "%2F");
+    let spellings = |url: &str| {
+        let encoded = once(url);
+        let twice = encoded.replace('%', "%25");
+        [
+            url.to_owned(),
+            url.replace('/', "\\/"),
+            url.replace('/', "\\u002F"),
+            encoded,
+            twice,
+        ]
+    };
+    for (from, to) in spellings(from).iter().zip(&spellings(to)) {
+        replace_text(value, from, to);
     }
 }
