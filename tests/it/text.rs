@@ -19,17 +19,38 @@ fn texts() -> Vec<(&'static str, String, String)> {
                 .replace("<twice>", &once.replace('%', "%25"))
                 .replace("<once>", &once)
         };
-        (name, with(edge), with(&edge.replace("demo", "5e6f7a8b")))
+        (name, with(edge), with(&edge.replace("demo", TARGET)))
     };
     vec![
-        pair("numbers", r#"{"price": 52.10, "big": 12345678901234567890123, "e": 1E5, "u": "<url>"}"#),
-        pair("duplicate keys", r#"{"a": 1, "a": 2, "u": "<url>", "u":"<url>"}"#),
-        pair("escapes", r#"{"t": "\u00e9\/\t", "u": "<slashes>?a\u0026b", "v": "<unicode>"}"#),
+        pair(
+            "numbers",
+            r#"{"price": 52.10, "big": 12345678901234567890123, "e": 1E5, "u": "<url>"}"#,
+        ),
+        pair(
+            "duplicate keys",
+            r#"{"a": 1, "a": 2, "u": "<url>", "u":"<url>"}"#,
+        ),
+        pair(
+            "escapes",
+            r#"{"t": "\u00e9\/\t", "u": "<slashes>?a\u0026b", "v": "<unicode>"}"#,
+        ),
         pair("white space", " [\n\t{ \"u\" :  \"<url>\" } ,\r\n 1.0 ]\n"),
-        pair("json in json", r#"{"inner": "{\"n\": 1.50, \"u\": \"<slashes>\"}"}"#),
-        pair("in another url", "<img src=\"/_next/image?url=<once>&amp;w=640&amp;q=75\" srcset='/p?u=<twice>&w=1 1x'>"),
-        pair("in an attribute", r#"<div data-x="{&quot;u&quot;:&quot;<slashes>&quot;,&quot;p&quot;:1.0}"></div>"#),
-        pair("in a script", r#"<script>var a = {u:"<unicode>", s:"<slashes>\u003Fw=1", n:1.0}</script>"#),
+        pair(
+            "json in json",
+            r#"{"inner": "{\"n\": 1.50, \"u\": \"<slashes>\"}"}"#,
+        ),
+        pair(
+            "in another url",
+            "<img src=\"/_next/image?url=<once>&amp;w=640&amp;q=75\" srcset='/p?u=<twice>&w=1 1x'>",
+        ),
+        pair(
+            "in an attribute",
+            r#"<div data-x="{&quot;u&quot;:&quot;<slashes>&quot;,&quot;p&quot;:1.0}"></div>"#,
+        ),
+        pair(
+            "in a script",
+            r#"<script>var a = {u:"<unicode>", s:"<slashes>\u003Fw=1", n:1.0}</script>"#,
+        ),
         pair("nothing of ours", r#"{"price": 52.10,  "a":1,"a":2}"#),
         pair("a date as text", "2025-03-06T03:38:21.250Z"),
     ]
@@ -105,12 +126,21 @@ async fn a_changed_byte_of_a_text_is_a_difference() {
         let target = all.instances.iter_mut().find(|one| one.guid == TARGET);
         let items = target.unwrap().content.iter_mut();
         for item in items.filter(|item| item["fields"]["Title"] == name) {
-            let text = item["fields"]["Remarks"].as_str().unwrap().replacen(old, new, 1);
+            let text = item["fields"]["Remarks"]
+                .as_str()
+                .unwrap()
+                .replacen(old, new, 1);
             item["fields"]["Remarks"] = text.into();
         }
         let server = serve(all).await;
         let found = end_of(workspace.between("verify", &server.base_url(), &[])).await;
-        assert_eq!(found.code, Some(1), "{name}: {}{}", found.stdout, found.stderr);
+        assert_eq!(
+            found.code,
+            Some(1),
+            "{name}: {}{}",
+            found.stdout,
+            found.stderr
+        );
         server.stop().await;
     }
 }

@@ -8,22 +8,27 @@
 //! | file | finds |
 //! |---|---|
 //! | `fields` | what a content item's model tells about its fields |
-//! | `shapes`, `link` | links, galleries and URLs in any JSON, also in JSON inside a text |
+//! | `shapes`, `link` | links, galleries and URLs in any JSON |
 //! | `structure` | models, containers, templates, assets, redirections |
 //! | `pages` | templates, zones, lists and destinations of pages |
-//! | `assets`, `scan`, `replace` | asset URLs in text |
+//! | `inside` | the same in JSON inside a text, edited in place |
+//! | `assets`, `scan`, `spelling`, `replace` | asset URLs in text |
 
 mod assets;
 mod fields;
+mod inside;
 mod link;
 mod pages;
 mod path;
 mod replace;
 mod scan;
 mod shapes;
+mod spelling;
 mod structure;
 mod walk;
 
+#[cfg(test)]
+mod in_place_tests;
 #[cfg(test)]
 mod tests;
 

@@ -111,8 +111,11 @@ pub(crate) fn walk(
 pub(super) struct Walker<'a> {
     pub(super) context: Context<'a>,
     pub(super) visitor: &'a mut dyn Visitor,
-    /// Slots that got another value.
-    pub(super) changes: usize,
+}
+
+/// Puts `new` in place of `slot`.
+pub(super) fn set(slot: &mut Value, new: impl Into<Value>) {
+    *slot = new.into();
 }
 
 impl<'a> Walker<'a> {
@@ -120,7 +123,6 @@ impl<'a> Walker<'a> {
         Self {
             context: *context,
             visitor,
-            changes: 0,
         }
     }
 
@@ -136,12 +138,6 @@ impl<'a> Walker<'a> {
             Kind::Page => self.page(body),
             Kind::Redirection => self.redirection(body),
         }
-    }
-
-    /// Puts `new` in place of `slot`.
-    pub(super) fn set(&mut self, slot: &mut Value, new: impl Into<Value>) {
-        *slot = new.into();
-        self.changes += 1;
     }
 
     pub(super) fn ask(
@@ -190,9 +186,9 @@ impl<'a> Walker<'a> {
             return;
         }
         match self.ask(to, encoding, place, false) {
-            Answer::Id(new) if value.is_string() => self.set(value, new.to_string()),
-            Answer::Id(new) => self.set(value, new),
-            Answer::Empty => self.set(value, Value::Null),
+            Answer::Id(new) if value.is_string() => set(value, new.to_string()),
+            Answer::Id(new) => set(value, new),
+            Answer::Empty => set(value, Value::Null),
             Answer::Keep | Answer::Name(_) => {}
         }
     }
@@ -234,9 +230,9 @@ impl<'a> Walker<'a> {
             in_list: false,
             name,
         }) {
-            Answer::Name(new) => self.set(value, &*new),
+            Answer::Name(new) => set(value, &*new),
             Answer::Empty => {
-                self.set(value, "");
+                set(value, "");
                 return true;
             }
             Answer::Keep | Answer::Id(_) => {}
@@ -252,7 +248,7 @@ impl<'a> Walker<'a> {
         if let Some(new) = known
             && value.as_str() != Some(&new)
         {
-            self.set(value, &*new);
+            set(value, &*new);
         }
     }
 }
