@@ -117,7 +117,7 @@ async fn items_in_cycles_are_recognised() {
 #[tokio::test]
 async fn a_target_that_was_filled_in_another_order_is_recognised() {
     let parts: &[&[&str]] = &[
-        &["--locale", "fr-ca"],
+        &["--containers", "authors,topics"],
         &["--schedule", "phased", "--batch-size", "3"],
     ];
     let state = filled(instances(&fixture("starter-site")), parts).await;
@@ -126,8 +126,7 @@ async fn a_target_that_was_filled_in_another_order_is_recognised() {
 
 /// The row of an item or page.
 fn rows<'a>(rows: &'a mut [Row], locale: &'a str) -> impl Iterator<Item = &'a mut Row> {
-    rows.iter_mut()
-        .filter(move |row| row["locale"] == locale && row["state"] != 3)
+    rows.iter_mut().filter(move |row| row["locale"] == locale)
 }
 
 /// Makes every third item of the largest list equal to its neighbour.
@@ -235,7 +234,7 @@ async fn small_and_medium_are_recognised() {
 
 /// The target holds items of its own in a list of the source.
 fn with_items_of_its_own(state: &mut StateFile) {
-    let list = "news";
+    let list = "articles";
     let target = instance(state, TARGET);
     let item = target
         .content
