@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod bad_input;
+mod belongs;
 mod binary;
 mod cli_life;
 mod crash;
@@ -24,6 +25,7 @@ mod same_state;
 mod schema;
 mod secrets;
 mod support;
+mod taken;
 mod terminal;
 mod text;
 mod undo;
