@@ -165,6 +165,11 @@ impl Planned {
         !self.left_out.is_empty()
     }
 
+    /// Adds to the reason.
+    pub(super) fn add(&mut self, text: &str) {
+        self.because = format!("{}; {text}", self.because).into();
+    }
+
     /// Whether its body holds `encoding`.
     pub fn holds(&self, encoding: Encoding) -> bool {
         self.encodings & encoding.bit() != 0
@@ -182,6 +187,8 @@ pub struct Plan {
     pub circles: Vec<super::circles::Circle>,
     /// How many content levels there are.
     pub levels: u32,
+    /// What there is to be said about entities besides, in the order of what it is about.
+    pub notices: Vec<super::notice::Notice>,
     /// What the containers in scope hold, where the state knows no content of this pair; otherwise empty.
     pub containers: Vec<ContainerTally>,
 }

@@ -6,7 +6,7 @@
 
 mod field;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -62,6 +62,10 @@ pub struct Schema {
     models: Vec<ModelSchema>,
     by_name: HashMap<Box<str>, usize>,
     by_id: HashMap<i64, usize>,
+    /// Per template, by name: its zones. Of a template that lists none, nothing is known.
+    zones: HashMap<Box<str>, HashSet<Box<str>>>,
+    /// What there is of the kinds that soft relations lead to.
+    ids: hashbrown::HashSet<(Kind, i64)>,
 }
 
 impl Schema {
@@ -82,7 +86,27 @@ impl Schema {
         for model in inventory.of_kind(Kind::Model) {
             schema.add(ModelSchema::of(model));
         }
+        for template in inventory.of_kind(Kind::Template) {
+            let zones = zones_of(&template.body.parse());
+            schema
+                .zones
+                .extend(zones.map(|zones| (name_key(&template.name), zones)));
+        }
+        let ids = inventory.entities().iter();
+        schema.ids = ids
+            .map(|entity| (entity.key.kind, entity.key.id.raw()))
+            .collect();
         schema
+    }
+
+    /// The zones of a template of this name, in lower case; `None` where it is not known which it has.
+    pub(crate) fn zones(&self, template: &str) -> Option<&HashSet<Box<str>>> {
+        self.zones.get(&name_key(template))
+    }
+
+    /// Whether there is an entity of this kind and id, in any locale.
+    pub(crate) fn has(&self, kind: Kind, id: i64) -> bool {
+        self.ids.contains(&(kind, id))
     }
 
     fn add(&mut self, model: ModelSchema) {
@@ -103,6 +127,14 @@ impl Schema {
     pub fn model_by_id(&self, id: i64) -> Option<&ModelSchema> {
         self.by_id.get(&id).map(|&at| &self.models[at])
     }
+}
+
+fn zones_of(template: &Value) -> Option<HashSet<Box<str>>> {
+    let zones = template["contentSectionDefinitions"].as_array()?;
+    let names = zones
+        .iter()
+        .filter_map(|zone| zone["pageItemTemplateReferenceName"].as_str());
+    Some(names.map(name_key).collect())
 }
 
 /// What one model says about its items.

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::graph::{Graph, Node};
+use super::scope::Scope;
 use super::{Context, Referent, references};
 use crate::domain::{Entity, EntityKey, Id, Inventory, Kind, SourceId};
 
@@ -101,25 +102,14 @@ impl Selection {
         gone
     }
 
-    /// Which entities are in scope: what was named, and everything that those need in `graph`, at any distance. It
-    /// must hold no order of siblings: who only has to come first is not needed.
+    /// Which entities are in scope, and why: what was named, and everything that belongs to it.
     pub(super) fn scope(
         &self,
         source: &Inventory<SourceId>,
         context: &Context<'_>,
         graph: &Graph,
-    ) -> Vec<bool> {
-        let mut scope = vec![self.is_everything(); source.entities().len()];
-        if self.is_everything() {
-            return scope;
-        }
-        let mut open: Vec<Node> = self.seeds(source, context);
-        while let Some(node) = open.pop() {
-            if !std::mem::replace(&mut scope[node as usize], true) {
-                open.extend(graph.needs(node).iter().map(|need| need.on));
-            }
-        }
-        scope
+    ) -> Scope {
+        Scope::of(self.seeds(source, context), source, context, graph)
     }
 
     fn seeds(&self, source: &Inventory<SourceId>, context: &Context<'_>) -> Vec<Node> {
@@ -281,7 +271,7 @@ fn check_ids(kind: Kind, asked: &[i64], source: &Inventory<SourceId>) -> Result<
     }
 }
 
-fn container_of(item: &serde_json::Value) -> String {
+pub(super) fn container_of(item: &serde_json::Value) -> String {
     item["properties"]["referenceName"]
         .as_str()
         .unwrap_or_default()

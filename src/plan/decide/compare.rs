@@ -245,8 +245,8 @@ impl Comparer<'_> {
         }
         let differs = format!("the target's {kind} {target} has the same name and differs");
         match kind {
-            Kind::Template => fail(format!(
-                "{differs} in its zones; make them agree, or rename one of the two"
+            Kind::Template if !self.overwrite => fail(format!(
+                "{differs} in its zones; --overwrite makes them those of the source, or rename one of the two"
             )),
             Kind::Container if self.has_other_model(entity, there) => fail(format!(
                 "the target's container {target} has the same name and another model; rename one of the two"
@@ -261,6 +261,7 @@ impl Comparer<'_> {
             ),
             Kind::Model
             | Kind::Container
+            | Kind::Template
             | Kind::Gallery
             | Kind::Asset
             | Kind::Redirection

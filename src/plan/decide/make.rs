@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use super::chains;
 use super::compare::{self, Comparer, Decision, hash_of};
 use super::identity::{self, Adopt, ContainerTally, Hint, Identity, Known};
+use super::losses;
 use super::matching::{self, Match};
 use super::needs::{Needs, Resolver};
 use super::settle;
@@ -17,6 +18,8 @@ use crate::domain::{
 use crate::plan::action::{Action, Agreements, Plan, Planned};
 use crate::plan::circles::{Circle, circles};
 use crate::plan::graph::{Graph, Need, Node, Strength};
+use crate::plan::notice::{Concern, Notice};
+use crate::plan::scope::Why;
 use crate::plan::{AssetIndex, Context, Schema, Selection, Weights};
 
 /// What a plan is made from.
@@ -77,7 +80,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         (needs, hash_of(entity, &body, &schema))
     });
     let target_schema = &target_schema;
-    let mut entities = decide_all(
+    let (mut entities, mut notices) = decide_all(
         inputs,
         (context, target_schema),
         &identity,
@@ -85,7 +88,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     );
     drop(matches);
     let siblings = chains::siblings(inputs.source);
-    leave_out_of_scope(&mut entities, inputs, context, &needs);
+    notices.extend(leave_out_of_scope(&mut entities, inputs, context, &needs));
     let containers = in_scope(identity.containers, inputs, &entities);
     link_siblings(&mut entities, &siblings);
     let order = order_of_siblings(&siblings, &entities);
@@ -110,12 +113,26 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         &order,
     );
     settle::classify(&mut entities, &graph, inputs.source);
+    notices.retain(|notice| is_told(&entities[notice.node as usize].action));
     Plan {
         entities,
         graph,
         circles,
         levels,
         containers,
+        notices,
+    }
+}
+
+/// Whether a notice about an entity with this action is of any use.
+fn is_told(action: &Action) -> bool {
+    match action {
+        Action::Create { .. }
+        | Action::Update { .. }
+        | Action::Adopt { .. }
+        | Action::Unchanged { .. }
+        | Action::Conflict { .. } => true,
+        Action::Fail { .. } | Action::Block { .. } | Action::OutOfScope => false,
     }
 }
 
@@ -134,7 +151,7 @@ fn decide_all(
     (context, target_schema): (Context<'_>, &Schema),
     identity: &Identity<'_>,
     (matches, needs): (&[Match], &[(Needs, ContentHash)]),
-) -> Vec<Planned> {
+) -> (Vec<Planned>, Vec<Notice>) {
     let agreements = &*identity.agreements;
     let counterparts = VirtualMap::new(inputs.source, inputs.target, agreements, matches);
     let comparer = Comparer {
@@ -150,7 +167,7 @@ fn decide_all(
         .iter()
         .flat_map(|group| chains::moving(group, inputs.source, inputs.target, matches))
         .collect();
-    spread::each(inputs.source, |node, entity| {
+    let mut entities = spread::each(inputs.source, |node, entity| {
         let at = node as usize;
         let (needs, hash) = &needs[at];
         let moves = moving.contains(&node);
@@ -182,7 +199,26 @@ fn decide_all(
             evidence: evidence.cloned(),
             ..planned(decision, *hash, needs.encodings, place)
         }
-    })
+    });
+    let mut notices = losses::name(&mut entities, inputs.source, &comparer);
+    notices.extend(left_out(&mut entities, needs));
+    (entities, notices)
+}
+
+/// What is said of references that lead nowhere.
+fn left_out(entities: &mut [Planned], needs: &[(Needs, ContentHash)]) -> Vec<Notice> {
+    let mut notices = Vec::new();
+    for (node, (planned, (needs, _))) in (0..).zip(entities.iter_mut().zip(needs)) {
+        if let Some(text) = &needs.left_out {
+            planned.add(text);
+            notices.push(Notice {
+                node,
+                about: Concern::LeadsNowhere,
+                text: text.to_string(),
+            });
+        }
+    }
+    notices
 }
 
 fn planned(
@@ -253,25 +289,38 @@ fn build_graph(needs: &[(Needs, ContentHash)], pairs: &[(Node, Node)]) -> Graph 
     graph.turned()
 }
 
+/// Leaves out what the selection does not take, and says of the rest why it is there.
 fn leave_out_of_scope(
     entities: &mut [Planned],
     inputs: &Inputs<'_>,
     context: Context<'_>,
     needs: &[(Needs, ContentHash)],
-) {
+) -> Vec<Notice> {
     if inputs.selection.is_everything() {
-        return;
+        return Vec::new();
     }
     let graph = build_graph(needs, &[]);
     let scope = inputs.selection.scope(inputs.source, &context, &graph);
-    for (planned, _) in entities
-        .iter_mut()
-        .zip(scope)
-        .filter(|(_, in_scope)| !in_scope)
-    {
-        planned.action = Action::OutOfScope;
-        planned.because = "the selection leaves it out".into();
+    let key = |node: Node| &inputs.source.entities()[node as usize].key;
+    for (planned, why) in entities.iter_mut().zip(scope.why) {
+        match why {
+            None => {
+                planned.action = Action::OutOfScope;
+                planned.because = "the selection leaves it out".into();
+            }
+            Some(Why::Named) => {}
+            Some(Why::Needed(by)) => {
+                planned.add(&format!("included because {} refers to it", key(by)));
+            }
+            Some(Why::Held(by)) => {
+                planned.add(&format!(
+                    "included because it stands in a list of {}",
+                    key(by)
+                ));
+            }
+        }
     }
+    scope.notices
 }
 
 /// The containers that the selection takes content of.

@@ -21,6 +21,8 @@ pub(super) struct Needs {
     pub(super) encodings: u64,
     /// The first thing it needs that does not exist on the source.
     pub(super) missing: Option<Box<str>>,
+    /// What is left out of it because it leads nowhere, in a sentence.
+    pub(super) left_out: Option<Box<str>>,
 }
 
 /// Finds the entity that a reference means.
@@ -92,11 +94,13 @@ impl<'a> Resolver<'a> {
     /// Everything that `entity`, which stands at `node` and has `body`, needs.
     pub(super) fn needs(&self, node: Node, entity: &Entity<SourceId>, body: &mut Value) -> Needs {
         let found = self.find(node, entity, body);
+        let left_out = found.left_out();
         let mut all: Vec<Need> = found.all.into_iter().map(|(need, _)| need).collect();
         merge(&mut all);
         Needs {
             all: all.into(),
             encodings: found.encodings,
+            left_out,
             missing: found.missing,
         }
     }

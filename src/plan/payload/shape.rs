@@ -4,7 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::template;
 use crate::domain::Kind;
-use crate::plan::references::{as_id, is_bare};
+use crate::plan::Schema;
+use crate::plan::references::{as_id, hidden_zones, is_bare};
 
 pub(super) type Object = Map<String, Value>;
 
@@ -67,10 +68,10 @@ pub(super) fn prepare(kind: Kind, body: &mut Value) {
 pub(super) fn address(kind: Kind, body: &mut Value, existing: Option<&Value>) {
     match kind {
         Kind::Template => template::zone_ids(body, existing),
+        Kind::Asset => no_gallery(body),
         Kind::Model
         | Kind::Container
         | Kind::Gallery
-        | Kind::Asset
         | Kind::Content
         | Kind::Page
         | Kind::Redirection => {}
@@ -140,8 +141,26 @@ fn asset(body: &mut Object) {
             "mediaGroupingID",
         ],
     );
-    if body.get("mediaGroupingID").and_then(as_id).is_none() {
+}
+
+/// Without a gallery, or with one that is left out.
+fn no_gallery(body: &mut Value) {
+    if let Value::Object(body) = body
+        && body.get("mediaGroupingID").and_then(as_id).is_none()
+    {
         body.insert("mediaGroupingID".to_owned(), (-1).into());
+    }
+}
+
+/// The server refuses a page with a zone that its template does not have, and shows nothing of it anyway.
+pub(super) fn leave_hidden_zones(kind: Kind, body: &mut Value, schema: &Schema) {
+    let Value::Object(page) = body else { return };
+    if kind != Kind::Page {
+        return;
+    }
+    let hidden = hidden_zones(page, schema);
+    if let Some(Value::Object(zones)) = page.get_mut("zones") {
+        zones.retain(|zone, _| !hidden.iter().any(|(name, _)| name == zone));
     }
 }
 

@@ -62,6 +62,11 @@ impl Walker<'_> {
         place: Place<'_>,
     ) {
         let role = model.and_then(|model| model.role(key));
+        let knows_fields = model.is_some_and(|model| !model.fields().is_empty());
+        let place = Place {
+            unstored: role.is_none() && knows_fields,
+            ..place
+        };
         let required = |required| Place { required, ..place };
         match role {
             Some(Role::ValueOf(main)) => {

@@ -37,18 +37,22 @@ pub(crate) struct Place<'a> {
     pub(crate) path: Path<'a>,
     /// Whether the field that this belongs to must not be empty.
     pub(crate) required: bool,
+    /// Whether the server keeps nothing of what stands here.
+    pub(crate) unstored: bool,
 }
 
 impl Place<'_> {
     pub(crate) const ROOT: Self = Self {
         path: Path::Root,
         required: false,
+        unstored: false,
     };
 
     pub(crate) fn member<'a>(&'a self, name: &'a str) -> Place<'a> {
         Place {
             path: Path::Member(&self.path, name),
             required: self.required,
+            unstored: self.unstored,
         }
     }
 
@@ -56,6 +60,7 @@ impl Place<'_> {
         Place {
             path: Path::Item(&self.path, at),
             required: self.required,
+            unstored: self.unstored,
         }
     }
 
@@ -63,6 +68,7 @@ impl Place<'_> {
         Place {
             path: Path::Inside(&self.path),
             required: self.required,
+            unstored: self.unstored,
         }
     }
 }
