@@ -10,7 +10,7 @@ use hashbrown::{HashMap, HashSet};
 use super::graph::{Graph, Node};
 use super::notice::{Concern, Notice};
 use super::schema::name_key;
-use super::{Context, Encoding, Reference, Referent, references};
+use super::{Context, Encoding, LinkSchema, Reference, Referent, references};
 use crate::domain::{Entity, Inventory, Kind, Locale, SourceId};
 
 /// Why an entity is in scope.
@@ -38,7 +38,8 @@ struct Lists<'a> {
     source: &'a Inventory<SourceId>,
     context: &'a Context<'a>,
     items: HashMap<Box<str>, Vec<Node>>,
-    private: HashSet<Box<str>>,
+    /// Whether a container is shared, where it says so.
+    shared: HashMap<Box<str>, bool>,
 }
 
 /// A whole list that an item holds.
@@ -49,14 +50,14 @@ struct Held {
 
 impl Scope {
     /// Everything that `seeds` bring along. `graph` must hold no order of siblings: who only has to come first is not
-    /// needed.
+    /// needed. Without lists, nothing comes along that no reference names.
     pub(super) fn of(
-        seeds: Vec<Node>,
+        (seeds, with_lists): (Vec<Node>, bool),
         source: &Inventory<SourceId>,
         context: &Context<'_>,
         graph: &Graph,
     ) -> Self {
-        let lists = Lists::of(source, context);
+        let lists = with_lists.then(|| Lists::of(source, context));
         let mut why = vec![None; source.entities().len()];
         let mut shown = Vec::new();
         let mut open: Vec<(Node, Why)> = seeds.into_iter().map(|node| (node, Why::Named)).collect();
@@ -69,6 +70,7 @@ impl Scope {
             let needs = graph.needs(node).iter();
             open.extend(needs.map(|need| (need.on, Why::Needed(node))));
             let entity = &source.entities()[node as usize];
+            let Some(lists) = &lists else { continue };
             for held in lists.held_by(entity) {
                 if held.is_private {
                     let items = lists.items_of(&held.name, entity.locale());
@@ -78,7 +80,7 @@ impl Scope {
                 }
             }
         }
-        let notices = lists.left_out(shown, &why);
+        let notices = lists.map_or_else(Vec::new, |lists| lists.left_out(shown, &why));
         Self { why, notices }
     }
 }
@@ -92,17 +94,19 @@ impl<'a> Lists<'a> {
                 items.entry(name_key(&list)).or_default().push(node);
             }
         }
-        let private = source
+        let shared = source
             .of_kind(Kind::Container)
             .iter()
-            .filter(|container| container.body.parse()["isShared"] == false)
-            .map(|container| name_key(&container.name))
+            .filter_map(|container| {
+                let is_shared = container.body.parse()["isShared"].as_bool()?;
+                Some((name_key(&container.name), is_shared))
+            })
             .collect();
         Self {
             source,
             context,
             items,
-            private,
+            shared,
         }
     }
 
@@ -138,13 +142,19 @@ impl<'a> Lists<'a> {
                 };
                 let field = reference.at.split('/').nth(2).unwrap_or_default();
                 let link = model.and_then(|model| model.field(field)?.link());
-                let is_own = link.is_some_and(|link| link.container.is_none());
                 Some(Held {
-                    is_private: is_own || self.private.contains(&**name),
+                    is_private: self.is_private(name, link),
                     name: name.clone(),
                 })
             })
             .collect()
+    }
+
+    /// Whether a list belongs to the item that holds it in a field with this link. A list that the model names is shared.
+    fn is_private(&self, list: &str, link: Option<&LinkSchema>) -> bool {
+        let names_list = link.is_some_and(|link| link.container.is_some());
+        let is_shared = self.shared.get(list).copied();
+        !names_list && !is_shared.unwrap_or(link.is_none())
     }
 
     /// One notice for each shared list of which items stay out.

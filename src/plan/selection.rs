@@ -109,7 +109,9 @@ impl Selection {
         context: &Context<'_>,
         graph: &Graph,
     ) -> Scope {
-        Scope::of(self.seeds(source, context), source, context, graph)
+        // What failed is tried again as it was: its neighbours in a list were no part of that.
+        let seeds = (self.seeds(source, context), self.keys.is_empty());
+        Scope::of(seeds, source, context, graph)
     }
 
     fn seeds(&self, source: &Inventory<SourceId>, context: &Context<'_>) -> Vec<Node> {

@@ -94,7 +94,7 @@ fn told(
     }
 }
 
-/// Content and pages of the target that are as the last agreement left them.
+/// Content and pages of the target that are known to be as the last agreement left them.
 fn unchanged_counterparts(comparer: &Comparer<'_>) -> HashSet<TargetKey> {
     let rows = comparer.agreements.iter();
     let rows = rows.filter(|(key, _)| key.kind.is_localised());
@@ -107,7 +107,7 @@ fn unchanged_counterparts(comparer: &Comparer<'_>) -> HashSet<TargetKey> {
         let found = comparer.target.get(&there)?;
         let is_unchanged = agreement
             .target_hash
-            .is_none_or(|hash| hash == target_hash(found, comparer.target_schema));
+            .is_some_and(|hash| hash == target_hash(found, comparer.target_schema));
         is_unchanged.then_some(there)
     })
     .collect()
