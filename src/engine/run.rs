@@ -239,6 +239,10 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         commands: &mut mpsc::Receiver<Command>,
     ) -> Result<RunReport, RunError> {
         let prepared = interruptible(self.prepare(), commands).await?;
+        if prepared.plan.is_target_unknown() {
+            let message = Unplaced::of(&prepared.plan).to_string();
+            self.sink.emit(Event::Warned { message }).await;
+        }
         let crew = Arc::new(self.crew(&prepared, None));
         let compared = self.compare(&crew, &prepared.locales, Scope::Everything);
         let differences = interruptible(compared, commands).await?;
