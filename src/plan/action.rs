@@ -187,10 +187,10 @@ pub struct Plan {
     pub circles: Vec<super::circles::Circle>,
     /// How many content levels there are.
     pub levels: u32,
-    /// What there is to be said about entities besides, in the order of what it is about.
-    pub notices: Vec<super::notice::Notice>,
     /// What the containers in scope hold, where the state knows no content of this pair; otherwise empty.
     pub containers: Vec<ContainerTally>,
+    /// What there is to be said about entities besides, in the order of what it is about.
+    pub notices: Vec<super::notice::Notice>,
 }
 
 impl Plan {

@@ -314,15 +314,12 @@ impl Said {
         let mut out = String::with_capacity(edit.new.len());
         for c in edit.new.chars() {
             let old = &self.text[edit.range.clone()];
-            match old.find(c) {
-                Some(found) => {
-                    let start = edit.range.start + found;
-                    out.push_str(&token[self.at[start]..self.at[start + c.len_utf8()]]);
-                }
-                None => {
-                    let quoted = Value::from(c.to_string()).to_string();
-                    out.push_str(&quoted[1..quoted.len() - 1]);
-                }
+            if let Some(found) = old.find(c) {
+                let start = edit.range.start + found;
+                out.push_str(&token[self.at[start]..self.at[start + c.len_utf8()]]);
+            } else {
+                let quoted = Value::from(c.to_string()).to_string();
+                out.push_str(&quoted[1..quoted.len() - 1]);
             }
         }
         out

@@ -91,8 +91,8 @@ impl Pairing {
             };
             here.sort_unstable_by_key(|at| self.source.items[*at].rank());
             there.sort_unstable_by_key(|at| self.target.items[*at].rank());
-            let gaps = self.gaps(&there, |at| self.of_target[at]);
-            for (between, open) in self.gaps(&here, |at| self.of_source[at].map(|_| at)) {
+            let gaps = Self::gaps(&there, |at| self.of_target[at]);
+            for (between, open) in Self::gaps(&here, |at| self.of_source[at].map(|_| at)) {
                 if let (Some(here), Some(Some(there))) = (open, gaps.get(&between)) {
                     found.push((here, *there));
                 }
@@ -107,7 +107,6 @@ impl Pairing {
 
     /// The open item between each two neighbours that are pairs, named by their source items; `None` for several.
     fn gaps(
-        &self,
         list: &[usize],
         paired: impl Fn(usize) -> Option<usize>,
     ) -> HashMap<(Option<usize>, Option<usize>), Option<usize>> {
