@@ -10,7 +10,12 @@ use super::check::{dangling, list, member, number, text};
 use crate::mock::file::{InstanceFile, Row, SCHEMA, StateFile};
 
 /// The situations that promise a reference to nothing.
-const DANGLING: [&str; 3] = ["deleted-list", "missing-container", "orphan-reference"];
+const DANGLING: [&str; 4] = [
+    "deleted-list",
+    "missing-container",
+    "orphan-reference",
+    "soft-relations",
+];
 
 /// Kinds, with the name of their id and whether they exist once per locale.
 const KINDS: [(&str, &str, bool); 8] = [
