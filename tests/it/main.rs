@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod binary;
+mod channels;
 mod cli_life;
 mod crash;
 mod double;
