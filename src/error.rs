@@ -238,9 +238,10 @@ const fn run_exit_code(error: &RunError) -> ExitStatus {
         }
         RunError::Store(error) => store_exit_code(error),
         RunError::Interrupted => ExitStatus::Interrupted,
-        RunError::Selection(_) | RunError::UnknownLocale { .. } | RunError::TargetLocale { .. } => {
-            ExitStatus::Usage
-        }
+        RunError::Selection(_)
+        | RunError::UnknownLocale { .. }
+        | RunError::TargetLocale { .. }
+        | RunError::TargetChannel { .. } => ExitStatus::Usage,
     }
 }
 
@@ -277,7 +278,8 @@ fn run_hint(error: &RunError) -> Option<String> {
         | RunError::Store(_)
         | RunError::Selection(_)
         | RunError::UnknownLocale { .. }
-        | RunError::TargetLocale { .. } => error.hint(),
+        | RunError::TargetLocale { .. }
+        | RunError::TargetChannel { .. } => error.hint(),
     }
 }
 

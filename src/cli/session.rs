@@ -358,6 +358,7 @@ fn record(settings: &Settings, run: &RunId, pair: &Pair, work: &Work) -> RunReco
         options: json!({
             "overwrite": settings.sync.overwrite,
             "locales": settings.sync.locales,
+            "channel_map": pairs(&settings.sync.channel_map),
             "dry_run": settings.sync.dry_run,
             "publish": settings.sync.publish.name(),
             // They have no user and no query: the configuration takes no others.
@@ -373,6 +374,14 @@ fn record(settings: &Settings, run: &RunId, pair: &Pair, work: &Work) -> RunReco
         exit: None,
         counts: None,
     }
+}
+
+/// Pairs as the configuration writes them.
+fn pairs(pairs: &[(String, String)]) -> Vec<String> {
+    let written = pairs
+        .iter()
+        .map(|(first, second)| format!("{first}={second}"));
+    written.collect()
 }
 
 /// The first request to stop drains, the second aborts.

@@ -63,6 +63,7 @@ pub(super) fn engine_options(settings: &Settings) -> engine::Options {
         drain_grace: settings.timeouts.drain,
         lease_ttl: settings.timeouts.lease,
         doubts: settings.sync.doubts,
+        channel_map: settings.sync.channel_map.clone(),
         ..engine::Options::default()
     }
 }

@@ -89,6 +89,7 @@ pub const KEYS: &[KeyInfo] = &[
     KeyInfo::new("target.token", "--target-token", "LOCKGATE_TARGET_TOKEN").secret(),
     KeyInfo::new("sync.locales", "--locale", "LOCKGATE_LOCALE").official("AGILITY_LOCALES"),
     KeyInfo::new("sync.channels", "--channel", "LOCKGATE_CHANNEL").official("AGILITY_WEBSITE"),
+    KeyInfo::new("sync.channel_map", "--channel-map", "LOCKGATE_CHANNEL_MAP"),
     KeyInfo::new("sync.elements", "--elements", "LOCKGATE_ELEMENTS").official("AGILITY_ELEMENTS"),
     KeyInfo::new("sync.models", "--models", "LOCKGATE_MODELS").official("AGILITY_MODELS"),
     KeyInfo::new(

@@ -63,6 +63,8 @@ pub struct Sync {
     pub locales: Vec<Locale>,
     /// Names of digital channels; empty: all of the source.
     pub channels: Vec<String>,
+    /// Channels of the source with the names that they have on the target, where those differ.
+    pub channel_map: Vec<(String, String)>,
     /// The kinds to migrate, with those that the named ones build on.
     pub elements: BTreeSet<Kind>,
     /// Reference names of models; these, and the models that they refer to, are then all there is.

@@ -580,11 +580,32 @@ fn any_other_empty_value_is_refused_as_well_and_only_where_it_would_count() {
 
 #[test]
 fn complaints_about_empty_values_name_their_origin_and_the_next_step() {
-    insta::assert_snapshot!(complaint(&[], &[("LOCKGATE_MODELS", "")]), @"");
-    insta::assert_snapshot!(complaint(&[], &[("LOCKGATE_CONTENT", "12,,13")]), @"");
-    insta::assert_snapshot!(complaint(&[("lockgate.toml", "sync.pages = []")], &[]), @"");
-    insta::assert_snapshot!(complaint(&[(".env", "AGILITY_WEBSITE=\n")], &[]), @"");
-    insta::assert_snapshot!(complaint(&[], &[("LOCKGATE_TARGET_TOKEN", "")]), @"");
-    insta::assert_snapshot!(complaint(&[], &[("LOCKGATE_PRESET", "")]), @"");
-    insta::assert_snapshot!(complaint(&[], &[("LOCKGATE_DRY_RUN", "")]), @"");
+    insta::assert_snapshot!(complaint(&[], &[("LOCKGATE_MODELS", "")]), @r"
+    sync.models is empty (environment variable LOCKGATE_MODELS)
+    next: name at least one; to restrict nothing, leave the variable unset
+    ");
+    insta::assert_snapshot!(complaint(&[], &[("LOCKGATE_CONTENT", "12,,13")]), @r#"
+    sync.content is "12,,13" (environment variable LOCKGATE_CONTENT), which has an empty part
+    next: leave out the comma that is too many, or set the variable that gave nothing
+    "#);
+    insta::assert_snapshot!(complaint(&[("lockgate.toml", "sync.pages = []")], &[]), @r"
+    sync.pages is empty (lockgate.toml)
+    next: name at least one; to restrict nothing, leave it out of lockgate.toml
+    ");
+    insta::assert_snapshot!(complaint(&[(".env", "AGILITY_WEBSITE=\n")], &[]), @r"
+    sync.channels is empty (AGILITY_WEBSITE in .env)
+    next: name at least one; to restrict nothing, leave it out of .env
+    ");
+    insta::assert_snapshot!(complaint(&[], &[("LOCKGATE_TARGET_TOKEN", "")]), @r"
+    target.token is empty (environment variable LOCKGATE_TARGET_TOKEN)
+    next: give a value, or leave the variable unset
+    ");
+    insta::assert_snapshot!(complaint(&[], &[("LOCKGATE_PRESET", "")]), @r"
+    --preset is empty (environment variable LOCKGATE_PRESET)
+    next: give a value, or leave the variable unset
+    ");
+    insta::assert_snapshot!(complaint(&[], &[("LOCKGATE_DRY_RUN", "")]), @r"
+    sync.dry_run is empty (environment variable LOCKGATE_DRY_RUN)
+    next: give a value, or leave the variable unset
+    ");
 }

@@ -170,6 +170,7 @@ impl Config {
         Ok(Sync {
             locales: self.locales()?,
             channels: self.list("sync.channels")?,
+            channel_map: self.pairs("sync.channel_map")?,
             elements: self.elements()?,
             models,
             models_with_deps,

@@ -13,6 +13,7 @@
 //! The engine knows neither HTTP nor a screen: it works on the two ports of [`crate::instance`] and emits
 //! [`crate::event`]s.
 
+mod channels;
 mod crew;
 pub mod dispatch;
 pub mod forecast;

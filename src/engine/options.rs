@@ -92,6 +92,8 @@ pub struct Options {
     pub settle: Duration,
     /// What becomes of entities in doubt.
     pub doubts: Doubts,
+    /// Channels of the source with the names that they have on the target, where those differ.
+    pub channel_map: Vec<(String, String)>,
     /// How long the lease of a run that died blocks others, at most. It is renewed three times in that.
     pub lease_ttl: Duration,
 }
@@ -138,6 +140,7 @@ impl Default for Options {
             drain_grace: Duration::from_mins(1),
             settle: Duration::from_secs(6),
             doubts: Doubts::default(),
+            channel_map: Vec::new(),
             lease_ttl: Duration::from_secs(30),
         }
     }

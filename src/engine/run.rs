@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
+use super::channels;
 use super::crew::Crew;
 use super::dispatch::{UploadEnd, upload};
 use super::forecast::{After, Costs, Oracle, Reading, Worker, tell_while};
@@ -118,6 +119,14 @@ pub enum RunError {
         /// What there is.
         known: String,
     },
+    /// A channel that the user named does not exist on the target.
+    #[error("the target has no channel called {missing:?}; it has {known}")]
+    TargetChannel {
+        /// What is missing.
+        missing: String,
+        /// What there is.
+        known: String,
+    },
 }
 
 impl RunError {
@@ -134,6 +143,9 @@ impl RunError {
             Self::TargetLocale { missing, .. } => Some(format!(
                 "enable {missing} on the target, or name the locales to move with --locale"
             )),
+            Self::TargetChannel { .. } => {
+                Some("name one of the target's channels in --channel-map".to_owned())
+            }
         }
     }
 }
@@ -323,9 +335,10 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         &self,
         locales: Vec<Locale>,
         source: Inventory<SourceId>,
-        target: Inventory<TargetId>,
+        mut target: Inventory<TargetId>,
         doubts: HashMap<EntityKey, String>,
     ) -> Result<Prepared, RunError> {
+        channels::rename(&self.options.channel_map, &source, &mut target)?;
         let (source, target) = (Arc::new(source), Arc::new(target));
         let mappings = self.store.mappings(&self.pair()).await?;
         let agreements: Agreements = mappings.iter().map(agreement).collect();

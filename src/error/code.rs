@@ -114,6 +114,8 @@ const fn config(error: &ConfigError) -> &'static str {
         | ConfigError::UnknownVariable { .. }
         | ConfigError::UnknownPreset { .. } => "LG-1002",
         ConfigError::Value { .. }
+        | ConfigError::Empty { .. }
+        | ConfigError::EmptyPart { .. }
         | ConfigError::State { .. }
         | ConfigError::Contradiction { .. } => "LG-1003",
         ConfigError::Missing { .. } => "LG-1004",
@@ -130,6 +132,7 @@ const fn run(error: &RunError) -> &'static str {
         RunError::Selection(_) => "LG-1009",
         RunError::UnknownLocale { .. } => "LG-1010",
         RunError::TargetLocale { .. } => "LG-1011",
+        RunError::TargetChannel { .. } => "LG-1006",
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod built_in;
 pub(in crate::plan) mod chains;
+mod channels;
 mod compare;
 mod found;
 mod make;
@@ -18,6 +19,7 @@ mod tests;
 mod virtual_map;
 
 pub use built_in::built_ins;
+pub use channels::{channel_of, no_channel};
 pub use compare::{expected_hash, source_hash, target_hash};
 pub use make::{Inputs, plan};
 pub use matching::same_size_assets;

@@ -220,7 +220,6 @@ impl World {
         let channel = Found::Channel(Channel {
             id: self.channel_id(),
             name: "website".into(),
-            is_default: true,
         });
         std::iter::once(channel)
             .chain(pages.iter().map(node))
