@@ -14,7 +14,7 @@ use thiserror::Error;
 /// One rule. Conditions that are left out always hold; all that are given must hold.
 ///
 /// Its text form, for `--fault`, is a comma list with exactly one action:
-/// `status=503`, `status-after=500`, `reset=before|during|after`, `refuse=MS`, `hang`, `slow-body=MS`, `truncated-json`, `html`, `short-file`,
+/// `status=503`, `status-after=500`, `reset=before|during|after`, `refuse=MS`, `hang`, `busy`, `slow-body=MS`, `truncated-json`, `html`, `short-file`,
 /// `stale-list`, `fail-batch`, `stick-batch=before|after`, `drop-result`, `reorder-results`; then any of `method=`, `path=`, `nth=`, `every=`, `from=`, `rate=`, `count=`, and for `status`
 /// also `retry-after=` and `body=` (the last one: it takes the rest of the text).
 #[derive(Clone, Debug, PartialEq)]
@@ -76,6 +76,8 @@ pub enum FaultAction {
     StaleList,
     /// Answers 502 with an HTML page, without doing anything.
     HtmlPage,
+    /// Answers that the feed is being rebuilt.
+    Busy,
     /// The batch that the request creates fails as a whole: no item takes effect.
     FailWholeBatch,
     /// The batch that the request creates stays in process for ever. Later batches do not wait for it.
@@ -132,7 +134,7 @@ pub enum FaultError {
     },
 }
 
-const ACTIONS: &str = "status=CODE, status-after=CODE, reset=before, reset=during, reset=after, refuse=MS, hang, slow-body=MS, truncated-json, html, short-file, stale-list, fail-batch, stick-batch=before, stick-batch=after, drop-result, reorder-results";
+const ACTIONS: &str = "status=CODE, status-after=CODE, reset=before, reset=during, reset=after, refuse=MS, hang, busy, slow-body=MS, truncated-json, html, short-file, stale-list, fail-batch, stick-batch=before, stick-batch=after, drop-result, reorder-results";
 
 impl Fault {
     /// A fault that fires on every request.
@@ -274,6 +276,7 @@ fn action(key: &str, value: &str) -> Result<FaultAction, FaultError> {
         ("slow-body", _) => FaultAction::SlowBody(Duration::from_millis(positive(key, value)?)),
         ("refuse", _) => FaultAction::Refuse(Duration::from_millis(positive(key, value)?)),
         ("hang", "") => FaultAction::Hang,
+        ("busy", "") => FaultAction::Busy,
         ("truncated-json", "") => FaultAction::TruncatedJson,
         ("short-file", "") => FaultAction::ShortFile,
         ("stale-list", "") => FaultAction::StaleList,

@@ -15,6 +15,7 @@ mod integrity;
 mod kill;
 mod lease;
 mod mock_process;
+mod outage;
 mod panics;
 mod parts;
 mod recordings;

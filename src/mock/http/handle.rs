@@ -181,6 +181,7 @@ async fn serve(
         Some(
             FaultAction::Status { .. }
             | FaultAction::HtmlPage
+            | FaultAction::Busy
             | FaultAction::Refuse(_)
             | FaultAction::Reset(ResetMoment::BeforeEffect),
         ) => {
