@@ -18,6 +18,7 @@ mod mock_process;
 mod outage;
 mod panics;
 mod parts;
+mod publish;
 mod recordings;
 mod recovery;
 mod retry;

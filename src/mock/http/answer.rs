@@ -140,6 +140,7 @@ pub(super) fn spoil(fault: &FaultAction, answer: Answer) -> Response<Body> {
         | FaultAction::StaleList
         | FaultAction::StickBatch(_)
         | FaultAction::FailWholeBatch
+        | FaultAction::FailItem(_)
         | FaultAction::DropItemResult
         | FaultAction::ReorderResults => respond(answer),
     }
