@@ -291,7 +291,12 @@ const fn request_hint(cause: &Cause) -> Option<&'static str> {
         }
         Cause::TimedOut(_) => Some("try again, or raise timeouts.request_s (--timeout)"),
         Cause::Broken(_) | Cause::ServerFailed { .. } => Some("try again in a few minutes"),
-        Cause::Throttled { .. } => Some("try again later, or lower pace.per_second_max (--rate)"),
+        Cause::Throttled { .. } => Some(
+            "try again later: it goes on where it stopped; pace.retry_after_max_s is how long a run waits for the server",
+        ),
+        Cause::Busy => Some(
+            "try again later, or raise timeouts.busy_s, which is how long a run waits for the feed",
+        ),
         Cause::Unauthorised => Some(
             "set LOCKGATE_TOKEN to a personal access token that is still valid; LOCKGATE_SOURCE_TOKEN and LOCKGATE_TARGET_TOKEN, if set, go before it",
         ),
@@ -302,7 +307,7 @@ const fn request_hint(cause: &Cause) -> Option<&'static str> {
         Cause::Malformed(_) => Some(
             "check that --source-url and --target-url lead to the API and not to a proxy's own page",
         ),
-        Cause::Refused { .. } | Cause::Content(_) => None,
+        Cause::Refused { .. } | Cause::Content(_) | Cause::Halted => None,
     }
 }
 

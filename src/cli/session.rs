@@ -145,6 +145,7 @@ pub(super) async fn run(
         if result.is_ok() && !is_rehearsal {
             result = pace::remember(&session, &store).await.and(result);
         }
+        let result = result.and_then(without_outage);
         let status = result
             .as_ref()
             .map_or_else(Error::exit_code, |report| status_of(report, &work));
@@ -176,8 +177,33 @@ pub(super) async fn run(
         .map_or_else(Error::exit_code, |(status, _)| *status);
     let finished = finish(&store, run, exit, &progress).await;
     store.close().await;
+    // What went wrong first is what is told: a disk that was full for the run is full for its end, too.
+    let ended = result?;
     finished?;
-    result
+    Ok(ended)
+}
+
+/// The report of a run that nothing stopped.
+fn without_outage(report: RunReport) -> Result<RunReport, Error> {
+    let Some(outage) = report.end.outage.clone() else {
+        return Ok(report);
+    };
+    let guid = match outage.side {
+        Side::Source => &report.source.guid,
+        Side::Target => &report.target,
+    };
+    let side = side_name(outage.side);
+    Err(Error::Unreachable {
+        side: format!("{side} {guid}"),
+        source: Box::new(outage.error.clone()),
+    })
+}
+
+const fn side_name(side: Side) -> &'static str {
+    match side {
+        Side::Source => "source",
+        Side::Target => "target",
+    }
 }
 
 /// Why the run ended before everything could get its outcome.
@@ -264,11 +290,9 @@ pub(super) async fn authorise(reader: &Reader<Instance>) -> Result<(), Error> {
         sink: &reader.sink,
         trail: None,
         fence: None,
+        alarm: None,
     };
-    let side = match reader.side {
-        Side::Source => "source",
-        Side::Target => "target",
-    };
+    let side = side_name(reader.side);
     sender
         .send(Effect::Read, || reader.instance.authorise())
         .await

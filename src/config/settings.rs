@@ -106,6 +106,8 @@ pub struct Pace {
     pub assets: usize,
     /// The most batches that the target works on at once.
     pub batches: usize,
+    /// The longest `Retry-After` that is waited for.
+    pub retry_after_max: Duration,
 }
 
 /// How long to wait for answers.
@@ -117,6 +119,8 @@ pub struct Timeouts {
     pub request: Duration,
     /// For a batch that makes no progress.
     pub batch: Duration,
+    /// For a feed that says that it is busy.
+    pub busy: Duration,
     /// For a target to stay the same before something in doubt counts as absent.
     pub settle: Duration,
     /// How long a drain waits for what is in flight.

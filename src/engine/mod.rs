@@ -23,8 +23,10 @@ mod jobs;
 pub mod lease;
 pub mod open_intents;
 pub mod options;
+mod outage;
 pub mod pace;
 mod publish;
+mod publishing;
 pub mod pull;
 pub mod ready;
 mod recovery;
@@ -36,6 +38,7 @@ pub mod undo;
 pub mod verify;
 
 pub use options::{Doubts, Options, Publish, Schedule};
+pub use outage::Outage;
 pub use pull::{PullError, Reader};
 pub use run::{PlanMade, RunError, RunReport, Session};
 pub use sink::{EVENTS_IN_FLIGHT, Sink};

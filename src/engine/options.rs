@@ -81,8 +81,14 @@ pub struct Options {
     pub attempts: u32,
     /// The wait before the second attempt; it doubles from there on.
     pub first_delay: Duration,
-    /// The longest wait between two attempts. A server that asks for more ends the attempts.
+    /// The longest wait between two attempts, unless the server asks for more.
     pub delay_max: Duration,
+    /// The longest `Retry-After` that is waited for. A longer one ends the run.
+    pub retry_after_max: Duration,
+    /// How long a feed may say that it is busy.
+    pub busy_max: Duration,
+    /// Whether somebody can deal with what stops everything while the run waits; otherwise it ends.
+    pub waits_for_user: bool,
     /// How long a batch may take before it is in doubt.
     pub batch_timeout: Duration,
     /// How long a drain waits for what is in flight.
@@ -136,6 +142,9 @@ impl Default for Options {
             attempts: 5,
             first_delay: Duration::from_millis(500),
             delay_max: Duration::from_secs(30),
+            retry_after_max: Duration::from_mins(10),
+            busy_max: Duration::from_mins(10),
+            waits_for_user: false,
             batch_timeout: Duration::from_mins(10),
             drain_grace: Duration::from_mins(1),
             settle: Duration::from_secs(6),

@@ -16,6 +16,7 @@ use super::former::Formers;
 use super::lease::{Fence, Keeper};
 use super::open_intents::OpenIntents;
 use super::options::Options;
+use super::outage::Alarm;
 use super::pace::{Class, Sample};
 use super::publish;
 use super::pull::{PullError, Reader};
@@ -25,7 +26,7 @@ use super::sink::Sink;
 use super::state::RunState;
 use super::verify::{Difference, Scope, same_bytes, verify};
 use crate::domain::{
-    EntityKey, Id, Inventory, Key, Kind, Locale, RunId, SourceId, TargetId, TargetKey,
+    EntityKey, Guid, Id, Inventory, Key, Kind, Locale, RunId, SourceId, TargetId, TargetKey,
 };
 use crate::event::{Bottleneck, Command, Event, Phase};
 use crate::id_map::{Counterpart, IdMap};
@@ -73,14 +74,16 @@ pub struct RunReport {
     pub plan: Arc<Plan>,
     /// What the source holds, in the order of the plan.
     pub source: Arc<Inventory<SourceId>>,
+    /// The instance written to.
+    pub target: Guid,
     /// How the uploads ended.
     pub end: UploadEnd,
     /// Entities that failed or were blocked.
     pub failed: usize,
     /// Entities that changed on both sides and were left alone.
     pub conflicts: usize,
-    /// Why something could not be published.
-    pub unpublished: Vec<String>,
+    /// What could not be published, with the reason.
+    pub unpublished: Vec<(EntityKey, String)>,
     /// What the verification found; `None` when there was none.
     pub differences: Option<Vec<Difference>>,
     /// Entities that an interrupted run had sent, and of which nobody can tell whether they arrived, with the
@@ -209,13 +212,15 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         self.phase(Phase::Upload).await;
         let after = After::of(&crew, &prepared.locales);
         let work = (state, Oracle::new(after));
-        let end = upload(Arc::clone(&crew), work, commands, keeper.lost()).await?;
+        let mut end = upload(Arc::clone(&crew), work, commands, keeper.lost()).await?;
         keeper.check()?;
         let mut unpublished = Vec::new();
         let mut differences = None;
-        if !end.interrupted && end.panicked.is_none() {
-            unpublished = publish::publish(&crew, &prepared.mappings, after.reading).await;
-            if self.options.verify {
+        if !end.interrupted && end.panicked.is_none() && end.outage.is_none() {
+            let published = publish::publish(&crew, &prepared.mappings, after.reading).await?;
+            unpublished = published.refused;
+            end.outage = crew.alarm.outage();
+            if end.outage.is_none() && self.options.verify {
                 let compared = self.compare(&crew, &prepared.locales, Scope::AfterRun);
                 differences = Some(interruptible(compared, commands).await?);
             }
@@ -225,6 +230,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             conflicts: conflicts(&prepared.plan),
             plan: prepared.plan,
             source: prepared.source,
+            target: self.target.guid.clone(),
             end,
             unpublished,
             differences,
@@ -247,6 +253,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         Ok(RunReport {
             plan: prepared.plan,
             source: prepared.source,
+            target: self.target.guid.clone(),
             end: UploadEnd::default(),
             failed: 0,
             conflicts: 0,
@@ -430,6 +437,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
                     sink: &self.sink,
                     trail: None,
                     fence: None,
+                    alarm: None,
                 };
                 let same =
                     || same_bytes((&self.source.instance, &from), (&self.target.instance, &to));
@@ -478,6 +486,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             open: OpenIntents::default(),
             batches: dashmap::DashSet::new(),
             worker: Worker::default(),
+            alarm: Alarm::new(self.options.waits_for_user),
         }
     }
 

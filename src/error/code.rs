@@ -45,6 +45,7 @@ pages! {
     "LG-2010",
     "LG-2011",
     "LG-2012",
+    "LG-2013",
     "LG-3001",
     "LG-3002",
     "LG-3003",
@@ -70,6 +71,7 @@ pages! {
     "LG-5006",
     "LG-5007",
     "LG-5009",
+    "LG-5010",
     "LG-9001",
 }
 
@@ -149,6 +151,8 @@ const fn request(cause: &Cause) -> &'static str {
         Cause::Refused { .. } => "LG-2009",
         Cause::Malformed(_) => "LG-2010",
         Cause::Content(_) => "LG-2011",
+        Cause::Busy => "LG-2013",
+        Cause::Halted => "LG-4004",
     }
 }
 
@@ -190,7 +194,11 @@ mod tests {
         let of_failures = crate::report::FAILURE_CODES
             .iter()
             .map(|code| (*code).to_owned());
-        of_errors.chain(of_failures).collect()
+        let of_publishing = crate::report::UNPUBLISHED_CODE.to_owned();
+        of_errors
+            .chain(of_failures)
+            .chain([of_publishing])
+            .collect()
     }
 
     #[test]

@@ -69,11 +69,20 @@ async fn ends_and_goes_on(faults: &[&str], variables: &[(&str, &str)]) -> Ended 
     server.stop().await;
 
     let mended = serve(state).await;
-    let again = sync(&workspace, &mended, &[("LOCKGATE_TIMEOUTS_SETTLE_MS", "200")]).await;
+    let again = sync(
+        &workspace,
+        &mended,
+        &[("LOCKGATE_TIMEOUTS_SETTLE_MS", "200")],
+    )
+    .await;
     assert_eq!(again.code, Some(0), "{faults:?}: {}", again.stderr);
     let target = mended.state().instances.remove(1);
     let differences = same_state::differences(&whole().await, &target);
-    assert!(differences.is_empty(), "{faults:?}: {}", differences.join("\n"));
+    assert!(
+        differences.is_empty(),
+        "{faults:?}: {}",
+        differences.join("\n")
+    );
     mended.stop().await;
     ended
 }
@@ -172,7 +181,9 @@ async fn what_waits_for_the_server_is_dropped_at_the_first_signal() {
     let told = told.join("\n");
     assert!(told.contains("500 s"), "{told}");
     let line = format!("kill -INT {}", child.id().unwrap());
-    let sent = std::process::Command::new("sh").args(["-c", &line]).status();
+    let sent = std::process::Command::new("sh")
+        .args(["-c", &line])
+        .status();
     assert!(sent.unwrap().success());
     let ended = child.wait_with_output().await.unwrap();
     assert_eq!(ended.status.code(), Some(130));

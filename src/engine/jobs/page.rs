@@ -5,13 +5,13 @@ use std::pin::Pin;
 
 use super::doubt::{self, Doubt};
 use super::polling::{self, BatchEnd};
-use super::{close, content, not_prepared, not_sent, read_back};
+use super::{close, content, held, never_left, not_prepared, not_sent, read_back};
 use crate::domain::{BatchId, Failure, Kind, Locale, TargetId, TargetKey};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::pace::Class;
 use crate::engine::state::{Step, StepResult};
 use crate::event::Event;
-use crate::instance::{Effect, PageSave, Source, Target, Verdict};
+use crate::instance::{Cause, Effect, PageSave, Source, Target, Verdict};
 use crate::plan::{Action, Node, channel_of, no_channel};
 use crate::store::{IntentId, IntentState, Operation, StoreError};
 
@@ -66,6 +66,7 @@ where
         let sender = crew.under(intent);
         match sender.send_as(Class::Submit, Effect::Write, submit).await {
             Ok(batch) => follow(crew, item, page, (intent, attempt), batch).await,
+            Err(error) if error.cause == Cause::Halted => never_left(crew, intent, 1).await,
             Err(error) if error.verdict(Effect::Write) == Verdict::Reconcile => {
                 let why = error.to_string();
                 let doubt = Doubt::ended(intent, attempt, (error.cause.failure(), &why));
@@ -115,6 +116,7 @@ where
             let doubt = Doubt::ended(intent, attempt, (Failure::Refused, &why));
             doubt::settle_page(crew, item, page, doubt).await?
         }
+        BatchEnd::Halted => return Ok(held(1)),
         BatchEnd::Unknown(why) => {
             doubt::settle_page(crew, item, page, Doubt::working(intent, attempt, &why)).await?
         }

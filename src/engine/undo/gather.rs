@@ -122,6 +122,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             sink: &self.sink,
             trail: None,
             fence: None,
+            alarm: None,
         };
         let read = |(id, url): (TargetId, String)| async move {
             let hash = || bytes_hash(&self.target.instance, &url);

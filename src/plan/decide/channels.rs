@@ -23,13 +23,15 @@ pub fn no_channel(page: &Entity<SourceId>, target: &Inventory<TargetId>) -> Stri
     )
 }
 
-/// What keeps a page from being placed. One that an earlier run brought across stays in the channel where it is.
+/// What keeps a page from being placed. One that an earlier run brought across stays in the channel where it is. Every
+/// instance has a channel, so where none was read, nothing is known of them.
 pub(super) fn missing(
     page: &Entity<SourceId>,
     found: &Match,
     target: &Inventory<TargetId>,
 ) -> Option<String> {
     let is_placed = page.key.kind == Kind::Page && page.placement.is_some();
+    let is_placed = is_placed && !target.channels.is_empty();
     let stays = matches!(found, Match::Mapped(_)) && chains::present(page, found, target).is_some();
     (is_placed && !stays && channel_of(page, target).is_none()).then(|| no_channel(page, target))
 }

@@ -171,6 +171,8 @@ impl World {
             Ask::ContainerItems {
                 locale, container, ..
             } => self.items_of(locale, container),
+            // Nothing is ever published here.
+            Ask::Live { .. } => Vec::new(),
             Ask::ItemsById { locale, ids } => ids
                 .iter()
                 .flat_map(|id| self.one(Kind::Content, *id, Some(locale)))
@@ -411,6 +413,7 @@ fn refusal(body: &Value) -> Option<Refusal> {
 
 fn said(said: &str) -> Refusal {
     Refusal {
+        about: None,
         error_type: None,
         said: said.to_owned(),
     }
