@@ -5,9 +5,10 @@ use std::io::Write;
 use clap::Args;
 
 use super::args::OutputArgs;
-use super::planning::{self, PlanningArgs};
+use super::planning::{self, Outlook, PlanningArgs};
 use super::rehearsal;
 use crate::config::{OutputMode, Settings};
+use crate::engine::{RunError, Unplaced};
 use crate::error::{Error, ExitStatus};
 use crate::plan::{Action, Plan};
 use crate::report::graph;
@@ -47,11 +48,23 @@ pub(super) async fn run(
     out: &mut (dyn Write + Send),
 ) -> Result<ExitStatus, Error> {
     let outlook = planning::outlook(settings).await?;
-    let status = status_of(&outlook.plan);
+    let ended = write(settings, &outlook, out);
+    if ended.is_ok() && outlook.plan.is_target_unknown() && !settings.sync.create_unmatched {
+        return Err(RunError::from(Unplaced::of(&outlook.plan)).into());
+    }
+    ended?;
+    Ok(status_of(&outlook.plan))
+}
+
+fn write(
+    settings: &Settings,
+    outlook: &Outlook,
+    out: &mut (dyn Write + Send),
+) -> Result<(), Error> {
     if settings.output.mode == OutputMode::Json {
         let mut out = std::io::BufWriter::new(out);
         graph::write_plan(&mut out, &outlook.plan, &outlook.source)?;
-        return Ok(status);
+        return Ok(());
     }
     let none = rehearsal::Failures::default();
     rehearsal::list((&outlook.plan, &outlook.source), &none, out)?;
@@ -59,7 +72,7 @@ pub(super) async fn run(
         // Nobody is left to be told when standard error is gone.
         drop(writeln!(std::io::stderr(), "{}", sum(&outlook.plan)));
     }
-    Ok(status)
+    Ok(())
 }
 
 /// What a run would end with at best.

@@ -148,6 +148,11 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
                 drain_ends = Some(ends);
             }
         }
+        if self.state.is_over() {
+            for event in self.state.put_back() {
+                self.crew.sink.emit(event).await;
+            }
+        }
         self.crew.store.gather(Duration::ZERO);
         self.end.unsettled = self.state.unsettled();
         self.end.stopped = self.state.stopped().map(str::to_owned);

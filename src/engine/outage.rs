@@ -10,6 +10,7 @@
 //! second time, and what may be about one entity counts only when it comes several times without a success between.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -19,6 +20,9 @@ use crate::instance::{Cause, Effect, RequestError};
 
 /// So many in a row, of different requests and without a success between, are no matter of single entities.
 const IN_A_ROW: u32 = 3;
+
+/// How long a refusal for lack of rights waits for what becomes of other writes.
+const OTHERS: Duration = Duration::from_secs(3);
 
 /// A failure of everything.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +52,8 @@ pub(super) enum Standing {
 pub struct Alarm {
     standing: watch::Sender<Standing>,
     rows: Mutex<Rows>,
+    /// Writes that went well.
+    written: watch::Sender<u64>,
     /// Whether somebody can deal with an outage while the run waits.
     is_patient: bool,
 }
@@ -67,6 +73,7 @@ impl Alarm {
         Self {
             standing: watch::Sender::default(),
             rows: Mutex::default(),
+            written: watch::Sender::default(),
             is_patient,
         }
     }
@@ -132,14 +139,41 @@ impl Alarm {
         rows.unanswered = 0;
         if effect == Effect::Write {
             rows.forbidden = 0;
+            self.written.send_modify(|written| *written += 1);
         }
+    }
+
+    /// Finds out whether a write that was refused for lack of rights is a matter of its own: the next write that goes
+    /// well shows that, others that are refused as well show the opposite. Raises the alarm then.
+    pub(super) async fn is_of_everything(&self, error: &RequestError) -> bool {
+        let mut written = self.written.subscribe();
+        written.mark_unchanged();
+        let mut standing = self.standing();
+        let row = {
+            let mut rows = self.rows();
+            rows.forbidden += 1;
+            rows.forbidden
+        };
+        if row < IN_A_ROW {
+            let is_open = |standing: &Standing| matches!(standing, Standing::Open);
+            // All are cancel-safe: two watches and a moment.
+            tokio::select! {
+                _ = written.changed() => return false,
+                _ = standing.wait_for(|now| !is_open(now)) => return true,
+                () = tokio::time::sleep(OTHERS) => {}
+            }
+            if self.rows().forbidden < 2 {
+                return false;
+            }
+        }
+        self.raise(error);
+        true
     }
 
     /// Notes that a request failed for good, and tells whether that is no matter of a single entity any more.
     pub(super) fn is_one_of_a_row(&self, cause: &Cause, effect: Effect) -> bool {
         let mut rows = self.rows();
-        let row = match (cause, effect) {
-            (Cause::Forbidden, Effect::Write) => &mut rows.forbidden,
+        match (cause, effect) {
             (
                 Cause::TimedOut(_)
                 | Cause::Broken(_)
@@ -147,11 +181,10 @@ impl Alarm {
                     status: 502..=504, ..
                 },
                 Effect::Read,
-            ) => &mut rows.unanswered,
+            ) => rows.unanswered += 1,
             _ => return false,
-        };
-        *row += 1;
-        *row >= IN_A_ROW
+        }
+        rows.unanswered >= IN_A_ROW
     }
 
     fn rows(&self) -> std::sync::MutexGuard<'_, Rows> {
@@ -187,7 +220,6 @@ pub(super) fn halted(operation: &str) -> RequestError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn error(cause: Cause) -> RequestError {
         RequestError {
@@ -235,15 +267,40 @@ mod tests {
         assert_eq!(at(Duration::from_mins(50)), Some(false));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_write_that_goes_well_shows_that_a_refusal_is_of_one_entity() {
+        let alarm = Alarm::new(false);
+        let forbidden = error(Cause::Forbidden);
+        let well = async { alarm.went_well(Effect::Write) };
+        let (of_everything, ()) = tokio::join!(alarm.is_of_everything(&forbidden), well);
+        assert!(!of_everything);
+        assert_eq!(stands(&alarm, Effect::Write), Some(true));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn refusals_without_a_write_that_goes_well_are_of_everything() {
+        let alarm = Alarm::new(false);
+        let forbidden = error(Cause::Forbidden);
+        let ends = tokio::join!(
+            alarm.is_of_everything(&forbidden),
+            alarm.is_of_everything(&forbidden),
+            alarm.is_of_everything(&forbidden)
+        );
+        assert_eq!(ends, (true, true, true));
+        assert_eq!(stands(&alarm, Effect::Write), Some(false));
+        let alone = Alarm::new(false);
+        assert!(!alone.is_of_everything(&forbidden).await);
+    }
+
     #[test]
     fn only_a_row_without_a_success_counts() {
         let alarm = Alarm::new(false);
-        let refused = || alarm.is_one_of_a_row(&Cause::Forbidden, Effect::Write);
-        assert!(!refused() && !refused());
+        let broken = Cause::Broken("reset".to_owned());
+        let failed = || alarm.is_one_of_a_row(&broken, Effect::Read);
+        assert!(!failed() && !failed());
         alarm.went_well(Effect::Read);
-        assert!(refused(), "a read that goes well shows no right to write");
-        alarm.went_well(Effect::Write);
-        assert!(!refused());
-        assert!(!alarm.is_one_of_a_row(&Cause::NotFound, Effect::Write));
+        assert!(!failed() && !failed());
+        assert!(failed());
+        assert!(!alarm.is_one_of_a_row(&Cause::NotFound, Effect::Read));
     }
 }

@@ -31,8 +31,8 @@ pub(super) struct Moved {
 enum End {
     /// Told one by one: those that were refused, and those that are handed in again.
     Told(BTreeMap<TargetId, String>, Vec<TargetId>),
-    /// Refused as a whole.
-    Whole(String),
+    /// Refused as a whole, with the server's words alone.
+    Whole(String, String),
     /// It is not known.
     Unknown(String),
     /// It did not leave.
@@ -66,9 +66,9 @@ where
                 moved.refused.extend(refused);
                 split(&mut open, again);
             }
-            End::Whole(why) => {
-                row.1 = if row.0 == why { row.1 + 1 } else { 1 };
-                row.0.clone_from(&why);
+            End::Whole(why, said) => {
+                row.1 = if row.0 == said { row.1 + 1 } else { 1 };
+                row.0 = said;
                 if row.1 >= SAME_WORDS {
                     let rest = open.drain(..).flatten();
                     moved.refused.extend(rest.map(|id| (id, why.clone())));
@@ -123,7 +123,7 @@ where
             );
             let why = error.to_string();
             return if is_of_one {
-                End::Whole(why)
+                End::Whole(why, format!("{}{:?}", error.cause, error.said))
             } else {
                 End::Unknown(why)
             };
@@ -140,7 +140,7 @@ where
     let at_target = crew.worker.begin(items);
     let end = match wait(crew, batch, at_target).await {
         BatchEnd::Finished(results) => judge(crew, kind, ids, &results).await,
-        BatchEnd::Failed(refusal) => End::Whole(words(&refusal)),
+        BatchEnd::Failed(refusal) => End::Whole(words(&refusal), refusal.said),
         BatchEnd::Unknown(why) => End::Unknown(why),
         BatchEnd::Halted => End::Halted,
     };
@@ -155,10 +155,10 @@ where
 {
     let failed = match end {
         End::Told(refused, again) => u32::try_from(refused.len() + again.len()).unwrap_or(u32::MAX),
-        End::Whole(_) if items > 1 => {
+        End::Whole(..) if items > 1 => {
             return crew.sink.emit(Event::BatchSplit { batch, items }).await;
         }
-        End::Whole(_) | End::Unknown(_) | End::Halted => items,
+        End::Whole(..) | End::Unknown(_) | End::Halted => items,
     };
     let finished = Event::BatchFinished {
         batch,

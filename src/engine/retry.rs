@@ -96,6 +96,8 @@ enum Next {
     GiveUp,
     /// No request gets past this.
     Outage,
+    /// There is no right to write this, or to write at all.
+    Denied,
     /// The server told how long.
     WaitForServer(Duration),
     WaitForFeed,
@@ -240,6 +242,9 @@ impl Sender<'_> {
                 Next::Again(self.retries.first_delay)
             }
             (Cause::Unauthorised, _) => of_everything,
+            (Cause::Forbidden, _) if effect == Effect::Write && self.alarm.is_some() => {
+                Next::Denied
+            }
             (_, Verdict::Retry { after }) => {
                 if after.is_some_and(|floor| floor > limit) {
                     return of_everything;
@@ -278,6 +283,13 @@ impl Sender<'_> {
         match next {
             Next::GiveUp => return Err(error),
             Next::Outage => return self.outage(error).await,
+            Next::Denied => {
+                let alarm = self.alarm.ok_or_else(|| error.clone())?;
+                if !alarm.is_of_everything(&error).await {
+                    return Err(error);
+                }
+                return self.outage(error).await;
+            }
             Next::WaitForServer(pause) => self.throttled(class, pause, is_new).await,
             Next::WaitForFeed => self.busy(&error).await,
             Next::Again(delay) => {
@@ -395,7 +407,7 @@ mod tests {
     }
 
     async fn tries(effect: Effect, cause: Cause) -> (u32, Result<(), RequestError>) {
-        let (events, mut received) = mpsc::channel(100);
+        let (events, mut received) = mpsc::channel(1_000);
         let (pacer, sink, count) = (Pacer::new(1, None), Sink::new(events), Cell::new(0));
         let sender = Sender {
             pacer: &pacer,
@@ -528,13 +540,9 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn rights_that_are_missing_three_times_in_a_row_end_everything() {
-        let ends = under_alarm(&Alarm::new(false), Cause::Forbidden, 4).await;
-        let forbidden = Cause::Forbidden;
-        assert_eq!(
-            ends,
-            [forbidden.clone(), forbidden, Cause::Halted, Cause::Halted]
-        );
+    async fn rights_that_are_missing_twice_and_nothing_else_end_everything() {
+        let ends = under_alarm(&Alarm::new(false), Cause::Forbidden, 3).await;
+        assert_eq!(ends, [Cause::Forbidden, Cause::Halted, Cause::Halted]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -68,22 +68,22 @@ async fn ends_and_goes_on(faults: &[&str], variables: &[(&str, &str)]) -> Ended 
     let state = server.state();
     server.stop().await;
 
-    let mended = serve(state).await;
+    let healthy = serve(state).await;
     let again = sync(
         &workspace,
-        &mended,
+        &healthy,
         &[("LOCKGATE_TIMEOUTS_SETTLE_MS", "200")],
     )
     .await;
     assert_eq!(again.code, Some(0), "{faults:?}: {}", again.stderr);
-    let target = mended.state().instances.remove(1);
+    let target = healthy.state().instances.remove(1);
     let differences = same_state::differences(&whole().await, &target);
     assert!(
         differences.is_empty(),
         "{faults:?}: {}",
         differences.join("\n")
     );
-    mended.stop().await;
+    healthy.stop().await;
     ended
 }
 
@@ -91,7 +91,7 @@ async fn ends_and_goes_on(faults: &[&str], variables: &[(&str, &str)]) -> Ended 
 async fn a_token_that_expires_in_mid_run_ends_it_with_one_error() {
     for fault in [
         // The token is refused by everything, reads and polls included.
-        "status=401,path=5e6f7a8b-u,from=200",
+        "status=401,path=5e6f7a8b-u,from=60",
         "status=401,method=POST,path=5e6f7a8b-u,from=9",
         "status=401,method=POST,path=/item/multi",
     ] {
@@ -136,7 +136,7 @@ async fn a_host_that_is_gone_ends_the_run() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gateway_without_a_server_behind_it_ends_the_run() {
     let ended = ends_and_goes_on(
-        &["status=502,path=5e6f7a8b-u,from=200"],
+        &["status=502,path=5e6f7a8b-u,from=60"],
         &[("LOCKGATE_TIMEOUTS_SETTLE_MS", "200")],
     )
     .await;

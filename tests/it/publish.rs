@@ -56,7 +56,7 @@ async fn one_refused_entity_is_told_and_the_others_are_published() {
         ("content", "item/batch-workflow"),
         ("page", "page/batch-workflow"),
     ] {
-        let left = unpublished(&clean, kind);
+        let left = unpublished(&clean, kind).len();
         let fault = format!("fail-item=2,path=en-us/{path},nth=1");
         let server = faulty(&[&fault]).await;
         let workspace = Workspace::new();
@@ -68,9 +68,9 @@ async fn one_refused_entity_is_told_and_the_others_are_published() {
         let [refused] = &refused[..] else {
             panic!("{refused:?}");
         };
-        let mut now = unpublished(&server, kind);
-        now.retain(|id| !left.contains(id));
-        assert_eq!(now, [refused["target"].as_i64().unwrap()], "{kind}");
+        let now = unpublished(&server, kind);
+        assert_eq!(now.len(), left + 1, "{kind}");
+        assert!(now.contains(&refused["target"].as_i64().unwrap()), "{kind}");
         let key = refused["key"].as_str().unwrap();
         assert!(key.starts_with(kind), "{key}");
 
@@ -103,7 +103,7 @@ async fn one_refused_entity_is_told_and_the_others_are_published() {
 
         let again = sync(&workspace, &server).await;
         assert_eq!(again.code, Some(0), "{}", again.stderr);
-        assert_eq!(unpublished(&server, kind), left, "{kind}");
+        assert_eq!(unpublished(&server, kind).len(), left, "{kind}");
         server.stop().await;
     }
     clean.stop().await;

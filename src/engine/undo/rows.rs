@@ -172,7 +172,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             let is = self
                 .present(*at)
                 .is_some_and(|present| present.state == ItemState::Published);
-            self.is_restored(*at) && is && !was
+            self.is_restored(*at) && is && !was && self.trace(*at).live.is_none()
         };
         let public: Vec<usize> = (0..self.outlook.traces.len()).filter(is_public).collect();
         if let Some(first) = public.first() {

@@ -94,18 +94,24 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
     /// The mapping as it was before the run; what was nobody's counterpart is so again.
     pub(super) fn mapping_put_back(&self, at: usize, version: Option<Version>) -> Vec<Change> {
         // The run did not write it, so it changed nothing about whose counterpart it is.
-        if self.trace(at).along {
+        if self.trace(at).along || self.trace(at).only_published {
             return Vec::new();
         }
         let before = self.outlook.noted[at].as_ref();
         match before.and_then(|former| former.mapping.clone()) {
-            Some(mapping) => vec![Change::Mapping {
-                pair: self.crew.pair.clone(),
-                mapping: Mapping {
-                    target_version: version.or(mapping.target_version),
-                    ..mapping
-                },
-            }],
+            Some(mapping) => {
+                // It may have been another entity's, which the source had no more.
+                let mut changes = self.mapping_removed(at);
+                changes.retain(|_| mapping.key != self.trace(at).key);
+                changes.push(Change::Mapping {
+                    pair: self.crew.pair.clone(),
+                    mapping: Mapping {
+                        target_version: version.or(mapping.target_version),
+                        ..mapping
+                    },
+                });
+                changes
+            }
             None => self.mapping_removed(at),
         }
     }
