@@ -66,8 +66,8 @@ pub struct ServeArgs {
     /// page), truncated-json, slow-body=MS, hang. Connections: reset=before the effect, reset=after it, reset=during the body
     /// of the answer, which cuts a download; refuse=MS closes
     /// the port for that long and cuts them all. Files: short-file; status=404,path=/origin is one that is gone. Batches:
-    /// fail-batch as a whole, stick-batch=before or after its effect, drop-result, reorder-results. Lists: stale-list lacks
-    /// what was made in the last two seconds. status=401,from=40 is a token that expires.
+    /// fail-batch as a whole, fail-item=N refuses its nth item, stick-batch=before or after its effect, drop-result, reorder-results. Lists: stale-list lacks
+    /// what was made in the last two seconds; busy is a feed that is being rebuilt. status=401,from=40 is a token that expires.
     #[arg(long, value_name = "FAULT")]
     pub fault: Vec<Fault>,
     /// Start of the chance behind jitter and fault rates

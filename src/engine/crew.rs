@@ -12,6 +12,7 @@ use super::former::Formers;
 use super::lease::Fence;
 use super::open_intents::{OpenIntents, Trail};
 use super::options::Options;
+use super::outage::Alarm;
 use super::pace::Pacer;
 use super::retry::{Retries, Sender};
 use super::sink::Sink;
@@ -79,6 +80,8 @@ pub struct Crew<S, T> {
     pub batches: dashmap::DashSet<BatchId>,
     /// How fast the target works off batches.
     pub worker: Worker,
+    /// What stops everything at once.
+    pub alarm: Alarm,
 }
 
 /// An entity in the target's terms, ready to be sent.
@@ -127,6 +130,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             sink: &self.sink,
             trail: None,
             fence: self.fence.as_ref(),
+            alarm: Some(&self.alarm),
         }
     }
 
@@ -149,6 +153,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             sink: &self.sink,
             trail: None,
             fence: None,
+            alarm: Some(&self.alarm),
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::graph::{Graph, Node};
 use super::scope::Scope;
 use super::{Context, Referent, references};
-use crate::domain::{Entity, EntityKey, Id, Inventory, Kind, SourceId};
+use crate::domain::{Channel, Entity, EntityKey, Id, Inventory, Kind, SourceId};
 
 /// The part of an instance that a run is about. The default is all of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,6 +58,12 @@ impl UnknownName {
             what: format!("{kind} called {name:?}"),
             hint,
         }
+    }
+
+    /// A channel that the source does not have.
+    pub fn channel(name: &str, known: &[Channel]) -> Self {
+        let known: Vec<&str> = known.iter().map(|one| &*one.name).collect();
+        Self::named("channel", name, &known)
     }
 
     fn numbered(kind: Kind, id: i64) -> Self {
@@ -312,7 +318,6 @@ mod tests {
             .map(|name| Channel {
                 id: 1,
                 name: name.into(),
-                is_default: false,
             })
             .into();
         source.with_entities(vec![

@@ -88,6 +88,7 @@ fn position(sent: &[Value], row: &Value) -> Option<usize> {
 
 fn refusal(said: &str) -> Refusal {
     Refusal {
+        about: None,
         error_type: None,
         said: said.to_owned(),
     }

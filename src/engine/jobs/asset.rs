@@ -79,6 +79,7 @@ where
             item.sent = Some(hash);
             Ok(vec![settle(crew, Some(intent), &item, &saved).await?])
         }
+        // The same bytes land in the same place, so it does not matter whether it left.
         Err(error) => {
             close(crew, intent, IntentState::Failed).await?;
             Ok(vec![not_sent(&error)])
@@ -104,9 +105,12 @@ where
         .to_source()
         .send_as(Class::Download, Effect::Read, || crew.source.download(url))
         .await
-        .map_err(|error| RequestError {
-            cause: Cause::Content(error.cause.to_string()),
-            ..error
+        .map_err(|error| match error.cause {
+            Cause::Halted => error,
+            _ => RequestError {
+                cause: Cause::Content(error.cause.to_string()),
+                ..error
+            },
         })?;
     check_length(
         &crew.entity(item.node).name,

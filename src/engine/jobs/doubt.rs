@@ -9,15 +9,15 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::time::Duration;
 
-use super::{close, content, keep_all, lost, page, show};
+use super::{close, content, held, keep_all, lost, page, show};
 use crate::domain::{BatchId, ContentHash, Entity, Failure, Id, Kind, Locale, TargetId, TargetKey};
 use crate::engine::crew::{Crew, Prepared, container_of};
 use crate::engine::pace::Class;
 use crate::engine::recovery::LOOKS;
 use crate::engine::state::StepResult;
 use crate::instance::{
-    Answer, Ask, Effect, Found, PageSave, Refusal, RequestError, Save, Saved, Source, Target,
-    Verdict,
+    Answer, Ask, Cause, Effect, Found, PageSave, Refusal, RequestError, Save, Saved, Source,
+    Target, Verdict,
 };
 use crate::plan::{expected_hash, target_hash};
 use crate::store::{IntentId, IntentState, StoreError};
@@ -171,6 +171,7 @@ where
     crew.open.note(doubt.intent, doubt.why);
     let (found, absent) = match look(crew, locale, items).await {
         Ok(looked) => looked,
+        Err(error) if error.cause == Cause::Halted => return Ok(held(items.len())),
         Err(error) => {
             let why = format!("{}; {error}", doubt.why);
             return in_doubt(crew, items, doubt.intent, &why).await;
@@ -225,6 +226,7 @@ where
 {
     let (found, absent) = match look_once(crew, locale, items).await {
         Ok(looked) => looked,
+        Err(error) if error.cause == Cause::Halted => return Ok(held(items.len())),
         Err(error) => {
             let why = format!(
                 "the batch failed ({:?}), and the target could not be asked: {error}",
@@ -277,6 +279,7 @@ where
             }
             Ok(None) if quiet.is_over(crew, 1) => break,
             Ok(None) => tokio::time::sleep(between_looks(crew)).await,
+            Err(error) if error.cause == Cause::Halted => return Ok(held(1)),
             Err(error) => {
                 let why = format!("{}; {error}", doubt.why);
                 return in_doubt(crew, items, doubt.intent, &why).await;

@@ -163,7 +163,11 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let (placed, attempt) = (page::place(crew, item), intent.attempt);
+    let placed = match page::place(crew, item) {
+        Ok(placed) => placed,
+        Err(reason) => return Ok(vec![super::not_prepared(reason)]),
+    };
+    let attempt = intent.attempt;
     if let Some(batch) = intent.batch {
         return page::follow(crew, item, &placed, (id, attempt), batch).await;
     }

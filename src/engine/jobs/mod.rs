@@ -24,7 +24,7 @@ use super::crew::{Crew, Prepared};
 use super::ready::Queue;
 use super::state::{Job, Step, StepResult};
 use crate::domain::Failure;
-use crate::instance::{RequestError, Save, Saved, Source, Target};
+use crate::instance::{Cause, RequestError, Save, Saved, Source, Target};
 use crate::plan::Node;
 use crate::store::{Change, IntentId, IntentState, StoreError};
 
@@ -196,9 +196,37 @@ fn failed(reason: impl Into<String>) -> StepResult {
     lost(Failure::Refused, reason)
 }
 
-/// The request for an entity failed.
+/// The request for an entity failed, or did not leave.
 fn not_sent(error: &RequestError) -> StepResult {
-    lost(error.cause.failure(), error.to_string())
+    match error.cause {
+        Cause::Halted => StepResult::Held,
+        _ => lost(error.cause.failure(), error.to_string()),
+    }
+}
+
+/// Makes durable that the request of an intent never left.
+async fn never_left<S, T>(
+    crew: &Crew<S, T>,
+    intent: IntentId,
+    entities: usize,
+) -> Result<Vec<StepResult>, StoreError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    close(crew, intent, IntentState::Failed).await?;
+    Ok(held(entities))
+}
+
+/// Nothing is known of these, and the run ends. Their intent stays open for the next one.
+fn held(entities: usize) -> Vec<StepResult> {
+    vec![StepResult::Held; entities]
+}
+
+/// Whether the run ended before a request could leave.
+fn is_halted<R>(sent: &Result<R, RequestError>) -> bool {
+    sent.as_ref()
+        .is_err_and(|error| error.cause == Cause::Halted)
 }
 
 /// An entity could not be made ready: what it refers to is missing.

@@ -13,6 +13,7 @@ impl RunState {
         match input {
             Input::Done { job, results, stop } => self.done(&job, results, stop, &mut effects),
             Input::Command(command) => self.command(command, &mut effects),
+            Input::Outage(reason) => self.drain(&reason, &mut effects),
         }
         self.launch(&mut effects);
         effects
@@ -33,6 +34,7 @@ impl RunState {
                     saved |= self.plan.entities[node as usize].encodings;
                     self.saved(node, step, (target, bytes), effects);
                 }
+                StepResult::Held => self.held(node, step, effects),
                 StepResult::Failed { reason, cause } => {
                     self.node_mut(node).failure = cause;
                     self.failed(node, step, reason, effects);
@@ -108,6 +110,22 @@ impl RunState {
             };
             let because = self.plan.entities[node as usize].because.to_string();
             self.settle(node, outcome, &because, Some(counterpart), effects);
+        }
+    }
+
+    /// Puts back what did not leave. Nothing is launched any more by then, so it needs no place in a line.
+    fn held(&mut self, node: Node, step: Step, effects: &mut Vec<Effect>) {
+        let key = self.key(node);
+        self.node_mut(node).stage = match step {
+            Step::Save => Stage::Waiting,
+            Step::Patch => Stage::Saved,
+        };
+        if let Some(by) = self.node_mut(node).doomed.take() {
+            let because = format!("it needs {by}, which failed");
+            let outcome = Outcome::Blocked { by };
+            self.settle(node, outcome, &because, None, effects);
+        } else if step == Step::Save && !self.quiet {
+            effects.push(Effect::Emit(Event::EntityHeld { key }));
         }
     }
 

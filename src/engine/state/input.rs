@@ -37,6 +37,9 @@ pub enum StepResult {
         /// What was sent, in bytes.
         bytes: u64,
     },
+    /// Nothing came of it: the run ends before its request could leave, or before its outcome could be learned. The next
+    /// run takes it up.
+    Held,
     /// It is not, or it is not known to be.
     Failed {
         /// Why, in one sentence.
@@ -60,6 +63,8 @@ pub enum Input {
     },
     /// The user, or the program on his behalf, wants something.
     Command(Command),
+    /// Something stops everything, for this reason.
+    Outage(String),
 }
 
 /// Something to be carried out, in the order given.

@@ -177,6 +177,17 @@ impl RunState {
         self.mode == Mode::Drain
     }
 
+    /// Puts back what was saved and waits for its patch, when the run ends before that. The next one saves it.
+    pub fn put_back(&self) -> Vec<Event> {
+        let nodes = 0..self.plan.graph.len();
+        let saved = nodes.filter(|node| self.node(*node).stage == Stage::Saved);
+        saved
+            .map(|node| Event::EntityHeld {
+                key: self.key(node),
+            })
+            .collect()
+    }
+
     /// Why nothing more may be written, if an encoding was stored wrong.
     pub fn stopped(&self) -> Option<&str> {
         self.stopped.as_deref()

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use super::chains;
+use super::channels;
 use super::compare::{self, Comparer, Decision, hash_of};
 use super::identity::{self, Adopt, ContainerTally, Hint, Identity, Known};
 use super::losses;
@@ -176,10 +177,9 @@ fn decide_all(
         let doubt = inputs.doubts.get(&entity.key).or_else(disputed);
         let doubt = doubt.map(String::as_str);
         let doubt = doubt.map(|why| (Failure::InDoubt, why));
-        let missing = needs
-            .missing
-            .as_deref()
-            .map(|why| (Failure::Reference, why));
+        let homeless = channels::missing(entity, &matches[at], inputs.target);
+        let missing = needs.missing.as_deref().or(homeless.as_deref());
+        let missing = missing.map(|why| (Failure::Reference, why));
         let decision = match doubt.or(missing) {
             Some((cause, why)) => Decision {
                 action: Action::Fail { cause },

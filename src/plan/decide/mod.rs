@@ -6,6 +6,7 @@
 
 mod built_in;
 pub(in crate::plan) mod chains;
+mod channels;
 mod compare;
 mod found;
 mod identity;
@@ -20,6 +21,7 @@ mod tests;
 mod virtual_map;
 
 pub use built_in::built_ins;
+pub use channels::{channel_of, no_channel};
 pub use compare::{expected_hash, source_hash, target_hash};
 pub use identity::{Adopt, ContainerTally, Hint, Recognition};
 pub use make::{Inputs, plan};
