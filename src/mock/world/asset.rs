@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::blob::Blob;
 use super::failure::Refusal;
 use super::ids::IdKind;
+use super::names::Names;
 use super::received::Received;
 use super::text::now;
 use super::{Window, World, gone, row};
@@ -37,10 +38,11 @@ struct Asset {
 }
 
 /// The assets of an instance.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Assets {
     assets: BTreeMap<i64, Asset>,
     keys: HashMap<String, i64>,
+    names: Names,
 }
 
 /// A file that is uploaded.
@@ -70,20 +72,33 @@ pub(crate) struct Download {
 }
 
 impl Assets {
+    pub(super) fn new(names: Names) -> Self {
+        Self {
+            assets: BTreeMap::new(),
+            keys: HashMap::new(),
+            names,
+        }
+    }
+
+    /// What stands at an origin key.
+    fn at(&self, key: &str) -> Option<i64> {
+        self.keys.get(&self.names.path(key)).copied()
+    }
+
     pub(crate) fn contains(&self, id: i64) -> bool {
         self.assets.contains_key(&id)
     }
 
     pub(super) fn put(&mut self, id: i64, row: Row, blob: Option<Blob>) {
-        let key = row::text(&row, "originKey").unwrap_or_default().to_owned();
-        self.keys.insert(key, id);
+        let key = row::text(&row, "originKey").unwrap_or_default();
+        self.keys.insert(self.names.path(key), id);
         self.assets.insert(id, Asset { row, blob });
     }
 
     fn remove(&mut self, id: i64) -> Option<Row> {
         let old = self.assets.remove(&id)?.row;
-        self.keys
-            .remove(row::text(&old, "originKey").unwrap_or_default());
+        let key = row::text(&old, "originKey").unwrap_or_default();
+        self.keys.remove(&self.names.path(key));
         Some(old)
     }
 
@@ -234,14 +249,13 @@ impl World {
             .find_map(|side| url.strip_prefix(&format!("{}/", self.container_url(side))))?;
         let key = percent_decode_str(key).decode_utf8().ok()?;
         self.assets
-            .keys
-            .get(key.as_ref())
-            .and_then(|id| self.asset(*id))
+            .at(key.as_ref())
+            .and_then(|id| self.asset(id))
     }
 
     /// The bytes under an origin key.
     pub(crate) fn download(&self, key: &str) -> Option<Download> {
-        let asset = self.assets.assets.get(self.assets.keys.get(key)?)?;
+        let asset = self.assets.assets.get(&self.assets.at(key)?)?;
         let focal = |name: &str| {
             row::get(&asset.row, name).map(|value| {
                 value
@@ -290,14 +304,15 @@ impl World {
         } else {
             format!("{folder}/{}", file.name)
         };
-        let id = self
-            .assets
-            .keys
-            .get(&key)
-            .copied()
-            .unwrap_or_else(|| self.next_id(IdKind::Asset));
+        // What is there keeps its path, as in a file system that does not tell the two apart.
+        let there = self.assets.at(&key).and_then(|id| self.asset(id));
+        let there = there.and_then(|row| Some((row::id(row, "mediaID")?, row::text(row, "originKey")?)));
+        let (id, key) = match there {
+            Some((id, key)) => (id, key.to_owned()),
+            None => (self.next_id(IdKind::Asset), key),
+        };
         let mut row = row::row(json!({
-            "mediaID": id, "fileName": file.name, "originKey": key, "contentType": file.content_type,
+            "mediaID": id, "fileName": key.rsplit('/').next(), "originKey": key, "contentType": file.content_type,
             "mediaGroupingID": destination.gallery.unwrap_or(-1)
         }));
         if let Some((x, y)) = &destination.focal {
@@ -313,7 +328,7 @@ impl World {
     /// Makes a folder row, or gives the one that is there.
     pub(crate) fn create_folder(&mut self, key: &str) -> Value {
         let key = key.trim_matches('/');
-        if let Some(found) = self.assets.keys.get(key).and_then(|id| self.asset(*id)) {
+        if let Some(found) = self.assets.at(key).and_then(|id| self.asset(id)) {
             return Value::Object(found.clone());
         }
         let id = self.next_id(IdKind::Asset);
@@ -334,7 +349,7 @@ impl World {
 
     /// Removes the row of a folder by its key.
     pub(crate) fn delete_folder(&mut self, key: &str) -> Result<String, Refusal> {
-        let id = self.assets.keys.get(key.trim_matches('/')).copied();
+        let id = self.assets.at(key.trim_matches('/'));
         let id = id.ok_or_else(|| Refusal::not_found("The folder"))?;
         self.delete_asset(id)
     }

@@ -55,6 +55,8 @@ impl World {
     /// 404 for an unknown id, 400 for a missing name, 500 for a name in use.
     pub(crate) fn save_gallery(&mut self, mut posted: Row) -> Result<Value, Refusal> {
         let id = row::id(&posted, "mediaGroupingID");
+        let name = row::filled(&posted, "name");
+        let id = id.or_else(|| self.replaced(&self.galleries, name));
         let old = id
             .map(|id| {
                 self.galleries
@@ -67,9 +69,8 @@ impl World {
             .ok_or_else(|| Refusal::invalid("name", "The name field is required."))?;
         if self
             .galleries
-            .named(name)
-            .iter()
-            .any(|other| Some(*other) != id)
+            .rivals(name)
+            .any(|other| Some(other) != id)
         {
             return Err(Refusal::new(
                 500,
