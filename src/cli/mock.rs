@@ -58,7 +58,12 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     pub request_log: Option<PathBuf>,
     /// Which names stand for one thing: usual, exact, folded (case and Unicode form) or loose (accents, too)
-    #[arg(long, value_name = "RULE", default_value = "usual", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "RULE",
+        default_value = "usual",
+        hide_default_value = true
+    )]
     pub names: Names,
     /// Take a create under a name that is in use for a save over what has it, instead of refusing it
     #[arg(long)]

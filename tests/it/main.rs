@@ -14,6 +14,7 @@ mod integrity;
 mod kill;
 mod lease;
 mod mock_process;
+mod names;
 mod panics;
 mod parts;
 mod recordings;

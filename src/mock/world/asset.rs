@@ -248,9 +248,7 @@ impl World {
             .iter()
             .find_map(|side| url.strip_prefix(&format!("{}/", self.container_url(side))))?;
         let key = percent_decode_str(key).decode_utf8().ok()?;
-        self.assets
-            .at(key.as_ref())
-            .and_then(|id| self.asset(id))
+        self.assets.at(key.as_ref()).and_then(|id| self.asset(id))
     }
 
     /// The bytes under an origin key.
@@ -306,7 +304,8 @@ impl World {
         };
         // What is there keeps its path, as in a file system that does not tell the two apart.
         let there = self.assets.at(&key).and_then(|id| self.asset(id));
-        let there = there.and_then(|row| Some((row::id(row, "mediaID")?, row::text(row, "originKey")?)));
+        let there =
+            there.and_then(|row| Some((row::id(row, "mediaID")?, row::text(row, "originKey")?)));
         let (id, key) = match there {
             Some((id, key)) => (id, key.to_owned()),
             None => (self.next_id(IdKind::Asset), key),

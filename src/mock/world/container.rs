@@ -140,11 +140,7 @@ impl World {
     }
 
     fn free_name(&self, id: Option<i64>, name: String, force: bool) -> Result<String, Refusal> {
-        let taken = |name: &str| {
-            self.containers
-                .rivals(name)
-                .any(|other| Some(other) != id)
-        };
+        let taken = |name: &str| self.containers.rivals(name).any(|other| Some(other) != id);
         if !taken(&name) {
             return Ok(name);
         }

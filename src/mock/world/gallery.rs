@@ -67,11 +67,7 @@ impl World {
             .transpose()?;
         let name = row::filled(&posted, "name")
             .ok_or_else(|| Refusal::invalid("name", "The name field is required."))?;
-        if self
-            .galleries
-            .rivals(name)
-            .any(|other| Some(other) != id)
-        {
+        if self.galleries.rivals(name).any(|other| Some(other) != id) {
             return Err(Refusal::new(
                 500,
                 format!("A gallery with the name {name} already exists."),

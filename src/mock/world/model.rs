@@ -118,10 +118,7 @@ impl World {
         let name = name.ok_or_else(|| {
             Refusal::invalid("referenceName", "The referenceName field is required.")
         })?;
-        let others = self
-            .models
-            .rivals(name)
-            .filter(|other| Some(*other) != id);
+        let others = self.models.rivals(name).filter(|other| Some(*other) != id);
         let types: Vec<bool> = others
             .filter_map(|other| self.models.get(other))
             .map(is_component)

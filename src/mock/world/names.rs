@@ -87,7 +87,11 @@ mod tests {
 
     #[test]
     fn each_rule_takes_more_names_for_one_than_the_one_before() {
-        let pairs = [("News", "news"), ("caf\u{e9}", "Cafe\u{301}"), ("caf\u{e9}", "cafe")];
+        let pairs = [
+            ("News", "news"),
+            ("caf\u{e9}", "Cafe\u{301}"),
+            ("caf\u{e9}", "cafe"),
+        ];
         let same = |names: Names| {
             pairs.map(|(one, other)| names.key(one) == names.key(other) && names.clash(one, other))
         };

@@ -96,11 +96,7 @@ impl World {
                 "The pageTemplateName field is required.",
             )
         })?;
-        if self
-            .templates
-            .rivals(name)
-            .any(|other| Some(other) != id)
-        {
+        if self.templates.rivals(name).any(|other| Some(other) != id) {
             return Err(Refusal::new(
                 500,
                 format!("A page model with the name {name} already exists."),

@@ -738,7 +738,9 @@ fn a_dump_loads_to_the_same_dump() {
 fn loading_says_which_row_is_wrong() {
     let mut file = file();
     file.content[1].shift_remove("locale");
-    let error = World::load(file, "", Rules::default()).unwrap_err().to_string();
+    let error = World::load(file, "", Rules::default())
+        .unwrap_err()
+        .to_string();
     assert_eq!(
         error,
         "instance 1a2b3c4d-u, content row 1: locale is missing"
