@@ -6,7 +6,7 @@ use std::pin::Pin;
 use super::doubt::{self, Doubt};
 use super::polling::{self, BatchEnd};
 use super::read_back;
-use super::{Lot, close, failed, not_sent, show};
+use super::{Lot, close, disguise, failed, not_sent, show};
 use crate::domain::{BatchId, Failure, Kind, Locale};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::pace::Class;
@@ -145,14 +145,18 @@ where
     }
     changes.push(crew.closed(intent, IntentState::Done));
     crew.store.commit(changes).await?;
-    let shown = items
-        .iter()
-        .zip(results)
-        .map(|(item, result)| match result {
-            Ok(saved) => show(crew, item, &saved),
+    let mut shown = Vec::with_capacity(items.len());
+    for (item, result) in items.iter().zip(results) {
+        shown.push(match result {
+            Ok(saved) => {
+                let result = show(crew, item, &saved);
+                disguise::put_back(crew, item, &saved).await?;
+                result
+            }
             Err(refusal) => refused(&refusal),
         });
-    Ok(shown.collect())
+    }
+    Ok(shown)
 }
 
 async fn tell_end<S, T>(crew: &Crew<S, T>, batch: BatchId, results: &[StepResult])

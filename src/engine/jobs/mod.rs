@@ -5,6 +5,7 @@
 
 mod asset;
 mod content;
+mod disguise;
 mod doubt;
 mod given_back;
 mod page;
@@ -14,6 +15,7 @@ mod redirections;
 mod save;
 
 pub(super) use asset::bytes_hash;
+pub(super) use disguise::Written;
 pub(super) use doubt::repeat;
 pub(super) use given_back::run_again;
 pub(super) use polling::{BatchEnd, first_pause, next_pause, wait};
@@ -79,7 +81,9 @@ where
     let mut changes = crew.changes_of(item, saved);
     changes.extend(intent.map(|id| crew.closed(id, IntentState::Done)));
     crew.store.commit(changes).await?;
-    Ok(show(crew, item, saved))
+    let result = show(crew, item, saved);
+    disguise::put_back(crew, item, saved).await?;
+    Ok(result)
 }
 
 /// Lets the lanes see what is durable.
@@ -88,10 +92,16 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
+    let over = match crew.written(item, saved) {
+        Written::Of(owner) => return failed(disguise::told(&owner, saved.id)),
+        Written::Over(_) => true,
+        Written::AsAsked => false,
+    };
     match crew.arrived(item.node, saved) {
         Ok(()) => StepResult::Saved {
             target: saved.id,
             bytes: item.bytes,
+            over,
         },
         Err(conflict) => failed(conflict.to_string()),
     }

@@ -6,7 +6,9 @@ use std::pin::Pin;
 use super::doubt::{self, Doubt};
 use super::polling::{self, BatchEnd};
 use super::{close, content, not_prepared, not_sent, read_back};
-use crate::domain::{BatchId, Channel, Entity, Failure, Kind, Locale, SourceId, TargetId};
+use crate::domain::{
+    BatchId, Channel, Entity, Failure, Kind, Locale, SourceId, TargetId, same_name,
+};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::pace::Class;
 use crate::engine::state::{Step, StepResult};
@@ -30,7 +32,10 @@ where
         Ok(item) => item,
         Err(reason) => return Ok((vec![not_prepared(reason)], None)),
     };
-    let page = place(crew, &item);
+    let page = match place(crew, &item) {
+        Ok(page) => page,
+        Err(reason) => return Ok((vec![not_prepared(reason)], None)),
+    };
     let results = submit(crew, &item, &page, 1).await?;
     let wrong = if probe {
         read_back::compare(crew, &[item], &results).await
@@ -128,15 +133,18 @@ where
 }
 
 /// Where the page goes on the target.
-pub(super) fn place<S, T>(crew: &Crew<S, T>, item: &Prepared) -> PageSave
+///
+/// # Errors
+/// A sentence when its parent has no counterpart.
+pub(super) fn place<S, T>(crew: &Crew<S, T>, item: &Prepared) -> Result<PageSave, String>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
     let entity = crew.entity(item.node);
     let placed = item.save.id.is_none() || crew.planned(item.node).moves;
-    PageSave {
-        parent: crew.parent(entity),
+    Ok(PageSave {
+        parent: crew.parent(entity)?,
         place_before: if placed {
             following(crew, item.node)
         } else {
@@ -149,7 +157,7 @@ where
             None
         },
         save: item.save.clone(),
-    }
+    })
 }
 
 /// The nearest following sibling that stands at its place on the target.
@@ -186,7 +194,7 @@ where
         .as_ref()
         .map_or("", |placement| &placement.channel);
     let channels = &crew.target_inventory.channels;
-    let named = |channel: &&Channel| channel.name.eq_ignore_ascii_case(name);
+    let named = |channel: &&Channel| same_name(&channel.name, name);
     channels
         .iter()
         .find(named)

@@ -36,6 +36,8 @@ pub enum StepResult {
         target: TargetId,
         /// What was sent, in bytes.
         bytes: u64,
+        /// Whether it was to be new, and the target wrote over something that was there.
+        over: bool,
     },
     /// It is not, or it is not known to be.
     Failed {

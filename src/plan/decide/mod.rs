@@ -10,7 +10,10 @@ mod compare;
 mod found;
 mod make;
 mod matching;
+mod named;
+mod names;
 mod needs;
+mod page_matching;
 mod settle;
 mod spread;
 #[cfg(test)]

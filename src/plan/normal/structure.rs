@@ -27,6 +27,12 @@ fn lower(value: Option<&Value>) -> Option<Value> {
     (!text.is_empty()).then(|| text.to_lowercase().into())
 }
 
+/// A name as it is compared.
+fn keyed(value: Option<&Value>) -> Option<Value> {
+    let key = name_key(value?.as_str()?);
+    (!key.is_empty()).then(|| Value::String(key.into()))
+}
+
 pub(super) fn model(body: &Object, schema: &Schema) -> Object {
     let mut out = kept(
         body,
@@ -37,7 +43,7 @@ pub(super) fn model(body: &Object, schema: &Schema) -> Object {
             "contentDefinitionTypeID",
         ],
     );
-    put(&mut out, "referencename", lower(body.get("referenceName")));
+    put(&mut out, "referencename", keyed(body.get("referenceName")));
     let mut fields = Object::new();
     for (position, row) in ordered(body, "fields", "itemOrder").into_iter().enumerate() {
         let mut field = model_field(row, schema);
@@ -138,7 +144,7 @@ pub(super) fn container(body: &Object) -> Object {
             "enableAPIOutput",
         ],
     );
-    put(&mut out, "referencename", lower(body.get("referenceName")));
+    put(&mut out, "referencename", keyed(body.get("referenceName")));
     put(
         &mut out,
         "contentdefinitionid",
@@ -160,7 +166,12 @@ pub(super) fn container(body: &Object) -> Object {
 
 /// What makes a template the one that pages hang on: its name and its zones.
 pub(super) fn template(body: &Object) -> Object {
-    let mut out = kept(body, &["pageTemplateName"]);
+    let mut out = Object::new();
+    put(
+        &mut out,
+        "pagetemplatename",
+        keyed(body.get("pageTemplateName")),
+    );
     let zones = ordered(body, "contentSectionDefinitions", "itemOrder");
     let zones: Vec<_> = zones
         .into_iter()
@@ -179,7 +190,7 @@ fn zone(row: &Object) -> Object {
     put(
         &mut out,
         "referencename",
-        lower(row.get("pageItemTemplateReferenceName")),
+        keyed(row.get("pageItemTemplateReferenceName")),
     );
     put(
         &mut out,
@@ -233,7 +244,8 @@ pub(super) fn gallery(body: &Object) -> Object {
 }
 
 pub(super) fn asset(body: &Object) -> Object {
-    let mut out = kept(body, &["originKey", "size"]);
+    let mut out = kept(body, &["size"]);
+    put(&mut out, "originkey", keyed(body.get("originKey")));
     put(
         &mut out,
         "gallery",
@@ -251,7 +263,7 @@ pub(super) fn redirection(body: &Object) -> Object {
             .filter(|text| !text.is_empty())
     };
     let mut out = kept(body, &["content"]);
-    put(&mut out, "originurl", lower(body.get("originUrl")));
+    put(&mut out, "originurl", keyed(body.get("originUrl")));
     put(
         &mut out,
         "destinationurl",

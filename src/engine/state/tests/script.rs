@@ -179,7 +179,15 @@ impl Run {
 
     pub(super) fn save(&mut self, name: &str) {
         let target = target_of(name);
-        self.back(name, StepResult::Saved { target, bytes: 1 }, None);
+        self.back(
+            name,
+            StepResult::Saved {
+                target,
+                bytes: 1,
+                over: false,
+            },
+            None,
+        );
     }
 
     pub(super) fn fail(&mut self, name: &str) {
@@ -191,7 +199,11 @@ impl Run {
     /// Saved, but the read-back found an encoding stored wrong.
     pub(super) fn save_wrong(&mut self, name: &str) {
         let target = target_of(name);
-        let saved = StepResult::Saved { target, bytes: 1 };
+        let saved = StepResult::Saved {
+            target,
+            bytes: 1,
+            over: false,
+        };
         self.back(name, saved, Some("a link was stored empty".to_owned()));
     }
 
