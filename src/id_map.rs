@@ -130,9 +130,10 @@ impl IdMap {
         self.claimed.contains_key(&(kind, target))
     }
 
-    /// Whose counterpart an entity on the target is.
-    pub fn owner(&self, kind: Kind, target: TargetId) -> Option<SourceId> {
-        self.claimed.get(&(kind, target)).map(|owner| *owner)
+    /// Claims an entity of the target for the entity of a key, before anything of that is made durable. Returns whose
+    /// counterpart it is from now on: somebody else's where the claim came too late.
+    pub fn claim(&self, key: &EntityKey, target: TargetId) -> SourceId {
+        *self.claimed.entry((key.kind, target)).or_insert(key.id)
     }
 
     /// The counterpart of `key` in its locale, or `None` while there is none.

@@ -14,7 +14,7 @@ use super::forecast::{After, Costs, Oracle, Reading, Worker, tell_while};
 use super::former::Formers;
 use super::lease::{Fence, Keeper};
 use super::open_intents::OpenIntents;
-use super::options::Options;
+use super::options::{Matching, Options};
 use super::pace::{Class, Sample};
 use super::publish;
 use super::pull::{PullError, Reader};
@@ -22,16 +22,17 @@ use super::ready::Limits;
 use super::recovery::{Known, Recovery, SettleError, settle_undone};
 use super::sink::Sink;
 use super::state::RunState;
+use super::unplaced::Unplaced;
 use super::verify::{Difference, Scope, same_bytes, verify};
 use crate::domain::{
-    EntityKey, Id, Inventory, Key, Kind, Locale, RunId, SourceId, TargetId, TargetKey,
+    Entity, EntityKey, Id, Inventory, Key, Kind, Locale, RunId, SourceId, TargetId, TargetKey,
 };
 use crate::event::{Bottleneck, Command, Event, Phase};
 use crate::id_map::{Counterpart, IdMap};
 use crate::instance::{Effect, Source, Target};
 use crate::plan::{
-    self, Action, Agreement, Agreements, AssetIndex, Inputs, Plan, Schema, Selection, UnknownName,
-    asset_urls, built_ins, same_size_assets, target_hash,
+    self, Action, Agreement, Agreements, AssetIndex, Hint, Inputs, Plan, Recognition, Schema,
+    Selection, UnknownName, asset_urls, built_ins, same_size_assets, target_hash,
 };
 use crate::store::{Change, LeaseOwner, Mapping, MappingOrigin, Pair, Store, StoreError};
 
@@ -54,6 +55,8 @@ pub struct Session<S, T> {
     pub selection: Selection,
     /// Whether the source wins where both sides changed.
     pub overwrite: bool,
+    /// How entities are matched that the state does not know.
+    pub matching: Matching,
     /// How it is carried out.
     pub options: Options,
     /// Who is told.
@@ -102,6 +105,9 @@ pub enum RunError {
     /// The selection names something that does not exist.
     #[error(transparent)]
     Selection(#[from] UnknownName),
+    /// The target holds content that is the counterpart of nothing, and there is no state that would tell why.
+    #[error(transparent)]
+    Unplaced(#[from] Unplaced),
     /// A locale was asked for that the source does not have.
     #[error("the source has no locale {wanted}; it has {known}")]
     UnknownLocale {
@@ -128,6 +134,7 @@ impl RunError {
             Self::Pull(PullError::Request { .. }) | Self::Interrupted => None,
             Self::Store(error) => error.hint(),
             Self::Selection(unknown) => Some(unknown.hint.clone()),
+            Self::Unplaced(unplaced) => Some(unplaced.hint()),
             Self::UnknownLocale { .. } => {
                 Some("name one of the source's locales with --locale".to_owned())
             }
@@ -183,6 +190,9 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
     ) -> Result<RunReport, RunError> {
         let prepared = interruptible(self.prepare_after_recovery(), commands).await?;
         keeper.check()?;
+        if prepared.plan.is_target_unknown() && !self.matching.create_unmatched {
+            return Err(RunError::Unplaced(Unplaced::of(&prepared.plan)));
+        }
         let limits = self.limits();
         let state = RunState::new(
             Arc::clone(&prepared.plan),
@@ -329,6 +339,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         let (source, target) = (Arc::new(source), Arc::new(target));
         let mappings = self.store.mappings(&self.pair()).await?;
         let agreements: Agreements = mappings.iter().map(agreement).collect();
+        let hints = self.hints().await?;
         let equal_bytes = self.compare_assets(&source, &target, &agreements).await?;
         self.phase(Phase::Plan).await;
         let plan = plan::plan(&Inputs {
@@ -338,6 +349,8 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             equal_bytes: &equal_bytes,
             locales: &locales,
             doubts: &doubts,
+            hints: &hints,
+            adopt: self.matching.adopt,
             overwrite: self.overwrite,
             selection: &self.selection,
             weights: self.target.pacer.bearings().weights(),
@@ -353,6 +366,25 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             plan,
             doubts,
         })
+    }
+
+    /// What else names pairs of entities: the state of the way back, and what the caller found.
+    async fn hints(&self) -> Result<Vec<Hint>, StoreError> {
+        for message in &self.matching.problems {
+            let message = message.clone();
+            self.sink.emit(Event::Warned { message }).await;
+        }
+        let way_back = self.store.mappings(&self.pair().reversed()).await?;
+        let hints = way_back.into_iter().map(|mapping| Hint {
+            key: Key {
+                kind: mapping.key.kind,
+                id: SourceId::new(mapping.target.raw()),
+                locale: mapping.key.locale.clone(),
+            },
+            target: TargetId::new(mapping.key.id.raw()),
+            evidence: Recognition::OtherDirection,
+        });
+        Ok(hints.chain(self.matching.hints.iter().cloned()).collect())
     }
 
     /// The locales of the run: those asked for, else all of the source. Each must be on both sides.
@@ -480,7 +512,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             .iter()
             .map(|mapping| (&mapping.key, mapping))
             .collect();
-        let mut changes = Vec::new();
+        let mut changes = self.recognised(prepared);
         for (node, planned) in (0..).zip(&prepared.plan.entities) {
             let (Action::Adopt { target } | Action::Unchanged { target }) = &planned.action else {
                 continue;
@@ -531,6 +563,31 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         } else {
             self.store.commit(changes).await
         }
+    }
+
+    /// Mappings without a base for entities that were recognised and differ: the next run must not take them for new.
+    fn recognised(&self, prepared: &Prepared) -> Vec<Change> {
+        let entities = prepared.source.entities().iter();
+        let conflicts = entities.zip(&prepared.plan.entities);
+        let conflicts = conflicts.filter_map(|(entity, planned)| match planned.action {
+            Action::Conflict { target } if planned.evidence.is_some() => Some((entity, target?)),
+            _ => None,
+        });
+        let mapping = |(entity, target): (&Entity<SourceId>, TargetId)| Change::Mapping {
+            pair: self.pair(),
+            mapping: Mapping {
+                key: entity.key.clone(),
+                target,
+                target_name: None,
+                source_version: None,
+                target_version: None,
+                source_hash: None,
+                target_hash: None,
+                origin: MappingOrigin::Adopted,
+                run: self.run.clone(),
+            },
+        };
+        conflicts.map(mapping).collect()
     }
 
     async fn tell_plan(&self, prepared: &Prepared, state: &RunState) {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde::{Serialize, Serializer};
 
 use super::graph::{Graph, Need, Node, Strength};
-use super::{Encoding, Referent};
+use super::{ContainerTally, Encoding, Recognition, Referent};
 use crate::domain::{ContentHash, EntityKey, Failure, Locale, TargetId, WorkClass};
 
 /// What both sides looked like when they were last in agreement.
@@ -160,6 +160,8 @@ pub struct Planned {
     pub present: Option<TargetId>,
     /// Whether a page that exists on the target has to change its place.
     pub moves: bool,
+    /// Why its counterpart counts as such, where the state does not say so.
+    pub evidence: Option<Recognition>,
 }
 
 impl Planned {
@@ -184,7 +186,7 @@ impl Planned {
 }
 
 /// Everything that is going to happen. The same inputs give the same plan.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// One per source entity, in the order of the source inventory.
     pub entities: Vec<Planned>,
@@ -194,6 +196,8 @@ pub struct Plan {
     pub circles: Vec<super::circles::Circle>,
     /// How many content levels there are.
     pub levels: u32,
+    /// What the containers in scope hold, where the state knows no content of this pair; otherwise empty.
+    pub containers: Vec<ContainerTally>,
 }
 
 impl Plan {
@@ -208,6 +212,14 @@ impl Plan {
     /// What the first save of `node` has to wait for, in the order of [`Graph::needs`].
     pub fn waits_for(&self, node: Node) -> impl Iterator<Item = Need> + '_ {
         waits_for(&self.entities, &self.graph, node)
+    }
+
+    /// Whether the target holds content in containers of the source that is the counterpart of nothing, and the state cannot
+    /// tell where it came from.
+    pub fn is_target_unknown(&self) -> bool {
+        self.containers
+            .iter()
+            .any(|container| container.unplaced > 0)
     }
 
     /// How many references are cut.

@@ -147,6 +147,7 @@ async fn sync(
         locales: Vec::new(),
         selection: Selection::default(),
         overwrite: true,
+        matching: lockgate::engine::Matching::default(),
         options,
         sink,
         planned: tokio::sync::watch::Sender::new(None),

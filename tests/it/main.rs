@@ -13,6 +13,7 @@ mod instances;
 mod integrity;
 mod kill;
 mod lease;
+mod lost_state;
 mod mock_process;
 mod names;
 mod panics;

@@ -28,7 +28,8 @@ pub(in crate::engine) enum Written<'a> {
 }
 
 impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
-    /// Which entity the save of `item`, answered with `saved`, has written.
+    /// Which entity the save of `item`, answered with `saved`, has written. That one is claimed with the answer, before
+    /// anything of it is made durable.
     pub(in crate::engine) fn written(&self, item: &Prepared, saved: &Saved) -> Written<'_> {
         let key = &self.entity(item.node).key;
         let is_own = |id: TargetId| id == saved.id;
@@ -36,9 +37,8 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
         {
             return Written::AsAsked;
         }
-        if let Some(owner) = self.ids.owner(key.kind, saved.id)
-            && owner != key.id
-        {
+        let owner = self.ids.claim(key, saved.id);
+        if owner != key.id {
             return Written::Of(EntityKey {
                 kind: key.kind,
                 id: owner,

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::chains;
 use super::compare::{self, Comparer, Decision, hash_of};
+use super::identity::{self, Adopt, ContainerTally, Hint, Identity, Known};
 use super::matching::{self, Match};
 use super::names;
 use super::needs::{Needs, Resolver};
@@ -12,7 +13,8 @@ use super::settle;
 use super::spread;
 use super::virtual_map::VirtualMap;
 use crate::domain::{
-    ContentHash, EntityKey, Failure, Inventory, Locale, SourceId, TargetId, WorkClass,
+    ContentHash, EntityKey, Failure, Inventory, Kind, Locale, SourceId, TargetId, WorkClass,
+    name_key,
 };
 use crate::plan::action::{Action, Agreements, Plan, Planned};
 use crate::plan::circles::{Circle, circles};
@@ -35,6 +37,10 @@ pub struct Inputs<'a> {
     /// Entities of which nobody can tell whether an interrupted run brought them across, with the reason. They
     /// are not sent: they might be there twice then.
     pub doubts: &'a HashMap<EntityKey, String>,
+    /// Pairs that something other than the state names; the first of several that contradict one another counts.
+    pub hints: &'a [Hint],
+    /// How much evidence makes an item of the target a counterpart.
+    pub adopt: Adopt,
     /// Whether the source wins where both sides changed.
     pub overwrite: bool,
     /// What is to be moved.
@@ -51,17 +57,36 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         schema: &schema,
         assets: &assets,
     };
-    let matches = matching::matches(inputs.source, inputs.target, inputs.agreements);
-    let resolver = Resolver::new(inputs.source, inputs.agreements, inputs.locales, context);
+    let target_schema = Schema::of(inputs.target);
+    let identity = identity::recognise(Known {
+        source: inputs.source,
+        target: inputs.target,
+        agreements: inputs.agreements,
+        hints: inputs.hints,
+        adopt: inputs.adopt,
+        context,
+        target_schema: &target_schema,
+    });
+    let agreements = &*identity.agreements;
+    let matches = matching::matches(inputs.source, inputs.target, agreements);
+    let resolver = Resolver::new(inputs.source, agreements, inputs.locales, context);
     let needs = spread::each(inputs.source, |node, entity| {
         let mut body = entity.body.parse();
         let needs = resolver.needs(node, entity, &mut body);
         (needs, hash_of(entity, &body, &schema))
     });
-    let mut entities = decide_all(inputs, context, &matches, &needs);
+    let target_schema = &target_schema;
+    let mut entities = decide_all(
+        inputs,
+        (context, target_schema),
+        &identity,
+        (&matches, &needs),
+    );
     let siblings = chains::siblings(inputs.source);
     leave_out_of_scope(&mut entities, inputs, context, &needs);
     let names = names::settle(&mut entities, inputs, context, &matches);
+    drop(matches);
+    let containers = in_scope(identity.containers, inputs, &entities);
     link_siblings(&mut entities, &siblings);
     let order = order_of_siblings(&siblings, &entities);
     let mut graph = build_graph(&needs, &order, &names);
@@ -90,6 +115,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         graph,
         circles,
         levels,
+        containers,
     }
 }
 
@@ -109,13 +135,14 @@ fn has_to_wait(entities: &[Planned], who: Node, need: Need) -> bool {
 /// where something keeps the name that it has on the target, all is decided once more with that name.
 fn decide_all(
     inputs: &Inputs<'_>,
-    context: Context<'_>,
-    matches: &[Match],
-    needs: &[(Needs, ContentHash)],
+    (context, target_schema): (Context<'_>, &Schema),
+    identity: &Identity<'_>,
+    (matches, needs): (&[Match], &[(Needs, ContentHash)]),
 ) -> Vec<Planned> {
     let mut keeping = HashSet::new();
     loop {
-        let entities = decide_with(inputs, context, (matches, &keeping), needs);
+        let schemas = (context, target_schema);
+        let entities = decide_with(inputs, schemas, identity, (matches, &keeping), needs);
         let found = names::keeping(inputs, matches, &entities);
         if found.is_subset(&keeping) {
             return entities;
@@ -126,17 +153,19 @@ fn decide_all(
 
 fn decide_with(
     inputs: &Inputs<'_>,
-    context: Context<'_>,
+    (context, target_schema): (Context<'_>, &Schema),
+    identity: &Identity<'_>,
     (matches, keeping): (&[Match], &HashSet<Node>),
     needs: &[(Needs, ContentHash)],
 ) -> Vec<Planned> {
-    let target_schema = Schema::of(inputs.target);
-    let counterparts = VirtualMap::new(inputs, matches, keeping);
+    let agreements = &*identity.agreements;
+    let sides = (inputs.source, inputs.target);
+    let counterparts = VirtualMap::new(sides, agreements, matches, |node| keeping.contains(&node));
     let comparer = Comparer {
         target: inputs.target,
-        agreements: inputs.agreements,
+        agreements,
         context,
-        target_schema: &target_schema,
+        target_schema,
         counterparts: &counterparts,
         equal_bytes: inputs.equal_bytes,
         overwrite: inputs.overwrite,
@@ -165,7 +194,15 @@ fn decide_with(
         };
         let present = chains::present(entity, &matches[at], inputs.target);
         let place = (present.map(|there| there.key.id), moves);
-        planned(decision, *hash, needs.encodings, place)
+        let evidence = identity.evidence.get(&entity.key);
+        let decision = match evidence {
+            Some(evidence) => comparer.with_evidence(entity, decision, evidence),
+            None => decision,
+        };
+        Planned {
+            evidence: evidence.cloned(),
+            ..planned(decision, *hash, needs.encodings, place)
+        }
     })
 }
 
@@ -194,6 +231,7 @@ fn planned(
         row: None,
         present,
         moves,
+        evidence: None,
     }
 }
 
@@ -266,6 +304,29 @@ fn leave_out_of_scope(
         planned.action = Action::OutOfScope;
         planned.because = "the selection leaves it out".into();
     }
+}
+
+/// The containers that the selection takes content of.
+fn in_scope(
+    containers: Vec<ContainerTally>,
+    inputs: &Inputs<'_>,
+    entities: &[Planned],
+) -> Vec<ContainerTally> {
+    if inputs.selection.is_everything() {
+        return containers;
+    }
+    let items = inputs.source.entities().iter().zip(entities);
+    let taken: HashSet<Box<str>> = items
+        .filter(|(item, planned)| {
+            item.key.kind == Kind::Content && planned.action != Action::OutOfScope
+        })
+        .filter_map(|(item, _)| {
+            let body = item.body.parse();
+            Some(name_key(body["properties"]["referenceName"].as_str()?))
+        })
+        .collect();
+    let is_taken = |tally: &ContainerTally| taken.contains(&name_key(&tally.container));
+    containers.into_iter().filter(is_taken).collect()
 }
 
 fn link_siblings(entities: &mut [Planned], siblings: &[chains::Siblings]) {
@@ -344,5 +405,6 @@ fn cut_circles(
                 }
             }
         }
+        names::call_again(entities, &circle.members, graph);
     }
 }

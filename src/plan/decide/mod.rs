@@ -8,6 +8,7 @@ mod built_in;
 pub(in crate::plan) mod chains;
 mod compare;
 mod found;
+mod identity;
 mod make;
 mod matching;
 mod named;
@@ -22,5 +23,6 @@ mod virtual_map;
 
 pub use built_in::built_ins;
 pub use compare::{expected_hash, source_hash, target_hash};
+pub use identity::{Adopt, ContainerTally, Hint, Recognition};
 pub use make::{Inputs, plan};
 pub use matching::same_size_assets;

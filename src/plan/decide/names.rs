@@ -21,7 +21,7 @@ use super::page_matching::{self, own_name};
 use crate::domain::{Entity, Failure, Id, Kind, Locale, SourceId, TargetId, TargetKey, name_key};
 use crate::plan::Context;
 use crate::plan::action::{Action, Planned};
-use crate::plan::graph::{Need, Node, Strength};
+use crate::plan::graph::{Graph, Need, Node, Strength};
 
 /// Where a name is unique: the kind; for pages the siblings; and the key of the name.
 type Slot = (Kind, Option<(Locale, Option<i64>, Box<str>)>, Box<str>);
@@ -300,6 +300,20 @@ pub(super) fn step_aside(planned: &mut Planned, kind: Kind, holders: impl Iterat
     if let Action::Update { target } = planned.action {
         planned.temporary = Some(temporary(kind, target));
         planned.again.extend(holders);
+    }
+}
+
+/// Saves the members of a circle twice that call one by name which goes through a temporary name: that gets its final name
+/// only after others of the circle.
+pub(super) fn call_again(entities: &mut [Planned], members: &[Node], graph: &Graph) {
+    for who in members {
+        let calls = graph.needs(*who).iter().filter(|need| {
+            need.strength == Strength::Renamed
+                && members.binary_search(&need.on).is_ok()
+                && entities[need.on as usize].temporary.is_some()
+        });
+        let calls: Vec<Node> = calls.map(|need| need.on).collect();
+        entities[*who as usize].again.extend(calls);
     }
 }
 

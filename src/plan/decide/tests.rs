@@ -106,6 +106,8 @@ fn made(
         equal_bytes: &HashSet::new(),
         locales: &[Locale::new("en-us")],
         doubts: &HashMap::new(),
+        hints: &[],
+        adopt: crate::plan::Adopt::default(),
         overwrite: true,
         selection,
         weights: crate::plan::Weights::default(),

@@ -3,16 +3,14 @@
 //! Entities that are going to be created get provisional ids, far above anything that a server hands out.
 //! So the plan can write every entity as the run will, and compare it with what is on the target.
 
-use std::collections::HashSet;
-
 use hashbrown::HashMap;
 
-use super::make::Inputs;
 use super::matching::Match;
 use crate::domain::{
     AssetContainer, AssetUrls, ByName, Id, Inventory, Kind, Locale, SourceId, TargetId, TargetKey,
     same_name,
 };
+use crate::plan::action::Agreements;
 use crate::plan::graph::Node;
 use crate::plan::{Counterparts, asset_urls};
 
@@ -27,9 +25,13 @@ pub(super) struct VirtualMap<'a> {
 }
 
 impl<'a> VirtualMap<'a> {
-    /// `keeping` are the source entities whose counterpart goes by another name and keeps it.
-    pub(super) fn new(inputs: &Inputs<'a>, matches: &[Match], keeping: &HashSet<Node>) -> Self {
-        let (source, target, agreements) = (inputs.source, inputs.target, inputs.agreements);
+    /// `keeps_name` tells of an entity whose counterpart goes by another name whether that stays so.
+    pub(super) fn new(
+        (source, target): (&Inventory<SourceId>, &'a Inventory<TargetId>),
+        agreements: &Agreements,
+        matches: &[Match],
+        keeps_name: impl Fn(Node) -> bool,
+    ) -> Self {
         let mut map = Self {
             ids: HashMap::new(),
             names: ByName::default(),
@@ -46,7 +48,7 @@ impl<'a> VirtualMap<'a> {
                 Match::Gone(_) | Match::OtherType(_) | Match::None => None,
             };
             match known {
-                Some(id) => map.insert_known(raw, &entity.name, (id, keeping.contains(&number))),
+                Some(id) => map.insert_known(raw, &entity.name, (id, keeps_name(number))),
                 // Another locale of the same item may have given the id already, unless it is gone.
                 None if matches!(found, Match::Gone(_)) => {
                     map.ids

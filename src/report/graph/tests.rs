@@ -74,6 +74,7 @@ fn planned(level: u32) -> Planned {
         row: None,
         present: None,
         moves: false,
+        evidence: None,
     }
 }
 
@@ -117,6 +118,7 @@ fn site() -> (Plan, Inventory<SourceId>) {
         graph: Graph::new(4, pairs),
         circles: vec![circle],
         levels: 3,
+        ..Plan::default()
     };
     (plan, source)
 }
@@ -204,8 +206,8 @@ fn large() -> (Plan, Inventory<SourceId>) {
     let plan = Plan {
         entities: lists.chain(items).collect(),
         graph,
-        circles: Vec::new(),
         levels: LEVELS,
+        ..Plan::default()
     };
     (plan, source)
 }

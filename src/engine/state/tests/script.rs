@@ -97,7 +97,7 @@ impl Script {
             levels: levels.max().unwrap_or(0),
             graph: Graph::new(count, self.needs),
             entities: self.entities,
-            circles: Vec::new(),
+            ..Plan::default()
         };
         let source = Arc::new(self.source);
         let limits = Limits {
@@ -141,6 +141,7 @@ fn planned() -> Planned {
         row: None,
         present: None,
         moves: false,
+        evidence: None,
     }
 }
 
