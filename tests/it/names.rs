@@ -366,6 +366,8 @@ async fn what_differs_in_case_only_is_adopted_and_an_undo_keeps_it() {
                     _ => "mark-old",
                 };
                 let old = row(kind, 7, "ALPHA", mark);
+                let note = row(Kind::Model, 9, "Note", "note");
+                state.instances[1].models.push(note);
                 rows(&mut state.instances[1], kind).push(old);
                 let mut place = Place::of(state, Rules { names, replaces }).await;
                 place.setup.overwrite = true;
@@ -411,6 +413,8 @@ async fn a_create_that_was_a_save_over_something_is_told_and_undone_as_one() {
     ] {
         let mut state = pair(kind);
         let old = row(kind, 7, "\u{e1}lpha", "mark-old");
+        let note = row(Kind::Model, 9, "Note", "note");
+        state.instances[1].models.push(note);
         rows(&mut state.instances[1], kind).push(old);
         let mut place = Place::of(state, rules).await;
         let before = ids(&place.side(TARGET), kind);
@@ -580,7 +584,7 @@ async fn what_refers_to_renamed_things_by_name_uses_the_new_names() {
         .iter()
         .map(|item| {
             let list = item["properties"]["referenceName"].as_str().unwrap();
-            (item["fields"]["title"].as_str().unwrap(), list)
+            (item["fields"]["Title"].as_str().unwrap(), list)
         })
         .collect();
     assert_eq!(lists["new in beta"], "alpha");

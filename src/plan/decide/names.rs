@@ -107,7 +107,11 @@ pub(super) fn settle(
     context: Context<'_>,
     matches: &[Match],
 ) -> Vec<(Node, Need)> {
-    let takers = takers(entities, inputs, matches);
+    // Nothing is in the way on a target that holds nothing.
+    let takers = match inputs.target.entities() {
+        [] => Vec::new(),
+        _ => takers(entities, inputs, matches),
+    };
     if takers.is_empty() {
         return Vec::new();
     }

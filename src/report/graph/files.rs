@@ -152,7 +152,8 @@ fn needs(plan: &Plan) -> impl Iterator<Item = Need> + '_ {
                 to: need.on,
                 strength,
                 cost,
-                cut: plan.is_cut(from, need.on),
+                cut: plan.is_cut(from, need.on)
+                    || plan.entities[from as usize].again.contains(&need.on),
             }
         })
     })
