@@ -39,6 +39,7 @@ impl Work {
             agreements: &Agreements::new(),
             equal_bytes: &std::collections::HashSet::new(),
             doubts: &std::collections::HashMap::new(),
+            disputed: &std::collections::HashMap::new(),
             hints: &[],
             adopt: lockgate::plan::Adopt::default(),
             locales: &source.locales,

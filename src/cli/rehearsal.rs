@@ -158,12 +158,12 @@ async fn copy_of_target(
 /// How the copy compares names: as the strictest target would, so that nothing is promised that the real one refuses. One
 /// that holds two names which differ in case only has shown that it tells them apart.
 fn rules(inventory: &Inventory<TargetId>) -> mock::Rules {
-    let named = inventory
+    let entities = inventory
         .entities()
         .iter()
         .filter(|entity| !matches!(entity.key.kind, Kind::Content | Kind::Page));
     let mut seen = HashSet::new();
-    let has_twins = named
+    let has_twins = entities
         .map(|entity| (entity.key.kind, name_key(&entity.name)))
         .any(|name| !seen.insert(name));
     let names = if has_twins {

@@ -9,7 +9,6 @@ use serde_json::Value;
 
 use super::forecast::Worker;
 use super::former::Formers;
-use super::jobs::Written;
 use super::lease::Fence;
 use super::open_intents::{OpenIntents, Trail};
 use super::options::Options;
@@ -348,19 +347,20 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
         }
     }
 
-    /// What the store has to keep of an entity that is on the target now.
-    pub fn changes_of(&self, item: &Prepared, saved: &Saved) -> Vec<Change> {
+    /// Claims what an entity became, and gives what the store has to keep of it.
+    ///
+    /// # Errors
+    /// [`IdConflict`] when it has another counterpart already, or that one is another entity's: nothing of it may be
+    /// stored then.
+    pub fn changes_of(&self, item: &Prepared, saved: &Saved) -> Result<Vec<Change>, IdConflict> {
         let planned = self.planned(item.node);
         let entity = self.entity(item.node);
-        let mut changes = Vec::new();
-        let (origin, outcome) = match (self.written(item, saved), &planned.action) {
-            (Written::Of(_), _) => return changes,
-            (Written::Over(there), _) => {
-                changes.push(self.found_out(there));
-                (MappingOrigin::Updated, Outcome::Updated)
-            }
-            (Written::AsAsked, Action::Update { .. }) => (MappingOrigin::Updated, Outcome::Updated),
-            (Written::AsAsked, _) => (MappingOrigin::Created, Outcome::Created),
+        self.ids.claim(&entity.key, saved.id)?;
+        let over = self.written_over(item, saved);
+        let (origin, outcome) = match &planned.action {
+            Action::Update { .. } => (MappingOrigin::Updated, Outcome::Updated),
+            _ if over.is_some() => (MappingOrigin::Updated, Outcome::Updated),
+            _ => (MappingOrigin::Created, Outcome::Created),
         };
         let mapping = Mapping {
             key: entity.key.clone(),
@@ -373,10 +373,8 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             origin,
             run: self.run.clone(),
         };
-        changes.push(Change::Mapping {
-            pair: self.pair.clone(),
-            mapping,
-        });
+        let mut changes = self.claimed(mapping);
+        changes.extend(over.map(|there| self.found_out(there)));
         changes.extend(item.sent.map(|hash| Change::BytesSent {
             run: self.run.clone(),
             asset: saved.id,
@@ -390,7 +388,26 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
                 &planned.because,
             )));
         }
-        changes
+        Ok(changes)
+    }
+
+    /// The note of a counterpart. One that a deleted entity of the source had before is taken from it.
+    pub fn claimed(&self, mapping: Mapping) -> Vec<Change> {
+        let before = self.formers.mapping(&TargetKey {
+            kind: mapping.key.kind,
+            id: mapping.target,
+            locale: mapping.key.locale.clone(),
+        });
+        let before = before.filter(|before| before.key != mapping.key);
+        let removed = before.map(|before| Change::MappingRemoved {
+            pair: self.pair.clone(),
+            key: before.key.clone(),
+        });
+        let pair = self.pair.clone();
+        removed
+            .into_iter()
+            .chain([Change::Mapping { pair, mapping }])
+            .collect()
     }
 
     /// The row of a node in the results of the run.

@@ -47,7 +47,7 @@ impl Formers {
     }
 
     /// Whose counterpart an entity of the target is.
-    fn mapping(&self, there: &TargetKey) -> Option<&Mapping> {
+    pub(super) fn mapping(&self, there: &TargetKey) -> Option<&Mapping> {
         let index = || {
             let rows = self.mappings.iter().enumerate();
             rows.map(|(at, mapping)| (target_key(mapping), at))

@@ -14,7 +14,7 @@ use super::forecast::{After, Costs, Oracle, Reading, Worker, tell_while};
 use super::former::Formers;
 use super::lease::{Fence, Keeper};
 use super::open_intents::OpenIntents;
-use super::options::{Matching, Options};
+use super::options::{Doubts, Matching, Options};
 use super::pace::{Class, Sample};
 use super::publish;
 use super::pull::{PullError, Reader};
@@ -239,6 +239,10 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         commands: &mut mpsc::Receiver<Command>,
     ) -> Result<RunReport, RunError> {
         let prepared = interruptible(self.prepare(), commands).await?;
+        if prepared.plan.is_target_unknown() {
+            let message = Unplaced::of(&prepared.plan).to_string();
+            self.sink.emit(Event::Warned { message }).await;
+        }
         let crew = Arc::new(self.crew(&prepared, None));
         let compared = self.compare(&crew, &prepared.locales, Scope::Everything);
         let differences = interruptible(compared, commands).await?;
@@ -340,6 +344,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         let mappings = self.store.mappings(&self.pair()).await?;
         let agreements: Agreements = mappings.iter().map(agreement).collect();
         let hints = self.hints().await?;
+        let disputed = self.disputed().await?;
         let equal_bytes = self.compare_assets(&source, &target, &agreements).await?;
         self.phase(Phase::Plan).await;
         let plan = plan::plan(&Inputs {
@@ -349,6 +354,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             equal_bytes: &equal_bytes,
             locales: &locales,
             doubts: &doubts,
+            disputed: &disputed,
             hints: &hints,
             adopt: self.matching.adopt,
             overwrite: self.overwrite,
@@ -366,6 +372,29 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             plan,
             doubts,
         })
+    }
+
+    /// Entities whose mapping contradicted that of another one when the state was brought up to date.
+    async fn disputed(&self) -> Result<HashMap<EntityKey, String>, StoreError> {
+        let rows = self.store.disputed(&self.pair()).await?;
+        if rows.is_empty() || self.options.doubts == Doubts::Absent {
+            return Ok(HashMap::new());
+        }
+        let message = format!(
+            "{} mappings of the state named an entity of the target twice and are not used, such as {} and {} on the target",
+            rows.len(),
+            rows[0].0,
+            rows[0].1
+        );
+        self.sink.emit(Event::Warned { message }).await;
+        let why = |(key, target): (EntityKey, TargetId)| {
+            let why = format!(
+                "the state mapped it and another entity to {target} on the target, and nothing else tells which one \
+                 that is; --doubts absent creates it"
+            );
+            (key, why)
+        };
+        Ok(rows.into_iter().map(why).collect())
     }
 
     /// What else names pairs of entities: the state of the way back, and what the caller found.
@@ -512,7 +541,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             .iter()
             .map(|mapping| (&mapping.key, mapping))
             .collect();
-        let mut changes = self.recognised(prepared);
+        let mut changes = self.recognised(crew, prepared);
         for (node, planned) in (0..).zip(&prepared.plan.entities) {
             let (Action::Adopt { target } | Action::Unchanged { target }) = &planned.action else {
                 continue;
@@ -552,10 +581,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
                     && before.target == mapping.target
             });
             if !same {
-                changes.push(Change::Mapping {
-                    pair: self.pair(),
-                    mapping,
-                });
+                changes.extend(crew.claimed(mapping));
             }
         }
         if changes.is_empty() {
@@ -566,28 +592,27 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
     }
 
     /// Mappings without a base for entities that were recognised and differ: the next run must not take them for new.
-    fn recognised(&self, prepared: &Prepared) -> Vec<Change> {
+    fn recognised(&self, crew: &Crew<S, T>, prepared: &Prepared) -> Vec<Change> {
         let entities = prepared.source.entities().iter();
         let conflicts = entities.zip(&prepared.plan.entities);
         let conflicts = conflicts.filter_map(|(entity, planned)| match planned.action {
             Action::Conflict { target } if planned.evidence.is_some() => Some((entity, target?)),
             _ => None,
         });
-        let mapping = |(entity, target): (&Entity<SourceId>, TargetId)| Change::Mapping {
-            pair: self.pair(),
-            mapping: Mapping {
-                key: entity.key.clone(),
-                target,
-                target_name: None,
-                source_version: None,
-                target_version: None,
-                source_hash: None,
-                target_hash: None,
-                origin: MappingOrigin::Adopted,
-                run: self.run.clone(),
-            },
+        let mapping = |(entity, target): (&Entity<SourceId>, TargetId)| Mapping {
+            key: entity.key.clone(),
+            target,
+            target_name: None,
+            source_version: None,
+            target_version: None,
+            source_hash: None,
+            target_hash: None,
+            origin: MappingOrigin::Adopted,
+            run: self.run.clone(),
         };
-        conflicts.map(mapping).collect()
+        conflicts
+            .flat_map(|conflict| crew.claimed(mapping(conflict)))
+            .collect()
     }
 
     async fn tell_plan(&self, prepared: &Prepared, state: &RunState) {
@@ -724,9 +749,14 @@ fn warm_ids(prepared: &Prepared) -> IdMap {
     for mapping in prepared.mappings.iter() {
         // Items and pages in locales that this run leaves out.
         let key = &mapping.key;
-        let other_locale = key.kind.is_localised() && prepared.source.get(key).is_none();
-        if other_locale && ids.shared(key.kind, key.id).is_none() {
+        let is_absent = prepared.source.get(key).is_none();
+        if key.kind.is_localised() && is_absent && ids.shared(key.kind, key.id).is_none() {
             ids.record_shared(key.kind, key.id, mapping.target);
+        }
+        let is_read = |locale: &Locale| prepared.source.locales.contains(locale);
+        let is_gone = is_absent && key.locale.as_ref().is_none_or(is_read);
+        if !is_gone {
+            ids.reserve(key.kind, mapping.target, key.id);
         }
     }
     for (planned, here) in prepared

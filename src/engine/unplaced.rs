@@ -31,7 +31,7 @@ impl Unplaced {
 
     /// The ways on.
     pub fn hint(&self) -> String {
-        "compare with `lockgate verify`; --create-unmatched creates what was not recognised beside it and leaves the \
+        "nothing was written; compare with `lockgate verify`; --create-unmatched creates what was not recognised beside it and leaves the \
          rest alone; --adopt key accepts unique titles, URL names and places as evidence, --adopt equal only equal \
          content; a mapping of the official CLI is read from agility-files/mappings"
             .to_owned()
@@ -45,7 +45,7 @@ impl fmt::Display for Unplaced {
         writeln!(
             f,
             "the target holds {unplaced} content {items} that match nothing on the source, and there is no state for \
-             this pair of instances; nothing was written"
+             this pair of instances"
         )?;
         let mut rows: Vec<&ContainerTally> = self.containers.iter().collect();
         rows.sort_by_key(|one| std::cmp::Reverse(one.unplaced));

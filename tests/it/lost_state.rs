@@ -389,3 +389,37 @@ async fn the_mapping_files_of_the_official_cli_are_evidence() {
     );
     server.stop().await;
 }
+
+/// An older state could hold two entities with one counterpart. Neither row is believed, and both entities are found.
+#[tokio::test]
+async fn mappings_that_contradict_one_another_are_reported_and_recognised_anew() {
+    use sqlx::{ConnectOptions, Connection, Executor};
+    let (workspace, server) = (
+        Workspace::new(),
+        play(instances(&fixture("starter-site"))).await,
+    );
+    assert_eq!(end_of(workspace.sync(&server, &[])).await.code, Some(0));
+    let before = server.writes(TARGET).len();
+    let state = workspace.path().join(".lockgate/state.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(state);
+    let mut raw = options.connect().await.unwrap();
+    raw.execute(
+        "DROP TRIGGER dispute_settled; DROP INDEX mapping_claims; DROP TABLE disputed_mappings;
+         UPDATE mappings SET target_id = (SELECT target_id FROM mappings
+                                          WHERE kind = 'content' AND source_id = 1000 AND locale = 'en-us')
+         WHERE kind = 'content' AND source_id = 1001 AND locale = 'en-us';
+         PRAGMA user_version = 4",
+    )
+    .await
+    .unwrap();
+    raw.close().await.unwrap();
+    let done = end_of(workspace.sync(&server, &[])).await;
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    assert!(
+        done.stderr.contains("named an entity of the target twice"),
+        "{}",
+        done.stderr
+    );
+    assert_eq!(server.writes(TARGET).len(), before);
+    server.stop().await;
+}

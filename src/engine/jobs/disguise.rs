@@ -12,49 +12,32 @@ use super::{asset, redirections, save};
 use crate::domain::{Entity, EntityKey, Kind, TargetId, TargetKey};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::state::{Step, StepResult};
+use crate::event::Event;
+use crate::id_map::IdConflict;
 use crate::instance::{Saved, Source, Target};
 use crate::plan::Node;
 use crate::store::{Change, FormerBytes, StoreError};
 
-/// Which entity a save has written.
-#[derive(Debug)]
-pub(in crate::engine) enum Written<'a> {
-    /// The one that it was addressed to, or a new one.
-    AsAsked,
-    /// One that was on the target before the run.
-    Over(&'a Entity<TargetId>),
-    /// The counterpart of another entity.
-    Of(EntityKey),
-}
-
 impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
-    /// Which entity the save of `item`, answered with `saved`, has written. That one is claimed with the answer, before
-    /// anything of it is made durable.
-    pub(in crate::engine) fn written(&self, item: &Prepared, saved: &Saved) -> Written<'_> {
+    /// What was on the target before the run and has been written over by the save of `item`, which was addressed to
+    /// something else or to nothing.
+    pub(in crate::engine) fn written_over(
+        &self,
+        item: &Prepared,
+        saved: &Saved,
+    ) -> Option<&Entity<TargetId>> {
+        if item.save.id == Some(saved.id) {
+            return None;
+        }
         let key = &self.entity(item.node).key;
-        let is_own = |id: TargetId| id == saved.id;
-        if item.save.id.is_some_and(is_own) || self.ids.shared(key.kind, key.id).is_some_and(is_own)
-        {
-            return Written::AsAsked;
-        }
-        let owner = self.ids.claim(key, saved.id);
-        if owner != key.id {
-            return Written::Of(EntityKey {
-                kind: key.kind,
-                id: owner,
-                locale: key.locale.clone(),
-            });
-        }
-        let there = TargetKey {
+        self.target_inventory.get(&TargetKey {
             kind: key.kind,
             id: saved.id,
             locale: key.locale.clone(),
-        };
-        let there = self.target_inventory.get(&there);
-        there.map_or(Written::AsAsked, Written::Over)
+        })
     }
 
-    /// What was in the place of `there`, which nobody meant to write over.
+    /// The note of what was in the place of `there`, which nobody meant to write over.
     pub(in crate::engine) fn found_out(&self, there: &Entity<TargetId>) -> Change {
         let lost = || FormerBytes::Lost {
             why: "the target took another name for that of this asset".to_owned(),
@@ -64,12 +47,31 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
     }
 }
 
-/// Why an entity is a failure whose save has written over the counterpart of `owner`.
-pub(super) fn told(owner: &EntityKey, there: TargetId) -> String {
-    format!(
-        "the target takes its name for that of {owner} and wrote over its counterpart {there}, which is sent again; \
-         rename one of the two on the source"
-    )
+/// Whether a save of this kind can hit another entity by its name. Content has none, and a page is saved by its id or
+/// refused.
+const fn goes_by_name(kind: Kind) -> bool {
+    match kind {
+        Kind::Model
+        | Kind::Container
+        | Kind::Template
+        | Kind::Gallery
+        | Kind::Asset
+        | Kind::Redirection => true,
+        Kind::Content | Kind::Page => false,
+    }
+}
+
+/// Why an entity is a failure whose save was answered with the counterpart of another one.
+pub(super) fn told(conflict: &IdConflict) -> String {
+    match conflict {
+        IdConflict::Target {
+            kind, target, kept, ..
+        } if goes_by_name(*kind) => format!(
+            "the target takes its name for that of {kind}:{kept} and wrote over its counterpart {target}, which is sent \
+             again; rename one of the two on the source"
+        ),
+        IdConflict::Target { .. } | IdConflict::Source { .. } => conflict.to_string(),
+    }
 }
 
 /// Sends again what `item` has written over.
@@ -83,20 +85,22 @@ where
     T: Target + Clone,
 {
     Box::pin(async move {
-        let Written::Of(owner) = crew.written(item, saved) else {
+        let key = &crew.entity(item.node).key;
+        let Err(IdConflict::Target { kept, .. }) = crew.ids.claim(key, saved.id) else {
             return Ok(());
+        };
+        let owner = EntityKey {
+            id: kept,
+            ..key.clone()
         };
         let Some(node) = crew.source_inventory.position(&owner) else {
             return Ok(());
         };
-        let results = again(crew, node).await?;
-        for result in results {
+        for result in again(crew, node).await? {
             if let StepResult::Failed { reason, .. } = result {
                 let message =
                     format!("{owner} was written over and could not be sent again: {reason}");
-                crew.sink
-                    .emit(crate::event::Event::Warned { message })
-                    .await;
+                crew.sink.emit(Event::Warned { message }).await;
             }
         }
         Ok(())
@@ -119,7 +123,6 @@ where
         }
         Kind::Asset => asset::run(crew, (node, step)).await,
         Kind::Redirection => redirections::run(crew, &[(node, step)]).await,
-        // No name of theirs makes a server write over another one: their saves go by ids.
         Kind::Content | Kind::Page => Ok(Vec::new()),
     }
 }

@@ -15,10 +15,11 @@ mod redirections;
 mod save;
 
 pub(super) use asset::bytes_hash;
-pub(super) use disguise::Written;
 pub(super) use doubt::repeat;
 pub(super) use given_back::run_again;
 pub(super) use polling::{BatchEnd, first_pause, next_pause, wait};
+
+use std::collections::HashMap;
 
 use super::crew::{Crew, Prepared};
 use super::ready::Queue;
@@ -78,12 +79,48 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let mut changes = crew.changes_of(item, saved);
+    let (mut changes, result) = keep(crew, item, saved);
     changes.extend(intent.map(|id| crew.closed(id, IntentState::Done)));
     crew.store.commit(changes).await?;
-    let result = show(crew, item, saved);
+    let Some(refused) = result else {
+        return Ok(show(crew, item, saved));
+    };
     disguise::put_back(crew, item, saved).await?;
-    Ok(result)
+    Ok(refused)
+}
+
+/// What the store has to keep of `item`, or the result of one whose counterpart belongs to another entity.
+fn keep<S, T>(
+    crew: &Crew<S, T>,
+    item: &Prepared,
+    saved: &Saved,
+) -> (Vec<Change>, Option<StepResult>)
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    match crew.changes_of(item, saved) {
+        Ok(changes) => (changes, None),
+        Err(conflict) => (Vec::new(), Some(failed(disguise::told(&conflict)))),
+    }
+}
+
+/// As [`keep`], for several: claims all, and gives one result per refused claim.
+fn keep_all<'i, S, T>(
+    crew: &Crew<S, T>,
+    items: impl Iterator<Item = (usize, &'i Prepared, &'i Saved)>,
+) -> (Vec<Change>, HashMap<usize, StepResult>)
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let (mut changes, mut refused) = (Vec::new(), HashMap::new());
+    for (at, item, saved) in items {
+        let (kept, result) = keep(crew, item, saved);
+        changes.extend(kept);
+        refused.extend(result.map(|result| (at, result)));
+    }
+    (changes, refused)
 }
 
 /// Lets the lanes see what is durable.
@@ -92,11 +129,7 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let over = match crew.written(item, saved) {
-        Written::Of(owner) => return failed(disguise::told(&owner, saved.id)),
-        Written::Over(_) => true,
-        Written::AsAsked => false,
-    };
+    let over = crew.written_over(item, saved).is_some();
     match crew.arrived(item.node, saved) {
         Ok(()) => StepResult::Saved {
             target: saved.id,

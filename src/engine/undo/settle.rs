@@ -99,13 +99,19 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
         }
         let before = self.outlook.noted[at].as_ref();
         match before.and_then(|former| former.mapping.clone()) {
-            Some(mapping) => vec![Change::Mapping {
-                pair: self.crew.pair.clone(),
-                mapping: Mapping {
-                    target_version: version.or(mapping.target_version),
-                    ..mapping
-                },
-            }],
+            Some(mapping) => {
+                // It may have been another entity's, which the source had no more.
+                let mut changes = self.mapping_removed(at);
+                changes.retain(|_| mapping.key != self.trace(at).key);
+                changes.push(Change::Mapping {
+                    pair: self.crew.pair.clone(),
+                    mapping: Mapping {
+                        target_version: version.or(mapping.target_version),
+                        ..mapping
+                    },
+                });
+                changes
+            }
             None => self.mapping_removed(at),
         }
     }

@@ -40,7 +40,7 @@ struct Asset {
 /// The assets of an instance.
 #[derive(Debug)]
 pub(crate) struct Assets {
-    assets: BTreeMap<i64, Asset>,
+    rows: BTreeMap<i64, Asset>,
     keys: HashMap<String, i64>,
     names: Names,
 }
@@ -74,7 +74,7 @@ pub(crate) struct Download {
 impl Assets {
     pub(super) fn new(names: Names) -> Self {
         Self {
-            assets: BTreeMap::new(),
+            rows: BTreeMap::new(),
             keys: HashMap::new(),
             names,
         }
@@ -86,31 +86,31 @@ impl Assets {
     }
 
     pub(crate) fn contains(&self, id: i64) -> bool {
-        self.assets.contains_key(&id)
+        self.rows.contains_key(&id)
     }
 
     pub(super) fn put(&mut self, id: i64, row: Row, blob: Option<Blob>) {
         let key = row::text(&row, "originKey").unwrap_or_default();
         self.keys.insert(self.names.path(key), id);
-        self.assets.insert(id, Asset { row, blob });
+        self.rows.insert(id, Asset { row, blob });
     }
 
     fn remove(&mut self, id: i64) -> Option<Row> {
-        let old = self.assets.remove(&id)?.row;
+        let old = self.rows.remove(&id)?.row;
         let key = row::text(&old, "originKey").unwrap_or_default();
         self.keys.remove(&self.names.path(key));
         Some(old)
     }
 
     pub(super) fn of_gallery(&self, gallery: i64) -> impl Iterator<Item = &Row> {
-        self.assets
+        self.rows
             .values()
             .map(|asset| &asset.row)
             .filter(move |row| row::id(row, "mediaGroupingID") == Some(gallery))
     }
 
     pub(super) fn leave_gallery(&mut self, gallery: i64) {
-        for asset in self.assets.values_mut() {
+        for asset in self.rows.values_mut() {
             if row::id(&asset.row, "mediaGroupingID") == Some(gallery) {
                 row::set(&mut asset.row, "mediaGroupingID", -1);
                 row::set(&mut asset.row, "mediaGroupingName", Value::Null);
@@ -119,7 +119,7 @@ impl Assets {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Row, Option<&Blob>)> {
-        self.assets
+        self.rows
             .values()
             .map(|asset| (&asset.row, asset.blob.as_ref()))
     }
@@ -229,16 +229,16 @@ impl World {
     pub(crate) fn asset_page(&self, window: Window) -> Value {
         let rows = self
             .assets
-            .assets
+            .rows
             .values()
             .skip(window.skip)
             .take(window.take)
             .map(|asset| &asset.row);
-        json!({ "assetMedias": rows.collect::<Vec<_>>(), "totalCount": self.assets.assets.len() })
+        json!({ "assetMedias": rows.collect::<Vec<_>>(), "totalCount": self.assets.rows.len() })
     }
 
     pub(crate) fn asset(&self, id: i64) -> Option<&Row> {
-        self.assets.assets.get(&id).map(|asset| &asset.row)
+        self.assets.rows.get(&id).map(|asset| &asset.row)
     }
 
     /// By origin or edge URL, whatever its escapes and query.
@@ -253,7 +253,7 @@ impl World {
 
     /// The bytes under an origin key.
     pub(crate) fn download(&self, key: &str) -> Option<Download> {
-        let asset = self.assets.assets.get(&self.assets.at(key)?)?;
+        let asset = self.assets.rows.get(&self.assets.at(key)?)?;
         let focal = |name: &str| {
             row::get(&asset.row, name).map(|value| {
                 value

@@ -37,6 +37,9 @@ pub struct Inputs<'a> {
     /// Entities of which nobody can tell whether an interrupted run brought them across, with the reason. They
     /// are not sent: they might be there twice then.
     pub doubts: &'a HashMap<EntityKey, String>,
+    /// Entities whose mapping contradicted that of another one, with the reason. They are recognised anew, and not created
+    /// where that fails.
+    pub disputed: &'a HashMap<EntityKey, String>,
     /// Pairs that something other than the state names; the first of several that contradict one another counts.
     pub hints: &'a [Hint],
     /// How much evidence makes an item of the target a counterpart.
@@ -178,7 +181,10 @@ fn decide_with(
         let at = node as usize;
         let (needs, hash) = &needs[at];
         let moves = moving.contains(&node);
-        let doubt = inputs.doubts.get(&entity.key).map(String::as_str);
+        let is_unknown = matches!(matches[at], Match::None);
+        let disputed = || inputs.disputed.get(&entity.key).filter(|_| is_unknown);
+        let doubt = inputs.doubts.get(&entity.key).or_else(disputed);
+        let doubt = doubt.map(String::as_str);
         let doubt = doubt.map(|why| (Failure::InDoubt, why));
         let missing = needs
             .missing

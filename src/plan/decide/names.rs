@@ -216,7 +216,8 @@ impl Holders {
         let owners = nodes.filter_map(|(node, (entity, found))| {
             let key = (entity.key.kind, found.there()?);
             let locale = entity.key.locale.clone();
-            held.contains(&key).then(|| ((key.0, key.1, locale), node))
+            held.contains(&key)
+                .then_some(((key.0, key.1, locale), node))
         });
         Self {
             owners: owners.collect(),

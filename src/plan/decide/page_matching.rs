@@ -66,14 +66,13 @@ pub(super) fn by_path(
                 if all[*node as usize].is_some() {
                     continue;
                 }
-                let found = match ids.get(&page.key.id) {
-                    Some((id, locale)) => Some(elsewhere(page, target, *id, locale)),
-                    None => {
-                        let level = level_of(page, source, |at| all[at as usize].as_ref());
-                        let siblings = level.and_then(|level| children.get(&level));
-                        let free = |id: TargetId| !claims.contains_key(&(Kind::Page, id));
-                        siblings.and_then(|siblings| named(page, siblings, exactly, free))
-                    }
+                let found = if let Some((id, locale)) = ids.get(&page.key.id) {
+                    Some(elsewhere(page, target, *id, locale))
+                } else {
+                    let level = level_of(page, source, |at| all[at as usize].as_ref());
+                    let siblings = level.and_then(|level| children.get(&level));
+                    let free = |id: TargetId| !claims.contains_key(&(Kind::Page, id));
+                    siblings.and_then(|siblings| named(page, siblings, exactly, free))
                 };
                 if let (Some(Match::Natural(id)), Some(locale)) = (&found, page.locale()) {
                     claims.insert((Kind::Page, *id), page.key.id);

@@ -106,6 +106,7 @@ fn made(
         equal_bytes: &HashSet::new(),
         locales: &[Locale::new("en-us")],
         doubts: &HashMap::new(),
+        disputed: &HashMap::new(),
         hints: &[],
         adopt: crate::plan::Adopt::default(),
         overwrite: true,

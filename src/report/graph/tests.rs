@@ -21,6 +21,8 @@ pub(super) fn view(needs: &[(usize, usize)], cut: &[(usize, usize)]) -> View {
         nodes: (0..count).map(nameless).collect(),
         edges: plain.chain(cut.iter().map(|pair| edge(pair, 1))).collect(),
         circles: Vec::new(),
+        temporary: None,
+        again: Vec::new(),
         left_out: None,
     }
 }
@@ -69,6 +71,8 @@ fn planned(level: u32) -> Planned {
         encodings: 0,
         target_hash: None,
         left_alone: false,
+        temporary: None,
+        again: Vec::new(),
         left_out: Vec::new(),
         next_sibling: None,
         row: None,
