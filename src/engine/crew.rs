@@ -219,14 +219,14 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
         })
     }
 
-    /// What the target has of a template, whose zones keep their ids.
+    /// What the target has of a template, whose zones keep their ids, or of an asset, which keeps the spelling of its path.
     fn existing(&self, kind: Kind, id: Option<TargetId>) -> Option<Value> {
         let key = TargetKey {
             kind,
             id: id?,
             locale: None,
         };
-        (kind == Kind::Template)
+        matches!(kind, Kind::Template | Kind::Asset)
             .then(|| self.target_inventory.get(&key))
             .flatten()
             .map(|there| there.body.parse())

@@ -166,12 +166,7 @@ pub(super) fn container(body: &Object) -> Object {
 
 /// What makes a template the one that pages hang on: its name and its zones.
 pub(super) fn template(body: &Object) -> Object {
-    let mut out = Object::new();
-    put(
-        &mut out,
-        "pagetemplatename",
-        keyed(body.get("pageTemplateName")),
-    );
+    let mut out = kept(body, &["pageTemplateName"]);
     let zones = ordered(body, "contentSectionDefinitions", "itemOrder");
     let zones: Vec<_> = zones
         .into_iter()
@@ -244,8 +239,7 @@ pub(super) fn gallery(body: &Object) -> Object {
 }
 
 pub(super) fn asset(body: &Object) -> Object {
-    let mut out = kept(body, &["size"]);
-    put(&mut out, "originkey", keyed(body.get("originKey")));
+    let mut out = kept(body, &["originKey", "size"]);
     put(
         &mut out,
         "gallery",
