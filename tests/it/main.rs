@@ -7,6 +7,7 @@ mod cli_life;
 mod crash;
 mod double;
 mod dry_run;
+mod edits;
 mod faults;
 mod fixtures;
 mod instances;
