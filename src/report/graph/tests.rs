@@ -21,8 +21,6 @@ pub(super) fn view(needs: &[(usize, usize)], cut: &[(usize, usize)]) -> View {
         nodes: (0..count).map(nameless).collect(),
         edges: plain.chain(cut.iter().map(|pair| edge(pair, 1))).collect(),
         circles: Vec::new(),
-        temporary: None,
-        again: Vec::new(),
         left_out: None,
     }
 }
