@@ -18,6 +18,7 @@ mod kill;
 mod lease;
 mod lost_state;
 mod mock_process;
+mod names;
 mod outage;
 mod panics;
 mod parts;

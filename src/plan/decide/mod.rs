@@ -13,7 +13,10 @@ mod identity;
 mod losses;
 mod make;
 mod matching;
+mod named;
+mod names;
 mod needs;
+mod page_matching;
 mod settle;
 mod spread;
 #[cfg(test)]
