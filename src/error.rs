@@ -239,9 +239,10 @@ const fn run_exit_code(error: &RunError) -> ExitStatus {
         RunError::Store(error) => store_exit_code(error),
         RunError::Interrupted => ExitStatus::Interrupted,
         RunError::Unplaced(_) => ExitStatus::Conflicts,
-        RunError::Selection(_) | RunError::UnknownLocale { .. } | RunError::TargetLocale { .. } => {
-            ExitStatus::Usage
-        }
+        RunError::Selection(_)
+        | RunError::UnknownLocale { .. }
+        | RunError::TargetLocale { .. }
+        | RunError::TargetChannel { .. } => ExitStatus::Usage,
     }
 }
 
@@ -279,7 +280,8 @@ fn run_hint(error: &RunError) -> Option<String> {
         | RunError::Selection(_)
         | RunError::Unplaced(_)
         | RunError::UnknownLocale { .. }
-        | RunError::TargetLocale { .. } => error.hint(),
+        | RunError::TargetLocale { .. }
+        | RunError::TargetChannel { .. } => error.hint(),
     }
 }
 
@@ -291,7 +293,12 @@ const fn request_hint(cause: &Cause) -> Option<&'static str> {
         }
         Cause::TimedOut(_) => Some("try again, or raise timeouts.request_s (--timeout)"),
         Cause::Broken(_) | Cause::ServerFailed { .. } => Some("try again in a few minutes"),
-        Cause::Throttled { .. } => Some("try again later, or lower pace.per_second_max (--rate)"),
+        Cause::Throttled { .. } => Some(
+            "try again later: it goes on where it stopped; pace.retry_after_max_s is how long a run waits for the server",
+        ),
+        Cause::Busy => Some(
+            "try again later, or raise timeouts.busy_s, which is how long a run waits for the feed",
+        ),
         Cause::Unauthorised => Some(
             "set LOCKGATE_TOKEN to a personal access token that is still valid; LOCKGATE_SOURCE_TOKEN and LOCKGATE_TARGET_TOKEN, if set, go before it",
         ),
@@ -302,7 +309,7 @@ const fn request_hint(cause: &Cause) -> Option<&'static str> {
         Cause::Malformed(_) => Some(
             "check that --source-url and --target-url lead to the API and not to a proxy's own page",
         ),
-        Cause::Refused { .. } | Cause::Content(_) => None,
+        Cause::Refused { .. } | Cause::Content(_) | Cause::Halted => None,
     }
 }
 

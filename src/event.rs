@@ -436,6 +436,20 @@ pub enum Event {
         /// Milliseconds.
         for_ms: u64,
     },
+    /// A feed says that it is being rebuilt; it is asked again after a moment.
+    FeedBusy {
+        /// What is attempted.
+        operation: String,
+        /// Milliseconds until it is asked again.
+        for_ms: u64,
+        /// How long it may be busy altogether, in milliseconds.
+        at_most_ms: u64,
+    },
+    /// An entity that was on its way did not leave after all, and waits again. It has no outcome.
+    EntityHeld {
+        /// The entity.
+        key: EntityKey,
+    },
     /// The pace at this moment. A sample: emitted at most once a second, and may be left out.
     PaceSampled {
         /// Requests in the last second, without those for files, which count against no rate.
@@ -479,6 +493,24 @@ pub enum Event {
     Warned {
         /// One sentence with the next step.
         message: String,
+    },
+    /// An entity that is published on the source was saved and could not be published.
+    PublishRefused {
+        /// The entity.
+        key: EntityKey,
+        /// What a person calls it.
+        name: String,
+        /// Its counterpart.
+        target: TargetId,
+        /// Why, with the server's words.
+        reason: String,
+    },
+    /// Publishing is over.
+    PublishFinished {
+        /// Entities that were published.
+        published: u32,
+        /// Entities that could not be.
+        refused: u32,
     },
     /// Part of the target was read back and compared.
     VerifyProgressed {

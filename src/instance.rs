@@ -97,6 +97,15 @@ pub enum Ask {
         /// Rows to leave out from the start.
         offset: usize,
     },
+    /// The published version of a content item or page as the public sees it. Found nothing: there is none.
+    Live {
+        /// Its kind: content or page.
+        kind: Kind,
+        /// Its id on this instance.
+        id: i64,
+        /// The locale.
+        locale: Locale,
+    },
     /// Several content items of a locale as the Management API has them now, at most 100 ids. Ids that do
     /// not exist are missing from the answer.
     ItemsById {
@@ -127,6 +136,7 @@ impl Ask {
             | Self::Redirections
             | Self::One { .. }
             | Self::Named { .. }
+            | Self::Live { .. }
             | Self::ItemsById { .. } => false,
         }
     }
@@ -168,6 +178,9 @@ impl fmt::Display for Ask {
                 offset,
             } => {
                 write!(f, "the items of {container} in {locale} from row {offset}")
+            }
+            Self::Live { kind, id, locale } => {
+                write!(f, "the published version of {kind} {id} in {locale}")
             }
             Self::ItemsById { locale, ids } => write!(f, "{} content items of {locale}", ids.len()),
         }
@@ -321,16 +334,44 @@ pub trait Target: Source {
     fn delete(&self, doomed: &Doomed)
     -> impl Future<Output = Result<Deleted, RequestError>> + Send;
 
-    /// Hands in up to 250 content items or pages of one locale for publishing.
+    /// Hands in up to 250 content items or pages of one locale for a step of the workflow.
     ///
     /// # Errors
     /// [`RequestError`]
-    fn submit_publish(
+    fn submit_workflow(
         &self,
+        step: Workflow,
         kind: Kind,
         locale: &Locale,
         ids: &[TargetId],
     ) -> impl Future<Output = Result<BatchId, RequestError>> + Send;
+}
+
+/// A step of the workflow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Workflow {
+    /// The present version becomes the one that the public sees.
+    Publish,
+    /// The public sees nothing of it any more.
+    Unpublish,
+}
+
+impl Workflow {
+    /// What is done, as in `publishing 3 pages`.
+    pub const fn doing(self) -> &'static str {
+        match self {
+            Self::Publish => "publishing",
+            Self::Unpublish => "unpublishing",
+        }
+    }
+
+    /// Its name on the wire.
+    pub const fn operation(self) -> &'static str {
+        match self {
+            Self::Publish => "Publish",
+            Self::Unpublish => "Unpublish",
+        }
+    }
 }
 
 /// An entity to be deleted.
@@ -431,10 +472,21 @@ pub struct Saved {
 /// Why the target would not store one row or item, in its own words, quoted and cut to a readable length.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
+    /// What it is about, where the server tells.
+    pub about: Option<About>,
     /// The exception or error type, where it was told.
     pub error_type: Option<String>,
     /// What the server said.
     pub said: String,
+}
+
+/// An item or page as the results of a batch name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct About {
+    /// Its kind, where that is told.
+    pub kind: Option<Kind>,
+    /// Its id.
+    pub id: TargetId,
 }
 
 /// How far a batch has come.
@@ -448,7 +500,8 @@ pub enum BatchStatus {
         processed: Option<u32>,
     },
     /// Finished item by item; one result per item, in the order of the request. Fewer than there were items when
-    /// it cannot be told which result is whose.
+    /// it cannot be told which result is whose. Of a batch of the workflow in any order, with those of items that come
+    /// along, and with a refusal about nothing for each failure that is counted and not explained.
     Finished(Vec<Result<Saved, Refusal>>),
     /// Finished, and nothing of it took effect as far as the server tells: aborted, deleted, or failed as a whole.
     Failed(Refusal),
@@ -520,6 +573,12 @@ pub enum Cause {
     /// The bytes that were to be sent could not be read or have the wrong length.
     #[error("the bytes to send are not right: {0}")]
     Content(String),
+    /// A feed that is being rebuilt and says so, or answers nothing at all.
+    #[error("the feed is busy: it is being rebuilt")]
+    Busy,
+    /// The run ended before the request could leave.
+    #[error("the run ended before it was sent")]
+    Halted,
 }
 
 fn for_seconds(wait: Option<Duration>) -> String {
@@ -535,11 +594,13 @@ impl Cause {
             Self::TimedOut(_) => Failure::TimedOut,
             Self::Throttled { .. } => Failure::Throttled,
             Self::Unauthorised | Self::Forbidden => Failure::Access,
+            Self::Busy => Failure::Throttled,
             Self::ServerFailed { .. }
             | Self::NotFound
             | Self::Refused { .. }
             | Self::Malformed(_)
-            | Self::Content(_) => Failure::Refused,
+            | Self::Content(_)
+            | Self::Halted => Failure::Refused,
         }
     }
 }
@@ -575,7 +636,7 @@ impl RequestError {
             Effect::Write => Verdict::Reconcile,
         };
         match &self.cause {
-            Cause::Connect { .. } => Verdict::Retry { after: None },
+            Cause::Connect { .. } | Cause::Busy => Verdict::Retry { after: None },
             Cause::Throttled { retry_after } => Verdict::Retry {
                 after: *retry_after,
             },
@@ -590,7 +651,8 @@ impl RequestError {
             | Cause::Forbidden
             | Cause::NotFound
             | Cause::Refused { .. }
-            | Cause::Content(_) => Verdict::GiveUp,
+            | Cause::Content(_)
+            | Cause::Halted => Verdict::GiveUp,
         }
     }
 }
@@ -637,6 +699,8 @@ mod tests {
             ),
             (Cause::Malformed(text()), again, Verdict::Reconcile),
             (Cause::Content(text()), Verdict::GiveUp, Verdict::GiveUp),
+            (Cause::Busy, again, again),
+            (Cause::Halted, Verdict::GiveUp, Verdict::GiveUp),
         ]
     }
 
@@ -654,9 +718,11 @@ mod tests {
             Cause::Refused { .. } => 8,
             Cause::Malformed(_) => 9,
             Cause::Content(_) => 10,
+            Cause::Busy => 11,
+            Cause::Halted => 12,
         }
     }
-    const CAUSES: usize = 11;
+    const CAUSES: usize = 13;
 
     #[test]
     fn every_cause_has_its_verdict_for_reads_and_for_writes() {
@@ -678,7 +744,10 @@ mod tests {
     #[test]
     fn a_write_is_sent_again_only_when_nothing_can_have_happened() {
         for (cause, _, write) in table() {
-            let harmless = matches!(cause, Cause::Connect { .. } | Cause::Throttled { .. });
+            let harmless = matches!(
+                cause,
+                Cause::Connect { .. } | Cause::Throttled { .. } | Cause::Busy
+            );
             assert_eq!(matches!(write, Verdict::Retry { .. }), harmless, "{cause}");
         }
     }

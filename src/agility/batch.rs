@@ -9,8 +9,8 @@
 
 use serde_json::Value;
 
-use crate::domain::{BatchId, Id, Secret, TargetId, Version};
-use crate::instance::{BatchStatus, Cause, Refusal, RequestError, Saved};
+use crate::domain::{BatchId, Id, Kind, Secret, TargetId, Version};
+use crate::instance::{About, BatchStatus, Cause, Refusal, RequestError, Saved};
 
 use super::classify;
 use super::client::{Api, Call, Client};
@@ -54,7 +54,11 @@ fn status(batch: &Value, secrets: &[&Secret]) -> Result<BatchStatus, Misshapen> 
     Ok(if aborted || reader.failed_as_a_whole() {
         reader.salvage(aborted)
     } else {
-        BatchStatus::Finished(reader.results())
+        BatchStatus::Finished(if reader.is_workflow() {
+            reader.workflow_results()
+        } else {
+            reader.results()
+        })
     })
 }
 
@@ -91,16 +95,20 @@ impl<'a> Reader<'a> {
     /// Whether the rows have the order of the request: their numbers are given out in it. Of workflow batches, whose
     /// order nobody relies on, that is not asked.
     fn is_in_order(&self) -> bool {
-        let operation = shape::int(self.batch, "operationType");
         let numbers = self.items().iter();
-        operation.is_some_and(|operation| WORKFLOW.contains(&operation))
+        self.is_workflow()
             || numbers
                 .filter_map(|item| shape::int(item, "batchItemID"))
                 .is_sorted()
     }
 
-    /// `errorData` that tells of no success means that nothing succeeded.
+    /// `errorData` that tells of no success means that nothing succeeded. The counts of the batch itself are believed of a
+    /// step of the workflow only, which may be repeated.
     fn failed_as_a_whole(&self) -> bool {
+        if self.is_workflow() {
+            let successes = self.count("successCount");
+            return shape::text(self.batch, "errorData").is_some() && successes.unwrap_or(0) <= 0;
+        }
         let successes = self
             .summary
             .as_ref()
@@ -129,6 +137,7 @@ impl<'a> Reader<'a> {
             return BatchStatus::Finished(self.results());
         }
         let whole = self.words_of_batch().unwrap_or_else(|| Refusal {
+            about: None,
             error_type: None,
             said: if aborted {
                 "batch aborted"
@@ -166,12 +175,72 @@ impl<'a> Reader<'a> {
     }
 
     fn words(&self, item: &Value) -> Refusal {
-        self.own_words(item)
+        let refusal = self
+            .own_words(item)
             .or_else(|| self.words_of_batch())
-            .unwrap_or_else(|| Refusal {
-                error_type: None,
-                said: "no reason given".to_owned(),
-            })
+            .unwrap_or_else(no_reason);
+        Refusal {
+            about: about(item, "itemID"),
+            ..refusal
+        }
+    }
+
+    /// The results of a step of the workflow. Its rows may be of items that nobody asked for, and may lack some that
+    /// were; what failed stands in lists of its own, or is only counted.
+    fn workflow_results(&self) -> Vec<Result<Saved, Refusal>> {
+        let mut results = self.results();
+        let items = self.items();
+        let mut told: Vec<Option<About>> = results
+            .iter()
+            .filter_map(|result| Some(result.as_ref().err()?.about))
+            .collect();
+        for row in self.failed_rows() {
+            let (of_row, batch_item) = (about(row, "itemId"), shape::int(row, "batchItemId"));
+            let is_listed = items.iter().any(|item| {
+                let same_row = batch_item.is_some_and(|id| id > 0)
+                    && batch_item == shape::int(item, "batchItemID");
+                same_row || (of_row.is_some() && same(about(item, "itemID"), of_row))
+            });
+            if is_listed || told.iter().any(|known| same(*known, of_row)) {
+                continue;
+            }
+            let words = shape::text(row, "errorMessage");
+            let refusal = words.and_then(|words| refusal(words, self.secrets));
+            told.push(of_row);
+            results.push(Err(Refusal {
+                about: of_row,
+                ..refusal.unwrap_or_else(no_reason)
+            }));
+        }
+        let counted = self.count("failureCount").unwrap_or(0);
+        let unexplained = usize::try_from(counted)
+            .unwrap_or(0)
+            .saturating_sub(told.len());
+        let words = || self.words_of_batch().unwrap_or_else(no_reason);
+        results.extend((0..unexplained).map(|_| Err(words())));
+        results
+    }
+
+    /// A count of the batch or of its summary.
+    fn count(&self, name: &str) -> Option<i64> {
+        let summary = self.summary.as_ref();
+        let told = summary.and_then(|summary| shape::int(summary, name));
+        told.or_else(|| shape::int(self.batch, name))
+    }
+
+    fn is_workflow(&self) -> bool {
+        let operation = shape::int(self.batch, "operationType");
+        operation.is_some_and(|operation| WORKFLOW.contains(&operation))
+    }
+
+    /// The rows of `failedItems` of the batch and of its summary.
+    fn failed_rows(&self) -> impl Iterator<Item = &Value> {
+        let lists = [Some(self.batch), self.summary.as_ref()];
+        let rows = lists
+            .into_iter()
+            .flatten()
+            .filter_map(|owner| shape::member(owner, "failedItems").and_then(Value::as_array));
+        rows.flatten()
     }
 
     /// The reason in `failedItems`, else the item's own.
@@ -203,12 +272,7 @@ impl<'a> Reader<'a> {
     /// The row about `item` in `failedItems` of the batch or of its summary. Rows without a batch item id
     /// are matched by item id.
     fn failed_row(&self, item: &Value) -> Option<&Value> {
-        let lists = [Some(self.batch), self.summary.as_ref()];
-        let rows = lists
-            .into_iter()
-            .flatten()
-            .filter_map(|owner| shape::member(owner, "failedItems").and_then(Value::as_array));
-        rows.flatten().find(|row| {
+        self.failed_rows().find(|row| {
             let wanted = shape::int(item, "batchItemID");
             if let Some(told) = shape::int(row, "batchItemId").filter(|id| *id > 0) {
                 return Some(told) == wanted;
@@ -217,6 +281,42 @@ impl<'a> Reader<'a> {
             id.is_some() && id == shape::int(item, "itemID")
         })
     }
+}
+
+fn no_reason() -> Refusal {
+    Refusal {
+        about: None,
+        error_type: None,
+        said: "no reason given".to_owned(),
+    }
+}
+
+/// What a row is about, which has the id under `id`.
+fn about(row: &Value, id: &str) -> Option<About> {
+    let id = shape::int(row, id).filter(|id| *id > 0)?;
+    let number = shape::int(row, "itemType");
+    let name = shape::text(row, "itemType").or_else(|| shape::text(row, "itemTypeName"));
+    let kind = match (number, name) {
+        (Some(1), _) | (_, Some("Page")) => Some(Kind::Page),
+        (Some(2), _) | (_, Some("ContentItem")) => Some(Kind::Content),
+        (_, _) => None,
+    };
+    Some(About {
+        kind,
+        id: TargetId::new(id),
+    })
+}
+
+/// Whether two rows may be about one item.
+fn same(left: Option<About>, right: Option<About>) -> bool {
+    let (Some(left), Some(right)) = (left, right) else {
+        return false;
+    };
+    let same_kind = left
+        .kind
+        .zip(right.kind)
+        .is_none_or(|(left, right)| left == right);
+    left.id == right.id && same_kind
 }
 
 fn version(item: &Value) -> Option<Version> {
@@ -243,6 +343,7 @@ pub(crate) fn refusal(text: &str, secrets: &[&Secret]) -> Option<Refusal> {
         Some(_) | None => undump(text),
     };
     Some(Refusal {
+        about: None,
         error_type,
         said: classify::readable(&words, secrets)?,
     })

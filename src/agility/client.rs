@@ -27,6 +27,7 @@ pub(crate) struct Client {
     hosts: Hosts,
     token: Secret,
     preview_key: OnceCell<Secret>,
+    live_key: OnceCell<Secret>,
     pub(crate) request_timeout: Duration,
 }
 
@@ -39,6 +40,8 @@ pub(crate) enum Api {
     Management,
     /// The Content Fetch API of the instance in preview mode, which shows the latest saved version of everything.
     Preview,
+    /// The same in fetch mode, which shows what is published.
+    Live,
 }
 
 /// A request to be sent.
@@ -193,6 +196,7 @@ impl Client {
             hosts,
             token: connection.token,
             preview_key: OnceCell::new(),
+            live_key: OnceCell::new(),
             request_timeout: connection.request_timeout,
         })
     }
@@ -252,6 +256,7 @@ impl Client {
         let key = match api {
             Api::OAuth | Api::Management => None,
             Api::Preview => Some(Box::pin(self.preview_key()).await?),
+            Api::Live => Some(Box::pin(self.live_key()).await?),
         };
         let wants_length = method == Method::POST;
         let request = self
@@ -278,32 +283,39 @@ impl Client {
     /// The key for reading previews, fetched when it is not yet known. Fails when the token has no rights on
     /// the instance, so this is also the check of the token.
     pub(crate) async fn preview_key(&self) -> Result<&Secret, RequestError> {
-        self.preview_key
-            .get_or_try_init(|| async {
-                let call = Call::get(
-                    format!("asking for the preview key of {}", self.guid),
-                    Api::OAuth,
-                    format!("GetPreviewKey?guid={}", self.guid),
-                );
-                let reply = self.send(call).await?;
-                let text = reply.text();
-                // A JSON string or bare text. Half of the first would pass as the second, and would be refused for ever.
-                let key =
-                    serde_json::from_str(text.trim()).unwrap_or_else(|_| text.trim().to_owned());
-                let key = Secret::new(&key);
-                let usable = !key.expose().contains(['<', '{', ' ', '"']) && plain(&key).is_some();
-                if key.expose().is_empty() || !usable {
-                    return Err(reply.malformed("no key"));
-                }
-                Ok(key)
-            })
-            .await
+        let asked = || self.key(("preview", "GetPreviewKey"));
+        self.preview_key.get_or_try_init(asked).await
+    }
+
+    /// The key for reading what is published, fetched when it is not yet known.
+    async fn live_key(&self) -> Result<&Secret, RequestError> {
+        let asked = || self.key(("fetch", "GetFetchKey"));
+        self.live_key.get_or_try_init(asked).await
+    }
+
+    async fn key(&self, (name, route): (&str, &str)) -> Result<Secret, RequestError> {
+        let call = Call::get(
+            format!("asking for the {name} key of {}", self.guid),
+            Api::OAuth,
+            format!("{route}?guid={}", self.guid),
+        );
+        let reply = self.send(call).await?;
+        let text = reply.text();
+        // A JSON string or bare text. Half of the first would pass as the second, and would be refused for ever.
+        let key = serde_json::from_str(text.trim()).unwrap_or_else(|_| text.trim().to_owned());
+        let key = Secret::new(&key);
+        let usable = !key.expose().contains(['<', '{', ' ', '"']) && plain(&key).is_some();
+        if key.expose().is_empty() || !usable {
+            return Err(reply.malformed("no key"));
+        }
+        Ok(key)
     }
 
     /// Every credential that the server might echo.
     pub(crate) fn secrets(&self) -> Vec<&Secret> {
         std::iter::once(&self.token)
             .chain(self.preview_key.get())
+            .chain(self.live_key.get())
             .collect()
     }
 
@@ -315,6 +327,7 @@ impl Client {
             Api::OAuth => format!("{management}/oauth"),
             Api::Management => format!("{management}/api/v1/instance/{}", self.guid),
             Api::Preview => format!("{fetch}/{}/preview", self.guid),
+            Api::Live => format!("{fetch}/{}/fetch", self.guid),
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::domain::{BatchId, Guid, Id, Kind, Locale, Secret, TargetId};
 use crate::instance::{
     Answer, Ask, BatchStatus, Deleted, Doomed, Download, PageSave, Refusal, RequestError, Save,
-    Saved, Source, Target, Upload,
+    Saved, Source, Target, Upload, Workflow,
 };
 
 use super::client::Client;
@@ -144,12 +144,13 @@ impl Target for Instance {
         write::delete(&self.client, doomed).await
     }
 
-    async fn submit_publish(
+    async fn submit_workflow(
         &self,
+        step: Workflow,
         kind: Kind,
         locale: &Locale,
         ids: &[TargetId],
     ) -> Result<BatchId, RequestError> {
-        write::submit_publish(&self.client, kind, locale, ids).await
+        write::submit_workflow(&self.client, step, kind, (locale, ids)).await
     }
 }

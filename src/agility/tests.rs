@@ -10,7 +10,7 @@ use crate::domain::{
 };
 use crate::instance::{
     Answer, Ask, BatchStatus, Cause, Effect, Found, PageSave, Refusal, RequestError, Save, Saved,
-    Source, Target, Upload, Verdict,
+    Source, Target, Upload, Verdict, Workflow,
 };
 use crate::mock::file::StateFile;
 use crate::mock::{Options, Server};
@@ -475,7 +475,12 @@ async fn items_are_worked_off_in_order_and_refused_one_by_one() {
         "one id in all locales"
     );
     let batch = source
-        .submit_publish(Kind::Content, &en(), &[first.id, last.id])
+        .submit_workflow(
+            Workflow::Publish,
+            Kind::Content,
+            &en(),
+            &[first.id, last.id],
+        )
         .await
         .unwrap();
     assert!(end(&source, batch).await.iter().all(Result::is_ok));
@@ -521,7 +526,7 @@ async fn pages_stand_where_they_are_put() {
     assert_eq!(place(last, en()), (Some(parent.raw()), 1));
     assert_eq!(place(parent, fr()), (None, 0));
     let batch = target
-        .submit_publish(Kind::Page, &en(), &[parent])
+        .submit_workflow(Workflow::Publish, Kind::Page, &en(), &[parent])
         .await
         .unwrap();
     assert!(end(&target, batch).await[0].is_ok());

@@ -162,6 +162,9 @@ pub(super) struct SelectionArgs {
     /// Digital channels, by name [default: all of the source]
     #[arg(long, alias = "channels", value_name = "NAME", value_delimiter = ',')]
     channel: Vec<String>,
+    /// Channels that have another name on the target
+    #[arg(long, value_name = "SOURCE=TARGET", value_delimiter = ',')]
+    channel_map: Vec<String>,
     /// Kinds: models, galleries, assets, containers, content, templates, pages, sitemaps, urlredirections
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
     elements: Vec<String>,
@@ -187,6 +190,7 @@ impl SelectionArgs {
         collected
             .list("sync.locales", &self.locale)
             .list("sync.channels", &self.channel)
+            .list("sync.channel_map", &self.channel_map)
             .list("sync.elements", &self.elements)
             .list("sync.models", &self.models)
             .list("sync.models_with_deps", &self.models_with_deps)

@@ -10,13 +10,14 @@ use super::rehearsal;
 use crate::config::{OutputMode, Settings};
 use crate::engine::{RunError, Unplaced};
 use crate::error::{Error, ExitStatus};
-use crate::plan::Plan;
+use crate::plan::{Action, Plan};
 use crate::report::graph;
 
 /// Shows what a sync would do to every entity, and why
 ///
 /// Reads both instances and decides as `lockgate sync` does, then stops: nothing is sent to the target and nothing is
-/// noted in the state. `lockgate sync --dry-run` goes further and rehearses the uploads as well.
+/// noted in the state. `lockgate sync --dry-run` goes further and rehearses the uploads as well. Ends as a run would, as far
+/// as a plan can know: with 1 when something is certain to fail, with 5 when there are conflicts, else with 0.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -51,18 +52,19 @@ pub(super) async fn run(
     if ended.is_ok() && outlook.plan.is_target_unknown() && !settings.sync.create_unmatched {
         return Err(RunError::from(Unplaced::of(&outlook.plan)).into());
     }
-    ended
+    ended?;
+    Ok(status_of(&outlook.plan))
 }
 
 fn write(
     settings: &Settings,
     outlook: &Outlook,
     out: &mut (dyn Write + Send),
-) -> Result<ExitStatus, Error> {
+) -> Result<(), Error> {
     if settings.output.mode == OutputMode::Json {
         let mut out = std::io::BufWriter::new(out);
         graph::write_plan(&mut out, &outlook.plan, &outlook.source)?;
-        return Ok(ExitStatus::Agreed);
+        return Ok(());
     }
     let none = rehearsal::Failures::default();
     rehearsal::list((&outlook.plan, &outlook.source), &none, out)?;
@@ -70,7 +72,25 @@ fn write(
         // Nobody is left to be told when standard error is gone.
         drop(writeln!(std::io::stderr(), "{}", sum(&outlook.plan)));
     }
-    Ok(ExitStatus::Agreed)
+    Ok(())
+}
+
+/// What a run would end with at best.
+fn status_of(plan: &Plan) -> ExitStatus {
+    let of_action = |action: &Action| match action {
+        Action::Fail { .. } | Action::Block { .. } => ExitStatus::Failed,
+        Action::Conflict { .. } => ExitStatus::Conflicts,
+        Action::Create { .. }
+        | Action::Update { .. }
+        | Action::Adopt { .. }
+        | Action::Unchanged { .. }
+        | Action::OutOfScope => ExitStatus::Agreed,
+    };
+    let planned = plan
+        .entities
+        .iter()
+        .map(|planned| of_action(&planned.action));
+    planned.fold(ExitStatus::Agreed, ExitStatus::or)
 }
 
 /// `plan: 12 create, 140 unchanged; 3 content levels, 1 circle opened by cutting 2 references`.

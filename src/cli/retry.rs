@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::io::Write;
 
 use clap::Args;
-use serde_json::Value;
 
 use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, OutputArgs};
 use super::session::{self, Ends, Work};
@@ -162,13 +161,12 @@ fn nothing_to_do(record: &RunRecord) -> String {
 fn remembered(record: &RunRecord) -> Vec<Given> {
     let options = &record.options;
     let text = |key: &str| options[key].as_str().map(str::to_owned);
-    let locales: Vec<String> = match &options["locales"] {
-        Value::Array(locales) => locales
-            .iter()
-            .filter_map(|locale| Some(locale.as_str()?.to_owned()))
-            .collect(),
-        _ => Vec::new(),
+    let list = |key: &str| -> Vec<String> {
+        let listed = options[key].as_array().into_iter().flatten();
+        let texts = listed.filter_map(|part| Some(part.as_str()?.to_owned()));
+        texts.collect()
     };
+    let (locales, channel_map) = (list("locales"), list("channel_map"));
     Collected::default()
         .text("source.guid", Some(&record.pair.source.to_string()))
         .text("target.guid", Some(&record.pair.target.to_string()))
@@ -176,6 +174,7 @@ fn remembered(record: &RunRecord) -> Vec<Given> {
         .text("target.url", text("target_url").as_ref())
         .text("sync.publish", text("publish").as_ref())
         .list("sync.locales", &locales)
+        .list("sync.channel_map", &channel_map)
         .switch("sync.overwrite", options["overwrite"] == true, true)
         .of_run(&record.run)
 }

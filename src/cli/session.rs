@@ -145,6 +145,7 @@ pub(super) async fn run(
         if result.is_ok() && !is_rehearsal {
             result = pace::remember(&session, &store).await.and(result);
         }
+        let result = result.and_then(without_outage);
         let status = result
             .as_ref()
             .map_or_else(Error::exit_code, |report| status_of(report, &work));
@@ -176,8 +177,33 @@ pub(super) async fn run(
         .map_or_else(Error::exit_code, |(status, _)| *status);
     let finished = finish(&store, run, exit, &progress).await;
     store.close().await;
+    // What went wrong first is what is told: a disk that was full for the run is full for its end, too.
+    let ended = result?;
     finished?;
-    result
+    Ok(ended)
+}
+
+/// The report of a run that nothing stopped.
+fn without_outage(report: RunReport) -> Result<RunReport, Error> {
+    let Some(outage) = report.end.outage.clone() else {
+        return Ok(report);
+    };
+    let guid = match outage.side {
+        Side::Source => &report.source.guid,
+        Side::Target => &report.target,
+    };
+    let side = side_name(outage.side);
+    Err(Error::Unreachable {
+        side: format!("{side} {guid}"),
+        source: Box::new(outage.error.clone()),
+    })
+}
+
+const fn side_name(side: Side) -> &'static str {
+    match side {
+        Side::Source => "source",
+        Side::Target => "target",
+    }
 }
 
 /// Why the run ended before everything could get its outcome.
@@ -264,11 +290,9 @@ pub(super) async fn authorise(reader: &Reader<Instance>) -> Result<(), Error> {
         sink: &reader.sink,
         trail: None,
         fence: None,
+        alarm: None,
     };
-    let side = match reader.side {
-        Side::Source => "source",
-        Side::Target => "target",
-    };
+    let side = side_name(reader.side);
     sender
         .send(Effect::Read, || reader.instance.authorise())
         .await
@@ -359,6 +383,7 @@ fn record(settings: &Settings, run: &RunId, pair: &Pair, work: &Work) -> RunReco
         options: json!({
             "overwrite": settings.sync.overwrite,
             "locales": settings.sync.locales,
+            "channel_map": pairs(&settings.sync.channel_map),
             "dry_run": settings.sync.dry_run,
             "publish": settings.sync.publish.name(),
             // They have no user and no query: the configuration takes no others.
@@ -374,6 +399,14 @@ fn record(settings: &Settings, run: &RunId, pair: &Pair, work: &Work) -> RunReco
         exit: None,
         counts: None,
     }
+}
+
+/// Pairs as the configuration writes them.
+fn pairs(pairs: &[(String, String)]) -> Vec<String> {
+    let written = pairs
+        .iter()
+        .map(|(first, second)| format!("{first}={second}"));
+    written.collect()
 }
 
 /// The first request to stop drains, the second aborts.

@@ -149,6 +149,9 @@ fn help_teaches() {
           --channel <NAME>
               Digital channels, by name [default: all of the source] [env: LOCKGATE_CHANNEL, AGILITY_WEBSITE]
 
+          --channel-map <SOURCE=TARGET>
+              Channels that have another name on the target [env: LOCKGATE_CHANNEL_MAP]
+
           --elements <KIND>
               Kinds: models, galleries, assets, containers, content, templates, pages, sitemaps, urlredirections
               [env: LOCKGATE_ELEMENTS, AGILITY_ELEMENTS]

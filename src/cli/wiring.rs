@@ -60,11 +60,16 @@ pub(super) fn engine_options(settings: &Settings) -> engine::Options {
         attempts: settings.retry.attempts,
         first_delay: settings.retry.first_delay,
         delay_max: settings.retry.max_delay,
+        retry_after_max: settings.pace.retry_after_max,
+        busy_max: settings.timeouts.busy,
+        waits_for_user: report_mode(&settings.output, std::io::stdout().is_terminal())
+            == report::Mode::Dashboard,
         batch_timeout: settings.timeouts.batch,
         settle: settings.timeouts.settle,
         drain_grace: settings.timeouts.drain,
         lease_ttl: settings.timeouts.lease,
         doubts: settings.sync.doubts,
+        channel_map: settings.sync.channel_map.clone(),
         ..engine::Options::default()
     }
 }

@@ -5,12 +5,13 @@ use std::path::Path;
 
 use super::{ConfigError, Environment, KEYS};
 
-/// In the order of the vendor's tool, which takes the first one that sets anything.
+/// In the order of the vendor's tool, which takes the first one that sets anything to a value.
 const FILES: [&str; 4] = [".env", ".env.local", ".env.development", ".env.production"];
 
-/// The variables of the first file in `directory` that sets an official one, and that file's name. Other
-/// variables in it belong to other programs.
+/// The variables of the first file in `directory` that gives an official one a value, else of the first that names
+/// one, and that file's name. Other variables in it belong to other programs.
 pub(super) fn find(directory: &Path) -> Result<Option<(&'static str, Environment)>, ConfigError> {
+    let mut blank = None;
     for name in FILES {
         let path = directory.join(name);
         let text = match std::fs::read_to_string(&path) {
@@ -19,11 +20,14 @@ pub(super) fn find(directory: &Path) -> Result<Option<(&'static str, Environment
             Err(source) => return Err(ConfigError::File { path, source }),
         };
         let found: Environment = parse(&text).filter(|(name, _)| is_official(name)).collect();
-        if !found.is_empty() {
+        if found.is_any_given() {
             return Ok(Some((name, found)));
         }
+        if blank.is_none() && found.is_any_set() {
+            blank = Some((name, found));
+        }
     }
-    Ok(None)
+    Ok(blank)
 }
 
 fn is_official(name: &str) -> bool {

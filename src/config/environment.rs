@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// Environment variables. Values are trimmed; blank ones count as absent.
+/// Environment variables. Values are trimmed.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
 
@@ -21,8 +21,13 @@ impl Environment {
             .collect()
     }
 
-    /// The value of a variable.
+    /// The value of a variable; one that is blank counts as absent.
     pub fn get(&self, name: &str) -> Option<&str> {
+        self.set(name).filter(|value| !value.is_empty())
+    }
+
+    /// The value of a variable that is set, be it blank.
+    pub(super) fn set(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 
@@ -30,8 +35,14 @@ impl Environment {
         self.0.keys().map(String::as_str)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// Whether any is set.
+    pub(super) fn is_any_set(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    /// Whether any is set to something.
+    pub(super) fn is_any_given(&self) -> bool {
+        self.0.values().any(|value| !value.is_empty())
     }
 }
 
@@ -40,6 +51,6 @@ impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
         let trimmed = variables
             .into_iter()
             .map(|(name, value)| (name.into(), value.into().trim().to_owned()));
-        Self(trimmed.filter(|(_, value)| !value.is_empty()).collect())
+        Self(trimmed.collect())
     }
 }

@@ -67,6 +67,24 @@ pub enum ConfigError {
         /// The word that it was probably meant to be.
         nearest: Option<String>,
     },
+    /// A value that is set and empty.
+    #[error("{key} is empty ({origin})")]
+    Empty {
+        /// The key, or what chooses a layer.
+        key: &'static str,
+        /// The layer that set it.
+        origin: String,
+    },
+    /// A list with an empty part.
+    #[error("{key} is {value} ({origin}), which has an empty part")]
+    EmptyPart {
+        /// The key.
+        key: &'static str,
+        /// The value as written.
+        value: String,
+        /// The layer that set it.
+        origin: String,
+    },
     /// A place for the state that cannot be.
     #[error("paths.state cannot be used ({origin})")]
     State {
@@ -133,11 +151,46 @@ impl ConfigError {
                 Some(word) => format!("did you mean {word}?"),
                 None => format!("`lockgate config --defaults` explains {key}"),
             }),
+            Self::Empty { key, origin } => Some(instead_of_nothing(key, origin)),
+            Self::EmptyPart { .. } => Some(
+                "leave out the comma that is too many, or set the variable that gave nothing"
+                    .to_owned(),
+            ),
             Self::State { .. } => {
                 Some("give --state a path, such as .lockgate/state.db".to_owned())
             }
             Self::Contradiction { .. } => Some("leave one of them out".to_owned()),
         }
+    }
+}
+
+/// What to do about a value that is empty: a variable that was to give it may have none.
+fn instead_of_nothing(key: &str, origin: &str) -> String {
+    /// Those without which everything is in scope.
+    const RESTRICTING: [&str; 8] = [
+        "sync.locales",
+        "sync.channels",
+        "sync.elements",
+        "sync.models",
+        "sync.models_with_deps",
+        "sync.content",
+        "sync.pages",
+        "sync.containers",
+    ];
+    let leave_out = match origin.strip_prefix("flag ") {
+        Some(flag) => format!("leave {flag} out"),
+        None if origin.starts_with("environment variable ") => {
+            "leave the variable unset".to_owned()
+        }
+        None => format!(
+            "leave it out of {}",
+            origin.rsplit(" in ").next().unwrap_or(origin)
+        ),
+    };
+    if RESTRICTING.contains(&key) {
+        format!("name at least one; to restrict nothing, {leave_out}")
+    } else {
+        format!("give a value, or {leave_out}")
     }
 }
 

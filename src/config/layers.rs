@@ -97,11 +97,8 @@ impl Config {
     /// [`ConfigError`] when a file cannot be read, or a key, variable or preset does not exist.
     pub fn load(inputs: &Inputs) -> Result<Self, ConfigError> {
         let mut figment = Figment::from(toml_layer(DEFAULTS, DEFAULT_FILE)?);
-        if let Some(name) = inputs
-            .preset
-            .as_deref()
-            .or_else(|| inputs.environment.get("LOCKGATE_PRESET"))
-        {
+        let preset = chosen(inputs.preset.as_deref(), inputs, &CHOOSERS[1])?;
+        if let Some(name) = preset {
             figment = figment.merge(preset_layer(name)?);
         }
         if let Some(layer) = file_layer(inputs)? {
@@ -228,6 +225,25 @@ impl Provider for Layer {
     }
 }
 
+/// What a flag or its variable names; refused where it is set and empty.
+fn chosen<'a>(
+    flag: Option<&'a str>,
+    inputs: &'a Inputs,
+    (name, variable): &(&'static str, &'static str),
+) -> Result<Option<&'a str>, ConfigError> {
+    let given = flag.map(|text| (text, format!("flag {name}")));
+    let set = || {
+        let text = inputs.environment.set(variable)?;
+        Some((text, format!("environment variable {variable}")))
+    };
+    match given.or_else(set) {
+        Some((text, origin)) if text.trim().is_empty() => {
+            Err(ConfigError::Empty { key: name, origin })
+        }
+        given => Ok(given.map(|(text, _)| text)),
+    }
+}
+
 fn preset_layer(name: &str) -> Result<Layer, ConfigError> {
     let (name, text) = PRESETS
         .iter()
@@ -241,10 +257,9 @@ fn preset_layer(name: &str) -> Result<Layer, ConfigError> {
 
 /// The file that was named, or else the one in the working directory if there is one.
 fn file_layer(inputs: &Inputs) -> Result<Option<Layer>, ConfigError> {
-    let named = inputs
-        .file
-        .clone()
-        .or_else(|| inputs.environment.get("LOCKGATE_CONFIG").map(PathBuf::from));
+    let named = inputs.file.as_ref().map(|path| path.to_string_lossy());
+    let named = chosen(named.as_deref(), inputs, &CHOOSERS[0])?
+        .map(|name| inputs.file.clone().unwrap_or_else(|| name.into()));
     let path = named.as_deref().unwrap_or(Path::new(FILE));
     match std::fs::read_to_string(inputs.directory.join(path)) {
         Ok(text) => toml_layer(&path.display().to_string(), &text).map(Some),
@@ -333,7 +348,7 @@ fn merge_variables(
     for info in KEYS {
         let ours = own.then_some(info.variable);
         for variable in info.official.into_iter().chain(ours) {
-            if let Some(value) = environment.get(variable) {
+            if let Some(value) = environment.set(variable) {
                 figment = figment.merge(Layer::single(name(variable), info.key, value));
             }
         }

@@ -49,16 +49,34 @@ impl Config {
         }
     }
 
-    /// Text; `None` when it is not set or blank.
-    pub(super) fn text(&self, key: &'static str) -> Result<Option<String>, ConfigError> {
-        let Some((value, _)) = self.find(key) else {
+    /// The value of a key; `None` when no layer sets it. One that is set and empty is refused: in a pipeline it is a
+    /// variable without a value, and must not be taken for an option that was left out.
+    fn given(&self, key: &'static str) -> Result<Option<Value>, ConfigError> {
+        let Some((value, origin)) = self.find(key) else {
             return Ok(None);
         };
-        let text = value
-            .as_str()
-            .ok_or_else(|| self.wrong(key, "a text"))?
-            .trim();
-        Ok((!text.is_empty()).then(|| text.to_owned()))
+        let is_whole = match &value {
+            Value::String(_, text) => text.trim().is_empty(),
+            Value::Array(_, parts) => parts.is_empty(),
+            Value::Char(..)
+            | Value::Bool(..)
+            | Value::Num(..)
+            | Value::Empty(..)
+            | Value::Dict(..) => false,
+        };
+        if is_whole {
+            return Err(empty(key, origin));
+        }
+        Ok(Some(value))
+    }
+
+    /// Text; `None` when it is not set.
+    pub(super) fn text(&self, key: &'static str) -> Result<Option<String>, ConfigError> {
+        let Some(value) = self.given(key)? else {
+            return Ok(None);
+        };
+        let text = value.as_str().ok_or_else(|| self.wrong(key, "a text"))?;
+        Ok(Some(text.trim().to_owned()))
     }
 
     pub(super) fn whole(
@@ -66,7 +84,7 @@ impl Config {
         key: &'static str,
         range: RangeInclusive<u32>,
     ) -> Result<u32, ConfigError> {
-        let number = self.find(key).and_then(|(value, _)| whole(&value));
+        let number = self.given(key)?.and_then(|value| whole(&value));
         number
             .filter(|number| range.contains(number))
             .ok_or_else(|| {
@@ -81,7 +99,7 @@ impl Config {
     pub(super) fn rate(&self, key: &'static str) -> Result<Option<f64>, ConfigError> {
         /// Beyond this, a limit limits nothing.
         const MOST: f64 = 100_000.0;
-        let Some((value, _)) = self.find(key) else {
+        let Some(value) = self.given(key)? else {
             return Ok(None);
         };
         let number = match value.as_str() {
@@ -96,7 +114,7 @@ impl Config {
 
     pub(super) fn truth(&self, key: &'static str) -> Result<bool, ConfigError> {
         let wrong = || self.wrong(key, "true or false");
-        let (value, _) = self.find(key).ok_or_else(wrong)?;
+        let value = self.given(key)?.ok_or_else(wrong)?;
         if let Some(truth) = value.to_bool() {
             return Ok(truth);
         }
@@ -113,7 +131,7 @@ impl Config {
         key: &'static str,
         choices: &[(&str, T)],
     ) -> Result<T, ConfigError> {
-        let text = self.find(key).and_then(|(value, _)| word(&value));
+        let text = self.given(key)?.and_then(|value| word(&value));
         let text = text.unwrap_or_default();
         let found = choices
             .iter()
@@ -123,22 +141,13 @@ impl Config {
             .ok_or_else(|| self.unknown_word(key, &text, choices.iter().map(|(name, _)| *name)))
     }
 
-    /// Parts without blanks around them. Text is split at commas.
+    /// Parts without blanks around them. Text is split at commas. A part that is empty is refused like a value that is.
     pub(super) fn list(&self, key: &'static str) -> Result<Vec<String>, ConfigError> {
-        self.split(key, |letter| letter == ',')
-    }
-
-    /// The same for parts that never hold a blank: text is split at blanks as well.
-    pub(super) fn words(&self, key: &'static str) -> Result<Vec<String>, ConfigError> {
-        self.split(key, |letter| letter == ',' || letter.is_whitespace())
-    }
-
-    fn split(&self, key: &'static str, at: fn(char) -> bool) -> Result<Vec<String>, ConfigError> {
-        let Some((value, _)) = self.find(key) else {
+        let Some(value) = self.given(key)? else {
             return Ok(Vec::new());
         };
         let parts: Vec<String> = match (&value, value.as_str()) {
-            (_, Some(text)) => text.split(at).map(str::to_owned).collect(),
+            (_, Some(text)) => text.split(',').map(|part| part.trim().to_owned()).collect(),
             (Value::Array(_, parts), None) => parts
                 .iter()
                 .map(word)
@@ -146,8 +155,38 @@ impl Config {
                 .ok_or_else(|| self.wrong(key, "a list of texts"))?,
             (_, None) => return Err(self.wrong(key, "a list of texts")),
         };
-        let trimmed = parts.iter().map(|part| part.trim().to_owned());
-        Ok(trimmed.filter(|part| !part.is_empty()).collect())
+        if parts.iter().any(String::is_empty) {
+            return Err(self.empty_part(key, parts.iter().all(String::is_empty)));
+        }
+        Ok(parts)
+    }
+
+    /// The same for parts that never hold a blank: text is split at blanks as well.
+    pub(super) fn words(&self, key: &'static str) -> Result<Vec<String>, ConfigError> {
+        let parts = self.list(key)?;
+        let words = parts.iter().flat_map(|part| part.split_whitespace());
+        Ok(words.map(str::to_owned).collect())
+    }
+
+    /// A list of pairs, each written `first=second`.
+    pub(super) fn pairs(&self, key: &'static str) -> Result<Vec<(String, String)>, ConfigError> {
+        let pair = |part: String| {
+            let (first, second) = part.split_once('=')?;
+            let (first, second) = (first.trim(), second.trim());
+            let is_whole = !first.is_empty() && !second.is_empty();
+            is_whole.then(|| (first.to_owned(), second.to_owned()))
+        };
+        let pairs: Option<Vec<_>> = self.list(key)?.into_iter().map(pair).collect();
+        pairs.ok_or_else(|| self.wrong(key, "a list of SOURCE=TARGET"))
+    }
+
+    /// The complaint about a list in which nothing stands between two commas, or nothing at all.
+    fn empty_part(&self, key: &'static str, all: bool) -> ConfigError {
+        let (value, origin) = self.described(key);
+        if all {
+            return empty(key, origin);
+        }
+        ConfigError::EmptyPart { key, value, origin }
     }
 
     /// Ids of the source, above zero.
@@ -159,6 +198,10 @@ impl Config {
             .collect::<Option<_>>()
             .ok_or_else(|| self.wrong(key, "a list of ids above 0"))
     }
+}
+
+fn empty(key: &'static str, origin: String) -> ConfigError {
+    ConfigError::Empty { key, origin }
 }
 
 fn whole(value: &Value) -> Option<u32> {

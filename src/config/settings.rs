@@ -63,6 +63,8 @@ pub struct Sync {
     pub locales: Vec<Locale>,
     /// Names of digital channels; empty: all of the source.
     pub channels: Vec<String>,
+    /// Channels of the source with the names that they have on the target, where those differ.
+    pub channel_map: Vec<(String, String)>,
     /// The kinds to migrate, with those that the named ones build on.
     pub elements: BTreeSet<Kind>,
     /// Reference names of models; these, and the models that they refer to, are then all there is.
@@ -108,6 +110,8 @@ pub struct Pace {
     pub assets: usize,
     /// The most batches that the target works on at once.
     pub batches: usize,
+    /// The longest `Retry-After` that is waited for.
+    pub retry_after_max: Duration,
 }
 
 /// How long to wait for answers.
@@ -119,6 +123,8 @@ pub struct Timeouts {
     pub request: Duration,
     /// For a batch that makes no progress.
     pub batch: Duration,
+    /// For a feed that says that it is busy.
+    pub busy: Duration,
     /// For a target to stay the same before something in doubt counts as absent.
     pub settle: Duration,
     /// How long a drain waits for what is in flight.

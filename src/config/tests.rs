@@ -505,3 +505,107 @@ fn a_check_finds_wrong_values_without_instances() {
         assert!(check(wrong).is_err(), "{wrong}");
     }
 }
+
+/// A key with the ways in which a text can reach it besides the file.
+const RESTRICTING: [(&str, &str, Option<&str>); 8] = [
+    ("sync.locales", "LOCKGATE_LOCALE", Some("AGILITY_LOCALES")),
+    ("sync.channels", "LOCKGATE_CHANNEL", Some("AGILITY_WEBSITE")),
+    (
+        "sync.elements",
+        "LOCKGATE_ELEMENTS",
+        Some("AGILITY_ELEMENTS"),
+    ),
+    ("sync.models", "LOCKGATE_MODELS", Some("AGILITY_MODELS")),
+    ("sync.models_with_deps", "LOCKGATE_MODELS_WITH_DEPS", None),
+    ("sync.content", "LOCKGATE_CONTENT", None),
+    ("sync.pages", "LOCKGATE_PAGES", None),
+    ("sync.containers", "LOCKGATE_CONTAINERS", None),
+];
+
+/// In a pipeline, `--models "$MODELS"` with an unset variable once moved everything.
+#[test]
+fn an_empty_restriction_is_refused_wherever_it_comes_from() {
+    let refused = |files: &[(&str, &str)], variables: &[(&str, &str)], given, origin: &str| {
+        let mut all = INSTANCES.to_vec();
+        all.extend(given);
+        let config = Config::load(&case(files, variables, &all).inputs).unwrap();
+        for ended in [config.settings().map(drop), config.check()] {
+            let error = ended.expect_err(origin);
+            let (message, hint) = (error.to_string(), error.hint().unwrap_or_default());
+            assert!(message.contains(origin), "{origin}: {message}");
+            assert!(message.contains("empty"), "{origin}: {message}");
+            assert!(hint.contains("leave"), "{origin}: {hint}");
+        }
+    };
+    for (key, variable, official) in RESTRICTING {
+        for text in ["", "  ", ",", " , ,", "1,,2", "1,", ",1"] {
+            let flag = KeyInfo::find(key).unwrap().flag.unwrap();
+            refused(&[], &[], Some((key, text)), &format!("flag {flag}"));
+            refused(&[], &[(variable, text)], None, variable);
+            if let Some(official) = official {
+                refused(&[], &[(official, text)], None, official);
+                let line = format!("{official}=\"{text}\"\n");
+                let origin = format!("{official} in .env");
+                refused(&[(".env", &line)], &[], None, &origin);
+            }
+            let line = format!("{key} = \"{text}\"");
+            refused(&[("lockgate.toml", &line)], &[], None, "lockgate.toml");
+        }
+        for list in ["[]", "[\"\"]", "[\"1\", \" \"]"] {
+            let line = format!("{key} = {list}");
+            refused(&[("lockgate.toml", &line)], &[], None, "lockgate.toml");
+        }
+    }
+}
+
+#[test]
+fn any_other_empty_value_is_refused_as_well_and_only_where_it_would_count() {
+    let no_value = |variables: &[(&str, &str)]| {
+        let config = Config::load(&case(&[], variables, &INSTANCES).inputs)?;
+        config.settings().map(drop)
+    };
+    for info in KEYS {
+        let error = no_value(&[(info.variable, " ")]);
+        let is_given = INSTANCES.iter().any(|(key, _)| *key == info.key);
+        assert_eq!(error.is_err(), !is_given, "{}", info.variable);
+        if let Err(error) = error {
+            assert!(error.to_string().contains(info.variable), "{error}");
+        }
+    }
+    for chooser in ["LOCKGATE_CONFIG", "LOCKGATE_PRESET"] {
+        let error = no_value(&[(chooser, "")]).expect_err(chooser);
+        assert!(error.to_string().contains(chooser), "{error}");
+    }
+}
+
+#[test]
+fn complaints_about_empty_values_name_their_origin_and_the_next_step() {
+    insta::assert_snapshot!(complaint(&[], &[("LOCKGATE_MODELS", "")]), @r"
+    sync.models is empty (environment variable LOCKGATE_MODELS)
+    next: name at least one; to restrict nothing, leave the variable unset
+    ");
+    insta::assert_snapshot!(complaint(&[], &[("LOCKGATE_CONTENT", "12,,13")]), @r#"
+    sync.content is "12,,13" (environment variable LOCKGATE_CONTENT), which has an empty part
+    next: leave out the comma that is too many, or set the variable that gave nothing
+    "#);
+    insta::assert_snapshot!(complaint(&[("lockgate.toml", "sync.pages = []")], &[]), @r"
+    sync.pages is empty (lockgate.toml)
+    next: name at least one; to restrict nothing, leave it out of lockgate.toml
+    ");
+    insta::assert_snapshot!(complaint(&[(".env", "AGILITY_WEBSITE=\n")], &[]), @r"
+    sync.channels is empty (AGILITY_WEBSITE in .env)
+    next: name at least one; to restrict nothing, leave it out of .env
+    ");
+    insta::assert_snapshot!(complaint(&[], &[("LOCKGATE_TARGET_TOKEN", "")]), @r"
+    target.token is empty (environment variable LOCKGATE_TARGET_TOKEN)
+    next: give a value, or leave the variable unset
+    ");
+    insta::assert_snapshot!(complaint(&[], &[("LOCKGATE_PRESET", "")]), @r"
+    --preset is empty (environment variable LOCKGATE_PRESET)
+    next: give a value, or leave the variable unset
+    ");
+    insta::assert_snapshot!(complaint(&[], &[("LOCKGATE_DRY_RUN", "")]), @r"
+    sync.dry_run is empty (environment variable LOCKGATE_DRY_RUN)
+    next: give a value, or leave the variable unset
+    ");
+}

@@ -171,6 +171,7 @@ impl Config {
         Ok(Sync {
             locales: self.locales()?,
             channels: self.list("sync.channels")?,
+            channel_map: self.pairs("sync.channel_map")?,
             elements: self.elements()?,
             models,
             models_with_deps,
@@ -263,6 +264,9 @@ impl Config {
             writes: class("pace.writes")?,
             assets: class("pace.assets")?,
             batches: self.count("pace.batches", 64)?,
+            retry_after_max: Duration::from_secs(
+                self.whole("pace.retry_after_max_s", 1..=86_400)?.into(),
+            ),
         })
     }
 
@@ -274,6 +278,7 @@ impl Config {
             connect: seconds("timeouts.connect_s", 300)?,
             request: seconds("timeouts.request_s", 3600)?,
             batch: seconds("timeouts.batch_s", 86_400)?,
+            busy: seconds("timeouts.busy_s", 86_400)?,
             settle: Duration::from_millis(self.whole("timeouts.settle_ms", 1..=600_000)?.into()),
             drain: seconds("timeouts.drain_s", 3600)?,
             lease: seconds("timeouts.lease_s", 3600)?,

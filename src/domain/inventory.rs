@@ -103,8 +103,25 @@ pub struct Channel {
     pub id: i64,
     /// Its display name; names of the two sides compare without regard to case.
     pub name: Box<str>,
-    /// Whether pages go here when no channel of their name exists.
-    pub is_default: bool,
+}
+
+impl Channel {
+    /// Whether it has this name, in any case.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.name.trim().to_lowercase() == name.trim().to_lowercase()
+    }
+
+    /// The names of several, for messages.
+    pub fn list(channels: &[Self]) -> String {
+        let names: Vec<String> = channels
+            .iter()
+            .map(|one| format!("{:?}", one.name))
+            .collect();
+        match names.as_slice() {
+            [] => "none".to_owned(),
+            names => names.join(", "),
+        }
+    }
 }
 
 /// The URLs that asset URLs of an instance begin with, without a slash at the end.

@@ -15,6 +15,7 @@ use super::crew::Crew;
 use super::forecast::Oracle;
 use super::jobs::{self, Finished};
 use super::lease::Lost;
+use super::outage::{Outage, Standing};
 use super::pace::{Sample, gathering, least_items, scarce};
 use super::state::{Effect, Input, Job, RunState, Step, StepResult};
 use crate::domain::Failure;
@@ -34,6 +35,8 @@ pub struct UploadEnd {
     pub panicked: Option<String>,
     /// Entities that have no outcome.
     pub unsettled: u32,
+    /// What stopped everything.
+    pub outage: Option<Arc<Outage>>,
 }
 
 /// Uploads everything that the plan of `crew` means to write. Drops what is in flight when `lost` tells that the lease is
@@ -93,6 +96,7 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
         let mut before = self.crew.target_pacer.sample();
         let mut commands_open = true;
         let mut drain_ends: Option<Instant> = None;
+        let mut standing = self.crew.alarm.standing();
         while !self.state.is_over() {
             let grace = drain_ends.unwrap_or_else(Instant::now);
             // Every branch is cancel-safe: two sets of tasks, a channel, an interval and a moment.
@@ -116,6 +120,10 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
                     self.crew.sink.emit(forecast).await;
                     None
                 }
+                Ok(()) = standing.changed() => {
+                    let now = standing.borrow_and_update().clone();
+                    self.stands(&now).await
+                }
                 _ = lost.wait_for(Option::is_some) => {
                     self.tell_lost().await;
                     break;
@@ -127,21 +135,51 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
                 Input::Command(Command::Abort) => break,
                 Input::Command(Command::SetRate(rate)) => self.crew.target_pacer.set_rate(rate),
                 input => {
+                    if input == Input::Command(Command::Resume) {
+                        self.crew.alarm.resume();
+                    }
                     let effects = self.state.apply(input);
                     self.carry_out(effects).await?;
                 }
             }
             if self.state.is_draining() && drain_ends.is_none() {
-                drain_ends = Some(Instant::now() + self.crew.options.drain_grace);
+                let ends = Instant::now() + self.crew.options.drain_grace;
+                self.crew.alarm.drain(ends);
+                drain_ends = Some(ends);
+            }
+        }
+        if self.state.is_over() {
+            for event in self.state.put_back() {
+                self.crew.sink.emit(event).await;
             }
         }
         self.crew.store.gather(Duration::ZERO);
         self.end.unsettled = self.state.unsettled();
         self.end.stopped = self.state.stopped().map(str::to_owned);
-        self.end.interrupted =
-            self.end.unsettled > 0 && self.end.stopped.is_none() && self.end.panicked.is_none();
+        let is_told_otherwise =
+            self.end.stopped.is_some() || self.end.panicked.is_some() || self.end.outage.is_some();
+        self.end.interrupted = self.end.unsettled > 0 && !is_told_otherwise;
         self.jobs.shutdown().await;
         Ok(self.end)
+    }
+
+    /// What follows when requests are held back, or leave no more.
+    async fn stands(&mut self, standing: &Standing) -> Option<Input> {
+        match standing {
+            Standing::Open | Standing::Draining(_) => None,
+            Standing::Held(outage) => {
+                let message = format!(
+                    "everything waits: {}; deal with that and resume, or end the run: the next one goes on from here",
+                    outage.error
+                );
+                self.crew.sink.emit(Event::Warned { message }).await;
+                Some(Input::Command(Command::Pause))
+            }
+            Standing::Over(outage) => {
+                self.end.outage = Some(Arc::clone(outage));
+                Some(Input::Outage(outage.error.to_string()))
+            }
+        }
     }
 
     async fn joined(

@@ -13,13 +13,15 @@ use futures_util::StreamExt;
 use super::crew::{Crew, Prepared};
 use super::pace::Class;
 use super::state::Step;
-use crate::domain::{Entity, Id, Inventory, Kind, Locale, Placement, TargetId, TargetKey};
+use crate::domain::{
+    Entity, Id, Inventory, ItemState, Kind, Locale, Placement, TargetId, TargetKey,
+};
 use crate::event::Event;
-use crate::instance::{Download, Effect, RequestError, Source, Target};
+use crate::instance::{Answer, Ask, Download, Effect, Found, RequestError, Source, Target};
 use crate::plan::undo::losing_values;
-use crate::plan::{Action, target_hash};
+use crate::plan::{Action, Node, target_hash};
 use crate::store::{
-    Change, Former, FormerBytes, FormerPlace, Keeping, Mapping, PreImage, StoreError,
+    Change, Former, FormerBytes, FormerLive, FormerPlace, Keeping, Mapping, PreImage, StoreError,
 };
 
 /// Siblings that are noted on either side of a page. Longer rows would make the notes of a whole row grow with the
@@ -130,7 +132,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
         noted
     }
 
-    fn pre_image(
+    pub(super) fn pre_image(
         &self,
         there: &Entity<TargetId>,
         bytes: Option<FormerBytes>,
@@ -154,6 +156,66 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
                 mapping: self.formers.mapping(&there.key).cloned(),
             },
         }))
+    }
+
+    /// What the target has of an entity that is going to be published, as a note for the store; `None` when the run
+    /// created it. One that the run has written over is noted already, and the first note stays.
+    pub(super) fn published_image(&self, node: Node, target: TargetId) -> Option<Change> {
+        let there = self.target_inventory.get(&self.there(node, target))?;
+        Some(self.pre_image(there, None, false))
+    }
+
+    /// What the public sees of an entity that is going to be published.
+    pub(super) async fn former_live(&self, node: Node, target: TargetId) -> FormerLive {
+        let there = self.there(node, target);
+        let Some(before) = self.target_inventory.get(&there) else {
+            return FormerLive::New;
+        };
+        if before.state == ItemState::Published {
+            return FormerLive::Same;
+        }
+        match self.live(&there).await {
+            Ok(Some(live)) => FormerLive::Version { body: live.body },
+            Ok(None) => FormerLive::Nothing,
+            Err(error) => {
+                let why = error.to_string();
+                let message = format!(
+                    "what the public sees of {there} could not be read, so an undo cannot bring it back: {why}"
+                );
+                self.sink.emit(Event::Warned { message }).await;
+                FormerLive::Unknown { why }
+            }
+        }
+    }
+
+    /// The published version of an item or page on the target.
+    pub(super) async fn live(
+        &self,
+        there: &TargetKey,
+    ) -> Result<Option<Entity<TargetId>>, RequestError> {
+        let Some(locale) = &there.locale else {
+            return Ok(None);
+        };
+        let ask = Ask::Live {
+            kind: there.kind,
+            id: there.id.raw(),
+            locale: locale.clone(),
+        };
+        let read = || self.target.read(&ask);
+        let answer: Answer<TargetId> = self.to_target().send(Effect::Read, read).await?;
+        Ok(answer.found.into_iter().find_map(|found| match found {
+            Found::Entity(entity) => Some(entity),
+            _ => None,
+        }))
+    }
+
+    fn there(&self, node: Node, target: TargetId) -> TargetKey {
+        let key = &self.entity(node).key;
+        TargetKey {
+            kind: key.kind,
+            id: target,
+            locale: key.locale.clone(),
+        }
     }
 
     /// What the first save of `item` writes over, if it existed before this run.

@@ -13,6 +13,7 @@
 //! The engine knows neither HTTP nor a screen: it works on the two ports of [`crate::instance`] and emits
 //! [`crate::event`]s.
 
+mod channels;
 mod crew;
 pub mod dispatch;
 pub mod forecast;
@@ -22,8 +23,10 @@ mod jobs;
 pub mod lease;
 pub mod open_intents;
 pub mod options;
+mod outage;
 pub mod pace;
 mod publish;
+mod publishing;
 pub mod pull;
 pub mod ready;
 mod recovery;
@@ -36,6 +39,7 @@ pub mod unplaced;
 pub mod verify;
 
 pub use options::{Adopt, Doubts, Matching, Options, Publish, Schedule};
+pub use outage::Outage;
 pub use pull::{PullError, Reader};
 pub use run::{PlanMade, RunError, RunReport, Session};
 pub use sink::{EVENTS_IN_FLIGHT, Sink};

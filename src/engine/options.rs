@@ -83,8 +83,14 @@ pub struct Options {
     pub attempts: u32,
     /// The wait before the second attempt; it doubles from there on.
     pub first_delay: Duration,
-    /// The longest wait between two attempts. A server that asks for more ends the attempts.
+    /// The longest wait between two attempts, unless the server asks for more.
     pub delay_max: Duration,
+    /// The longest `Retry-After` that is waited for. A longer one ends the run.
+    pub retry_after_max: Duration,
+    /// How long a feed may say that it is busy.
+    pub busy_max: Duration,
+    /// Whether somebody can deal with what stops everything while the run waits; otherwise it ends.
+    pub waits_for_user: bool,
     /// How long a batch may take before it is in doubt.
     pub batch_timeout: Duration,
     /// How long a drain waits for what is in flight.
@@ -94,6 +100,8 @@ pub struct Options {
     pub settle: Duration,
     /// What becomes of entities in doubt.
     pub doubts: Doubts,
+    /// Channels of the source with the names that they have on the target, where those differ.
+    pub channel_map: Vec<(String, String)>,
     /// How long the lease of a run that died blocks others, at most. It is renewed three times in that.
     pub lease_ttl: Duration,
 }
@@ -136,10 +144,14 @@ impl Default for Options {
             attempts: 5,
             first_delay: Duration::from_millis(500),
             delay_max: Duration::from_secs(30),
+            retry_after_max: Duration::from_mins(10),
+            busy_max: Duration::from_mins(10),
+            waits_for_user: false,
             batch_timeout: Duration::from_mins(10),
             drain_grace: Duration::from_mins(1),
             settle: Duration::from_secs(6),
             doubts: Doubts::default(),
+            channel_map: Vec::new(),
             lease_ttl: Duration::from_secs(30),
         }
     }

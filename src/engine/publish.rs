@@ -1,33 +1,33 @@
 //! Publishing: what is published on the source, and was written by this run, content before pages.
 //!
 //! A run that is interrupted has written entities and published none. So what an earlier run wrote counts as well,
-//! as long as nobody has changed or published it since. Publishing needs no note of its own for that: whether it
-//! is still to be done shows in the state of the entity on the target, and doing it twice is harmless.
+//! as long as nobody has changed or published it since. No note is needed for that: whether it is still to be done shows
+//! in the state of the entity on the target, and doing it twice is harmless. What is noted, before anything leaves, is what
+//! the public saw: an undo brings that back.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
+
 use super::crew::Crew;
 use super::forecast::{After, Costs, Publication, Reading, tell_while};
-use super::jobs::{BatchEnd, repeat, wait};
 use super::options::Publish;
-use super::pace::{Class, Sample};
+use super::pace::Sample;
+use super::publishing::{IDS_AT_ONCE, move_some};
 use crate::domain::{EntityKey, ItemState, Kind, Locale, TargetId, TargetKey};
 use crate::event::{Bottleneck, Event};
-use crate::instance::{Effect, Source, Target, Verdict};
+use crate::instance::{Source, Target, Workflow};
 use crate::plan::{Action, Node};
-use crate::store::{Mapping, MappingOrigin};
-
-/// Ids in one request (limit of `batch-workflow`).
-pub(super) const IDS_AT_ONCE: usize = 250;
+use crate::store::{Change, Mapping, MappingOrigin, PublishState, Publishing, StoreError};
 
 /// What is published at once.
 #[derive(Debug)]
 struct Batch {
     kind: Kind,
     locale: Locale,
-    ids: Vec<TargetId>,
+    entities: Vec<(TargetId, Node)>,
 }
 
 /// The kinds that are published, in this order.
@@ -72,35 +72,48 @@ where
     let ours: HashSet<&EntityKey> = ours.map(|mapping| &mapping.key).collect();
     let mut batches = Vec::new();
     for kind in kinds(crew.options.publish) {
-        for (locale, ids) in eligible(crew, *kind, &ours) {
-            batches.extend(ids.chunks(IDS_AT_ONCE).map(|some| Batch {
+        for (locale, entities) in eligible(crew, *kind, &ours) {
+            batches.extend(entities.chunks(IDS_AT_ONCE).map(|some| Batch {
                 kind: *kind,
                 locale: locale.clone(),
-                ids: some.to_vec(),
+                entities: some.to_vec(),
             }));
         }
     }
     batches
 }
 
-/// Publishes, tells how long that and what comes after it will still take, and returns why something could not be.
+/// What became of the publications of a run.
+#[derive(Debug, Default)]
+pub(super) struct Publications {
+    /// What could not be published, with the reason.
+    pub(super) refused: Vec<(EntityKey, String)>,
+    /// Whether the run ended before all of it was handed in.
+    pub(super) halted: bool,
+}
+
+/// Publishes, and tells how long that and what comes after it will still take.
+///
+/// # Errors
+/// [`StoreError`] when it could not be noted: nothing more is published then.
 pub(super) async fn publish<S, T>(
     crew: &Crew<S, T>,
     mappings: &[Mapping],
     reading: Reading,
-) -> Vec<String>
+) -> Result<Publications, StoreError>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
     let batches = batches(crew, mappings);
+    let mut publications = Publications::default();
     if batches.is_empty() {
-        return Vec::new();
+        return Ok(publications);
     }
     let done = AtomicUsize::new(0);
     let forecast = |_: &Sample, _: &Sample| {
         let left = &batches[done.load(Ordering::Relaxed)..];
-        let items = left.iter().map(|batch| batch.ids.len()).sum();
+        let items = left.iter().map(|batch| batch.entities.len()).sum();
         let publication = Publication::sized(left.len(), items);
         let after = After {
             publication,
@@ -109,14 +122,106 @@ where
         Some(after.forecast(&Costs::of(crew), Duration::ZERO, Bottleneck::Worker))
     };
     let work = async {
-        let mut problems = Vec::new();
-        for Batch { kind, locale, ids } in &batches {
-            problems.extend(publish_some(crew, *kind, locale, ids).await);
+        let mut published = 0;
+        for batch in &batches {
+            let refused = publications.refused.len();
+            let left = publish_batch(crew, batch, &mut publications).await?;
+            published += batch.entities.len() - left - (publications.refused.len() - refused);
             done.fetch_add(1, Ordering::Relaxed);
+            if publications.halted {
+                break;
+            }
         }
-        problems
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let finished = Event::PublishFinished {
+            published: count(published),
+            refused: count(publications.refused.len()),
+        };
+        crew.sink.emit(finished).await;
+        Ok(())
     };
-    tell_while(crew, forecast, work).await
+    tell_while(crew, forecast, work).await?;
+    Ok(publications)
+}
+
+/// Publishes what is in one batch. Returns how many were not handed in.
+async fn publish_batch<S, T>(
+    crew: &Crew<S, T>,
+    batch: &Batch,
+    publications: &mut Publications,
+) -> Result<usize, StoreError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let notes = note(crew, batch).await?;
+    let ids: Vec<TargetId> = batch.entities.iter().map(|(id, _)| *id).collect();
+    let place = (batch.kind, &batch.locale);
+    let moved = move_some(crew, Workflow::Publish, place, &ids).await;
+    let mut changes = Vec::new();
+    for mut noted in notes {
+        if moved.left.contains(&noted.target) {
+            continue;
+        }
+        noted.reason = moved.refused.get(&noted.target).cloned();
+        noted.state = match noted.reason {
+            Some(_) => PublishState::Refused,
+            None => PublishState::Published,
+        };
+        changes.push(Change::Publishing(Box::new(noted)));
+    }
+    crew.store.commit(changes).await?;
+    for (target, node) in &batch.entities {
+        if let Some(reason) = moved.refused.get(target) {
+            let entity = crew.entity(*node);
+            let refused = Event::PublishRefused {
+                key: entity.key.clone(),
+                name: entity.name.to_string(),
+                target: *target,
+                reason: reason.clone(),
+            };
+            crew.sink.emit(refused).await;
+            publications
+                .refused
+                .push((entity.key.clone(), reason.clone()));
+        }
+    }
+    publications.halted |= !moved.left.is_empty();
+    Ok(moved.left.len())
+}
+
+/// Makes durable what is going to be published, and what the target has and shows of it before.
+async fn note<S, T>(crew: &Crew<S, T>, batch: &Batch) -> Result<Vec<Publishing>, StoreError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let note = |(target, node): &(TargetId, Node)| {
+        let (target, node) = (*target, *node);
+        async move {
+            let entity = crew.entity(node);
+            Publishing {
+                run: crew.run.clone(),
+                key: entity.key.clone(),
+                target,
+                name: entity.name.to_string(),
+                state: PublishState::Open,
+                reason: None,
+                live: crew.former_live(node, target).await,
+            }
+        }
+    };
+    let notes: Vec<Publishing> = stream::iter(batch.entities.iter().map(note))
+        .buffered(crew.options.reads.max(1))
+        .collect()
+        .await;
+    let mut changes = Vec::new();
+    for (noted, (target, node)) in notes.iter().zip(&batch.entities) {
+        changes.extend(crew.published_image(*node, *target));
+        changes.push(Change::Publishing(Box::new(noted.clone())));
+    }
+    crew.store.commit(changes).await?;
+    Ok(notes)
 }
 
 /// Everything that this run wrote, or an earlier one and nobody since, and the source has published; each id
@@ -125,12 +230,12 @@ fn eligible<S, T>(
     crew: &Crew<S, T>,
     kind: Kind,
     ours: &HashSet<&EntityKey>,
-) -> BTreeMap<Locale, Vec<TargetId>>
+) -> BTreeMap<Locale, Vec<(TargetId, Node)>>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let mut ids: BTreeMap<Locale, Vec<TargetId>> = BTreeMap::new();
+    let mut ids: BTreeMap<Locale, Vec<(TargetId, Node)>> = BTreeMap::new();
     for (node, entity) in (0..).zip(crew.source_inventory.entities()) {
         let node: Node = node;
         let written = crew.planned(node).action.is_work() && !crew.unfinished.contains(&node);
@@ -142,12 +247,14 @@ where
             continue;
         }
         if let (Some(locale), Some(there)) = (entity.locale(), crew.ids.resolve(&entity.key)) {
-            ids.entry(locale.clone()).or_default().push(there.id);
+            ids.entry(locale.clone())
+                .or_default()
+                .push((there.id, node));
         }
     }
     for ids in ids.values_mut() {
         ids.sort_unstable();
-        ids.dedup();
+        ids.dedup_by_key(|(id, _)| *id);
     }
     ids
 }
@@ -169,69 +276,4 @@ where
         locale: key.locale.clone(),
     });
     !planned.left_alone && there.is_some_and(|there| there.state == ItemState::Staging)
-}
-
-/// Publishes at most 250 of one kind and locale; returns why that did not work.
-pub(super) async fn publish_some<S, T>(
-    crew: &Crew<S, T>,
-    kind: Kind,
-    locale: &Locale,
-    ids: &[TargetId],
-) -> Option<String>
-where
-    S: Source + Clone,
-    T: Target + Clone,
-{
-    let what = format!("publishing {} {} of {locale}", ids.len(), kind.plural());
-    let submit = || crew.target.submit_publish(kind, locale, ids);
-    let mut submitted = crew
-        .to_target()
-        .send_as(Class::Submit, Effect::Write, submit)
-        .await;
-    if let Err(error) = &submitted
-        && error.verdict(Effect::Write) == Verdict::Reconcile
-    {
-        submitted = repeat(crew, Class::Submit, submit, error.clone()).await;
-    }
-    let batch = match submitted {
-        Ok(batch) => batch,
-        Err(error) => return Some(format!("{what}: {error}")),
-    };
-    let items = u32::try_from(ids.len()).unwrap_or(u32::MAX);
-    let at_target = crew.worker.begin(items);
-    crew.sink
-        .emit(Event::BatchSubmitted {
-            batch,
-            locale: locale.clone(),
-            kind,
-            items,
-        })
-        .await;
-    let problem = match wait(crew, batch, at_target).await {
-        BatchEnd::Finished(results) => {
-            // A workflow batch may list more items than were asked for, and in another order.
-            let refused: Vec<_> = results
-                .iter()
-                .filter_map(|result| result.as_ref().err())
-                .collect();
-            refused.first().map(|first| {
-                format!(
-                    "{what}: {} refused; the first: {:?}",
-                    refused.len(),
-                    first.said
-                )
-            })
-        }
-        BatchEnd::Failed(refusal) => Some(format!("{what}: {:?}", refusal.said)),
-        BatchEnd::Unknown(why) => Some(format!("{what}: {why}")),
-    };
-    let failed = u32::from(problem.is_some()) * items;
-    crew.sink
-        .emit(Event::BatchFinished {
-            batch,
-            succeeded: items - failed,
-            failed,
-        })
-        .await;
-    problem
 }

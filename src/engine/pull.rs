@@ -73,6 +73,7 @@ impl<S: Source + Clone> Reader<S> {
             sink: &self.sink,
             trail: None,
             fence: None,
+            alarm: None,
         };
         sender.send(Effect::Read, || self.instance.read(ask)).await
     }

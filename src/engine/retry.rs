@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use backoff::backoff::Backoff;
 use backoff::{ExponentialBackoff, ExponentialBackoffBuilder};
+use tokio::time::Instant;
 
 use super::lease::Fence;
 use super::open_intents::Trail;
 use super::options::Options;
+use super::outage::{Alarm, Standing, halted, may_leave};
 use super::pace::{Class, Pacer, Permit};
 use super::sink::Sink;
 use crate::event::{Event, millis};
@@ -17,12 +19,23 @@ use crate::instance::{Cause, Effect, RequestError, Verdict};
 /// The wait after a 429 without `Retry-After`: what most services' windows need to clear.
 const THROTTLED_WAIT: Duration = Duration::from_secs(1);
 
+/// The wait before a busy feed is asked again (as long as the vendor's client waits).
+const BUSY_WAIT: Duration = Duration::from_secs(1);
+
+/// A wait from which on it is told with its end, and not only counted.
+const LONG_WAIT: Duration = Duration::from_secs(5);
+
+/// Refusals for the rate that one request bears for every attempt that it has.
+const REFUSALS: u32 = 20;
+
 /// How often and how patiently a request is sent again.
 #[derive(Clone, Copy, Debug)]
 pub struct Retries {
     attempts: u32,
     first_delay: Duration,
     delay_max: Duration,
+    retry_after_max: Duration,
+    busy_max: Duration,
 }
 
 impl Retries {
@@ -32,6 +45,8 @@ impl Retries {
             attempts: options.attempts,
             first_delay: options.first_delay,
             delay_max: options.delay_max,
+            retry_after_max: options.retry_after_max,
+            busy_max: options.busy_max,
         }
     }
 
@@ -60,6 +75,33 @@ pub struct Sender<'a> {
     pub trail: Option<Trail<'a>>,
     /// What writes of a run have to pass.
     pub fence: Option<&'a Fence>,
+    /// What keeps requests of a run from leaving, and learns what does.
+    pub alarm: Option<&'a Alarm>,
+}
+
+/// What one request has been through.
+#[derive(Debug)]
+struct Tries {
+    attempt: u32,
+    refusals: u32,
+    /// Answers that the token is refused, or that there is no right.
+    denials: u32,
+    busy_since: Option<Instant>,
+    delays: ExponentialBackoff,
+}
+
+/// What follows a failed attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    GiveUp,
+    /// No request gets past this.
+    Outage,
+    /// There is no right to write this, or to write at all.
+    Denied,
+    /// The server told how long.
+    WaitForServer(Duration),
+    WaitForFeed,
+    Again(Duration),
 }
 
 impl Sender<'_> {
@@ -86,7 +128,8 @@ impl Sender<'_> {
     /// that was refused for its rate does not count as an attempt: it was never looked at.
     ///
     /// # Errors
-    /// The last [`RequestError`].
+    /// The last [`RequestError`]; [`Cause::Halted`] when the run ends before the request has left, or before it could
+    /// be sent again. It had no effect then.
     pub async fn send_as<R, F>(
         &self,
         class: Class,
@@ -96,17 +139,23 @@ impl Sender<'_> {
     where
         F: Future<Output = Result<R, RequestError>>,
     {
-        let mut delays = self.retries.delays();
-        let mut attempt = 1;
-        let mut refusals = 0;
+        let mut tries = Tries {
+            attempt: 1,
+            refusals: 0,
+            denials: 0,
+            busy_since: None,
+            delays: self.retries.delays(),
+        };
+        let mut operation = String::new();
         loop {
-            let permit = self.pacer.permit(class).await;
+            let permit = self.leave(class, effect, &operation).await?;
             if let (Effect::Write, Some(fence)) = (effect, self.fence) {
                 fence.pass().await;
             }
             let error = match request().await {
                 Ok(answer) => {
                     permit.answered();
+                    self.went_well(class, effect);
                     return Ok(answer);
                 }
                 Err(error) => error,
@@ -114,74 +163,232 @@ impl Sender<'_> {
             if let Some(trail) = self.trail {
                 trail.note(&error.to_string());
             }
-            if let Cause::Throttled { retry_after } = error.cause {
-                let pause = retry_after.unwrap_or(THROTTLED_WAIT);
-                permit.refused(pause);
-                refusals += 1;
-                if pause > self.retries.delay_max || refusals > self.retries.attempts * 20 {
-                    return Err(error);
-                }
-                self.throttled(class, pause).await;
-                continue;
-            }
-            heard(permit, &error.cause);
-            let Verdict::Retry { after } = error.verdict(effect) else {
-                return Err(error);
-            };
-            if attempt >= self.retries.attempts
-                || after.is_some_and(|floor| floor > self.retries.delay_max)
-            {
-                return Err(error);
-            }
-            attempt += 1;
-            let delay = delays
-                .next_backoff()
-                .unwrap_or(self.retries.delay_max)
-                .max(after.unwrap_or_default());
-            self.sink
-                .emit(Event::RetryScheduled {
-                    operation: error.operation.clone(),
-                    attempt,
-                    delay_ms: millis(delay),
-                    cause: error.cause.to_string(),
-                })
-                .await;
-            tokio::time::sleep(delay).await;
+            let next = self.next(&error, (class, effect), &mut tries);
+            let is_new = heard(permit, &error.cause, next);
+            operation.clone_from(&error.operation);
+            self.follow(next, error, class, (&mut tries, is_new))
+                .await?;
         }
     }
 
-    /// Tells of a refusal. The pacer keeps the pause, except for downloads, whose host is not the API's.
-    async fn throttled(&self, class: Class, pause: Duration) {
-        self.sink
-            .emit(Event::Throttled {
-                for_ms: millis(pause),
-            })
-            .await;
+    /// Waits until the request may leave.
+    async fn leave(
+        &self,
+        class: Class,
+        effect: Effect,
+        operation: &str,
+    ) -> Result<Permit<'_>, RequestError> {
+        let Some(alarm) = self.alarm else {
+            return Ok(self.pacer.permit(class).await);
+        };
+        let mut standing = alarm.standing();
+        loop {
+            let now = standing.borrow_and_update().clone();
+            match may_leave(&now, effect, self.pacer.paused_until()) {
+                Some(false) => return Err(halted(operation)),
+                Some(true) => {
+                    // Both are cancel-safe: a place in a line, and a watch.
+                    tokio::select! {
+                        permit = self.pacer.permit(class) => return Ok(permit),
+                        changed = standing.changed() => changed.unwrap_or(()),
+                    }
+                }
+                None => standing.changed().await.unwrap_or(()),
+            }
+        }
+    }
+
+    fn went_well(&self, class: Class, effect: Effect) {
+        if let (Some(alarm), true) = (self.alarm, class != Class::Download) {
+            alarm.went_well(effect);
+        }
+    }
+
+    /// Decides what follows a failure.
+    fn next(
+        &self,
+        error: &RequestError,
+        (class, effect): (Class, Effect),
+        tries: &mut Tries,
+    ) -> Next {
+        let limit = self.retries.retry_after_max;
+        let of_everything = if class == Class::Download {
+            Next::GiveUp
+        } else {
+            Next::Outage
+        };
+        let is_row = || {
+            let row = self.alarm.filter(|_| class != Class::Download);
+            row.is_some_and(|alarm| alarm.is_one_of_a_row(&error.cause, effect))
+        };
+        match (&error.cause, error.verdict(effect)) {
+            (Cause::Throttled { retry_after }, _) => {
+                let pause = retry_after.unwrap_or(THROTTLED_WAIT);
+                tries.refusals += 1;
+                if pause > limit || tries.refusals > self.retries.attempts * REFUSALS {
+                    return of_everything;
+                }
+                Next::WaitForServer(pause)
+            }
+            (Cause::Busy, _) => {
+                let since = *tries.busy_since.get_or_insert_with(Instant::now);
+                if since.elapsed() >= self.retries.busy_max {
+                    return Next::GiveUp;
+                }
+                Next::WaitForFeed
+            }
+            // Neither has an effect, and one of them may be a slip of the server.
+            (Cause::Unauthorised | Cause::Forbidden, _) if self.asks_again(class, tries) => {
+                Next::Again(self.retries.first_delay)
+            }
+            (Cause::Unauthorised, _) => of_everything,
+            (Cause::Forbidden, _) if effect == Effect::Write && self.alarm.is_some() => {
+                Next::Denied
+            }
+            (_, Verdict::Retry { after }) => {
+                if after.is_some_and(|floor| floor > limit) {
+                    return of_everything;
+                }
+                if tries.attempt >= self.retries.attempts {
+                    let is_gone = matches!(error.cause, Cause::Connect { .. });
+                    return if is_gone || is_row() {
+                        of_everything
+                    } else {
+                        Next::GiveUp
+                    };
+                }
+                let delay = tries.delays.next_backoff();
+                let delay = delay.unwrap_or(self.retries.delay_max);
+                Next::Again(delay.max(after.unwrap_or_default()))
+            }
+            (_, Verdict::GiveUp) if is_row() => of_everything,
+            (_, Verdict::GiveUp | Verdict::Reconcile) => Next::GiveUp,
+        }
+    }
+
+    /// Whether a request that was denied is sent a second time: within a run only, where others went through before.
+    fn asks_again(&self, class: Class, tries: &mut Tries) -> bool {
+        tries.denials += 1;
+        tries.denials == 1 && self.alarm.is_some() && class != Class::Download
+    }
+
+    /// Carries out what follows a failure. Returns when the request is to be sent again.
+    async fn follow(
+        &self,
+        next: Next,
+        error: RequestError,
+        class: Class,
+        (tries, is_new): (&mut Tries, bool),
+    ) -> Result<(), RequestError> {
+        match next {
+            Next::GiveUp => return Err(error),
+            Next::Outage => return self.outage(error).await,
+            Next::Denied => {
+                let alarm = self.alarm.ok_or_else(|| error.clone())?;
+                if !alarm.is_of_everything(&error).await {
+                    return Err(error);
+                }
+                return self.outage(error).await;
+            }
+            Next::WaitForServer(pause) => self.throttled(class, pause, is_new).await,
+            Next::WaitForFeed => self.busy(&error).await,
+            Next::Again(delay) => {
+                tries.attempt += 1;
+                let scheduled = Event::RetryScheduled {
+                    operation: error.operation.clone(),
+                    attempt: tries.attempt,
+                    delay_ms: millis(delay),
+                    cause: error.cause.to_string(),
+                };
+                self.sink.emit(scheduled).await;
+                tokio::time::sleep(delay).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the run. Returns when somebody has dealt with it.
+    async fn outage(&self, error: RequestError) -> Result<(), RequestError> {
+        let Some(alarm) = self.alarm else {
+            return Err(error);
+        };
+        alarm.raise(&error);
+        let mut standing = alarm.standing();
+        loop {
+            let now = standing.borrow_and_update().clone();
+            match now {
+                Standing::Open => return Ok(()),
+                Standing::Held(_) => standing.changed().await.unwrap_or(()),
+                Standing::Draining(_) | Standing::Over(_) => return Err(halted(&error.operation)),
+            }
+        }
+    }
+
+    /// Tells of a refusal. The pacer keeps the pause, except for downloads, whose host is not the API's. A long pause is
+    /// told once, by the first that meets it.
+    async fn throttled(&self, class: Class, pause: Duration, is_new: bool) {
+        if is_new || pause < LONG_WAIT {
+            let for_ms = millis(pause);
+            self.sink.emit(Event::Throttled { for_ms }).await;
+        }
         if class == Class::Download {
             tokio::time::sleep(pause).await;
         }
     }
+
+    /// Waits before a busy feed is asked again.
+    async fn busy(&self, error: &RequestError) {
+        self.sink
+            .emit(Event::FeedBusy {
+                operation: error.operation.clone(),
+                for_ms: millis(BUSY_WAIT),
+                at_most_ms: millis(self.retries.busy_max),
+            })
+            .await;
+        tokio::time::sleep(BUSY_WAIT).await;
+    }
 }
 
-/// Tells the pacer how busy the server seems. A failure of its own making (500) is an answer like any other; a
-/// connection that was not made or broke says nothing about how busy it is.
-fn heard(permit: Permit<'_>, cause: &Cause) {
-    match cause {
-        Cause::TimedOut(_)
-        | Cause::ServerFailed {
-            status: 408 | 502..=504,
-            ..
-        } => permit.overloaded(),
-        Cause::ServerFailed { .. }
-        | Cause::Unauthorised
-        | Cause::Forbidden
-        | Cause::NotFound
-        | Cause::Refused { .. }
-        | Cause::Malformed(_) => permit.answered(),
-        Cause::Connect { .. } | Cause::Broken(_) | Cause::Content(_) | Cause::Throttled { .. } => {
-            drop(permit);
-        }
+/// Tells the pacer how busy the server seems, and returns whether a pause begins with that. A failure of its own making
+/// (500) is an answer like any other; a connection that was not made or broke says nothing about how busy it is.
+fn heard(permit: Permit<'_>, cause: &Cause, next: Next) -> bool {
+    match (cause, next) {
+        (Cause::Throttled { .. }, Next::WaitForServer(pause)) => return permit.refused(pause),
+        (
+            Cause::ServerFailed {
+                retry_after: Some(pause),
+                ..
+            },
+            Next::Again(_) | Next::GiveUp,
+        ) => permit.told_to_wait(*pause),
+        (
+            Cause::TimedOut(_)
+            | Cause::ServerFailed {
+                status: 408 | 502..=504,
+                ..
+            },
+            _,
+        ) => permit.overloaded(),
+        (
+            Cause::ServerFailed { .. }
+            | Cause::Unauthorised
+            | Cause::Forbidden
+            | Cause::NotFound
+            | Cause::Refused { .. }
+            | Cause::Busy
+            | Cause::Malformed(_),
+            _,
+        ) => permit.answered(),
+        (
+            Cause::Connect { .. }
+            | Cause::Broken(_)
+            | Cause::Content(_)
+            | Cause::Halted
+            | Cause::Throttled { .. },
+            _,
+        ) => drop(permit),
     }
+    false
 }
 
 #[cfg(test)]
@@ -200,7 +407,7 @@ mod tests {
     }
 
     async fn tries(effect: Effect, cause: Cause) -> (u32, Result<(), RequestError>) {
-        let (events, mut received) = mpsc::channel(100);
+        let (events, mut received) = mpsc::channel(1_000);
         let (pacer, sink, count) = (Pacer::new(1, None), Sink::new(events), Cell::new(0));
         let sender = Sender {
             pacer: &pacer,
@@ -208,6 +415,7 @@ mod tests {
             sink: &sink,
             trail: None,
             fence: None,
+            alarm: None,
         };
         let result = sender
             .send(effect, || {
@@ -250,6 +458,7 @@ mod tests {
             sink: &sink,
             trail: None,
             fence: None,
+            alarm: None,
         };
         let start = tokio::time::Instant::now();
         let sent = sender.send(Effect::Write, || {
@@ -272,5 +481,78 @@ mod tests {
             retry_after: Some(Duration::from_hours(1)),
         };
         assert_eq!(tries(Effect::Read, cause).await.0, 1);
+        let cause = Cause::ServerFailed {
+            status: 503,
+            retry_after: Some(Duration::from_hours(1)),
+        };
+        assert_eq!(tries(Effect::Read, cause).await.0, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_within_the_limit_is_waited_for_and_told_with_its_end() {
+        let start = Instant::now();
+        let cause = Cause::ServerFailed {
+            status: 503,
+            retry_after: Some(Duration::from_mins(5)),
+        };
+        assert_eq!(tries(Effect::Read, cause).await.0, 5);
+        assert!(start.elapsed() >= Duration::from_mins(20));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_busy_feed_is_asked_for_ten_minutes() {
+        let start = Instant::now();
+        let (asked, ended) = tries(Effect::Read, Cause::Busy).await;
+        assert_eq!(ended.unwrap_err().cause, Cause::Busy);
+        assert_eq!(start.elapsed(), Duration::from_mins(10));
+        assert_eq!(asked, 601);
+    }
+
+    /// Sends writes that all fail of `cause` under one alarm; returns how each ended.
+    async fn under_alarm(alarm: &Alarm, cause: Cause, writes: usize) -> Vec<Cause> {
+        let (events, mut received) = mpsc::channel(1000);
+        let (pacer, sink) = (Pacer::new(1, None), Sink::new(events));
+        let sender = Sender {
+            pacer: &pacer,
+            retries: Retries::new(&Options::default()),
+            sink: &sink,
+            trail: None,
+            fence: None,
+            alarm: Some(alarm),
+        };
+        let mut ends = Vec::new();
+        for _ in 0..writes {
+            let refused = || std::future::ready(Err::<(), _>(error(cause.clone())));
+            let sent = sender.send(Effect::Write, refused).await;
+            ends.push(sent.unwrap_err().cause);
+        }
+        received.close();
+        ends
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_that_is_refused_twice_ends_everything() {
+        let alarm = Alarm::new(false);
+        let ends = under_alarm(&alarm, Cause::Unauthorised, 3).await;
+        assert_eq!(ends, [Cause::Halted, Cause::Halted, Cause::Halted]);
+        let standing = alarm.standing().borrow().clone();
+        assert!(matches!(standing, Standing::Over(_)), "{standing:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn rights_that_are_missing_twice_and_nothing_else_end_everything() {
+        let ends = under_alarm(&Alarm::new(false), Cause::Forbidden, 3).await;
+        assert_eq!(ends, [Cause::Forbidden, Cause::Halted, Cause::Halted]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_of_one_entity_ends_nothing() {
+        let alarm = Alarm::new(false);
+        let ends = under_alarm(&alarm, Cause::Refused { status: 400 }, 9).await;
+        assert!(
+            ends.iter()
+                .all(|end| *end == Cause::Refused { status: 400 })
+        );
+        assert!(matches!(*alarm.standing().borrow(), Standing::Open));
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
+use super::channels;
 use super::crew::Crew;
 use super::dispatch::{UploadEnd, upload};
 use super::forecast::{After, Costs, Oracle, Reading, Worker, tell_while};
@@ -15,6 +16,7 @@ use super::former::Formers;
 use super::lease::{Fence, Keeper};
 use super::open_intents::OpenIntents;
 use super::options::{Doubts, Matching, Options};
+use super::outage::Alarm;
 use super::pace::{Class, Sample};
 use super::publish;
 use super::pull::{PullError, Reader};
@@ -25,7 +27,7 @@ use super::state::RunState;
 use super::unplaced::Unplaced;
 use super::verify::{Difference, Scope, same_bytes, verify};
 use crate::domain::{
-    Entity, EntityKey, Id, Inventory, Key, Kind, Locale, RunId, SourceId, TargetId, TargetKey,
+    Entity, EntityKey, Guid, Id, Inventory, Key, Kind, Locale, RunId, SourceId, TargetId, TargetKey,
 };
 use crate::event::{Bottleneck, Command, Event, Phase};
 use crate::id_map::{Counterpart, IdMap};
@@ -75,14 +77,16 @@ pub struct RunReport {
     pub plan: Arc<Plan>,
     /// What the source holds, in the order of the plan.
     pub source: Arc<Inventory<SourceId>>,
+    /// The instance written to.
+    pub target: Guid,
     /// How the uploads ended.
     pub end: UploadEnd,
     /// Entities that failed or were blocked.
     pub failed: usize,
     /// Entities that changed on both sides and were left alone.
     pub conflicts: usize,
-    /// Why something could not be published.
-    pub unpublished: Vec<String>,
+    /// What could not be published, with the reason.
+    pub unpublished: Vec<(EntityKey, String)>,
     /// What the verification found; `None` when there was none.
     pub differences: Option<Vec<Difference>>,
     /// Entities that an interrupted run had sent, and of which nobody can tell whether they arrived, with the
@@ -124,6 +128,14 @@ pub enum RunError {
         /// What there is.
         known: String,
     },
+    /// A channel that the user named does not exist on the target.
+    #[error("the target has no channel called {missing:?}; it has {known}")]
+    TargetChannel {
+        /// What is missing.
+        missing: String,
+        /// What there is.
+        known: String,
+    },
 }
 
 impl RunError {
@@ -141,6 +153,9 @@ impl RunError {
             Self::TargetLocale { missing, .. } => Some(format!(
                 "enable {missing} on the target, or name the locales to move with --locale"
             )),
+            Self::TargetChannel { .. } => {
+                Some("name one of the target's channels in --channel-map".to_owned())
+            }
         }
     }
 }
@@ -207,13 +222,15 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         self.phase(Phase::Upload).await;
         let after = After::of(&crew, &prepared.locales);
         let work = (state, Oracle::new(after));
-        let end = upload(Arc::clone(&crew), work, commands, keeper.lost()).await?;
+        let mut end = upload(Arc::clone(&crew), work, commands, keeper.lost()).await?;
         keeper.check()?;
         let mut unpublished = Vec::new();
         let mut differences = None;
-        if !end.interrupted && end.panicked.is_none() {
-            unpublished = publish::publish(&crew, &prepared.mappings, after.reading).await;
-            if self.options.verify {
+        if !end.interrupted && end.panicked.is_none() && end.outage.is_none() {
+            let published = publish::publish(&crew, &prepared.mappings, after.reading).await?;
+            unpublished = published.refused;
+            end.outage = crew.alarm.outage();
+            if end.outage.is_none() && self.options.verify {
                 let compared = self.compare(&crew, &prepared.locales, Scope::AfterRun);
                 differences = Some(interruptible(compared, commands).await?);
             }
@@ -223,6 +240,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             conflicts: conflicts(&prepared.plan),
             plan: prepared.plan,
             source: prepared.source,
+            target: self.target.guid.clone(),
             end,
             unpublished,
             differences,
@@ -249,6 +267,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         Ok(RunReport {
             plan: prepared.plan,
             source: prepared.source,
+            target: self.target.guid.clone(),
             end: UploadEnd::default(),
             failed: 0,
             conflicts: 0,
@@ -337,9 +356,10 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         &self,
         locales: Vec<Locale>,
         source: Inventory<SourceId>,
-        target: Inventory<TargetId>,
+        mut target: Inventory<TargetId>,
         doubts: HashMap<EntityKey, String>,
     ) -> Result<Prepared, RunError> {
+        channels::rename(&self.options.channel_map, &source, &mut target)?;
         let (source, target) = (Arc::new(source), Arc::new(target));
         let mappings = self.store.mappings(&self.pair()).await?;
         let agreements: Agreements = mappings.iter().map(agreement).collect();
@@ -481,6 +501,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
                     sink: &self.sink,
                     trail: None,
                     fence: None,
+                    alarm: None,
                 };
                 let same =
                     || same_bytes((&self.source.instance, &from), (&self.target.instance, &to));
@@ -529,6 +550,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             open: OpenIntents::default(),
             batches: dashmap::DashSet::new(),
             worker: Worker::default(),
+            alarm: Alarm::new(self.options.waits_for_user),
         }
     }
 

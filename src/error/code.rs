@@ -45,6 +45,7 @@ pages! {
     "LG-2010",
     "LG-2011",
     "LG-2012",
+    "LG-2013",
     "LG-3001",
     "LG-3002",
     "LG-3003",
@@ -71,6 +72,7 @@ pages! {
     "LG-5006",
     "LG-5007",
     "LG-5009",
+    "LG-5010",
     "LG-9001",
 }
 
@@ -115,6 +117,8 @@ const fn config(error: &ConfigError) -> &'static str {
         | ConfigError::UnknownVariable { .. }
         | ConfigError::UnknownPreset { .. } => "LG-1002",
         ConfigError::Value { .. }
+        | ConfigError::Empty { .. }
+        | ConfigError::EmptyPart { .. }
         | ConfigError::State { .. }
         | ConfigError::Contradiction { .. } => "LG-1003",
         ConfigError::Missing { .. } => "LG-1004",
@@ -132,6 +136,7 @@ const fn run(error: &RunError) -> &'static str {
         RunError::Unplaced(_) => "LG-4005",
         RunError::UnknownLocale { .. } => "LG-1010",
         RunError::TargetLocale { .. } => "LG-1011",
+        RunError::TargetChannel { .. } => "LG-1006",
     }
 }
 
@@ -148,6 +153,8 @@ const fn request(cause: &Cause) -> &'static str {
         Cause::Refused { .. } => "LG-2009",
         Cause::Malformed(_) => "LG-2010",
         Cause::Content(_) => "LG-2011",
+        Cause::Busy => "LG-2013",
+        Cause::Halted => "LG-4004",
     }
 }
 
@@ -189,7 +196,11 @@ mod tests {
         let of_failures = crate::report::FAILURE_CODES
             .iter()
             .map(|code| (*code).to_owned());
-        of_errors.chain(of_failures).collect()
+        let of_publishing = crate::report::UNPUBLISHED_CODE.to_owned();
+        of_errors
+            .chain(of_failures)
+            .chain([of_publishing])
+            .collect()
     }
 
     #[test]

@@ -14,8 +14,8 @@ use thiserror::Error;
 /// One rule. Conditions that are left out always hold; all that are given must hold.
 ///
 /// Its text form, for `--fault`, is a comma list with exactly one action:
-/// `status=503`, `status-after=500`, `reset=before|during|after`, `refuse=MS`, `hang`, `slow-body=MS`, `truncated-json`, `html`, `short-file`,
-/// `stale-list`, `fail-batch`, `stick-batch=before|after`, `drop-result`, `reorder-results`; then any of `method=`, `path=`, `nth=`, `every=`, `from=`, `rate=`, `count=`, and for `status`
+/// `status=503`, `status-after=500`, `reset=before|during|after`, `refuse=MS`, `hang`, `busy`, `slow-body=MS`, `truncated-json`, `html`, `short-file`,
+/// `stale-list`, `fail-batch`, `fail-item=N`, `stick-batch=before|after`, `drop-result`, `reorder-results`; then any of `method=`, `path=`, `nth=`, `every=`, `from=`, `rate=`, `count=`, and for `status`
 /// also `retry-after=` and `body=` (the last one: it takes the rest of the text).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
@@ -76,8 +76,12 @@ pub enum FaultAction {
     StaleList,
     /// Answers 502 with an HTML page, without doing anything.
     HtmlPage,
+    /// Answers that the feed is being rebuilt.
+    Busy,
     /// The batch that the request creates fails as a whole: no item takes effect.
     FailWholeBatch,
+    /// The item at this place of the batch that the request creates, from 1, is refused. The others take effect.
+    FailItem(u64),
     /// The batch that the request creates stays in process for ever. Later batches do not wait for it.
     StickBatch(Moment),
     /// The batch works, and its result lacks the last item.
@@ -132,7 +136,7 @@ pub enum FaultError {
     },
 }
 
-const ACTIONS: &str = "status=CODE, status-after=CODE, reset=before, reset=during, reset=after, refuse=MS, hang, slow-body=MS, truncated-json, html, short-file, stale-list, fail-batch, stick-batch=before, stick-batch=after, drop-result, reorder-results";
+const ACTIONS: &str = "status=CODE, status-after=CODE, reset=before, reset=during, reset=after, refuse=MS, hang, busy, slow-body=MS, truncated-json, html, short-file, stale-list, fail-batch, fail-item=N, stick-batch=before, stick-batch=after, drop-result, reorder-results";
 
 impl Fault {
     /// A fault that fires on every request.
@@ -271,9 +275,11 @@ fn action(key: &str, value: &str) -> Result<FaultAction, FaultError> {
         ("stick-batch", "before") => FaultAction::StickBatch(Moment::BeforeEffect),
         ("stick-batch", "after") => FaultAction::StickBatch(Moment::AfterEffect),
         ("stick-batch", _) => return Err(bad(key, value, "`before` or `after`")),
+        ("fail-item", _) => FaultAction::FailItem(positive(key, value)?),
         ("slow-body", _) => FaultAction::SlowBody(Duration::from_millis(positive(key, value)?)),
         ("refuse", _) => FaultAction::Refuse(Duration::from_millis(positive(key, value)?)),
         ("hang", "") => FaultAction::Hang,
+        ("busy", "") => FaultAction::Busy,
         ("truncated-json", "") => FaultAction::TruncatedJson,
         ("short-file", "") => FaultAction::ShortFile,
         ("stale-list", "") => FaultAction::StaleList,

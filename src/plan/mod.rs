@@ -30,8 +30,8 @@ mod weights;
 pub use action::{Action, Agreement, Agreements, Joined, Plan, Planned};
 pub use circles::{Circle, circles};
 pub use decide::{
-    Adopt, ContainerTally, Hint, Inputs, Recognition, built_ins, expected_hash, plan,
-    same_size_assets, source_hash, target_hash,
+    Adopt, ContainerTally, Hint, Inputs, Recognition, built_ins, channel_of, expected_hash,
+    no_channel, plan, same_size_assets, source_hash, target_hash,
 };
 pub use encoding::{Encoding, Evidence};
 pub use graph::{Graph, Need, Node, Strength};

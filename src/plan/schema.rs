@@ -10,8 +10,9 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-use crate::domain::{Entity, Id, Inventory, Kind};
+use crate::domain::{ByName, Entity, Id, Inventory, Kind, same_name};
 
+pub(crate) use crate::domain::name_key;
 pub use field::{FieldKind, FieldSchema, LinkKind, LinkSchema};
 pub(crate) use field::{field_key, is_private_container};
 
@@ -51,16 +52,11 @@ pub(crate) fn is_built_in_container(name: &str) -> bool {
         .any(|one| one.eq_ignore_ascii_case(name.trim()))
 }
 
-/// A reference name as it is compared: trimmed, lower case.
-pub(crate) fn name_key(name: &str) -> Box<str> {
-    name.trim().to_lowercase().into()
-}
-
 /// The models of one side.
 #[derive(Clone, Debug, Default)]
 pub struct Schema {
     models: Vec<ModelSchema>,
-    by_name: HashMap<Box<str>, usize>,
+    by_name: ByName<usize>,
     by_id: HashMap<i64, usize>,
     /// Per template, by name: its zones. Of a template that lists none, nothing is known.
     zones: HashMap<Box<str>, HashSet<Box<str>>>,
@@ -111,7 +107,7 @@ impl Schema {
 
     fn add(&mut self, model: ModelSchema) {
         self.by_name
-            .insert(name_key(&model.name), self.models.len());
+            .insert(Kind::Model, &model.name, self.models.len());
         self.by_id.insert(model.id, self.models.len());
         self.models.push(model);
     }
@@ -119,7 +115,7 @@ impl Schema {
     /// The model of a reference name in any case.
     pub fn model(&self, name: &str) -> Option<&ModelSchema> {
         self.by_name
-            .get(&name_key(name))
+            .get(Kind::Model, name)
             .map(|&at| &self.models[at])
     }
 
@@ -210,7 +206,7 @@ impl ModelSchema {
             .filter_map(FieldSchema::link)
             .any(|link| {
                 let model = link.model.as_deref().unwrap_or_default();
-                model.eq_ignore_ascii_case(self.name.trim()) || model.parse() == Ok(self.id)
+                same_name(model, &self.name) || model.parse() == Ok(self.id)
             })
     }
 

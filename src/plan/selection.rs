@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use super::graph::{Graph, Node};
 use super::scope::Scope;
 use super::{Context, Referent, references};
-use crate::domain::{Entity, EntityKey, Id, Inventory, Kind, SourceId};
+use crate::domain::{
+    Channel, Entity, EntityKey, Id, Inventory, Kind, SourceId, name_key, same_name,
+};
 
 /// The part of an instance that a run is about. The default is all of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,6 +60,12 @@ impl UnknownName {
             what: format!("{kind} called {name:?}"),
             hint,
         }
+    }
+
+    /// A channel that the source does not have.
+    pub fn channel(name: &str, known: &[Channel]) -> Self {
+        let known: Vec<&str> = known.iter().map(|one| &*one.name).collect();
+        Self::named("channel", name, &known)
     }
 
     fn numbered(kind: Kind, id: i64) -> Self {
@@ -115,9 +123,7 @@ impl Selection {
     }
 
     fn seeds(&self, source: &Inventory<SourceId>, context: &Context<'_>) -> Vec<Node> {
-        let named = |names: &[String], name: &str| {
-            names.iter().any(|other| other.eq_ignore_ascii_case(name))
-        };
+        let named = |names: &[String], name: &str| names.iter().any(|other| same_name(other, name));
         let tree = Tree::of(&self.models_with_deps, source, context);
         let only_kinds = self.models.is_empty()
             && self.models_with_deps.is_empty()
@@ -159,11 +165,7 @@ impl Selection {
     /// Whether it is no page of a channel that was not named. The channel of a page that no sitemap lists is unknown,
     /// so it leaves nothing out.
     fn is_of_channel(&self, entity: &Entity<SourceId>) -> bool {
-        let is_named = |channel: &str| {
-            self.channels
-                .iter()
-                .any(|name| name.eq_ignore_ascii_case(channel))
-        };
+        let is_named = |channel: &str| self.channels.iter().any(|name| same_name(name, channel));
         self.channels.is_empty()
             || entity
                 .placement
@@ -187,11 +189,7 @@ impl Tree {
         let ids: HashSet<i64> = source
             .of_kind(Kind::Model)
             .iter()
-            .filter(|model| {
-                models
-                    .iter()
-                    .any(|name| model.name.eq_ignore_ascii_case(name))
-            })
+            .filter(|model| models.iter().any(|name| same_name(&model.name, name)))
             .map(|model| model.key.id.raw())
             .collect();
         let mut names = HashSet::new();
@@ -200,12 +198,12 @@ impl Tree {
                 .as_i64()
                 .is_some_and(|id| ids.contains(&id))
             {
-                names.insert(container.name.to_lowercase());
+                names.insert(name_key(&container.name));
                 tree.insert(Kind::Container, container);
             }
         }
         for item in source.of_kind(Kind::Content) {
-            if names.contains(&container_of(&item.body.parse()).to_lowercase()) {
+            if names.contains(&name_key(&container_of(&item.body.parse()))) {
                 tree.insert(Kind::Content, item);
             }
         }
@@ -236,7 +234,7 @@ impl Tree {
             Referent::Container(id) => self.holds(Kind::Container, *id),
             Referent::TemplateNamed(name) => {
                 source.of_kind(Kind::Template).iter().any(|template| {
-                    template.name.eq_ignore_ascii_case(name)
+                    same_name(&template.name, name)
                         && self.holds(Kind::Template, template.key.id.raw())
                 })
             }
@@ -251,7 +249,7 @@ impl Tree {
 }
 
 fn check_names(kind: &str, asked: &[String], known: &[&str]) -> Result<(), UnknownName> {
-    let is_unknown = |name: &&String| !known.iter().any(|known| known.eq_ignore_ascii_case(name));
+    let is_unknown = |name: &&String| !known.iter().any(|known| same_name(known, name));
     match asked.iter().find(is_unknown) {
         Some(name) => Err(UnknownName::named(kind, name, known)),
         None => Ok(()),
@@ -312,7 +310,6 @@ mod tests {
             .map(|name| Channel {
                 id: 1,
                 name: name.into(),
-                is_default: false,
             })
             .into();
         source.with_entities(vec![

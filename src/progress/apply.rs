@@ -1,7 +1,7 @@
 //! What each event changes.
 
 use super::causes::{self, Example};
-use super::fold::{Planned, Progress};
+use super::fold::{Planned, Progress, Publishing};
 use super::rows::RowKey;
 use super::{
     BatchProgress, Difference, GateProgress, GateState, Pace, ReadCount, Run, Verification,
@@ -89,6 +89,9 @@ impl Progress {
                 self.throttlings += 1;
                 self.clock.throttle(at_ms, *for_ms);
             }
+            // Told as it is; nothing is counted.
+            Event::FeedBusy { .. } => {}
+            Event::EntityHeld { key } => self.rows.hold(key),
             Event::PaceSampled { .. } => self.pace_sampled(event, at_ms),
             Event::ForecastMade { .. } => self.forecast_made(event, at_ms),
             Event::Paused => self.clock.pause(at_ms),
@@ -99,6 +102,11 @@ impl Progress {
             Event::Warned { message } => self.note_warning(message),
             // A forecast of another run changes nothing about this one.
             Event::Rehearsed { .. } => {}
+            Event::PublishRefused { .. } => self.publish_refused(event),
+            Event::PublishFinished { published, refused } => {
+                let (published, refused) = (*published, *refused);
+                self.publishing = Some(Publishing { published, refused });
+            }
             Event::VerifyProgressed { checked, total } => {
                 let verification = self.verification.get_or_insert_default();
                 (verification.checked, verification.total) = (*checked, *total);
@@ -328,6 +336,22 @@ impl Progress {
             upload_ms.saturating_add(*verify_ms),
         );
         self.forecasts.add(made_ms, left_ms, *by);
+    }
+
+    fn publish_refused(&mut self, event: &Event) {
+        let Event::PublishRefused {
+            key, name, reason, ..
+        } = event
+        else {
+            return;
+        };
+        self.publishing.get_or_insert_default().refused += 1;
+        let example = Example {
+            key: key.clone(),
+            name: name.clone(),
+            reason: reason.clone(),
+        };
+        causes::add(&mut self.unpublished, Failure::Refused, example);
     }
 
     fn note_warning(&mut self, message: &str) {

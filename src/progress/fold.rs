@@ -46,6 +46,8 @@ pub struct Progress {
     pub(super) warned: u32,
     pub(super) verification: Option<Verification>,
     pub(super) differences: Vec<Difference>,
+    pub(super) publishing: Option<Publishing>,
+    pub(super) unpublished: Vec<Cause>,
     pub(super) finished: Option<(u8, u64)>,
     pub(super) commits: Option<u64>,
     pub(super) error: Option<RunFailure>,
@@ -64,6 +66,15 @@ pub struct Planned {
     pub circles: u32,
     /// References cut to open them.
     pub cuts: u32,
+}
+
+/// What was published.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Publishing {
+    /// Entities that were published; known at the end of it.
+    pub published: u32,
+    /// Entities that could not be.
+    pub refused: u32,
 }
 
 /// When a lane began and ended, in milliseconds since the start of the run.
@@ -173,6 +184,23 @@ impl Progress {
             took: Duration::from_millis(end.saturating_sub(*start)),
         };
         self.phases.iter().zip(ends).map(time).collect()
+    }
+
+    /// The wall clock at a moment of the run, as `14:05:59 UTC`; `None` before the run has told when it began.
+    pub fn clock_at(&self, at_ms: u64) -> Option<String> {
+        let started: jiff::Timestamp = self.run()?.started_at.parse().ok()?;
+        let at = started.checked_add(Duration::from_millis(at_ms)).ok()?;
+        Some(at.strftime("%H:%M:%S UTC").to_string())
+    }
+
+    /// What was published; `None` when nothing was to be.
+    pub const fn publishing(&self) -> Option<Publishing> {
+        self.publishing
+    }
+
+    /// Why entities could not be published.
+    pub fn unpublished(&self) -> &[Cause] {
+        &self.unpublished
     }
 
     /// What was read, by side and kind.

@@ -162,6 +162,7 @@ impl History {
             }
             Event::Paused => self.paused(at_ms),
             Event::Resumed => self.resumed(at_ms),
+            Event::EntityHeld { key } => drop(self.started.remove(key)),
             Event::RunStarted { .. }
             | Event::PhaseStarted { .. }
             | Event::ReadProgressed { .. }
@@ -178,6 +179,9 @@ impl History {
             | Event::BatchSplit { .. }
             | Event::RetryScheduled { .. }
             | Event::Throttled { .. }
+            | Event::FeedBusy { .. }
+            | Event::PublishRefused { .. }
+            | Event::PublishFinished { .. }
             | Event::ForecastMade { .. }
             | Event::DrainStarted { .. }
             | Event::Warned { .. }

@@ -29,7 +29,7 @@ mod tests;
 
 pub use causes::{Cause, Example};
 pub use eta::Eta;
-pub use fold::{LaneState, Planned, Progress, Status};
+pub use fold::{LaneState, Planned, Progress, Publishing, Status};
 pub use gates::{GateProgress, GateState};
 pub use history::{History, Slot, Slow, Span, Trouble};
 pub use parts::{BatchProgress, Difference, Pace, PhaseTime, ReadCount, Run, Verification};

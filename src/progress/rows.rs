@@ -108,6 +108,15 @@ impl Rows {
             .insert(key.clone(), InFlight { row, since_ms });
     }
 
+    /// An entity that was on its way waits again.
+    pub(crate) fn hold(&mut self, key: &EntityKey) {
+        if let Some(held) = self.in_flight.remove(key) {
+            let counts = self.rows.entry(held.row).or_default();
+            counts.in_flight -= 1;
+            counts.waiting += 1;
+        }
+    }
+
     /// An entity of a lane has its outcome, whether it had left or not; returns where it is counted. It is
     /// counted where it started, or else in `row`; without either it is no upload.
     pub(crate) fn settle(

@@ -58,6 +58,15 @@ pub(crate) const fn advice(failure: Failure) -> Advice {
     Advice { code, next }
 }
 
+/// The code of entities that were saved and could not be published.
+pub const UNPUBLISHED_CODE: &str = UNPUBLISHED.code;
+
+/// What is said about entities that were saved and could not be published.
+pub(crate) const UNPUBLISHED: Advice = Advice {
+    code: "LG-5010",
+    next: "fix what the server names on the target, then run the same command again: what is not published is tried again",
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,11 +2,11 @@
 
 use std::io::{self, Write};
 
-use super::advice::advice;
+use super::advice::{Advice, UNPUBLISHED, advice};
 use super::note::counted_entities;
 use super::text::{self, count, counted};
 use super::{Detail, Style, table};
-use crate::progress::Progress;
+use crate::progress::{Cause, Progress};
 
 /// Causes of failure that are told; the report has all.
 const CAUSES: usize = 10;
@@ -35,6 +35,7 @@ pub(crate) fn result(progress: &Progress, style: &Style) -> String {
         append!(text, "\n{}\n", table::outcomes(progress, style.ascii));
     }
     text += &failures(progress);
+    text += &unpublished(progress);
     text += &blocked(progress);
     if let Some(path) = report_path(progress, style) {
         append!(text, "\nReport: {path}\n");
@@ -69,6 +70,16 @@ pub(crate) fn line(progress: &Progress) -> String {
             append!(line, ", {} {what}", count(number));
         }
     }
+    if let Some(refused) = progress.publishing().map(|all| all.refused)
+        && refused > 0
+    {
+        append!(line, ", {} not published", count(refused));
+    }
+    let uploads = progress.uploads();
+    let left = uploads.waiting + uploads.in_flight;
+    if left > 0 {
+        append!(line, ", {} not processed", count(left));
+    }
     if let Some(verification) = progress.verification() {
         let found = counted(verification.differences, "difference");
         append!(
@@ -100,13 +111,25 @@ pub(crate) const fn exit_words(exit: u8) -> &'static str {
 }
 
 fn failures(progress: &Progress) -> String {
-    let causes = progress.causes();
+    by_cause("\nFailures by cause\n", progress.causes(), |cause| {
+        advice(cause.failure)
+    })
+}
+
+fn unpublished(progress: &Progress) -> String {
+    let causes = progress.unpublished();
+    by_cause("\nSaved and not published, by cause\n", causes, |_| {
+        UNPUBLISHED
+    })
+}
+
+fn by_cause(head: &str, causes: &[Cause], advice: impl Fn(&Cause) -> Advice) -> String {
     if causes.is_empty() {
         return String::new();
     }
     let mut sorted: Vec<_> = causes.iter().collect();
     sorted.sort_by_key(|cause| std::cmp::Reverse(cause.count));
-    let mut text = "\nFailures by cause\n".to_owned();
+    let mut text = head.to_owned();
     for cause in sorted.iter().take(CAUSES) {
         let reason = text::short(&cause.text, 160);
         append!(text, "{:>7}  {reason}\n", count(cause.count));
@@ -116,7 +139,7 @@ fn failures(progress: &Progress) -> String {
             keys.push("…".to_owned());
         }
         append!(text, "{:9}{}\n", "", keys.join(", "));
-        let advice = advice(cause.failure);
+        let advice = advice(cause);
         append!(text, "{:9}next: {} [{}]\n", "", advice.next, advice.code);
     }
     if sorted.len() > CAUSES {

@@ -39,7 +39,7 @@ mod tui;
 #[cfg(test)]
 mod tests;
 
-pub use advice::FAILURE_CODES;
+pub use advice::{FAILURE_CODES, UNPUBLISHED_CODE};
 pub use annotations::Annotations;
 pub use fan_out::{Reporter, WhenFailing, run};
 pub use json_lines::JsonLines;

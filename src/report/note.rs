@@ -72,9 +72,18 @@ pub(crate) fn note(event: &Event, progress: &Progress) -> Option<Note> {
             Some(Weight::Caution.says(text))
         }
         Event::RetryScheduled { .. } => retry(event),
-        Event::Throttled { for_ms } => {
-            let text = format!("the target asks to slow down; nothing leaves for {for_ms} ms");
-            Some(Weight::Detail.says(text))
+        Event::Throttled { for_ms } => Some(throttled(*for_ms, progress)),
+        Event::FeedBusy {
+            operation,
+            at_most_ms,
+            ..
+        } => {
+            let (operation, most) = (text::clean(operation), at_most_ms.div_ceil(1000));
+            let text = format!("waiting for {operation}: the feed is busy (at most {most} s)");
+            Some(Weight::Info.says(text))
+        }
+        Event::EntityHeld { key } => {
+            Some(Weight::Detail.says(format!("{key} was not sent; it waits for the next run")))
         }
         Event::Paused => Some(Weight::Caution.says("paused; nothing new leaves")),
         Event::Resumed => Some(Weight::Info.says("resumed")),
@@ -98,6 +107,13 @@ pub(crate) fn note(event: &Event, progress: &Progress) -> Option<Note> {
             checked,
             differences,
         } => Some(verified(*checked, *differences)),
+        Event::PublishRefused {
+            key, name, reason, ..
+        } => {
+            let (name, reason) = (text::clean(name), text::clean(reason));
+            Some(Weight::Bad.says(format!("not published {key} \"{name}\": {reason}")))
+        }
+        Event::PublishFinished { published, refused } => Some(published_note(*published, *refused)),
         Event::Rehearsed {
             requests,
             writes,
@@ -303,6 +319,22 @@ fn gate_opened(gate: Gate, by: Option<&EntityKey>) -> Note {
     Weight::Good.says(format!("gate {gate} open, {last}"))
 }
 
+/// A wait that the server asks for: a long one with its end.
+fn throttled(for_ms: u64, progress: &Progress) -> Note {
+    /// From here on a person who watches wonders.
+    const LONG_MS: u64 = 5_000;
+    if for_ms < LONG_MS {
+        let text = format!("rate limited by the target; nothing leaves for {for_ms} ms");
+        return Weight::Detail.says(text);
+    }
+    let until = progress.clock_at(progress.last_at_ms().saturating_add(for_ms));
+    let until = until.map_or_else(String::new, |until| format!(", until {until}"));
+    let seconds = for_ms.div_ceil(1000);
+    Weight::Caution.says(format!(
+        "rate limited by the target; nothing leaves for {seconds} s{until}"
+    ))
+}
+
 fn retry(event: &Event) -> Option<Note> {
     let Event::RetryScheduled {
         operation,
@@ -316,6 +348,19 @@ fn retry(event: &Event) -> Option<Note> {
     let cause = text::clean(cause);
     let text = format!("retry {operation}, attempt {attempt} in {delay_ms} ms: {cause}");
     Some(Weight::Detail.says(text))
+}
+
+fn published_note(published: u32, refused: u32) -> Note {
+    let mut text = format!("published {}", counted_entities(published));
+    if refused > 0 {
+        append!(text, ", {} not published", count(refused));
+    }
+    let weight = if refused == 0 {
+        Weight::Good
+    } else {
+        Weight::Caution
+    };
+    weight.says(text)
 }
 
 fn verified(checked: u32, differences: u32) -> Note {

@@ -132,6 +132,16 @@ impl Plain {
             return Ok(());
         }
         self.beat.at_ms = Some(now_ms);
+        let held = progress.throttled_for(now_ms);
+        if held >= Duration::from_secs(5) {
+            let until = progress.clock_at(now_ms.saturating_add(crate::event::millis(held)));
+            let until = until.map_or_else(String::new, |until| format!(" until {until}"));
+            let line = format!(
+                "waits for the target{until}, {} s more; nothing leaves",
+                held.as_secs()
+            );
+            return self.line(now_ms, Weight::Caution, &line);
+        }
         match progress.phase() {
             None | Some(Phase::Plan) => Ok(()),
             Some(Phase::Pull) => self.reads(progress, now_ms),

@@ -74,7 +74,7 @@ pub(super) const fn subject(ask: &Ask) -> Option<Kind> {
         }
         Ask::Pages { .. } => Some(Kind::Page),
         Ask::Redirections => Some(Kind::Redirection),
-        Ask::One { kind, .. } | Ask::Named { kind, .. } => Some(*kind),
+        Ask::One { kind, .. } | Ask::Named { kind, .. } | Ask::Live { kind, .. } => Some(*kind),
     }
 }
 
@@ -82,7 +82,7 @@ pub(super) const fn subject(ask: &Ask) -> Option<Kind> {
 pub(super) const fn is_detail(ask: &Ask) -> bool {
     matches!(
         ask,
-        Ask::Model(_) | Ask::Container(_) | Ask::One { .. } | Ask::Named { .. }
+        Ask::Model(_) | Ask::Container(_) | Ask::One { .. } | Ask::Named { .. } | Ask::Live { .. }
     )
 }
 

@@ -19,8 +19,8 @@ use super::lease::{LeaseRequest, expiry};
 use super::read::Readers;
 use super::writer::{Order, QUEUE, Reply, Writer};
 use super::{
-    Change, Intent, Lease, LeaseOwner, Mapping, Pair, PreImage, RunEntity, RunRecord, StateUrl,
-    StoreError, schema,
+    Change, Intent, Lease, LeaseOwner, Mapping, Pair, PreImage, Publishing, RunEntity, RunRecord,
+    StateUrl, StoreError, schema,
 };
 use crate::domain::{ContentHash, EntityKey, Kind, RunId, SourceId, TargetId, time};
 
@@ -257,6 +257,26 @@ impl Store {
         run: &RunId,
     ) -> Result<Vec<(TargetId, ContentHash)>, StoreError> {
         self.shared.readers.sent_bytes(run).await
+    }
+
+    /// What a run published or meant to, by key.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    pub async fn publishings(&self, run: &RunId) -> Result<Vec<Publishing>, StoreError> {
+        self.shared.readers.publishings(run).await
+    }
+
+    /// What runs between these instances published, or meant to, of one entity.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    pub async fn publishings_of(
+        &self,
+        pair: &Pair,
+        key: &EntityKey,
+    ) -> Result<Vec<Publishing>, StoreError> {
+        self.shared.readers.publishings_of(pair, key).await
     }
 
     /// What runs between these instances have created, updated or restored that started after `run`, oldest first.

@@ -40,7 +40,8 @@ pub use kept::Keeping;
 pub use lease::{Lease, LeaseOwner};
 pub use location::{StateUrl, StateUrlError};
 pub use records::{
-    Change, Former, FormerBytes, FormerPlace, Intent, IntentDetail, IntentId, IntentState, Mapping,
-    MappingOrigin, Operation, Pair, PreImage, RunEntity, RunFinish, RunRecord,
+    Change, Former, FormerBytes, FormerLive, FormerPlace, Intent, IntentDetail, IntentId,
+    IntentState, Mapping, MappingOrigin, Operation, Pair, PreImage, PublishState, Publishing,
+    RunEntity, RunFinish, RunRecord,
 };
 pub use schema::VERSION as SCHEMA_VERSION;

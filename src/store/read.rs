@@ -12,10 +12,10 @@ use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Connection, Row, Sqlite, SqliteConnection, query};
 use tokio::sync::Mutex;
 
-use super::rows::Reader;
+use super::rows::{Reader, locale_column};
 use super::{
-    Intent, IntentId, IntentState, Mapping, MappingOrigin, Operation, Pair, PreImage, RunEntity,
-    RunRecord, StoreError,
+    Intent, IntentId, IntentState, Mapping, MappingOrigin, Operation, Pair, PreImage, PublishState,
+    Publishing, RunEntity, RunRecord, StoreError,
 };
 use crate::domain::{
     BatchId, ContentHash, EntityKey, Guid, Id, Kind, RunId, SourceId, TargetId, Version,
@@ -150,6 +150,42 @@ impl Readers {
             Ok((TargetId::new(self.column(row, "target_id")?), hash))
         })
         .await
+    }
+
+    pub(super) async fn publishings(&self, run: &RunId) -> Result<Vec<Publishing>, StoreError> {
+        let sql = "SELECT * FROM publishings WHERE run = ? ORDER BY kind, source_id, locale";
+        self.rows(query(sql).bind(&run.0), |row| self.publishing(row))
+            .await
+    }
+
+    pub(super) async fn publishings_of(
+        &self,
+        pair: &Pair,
+        key: &EntityKey,
+    ) -> Result<Vec<Publishing>, StoreError> {
+        let rows = query(
+            "SELECT p.* FROM publishings p JOIN runs r ON r.run = p.run
+             WHERE r.source = ? AND r.target = ? AND p.kind = ? AND p.source_id = ? AND p.locale = ?",
+        )
+        .bind(pair.source.as_str())
+        .bind(pair.target.as_str())
+        .bind(key.kind.name())
+        .bind(key.id.raw())
+        .bind(locale_column(key));
+        self.rows(rows, |row| self.publishing(row)).await
+    }
+
+    fn publishing(&self, row: &SqliteRow) -> Result<Publishing, StoreError> {
+        let reader = self.reader("publishings");
+        Ok(Publishing {
+            run: RunId(self.column(row, "run")?),
+            key: self.key(row, reader)?,
+            target: TargetId::new(self.column(row, "target_id")?),
+            name: self.column(row, "name")?,
+            state: reader.word("state", self.column(row, "state")?, PublishState::from_name)?,
+            reason: self.column(row, "reason")?,
+            live: reader.live(self.column(row, "live")?)?,
+        })
     }
 
     fn pre_image(&self, row: &SqliteRow) -> Result<PreImage, StoreError> {

@@ -234,6 +234,60 @@ pub enum FormerBytes {
     },
 }
 
+/// What a run published, or meant to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publishing {
+    /// The run.
+    pub run: RunId,
+    /// The entity of the source.
+    pub key: EntityKey,
+    /// Its counterpart.
+    pub target: TargetId,
+    /// What a person calls it.
+    pub name: String,
+    /// What became of it.
+    pub state: PublishState,
+    /// Why it was refused.
+    pub reason: Option<String>,
+    /// What the public saw of it before.
+    pub live: FormerLive,
+}
+
+/// What has become of a publication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PublishState {
+    /// It may have been asked for, and its outcome is not known.
+    Open,
+    /// It is published.
+    Published,
+    /// It is not, or not known to be.
+    Refused,
+}
+
+/// What the public saw of an entity before a run published it.
+///
+/// Kept as a JSON object; readers ignore members that they do not know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "live", rename_all = "kebab-case")]
+pub enum FormerLive {
+    /// It did not exist before the run.
+    New,
+    /// What stands in the pre-image: that version was the published one.
+    Same,
+    /// Nothing.
+    Nothing,
+    /// An older version.
+    Version {
+        /// What was read, as a text of JSON.
+        body: Body,
+    },
+    /// It could not be read.
+    Unknown {
+        /// Why.
+        why: String,
+    },
+}
+
 /// What was asked of a run, and how it ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunRecord {
@@ -299,6 +353,9 @@ pub enum Change {
     },
     /// An entity of the target is about to be written over. Of several notes by one run the first stays.
     PreImage(Box<PreImage>),
+    /// An entity is about to be published, or it is known what became of that. What was noted of the version before
+    /// stays.
+    Publishing(Box<Publishing>),
     /// An asset of the target has these bytes now.
     BytesSent {
         /// The run that sent them.

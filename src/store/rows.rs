@@ -4,7 +4,10 @@ use std::fmt::Display;
 
 use serde_json::Value;
 
-use super::{Former, IntentDetail, IntentState, MappingOrigin, Operation, StoreError};
+use super::{
+    Former, FormerLive, IntentDetail, IntentState, MappingOrigin, Operation, PublishState,
+    StoreError,
+};
 use crate::domain::{ContentHash, EntityKey, Id, Key, Kind, Locale, Outcome};
 
 /// Gives an enum its words in the database.
@@ -31,6 +34,7 @@ words!(Operation {
     Create => "create", Update => "update", Patch => "patch",
     Upload => "upload", Publish => "publish", Delete => "delete", Restore => "restore",
 });
+words!(PublishState { Open => "open", Published => "published", Refused => "refused" });
 words!(IntentState { Open => "open", Done => "done", Failed => "failed", InDoubt => "in-doubt" });
 
 /// The locale column of a key: empty where there is none, because a primary key column cannot be null.
@@ -127,6 +131,10 @@ impl Reader<'_> {
         serde_json::from_str(text).map_err(|_| self.wrong("body", "of a pre-image"))
     }
 
+    pub(super) fn live(self, text: &str) -> Result<FormerLive, StoreError> {
+        serde_json::from_str(text).map_err(|_| self.wrong("live", "of a publication"))
+    }
+
     pub(super) fn sentences(self, column: &str, text: &str) -> Result<Vec<String>, StoreError> {
         serde_json::from_str(text).map_err(|_| self.wrong(column, text))
     }
@@ -193,6 +201,12 @@ pub(super) fn details_column(details: &[IntentDetail]) -> String {
 pub(super) fn former_column(former: &Former) -> String {
     // As above; an empty object would be refused when it is read, never taken for content.
     serde_json::to_string(former).unwrap_or_else(|_| "{}".to_owned())
+}
+
+/// A JSON object.
+pub(super) fn live_column(live: &FormerLive) -> String {
+    // As above.
+    serde_json::to_string(live).unwrap_or_else(|_| "{}".to_owned())
 }
 
 fn json_array(parts: impl Iterator<Item = impl Display>) -> String {

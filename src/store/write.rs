@@ -5,10 +5,12 @@ use sqlx::{Sqlite, query};
 
 use super::bulk::Bulk;
 use super::rows::{
-    details_column, former_column, hashes_column, keys_column, locale_column, sentences_column,
+    details_column, former_column, hashes_column, keys_column, live_column, locale_column,
+    sentences_column,
 };
 use super::{
-    Change, Intent, IntentId, IntentState, Pair, PreImage, RunFinish, RunRecord, StoreError,
+    Change, Intent, IntentId, IntentState, Pair, PreImage, Publishing, RunFinish, RunRecord,
+    StoreError,
 };
 use crate::domain::{BatchId, ContentHash, EntityKey, Id, RunId, TargetId};
 
@@ -70,6 +72,7 @@ fn must_exist(change: &Change) -> Option<String> {
         | Change::IntentOpened { .. }
         | Change::PreImage(_)
         | Change::BytesSent { .. }
+        | Change::Publishing(_)
         | Change::Mapping { .. }
         | Change::MappingRemoved { .. }
         | Change::Entity(_)
@@ -84,6 +87,7 @@ fn statement<'c>(change: &'c Change, bulk: &mut Bulk<'c>) -> Option<Query<'c>> {
         Change::IntentOpened { pair, intent } => intent_opened(pair, intent),
         Change::PreImage(before) => pre_image(before),
         Change::BytesSent { run, asset, hash } => bytes_sent(run, *asset, *hash),
+        Change::Publishing(publishing) => publishing_noted(publishing),
         Change::IntentBatch { run, id, batch } => intent_batch(run, *id, *batch),
         Change::IntentClosed {
             run,
@@ -172,6 +176,23 @@ fn bytes_sent(run: &RunId, asset: TargetId, hash: ContentHash) -> Query<'_> {
     .bind(&run.0)
     .bind(asset.raw())
     .bind(hash.to_string())
+}
+
+fn publishing_noted(publishing: &Publishing) -> Query<'_> {
+    query(
+        "INSERT INTO publishings (run, kind, source_id, locale, target_id, name, state, reason, live)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (run, kind, source_id, locale) DO UPDATE SET state = excluded.state, reason = excluded.reason",
+    )
+    .bind(&publishing.run.0)
+    .bind(publishing.key.kind.name())
+    .bind(publishing.key.id.raw())
+    .bind(locale_column(&publishing.key))
+    .bind(publishing.target.raw())
+    .bind(&publishing.name)
+    .bind(publishing.state.name())
+    .bind(&publishing.reason)
+    .bind(live_column(&publishing.live))
 }
 
 fn intent_batch(run: &RunId, id: IntentId, batch: BatchId) -> Query<'_> {

@@ -13,9 +13,9 @@ use crate::support::{SOURCE, TARGET, fixture, instances, serve_with};
 #[derive(Clone, Copy, Default)]
 struct Case {
     what: &'static str,
-    /// Arguments after `lockgate`; `SYNC` in front stands for a complete `sync` against the mock.
+    /// Arguments after `lockgate`; `SYNC` in front stands for a complete `sync` against the mock, `''` for an empty one.
     line: &'static str,
-    /// Variables; an empty value takes the variable away.
+    /// Variables; `''` is an empty value, and one that is empty here takes the variable away.
     variables: &'static [(&'static str, &'static str)],
     /// Files of the workspace.
     files: &'static [(&'static str, &'static str)],
@@ -63,7 +63,13 @@ impl Case {
 const ONCE: &[(&str, &str)] = &[("LOCKGATE_RETRY_ATTEMPTS", "1")];
 
 fn cases() -> Vec<Case> {
-    [instance_cases(), usage_cases(), state_cases()].concat()
+    [
+        instance_cases(),
+        usage_cases(),
+        empty_cases(),
+        state_cases(),
+    ]
+    .concat()
 }
 
 fn instance_cases() -> Vec<Case> {
@@ -137,6 +143,43 @@ fn usage_cases() -> Vec<Case> {
     ]
 }
 
+/// `--models "$MODELS"` with a variable that is not set must not move everything.
+fn empty_cases() -> Vec<Case> {
+    vec![
+        case("empty locales", "SYNC --locale ''"),
+        case("empty channels", "SYNC --channel ''"),
+        case("empty elements", "SYNC --elements ''"),
+        case("empty models", "SYNC --models ''"),
+        case(
+            "empty models with dependencies",
+            "SYNC --models-with-deps ''",
+        ),
+        case("empty content", "SYNC --content ''"),
+        case("empty pages", "SYNC --pages ''"),
+        case("empty containers", "SYNC --containers=''"),
+        case("commas only", "SYNC --models ,,"),
+        case("a name and nothing", "SYNC --models Article,"),
+        case("empty content, rehearsed", "SYNC --content '' --dry-run"),
+        case(
+            "empty content, planned",
+            "plan --source 1a2b3c4d-u --target 5e6f7a8b-u --source-url MOCK --target-url MOCK --content ''",
+        ),
+        case(
+            "empty content, verified",
+            "verify --source 1a2b3c4d-u --target 5e6f7a8b-u --source-url MOCK --target-url MOCK --content ''",
+        ),
+        case("empty source", "sync --source '' --target 5e6f7a8b-u"),
+        case("empty target", "sync --source 1a2b3c4d-u --target ''"),
+        case("empty token", "SYNC --token ''"),
+        case("empty configuration file name", "SYNC --config ''"),
+        case("empty preset", "SYNC --preset ''"),
+        case("empty models in the file", SYNC).file(&[("lockgate.toml", "[sync]\nmodels = []\n")]),
+        case("empty variable of the vendor", SYNC).file(&[(".env", "AGILITY_MODELS=\n")]),
+        case("empty variable", SYNC).with(&[("LOCKGATE_MODELS", "''")]),
+        case("empty official variable", SYNC).with(&[("AGILITY_LOCALES", "''")]),
+    ]
+}
+
 fn state_cases() -> Vec<Case> {
     vec![
         case("state is no database", "SYNC --state state.db").file(&[(
@@ -171,7 +214,8 @@ fn words(line: &str, url: &str) -> Vec<String> {
         format!("sync --source {SOURCE} --target {TARGET} --source-url MOCK --target-url MOCK");
     let line = line.replace(SYNC, &ends);
     let known = |word: &str| {
-        word.replace("MOCK", url)
+        word.replace("''", "")
+            .replace("MOCK", url)
             .replace("NOBODY", "http://127.0.0.1:1")
     };
     line.split(' ').map(known).collect()
@@ -224,7 +268,7 @@ async fn row(case: Case) -> String {
     let before = server.writes(TARGET).len();
     let mut command = workspace.command(words(case.line, &url));
     for (name, value) in case.variables {
-        command.env(name, value);
+        command.env(name, value.replace("''", ""));
         if value.is_empty() {
             command.env_remove(name);
         }

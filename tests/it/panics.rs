@@ -8,7 +8,7 @@ use lockgate::agility::Instance;
 use lockgate::domain::{BatchId, Id, Kind, Locale, TargetId};
 use lockgate::instance::{
     Answer, Ask, BatchStatus, Deleted, Doomed, Download, PageSave, Refusal, RequestError, Save,
-    Saved, Source, Target, Upload,
+    Saved, Source, Target, Upload, Workflow,
 };
 use lockgate::mock::file::InstanceFile;
 use lockgate::store::Store;
@@ -91,13 +91,14 @@ impl Target for Breaking {
         self.call(self.instance.delete(doomed)).await
     }
 
-    async fn submit_publish(
+    async fn submit_workflow(
         &self,
+        step: Workflow,
         kind: Kind,
         locale: &Locale,
         ids: &[TargetId],
     ) -> Result<BatchId, RequestError> {
-        self.instance.submit_publish(kind, locale, ids).await
+        self.instance.submit_workflow(step, kind, locale, ids).await
     }
 }
 

@@ -17,6 +17,50 @@ fn results_out_of_order_are_nobodys() {
     assert_eq!(published.len(), 2);
 }
 
+/// An answer that listed what failed, and nothing else, was taken for one that failed as a whole.
+#[test]
+fn a_step_of_the_workflow_tells_what_failed_in_any_form() {
+    let about = |refused: &[Refusal]| -> Vec<Option<i64>> {
+        let id = |refusal: &Refusal| refusal.about.map(|about| about.id.raw());
+        refused.iter().map(id).collect()
+    };
+    let refused = |batch: Value| -> Vec<Refusal> {
+        finished(&batch)
+            .into_iter()
+            .filter_map(Result::err)
+            .collect()
+    };
+    let row = json!({"batchItemId": 9, "itemId": 7, "itemType": "ContentItem", "errorMessage": "checked out"});
+    let summary =
+        json!({"totalItems": 6, "successCount": 5, "failureCount": 1, "failedItems": [row]});
+    let listed = refused(json!({"batchState": 3, "operationType": 1, "items": [],
+        "errorData": summary.to_string(), "failedItems": [row]}));
+    assert_eq!(about(&listed), [Some(7)]);
+    assert_eq!(listed[0].said, "checked out");
+    assert_eq!(listed[0].about.unwrap().kind, Some(Kind::Content));
+
+    let plain = refused(
+        json!({"batchState": 3, "operationType": 1, "successCount": 5, "failureCount": 1,
+        "errorData": "1 of 6 items could not be published.", "items": [good(1, 5, 80),
+        {"batchItemID": 2, "itemID": 6, "itemType": 1, "errorMessage": "checked out"}]}),
+    );
+    assert_eq!(about(&plain), [Some(6)]);
+    assert_eq!(plain[0].about.unwrap().kind, Some(Kind::Page));
+
+    let counted = refused(json!({"batchState": 3, "operationType": 1, "items": [],
+        "errorData": "{\"SuccessCount\": 4, \"FailureCount\": 2}"}));
+    assert_eq!(
+        about(&counted),
+        [None, None],
+        "they are counted, and nothing tells which they are"
+    );
+
+    let none = failed(
+        &json!({"batchState": 3, "operationType": 1, "errorData": "Batch aborted.", "items": []}),
+    );
+    assert_eq!(none.said, "Batch aborted.");
+}
+
 fn of(batch: &Value) -> BatchStatus {
     status(batch, &[]).unwrap()
 }

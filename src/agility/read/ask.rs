@@ -5,7 +5,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::domain::{Body, Entity, Id, ItemState, Key, Kind, Locale};
+use crate::domain::{Body, Entity, Id, ItemState, Key, Kind, Locale, same_name};
 use crate::instance::{Answer, Ask, Cause, Found, RequestError};
 
 use crate::agility::client::{Api, Call, Client, Payload};
@@ -55,7 +55,7 @@ pub(crate) async fn answer<I: Id>(client: &Client, ask: &Ask) -> Result<Answer<I
     };
     let value = reply.json()?;
     if is_feed(ask) && feed_is_busy(&value) {
-        return Err(reply.failed(content::BUSY));
+        return Err(reply.failed(Cause::Busy));
     }
     understand(ask, value).map_err(|odd| reply.malformed(&odd.0))
 }
@@ -105,12 +105,30 @@ fn route(ask: &Ask) -> Result<(Api, String), Misshapen> {
             encoded(locale.as_str()),
             encoded(container)
         )),
+        Ask::Live { kind, id, locale } => route_live(*kind, *id, locale),
         Ask::ItemsById { locale, ids } => {
             let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
             let locale = encoded(locale.as_str());
             management(format!("{locale}/items?ids={}", ids.join(",")))
         }
     }
+}
+
+/// Links stay as they are in the feeds: not expanded.
+fn route_live(kind: Kind, id: i64, locale: &Locale) -> Result<(Api, String), Misshapen> {
+    let locale = encoded(locale.as_str());
+    let what = match kind {
+        Kind::Content => "item",
+        Kind::Page => "page",
+        Kind::Model
+        | Kind::Container
+        | Kind::Template
+        | Kind::Gallery
+        | Kind::Asset
+        | Kind::Redirection => return Err(Misshapen(format!("a {kind} is not published"))),
+    };
+    let query = "contentLinkDepth=0&expandAllContentLinks=false";
+    Ok((Api::Live, format!("{locale}/{what}/{id}?{query}")))
 }
 
 fn route_one(kind: Kind, id: i64, locale: Option<&Locale>) -> Result<(Api, String), Misshapen> {
@@ -168,7 +186,10 @@ fn route_named(
 fn may_be_absent(ask: &Ask) -> bool {
     match ask {
         Ask::One { kind, .. } => *kind != Kind::Redirection,
-        Ask::Named { .. } | Ask::ContainerItems { .. } | Ask::ItemsById { .. } => true,
+        Ask::Named { .. }
+        | Ask::Live { .. }
+        | Ask::ContainerItems { .. }
+        | Ask::ItemsById { .. } => true,
         Ask::Locales
         | Ask::Models { .. }
         | Ask::Model(_)
@@ -211,6 +232,7 @@ fn understand<I: Id>(ask: &Ask, value: Value) -> Result<Answer<I>, Misshapen> {
         Ask::Sitemap(locale) => sitemap::channels(locale, value),
         Ask::Redirections => redirections::list(value),
         Ask::One { kind, id, locale } => understand_one(*kind, *id, locale.as_ref(), value),
+        Ask::Live { kind, id, locale } => understand_one(*kind, *id, Some(locale), value),
         Ask::Named { kind, name, .. } => understand_named(*kind, name, value),
         Ask::ContainerItems {
             locale,
@@ -263,11 +285,9 @@ fn understand_one<I: Id>(
 /// An entity asked for by name is believed only if that is its name.
 fn understand_named<I: Id>(kind: Kind, name: &str, value: Value) -> Result<Answer<I>, Misshapen> {
     let mut answer: Answer<I> = understand_one(kind, 0, None, value)?;
-    let folded = |name: &str| name.trim().to_lowercase();
-    let wanted = folded(name);
     answer
         .found
-        .retain(|found| matches!(found, Found::Entity(entity) if folded(&entity.name) == wanted));
+        .retain(|found| matches!(found, Found::Entity(entity) if same_name(&entity.name, name)));
     Ok(answer)
 }
 

@@ -1,21 +1,12 @@
 //! Content items: the sync feed and single reads.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use crate::domain::{Body, Entity, Id, ItemState, Key, Kind, Locale, Version};
-use crate::instance::{Answer, Ask, Cause, Found};
+use crate::instance::{Answer, Ask, Found};
 
 use super::super::shape::{self, Misshapen};
 use super::passed;
-
-/// How a feed that is being rebuilt counts: as a server that is not ready. The vendor's client asks again
-/// after a second.
-pub(super) const BUSY: Cause = Cause::ServerFailed {
-    status: 503,
-    retry_after: Some(Duration::from_secs(1)),
-};
 
 const ITEM_MEMBERS: [&str; 5] = ["contentID", "properties", "fields", "seo", "scripts"];
 

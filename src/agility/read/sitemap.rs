@@ -15,7 +15,6 @@ pub(super) fn channels<I>(locale: &Locale, value: Value) -> Result<Answer<I>, Mi
         let channel = Channel {
             id: shape::id(&row, "digitalChannelID")?,
             name: shape::text(&row, "name").unwrap_or_default().into(),
-            is_default: shape::flag(&row, "isDefaultChannel"),
         };
         let mut tree = Tree {
             locale,

@@ -16,7 +16,7 @@ use super::shape::{self, Misshapen};
 
 pub(crate) use delete::delete;
 pub(crate) use redirections::save_redirections;
-pub(crate) use submit::{submit_items, submit_page, submit_publish};
+pub(crate) use submit::{submit_items, submit_page, submit_workflow};
 pub(crate) use upload::upload;
 
 /// Saves a model, container, template or gallery.

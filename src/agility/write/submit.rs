@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::domain::{BatchId, Id, Kind, Locale, TargetId};
-use crate::instance::{PageSave, RequestError, Save};
+use crate::instance::{PageSave, RequestError, Save, Workflow};
 
 use super::super::client::{Call, Client, Payload};
 use super::super::read::encoded;
@@ -91,24 +91,30 @@ fn page_body(page: &PageSave) -> Result<Map<String, Value>, Misshapen> {
 }
 
 /// `POST {locale}/item/batch-workflow` and `…/page/batch-workflow`.
-pub(crate) async fn submit_publish(
+pub(crate) async fn submit_workflow(
     client: &Client,
+    step: Workflow,
     kind: Kind,
-    locale: &Locale,
-    ids: &[TargetId],
+    (locale, ids): (&Locale, &[TargetId]),
 ) -> Result<BatchId, RequestError> {
     let operation = format!(
-        "publishing {} {} in {locale} on {}",
+        "{} {} {} in {locale} on {}",
+        step.doing(),
         ids.len(),
         kind.plural(),
         client.guid
     );
-    let path =
-        publish_path(kind, locale, ids).map_err(|odd| unsendable(operation.clone(), &odd))?;
+    let path = workflow_path(step, kind, locale, ids)
+        .map_err(|odd| unsendable(operation.clone(), &odd))?;
     submit(client, Call::post(operation, path, Payload::Empty)).await
 }
 
-fn publish_path(kind: Kind, locale: &Locale, ids: &[TargetId]) -> Result<String, Misshapen> {
+fn workflow_path(
+    step: Workflow,
+    kind: Kind,
+    locale: &Locale,
+    ids: &[TargetId],
+) -> Result<String, Misshapen> {
     let (what, member) = match kind {
         Kind::Content => ("item", "contentIDs"),
         Kind::Page => ("page", "pageIDs"),
@@ -122,8 +128,9 @@ fn publish_path(kind: Kind, locale: &Locale, ids: &[TargetId]) -> Result<String,
     let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
     let locale = encoded(locale.as_str());
     Ok(format!(
-        "{locale}/{what}/batch-workflow?{member}={}&operation=Publish",
-        ids.join(",")
+        "{locale}/{what}/batch-workflow?{member}={}&operation={}",
+        ids.join(","),
+        step.operation()
     ))
 }
 
@@ -198,14 +205,14 @@ mod tests {
         let ids = [TargetId::new(4), TargetId::new(9)];
         let locale = Locale::new("en-us");
         assert_eq!(
-            publish_path(Kind::Content, &locale, &ids).unwrap(),
+            workflow_path(Workflow::Publish, Kind::Content, &locale, &ids).unwrap(),
             "en-us/item/batch-workflow?contentIDs=4,9&operation=Publish"
         );
         assert_eq!(
-            publish_path(Kind::Page, &locale, &ids).unwrap(),
+            workflow_path(Workflow::Publish, Kind::Page, &locale, &ids).unwrap(),
             "en-us/page/batch-workflow?pageIDs=4,9&operation=Publish"
         );
-        assert!(publish_path(Kind::Asset, &locale, &ids).is_err());
+        assert!(workflow_path(Workflow::Publish, Kind::Asset, &locale, &ids).is_err());
     }
 
     #[test]

@@ -143,7 +143,9 @@ fn source_failed(error: &RequestError) -> Cause {
         | Cause::NotFound
         | Cause::Refused { .. }
         | Cause::Malformed(_)
-        | Cause::Content(_) => Cause::Content(error.to_string()),
+        | Cause::Content(_)
+        | Cause::Busy
+        | Cause::Halted => Cause::Content(error.to_string()),
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::domain::{BatchId, EntityKey, Kind, Locale, Outcome, RunId, SourceId, TargetId, time};
 use crate::error::Error;
 use crate::report::graph::{Around, look_up};
-use crate::store::{Intent, Mapping, Pair, RunEntity, RunRecord, Store};
+use crate::store::{Intent, Mapping, Pair, Publishing, RunEntity, RunRecord, Store};
 
 /// What is known of one entity.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -47,6 +47,16 @@ pub(super) struct Chapter {
     /// What it held up.
     pub(super) blocks: Vec<EntityKey>,
     pub(super) attempts: Vec<Attempt>,
+    /// Absent when the run did not publish it.
+    pub(super) publication: Option<Publication>,
+}
+
+/// What became of publishing it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Publication {
+    /// `open`, `published` or `refused`.
+    pub(super) state: &'static str,
+    pub(super) reason: Option<String>,
 }
 
 /// One request, as it was noted before it left.
@@ -106,11 +116,12 @@ pub(super) async fn tell(
     let mut stories = Vec::new();
     for (key, (mapping, entities)) in known {
         let intents = store.intents_of(pair, &key).await?;
+        let published = store.publishings_of(pair, &key).await?;
         let around = plans.remove(&key).zip(planned_in.clone());
         stories.push(Story {
             name: entities.first().map(|entity| entity.name.clone()),
             counterpart: mapping.as_ref().map(counterpart),
-            runs: chapters(store, &records, &entities, &intents, limit).await?,
+            runs: chapters(store, &records, (&entities, &intents, &published), limit).await?,
             plan: around.map(|(around, run)| Planned { run, around }),
             key,
         });
@@ -138,8 +149,7 @@ fn latest_plan(records: &[RunRecord], runs: &Path, keys: &[EntityKey]) -> Result
 async fn chapters(
     store: &Store,
     records: &[RunRecord],
-    entities: &[RunEntity],
-    intents: &[Intent],
+    (entities, intents, published): (&[RunEntity], &[Intent], &[Publishing]),
     limit: usize,
 ) -> Result<Vec<Chapter>, Error> {
     let mut chapters = Vec::new();
@@ -147,7 +157,9 @@ async fn chapters(
         let entity = entities.iter().find(|entity| entity.run == record.run);
         let of_run = intents.iter().filter(|intent| intent.run == record.run);
         let attempts: Vec<Attempt> = of_run.map(attempt).collect();
-        if (entity.is_none() && attempts.is_empty()) || chapters.len() == limit {
+        let publication = published.iter().find(|one| one.run == record.run);
+        let is_touched = entity.is_some() || !attempts.is_empty() || publication.is_some();
+        if !is_touched || chapters.len() == limit {
             continue;
         }
         let (root_cause, blocks) = match entity {
@@ -163,6 +175,10 @@ async fn chapters(
             root_cause,
             blocks,
             attempts,
+            publication: publication.map(|one| Publication {
+                state: one.state.name(),
+                reason: one.reason.clone(),
+            }),
         });
     }
     Ok(chapters)

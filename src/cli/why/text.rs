@@ -57,6 +57,7 @@ fn tell_run(text: &mut String, chapter: &Chapter) {
             outcome.name(),
             chapter.because.as_deref().unwrap_or_default(),
         ),
+        None if chapter.publication.is_some() => {}
         None => field(text, "no outcome", "the run ended before this was settled"),
     }
     if !chapter.blocks.is_empty() {
@@ -69,6 +70,16 @@ fn tell_run(text: &mut String, chapter: &Chapter) {
     }
     for attempt in &chapter.attempts {
         tell_attempt(text, attempt);
+    }
+    match chapter
+        .publication
+        .as_ref()
+        .map(|one| (one.state, &one.reason))
+    {
+        Some((_, Some(reason))) => field(text, "published", &format!("no: {reason}")),
+        Some(("open", None)) => field(text, "published", "not known: the run ended before"),
+        Some((_, None)) => field(text, "published", "yes"),
+        None => {}
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::doubt;
 use super::{close, not_prepared, not_sent, settle};
-use crate::domain::{ContentHash, Id, Kind, SourceId};
+use crate::domain::{ContentHash, Id, Kind, SourceId, TargetKey, same_name};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::pace::Class;
 use crate::engine::state::{Step, StepResult};
@@ -79,6 +79,7 @@ where
             item.sent = Some(hash);
             Ok(vec![settle(crew, Some(intent), &item, &saved).await?])
         }
+        // The same bytes land in the same place, so it does not matter whether it left.
         Err(error) => {
             close(crew, intent, IntentState::Failed).await?;
             Ok(vec![not_sent(&error)])
@@ -104,9 +105,12 @@ where
         .to_source()
         .send_as(Class::Download, Effect::Read, || crew.source.download(url))
         .await
-        .map_err(|error| RequestError {
-            cause: Cause::Content(error.cause.to_string()),
-            ..error
+        .map_err(|error| match error.cause {
+            Cause::Halted => error,
+            _ => RequestError {
+                cause: Cause::Content(error.cause.to_string()),
+                ..error
+            },
         })?;
     check_length(
         &crew.entity(item.node).name,
@@ -131,7 +135,7 @@ where
         Some(download) => download,
         None => fetch(crew, item, media).await?,
     };
-    let name = &crew.entity(item.node).name;
+    let name = path(crew, item);
     let (folder, file_name) = name.rsplit_once('/').unwrap_or(("", name));
     let gallery = media["mediaGroupingID"].as_i64().filter(|id| *id > 0);
     let focal = focal(media, &download);
@@ -145,6 +149,24 @@ where
         bytes: metered(download.bytes, meter),
     };
     crew.target.upload(upload).await
+}
+
+/// The path of an upload: that of the counterpart where it has the same name, because a server that tells case apart would
+/// make a second asset at the other spelling.
+fn path<'a, S, T>(crew: &'a Crew<S, T>, item: &Prepared) -> &'a str
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let name = &crew.entity(item.node).name;
+    let there = item.save.id.and_then(|id| {
+        let key = TargetKey::global(Kind::Asset, id.raw());
+        crew.target_inventory.get(&key)
+    });
+    match there {
+        Some(there) if same_name(&there.name, name) => &there.name,
+        Some(_) | None => name,
+    }
 }
 
 fn listed_size(media: &Value) -> Option<u64> {

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use super::doubt::{self, Doubt};
 use super::polling::{self, BatchEnd};
 use super::read_back;
-use super::{Lot, close, failed, keep_all, not_sent, show};
+use super::{Lot, close, disguise, failed, held, keep_all, never_left, not_sent, show};
 use crate::domain::{BatchId, Failure, Kind, Locale};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::pace::Class;
@@ -61,6 +61,9 @@ where
         let sender = crew.under(intent);
         match sender.send_as(Class::Submit, Effect::Write, submit).await {
             Ok(batch) => follow(crew, locale, items, (intent, attempt), batch).await,
+            Err(error) if error.cause == Cause::Halted => {
+                never_left(crew, intent, items.len()).await
+            }
             Err(error) => not_submitted(crew, locale, items, (intent, attempt), &error).await,
         }
     })
@@ -117,6 +120,7 @@ where
             close(crew, intent, IntentState::Failed).await?;
             Ok(vec![refused(&refusal)])
         }
+        BatchEnd::Halted => Ok(held(items.len())),
         BatchEnd::Unknown(why) => {
             let doubt = Doubt::working(intent, attempt, &why);
             doubt::settle_items(crew, locale, items, doubt).await
@@ -140,13 +144,18 @@ where
     let (mut changes, mut taken) = keep_all(crew, saved);
     changes.push(crew.closed(intent, IntentState::Done));
     crew.store.commit(changes).await?;
-    let shown = items.iter().zip(results).enumerate();
-    let shown = shown.map(|(at, (item, result))| match (taken.remove(&at), result) {
-        (Some(result), _) => result,
-        (None, Ok(saved)) => show(crew, item, &saved),
-        (None, Err(refusal)) => refused(&refusal),
-    });
-    Ok(shown.collect())
+    let mut shown = Vec::with_capacity(items.len());
+    for (at, (item, result)) in items.iter().zip(results).enumerate() {
+        shown.push(match (taken.remove(&at), result) {
+            (Some(refused), Ok(saved)) => {
+                disguise::put_back(crew, item, &saved).await?;
+                refused
+            }
+            (None, Ok(saved)) => show(crew, item, &saved),
+            (_, Err(refusal)) => refused(&refusal),
+        });
+    }
+    Ok(shown)
 }
 
 async fn tell_end<S, T>(crew: &Crew<S, T>, batch: BatchId, results: &[StepResult])
@@ -186,8 +195,8 @@ where
         return doubt::settle_items(crew, locale, items, doubt).await;
     }
     close(crew, intent, IntentState::Failed).await?;
-    // One item can make the server refuse the request that carries it.
-    if matches!(error.cause, Cause::Refused { .. }) && items.len() > 1 {
+    // One item can make the server refuse the request that carries it, also for lack of rights on its container.
+    if matches!(error.cause, Cause::Refused { .. } | Cause::Forbidden) && items.len() > 1 {
         return halves(crew, locale, items, attempt).await;
     }
     Ok(items.iter().map(|_| not_sent(error)).collect())

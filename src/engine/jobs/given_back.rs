@@ -40,7 +40,14 @@ where
     }
     for step in &job.steps {
         if let (false, Some(target)) = (known.contains_key(step), created(crew, *step)) {
-            known.insert(*step, StepResult::Saved { target, bytes: 0 });
+            known.insert(
+                *step,
+                StepResult::Saved {
+                    target,
+                    bytes: 0,
+                    over: false,
+                },
+            );
         }
     }
     let mut rest = job.clone();
@@ -163,7 +170,11 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let (placed, attempt) = (page::place(crew, item), intent.attempt);
+    let placed = match page::place(crew, item) {
+        Ok(placed) => placed,
+        Err(reason) => return Ok(vec![super::not_prepared(reason)]),
+    };
+    let attempt = intent.attempt;
     if let Some(batch) = intent.batch {
         return page::follow(crew, item, &placed, (id, attempt), batch).await;
     }

@@ -5,6 +5,7 @@
 
 mod asset;
 mod content;
+mod disguise;
 mod doubt;
 mod given_back;
 mod page;
@@ -24,7 +25,7 @@ use super::crew::{Crew, Prepared};
 use super::ready::Queue;
 use super::state::{Job, Step, StepResult};
 use crate::domain::Failure;
-use crate::instance::{RequestError, Save, Saved, Source, Target};
+use crate::instance::{Cause, RequestError, Save, Saved, Source, Target};
 use crate::plan::Node;
 use crate::store::{Change, IntentId, IntentState, StoreError};
 
@@ -81,7 +82,11 @@ where
     let (mut changes, result) = keep(crew, item, saved);
     changes.extend(intent.map(|id| crew.closed(id, IntentState::Done)));
     crew.store.commit(changes).await?;
-    Ok(result.unwrap_or_else(|| show(crew, item, saved)))
+    let Some(refused) = result else {
+        return Ok(show(crew, item, saved));
+    };
+    disguise::put_back(crew, item, saved).await?;
+    Ok(refused)
 }
 
 /// What the store has to keep of `item`, or the result of one whose counterpart belongs to another entity.
@@ -96,7 +101,7 @@ where
 {
     match crew.changes_of(item, saved) {
         Ok(changes) => (changes, None),
-        Err(conflict) => (Vec::new(), Some(failed(conflict.to_string()))),
+        Err(conflict) => (Vec::new(), Some(failed(disguise::told(&conflict)))),
     }
 }
 
@@ -124,10 +129,12 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
+    let over = crew.written_over(item, saved).is_some();
     match crew.arrived(item.node, saved) {
         Ok(()) => StepResult::Saved {
             target: saved.id,
             bytes: item.bytes,
+            over,
         },
         Err(conflict) => failed(conflict.to_string()),
     }
@@ -196,9 +203,37 @@ fn failed(reason: impl Into<String>) -> StepResult {
     lost(Failure::Refused, reason)
 }
 
-/// The request for an entity failed.
+/// The request for an entity failed, or did not leave.
 fn not_sent(error: &RequestError) -> StepResult {
-    lost(error.cause.failure(), error.to_string())
+    match error.cause {
+        Cause::Halted => StepResult::Held,
+        _ => lost(error.cause.failure(), error.to_string()),
+    }
+}
+
+/// Makes durable that the request of an intent never left.
+async fn never_left<S, T>(
+    crew: &Crew<S, T>,
+    intent: IntentId,
+    entities: usize,
+) -> Result<Vec<StepResult>, StoreError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    close(crew, intent, IntentState::Failed).await?;
+    Ok(held(entities))
+}
+
+/// Nothing is known of these, and the run ends. Their intent stays open for the next one.
+fn held(entities: usize) -> Vec<StepResult> {
+    vec![StepResult::Held; entities]
+}
+
+/// Whether the run ended before a request could leave.
+fn is_halted<R>(sent: &Result<R, RequestError>) -> bool {
+    sent.as_ref()
+        .is_err_and(|error| error.cause == Cause::Halted)
 }
 
 /// An entity could not be made ready: what it refers to is missing.

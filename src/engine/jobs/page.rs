@@ -5,14 +5,14 @@ use std::pin::Pin;
 
 use super::doubt::{self, Doubt};
 use super::polling::{self, BatchEnd};
-use super::{close, content, not_prepared, not_sent, read_back};
-use crate::domain::{BatchId, Channel, Entity, Failure, Kind, Locale, SourceId, TargetId};
+use super::{close, content, held, never_left, not_prepared, not_sent, read_back};
+use crate::domain::{BatchId, Failure, Kind, Locale, TargetId, TargetKey};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::pace::Class;
 use crate::engine::state::{Step, StepResult};
 use crate::event::Event;
-use crate::instance::{Effect, PageSave, Source, Target, Verdict};
-use crate::plan::{Action, Node};
+use crate::instance::{Cause, Effect, PageSave, Source, Target, Verdict};
+use crate::plan::{Action, Node, channel_of, no_channel};
 use crate::store::{IntentId, IntentState, Operation, StoreError};
 
 type Results = Result<Vec<StepResult>, StoreError>;
@@ -30,7 +30,10 @@ where
         Ok(item) => item,
         Err(reason) => return Ok((vec![not_prepared(reason)], None)),
     };
-    let page = place(crew, &item);
+    let page = match place(crew, &item) {
+        Ok(page) => page,
+        Err(reason) => return Ok((vec![not_prepared(reason)], None)),
+    };
     let results = submit(crew, &item, &page, 1).await?;
     let wrong = if probe {
         read_back::compare(crew, &[item], &results).await
@@ -63,6 +66,7 @@ where
         let sender = crew.under(intent);
         match sender.send_as(Class::Submit, Effect::Write, submit).await {
             Ok(batch) => follow(crew, item, page, (intent, attempt), batch).await,
+            Err(error) if error.cause == Cause::Halted => never_left(crew, intent, 1).await,
             Err(error) if error.verdict(Effect::Write) == Verdict::Reconcile => {
                 let why = error.to_string();
                 let doubt = Doubt::ended(intent, attempt, (error.cause.failure(), &why));
@@ -112,6 +116,7 @@ where
             let doubt = Doubt::ended(intent, attempt, (Failure::Refused, &why));
             doubt::settle_page(crew, item, page, doubt).await?
         }
+        BatchEnd::Halted => return Ok(held(1)),
         BatchEnd::Unknown(why) => {
             doubt::settle_page(crew, item, page, Doubt::working(intent, attempt, &why)).await?
         }
@@ -128,28 +133,31 @@ where
 }
 
 /// Where the page goes on the target.
-pub(super) fn place<S, T>(crew: &Crew<S, T>, item: &Prepared) -> PageSave
+///
+/// # Errors
+/// A sentence that names the channel which the target does not have, or the parent that has no counterpart.
+pub(super) fn place<S, T>(crew: &Crew<S, T>, item: &Prepared) -> Result<PageSave, String>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
     let entity = crew.entity(item.node);
     let placed = item.save.id.is_none() || crew.planned(item.node).moves;
-    PageSave {
-        parent: crew.parent(entity),
+    Ok(PageSave {
+        parent: crew.parent(entity)?,
         place_before: if placed {
             following(crew, item.node)
         } else {
             None
         },
-        channel_id: channel(crew, entity),
+        channel_id: channel(crew, item)?,
         other_locale: if item.save.id.is_none() {
             other_locale(crew, item.node)
         } else {
             None
         },
         save: item.save.clone(),
-    }
+    })
 }
 
 /// The nearest following sibling that stands at its place on the target.
@@ -175,24 +183,28 @@ where
     None
 }
 
-/// The channel of the same name on the target, else its default, else its first, else 1 (as the vendor's CLI).
-fn channel<S, T>(crew: &Crew<S, T>, entity: &Entity<SourceId>) -> i64
+/// The channel of the same name on the target, else that of the page as the target has it.
+fn channel<S, T>(crew: &Crew<S, T>, item: &Prepared) -> Result<i64, String>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let name = entity
-        .placement
-        .as_ref()
-        .map_or("", |placement| &placement.channel);
-    let channels = &crew.target_inventory.channels;
-    let named = |channel: &&Channel| channel.name.eq_ignore_ascii_case(name);
-    channels
-        .iter()
-        .find(named)
-        .or_else(|| channels.iter().find(|channel| channel.is_default))
-        .or_else(|| channels.first())
-        .map_or(1, |channel| channel.id)
+    let entity = crew.entity(item.node);
+    let target = &crew.target_inventory;
+    if let Some(channel) = channel_of(entity, target) {
+        return Ok(channel.id);
+    }
+    let there = item.save.id.and_then(|id| {
+        target.get(&TargetKey {
+            kind: Kind::Page,
+            id,
+            locale: entity.key.locale.clone(),
+        })
+    });
+    let placement = there.and_then(|page| page.placement.as_ref());
+    placement
+        .map(|placement| placement.channel_id)
+        .ok_or_else(|| no_channel(entity, target))
 }
 
 /// The page in a locale in which the target has it already.

@@ -9,7 +9,7 @@ use crate::engine::crew::Crew;
 use crate::engine::forecast::AtTarget;
 use crate::engine::pace::Class;
 use crate::event::Event;
-use crate::instance::{BatchStatus, Effect, Refusal, RequestError, Saved, Source, Target};
+use crate::instance::{BatchStatus, Cause, Effect, Refusal, RequestError, Saved, Source, Target};
 
 /// The shortest wait between two polls. The worker of an instance is serial, so a finished batch that is
 /// noticed a little late costs nothing while others are queued behind it.
@@ -26,6 +26,8 @@ pub(in crate::engine) enum BatchEnd {
     Failed(Refusal),
     /// It is not known: the server still works on it, or cannot be asked.
     Unknown(String),
+    /// It is not known, and the run ends before it could be asked for.
+    Halted,
 }
 
 /// Polls `batch` until it ends.
@@ -80,6 +82,7 @@ where
                         .await;
                 }
             }
+            Err(error) if error.cause == Cause::Halted => return BatchEnd::Halted,
             Err(error) => return BatchEnd::Unknown(unknown(batch, &error)),
         }
         if started.elapsed() > crew.options.batch_timeout {

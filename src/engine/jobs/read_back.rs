@@ -6,7 +6,7 @@
 use crate::domain::TargetId;
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::state::StepResult;
-use crate::instance::{Answer, Ask, Effect, Found, Source, Target};
+use crate::instance::{Answer, Ask, Cause, Effect, Found, Source, Target};
 use crate::plan::{Difference, differences, normal};
 
 /// Reads what was saved and compares its references. Returns why nothing more may be written, if so.
@@ -47,6 +47,8 @@ where
         .await;
     let answer = match read {
         Ok(answer) => answer,
+        // The run ends anyway.
+        Err(error) if error.cause == Cause::Halted => return None,
         Err(error) => {
             return Some(format!(
                 "{key} could not be read back after its save: {error}"

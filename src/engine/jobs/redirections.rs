@@ -1,10 +1,10 @@
 //! URL redirections: up to 250 in one request, answered row by row.
 
 use super::doubt;
-use super::{Lot, close, content, not_sent};
+use super::{Lot, close, content, held, is_halted, never_left, not_sent};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::state::{Step, StepResult};
-use crate::instance::{Effect, Refusal, RequestError, Saved, Source, Target, Verdict};
+use crate::instance::{Cause, Effect, Refusal, RequestError, Saved, Source, Target, Verdict};
 use crate::plan::Node;
 use crate::store::{IntentId, IntentState, Operation, StoreError};
 
@@ -27,6 +27,10 @@ where
         .under(intent)
         .send(Effect::Write, || crew.target.save_redirections(&rows))
         .await;
+    if is_halted(&sent) {
+        let results = never_left(crew, intent, items.len()).await?;
+        return Ok(lot.results(results));
+    }
     if let Err(error) = &sent
         && error.verdict(Effect::Write) == Verdict::Reconcile
     {
@@ -49,6 +53,7 @@ where
 {
     match sent {
         Ok(answers) => content::keep(crew, intent, items, answers).await,
+        Err(error) if error.cause == Cause::Halted => Ok(held(items.len())),
         Err(error) => {
             close(crew, intent, IntentState::Failed).await?;
             Ok(items.iter().map(|_| not_sent(&error)).collect())

@@ -1,11 +1,11 @@
 //! Models, containers, templates and galleries: one synchronous save each.
 
 use super::doubt;
-use super::{close, lost, not_prepared, settle};
+use super::{close, held, is_halted, lost, never_left, not_prepared, settle};
 use crate::domain::Failure;
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::state::{Step, StepResult};
-use crate::instance::{Effect, RequestError, Saved, Source, Target, Verdict};
+use crate::instance::{Cause, Effect, RequestError, Saved, Source, Target, Verdict};
 use crate::plan::Node;
 use crate::store::{IntentId, IntentState, Operation, StoreError};
 
@@ -33,6 +33,9 @@ where
         .under(intent)
         .send(Effect::Write, || crew.target.save(&item.save))
         .await;
+    if is_halted(&sent) {
+        return never_left(crew, intent, 1).await;
+    }
     if let Err(error) = &sent
         && error.verdict(Effect::Write) == Verdict::Reconcile
     {
@@ -54,6 +57,7 @@ where
 {
     match sent {
         Ok(saved) => Ok(vec![settle(crew, Some(intent), item, &saved).await?]),
+        Err(error) if error.cause == Cause::Halted => Ok(held(1)),
         Err(error) => {
             let (state, cause) = match error.verdict(Effect::Write) {
                 Verdict::Reconcile => (IntentState::InDoubt, Failure::InDoubt),

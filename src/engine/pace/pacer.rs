@@ -214,6 +214,11 @@ impl Pacer {
         }
     }
 
+    /// Until when nothing leaves, because the server asked for it; a moment that is over when it does not.
+    pub fn paused_until(&self) -> Instant {
+        self.quota.paused_until()
+    }
+
     /// Waits for leave to send one request of `class`. Cancel-safe: given up, it leaves its line, and a place
     /// or a share of the quota is taken only when it returns.
     pub async fn permit(&self, class: Class) -> Permit<'_> {
@@ -400,15 +405,26 @@ impl Permit<'_> {
         window.answered(self.left, latency, self.was_full, now);
     }
 
-    /// The server refused the request for its rate and asks everybody to wait for `pause`.
-    pub fn refused(self, pause: Duration) {
+    /// The server could not cope and asks everybody to wait for `pause`, which tells nothing about its rate.
+    pub fn told_to_wait(self, pause: Duration) {
         if self.class.is_metered() {
-            self.pacer.quota.refused(self.left, pause);
+            self.pacer.quota.pause(pause);
+        }
+        self.overloaded();
+    }
+
+    /// The server refused the request for its rate and asks everybody to wait for `pause`. Returns whether nothing was
+    /// paused for that long yet.
+    pub fn refused(self, pause: Duration) -> bool {
+        let mut is_new = true;
+        if self.class.is_metered() {
+            is_new = self.pacer.quota.refused(self.left, pause);
         }
         let mut desk = self.pacer.desk();
         desk.refused += 1;
         let window = desk.windows.get_mut(self.class);
         window.troubled(self.left, Trouble::Refused, Instant::now());
+        is_new
     }
 
     /// The server could not cope: 502, 503, 504, or no answer in time.

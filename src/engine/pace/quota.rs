@@ -192,17 +192,31 @@ impl Quota {
     }
 
     /// Lets nothing leave for `pause`: the server refused the request that left at `left`, and it speaks to
-    /// everybody. A pause of no length asks for no slower pace, so nothing is learned from it.
-    pub(super) fn refused(&self, left: Instant, pause: Duration) {
+    /// everybody. A pause of no length asks for no slower pace, so nothing is learned from it. Returns whether it is
+    /// longer, by a second at least, than one that is on already.
+    pub(super) fn refused(&self, left: Instant, pause: Duration) -> bool {
         if pause.is_zero() {
-            return;
+            return false;
         }
         let mut state = self.state();
         let until = Instant::now() + pause;
+        let is_new = state.paused_until + Duration::from_secs(1) <= until;
         state.last_pause = pause;
         state.paused_until = state.paused_until.max(until);
         let until = state.paused_until;
         state.learner.refused(left, until);
+        is_new
+    }
+
+    /// Lets nothing leave for `pause`, and learns nothing from that.
+    pub(super) fn pause(&self, pause: Duration) {
+        let mut state = self.state();
+        state.paused_until = state.paused_until.max(Instant::now() + pause);
+    }
+
+    /// The end of the pause.
+    pub(super) fn paused_until(&self) -> Instant {
+        self.state().paused_until
     }
 }
 

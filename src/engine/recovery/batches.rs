@@ -90,6 +90,7 @@ impl<T: Target + Clone> Recovery<'_, T> {
             sink: &self.target.sink,
             trail: None,
             fence: None,
+            alarm: None,
         };
         sender
             .send_as(Class::Poll, Effect::Read, || {

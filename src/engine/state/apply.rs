@@ -13,6 +13,7 @@ impl RunState {
         match input {
             Input::Done { job, results, stop } => self.done(&job, results, stop, &mut effects),
             Input::Command(command) => self.command(command, &mut effects),
+            Input::Outage(reason) => self.drain(&reason, &mut effects),
         }
         self.launch(&mut effects);
         effects
@@ -29,10 +30,16 @@ impl RunState {
         for ((node, step), result) in job.steps.iter().copied().zip(results) {
             self.in_flight -= 1;
             match result {
-                StepResult::Saved { target, bytes } => {
+                StepResult::Saved {
+                    target,
+                    bytes,
+                    over,
+                } => {
                     saved |= self.plan.entities[node as usize].encodings;
+                    self.node_mut(node).is_over |= over;
                     self.saved(node, step, (target, bytes), effects);
                 }
+                StepResult::Held => self.held(node, step, effects),
                 StepResult::Failed { reason, cause } => {
                     self.node_mut(node).failure = cause;
                     self.failed(node, step, reason, effects);
@@ -102,12 +109,38 @@ impl RunState {
                 self.ready(node, Step::Patch);
             }
         } else {
+            let is_over = self.node(node).is_over;
             let outcome = match self.action(node) {
                 Action::Update { .. } => Outcome::Updated,
+                _ if is_over => Outcome::Updated,
                 _ => Outcome::Created,
             };
-            let because = self.plan.entities[node as usize].because.to_string();
+            let because = if is_over {
+                format!(
+                    "the target took its name for that of {} {}, which was there, and wrote over it",
+                    self.kind(node),
+                    counterpart.0
+                )
+            } else {
+                self.plan.entities[node as usize].because.to_string()
+            };
             self.settle(node, outcome, &because, Some(counterpart), effects);
+        }
+    }
+
+    /// Puts back what did not leave. Nothing is launched any more by then, so it needs no place in a line.
+    fn held(&mut self, node: Node, step: Step, effects: &mut Vec<Effect>) {
+        let key = self.key(node);
+        self.node_mut(node).stage = match step {
+            Step::Save => Stage::Waiting,
+            Step::Patch => Stage::Saved,
+        };
+        if let Some(by) = self.node_mut(node).doomed.take() {
+            let because = format!("it needs {by}, which failed");
+            let outcome = Outcome::Blocked { by };
+            self.settle(node, outcome, &because, None, effects);
+        } else if step == Step::Save && !self.quiet {
+            effects.push(Effect::Emit(Event::EntityHeld { key }));
         }
     }
 

@@ -36,7 +36,12 @@ pub enum StepResult {
         target: TargetId,
         /// What was sent, in bytes.
         bytes: u64,
+        /// Whether it was to be new, and the target wrote over something that was there.
+        over: bool,
     },
+    /// Nothing came of it: the run ends before its request could leave, or before its outcome could be learned. The next
+    /// run takes it up.
+    Held,
     /// It is not, or it is not known to be.
     Failed {
         /// Why, in one sentence.
@@ -60,6 +65,8 @@ pub enum Input {
     },
     /// The user, or the program on his behalf, wants something.
     Command(Command),
+    /// Something stops everything, for this reason.
+    Outage(String),
 }
 
 /// Something to be carried out, in the order given.

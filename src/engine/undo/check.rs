@@ -52,6 +52,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
         for at in &checked {
             differences.extend(self.compare(*at, &now, &own));
             differences.extend(self.compare_bytes(*at, &now).await);
+            differences.extend(self.compare_live(*at).await);
         }
         differences.extend(self.compare_order(&now));
         for difference in &differences {
@@ -233,7 +234,12 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
         differences
     }
 
-    fn difference(&self, at: usize, difference: DifferenceKind, detail: String) -> Difference {
+    pub(super) fn difference(
+        &self,
+        at: usize,
+        difference: DifferenceKind,
+        detail: String,
+    ) -> Difference {
         let trace = self.trace(at);
         Difference {
             key: trace.key.clone(),

@@ -14,11 +14,11 @@ use crate::engine::jobs::bytes_hash;
 use crate::engine::pace::Class;
 use crate::engine::retry::Sender;
 use crate::engine::run::{RunError, Session, by_key};
-use crate::instance::{Effect, Source, Target};
-use crate::plan::undo::{self, Former, FormerBytes, Inputs, Own, Trace, UndoPlan};
+use crate::instance::{Ask, Effect, Found, Source, Target};
+use crate::plan::undo::{self, Former, FormerBytes, Inputs, Live, Own, Trace, UndoPlan};
 use crate::store::{
-    self, Intent, IntentDetail, Mapping, MappingOrigin, Operation, PreImage, RunEntity, Store,
-    StoreError,
+    self, FormerLive, Intent, IntentDetail, Mapping, MappingOrigin, Operation, PreImage,
+    PublishState, Publishing, RunEntity, Store, StoreError,
 };
 
 /// How many runs are looked through for earlier attempts at the same undo.
@@ -76,8 +76,10 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
                 .into_iter()
                 .collect(),
             later: later.into_iter().collect(),
+            published: published(self.store.publishings(&request.run).await?),
         };
         let (traces, noted) = gathered.traces(&request.run, &mappings);
+        let shown = self.shown(&traces).await?;
         let left_models = models_of_undos(&self.store, &request.run).await?;
         let bytes = self.present_bytes(&traces, &target).await;
         let former_models: Vec<_> = traces
@@ -85,12 +87,17 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             .filter(|trace| trace.key.kind == Kind::Model)
             .filter_map(|trace| Some(trace.former.as_ref()?.entity.clone()))
             .collect();
+        let before = Own::new(&target, &former_models);
+        let live = shown
+            .iter()
+            .map(|shown| (shown.key.clone(), before.hash(shown)));
         let plan = undo::plan(&Inputs {
             traces: &traces,
             target: &target,
             left: &Own::new(&target, &left_models),
-            before: &Own::new(&target, &former_models),
+            before: &before,
             bytes: &bytes,
+            live: &live.collect(),
             changed_too: request.changed_too,
         });
         Ok(UndoOutlook {
@@ -101,6 +108,29 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             noted,
             mappings,
         })
+    }
+
+    /// What the public sees now of what it is to see in another version.
+    async fn shown(&self, traces: &[Trace]) -> Result<Vec<Entity<TargetId>>, RunError> {
+        let asks = traces
+            .iter()
+            .filter(|trace| trace.live.is_some())
+            .filter_map(|trace| {
+                Some(Ask::Live {
+                    kind: trace.there.kind,
+                    id: trace.there.id.raw(),
+                    locale: trace.there.locale.clone()?,
+                })
+            });
+        let found = self
+            .target
+            .ask_everything::<TargetId>(asks.collect())
+            .await?;
+        let shown = found.into_iter().filter_map(|found| match found {
+            Found::Entity(entity) => Some(entity),
+            _ => None,
+        });
+        Ok(shown.collect())
     }
 
     /// The hashes of the bytes that assets have now, of those of which it is known what they were, or what was sent.
@@ -122,6 +152,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             sink: &self.sink,
             trail: None,
             fence: None,
+            alarm: None,
         };
         let read = |(id, url): (TargetId, String)| async move {
             let hash = || bytes_hash(&self.target.instance, &url);
@@ -146,6 +177,7 @@ struct Gathered {
     /// Of assets.
     bytes: HashMap<TargetId, ContentHash>,
     later: HashMap<EntityKey, RunId>,
+    published: BTreeMap<EntityKey, Publishing>,
 }
 
 /// What a run sent for an entity.
@@ -168,6 +200,7 @@ impl Gathered {
             .entities
             .keys()
             .chain(self.sent.keys())
+            .chain(self.published.keys())
             .cloned()
             .collect();
         keys.sort_unstable();
@@ -194,9 +227,12 @@ impl Gathered {
         let mapping = mappings
             .get(&key)
             .filter(|mapping| mapping.run == *run && is_written(mapping.origin));
-        let target = written
+        let published = self.published.get(&key);
+        let written_as = written
             .and_then(|row| row.target)
-            .or(mapping.map(|mapping| mapping.target))?;
+            .or(mapping.map(|mapping| mapping.target));
+        let target = written_as.or(published.map(|published| published.target))?;
+        let live = published.map(|published| published.live.clone());
         let there = Key {
             kind: key.kind,
             id: target,
@@ -225,6 +261,8 @@ impl Gathered {
             existed,
             along: false,
             former: noted.as_ref().map(|noted| former(&there, noted)),
+            only_published: written_as.is_none(),
+            live: live.and_then(|live| shown_before(&there, noted.as_ref(), live)),
             there,
         };
         Some((trace, noted.map(|noted| noted.former)))
@@ -253,6 +291,8 @@ fn along_with_its_model(noted: PreImage) -> (Trace, Option<store::Former>) {
         along: true,
         former: Some(former(&noted.key, &noted)),
         later: None,
+        only_published: false,
+        live: None,
     };
     (trace, Some(noted.former))
 }
@@ -305,6 +345,29 @@ fn former(there: &TargetKey, noted: &PreImage) -> Former {
         },
         bytes,
     }
+}
+
+/// What the public saw before, where that was not the former version.
+fn shown_before(there: &TargetKey, noted: Option<&PreImage>, live: FormerLive) -> Option<Live> {
+    match live {
+        // Of what could not be read nothing can be brought back; what was told then still holds.
+        FormerLive::New | FormerLive::Same | FormerLive::Unknown { .. } => None,
+        FormerLive::Nothing => Some(Live::Nothing),
+        FormerLive::Version { body } => {
+            let entity = former(there, noted?).entity;
+            Some(Live::Version(Box::new(Entity { body, ..entity })))
+        }
+    }
+}
+
+/// What a run published or may have.
+fn published(all: Vec<Publishing>) -> BTreeMap<EntityKey, Publishing> {
+    let may_be = |one: &Publishing| match one.state {
+        PublishState::Open | PublishState::Published => true,
+        PublishState::Refused => false,
+    };
+    let all = all.into_iter().filter(may_be);
+    all.map(|one| (one.key.clone(), one)).collect()
 }
 
 fn by_entity(entities: Vec<RunEntity>) -> BTreeMap<EntityKey, RunEntity> {

@@ -14,6 +14,7 @@ use crate::engine::forecast::Worker;
 use crate::engine::former::Formers;
 use crate::engine::lease::Fence;
 use crate::engine::open_intents::OpenIntents;
+use crate::engine::outage::Alarm;
 use crate::engine::run::Session;
 use crate::event::{Event, Lane};
 use crate::id_map::IdMap;
@@ -302,5 +303,6 @@ fn crew<S: Source + Clone, T: Target + Clone>(
         open: OpenIntents::default(),
         batches: dashmap::DashSet::new(),
         worker: Worker::default(),
+        alarm: Alarm::new(false),
     }
 }

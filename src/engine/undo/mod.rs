@@ -19,6 +19,7 @@ mod check;
 mod delete;
 mod gather;
 mod hands;
+mod live;
 mod look;
 mod request;
 mod restore;

@@ -75,6 +75,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
                     },
                     BatchEnd::Failed(refusal) => (true, words(&refusal)),
                     BatchEnd::Unknown(why) => (false, why),
+                    BatchEnd::Halted => (false, HALTED.to_owned()),
                 },
                 Err(error) => {
                     let is_known = error.verdict(Effect::Write) != Verdict::Reconcile;
@@ -126,7 +127,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
         let end = wait(&self.crew, batch, at_target).await;
         let succeeded = match &end {
             BatchEnd::Finished(results) => results.iter().filter(|result| result.is_ok()).count(),
-            BatchEnd::Failed(_) | BatchEnd::Unknown(_) => 0,
+            BatchEnd::Failed(_) | BatchEnd::Unknown(_) | BatchEnd::Halted => 0,
         };
         let succeeded = u32::try_from(succeeded).unwrap_or(u32::MAX).min(items);
         let finished = Event::BatchFinished {
@@ -148,9 +149,13 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             },
             BatchEnd::Failed(refusal) => Err(words_of(&words(&refusal))),
             BatchEnd::Unknown(why) => Err(why),
+            BatchEnd::Halted => Err(HALTED.to_owned()),
         }
     }
 }
+
+/// Why something has no outcome when the undo ends before it could be asked for.
+const HALTED: &str = "the undo ended before its outcome could be learned";
 
 /// What the server said about one row.
 pub(super) fn words(refusal: &Refusal) -> String {

@@ -9,10 +9,10 @@ use super::hands::Hands;
 use crate::domain::{Entity, Id, ItemState, Kind, Locale, TargetId};
 use crate::engine::jobs::repeat;
 use crate::engine::pace::Class;
-use crate::engine::publish::{IDS_AT_ONCE, publish_some};
+use crate::engine::publishing::move_some;
 use crate::event::Event;
 use crate::instance::{
-    Answer, Ask, Effect, Found, PageSave, RequestError, Save, Source, Target, Verdict,
+    Answer, Ask, Effect, Found, PageSave, RequestError, Save, Source, Target, Verdict, Workflow,
 };
 use crate::plan::undo::{Decision, out_of_order};
 
@@ -172,7 +172,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             let is = self
                 .present(*at)
                 .is_some_and(|present| present.state == ItemState::Published);
-            self.is_restored(*at) && is && !was
+            self.is_restored(*at) && is && !was && self.trace(*at).live.is_none()
         };
         let public: Vec<usize> = (0..self.outlook.traces.len()).filter(is_public).collect();
         if let Some(first) = public.first() {
@@ -206,9 +206,12 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
         for ((kind, locale), mut ids) in wanted {
             ids.sort_unstable();
             ids.dedup();
-            for some in ids.chunks(IDS_AT_ONCE) {
-                problems.extend(publish_some(&self.crew, kind, &locale, some).await);
-            }
+            let place = (kind, &locale);
+            let moved = move_some(&self.crew, Workflow::Publish, place, &ids).await;
+            let refused = moved.refused.into_iter();
+            problems.extend(refused.map(|(id, why)| format!("{kind} {id} of {locale}: {why}")));
+            let left = moved.left.into_iter();
+            problems.extend(left.map(|id| format!("{kind} {id} of {locale}: the undo ended")));
         }
         problems
     }

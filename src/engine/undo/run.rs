@@ -294,6 +294,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
         }
         self.tell_lanes(|lane| Event::LaneFinished { lane }).await;
         let moved = self.order_rows().await;
+        self.unpublish_again().await?;
         Ok(Worked {
             interrupted: self.is_draining(),
             unpublished: self.publish(moved).await,
@@ -340,6 +341,12 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
     async fn restore_stage(&self, stage: &[usize]) -> Result<(), StoreError> {
         let options = &self.crew.options;
         let kind = stage.first().map(|at| self.trace(*at).key.kind);
+        let is_localised = kind.is_some_and(Kind::is_localised);
+        if is_localised {
+            self.bring_back_live(stage).await?;
+        }
+        let stage = stage.iter().copied().filter(|at| !self.has_failed(*at));
+        let stage = &stage.collect::<Vec<usize>>()[..];
         let at_once = match kind {
             Some(Kind::Content) => return self.restore_content(stage).await,
             Some(Kind::Page) => 1,

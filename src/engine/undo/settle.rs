@@ -94,7 +94,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
     /// The mapping as it was before the run; what was nobody's counterpart is so again.
     pub(super) fn mapping_put_back(&self, at: usize, version: Option<Version>) -> Vec<Change> {
         // The run did not write it, so it changed nothing about whose counterpart it is.
-        if self.trace(at).along {
+        if self.trace(at).along || self.trace(at).only_published {
             return Vec::new();
         }
         let before = self.outlook.noted[at].as_ref();

@@ -112,6 +112,7 @@ pub(super) fn spoil(fault: &FaultAction, answer: Answer) -> Response<Body> {
             "text/html; charset=utf-8",
             "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>",
         ),
+        FaultAction::Busy => with(200, JSON, r#"{"syncToken":null,"items":[],"busy":true}"#),
         FaultAction::TruncatedJson => match answer {
             Ok(Reply::Json(value)) => {
                 let text = value.to_string();
@@ -139,6 +140,7 @@ pub(super) fn spoil(fault: &FaultAction, answer: Answer) -> Response<Body> {
         | FaultAction::StaleList
         | FaultAction::StickBatch(_)
         | FaultAction::FailWholeBatch
+        | FaultAction::FailItem(_)
         | FaultAction::DropItemResult
         | FaultAction::ReorderResults => respond(answer),
     }

@@ -181,12 +181,14 @@ async fn serve(
         Some(
             FaultAction::Status { .. }
             | FaultAction::HtmlPage
+            | FaultAction::Busy
             | FaultAction::Refuse(_)
             | FaultAction::Reset(ResetMoment::BeforeEffect),
         ) => {
             return done(Err(Refusal::new(500, "")), fault);
         }
         Some(FaultAction::FailWholeBatch) => call.spoil = Spoil::FailAll,
+        Some(FaultAction::FailItem(place)) => call.spoil = Spoil::FailItem(*place),
         Some(FaultAction::DropItemResult) => call.spoil = Spoil::DropResult,
         Some(FaultAction::ReorderResults) => call.spoil = Spoil::Reorder,
         Some(FaultAction::StickBatch(Moment::BeforeEffect)) => call.spoil = Spoil::StickBefore,

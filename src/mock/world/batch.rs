@@ -176,6 +176,8 @@ pub(crate) enum Spoil {
     #[default]
     Nothing,
     FailAll,
+    /// The item at this place, from 1, is refused.
+    FailItem(u64),
     /// It never ends, and no item takes effect.
     StickBefore,
     /// It never ends, though every item took effect.
@@ -243,7 +245,15 @@ impl Batches {
             outcome: None,
             work: Some(work),
         });
-        let items: Vec<BatchItem> = items.collect();
+        let mut items: Vec<BatchItem> = items.collect();
+        if let Spoil::FailItem(place) = spoil
+            && let Some(item) = usize::try_from(place - 1)
+                .ok()
+                .and_then(|at| items.get_mut(at))
+        {
+            item.work = None;
+            item.outcome = Some(Err(Failure::Plain("Item is checked out.".to_owned())));
+        }
         let batch = Batch {
             operation,
             spoil,
@@ -274,6 +284,11 @@ impl Batches {
         loop {
             let id = *self.queue.front()?;
             let batch = self.batches.get_mut(&id)?;
+            let is_settled = |item: &&BatchItem| item.outcome.is_some();
+            batch.worked += batch.items[batch.worked..]
+                .iter()
+                .take_while(is_settled)
+                .count();
             let index = batch.worked;
             let work = batch.items.get_mut(index).and_then(|item| item.work.take());
             match work {
@@ -388,7 +403,11 @@ impl Batch {
             match self.spoil {
                 Spoil::DropResult => drop(rows.pop()),
                 Spoil::Reorder => rows.reverse(),
-                Spoil::Nothing | Spoil::FailAll | Spoil::StickBefore | Spoil::StickAfter => {}
+                Spoil::Nothing
+                | Spoil::FailAll
+                | Spoil::FailItem(_)
+                | Spoil::StickBefore
+                | Spoil::StickAfter => {}
             }
         }
         rows

@@ -6,13 +6,17 @@
 
 mod built_in;
 pub(in crate::plan) mod chains;
+mod channels;
 mod compare;
 mod found;
 mod identity;
 mod losses;
 mod make;
 mod matching;
+mod named;
+mod names;
 mod needs;
+mod page_matching;
 mod settle;
 mod spread;
 #[cfg(test)]
@@ -20,6 +24,7 @@ mod tests;
 mod virtual_map;
 
 pub use built_in::built_ins;
+pub use channels::{channel_of, no_channel};
 pub use compare::{expected_hash, source_hash, target_hash};
 pub use identity::{Adopt, ContainerTally, Hint, Recognition};
 pub use make::{Inputs, plan};

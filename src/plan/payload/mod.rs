@@ -118,6 +118,7 @@ pub fn payload(
     }
     let encodings = rewriter.encodings;
     shape::address(entity.key.kind, &mut body, existing);
+    shape::spell(entity.key.kind, &mut body, existing);
     Ok(Payload { body, encodings })
 }
 

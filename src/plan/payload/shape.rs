@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::template;
-use crate::domain::Kind;
+use crate::domain::{Kind, same_name};
 use crate::plan::Schema;
 use crate::plan::references::{as_id, hidden_zones, is_bare};
 
@@ -75,6 +75,28 @@ pub(super) fn address(kind: Kind, body: &mut Value, existing: Option<&Value>) {
         | Kind::Content
         | Kind::Page
         | Kind::Redirection => {}
+    }
+}
+
+/// Leaves a name as the counterpart spells it where it is the same name: a template that pages hang on, and a path that the
+/// bytes of an asset stand at, are not moved for the sake of their case.
+pub(super) fn spell(kind: Kind, body: &mut Value, existing: Option<&Value>) {
+    let member = match kind {
+        Kind::Template => "pageTemplateName",
+        Kind::Asset => "originKey",
+        Kind::Model
+        | Kind::Container
+        | Kind::Gallery
+        | Kind::Content
+        | Kind::Page
+        | Kind::Redirection => return,
+    };
+    let there = existing.and_then(|there| there.get(member)?.as_str());
+    let here = body.get(member).and_then(Value::as_str);
+    if let (Some(there), Some(here)) = (there, here)
+        && same_name(there, here)
+    {
+        body[member] = there.into();
     }
 }
 

@@ -32,6 +32,19 @@ pub struct Trace {
     pub former: Option<Former>,
     /// The latest run that wrote it afterwards.
     pub later: Option<RunId>,
+    /// Whether the run published it and wrote nothing of it.
+    pub only_published: bool,
+    /// What the public saw of it before the run published it, where that was another version than the former one.
+    pub live: Option<Live>,
+}
+
+/// What the public saw of an item or page.
+#[derive(Clone, Debug)]
+pub enum Live {
+    /// Nothing.
+    Nothing,
+    /// This version.
+    Version(Box<Entity<TargetId>>),
 }
 
 /// What an entity of the target was before a run.
@@ -67,6 +80,8 @@ pub struct Inputs<'a> {
     pub before: &'a Own<'a>,
     /// The hashes of the bytes that assets have now, of those whose bytes are to be compared.
     pub bytes: &'a HashMap<TargetId, ContentHash>,
+    /// The hashes of what the public sees now, of those that are to show something else. One that is missing shows nothing.
+    pub live: &'a HashMap<TargetKey, ContentHash>,
     /// Whether what was changed since is undone as well.
     pub changed_too: bool,
 }
@@ -141,6 +156,18 @@ impl std::fmt::Display for Kept {
     }
 }
 
+/// What has to happen to what the public sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LiveWork {
+    /// Nothing.
+    #[default]
+    Leave,
+    /// It is unpublished.
+    Unpublish,
+    /// The version of [`Trace::live`] is saved and published.
+    PublishVersion,
+}
+
 /// What was decided about one entity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decided {
@@ -148,6 +175,8 @@ pub struct Decided {
     pub decision: Decision,
     /// Whether it has to be published once it is as it was, because it was published.
     pub publish: bool,
+    /// What has to happen to what the public sees of it, before it is saved as it was.
+    pub live: LiveWork,
     /// Entities of the plan that refer to it now and are deleted or restored: when that fails, it stays.
     pub held_by: Vec<usize>,
 }
@@ -211,7 +240,9 @@ fn decide(trace: &Trace, inputs: &Inputs<'_>) -> Decided {
         return decided(Decision::Keep(Kept::NotRestorable(why)), false);
     };
     let was_published = former.entity.state == ItemState::Published;
-    if is_as_before(former, present, inputs) {
+    let live = live_work(trace, inputs);
+    let is_whole = live == LiveWork::Leave && is_in_former_state(trace, former, present);
+    if is_whole && is_as_before(former, present, inputs) {
         let publish = was_published && present.state != ItemState::Published;
         return decided(Decision::AsBefore, publish);
     }
@@ -223,8 +254,33 @@ fn decide(trace: &Trace, inputs: &Inputs<'_>) -> Decided {
         }
         FormerBytes::None | FormerBytes::Kept(_) => Decision::Restore,
     };
-    let publish = was_published && decision == Decision::Restore;
-    decided(decision, publish)
+    let is_restored = decision == Decision::Restore;
+    Decided {
+        live: if is_restored { live } else { LiveWork::Leave },
+        ..decided(decision, was_published && is_restored)
+    }
+}
+
+/// What the public has to see again.
+fn live_work(trace: &Trace, inputs: &Inputs<'_>) -> LiveWork {
+    let now = inputs.live.get(&trace.there);
+    match (&trace.live, now) {
+        (None, _) | (Some(Live::Nothing), None) => LiveWork::Leave,
+        (Some(Live::Nothing), Some(_)) => LiveWork::Unpublish,
+        (Some(Live::Version(version)), Some(now)) if *now == inputs.before.hash(version) => {
+            LiveWork::Leave
+        }
+        (Some(Live::Version(_)), _) => LiveWork::PublishVersion,
+    }
+}
+
+/// Whether an entity whose publication is undone has the state that it had: a save leaves it in staging.
+fn is_in_former_state(trace: &Trace, former: &Former, present: &Entity<TargetId>) -> bool {
+    let expected = match former.entity.state {
+        ItemState::Unpublished => ItemState::Unpublished,
+        _ => ItemState::Staging,
+    };
+    trace.live.is_none() || present.state == expected
 }
 
 /// A value can come back only with its field, so it stays away when its model is left as the run left it.
@@ -257,6 +313,7 @@ fn decided(decision: Decision, publish: bool) -> Decided {
     Decided {
         decision,
         publish,
+        live: LiveWork::Leave,
         held_by: Vec::new(),
     }
 }
@@ -283,7 +340,23 @@ fn is_as_left(trace: &Trace, present: &Entity<TargetId>, inputs: &Inputs<'_>) ->
         let former = trace.former.as_ref().filter(|_| trace.along);
         former.is_some_and(|former| inputs.left.hash(&former.entity) == now)
     };
-    same_bytes && (trace.left.contains(&now) || as_it_was())
+    same_bytes
+        && (trace.left.contains(&now) || as_it_was() || is_publication(trace, present, inputs))
+}
+
+/// Whether it says what it said before the run published it, or what an undo that was interrupted left of it.
+fn is_publication(trace: &Trace, present: &Entity<TargetId>, inputs: &Inputs<'_>) -> bool {
+    let now = inputs.before.hash(present);
+    let is_now = |entity: &Entity<TargetId>| inputs.before.hash(entity) == now;
+    let is_former = trace
+        .former
+        .as_ref()
+        .is_some_and(|former| is_now(&former.entity));
+    match &trace.live {
+        Some(Live::Version(version)) => is_former || is_now(version),
+        Some(Live::Nothing) => is_former,
+        None => is_former && trace.only_published,
+    }
 }
 
 /// Whether it says what it said before the run. Bytes that were not compared count as different.

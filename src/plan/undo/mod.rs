@@ -13,6 +13,9 @@
 //! A model that lost a field took its values from all its items, those included that the run did not write. They are
 //! part of what the run did, and get their values back with the field.
 //!
+//! Publishing is undone as well: what the public saw is saved and published again, or unpublished, and then what stood in
+//! staging is saved over it.
+//!
 //! Whether something changed is told by the hash of its normal form, which is how a run tells it.
 
 mod decide;
@@ -23,7 +26,9 @@ mod own;
 #[cfg(test)]
 mod tests;
 
-pub use decide::{Decided, Decision, Former, FormerBytes, Inputs, Kept, Trace, UndoPlan, plan};
+pub use decide::{
+    Decided, Decision, Former, FormerBytes, Inputs, Kept, Live, LiveWork, Trace, UndoPlan, plan,
+};
 pub use dropped::losing_values;
 pub use order::out_of_order;
 pub use own::Own;

@@ -109,6 +109,8 @@ impl Case {
             along: false,
             former: None,
             later: None,
+            only_published: false,
+            live: None,
         });
         self.present.extend(now);
         self
@@ -144,6 +146,7 @@ impl Case {
             left: &own,
             before: &own,
             bytes: &self.bytes,
+            live: &HashMap::new(),
             changed_too: self.changed_too,
         })
     }
@@ -321,6 +324,7 @@ fn what_is_restored_needs_what_it_referred_to_before() {
         Decided {
             decision: Decision::Delete,
             publish: false,
+            live: crate::plan::undo::LiveWork::Leave,
             held_by: vec![0],
         }
     );

@@ -21,6 +21,7 @@ pub(crate) fn report(progress: &Progress, history: &History) -> String {
         timeline::timeline(progress, history),
         levels(progress),
         tables::failures(progress, history),
+        tables::unpublished(progress),
         tables::verification(progress),
         tables::slowest(history),
         outcomes(progress),

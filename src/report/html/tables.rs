@@ -6,7 +6,7 @@ use super::parts::{card, escape, search};
 use super::timeline::tone;
 use crate::domain::Outcome;
 use crate::progress::{Cause, History, Progress, Trouble};
-use crate::report::advice::advice;
+use crate::report::advice::{UNPUBLISHED, advice};
 use crate::report::note::counted_entities;
 use crate::report::text::{clean, clock, count, counted, took};
 
@@ -45,6 +45,38 @@ pub(super) fn failures(progress: &Progress, history: &History) -> String {
         );
     }
     card("Failures and conflicts", "", &body)
+}
+
+/// What was saved and not published, grouped by cause, with the server's words.
+pub(super) fn unpublished(progress: &Progress) -> String {
+    let causes = progress.unpublished();
+    if causes.is_empty() {
+        return String::new();
+    }
+    let mut body = String::new();
+    for cause in causes.iter().take(CAUSES) {
+        append!(
+            body,
+            "<div class=\"cause\"><p><b>{}</b></p><ul>",
+            counted_entities(cause.count)
+        );
+        for example in &cause.examples {
+            append!(
+                body,
+                "<li><span class=\"key\">{}</span> {}: {}</li>",
+                escape(&example.key.to_string()),
+                escape(&clean(&example.name)),
+                escape(&clean(&example.reason))
+            );
+        }
+        append!(
+            body,
+            "</ul><p class=\"next small\">{}. <span class=\"soft\">{}</span></p></div>\n",
+            escape(UNPUBLISHED.next),
+            UNPUBLISHED.code
+        );
+    }
+    card("Saved and not published", "", &body)
 }
 
 fn describe(cause: &Cause) -> String {

@@ -71,6 +71,7 @@ impl LaneLogs {
             Event::EntityPatched { key } => {
                 progress.in_flight().get(key).map(|flight| flight.row.lane)
             }
+            Event::PublishRefused { key, .. } => batch_lane(key.kind),
             Event::BatchSubmitted { batch, kind, .. } => {
                 let lane = batch_lane(*kind)?;
                 self.batches.insert(*batch, lane);
@@ -87,6 +88,9 @@ impl LaneLogs {
             | Event::UndoPlanned { .. }
             | Event::RetryScheduled { .. }
             | Event::Throttled { .. }
+            | Event::FeedBusy { .. }
+            | Event::EntityHeld { .. }
+            | Event::PublishFinished { .. }
             | Event::PaceSampled { .. }
             | Event::ForecastMade { .. }
             | Event::Paused

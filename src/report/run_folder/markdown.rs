@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::super::advice::advice;
+use super::super::advice::{Advice, UNPUBLISHED, advice};
 use super::super::text::{self, count, counted, took};
 use super::super::{closing, note, table};
 use crate::domain::{Kind, WorkClass};
 use crate::event::Lane;
-use crate::progress::{GateState, Progress, Row, Tally};
+use crate::progress::{Cause, GateState, Progress, Row, Tally};
 
 /// Rows of a list that are written; the summary has the rest.
 const ROWS: usize = 50;
@@ -22,6 +22,7 @@ pub(crate) fn report(progress: &Progress) -> String {
         gates(progress),
         failures(progress),
         blocked(progress),
+        publishing(progress),
         verification(progress),
         warnings(progress),
     ];
@@ -213,7 +214,29 @@ fn failures(progress: &Progress) -> String {
     if progress.causes().is_empty() {
         return String::new();
     }
-    let mut causes: Vec<_> = progress.causes().iter().collect();
+    let text = by_cause(progress.causes(), |cause| advice(cause.failure));
+    section("Failures by cause", &text)
+}
+
+fn publishing(progress: &Progress) -> String {
+    let Some(all) = progress.publishing() else {
+        return String::new();
+    };
+    let mut text = String::new();
+    let published = note::counted_entities(all.published);
+    line(
+        &mut text,
+        &format!(
+            "{published} published, {} not published",
+            count(all.refused)
+        ),
+    );
+    text += &by_cause(progress.unpublished(), |_| UNPUBLISHED);
+    section("Publishing", &text)
+}
+
+fn by_cause(causes: &[Cause], advice: impl Fn(&Cause) -> Advice) -> String {
+    let mut causes: Vec<_> = causes.iter().collect();
     causes.sort_by_key(|cause| std::cmp::Reverse(cause.count));
     let mut text = String::new();
     for cause in &causes {
@@ -223,10 +246,10 @@ fn failures(progress: &Progress) -> String {
             let (name, reason) = (inline(&example.name), inline(&example.reason));
             append!(text, "  - `{}` {name}: {reason}\n", example.key);
         }
-        let advice = advice(cause.failure);
+        let advice = advice(cause);
         append!(text, "  - Next step: {} ({}).\n", advice.next, advice.code);
     }
-    section("Failures by cause", &text)
+    text
 }
 
 fn blocked(progress: &Progress) -> String {

@@ -7,10 +7,10 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::super::advice::advice;
+use super::super::advice::{Advice, UNPUBLISHED, advice};
 use crate::domain::{EntityKey, Kind, WorkClass};
 use crate::event::{Gate, Lane, Phase, RunFailure, millis};
-use crate::progress::{GateState, Progress, Row, Tally};
+use crate::progress::{Cause, GateState, Progress, Row, Tally};
 
 /// The version of the format.
 pub(crate) const SCHEMA: u32 = 1;
@@ -56,6 +56,8 @@ pub(crate) struct Summary {
     failures: Vec<CausePart>,
     /// Entities that were not attempted, by the failed entity that they need.
     blocked: Vec<BlockedPart>,
+    /// What was published of it; `null` when nothing was to be.
+    publishing: Option<PublishingPart>,
     /// The comparison of the target with the source; `null` when there was none.
     verification: Option<VerificationPart>,
     /// The first hundred warnings.
@@ -202,6 +204,15 @@ struct BlockedPart {
 }
 
 #[derive(Debug, Serialize)]
+struct PublishingPart {
+    published: u32,
+    /// Saved and not published.
+    refused: u32,
+    /// Why not, by cause.
+    failures: Vec<CausePart>,
+}
+
+#[derive(Debug, Serialize)]
 struct VerificationPart {
     checked: u32,
     differences: u32,
@@ -258,6 +269,7 @@ impl Summary {
             patched: progress.patched(),
             failures: failures(progress),
             blocked: blocked(progress),
+            publishing: publishing(progress),
             verification: verification(progress),
             warnings: progress.warnings().to_vec(),
         }
@@ -364,14 +376,28 @@ fn gates(progress: &Progress) -> Vec<GatePart> {
 }
 
 fn failures(progress: &Progress) -> Vec<CausePart> {
-    let part = |cause: &crate::progress::Cause| CausePart {
+    let part = |cause: &Cause| cause_part(cause, advice(cause.failure));
+    progress.causes().iter().map(part).collect()
+}
+
+fn publishing(progress: &Progress) -> Option<PublishingPart> {
+    let all = progress.publishing()?;
+    let part = |cause: &Cause| cause_part(cause, UNPUBLISHED);
+    Some(PublishingPart {
+        published: all.published,
+        refused: all.refused,
+        failures: progress.unpublished().iter().map(part).collect(),
+    })
+}
+
+fn cause_part(cause: &Cause, advice: Advice) -> CausePart {
+    CausePart {
         cause: cause.text.clone(),
         count: cause.count,
-        next: advice(cause.failure).next,
-        code: advice(cause.failure).code,
+        next: advice.next,
+        code: advice.code,
         examples: cause.examples.iter().map(example).collect(),
-    };
-    progress.causes().iter().map(part).collect()
+    }
 }
 
 fn example(example: &crate::progress::Example) -> ExamplePart {

@@ -8,7 +8,7 @@ use futures_util::{StreamExt, stream};
 use lockgate::domain::{BatchId, Id, Kind, Locale, TargetId};
 use lockgate::instance::{
     Answer, Ask, BatchStatus, Cause, Deleted, Doomed, Download, PageSave, Refusal, RequestError,
-    Save, Saved, Source, Target, Upload,
+    Save, Saved, Source, Target, Upload, Workflow,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -312,8 +312,9 @@ impl Target for Double {
         unreachable!("a run deletes nothing")
     }
 
-    async fn submit_publish(
+    async fn submit_workflow(
         &self,
+        _: Workflow,
         _: Kind,
         _: &Locale,
         _: &[TargetId],

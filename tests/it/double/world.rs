@@ -171,6 +171,8 @@ impl World {
             Ask::ContainerItems {
                 locale, container, ..
             } => self.items_of(locale, container),
+            // Nothing is ever published here.
+            Ask::Live { .. } => Vec::new(),
             Ask::ItemsById { locale, ids } => ids
                 .iter()
                 .flat_map(|id| self.one(Kind::Content, *id, Some(locale)))
@@ -220,7 +222,6 @@ impl World {
         let channel = Found::Channel(Channel {
             id: self.channel_id(),
             name: "website".into(),
-            is_default: true,
         });
         std::iter::once(channel)
             .chain(pages.iter().map(node))
@@ -412,6 +413,7 @@ fn refusal(body: &Value) -> Option<Refusal> {
 
 fn said(said: &str) -> Refusal {
     Refusal {
+        about: None,
         error_type: None,
         said: said.to_owned(),
     }

@@ -1,0 +1,258 @@
+//! One step of the workflow for some entities, and what came of each.
+//!
+//! Publishing twice is harmless. So whatever is not told of by itself is handed in again in smaller parts, until it stands
+//! alone: one entity that is refused costs its neighbours nothing.
+
+use std::collections::BTreeMap;
+
+use super::crew::Crew;
+use super::jobs::{BatchEnd, repeat, wait};
+use super::pace::Class;
+use crate::domain::{BatchId, Kind, Locale, TargetId};
+use crate::event::Event;
+use crate::instance::{About, Cause, Effect, Refusal, Saved, Source, Target, Verdict, Workflow};
+
+/// Ids in one request (limit of `batch-workflow`).
+pub(super) const IDS_AT_ONCE: usize = 250;
+
+/// So many refusals of whole batches in the same words, with no success between, are about all that is left.
+const SAME_WORDS: u32 = 12;
+
+/// What came of a step.
+#[derive(Debug, Default)]
+pub(super) struct Moved {
+    /// Why it could not be done, by id.
+    pub(super) refused: BTreeMap<TargetId, String>,
+    /// What was not handed in, because the run ended.
+    pub(super) left: Vec<TargetId>,
+}
+
+/// What became of one request.
+enum End {
+    /// Told one by one: those that were refused, and those that are handed in again.
+    Told(BTreeMap<TargetId, String>, Vec<TargetId>),
+    /// Refused as a whole, with the server's words alone.
+    Whole(String, String),
+    /// It is not known.
+    Unknown(String),
+    /// It did not leave.
+    Halted,
+}
+
+/// Carries out `step` for some entities of one kind and locale.
+pub(super) async fn move_some<S, T>(
+    crew: &Crew<S, T>,
+    step: Workflow,
+    (kind, locale): (Kind, &Locale),
+    ids: &[TargetId],
+) -> Moved
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let mut moved = Moved::default();
+    let mut open: Vec<Vec<TargetId>> = ids.chunks(IDS_AT_ONCE).map(<[_]>::to_vec).collect();
+    open.reverse();
+    let mut row: (String, u32) = Default::default();
+    while let Some(some) = open.pop() {
+        let refuse = |why: &str| {
+            some.iter()
+                .map(|id| (*id, why.to_owned()))
+                .collect::<Vec<_>>()
+        };
+        match hand_in(crew, step, (kind, locale), &some).await {
+            End::Told(refused, again) => {
+                row = Default::default();
+                moved.refused.extend(refused);
+                split(&mut open, again);
+            }
+            End::Whole(why, said) => {
+                row.1 = if row.0 == said { row.1 + 1 } else { 1 };
+                row.0 = said;
+                if row.1 >= SAME_WORDS {
+                    let rest = open.drain(..).flatten();
+                    moved.refused.extend(rest.map(|id| (id, why.clone())));
+                }
+                if some.len() == 1 || row.1 >= SAME_WORDS {
+                    moved.refused.extend(refuse(&why));
+                } else {
+                    split(&mut open, some);
+                }
+            }
+            End::Unknown(why) => moved.refused.extend(refuse(&why)),
+            End::Halted => {
+                moved.left = some;
+                moved.left.extend(open.drain(..).flatten());
+            }
+        }
+    }
+    moved
+}
+
+/// Puts two halves in front.
+fn split(open: &mut Vec<Vec<TargetId>>, mut some: Vec<TargetId>) {
+    let rest = some.split_off(some.len().div_ceil(2));
+    open.extend([rest, some].into_iter().filter(|part| !part.is_empty()));
+}
+
+async fn hand_in<S, T>(
+    crew: &Crew<S, T>,
+    step: Workflow,
+    (kind, locale): (Kind, &Locale),
+    ids: &[TargetId],
+) -> End
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let submit = || crew.target.submit_workflow(step, kind, locale, ids);
+    let sender = crew.to_target();
+    let mut submitted = sender.send_as(Class::Submit, Effect::Write, submit).await;
+    if let Err(error) = &submitted
+        && error.verdict(Effect::Write) == Verdict::Reconcile
+    {
+        submitted = repeat(crew, Class::Submit, submit, error.clone()).await;
+    }
+    let batch = match submitted {
+        Ok(batch) => batch,
+        Err(error) if error.cause == Cause::Halted => return End::Halted,
+        Err(error) => {
+            let is_of_one = matches!(
+                error.cause,
+                Cause::Refused { .. } | Cause::NotFound | Cause::Forbidden
+            );
+            let why = error.to_string();
+            return if is_of_one {
+                End::Whole(why, format!("{}{:?}", error.cause, error.said))
+            } else {
+                End::Unknown(why)
+            };
+        }
+    };
+    let items = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+    let submitted = Event::BatchSubmitted {
+        batch,
+        locale: locale.clone(),
+        kind,
+        items,
+    };
+    crew.sink.emit(submitted).await;
+    let at_target = crew.worker.begin(items);
+    let end = match wait(crew, batch, at_target).await {
+        BatchEnd::Finished(results) => judge(crew, kind, ids, &results).await,
+        BatchEnd::Failed(refusal) => End::Whole(words(&refusal), refusal.said),
+        BatchEnd::Unknown(why) => End::Unknown(why),
+        BatchEnd::Halted => End::Halted,
+    };
+    tell_end(crew, batch, items, &end).await;
+    end
+}
+
+async fn tell_end<S, T>(crew: &Crew<S, T>, batch: BatchId, items: u32, end: &End)
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let failed = match end {
+        End::Told(refused, again) => u32::try_from(refused.len() + again.len()).unwrap_or(u32::MAX),
+        End::Whole(..) if items > 1 => {
+            return crew.sink.emit(Event::BatchSplit { batch, items }).await;
+        }
+        End::Whole(..) | End::Unknown(_) | End::Halted => items,
+    };
+    let finished = Event::BatchFinished {
+        batch,
+        succeeded: items.saturating_sub(failed),
+        failed: failed.min(items),
+    };
+    crew.sink.emit(finished).await;
+}
+
+/// Finds the results of what was asked for: they come in any order, and with those of items that come along.
+async fn judge<S, T>(
+    crew: &Crew<S, T>,
+    kind: Kind,
+    ids: &[TargetId],
+    results: &[Result<Saved, Refusal>],
+) -> End
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let is_asked =
+        |about: &About| about.kind.is_none_or(|told| told == kind) && ids.contains(&about.id);
+    let mut refused = BTreeMap::new();
+    let mut unnamed = Vec::new();
+    for refusal in results.iter().filter_map(|result| result.as_ref().err()) {
+        match &refusal.about {
+            Some(about) if is_asked(about) => {
+                refused.entry(about.id).or_insert_with(|| words(refusal));
+            }
+            Some(about) => tell_of_another(crew, about, refusal).await,
+            None => unnamed.push(words(refusal)),
+        }
+    }
+    let shown = |id: &TargetId| {
+        results
+            .iter()
+            .any(|result| result.as_ref().is_ok_and(|saved| saved.id == *id))
+    };
+    let untold = ids
+        .iter()
+        .filter(|id| !refused.contains_key(*id) && !shown(id));
+    let untold: Vec<TargetId> = untold.copied().collect();
+    // Of those that no row names, so many were refused; where that is all of them, nothing is open.
+    let Some(first) = unnamed.first() else {
+        return End::Told(refused, Vec::new());
+    };
+    if unnamed.len() >= untold.len() {
+        refused.extend(untold.into_iter().map(|id| (id, first.clone())));
+        return End::Told(refused, Vec::new());
+    }
+    End::Told(refused, untold)
+}
+
+/// An item that came along with what was asked for, such as a component of a page, was refused.
+async fn tell_of_another<S, T>(crew: &Crew<S, T>, about: &About, refusal: &Refusal)
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let kind = about.kind.map_or("item", Kind::name);
+    let message = format!(
+        "{kind} {} on the target, which goes along with what is published, was refused: {}",
+        about.id,
+        words(refusal)
+    );
+    crew.sink.emit(Event::Warned { message }).await;
+}
+
+/// What the server said.
+fn words(refusal: &Refusal) -> String {
+    let kind = refusal.error_type.as_ref();
+    let kind = kind.map(|kind| format!("{kind}: ")).unwrap_or_default();
+    format!("the server refused it: {kind}{:?}", refusal.said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Id as _;
+
+    #[test]
+    fn halves_come_first_and_no_part_is_empty() {
+        let ids = |numbers: &[i64]| {
+            numbers
+                .iter()
+                .map(|id| TargetId::new(*id))
+                .collect::<Vec<_>>()
+        };
+        let mut open = vec![ids(&[9])];
+        split(&mut open, ids(&[1, 2, 3]));
+        assert_eq!(open, [ids(&[9]), ids(&[3]), ids(&[1, 2])]);
+        split(&mut open, ids(&[4]));
+        assert_eq!(open.len(), 4);
+        split(&mut open, Vec::new());
+        assert_eq!(open.len(), 4);
+    }
+}
