@@ -8,7 +8,7 @@ use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 
 use crate::domain::{
-    AssetContainer, AssetUrls, EntityKey, Id, Kind, Locale, SourceId, TargetId, Version,
+    AssetContainer, AssetUrls, EntityKey, Id, Kind, Locale, SourceId, TargetId, Version, name_key,
 };
 use crate::plan::Counterparts;
 
@@ -28,6 +28,8 @@ pub struct IdMap {
     shared: DashMap<(Kind, SourceId), TargetId>,
     claimed: DashMap<(Kind, TargetId), SourceId>,
     names: DashMap<(Kind, Box<str>), Box<str>>,
+    /// The first name of the source with a key.
+    folded: DashMap<(Kind, Box<str>), Box<str>>,
     urls: DashMap<SourceId, AssetUrls>,
     container: AssetContainer,
 }
@@ -127,10 +129,11 @@ impl IdMap {
 
     /// Records that what the source calls `source_name` is called `target_name` on the target.
     pub fn record_name(&self, kind: Kind, source_name: &str, target_name: &str) {
-        self.names.insert(
-            (kind, source_name.to_lowercase().into()),
-            target_name.into(),
-        );
+        let exact: Box<str> = source_name.trim().into();
+        self.folded
+            .entry((kind, name_key(source_name)))
+            .or_insert_with(|| exact.clone());
+        self.names.insert((kind, exact), target_name.into());
     }
 
     /// Records where an asset can be had on the target.
@@ -178,9 +181,11 @@ impl Counterparts for IdMap {
     }
 
     fn name(&self, kind: Kind, source_name: &str) -> Option<Box<str>> {
-        self.names
-            .get(&(kind, source_name.to_lowercase().into()))
-            .map(|name| name.clone())
+        let called = |exact: Box<str>| self.names.get(&(kind, exact)).map(|name| name.clone());
+        called(source_name.trim().into()).or_else(|| {
+            let first = self.folded.get(&(kind, name_key(source_name)));
+            called(first?.clone())
+        })
     }
 
     fn asset_urls(&self, id: i64) -> Option<AssetUrls> {

@@ -65,6 +65,9 @@ const CRATES: &[(&str, &[&str])] = &[
     ("governor", &["engine/pace"]),
     ("backoff", &["engine/retry"]),
     ("dashmap", &["id_map", "engine"]),
+    ("unicase", &["domain"]),
+    // The mock shares no code with the rest, so it folds names itself.
+    ("unicode_normalization", &["domain", "mock"]),
     ("figment", &["config"]),
     ("rand_chacha", &["mock"]),
     ("comfy_table", &["report", "cli"]),

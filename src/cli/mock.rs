@@ -10,7 +10,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::mock::file::{InstanceFile, SCHEMA, StateFile};
-use crate::mock::{Fault, Options, RateChange, Server, StartError};
+use crate::mock::{Fault, Names, Options, RateChange, Rules, Server, StartError};
 
 /// Plays CMS instances on a local port, Management API and Fetch API both.
 ///
@@ -57,6 +57,17 @@ pub struct ServeArgs {
     /// File to append each request to, as one line of JSON
     #[arg(long, value_name = "FILE")]
     pub request_log: Option<PathBuf>,
+    /// Which names stand for one thing: usual, exact, folded (case and Unicode form) or loose (accents, too)
+    #[arg(
+        long,
+        value_name = "RULE",
+        default_value = "usual",
+        hide_default_value = true
+    )]
+    pub names: Names,
+    /// Take a create under a name that is in use for a save over what has it, instead of refusing it
+    #[arg(long)]
+    pub replace_taken: bool,
     /// Scripted fault, such as status=503,path=/item/multi,nth=2; may be given several times
     ///
     /// One action, and any of the conditions method=, path= (a part of it), nth=, every=, from=, rate= (0 to 1)
@@ -177,6 +188,10 @@ fn options(args: ServeArgs) -> Result<Options, ServeError> {
         rate_limit_silent: args.rate_limit_silent,
         request_log: args.request_log,
         seed: args.seed,
+        rules: Rules {
+            names: args.names,
+            replaces: args.replace_taken,
+        },
         faults: args.fault,
     })
 }

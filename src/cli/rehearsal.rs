@@ -4,7 +4,7 @@
 //! of a run works against that server: what it does is what a run would do, as far as the mock knows the rules of
 //! the real one. Nothing is written to the real target, and mappings stay in memory.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,7 +17,9 @@ use super::session::{self, Ends, Rehearsal, Work};
 use super::wiring;
 use crate::agility::{Connection, Instance};
 use crate::config::{OutputMode, Settings};
-use crate::domain::{Entity, EntityKey, Inventory, Kind, Locale, Outcome, SourceId, TargetId};
+use crate::domain::{
+    Entity, EntityKey, Inventory, Kind, Locale, Outcome, SourceId, TargetId, name_key,
+};
 use crate::engine::{EVENTS_IN_FLIGHT, Reader, RunError, RunReport, Sink};
 use crate::error::{Error, ExitStatus};
 use crate::event::{Event, Side, Stamped, millis};
@@ -44,12 +46,13 @@ pub(super) async fn run(
 ) -> Result<ExitStatus, Error> {
     let ends = Ends::of(settings)?;
     let store = remembered(settings).await?;
-    let copy = copy_of_target(settings, &ends).await?;
+    let (copy, rules) = copy_of_target(settings, &ends).await?;
     let server = Server::start(mock::Options {
         state: StateFile {
             schema: SCHEMA,
             instances: vec![copy],
         },
+        rules,
         ..mock::Options::default()
     })
     .await
@@ -103,7 +106,10 @@ pub(super) async fn remembered(settings: &Settings) -> Result<Store, Error> {
 }
 
 /// Reads the target for real.
-async fn copy_of_target(settings: &Settings, ends: &Ends) -> Result<InstanceFile, Error> {
+async fn copy_of_target(
+    settings: &Settings,
+    ends: &Ends,
+) -> Result<(InstanceFile, mock::Rules), Error> {
     // Nobody follows this reading: the run that comes next reads, and shows, the same once more.
     let (events, mut unheard) = mpsc::channel(EVENTS_IN_FLIGHT);
     let sink = Sink::new(events);
@@ -146,7 +152,29 @@ async fn copy_of_target(settings: &Settings, ends: &Ends) -> Result<InstanceFile
         read = read => read?,
         () = drain => return Err(Error::Internal("the rehearsal lost its own events".to_owned())),
     };
-    Ok(state_of(&inventory, &locales))
+    Ok((state_of(&inventory, &locales), rules(&inventory)))
+}
+
+/// How the copy compares names: as the strictest target would, so that nothing is promised that the real one refuses. One
+/// that holds two names which differ in case only has shown that it tells them apart.
+fn rules(inventory: &Inventory<TargetId>) -> mock::Rules {
+    let entities = inventory
+        .entities()
+        .iter()
+        .filter(|entity| !matches!(entity.key.kind, Kind::Content | Kind::Page));
+    let mut seen = HashSet::new();
+    let has_twins = entities
+        .map(|entity| (entity.key.kind, name_key(&entity.name)))
+        .any(|name| !seen.insert(name));
+    let names = if has_twins {
+        mock::Names::Exact
+    } else {
+        mock::Names::Folded
+    };
+    mock::Rules {
+        names,
+        replaces: false,
+    }
 }
 
 /// An instance as the mock server keeps it.

@@ -167,6 +167,7 @@ impl Config {
                 "sync.models_with_deps is given, so sync.models is left out of account".to_owned(),
             );
         }
+        self.elements_alone()?;
         Ok(Sync {
             locales: self.locales()?,
             channels: self.list("sync.channels")?,
@@ -204,6 +205,34 @@ impl Config {
             }
         }
         Ok(locales)
+    }
+
+    /// Kinds and names are two ways to say what is meant: names bring the kinds that they need.
+    fn elements_alone(&self) -> Result<(), ConfigError> {
+        const NAMES: [&str; 5] = [
+            "sync.models",
+            "sync.models_with_deps",
+            "sync.content",
+            "sync.pages",
+            "sync.containers",
+        ];
+        if self.elements()?.len() == Kind::ALL.len() {
+            return Ok(());
+        }
+        for key in NAMES {
+            if !self.words(key)?.is_empty() {
+                return Err(ConfigError::Contradiction {
+                    first: self.with_origin("sync.elements"),
+                    second: self.with_origin(key),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn with_origin(&self, key: &'static str) -> String {
+        let (value, origin) = self.described(key);
+        format!("{key} = {value} ({origin})")
     }
 
     fn elements(&self) -> Result<BTreeSet<Kind>, ConfigError> {

@@ -198,16 +198,20 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             existing.as_ref(),
         )
         .map_err(|unresolved| unresolved.to_string())?;
-        let parent = self.parent(entity);
-        let target_hash = expected_hash(entity.key.kind, &written.body, parent, &self.schema);
+        let mut body = written.body;
+        if let (Step::Save, Some(name)) = (step, &planned.temporary) {
+            set_name(entity.key.kind, &mut body, name);
+        }
+        let parent = self.parent(entity)?;
+        let target_hash = expected_hash(entity.key.kind, &body, parent, &self.schema);
         let locale = entity.key.locale.clone().or_else(|| self.any_locale());
-        let bytes = json_bytes(&written.body);
+        let bytes = json_bytes(&body);
         let save = Save {
             kind: entity.key.kind,
             name: entity.name.clone(),
             id,
             locale,
-            body: Arc::new(written.body),
+            body: Arc::new(body),
         };
         Ok(Prepared {
             node,
@@ -220,23 +224,32 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
         })
     }
 
-    /// What the target has of a template, whose zones keep their ids.
+    /// What the target has of a template, whose zones keep their ids, or of an asset, which keeps the spelling of its path.
     fn existing(&self, kind: Kind, id: Option<TargetId>) -> Option<Value> {
         let key = TargetKey {
             kind,
             id: id?,
             locale: None,
         };
-        (kind == Kind::Template)
+        matches!(kind, Kind::Template | Kind::Asset)
             .then(|| self.target_inventory.get(&key))
             .flatten()
             .map(|there| there.body.parse())
     }
 
-    /// The target id of the parent of a page.
-    pub fn parent(&self, entity: &Entity<SourceId>) -> Option<TargetId> {
-        let parent = entity.placement.as_ref()?.parent?;
-        self.ids.shared(Kind::Page, SourceId::new(parent))
+    /// The target id of the parent of a page; `None` at the root of its channel.
+    ///
+    /// # Errors
+    /// A sentence when its parent has no counterpart: then it has no place on the target, least of all the root.
+    pub fn parent(&self, entity: &Entity<SourceId>) -> Result<Option<TargetId>, String> {
+        let placement = entity.placement.as_ref();
+        let Some(parent) = placement.and_then(|placement| placement.parent) else {
+            return Ok(None);
+        };
+        let there = self.ids.shared(Kind::Page, SourceId::new(parent));
+        let known = there
+            .ok_or_else(|| format!("its parent, page {parent}, has no counterpart on the target"));
+        known.map(Some)
     }
 
     /// A locale of the target for paths that need one and do not care which.
@@ -323,7 +336,8 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
                 .id
                 .or_else(|| self.ids.shared(entity.key.kind, entity.key.id)),
             container: container_of(&item.save).to_owned(),
-            parent: self.parent(entity),
+            // Nothing leaves whose parent is not known.
+            parent: self.parent(entity).unwrap_or_default(),
             newest: of_kind.last().map_or(0, |newest| newest.key.id.raw()),
         }
     }
@@ -347,8 +361,10 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
         let planned = self.planned(item.node);
         let entity = self.entity(item.node);
         self.ids.claim(&entity.key, saved.id)?;
+        let over = self.written_over(item, saved);
         let (origin, outcome) = match &planned.action {
             Action::Update { .. } => (MappingOrigin::Updated, Outcome::Updated),
+            _ if over.is_some() => (MappingOrigin::Updated, Outcome::Updated),
             _ => (MappingOrigin::Created, Outcome::Created),
         };
         let mapping = Mapping {
@@ -363,6 +379,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             run: self.run.clone(),
         };
         let mut changes = self.claimed(mapping);
+        changes.extend(over.map(|there| self.found_out(there)));
         changes.extend(item.sent.map(|hash| Change::BytesSent {
             run: self.run.clone(),
             asset: saved.id,
@@ -438,6 +455,19 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             },
         )
     }
+}
+
+/// Writes a name into a body in the place where its kind has it.
+fn set_name(kind: Kind, body: &mut Value, name: &str) {
+    let member = match kind {
+        Kind::Model | Kind::Container => "referenceName",
+        Kind::Template => "pageTemplateName",
+        Kind::Gallery | Kind::Page => "name",
+        Kind::Redirection => "originUrl",
+        // Its path is where an asset is, and content has no name.
+        Kind::Asset | Kind::Content => return,
+    };
+    body[member] = name.into();
 }
 
 /// The length of `value` as JSON text.

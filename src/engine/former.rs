@@ -132,7 +132,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
         noted
     }
 
-    fn pre_image(
+    pub(super) fn pre_image(
         &self,
         there: &Entity<TargetId>,
         bytes: Option<FormerBytes>,

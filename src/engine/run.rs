@@ -381,6 +381,9 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             selection: &self.selection,
             weights: self.target.pacer.bearings().weights(),
         });
+        for message in plan::warnings(&plan.notices, &source) {
+            self.sink.emit(Event::Warned { message }).await;
+        }
         let plan = Arc::new(plan);
         self.planned
             .send_replace(Some((Arc::clone(&plan), Arc::clone(&source))));

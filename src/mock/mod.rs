@@ -29,4 +29,4 @@ pub use fault::{Fault, FaultAction, FaultError, Moment, ResetMoment};
 pub use log::RequestRecord;
 pub use options::{Options, RateChange};
 pub use server::{RequestCount, Server, StartError, StateError};
-pub use world::LoadError;
+pub use world::{LoadError, Names, Rules};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::fault::Fault;
 use super::file::{SCHEMA, StateFile};
+use super::world::Rules;
 
 /// How a [`Server`](super::Server) behaves. The default listens on a free loopback port, plays no
 /// instance, answers at once and never misbehaves.
@@ -34,6 +35,8 @@ pub struct Options {
     pub request_log: Option<PathBuf>,
     /// Start of the chance behind jitter and fault rates.
     pub seed: u64,
+    /// What its instances do about names that are in use.
+    pub rules: Rules,
     /// Scripted misbehaviour. The first fault that fires on a request is the one that happens.
     pub faults: Vec<Fault>,
 }
@@ -64,6 +67,7 @@ impl Default for Options {
             rate_limit_silent: false,
             request_log: None,
             seed: 0,
+            rules: Rules::default(),
             faults: Vec::new(),
         }
     }

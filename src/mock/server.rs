@@ -20,7 +20,7 @@ use super::limit::RateLimit;
 use super::line::{Cut, Door, Shutter};
 use super::log::{Log, RequestRecord};
 use super::options::Options;
-use super::world::{LoadError, World};
+use super::world::{LoadError, Rules, World};
 
 /// How long a stopping server waits for requests in flight before it cuts their connections.
 const GRACE: Duration = Duration::from_secs(5);
@@ -87,6 +87,7 @@ pub(crate) struct Shared {
     /// The batch workers, one per instance. They hold their instance and not this.
     workers: Mutex<JoinSet<()>>,
     item_time: Duration,
+    rules: Rules,
     pub(crate) latency: Duration,
     pub(crate) jitter: Duration,
     pub(crate) tokens: Vec<String>,
@@ -225,13 +226,14 @@ impl Drop for Server {
 impl Shared {
     fn new(options: Options, base: String) -> Result<Self, StartError> {
         let initial = serde_json::to_vec(&options.state).map_err(StateError::from)?;
-        let instances = build(options.state, &base)?;
+        let instances = build(options.state, &base, options.rules)?;
         let shared = Self {
             log: Log::new(options.request_log.as_deref()).map_err(StartError::Log)?,
             base,
             instances: Mutex::new(Vec::new()),
             workers: Mutex::new(JoinSet::new()),
             item_time: options.item_time,
+            rules: options.rules,
             latency: options.latency,
             jitter: options.jitter,
             tokens: options.tokens,
@@ -285,7 +287,7 @@ impl Shared {
 
     /// Plays another state from now on. Batches of the old one are forgotten.
     pub(crate) fn replace(&self, state: StateFile) -> Result<(), StateError> {
-        self.install(build(state, &self.base)?);
+        self.install(build(state, &self.base, self.rules)?);
         Ok(())
     }
 
@@ -333,7 +335,7 @@ impl Shared {
     }
 }
 
-fn build(state: StateFile, base: &str) -> Result<Vec<Arc<Instance>>, StateError> {
+fn build(state: StateFile, base: &str, rules: Rules) -> Result<Vec<Arc<Instance>>, StateError> {
     if state.schema > SCHEMA {
         return Err(StateError::Schema(state.schema));
     }
@@ -345,7 +347,7 @@ fn build(state: StateFile, base: &str) -> Result<Vec<Arc<Instance>>, StateError>
         {
             return Err(LoadError::Duplicate(file.guid).into());
         }
-        out.push(Arc::new(Instance::new(World::load(file, base)?)));
+        out.push(Arc::new(Instance::new(World::load(file, base, rules)?)));
     }
     Ok(out)
 }

@@ -289,7 +289,12 @@ async fn a_save_is_staged_and_publishing_makes_it_live() {
 async fn the_worker_is_serial_and_takes_its_time() {
     let mut file = state();
     file.instances.truncate(1);
-    let world = super::world::World::load(file.instances.remove(0), "http://127.0.0.1:1").unwrap();
+    let world = super::world::World::load(
+        file.instances.remove(0),
+        "http://127.0.0.1:1",
+        super::Rules::default(),
+    )
+    .unwrap();
     let instance = std::sync::Arc::new(super::instance::Instance::new(world));
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(std::sync::Arc::clone(&instance).work(Duration::from_millis(100)));

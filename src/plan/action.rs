@@ -146,6 +146,11 @@ pub struct Planned {
     /// References that are left out of the first save and patched in afterwards, with the entity that each
     /// needs.
     pub left_out: Vec<(Referent, Node)>,
+    /// The name that its first save gives it, because another one still has its own.
+    pub temporary: Option<Box<str>>,
+    /// Entities after which it is saved a second time: they hold the name that it is to have, or it calls them by a name
+    /// that they do not have yet.
+    pub again: Vec<Node>,
     /// For a page: the sibling that follows it in display order.
     pub next_sibling: Option<Node>,
     /// For a page that takes its place among siblings in no order: the first of them, which stands for their row. One of
@@ -162,7 +167,21 @@ pub struct Planned {
 impl Planned {
     /// Whether the entity is saved a second time.
     pub fn is_patched(&self) -> bool {
-        !self.left_out.is_empty()
+        !self.left_out.is_empty() || !self.again.is_empty()
+    }
+
+    /// What its second save waits for, each once.
+    pub fn patched_after(&self) -> Vec<Node> {
+        let left_out = self.left_out.iter().map(|(_, on)| *on);
+        let mut all: Vec<Node> = left_out.chain(self.again.iter().copied()).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// Adds to the reason.
+    pub(super) fn add(&mut self, text: &str) {
+        self.because = format!("{}; {text}", self.because).into();
     }
 
     /// Whether its body holds `encoding`.
@@ -182,6 +201,8 @@ pub struct Plan {
     pub circles: Vec<super::circles::Circle>,
     /// How many content levels there are.
     pub levels: u32,
+    /// What there is to be said about entities besides, in the order of what it is about.
+    pub notices: Vec<super::notice::Notice>,
     /// What the containers in scope hold, where the state knows no content of this pair; otherwise empty.
     pub containers: Vec<ContainerTally>,
 }
@@ -215,7 +236,7 @@ impl Plan {
 }
 
 /// What the first save of `node` has to wait for: entities that it refers to and that do not exist yet, unless
-/// the reference is cut; models and templates that are going to change; and siblings that have to come before it, if they
+/// the reference is cut; models and templates that are going to change; names that have to become free; and siblings that have to come before it, if they
 /// are written at all.
 pub(super) fn waits_for<'a>(
     entities: &'a [Planned],
@@ -233,6 +254,12 @@ pub(super) fn waits_for<'a>(
         need.on != node
             && match need.strength {
                 Strength::Order | Strength::Whole => on.is_work(),
+                Strength::Name { .. } => {
+                    on.is_work() && entities[node as usize].temporary.is_none()
+                }
+                Strength::Renamed => {
+                    on.is_work() && !entities[node as usize].again.contains(&need.on)
+                }
                 Strength::Hard | Strength::Deferrable { .. } => {
                     matches!(on, Action::Create { .. }) && !is_cut()
                 }

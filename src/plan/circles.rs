@@ -19,6 +19,11 @@ pub struct Circle {
     pub closed: bool,
 }
 
+/// What it costs to send an entity through a temporary name: a second save, and a name that others may see.
+const COST_ASIDE: u32 = 20;
+/// What it costs to save an entity with the old name of another one first, and again with the new one.
+const COST_RENAMED: u32 = 2;
+
 /// Deferrable needs of one circle up to which every combination is tried.
 const TRIED_UP_TO: usize = 12;
 
@@ -79,7 +84,12 @@ fn arcs(graph: &Graph, members: &[Node], waits: Waits<'_>) -> Vec<Arc> {
             if let Ok(to) = members.binary_search(&need.on) {
                 let cost = match need.strength {
                     Strength::Deferrable { cost } => Some(cost),
-                    Strength::Hard | Strength::Whole | Strength::Order => None,
+                    Strength::Name { aside: true } => Some(COST_ASIDE),
+                    Strength::Renamed => Some(COST_RENAMED),
+                    Strength::Hard
+                    | Strength::Whole
+                    | Strength::Order
+                    | Strength::Name { aside: false } => None,
                 };
                 arcs.push(Arc { from, to, cost });
             }

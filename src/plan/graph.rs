@@ -21,6 +21,26 @@ pub enum Strength {
     /// It cannot be saved before the other one is as it will be: a server drops what an item says in a field that its
     /// model does not have yet.
     Whole,
+    /// It takes the name that the other one has until then.
+    Name {
+        /// Whether it can go by a temporary name meanwhile.
+        aside: bool,
+    },
+    /// It refers by name to the other one, which gets its final name first.
+    Renamed,
+}
+
+impl Strength {
+    /// Needs of one class between the same two become one. What an order and a name ask for stays beside what a reference
+    /// asks for.
+    const fn class(self) -> u8 {
+        match self {
+            Self::Deferrable { .. } | Self::Hard | Self::Whole => 0,
+            Self::Order => 1,
+            Self::Name { .. } => 2,
+            Self::Renamed => 3,
+        }
+    }
 }
 
 /// One need.
@@ -43,8 +63,8 @@ pub struct Graph {
 
 impl Graph {
     /// Builds the graph of `count` entities from `(who, need)` pairs in any order. Several needs between the
-    /// same two become one: the strongest, with the costs added up. Only [`Strength::Order`] stays beside it, because
-    /// it holds even where the reference is left out. A need of an entity on itself stays.
+    /// same two become one: the strongest, with the costs added up. An order and a name stay beside it, because
+    /// they hold even where the reference is left out. A need of an entity on itself stays.
     pub fn new(count: u32, mut pairs: Vec<(Node, Need)>) -> Self {
         pairs.sort_by_key(|(who, _)| *who);
         let mut pairs = pairs.into_iter().peekable();
@@ -140,7 +160,7 @@ fn range(starts: &[u32], node: Node) -> std::ops::Range<usize> {
 
 /// Sorts the needs of one entity, and makes one of several on the same other one (see [`Graph::new`]).
 pub(super) fn merge(needs: &mut Vec<Need>) {
-    let place = |need: &Need| (need.on, need.strength == Strength::Order);
+    let place = |need: &Need| (need.on, need.strength.class());
     needs.sort_unstable_by_key(place);
     needs.dedup_by(|later, kept| {
         let same = place(later) == place(kept);

@@ -16,9 +16,11 @@ mod decide;
 mod encoding;
 mod graph;
 mod normal;
+mod notice;
 mod payload;
 mod references;
 mod schema;
+mod scope;
 mod selection;
 #[cfg(test)]
 mod testing;
@@ -34,6 +36,7 @@ pub use decide::{
 pub use encoding::{Encoding, Evidence};
 pub use graph::{Graph, Need, Node, Strength};
 pub use normal::{Difference, differences, normal};
+pub use notice::{Concern, Notice, warnings};
 pub use payload::{Counterparts, LeaveOut, Payload, Unresolved, payload, put_back};
 pub use references::{
     AssetIndex, Context, Reference, Referent, Side, UrlAt, asset_urls, references,

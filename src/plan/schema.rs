@@ -6,12 +6,13 @@
 
 mod field;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-use crate::domain::{Entity, Id, Inventory, Kind};
+use crate::domain::{ByName, Entity, Id, Inventory, Kind, same_name};
 
+pub(crate) use crate::domain::name_key;
 pub use field::{FieldKind, FieldSchema, LinkKind, LinkSchema};
 pub(crate) use field::{field_key, is_private_container};
 
@@ -51,17 +52,16 @@ pub(crate) fn is_built_in_container(name: &str) -> bool {
         .any(|one| one.eq_ignore_ascii_case(name.trim()))
 }
 
-/// A reference name as it is compared: trimmed, lower case.
-pub(crate) fn name_key(name: &str) -> Box<str> {
-    name.trim().to_lowercase().into()
-}
-
 /// The models of one side.
 #[derive(Clone, Debug, Default)]
 pub struct Schema {
     models: Vec<ModelSchema>,
-    by_name: HashMap<Box<str>, usize>,
+    by_name: ByName<usize>,
     by_id: HashMap<i64, usize>,
+    /// Per template, by name: its zones. Of a template that lists none, nothing is known.
+    zones: HashMap<Box<str>, HashSet<Box<str>>>,
+    /// What there is of the kinds that soft relations lead to.
+    ids: hashbrown::HashSet<(Kind, i64)>,
 }
 
 impl Schema {
@@ -82,12 +82,32 @@ impl Schema {
         for model in inventory.of_kind(Kind::Model) {
             schema.add(ModelSchema::of(model));
         }
+        for template in inventory.of_kind(Kind::Template) {
+            let zones = zones_of(&template.body.parse());
+            schema
+                .zones
+                .extend(zones.map(|zones| (name_key(&template.name), zones)));
+        }
+        let ids = inventory.entities().iter();
+        schema.ids = ids
+            .map(|entity| (entity.key.kind, entity.key.id.raw()))
+            .collect();
         schema
+    }
+
+    /// The zones of a template of this name, in lower case; `None` where it is not known which it has.
+    pub(crate) fn zones(&self, template: &str) -> Option<&HashSet<Box<str>>> {
+        self.zones.get(&name_key(template))
+    }
+
+    /// Whether there is an entity of this kind and id, in any locale.
+    pub(crate) fn has(&self, kind: Kind, id: i64) -> bool {
+        self.ids.contains(&(kind, id))
     }
 
     fn add(&mut self, model: ModelSchema) {
         self.by_name
-            .insert(name_key(&model.name), self.models.len());
+            .insert(Kind::Model, &model.name, self.models.len());
         self.by_id.insert(model.id, self.models.len());
         self.models.push(model);
     }
@@ -95,7 +115,7 @@ impl Schema {
     /// The model of a reference name in any case.
     pub fn model(&self, name: &str) -> Option<&ModelSchema> {
         self.by_name
-            .get(&name_key(name))
+            .get(Kind::Model, name)
             .map(|&at| &self.models[at])
     }
 
@@ -103,6 +123,14 @@ impl Schema {
     pub fn model_by_id(&self, id: i64) -> Option<&ModelSchema> {
         self.by_id.get(&id).map(|&at| &self.models[at])
     }
+}
+
+fn zones_of(template: &Value) -> Option<HashSet<Box<str>>> {
+    let zones = template["contentSectionDefinitions"].as_array()?;
+    let names = zones
+        .iter()
+        .filter_map(|zone| zone["pageItemTemplateReferenceName"].as_str());
+    Some(names.map(name_key).collect())
 }
 
 /// What one model says about its items.
@@ -178,7 +206,7 @@ impl ModelSchema {
             .filter_map(FieldSchema::link)
             .any(|link| {
                 let model = link.model.as_deref().unwrap_or_default();
-                model.eq_ignore_ascii_case(self.name.trim()) || model.parse() == Ok(self.id)
+                same_name(model, &self.name) || model.parse() == Ok(self.id)
             })
     }
 

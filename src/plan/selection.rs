@@ -3,8 +3,11 @@
 use std::collections::HashSet;
 
 use super::graph::{Graph, Node};
+use super::scope::Scope;
 use super::{Context, Referent, references};
-use crate::domain::{Channel, Entity, EntityKey, Id, Inventory, Kind, SourceId};
+use crate::domain::{
+    Channel, Entity, EntityKey, Id, Inventory, Kind, SourceId, name_key, same_name,
+};
 
 /// The part of an instance that a run is about. The default is all of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -107,31 +110,20 @@ impl Selection {
         gone
     }
 
-    /// Which entities are in scope: what was named, and everything that those need in `graph`, at any distance. It
-    /// must hold no order of siblings: who only has to come first is not needed.
+    /// Which entities are in scope, and why: what was named, and everything that belongs to it.
     pub(super) fn scope(
         &self,
         source: &Inventory<SourceId>,
         context: &Context<'_>,
         graph: &Graph,
-    ) -> Vec<bool> {
-        let mut scope = vec![self.is_everything(); source.entities().len()];
-        if self.is_everything() {
-            return scope;
-        }
-        let mut open: Vec<Node> = self.seeds(source, context);
-        while let Some(node) = open.pop() {
-            if !std::mem::replace(&mut scope[node as usize], true) {
-                open.extend(graph.needs(node).iter().map(|need| need.on));
-            }
-        }
-        scope
+    ) -> Scope {
+        // What failed is tried again as it was: its neighbours in a list were no part of that.
+        let seeds = (self.seeds(source, context), self.keys.is_empty());
+        Scope::of(seeds, source, context, graph)
     }
 
     fn seeds(&self, source: &Inventory<SourceId>, context: &Context<'_>) -> Vec<Node> {
-        let named = |names: &[String], name: &str| {
-            names.iter().any(|other| other.eq_ignore_ascii_case(name))
-        };
+        let named = |names: &[String], name: &str| names.iter().any(|other| same_name(other, name));
         let tree = Tree::of(&self.models_with_deps, source, context);
         let only_kinds = self.models.is_empty()
             && self.models_with_deps.is_empty()
@@ -173,11 +165,7 @@ impl Selection {
     /// Whether it is no page of a channel that was not named. The channel of a page that no sitemap lists is unknown,
     /// so it leaves nothing out.
     fn is_of_channel(&self, entity: &Entity<SourceId>) -> bool {
-        let is_named = |channel: &str| {
-            self.channels
-                .iter()
-                .any(|name| name.eq_ignore_ascii_case(channel))
-        };
+        let is_named = |channel: &str| self.channels.iter().any(|name| same_name(name, channel));
         self.channels.is_empty()
             || entity
                 .placement
@@ -201,11 +189,7 @@ impl Tree {
         let ids: HashSet<i64> = source
             .of_kind(Kind::Model)
             .iter()
-            .filter(|model| {
-                models
-                    .iter()
-                    .any(|name| model.name.eq_ignore_ascii_case(name))
-            })
+            .filter(|model| models.iter().any(|name| same_name(&model.name, name)))
             .map(|model| model.key.id.raw())
             .collect();
         let mut names = HashSet::new();
@@ -214,12 +198,12 @@ impl Tree {
                 .as_i64()
                 .is_some_and(|id| ids.contains(&id))
             {
-                names.insert(container.name.to_lowercase());
+                names.insert(name_key(&container.name));
                 tree.insert(Kind::Container, container);
             }
         }
         for item in source.of_kind(Kind::Content) {
-            if names.contains(&container_of(&item.body.parse()).to_lowercase()) {
+            if names.contains(&name_key(&container_of(&item.body.parse()))) {
                 tree.insert(Kind::Content, item);
             }
         }
@@ -250,7 +234,7 @@ impl Tree {
             Referent::Container(id) => self.holds(Kind::Container, *id),
             Referent::TemplateNamed(name) => {
                 source.of_kind(Kind::Template).iter().any(|template| {
-                    template.name.eq_ignore_ascii_case(name)
+                    same_name(&template.name, name)
                         && self.holds(Kind::Template, template.key.id.raw())
                 })
             }
@@ -265,7 +249,7 @@ impl Tree {
 }
 
 fn check_names(kind: &str, asked: &[String], known: &[&str]) -> Result<(), UnknownName> {
-    let is_unknown = |name: &&String| !known.iter().any(|known| known.eq_ignore_ascii_case(name));
+    let is_unknown = |name: &&String| !known.iter().any(|known| same_name(known, name));
     match asked.iter().find(is_unknown) {
         Some(name) => Err(UnknownName::named(kind, name, known)),
         None => Ok(()),
@@ -287,7 +271,7 @@ fn check_ids(kind: Kind, asked: &[i64], source: &Inventory<SourceId>) -> Result<
     }
 }
 
-fn container_of(item: &serde_json::Value) -> String {
+pub(super) fn container_of(item: &serde_json::Value) -> String {
     item["properties"]["referenceName"]
         .as_str()
         .unwrap_or_default()

@@ -2,12 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod bad_input;
+mod belongs;
 mod binary;
 mod channels;
 mod cli_life;
 mod crash;
 mod double;
 mod dry_run;
+mod edits;
 mod faults;
 mod fixtures;
 mod instances;
@@ -16,6 +18,7 @@ mod kill;
 mod lease;
 mod lost_state;
 mod mock_process;
+mod names;
 mod outage;
 mod panics;
 mod parts;
@@ -27,7 +30,9 @@ mod same_state;
 mod schema;
 mod secrets;
 mod support;
+mod taken;
 mod terminal;
+mod text;
 mod undo;
 mod undo_life;
 mod undo_publishing;

@@ -5,7 +5,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::domain::{Body, Entity, Id, ItemState, Key, Kind, Locale};
+use crate::domain::{Body, Entity, Id, ItemState, Key, Kind, Locale, same_name};
 use crate::instance::{Answer, Ask, Cause, Found, RequestError};
 
 use crate::agility::client::{Api, Call, Client, Payload};
@@ -285,11 +285,9 @@ fn understand_one<I: Id>(
 /// An entity asked for by name is believed only if that is its name.
 fn understand_named<I: Id>(kind: Kind, name: &str, value: Value) -> Result<Answer<I>, Misshapen> {
     let mut answer: Answer<I> = understand_one(kind, 0, None, value)?;
-    let folded = |name: &str| name.trim().to_lowercase();
-    let wanted = folded(name);
     answer
         .found
-        .retain(|found| matches!(found, Found::Entity(entity) if folded(&entity.name) == wanted));
+        .retain(|found| matches!(found, Found::Entity(entity) if same_name(&entity.name, name)));
     Ok(answer)
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::domain::{Id, TargetId};
+use crate::domain::{Id, TargetId, same_name};
 use crate::instance::{Refusal, RequestError, Save, Saved};
 
 use super::super::classify;
@@ -80,10 +80,13 @@ fn position(sent: &[Value], row: &Value) -> Option<usize> {
     if let Some(index) = shape::int(row, "index") {
         return usize::try_from(index).ok();
     }
-    let origin = |row| shape::text(row, "originUrl").map(|url| url.trim().to_lowercase());
+    let origin = |row| shape::text(row, "originUrl").map(str::trim);
     let wanted = origin(row)?;
-    sent.iter()
-        .position(|row| origin(row).as_ref() == Some(&wanted))
+    let exactly = sent.iter().position(|row| origin(row) == Some(wanted));
+    exactly.or_else(|| {
+        let fits = |row| origin(row).is_some_and(|origin| same_name(origin, wanted));
+        sent.iter().position(fits)
+    })
 }
 
 fn refusal(said: &str) -> Refusal {

@@ -230,6 +230,7 @@ impl<'a> Play<'a> {
         let saved = |_| StepResult::Saved {
             target: TargetId::new(1),
             bytes: 0,
+            over: false,
         };
         let input = Input::Done {
             results: job.steps.iter().map(saved).collect(),

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::doubt;
 use super::{close, not_prepared, not_sent, settle};
-use crate::domain::{ContentHash, Id, Kind, SourceId};
+use crate::domain::{ContentHash, Id, Kind, SourceId, TargetKey, same_name};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::pace::Class;
 use crate::engine::state::{Step, StepResult};
@@ -136,7 +136,7 @@ where
         Some(download) => download,
         None => fetch(crew, item, media).await?,
     };
-    let name = &crew.entity(item.node).name;
+    let name = path(crew, item);
     let (folder, file_name) = name.rsplit_once('/').unwrap_or(("", name));
     let gallery = media["mediaGroupingID"].as_i64().filter(|id| *id > 0);
     let focal = focal(media, &download);
@@ -150,6 +150,24 @@ where
         bytes: metered(download.bytes, meter),
     };
     crew.target.upload(upload).await
+}
+
+/// The path of an upload: that of the counterpart where it has the same name, because a server that tells case apart would
+/// make a second asset at the other spelling.
+fn path<'a, S, T>(crew: &'a Crew<S, T>, item: &Prepared) -> &'a str
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let name = &crew.entity(item.node).name;
+    let there = item.save.id.and_then(|id| {
+        let key = TargetKey::global(Kind::Asset, id.raw());
+        crew.target_inventory.get(&key)
+    });
+    match there {
+        Some(there) if same_name(&there.name, name) => &there.name,
+        Some(_) | None => name,
+    }
 }
 
 fn listed_size(media: &Value) -> Option<u64> {

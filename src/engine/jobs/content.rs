@@ -6,7 +6,7 @@ use std::pin::Pin;
 use super::doubt::{self, Doubt};
 use super::polling::{self, BatchEnd};
 use super::read_back;
-use super::{Lot, close, failed, held, keep_all, never_left, not_sent, show};
+use super::{Lot, close, disguise, failed, held, keep_all, never_left, not_sent, show};
 use crate::domain::{BatchId, Failure, Kind, Locale};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::pace::Class;
@@ -144,13 +144,18 @@ where
     let (mut changes, mut taken) = keep_all(crew, saved);
     changes.push(crew.closed(intent, IntentState::Done));
     crew.store.commit(changes).await?;
-    let shown = items.iter().zip(results).enumerate();
-    let shown = shown.map(|(at, (item, result))| match (taken.remove(&at), result) {
-        (Some(result), _) => result,
-        (None, Ok(saved)) => show(crew, item, &saved),
-        (None, Err(refusal)) => refused(&refusal),
-    });
-    Ok(shown.collect())
+    let mut shown = Vec::with_capacity(items.len());
+    for (at, (item, result)) in items.iter().zip(results).enumerate() {
+        shown.push(match (taken.remove(&at), result) {
+            (Some(refused), Ok(saved)) => {
+                disguise::put_back(crew, item, &saved).await?;
+                refused
+            }
+            (None, Ok(saved)) => show(crew, item, &saved),
+            (_, Err(refusal)) => refused(&refusal),
+        });
+    }
+    Ok(shown)
 }
 
 async fn tell_end<S, T>(crew: &Crew<S, T>, batch: BatchId, results: &[StepResult])

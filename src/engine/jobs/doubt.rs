@@ -10,7 +10,9 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::{close, content, held, keep_all, lost, page, show};
-use crate::domain::{BatchId, ContentHash, Entity, Failure, Id, Kind, Locale, TargetId, TargetKey};
+use crate::domain::{
+    BatchId, ByName, ContentHash, Entity, Failure, Id, Kind, Locale, TargetId, TargetKey,
+};
 use crate::engine::crew::{Crew, Prepared, container_of};
 use crate::engine::pace::Class;
 use crate::engine::recovery::LOOKS;
@@ -84,7 +86,9 @@ where
                 name: save.name.clone(),
                 locale: save.locale.clone(),
             };
-            if let Some(there) = first(ask(crew, &named).await?) {
+            // What was there before is no effect of the request; the server says what it makes of its name.
+            let there = first(ask(crew, &named).await?).filter(|there| is_new(crew, there));
+            if let Some(there) = there {
                 if target_hash(&there, &crew.schema) == item.target_hash {
                     return Ok(saved(&there));
                 }
@@ -121,16 +125,26 @@ where
     if answers.iter().all(Result::is_ok) {
         return Ok(answers);
     }
-    let there: HashMap<String, Saved> = entities(ask(crew, &Ask::Redirections).await?)
-        .iter()
-        .map(|entity| (entity.name.trim().to_lowercase(), saved(entity)))
-        .collect();
+    let mut there = entities(ask(crew, &Ask::Redirections).await?);
+    there.retain(|entity| is_new(crew, entity));
+    let mut by_name = ByName::default();
+    for entity in &there {
+        by_name.insert(Kind::Redirection, &entity.name, saved(entity));
+    }
     for (row, answer) in rows.iter().zip(&mut answers) {
-        if let (Err(_), Some(saved)) = (&answer, there.get(&row.name.trim().to_lowercase())) {
+        let found = by_name.get(Kind::Redirection, &row.name);
+        if let (Err(_), None, Some(saved)) = (&answer, row.id, found) {
             *answer = Ok(saved.clone());
         }
     }
     Ok(answers)
+}
+
+/// Whether something on the target can be the effect of a create of this run: it was not there before, and is nobody's
+/// counterpart.
+fn is_new<S, T>(crew: &Crew<S, T>, there: &Entity<TargetId>) -> bool {
+    let key = &there.key;
+    crew.target_inventory.get(key).is_none() && !crew.ids.is_claimed(key.kind, key.id)
 }
 
 /// Sends something again that is harmless to repeat.
@@ -329,7 +343,9 @@ where
             continue;
         };
         there.placement = Some(Box::new(node.placement));
-        if target_hash(&there, &crew.schema) == item.target_hash {
+        let is_own = [item.save.id, shared].contains(&Some(id));
+        let is_ours = is_own || is_new(crew, &there);
+        if is_ours && target_hash(&there, &crew.schema) == item.target_hash {
             return Ok(Some(saved(&there)));
         }
     }

@@ -40,7 +40,14 @@ where
     }
     for step in &job.steps {
         if let (false, Some(target)) = (known.contains_key(step), created(crew, *step)) {
-            known.insert(*step, StepResult::Saved { target, bytes: 0 });
+            known.insert(
+                *step,
+                StepResult::Saved {
+                    target,
+                    bytes: 0,
+                    over: false,
+                },
+            );
         }
     }
     let mut rest = job.clone();

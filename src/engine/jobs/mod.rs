@@ -5,6 +5,7 @@
 
 mod asset;
 mod content;
+mod disguise;
 mod doubt;
 mod given_back;
 mod page;
@@ -81,7 +82,11 @@ where
     let (mut changes, result) = keep(crew, item, saved);
     changes.extend(intent.map(|id| crew.closed(id, IntentState::Done)));
     crew.store.commit(changes).await?;
-    Ok(result.unwrap_or_else(|| show(crew, item, saved)))
+    let Some(refused) = result else {
+        return Ok(show(crew, item, saved));
+    };
+    disguise::put_back(crew, item, saved).await?;
+    Ok(refused)
 }
 
 /// What the store has to keep of `item`, or the result of one whose counterpart belongs to another entity.
@@ -96,7 +101,7 @@ where
 {
     match crew.changes_of(item, saved) {
         Ok(changes) => (changes, None),
-        Err(conflict) => (Vec::new(), Some(failed(conflict.to_string()))),
+        Err(conflict) => (Vec::new(), Some(failed(disguise::told(&conflict)))),
     }
 }
 
@@ -124,10 +129,12 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
+    let over = crew.written_over(item, saved).is_some();
     match crew.arrived(item.node, saved) {
         Ok(()) => StepResult::Saved {
             target: saved.id,
             bytes: item.bytes,
+            over,
         },
         Err(conflict) => failed(conflict.to_string()),
     }

@@ -135,7 +135,7 @@ where
 /// Where the page goes on the target.
 ///
 /// # Errors
-/// A sentence that names the channel which the target does not have.
+/// A sentence that names the channel which the target does not have, or the parent that has no counterpart.
 pub(super) fn place<S, T>(crew: &Crew<S, T>, item: &Prepared) -> Result<PageSave, String>
 where
     S: Source + Clone,
@@ -144,7 +144,7 @@ where
     let entity = crew.entity(item.node);
     let placed = item.save.id.is_none() || crew.planned(item.node).moves;
     Ok(PageSave {
-        parent: crew.parent(entity),
+        parent: crew.parent(entity)?,
         place_before: if placed {
             following(crew, item.node)
         } else {

@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::resume::{Fate, Item, Known};
-use crate::domain::{ContentHash, Entity, Id, Inventory, Kind, Locale, PageNode, TargetId};
+use crate::domain::{
+    ContentHash, Entity, Id, Inventory, Kind, Locale, PageNode, TargetId, same_name,
+};
 use crate::engine::jobs::bytes_hash;
 use crate::engine::options::Doubts;
 use crate::engine::pull::{PullError, Reader};
@@ -90,11 +92,15 @@ impl<T: Target + Clone> Looker<'_, T> {
         if let Some(id) = item.detail.target {
             return inventory.get(&item.target_key(id));
         }
-        let wanted = item.detail.name.trim().to_lowercase();
-        inventory.of_kind(item.key.kind).iter().find(|there| {
-            there.name.trim().to_lowercase() == wanted
+        // What was there before the request is no effect of it, whatever its name is: the plan adopts it or writes over it.
+        let is_new = |there: &&Entity<TargetId>| {
+            there.key.id.raw() > item.detail.newest
                 && !self.claimed.contains(&(there.key.kind, there.key.id))
-        })
+        };
+        let new = || inventory.of_kind(item.key.kind).iter().filter(is_new);
+        let wanted = item.detail.name.trim();
+        let exactly = new().find(|there| there.name.trim() == wanted);
+        exactly.or_else(|| new().find(|there| same_name(&there.name, wanted)))
     }
 
     /// An upload has arrived when its bytes have. Bytes that cannot be compared count as different: then they are
@@ -291,14 +297,14 @@ impl<T: Target + Clone> Looker<'_, T> {
         let container = there.body.parse()["properties"]["referenceName"]
             .as_str()
             .unwrap_or_default()
-            .to_lowercase();
+            .to_owned();
         item.detail.operation == Operation::Create
             && item.creates()
             && item.key.kind == Kind::Content
             && there.key.kind == Kind::Content
             && there.key.locale == item.key.locale
             && there.key.id.raw() > item.detail.newest
-            && container == item.detail.container.to_lowercase()
+            && same_name(&container, &item.detail.container)
             && !self.claimed.contains(&(Kind::Content, there.key.id))
     }
 }
@@ -310,7 +316,7 @@ fn open(items: &[Item], kind: Kind) -> impl Iterator<Item = &Item> {
 }
 
 fn has_container(inventory: &Inventory<TargetId>, name: &str) -> bool {
-    let is_it = |other: &str| other.eq_ignore_ascii_case(name);
+    let is_it = |other: &str| same_name(other, name);
     inventory
         .of_kind(Kind::Container)
         .iter()

@@ -30,8 +30,13 @@ impl RunState {
         for ((node, step), result) in job.steps.iter().copied().zip(results) {
             self.in_flight -= 1;
             match result {
-                StepResult::Saved { target, bytes } => {
+                StepResult::Saved {
+                    target,
+                    bytes,
+                    over,
+                } => {
                     saved |= self.plan.entities[node as usize].encodings;
+                    self.node_mut(node).is_over |= over;
                     self.saved(node, step, (target, bytes), effects);
                 }
                 StepResult::Held => self.held(node, step, effects),
@@ -104,11 +109,21 @@ impl RunState {
                 self.ready(node, Step::Patch);
             }
         } else {
+            let is_over = self.node(node).is_over;
             let outcome = match self.action(node) {
                 Action::Update { .. } => Outcome::Updated,
+                _ if is_over => Outcome::Updated,
                 _ => Outcome::Created,
             };
-            let because = self.plan.entities[node as usize].because.to_string();
+            let because = if is_over {
+                format!(
+                    "the target took its name for that of {} {}, which was there, and wrote over it",
+                    self.kind(node),
+                    counterpart.0
+                )
+            } else {
+                self.plan.entities[node as usize].because.to_string()
+            };
             self.settle(node, outcome, &because, Some(counterpart), effects);
         }
     }

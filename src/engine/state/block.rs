@@ -33,6 +33,8 @@ impl RunState {
         let is_absent = !is_there && self.action(lost).counterpart().is_none();
         let matters = |strength| match strength {
             Strength::Order => false,
+            Strength::Name { .. } => !is_there,
+            Strength::Renamed => is_half,
             Strength::Whole => is_absent || is_half,
             Strength::Hard | Strength::Deferrable { .. } => is_absent,
         };
@@ -54,7 +56,13 @@ impl RunState {
                 true
             }
             Stage::Saved => {
-                let because = format!("it was saved without its reference to {root}, which failed");
+                let because = match &self.plan.entities[who as usize].temporary {
+                    Some(name) => format!(
+                        "it stands under the temporary name {name:?}, because {root} failed, which has the name that it \
+                         is to have; the next run goes on from there"
+                    ),
+                    None => format!("it was saved without its reference to {root}, which failed"),
+                };
                 self.settle(who, outcome, &because, None, effects);
                 true
             }

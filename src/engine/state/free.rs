@@ -18,20 +18,41 @@ impl RunState {
     pub(super) fn release(&mut self, node: Node, step: Step) {
         let plan = Arc::clone(&self.plan);
         for who in plan.graph.needed_by(node).iter().copied() {
-            if step == Step::Save && plan.is_cut(who, node) {
+            if self.frees_patch(who, node) == Some(step) {
                 self.patch_closer(who);
             }
-            let mut needs = plan.waits_for(who);
-            if needs.any(|need| need.on == node && self.frees(need) == Some(step)) {
+            let needs = plan.waits_for(who);
+            let freed = needs.filter(|need| need.on == node && self.frees(*need) == Some(step));
+            for _ in 0..freed.count() {
                 self.step_closer(who);
             }
         }
     }
 
-    /// Frees whoever waits for a change of `node` that will not come: as it was, it exists.
+    /// Frees whoever waits for a change of `node` that will not come: as it was, it exists. Who waits for its name is freed
+    /// with the others, and blocked right after.
     pub(super) fn go_without(&mut self, node: Node) {
         if self.action(node).counterpart().is_some() {
             self.release(node, Step::Save);
+            if self.plan.entities[node as usize].is_patched() {
+                self.release(node, Step::Patch);
+            }
+        }
+    }
+
+    /// Which save of `node` the patch of `who` waits for.
+    fn frees_patch(&self, who: Node, node: Node) -> Option<Step> {
+        if self.plan.entities[who as usize].again.contains(&node) {
+            return Some(self.names(node));
+        }
+        self.plan.is_cut(who, node).then_some(Step::Save)
+    }
+
+    /// Which save gives `node` its final name.
+    fn names(&self, node: Node) -> Step {
+        match self.plan.entities[node as usize].temporary {
+            Some(_) => Step::Patch,
+            None => Step::Save,
         }
     }
 
@@ -41,7 +62,12 @@ impl RunState {
         match need.strength {
             Strength::Order => None,
             Strength::Whole if in_two_steps => Some(Step::Patch),
-            Strength::Whole | Strength::Hard | Strength::Deferrable { .. } => Some(Step::Save),
+            Strength::Renamed => Some(self.names(need.on)),
+            // Its first save gives up the name, be it for a temporary one.
+            Strength::Name { .. }
+            | Strength::Whole
+            | Strength::Hard
+            | Strength::Deferrable { .. } => Some(Step::Save),
         }
     }
 

@@ -36,6 +36,8 @@ pub enum StepResult {
         target: TargetId,
         /// What was sent, in bytes.
         bytes: u64,
+        /// Whether it was to be new, and the target wrote over something that was there.
+        over: bool,
     },
     /// Nothing came of it: the run ends before its request could leave, or before its outcome could be learned. The next
     /// run takes it up.

@@ -41,6 +41,8 @@ pub(super) struct NodeState {
     pub(super) stage: Stage,
     /// Whether this run has saved it, patched or not.
     pub(super) is_there: bool,
+    /// Whether it was to be new, and the target wrote over something that was there.
+    pub(super) is_over: bool,
     /// The root cause that will block it as soon as it is back.
     pub(super) doomed: Option<EntityKey>,
     /// What made its upload fail.
@@ -267,18 +269,13 @@ impl RunState {
 impl NodeState {
     fn new(plan: &Plan, node: Node) -> Self {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        let mut cut: Vec<Node> = plan.entities[node as usize]
-            .left_out
-            .iter()
-            .map(|(_, on)| *on)
-            .collect();
-        cut.sort_unstable();
-        cut.dedup();
+        let after = plan.entities[node as usize].patched_after();
         Self {
             missing: count(plan.waits_for(node).count()),
-            patch_missing: count(cut.len()),
+            patch_missing: count(after.len()),
             stage: Stage::Waiting,
             is_there: false,
+            is_over: false,
             doomed: None,
             failure: Failure::default(),
         }

@@ -1,11 +1,11 @@
 //! Compares what was read back, entity by entity.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use super::check::is_compared;
 use super::difference::{Difference, DifferenceKind, Scope};
 use super::read_back::{Surroundings, Unclaimed};
-use crate::domain::{Entity, EntityKey, Id, Kind, Locale, SourceId, TargetId, TargetKey};
+use crate::domain::{Entity, EntityKey, Id, Kind, Locale, SourceId, TargetId, TargetKey, name_key};
 use crate::engine::crew::Crew;
 use crate::instance::{Source, Target};
 use crate::plan::{LeaveOut, Node, differences, expected_hash, normal, payload};
@@ -99,7 +99,10 @@ impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
         let Some(locale) = entity.locale() else {
             return;
         };
-        let expected = self.crew.parent(entity).map(Id::raw);
+        let expected = match self.crew.parent(entity) {
+            Ok(parent) => parent.map(Id::raw),
+            Err(reason) => return self.report(node, DifferenceKind::WrongParent, reason),
+        };
         let Some(found) = self.found.places.get(&(locale.clone(), id.raw())) else {
             let detail = "no sitemap of the target lists it".to_owned();
             return self.report(node, DifferenceKind::WrongParent, detail);
@@ -194,16 +197,23 @@ impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
 
     /// Names are unique on an instance; a second entity of the same name came from somewhere.
     fn twice_in_lists(&mut self) {
-        let mut seen: HashMap<(Kind, String), TargetId> = HashMap::new();
-        let mut twice = HashSet::new();
+        let mut seen: HashMap<(Kind, Box<str>), u32> = HashMap::new();
         for entity in self.found.lists.entities() {
-            let name = (entity.key.kind, entity.name.to_lowercase());
-            if seen.insert(name.clone(), entity.key.id).is_some() {
-                twice.insert(name);
-            }
+            let name = (entity.key.kind, name_key(&entity.name));
+            *seen.entry(name).or_default() += 1;
         }
-        for (node, entity) in (0..).zip(self.crew.source_inventory.entities()) {
-            if twice.contains(&(entity.key.kind, entity.name.to_lowercase())) {
+        seen.retain(|_, count| *count > 1);
+        // The source may have several names of one key itself.
+        let mut due: HashMap<(Kind, Box<str>), u32> = HashMap::new();
+        let source = self.crew.source_inventory.entities();
+        for entity in source.iter().filter(|_| !seen.is_empty()) {
+            let name = (entity.key.kind, name_key(&entity.name));
+            *due.entry(name).or_default() += 1;
+        }
+        seen.retain(|name, count| due.get(name).is_some_and(|due| *count > *due));
+        for (node, entity) in (0..).zip(source).filter(|_| !seen.is_empty()) {
+            let name = (entity.key.kind, name_key(&entity.name));
+            if seen.contains_key(&name) {
                 let detail = "the target has two of this name".to_owned();
                 self.report(node, DifferenceKind::Duplicate, detail);
             }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::blob::Blob;
 use super::failure::Refusal;
 use super::ids::IdKind;
+use super::names::Names;
 use super::received::Received;
 use super::text::now;
 use super::{Window, World, gone, row};
@@ -37,10 +38,11 @@ struct Asset {
 }
 
 /// The assets of an instance.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Assets {
-    assets: BTreeMap<i64, Asset>,
+    rows: BTreeMap<i64, Asset>,
     keys: HashMap<String, i64>,
+    names: Names,
 }
 
 /// A file that is uploaded.
@@ -70,32 +72,45 @@ pub(crate) struct Download {
 }
 
 impl Assets {
+    pub(super) fn new(names: Names) -> Self {
+        Self {
+            rows: BTreeMap::new(),
+            keys: HashMap::new(),
+            names,
+        }
+    }
+
+    /// What stands at an origin key.
+    fn at(&self, key: &str) -> Option<i64> {
+        self.keys.get(&self.names.path(key)).copied()
+    }
+
     pub(crate) fn contains(&self, id: i64) -> bool {
-        self.assets.contains_key(&id)
+        self.rows.contains_key(&id)
     }
 
     pub(super) fn put(&mut self, id: i64, row: Row, blob: Option<Blob>) {
-        let key = row::text(&row, "originKey").unwrap_or_default().to_owned();
-        self.keys.insert(key, id);
-        self.assets.insert(id, Asset { row, blob });
+        let key = row::text(&row, "originKey").unwrap_or_default();
+        self.keys.insert(self.names.path(key), id);
+        self.rows.insert(id, Asset { row, blob });
     }
 
     fn remove(&mut self, id: i64) -> Option<Row> {
-        let old = self.assets.remove(&id)?.row;
-        self.keys
-            .remove(row::text(&old, "originKey").unwrap_or_default());
+        let old = self.rows.remove(&id)?.row;
+        let key = row::text(&old, "originKey").unwrap_or_default();
+        self.keys.remove(&self.names.path(key));
         Some(old)
     }
 
     pub(super) fn of_gallery(&self, gallery: i64) -> impl Iterator<Item = &Row> {
-        self.assets
+        self.rows
             .values()
             .map(|asset| &asset.row)
             .filter(move |row| row::id(row, "mediaGroupingID") == Some(gallery))
     }
 
     pub(super) fn leave_gallery(&mut self, gallery: i64) {
-        for asset in self.assets.values_mut() {
+        for asset in self.rows.values_mut() {
             if row::id(&asset.row, "mediaGroupingID") == Some(gallery) {
                 row::set(&mut asset.row, "mediaGroupingID", -1);
                 row::set(&mut asset.row, "mediaGroupingName", Value::Null);
@@ -104,7 +119,7 @@ impl Assets {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Row, Option<&Blob>)> {
-        self.assets
+        self.rows
             .values()
             .map(|asset| (&asset.row, asset.blob.as_ref()))
     }
@@ -214,16 +229,16 @@ impl World {
     pub(crate) fn asset_page(&self, window: Window) -> Value {
         let rows = self
             .assets
-            .assets
+            .rows
             .values()
             .skip(window.skip)
             .take(window.take)
             .map(|asset| &asset.row);
-        json!({ "assetMedias": rows.collect::<Vec<_>>(), "totalCount": self.assets.assets.len() })
+        json!({ "assetMedias": rows.collect::<Vec<_>>(), "totalCount": self.assets.rows.len() })
     }
 
     pub(crate) fn asset(&self, id: i64) -> Option<&Row> {
-        self.assets.assets.get(&id).map(|asset| &asset.row)
+        self.assets.rows.get(&id).map(|asset| &asset.row)
     }
 
     /// By origin or edge URL, whatever its escapes and query.
@@ -233,15 +248,12 @@ impl World {
             .iter()
             .find_map(|side| url.strip_prefix(&format!("{}/", self.container_url(side))))?;
         let key = percent_decode_str(key).decode_utf8().ok()?;
-        self.assets
-            .keys
-            .get(key.as_ref())
-            .and_then(|id| self.asset(*id))
+        self.assets.at(key.as_ref()).and_then(|id| self.asset(id))
     }
 
     /// The bytes under an origin key.
     pub(crate) fn download(&self, key: &str) -> Option<Download> {
-        let asset = self.assets.assets.get(self.assets.keys.get(key)?)?;
+        let asset = self.assets.rows.get(&self.assets.at(key)?)?;
         let focal = |name: &str| {
             row::get(&asset.row, name).map(|value| {
                 value
@@ -290,14 +302,16 @@ impl World {
         } else {
             format!("{folder}/{}", file.name)
         };
-        let id = self
-            .assets
-            .keys
-            .get(&key)
-            .copied()
-            .unwrap_or_else(|| self.next_id(IdKind::Asset));
+        // What is there keeps its path, as in a file system that does not tell the two apart.
+        let there = self.assets.at(&key).and_then(|id| self.asset(id));
+        let there =
+            there.and_then(|row| Some((row::id(row, "mediaID")?, row::text(row, "originKey")?)));
+        let (id, key) = match there {
+            Some((id, key)) => (id, key.to_owned()),
+            None => (self.next_id(IdKind::Asset), key),
+        };
         let mut row = row::row(json!({
-            "mediaID": id, "fileName": file.name, "originKey": key, "contentType": file.content_type,
+            "mediaID": id, "fileName": key.rsplit('/').next(), "originKey": key, "contentType": file.content_type,
             "mediaGroupingID": destination.gallery.unwrap_or(-1)
         }));
         if let Some((x, y)) = &destination.focal {
@@ -313,7 +327,7 @@ impl World {
     /// Makes a folder row, or gives the one that is there.
     pub(crate) fn create_folder(&mut self, key: &str) -> Value {
         let key = key.trim_matches('/');
-        if let Some(found) = self.assets.keys.get(key).and_then(|id| self.asset(*id)) {
+        if let Some(found) = self.assets.at(key).and_then(|id| self.asset(id)) {
             return Value::Object(found.clone());
         }
         let id = self.next_id(IdKind::Asset);
@@ -334,7 +348,7 @@ impl World {
 
     /// Removes the row of a folder by its key.
     pub(crate) fn delete_folder(&mut self, key: &str) -> Result<String, Refusal> {
-        let id = self.assets.keys.get(key.trim_matches('/')).copied();
+        let id = self.assets.at(key.trim_matches('/'));
         let id = id.ok_or_else(|| Refusal::not_found("The folder"))?;
         self.delete_asset(id)
     }

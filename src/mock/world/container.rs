@@ -112,6 +112,8 @@ impl World {
         force: bool,
     ) -> Result<Value, Refusal> {
         let id = row::id(&posted, "contentViewID");
+        let name = row::filled(&posted, "referenceName");
+        let id = id.or_else(|| self.replaced(&self.containers, name));
         if let Some(unknown) = id.filter(|id| !self.containers.contains(*id)) {
             return Err(gone("Container", unknown));
         }
@@ -138,12 +140,7 @@ impl World {
     }
 
     fn free_name(&self, id: Option<i64>, name: String, force: bool) -> Result<String, Refusal> {
-        let taken = |name: &str| {
-            self.containers
-                .named(name)
-                .iter()
-                .any(|other| Some(*other) != id)
-        };
+        let taken = |name: &str| self.containers.rivals(name).any(|other| Some(other) != id);
         if !taken(&name) {
             return Ok(name);
         }

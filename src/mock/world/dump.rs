@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::load::replace_text;
+use super::load::replace_base;
 use super::table::Table;
 use super::{World, builtin, row};
 use crate::mock::file::{BASE_PLACEHOLDER, InstanceFile, Row};
@@ -40,7 +40,7 @@ impl World {
 
     fn portable(&self, row: Row) -> Row {
         let mut value = Value::Object(row);
-        replace_text(&mut value, &self.base, BASE_PLACEHOLDER);
+        replace_base(&mut value, &self.base, BASE_PLACEHOLDER);
         row::row(value)
     }
 

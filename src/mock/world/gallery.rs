@@ -55,6 +55,8 @@ impl World {
     /// 404 for an unknown id, 400 for a missing name, 500 for a name in use.
     pub(crate) fn save_gallery(&mut self, mut posted: Row) -> Result<Value, Refusal> {
         let id = row::id(&posted, "mediaGroupingID");
+        let name = row::filled(&posted, "name");
+        let id = id.or_else(|| self.replaced(&self.galleries, name));
         let old = id
             .map(|id| {
                 self.galleries
@@ -65,12 +67,7 @@ impl World {
             .transpose()?;
         let name = row::filled(&posted, "name")
             .ok_or_else(|| Refusal::invalid("name", "The name field is required."))?;
-        if self
-            .galleries
-            .named(name)
-            .iter()
-            .any(|other| Some(*other) != id)
-        {
+        if self.galleries.rivals(name).any(|other| Some(other) != id) {
             return Err(Refusal::new(
                 500,
                 format!("A gallery with the name {name} already exists."),

@@ -17,7 +17,7 @@ use super::page::{Place, page_in_stored_form};
 use super::table::Table;
 use super::text::now;
 use super::{
-    Feeds, Locale, Moment, Version, World, builtin, fields, gallery, model, row, template,
+    Feeds, Locale, Moment, Rules, Version, World, builtin, fields, gallery, model, row, template,
 };
 use crate::mock::file::{BASE_PLACEHOLDER, ChannelFile, InstanceFile, Row};
 
@@ -55,8 +55,12 @@ impl World {
     ///
     /// # Errors
     /// The first row that cannot be served.
-    pub(crate) fn load(mut file: InstanceFile, base: &str) -> Result<Self, LoadError> {
-        let mut world = Self::empty(&file, base)?;
+    pub(crate) fn load(
+        mut file: InstanceFile,
+        base: &str,
+        rules: Rules,
+    ) -> Result<Self, LoadError> {
+        let mut world = Self::empty(&file, base, rules)?;
         world.load_definitions(&mut file)?;
         let lists: [(&'static str, &mut Vec<Row>, LoadRow); 4] = [
             ("assets", &mut file.assets, Self::load_asset),
@@ -86,7 +90,8 @@ impl World {
         }
     }
 
-    fn empty(file: &InstanceFile, base: &str) -> Result<Self, LoadError> {
+    fn empty(file: &InstanceFile, base: &str, rules: Rules) -> Result<Self, LoadError> {
+        let names = rules.names;
         if file.guid.trim().is_empty() || file.guid.contains(['/', '?', '#', ' ']) {
             return Err(LoadError::Guid(file.guid.clone()));
         }
@@ -126,17 +131,18 @@ impl World {
             locales,
             channels,
             first_id: file.first_id,
+            rules,
             ids,
             change: 0,
-            models: Table::new("referenceName"),
+            models: Table::new("referenceName", names),
             definitions: HashMap::new(),
-            containers: Table::new("referenceName"),
-            templates: Table::new("pageTemplateName"),
-            galleries: Table::new("name"),
-            assets: super::asset::Assets::default(),
+            containers: Table::new("referenceName", names),
+            templates: Table::new("pageTemplateName", names),
+            galleries: Table::new("name", names),
+            assets: super::asset::Assets::new(names),
             contents: super::content::Contents::default(),
             pages: super::page::Pages::default(),
-            redirections: super::redirection::Redirections::default(),
+            redirections: super::redirection::Redirections::new(names),
             batches: super::batch::Batches::default(),
             latest: super::fresh::Latest::default(),
         })
@@ -145,7 +151,7 @@ impl World {
     /// The row with the placeholder of the base URL filled in.
     fn resolved(&self, row: Row) -> Row {
         let mut value = Value::Object(row);
-        replace_text(&mut value, BASE_PLACEHOLDER, &self.base);
+        replace_base(&mut value, BASE_PLACEHOLDER, &self.base);
         row::row(value)
     }
 
@@ -344,7 +350,7 @@ fn modes(version: &Version) -> &'static [Mode] {
 }
 
 /// Replaces a text inside every string of a value.
-pub(super) fn replace_text(value: &mut Value, from: &str, to: &str) {
+fn replace_text(value: &mut Value, from: &str, to: &str) {
     match value {
         Value::String(text) if text.contains(from) => *text = text.replace(from, to),
         Value::Array(values) => values
@@ -354,5 +360,24 @@ pub(super) fn replace_text(value: &mut Value, from: &str, to: &str) {
             .values_mut()
             .for_each(|inner| replace_text(inner, from, to)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Replaces the base of the mock's own URLs, also where an editor's text has it escaped or percent-encoded.
+pub(super) fn replace_base(value: &mut Value, from: &str, to: &str) {
+    let once = |url: &str| url.replace(':', "%3A").replace('/', "%2F");
+    let spellings = |url: &str| {
+        let encoded = once(url);
+        let twice = encoded.replace('%', "%25");
+        [
+            url.to_owned(),
+            url.replace('/', "\\/"),
+            url.replace('/', "\\u002F"),
+            encoded,
+            twice,
+        ]
+    };
+    for (from, to) in spellings(from).iter().zip(&spellings(to)) {
+        replace_text(value, from, to);
     }
 }

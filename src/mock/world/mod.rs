@@ -23,6 +23,7 @@ pub(crate) mod gallery;
 mod ids;
 mod load;
 pub(crate) mod model;
+mod names;
 pub(crate) mod page;
 pub(crate) mod received;
 pub(crate) mod redirection;
@@ -40,6 +41,7 @@ use std::sync::Arc;
 
 pub(crate) use fresh::Fresh;
 pub use load::LoadError;
+pub use names::{Names, Rules};
 
 use self::asset::Assets;
 use self::batch::{Batches, Done, Operation, Spoil, Work};
@@ -66,6 +68,7 @@ pub(crate) struct World {
     locales: Vec<Locale>,
     channels: Vec<ChannelFile>,
     first_id: Option<i64>,
+    rules: Rules,
     ids: Ids,
     /// Counts changes for the sync feeds.
     change: i64,
@@ -175,6 +178,12 @@ impl World {
 
     pub(crate) fn locales(&self) -> &[Locale] {
         &self.locales
+    }
+
+    /// What a create under this name is a save over.
+    fn replaced(&self, table: &Table, name: Option<&str>) -> Option<i64> {
+        let name = name.filter(|_| self.rules.replaces)?;
+        table.rivals(name).next()
     }
 
     /// The index of a locale by its code in any case.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::failure::Refusal;
 use super::fields::Definition;
 use super::ids::IdKind;
-use super::text::{field_key, fold, now};
+use super::text::{field_key, now};
 use super::{World, builtin, gone, row};
 use crate::mock::file::Row;
 
@@ -79,6 +79,8 @@ impl World {
     /// model of the other type, 500 for a name in use.
     pub(crate) fn save_model(&mut self, mut posted: Row) -> Result<Value, Refusal> {
         let id = row::id(&posted, "id");
+        let name = row::filled(&posted, "referenceName");
+        let id = id.or_else(|| self.replaced(&self.models, name));
         let old = id
             .map(|id| {
                 self.models
@@ -116,13 +118,9 @@ impl World {
         let name = name.ok_or_else(|| {
             Refusal::invalid("referenceName", "The referenceName field is required.")
         })?;
-        let others = self
-            .models
-            .named(name)
-            .iter()
-            .filter(|other| Some(**other) != id);
+        let others = self.models.rivals(name).filter(|other| Some(*other) != id);
         let types: Vec<bool> = others
-            .filter_map(|other| self.models.get(*other))
+            .filter_map(|other| self.models.get(other))
             .map(is_component)
             .collect();
         if types.contains(&is_component(posted)) {
@@ -225,7 +223,7 @@ impl World {
 
     /// Whether a model of this name, of any type, is there.
     pub(super) fn has_model(&self, name: &str) -> bool {
-        self.models.by_name(&fold(name)).is_some()
+        self.models.by_name(name).is_some()
     }
 }
 

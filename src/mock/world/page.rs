@@ -404,7 +404,8 @@ impl World {
     }
 
     fn check_name(&self, place: Place, id: Option<i64>, posted: &Row) -> Result<(), Failure> {
-        let name = fold(row::text(posted, "name").unwrap_or_default());
+        let rule = self.rules.names;
+        let name = row::text(posted, "name").unwrap_or_default();
         let mut others = self
             .pages
             .children(place)
@@ -414,7 +415,7 @@ impl World {
             let version = self.pages.version(place.locale, *other);
             version
                 .and_then(|version| row::text(&version.latest, "name"))
-                .is_some_and(|other| fold(other) == name)
+                .is_some_and(|other| rule.key(other) == rule.key(name) && rule.clash(other, name))
         });
         if taken {
             Err(Failure::Plain(format!(

@@ -6,7 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::ids::IdKind;
-use super::text::{fold, zulu};
+use super::names::Names;
+use super::text::zulu;
 use super::{World, row};
 use crate::mock::file::Row;
 
@@ -15,20 +16,28 @@ use crate::mock::file::Row;
 pub(crate) struct Redirections {
     rows: BTreeMap<i64, Row>,
     origins: HashMap<String, i64>,
+    names: Names,
     changed: Timestamp,
 }
 
-impl Default for Redirections {
-    fn default() -> Self {
+impl Redirections {
+    pub(super) fn new(names: Names) -> Self {
         Self {
             rows: BTreeMap::new(),
             origins: HashMap::new(),
+            names,
             changed: Timestamp::now(),
         }
     }
-}
 
-impl Redirections {
+    fn origin(&self, row: &Row) -> String {
+        let origin = row::text(row, "originUrl").unwrap_or_default();
+        match self.names {
+            Names::Exact => origin.trim().to_owned(),
+            Names::Usual | Names::Folded | Names::Loose => self.names.key(origin),
+        }
+    }
+
     pub(crate) fn contains(&self, id: i64) -> bool {
         self.rows.contains_key(&id)
     }
@@ -39,21 +48,17 @@ impl Redirections {
 
     pub(super) fn put(&mut self, id: i64, row: Row) {
         self.remove(id);
-        self.origins.insert(origin(&row), id);
+        self.origins.insert(self.origin(&row), id);
         self.rows.insert(id, row);
         self.changed = Timestamp::now();
     }
 
     fn remove(&mut self, id: i64) -> Option<Row> {
         let old = self.rows.remove(&id)?;
-        self.origins.remove(&origin(&old));
+        self.origins.remove(&self.origin(&old));
         self.changed = Timestamp::now();
         Some(old)
     }
-}
-
-fn origin(row: &Row) -> String {
-    fold(row::text(row, "originUrl").unwrap_or_default())
 }
 
 /// What a row of a save came to.
@@ -98,12 +103,13 @@ impl World {
         if id.is_some_and(|id| !self.redirections.contains(id)) {
             return Saved::Skipped("The redirection does not exist.".to_owned());
         }
-        if self
+        let holder = self
             .redirections
             .origins
-            .get(&origin(posted))
-            .is_some_and(|other| Some(*other) != id)
-        {
+            .get(&self.redirections.origin(posted));
+        let holder = holder.copied();
+        let id = id.or(holder.filter(|_| self.rules.replaces));
+        if holder.is_some_and(|other| Some(other) != id) {
             return Saved::Skipped("A redirection with this originUrl already exists.".to_owned());
         }
         let created = id.is_none();

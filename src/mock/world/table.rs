@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::names::Names;
 use super::row;
-use super::text::fold;
 use crate::mock::file::Row;
 
 /// Rows of one kind. Several rows may have one name, because state files may say so; the saves are what
@@ -11,15 +11,17 @@ use crate::mock::file::Row;
 #[derive(Debug)]
 pub(crate) struct Table {
     name_key: &'static str,
+    rule: Names,
     rows: BTreeMap<i64, Row>,
     names: HashMap<String, Vec<i64>>,
 }
 
 impl Table {
     /// An empty table whose rows carry their name in `name_key`.
-    pub(crate) fn new(name_key: &'static str) -> Self {
+    pub(crate) fn new(name_key: &'static str, rule: Names) -> Self {
         Self {
             name_key,
+            rule,
             rows: BTreeMap::new(),
             names: HashMap::new(),
         }
@@ -40,18 +42,37 @@ impl Table {
 
     /// Ids of the rows with this name in any case, oldest first.
     pub(crate) fn named(&self, name: &str) -> &[i64] {
-        self.names.get(&fold(name)).map_or(&[], Vec::as_slice)
+        self.names
+            .get(&self.rule.key(name))
+            .map_or(&[], Vec::as_slice)
     }
 
-    /// The first row with this name.
+    /// The row with exactly this name, else the first one with it in any case.
     pub(crate) fn by_name(&self, name: &str) -> Option<i64> {
-        self.named(name).first().copied()
+        let named = self.named(name);
+        let exact = named.iter().find(|id| self.name(**id) == Some(name));
+        exact.or(named.first()).copied()
+    }
+
+    /// The rows beside which nothing else may have this name.
+    pub(crate) fn rivals(&self, name: &str) -> impl Iterator<Item = i64> {
+        let clashes = |id: &i64| {
+            self.name(*id)
+                .is_some_and(|other| self.rule.clash(name, other))
+        };
+        self.named(name).iter().copied().filter(clashes)
+    }
+
+    fn name(&self, id: i64) -> Option<&str> {
+        row::text(self.rows.get(&id)?, self.name_key)
     }
 
     /// Puts a row in, or in the place of the one with this id.
     pub(crate) fn put(&mut self, id: i64, row: Row) {
         self.forget_name(id);
-        let name = fold(row::text(&row, self.name_key).unwrap_or_default());
+        let name = self
+            .rule
+            .key(row::text(&row, self.name_key).unwrap_or_default());
         self.names.entry(name).or_default().push(id);
         self.rows.insert(id, row);
     }
@@ -65,7 +86,9 @@ impl Table {
         let Some(old) = self.rows.get(&id) else {
             return;
         };
-        let name = fold(row::text(old, self.name_key).unwrap_or_default());
+        let name = self
+            .rule
+            .key(row::text(old, self.name_key).unwrap_or_default());
         if let Some(ids) = self.names.get_mut(&name) {
             ids.retain(|other| *other != id);
         }

@@ -79,6 +79,8 @@ impl World {
     /// for a name in use.
     pub(crate) fn save_template(&mut self, mut posted: Row) -> Result<Value, Refusal> {
         let id = row::id(&posted, "pageTemplateID");
+        let name = row::filled(&posted, "pageTemplateName");
+        let id = id.or_else(|| self.replaced(&self.templates, name));
         let old = id
             .map(|id| {
                 self.templates
@@ -94,12 +96,7 @@ impl World {
                 "The pageTemplateName field is required.",
             )
         })?;
-        if self
-            .templates
-            .named(name)
-            .iter()
-            .any(|other| Some(*other) != id)
-        {
+        if self.templates.rivals(name).any(|other| Some(other) != id) {
             return Err(Refusal::new(
                 500,
                 format!("A page model with the name {name} already exists."),

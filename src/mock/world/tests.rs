@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::batch::{ItemKind, Operation, Placement, Spoil, Work, WorkflowStep};
 use super::failure::Failure;
 use super::feed::Mode;
-use super::{Window, World, row};
+use super::{Rules, Window, World, row};
 use crate::mock::file::{InstanceFile, Row};
 
 fn file() -> InstanceFile {
@@ -38,7 +38,7 @@ fn file() -> InstanceFile {
 }
 
 fn world() -> World {
-    World::load(file(), "http://127.0.0.1:1").unwrap()
+    World::load(file(), "http://127.0.0.1:1", Rules::default()).unwrap()
 }
 
 fn object(value: Value) -> Row {
@@ -724,7 +724,7 @@ fn a_dump_loads_to_the_same_dump() {
     world.save_page(0, page(-1, "extra"), &at(2, 3)).unwrap();
     world.save_content(1, &article(2, "Deux")).unwrap();
     let dump = world.dump();
-    let again = World::load(dump.clone(), "http://127.0.0.1:2")
+    let again = World::load(dump.clone(), "http://127.0.0.1:2", Rules::default())
         .unwrap()
         .dump();
     assert_eq!(again, dump);
@@ -738,7 +738,9 @@ fn a_dump_loads_to_the_same_dump() {
 fn loading_says_which_row_is_wrong() {
     let mut file = file();
     file.content[1].shift_remove("locale");
-    let error = World::load(file, "").unwrap_err().to_string();
+    let error = World::load(file, "", Rules::default())
+        .unwrap_err()
+        .to_string();
     assert_eq!(
         error,
         "instance 1a2b3c4d-u, content row 1: locale is missing"

@@ -1,6 +1,6 @@
 //! Models and containers that every instance has and nobody creates.
 
-use crate::domain::{Inventory, Kind, Passed, SourceId, TargetId};
+use crate::domain::{Inventory, Kind, Passed, SourceId, TargetId, same_name};
 use crate::plan::schema::RICH_TEXT_MODEL;
 
 /// Built-in models and containers of the source with their namesakes on the target.
@@ -22,8 +22,7 @@ pub fn built_ins<'a>(
         .iter()
         .filter(|row| matches!(row.kind, Kind::Model | Kind::Container))
     {
-        let same =
-            |other: &&Passed| other.kind == row.kind && other.name.eq_ignore_ascii_case(&row.name);
+        let same = |other: &&Passed| other.kind == row.kind && same_name(&other.name, &row.name);
         if let Some(there) = target.passed.iter().find(same) {
             pairs.push((row.kind, row.id, there.clone()));
         }

@@ -131,10 +131,9 @@ fn parent(group: &Siblings, source: &Inventory<SourceId>, matches: &[Match]) -> 
     };
     match source.position(&key).map(|at| &matches[at as usize]) {
         Some(Match::Mapped(id) | Match::Natural(id)) => Parent::Page(*id),
-        Some(
-            Match::Gone(_) | Match::Joins(..) | Match::Taken(_) | Match::OtherType(_) | Match::None,
-        )
-        | None => Parent::Missing,
+        Some(Match::Gone(_) | Match::Joins(..) | Match::OtherType(_) | Match::None) | None => {
+            Parent::Missing
+        }
     }
 }
 

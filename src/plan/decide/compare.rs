@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::identity::Recognition;
 use super::matching::Match;
+use super::names;
 use super::virtual_map::VirtualMap;
 use crate::domain::{ContentHash, Entity, Failure, Inventory, Kind, SourceId, TargetId, TargetKey};
 use crate::plan::action::{Action, Agreement, Agreements, Joined};
@@ -68,11 +69,6 @@ impl Comparer<'_> {
                 format!("the target has it as {id} in {locale}, and not in its own locale"),
             ),
             Match::Gone(id) => self.gone(entity, *id),
-            Match::Taken(id) => fail(format!(
-                "the target's {} {id} has the same name and is the counterpart of another one already; \
-                 rename one of the two, or correct the mapping",
-                entity.key.kind
-            )),
             Match::OtherType(id) => fail(format!(
                 "the target's model {id} has the same name and is of the other type (content or component); \
                  rename one of the two"
@@ -177,7 +173,12 @@ impl Comparer<'_> {
     ) -> Decision {
         let agreement = self.agreements.get(&entity.key);
         let standing = self.standing(entity, there, source_hash, agreement);
-        let (action, because) = self.weigh_up(&standing, there.key.id, moves);
+        let (action, because) = if !standing.equal && names::is_temporary(there) {
+            let target = there.key.id;
+            (Action::Update { target }, "it still has its temporary name")
+        } else {
+            self.weigh_up(&standing, there.key.id, moves)
+        };
         Decision {
             action,
             because: because.into(),
@@ -245,8 +246,8 @@ impl Comparer<'_> {
         }
         let differs = format!("the target's {kind} {target} has the same name and differs");
         match kind {
-            Kind::Template => fail(format!(
-                "{differs} in its zones; make them agree, or rename one of the two"
+            Kind::Template if !self.overwrite => fail(format!(
+                "{differs} in its zones; --overwrite makes them those of the source, or rename one of the two"
             )),
             Kind::Container if self.has_other_model(entity, there) => fail(format!(
                 "the target's container {target} has the same name and another model; rename one of the two"
@@ -261,6 +262,7 @@ impl Comparer<'_> {
             ),
             Kind::Model
             | Kind::Container
+            | Kind::Template
             | Kind::Gallery
             | Kind::Asset
             | Kind::Redirection

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::needs::{Resolved, Resolver};
 use crate::domain::{Entity, Kind, SourceId};
 use crate::plan::graph::{Need, Strength};
-use crate::plan::references::{Answer, Occurrence, Visitor, walk};
+use crate::plan::references::{Answer, Occurrence, Visitor, hidden_zones, is_soft, walk};
 use crate::plan::{Reference, Referent, UrlAt};
 
 /// What it costs to leave out a reference, so that the cheapest are cut: optional single links first, then
@@ -25,9 +25,30 @@ pub(super) struct Found {
     pub(super) all: Vec<(Need, Option<Referent>)>,
     pub(super) encodings: u64,
     pub(super) missing: Option<Box<str>>,
+    /// Soft relations that lead nowhere: how many, and the first one.
+    dead: Option<(u32, Box<str>)>,
+    /// Zones that the template of a page does not have.
+    hidden: Vec<(String, usize)>,
 }
 
 impl Found {
+    /// What the entity goes without.
+    pub(super) fn left_out(&self) -> Option<Box<str>> {
+        let dead = self.dead.as_ref().map(|(count, first)| match count {
+            1 => format!("it goes without {first}"),
+            count => {
+                format!("it goes without {count} references that lead nowhere, such as {first}")
+            }
+        });
+        let hidden = self.hidden.iter().map(|(zone, modules)| {
+            format!(
+                "it goes without the zone {zone:?} ({modules} modules), which its template does not have"
+            )
+        });
+        let all: Vec<String> = dead.into_iter().chain(hidden).collect();
+        (!all.is_empty()).then(|| all.join("; ").into())
+    }
+
     /// What is found in `body`, which is that of `entity`.
     pub(super) fn in_body(
         resolver: &Resolver<'_>,
@@ -41,6 +62,10 @@ impl Found {
             found: Self::default(),
         };
         walk(entity, body, &context, &mut noter);
+        if let (Kind::Page, Value::Object(page)) = (entity.key.kind, &*body) {
+            noter.found.hidden = hidden_zones(page, context.schema);
+            noter.found.hidden.retain(|(_, modules)| *modules > 0);
+        }
         noter.found
     }
 }
@@ -62,6 +87,12 @@ impl Visitor for Noter<'_> {
                 found.all.push((Need { on, strength }, Some(occurrence.to)));
             }
             Resolved::Settled => {}
+            Resolved::Missing if is_soft(self.entity.key.kind, &occurrence) => {
+                let (count, _) = found
+                    .dead
+                    .get_or_insert_with(|| (0, dead(&occurrence.reference()).into()));
+                *count += 1;
+            }
             Resolved::Missing => {
                 let missing = || missing(&occurrence.reference()).into();
                 found.missing.get_or_insert_with(missing);
@@ -118,8 +149,25 @@ fn strength(kind: Kind, reference: &Occurrence<'_>) -> Strength {
     Strength::Deferrable { cost }
 }
 
+/// `gallery 77, which does not exist on the source (at /mediaGroupingID)`.
+fn dead(reference: &Reference) -> String {
+    format!(
+        "{}, which does not exist on the source (at {})",
+        named(&reference.to),
+        reference.at
+    )
+}
+
 fn missing(reference: &Reference) -> String {
-    let what = match &reference.to {
+    format!(
+        "it refers at {} to {}, which does not exist on the source",
+        reference.at,
+        named(&reference.to)
+    )
+}
+
+fn named(to: &Referent) -> String {
+    match to {
         Referent::Content(id) => format!("content item {id}"),
         Referent::Page(id) => format!("page {id}"),
         Referent::Gallery(id) => format!("gallery {id}"),
@@ -129,9 +177,5 @@ fn missing(reference: &Reference) -> String {
         Referent::ModelNamed(name) => format!("the model {name:?}"),
         Referent::ContainerNamed(name) => format!("the container {name:?}"),
         Referent::TemplateNamed(name) => format!("the template {name:?}"),
-    };
-    format!(
-        "it refers at {} to {what}, which does not exist on the source",
-        reference.at
-    )
+    }
 }

@@ -7,17 +7,22 @@ use super::chains;
 use super::channels;
 use super::compare::{self, Comparer, Decision, hash_of};
 use super::identity::{self, Adopt, ContainerTally, Hint, Identity, Known};
+use super::losses;
 use super::matching::{self, Match};
+use super::names;
 use super::needs::{Needs, Resolver};
 use super::settle;
 use super::spread;
 use super::virtual_map::VirtualMap;
 use crate::domain::{
     ContentHash, EntityKey, Failure, Inventory, Kind, Locale, SourceId, TargetId, WorkClass,
+    name_key,
 };
 use crate::plan::action::{Action, Agreements, Plan, Planned};
 use crate::plan::circles::{Circle, circles};
 use crate::plan::graph::{Graph, Need, Node, Strength};
+use crate::plan::notice::{Concern, Notice};
+use crate::plan::scope::Why;
 use crate::plan::{AssetIndex, Context, Schema, Selection, Weights};
 
 /// What a plan is made from.
@@ -78,27 +83,28 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         (needs, hash_of(entity, &body, &schema))
     });
     let target_schema = &target_schema;
-    let mut entities = decide_all(
+    let (mut entities, mut notices) = decide_all(
         inputs,
         (context, target_schema),
         &identity,
         (&matches, &needs),
     );
-    drop(matches);
     let siblings = chains::siblings(inputs.source);
-    leave_out_of_scope(&mut entities, inputs, context, &needs);
+    notices.extend(leave_out_of_scope(&mut entities, inputs, context, &needs));
+    let names = names::settle(&mut entities, inputs, context, &matches);
+    drop(matches);
     let containers = in_scope(identity.containers, inputs, &entities);
     link_siblings(&mut entities, &siblings);
     let order = order_of_siblings(&siblings, &entities);
-    let mut graph = build_graph(&needs, &order);
+    let mut graph = build_graph(&needs, &order, &names);
     let circles = circles(&graph, &|who, need| has_to_wait(&entities, who, need));
-    cut_circles(&mut entities, &circles, &resolver, inputs.source);
+    cut_circles(&mut entities, &circles, (&graph, &resolver), inputs.source);
     settle::block_dependants(&mut entities, &graph, inputs.source);
     // Between siblings that wait for one another, who is blocked drops out, and those before and behind it become
     // neighbours. That closes no circle: the way between them led through it before.
     let order_left = order_of_siblings(&siblings, &entities);
     if order_left != order {
-        graph = build_graph(&needs, &order_left);
+        graph = build_graph(&needs, &order_left, &names);
     }
     form_rows(&mut entities, &siblings);
     drop(needs);
@@ -111,12 +117,26 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         &order,
     );
     settle::classify(&mut entities, &graph, inputs.source);
+    notices.retain(|notice| is_told(&entities[notice.node as usize].action));
     Plan {
         entities,
         graph,
         circles,
         levels,
         containers,
+        notices,
+    }
+}
+
+/// Whether a notice about an entity with this action is of any use.
+fn is_told(action: &Action) -> bool {
+    match action {
+        Action::Create { .. }
+        | Action::Update { .. }
+        | Action::Adopt { .. }
+        | Action::Unchanged { .. }
+        | Action::Conflict { .. } => true,
+        Action::Fail { .. } | Action::Block { .. } | Action::OutOfScope => false,
     }
 }
 
@@ -125,19 +145,44 @@ fn has_to_wait(entities: &[Planned], who: Node, need: Need) -> bool {
     let on = &entities[need.on as usize].action;
     entities[who as usize].action.is_work()
         && match need.strength {
-            Strength::Order | Strength::Whole => on.is_work(),
+            Strength::Order | Strength::Whole | Strength::Name { .. } | Strength::Renamed => {
+                on.is_work()
+            }
             Strength::Hard | Strength::Deferrable { .. } => matches!(on, Action::Create { .. }),
         }
 }
 
+/// Decides about every entity. What is renamed follows from that, and what refers to it by name has to know it before; so
+/// where something keeps the name that it has on the target, all is decided once more with that name.
 fn decide_all(
     inputs: &Inputs<'_>,
     (context, target_schema): (Context<'_>, &Schema),
     identity: &Identity<'_>,
     (matches, needs): (&[Match], &[(Needs, ContentHash)]),
-) -> Vec<Planned> {
+) -> (Vec<Planned>, Vec<Notice>) {
+    let mut keeping = HashSet::new();
+    loop {
+        let schemas = (context, target_schema);
+        let (entities, notices) =
+            decide_with(inputs, schemas, identity, (matches, &keeping), needs);
+        let found = names::keeping(inputs, matches, &entities);
+        if found.is_subset(&keeping) {
+            return (entities, notices);
+        }
+        keeping.extend(found);
+    }
+}
+
+fn decide_with(
+    inputs: &Inputs<'_>,
+    (context, target_schema): (Context<'_>, &Schema),
+    identity: &Identity<'_>,
+    (matches, keeping): (&[Match], &HashSet<Node>),
+    needs: &[(Needs, ContentHash)],
+) -> (Vec<Planned>, Vec<Notice>) {
     let agreements = &*identity.agreements;
-    let counterparts = VirtualMap::new(inputs.source, inputs.target, agreements, matches);
+    let sides = (inputs.source, inputs.target);
+    let counterparts = VirtualMap::new(sides, agreements, matches, |node| keeping.contains(&node));
     let comparer = Comparer {
         target: inputs.target,
         agreements,
@@ -151,7 +196,7 @@ fn decide_all(
         .iter()
         .flat_map(|group| chains::moving(group, inputs.source, inputs.target, matches))
         .collect();
-    spread::each(inputs.source, |node, entity| {
+    let mut entities = spread::each(inputs.source, |node, entity| {
         let at = node as usize;
         let (needs, hash) = &needs[at];
         let moves = moving.contains(&node);
@@ -182,7 +227,26 @@ fn decide_all(
             evidence: evidence.cloned(),
             ..planned(decision, *hash, needs.encodings, place)
         }
-    })
+    });
+    let mut notices = losses::name(&mut entities, inputs.source, &comparer);
+    notices.extend(left_out(&mut entities, needs));
+    (entities, notices)
+}
+
+/// What is said of references that lead nowhere.
+fn left_out(entities: &mut [Planned], needs: &[(Needs, ContentHash)]) -> Vec<Notice> {
+    let mut notices = Vec::new();
+    for (node, (planned, (needs, _))) in (0..).zip(entities.iter_mut().zip(needs)) {
+        if let Some(text) = &needs.left_out {
+            planned.add(text);
+            notices.push(Notice {
+                node,
+                about: Concern::LeadsNowhere,
+                text: text.to_string(),
+            });
+        }
+    }
+    notices
 }
 
 fn planned(
@@ -204,6 +268,8 @@ fn planned(
         encodings,
         left_alone,
         left_out: Vec::new(),
+        temporary: None,
+        again: Vec::new(),
         next_sibling: None,
         row: None,
         present,
@@ -235,12 +301,20 @@ fn moves(group: &chains::Siblings, entities: &[Planned]) -> bool {
     group.nodes.iter().any(moves)
 }
 
-fn build_graph(needs: &[(Needs, ContentHash)], pairs: &[(Node, Node)]) -> Graph {
+fn build_graph(
+    needs: &[(Needs, ContentHash)],
+    pairs: &[(Node, Node)],
+    names: &[(Node, Need)],
+) -> Graph {
     let order: HashMap<Node, Node> = pairs.iter().copied().collect();
+    let mut of_name: HashMap<Node, Vec<Need>> = HashMap::new();
+    for (who, need) in names {
+        of_name.entry(*who).or_default().push(*need);
+    }
     let count =
         u32::try_from(needs.len()).expect("an instance has fewer than four billion entities");
     let references: usize = needs.iter().map(|(found, _)| found.all.len()).sum();
-    let mut graph = Graph::with_capacity(count, references + pairs.len());
+    let mut graph = Graph::with_capacity(count, references + pairs.len() + names.len());
     let mut own = Vec::new();
     for (node, (found, _)) in (0..).zip(needs) {
         own.extend_from_slice(&found.all);
@@ -248,30 +322,44 @@ fn build_graph(needs: &[(Needs, ContentHash)], pairs: &[(Node, Node)]) -> Graph 
             on: *on,
             strength: Strength::Order,
         }));
+        own.extend(of_name.get(&node).into_iter().flatten());
         graph.push(&mut own);
     }
     graph.turned()
 }
 
+/// Leaves out what the selection does not take, and says of the rest why it is there.
 fn leave_out_of_scope(
     entities: &mut [Planned],
     inputs: &Inputs<'_>,
     context: Context<'_>,
     needs: &[(Needs, ContentHash)],
-) {
+) -> Vec<Notice> {
     if inputs.selection.is_everything() {
-        return;
+        return Vec::new();
     }
-    let graph = build_graph(needs, &[]);
+    let graph = build_graph(needs, &[], &[]);
     let scope = inputs.selection.scope(inputs.source, &context, &graph);
-    for (planned, _) in entities
-        .iter_mut()
-        .zip(scope)
-        .filter(|(_, in_scope)| !in_scope)
-    {
-        planned.action = Action::OutOfScope;
-        planned.because = "the selection leaves it out".into();
+    let key = |node: Node| &inputs.source.entities()[node as usize].key;
+    for (planned, why) in entities.iter_mut().zip(scope.why) {
+        match why {
+            None => {
+                planned.action = Action::OutOfScope;
+                planned.because = "the selection leaves it out".into();
+            }
+            Some(Why::Named) => {}
+            Some(Why::Needed(by)) => {
+                planned.add(&format!("included because {} refers to it", key(by)));
+            }
+            Some(Why::Held(by)) => {
+                planned.add(&format!(
+                    "included because it stands in a list of {}",
+                    key(by)
+                ));
+            }
+        }
     }
+    scope.notices
 }
 
 /// The containers that the selection takes content of.
@@ -284,16 +372,16 @@ fn in_scope(
         return containers;
     }
     let items = inputs.source.entities().iter().zip(entities);
-    let taken: HashSet<String> = items
+    let taken: HashSet<Box<str>> = items
         .filter(|(item, planned)| {
             item.key.kind == Kind::Content && planned.action != Action::OutOfScope
         })
         .filter_map(|(item, _)| {
             let body = item.body.parse();
-            Some(body["properties"]["referenceName"].as_str()?.to_lowercase())
+            Some(name_key(body["properties"]["referenceName"].as_str()?))
         })
         .collect();
-    let is_taken = |tally: &ContainerTally| taken.contains(&tally.container.to_lowercase());
+    let is_taken = |tally: &ContainerTally| taken.contains(&name_key(&tally.container));
     containers.into_iter().filter(is_taken).collect()
 }
 
@@ -324,7 +412,7 @@ fn form_rows(entities: &mut [Planned], siblings: &[chains::Siblings]) {
 fn cut_circles(
     entities: &mut [Planned],
     circles: &[Circle],
-    resolver: &Resolver<'_>,
+    (graph, resolver): (&Graph, &Resolver<'_>),
     source: &Inventory<SourceId>,
 ) {
     for circle in circles {
@@ -348,9 +436,31 @@ fn cut_circles(
             continue;
         }
         for (who, on) in &circle.cut {
-            entities[*who as usize]
-                .left_out
-                .extend(resolver.references_to(*who, *on));
+            let waits = |need: &&Need| need.on == *on && has_to_wait(entities, *who, **need);
+            let needs: Vec<Strength> = graph
+                .needs(*who)
+                .iter()
+                .filter(waits)
+                .map(|need| need.strength)
+                .collect();
+            let planned = &mut entities[*who as usize];
+            for strength in needs {
+                match strength {
+                    Strength::Name { .. } => {
+                        let needs = graph.needs(*who).iter();
+                        let named = |need: &&Need| matches!(need.strength, Strength::Name { .. });
+                        let kind = source.entities()[*who as usize].key.kind;
+                        names::step_aside(planned, kind, needs.filter(named).map(|need| need.on));
+                    }
+                    Strength::Renamed => planned.again.push(*on),
+                    Strength::Deferrable { .. } => {
+                        planned.left_out.extend(resolver.references_to(*who, *on));
+                    }
+                    // Nothing that cannot be left out is cut.
+                    Strength::Order | Strength::Hard | Strength::Whole => {}
+                }
+            }
         }
+        names::call_again(entities, &circle.members, graph);
     }
 }

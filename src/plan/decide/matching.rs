@@ -1,14 +1,17 @@
 //! Who is whose counterpart before anything is written.
+//!
+//! What the store remembers comes first. A target entity that is the counterpart of a live source entity is no candidate for
+//! anything else, whatever its name. What is left is found by name: exactly first, then by key, each target entity once.
 
-use std::cell::OnceCell;
+use std::collections::HashMap as StdMap;
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use serde_json::Value;
 
-use crate::domain::{
-    Entity, Id, Inventory, Kind, Locale, Placement, SourceId, TargetId, TargetKey,
-};
+use super::page_matching;
+use crate::domain::{Entity, Inventory, Kind, Locale, SourceId, TargetId, TargetKey, name_key};
 use crate::plan::action::Agreements;
+use crate::plan::graph::Node;
 
 /// What is known of an entity's counterpart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,13 +24,34 @@ pub(super) enum Match {
     Joins(TargetId, Locale),
     /// An entity of the same natural key is there.
     Natural(TargetId),
-    /// An entity of the same natural key is there, and it is the counterpart of another one.
-    Taken(TargetId),
     /// A model of the same name is there, of the other type (content or component).
     OtherType(TargetId),
     /// Nothing.
     None,
 }
+
+impl Match {
+    /// The counterpart that the target has in the entity's own locale.
+    pub(super) const fn there(&self) -> Option<TargetId> {
+        match self {
+            Self::Mapped(id) | Self::Natural(id) => Some(*id),
+            Self::Gone(_) | Self::Joins(..) | Self::OtherType(_) | Self::None => None,
+        }
+    }
+}
+
+/// Which source entity has a target entity.
+pub(super) type Claims = HashMap<(Kind, TargetId), SourceId>;
+
+/// Kinds that are found by the name that stands in the entity.
+const NAMED: [Kind; 6] = [
+    Kind::Model,
+    Kind::Container,
+    Kind::Template,
+    Kind::Gallery,
+    Kind::Asset,
+    Kind::Redirection,
+];
 
 /// Finds the counterpart of every source entity, in the order of the source inventory.
 pub(super) fn matches(
@@ -35,69 +59,56 @@ pub(super) fn matches(
     target: &Inventory<TargetId>,
     agreements: &Agreements,
 ) -> Vec<Match> {
-    let finder = Finder::new(source, target, agreements);
-    let mut taken: HashSet<(Kind, TargetId)> = finder.claimed.clone();
-    source
-        .entities()
-        .iter()
-        .map(|entity| {
-            finder
-                .remembered(entity)
-                .unwrap_or_else(|| finder.natural(entity, &mut taken))
-        })
+    let memory = Memory::new(target, agreements);
+    let entities = source.entities().iter();
+    let mut all: Vec<Option<Match>> = entities.map(|entity| memory.of(entity)).collect();
+    if !target.entities().is_empty() {
+        let mut claims = claims(source, agreements);
+        for kind in NAMED {
+            by_name(kind, (source, target), &mut all, &mut claims);
+        }
+        page_matching::by_path((source, target), &mut all, &mut claims);
+    }
+    all.into_iter()
+        .map(|found| found.unwrap_or(Match::None))
         .collect()
 }
 
-struct Finder<'a> {
-    source: &'a Inventory<SourceId>,
+/// Counterparts of live source entities.
+fn claims(source: &Inventory<SourceId>, agreements: &Agreements) -> Claims {
+    let live = agreements
+        .iter()
+        .filter(|(key, _)| source.get(key).is_some());
+    live.map(|(key, agreement)| ((key.kind, agreement.target), key.id))
+        .collect()
+}
+
+/// What the store remembers.
+struct Memory<'a> {
     target: &'a Inventory<TargetId>,
     agreements: &'a Agreements,
     /// A locale in which an item or page is on the target: seen there, or remembered in a locale that is not read.
     somewhere: HashMap<(Kind, TargetId), Locale>,
     /// Target ids by source id, whatever the locale.
     ids: HashMap<(Kind, SourceId), TargetId>,
-    /// Counterparts of live source entities.
-    claimed: HashSet<(Kind, TargetId)>,
-    by_natural_key: HashMap<String, TargetId>,
-    /// Of the source, as soon as a page of it needs its path.
-    source_paths: OnceCell<PagePaths>,
 }
 
-impl<'a> Finder<'a> {
-    fn new(
-        source: &'a Inventory<SourceId>,
-        target: &'a Inventory<TargetId>,
-        agreements: &'a Agreements,
-    ) -> Self {
-        let mut ids = HashMap::new();
-        let mut claimed = HashSet::new();
-        for (key, agreement) in agreements {
-            ids.insert((key.kind, key.id), agreement.target);
-            if source.get(key).is_some() {
-                claimed.insert((key.kind, agreement.target));
-            }
-        }
-        let paths = PagePaths::new(target);
-        let by_natural_key = target
-            .entities()
+impl<'a> Memory<'a> {
+    fn new(target: &'a Inventory<TargetId>, agreements: &'a Agreements) -> Self {
+        let ids = agreements
             .iter()
-            .rev()
-            .filter_map(|entity| Some((natural_key(entity, || &paths)?, entity.key.id)))
+            .map(|(key, agreement)| ((key.kind, key.id), agreement.target))
             .collect();
         Self {
-            source,
             target,
             agreements,
             somewhere: somewhere(target, agreements),
             ids,
-            claimed,
-            by_natural_key,
-            source_paths: OnceCell::new(),
         }
     }
 
     /// What the store says; `None` when it says nothing.
-    fn remembered(&self, entity: &Entity<SourceId>) -> Option<Match> {
+    fn of(&self, entity: &Entity<SourceId>) -> Option<Match> {
         let key = &entity.key;
         let id = match self.agreements.get(key) {
             Some(agreement) => agreement.target,
@@ -116,51 +127,6 @@ impl<'a> Finder<'a> {
         } else {
             Match::Gone(id)
         })
-    }
-
-    fn natural(&self, entity: &Entity<SourceId>, taken: &mut HashSet<(Kind, TargetId)>) -> Match {
-        if self.by_natural_key.is_empty() {
-            return Match::None;
-        }
-        let paths = || {
-            self.source_paths
-                .get_or_init(|| PagePaths::new(self.source))
-        };
-        let Some(key) = natural_key(entity, paths) else {
-            return Match::None;
-        };
-        let Some(id) = self.by_natural_key.get(&key).copied() else {
-            return Match::None;
-        };
-        if entity.key.kind == Kind::Model && self.is_other_type(entity, id) {
-            return Match::OtherType(id);
-        }
-        // A page has one id in all its locales, so a second locale finds it taken by the first one.
-        if !taken.insert((entity.key.kind, id)) && entity.key.kind != Kind::Page {
-            return Match::Taken(id);
-        }
-        Match::Natural(id)
-    }
-
-    fn is_other_type(&self, model: &Entity<SourceId>, id: TargetId) -> bool {
-        let there = self.target.get(&TargetKey {
-            kind: Kind::Model,
-            id,
-            locale: None,
-        });
-        let is_component = |body: &Value| {
-            body["contentDefinitionTypeID"]
-                .as_i64()
-                .map(|number| number == 2)
-        };
-        match (
-            is_component(&model.body.parse()),
-            there.and_then(|there| is_component(&there.body.parse())),
-        ) {
-            (Some(here), Some(there)) => here != there,
-            // Unknown on either side counts as the same kind.
-            _ => false,
-        }
     }
 }
 
@@ -181,73 +147,98 @@ fn somewhere(
     remembered.chain(seen).collect()
 }
 
-/// What tells that two entities are the same thing where the store knows nothing; `None` for content items,
-/// which have no such thing. The kind is part of the text.
-fn natural_key<'p, I: Id>(
-    entity: &Entity<I>,
-    paths: impl FnOnce() -> &'p PagePaths,
-) -> Option<String> {
-    let kind = entity.key.kind;
-    let key = match kind {
-        Kind::Model | Kind::Container => entity.name.to_lowercase(),
-        Kind::Redirection => entity.name.trim().to_lowercase(),
-        Kind::Template | Kind::Gallery | Kind::Asset => entity.name.to_string(),
-        Kind::Page => paths().path(entity)?,
-        Kind::Content => return None,
-    };
-    Some(format!("{kind} {key}"))
+/// The target ids of one kind by the forms of their name.
+struct Candidates<'a> {
+    exact: HashMap<&'a str, Vec<TargetId>>,
+    folded: HashMap<Box<str>, Vec<TargetId>>,
 }
 
-/// A page on its own side.
-type PageId = (i64, Locale);
-/// Where it stands, and the last part of its path in lower case.
-type PageName = (Box<Placement>, String);
-
-/// Paths of pages from the names along their parents, as `locale channel /a/b`.
-struct PagePaths {
-    nodes: HashMap<PageId, PageName>,
-}
-
-impl PagePaths {
-    fn new<I: Id>(inventory: &Inventory<I>) -> Self {
-        Self {
-            nodes: inventory
-                .of_kind(Kind::Page)
-                .iter()
-                .filter_map(Self::node)
-                .collect(),
+impl<'a> Candidates<'a> {
+    fn of(entities: &'a [Entity<TargetId>]) -> Self {
+        let (mut exact, mut folded) = (HashMap::new(), HashMap::new());
+        for entity in entities {
+            let name = entity.name.trim();
+            exact
+                .entry(name)
+                .or_insert_with(Vec::new)
+                .push(entity.key.id);
+            folded
+                .entry(name_key(name))
+                .or_insert_with(Vec::new)
+                .push(entity.key.id);
         }
+        Self { exact, folded }
     }
 
-    fn node<I: Id>(page: &Entity<I>) -> Option<(PageId, PageName)> {
-        let placement = page.placement.clone()?;
-        let locale = page.key.locale.clone()?;
-        let name = page.body.parse()["name"]
-            .as_str()
-            .unwrap_or_default()
-            .to_lowercase();
-        Some(((page.key.id.raw(), locale), (placement, name)))
+    fn get(&self, name: &str, exactly: bool) -> &[TargetId] {
+        let found = if exactly {
+            self.exact.get(name.trim())
+        } else {
+            self.folded.get(&name_key(name))
+        };
+        found.map_or(&[], Vec::as_slice)
     }
+}
 
-    fn path<I: Id>(&self, page: &Entity<I>) -> Option<String> {
-        let locale = page.key.locale.as_ref()?;
-        let mut at = page.key.id.raw();
-        let mut path = String::new();
-        // A tree is never deeper than it has nodes; a circle of parents must not hang us.
-        for _ in 0..=self.nodes.len() {
-            let (placement, name) = self.nodes.get(&(at, locale.clone()))?;
-            path = format!("/{name}{path}");
-            match placement.parent {
-                Some(parent) => at = parent,
-                None => {
-                    return Some(format!(
-                        "{locale} {} {path}",
-                        placement.channel.to_lowercase()
-                    ));
-                }
+/// Pairs what nothing is remembered of with what has its name and is nobody's counterpart.
+fn by_name(
+    kind: Kind,
+    (source, target): (&Inventory<SourceId>, &Inventory<TargetId>),
+    all: &mut [Option<Match>],
+    claims: &mut Claims,
+) {
+    let candidates = Candidates::of(target.of_kind(kind));
+    if candidates.exact.is_empty() {
+        return;
+    }
+    let open: Vec<Node> = (0..)
+        .zip(source.entities())
+        .filter(|(node, entity)| entity.key.kind == kind && all[*node as usize].is_none())
+        .map(|(node, _)| node)
+        .collect();
+    for exactly in [true, false] {
+        for node in &open {
+            let entity = &source.entities()[*node as usize];
+            let found = &mut all[*node as usize];
+            let mut free = candidates
+                .get(&entity.name, exactly)
+                .iter()
+                .filter(|id| !claims.contains_key(&(kind, **id)));
+            if found.is_none()
+                && let Some(id) = free.next().copied()
+            {
+                *found = Some(if is_other_type(entity, target, id) {
+                    Match::OtherType(id)
+                } else {
+                    claims.insert((kind, id), entity.key.id);
+                    Match::Natural(id)
+                });
             }
         }
-        None
+    }
+}
+
+fn is_other_type(model: &Entity<SourceId>, target: &Inventory<TargetId>, id: TargetId) -> bool {
+    if model.key.kind != Kind::Model {
+        return false;
+    }
+    let there = target.get(&TargetKey {
+        kind: Kind::Model,
+        id,
+        locale: None,
+    });
+    let is_component = |body: &Value| {
+        body["contentDefinitionTypeID"]
+            .as_i64()
+            .map(|number| number == 2)
+    };
+    match (
+        is_component(&model.body.parse()),
+        there.and_then(|there| is_component(&there.body.parse())),
+    ) {
+        (Some(here), Some(there)) => here != there,
+        // Unknown on either side counts as the same kind.
+        _ => false,
     }
 }
 
@@ -259,20 +250,29 @@ pub fn same_size_assets(
     agreements: &Agreements,
 ) -> Vec<(SourceId, TargetId)> {
     let size = |body: &Value| body["size"].as_i64();
-    let by_path: HashMap<&str, &Entity<TargetId>> = target
+    let memory = Memory::new(target, agreements);
+    let mut all: Vec<Option<Match>> = source
+        .entities()
+        .iter()
+        .map(|entity| memory.of(entity).filter(|_| entity.key.kind == Kind::Asset))
+        .collect();
+    let mut claims = claims(source, agreements);
+    by_name(Kind::Asset, (source, target), &mut all, &mut claims);
+    let there: StdMap<TargetId, &Entity<TargetId>> = target
         .of_kind(Kind::Asset)
         .iter()
-        .map(|asset| (&*asset.name, asset))
+        .map(|asset| (asset.key.id, asset))
         .collect();
     source
-        .of_kind(Kind::Asset)
+        .entities()
         .iter()
-        .filter(|asset| {
+        .zip(&all)
+        .filter(|(asset, _)| {
             agreements
                 .get(&asset.key)
                 .is_none_or(|agreement| agreement.source_hash.is_none())
         })
-        .filter_map(|asset| Some((asset, by_path.get(&*asset.name)?)))
+        .filter_map(|(here, found)| Some((here, *there.get(&found.as_ref()?.there()?)?)))
         .filter(|(here, there)| size(&here.body.parse()) == size(&there.body.parse()))
         .map(|(here, there)| (here.key.id, there.key.id))
         .collect()

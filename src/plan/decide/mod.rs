@@ -10,9 +10,13 @@ mod channels;
 mod compare;
 mod found;
 mod identity;
+mod losses;
 mod make;
 mod matching;
+mod named;
+mod names;
 mod needs;
+mod page_matching;
 mod settle;
 mod spread;
 #[cfg(test)]

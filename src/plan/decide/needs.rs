@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 use serde_json::Value;
 
 use super::found::Found;
-use crate::domain::{Entity, EntityKey, Id, Inventory, Kind, Locale, SourceId};
+use crate::domain::{ByName, Entity, EntityKey, Id, Inventory, Kind, Locale, SourceId, name_key};
 use crate::plan::action::Agreements;
 use crate::plan::graph::{Need, Node, Strength, merge};
 use crate::plan::schema::{RICH_TEXT_MODEL, is_built_in_model};
@@ -21,18 +21,20 @@ pub(super) struct Needs {
     pub(super) encodings: u64,
     /// The first thing it needs that does not exist on the source.
     pub(super) missing: Option<Box<str>>,
+    /// What is left out of it because it leads nowhere, in a sentence.
+    pub(super) left_out: Option<Box<str>>,
 }
 
 /// Finds the entity that a reference means.
 pub(super) struct Resolver<'a> {
     source: &'a Inventory<SourceId>,
     pub(super) context: Context<'a>,
-    names: HashMap<(Kind, String), Node>,
+    names: ByName<Node>,
     /// The first locale, in the order of the run, of every content item and page.
     first_locale: HashMap<(Kind, SourceId), Node>,
     /// What needs no upload of its own: built-ins, and items that an earlier run brought across.
     settled: HashSet<(Kind, i64)>,
-    settled_names: HashSet<(Kind, String)>,
+    settled_names: HashSet<(Kind, Box<str>)>,
 }
 
 impl<'a> Resolver<'a> {
@@ -48,15 +50,13 @@ impl<'a> Resolver<'a> {
                 .position(|other| other == locale)
                 .unwrap_or(usize::MAX)
         };
-        let mut names = HashMap::new();
+        let mut names = ByName::default();
         let mut first_locale: HashMap<(Kind, SourceId), Node> = HashMap::new();
         for (node, entity) in (0..).zip(source.entities()) {
             let key = &entity.key;
             match &key.locale {
                 None if key.kind.is_named() => {
-                    names
-                        .entry((key.kind, entity.name.to_lowercase()))
-                        .or_insert(node);
+                    names.insert(key.kind, &entity.name, node);
                 }
                 None => {}
                 Some(locale) => {
@@ -77,7 +77,7 @@ impl<'a> Resolver<'a> {
         let settled_names = source
             .passed
             .iter()
-            .map(|row| (row.kind, row.name.to_lowercase()))
+            .map(|row| (row.kind, name_key(&row.name)))
             .collect();
         Self {
             source,
@@ -92,11 +92,13 @@ impl<'a> Resolver<'a> {
     /// Everything that `entity`, which stands at `node` and has `body`, needs.
     pub(super) fn needs(&self, node: Node, entity: &Entity<SourceId>, body: &mut Value) -> Needs {
         let found = self.find(node, entity, body);
+        let left_out = found.left_out();
         let mut all: Vec<Need> = found.all.into_iter().map(|(need, _)| need).collect();
         merge(&mut all);
         Needs {
             all: all.into(),
             encodings: found.encodings,
+            left_out,
             missing: found.missing,
         }
     }
@@ -151,7 +153,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn named(&self, kind: Kind, name: &str) -> Option<Node> {
-        self.names.get(&(kind, name.to_lowercase())).copied()
+        self.names.get(kind, name).copied()
     }
 
     fn is_settled(&self, to: &Referent) -> bool {
@@ -164,13 +166,11 @@ impl<'a> Resolver<'a> {
             Referent::Container(id) => self.settled.contains(&(Kind::Container, *id)),
             Referent::ModelNamed(name) => {
                 is_built_in_model(name)
-                    || self
-                        .settled_names
-                        .contains(&(Kind::Model, name.to_lowercase()))
+                    || self.settled_names.contains(&(Kind::Model, name_key(name)))
             }
             Referent::ContainerNamed(name) => self
                 .settled_names
-                .contains(&(Kind::Container, name.to_lowercase())),
+                .contains(&(Kind::Container, name_key(name))),
             Referent::TemplateNamed(_) => false,
         }
     }

@@ -41,7 +41,7 @@ fn is_need(graph: &Graph, who: Node, on: Node) -> bool {
     graph
         .needs(who)
         .iter()
-        .any(|need| need.on == on && need.strength != Strength::Order)
+        .any(|need| need.on == on && !matches!(need.strength, Strength::Order | Strength::Renamed))
 }
 
 /// Gives every content item its level, and tells how many levels there are.

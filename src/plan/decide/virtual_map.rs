@@ -7,9 +7,11 @@ use hashbrown::HashMap;
 
 use super::matching::Match;
 use crate::domain::{
-    AssetContainer, AssetUrls, Id, Inventory, Kind, Locale, SourceId, TargetId, TargetKey,
+    AssetContainer, AssetUrls, ByName, Id, Inventory, Kind, Locale, SourceId, TargetId, TargetKey,
+    same_name,
 };
 use crate::plan::action::Agreements;
+use crate::plan::graph::Node;
 use crate::plan::{Counterparts, asset_urls};
 
 /// Where provisional ids start.
@@ -17,43 +19,45 @@ const PROVISIONAL: i64 = i64::MAX / 2;
 
 pub(super) struct VirtualMap<'a> {
     ids: HashMap<(Kind, i64), TargetId>,
-    names: HashMap<(Kind, String), Box<str>>,
+    names: ByName<Box<str>>,
     urls: HashMap<i64, AssetUrls>,
     target: &'a Inventory<TargetId>,
 }
 
 impl<'a> VirtualMap<'a> {
+    /// `keeps_name` tells of an entity whose counterpart goes by another name whether that stays so.
     pub(super) fn new(
-        source: &Inventory<SourceId>,
-        target: &'a Inventory<TargetId>,
+        (source, target): (&Inventory<SourceId>, &'a Inventory<TargetId>),
         agreements: &Agreements,
         matches: &[Match],
+        keeps_name: impl Fn(Node) -> bool,
     ) -> Self {
         let mut map = Self {
             ids: HashMap::new(),
-            names: HashMap::new(),
+            names: ByName::default(),
             urls: HashMap::new(),
             target,
         };
         for (key, agreement) in agreements {
             map.ids.insert((key.kind, key.id.raw()), agreement.target);
         }
-        for (number, (entity, found)) in (0..).zip(source.entities().iter().zip(matches)) {
+        for (number, (entity, found)) in (0_u32..).zip(source.entities().iter().zip(matches)) {
             let raw = (entity.key.kind, entity.key.id.raw());
             let known = match found {
                 Match::Mapped(id) | Match::Natural(id) | Match::Joins(id, _) => Some(*id),
-                Match::Gone(_) | Match::Taken(_) | Match::OtherType(_) | Match::None => None,
+                Match::Gone(_) | Match::OtherType(_) | Match::None => None,
             };
             match known {
-                Some(id) => map.insert_known(raw, &entity.name, id),
+                Some(id) => map.insert_known(raw, &entity.name, (id, keeps_name(number))),
                 // Another locale of the same item may have given the id already, unless it is gone.
                 None if matches!(found, Match::Gone(_)) => {
-                    map.ids.insert(raw, TargetId::new(PROVISIONAL + number));
+                    map.ids
+                        .insert(raw, TargetId::new(PROVISIONAL + i64::from(number)));
                 }
                 None => {
                     map.ids
                         .entry(raw)
-                        .or_insert_with(|| TargetId::new(PROVISIONAL + number));
+                        .or_insert_with(|| TargetId::new(PROVISIONAL + i64::from(number)));
                 }
             }
             if known.is_none() {
@@ -64,7 +68,7 @@ impl<'a> VirtualMap<'a> {
         map
     }
 
-    fn insert_known(&mut self, raw: (Kind, i64), name: &str, id: TargetId) {
+    fn insert_known(&mut self, raw: (Kind, i64), name: &str, (id, keeps_name): (TargetId, bool)) {
         self.ids.insert(raw, id);
         let there = TargetKey {
             kind: raw.0,
@@ -76,8 +80,9 @@ impl<'a> VirtualMap<'a> {
         }
         if let Some(entity) = self.target.get(&there) {
             if raw.0.is_named() {
-                self.names
-                    .insert((raw.0, name.to_lowercase()), entity.name.clone());
+                let renamed = !keeps_name && !same_name(name, &entity.name);
+                let then = if renamed { name } else { &entity.name };
+                self.names.insert(raw.0, name, then.into());
             }
             if raw.0 == Kind::Asset
                 && let Some(urls) = asset_urls(&entity.body.parse())
@@ -90,7 +95,7 @@ impl<'a> VirtualMap<'a> {
     /// A new entity keeps its name, and a new asset its path below the target's container.
     fn insert_predicted(&mut self, raw: (Kind, i64), name: &str) {
         if raw.0.is_named() {
-            self.names.insert((raw.0, name.to_lowercase()), name.into());
+            self.names.insert(raw.0, name, name.into());
         }
         if raw.0 == Kind::Asset {
             let container = &self.target.asset_container;
@@ -107,10 +112,8 @@ impl<'a> VirtualMap<'a> {
     fn insert_passed(&mut self, source: &Inventory<SourceId>) {
         for (kind, id, counterpart) in super::built_ins(source, self.target) {
             self.ids.insert((kind, id), TargetId::new(counterpart.id));
-            self.names.insert(
-                (kind, counterpart.name.to_lowercase()),
-                counterpart.name.clone(),
-            );
+            self.names
+                .insert(kind, &counterpart.name, counterpart.name.clone());
         }
     }
 }
@@ -121,7 +124,7 @@ impl Counterparts for VirtualMap<'_> {
     }
 
     fn name(&self, kind: Kind, source_name: &str) -> Option<Box<str>> {
-        self.names.get(&(kind, source_name.to_lowercase())).cloned()
+        self.names.get(kind, source_name).cloned()
     }
 
     fn asset_urls(&self, id: i64) -> Option<AssetUrls> {

@@ -118,7 +118,8 @@ fn plain(field: &FieldSchema, value: &Value) -> Option<Value> {
         FieldKind::Boolean => {
             text.map_or_else(|| any(value), |text| Some(text.to_lowercase().into()))
         }
-        FieldKind::Date | FieldKind::Other | FieldKind::Content(_) => any(value),
+        FieldKind::Other => value.as_str().map_or_else(|| any(value), value::verbatim),
+        FieldKind::Date | FieldKind::Content(_) => any(value),
     }
 }
 

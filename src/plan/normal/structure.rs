@@ -27,6 +27,12 @@ fn lower(value: Option<&Value>) -> Option<Value> {
     (!text.is_empty()).then(|| text.to_lowercase().into())
 }
 
+/// A name as it is compared.
+fn keyed(value: Option<&Value>) -> Option<Value> {
+    let key = name_key(value?.as_str()?);
+    (!key.is_empty()).then(|| Value::String(key.into()))
+}
+
 pub(super) fn model(body: &Object, schema: &Schema) -> Object {
     let mut out = kept(
         body,
@@ -37,7 +43,7 @@ pub(super) fn model(body: &Object, schema: &Schema) -> Object {
             "contentDefinitionTypeID",
         ],
     );
-    put(&mut out, "referencename", lower(body.get("referenceName")));
+    put(&mut out, "referencename", keyed(body.get("referenceName")));
     let mut fields = Object::new();
     for (position, row) in ordered(body, "fields", "itemOrder").into_iter().enumerate() {
         let mut field = model_field(row, schema);
@@ -138,7 +144,7 @@ pub(super) fn container(body: &Object) -> Object {
             "enableAPIOutput",
         ],
     );
-    put(&mut out, "referencename", lower(body.get("referenceName")));
+    put(&mut out, "referencename", keyed(body.get("referenceName")));
     put(
         &mut out,
         "contentdefinitionid",
@@ -179,7 +185,7 @@ fn zone(row: &Object) -> Object {
     put(
         &mut out,
         "referencename",
-        lower(row.get("pageItemTemplateReferenceName")),
+        keyed(row.get("pageItemTemplateReferenceName")),
     );
     put(
         &mut out,
@@ -251,7 +257,7 @@ pub(super) fn redirection(body: &Object) -> Object {
             .filter(|text| !text.is_empty())
     };
     let mut out = kept(body, &["content"]);
-    put(&mut out, "originurl", lower(body.get("originUrl")));
+    put(&mut out, "originurl", keyed(body.get("originUrl")));
     put(
         &mut out,
         "destinationurl",

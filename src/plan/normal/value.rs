@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Number, Value, json};
 
 use super::selection;
-use crate::plan::references::{Link, as_id, decoded, parse_nested};
+use crate::plan::references::{Link, as_id, decoded};
 use crate::plan::schema::name_key;
 
 pub(super) type Object = Map<String, Value>;
@@ -127,13 +127,11 @@ pub(super) fn gallery_id(members: &Object) -> Option<i64> {
         .and_then(|(_, value)| as_id(value))
 }
 
-/// A text; `None` when blank. JSON in it counts as what it says, a date without its spelling.
+/// A text of which no model tells what it holds; `None` when blank. A date counts without its spelling, and a URL
+/// percent-decoded; any other text to the byte, also where it is JSON.
 fn text(value: &str) -> Option<Value> {
     if value.is_empty() {
         return None;
-    }
-    if let Some(inside) = parse_nested(value) {
-        return any(&inside);
     }
     if let Some(date) = date(value) {
         return Some(date.into());
@@ -141,13 +139,14 @@ fn text(value: &str) -> Option<Value> {
     Some(url(value).into())
 }
 
-/// A number without a fraction of zero.
+/// A text that the model calls one: every byte of it is the editor's.
+pub(super) fn verbatim(value: &str) -> Option<Value> {
+    (!value.is_empty()).then(|| value.into())
+}
+
+/// A number without zeros that say nothing.
 pub(super) fn number(number: &Number) -> String {
-    let text = number.to_string();
-    match text.split_once('.') {
-        Some((whole, fraction)) if fraction.bytes().all(|byte| byte == b'0') => whole.to_owned(),
-        Some(_) | None => text,
-    }
+    number_text(&number.to_string())
 }
 
 /// A text that holds a number, without zeros that say nothing.

@@ -107,8 +107,9 @@ pub fn payload(
     existing: Option<&Value>,
 ) -> Result<Payload, Unresolved> {
     let mut body = entity.body.parse();
+    shape::leave_hidden_zones(entity.key.kind, &mut body, context.schema);
     shape::prepare(entity.key.kind, &mut body);
-    let mut rewriter = Rewriter::new(entity, to, leave_out);
+    let mut rewriter = Rewriter::new(entity, (to, Some(context.schema)), leave_out);
     walk(entity, &mut body, context, &mut rewriter);
     if !rewriter.unresolved.is_empty() {
         return Err(Unresolved {
@@ -117,6 +118,7 @@ pub fn payload(
     }
     let encodings = rewriter.encodings;
     shape::address(entity.key.kind, &mut body, existing);
+    shape::spell(entity.key.kind, &mut body, existing);
     Ok(Payload { body, encodings })
 }
 
@@ -139,7 +141,7 @@ pub fn put_back(
         shape::prepare(entity.key.kind, &mut body);
     }
     let nothing = LeaveOut::default();
-    let mut rewriter = Rewriter::new(entity, own, &nothing);
+    let mut rewriter = Rewriter::new(entity, (own, None), &nothing);
     walk(entity, &mut body, context, &mut rewriter);
     if !rewriter.unresolved.is_empty() {
         return Err(Unresolved {

@@ -1,12 +1,14 @@
 //! Answers the walker with what the target calls things.
 
 use crate::domain::{AssetUrls, Entity, Id, Kind, SourceId};
-use crate::plan::references::{Answer, Occurrence, UrlAt, Visitor, replacement};
-use crate::plan::{Counterparts, Encoding, LeaveOut, Reference, Referent};
+use crate::plan::references::{Answer, Occurrence, UrlAt, Visitor, is_soft, replacement};
+use crate::plan::{Counterparts, Encoding, LeaveOut, Reference, Referent, Schema};
 
 pub(super) struct Rewriter<'a> {
     entity: &'a Entity<SourceId>,
     to: &'a dyn Counterparts,
+    /// What there is on the source, where a relation that leads nowhere may be left out.
+    source: Option<&'a Schema>,
     leave_out: &'a LeaveOut,
     pub(super) encodings: Vec<(Encoding, String)>,
     seen: u64,
@@ -16,12 +18,13 @@ pub(super) struct Rewriter<'a> {
 impl<'a> Rewriter<'a> {
     pub(super) fn new(
         entity: &'a Entity<SourceId>,
-        to: &'a dyn Counterparts,
+        (to, source): (&'a dyn Counterparts, Option<&'a Schema>),
         leave_out: &'a LeaveOut,
     ) -> Self {
         Self {
             entity,
             to,
+            source,
             leave_out,
             encodings: Vec::new(),
             seen: 0,
@@ -58,6 +61,26 @@ impl<'a> Rewriter<'a> {
         }
     }
 
+    /// Whether the entity goes without this relation, which has no end on the source.
+    fn leads_nowhere(&self, occurrence: &Occurrence<'_>) -> bool {
+        let Some(source) = self.source else {
+            return false;
+        };
+        let is_there = match occurrence.to {
+            Referent::Content(id) => source.has(Kind::Content, id),
+            Referent::Page(id) => source.has(Kind::Page, id),
+            Referent::Gallery(id) => source.has(Kind::Gallery, id),
+            Referent::Asset(id) => source.has(Kind::Asset, id),
+            Referent::Model(id) => source.has(Kind::Model, id),
+            Referent::Container(id) => source.has(Kind::Container, id),
+            // Counterparts of names are predicted: only what does not exist has none.
+            Referent::ModelNamed(_) | Referent::ContainerNamed(_) | Referent::TemplateNamed(_) => {
+                false
+            }
+        };
+        !is_there && is_soft(self.entity.key.kind, occurrence)
+    }
+
     /// The address of the counterpart of an asset; a missing one is noted.
     fn address(&mut self, occurrence: &Occurrence<'_>) -> Option<AssetUrls> {
         let Referent::Asset(id) = occurrence.to else {
@@ -78,6 +101,9 @@ impl Visitor for Rewriter<'_> {
         }
         self.note(&occurrence);
         self.resolve(&occurrence).unwrap_or_else(|| {
+            if self.leads_nowhere(&occurrence) {
+                return Answer::Empty;
+            }
             self.unresolved.push(occurrence.reference());
             Answer::Keep
         })

@@ -3,8 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::template;
-use crate::domain::Kind;
-use crate::plan::references::{as_id, is_bare};
+use crate::domain::{Kind, same_name};
+use crate::plan::Schema;
+use crate::plan::references::{as_id, hidden_zones, is_bare};
 
 pub(super) type Object = Map<String, Value>;
 
@@ -67,13 +68,35 @@ pub(super) fn prepare(kind: Kind, body: &mut Value) {
 pub(super) fn address(kind: Kind, body: &mut Value, existing: Option<&Value>) {
     match kind {
         Kind::Template => template::zone_ids(body, existing),
+        Kind::Asset => no_gallery(body),
         Kind::Model
         | Kind::Container
         | Kind::Gallery
-        | Kind::Asset
         | Kind::Content
         | Kind::Page
         | Kind::Redirection => {}
+    }
+}
+
+/// Leaves a name as the counterpart spells it where it is the same name: a template that pages hang on, and a path that the
+/// bytes of an asset stand at, are not moved for the sake of their case.
+pub(super) fn spell(kind: Kind, body: &mut Value, existing: Option<&Value>) {
+    let member = match kind {
+        Kind::Template => "pageTemplateName",
+        Kind::Asset => "originKey",
+        Kind::Model
+        | Kind::Container
+        | Kind::Gallery
+        | Kind::Content
+        | Kind::Page
+        | Kind::Redirection => return,
+    };
+    let there = existing.and_then(|there| there.get(member)?.as_str());
+    let here = body.get(member).and_then(Value::as_str);
+    if let (Some(there), Some(here)) = (there, here)
+        && same_name(there, here)
+    {
+        body[member] = there.into();
     }
 }
 
@@ -140,8 +163,26 @@ fn asset(body: &mut Object) {
             "mediaGroupingID",
         ],
     );
-    if body.get("mediaGroupingID").and_then(as_id).is_none() {
+}
+
+/// Without a gallery, or with one that is left out.
+fn no_gallery(body: &mut Value) {
+    if let Value::Object(body) = body
+        && body.get("mediaGroupingID").and_then(as_id).is_none()
+    {
         body.insert("mediaGroupingID".to_owned(), (-1).into());
+    }
+}
+
+/// The server refuses a page with a zone that its template does not have, and shows nothing of it anyway.
+pub(super) fn leave_hidden_zones(kind: Kind, body: &mut Value, schema: &Schema) {
+    let Value::Object(page) = body else { return };
+    if kind != Kind::Page {
+        return;
+    }
+    let hidden = hidden_zones(page, schema);
+    if let Some(Value::Object(zones)) = page.get_mut("zones") {
+        zones.retain(|zone, _| !hidden.iter().any(|(name, _)| name == zone));
     }
 }
 

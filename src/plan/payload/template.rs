@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::shape::{Object, leave};
+use crate::domain::name_key;
 use crate::plan::references::as_id;
 
 /// Members of a template zone that point into the source and have no counterpart.
@@ -60,9 +61,8 @@ pub(super) fn zone_ids(body: &mut Value, existing: Option<&Value>) {
     }
 }
 
-fn zone_name(name: Option<&Value>) -> String {
+fn zone_name(name: Option<&Value>) -> Box<str> {
     name.and_then(Value::as_str)
+        .map(name_key)
         .unwrap_or_default()
-        .trim()
-        .to_lowercase()
 }

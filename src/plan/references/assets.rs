@@ -51,8 +51,8 @@ pub struct UrlAt {
     pub side: Side,
     /// The asset; `None` when the prefix is known and no asset has that path.
     pub asset: Option<i64>,
-    /// Whether slashes are written `\/`, as some JSON writers do.
-    pub escaped: bool,
+    /// How often it is percent-encoded, as a part of other URLs.
+    pub percent: u8,
     /// Whether it begins with `//`.
     pub schemeless: bool,
 }
@@ -207,10 +207,7 @@ impl AssetIndex {
     pub(super) fn at_path(&self, group: usize, path: &str) -> Option<i64> {
         let paths = self.paths.get(group)?;
         let path = path.trim_start_matches('/');
-        paths.get(&*decoded(path)).copied().or_else(|| {
-            let plain = path.contains("&amp;").then(|| path.replace("&amp;", "&"))?;
-            paths.get(&*decoded(&plain)).copied()
-        })
+        paths.get(&*decoded(path)).copied()
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::Referent;
 use super::link::Link;
 use super::shapes::{as_id, is_id_list, is_list_name};
-use super::walk::{Answer, Place, Walker};
+use super::walk::{Answer, Place, Walker, set};
 use crate::domain::Kind;
 use crate::plan::Encoding;
 use crate::plan::schema::{FieldKind, ModelSchema, Role};
@@ -62,6 +62,11 @@ impl Walker<'_> {
         place: Place<'_>,
     ) {
         let role = model.and_then(|model| model.role(key));
+        let knows_fields = model.is_some_and(|model| !model.fields().is_empty());
+        let place = Place {
+            unstored: role.is_none() && knows_fields,
+            ..place
+        };
         let required = |required| Place { required, ..place };
         match role {
             Some(Role::ValueOf(main)) => {
@@ -132,8 +137,8 @@ impl Walker<'_> {
         let selected = Link::of(value).and_then(|link| link.id);
         match selected.map(|id| self.ask(Referent::Content(id), Encoding::SingleLink, place, false))
         {
-            Some(Answer::Id(new)) => self.set(value, new.to_string()),
-            Some(Answer::Empty) | None => self.set(value, ""),
+            Some(Answer::Id(new)) => set(value, new.to_string()),
+            Some(Answer::Empty) | None => set(value, ""),
             Some(Answer::Keep | Answer::Name(_)) => {}
         }
     }
@@ -150,7 +155,7 @@ impl Walker<'_> {
         match value {
             Value::String(text) => {
                 if let Some(new) = self.id_text(text, place, single, list) {
-                    self.set(value, new);
+                    set(value, new);
                 }
             }
             Value::Number(_) => {
@@ -158,10 +163,10 @@ impl Walker<'_> {
                 match self.ask(Referent::Content(id), single, place, false) {
                     // A content field is a text column; companions keep the type they were read with.
                     Answer::Id(new) if single == Encoding::ScalarLink => {
-                        self.set(value, new.to_string());
+                        set(value, new.to_string());
                     }
-                    Answer::Id(new) => self.set(value, new),
-                    Answer::Empty => self.set(value, ""),
+                    Answer::Id(new) => set(value, new),
+                    Answer::Empty => set(value, ""),
                     Answer::Keep | Answer::Name(_) => {}
                 }
             }
@@ -180,7 +185,8 @@ impl Walker<'_> {
         }
     }
 
-    /// The new text of a list of ids; `None` when nothing in it changes.
+    /// The new text of a list of ids; `None` when nothing in it changes. Spaces between them are kept inside JSON only:
+    /// the server takes lists without.
     fn id_text(
         &mut self,
         text: &str,
@@ -192,25 +198,28 @@ impl Walker<'_> {
             return None;
         }
         let in_list = text.contains(',');
+        let is_inside = place.path.texts() > 0;
         let encoding = if in_list { list } else { single };
         let mut changed = false;
-        let mut out = String::with_capacity(text.len());
-        for part in text.split(',').map(str::trim) {
+        let mut parts: Vec<String> = Vec::new();
+        for spelled in text.split(',') {
+            let part = spelled.trim();
             let answer = super::shapes::text_id(part).map_or(Answer::Keep, |id| {
                 self.ask(Referent::Content(id), encoding, place, in_list)
             });
             changed |= !matches!(answer, Answer::Keep);
-            let part = match answer {
+            let new = match answer {
                 Answer::Keep | Answer::Name(_) => part.to_owned(),
                 Answer::Id(new) => new.to_string(),
                 Answer::Empty => continue,
             };
-            if !part.is_empty() {
-                out.extend((!out.is_empty()).then_some(','));
-                out.push_str(&part);
+            if is_inside {
+                parts.push(spelled.replacen(part, &new, 1));
+            } else if !new.is_empty() {
+                parts.push(new);
             }
         }
-        changed.then_some(out)
+        changed.then(|| parts.join(","))
     }
 }
 

@@ -8,22 +8,29 @@
 //! | file | finds |
 //! |---|---|
 //! | `fields` | what a content item's model tells about its fields |
-//! | `shapes`, `link` | links, galleries and URLs in any JSON, also in JSON inside a text |
+//! | `shapes`, `link` | links, galleries and URLs in any JSON |
 //! | `structure` | models, containers, templates, assets, redirections |
 //! | `pages` | templates, zones, lists and destinations of pages |
-//! | `assets`, `scan`, `replace` | asset URLs in text |
+//! | `soft` | which of these an entity can do without |
+//! | `inside` | the same in JSON inside a text, edited in place |
+//! | `assets`, `scan`, `spelling`, `replace` | asset URLs in text |
 
 mod assets;
 mod fields;
+mod inside;
 mod link;
 mod pages;
 mod path;
 mod replace;
 mod scan;
 mod shapes;
+mod soft;
+mod spelling;
 mod structure;
 mod walk;
 
+#[cfg(test)]
+mod in_place_tests;
 #[cfg(test)]
 mod tests;
 
@@ -42,6 +49,7 @@ pub(crate) use link::Link;
 pub(crate) use pages::is_bare;
 pub(crate) use replace::replacement;
 pub(crate) use shapes::{as_id, is_id_list, is_list_name, member, parse_nested};
+pub(crate) use soft::{hidden_zones, is_soft};
 pub(crate) use walk::{Answer, Occurrence, Visitor, walk};
 
 /// What a reference points at, in the source's terms. Names are in lower case.

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::Referent;
+use super::soft::hidden_zones;
 use super::walk::{Place, Walker};
 use crate::domain::Kind;
 use crate::plan::Encoding;
@@ -28,6 +29,7 @@ pub(crate) fn is_bare(page_type: Option<&Value>) -> bool {
 impl Walker<'_> {
     pub(super) fn page(&mut self, body: &mut Map<String, Value>) {
         let root = Place::ROOT;
+        let hidden = hidden_zones(body, self.context.schema);
         if !is_bare(body.get("pageType"))
             && let Some(name) = body.get_mut("templateName")
         {
@@ -39,7 +41,7 @@ impl Walker<'_> {
             );
         }
         if let Some(Value::Object(zones)) = body.get_mut("zones") {
-            self.zones(zones, root.member("zones"));
+            self.zones(zones, root.member("zones"), &hidden);
         }
         if let Some(Value::Object(dynamic)) = body.get_mut("dynamic")
             && let Some(list) = dynamic.get_mut("referenceName")
@@ -56,9 +58,17 @@ impl Walker<'_> {
         self.seo_and_scripts(body);
     }
 
-    fn zones(&mut self, zones: &mut Map<String, Value>, place: Place<'_>) {
+    fn zones(
+        &mut self,
+        zones: &mut Map<String, Value>,
+        place: Place<'_>,
+        hidden: &[(String, usize)],
+    ) {
         for (name, modules) in zones.iter_mut() {
-            let place = place.member(name);
+            let place = Place {
+                unstored: hidden.iter().any(|(zone, _)| zone == name),
+                ..place.member(name)
+            };
             let modules = modules.as_array_mut().into_iter().flatten().enumerate();
             for (at, module) in modules {
                 if let Value::Object(module) = module {

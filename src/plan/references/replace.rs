@@ -1,7 +1,7 @@
 //! Writes the URL of the target where one of the source stands.
 
 use super::assets::{UrlAt, decoded};
-use super::scan::unescaped;
+use super::spelling::{plain, spelled_as};
 use crate::domain::{AssetContainer, AssetUrls};
 
 /// What is to stand in the place of `url`: the address of the counterpart when `asset` tells it, the prefix
@@ -15,33 +15,30 @@ pub(crate) fn replacement(
     let path = &text[url.path.clone()];
     let prefix = url.side.prefix(container).trim_end_matches('/');
     let Some(address) = asset.map(|urls| url.side.of(urls)) else {
-        return (!prefix.is_empty()).then(|| spelled(prefix, url) + path);
+        return (!prefix.is_empty()).then(|| spelled(prefix, text, url) + path);
     };
     // The path keeps its spelling where it names the same file.
+    let names_same = |below: &str| {
+        let is = |path: &str| decoded(below) == decoded(path);
+        below.starts_with('/') && (is(&plain(path, url.percent)) || is(path))
+    };
     let same_path = address
         .strip_prefix(prefix)
-        .filter(|_| !prefix.is_empty())
-        .is_some_and(|below| {
-            below.starts_with('/') && decoded(below) == decoded(&unescaped(path, url.escaped))
-        });
+        .is_some_and(|below| !prefix.is_empty() && names_same(below));
     Some(if same_path {
-        spelled(prefix, url) + path
+        spelled(prefix, text, url) + path
     } else {
-        spelled(&without_spaces(address), url)
+        spelled(&without_spaces(address), text, url)
     })
 }
 
-/// An address as the surroundings of `url` spell it.
-fn spelled(address: &str, url: &UrlAt) -> String {
+/// An address as `url` is spelled in `text`.
+fn spelled(address: &str, text: &str, url: &UrlAt) -> String {
     let address = match address.split_once("//") {
         Some((_, bare)) if url.schemeless => format!("//{bare}"),
         Some(_) | None => address.to_owned(),
     };
-    if url.escaped {
-        address.replace('/', "\\/")
-    } else {
-        address
-    }
+    spelled_as(&address, &text[url.range.clone()], url.percent)
 }
 
 /// Addresses in text must not end at a space or quote.
@@ -64,7 +61,7 @@ mod tests {
             path: 0..1,
             side: Side::Edge,
             asset: None,
-            escaped: false,
+            percent: 0,
             schemeless: false,
         };
         assert_eq!(

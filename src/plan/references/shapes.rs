@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::inside::{Edit, applied, nested};
 use super::link::{Link, Member};
 use super::walk::{Occurrence, Place, Walker};
 use super::{Referent, UrlAt};
@@ -114,17 +115,12 @@ impl Walker<'_> {
     }
 
     fn member(&mut self, key: &str, value: &mut Value, place: Place<'_>, url: Encoding) {
-        let is = |name: &&str| key.eq_ignore_ascii_case(name);
-        if GALLERY_MEMBERS.iter().any(is) {
+        if is_gallery(key) {
             self.id_slot(value, place, Referent::Gallery, Encoding::Gallery);
-        } else if !value.is_string() {
-            self.any(value, place);
-        } else if is(&"url") {
-            self.text(value, place, Some(url));
-        } else if is(&"href") {
-            self.text(value, place, Some(Encoding::LinkUrl));
+        } else if value.is_string() {
+            self.text(value, place, url_encoding(key, url));
         } else {
-            self.text(value, place, None);
+            self.any(value, place);
         }
     }
 
@@ -132,23 +128,35 @@ impl Walker<'_> {
     /// known.
     pub(super) fn text(&mut self, value: &mut Value, place: Place<'_>, encoding: Option<Encoding>) {
         let Value::String(text) = value else { return };
-        if place.path.texts() < DEEPEST_TEXT
-            && let Some(mut inside) = parse_nested(text)
-        {
-            let before = self.changes;
-            self.any(&mut inside, place.inside());
-            if self.changes > before {
-                self.set(value, inside.to_string());
-            }
-        } else if let Some(new) = self.urls(text, place, encoding) {
-            self.set(value, new);
+        let edits = self.edits(text, place, encoding);
+        if !edits.is_empty() {
+            *text = applied(text, &edits);
         }
     }
 
-    /// The text with its URLs replaced; `None` when there is nothing to replace.
-    fn urls(&mut self, text: &str, place: Place<'_>, encoding: Option<Encoding>) -> Option<String> {
-        let mut out = String::new();
-        let mut copied = 0;
+    /// What has to be written into a text; all else in it stays.
+    pub(super) fn edits(
+        &mut self,
+        text: &str,
+        place: Place<'_>,
+        encoding: Option<Encoding>,
+    ) -> Vec<Edit> {
+        if place.path.texts() < DEEPEST_TEXT
+            && let Some(inside) = nested(text)
+        {
+            return self.inside(text, inside, place.inside());
+        }
+        self.urls(text, place, encoding)
+    }
+
+    /// What has to be written in the places of URLs.
+    pub(super) fn urls(
+        &mut self,
+        text: &str,
+        place: Place<'_>,
+        encoding: Option<Encoding>,
+    ) -> Vec<Edit> {
+        let mut edits = Vec::new();
         for url in self.context.assets.occurrences(text) {
             let encoding = encoding.unwrap_or_else(|| encoding_in(text, &url));
             let occurrence = url.asset.map(|id| Occurrence {
@@ -158,17 +166,34 @@ impl Walker<'_> {
                 in_list: false,
                 name: "",
             });
-            if let Some(new) = self.visitor.url(occurrence, text, &url) {
-                out.push_str(&text[copied..url.range.start]);
-                out.push_str(&new);
-                copied = url.range.end;
+            if let Some(new) = self.visitor.url(occurrence, text, &url)
+                && new != text[url.range.clone()]
+            {
+                edits.push(Edit {
+                    range: url.range,
+                    new,
+                });
             }
         }
-        if copied == 0 {
-            return None;
-        }
-        out.push_str(&text[copied..]);
-        (out != text).then_some(out)
+        edits
+    }
+}
+
+/// Whether a member of this name holds the id of a gallery.
+pub(super) fn is_gallery(key: &str) -> bool {
+    GALLERY_MEMBERS
+        .iter()
+        .any(|name| key.eq_ignore_ascii_case(name))
+}
+
+/// How a URL stands in a member of this name, where the name tells; `url` is what one called so means here.
+pub(super) fn url_encoding(key: &str, url: Encoding) -> Option<Encoding> {
+    if key.eq_ignore_ascii_case("url") {
+        Some(url)
+    } else if key.eq_ignore_ascii_case("href") {
+        Some(Encoding::LinkUrl)
+    } else {
+        None
     }
 }
 

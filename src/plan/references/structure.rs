@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::walk::{Answer, Place, Walker};
+use super::walk::{Answer, Place, Walker, set};
 use super::{Referent, as_id};
 use crate::domain::Kind;
 use crate::plan::Encoding;
@@ -55,8 +55,8 @@ impl Walker<'_> {
             return true;
         }
         match self.ask(Referent::Model(id), Encoding::ModelDefinition, place, false) {
-            Answer::Id(new) => self.set(value, new.to_string()),
-            Answer::Name(new) => self.set(value, &*new),
+            Answer::Id(new) => set(value, new.to_string()),
+            Answer::Name(new) => set(value, &*new),
             Answer::Empty => return false,
             Answer::Keep => {}
         }

@@ -168,7 +168,7 @@ fn assets_and_galleries() -> Vec<Case> {
             "extra",
             json!({ "a": [{ "contentid": 7, "galleryid": 4 }], "b": "{\"c\": {\"contentID\": 8, \"n\": 1}}" }),
             &["content 7", "gallery 4", "content 8"],
-            json!({ "a": [{ "contentid": T + 7, "galleryid": T + 4 }], "b": "{\"c\":{\"contentID\":1000008,\"n\":1}}" }),
+            json!({ "a": [{ "contentid": T + 7, "galleryid": T + 4 }], "b": "{\"c\": {\"contentID\": 1000008, \"n\": 1}}" }),
         ),
         Case("extra", json!("{ \"n\": 1 }"), &[], json!("{ \"n\": 1 }")),
     ]

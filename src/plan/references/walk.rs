@@ -37,18 +37,22 @@ pub(crate) struct Place<'a> {
     pub(crate) path: Path<'a>,
     /// Whether the field that this belongs to must not be empty.
     pub(crate) required: bool,
+    /// Whether the server keeps nothing of what stands here.
+    pub(crate) unstored: bool,
 }
 
 impl Place<'_> {
     pub(crate) const ROOT: Self = Self {
         path: Path::Root,
         required: false,
+        unstored: false,
     };
 
     pub(crate) fn member<'a>(&'a self, name: &'a str) -> Place<'a> {
         Place {
             path: Path::Member(&self.path, name),
             required: self.required,
+            unstored: self.unstored,
         }
     }
 
@@ -56,6 +60,7 @@ impl Place<'_> {
         Place {
             path: Path::Item(&self.path, at),
             required: self.required,
+            unstored: self.unstored,
         }
     }
 
@@ -63,6 +68,7 @@ impl Place<'_> {
         Place {
             path: Path::Inside(&self.path),
             required: self.required,
+            unstored: self.unstored,
         }
     }
 }
@@ -111,8 +117,11 @@ pub(crate) fn walk(
 pub(super) struct Walker<'a> {
     pub(super) context: Context<'a>,
     pub(super) visitor: &'a mut dyn Visitor,
-    /// Slots that got another value.
-    pub(super) changes: usize,
+}
+
+/// Puts `new` in place of `slot`.
+pub(super) fn set(slot: &mut Value, new: impl Into<Value>) {
+    *slot = new.into();
 }
 
 impl<'a> Walker<'a> {
@@ -120,7 +129,6 @@ impl<'a> Walker<'a> {
         Self {
             context: *context,
             visitor,
-            changes: 0,
         }
     }
 
@@ -136,12 +144,6 @@ impl<'a> Walker<'a> {
             Kind::Page => self.page(body),
             Kind::Redirection => self.redirection(body),
         }
-    }
-
-    /// Puts `new` in place of `slot`.
-    pub(super) fn set(&mut self, slot: &mut Value, new: impl Into<Value>) {
-        *slot = new.into();
-        self.changes += 1;
     }
 
     pub(super) fn ask(
@@ -190,9 +192,9 @@ impl<'a> Walker<'a> {
             return;
         }
         match self.ask(to, encoding, place, false) {
-            Answer::Id(new) if value.is_string() => self.set(value, new.to_string()),
-            Answer::Id(new) => self.set(value, new),
-            Answer::Empty => self.set(value, Value::Null),
+            Answer::Id(new) if value.is_string() => set(value, new.to_string()),
+            Answer::Id(new) => set(value, new),
+            Answer::Empty => set(value, Value::Null),
             Answer::Keep | Answer::Name(_) => {}
         }
     }
@@ -234,9 +236,9 @@ impl<'a> Walker<'a> {
             in_list: false,
             name,
         }) {
-            Answer::Name(new) => self.set(value, &*new),
+            Answer::Name(new) => set(value, &*new),
             Answer::Empty => {
-                self.set(value, "");
+                set(value, "");
                 return true;
             }
             Answer::Keep | Answer::Id(_) => {}
@@ -252,7 +254,7 @@ impl<'a> Walker<'a> {
         if let Some(new) = known
             && value.as_str() != Some(&new)
         {
-            self.set(value, &*new);
+            set(value, &*new);
         }
     }
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::domain::{
     AssetContainer, AssetUrls, ContentHash, Entity, Id, Inventory, Key, Kind, Locale, SourceId,
-    TargetId, TargetKey,
+    TargetId, TargetKey, name_key,
 };
 use crate::plan::{
     AssetIndex, Context, Counterparts, Referent, Schema, asset_urls, put_back, references,
@@ -24,7 +24,7 @@ pub struct Own<'a> {
     schema: Schema,
     assets: AssetIndex,
     urls: HashMap<i64, AssetUrls>,
-    names: HashMap<(Kind, String), TargetId>,
+    names: HashMap<(Kind, Box<str>), TargetId>,
     locales: HashMap<(Kind, i64), Vec<Locale>>,
 }
 
@@ -40,7 +40,7 @@ impl<'a> Own<'a> {
                 let known = locales.entry((key.kind, key.id.raw())).or_default();
                 known.push(locale.clone());
             } else {
-                let name = (key.kind, entity.name.trim().to_lowercase());
+                let name = (key.kind, name_key(&entity.name));
                 names.entry(name).or_insert(key.id);
             }
             if key.kind == Kind::Asset
@@ -117,7 +117,7 @@ impl<'a> Own<'a> {
     }
 
     fn named(&self, kind: Kind, name: &str) -> Vec<TargetKey> {
-        let id = self.names.get(&(kind, name.trim().to_lowercase()));
+        let id = self.names.get(&(kind, name_key(name)));
         id.map(|id| TargetKey::global(kind, id.raw()))
             .into_iter()
             .collect()
@@ -145,7 +145,7 @@ impl Counterparts for Own<'_> {
     }
 
     fn name(&self, kind: Kind, source_name: &str) -> Option<Box<str>> {
-        let id = self.names.get(&(kind, source_name.trim().to_lowercase()));
+        let id = self.names.get(&(kind, name_key(source_name)));
         let entity = id.and_then(|id| self.target.get(&TargetKey::global(kind, id.raw())));
         Some(entity.map_or_else(|| source_name.into(), |entity| entity.name.clone()))
     }

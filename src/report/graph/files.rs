@@ -141,6 +141,8 @@ fn needs(plan: &Plan) -> impl Iterator<Item = Need> + '_ {
         plan.graph.needs(from).iter().map(move |need| {
             let (strength, cost) = match need.strength {
                 Strength::Order => ("order", None),
+                Strength::Name { .. } => ("name", None),
+                Strength::Renamed => ("renamed", None),
                 Strength::Deferrable { cost } => ("deferrable", Some(cost)),
                 Strength::Hard => ("hard", None),
                 Strength::Whole => ("whole", None),
@@ -150,7 +152,8 @@ fn needs(plan: &Plan) -> impl Iterator<Item = Need> + '_ {
                 to: need.on,
                 strength,
                 cost,
-                cut: plan.is_cut(from, need.on),
+                cut: plan.is_cut(from, need.on)
+                    || plan.entities[from as usize].again.contains(&need.on),
             }
         })
     })

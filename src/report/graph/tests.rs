@@ -69,6 +69,8 @@ fn planned(level: u32) -> Planned {
         encodings: 0,
         target_hash: None,
         left_alone: false,
+        temporary: None,
+        again: Vec::new(),
         left_out: Vec::new(),
         next_sibling: None,
         row: None,

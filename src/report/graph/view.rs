@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use serde::Serialize;
 
-use crate::domain::{Entity, Inventory, Kind, SourceId};
+use crate::domain::{Entity, Inventory, Kind, SourceId, name_key};
 use crate::plan::{Node, Plan, Strength};
 use crate::report::text::{clean, count};
 
@@ -268,7 +268,7 @@ fn group(named: Named<'_>, node: Node, fold: Fold) -> (String, String) {
 /// Reference names compare without regard to case.
 fn container(name: &str) -> (String, String) {
     let name = clean(name);
-    (format!("container {}", name.to_lowercase()), name)
+    (format!("container {}", name_key(&name)), name)
 }
 
 fn edges(plan: &Plan, nodes: &[Node], place_of: &HashMap<Node, usize>) -> Vec<Edge> {
@@ -291,7 +291,7 @@ fn edges(plan: &Plan, nodes: &[Node], place_of: &HashMap<Node, usize>) -> Vec<Ed
             });
             edge.needs += 1;
             edge.cut += u32::from(plan.is_cut(*node, need.on));
-            edge.is_reference |= need.strength != Strength::Order;
+            edge.is_reference |= !matches!(need.strength, Strength::Order | Strength::Name { .. });
         }
     }
     edges.into_values().collect()

@@ -136,6 +136,8 @@ fn planned() -> Planned {
         encodings: 0,
         target_hash: None,
         left_alone: false,
+        temporary: None,
+        again: Vec::new(),
         left_out: Vec::new(),
         next_sibling: None,
         row: None,
@@ -180,7 +182,15 @@ impl Run {
 
     pub(super) fn save(&mut self, name: &str) {
         let target = target_of(name);
-        self.back(name, StepResult::Saved { target, bytes: 1 }, None);
+        self.back(
+            name,
+            StepResult::Saved {
+                target,
+                bytes: 1,
+                over: false,
+            },
+            None,
+        );
     }
 
     pub(super) fn fail(&mut self, name: &str) {
@@ -192,7 +202,11 @@ impl Run {
     /// Saved, but the read-back found an encoding stored wrong.
     pub(super) fn save_wrong(&mut self, name: &str) {
         let target = target_of(name);
-        let saved = StepResult::Saved { target, bytes: 1 };
+        let saved = StepResult::Saved {
+            target,
+            bytes: 1,
+            over: false,
+        };
         self.back(name, saved, Some("a link was stored empty".to_owned()));
     }
 

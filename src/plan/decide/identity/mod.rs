@@ -80,7 +80,9 @@ pub(super) fn recognise(known: Known<'_>) -> Identity<'_> {
         return identity;
     }
     let matches = matching::matches(known.source, known.target, &identity.agreements);
-    let map = VirtualMap::new(known.source, known.target, &identity.agreements, &matches);
+    let sides = (known.source, known.target);
+    // What is on the target goes by the names that the target has now.
+    let map = VirtualMap::new(sides, &identity.agreements, &matches, |_| true);
     let mut pairing = Pairing::new(&known, &identity.agreements, &matches, &map);
     pairing.pair_all(known.adopt, !has_state);
     if !has_state {

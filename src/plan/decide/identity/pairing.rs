@@ -6,7 +6,7 @@ use super::classes::{Classes, grouped, whole};
 use super::face::{Face, Selected};
 use super::side::Side;
 use super::{Adopt, Known, Recognition};
-use crate::domain::{Entity, Id, Kind, Locale, SourceId, TargetKey};
+use crate::domain::{Entity, Id, Kind, Locale, SourceId, TargetKey, name_key};
 use crate::plan::Schema;
 use crate::plan::action::Agreements;
 use crate::plan::decide::matching::Match;
@@ -41,17 +41,16 @@ impl Pairing {
         map: &VirtualMap<'_>,
     ) -> Self {
         let of_source = |entity: &Entity<SourceId>| Face::of_source(entity, &known.context, map);
-        let lower = |name: &str| -> Box<str> { name.to_lowercase().into() };
         let there = |name: &str| -> Box<str> {
             let found = crate::plan::Counterparts::name(map, Kind::Container, name);
-            found.as_deref().map_or_else(|| lower(name), lower)
+            found.as_deref().map_or_else(|| name_key(name), name_key)
         };
         let source = Side::of(known.source, of_source, there);
         let schema: &Schema = known.target_schema;
         let target = Side::of(
             known.target,
             |item| Some(Face::of_target(item, schema)),
-            lower,
+            name_key,
         );
         let mut pairing = Self {
             of_source: vec![None; source.items.len()],
@@ -70,7 +69,7 @@ impl Pairing {
         for (entity, found) in known.source.entities().iter().zip(matches) {
             let id = match found {
                 Match::Mapped(id) | Match::Joins(id, _) | Match::Gone(id) => *id,
-                Match::Natural(_) | Match::Taken(_) | Match::OtherType(_) | Match::None => continue,
+                Match::Natural(_) | Match::OtherType(_) | Match::None => continue,
             };
             if entity.key.kind == Kind::Content
                 && let Some(here) = self.source.at(entity.key.id.raw())

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::super::virtual_map::VirtualMap;
 use super::Known;
 use super::pairing::Pairing;
-use crate::domain::Kind;
+use crate::domain::{Kind, name_key};
 use crate::plan::Counterparts;
 
 /// The items of one container on both sides; each counts once, whatever its locales.
@@ -29,23 +29,23 @@ pub(super) fn tally(
     pairing: &Pairing,
     map: &VirtualMap<'_>,
 ) -> Vec<ContainerTally> {
-    let ours: HashSet<String> = known
+    let ours: HashSet<Box<str>> = known
         .source
         .of_kind(Kind::Container)
         .iter()
         .filter_map(|container| map.name(Kind::Container, &container.name))
-        .map(|name| name.to_lowercase())
+        .map(|name| name_key(&name))
         .collect();
     let mut tallies: BTreeMap<Box<str>, ContainerTally> = BTreeMap::new();
     for container in known.target.of_kind(Kind::Container) {
-        if !ours.contains(&container.name.to_lowercase()) {
+        if !ours.contains(&name_key(&container.name)) {
             continue;
         }
         let tally = ContainerTally {
             container: container.name.clone(),
             ..ContainerTally::default()
         };
-        tallies.insert(container.name.to_lowercase().into(), tally);
+        tallies.insert(name_key(&container.name), tally);
     }
     for (at, item) in pairing.source.items.iter().enumerate() {
         if let Some(tally) = tallies.get_mut(&item.container) {
