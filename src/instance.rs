@@ -592,9 +592,8 @@ impl Cause {
         match self {
             Self::Connect { .. } | Self::Broken(_) => Failure::Unreachable,
             Self::TimedOut(_) => Failure::TimedOut,
-            Self::Throttled { .. } => Failure::Throttled,
+            Self::Throttled { .. } | Self::Busy => Failure::Throttled,
             Self::Unauthorised | Self::Forbidden => Failure::Access,
-            Self::Busy => Failure::Throttled,
             Self::ServerFailed { .. }
             | Self::NotFound
             | Self::Refused { .. }

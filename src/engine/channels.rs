@@ -7,16 +7,39 @@ use super::run::RunError;
 use crate::domain::{Channel, Inventory, SourceId, TargetId};
 use crate::plan::UnknownName;
 
+/// A name that no channel has.
+#[derive(Debug)]
+pub(super) enum NoChannel {
+    /// On the source.
+    Here(UnknownName),
+    /// On the target.
+    There {
+        /// The name.
+        missing: String,
+        /// What there is.
+        known: String,
+    },
+}
+
+impl From<NoChannel> for RunError {
+    fn from(error: NoChannel) -> Self {
+        match error {
+            NoChannel::Here(unknown) => Self::Selection(unknown),
+            NoChannel::There { missing, known } => Self::TargetChannel { missing, known },
+        }
+    }
+}
+
 /// Gives each channel of the target that `map` names the name that it has on the source. They come first from then on,
 /// so that they are found before another one of that name.
 ///
 /// # Errors
-/// [`RunError`] when either side has no channel of the name.
+/// [`NoChannel`] when either side has no channel of the name.
 pub(super) fn rename(
     map: &[(String, String)],
     source: &Inventory<SourceId>,
     target: &mut Inventory<TargetId>,
-) -> Result<(), RunError> {
+) -> Result<(), NoChannel> {
     let mut renamed = Vec::new();
     for (here, there) in map {
         let named = |channels: &[Channel], name| {
@@ -24,8 +47,8 @@ pub(super) fn rename(
             found.cloned()
         };
         let here = named(&source.channels, here)
-            .ok_or_else(|| UnknownName::channel(here, &source.channels))?;
-        let there = named(&target.channels, there).ok_or_else(|| RunError::TargetChannel {
+            .ok_or_else(|| NoChannel::Here(UnknownName::channel(here, &source.channels)))?;
+        let there = named(&target.channels, there).ok_or_else(|| NoChannel::There {
             missing: there.clone(),
             known: Channel::list(&target.channels),
         })?;

@@ -54,6 +54,10 @@ pub enum Doubts {
 
 /// How a run is carried out. What is to be moved is the plan's business.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent switches of the user"
+)]
 pub struct Options {
     /// When an entity may start.
     pub schedule: Schedule,

@@ -173,17 +173,19 @@ impl Alarm {
     /// Notes that a request failed for good, and tells whether that is no matter of a single entity any more.
     pub(super) fn is_one_of_a_row(&self, cause: &Cause, effect: Effect) -> bool {
         let mut rows = self.rows();
-        match (cause, effect) {
-            (
-                Cause::TimedOut(_)
+        let is_unanswered = matches!(
+            cause,
+            Cause::TimedOut(_)
                 | Cause::Broken(_)
                 | Cause::ServerFailed {
-                    status: 502..=504, ..
-                },
-                Effect::Read,
-            ) => rows.unanswered += 1,
-            _ => return false,
+                    status: 502..=504,
+                    ..
+                }
+        );
+        if effect == Effect::Write || !is_unanswered {
+            return false;
         }
+        rows.unanswered += 1;
         rows.unanswered >= IN_A_ROW
     }
 

@@ -53,7 +53,7 @@ where
     let mut moved = Moved::default();
     let mut open: Vec<Vec<TargetId>> = ids.chunks(IDS_AT_ONCE).map(<[_]>::to_vec).collect();
     open.reverse();
-    let mut row: (String, u32) = Default::default();
+    let mut row = (String::new(), 0_u32);
     while let Some(some) = open.pop() {
         let refuse = |why: &str| {
             some.iter()
@@ -62,7 +62,7 @@ where
         };
         match hand_in(crew, step, (kind, locale), &some).await {
             End::Told(refused, again) => {
-                row = Default::default();
+                row = (String::new(), 0);
                 moved.refused.extend(refused);
                 split(&mut open, again);
             }

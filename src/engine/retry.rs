@@ -164,7 +164,7 @@ impl Sender<'_> {
                 trail.note(&error.to_string());
             }
             let next = self.next(&error, (class, effect), &mut tries);
-            let is_new = heard(permit, &error.cause, next);
+            let is_new = heard(permit, &error.cause, next, self.retries.retry_after_max);
             operation.clone_from(&error.operation);
             self.follow(next, error, class, (&mut tries, is_new))
                 .await?;
@@ -236,6 +236,19 @@ impl Sender<'_> {
                     return Next::GiveUp;
                 }
                 Next::WaitForFeed
+            }
+            // It may have had an effect. The next run finds out.
+            (
+                Cause::ServerFailed {
+                    retry_after: Some(pause),
+                    ..
+                },
+                Verdict::Reconcile,
+            ) if *pause > limit && class != Class::Download => {
+                if let Some(alarm) = self.alarm {
+                    alarm.raise(error);
+                }
+                Next::GiveUp
             }
             // Neither has an effect, and one of them may be a slip of the server.
             (Cause::Unauthorised | Cause::Forbidden, _) if self.asks_again(class, tries) => {
@@ -351,7 +364,7 @@ impl Sender<'_> {
 
 /// Tells the pacer how busy the server seems, and returns whether a pause begins with that. A failure of its own making
 /// (500) is an answer like any other; a connection that was not made or broke says nothing about how busy it is.
-fn heard(permit: Permit<'_>, cause: &Cause, next: Next) -> bool {
+fn heard(permit: Permit<'_>, cause: &Cause, next: Next, limit: Duration) -> bool {
     match (cause, next) {
         (Cause::Throttled { .. }, Next::WaitForServer(pause)) => return permit.refused(pause),
         (
@@ -360,7 +373,7 @@ fn heard(permit: Permit<'_>, cause: &Cause, next: Next) -> bool {
                 ..
             },
             Next::Again(_) | Next::GiveUp,
-        ) => permit.told_to_wait(*pause),
+        ) if *pause <= limit => permit.told_to_wait(*pause),
         (
             Cause::TimedOut(_)
             | Cause::ServerFailed {

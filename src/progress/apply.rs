@@ -89,8 +89,6 @@ impl Progress {
                 self.throttlings += 1;
                 self.clock.throttle(at_ms, *for_ms);
             }
-            // Told as it is; nothing is counted.
-            Event::FeedBusy { .. } => {}
             Event::EntityHeld { key } => self.rows.hold(key),
             Event::PaceSampled { .. } => self.pace_sampled(event, at_ms),
             Event::ForecastMade { .. } => self.forecast_made(event, at_ms),
@@ -100,8 +98,8 @@ impl Progress {
                 self.draining.get_or_insert_with(|| reason.clone());
             }
             Event::Warned { message } => self.note_warning(message),
-            // A forecast of another run changes nothing about this one.
-            Event::Rehearsed { .. } => {}
+            // A wait is told as it is, and a forecast of another run changes nothing about this one.
+            Event::FeedBusy { .. } | Event::Rehearsed { .. } => {}
             Event::PublishRefused { .. } => self.publish_refused(event),
             Event::PublishFinished { published, refused } => {
                 let (published, refused) = (*published, *refused);

@@ -73,15 +73,7 @@ pub(crate) fn note(event: &Event, progress: &Progress) -> Option<Note> {
         }
         Event::RetryScheduled { .. } => retry(event),
         Event::Throttled { for_ms } => Some(throttled(*for_ms, progress)),
-        Event::FeedBusy {
-            operation,
-            at_most_ms,
-            ..
-        } => {
-            let (operation, most) = (text::clean(operation), at_most_ms.div_ceil(1000));
-            let text = format!("waiting for {operation}: the feed is busy (at most {most} s)");
-            Some(Weight::Info.says(text))
-        }
+        Event::FeedBusy { .. } => feed_busy(event),
         Event::EntityHeld { key } => {
             Some(Weight::Detail.says(format!("{key} was not sent; it waits for the next run")))
         }
@@ -107,24 +99,9 @@ pub(crate) fn note(event: &Event, progress: &Progress) -> Option<Note> {
             checked,
             differences,
         } => Some(verified(*checked, *differences)),
-        Event::PublishRefused {
-            key, name, reason, ..
-        } => {
-            let (name, reason) = (text::clean(name), text::clean(reason));
-            Some(Weight::Bad.says(format!("not published {key} \"{name}\": {reason}")))
-        }
+        Event::PublishRefused { .. } => not_published(event),
         Event::PublishFinished { published, refused } => Some(published_note(*published, *refused)),
-        Event::Rehearsed {
-            requests,
-            writes,
-            estimated_ms,
-        } => {
-            let text = format!(
-                "a real run would send about {requests} requests to the target, {writes} of them writes, and take about {} s",
-                estimated_ms.div_ceil(1000)
-            );
-            Some(Weight::Info.says(text))
-        }
+        Event::Rehearsed { .. } => rehearsed(event),
         Event::ReadProgressed { .. }
         | Event::EntityStarted { .. }
         | Event::BatchProgressed { .. }
@@ -348,6 +325,47 @@ fn retry(event: &Event) -> Option<Note> {
     let cause = text::clean(cause);
     let text = format!("retry {operation}, attempt {attempt} in {delay_ms} ms: {cause}");
     Some(Weight::Detail.says(text))
+}
+
+fn feed_busy(event: &Event) -> Option<Note> {
+    let Event::FeedBusy {
+        operation,
+        at_most_ms,
+        ..
+    } = event
+    else {
+        return None;
+    };
+    let (operation, most) = (text::clean(operation), at_most_ms.div_ceil(1000));
+    let text = format!("waiting for {operation}: the feed is busy (at most {most} s)");
+    Some(Weight::Info.says(text))
+}
+
+fn rehearsed(event: &Event) -> Option<Note> {
+    let Event::Rehearsed {
+        requests,
+        writes,
+        estimated_ms,
+    } = event
+    else {
+        return None;
+    };
+    let text = format!(
+        "a real run would send about {requests} requests to the target, {writes} of them writes, and take about {} s",
+        estimated_ms.div_ceil(1000)
+    );
+    Some(Weight::Info.says(text))
+}
+
+fn not_published(event: &Event) -> Option<Note> {
+    let Event::PublishRefused {
+        key, name, reason, ..
+    } = event
+    else {
+        return None;
+    };
+    let (name, reason) = (text::clean(name), text::clean(reason));
+    Some(Weight::Bad.says(format!("not published {key} \"{name}\": {reason}")))
 }
 
 fn published_note(published: u32, refused: u32) -> Note {

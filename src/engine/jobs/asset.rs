@@ -105,12 +105,13 @@ where
         .to_source()
         .send_as(Class::Download, Effect::Read, || crew.source.download(url))
         .await
-        .map_err(|error| match error.cause {
-            Cause::Halted => error,
-            _ => RequestError {
-                cause: Cause::Content(error.cause.to_string()),
-                ..error
+        .map_err(|error| RequestError {
+            cause: if error.cause == Cause::Halted {
+                Cause::Halted
+            } else {
+                Cause::Content(error.cause.to_string())
             },
+            ..error
         })?;
     check_length(
         &crew.entity(item.node).name,

@@ -205,10 +205,10 @@ fn failed(reason: impl Into<String>) -> StepResult {
 
 /// The request for an entity failed, or did not leave.
 fn not_sent(error: &RequestError) -> StepResult {
-    match error.cause {
-        Cause::Halted => StepResult::Held,
-        _ => lost(error.cause.failure(), error.to_string()),
+    if error.cause == Cause::Halted {
+        return StepResult::Held;
     }
+    lost(error.cause.failure(), error.to_string())
 }
 
 /// Makes durable that the request of an intent never left.

@@ -276,9 +276,10 @@ fn live_work(trace: &Trace, inputs: &Inputs<'_>) -> LiveWork {
 
 /// Whether an entity whose publication is undone has the state that it had: a save leaves it in staging.
 fn is_in_former_state(trace: &Trace, former: &Former, present: &Entity<TargetId>) -> bool {
-    let expected = match former.entity.state {
-        ItemState::Unpublished => ItemState::Unpublished,
-        _ => ItemState::Staging,
+    let expected = if former.entity.state == ItemState::Unpublished {
+        ItemState::Unpublished
+    } else {
+        ItemState::Staging
     };
     trace.live.is_none() || present.state == expected
 }

@@ -1,5 +1,5 @@
 -- What runs published or meant to, what became of it, and what the public saw before.
-CREATE TABLE publishings (
+CREATE TABLE IF NOT EXISTS publishings (
     run       TEXT    NOT NULL,
     kind      TEXT    NOT NULL,
     source_id INTEGER NOT NULL,
