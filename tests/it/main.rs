@@ -16,6 +16,7 @@ mod lease;
 mod mock_process;
 mod panics;
 mod parts;
+mod place;
 mod recordings;
 mod recovery;
 mod retry;
