@@ -13,6 +13,7 @@ mod inventory;
 mod key;
 mod kind;
 mod outcome;
+mod place;
 mod secret;
 pub mod time;
 
@@ -25,4 +26,5 @@ pub use inventory::{AssetContainer, AssetUrls, Channel, Inventory, PageNode, Pas
 pub use key::{EntityKey, Key, ParseKeyError, TargetKey};
 pub use kind::Kind;
 pub use outcome::{Outcome, WorkClass};
+pub use place::{AgreedPlace, Home};
 pub use secret::Secret;

@@ -23,7 +23,8 @@ use crate::domain::{
 use crate::id_map::{Counterpart, IdConflict, IdMap};
 use crate::instance::{Save, Saved, Source, Target};
 use crate::plan::{
-    Action, AssetIndex, Context, LeaveOut, Node, Plan, Planned, Schema, expected_hash, payload,
+    Action, AssetIndex, Context, LeaveOut, Node, Plan, Planned, Schema, expected_hash, fields_hash,
+    payload,
 };
 use crate::store::{
     Change, FormerBytes, Intent, IntentDetail, IntentId, IntentState, Mapping, MappingOrigin,
@@ -55,6 +56,10 @@ pub struct Crew<S, T> {
     pub sent_bytes: DashMap<SourceId, ContentHash>,
     /// Entities that were meant to be written and were not, or not completely.
     pub unfinished: dashmap::DashSet<Node>,
+    /// Pages that this run put at their places.
+    pub(super) placed: dashmap::DashSet<Node>,
+    /// Those of them that were published, and are not any more.
+    pub(super) republish: dashmap::DashSet<Node>,
     /// What survives the process.
     pub store: Store,
     /// The two instances.
@@ -94,6 +99,10 @@ pub struct Prepared {
     pub bytes: u64,
     /// The hash that the target will have.
     pub target_hash: ContentHash,
+    /// The same without the place of a page.
+    pub fields_hash: ContentHash,
+    /// Whether it is a page that was published, and is saved as it was, at another place.
+    pub was_published: bool,
     /// The bytes of the asset that it replaces, when it replaces one.
     pub replaced: Option<FormerBytes>,
     /// The hash of the bytes of an asset, once they were sent.
@@ -193,8 +202,13 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             existing.as_ref(),
         )
         .map_err(|unresolved| unresolved.to_string())?;
-        let parent = self.parent(entity);
-        let target_hash = expected_hash(entity.key.kind, &written.body, parent, &self.schema);
+        let kind = entity.key.kind;
+        let parent = self.home_parent(node);
+        let target_hash = expected_hash(kind, &written.body, parent, &self.schema);
+        let fields_hash = match parent {
+            Some(_) => fields_hash(kind, &written.body, &self.schema),
+            None => target_hash,
+        };
         let locale = entity.key.locale.clone().or_else(|| self.any_locale());
         let bytes = json_bytes(&written.body);
         let save = Save {
@@ -210,6 +224,8 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             save,
             bytes,
             target_hash,
+            fields_hash,
+            was_published: false,
             replaced: None,
             sent: None,
         })
@@ -232,6 +248,13 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
     pub fn parent(&self, entity: &Entity<SourceId>) -> Option<TargetId> {
         let parent = entity.placement.as_ref()?.parent?;
         self.ids.shared(Kind::Page, SourceId::new(parent))
+    }
+
+    /// The target id of the page that a page is put below.
+    pub(super) fn home_parent(&self, node: Node) -> Option<TargetId> {
+        let is_page = self.entity(node).key.kind == Kind::Page;
+        let parent = is_page.then(|| self.home(node).parent)?;
+        parent.map(TargetId::new)
     }
 
     /// A locale of the target for paths that need one and do not care which.
@@ -318,7 +341,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
                 .id
                 .or_else(|| self.ids.shared(entity.key.kind, entity.key.id)),
             container: container_of(&item.save).to_owned(),
-            parent: self.parent(entity),
+            parent: self.home_parent(item.node),
             newest: of_kind.last().map_or(0, |newest| newest.key.id.raw()),
         }
     }
@@ -348,14 +371,16 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             source_version: entity.version,
             target_version: saved.version,
             source_hash: planned.source_hash,
-            target_hash: Some(item.target_hash),
+            target_hash: Some(item.fields_hash),
             origin,
             run: self.run.clone(),
         };
+        let mapping = self.unless_place_only(item, mapping);
         let mut changes = vec![Change::Mapping {
             pair: self.pair.clone(),
             mapping,
         }];
+        changes.extend(self.place_saved(item));
         changes.extend(item.sent.map(|hash| Change::BytesSent {
             run: self.run.clone(),
             asset: saved.id,
@@ -370,6 +395,25 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             )));
         }
         changes
+    }
+
+    /// What a save of the place alone leaves agreed about the fields: what was.
+    fn unless_place_only(&self, item: &Prepared, mapping: Mapping) -> Mapping {
+        let there = TargetKey {
+            kind: mapping.key.kind,
+            id: mapping.target,
+            locale: mapping.key.locale.clone(),
+        };
+        let known = self.formers.mapping(&there);
+        match known.filter(|_| self.planned(item.node).is_place_only()) {
+            Some(known) => Mapping {
+                source_version: known.source_version,
+                source_hash: known.source_hash,
+                target_hash: known.target_hash,
+                ..mapping
+            },
+            None => mapping,
+        }
     }
 
     /// The row of a node in the results of the run.
@@ -415,7 +459,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
 }
 
 /// The length of `value` as JSON text.
-fn json_bytes(value: &Value) -> u64 {
+pub(super) fn json_bytes(value: &Value) -> u64 {
     struct Count(u64);
     impl io::Write for Count {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

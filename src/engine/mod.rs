@@ -23,6 +23,7 @@ pub mod lease;
 pub mod open_intents;
 pub mod options;
 pub mod pace;
+mod places;
 mod publish;
 pub mod pull;
 pub mod ready;

@@ -73,14 +73,45 @@ where
     let mut batches = Vec::new();
     for kind in kinds(crew.options.publish) {
         for (locale, ids) in eligible(crew, *kind, &ours) {
-            batches.extend(ids.chunks(IDS_AT_ONCE).map(|some| Batch {
-                kind: *kind,
-                locale: locale.clone(),
-                ids: some.to_vec(),
-            }));
+            batches.extend(in_batches(*kind, &locale, &ids));
         }
     }
+    for (locale, mut ids) in moved(crew) {
+        ids.retain(|id| !batches.iter().any(|batch| batch.is_of(&locale, *id)));
+        batches.extend(in_batches(Kind::Page, &locale, &ids));
+    }
     batches
+}
+
+impl Batch {
+    fn is_of(&self, locale: &Locale, page: TargetId) -> bool {
+        self.kind == Kind::Page && self.locale == *locale && self.ids.contains(&page)
+    }
+}
+
+fn in_batches(kind: Kind, locale: &Locale, ids: &[TargetId]) -> Vec<Batch> {
+    let batch = |some: &[TargetId]| Batch {
+        kind,
+        locale: locale.clone(),
+        ids: some.to_vec(),
+    };
+    ids.chunks(IDS_AT_ONCE).map(batch).collect()
+}
+
+/// Pages that were published before they moved, whatever is to be published otherwise.
+fn moved<S, T>(crew: &Crew<S, T>) -> BTreeMap<Locale, Vec<TargetId>>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let mut ids: BTreeMap<Locale, Vec<TargetId>> = BTreeMap::new();
+    for node in crew.unpublished_by_moves() {
+        let key = &crew.entity(node).key;
+        if let (Some(locale), Some(there)) = (&key.locale, crew.ids.resolve(key)) {
+            ids.entry(locale.clone()).or_default().push(there.id);
+        }
+    }
+    ids
 }
 
 /// Publishes, tells how long that and what comes after it will still take, and returns why something could not be.
@@ -133,7 +164,11 @@ where
     let mut ids: BTreeMap<Locale, Vec<TargetId>> = BTreeMap::new();
     for (node, entity) in (0..).zip(crew.source_inventory.entities()) {
         let node: Node = node;
-        let written = crew.planned(node).action.is_work() && !crew.unfinished.contains(&node);
+        let planned = crew.planned(node);
+        // One that only moved says what the target had in it, published or not.
+        let written = planned.action.is_work()
+            && !planned.is_place_only()
+            && !crew.unfinished.contains(&node);
         if entity.key.kind != kind || !entity.is_published() {
             continue;
         }

@@ -7,7 +7,9 @@ use serde::{Serialize, Serializer};
 
 use super::graph::{Graph, Need, Node, Strength};
 use super::{Encoding, Referent};
-use crate::domain::{ContentHash, EntityKey, Failure, Locale, TargetId, WorkClass};
+use crate::domain::{
+    AgreedPlace, ContentHash, EntityKey, Failure, Home, Locale, TargetId, WorkClass,
+};
 
 /// What both sides looked like when they were last in agreement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub struct Agreement {
     pub source_hash: Option<ContentHash>,
     /// The hash of the target then; `None` when the pair was imported without one.
     pub target_hash: Option<ContentHash>,
+    /// Where a page stood then. `None` of other kinds, and where nobody noted it: then the hashes hold its parent.
+    pub place: Option<Box<AgreedPlace>>,
 }
 
 /// Agreements by source key, as the store remembers them.
@@ -146,21 +150,59 @@ pub struct Planned {
     /// References that are left out of the first save and patched in afterwards, with the entity that each
     /// needs.
     pub left_out: Vec<(Referent, Node)>,
-    /// For a page: the sibling that follows it in display order.
-    pub next_sibling: Option<Node>,
-    /// For a page that takes its place among siblings in no order: the first of them, which stands for their row. One of
-    /// a row is saved at a time. `None` where siblings wait for one another, or the page keeps its place.
+    /// For a page that is saved while others of its row find their places: the first of the row. One of a row is saved at
+    /// a time. `None` where it stands between pages that keep their places.
     pub row: Option<Node>,
-    /// For a page: its counterpart that the target has already, whatever the action is.
+    /// For a page that a sitemap lists: its place.
+    pub place: Option<Box<PagePlace>>,
+}
+
+/// The place of a page, apart from what it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PagePlace {
+    /// Where it stands in [`Plan::rows`]: the row and the position.
+    pub at: Option<(u32, u32)>,
+    /// Its counterpart that the target has already, whatever the action is.
     pub present: Option<TargetId>,
-    /// Whether a page that exists on the target has to change its place.
+    /// The row of the target that it stays in, although the source has it elsewhere.
+    pub kept: Option<Home>,
+    /// Whether a page that exists on the target has to be put somewhere.
     pub moves: bool,
+    /// Whether its save changes its place and nothing else.
+    pub place_only: bool,
+    /// The page that it is put in front of whatever else stands behind it: the last one of the row, for a page that
+    /// goes to the end.
+    pub before: Option<TargetId>,
+    /// Its rank among its siblings once they are as planned; `None` of one that nothing is agreed upon.
+    pub rank: Option<i64>,
+    /// Whether its place is agreed upon as soon as it is written, or now where it is not.
+    pub renews: bool,
+}
+
+/// An entry of a row of siblings on the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// The counterpart of a page of the source.
+    Page(Node),
+    /// A page of the target alone.
+    Other(TargetId),
 }
 
 impl Planned {
     /// Whether the entity is saved a second time.
     pub fn is_patched(&self) -> bool {
         !self.left_out.is_empty()
+    }
+
+    /// Whether its save puts it somewhere: it is new, or moves.
+    pub fn is_placed(&self) -> bool {
+        matches!(self.action, Action::Create { .. })
+            || self.place.as_ref().is_some_and(|place| place.moves)
+    }
+
+    /// Whether its save changes the place of a page and nothing else.
+    pub fn is_place_only(&self) -> bool {
+        self.place.as_ref().is_some_and(|place| place.place_only)
     }
 
     /// Whether its body holds `encoding`.
@@ -180,6 +222,8 @@ pub struct Plan {
     pub circles: Vec<super::circles::Circle>,
     /// How many content levels there are.
     pub levels: u32,
+    /// The rows of siblings on the target as they are going to be, in display order.
+    pub rows: Vec<Vec<Slot>>,
 }
 
 impl Plan {

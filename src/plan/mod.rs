@@ -25,10 +25,11 @@ mod testing;
 pub mod undo;
 mod weights;
 
-pub use action::{Action, Agreement, Agreements, Joined, Plan, Planned};
+pub use action::{Action, Agreement, Agreements, Joined, PagePlace, Plan, Planned, Slot};
 pub use circles::{Circle, circles};
 pub use decide::{
-    Inputs, built_ins, expected_hash, plan, same_size_assets, source_hash, target_hash,
+    Inputs, built_ins, channel, expected_hash, fields_hash, plan, same_size_assets, source_hash,
+    target_hash,
 };
 pub use encoding::{Encoding, Evidence};
 pub use graph::{Graph, Need, Node, Strength};

@@ -9,6 +9,7 @@ mod double;
 mod dry_run;
 mod faults;
 mod fixtures;
+mod gone;
 mod instances;
 mod integrity;
 mod kill;

@@ -89,10 +89,16 @@ where
     T: Target + Clone,
 {
     match crew.arrived(item.node, saved) {
-        Ok(()) => StepResult::Saved {
-            target: saved.id,
-            bytes: item.bytes,
-        },
+        Ok(()) => {
+            crew.placed.insert(item.node);
+            if item.was_published {
+                crew.republish.insert(item.node);
+            }
+            StepResult::Saved {
+                target: saved.id,
+                bytes: item.bytes,
+            }
+        }
         Err(conflict) => failed(conflict.to_string()),
     }
 }

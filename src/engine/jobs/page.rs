@@ -6,7 +6,7 @@ use std::pin::Pin;
 use super::doubt::{self, Doubt};
 use super::polling::{self, BatchEnd};
 use super::{close, content, not_prepared, not_sent, read_back};
-use crate::domain::{BatchId, Channel, Entity, Failure, Kind, Locale, SourceId, TargetId};
+use crate::domain::{BatchId, Failure, Id as _, Kind, Locale, TargetId};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::pace::Class;
 use crate::engine::state::{Step, StepResult};
@@ -26,7 +26,12 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let item = match crew.prepare(node, step) {
+    let prepared = if crew.planned(node).is_place_only() && step == Step::Save {
+        crew.prepare_as_it_is(node).await
+    } else {
+        crew.prepare(node, step)
+    };
+    let item = match prepared {
         Ok(item) => item,
         Err(reason) => return Ok((vec![not_prepared(reason)], None)),
     };
@@ -133,16 +138,11 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let entity = crew.entity(item.node);
-    let placed = item.save.id.is_none() || crew.planned(item.node).moves;
+    let home = crew.home(item.node);
     PageSave {
-        parent: crew.parent(entity),
-        place_before: if placed {
-            following(crew, item.node)
-        } else {
-            None
-        },
-        channel_id: channel(crew, entity),
+        parent: home.parent.map(TargetId::new),
+        place_before: crew.following(item.node),
+        channel_id: home.channel,
         other_locale: if item.save.id.is_none() {
             other_locale(crew, item.node)
         } else {
@@ -150,49 +150,6 @@ where
         },
         save: item.save.clone(),
     }
-}
-
-/// The nearest following sibling that stands at its place on the target.
-fn following<S, T>(crew: &Crew<S, T>, node: Node) -> Option<TargetId>
-where
-    S: Source + Clone,
-    T: Target + Clone,
-{
-    let mut next = crew.planned(node).next_sibling;
-    while let Some(sibling) = next {
-        let planned = crew.planned(sibling);
-        // One that was to move and is left alone may stand anywhere, below another parent too.
-        if planned.action.is_work() || !planned.moves {
-            let arrived = crew.ids.resolve(&crew.entity(sibling).key);
-            // A sibling that this run leaves alone is in no id map, and keeps its place all the same.
-            let there = arrived.map(|there| there.id).or(planned.present);
-            if there.is_some() {
-                return there;
-            }
-        }
-        next = planned.next_sibling;
-    }
-    None
-}
-
-/// The channel of the same name on the target, else its default, else its first, else 1 (as the vendor's CLI).
-fn channel<S, T>(crew: &Crew<S, T>, entity: &Entity<SourceId>) -> i64
-where
-    S: Source + Clone,
-    T: Target + Clone,
-{
-    let name = entity
-        .placement
-        .as_ref()
-        .map_or("", |placement| &placement.channel);
-    let channels = &crew.target_inventory.channels;
-    let named = |channel: &&Channel| channel.name.eq_ignore_ascii_case(name);
-    channels
-        .iter()
-        .find(named)
-        .or_else(|| channels.iter().find(|channel| channel.is_default))
-        .or_else(|| channels.first())
-        .map_or(1, |channel| channel.id)
 }
 
 /// The page in a locale in which the target has it already.

@@ -302,5 +302,6 @@ fn as_found(present: &Entity<TargetId>) -> store::Former {
         bytes: None,
         along: false,
         mapping: None,
+        agreed_place: None,
     }
 }

@@ -3,17 +3,18 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use super::chains;
-use super::compare::{self, Comparer, Decision, hash_of};
+use super::compare::{Comparer, Decision, hash_of};
 use super::matching::{self, Match};
 use super::needs::{Needs, Resolver};
+use super::place::{Placed, Places, Sides};
 use super::settle;
 use super::spread;
 use super::virtual_map::VirtualMap;
+use super::weigh::{self, Place};
 use crate::domain::{
     ContentHash, EntityKey, Failure, Inventory, Locale, SourceId, TargetId, WorkClass,
 };
-use crate::plan::action::{Action, Agreements, Plan, Planned};
+use crate::plan::action::{Action, Agreements, Plan, Planned, Slot};
 use crate::plan::circles::{Circle, circles};
 use crate::plan::graph::{Graph, Need, Node, Strength};
 use crate::plan::{AssetIndex, Context, Schema, Selection, Weights};
@@ -57,23 +58,23 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         let needs = resolver.needs(node, entity, &mut body);
         (needs, hash_of(entity, &body, &schema))
     });
-    let mut entities = decide_all(inputs, context, &matches, &needs);
+    let sides = Sides {
+        source: inputs.source,
+        target: inputs.target,
+        agreements: inputs.agreements,
+        matches: &matches,
+        overwrite: inputs.overwrite,
+    };
+    let places = sides.places();
+    let mut entities = decide_all(inputs, context, &matches, (&needs, &places));
     drop(matches);
-    let siblings = chains::siblings(inputs.source);
+    let rows = places.rows;
     leave_out_of_scope(&mut entities, inputs, context, &needs);
-    link_siblings(&mut entities, &siblings);
-    let order = order_of_siblings(&siblings, &entities);
-    let mut graph = build_graph(&needs, &order);
+    let graph = build_graph(&needs, &places.waits);
     let circles = circles(&graph, &|who, need| has_to_wait(&entities, who, need));
     cut_circles(&mut entities, &circles, &resolver, inputs.source);
     settle::block_dependants(&mut entities, &graph, inputs.source);
-    // Between siblings that wait for one another, who is blocked drops out, and those before and behind it become
-    // neighbours. That closes no circle: the way between them led through it before.
-    let order_left = order_of_siblings(&siblings, &entities);
-    if order_left != order {
-        graph = build_graph(&needs, &order_left);
-    }
-    form_rows(&mut entities, &siblings);
+    form_rows(&mut entities, &rows);
     drop(needs);
     let order = settle::order(&entities, &graph);
     let levels = settle::levels(&mut entities, &graph, inputs.source, &order);
@@ -89,6 +90,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         graph,
         circles,
         levels,
+        rows,
     }
 }
 
@@ -106,7 +108,7 @@ fn decide_all(
     inputs: &Inputs<'_>,
     context: Context<'_>,
     matches: &[Match],
-    needs: &[(Needs, ContentHash)],
+    (needs, places): (&[(Needs, ContentHash)], &Places),
 ) -> Vec<Planned> {
     let target_schema = Schema::of(inputs.target);
     let counterparts = VirtualMap::new(inputs.source, inputs.target, inputs.agreements, matches);
@@ -119,14 +121,14 @@ fn decide_all(
         equal_bytes: inputs.equal_bytes,
         overwrite: inputs.overwrite,
     };
-    let moving: HashSet<Node> = chains::siblings(inputs.source)
-        .iter()
-        .flat_map(|group| chains::moving(group, inputs.source, inputs.target, matches))
-        .collect();
     spread::each(inputs.source, |node, entity| {
         let at = node as usize;
         let (needs, hash) = &needs[at];
-        let moves = moving.contains(&node);
+        let placed = places.pages.get(&node);
+        let place = placed.map_or(Place::AGREES, |placed| Place {
+            verdict: placed.verdict,
+            moves: placed.place.moves,
+        });
         let doubt = inputs.doubts.get(&entity.key).map(String::as_str);
         let doubt = doubt.map(|why| (Failure::InDoubt, why));
         let missing = needs
@@ -138,12 +140,11 @@ fn decide_all(
                 action: Action::Fail { cause },
                 because: Cow::Owned(why.to_owned()),
                 target_hash: None,
+                place_only: false,
             },
-            None => comparer.decide(entity, &matches[at], *hash, moves),
+            None => comparer.decide(entity, &matches[at], *hash, place),
         };
-        let present = chains::present(entity, &matches[at], inputs.target);
-        let place = (present.map(|there| there.key.id), moves);
-        planned(decision, *hash, needs.encodings, place)
+        planned(decision, *hash, needs.encodings, placed)
     })
 }
 
@@ -151,10 +152,15 @@ fn planned(
     decision: Decision,
     hash: ContentHash,
     encodings: u64,
-    (present, moves): (Option<TargetId>, bool),
+    placed: Option<&Placed>,
 ) -> Planned {
     let is_conflict = matches!(decision.action, Action::Conflict { .. });
-    let left_alone = is_conflict || decision.because == compare::LEFT_ALONE;
+    let left_alone = is_conflict || weigh::is_left_alone(&decision.because);
+    let place = placed.map(|placed| {
+        let mut place = Box::new(placed.place.clone());
+        place.place_only = decision.place_only;
+        place
+    });
     Planned {
         action: decision.action,
         because: decision.because,
@@ -166,38 +172,16 @@ fn planned(
         encodings,
         left_alone,
         left_out: Vec::new(),
-        next_sibling: None,
         row: None,
-        present,
-        moves,
+        place,
     }
-}
-
-/// Where some siblings change their place, those that are written, in pairs of neighbours: the first of each pair leaves
-/// after the second.
-fn order_of_siblings(siblings: &[chains::Siblings], entities: &[Planned]) -> Vec<(Node, Node)> {
-    let mut pairs = Vec::new();
-    for group in siblings.iter().filter(|group| moves(group, entities)) {
-        let mut nodes = group.nodes.iter().copied();
-        let is_work = |node: &Node| entities[*node as usize].action.is_work();
-        let mut last = nodes.find(is_work);
-        for next in nodes.filter(is_work) {
-            pairs.extend(last.replace(next).map(|before| (before, next)));
-        }
-    }
-    pairs
-}
-
-fn moves(group: &chains::Siblings, entities: &[Planned]) -> bool {
-    let moves = |node: &Node| {
-        let planned = &entities[*node as usize];
-        planned.moves && planned.action.is_work()
-    };
-    group.nodes.iter().any(moves)
 }
 
 fn build_graph(needs: &[(Needs, ContentHash)], pairs: &[(Node, Node)]) -> Graph {
-    let order: HashMap<Node, Node> = pairs.iter().copied().collect();
+    let mut order: HashMap<Node, Vec<Node>> = HashMap::new();
+    for (who, on) in pairs {
+        order.entry(*who).or_default().push(*on);
+    }
     let count =
         u32::try_from(needs.len()).expect("an instance has fewer than four billion entities");
     let references: usize = needs.iter().map(|(found, _)| found.all.len()).sum();
@@ -205,7 +189,7 @@ fn build_graph(needs: &[(Needs, ContentHash)], pairs: &[(Node, Node)]) -> Graph 
     let mut own = Vec::new();
     for (node, (found, _)) in (0..).zip(needs) {
         own.extend_from_slice(&found.all);
-        own.extend(order.get(&node).map(|on| Need {
+        own.extend(order.get(&node).into_iter().flatten().map(|on| Need {
             on: *on,
             strength: Strength::Order,
         }));
@@ -235,25 +219,26 @@ fn leave_out_of_scope(
     }
 }
 
-fn link_siblings(entities: &mut [Planned], siblings: &[chains::Siblings]) {
-    for group in siblings {
-        for pair in group.nodes.windows(2) {
-            entities[pair[0] as usize].next_sibling = Some(pair[1]);
-        }
-    }
-}
-
-/// Lets new siblings take turns where none waits for another one.
-fn form_rows(entities: &mut [Planned], siblings: &[chains::Siblings]) {
-    for group in siblings.iter().filter(|group| group.nodes.len() > 1) {
-        if moves(group, entities) {
-            continue;
-        }
-        for node in &group.nodes {
+/// Lets those take turns that find their places beside others that are not at theirs yet: what is put in front of one
+/// that keeps its place cannot pass anything.
+fn form_rows(entities: &mut [Planned], rows: &[Vec<Slot>]) {
+    for row in rows {
+        let first = row.iter().find_map(|slot| match slot {
+            Slot::Page(node) => Some(*node),
+            Slot::Other(_) => None,
+        });
+        let mut before_open = false;
+        for slot in row.iter().rev() {
+            let Slot::Page(node) = slot else {
+                before_open = false;
+                continue;
+            };
             let planned = &mut entities[*node as usize];
-            if matches!(planned.action, Action::Create { .. }) {
-                planned.row = group.nodes.first().copied();
+            let is_open = planned.action.is_work() && planned.is_placed();
+            if is_open || (before_open && planned.action.is_work()) {
+                planned.row = first;
             }
+            before_open = is_open;
         }
     }
 }

@@ -11,13 +11,17 @@ mod found;
 mod make;
 mod matching;
 mod needs;
+mod order;
+mod place;
 mod settle;
 mod spread;
 #[cfg(test)]
 mod tests;
 mod virtual_map;
+mod weigh;
 
 pub use built_in::built_ins;
-pub use compare::{expected_hash, source_hash, target_hash};
+pub use chains::channel;
+pub use compare::{expected_hash, fields_hash, source_hash, target_hash};
 pub use make::{Inputs, plan};
 pub use matching::same_size_assets;

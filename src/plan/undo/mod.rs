@@ -26,4 +26,4 @@ mod tests;
 pub use decide::{Decided, Decision, Former, FormerBytes, Inputs, Kept, Trace, UndoPlan, plan};
 pub use dropped::losing_values;
 pub use order::out_of_order;
-pub use own::Own;
+pub use own::{Own, as_it_is};

@@ -70,10 +70,8 @@ fn planned(level: u32) -> Planned {
         target_hash: None,
         left_alone: false,
         left_out: Vec::new(),
-        next_sibling: None,
         row: None,
-        present: None,
-        moves: false,
+        place: None,
     }
 }
 
@@ -117,6 +115,7 @@ fn site() -> (Plan, Inventory<SourceId>) {
         graph: Graph::new(4, pairs),
         circles: vec![circle],
         levels: 3,
+        rows: Vec::new(),
     };
     (plan, source)
 }
@@ -206,6 +205,7 @@ fn large() -> (Plan, Inventory<SourceId>) {
         graph,
         circles: Vec::new(),
         levels: LEVELS,
+        rows: Vec::new(),
     };
     (plan, source)
 }

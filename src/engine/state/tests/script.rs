@@ -95,6 +95,7 @@ impl Script {
         let count = u32::try_from(self.entities.len()).unwrap();
         let plan = Plan {
             levels: levels.max().unwrap_or(0),
+            rows: Vec::new(),
             graph: Graph::new(count, self.needs),
             entities: self.entities,
             circles: Vec::new(),
@@ -137,10 +138,8 @@ fn planned() -> Planned {
         target_hash: None,
         left_alone: false,
         left_out: Vec::new(),
-        next_sibling: None,
         row: None,
-        present: None,
-        moves: false,
+        place: None,
     }
 }
 
