@@ -159,7 +159,7 @@ fn new_siblings_share_a_row_and_wait_for_nobody() {
     let row = |node: Node| made.plan.entities[node as usize].row;
     assert_eq!(
         [row(first), row(there), row(last)],
-        [Some(first), None, Some(first)]
+        [Some(first), Some(first), Some(first)]
     );
     assert_eq!([made.waits(first), made.waits(last)], [vec![], vec![]]);
 }
