@@ -238,6 +238,7 @@ const fn run_exit_code(error: &RunError) -> ExitStatus {
         }
         RunError::Store(error) => store_exit_code(error),
         RunError::Interrupted => ExitStatus::Interrupted,
+        RunError::Unplaced(_) => ExitStatus::Conflicts,
         RunError::Selection(_) | RunError::UnknownLocale { .. } | RunError::TargetLocale { .. } => {
             ExitStatus::Usage
         }
@@ -276,6 +277,7 @@ fn run_hint(error: &RunError) -> Option<String> {
         RunError::Pull(PullError::Incomplete { .. })
         | RunError::Store(_)
         | RunError::Selection(_)
+        | RunError::Unplaced(_)
         | RunError::UnknownLocale { .. }
         | RunError::TargetLocale { .. } => error.hint(),
     }

@@ -76,8 +76,22 @@ impl IdMap {
     /// [`IdConflict`] if `key`, or the same item in another locale, has another id already, or the id belongs
     /// to another entity; what was there stays.
     pub fn record(&self, key: &EntityKey, counterpart: Counterpart) -> Result<(), IdConflict> {
-        let (kind, target) = (key.kind, counterpart.id);
-        let kept = *self.claimed.entry((kind, target)).or_insert(key.id);
+        self.claim(key, counterpart.id)?;
+        self.ids.insert(key.clone(), counterpart);
+        Ok(())
+    }
+
+    /// Claims `target` for `key`, before anything of that is made durable: of two that claim it the first one has it.
+    /// Claiming again what one has is harmless. A refused claim leaves no trace.
+    ///
+    /// # Errors
+    /// [`IdConflict`] if `key`, or the same item in another locale, has another id already, or the id belongs
+    /// to another entity.
+    pub fn claim(&self, key: &EntityKey, target: TargetId) -> Result<(), IdConflict> {
+        let kind = key.kind;
+        let claim = self.claimed.entry((kind, target));
+        let is_new = matches!(claim, Entry::Vacant(_));
+        let kept = *claim.or_insert(key.id);
         if kept != key.id {
             return Err(IdConflict::Target {
                 kind,
@@ -86,22 +100,24 @@ impl IdMap {
                 key: key.clone(),
             });
         }
-        match self.shared.entry((kind, key.id)) {
-            Entry::Occupied(slot) if *slot.get() != target => {
-                let kept = *slot.get();
-                return Err(IdConflict::Source {
-                    key: key.clone(),
-                    kept,
-                    refused: target,
-                });
-            }
-            Entry::Occupied(_) => {}
-            Entry::Vacant(slot) => {
-                slot.insert(target);
-            }
+        let kept = *self.shared.entry((kind, key.id)).or_insert(target);
+        if kept == target {
+            return Ok(());
         }
-        self.ids.insert(key.clone(), counterpart);
-        Ok(())
+        if is_new {
+            self.claimed.remove(&(kind, target));
+        }
+        Err(IdConflict::Source {
+            key: key.clone(),
+            kept,
+            refused: target,
+        })
+    }
+
+    /// Keeps `target` from any other entity than `id`, which may get another counterpart itself: its mapping stands, but
+    /// this run does not look at it.
+    pub fn reserve(&self, kind: Kind, target: TargetId, id: SourceId) {
+        self.claimed.entry((kind, target)).or_insert(id);
     }
 
     /// Records an id for an item of which this run has no entity in some locale.
@@ -203,6 +219,19 @@ mod tests {
             Err(IdConflict::Target { .. })
         ));
         assert_eq!(map.resolve(&key), Some(counterpart(7)));
+    }
+
+    #[test]
+    fn a_refused_claim_leaves_no_trace() {
+        let map = IdMap::default();
+        let key: EntityKey = "content:1@en-us".parse().unwrap();
+        map.claim(&key, TargetId::new(7)).unwrap();
+        assert!(map.claim(&key, TargetId::new(8)).is_err());
+        assert!(!map.is_claimed(Kind::Content, TargetId::new(8)));
+        let other: EntityKey = "content:2@en-us".parse().unwrap();
+        assert!(map.claim(&other, TargetId::new(7)).is_err());
+        map.claim(&other, TargetId::new(8)).unwrap();
+        assert_eq!(map.resolve(&other), None, "a claim is no counterpart yet");
     }
 
     #[test]

@@ -5,9 +5,10 @@ use std::io::Write;
 use clap::Args;
 
 use super::args::OutputArgs;
-use super::planning::{self, PlanningArgs};
+use super::planning::{self, Outlook, PlanningArgs};
 use super::rehearsal;
 use crate::config::{OutputMode, Settings};
+use crate::engine::{RunError, Unplaced};
 use crate::error::{Error, ExitStatus};
 use crate::plan::Plan;
 use crate::report::graph;
@@ -46,6 +47,18 @@ pub(super) async fn run(
     out: &mut (dyn Write + Send),
 ) -> Result<ExitStatus, Error> {
     let outlook = planning::outlook(settings).await?;
+    let ended = write(settings, &outlook, out);
+    if ended.is_ok() && outlook.plan.is_target_unknown() && !settings.sync.create_unmatched {
+        return Err(RunError::from(Unplaced::of(&outlook.plan)).into());
+    }
+    ended
+}
+
+fn write(
+    settings: &Settings,
+    outlook: &Outlook,
+    out: &mut (dyn Write + Send),
+) -> Result<ExitStatus, Error> {
     if settings.output.mode == OutputMode::Json {
         let mut out = std::io::BufWriter::new(out);
         graph::write_plan(&mut out, &outlook.plan, &outlook.source)?;

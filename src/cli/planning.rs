@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, SelectionArgs};
 use super::session::{self, Ends};
+use super::sync::MatchingArgs;
 use super::{rehearsal, wiring};
 use crate::config::Settings;
 use crate::domain::{Inventory, RunId, SourceId};
@@ -31,6 +32,8 @@ pub(super) struct PlanningArgs {
     #[arg(long, help_heading = "Policy")]
     overwrite: bool,
     #[command(flatten)]
+    matching: MatchingArgs,
+    #[command(flatten)]
     engine: EngineArgs,
     #[command(flatten)]
     pub(super) file: FileArgs,
@@ -40,7 +43,9 @@ impl PlanningArgs {
     pub(super) fn collect(&self) -> Collected {
         let collected = self.instances.collect(Collected::default());
         let collected = self.engine.collect(self.selection.collect(collected));
-        collected.switch("sync.overwrite", self.overwrite, true)
+        self.matching
+            .collect(collected)
+            .switch("sync.overwrite", self.overwrite, true)
     }
 }
 

@@ -88,15 +88,17 @@ pub(super) async fn remembered(settings: &Settings) -> Result<Store, Error> {
         target: settings.target.guid.clone(),
     };
     let real = Store::open(&settings.paths.state).await?;
-    let mappings = real.mappings(&pair).await?;
+    for pair in [pair.reversed(), pair] {
+        let mappings = real.mappings(&pair).await?;
+        let change = |mapping| Change::Mapping {
+            pair: pair.clone(),
+            mapping,
+        };
+        memory
+            .commit(mappings.into_iter().map(change).collect())
+            .await?;
+    }
     real.close().await;
-    let change = |mapping| Change::Mapping {
-        pair: pair.clone(),
-        mapping,
-    };
-    memory
-        .commit(mappings.into_iter().map(change).collect())
-        .await?;
     Ok(memory)
 }
 

@@ -311,6 +311,7 @@ pub(super) fn session(
         locales: settings.sync.locales.clone(),
         selection: wiring::selection(settings),
         overwrite: settings.sync.overwrite,
+        matching: wiring::matching(settings),
         options: options.clone(),
         sink: sink.clone(),
         planned: watch::Sender::new(None),

@@ -42,6 +42,30 @@ pub(super) struct SyncArgs {
     file: FileArgs,
 }
 
+/// How entities are matched that the state does not know
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Policy")]
+pub(super) struct MatchingArgs {
+    /// Evidence that makes a content item of the target the counterpart of one of the source where the state does not
+    /// say so: key (equal content, else a unique URL name or title, else the place in a list) or equal
+    #[arg(long, value_name = "EVIDENCE")]
+    adopt: Option<String>,
+    /// Create items that were not recognised, although the target holds content that matches nothing on the source and
+    /// the state knows no content of this pair
+    #[arg(long)]
+    create_unmatched: bool,
+}
+
+impl MatchingArgs {
+    pub(super) fn collect(&self, collected: Collected) -> Collected {
+        collected.text("sync.adopt", self.adopt.as_ref()).switch(
+            "sync.create_unmatched",
+            self.create_unmatched,
+            true,
+        )
+    }
+}
+
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Policy")]
 #[expect(clippy::struct_excessive_bools, reason = "one switch per flag")]
@@ -50,6 +74,8 @@ pub(super) struct PolicyArgs {
     /// with exit code 5
     #[arg(long)]
     overwrite: bool,
+    #[command(flatten)]
+    matching: MatchingArgs,
     /// Publish on the target what is published on the source: content, pages or both
     #[arg(long, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_missing_value = "both")]
     publish: Option<String>,
@@ -70,7 +96,8 @@ pub(super) struct PolicyArgs {
 
 impl PolicyArgs {
     pub(super) fn collect(&self, collected: Collected) -> Collected {
-        collected
+        self.matching
+            .collect(collected)
             .switch("sync.overwrite", self.overwrite, true)
             .text("sync.publish", self.publish.as_ref())
             .text("sync.doubts", self.doubts.as_ref())

@@ -174,6 +174,15 @@ fn help_teaches() {
               Let the source win where both sides have changed; otherwise such conflicts are left alone and end
               with exit code 5 [env: LOCKGATE_OVERWRITE, AGILITY_OVERWRITE]
 
+          --adopt <EVIDENCE>
+              Evidence that makes a content item of the target the counterpart of one of the source where the
+              state does not say so: key (equal content, else a unique URL name or title, else the place in a
+              list) or equal [default: key] [env: LOCKGATE_ADOPT]
+
+          --create-unmatched
+              Create items that were not recognised, although the target holds content that matches nothing on the
+              source and the state knows no content of this pair [env: LOCKGATE_CREATE_UNMATCHED]
+
           --publish[=<WHAT>]
               Publish on the target what is published on the source: content, pages or both [default: off] [env:
               LOCKGATE_PUBLISH]

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, OutputArgs, SelectionArgs};
 use super::session::{self, Ends, Work};
+use super::sync::MatchingArgs;
 use crate::config::{Config, OutputMode, Settings};
 use crate::engine::Difference;
 use crate::error::{Error, ExitStatus};
@@ -26,6 +27,8 @@ pub(super) struct VerifyArgs {
     #[command(flatten)]
     selection: SelectionArgs,
     #[command(flatten)]
+    matching: MatchingArgs,
+    #[command(flatten)]
     engine: EngineArgs,
     #[command(flatten)]
     output: OutputArgs,
@@ -37,6 +40,7 @@ impl VerifyArgs {
     /// All layers, these flags on top.
     pub(super) fn config(&self) -> Result<Config, Error> {
         let collected = self.instances.collect(Collected::default());
+        let collected = self.matching.collect(collected);
         let collected = self.engine.collect(self.selection.collect(collected));
         self.file.load(self.output.collect(collected))
     }

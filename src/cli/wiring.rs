@@ -6,7 +6,9 @@ use std::io::IsTerminal;
 use crate::agility::Connection;
 use crate::config::{ColorChoice, Instance, Output, OutputMode, Paths, Settings, Surroundings};
 use crate::domain::Kind;
-use crate::plan::Selection;
+use crate::engine::Matching;
+use crate::plan::{Hint, Recognition, Selection};
+use crate::snapshot::official_mappings;
 use crate::{engine, report};
 
 /// The way to the source and the way to the target.
@@ -64,6 +66,24 @@ pub(super) fn engine_options(settings: &Settings) -> engine::Options {
         lease_ttl: settings.timeouts.lease,
         doubts: settings.sync.doubts,
         ..engine::Options::default()
+    }
+}
+
+/// How entities are matched that the state does not know; reads the mappings of the official CLI.
+pub(super) fn matching(settings: &Settings) -> Matching {
+    let directory = std::env::current_dir().unwrap_or_default();
+    let (source, target) = (&settings.source.guid, &settings.target.guid);
+    let official = official_mappings(&directory, source, target);
+    let hint = |(key, target)| Hint {
+        key,
+        target,
+        evidence: Recognition::OfficialCli,
+    };
+    Matching {
+        hints: official.rows.into_iter().map(hint).collect(),
+        problems: official.problems,
+        adopt: settings.sync.adopt,
+        create_unmatched: settings.sync.create_unmatched,
     }
 }
 

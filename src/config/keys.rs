@@ -101,6 +101,12 @@ pub const KEYS: &[KeyInfo] = &[
     KeyInfo::new("sync.containers", "--containers", "LOCKGATE_CONTAINERS"),
     KeyInfo::new("sync.overwrite", "--overwrite", "LOCKGATE_OVERWRITE")
         .official("AGILITY_OVERWRITE"),
+    KeyInfo::new("sync.adopt", "--adopt", "LOCKGATE_ADOPT"),
+    KeyInfo::new(
+        "sync.create_unmatched",
+        "--create-unmatched",
+        "LOCKGATE_CREATE_UNMATCHED",
+    ),
     KeyInfo::new("sync.publish", "--publish", "LOCKGATE_PUBLISH"),
     KeyInfo::new("sync.doubts", "--doubts", "LOCKGATE_DOUBTS"),
     KeyInfo::new("sync.fail_fast", "--fail-fast", "LOCKGATE_FAIL_FAST"),

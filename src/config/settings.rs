@@ -8,7 +8,7 @@ use crate::domain::{Guid, Kind, Locale, Secret};
 use crate::store::StateUrl;
 
 use super::Surroundings;
-use crate::engine::{Doubts, Publish, Schedule};
+use crate::engine::{Adopt, Doubts, Publish, Schedule};
 
 /// Everything that a run needs to know, checked.
 #[derive(Clone, Debug)]
@@ -77,6 +77,10 @@ pub struct Sync {
     pub containers: Vec<String>,
     /// Whether the source wins conflicts.
     pub overwrite: bool,
+    /// How much evidence makes an item of the target the counterpart of one of the source.
+    pub adopt: Adopt,
+    /// Whether unrecognised items are created beside content of unknown origin.
+    pub create_unmatched: bool,
     /// What to publish.
     pub publish: Publish,
     /// What becomes of entities in doubt.

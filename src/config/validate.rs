@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::domain::{Guid, Kind, Locale, Secret};
-use crate::engine::{Doubts, Publish, Schedule};
+use crate::engine::{Adopt, Doubts, Publish, Schedule};
 use crate::store::StateUrl;
 
 use super::{
@@ -177,6 +177,8 @@ impl Config {
             pages: self.ids("sync.pages")?,
             containers: self.list("sync.containers")?,
             overwrite: self.truth("sync.overwrite")?,
+            adopt: self.choice("sync.adopt", &ADOPT)?,
+            create_unmatched: self.truth("sync.create_unmatched")?,
             publish: self.choice("sync.publish", &PUBLISH)?,
             doubts: self.choice("sync.doubts", &DOUBTS)?,
             fail_fast: self.truth("sync.fail_fast")?,
@@ -333,6 +335,11 @@ const COLORS: [(&str, ColorChoice); 3] = [
     ("auto", ColorChoice::Auto),
     ("always", ColorChoice::Always),
     ("never", ColorChoice::Never),
+];
+
+const ADOPT: [(&str, Adopt); 2] = [
+    (Adopt::Equal.name(), Adopt::Equal),
+    (Adopt::Key.name(), Adopt::Key),
 ];
 
 const DOUBTS: [(&str, Doubts); 2] = [("told", Doubts::Told), ("absent", Doubts::Absent)];

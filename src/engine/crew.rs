@@ -356,10 +356,15 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
         }
     }
 
-    /// What the store has to keep of an entity that is on the target now.
-    pub fn changes_of(&self, item: &Prepared, saved: &Saved) -> Vec<Change> {
+    /// Claims what an entity became, and gives what the store has to keep of it.
+    ///
+    /// # Errors
+    /// [`IdConflict`] when it has another counterpart already, or that one is another entity's: nothing of it may be
+    /// stored then.
+    pub fn changes_of(&self, item: &Prepared, saved: &Saved) -> Result<Vec<Change>, IdConflict> {
         let planned = self.planned(item.node);
         let entity = self.entity(item.node);
+        self.ids.claim(&entity.key, saved.id)?;
         let (origin, outcome) = match &planned.action {
             Action::Update { .. } => (MappingOrigin::Updated, Outcome::Updated),
             _ => (MappingOrigin::Created, Outcome::Created),
@@ -376,10 +381,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             run: self.run.clone(),
         };
         let mapping = self.unless_place_only(item, mapping);
-        let mut changes = vec![Change::Mapping {
-            pair: self.pair.clone(),
-            mapping,
-        }];
+        let mut changes = self.claimed(mapping);
         changes.extend(self.place_saved(item));
         changes.extend(item.sent.map(|hash| Change::BytesSent {
             run: self.run.clone(),
@@ -394,7 +396,26 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
                 &planned.because,
             )));
         }
-        changes
+        Ok(changes)
+    }
+
+    /// The note of a counterpart. One that a deleted entity of the source had before is taken from it.
+    pub fn claimed(&self, mapping: Mapping) -> Vec<Change> {
+        let before = self.formers.mapping(&TargetKey {
+            kind: mapping.key.kind,
+            id: mapping.target,
+            locale: mapping.key.locale.clone(),
+        });
+        let before = before.filter(|before| before.key != mapping.key);
+        let removed = before.map(|before| Change::MappingRemoved {
+            pair: self.pair.clone(),
+            key: before.key.clone(),
+        });
+        let pair = self.pair.clone();
+        removed
+            .into_iter()
+            .chain([Change::Mapping { pair, mapping }])
+            .collect()
     }
 
     /// What a save of the place alone leaves agreed about the fields: what was.

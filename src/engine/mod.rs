@@ -33,11 +33,13 @@ pub mod run;
 pub mod sink;
 pub mod state;
 pub mod undo;
+pub mod unplaced;
 pub mod verify;
 
-pub use options::{Doubts, Options, Publish, Schedule};
+pub use options::{Adopt, Doubts, Matching, Options, Publish, Schedule};
 pub use pull::{PullError, Reader};
 pub use run::{PlanMade, RunError, RunReport, Session};
 pub use sink::{EVENTS_IN_FLIGHT, Sink};
 pub use undo::{UndoEnd, UndoOutlook, UndoRequest};
+pub use unplaced::Unplaced;
 pub use verify::{Difference, DifferenceKind};

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::pace::Ceilings;
+pub use crate::plan::Adopt;
+use crate::plan::Hint;
 
 /// When an entity may start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -141,4 +143,18 @@ impl Default for Options {
             lease_ttl: Duration::from_secs(30),
         }
     }
+}
+
+/// How entities are matched that the state does not know.
+#[derive(Clone, Debug, Default)]
+pub struct Matching {
+    /// Pairs that something other than the state names.
+    pub hints: Vec<Hint>,
+    /// What could not be used of what names pairs, one sentence each.
+    pub problems: Vec<String>,
+    /// How much evidence makes an item of the target a counterpart.
+    pub adopt: Adopt,
+    /// Whether items are created that were not recognised, although the target holds content of unknown origin and there is
+    /// no state.
+    pub create_unmatched: bool,
 }

@@ -14,7 +14,7 @@ use super::forecast::{After, Costs, Oracle, Reading, Worker, tell_while};
 use super::former::Formers;
 use super::lease::{Fence, Keeper};
 use super::open_intents::OpenIntents;
-use super::options::Options;
+use super::options::{Doubts, Matching, Options};
 use super::pace::{Class, Sample};
 use super::publish;
 use super::pull::{PullError, Reader};
@@ -22,16 +22,18 @@ use super::ready::Limits;
 use super::recovery::{Known, Recovery, SettleError, settle_undone};
 use super::sink::Sink;
 use super::state::RunState;
+use super::unplaced::Unplaced;
 use super::verify::{Difference, Scope, same_bytes, verify};
 use crate::domain::{
-    AgreedPlace, EntityKey, Id, Inventory, Key, Kind, Locale, RunId, SourceId, TargetId, TargetKey,
+    AgreedPlace, Entity, EntityKey, Id, Inventory, Key, Kind, Locale, RunId, SourceId, TargetId,
+    TargetKey,
 };
 use crate::event::{Bottleneck, Command, Event, Phase};
 use crate::id_map::{Counterpart, IdMap};
 use crate::instance::{Effect, Source, Target};
 use crate::plan::{
-    self, Action, Agreement, Agreements, AssetIndex, Inputs, Plan, Schema, Selection, UnknownName,
-    asset_urls, built_ins, fields_hash, same_size_assets,
+    self, Action, Agreement, Agreements, AssetIndex, Hint, Inputs, Plan, Recognition, Schema,
+    Selection, UnknownName, asset_urls, built_ins, fields_hash, same_size_assets,
 };
 use crate::store::{Change, LeaseOwner, Mapping, MappingOrigin, Pair, Store, StoreError};
 
@@ -54,6 +56,8 @@ pub struct Session<S, T> {
     pub selection: Selection,
     /// Whether the source wins where both sides changed.
     pub overwrite: bool,
+    /// How entities are matched that the state does not know.
+    pub matching: Matching,
     /// How it is carried out.
     pub options: Options,
     /// Who is told.
@@ -102,6 +106,9 @@ pub enum RunError {
     /// The selection names something that does not exist.
     #[error(transparent)]
     Selection(#[from] UnknownName),
+    /// The target holds content that is the counterpart of nothing, and there is no state that would tell why.
+    #[error(transparent)]
+    Unplaced(#[from] Unplaced),
     /// A locale was asked for that the source does not have.
     #[error("the source has no locale {wanted}; it has {known}")]
     UnknownLocale {
@@ -128,6 +135,7 @@ impl RunError {
             Self::Pull(PullError::Request { .. }) | Self::Interrupted => None,
             Self::Store(error) => error.hint(),
             Self::Selection(unknown) => Some(unknown.hint.clone()),
+            Self::Unplaced(unplaced) => Some(unplaced.hint()),
             Self::UnknownLocale { .. } => {
                 Some("name one of the source's locales with --locale".to_owned())
             }
@@ -184,6 +192,9 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
     ) -> Result<RunReport, RunError> {
         let prepared = interruptible(self.prepare_after_recovery(), commands).await?;
         keeper.check()?;
+        if prepared.plan.is_target_unknown() && !self.matching.create_unmatched {
+            return Err(RunError::Unplaced(Unplaced::of(&prepared.plan)));
+        }
         let limits = self.limits();
         let state = RunState::new(
             Arc::clone(&prepared.plan),
@@ -231,6 +242,10 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         commands: &mut mpsc::Receiver<Command>,
     ) -> Result<RunReport, RunError> {
         let prepared = interruptible(self.prepare(), commands).await?;
+        if prepared.plan.is_target_unknown() {
+            let message = Unplaced::of(&prepared.plan).to_string();
+            self.sink.emit(Event::Warned { message }).await;
+        }
         let crew = Arc::new(self.crew(&prepared, None));
         let compared = self.compare(&crew, &prepared.locales, Scope::Everything);
         let differences = interruptible(compared, commands).await?;
@@ -338,6 +353,8 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
                 agreement.place = Some(Box::new(place.clone()));
             }
         }
+        let hints = self.hints().await?;
+        let disputed = self.disputed().await?;
         let equal_bytes = self.compare_assets(&source, &target, &agreements).await?;
         self.phase(Phase::Plan).await;
         let plan = plan::plan(&Inputs {
@@ -347,6 +364,9 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             equal_bytes: &equal_bytes,
             locales: &locales,
             doubts: &doubts,
+            disputed: &disputed,
+            hints: &hints,
+            adopt: self.matching.adopt,
             overwrite: self.overwrite,
             selection: &self.selection,
             weights: self.target.pacer.bearings().weights(),
@@ -363,6 +383,48 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             plan,
             doubts,
         })
+    }
+
+    /// Entities whose mapping contradicted that of another one when the state was brought up to date.
+    async fn disputed(&self) -> Result<HashMap<EntityKey, String>, StoreError> {
+        let rows = self.store.disputed(&self.pair()).await?;
+        if rows.is_empty() || self.options.doubts == Doubts::Absent {
+            return Ok(HashMap::new());
+        }
+        let message = format!(
+            "{} mappings of the state named an entity of the target twice and are not used, such as {} and {} on the target",
+            rows.len(),
+            rows[0].0,
+            rows[0].1
+        );
+        self.sink.emit(Event::Warned { message }).await;
+        let why = |(key, target): (EntityKey, TargetId)| {
+            let why = format!(
+                "the state mapped it and another entity to {target} on the target, and nothing else tells which one \
+                 that is; --doubts absent creates it"
+            );
+            (key, why)
+        };
+        Ok(rows.into_iter().map(why).collect())
+    }
+
+    /// What else names pairs of entities: the state of the way back, and what the caller found.
+    async fn hints(&self) -> Result<Vec<Hint>, StoreError> {
+        for message in &self.matching.problems {
+            let message = message.clone();
+            self.sink.emit(Event::Warned { message }).await;
+        }
+        let way_back = self.store.mappings(&self.pair().reversed()).await?;
+        let hints = way_back.into_iter().map(|mapping| Hint {
+            key: Key {
+                kind: mapping.key.kind,
+                id: SourceId::new(mapping.target.raw()),
+                locale: mapping.key.locale.clone(),
+            },
+            target: TargetId::new(mapping.key.id.raw()),
+            evidence: Recognition::OtherDirection,
+        });
+        Ok(hints.chain(self.matching.hints.iter().cloned()).collect())
     }
 
     /// The locales of the run: those asked for, else all of the source. Each must be on both sides.
@@ -492,7 +554,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             .iter()
             .map(|mapping| (&mapping.key, mapping))
             .collect();
-        let mut changes = Vec::new();
+        let mut changes = self.recognised(crew, prepared);
         for (node, planned) in (0..).zip(&prepared.plan.entities) {
             let (Action::Adopt { target } | Action::Unchanged { target }) = &planned.action else {
                 continue;
@@ -532,10 +594,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
                     && before.target == mapping.target
             });
             if !same {
-                changes.push(Change::Mapping {
-                    pair: self.pair(),
-                    mapping,
-                });
+                changes.extend(crew.claimed(mapping));
             }
         }
         if changes.is_empty() {
@@ -543,6 +602,30 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         } else {
             self.store.commit(changes).await
         }
+    }
+
+    /// Mappings without a base for entities that were recognised and differ: the next run must not take them for new.
+    fn recognised(&self, crew: &Crew<S, T>, prepared: &Prepared) -> Vec<Change> {
+        let entities = prepared.source.entities().iter();
+        let conflicts = entities.zip(&prepared.plan.entities);
+        let conflicts = conflicts.filter_map(|(entity, planned)| match planned.action {
+            Action::Conflict { target } if planned.evidence.is_some() => Some((entity, target?)),
+            _ => None,
+        });
+        let mapping = |(entity, target): (&Entity<SourceId>, TargetId)| Mapping {
+            key: entity.key.clone(),
+            target,
+            target_name: None,
+            source_version: None,
+            target_version: None,
+            source_hash: None,
+            target_hash: None,
+            origin: MappingOrigin::Adopted,
+            run: self.run.clone(),
+        };
+        conflicts
+            .flat_map(|conflict| crew.claimed(mapping(conflict)))
+            .collect()
     }
 
     async fn tell_plan(&self, prepared: &Prepared, state: &RunState) {
@@ -680,9 +763,14 @@ fn warm_ids(prepared: &Prepared) -> IdMap {
     for mapping in prepared.mappings.iter() {
         // Items and pages in locales that this run leaves out.
         let key = &mapping.key;
-        let other_locale = key.kind.is_localised() && prepared.source.get(key).is_none();
-        if other_locale && ids.shared(key.kind, key.id).is_none() {
+        let is_absent = prepared.source.get(key).is_none();
+        if key.kind.is_localised() && is_absent && ids.shared(key.kind, key.id).is_none() {
             ids.record_shared(key.kind, key.id, mapping.target);
+        }
+        let is_read = |locale: &Locale| prepared.source.locales.contains(locale);
+        let is_gone = is_absent && key.locale.as_ref().is_none_or(is_read);
+        if !is_gone {
+            ids.reserve(key.kind, mapping.target, key.id);
         }
     }
     for (planned, here) in prepared

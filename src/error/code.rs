@@ -62,6 +62,7 @@ pages! {
     "LG-4002",
     "LG-4003",
     "LG-4004",
+    "LG-4005",
     "LG-5001",
     "LG-5002",
     "LG-5003",
@@ -128,6 +129,7 @@ const fn run(error: &RunError) -> &'static str {
         RunError::Store(error) => store(error),
         RunError::Interrupted => "LG-4004",
         RunError::Selection(_) => "LG-1009",
+        RunError::Unplaced(_) => "LG-4005",
         RunError::UnknownLocale { .. } => "LG-1010",
         RunError::TargetLocale { .. } => "LG-1011",
     }

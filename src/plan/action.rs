@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde::{Serialize, Serializer};
 
 use super::graph::{Graph, Need, Node, Strength};
-use super::{Encoding, Referent};
+use super::{ContainerTally, Encoding, Recognition, Referent};
 use crate::domain::{
     AgreedPlace, ContentHash, EntityKey, Failure, Home, Locale, TargetId, WorkClass,
 };
@@ -155,6 +155,8 @@ pub struct Planned {
     pub row: Option<Node>,
     /// For a page that a sitemap lists: its place.
     pub place: Option<Box<PagePlace>>,
+    /// Why its counterpart counts as such, where the state does not say so.
+    pub evidence: Option<Recognition>,
 }
 
 /// The place of a page, apart from what it says.
@@ -212,7 +214,7 @@ impl Planned {
 }
 
 /// Everything that is going to happen. The same inputs give the same plan.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// One per source entity, in the order of the source inventory.
     pub entities: Vec<Planned>,
@@ -224,6 +226,8 @@ pub struct Plan {
     pub levels: u32,
     /// The rows of siblings on the target as they are going to be, in display order.
     pub rows: Vec<Vec<Slot>>,
+    /// What the containers in scope hold, where the state knows no content of this pair; otherwise empty.
+    pub containers: Vec<ContainerTally>,
 }
 
 impl Plan {
@@ -238,6 +242,14 @@ impl Plan {
     /// What the first save of `node` has to wait for, in the order of [`Graph::needs`].
     pub fn waits_for(&self, node: Node) -> impl Iterator<Item = Need> + '_ {
         waits_for(&self.entities, &self.graph, node)
+    }
+
+    /// Whether the target holds content in containers of the source that is the counterpart of nothing, and the state cannot
+    /// tell where it came from.
+    pub fn is_target_unknown(&self) -> bool {
+        self.containers
+            .iter()
+            .any(|container| container.unplaced > 0)
     }
 
     /// How many references are cut.

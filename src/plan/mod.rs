@@ -28,8 +28,8 @@ mod weights;
 pub use action::{Action, Agreement, Agreements, Joined, PagePlace, Plan, Planned, Slot};
 pub use circles::{Circle, circles};
 pub use decide::{
-    Inputs, built_ins, channel, expected_hash, fields_hash, plan, same_size_assets, source_hash,
-    target_hash,
+    Adopt, ContainerTally, Hint, Inputs, Recognition, built_ins, channel, expected_hash,
+    fields_hash, plan, same_size_assets, source_hash, target_hash,
 };
 pub use encoding::{Encoding, Evidence};
 pub use graph::{Graph, Need, Node, Strength};

@@ -10,6 +10,8 @@
 
 mod asks;
 mod builder;
+mod official;
 
 pub use asks::first_asks;
 pub use builder::{Builder, Incomplete, Progress};
+pub use official::{OfficialMappings, official_mappings};

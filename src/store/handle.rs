@@ -227,6 +227,14 @@ impl Store {
         self.shared.readers.page_places(pair).await
     }
 
+    /// Entities whose mapping was set aside, because another entity was mapped to the same one of the target.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    pub async fn disputed(&self, pair: &Pair) -> Result<Vec<(EntityKey, TargetId)>, StoreError> {
+        self.shared.readers.disputed(pair).await
+    }
+
     /// The intents of a pair whose outcome is not known, open or in doubt, by run and id.
     ///
     /// # Errors

@@ -76,6 +76,23 @@ impl Readers {
         .await
     }
 
+    pub(super) async fn disputed(
+        &self,
+        pair: &Pair,
+    ) -> Result<Vec<(EntityKey, TargetId)>, StoreError> {
+        let rows = query(
+            "SELECT kind, source_id, locale, target_id FROM disputed_mappings
+             WHERE source = ? AND target = ? ORDER BY kind, source_id, locale",
+        )
+        .bind(pair.source.as_str())
+        .bind(pair.target.as_str());
+        self.rows(rows, |row| {
+            let key = self.key(row, self.reader("disputed_mappings"))?;
+            Ok((key, TargetId::new(self.column(row, "target_id")?)))
+        })
+        .await
+    }
+
     fn mapping(&self, row: &SqliteRow) -> Result<Mapping, StoreError> {
         let reader = self.reader("mappings");
         Ok(Mapping {

@@ -17,6 +17,17 @@ pub struct Pair {
     pub target: Guid,
 }
 
+impl Pair {
+    /// The way back.
+    #[must_use]
+    pub fn reversed(&self) -> Self {
+        Self {
+            source: self.target.clone(),
+            target: self.source.clone(),
+        }
+    }
+}
+
 /// The counterpart of a source entity, and both sides as they were when they last agreed.
 ///
 /// Also kept as a JSON object within a [`PreImage`].

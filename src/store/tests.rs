@@ -642,3 +642,60 @@ async fn files_are_private() {
     }
     store.close().await;
 }
+
+/// Two entities of the source had one counterpart: nothing kept a second row from being written.
+#[tokio::test]
+async fn an_entity_of_the_target_has_one_claim() {
+    let (_directory, _url, store) = fresh().await;
+    let row = |id, target| Change::Mapping {
+        pair: pair(),
+        mapping: mapping(key(id), target),
+    };
+    store.commit(vec![row(1, 700)]).await.unwrap();
+    assert!(store.commit(vec![row(2, 700)]).await.is_err());
+    let of_first = store.mappings(&pair()).await.unwrap();
+    assert_eq!(of_first, [mapping(key(1), 700)]);
+    let removed = Change::MappingRemoved {
+        pair: pair(),
+        key: key(1),
+    };
+    store.commit(vec![removed, row(2, 700)]).await.unwrap();
+    let of_second = store.mappings(&pair()).await.unwrap();
+    assert_eq!(of_second, [mapping(key(2), 700)]);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn rows_of_an_older_state_that_break_the_claims_are_set_aside() {
+    let (_directory, url, store) = fresh().await;
+    let row = |id, target| Change::Mapping {
+        pair: pair(),
+        mapping: mapping(key(id), target),
+    };
+    store
+        .commit(vec![row(1, 700), row(2, 701), row(3, 702)])
+        .await
+        .unwrap();
+    store.close().await;
+    let mut raw = connect(&url).await;
+    raw.execute(
+        "DROP TRIGGER dispute_settled; DROP INDEX mapping_claims; DROP TABLE disputed_mappings;
+         UPDATE mappings SET target_id = 700 WHERE source_id = 2; PRAGMA user_version = 4",
+    )
+    .await
+    .unwrap();
+    raw.close().await.unwrap();
+
+    let store = Store::open(&url).await.unwrap();
+    let left = store.mappings(&pair()).await.unwrap();
+    assert_eq!(left, [mapping(key(3), 702)]);
+    let target = TargetId::new(700);
+    assert_eq!(
+        store.disputed(&pair()).await.unwrap(),
+        [(key(1), target), (key(2), target)]
+    );
+    // Whatever gets a counterpart again is no longer in dispute.
+    store.commit(vec![row(2, 700)]).await.unwrap();
+    assert_eq!(store.disputed(&pair()).await.unwrap(), [(key(1), target)]);
+    store.close().await;
+}

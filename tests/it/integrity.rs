@@ -8,7 +8,9 @@ use std::time::Duration;
 use lockgate::domain::{EntityKey, Guid, Kind, Outcome, RunId};
 use lockgate::engine::pace::Pacer;
 use lockgate::engine::retry::Retries;
-use lockgate::engine::{EVENTS_IN_FLIGHT, Options, Reader, RunReport, Schedule, Session, Sink};
+use lockgate::engine::{
+    EVENTS_IN_FLIGHT, Matching, Options, Reader, RunReport, Schedule, Session, Sink,
+};
 use lockgate::event::{Event, Gate, Side, Stamped};
 use lockgate::plan::Selection;
 use lockgate::progress::Progress;
@@ -147,6 +149,10 @@ async fn sync(
         locales: Vec::new(),
         selection: Selection::default(),
         overwrite: true,
+        matching: Matching {
+            create_unmatched: true,
+            ..Matching::default()
+        },
         options,
         sink,
         planned: tokio::sync::watch::Sender::new(None),
@@ -467,6 +473,17 @@ async fn play(case: Case) -> Vec<String> {
             found.push(format!(
                 "the third run wrote {} entities",
                 target.writes() - before
+            ));
+        }
+        let fresh = Store::open_in_memory().await.unwrap();
+        let ran = sync(&source, &target, &fresh, schedule, 4).await;
+        if target.writes() > before {
+            let unknown = outcomes(&ran).into_iter();
+            let unknown = unknown.filter(|(_, outcome)| *outcome != Outcome::Adopted);
+            found.push(format!(
+                "without its state a run wrote {} entities: {:?}",
+                target.writes() - before,
+                unknown.collect::<Vec<_>>()
             ));
         }
     }

@@ -10,8 +10,8 @@ use lockgate::domain::{BodyFile, EntityKey, Guid, Outcome, RunId, Secret};
 use lockgate::engine::pace::Pacer;
 use lockgate::engine::retry::Retries;
 use lockgate::engine::{
-    EVENTS_IN_FLIGHT, Options, Reader, RunError, RunReport, Session, Sink, UndoEnd, UndoOutlook,
-    UndoRequest,
+    EVENTS_IN_FLIGHT, Matching, Options, Reader, RunError, RunReport, Session, Sink, UndoEnd,
+    UndoOutlook, UndoRequest,
 };
 use lockgate::event::{Event, Side, Stamped};
 use lockgate::instance::Target;
@@ -246,6 +246,7 @@ impl Setup {
             locales: Vec::new(),
             selection: Selection::default(),
             overwrite: self.overwrite,
+            matching: Matching::default(),
             options: self.options.clone(),
             sink,
             planned: tokio::sync::watch::Sender::new(None),

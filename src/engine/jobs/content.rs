@@ -6,7 +6,7 @@ use std::pin::Pin;
 use super::doubt::{self, Doubt};
 use super::polling::{self, BatchEnd};
 use super::read_back;
-use super::{Lot, close, failed, not_sent, show};
+use super::{Lot, close, failed, keep_all, not_sent, show};
 use crate::domain::{BatchId, Failure, Kind, Locale};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::pace::Class;
@@ -135,23 +135,17 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let mut changes = Vec::new();
-    for (item, saved) in items
-        .iter()
-        .zip(&results)
-        .filter_map(|(item, result)| Some((item, result.as_ref().ok()?)))
-    {
-        changes.extend(crew.changes_of(item, saved));
-    }
+    let saved = items.iter().zip(&results).enumerate();
+    let saved = saved.filter_map(|(at, (item, result))| Some((at, item, result.as_ref().ok()?)));
+    let (mut changes, mut taken) = keep_all(crew, saved);
     changes.push(crew.closed(intent, IntentState::Done));
     crew.store.commit(changes).await?;
-    let shown = items
-        .iter()
-        .zip(results)
-        .map(|(item, result)| match result {
-            Ok(saved) => show(crew, item, &saved),
-            Err(refusal) => refused(&refusal),
-        });
+    let shown = items.iter().zip(results).enumerate();
+    let shown = shown.map(|(at, (item, result))| match (taken.remove(&at), result) {
+        (Some(result), _) => result,
+        (None, Ok(saved)) => show(crew, item, &saved),
+        (None, Err(refusal)) => refused(&refusal),
+    });
     Ok(shown.collect())
 }
 

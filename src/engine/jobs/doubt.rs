@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::time::Duration;
 
-use super::{close, content, lost, page, show};
+use super::{close, content, keep_all, lost, page, show};
 use crate::domain::{BatchId, ContentHash, Entity, Failure, Id, Kind, Locale, TargetId, TargetKey};
 use crate::engine::crew::{Crew, Prepared, container_of};
 use crate::engine::pace::Class;
@@ -181,10 +181,9 @@ where
         (true, false) => IntentState::InDoubt,
         (false, false) => IntentState::Failed,
     };
-    let mut changes = vec![crew.closed(doubt.intent, state)];
-    for (at, saved) in &found {
-        changes.extend(crew.changes_of(&items[*at], saved));
-    }
+    let kept = found.iter().map(|(at, saved)| (*at, &items[*at], saved));
+    let (mut changes, mut taken) = keep_all(crew, kept);
+    changes.push(crew.closed(doubt.intent, state));
     crew.store.commit(changes).await?;
     let result = if doubt.may_be_working {
         not_known(doubt.why)
@@ -193,7 +192,10 @@ where
     };
     let mut results: Vec<StepResult> = items.iter().map(|_| result.clone()).collect();
     for (at, saved) in &found {
-        results[*at] = show(crew, &items[*at], saved);
+        results[*at] = match taken.remove(at) {
+            Some(result) => result,
+            None => show(crew, &items[*at], saved),
+        };
     }
     if !absent.is_empty() && may_repeat(crew, doubt) {
         let rest: Vec<Prepared> = absent.iter().map(|at| items[*at].clone()).collect();
@@ -233,13 +235,14 @@ where
         }
     };
     let mut results: Vec<StepResult> = items.iter().map(|_| content::refused(refusal)).collect();
-    let mut changes = Vec::new();
-    for (at, saved) in &found {
-        changes.extend(crew.changes_of(&items[*at], saved));
-    }
+    let kept = found.iter().map(|(at, saved)| (*at, &items[*at], saved));
+    let (changes, mut taken) = keep_all(crew, kept);
     crew.store.commit(changes).await?;
     for (at, saved) in &found {
-        results[*at] = show(crew, &items[*at], saved);
+        results[*at] = match taken.remove(at) {
+            Some(result) => result,
+            None => show(crew, &items[*at], saved),
+        };
     }
     let rest: Vec<Prepared> = absent.iter().map(|at| items[*at].clone()).collect();
     let again = match rest.len() {

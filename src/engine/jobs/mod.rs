@@ -18,6 +18,8 @@ pub(super) use doubt::repeat;
 pub(super) use given_back::run_again;
 pub(super) use polling::{BatchEnd, first_pause, next_pause, wait};
 
+use std::collections::HashMap;
+
 use super::crew::{Crew, Prepared};
 use super::ready::Queue;
 use super::state::{Job, Step, StepResult};
@@ -76,10 +78,44 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let mut changes = crew.changes_of(item, saved);
+    let (mut changes, result) = keep(crew, item, saved);
     changes.extend(intent.map(|id| crew.closed(id, IntentState::Done)));
     crew.store.commit(changes).await?;
-    Ok(show(crew, item, saved))
+    Ok(result.unwrap_or_else(|| show(crew, item, saved)))
+}
+
+/// What the store has to keep of `item`, or the result of one whose counterpart belongs to another entity.
+fn keep<S, T>(
+    crew: &Crew<S, T>,
+    item: &Prepared,
+    saved: &Saved,
+) -> (Vec<Change>, Option<StepResult>)
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    match crew.changes_of(item, saved) {
+        Ok(changes) => (changes, None),
+        Err(conflict) => (Vec::new(), Some(failed(conflict.to_string()))),
+    }
+}
+
+/// As [`keep`], for several: claims all, and gives one result per refused claim.
+fn keep_all<'i, S, T>(
+    crew: &Crew<S, T>,
+    items: impl Iterator<Item = (usize, &'i Prepared, &'i Saved)>,
+) -> (Vec<Change>, HashMap<usize, StepResult>)
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let (mut changes, mut refused) = (Vec::new(), HashMap::new());
+    for (at, item, saved) in items {
+        let (kept, result) = keep(crew, item, saved);
+        changes.extend(kept);
+        refused.extend(result.map(|result| (at, result)));
+    }
+    (changes, refused)
 }
 
 /// Lets the lanes see what is durable.

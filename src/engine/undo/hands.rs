@@ -19,7 +19,7 @@ use crate::event::{Event, Lane};
 use crate::id_map::IdMap;
 use crate::instance::{Source, Target};
 use crate::plan::undo::{Decided, Own, Trace};
-use crate::plan::{AssetIndex, Graph, Plan, Schema};
+use crate::plan::{AssetIndex, Plan, Schema};
 use crate::store::{
     Change, Intent, IntentDetail, IntentId, IntentState, Operation, RunEntity, StoreError,
 };
@@ -283,13 +283,7 @@ fn crew<S: Source + Clone, T: Target + Clone>(
         target: session.target.instance.clone(),
         source_inventory: Arc::new(Inventory::empty(session.source.guid.clone())),
         target_inventory: Arc::clone(&outlook.target),
-        plan: Arc::new(Plan {
-            entities: Vec::new(),
-            graph: Graph::default(),
-            circles: Vec::new(),
-            levels: 0,
-            rows: Vec::new(),
-        }),
+        plan: Arc::new(Plan::default()),
         formers: Formers::default(),
         schema: Schema::default(),
         assets: AssetIndex::default(),

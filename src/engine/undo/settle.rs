@@ -99,7 +99,13 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
         }
         let before = self.outlook.noted[at].as_ref();
         match before.and_then(|former| former.mapping.clone()) {
-            Some(mapping) => self.put_back(before, mapping, version),
+            Some(mapping) => {
+                // It may have been another entity's, which the source had no more.
+                let mut changes = self.mapping_removed(at);
+                changes.retain(|_| mapping.key != self.trace(at).key);
+                changes.extend(self.put_back(before, mapping, version));
+                changes
+            }
             None => self.mapping_removed(at),
         }
     }

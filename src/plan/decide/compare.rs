@@ -8,6 +8,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
+use super::identity::Recognition;
 use super::matching::Match;
 use super::virtual_map::VirtualMap;
 use super::weigh::{Fields, Place, weigh};
@@ -15,7 +16,7 @@ use crate::domain::{
     ContentHash, Entity, Failure, Inventory, Kind, Locale, SourceId, TargetId, TargetKey,
 };
 use crate::plan::action::{Action, Agreement, Agreements, Joined};
-use crate::plan::{Context, Counterparts, LeaveOut, Schema, normal, payload};
+use crate::plan::{Context, Counterparts, LeaveOut, Schema, differences, normal, payload};
 
 /// What was decided, and why.
 pub(super) struct Decision {
@@ -75,6 +76,69 @@ impl Comparer<'_> {
                 }
             }
         }
+    }
+
+    /// Says why the counterpart counts as such. What is equal is adopted, not unchanged: the state did not know it.
+    pub(super) fn with_evidence(
+        &self,
+        entity: &Entity<SourceId>,
+        decision: Decision,
+        evidence: &Recognition,
+    ) -> Decision {
+        let Some(target) = decision.action.counterpart() else {
+            return decision;
+        };
+        let (action, because) = match decision.action {
+            Action::Unchanged { .. } | Action::Adopt { .. } => {
+                (Action::Adopt { target }, evidence.to_string())
+            }
+            Action::Conflict { .. } | Action::Update { .. } => {
+                let way_on = match decision.action {
+                    Action::Update { .. } => "overwritten",
+                    _ => "--overwrite takes the source's",
+                };
+                let count = self.count_differences(entity, target);
+                let differs = match count {
+                    0 => "differs in its place".to_owned(),
+                    1 => "differs in 1 field".to_owned(),
+                    count => format!("differs in {count} fields"),
+                };
+                (decision.action, format!("{evidence}, {differs}; {way_on}"))
+            }
+            Action::Create { .. }
+            | Action::Fail { .. }
+            | Action::Block { .. }
+            | Action::OutOfScope => return decision,
+        };
+        Decision {
+            action,
+            because: because.into(),
+            target_hash: decision.target_hash,
+            place_only: decision.place_only,
+        }
+    }
+
+    fn count_differences(&self, entity: &Entity<SourceId>, target: TargetId) -> usize {
+        let there = TargetKey {
+            kind: entity.key.kind,
+            id: target,
+            locale: entity.key.locale.clone(),
+        };
+        let Some(there) = self.target.get(&there) else {
+            return 0;
+        };
+        let existing = there.body.parse();
+        let written = payload(
+            entity,
+            &self.context,
+            self.counterparts,
+            &LeaveOut::default(),
+            Some(&existing),
+        );
+        let Ok(written) = written else { return 0 };
+        let expected = normal(entity.key.kind, &written.body, self.context.schema);
+        let found = normal(entity.key.kind, &existing, self.target_schema);
+        differences(&expected, &found).len()
     }
 
     /// What was deleted on the target was changed there, whatever its kind: it does not come back unasked, and what needs

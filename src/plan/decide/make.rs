@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use super::compare::{Comparer, Decision, hash_of};
+use super::identity::{self, Adopt, ContainerTally, Hint, Identity, Known};
 use super::matching::{self, Match};
 use super::needs::{Needs, Resolver};
 use super::place::{Placed, Places, Sides};
@@ -12,7 +13,7 @@ use super::spread;
 use super::virtual_map::VirtualMap;
 use super::weigh::{self, Place};
 use crate::domain::{
-    ContentHash, EntityKey, Failure, Inventory, Locale, SourceId, TargetId, WorkClass,
+    ContentHash, EntityKey, Failure, Inventory, Kind, Locale, SourceId, TargetId, WorkClass,
 };
 use crate::plan::action::{Action, Agreements, Plan, Planned, Slot};
 use crate::plan::circles::{Circle, circles};
@@ -35,6 +36,13 @@ pub struct Inputs<'a> {
     /// Entities of which nobody can tell whether an interrupted run brought them across, with the reason. They
     /// are not sent: they might be there twice then.
     pub doubts: &'a HashMap<EntityKey, String>,
+    /// Entities whose mapping contradicted that of another one, with the reason. They are recognised anew, and not created
+    /// where that fails.
+    pub disputed: &'a HashMap<EntityKey, String>,
+    /// Pairs that something other than the state names; the first of several that contradict one another counts.
+    pub hints: &'a [Hint],
+    /// How much evidence makes an item of the target a counterpart.
+    pub adopt: Adopt,
     /// Whether the source wins where both sides changed.
     pub overwrite: bool,
     /// What is to be moved.
@@ -51,8 +59,19 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         schema: &schema,
         assets: &assets,
     };
-    let matches = matching::matches(inputs.source, inputs.target, inputs.agreements);
-    let resolver = Resolver::new(inputs.source, inputs.agreements, inputs.locales, context);
+    let target_schema = Schema::of(inputs.target);
+    let identity = identity::recognise(Known {
+        source: inputs.source,
+        target: inputs.target,
+        agreements: inputs.agreements,
+        hints: inputs.hints,
+        adopt: inputs.adopt,
+        context,
+        target_schema: &target_schema,
+    });
+    let agreements = &*identity.agreements;
+    let matches = matching::matches(inputs.source, inputs.target, agreements);
+    let resolver = Resolver::new(inputs.source, agreements, inputs.locales, context);
     let needs = spread::each(inputs.source, |node, entity| {
         let mut body = entity.body.parse();
         let needs = resolver.needs(node, entity, &mut body);
@@ -61,15 +80,22 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let sides = Sides {
         source: inputs.source,
         target: inputs.target,
-        agreements: inputs.agreements,
+        agreements,
         matches: &matches,
         overwrite: inputs.overwrite,
     };
     let places = sides.places();
-    let mut entities = decide_all(inputs, context, &matches, (&needs, &places));
+    let target_schema = &target_schema;
+    let mut entities = decide_all(
+        inputs,
+        (context, target_schema),
+        &identity,
+        (&matches, &needs, &places),
+    );
     drop(matches);
     let rows = places.rows;
     leave_out_of_scope(&mut entities, inputs, context, &needs);
+    let containers = in_scope(identity.containers, inputs, &entities);
     let graph = build_graph(&needs, &places.waits);
     let circles = circles(&graph, &|who, need| has_to_wait(&entities, who, need));
     cut_circles(&mut entities, &circles, &resolver, inputs.source);
@@ -91,6 +117,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         circles,
         levels,
         rows,
+        containers,
     }
 }
 
@@ -106,17 +133,17 @@ fn has_to_wait(entities: &[Planned], who: Node, need: Need) -> bool {
 
 fn decide_all(
     inputs: &Inputs<'_>,
-    context: Context<'_>,
-    matches: &[Match],
-    (needs, places): (&[(Needs, ContentHash)], &Places),
+    (context, target_schema): (Context<'_>, &Schema),
+    identity: &Identity<'_>,
+    (matches, needs, places): (&[Match], &[(Needs, ContentHash)], &Places),
 ) -> Vec<Planned> {
-    let target_schema = Schema::of(inputs.target);
-    let counterparts = VirtualMap::new(inputs.source, inputs.target, inputs.agreements, matches);
+    let agreements = &*identity.agreements;
+    let counterparts = VirtualMap::new(inputs.source, inputs.target, agreements, matches);
     let comparer = Comparer {
         target: inputs.target,
-        agreements: inputs.agreements,
+        agreements,
         context,
-        target_schema: &target_schema,
+        target_schema,
         counterparts: &counterparts,
         equal_bytes: inputs.equal_bytes,
         overwrite: inputs.overwrite,
@@ -129,7 +156,10 @@ fn decide_all(
             verdict: placed.verdict,
             moves: placed.place.moves,
         });
-        let doubt = inputs.doubts.get(&entity.key).map(String::as_str);
+        let is_unknown = matches!(matches[at], Match::None);
+        let disputed = || inputs.disputed.get(&entity.key).filter(|_| is_unknown);
+        let doubt = inputs.doubts.get(&entity.key).or_else(disputed);
+        let doubt = doubt.map(String::as_str);
         let doubt = doubt.map(|why| (Failure::InDoubt, why));
         let missing = needs
             .missing
@@ -144,7 +174,15 @@ fn decide_all(
             },
             None => comparer.decide(entity, &matches[at], *hash, place),
         };
-        planned(decision, *hash, needs.encodings, placed)
+        let evidence = identity.evidence.get(&entity.key);
+        let decision = match evidence {
+            Some(evidence) => comparer.with_evidence(entity, decision, evidence),
+            None => decision,
+        };
+        Planned {
+            evidence: evidence.cloned(),
+            ..planned(decision, *hash, needs.encodings, placed)
+        }
     })
 }
 
@@ -174,6 +212,7 @@ fn planned(
         left_out: Vec::new(),
         row: None,
         place,
+        evidence: None,
     }
 }
 
@@ -217,6 +256,29 @@ fn leave_out_of_scope(
         planned.action = Action::OutOfScope;
         planned.because = "the selection leaves it out".into();
     }
+}
+
+/// The containers that the selection takes content of.
+fn in_scope(
+    containers: Vec<ContainerTally>,
+    inputs: &Inputs<'_>,
+    entities: &[Planned],
+) -> Vec<ContainerTally> {
+    if inputs.selection.is_everything() {
+        return containers;
+    }
+    let items = inputs.source.entities().iter().zip(entities);
+    let taken: HashSet<String> = items
+        .filter(|(item, planned)| {
+            item.key.kind == Kind::Content && planned.action != Action::OutOfScope
+        })
+        .filter_map(|(item, _)| {
+            let body = item.body.parse();
+            Some(body["properties"]["referenceName"].as_str()?.to_lowercase())
+        })
+        .collect();
+    let is_taken = |tally: &ContainerTally| taken.contains(&tally.container.to_lowercase());
+    containers.into_iter().filter(is_taken).collect()
 }
 
 /// Lets those take turns that find their places beside others that are not at theirs yet: what is put in front of one

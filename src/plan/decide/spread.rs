@@ -6,23 +6,23 @@
 use std::num::NonZero;
 use std::thread;
 
-use crate::domain::{Entity, Inventory, SourceId};
+use crate::domain::{Entity, Id, Inventory};
 use crate::plan::graph::Node;
 
 /// Entities below which another thread costs more than it saves.
 const WORTH_A_THREAD: usize = 1_000;
 
 /// What `look` says of every entity, in their order.
-pub(super) fn each<R: Send>(
-    source: &Inventory<SourceId>,
-    look: impl Fn(Node, &Entity<SourceId>) -> R + Sync,
+pub(in crate::plan) fn each<I: Id + Sync, R: Send>(
+    inventory: &Inventory<I>,
+    look: impl Fn(Node, &Entity<I>) -> R + Sync,
 ) -> Vec<R> {
     let processors = thread::available_parallelism().map_or(1, NonZero::get);
-    let entities = source.entities();
+    let entities = inventory.entities();
     let threads = processors.min(entities.len() / WORTH_A_THREAD).max(1);
     let share = entities.len().div_ceil(threads).max(1);
     let look = &look;
-    let look_at = |part: &[Entity<SourceId>], first: usize| -> Vec<R> {
+    let look_at = |part: &[Entity<I>], first: usize| -> Vec<R> {
         let nodes = (0..).skip(first);
         nodes
             .zip(part)
@@ -53,7 +53,7 @@ pub(super) fn each<R: Send>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Body, Guid, Id, ItemState, Key, Kind};
+    use crate::domain::{Body, Guid, ItemState, Key, Kind, SourceId};
 
     #[test]
     fn results_stand_in_the_order_of_the_entities() {

@@ -35,6 +35,8 @@ pub struct FieldSchema {
     pub kind: FieldKind,
     /// Whether the server refuses an item that leaves it empty (`Required` = `True`).
     pub required: bool,
+    /// Whether the server refuses a value that another item has (`Unique` = `True`).
+    pub unique: bool,
     /// The most characters that the server takes (`Length`).
     pub length: Option<usize>,
 }
@@ -105,9 +107,8 @@ impl FieldSchema {
         let field_type = row.get("type").and_then(Value::as_str).unwrap_or_default();
         Some(Self {
             kind: FieldKind::of(field_type, &settings, &key),
-            required: settings
-                .text("Required")
-                .is_some_and(|text| text.eq_ignore_ascii_case("true")),
+            required: settings.is_set("Required"),
+            unique: settings.is_set("Unique"),
             length: settings
                 .text("Length")
                 .and_then(|text| text.parse().ok())
@@ -215,6 +216,11 @@ impl LinkKind {
 struct Settings<'a>(&'a Map<String, Value>);
 
 impl<'a> Settings<'a> {
+    fn is_set(&self, name: &str) -> bool {
+        self.text(name)
+            .is_some_and(|text| text.eq_ignore_ascii_case("true"))
+    }
+
     fn text(&self, name: &str) -> Option<&'a str> {
         let value = self.0.get(name).or_else(|| {
             self.0

@@ -72,6 +72,7 @@ fn planned(level: u32) -> Planned {
         left_out: Vec::new(),
         row: None,
         place: None,
+        evidence: None,
     }
 }
 
@@ -115,7 +116,7 @@ fn site() -> (Plan, Inventory<SourceId>) {
         graph: Graph::new(4, pairs),
         circles: vec![circle],
         levels: 3,
-        rows: Vec::new(),
+        ..Plan::default()
     };
     (plan, source)
 }
@@ -203,9 +204,8 @@ fn large() -> (Plan, Inventory<SourceId>) {
     let plan = Plan {
         entities: lists.chain(items).collect(),
         graph,
-        circles: Vec::new(),
         levels: LEVELS,
-        rows: Vec::new(),
+        ..Plan::default()
     };
     (plan, source)
 }

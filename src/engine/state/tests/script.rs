@@ -95,10 +95,9 @@ impl Script {
         let count = u32::try_from(self.entities.len()).unwrap();
         let plan = Plan {
             levels: levels.max().unwrap_or(0),
-            rows: Vec::new(),
             graph: Graph::new(count, self.needs),
             entities: self.entities,
-            circles: Vec::new(),
+            ..Plan::default()
         };
         let source = Arc::new(self.source);
         let limits = Limits {
@@ -140,6 +139,7 @@ fn planned() -> Planned {
         left_out: Vec::new(),
         row: None,
         place: None,
+        evidence: None,
     }
 }
 
