@@ -17,6 +17,7 @@ mod kill;
 mod lease;
 mod lost_state;
 mod mock_process;
+mod moves;
 mod panics;
 mod parts;
 mod place;

@@ -52,6 +52,7 @@ impl Comparer<'_> {
             Match::None => create("the target has none"),
             Match::Joins(id, locale) => self.joins(entity, *id, locale),
             Match::Gone(id) => self.gone(*id),
+            Match::Left(id) => self.left(entity, *id),
             Match::Taken(id) => fail(format!(
                 "the target's {} {id} has the same name and is the counterpart of another one already; \
                  rename one of the two, or correct the mapping",
@@ -150,6 +151,25 @@ impl Comparer<'_> {
         let why =
             format!("its counterpart {id} was deleted on the target; --overwrite creates it again");
         decided(Action::Conflict { target: None }, why)
+    }
+
+    /// What the source moved where a save cannot take its counterpart.
+    fn left(&self, entity: &Entity<SourceId>, id: TargetId) -> Decision {
+        let there = self.target.get(&TargetKey {
+            kind: entity.key.kind,
+            id,
+            locale: entity.key.locale.clone(),
+        });
+        let body = there.map(|there| there.body.parse()).unwrap_or_default();
+        let (moved, old) = if entity.key.kind == Kind::Asset {
+            ("it has another name", there.map_or("", |there| &there.name))
+        } else {
+            let list = body["properties"]["referenceName"].as_str();
+            ("it is in another container", list.unwrap_or_default())
+        };
+        create(format!(
+            "{moved} on the source now; the old one on the target, {id} in {old}, is left there"
+        ))
     }
 
     /// An item or page that the target has in another locale: it is new in its own, or was deleted there.

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::compare::{Comparer, Decision, hash_of};
 use super::identity::{self, Adopt, ContainerTally, Hint, Identity, Known};
+use super::left;
 use super::matching::{self, Match};
 use super::needs::{Needs, Resolver};
 use super::place::{Placed, Places, Sides};
@@ -70,7 +71,8 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         target_schema: &target_schema,
     });
     let agreements = &*identity.agreements;
-    let matches = matching::matches(inputs.source, inputs.target, agreements);
+    let mut matches = matching::matches(inputs.source, inputs.target, agreements);
+    left::leave(inputs.source, inputs.target, &mut matches);
     let resolver = Resolver::new(inputs.source, agreements, inputs.locales, context);
     let needs = spread::each(inputs.source, |node, entity| {
         let mut body = entity.body.parse();
@@ -84,7 +86,10 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         matches: &matches,
         overwrite: inputs.overwrite,
     };
-    let places = sides.places();
+    let mut places = sides.places();
+    places
+        .waits
+        .extend(behind_moved_files(inputs, &matches, &needs));
     let target_schema = &target_schema;
     let mut entities = decide_all(
         inputs,
@@ -119,6 +124,32 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         rows,
         containers,
     }
+}
+
+/// What refers to a file that moves to another folder comes after it, because its address changes.
+fn behind_moved_files(
+    inputs: &Inputs<'_>,
+    matches: &[Match],
+    needs: &[(Needs, ContentHash)],
+) -> Vec<(Node, Node)> {
+    let assets = (0..).zip(inputs.source.entities()).zip(matches);
+    let moved: HashSet<Node> = assets
+        .filter(|((_, entity), found)| {
+            entity.key.kind == Kind::Asset
+                && left::mapped(entity, found, inputs.target)
+                    .is_some_and(|there| left::is_in_other_folder(entity, there))
+        })
+        .map(|((node, _), _)| node)
+        .collect();
+    if moved.is_empty() {
+        return Vec::new();
+    }
+    let mut pairs = Vec::new();
+    for (node, (needs, _)) in (0..).zip(needs) {
+        let on = needs.all.iter().map(|need| need.on);
+        pairs.extend(on.filter(|on| moved.contains(on)).map(|on| (node, on)));
+    }
+    pairs
 }
 
 /// Whether `who` cannot leave before what it needs; cuts are not looked at.

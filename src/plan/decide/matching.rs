@@ -25,6 +25,8 @@ pub(super) enum Match {
     Taken(TargetId),
     /// A model of the same name is there, of the other type (content or component).
     OtherType(TargetId),
+    /// The store remembers it, and the source moved the entity where a save cannot take it.
+    Left(TargetId),
     /// Nothing.
     None,
 }

@@ -9,6 +9,7 @@ pub(in crate::plan) mod chains;
 mod compare;
 mod found;
 mod identity;
+mod left;
 mod make;
 mod matching;
 mod needs;
