@@ -299,6 +299,17 @@ pub trait Target: Source {
     /// [`RequestError`], also when the bytes end early.
     fn upload(&self, upload: Upload) -> impl Future<Output = Result<Saved, RequestError>> + Send;
 
+    /// Moves an asset to another folder of its container; `folder` has no slashes at its ends, and the root is empty. Its
+    /// id and its name stay.
+    ///
+    /// # Errors
+    /// [`RequestError`]; [`RequestError::verdict`] tells whether it may have taken effect.
+    fn move_asset(
+        &self,
+        asset: TargetId,
+        folder: &str,
+    ) -> impl Future<Output = Result<Saved, RequestError>> + Send;
+
     /// Hands in 1 to 250 content items of one locale; they are worked off later.
     ///
     /// # Errors

@@ -223,6 +223,7 @@ pub(crate) fn arrived(
             target: there.key.id,
             source_hash: planned.source_hash,
             target_hash: Some(target_hash(there, &schema)),
+            place: None,
         };
         (here.key.clone(), agreement)
     });

@@ -128,6 +128,10 @@ impl Target for Instance {
         write::upload(&self.client, upload).await
     }
 
+    async fn move_asset(&self, asset: TargetId, folder: &str) -> Result<Saved, RequestError> {
+        write::move_asset(&self.client, asset, folder).await
+    }
+
     async fn submit_items(&self, locale: &Locale, items: &[Save]) -> Result<BatchId, RequestError> {
         write::submit_items(&self.client, locale, items).await
     }

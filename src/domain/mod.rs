@@ -14,6 +14,7 @@ mod key;
 mod kind;
 mod name;
 mod outcome;
+mod place;
 mod secret;
 pub mod time;
 
@@ -27,4 +28,5 @@ pub use key::{EntityKey, Key, ParseKeyError, TargetKey};
 pub use kind::Kind;
 pub use name::{ByName, name_key, same_name};
 pub use outcome::{Outcome, WorkClass};
+pub use place::{AgreedPlace, Home};
 pub use secret::Secret;

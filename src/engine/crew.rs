@@ -24,7 +24,8 @@ use crate::domain::{
 use crate::id_map::{Counterpart, IdConflict, IdMap};
 use crate::instance::{Save, Saved, Source, Target};
 use crate::plan::{
-    Action, AssetIndex, Context, LeaveOut, Node, Plan, Planned, Schema, expected_hash, payload,
+    Action, AssetIndex, Context, LeaveOut, Node, Plan, Planned, Schema, expected_hash, fields_hash,
+    payload,
 };
 use crate::store::{
     Change, FormerBytes, Intent, IntentDetail, IntentId, IntentState, Mapping, MappingOrigin,
@@ -56,6 +57,10 @@ pub struct Crew<S, T> {
     pub sent_bytes: DashMap<SourceId, ContentHash>,
     /// Entities that were meant to be written and were not, or not completely.
     pub unfinished: dashmap::DashSet<Node>,
+    /// Pages that this run put at their places.
+    pub(super) placed: dashmap::DashSet<Node>,
+    /// Those of them that were published, and are not any more.
+    pub(super) republish: dashmap::DashSet<Node>,
     /// What survives the process.
     pub store: Store,
     /// The two instances.
@@ -97,6 +102,10 @@ pub struct Prepared {
     pub bytes: u64,
     /// The hash that the target will have.
     pub target_hash: ContentHash,
+    /// The same without the place of a page.
+    pub fields_hash: ContentHash,
+    /// Whether it is a page that was published, and is saved as it was, at another place.
+    pub was_published: bool,
     /// The bytes of the asset that it replaces, when it replaces one.
     pub replaced: Option<FormerBytes>,
     /// The hash of the bytes of an asset, once they were sent.
@@ -202,8 +211,13 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
         if let (Step::Save, Some(name)) = (step, &planned.temporary) {
             set_name(entity.key.kind, &mut body, name);
         }
-        let parent = self.parent(entity)?;
-        let target_hash = expected_hash(entity.key.kind, &body, parent, &self.schema);
+        let kind = entity.key.kind;
+        let parent = self.home_parent(node)?;
+        let target_hash = expected_hash(kind, &body, parent, &self.schema);
+        let fields_hash = match parent {
+            Some(_) => fields_hash(kind, &body, &self.schema),
+            None => target_hash,
+        };
         let locale = entity.key.locale.clone().or_else(|| self.any_locale());
         let bytes = json_bytes(&body);
         let save = Save {
@@ -219,6 +233,8 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             save,
             bytes,
             target_hash,
+            fields_hash,
+            was_published: false,
             replaced: None,
             sent: None,
         })
@@ -250,6 +266,17 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
         let known = there
             .ok_or_else(|| format!("its parent, page {parent}, has no counterpart on the target"));
         known.map(Some)
+    }
+
+    /// The target id of the page that a page is put below.
+    ///
+    /// # Errors
+    /// A sentence when it has no place on the target.
+    pub(super) fn home_parent(&self, node: Node) -> Result<Option<TargetId>, String> {
+        if self.entity(node).key.kind != Kind::Page {
+            return Ok(None);
+        }
+        Ok(self.home(node)?.parent.map(TargetId::new))
     }
 
     /// A locale of the target for paths that need one and do not care which.
@@ -337,7 +364,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
                 .or_else(|| self.ids.shared(entity.key.kind, entity.key.id)),
             container: container_of(&item.save).to_owned(),
             // Nothing leaves whose parent is not known.
-            parent: self.parent(entity).unwrap_or_default(),
+            parent: self.home_parent(item.node).unwrap_or_default(),
             newest: of_kind.last().map_or(0, |newest| newest.key.id.raw()),
         }
     }
@@ -374,12 +401,14 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             source_version: entity.version,
             target_version: saved.version,
             source_hash: planned.source_hash,
-            target_hash: Some(item.target_hash),
+            target_hash: Some(item.fields_hash),
             origin,
             run: self.run.clone(),
         };
+        let mapping = self.unless_place_only(item, mapping);
         let mut changes = self.claimed(mapping);
         changes.extend(over.map(|there| self.found_out(there)));
+        changes.extend(self.place_saved(item));
         changes.extend(item.sent.map(|hash| Change::BytesSent {
             run: self.run.clone(),
             asset: saved.id,
@@ -413,6 +442,25 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             .into_iter()
             .chain([Change::Mapping { pair, mapping }])
             .collect()
+    }
+
+    /// What a save of the place alone leaves agreed about the fields: what was.
+    fn unless_place_only(&self, item: &Prepared, mapping: Mapping) -> Mapping {
+        let there = TargetKey {
+            kind: mapping.key.kind,
+            id: mapping.target,
+            locale: mapping.key.locale.clone(),
+        };
+        let known = self.formers.mapping(&there);
+        match known.filter(|_| self.planned(item.node).is_place_only()) {
+            Some(known) => Mapping {
+                source_version: known.source_version,
+                source_hash: known.source_hash,
+                target_hash: known.target_hash,
+                ..mapping
+            },
+            None => mapping,
+        }
     }
 
     /// The row of a node in the results of the run.
@@ -471,7 +519,7 @@ fn set_name(kind: Kind, body: &mut Value, name: &str) {
 }
 
 /// The length of `value` as JSON text.
-fn json_bytes(value: &Value) -> u64 {
+pub(super) fn json_bytes(value: &Value) -> u64 {
     struct Count(u64);
     impl io::Write for Count {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

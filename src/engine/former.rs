@@ -14,7 +14,8 @@ use super::crew::{Crew, Prepared};
 use super::pace::Class;
 use super::state::Step;
 use crate::domain::{
-    Entity, Id, Inventory, ItemState, Kind, Locale, Placement, TargetId, TargetKey,
+    AgreedPlace, Entity, EntityKey, Id, Inventory, ItemState, Kind, Locale, Placement, TargetId,
+    TargetKey,
 };
 use crate::event::Event;
 use crate::instance::{Answer, Ask, Download, Effect, Found, RequestError, Source, Target};
@@ -35,15 +36,20 @@ type Rows = HashMap<(Locale, i64, Option<i64>), Vec<i64>>;
 #[derive(Debug, Default)]
 pub(super) struct Formers {
     mappings: Arc<Vec<Mapping>>,
+    places: Arc<HashMap<EntityKey, AgreedPlace>>,
     by_target: OnceLock<HashMap<TargetKey, usize>>,
     rows: OnceLock<Rows>,
 }
 
 impl Formers {
     /// Goes by what the store knew when the run was planned.
-    pub(super) fn new(mappings: Arc<Vec<Mapping>>) -> Self {
+    pub(super) fn new(
+        mappings: Arc<Vec<Mapping>>,
+        places: Arc<HashMap<EntityKey, AgreedPlace>>,
+    ) -> Self {
         Self {
             mappings,
+            places,
             ..Self::default()
         }
     }
@@ -57,6 +63,16 @@ impl Formers {
         };
         let at = *self.by_target.get_or_init(index).get(there)?;
         self.mappings.get(at)
+    }
+
+    /// The place of a page that was agreed upon.
+    fn agreed_place(&self, there: &TargetKey) -> Option<&AgreedPlace> {
+        self.places.get(&self.mapping(there)?.key)
+    }
+
+    /// The places that were agreed upon, by the pages of the source.
+    pub(super) fn places(&self) -> &HashMap<EntityKey, AgreedPlace> {
+        &self.places
     }
 
     fn place(
@@ -154,6 +170,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
                 bytes,
                 along,
                 mapping: self.formers.mapping(&there.key).cloned(),
+                agreed_place: self.formers.agreed_place(&there.key).cloned(),
             },
         }))
     }

@@ -25,6 +25,7 @@ pub mod open_intents;
 pub mod options;
 mod outage;
 pub mod pace;
+mod places;
 mod publish;
 mod publishing;
 pub mod pull;

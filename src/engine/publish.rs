@@ -73,14 +73,49 @@ where
     let mut batches = Vec::new();
     for kind in kinds(crew.options.publish) {
         for (locale, entities) in eligible(crew, *kind, &ours) {
-            batches.extend(entities.chunks(IDS_AT_ONCE).map(|some| Batch {
-                kind: *kind,
-                locale: locale.clone(),
-                entities: some.to_vec(),
-            }));
+            batches.extend(in_batches(*kind, &locale, &entities));
         }
     }
+    for (locale, mut ids) in moved(crew) {
+        ids.retain(|(id, _)| !batches.iter().any(|batch| batch.is_of(&locale, *id)));
+        batches.extend(in_batches(Kind::Page, &locale, &ids));
+    }
     batches
+}
+
+impl Batch {
+    fn is_of(&self, locale: &Locale, page: TargetId) -> bool {
+        self.kind == Kind::Page
+            && self.locale == *locale
+            && self.entities.iter().any(|(id, _)| *id == page)
+    }
+}
+
+fn in_batches(kind: Kind, locale: &Locale, entities: &[(TargetId, Node)]) -> Vec<Batch> {
+    let batch = |some: &[(TargetId, Node)]| Batch {
+        kind,
+        locale: locale.clone(),
+        entities: some.to_vec(),
+    };
+    entities.chunks(IDS_AT_ONCE).map(batch).collect()
+}
+
+/// Pages that were published before they moved, whatever is to be published otherwise.
+fn moved<S, T>(crew: &Crew<S, T>) -> BTreeMap<Locale, Vec<(TargetId, Node)>>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let mut ids: BTreeMap<Locale, Vec<(TargetId, Node)>> = BTreeMap::new();
+    for node in crew.unpublished_by_moves() {
+        let key = &crew.entity(node).key;
+        if let (Some(locale), Some(there)) = (&key.locale, crew.ids.resolve(key)) {
+            ids.entry(locale.clone())
+                .or_default()
+                .push((there.id, node));
+        }
+    }
+    ids
 }
 
 /// What became of the publications of a run.
@@ -238,7 +273,11 @@ where
     let mut ids: BTreeMap<Locale, Vec<(TargetId, Node)>> = BTreeMap::new();
     for (node, entity) in (0..).zip(crew.source_inventory.entities()) {
         let node: Node = node;
-        let written = crew.planned(node).action.is_work() && !crew.unfinished.contains(&node);
+        let planned = crew.planned(node);
+        // One that only moved says what the target had in it, published or not.
+        let written = planned.action.is_work()
+            && !planned.is_place_only()
+            && !crew.unfinished.contains(&node);
         if entity.key.kind != kind || !entity.is_published() {
             continue;
         }

@@ -27,14 +27,15 @@ use super::state::RunState;
 use super::unplaced::Unplaced;
 use super::verify::{Difference, Scope, same_bytes, verify};
 use crate::domain::{
-    Entity, EntityKey, Guid, Id, Inventory, Key, Kind, Locale, RunId, SourceId, TargetId, TargetKey,
+    AgreedPlace, Entity, EntityKey, Guid, Id, Inventory, Key, Kind, Locale, RunId, SourceId,
+    TargetId, TargetKey,
 };
 use crate::event::{Bottleneck, Command, Event, Phase};
 use crate::id_map::{Counterpart, IdMap};
 use crate::instance::{Effect, Source, Target};
 use crate::plan::{
     self, Action, Agreement, Agreements, AssetIndex, Hint, Inputs, Plan, Recognition, Schema,
-    Selection, UnknownName, asset_urls, built_ins, same_size_assets, target_hash,
+    Selection, UnknownName, asset_urls, built_ins, fields_hash, same_size_assets,
 };
 use crate::store::{Change, LeaseOwner, Mapping, MappingOrigin, Pair, Store, StoreError};
 
@@ -166,6 +167,7 @@ struct Prepared {
     source: Arc<Inventory<SourceId>>,
     target: Arc<Inventory<TargetId>>,
     mappings: Arc<Vec<Mapping>>,
+    places: Arc<HashMap<EntityKey, AgreedPlace>>,
     plan: Arc<Plan>,
     doubts: HashMap<EntityKey, String>,
 }
@@ -219,6 +221,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         self.tell_plan(&prepared, &state).await;
         let crew = Arc::new(self.crew(&prepared, Some(keeper.fence())));
         self.remember_agreements(&crew, &prepared).await?;
+        crew.remember_places().await?;
         self.phase(Phase::Upload).await;
         let after = After::of(&crew, &prepared.locales);
         let work = (state, Oracle::new(after));
@@ -362,7 +365,14 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         channels::rename(&self.options.channel_map, &source, &mut target)?;
         let (source, target) = (Arc::new(source), Arc::new(target));
         let mappings = self.store.mappings(&self.pair()).await?;
-        let agreements: Agreements = mappings.iter().map(agreement).collect();
+        let places = self.store.page_places(&self.pair()).await?;
+        let places: HashMap<EntityKey, AgreedPlace> = places.into_iter().collect();
+        let mut agreements: Agreements = mappings.iter().map(agreement).collect();
+        for (key, place) in &places {
+            if let Some(agreement) = agreements.get_mut(key) {
+                agreement.place = Some(Box::new(place.clone()));
+            }
+        }
         let hints = self.hints().await?;
         let disputed = self.disputed().await?;
         let equal_bytes = self.compare_assets(&source, &target, &agreements).await?;
@@ -392,6 +402,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             source,
             target,
             mappings: Arc::new(mappings),
+            places: Arc::new(places),
             plan,
             doubts,
         })
@@ -532,12 +543,14 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             source_inventory: Arc::clone(&prepared.source),
             target_inventory: Arc::clone(&prepared.target),
             plan: Arc::clone(&prepared.plan),
-            formers: Formers::new(Arc::clone(&prepared.mappings)),
+            formers: Formers::new(Arc::clone(&prepared.mappings), Arc::clone(&prepared.places)),
             schema: Schema::of(&prepared.source),
             assets: AssetIndex::of(&prepared.source),
             ids,
             sent_bytes: dashmap::DashMap::new(),
             unfinished: dashmap::DashSet::new(),
+            placed: dashmap::DashSet::new(),
+            republish: dashmap::DashSet::new(),
             store: self.store.clone(),
             pair: self.pair(),
             run: self.run.clone(),
@@ -589,7 +602,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
                 source_hash: planned.source_hash,
                 target_hash: planned
                     .target_hash
-                    .or_else(|| Some(target_hash(there, &schema))),
+                    .or_else(|| Some(fields_hash(there.key.kind, &there.body.parse(), &schema))),
                 origin: match &planned.action {
                     Action::Adopt { .. } => MappingOrigin::Adopted,
                     _ => known
@@ -728,6 +741,7 @@ fn agreement(mapping: &Mapping) -> (crate::domain::EntityKey, Agreement) {
         target: mapping.target,
         source_hash: mapping.source_hash,
         target_hash: mapping.target_hash,
+        place: None,
     };
     (mapping.key.clone(), agreement)
 }

@@ -7,7 +7,9 @@ use serde::{Serialize, Serializer};
 
 use super::graph::{Graph, Need, Node, Strength};
 use super::{ContainerTally, Encoding, Recognition, Referent};
-use crate::domain::{ContentHash, EntityKey, Failure, Locale, TargetId, WorkClass};
+use crate::domain::{
+    AgreedPlace, ContentHash, EntityKey, Failure, Home, Locale, TargetId, WorkClass,
+};
 
 /// What both sides looked like when they were last in agreement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub struct Agreement {
     pub source_hash: Option<ContentHash>,
     /// The hash of the target then; `None` when the pair was imported without one.
     pub target_hash: Option<ContentHash>,
+    /// Where a page stood then. `None` of other kinds, and where nobody noted it: then the hashes hold its parent.
+    pub place: Option<Box<AgreedPlace>>,
 }
 
 /// Agreements by source key, as the store remembers them.
@@ -151,17 +155,44 @@ pub struct Planned {
     /// Entities after which it is saved a second time: they hold the name that it is to have, or it calls them by a name
     /// that they do not have yet.
     pub again: Vec<Node>,
-    /// For a page: the sibling that follows it in display order.
-    pub next_sibling: Option<Node>,
-    /// For a page that takes its place among siblings in no order: the first of them, which stands for their row. One of
-    /// a row is saved at a time. `None` where siblings wait for one another, or the page keeps its place.
+    /// For a page that is saved while others of its row find their places: the first of the row. One of a row is saved at
+    /// a time. `None` where it stands between pages that keep their places.
     pub row: Option<Node>,
-    /// For a page: its counterpart that the target has already, whatever the action is.
-    pub present: Option<TargetId>,
-    /// Whether a page that exists on the target has to change its place.
-    pub moves: bool,
+    /// For a page that a sitemap lists: its place.
+    pub place: Option<Box<PagePlace>>,
     /// Why its counterpart counts as such, where the state does not say so.
     pub evidence: Option<Recognition>,
+}
+
+/// The place of a page, apart from what it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PagePlace {
+    /// Where it stands in [`Plan::rows`]: the row and the position.
+    pub at: Option<(u32, u32)>,
+    /// Its counterpart that the target has already, whatever the action is.
+    pub present: Option<TargetId>,
+    /// The row of the target that it stays in, although the source has it elsewhere.
+    pub kept: Option<Home>,
+    /// Whether a page that exists on the target has to be put somewhere.
+    pub moves: bool,
+    /// Whether its save changes its place and nothing else.
+    pub place_only: bool,
+    /// The page that it is put in front of whatever else stands behind it: the last one of the row, for a page that
+    /// goes to the end.
+    pub before: Option<TargetId>,
+    /// Its rank among its siblings once they are as planned; `None` of one that nothing is agreed upon.
+    pub rank: Option<i64>,
+    /// Whether its place is agreed upon as soon as it is written, or now where it is not.
+    pub renews: bool,
+}
+
+/// An entry of a row of siblings on the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// The counterpart of a page of the source.
+    Page(Node),
+    /// A page of the target alone.
+    Other(TargetId),
 }
 
 impl Planned {
@@ -184,6 +215,17 @@ impl Planned {
         self.because = format!("{}; {text}", self.because).into();
     }
 
+    /// Whether its save puts it somewhere: it is new, or moves.
+    pub fn is_placed(&self) -> bool {
+        matches!(self.action, Action::Create { .. })
+            || self.place.as_ref().is_some_and(|place| place.moves)
+    }
+
+    /// Whether its save changes the place of a page and nothing else.
+    pub fn is_place_only(&self) -> bool {
+        self.place.as_ref().is_some_and(|place| place.place_only)
+    }
+
     /// Whether its body holds `encoding`.
     pub fn holds(&self, encoding: Encoding) -> bool {
         self.encodings & encoding.bit() != 0
@@ -201,6 +243,8 @@ pub struct Plan {
     pub circles: Vec<super::circles::Circle>,
     /// How many content levels there are.
     pub levels: u32,
+    /// The rows of siblings on the target as they are going to be, in display order.
+    pub rows: Vec<Vec<Slot>>,
     /// What the containers in scope hold, where the state knows no content of this pair; otherwise empty.
     pub containers: Vec<ContainerTally>,
     /// What there is to be said about entities besides, in the order of what it is about.

@@ -27,11 +27,11 @@ mod testing;
 pub mod undo;
 mod weights;
 
-pub use action::{Action, Agreement, Agreements, Joined, Plan, Planned};
+pub use action::{Action, Agreement, Agreements, Joined, PagePlace, Plan, Planned, Slot};
 pub use circles::{Circle, circles};
 pub use decide::{
-    Adopt, ContainerTally, Hint, Inputs, Recognition, built_ins, channel_of, expected_hash,
-    no_channel, plan, same_size_assets, source_hash, target_hash,
+    Adopt, ContainerTally, Hint, Inputs, Recognition, built_ins, channel_id, expected_hash,
+    fields_hash, no_channel, plan, same_size_assets, source_hash, target_hash,
 };
 pub use encoding::{Encoding, Evidence};
 pub use graph::{Graph, Need, Node, Strength};

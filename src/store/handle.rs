@@ -22,7 +22,7 @@ use super::{
     Change, Intent, Lease, LeaseOwner, Mapping, Pair, PreImage, Publishing, RunEntity, RunRecord,
     StateUrl, StoreError, schema,
 };
-use crate::domain::{ContentHash, EntityKey, Kind, RunId, SourceId, TargetId, time};
+use crate::domain::{AgreedPlace, ContentHash, EntityKey, Kind, RunId, SourceId, TargetId, time};
 
 /// How long a connection waits for another process before it gives up. Long enough for the largest
 /// transaction of another run on a slow disk.
@@ -214,6 +214,17 @@ impl Store {
     /// [`StoreError`] when they cannot be read.
     pub async fn mappings(&self, pair: &Pair) -> Result<Vec<Mapping>, StoreError> {
         self.shared.readers.mappings(pair).await
+    }
+
+    /// Where the pages of a pair stood when both sides last agreed about it, by key.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    pub async fn page_places(
+        &self,
+        pair: &Pair,
+    ) -> Result<Vec<(EntityKey, AgreedPlace)>, StoreError> {
+        self.shared.readers.page_places(pair).await
     }
 
     /// Entities whose mapping was set aside, because another entity was mapped to the same one of the target.

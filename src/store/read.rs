@@ -18,7 +18,8 @@ use super::{
     Publishing, RunEntity, RunRecord, StoreError,
 };
 use crate::domain::{
-    BatchId, ContentHash, EntityKey, Guid, Id, Kind, RunId, SourceId, TargetId, Version,
+    AgreedPlace, BatchId, ContentHash, EntityKey, Guid, Id, Kind, RunId, SourceId, TargetId,
+    Version,
 };
 
 /// The reading connection, gone once closed, and where it reads.
@@ -56,6 +57,23 @@ impl Readers {
         )
         .bind(pair.source.as_str())
         .bind(pair.target.as_str()), |row| self.mapping(row)).await
+    }
+
+    pub(super) async fn page_places(
+        &self,
+        pair: &Pair,
+    ) -> Result<Vec<(EntityKey, AgreedPlace)>, StoreError> {
+        let found = query(
+            "SELECT 'page' AS kind, source_id, locale, place FROM page_places
+             WHERE source = ? AND target = ? ORDER BY source_id, locale",
+        );
+        let found = found.bind(pair.source.as_str()).bind(pair.target.as_str());
+        self.rows(found, |row| {
+            let reader = self.reader("page_places");
+            let place = reader.place(self.column(row, "place")?)?;
+            Ok((self.key(row, reader)?, place))
+        })
+        .await
     }
 
     pub(super) async fn disputed(

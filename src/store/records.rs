@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::domain::{
-    BatchId, Body, ContentHash, EntityKey, Guid, ItemState, Outcome, RunId, TargetId, TargetKey,
-    Version,
+    AgreedPlace, BatchId, Body, ContentHash, EntityKey, Guid, ItemState, Outcome, RunId, TargetId,
+    TargetKey, Version,
 };
 
 /// The instances of a migration. The direction matters: the way back is another pair.
@@ -196,6 +196,9 @@ pub struct Former {
     pub along: bool,
     /// What was known of the entity as a counterpart; `None` when it was nobody's, or no source entity is.
     pub mapping: Option<Mapping>,
+    /// The place of a page that was agreed upon.
+    #[serde(default)]
+    pub agreed_place: Option<AgreedPlace>,
 }
 
 /// Where a page stood.
@@ -398,6 +401,15 @@ pub enum Change {
         pair: Pair,
         /// The entity.
         key: EntityKey,
+    },
+    /// A page has this place on both sides now, or none that is agreed upon.
+    PagePlace {
+        /// The instances.
+        pair: Pair,
+        /// The page.
+        key: EntityKey,
+        /// Its place.
+        place: Option<AgreedPlace>,
     },
     /// What became of an entity; a later word replaces an earlier one of the same run.
     Entity(RunEntity),

@@ -8,7 +8,7 @@ use super::{
     Former, FormerLive, IntentDetail, IntentState, MappingOrigin, Operation, PublishState,
     StoreError,
 };
-use crate::domain::{ContentHash, EntityKey, Id, Key, Kind, Locale, Outcome};
+use crate::domain::{AgreedPlace, ContentHash, EntityKey, Id, Key, Kind, Locale, Outcome};
 
 /// Gives an enum its words in the database.
 macro_rules! words {
@@ -135,6 +135,10 @@ impl Reader<'_> {
         serde_json::from_str(text).map_err(|_| self.wrong("live", "of a publication"))
     }
 
+    pub(super) fn place(self, text: &str) -> Result<AgreedPlace, StoreError> {
+        serde_json::from_str(text).map_err(|_| self.wrong("place", text))
+    }
+
     pub(super) fn sentences(self, column: &str, text: &str) -> Result<Vec<String>, StoreError> {
         serde_json::from_str(text).map_err(|_| self.wrong(column, text))
     }
@@ -195,6 +199,12 @@ pub(super) fn sentences_column(sentences: &[String]) -> String {
 pub(super) fn details_column(details: &[IntentDetail]) -> String {
     // Nothing in a detail can fail to become JSON; an empty list would cost recovery some knowledge, no more.
     serde_json::to_string(details).unwrap_or_else(|_| "[]".to_owned())
+}
+
+/// A JSON object.
+pub(super) fn place_column(place: &AgreedPlace) -> String {
+    // As above; an empty object would be refused when it is read.
+    serde_json::to_string(place).unwrap_or_else(|_| "{}".to_owned())
 }
 
 /// A JSON object.

@@ -6,13 +6,13 @@ use sqlx::{Sqlite, query};
 use super::bulk::Bulk;
 use super::rows::{
     details_column, former_column, hashes_column, keys_column, live_column, locale_column,
-    sentences_column,
+    place_column, sentences_column,
 };
 use super::{
     Change, Intent, IntentId, IntentState, Pair, PreImage, Publishing, RunFinish, RunRecord,
     StoreError,
 };
-use crate::domain::{BatchId, ContentHash, EntityKey, Id, RunId, TargetId};
+use crate::domain::{AgreedPlace, BatchId, ContentHash, EntityKey, Id, RunId, TargetId};
 
 pub(super) type Query<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments<'q>>;
 
@@ -75,6 +75,7 @@ fn must_exist(change: &Change) -> Option<String> {
         | Change::Publishing(_)
         | Change::Mapping { .. }
         | Change::MappingRemoved { .. }
+        | Change::PagePlace { .. }
         | Change::Entity(_)
         | Change::HostLearned { .. } => None,
     }
@@ -100,6 +101,7 @@ fn statement<'c>(change: &'c Change, bulk: &mut Bulk<'c>) -> Option<Query<'c>> {
             return None;
         }
         Change::MappingRemoved { pair, key } => mapping_removed(pair, key),
+        Change::PagePlace { pair, key, place } => page_place(pair, key, place.as_ref()),
         Change::Entity(entity) => {
             bulk.entity(entity);
             return None;
@@ -225,6 +227,29 @@ fn mapping_removed<'q>(pair: &'q Pair, key: &'q EntityKey) -> Query<'q> {
     .bind(key.kind.name())
     .bind(key.id.raw())
     .bind(locale_column(key))
+}
+
+fn page_place<'q>(pair: &'q Pair, key: &'q EntityKey, place: Option<&AgreedPlace>) -> Query<'q> {
+    let Some(place) = place else {
+        let forgotten = query(
+            "DELETE FROM page_places
+             WHERE source = ? AND target = ? AND source_id = ? AND locale = ?",
+        );
+        return forgotten
+            .bind(pair.source.as_str())
+            .bind(pair.target.as_str())
+            .bind(key.id.raw())
+            .bind(locale_column(key));
+    };
+    query(
+        "INSERT INTO page_places (source, target, source_id, locale, place) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT (source, target, source_id, locale) DO UPDATE SET place = excluded.place",
+    )
+    .bind(pair.source.as_str())
+    .bind(pair.target.as_str())
+    .bind(key.id.raw())
+    .bind(locale_column(key))
+    .bind(place_column(place))
 }
 
 fn host_learned<'q>(host: &'q str, key: &'q str, value: f64) -> Query<'q> {

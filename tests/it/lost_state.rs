@@ -404,7 +404,8 @@ async fn mappings_that_contradict_one_another_are_reported_and_recognised_anew()
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(state);
     let mut raw = options.connect().await.unwrap();
     raw.execute(
-        "DROP TRIGGER dispute_settled; DROP INDEX mapping_claims; DROP TABLE disputed_mappings;
+        "DROP TRIGGER page_place_removed; DROP TABLE page_places;
+         DROP TRIGGER dispute_settled; DROP INDEX mapping_claims; DROP TABLE disputed_mappings;
          UPDATE mappings SET target_id = (SELECT target_id FROM mappings
                                           WHERE kind = 'content' AND source_id = 1000 AND locale = 'en-us')
          WHERE kind = 'content' AND source_id = 1001 AND locale = 'en-us';

@@ -75,6 +75,10 @@ impl Target for Breaking {
         self.call(self.instance.upload(upload)).await
     }
 
+    async fn move_asset(&self, asset: TargetId, folder: &str) -> Result<Saved, RequestError> {
+        self.call(self.instance.move_asset(asset, folder)).await
+    }
+
     async fn submit_items(&self, locale: &Locale, items: &[Save]) -> Result<BatchId, RequestError> {
         self.call(self.instance.submit_items(locale, items)).await
     }

@@ -17,7 +17,7 @@ use super::shape::{self, Misshapen};
 pub(crate) use delete::delete;
 pub(crate) use redirections::save_redirections;
 pub(crate) use submit::{submit_items, submit_page, submit_workflow};
-pub(crate) use upload::upload;
+pub(crate) use upload::{move_asset, upload};
 
 /// Saves a model, container, template or gallery.
 pub(crate) async fn save(client: &Client, save: &Save) -> Result<Saved, RequestError> {

@@ -155,6 +155,21 @@ fn source_failed(error: &RequestError) -> Cause {
 struct Stopped;
 
 /// `Media[]` in the order of the parts, of which there is one.
+/// `POST asset/move/{mediaID}`. The root is a slash, as for an upload.
+pub(crate) async fn move_asset(
+    client: &Client,
+    asset: TargetId,
+    folder: &str,
+) -> Result<Saved, RequestError> {
+    let operation = format!("moving asset {asset} to {folder:?} on {}", client.guid);
+    let folder = if folder.is_empty() { "/" } else { folder };
+    let path = format!("asset/move/{}?newFolder={}", asset.raw(), encoded(folder));
+    let reply = client
+        .send(Call::post(operation, path, Payload::Empty))
+        .await?;
+    reply.understand(|answer| saved(&answer))
+}
+
 fn saved(answer: &Value) -> Result<Saved, Misshapen> {
     let row = match answer {
         Value::Array(rows) => rows.first(),

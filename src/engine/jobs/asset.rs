@@ -20,7 +20,7 @@ use crate::instance::{
     ByteStream, Cause, Download, Effect, RequestError, Saved, Source, Target, Upload, Verdict,
 };
 use crate::plan::Node;
-use crate::store::{IntentState, Operation, StoreError};
+use crate::store::{IntentId, IntentState, Operation, StoreError};
 
 /// How long an opened file may stand before it is opened anew: servers cut off who does not read.
 const STANDS: Duration = Duration::from_secs(10);
@@ -41,6 +41,10 @@ where
     let intent = crew
         .open_intent(Operation::Upload, std::slice::from_ref(&item), 1)
         .await?;
+    if let Err(error) = move_to_folder(crew, &item, intent).await {
+        close(crew, intent, IntentState::Failed).await?;
+        return Ok(vec![not_sent(&error)]);
+    }
     let body = crew.entity(node).body.parse();
     let meter = Meter::default();
     let mut sent = match fetch(crew, &item, &body).await {
@@ -84,6 +88,38 @@ where
             close(crew, intent, IntentState::Failed).await?;
             Ok(vec![not_sent(&error)])
         }
+    }
+}
+
+/// Moves the counterpart of an asset to the folder that it has on the source. The bytes are sent to that path afterwards,
+/// where they land in the same asset; a move that took effect unseen is harmless to repeat, because one that is there
+/// already stays.
+async fn move_to_folder<S, T>(
+    crew: &Crew<S, T>,
+    item: &Prepared,
+    intent: IntentId,
+) -> Result<(), RequestError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let name = &crew.entity(item.node).name;
+    let there = item.save.id.and_then(|id| {
+        let key = TargetKey::global(Kind::Asset, id.raw());
+        crew.target_inventory.get(&key)
+    });
+    let Some(there) = there.filter(|there| there.name != *name) else {
+        return Ok(());
+    };
+    let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let request = || crew.target.move_asset(there.key.id, folder);
+    let sender = crew.under(intent);
+    match sender.send_as(Class::Write, Effect::Write, request).await {
+        Err(error) if error.verdict(Effect::Write) == Verdict::Reconcile => {
+            let again = doubt::repeat(crew, Class::Write, request, error).await;
+            again.map(drop)
+        }
+        sent => sent.map(drop),
     }
 }
 

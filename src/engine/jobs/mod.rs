@@ -131,11 +131,17 @@ where
 {
     let over = crew.written_over(item, saved).is_some();
     match crew.arrived(item.node, saved) {
-        Ok(()) => StepResult::Saved {
-            target: saved.id,
-            bytes: item.bytes,
-            over,
-        },
+        Ok(()) => {
+            crew.placed.insert(item.node);
+            if item.was_published {
+                crew.republish.insert(item.node);
+            }
+            StepResult::Saved {
+                target: saved.id,
+                bytes: item.bytes,
+                over,
+            }
+        }
         Err(conflict) => failed(conflict.to_string()),
     }
 }

@@ -6,13 +6,13 @@ use std::pin::Pin;
 use super::doubt::{self, Doubt};
 use super::polling::{self, BatchEnd};
 use super::{close, content, held, never_left, not_prepared, not_sent, read_back};
-use crate::domain::{BatchId, Failure, Kind, Locale, TargetId, TargetKey};
+use crate::domain::{BatchId, Failure, Id as _, Kind, Locale, TargetId};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::pace::Class;
 use crate::engine::state::{Step, StepResult};
 use crate::event::Event;
 use crate::instance::{Cause, Effect, PageSave, Source, Target, Verdict};
-use crate::plan::{Action, Node, channel_of, no_channel};
+use crate::plan::{Action, Node};
 use crate::store::{IntentId, IntentState, Operation, StoreError};
 
 type Results = Result<Vec<StepResult>, StoreError>;
@@ -26,7 +26,12 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let item = match crew.prepare(node, step) {
+    let prepared = if crew.planned(node).is_place_only() && step == Step::Save {
+        crew.prepare_as_it_is(node).await
+    } else {
+        crew.prepare(node, step)
+    };
+    let item = match prepared {
         Ok(item) => item,
         Err(reason) => return Ok((vec![not_prepared(reason)], None)),
     };
@@ -141,16 +146,11 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let entity = crew.entity(item.node);
-    let placed = item.save.id.is_none() || crew.planned(item.node).moves;
+    let home = crew.home(item.node)?;
     Ok(PageSave {
-        parent: crew.parent(entity)?,
-        place_before: if placed {
-            following(crew, item.node)
-        } else {
-            None
-        },
-        channel_id: channel(crew, item)?,
+        parent: home.parent.map(TargetId::new),
+        place_before: crew.following(item.node),
+        channel_id: home.channel,
         other_locale: if item.save.id.is_none() {
             other_locale(crew, item.node)
         } else {
@@ -158,53 +158,6 @@ where
         },
         save: item.save.clone(),
     })
-}
-
-/// The nearest following sibling that stands at its place on the target.
-fn following<S, T>(crew: &Crew<S, T>, node: Node) -> Option<TargetId>
-where
-    S: Source + Clone,
-    T: Target + Clone,
-{
-    let mut next = crew.planned(node).next_sibling;
-    while let Some(sibling) = next {
-        let planned = crew.planned(sibling);
-        // One that was to move and is left alone may stand anywhere, below another parent too.
-        if planned.action.is_work() || !planned.moves {
-            let arrived = crew.ids.resolve(&crew.entity(sibling).key);
-            // A sibling that this run leaves alone is in no id map, and keeps its place all the same.
-            let there = arrived.map(|there| there.id).or(planned.present);
-            if there.is_some() {
-                return there;
-            }
-        }
-        next = planned.next_sibling;
-    }
-    None
-}
-
-/// The channel of the same name on the target, else that of the page as the target has it.
-fn channel<S, T>(crew: &Crew<S, T>, item: &Prepared) -> Result<i64, String>
-where
-    S: Source + Clone,
-    T: Target + Clone,
-{
-    let entity = crew.entity(item.node);
-    let target = &crew.target_inventory;
-    if let Some(channel) = channel_of(entity, target) {
-        return Ok(channel.id);
-    }
-    let there = item.save.id.and_then(|id| {
-        target.get(&TargetKey {
-            kind: Kind::Page,
-            id,
-            locale: entity.key.locale.clone(),
-        })
-    });
-    let placement = there.and_then(|page| page.placement.as_ref());
-    placement
-        .map(|placement| placement.channel_id)
-        .ok_or_else(|| no_channel(entity, target))
 }
 
 /// The page in a locale in which the target has it already.

@@ -290,6 +290,8 @@ fn crew<S: Source + Clone, T: Target + Clone>(
         assets: AssetIndex::default(),
         ids: IdMap::new(outlook.target.asset_container.clone()),
         sent_bytes: dashmap::DashMap::new(),
+        placed: dashmap::DashSet::new(),
+        republish: dashmap::DashSet::new(),
         unfinished: dashmap::DashSet::new(),
         store: session.store.clone(),
         pair: session.pair(),

@@ -232,6 +232,18 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             return Err("its former bytes were not kept".to_owned());
         };
         let body = former.entity.body.parse();
+        let path = |name: &str| {
+            name.rsplit_once('/')
+                .map_or(String::new(), |(folder, _)| folder.to_owned())
+        };
+        let folder = path(&former.entity.name);
+        if let Some(present) = self.present(at)
+            && path(&present.name) != folder
+        {
+            let back = || self.crew.target.move_asset(present.key.id, &folder);
+            let moved = self.again(Class::Write, back).await;
+            moved.map_err(|error| error.to_string())?;
+        }
         let upload = || async {
             let bytes = self.kept(*hash, &former.entity).await?;
             let upload = as_upload(&former.entity, &body, (*length, focal.clone()), bytes);
@@ -302,5 +314,6 @@ fn as_found(present: &Entity<TargetId>) -> store::Former {
         bytes: None,
         along: false,
         mapping: None,
+        agreed_place: None,
     }
 }

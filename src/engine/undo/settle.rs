@@ -1,10 +1,10 @@
 //! What the store has to know of an entity when an undo is through with it.
 
 use super::hands::{Hands, Settled};
-use crate::domain::{Failure, Outcome, TargetId, Version};
+use crate::domain::{Failure, Kind, Outcome, TargetId, Version};
 use crate::instance::{Source, Target};
 use crate::plan::undo::Decision;
-use crate::store::{Change, IntentId, IntentState, Mapping, StoreError};
+use crate::store::{Change, Former, IntentId, IntentState, Mapping, StoreError};
 
 /// Entities that are settled in one transaction when nothing has to be sent for them.
 const AT_ONCE: usize = 500;
@@ -103,17 +103,32 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
                 // It may have been another entity's, which the source had no more.
                 let mut changes = self.mapping_removed(at);
                 changes.retain(|_| mapping.key != self.trace(at).key);
-                changes.push(Change::Mapping {
-                    pair: self.crew.pair.clone(),
-                    mapping: Mapping {
-                        target_version: version.or(mapping.target_version),
-                        ..mapping
-                    },
-                });
+                changes.extend(self.put_back(before, mapping, version));
                 changes
             }
             None => self.mapping_removed(at),
         }
+    }
+
+    fn put_back(
+        &self,
+        before: Option<&Former>,
+        mapping: Mapping,
+        version: Option<Version>,
+    ) -> Vec<Change> {
+        let pair = || self.crew.pair.clone();
+        let place = (mapping.key.kind == Kind::Page).then(|| Change::PagePlace {
+            pair: pair(),
+            key: mapping.key.clone(),
+            place: before.and_then(|former| former.agreed_place.clone()),
+        });
+        let mapping = Mapping {
+            target_version: version.or(mapping.target_version),
+            ..mapping
+        };
+        let pair = pair();
+        let mapping = Change::Mapping { pair, mapping };
+        std::iter::once(mapping).chain(place).collect()
     }
 
     /// Settles what was deleted or restored, with the intent that did it.

@@ -8,7 +8,7 @@ use super::read_back::{Surroundings, Unclaimed};
 use crate::domain::{Entity, EntityKey, Id, Kind, Locale, SourceId, TargetId, TargetKey, name_key};
 use crate::engine::crew::Crew;
 use crate::instance::{Source, Target};
-use crate::plan::{LeaveOut, Node, differences, expected_hash, normal, payload};
+use crate::plan::{LeaveOut, Node, Slot, differences, expected_hash, normal, payload};
 
 pub(super) struct Verifier<'a, S, T> {
     crew: &'a Crew<S, T>,
@@ -57,7 +57,11 @@ impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
     /// Compares an entity with its counterpart.
     pub(super) fn compare(&mut self, node: Node, found: &Entity<TargetId>) {
         let entity = self.crew.entity(node);
-        self.compare_bodies(node, entity, found);
+        let planned = self.crew.planned(node);
+        let is_left = planned.is_place_only() && planned.left_alone;
+        if !is_left || self.scope == Scope::Everything {
+            self.compare_bodies(node, entity, found);
+        }
         if entity.key.kind == Kind::Page {
             self.compare_parent(node, entity, found.key.id);
         }
@@ -99,8 +103,13 @@ impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
         let Some(locale) = entity.locale() else {
             return;
         };
-        let expected = match self.crew.parent(entity) {
-            Ok(parent) => parent.map(Id::raw),
+        // What the target moved is left where it is, and a difference all the same to whoever asks for those.
+        let expected = match self.scope {
+            Scope::AfterRun => self.crew.home(node).map(|home| home.parent),
+            Scope::Everything => self.crew.parent(entity).map(|parent| parent.map(Id::raw)),
+        };
+        let expected = match expected {
+            Ok(parent) => parent,
             Err(reason) => return self.report(node, DifferenceKind::WrongParent, reason),
         };
         let Some(found) = self.found.places.get(&(locale.clone(), id.raw())) else {
@@ -123,41 +132,66 @@ impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
 
     /// Siblings have to stand in the source's order among themselves; others may stand between them.
     pub(super) fn order(&mut self, locales: &[Locale]) {
-        /// Position on the source, entity, position on the target.
-        type Placed = (u32, Node, u32);
-        let mut groups: BTreeMap<(Locale, Option<i64>), Vec<Placed>> = BTreeMap::new();
-        for (node, entity) in (0..).zip(self.crew.source_inventory.entities()) {
-            let (Some(locale), Some(placement)) = (entity.locale(), &entity.placement) else {
-                continue;
-            };
-            let Some(counterpart) = self.crew.ids.resolve(&entity.key) else {
-                continue;
-            };
-            if !locales.contains(locale) || !is_compared(self.crew, node, self.scope) {
-                continue;
+        let rows = match self.scope {
+            Scope::AfterRun => self.rows_as_planned(),
+            Scope::Everything => self.rows_of_source(),
+        };
+        for row in rows {
+            let mut placed: Vec<(Node, u32)> = Vec::new();
+            for node in row {
+                let entity = self.crew.entity(node);
+                let is_asked = entity
+                    .locale()
+                    .is_some_and(|locale| locales.contains(locale));
+                if is_asked && is_compared(self.crew, node, self.scope) {
+                    placed.extend(self.position(node).map(|position| (node, position)));
+                }
             }
-            if let Some(found) = self
-                .found
-                .places
-                .get(&(locale.clone(), counterpart.id.raw()))
-            {
-                let group = groups
-                    .entry((locale.clone(), placement.parent))
-                    .or_default();
-                group.push((placement.position, node, found.placement.position));
-            }
-        }
-        for (_, mut group) in groups {
-            group.sort_unstable();
-            for pair in group.windows(2).filter(|pair| pair[0].2 > pair[1].2) {
-                let after = self.crew.entity(pair[1].1).key.clone();
+            for pair in placed.windows(2).filter(|pair| pair[0].1 > pair[1].1) {
+                let after = self.crew.entity(pair[1].0).key.clone();
                 self.report(
-                    pair[0].1,
+                    pair[0].0,
                     DifferenceKind::WrongOrder,
                     format!("it stands behind {after}"),
                 );
             }
         }
+    }
+
+    /// Where a page stands among its siblings on the target.
+    fn position(&self, node: Node) -> Option<u32> {
+        let key = &self.crew.entity(node).key;
+        let page = (key.locale.clone()?, self.crew.ids.resolve(key)?.id.raw());
+        Some(self.found.places.get(&page)?.placement.position)
+    }
+
+    /// What the run made of every row: what the target moved is where it was.
+    fn rows_as_planned(&self) -> Vec<Vec<Node>> {
+        let pages = |row: &Vec<Slot>| {
+            let pages = row.iter().filter_map(|slot| match slot {
+                Slot::Page(node) => Some(*node),
+                Slot::Other(_) => None,
+            });
+            pages.collect()
+        };
+        self.crew.plan.rows.iter().map(pages).collect()
+    }
+
+    fn rows_of_source(&self) -> Vec<Vec<Node>> {
+        let mut rows: BTreeMap<(Locale, i64, Option<i64>), Vec<(u32, Node)>> = BTreeMap::new();
+        for (node, entity) in (0..).zip(self.crew.source_inventory.entities()) {
+            if let (Some(locale), Some(placement)) = (entity.locale(), &entity.placement) {
+                let row = (locale.clone(), placement.channel_id, placement.parent);
+                rows.entry(row)
+                    .or_default()
+                    .push((placement.position, node));
+            }
+        }
+        let sorted = rows.into_values().map(|mut row| {
+            row.sort_unstable();
+            row.into_iter().map(|(_, node)| node).collect()
+        });
+        sorted.collect()
     }
 
     pub(super) fn duplicates(&mut self, unclaimed: Vec<Unclaimed>) {

@@ -39,6 +39,13 @@ pub(super) fn asset(world: &mut World, call: &Call, at: usize) -> Answer {
             &format!("Asset {id}"),
         ),
         (Verb::Post, ["upload"]) => upload(world, call),
+        (Verb::Post, ["move", id]) => {
+            let folder = call.query_text("newFolder").unwrap_or_default();
+            match id.parse() {
+                Ok(id) => world.move_asset(id, folder).map(Reply::Json),
+                Err(_) => no_route(),
+            }
+        }
         (Verb::Post, ["folder"]) => match call.query_text("originKey") {
             Some(key) => Ok(Reply::Json(world.create_folder(key))),
             None => Err(Refusal::invalid(

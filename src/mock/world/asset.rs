@@ -324,6 +324,33 @@ impl World {
         row
     }
 
+    /// Moves a file to another folder; its id stays.
+    ///
+    /// # Errors
+    /// 404 for an unknown id, 400 where the folder has a file of that name.
+    pub(crate) fn move_asset(&mut self, id: i64, folder: &str) -> Result<Value, Refusal> {
+        let asset = self.assets.rows.get(&id).ok_or_else(|| gone("Asset", id))?;
+        let (mut row, blob) = (asset.row.clone(), asset.blob.clone());
+        let old = row::text(&row, "originKey").unwrap_or_default().to_owned();
+        let name = old.rsplit('/').next().unwrap_or_default();
+        let key = match folder.trim_matches('/') {
+            "" => name.to_owned(),
+            folder => format!("{folder}/{name}"),
+        };
+        if self.assets.at(&key).is_some_and(|other| other != id) {
+            return Err(Refusal::new(400, format!("{key} exists already.")));
+        }
+        let size = row::int(&row, "size").and_then(|size| u64::try_from(size).ok());
+        row::set(&mut row, "originKey", key);
+        for computed in ["originUrl", "edgeUrl", "dateModified"] {
+            row.remove(computed);
+        }
+        self.complete_asset(&mut row, size.unwrap_or(0));
+        self.assets.remove(id);
+        self.assets.put(id, row.clone(), blob);
+        Ok(Value::Object(row))
+    }
+
     /// Makes a folder row, or gives the one that is there.
     pub(crate) fn create_folder(&mut self, key: &str) -> Value {
         let key = key.trim_matches('/');

@@ -1,18 +1,11 @@
-//! Siblings: pages of one parent, which are saved one at a time.
+//! Siblings: pages of one parent.
 //!
-//! A page is put in front of the nearest sibling behind it that is on the target. As long as those that are there stand in
-//! the right order that is the right place, in whatever order the others come; only two at once could pass each other. So
-//! new pages wait for their turn and not for one another.
-//!
-//! Pages that exist on the target and stand in the right order among themselves stay where they are; as few as possible of
-//! the others move. The last one of them never moves, because the API can put a page in front of another
-//! one but not behind the last. Where some move, siblings are saved one after another from the last to the first: what a
-//! page is put in front of has to be at its place by then.
+//! Where each stands, and who moved it, is compared in [`super::place`].
 
 use std::collections::HashMap;
 
 use super::matching::Match;
-use crate::domain::{Entity, Id as _, Inventory, Key, Kind, Locale, SourceId, TargetId, TargetKey};
+use crate::domain::{Entity, Inventory, Kind, Locale, SourceId, TargetId, TargetKey};
 use crate::plan::graph::Node;
 
 /// Siblings in display order.
@@ -63,78 +56,6 @@ pub(super) fn present<'a>(
         id: *id,
         locale: page.key.locale.clone(),
     })
-}
-
-/// The pages of a group that exist on the target and have to change their place.
-pub(super) fn moving(
-    group: &Siblings,
-    source: &Inventory<SourceId>,
-    target: &Inventory<TargetId>,
-    matches: &[Match],
-) -> Vec<Node> {
-    let parent = parent(group, source, matches);
-    let mut moving = Vec::new();
-    let mut places: Vec<(Node, u32)> = Vec::new();
-    for node in &group.nodes {
-        let at = *node as usize;
-        let there = present(&source.entities()[at], &matches[at], target);
-        match there.and_then(|page| page.placement.as_ref()) {
-            Some(placement) if parent.is(placement.parent.map(TargetId::new)) => {
-                places.push((*node, placement.position));
-            }
-            Some(_) => moving.push(*node),
-            None => {}
-        }
-    }
-    let positions: Vec<u32> = places.iter().map(|(_, position)| *position).collect();
-    let stays = rising_up_to_last(&positions);
-    let misplaced = places.iter().zip(stays).filter(|(_, stays)| !stays);
-    moving.extend(misplaced.map(|((node, _), _)| *node));
-    moving
-}
-
-/// Where a group of siblings belongs on the target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Parent {
-    /// At the root of the channel.
-    Root,
-    /// Below this page.
-    Page(TargetId),
-    /// Below a page that is not on the target yet.
-    Missing,
-}
-
-impl Parent {
-    fn is(self, found: Option<TargetId>) -> bool {
-        match self {
-            Self::Root => found.is_none(),
-            Self::Page(id) => found == Some(id),
-            Self::Missing => false,
-        }
-    }
-}
-
-fn parent(group: &Siblings, source: &Inventory<SourceId>, matches: &[Match]) -> Parent {
-    let first = group.nodes.first().map(|node| *node as usize);
-    let page = first.map(|at| &source.entities()[at]);
-    let Some((page, placement)) = page.and_then(|page| Some((page, page.placement.as_ref()?)))
-    else {
-        return Parent::Missing;
-    };
-    let Some(parent) = placement.parent else {
-        return Parent::Root;
-    };
-    let key = Key {
-        kind: Kind::Page,
-        id: SourceId::new(parent),
-        locale: page.key.locale.clone(),
-    };
-    match source.position(&key).map(|at| &matches[at as usize]) {
-        Some(Match::Mapped(id) | Match::Natural(id)) => Parent::Page(*id),
-        Some(Match::Gone(_) | Match::Joins(..) | Match::OtherType(_) | Match::None) | None => {
-            Parent::Missing
-        }
-    }
 }
 
 /// Marks a longest rising subsequence that ends with the last element.

@@ -5,12 +5,26 @@ use super::matching::Match;
 use crate::domain::{Channel, Entity, Inventory, Kind, SourceId, TargetId};
 
 /// The channel of the target that is called like that of a page.
-pub fn channel_of<'a>(
+pub(super) fn channel_of<'a>(
     page: &Entity<SourceId>,
     target: &'a Inventory<TargetId>,
 ) -> Option<&'a Channel> {
     let name = &page.placement.as_ref()?.channel;
     target.channels.iter().find(|one| one.is_called(name))
+}
+
+/// `digitalChannelID` of the channel that a page goes into: the one of the same name, else that of its counterpart.
+/// Every instance has a channel, so where none was read, it is the first one.
+pub fn channel_id(
+    page: &Entity<SourceId>,
+    present: Option<&Entity<TargetId>>,
+    target: &Inventory<TargetId>,
+) -> Option<i64> {
+    if target.channels.is_empty() {
+        return Some(1);
+    }
+    let named = channel_of(page, target).map(|channel| channel.id);
+    named.or_else(|| Some(present?.placement.as_ref()?.channel_id))
 }
 
 /// Why a page cannot be put anywhere, and what to do.

@@ -12,13 +12,12 @@ use super::identity::Recognition;
 use super::matching::Match;
 use super::names;
 use super::virtual_map::VirtualMap;
-use crate::domain::{ContentHash, Entity, Failure, Inventory, Kind, SourceId, TargetId, TargetKey};
+use super::weigh::{Fields, Place, weigh};
+use crate::domain::{
+    ContentHash, Entity, Failure, Inventory, Kind, Locale, SourceId, TargetId, TargetKey,
+};
 use crate::plan::action::{Action, Agreement, Agreements, Joined};
 use crate::plan::{Context, Counterparts, LeaveOut, Schema, differences, normal, payload};
-
-/// Why an entity is left alone that differs.
-pub(super) const LEFT_ALONE: &str =
-    "only the target changed since the last agreement; it is left alone";
 
 /// What was decided, and why.
 pub(super) struct Decision {
@@ -26,6 +25,8 @@ pub(super) struct Decision {
     pub(super) because: Cow<'static, str>,
     /// The hash of the counterpart, where it was computed on the way.
     pub(super) target_hash: Option<ContentHash>,
+    /// Whether only the place of a page is written.
+    pub(super) place_only: bool,
 }
 
 pub(super) struct Comparer<'a> {
@@ -39,36 +40,20 @@ pub(super) struct Comparer<'a> {
     pub(super) overwrite: bool,
 }
 
-/// How the two sides stand to each other.
-struct Standing {
-    equal: bool,
-    /// `None`: nothing is remembered that would tell.
-    source_changed: Option<bool>,
-    target_changed: Option<bool>,
-    target_hash: ContentHash,
-}
-
 impl Comparer<'_> {
-    /// Decides about `entity`, whose references all exist. `moves` tells that a page has to change its place.
+    /// Decides about `entity`, whose references all exist.
     pub(super) fn decide(
         &self,
         entity: &Entity<SourceId>,
         found: &Match,
         source_hash: ContentHash,
-        moves: bool,
+        place: Place,
     ) -> Decision {
         match found {
             Match::None => create("the target has none"),
-            Match::Joins(id, locale) => decided(
-                Action::Create {
-                    joins: Some(Joined {
-                        target: *id,
-                        locale: locale.clone(),
-                    }),
-                },
-                format!("the target has it as {id} in {locale}, and not in its own locale"),
-            ),
-            Match::Gone(id) => self.gone(entity, *id),
+            Match::Joins(id, locale) => self.joins(entity, *id, locale),
+            Match::Gone(id) => self.gone(*id),
+            Match::Left(id) => self.left(entity, *id),
             Match::OtherType(id) => fail(format!(
                 "the target's model {id} has the same name and is of the other type (content or component); \
                  rename one of the two"
@@ -83,8 +68,8 @@ impl Comparer<'_> {
                     return create("the target has it no more");
                 };
                 match found {
-                    Match::Mapped(_) => self.mapped(entity, there, source_hash, moves),
-                    _ => self.natural(entity, there, moves),
+                    Match::Mapped(_) => self.mapped(entity, there, source_hash, place),
+                    _ => self.natural(entity, there, place),
                 }
             }
         }
@@ -126,6 +111,7 @@ impl Comparer<'_> {
             action,
             because: because.into(),
             target_hash: decision.target_hash,
+            place_only: decision.place_only,
         }
     }
 
@@ -152,16 +138,55 @@ impl Comparer<'_> {
         differences(&expected, &found).len()
     }
 
-    fn gone(&self, entity: &Entity<SourceId>, id: TargetId) -> Decision {
-        let kind = entity.key.kind;
-        // Whatever depends on a model or container goes with it, so somebody has to want it back.
-        if matches!(kind, Kind::Model | Kind::Container) && !self.overwrite {
-            let why = format!(
-                "its counterpart {id} was deleted on the target; --overwrite creates it again"
-            );
-            return decided(Action::Conflict { target: None }, why);
+    /// What was deleted on the target was changed there, whatever its kind: it does not come back unasked, and what needs
+    /// it is blocked by it.
+    fn gone(&self, id: TargetId) -> Decision {
+        if self.overwrite {
+            return create(format!("its counterpart {id} was deleted on the target"));
         }
-        create(format!("its counterpart {id} was deleted on the target"))
+        let why =
+            format!("its counterpart {id} was deleted on the target; --overwrite creates it again");
+        decided(Action::Conflict { target: None }, why)
+    }
+
+    /// What the source moved where a save cannot take its counterpart.
+    fn left(&self, entity: &Entity<SourceId>, id: TargetId) -> Decision {
+        let there = self.target.get(&TargetKey {
+            kind: entity.key.kind,
+            id,
+            locale: entity.key.locale.clone(),
+        });
+        let body = there.map(|there| there.body.parse()).unwrap_or_default();
+        let (moved, old) = if entity.key.kind == Kind::Asset {
+            ("it has another name", there.map_or("", |there| &there.name))
+        } else {
+            let list = body["properties"]["referenceName"].as_str();
+            ("it is in another container", list.unwrap_or_default())
+        };
+        create(format!(
+            "{moved} on the source now; the old one on the target, {id} in {old}, is left there"
+        ))
+    }
+
+    /// An item or page that the target has in another locale: it is new in its own, or was deleted there.
+    fn joins(&self, entity: &Entity<SourceId>, id: TargetId, locale: &Locale) -> Decision {
+        let was_there = self.agreements.contains_key(&entity.key);
+        if was_there && !self.overwrite {
+            let target = Some(id);
+            let why = format!(
+                "its counterpart {id} was deleted on the target in this locale, and is there in {locale}; \
+                 --overwrite creates it again"
+            );
+            return decided(Action::Conflict { target }, why);
+        }
+        let joins = Some(Joined {
+            target: id,
+            locale: locale.clone(),
+        });
+        decided(
+            Action::Create { joins },
+            format!("the target has it as {id} in {locale}, and not in its own locale"),
+        )
     }
 
     fn mapped(
@@ -169,59 +194,22 @@ impl Comparer<'_> {
         entity: &Entity<SourceId>,
         there: &Entity<TargetId>,
         source_hash: ContentHash,
-        moves: bool,
+        place: Place,
     ) -> Decision {
         let agreement = self.agreements.get(&entity.key);
-        let standing = self.standing(entity, there, source_hash, agreement);
-        let (action, because) = if !standing.equal && names::is_temporary(there) {
+        let (fields, target_hash) = self.fields(entity, there, source_hash, agreement);
+        let (action, because, place_only) = if !fields.equal && names::is_temporary(there) {
             let target = there.key.id;
-            (Action::Update { target }, "it still has its temporary name")
+            let because = "it still has its temporary name";
+            (Action::Update { target }, because, false)
         } else {
-            self.weigh_up(&standing, there.key.id, moves)
+            weigh(fields, place, there.key.id, self.overwrite)
         };
         Decision {
             action,
             because: because.into(),
-            target_hash: Some(standing.target_hash),
-        }
-    }
-
-    /// What to do about an entity whose counterpart is remembered.
-    fn weigh_up(
-        &self,
-        standing: &Standing,
-        target: TargetId,
-        moves: bool,
-    ) -> (Action, &'static str) {
-        if standing.equal && !moves {
-            return (Action::Unchanged { target }, "both sides agree");
-        }
-        if standing.equal {
-            return (
-                Action::Update { target },
-                "its place among its siblings changed",
-            );
-        }
-        match (standing.source_changed, standing.target_changed) {
-            (Some(true), Some(false)) => (Action::Update { target }, "the source changed"),
-            (Some(false), Some(true)) if !moves => (Action::Unchanged { target }, LEFT_ALONE),
-            (Some(false), Some(_)) => (
-                Action::Update { target },
-                "what it refers to has another counterpart now",
-            ),
-            _ if self.overwrite => (Action::Update { target }, "both sides changed; --overwrite"),
-            (Some(true), Some(true)) => (
-                Action::Conflict {
-                    target: Some(target),
-                },
-                "both sides changed since the last agreement; --overwrite takes the source's",
-            ),
-            _ => (
-                Action::Conflict {
-                    target: Some(target),
-                },
-                "the sides differ, and it is not known which one changed; --overwrite takes the source's",
-            ),
+            target_hash: Some(target_hash),
+            place_only,
         }
     }
 
@@ -229,15 +217,15 @@ impl Comparer<'_> {
         &self,
         entity: &Entity<SourceId>,
         there: &Entity<TargetId>,
-        moves: bool,
+        place: Place,
     ) -> Decision {
         let target = there.key.id;
         let kind = entity.key.kind;
         let existing = there.body.parse();
         let found = normal(kind, &existing, self.target_schema);
-        if self.agree(entity, there, &existing, &found)
+        if self.agree(entity, &existing, &found)
             && (kind != Kind::Asset || self.equal_bytes.contains(&entity.key.id))
-            && !moves
+            && place == Place::AGREES
         {
             return decided(
                 Action::Adopt { target },
@@ -280,42 +268,44 @@ impl Comparer<'_> {
         expected != found
     }
 
-    fn standing(
+    /// How what both sides say stands to each other, and the hash of what the target says.
+    fn fields(
         &self,
         entity: &Entity<SourceId>,
         there: &Entity<TargetId>,
         source_hash: ContentHash,
         agreement: Option<&Agreement>,
-    ) -> Standing {
+    ) -> (Fields, ContentHash) {
         let source_changed = agreement
             .and_then(|agreement| agreement.source_hash)
-            .map(|before| before != source_hash);
+            .map(|before| before != source_hash && before != self.placed_hash(entity));
         let existing = there.body.parse();
         let found = normal(entity.key.kind, &existing, self.target_schema);
         // The metadata of an asset can agree while its bytes do not: its date is in the source's hash.
         let bytes_agree = entity.key.kind != Kind::Asset
             || source_changed == Some(false)
             || self.equal_bytes.contains(&entity.key.id);
-        let equal = bytes_agree && self.agree(entity, there, &existing, &found);
-        let target_hash = hash_of_form(found, parent_of(there));
-        Standing {
+        let equal = bytes_agree && self.agree(entity, &existing, &found);
+        let target_hash = ContentHash::of(&found);
+        let placed = hash_of_form(found, parent_of(there));
+        let fields = Fields {
             equal,
             source_changed,
             target_changed: agreement
                 .and_then(|agreement| agreement.target_hash)
-                .map(|before| before != target_hash),
-            target_hash,
-        }
+                .map(|before| before != target_hash && before != placed),
+        };
+        (fields, target_hash)
     }
 
-    /// Whether `there`, whose body is `existing` and whose normal form is `found`, is what would be written.
-    fn agree(
-        &self,
-        entity: &Entity<SourceId>,
-        there: &Entity<TargetId>,
-        existing: &Value,
-        found: &Value,
-    ) -> bool {
+    /// The hash that the source had when the parent of a page was part of it.
+    fn placed_hash(&self, entity: &Entity<SourceId>) -> ContentHash {
+        let form = normal(entity.key.kind, &entity.body.parse(), self.context.schema);
+        hash_of_form(form, parent_of(entity))
+    }
+
+    /// Whether the counterpart, whose body is `existing` and whose normal form is `found`, is what would be written.
+    fn agree(&self, entity: &Entity<SourceId>, existing: &Value, found: &Value) -> bool {
         let written = payload(
             entity,
             &self.context,
@@ -325,17 +315,7 @@ impl Comparer<'_> {
         );
         let Ok(written) = written else { return false };
         let expected = normal(entity.key.kind, &written.body, self.context.schema);
-        expected == *found && self.same_parent(entity, there)
-    }
-
-    fn same_parent(&self, entity: &Entity<SourceId>, there: &Entity<TargetId>) -> bool {
-        let (Some(here), Some(there)) = (&entity.placement, &there.placement) else {
-            return true;
-        };
-        let expected = here
-            .parent
-            .and_then(|parent| self.counterparts.id(Kind::Page, parent, entity.locale()));
-        expected.map(crate::domain::Id::raw) == there.parent
+        expected == *found
     }
 }
 
@@ -344,6 +324,7 @@ fn decided(action: Action, because: impl Into<Cow<'static, str>>) -> Decision {
         action,
         because: because.into(),
         target_hash: None,
+        place_only: false,
     }
 }
 
@@ -356,8 +337,8 @@ fn fail(why: String) -> Decision {
     decided(Action::Fail { cause }, why)
 }
 
-/// The hash of what the source says: its normal form in its own terms, the parent of a page, and the date of
-/// an asset, whose bytes are not at hand.
+/// The hash of what the source says: its normal form in its own terms, and the date of an asset, whose bytes are not
+/// at hand.
 pub fn source_hash(entity: &Entity<SourceId>, schema: &Schema) -> ContentHash {
     hash_of(entity, &entity.body.parse(), schema)
 }
@@ -369,10 +350,15 @@ pub(super) fn hash_of(entity: &Entity<SourceId>, body: &Value, schema: &Schema) 
         let date = body.get("dateModified").cloned().unwrap_or_default();
         form = Value::Array(vec![form, date]);
     }
-    hash_of_form(form, parent_of(entity))
+    ContentHash::of(&form)
 }
 
-/// The hash of what the target says: its normal form, and the parent of a page.
+/// The hash of what the target says, without the place of a page.
+pub fn fields_hash(kind: Kind, body: &Value, schema: &Schema) -> ContentHash {
+    ContentHash::of(&normal(kind, body, schema))
+}
+
+/// The hash of what the target has: its normal form, and the parent of a page.
 pub fn target_hash(there: &Entity<TargetId>, schema: &Schema) -> ContentHash {
     let form = normal(there.key.kind, &there.body.parse(), schema);
     hash_of_form(form, parent_of(there))

@@ -3,22 +3,24 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use super::chains;
 use super::channels;
-use super::compare::{self, Comparer, Decision, hash_of};
+use super::compare::{Comparer, Decision, hash_of};
 use super::identity::{self, Adopt, ContainerTally, Hint, Identity, Known};
+use super::left;
 use super::losses;
 use super::matching::{self, Match};
 use super::names;
 use super::needs::{Needs, Resolver};
+use super::place::{Placed, Places, Sides};
 use super::settle;
 use super::spread;
 use super::virtual_map::VirtualMap;
+use super::weigh::{self, Place};
 use crate::domain::{
     ContentHash, EntityKey, Failure, Inventory, Kind, Locale, SourceId, TargetId, WorkClass,
     name_key,
 };
-use crate::plan::action::{Action, Agreements, Plan, Planned};
+use crate::plan::action::{Action, Agreements, Plan, Planned, Slot};
 use crate::plan::circles::{Circle, circles};
 use crate::plan::graph::{Graph, Need, Node, Strength};
 use crate::plan::notice::{Concern, Notice};
@@ -75,38 +77,42 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         target_schema: &target_schema,
     });
     let agreements = &*identity.agreements;
-    let matches = matching::matches(inputs.source, inputs.target, agreements);
+    let mut matches = matching::matches(inputs.source, inputs.target, agreements);
+    left::leave(inputs.source, inputs.target, &mut matches);
     let resolver = Resolver::new(inputs.source, agreements, inputs.locales, context);
     let needs = spread::each(inputs.source, |node, entity| {
         let mut body = entity.body.parse();
         let needs = resolver.needs(node, entity, &mut body);
         (needs, hash_of(entity, &body, &schema))
     });
+    let sides = Sides {
+        source: inputs.source,
+        target: inputs.target,
+        agreements,
+        matches: &matches,
+        overwrite: inputs.overwrite,
+    };
+    let mut places = sides.places();
+    places
+        .waits
+        .extend(behind_moved_files(inputs, &matches, &needs));
     let target_schema = &target_schema;
     let (mut entities, mut notices) = decide_all(
         inputs,
         (context, target_schema),
         &identity,
-        (&matches, &needs),
+        (&matches, &needs, &places),
     );
-    let siblings = chains::siblings(inputs.source);
+    let rows = places.rows;
     notices.extend(leave_out_of_scope(&mut entities, inputs, context, &needs));
     let names = names::settle(&mut entities, inputs, context, &matches);
     drop(matches);
     let containers = in_scope(identity.containers, inputs, &entities);
-    link_siblings(&mut entities, &siblings);
-    let order = order_of_siblings(&siblings, &entities);
-    let mut graph = build_graph(&needs, &order, &names);
+    let graph = build_graph(&needs, &places.waits, &names);
     let circles = circles(&graph, &|who, need| has_to_wait(&entities, who, need));
     cut_circles(&mut entities, &circles, (&graph, &resolver), inputs.source);
     settle::block_dependants(&mut entities, &graph, inputs.source);
-    // Between siblings that wait for one another, who is blocked drops out, and those before and behind it become
-    // neighbours. That closes no circle: the way between them led through it before.
-    let order_left = order_of_siblings(&siblings, &entities);
-    if order_left != order {
-        graph = build_graph(&needs, &order_left, &names);
-    }
-    form_rows(&mut entities, &siblings);
+    form_rows(&mut entities, &rows);
     drop(needs);
     let order = settle::order(&entities, &graph);
     let levels = settle::levels(&mut entities, &graph, inputs.source, &order);
@@ -123,6 +129,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         graph,
         circles,
         levels,
+        rows,
         containers,
         notices,
     }
@@ -138,6 +145,32 @@ fn is_told(action: &Action) -> bool {
         | Action::Conflict { .. } => true,
         Action::Fail { .. } | Action::Block { .. } | Action::OutOfScope => false,
     }
+}
+
+/// What refers to a file that moves to another folder comes after it, because its address changes.
+fn behind_moved_files(
+    inputs: &Inputs<'_>,
+    matches: &[Match],
+    needs: &[(Needs, ContentHash)],
+) -> Vec<(Node, Node)> {
+    let assets = (0..).zip(inputs.source.entities()).zip(matches);
+    let moved: HashSet<Node> = assets
+        .filter(|((_, entity), found)| {
+            entity.key.kind == Kind::Asset
+                && left::mapped(entity, found, inputs.target)
+                    .is_some_and(|there| left::is_in_other_folder(entity, there))
+        })
+        .map(|((node, _), _)| node)
+        .collect();
+    if moved.is_empty() {
+        return Vec::new();
+    }
+    let mut pairs = Vec::new();
+    for (node, (needs, _)) in (0..).zip(needs) {
+        let on = needs.all.iter().map(|need| need.on);
+        pairs.extend(on.filter(|on| moved.contains(on)).map(|on| (node, on)));
+    }
+    pairs
 }
 
 /// Whether `who` cannot leave before what it needs; cuts are not looked at.
@@ -158,13 +191,18 @@ fn decide_all(
     inputs: &Inputs<'_>,
     (context, target_schema): (Context<'_>, &Schema),
     identity: &Identity<'_>,
-    (matches, needs): (&[Match], &[(Needs, ContentHash)]),
+    (matches, needs, places): (&[Match], &[(Needs, ContentHash)], &Places),
 ) -> (Vec<Planned>, Vec<Notice>) {
     let mut keeping = HashSet::new();
     loop {
         let schemas = (context, target_schema);
-        let (entities, notices) =
-            decide_with(inputs, schemas, identity, (matches, &keeping), needs);
+        let (entities, notices) = decide_with(
+            inputs,
+            schemas,
+            identity,
+            (matches, &keeping),
+            (needs, places),
+        );
         let found = names::keeping(inputs, matches, &entities);
         if found.is_subset(&keeping) {
             return (entities, notices);
@@ -178,7 +216,7 @@ fn decide_with(
     (context, target_schema): (Context<'_>, &Schema),
     identity: &Identity<'_>,
     (matches, keeping): (&[Match], &HashSet<Node>),
-    needs: &[(Needs, ContentHash)],
+    (needs, places): (&[(Needs, ContentHash)], &Places),
 ) -> (Vec<Planned>, Vec<Notice>) {
     let agreements = &*identity.agreements;
     let sides = (inputs.source, inputs.target);
@@ -192,14 +230,14 @@ fn decide_with(
         equal_bytes: inputs.equal_bytes,
         overwrite: inputs.overwrite,
     };
-    let moving: HashSet<Node> = chains::siblings(inputs.source)
-        .iter()
-        .flat_map(|group| chains::moving(group, inputs.source, inputs.target, matches))
-        .collect();
     let mut entities = spread::each(inputs.source, |node, entity| {
         let at = node as usize;
         let (needs, hash) = &needs[at];
-        let moves = moving.contains(&node);
+        let placed = places.pages.get(&node);
+        let place = placed.map_or(Place::AGREES, |placed| Place {
+            verdict: placed.verdict,
+            moves: placed.place.moves,
+        });
         let is_unknown = matches!(matches[at], Match::None);
         let disputed = || inputs.disputed.get(&entity.key).filter(|_| is_unknown);
         let doubt = inputs.doubts.get(&entity.key).or_else(disputed);
@@ -213,11 +251,10 @@ fn decide_with(
                 action: Action::Fail { cause },
                 because: Cow::Owned(why.to_owned()),
                 target_hash: None,
+                place_only: false,
             },
-            None => comparer.decide(entity, &matches[at], *hash, moves),
+            None => comparer.decide(entity, &matches[at], *hash, place),
         };
-        let present = chains::present(entity, &matches[at], inputs.target);
-        let place = (present.map(|there| there.key.id), moves);
         let evidence = identity.evidence.get(&entity.key);
         let decision = match evidence {
             Some(evidence) => comparer.with_evidence(entity, decision, evidence),
@@ -225,7 +262,7 @@ fn decide_with(
         };
         Planned {
             evidence: evidence.cloned(),
-            ..planned(decision, *hash, needs.encodings, place)
+            ..planned(decision, *hash, needs.encodings, placed)
         }
     });
     let mut notices = losses::name(&mut entities, inputs.source, &comparer);
@@ -253,10 +290,15 @@ fn planned(
     decision: Decision,
     hash: ContentHash,
     encodings: u64,
-    (present, moves): (Option<TargetId>, bool),
+    placed: Option<&Placed>,
 ) -> Planned {
     let is_conflict = matches!(decision.action, Action::Conflict { .. });
-    let left_alone = is_conflict || decision.because == compare::LEFT_ALONE;
+    let left_alone = is_conflict || weigh::is_left_alone(&decision.because);
+    let place = placed.map(|placed| {
+        let mut place = Box::new(placed.place.clone());
+        place.place_only = decision.place_only;
+        place
+    });
     Planned {
         action: decision.action,
         because: decision.because,
@@ -270,35 +312,10 @@ fn planned(
         left_out: Vec::new(),
         temporary: None,
         again: Vec::new(),
-        next_sibling: None,
         row: None,
-        present,
-        moves,
+        place,
         evidence: None,
     }
-}
-
-/// Where some siblings change their place, those that are written, in pairs of neighbours: the first of each pair leaves
-/// after the second.
-fn order_of_siblings(siblings: &[chains::Siblings], entities: &[Planned]) -> Vec<(Node, Node)> {
-    let mut pairs = Vec::new();
-    for group in siblings.iter().filter(|group| moves(group, entities)) {
-        let mut nodes = group.nodes.iter().copied();
-        let is_work = |node: &Node| entities[*node as usize].action.is_work();
-        let mut last = nodes.find(is_work);
-        for next in nodes.filter(is_work) {
-            pairs.extend(last.replace(next).map(|before| (before, next)));
-        }
-    }
-    pairs
-}
-
-fn moves(group: &chains::Siblings, entities: &[Planned]) -> bool {
-    let moves = |node: &Node| {
-        let planned = &entities[*node as usize];
-        planned.moves && planned.action.is_work()
-    };
-    group.nodes.iter().any(moves)
 }
 
 fn build_graph(
@@ -306,7 +323,10 @@ fn build_graph(
     pairs: &[(Node, Node)],
     names: &[(Node, Need)],
 ) -> Graph {
-    let order: HashMap<Node, Node> = pairs.iter().copied().collect();
+    let mut order: HashMap<Node, Vec<Node>> = HashMap::new();
+    for (who, on) in pairs {
+        order.entry(*who).or_default().push(*on);
+    }
     let mut of_name: HashMap<Node, Vec<Need>> = HashMap::new();
     for (who, need) in names {
         of_name.entry(*who).or_default().push(*need);
@@ -318,7 +338,7 @@ fn build_graph(
     let mut own = Vec::new();
     for (node, (found, _)) in (0..).zip(needs) {
         own.extend_from_slice(&found.all);
-        own.extend(order.get(&node).map(|on| Need {
+        own.extend(order.get(&node).into_iter().flatten().map(|on| Need {
             on: *on,
             strength: Strength::Order,
         }));
@@ -385,25 +405,26 @@ fn in_scope(
     containers.into_iter().filter(is_taken).collect()
 }
 
-fn link_siblings(entities: &mut [Planned], siblings: &[chains::Siblings]) {
-    for group in siblings {
-        for pair in group.nodes.windows(2) {
-            entities[pair[0] as usize].next_sibling = Some(pair[1]);
-        }
-    }
-}
-
-/// Lets new siblings take turns where none waits for another one.
-fn form_rows(entities: &mut [Planned], siblings: &[chains::Siblings]) {
-    for group in siblings.iter().filter(|group| group.nodes.len() > 1) {
-        if moves(group, entities) {
-            continue;
-        }
-        for node in &group.nodes {
+/// Lets those take turns that find their places beside others that are not at theirs yet: what is put in front of one
+/// that keeps its place cannot pass anything.
+fn form_rows(entities: &mut [Planned], rows: &[Vec<Slot>]) {
+    for row in rows {
+        let first = row.iter().find_map(|slot| match slot {
+            Slot::Page(node) => Some(*node),
+            Slot::Other(_) => None,
+        });
+        let mut before_open = false;
+        for slot in row.iter().rev() {
+            let Slot::Page(node) = slot else {
+                before_open = false;
+                continue;
+            };
             let planned = &mut entities[*node as usize];
-            if matches!(planned.action, Action::Create { .. }) {
-                planned.row = group.nodes.first().copied();
+            let is_open = planned.action.is_work() && planned.is_placed();
+            if is_open || (before_open && planned.action.is_work()) {
+                planned.row = first;
             }
+            before_open = is_open;
         }
     }
 }

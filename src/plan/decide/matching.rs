@@ -26,6 +26,8 @@ pub(super) enum Match {
     Natural(TargetId),
     /// A model of the same name is there, of the other type (content or component).
     OtherType(TargetId),
+    /// The store remembers it, and the source moved the entity where a save cannot take it.
+    Left(TargetId),
     /// Nothing.
     None,
 }
@@ -35,7 +37,9 @@ impl Match {
     pub(super) const fn there(&self) -> Option<TargetId> {
         match self {
             Self::Mapped(id) | Self::Natural(id) => Some(*id),
-            Self::Gone(_) | Self::Joins(..) | Self::OtherType(_) | Self::None => None,
+            Self::Gone(_) | Self::Left(_) | Self::Joins(..) | Self::OtherType(_) | Self::None => {
+                None
+            }
         }
     }
 }

@@ -10,22 +10,26 @@ mod channels;
 mod compare;
 mod found;
 mod identity;
+mod left;
 mod losses;
 mod make;
 mod matching;
 mod named;
 mod names;
 mod needs;
+mod order;
 mod page_matching;
+mod place;
 mod settle;
 mod spread;
 #[cfg(test)]
 mod tests;
 mod virtual_map;
+mod weigh;
 
 pub use built_in::built_ins;
-pub use channels::{channel_of, no_channel};
-pub use compare::{expected_hash, source_hash, target_hash};
+pub use channels::{channel_id, no_channel};
+pub use compare::{expected_hash, fields_hash, source_hash, target_hash};
 pub use identity::{Adopt, ContainerTally, Hint, Recognition};
 pub use make::{Inputs, plan};
 pub use matching::same_size_assets;

@@ -5,6 +5,7 @@
 
 use hashbrown::HashMap;
 
+use super::left::{is_in_other_folder, mapped};
 use super::matching::Match;
 use crate::domain::{
     AssetContainer, AssetUrls, ByName, Id, Inventory, Kind, Locale, SourceId, TargetId, TargetKey,
@@ -45,12 +46,12 @@ impl<'a> VirtualMap<'a> {
             let raw = (entity.key.kind, entity.key.id.raw());
             let known = match found {
                 Match::Mapped(id) | Match::Natural(id) | Match::Joins(id, _) => Some(*id),
-                Match::Gone(_) | Match::OtherType(_) | Match::None => None,
+                Match::Gone(_) | Match::Left(_) | Match::OtherType(_) | Match::None => None,
             };
             match known {
                 Some(id) => map.insert_known(raw, &entity.name, (id, keeps_name(number))),
                 // Another locale of the same item may have given the id already, unless it is gone.
-                None if matches!(found, Match::Gone(_)) => {
+                None if matches!(found, Match::Gone(_) | Match::Left(_)) => {
                     map.ids
                         .insert(raw, TargetId::new(PROVISIONAL + i64::from(number)));
                 }
@@ -60,7 +61,11 @@ impl<'a> VirtualMap<'a> {
                         .or_insert_with(|| TargetId::new(PROVISIONAL + i64::from(number)));
                 }
             }
-            if known.is_none() {
+            // A file that is moved to another folder has the addresses of that one.
+            let moves = mapped(entity, found, target).is_some_and(|there| {
+                entity.key.kind == Kind::Asset && is_in_other_folder(entity, there)
+            });
+            if known.is_none() || moves {
                 map.insert_predicted(raw, &entity.name);
             }
         }

@@ -31,4 +31,4 @@ pub use decide::{
 };
 pub use dropped::losing_values;
 pub use order::out_of_order;
-pub use own::Own;
+pub use own::{Own, as_it_is};

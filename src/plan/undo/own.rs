@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use crate::domain::{
-    AssetContainer, AssetUrls, ContentHash, Entity, Id, Inventory, Key, Kind, Locale, SourceId,
-    TargetId, TargetKey, name_key,
+    AssetContainer, AssetUrls, ContentHash, Entity, Guid, Id, Inventory, Key, Kind, Locale,
+    SourceId, TargetId, TargetKey, name_key,
 };
 use crate::plan::{
     AssetIndex, Context, Counterparts, Referent, Schema, asset_urls, put_back, references,
@@ -157,6 +157,16 @@ impl Counterparts for Own<'_> {
     fn asset_container(&self) -> &AssetContainer {
         &self.target.asset_container
     }
+}
+
+/// What has to be sent to save a page of the target as it is. What it refers to does not have to be known for that.
+///
+/// # Errors
+/// A sentence that names a reference which leads nowhere.
+pub fn as_it_is(page: &Entity<TargetId>) -> Result<Value, String> {
+    let nothing = Inventory::<TargetId>::empty(Guid::new(""));
+    let own = Own::new(&nothing, &[]);
+    own.body(page, None)
 }
 
 fn as_source(entity: &Entity<TargetId>) -> Entity<SourceId> {

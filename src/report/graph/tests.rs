@@ -72,10 +72,8 @@ fn planned(level: u32) -> Planned {
         temporary: None,
         again: Vec::new(),
         left_out: Vec::new(),
-        next_sibling: None,
         row: None,
-        present: None,
-        moves: false,
+        place: None,
         evidence: None,
     }
 }

@@ -290,6 +290,10 @@ impl Target for Double {
         self.0.request("uploading", open, act).await
     }
 
+    async fn move_asset(&self, _: TargetId, _: &str) -> Result<Saved, RequestError> {
+        unreachable!("no file of the double moves")
+    }
+
     async fn submit_items(&self, _: &Locale, items: &[Save]) -> Result<BatchId, RequestError> {
         let work = items.iter().cloned().map(Work::Item).collect();
         self.0.submit(Counted::Batch, work).await

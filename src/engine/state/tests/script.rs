@@ -139,10 +139,8 @@ fn planned() -> Planned {
         temporary: None,
         again: Vec::new(),
         left_out: Vec::new(),
-        next_sibling: None,
         row: None,
-        present: None,
-        moves: false,
+        place: None,
         evidence: None,
     }
 }

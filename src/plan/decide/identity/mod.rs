@@ -181,6 +181,7 @@ impl Identity<'_> {
             target,
             source_hash: None,
             target_hash: None,
+            place: None,
         };
         self.agreements.to_mut().insert(key.clone(), agreement);
         self.evidence.insert(key, evidence);

@@ -68,7 +68,7 @@ impl Pairing {
     fn take_known(&mut self, known: &Known<'_>, agreements: &Agreements, matches: &[Match]) {
         for (entity, found) in known.source.entities().iter().zip(matches) {
             let id = match found {
-                Match::Mapped(id) | Match::Joins(id, _) | Match::Gone(id) => *id,
+                Match::Mapped(id) | Match::Joins(id, _) | Match::Gone(id) | Match::Left(id) => *id,
                 Match::Natural(_) | Match::OtherType(_) | Match::None => continue,
             };
             if entity.key.kind == Kind::Content

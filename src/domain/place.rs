@@ -1,0 +1,40 @@
+//! Where a page stood when both sides last agreed about it.
+
+use serde::{Deserialize, Serialize};
+
+use super::Placement;
+
+/// A row of siblings on one side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Home {
+    /// `digitalChannelID` on that side.
+    pub channel: i64,
+    /// The parent on that side; `None` at the root of the channel.
+    pub parent: Option<i64>,
+}
+
+impl Home {
+    /// The row that a page stands in.
+    pub const fn of(placement: &Placement) -> Self {
+        Self {
+            channel: placement.channel_id,
+            parent: placement.parent,
+        }
+    }
+}
+
+/// The place of a page at its last agreement.
+///
+/// Kept as a JSON object; readers ignore members that they do not know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgreedPlace {
+    /// Its row on the source.
+    pub source: Home,
+    /// Its row on the target.
+    pub target: Home,
+    /// Orders the pages of a row: less comes first. Only the order of two ranks means something.
+    pub rank: i64,
+    /// Whether a save that only moved it left it unpublished although it was published before.
+    #[serde(default)]
+    pub unpublished: bool,
+}

@@ -1,0 +1,211 @@
+//! Where pages go on the target, and what is kept of where they stand.
+
+use super::crew::{Crew, Prepared};
+use crate::domain::{AgreedPlace, Home, Id as _, ItemState, Kind, TargetId, TargetKey};
+use crate::engine::pace::Class;
+use crate::engine::state::Step;
+use crate::instance::{Answer, Ask, Effect, Found, Save, Source, Target};
+use crate::plan::undo::as_it_is;
+use crate::plan::{Action, Node, Slot, channel_id, expected_hash, fields_hash, no_channel};
+use crate::store::{Change, StoreError};
+
+impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
+    /// The row of the target that a page belongs to.
+    ///
+    /// # Errors
+    /// A sentence that names the channel which the target does not have, or the parent that has no counterpart.
+    pub(super) fn home(&self, node: Node) -> Result<Home, String> {
+        let place = self.planned(node).place.as_ref();
+        if let Some(kept) = place.and_then(|place| place.kept) {
+            return Ok(kept);
+        }
+        let (entity, target) = (self.entity(node), &self.target_inventory);
+        let present = place.and_then(|place| place.present).and_then(|id| {
+            target.get(&TargetKey {
+                kind: Kind::Page,
+                id,
+                locale: entity.key.locale.clone(),
+            })
+        });
+        let channel = channel_id(entity, present, target);
+        Ok(Home {
+            channel: channel.ok_or_else(|| no_channel(entity, target))?,
+            parent: self.parent(entity)?.map(TargetId::raw),
+        })
+    }
+
+    /// The page that another one is put in front of: the nearest behind it that stands at its place. One that keeps its
+    /// place is put in front of the one that it stands in front of already, because a server may put what names none at
+    /// the end.
+    pub(super) fn following(&self, node: Node) -> Option<TargetId> {
+        let place = self.planned(node).place.as_ref()?;
+        if place.before.is_some() {
+            return place.before;
+        }
+        let (row, at) = place.at?;
+        let row = self.plan.rows.get(row as usize)?;
+        let behind = row.get(at as usize + 1..)?;
+        behind.iter().find_map(|slot| match slot {
+            Slot::Other(id) => Some(*id),
+            Slot::Page(node) => self.standing(*node),
+        })
+    }
+
+    /// The counterpart of a page of the row, if it stands at its place.
+    fn standing(&self, node: Node) -> Option<TargetId> {
+        let arrived = || Some(self.ids.resolve(&self.entity(node).key)?.id);
+        match &self.planned(node).place {
+            Some(place) if place.moves => arrived().filter(|_| self.placed.contains(&node)),
+            // One that this run leaves alone is in no id map, and keeps its place all the same.
+            Some(place) => place.present.or_else(arrived),
+            None => None,
+        }
+    }
+
+    /// A page as the target has it, ready to be saved at another place. It is read now: what was edited on the target since
+    /// the run began stays.
+    ///
+    /// # Errors
+    /// Why it cannot be had.
+    pub(super) async fn prepare_as_it_is(&self, node: Node) -> Result<Prepared, String> {
+        let key = &self.entity(node).key;
+        let id = self
+            .counterpart(node)
+            .ok_or_else(|| format!("{key} has no counterpart that could be moved"))?;
+        let ask = Ask::One {
+            kind: Kind::Page,
+            id: id.raw(),
+            locale: key.locale.clone(),
+        };
+        let read = self
+            .to_target()
+            .send_as(Class::Read, Effect::Read, || self.target.read(&ask))
+            .await;
+        let answer: Answer<TargetId> = read.map_err(|error| error.to_string())?;
+        let there = answer.found.into_iter().find_map(|found| match found {
+            Found::Entity(entity) => Some(entity),
+            Found::Locale(_)
+            | Found::Channel(_)
+            | Found::AssetContainer(_)
+            | Found::Node(_)
+            | Found::Expected { .. }
+            | Found::Passed { .. } => None,
+        });
+        let there = there.ok_or_else(|| format!("the target no longer has page {id}"))?;
+        let body = as_it_is(&there)?;
+        let parent = self.home(node)?.parent.map(TargetId::new);
+        Ok(Prepared {
+            node,
+            step: Step::Save,
+            bytes: super::crew::json_bytes(&body),
+            target_hash: expected_hash(Kind::Page, &body, parent, &self.schema),
+            fields_hash: fields_hash(Kind::Page, &body, &self.schema),
+            was_published: there.state == ItemState::Published,
+            save: Save {
+                kind: Kind::Page,
+                name: there.name.clone(),
+                id: Some(id),
+                locale: key.locale.clone(),
+                body: body.into(),
+            },
+            replaced: None,
+            sent: None,
+        })
+    }
+
+    /// What is agreed upon once `item`, a page, is saved.
+    pub(super) fn place_saved(&self, item: &Prepared) -> Option<Change> {
+        let entity = self.entity(item.node);
+        let place = self.planned(item.node).place.as_ref()?;
+        let renewed = AgreedPlace {
+            source: Home::of(entity.placement.as_ref()?),
+            target: self.home(item.node).ok()?,
+            rank: place.rank?,
+            unpublished: item.was_published,
+        };
+        place.renews.then(|| Change::PagePlace {
+            pair: self.pair.clone(),
+            key: entity.key.clone(),
+            place: Some(renewed),
+        })
+    }
+
+    /// Makes durable which places the plan found in agreement, and new ranks of those that are not.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub(super) async fn remember_places(&self) -> Result<(), StoreError> {
+        let nodes = (0..).zip(&self.plan.entities);
+        let changes: Vec<Change> = nodes
+            .filter(|(_, planned)| planned.place.is_some())
+            .filter_map(|(node, _)| self.place_found(node))
+            .collect();
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.store.commit(changes).await
+    }
+
+    fn place_found(&self, node: Node) -> Option<Change> {
+        let entity = self.entity(node);
+        let planned = self.planned(node);
+        let place = planned.place.as_ref()?;
+        let known = self.formers.places().get(&entity.key);
+        let is_settled = matches!(
+            planned.action,
+            Action::Unchanged { .. } | Action::Adopt { .. }
+        );
+        let found = if is_settled && place.renews {
+            let there = self.target_inventory.get(&TargetKey {
+                kind: Kind::Page,
+                id: place.present?,
+                locale: entity.key.locale.clone(),
+            })?;
+            AgreedPlace {
+                source: Home::of(entity.placement.as_ref()?),
+                target: Home::of(there.placement.as_ref()?),
+                rank: place.rank?,
+                unpublished: there.state == ItemState::Staging
+                    && known.is_some_and(|known| known.unpublished),
+            }
+        } else {
+            AgreedPlace {
+                rank: place.rank.filter(|_| !planned.is_placed())?,
+                ..known?.clone()
+            }
+        };
+        (known != Some(&found)).then(|| Change::PagePlace {
+            pair: self.pair.clone(),
+            key: entity.key.clone(),
+            place: Some(found),
+        })
+    }
+
+    /// Pages of the target that were published and are not, because a save moved them: by this run, or by one that was
+    /// interrupted before it could publish them.
+    pub(super) fn unpublished_by_moves(&self) -> Vec<Node> {
+        let nodes = (0..).zip(&self.plan.entities);
+        let moved = nodes.filter(|(node, planned)| match &planned.action {
+            Action::Update { .. } => self.republish.contains(node),
+            Action::Unchanged { target } => {
+                let entity = self.entity(*node);
+                let there = self.target_inventory.get(&TargetKey {
+                    kind: entity.key.kind,
+                    id: *target,
+                    locale: entity.key.locale.clone(),
+                });
+                let known = self.formers.places().get(&entity.key);
+                !planned.left_alone
+                    && known.is_some_and(|known| known.unpublished)
+                    && there.is_some_and(|there| there.state == ItemState::Staging)
+            }
+            Action::Create { .. }
+            | Action::Adopt { .. }
+            | Action::Conflict { .. }
+            | Action::Fail { .. }
+            | Action::Block { .. }
+            | Action::OutOfScope => false,
+        });
+        moved.map(|(node, _)| node).collect()
+    }
+}

@@ -1,0 +1,100 @@
+//! What to do about an entity whose counterpart is remembered: what it says and where it stands are weighed apart.
+//!
+//! A page that is in conflict in either is left alone as a whole; its other changes wait until the conflict is resolved.
+
+use super::order::Verdict;
+use crate::domain::TargetId;
+use crate::plan::action::Action;
+
+/// Why an entity is left alone that differs.
+pub(super) const LEFT_ALONE: &str =
+    "only the target changed since the last agreement; it is left alone";
+/// Why a page is left alone that stands elsewhere.
+pub(super) const LEFT_IN_PLACE: &str =
+    "only the target moved it since the last agreement; it is left alone";
+
+/// Why the place of a page is written, and nothing else.
+const MOVED: &str = "its place among its siblings changed";
+/// The same of one whose fields differ.
+const MOVED_AS_EDITED: &str =
+    "its place among its siblings changed; what only the target changed in it is left alone";
+const BOTH_MOVED: &str = "both sides moved it to different places since the last agreement; --overwrite takes the source's";
+const PLACE_UNKNOWN: &str = "it stands at different places, and it is not known which side moved it; --overwrite takes the source's";
+
+/// How what the two sides say stands to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fields {
+    pub(super) equal: bool,
+    /// `None`: nothing is remembered that would tell.
+    pub(super) source_changed: Option<bool>,
+    pub(super) target_changed: Option<bool>,
+}
+
+/// How the places stand to each other, and whether the page has to be put somewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) verdict: Verdict,
+    pub(super) moves: bool,
+}
+
+impl Place {
+    /// The place of what has none, or agrees in it.
+    pub(super) const AGREES: Self = Self {
+        verdict: Verdict::Agrees,
+        moves: false,
+    };
+}
+
+/// What is done, why, and whether only the place is written.
+pub(super) type Weighed = (Action, &'static str, bool);
+
+/// Weighs up both.
+pub(super) fn weigh(fields: Fields, place: Place, target: TargetId, overwrite: bool) -> Weighed {
+    let update = |because| (Action::Update { target }, because, false);
+    let conflict = |because| {
+        let target = Some(target);
+        (Action::Conflict { target }, because, false)
+    };
+    let written = match written(fields, overwrite) {
+        Ok(written) => written,
+        Err(why) => return conflict(why),
+    };
+    match (place.verdict, written) {
+        (Verdict::Both, _) => conflict(BOTH_MOVED),
+        (Verdict::Unknown, _) => conflict(PLACE_UNKNOWN),
+        (Verdict::Agrees | Verdict::Source | Verdict::Target, Some(because)) => update(because),
+        (_, None) if place.moves => {
+            let because = if fields.equal { MOVED } else { MOVED_AS_EDITED };
+            (Action::Update { target }, because, true)
+        }
+        (_, None) if !fields.equal => (Action::Unchanged { target }, LEFT_ALONE, false),
+        (Verdict::Target, None) => (Action::Unchanged { target }, LEFT_IN_PLACE, false),
+        (Verdict::Agrees | Verdict::Source, None) => {
+            (Action::Unchanged { target }, "both sides agree", false)
+        }
+    }
+}
+
+/// Why the fields are written; `None` when they are not.
+fn written(fields: Fields, overwrite: bool) -> Result<Option<&'static str>, &'static str> {
+    if fields.equal {
+        return Ok(None);
+    }
+    match (fields.source_changed, fields.target_changed) {
+        (Some(true), Some(false)) => Ok(Some("the source changed")),
+        (Some(false), Some(true)) => Ok(None),
+        (Some(false), Some(false)) => Ok(Some("what it refers to has another counterpart now")),
+        (_, _) if overwrite => Ok(Some("both sides changed; --overwrite")),
+        (Some(true), Some(true)) => {
+            Err("both sides changed since the last agreement; --overwrite takes the source's")
+        }
+        (_, _) => Err(
+            "the sides differ, and it is not known which one changed; --overwrite takes the source's",
+        ),
+    }
+}
+
+/// Whether the sides differ where this is the reason.
+pub(super) fn is_left_alone(because: &str) -> bool {
+    [LEFT_ALONE, LEFT_IN_PLACE, MOVED_AS_EDITED].contains(&because)
+}
