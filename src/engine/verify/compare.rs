@@ -178,7 +178,9 @@ impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
     }
 
     fn rows_of_source(&self) -> Vec<Vec<Node>> {
-        let mut rows: BTreeMap<(Locale, i64, Option<i64>), Vec<(u32, Node)>> = BTreeMap::new();
+        /// Locale, channel and parent.
+        type Row = (Locale, i64, Option<i64>);
+        let mut rows: BTreeMap<Row, Vec<(u32, Node)>> = BTreeMap::new();
         for (node, entity) in (0..).zip(self.crew.source_inventory.entities()) {
             if let (Some(locale), Some(placement)) = (entity.locale(), &entity.placement) {
                 let row = (locale.clone(), placement.channel_id, placement.parent);

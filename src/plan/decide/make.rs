@@ -233,10 +233,10 @@ fn decide_with(
     let mut entities = spread::each(inputs.source, |node, entity| {
         let at = node as usize;
         let (needs, hash) = &needs[at];
-        let placed = places.pages.get(&node);
-        let place = placed.map_or(Place::AGREES, |placed| Place {
-            verdict: placed.verdict,
-            moves: placed.place.moves,
+        let own = places.pages.get(&node);
+        let place = own.map_or(Place::AGREES, |own| Place {
+            verdict: own.verdict,
+            moves: own.place.moves,
         });
         let is_unknown = matches!(matches[at], Match::None);
         let disputed = || inputs.disputed.get(&entity.key).filter(|_| is_unknown);
@@ -262,7 +262,7 @@ fn decide_with(
         };
         Planned {
             evidence: evidence.cloned(),
-            ..planned(decision, *hash, needs.encodings, placed)
+            ..planned(decision, *hash, needs.encodings, own)
         }
     });
     let mut notices = losses::name(&mut entities, inputs.source, &comparer);

@@ -88,8 +88,8 @@ pub(super) struct Merged {
 /// Compares a row: `members` in the source's order, and how many pages the target has in it. With `overwrite` the
 /// source decides where both moved a page.
 pub(super) fn merge(members: &[Member], there: usize, overwrite: bool) -> Merged {
-    let moved = moved_by_source(members);
-    let mut verdicts = verdicts(members, there, &moved);
+    let by_source = moved_by_source(members);
+    let mut verdicts = verdicts(members, there, &by_source);
     let mut arrives = vec![false; members.len()];
     for (at, verdict) in verdicts.iter_mut().enumerate() {
         let decides = overwrite && matches!(verdict, Verdict::Both | Verdict::Unknown);
@@ -112,7 +112,7 @@ pub(super) fn merge(members: &[Member], there: usize, overwrite: bool) -> Merged
         moves[last] = true;
     }
     let end = end(members, last, &row, &moves);
-    let ranks = ranks(members, &moved, &verdicts);
+    let ranks = ranks(members, &by_source, &verdicts);
     Merged {
         verdicts,
         row,
