@@ -3,7 +3,7 @@
 //! The target's channels get the names of the source as soon as they are read. So everything that comes after compares
 //! names, and nothing else has to know of the difference.
 
-use super::run::RunError;
+use super::run_error::RunError;
 use crate::domain::{Channel, Inventory, SourceId, TargetId};
 use crate::plan::UnknownName;
 

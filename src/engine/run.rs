@@ -19,9 +19,10 @@ use super::options::{Doubts, Matching, Options};
 use super::outage::Alarm;
 use super::pace::{Class, Sample};
 use super::publish;
-use super::pull::{PullError, Reader};
+use super::pull::Reader;
 use super::ready::Limits;
-use super::recovery::{Known, Recovery, SettleError, settle_undone};
+use super::recovery::{Known, Recovery, settle_undone};
+use super::run_error::RunError;
 use super::sink::Sink;
 use super::state::RunState;
 use super::unplaced::Unplaced;
@@ -35,7 +36,7 @@ use crate::id_map::{Counterpart, IdMap};
 use crate::instance::{Effect, Source, Target};
 use crate::plan::{
     self, Action, Agreement, Agreements, AssetIndex, Hint, Inputs, Plan, Recognition, Schema,
-    Selection, UnknownName, asset_urls, built_ins, fields_hash, same_size_assets,
+    Selection, asset_urls, built_ins, fields_hash, same_size_assets,
 };
 use crate::store::{Change, LeaseOwner, Mapping, MappingOrigin, Pair, Store, StoreError};
 
@@ -95,72 +96,6 @@ pub struct RunReport {
     pub in_doubt: Vec<(EntityKey, String)>,
 }
 
-/// Why a run ended before it could settle everything.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// An instance could not be read.
-    #[error(transparent)]
-    Pull(#[from] PullError),
-    /// The durable state failed.
-    #[error("the state of the run could not be kept")]
-    Store(#[from] StoreError),
-    /// Somebody asked for an end while nothing was being written.
-    #[error("interrupted while nothing was being written")]
-    Interrupted,
-    /// The selection names something that does not exist.
-    #[error(transparent)]
-    Selection(#[from] UnknownName),
-    /// The target holds content that is the counterpart of nothing, and there is no state that would tell why.
-    #[error(transparent)]
-    Unplaced(#[from] Unplaced),
-    /// A locale was asked for that the source does not have.
-    #[error("the source has no locale {wanted}; it has {known}")]
-    UnknownLocale {
-        /// What was asked for.
-        wanted: Locale,
-        /// What there is.
-        known: String,
-    },
-    /// A locale of the run does not exist on the target.
-    #[error("the target has no locale {missing}; it has {known}")]
-    TargetLocale {
-        /// What is missing.
-        missing: Locale,
-        /// What there is.
-        known: String,
-    },
-    /// A channel that the user named does not exist on the target.
-    #[error("the target has no channel called {missing:?}; it has {known}")]
-    TargetChannel {
-        /// What is missing.
-        missing: String,
-        /// What there is.
-        known: String,
-    },
-}
-
-impl RunError {
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Pull(PullError::Incomplete { cause, .. }) => cause.hint(),
-            Self::Pull(PullError::Request { .. }) | Self::Interrupted => None,
-            Self::Store(error) => error.hint(),
-            Self::Selection(unknown) => Some(unknown.hint.clone()),
-            Self::Unplaced(unplaced) => Some(unplaced.hint()),
-            Self::UnknownLocale { .. } => {
-                Some("name one of the source's locales with --locale".to_owned())
-            }
-            Self::TargetLocale { missing, .. } => Some(format!(
-                "enable {missing} on the target, or name the locales to move with --locale"
-            )),
-            Self::TargetChannel { .. } => {
-                Some("name one of the target's channels in --channel-map".to_owned())
-            }
-        }
-    }
-}
-
 /// Both instances as read, and what is going to happen.
 struct Prepared {
     locales: Vec<Locale>,
@@ -170,15 +105,6 @@ struct Prepared {
     places: Arc<HashMap<EntityKey, AgreedPlace>>,
     plan: Arc<Plan>,
     doubts: HashMap<EntityKey, String>,
-}
-
-impl From<SettleError> for RunError {
-    fn from(error: SettleError) -> Self {
-        match error {
-            SettleError::Pull(error) => Self::Pull(error),
-            SettleError::Store(error) => Self::Store(error),
-        }
-    }
 }
 
 impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
@@ -207,7 +133,9 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
     ) -> Result<RunReport, RunError> {
         let prepared = interruptible(self.prepare_after_recovery(), commands).await?;
         keeper.check()?;
-        if prepared.plan.is_target_unknown() && !self.matching.create_unmatched {
+        // What an interrupted run had sent is known to the state, whether it can be found or not.
+        let is_unknown = prepared.plan.is_target_unknown() && prepared.doubts.is_empty();
+        if is_unknown && !self.matching.create_unmatched {
             return Err(RunError::Unplaced(Unplaced::of(&prepared.plan)));
         }
         let limits = self.limits();

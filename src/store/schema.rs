@@ -6,7 +6,7 @@ use sqlx::{Connection, Executor};
 use super::StoreError;
 
 /// One script per schema version, the first one for version 1. A released script never changes.
-const MIGRATIONS: [&str; VERSION as usize] = [
+pub(super) const MIGRATIONS: [&str; VERSION as usize] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_intent_details.sql"),
     include_str!("migrations/0003_intent_answers.sql"),
@@ -20,7 +20,7 @@ const MIGRATIONS: [&str; VERSION as usize] = [
 pub const VERSION: u32 = 7;
 
 /// "Lkgt": marks a file as ours in `SQLite`'s `application_id`.
-const APPLICATION_ID: i64 = 0x4c6b_6774;
+pub(super) const APPLICATION_ID: i64 = 0x4c6b_6774;
 
 /// Checks the file behind `writer` and migrates it to [`VERSION`].
 ///

@@ -667,23 +667,47 @@ async fn an_entity_of_the_target_has_one_claim() {
 
 #[tokio::test]
 async fn rows_of_an_older_state_that_break_the_claims_are_set_aside() {
-    let (_directory, url, store) = fresh().await;
+    let directory = TempDir::new().unwrap();
+    let url = StateUrl::Sqlite(directory.path().join("state.db"));
     let row = |id, target| Change::Mapping {
         pair: pair(),
         mapping: mapping(key(id), target),
     };
-    store
-        .commit(vec![row(1, 700), row(2, 701), row(3, 702)])
+    let mut raw = connect(&url).await;
+    for script in &schema::MIGRATIONS[..4] {
+        raw.execute(*script).await.unwrap();
+    }
+    let marks = format!(
+        "PRAGMA application_id = {}; PRAGMA user_version = 4",
+        schema::APPLICATION_ID
+    );
+    raw.execute(&*marks).await.unwrap();
+    for (id, target) in [(1, 700), (2, 700), (3, 702)] {
+        let written = mapping(key(id), target);
+        sqlx::query(
+            "INSERT INTO mappings (source, target, kind, source_id, locale, target_id, target_name,
+                                   source_version, source_hash, origin, run)
+             VALUES (?, ?, ?, ?, ?, ?, 'News', 3, ?, 'created', ?)",
+        )
+        .bind(pair().source.as_str().to_owned())
+        .bind(pair().target.as_str().to_owned())
+        .bind(written.key.kind.name())
+        .bind(id)
+        .bind(
+            written
+                .key
+                .locale
+                .as_ref()
+                .map_or("", Locale::as_str)
+                .to_owned(),
+        )
+        .bind(target)
+        .bind(written.source_hash.unwrap().to_string())
+        .bind(RUN)
+        .execute(&mut raw)
         .await
         .unwrap();
-    store.close().await;
-    let mut raw = connect(&url).await;
-    raw.execute(
-        "DROP TRIGGER dispute_settled; DROP INDEX mapping_claims; DROP TABLE disputed_mappings;
-         UPDATE mappings SET target_id = 700 WHERE source_id = 2; PRAGMA user_version = 4",
-    )
-    .await
-    .unwrap();
+    }
     raw.close().await.unwrap();
 
     let store = Store::open(&url).await.unwrap();

@@ -403,13 +403,12 @@ async fn mappings_that_contradict_one_another_are_reported_and_recognised_anew()
     let state = workspace.path().join(".lockgate/state.db");
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(state);
     let mut raw = options.connect().await.unwrap();
+    // As the migration of such a state leaves it.
     raw.execute(
-        "DROP TRIGGER page_place_removed; DROP TABLE page_places;
-         DROP TRIGGER dispute_settled; DROP INDEX mapping_claims; DROP TABLE disputed_mappings;
-         UPDATE mappings SET target_id = (SELECT target_id FROM mappings
-                                          WHERE kind = 'content' AND source_id = 1000 AND locale = 'en-us')
-         WHERE kind = 'content' AND source_id = 1001 AND locale = 'en-us';
-         PRAGMA user_version = 4",
+        "INSERT INTO disputed_mappings (source, target, kind, source_id, locale, target_id)
+         SELECT source, target, kind, source_id, locale, 1 FROM mappings
+         WHERE kind = 'content' AND source_id IN (1000, 1001) AND locale = 'en-us';
+         DELETE FROM mappings WHERE kind = 'content' AND source_id IN (1000, 1001) AND locale = 'en-us'",
     )
     .await
     .unwrap();

@@ -13,7 +13,8 @@ use crate::domain::{
 use crate::engine::jobs::bytes_hash;
 use crate::engine::pace::Class;
 use crate::engine::retry::Sender;
-use crate::engine::run::{RunError, Session, by_key};
+use crate::engine::run::{Session, by_key};
+use crate::engine::run_error::RunError;
 use crate::instance::{Ask, Effect, Found, Source, Target};
 use crate::plan::undo::{self, Former, FormerBytes, Inputs, Live, Own, Trace, UndoPlan};
 use crate::store::{

@@ -18,7 +18,8 @@ use crate::engine::forecast::{After, Costs, Publication, Reading, Undoing, tell_
 use crate::engine::lease::{Keeper, Lost};
 use crate::engine::pace::Sample;
 use crate::engine::recovery::{Known, Recovery, settle_undone};
-use crate::engine::run::{RunError, Session, by_key, interruptible, sorted};
+use crate::engine::run::{Session, by_key, interruptible, sorted};
+use crate::engine::run_error::RunError;
 use crate::engine::verify::Difference;
 use crate::event::{Bottleneck, Command, Event, Lane, LanePlan, Phase};
 use crate::instance::{Source, Target};
