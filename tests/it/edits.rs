@@ -341,7 +341,29 @@ fn expected(
             Some(_) => drop(expected.conflicts.insert(key)),
         }
     }
+    keep_held_names(subject, &mut expected.texts, &all_texts(subject, target));
     expected
+}
+
+/// A name that something else keeps on the target cannot be taken: what wants it stays as it is.
+fn keep_held_names(
+    subject: &Subject,
+    expected: &mut BTreeMap<i64, Texts>,
+    before: &BTreeMap<i64, Texts>,
+) {
+    let name = subject.texts[0];
+    // Items have no name that is unique.
+    while subject.kind != Kind::Content {
+        let held = expected.iter().find_map(|(id, texts)| {
+            let is_renamed = texts[name] != before[id][name];
+            let holds = |(other, held): (&i64, &Texts)| {
+                other != id && held[name].to_lowercase() == texts[name].to_lowercase()
+            };
+            (is_renamed && expected.iter().any(holds)).then_some(*id)
+        });
+        let Some(id) = held else { return };
+        expected.insert(id, before[&id].clone());
+    }
 }
 
 async fn play(synced: &Synced, seed: u64) -> Vec<String> {

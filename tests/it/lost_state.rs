@@ -90,8 +90,8 @@ async fn is_recognised(state: StateFile, entities: usize) {
         .filter(|(_, (outcome, _))| outcome != "adopted")
         .collect();
     assert!(odd.is_empty(), "{} of {entities}: {odd:?}", odd.len());
-    assert_eq!(outcomes.len(), entities);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
+    assert_eq!(outcomes.len(), entities);
     assert_eq!(server.writes(TARGET).len(), before);
     // What was recognised is remembered.
     let again = end_of(workspace.sync(&server, JSON)).await;

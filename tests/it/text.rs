@@ -144,22 +144,3 @@ async fn a_changed_byte_of_a_text_is_a_difference() {
         server.stop().await;
     }
 }
-
-/// A number in the JSON of a field itself lost its form, and of 23 digits all but the first 17.
-#[tokio::test]
-async fn a_number_of_a_field_keeps_its_form() {
-    let mut all = state();
-    let style = r#"{"price":52.10,"big":12345678901234567890123,"list":[1.0,-0.50]}"#;
-    let item = &mut all.instances[0].content[0];
-    item["fields"]["style"] = serde_json::from_str(style).unwrap();
-    let (workspace, server) = (Workspace::new(), serve(all).await);
-    let done = end_of(workspace.sync(&server, &[])).await;
-    assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
-    let target = instance(&server, TARGET);
-    let item = target
-        .content
-        .iter()
-        .find(|item| item["fields"]["Title"] == "numbers");
-    assert_eq!(item.unwrap()["fields"]["Style"].to_string(), style);
-    server.stop().await;
-}

@@ -405,26 +405,24 @@ fn in_scope(
     containers.into_iter().filter(is_taken).collect()
 }
 
-/// Lets those take turns that find their places beside others that are not at theirs yet: what is put in front of one
-/// that keeps its place cannot pass anything.
+/// Lets all that is saved in a row take turns where one of them has to find its place: each names the sibling that it stands
+/// in front of, and that one must not move meanwhile.
 fn form_rows(entities: &mut [Planned], rows: &[Vec<Slot>]) {
     for row in rows {
-        let first = row.iter().find_map(|slot| match slot {
+        let pages = row.iter().filter_map(|slot| match slot {
             Slot::Page(node) => Some(*node),
             Slot::Other(_) => None,
         });
-        let mut before_open = false;
-        for slot in row.iter().rev() {
-            let Slot::Page(node) = slot else {
-                before_open = false;
-                continue;
-            };
-            let planned = &mut entities[*node as usize];
-            let is_open = planned.action.is_work() && planned.is_placed();
-            if is_open || (before_open && planned.action.is_work()) {
-                planned.row = first;
+        let saved: Vec<Node> = pages
+            .filter(|node| entities[*node as usize].action.is_work())
+            .collect();
+        if saved
+            .iter()
+            .any(|node| entities[*node as usize].is_placed())
+        {
+            for node in &saved {
+                entities[*node as usize].row = saved.first().copied();
             }
-            before_open = is_open;
         }
     }
 }

@@ -165,7 +165,9 @@ impl Shared {
             world.watch.enter(what);
             for work in &work {
                 world.watch.begin(&name_of(work.save()));
-                if let Work::Page(page) = work {
+                if let Work::Page(page) = work
+                    && world.takes_place(page)
+                {
                     world.watch.begin_page(page);
                 }
             }

@@ -288,6 +288,24 @@ impl World {
         id(self.begin, kind, self.next)
     }
 
+    /// Whether a save puts a page somewhere, and not just where it is.
+    pub(super) fn takes_place(&self, page: &PageSave) -> bool {
+        let Some(id) = page.save.id.map(Id::raw) else {
+            return true;
+        };
+        let (locale, parent) = (page.save.locale.clone(), page.parent.map(Id::raw));
+        let mut row: Vec<(u32, i64)> = self
+            .of_kind(Kind::Page)
+            .filter(|row| row.locale == locale && row.parent == parent)
+            .map(|row| (row.position, row.id))
+            .collect();
+        row.sort_unstable();
+        let at = row.iter().position(|(_, other)| *other == id);
+        let next = at.map(|at| row.get(at + 1).map(|(_, next)| *next));
+        let before = page.place_before.map(Id::raw);
+        next.is_none_or(|next| before.is_some() && before != next)
+    }
+
     /// Stores a page in its place.
     fn save_page(&mut self, page: &PageSave) -> Result<Saved, Refusal> {
         let joined = page.other_locale.as_ref().map(|(id, _)| *id);
