@@ -677,15 +677,24 @@ fn agreement(mapping: &Mapping) -> (crate::domain::EntityKey, Agreement) {
 /// The id map as it is before anything is written.
 fn warm_ids(prepared: &Prepared) -> IdMap {
     let ids = IdMap::new(prepared.target.asset_container.clone());
+    let mapped = prepared.mappings.iter();
+    let mapped = mapped.map(|mapping| (&mapping.key, mapping.target));
+    let mapped: HashMap<&EntityKey, TargetId> = mapped.collect();
     for (node, planned) in (0_u32..).zip(&prepared.plan.entities) {
-        if let Some(target) = planned.action.counterpart() {
-            let key = &prepared.source.entities()[node as usize].key;
+        let key = &prepared.source.entities()[node as usize].key;
+        let is_lost = matches!(planned.action, Action::Fail { .. } | Action::Block { .. });
+        // What cannot be written this time is on the target all the same.
+        let kept = || mapped.get(key).copied().filter(|_| is_lost);
+        if let Some(target) = planned.action.counterpart().or_else(kept) {
             let there = TargetKey {
                 kind: key.kind,
                 id: target,
                 locale: key.locale.clone(),
             };
             let there = prepared.target.get(&there);
+            if is_lost && there.is_none() {
+                continue;
+            }
             if let Some(there) = there {
                 let here = &prepared.source.entities()[node as usize];
                 if key.kind.is_named() {

@@ -98,10 +98,10 @@ impl Site {
                 let path = format!("{TARGET}/fetch/{locale}/{route}/{}", row[member]);
                 let live = self.get(&path, ("APIKey", &key)).await;
                 let staging = Value::Object(row.clone());
-                seen.push((path.clone(), essence(staging, true)));
+                seen.push((path.clone(), essence(&staging, true)));
                 seen.push((
                     format!("public {path}"),
-                    live.map_or(Value::Null, |live| essence(live, false)),
+                    live.map_or(Value::Null, |live| essence(&live, false)),
                 ));
             }
         }
@@ -111,7 +111,7 @@ impl Site {
 }
 
 /// What says something: versions and dates change with every save.
-fn essence(row: Value, with_state: bool) -> Value {
+fn essence(row: &Value, with_state: bool) -> Value {
     let state = row
         .pointer("/properties/state")
         .cloned()

@@ -25,6 +25,8 @@ use serde_json::{Map, Value};
 use super::Schema;
 use crate::domain::Kind;
 
+pub(in crate::plan) use value::any as by_shape;
+
 pub use differences::{Difference, differences};
 
 /// The normal form of a body of `kind`. `schema` is that of the side in whose terms the body is; for a

@@ -24,7 +24,7 @@ const MEASURES: [&str; 9] = [
 ];
 
 /// A value by shape; `None` when nothing is there.
-pub(super) fn any(value: &Value) -> Option<Value> {
+pub(in crate::plan) fn any(value: &Value) -> Option<Value> {
     match value {
         Value::Null => None,
         Value::Bool(truth) => Some(truth.to_string().into()),

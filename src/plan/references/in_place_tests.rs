@@ -59,10 +59,9 @@ fn encoded(text: &str, upper: bool) -> String {
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte) {
             out.push(char::from(byte));
-        } else if upper {
-            out += &format!("%{byte:02X}");
         } else {
-            out += &format!("%{byte:02x}");
+            let digits = format!("%{byte:02X}");
+            out += &if upper { digits } else { digits.to_lowercase() };
         }
     }
     out

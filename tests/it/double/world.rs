@@ -146,7 +146,7 @@ impl World {
         };
         match ask {
             Ask::Locales => self.locales.iter().cloned().map(Found::Locale).collect(),
-            Ask::Models { components: true } => Vec::new(),
+            Ask::Models { components: true } | Ask::Live { .. } => Vec::new(),
             Ask::Models { components: false } => all(Kind::Model),
             Ask::Containers => all(Kind::Container),
             Ask::Templates(_) => all(Kind::Template),
@@ -172,7 +172,6 @@ impl World {
                 locale, container, ..
             } => self.items_of(locale, container),
             // Nothing is ever published here.
-            Ask::Live { .. } => Vec::new(),
             Ask::ItemsById { locale, ids } => ids
                 .iter()
                 .flat_map(|id| self.one(Kind::Content, *id, Some(locale)))

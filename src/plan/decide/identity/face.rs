@@ -8,6 +8,8 @@ use super::super::virtual_map::VirtualMap;
 use crate::domain::{
     AssetContainer, AssetUrls, ContentHash, Entity, Id, Kind, Locale, SourceId, TargetId,
 };
+use crate::plan::normal::by_shape;
+use crate::plan::references::parse_nested;
 use crate::plan::schema::{FieldKind, ModelSchema};
 use crate::plan::{Context, Counterparts, LeaveOut, Schema, normal, payload};
 
@@ -102,6 +104,12 @@ impl Face {
 
 /// Takes the ids of items out of a normal form.
 fn take_ids(value: &mut Value, path: u64, selected: &mut Vec<Selected>) {
+    if let Value::String(text) = value
+        && let Some(inside) = parse_nested(text)
+    {
+        // Texts compare to the byte, but an id in one is another id on the other side.
+        *value = by_shape(&inside).unwrap_or_default();
+    }
     let below = |part: &dyn Fn(&mut DefaultHasher)| {
         let mut hasher = DefaultHasher::new();
         path.hash(&mut hasher);
