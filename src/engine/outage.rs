@@ -56,6 +56,9 @@ pub struct Alarm {
     written: watch::Sender<u64>,
     /// Whether somebody can deal with an outage while the run waits.
     is_patient: bool,
+    /// Whether denied writes in a row are an outage. An undo deletes one kind after another, so that a right that is missing
+    /// for one kind looks like that.
+    counts_denials: bool,
 }
 
 /// Failures since the last success.
@@ -75,6 +78,15 @@ impl Alarm {
             rows: Mutex::default(),
             written: watch::Sender::default(),
             is_patient,
+            counts_denials: true,
+        }
+    }
+
+    /// For an undo.
+    pub(super) fn of_undo() -> Self {
+        Self {
+            counts_denials: false,
+            ..Self::new(false)
         }
     }
 
@@ -146,6 +158,9 @@ impl Alarm {
     /// Finds out whether a write that was refused for lack of rights is a matter of its own: the next write that goes
     /// well shows that, others that are refused as well show the opposite. Raises the alarm then.
     pub(super) async fn is_of_everything(&self, error: &RequestError) -> bool {
+        if !self.counts_denials {
+            return false;
+        }
         let mut written = self.written.subscribe();
         written.mark_unchanged();
         let mut standing = self.standing();

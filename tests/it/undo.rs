@@ -309,6 +309,8 @@ async fn values_that_went_with_a_field_come_back_with_it() {
         })
         .await;
     let before = place.target();
+    // A value of the target's own goes with the field, so it is a conflict unless the source is to win.
+    place.setup.overwrite = true;
     let run = place.sync().await;
     let mut between = place.target();
     let own = |target: &mut InstanceFile| {

@@ -305,6 +305,6 @@ fn crew<S: Source + Clone, T: Target + Clone>(
         open: OpenIntents::default(),
         batches: dashmap::DashSet::new(),
         worker: Worker::default(),
-        alarm: Alarm::new(false),
+        alarm: Alarm::of_undo(),
     }
 }
