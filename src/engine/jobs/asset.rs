@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::doubt;
 use super::{close, not_prepared, not_sent, settle};
-use crate::domain::{ContentHash, Id, Kind, SourceId, TargetKey, same_name};
+use crate::domain::{ContentHash, Entity, Id, Kind, SourceId, TargetId, TargetKey, same_name};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::pace::Class;
 use crate::engine::state::{Step, StepResult};
@@ -91,6 +91,16 @@ where
     }
 }
 
+/// The asset of the target that a save replaces, as the target had it before the run.
+fn counterpart<'a, S, T>(crew: &'a Crew<S, T>, item: &Prepared) -> Option<&'a Entity<TargetId>>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let key = TargetKey::global(Kind::Asset, item.save.id?.raw());
+    crew.target_inventory.get(&key)
+}
+
 /// Moves the counterpart of an asset to the folder that it has on the source. The bytes are sent to that path afterwards,
 /// where they land in the same asset; a move that took effect unseen is harmless to repeat, because one that is there
 /// already stays.
@@ -104,11 +114,7 @@ where
     T: Target + Clone,
 {
     let name = &crew.entity(item.node).name;
-    let there = item.save.id.and_then(|id| {
-        let key = TargetKey::global(Kind::Asset, id.raw());
-        crew.target_inventory.get(&key)
-    });
-    let Some(there) = there.filter(|there| there.name != *name) else {
+    let Some(there) = counterpart(crew, item).filter(|there| there.name != *name) else {
         return Ok(());
     };
     let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
@@ -196,11 +202,7 @@ where
     T: Target + Clone,
 {
     let name = &crew.entity(item.node).name;
-    let there = item.save.id.and_then(|id| {
-        let key = TargetKey::global(Kind::Asset, id.raw());
-        crew.target_inventory.get(&key)
-    });
-    match there {
+    match counterpart(crew, item) {
         Some(there) if same_name(&there.name, name) => &there.name,
         Some(_) | None => name,
     }

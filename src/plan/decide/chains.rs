@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use super::matching::Match;
+use super::order::rising;
 use crate::domain::{Entity, Inventory, Kind, Locale, SourceId, TargetId, TargetKey};
 use crate::plan::graph::Node;
 
@@ -63,26 +64,13 @@ pub(in crate::plan) fn rising_up_to_last(positions: &[u32]) -> Vec<bool> {
     let Some(last) = positions.last().copied() else {
         return Vec::new();
     };
-    let mut tails: Vec<usize> = Vec::new();
-    let mut before: Vec<Option<usize>> = vec![None; positions.len()];
-    for (at, position) in positions
-        .iter()
-        .enumerate()
-        .filter(|(_, position)| **position <= last)
-    {
-        let length = tails.partition_point(|tail| positions[*tail] < *position);
-        before[at] = length.checked_sub(1).map(|shorter| tails[shorter]);
-        if length == tails.len() {
-            tails.push(at);
-        } else {
-            tails[length] = at;
-        }
-    }
+    let kept: Vec<usize> = (0..positions.len())
+        .filter(|at| positions[*at] <= last)
+        .collect();
+    let numbers: Vec<u32> = kept.iter().map(|at| positions[*at]).collect();
     let mut stays = vec![false; positions.len()];
-    let mut next = tails.last().copied();
-    while let Some(at) = next {
-        stays[at] = true;
-        next = before[at];
+    for (at, rises) in kept.into_iter().zip(rising(&numbers)) {
+        stays[at] = rises;
     }
     stays
 }

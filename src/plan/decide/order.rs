@@ -377,7 +377,7 @@ fn spread(known: &[Option<i64>]) -> Option<Vec<i64>> {
 }
 
 /// Marks a longest rising subsequence.
-fn rising<N: Ord>(numbers: &[N]) -> Vec<bool> {
+pub(super) fn rising<N: Ord>(numbers: &[N]) -> Vec<bool> {
     let mut tails: Vec<usize> = Vec::new();
     let mut before: Vec<Option<usize>> = vec![None; numbers.len()];
     for (at, number) in numbers.iter().enumerate() {
