@@ -9,6 +9,8 @@
 //! loaded, as the real server leaves them out of its lists. Built-in models and containers need not be
 //! written down: every instance has them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -53,6 +55,9 @@ pub struct InstanceFile {
     /// real instance keeps the real addresses, so that its content reads the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container_urls: Option<ContainerUrls>,
+    /// What it does beyond the rules.
+    #[serde(default, skip_serializing_if = "Habits::is_none")]
+    pub habits: Habits,
     /// The lowest id that this instance hands out next, for every kind; higher ids in use are skipped.
     #[serde(default)]
     pub first_id: Option<i64>,
@@ -84,6 +89,25 @@ pub struct InstanceFile {
     /// `UrlRedirection` rows in the shape of the Management API.
     #[serde(default)]
     pub redirections: Vec<Row>,
+}
+
+/// What an instance does beyond the rules; the default does nothing. Kinds go by their names, such as `container`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Habits {
+    /// By kind, the members that a save is given where it leaves them out. They may be nested; in a list they are
+    /// given to each of its rows.
+    pub fill_in: BTreeMap<String, Row>,
+    /// By kind, the members that a save loses, as paths whose parts are parted by `.`.
+    pub drop: BTreeMap<String, Vec<String>>,
+    /// Whether a file that is replaced keeps its `dateModified`.
+    pub keeps_dates: bool,
+}
+
+impl Habits {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Where the assets of an instance are said to be.

@@ -1,6 +1,7 @@
 //! Whole runs: the real engine over real HTTP against the mock server.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod agreement;
 mod bad_input;
 mod belongs;
 mod binary;

@@ -318,6 +318,15 @@ impl World {
             row::set(&mut row, "focalX", x.as_str());
             row::set(&mut row, "focalY", y.as_str());
         }
+        let date = self
+            .asset(id)
+            .and_then(|old| old.get("dateModified").cloned());
+        row::set(
+            &mut row,
+            "dateModified",
+            date.filter(|_| self.habits.keeps_dates),
+        );
+        self.receive("asset", &mut row);
         self.complete_asset(&mut row, file.bytes.len());
         self.assets
             .put(id, row.clone(), Some(Blob::of(&key, file.bytes)));

@@ -112,6 +112,7 @@ impl World {
         force: bool,
     ) -> Result<Value, Refusal> {
         let id = row::id(&posted, "contentViewID");
+        self.receive("container", &mut posted);
         let name = row::filled(&posted, "referenceName");
         let id = id.or_else(|| self.replaced(&self.containers, name));
         if let Some(unknown) = id.filter(|id| !self.containers.contains(*id)) {

@@ -243,6 +243,11 @@ impl World {
 
     /// A save as the batch worker does it: replaces the locale's version, or makes a new item.
     pub(super) fn save_content(&mut self, locale: usize, posted: &Row) -> Result<Done, Failure> {
+        let mut changed = None;
+        if !self.keeps("content") {
+            self.receive("content", changed.insert(posted.clone()));
+        }
+        let posted = changed.as_ref().unwrap_or(posted);
         let empty = Row::new();
         let id = row::id(posted, "contentID");
         let properties = row::object(posted, "properties").unwrap_or(&empty);

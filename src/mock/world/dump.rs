@@ -22,6 +22,7 @@ impl World {
             channels: self.channels.clone(),
             asset_container: self.asset_container.clone(),
             container_urls: self.container_urls.clone(),
+            habits: self.habits.clone(),
             first_id: self.first_id,
             models: rows(&self.models, |row| !builtin::is_model(row)),
             containers: rows(&self.containers, |row| !builtin::is_container(row)),

@@ -54,6 +54,7 @@ impl World {
     /// # Errors
     /// 404 for an unknown id, 400 for a missing name, 500 for a name in use.
     pub(crate) fn save_gallery(&mut self, mut posted: Row) -> Result<Value, Refusal> {
+        self.receive("gallery", &mut posted);
         let id = row::id(&posted, "mediaGroupingID");
         let name = row::filled(&posted, "name");
         let id = id.or_else(|| self.replaced(&self.galleries, name));

@@ -126,6 +126,7 @@ impl World {
             name: or_guid(&file.name),
             base: base.to_owned(),
             asset_container: or_guid(&file.asset_container),
+            habits: file.habits.clone(),
             container_urls: file.container_urls.clone(),
             asset_container_id: ids.next(IdKind::AssetContainer, |_| false),
             locales,

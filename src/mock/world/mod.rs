@@ -20,6 +20,7 @@ pub(crate) mod feed;
 pub(crate) mod fields;
 mod fresh;
 pub(crate) mod gallery;
+mod habits;
 mod ids;
 mod load;
 pub(crate) mod model;
@@ -84,6 +85,7 @@ pub(crate) struct World {
     redirections: Redirections,
     batches: Batches,
     latest: fresh::Latest,
+    habits: super::file::Habits,
 }
 
 /// A locale with the feeds of its content and its pages.

@@ -78,6 +78,7 @@ impl World {
     /// 404 for an unknown id or a field whose `ContentDefinition` names no model, 409 for the name of a
     /// model of the other type, 500 for a name in use.
     pub(crate) fn save_model(&mut self, mut posted: Row) -> Result<Value, Refusal> {
+        self.receive("model", &mut posted);
         let id = row::id(&posted, "id");
         let name = row::filled(&posted, "referenceName");
         let id = id.or_else(|| self.replaced(&self.models, name));

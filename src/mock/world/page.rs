@@ -292,6 +292,7 @@ impl World {
         mut posted: Row,
         placement: &Placement,
     ) -> Result<Done, Failure> {
+        self.receive("page", &mut posted);
         let id = self.identity(locale, &posted, placement)?;
         let place = self.place(locale, id, &posted, placement)?;
         self.check_name(place, id, &posted)?;

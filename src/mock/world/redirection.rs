@@ -120,7 +120,9 @@ impl World {
             "destinationUrl": copy("destinationUrl"), "httpCode": code, "destinationLocale": copy("destinationLocale"),
             "originLocales": row::get(posted, "originLocales").cloned().unwrap_or_else(|| json!([])), "content": copy("content")
         });
-        self.redirections.put(id, row::row(saved));
+        let mut saved = row::row(saved);
+        self.receive("redirection", &mut saved);
+        self.redirections.put(id, saved);
         if created {
             Saved::Created(id)
         } else {

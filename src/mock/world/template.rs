@@ -78,6 +78,7 @@ impl World {
     /// 404 for an unknown id, 400 for a missing name or a zone that names an unknown model or container, 500
     /// for a name in use.
     pub(crate) fn save_template(&mut self, mut posted: Row) -> Result<Value, Refusal> {
+        self.receive("template", &mut posted);
         let id = row::id(&posted, "pageTemplateID");
         let name = row::filled(&posted, "pageTemplateName");
         let id = id.or_else(|| self.replaced(&self.templates, name));
