@@ -38,6 +38,7 @@ impl Work {
             target: &Inventory::<TargetId>::empty(Guid::new(TARGET)),
             agreements: &Agreements::new(),
             equal_bytes: &std::collections::HashSet::new(),
+            replaced_bytes: &std::collections::HashSet::new(),
             doubts: &std::collections::HashMap::new(),
             disputed: &std::collections::HashMap::new(),
             hints: &[],

@@ -223,6 +223,11 @@ pub(crate) fn arrived(
             target: there.key.id,
             source_hash: planned.source_hash,
             target_hash: Some(target_hash(there, &schema)),
+            target_version: there.version,
+            proof: lockgate::domain::Proof::Equal,
+            filled: lockgate::domain::Filled::new(),
+            bytes_hash: None,
+            bytes_date: None,
             place: None,
         };
         (here.key.clone(), agreement)

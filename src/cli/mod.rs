@@ -66,7 +66,7 @@ First steps:
   lockgate sync --source 1a2b3c4d-u --target 5e6f7a8b-u
 
 Exit codes:
-  0  all in agreement                   4  state locked or damaged
+  0  nothing failed, nothing owed       4  state locked or damaged
   1  some entities failed or differ     5  conflicts left alone
   2  usage or configuration             70 a bug
   3  an instance unreachable,           130 interrupted

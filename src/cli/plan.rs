@@ -67,7 +67,7 @@ fn write(
         return Ok(());
     }
     let none = rehearsal::Failures::default();
-    rehearsal::list((&outlook.plan, &outlook.source), &none, out)?;
+    rehearsal::list((&outlook.plan, &outlook.source), &none, &[], out)?;
     if !settings.output.quiet {
         // Nobody is left to be told when standard error is gone.
         drop(writeln!(std::io::stderr(), "{}", sum(&outlook.plan)));
@@ -97,7 +97,7 @@ fn status_of(plan: &Plan) -> ExitStatus {
 fn sum(plan: &Plan) -> String {
     let mut counts: Vec<(&str, usize)> = Vec::new();
     for planned in &plan.entities {
-        let name = planned.action.name();
+        let name = planned.name();
         match counts.iter_mut().find(|(known, _)| *known == name) {
             Some((_, count)) => *count += 1,
             None => counts.push((name, 1)),

@@ -20,7 +20,7 @@ use crate::config::{OutputMode, Settings};
 use crate::domain::{
     Entity, EntityKey, Inventory, Kind, Locale, Outcome, SourceId, TargetId, name_key,
 };
-use crate::engine::{EVENTS_IN_FLIGHT, Reader, RunError, RunReport, Sink};
+use crate::engine::{Difference, EVENTS_IN_FLIGHT, Reader, RunError, RunReport, Sink};
 use crate::error::{Error, ExitStatus};
 use crate::event::{Event, Side, Stamped, millis};
 use crate::mock::file::{ChannelFile, ContainerUrls, InstanceFile, Row, SCHEMA, StateFile};
@@ -75,7 +75,8 @@ pub(super) async fn run(
     server.stop().await;
     let (status, report) = ended?;
     if settings.output.mode != OutputMode::Json && !settings.output.quiet {
-        list((&report.plan, &report.source), &failures, out)?;
+        let differences = report.differences.as_deref().unwrap_or_default();
+        list((&report.plan, &report.source), &failures, differences, out)?;
     }
     Ok(status)
 }
@@ -316,9 +317,14 @@ impl Reporter for Failures {
 pub(super) fn list(
     (plan, source): (&Plan, &Inventory<SourceId>),
     failures: &Failures,
+    differences: &[Difference],
     out: &mut (dyn Write + Send),
 ) -> Result<(), Error> {
     let failures = failures.lock();
+    let differing: HashMap<_, _> = differences
+        .iter()
+        .map(|found| (&found.key, found))
+        .collect();
     for (planned, entity) in plan.entities.iter().zip(source.entities()) {
         let is_silent = match planned.action {
             Action::Unchanged { .. } => !planned.left_alone,
@@ -332,8 +338,12 @@ pub(super) fn list(
         };
         let (action, because) = match failures.get(&entity.key) {
             Some((outcome, because)) => (*outcome, because.as_str()),
-            None if is_silent => continue,
-            None => (planned.action.name(), &*planned.because),
+            None if is_silent => match differing.get(&entity.key) {
+                Some(found) if found.left_alone => ("left-alone", found.detail.as_str()),
+                Some(found) => ("differs", found.detail.as_str()),
+                None => continue,
+            },
+            None => (planned.name(), &*planned.because),
         };
         let (name, because) = (one_cell(&entity.name), one_cell(because));
         writeln!(out, "{action}\t{}\t{name}\t{because}", entity.key)?;

@@ -123,6 +123,7 @@ fn is_lost(entity: &RunEntity) -> bool {
         | Outcome::Adopted
         | Outcome::Updated
         | Outcome::Unchanged
+        | Outcome::LeftAlone
         | Outcome::Conflict
         | Outcome::OutOfScope
         | Outcome::Deleted

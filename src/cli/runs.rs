@@ -194,7 +194,7 @@ fn pace_table(hosts: &Hosts) -> String {
 /// The exit code with its meaning. A run without an end still runs or was killed; the state cannot tell.
 fn ending(record: &RunRecord) -> String {
     match record.exit {
-        Some(0) => "0 in agreement".to_owned(),
+        Some(0) => "0 done".to_owned(),
         Some(1) => "1 failures or differences".to_owned(),
         Some(3) => "3 unreachable".to_owned(),
         Some(4) => "4 state".to_owned(),
@@ -300,6 +300,7 @@ fn trouble(entity: &RunEntity) -> Option<String> {
         Outcome::Failed { reason } => Some(format!("failed    {about}: {reason}")),
         Outcome::Blocked { by } => Some(format!("blocked   {about}: by {by}")),
         Outcome::Conflict => Some(format!("conflict  {about}: {}", entity.because)),
+        Outcome::LeftAlone => Some(format!("left      {about}: {}", entity.because)),
         Outcome::Kept { reason } => Some(format!("kept      {about}: {reason}")),
         Outcome::Created
         | Outcome::Adopted

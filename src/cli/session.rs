@@ -430,10 +430,11 @@ fn status_of(report: &RunReport, work: &Work) -> ExitStatus {
     if report.end.interrupted {
         status = status.or(ExitStatus::Interrupted);
     }
-    let differs = report
-        .differences
-        .as_ref()
-        .is_some_and(|found| !found.is_empty());
+    let differs = report.differences.as_ref().is_some_and(|found| {
+        found
+            .iter()
+            .any(|found| !(work.moves() && found.left_alone))
+    });
     if report.end.stopped.is_some()
         || !report.unpublished.is_empty()
         || !report.in_doubt.is_empty()

@@ -15,6 +15,7 @@ mod kind;
 mod name;
 mod outcome;
 mod place;
+mod proof;
 mod secret;
 pub mod time;
 
@@ -29,4 +30,5 @@ pub use kind::Kind;
 pub use name::{ByName, name_key, same_name};
 pub use outcome::{Outcome, WorkClass};
 pub use place::{AgreedPlace, Home};
+pub use proof::{Filled, Proof};
 pub use secret::Secret;

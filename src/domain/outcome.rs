@@ -21,6 +21,8 @@ pub enum Outcome {
     Unchanged,
     /// Changed on both sides since they last agreed; left alone.
     Conflict,
+    /// Changed on the target only since the sides last agreed; left alone.
+    LeftAlone,
     /// Could not be brought across.
     Failed {
         /// Why, in one sentence; what the server said is quoted.
@@ -46,12 +48,13 @@ pub enum Outcome {
 
 impl Outcome {
     /// The names of all outcomes, in the order in which results are listed.
-    pub const NAMES: [&'static str; 11] = [
+    pub const NAMES: [&'static str; 12] = [
         "created",
         "adopted",
         "updated",
         "unchanged",
         "conflict",
+        "left-alone",
         "failed",
         "blocked",
         "out-of-scope",
@@ -68,6 +71,7 @@ impl Outcome {
             Self::Updated => "updated",
             Self::Unchanged => "unchanged",
             Self::Conflict => "conflict",
+            Self::LeftAlone => "left-alone",
             Self::Failed { .. } => "failed",
             Self::Blocked { .. } => "blocked",
             Self::OutOfScope => "out-of-scope",
@@ -85,6 +89,7 @@ impl Outcome {
             | Self::Updated
             | Self::Unchanged
             | Self::Conflict
+            | Self::LeftAlone
             | Self::Restored
             | Self::Kept { .. } => true,
             Self::Failed { .. } | Self::Blocked { .. } | Self::OutOfScope | Self::Deleted => false,

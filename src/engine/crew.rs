@@ -1,5 +1,6 @@
 //! What every job works with: both instances, the plan, the id map and the store.
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -18,14 +19,14 @@ use super::retry::{Retries, Sender};
 use super::sink::Sink;
 use super::state::Step;
 use crate::domain::{
-    BatchId, ContentHash, Entity, EntityKey, Id, Inventory, Kind, Locale, Outcome, RunId, SourceId,
-    TargetId, TargetKey, time,
+    BatchId, ContentHash, Entity, EntityKey, Id, Inventory, Kind, Locale, Outcome, Proof, RunId,
+    SourceId, TargetId, TargetKey, time,
 };
 use crate::id_map::{Counterpart, IdConflict, IdMap};
 use crate::instance::{Save, Saved, Source, Target};
 use crate::plan::{
-    Action, AssetIndex, Context, LeaveOut, Node, Plan, Planned, Schema, expected_hash, fields_hash,
-    payload,
+    Action, AssetIndex, Context, Defaults, LeaveOut, Node, Plan, Planned, Schema, expected_hash,
+    fields_hash, payload,
 };
 use crate::store::{
     Change, FormerBytes, Intent, IntentDetail, IntentId, IntentState, Mapping, MappingOrigin,
@@ -55,6 +56,10 @@ pub struct Crew<S, T> {
     pub ids: IdMap,
     /// The hashes of the asset bytes that this run sent.
     pub sent_bytes: DashMap<SourceId, ContentHash>,
+    /// The hashes of the asset bytes that both sides had before the run, where they were compared.
+    pub equal_bytes: HashMap<SourceId, ContentHash>,
+    /// What the server fills in, as far as it was known before the run.
+    pub defaults: Defaults,
     /// Entities that were meant to be written and were not, or not completely.
     pub unfinished: dashmap::DashSet<Node>,
     /// Pages that this run put at their places.
@@ -402,6 +407,10 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             target_version: saved.version,
             source_hash: planned.source_hash,
             target_hash: Some(item.fields_hash),
+            proof: Proof::Sent,
+            filled: planned.filled.clone(),
+            bytes_hash: item.sent,
+            bytes_date: None,
             origin,
             run: self.run.clone(),
         };
@@ -457,6 +466,8 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
                 source_version: known.source_version,
                 source_hash: known.source_hash,
                 target_hash: known.target_hash,
+                proof: known.proof,
+                filled: known.filled.clone(),
                 ..mapping
             },
             None => mapping,

@@ -54,6 +54,11 @@ impl Formers {
         }
     }
 
+    /// Whether an entity of the target is remembered as a counterpart.
+    pub(super) fn knows(&self, there: &TargetKey) -> bool {
+        self.mapping(there).is_some()
+    }
+
     /// Whose counterpart an entity of the target is.
     pub(super) fn mapping(&self, there: &TargetKey) -> Option<&Mapping> {
         let index = || {

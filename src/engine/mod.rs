@@ -13,6 +13,8 @@
 //! The engine knows neither HTTP nor a screen: it works on the two ports of [`crate::instance`] and emits
 //! [`crate::event`]s.
 
+mod agreements;
+mod asset_bytes;
 mod channels;
 mod crew;
 pub mod dispatch;

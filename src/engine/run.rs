@@ -1,6 +1,6 @@
 //! A whole run: read, plan, upload, publish, verify.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
+use super::agreements::by_key;
+use super::asset_bytes;
 use super::channels;
 use super::crew::Crew;
 use super::dispatch::{UploadEnd, upload};
@@ -17,7 +19,7 @@ use super::lease::{Fence, Keeper};
 use super::open_intents::OpenIntents;
 use super::options::{Doubts, Matching, Options};
 use super::outage::Alarm;
-use super::pace::{Class, Sample};
+use super::pace::Sample;
 use super::publish;
 use super::pull::Reader;
 use super::ready::Limits;
@@ -26,19 +28,19 @@ use super::run_error::RunError;
 use super::sink::Sink;
 use super::state::RunState;
 use super::unplaced::Unplaced;
-use super::verify::{Difference, Scope, same_bytes, verify};
+use super::verify::{Difference, Scope, Verified, verify};
 use crate::domain::{
-    AgreedPlace, Entity, EntityKey, Guid, Id, Inventory, Key, Kind, Locale, RunId, SourceId,
+    AgreedPlace, ContentHash, EntityKey, Guid, Id, Inventory, Key, Kind, Locale, RunId, SourceId,
     TargetId, TargetKey,
 };
 use crate::event::{Bottleneck, Command, Event, Phase};
 use crate::id_map::{Counterpart, IdMap};
-use crate::instance::{Effect, Source, Target};
+use crate::instance::{Source, Target};
 use crate::plan::{
-    self, Action, Agreement, Agreements, AssetIndex, Hint, Inputs, Plan, Recognition, Schema,
-    Selection, asset_urls, built_ins, fields_hash, same_size_assets,
+    self, Action, Agreement, Agreements, AssetIndex, Defaults, Hint, Inputs, Plan, Recognition,
+    Schema, Selection, asset_urls, built_ins,
 };
-use crate::store::{Change, LeaseOwner, Mapping, MappingOrigin, Pair, Store, StoreError};
+use crate::store::{LeaseOwner, Mapping, Pair, Store, StoreError};
 
 /// Everything that a run needs.
 #[derive(Debug)]
@@ -105,6 +107,8 @@ struct Prepared {
     places: Arc<HashMap<EntityKey, AgreedPlace>>,
     plan: Arc<Plan>,
     doubts: HashMap<EntityKey, String>,
+    defaults: Defaults,
+    equal_bytes: HashMap<SourceId, ContentHash>,
 }
 
 impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
@@ -148,7 +152,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         );
         self.tell_plan(&prepared, &state).await;
         let crew = Arc::new(self.crew(&prepared, Some(keeper.fence())));
-        self.remember_agreements(&crew, &prepared).await?;
+        crew.remember_agreements(&prepared.mappings).await?;
         crew.remember_places().await?;
         self.phase(Phase::Upload).await;
         let after = After::of(&crew, &prepared.locales);
@@ -163,7 +167,9 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             end.outage = crew.alarm.outage();
             if end.outage.is_none() && self.options.verify {
                 let compared = self.compare(&crew, &prepared.locales, Scope::AfterRun);
-                differences = Some(interruptible(compared, commands).await?);
+                let verified = interruptible(compared, commands).await?;
+                crew.remember_compared(verified.compared).await?;
+                differences = Some(verified.differences);
             }
         }
         Ok(RunReport {
@@ -194,7 +200,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         }
         let crew = Arc::new(self.crew(&prepared, None));
         let compared = self.compare(&crew, &prepared.locales, Scope::Everything);
-        let differences = interruptible(compared, commands).await?;
+        let differences = interruptible(compared, commands).await?.differences;
         Ok(RunReport {
             plan: prepared.plan,
             source: prepared.source,
@@ -214,7 +220,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         crew: &Arc<Crew<S, T>>,
         locales: &[Locale],
         scope: Scope,
-    ) -> Result<Vec<Difference>, RunError> {
+    ) -> Result<Verified, RunError> {
         self.phase(Phase::Verify).await;
         let reading = Reading::of(crew, locales, scope);
         let forecast = |began: &Sample, now: &Sample| {
@@ -303,13 +309,18 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         }
         let hints = self.hints().await?;
         let disputed = self.disputed().await?;
-        let equal_bytes = self.compare_assets(&source, &target, &agreements).await?;
+        let looks = plan::assets_to_look_at(&source, &target, &agreements);
+        let at_once = self.options.downloads_in_flight();
+        let ends = (&*self.source, &*self.target);
+        let bytes = asset_bytes::look(ends, looks, at_once, &self.sink).await;
+        let equal_bytes = bytes.equal.keys().copied().collect();
         self.phase(Phase::Plan).await;
         let plan = plan::plan(&Inputs {
             source: &source,
             target: &target,
             agreements: &agreements,
             equal_bytes: &equal_bytes,
+            replaced_bytes: &bytes.replaced,
             locales: &locales,
             doubts: &doubts,
             disputed: &disputed,
@@ -327,12 +338,14 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             .send_replace(Some((Arc::clone(&plan), Arc::clone(&source))));
         Ok(Prepared {
             locales,
-            source,
-            target,
             mappings: Arc::new(mappings),
             places: Arc::new(places),
             plan,
             doubts,
+            defaults: Defaults::of(&agreements, &source),
+            equal_bytes: bytes.equal,
+            source,
+            target,
         })
     }
 
@@ -407,62 +420,6 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         }
     }
 
-    /// Compares the bytes of assets that have the same path and size on both sides and no common history.
-    async fn compare_assets(
-        &self,
-        source: &Inventory<SourceId>,
-        target: &Inventory<TargetId>,
-        agreements: &Agreements,
-    ) -> Result<HashSet<SourceId>, RunError> {
-        use futures_util::{StreamExt, stream};
-        let url =
-            |body: serde_json::Value| body["originUrl"].as_str().unwrap_or_default().to_owned();
-        let pairs = same_size_assets(source, target, agreements)
-            .into_iter()
-            .filter_map(|(here, there)| {
-                let from = source.get(&Key {
-                    kind: Kind::Asset,
-                    id: here,
-                    locale: None,
-                })?;
-                let to = target.get(&TargetKey {
-                    kind: Kind::Asset,
-                    id: there,
-                    locale: None,
-                })?;
-                Some((here, url(from.body.parse()), url(to.body.parse())))
-            });
-        let compared: Vec<_> = stream::iter(pairs)
-            .map(|(id, from, to)| async move {
-                let sender = super::retry::Sender {
-                    pacer: &self.source.pacer,
-                    retries: self.source.retries,
-                    sink: &self.sink,
-                    trail: None,
-                    fence: None,
-                    alarm: None,
-                };
-                let same =
-                    || same_bytes((&self.source.instance, &from), (&self.target.instance, &to));
-                // Bytes that cannot be compared count as different: then they are uploaded.
-                (
-                    id,
-                    sender
-                        .send_as(Class::Download, Effect::Read, same)
-                        .await
-                        .unwrap_or(false),
-                )
-            })
-            .buffer_unordered(self.options.downloads_in_flight())
-            .collect()
-            .await;
-        Ok(compared
-            .into_iter()
-            .filter(|(_, same)| *same)
-            .map(|(id, _)| id)
-            .collect())
-    }
-
     fn crew(&self, prepared: &Prepared, fence: Option<Fence>) -> Crew<S, T> {
         let ids = warm_ids(prepared);
         Crew {
@@ -476,6 +433,8 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             assets: AssetIndex::of(&prepared.source),
             ids,
             sent_bytes: dashmap::DashMap::new(),
+            equal_bytes: prepared.equal_bytes.clone(),
+            defaults: prepared.defaults.clone(),
             unfinished: dashmap::DashSet::new(),
             placed: dashmap::DashSet::new(),
             republish: dashmap::DashSet::new(),
@@ -493,92 +452,6 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             worker: Worker::default(),
             alarm: Alarm::new(self.options.waits_for_user),
         }
-    }
-
-    /// Makes durable what the plan found in agreement.
-    async fn remember_agreements(
-        &self,
-        crew: &Crew<S, T>,
-        prepared: &Prepared,
-    ) -> Result<(), StoreError> {
-        let schema = Schema::of(&prepared.target);
-        let known: BTreeMap<_, _> = prepared
-            .mappings
-            .iter()
-            .map(|mapping| (&mapping.key, mapping))
-            .collect();
-        let mut changes = self.recognised(crew, prepared);
-        for (node, planned) in (0..).zip(&prepared.plan.entities) {
-            let (Action::Adopt { target } | Action::Unchanged { target }) = &planned.action else {
-                continue;
-            };
-            let entity = crew.entity(node);
-            let there = TargetKey {
-                kind: entity.key.kind,
-                id: *target,
-                locale: entity.key.locale.clone(),
-            };
-            let Some(there) = prepared.target.get(&there).filter(|_| !planned.left_alone) else {
-                continue;
-            };
-            let mapping = Mapping {
-                key: entity.key.clone(),
-                target: *target,
-                target_name: Some(there.name.to_string()),
-                source_version: entity.version,
-                target_version: there.version,
-                source_hash: planned.source_hash,
-                target_hash: planned
-                    .target_hash
-                    .or_else(|| Some(fields_hash(there.key.kind, &there.body.parse(), &schema))),
-                origin: match &planned.action {
-                    Action::Adopt { .. } => MappingOrigin::Adopted,
-                    _ => known
-                        .get(&entity.key)
-                        .map_or(MappingOrigin::Adopted, |mapping| mapping.origin),
-                },
-                run: self.run.clone(),
-            };
-            let before = known.get(&entity.key);
-            let same = before.is_some_and(|before| {
-                before.source_hash == mapping.source_hash
-                    && before.target_hash == mapping.target_hash
-                    && before.target_version == mapping.target_version
-                    && before.target == mapping.target
-            });
-            if !same {
-                changes.extend(crew.claimed(mapping));
-            }
-        }
-        if changes.is_empty() {
-            Ok(())
-        } else {
-            self.store.commit(changes).await
-        }
-    }
-
-    /// Mappings without a base for entities that were recognised and differ: the next run must not take them for new.
-    fn recognised(&self, crew: &Crew<S, T>, prepared: &Prepared) -> Vec<Change> {
-        let entities = prepared.source.entities().iter();
-        let conflicts = entities.zip(&prepared.plan.entities);
-        let conflicts = conflicts.filter_map(|(entity, planned)| match planned.action {
-            Action::Conflict { target } if planned.evidence.is_some() => Some((entity, target?)),
-            _ => None,
-        });
-        let mapping = |(entity, target): (&Entity<SourceId>, TargetId)| Mapping {
-            key: entity.key.clone(),
-            target,
-            target_name: None,
-            source_version: None,
-            target_version: None,
-            source_hash: None,
-            target_hash: None,
-            origin: MappingOrigin::Adopted,
-            run: self.run.clone(),
-        };
-        conflicts
-            .flat_map(|conflict| crew.claimed(mapping(conflict)))
-            .collect()
     }
 
     async fn tell_plan(&self, prepared: &Prepared, state: &RunState) {
@@ -653,11 +526,6 @@ fn conflicts(plan: &Plan) -> usize {
         .count()
 }
 
-pub(super) fn by_key(mappings: Vec<Mapping>) -> HashMap<EntityKey, Mapping> {
-    let keyed = |mapping: Mapping| (mapping.key.clone(), mapping);
-    mappings.into_iter().map(keyed).collect()
-}
-
 pub(super) fn sorted(doubts: HashMap<EntityKey, String>) -> Vec<(EntityKey, String)> {
     let mut doubts: Vec<_> = doubts.into_iter().collect();
     doubts.sort_unstable();
@@ -669,6 +537,11 @@ fn agreement(mapping: &Mapping) -> (crate::domain::EntityKey, Agreement) {
         target: mapping.target,
         source_hash: mapping.source_hash,
         target_hash: mapping.target_hash,
+        target_version: mapping.target_version,
+        proof: mapping.proof,
+        filled: mapping.filled.clone(),
+        bytes_hash: mapping.bytes_hash,
+        bytes_date: mapping.bytes_date.clone(),
         place: None,
     };
     (mapping.key.clone(), agreement)

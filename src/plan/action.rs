@@ -8,7 +8,8 @@ use serde::{Serialize, Serializer};
 use super::graph::{Graph, Need, Node, Strength};
 use super::{ContainerTally, Encoding, Recognition, Referent};
 use crate::domain::{
-    AgreedPlace, ContentHash, EntityKey, Failure, Home, Locale, TargetId, WorkClass,
+    AgreedPlace, ContentHash, EntityKey, Failure, Filled, Home, Locale, Proof, TargetId, Version,
+    WorkClass,
 };
 
 /// What both sides looked like when they were last in agreement.
@@ -20,6 +21,16 @@ pub struct Agreement {
     pub source_hash: Option<ContentHash>,
     /// The hash of the target then; `None` when the pair was imported without one.
     pub target_hash: Option<ContentHash>,
+    /// The target's version then; of content and pages only.
+    pub target_version: Option<Version>,
+    /// How far it is proven that they agreed.
+    pub proof: Proof,
+    /// What the server filled in.
+    pub filled: Filled,
+    /// The hash of the target's bytes then; of assets only.
+    pub bytes_hash: Option<ContentHash>,
+    /// When the target's bytes were changed last, as it said then; of assets only.
+    pub bytes_date: Option<String>,
     /// Where a page stood then. `None` of other kinds, and where nobody noted it: then the hashes hold its parent.
     pub place: Option<Box<AgreedPlace>>,
 }
@@ -143,6 +154,8 @@ pub struct Planned {
     pub source_hash: Option<ContentHash>,
     /// The hash of the counterpart as it is now; `None` when it was not needed to decide.
     pub target_hash: Option<ContentHash>,
+    /// What the server filled in, where that was noticed on the way to the decision.
+    pub filled: Filled,
     /// The encodings of references in the body, as a set of bits (see [`Encoding::bit`]).
     pub encodings: u64,
     /// Whether the sides differ and it is left alone all the same.
@@ -224,6 +237,14 @@ impl Planned {
     /// Whether its save changes the place of a page and nothing else.
     pub fn is_place_only(&self) -> bool {
         self.place.as_ref().is_some_and(|place| place.place_only)
+    }
+
+    /// What happens to it, as lists write it.
+    pub const fn name(&self) -> &'static str {
+        match &self.action {
+            Action::Unchanged { .. } if self.left_alone => "left-alone",
+            action => action.name(),
+        }
     }
 
     /// Whether its body holds `encoding`.

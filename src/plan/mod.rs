@@ -30,12 +30,13 @@ mod weights;
 pub use action::{Action, Agreement, Agreements, Joined, PagePlace, Plan, Planned, Slot};
 pub use circles::{Circle, circles};
 pub use decide::{
-    Adopt, ContainerTally, Hint, Inputs, Recognition, built_ins, channel_id, expected_hash,
-    fields_hash, no_channel, plan, same_size_assets, source_hash, target_hash,
+    Adopt, AssetLook, ByteQuestion, ContainerTally, Hint, Inputs, Recognition, assets_to_look_at,
+    built_ins, channel_id, expected_hash, fields_hash, hash_without, no_channel, plan, source_hash,
+    target_hash,
 };
 pub use encoding::{Encoding, Evidence};
 pub use graph::{Graph, Need, Node, Strength};
-pub use normal::{Difference, differences, normal};
+pub use normal::{Defaults, Difference, Judge, Judged, Learns, differences, normal, without};
 pub use notice::{Concern, Notice, warnings};
 pub use payload::{Counterparts, LeaveOut, Payload, Unresolved, payload, put_back};
 pub use references::{

@@ -210,6 +210,15 @@ impl ModelSchema {
             })
     }
 
+    /// Whether `key` of an item is one of its fields, or belongs to one.
+    pub fn knows(&self, key: &str) -> bool {
+        let key = field_key(key);
+        let is_text = |field: &FieldSchema| {
+            field.link().and_then(|link| link.text_field.as_deref()) == Some(&*key)
+        };
+        self.role(&key).is_some() || self.fields.iter().any(is_text)
+    }
+
     pub(crate) fn role(&self, key: &str) -> Option<Role<'_>> {
         let &(part, at) = self.roles.get(&*field_key(key))?;
         let field = &self.fields[at];

@@ -261,11 +261,11 @@ impl Progress {
                 causes::add(&mut self.causes, cause, example);
             }
             Outcome::Blocked { by } => *self.blocked_by.entry(by.clone()).or_default() += 1,
+            Outcome::Conflict | Outcome::LeftAlone => drop(self.apart.insert(key.clone())),
             Outcome::Created
             | Outcome::Adopted
             | Outcome::Updated
             | Outcome::Unchanged
-            | Outcome::Conflict
             | Outcome::OutOfScope
             | Outcome::Deleted
             | Outcome::Restored
@@ -380,10 +380,15 @@ impl Progress {
             key,
             difference,
             detail,
+            left_alone,
         } = event
         else {
             return;
         };
+        if !self.apart.contains(key) {
+            let left = self.differing.entry(key.clone()).or_insert(true);
+            *left &= *left_alone;
+        }
         self.verification.get_or_insert_default().differences += 1;
         if self.differences.len() < DIFFERENCES {
             self.differences.push(Difference {

@@ -1,6 +1,6 @@
 //! What a run has come to, and the questions that may be asked about it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use super::active::ActiveClock;
@@ -46,6 +46,11 @@ pub struct Progress {
     pub(super) warned: u32,
     pub(super) verification: Option<Verification>,
     pub(super) differences: Vec<Difference>,
+    /// Entities that the verification found different, and whether the run left them alone. What is in conflict or left
+    /// alone by its outcome is not in it.
+    pub(super) differing: HashMap<EntityKey, bool>,
+    /// Entities whose outcome says that they differ.
+    pub(super) apart: HashSet<EntityKey>,
     pub(super) publishing: Option<Publishing>,
     pub(super) unpublished: Vec<Cause>,
     pub(super) finished: Option<(u8, u64)>,

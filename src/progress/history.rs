@@ -257,7 +257,7 @@ impl History {
         }
         let because = match outcome {
             Outcome::Failed { .. } | Outcome::Blocked { .. } => String::new(),
-            Outcome::Conflict | Outcome::Kept { .. } => because.clone(),
+            Outcome::Conflict | Outcome::LeftAlone | Outcome::Kept { .. } => because.clone(),
             Outcome::Created
             | Outcome::Adopted
             | Outcome::Updated

@@ -19,6 +19,7 @@ mod gates;
 mod history;
 mod parts;
 mod rows;
+mod standing;
 mod tally;
 mod window;
 
@@ -34,4 +35,5 @@ pub use gates::{GateProgress, GateState};
 pub use history::{History, Slot, Slow, Span, Trouble};
 pub use parts::{BatchProgress, Difference, Pace, PhaseTime, ReadCount, Run, Verification};
 pub use rows::{InFlight, Row, RowKey};
+pub use standing::Standing;
 pub use tally::Tally;

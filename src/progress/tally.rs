@@ -33,12 +33,12 @@ impl Tally {
 
     /// Entities that failed.
     pub fn failed(&self) -> u32 {
-        self.0[5]
+        self.0[6]
     }
 
     /// Entities that were not attempted because something that they need failed.
     pub fn blocked(&self) -> u32 {
-        self.0[6]
+        self.0[7]
     }
 
     /// Entities that changed on both sides and were left alone.
@@ -48,34 +48,37 @@ impl Tally {
 
     /// Entities that the selection leaves out.
     pub fn out_of_scope(&self) -> u32 {
-        self.0[7]
+        self.0[8]
     }
 
     /// Entities that an undo deleted.
     pub fn deleted(&self) -> u32 {
-        self.0[8]
+        self.0[9]
     }
 
     /// Entities that an undo brought back as they were.
     pub fn restored(&self) -> u32 {
-        self.0[9]
+        self.0[10]
     }
 
     /// Entities that an undo left alone.
     pub fn kept(&self) -> u32 {
-        self.0[10]
+        self.0[11]
     }
 
-    /// Entities that are as they should be now: created, adopted, updated, unchanged; after an undo deleted or
-    /// restored.
-    pub fn in_agreement(&self) -> u32 {
-        self.0[..4].iter().chain(&self.0[8..10]).sum()
+    /// Entities that changed on the target only and were left alone.
+    pub fn left_alone(&self) -> u32 {
+        self.0[5]
     }
 
-    /// The share of entities in scope that agree now, from 0 to 1; `None` when none was in scope.
-    pub fn success_rate(&self) -> Option<f64> {
-        let in_scope = self.total() - self.out_of_scope();
-        (in_scope > 0).then(|| f64::from(self.in_agreement()) / f64::from(in_scope))
+    /// Entities that the run wrote: created or updated; of an undo deleted or restored.
+    pub fn written(&self) -> u32 {
+        self.0[0] + self.0[2] + self.deleted() + self.restored()
+    }
+
+    /// Entities that the plan compared and found equal: adopted or unchanged.
+    pub fn found_equal(&self) -> u32 {
+        self.0[1] + self.0[3]
     }
 }
 
@@ -87,12 +90,13 @@ const fn position(outcome: &Outcome) -> usize {
         Outcome::Updated => 2,
         Outcome::Unchanged => 3,
         Outcome::Conflict => 4,
-        Outcome::Failed { .. } => 5,
-        Outcome::Blocked { .. } => 6,
-        Outcome::OutOfScope => 7,
-        Outcome::Deleted => 8,
-        Outcome::Restored => 9,
-        Outcome::Kept { .. } => 10,
+        Outcome::LeftAlone => 5,
+        Outcome::Failed { .. } => 6,
+        Outcome::Blocked { .. } => 7,
+        Outcome::OutOfScope => 8,
+        Outcome::Deleted => 9,
+        Outcome::Restored => 10,
+        Outcome::Kept { .. } => 11,
     }
 }
 
@@ -109,6 +113,7 @@ mod tests {
             Outcome::Updated,
             Outcome::Unchanged,
             Outcome::Conflict,
+            Outcome::LeftAlone,
             Outcome::Failed {
                 reason: String::new(),
             },
@@ -128,16 +133,5 @@ mod tests {
             let counted: Vec<_> = tally.iter().filter(|(_, count)| *count == 1).collect();
             assert_eq!(counted, [(outcome.name(), 1)]);
         }
-    }
-
-    #[test]
-    fn out_of_scope_entities_do_not_lower_the_success_rate() {
-        let mut tally = Tally::default();
-        assert_eq!(tally.success_rate(), None);
-        tally.add(&Outcome::OutOfScope);
-        assert_eq!(tally.success_rate(), None);
-        tally.add(&Outcome::Adopted);
-        tally.add(&Outcome::Conflict);
-        assert_eq!(tally.success_rate(), Some(0.5));
     }
 }

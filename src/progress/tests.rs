@@ -78,7 +78,7 @@ fn totals_include_entities_that_needed_no_upload() {
         .create(Kind::Model, 1..2, 10)
         .fold();
     assert_eq!(progress.total().total(), 2);
-    assert_eq!(progress.totals()[&Kind::Model].in_agreement(), 2);
+    assert_eq!(progress.standing_of(Kind::Model).in_sync, 1);
     assert_eq!(progress.uploads().settled.total(), 1);
 }
 
@@ -286,6 +286,7 @@ fn differences_are_counted_and_kept() {
             key: key(Kind::Page, 3),
             difference: "missing".to_owned(),
             detail: "not on the target".to_owned(),
+            left_alone: false,
         })
         .event(Event::VerifyFinished {
             checked: 2,

@@ -6,7 +6,7 @@ use super::advice::{Advice, UNPUBLISHED, advice};
 use super::note::counted_entities;
 use super::text::{self, count, counted};
 use super::{Detail, Style, table};
-use crate::progress::{Cause, Progress};
+use crate::progress::{Cause, Progress, Verification};
 
 /// Causes of failure that are told; the report has all.
 const CAUSES: usize = 10;
@@ -55,12 +55,21 @@ pub(crate) fn line(progress: &Progress) -> String {
     };
     let took = text::took(progress.elapsed(progress.last_at_ms()));
     let total = progress.total();
-    let mut line = format!("{end} in {took}: {}", counted_entities(total.total()));
-    if let Some(rate) = total.success_rate() {
-        let agreed = count(total.in_agreement());
-        append!(line, ", {agreed} in agreement ({})", text::share(rate));
+    let standing = progress.standing();
+    let all = if total.total() == 0 {
+        standing.in_scope
+    } else {
+        total.total()
+    };
+    let mut line = format!("{end} in {took}: {}", counted_entities(all));
+    if let Some(rate) = standing.rate() {
+        let in_sync = count(standing.in_sync);
+        append!(line, ", {in_sync} in sync ({})", text::share(rate));
     }
     let rare = [
+        (standing.not_verified, "written and not verified"),
+        (standing.owed, "different"),
+        (standing.left_alone, "left alone"),
         (total.failed(), "failed"),
         (total.blocked(), "blocked"),
         (total.conflicts(), "in conflict"),
@@ -81,24 +90,30 @@ pub(crate) fn line(progress: &Progress) -> String {
         append!(line, ", {} not processed", count(left));
     }
     if let Some(verification) = progress.verification() {
-        let found = counted(verification.differences, "difference");
-        append!(
-            line,
-            ", verification {}{found}",
-            if verification.finished {
-                ""
-            } else {
-                "unfinished: "
-            }
-        );
+        append!(line, ", {}", verified(verification, standing.in_scope));
     }
     line
+}
+
+/// What the verification found, and of how many where that is not all.
+fn verified(verification: &Verification, in_scope: u32) -> String {
+    let found = counted(verification.differences, "difference");
+    let of = if verification.checked < in_scope {
+        format!(" of {}:", count(verification.checked))
+    } else {
+        String::new()
+    };
+    if verification.finished {
+        format!("verification{of} {found}")
+    } else {
+        format!("verification unfinished: {found}")
+    }
 }
 
 /// What an exit code means.
 pub(crate) const fn exit_words(exit: u8) -> &'static str {
     match exit {
-        0 => "all in agreement",
+        0 => "done",
         1 => "entities failed, were blocked or differ",
         2 => "usage or configuration",
         3 => "an instance is unreachable or refuses access",

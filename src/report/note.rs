@@ -91,9 +91,14 @@ pub(crate) fn note(event: &Event, progress: &Progress) -> Option<Note> {
             key,
             difference,
             detail,
+            left_alone,
         } => {
             let detail = text::clean(detail);
-            Some(Weight::Bad.says(format!("difference {difference} {key}: {detail}")))
+            let (weight, left) = match left_alone {
+                true => (Weight::Caution, ", left alone"),
+                false => (Weight::Bad, ""),
+            };
+            Some(weight.says(format!("difference {difference} {key}: {detail}{left}")))
         }
         Event::VerifyFinished {
             checked,
@@ -245,7 +250,7 @@ fn settled_note(event: &Event) -> Option<Note> {
             Some(Weight::Bad.says(format!("{what}: {}", text::clean(reason))))
         }
         Outcome::Blocked { by } => Some(Weight::Detail.says(format!("{what} by {by}"))),
-        Outcome::Conflict | Outcome::Kept { .. } => {
+        Outcome::Conflict | Outcome::LeftAlone | Outcome::Kept { .. } => {
             Some(Weight::Caution.says(format!("{what}: {}", text::clean(because))))
         }
         Outcome::Created

@@ -134,6 +134,7 @@ fn verified(script: Script) -> Script {
             key: key(Kind::Content, 21),
             difference: "different-field".to_owned(),
             detail: "Title: expected \"a\", found \"b\"".to_owned(),
+            left_alone: false,
         })
         .event(Event::VerifyFinished {
             checked: 9,

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use sqlx::query;
 
-use super::rows::{locale_column, outcome_detail};
+use super::rows::{filled_column, locale_column, outcome_detail};
 use super::write::Query;
 use super::{Mapping, Pair, RunEntity};
 use crate::domain::Id;
@@ -23,13 +23,15 @@ type Sizes = LazyLock<[String; LARGEST + 1]>;
 static MAPPINGS: Sizes = LazyLock::new(|| {
     sizes(
         "INSERT INTO mappings (source, target, kind, source_id, locale, target_id, target_name,
-                               source_version, target_version, source_hash, target_hash, origin, run)",
-        13,
+                               source_version, target_version, source_hash, target_hash, origin, run, proof, filled,
+                               bytes_hash, bytes_date)",
+        17,
         "ON CONFLICT (source, target, kind, source_id, locale) DO UPDATE SET
              target_id = excluded.target_id, target_name = excluded.target_name,
              source_version = excluded.source_version, target_version = excluded.target_version,
              source_hash = excluded.source_hash, target_hash = excluded.target_hash,
-             origin = excluded.origin, run = excluded.run",
+             origin = excluded.origin, run = excluded.run, proof = excluded.proof, filled = excluded.filled,
+             bytes_hash = excluded.bytes_hash, bytes_date = excluded.bytes_date",
     )
 });
 
@@ -113,6 +115,10 @@ fn mappings<'q>(rows: &[(&'q Pair, &'q Mapping)]) -> Query<'q> {
             .bind(mapping.target_hash.map(|hash| hash.to_string()))
             .bind(mapping.origin.name())
             .bind(&mapping.run.0)
+            .bind(mapping.proof.name())
+            .bind(filled_column(&mapping.filled))
+            .bind(mapping.bytes_hash.map(|hash| hash.to_string()))
+            .bind(&mapping.bytes_date)
     })
 }
 
@@ -144,7 +150,7 @@ mod tests {
             let fits = |part: &&[usize]| part.len().is_power_of_two() && part.len() <= 64;
             assert!(parts.iter().all(fits));
         }
-        assert_eq!(MAPPINGS[6].matches('?').count(), 64 * 13);
+        assert_eq!(MAPPINGS[6].matches('?').count(), 64 * 17);
         assert_eq!(ENTITIES[1].matches('?').count(), 2 * 9);
     }
 }

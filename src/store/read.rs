@@ -18,7 +18,7 @@ use super::{
     Publishing, RunEntity, RunRecord, StoreError,
 };
 use crate::domain::{
-    AgreedPlace, BatchId, ContentHash, EntityKey, Guid, Id, Kind, RunId, SourceId, TargetId,
+    AgreedPlace, BatchId, ContentHash, EntityKey, Guid, Id, Kind, Proof, RunId, SourceId, TargetId,
     Version,
 };
 
@@ -52,7 +52,7 @@ impl Readers {
     pub(super) async fn mappings(&self, pair: &Pair) -> Result<Vec<Mapping>, StoreError> {
         self.rows(query(
             "SELECT kind, source_id, locale, target_id, target_name, source_version, target_version,
-                    source_hash, target_hash, origin, run
+                    source_hash, target_hash, origin, run, proof, filled, bytes_hash, bytes_date
              FROM mappings WHERE source = ? AND target = ? ORDER BY kind, source_id, locale",
         )
         .bind(pair.source.as_str())
@@ -113,6 +113,10 @@ impl Readers {
                 MappingOrigin::from_name,
             )?,
             run: RunId(self.column(row, "run")?),
+            proof: reader.word("proof", self.column(row, "proof")?, Proof::from_name)?,
+            filled: reader.filled(self.column(row, "filled")?)?,
+            bytes_hash: reader.hash("bytes_hash", self.column(row, "bytes_hash")?)?,
+            bytes_date: self.column(row, "bytes_date")?,
         })
     }
 

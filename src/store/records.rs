@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::domain::{
-    AgreedPlace, BatchId, Body, ContentHash, EntityKey, Guid, ItemState, Outcome, RunId, TargetId,
-    TargetKey, Version,
+    AgreedPlace, BatchId, Body, ContentHash, EntityKey, Filled, Guid, ItemState, Outcome, Proof,
+    RunId, TargetId, TargetKey, Version,
 };
 
 /// The instances of a migration. The direction matters: the way back is another pair.
@@ -46,8 +46,21 @@ pub struct Mapping {
     pub target_version: Option<Version>,
     /// The hash of the source's normal form then.
     pub source_hash: Option<ContentHash>,
-    /// The hash of the target's normal form then.
+    /// The hash of the target's normal form then, without what the server filled in.
     pub target_hash: Option<ContentHash>,
+    /// How far it is proven that they agreed. Of what is only sent or owed, the hashes are those of what was sent, and
+    /// of what was found on the target since.
+    #[serde(default)]
+    pub proof: Proof,
+    /// What the server filled in.
+    #[serde(default)]
+    pub filled: Filled,
+    /// The hash of the target's bytes then; of assets whose bytes were at hand only.
+    #[serde(default)]
+    pub bytes_hash: Option<ContentHash>,
+    /// When the target's bytes were changed last, as it said then; of assets only.
+    #[serde(default)]
+    pub bytes_date: Option<String>,
     /// How the row came about.
     pub origin: MappingOrigin,
     /// The run that wrote it.

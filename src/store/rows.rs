@@ -8,7 +8,9 @@ use super::{
     Former, FormerLive, IntentDetail, IntentState, MappingOrigin, Operation, PublishState,
     StoreError,
 };
-use crate::domain::{AgreedPlace, ContentHash, EntityKey, Id, Key, Kind, Locale, Outcome};
+use crate::domain::{
+    AgreedPlace, ContentHash, EntityKey, Filled, Id, Key, Kind, Locale, Outcome, Proof,
+};
 
 /// Gives an enum its words in the database.
 macro_rules! words {
@@ -34,6 +36,7 @@ words!(Operation {
     Create => "create", Update => "update", Patch => "patch",
     Upload => "upload", Publish => "publish", Delete => "delete", Restore => "restore",
 });
+words!(Proof { Equal => "equal", Sent => "sent", Owed => "owed" });
 words!(PublishState { Open => "open", Published => "published", Refused => "refused" });
 words!(IntentState { Open => "open", Done => "done", Failed => "failed", InDoubt => "in-doubt" });
 
@@ -122,6 +125,11 @@ impl Reader<'_> {
             .collect()
     }
 
+    pub(super) fn filled(self, text: Option<&str>) -> Result<Filled, StoreError> {
+        let read = |text| serde_json::from_str(text).map_err(|_| self.wrong("filled", text));
+        text.map_or_else(|| Ok(Filled::new()), read)
+    }
+
     pub(super) fn details(self, text: &str) -> Result<Vec<IntentDetail>, StoreError> {
         serde_json::from_str(text).map_err(|_| self.wrong("details", text))
     }
@@ -151,6 +159,7 @@ impl Reader<'_> {
             ("updated", None) => Outcome::Updated,
             ("unchanged", None) => Outcome::Unchanged,
             ("conflict", None) => Outcome::Conflict,
+            ("left-alone", None) => Outcome::LeftAlone,
             ("out-of-scope", None) => Outcome::OutOfScope,
             ("deleted", None) => Outcome::Deleted,
             ("restored", None) => Outcome::Restored,
@@ -171,6 +180,7 @@ pub(super) fn outcome_detail(outcome: &Outcome) -> Option<String> {
         | Outcome::Adopted
         | Outcome::Updated
         | Outcome::Unchanged
+        | Outcome::LeftAlone
         | Outcome::Conflict
         | Outcome::OutOfScope
         | Outcome::Deleted
@@ -199,6 +209,12 @@ pub(super) fn sentences_column(sentences: &[String]) -> String {
 pub(super) fn details_column(details: &[IntentDetail]) -> String {
     // Nothing in a detail can fail to become JSON; an empty list would cost recovery some knowledge, no more.
     serde_json::to_string(details).unwrap_or_else(|_| "[]".to_owned())
+}
+
+/// A JSON object; `None` when it is empty.
+pub(super) fn filled_column(filled: &Filled) -> Option<String> {
+    // Texts and values: nothing in it can fail to become JSON.
+    (!filled.is_empty()).then(|| serde_json::to_string(filled).ok())?
 }
 
 /// A JSON object.

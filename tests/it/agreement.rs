@@ -172,21 +172,20 @@ async fn an_edit_of_what_the_server_fills_in_is_seen() {
 }
 
 /// A member of each kind that the starter site uses and a server could lose.
-const LOST: [(&str, &str); 8] = [
+const LOST: [(&str, &str); 6] = [
     ("model", "fields.settings"),
-    ("container", "contentViewName"),
-    ("template", "contentSectionDefinitions.pageItemTemplateName"),
+    ("container", "isShared"),
     ("gallery", "description"),
-    ("content", "fields.title"),
+    ("content", "fields.summary"),
     ("page", "menuText"),
     ("page", "visible"),
-    ("redirection", "destinationUrl"),
 ];
 
 /// A difference that a run had found itself was taken for an agreement by the next one.
 #[tokio::test]
 async fn what_did_not_arrive_is_owed_until_it_does() {
     for (kind, path) in LOST {
+        println!("{kind} loses {path}");
         let habits = Habits {
             drop: BTreeMap::from([(kind.to_owned(), vec![path.to_owned()])]),
             ..Habits::default()
@@ -215,7 +214,7 @@ async fn what_did_not_arrive_is_owed_until_it_does() {
 #[tokio::test]
 async fn what_an_unverified_run_lost_is_found_by_the_next_one() {
     let habits = Habits {
-        drop: BTreeMap::from([("content".to_owned(), vec!["fields.title".to_owned()])]),
+        drop: BTreeMap::from([("content".to_owned(), vec!["fields.summary".to_owned()])]),
         ..Habits::default()
     };
     let stage = Stage::starter(habits).await;
@@ -248,6 +247,170 @@ async fn an_edit_of_what_is_owed_is_a_conflict() {
     stage.ends("sync", &[], 5).await;
     assert_eq!(stage.target().galleries[0]["description"], "Edited");
     stage.ends("sync", &["--overwrite"], 0).await;
+    stage.ends("verify", &[], 0).await;
+    stage.server.stop().await;
+}
+
+fn row<'r>(rows: &'r mut [Row], part: &str) -> &'r mut Row {
+    let has = |row: &&mut Row| Value::Object((**row).clone()).to_string().contains(part);
+    rows.iter_mut().find(has).unwrap()
+}
+
+/// The second column of rows: of `verify` and of a rehearsal.
+fn named(stdout: &str) -> std::collections::BTreeSet<String> {
+    let is_key = |word: &&str| word.contains(':') && word.split(':').count() == 2;
+    let keys = stdout
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(1));
+    keys.filter(is_key).map(str::to_owned).collect()
+}
+
+/// A rehearsal called 31 edits of a target 0 differences; verification found all but a value in a field that the source's
+/// item leaves out, and the order of a list.
+#[tokio::test]
+async fn edits_of_the_target_are_found_by_every_command_alike() {
+    let stage = Stage::starter(Habits::default()).await;
+    stage.ends("sync", &[], 0).await;
+    stage
+        .edit(|state| {
+            let target = target(state);
+            target.models[0].insert("description".to_owned(), "Edited".into());
+            target.containers[0].insert("title".to_owned(), "Edited".into());
+            target.galleries[0].insert("description".to_owned(), "Edited".into());
+            target.redirections[0].insert("destinationUrl".to_owned(), "~/edited".into());
+            target.pages[0].insert("menuText".to_owned(), "Edited".into());
+            target.pages[1].insert("pullDate".to_owned(), "2031-01-01T00:00:00".into());
+            for (position, item) in target.content.iter_mut().take(3).enumerate() {
+                let fields = item["fields"].as_object_mut().unwrap();
+                match position {
+                    0 => fields.insert("description".to_owned(), "Edited".into()),
+                    1 => fields.insert("extra".to_owned(), "A value of no field".into()),
+                    _ => None,
+                };
+            }
+            let is_topic = |item: &&mut Row| {
+                item["properties"]["referenceName"] == "topics" && item["locale"] == "en-us"
+            };
+            let last = target.content.iter_mut().filter(is_topic).last().unwrap();
+            last["properties"]["itemOrder"] = (-5).into();
+        })
+        .await;
+    let verified = stage.ends("verify", &[], 1).await;
+    let rehearsed = stage.ends("sync", &["--dry-run"], 0).await;
+    assert_eq!(
+        named(&verified.stdout),
+        named(&rehearsed.stdout),
+        "{}",
+        rehearsed.stdout
+    );
+    assert_eq!(named(&verified.stdout).len(), 9, "{}", verified.stdout);
+    let done = stage.writes_nothing(&[]).await;
+    for told in [&rehearsed.stderr, &done.stderr] {
+        assert!(
+            told.contains("150 in sync") && told.contains("9 left alone"),
+            "{told}"
+        );
+    }
+    stage.server.stop().await;
+}
+
+/// An item whose model was in conflict lost the value of the new field, and no later run sent it again.
+#[tokio::test]
+async fn an_item_is_not_sent_into_a_model_that_cannot_hold_it() {
+    let stage = Stage::starter(Habits::default()).await;
+    stage.ends("sync", &[], 0).await;
+    stage
+        .edit(|state| {
+            let model = row(&mut source(state).models, "\"referenceName\":\"Topic\"");
+            let mut field = model["fields"][0].clone();
+            field["name"] = "Motto".into();
+            field["label"] = "Motto".into();
+            field["settings"] = json!({});
+            field["itemOrder"] = 9.into();
+            model["fields"].as_array_mut().unwrap().push(field);
+            let mut topics = source(state).content.iter_mut();
+            let with = topics.next().unwrap();
+            with["fields"]["motto"] = "On the move".into();
+            let without = topics.next().unwrap();
+            without["fields"]["description"] = "Changed.".into();
+            let model = row(&mut target(state).models, "\"referenceName\":\"Topic\"");
+            model.insert("description".to_owned(), "Edited".into());
+        })
+        .await;
+    let ended = stage.ends("sync", &[], 1).await;
+    assert!(ended.stderr.contains("1 blocked"), "{}", ended.stderr);
+    let content = stage.target().content;
+    let has = |part: &str| {
+        content
+            .iter()
+            .any(|item| Value::Object(item.clone()).to_string().contains(part))
+    };
+    assert!(has("Changed.") && !has("On the move"));
+    stage.ends("sync", &[], 1).await;
+    stage.ends("sync", &["--overwrite"], 0).await;
+    stage.ends("verify", &[], 0).await;
+    stage.server.stop().await;
+}
+
+/// Gives a file, the same on both sides, other bytes of the same length.
+fn replace_file(file: &mut InstanceFile, letter: char, date: Option<&str>) {
+    let is_file = |asset: &&mut Row| asset.get("isFolder") != Some(&Value::Bool(true));
+    let key = |asset: &&mut Row| asset["originKey"].as_str().unwrap().to_owned();
+    let asset = file
+        .assets
+        .iter_mut()
+        .filter(is_file)
+        .min_by_key(key)
+        .unwrap();
+    let length = usize::try_from(asset["size"].as_u64().unwrap_or(0)).unwrap();
+    let text = letter.to_string().repeat(length);
+    asset.insert("content".to_owned(), json!({ "text": text }));
+    if let Some(date) = date {
+        asset.insert("dateModified".to_owned(), date.into());
+    }
+}
+
+/// The edit of the target was written over: the sizes were equal.
+#[tokio::test]
+async fn a_file_that_is_replaced_on_both_sides_is_a_conflict() {
+    for date in [None, Some("2031-01-01T00:00:00")] {
+        let stage = Stage::starter(Habits::default()).await;
+        stage.ends("sync", &[], 0).await;
+        stage
+            .edit(|state| {
+                replace_file(source(state), 's', Some("2030-01-01T00:00:00"));
+                replace_file(target(state), 't', date);
+            })
+            .await;
+        stage.ends("sync", &[], 5).await;
+        stage.ends("sync", &["--overwrite"], 0).await;
+        stage.ends("verify", &[], 0).await;
+        stage.server.stop().await;
+    }
+}
+
+/// With a date that moves, also a file that was replaced on the target alone is seen; one that only the source replaced
+/// is brought along.
+#[tokio::test]
+async fn a_file_that_is_replaced_on_one_side_is_left_alone_or_brought_along() {
+    let stage = Stage::starter(Habits::default()).await;
+    stage.ends("sync", &[], 0).await;
+    stage
+        .edit(|state| replace_file(target(state), 't', Some("2031-01-01T00:00:00")))
+        .await;
+    let ended = stage.writes_nothing(&[]).await;
+    assert!(ended.stderr.contains("1 left alone"), "{}", ended.stderr);
+    stage
+        .edit(|state| replace_file(target(state), 's', Some("2032-01-01T00:00:00")))
+        .await;
+    stage
+        .edit(|state| replace_file(source(state), 's', Some("2030-01-01T00:00:00")))
+        .await;
+    stage.writes_nothing(&[]).await;
+    stage
+        .edit(|state| replace_file(source(state), 'u', Some("2033-01-01T00:00:00")))
+        .await;
+    stage.ends("sync", &[], 0).await;
     stage.ends("verify", &[], 0).await;
     stage.server.stop().await;
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
 
+use crate::independent;
 use crate::support::{SOURCE, TARGET};
 
 /// The token of all calls that do not say otherwise.
@@ -89,13 +90,59 @@ impl Workspace {
     }
 }
 
-/// Runs a command to its end.
+/// Runs a command to its end. A run that calls everything in sync is believed only after a look at both instances.
 pub(crate) async fn end_of(mut command: Command) -> Ended {
     let output = command.output().await.unwrap();
-    Ended {
+    let ended = Ended {
         code: output.status.code(),
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
+    };
+    let is_told = [&ended.stdout, &ended.stderr]
+        .iter()
+        .any(|text| text.contains("in sync (100.0 %)"));
+    if ended.code == Some(0) && is_told {
+        look_at_both(&command).await;
+    }
+    ended
+}
+
+async fn look_at_both(command: &Command) {
+    let words: Vec<_> = command
+        .as_std()
+        .get_args()
+        .map(|word| word.to_string_lossy())
+        .collect();
+    let is_partial = |word: &str| {
+        [
+            "--dry-run",
+            "--locale",
+            "--pages",
+            "--content",
+            "--models",
+            "--models-with-deps",
+            "--containers",
+            "--elements",
+        ]
+        .contains(&word)
+    };
+    let url = words
+        .iter()
+        .position(|word| word == "--target-url")
+        .and_then(|at| words.get(at + 1));
+    let (Some(url), Some(folder)) = (url, command.as_std().get_current_dir()) else {
+        return;
+    };
+    if words[0] != "sync" || words.iter().any(|word| is_partial(word)) {
+        return;
+    }
+    if let Some(mappings) = independent::mappings_in(folder).await {
+        let found = independent::differences(&independent::dump(url).await, &mappings);
+        assert!(
+            found.is_empty(),
+            "called in sync, and differs:\n{}",
+            found.join("\n")
+        );
     }
 }
 

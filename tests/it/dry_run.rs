@@ -193,7 +193,7 @@ async fn a_dry_run_knows_what_earlier_runs_did() {
     let actions: Vec<&str> = listed.iter().map(|(action, _)| action.as_str()).collect();
     assert_eq!(
         actions,
-        ["conflict", "unchanged", "update"],
+        ["conflict", "left-alone", "update"],
         "{}",
         foretold.stdout
     );

@@ -420,7 +420,7 @@ fn is_planned(ran: &crate::support::Ran) -> Vec<String> {
     pairs
         .filter_map(|(planned, entity)| {
             let outcome = outcomes.get(&entity.key)?.name();
-            let action = planned.action.name();
+            let action = planned.name();
             let is_same = outcome.starts_with(action) || outcome == action.trim_end_matches('e');
             (!is_same).then(|| {
                 format!(

@@ -14,6 +14,7 @@ mod edits;
 mod faults;
 mod fixtures;
 mod gone;
+mod independent;
 mod instances;
 mod integrity;
 mod kill;

@@ -21,6 +21,8 @@ use lockgate::plan::Selection;
 use lockgate::store::{Change, LeaseOwner, Pair, RunRecord, Store};
 use tokio::sync::mpsc;
 
+use crate::independent;
+
 pub(crate) const SOURCE: &str = "1a2b3c4d-u";
 pub(crate) const TARGET: &str = "5e6f7a8b-u";
 
@@ -107,6 +109,8 @@ pub(crate) struct Setup {
     pub(crate) store: Store,
     pub(crate) run: u16,
     pub(crate) request_timeout: Duration,
+    /// Whether a run that finds everything in sync is believed only after a look at both instances.
+    pub(crate) looks: bool,
 }
 
 impl Setup {
@@ -134,6 +138,25 @@ impl Setup {
             store,
             run: 0,
             request_timeout: Duration::from_secs(30),
+            looks: true,
+        }
+    }
+
+    async fn look_at_both(&self, base_url: &str, report: &Result<RunReport, RunError>) {
+        let is_whole = report.as_ref().is_ok_and(|report| {
+            let is_equal = report.differences.as_ref().is_some_and(Vec::is_empty);
+            let is_unknown = !report.in_doubt.is_empty() || !report.unpublished.is_empty();
+            is_equal && report.failed == 0 && report.conflicts == 0 && !is_unknown
+        });
+        if is_whole {
+            let mappings = independent::mappings_of(&self.store).await;
+            let state = independent::dump(base_url).await;
+            let found = independent::differences(&state, &mappings);
+            assert!(
+                found.is_empty(),
+                "called in sync, and differs:\n{}",
+                found.join("\n")
+            );
         }
     }
 
@@ -165,6 +188,9 @@ impl Setup {
             report
         };
         let (report, events) = tokio::join!(run, collect);
+        if self.looks {
+            self.look_at_both(base_url, &report).await;
+        }
         Ran { report, events }
     }
 

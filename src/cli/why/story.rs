@@ -207,6 +207,7 @@ async fn around_failure(
         | Outcome::Adopted
         | Outcome::Updated
         | Outcome::Unchanged
+        | Outcome::LeftAlone
         | Outcome::Conflict
         | Outcome::OutOfScope
         | Outcome::Deleted
@@ -223,6 +224,7 @@ fn reason(outcome: Outcome) -> Option<String> {
         | Outcome::Adopted
         | Outcome::Updated
         | Outcome::Unchanged
+        | Outcome::LeftAlone
         | Outcome::Conflict
         | Outcome::OutOfScope
         | Outcome::Deleted

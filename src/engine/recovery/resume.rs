@@ -8,7 +8,7 @@ use super::batches::BatchFate;
 use super::look::{self, Looker};
 use super::undone::is_of_undo;
 use crate::domain::{
-    ContentHash, EntityKey, Inventory, Outcome, SourceId, TargetId, TargetKey, time,
+    ContentHash, EntityKey, Filled, Inventory, Outcome, Proof, SourceId, TargetId, TargetKey, time,
 };
 use crate::engine::options::Options;
 use crate::engine::pull::{PullError, Reader};
@@ -298,6 +298,10 @@ impl<'a, T: Target + Clone> Recovery<'a, T> {
             target_version: saved.version,
             source_hash: item.detail.source_hash,
             target_hash: Some(item.hash),
+            proof: Proof::Sent,
+            filled: before.map_or_else(Filled::new, |mapping| mapping.filled.clone()),
+            bytes_hash: None,
+            bytes_date: None,
             origin,
             run: intent.run.clone(),
         };

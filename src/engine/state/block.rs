@@ -35,7 +35,7 @@ impl RunState {
             Strength::Order => false,
             Strength::Name { .. } => !is_there,
             Strength::Renamed => is_half,
-            Strength::Whole => is_absent || is_half,
+            Strength::Whole => !is_there || is_half,
             Strength::Hard | Strength::Deferrable { .. } => is_absent,
         };
         let mut needs = self.plan.graph.needs(who).iter();

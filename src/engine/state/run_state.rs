@@ -202,8 +202,9 @@ impl RunState {
             effects.push(Effect::Emit(Event::GateOpened { gate, by: None }));
         }
         for node in 0..self.plan.graph.len() {
-            let because = self.plan.entities[node as usize].because.to_string();
-            if let Some(outcome) = planned_outcome(self.action(node), &because) {
+            let planned = &self.plan.entities[node as usize];
+            let (because, left_alone) = (planned.because.to_string(), planned.left_alone);
+            if let Some(outcome) = planned_outcome(self.action(node), left_alone, &because) {
                 self.settle(node, outcome, &because, None, &mut effects);
             }
         }
@@ -288,10 +289,11 @@ pub(super) const fn counts(action: &Action) -> bool {
 }
 
 /// The outcome of what needs no upload.
-fn planned_outcome(action: &Action, because: &str) -> Option<Outcome> {
+fn planned_outcome(action: &Action, left_alone: bool, because: &str) -> Option<Outcome> {
     Some(match action {
         Action::Create { .. } | Action::Update { .. } => return None,
         Action::Adopt { .. } => Outcome::Adopted,
+        Action::Unchanged { .. } if left_alone => Outcome::LeftAlone,
         Action::Unchanged { .. } => Outcome::Unchanged,
         Action::Conflict { .. } => Outcome::Conflict,
         Action::Fail { .. } => Outcome::Failed {

@@ -60,6 +60,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
                 key: difference.key.clone(),
                 difference: difference.difference.name().to_owned(),
                 detail: difference.detail.clone(),
+                left_alone: difference.left_alone,
             };
             self.crew.sink.emit(found).await;
         }
@@ -246,6 +247,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             name: trace.name.clone(),
             difference,
             detail,
+            left_alone: false,
         }
     }
 }

@@ -10,10 +10,11 @@ use crate::domain::{
     ContentHash, Entity, EntityKey, Id, Inventory, Key, Kind, Outcome, Placement, RunId, SourceId,
     TargetId, TargetKey,
 };
+use crate::engine::agreements::by_key;
 use crate::engine::jobs::bytes_hash;
 use crate::engine::pace::Class;
 use crate::engine::retry::Sender;
-use crate::engine::run::{Session, by_key};
+use crate::engine::run::Session;
 use crate::engine::run_error::RunError;
 use crate::instance::{Ask, Effect, Found, Source, Target};
 use crate::plan::undo::{self, Former, FormerBytes, Inputs, Live, Own, Trace, UndoPlan};

@@ -227,6 +227,7 @@ impl<'a, S: Source + Clone, T: Target + Clone> Hands<'a, S, T> {
             | Outcome::Adopted
             | Outcome::Updated
             | Outcome::Unchanged
+            | Outcome::LeftAlone
             | Outcome::Conflict
             | Outcome::OutOfScope
             | Outcome::Deleted
@@ -290,6 +291,8 @@ fn crew<S: Source + Clone, T: Target + Clone>(
         assets: AssetIndex::default(),
         ids: IdMap::new(outlook.target.asset_container.clone()),
         sent_bytes: dashmap::DashMap::new(),
+        equal_bytes: std::collections::HashMap::new(),
+        defaults: crate::plan::Defaults::default(),
         placed: dashmap::DashSet::new(),
         republish: dashmap::DashSet::new(),
         unfinished: dashmap::DashSet::new(),

@@ -9,7 +9,7 @@ use crate::domain::{Id, Kind};
 use crate::engine::crew::Crew;
 use crate::engine::jobs::bytes_hash;
 use crate::engine::pace::Class;
-use crate::instance::{Effect, RequestError, Source, Target};
+use crate::instance::{Effect, Source, Target};
 use crate::plan::Node;
 
 /// Compares the bytes of assets: after a run those that it sent, on request all.
@@ -58,6 +58,7 @@ where
             name: entity.name.to_string(),
             difference: DifferenceKind::DifferentBytes,
             detail,
+            left_alone: crew.leaves(node, DifferenceKind::DifferentBytes),
         }));
     }
     differences.sort_by(|left, right| left.key.cmp(&right.key));
@@ -95,19 +96,4 @@ where
         (Err(error), _) => Some(format!("the source's bytes could not be read: {error}")),
         (_, Err(error)) => Some(format!("the target's bytes could not be read: {error}")),
     }
-}
-
-/// Whether the bytes of two assets are the same.
-///
-/// # Errors
-/// [`RequestError`] when one of them cannot be read.
-pub async fn same_bytes<S: Source, T: Source>(
-    source: (&S, &str),
-    target: (&T, &str),
-) -> Result<bool, RequestError> {
-    let (here, there) = tokio::join!(
-        bytes_hash(source.0, source.1),
-        bytes_hash(target.0, target.1)
-    );
-    Ok(here? == there?)
 }

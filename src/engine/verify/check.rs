@@ -1,17 +1,29 @@
 //! One verification from its first question to its last event.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::bodies::Compared;
 use super::bytes::compare_bytes;
 use super::compare::Verifier;
-use super::difference::{Difference, Scope};
+use super::difference::{Difference, DifferenceKind, Scope};
+use super::notes::Notes;
 use super::read_back::{read_localised, read_unclaimed, surroundings};
-use crate::domain::Locale;
+use crate::domain::{EntityKey, Locale};
 use crate::engine::crew::Crew;
 use crate::engine::pull::{PullError, Reader};
 use crate::event::Event;
 use crate::instance::{Source, Target};
 use crate::plan::{Action, Node};
+
+/// What a verification found.
+#[derive(Debug)]
+pub struct Verified {
+    /// What is not as it should be.
+    pub differences: Vec<Difference>,
+    /// What this run wrote, as it was read back.
+    pub(in crate::engine) compared: Vec<Compared>,
+}
 
 /// What the target should be, read back and compared.
 ///
@@ -22,27 +34,62 @@ pub async fn verify<S, T>(
     reader: &Arc<Reader<T>>,
     locales: &[Locale],
     scope: Scope,
-) -> Result<Vec<Difference>, PullError>
+) -> Result<Verified, PullError>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let nodes: Vec<Node> = (0..crew.plan.graph.len())
+    let scoped: Vec<Node> = (0..crew.plan.graph.len())
         .filter(|node| is_compared(crew, *node, scope))
         .collect();
-    let total = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
+    let total = u32::try_from(scoped.len()).unwrap_or(u32::MAX);
     // Files come from elsewhere and take nothing from the rate of the API.
-    let (bytes, mut differences) = tokio::try_join!(
-        async { Ok(compare_bytes(crew, &nodes, scope).await) },
-        compare_entities(crew, reader, (locales, &nodes), scope),
+    let (bytes, (mut differences, mut compared, notes)) = tokio::try_join!(
+        async { Ok(compare_bytes(crew, &scoped, scope).await) },
+        compare_entities(crew, reader, (locales, &scoped), scope),
     )?;
     differences.extend(bytes);
-    for difference in &differences {
+    let different = spoilt(&differences);
+    for compared in &mut compared {
+        compared.is_equal &= !different.contains(&crew.entity(compared.node).key);
+    }
+    tell(crew, (&differences, &notes), total).await;
+    Ok(Verified {
+        differences,
+        compared,
+    })
+}
+
+/// The entities that differ in themselves. Order and doubles are others' doing as well.
+fn spoilt(differences: &[Difference]) -> HashSet<EntityKey> {
+    let own = differences.iter().filter(|found| match found.difference {
+        DifferenceKind::Missing
+        | DifferenceKind::Dangling
+        | DifferenceKind::WrongReference
+        | DifferenceKind::DifferentField
+        | DifferenceKind::WrongParent
+        | DifferenceKind::DifferentBytes
+        | DifferenceKind::StillThere => true,
+        DifferenceKind::Duplicate | DifferenceKind::WrongOrder => false,
+    });
+    own.map(|found| found.key.clone()).collect()
+}
+
+async fn tell<S, T>(crew: &Crew<S, T>, (differences, notes): (&[Difference], &Notes), total: u32)
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    for message in notes.sentences() {
+        crew.sink.emit(Event::Warned { message }).await;
+    }
+    for difference in differences {
         crew.sink
             .emit(Event::DifferenceFound {
                 key: difference.key.clone(),
                 difference: difference.difference.name().to_owned(),
                 detail: difference.detail.clone(),
+                left_alone: difference.left_alone,
             })
             .await;
     }
@@ -53,7 +100,6 @@ where
             differences: count,
         })
         .await;
-    Ok(differences)
 }
 
 async fn compare_entities<S, T>(
@@ -61,7 +107,7 @@ async fn compare_entities<S, T>(
     reader: &Arc<Reader<T>>,
     (locales, nodes): (&[Locale], &[Node]),
     scope: Scope,
-) -> Result<Vec<Difference>, PullError>
+) -> Result<(Vec<Difference>, Vec<Compared>, Notes), PullError>
 where
     S: Source + Clone,
     T: Target + Clone,
@@ -73,10 +119,11 @@ where
         verifier.compare_listed(*node);
     }
     read_localised(crew, reader, nodes, &mut verifier).await?;
+    verifier.conclude_open();
     verifier.sort();
     verifier.order(locales);
     verifier.duplicates(read_unclaimed(crew, reader, locales).await?);
-    Ok(verifier.into_differences())
+    Ok(verifier.into_found())
 }
 
 pub(super) fn is_compared<S, T>(crew: &Crew<S, T>, node: Node, scope: Scope) -> bool
@@ -87,14 +134,18 @@ where
     let planned = crew.planned(node);
     match (scope, &planned.action) {
         (_, Action::OutOfScope)
-        | (Scope::AfterRun, Action::Conflict { .. } | Action::Fail { .. } | Action::Block { .. }) => {
-            false
-        }
-        (Scope::Everything, _) => true,
+        | (
+            Scope::AfterRun,
+            Action::Fail { .. } | Action::Block { .. } | Action::Conflict { target: None },
+        ) => false,
         // What the run could not write has no counterpart, or is reported as failed already.
         (Scope::AfterRun, Action::Create { .. } | Action::Update { .. }) => {
             crew.ids.resolve(&crew.entity(node).key).is_some() && !crew.unfinished.contains(&node)
         }
-        (Scope::AfterRun, Action::Adopt { .. } | Action::Unchanged { .. }) => !planned.left_alone,
+        (Scope::Everything, _)
+        | (
+            Scope::AfterRun,
+            Action::Adopt { .. } | Action::Unchanged { .. } | Action::Conflict { target: Some(_) },
+        ) => true,
     }
 }

@@ -1,20 +1,30 @@
 //! Compares what was read back, entity by entity.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use super::check::is_compared;
+use super::bodies::{Compared, Open};
 use super::difference::{Difference, DifferenceKind, Scope};
+use super::notes::Notes;
+use super::order::Lists;
 use super::read_back::{Surroundings, Unclaimed};
-use crate::domain::{Entity, EntityKey, Id, Kind, Locale, SourceId, TargetId, TargetKey, name_key};
+use crate::domain::{Entity, EntityKey, Id, Kind, SourceId, TargetId, TargetKey, name_key};
 use crate::engine::crew::Crew;
 use crate::instance::{Source, Target};
-use crate::plan::{LeaveOut, Node, Slot, differences, expected_hash, normal, payload};
+use crate::plan::{Defaults, LeaveOut, Node, Schema, expected_hash, payload};
 
 pub(super) struct Verifier<'a, S, T> {
-    crew: &'a Crew<S, T>,
-    found: Surroundings,
-    scope: Scope,
+    pub(super) crew: &'a Crew<S, T>,
+    pub(super) found: Surroundings,
+    /// The models of the target, whose items may have fields that the source's have not.
+    pub(super) schema: Schema,
+    pub(super) scope: Scope,
     differences: Vec<(Node, Difference)>,
+    /// What the server fills in, as far as it is known by now.
+    pub(super) defaults: Defaults,
+    pub(super) open: Vec<Open>,
+    pub(super) compared: Vec<Compared>,
+    pub(super) lists: Lists,
+    pub(super) notes: Notes,
 }
 
 /// The key of the counterpart of a source entity, if it has one.
@@ -30,9 +40,15 @@ impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
     pub(super) fn new(crew: &'a Crew<S, T>, found: Surroundings, scope: Scope) -> Self {
         Self {
             crew,
+            schema: Schema::of(&found.lists),
             found,
             scope,
             differences: Vec::new(),
+            defaults: crew.defaults.clone(),
+            open: Vec::new(),
+            compared: Vec::new(),
+            lists: Lists::new(),
+            notes: Notes::default(),
         }
     }
 
@@ -57,45 +73,11 @@ impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
     /// Compares an entity with its counterpart.
     pub(super) fn compare(&mut self, node: Node, found: &Entity<TargetId>) {
         let entity = self.crew.entity(node);
-        let planned = self.crew.planned(node);
-        let is_left = planned.is_place_only() && planned.left_alone;
-        if !is_left || self.scope == Scope::Everything {
-            self.compare_bodies(node, entity, found);
-        }
+        self.compare_bodies(node, entity, found);
+        self.note_order(node, entity, found);
+        self.note_state(node, entity.state, found.state);
         if entity.key.kind == Kind::Page {
             self.compare_parent(node, entity, found.key.id);
-        }
-    }
-
-    fn compare_bodies(&mut self, node: Node, entity: &Entity<SourceId>, found: &Entity<TargetId>) {
-        let existing = found.body.parse();
-        let written = payload(
-            entity,
-            &self.crew.context(),
-            &self.crew.ids,
-            &LeaveOut::default(),
-            Some(&existing),
-        );
-        let written = match written {
-            Ok(written) => written,
-            Err(unresolved) => {
-                return self.report(node, DifferenceKind::Dangling, unresolved.to_string());
-            }
-        };
-        let kind = entity.key.kind;
-        let expected = normal(kind, &written.body, &self.crew.schema);
-        let stored = normal(kind, &existing, &self.crew.schema);
-        for difference in differences(&expected, &stored) {
-            let detail = format!(
-                "at {}: expected {}, found {}",
-                difference.at, difference.expected, difference.found
-            );
-            let what = match (difference.is_reference, kind) {
-                (true, _) => DifferenceKind::WrongReference,
-                (false, Kind::Asset) if difference.at == "/size" => DifferenceKind::DifferentBytes,
-                (false, _) => DifferenceKind::DifferentField,
-            };
-            self.report(node, what, detail);
         }
     }
 
@@ -130,74 +112,9 @@ impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
         }
     }
 
-    /// Siblings have to stand in the source's order among themselves; others may stand between them.
-    pub(super) fn order(&mut self, locales: &[Locale]) {
-        let rows = match self.scope {
-            Scope::AfterRun => self.rows_as_planned(),
-            Scope::Everything => self.rows_of_source(),
-        };
-        for row in rows {
-            let mut placed: Vec<(Node, u32)> = Vec::new();
-            for node in row {
-                let entity = self.crew.entity(node);
-                let is_asked = entity
-                    .locale()
-                    .is_some_and(|locale| locales.contains(locale));
-                if is_asked && is_compared(self.crew, node, self.scope) {
-                    placed.extend(self.position(node).map(|position| (node, position)));
-                }
-            }
-            for pair in placed.windows(2).filter(|pair| pair[0].1 > pair[1].1) {
-                let after = self.crew.entity(pair[1].0).key.clone();
-                self.report(
-                    pair[0].0,
-                    DifferenceKind::WrongOrder,
-                    format!("it stands behind {after}"),
-                );
-            }
-        }
-    }
-
-    /// Where a page stands among its siblings on the target.
-    fn position(&self, node: Node) -> Option<u32> {
-        let key = &self.crew.entity(node).key;
-        let page = (key.locale.clone()?, self.crew.ids.resolve(key)?.id.raw());
-        Some(self.found.places.get(&page)?.placement.position)
-    }
-
-    /// What the run made of every row: what the target moved is where it was.
-    fn rows_as_planned(&self) -> Vec<Vec<Node>> {
-        let pages = |row: &Vec<Slot>| {
-            let pages = row.iter().filter_map(|slot| match slot {
-                Slot::Page(node) => Some(*node),
-                Slot::Other(_) => None,
-            });
-            pages.collect()
-        };
-        self.crew.plan.rows.iter().map(pages).collect()
-    }
-
-    fn rows_of_source(&self) -> Vec<Vec<Node>> {
-        /// Locale, channel and parent.
-        type Row = (Locale, i64, Option<i64>);
-        let mut rows: BTreeMap<Row, Vec<(u32, Node)>> = BTreeMap::new();
-        for (node, entity) in (0..).zip(self.crew.source_inventory.entities()) {
-            if let (Some(locale), Some(placement)) = (entity.locale(), &entity.placement) {
-                let row = (locale.clone(), placement.channel_id, placement.parent);
-                rows.entry(row)
-                    .or_default()
-                    .push((placement.position, node));
-            }
-        }
-        let sorted = rows.into_values().map(|mut row| {
-            row.sort_unstable();
-            row.into_iter().map(|(_, node)| node).collect()
-        });
-        sorted.collect()
-    }
-
     pub(super) fn duplicates(&mut self, unclaimed: Vec<Unclaimed>) {
         self.twice_in_lists();
+        self.note_left_overs();
         if unclaimed.is_empty() {
             return;
         }
@@ -222,11 +139,15 @@ impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
             let is_old =
                 self.crew.target_inventory.get(&key).is_some() && self.scope == Scope::AfterRun;
             let id = key.id;
-            if let Some(node) = expected.get(&(key.locale, hash))
-                && !is_old
-            {
-                let detail = format!("the target has it a second time as {id}");
-                self.report(*node, DifferenceKind::Duplicate, detail);
+            match expected.get(&(key.locale.clone(), hash)) {
+                Some(node) if !is_old => {
+                    let detail = format!("the target has it a second time as {id}");
+                    self.report(*node, DifferenceKind::Duplicate, detail);
+                }
+                Some(_) | None if self.is_left_over(&key) => {
+                    self.note_left_over_item(id, key.locale.as_ref());
+                }
+                Some(_) | None => {}
             }
         }
     }
@@ -262,16 +183,18 @@ impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
     }
 
     /// What was found.
-    pub(super) fn into_differences(self) -> Vec<Difference> {
+    pub(super) fn into_found(self) -> (Vec<Difference>, Vec<Compared>, Notes) {
         let found = self.differences.into_iter();
-        found.map(|(_, difference)| difference).collect()
+        let found = found.map(|(_, difference)| difference).collect();
+        (found, self.compared, self.notes)
     }
 
-    fn report(&mut self, node: Node, difference: DifferenceKind, detail: String) {
+    pub(super) fn report(&mut self, node: Node, difference: DifferenceKind, detail: String) {
         let entity = self.crew.entity(node);
         let difference = Difference {
             key: entity.key.clone(),
             name: entity.name.to_string(),
+            left_alone: self.crew.leaves(node, difference),
             difference,
             detail,
         };

@@ -56,12 +56,14 @@ pub struct Difference {
     pub difference: DifferenceKind,
     /// Where, and what was expected and found.
     pub detail: String,
+    /// Whether the run left it as it is: only the target changed, or both sides did. What is not left alone is owed.
+    pub left_alone: bool,
 }
 
 /// Which entities are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// After a run: what it left in agreement. Failures and conflicts are reported already.
+    /// After a run: everything that has a counterpart, what was left alone too. Failures are reported already.
     AfterRun,
     /// On request: everything that the selection has, whoever changed it.
     Everything,

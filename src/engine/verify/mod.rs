@@ -1,14 +1,20 @@
 //! Reads the target back and compares it with what the source becomes through the id map.
 //!
+//! What was written is compared but for what the server filled in (see [`crate::plan::Defaults`]), and what is found equal
+//! becomes the base of later runs.
+//!
 //! Everything is read through the Management API, which shows what was saved at once; only redirections have no
 //! other list than that of the Fetch API.
 
+mod bodies;
 mod bytes;
 mod check;
 mod compare;
 mod difference;
+mod notes;
+mod order;
 mod read_back;
 
-pub use bytes::same_bytes;
-pub use check::verify;
+pub(super) use bodies::Compared;
+pub use check::{Verified, verify};
 pub use difference::{Difference, DifferenceKind, Scope};

@@ -11,13 +11,18 @@ use serde_json::Value;
 use super::identity::Recognition;
 use super::matching::Match;
 use super::names;
+use super::owed;
 use super::virtual_map::VirtualMap;
-use super::weigh::{Fields, Place, weigh};
+use super::weigh::{self, Fields, Place, weigh};
 use crate::domain::{
-    ContentHash, Entity, Failure, Inventory, Kind, Locale, SourceId, TargetId, TargetKey,
+    ContentHash, Entity, Failure, Filled, Inventory, Kind, Locale, Proof, SourceId, TargetId,
+    TargetKey,
 };
 use crate::plan::action::{Action, Agreement, Agreements, Joined};
-use crate::plan::{Context, Counterparts, LeaveOut, Schema, differences, normal, payload};
+use crate::plan::{
+    Context, Counterparts, Defaults, Judge, Learns, LeaveOut, Schema, differences, normal, payload,
+    without,
+};
 
 /// What was decided, and why.
 pub(super) struct Decision {
@@ -25,6 +30,8 @@ pub(super) struct Decision {
     pub(super) because: Cow<'static, str>,
     /// The hash of the counterpart, where it was computed on the way.
     pub(super) target_hash: Option<ContentHash>,
+    /// What the server filled in there.
+    pub(super) filled: Filled,
     /// Whether only the place of a page is written.
     pub(super) place_only: bool,
 }
@@ -37,6 +44,10 @@ pub(super) struct Comparer<'a> {
     pub(super) counterparts: &'a VirtualMap<'a>,
     /// Assets whose bytes were compared with their namesake on the target, and are the same.
     pub(super) equal_bytes: &'a HashSet<SourceId>,
+    /// Assets whose bytes on the target are not those of the last agreement any more.
+    pub(super) replaced_bytes: &'a HashSet<SourceId>,
+    /// What the server fills in.
+    pub(super) defaults: &'a Defaults,
     pub(super) overwrite: bool,
 }
 
@@ -111,6 +122,7 @@ impl Comparer<'_> {
             action,
             because: because.into(),
             target_hash: decision.target_hash,
+            filled: decision.filled,
             place_only: decision.place_only,
         }
     }
@@ -197,18 +209,26 @@ impl Comparer<'_> {
         place: Place,
     ) -> Decision {
         let agreement = self.agreements.get(&entity.key);
-        let (fields, target_hash) = self.fields(entity, there, source_hash, agreement);
+        let (fields, target_hash, filled) = self.fields(entity, there, source_hash, agreement);
+        let target = there.key.id;
         let (action, because, place_only) = if !fields.equal && names::is_temporary(there) {
-            let target = there.key.id;
             let because = "it still has its temporary name";
             (Action::Update { target }, because, false)
         } else {
-            weigh(fields, place, there.key.id, self.overwrite)
+            let written = owed::written(
+                agreement,
+                fields,
+                is_as_saved(there, agreement),
+                self.overwrite,
+            )
+            .unwrap_or_else(|| weigh::written(fields, self.overwrite));
+            weigh(fields, written, place, target)
         };
         Decision {
             action,
             because: because.into(),
             target_hash: Some(target_hash),
+            filled,
             place_only,
         }
     }
@@ -223,14 +243,19 @@ impl Comparer<'_> {
         let kind = entity.key.kind;
         let existing = there.body.parse();
         let found = normal(kind, &existing, self.target_schema);
-        if self.agree(entity, &existing, &found)
+        let filled = self.agree(entity, there, &existing, &found);
+        if let Some(filled) = &filled
             && (kind != Kind::Asset || self.equal_bytes.contains(&entity.key.id))
             && place == Place::AGREES
         {
-            return decided(
-                Action::Adopt { target },
-                format!("the target's {kind} {target} is equal"),
-            );
+            return Decision {
+                target_hash: Some(ContentHash::of(&without(found, filled))),
+                filled: filled.clone(),
+                ..decided(
+                    Action::Adopt { target },
+                    format!("the target's {kind} {target} is equal"),
+                )
+            };
         }
         let differs = format!("the target's {kind} {target} has the same name and differs");
         match kind {
@@ -268,34 +293,44 @@ impl Comparer<'_> {
         expected != found
     }
 
-    /// How what both sides say stands to each other, and the hash of what the target says.
+    /// How what both sides say stands to each other, the hash of what the target says, and what the server filled in.
     fn fields(
         &self,
         entity: &Entity<SourceId>,
         there: &Entity<TargetId>,
         source_hash: ContentHash,
         agreement: Option<&Agreement>,
-    ) -> (Fields, ContentHash) {
+    ) -> (Fields, ContentHash, Filled) {
         let source_changed = agreement
             .and_then(|agreement| agreement.source_hash)
             .map(|before| before != source_hash && before != self.placed_hash(entity));
         let existing = there.body.parse();
         let found = normal(entity.key.kind, &existing, self.target_schema);
         // The metadata of an asset can agree while its bytes do not: its date is in the source's hash.
+        let is_replaced =
+            self.replaced_bytes.contains(&entity.key.id) && entity.key.kind == Kind::Asset;
         let bytes_agree = entity.key.kind != Kind::Asset
-            || source_changed == Some(false)
+            || (source_changed == Some(false) && !is_replaced)
             || self.equal_bytes.contains(&entity.key.id);
-        let equal = bytes_agree && self.agree(entity, &existing, &found);
+        let filled = self
+            .agree(entity, there, &existing, &found)
+            .filter(|_| bytes_agree);
+        let own = agreement.map(|agreement| &agreement.filled);
+        let found = match filled.as_ref().or(own) {
+            Some(filled) => without(found, filled),
+            None => found,
+        };
         let target_hash = ContentHash::of(&found);
         let placed = hash_of_form(found, parent_of(there));
         let fields = Fields {
-            equal,
+            equal: filled.is_some(),
             source_changed,
             target_changed: agreement
                 .and_then(|agreement| agreement.target_hash)
-                .map(|before| before != target_hash && before != placed),
+                .map(|before| (before != target_hash && before != placed) || is_replaced),
         };
-        (fields, target_hash)
+        let filled = filled.or_else(|| own.cloned()).unwrap_or_default();
+        (fields, target_hash, filled)
     }
 
     /// The hash that the source had when the parent of a page was part of it.
@@ -304,8 +339,15 @@ impl Comparer<'_> {
         hash_of_form(form, parent_of(entity))
     }
 
-    /// Whether the counterpart, whose body is `existing` and whose normal form is `found`, is what would be written.
-    fn agree(&self, entity: &Entity<SourceId>, existing: &Value, found: &Value) -> bool {
+    /// What the server filled in, if `there`, whose body is `existing` and whose normal form is `found`, is what would
+    /// be written but for that.
+    fn agree(
+        &self,
+        entity: &Entity<SourceId>,
+        there: &Entity<TargetId>,
+        existing: &Value,
+        found: &Value,
+    ) -> Option<Filled> {
         let written = payload(
             entity,
             &self.context,
@@ -313,10 +355,56 @@ impl Comparer<'_> {
             &LeaveOut::default(),
             Some(existing),
         );
-        let Ok(written) = written else { return false };
+        let written = written.ok()?;
         let expected = normal(entity.key.kind, &written.body, self.context.schema);
-        expected == *found
+        let agreement = self.agreements.get(&entity.key);
+        let nothing = Filled::new();
+        let own = agreement.map_or(&nothing, |agreement| &agreement.filled);
+        if expected == *found {
+            return Some(own.clone());
+        }
+        let judge = Judge {
+            kind: entity.key.kind,
+            written: &written.body,
+            own,
+            defaults: self.defaults,
+            learns: self.learns(entity, there, agreement),
+            schema: self.context.schema,
+        };
+        let judged = judge.judge(&expected, found);
+        judged.different.is_empty().then(|| {
+            let mut filled = own.clone();
+            filled.extend(judged.filled);
+            filled
+        })
     }
+
+    /// What was sent and not looked at is read for the first time now, if nobody saved it since.
+    fn learns(
+        &self,
+        entity: &Entity<SourceId>,
+        there: &Entity<TargetId>,
+        agreement: Option<&Agreement>,
+    ) -> Learns<'static> {
+        let is_first_look = agreement.is_some_and(|agreement| {
+            let is_as_sent =
+                || agreement.source_hash == Some(source_hash(entity, self.context.schema));
+            agreement.proof == Proof::Sent
+                && is_as_saved(there, Some(agreement)) != Some(false)
+                && is_as_sent()
+        });
+        if is_first_look {
+            Learns::Everything
+        } else {
+            Learns::Nothing
+        }
+    }
+}
+
+/// Whether the counterpart has the version that our save gave it; `None` where there are no versions.
+fn is_as_saved(there: &Entity<TargetId>, agreement: Option<&Agreement>) -> Option<bool> {
+    let saved = agreement?.target_version?;
+    Some(there.version? == saved)
 }
 
 fn decided(action: Action, because: impl Into<Cow<'static, str>>) -> Decision {
@@ -324,6 +412,7 @@ fn decided(action: Action, because: impl Into<Cow<'static, str>>) -> Decision {
         action,
         because: because.into(),
         target_hash: None,
+        filled: Filled::new(),
         place_only: false,
     }
 }
@@ -351,6 +440,11 @@ pub(super) fn hash_of(entity: &Entity<SourceId>, body: &Value, schema: &Schema) 
         form = Value::Array(vec![form, date]);
     }
     ContentHash::of(&form)
+}
+
+/// The hash that [`fields_hash`] gives for a counterpart of this normal form, without what the server filled in.
+pub fn hash_without(form: Value, filled: &Filled) -> ContentHash {
+    ContentHash::of(&without(form, filled))
 }
 
 /// The hash of what the target says, without the place of a page.

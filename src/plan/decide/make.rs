@@ -13,19 +13,20 @@ use super::names;
 use super::needs::{Needs, Resolver};
 use super::place::{Placed, Places, Sides};
 use super::settle;
+use super::shapes::Shapes;
 use super::spread;
 use super::virtual_map::VirtualMap;
 use super::weigh::{self, Place};
 use crate::domain::{
-    ContentHash, EntityKey, Failure, Inventory, Kind, Locale, SourceId, TargetId, WorkClass,
-    name_key,
+    ContentHash, EntityKey, Failure, Filled, Inventory, Kind, Locale, SourceId, TargetId,
+    WorkClass, name_key,
 };
 use crate::plan::action::{Action, Agreements, Plan, Planned, Slot};
 use crate::plan::circles::{Circle, circles};
 use crate::plan::graph::{Graph, Need, Node, Strength};
 use crate::plan::notice::{Concern, Notice};
 use crate::plan::scope::Why;
-use crate::plan::{AssetIndex, Context, Schema, Selection, Weights};
+use crate::plan::{AssetIndex, Context, Defaults, Schema, Selection, Weights};
 
 /// What a plan is made from.
 #[derive(Clone, Copy, Debug)]
@@ -36,8 +37,10 @@ pub struct Inputs<'a> {
     pub target: &'a Inventory<TargetId>,
     /// What the store remembers of this pair.
     pub agreements: &'a Agreements,
-    /// Assets whose bytes are known to equal those of their namesake on the target (see [`super::same_size_assets`]).
+    /// Assets whose bytes are known to equal those of their namesake on the target (see [`super::assets_to_look_at`]).
     pub equal_bytes: &'a HashSet<SourceId>,
+    /// Assets whose bytes on the target are known not to be those of the last agreement any more.
+    pub replaced_bytes: &'a HashSet<SourceId>,
     /// The locales of the run; the first one that has an item makes its id.
     pub locales: &'a [Locale],
     /// Entities of which nobody can tell whether an interrupted run brought them across, with the reason. They
@@ -111,6 +114,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let graph = build_graph(&needs, &places.waits, &names);
     let circles = circles(&graph, &|who, need| has_to_wait(&entities, who, need));
     cut_circles(&mut entities, &circles, (&graph, &resolver), inputs.source);
+    Shapes::of(inputs, (&schema, target_schema)).block(&mut entities, &graph);
     settle::block_dependants(&mut entities, &graph, inputs.source);
     form_rows(&mut entities, &rows);
     drop(needs);
@@ -219,6 +223,7 @@ fn decide_with(
     (needs, places): (&[(Needs, ContentHash)], &Places),
 ) -> (Vec<Planned>, Vec<Notice>) {
     let agreements = &*identity.agreements;
+    let defaults = Defaults::of(agreements, inputs.source);
     let sides = (inputs.source, inputs.target);
     let counterparts = VirtualMap::new(sides, agreements, matches, |node| keeping.contains(&node));
     let comparer = Comparer {
@@ -228,6 +233,8 @@ fn decide_with(
         target_schema,
         counterparts: &counterparts,
         equal_bytes: inputs.equal_bytes,
+        replaced_bytes: inputs.replaced_bytes,
+        defaults: &defaults,
         overwrite: inputs.overwrite,
     };
     let mut entities = spread::each(inputs.source, |node, entity| {
@@ -251,6 +258,7 @@ fn decide_with(
                 action: Action::Fail { cause },
                 because: Cow::Owned(why.to_owned()),
                 target_hash: None,
+                filled: Filled::new(),
                 place_only: false,
             },
             None => comparer.decide(entity, &matches[at], *hash, place),
@@ -307,6 +315,7 @@ fn planned(
         remaining_ms: 0,
         source_hash: Some(hash),
         target_hash: decision.target_hash,
+        filled: decision.filled,
         encodings,
         left_alone,
         left_out: Vec::new(),

@@ -246,14 +246,12 @@ fn is_other_type(model: &Entity<SourceId>, target: &Inventory<TargetId>, id: Tar
     }
 }
 
-/// Assets without a remembered counterpart whose path and size are the same on both sides. Whether they are
-/// equal, only their bytes can tell.
-pub fn same_size_assets(
+/// The assets of the source with what the target has of them, by memory or by name.
+pub(super) fn assets_on_both_sides<'t>(
     source: &Inventory<SourceId>,
-    target: &Inventory<TargetId>,
+    target: &'t Inventory<TargetId>,
     agreements: &Agreements,
-) -> Vec<(SourceId, TargetId)> {
-    let size = |body: &Value| body["size"].as_i64();
+) -> StdMap<SourceId, &'t Entity<TargetId>> {
     let memory = Memory::new(target, agreements);
     let mut all: Vec<Option<Match>> = source
         .entities()
@@ -271,13 +269,6 @@ pub fn same_size_assets(
         .entities()
         .iter()
         .zip(&all)
-        .filter(|(asset, _)| {
-            agreements
-                .get(&asset.key)
-                .is_none_or(|agreement| agreement.source_hash.is_none())
-        })
-        .filter_map(|(here, found)| Some((here, *there.get(&found.as_ref()?.there()?)?)))
-        .filter(|(here, there)| size(&here.body.parse()) == size(&there.body.parse()))
-        .map(|(here, there)| (here.key.id, there.key.id))
+        .filter_map(|(here, found)| Some((here.key.id, *there.get(&found.as_ref()?.there()?)?)))
         .collect()
 }

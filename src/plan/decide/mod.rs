@@ -4,6 +4,7 @@
 //! virtual map lets every entity be written as the run will write it, that tells what differs, what differs
 //! is work, and only work has to wait for other work.
 
+mod asset_bytes;
 mod built_in;
 pub(in crate::plan) mod chains;
 mod channels;
@@ -18,18 +19,20 @@ mod named;
 mod names;
 mod needs;
 mod order;
+mod owed;
 mod page_matching;
 mod place;
 mod settle;
+mod shapes;
 mod spread;
 #[cfg(test)]
 mod tests;
 mod virtual_map;
 mod weigh;
 
+pub use asset_bytes::{AssetLook, ByteQuestion, assets_to_look_at};
 pub use built_in::built_ins;
 pub use channels::{channel_id, no_channel};
-pub use compare::{expected_hash, fields_hash, source_hash, target_hash};
+pub use compare::{expected_hash, fields_hash, hash_without, source_hash, target_hash};
 pub use identity::{Adopt, ContainerTally, Hint, Recognition};
 pub use make::{Inputs, plan};
-pub use matching::same_size_assets;

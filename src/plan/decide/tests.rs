@@ -104,6 +104,7 @@ fn made(
         target: &target,
         agreements: &HashMap::new(),
         equal_bytes: &HashSet::new(),
+        replaced_bytes: &HashSet::new(),
         locales: &[Locale::new("en-us")],
         doubts: &HashMap::new(),
         disputed: &HashMap::new(),

@@ -48,14 +48,17 @@ impl Place {
 /// What is done, why, and whether only the place is written.
 pub(super) type Weighed = (Action, &'static str, bool);
 
+/// Why the fields are written, `None` when they are not, or why they are in conflict.
+pub(super) type Written = Result<Option<&'static str>, &'static str>;
+
 /// Weighs up both.
-pub(super) fn weigh(fields: Fields, place: Place, target: TargetId, overwrite: bool) -> Weighed {
+pub(super) fn weigh(fields: Fields, written: Written, place: Place, target: TargetId) -> Weighed {
     let update = |because| (Action::Update { target }, because, false);
     let conflict = |because| {
         let target = Some(target);
         (Action::Conflict { target }, because, false)
     };
-    let written = match written(fields, overwrite) {
+    let written = match written {
         Ok(written) => written,
         Err(why) => return conflict(why),
     };
@@ -75,8 +78,8 @@ pub(super) fn weigh(fields: Fields, place: Place, target: TargetId, overwrite: b
     }
 }
 
-/// Why the fields are written; `None` when they are not.
-fn written(fields: Fields, overwrite: bool) -> Result<Option<&'static str>, &'static str> {
+/// What the comparison with the last agreement says of the fields.
+pub(super) fn written(fields: Fields, overwrite: bool) -> Written {
     if fields.equal {
         return Ok(None);
     }

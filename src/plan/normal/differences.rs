@@ -16,6 +16,10 @@ pub struct Difference {
     pub found: String,
     /// Whether it is a reference that differs.
     pub is_reference: bool,
+    /// What stands where nothing should.
+    pub added: Option<Value>,
+    /// Whether nothing stands where something should.
+    pub lost: bool,
 }
 
 /// Lists where `found` differs from `expected`, both in normal form; empty when they agree.
@@ -51,6 +55,8 @@ fn compare(expected: Option<&Value>, found: Option<&Value>, at: String, out: &mu
         }
         (expected, found) => out.push(Difference {
             is_reference: [expected, found].into_iter().flatten().any(is_reference),
+            added: found.filter(|_| expected.is_none()).cloned(),
+            lost: found.is_none(),
             expected: shown(expected),
             found: shown(found),
             at,

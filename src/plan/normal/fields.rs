@@ -64,7 +64,7 @@ fn by_shape(fields: &Object) -> Object {
         .collect()
 }
 
-/// Fields by their model. A key that it does not know is stored nowhere and shown to nobody.
+/// Fields by their model, and behind them what it does not know: a server that still has a value there shows it.
 fn by_model(fields: &Object, model: &ModelSchema) -> Object {
     let keyed: Keyed<'_> = fields
         .iter()
@@ -90,6 +90,8 @@ fn by_model(fields: &Object, model: &ModelSchema) -> Object {
         };
         put(&mut out, &field.key, value);
     }
+    let unknown = keyed.iter().filter(|(key, _)| !model.knows(key));
+    out.extend(unknown.filter_map(|(key, value)| Some((key.to_string(), any(value)?))));
     out
 }
 

@@ -10,6 +10,7 @@
 //! another text. Order among siblings, the path and parent of a page, `itemOrder` (which a server may renumber) and
 //! the bytes of an asset are not in it; they are checked apart.
 
+mod defaults;
 mod differences;
 mod fields;
 mod page;
@@ -25,9 +26,9 @@ use serde_json::{Map, Value};
 use super::Schema;
 use crate::domain::Kind;
 
-pub(in crate::plan) use value::any as by_shape;
-
+pub use defaults::{Defaults, Judge, Judged, Learns, without};
 pub use differences::{Difference, differences};
+pub(in crate::plan) use value::any as by_shape;
 
 /// The normal form of a body of `kind`. `schema` is that of the side in whose terms the body is; for a
 /// payload the source's serves, because the fields are the same.

@@ -137,12 +137,11 @@ fn parts_that_contradict_each_other_show() {
 }
 
 #[test]
-fn keys_that_no_model_knows_are_shown_to_nobody() {
+fn keys_that_no_model_knows_show_where_they_have_a_value() {
     let source = Source::new();
-    assert_eq!(
-        content(&source, &json!({ "gone": "x" })),
-        content(&source, &json!({}))
-    );
+    let gone = |value| content(&source, &json!({ "gone": value }));
+    assert_eq!(gone(json!("")), content(&source, &json!({})));
+    assert_ne!(gone(json!("x")), content(&source, &json!({})));
     let unknown = |fields| {
         normal(
             Kind::Content,

@@ -68,6 +68,7 @@ fn planned(level: u32) -> Planned {
         source_hash: None,
         encodings: 0,
         target_hash: None,
+        filled: crate::domain::Filled::new(),
         left_alone: false,
         temporary: None,
         again: Vec::new(),

@@ -4,7 +4,7 @@ use super::parts::{card, escape, page, percent};
 use super::{tables, timeline};
 use crate::domain::Kind;
 use crate::event::Gate;
-use crate::progress::{GateState, History, Progress, Tally};
+use crate::progress::{GateState, History, Progress, Standing, Tally};
 use crate::report::text::{self, bytes, count, counted, share, took};
 use crate::report::{closing, table};
 
@@ -78,7 +78,8 @@ pub(super) fn start(rfc3339: &str) -> String {
 /// Class, sign and words that tell how a run ended.
 fn verdict(progress: &Progress) -> (&'static str, char, String) {
     match progress.exit() {
-        Some(0) => ("good", '✓', "All in agreement".to_owned()),
+        Some(0) if progress.standing().is_whole() => ("good", '✓', "All in sync".to_owned()),
+        Some(0) => ("good", '✓', "Done".to_owned()),
         Some(exit @ (5 | 130)) => ("warn", '!', upper(closing::exit_words(exit))),
         Some(exit) => ("bad", '✕', upper(closing::exit_words(exit))),
         None => ("warn", '?', "Ended without a result".to_owned()),
@@ -102,14 +103,21 @@ fn tiles(progress: &Progress) -> String {
         );
     };
     tile("", &count(total.total()), "entities");
-    if let Some(rate) = total.success_rate() {
+    if let Some(rate) = progress.standing().rate() {
         let class = if rate >= 1.0 { "good" } else { "" };
-        tile(class, &share(rate), "in agreement");
+        tile(class, &share(rate), "in sync");
     }
     for (class, number, name) in [
         ("bad", total.failed(), "failed"),
         ("bad", total.blocked(), "blocked by those"),
         ("warn", total.conflicts(), "conflicts left alone"),
+        (
+            "warn",
+            progress.standing().left_alone,
+            "changed on the target only",
+        ),
+        ("bad", progress.standing().owed, "different"),
+        ("warn", progress.standing().not_verified, "not verified"),
     ] {
         if number > 0 {
             tile(class, &count(number), name);
@@ -251,21 +259,36 @@ fn outcomes(progress: &Progress) -> String {
     body += "</tr></thead><tbody>\n";
     for kind in Kind::ALL {
         if let Some(tally) = progress.totals().get(&kind) {
-            body += &outcome_row("", kind.plural(), tally, &shown);
+            body += &outcome_row(
+                "",
+                kind.plural(),
+                (tally, progress.standing_of(kind)),
+                &shown,
+            );
         }
     }
-    body += &outcome_row(" class=\"sum\"", "all", &total, &shown);
+    body += &outcome_row(
+        " class=\"sum\"",
+        "all",
+        (&total, progress.standing()),
+        &shown,
+    );
     body += "</tbody></table></div>\n";
     card("What became of every entity", "", &body)
 }
 
-fn outcome_row(class: &str, name: &str, tally: &Tally, shown: &[&str]) -> String {
+fn outcome_row(
+    class: &str,
+    name: &str,
+    (tally, standing): (&Tally, Standing),
+    shown: &[&str],
+) -> String {
     let mut text = format!("<tr{class}><td>{name}</td>");
     for (_, number) in tally.iter().filter(|(name, _)| shown.contains(name)) {
         let class = if number == 0 { "number zero" } else { "number" };
         append!(text, "<td class=\"{class}\">{}</td>", count(number));
     }
-    let success = tally.success_rate().map_or_else(|| "–".to_owned(), share);
+    let success = standing.rate().map_or_else(|| "–".to_owned(), share);
     append!(
         text,
         "<td class=\"number\">{}</td><td class=\"number\">{success}</td></tr>\n",

@@ -112,6 +112,7 @@ fn trouble_row(trouble: &Trouble) -> String {
         | Outcome::Adopted
         | Outcome::Updated
         | Outcome::Unchanged
+        | Outcome::LeftAlone
         | Outcome::Conflict
         | Outcome::OutOfScope
         | Outcome::Deleted
@@ -136,7 +137,7 @@ pub(super) fn verification(progress: &Progress) -> String {
     };
     let (checked, total) = (count(found.checked), count(found.total));
     let (class, sign) = match (found.finished, found.differences) {
-        (true, 0) => ("agreed", "✓ in agreement"),
+        (true, 0) => ("agreed", "✓ in sync"),
         (true, _) => ("failed", "✕ differences"),
         (false, _) => ("conflict", "! unfinished"),
     };

@@ -40,6 +40,7 @@ fn trouble() -> Script {
             key: key(Kind::Content, 8),
             difference: "missing".to_owned(),
             detail: "<img src=x onerror=alert(2)>".to_owned(),
+            left_alone: false,
         })
         .event(Event::VerifyFinished {
             checked: 4,

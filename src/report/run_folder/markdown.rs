@@ -7,7 +7,7 @@ use super::super::text::{self, count, counted, took};
 use super::super::{closing, note, table};
 use crate::domain::{Kind, WorkClass};
 use crate::event::Lane;
-use crate::progress::{Cause, GateState, Progress, Row, Tally};
+use crate::progress::{Cause, GateState, Progress, Row, Standing, Tally};
 
 /// Rows of a list that are written; the summary has the rest.
 const ROWS: usize = 50;
@@ -68,24 +68,20 @@ fn outcomes(progress: &Progress) -> String {
     let mut head = vec!["kind"];
     head.extend(&shown);
     head.extend(["total", "success"]);
-    let row = |name: &str, tally: &Tally| {
+    let row = |name: &str, tally: &Tally, standing: Standing| {
         let mut cells = vec![name.to_owned()];
         let wanted = tally.iter().filter(|(name, _)| shown.contains(name));
         cells.extend(wanted.map(|(_, number)| count(number)));
         cells.push(count(tally.total()));
-        cells.push(
-            tally
-                .success_rate()
-                .map_or_else(|| "-".to_owned(), text::share),
-        );
+        cells.push(standing.rate().map_or_else(|| "-".to_owned(), text::share));
         cells
     };
     let kinds = Kind::ALL.into_iter();
     let kinds = kinds.filter_map(|kind| Some((kind, progress.totals().get(&kind)?)));
     let mut rows: Vec<_> = kinds
-        .map(|(kind, tally)| row(kind.plural(), tally))
+        .map(|(kind, tally)| row(kind.plural(), tally, progress.standing_of(kind)))
         .collect();
-    rows.push(row("**all**", &total));
+    rows.push(row("**all**", &total, progress.standing()));
     section("What became of every entity", &grid(&head, &rows))
 }
 

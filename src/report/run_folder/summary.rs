@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::super::advice::{Advice, UNPUBLISHED, advice};
 use crate::domain::{EntityKey, Kind, WorkClass};
 use crate::event::{Gate, Lane, Phase, RunFailure, millis};
-use crate::progress::{Cause, GateState, Progress, Row, Tally};
+use crate::progress::{Cause, GateState, Progress, Row, Standing, Tally};
 
 /// The version of the format.
 pub(crate) const SCHEMA: u32 = 1;
@@ -84,10 +84,10 @@ struct PhasePart {
 #[derive(Debug, Serialize)]
 struct Entities {
     total: u32,
-    /// A member for each outcome: `created`, `adopted`, `updated`, `unchanged`, `conflict`, `failed`, `blocked`,
+    /// A member for each outcome: `created`, `adopted`, `updated`, `unchanged`, `conflict`, `left-alone`, `failed`, `blocked`,
     /// `out-of-scope`, `deleted`, `restored`, `kept`.
     outcomes: Map<String, Value>,
-    /// The share of entities in scope that agree now, from 0 to 1; `null` when none was in scope.
+    /// The share of entities in scope that were looked at and found equal, from 0 to 1; `null` when none was in scope.
     success_rate: Option<f64>,
 }
 
@@ -241,7 +241,7 @@ impl Summary {
             elapsed_ms: millis(progress.elapsed(now_ms)),
             paused_ms: millis(progress.paused(now_ms)),
             phases: phases(progress, now_ms),
-            entities: outcomes(&progress.total()),
+            entities: outcomes(&progress.total(), progress.standing()),
             kinds: kinds(progress),
             uploads: Uploads {
                 counts: counts(&progress.uploads()),
@@ -304,11 +304,11 @@ fn tally_members(tally: &Tally) -> Map<String, Value> {
         .collect()
 }
 
-fn outcomes(tally: &Tally) -> Entities {
+fn outcomes(tally: &Tally, standing: Standing) -> Entities {
     Entities {
         total: tally.total(),
         outcomes: tally_members(tally),
-        success_rate: tally.success_rate(),
+        success_rate: standing.rate(),
     }
 }
 
@@ -316,7 +316,7 @@ fn kinds(progress: &Progress) -> Vec<KindPart> {
     let totals = progress.totals().iter();
     let part = |(kind, tally): (&Kind, &Tally)| KindPart {
         kind: *kind,
-        outcomes: outcomes(tally),
+        outcomes: outcomes(tally, progress.standing_of(*kind)),
     };
     totals.map(part).collect()
 }

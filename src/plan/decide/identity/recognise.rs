@@ -9,7 +9,7 @@ use super::super::virtual_map::VirtualMap;
 use super::evidence::{Adopt, Hint, Recognition};
 use super::pairing::Pairing;
 use super::tally::{self, ContainerTally};
-use crate::domain::{EntityKey, Id, Inventory, Kind, SourceId, TargetId, TargetKey};
+use crate::domain::{EntityKey, Filled, Id, Inventory, Kind, Proof, SourceId, TargetId, TargetKey};
 use crate::plan::action::{Agreement, Agreements};
 use crate::plan::{Context, Schema};
 
@@ -153,6 +153,11 @@ impl Identity<'_> {
             target,
             source_hash: None,
             target_hash: None,
+            target_version: None,
+            proof: Proof::Equal,
+            filled: Filled::new(),
+            bytes_hash: None,
+            bytes_date: None,
             place: None,
         };
         self.agreements.to_mut().insert(key.clone(), agreement);

@@ -1,0 +1,204 @@
+//! Makes durable what agrees, and only that.
+//!
+//! A run writes the base of an entity at two moments: before its uploads for what the plan compared and found equal, and
+//! after them for what the verification read back and found equal. A save by itself only notes what was sent; what a
+//! verification finds different stays owed until a later one finds it equal.
+
+use std::collections::HashMap;
+
+use super::crew::Crew;
+use super::verify::Compared;
+use crate::domain::{Entity, EntityKey, Filled, Kind, Proof, SourceId, TargetKey};
+use crate::instance::{Source, Target};
+use crate::plan::{Action, Node, Planned, Schema, fields_hash};
+use crate::store::{Change, Mapping, MappingOrigin, StoreError};
+
+/// Rows in one commit: few enough that the store answers others in between.
+const ROWS: usize = 1_000;
+
+impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
+    /// Notes what the plan found in agreement.
+    pub(super) async fn remember_agreements(&self, known: &[Mapping]) -> Result<(), StoreError> {
+        let schema = Schema::of(&*self.target_inventory);
+        let known: HashMap<_, _> = known
+            .iter()
+            .map(|mapping| (&mapping.key, mapping))
+            .collect();
+        let mut rows = self.recognised();
+        for (node, planned) in (0..).zip(&self.plan.entities) {
+            let (Action::Adopt { .. } | Action::Unchanged { .. }) = &planned.action else {
+                continue;
+            };
+            if planned.left_alone {
+                continue;
+            }
+            let before = known.get(&self.entity(node).key).copied();
+            let row = self.agreed_in_plan(node, &schema, before);
+            rows.extend(row.filter(|row| before.is_none_or(|before| !is_same(before, row))));
+        }
+        self.note(rows).await
+    }
+
+    /// Rows without a base for entities that were recognised and differ: the next run must not take them for new.
+    fn recognised(&self) -> Vec<Mapping> {
+        let entities = self.source_inventory.entities().iter();
+        let conflicts = entities.zip(&self.plan.entities);
+        let row = |(entity, planned): (&Entity<SourceId>, &Planned)| match planned.action {
+            Action::Conflict { target } if planned.evidence.is_some() => Some(Mapping {
+                key: entity.key.clone(),
+                target: target?,
+                target_name: None,
+                source_version: None,
+                target_version: None,
+                source_hash: None,
+                target_hash: None,
+                proof: Proof::Equal,
+                filled: Filled::new(),
+                bytes_hash: None,
+                bytes_date: None,
+                origin: MappingOrigin::Adopted,
+                run: self.run.clone(),
+            }),
+            _ => None,
+        };
+        conflicts.filter_map(row).collect()
+    }
+
+    fn agreed_in_plan(
+        &self,
+        node: Node,
+        schema: &Schema,
+        before: Option<&Mapping>,
+    ) -> Option<Mapping> {
+        let planned = self.planned(node);
+        let entity = self.entity(node);
+        let target = planned.action.counterpart()?;
+        let there = self.target_inventory.get(&TargetKey {
+            kind: entity.key.kind,
+            id: target,
+            locale: entity.key.locale.clone(),
+        })?;
+        let before = before.filter(|before| before.target == target);
+        let bytes_hash = self.equal_bytes.get(&entity.key.id).copied();
+        let is_asset = entity.key.kind == Kind::Asset;
+        Some(Mapping {
+            key: entity.key.clone(),
+            target,
+            target_name: Some(there.name.to_string()),
+            source_version: entity.version,
+            target_version: there.version,
+            source_hash: planned.source_hash,
+            target_hash: planned
+                .target_hash
+                .or_else(|| Some(fields_hash(there.key.kind, &there.body.parse(), schema))),
+            proof: Proof::Equal,
+            filled: planned.filled.clone(),
+            bytes_hash: bytes_hash
+                .filter(|_| is_asset)
+                .or_else(|| before.and_then(|before| before.bytes_hash)),
+            bytes_date: is_asset.then(|| date_of(&there.body.parse())).flatten(),
+            origin: match (&planned.action, before) {
+                (Action::Unchanged { .. }, Some(before)) => before.origin,
+                _ => MappingOrigin::Adopted,
+            },
+            // What wrote it stays what wrote it: undo goes by that.
+            run: match (&planned.action, before) {
+                (Action::Unchanged { .. }, Some(before)) => before.run.clone(),
+                _ => self.run.clone(),
+            },
+        })
+    }
+
+    /// Notes what the verification found out about what this run wrote.
+    pub(super) async fn remember_compared(
+        &self,
+        compared: Vec<Compared>,
+    ) -> Result<(), StoreError> {
+        let written: Vec<Mapping> = compared
+            .into_iter()
+            .filter(|compared| self.wrote(compared.node))
+            .map(|compared| self.compared_row(compared))
+            .collect();
+        self.note(written).await
+    }
+
+    /// Whether this run saved an entity.
+    pub(super) fn wrote(&self, node: Node) -> bool {
+        self.planned(node).action.is_work()
+    }
+
+    fn compared_row(&self, compared: Compared) -> Mapping {
+        let entity = self.entity(compared.node);
+        let planned = self.planned(compared.node);
+        let sent = self.sent_bytes.get(&entity.key.id).map(|hash| *hash);
+        let is_asset = entity.key.kind == Kind::Asset;
+        let there = TargetKey {
+            kind: entity.key.kind,
+            id: compared.target,
+            locale: entity.key.locale.clone(),
+        };
+        Mapping {
+            key: entity.key.clone(),
+            target: compared.target,
+            target_name: Some(compared.name),
+            source_version: entity.version,
+            target_version: compared.version,
+            source_hash: planned.source_hash,
+            target_hash: Some(compared.hash),
+            proof: if compared.is_equal {
+                Proof::Equal
+            } else {
+                Proof::Owed
+            },
+            filled: compared.filled,
+            bytes_hash: sent.filter(|_| is_asset),
+            bytes_date: compared.bytes_date,
+            // A save may write over what was there although it was to create something.
+            origin: if self.target_inventory.get(&there).is_some() {
+                MappingOrigin::Updated
+            } else {
+                MappingOrigin::Created
+            },
+            run: self.run.clone(),
+        }
+    }
+
+    async fn note(&self, rows: Vec<Mapping>) -> Result<(), StoreError> {
+        let mut rows = rows.into_iter().flat_map(|mapping| self.claimed(mapping));
+        loop {
+            let changes: Vec<Change> = rows.by_ref().take(ROWS).collect();
+            if changes.is_empty() {
+                return Ok(());
+            }
+            self.store.commit(changes).await?;
+        }
+    }
+}
+
+/// When the bytes of an asset were changed last, as its row says.
+pub(super) fn date_of(media: &serde_json::Value) -> Option<String> {
+    media["dateModified"].as_str().map(str::to_owned)
+}
+
+/// Whether two rows say the same about the agreement.
+fn is_same(before: &Mapping, now: &Mapping) -> bool {
+    let said = |row: &Mapping| {
+        (
+            row.source_hash,
+            row.target_hash,
+            row.target_version,
+            row.target,
+        )
+    };
+    let proven = |row: &Mapping| (row.proof, row.bytes_hash);
+    said(before) == said(now)
+        && proven(before) == proven(now)
+        && before.filled == now.filled
+        && before.bytes_date == now.bytes_date
+}
+
+/// Rows by their source entity.
+pub(super) fn by_key(mappings: Vec<Mapping>) -> HashMap<EntityKey, Mapping> {
+    let keyed = |mapping: Mapping| (mapping.key.clone(), mapping);
+    mappings.into_iter().map(keyed).collect()
+}

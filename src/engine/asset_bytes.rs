@@ -1,0 +1,95 @@
+//! Looks at the bytes of assets before a plan is made.
+
+use std::collections::{HashMap, HashSet};
+
+use futures_util::{StreamExt, stream};
+
+use super::jobs::bytes_hash;
+use super::pace::Class;
+use super::pull::Reader;
+use super::retry::Sender;
+use super::sink::Sink;
+use crate::domain::{ContentHash, SourceId};
+use crate::instance::{Effect, RequestError, Source, Target};
+use crate::plan::{AssetLook, ByteQuestion};
+
+/// What the bytes of assets told.
+#[derive(Debug, Default)]
+pub(super) struct AssetBytes {
+    /// The assets that have the same bytes on both sides, with their hash.
+    pub(super) equal: HashMap<SourceId, ContentHash>,
+    /// The assets whose bytes on the target are not those of the last agreement any more.
+    pub(super) replaced: HashSet<SourceId>,
+}
+
+/// What the bytes of one asset told.
+enum Found {
+    Equal(ContentHash),
+    Replaced,
+    Nothing,
+}
+
+/// Looks at what has to be looked at, as many at a time.
+pub(super) async fn look<S: Source, T: Target>(
+    (source, target): (&Reader<S>, &Reader<T>),
+    looks: Vec<AssetLook>,
+    at_once: usize,
+    sink: &Sink,
+) -> AssetBytes {
+    let found: Vec<(SourceId, Found)> = stream::iter(looks)
+        .map(|look| async move {
+            let here = hash((source, sink), &look.source_url);
+            let there = hash((target, sink), &look.target_url);
+            (look.source, answer(look.question, here, there).await)
+        })
+        .buffer_unordered(at_once)
+        .collect()
+        .await;
+    let mut bytes = AssetBytes::default();
+    for (asset, found) in found {
+        match found {
+            Found::Equal(hash) => drop(bytes.equal.insert(asset, hash)),
+            Found::Replaced => drop(bytes.replaced.insert(asset)),
+            Found::Nothing => {}
+        }
+    }
+    bytes
+}
+
+/// Bytes that cannot be read count as different where a counterpart is looked for, and as unchanged where one is known:
+/// what cannot be read cannot be lost.
+async fn answer(
+    question: ByteQuestion,
+    here: impl Future<Output = Result<ContentHash, RequestError>>,
+    there: impl Future<Output = Result<ContentHash, RequestError>>,
+) -> Found {
+    match question {
+        ByteQuestion::Same { is_news } => match tokio::join!(here, there) {
+            (Ok(here), Ok(there)) if here == there => Found::Equal(here),
+            (Ok(_), Ok(_)) if is_news => Found::Replaced,
+            (_, _) => Found::Nothing,
+        },
+        ByteQuestion::Still(before) => match there.await {
+            Ok(there) if there == before => Found::Nothing,
+            Ok(there) if here.await.ok() == Some(there) => Found::Equal(there),
+            Ok(_) => Found::Replaced,
+            Err(_) => Found::Nothing,
+        },
+    }
+}
+
+async fn hash<I: Source>(
+    (reader, sink): (&Reader<I>, &Sink),
+    url: &str,
+) -> Result<ContentHash, RequestError> {
+    let sender = Sender {
+        pacer: &reader.pacer,
+        retries: reader.retries,
+        sink,
+        trail: None,
+        fence: None,
+        alarm: None,
+    };
+    let read = || bytes_hash(&reader.instance, url);
+    sender.send_as(Class::Download, Effect::Read, read).await
+}

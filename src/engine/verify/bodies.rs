@@ -1,0 +1,191 @@
+//! Compares what entities say, but for what the server filled in.
+
+use serde_json::Value;
+
+use super::compare::Verifier;
+use super::difference::{DifferenceKind, Scope};
+use crate::domain::{ContentHash, Entity, Filled, Kind, SourceId, TargetId, TargetKey, Version};
+use crate::engine::agreements::date_of;
+use crate::engine::crew::Crew;
+use crate::instance::{Source, Target};
+use crate::plan::{self, Judge, Judged, Learns, LeaveOut, Node, hash_without, normal, payload};
+
+/// What is known of a counterpart that this run wrote and that was read back.
+#[derive(Debug)]
+pub(in crate::engine) struct Compared {
+    pub(in crate::engine) node: Node,
+    pub(in crate::engine) target: TargetId,
+    pub(in crate::engine) name: String,
+    pub(in crate::engine) version: Option<Version>,
+    /// The hash of what it says without what the server filled in.
+    pub(in crate::engine) hash: ContentHash,
+    pub(in crate::engine) filled: Filled,
+    pub(in crate::engine) bytes_date: Option<String>,
+    pub(in crate::engine) is_equal: bool,
+}
+
+/// A counterpart with members that may turn out to be filled in, because they are at others.
+#[derive(Debug)]
+pub(super) struct Open {
+    node: Node,
+    written: Value,
+    expected: Value,
+    found: Found,
+}
+
+/// What was read back of a counterpart.
+#[derive(Debug)]
+struct Found {
+    target: TargetId,
+    name: String,
+    version: Option<Version>,
+    form: Value,
+    bytes_date: Option<String>,
+}
+
+impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
+    pub(super) fn compare_bodies(
+        &mut self,
+        node: Node,
+        entity: &Entity<SourceId>,
+        found: &Entity<TargetId>,
+    ) {
+        let existing = found.body.parse();
+        let written = payload(
+            entity,
+            &self.crew.context(),
+            &self.crew.ids,
+            &LeaveOut::default(),
+            Some(&existing),
+        );
+        let written = match written {
+            Ok(written) => written.body,
+            Err(unresolved) => {
+                return self.report(node, DifferenceKind::Dangling, unresolved.to_string());
+            }
+        };
+        let kind = entity.key.kind;
+        let expected = normal(kind, &written, &self.crew.schema);
+        let found = Found {
+            target: found.key.id,
+            name: found.name.to_string(),
+            version: found.version,
+            form: normal(kind, &existing, &self.schema),
+            bytes_date: (kind == Kind::Asset).then(|| date_of(&existing)).flatten(),
+        };
+        let judged = self.judge(node, (&written, &expected), &found.form);
+        self.defaults.learn_from(kind, &expected, &judged.filled);
+        self.note_unknown(node, &judged.unknown);
+        if judged
+            .different
+            .iter()
+            .any(|difference| difference.added.is_some())
+        {
+            self.open.push(Open {
+                node,
+                written,
+                expected,
+                found,
+            });
+        } else {
+            self.conclude(node, judged, found);
+        }
+    }
+
+    /// Compares once more what may be filled in, now that all has been seen.
+    pub(super) fn conclude_open(&mut self) {
+        for open in std::mem::take(&mut self.open) {
+            let judged = self.judge(open.node, (&open.written, &open.expected), &open.found.form);
+            self.conclude(open.node, judged, open.found);
+        }
+    }
+
+    fn judge(&self, node: Node, (written, expected): (&Value, &Value), form: &Value) -> Judged {
+        if expected == form {
+            return Judged::default();
+        }
+        let kind = self.crew.entity(node).key.kind;
+        let former = self.former(node);
+        let learns = match (&former, self.learns(node)) {
+            (_, false) => Learns::Nothing,
+            (Some(former), true) => Learns::Changed(former),
+            (None, true) => Learns::Everything,
+        };
+        let judge = Judge {
+            kind,
+            written,
+            own: &self.crew.planned(node).filled,
+            defaults: &self.defaults,
+            learns,
+            schema: &self.crew.schema,
+        };
+        judge.judge(expected, form)
+    }
+
+    /// Whether what is read back is the effect of a save of this run.
+    fn learns(&self, node: Node) -> bool {
+        self.scope == Scope::AfterRun && self.crew.wrote(node)
+    }
+
+    /// The normal form of what was there before the run.
+    fn former(&self, node: Node) -> Option<Value> {
+        let key = &self.crew.entity(node).key;
+        let there = TargetKey {
+            kind: key.kind,
+            id: self.crew.ids.resolve(key)?.id,
+            locale: key.locale.clone(),
+        };
+        let there = self.crew.target_inventory.get(&there)?;
+        Some(normal(key.kind, &there.body.parse(), &self.schema))
+    }
+
+    fn conclude(&mut self, node: Node, judged: Judged, found: Found) {
+        let kind = self.crew.entity(node).key.kind;
+        let is_equal = judged.different.is_empty();
+        for difference in judged.different {
+            let (what, detail) = (kind_of(kind, &difference), told(&difference));
+            self.report(node, what, detail);
+        }
+        // Of a page that was only moved, what the target edited in it is no agreement.
+        let planned = self.crew.planned(node);
+        let is_left = planned.is_place_only() && planned.left_alone;
+        if !self.crew.wrote(node) || is_left {
+            return;
+        }
+        let mut filled = planned.filled.clone();
+        filled.extend(judged.filled);
+        self.compared.push(Compared {
+            node,
+            target: found.target,
+            name: found.name,
+            version: found.version,
+            hash: hash_without(found.form, &filled),
+            filled,
+            bytes_date: found.bytes_date,
+            is_equal,
+        });
+    }
+}
+
+fn told(difference: &plan::Difference) -> String {
+    format!(
+        "at {}: expected {}, found {}",
+        difference.at, difference.expected, difference.found
+    )
+}
+
+fn kind_of(kind: Kind, difference: &plan::Difference) -> DifferenceKind {
+    match (difference.is_reference, kind) {
+        (true, _) => DifferenceKind::WrongReference,
+        (false, Kind::Asset) if difference.at == "/size" => DifferenceKind::DifferentBytes,
+        (false, _) => DifferenceKind::DifferentField,
+    }
+}
+
+impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
+    /// Whether a difference of this kind is left as it is: the run was not to change the entity.
+    pub(in crate::engine) fn leaves(&self, node: Node, what: DifferenceKind) -> bool {
+        let is_place = matches!(what, DifferenceKind::WrongOrder);
+        self.planned(node).left_alone || (is_place && !self.wrote(node))
+    }
+}
