@@ -20,7 +20,7 @@ use super::sink::Sink;
 use super::state::Step;
 use crate::domain::{
     BatchId, ContentHash, Entity, EntityKey, Id, Inventory, Kind, Locale, Outcome, Proof, RunId,
-    SourceId, TargetId, TargetKey, time,
+    SourceId, TargetId, TargetKey,
 };
 use crate::id_map::{Counterpart, IdConflict, IdMap};
 use crate::instance::{Save, Saved, Source, Target};
@@ -316,7 +316,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             keys,
             payload_hash,
             details,
-            opened_ms: time::now().as_millisecond(),
+            opened_ms: self.store.now().as_millisecond(),
             attempt,
             batch: None,
             state: IntentState::Open,

@@ -99,9 +99,15 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
         let mut standing = self.crew.alarm.standing();
         while !self.state.is_over() {
             let grace = drain_ends.unwrap_or_else(Instant::now);
-            // Every branch is cancel-safe: two sets of tasks, a channel, an interval and a moment.
+            // Every branch is cancel-safe: two sets of tasks, a channel, an interval and a moment. In their order: what ends
+            // the run comes first, and what there is most of comes last.
             let input = tokio::select! {
-                Some(joined) = self.jobs.join_next_with_id(), if !self.jobs.is_empty() => self.joined(joined).await?,
+                biased;
+                _ = lost.wait_for(Option::is_some) => {
+                    self.tell_lost().await;
+                    break;
+                }
+                () = tokio::time::sleep_until(grace), if drain_ends.is_some() => break,
                 command = commands.recv(), if commands_open => {
                     commands_open = command.is_some();
                     command.map(Input::Command)
@@ -124,11 +130,7 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
                     let now = standing.borrow_and_update().clone();
                     self.stands(&now).await
                 }
-                _ = lost.wait_for(Option::is_some) => {
-                    self.tell_lost().await;
-                    break;
-                }
-                () = tokio::time::sleep_until(grace), if drain_ends.is_some() => break,
+                Some(joined) = self.jobs.join_next_with_id(), if !self.jobs.is_empty() => self.joined(joined).await?,
             };
             let Some(input) = input else { continue };
             match input {

@@ -122,6 +122,7 @@ impl Renewal {
         let mut pause = self.ttl / 3;
         loop {
             tokio::select! {
+                biased;
                 () = ended.cancelled() => return self.lease,
                 () = tokio::time::sleep(pause) => {}
             }

@@ -108,6 +108,9 @@ pub struct Options {
     pub channel_map: Vec<(String, String)>,
     /// How long the lease of a run that died blocks others, at most. It is renewed three times in that.
     pub lease_ttl: Duration,
+    /// Whether the same answers give the same run, for simulations: waits have no jitter, and the rest of the run is played
+    /// ahead in place.
+    pub reproducible: bool,
 }
 
 impl Options {
@@ -157,6 +160,7 @@ impl Default for Options {
             doubts: Doubts::default(),
             channel_map: Vec::new(),
             lease_ttl: Duration::from_secs(30),
+            reproducible: false,
         }
     }
 }

@@ -173,6 +173,7 @@ impl Alarm {
             let is_open = |standing: &Standing| matches!(standing, Standing::Open);
             // All are cancel-safe: two watches and a moment.
             tokio::select! {
+                biased;
                 _ = written.changed() => return false,
                 _ = standing.wait_for(|now| !is_open(now)) => return true,
                 () = tokio::time::sleep(OTHERS) => {}

@@ -25,6 +25,9 @@ const BUSY_WAIT: Duration = Duration::from_secs(1);
 /// A wait from which on it is told with its end, and not only counted.
 const LONG_WAIT: Duration = Duration::from_secs(5);
 
+/// By which part of it a wait may be longer or shorter.
+const JITTER: f64 = 0.3;
+
 /// Refusals for the rate that one request bears for every attempt that it has.
 const REFUSALS: u32 = 20;
 
@@ -36,6 +39,7 @@ pub struct Retries {
     delay_max: Duration,
     retry_after_max: Duration,
     busy_max: Duration,
+    jitter: f64,
 }
 
 impl Retries {
@@ -47,6 +51,7 @@ impl Retries {
             delay_max: options.delay_max,
             retry_after_max: options.retry_after_max,
             busy_max: options.busy_max,
+            jitter: if options.reproducible { 0.0 } else { JITTER },
         }
     }
 
@@ -54,7 +59,7 @@ impl Retries {
         ExponentialBackoffBuilder::new()
             .with_initial_interval(self.first_delay)
             .with_max_interval(self.delay_max)
-            .with_randomization_factor(0.3)
+            .with_randomization_factor(self.jitter)
             .with_multiplier(2.0)
             // Attempts are counted here; the default would give up by time.
             .with_max_elapsed_time(None)
@@ -189,6 +194,7 @@ impl Sender<'_> {
                 Some(true) => {
                     // Both are cancel-safe: a place in a line, and a watch.
                     tokio::select! {
+                        biased;
                         permit = self.pacer.permit(class) => return Ok(permit),
                         changed = standing.changed() => changed.unwrap_or(()),
                     }

@@ -514,6 +514,7 @@ pub(super) async fn interruptible<R>(
         }
     };
     tokio::select! {
+        biased;
         done = work => done,
         () = asked => Err(RunError::Interrupted),
     }

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::alive::Alive;
+use super::in_place::Working;
 use super::lease::{LeaseRequest, expiry};
 use super::read::Readers;
 use super::writer::{Order, QUEUE, Reply, Writer};
@@ -22,7 +23,7 @@ use super::{
     Change, Intent, Lease, LeaseOwner, Mapping, Pair, PreImage, Publishing, RunEntity, RunRecord,
     StateUrl, StoreError, schema,
 };
-use crate::domain::{AgreedPlace, ContentHash, EntityKey, Kind, RunId, SourceId, TargetId, time};
+use crate::domain::{AgreedPlace, ContentHash, EntityKey, Kind, RunId, SourceId, TargetId};
 
 /// How long a connection waits for another process before it gives up. Long enough for the largest
 /// transaction of another run on a slow disk.
@@ -52,6 +53,7 @@ struct Shared {
     commit_us: AtomicU64,
     /// The file; `None` in memory.
     file: Option<PathBuf>,
+    working: Working,
     /// Waits for the writer, and does not abort it when dropped.
     writer: TaskTracker,
 }
@@ -77,7 +79,8 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full);
         let place = path.display().to_string();
-        Self::start(options, place.into(), Some(path.to_owned())).await
+        let file = Some(path.to_owned());
+        Self::start(options, place.into(), file, Working::Beside).await
     }
 
     /// Opens a state that nobody else sees and that ends with the handle, for rehearsals.
@@ -85,31 +88,44 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when there is no memory for it.
     pub async fn open_in_memory() -> Result<Self, StoreError> {
+        Self::start_in_memory(Working::Beside).await
+    }
+
+    /// The same for simulations in one thread: no virtual time passes while the store works, nothing else of the runtime
+    /// runs meanwhile, and its clock is that of the runtime.
+    ///
+    /// # Errors
+    /// [`StoreError`] when there is no memory for it.
+    pub async fn open_in_memory_in_place() -> Result<Self, StoreError> {
+        Self::start_in_memory(Working::InPlace(Instant::now())).await
+    }
+
+    async fn start_in_memory(working: Working) -> Result<Self, StoreError> {
         let place: Arc<str> = "memory".into();
         let options: SqliteConnectOptions = "sqlite::memory:"
             .parse()
             .map_err(|error| StoreError::of(error, &place))?;
-        Self::start(options, place, None).await
+        Self::start(options, place, None, working).await
     }
 
     async fn start(
         options: SqliteConnectOptions,
         place: Arc<str>,
         file: Option<PathBuf>,
+        working: Working,
     ) -> Result<Self, StoreError> {
         let options = options
             .busy_timeout(BUSY_TIMEOUT)
             .disable_statement_logging();
-        let mut connection = options
-            .connect()
-            .await
-            .map_err(|error| StoreError::of(error, &place))?;
-        schema::prepare(&mut connection, &place).await?;
-        let reader = options.pragma("query_only", "on");
-        let reader = reader
-            .connect()
-            .await
-            .map_err(|error| StoreError::of(error, &place))?;
+        let connect = async {
+            let failed = |error| StoreError::of(error, &place);
+            let mut writer = options.connect().await.map_err(failed)?;
+            schema::prepare(&mut writer, &place).await?;
+            let reader = options.clone().pragma("query_only", "on");
+            let reader = reader.connect().await.map_err(failed)?;
+            Ok((writer, reader))
+        };
+        let (connection, reader) = working.on(connect).await?;
         let (sender, orders) = mpsc::channel(QUEUE);
         let commits = Arc::new(AtomicU64::new(0));
         let budget = Arc::new(AtomicI64::new(-1));
@@ -123,6 +139,7 @@ impl Store {
                     commits: Arc::clone(&commits),
                     budget: Arc::clone(&budget),
                     gather_us: Arc::clone(&gather_us),
+                    working,
                     place: Arc::clone(&place),
                 }
                 .run(),
@@ -131,6 +148,7 @@ impl Store {
         writer.close();
         let readers = Readers {
             connection: Mutex::new(Some(reader)),
+            working,
             place,
         };
         Ok(Self {
@@ -142,6 +160,7 @@ impl Store {
                 gather_us,
                 commit_us: AtomicU64::new(0),
                 file,
+                working,
                 writer,
             }),
         })
@@ -206,6 +225,16 @@ impl Store {
         self.shared
             .budget
             .store(transactions.into(), Ordering::Relaxed);
+    }
+
+    /// Ends what [`Store::fail_after`] began: writes succeed again.
+    pub fn fail_no_more(&self) {
+        self.shared.budget.store(-1, Ordering::Relaxed);
+    }
+
+    /// The present moment by the clock that leases end by.
+    pub fn now(&self) -> Timestamp {
+        self.shared.working.now()
     }
 
     /// All mappings of a pair, by kind, source id and locale.
@@ -384,7 +413,7 @@ impl Store {
         owner: LeaseOwner,
         ttl: Duration,
     ) -> Result<Lease, StoreError> {
-        self.acquire_lease_at(pair, owner, ttl, time::now()).await
+        self.acquire_lease_at(pair, owner, ttl, self.now()).await
     }
 
     pub(super) async fn acquire_lease_at(
@@ -455,7 +484,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::LeaseLost`] when another run took it over after it had expired: stop writing.
     pub async fn renew_lease(&self, lease: &Lease, ttl: Duration) -> Result<(), StoreError> {
-        self.renew_lease_at(lease, ttl, time::now()).await
+        self.renew_lease_at(lease, ttl, self.now()).await
     }
 
     pub(super) async fn renew_lease_at(

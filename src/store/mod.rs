@@ -21,6 +21,7 @@ mod alive;
 mod bulk;
 mod error;
 mod handle;
+mod in_place;
 mod kept;
 mod lease;
 mod location;

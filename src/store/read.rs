@@ -12,6 +12,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Connection, Row, Sqlite, SqliteConnection, query};
 use tokio::sync::Mutex;
 
+use super::in_place::Working;
 use super::rows::{Reader, locale_column};
 use super::{
     Intent, IntentId, IntentState, Mapping, MappingOrigin, Operation, Pair, PreImage, PublishState,
@@ -25,6 +26,7 @@ use crate::domain::{
 /// The reading connection, gone once closed, and where it reads.
 pub(super) struct Readers {
     pub(super) connection: Mutex<Option<SqliteConnection>>,
+    pub(super) working: Working,
     pub(super) place: Arc<str>,
 }
 
@@ -370,7 +372,7 @@ impl Readers {
     pub(super) async fn close(&self) {
         if let Some(connection) = self.connection.lock().await.take() {
             // Nothing was written here, so nothing can be lost.
-            drop(connection.close().await);
+            drop(self.working.on(connection.close()).await);
         }
     }
 
@@ -383,12 +385,15 @@ impl Readers {
     ) -> Result<Vec<T>, StoreError> {
         let mut connection = self.connection.lock().await;
         let connection = connection.as_mut().ok_or(StoreError::Closed)?;
-        let mut rows = query.fetch(connection);
-        let mut all = Vec::new();
-        while let Some(row) = rows.next().await {
-            all.push(read(&row.map_err(|error| self.failed(error))?)?);
-        }
-        Ok(all)
+        let collect = async {
+            let mut rows = query.fetch(connection);
+            let mut all = Vec::new();
+            while let Some(row) = rows.next().await {
+                all.push(read(&row.map_err(|error| self.failed(error))?)?);
+            }
+            Ok(all)
+        };
+        self.working.on(collect).await
     }
 
     fn key(&self, row: &SqliteRow, reader: Reader<'_>) -> Result<EntityKey, StoreError> {

@@ -8,6 +8,7 @@ use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::in_place::Working;
 use super::lease::{self, LeaseRequest};
 use super::write::apply;
 use super::{Change, StoreError};
@@ -42,6 +43,7 @@ pub(super) struct Writer {
     pub(super) budget: Arc<AtomicI64>,
     /// Microseconds that it waits for more orders before it begins a transaction.
     pub(super) gather_us: Arc<AtomicU64>,
+    pub(super) working: Working,
     pub(super) place: Arc<str>,
 }
 
@@ -60,7 +62,9 @@ impl Writer {
                         self.commit_all(std::mem::take(&mut jobs)).await;
                         match self.spend() {
                             Ok(()) => {
-                                lease::serve(&mut self.connection, request, &self.place).await;
+                                let serve =
+                                    lease::serve(&mut self.connection, request, &self.place);
+                                self.working.on(serve).await;
                             }
                             Err(full) => request.refuse(full),
                         }
@@ -72,7 +76,7 @@ impl Writer {
         }
         // Every transaction is durable already. Closing folds the log into the file, and the next
         // opening does that just as well, so a failure here costs nothing.
-        drop(self.connection.close().await);
+        drop(self.working.on(self.connection.close()).await);
     }
 
     /// Waits for more orders, if it is to.
@@ -128,14 +132,15 @@ impl Writer {
         self.spend()?;
         let place = &*self.place;
         let failed = |error| StoreError::of(error, place);
-        let mut transaction = self
-            .connection
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .map_err(failed)?;
-        let changes = jobs.iter().flat_map(|job| &job.changes);
-        apply(&mut transaction, changes, place).await?;
-        transaction.commit().await.map_err(failed)?;
+        let connection = &mut self.connection;
+        let work = async {
+            let begun = connection.begin_with("BEGIN IMMEDIATE").await;
+            let mut transaction = begun.map_err(failed)?;
+            let changes = jobs.iter().flat_map(|job| &job.changes);
+            apply(&mut transaction, changes, place).await?;
+            transaction.commit().await.map_err(failed)
+        };
+        self.working.on(work).await?;
         self.commits.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }

@@ -155,7 +155,7 @@ impl Oracle {
             return Some(self.after.forecast(&costs, upload, last.forecast.by));
         }
         let (state, running) = (state.clone(), running.collect());
-        self.plays.spawn_blocking(move || {
+        let play = move || {
             let called = Instant::now();
             Play {
                 forecast: ahead(state, running, &costs),
@@ -163,7 +163,12 @@ impl Oracle {
                 began,
                 took: called.elapsed(),
             }
-        });
+        };
+        if crew.options.reproducible {
+            self.plays.spawn(async move { play() });
+        } else {
+            self.plays.spawn_blocking(play);
+        }
         None
     }
 

@@ -229,7 +229,7 @@ impl Pacer {
                 Step::Until(moment) => {
                     let timer = tokio::time::sleep_until(moment);
                     // Both are cancel-safe: a moment, and a bell that keeps one stroke.
-                    tokio::select! { () = timer => {}, () = ticket.bell.notified() => {} }
+                    tokio::select! { biased; () = ticket.bell.notified() => {}, () = timer => {} }
                 }
                 Step::Behind => ticket.bell.notified().await,
             }

@@ -101,7 +101,7 @@ impl<T: Target + Clone> Recovery<'_, T> {
 
     /// Whether a batch that the target does not know was known once: a fresh one becomes known in a moment.
     fn is_forgotten(&self, intent: &Intent, started: Instant) -> bool {
-        age(intent.opened_ms) > self.options.batch_timeout
+        age(self.store, intent.opened_ms) > self.options.batch_timeout
             && started.elapsed() > self.options.settle
     }
 

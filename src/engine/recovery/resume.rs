@@ -8,7 +8,7 @@ use super::batches::BatchFate;
 use super::look::{self, Looker};
 use super::undone::is_of_undo;
 use crate::domain::{
-    ContentHash, EntityKey, Filled, Inventory, Outcome, Proof, SourceId, TargetId, TargetKey, time,
+    ContentHash, EntityKey, Filled, Inventory, Outcome, Proof, SourceId, TargetId, TargetKey,
 };
 use crate::engine::options::Options;
 use crate::engine::pull::{PullError, Reader};
@@ -159,7 +159,7 @@ impl<'a, T: Target + Clone> Recovery<'a, T> {
             .max();
         let Some(opened_ms) = youngest else { return };
         let old_enough = self.options.settle / 2;
-        tokio::time::sleep(old_enough.saturating_sub(age(opened_ms))).await;
+        tokio::time::sleep(old_enough.saturating_sub(age(self.store, opened_ms))).await;
     }
 
     /// Finds out what became of everything, makes it durable, and tells what nobody can know.
@@ -195,7 +195,7 @@ impl<'a, T: Target + Clone> Recovery<'a, T> {
     fn items<S>(&self, known: &Known<'_, S>) -> Vec<Item> {
         let mut items = Vec::new();
         for (open, (intent, batch)) in self.open.iter().enumerate() {
-            let is_old = age(intent.opened_ms) > self.options.batch_timeout;
+            let is_old = age(self.store, intent.opened_ms) > self.options.batch_timeout;
             for (at, (key, hash)) in intent.keys.iter().zip(&intent.payload_hash).enumerate() {
                 let mut item = Item {
                     open,
@@ -385,8 +385,8 @@ fn more_telling(state: IntentState, other: IntentState) -> IntentState {
     }
 }
 
-pub(super) fn age(opened_ms: i64) -> Duration {
-    let now = time::now().as_millisecond();
+pub(super) fn age(store: &Store, opened_ms: i64) -> Duration {
+    let now = store.now().as_millisecond();
     // A clock that was set back makes it young, which costs a wait and no more.
     Duration::from_millis(u64::try_from(now.saturating_sub(opened_ms)).unwrap_or(0))
 }

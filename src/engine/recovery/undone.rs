@@ -123,7 +123,10 @@ impl<T: Target + Clone> Recovery<'_, T> {
     /// Waits until a request without a batch number cannot arrive any more.
     async fn wait_for(&self, intent: &Intent, may_come: bool) {
         if may_come {
-            let left = self.options.settle.saturating_sub(age(intent.opened_ms));
+            let left = self
+                .options
+                .settle
+                .saturating_sub(age(self.store, intent.opened_ms));
             tokio::time::sleep(left).await;
         }
     }
@@ -143,7 +146,7 @@ impl<T: Target + Clone> Recovery<'_, T> {
                 return Ok(true);
             }
             let is_over = may_come.is_none_or(|since| since.elapsed() >= self.options.settle);
-            if is_over || age(intent.opened_ms) > self.options.batch_timeout {
+            if is_over || age(self.store, intent.opened_ms) > self.options.batch_timeout {
                 return Ok(false);
             }
             tokio::time::sleep(self.options.settle / LOOKS).await;

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex};
 use super::gather::UndoOutlook;
 use crate::domain::{
     ContentHash, Entity, EntityKey, Failure, Inventory, Kind, Locale, Outcome, TargetId, WorkClass,
-    time,
 };
 use crate::engine::crew::Crew;
 use crate::engine::forecast::Worker;
@@ -128,7 +127,7 @@ impl<'a, S: Source + Clone, T: Target + Clone> Hands<'a, S, T> {
                 .iter()
                 .map(|at| self.detail(*at, operation))
                 .collect(),
-            opened_ms: time::now().as_millisecond(),
+            opened_ms: self.crew.store.now().as_millisecond(),
             attempt: 1,
             batch: None,
             state: IntentState::Open,

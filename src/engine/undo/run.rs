@@ -217,6 +217,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             let grace = drain_ends.unwrap_or_else(Instant::now);
             // Every branch is cancel-safe: a pinned future that is polled on, a channel, a watch, a moment.
             let command = tokio::select! {
+                biased;
                 done = &mut working => return done,
                 command = commands.recv(), if commands_open => {
                     commands_open = command.is_some();
