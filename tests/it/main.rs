@@ -8,6 +8,7 @@ mod binary;
 mod channels;
 mod cli_life;
 mod crash;
+#[path = "../shared/double/mod.rs"]
 mod double;
 mod dry_run;
 mod edits;
@@ -15,6 +16,7 @@ mod faults;
 mod fixtures;
 mod gone;
 mod independent;
+#[path = "../shared/instances.rs"]
 mod instances;
 mod integrity;
 mod kill;

@@ -490,5 +490,7 @@ fn row(kind: Kind, n: i64, locale: Option<&Locale>, name: &str, body: Value) -> 
         parent: None,
         position: 0,
         bytes: Vec::new(),
+        version: 1,
+        live: None,
     }
 }

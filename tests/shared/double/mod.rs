@@ -3,11 +3,15 @@
 //! | file | holds |
 //! |---|---|
 //! | `world` | what is stored, and what reads and saves make of it |
+//! | `nature` | how a server behaves, and what goes wrong |
 //! | `ports` | the way in: delays, faults, the two ports |
 //! | `watch` | what must never happen |
+//! | `work` | what waits for the worker |
 
+mod nature;
 mod ports;
 mod watch;
+mod work;
 mod world;
 
 pub(crate) use ports::Double;

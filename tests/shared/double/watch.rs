@@ -9,7 +9,8 @@ use lockgate::domain::{Id, Kind, Locale, TargetId};
 use lockgate::instance::{PageSave, Save};
 use serde_json::Value;
 
-use super::world::{IDS_OF_KIND, SOURCE_IDS, TARGET_IDS, Work, World};
+use super::work::Work;
+use super::world::{IDS_OF_KIND, SOURCE_IDS, TARGET_IDS, World};
 
 /// A body that says this is refused.
 pub(crate) const REFUSED: &str = "please refuse me";
@@ -114,7 +115,9 @@ impl Watch {
             Counted::Batch
         });
         for work in batch {
-            self.end(&name_of(work.save()));
+            if let Some(save) = work.save() {
+                self.end(&name_of(save));
+            }
             if let Work::Page(page) = work
                 && let Some(siblings) = siblings(page)
             {

@@ -6,11 +6,15 @@ use lockgate::domain::{
     AssetContainer, AssetUrls, BatchId, Body, Channel, Entity, Id, ItemState, Key, Kind, Locale,
     PageNode, Placement, TargetId, Version,
 };
-use lockgate::instance::{Ask, BatchStatus, Found, PageSave, Refusal, Save, Saved};
+use lockgate::instance::{
+    About, Ask, BatchStatus, Found, PageSave, Refusal, Save, Saved, Workflow,
+};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::nature::Ids;
 use super::watch::{REFUSED, Watch};
+use super::work::{Act, Batch, Postponed, Work};
 
 /// Where the ids of the source begin. No other number in a body has as many digits.
 pub(crate) const SOURCE_IDS: i64 = 1_000_000;
@@ -39,33 +43,13 @@ pub(crate) struct Row {
     pub(crate) position: u32,
     /// Of assets.
     pub(crate) bytes: Vec<u8>,
+    /// Of content and pages: as many as it has been saved.
+    pub(crate) version: i64,
+    /// The body that the public sees.
+    pub(crate) live: Option<Value>,
 }
 
-type RowKey = (Kind, i64, Option<Locale>);
-
-#[derive(Debug)]
-struct Batch {
-    due: Instant,
-    work: Vec<Work>,
-    fails: bool,
-    end: Option<BatchStatus>,
-}
-
-/// A save that waits for the worker of the instance.
-#[derive(Clone, Debug)]
-pub(super) enum Work {
-    Item(Save),
-    Page(PageSave),
-}
-
-impl Work {
-    pub(super) const fn save(&self) -> &Save {
-        match self {
-            Self::Item(save) => save,
-            Self::Page(page) => &page.save,
-        }
-    }
-}
+pub(crate) type RowKey = (Kind, i64, Option<Locale>);
 
 /// An instance.
 #[derive(Debug)]
@@ -73,9 +57,11 @@ pub(crate) struct World {
     begin: i64,
     host: &'static str,
     locales: Vec<Locale>,
-    rows: BTreeMap<RowKey, Row>,
+    pub(crate) rows: BTreeMap<RowKey, Row>,
     next: i64,
+    ids: Ids,
     batches: BTreeMap<i64, Batch>,
+    postponed: Vec<Postponed>,
     pub(super) watch: Watch,
 }
 
@@ -98,7 +84,9 @@ impl World {
             locales: locales.to_vec(),
             rows: rows.into_iter().map(|row| (key(&row), row)).collect(),
             next: 1,
+            ids: Ids::Rising,
             batches: BTreeMap::new(),
+            postponed: Vec::new(),
             watch: Watch::default(),
         }
     }
@@ -146,7 +134,7 @@ impl World {
         };
         match ask {
             Ask::Locales => self.locales.iter().cloned().map(Found::Locale).collect(),
-            Ask::Models { components: true } | Ask::Live { .. } => Vec::new(),
+            Ask::Models { components: true } => Vec::new(),
             Ask::Models { components: false } => all(Kind::Model),
             Ask::Containers => all(Kind::Container),
             Ask::Templates(_) => all(Kind::Template),
@@ -171,7 +159,13 @@ impl World {
             Ask::ContainerItems {
                 locale, container, ..
             } => self.items_of(locale, container),
-            // Nothing is ever published here.
+            Ask::Live { kind, id, locale } => {
+                let row = self.rows.get(&(*kind, *id, Some(locale.clone())));
+                row.and_then(public)
+                    .map(Found::Entity)
+                    .into_iter()
+                    .collect()
+            }
             Ask::ItemsById { locale, ids } => ids
                 .iter()
                 .flat_map(|id| self.one(Kind::Content, *id, Some(locale)))
@@ -261,11 +255,14 @@ impl World {
             parent: before.and_then(|row| row.parent),
             position: before.map_or(0, |row| row.position),
             bytes: Vec::new(),
+            version: before.map_or(1, |row| row.version + 1),
+            live: before.and_then(|row| row.live.clone()),
         };
+        let version = Version(row.version);
         self.rows.insert(key, row);
         Ok(Saved {
             id: TargetId::new(id),
-            version: save.kind.is_localised().then_some(Version(1)),
+            version: save.kind.is_localised().then_some(version),
             name: Some(name.into()),
             urls: None,
         })
@@ -282,9 +279,42 @@ impl World {
         }
     }
 
-    fn new_id(&mut self, kind: Kind) -> i64 {
+    pub(crate) fn new_id(&mut self, kind: Kind) -> i64 {
         self.next += 1;
-        id(self.begin, kind, self.next)
+        let most = IDS_OF_KIND - 1;
+        let number = match self.ids {
+            Ids::Rising => self.next,
+            Ids::Falling => most - self.next,
+            // Steps without a common divisor with the range visit each number once.
+            Ids::Scattered => self.next * 7_919 % most,
+        };
+        id(self.begin, kind, number)
+    }
+
+    pub(super) const fn give_ids(&mut self, ids: Ids) {
+        self.ids = ids;
+    }
+
+    /// Carries out a step of the workflow.
+    pub(super) fn publish(&mut self, step: Workflow, key: RowKey) -> Result<Saved, Refusal> {
+        let (kind, id) = (key.0, key.1);
+        let row = self.rows.get_mut(&key).ok_or_else(|| Refusal {
+            about: Some(About {
+                kind: Some(kind),
+                id: TargetId::new(id),
+            }),
+            ..said("there is no such item")
+        })?;
+        row.live = match step {
+            Workflow::Publish => Some(row.body.clone()),
+            Workflow::Unpublish => None,
+        };
+        Ok(Saved {
+            id: TargetId::new(id),
+            version: Some(Version(row.version)),
+            name: None,
+            urls: None,
+        })
     }
 
     /// Whether a save puts a page somewhere, and not just where it is.
@@ -306,7 +336,7 @@ impl World {
     }
 
     /// Stores a page in its place.
-    fn save_page(&mut self, page: &PageSave) -> Result<Saved, Refusal> {
+    pub(super) fn save_page(&mut self, page: &PageSave) -> Result<Saved, Refusal> {
         let joined = page.other_locale.as_ref().map(|(id, _)| *id);
         let mut save = page.save.clone();
         save.id = save.id.or(joined);
@@ -356,6 +386,8 @@ impl World {
             parent: None,
             position: 0,
             bytes,
+            version: 1,
+            live: None,
         };
         self.rows.insert((Kind::Asset, id, None), row);
         Saved {
@@ -387,32 +419,48 @@ impl World {
         known.unwrap_or(BatchStatus::Working { processed: None })
     }
 
+    /// When the worker is through with what was handed in.
+    pub(super) fn free_at(&self, now: Instant) -> Instant {
+        let due = self.batches.values().map(|batch| batch.due);
+        due.max().map_or(now, |due| due.max(now))
+    }
+
+    /// Lets `act` happen later.
+    pub(super) fn postpone(&mut self, due: Instant, act: Act) {
+        self.postponed.push(Postponed { due, act });
+    }
+
     /// Works off what is due, in the order in which it was.
-    pub(super) fn advance(&mut self, now: Instant) {
-        let open = |(number, batch): (&i64, &Batch)| {
-            (batch.end.is_none() && batch.due <= now).then_some((batch.due, *number))
-        };
-        let mut due: Vec<_> = self.batches.iter().filter_map(open).collect();
-        due.sort_unstable();
-        for (_, number) in due {
-            let batch = &self.batches[&number];
-            let (work, fails) = (batch.work.clone(), batch.fails);
-            let end = if fails {
-                BatchStatus::Failed(said("the batch was aborted"))
-            } else {
-                BatchStatus::Finished(work.iter().map(|work| self.work_off(work)).collect())
+    pub(crate) fn advance(&mut self, now: Instant) {
+        loop {
+            let open = |(number, batch): (&i64, &Batch)| {
+                (batch.end.is_none() && batch.due <= now).then_some((batch.due, *number))
             };
-            self.watch.worked_off(&work);
-            if let Some(batch) = self.batches.get_mut(&number) {
-                batch.end = Some(end);
+            let batch = self.batches.iter().filter_map(open).min();
+            let late = (0..self.postponed.len()).filter(|at| self.postponed[*at].due <= now);
+            let late = late.min_by_key(|at| self.postponed[*at].due);
+            match (batch, late) {
+                (None, None) => return,
+                (Some((due, number)), at) if at.is_none_or(|at| due <= self.postponed[at].due) => {
+                    self.work_off(number);
+                }
+                (_, Some(at)) => (self.postponed.remove(at).act)(self),
+                (Some((_, number)), None) => self.work_off(number),
             }
         }
     }
 
-    fn work_off(&mut self, work: &Work) -> Result<Saved, Refusal> {
-        match work {
-            Work::Item(save) => self.save(save),
-            Work::Page(page) => self.save_page(page),
+    fn work_off(&mut self, number: i64) {
+        let batch = &self.batches[&number];
+        let (work, fails) = (batch.work.clone(), batch.fails);
+        let end = if fails {
+            BatchStatus::Failed(said("the batch was aborted"))
+        } else {
+            BatchStatus::Finished(work.iter().map(|work| work.carry_out(self)).collect())
+        };
+        self.watch.worked_off(&work);
+        if let Some(batch) = self.batches.get_mut(&number) {
+            batch.end = Some(end);
         }
     }
 
@@ -436,7 +484,22 @@ fn said(said: &str) -> Refusal {
     }
 }
 
+/// What the public sees of a row.
+fn public<I: Id>(row: &Row) -> Option<Entity<I>> {
+    let body = Body::new(row.live.as_ref()?);
+    Some(Entity {
+        state: ItemState::Published,
+        body,
+        ..entity(row)
+    })
+}
+
 fn entity<I: Id>(row: &Row) -> Entity<I> {
+    let state = match &row.live {
+        _ if !row.kind.is_localised() => ItemState::None,
+        Some(live) if *live == row.body => ItemState::Published,
+        Some(_) | None => ItemState::Staging,
+    };
     Entity {
         key: Key {
             kind: row.kind,
@@ -444,12 +507,8 @@ fn entity<I: Id>(row: &Row) -> Entity<I> {
             locale: row.locale.clone(),
         },
         name: row.name.as_str().into(),
-        version: row.kind.is_localised().then_some(Version(1)),
-        state: if row.kind.is_localised() {
-            ItemState::Staging
-        } else {
-            ItemState::None
-        },
+        version: row.kind.is_localised().then_some(Version(row.version)),
+        state,
         placement: None,
         body: Body::new(&row.body),
     }
