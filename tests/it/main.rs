@@ -1,6 +1,8 @@
 //! Whole runs: the real engine over real HTTP against the mock server.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "../shared/accounts.rs"]
+mod accounts;
 mod agreement;
 mod bad_input;
 mod belongs;

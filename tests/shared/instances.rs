@@ -29,6 +29,10 @@ pub(crate) struct Shape {
     pub(crate) refused: u32,
     /// How many links of a hundred lead nowhere.
     pub(crate) orphans: u32,
+    /// How many items of a hundred say the same as the one before them.
+    pub(crate) twins: u32,
+    /// How many items and pages of a hundred are published.
+    pub(crate) published: u32,
     /// 0, or 1 for the instance after some time.
     pub(crate) edition: u8,
 }
@@ -233,7 +237,16 @@ impl Shape {
         }
     }
 
-    fn item(&self, n: i64) -> Vec<Row> {
+    /// The first of the items that say the same as this one.
+    fn original(&self, mut n: i64) -> i64 {
+        while n > 0 && self.dice("twin", n).random_ratio(self.twins, 100) {
+            n -= 1;
+        }
+        n
+    }
+
+    fn item(&self, number: i64) -> Vec<Row> {
+        let n = self.original(number);
         let locales = self.locales_of("item locales", n);
         let container = self
             .dice("container of", n)
@@ -255,13 +268,21 @@ impl Shape {
                 list.to_uppercase()
             };
             let body = json!({
-                "contentID": id(SOURCE_IDS, Kind::Content, n),
+                "contentID": id(SOURCE_IDS, Kind::Content, number),
                 "properties": { "referenceName": list, "definitionName": format!("mdl_{model}"), "versionID": 7 },
                 "fields": fields,
             });
-            row(Kind::Content, n, Some(locale), &format!("item {n}"), body)
+            let name = format!("item {number}");
+            let row = row(Kind::Content, number, Some(locale), &name, body);
+            self.perhaps_published(row, "item published", number)
         };
         locales.iter().map(build).collect()
+    }
+
+    fn perhaps_published(&self, mut row: Row, what: &str, n: i64) -> Row {
+        let is_published = self.dice(what, n).random_ratio(self.published, 100);
+        row.live = is_published.then(|| row.body.clone());
+        row
     }
 
     /// One of those that were `first` in the first edition; some links lead to later ones.
@@ -378,11 +399,12 @@ impl Shape {
                 "visible": { "menu": true, "sitemap": true },
             });
             self.dress(&mut body, &mut dice);
-            Row {
+            let row = Row {
                 parent: parent.map(|parent| id(SOURCE_IDS, Kind::Page, *parent)),
                 position: dice.random_range(0..1000),
                 ..row(Kind::Page, n, Some(locale), &name, body)
-            }
+            };
+            self.perhaps_published(row, "page published", n)
         };
         locales.iter().map(build).collect()
     }

@@ -14,6 +14,7 @@ mod watch;
 mod work;
 mod world;
 
-pub(crate) use ports::Double;
+pub(crate) use nature::{Fault, Ids, Nature};
+pub(crate) use ports::{Double, Trace};
 pub(crate) use watch::{Limits, REFUSED};
-pub(crate) use world::{Row, SOURCE_IDS, World, id};
+pub(crate) use world::{IDS_OF_KIND, Row, RowKey, SOURCE_IDS, TARGET_IDS, World, id};

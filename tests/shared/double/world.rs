@@ -19,9 +19,9 @@ use super::work::{Act, Batch, Postponed, Work};
 /// Where the ids of the source begin. No other number in a body has as many digits.
 pub(crate) const SOURCE_IDS: i64 = 1_000_000;
 /// Where the ids of the target begin.
-pub(super) const TARGET_IDS: i64 = 5_000_000;
+pub(crate) const TARGET_IDS: i64 = 5_000_000;
 /// Every kind has as many ids of its own.
-pub(super) const IDS_OF_KIND: i64 = 100_000;
+pub(crate) const IDS_OF_KIND: i64 = 100_000;
 
 /// The `number`th id of a kind.
 pub(crate) fn id(begin: i64, kind: Kind, number: i64) -> i64 {
@@ -51,6 +51,12 @@ pub(crate) struct Row {
 
 pub(crate) type RowKey = (Kind, i64, Option<Locale>);
 
+impl Row {
+    pub(crate) fn key(&self) -> RowKey {
+        (self.kind, self.id, self.locale.clone())
+    }
+}
+
 /// An instance.
 #[derive(Debug)]
 pub(crate) struct World {
@@ -77,12 +83,11 @@ impl World {
     }
 
     fn new(begin: i64, host: &'static str, locales: &[Locale], rows: Vec<Row>) -> Self {
-        let key = |row: &Row| (row.kind, row.id, row.locale.clone());
         Self {
             begin,
             host,
             locales: locales.to_vec(),
-            rows: rows.into_iter().map(|row| (key(&row), row)).collect(),
+            rows: rows.into_iter().map(|row| (row.key(), row)).collect(),
             next: 1,
             ids: Ids::Rising,
             batches: BTreeMap::new(),
@@ -279,16 +284,22 @@ impl World {
         }
     }
 
+    /// An id that nothing of the kind has.
     pub(crate) fn new_id(&mut self, kind: Kind) -> i64 {
-        self.next += 1;
         let most = IDS_OF_KIND - 1;
-        let number = match self.ids {
-            Ids::Rising => self.next,
-            Ids::Falling => most - self.next,
-            // Steps without a common divisor with the range visit each number once.
-            Ids::Scattered => self.next * 7_919 % most,
-        };
-        id(self.begin, kind, number)
+        loop {
+            self.next += 1;
+            let number = match self.ids {
+                Ids::Rising => self.next,
+                Ids::Falling => most - self.next,
+                // Steps without a common divisor with the range visit each number once.
+                Ids::Scattered => self.next * 7_919 % most,
+            };
+            let id = id(self.begin, kind, number);
+            if !self.has(kind, id) {
+                return id;
+            }
+        }
     }
 
     pub(super) const fn give_ids(&mut self, ids: Ids) {
@@ -466,7 +477,12 @@ impl World {
 
     /// Puts other rows in the place of all. Only on a source.
     pub(super) fn replace(&mut self, other: Self) {
-        self.rows = other.rows;
+        let before = std::mem::replace(&mut self.rows, other.rows);
+        for (key, row) in &mut self.rows {
+            if let Some(before) = before.get(key) {
+                row.version = before.version + i64::from(row.body != before.body);
+            }
+        }
     }
 }
 

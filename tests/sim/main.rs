@@ -1,0 +1,56 @@
+//! Whole histories of runs in virtual time: the real engine, planner, pacer and store between two instances in memory, in
+//! one thread, drawn from a seed.
+//!
+//! ```text
+//!   seed ──▶ history ──▶ stage: runs, crashes, commands, edits, takeovers ──▶ calm runs to the end
+//!                                        │                                        │
+//!                                        └──────────────▶ oracle ◀────────────────┘
+//! ```
+//!
+//! The same seed gives the same history and the same trace, byte for byte: time is tokio's paused clock, the store works in
+//! place, and nothing is drawn but from the seed. That is all that tools such as turmoil or madsim would bring for one
+//! process without sockets, and they would replace the runtime that the program runs on.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `args` | the command line |
+//! | `history`, `edits` | what happens, and what is taken out of it |
+//! | `stage`, `play` | how it is played |
+//! | `oracle` | the rules, checked against both instances and the store |
+//! | `table` | many seeds, and what happened in them |
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::print_stdout, reason = "the table is what it is run for")]
+
+#[path = "../shared/accounts.rs"]
+mod accounts;
+mod args;
+#[path = "../shared/double/mod.rs"]
+mod double;
+mod edits;
+mod history;
+#[path = "../shared/instances.rs"]
+mod instances;
+mod oracle;
+mod play;
+mod stage;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let args = args::Args::parse();
+    if args.is_left_out() {
+        return ExitCode::SUCCESS;
+    }
+    let is_fine = match args.seed {
+        Some(seed) => table::replay(seed, &args),
+        None => table::play_all(&args),
+    };
+    if is_fine {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}

@@ -1,0 +1,68 @@
+//! What holds when nothing goes wrong any more and nothing is left to do.
+
+use std::collections::BTreeSet;
+
+use lockgate::domain::{EntityKey, Id};
+use tokio::time::Instant;
+
+use crate::accounts::{Ran, outcomes};
+use crate::double::RowKey;
+use crate::oracle::translate::{Pairs, differences, entity_key};
+use crate::stage::Stage;
+
+/// What is wrong after the last run, which had nothing to write.
+pub(crate) async fn at_the_end(stage: &Stage, ran: &Ran) -> Vec<String> {
+    let mappings = stage.store.mappings(&Stage::pair()).await.unwrap();
+    let pairs = Pairs::of(&mappings);
+    let (source, mut target) = (stage.source.world(), stage.target.world());
+    target.advance(Instant::now());
+    let doubted: BTreeSet<&EntityKey> = ran.report.in_doubt.iter().map(|(key, _)| key).collect();
+    let ended: std::collections::BTreeMap<_, _> = outcomes(ran).into_iter().collect();
+    let mut problems = Vec::new();
+    let refuses = stage.history.shape.refused > 0;
+    for (key, detail) in differences(&source, &target, &pairs) {
+        let there = pairs.get(key.kind, key.id.raw()).unwrap();
+        let is_touched = stage
+            .touched
+            .iter()
+            .any(|row| row.0 == key.kind && row.1 == there);
+        if !is_touched && !refuses && !stage.is_affected(&key) {
+            problems.push(format!("{key} is not what it should be: {detail}"));
+        }
+    }
+    for row in source.rows.values() {
+        let key = entity_key(row);
+        let is_there = pairs.row(row).is_some_and(|there| {
+            mappings.iter().any(|mapping| mapping.key == key) && target.rows.contains_key(&there)
+        });
+        let is_known = doubted.contains(&key) || refuses || stage.is_affected(&key);
+        if !is_there && !is_known {
+            let outcome = ended.get(&key);
+            problems.push(format!("{key} is not on the target: {outcome:?}"));
+        }
+    }
+    let counterparts: BTreeSet<RowKey> = mappings
+        .iter()
+        .map(|row| (row.key.kind, row.target.raw(), row.key.locale.clone()))
+        .collect();
+    for (key, row) in &target.rows {
+        let is_ours = counterparts.contains(key) || stage.touched.contains(key);
+        if !is_ours && doubted.is_empty() {
+            problems.push(format!(
+                "{key:?} {:?} is the counterpart of nothing",
+                row.name
+            ));
+        }
+    }
+    problems
+}
+
+/// Entities in doubt are left alone: a run that cannot tell says so, and has no counterpart for them.
+pub(crate) async fn doubts_are_real(stage: &Stage, ran: &Ran) -> Vec<String> {
+    let mappings = stage.store.mappings(&Stage::pair()).await.unwrap();
+    let has = |key: &EntityKey| mappings.iter().any(|mapping| mapping.key == *key);
+    let known = ran.report.in_doubt.iter().filter(|(key, _)| has(key));
+    known
+        .map(|(key, _)| format!("{key} is in doubt and has a counterpart"))
+        .collect()
+}

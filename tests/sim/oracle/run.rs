@@ -1,0 +1,140 @@
+//! What holds after every run, whatever became of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lockgate::domain::{EntityKey, Id, Kind};
+use lockgate::engine::{RunError, RunReport};
+use lockgate::store::{Mapping, StoreError};
+use tokio::time::Instant;
+
+use crate::accounts::{Ran, counts_add_up, gates_settle_last, one_outcome_each};
+use crate::history::{End, Run};
+use crate::oracle::translate::{Pairs, differences};
+use crate::stage::{Played, Stage};
+
+/// What is wrong after a run.
+pub(crate) async fn after(stage: &Stage, run: &Run, played: &Played) -> Vec<String> {
+    let mut problems = stage.source.problems();
+    problems.extend(stage.target.problems());
+    let mappings = stage.store.mappings(&Stage::pair()).await.unwrap();
+    problems.extend(claims(&mappings));
+    match played {
+        Played::Hung => problems.push("it hangs".to_owned()),
+        Played::Crashed => {}
+        Played::Refused(error) => problems.extend(refusal(run, error)),
+        Played::Over(ran) => {
+            problems.extend(accounts(ran));
+            // What others change meanwhile is not what the run has read.
+            if run.edits.is_empty() {
+                problems.extend(statement(stage, ran, &mappings));
+            }
+        }
+    }
+    problems
+}
+
+/// One counterpart each way.
+fn claims(mappings: &[Mapping]) -> Vec<String> {
+    let mut here: BTreeMap<(Kind, i64), i64> = BTreeMap::new();
+    let mut there: BTreeMap<(Kind, i64), i64> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for row in mappings {
+        let (id, target) = (row.key.id.raw(), row.target.raw());
+        if *here.entry((row.key.kind, id)).or_insert(target) != target {
+            problems.push(format!("{} has two counterparts", row.key));
+        }
+        if *there.entry((row.key.kind, target)).or_insert(id) != id {
+            problems.push(format!(
+                "{} {target} is the counterpart of two",
+                row.key.kind
+            ));
+        }
+    }
+    problems
+}
+
+/// Reasons for a run not to begin or not to go on that are none of its own making.
+fn refusal(run: &Run, error: &RunError) -> Option<String> {
+    let is_expected = match error {
+        RunError::Store(StoreError::Full { .. }) => matches!(run.end, End::FullDisk(_)),
+        RunError::Store(StoreError::LeaseHeld { .. } | StoreError::LeaseLost { .. })
+        | RunError::Pull(_) => true,
+        RunError::Interrupted => !run.commands.is_empty(),
+        RunError::Store(_)
+        | RunError::Selection(_)
+        | RunError::Unplaced(_)
+        | RunError::UnknownLocale { .. }
+        | RunError::TargetLocale { .. }
+        | RunError::TargetChannel { .. } => false,
+    };
+    (!is_expected).then(|| format!("it ended with {error}: {error:?}"))
+}
+
+/// Every entity has one outcome, and the counts say so.
+fn accounts(ran: &Ran) -> Vec<String> {
+    let end = &ran.report.end;
+    let is_whole =
+        !end.interrupted && end.stopped.is_none() && end.panicked.is_none() && end.outage.is_none();
+    let mut problems = Vec::new();
+    if let Some(panic) = &end.panicked {
+        problems.push(panic.clone());
+    }
+    if is_whole {
+        problems.extend(one_outcome_each(ran));
+        problems.extend(gates_settle_last(ran));
+        problems.extend(counts_add_up(&ran.events));
+    }
+    problems
+}
+
+/// Whether a run says that everything that it did not leave alone is as it should be.
+pub(super) fn is_success(report: &RunReport) -> bool {
+    let owed = report
+        .differences
+        .iter()
+        .flatten()
+        .any(|found| !found.left_alone);
+    let end = &report.end;
+    let is_whole =
+        !end.interrupted && end.stopped.is_none() && end.panicked.is_none() && end.outage.is_none();
+    is_whole
+        && !owed
+        && report.failed == 0
+        && report.conflicts == 0
+        && report.unpublished.is_empty()
+        && report.in_doubt.is_empty()
+}
+
+/// What the verification says equals what a comparison of both instances finds, and a run that ends well has brought
+/// everything across.
+fn statement(stage: &Stage, ran: &Ran, mappings: &[Mapping]) -> Vec<String> {
+    let Some(told) = &ran.report.differences else {
+        return Vec::new();
+    };
+    let (source, mut target) = (stage.source.world(), stage.target.world());
+    target.advance(Instant::now());
+    let pairs = Pairs::of(mappings);
+    let found = differences(&source, &target, &pairs);
+    let told: BTreeSet<&EntityKey> = told.iter().map(|told| &told.key).collect();
+    let mut problems = Vec::new();
+    for (key, detail) in &found {
+        if !told.contains(key) {
+            problems.push(format!(
+                "{key} differs, which the verification does not say: {detail}"
+            ));
+        }
+    }
+    for key in told {
+        if !found.contains_key(key) && pairs.get(key.kind, key.id.raw()).is_some() {
+            problems.push(format!(
+                "{key} does not differ, as the verification says it does"
+            ));
+        }
+    }
+    if is_success(&ran.report) {
+        let lost = source.rows.values().filter(|row| pairs.row(row).is_none());
+        problems
+            .extend(lost.map(|row| format!("{:?} has no counterpart after a success", row.key())));
+    }
+    problems
+}

@@ -1,0 +1,249 @@
+//! What the target should hold, without anything of the planner: ids of the two sides and of all kinds lie in ranges of
+//! their own, so any of them is found and replaced wherever it stands.
+
+use std::collections::BTreeMap;
+
+use lockgate::domain::{EntityKey, Id, Kind};
+use lockgate::store::Mapping;
+use serde_json::{Map, Value};
+
+use crate::double::{IDS_OF_KIND, Row, RowKey, SOURCE_IDS, TARGET_IDS, World};
+
+/// Which row of the target stands for which entity.
+pub(super) struct Pairs(BTreeMap<(Kind, i64), i64>);
+
+impl Pairs {
+    pub(super) fn of(mappings: &[Mapping]) -> Self {
+        let pair = |row: &Mapping| ((row.key.kind, row.key.id.raw()), row.target.raw());
+        Self(mappings.iter().map(pair).collect())
+    }
+
+    pub(super) fn get(&self, kind: Kind, id: i64) -> Option<i64> {
+        self.0.get(&(kind, id)).copied()
+    }
+
+    pub(super) fn row(&self, row: &Row) -> Option<RowKey> {
+        let there = self.get(row.kind, row.id)?;
+        Some((row.kind, there, row.locale.clone()))
+    }
+
+    /// A number in the target's terms; what is no id of the source is none of the target's either.
+    fn number(&self, number: i64) -> i64 {
+        if !(SOURCE_IDS..TARGET_IDS).contains(&number) {
+            return number;
+        }
+        let at = usize::try_from((number - SOURCE_IDS) / IDS_OF_KIND).unwrap();
+        let kind = Kind::ALL.get(at);
+        kind.and_then(|kind| self.get(*kind, number))
+            .unwrap_or(number)
+    }
+
+    fn text(&self, text: &str) -> String {
+        let mut translated = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
+            translated.push_str(&rest[..at]);
+            let digits = &rest[at..];
+            let end = digits
+                .find(|c: char| !c.is_ascii_digit())
+                .unwrap_or(digits.len());
+            let number = digits[..end].parse().ok().map(|number| self.number(number));
+            match number {
+                Some(number) => translated.push_str(&number.to_string()),
+                None => translated.push_str(&digits[..end]),
+            }
+            rest = &digits[end..];
+        }
+        translated.push_str(rest);
+        translated.replace("source.test", "target.test")
+    }
+
+    fn value(&self, value: &Value) -> Value {
+        match value {
+            Value::Null | Value::Bool(_) => value.clone(),
+            Value::Number(number) => number
+                .as_i64()
+                .map_or_else(|| value.clone(), |number| self.number(number).into()),
+            Value::String(text) => self.text(text).into(),
+            Value::Array(items) => items.iter().map(|item| self.value(item)).collect(),
+            Value::Object(members) => {
+                let members = members
+                    .iter()
+                    .map(|(name, value)| (name.clone(), self.value(value)));
+                Value::Object(members.collect())
+            }
+        }
+    }
+}
+
+/// What a body says apart from what a server gives to every entity by itself.
+fn bare(kind: Kind, body: &Value) -> Value {
+    let mut body = body.clone();
+    let own: &[&str] = match kind {
+        Kind::Model => &["id"],
+        Kind::Container => &["contentViewID"],
+        Kind::Template => &["pageTemplateID"],
+        Kind::Gallery => &["mediaGroupingID", "isDeleted"],
+        Kind::Asset => &["mediaID"],
+        Kind::Content => &["contentID"],
+        Kind::Page => &["pageID"],
+        Kind::Redirection => &["urlRedirectionID"],
+    };
+    for member in own {
+        body.as_object_mut().unwrap().remove(*member);
+    }
+    if let Some(properties) = body["properties"].as_object_mut() {
+        properties.remove("versionID");
+        for name in ["referenceName", "definitionName"] {
+            if let Some(Value::String(text)) = properties.get_mut(name) {
+                *text = text.to_lowercase();
+            }
+        }
+    }
+    for zone in body["contentSectionDefinitions"]
+        .as_array_mut()
+        .into_iter()
+        .flatten()
+    {
+        let zone = zone.as_object_mut().unwrap();
+        zone.remove("pageItemTemplateID");
+        zone.remove("pageTemplateID");
+    }
+    without_nothing(body)
+}
+
+/// What says nothing is the same as what is absent, and a link the same in either of its encodings.
+fn without_nothing(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let members = members.into_iter();
+            let members =
+                members.map(|(name, value)| (name.to_lowercase(), without_nothing(value)));
+            let says = |(_, value): &(String, Value)| !is_nothing(value);
+            let sorted: BTreeMap<String, Value> = members.filter(says).collect();
+            let is_link = sorted
+                .keys()
+                .all(|name| name == "contentid" || name == "fulllist");
+            match sorted.get("contentid") {
+                Some(id) if is_link => id.to_string().into(),
+                Some(_) | None => Value::Object(sorted.into_iter().collect::<Map<_, _>>()),
+            }
+        }
+        Value::Array(items) => items.into_iter().map(without_nothing).collect(),
+        other => other,
+    }
+}
+
+fn is_nothing(value: &Value) -> bool {
+    value.is_null() || value.as_object().is_some_and(Map::is_empty)
+}
+
+/// Every entity of the source that has a counterpart which is not what it should be.
+pub(super) fn differences(
+    source: &World,
+    target: &World,
+    pairs: &Pairs,
+) -> BTreeMap<EntityKey, String> {
+    let mut found = BTreeMap::new();
+    for here in source.rows.values() {
+        let Some(key) = pairs.row(here) else { continue };
+        let difference = match target.rows.get(&key) {
+            None => Some("it is not there".to_owned()),
+            Some(there) => difference((source, here), (target, there), pairs),
+        };
+        if let Some(difference) = difference {
+            found.insert(entity_key(here), difference);
+        }
+    }
+    found
+}
+
+pub(super) fn entity_key(row: &Row) -> EntityKey {
+    match &row.locale {
+        Some(locale) => EntityKey::localised(row.kind, row.id, locale),
+        None => EntityKey::global(row.kind, row.id),
+    }
+}
+
+fn difference(
+    (source, here): (&World, &Row),
+    (target, there): (&World, &Row),
+    pairs: &Pairs,
+) -> Option<String> {
+    if here.bytes != there.bytes {
+        return Some("its bytes differ".to_owned());
+    }
+    let expected = bare(here.kind, &pairs.value(&here.body));
+    let mut found = bare(there.kind, &there.body);
+    if here.kind == Kind::Asset {
+        // What a file is called and where it lies is part of its address.
+        let gallery = |body: &Value| body["mediagroupingid"].as_i64().filter(|id| *id > 0);
+        return (gallery(&expected) != gallery(&found)).then(|| "its gallery differs".to_owned());
+    }
+    if here.kind == Kind::Page {
+        let parent = here.parent.map(|parent| pairs.number(parent));
+        if parent != there.parent {
+            return Some(format!("it is below {:?} and not {parent:?}", there.parent));
+        }
+        if follower(source, here, pairs, target) != follower_there(source, there, pairs, target) {
+            return Some("its siblings stand in another order".to_owned());
+        }
+        for member in [
+            "visible",
+            "title",
+            "name",
+            "zones",
+            "templatename",
+            "pagetype",
+        ] {
+            if expected.get(member) != found.get(member) {
+                return Some(format!(
+                    "{member}: {:?} and not {:?}",
+                    found.get(member),
+                    expected.get(member)
+                ));
+            }
+        }
+        return None;
+    }
+    if found == expected {
+        return None;
+    }
+    found["expected"] = expected;
+    Some(found.to_string())
+}
+
+/// The counterparts of the siblings that stand behind a page, as the source has them.
+fn follower(source: &World, page: &Row, pairs: &Pairs, target: &World) -> Vec<i64> {
+    let mut siblings: Vec<&Row> = source
+        .of_kind(Kind::Page)
+        .filter(|row| row.locale == page.locale && row.parent == page.parent)
+        .collect();
+    siblings.sort_by_key(|row| (row.position, row.id));
+    let behind = siblings
+        .into_iter()
+        .skip_while(|row| row.id != page.id)
+        .skip(1);
+    let there = behind.filter_map(|row| pairs.row(row));
+    let there = there.filter(|key| target.rows.contains_key(key));
+    there.map(|(_, id, _)| id).collect()
+}
+
+/// The same as the target has them; rows that are the counterpart of no sibling do not count.
+fn follower_there(source: &World, page: &Row, pairs: &Pairs, target: &World) -> Vec<i64> {
+    let of_source: Vec<RowKey> = source
+        .of_kind(Kind::Page)
+        .filter_map(|row| pairs.row(row))
+        .collect();
+    let mut siblings: Vec<&Row> = target
+        .of_kind(Kind::Page)
+        .filter(|row| row.locale == page.locale && row.parent == page.parent)
+        .filter(|row| of_source.contains(&row.key()))
+        .collect();
+    siblings.sort_by_key(|row| (row.position, row.id));
+    let behind = siblings
+        .into_iter()
+        .skip_while(|row| row.id != page.id)
+        .skip(1);
+    behind.map(|row| row.id).collect()
+}

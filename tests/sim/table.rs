@@ -1,0 +1,121 @@
+//! Many seeds at once, and the table of what happened in them.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use crate::args::Args;
+use crate::history::History;
+use crate::play::{Figures, Verdict, play};
+
+/// Failing seeds that are printed in full.
+const SHOWN: usize = 10;
+
+/// Plays one seed and prints its trace.
+pub(crate) fn replay(seed: u64, args: &Args) -> bool {
+    let history = History::draw(seed);
+    println!("{history:#?}");
+    let verdict = play(&history, true);
+    for line in &verdict.trace {
+        println!("{line}");
+    }
+    let is_same = !args.twice || same(&verdict, &play(&history, true));
+    for problem in &verdict.problems {
+        println!("seed {seed}: {problem}");
+    }
+    is_same && verdict.problems.is_empty()
+}
+
+/// Plays all seeds, and prints what happened.
+pub(crate) fn play_all(args: &Args) -> bool {
+    let began = now();
+    let next = AtomicU64::new(args.first);
+    let end = args.first + args.seeds;
+    let total = Mutex::new((Figures::default(), Vec::new()));
+    thread::scope(|scope| {
+        for _ in 0..args.threads.max(1) {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= end {
+                        return;
+                    }
+                    let (figures, problems) = one(seed, args);
+                    let mut total = total.lock().unwrap();
+                    total.0.add(&figures);
+                    if !problems.is_empty() {
+                        total.1.push((seed, problems));
+                    }
+                }
+            });
+        }
+    });
+    let (figures, mut failing) = total.into_inner().unwrap();
+    failing.sort_by_key(|(seed, _)| *seed);
+    for (seed, problems) in failing.iter().take(SHOWN) {
+        println!("seed {seed} fails:");
+        for problem in problems {
+            println!("    {problem}");
+        }
+        println!("    replay: cargo test --locked --test sim -- --seed {seed}");
+    }
+    print(args.seeds, &figures, began.elapsed().as_secs_f64());
+    if !failing.is_empty() {
+        let seeds: Vec<String> = failing.iter().map(|(seed, _)| seed.to_string()).collect();
+        println!(
+            "{} of {} seeds fail: {}",
+            failing.len(),
+            args.seeds,
+            seeds.join(" ")
+        );
+    }
+    failing.is_empty()
+}
+
+fn one(seed: u64, args: &Args) -> (Figures, Vec<String>) {
+    let history = History::draw(seed);
+    let verdict = play(&history, args.twice);
+    let mut problems = verdict.problems.clone();
+    if args.twice && !same(&verdict, &play(&history, true)) {
+        problems.push("the same seed gave another trace".to_owned());
+    }
+    (verdict.figures, problems)
+}
+
+/// Whether two plays of a history are the same; prints where they part.
+fn same(one: &Verdict, other: &Verdict) -> bool {
+    let parts = one
+        .trace
+        .iter()
+        .zip(&other.trace)
+        .position(|(one, other)| one != other);
+    if let Some(at) = parts {
+        println!("line {at}:\n  {}\n  {}", one.trace[at], other.trace[at]);
+    }
+    parts.is_none() && one.trace.len() == other.trace.len()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "real time, which no runtime of a history knows"
+)]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn print(seeds: u64, figures: &Figures, seconds: f64) {
+    println!();
+    println!("{:<32}{seeds:>10}", "seeds");
+    println!("{:<32}{:>10}", "runs", figures.runs);
+    println!("{:<32}{:>10}", "crashes", figures.crashes);
+    println!("{:<32}{:>10}", "takeovers", figures.takeovers);
+    println!("{:<32}{:>10}", "edits by others", figures.edits);
+    println!("{:<32}{:>10}", "entities left in doubt", figures.doubts);
+    let faults: u32 = figures.faults.values().sum();
+    println!("{:<32}{faults:>10}", "faults");
+    for (fault, count) in &figures.faults {
+        println!("  {:<30}{count:>10}", fault.name());
+    }
+    println!("{:<32}{seconds:>9.1}s", "time");
+}
