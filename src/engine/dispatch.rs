@@ -127,7 +127,7 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
                     None
                 }
                 Ok(()) = standing.changed() => {
-                    let now = standing.borrow_and_update().clone();
+                    let now = standing.see();
                     self.stands(&now).await
                 }
                 Some(joined) = self.jobs.join_next_with_id(), if !self.jobs.is_empty() => self.joined(joined).await?,

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::signal;
 use crate::store::{Lease, LeaseOwner, Pair, Store, StoreError};
 
 /// Tells that the lease is lost, and why; `None` while it is held.
@@ -21,7 +22,7 @@ pub(super) type Lost = watch::Receiver<Option<StoreError>>;
 
 /// Lets writes pass while the lease is known to be held.
 #[derive(Clone, Debug)]
-pub struct Fence(watch::Receiver<Instant>);
+pub struct Fence(signal::Receiver<Instant>);
 
 impl Fence {
     /// Waits until the lease is known to be held: no time as a rule. For good when it was lost; then the run ends and
@@ -61,7 +62,8 @@ impl Keeper {
         let lease = store.acquire_lease(pair, owner, ttl).await?;
         let ended = CancellationToken::new();
         let (tell, lost) = watch::channel(None);
-        let (extend, held_until) = watch::channel(asked + ttl);
+        let extend = signal::Sender::new(asked + ttl);
+        let held_until = extend.subscribe();
         let mut renewing = JoinSet::new();
         let renewal = Renewal {
             store: store.clone(),
@@ -112,7 +114,7 @@ struct Renewal {
     store: Store,
     lease: Lease,
     ttl: Duration,
-    held_until: watch::Sender<Instant>,
+    held_until: signal::Sender<Instant>,
     lost: watch::Sender<Option<StoreError>>,
 }
 
@@ -129,12 +131,12 @@ impl Renewal {
             let asked = Instant::now();
             match self.store.renew_lease(&self.lease, self.ttl).await {
                 Ok(()) => {
-                    self.held_until.send_replace(asked + self.ttl);
+                    self.held_until.send(asked + self.ttl);
                     pause = self.ttl / 3;
                 }
                 Err(error) => {
                     let is_taken = matches!(error, StoreError::LeaseLost { .. });
-                    if is_taken || Instant::now() >= *self.held_until.borrow() {
+                    if is_taken || self.held_until.look(|end| Instant::now() >= *end) {
                         self.lost.send_replace(Some(error));
                         ended.cancelled().await;
                         return self.lease;

@@ -36,6 +36,7 @@ mod recovery;
 pub mod retry;
 pub mod run;
 mod run_error;
+mod signal;
 pub mod sink;
 pub mod state;
 pub mod undo;

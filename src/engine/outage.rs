@@ -12,9 +12,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::signal;
 use crate::event::Side;
 use crate::instance::{Cause, Effect, RequestError};
 
@@ -50,10 +50,10 @@ pub(super) enum Standing {
 /// What all senders of a run share about the target.
 #[derive(Debug)]
 pub struct Alarm {
-    standing: watch::Sender<Standing>,
+    standing: signal::Sender<Standing>,
     rows: Mutex<Rows>,
     /// Writes that went well.
-    written: watch::Sender<u64>,
+    written: signal::Sender<u64>,
     /// Whether somebody can deal with an outage while the run waits.
     is_patient: bool,
     /// Whether denied writes in a row are an outage. An undo deletes one kind after another, so that a right that is missing
@@ -74,9 +74,9 @@ impl Alarm {
     /// Nothing has happened. `is_patient`: an outage holds requests back until [`Alarm::resume`].
     pub(super) fn new(is_patient: bool) -> Self {
         Self {
-            standing: watch::Sender::default(),
+            standing: signal::Sender::default(),
             rows: Mutex::default(),
-            written: watch::Sender::default(),
+            written: signal::Sender::default(),
             is_patient,
             counts_denials: true,
         }
@@ -92,14 +92,14 @@ impl Alarm {
 
     /// What ended everything.
     pub(super) fn outage(&self) -> Option<Arc<Outage>> {
-        match &*self.standing.borrow() {
+        self.standing.look(|standing| match standing {
             Standing::Over(outage) => Some(Arc::clone(outage)),
             Standing::Open | Standing::Held(_) | Standing::Draining(_) => None,
-        }
+        })
     }
 
     /// What becomes of the requests, and every change of that.
-    pub(super) fn standing(&self) -> watch::Receiver<Standing> {
+    pub(super) fn standing(&self) -> signal::Receiver<Standing> {
         self.standing.subscribe()
     }
 
@@ -151,7 +151,10 @@ impl Alarm {
         rows.unanswered = 0;
         if effect == Effect::Write {
             rows.forbidden = 0;
-            self.written.send_modify(|written| *written += 1);
+            self.written.send_if_modified(|written| {
+                *written += 1;
+                true
+            });
         }
     }
 
@@ -162,7 +165,6 @@ impl Alarm {
             return false;
         }
         let mut written = self.written.subscribe();
-        written.mark_unchanged();
         let mut standing = self.standing();
         let row = {
             let mut rows = self.rows();
@@ -247,7 +249,7 @@ mod tests {
     }
 
     fn stands(alarm: &Alarm, effect: Effect) -> Option<bool> {
-        may_leave(&alarm.standing().borrow(), effect, Instant::now())
+        may_leave(&alarm.standing().see(), effect, Instant::now())
     }
 
     #[tokio::test(start_paused = true)]
@@ -258,7 +260,7 @@ mod tests {
         alarm.raise(&error(Cause::Forbidden));
         alarm.resume();
         alarm.drain(Instant::now());
-        let Standing::Over(outage) = alarm.standing().borrow().clone() else {
+        let Standing::Over(outage) = alarm.standing().see() else {
             panic!("it is not over");
         };
         assert_eq!(outage.error.cause, Cause::Unauthorised);
@@ -279,7 +281,7 @@ mod tests {
         let alarm = Alarm::new(true);
         let now = Instant::now();
         alarm.drain(now + Duration::from_mins(1));
-        let at = |paused| may_leave(&alarm.standing().borrow(), Effect::Read, now + paused);
+        let at = |paused| may_leave(&alarm.standing().see(), Effect::Read, now + paused);
         assert_eq!(stands(&alarm, Effect::Write), Some(false));
         assert_eq!(at(Duration::from_secs(5)), Some(true));
         assert_eq!(at(Duration::from_mins(50)), Some(false));

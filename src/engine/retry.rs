@@ -188,7 +188,7 @@ impl Sender<'_> {
         };
         let mut standing = alarm.standing();
         loop {
-            let now = standing.borrow_and_update().clone();
+            let now = standing.see();
             match may_leave(&now, effect, self.pacer.paused_until()) {
                 Some(false) => return Err(halted(operation)),
                 Some(true) => {
@@ -334,7 +334,7 @@ impl Sender<'_> {
         alarm.raise(&error);
         let mut standing = alarm.standing();
         loop {
-            let now = standing.borrow_and_update().clone();
+            let now = standing.see();
             match now {
                 Standing::Open => return Ok(()),
                 Standing::Held(_) => standing.changed().await.unwrap_or(()),

@@ -154,7 +154,10 @@ impl Oracle {
             let upload = last.stretched(unsettled, began)?;
             return Some(self.after.forecast(&costs, upload, last.forecast.by));
         }
-        let (state, running) = (state.clone(), running.collect());
+        let state = state.clone();
+        let mut running: Vec<Job> = running.collect();
+        // They come in any order, and what they are worth must not depend on it.
+        running.sort_unstable_by_key(|job| job.steps.first().copied());
         let play = move || {
             let called = Instant::now();
             Play {
