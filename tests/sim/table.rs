@@ -10,7 +10,7 @@ use crate::history::History;
 use crate::play::{Figures, Verdict, play};
 
 /// Failing seeds that are printed in full.
-const SHOWN: usize = 10;
+const SHOWN: usize = 30;
 
 /// Plays one seed and prints its trace.
 pub(crate) fn replay(seed: u64, args: &Args) -> bool {

@@ -235,6 +235,10 @@ impl World {
         if let Some(refusal) = refusal(&save.body) {
             return Err(refusal);
         }
+        if save.id.is_none() && is_unique(save.kind) && self.named(save.kind, &save.name).is_some()
+        {
+            return Err(said("there is one of this name"));
+        }
         let locale = save.locale.clone().filter(|_| save.kind.is_localised());
         let id = save.id.map_or_else(|| self.new_id(save.kind), Id::raw);
         if save.id.is_some() && !self.has(save.kind, id) {
@@ -483,6 +487,14 @@ impl World {
                 row.version = before.version + i64::from(row.body != before.body);
             }
         }
+    }
+}
+
+/// Whether a server keeps a second one of a name out.
+const fn is_unique(kind: Kind) -> bool {
+    match kind {
+        Kind::Model | Kind::Container | Kind::Template | Kind::Gallery => true,
+        Kind::Asset | Kind::Content | Kind::Page | Kind::Redirection => false,
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lockgate::domain::{EntityKey, Id, Kind};
+use lockgate::domain::{EntityKey, Id, Kind, Outcome};
 use lockgate::engine::{RunError, RunReport};
 use lockgate::store::{Mapping, StoreError};
 use tokio::time::Instant;
 
-use crate::accounts::{Ran, counts_add_up, gates_settle_last, one_outcome_each};
+use crate::accounts::{Ran, counts_add_up, gates_settle_last, one_outcome_each, outcomes};
 use crate::history::{End, Run};
 use crate::oracle::translate::{Pairs, differences};
 use crate::stage::{Played, Stage};
@@ -117,8 +117,11 @@ fn statement(stage: &Stage, ran: &Ran, mappings: &[Mapping]) -> Vec<String> {
     let found = differences(&source, &target, &pairs);
     let told: BTreeSet<&EntityKey> = told.iter().map(|told| &told.key).collect();
     let mut problems = Vec::new();
+    // A counterpart that others deleted is a conflict, which is told as such.
+    let outcomes: BTreeMap<EntityKey, Outcome> = outcomes(ran).into_iter().collect();
+    let is_conflict = |key| outcomes.get(key) == Some(&Outcome::Conflict);
     for (key, detail) in &found {
-        if !told.contains(key) {
+        if !told.contains(key) && !is_conflict(key) {
             problems.push(format!(
                 "{key} differs, which the verification does not say: {detail}"
             ));
