@@ -128,7 +128,7 @@ async fn to_agreement(stage: &mut Stage, figures: &mut Figures) -> Vec<String> {
     stage.target.calm();
     sleep(CALM).await;
     let calm = Run::default();
-    for _ in 0..CALM_RUNS {
+    for number in 0..CALM_RUNS {
         let before = stage.target.writes();
         let played = stage.run(&calm, Doubts::Told).await;
         let mut problems = oracle::after(stage, &calm, &played).await;
@@ -142,7 +142,9 @@ async fn to_agreement(stage: &mut Stage, figures: &mut Figures) -> Vec<String> {
         if !ran.report.in_doubt.is_empty() {
             problems.extend(oracle::doubts_are_real(stage, &ran).await);
         }
-        if stage.target.writes() == before {
+        // What the target refuses is tried again by every run.
+        let is_refusing = stage.history.shape.refused > 0 && number + 1 == CALM_RUNS;
+        if stage.target.writes() == before || is_refusing {
             problems.extend(oracle::at_the_end(stage, &ran).await);
             return problems;
         }

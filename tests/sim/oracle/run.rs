@@ -1,6 +1,6 @@
 //! What holds after every run, whatever became of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use lockgate::domain::{EntityKey, Id, Kind, Outcome};
 use lockgate::engine::{RunError, RunReport};
@@ -115,22 +115,30 @@ fn statement(stage: &Stage, ran: &Ran, mappings: &[Mapping]) -> Vec<String> {
     target.advance(Instant::now());
     let pairs = Pairs::of(mappings);
     let found = differences(&source, &target, &pairs);
-    let told: BTreeSet<&EntityKey> = told.iter().map(|told| &told.key).collect();
-    let mut problems = Vec::new();
-    // A counterpart that others deleted is a conflict, which is told as such.
+    // Failures are told as such, and so is a counterpart that others deleted.
     let outcomes: BTreeMap<EntityKey, Outcome> = outcomes(ran).into_iter().collect();
-    let is_conflict = |key| outcomes.get(key) == Some(&Outcome::Conflict);
+    let is_told = |key| {
+        let outcome = outcomes.get(key);
+        outcome.is_none_or(|outcome| !outcome.has_counterpart() || *outcome == Outcome::Conflict)
+    };
+    let told: BTreeMap<&EntityKey, &str> = told
+        .iter()
+        .map(|told| (&told.key, told.detail.as_str()))
+        .collect();
+    let mut problems = Vec::new();
     for (key, detail) in &found {
-        if !told.contains(key) && !is_conflict(key) {
+        if !told.contains_key(key) && !is_told(key) {
             problems.push(format!(
                 "{key} differs, which the verification does not say: {detail}"
             ));
         }
     }
-    for key in told {
-        if !found.contains_key(key) && pairs.get(key.kind, key.id.raw()).is_some() {
+    for (key, detail) in told {
+        let is_unread = detail.contains("could not be read");
+        let has_counterpart = pairs.get(key.kind, key.id.raw()).is_some();
+        if !found.contains_key(key) && !is_unread && has_counterpart {
             problems.push(format!(
-                "{key} does not differ, as the verification says it does"
+                "{key} does not differ, as the verification says: {detail}"
             ));
         }
     }
