@@ -169,7 +169,7 @@ fn run(dice: &mut ChaCha8Rng) -> Run {
             0..5 => End::Natural,
             5..9 => End::Crash {
                 // Early moments are as likely as late ones.
-                polls: 2_u32.pow(dice.random_range(3..12)) + dice.random_range(0..64),
+                polls: 2_u32.pow(dice.random_range(2..10)) + dice.random_range(0..64),
                 loses_queue: dice.random(),
             },
             _ => End::FullDisk(dice.random_range(0..40)),

@@ -54,7 +54,10 @@ impl Work {
     pub(super) fn name(&self) -> String {
         match self {
             Self::Item(save) => name_of(save),
-            Self::Page(page) => name_of(&page.save),
+            Self::Page(page) => match page.place_before {
+                Some(before) => format!("{} before {before}", name_of(&page.save)),
+                None => name_of(&page.save),
+            },
             Self::Step(step, kind, locale, id) => {
                 format!("{} {kind} {id} in {locale}", step.operation())
             }

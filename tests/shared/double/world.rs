@@ -74,7 +74,11 @@ pub(crate) struct World {
 impl World {
     /// A source that holds `rows`.
     pub(crate) fn source(locales: &[Locale], rows: Vec<Row>) -> Self {
-        Self::new(SOURCE_IDS, "source.test", locales, rows)
+        Self {
+            // Rows that come later have ids of their own.
+            next: 10_000,
+            ..Self::new(SOURCE_IDS, "source.test", locales, rows)
+        }
     }
 
     /// A target that holds nothing.

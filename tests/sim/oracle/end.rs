@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use lockgate::domain::{EntityKey, Id};
+use lockgate::domain::{EntityKey, Id, Kind};
 use tokio::time::Instant;
 
 use crate::accounts::{Ran, outcomes};
 use crate::double::RowKey;
-use crate::oracle::translate::{Pairs, differences, entity_key};
+use crate::oracle::translate::{Pairs, differences, disordered, entity_key};
 use crate::stage::Stage;
 
 /// What is wrong after the last run, which had nothing to write.
@@ -28,6 +28,14 @@ pub(crate) async fn at_the_end(stage: &Stage, ran: &Ran) -> Vec<String> {
             .any(|row| row.0 == key.kind && row.1 == there);
         if !is_touched && !refuses && !stage.is_affected(&key) {
             problems.push(format!("{key} is not what it should be: {detail}"));
+        }
+    }
+    let others_moved = stage.touched.iter().any(|row| row.0 == Kind::Page);
+    for row in disordered(&source, &target, &pairs) {
+        if !others_moved && !refuses {
+            problems.push(format!(
+                "{row:?} stand in another order, and nobody moved them"
+            ));
         }
     }
     for row in source.rows.values() {

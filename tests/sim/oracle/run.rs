@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::accounts::{Ran, counts_add_up, gates_settle_last, one_outcome_each, outcomes};
 use crate::history::{End, Run};
-use crate::oracle::translate::{Pairs, differences};
+use crate::oracle::translate::{Pairs, differences, disordered};
 use crate::stage::{Played, Stage};
 
 /// What is wrong after a run.
@@ -117,7 +117,7 @@ fn statement(stage: &Stage, ran: &Ran, mappings: &[Mapping]) -> Vec<String> {
     let found = differences(&source, &target, &pairs);
     // Failures are told as such, and so is a counterpart that others deleted.
     let outcomes: BTreeMap<EntityKey, Outcome> = outcomes(ran).into_iter().collect();
-    let is_told = |key| {
+    let is_told = |key: &EntityKey| {
         let outcome = outcomes.get(key);
         outcome.is_none_or(|outcome| !outcome.has_counterpart() || *outcome == Outcome::Conflict)
     };
@@ -133,10 +133,21 @@ fn statement(stage: &Stage, ran: &Ran, mappings: &[Mapping]) -> Vec<String> {
             ));
         }
     }
+    let rows = disordered(&source, &target, &pairs);
+    for row in &rows {
+        let is_left =
+            |key: &EntityKey| outcomes.get(key) == Some(&Outcome::LeftAlone) || is_told(key);
+        if !row.iter().any(|key| told.contains_key(key) || is_left(key)) {
+            problems.push(format!(
+                "{row:?} stand in another order, which the verification does not say"
+            ));
+        }
+    }
     for (key, detail) in told {
         let is_unread = detail.contains("could not be read");
         let has_counterpart = pairs.get(key.kind, key.id.raw()).is_some();
-        if !found.contains_key(key) && !is_unread && has_counterpart {
+        let is_order = detail.starts_with("it stands ");
+        if !found.contains_key(key) && !is_unread && !is_order && has_counterpart {
             problems.push(format!(
                 "{key} does not differ, as the verification says: {detail}"
             ));

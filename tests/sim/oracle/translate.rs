@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use lockgate::domain::{EntityKey, Id, Kind};
+use lockgate::domain::{EntityKey, Id, Kind, Locale};
 use lockgate::store::Mapping;
 use serde_json::{Map, Value};
 
@@ -160,7 +160,7 @@ pub(super) fn differences(
         let Some(key) = pairs.row(here) else { continue };
         let difference = match target.rows.get(&key) {
             None => Some("it is not there".to_owned()),
-            Some(there) => difference((source, here), (target, there), pairs),
+            Some(there) => difference(here, there, pairs),
         };
         if let Some(difference) = difference {
             found.insert(entity_key(here), difference);
@@ -176,11 +176,7 @@ pub(super) fn entity_key(row: &Row) -> EntityKey {
     }
 }
 
-fn difference(
-    (source, here): (&World, &Row),
-    (target, there): (&World, &Row),
-    pairs: &Pairs,
-) -> Option<String> {
+fn difference(here: &Row, there: &Row, pairs: &Pairs) -> Option<String> {
     if here.bytes != there.bytes {
         return Some("its bytes differ".to_owned());
     }
@@ -196,9 +192,6 @@ fn difference(
         if parent != there.parent {
             return Some(format!("it is below {:?} and not {parent:?}", there.parent));
         }
-        if follower(source, here, pairs, target) != follower_there(source, there, pairs, target) {
-            return Some("its siblings stand in another order".to_owned());
-        }
     }
     if found == expected {
         return None;
@@ -207,37 +200,25 @@ fn difference(
     Some(found.to_string())
 }
 
-/// The counterparts of the siblings that stand behind a page, as the source has them.
-fn follower(source: &World, page: &Row, pairs: &Pairs, target: &World) -> Vec<i64> {
-    let mut siblings: Vec<&Row> = source
-        .of_kind(Kind::Page)
-        .filter(|row| row.locale == page.locale && row.parent == page.parent)
-        .collect();
-    siblings.sort_by_key(|row| (row.position, row.id));
-    let behind = siblings
-        .into_iter()
-        .skip_while(|row| row.id != page.id)
-        .skip(1);
-    let there = behind.filter_map(|row| pairs.row(row));
-    let there = there.filter(|key| target.rows.contains_key(key));
-    there.map(|(_, id, _)| id).collect()
-}
-
-/// The same as the target has them; rows that are the counterpart of no sibling do not count.
-fn follower_there(source: &World, page: &Row, pairs: &Pairs, target: &World) -> Vec<i64> {
-    let of_source: Vec<RowKey> = source
-        .of_kind(Kind::Page)
-        .filter_map(|row| pairs.row(row))
-        .collect();
-    let mut siblings: Vec<&Row> = target
-        .of_kind(Kind::Page)
-        .filter(|row| row.locale == page.locale && row.parent == page.parent)
-        .filter(|row| of_source.contains(&row.key()))
-        .collect();
-    siblings.sort_by_key(|row| (row.position, row.id));
-    let behind = siblings
-        .into_iter()
-        .skip_while(|row| row.id != page.id)
-        .skip(1);
-    behind.map(|row| row.id).collect()
+/// Rows of siblings that do not stand in the order of the source; each with all its pages.
+pub(super) fn disordered(source: &World, target: &World, pairs: &Pairs) -> Vec<Vec<EntityKey>> {
+    let mut rows: BTreeMap<(Option<Locale>, Option<i64>), Vec<&Row>> = BTreeMap::new();
+    for page in source.of_kind(Kind::Page) {
+        let row = (page.locale.clone(), page.parent);
+        rows.entry(row).or_default().push(page);
+    }
+    let mut found = Vec::new();
+    for ((_, parent), mut pages) in rows {
+        pages.sort_by_key(|page| (page.position, page.id));
+        let parent = parent.map(|parent| pairs.number(parent));
+        let there = pages
+            .iter()
+            .filter_map(|page| target.rows.get(&pairs.row(page)?));
+        let there = there.filter(|page| page.parent == parent);
+        let positions: Vec<(u32, i64)> = there.map(|page| (page.position, page.id)).collect();
+        if !positions.is_sorted() {
+            found.push(pages.into_iter().map(entity_key).collect());
+        }
+    }
+    found
 }
