@@ -19,7 +19,9 @@ impl RunState {
             step,
             queue: Queue::of(&entity.key),
             encodings: planned.encodings,
-            row: planned.row.filter(|_| step == Step::Save),
+            // The patch of a page names the sibling behind it, as its first save did: one that arrives between the two
+            // meanwhile would stand on the wrong side of it.
+            row: planned.row,
         });
     }
 

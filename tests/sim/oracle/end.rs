@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use lockgate::domain::{EntityKey, Id, Kind};
+use lockgate::domain::{EntityKey, Id, Kind, Outcome};
 use tokio::time::Instant;
 
 use crate::accounts::{Ran, outcomes};
@@ -20,19 +20,28 @@ pub(crate) async fn at_the_end(stage: &Stage, ran: &Ran) -> Vec<String> {
     let ended: std::collections::BTreeMap<_, _> = outcomes(ran).into_iter().collect();
     let mut problems = Vec::new();
     let refuses = stage.history.shape.refused > 0;
+    // Without an agreement it cannot be told who changed what, and a crash may leave none.
+    let may_conflict = stage.crashes > 0 || stage.edits > 0;
+    for (key, outcome) in &ended {
+        if *outcome == Outcome::Conflict && !may_conflict {
+            problems.push(format!("{key} is a conflict, and nobody edited anything"));
+        }
+    }
     for (key, detail) in differences(&source, &target, &pairs) {
         let there = pairs.get(key.kind, key.id.raw()).unwrap();
         let is_touched = stage
             .touched
             .iter()
             .any(|row| row.0 == key.kind && row.1 == there);
-        if !is_touched && !refuses && !stage.is_affected(&key) {
+        let is_conflict = ended.get(&key) == Some(&Outcome::Conflict);
+        if !is_touched && !refuses && !is_conflict && !stage.is_affected(&key) {
             problems.push(format!("{key} is not what it should be: {detail}"));
         }
     }
     let others_moved = stage.touched.iter().any(|row| row.0 == Kind::Page);
     for row in disordered(&source, &target, &pairs) {
-        if !others_moved && !refuses {
+        let is_conflict = |key| ended.get(key) == Some(&Outcome::Conflict);
+        if !others_moved && !refuses && !row.iter().any(is_conflict) {
             problems.push(format!(
                 "{row:?} stand in another order, and nobody moved them"
             ));
