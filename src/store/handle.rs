@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
@@ -54,6 +54,8 @@ struct Shared {
     /// The file; `None` in memory.
     file: Option<PathBuf>,
     working: Working,
+    options: SqliteConnectOptions,
+    standing_still: watch::Sender<bool>,
     /// Waits for the writer, and does not abort it when dropped.
     writer: TaskTracker,
 }
@@ -100,6 +102,16 @@ impl Store {
         Self::start_in_memory(Working::InPlace(Instant::now())).await
     }
 
+    /// The same state in memory as another process would have it: with a queue of its own.
+    ///
+    /// # Errors
+    /// [`StoreError`] when there is no memory for it.
+    pub async fn of_another_process(&self) -> Result<Self, StoreError> {
+        let shared = &self.shared;
+        let place = Arc::clone(&shared.readers.place);
+        Self::start(shared.options.clone(), place, None, shared.working).await
+    }
+
     async fn start_in_memory(working: Working) -> Result<Self, StoreError> {
         let place: Arc<str> = "memory".into();
         let options: SqliteConnectOptions = "sqlite::memory:"
@@ -130,6 +142,7 @@ impl Store {
         let commits = Arc::new(AtomicU64::new(0));
         let budget = Arc::new(AtomicI64::new(-1));
         let gather_us = Arc::new(AtomicU64::new(0));
+        let standing_still = watch::Sender::new(false);
         let writer = TaskTracker::new();
         drop(
             writer.spawn(
@@ -140,6 +153,7 @@ impl Store {
                     budget: Arc::clone(&budget),
                     gather_us: Arc::clone(&gather_us),
                     working,
+                    standing_still: standing_still.subscribe(),
                     place: Arc::clone(&place),
                 }
                 .run(),
@@ -161,6 +175,8 @@ impl Store {
                 commit_us: AtomicU64::new(0),
                 file,
                 working,
+                options,
+                standing_still,
                 writer,
             }),
         })
@@ -230,6 +246,11 @@ impl Store {
     /// Ends what [`Store::fail_after`] began: writes succeed again.
     pub fn fail_no_more(&self) {
         self.shared.budget.store(-1, Ordering::Relaxed);
+    }
+
+    /// Rehearses a process that was stopped: what is asked of the writer waits until it goes on.
+    pub fn stand_still(&self, is_stopped: bool) {
+        self.shared.standing_still.send_replace(is_stopped);
     }
 
     /// The present moment by the clock that leases end by.

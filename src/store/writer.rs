@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::in_place::Working;
 use super::lease::{self, LeaseRequest};
@@ -44,6 +44,8 @@ pub(super) struct Writer {
     /// Microseconds that it waits for more orders before it begins a transaction.
     pub(super) gather_us: Arc<AtomicU64>,
     pub(super) working: Working,
+    /// Whether it is to wait before it does anything.
+    pub(super) standing_still: watch::Receiver<bool>,
     pub(super) place: Arc<str>,
 }
 
@@ -53,6 +55,8 @@ impl Writer {
     pub(super) async fn run(mut self) {
         let mut orders = Vec::with_capacity(QUEUE);
         while self.orders.recv_many(&mut orders, QUEUE).await > 0 {
+            // An error means that all handles are gone, and with them who could let it go on.
+            drop(self.standing_still.wait_for(|is_stopped| !is_stopped).await);
             self.gather(&mut orders).await;
             let mut jobs = Vec::new();
             for order in orders.drain(..) {

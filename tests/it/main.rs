@@ -10,6 +10,7 @@ mod binary;
 mod channels;
 mod cli_life;
 mod crash;
+#[expect(dead_code, unused_imports, reason = "the simulation uses the rest")]
 #[path = "../shared/double/mod.rs"]
 mod double;
 mod dry_run;

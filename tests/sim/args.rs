@@ -4,6 +4,7 @@ use clap::Parser;
 
 /// Plays histories of runs in virtual time, and checks after each that every rule was kept.
 #[derive(Clone, Debug, Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches")]
 #[command(name = "sim")]
 pub(crate) struct Args {
     /// How many seeds are played.

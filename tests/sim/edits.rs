@@ -9,7 +9,7 @@ use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
-use crate::double::{RowKey, World};
+use crate::double::{Row, RowKey, World};
 
 /// An edit of one instance. What it is about is chosen by number from what there is.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +72,7 @@ impl Edit {
 
     /// Does it, and names the rows that are not what they were.
     pub(crate) fn apply(self, world: &mut World) -> Vec<RowKey> {
-        let keys: Vec<RowKey> = world.of_kind(self.kind).map(|row| row.key()).collect();
+        let keys: Vec<RowKey> = world.of_kind(self.kind).map(Row::key).collect();
         let Some(key) = keys.get(self.pick % keys.len().max(1)).cloned() else {
             return Vec::new();
         };

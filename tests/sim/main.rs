@@ -15,23 +15,27 @@
 //! |---|---|
 //! | `args` | the command line |
 //! | `history`, `edits` | what happens, and what is taken out of it |
-//! | `stage`, `play` | how it is played |
+//! | `stage`, `play`, `process` | how it is played |
 //! | `oracle` | the rules, checked against both instances and the store |
 //! | `table` | many seeds, and what happened in them |
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::print_stdout, reason = "the table is what it is run for")]
 
+#[expect(dead_code, reason = "other tests use the rest")]
 #[path = "../shared/accounts.rs"]
 mod accounts;
 mod args;
+#[expect(dead_code, unused_imports, reason = "other tests use the rest")]
 #[path = "../shared/double/mod.rs"]
 mod double;
 mod edits;
 mod history;
+#[expect(dead_code, reason = "other tests use the rest")]
 #[path = "../shared/instances.rs"]
 mod instances;
 mod oracle;
 mod play;
+mod process;
 mod stage;
 mod table;
 

@@ -1,8 +1,9 @@
 //! Two instances, a state, and runs between them.
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -22,8 +23,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::accounts::Ran;
 use crate::double::{Double, RowKey, Trace, World};
 use crate::edits::Edit;
-use crate::history::{End, History, Run};
+use crate::history::{End, Frozen, History, Run};
 use crate::instances::locales;
+use crate::process::{Halt, Process};
 
 /// The longest that a run may take. Everything that it waits for has a shorter end.
 const LONGEST: Duration = Duration::from_hours(6);
@@ -39,10 +41,18 @@ pub(crate) struct Stage {
     pub(crate) store: Store,
     pub(crate) trace: Trace,
     /// Rows of the target that others have changed, made or deleted.
-    pub(crate) touched: BTreeSet<RowKey>,
-    pub(crate) runs: u32,
-    pub(crate) crashes: u32,
-    pub(crate) edits: u32,
+    pub(crate) touched: RefCell<BTreeSet<RowKey>>,
+    pub(crate) runs: Cell<u32>,
+    pub(crate) crashes: Cell<u32>,
+    pub(crate) takeovers: Cell<u32>,
+    pub(crate) edits: Cell<u32>,
+}
+
+/// A process that runs.
+struct Running {
+    number: u32,
+    store: Store,
+    halt: Arc<Halt>,
 }
 
 /// What became of a run.
@@ -76,10 +86,11 @@ impl Stage {
             ),
             store: Store::open_in_memory_in_place().await.unwrap(),
             trace,
-            touched: BTreeSet::new(),
-            runs: 0,
-            crashes: 0,
-            edits: 0,
+            touched: RefCell::default(),
+            runs: Cell::default(),
+            crashes: Cell::default(),
+            takeovers: Cell::default(),
+            edits: Cell::default(),
             history,
         }
     }
@@ -94,11 +105,10 @@ impl Stage {
     /// Whether an edit of the target by others can keep an entity from being what the source says: a conflict, or what it
     /// refers to is gone.
     pub(crate) fn is_affected(&self, _key: &EntityKey) -> bool {
-        !self.touched.is_empty()
+        !self.touched.borrow().is_empty()
     }
 
-    pub(crate) fn edit(&mut self, edit: &Edit) {
-        self.edits += 1;
+    pub(crate) fn edit(&self, edit: &Edit) {
         let double = match edit.side {
             Side::Source => &self.source,
             Side::Target => &self.target,
@@ -109,47 +119,100 @@ impl Stage {
             edit.apply(&mut world)
         };
         (self.trace)(format!("others: {edit:?} of {rows:?}"));
+        self.edits.set(self.edits.get() + 1);
         if edit.side == Side::Target {
-            self.touched.extend(rows);
+            self.touched.borrow_mut().extend(rows);
         }
     }
 
-    /// A run as its history has it.
-    pub(crate) async fn run(&mut self, run: &Run, doubts: Doubts) -> Played {
-        self.runs += 1;
-        (self.trace)(format!("run {} begins: {run:?}", self.runs));
-        let played = match run.end {
-            End::Natural => self.to_its_end(run, doubts).await,
-            End::FullDisk(transactions) => {
-                self.store.fail_after(transactions);
-                self.to_its_end(run, doubts).await
+    /// A run as its history has it, and the one that takes over from it.
+    pub(crate) async fn run(&self, run: &Run, doubts: Doubts) -> Vec<Played> {
+        let mut played = Vec::new();
+        match run.frozen {
+            None => played.push(self.one(run, doubts).await),
+            Some(frozen) => {
+                let (first, second) = self.taken_over(run, frozen).await;
+                played.push(first);
+                played.extend(second);
             }
-            End::Crash { polls, loses_queue } => {
-                let store = self.store.clone();
-                let before_drop = move || {
-                    if loses_queue {
-                        store.fail_after(0);
-                    }
-                };
-                let work = Box::pin(self.to_its_end(run, doubts));
-                dropped_after(polls, work, before_drop).await
-            }
-        };
-        // What a process knew goes with it. The writer of the store lives on here, and may hold what the process had sent.
-        self.store.gather(Duration::ZERO);
-        sleep(Duration::from_millis(1)).await;
-        self.store.fail_no_more();
-        if matches!(played, Played::Crashed) {
-            self.crashes += 1;
         }
-        (self.trace)(format!("run {} ends: {}", self.runs, played.told()));
+        // Whatever its writer had accepted is written now.
+        sleep(Duration::from_millis(1)).await;
         played
     }
 
-    async fn to_its_end(&mut self, run: &Run, doubts: Doubts) -> Played {
+    async fn one(&self, run: &Run, doubts: Doubts) -> Played {
+        let running = self.begin(run).await;
+        match run.end {
+            End::Natural => self.to_its_end(run, &running, doubts).await,
+            End::FullDisk(transactions) => {
+                running.store.fail_after(transactions);
+                self.to_its_end(run, &running, doubts).await
+            }
+            End::Crash { polls, loses_queue } => {
+                let work = Box::pin(self.to_its_end(run, &running, doubts));
+                let played = dropped_after(polls, work).await;
+                if matches!(played, Played::Crashed) {
+                    self.crashes.set(self.crashes.get() + 1);
+                    (self.trace)(format!("run {} is killed", running.number));
+                    if loses_queue {
+                        running.store.fail_after(0);
+                    }
+                }
+                played
+            }
+        }
+    }
+
+    /// A run that is stopped for longer than its lease lasts, while another one begins.
+    async fn taken_over(&self, run: &Run, frozen: Frozen) -> (Played, Option<Played>) {
+        let first = self.begin(run).await;
+        let second = async {
+            sleep(Duration::from_millis(frozen.after_ms)).await;
+            (self.trace)(format!("run {} is stopped", first.number));
+            first.stop(true);
+            sleep(LEASE + Duration::from_secs(1)).await;
+            let next = Run::default();
+            let second = self.begin(&next).await;
+            self.takeovers.set(self.takeovers.get() + 1);
+            let thaw = async {
+                sleep(Duration::from_millis(frozen.thaws_ms)).await;
+                (self.trace)(format!("run {} goes on", first.number));
+                first.stop(false);
+            };
+            let (played, ()) =
+                tokio::join!(biased; self.to_its_end(&next, &second, Doubts::Told), thaw);
+            played
+        };
+        let mut work = pin!(self.to_its_end(run, &first, Doubts::Told));
+        let mut second = pin!(second);
+        tokio::select! {
+            biased;
+            // It was over before anybody stopped it, or has heard that it lost its lease before the other was through.
+            played = &mut work => {
+                let has_another = first.halt.is_stopped() || self.runs.get() > first.number;
+                let other = if has_another { Some(second.await) } else { None };
+                (played, other)
+            }
+            other = &mut second => (work.await, Some(other)),
+        }
+    }
+
+    async fn begin(&self, run: &Run) -> Running {
+        self.runs.set(self.runs.get() + 1);
+        let number = self.runs.get();
+        (self.trace)(format!("run {number} begins: {run:?}"));
+        Running {
+            number,
+            store: self.store.of_another_process().await.unwrap(),
+            halt: Arc::default(),
+        }
+    }
+
+    async fn to_its_end(&self, run: &Run, running: &Running, doubts: Doubts) -> Played {
         let (events, mut received) = mpsc::channel(EVENTS_IN_FLIGHT);
         let (orders, mut commanded) = mpsc::channel(64);
-        let session = self.session(run, doubts, Sink::new(events));
+        let session = self.session(run, running, doubts, Sink::new(events));
         let work = async {
             let report = session.sync(&mut commanded).await;
             drop(session);
@@ -165,7 +228,7 @@ impl Stage {
             tokio::select! {
                 biased;
                 report = &mut work => break report,
-                Some(stamped) = received.recv() => self.note(&mut events, stamped),
+                Some(stamped) = received.recv() => self.note(running, &mut events, stamped),
                 () = sleep_until(at(command.map(|it| it.0))), if command.is_some() => {
                     self.give(&orders, command);
                     command = commands.next();
@@ -178,38 +241,46 @@ impl Stage {
             }
         };
         while let Some(stamped) = received.recv().await {
-            self.note(&mut events, stamped);
+            self.note(running, &mut events, stamped);
         }
-        Played::of(report, events)
+        let played = Played::of(report, events);
+        (self.trace)(format!("run {} ends: {}", running.number, played.told()));
+        played
     }
 
-    fn note(&self, events: &mut Vec<Stamped>, stamped: Stamped) {
+    fn note(&self, running: &Running, events: &mut Vec<Stamped>, stamped: Stamped) {
         if !matches!(stamped.event, Event::PaceSampled { .. }) {
-            (self.trace)(format!("{:?}", stamped.event));
+            (self.trace)(format!("run {}: {:?}", running.number, stamped.event));
         }
         events.push(stamped);
     }
 
     fn give(&self, orders: &mpsc::Sender<Command>, command: Option<&(u64, Command)>) {
-        for (_, command) in command {
+        if let Some((_, command)) = command {
             (self.trace)(format!("command {command:?}"));
             // A run that hears no more commands is about to end.
-            drop(orders.try_send(command.clone()));
+            orders.try_send(command.clone()).unwrap_or(());
         }
     }
 
-    fn session(&self, run: &Run, doubts: Doubts, sink: Sink) -> Session<Double, Double> {
+    fn session(
+        &self,
+        run: &Run,
+        running: &Running,
+        doubts: Doubts,
+        sink: Sink,
+    ) -> Session<Process, Process> {
         let options = self.options(run, doubts);
-        let number = RunId(format!("20250101-000000-{:04x}", self.runs));
+        let number = RunId(format!("20250101-000000-{:04x}", running.number));
         Session {
-            source: reader(&self.source, Side::Source, &options, &sink),
-            target: reader(&self.target, Side::Target, &options, &sink),
-            store: self.store.clone(),
+            source: reader(running.sees(&self.source), Side::Source, &options, &sink),
+            target: reader(running.sees(&self.target), Side::Target, &options, &sink),
+            store: running.store.clone(),
             run: number.clone(),
             owner: LeaseOwner {
                 owner: "tester".to_owned(),
                 host: "desk".to_owned(),
-                process: self.runs,
+                process: running.number,
                 run: number,
             },
             locales: Vec::new(),
@@ -246,10 +317,10 @@ impl Stage {
     }
 }
 
-fn reader(double: &Double, side: Side, options: &Options, sink: &Sink) -> Arc<Reader<Double>> {
+fn reader(instance: Process, side: Side, options: &Options, sink: &Sink) -> Arc<Reader<Process>> {
     let pair = Stage::pair();
     Arc::new(Reader {
-        instance: double.clone(),
+        instance,
         guid: match side {
             Side::Source => pair.source,
             Side::Target => pair.target,
@@ -264,28 +335,33 @@ fn reader(double: &Double, side: Side, options: &Options, sink: &Sink) -> Arc<Re
 }
 
 /// Drops `work` after it was polled this often.
-async fn dropped_after<F>(
-    polls: u32,
-    mut work: std::pin::Pin<Box<F>>,
-    before_drop: impl FnOnce(),
-) -> Played
+async fn dropped_after<F>(polls: u32, mut work: Pin<Box<F>>) -> Played
 where
     F: Future<Output = Played>,
 {
     let mut left = polls;
-    let ended = poll_fn(|context| {
+    poll_fn(move |context| {
         if left == 0 {
-            return Poll::Ready(None);
+            return Poll::Ready(Played::Crashed);
         }
         left -= 1;
-        work.as_mut().poll(context).map(Some)
+        work.as_mut().poll(context)
     })
-    .await;
-    ended.unwrap_or_else(|| {
-        before_drop();
-        drop(work);
-        Played::Crashed
-    })
+    .await
+}
+
+impl Running {
+    fn stop(&self, is_stopped: bool) {
+        self.store.stand_still(is_stopped);
+        self.halt.set(is_stopped);
+    }
+
+    fn sees(&self, instance: &Double) -> Process {
+        Process {
+            instance: instance.clone(),
+            halt: Arc::clone(&self.halt),
+        }
+    }
 }
 
 impl Played {

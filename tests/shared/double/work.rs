@@ -90,7 +90,7 @@ impl Work {
             Self::Item(save) => world.save(save),
             Self::Page(page) => world.save_page(page),
             Self::Step(step, kind, locale, id) => {
-                world.publish(*step, (*kind, id.raw(), Some(locale.clone())))
+                world.publish(*step, &(*kind, id.raw(), Some(locale.clone())))
             }
         }
     }

@@ -315,9 +315,9 @@ impl World {
     }
 
     /// Carries out a step of the workflow.
-    pub(super) fn publish(&mut self, step: Workflow, key: RowKey) -> Result<Saved, Refusal> {
+    pub(super) fn publish(&mut self, step: Workflow, key: &RowKey) -> Result<Saved, Refusal> {
         let (kind, id) = (key.0, key.1);
-        let row = self.rows.get_mut(&key).ok_or_else(|| Refusal {
+        let row = self.rows.get_mut(key).ok_or_else(|| Refusal {
             about: Some(About {
                 kind: Some(kind),
                 id: TargetId::new(id),

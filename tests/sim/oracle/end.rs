@@ -19,9 +19,11 @@ pub(crate) async fn at_the_end(stage: &Stage, ran: &Ran) -> Vec<String> {
     let doubted: BTreeSet<&EntityKey> = ran.report.in_doubt.iter().map(|(key, _)| key).collect();
     let ended: std::collections::BTreeMap<_, _> = outcomes(ran).into_iter().collect();
     let mut problems = Vec::new();
+    let touched = stage.touched.borrow();
     let refuses = stage.history.shape.refused > 0;
     // Without an agreement it cannot be told who changed what, and a crash may leave none.
-    let may_conflict = stage.crashes > 0 || stage.edits > 0;
+    let may_conflict =
+        stage.crashes.get() > 0 || stage.edits.get() > 0 || stage.takeovers.get() > 0;
     for (key, outcome) in &ended {
         if *outcome == Outcome::Conflict && !may_conflict {
             problems.push(format!("{key} is a conflict, and nobody edited anything"));
@@ -29,8 +31,7 @@ pub(crate) async fn at_the_end(stage: &Stage, ran: &Ran) -> Vec<String> {
     }
     for (key, detail) in differences(&source, &target, &pairs) {
         let there = pairs.get(key.kind, key.id.raw()).unwrap();
-        let is_touched = stage
-            .touched
+        let is_touched = touched
             .iter()
             .any(|row| row.0 == key.kind && row.1 == there);
         let is_conflict = ended.get(&key) == Some(&Outcome::Conflict);
@@ -38,7 +39,7 @@ pub(crate) async fn at_the_end(stage: &Stage, ran: &Ran) -> Vec<String> {
             problems.push(format!("{key} is not what it should be: {detail}"));
         }
     }
-    let others_moved = stage.touched.iter().any(|row| row.0 == Kind::Page);
+    let others_moved = touched.iter().any(|row| row.0 == Kind::Page);
     for row in disordered(&source, &target, &pairs) {
         let is_conflict = |key| ended.get(key) == Some(&Outcome::Conflict);
         if !others_moved && !refuses && !row.iter().any(is_conflict) {
@@ -63,7 +64,7 @@ pub(crate) async fn at_the_end(stage: &Stage, ran: &Ran) -> Vec<String> {
         .map(|row| (row.key.kind, row.target.raw(), row.key.locale.clone()))
         .collect();
     for (key, row) in &target.rows {
-        let is_ours = counterparts.contains(key) || stage.touched.contains(key);
+        let is_ours = counterparts.contains(key) || touched.contains(key);
         if !is_ours && doubted.is_empty() {
             problems.push(format!(
                 "{key:?} {:?} is the counterpart of nothing",

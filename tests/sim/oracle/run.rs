@@ -12,8 +12,13 @@ use crate::history::{End, Run};
 use crate::oracle::translate::{Pairs, differences, disordered};
 use crate::stage::{Played, Stage};
 
-/// What is wrong after a run.
-pub(crate) async fn after(stage: &Stage, run: &Run, played: &Played) -> Vec<String> {
+/// What is wrong after a run; `was_alone` when no other one worked on the same instances meanwhile.
+pub(crate) async fn after(
+    stage: &Stage,
+    run: &Run,
+    played: &Played,
+    was_alone: bool,
+) -> Vec<String> {
     let mut problems = stage.source.problems();
     problems.extend(stage.target.problems());
     let mappings = stage.store.mappings(&Stage::pair()).await.unwrap();
@@ -25,7 +30,7 @@ pub(crate) async fn after(stage: &Stage, run: &Run, played: &Played) -> Vec<Stri
         Played::Over(ran) => {
             problems.extend(accounts(ran));
             // What others change meanwhile is not what the run has read.
-            if run.edits.is_empty() {
+            if run.edits.is_empty() && was_alone {
                 problems.extend(statement(stage, ran, &mappings));
             }
         }

@@ -1,0 +1,129 @@
+//! The instances as one process sees them, which can be stopped and go on.
+//!
+//! A process that stands still sends nothing and hears nothing: what was on its way takes effect, and the answer is read when
+//! it goes on. Its timers run on, which nobody can see from outside. What it would have read meanwhile it reads afterwards. What
+//! it would have written is never sent: a real one would only have come to that afterwards, and asks before each write
+//! whether it still has the lease.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use lockgate::domain::{BatchId, Id, Kind, Locale, TargetId};
+use lockgate::instance::{
+    Answer, Ask, BatchStatus, Deleted, Doomed, Download, PageSave, Refusal, RequestError, Save,
+    Saved, Source, Target, Upload, Workflow,
+};
+use tokio::sync::Notify;
+
+use crate::double::Double;
+
+/// Whether a process stands still. Whoever waits goes on in the order of arrival.
+#[derive(Debug, Default)]
+pub(crate) struct Halt {
+    is_stopped: AtomicBool,
+    bell: Notify,
+}
+
+impl Halt {
+    pub(crate) fn set(&self, is_stopped: bool) {
+        self.is_stopped.store(is_stopped, Ordering::Relaxed);
+        self.bell.notify_waiters();
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.is_stopped.load(Ordering::Relaxed)
+    }
+
+    async fn ends(&self) {
+        loop {
+            // What is rung from here on wakes it.
+            let rung = self.bell.notified();
+            if !self.is_stopped() {
+                return;
+            }
+            rung.await;
+        }
+    }
+}
+
+/// An instance as a process sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct Process {
+    pub(crate) instance: Double,
+    pub(crate) halt: Arc<Halt>,
+}
+
+impl Process {
+    async fn read<R>(&self, request: impl Future<Output = R>) -> R {
+        self.halt.ends().await;
+        let answer = request.await;
+        self.halt.ends().await;
+        answer
+    }
+
+    async fn write<R>(&self, request: impl Future<Output = R>) -> R {
+        if self.halt.is_stopped() {
+            pending::<()>().await;
+        }
+        self.read(request).await
+    }
+}
+
+impl Source for Process {
+    async fn read<I: Id>(&self, ask: &Ask) -> Result<Answer<I>, RequestError> {
+        self.read(self.instance.read(ask)).await
+    }
+
+    async fn download(&self, url: &str) -> Result<Download, RequestError> {
+        self.read(self.instance.download(url)).await
+    }
+}
+
+impl Target for Process {
+    async fn save(&self, save: &Save) -> Result<Saved, RequestError> {
+        self.write(self.instance.save(save)).await
+    }
+
+    async fn save_redirections(
+        &self,
+        rows: &[Save],
+    ) -> Result<Vec<Result<Saved, Refusal>>, RequestError> {
+        self.write(self.instance.save_redirections(rows)).await
+    }
+
+    async fn upload(&self, upload: Upload) -> Result<Saved, RequestError> {
+        self.write(self.instance.upload(upload)).await
+    }
+
+    async fn move_asset(&self, asset: TargetId, folder: &str) -> Result<Saved, RequestError> {
+        self.write(self.instance.move_asset(asset, folder)).await
+    }
+
+    async fn submit_items(&self, locale: &Locale, items: &[Save]) -> Result<BatchId, RequestError> {
+        self.write(self.instance.submit_items(locale, items)).await
+    }
+
+    async fn submit_page(&self, page: &PageSave) -> Result<BatchId, RequestError> {
+        self.write(self.instance.submit_page(page)).await
+    }
+
+    async fn poll(&self, batch: BatchId) -> Result<BatchStatus, RequestError> {
+        self.read(self.instance.poll(batch)).await
+    }
+
+    async fn delete(&self, doomed: &Doomed) -> Result<Deleted, RequestError> {
+        self.write(self.instance.delete(doomed)).await
+    }
+
+    async fn submit_workflow(
+        &self,
+        step: Workflow,
+        kind: Kind,
+        locale: &Locale,
+        ids: &[TargetId],
+    ) -> Result<BatchId, RequestError> {
+        let submit = self.instance.submit_workflow(step, kind, locale, ids);
+        self.write(submit).await
+    }
+}
