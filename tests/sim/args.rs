@@ -19,6 +19,9 @@ pub(crate) struct Args {
     /// Plays every seed twice and compares the traces.
     #[arg(long)]
     pub(crate) twice: bool,
+    /// Plays histories, too, of which it is known that the engine breaks a rule in them.
+    #[arg(long)]
+    pub(crate) known: bool,
     /// How many threads play.
     #[arg(long, default_value_t = processors())]
     pub(crate) threads: usize,

@@ -14,7 +14,7 @@ const SHOWN: usize = 30;
 
 /// Plays one seed and prints its trace.
 pub(crate) fn replay(seed: u64, args: &Args) -> bool {
-    let history = History::draw(seed);
+    let history = History::draw(seed, args.known);
     println!("{history:#?}");
     let verdict = play(&history, true);
     for line in &verdict.trace {
@@ -74,7 +74,7 @@ pub(crate) fn play_all(args: &Args) -> bool {
 }
 
 fn one(seed: u64, args: &Args) -> (Figures, Vec<String>) {
-    let history = History::draw(seed);
+    let history = History::draw(seed, args.known);
     let verdict = play(&history, args.twice);
     let mut problems = verdict.problems.clone();
     if args.twice && !same(&verdict, &play(&history, true)) {
