@@ -29,6 +29,6 @@ pub use key::{EntityKey, Key, ParseKeyError, TargetKey};
 pub use kind::Kind;
 pub use name::{ByName, name_key, same_name};
 pub use outcome::{Outcome, WorkClass};
-pub use place::{AgreedPlace, Home};
+pub use place::{AgreedNumber, AgreedPlace, Home, ListKey};
 pub use proof::{Filled, Proof};
 pub use secret::Secret;

@@ -554,7 +554,7 @@ mod tests {
         let alarm = Alarm::new(false);
         let ends = under_alarm(&alarm, Cause::Unauthorised, 3).await;
         assert_eq!(ends, [Cause::Halted, Cause::Halted, Cause::Halted]);
-        let standing = alarm.standing().borrow().clone();
+        let standing = alarm.standing().see();
         assert!(matches!(standing, Standing::Over(_)), "{standing:?}");
     }
 
@@ -572,6 +572,6 @@ mod tests {
             ends.iter()
                 .all(|end| *end == Cause::Refused { status: 400 })
         );
-        assert!(matches!(*alarm.standing().borrow(), Standing::Open));
+        assert!(matches!(alarm.standing().see(), Standing::Open));
     }
 }

@@ -23,7 +23,9 @@ use super::{
     Change, Intent, Lease, LeaseOwner, Mapping, Pair, PreImage, Publishing, RunEntity, RunRecord,
     StateUrl, StoreError, schema,
 };
-use crate::domain::{AgreedPlace, ContentHash, EntityKey, Kind, RunId, SourceId, TargetId};
+use crate::domain::{
+    AgreedNumber, AgreedPlace, ContentHash, EntityKey, Kind, ListKey, RunId, SourceId, TargetId,
+};
 
 /// How long a connection waits for another process before it gives up. Long enough for the largest
 /// transaction of another run on a slow disk.
@@ -82,7 +84,7 @@ impl Store {
             .synchronous(SqliteSynchronous::Full);
         let place = path.display().to_string();
         let file = Some(path.to_owned());
-        Self::start(options, place.into(), file, Working::Beside).await
+        Self::start(options, place.into(), (file, None), Working::Beside).await
     }
 
     /// Opens a state that nobody else sees and that ends with the handle, for rehearsals.
@@ -90,7 +92,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when there is no memory for it.
     pub async fn open_in_memory() -> Result<Self, StoreError> {
-        Self::start_in_memory(Working::Beside).await
+        Self::in_memory(None, Working::Beside).await
     }
 
     /// The same for simulations in one thread: no virtual time passes while the store works, nothing else of the runtime
@@ -99,7 +101,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when there is no memory for it.
     pub async fn open_in_memory_in_place() -> Result<Self, StoreError> {
-        Self::start_in_memory(Working::InPlace(Instant::now())).await
+        Self::in_memory(None, Working::InPlace(Instant::now())).await
     }
 
     /// The same state in memory as another process would have it: with a queue of its own.
@@ -109,21 +111,35 @@ impl Store {
     pub async fn of_another_process(&self) -> Result<Self, StoreError> {
         let shared = &self.shared;
         let place = Arc::clone(&shared.readers.place);
-        Self::start(shared.options.clone(), place, None, shared.working).await
+        Self::start(shared.options.clone(), place, (None, None), shared.working).await
     }
 
-    async fn start_in_memory(working: Working) -> Result<Self, StoreError> {
+    /// As [`Store::open_in_memory`], with what the state at `url` knows of counterparts and agreements. A state that does
+    /// not exist is not made.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the state cannot be read, or there is no memory for it.
+    pub async fn open_copy(url: &StateUrl) -> Result<Self, StoreError> {
+        if !url.path().exists() {
+            return Self::in_memory(None, Working::Beside).await;
+        }
+        // Opening brings it up to date.
+        Self::open(url).await?.close().await;
+        Self::in_memory(Some(url.path()), Working::Beside).await
+    }
+
+    async fn in_memory(copied: Option<&Path>, working: Working) -> Result<Self, StoreError> {
         let place: Arc<str> = "memory".into();
         let options: SqliteConnectOptions = "sqlite::memory:"
             .parse()
             .map_err(|error| StoreError::of(error, &place))?;
-        Self::start(options, place, None, working).await
+        Self::start(options, place, (None, copied), working).await
     }
 
     async fn start(
         options: SqliteConnectOptions,
         place: Arc<str>,
-        file: Option<PathBuf>,
+        (file, copied): (Option<PathBuf>, Option<&Path>),
         working: Working,
     ) -> Result<Self, StoreError> {
         let options = options
@@ -133,6 +149,9 @@ impl Store {
             let failed = |error| StoreError::of(error, &place);
             let mut writer = options.connect().await.map_err(failed)?;
             schema::prepare(&mut writer, &place).await?;
+            if let Some(copied) = copied {
+                schema::copy_knowledge(&mut writer, copied).await?;
+            }
             let reader = options.clone().pragma("query_only", "on");
             let reader = reader.connect().await.map_err(failed)?;
             Ok((writer, reader))
@@ -243,11 +262,6 @@ impl Store {
             .store(transactions.into(), Ordering::Relaxed);
     }
 
-    /// Ends what [`Store::fail_after`] began: writes succeed again.
-    pub fn fail_no_more(&self) {
-        self.shared.budget.store(-1, Ordering::Relaxed);
-    }
-
     /// Rehearses a process that was stopped: what is asked of the writer waits until it goes on.
     pub fn stand_still(&self, is_stopped: bool) {
         self.shared.standing_still.send_replace(is_stopped);
@@ -275,6 +289,17 @@ impl Store {
         pair: &Pair,
     ) -> Result<Vec<(EntityKey, AgreedPlace)>, StoreError> {
         self.shared.readers.page_places(pair).await
+    }
+
+    /// The numbers that the items of lists had when both sides last agreed about the order of the list, by source id.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    pub async fn list_orders(
+        &self,
+        pair: &Pair,
+    ) -> Result<Vec<(ListKey, BTreeMap<SourceId, AgreedNumber>)>, StoreError> {
+        self.shared.readers.list_orders(pair).await
     }
 
     /// Entities whose mapping was set aside, because another entity was mapped to the same one of the target.

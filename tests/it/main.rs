@@ -24,6 +24,7 @@ mod instances;
 mod integrity;
 mod kill;
 mod lease;
+mod list_order;
 mod lost_state;
 mod mock_process;
 mod moves;

@@ -77,7 +77,7 @@ async fn to_its_end(history: History, traced: bool) -> Verdict {
     for act in &history.acts {
         match act {
             Act::Run(run) => {
-                problems.extend(one_run(&stage, run).await);
+                problems.extend(Box::pin(one_run(&stage, run)).await);
             }
             Act::Later => {
                 stage.source.replace(history.shape.later().build());
@@ -89,7 +89,7 @@ async fn to_its_end(history: History, traced: bool) -> Verdict {
     }
     let mut figures = Figures::default();
     if problems.is_empty() {
-        problems = to_agreement(&stage, &mut figures).await;
+        problems = Box::pin(to_agreement(&stage, &mut figures)).await;
     }
     figures.runs = stage.runs.get();
     figures.crashes = stage.crashes.get();
@@ -115,7 +115,7 @@ async fn to_its_end(history: History, traced: bool) -> Verdict {
 
 async fn one_run(stage: &Stage, run: &Run) -> Vec<String> {
     let first = stage.runs.get() + 1;
-    let all = stage.run(run, Doubts::Told).await;
+    let all = Box::pin(stage.run(run, Doubts::Told)).await;
     let was_alone = all.len() == 1;
     let mut problems = Vec::new();
     for (number, played) in (first..).zip(&all) {
@@ -133,7 +133,7 @@ async fn to_agreement(stage: &Stage, figures: &mut Figures) -> Vec<String> {
     let calm = Run::default();
     for number in 0..CALM_RUNS {
         let before = stage.target.writes();
-        let played = stage.run(&calm, Doubts::Told).await.remove(0);
+        let played = Box::pin(stage.run(&calm, Doubts::Told)).await.remove(0);
         let mut problems = oracle::after(stage, &calm, &played, true).await;
         if !problems.is_empty() {
             return problems;

@@ -131,7 +131,7 @@ impl Stage {
         match run.frozen {
             None => played.push(self.one(run, doubts).await),
             Some(frozen) => {
-                let (first, second) = self.taken_over(run, frozen).await;
+                let (first, second) = Box::pin(self.taken_over(run, frozen)).await;
                 played.push(first);
                 played.extend(second);
             }
@@ -234,7 +234,9 @@ impl Stage {
                     command = commands.next();
                 }
                 () = sleep_until(at(edit.map(|it| it.0))), if edit.is_some() => {
-                    edit.iter().for_each(|(_, edit)| self.edit(edit));
+                    if let Some((_, edit)) = edit {
+                        self.edit(edit);
+                    }
                     edit = edits.next();
                 }
                 () = sleep_until(began + LONGEST) => return Played::Hung,
@@ -259,7 +261,7 @@ impl Stage {
         if let Some((_, command)) = command {
             (self.trace)(format!("command {command:?}"));
             // A run that hears no more commands is about to end.
-            orders.try_send(command.clone()).unwrap_or(());
+            orders.try_send(*command).unwrap_or(());
         }
     }
 

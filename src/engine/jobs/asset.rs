@@ -41,9 +41,16 @@ where
     let intent = crew
         .open_intent(Operation::Upload, std::slice::from_ref(&item), 1)
         .await?;
-    if let Err(error) = move_to_folder(crew, &item, intent).await {
-        close(crew, intent, IntentState::Failed).await?;
-        return Ok(vec![not_sent(&error)]);
+    match move_to_folder(crew, &item, intent).await {
+        // Its bytes follow once its place is free.
+        Ok(Some(moved)) if is_set_aside(crew, &item) => {
+            return Ok(vec![settle(crew, Some(intent), &item, &moved).await?]);
+        }
+        Ok(_) => {}
+        Err(error) => {
+            close(crew, intent, IntentState::Failed).await?;
+            return Ok(vec![not_sent(&error)]);
+        }
     }
     let body = crew.entity(node).body.parse();
     let meter = Meter::default();
@@ -101,31 +108,44 @@ where
     crew.target_inventory.get(&key)
 }
 
-/// Moves the counterpart of an asset to the folder that it has on the source. The bytes are sent to that path afterwards,
-/// where they land in the same asset; a move that took effect unseen is harmless to repeat, because one that is there
-/// already stays.
+/// Whether another asset still has the path of this one, so that it waits in a folder of its own.
+fn is_set_aside<S, T>(crew: &Crew<S, T>, item: &Prepared) -> bool
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    item.step == Step::Save && crew.planned(item.node).temporary.is_some()
+}
+
+/// Moves the counterpart of an asset to the folder that it has on the source, or to the one in which it waits for its
+/// place. The bytes are sent to that path afterwards, where they land in the same asset; a move that took effect unseen is
+/// harmless to repeat, because one that is there already stays. `None`: it is there.
 async fn move_to_folder<S, T>(
     crew: &Crew<S, T>,
     item: &Prepared,
     intent: IntentId,
-) -> Result<(), RequestError>
+) -> Result<Option<Saved>, RequestError>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
     let name = &crew.entity(item.node).name;
     let Some(there) = counterpart(crew, item).filter(|there| there.name != *name) else {
-        return Ok(());
+        return Ok(None);
     };
-    let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let folder = match &crew.planned(item.node).temporary {
+        Some(folder) if is_set_aside(crew, item) => folder,
+        Some(_) | None => name.rsplit_once('/').map_or("", |(folder, _)| folder),
+    };
     let request = || crew.target.move_asset(there.key.id, folder);
     let sender = crew.under(intent);
     match sender.send_as(Class::Write, Effect::Write, request).await {
         Err(error) if error.verdict(Effect::Write) == Verdict::Reconcile => {
-            let again = doubt::repeat(crew, Class::Write, request, error).await;
-            again.map(drop)
+            doubt::repeat(crew, Class::Write, request, error)
+                .await
+                .map(Some)
         }
-        sent => sent.map(drop),
+        sent => sent.map(Some),
     }
 }
 

@@ -96,6 +96,10 @@ where
         let Some(node) = crew.source_inventory.position(&owner) else {
             return Ok(());
         };
+        // What writes over one another is not put back for ever.
+        if !crew.sent_again.insert(node) {
+            return Ok(());
+        }
         for result in again(crew, node).await? {
             if let StepResult::Failed { reason, .. } = result {
                 let message =

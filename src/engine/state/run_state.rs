@@ -71,6 +71,8 @@ pub struct RunState {
     pub(super) unsettled: u32,
     pub(super) in_flight: u32,
     pub(super) stopped: Option<String>,
+    /// Something stopped everything, so that what an entity fails of is no matter of its own.
+    pub(super) is_outage: bool,
     /// Nobody listens to what becomes of single entities.
     pub(super) quiet: bool,
 }
@@ -102,6 +104,7 @@ impl RunState {
             unsettled: 0,
             in_flight: 0,
             stopped: None,
+            is_outage: false,
             quiet: false,
         };
         for node in 0..state.plan.graph.len() {
