@@ -11,6 +11,7 @@ use crate::domain::{
     AssetContainer, AssetUrls, EntityKey, Id, Kind, Locale, SourceId, TargetId, Version, name_key,
 };
 use crate::plan::Counterparts;
+use crate::planted::{self, Bug};
 
 /// An entity on the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +92,9 @@ impl IdMap {
     /// to another entity.
     pub fn claim(&self, key: &EntityKey, target: TargetId) -> Result<(), IdConflict> {
         let kind = key.kind;
+        if planted::has(Bug::RefusesNoClaim) {
+            return Ok(());
+        }
         let claim = self.claimed.entry((kind, target));
         let is_new = matches!(claim, Entry::Vacant(_));
         let kept = *claim.or_insert(key.id);
@@ -106,7 +110,7 @@ impl IdMap {
         if kept == target {
             return Ok(());
         }
-        if is_new {
+        if is_new && !planted::has(Bug::KeepsRefusedClaim) {
             self.claimed.remove(&(kind, target));
         }
         Err(IdConflict::Source {

@@ -11,6 +11,7 @@ pub mod id_map;
 pub mod instance;
 pub mod mock;
 pub mod plan;
+pub mod planted;
 pub mod progress;
 pub mod report;
 pub mod snapshot;

@@ -28,6 +28,7 @@ use crate::plan::{
     Action, AssetIndex, Context, Defaults, LeaveOut, Node, Plan, Planned, Schema, expected_hash,
     fields_hash, payload,
 };
+use crate::planted::{self, Bug};
 use crate::store::{
     Change, FormerBytes, Intent, IntentDetail, IntentId, IntentState, Mapping, MappingOrigin,
     Operation, Pair, RunEntity, Store, StoreError,
@@ -198,12 +199,12 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
         let planned = self.planned(node);
         let id = self.counterpart(node);
         let left_out = match step {
-            Step::Save => planned
+            Step::Patch if !planted::has(Bug::PatchesNothing) => LeaveOut::default(),
+            Step::Save | Step::Patch => planned
                 .left_out
                 .iter()
                 .map(|(referent, _)| referent.clone())
                 .collect(),
-            Step::Patch => LeaveOut::default(),
         };
         let existing = self.existing(entity.key.kind, id);
         let written = payload(
@@ -273,6 +274,9 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             return Ok(None);
         };
         let there = self.ids.shared(Kind::Page, SourceId::new(parent));
+        if there.is_none() && planted::has(Bug::PutsOrphansAtRoot) {
+            return Ok(None);
+        }
         let known = there
             .ok_or_else(|| format!("its parent, page {parent}, has no counterpart on the target"));
         known.map(Some)
@@ -328,10 +332,12 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             answers: Vec::new(),
         };
         let mut changes = self.pre_images(items);
-        changes.push(Change::IntentOpened {
-            pair: self.pair.clone(),
-            intent,
-        });
+        if !planted::has(Bug::SendsWithoutIntent) {
+            changes.push(Change::IntentOpened {
+                pair: self.pair.clone(),
+                intent,
+            });
+        }
         self.store.commit(changes).await?;
         let steps = items.iter().map(|item| (item.node, item.step)).collect();
         self.open.open(id, steps, attempt);
@@ -412,7 +418,11 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             target_version: saved.version,
             source_hash: planned.source_hash,
             target_hash: Some(item.fields_hash),
-            proof: Proof::Sent,
+            proof: if planted::has(Bug::AgreesUnseen) {
+                Proof::Equal
+            } else {
+                Proof::Sent
+            },
             filled: planned.filled.clone(),
             bytes_hash: item.sent,
             bytes_date: None,

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::signal;
+use crate::planted::{self, Bug};
 use crate::store::{Lease, LeaseOwner, Pair, Store, StoreError};
 
 /// Tells that the lease is lost, and why; `None` while it is held.
@@ -28,6 +29,9 @@ impl Fence {
     /// Waits until the lease is known to be held: no time as a rule. For good when it was lost; then the run ends and
     /// drops whoever waits. Cancel-safe.
     pub(super) async fn pass(&self) {
+        if planted::has(Bug::WritesWithoutLease) {
+            return;
+        }
         let mut held_until = self.0.clone();
         let is_held = |end: &Instant| Instant::now() < *end;
         let is_over = held_until.wait_for(is_held).await.is_err();
@@ -137,7 +141,9 @@ impl Renewal {
                 Err(error) => {
                     let is_taken = matches!(error, StoreError::LeaseLost { .. });
                     if is_taken || self.held_until.look(|end| Instant::now() >= *end) {
-                        self.lost.send_replace(Some(error));
+                        if !planted::has(Bug::KeepsLossToItself) {
+                            self.lost.send_replace(Some(error));
+                        }
                         ended.cancelled().await;
                         return self.lease;
                     }

@@ -7,6 +7,7 @@ use crate::engine::state::Step;
 use crate::instance::{Answer, Ask, Effect, Found, Save, Source, Target};
 use crate::plan::undo::as_it_is;
 use crate::plan::{Action, Node, Slot, channel_id, expected_hash, fields_hash, no_channel};
+use crate::planted::{self, Bug};
 use crate::store::{Change, StoreError};
 
 impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
@@ -39,6 +40,9 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
     /// the end.
     pub(super) fn following(&self, node: Node) -> Option<TargetId> {
         let place = self.planned(node).place.as_ref()?;
+        if planted::has(Bug::IgnoresOrder) {
+            return None;
+        }
         if place.before.is_some() {
             return place.before;
         }

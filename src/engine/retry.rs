@@ -15,6 +15,7 @@ use super::pace::{Class, Pacer, Permit};
 use super::sink::Sink;
 use crate::event::{Event, millis};
 use crate::instance::{Cause, Effect, RequestError, Verdict};
+use crate::planted::{self, Bug};
 
 /// The wait after a 429 without `Retry-After`: what most services' windows need to clear.
 const THROTTLED_WAIT: Duration = Duration::from_secs(1);
@@ -279,6 +280,11 @@ impl Sender<'_> {
                 let delay = tries.delays.next_backoff();
                 let delay = delay.unwrap_or(self.retries.delay_max);
                 Next::Again(delay.max(after.unwrap_or_default()))
+            }
+            (_, Verdict::Reconcile)
+                if planted::has(Bug::SendsUnknownAgain) && tries.attempt < 3 =>
+            {
+                Next::Again(self.retries.first_delay)
             }
             (_, Verdict::GiveUp) if is_row() => of_everything,
             (_, Verdict::GiveUp | Verdict::Reconcile) => Next::GiveUp,

@@ -15,6 +15,7 @@ use super::rows::Reader;
 use super::writer::Reply;
 use super::{Pair, StoreError};
 use crate::domain::RunId;
+use crate::planted::{self, Bug};
 
 /// Who asks for a lease. Others see it when they are refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,7 +149,11 @@ async fn acquire(
     let held = holder(&mut transaction, pair, place).await?;
     let is_dead = |held: &Holder| dead.is_some_and(|dead| dead.0 == held.run);
     let generation = match held {
-        Some(held) if held.expires_ms > now.as_millisecond() && !is_dead(&held) => {
+        Some(held)
+            if held.expires_ms > now.as_millisecond()
+                && !is_dead(&held)
+                && !planted::has(Bug::LendsLeaseTwice) =>
+        {
             return Err(held.refusal(place)?);
         }
         Some(held) => held.generation + 1,

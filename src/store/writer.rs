@@ -12,6 +12,7 @@ use super::in_place::Working;
 use super::lease::{self, LeaseRequest};
 use super::write::apply;
 use super::{Change, StoreError};
+use crate::planted::{self, Bug};
 
 /// How many orders may wait, which is also the most that one transaction takes. It is far above what one
 /// lane has in flight, so that a transaction is worth its disk flush; beyond it, senders wait for the disk.
@@ -133,7 +134,10 @@ impl Writer {
     }
 
     async fn transaction(&mut self, jobs: &[Job]) -> Result<(), StoreError> {
-        self.spend()?;
+        match self.spend() {
+            Err(_) if planted::has(Bug::AnswersBeforeDurable) => return Ok(()),
+            spent => spent?,
+        }
         let place = &*self.place;
         let failed = |error| StoreError::of(error, place);
         let connection = &mut self.connection;

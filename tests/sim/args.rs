@@ -19,6 +19,12 @@ pub(crate) struct Args {
     /// Plays every seed twice and compares the traces.
     #[arg(long)]
     pub(crate) twice: bool,
+    /// Plants every bug in turn and counts the seeds until it is found. Needs the feature `planted-bugs`.
+    #[arg(long)]
+    pub(crate) planted: bool,
+    /// Plants this bug only.
+    #[arg(long, value_name = "BUG", requires = "planted")]
+    pub(crate) plant: Option<String>,
     /// Plays histories, too, of which it is known that the engine breaks a rule in them.
     #[arg(long)]
     pub(crate) known: bool,

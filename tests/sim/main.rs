@@ -18,6 +18,7 @@
 //! | `stage`, `play`, `process` | how it is played |
 //! | `oracle` | the rules, checked against both instances and the store |
 //! | `table` | many seeds, and what happened in them |
+//! | `planted` | bugs that have to be found |
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::print_stdout, reason = "the table is what it is run for")]
 
@@ -34,6 +35,8 @@ mod history;
 #[path = "../shared/instances.rs"]
 mod instances;
 mod oracle;
+#[cfg(feature = "planted-bugs")]
+mod planted;
 mod play;
 mod process;
 mod stage;
@@ -48,10 +51,26 @@ fn main() -> ExitCode {
     if args.is_left_out() {
         return ExitCode::SUCCESS;
     }
+    if args.planted {
+        return exit(measure(&args));
+    }
     let is_fine = match args.seed {
         Some(seed) => table::replay(seed, &args),
         None => table::play_all(&args),
     };
+    exit(is_fine)
+}
+
+#[cfg(feature = "planted-bugs")]
+use planted::measure;
+
+#[cfg(not(feature = "planted-bugs"))]
+fn measure(_: &args::Args) -> bool {
+    println!("no bug can be planted; add --features planted-bugs");
+    false
+}
+
+fn exit(is_fine: bool) -> ExitCode {
     if is_fine {
         ExitCode::SUCCESS
     } else {

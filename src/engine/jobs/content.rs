@@ -14,6 +14,7 @@ use crate::engine::state::{Step, StepResult};
 use crate::event::Event;
 use crate::instance::{Cause, Effect, Refusal, RequestError, Saved, Source, Target, Verdict};
 use crate::plan::Node;
+use crate::planted::{self, Bug};
 use crate::store::{IntentId, IntentState, Operation, StoreError};
 
 type Results = Result<Vec<StepResult>, StoreError>;
@@ -133,12 +134,15 @@ pub(super) async fn keep<S, T>(
     crew: &Crew<S, T>,
     intent: IntentId,
     items: &[Prepared],
-    results: Vec<Result<Saved, Refusal>>,
+    mut results: Vec<Result<Saved, Refusal>>,
 ) -> Results
 where
     S: Source + Clone,
     T: Target + Clone,
 {
+    if planted::has(Bug::SwapsResults) {
+        results.reverse();
+    }
     let saved = items.iter().zip(&results).enumerate();
     let saved = saved.filter_map(|(at, (item, result))| Some((at, item, result.as_ref().ok()?)));
     let (mut changes, mut taken) = keep_all(crew, saved);

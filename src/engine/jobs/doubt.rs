@@ -22,6 +22,7 @@ use crate::instance::{
     Target, Verdict,
 };
 use crate::plan::{expected_hash, target_hash};
+use crate::planted::{self, Bug};
 use crate::store::{IntentId, IntentState, StoreError};
 
 /// A request whose outcome is not known.
@@ -144,7 +145,8 @@ where
 /// counterpart.
 fn is_new<S, T>(crew: &Crew<S, T>, there: &Entity<TargetId>) -> bool {
     let key = &there.key;
-    crew.target_inventory.get(key).is_none() && !crew.ids.is_claimed(key.kind, key.id)
+    let is_taken = crew.ids.is_claimed(key.kind, key.id);
+    crew.target_inventory.get(key).is_none() && (!is_taken || planted::has(Bug::LooksAmongTaken))
 }
 
 /// Sends something again that is harmless to repeat.
@@ -422,7 +424,7 @@ impl Quiet {
             self.looks = 0;
         }
         self.missing = missing;
-        self.looks > LOOKS
+        self.looks > LOOKS || planted::has(Bug::LooksOnce)
     }
 }
 
@@ -502,7 +504,8 @@ where
                 continue;
             };
             let key = TargetKey::localised(Kind::Content, id, locale);
-            if !crew.ids.is_claimed(Kind::Content, key.id)
+            let is_taken = crew.ids.is_claimed(Kind::Content, key.id);
+            if (!is_taken || planted::has(Bug::LooksAmongTaken))
                 && crew.target_inventory.get(&key).is_none()
             {
                 ids.push(id);

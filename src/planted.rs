@@ -1,0 +1,112 @@
+//! Bugs that can be planted, to measure whether the simulation finds them.
+//!
+//! Each is one condition at the place where it would be made. Without the feature `planted-bugs` the condition is a constant,
+//! so nothing of it is left in the program.
+
+/// A bug.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "planted-bugs"),
+    expect(dead_code, reason = "only the simulation plants them")
+)]
+pub enum Bug {
+    /// What a request may have made is looked for among the counterparts of others, too.
+    LooksAmongTaken,
+    /// A refused claim keeps what it claimed.
+    KeepsRefusedClaim,
+    /// A claim is never refused.
+    RefusesNoClaim,
+    /// The loss of the lease is not told.
+    KeepsLossToItself,
+    /// Writes leave without the lease.
+    WritesWithoutLease,
+    /// A second run gets the lease of a living one.
+    LendsLeaseTwice,
+    /// A request leaves without its intent.
+    SendsWithoutIntent,
+    /// Open intents of a run that died are not looked at.
+    ForgetsIntents,
+    /// A write of which nobody knows is sent again at once.
+    SendsUnknownAgain,
+    /// What is not there at the first look counts as absent.
+    LooksOnce,
+    /// A reference without a counterpart is sent as it is.
+    SendsSourceIds,
+    /// What was sent counts as agreed.
+    AgreesUnseen,
+    /// A page whose parent is missing goes to the root.
+    PutsOrphansAtRoot,
+    /// A gate opens although something behind it failed.
+    OpensFailedGates,
+    /// The results of a batch are given to its items in the wrong order.
+    SwapsResults,
+    /// A reference that was left out is left out of the second save as well.
+    PatchesNothing,
+    /// Pages are put at the end of their row.
+    IgnoresOrder,
+    /// The verification leaves content out.
+    VerifiesNoContent,
+    /// The store says that a change is durable when it is not.
+    AnswersBeforeDurable,
+    /// What is different is not told of pages.
+    TellsNoPages,
+}
+
+impl Bug {
+    /// All of them.
+    pub const ALL: [Self; 20] = [
+        Self::LooksAmongTaken,
+        Self::KeepsRefusedClaim,
+        Self::RefusesNoClaim,
+        Self::KeepsLossToItself,
+        Self::WritesWithoutLease,
+        Self::LendsLeaseTwice,
+        Self::SendsWithoutIntent,
+        Self::ForgetsIntents,
+        Self::SendsUnknownAgain,
+        Self::LooksOnce,
+        Self::SendsSourceIds,
+        Self::AgreesUnseen,
+        Self::PutsOrphansAtRoot,
+        Self::OpensFailedGates,
+        Self::SwapsResults,
+        Self::PatchesNothing,
+        Self::IgnoresOrder,
+        Self::VerifiesNoContent,
+        Self::AnswersBeforeDurable,
+        Self::TellsNoPages,
+    ];
+}
+
+#[cfg(feature = "planted-bugs")]
+mod chosen {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::Bug;
+
+    /// The number of the planted one, counted from 1.
+    static PLANTED: AtomicUsize = AtomicUsize::new(0);
+
+    /// Plants a bug in the place of the one before; `None` plants none.
+    pub fn plant(bug: Option<Bug>) {
+        let at = bug.and_then(|bug| Bug::ALL.iter().position(|other| *other == bug));
+        PLANTED.store(at.map_or(0, |at| at + 1), Ordering::Relaxed);
+    }
+
+    /// Whether a bug is planted.
+    pub(crate) fn has(bug: Bug) -> bool {
+        let planted = PLANTED.load(Ordering::Relaxed);
+        planted > 0 && Bug::ALL[planted - 1] == bug
+    }
+}
+
+#[cfg(feature = "planted-bugs")]
+pub(crate) use chosen::has;
+#[cfg(feature = "planted-bugs")]
+pub use chosen::plant;
+
+/// Whether a bug is planted: none is.
+#[cfg(not(feature = "planted-bugs"))]
+pub(crate) const fn has(_: Bug) -> bool {
+    false
+}
