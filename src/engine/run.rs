@@ -124,7 +124,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         let owner = self.owner.clone();
         let ttl = self.options.lease_ttl;
         let keeper = Keeper::acquire(&self.store, &self.pair(), owner, ttl).await?;
-        let report = self.sync_alone(commands, &keeper).await;
+        let report = Box::pin(self.sync_alone(commands, &keeper)).await;
         keeper.release().await;
         report
     }
