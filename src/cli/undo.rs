@@ -239,14 +239,9 @@ impl Undo<'_> {
             .await;
             result
         };
-        let stopping = session::signals(commands.clone());
+        let stopping = commands.clone();
         let reporting = report::run(received, reporters, commands);
-        let together = async { tokio::join!(working, reporting) };
-        let (result, progress) = tokio::select! {
-            ended = together => ended,
-            // Never ends by itself: it lasts as long as the undo.
-            () = stopping => return Err(Error::Interrupted),
-        };
+        let (result, progress) = session::until_stopped(working, reporting, stopping).await?;
         let exit = result
             .as_ref()
             .map_or_else(Error::exit_code, |status| *status);

@@ -31,4 +31,4 @@ pub use name::{ByName, name_key, same_name};
 pub use outcome::{Outcome, WorkClass};
 pub use place::{AgreedNumber, AgreedPlace, Home, ListKey};
 pub use proof::{Filled, Proof};
-pub use secret::Secret;
+pub use secret::{Secret, Token};

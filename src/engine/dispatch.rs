@@ -20,7 +20,7 @@ use super::pace::{Sample, gathering, least_items, scarce};
 use super::state::{Effect, Input, Job, RunState, Step, StepResult};
 use crate::domain::Failure;
 use crate::event::{Command, Event};
-use crate::instance::{Source, Target};
+use crate::instance::{Cause, Source, Target};
 use crate::plan::Node;
 use crate::store::{Change, StoreError};
 
@@ -175,6 +175,9 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
                     outage.error
                 );
                 self.crew.sink.emit(Event::Warned { message }).await;
+                if outage.error.cause == Cause::Unauthorised {
+                    self.crew.sink.emit(Event::TokenRefused).await;
+                }
                 Some(Input::Command(Command::Pause))
             }
             Standing::Over(outage) => {

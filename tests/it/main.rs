@@ -34,6 +34,7 @@ mod panics;
 mod parts;
 mod place;
 mod publish;
+mod readers;
 mod recordings;
 mod recovery;
 mod retry;
