@@ -110,7 +110,7 @@ impl IdMap {
         if kept == target {
             return Ok(());
         }
-        if is_new && !planted::has(Bug::KeepsRefusedClaim) {
+        if is_new {
             self.claimed.remove(&(kind, target));
         }
         Err(IdConflict::Source {

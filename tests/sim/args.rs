@@ -2,6 +2,8 @@
 
 use clap::Parser;
 
+use crate::cut::Cut;
+
 /// Plays histories of runs in virtual time, and checks after each that every rule was kept.
 #[derive(Clone, Debug, Parser)]
 #[expect(clippy::struct_excessive_bools, reason = "independent switches")]
@@ -16,6 +18,12 @@ pub(crate) struct Args {
     /// Plays this seed alone and prints its trace.
     #[arg(long, conflicts_with_all = ["seeds", "first"])]
     pub(crate) seed: Option<u64>,
+    /// What is taken out of the history of the seed, as a shrunk one prints it.
+    #[arg(long, requires = "seed")]
+    pub(crate) cut: Vec<Cut>,
+    /// Prints failing histories as they are.
+    #[arg(long)]
+    pub(crate) no_shrinking: bool,
     /// Plays every seed twice and compares the traces.
     #[arg(long)]
     pub(crate) twice: bool,

@@ -14,10 +14,10 @@
 //! | file | holds |
 //! |---|---|
 //! | `args` | the command line |
-//! | `history`, `edits` | what happens, and what is taken out of it |
+//! | `history`, `edits`, `cut` | what happens, and what is taken out of it |
 //! | `stage`, `play`, `process` | how it is played |
 //! | `oracle` | the rules, checked against both instances and the store |
-//! | `table` | many seeds, and what happened in them |
+//! | `table`, `shrink` | many seeds, and a smaller history that still fails |
 //! | `planted` | bugs that have to be found |
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::print_stdout, reason = "the table is what it is run for")]
@@ -26,6 +26,7 @@
 #[path = "../shared/accounts.rs"]
 mod accounts;
 mod args;
+mod cut;
 #[expect(dead_code, unused_imports, reason = "other tests use the rest")]
 #[path = "../shared/double/mod.rs"]
 mod double;
@@ -39,6 +40,7 @@ mod oracle;
 mod planted;
 mod play;
 mod process;
+mod shrink;
 mod stage;
 mod table;
 

@@ -10,7 +10,7 @@ use crate::args::Args;
 use crate::history::History;
 use crate::play::play;
 
-/// Seeds after which a bug counts as not found.
+/// Seeds after which a bug counts as not found, unless fewer were asked for.
 const BOUND: u64 = 2_000;
 
 /// A failing seed with the first thing that is wrong in it.
@@ -26,16 +26,13 @@ pub(crate) fn measure(args: &Args) -> bool {
     let mut is_all = !bugs.is_empty();
     println!("{:<24}{:>6}  first sign", "planted bug", "seeds");
     for bug in bugs {
-        match seeds_until_found(bug, args.threads.max(1)) {
-            Some((seeds, problem)) => {
-                let problem: String = problem.chars().take(110).collect();
-                println!("{:<24}{seeds:>6}  {problem}", format!("{bug:?}"));
-            }
-            None => {
-                is_all = false;
-                println!("{:<24}{:>6}  not found", format!("{bug:?}"), "-");
-            }
-        }
+        let found = seeds_until_found(bug, args.threads.max(1));
+        is_all &= found.is_some();
+        let (seeds, sign) = found.map_or_else(
+            || ("-".to_owned(), "not found".to_owned()),
+            |(seeds, problem)| (seeds.to_string(), problem.chars().take(110).collect()),
+        );
+        println!("{:<24}{seeds:>6}  {sign}", format!("{bug:?}"));
     }
     is_all
 }

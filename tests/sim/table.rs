@@ -8,13 +8,23 @@ use std::time::Instant;
 use crate::args::Args;
 use crate::history::History;
 use crate::play::{Figures, Verdict, play};
+use crate::shrink::shrink;
 
 /// Failing seeds that are printed in full.
 const SHOWN: usize = 30;
 
+/// Failing seeds that are shrunk, which takes a hundred plays each.
+const SHRUNK: usize = 2;
+
+/// Lines of the trace of a shrunk history that are printed. Replaying it prints all.
+const TRACE: usize = 60;
+
 /// Plays one seed and prints its trace.
 pub(crate) fn replay(seed: u64, args: &Args) -> bool {
-    let history = History::draw(seed, args.known);
+    let mut history = History::draw(seed, args.known);
+    for cut in &args.cut {
+        cut.apply(&mut history);
+    }
     println!("{history:#?}");
     let verdict = play(&history, true);
     for line in &verdict.trace {
@@ -53,12 +63,15 @@ pub(crate) fn play_all(args: &Args) -> bool {
     });
     let (figures, mut failing) = total.into_inner().unwrap();
     failing.sort_by_key(|(seed, _)| *seed);
-    for (seed, problems) in failing.iter().take(SHOWN) {
+    for (at, (seed, problems)) in failing.iter().take(SHOWN).enumerate() {
         println!("seed {seed} fails:");
         for problem in problems {
             println!("    {problem}");
         }
         println!("    replay: cargo test --locked --test sim -- --seed {seed}");
+        if at < SHRUNK && !args.no_shrinking {
+            print_shrunk(*seed, args);
+        }
     }
     print(args.seeds, &figures, began.elapsed().as_secs_f64());
     if !failing.is_empty() {
@@ -71,6 +84,27 @@ pub(crate) fn play_all(args: &Args) -> bool {
         );
     }
     failing.is_empty()
+}
+
+/// Prints the smallest history that still fails: how to replay it, what is wrong, and the end of its trace.
+fn print_shrunk(seed: u64, args: &Args) {
+    let mut history = History::draw(seed, args.known);
+    let cuts = shrink(&history);
+    for cut in &cuts {
+        cut.apply(&mut history);
+    }
+    let verdict = play(&history, true);
+    let cuts: Vec<String> = cuts.iter().map(|cut| format!("--cut {cut}")).collect();
+    let cuts = cuts.join(" ");
+    println!("    shrunk: cargo test --locked --test sim -- --seed {seed} {cuts}");
+    for problem in &verdict.problems {
+        println!("        {problem}");
+    }
+    let skipped = verdict.trace.len().saturating_sub(TRACE);
+    for line in &verdict.trace[skipped..] {
+        let line: String = line.chars().take(200).collect();
+        println!("        {line}");
+    }
 }
 
 fn one(seed: u64, args: &Args) -> (Figures, Vec<String>) {
