@@ -28,8 +28,6 @@ pub enum Bug {
     SendsSourceIds,
     /// What was sent counts as agreed.
     AgreesUnseen,
-    /// A page whose parent is missing goes to the root.
-    PutsOrphansAtRoot,
     /// A gate opens although something behind it failed.
     OpensFailedGates,
     /// The results of a batch are given to its items in the wrong order.
@@ -48,7 +46,7 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 18] = [
         Self::LooksAmongTaken,
         Self::RefusesNoClaim,
         Self::KeepsLossToItself,
@@ -60,7 +58,6 @@ impl Bug {
         Self::LooksOnce,
         Self::SendsSourceIds,
         Self::AgreesUnseen,
-        Self::PutsOrphansAtRoot,
         Self::OpensFailedGates,
         Self::SwapsResults,
         Self::PatchesNothing,

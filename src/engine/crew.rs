@@ -274,9 +274,6 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             return Ok(None);
         };
         let there = self.ids.shared(Kind::Page, SourceId::new(parent));
-        if there.is_none() && planted::has(Bug::PutsOrphansAtRoot) {
-            return Ok(None);
-        }
         let known = there
             .ok_or_else(|| format!("its parent, page {parent}, has no counterpart on the target"));
         known.map(Some)

@@ -131,7 +131,7 @@ fn shape(dice: &mut ChaCha8Rng) -> Shape {
         pages: dice.random_range(1..8),
         redirections: dice.random_range(0..3),
         refused: if is_refusing { 6 } else { 0 },
-        orphans: 0,
+        orphans: if is_refusing { 4 } else { 0 },
         twins: if dice.random_ratio(1, 2) { 40 } else { 0 },
         published: dice.random_range(0..100),
         edition: 0,
@@ -143,7 +143,8 @@ fn nature(dice: &mut ChaCha8Rng, is_target: bool) -> Nature {
     let is_calm = dice.random_ratio(1, 4);
     for fault in Fault::ALL {
         let share = *[0, 0, 5, 20, 60].choose(dice).unwrap();
-        if !is_calm && share > 0 && (is_target || fault != Fault::Aborted) {
+        let is_of_batch = matches!(fault, Fault::Aborted | Fault::Spoilt);
+        if !is_calm && share > 0 && (is_target || !is_of_batch) {
             faults.insert(fault, share);
         }
     }

@@ -6,8 +6,8 @@
 //! whether it still has the lease.
 
 use std::future::pending;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use lockgate::domain::{BatchId, Id, Kind, Locale, TargetId};
 use lockgate::instance::{
@@ -15,24 +15,34 @@ use lockgate::instance::{
     Saved, Source, Target, Upload, Workflow,
 };
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::double::Double;
+use crate::stage::LEASE;
 
 /// Whether a process stands still. Whoever waits goes on in the order of arrival.
 #[derive(Debug, Default)]
 pub(crate) struct Halt {
     is_stopped: AtomicBool,
+    since: Mutex<Option<Instant>>,
     bell: Notify,
 }
 
 impl Halt {
     pub(crate) fn set(&self, is_stopped: bool) {
         self.is_stopped.store(is_stopped, Ordering::Relaxed);
+        *self.since.lock().unwrap() = is_stopped.then(Instant::now);
         self.bell.notify_waiters();
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
         self.is_stopped.load(Ordering::Relaxed)
+    }
+
+    /// Whether it stands still for longer than a lease lasts.
+    fn has_lost_its_lease(&self) -> bool {
+        let since = *self.since.lock().unwrap();
+        since.is_some_and(|since| since.elapsed() > LEASE)
     }
 
     async fn ends(&self) {
@@ -63,6 +73,10 @@ impl Process {
     }
 
     async fn write<R>(&self, request: impl Future<Output = R>) -> R {
+        if self.halt.has_lost_its_lease() {
+            self.instance
+                .accuse("a write leaves after the lease was over");
+        }
         if self.halt.is_stopped() {
             pending::<()>().await;
         }

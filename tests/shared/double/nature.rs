@@ -29,10 +29,12 @@ pub(crate) enum Fault {
     Garbled,
     /// A batch was aborted as a whole.
     Aborted,
+    /// Items lost a field on the way into the store.
+    Spoilt,
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Throttled,
         Self::NotSent,
         Self::Unheard,
@@ -43,6 +45,7 @@ impl Fault {
         Self::Unavailable,
         Self::Garbled,
         Self::Aborted,
+        Self::Spoilt,
     ];
 
     /// Those of a server that is only hard to reach.
@@ -60,6 +63,7 @@ impl Fault {
             Self::Unavailable => "503 with Retry-After",
             Self::Garbled => "garbled answer after the effect",
             Self::Aborted => "batch aborted",
+            Self::Spoilt => "items stored without a field",
         }
     }
 
@@ -133,7 +137,8 @@ impl Nature {
     pub(super) fn fate(&mut self, dice: &mut ChaCha8Rng) -> Option<Fault> {
         let mut drawn = dice.random_range(0..1000);
         let faults = self.faults.iter();
-        for (fault, share) in faults.filter(|(fault, _)| **fault != Fault::Aborted) {
+        let is_of_batch = |fault| matches!(fault, Fault::Aborted | Fault::Spoilt);
+        for (fault, share) in faults.filter(|(fault, _)| !is_of_batch(**fault)) {
             if drawn < *share {
                 return spend(&mut self.faults_left).then_some(*fault);
             }
@@ -142,9 +147,9 @@ impl Nature {
         None
     }
 
-    /// Whether the next batch is aborted.
-    pub(super) fn aborts(&mut self, dice: &mut ChaCha8Rng) -> bool {
-        let share = self.faults.get(&Fault::Aborted).copied().unwrap_or(0);
+    /// Whether this happens to the next batch.
+    pub(super) fn strikes(&mut self, fault: Fault, dice: &mut ChaCha8Rng) -> bool {
+        let share = self.faults.get(&fault).copied().unwrap_or(0);
         dice.random_range(0..1000) < share && spend(&mut self.faults_left)
     }
 }

@@ -171,7 +171,7 @@ impl Shared {
     }
 
     /// Hands in a batch. What it holds is being saved until the worker is through, unless it never arrives.
-    async fn submit(&self, what: Counted, work: Vec<Work>) -> Result<BatchId, RequestError> {
+    async fn submit(&self, what: Counted, mut work: Vec<Work>) -> Result<BatchId, RequestError> {
         let open = self.open(None, Vec::new());
         {
             let mut world = self.world();
@@ -187,9 +187,14 @@ impl Shared {
                 dice,
                 injected,
             } = &mut *temper;
-            let fails = nature.aborts(dice);
-            if fails {
-                *injected.entry(Fault::Aborted).or_default() += 1;
+            let mut strikes = |fault| {
+                let strikes = nature.strikes(fault, dice);
+                *injected.entry(fault).or_default() += u32::from(strikes);
+                strikes
+            };
+            let fails = strikes(Fault::Aborted);
+            if strikes(Fault::Spoilt) {
+                work.iter_mut().for_each(Work::spoil);
             }
             (nature.work(dice), fails, nature.one_worker)
         };
@@ -226,7 +231,9 @@ fn cause(fault: Fault, wait: Duration) -> Cause {
             detail: "refused".to_owned(),
         },
         Fault::Unheard => Cause::Broken("reset".to_owned()),
-        Fault::Lost | Fault::Late | Fault::Aborted => Cause::TimedOut(Duration::from_mins(1)),
+        Fault::Lost | Fault::Late | Fault::Aborted | Fault::Spoilt => {
+            Cause::TimedOut(Duration::from_mins(1))
+        }
         Fault::Failed => failed(500, None),
         Fault::Gateway => failed(502, None),
         Fault::Unavailable => failed(503, Some(wait)),
@@ -263,6 +270,11 @@ impl Double {
     pub(crate) fn calm(&self) {
         let mut temper = self.0.temper();
         temper.nature = temper.nature.without_faults();
+    }
+
+    /// Notes what must never happen.
+    pub(crate) fn accuse(&self, problem: &str) {
+        self.world().watch.problem(problem.to_owned());
     }
 
     /// How often each thing went wrong.

@@ -51,6 +51,19 @@ impl Work {
         }
     }
 
+    /// Takes the last field of an item away.
+    pub(super) fn spoil(&mut self) {
+        let Self::Item(save) = self else { return };
+        let mut body = (*save.body).clone();
+        if let Some(fields) = body["fields"].as_object_mut()
+            && fields.len() > 1
+        {
+            let last = fields.keys().last().cloned().unwrap_or_default();
+            fields.remove(&last);
+        }
+        save.body = body.into();
+    }
+
     pub(super) fn name(&self) -> String {
         match self {
             Self::Item(save) => name_of(save),

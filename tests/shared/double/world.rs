@@ -104,7 +104,7 @@ impl World {
         self.rows.values().filter(move |row| row.kind == kind)
     }
 
-    pub(super) fn has(&self, kind: Kind, id: i64) -> bool {
+    pub(crate) fn has(&self, kind: Kind, id: i64) -> bool {
         self.of_kind(kind).any(|row| row.id == id)
     }
 

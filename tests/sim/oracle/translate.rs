@@ -7,7 +7,7 @@ use lockgate::domain::{EntityKey, Id, Kind, Locale};
 use lockgate::store::Mapping;
 use serde_json::{Map, Value};
 
-use crate::double::{IDS_OF_KIND, Row, RowKey, SOURCE_IDS, TARGET_IDS, World};
+use crate::double::{IDS_OF_KIND, Row, RowKey, SOURCE_IDS, TARGET_IDS, World, id};
 
 /// Which row of the target stands for which entity.
 pub(super) struct Pairs {
@@ -158,6 +158,9 @@ pub(super) fn differences(
     let mut found = BTreeMap::new();
     for here in source.rows.values() {
         let Some(key) = pairs.row(here) else { continue };
+        if dangles(source, here) {
+            continue;
+        }
         let difference = match target.rows.get(&key) {
             None => Some("it is not there".to_owned()),
             Some(there) => difference(here, there, pairs),
@@ -167,6 +170,15 @@ pub(super) fn differences(
         }
     }
     found
+}
+
+/// Whether a row refers to an item that the source does not have; what becomes of that is a matter of its own.
+fn dangles(source: &World, row: &Row) -> bool {
+    let text = row.body.to_string();
+    let numbers = text.split(|c: char| !c.is_ascii_digit());
+    let items = id(SOURCE_IDS, Kind::Content, 0)..id(SOURCE_IDS, Kind::Content, IDS_OF_KIND);
+    let mut numbers = numbers.filter_map(|number| number.parse::<i64>().ok());
+    numbers.any(|number| items.contains(&number) && !source.has(Kind::Content, number))
 }
 
 pub(super) fn entity_key(row: &Row) -> EntityKey {
