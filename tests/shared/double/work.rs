@@ -58,7 +58,7 @@ impl Work {
         if let Some(fields) = body["fields"].as_object_mut()
             && fields.len() > 1
         {
-            let last = fields.keys().last().cloned().unwrap_or_default();
+            let last = fields.keys().next_back().cloned().unwrap_or_default();
             fields.remove(&last);
         }
         save.body = body.into();
