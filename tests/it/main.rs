@@ -11,6 +11,7 @@ mod crash;
 mod double;
 mod dry_run;
 mod edits;
+mod endings;
 mod faults;
 mod fixtures;
 mod gone;
