@@ -27,6 +27,7 @@ mod names;
 mod outage;
 mod panics;
 mod parts;
+mod phases;
 mod place;
 mod publish;
 mod recordings;
