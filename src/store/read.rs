@@ -18,8 +18,8 @@ use super::{
     Publishing, RunEntity, RunRecord, StoreError,
 };
 use crate::domain::{
-    AgreedPlace, BatchId, ContentHash, EntityKey, Guid, Id, Kind, Proof, RunId, SourceId, TargetId,
-    Version,
+    AgreedPlace, BatchId, ContentHash, EntityKey, Guid, Id, Kind, Proof, RunEnd, RunId, SourceId,
+    TargetId, Version,
 };
 
 /// The reading connection, gone once closed, and where it reads.
@@ -28,8 +28,7 @@ pub(super) struct Readers {
     pub(super) place: Arc<str>,
 }
 
-const RUN_COLUMNS: &str =
-    "SELECT run, source, target, command, options, started_at, finished_at, exit, counts FROM runs";
+const RUN_COLUMNS: &str = "SELECT run, source, target, command, options, started_at, finished_at, exit, ended, counts FROM runs";
 
 const INTENT_COLUMNS: &str = "SELECT run, id, operation, keys, payload_hash, details, attempt, batch, state, opened_ms, answers FROM intents";
 
@@ -288,6 +287,7 @@ impl Readers {
     fn record(&self, row: &SqliteRow) -> Result<RunRecord, StoreError> {
         let reader = self.reader("runs");
         let exit: Option<i64> = self.column(row, "exit")?;
+        let ended: Option<&str> = self.column(row, "ended")?;
         let counts: Option<&str> = self.column(row, "counts")?;
         Ok(RunRecord {
             run: RunId(self.column(row, "run")?),
@@ -300,6 +300,8 @@ impl Readers {
             started_at: self.column(row, "started_at")?,
             finished_at: self.column(row, "finished_at")?,
             exit: exit.map(|exit| reader.number("exit", exit)).transpose()?,
+            // A name of a newer program is no reason not to show the run.
+            end: ended.and_then(RunEnd::named),
             counts: counts
                 .map(|counts| reader.json("counts", counts))
                 .transpose()?,

@@ -15,10 +15,11 @@ pub(super) const MIGRATIONS: [&str; VERSION as usize] = [
     include_str!("migrations/0006_page_places.sql"),
     include_str!("migrations/0007_proof.sql"),
     include_str!("migrations/0008_publishings.sql"),
+    include_str!("migrations/0009_run_end.sql"),
 ];
 
 /// The schema version that this program writes, kept in `SQLite`'s `user_version`.
-pub const VERSION: u32 = 8;
+pub const VERSION: u32 = 9;
 
 /// "Lkgt": marks a file as ours in `SQLite`'s `application_id`.
 pub(super) const APPLICATION_ID: i64 = 0x4c6b_6774;

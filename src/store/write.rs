@@ -12,7 +12,7 @@ use super::{
     Change, Intent, IntentId, IntentState, Pair, PreImage, Publishing, RunFinish, RunRecord,
     StoreError,
 };
-use crate::domain::{AgreedPlace, BatchId, ContentHash, EntityKey, Id, RunId, TargetId};
+use crate::domain::{AgreedPlace, BatchId, ContentHash, EntityKey, Id, RunEnd, RunId, TargetId};
 
 pub(super) type Query<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments<'q>>;
 
@@ -113,8 +113,8 @@ fn statement<'c>(change: &'c Change, bulk: &mut Bulk<'c>) -> Option<Query<'c>> {
 
 fn run_started(record: &RunRecord) -> Query<'_> {
     query(
-        "INSERT INTO runs (run, source, target, command, options, started_at, finished_at, exit, counts)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO runs (run, source, target, command, options, started_at, finished_at, exit, ended, counts)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(&record.run.0)
     .bind(record.pair.source.as_str())
@@ -124,12 +124,14 @@ fn run_started(record: &RunRecord) -> Query<'_> {
     .bind(&record.started_at)
     .bind(&record.finished_at)
     .bind(record.exit.map(i64::from))
+    .bind(record.end.map(RunEnd::name))
     .bind(record.counts.as_ref().map(ToString::to_string))
 }
 
 fn run_finished(finish: &RunFinish) -> Query<'_> {
-    query("UPDATE runs SET exit = ?, counts = ?, finished_at = ? WHERE run = ?")
+    query("UPDATE runs SET exit = ?, ended = ?, counts = ?, finished_at = ? WHERE run = ?")
         .bind(i64::from(finish.exit))
+        .bind(finish.end.name())
         .bind(finish.counts.to_string())
         .bind(&finish.finished_at)
         .bind(&finish.run.0)

@@ -9,7 +9,7 @@ use lockgate::domain::{EntityKey, Guid, Kind, Outcome, RunId};
 use lockgate::engine::pace::Pacer;
 use lockgate::engine::retry::Retries;
 use lockgate::engine::{
-    EVENTS_IN_FLIGHT, Matching, Options, Reader, RunReport, Schedule, Session, Sink,
+    EVENTS_IN_FLIGHT, End, Matching, Options, Reader, RunReport, Schedule, Session, Sink,
 };
 use lockgate::event::{Event, Gate, Side, Stamped};
 use lockgate::plan::Selection;
@@ -222,10 +222,10 @@ fn problems(ran: &Ran, target: &Double, schedule: Schedule) -> Vec<String> {
     if schedule == Schedule::Phased {
         problems.extend(gates_hold(ran));
     }
-    if let Some(why) = &ran.report.end.stopped {
-        problems.push(format!("stopped: {why}"));
+    if let End::Stopped(why) = &ran.report.end {
+        problems.push(format!("stopped: {why:?}"));
     }
-    if ran.report.end.interrupted || ran.report.end.panicked.is_some() {
+    if matches!(ran.report.end, End::Interrupted | End::Stalled(_)) {
         problems.push(format!("{:?}", ran.report.end));
     }
     problems

@@ -22,6 +22,7 @@ pub(super) use polling::{BatchEnd, first_pause, next_pause, wait};
 use std::collections::HashMap;
 
 use super::crew::{Crew, Prepared};
+use super::end::StopCause;
 use super::ready::Queue;
 use super::state::{Job, Step, StepResult};
 use crate::domain::Failure;
@@ -37,7 +38,7 @@ pub(super) struct Finished {
     /// One per step, in order.
     pub(super) results: Vec<StepResult>,
     /// Why nothing more may be written.
-    pub(super) stop: Option<String>,
+    pub(super) stop: Option<StopCause>,
 }
 
 /// Carries out a job to its end.
@@ -56,12 +57,12 @@ where
         Queue::Asset => asset::run(crew, job.steps[0]).await?,
         Queue::Content(locale) => {
             let (results, wrong) = content::run(crew, locale, &job.steps, job.probe).await?;
-            stop = wrong;
+            stop = wrong.map(StopCause::Reference);
             results
         }
         Queue::Page => {
             let (results, wrong) = page::run(crew, job.steps[0], job.probe).await?;
-            stop = wrong;
+            stop = wrong.map(StopCause::Reference);
             results
         }
     };
