@@ -226,7 +226,8 @@ impl Undo<'_> {
                 run.clone(),
                 &sink,
             );
-            let result = self.work(&session, request, &mut commanded, out).await;
+            let work = self.work(&session, request, &mut commanded, out);
+            let result = Box::pin(work).await;
             let status = result
                 .as_ref()
                 .map_or_else(Error::exit_code, |(status, _)| *status);

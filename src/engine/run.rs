@@ -126,7 +126,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         let ttl = self.options.lease_ttl;
         let keeper = Keeper::acquire(&self.store, &self.pair(), owner, ttl).await?;
         let control = Control::under(commands, &keeper);
-        let report = self.sync_alone(control, &keeper).await;
+        let report = Box::pin(self.sync_alone(control, &keeper)).await;
         keeper.release().await;
         report
     }
@@ -198,7 +198,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         if control.is_asked() {
             return Ok(End::Interrupted);
         }
-        let compared = self.compare(crew, locales, Scope::AfterRun);
+        let compared = Box::pin(self.compare(crew, locales, Scope::AfterRun));
         let verified = match control.looking(compared).await {
             Ok(verified) => verified?,
             Err(cut) => return Ok(cut.into()),
@@ -223,7 +223,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             self.sink.emit(Event::Warned { message }).await;
         }
         let crew = Arc::new(self.crew(&prepared, None));
-        let compared = self.compare(&crew, &prepared.locales, Scope::Everything);
+        let compared = Box::pin(self.compare(&crew, &prepared.locales, Scope::Everything));
         let differences = control.read(compared).await?.differences;
         Ok(RunReport {
             plan: prepared.plan,

@@ -185,7 +185,6 @@ const LOST: [(&str, &str); 6] = [
 #[tokio::test]
 async fn what_did_not_arrive_is_owed_until_it_does() {
     for (kind, path) in LOST {
-        println!("{kind} loses {path}");
         let habits = Habits {
             drop: BTreeMap::from([(kind.to_owned(), vec![path.to_owned()])]),
             ..Habits::default()

@@ -7,14 +7,14 @@ use lockgate::mock::{self, Server};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 use crate::binary::{Workspace, end_of};
 use crate::lease::{shell, take_over_by};
 use crate::support::{TARGET, fixture, instances, serve_with};
 
 /// Far above what any of these runs takes; a run that is still there by then hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 async fn served(latency_ms: u64, faults: &[&str]) -> Server {
     serve_with(mock::Options {
@@ -29,7 +29,7 @@ async fn served(latency_ms: u64, faults: &[&str]) -> Server {
 /// A process whose events are read as they come.
 struct Running {
     child: Child,
-    events: JoinHandle<Vec<Value>>,
+    events: JoinSet<Vec<Value>>,
 }
 
 /// How a process ended.
@@ -58,7 +58,8 @@ impl Running {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (tell, told) = tokio::sync::oneshot::channel();
         let event = moment.event.map(|(kind, phase)| (kind, phase.to_owned()));
-        let events = tokio::spawn(async move {
+        let mut events = JoinSet::new();
+        events.spawn(async move {
             let (mut all, mut tell) = (Vec::<Value>::new(), Some(tell));
             while let Some(line) = lines.next_line().await.unwrap() {
                 let next: Value = serde_json::from_str(&line).unwrap();
@@ -86,7 +87,7 @@ impl Running {
         tokio::select! {
             Ok(()) = told => {}
             () = requested => {}
-            () = tokio::time::sleep(PATIENCE) => panic!("the moment did not come"),
+            () = tokio::time::sleep(PATIENCE) => unreachable!("the moment did not come"),
         }
         Self { child, events }
     }
@@ -100,13 +101,10 @@ impl Running {
         let mut pipe = self.child.stderr.take().unwrap();
         let reading = pipe.read_to_string(&mut stderr);
         let waited = tokio::time::timeout(PATIENCE, reading).await;
-        if waited.is_err() {
-            self.child.start_kill().unwrap();
-            panic!("the process hangs");
-        }
+        assert!(waited.is_ok(), "the process hangs");
         Ending {
             code: self.child.wait().await.unwrap().code(),
-            events: self.events.await.unwrap(),
+            events: self.events.join_next().await.unwrap().unwrap(),
             stderr,
         }
     }

@@ -75,9 +75,8 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         let ttl = self.options.lease_ttl;
         let keeper = Keeper::acquire(&self.store, &self.pair(), self.owner.clone(), ttl).await?;
         let control = Control::under(commands, &keeper);
-        let end = self
-            .undo_alone(request, control, agree, &keeper.fence())
-            .await;
+        let fence = keeper.fence();
+        let end = Box::pin(self.undo_alone(request, control, agree, &fence)).await;
         keeper.release().await;
         end
     }
