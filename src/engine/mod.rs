@@ -34,6 +34,7 @@ mod publish;
 mod publishing;
 pub mod pull;
 pub mod ready;
+mod reconcile;
 mod recovery;
 pub mod retry;
 pub mod run;

@@ -23,7 +23,7 @@ pub struct Fault {
     pub method: Option<String>,
     /// A part of the path, in any case.
     pub path_contains: Option<String>,
-    /// A part of the body, or of the name of a file in it.
+    /// A part of the query, of the body, or of the name of a file in it.
     pub text: Option<String>,
     /// Only the n-th matching request, from 1.
     pub nth: Option<u64>,

@@ -141,7 +141,7 @@ async fn of_many_equal_items_each_gets_its_own() {
             (2, "reset=before,path=/item/multi,every=2"),
             (2, "drop-result,path=/item/multi,every=2"),
             (3, "reset=after,path=/item/multi,from=2"),
-            (2, "fail-batch,path=/item/multi,every=3"),
+            (2, "fail-batch,path=/item/multi,nth=2"),
         ] {
             found.extend(problems(8, size, character, fault).await);
         }

@@ -10,11 +10,11 @@ use futures_util::StreamExt;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::doubt;
-use super::{close, not_prepared, not_sent, settle};
+use super::disguise;
 use crate::domain::{ContentHash, Entity, Id, Kind, SourceId, TargetId, TargetKey, same_name};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::pace::Class;
+use crate::engine::reconcile::{close, not_prepared, not_sent, repeat, settle};
 use crate::engine::state::{Step, StepResult};
 use crate::instance::{
     ByteStream, Cause, Download, Effect, RequestError, Saved, Source, Target, Upload, Verdict,
@@ -67,7 +67,7 @@ where
         && error.verdict(Effect::Write) == Verdict::Reconcile
     {
         // Uploading over a path is harmless to repeat: the same bytes land in the same place.
-        sent = doubt::repeat(
+        sent = repeat(
             crew,
             Class::Asset,
             || upload(crew, (&item, &body), None, meter.clone()),
@@ -81,7 +81,11 @@ where
             item.bytes = bytes;
             crew.sent_bytes.insert(crew.entity(node).key.id, hash);
             item.sent = Some(hash);
-            Ok(vec![settle(crew, Some(intent), &item, &saved).await?])
+            let (result, taken) = settle(crew, intent, &item, &saved).await?;
+            if taken {
+                disguise::put_back(crew, &item, &saved).await?;
+            }
+            Ok(vec![result])
         }
         // The same bytes land in the same place, so it does not matter whether it left.
         Err(error) => {
@@ -122,7 +126,7 @@ where
     let sender = crew.under(intent);
     match sender.send_as(Class::Write, Effect::Write, request).await {
         Err(error) if error.verdict(Effect::Write) == Verdict::Reconcile => {
-            let again = doubt::repeat(crew, Class::Write, request, error).await;
+            let again = repeat(crew, Class::Write, request, error).await;
             again.map(drop)
         }
         sent => sent.map(drop),

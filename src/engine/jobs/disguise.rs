@@ -47,33 +47,6 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
     }
 }
 
-/// Whether a save of this kind can hit another entity by its name. Content has none, and a page is saved by its id or
-/// refused.
-const fn goes_by_name(kind: Kind) -> bool {
-    match kind {
-        Kind::Model
-        | Kind::Container
-        | Kind::Template
-        | Kind::Gallery
-        | Kind::Asset
-        | Kind::Redirection => true,
-        Kind::Content | Kind::Page => false,
-    }
-}
-
-/// Why an entity is a failure whose save was answered with the counterpart of another one.
-pub(super) fn told(conflict: &IdConflict) -> String {
-    match conflict {
-        IdConflict::Target {
-            kind, target, kept, ..
-        } if goes_by_name(*kind) => format!(
-            "the target takes its name for that of {kind}:{kept} and wrote over its counterpart {target}, which is sent \
-             again; rename one of the two on the source"
-        ),
-        IdConflict::Target { .. } | IdConflict::Source { .. } => conflict.to_string(),
-    }
-}
-
 /// Sends again what `item` has written over.
 pub(super) fn put_back<'a, S, T>(
     crew: &'a Crew<S, T>,
@@ -122,7 +95,7 @@ where
             save::run(crew, (node, step)).await
         }
         Kind::Asset => asset::run(crew, (node, step)).await,
-        Kind::Redirection => redirections::run(crew, &[(node, step)]).await,
+        Kind::Redirection => redirections::run(crew, &[(node, step)], None).await,
         Kind::Content | Kind::Page => Ok(Vec::new()),
     }
 }

@@ -82,14 +82,16 @@ impl Call {
         }
     }
 
-    /// Whether the body, or the name of a file in it, has this text.
+    /// Whether the query, the body, or the name of a file in it has this text.
     pub(crate) fn has_text(&self, text: &str) -> bool {
-        match &self.payload {
-            Payload::Bytes(bytes) => bytes
-                .windows(text.len().max(1))
-                .any(|part| part == text.as_bytes()),
-            Payload::Files(files) => files.iter().any(|file| file.name.contains(text)),
-        }
+        let in_query = self.query.iter().any(|(_, value)| value.contains(text));
+        in_query
+            || match &self.payload {
+                Payload::Bytes(bytes) => bytes
+                    .windows(text.len().max(1))
+                    .any(|part| part == text.as_bytes()),
+                Payload::Files(files) => files.iter().any(|file| file.name.contains(text)),
+            }
     }
 
     /// The folded segments from `at` on.
