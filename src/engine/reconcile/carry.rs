@@ -417,16 +417,14 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
         self.crew.store.commit(changes).await?;
         for (at, saved) in saved {
             let place = part.at[at];
-            self.results[place] = Some(match taken.remove(&at) {
-                Some(result) => {
-                    self.taken.push((place, saved));
-                    result
-                }
-                None => {
-                    self.given_up = 0;
-                    show(self.crew, &items[at], &saved)
-                }
-            });
+            let result = if let Some(refused) = taken.remove(&at) {
+                self.taken.push((place, saved));
+                refused
+            } else {
+                self.given_up = 0;
+                show(self.crew, &items[at], &saved)
+            };
+            self.results[place] = Some(result);
         }
         Ok(())
     }
@@ -476,8 +474,10 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
         };
         let is_alone = left.at.len() == 1;
         let is_hopeless = left.repeats && self.given_up >= SPEAK_FOR_ALL;
-        let is_tried =
-            left.of == 1 && !(left.repeats && left.attempt <= self.crew.options.attempts);
+        // Once one was given up, others alone are tried once, until something arrives again.
+        let may_repeat =
+            left.repeats && self.given_up == 0 && left.attempt <= self.crew.options.attempts;
+        let is_tried = left.of == 1 && !may_repeat;
         if is_hopeless || is_tried || !left.splits {
             self.given_up += u32::from(left.repeats);
             for at in left.at {

@@ -53,11 +53,23 @@ where
     T: Target + Clone,
 {
     let mut quiet = Quiet::new(crew);
+    let mut all = Looked::nothing(items.len());
     loop {
-        let looked = once(crew, cargo, items, (intent, quiet.looks > 0)).await?;
-        let is_over = quiet.is_over(crew, looked.absent.len());
-        if looked.absent.is_empty() || (is_over && !looked.is_contested) {
-            return Ok(looked);
+        let missing: Vec<Prepared> = all.absent.iter().map(|at| items[*at].clone()).collect();
+        let looked = once(crew, cargo, &missing, (intent, quiet.looks > 0)).await?;
+        // What was found is claimed, and no later look shows it.
+        let places = std::mem::take(&mut all.absent);
+        let place = |at: usize| places[at];
+        all.found.extend(
+            looked
+                .found
+                .into_iter()
+                .map(|(at, saved)| (place(at), saved)),
+        );
+        all.absent = looked.absent.into_iter().map(place).collect();
+        let is_over = quiet.is_over(crew, all.absent.len());
+        if all.absent.is_empty() || (is_over && !looked.is_contested) {
+            return Ok(all);
         }
         tokio::time::sleep(between_looks(crew)).await;
     }
@@ -234,7 +246,8 @@ where
         let Found::Node(node) = found else { continue };
         let id = TargetId::new(node.page);
         let is_own = [item.save.id, shared].contains(&Some(id));
-        if node.placement.parent != parent || !(is_own || !crew.ids.is_claimed(Kind::Page, id)) {
+        let is_others = !is_own && crew.ids.is_claimed(Kind::Page, id);
+        if node.placement.parent != parent || is_others {
             continue;
         }
         let one = Ask::One {
