@@ -486,6 +486,8 @@ pub enum Event {
         /// What most of that is due to.
         by: Bottleneck,
     },
+    /// The target does not take the token any more. Requests wait until there is another one.
+    TokenRefused,
     /// Nothing new leaves until resumed.
     Paused,
     /// Uploads go on.

@@ -229,6 +229,7 @@ pub(crate) fn arrived(
             bytes_hash: None,
             bytes_date: None,
             place: None,
+            number: None,
         };
         (here.key.clone(), agreement)
     });

@@ -38,7 +38,7 @@ pub(crate) async fn poll(client: &Client, batch: BatchId) -> Result<BatchStatus,
     }
 }
 
-fn status(batch: &Value, secrets: &[&Secret]) -> Result<BatchStatus, Misshapen> {
+fn status(batch: &Value, secrets: &[Secret]) -> Result<BatchStatus, Misshapen> {
     let state = shape::id(batch, "batchState").map_err(|_| no_state())?;
     let aborted = state == DELETED || shape::flag(batch, "abortYN");
     if state != PROCESSED && !aborted {
@@ -69,13 +69,13 @@ fn no_state() -> Misshapen {
 /// A finished batch under the reader's eyes.
 struct Reader<'a> {
     batch: &'a Value,
-    secrets: &'a [&'a Secret],
+    secrets: &'a [Secret],
     /// The summary that `errorData` may hold as JSON text.
     summary: Option<Value>,
 }
 
 impl<'a> Reader<'a> {
-    fn new(batch: &'a Value, secrets: &'a [&'a Secret]) -> Self {
+    fn new(batch: &'a Value, secrets: &'a [Secret]) -> Self {
         let summary = shape::text(batch, "errorData")
             .and_then(|text| serde_json::from_str(text).ok())
             .filter(Value::is_object);
@@ -326,7 +326,7 @@ fn version(item: &Value) -> Option<Version> {
 }
 
 /// Reads an error text in any of its three forms; `None` when it says nothing.
-pub(crate) fn refusal(text: &str, secrets: &[&Secret]) -> Option<Refusal> {
+pub(crate) fn refusal(text: &str, secrets: &[Secret]) -> Option<Refusal> {
     let parsed = serde_json::from_str::<Value>(text).ok();
     let (error_type, words) = match &parsed {
         Some(object @ Value::Object(_)) => {

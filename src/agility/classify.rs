@@ -120,7 +120,7 @@ pub(crate) fn request_id(headers: &HeaderMap, body: &[u8]) -> Option<String> {
 
 /// What an error body says: plain text, a JSON string, or the telling member of a JSON object. Of an HTML
 /// page only the title, because its text is about the web server. Credentials are blotted out.
-pub(crate) fn said(body: &[u8], secrets: &[&Secret]) -> Option<String> {
+pub(crate) fn said(body: &[u8], secrets: &[Secret]) -> Option<String> {
     let body = String::from_utf8_lossy(body);
     let words = match serde_json::from_str::<Value>(&body) {
         Ok(Value::String(text)) => text,
@@ -137,7 +137,7 @@ pub(crate) fn said(body: &[u8], secrets: &[&Secret]) -> Option<String> {
 }
 
 /// `text` on one line, without credentials and at a readable length; `None` when nothing is left.
-pub(crate) fn readable(text: &str, secrets: &[&Secret]) -> Option<String> {
+pub(crate) fn readable(text: &str, secrets: &[Secret]) -> Option<String> {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let line = secrets
         .iter()
@@ -301,7 +301,7 @@ mod tests {
     fn the_words_are_short_and_hold_no_credential() {
         let secret = Secret::new("very-secret-token");
         let body = format!("bad header: Bearer very-secret-token {}", "x".repeat(1000));
-        let heard = said(body.as_bytes(), &[&secret]).unwrap();
+        let heard = said(body.as_bytes(), &[secret]).unwrap();
         assert!(!heard.contains("very-secret-token"));
         assert!(heard.starts_with("bad header: Bearer [redacted] xxx"));
         assert_eq!(heard.chars().count(), SAID_MAX + 1);

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 use url::Url;
 
-use crate::domain::{Guid, Secret, time};
+use crate::domain::{Guid, Secret, Token, time};
 use crate::instance::{Cause, RequestError};
 
 use super::hosts::Hosts;
@@ -25,7 +25,7 @@ pub(crate) struct Client {
     pub(crate) files: reqwest::Client,
     pub(crate) guid: Guid,
     hosts: Hosts,
-    token: Secret,
+    token: Token,
     preview_key: OnceCell<Secret>,
     live_key: OnceCell<Secret>,
     pub(crate) request_timeout: Duration,
@@ -169,7 +169,7 @@ impl Reply {
 impl Client {
     pub(crate) fn new(connection: Connection) -> Result<Self, ConnectionError> {
         let hosts = Hosts::of(&connection.guid, connection.base_url.as_deref())?;
-        if connection.token.expose().is_empty() || credential(&connection.token).is_none() {
+        if !is_token(&connection.token) {
             return Err(ConnectionError::Token);
         }
         let common = || {
@@ -194,7 +194,7 @@ impl Client {
             files: built(common().no_gzip().read_timeout(connection.request_timeout))?,
             guid: connection.guid,
             hosts,
-            token: connection.token,
+            token: Token::new(connection.token),
             preview_key: OnceCell::new(),
             live_key: OnceCell::new(),
             request_timeout: connection.request_timeout,
@@ -269,7 +269,7 @@ impl Client {
             Some(key) => request.header("APIKey", key),
             None => request.header(
                 AUTHORIZATION,
-                credential(&self.token).unwrap_or(NO_CREDENTIAL),
+                credential(&self.token.current()).unwrap_or(NO_CREDENTIAL),
             ),
         };
         // Some web servers answer 411 to a POST that does not say how long its body is.
@@ -312,11 +312,18 @@ impl Client {
     }
 
     /// Every credential that the server might echo.
-    pub(crate) fn secrets(&self) -> Vec<&Secret> {
-        std::iter::once(&self.token)
-            .chain(self.preview_key.get())
-            .chain(self.live_key.get())
-            .collect()
+    pub(crate) fn secrets(&self) -> Vec<Secret> {
+        let keys = self
+            .preview_key
+            .get()
+            .into_iter()
+            .chain(self.live_key.get());
+        self.token.all().into_iter().chain(keys.cloned()).collect()
+    }
+
+    /// The token, to be replaced when the server does not take it any more.
+    pub(crate) fn token(&self) -> Token {
+        self.token.clone()
     }
 
     fn base(&self, api: Api) -> String {
@@ -352,7 +359,12 @@ pub(crate) fn authority(url: &Url) -> String {
     }
 }
 
-/// Never sent: the token has been checked when the client was made.
+/// Whether a text can be sent as a token.
+pub(crate) fn is_token(secret: &Secret) -> bool {
+    !secret.expose().is_empty() && credential(secret).is_some()
+}
+
+/// Sent in place of a token that cannot be sent, which the server refuses.
 const NO_CREDENTIAL: HeaderValue = HeaderValue::from_static("");
 
 fn credential(token: &Secret) -> Option<HeaderValue> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::{BatchId, Guid, Id, Kind, Locale, Secret, TargetId};
+use crate::domain::{BatchId, Guid, Id, Kind, Locale, Secret, TargetId, Token};
 use crate::instance::{
     Answer, Ask, BatchStatus, Deleted, Doomed, Download, PageSave, Refusal, RequestError, Save,
     Saved, Source, Target, Upload, Workflow,
@@ -90,6 +90,11 @@ impl Instance {
     /// Host and port of the Management API, which is whose rate counts.
     pub fn host(&self) -> String {
         self.client.management_host()
+    }
+
+    /// The token, to be replaced when the server does not take it any more.
+    pub fn token(&self) -> Token {
+        self.client.token()
     }
 
     /// Checks that the token has rights on the instance, by fetching the preview key (`GetPreviewKey`). The

@@ -15,7 +15,8 @@ use crate::mock::{Fault, Names, Options, RateChange, Rules, Server, StartError};
 /// Plays CMS instances on a local port, Management API and Fetch API both.
 ///
 /// Point a run at it with `--source-url` or `--target-url`. Any token is accepted unless `--token` is given.
-/// State, log and reset are under `/_mock/state`, `/_mock/requests` and `/_mock/reset`.
+/// State, log, reset and faults are under `/_mock/state`, `/_mock/requests`, `/_mock/reset` and `/_mock/faults` (PUT a JSON
+/// list of faults as `--fault` takes them; an empty one ends them).
 #[derive(Clone, Debug, clap::Args)]
 pub struct ServeArgs {
     /// Address to listen on; port 0 takes a free one

@@ -28,7 +28,7 @@ use crate::mock::{self, Server};
 use crate::plan::{Action, Plan};
 use crate::progress::Progress;
 use crate::report::Reporter;
-use crate::store::{Change, Pair, Store};
+use crate::store::Store;
 
 /// What an estimate assumes of a real instance, which documents neither: the time of a request, and of an item in a
 /// batch.
@@ -81,29 +81,9 @@ pub(super) async fn run(
     Ok(status)
 }
 
-/// The mappings of the real state in a store of their own. A state that does not exist yet is not made.
+/// What the real state knows of the pair, in a store of its own. A state that does not exist yet is not made.
 pub(super) async fn remembered(settings: &Settings) -> Result<Store, Error> {
-    let memory = Store::open_in_memory().await?;
-    if !settings.paths.state.path().exists() {
-        return Ok(memory);
-    }
-    let pair = Pair {
-        source: settings.source.guid.clone(),
-        target: settings.target.guid.clone(),
-    };
-    let real = Store::open(&settings.paths.state).await?;
-    for pair in [pair.reversed(), pair] {
-        let mappings = real.mappings(&pair).await?;
-        let change = |mapping| Change::Mapping {
-            pair: pair.clone(),
-            mapping,
-        };
-        memory
-            .commit(mappings.into_iter().map(change).collect())
-            .await?;
-    }
-    real.close().await;
-    Ok(memory)
+    Ok(Store::open_copy(&settings.paths.state).await?)
 }
 
 /// Reads the target for real.

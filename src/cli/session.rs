@@ -3,16 +3,18 @@
 use std::collections::HashSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 
 use super::{pace, stop, wiring};
 use crate::agility::Instance;
 use crate::config::Settings;
-use crate::domain::{BodyFile, EntityKey, Guid, RunEnd, RunId, time};
+use crate::domain::{BodyFile, EntityKey, Guid, RunEnd, RunId, Token, time};
 use crate::engine::pace::Pacer;
 use crate::engine::retry::{Retries, Sender};
 use crate::engine::{
@@ -27,6 +29,9 @@ use crate::store::{Change, LeaseOwner, Pair, RunFinish, RunRecord, StateUrl, Sto
 
 /// Commands that may queue up: a user presses a handful of keys, and whoever finds the channel full tries again.
 pub(super) const COMMANDS_IN_FLIGHT: usize = 16;
+
+/// How long the reports of a run that was aborted may take.
+const LAST_WORDS: Duration = Duration::from_secs(20);
 
 /// What a run does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,7 +120,9 @@ pub(super) async fn run(
 ) -> Result<(ExitStatus, RunReport), Error> {
     let (events, received) = mpsc::channel::<Stamped>(EVENTS_IN_FLIGHT);
     let (commands, mut commanded) = mpsc::channel::<Command>(COMMANDS_IN_FLIGHT);
-    let mut reporters = report::reporters(&wiring::report_options(settings), &commands)?;
+    let mut report_options = wiring::report_options(settings);
+    report_options.tokens = tokens(settings, &ends);
+    let mut reporters = report::reporters(&report_options, &commands)?;
     let sink = Sink::new(events);
     let run = time::run_id(time::now(), salt());
     let rehearsal = ends.rehearsal.take();
@@ -170,15 +177,11 @@ pub(super) async fn run(
         drop((session, sink));
         (end, result.map(|report| (status, report)))
     });
-    let stopping = signals(commands.clone());
-    let reporting = report::run(received, reporters, commands);
     let keeping = keep_plan(folder, planned);
-    let together = async { tokio::join!(working, reporting, keeping) };
-    let ((end, result), progress, ()) = tokio::select! {
-        ended = together => ended,
-        // Never ends by itself: it lasts as long as the run.
-        () = stopping => return Err(Error::Interrupted),
-    };
+    let working = async { tokio::join!(working, keeping).0 };
+    let stopping = commands.clone();
+    let reporting = report::run(received, reporters, commands);
+    let ((end, result), progress) = until_stopped(working, reporting, stopping).await?;
     let exit = result
         .as_ref()
         .map_or_else(Error::exit_code, |(status, _)| *status);
@@ -188,6 +191,13 @@ pub(super) async fn run(
     let ended = result?;
     finished?;
     Ok(ended)
+}
+
+/// What a new token of the target replaces: also that of the source, where both had the same.
+fn tokens(settings: &Settings, ends: &Ends) -> Vec<Token> {
+    let is_shared = settings.source.token == settings.target.token;
+    let source = is_shared.then(|| ends.source.token());
+    source.into_iter().chain([ends.target.token()]).collect()
 }
 
 /// The report of a run that came to its end, that failed fast, or that somebody ended; the error of any other.
@@ -426,6 +436,39 @@ fn pairs(pairs: &[(String, String)]) -> Vec<String> {
         .iter()
         .map(|(first, second)| format!("{first}={second}"));
     written.collect()
+}
+
+/// What a run is and what is reported of it, unless the user aborts it. Signals have a task of their own, so that nothing
+/// that the run or its reporters do keeps them waiting.
+///
+/// # Errors
+/// [`Error::Interrupted`] when the run did not end within a second of being aborted. What was known of it by then is
+/// reported all the same, within [`LAST_WORDS`].
+pub(super) async fn until_stopped<R>(
+    working: impl Future<Output = R>,
+    reporting: impl Future<Output = Progress>,
+    commands: mpsc::Sender<Command>,
+) -> Result<(R, Progress), Error> {
+    let mut reporting = pin!(reporting);
+    let mut stopping = JoinSet::new();
+    stopping.spawn(signals(commands));
+    let ended = {
+        let together = async { tokio::join!(working, &mut reporting) };
+        // Both are cancel-safe: what the run does not end is for the next one, and a task.
+        tokio::select! {
+            ended = together => Some(ended),
+            _ = stopping.join_next() => None,
+        }
+    };
+    if let Some(ended) = ended {
+        return Ok(ended);
+    }
+    if tokio::time::timeout(LAST_WORDS, reporting).await.is_err() {
+        let text = "warning: the report could not be written in time and is not complete";
+        // Nobody is left to be warned when standard error is gone.
+        drop(writeln!(std::io::stderr(), "{text}"));
+    }
+    Err(Error::Interrupted)
 }
 
 /// The first request to stop drains, the second aborts.

@@ -244,14 +244,10 @@ impl Undo<'_> {
             .await;
             (end, result)
         };
-        let stopping = session::signals(commands.clone());
+        let stopping = commands.clone();
         let reporting = report::run(received, reporters, commands);
-        let together = async { tokio::join!(working, reporting) };
-        let ((end, result), progress) = tokio::select! {
-            ended = together => ended,
-            // Never ends by itself: it lasts as long as the undo.
-            () = stopping => return Err(Error::Interrupted),
-        };
+        let ((end, result), progress) =
+            session::until_stopped(working, reporting, stopping).await?;
         let exit = result
             .as_ref()
             .map_or_else(Error::exit_code, |(status, _)| *status);

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::io::IsTerminal;
+use std::time::Duration;
 
 use crate::agility::Connection;
 use crate::config::{ColorChoice, Instance, Output, OutputMode, Paths, Settings, Surroundings};
@@ -96,9 +97,13 @@ pub(super) fn matching(settings: &Settings) -> Matching {
 pub(super) fn report_options(settings: &Settings) -> report::Options {
     report::Options {
         run_dir: Some(settings.paths.runs.clone()),
+        patience: settings.timeouts.reader,
         ..presentation(&settings.output, &settings.paths, &settings.surroundings)
     }
 }
+
+/// How long a reader may take nothing where there are no settings.
+const READER: Duration = Duration::from_secs(30);
 
 /// How something is shown of which no files are kept.
 pub(super) fn presentation(
@@ -125,6 +130,8 @@ pub(super) fn presentation(
             runs: paths.keep_runs,
             days: paths.keep_days,
         },
+        patience: READER,
+        tokens: Vec::new(),
     }
 }
 

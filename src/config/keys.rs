@@ -128,6 +128,7 @@ pub const KEYS: &[KeyInfo] = &[
     KeyInfo::without_flag("timeouts.busy_s", "LOCKGATE_TIMEOUTS_BUSY_S"),
     KeyInfo::without_flag("timeouts.settle_ms", "LOCKGATE_TIMEOUTS_SETTLE_MS"),
     KeyInfo::without_flag("timeouts.drain_s", "LOCKGATE_TIMEOUTS_DRAIN_S"),
+    KeyInfo::without_flag("timeouts.reader_s", "LOCKGATE_TIMEOUTS_READER_S"),
     KeyInfo::without_flag("timeouts.lease_s", "LOCKGATE_TIMEOUTS_LEASE_S"),
     KeyInfo::without_flag("retry.attempts", "LOCKGATE_RETRY_ATTEMPTS"),
     KeyInfo::without_flag("retry.first_delay_ms", "LOCKGATE_RETRY_FIRST_DELAY_MS"),

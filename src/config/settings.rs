@@ -129,6 +129,8 @@ pub struct Timeouts {
     pub settle: Duration,
     /// How long a drain waits for what is in flight.
     pub drain: Duration,
+    /// How long a reader of the output may take nothing.
+    pub reader: Duration,
     /// How long the lease of a run that died blocks others, at most.
     pub lease: Duration,
 }

@@ -281,6 +281,7 @@ impl Config {
             busy: seconds("timeouts.busy_s", 86_400)?,
             settle: Duration::from_millis(self.whole("timeouts.settle_ms", 1..=600_000)?.into()),
             drain: seconds("timeouts.drain_s", 3600)?,
+            reader: seconds("timeouts.reader_s", 3600)?,
             lease: seconds("timeouts.lease_s", 3600)?,
         })
     }

@@ -1,8 +1,27 @@
-//! Where a page stood when both sides last agreed about it.
+//! Where pages and the items of lists stood when both sides last agreed about it.
 
 use serde::{Deserialize, Serialize};
 
-use super::Placement;
+use super::{Locale, Placement};
+
+/// A list of content items in one locale, as the source names it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ListKey {
+    /// The reference name of its container, in lower case.
+    pub list: String,
+    /// The locale.
+    pub locale: Locale,
+}
+
+/// What is remembered of the number (`itemOrder`) of an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum AgreedNumber {
+    /// The source's when the list was in the same order on both sides.
+    Was(i64),
+    /// It was written, and the list was in another order when it was read back.
+    Owed,
+}
 
 /// A row of siblings on one side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use super::crew::Crew;
 use super::verify::Compared;
 use crate::domain::{Entity, EntityKey, Filled, Kind, Proof, SourceId, TargetKey};
 use crate::instance::{Source, Target};
-use crate::plan::{Action, Node, Planned, Schema, fields_hash};
+use crate::plan::{Action, ListOrder, Node, Planned, Schema, fields_hash};
 use crate::store::{Change, Mapping, MappingOrigin, StoreError};
 
 /// Rows in one commit: few enough that the store answers others in between.
@@ -161,6 +161,20 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             },
             run: self.run.clone(),
         }
+    }
+
+    /// Notes in which order lists stand on both sides.
+    pub(super) async fn remember_lists(&self, lists: Vec<ListOrder>) -> Result<(), StoreError> {
+        let order = |order: ListOrder| Change::ListOrder {
+            pair: self.pair.clone(),
+            list: order.key,
+            numbers: order.numbers,
+        };
+        let changes: Vec<Change> = lists.into_iter().map(order).collect();
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.store.commit(changes).await
     }
 
     async fn note(&self, rows: Vec<Mapping>) -> Result<(), StoreError> {

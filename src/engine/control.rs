@@ -17,7 +17,7 @@ use super::outage::Standing;
 use super::run_error::RunError;
 use super::sink::Sink;
 use crate::event::{Command, Event};
-use crate::instance::{Source, Target};
+use crate::instance::{Cause, Source, Target};
 use crate::store::StoreError;
 
 /// Hears for a run.
@@ -225,5 +225,8 @@ pub(super) async fn tell_hold(sink: &Sink, standing: &Standing) {
             outage.error
         );
         sink.emit(Event::Warned { message }).await;
+        if outage.error.cause == Cause::Unauthorised {
+            sink.emit(Event::TokenRefused).await;
+        }
     }
 }

@@ -66,6 +66,8 @@ pub struct Crew<S, T> {
     pub(super) placed: dashmap::DashSet<Node>,
     /// Those of them that were published, and are not any more.
     pub(super) republish: dashmap::DashSet<Node>,
+    /// What was sent again because something wrote over it.
+    pub(super) sent_again: dashmap::DashSet<Node>,
     /// What survives the process.
     pub store: Store,
     /// The two instances.
@@ -215,6 +217,9 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
         let mut body = written.body;
         if let (Step::Save, Some(name)) = (step, &planned.temporary) {
             set_name(entity.key.kind, &mut body, name);
+        }
+        if let Some(number) = planned.keeps_number {
+            body["properties"]["itemOrder"] = number.into();
         }
         let kind = entity.key.kind;
         let parent = self.home_parent(node)?;
@@ -453,6 +458,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
         let removed = before.map(|before| Change::MappingRemoved {
             pair: self.pair.clone(),
             key: before.key.clone(),
+            former: before.target,
         });
         let pair = self.pair.clone();
         removed

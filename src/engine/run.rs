@@ -156,6 +156,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         let crew = Arc::new(self.crew(&prepared, Some(fence)));
         crew.remember_agreements(&prepared.mappings).await?;
         crew.remember_places().await?;
+        crew.remember_lists(prepared.plan.lists.clone()).await?;
         self.phase(Phase::Upload).await;
         let after = After::of(&crew, &prepared.locales);
         let work = (state, Oracle::new(after));
@@ -204,6 +205,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             Err(cut) => return Ok(cut.into()),
         };
         crew.remember_compared(verified.compared).await?;
+        crew.remember_lists(verified.lists).await?;
         *differences = Some(verified.differences);
         Ok(End::Complete)
     }
@@ -343,6 +345,14 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
                 agreement.place = Some(Box::new(place.clone()));
             }
         }
+        for (list, numbers) in self.store.list_orders(&self.pair()).await? {
+            for (item, number) in numbers {
+                let key = EntityKey::localised(Kind::Content, item.raw(), &list.locale);
+                if let Some(agreement) = agreements.get_mut(&key) {
+                    agreement.number = Some(number);
+                }
+            }
+        }
         let hints = self.hints().await?;
         let disputed = self.disputed().await?;
         let looks = plan::assets_to_look_at(&source, &target, &agreements);
@@ -474,6 +484,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             unfinished: dashmap::DashSet::new(),
             placed: dashmap::DashSet::new(),
             republish: dashmap::DashSet::new(),
+            sent_again: dashmap::DashSet::new(),
             store: self.store.clone(),
             pair: self.pair(),
             run: self.run.clone(),
@@ -557,6 +568,7 @@ fn agreement(mapping: &Mapping) -> (crate::domain::EntityKey, Agreement) {
         bytes_hash: mapping.bytes_hash,
         bytes_date: mapping.bytes_date.clone(),
         place: None,
+        number: None,
     };
     (mapping.key.clone(), agreement)
 }

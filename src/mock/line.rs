@@ -35,6 +35,7 @@ impl Cut {
 pub(crate) struct Shutter {
     time: Mutex<Duration>,
     pulled: Notify,
+    opened: Notify,
 }
 
 impl Shutter {
@@ -42,6 +43,11 @@ impl Shutter {
     pub(crate) fn pull(&self, time: Duration) {
         *self.time.lock().unwrap_or_else(PoisonError::into_inner) = time;
         self.pulled.notify_one();
+    }
+
+    /// Opens the port now, if it is closed.
+    pub(crate) fn open(&self) {
+        self.opened.notify_waiters();
     }
 
     /// Waits until it is pulled, and tells for how long.
@@ -98,7 +104,11 @@ impl Door {
         self.listener = None;
         self.lines.cancel();
         self.lines = self.every.child_token();
-        tokio::time::sleep(time).await;
+        // Both are cancel-safe: a moment and a note.
+        tokio::select! {
+            () = tokio::time::sleep(time) => {}
+            () = self.shutter.opened.notified() => {}
+        }
     }
 }
 

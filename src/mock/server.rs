@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::fault::{FaultAction, FaultBook};
+use super::fault::{Fault, FaultAction, FaultBook};
 use super::file::{SCHEMA, StateFile};
 use super::http::{self, Call};
 use super::instance::Instance;
@@ -96,6 +96,7 @@ pub(crate) struct Shared {
     pub(crate) stopping: CancellationToken,
     pub(crate) shutter: Arc<Shutter>,
     faults: Mutex<FaultBook>,
+    seed: u64,
     rate: Mutex<RateLimit>,
     key_owners: Mutex<HashMap<String, String>>,
 }
@@ -181,6 +182,11 @@ impl Server {
             .requests(|record| record.writes && of_guid(record))
     }
 
+    /// From now on these faults strike instead of those that it was started with.
+    pub fn strike_with(&self, faults: &[Fault]) {
+        self.shared.strike_with(faults);
+    }
+
     /// How many requests went wrong because a fault said so.
     pub fn struck(&self) -> u64 {
         lock(&self.shared.faults).struck()
@@ -240,6 +246,7 @@ impl Shared {
             stopping: CancellationToken::new(),
             shutter: Arc::default(),
             faults: Mutex::new(FaultBook::new(&options.faults, options.seed)),
+            seed: options.seed,
             rate_limit_silent: options.rate_limit_silent,
             rate: Mutex::new(RateLimit::new(
                 options.rate_limit,
@@ -312,6 +319,12 @@ impl Shared {
         lock(&self.instances)
             .iter()
             .for_each(|instance| instance.retire());
+    }
+
+    /// From now on these faults strike, and they count from zero.
+    pub(crate) fn strike_with(&self, faults: &[Fault]) {
+        *lock(&self.faults) = FaultBook::new(faults, self.seed);
+        self.shutter.open();
     }
 
     /// The fault that strikes a request, if any, and a share of the jitter.

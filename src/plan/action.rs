@@ -1,15 +1,15 @@
 //! What is going to happen to every entity.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Serialize, Serializer};
 
 use super::graph::{Graph, Need, Node, Strength};
 use super::{ContainerTally, Encoding, Recognition, Referent};
 use crate::domain::{
-    AgreedPlace, ContentHash, EntityKey, Failure, Filled, Home, Locale, Proof, TargetId, Version,
-    WorkClass,
+    AgreedNumber, AgreedPlace, ContentHash, EntityKey, Failure, Filled, Home, ListKey, Locale,
+    Proof, SourceId, TargetId, Version, WorkClass,
 };
 
 /// What both sides looked like when they were last in agreement.
@@ -33,6 +33,17 @@ pub struct Agreement {
     pub bytes_date: Option<String>,
     /// Where a page stood then. `None` of other kinds, and where nobody noted it: then the hashes hold its parent.
     pub place: Option<Box<AgreedPlace>>,
+    /// The number that an item had in its list then; `None` of other kinds, and where it is not known.
+    pub number: Option<AgreedNumber>,
+}
+
+/// The order of a list that both sides agree about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListOrder {
+    /// The list.
+    pub key: ListKey,
+    /// The numbers of its items on the source.
+    pub numbers: BTreeMap<SourceId, AgreedNumber>,
 }
 
 /// Agreements by source key, as the store remembers them.
@@ -173,6 +184,8 @@ pub struct Planned {
     pub row: Option<Node>,
     /// For a page that a sitemap lists: its place.
     pub place: Option<Box<PagePlace>>,
+    /// The number that an item keeps in a list which the source does not sort.
+    pub keeps_number: Option<i64>,
     /// Why its counterpart counts as such, where the state does not say so.
     pub evidence: Option<Recognition>,
 }
@@ -266,6 +279,8 @@ pub struct Plan {
     pub levels: u32,
     /// The rows of siblings on the target as they are going to be, in display order.
     pub rows: Vec<Vec<Slot>>,
+    /// The order of lists in which nothing has to be done, where the state does not know it yet.
+    pub lists: Vec<ListOrder>,
     /// What the containers in scope hold, where the state knows no content of this pair; otherwise empty.
     pub containers: Vec<ContainerTally>,
     /// What there is to be said about entities besides, in the order of what it is about.

@@ -27,12 +27,14 @@ mod testing;
 pub mod undo;
 mod weights;
 
-pub use action::{Action, Agreement, Agreements, Joined, PagePlace, Plan, Planned, Slot};
+pub use action::{
+    Action, Agreement, Agreements, Joined, ListOrder, PagePlace, Plan, Planned, Slot,
+};
 pub use circles::{Circle, circles};
 pub use decide::{
     Adopt, AssetLook, ByteQuestion, ContainerTally, Hint, Inputs, Recognition, assets_to_look_at,
-    built_ins, channel_id, expected_hash, fields_hash, hash_without, no_channel, plan, source_hash,
-    target_hash,
+    built_ins, channel_id, expected_hash, fields_hash, hash_without, in_order, known_hash,
+    no_channel, plan, source_hash, target_hash,
 };
 pub use encoding::{Encoding, Evidence};
 pub use graph::{Graph, Need, Node, Strength};

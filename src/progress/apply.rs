@@ -92,8 +92,9 @@ impl Progress {
             Event::EntityHeld { key } => self.rows.hold(key),
             Event::PaceSampled { .. } => self.pace_sampled(event, at_ms),
             Event::ForecastMade { .. } => self.forecast_made(event, at_ms),
+            Event::TokenRefused => self.needs_token = true,
             Event::Paused => self.clock.pause(at_ms),
-            Event::Resumed => self.clock.resume(at_ms),
+            Event::Resumed => self.resumed(at_ms),
             Event::DrainStarted { reason, .. } => {
                 self.draining.get_or_insert_with(|| reason.clone());
             }
@@ -207,6 +208,11 @@ impl Progress {
         if let Some(progress) = known.find(|progress| progress.plan.gate == gate) {
             progress.state = state;
         }
+    }
+
+    fn resumed(&mut self, at_ms: u64) {
+        self.needs_token = false;
+        self.clock.resume(at_ms);
     }
 
     fn entity_settled(&mut self, event: &Event, at_ms: u64) {

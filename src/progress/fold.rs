@@ -39,6 +39,7 @@ pub struct Progress {
     pub(super) recent: Window,
     pub(super) forecasts: Forecasts,
     pub(super) upload_active_ms: Option<u64>,
+    pub(super) needs_token: bool,
     pub(super) draining: Option<String>,
     pub(super) causes: Vec<Cause>,
     pub(super) blocked_by: BTreeMap<EntityKey, u32>,
@@ -348,6 +349,11 @@ impl Progress {
     /// How long nothing will leave because the target asked for it; zero when it did not.
     pub fn throttled_for(&self, now_ms: u64) -> Duration {
         Duration::from_millis(self.clock.throttled_for_ms(now_ms))
+    }
+
+    /// Whether the run waits for another token.
+    pub const fn needs_token(&self) -> bool {
+        self.needs_token
     }
 
     /// Whether the user paused the run.

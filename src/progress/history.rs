@@ -180,6 +180,7 @@ impl History {
             | Event::RetryScheduled { .. }
             | Event::Throttled { .. }
             | Event::FeedBusy { .. }
+            | Event::TokenRefused
             | Event::PublishRefused { .. }
             | Event::PublishFinished { .. }
             | Event::ForecastMade { .. }

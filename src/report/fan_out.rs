@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::event::{Command, Event, Stamped, millis};
@@ -35,8 +35,8 @@ pub trait Reporter: Send {
     /// When it cannot be shown.
     fn finish(&mut self, progress: &Progress) -> io::Result<()>;
 
-    /// What a failure means for the run.
-    fn when_failing(&self) -> WhenFailing {
+    /// What this failure means for the run.
+    fn when_failing(&self, _error: &io::Error) -> WhenFailing {
         WhenFailing::Drain
     }
 }
@@ -46,7 +46,9 @@ pub trait Reporter: Send {
 pub enum WhenFailing {
     /// The reporter is dropped and the run drains.
     Drain,
-    /// The run goes on, and the reporter too; its first failure is a warning, later ones are not told.
+    /// The reporter is dropped and the run goes on.
+    Leave,
+    /// The run goes on, and the reporter too; its first failure is a warning, later ones are not reported.
     Warn,
 }
 
@@ -56,9 +58,38 @@ pub enum WhenFailing {
 /// [`Command::Drain`]. Commands never wait for room: if the channel is full, the next tick tries again,
 /// so that engine and reporters cannot wait for each other.
 ///
-/// Reporters write where they are called, so a slow reader of a pipe slows the run once `events` is full.
-/// Not cancel-safe: dropping the future loses what was folded.
+/// Reporters have a thread of their own, so that one that waits for a disk or a reader holds up no other task. A slow
+/// reporter slows the run once `events` is full. Dropping the future leaves the thread to itself.
+///
+/// # Panics
+/// When the system has no thread for it.
 pub async fn run(
+    events: mpsc::Receiver<Stamped>,
+    reporters: Vec<Box<dyn Reporter>>,
+    commands: mpsc::Sender<Command>,
+) -> Progress {
+    let (done, folded) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("reporters".to_owned());
+    let work = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .expect("a runtime without input and output needs nothing of the system");
+        // Without a listener the run is over.
+        drop(done.send(runtime.block_on(fold(events, reporters, commands))));
+    };
+    let thread = thread.spawn(work).expect("there is room for a thread");
+    match folded.await {
+        Ok(progress) => progress,
+        Err(_) => match thread.join() {
+            Ok(()) => Progress::new(),
+            Err(panic) => std::panic::resume_unwind(panic),
+        },
+    }
+}
+
+/// What [`run`] does, on the thread of the reporters.
+async fn fold(
     mut events: mpsc::Receiver<Stamped>,
     reporters: Vec<Box<dyn Reporter>>,
     commands: mpsc::Sender<Command>,
@@ -152,7 +183,7 @@ impl FanOut {
                 return true;
             };
             let name = listener.reporter.name();
-            let when_failing = listener.reporter.when_failing();
+            let when_failing = listener.reporter.when_failing(&error);
             if !listener.told {
                 warnings.push(warning(name, when_failing, &error));
                 listener.told = true;
@@ -181,7 +212,9 @@ impl FanOut {
 fn warning(name: &str, when_failing: WhenFailing, error: &io::Error) -> String {
     match when_failing {
         WhenFailing::Drain => format!("the {name} failed ({error}); the run drains"),
-        WhenFailing::Warn => format!("the {name} failed ({error}); the run goes on without it"),
+        WhenFailing::Leave | WhenFailing::Warn => {
+            format!("the {name} failed ({error}); the run goes on without it")
+        }
     }
 }
 
@@ -245,7 +278,7 @@ mod tests {
             Ok(())
         }
 
-        fn when_failing(&self) -> WhenFailing {
+        fn when_failing(&self, _: &io::Error) -> WhenFailing {
             self.when_failing
         }
     }
@@ -262,7 +295,7 @@ mod tests {
         for event in script().events() {
             events.send(event.clone()).await.unwrap();
         }
-        let progress = run(receiver, reporters, commands).await;
+        let progress = fold(receiver, reporters, commands).await;
         let mut all = Vec::new();
         asked.recv_many(&mut all, 4).await;
         (progress, all)

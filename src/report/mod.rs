@@ -10,7 +10,7 @@
 //! [`run()`] owns the one [`Progress`](crate::progress::Progress) and hands each event to every reporter, in order and after it has been
 //! folded in, so that all of them show the same numbers. No reporter calls the engine: what a user wants goes
 //! back as a [`Command`](crate::event::Command). A reporter that fails, such as one whose pipe was closed, drains the run, because a
-//! run that nobody can follow should not go on; only the run folder may fail without that.
+//! run that nobody can follow should not go on; only the run folder, and lines whose reader takes no more, may fail without that.
 
 /// Appends formatted text to a string.
 macro_rules! append {
@@ -30,6 +30,7 @@ mod json_lines;
 mod later;
 mod note;
 mod options;
+mod patient;
 mod plain;
 mod run_folder;
 mod table;

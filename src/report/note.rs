@@ -77,6 +77,7 @@ pub(crate) fn note(event: &Event, progress: &Progress) -> Option<Note> {
         Event::EntityHeld { key } => {
             Some(Weight::Detail.says(format!("{key} was not sent; it waits for the next run")))
         }
+        Event::TokenRefused => Some(Weight::Caution.says("the target refuses the token")),
         Event::Paused => Some(Weight::Caution.says("paused; nothing new leaves")),
         Event::Resumed => Some(Weight::Info.says("resumed")),
         Event::DrainStarted { reason, in_flight } => {

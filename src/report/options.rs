@@ -2,10 +2,13 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::patient::Patient;
 use super::{Annotations, Dashboard, JsonLines, Keep, Later, Plain, Reporter, RunFolder, Style};
+use crate::domain::Token;
 use crate::event::Command;
 
 /// How a run is presented.
@@ -25,6 +28,10 @@ pub struct Options {
     pub run_dir: Option<PathBuf>,
     /// Which run folders stay as they are.
     pub keep: Keep,
+    /// How long a reader of the output may take nothing before it is left behind.
+    pub patience: Duration,
+    /// The tokens that a new one of the user takes the place of.
+    pub tokens: Vec<Token>,
 }
 
 /// Where people or programs look.
@@ -69,6 +76,10 @@ pub fn reporters(
         ascii: options.ascii,
         annotations: options.annotations,
         run_dir: options.run_dir.clone(),
+        tokens: options.tokens.clone(),
+    };
+    let patient = |out: Box<dyn io::Write + Send>| -> io::Result<Box<dyn io::Write + Send>> {
+        Ok(Box::new(Patient::new(out, options.patience)?))
     };
     match options.mode {
         Mode::Dashboard => {
@@ -78,12 +89,17 @@ pub fn reporters(
             reporters.push(Box::new(Later::new(style, commands.clone())));
         }
         Mode::Plain => {
-            reporters.push(Box::new(Plain::new(Box::new(io::stderr()), style)));
+            reporters.push(Box::new(Plain::new(
+                patient(Box::new(io::stderr()))?,
+                style,
+            )));
         }
-
         Mode::Json => {
-            reporters.push(Box::new(JsonLines::new(Box::new(io::stdout()))));
-            reporters.push(Box::new(Plain::new(Box::new(io::stderr()), style)));
+            reporters.push(Box::new(JsonLines::new(patient(Box::new(io::stdout()))?)));
+            reporters.push(Box::new(Plain::new(
+                patient(Box::new(io::stderr()))?,
+                style,
+            )));
         }
     }
     Ok(reporters)

@@ -12,8 +12,8 @@ use std::time::Duration;
 use super::advice::advice;
 use super::note::{Note, Weight, lane_name, note};
 use super::text::{self, count};
-use super::{Annotations, Detail, Reporter, closing};
-use crate::domain::Outcome;
+use super::{Annotations, Detail, Reporter, WhenFailing, closing};
+use crate::domain::{Outcome, Token};
 use crate::event::{Event, Lane, Phase, Side, Stamped};
 use crate::progress::{Cause, LaneState, Progress, Row, Status};
 
@@ -30,6 +30,8 @@ pub struct Style {
     pub annotations: Option<Annotations>,
     /// The folder that holds the folder of the run, to tell where the report is.
     pub run_dir: Option<PathBuf>,
+    /// The tokens that the user may replace, where there is a way to ask for one.
+    pub tokens: Vec<Token>,
 }
 
 /// Writes lines about a run.
@@ -227,6 +229,15 @@ impl fmt::Debug for Plain {
 }
 
 impl Reporter for Plain {
+    /// Lines that are not read, as in a pager that waits, are no reason to end a run.
+    fn when_failing(&self, error: &io::Error) -> WhenFailing {
+        if error.kind() == io::ErrorKind::TimedOut {
+            WhenFailing::Leave
+        } else {
+            WhenFailing::Drain
+        }
+    }
+
     fn name(&self) -> &'static str {
         "line output"
     }

@@ -36,6 +36,7 @@ const STYLE: Style = Style {
     ascii: false,
     annotations: None,
     run_dir: None,
+    tokens: Vec::new(),
 };
 
 const KEEP: Keep = Keep { runs: 9, days: 90 };

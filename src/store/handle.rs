@@ -22,7 +22,10 @@ use super::{
     Change, Intent, Lease, LeaseOwner, Mapping, Pair, PreImage, Publishing, RunEntity, RunRecord,
     StateUrl, StoreError, schema,
 };
-use crate::domain::{AgreedPlace, ContentHash, EntityKey, Kind, RunId, SourceId, TargetId, time};
+use crate::domain::{
+    AgreedNumber, AgreedPlace, ContentHash, EntityKey, Kind, ListKey, RunId, SourceId, TargetId,
+    time,
+};
 
 /// How long a connection waits for another process before it gives up. Long enough for the largest
 /// transaction of another run on a slow disk.
@@ -77,7 +80,7 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full);
         let place = path.display().to_string();
-        Self::start(options, place.into(), Some(path.to_owned())).await
+        Self::start(options, place.into(), (Some(path.to_owned()), None)).await
     }
 
     /// Opens a state that nobody else sees and that ends with the handle, for rehearsals.
@@ -85,17 +88,35 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when there is no memory for it.
     pub async fn open_in_memory() -> Result<Self, StoreError> {
+        Self::in_memory(None).await
+    }
+
+    /// As [`Store::open_in_memory`], with what the state at `url` knows of counterparts and agreements. A state that does
+    /// not exist is not made.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the state cannot be read, or there is no memory for it.
+    pub async fn open_copy(url: &StateUrl) -> Result<Self, StoreError> {
+        if !url.path().exists() {
+            return Self::in_memory(None).await;
+        }
+        // Opening brings it up to date.
+        Self::open(url).await?.close().await;
+        Self::in_memory(Some(url.path())).await
+    }
+
+    async fn in_memory(copied: Option<&Path>) -> Result<Self, StoreError> {
         let place: Arc<str> = "memory".into();
         let options: SqliteConnectOptions = "sqlite::memory:"
             .parse()
             .map_err(|error| StoreError::of(error, &place))?;
-        Self::start(options, place, None).await
+        Self::start(options, place, (None, copied)).await
     }
 
     async fn start(
         options: SqliteConnectOptions,
         place: Arc<str>,
-        file: Option<PathBuf>,
+        (file, copied): (Option<PathBuf>, Option<&Path>),
     ) -> Result<Self, StoreError> {
         let options = options
             .busy_timeout(BUSY_TIMEOUT)
@@ -105,6 +126,9 @@ impl Store {
             .await
             .map_err(|error| StoreError::of(error, &place))?;
         schema::prepare(&mut connection, &place).await?;
+        if let Some(copied) = copied {
+            schema::copy_knowledge(&mut connection, copied).await?;
+        }
         let reader = options.pragma("query_only", "on");
         let reader = reader
             .connect()
@@ -225,6 +249,17 @@ impl Store {
         pair: &Pair,
     ) -> Result<Vec<(EntityKey, AgreedPlace)>, StoreError> {
         self.shared.readers.page_places(pair).await
+    }
+
+    /// The numbers that the items of lists had when both sides last agreed about the order of the list, by source id.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    pub async fn list_orders(
+        &self,
+        pair: &Pair,
+    ) -> Result<Vec<(ListKey, BTreeMap<SourceId, AgreedNumber>)>, StoreError> {
+        self.shared.readers.list_orders(pair).await
     }
 
     /// Entities whose mapping was set aside, because another entity was mapped to the same one of the target.

@@ -18,8 +18,8 @@ use super::{
     Publishing, RunEntity, RunRecord, StoreError,
 };
 use crate::domain::{
-    AgreedPlace, BatchId, ContentHash, EntityKey, Guid, Id, Kind, Proof, RunEnd, RunId, SourceId,
-    TargetId, Version,
+    AgreedNumber, AgreedPlace, BatchId, ContentHash, EntityKey, Guid, Id, Kind, ListKey, Locale,
+    Proof, RunEnd, RunId, SourceId, TargetId, Version,
 };
 
 /// The reading connection, gone once closed, and where it reads.
@@ -71,6 +71,28 @@ impl Readers {
             let reader = self.reader("page_places");
             let place = reader.place(self.column(row, "place")?)?;
             Ok((self.key(row, reader)?, place))
+        })
+        .await
+    }
+
+    pub(super) async fn list_orders(
+        &self,
+        pair: &Pair,
+    ) -> Result<Vec<(ListKey, BTreeMap<SourceId, AgreedNumber>)>, StoreError> {
+        let found = query(
+            "SELECT list, locale, numbers FROM list_orders
+             WHERE source = ? AND target = ? ORDER BY list, locale",
+        );
+        let found = found.bind(pair.source.as_str()).bind(pair.target.as_str());
+        self.rows(found, |row| {
+            let list = ListKey {
+                list: self.column(row, "list")?,
+                locale: Locale::new(&self.column::<String>(row, "locale")?),
+            };
+            let numbers = self
+                .reader("list_orders")
+                .numbers(self.column(row, "numbers")?)?;
+            Ok((list, numbers))
         })
         .await
     }

@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use std::collections::BTreeMap;
+
 use crate::domain::{
-    AgreedPlace, BatchId, Body, ContentHash, EntityKey, Filled, Guid, ItemState, Outcome, Proof,
-    RunEnd, RunId, TargetId, TargetKey, Version,
+    AgreedNumber, AgreedPlace, BatchId, Body, ContentHash, EntityKey, Filled, Guid, ItemState,
+    ListKey, Outcome, Proof, RunEnd, RunId, SourceId, TargetId, TargetKey, Version,
 };
 
 /// The instances of a migration. The direction matters: the way back is another pair.
@@ -418,6 +420,8 @@ pub enum Change {
         pair: Pair,
         /// The entity.
         key: EntityKey,
+        /// The former one; what the entity has been mapped to meanwhile stays.
+        former: TargetId,
     },
     /// A page has this place on both sides now, or none that is agreed upon.
     PagePlace {
@@ -427,6 +431,15 @@ pub enum Change {
         key: EntityKey,
         /// Its place.
         place: Option<AgreedPlace>,
+    },
+    /// The items of a list have these numbers on the source now.
+    ListOrder {
+        /// The instances.
+        pair: Pair,
+        /// The list.
+        list: ListKey,
+        /// The numbers by item.
+        numbers: BTreeMap<SourceId, AgreedNumber>,
     },
     /// What became of an entity; a later word replaces an earlier one of the same run.
     Entity(RunEntity),

@@ -1,5 +1,6 @@
 //! How values stand in columns, and back.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use serde_json::Value;
@@ -9,7 +10,8 @@ use super::{
     StoreError,
 };
 use crate::domain::{
-    AgreedPlace, ContentHash, EntityKey, Filled, Id, Key, Kind, Locale, Outcome, Proof,
+    AgreedNumber, AgreedPlace, ContentHash, EntityKey, Filled, Id, Key, Kind, Locale, Outcome,
+    Proof, SourceId,
 };
 
 /// Gives an enum its words in the database.
@@ -147,6 +149,13 @@ impl Reader<'_> {
         serde_json::from_str(text).map_err(|_| self.wrong("place", text))
     }
 
+    pub(super) fn numbers(
+        self,
+        text: &str,
+    ) -> Result<BTreeMap<SourceId, AgreedNumber>, StoreError> {
+        serde_json::from_str(text).map_err(|_| self.wrong("numbers", text))
+    }
+
     pub(super) fn sentences(self, column: &str, text: &str) -> Result<Vec<String>, StoreError> {
         serde_json::from_str(text).map_err(|_| self.wrong(column, text))
     }
@@ -221,6 +230,12 @@ pub(super) fn filled_column(filled: &Filled) -> Option<String> {
 pub(super) fn place_column(place: &AgreedPlace) -> String {
     // As above; an empty object would be refused when it is read.
     serde_json::to_string(place).unwrap_or_else(|_| "{}".to_owned())
+}
+
+/// A JSON object.
+pub(super) fn numbers_column(numbers: &BTreeMap<SourceId, AgreedNumber>) -> String {
+    // As above; nothing is known of a list whose numbers are missing.
+    serde_json::to_string(numbers).unwrap_or_else(|_| "{}".to_owned())
 }
 
 /// A JSON object.

@@ -1,5 +1,7 @@
 //! Creates the schema, brings old files up to date, and refuses what it must not touch.
 
+use std::path::Path;
+
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Executor};
 
@@ -13,13 +15,14 @@ pub(super) const MIGRATIONS: [&str; VERSION as usize] = [
     include_str!("migrations/0004_sent_bytes.sql"),
     include_str!("migrations/0005_claims.sql"),
     include_str!("migrations/0006_page_places.sql"),
-    include_str!("migrations/0007_proof.sql"),
-    include_str!("migrations/0008_publishings.sql"),
-    include_str!("migrations/0009_run_end.sql"),
+    include_str!("migrations/0007_publishings.sql"),
+    include_str!("migrations/0008_proof.sql"),
+    include_str!("migrations/0009_list_orders.sql"),
+    include_str!("migrations/0010_run_end.sql"),
 ];
 
 /// The schema version that this program writes, kept in `SQLite`'s `user_version`.
-pub const VERSION: u32 = 9;
+pub const VERSION: u32 = 10;
 
 /// "Lkgt": marks a file as ours in `SQLite`'s `application_id`.
 pub(super) const APPLICATION_ID: i64 = 0x4c6b_6774;
@@ -50,6 +53,41 @@ pub(super) async fn prepare(writer: &mut SqliteConnection, place: &str) -> Resul
         transaction.execute(&*marks).await.map_err(failed)?;
     }
     transaction.commit().await.map_err(failed)
+}
+
+/// What a plan is made from.
+const KNOWLEDGE: [&str; 4] = [
+    "mappings",
+    "page_places",
+    "list_orders",
+    "disputed_mappings",
+];
+
+/// Copies what the state in the file `from`, which has the same schema, knows of counterparts and agreements.
+pub(super) async fn copy_knowledge(
+    into: &mut SqliteConnection,
+    from: &Path,
+) -> Result<(), StoreError> {
+    let place = from.display().to_string();
+    let failed = |error| StoreError::of(error, &place);
+    // Without a mode a connection that is in memory takes every database for one that is.
+    let absolute = std::path::absolute(from).map_err(|error| failed(error.into()))?;
+    let mut address = url::Url::from_file_path(absolute)
+        .map_err(|()| failed(sqlx::Error::Configuration("no absolute path".into())))?;
+    address.set_query(Some("mode=rw"));
+    sqlx::query("ATTACH DATABASE ? AS other")
+        .bind(address.as_str())
+        .execute(&mut *into)
+        .await
+        .map_err(failed)?;
+    for table in KNOWLEDGE {
+        let copy = format!("INSERT INTO main.{table} SELECT * FROM other.{table}");
+        into.execute(&*copy).await.map_err(failed)?;
+    }
+    into.execute("DETACH DATABASE other")
+        .await
+        .map_err(failed)?;
+    Ok(())
 }
 
 /// The schema version of our own file; 0 of an empty one.

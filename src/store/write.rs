@@ -1,18 +1,23 @@
 //! Applies changes inside a transaction.
 
+use std::collections::BTreeMap;
+
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{Sqlite, query};
 
 use super::bulk::Bulk;
 use super::rows::{
     details_column, former_column, hashes_column, keys_column, live_column, locale_column,
-    place_column, sentences_column,
+    numbers_column, place_column, sentences_column,
 };
 use super::{
     Change, Intent, IntentId, IntentState, Pair, PreImage, Publishing, RunFinish, RunRecord,
     StoreError,
 };
-use crate::domain::{AgreedPlace, BatchId, ContentHash, EntityKey, Id, RunEnd, RunId, TargetId};
+use crate::domain::{
+    AgreedNumber, AgreedPlace, BatchId, ContentHash, EntityKey, Id, ListKey, RunEnd, RunId,
+    SourceId, TargetId,
+};
 
 pub(super) type Query<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments<'q>>;
 
@@ -76,6 +81,7 @@ fn must_exist(change: &Change) -> Option<String> {
         | Change::Mapping { .. }
         | Change::MappingRemoved { .. }
         | Change::PagePlace { .. }
+        | Change::ListOrder { .. }
         | Change::Entity(_)
         | Change::HostLearned { .. } => None,
     }
@@ -100,8 +106,13 @@ fn statement<'c>(change: &'c Change, bulk: &mut Bulk<'c>) -> Option<Query<'c>> {
             bulk.mapping(pair, mapping);
             return None;
         }
-        Change::MappingRemoved { pair, key } => mapping_removed(pair, key),
+        Change::MappingRemoved { pair, key, former } => mapping_removed(pair, key, *former),
         Change::PagePlace { pair, key, place } => page_place(pair, key, place.as_ref()),
+        Change::ListOrder {
+            pair,
+            list,
+            numbers,
+        } => list_order(pair, list, numbers),
         Change::Entity(entity) => {
             bulk.entity(entity);
             return None;
@@ -219,16 +230,17 @@ fn intent_closed<'q>(
         .bind(id.0)
 }
 
-fn mapping_removed<'q>(pair: &'q Pair, key: &'q EntityKey) -> Query<'q> {
+fn mapping_removed<'q>(pair: &'q Pair, key: &'q EntityKey, former: TargetId) -> Query<'q> {
     query(
         "DELETE FROM mappings
-         WHERE source = ? AND target = ? AND kind = ? AND source_id = ? AND locale = ?",
+         WHERE source = ? AND target = ? AND kind = ? AND source_id = ? AND locale = ? AND target_id = ?",
     )
     .bind(pair.source.as_str())
     .bind(pair.target.as_str())
     .bind(key.kind.name())
     .bind(key.id.raw())
     .bind(locale_column(key))
+    .bind(former.raw())
 }
 
 fn page_place<'q>(pair: &'q Pair, key: &'q EntityKey, place: Option<&AgreedPlace>) -> Query<'q> {
@@ -252,6 +264,22 @@ fn page_place<'q>(pair: &'q Pair, key: &'q EntityKey, place: Option<&AgreedPlace
     .bind(key.id.raw())
     .bind(locale_column(key))
     .bind(place_column(place))
+}
+
+fn list_order<'q>(
+    pair: &'q Pair,
+    list: &'q ListKey,
+    numbers: &BTreeMap<SourceId, AgreedNumber>,
+) -> Query<'q> {
+    query(
+        "INSERT INTO list_orders (source, target, list, locale, numbers) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT (source, target, list, locale) DO UPDATE SET numbers = excluded.numbers",
+    )
+    .bind(pair.source.as_str())
+    .bind(pair.target.as_str())
+    .bind(&list.list)
+    .bind(list.locale.as_str())
+    .bind(numbers_column(numbers))
 }
 
 fn host_learned<'q>(host: &'q str, key: &'q str, value: f64) -> Query<'q> {

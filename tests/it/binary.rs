@@ -63,8 +63,18 @@ impl Workspace {
 
     /// A command between two instances that are reached by one URL.
     pub(crate) fn between(&self, command: &str, url: &str, args: &[&str]) -> Command {
+        self.across(command, (url, url), args)
+    }
+
+    /// A command between two instances, each reached by its own URL.
+    pub(crate) fn across(
+        &self,
+        command: &str,
+        (source, target): (&str, &str),
+        args: &[&str],
+    ) -> Command {
         let ends = ["--source", SOURCE, "--target", TARGET];
-        let urls = ["--source-url", url, "--target-url", url];
+        let urls = ["--source-url", source, "--target-url", target];
         let words = std::iter::once(command).chain(ends).chain(urls);
         self.command(words.chain(args.iter().copied()))
     }

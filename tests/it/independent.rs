@@ -96,7 +96,7 @@ fn collect(at: &str, value: &Value, out: &mut BTreeMap<String, String>) {
 }
 
 fn is_plain(text: &str) -> bool {
-    let text = text.trim();
+    let text = &*text.trim().to_lowercase();
     let is_ids = text
         .chars()
         .all(|sign| sign.is_ascii_digit() || ",. ".contains(sign));
@@ -105,6 +105,9 @@ fn is_plain(text: &str) -> bool {
         && !is_ids
         && !is_date
         && !text.contains("//")
+        && !["%2f", "%252f", "\\/", "u002f"]
+            .iter()
+            .any(|slash| text.contains(slash))
         && !text.contains("~/")
         && !text.starts_with(['{', '['])
         && !["true", "false"].contains(&text.to_lowercase().as_str())
@@ -150,6 +153,25 @@ fn within_zones(kind: Kind, rows: &[Row], templates: &[Row]) -> Vec<Row> {
     rows
 }
 
+/// Items without what they say in fields that the source's own model does not have: a server shows nothing of it.
+fn within_fields(kind: Kind, rows: Vec<Row>, models: &[Row]) -> Vec<Row> {
+    let lower = |name: &Value| name.as_str().unwrap_or_default().to_lowercase();
+    let mut rows = rows;
+    for row in rows.iter_mut().filter(|_| kind == Kind::Content) {
+        let name = lower(&row["properties"]["definitionName"]);
+        let model = models
+            .iter()
+            .find(|one| lower(&one["referenceName"]) == name);
+        let defined = model.and_then(|one| one["fields"].as_array());
+        let (Some(defined), Some(fields)) = (defined, row["fields"].as_object_mut()) else {
+            continue;
+        };
+        let names: BTreeSet<String> = defined.iter().map(|field| lower(&field["name"])).collect();
+        fields.retain(|field, _| names.contains(&field.to_lowercase()));
+    }
+    rows
+}
+
 fn by_id<'f>(rows: &'f [Row], id: &str) -> HashMap<Address, &'f Row> {
     let address = |row: &Row| {
         (
@@ -190,6 +212,7 @@ pub(crate) fn differences(state: &StateFile, mappings: &[Mapping]) -> Vec<String
     let mut lines = Vec::new();
     for ((kind, id, here), (_, _, there)) in lists(source).into_iter().zip(lists(target)) {
         let here = within_zones(kind, here, &source.templates);
+        let here = within_fields(kind, here, &source.models);
         let (here, there) = (by_id(&here, id), by_id(there, id));
         let mapped: Vec<&Mapping> = mappings
             .iter()

@@ -61,14 +61,18 @@ fn source() -> InstanceFile {
     }
 }
 
-struct Site {
-    server: Server,
-    setup: Setup,
+pub(crate) struct Site {
+    pub(crate) server: Server,
+    pub(crate) setup: Setup,
 }
 
 impl Site {
     async fn synced() -> Self {
-        let source = source();
+        Self::of(source()).await
+    }
+
+    /// A pair whose source is brought to an empty target.
+    pub(crate) async fn of(source: InstanceFile) -> Self {
         let target = empty_target(&source.locales);
         let state = StateFile {
             instances: vec![source, target],
@@ -86,14 +90,21 @@ impl Site {
     }
 
     async fn edit(&self, edit: impl FnOnce(&mut InstanceFile)) {
+        self.edit_both(|source, _| edit(source)).await;
+    }
+
+    pub(crate) async fn edit_both(&self, edit: impl FnOnce(&mut InstanceFile, &mut InstanceFile)) {
         let mut state = self.server.state();
-        edit(&mut state.instances[0]);
+        let [source, target] = &mut state.instances[..] else {
+            panic!("a pair");
+        };
+        edit(source, target);
         let url = format!("{}/_mock/state", self.server.base_url());
         let request = reqwest::Client::new().put(url).json(&state);
         request.send().await.unwrap().error_for_status().unwrap();
     }
 
-    async fn in_sync(&mut self) -> Ran {
+    pub(crate) async fn in_sync(&mut self) -> Ran {
         let ran = Box::pin(self.setup.sync(&self.server.base_url())).await;
         let report = ran.report.as_ref().unwrap();
         assert_eq!(
@@ -106,13 +117,13 @@ impl Site {
         ran
     }
 
-    async fn is_quiet(&mut self) {
+    pub(crate) async fn is_quiet(&mut self) {
         let before = self.server.writes(TARGET).len();
         self.in_sync().await;
         assert_eq!(self.server.writes(TARGET).len(), before, "it wrote");
     }
 
-    fn target(&self) -> InstanceFile {
+    pub(crate) fn target(&self) -> InstanceFile {
         self.server.state().instances.remove(1)
     }
 }
@@ -229,4 +240,91 @@ async fn an_item_in_another_container_is_created_there_and_the_old_one_is_named(
     let links = Value::from_iter(target.content.clone()).to_string();
     assert!(links.matches(&moved.to_string()).count() >= 4, "{links}");
     site.is_quiet().await;
+}
+
+/// An asset of the source at a path, with a text.
+fn file(id: i64, path: &str, text: &str) -> Row {
+    let name = path.rsplit('/').next().unwrap();
+    let row = json!({ "mediaID": id, "originKey": path, "fileName": name, "content": { "text": text },
+                      "dateModified": format!("2025-01-01T00:00:{}", id % 60) });
+    row.as_object().unwrap().clone()
+}
+
+/// The text at each path.
+fn texts(instance: &InstanceFile) -> BTreeMap<String, String> {
+    let files = instance.assets.iter().filter(|row| row["isFolder"] != true);
+    let text = |row: &Row| row["content"].to_string();
+    files
+        .map(|row| (row["originKey"].as_str().unwrap().to_owned(), text(row)))
+        .collect()
+}
+
+/// Replaces the files of the source but the first.
+async fn with_files(site: &mut Site, files: &[(i64, &str, &str)]) {
+    site.edit(|source| {
+        source.assets.truncate(1);
+        source
+            .assets
+            .extend(files.iter().map(|(id, path, text)| file(*id, path, text)));
+    })
+    .await;
+}
+
+/// Syncs `before`, then `after`, and expects the files of the target where they are on the source.
+async fn files_follow(before: &[(i64, &str, &str)], after: &[(i64, &str, &str)]) {
+    let mut site = Site::synced().await;
+    with_files(&mut site, before).await;
+    site.in_sync().await;
+    with_files(&mut site, after).await;
+    site.in_sync().await;
+    let state = site.server.state();
+    let (here, there) = (texts(&state.instances[0]), texts(&state.instances[1]));
+    for (path, text) in &here {
+        assert_eq!(there.get(path), Some(text), "{path} of {there:?}");
+    }
+    site.is_quiet().await;
+}
+
+#[tokio::test]
+async fn a_new_file_takes_the_path_of_a_moved_one() {
+    files_follow(
+        &[(81, "a/f.txt", "one")],
+        &[(81, "b/f.txt", "one"), (82, "a/f.txt", "two")],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_new_file_takes_the_path_of_a_renamed_one() {
+    files_follow(
+        &[(81, "a/f.txt", "one")],
+        &[(81, "a/g.txt", "one"), (82, "a/f.txt", "two")],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn files_that_swap_their_folders_arrive_in_one_run() {
+    files_follow(
+        &[
+            (81, "a/f.txt", "one"),
+            (82, "b/f.txt", "two"),
+            (83, "c/f.txt", "three"),
+        ],
+        &[
+            (81, "b/f.txt", "one"),
+            (82, "c/f.txt", "two"),
+            (83, "a/f.txt", "three"),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn files_that_swap_their_names_arrive_in_one_run() {
+    files_follow(
+        &[(81, "a/f.txt", "one"), (82, "a/g.txt", "two")],
+        &[(81, "a/g.txt", "one"), (82, "a/f.txt", "two")],
+    )
+    .await;
 }

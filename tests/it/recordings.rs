@@ -47,7 +47,7 @@ async fn the_folder_of_a_run_holds_plan_graph_and_page() {
     assert_eq!(count(&plan["entities"]), count(&graph["nodes"]));
     assert!(count(&graph["needs"]) > 0);
     let page = std::fs::read_to_string(folder.join("report.html")).unwrap();
-    assert!(page.contains("All in agreement"));
+    assert!(page.contains("All in sync"));
     let index = std::fs::read_to_string(folder.with_file_name("index.html")).unwrap();
     assert!(index.contains(folder.file_name().unwrap().to_str().unwrap()));
 }

@@ -11,13 +11,13 @@ use crate::support::{SOURCE, TARGET, fixture, instances, serve_with};
 const SECRET: &str = "lgpat-8Qv3-needle-Zk41xWt0";
 
 /// Everything that a call left where somebody could find it.
-struct Traces {
+pub(crate) struct Traces {
     what: String,
     places: Vec<(String, Vec<u8>)>,
 }
 
 impl Traces {
-    fn new(what: &str) -> Self {
+    pub(crate) fn new(what: &str) -> Self {
         Self {
             what: what.to_owned(),
             places: Vec::new(),
@@ -35,7 +35,7 @@ impl Traces {
         ));
     }
 
-    fn of_folder(&mut self, folder: &Path) {
+    pub(crate) fn of_folder(&mut self, folder: &Path) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
@@ -63,7 +63,7 @@ impl Traces {
         found.map(|(name, _)| name.as_str()).collect()
     }
 
-    fn assert_without(&self, text: &str) {
+    pub(crate) fn assert_without(&self, text: &str) {
         let none: &[&str] = &[];
         assert_eq!(self.places_of(text), none, "{}: {text}", self.what);
     }

@@ -1,6 +1,7 @@
 //! The real binary in a real terminal: the dashboard from the first key to the restored screen.
 //!
-//! The terminal is tmux, whose screen can be read as text. Where there is none the test says so and proves nothing.
+//! The terminal is tmux, whose screen can be read as text. Where there is none the test says so and proves nothing; in a
+//! pipeline (`CI`) that is a failure.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -8,7 +9,11 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::time::Instant;
 
+use lockgate::mock;
+
 use crate::binary::Workspace;
+use crate::secrets::Traces;
+use crate::support::{SOURCE, TARGET, fixture, instances, serve_with};
 
 /// Longer than any step takes on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -44,7 +49,11 @@ impl Terminal {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("LANG", "C.UTF-8")
             .env("TERM", "xterm-256color");
-        let started = command.output().await.ok()?;
+        let Ok(started) = command.output().await else {
+            let is_pipeline = std::env::var_os("CI").is_some();
+            assert!(!is_pipeline, "tmux is needed here, and is not installed");
+            return None;
+        };
         let said = String::from_utf8_lossy(&started.stderr).into_owned();
         assert!(started.status.success(), "{said}");
         Some(terminal)
@@ -135,4 +144,37 @@ async fn the_dashboard_answers_keys_and_gives_the_terminal_back() {
     assert!(!restored.contains(" -echo "), "{restored}");
     terminal.press("echoed").await;
     terminal.shows("echoed").await;
+}
+
+/// The run waits for a token when the present one expires, takes a new one without showing it, and goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_expires_is_asked_for_and_the_run_goes_on() {
+    let fault = format!("status=401,method=POST,path={TARGET},from=9");
+    let server = serve_with(mock::Options {
+        state: instances(&fixture("starter-site")),
+        faults: vec![fault.parse().unwrap()],
+        ..mock::Options::default()
+    })
+    .await;
+    let workspace = Workspace::new();
+    let (binary, url) = (env!("CARGO_BIN_EXE_lockgate"), server.base_url());
+    let line = format!(
+        "LOCKGATE_TOKEN=test-token-0123456789 {binary} sync --source {SOURCE} --target {TARGET} --source-url {url} \
+         --target-url {url}; echo \"status=$?\"; exec cat"
+    );
+    let Some(terminal) = Terminal::open(&workspace, &line).await else {
+        writeln!(std::io::stderr(), "skipped: there is no tmux here").unwrap();
+        return;
+    };
+    terminal.shows("Paste a new token").await;
+    server.strike_with(&[]);
+    terminal.press("another-token-9876543210").await;
+    let typed = terminal.shows("***").await;
+    assert!(!typed.contains("another-token"), "{typed}");
+    terminal.press("Enter").await;
+    terminal.shows("status=0").await;
+    let mut traces = Traces::new("a new token");
+    traces.of_folder(&workspace.path().join(".lockgate"));
+    traces.assert_without("another-token-9876543210");
+    server.stop().await;
 }

@@ -360,6 +360,6 @@ async fn on_a_terminal_it_asks() {
             screen.trim_end().ends_with("status=0")
         })
         .await;
-    assert!(left.contains("15 in agreement"), "{left}");
+    assert!(left.contains("15 in sync"), "{left}");
     assert_eq!(place.remains().await, Vec::<String>::new());
 }

@@ -230,7 +230,7 @@ fn an_exception_inside_json_is_taken_apart_as_well() {
 #[test]
 fn plain_text_stays_and_credentials_go() {
     let secret = Secret::new("tok-123456");
-    let read = refusal("Meet me at noon: tok-123456", &[&secret]).unwrap();
+    let read = refusal("Meet me at noon: tok-123456", &[secret]).unwrap();
     assert_eq!(read.said, "Meet me at noon: [redacted]");
     assert_eq!(read.error_type, None);
     assert_eq!(refusal("  ", &[]), None);

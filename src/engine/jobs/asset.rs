@@ -14,7 +14,7 @@ use super::disguise;
 use crate::domain::{ContentHash, Entity, Id, Kind, SourceId, TargetId, TargetKey, same_name};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::pace::Class;
-use crate::engine::reconcile::{close, not_prepared, not_sent, repeat, settle};
+use crate::engine::reconcile::{close, not_prepared, not_sent, repeat};
 use crate::engine::state::{Step, StepResult};
 use crate::instance::{
     ByteStream, Cause, Download, Effect, RequestError, Saved, Source, Target, Upload, Verdict,
@@ -41,9 +41,16 @@ where
     let intent = crew
         .open_intent(Operation::Upload, std::slice::from_ref(&item), 1)
         .await?;
-    if let Err(error) = move_to_folder(crew, &item, intent).await {
-        close(crew, intent, IntentState::Failed).await?;
-        return Ok(vec![not_sent(&error)]);
+    match move_to_folder(crew, &item, intent).await {
+        // Its bytes follow once its place is free.
+        Ok(Some(moved)) if is_set_aside(crew, &item) => {
+            return disguise::settled(crew, intent, &item, &moved).await;
+        }
+        Ok(_) => {}
+        Err(error) => {
+            close(crew, intent, IntentState::Failed).await?;
+            return Ok(vec![not_sent(&error)]);
+        }
     }
     let body = crew.entity(node).body.parse();
     let meter = Meter::default();
@@ -81,11 +88,7 @@ where
             item.bytes = bytes;
             crew.sent_bytes.insert(crew.entity(node).key.id, hash);
             item.sent = Some(hash);
-            let (result, taken) = settle(crew, intent, &item, &saved).await?;
-            if taken {
-                disguise::put_back(crew, &item, &saved).await?;
-            }
-            Ok(vec![result])
+            disguise::settled(crew, intent, &item, &saved).await
         }
         // The same bytes land in the same place, so it does not matter whether it left.
         Err(error) => {
@@ -105,31 +108,42 @@ where
     crew.target_inventory.get(&key)
 }
 
-/// Moves the counterpart of an asset to the folder that it has on the source. The bytes are sent to that path afterwards,
-/// where they land in the same asset; a move that took effect unseen is harmless to repeat, because one that is there
-/// already stays.
+/// Whether another asset still has the path of this one, so that it waits in a folder of its own.
+fn is_set_aside<S, T>(crew: &Crew<S, T>, item: &Prepared) -> bool
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    item.step == Step::Save && crew.planned(item.node).temporary.is_some()
+}
+
+/// Moves the counterpart of an asset to the folder that it has on the source, or to the one in which it waits for its
+/// place. The bytes are sent to that path afterwards, where they land in the same asset; a move that took effect unseen is
+/// harmless to repeat, because one that is there already stays. `None`: it is there.
 async fn move_to_folder<S, T>(
     crew: &Crew<S, T>,
     item: &Prepared,
     intent: IntentId,
-) -> Result<(), RequestError>
+) -> Result<Option<Saved>, RequestError>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
     let name = &crew.entity(item.node).name;
     let Some(there) = counterpart(crew, item).filter(|there| there.name != *name) else {
-        return Ok(());
+        return Ok(None);
     };
-    let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let folder = match &crew.planned(item.node).temporary {
+        Some(folder) if is_set_aside(crew, item) => folder,
+        Some(_) | None => name.rsplit_once('/').map_or("", |(folder, _)| folder),
+    };
     let request = || crew.target.move_asset(there.key.id, folder);
     let sender = crew.under(intent);
     match sender.send_as(Class::Write, Effect::Write, request).await {
         Err(error) if error.verdict(Effect::Write) == Verdict::Reconcile => {
-            let again = repeat(crew, Class::Write, request, error).await;
-            again.map(drop)
+            repeat(crew, Class::Write, request, error).await.map(Some)
         }
-        sent => sent.map(drop),
+        sent => sent.map(Some),
     }
 }
 

@@ -11,12 +11,13 @@ use std::pin::Pin;
 use super::{asset, redirections, save};
 use crate::domain::{Entity, EntityKey, Kind, TargetId, TargetKey};
 use crate::engine::crew::{Crew, Prepared};
+use crate::engine::reconcile::settle;
 use crate::engine::state::{Step, StepResult};
 use crate::event::Event;
 use crate::id_map::IdConflict;
 use crate::instance::{Saved, Source, Target};
 use crate::plan::Node;
-use crate::store::{Change, FormerBytes, StoreError};
+use crate::store::{Change, FormerBytes, IntentId, StoreError};
 
 impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
     /// What was on the target before the run and has been written over by the save of `item`, which was addressed to
@@ -47,6 +48,24 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
     }
 }
 
+/// Makes durable that `item` became `saved`, and sends again what it has written over.
+pub(super) async fn settled<S, T>(
+    crew: &Crew<S, T>,
+    intent: IntentId,
+    item: &Prepared,
+    saved: &Saved,
+) -> Result<Vec<StepResult>, StoreError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let (result, taken) = settle(crew, intent, item, saved).await?;
+    if taken {
+        put_back(crew, item, saved).await?;
+    }
+    Ok(vec![result])
+}
+
 /// Sends again what `item` has written over.
 pub(super) fn put_back<'a, S, T>(
     crew: &'a Crew<S, T>,
@@ -69,6 +88,10 @@ where
         let Some(node) = crew.source_inventory.position(&owner) else {
             return Ok(());
         };
+        // What writes over one another is not put back for ever.
+        if !crew.sent_again.insert(node) {
+            return Ok(());
+        }
         for result in again(crew, node).await? {
             if let StepResult::Failed { reason, .. } = result {
                 let message =

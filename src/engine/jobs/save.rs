@@ -3,7 +3,7 @@
 use super::disguise;
 use crate::domain::Failure;
 use crate::engine::crew::{Crew, Prepared};
-use crate::engine::reconcile::{close, held, lost, never_left, not_prepared, settle, settle_save};
+use crate::engine::reconcile::{close, held, lost, never_left, not_prepared, settle_save};
 use crate::engine::state::{Step, StepResult};
 use crate::instance::{Cause, Effect, RequestError, Saved, Source, Target, Verdict};
 use crate::plan::Node;
@@ -79,13 +79,7 @@ where
     T: Target + Clone,
 {
     match sent {
-        Ok(saved) => {
-            let (result, taken) = settle(crew, intent, item, &saved).await?;
-            if taken {
-                disguise::put_back(crew, item, &saved).await?;
-            }
-            Ok(vec![result])
-        }
+        Ok(saved) => disguise::settled(crew, intent, item, &saved).await,
         Err(error) if error.cause == Cause::Halted => Ok(held(1)),
         Err(error) => {
             let (state, cause) = match error.verdict(Effect::Write) {

@@ -137,11 +137,15 @@ impl<T: Target + Clone> Recovery<'_, T> {
     fn deleted(&self, intent: &Intent, mappings: &HashMap<&EntityKey, &Mapping>) -> Vec<Change> {
         let mut changes = Vec::new();
         for (key, detail) in intent.keys.iter().zip(&intent.details) {
-            let is_its = |mapping: &&Mapping| Some(mapping.target) == detail.target;
-            if mappings.get(key).is_some_and(is_its) {
+            if let Some(former) = detail.target
+                && mappings
+                    .get(key)
+                    .is_some_and(|mapping| mapping.target == former)
+            {
                 changes.push(Change::MappingRemoved {
                     pair: self.pair.clone(),
                     key: key.clone(),
+                    former,
                 });
             }
             changes.push(Change::Entity(RunEntity {

@@ -49,6 +49,10 @@ impl RunState {
                     self.saved(node, step, (target, bytes), effects);
                 }
                 StepResult::Held => self.held(node, step, effects),
+                // Its intent is open or in doubt, and the next run finds out.
+                StepResult::Failed { cause, .. } if self.is_outage() && is_of_outage(cause) => {
+                    self.held(node, step, effects);
+                }
                 StepResult::Failed { reason, cause } => {
                     self.node_mut(node).failure = cause;
                     self.failed(node, step, reason, effects);
@@ -199,5 +203,17 @@ impl RunState {
             "; it stands in a circle and was sent without its references to {}",
             cut.join(", ")
         )
+    }
+}
+
+/// Whether a failure is what an outage looks like to a single entity.
+const fn is_of_outage(cause: Failure) -> bool {
+    match cause {
+        Failure::Access
+        | Failure::TimedOut
+        | Failure::Throttled
+        | Failure::Unreachable
+        | Failure::InDoubt => true,
+        Failure::Reference | Failure::Circle | Failure::Refused => false,
     }
 }

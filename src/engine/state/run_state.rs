@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Effect, Step};
 use crate::domain::{EntityKey, Failure, Inventory, Kind, Outcome, SourceId};
-use crate::engine::end::End;
+use crate::engine::end::{End, StopCause};
 use crate::engine::gates::{Gates, gates_of, lane_of};
 use crate::engine::options::Schedule;
 use crate::engine::ready::{Limits, Ready, ReadyQueues};
@@ -202,6 +202,11 @@ impl RunState {
             End::Complete if self.is_stalled() => End::Stalled(self.dump()),
             end => end.clone(),
         }
+    }
+
+    /// Whether something stopped everything, so that what an entity fails of is no matter of its own.
+    pub(super) const fn is_outage(&self) -> bool {
+        matches!(self.end, End::Stopped(StopCause::Outage(_)))
     }
 
     /// Whether entities wait of which none can ever leave.

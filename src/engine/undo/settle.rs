@@ -86,6 +86,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             .map(|mapping| Change::MappingRemoved {
                 pair: self.crew.pair.clone(),
                 key: mapping.key.clone(),
+                former: mapping.target,
             })
             .into_iter()
             .collect()

@@ -185,7 +185,8 @@ fn kind_of(kind: Kind, difference: &plan::Difference) -> DifferenceKind {
 impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
     /// Whether a difference of this kind is left as it is: the run was not to change the entity.
     pub(in crate::engine) fn leaves(&self, node: Node, what: DifferenceKind) -> bool {
-        let is_place = matches!(what, DifferenceKind::WrongOrder);
-        self.planned(node).left_alone || (is_place && !self.wrote(node))
+        let planned = self.planned(node);
+        let keeps_place = || !self.wrote(node) || planned.keeps_number.is_some();
+        planned.left_alone || (matches!(what, DifferenceKind::WrongOrder) && keeps_place())
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::bodies::Compared;
 use super::bytes::compare_bytes;
-use super::compare::Verifier;
+use super::compare::{Found, Verifier};
 use super::difference::{Difference, DifferenceKind, Scope};
 use super::notes::Notes;
 use super::read_back::{read_localised, read_unclaimed, surroundings};
@@ -14,7 +14,7 @@ use crate::engine::crew::Crew;
 use crate::engine::pull::{PullError, Reader};
 use crate::event::Event;
 use crate::instance::{Source, Target};
-use crate::plan::{Action, Node};
+use crate::plan::{Action, ListOrder, Node};
 
 /// What a verification found.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub struct Verified {
     pub differences: Vec<Difference>,
     /// What this run wrote, as it was read back.
     pub(in crate::engine) compared: Vec<Compared>,
+    /// The order of lists that this run wrote to.
+    pub(in crate::engine) lists: Vec<ListOrder>,
 }
 
 /// What the target should be, read back and compared.
@@ -44,10 +46,16 @@ where
         .collect();
     let total = u32::try_from(scoped.len()).unwrap_or(u32::MAX);
     // Files come from elsewhere and take nothing from the rate of the API.
-    let (bytes, (mut differences, mut compared, notes)) = tokio::try_join!(
+    let (bytes, found) = tokio::try_join!(
         async { Ok(compare_bytes(crew, &scoped, scope).await) },
         compare_entities(crew, reader, (locales, &scoped), scope),
     )?;
+    let Found {
+        mut differences,
+        mut compared,
+        lists,
+        notes,
+    } = found;
     differences.extend(bytes);
     let different = spoilt(&differences);
     for compared in &mut compared {
@@ -57,6 +65,7 @@ where
     Ok(Verified {
         differences,
         compared,
+        lists,
     })
 }
 
@@ -107,7 +116,7 @@ async fn compare_entities<S, T>(
     reader: &Arc<Reader<T>>,
     (locales, nodes): (&[Locale], &[Node]),
     scope: Scope,
-) -> Result<(Vec<Difference>, Vec<Compared>, Notes), PullError>
+) -> Result<Found, PullError>
 where
     S: Source + Clone,
     T: Target + Clone,

@@ -10,7 +10,7 @@ use super::read_back::{Surroundings, Unclaimed};
 use crate::domain::{Entity, EntityKey, Id, Kind, SourceId, TargetId, TargetKey, name_key};
 use crate::engine::crew::Crew;
 use crate::instance::{Source, Target};
-use crate::plan::{Defaults, LeaveOut, Node, Schema, expected_hash, payload};
+use crate::plan::{Defaults, LeaveOut, ListOrder, Node, Schema, expected_hash, payload};
 
 pub(super) struct Verifier<'a, S, T> {
     pub(super) crew: &'a Crew<S, T>,
@@ -24,6 +24,17 @@ pub(super) struct Verifier<'a, S, T> {
     pub(super) open: Vec<Open>,
     pub(super) compared: Vec<Compared>,
     pub(super) lists: Lists,
+    /// The order of those that this run wrote to.
+    pub(super) ordered: Vec<ListOrder>,
+    pub(super) notes: Notes,
+}
+
+/// What a comparison found.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) differences: Vec<Difference>,
+    pub(super) compared: Vec<Compared>,
+    pub(super) lists: Vec<ListOrder>,
     pub(super) notes: Notes,
 }
 
@@ -48,6 +59,7 @@ impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
             open: Vec::new(),
             compared: Vec::new(),
             lists: Lists::new(),
+            ordered: Vec::new(),
             notes: Notes::default(),
         }
     }
@@ -183,10 +195,14 @@ impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
     }
 
     /// What was found.
-    pub(super) fn into_found(self) -> (Vec<Difference>, Vec<Compared>, Notes) {
+    pub(super) fn into_found(self) -> Found {
         let found = self.differences.into_iter();
-        let found = found.map(|(_, difference)| difference).collect();
-        (found, self.compared, self.notes)
+        Found {
+            differences: found.map(|(_, difference)| difference).collect(),
+            compared: self.compared,
+            lists: self.ordered,
+            notes: self.notes,
+        }
     }
 
     pub(super) fn report(&mut self, node: Node, difference: DifferenceKind, detail: String) {

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use super::check::is_compared;
 use super::compare::Verifier;
 use super::difference::{DifferenceKind, Scope};
-use crate::domain::{Entity, Id, Kind, Locale, SourceId, TargetId};
+use crate::domain::{AgreedNumber, Entity, Id, Kind, ListKey, Locale, SourceId, TargetId};
 use crate::instance::{Source, Target};
-use crate::plan::{Node, Slot};
+use crate::plan::{ListOrder, Node, Slot, in_order};
 
 /// Position on the source, entity, position on the target.
 type Placed = (i64, Node, i64);
 
-/// Items of one container in one locale, by the name of the container on the source.
-pub(super) type Lists = BTreeMap<(Locale, String), Vec<Placed>>;
+/// The items of every list.
+pub(super) type Lists = BTreeMap<ListKey, Vec<Placed>>;
 
 fn item_order(body: &serde_json::Value) -> Option<i64> {
     body["properties"]["itemOrder"].as_i64()
@@ -38,7 +38,10 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
         let list = body["properties"]["referenceName"]
             .as_str()
             .unwrap_or_default();
-        let list = (locale.clone(), list.to_lowercase());
+        let list = ListKey {
+            list: list.to_lowercase(),
+            locale: locale.clone(),
+        };
         self.lists
             .entry(list)
             .or_default()
@@ -51,30 +54,56 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
             Scope::AfterRun => self.rows_as_planned(),
             Scope::Everything => self.rows_of_source(),
         };
-        let mut groups: Vec<Vec<Placed>> = rows
-            .into_iter()
-            .map(|row| self.siblings(row, locales))
-            .collect();
-        groups.extend(std::mem::take(&mut self.lists).into_values());
-        for mut group in groups {
-            group.sort_unstable();
-            // Items of one number stand in no order.
-            let is_wrong = |pair: &&[Placed]| pair[0].0 < pair[1].0 && pair[0].2 > pair[1].2;
-            for pair in group.windows(2).filter(is_wrong) {
-                self.out_of_order(pair[0].1, pair[1].1);
+        for row in rows {
+            self.in_order(&self.siblings(row, locales));
+        }
+        for (key, list) in std::mem::take(&mut self.lists) {
+            let is_right = self.in_order(&list);
+            if list.iter().any(|(_, node, _)| self.crew.wrote(*node)) {
+                self.keep_order(key, &list, is_right);
             }
         }
     }
 
-    fn out_of_order(&mut self, node: Node, next: Node) {
-        let (first, second) = (&self.crew.entity(node).key, &self.crew.entity(next).key);
-        // Where only one of the two was written, that one is out of place.
-        let (wrong, detail) = if self.crew.wrote(next) && !self.crew.wrote(node) {
-            (next, format!("it stands before {first}"))
-        } else {
-            (node, format!("it stands behind {second}"))
+    /// Reports what stands elsewhere: as few as it takes for the others to be in order.
+    fn in_order(&mut self, group: &[Placed]) -> bool {
+        let placed: Vec<_> = group
+            .iter()
+            .map(|(here, _, there)| (*here, *there))
+            .collect();
+        let stays = in_order(&placed);
+        for (at, _) in stays.iter().enumerate().filter(|(_, stays)| !**stays) {
+            let (here, node, there) = group[at];
+            let before = group.iter().filter(|(other, ..)| *other < here);
+            let detail = match before.max_by_key(|(other, ..)| *other) {
+                Some((.., found)) if *found < there => "it stands too far behind".to_owned(),
+                Some((_, first, _)) => {
+                    format!("it stands before {}", self.crew.entity(*first).key)
+                }
+                None => "it is not the first".to_owned(),
+            };
+            self.report(node, DifferenceKind::WrongOrder, detail);
+        }
+        !stays.contains(&false)
+    }
+
+    /// Keeps the numbers of a list that this run wrote to: agreed upon, or owed. What is in conflict, or was sorted by the
+    /// target, is neither.
+    fn keep_order(&mut self, key: ListKey, list: &[Placed], is_right: bool) {
+        let is_decided = |(_, node, _): &Placed| self.crew.planned(*node).keeps_number.is_none();
+        if !is_right && !list.iter().all(is_decided) {
+            return;
+        }
+        let number = |(here, node, _): &Placed| {
+            let number = if is_right {
+                AgreedNumber::Was(*here)
+            } else {
+                AgreedNumber::Owed
+            };
+            (self.crew.entity(*node).key.id, number)
         };
-        self.report(wrong, DifferenceKind::WrongOrder, detail);
+        let numbers = list.iter().map(number).collect();
+        self.ordered.push(ListOrder { key, numbers });
     }
 
     /// The pages of a row that are asked for.

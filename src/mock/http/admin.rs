@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::call::{Answer, Call, Reply, Verb, no_route};
+use crate::mock::Fault;
 use crate::mock::file::StateFile;
 use crate::mock::server::Shared;
 use crate::mock::world::failure::Refusal;
@@ -22,6 +23,13 @@ pub(super) fn route(shared: &Shared, call: &Call, body: &[u8]) -> Answer {
                 .replace(state)
                 .map_err(|error| Refusal::new(400, error.to_string()))?;
             Ok(Reply::Json(json!({ "instances": count })))
+        }
+        (Verb::Put, ["faults"]) => {
+            let texts: Vec<String> = serde_json::from_slice(body)
+                .map_err(|error| Refusal::new(400, error.to_string()))?;
+            let faults: Result<Vec<Fault>, _> = texts.iter().map(|text| text.parse()).collect();
+            shared.strike_with(&faults.map_err(|error| Refusal::new(400, error.to_string()))?);
+            Ok(Reply::Json(json!({ "faults": texts.len() })))
         }
         (Verb::Post, ["reset"]) => {
             shared

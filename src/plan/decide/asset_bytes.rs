@@ -127,6 +127,7 @@ mod tests {
             bytes_hash,
             bytes_date: date.map(str::to_owned),
             place: None,
+            number: None,
         };
         let there = json!({ "dateModified": "b" });
         let ask = |bytes, date, changed| since(&agreement(bytes, date), &there, changed);

@@ -19,6 +19,7 @@ use crate::domain::{
     TargetKey,
 };
 use crate::plan::action::{Action, Agreement, Agreements, Joined};
+use crate::plan::normal::leave_unknown_fields;
 use crate::plan::{
     Context, Counterparts, Defaults, Judge, Learns, LeaveOut, Schema, differences, normal, payload,
     without,
@@ -222,7 +223,11 @@ impl Comparer<'_> {
                 self.overwrite,
             )
             .unwrap_or_else(|| weigh::written(fields, self.overwrite));
-            weigh(fields, written, place, target)
+            if entity.key.kind == Kind::Content {
+                weigh::weigh_item(fields, written, place, target)
+            } else {
+                weigh(fields, written, place, target)
+            }
         };
         Decision {
             action,
@@ -456,6 +461,15 @@ pub fn fields_hash(kind: Kind, body: &Value, schema: &Schema) -> ContentHash {
 pub fn target_hash(there: &Entity<TargetId>, schema: &Schema) -> ContentHash {
     let form = normal(there.key.kind, &there.body.parse(), schema);
     hash_of_form(form, parent_of(there))
+}
+
+/// As [`target_hash`], of an item without what it says in fields that its model does not have.
+pub fn known_hash(there: &Entity<TargetId>, schema: &Schema) -> ContentHash {
+    let mut body = there.body.parse();
+    if there.key.kind == Kind::Content {
+        leave_unknown_fields(&mut body, schema);
+    }
+    hash_of_form(normal(there.key.kind, &body, schema), parent_of(there))
 }
 
 /// The hash that [`target_hash`] will have once `written` is stored below `parent`.

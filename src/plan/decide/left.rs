@@ -6,7 +6,7 @@
 use hashbrown::{HashMap, HashSet};
 
 use super::matching::Match;
-use crate::domain::{Entity, Inventory, Kind, SourceId, TargetId, TargetKey};
+use crate::domain::{ByName, Entity, Inventory, Kind, SourceId, TargetId, TargetKey};
 
 /// Marks the counterparts that are left behind.
 pub(super) fn leave(
@@ -14,26 +14,70 @@ pub(super) fn leave(
     target: &Inventory<TargetId>,
     matches: &mut [Match],
 ) {
+    leave_files(source, target, matches);
     let names = container_names(source, target, matches);
-    let mut left: HashSet<(Kind, SourceId)> = HashSet::new();
-    for (entity, found) in source.entities().iter().zip(&*matches) {
-        if mapped(entity, found, target).is_some_and(|there| is_left(entity, there, &names)) {
-            left.insert((entity.key.kind, entity.key.id));
+    let mut left: HashSet<SourceId> = HashSet::new();
+    let items = |(entity, _): &(&Entity<SourceId>, _)| entity.key.kind == Kind::Content;
+    for (entity, found) in source.entities().iter().zip(&*matches).filter(items) {
+        let there = mapped(entity, found, target);
+        if there.is_some_and(|there| is_in_other_list(entity, there, &names)) {
+            left.insert(entity.key.id);
         }
     }
     // An item has one id in all its locales, so they leave together.
     for (entity, found) in source.entities().iter().zip(matches) {
         if let Match::Mapped(id) | Match::Joins(id, _) = found
-            && left.contains(&(entity.key.kind, entity.key.id))
+            && entity.key.kind == Kind::Content
+            && left.contains(&entity.key.id)
         {
             *found = Match::Left(*id);
         }
     }
 }
 
+/// Marks the files that are left behind, and what is at the path of an asset as its counterpart where that is free or left
+/// by another one: the bytes that are sent to a path land in what is there.
+pub(super) fn leave_files(
+    source: &Inventory<SourceId>,
+    target: &Inventory<TargetId>,
+    matches: &mut [Match],
+) {
+    let mut taken: HashSet<TargetId> = HashSet::new();
+    let mut open = Vec::new();
+    for (at, asset) in source.entities().iter().enumerate() {
+        if asset.key.kind != Kind::Asset {
+            continue;
+        }
+        let there = mapped(asset, &matches[at], target);
+        match (&matches[at], there) {
+            (Match::Mapped(id), Some(there)) if has_other_name(asset, there) => {
+                matches[at] = Match::Left(*id);
+                open.push(at);
+            }
+            (Match::None, _) => open.push(at),
+            (found, _) => taken.extend(found.there()),
+        }
+    }
+    if !open.iter().any(|at| matches!(matches[*at], Match::Left(_))) {
+        return;
+    }
+    let mut paths = ByName::default();
+    for there in target.of_kind(Kind::Asset) {
+        if !taken.contains(&there.key.id) {
+            paths.insert(Kind::Asset, &there.name, there.key.id);
+        }
+    }
+    for at in open {
+        let free = paths.get(Kind::Asset, &source.entities()[at].name).copied();
+        if let Some(id) = free.filter(|id| taken.insert(*id)) {
+            matches[at] = Match::Natural(id);
+        }
+    }
+}
+
 /// Whether the asset has its name on the target, in another folder.
 pub(super) fn is_in_other_folder(asset: &Entity<SourceId>, there: &Entity<TargetId>) -> bool {
-    asset.name != there.name && file_name(&asset.name) == file_name(&there.name)
+    asset.name != there.name && !has_other_name(asset, there)
 }
 
 /// The counterpart of an entity that is remembered and there.
@@ -52,23 +96,18 @@ pub(super) fn mapped<'a>(
     })
 }
 
-fn is_left(
-    entity: &Entity<SourceId>,
+fn has_other_name(asset: &Entity<SourceId>, there: &Entity<TargetId>) -> bool {
+    file_name(&asset.name) != file_name(&there.name)
+}
+
+fn is_in_other_list(
+    item: &Entity<SourceId>,
     there: &Entity<TargetId>,
     names: &HashMap<String, String>,
 ) -> bool {
-    match entity.key.kind {
-        Kind::Asset => file_name(&entity.name) != file_name(&there.name),
-        Kind::Content => match (container(entity), container(there)) {
-            (Some(here), Some(there)) => *names.get(&here).unwrap_or(&here) != there,
-            (_, _) => false,
-        },
-        Kind::Model
-        | Kind::Container
-        | Kind::Template
-        | Kind::Gallery
-        | Kind::Page
-        | Kind::Redirection => false,
+    match (container(item), container(there)) {
+        (Some(here), Some(there)) => *names.get(&here).unwrap_or(&here) != there,
+        (_, _) => false,
     }
 }
 

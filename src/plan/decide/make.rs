@@ -96,6 +96,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         overwrite: inputs.overwrite,
     };
     let mut places = sides.places();
+    let lists = sides.lists(&mut places);
     places
         .waits
         .extend(behind_moved_files(inputs, &matches, &needs));
@@ -134,6 +135,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         circles,
         levels,
         rows,
+        lists,
         containers,
         notices,
     }
@@ -241,10 +243,15 @@ fn decide_with(
         let at = node as usize;
         let (needs, hash) = &needs[at];
         let own = places.pages.get(&node);
-        let place = own.map_or(Place::AGREES, |own| Place {
-            verdict: own.verdict,
-            moves: own.place.moves,
-        });
+        let listed = places.items.get(&node);
+        let place = match (own, listed) {
+            (Some(own), _) => Place {
+                verdict: own.verdict,
+                moves: own.place.moves,
+            },
+            (None, Some(listed)) => listed.place,
+            (None, None) => Place::AGREES,
+        };
         let is_unknown = matches!(matches[at], Match::None);
         let disputed = || inputs.disputed.get(&entity.key).filter(|_| is_unknown);
         let doubt = inputs.doubts.get(&entity.key).or_else(disputed);
@@ -270,6 +277,7 @@ fn decide_with(
         };
         Planned {
             evidence: evidence.cloned(),
+            keeps_number: listed.and_then(|listed| listed.keeps),
             ..planned(decision, *hash, needs.encodings, own)
         }
     });
@@ -323,6 +331,7 @@ fn planned(
         again: Vec::new(),
         row: None,
         place,
+        keeps_number: None,
         evidence: None,
     }
 }

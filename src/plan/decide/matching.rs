@@ -8,6 +8,7 @@ use std::collections::HashMap as StdMap;
 use hashbrown::HashMap;
 use serde_json::Value;
 
+use super::left;
 use super::page_matching;
 use crate::domain::{Entity, Inventory, Kind, Locale, SourceId, TargetId, TargetKey, name_key};
 use crate::plan::action::Agreements;
@@ -260,6 +261,11 @@ pub(super) fn assets_on_both_sides<'t>(
         .collect();
     let mut claims = claims(source, agreements);
     by_name(Kind::Asset, (source, target), &mut all, &mut claims);
+    let mut all: Vec<Match> = all
+        .into_iter()
+        .map(|found| found.unwrap_or(Match::None))
+        .collect();
+    left::leave_files(source, target, &mut all);
     let there: StdMap<TargetId, &Entity<TargetId>> = target
         .of_kind(Kind::Asset)
         .iter()
@@ -269,6 +275,6 @@ pub(super) fn assets_on_both_sides<'t>(
         .entities()
         .iter()
         .zip(&all)
-        .filter_map(|(here, found)| Some((here.key.id, *there.get(&found.as_ref()?.there()?)?)))
+        .filter_map(|(here, found)| Some((here.key.id, *there.get(&found.there()?)?)))
         .collect()
 }

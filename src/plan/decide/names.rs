@@ -35,8 +35,8 @@ pub(super) fn name<I: Id>(entity: &Entity<I>) -> Box<str> {
     }
 }
 
-/// What `target` is called until the name that it is to have is free. It follows from the id, so that a later run knows it
-/// again.
+/// What `target` is called until the name that it is to have is free; of an asset, the folder that it is in until then. It
+/// follows from the id, so that a later run knows it again.
 fn temporary(kind: Kind, target: TargetId) -> Box<str> {
     match kind {
         Kind::Redirection => format!("~/lockgate-{target}"),
@@ -53,7 +53,18 @@ fn temporary(kind: Kind, target: TargetId) -> Box<str> {
 
 /// Whether an entity of the target has the name that a run gave it for the time being.
 pub(super) fn is_temporary(there: &Entity<TargetId>) -> bool {
-    has_name(there.key.kind) && *name(there) == *temporary(there.key.kind, there.key.id)
+    let name = name(there);
+    let found = match there.key.kind {
+        Kind::Content => return false,
+        Kind::Asset => name.rsplit_once('/').map_or("", |(folder, _)| folder),
+        Kind::Model
+        | Kind::Container
+        | Kind::Template
+        | Kind::Gallery
+        | Kind::Page
+        | Kind::Redirection => &name,
+    };
+    *found == *temporary(there.key.kind, there.key.id)
 }
 
 const fn has_name(kind: Kind) -> bool {
@@ -123,8 +134,7 @@ pub(super) fn settle(
             let leaves = owner.filter(|owner| leaves(*owner, &taker.slot, &takers));
             let exactly = held == taker.name;
             if let Some(on) = leaves {
-                // An asset is where its path says; there is no other place to keep it meanwhile.
-                let aside = taker.own.is_some() && taker.slot.0 != Kind::Asset;
+                let aside = taker.own.is_some();
                 let strength = Strength::Name { aside };
                 pairs.push((taker.node, Need { on, strength }));
             } else if exactly && (owner.is_some() || taker.own.is_some()) {
@@ -339,5 +349,11 @@ mod tests {
         };
         assert!(is_temporary(&there("lockgate_77")));
         assert!(!is_temporary(&there("lockgate_78")) && !is_temporary(&there("Press")));
+        let file = |path: &str| Entity {
+            key: Key::global(Kind::Asset, 77),
+            ..there(path)
+        };
+        assert!(is_temporary(&file("lockgate_77/a.png")));
+        assert!(!is_temporary(&file("lockgate_77")) && !is_temporary(&file("img/lockgate_77")));
     }
 }

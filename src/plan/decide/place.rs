@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::chains::{self, Siblings, present};
 use super::channels;
+use super::lists::Listed;
 use super::matching::Match;
 use super::order::{self, Entry, Member, Standing, Verdict};
 use crate::domain::{
@@ -22,11 +23,13 @@ pub(super) struct Placed {
     pub(super) place: PagePlace,
 }
 
-/// The places of all pages.
+/// The places of all pages, and of items that stand elsewhere.
 #[derive(Debug, Default)]
 pub(super) struct Places {
     /// By page; one that no sitemap lists is not in it.
     pub(super) pages: HashMap<Node, Placed>,
+    /// By item of a list in which something stands elsewhere.
+    pub(super) items: HashMap<Node, Listed>,
     /// The rows on the target as they are going to be.
     pub(super) rows: Vec<Vec<Slot>>,
     /// The first of each pair is saved after the second, if both are.

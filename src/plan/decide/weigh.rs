@@ -78,6 +78,21 @@ pub(super) fn weigh(fields: Fields, written: Written, place: Place, target: Targ
     }
 }
 
+/// Weighs up both for an item: its number is saved with its fields, so one that only the target edited stays as it is.
+pub(super) fn weigh_item(
+    fields: Fields,
+    written: Written,
+    place: Place,
+    target: TargetId,
+) -> Weighed {
+    let place = match written {
+        Ok(None) if place.moves && !fields.equal => Place::AGREES,
+        Ok(_) | Err(_) => place,
+    };
+    let (action, because, _) = weigh(fields, written, place, target);
+    (action, because, false)
+}
+
 /// What the comparison with the last agreement says of the fields.
 pub(super) fn written(fields: Fields, overwrite: bool) -> Written {
     if fields.equal {

@@ -56,6 +56,20 @@ pub(super) fn content(body: &Object, schema: &Schema) -> Object {
     out
 }
 
+/// Leaves out of the body of an item what stands in fields that its model does not have.
+pub(in crate::plan) fn leave_unknown_fields(body: &mut Value, schema: &Schema) {
+    let name = body["properties"]["definitionName"].as_str();
+    let Some(model) = name.and_then(|name| schema.model(name)) else {
+        return;
+    };
+    if model.fields().is_empty() {
+        return;
+    }
+    if let Some(Value::Object(fields)) = body.get_mut("fields") {
+        fields.retain(|key, _| model.knows(&field_key(key)));
+    }
+}
+
 /// Fields of which no model tells.
 fn by_shape(fields: &Object) -> Object {
     fields

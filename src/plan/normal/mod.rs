@@ -28,6 +28,7 @@ use crate::domain::Kind;
 
 pub use defaults::{Defaults, Judge, Judged, Learns, without};
 pub use differences::{Difference, differences};
+pub(in crate::plan) use fields::leave_unknown_fields;
 pub(in crate::plan) use value::any as by_shape;
 
 /// The normal form of a body of `kind`. `schema` is that of the side in whose terms the body is; for a

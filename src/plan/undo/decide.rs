@@ -336,13 +336,14 @@ fn is_as_left(trace: &Trace, present: &Entity<TargetId>, inputs: &Inputs<'_>) ->
         (_, _) => true,
     };
     let now = inputs.left.hash(present);
+    let is_as_left =
+        || trace.left.contains(&now) || trace.left.contains(&inputs.left.whole_hash(present));
     // What the run did not write was left as it was, but for the fields that its model has no more.
     let as_it_was = || {
         let former = trace.former.as_ref().filter(|_| trace.along);
         former.is_some_and(|former| inputs.left.hash(&former.entity) == now)
     };
-    same_bytes
-        && (trace.left.contains(&now) || as_it_was() || is_publication(trace, present, inputs))
+    same_bytes && (is_as_left() || as_it_was() || is_publication(trace, present, inputs))
 }
 
 /// Whether it says what it said before the run published it, or what an undo that was interrupted left of it.

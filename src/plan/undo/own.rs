@@ -13,8 +13,8 @@ use crate::domain::{
     SourceId, TargetId, TargetKey, name_key,
 };
 use crate::plan::{
-    AssetIndex, Context, Counterparts, Referent, Schema, asset_urls, put_back, references,
-    target_hash,
+    AssetIndex, Context, Counterparts, Referent, Schema, asset_urls, known_hash, put_back,
+    references, target_hash,
 };
 
 /// An instance in its own terms.
@@ -59,8 +59,14 @@ impl<'a> Own<'a> {
         }
     }
 
-    /// The hash of what `entity` says.
+    /// The hash of what `entity` says in the fields that its model has: with a field of its model an item loses what it
+    /// says there.
     pub fn hash(&self, entity: &Entity<TargetId>) -> ContentHash {
+        known_hash(entity, &self.schema)
+    }
+
+    /// The hash of all that `entity` says.
+    pub fn whole_hash(&self, entity: &Entity<TargetId>) -> ContentHash {
         target_hash(entity, &self.schema)
     }
 

@@ -71,6 +71,7 @@ fn planned(level: u32) -> Planned {
         filled: crate::domain::Filled::new(),
         left_alone: false,
         temporary: None,
+        keeps_number: None,
         again: Vec::new(),
         left_out: Vec::new(),
         row: None,

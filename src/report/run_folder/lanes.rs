@@ -93,6 +93,7 @@ impl LaneLogs {
             | Event::PublishFinished { .. }
             | Event::PaceSampled { .. }
             | Event::ForecastMade { .. }
+            | Event::TokenRefused
             | Event::Paused
             | Event::Resumed
             | Event::DrainStarted { .. }

@@ -116,7 +116,7 @@ impl Reporter for RunFolder {
         archived.and(write_index(&self.base))
     }
 
-    fn when_failing(&self) -> WhenFailing {
+    fn when_failing(&self, _: &io::Error) -> WhenFailing {
         WhenFailing::Warn
     }
 }

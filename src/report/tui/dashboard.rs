@@ -57,7 +57,8 @@ impl Dashboard {
     /// When the terminal cannot be prepared; it is left as it was.
     pub fn open(style: Style, commands: Sender<Command>) -> io::Result<Self> {
         let terminal = Terminal::take()?;
-        let view = View::new(look(style.color, style.ascii));
+        let mut view = View::new(look(style.color, style.ascii));
+        view.prompt.tokens.clone_from(&style.tokens);
         let (offers, receiver) = sync_channel(1);
         let keys = Keys {
             commands,
@@ -188,6 +189,7 @@ fn show(
             Ok(offer) => {
                 progress = offer.progress;
                 view.now_ms = offer.now_ms;
+                view.prompt.follow(progress.needs_token());
                 offer.log.into_iter().for_each(|line| view.log(line));
                 terminal.draw(|frame| draw(frame, &progress, &view))?;
             }

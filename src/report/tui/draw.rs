@@ -42,7 +42,9 @@ pub(crate) fn draw(frame: &mut Frame<'_>, progress: &Progress, view: &View) {
         (100.., 30..) => medium(frame, body, progress, view),
         _ => compact(frame, body, progress, view),
     }
-    if view.help {
+    if view.asks_for_token(progress) {
+        view.prompt.draw(frame, area, view.look);
+    } else if view.help {
         help::draw(frame, area, view);
     }
 }

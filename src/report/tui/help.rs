@@ -76,7 +76,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, view: &View) {
     put(frame, inner, lines);
 }
 
-const ASCII: border::Set<'static> = border::Set {
+pub(super) const ASCII: border::Set<'static> = border::Set {
     top_left: "+",
     top_right: "+",
     bottom_left: "+",

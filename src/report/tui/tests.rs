@@ -6,7 +6,7 @@ use ratatui::backend::TestBackend;
 
 use super::draw::draw;
 use super::view::{LogLine, View, look};
-use crate::domain::{Kind, Outcome, WorkClass};
+use crate::domain::{Kind, Outcome, Secret, Token, WorkClass};
 use crate::event::{Event, Gate, Lane, Phase, Side, Stamped};
 use crate::progress::Progress;
 use crate::progress::script::{Script, key};
@@ -266,6 +266,22 @@ screens! {
     running_40x10: running(), (40, 10);
     too_small_20x5: running(), (20, 5);
     too_small_39x24: draining(), (39, 24);
+}
+
+#[test]
+fn a_token_that_is_refused_is_asked_for() {
+    let script = running()
+        .event(Event::TokenRefused)
+        .event(Event::Paused)
+        .wait(2_000);
+    let mut view = view();
+    view.prompt.tokens = vec![Token::new(Secret::new("the-old-token"))];
+    for sign in "secret".chars() {
+        view.prompt.key(KeyCode::Char(sign));
+    }
+    let screen = screen(&script, (80, 24), view);
+    assert!(!screen.contains("secret"), "{screen}");
+    insta::assert_snapshot!(screen);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
+use super::prompt::Prompt;
 use super::theme::{Look, Theme};
 use crate::event::Command;
 use crate::progress::Progress;
@@ -106,6 +107,8 @@ pub(crate) struct View {
     pub(crate) ending: Ending,
     /// The cap on requests per second that the user asked for.
     pub(crate) rate: Option<f64>,
+    /// The question for a token.
+    pub(crate) prompt: Prompt,
     scroll: [usize; Pane::ALL.len()],
     log: VecDeque<LogLine>,
 }
@@ -121,6 +124,7 @@ impl View {
             filter: Filter::Normal,
             ending: Ending::NotAsked,
             rate: None,
+            prompt: Prompt::default(),
             scroll: [0; Pane::ALL.len()],
             log: VecDeque::new(),
         }
@@ -156,6 +160,9 @@ impl View {
                 .then(|| self.end(progress))
                 .flatten();
         }
+        if self.asks_for_token(progress) {
+            return self.prompt.key(key.code).then_some(Command::Resume);
+        }
         match key.code {
             KeyCode::Char('q') => return self.end(progress),
             KeyCode::Char('p' | ' ') => return pause(progress),
@@ -175,6 +182,11 @@ impl View {
             _ => {}
         }
         None
+    }
+
+    /// Whether the keys go into the question for a token.
+    pub(crate) fn asks_for_token(&self, progress: &Progress) -> bool {
+        self.prompt.is_open(progress.needs_token()) && self.ending == Ending::NotAsked
     }
 
     /// Down is away from the first row, which in the log is the newest.

@@ -139,6 +139,7 @@ fn planned() -> Planned {
         filled: crate::domain::Filled::new(),
         left_alone: false,
         temporary: None,
+        keeps_number: None,
         again: Vec::new(),
         left_out: Vec::new(),
         row: None,

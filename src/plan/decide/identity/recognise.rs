@@ -159,6 +159,7 @@ impl Identity<'_> {
             bytes_hash: None,
             bytes_date: None,
             place: None,
+            number: None,
         };
         self.agreements.to_mut().insert(key.clone(), agreement);
         self.evidence.insert(key, evidence);

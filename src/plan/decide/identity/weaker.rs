@@ -11,15 +11,27 @@ use crate::domain::Locale;
 type Name = (Box<str>, Locale, u8, Box<str>, Box<str>);
 
 impl Pairing {
-    /// Pairs items that have a value in a naming field that no other item of their container has, on either side.
+    /// Pairs items that have a value in a naming field that no other item of their container has, on either side; then
+    /// those that alone have it among the items which are not paired by then.
     pub(super) fn keys(&mut self) {
-        let (source, target) = (unique(&self.source), unique(&self.target));
-        let mut names: Vec<(&Name, usize)> = source.iter().map(|(name, at)| (name, *at)).collect();
+        self.unique_keys(
+            unique(&self.source, |_| true),
+            &unique(&self.target, |_| true),
+        );
+        let source = unique(&self.source, |at| self.of_source[at].is_none());
+        let target = unique(&self.target, |at| self.is_candidate(at));
+        self.unique_keys(source, &target);
+    }
+
+    fn unique_keys(&mut self, source: HashMap<Name, usize>, target: &HashMap<Name, usize>) {
+        let mut names: Vec<(Name, usize)> = source.into_iter().collect();
         // The best fields first: a URL name says more than a title.
-        names.sort_unstable_by_key(|(name, at)| (name.2, *at));
+        names.sort_unstable_by(|(one, at), (other, other_at)| {
+            (one.2, at, &one.3).cmp(&(other.2, other_at, &other.3))
+        });
         let found: Vec<(usize, usize, Box<str>)> = names
             .into_iter()
-            .filter_map(|(name, here)| Some((here, *target.get(name)?, name.3.clone())))
+            .filter_map(|(name, here)| Some((here, *target.get(&name)?, name.3)))
             .collect();
         for (here, there, field) in found {
             if self.of_source[here].is_none() && self.is_candidate(there) {
@@ -129,10 +141,11 @@ impl Pairing {
     }
 }
 
-/// Values that one item alone has, with that item.
-fn unique(side: &Side) -> HashMap<Name, usize> {
+/// Values that one item alone has among those that are looked at, with that item.
+fn unique(side: &Side, is_looked_at: impl Fn(usize) -> bool) -> HashMap<Name, usize> {
     let mut items: HashMap<Name, Option<usize>> = HashMap::new();
-    for (at, item) in side.items.iter().enumerate() {
+    let all = side.items.iter().enumerate();
+    for (at, item) in all.filter(|(at, _)| is_looked_at(*at)) {
         for (locale, face) in &item.faces {
             for name in face.iter().flat_map(|face| &face.names) {
                 let key = (
