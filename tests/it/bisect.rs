@@ -153,7 +153,7 @@ async fn what_goes_wrong_once_is_sent_again_and_arrives_once() {
 
 /// A server that fails whatever it is sent is asked a bounded number of times.
 #[tokio::test]
-async fn a_server_that_fails_for_all_is_not_asked_for_each() {
+async fn a_server_that_fails_for_all_is_asked_a_bounded_number_of_times() {
     let state = ten("ordered-links");
     let (ran, server) = run(&state, "status=500,method=POST,path=/item/multi").await;
     assert!(failed(&ran).len() >= 10, "{:?}", failed(&ran));
@@ -161,8 +161,12 @@ async fn a_server_that_fails_for_all_is_not_asked_for_each() {
     let asked = asked
         .iter()
         .filter(|write| write.path.ends_with("/item/multi"));
-    let asked = asked.count();
-    assert!(asked < 60, "it was asked {asked} times");
+    let (asked, items) = (asked.count(), state.instances[0].content.len());
+    // Less than with all attempts for each item alone.
+    assert!(
+        asked < 5 * items,
+        "it was asked {asked} times for {items} items"
+    );
     server.stop().await;
 }
 
