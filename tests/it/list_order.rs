@@ -29,7 +29,7 @@ fn source(titles: &[&str]) -> InstanceFile {
             json!([{ "contentViewID": 21, "referenceName": "posts", "contentViewName": "posts",
             "contentDefinitionID": 11, "contentDefinitionName": "Post", "contentDefinitionTypeID": 1, "isShared": true }]),
         ),
-        content: rows(Value::from_iter((0..).zip(titles).map(item))),
+        content: rows((0..).zip(titles).map(item).collect()),
         ..InstanceFile::default()
     }
 }

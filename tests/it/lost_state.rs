@@ -232,7 +232,7 @@ async fn edited_on_both_sides(state: StateFile) -> Found {
         conflicts,
         unplaced,
     };
-    writeln!(std::io::stderr(), "{found:?}").unwrap();
+    drop(writeln!(std::io::stderr(), "{found:?}"));
     found
 }
 

@@ -95,10 +95,8 @@ impl Site {
 
     pub(crate) async fn edit_both(&self, edit: impl FnOnce(&mut InstanceFile, &mut InstanceFile)) {
         let mut state = self.server.state();
-        let [source, target] = &mut state.instances[..] else {
-            panic!("a pair");
-        };
-        edit(source, target);
+        let (source, target) = state.instances.split_at_mut(1);
+        edit(&mut source[0], &mut target[0]);
         let url = format!("{}/_mock/state", self.server.base_url());
         let request = reqwest::Client::new().put(url).json(&state);
         request.send().await.unwrap().error_for_status().unwrap();

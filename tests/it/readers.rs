@@ -37,13 +37,10 @@ async fn events_that_are_not_read_drain_the_run_and_are_named_once() {
     let workspace = Workspace::new();
     let mut child = unread(&workspace, "1").await;
     let mut lines = child.stderr.take().unwrap();
-    let reading = tokio::spawn(async move {
-        let mut text = String::new();
-        lines.read_to_string(&mut text).await.unwrap();
-        text
-    });
-    assert_eq!(ends(&mut child).await, Some(130));
-    let text = reading.await.unwrap();
+    let mut text = String::new();
+    let (code, read) = tokio::join!(ends(&mut child), lines.read_to_string(&mut text));
+    assert_eq!(code, Some(130));
+    read.unwrap();
     let named = text.matches("the JSON output failed (its reader took nothing for 1 s)");
     assert_eq!(named.count(), 1, "{text}");
     assert!(workspace.run_folder().join("report.html").exists());
