@@ -13,6 +13,7 @@ use crate::agility::ConnectionError;
 use crate::cli::generate::GenerateError;
 use crate::cli::mock::ServeError;
 use crate::config::ConfigError;
+use crate::domain::RunEnd;
 use crate::engine::{PullError, RunError};
 use crate::event::RunFailure;
 use crate::instance::{Cause, RequestError};
@@ -144,6 +145,9 @@ pub enum Error {
         /// How many.
         conflicts: u64,
     },
+    /// The target stored a reference otherwise than it was sent.
+    #[error("the run was stopped: {0}")]
+    WrongReference(String),
     /// The run was asked to stop before its end.
     #[error("interrupted; what was in flight has its outcome in the state")]
     Interrupted,
@@ -177,12 +181,47 @@ impl Error {
             Self::Unreachable { .. } => ExitStatus::Unreachable,
             Self::Run(error) => run_exit_code(error),
             Self::Store(error) => store_exit_code(error),
-            Self::EntitiesFailed { .. } | Self::Different { .. } | Self::Output(_) => {
-                ExitStatus::Failed
-            }
+            Self::EntitiesFailed { .. }
+            | Self::Different { .. }
+            | Self::WrongReference(_)
+            | Self::Output(_) => ExitStatus::Failed,
             Self::Conflicts { .. } => ExitStatus::Conflicts,
             Self::Interrupted => ExitStatus::Interrupted,
             Self::Internal(_) => ExitStatus::Internal,
+        }
+    }
+
+    /// What brought a run to its end that ended with this error.
+    pub fn end(&self) -> RunEnd {
+        let is_lost = |error: &StoreError| matches!(error, StoreError::LeaseLost { .. });
+        match self {
+            Self::Interrupted => RunEnd::Interrupted,
+            Self::Run(error) => match error.as_ref() {
+                RunError::Interrupted => RunEnd::Interrupted,
+                RunError::Store(error) if is_lost(error) => RunEnd::LeaseLost,
+                RunError::Store(_)
+                | RunError::Pull(_)
+                | RunError::Selection(_)
+                | RunError::Unplaced(_)
+                | RunError::UnknownLocale { .. }
+                | RunError::TargetLocale { .. }
+                | RunError::TargetChannel { .. } => RunEnd::Stopped,
+            },
+            Self::Store(error) if is_lost(error) => RunEnd::LeaseLost,
+            Self::Store(_)
+            | Self::Config(_)
+            | Self::Usage { .. }
+            | Self::File { .. }
+            | Self::Unreachable { .. }
+            | Self::EntitiesFailed { .. }
+            | Self::Different { .. }
+            | Self::Conflicts { .. }
+            | Self::WrongReference(_)
+            | Self::Connection(_)
+            | Self::Serve(_)
+            | Self::Generate(_)
+            | Self::Output(_)
+            | Self::Internal(_) => RunEnd::Stopped,
         }
     }
 
@@ -209,6 +248,11 @@ impl Error {
             Self::Conflicts { .. } => {
                 Some("run again with --overwrite to let the source win".to_owned())
             }
+            Self::WrongReference(_) => Some(
+                "look at that entity on the target: nothing that was written is published; report it if the target shows \
+                 the reference as it is on the source"
+                    .to_owned(),
+            ),
             Self::Interrupted => Some("run the same command again: it goes on from there".to_owned()),
             Self::Internal(_) => Some(
                 "this is a bug of lockgate; please report it with the run folder, which holds no credentials"

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::domain::{
-    BatchId, EntityKey, Failure, Guid, Kind, Locale, Outcome, RunId, TargetId, WorkClass,
+    BatchId, EntityKey, Failure, Guid, Kind, Locale, Outcome, RunEnd, RunId, TargetId, WorkClass,
 };
 
 /// The version of the event format. Since 2 gates of content levels are written by their name.
@@ -570,6 +570,9 @@ pub enum Event {
         /// Why the run ended before everything could get its outcome; absent when it did not.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<RunFailure>,
+        /// What brought it to its end; absent in recordings of older versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        end: Option<RunEnd>,
     },
 }
 

@@ -71,7 +71,7 @@ pub struct ServeArgs {
     pub replace_taken: bool,
     /// Scripted fault, such as status=503,path=/item/multi,nth=2; may be given several times
     ///
-    /// One action, and any of the conditions method=, path= (a part of it), nth=, every=, from=, rate= (0 to 1)
+    /// One action, and any of the conditions method=, path= (a part of it), text= (a part of the body), nth=, every=, from=, rate= (0 to 1)
     /// and count=.
     ///
     /// Answers: status=CODE without an effect (also retry-after= and, last, body=), status-after=CODE after it, html (a 502

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::args::{Collected, FileArgs, OutputArgs};
 use super::{past, replay};
 use crate::config::OutputMode;
-use crate::domain::{Outcome, RunId};
+use crate::domain::{Outcome, RunEnd, RunId};
 use crate::engine::pace::Learned;
 use crate::error::{Error, ExitStatus};
 use crate::store::{RunEntity, RunRecord, Store};
@@ -195,6 +195,10 @@ fn pace_table(hosts: &Hosts) -> String {
 fn ending(record: &RunRecord) -> String {
     match record.exit {
         Some(0) => "0 done".to_owned(),
+        Some(1) if record.end == Some(RunEnd::FailFast) => "1 the first failure".to_owned(),
+        Some(1) if record.end == Some(RunEnd::Stopped) => "1 stopped".to_owned(),
+        Some(4) if record.end == Some(RunEnd::LeaseLost) => "4 lease lost".to_owned(),
+        Some(70) if record.end == Some(RunEnd::Stalled) => "70 stalled".to_owned(),
         Some(1) => "1 failures or differences".to_owned(),
         Some(3) => "3 unreachable".to_owned(),
         Some(4) => "4 state".to_owned(),
@@ -234,6 +238,7 @@ fn as_json(record: &RunRecord) -> serde_json::Value {
         "started_at": record.started_at,
         "finished_at": record.finished_at,
         "exit": record.exit,
+        "end": record.end,
         "counts": record.counts,
     })
 }
@@ -330,6 +335,7 @@ mod tests {
             started_at: "2026-03-15T10:15:00Z".to_owned(),
             finished_at: Some("2026-03-15T11:16:05Z".to_owned()),
             exit: Some(1),
+            end: Some(RunEnd::Complete),
             counts: None,
         }
     }
@@ -375,7 +381,7 @@ mod tests {
         let mut lines = Vec::new();
         one(&record(), &entities[1..2], true, &mut lines).unwrap();
         insta::assert_snapshot!(String::from_utf8(lines).unwrap(), @r#"
-        {"run":"20260315-101500-3f2a","command":"sync","source":"1a2b3c4d-u","target":"5e6f7a8b-u","options":{"overwrite":true},"started_at":"2026-03-15T10:15:00Z","finished_at":"2026-03-15T11:16:05Z","exit":1,"counts":null}
+        {"run":"20260315-101500-3f2a","command":"sync","source":"1a2b3c4d-u","target":"5e6f7a8b-u","options":{"overwrite":true},"started_at":"2026-03-15T10:15:00Z","finished_at":"2026-03-15T11:16:05Z","exit":1,"end":"complete","counts":null}
         {"key":"model:2","name":"Model 2","target":102,"because":"new on the source","outcome":"failed","reason":"the server said \"no\""}
         "#);
     }

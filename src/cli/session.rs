@@ -14,12 +14,14 @@ use tokio::task::JoinSet;
 use super::{pace, stop, wiring};
 use crate::agility::Instance;
 use crate::config::Settings;
-use crate::domain::{BodyFile, EntityKey, Guid, RunId, Token, time};
+use crate::domain::{BodyFile, EntityKey, Guid, RunEnd, RunId, Token, time};
 use crate::engine::pace::Pacer;
 use crate::engine::retry::{Retries, Sender};
-use crate::engine::{EVENTS_IN_FLIGHT, Options, PlanMade, Reader, RunReport, Session, Sink};
+use crate::engine::{
+    Control, EVENTS_IN_FLIGHT, End, Options, PlanMade, Reader, RunReport, Session, Sink, StopCause,
+};
 use crate::error::{self, Error, ExitStatus};
-use crate::event::{Command, Event, RunFailure, SCHEMA, Side, Stamped};
+use crate::event::{Command, Event, SCHEMA, Side, Stamped};
 use crate::instance::Effect;
 use crate::progress::Progress;
 use crate::report::{self, Reporter};
@@ -144,7 +146,7 @@ pub(super) async fn run(
     }
     let record = record(settings, &run, &pair, &work);
     let working = Box::pin(async {
-        let result = begin(&session, &store, record, is_rehearsal).await;
+        let result = begin(&session, &store, (record, is_rehearsal), &mut commanded).await;
         let mut result = match result {
             Ok(()) => work_off(&session, &work, &mut commanded).await,
             Err(error) => Err(error),
@@ -152,7 +154,11 @@ pub(super) async fn run(
         if result.is_ok() && !is_rehearsal {
             result = pace::remember(&session, &store).await.and(result);
         }
-        let result = result.and_then(without_outage);
+        let end = match &result {
+            Ok(report) => report.end.kind(),
+            Err(error) => error.end(),
+        };
+        let result = result.and_then(unless_stopped);
         let status = result
             .as_ref()
             .map_or_else(Error::exit_code, |report| status_of(report, &work));
@@ -164,21 +170,22 @@ pub(super) async fn run(
             exit: status.code(),
             elapsed_ms,
             commits: Some(store.commits()),
-            error: failure_of(&result),
+            error: result.as_ref().err().map(error::told),
+            end: Some(end),
         })
         .await;
         drop((session, sink));
-        result.map(|report| (status, report))
+        (end, result.map(|report| (status, report)))
     });
     let keeping = keep_plan(folder, planned);
     let working = async { tokio::join!(working, keeping).0 };
     let stopping = commands.clone();
     let reporting = report::run(received, reporters, commands);
-    let (result, progress) = until_stopped(working, reporting, stopping).await?;
+    let ((end, result), progress) = until_stopped(working, reporting, stopping).await?;
     let exit = result
         .as_ref()
         .map_or_else(Error::exit_code, |(status, _)| *status);
-    let finished = finish(&store, run, exit, &progress).await;
+    let finished = finish(&store, run, (exit, end), &progress).await;
     store.close().await;
     // What went wrong first is what is told: a disk that was full for the run is full for its end, too.
     let ended = result?;
@@ -193,41 +200,48 @@ fn tokens(settings: &Settings, ends: &Ends) -> Vec<Token> {
     source.into_iter().chain([ends.target.token()]).collect()
 }
 
-/// The report of a run that nothing stopped.
-fn without_outage(report: RunReport) -> Result<RunReport, Error> {
-    let Some(outage) = report.end.outage.clone() else {
-        return Ok(report);
-    };
-    let guid = match outage.side {
+/// The report of a run that came to its end, that failed fast, or that somebody ended; the error of any other.
+fn unless_stopped(report: RunReport) -> Result<RunReport, Error> {
+    let guid = |side| match side {
         Side::Source => &report.source.guid,
         Side::Target => &report.target,
     };
-    let side = side_name(outage.side);
-    Err(Error::Unreachable {
-        side: format!("{side} {guid}"),
-        source: Box::new(outage.error.clone()),
+    match error_of_end(&report.end, guid) {
+        Some(error) => Err(error),
+        None => Ok(report),
+    }
+}
+
+/// The error that stands for how a run ended, of ends that are errors.
+pub(super) fn error_of_end<'g>(end: &End, guid: impl Fn(Side) -> &'g Guid) -> Option<Error> {
+    Some(match end {
+        End::Complete | End::FailFast | End::Interrupted => return None,
+        End::Stopped(StopCause::Reference(why)) => Error::WrongReference(why.clone()),
+        End::Stopped(StopCause::Outage(outage)) => Error::Unreachable {
+            side: format!("{} {}", side_name(outage.side), guid(outage.side)),
+            source: Box::new(outage.error.clone()),
+        },
+        End::LeaseLost(why) => Error::Store(why.clone()),
+        End::Stopped(StopCause::Panic(why)) | End::Stalled(why) => Error::Internal(why.clone()),
     })
+}
+
+/// The exit status of an end by itself.
+pub(super) fn status_of_end(end: &End) -> ExitStatus {
+    match end {
+        End::Complete => ExitStatus::Agreed,
+        End::FailFast | End::Stopped(StopCause::Reference(_)) => ExitStatus::Failed,
+        End::Interrupted => ExitStatus::Interrupted,
+        End::Stopped(StopCause::Outage(_)) => ExitStatus::Unreachable,
+        End::LeaseLost(_) => ExitStatus::State,
+        End::Stopped(StopCause::Panic(_)) | End::Stalled(_) => ExitStatus::Internal,
+    }
 }
 
 const fn side_name(side: Side) -> &'static str {
     match side {
         Side::Source => "source",
         Side::Target => "target",
-    }
-}
-
-/// Why the run ended before everything could get its outcome.
-fn failure_of(result: &Result<RunReport, Error>) -> Option<RunFailure> {
-    match result {
-        Err(error) => Some(error::told(error)),
-        Ok(report) => {
-            let broken = report
-                .end
-                .panicked
-                .as_ref()
-                .map(|why| Error::Internal(why.clone()));
-            broken.as_ref().map(error::told)
-        }
     }
 }
 
@@ -269,8 +283,8 @@ async fn work_off(
 async fn begin(
     session: &Session<Instance, Instance>,
     store: &Store,
-    record: RunRecord,
-    is_rehearsal: bool,
+    (record, is_rehearsal): (RunRecord, bool),
+    commanded: &mut mpsc::Receiver<Command>,
 ) -> Result<(), Error> {
     session
         .sink
@@ -283,7 +297,11 @@ async fn begin(
             dry_run: is_rehearsal,
         })
         .await;
-    let (source, target) = tokio::join!(authorise(&session.source), authorise(&session.target));
+    let authorising = async {
+        let both = tokio::join!(authorise(&session.source), authorise(&session.target));
+        Ok(both)
+    };
+    let (source, target) = Control::new(commanded).read(authorising).await?;
     source?;
     target?;
     if !is_rehearsal {
@@ -407,6 +425,7 @@ fn record(settings: &Settings, run: &RunId, pair: &Pair, work: &Work) -> RunReco
         started_at: time::now().to_string(),
         finished_at: None,
         exit: None,
+        end: None,
         counts: None,
     }
 }
@@ -466,23 +485,13 @@ pub(super) async fn signals(commands: mpsc::Sender<Command>) {
 }
 
 fn status_of(report: &RunReport, work: &Work) -> ExitStatus {
-    let mut status = ExitStatus::Agreed;
-    if report.end.panicked.is_some() {
-        status = status.or(ExitStatus::Internal);
-    }
-    if report.end.interrupted {
-        status = status.or(ExitStatus::Interrupted);
-    }
+    let mut status = status_of_end(&report.end);
     let differs = report.differences.as_ref().is_some_and(|found| {
         found
             .iter()
             .any(|found| !(work.moves() && found.left_alone))
     });
-    if report.end.stopped.is_some()
-        || !report.unpublished.is_empty()
-        || !report.in_doubt.is_empty()
-        || differs
-    {
+    if !report.unpublished.is_empty() || !report.in_doubt.is_empty() || differs {
         status = status.or(ExitStatus::Failed);
     }
     if work.moves() {
@@ -500,7 +509,7 @@ fn status_of(report: &RunReport, work: &Work) -> ExitStatus {
 pub(super) async fn finish(
     store: &Store,
     run: RunId,
-    exit: ExitStatus,
+    (exit, end): (ExitStatus, RunEnd),
     progress: &Progress,
 ) -> Result<(), Error> {
     if store.run(&run).await?.is_none() {
@@ -516,6 +525,7 @@ pub(super) async fn finish(
     let finish = RunFinish {
         run,
         exit: exit.code(),
+        end,
         counts: serde_json::Value::Object(counts),
         finished_at,
     };

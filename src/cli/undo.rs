@@ -11,10 +11,12 @@ use super::session::{self, COMMANDS_IN_FLIGHT, Ends};
 use super::{pace, past, undo_plan, wiring};
 use crate::agility::Instance;
 use crate::config::{Given, OutputMode, Settings};
-use crate::domain::{RunId, time};
-use crate::engine::{EVENTS_IN_FLIGHT, RunError, Session, Sink, UndoEnd, UndoOutlook, UndoRequest};
+use crate::domain::{RunEnd, RunId, time};
+use crate::engine::{
+    Control, EVENTS_IN_FLIGHT, RunError, Session, Sink, UndoEnd, UndoOutlook, UndoRequest,
+};
 use crate::error::{self, Error, ExitStatus};
-use crate::event::{Command, Event, SCHEMA, Stamped};
+use crate::event::{Command, Event, SCHEMA, Side, Stamped};
 use crate::report;
 use crate::store::{Change, RunRecord, Store};
 
@@ -224,10 +226,12 @@ impl Undo<'_> {
                 run.clone(),
                 &sink,
             );
-            let result = self.work(&session, request, &mut commanded, out).await;
+            let work = self.work(&session, request, &mut commanded, out);
+            let result = Box::pin(work).await;
             let status = result
                 .as_ref()
-                .map_or_else(Error::exit_code, |status| *status);
+                .map_or_else(Error::exit_code, |(status, _)| *status);
+            let end = result.as_ref().map_or_else(Error::end, |(_, end)| *end);
             let elapsed_ms = sink.elapsed_ms();
             let exit = status.code();
             sink.emit(Event::RunFinished {
@@ -235,18 +239,20 @@ impl Undo<'_> {
                 elapsed_ms,
                 commits: Some(self.store.commits()),
                 error: result.as_ref().err().map(error::told),
+                end: Some(end),
             })
             .await;
-            result
+            (end, result)
         };
         let stopping = commands.clone();
         let reporting = report::run(received, reporters, commands);
-        let (result, progress) = session::until_stopped(working, reporting, stopping).await?;
+        let ((end, result), progress) =
+            session::until_stopped(working, reporting, stopping).await?;
         let exit = result
             .as_ref()
-            .map_or_else(Error::exit_code, |status| *status);
-        session::finish(self.store, run, exit, &progress).await?;
-        result
+            .map_or_else(Error::exit_code, |(status, _)| *status);
+        session::finish(self.store, run, (exit, end), &progress).await?;
+        result.map(|(status, _)| status)
     }
 
     async fn work(
@@ -255,7 +261,7 @@ impl Undo<'_> {
         request: &UndoRequest,
         commanded: &mut mpsc::Receiver<Command>,
         out: &mut (dyn Write + Send),
-    ) -> Result<ExitStatus, Error> {
+    ) -> Result<(ExitStatus, RunEnd), Error> {
         let started = time::now().to_string();
         session
             .sink
@@ -268,7 +274,8 @@ impl Undo<'_> {
                 dry_run: false,
             })
             .await;
-        session::authorise(&session.target).await?;
+        let authorising = async { Ok(session::authorise(&session.target).await) };
+        Control::new(commanded).read(authorising).await??;
         pace::recall(session, self.store).await?;
         let own = self.own_record(&session.run, started);
         let mut shown = Ok(());
@@ -287,7 +294,14 @@ impl Undo<'_> {
             // Nobody is left to be told when standard error is gone.
             drop(writeln!(std::io::stderr(), "nothing was undone"));
         }
-        Ok(status_of(&end))
+        let guid = |side| match side {
+            Side::Source => &self.record.pair.source,
+            Side::Target => &self.record.pair.target,
+        };
+        match session::error_of_end(&end.end, guid) {
+            Some(error) => Err(error),
+            None => Ok((status_of(&end), end.end.kind())),
+        }
     }
 
     /// Asks if need be. An undo that is agreed to is on record from there on.
@@ -308,6 +322,7 @@ impl Undo<'_> {
             started_at,
             finished_at: None,
             exit: None,
+            end: None,
             counts: None,
         }
     }
@@ -334,9 +349,7 @@ fn status_of(end: &UndoEnd) -> ExitStatus {
     if !end.agreed {
         return status;
     }
-    if end.interrupted {
-        status = status.or(ExitStatus::Interrupted);
-    }
+    status = status.or(session::status_of_end(&end.end));
     let differs = end
         .differences
         .as_ref()

@@ -16,6 +16,7 @@ mod name;
 mod outcome;
 mod place;
 mod proof;
+mod run_end;
 mod secret;
 pub mod time;
 
@@ -31,4 +32,5 @@ pub use name::{ByName, name_key, same_name};
 pub use outcome::{Outcome, WorkClass};
 pub use place::{AgreedNumber, AgreedPlace, Home, ListKey};
 pub use proof::{Filled, Proof};
+pub use run_end::RunEnd;
 pub use secret::{Secret, Token};

@@ -78,7 +78,11 @@ async fn answer(
     }
 }
 
-async fn hash<I: Source>(
+/// The hash of the bytes at `url`, at the pace of the instance, and asked for again where that may help.
+///
+/// # Errors
+/// [`RequestError`] when they cannot be read to their end.
+pub(super) async fn hash<I: Source>(
     (reader, sink): (&Reader<I>, &Sink),
     url: &str,
 ) -> Result<ContentHash, RequestError> {

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::forecast::Worker;
 use super::former::Formers;
 use super::lease::Fence;
-use super::open_intents::{OpenIntents, Trail};
+use super::open_intents::{OpenIntents, Signature, Trail};
 use super::options::Options;
 use super::outage::Alarm;
 use super::pace::Pacer;
@@ -337,8 +337,16 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
         }
         self.store.commit(changes).await?;
         let steps = items.iter().map(|item| (item.node, item.step)).collect();
-        self.open.open(id, steps, attempt);
+        let creates = items.iter().filter(|item| item.save.id.is_none());
+        let creates = creates.map(|item| self.signature(item)).collect();
+        self.open.open(id, (steps, creates), attempt);
         Ok(id)
+    }
+
+    /// What tells an item from what is not equal to it.
+    pub(super) fn signature(&self, item: &Prepared) -> Signature {
+        let key = &self.entity(item.node).key;
+        (key.kind, key.locale.clone(), item.target_hash)
     }
 
     /// Makes durable under which number the target works off an intent.

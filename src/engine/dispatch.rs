@@ -7,40 +7,24 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
 
+use super::control::{Control, Heard, tell_hold, tell_lost};
 use super::crew::Crew;
+use super::end::{End, StopCause};
 use super::forecast::Oracle;
 use super::jobs::{self, Finished};
-use super::lease::Lost;
-use super::outage::{Outage, Standing};
+use super::outage::Standing;
 use super::pace::{Sample, gathering, least_items, scarce};
 use super::state::{Effect, Input, Job, RunState, Step, StepResult};
 use crate::domain::Failure;
 use crate::event::{Command, Event};
-use crate::instance::{Cause, Source, Target};
+use crate::instance::{Source, Target};
 use crate::plan::Node;
 use crate::store::{Change, StoreError};
 
-/// How the uploads ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct UploadEnd {
-    /// Somebody asked for an end before everything had an outcome.
-    pub interrupted: bool,
-    /// An encoding was stored wrong, so that nothing more could be written.
-    pub stopped: Option<String>,
-    /// A job panicked: our bug.
-    pub panicked: Option<String>,
-    /// Entities that have no outcome.
-    pub unsettled: u32,
-    /// What stopped everything.
-    pub outage: Option<Arc<Outage>>,
-}
-
-/// Uploads everything that the plan of `crew` means to write. Drops what is in flight when `lost` tells that the lease is
-/// gone.
+/// Uploads everything that the plan of `crew` means to write. Drops what is in flight when the lease is lost.
 ///
 /// # Errors
 /// [`StoreError`] when the state could not be made durable. What is in flight is dropped then; its intents are
@@ -48,9 +32,8 @@ pub struct UploadEnd {
 pub(super) async fn upload<S, T>(
     crew: Arc<Crew<S, T>>,
     (state, oracle): (RunState, Oracle),
-    commands: &mut mpsc::Receiver<Command>,
-    lost: Lost,
-) -> Result<UploadEnd, StoreError>
+    control: &mut Control<'_>,
+) -> Result<End, StoreError>
 where
     S: Source + Clone,
     T: Target + Clone,
@@ -63,11 +46,13 @@ where
         running: HashMap::new(),
         given_back: HashSet::new(),
         scarce: None,
-        end: UploadEnd::default(),
     }
-    .run(commands, lost)
+    .run(control)
     .await
 }
+
+/// How often the pace is told.
+const TICK: Duration = Duration::from_secs(1);
 
 struct Dispatcher<S, T> {
     crew: Arc<Crew<S, T>>,
@@ -80,41 +65,40 @@ struct Dispatcher<S, T> {
     given_back: HashSet<(Node, Step)>,
     /// The rate, while it is what requests wait for.
     scarce: Option<f64>,
-    end: UploadEnd,
 }
 
 impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
-    async fn run(
-        mut self,
-        commands: &mut mpsc::Receiver<Command>,
-        mut lost: Lost,
-    ) -> Result<UploadEnd, StoreError> {
+    async fn run(mut self, control: &mut Control<'_>) -> Result<End, StoreError> {
         let effects = self.state.start();
         self.carry_out(effects).await?;
-        let mut tick = tokio::time::interval(Duration::from_secs(1));
+        let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut before = self.crew.target_pacer.sample();
-        let mut commands_open = true;
         let mut drain_ends: Option<Instant> = None;
         let mut standing = self.crew.alarm.standing();
+        let mut cut = End::Complete;
         while !self.state.is_over() {
+            // What a job could not send shows in the alarm first.
+            if self.state.is_stalled() && !standing.has_changed() {
+                break;
+            }
             let grace = drain_ends.unwrap_or_else(Instant::now);
-            // Every branch is cancel-safe: two sets of tasks, a channel, an interval and a moment. In their order: what ends
-            // the run comes first, and what there is most of comes last.
+            // Every branch is cancel-safe: two sets of tasks, what is heard, an interval, a watch and a moment. In their order:
+            // what ends the run comes first, and what there is most of comes last.
             let input = tokio::select! {
                 biased;
-                _ = lost.wait_for(Option::is_some) => {
-                    self.tell_lost().await;
-                    break;
-                }
+                heard = control.hear() => match heard {
+                    Heard::Command(command) => Some(Input::Command(command)),
+                    Heard::LeaseLost(why) => {
+                        tell_lost(&self.crew.sink).await;
+                        cut = End::LeaseLost(why);
+                        break;
+                    }
+                },
                 () = tokio::time::sleep_until(grace), if drain_ends.is_some() => break,
-                command = commands.recv(), if commands_open => {
-                    commands_open = command.is_some();
-                    command.map(Input::Command)
-                }
                 _ = tick.tick() => {
-                    let now = tell_pace(&self.crew, before).await;
-                    self.spare_requests(before, now);
+                    let now = tell_pace(&self.crew, &before).await;
+                    self.spare_requests(&before, &now);
                     before = now;
                     let running = self.running.values().cloned();
                     if let Some(forecast) = self.oracle.ask(&self.crew, &self.state, running) {
@@ -134,7 +118,10 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
             };
             let Some(input) = input else { continue };
             match input {
-                Input::Command(Command::Abort) => break,
+                Input::Command(Command::Abort) => {
+                    cut = End::Interrupted;
+                    break;
+                }
                 Input::Command(Command::SetRate(rate)) => self.crew.target_pacer.set_rate(rate),
                 input => {
                     if input == Input::Command(Command::Resume) {
@@ -150,40 +137,30 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
                 drain_ends = Some(ends);
             }
         }
+        Ok(self.end(cut).await)
+    }
+
+    /// Drops what is in flight, and tells how the uploads ended.
+    async fn end(mut self, cut: End) -> End {
         if self.state.is_over() {
             for event in self.state.put_back() {
                 self.crew.sink.emit(event).await;
             }
         }
         self.crew.store.gather(Duration::ZERO);
-        self.end.unsettled = self.state.unsettled();
-        self.end.stopped = self.state.stopped().map(str::to_owned);
-        let is_told_otherwise =
-            self.end.stopped.is_some() || self.end.panicked.is_some() || self.end.outage.is_some();
-        self.end.interrupted = self.end.unsettled > 0 && !is_told_otherwise;
         self.jobs.shutdown().await;
-        Ok(self.end)
+        self.state.end().or(cut)
     }
 
     /// What follows when requests are held back, or leave no more.
     async fn stands(&mut self, standing: &Standing) -> Option<Input> {
         match standing {
             Standing::Open | Standing::Draining(_) => None,
-            Standing::Held(outage) => {
-                let message = format!(
-                    "everything waits: {}; deal with that and resume, or end the run: the next one goes on from here",
-                    outage.error
-                );
-                self.crew.sink.emit(Event::Warned { message }).await;
-                if outage.error.cause == Cause::Unauthorised {
-                    self.crew.sink.emit(Event::TokenRefused).await;
-                }
+            Standing::Held(_) => {
+                tell_hold(&self.crew.sink, standing).await;
                 Some(Input::Command(Command::Pause))
             }
-            Standing::Over(outage) => {
-                self.end.outage = Some(Arc::clone(outage));
-                Some(Input::Outage(outage.error.to_string()))
-            }
+            Standing::Over(outage) => Some(Input::Outage(Arc::clone(outage))),
         }
     }
 
@@ -214,7 +191,6 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
             self.spawn(job, true);
             return None;
         }
-        self.end.panicked = Some(reason.clone());
         let results = job
             .steps
             .iter()
@@ -226,7 +202,7 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
         Some(Input::Done {
             job,
             results,
-            stop: Some(reason),
+            stop: Some(StopCause::Panic(reason)),
         })
     }
 
@@ -285,22 +261,14 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
     }
 
     /// Lets batches wait for more items and commits for others, as long as the rate is what requests wait for.
-    fn spare_requests(&mut self, before: Sample, now: Sample) {
+    fn spare_requests(&mut self, before: &Sample, now: &Sample) {
         // A second in which nothing was to leave tells nothing.
         if now.refused == before.refused {
-            self.scarce = scarce(now.per_second_max, requests_between(before, now));
+            self.scarce = scarce(now.per_second_max, now.per_second_since(before));
         }
         let items = least_items(self.crew.worker.expected(), self.scarce);
         self.state.batch_from(items);
         self.crew.store.gather(gathering(self.scarce));
-    }
-
-    /// Another run may work on the same instances from now on, and settles what is in flight here.
-    async fn tell_lost(&self) {
-        let message = "the lease of this run could not be renewed; it ends at once, and the next run goes on from \
-                       there"
-            .to_owned();
-        self.crew.sink.emit(Event::Warned { message }).await;
     }
 }
 
@@ -309,19 +277,14 @@ fn short(number: f64) -> f64 {
     (number * 100.0).round() / 100.0
 }
 
-#[expect(clippy::cast_precision_loss, reason = "requests of one second are few")]
-fn requests_between(before: Sample, now: Sample) -> f64 {
-    (now.requests - before.requests) as f64
-}
-
 /// Tells the pace since the sample before, and gives the present one.
-pub(super) async fn tell_pace<S, T>(crew: &Crew<S, T>, before: Sample) -> Sample
+pub(super) async fn tell_pace<S, T>(crew: &Crew<S, T>, before: &Sample) -> Sample
 where
     S: Source + Clone,
     T: Target + Clone,
 {
     let now = crew.target_pacer.sample();
-    let per_second = requests_between(before, now);
+    let per_second = short(now.per_second_since(before));
     crew.sink
         .emit(Event::PaceSampled {
             per_second,

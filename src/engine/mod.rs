@@ -16,8 +16,10 @@
 mod agreements;
 mod asset_bytes;
 mod channels;
+mod control;
 mod crew;
 pub mod dispatch;
+mod end;
 pub mod forecast;
 mod former;
 pub mod gates;
@@ -32,6 +34,7 @@ mod publish;
 mod publishing;
 pub mod pull;
 pub mod ready;
+mod reconcile;
 mod recovery;
 pub mod retry;
 pub mod run;
@@ -43,6 +46,8 @@ pub mod undo;
 pub mod unplaced;
 pub mod verify;
 
+pub use control::Control;
+pub use end::{End, StopCause};
 pub use options::{Adopt, Doubts, Matching, Options, Publish, Schedule};
 pub use outage::Outage;
 pub use pull::{PullError, Reader};

@@ -7,7 +7,7 @@
 use dashmap::DashMap;
 
 use super::state::Step;
-use crate::domain::BatchId;
+use crate::domain::{BatchId, ContentHash, Kind, Locale};
 use crate::plan::Node;
 use crate::store::IntentId;
 
@@ -26,9 +26,16 @@ pub struct OpenIntent {
     pub(super) attempt: u32,
     /// Its number on the target, once known.
     pub(super) batch: Option<BatchId>,
+    /// What it creates.
+    creates: Vec<Signature>,
+    /// Whether its answer is lost, so that it is looked for like others.
+    in_doubt: bool,
     /// Why attempts failed.
     answers: Vec<String>,
 }
+
+/// What tells something that is created from what is not equal to it.
+pub(super) type Signature = (Kind, Option<Locale>, ContentHash);
 
 /// All of them.
 #[derive(Debug, Default)]
@@ -38,11 +45,18 @@ pub struct OpenIntents {
 
 impl OpenIntents {
     /// Notes an intent that is durable.
-    pub(super) fn open(&self, id: IntentId, steps: Vec<(Node, Step)>, attempt: u32) {
+    pub(super) fn open(
+        &self,
+        id: IntentId,
+        (steps, creates): (Vec<(Node, Step)>, Vec<Signature>),
+        attempt: u32,
+    ) {
         let intent = OpenIntent {
             steps,
             attempt,
             batch: None,
+            creates,
+            in_doubt: false,
             answers: Vec::new(),
         };
         self.by_id.insert(id, intent);
@@ -53,6 +67,21 @@ impl OpenIntents {
         if let Some(mut intent) = self.by_id.get_mut(&id) {
             intent.batch = Some(batch);
         }
+    }
+
+    /// Notes that the answer of an intent is lost, and why.
+    pub(super) fn doubt(&self, id: IntentId, why: &str) {
+        self.note(id, why);
+        if let Some(mut intent) = self.by_id.get_mut(&id) {
+            intent.in_doubt = true;
+        }
+    }
+
+    /// Whether another intent creates something like this, and may still be told what became of it.
+    pub(super) fn has_rival(&self, id: IntentId, signature: &Signature) -> bool {
+        self.by_id
+            .iter()
+            .any(|other| *other.key() != id && !other.in_doubt && other.creates.contains(signature))
     }
 
     /// Notes why an attempt failed, unless that is what the last one failed of.
@@ -113,8 +142,9 @@ mod tests {
     fn answers_are_few_short_and_told_once() {
         let intents = OpenIntents::default();
         let (one, other) = (IntentId(1), IntentId(2));
-        intents.open(one, vec![(7, Step::Save)], 1);
-        intents.open(other, vec![(8, Step::Save), (9, Step::Patch)], 1);
+        intents.open(one, (vec![(7, Step::Save)], Vec::new()), 1);
+        let steps = vec![(8, Step::Save), (9, Step::Patch)];
+        intents.open(other, (steps, Vec::new()), 1);
         intents.note(one, "no");
         intents.note(one, "no");
         intents.note(one, &"x".repeat(1_000));
@@ -134,7 +164,7 @@ mod tests {
         let intents = OpenIntents::default();
         let steps = [(7, Step::Save), (8, Step::Save), (7, Step::Patch)];
         for (at, step) in (1..).zip(steps) {
-            intents.open(IntentId(at), vec![step], 1);
+            intents.open(IntentId(at), (vec![step], Vec::new()), 1);
         }
         intents.number(IntentId(2), BatchId(40));
         let found = intents.of(&[(8, Step::Save), (7, Step::Patch), (99, Step::Save)]);
@@ -142,5 +172,19 @@ mod tests {
         assert_eq!(ids, [(2, Some(BatchId(40))), (3, None)]);
         intents.close(IntentId(2));
         assert!(intents.of(&[(8, Step::Save)]).is_empty());
+    }
+
+    #[test]
+    fn a_request_that_can_still_tell_is_a_rival_of_one_that_cannot() {
+        let intents = OpenIntents::default();
+        let equal = (Kind::Content, None, ContentHash::of_bytes(b"twin"));
+        for at in 1..=3 {
+            intents.open(IntentId(at), (Vec::new(), vec![equal.clone()]), 1);
+        }
+        intents.doubt(IntentId(1), "reset");
+        intents.doubt(IntentId(2), "reset");
+        assert!(intents.has_rival(IntentId(1), &equal));
+        intents.close(IntentId(3));
+        assert!(!intents.has_rival(IntentId(1), &equal), "both only look");
     }
 }

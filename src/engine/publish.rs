@@ -6,12 +6,15 @@
 //! the public saw: an undo brings that back.
 
 use std::collections::{BTreeMap, HashSet};
+use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 
+use super::control::Control;
 use super::crew::Crew;
+use super::end::{End, StopCause};
 use super::forecast::{After, Costs, Publication, Reading, tell_while};
 use super::options::Publish;
 use super::pace::Sample;
@@ -123,8 +126,31 @@ where
 pub(super) struct Publications {
     /// What could not be published, with the reason.
     pub(super) refused: Vec<(EntityKey, String)>,
-    /// Whether the run ended before all of it was handed in.
-    pub(super) halted: bool,
+    /// How the run ended by that.
+    pub(super) end: End,
+}
+
+/// Publishes until it is done, somebody asks for an end or the lease is lost.
+///
+/// # Errors
+/// [`StoreError`] of the work.
+pub(super) async fn guarded<S, T>(
+    crew: &Crew<S, T>,
+    work: impl Future<Output = Result<Publications, StoreError>>,
+    control: &mut Control<'_>,
+) -> Result<Publications, StoreError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let drain = |until| crew.alarm.drain(until);
+    match control.writing(crew, drain, work).await {
+        Ok(published) => published,
+        Err(cut) => Ok(Publications {
+            refused: Vec::new(),
+            end: cut.into(),
+        }),
+    }
 }
 
 /// Publishes, and tells how long that and what comes after it will still take.
@@ -163,7 +189,7 @@ where
             let left = publish_batch(crew, batch, &mut publications).await?;
             published += batch.entities.len() - left - (publications.refused.len() - refused);
             done.fetch_add(1, Ordering::Relaxed);
-            if publications.halted {
+            if !publications.end.is_complete() {
                 break;
             }
         }
@@ -221,7 +247,12 @@ where
                 .push((entity.key.clone(), reason.clone()));
         }
     }
-    publications.halted |= !moved.left.is_empty();
+    publications.end = match crew.alarm.outage() {
+        Some(outage) => End::Stopped(StopCause::Outage(outage)),
+        None if !moved.left.is_empty() => End::Interrupted,
+        None if crew.options.fail_fast && !publications.refused.is_empty() => End::FailFast,
+        None => End::Complete,
+    };
     Ok(moved.left.len())
 }
 

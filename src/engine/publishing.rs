@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::crew::Crew;
-use super::jobs::{BatchEnd, repeat, wait};
 use super::pace::Class;
+use super::reconcile::{BatchEnd, repeat, wait};
 use crate::domain::{BatchId, Kind, Locale, TargetId};
 use crate::event::Event;
 use crate::instance::{About, Cause, Effect, Refusal, Saved, Source, Target, Verdict, Workflow};
@@ -108,7 +108,9 @@ where
     let submit = || crew.target.submit_workflow(step, kind, locale, ids);
     let sender = crew.to_target();
     let mut submitted = sender.send_as(Class::Submit, Effect::Write, submit).await;
+    // Several are handed in again in parts, which may be what helps.
     if let Err(error) = &submitted
+        && ids.len() == 1
         && error.verdict(Effect::Write) == Verdict::Reconcile
     {
         submitted = repeat(crew, Class::Submit, submit, error.clone()).await;
@@ -117,10 +119,11 @@ where
         Ok(batch) => batch,
         Err(error) if error.cause == Cause::Halted => return End::Halted,
         Err(error) => {
+            // One entity can make the server refuse the request, or fail at it.
             let is_of_one = matches!(
                 error.cause,
                 Cause::Refused { .. } | Cause::NotFound | Cause::Forbidden
-            );
+            ) || error.verdict(Effect::Write) == Verdict::Reconcile;
             let why = error.to_string();
             return if is_of_one {
                 End::Whole(why, format!("{}{:?}", error.cause, error.said))

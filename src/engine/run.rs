@@ -1,7 +1,6 @@
 //! A whole run: read, plan, upload, publish, verify.
 
 use std::collections::HashMap;
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
@@ -11,8 +10,10 @@ use tokio::sync::{mpsc, watch};
 use super::agreements::by_key;
 use super::asset_bytes;
 use super::channels;
+use super::control::Control;
 use super::crew::Crew;
-use super::dispatch::{UploadEnd, upload};
+use super::dispatch::upload;
+use super::end::End;
 use super::forecast::{After, Costs, Oracle, Reading, Worker, tell_while};
 use super::former::Formers;
 use super::lease::{Fence, Keeper};
@@ -83,8 +84,8 @@ pub struct RunReport {
     pub source: Arc<Inventory<SourceId>>,
     /// The instance written to.
     pub target: Guid,
-    /// How the uploads ended.
-    pub end: UploadEnd,
+    /// How it ended.
+    pub end: End,
     /// Entities that failed or were blocked.
     pub failed: usize,
     /// Entities that changed on both sides and were left alone.
@@ -124,7 +125,8 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         let owner = self.owner.clone();
         let ttl = self.options.lease_ttl;
         let keeper = Keeper::acquire(&self.store, &self.pair(), owner, ttl).await?;
-        let report = Box::pin(self.sync_alone(commands, &keeper)).await;
+        let control = Control::under(commands, &keeper);
+        let report = Box::pin(self.sync_alone(control, &keeper)).await;
         keeper.release().await;
         report
     }
@@ -132,11 +134,11 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
     /// What [`Session::sync`] does while it has the lease.
     async fn sync_alone(
         &self,
-        commands: &mut mpsc::Receiver<Command>,
+        mut control: Control<'_>,
         keeper: &Keeper,
     ) -> Result<RunReport, RunError> {
-        let prepared = interruptible(self.prepare_after_recovery(), commands).await?;
-        keeper.check()?;
+        let fence = keeper.fence();
+        let prepared = control.read(self.prepare_after_recovery(&fence)).await?;
         // What an interrupted run had sent is known to the state, whether it can be found or not.
         let is_unknown = prepared.plan.is_target_unknown() && prepared.doubts.is_empty();
         if is_unknown && !self.matching.create_unmatched {
@@ -151,40 +153,61 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             limits,
         );
         self.tell_plan(&prepared, &state).await;
-        let crew = Arc::new(self.crew(&prepared, Some(keeper.fence())));
+        let crew = Arc::new(self.crew(&prepared, Some(fence)));
         crew.remember_agreements(&prepared.mappings).await?;
         crew.remember_places().await?;
         crew.remember_lists(prepared.plan.lists.clone()).await?;
         self.phase(Phase::Upload).await;
         let after = After::of(&crew, &prepared.locales);
         let work = (state, Oracle::new(after));
-        let mut end = upload(Arc::clone(&crew), work, commands, keeper.lost()).await?;
-        keeper.check()?;
-        let mut unpublished = Vec::new();
-        let mut differences = None;
-        if !end.interrupted && end.panicked.is_none() && end.outage.is_none() {
-            let published = publish::publish(&crew, &prepared.mappings, after.reading).await?;
-            unpublished = published.refused;
-            end.outage = crew.alarm.outage();
-            if end.outage.is_none() && self.options.verify {
-                let compared = self.compare(&crew, &prepared.locales, Scope::AfterRun);
-                let verified = interruptible(compared, commands).await?;
-                crew.remember_compared(verified.compared).await?;
-                crew.remember_lists(verified.lists).await?;
-                differences = Some(verified.differences);
-            }
-        }
-        Ok(RunReport {
-            failed: crew.unfinished.len(),
+        let end = upload(Arc::clone(&crew), work, &mut control).await?;
+        let mut report = RunReport {
+            failed: 0,
             conflicts: conflicts(&prepared.plan),
-            plan: prepared.plan,
-            source: prepared.source,
+            plan: Arc::clone(&prepared.plan),
+            source: Arc::clone(&prepared.source),
             target: self.target.guid.clone(),
             end,
-            unpublished,
-            differences,
+            unpublished: Vec::new(),
+            differences: None,
             in_doubt: sorted(prepared.doubts),
-        })
+        };
+        if report.end.is_complete() {
+            let work = publish::publish(&crew, &prepared.mappings, after.reading);
+            let published = publish::guarded(&crew, work, &mut control).await?;
+            report.end = published.end;
+            report.unpublished = published.refused;
+        }
+        if report.end.is_complete() && self.options.verify {
+            let locales = &prepared.locales;
+            report.end = self
+                .verify_after(&crew, locales, &mut control, &mut report.differences)
+                .await?;
+        }
+        report.failed = crew.unfinished.len();
+        Ok(report)
+    }
+
+    /// Compares what the run has left, and keeps what that shows.
+    async fn verify_after(
+        &self,
+        crew: &Arc<Crew<S, T>>,
+        locales: &[Locale],
+        control: &mut Control<'_>,
+        differences: &mut Option<Vec<Difference>>,
+    ) -> Result<End, RunError> {
+        if control.is_asked() {
+            return Ok(End::Interrupted);
+        }
+        let compared = Box::pin(self.compare(crew, locales, Scope::AfterRun));
+        let verified = match control.looking(compared).await {
+            Ok(verified) => verified?,
+            Err(cut) => return Ok(cut.into()),
+        };
+        crew.remember_compared(verified.compared).await?;
+        crew.remember_lists(verified.lists).await?;
+        *differences = Some(verified.differences);
+        Ok(End::Complete)
     }
 
     /// Compares the target with what the source becomes, and writes nothing.
@@ -195,19 +218,20 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         &self,
         commands: &mut mpsc::Receiver<Command>,
     ) -> Result<RunReport, RunError> {
-        let prepared = interruptible(self.prepare(), commands).await?;
+        let mut control = Control::new(commands);
+        let prepared = control.read(self.prepare()).await?;
         if prepared.plan.is_target_unknown() {
             let message = Unplaced::of(&prepared.plan).to_string();
             self.sink.emit(Event::Warned { message }).await;
         }
         let crew = Arc::new(self.crew(&prepared, None));
-        let compared = self.compare(&crew, &prepared.locales, Scope::Everything);
-        let differences = interruptible(compared, commands).await?.differences;
+        let compared = Box::pin(self.compare(&crew, &prepared.locales, Scope::Everything));
+        let differences = control.read(compared).await?.differences;
         Ok(RunReport {
             plan: prepared.plan,
             source: prepared.source,
             target: self.target.guid.clone(),
-            end: UploadEnd::default(),
+            end: End::Complete,
             failed: 0,
             conflicts: 0,
             unpublished: Vec::new(),
@@ -250,12 +274,11 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
     }
 
     /// Finds out what became of the open requests of earlier runs, so that the plan sees it.
-    async fn prepare_after_recovery(&self) -> Result<Prepared, RunError> {
+    async fn prepare_after_recovery(&self, fence: &Fence) -> Result<Prepared, RunError> {
         self.phase(Phase::Pull).await;
         let locales = self.resolve_locales().await?;
-        let (reader, store, options) = (&self.target, &self.store, &self.options);
-        let mut doubts = settle_undone(reader, store, &self.pair(), options, &self.sink).await?;
-        let recovery = Recovery::begin(reader, store, self.pair(), options, &self.sink).await?;
+        let mut doubts = settle_undone(self.recovery(fence)).await?;
+        let recovery = self.recovery(fence).begin().await?;
         let (source, mut target) = self.pull(&locales).await?;
         if let Some(recovery) = recovery {
             let known = Known {
@@ -271,6 +294,19 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             }
         }
         self.plan(locales, source, target, doubts).await
+    }
+
+    /// What finds out about the requests of earlier runs.
+    pub(super) fn recovery<'a>(&'a self, fence: &'a Fence) -> Recovery<'a, T> {
+        Recovery {
+            target: &self.target,
+            store: &self.store,
+            pair: self.pair(),
+            options: &self.options,
+            sink: &self.sink,
+            fence,
+            open: Vec::new(),
+        }
     }
 
     pub(super) async fn pull(
@@ -505,29 +541,6 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             source: self.source.guid.clone(),
             target: self.target.guid.clone(),
         }
-    }
-}
-
-/// Does `work`, which writes nothing, until it ends or somebody asks for an end. Reading may be dropped at any
-/// moment.
-pub(super) async fn interruptible<R>(
-    work: impl Future<Output = Result<R, RunError>>,
-    commands: &mut mpsc::Receiver<Command>,
-) -> Result<R, RunError> {
-    let asked = async {
-        loop {
-            match commands.recv().await {
-                Some(Command::Drain | Command::Abort) => return,
-                // There is nothing to pause, and no rate to change.
-                Some(Command::Pause | Command::Resume | Command::SetRate(_)) => {}
-                None => std::future::pending().await,
-            }
-        }
-    };
-    tokio::select! {
-        biased;
-        done = work => done,
-        () = asked => Err(RunError::Interrupted),
     }
 }
 

@@ -119,6 +119,11 @@ impl<T: Clone> Receiver<T> {
         state.value.clone()
     }
 
+    /// Whether there is a value that was not seen.
+    pub(super) fn has_changed(&self) -> bool {
+        self.shared.state().changes != self.seen
+    }
+
     /// Waits for a value that was not seen.
     ///
     /// # Errors

@@ -64,6 +64,7 @@ pages! {
     "LG-4003",
     "LG-4004",
     "LG-4005",
+    "LG-4006",
     "LG-5001",
     "LG-5002",
     "LG-5003",
@@ -105,6 +106,7 @@ pub(super) const fn of(error: &Error) -> &'static str {
         Error::EntitiesFailed { .. } => "LG-4001",
         Error::Different { .. } => "LG-4002",
         Error::Conflicts { .. } => "LG-4003",
+        Error::WrongReference(_) => "LG-4006",
         Error::Interrupted => "LG-4004",
         Error::Internal(_) => "LG-9001",
     }

@@ -15,7 +15,7 @@ use thiserror::Error;
 ///
 /// Its text form, for `--fault`, is a comma list with exactly one action:
 /// `status=503`, `status-after=500`, `reset=before|during|after`, `refuse=MS`, `hang`, `busy`, `slow-body=MS`, `truncated-json`, `html`, `short-file`,
-/// `stale-list`, `fail-batch`, `fail-item=N`, `stick-batch=before|after`, `drop-result`, `reorder-results`; then any of `method=`, `path=`, `nth=`, `every=`, `from=`, `rate=`, `count=`, and for `status`
+/// `stale-list`, `fail-batch`, `fail-item=N`, `stick-batch=before|after`, `drop-result`, `reorder-results`; then any of `method=`, `path=`, `text=`, `nth=`, `every=`, `from=`, `rate=`, `count=`, and for `status`
 /// also `retry-after=` and `body=` (the last one: it takes the rest of the text).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
@@ -23,6 +23,8 @@ pub struct Fault {
     pub method: Option<String>,
     /// A part of the path, in any case.
     pub path_contains: Option<String>,
+    /// A part of the query, of the body, or of the name of a file in it.
+    pub text: Option<String>,
     /// Only the n-th matching request, from 1.
     pub nth: Option<u64>,
     /// Only each n-th matching request.
@@ -121,7 +123,7 @@ pub enum FaultError {
     TwoActions(String),
     /// A key that no fault has.
     #[error(
-        "unknown key `{0}`: actions are {ACTIONS}; conditions are method, path, nth, every, from, rate, count"
+        "unknown key `{0}`: actions are {ACTIONS}; conditions are method, path, text, nth, every, from, rate, count"
     )]
     UnknownKey(String),
     /// A value that its key does not take.
@@ -144,6 +146,7 @@ impl Fault {
         Self {
             method: None,
             path_contains: None,
+            text: None,
             nth: None,
             every: None,
             from: None,
@@ -153,13 +156,15 @@ impl Fault {
         }
     }
 
-    fn matches(&self, method: &str, path: &str) -> bool {
+    fn matches(&self, method: &str, path: &str, has_text: &dyn Fn(&str) -> bool) -> bool {
         let method_fits = self
             .method
             .as_ref()
             .is_none_or(|wanted| wanted.eq_ignore_ascii_case(method));
         let part = self.path_contains.as_ref().map(|part| part.to_lowercase());
-        method_fits && part.is_none_or(|part| path.to_lowercase().contains(&part))
+        method_fits
+            && part.is_none_or(|part| path.to_lowercase().contains(&part))
+            && self.text.as_ref().is_none_or(|text| has_text(text))
     }
 }
 
@@ -195,6 +200,7 @@ struct Draft {
 struct Conditions {
     method: Option<String>,
     path: Option<String>,
+    text: Option<String>,
     nth: Option<u64>,
     every: Option<u64>,
     from: Option<u64>,
@@ -209,6 +215,7 @@ impl Draft {
         match key {
             "method" => wanted.method = Some(value.to_owned()),
             "path" => wanted.path = Some(value.to_owned()),
+            "text" => wanted.text = Some(value.to_owned()),
             "nth" => wanted.nth = Some(positive(key, value)?),
             "every" => wanted.every = Some(positive(key, value)?),
             "from" => wanted.from = Some(positive(key, value)?),
@@ -230,6 +237,7 @@ impl Draft {
         let Conditions {
             method,
             path,
+            text,
             nth,
             every,
             from,
@@ -250,6 +258,7 @@ impl Draft {
         Ok(Fault {
             method,
             path_contains: path,
+            text,
             nth,
             every,
             from,
@@ -355,10 +364,14 @@ impl FaultBook {
     }
 
     /// Counts one request and returns what goes wrong with it. Every fault counts it, the first wins.
-    pub(crate) fn strike(&mut self, method: &str, path: &str) -> Option<FaultAction> {
+    pub(crate) fn strike(
+        &mut self,
+        (method, path): (&str, &str),
+        has_text: &dyn Fn(&str) -> bool,
+    ) -> Option<FaultAction> {
         let mut struck = None;
         for entry in &mut self.entries {
-            if entry.fault.matches(method, path)
+            if entry.fault.matches(method, path, has_text)
                 && entry.fires(&mut self.chance)
                 && struck.is_none()
             {
@@ -464,23 +477,38 @@ mod tests {
     fn counts_only_what_matches() {
         let fault = "hang,path=/ITEM,nth=2".parse().unwrap();
         let mut book = FaultBook::new(&[fault], 1);
-        assert_eq!(book.strike("GET", "/item/1"), None);
-        assert_eq!(book.strike("GET", "/page/1"), None);
-        assert_eq!(book.strike("GET", "/item/1"), Some(FaultAction::Hang));
-        assert_eq!(book.strike("GET", "/item/1"), None);
+        assert_eq!(book.strike(("GET", "/item/1"), &|_| false), None);
+        assert_eq!(book.strike(("GET", "/page/1"), &|_| false), None);
+        assert_eq!(
+            book.strike(("GET", "/item/1"), &|_| false),
+            Some(FaultAction::Hang)
+        );
+        assert_eq!(book.strike(("GET", "/item/1"), &|_| false), None);
+    }
+
+    #[test]
+    fn a_text_has_to_be_in_the_request() {
+        let mut book = FaultBook::new(&["html,text=Mill".parse().unwrap()], 1);
+        let mut strike = |body: &str| book.strike(("POST", "/"), &|text| body.contains(text));
+        assert_eq!(strike("Abbey"), None);
+        assert_eq!(strike("Abbey, Mill"), Some(FaultAction::HtmlPage));
     }
 
     #[test]
     fn a_fault_may_begin_later() {
         let mut book = FaultBook::new(&["html,from=3".parse().unwrap()], 1);
-        let fired: Vec<bool> = (0..4).map(|_| book.strike("GET", "/").is_some()).collect();
+        let fired: Vec<bool> = (0..4)
+            .map(|_| book.strike(("GET", "/"), &|_| false).is_some())
+            .collect();
         assert_eq!(fired, [false, false, true, true]);
     }
 
     #[test]
     fn a_count_bounds_how_often_it_fires() {
         let mut book = FaultBook::new(&["html,every=2,count=2".parse().unwrap()], 1);
-        let fired: Vec<bool> = (0..8).map(|_| book.strike("GET", "/").is_some()).collect();
+        let fired: Vec<bool> = (0..8)
+            .map(|_| book.strike(("GET", "/"), &|_| false).is_some())
+            .collect();
         assert_eq!(
             fired,
             [false, true, false, true, false, false, false, false]

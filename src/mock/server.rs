@@ -330,7 +330,9 @@ impl Shared {
     /// The fault that strikes a request, if any, and a share of the jitter.
     pub(crate) fn strike(&self, call: &Call) -> (Option<FaultAction>, f64) {
         let mut faults = lock(&self.faults);
-        (faults.strike(&call.method, &call.path), faults.share())
+        let has_text = |text: &str| call.has_text(text);
+        let struck = faults.strike((&call.method, &call.path), &has_text);
+        (struck, faults.share())
     }
 
     /// Whether a request fits into the rate of its payer.

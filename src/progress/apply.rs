@@ -143,6 +143,7 @@ impl Progress {
             elapsed_ms,
             commits,
             error,
+            end,
         } = event
         else {
             return;
@@ -150,6 +151,7 @@ impl Progress {
         self.finished = Some((*exit, *elapsed_ms));
         self.commits = *commits;
         self.error.clone_from(error);
+        self.end = *end;
     }
 
     fn phase_started(&mut self, phase: Phase, at_ms: u64) {

@@ -11,7 +11,7 @@ use super::{
     BatchProgress, Cause, Difference, Eta, GateProgress, InFlight, Pace, PhaseTime, ReadCount, Row,
     RowKey, Run, Tally, Verification,
 };
-use crate::domain::{BatchId, EntityKey, Kind, RunId, WorkClass};
+use crate::domain::{BatchId, EntityKey, Kind, RunEnd, RunId, WorkClass};
 use crate::event::{Lane, Phase, RunFailure, Side};
 
 /// Everything that the events of a run have told so far.
@@ -57,6 +57,7 @@ pub struct Progress {
     pub(super) finished: Option<(u8, u64)>,
     pub(super) commits: Option<u64>,
     pub(super) error: Option<RunFailure>,
+    pub(super) end: Option<RunEnd>,
 }
 
 /// What the plan says as a whole.
@@ -440,6 +441,11 @@ impl Progress {
     /// The exit code of the program; `None` before the end.
     pub fn exit(&self) -> Option<u8> {
         self.finished.map(|(exit, _)| exit)
+    }
+
+    /// What brought the run to its end; `None` before that, and in recordings of older versions.
+    pub const fn end(&self) -> Option<RunEnd> {
+        self.end
     }
 
     /// Transactions of the store; `None` before the end.

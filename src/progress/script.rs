@@ -3,7 +3,7 @@
 use super::Progress;
 use crate::domain::Id as _;
 use crate::domain::{
-    BatchId, EntityKey, Failure, Guid, Kind, Locale, Outcome, RunId, TargetId, WorkClass,
+    BatchId, EntityKey, Failure, Guid, Kind, Locale, Outcome, RunEnd, RunId, TargetId, WorkClass,
 };
 use crate::event::{
     Bottleneck, Event, Gate, GatePlan, Lane, LanePlan, Phase, SCHEMA, Side, Stamped,
@@ -226,12 +226,18 @@ impl Script {
 
     /// The run ends now.
     pub(crate) fn finish(self, exit: u8) -> Self {
+        let end = match exit {
+            130 => RunEnd::Interrupted,
+            0 | 1 | 5 => RunEnd::Complete,
+            _ => RunEnd::Stopped,
+        };
         let elapsed_ms = self.at_ms;
         self.event(Event::RunFinished {
             exit,
             elapsed_ms,
             commits: Some(7),
             error: None,
+            end: Some(end),
         })
     }
 

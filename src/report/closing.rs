@@ -6,6 +6,7 @@ use super::advice::{Advice, UNPUBLISHED, advice};
 use super::note::counted_entities;
 use super::text::{self, count, counted};
 use super::{Detail, Style, table};
+use crate::domain::RunEnd;
 use crate::progress::{Cause, Progress, Verification};
 
 /// Causes of failure that are told; the report has all.
@@ -51,7 +52,10 @@ pub(crate) fn line(progress: &Progress) -> String {
     let end = match progress.exit() {
         None => "ended without a result".to_owned(),
         Some(0) => "done".to_owned(),
-        Some(exit) => format!("ended with exit code {exit} ({})", exit_words(exit)),
+        Some(exit) => format!(
+            "ended with exit code {exit} ({})",
+            end_words(progress.end(), exit)
+        ),
     };
     let took = text::took(progress.elapsed(progress.last_at_ms()));
     let total = progress.total();
@@ -107,6 +111,28 @@ fn verified(verification: &Verification, in_scope: u32) -> String {
         format!("verification{of} {found}")
     } else {
         format!("verification unfinished: {found}")
+    }
+}
+
+/// How a run ended: by its cause where that says more than the exit code.
+pub(crate) const fn end_words(end: Option<RunEnd>, exit: u8) -> &'static str {
+    match (end, exit) {
+        (Some(RunEnd::FailFast), 1) => "the first failure ended it",
+        (Some(RunEnd::Stopped), 1) => "stopped before its end",
+        (Some(RunEnd::LeaseLost), 4) => "lease lost: another run may work on these instances",
+        (Some(RunEnd::Stalled), 70) => "stalled, a bug of lockgate",
+        (
+            None
+            | Some(
+                RunEnd::Complete
+                | RunEnd::FailFast
+                | RunEnd::Stopped
+                | RunEnd::Interrupted
+                | RunEnd::LeaseLost
+                | RunEnd::Stalled,
+            ),
+            _,
+        ) => exit_words(exit),
     }
 }
 

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::domain::{
     AgreedNumber, AgreedPlace, BatchId, ContentHash, EntityKey, Guid, Id, Kind, ListKey, Locale,
-    Proof, RunId, SourceId, TargetId, Version,
+    Proof, RunEnd, RunId, SourceId, TargetId, Version,
 };
 
 /// The reading connection, gone once closed, and where it reads.
@@ -30,8 +30,7 @@ pub(super) struct Readers {
     pub(super) place: Arc<str>,
 }
 
-const RUN_COLUMNS: &str =
-    "SELECT run, source, target, command, options, started_at, finished_at, exit, counts FROM runs";
+const RUN_COLUMNS: &str = "SELECT run, source, target, command, options, started_at, finished_at, exit, ended, counts FROM runs";
 
 const INTENT_COLUMNS: &str = "SELECT run, id, operation, keys, payload_hash, details, attempt, batch, state, opened_ms, answers FROM intents";
 
@@ -312,6 +311,7 @@ impl Readers {
     fn record(&self, row: &SqliteRow) -> Result<RunRecord, StoreError> {
         let reader = self.reader("runs");
         let exit: Option<i64> = self.column(row, "exit")?;
+        let ended: Option<&str> = self.column(row, "ended")?;
         let counts: Option<&str> = self.column(row, "counts")?;
         Ok(RunRecord {
             run: RunId(self.column(row, "run")?),
@@ -324,6 +324,8 @@ impl Readers {
             started_at: self.column(row, "started_at")?,
             finished_at: self.column(row, "finished_at")?,
             exit: exit.map(|exit| reader.number("exit", exit)).transpose()?,
+            // A name of a newer program is no reason not to show the run.
+            end: ended.and_then(RunEnd::named),
             counts: counts
                 .map(|counts| reader.json("counts", counts))
                 .transpose()?,

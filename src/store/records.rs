@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::{
     AgreedNumber, AgreedPlace, BatchId, Body, ContentHash, EntityKey, Filled, Guid, ItemState,
-    ListKey, Outcome, Proof, RunId, SourceId, TargetId, TargetKey, Version,
+    ListKey, Outcome, Proof, RunEnd, RunId, SourceId, TargetId, TargetKey, Version,
 };
 
 /// The instances of a migration. The direction matters: the way back is another pair.
@@ -323,6 +323,8 @@ pub struct RunRecord {
     pub finished_at: Option<String>,
     /// The exit code of the program.
     pub exit: Option<u8>,
+    /// What brought it to its end; `None` while it runs, and of runs that an older program ended.
+    pub end: Option<RunEnd>,
     /// The totals, in the shape of the run's summary.
     pub counts: Option<Value>,
 }
@@ -334,6 +336,8 @@ pub struct RunFinish {
     pub run: RunId,
     /// The exit code of the program.
     pub exit: u8,
+    /// What brought it to its end.
+    pub end: RunEnd,
     /// The totals, in the shape of the run's summary.
     pub counts: Value,
     /// RFC 3339.

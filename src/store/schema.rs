@@ -18,10 +18,11 @@ pub(super) const MIGRATIONS: [&str; VERSION as usize] = [
     include_str!("migrations/0007_publishings.sql"),
     include_str!("migrations/0008_proof.sql"),
     include_str!("migrations/0009_list_orders.sql"),
+    include_str!("migrations/0010_run_end.sql"),
 ];
 
 /// The schema version that this program writes, kept in `SQLite`'s `user_version`.
-pub const VERSION: u32 = 9;
+pub const VERSION: u32 = 10;
 
 /// "Lkgt": marks a file as ours in `SQLite`'s `application_id`.
 pub(super) const APPLICATION_ID: i64 = 0x4c6b_6774;

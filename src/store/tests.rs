@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::domain::{
-    BatchId, ContentHash, EntityKey, Filled, Guid, Id, Kind, Locale, Outcome, Proof, RunId,
+    BatchId, ContentHash, EntityKey, Filled, Guid, Id, Kind, Locale, Outcome, Proof, RunEnd, RunId,
     TargetId, Version,
 };
 
@@ -82,6 +82,7 @@ fn record() -> RunRecord {
         started_at: "2026-01-01T12:00:00Z".to_owned(),
         finished_at: None,
         exit: None,
+        end: None,
         counts: None,
     }
 }
@@ -260,6 +261,7 @@ async fn a_finished_run_tells_how_it_ended() {
     let finish = RunFinish {
         run: RunId(RUN.to_owned()),
         exit: 5,
+        end: RunEnd::Complete,
         counts: json!({"conflict": 1}),
         finished_at: "2026-01-01T12:01:00Z".to_owned(),
     };
@@ -281,8 +283,12 @@ async fn a_finished_run_tells_how_it_ended() {
         .unwrap();
     let found = store.run(&RunId(RUN.to_owned())).await.unwrap().unwrap();
     assert_eq!(
-        (found.exit, found.counts),
-        (Some(5), Some(json!({"conflict": 1})))
+        (found.exit, found.end, found.counts),
+        (
+            Some(5),
+            Some(RunEnd::Complete),
+            Some(json!({"conflict": 1}))
+        )
     );
     assert_eq!(store.run(&RunId("other".to_owned())).await.unwrap(), None);
     store.close().await;

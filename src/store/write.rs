@@ -15,8 +15,8 @@ use super::{
     StoreError,
 };
 use crate::domain::{
-    AgreedNumber, AgreedPlace, BatchId, ContentHash, EntityKey, Id, ListKey, RunId, SourceId,
-    TargetId,
+    AgreedNumber, AgreedPlace, BatchId, ContentHash, EntityKey, Id, ListKey, RunEnd, RunId,
+    SourceId, TargetId,
 };
 
 pub(super) type Query<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments<'q>>;
@@ -124,8 +124,8 @@ fn statement<'c>(change: &'c Change, bulk: &mut Bulk<'c>) -> Option<Query<'c>> {
 
 fn run_started(record: &RunRecord) -> Query<'_> {
     query(
-        "INSERT INTO runs (run, source, target, command, options, started_at, finished_at, exit, counts)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO runs (run, source, target, command, options, started_at, finished_at, exit, ended, counts)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(&record.run.0)
     .bind(record.pair.source.as_str())
@@ -135,12 +135,14 @@ fn run_started(record: &RunRecord) -> Query<'_> {
     .bind(&record.started_at)
     .bind(&record.finished_at)
     .bind(record.exit.map(i64::from))
+    .bind(record.end.map(RunEnd::name))
     .bind(record.counts.as_ref().map(ToString::to_string))
 }
 
 fn run_finished(finish: &RunFinish) -> Query<'_> {
-    query("UPDATE runs SET exit = ?, counts = ?, finished_at = ? WHERE run = ?")
+    query("UPDATE runs SET exit = ?, ended = ?, counts = ?, finished_at = ? WHERE run = ?")
         .bind(i64::from(finish.exit))
+        .bind(finish.end.name())
         .bind(finish.counts.to_string())
         .bind(&finish.finished_at)
         .bind(&finish.run.0)

@@ -9,6 +9,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use lockgate::domain::Outcome;
+use lockgate::engine::{End, StopCause};
 use lockgate::mock::file::{InstanceFile, Row, StateFile};
 use lockgate::mock::generate::{Shape, generate};
 use lockgate::mock::{self, Fault, RateChange, Server};
@@ -129,8 +130,10 @@ fn problems(ran: &Ran, server: &Server, expected: &Expected) -> Vec<String> {
         Expected::Fails(allowed) => (allowed, true),
         Expected::MayFail(allowed) => (allowed, false),
         Expected::Ends(part) => {
-            let outage = report.end.outage.as_ref();
-            let ended = outage.is_some_and(|outage| outage.error.to_string().contains(part));
+            let ended = match &report.end {
+                End::Stopped(StopCause::Outage(outage)) => outage.error.to_string().contains(part),
+                _ => false,
+            };
             let mut problems = duplicates(&server.state(), false);
             if !ended || !reasons.is_empty() {
                 problems.push(format!("{:?}, {reasons:?}", report.end));
@@ -147,7 +150,7 @@ fn problems(ran: &Ran, server: &Server, expected: &Expected) -> Vec<String> {
     if must_fail && reasons.is_empty() {
         problems.push("nothing failed".to_owned());
     }
-    if report.end.interrupted || report.end.panicked.is_some() || report.end.unsettled > 0 {
+    if !report.end.is_complete() {
         problems.push(format!("it ended before its time: {:?}", report.end));
     }
     let found = report.differences.iter().flatten();

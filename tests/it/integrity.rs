@@ -7,7 +7,7 @@ use std::time::Duration;
 use lockgate::domain::{Guid, Outcome, RunId};
 use lockgate::engine::pace::Pacer;
 use lockgate::engine::retry::Retries;
-use lockgate::engine::{EVENTS_IN_FLIGHT, Matching, Options, Reader, Schedule, Session, Sink};
+use lockgate::engine::{EVENTS_IN_FLIGHT, End, Matching, Options, Reader, Schedule, Session, Sink};
 use lockgate::event::{Event, Side};
 use lockgate::plan::Selection;
 use lockgate::store::{LeaseOwner, Store};
@@ -218,10 +218,10 @@ fn problems(ran: &Ran, target: &Double, schedule: Schedule) -> Vec<String> {
     if schedule == Schedule::Phased {
         problems.extend(gates_hold(ran));
     }
-    if let Some(why) = &ran.report.end.stopped {
-        problems.push(format!("stopped: {why}"));
+    if let End::Stopped(why) = &ran.report.end {
+        problems.push(format!("stopped: {why:?}"));
     }
-    if ran.report.end.interrupted || ran.report.end.panicked.is_some() {
+    if matches!(ran.report.end, End::Interrupted | End::Stalled(_)) {
         problems.push(format!("{:?}", ran.report.end));
     }
     problems

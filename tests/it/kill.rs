@@ -49,6 +49,8 @@ fn sync(workspace: &Workspace, server: &MockProcess, args: &[&str]) -> Command {
 
 /// What a run leaves that nothing happens to.
 struct Reference {
+    /// What runs are asked for.
+    asked: &'static [&'static str],
     target: InstanceFile,
     creates: BTreeMap<&'static str, usize>,
     events: u32,
@@ -56,12 +58,17 @@ struct Reference {
 
 impl Reference {
     async fn of(state: &StateFile) -> Self {
+        Self::asked(state, &[]).await
+    }
+
+    async fn asked(state: &StateFile, asked: &'static [&'static str]) -> Self {
         let server = MockProcess::start(state, &QUICK).await;
         let workspace = Workspace::new();
-        let args = ["--output", "json", "--no-verify"];
+        let args = [asked, &["--output", "json", "--no-verify"]].concat();
         let done = end_of(sync(&workspace, &server, &args)).await;
         assert_eq!(done.code, Some(0), "{}", done.stderr);
         Self {
+            asked,
             target: server.target().await,
             creates: server.creates(),
             events: u32::try_from(done.stdout.lines().count()).unwrap(),
@@ -85,10 +92,14 @@ impl<'a> Trial<'a> {
         }
     }
 
+    fn sync(&self, args: &[&str]) -> Command {
+        let args = [self.reference.asked, args].concat();
+        sync(&self.workspace, &self.server, &args)
+    }
+
     /// Kills a run after so many events and microseconds. Returns whether it was still there.
     async fn kill_after(&self, events: u32, later: Duration) -> bool {
-        let args = ["--output", "json", "--no-verify"];
-        let mut command = sync(&self.workspace, &self.server, &args);
+        let mut command = self.sync(&["--output", "json", "--no-verify"]);
         command.stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -105,7 +116,7 @@ impl<'a> Trial<'a> {
     /// Kills a run as soon as the server has answered a request of this run that fits.
     async fn kill_when(&self, fits: impl Fn(&Value) -> bool) {
         let before = self.server.answered().len();
-        let mut command = sync(&self.workspace, &self.server, &["--quiet", "--no-verify"]);
+        let mut command = self.sync(&["--quiet", "--no-verify"]);
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         tokio::select! {
@@ -118,7 +129,7 @@ impl<'a> Trial<'a> {
     /// Lets a run finish, and tells what is wrong after it.
     async fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
-        let done = end_of(sync(&self.workspace, &self.server, &["--quiet"])).await;
+        let done = end_of(self.sync(&["--quiet"])).await;
         if done.code != Some(0) {
             let (code, out, err) = (done.code, done.stdout, done.stderr);
             problems.push(format!("the last run ended with {code:?}: {out}{err}"));
@@ -130,7 +141,7 @@ impl<'a> Trial<'a> {
             problems.push(format!("told to create {found:?} instead of {wanted:?}"));
         }
         let before = self.server.effects().len();
-        let again = end_of(sync(&self.workspace, &self.server, &["--quiet"])).await;
+        let again = end_of(self.sync(&["--quiet"])).await;
         if again.code != Some(0) {
             let (code, err) = (again.code, again.stderr);
             problems.push(format!("one run more ended with {code:?}: {err}"));
@@ -303,4 +314,17 @@ async fn during_the_recovery_of_a_run_that_was_killed() {
     trial.kill_when(is_poll).await;
     trial.kill_when(is_poll).await;
     assert_eq!(trial.problems().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn while_entities_are_published() {
+    let state = named("starter-site");
+    let reference = Reference::asked(&state, &["--publish"]).await;
+    for path in ["/item/batch-workflow", "/page/batch-workflow"] {
+        // The workflow has begun, and the answer takes longer than the kill.
+        let slow = format!("method=POST,path={path},count=1,slow-body=2000");
+        let args = [&QUICK[..], &["--fault", &slow]].concat();
+        let found = killed_once(&state, &reference, &args, is_write(path)).await;
+        assert_eq!(found, Vec::<String>::new(), "{path}");
+    }
 }

@@ -64,7 +64,7 @@ fn signal(child: &Child, name: &str) {
     shell(&format!("kill {name} {}", child.id().unwrap()));
 }
 
-fn shell(line: &str) {
+pub(crate) fn shell(line: &str) {
     let sent = std::process::Command::new("sh").args(["-c", line]).status();
     assert!(sent.unwrap().success());
 }
@@ -94,8 +94,13 @@ async fn is_complete(name: &str, server: &Server) {
 /// Tries until the lease of another machine has ended, then runs to the end. `locked` is called when the state itself is
 /// held: by a process that was stopped in the middle of a commit.
 async fn take_over(workspace: &Workspace, server: &Server, locked: impl Fn()) {
+    take_over_by(|| on("desk-b", workspace, server), locked).await;
+}
+
+/// As above, with a command of the other machine.
+pub(crate) async fn take_over_by(command: impl Fn() -> Command, locked: impl Fn()) {
     let done = loop {
-        let next = end_of(on("desk-b", workspace, server)).await;
+        let next = end_of(command()).await;
         if next.code != Some(4) {
             break next;
         }

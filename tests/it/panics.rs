@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use futures_util::{StreamExt, stream};
 use lockgate::agility::Instance;
 use lockgate::domain::{BatchId, Id, Kind, Locale, TargetId};
+use lockgate::engine::{End, StopCause};
 use lockgate::instance::{
     Answer, Ask, BatchStatus, Deleted, Doomed, Download, PageSave, Refusal, RequestError, Save,
     Saved, Source, Target, Upload, Workflow,
@@ -15,7 +16,15 @@ use lockgate::store::Store;
 
 use crate::crash::{losses, report, server, target, undisturbed};
 use crate::same_state;
-use crate::support::{Setup, TARGET};
+use crate::support::{Ran, Setup, TARGET};
+
+/// Why a job broke for good, if one did.
+fn broken(ran: &Ran) -> Option<String> {
+    match &ran.report.as_ref().unwrap().end {
+        End::Stopped(StopCause::Panic(why)) => Some(why.clone()),
+        _ => None,
+    }
+}
 
 /// A target whose caller panics at some of its calls that write or poll.
 #[derive(Clone, Debug)]
@@ -113,7 +122,7 @@ async fn broken_once(name: &str, expected: &InstanceFile, nth: i64, before: bool
     let breaking = |target| Breaking::new(target, nth, 1, before);
     let ran = Box::pin(setup.sync_with(&server.base_url(), breaking)).await;
     let mut found = losses(&ran);
-    found.extend(ran.report.unwrap().end.panicked);
+    found.extend(broken(&ran));
     found.extend(same_state::differences(expected, &target(&server)));
     let written = server.writes(TARGET).len();
     let again = Box::pin(setup.sync(&server.base_url())).await;
@@ -155,7 +164,7 @@ async fn a_job_that_breaks_again_ends_the_run_and_the_next_one_goes_on() {
         lost.iter().any(|line| line.contains("on purpose")),
         "{lost:?}"
     );
-    let why = ran.report.unwrap().end.panicked.unwrap();
+    let why = broken(&ran).unwrap();
     assert!(why.contains("on purpose"), "{why}");
     let next = Box::pin(setup.sync(&server.base_url())).await;
     report(&losses(&next));

@@ -215,6 +215,7 @@ impl Setup {
             started_at: format!("2025-01-01T00:{:02}:00Z", self.run),
             finished_at: None,
             exit: None,
+            end: None,
             counts: None,
         };
         let store = self.store.clone();

@@ -109,8 +109,8 @@ fn problems(undone: &Undone) -> Vec<String> {
             .iter()
             .map(|(key, why)| format!("{key}: {why}")),
     );
-    if end.interrupted {
-        lines.push("it was interrupted".to_owned());
+    if !end.end.is_complete() {
+        lines.push(format!("it ended early: {:?}", end.end));
     }
     lines
 }

@@ -313,6 +313,7 @@ mod tests {
         let items = items.iter().cycle().take(202);
         assert_eq!(reading.and(items, 6).reads, 100 + 4 + 6);
         let now = |requests, downloads| Sample {
+            at: tokio::time::Instant::now(),
             requests,
             downloads,
             refused: 0,

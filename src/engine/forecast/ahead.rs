@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::{Costs, Course};
 use crate::domain::{Id as _, TargetId};
-use crate::engine::jobs::{first_pause, next_pause};
 use crate::engine::pace::{Class, PerClass, Turns, least_items, scarce};
 use crate::engine::ready::Queue;
+use crate::engine::reconcile::{first_pause, next_pause};
 use crate::engine::state::{Effect, Input, Job, RunState, StepResult};
 use crate::event::Bottleneck;
 

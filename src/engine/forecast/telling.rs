@@ -33,7 +33,7 @@ where
             done = &mut work => return done,
             _ = tick.tick() => {}
         }
-        before = tell_pace(crew, before).await;
+        before = tell_pace(crew, &before).await;
         if let Some(event) = forecast(&began, &before) {
             crew.sink.emit(event).await;
         }

@@ -102,8 +102,9 @@ mod tests {
         }
     }
 
-    const fn sample(requests: u64) -> Sample {
+    fn sample(requests: u64) -> Sample {
         Sample {
+            at: tokio::time::Instant::now(),
             requests,
             downloads: 0,
             refused: 0,

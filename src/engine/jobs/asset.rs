@@ -10,11 +10,11 @@ use futures_util::StreamExt;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::doubt;
-use super::{close, not_prepared, not_sent, settle};
+use super::disguise;
 use crate::domain::{ContentHash, Entity, Id, Kind, SourceId, TargetId, TargetKey, same_name};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::pace::Class;
+use crate::engine::reconcile::{close, not_prepared, not_sent, repeat};
 use crate::engine::state::{Step, StepResult};
 use crate::instance::{
     ByteStream, Cause, Download, Effect, RequestError, Saved, Source, Target, Upload, Verdict,
@@ -44,7 +44,7 @@ where
     match move_to_folder(crew, &item, intent).await {
         // Its bytes follow once its place is free.
         Ok(Some(moved)) if is_set_aside(crew, &item) => {
-            return Ok(vec![settle(crew, Some(intent), &item, &moved).await?]);
+            return disguise::settled(crew, intent, &item, &moved).await;
         }
         Ok(_) => {}
         Err(error) => {
@@ -74,7 +74,7 @@ where
         && error.verdict(Effect::Write) == Verdict::Reconcile
     {
         // Uploading over a path is harmless to repeat: the same bytes land in the same place.
-        sent = doubt::repeat(
+        sent = repeat(
             crew,
             Class::Asset,
             || upload(crew, (&item, &body), None, meter.clone()),
@@ -88,7 +88,7 @@ where
             item.bytes = bytes;
             crew.sent_bytes.insert(crew.entity(node).key.id, hash);
             item.sent = Some(hash);
-            Ok(vec![settle(crew, Some(intent), &item, &saved).await?])
+            disguise::settled(crew, intent, &item, &saved).await
         }
         // The same bytes land in the same place, so it does not matter whether it left.
         Err(error) => {
@@ -141,9 +141,7 @@ where
     let sender = crew.under(intent);
     match sender.send_as(Class::Write, Effect::Write, request).await {
         Err(error) if error.verdict(Effect::Write) == Verdict::Reconcile => {
-            doubt::repeat(crew, Class::Write, request, error)
-                .await
-                .map(Some)
+            repeat(crew, Class::Write, request, error).await.map(Some)
         }
         sent => sent.map(Some),
     }

@@ -11,12 +11,13 @@ use std::pin::Pin;
 use super::{asset, redirections, save};
 use crate::domain::{Entity, EntityKey, Kind, TargetId, TargetKey};
 use crate::engine::crew::{Crew, Prepared};
+use crate::engine::reconcile::settle;
 use crate::engine::state::{Step, StepResult};
 use crate::event::Event;
 use crate::id_map::IdConflict;
 use crate::instance::{Saved, Source, Target};
 use crate::plan::Node;
-use crate::store::{Change, FormerBytes, StoreError};
+use crate::store::{Change, FormerBytes, IntentId, StoreError};
 
 impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
     /// What was on the target before the run and has been written over by the save of `item`, which was addressed to
@@ -47,31 +48,22 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
     }
 }
 
-/// Whether a save of this kind can hit another entity by its name. Content has none, and a page is saved by its id or
-/// refused.
-const fn goes_by_name(kind: Kind) -> bool {
-    match kind {
-        Kind::Model
-        | Kind::Container
-        | Kind::Template
-        | Kind::Gallery
-        | Kind::Asset
-        | Kind::Redirection => true,
-        Kind::Content | Kind::Page => false,
+/// Makes durable that `item` became `saved`, and sends again what it has written over.
+pub(super) async fn settled<S, T>(
+    crew: &Crew<S, T>,
+    intent: IntentId,
+    item: &Prepared,
+    saved: &Saved,
+) -> Result<Vec<StepResult>, StoreError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let (result, taken) = settle(crew, intent, item, saved).await?;
+    if taken {
+        put_back(crew, item, saved).await?;
     }
-}
-
-/// Why an entity is a failure whose save was answered with the counterpart of another one.
-pub(super) fn told(conflict: &IdConflict) -> String {
-    match conflict {
-        IdConflict::Target {
-            kind, target, kept, ..
-        } if goes_by_name(*kind) => format!(
-            "the target takes its name for that of {kind}:{kept} and wrote over its counterpart {target}, which is sent \
-             again; rename one of the two on the source"
-        ),
-        IdConflict::Target { .. } | IdConflict::Source { .. } => conflict.to_string(),
-    }
+    Ok(vec![result])
 }
 
 /// Sends again what `item` has written over.
@@ -126,7 +118,7 @@ where
             save::run(crew, (node, step)).await
         }
         Kind::Asset => asset::run(crew, (node, step)).await,
-        Kind::Redirection => redirections::run(crew, &[(node, step)]).await,
+        Kind::Redirection => redirections::run(crew, &[(node, step)], None).await,
         Kind::Content | Kind::Page => Ok(Vec::new()),
     }
 }

@@ -1,26 +1,18 @@
 //! Pages: one in each batch, below its parent and in front of the nearest sibling behind it that is there.
 
-use std::future::Future;
-use std::pin::Pin;
-
-use super::doubt::{self, Doubt};
-use super::polling::{self, BatchEnd};
-use super::{close, content, held, never_left, not_prepared, not_sent, read_back};
-use crate::domain::{BatchId, Failure, Id as _, Kind, Locale, TargetId};
+use super::read_back;
+use crate::domain::{Id as _, Kind, Locale, TargetId};
 use crate::engine::crew::{Crew, Prepared};
-use crate::engine::pace::Class;
+use crate::engine::reconcile::{Cargo, Sent, carry, not_prepared};
 use crate::engine::state::{Step, StepResult};
-use crate::event::Event;
-use crate::instance::{Cause, Effect, PageSave, Source, Target, Verdict};
+use crate::instance::{PageSave, Source, Target};
 use crate::plan::{Action, Node};
-use crate::store::{IntentId, IntentState, Operation, StoreError};
-
-type Results = Result<Vec<StepResult>, StoreError>;
+use crate::store::StoreError;
 
 pub(super) async fn run<S, T>(
     crew: &Crew<S, T>,
     (node, step): (Node, Step),
-    probe: bool,
+    (probe, sent): (bool, Option<Sent>),
 ) -> Result<(Vec<StepResult>, Option<String>), StoreError>
 where
     S: Source + Clone,
@@ -39,109 +31,21 @@ where
         Ok(page) => page,
         Err(reason) => return Ok((vec![not_prepared(reason)], None)),
     };
-    let results = submit(crew, &item, &page, 1).await?;
+    let items = std::slice::from_ref(&item);
+    let results = carry(crew, Cargo::Page(&page), items, sent).await?.results;
     let wrong = if probe {
-        read_back::compare(crew, &[item], &results).await
+        read_back::compare(crew, items, &results).await
     } else {
         None
     };
     Ok((results, wrong))
 }
 
-/// Hands in a page and follows it to its end. Boxed, because a page that is proven absent is handed in again.
-pub(super) fn submit<'a, S, T>(
-    crew: &'a Crew<S, T>,
-    item: &'a Prepared,
-    page: &'a PageSave,
-    attempt: u32,
-) -> Pin<Box<dyn Future<Output = Results> + Send + 'a>>
-where
-    S: Source + Clone,
-    T: Target + Clone,
-{
-    Box::pin(async move {
-        let operation = if item.save.id.is_some() {
-            Operation::Update
-        } else {
-            Operation::Create
-        };
-        let items = std::slice::from_ref(item);
-        let intent = crew.open_intent(operation, items, attempt).await?;
-        let submit = || crew.target.submit_page(page);
-        let sender = crew.under(intent);
-        match sender.send_as(Class::Submit, Effect::Write, submit).await {
-            Ok(batch) => follow(crew, item, page, (intent, attempt), batch).await,
-            Err(error) if error.cause == Cause::Halted => never_left(crew, intent, 1).await,
-            Err(error) if error.verdict(Effect::Write) == Verdict::Reconcile => {
-                let why = error.to_string();
-                let doubt = Doubt::ended(intent, attempt, (error.cause.failure(), &why));
-                doubt::settle_page(crew, item, page, doubt).await
-            }
-            Err(error) => {
-                close(crew, intent, IntentState::Failed).await?;
-                Ok(vec![not_sent(&error)])
-            }
-        }
-    })
-}
-
-pub(super) async fn follow<S, T>(
-    crew: &Crew<S, T>,
-    item: &Prepared,
-    page: &PageSave,
-    (intent, attempt): (IntentId, u32),
-    batch: BatchId,
-) -> Results
-where
-    S: Source + Clone,
-    T: Target + Clone,
-{
-    let at_target = crew.worker.begin(1);
-    crew.number_intent(intent, batch).await?;
-    if let Some(locale) = &item.save.locale {
-        let submitted = Event::BatchSubmitted {
-            batch,
-            locale: locale.clone(),
-            kind: Kind::Page,
-            items: 1,
-        };
-        crew.sink.emit(submitted).await;
-    }
-    let results = match polling::wait(crew, batch, at_target).await {
-        BatchEnd::Finished(results) if results.len() == 1 => {
-            content::keep(crew, intent, std::slice::from_ref(item), results).await?
-        }
-        BatchEnd::Failed(refusal) => {
-            crew.open.note(intent, &content::told(&refusal));
-            close(crew, intent, IntentState::Failed).await?;
-            vec![content::refused(&refusal)]
-        }
-        BatchEnd::Finished(results) => {
-            let why = format!("batch {batch} has {} results for one page", results.len());
-            let doubt = Doubt::ended(intent, attempt, (Failure::Refused, &why));
-            doubt::settle_page(crew, item, page, doubt).await?
-        }
-        BatchEnd::Halted => return Ok(held(1)),
-        BatchEnd::Unknown(why) => {
-            doubt::settle_page(crew, item, page, Doubt::working(intent, attempt, &why)).await?
-        }
-    };
-    let succeeded = u32::from(matches!(results[0], StepResult::Saved { .. }));
-    crew.sink
-        .emit(Event::BatchFinished {
-            batch,
-            succeeded,
-            failed: 1 - succeeded,
-        })
-        .await;
-    Ok(results)
-}
-
 /// Where the page goes on the target.
 ///
 /// # Errors
 /// A sentence that names the channel which the target does not have, or the parent that has no counterpart.
-pub(super) fn place<S, T>(crew: &Crew<S, T>, item: &Prepared) -> Result<PageSave, String>
+fn place<S, T>(crew: &Crew<S, T>, item: &Prepared) -> Result<PageSave, String>
 where
     S: Source + Clone,
     T: Target + Clone,

@@ -30,7 +30,11 @@ where
     None
 }
 
-async fn compare_one<S, T>(crew: &Crew<S, T>, item: &Prepared, target: TargetId) -> Option<String>
+pub(super) async fn compare_one<S, T>(
+    crew: &Crew<S, T>,
+    item: &Prepared,
+    target: TargetId,
+) -> Option<String>
 where
     S: Source + Clone,
     T: Target + Clone,

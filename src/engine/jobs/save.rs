@@ -1,9 +1,9 @@
 //! Models, containers, templates and galleries: one synchronous save each.
 
-use super::doubt;
-use super::{close, held, is_halted, lost, never_left, not_prepared, settle};
+use super::disguise;
 use crate::domain::Failure;
 use crate::engine::crew::{Crew, Prepared};
+use crate::engine::reconcile::{close, held, lost, never_left, not_prepared, settle_save};
 use crate::engine::state::{Step, StepResult};
 use crate::instance::{Cause, Effect, RequestError, Saved, Source, Target, Verdict};
 use crate::plan::Node;
@@ -33,19 +33,42 @@ where
         .under(intent)
         .send(Effect::Write, || crew.target.save(&item.save))
         .await;
-    if is_halted(&sent) {
+    let is_unsent = |error: &RequestError| error.cause == Cause::Halted;
+    if sent.as_ref().is_err_and(is_unsent) {
         return never_left(crew, intent, 1).await;
     }
     if let Err(error) = &sent
         && error.verdict(Effect::Write) == Verdict::Reconcile
     {
-        sent = doubt::settle_save(crew, intent, &item, error.clone()).await;
+        sent = settle_save(crew, intent, &item, error.clone()).await;
     }
     finish(crew, intent, &item, sent).await
 }
 
+/// Takes up a save whose answer was lost.
+pub(super) async fn take_up<S, T>(
+    crew: &Crew<S, T>,
+    (node, step): (Node, Step),
+    intent: IntentId,
+    error: RequestError,
+) -> Result<Vec<StepResult>, StoreError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    match crew.prepare(node, step) {
+        Ok(item) => {
+            crew.open.note(intent, &error.to_string());
+            let sent = settle_save(crew, intent, &item, error).await;
+            finish(crew, intent, &item, sent).await
+        }
+        // It was sent, so it could be prepared then: nothing that it needs goes away in a run.
+        Err(reason) => Ok(vec![not_prepared(reason)]),
+    }
+}
+
 /// Makes the outcome of a save durable.
-pub(super) async fn finish<S, T>(
+async fn finish<S, T>(
     crew: &Crew<S, T>,
     intent: IntentId,
     item: &Prepared,
@@ -56,7 +79,7 @@ where
     T: Target + Clone,
 {
     match sent {
-        Ok(saved) => Ok(vec![settle(crew, Some(intent), item, &saved).await?]),
+        Ok(saved) => disguise::settled(crew, intent, item, &saved).await,
         Err(error) if error.cause == Cause::Halted => Ok(held(1)),
         Err(error) => {
             let (state, cause) = match error.verdict(Effect::Write) {

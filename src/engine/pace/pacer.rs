@@ -96,6 +96,8 @@ pub struct Permit<'a> {
 /// The pace since the last sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sample {
+    /// When it was taken.
+    pub at: Instant,
     /// Requests so far that count against the rate.
     pub requests: u64,
     /// Files so far that were asked for.
@@ -110,6 +112,18 @@ pub struct Sample {
     pub per_second_max: Option<f64>,
     /// How many requests may be in flight at present, all classes together.
     pub concurrency: usize,
+}
+
+/// A span that is shorter tells little of a rate.
+const SPAN_MIN: Duration = Duration::from_millis(100);
+
+impl Sample {
+    /// Requests per second since another sample: samples are taken late where the machine is busy.
+    #[expect(clippy::cast_precision_loss, reason = "requests of a second are few")]
+    pub fn per_second_since(&self, before: &Self) -> f64 {
+        let span = self.at.saturating_duration_since(before.at).max(SPAN_MIN);
+        self.requests.saturating_sub(before.requests) as f64 / span.as_secs_f64()
+    }
 }
 
 /// In milliseconds, to the hundredth.
@@ -295,6 +309,7 @@ impl Pacer {
         let median = latencies.get(latencies.len() / 2).copied().unwrap_or(0);
         let windows = Class::ALL.map(|class| desk.windows.get(class).size());
         Sample {
+            at: Instant::now(),
             requests: desk.requests,
             downloads: desk.downloads,
             refused: desk.refused,
@@ -449,6 +464,20 @@ impl Drop for Permit<'_> {
 mod tests {
     use super::*;
     use futures_util::future::join_all;
+
+    /// Two samples that were taken three seconds apart, on a machine that was busy, told three times the rate.
+    #[tokio::test(start_paused = true)]
+    async fn a_rate_is_of_the_time_that_has_passed() {
+        let pacer = Pacer::new(8, None);
+        let before = pacer.sample();
+        for _ in 0..30 {
+            drop(pacer.permit(Class::Read).await);
+        }
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let rate = pacer.sample().per_second_since(&before);
+        assert!((rate - 10.0).abs() < 0.1, "{rate}");
+        assert!(pacer.sample().per_second_since(&before) > 9.0, "{rate}");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_pause_holds_everybody_who_is_metered() {

@@ -18,7 +18,7 @@ const POLL_MAX: Duration = Duration::from_secs(2);
 
 /// What became of the batch of a request.
 #[derive(Debug)]
-pub(super) enum BatchFate {
+pub(in crate::engine) enum BatchFate {
     /// It ended, with one result per entity.
     Ended(Vec<Result<Saved, Refusal>>),
     /// It has no number, it is forgotten, or its results cannot be matched: its entities are looked for.

@@ -12,7 +12,7 @@ use super::resume::{Fate, Item, Known};
 use crate::domain::{
     ContentHash, Entity, Id, Inventory, Kind, Locale, PageNode, TargetId, same_name,
 };
-use crate::engine::jobs::bytes_hash;
+use crate::engine::asset_bytes::hash;
 use crate::engine::options::Doubts;
 use crate::engine::pull::{PullError, Reader};
 use crate::instance::{Ask, Found, Saved, Source, Target};
@@ -118,8 +118,8 @@ impl<T: Target + Clone> Looker<'_, T> {
             |body: serde_json::Value| body["originUrl"].as_str().unwrap_or_default().to_owned();
         let (from, to) = (url(here.body.parse()), url(there.body.parse()));
         let (from, to) = tokio::join!(
-            bytes_hash(&known.source.instance, &from),
-            bytes_hash(&self.target.instance, &to)
+            hash((known.source, &known.source.sink), &from),
+            hash((self.target, &self.target.sink), &to)
         );
         matches!((from, to), (Ok(from), Ok(to)) if from == to)
     }

@@ -10,6 +10,7 @@ use super::undone::is_of_undo;
 use crate::domain::{
     ContentHash, EntityKey, Filled, Inventory, Outcome, Proof, SourceId, TargetId, TargetKey,
 };
+use crate::engine::lease::Fence;
 use crate::engine::options::Options;
 use crate::engine::pull::{PullError, Reader};
 use crate::engine::sink::Sink;
@@ -27,12 +28,14 @@ pub(in crate::engine) const LOOKS: u32 = 4;
 
 /// The open requests of earlier runs.
 pub(in crate::engine) struct Recovery<'a, T> {
-    pub(super) target: &'a Arc<Reader<T>>,
-    pub(super) store: &'a Store,
-    pub(super) pair: Pair,
-    pub(super) options: &'a Options,
-    pub(super) sink: &'a Sink,
-    pub(super) open: Vec<(Intent, BatchFate)>,
+    pub(in crate::engine) target: &'a Arc<Reader<T>>,
+    pub(in crate::engine) store: &'a Store,
+    pub(in crate::engine) pair: Pair,
+    pub(in crate::engine) options: &'a Options,
+    pub(in crate::engine) sink: &'a Sink,
+    /// What its findings have to pass before they are stored.
+    pub(in crate::engine) fence: &'a Fence,
+    pub(in crate::engine) open: Vec<(Intent, BatchFate)>,
 }
 
 /// What both instances hold, for comparison.
@@ -100,20 +103,15 @@ impl Item {
     }
 }
 
-impl<'a, T: Target + Clone> Recovery<'a, T> {
+impl<T: Target + Clone> Recovery<'_, T> {
     /// Reads what is open and waits until the target has worked off what it was handed. `None` when nothing is.
     ///
     /// # Errors
     /// [`StoreError`] when the state cannot be read.
-    pub(in crate::engine) async fn begin(
-        target: &'a Arc<Reader<T>>,
-        store: &'a Store,
-        pair: Pair,
-        options: &'a Options,
-        sink: &'a Sink,
-    ) -> Result<Option<Self>, StoreError> {
-        let intents: Vec<Intent> = store
-            .open_intents(&pair)
+    pub(in crate::engine) async fn begin(mut self) -> Result<Option<Self>, StoreError> {
+        let intents: Vec<Intent> = self
+            .store
+            .open_intents(&self.pair)
             .await?
             .into_iter()
             .filter(|intent| !is_of_undo(intent))
@@ -121,21 +119,13 @@ impl<'a, T: Target + Clone> Recovery<'a, T> {
         if intents.is_empty() || planted::has(Bug::ForgetsIntents) {
             return Ok(None);
         }
-        let mut recovery = Self {
-            target,
-            store,
-            pair,
-            options,
-            sink,
-            open: Vec::new(),
-        };
-        recovery.tell_begin(&intents).await;
+        self.tell_begin(&intents).await;
         for intent in intents {
-            let fate = recovery.follow(&intent).await;
-            recovery.open.push((intent, fate));
+            let fate = self.follow(&intent).await;
+            self.open.push((intent, fate));
         }
-        recovery.let_age().await;
-        Ok(Some(recovery))
+        self.let_age().await;
+        Ok(Some(self))
     }
 
     async fn tell_begin(&self, intents: &[Intent]) {
@@ -187,6 +177,7 @@ impl<'a, T: Target + Clone> Recovery<'a, T> {
         looker.look_at_inventory(&mut items, known).await;
         self.look_until_quiet(&mut looker, &mut items, known)
             .await?;
+        self.fence.pass().await;
         self.store.commit(self.changes(&items, known)).await?;
         let settled = settled(&items, known);
         self.tell_end(&items, &settled).await;

@@ -5,21 +5,16 @@
 //! sync or of the same undo decides anew. Both only have to wait until nothing of it can be on its way any more.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use super::batches::BatchFate;
 use super::resume::{LOOKS, Recovery, SettleError, age};
 use crate::domain::{EntityKey, Id, Locale, Outcome, TargetId};
-use crate::engine::options::Options;
-use crate::engine::pull::{PullError, Reader};
-use crate::engine::sink::Sink;
+use crate::engine::pull::PullError;
 use crate::event::Event;
 use crate::instance::{Ask, Found, Target};
-use crate::store::{
-    Change, Intent, IntentDetail, IntentState, Mapping, Operation, Pair, RunEntity, Store,
-};
+use crate::store::{Change, Intent, IntentDetail, IntentState, Mapping, Operation, RunEntity};
 
 /// Whether an undo noted it.
 pub(super) fn is_of_undo(intent: &Intent) -> bool {
@@ -39,13 +34,9 @@ pub(super) fn is_of_undo(intent: &Intent) -> bool {
 /// # Errors
 /// [`SettleError`] when the target cannot be asked, or the findings cannot be stored.
 pub(in crate::engine) async fn settle_undone<T: Target + Clone>(
-    target: &Arc<Reader<T>>,
-    store: &Store,
-    pair: &Pair,
-    options: &Options,
-    sink: &Sink,
+    recovery: Recovery<'_, T>,
 ) -> Result<HashMap<EntityKey, String>, SettleError> {
-    let open = store.open_intents(pair).await?;
+    let open = recovery.store.open_intents(&recovery.pair).await?;
     let open: Vec<Intent> = open.into_iter().filter(is_of_undo).collect();
     if open.is_empty() {
         return Ok(HashMap::new());
@@ -54,15 +45,7 @@ pub(in crate::engine) async fn settle_undone<T: Target + Clone>(
         "an earlier undo ended before it had noted what became of {} requests; the target is asked about them first",
         open.len()
     );
-    sink.emit(Event::Warned { message }).await;
-    let recovery = Recovery {
-        target,
-        store,
-        pair: pair.clone(),
-        options,
-        sink,
-        open: Vec::new(),
-    };
+    recovery.sink.emit(Event::Warned { message }).await;
     recovery.settle_undone(open).await
 }
 
@@ -116,6 +99,7 @@ impl<T: Target + Clone> Recovery<'_, T> {
                 )],
             });
         }
+        self.fence.pass().await;
         self.store.commit(changes).await?;
         Ok(doubts)
     }

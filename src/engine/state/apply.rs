@@ -2,7 +2,9 @@
 
 use super::run_state::{Mode, RunState, Stage};
 use super::{Effect, Input, Job, Step, StepResult};
-use crate::domain::{Failure, Outcome, TargetId};
+use crate::domain::{EntityKey, Failure, Outcome, TargetId};
+use crate::engine::control::ASKED;
+use crate::engine::end::{End, StopCause};
 use crate::event::{Command, Event};
 use crate::plan::{Action, Node};
 
@@ -13,9 +15,13 @@ impl RunState {
         match input {
             Input::Done { job, results, stop } => self.done(&job, results, stop, &mut effects),
             Input::Command(command) => self.command(command, &mut effects),
-            Input::Outage(reason) => {
-                self.is_outage = true;
-                self.drain(&reason, &mut effects);
+            Input::Outage(outage) => {
+                let reason = outage.error.to_string();
+                self.drain(
+                    End::Stopped(StopCause::Outage(outage)),
+                    &reason,
+                    &mut effects,
+                );
             }
         }
         self.launch(&mut effects);
@@ -26,7 +32,7 @@ impl RunState {
         &mut self,
         job: &Job,
         results: Vec<StepResult>,
-        stop: Option<String>,
+        stop: Option<StopCause>,
         effects: &mut Vec<Effect>,
     ) {
         let mut saved = 0;
@@ -44,7 +50,7 @@ impl RunState {
                 }
                 StepResult::Held => self.held(node, step, effects),
                 // Its intent is open or in doubt, and the next run finds out.
-                StepResult::Failed { cause, .. } if self.is_outage && is_of_outage(cause) => {
+                StepResult::Failed { cause, .. } if self.is_outage() && is_of_outage(cause) => {
                     self.held(node, step, effects);
                 }
                 StepResult::Failed { reason, cause } => {
@@ -55,9 +61,12 @@ impl RunState {
         }
         self.queues
             .finished(job, if stop.is_none() { saved } else { 0 });
-        if let Some(reason) = stop {
-            self.drain(&reason, effects);
-            self.stopped = Some(reason);
+        if let Some(cause) = stop {
+            let reason = match &cause {
+                StopCause::Reference(why) | StopCause::Panic(why) => why.clone(),
+                StopCause::Outage(outage) => outage.error.to_string(),
+            };
+            self.drain(End::Stopped(cause), &reason, effects);
         }
     }
 
@@ -71,13 +80,15 @@ impl RunState {
                 self.mode = Mode::Run;
                 effects.push(Effect::Emit(Event::Resumed));
             }
-            Command::Drain => self.drain("the user asked for it", effects),
+            Command::Drain => self.drain(End::Interrupted, ASKED, effects),
             // Aborting is dropping what is in flight, and the rate is the pacer's: both are the dispatcher's.
             Command::Pause | Command::Resume | Command::Abort | Command::SetRate(_) => {}
         }
     }
 
-    fn drain(&mut self, reason: &str, effects: &mut Vec<Effect>) {
+    /// Lets nothing new leave. `end` is how the run ends by that.
+    pub(super) fn drain(&mut self, end: End, reason: &str, effects: &mut Vec<Effect>) {
+        self.end = std::mem::take(&mut self.end).or(end);
         if self.mode != Mode::Drain {
             self.mode = Mode::Drain;
             let reason = reason.to_owned();
@@ -167,11 +178,14 @@ impl RunState {
             self.pass(node);
         }
         self.block_dependants(node, &key, effects);
+        self.stop_if_fast(&key, effects);
+    }
+
+    /// Ends a run that is to end with the first failure.
+    pub(super) fn stop_if_fast(&mut self, failed: &EntityKey, effects: &mut Vec<Effect>) {
         if self.fail_fast {
-            self.drain(
-                &format!("{key} failed, and the run is to stop at the first failure"),
-                effects,
-            );
+            let reason = format!("{failed} failed, and the run is to stop at the first failure");
+            self.drain(End::FailFast, &reason, effects);
         }
     }
 

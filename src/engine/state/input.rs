@@ -1,6 +1,10 @@
 //! What goes into the state of a run, and what comes out.
 
+use std::sync::Arc;
+
 use crate::domain::{Failure, Outcome, TargetId};
+use crate::engine::end::StopCause;
+use crate::engine::outage::Outage;
 use crate::engine::ready::Queue;
 use crate::event::{Command, Event};
 use crate::plan::Node;
@@ -60,13 +64,13 @@ pub enum Input {
         job: Job,
         /// What came of its entities, in their order.
         results: Vec<StepResult>,
-        /// Why nothing more may be written, if so: an encoding was stored wrong.
-        stop: Option<String>,
+        /// Why nothing more may be written, if so.
+        stop: Option<StopCause>,
     },
     /// The user, or the program on his behalf, wants something.
     Command(Command),
-    /// Something stops everything, for this reason.
-    Outage(String),
+    /// Something stops everything.
+    Outage(Arc<Outage>),
 }
 
 /// Something to be carried out, in the order given.

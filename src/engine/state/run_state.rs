@@ -5,11 +5,15 @@ use std::sync::Arc;
 
 use super::{Effect, Step};
 use crate::domain::{EntityKey, Failure, Inventory, Kind, Outcome, SourceId};
+use crate::engine::end::{End, StopCause};
 use crate::engine::gates::{Gates, gates_of, lane_of};
 use crate::engine::options::Schedule;
 use crate::engine::ready::{Limits, Ready, ReadyQueues};
 use crate::event::{Event, Gate, Lane, LanePlan};
 use crate::plan::{Action, Need, Node, Plan};
+
+/// Entities that are named when none of them can go on.
+const DUMPED: usize = 50;
 
 /// What may leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,9 +74,8 @@ pub struct RunState {
     pub(super) mode: Mode,
     pub(super) unsettled: u32,
     pub(super) in_flight: u32,
-    pub(super) stopped: Option<String>,
-    /// Something stopped everything, so that what an entity fails of is no matter of its own.
-    pub(super) is_outage: bool,
+    /// How it ends, as far as that is known.
+    pub(super) end: End,
     /// Nobody listens to what becomes of single entities.
     pub(super) quiet: bool,
 }
@@ -103,8 +106,7 @@ impl RunState {
             mode: Mode::Run,
             unsettled: 0,
             in_flight: 0,
-            stopped: None,
-            is_outage: false,
+            end: End::default(),
             quiet: false,
         };
         for node in 0..state.plan.graph.len() {
@@ -193,9 +195,67 @@ impl RunState {
             .collect()
     }
 
-    /// Why nothing more may be written, if an encoding was stored wrong.
-    pub fn stopped(&self) -> Option<&str> {
-        self.stopped.as_deref()
+    /// How the run ended. One that somebody asked to end and that had nothing left to do is complete.
+    pub fn end(&self) -> End {
+        match &self.end {
+            End::Interrupted if self.unsettled == 0 => End::Complete,
+            End::Complete if self.is_stalled() => End::Stalled(self.dump()),
+            end => end.clone(),
+        }
+    }
+
+    /// Whether something stopped everything, so that what an entity fails of is no matter of its own.
+    pub(super) const fn is_outage(&self) -> bool {
+        matches!(self.end, End::Stopped(StopCause::Outage(_)))
+    }
+
+    /// Whether entities wait of which none can ever leave.
+    pub fn is_stalled(&self) -> bool {
+        self.mode == Mode::Run && self.in_flight == 0 && self.unsettled > 0
+    }
+
+    /// What each entity without an outcome waits for.
+    fn dump(&self) -> String {
+        let nodes = 0..self.plan.graph.len();
+        let is_left = |node: &Node| {
+            self.action(*node).is_work()
+                && !matches!(self.node(*node).stage, Stage::Settled | Stage::Lost)
+        };
+        let left: Vec<Node> = nodes.filter(is_left).collect();
+        let lines = left.iter().take(DUMPED).map(|node| self.dump_of(*node));
+        format!(
+            "nothing is in flight and nothing is ready, and {} entities have no outcome: {}",
+            left.len(),
+            lines.collect::<Vec<_>>().join("; ")
+        )
+    }
+
+    fn dump_of(&self, node: Node) -> String {
+        let state = self.node(node);
+        let is_open = |on: &Node| !matches!(self.node(*on).stage, Stage::Settled | Stage::Lost);
+        let awaited: Vec<String> = match state.stage {
+            Stage::Saved => self.plan.entities[node as usize].patched_after(),
+            Stage::Waiting | Stage::InFlight | Stage::Settled | Stage::Lost => {
+                self.plan.waits_for(node).map(|need| need.on).collect()
+            }
+        }
+        .into_iter()
+        .filter(is_open)
+        .map(|on| self.key(on).to_string())
+        .collect();
+        let held = self.held.iter();
+        let mut held = held.filter(|(_, ready)| ready.iter().any(|ready| ready.node == node));
+        let gate = held
+            .next()
+            .map(|(gate, _)| format!(", held by gate {gate}"));
+        format!(
+            "{} ({:?}) waits for {} of [{}]{}",
+            self.key(node),
+            state.stage,
+            state.missing + state.patch_missing,
+            awaited.join(", "),
+            gate.unwrap_or_default()
+        )
     }
 
     /// Settles what needs no upload, and starts what waits for nothing.
@@ -210,6 +270,10 @@ impl RunState {
             if let Some(outcome) = planned_outcome(self.action(node), left_alone, &because) {
                 self.settle(node, outcome, &because, None, &mut effects);
             }
+        }
+        let failed = |node: &Node| matches!(self.action(*node), Action::Fail { .. });
+        if let Some(first) = (0..self.plan.graph.len()).find(failed) {
+            self.stop_if_fast(&self.key(first), &mut effects);
         }
         for node in 0..self.plan.graph.len() {
             let state = self.node(node);

@@ -11,12 +11,10 @@ use crate::domain::{
     TargetId, TargetKey,
 };
 use crate::engine::agreements::by_key;
-use crate::engine::jobs::bytes_hash;
-use crate::engine::pace::Class;
-use crate::engine::retry::Sender;
+use crate::engine::asset_bytes::hash;
 use crate::engine::run::Session;
 use crate::engine::run_error::RunError;
-use crate::instance::{Ask, Effect, Found, Source, Target};
+use crate::instance::{Ask, Found, Source, Target};
 use crate::plan::undo::{self, Former, FormerBytes, Inputs, Live, Own, Trace, UndoPlan};
 use crate::store::{
     self, FormerLive, Intent, IntentDetail, Mapping, MappingOrigin, Operation, PreImage,
@@ -148,18 +146,9 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             let media = target.get(&trace.there).filter(|_| is_known)?.body.parse();
             Some((trace.there.id, media["originUrl"].as_str()?.to_owned()))
         });
-        let sender = Sender {
-            pacer: &self.target.pacer,
-            retries: self.target.retries,
-            sink: &self.sink,
-            trail: None,
-            fence: None,
-            alarm: None,
-        };
         let read = |(id, url): (TargetId, String)| async move {
-            let hash = || bytes_hash(&self.target.instance, &url);
             // Bytes that cannot be read count as different: then they are sent.
-            let hash = sender.send_as(Class::Download, Effect::Read, hash).await;
+            let hash = hash((&self.target, &self.sink), &url).await;
             Some((id, hash.ok()?))
         };
         stream::iter(compared)

@@ -138,7 +138,7 @@ impl<'a, S: Source + Clone, T: Target + Clone> Hands<'a, S, T> {
             intent,
         });
         self.crew.store.commit(changes).await?;
-        self.crew.open.open(id, Vec::new(), 1);
+        self.crew.open.open(id, (Vec::new(), Vec::new()), 1);
         for at in entities {
             self.tell_start(*at).await;
         }

@@ -2,8 +2,8 @@
 
 use super::hands::Hands;
 use crate::domain::{BatchId, Entity, Id, Kind, Locale, TargetId};
-use crate::engine::jobs::{BatchEnd, wait};
 use crate::engine::pace::Class;
+use crate::engine::reconcile::{BatchEnd, wait};
 use crate::event::Event;
 use crate::instance::{
     Answer, Ask, Deleted, Doomed, Effect, Found, Refusal, RequestError, Saved, Source, Target,

@@ -11,8 +11,8 @@ use tokio_util::io::ReaderStream;
 use super::hands::{Hands, Settled};
 use super::request::{words, words_of};
 use crate::domain::{ContentHash, Entity, Id, Kind, Locale, Outcome, TargetId};
-use crate::engine::jobs::{BatchEnd, repeat};
 use crate::engine::pace::Class;
+use crate::engine::reconcile::{BatchEnd, repeat};
 use crate::instance::{
     ByteStream, Cause, Effect, PageSave, RequestError, Save, Saved, Source, Target, Upload, Verdict,
 };
@@ -90,6 +90,12 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
         let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
         let end = match self.again(Class::Submit, submit).await {
             Ok(batch) => self.follow(items[0], intent, batch, count).await?,
+            // Saving the same over known ids again is harmless, and one item can make the request of all fail.
+            Err(error) if may_split && error.cause != Cause::Halted => {
+                let closed = self.crew.closed(intent, IntentState::Failed);
+                self.crew.store.commit(vec![closed]).await?;
+                return Ok(true);
+            }
             Err(error) => BatchEnd::Unknown(error.to_string()),
         };
         let results: Vec<Sent> = match end {

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::hands::Hands;
 use crate::domain::{Entity, Id, ItemState, Kind, Locale, TargetId};
-use crate::engine::jobs::repeat;
 use crate::engine::pace::Class;
 use crate::engine::publishing::move_some;
+use crate::engine::reconcile::repeat;
 use crate::event::Event;
 use crate::instance::{
     Answer, Ask, Effect, Found, PageSave, RequestError, Save, Source, Target, Verdict, Workflow,

@@ -2,24 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::Future;
-use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 
 use super::gather::UndoOutlook;
 use super::hands::{Hands, class, lane};
 use super::look::IDS_AT_ONCE;
 use crate::domain::{EntityKey, Kind, Locale, RunId};
 use crate::engine::agreements::by_key;
+use crate::engine::control::Control;
+use crate::engine::end::End;
 use crate::engine::forecast::{After, Costs, Publication, Reading, Undoing, tell_while};
-use crate::engine::lease::{Keeper, Lost};
+use crate::engine::lease::{Fence, Keeper};
 use crate::engine::pace::Sample;
-use crate::engine::recovery::{Known, Recovery, settle_undone};
-use crate::engine::run::{Session, interruptible, sorted};
+use crate::engine::recovery::{Known, settle_undone};
+use crate::engine::run::{Session, sorted};
 use crate::engine::run_error::RunError;
 use crate::engine::verify::Difference;
 use crate::event::{Bottleneck, Command, Event, Lane, LanePlan, Phase};
@@ -43,8 +43,8 @@ pub struct UndoEnd {
     pub outlook: UndoOutlook,
     /// Whether whoever was shown the plan agreed to it; otherwise nothing was done.
     pub agreed: bool,
-    /// Somebody asked for an end before everything had an outcome.
-    pub interrupted: bool,
+    /// How it ended.
+    pub end: End,
     /// Entities that could not be deleted or restored, or were blocked by those.
     pub failed: usize,
     /// Why something could not be published again.
@@ -53,13 +53,6 @@ pub struct UndoEnd {
     pub differences: Option<Vec<Difference>>,
     /// Entities of which nobody can tell what became of them in an earlier run, with the reason.
     pub in_doubt: Vec<(EntityKey, String)>,
-}
-
-/// How the work ended.
-#[derive(Default)]
-struct Worked {
-    interrupted: bool,
-    unpublished: Vec<String>,
 }
 
 impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
@@ -81,7 +74,9 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
     {
         let ttl = self.options.lease_ttl;
         let keeper = Keeper::acquire(&self.store, &self.pair(), self.owner.clone(), ttl).await?;
-        let end = self.undo_alone(request, commands, agree, &keeper).await;
+        let control = Control::under(commands, &keeper);
+        let fence = keeper.fence();
+        let end = Box::pin(self.undo_alone(request, control, agree, &fence)).await;
         keeper.release().await;
         end
     }
@@ -90,21 +85,21 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
     async fn undo_alone<A, F>(
         &self,
         request: &UndoRequest,
-        commands: &mut mpsc::Receiver<Command>,
+        mut control: Control<'_>,
         agree: A,
-        keeper: &Keeper,
+        fence: &Fence,
     ) -> Result<UndoEnd, RunError>
     where
         A: FnOnce(&UndoOutlook) -> F,
         F: Future<Output = Result<bool, RunError>>,
     {
-        let doubts = interruptible(self.settle_open(), commands).await?;
-        let outlook = interruptible(self.plan_undo(request), commands).await?;
-        let agreed = interruptible(agree(&outlook), commands).await?;
+        let doubts = control.read(self.settle_open(fence)).await?;
+        let outlook = control.read(self.plan_undo(request)).await?;
+        let agreed = control.read(agree(&outlook)).await?;
         let mut end = UndoEnd {
             outlook,
             agreed,
-            interrupted: false,
+            end: End::Complete,
             failed: 0,
             unpublished: Vec::new(),
             differences: None,
@@ -113,14 +108,13 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         if !agreed {
             return Ok(end);
         }
-        keeper.check()?;
         // Not before: nothing may stand between the plan and the question on a terminal.
         self.tell_undo(&end.outlook).await;
         self.phase(Phase::Upload).await;
-        let hands = Hands::new(self, &end.outlook, keeper.fence());
-        let worked = hands.work(commands, keeper.lost()).await?;
-        keeper.check()?;
-        if !worked.interrupted && self.options.verify {
+        let hands = Hands::new(self, &end.outlook, fence.clone());
+        let (ended, unpublished) = hands.work(&mut control).await?;
+        let mut ended = ended;
+        if ended.is_complete() && self.options.verify {
             self.phase(Phase::Verify).await;
             let reading = hands.reading();
             let forecast = |began: &Sample, now: &Sample| {
@@ -132,23 +126,23 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
                 ))
             };
             let compared = tell_while(&hands.crew, forecast, hands.verify(&self.target));
-            let compared = async { Ok(compared.await?) };
-            end.differences = Some(interruptible(compared, commands).await?);
+            match control.looking(compared).await {
+                Ok(found) => end.differences = Some(found?),
+                Err(cut) => ended = cut.into(),
+            }
         }
         end.failed = hands.failures();
         drop(hands);
-        end.interrupted = worked.interrupted;
-        end.unpublished = worked.unpublished;
+        end.end = ended;
+        end.unpublished = unpublished;
         Ok(end)
     }
 
     /// Finds out what became of the open requests of earlier runs. The source is read only when there are some that
     /// are compared with it.
-    async fn settle_open(&self) -> Result<HashMap<EntityKey, String>, RunError> {
-        let (reader, store, options) = (&self.target, &self.store, &self.options);
-        let mut doubts = settle_undone(reader, store, &self.pair(), options, &self.sink).await?;
-        let recovery = Recovery::begin(reader, store, self.pair(), options, &self.sink).await?;
-        let Some(recovery) = recovery else {
+    async fn settle_open(&self, fence: &Fence) -> Result<HashMap<EntityKey, String>, RunError> {
+        let mut doubts = settle_undone(self.recovery(fence)).await?;
+        let Some(recovery) = self.recovery(fence).begin().await? else {
             return Ok(doubts);
         };
         self.phase(Phase::Pull).await;
@@ -200,48 +194,17 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
 
 impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
     /// Carries out the plan until it is done or somebody asks for an end.
-    async fn work(
-        &self,
-        commands: &mut mpsc::Receiver<Command>,
-        mut lost: Lost,
-    ) -> Result<Worked, StoreError> {
+    async fn work(&self, control: &mut Control<'_>) -> Result<(End, Vec<String>), StoreError> {
         let mut undoing = Undoing::new(self.works().count(), self.after());
         let forecast = |began: &Sample, now: &Sample| {
             let done = self.done.load(Ordering::Relaxed);
             undoing.forecast(done, (began, now), &Costs::of(&self.crew))
         };
-        let mut working = pin!(tell_while(&self.crew, forecast, self.carry_out()));
-        let mut commands_open = true;
-        let mut drain_ends: Option<Instant> = None;
-        loop {
-            let grace = drain_ends.unwrap_or_else(Instant::now);
-            // Every branch is cancel-safe: a pinned future that is polled on, a channel, a watch, a moment.
-            let command = tokio::select! {
-                biased;
-                done = &mut working => return done,
-                command = commands.recv(), if commands_open => {
-                    commands_open = command.is_some();
-                    command
-                }
-                // Another run may work on the same instances from now on, and settles what is in flight here.
-                _ = lost.wait_for(Option::is_some) => Some(Command::Abort),
-                () = tokio::time::sleep_until(grace), if drain_ends.is_some() => Some(Command::Abort),
-            };
-            match command {
-                Some(Command::Drain) => {
-                    self.begin_drain().await;
-                    drain_ends = Some(Instant::now() + self.crew.options.drain_grace);
-                }
-                Some(Command::Abort) => {
-                    return Ok(Worked {
-                        interrupted: true,
-                        unpublished: Vec::new(),
-                    });
-                }
-                Some(Command::SetRate(rate)) => self.crew.target_pacer.set_rate(rate),
-                // Nothing here lasts long enough to be worth a pause; an undo goes on where it ended.
-                Some(Command::Pause | Command::Resume) | None => {}
-            }
+        let working = tell_while(&self.crew, forecast, self.carry_out());
+        match control.writing(&self.crew, |_| self.drain(), working).await {
+            Ok(unpublished) if self.is_draining() => Ok((End::Interrupted, unpublished?)),
+            Ok(unpublished) => Ok((End::Complete, unpublished?)),
+            Err(cut) => Ok((cut.into(), Vec::new())),
         }
     }
 
@@ -269,17 +232,8 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
         }
     }
 
-    async fn begin_drain(&self) {
-        self.drain();
-        let in_flight = u32::try_from(self.crew.batches.len()).unwrap_or(u32::MAX);
-        let reason = "asked to end".to_owned();
-        self.crew
-            .sink
-            .emit(Event::DrainStarted { reason, in_flight })
-            .await;
-    }
-
-    async fn carry_out(&self) -> Result<Worked, StoreError> {
+    /// Returns why something could not be published again.
+    async fn carry_out(&self) -> Result<Vec<String>, StoreError> {
         self.settle_the_rest().await?;
         self.tell_lanes(|lane| Event::LaneStarted { lane }).await;
         for stage in &self.outlook.plan.restores {
@@ -290,18 +244,12 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             self.delete_stage(stage, at_once).await?;
         }
         if self.is_draining() {
-            return Ok(Worked {
-                interrupted: true,
-                unpublished: Vec::new(),
-            });
+            return Ok(Vec::new());
         }
         self.tell_lanes(|lane| Event::LaneFinished { lane }).await;
         let moved = self.order_rows().await;
         self.unpublish_again().await?;
-        Ok(Worked {
-            interrupted: self.is_draining(),
-            unpublished: self.publish(moved).await,
-        })
+        Ok(self.publish(moved).await)
     }
 
     /// Deletes what is of one kind.

@@ -82,6 +82,18 @@ impl Call {
         }
     }
 
+    /// Whether the query, the body, or the name of a file in it has this text.
+    pub(crate) fn has_text(&self, text: &str) -> bool {
+        let in_query = self.query.iter().any(|(_, value)| value.contains(text));
+        in_query
+            || match &self.payload {
+                Payload::Bytes(bytes) => bytes
+                    .windows(text.len().max(1))
+                    .any(|part| part == text.as_bytes()),
+                Payload::Files(files) => files.iter().any(|file| file.name.contains(text)),
+            }
+    }
+
     /// The folded segments from `at` on.
     pub(crate) fn tail(&self, at: usize) -> Vec<&str> {
         self.folded.iter().skip(at).map(String::as_str).collect()

@@ -54,7 +54,8 @@ fn compare(expected: Option<&Value>, found: Option<&Value>, at: String, out: &mu
             }
         }
         (expected, found) => out.push(Difference {
-            is_reference: [expected, found].into_iter().flatten().any(is_reference),
+            is_reference: [expected, found].into_iter().flatten().any(is_reference)
+                || (found.is_none() && expected.is_some_and(holds_reference)),
             added: found.filter(|_| expected.is_none()).cloned(),
             lost: found.is_none(),
             expected: shown(expected),
@@ -78,6 +79,15 @@ fn is_reference(value: &Value) -> bool {
     value
         .as_object()
         .is_some_and(|object| object.keys().any(|name| name.starts_with('@')))
+}
+
+/// Whether a reference goes with it, at any depth.
+fn holds_reference(value: &Value) -> bool {
+    match value {
+        Value::Object(object) => is_reference(value) || object.values().any(holds_reference),
+        Value::Array(rows) => rows.iter().any(holds_reference),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
 }
 
 fn shown(value: Option<&Value>) -> String {

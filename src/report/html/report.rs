@@ -77,11 +77,12 @@ pub(super) fn start(rfc3339: &str) -> String {
 
 /// Class, sign and words that tell how a run ended.
 fn verdict(progress: &Progress) -> (&'static str, char, String) {
+    let words = |exit| upper(closing::end_words(progress.end(), exit));
     match progress.exit() {
         Some(0) if progress.standing().is_whole() => ("good", '✓', "All in sync".to_owned()),
         Some(0) => ("good", '✓', "Done".to_owned()),
-        Some(exit @ (5 | 130)) => ("warn", '!', upper(closing::exit_words(exit))),
-        Some(exit) => ("bad", '✕', upper(closing::exit_words(exit))),
+        Some(exit @ (5 | 130)) => ("warn", '!', words(exit)),
+        Some(exit) => ("bad", '✕', words(exit)),
         None => ("warn", '?', "Ended without a result".to_owned()),
     }
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::super::advice::{Advice, UNPUBLISHED, advice};
-use crate::domain::{EntityKey, Kind, WorkClass};
+use crate::domain::{EntityKey, Kind, RunEnd, WorkClass};
 use crate::event::{Gate, Lane, Phase, RunFailure, millis};
 use crate::progress::{Cause, GateState, Progress, Row, Standing, Tally};
 
@@ -24,6 +24,8 @@ pub(crate) struct Summary {
     run: Option<RunPart>,
     /// The exit code of the program; `null` when the run ended without a result.
     exit: Option<u8>,
+    /// What brought the run to its end; `null` when it ended without a result.
+    end: Option<RunEnd>,
     /// Why it ended before everything could get its outcome; `null` when it did not.
     error: Option<RunFailure>,
     /// How long the run took.
@@ -237,6 +239,7 @@ impl Summary {
             schema: SCHEMA,
             run: run(progress),
             exit: progress.exit(),
+            end: progress.end(),
             error: progress.error().cloned(),
             elapsed_ms: millis(progress.elapsed(now_ms)),
             paused_ms: millis(progress.paused(now_ms)),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lockgate::domain::{EntityKey, Id, Kind, Outcome};
-use lockgate::engine::{RunError, RunReport};
+use lockgate::engine::{self, RunError, RunReport, StopCause};
 use lockgate::store::{Mapping, StoreError};
 use tokio::time::Instant;
 
@@ -78,13 +78,11 @@ fn refusal(run: &Run, error: &RunError) -> Option<String> {
 /// Every entity has one outcome, and the counts say so.
 fn accounts(ran: &Ran) -> Vec<String> {
     let end = &ran.report.end;
-    let is_whole =
-        !end.interrupted && end.stopped.is_none() && end.panicked.is_none() && end.outage.is_none();
     let mut problems = Vec::new();
-    if let Some(panic) = &end.panicked {
-        problems.push(panic.clone());
+    if let engine::End::Stalled(why) | engine::End::Stopped(StopCause::Panic(why)) = end {
+        problems.push(why.clone());
     }
-    if is_whole {
+    if matches!(end, engine::End::Complete) {
         problems.extend(one_outcome_each(ran));
         problems.extend(gates_settle_last(ran));
         problems.extend(counts_add_up(&ran.events));
@@ -99,10 +97,7 @@ pub(super) fn is_success(report: &RunReport) -> bool {
         .iter()
         .flatten()
         .any(|found| !found.left_alone);
-    let end = &report.end;
-    let is_whole =
-        !end.interrupted && end.stopped.is_none() && end.panicked.is_none() && end.outage.is_none();
-    is_whole
+    matches!(report.end, engine::End::Complete)
         && !owed
         && report.failed == 0
         && report.conflicts == 0

@@ -2,7 +2,9 @@
 
 use super::script::{SOFT, Script};
 use crate::domain::Failure;
+use crate::engine::end::{End, StopCause};
 use crate::engine::options::Schedule::{Phased, Pipelined};
+use crate::event::Command;
 use crate::plan::Action;
 use crate::plan::Strength::{Hard, Order, Whole};
 
@@ -117,6 +119,7 @@ fn fail_fast_lets_nothing_leave_after_the_first_failure() {
     assert!(!run.state.is_over(), "one is in flight");
     run.save(OTHER);
     assert!(run.state.is_over() && run.away().is_empty());
+    assert!(matches!(run.state.end(), End::FailFast));
     assert_eq!(run.outcome(OTHER), "created");
     assert_eq!(run.outcome(TWO), "", "it was never sent");
 }
@@ -128,7 +131,47 @@ fn an_encoding_that_was_stored_wrong_ends_the_run() {
         .run(Pipelined);
     run.save_wrong(LIST);
     assert!(run.state.is_over() && run.away().is_empty());
-    assert_eq!(run.state.stopped(), Some("a link was stored empty"));
+    let End::Stopped(StopCause::Reference(why)) = run.state.end() else {
+        panic!("{:?}", run.state.end());
+    };
+    assert_eq!(why, "a link was stored empty");
+}
+
+/// Two that need each other, and a plan that forgot to cut: nothing was in flight, nothing was ready, and the run waited
+/// for ever.
+#[test]
+fn entities_that_wait_for_each_other_are_named() {
+    for schedule in [Pipelined, Phased] {
+        let mut run = Script::new(&[MODEL, ONE, TWO])
+            .needs(ONE, TWO, Hard)
+            .needs(TWO, ONE, Hard)
+            .run(schedule);
+        assert!(!run.state.is_stalled(), "the model is in flight");
+        run.save(MODEL);
+        assert!(run.state.is_stalled() && run.away().is_empty());
+        let End::Stalled(dump) = run.state.end() else {
+            panic!("{:?}", run.state.end());
+        };
+        for part in [
+            "2 entities",
+            &format!("{ONE} (Waiting) waits for 1 of [{TWO}]"),
+        ] {
+            assert!(dump.contains(part), "{dump}");
+        }
+    }
+}
+
+#[test]
+fn a_run_that_somebody_paused_is_not_stalled() {
+    let mut run = Script::new(&[LIST, ONE])
+        .needs(ONE, LIST, Hard)
+        .run(Pipelined);
+    run.command(Command::Pause);
+    run.save(LIST);
+    assert!(!run.state.is_stalled() && !run.state.is_over());
+    run.command(Command::Resume);
+    run.save(ONE);
+    assert!(run.state.end().is_complete());
 }
 
 #[test]

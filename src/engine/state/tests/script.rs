@@ -8,6 +8,7 @@ use crate::domain::{
     Body, Entity, EntityKey, Failure, Guid, Id, Inventory, ItemState, Outcome, SourceId, TargetId,
     WorkClass,
 };
+use crate::engine::end::StopCause;
 use crate::engine::options::Schedule;
 use crate::engine::ready::Limits;
 use crate::engine::state::{Effect, Input, Job, RunState, Step, StepResult};
@@ -207,10 +208,14 @@ impl Run {
             bytes: 1,
             over: false,
         };
-        self.back(name, saved, Some("a link was stored empty".to_owned()));
+        self.back(
+            name,
+            saved,
+            Some(StopCause::Reference("a link was stored empty".to_owned())),
+        );
     }
 
-    fn back(&mut self, name: &str, result: StepResult, stop: Option<String>) {
+    fn back(&mut self, name: &str, result: StepResult, stop: Option<StopCause>) {
         let at = self.away.iter().position(|job| self.name(job) == name);
         let job = self
             .away

@@ -7,14 +7,15 @@
 
 use std::collections::HashMap;
 
-use super::doubt::{self, Doubt};
-use super::{Finished, close, content, failed, page, redirections, save};
-use crate::domain::{Failure, Locale, TargetId};
-use crate::engine::crew::{Crew, Prepared};
+use super::{Finished, asset, content, page, read_back, redirections, save};
+use crate::domain::TargetId;
+use crate::engine::crew::Crew;
+use crate::engine::end::StopCause;
 use crate::engine::open_intents::OpenIntent;
 use crate::engine::ready::Queue;
+use crate::engine::reconcile::{Sent, close};
 use crate::engine::state::{Job, Step, StepResult};
-use crate::instance::{Cause, RequestError, Save, Source, Target};
+use crate::instance::{Cause, RequestError, Source, Target};
 use crate::plan::{Action, Node};
 use crate::store::{IntentId, IntentState, StoreError};
 
@@ -34,12 +35,16 @@ where
     T: Target + Clone,
 {
     let mut known: HashMap<(Node, Step), StepResult> = HashMap::new();
+    let mut stop = None;
     for (id, intent) in crew.open.of(&job.steps) {
-        let results = take_up(crew, &job.queue, id, &intent).await?;
+        let (results, wrong) = take_up(crew, &job, id, &intent).await?;
+        stop = stop.or(wrong.map(StopCause::Reference));
         known.extend(intent.steps.into_iter().zip(results));
     }
+    let mut before = Vec::new();
     for step in &job.steps {
         if let (false, Some(target)) = (known.contains_key(step), created(crew, *step)) {
+            before.push((*step, target));
             known.insert(
                 *step,
                 StepResult::Saved {
@@ -50,22 +55,45 @@ where
             );
         }
     }
+    if job.probe && stop.is_none() {
+        stop = settled_before(crew, &before)
+            .await
+            .map(StopCause::Reference);
+    }
     let mut rest = job.clone();
     rest.steps.retain(|step| !known.contains_key(step));
-    let mut stop = None;
-    if !rest.steps.is_empty() {
+    if !rest.steps.is_empty() && stop.is_none() {
         let finished = super::run(crew, rest).await?;
         stop = finished.stop;
         known.extend(finished.job.steps.into_iter().zip(finished.results));
     }
     let result = |step| known.remove(step);
     let results = job.steps.iter().map(result);
-    let results = results.map(|known| known.unwrap_or_else(|| failed(BROKE)));
+    let results = results.map(|known| known.unwrap_or(StepResult::Held));
     Ok(Finished {
         results: results.collect(),
         job,
         stop,
     })
+}
+
+/// Reads back what the broken task had settled, but may not have read back. Returns why nothing more may be written, if so.
+async fn settled_before<S, T>(
+    crew: &Crew<S, T>,
+    before: &[((Node, Step), TargetId)],
+) -> Option<String>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    for ((node, step), target) in before {
+        let item = crew.prepare(*node, *step).ok()?;
+        let found = read_back::compare_one(crew, &item, *target).await;
+        if found.is_some() {
+            return found;
+        }
+    }
+    None
 }
 
 /// The counterpart of an entity that was created by the broken task and settled before it broke.
@@ -81,47 +109,33 @@ where
         .map(|counterpart| counterpart.id)
 }
 
-/// Brings one open intent to its end. One result per step of it.
+/// Brings one open intent to its end. One result per step of it, and why nothing more may be written, if so.
 async fn take_up<S, T>(
     crew: &Crew<S, T>,
-    queue: &Queue,
+    job: &Job,
     id: IntentId,
     intent: &OpenIntent,
-) -> Result<Vec<StepResult>, StoreError>
+) -> Result<(Vec<StepResult>, Option<String>), StoreError>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let prepare = |(node, step): &(Node, Step)| crew.prepare(*node, *step);
-    let prepared: Result<Vec<Prepared>, String> = intent.steps.iter().map(prepare).collect();
-    let items = match prepared {
-        Ok(items) => items,
-        // It was sent, so it could be prepared then: nothing that it needs goes away in a run.
-        Err(reason) => {
-            return Ok(intent
-                .steps
-                .iter()
-                .map(|_| failed(reason.clone()))
-                .collect());
-        }
-    };
-    crew.open.note(id, BROKE);
-    match queue {
-        Queue::Content(locale) => take_up_items(crew, locale, id, intent, &items).await,
-        Queue::Page => take_up_page(crew, id, intent, &items[0]).await,
-        Queue::Save => {
-            let sent = doubt::settle_save(crew, id, &items[0], broke()).await;
-            save::finish(crew, id, &items[0], sent).await
-        }
-        Queue::Redirections => {
-            let rows: Vec<Save> = items.iter().map(|item| item.save.clone()).collect();
-            let sent = doubt::settle_redirections(crew, &rows, broke()).await;
-            redirections::finish(crew, id, &items, sent).await
-        }
+    let sent = Some(Sent {
+        intent: id,
+        attempt: intent.attempt,
+        batch: intent.batch,
+        why: BROKE,
+    });
+    let steps = &intent.steps;
+    match &job.queue {
+        Queue::Content(locale) => content::run(crew, locale, steps, (job.probe, sent)).await,
+        Queue::Page => page::run(crew, steps[0], (job.probe, sent)).await,
+        Queue::Redirections => Ok((redirections::run(crew, steps, sent).await?, None)),
+        Queue::Save => Ok((save::take_up(crew, steps[0], id, broke()).await?, None)),
         Queue::Asset => {
             // The same bytes land in the same place.
             close(crew, id, IntentState::Failed).await?;
-            super::asset::run(crew, intent.steps[0]).await
+            Ok((asset::run(crew, steps[0]).await?, None))
         }
     }
 }
@@ -134,55 +148,4 @@ fn broke() -> RequestError {
         said: None,
         request_id: None,
     }
-}
-
-async fn take_up_items<S, T>(
-    crew: &Crew<S, T>,
-    locale: &Locale,
-    id: IntentId,
-    intent: &OpenIntent,
-    items: &[Prepared],
-) -> Result<Vec<StepResult>, StoreError>
-where
-    S: Source + Clone,
-    T: Target + Clone,
-{
-    let attempt = intent.attempt;
-    if let Some(batch) = intent.batch {
-        return content::follow(crew, locale, items, (id, attempt), batch).await;
-    }
-    doubt::settle_items(
-        crew,
-        locale,
-        items,
-        Doubt::ended(id, attempt, (Failure::Refused, BROKE)),
-    )
-    .await
-}
-
-async fn take_up_page<S, T>(
-    crew: &Crew<S, T>,
-    id: IntentId,
-    intent: &OpenIntent,
-    item: &Prepared,
-) -> Result<Vec<StepResult>, StoreError>
-where
-    S: Source + Clone,
-    T: Target + Clone,
-{
-    let placed = match page::place(crew, item) {
-        Ok(placed) => placed,
-        Err(reason) => return Ok(vec![super::not_prepared(reason)]),
-    };
-    let attempt = intent.attempt;
-    if let Some(batch) = intent.batch {
-        return page::follow(crew, item, &placed, (id, attempt), batch).await;
-    }
-    doubt::settle_page(
-        crew,
-        item,
-        &placed,
-        Doubt::ended(id, attempt, (Failure::Refused, BROKE)),
-    )
-    .await
 }

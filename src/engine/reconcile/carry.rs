@@ -1,0 +1,548 @@
+//! Several entities in one request: sent, followed, looked for, and sent again in parts until each has its outcome.
+//!
+//! One entity that the server cannot process makes its whole request fail. So a request that failed without an effect is
+//! sent again in halves, until that entity stands alone. One that stands alone is sent as often as attempts are allowed,
+//! unless it was refused.
+
+use super::look::{self, Looked};
+use super::outcome::{close, failed, keep_all, lost, not_known, not_sent, refused, show, told};
+use super::polling::{self, BatchEnd};
+use crate::domain::{BatchId, Failure, Kind, Locale};
+use crate::engine::crew::{Crew, Prepared};
+use crate::engine::pace::Class;
+use crate::engine::state::{Step, StepResult};
+use crate::event::Event;
+use crate::instance::{
+    Cause, Effect, PageSave, Refusal, RequestError, Save, Saved, Source, Target, Verdict,
+};
+use crate::planted::{self, Bug};
+use crate::store::{Change, IntentId, IntentState, Operation, StoreError};
+
+/// So many that were given up alone, one after another and without a success between, speak for all that is left.
+const SPEAK_FOR_ALL: u32 = 3;
+
+/// What a request carries.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine) enum Cargo<'a> {
+    /// Content items of a locale, in batches.
+    Items(&'a Locale),
+    /// A page, in a batch of its own.
+    Page(&'a PageSave),
+    /// URL redirections, answered at once.
+    Rows,
+}
+
+/// A request that was made by a job that broke before it heard the answer.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine) struct Sent {
+    pub(in crate::engine) intent: IntentId,
+    pub(in crate::engine) attempt: u32,
+    pub(in crate::engine) batch: Option<BatchId>,
+    /// What is told of it if nothing else can be.
+    pub(in crate::engine) why: &'static str,
+}
+
+/// What came of some entities.
+#[derive(Debug)]
+pub(in crate::engine) struct Carried {
+    /// One each, in their order.
+    pub(in crate::engine) results: Vec<StepResult>,
+    /// Those that were answered with the counterpart of another entity.
+    pub(in crate::engine) taken: Vec<(usize, Saved)>,
+}
+
+/// Sends `items`, or takes up the request in which they were sent, and brings each to its outcome.
+///
+/// # Errors
+/// [`StoreError`] when the state could not be made durable: the run cannot go on.
+pub(in crate::engine) async fn carry<S, T>(
+    crew: &Crew<S, T>,
+    cargo: Cargo<'_>,
+    items: &[Prepared],
+    sent: Option<Sent>,
+) -> Result<Carried, StoreError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let mut carrier = Carrier {
+        crew,
+        cargo,
+        items,
+        results: vec![None; items.len()],
+        taken: Vec::new(),
+        given_up: 0,
+    };
+    let mut open = vec![Part {
+        at: (0..items.len()).collect(),
+        attempt: sent.map_or(1, |sent| sent.attempt),
+        sent,
+    }];
+    while let Some(part) = open.pop() {
+        if let Some(left) = carrier.bring(part).await? {
+            open.extend(carrier.parts_of(left));
+        }
+    }
+    let results = carrier.results.into_iter();
+    Ok(Carried {
+        results: results
+            .map(|result| result.unwrap_or_else(|| failed("the answer has no row for it")))
+            .collect(),
+        taken: carrier.taken,
+    })
+}
+
+struct Carrier<'a, S, T> {
+    crew: &'a Crew<S, T>,
+    cargo: Cargo<'a>,
+    items: &'a [Prepared],
+    results: Vec<Option<StepResult>>,
+    taken: Vec<(usize, Saved)>,
+    /// Entities that were given up alone since the last success.
+    given_up: u32,
+}
+
+/// Entities that share a request.
+struct Part {
+    /// Their places among all.
+    at: Vec<usize>,
+    /// Which attempt it is, the first being 1.
+    attempt: u32,
+    sent: Option<Sent>,
+}
+
+/// How a request ended.
+enum End {
+    /// One result for each entity, in order.
+    Each(Vec<Result<Saved, Refusal>>),
+    /// Without an effect as far as the server tells, with this result for each. `looks`: parts of it may have had one all
+    /// the same.
+    Whole {
+        result: StepResult,
+        splits: bool,
+        looks: bool,
+    },
+    /// It is not known. `working`: the target may still be at it under a number that is known. Then it is never sent again.
+    Unknown {
+        cause: Failure,
+        why: String,
+        working: bool,
+    },
+    /// It never left.
+    Unsent,
+    /// It is not known, and the run ends before it could be asked for.
+    Halted,
+}
+
+impl End {
+    fn of(error: &RequestError) -> Self {
+        if error.cause == Cause::Halted {
+            return Self::Unsent;
+        }
+        if error.verdict(Effect::Write) == Verdict::Reconcile {
+            return Self::Unknown {
+                cause: error.cause.failure(),
+                why: error.to_string(),
+                working: false,
+            };
+        }
+        // One item can make the server refuse the request that carries it, also for lack of rights on its container.
+        Self::Whole {
+            result: not_sent(error),
+            splits: matches!(error.cause, Cause::Refused { .. } | Cause::Forbidden),
+            looks: false,
+        }
+    }
+}
+
+/// Entities that are proven absent.
+struct Left {
+    at: Vec<usize>,
+    attempt: u32,
+    /// How many entities shared their request.
+    of: usize,
+    /// What becomes of those that are not sent again.
+    result: StepResult,
+    /// Whether they may be sent again in smaller parts.
+    splits: bool,
+    /// Whether one that stands alone may be sent again.
+    repeats: bool,
+}
+
+impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
+    /// Sends a part and follows it to its end. Returns what of it is to be sent again, if it may be.
+    async fn bring(&mut self, part: Part) -> Result<Option<Left>, StoreError> {
+        let items: Vec<Prepared> = part.at.iter().map(|at| self.items[*at].clone()).collect();
+        let (intent, batch, end) = match part.sent {
+            Some(sent) => {
+                self.crew.open.note(sent.intent, sent.why);
+                let end = match sent.batch {
+                    Some(batch) => self.follow(sent.intent, &items, batch).await?,
+                    None => End::Unknown {
+                        cause: Failure::Refused,
+                        why: sent.why.to_owned(),
+                        working: false,
+                    },
+                };
+                (sent.intent, sent.batch, end)
+            }
+            None => self.send(&items, part.attempt).await?,
+        };
+        let left = self.take(&part, intent, &items, end).await?;
+        if let Some(batch) = batch {
+            self.tell_end(batch, &part.at, left.as_ref()).await;
+        }
+        Ok(left)
+    }
+
+    async fn send(
+        &self,
+        items: &[Prepared],
+        attempt: u32,
+    ) -> Result<(IntentId, Option<BatchId>, End), StoreError> {
+        let crew = self.crew;
+        let intent = crew
+            .open_intent(self.operation(items), items, attempt)
+            .await?;
+        let saves: Vec<Save> = items.iter().map(|item| item.save.clone()).collect();
+        let sender = crew.under(intent);
+        let submitted = match self.cargo {
+            Cargo::Rows => {
+                let save = || crew.target.save_redirections(&saves);
+                let end = match sender.send(Effect::Write, save).await {
+                    Ok(rows) => each(rows, items.len(), "the answer"),
+                    Err(error) => End::of(&error),
+                };
+                return Ok((intent, None, end));
+            }
+            Cargo::Items(locale) => {
+                let submit = || crew.target.submit_items(locale, &saves);
+                sender.send_as(Class::Submit, Effect::Write, submit).await
+            }
+            Cargo::Page(page) => {
+                let submit = || crew.target.submit_page(page);
+                sender.send_as(Class::Submit, Effect::Write, submit).await
+            }
+        };
+        match submitted {
+            Ok(batch) => {
+                let end = self.follow(intent, items, batch).await?;
+                Ok((intent, Some(batch), end))
+            }
+            Err(error) => Ok((intent, None, End::of(&error))),
+        }
+    }
+
+    fn operation(&self, items: &[Prepared]) -> Operation {
+        if let Cargo::Rows = self.cargo {
+            return Operation::Create;
+        }
+        if items.iter().all(|item| item.step == Step::Patch) {
+            Operation::Patch
+        } else if items.iter().all(|item| item.save.id.is_some()) {
+            Operation::Update
+        } else {
+            Operation::Create
+        }
+    }
+
+    /// Waits for the end of a batch.
+    async fn follow(
+        &self,
+        intent: IntentId,
+        items: &[Prepared],
+        batch: BatchId,
+    ) -> Result<End, StoreError> {
+        let crew = self.crew;
+        let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
+        let at_target = crew.worker.begin(count);
+        crew.number_intent(intent, batch).await?;
+        let (kind, locale) = match self.cargo {
+            Cargo::Items(locale) => (Kind::Content, Some(locale)),
+            Cargo::Page(page) => (Kind::Page, page.save.locale.as_ref()),
+            Cargo::Rows => (Kind::Redirection, None),
+        };
+        if let Some(locale) = locale {
+            let submitted = Event::BatchSubmitted {
+                batch,
+                locale: locale.clone(),
+                kind,
+                items: count,
+            };
+            crew.sink.emit(submitted).await;
+        }
+        Ok(match polling::wait(crew, batch, at_target).await {
+            BatchEnd::Finished(rows) => each(rows, items.len(), &format!("batch {batch}")),
+            BatchEnd::Failed(refusal) => {
+                crew.open.note(intent, &told(&refusal));
+                End::Whole {
+                    result: refused(&refusal),
+                    splits: true,
+                    looks: items.len() > 1,
+                }
+            }
+            BatchEnd::Unknown(why) => End::Unknown {
+                cause: Failure::InDoubt,
+                why,
+                working: true,
+            },
+            BatchEnd::Halted => End::Halted,
+        })
+    }
+
+    /// Makes the end of a request durable, and tells what is left of it.
+    async fn take(
+        &mut self,
+        part: &Part,
+        intent: IntentId,
+        items: &[Prepared],
+        end: End,
+    ) -> Result<Option<Left>, StoreError> {
+        match end {
+            End::Each(rows) => {
+                let rows = self.look_into(part.attempt, items, rows).await;
+                self.keep(part, intent, items, rows).await?;
+                Ok(None)
+            }
+            End::Whole {
+                result,
+                splits,
+                looks,
+            } => {
+                close(self.crew, intent, IntentState::Failed).await?;
+                let found = if looks {
+                    look::once(self.crew, self.cargo, items, (intent, true)).await
+                } else {
+                    Ok(Looked::nothing(items.len()))
+                };
+                let left = Left {
+                    at: Vec::new(),
+                    attempt: part.attempt,
+                    of: items.len(),
+                    result,
+                    splits,
+                    repeats: false,
+                };
+                self.found(part, None, items, (found, left)).await
+            }
+            End::Unknown {
+                cause,
+                why,
+                working,
+            } => {
+                self.crew.open.doubt(intent, &why);
+                let found = look::until_quiet(self.crew, self.cargo, items, intent).await;
+                let result = if working {
+                    not_known(&why)
+                } else {
+                    lost(cause, why)
+                };
+                let left = Left {
+                    at: Vec::new(),
+                    attempt: part.attempt + 1,
+                    of: items.len(),
+                    result,
+                    splits: !working,
+                    repeats: !working,
+                };
+                self.found(part, Some((intent, working)), items, (found, left))
+                    .await
+            }
+            End::Unsent => {
+                close(self.crew, intent, IntentState::Failed).await?;
+                self.set_all(part, &StepResult::Held);
+                Ok(None)
+            }
+            End::Halted => {
+                self.set_all(part, &StepResult::Held);
+                Ok(None)
+            }
+        }
+    }
+
+    /// A row that was refused in a later attempt may be there from an earlier one: the target refuses a second rule for
+    /// one origin.
+    async fn look_into(
+        &self,
+        attempt: u32,
+        items: &[Prepared],
+        mut rows: Vec<Result<Saved, Refusal>>,
+    ) -> Vec<Result<Saved, Refusal>> {
+        let is_late = matches!(self.cargo, Cargo::Rows) && attempt > 1;
+        if is_late
+            && rows.iter().any(Result::is_err)
+            && let Ok(there) = look::rows(self.crew, items).await
+        {
+            for (at, saved) in there.found {
+                if rows[at].is_err() {
+                    rows[at] = Ok(saved);
+                }
+            }
+        }
+        rows
+    }
+
+    /// Keeps what was told item by item.
+    async fn keep(
+        &mut self,
+        part: &Part,
+        intent: IntentId,
+        items: &[Prepared],
+        mut rows: Vec<Result<Saved, Refusal>>,
+    ) -> Result<(), StoreError> {
+        if planted::has(Bug::SwapsResults) {
+            rows.reverse();
+        }
+        let saved = rows.iter().enumerate();
+        let saved: Vec<(usize, Saved)> = saved
+            .filter_map(|(at, row)| Some((at, row.as_ref().ok()?.clone())))
+            .collect();
+        let closed = self.crew.closed(intent, IntentState::Done);
+        self.store(part, items, saved, Some(closed)).await?;
+        for (at, row) in rows.iter().enumerate() {
+            if let Err(refusal) = row {
+                self.results[part.at[at]] = Some(refused(refusal));
+            }
+        }
+        Ok(())
+    }
+
+    /// Claims what is there, makes it durable in one commit, then shows it.
+    async fn store(
+        &mut self,
+        part: &Part,
+        items: &[Prepared],
+        saved: Vec<(usize, Saved)>,
+        closed: Option<Change>,
+    ) -> Result<(), StoreError> {
+        let kept = saved.iter().map(|(at, saved)| (*at, &items[*at], saved));
+        let (mut changes, mut taken) = keep_all(self.crew, kept);
+        changes.extend(closed);
+        self.crew.store.commit(changes).await?;
+        for (at, saved) in saved {
+            let place = part.at[at];
+            let result = if let Some(refused) = taken.remove(&at) {
+                self.taken.push((place, saved));
+                refused
+            } else {
+                self.given_up = 0;
+                show(self.crew, &items[at], &saved)
+            };
+            self.results[place] = Some(result);
+        }
+        Ok(())
+    }
+
+    /// Keeps what was found on the target. `intent` is still open, and tells whether the target may still be at it.
+    async fn found(
+        &mut self,
+        part: &Part,
+        intent: Option<(IntentId, bool)>,
+        items: &[Prepared],
+        (looked, mut left): (Result<Looked, RequestError>, Left),
+    ) -> Result<Option<Left>, StoreError> {
+        let looked = match looked {
+            Ok(looked) => looked,
+            Err(error) if error.cause == Cause::Halted => {
+                self.set_all(part, &StepResult::Held);
+                return Ok(None);
+            }
+            Err(error) => {
+                if let Some((intent, _)) = intent {
+                    close(self.crew, intent, IntentState::InDoubt).await?;
+                }
+                let why = format!("{}; {error}", reason(&left.result));
+                self.set_all(part, &not_known(&why));
+                return Ok(None);
+            }
+        };
+        let closed = intent.map(|(intent, working)| {
+            let state = match (working, looked.absent.is_empty()) {
+                (_, true) => IntentState::Done,
+                (true, false) => IntentState::InDoubt,
+                (false, false) => IntentState::Failed,
+            };
+            self.crew.closed(intent, state)
+        });
+        self.store(part, items, looked.found, closed).await?;
+        left.at = looked.absent.iter().map(|at| part.at[*at]).collect();
+        Ok((!left.at.is_empty()).then_some(left))
+    }
+
+    /// What is sent next of what is proven absent, the first part last. What is given up has its result.
+    fn parts_of(&mut self, mut left: Left) -> Vec<Part> {
+        let part = |at, attempt| Part {
+            at,
+            attempt,
+            sent: None,
+        };
+        let is_alone = left.at.len() == 1;
+        let is_hopeless = left.repeats && self.given_up >= SPEAK_FOR_ALL;
+        // Once one was given up, others alone are tried once, until something arrives again.
+        let may_repeat =
+            left.repeats && self.given_up == 0 && left.attempt <= self.crew.options.attempts;
+        let is_tried = left.of == 1 && !may_repeat;
+        if is_hopeless || is_tried || !left.splits {
+            self.given_up += u32::from(left.repeats);
+            for at in left.at {
+                self.results[at] = Some(left.result.clone());
+            }
+            return Vec::new();
+        }
+        if is_alone {
+            return vec![part(left.at, left.attempt)];
+        }
+        let second = left.at.split_off(left.at.len().div_ceil(2));
+        vec![part(second, left.attempt), part(left.at, left.attempt)]
+    }
+
+    fn set_all(&mut self, part: &Part, result: &StepResult) {
+        for at in &part.at {
+            self.results[*at] = Some(result.clone());
+        }
+    }
+
+    /// Tells how a batch ended; nothing of one that is left to the next run.
+    async fn tell_end(&self, batch: BatchId, at: &[usize], left: Option<&Left>) {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let of = |wanted: fn(&StepResult) -> bool| {
+            let results = at.iter().filter_map(|at| self.results[*at].as_ref());
+            results.filter(|result| wanted(result)).count()
+        };
+        if of(|result| matches!(result, StepResult::Held)) > 0 {
+            return;
+        }
+        let items = count(at.len());
+        let is_split = left.is_some_and(|left| left.splits && left.at.len() > 1);
+        let succeeded = count(of(|result| matches!(result, StepResult::Saved { .. })));
+        let event = if is_split {
+            Event::BatchSplit { batch, items }
+        } else {
+            Event::BatchFinished {
+                batch,
+                succeeded,
+                failed: items - succeeded,
+            }
+        };
+        self.crew.sink.emit(event).await;
+    }
+}
+
+/// The results of a request, if there is one for each entity.
+fn each(rows: Vec<Result<Saved, Refusal>>, count: usize, what: &str) -> End {
+    if rows.len() == count {
+        return End::Each(rows);
+    }
+    End::Unknown {
+        cause: Failure::Refused,
+        why: format!("{what} has {} results for {count} entities", rows.len()),
+        working: false,
+    }
+}
+
+fn reason(result: &StepResult) -> &str {
+    match result {
+        StepResult::Failed { reason, .. } => reason,
+        StepResult::Saved { .. } | StepResult::Held => "its request failed",
+    }
+}

@@ -1,0 +1,76 @@
+//! Saves that may be repeated: of something that is found by its name, over a known id, or over a path.
+
+use std::future::Future;
+
+use super::look::{ask, between_looks, first, is_new, saved};
+use crate::engine::crew::{Crew, Prepared};
+use crate::engine::pace::Class;
+use crate::instance::{Ask, Effect, RequestError, Saved, Source, Target, Verdict};
+use crate::plan::target_hash;
+use crate::store::IntentId;
+
+/// Settles a save of something that has a name.
+pub(in crate::engine) async fn settle_save<S, T>(
+    crew: &Crew<S, T>,
+    intent: IntentId,
+    item: &Prepared,
+    mut error: RequestError,
+) -> Result<Saved, RequestError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    for _ in 0..crew.options.attempts {
+        let mut save = item.save.clone();
+        if save.id.is_none() {
+            let named = Ask::Named {
+                kind: save.kind,
+                name: save.name.clone(),
+                locale: save.locale.clone(),
+            };
+            // What was there before is no effect of the request; the server says what it makes of its name.
+            let there = first(ask(crew, &named).await?).filter(|there| is_new(crew, there));
+            if let Some(there) = there {
+                if target_hash(&there, &crew.schema) == item.target_hash {
+                    return Ok(saved(&there));
+                }
+                save.id = Some(there.key.id);
+            }
+        }
+        match crew
+            .under(intent)
+            .send(Effect::Write, || crew.target.save(&save))
+            .await
+        {
+            Ok(saved) => return Ok(saved),
+            Err(again) if again.verdict(Effect::Write) == Verdict::Reconcile => error = again,
+            Err(again) => return Err(again),
+        }
+        tokio::time::sleep(between_looks(crew)).await;
+    }
+    Err(error)
+}
+
+/// Sends something again that is harmless to repeat.
+pub(in crate::engine) async fn repeat<S, T, R, F>(
+    crew: &Crew<S, T>,
+    class: Class,
+    mut request: impl FnMut() -> F,
+    mut error: RequestError,
+) -> Result<R, RequestError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+    F: Future<Output = Result<R, RequestError>>,
+{
+    for _ in 1..crew.options.attempts {
+        tokio::time::sleep(between_looks(crew)).await;
+        let sender = crew.to_target();
+        match sender.send_as(class, Effect::Write, &mut request).await {
+            Ok(answer) => return Ok(answer),
+            Err(again) if again.verdict(Effect::Write) == Verdict::Reconcile => error = again,
+            Err(again) => return Err(again),
+        }
+    }
+    Err(error)
+}

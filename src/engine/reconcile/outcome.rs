@@ -1,0 +1,191 @@
+//! Claims what an entity became, makes it durable, then lets the lanes see it; and results in words.
+
+use std::collections::HashMap;
+
+use crate::domain::{Failure, Kind};
+use crate::engine::crew::{Crew, Prepared};
+use crate::engine::state::StepResult;
+use crate::id_map::IdConflict;
+use crate::instance::{Cause, Refusal, RequestError, Saved, Source, Target};
+use crate::store::{Change, IntentId, IntentState, StoreError};
+
+/// Makes durable that `item` became `saved`, then lets the lanes see it. Also tells whether it is the counterpart of
+/// another entity.
+pub(in crate::engine) async fn settle<S, T>(
+    crew: &Crew<S, T>,
+    intent: IntentId,
+    item: &Prepared,
+    saved: &Saved,
+) -> Result<(StepResult, bool), StoreError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let (mut changes, result) = keep(crew, item, saved);
+    changes.push(crew.closed(intent, IntentState::Done));
+    crew.store.commit(changes).await?;
+    Ok(match result {
+        Some(refused) => (refused, true),
+        None => (show(crew, item, saved), false),
+    })
+}
+
+/// What the store has to keep of `item`, or the result of one whose counterpart belongs to another entity.
+fn keep<S, T>(
+    crew: &Crew<S, T>,
+    item: &Prepared,
+    saved: &Saved,
+) -> (Vec<Change>, Option<StepResult>)
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    match crew.changes_of(item, saved) {
+        Ok(changes) => (changes, None),
+        Err(conflict) => (Vec::new(), Some(failed(taken(&conflict)))),
+    }
+}
+
+/// As [`keep`], for several: claims all, and gives one result per refused claim.
+pub(super) fn keep_all<'i, S, T>(
+    crew: &Crew<S, T>,
+    items: impl Iterator<Item = (usize, &'i Prepared, &'i Saved)>,
+) -> (Vec<Change>, HashMap<usize, StepResult>)
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let (mut changes, mut refused) = (Vec::new(), HashMap::new());
+    for (at, item, saved) in items {
+        let (kept, result) = keep(crew, item, saved);
+        changes.extend(kept);
+        refused.extend(result.map(|result| (at, result)));
+    }
+    (changes, refused)
+}
+
+/// Lets the lanes see what is durable.
+pub(super) fn show<S, T>(crew: &Crew<S, T>, item: &Prepared, saved: &Saved) -> StepResult
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let over = crew.written_over(item, saved).is_some();
+    match crew.arrived(item.node, saved) {
+        Ok(()) => {
+            crew.placed.insert(item.node);
+            if item.was_published {
+                crew.republish.insert(item.node);
+            }
+            StepResult::Saved {
+                target: saved.id,
+                bytes: item.bytes,
+                over,
+            }
+        }
+        Err(conflict) => failed(conflict.to_string()),
+    }
+}
+
+/// Makes durable that a request did nothing, or that nobody knows.
+pub(in crate::engine) async fn close<S, T>(
+    crew: &Crew<S, T>,
+    intent: IntentId,
+    state: IntentState,
+) -> Result<(), StoreError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let changes: Vec<Change> = vec![crew.closed(intent, state)];
+    crew.store.commit(changes).await
+}
+
+/// The target, or we, said no to an entity.
+pub(in crate::engine) fn failed(reason: impl Into<String>) -> StepResult {
+    lost(Failure::Refused, reason)
+}
+
+/// The request for an entity failed, or did not leave.
+pub(in crate::engine) fn not_sent(error: &RequestError) -> StepResult {
+    if error.cause == Cause::Halted {
+        return StepResult::Held;
+    }
+    lost(error.cause.failure(), error.to_string())
+}
+
+/// Makes durable that the request of an intent never left.
+pub(in crate::engine) async fn never_left<S, T>(
+    crew: &Crew<S, T>,
+    intent: IntentId,
+    entities: usize,
+) -> Result<Vec<StepResult>, StoreError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    close(crew, intent, IntentState::Failed).await?;
+    Ok(held(entities))
+}
+
+/// Nothing is known of these, and the run ends. Their intent stays open for the next one.
+pub(in crate::engine) fn held(entities: usize) -> Vec<StepResult> {
+    vec![StepResult::Held; entities]
+}
+
+/// An entity could not be made ready: what it refers to is missing.
+pub(in crate::engine) fn not_prepared(reason: impl Into<String>) -> StepResult {
+    lost(Failure::Reference, reason)
+}
+
+/// An entity did not make it, for a reason of this kind.
+pub(in crate::engine) fn lost(cause: Failure, reason: impl Into<String>) -> StepResult {
+    StepResult::Failed {
+        reason: reason.into(),
+        cause,
+    }
+}
+
+/// Whether an entity arrived cannot be told.
+pub(super) fn not_known(why: &str) -> StepResult {
+    let reason = format!("whether it arrived is not known: {why}; run again to find out");
+    lost(Failure::InDoubt, reason)
+}
+
+pub(super) fn refused(refusal: &Refusal) -> StepResult {
+    failed(told(refusal))
+}
+
+/// What the server said about an item or a batch.
+pub(super) fn told(refusal: &Refusal) -> String {
+    let kind = refusal.error_type.as_ref();
+    let kind = kind.map(|kind| format!("{kind}: ")).unwrap_or_default();
+    format!("the server refused it: {kind}{:?}", refusal.said)
+}
+
+/// Whether a save of this kind can hit another entity by its name. Content has none, and a page is saved by its id or
+/// refused.
+const fn goes_by_name(kind: Kind) -> bool {
+    match kind {
+        Kind::Model
+        | Kind::Container
+        | Kind::Template
+        | Kind::Gallery
+        | Kind::Asset
+        | Kind::Redirection => true,
+        Kind::Content | Kind::Page => false,
+    }
+}
+
+/// Why an entity is a failure whose save was answered with the counterpart of another one.
+fn taken(conflict: &IdConflict) -> String {
+    match conflict {
+        IdConflict::Target {
+            kind, target, kept, ..
+        } if goes_by_name(*kind) => format!(
+            "the target takes its name for that of {kind}:{kept} and wrote over its counterpart {target}, which is sent \
+             again; rename one of the two on the source"
+        ),
+        IdConflict::Target { .. } | IdConflict::Source { .. } => conflict.to_string(),
+    }
+}
