@@ -1,6 +1,6 @@
 //! Which references an entity holds.
 //!
-//! One walker goes through a body and shows each reference to a [`Visitor`](walk::Visitor), which
+//! One walker goes through a body and shows each reference to a [`Visitor`], which
 //! answers what is to stand in its place. Extraction answers "keep" and takes notes; rewriting answers with the
 //! target's id, name or URL. The fields of an item are read by what their model says *and* by
 //! shape, because custom fields hold any JSON and a model may not be known.

@@ -2,7 +2,7 @@
 //!
 //! A URL in a text is seldom written plainly: JSON writers escape slashes (`\/`, `\u002F`) and ampersands, HTML has
 //! entities, and a URL that is a parameter of another one is percent-encoded, as often as it was passed on. A
-//! [`unit`] is one character in any of these spellings. What is written in the place of a URL takes the spelling of
+//! [`unit()`] is one character in any of these spellings. What is written in the place of a URL takes the spelling of
 //! each character from the URL that stood there, so that whatever decodes the text decodes the new URL as well.
 
 use std::ops::Range;
