@@ -13,6 +13,9 @@ use crate::shrink::shrink;
 /// Failing seeds that are printed in full.
 const SHOWN: usize = 30;
 
+/// One seed in this many is played twice, to see that both traces are the same.
+const TWICE: u64 = 20;
+
 /// Failing seeds that are shrunk, which takes a hundred plays each.
 const SHRUNK: usize = 2;
 
@@ -109,9 +112,10 @@ fn print_shrunk(seed: u64, args: &Args) {
 
 fn one(seed: u64, args: &Args) -> (Figures, Vec<String>) {
     let history = History::draw(seed, args.known);
-    let verdict = play(&history, args.twice);
+    let is_twice = args.twice || seed.is_multiple_of(TWICE);
+    let verdict = play(&history, is_twice);
     let mut problems = verdict.problems.clone();
-    if args.twice && !same(&verdict, &play(&history, true)) {
+    if is_twice && !same(&verdict, &play(&history, true)) {
         problems.push("the same seed gave another trace".to_owned());
     }
     (verdict.figures, problems)
