@@ -8,7 +8,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::carry::Cargo;
-use crate::domain::{BatchId, ByName, ContentHash, Entity, Id, Kind, Locale, TargetId, TargetKey};
+use crate::domain::{
+    BatchId, ByName, ContentHash, Entity, Id, Kind, Locale, PageNode, TargetId, TargetKey,
+};
 use crate::engine::crew::{Crew, Prepared, container_of};
 use crate::engine::recovery::LOOKS;
 use crate::instance::{Answer, Ask, Effect, Found, PageSave, RequestError, Saved, Source, Target};
@@ -167,7 +169,7 @@ where
             }
             let own = order(&item.save.body);
             let place = equal.iter().position(|(saved, order)| match item.save.id {
-                Some(id) => id == saved.id,
+                Some(id) => id == saved.id && (*order == own || !crew.was_equal(item)),
                 None => (!is_exact || *order == own) && crew.claims(item, saved),
             });
             *found = place.map(|place| equal.remove(place).0);
@@ -244,12 +246,28 @@ where
     // In a second locale a page has the id that it was given in the first.
     let shared = crew.ids.shared(Kind::Page, crew.entity(item.node).key.id);
     let mut looked = Looked::nothing(1);
-    for found in ask(crew, &Ask::Sitemap(locale.clone())).await?.found {
-        let Found::Node(node) = found else { continue };
+    let found = ask(crew, &Ask::Sitemap(locale.clone())).await?.found;
+    let mut row: Vec<PageNode> = found
+        .into_iter()
+        .filter_map(|found| match found {
+            Found::Node(node) if node.placement.parent == parent => Some(node),
+            _ => None,
+        })
+        .collect();
+    row.sort_by_key(|node| node.placement.position);
+    let next: Vec<Option<TargetId>> = row
+        .iter()
+        .skip(1)
+        .map(|node| Some(TargetId::new(node.page)))
+        .chain([None])
+        .collect();
+    for (node, next) in row.into_iter().zip(next) {
         let id = TargetId::new(node.page);
         let is_own = [item.save.id, shared].contains(&Some(id));
         let is_others = !is_own && crew.ids.is_claimed(Kind::Page, id);
-        if node.placement.parent != parent || is_others {
+        // What says what it said before the save shows by its place whether it was saved.
+        let is_elsewhere = page.place_before.is_some() && next != page.place_before;
+        if is_others || (is_own && is_elsewhere && crew.was_equal(item)) {
             continue;
         }
         let one = Ask::One {
@@ -281,6 +299,19 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
     /// Whether another request that can still tell may have created what is equal to `item`.
     fn has_rival(&self, intent: IntentId, item: &Prepared) -> bool {
         self.open.has_rival(intent, &self.signature(item))
+    }
+
+    /// Whether the target had what is sent before it was sent, so that finding it there proves nothing.
+    fn was_equal(&self, item: &Prepared) -> bool {
+        let key = &self.entity(item.node).key;
+        let before = item.save.id.and_then(|id| {
+            self.target_inventory.get(&TargetKey {
+                kind: key.kind,
+                id,
+                locale: key.locale.clone(),
+            })
+        });
+        before.is_some_and(|before| target_hash(before, &self.schema) == item.target_hash)
     }
 
     /// Claims what was found for `item`. Of two that find the same, one has it.
