@@ -466,7 +466,7 @@ pub(super) async fn until_stopped<R>(
     if tokio::time::timeout(LAST_WORDS, reporting).await.is_err() {
         let text = "warning: the report could not be written in time and is not complete";
         // Nobody is left to be warned when standard error is gone.
-        drop(writeln!(std::io::stderr(), "{text}"));
+        drop(writeln!(report::last_words(), "{text}"));
     }
     Err(Error::Interrupted)
 }
@@ -475,10 +475,8 @@ pub(super) async fn until_stopped<R>(
 pub(super) async fn signals(commands: mpsc::Sender<Command>) {
     for command in [Command::Drain, Command::Abort] {
         stop::asked().await;
-        if commands.send(command).await.is_err() {
-            // The run is past taking commands, and about to end by itself.
-            std::future::pending::<()>().await;
-        }
+        // A run that is past taking commands ends by itself, and its reports may be dropped like the rest.
+        commands.send(command).await.unwrap_or_default();
     }
     // A run that is not uploading takes no commands; what it reads may be dropped at any time.
     tokio::time::sleep(Duration::from_secs(1)).await;

@@ -39,6 +39,17 @@ struct State {
     error: Option<(io::ErrorKind, String)>,
 }
 
+/// How long the last words on standard error wait for a reader.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Standard error for what is said at the very end, which a reader that takes nothing does not hold up.
+pub fn last_words() -> Box<dyn Write + Send> {
+    match Patient::new(Box::new(io::stderr()), LAST_WORDS) {
+        Ok(patient) => Box::new(patient),
+        Err(_) => Box::new(io::stderr()),
+    }
+}
+
 impl Patient {
     /// Writes to `out`, and waits for `patience` at most until something goes out.
     ///

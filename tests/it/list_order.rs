@@ -173,6 +173,23 @@ async fn a_sorted_list_keeps_what_the_target_edited_in_an_item() {
     assert_eq!(*field(item(&mut target, "b"), "note"), "of the target");
 }
 
+/// What is there says what was sent, whether the request sorted it or not.
+#[tokio::test]
+async fn a_sorting_without_an_answer_is_not_taken_for_done() {
+    for moment in ["before", "after"] {
+        let mut site = Site::of(source(&["a", "b", "c"])).await;
+        site.setup.options.settle = std::time::Duration::from_millis(200);
+        site.edit_both(|source, _| sort(source, &["c", "a", "b"]))
+            .await;
+        let fault = format!("reset={moment},method=POST,path=/item/multi,count=1");
+        site.server.strike_with(&[fault.parse().unwrap()]);
+        site.in_sync().await;
+        assert_eq!(site.server.struck(), 1);
+        assert_eq!(titles(site.target()), ["c", "a", "b"]);
+        site.is_quiet().await;
+    }
+}
+
 /// Items of one number stand in no order.
 #[tokio::test]
 async fn a_list_without_order_is_not_sorted() {

@@ -1,5 +1,7 @@
 //! The place of a page is an agreement of its own: who moved it, and what became of its fields meanwhile.
 
+use std::time::Duration;
+
 use lockgate::domain::Outcome;
 use lockgate::engine::Schedule;
 use lockgate::mock::file::{InstanceFile, Row, StateFile};
@@ -225,6 +227,22 @@ async fn a_move_of_the_target_survives_an_edit_of_the_source() {
     assert_eq!(title(&site.target(), "c"), "edited here");
     site.is_quiet().await;
     assert_eq!(site.order(), "cab");
+}
+
+/// What stands there says what was sent, whether the request moved it or not.
+#[tokio::test]
+async fn a_move_without_an_answer_is_not_taken_for_done() {
+    for moment in ["before", "after"] {
+        let mut site = Site::synced(roots(&["a", "b", "c"], ENGLISH)).await;
+        site.setup.options.settle = Duration::from_millis(200);
+        site.edit(|source, _| reorder(source, "cab", ENGLISH)).await;
+        let fault = format!("reset={moment},method=POST,path={TARGET}/en-us/page,count=1");
+        site.server.strike_with(&[fault.parse().unwrap()]);
+        site.in_sync().await;
+        assert_eq!(site.server.struck(), 1);
+        assert_eq!(site.order(), "cab");
+        site.is_quiet().await;
+    }
 }
 
 /// It was moved back by every run.
