@@ -376,6 +376,14 @@ pub fn print(error: &Error, out: &mut impl Write) -> io::Result<()> {
     out.flush()
 }
 
+/// Prints an error on standard error as the last thing that is said; a reader that takes nothing does not hold it up.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn print_last(error: &Error) -> io::Result<()> {
+    print(error, &mut crate::report::last_words())
+}
+
 /// An error as the last event of a run tells it.
 pub fn told(error: &Error) -> RunFailure {
     let mut messages = vec![error.to_string()];

@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use lockgate::cli;
 use lockgate::error::{self, Error, ExitStatus};
-use lockgate::report;
 
 fn main() -> ExitCode {
     match cli::parse(std::env::args_os()) {
@@ -21,15 +20,15 @@ fn run(arguments: cli::Arguments) -> ExitStatus {
         Ok(runtime) => runtime.block_on(cli::run(arguments, &mut std::io::stdout())),
         Err(error) => Err(Error::Internal(format!("no runtime: {error}"))),
     };
-    result.unwrap_or_else(|error| tell(&error))
+    result.unwrap_or_else(|error| report(&error))
 }
 
 /// Tells why it did not work, unless there is nobody left to be told.
-fn tell(error: &Error) -> ExitStatus {
+fn report(error: &Error) -> ExitStatus {
     if error.is_broken_pipe() {
         return ExitStatus::Agreed;
     }
     // When standard error is gone as well, the exit code is all that is left to say.
-    drop(error::print(error, &mut report::last_words()));
+    drop(error::print_last(error));
     error.exit_code()
 }
