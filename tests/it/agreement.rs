@@ -149,6 +149,11 @@ async fn what_the_server_fills_in_is_no_difference_to_an_unverified_run() {
     stage.server.stop().await;
 }
 
+/// A gallery with a description. Which one a target has first is left to chance.
+fn gallery(file: &mut InstanceFile) -> &mut Row {
+    row(&mut file.galleries, "Harbour at dawn")
+}
+
 /// What the server fills in is not what an editor sets, and not what the source took away.
 #[tokio::test]
 async fn an_edit_of_what_the_server_fills_in_is_seen() {
@@ -156,7 +161,7 @@ async fn an_edit_of_what_the_server_fills_in_is_seen() {
     stage.ends("sync", &[], 0).await;
     stage
         .edit(|state| {
-            target(state).galleries[0].insert("description".to_owned(), "Edited".into());
+            gallery(target(state)).insert("description".to_owned(), "Edited".into());
             target(state).containers[0].insert("numRowsInListing".to_owned(), 7.into());
             source(state).galleries[1].insert("description".to_owned(), Value::Null);
         })
@@ -240,11 +245,11 @@ async fn an_edit_of_what_is_owed_is_a_conflict() {
     stage
         .edit(|state| {
             target(state).habits = Habits::default();
-            target(state).galleries[0].insert("description".to_owned(), "Edited".into());
+            gallery(target(state)).insert("description".to_owned(), "Edited".into());
         })
         .await;
     stage.ends("sync", &[], 5).await;
-    assert_eq!(stage.target().galleries[0]["description"], "Edited");
+    assert_eq!(gallery(&mut stage.target())["description"], "Edited");
     stage.ends("sync", &["--overwrite"], 0).await;
     stage.ends("verify", &[], 0).await;
     stage.server.stop().await;
@@ -275,7 +280,7 @@ async fn edits_of_the_target_are_found_by_every_command_alike() {
             let target = target(state);
             target.models[0].insert("description".to_owned(), "Edited".into());
             target.containers[0].insert("title".to_owned(), "Edited".into());
-            target.galleries[0].insert("description".to_owned(), "Edited".into());
+            gallery(target).insert("description".to_owned(), "Edited".into());
             target.redirections[0].insert("destinationUrl".to_owned(), "~/edited".into());
             target.pages[0].insert("menuText".to_owned(), "Edited".into());
             target.pages[1].insert("pullDate".to_owned(), "2031-01-01T00:00:00".into());
