@@ -104,7 +104,8 @@ fn tiles(progress: &Progress) -> String {
         );
     };
     tile("", &count(total.total()), "entities");
-    if let Some(rate) = progress.standing().rate() {
+    let standing = progress.standing();
+    if let Some(rate) = standing.rate() {
         let class = if rate >= 1.0 { "good" } else { "" };
         tile(class, &share(rate), "in sync");
     }
@@ -112,13 +113,9 @@ fn tiles(progress: &Progress) -> String {
         ("bad", total.failed(), "failed"),
         ("bad", total.blocked(), "blocked by those"),
         ("warn", total.conflicts(), "conflicts left alone"),
-        (
-            "warn",
-            progress.standing().left_alone,
-            "changed on the target only",
-        ),
-        ("bad", progress.standing().owed, "different"),
-        ("warn", progress.standing().not_verified, "not verified"),
+        ("warn", standing.left_alone, "changed on the target only"),
+        ("bad", standing.owed, "different"),
+        ("warn", standing.not_verified, "not verified"),
     ] {
         if number > 0 {
             tile(class, &count(number), name);

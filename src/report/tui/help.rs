@@ -1,12 +1,10 @@
 //! The help that lies over the screen.
 
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Rect};
-use ratatui::symbols::border;
-use ratatui::widgets::{Block, Clear};
+use ratatui::layout::Rect;
 
 use super::cells::Cells;
-use super::draw::put;
+use super::popup::popup;
 use super::theme::{Role, Sign};
 use super::view::View;
 
@@ -61,28 +59,5 @@ pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, view: &View) {
         }
         lines.push(cells.line());
     }
-    let height = u16::try_from(lines.len())
-        .unwrap_or(u16::MAX)
-        .saturating_add(2);
-    let place = area.centered(Constraint::Max(62), Constraint::Max(height));
-    let borders = if look.ascii { ASCII } else { border::ROUNDED };
-    let block = Block::bordered()
-        .border_set(borders)
-        .border_style(look.style(Role::Accent))
-        .title(" Keys ");
-    let inner = block.inner(place);
-    frame.render_widget(Clear, place);
-    frame.render_widget(block, place);
-    put(frame, inner, lines);
+    popup(frame, area, look, (" Keys ", Role::Accent), lines);
 }
-
-pub(super) const ASCII: border::Set<'static> = border::Set {
-    top_left: "+",
-    top_right: "+",
-    bottom_left: "+",
-    bottom_right: "+",
-    vertical_left: "|",
-    vertical_right: "|",
-    horizontal_top: "-",
-    horizontal_bottom: "-",
-};

@@ -13,6 +13,7 @@ mod lanes;
 mod lists;
 mod outcomes;
 mod pace;
+mod popup;
 mod prompt;
 mod still;
 mod terminal;

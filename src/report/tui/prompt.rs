@@ -4,13 +4,10 @@ use std::fmt;
 
 use crossterm::event::KeyCode;
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Rect};
-use ratatui::symbols::border;
-use ratatui::widgets::{Block, Clear};
+use ratatui::layout::Rect;
 
 use super::cells::Cells;
-use super::draw::put;
-use super::help::ASCII;
+use super::popup::{WIDTH, popup};
 use super::theme::{Look, Role};
 use crate::domain::{Secret, Token};
 
@@ -65,8 +62,7 @@ impl Prompt {
 
     /// Draws the question in the middle of the area.
     pub(crate) fn draw(&self, frame: &mut Frame<'_>, area: Rect, look: Look) {
-        let place = area.centered(Constraint::Max(62), Constraint::Max(7));
-        let width = usize::from(place.width.saturating_sub(14));
+        let width = usize::from(area.width.min(WIDTH).saturating_sub(14));
         let shown = self.typed.chars().count().min(width);
         let line = |text: &str, role| Cells::new(look).gap(1).text(text, role).line();
         let lines = vec![
@@ -87,15 +83,7 @@ impl Prompt {
                 .line(),
             line("Esc leaves the run paused, Ctrl-C ends it", Role::Dim),
         ];
-        let borders = if look.ascii { ASCII } else { border::ROUNDED };
-        let block = Block::bordered()
-            .border_set(borders)
-            .border_style(look.style(Role::Caution))
-            .title(" Token ");
-        let inner = block.inner(place);
-        frame.render_widget(Clear, place);
-        frame.render_widget(block, place);
-        put(frame, inner, lines);
+        popup(frame, area, look, (" Token ", Role::Caution), lines);
     }
 }
 
