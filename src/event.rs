@@ -257,14 +257,6 @@ pub struct RunFailure {
     pub hint: Option<String>,
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature that serde asks for"
-)]
-fn is_false(flag: &bool) -> bool {
-    !flag
-}
-
 /// Something that happened in a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
@@ -539,7 +531,7 @@ pub enum Event {
         /// Where, and what was expected and found.
         detail: String,
         /// Whether the run leaves it as it is: only the target changed, or both sides did. Other differences are owed.
-        #[serde(default, skip_serializing_if = "is_false")]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         left_alone: bool,
     },
     /// The verification is complete.

@@ -8,7 +8,9 @@ use lockgate::domain::{Guid, Inventory, Kind, Locale, Secret, SourceId, TargetId
 use lockgate::instance::{Answer, Ask, Found, Source};
 use lockgate::mock::file::StateFile;
 use lockgate::mock::{Options, Server};
-use lockgate::plan::{Agreements, Inputs, Node, Plan, Selection, Strength, Weights, plan};
+use lockgate::plan::{
+    Agreements, Defaults, Inputs, Node, Plan, Selection, Strength, Weights, plan,
+};
 use lockgate::snapshot::{Builder, first_asks};
 
 use crate::Outcome;
@@ -37,6 +39,7 @@ impl Work {
             source: &source,
             target: &Inventory::<TargetId>::empty(Guid::new(TARGET)),
             agreements: &Agreements::new(),
+            defaults: &Defaults::default(),
             equal_bytes: &std::collections::HashSet::new(),
             replaced_bytes: &std::collections::HashSet::new(),
             doubts: &std::collections::HashMap::new(),

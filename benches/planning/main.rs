@@ -18,7 +18,7 @@ use std::process::Command;
 
 use clap::Parser;
 use lockgate::domain::{Guid, Inventory, TargetId};
-use lockgate::plan::{Agreements, Inputs, Selection, Weights, plan};
+use lockgate::plan::{Agreements, Defaults, Inputs, Selection, Weights, plan};
 use tokio::time::Instant;
 
 use crate::table::{Table, number};
@@ -133,6 +133,7 @@ fn measure(file: &Path) -> Outcome<Vec<String>> {
         source: &source,
         target: &target,
         agreements: &Agreements::new(),
+        defaults: &Defaults::default(),
         equal_bytes: &HashSet::new(),
         replaced_bytes: &HashSet::new(),
         doubts: &HashMap::new(),
@@ -163,6 +164,7 @@ fn measure(file: &Path) -> Outcome<Vec<String>> {
         source: &source,
         target: &target,
         agreements: &agreements,
+        defaults: &Defaults::of(&agreements, &source),
         equal_bytes: &HashSet::new(),
         replaced_bytes: &HashSet::new(),
         doubts: &HashMap::new(),

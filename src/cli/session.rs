@@ -16,7 +16,7 @@ use crate::agility::Instance;
 use crate::config::Settings;
 use crate::domain::{BodyFile, EntityKey, Guid, RunEnd, RunId, Token, time};
 use crate::engine::pace::Pacer;
-use crate::engine::retry::{Retries, Sender};
+use crate::engine::retry::Retries;
 use crate::engine::{
     Control, EVENTS_IN_FLIGHT, End, Options, PlanMade, Reader, RunReport, Session, Sink, StopCause,
 };
@@ -312,16 +312,9 @@ async fn begin(
 }
 
 pub(super) async fn authorise(reader: &Reader<Instance>) -> Result<(), Error> {
-    let sender = Sender {
-        pacer: &reader.pacer,
-        retries: reader.retries,
-        sink: &reader.sink,
-        trail: None,
-        fence: None,
-        alarm: None,
-    };
     let side = side_name(reader.side);
-    sender
+    reader
+        .sender()
         .send(Effect::Read, || reader.instance.authorise())
         .await
         .map_err(|source| Error::Unreachable {

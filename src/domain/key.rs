@@ -44,6 +44,17 @@ impl<I: Id> Key<I> {
     }
 }
 
+impl<I> Key<I> {
+    /// The key of the entity of the same kind and locale that has this id; of an id of the other side, a key of that side.
+    pub fn with_id<J>(&self, id: J) -> Key<J> {
+        Key {
+            kind: self.kind,
+            id,
+            locale: self.locale.clone(),
+        }
+    }
+}
+
 impl<I: Id> fmt::Display for Key<I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.locale {

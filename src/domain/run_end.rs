@@ -19,32 +19,3 @@ pub enum RunEnd {
     /// Entities were left of which none could go on: a bug.
     Stalled,
 }
-
-impl RunEnd {
-    /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::Complete,
-        Self::FailFast,
-        Self::Stopped,
-        Self::Interrupted,
-        Self::LeaseLost,
-        Self::Stalled,
-    ];
-
-    /// The name in the state and in events.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Complete => "complete",
-            Self::FailFast => "fail-fast",
-            Self::Stopped => "stopped",
-            Self::Interrupted => "interrupted",
-            Self::LeaseLost => "lease-lost",
-            Self::Stalled => "stalled",
-        }
-    }
-
-    /// The end of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|end| end.name() == name)
-    }
-}

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use super::crew::Crew;
 use super::verify::Compared;
-use crate::domain::{Entity, EntityKey, Filled, Kind, Proof, SourceId, TargetKey};
+use crate::domain::{Entity, EntityKey, Filled, Kind, Proof, SourceId};
 use crate::instance::{Source, Target};
 use crate::plan::{Action, ListOrder, Node, Planned, Schema, fields_hash};
 use crate::store::{Change, Mapping, MappingOrigin, StoreError};
@@ -73,11 +73,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
         let planned = self.planned(node);
         let entity = self.entity(node);
         let target = planned.action.counterpart()?;
-        let there = self.target_inventory.get(&TargetKey {
-            kind: entity.key.kind,
-            id: target,
-            locale: entity.key.locale.clone(),
-        })?;
+        let there = self.target_inventory.get(&entity.key.with_id(target))?;
         let before = before.filter(|before| before.target == target);
         let bytes_hash = self.equal_bytes.get(&entity.key.id).copied();
         let is_asset = entity.key.kind == Kind::Asset;
@@ -132,11 +128,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
         let planned = self.planned(compared.node);
         let sent = self.sent_bytes.get(&entity.key.id).map(|hash| *hash);
         let is_asset = entity.key.kind == Kind::Asset;
-        let there = TargetKey {
-            kind: entity.key.kind,
-            id: compared.target,
-            locale: entity.key.locale.clone(),
-        };
+        let there = entity.key.with_id(compared.target);
         Mapping {
             key: entity.key.clone(),
             target: compared.target,

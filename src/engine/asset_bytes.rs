@@ -7,8 +7,6 @@ use futures_util::{StreamExt, stream};
 use super::jobs::bytes_hash;
 use super::pace::Class;
 use super::pull::Reader;
-use super::retry::Sender;
-use super::sink::Sink;
 use crate::domain::{ContentHash, SourceId};
 use crate::instance::{Effect, RequestError, Source, Target};
 use crate::plan::{AssetLook, ByteQuestion};
@@ -34,12 +32,11 @@ pub(super) async fn look<S: Source, T: Target>(
     (source, target): (&Reader<S>, &Reader<T>),
     looks: Vec<AssetLook>,
     at_once: usize,
-    sink: &Sink,
 ) -> AssetBytes {
     let found: Vec<(SourceId, Found)> = stream::iter(looks)
         .map(|look| async move {
-            let here = hash((source, sink), &look.source_url);
-            let there = hash((target, sink), &look.target_url);
+            let here = hash(source, &look.source_url);
+            let there = hash(target, &look.target_url);
             (look.source, answer(look.question, here, there).await)
         })
         .buffer_unordered(at_once)
@@ -83,17 +80,10 @@ async fn answer(
 /// # Errors
 /// [`RequestError`] when they cannot be read to their end.
 pub(super) async fn hash<I: Source>(
-    (reader, sink): (&Reader<I>, &Sink),
+    reader: &Reader<I>,
     url: &str,
 ) -> Result<ContentHash, RequestError> {
-    let sender = Sender {
-        pacer: &reader.pacer,
-        retries: reader.retries,
-        sink,
-        trail: None,
-        fence: None,
-        alarm: None,
-    };
     let read = || bytes_hash(&reader.instance, url);
+    let sender = reader.sender();
     sender.send_as(Class::Download, Effect::Read, read).await
 }

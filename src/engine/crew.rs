@@ -456,11 +456,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
 
     /// The note of a counterpart. One that a deleted entity of the source had before is taken from it.
     pub fn claimed(&self, mapping: Mapping) -> Vec<Change> {
-        let before = self.formers.mapping(&TargetKey {
-            kind: mapping.key.kind,
-            id: mapping.target,
-            locale: mapping.key.locale.clone(),
-        });
+        let before = self.formers.mapping(&mapping.key.with_id(mapping.target));
         let before = before.filter(|before| before.key != mapping.key);
         let removed = before.map(|before| Change::MappingRemoved {
             pair: self.pair.clone(),
@@ -476,12 +472,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
 
     /// What a save of the place alone leaves agreed about the fields: what was.
     fn unless_place_only(&self, item: &Prepared, mapping: Mapping) -> Mapping {
-        let there = TargetKey {
-            kind: mapping.key.kind,
-            id: mapping.target,
-            locale: mapping.key.locale.clone(),
-        };
-        let known = self.formers.mapping(&there);
+        let known = self.formers.mapping(&mapping.key.with_id(mapping.target));
         match known.filter(|_| self.planned(item.node).is_place_only()) {
             Some(known) => Mapping {
                 source_version: known.source_version,

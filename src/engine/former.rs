@@ -63,7 +63,7 @@ impl Formers {
     pub(super) fn mapping(&self, there: &TargetKey) -> Option<&Mapping> {
         let index = || {
             let rows = self.mappings.iter().enumerate();
-            rows.map(|(at, mapping)| (target_key(mapping), at))
+            rows.map(|(at, mapping)| (mapping.key.with_id(mapping.target), at))
                 .collect()
         };
         let at = *self.by_target.get_or_init(index).get(there)?;
@@ -97,14 +97,6 @@ impl Formers {
             position: placement.position,
             siblings: around(row.map_or(&[], Vec::as_slice), page.key.id.raw()),
         }
-    }
-}
-
-fn target_key(mapping: &Mapping) -> TargetKey {
-    TargetKey {
-        kind: mapping.key.kind,
-        id: mapping.target,
-        locale: mapping.key.locale.clone(),
     }
 }
 
@@ -183,13 +175,14 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
     /// What the target has of an entity that is going to be published, as a note for the store; `None` when the run
     /// created it. One that the run has written over is noted already, and the first note stays.
     pub(super) fn published_image(&self, node: Node, target: TargetId) -> Option<Change> {
-        let there = self.target_inventory.get(&self.there(node, target))?;
+        let there = self.entity(node).key.with_id(target);
+        let there = self.target_inventory.get(&there)?;
         Some(self.pre_image(there, None, false))
     }
 
     /// What the public sees of an entity that is going to be published.
     pub(super) async fn former_live(&self, node: Node, target: TargetId) -> FormerLive {
-        let there = self.there(node, target);
+        let there = self.entity(node).key.with_id(target);
         let Some(before) = self.target_inventory.get(&there) else {
             return FormerLive::New;
         };
@@ -231,26 +224,12 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
         }))
     }
 
-    fn there(&self, node: Node, target: TargetId) -> TargetKey {
-        let key = &self.entity(node).key;
-        TargetKey {
-            kind: key.kind,
-            id: target,
-            locale: key.locale.clone(),
-        }
-    }
-
     /// What the first save of `item` writes over, if it existed before this run.
     fn replaced_entity(&self, item: &Prepared) -> Option<&Entity<TargetId>> {
         let Action::Update { target } = self.planned(item.node).action else {
             return None;
         };
-        let key = &self.entity(item.node).key;
-        let there = TargetKey {
-            kind: key.kind,
-            id: target,
-            locale: key.locale.clone(),
-        };
+        let there = self.entity(item.node).key.with_id(target);
         let there = self.target_inventory.get(&there);
         there.filter(|_| item.step == Step::Save)
     }

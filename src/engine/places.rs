@@ -1,7 +1,7 @@
 //! Where pages go on the target, and what is kept of where they stand.
 
 use super::crew::{Crew, Prepared};
-use crate::domain::{AgreedPlace, Home, Id as _, ItemState, Kind, TargetId, TargetKey};
+use crate::domain::{AgreedPlace, Home, Id as _, ItemState, Kind, TargetId};
 use crate::engine::pace::Class;
 use crate::engine::state::Step;
 use crate::instance::{Answer, Ask, Effect, Found, Save, Source, Target};
@@ -21,13 +21,9 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             return Ok(kept);
         }
         let (entity, target) = (self.entity(node), &self.target_inventory);
-        let present = place.and_then(|place| place.present).and_then(|id| {
-            target.get(&TargetKey {
-                kind: Kind::Page,
-                id,
-                locale: entity.key.locale.clone(),
-            })
-        });
+        let present = place
+            .and_then(|place| place.present)
+            .and_then(|id| target.get(&entity.key.with_id(id)));
         let channel = channel_id(entity, present, target);
         Ok(Home {
             channel: channel.ok_or_else(|| no_channel(entity, target))?,
@@ -160,11 +156,9 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             Action::Unchanged { .. } | Action::Adopt { .. }
         );
         let found = if is_settled && place.renews {
-            let there = self.target_inventory.get(&TargetKey {
-                kind: Kind::Page,
-                id: place.present?,
-                locale: entity.key.locale.clone(),
-            })?;
+            let there = self
+                .target_inventory
+                .get(&entity.key.with_id(place.present?))?;
             AgreedPlace {
                 source: Home::of(entity.placement.as_ref()?),
                 target: Home::of(there.placement.as_ref()?),
@@ -193,11 +187,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             Action::Update { .. } => self.republish.contains(node),
             Action::Unchanged { target } => {
                 let entity = self.entity(*node);
-                let there = self.target_inventory.get(&TargetKey {
-                    kind: entity.key.kind,
-                    id: *target,
-                    locale: entity.key.locale.clone(),
-                });
+                let there = self.target_inventory.get(&entity.key.with_id(*target));
                 let known = self.formers.places().get(&entity.key);
                 !planned.left_alone
                     && known.is_some_and(|known| known.unpublished)

@@ -19,7 +19,7 @@ use super::forecast::{After, Costs, Publication, Reading, tell_while};
 use super::options::Publish;
 use super::pace::Sample;
 use super::publishing::{IDS_AT_ONCE, move_some};
-use crate::domain::{EntityKey, ItemState, Kind, Locale, TargetId, TargetKey};
+use crate::domain::{EntityKey, ItemState, Kind, Locale, TargetId};
 use crate::event::{Bottleneck, Event};
 use crate::instance::{Source, Target, Workflow};
 use crate::plan::{Action, Node};
@@ -340,10 +340,6 @@ where
         return false;
     };
     let key = &crew.entity(node).key;
-    let there = crew.target_inventory.get(&TargetKey {
-        kind: key.kind,
-        id: target,
-        locale: key.locale.clone(),
-    });
+    let there = crew.target_inventory.get(&key.with_id(target));
     !planned.left_alone && there.is_some_and(|there| there.state == ItemState::Staging)
 }

@@ -61,21 +61,28 @@ pub struct Reader<S> {
     pub bodies: Option<Arc<BodyFile>>,
 }
 
-impl<S: Source + Clone> Reader<S> {
-    /// Asks one question, again if need be.
-    ///
-    /// # Errors
-    /// The last [`RequestError`].
-    pub async fn ask<I: Id>(&self, ask: &Ask) -> Result<Answer<I>, RequestError> {
-        let sender = Sender {
+impl<S> Reader<S> {
+    /// Sends requests at the pace of the instance, without the trail, the fence and the alarm of an upload.
+    pub fn sender(&self) -> Sender<'_> {
+        Sender {
             pacer: &self.pacer,
             retries: self.retries,
             sink: &self.sink,
             trail: None,
             fence: None,
             alarm: None,
-        };
-        sender.send(Effect::Read, || self.instance.read(ask)).await
+        }
+    }
+}
+
+impl<S: Source + Clone> Reader<S> {
+    /// Asks one question, again if need be.
+    ///
+    /// # Errors
+    /// The last [`RequestError`].
+    pub async fn ask<I: Id>(&self, ask: &Ask) -> Result<Answer<I>, RequestError> {
+        let read = || self.instance.read(ask);
+        self.sender().send(Effect::Read, read).await
     }
 
     /// The enabled locales of the instance.

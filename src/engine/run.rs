@@ -1,5 +1,6 @@
 //! A whole run: read, plan, upload, publish, verify.
 
+use std::cell::LazyCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
@@ -32,7 +33,7 @@ use super::unplaced::Unplaced;
 use super::verify::{Difference, Scope, Verified, verify};
 use crate::domain::{
     AgreedPlace, ContentHash, EntityKey, Guid, Id, Inventory, Key, Kind, Locale, RunId, SourceId,
-    TargetId, TargetKey,
+    TargetId,
 };
 use crate::event::{Bottleneck, Command, Event, Phase};
 use crate::id_map::{Counterpart, IdMap};
@@ -180,34 +181,33 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         }
         if report.end.is_complete() && self.options.verify {
             let locales = &prepared.locales;
-            report.end = self
-                .verify_after(&crew, locales, &mut control, &mut report.differences)
-                .await?;
+            match self.verify_after(&crew, locales, &mut control).await? {
+                Ok(found) => report.differences = Some(found),
+                Err(end) => report.end = end,
+            }
         }
         report.failed = crew.unfinished.len();
         Ok(report)
     }
 
-    /// Compares what the run has left, and keeps what that shows.
+    /// Compares what the run has left, and keeps what that shows. `Err` is how the run ended before that was through.
     async fn verify_after(
         &self,
         crew: &Arc<Crew<S, T>>,
         locales: &[Locale],
         control: &mut Control<'_>,
-        differences: &mut Option<Vec<Difference>>,
-    ) -> Result<End, RunError> {
+    ) -> Result<Result<Vec<Difference>, End>, RunError> {
         if control.is_asked() {
-            return Ok(End::Interrupted);
+            return Ok(Err(End::Interrupted));
         }
         let compared = Box::pin(self.compare(crew, locales, Scope::AfterRun));
         let verified = match control.looking(compared).await {
             Ok(verified) => verified?,
-            Err(cut) => return Ok(cut.into()),
+            Err(cut) => return Ok(Err(cut.into())),
         };
         crew.remember_compared(verified.compared).await?;
         crew.remember_lists(verified.lists).await?;
-        *differences = Some(verified.differences);
-        Ok(End::Complete)
+        Ok(Ok(verified.differences))
     }
 
     /// Compares the target with what the source becomes, and writes nothing.
@@ -358,13 +358,15 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         let looks = plan::assets_to_look_at(&source, &target, &agreements);
         let at_once = self.options.downloads_in_flight();
         let ends = (&*self.source, &*self.target);
-        let bytes = asset_bytes::look(ends, looks, at_once, &self.sink).await;
+        let bytes = asset_bytes::look(ends, looks, at_once).await;
         let equal_bytes = bytes.equal.keys().copied().collect();
+        let defaults = Defaults::of(&agreements, &source);
         self.phase(Phase::Plan).await;
         let plan = plan::plan(&Inputs {
             source: &source,
             target: &target,
             agreements: &agreements,
+            defaults: &defaults,
             equal_bytes: &equal_bytes,
             replaced_bytes: &bytes.replaced,
             locales: &locales,
@@ -388,7 +390,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             places: Arc::new(places),
             plan,
             doubts,
-            defaults: Defaults::of(&agreements, &source),
+            defaults,
             equal_bytes: bytes.equal,
             source,
             target,
@@ -576,21 +578,18 @@ fn agreement(mapping: &Mapping) -> (crate::domain::EntityKey, Agreement) {
 /// The id map as it is before anything is written.
 fn warm_ids(prepared: &Prepared) -> IdMap {
     let ids = IdMap::new(prepared.target.asset_container.clone());
-    let mapped = prepared.mappings.iter();
-    let mapped = mapped.map(|mapping| (&mapping.key, mapping.target));
-    let mapped: HashMap<&EntityKey, TargetId> = mapped.collect();
+    let mapped = LazyCell::new(|| {
+        let rows = prepared.mappings.iter();
+        rows.map(|mapping| (&mapping.key, mapping.target))
+            .collect::<HashMap<_, _>>()
+    });
     for (node, planned) in (0_u32..).zip(&prepared.plan.entities) {
         let key = &prepared.source.entities()[node as usize].key;
         let is_lost = matches!(planned.action, Action::Fail { .. } | Action::Block { .. });
         // What cannot be written this time is on the target all the same.
-        let kept = || mapped.get(key).copied().filter(|_| is_lost);
+        let kept = || is_lost.then(|| mapped.get(key).copied()).flatten();
         if let Some(target) = planned.action.counterpart().or_else(kept) {
-            let there = TargetKey {
-                kind: key.kind,
-                id: target,
-                locale: key.locale.clone(),
-            };
-            let there = prepared.target.get(&there);
+            let there = prepared.target.get(&key.with_id(target));
             if is_lost && there.is_none() {
                 continue;
             }

@@ -34,7 +34,7 @@ pub use circles::{Circle, circles};
 pub use decide::{
     Adopt, AssetLook, ByteQuestion, ContainerTally, Hint, Inputs, Recognition, assets_to_look_at,
     built_ins, channel_id, expected_hash, fields_hash, hash_without, in_order, known_hash,
-    no_channel, plan, source_hash, target_hash,
+    no_channel, number_in_list, plan, source_hash, target_hash,
 };
 pub use encoding::{Encoding, Evidence};
 pub use graph::{Graph, Need, Node, Strength};

@@ -186,13 +186,7 @@ fn without_contradictions(rows: Vec<Row>, problems: &mut Vec<String>) -> Vec<Row
     let mut forth: HashMap<EntityKey, TargetId> = HashMap::new();
     let mut back: HashMap<(EntityKey, TargetId), SourceId> = HashMap::new();
     let mut odd: Vec<Row> = Vec::new();
-    let slot = |(key, target): &Row| {
-        let nameless = EntityKey {
-            id: SourceId::new(0),
-            ..key.clone()
-        };
-        (nameless, *target)
-    };
+    let slot = |(key, target): &Row| (key.with_id(SourceId::new(0)), *target);
     for row in &rows {
         let there = *forth.entry(row.0.clone()).or_insert(row.1);
         let here = *back.entry(slot(row)).or_insert(row.0.id);

@@ -325,7 +325,7 @@ impl Readers {
             finished_at: self.column(row, "finished_at")?,
             exit: exit.map(|exit| reader.number("exit", exit)).transpose()?,
             // A name of a newer program is no reason not to show the run.
-            end: ended.and_then(RunEnd::named),
+            end: ended.and_then(RunEnd::from_name),
             counts: counts
                 .map(|counts| reader.json("counts", counts))
                 .transpose()?,

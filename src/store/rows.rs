@@ -11,7 +11,7 @@ use super::{
 };
 use crate::domain::{
     AgreedNumber, AgreedPlace, ContentHash, EntityKey, Filled, Id, Key, Kind, Locale, Outcome,
-    Proof, SourceId,
+    Proof, RunEnd, SourceId,
 };
 
 /// Gives an enum its words in the database.
@@ -37,6 +37,10 @@ words!(MappingOrigin {
 words!(Operation {
     Create => "create", Update => "update", Patch => "patch",
     Upload => "upload", Publish => "publish", Delete => "delete", Restore => "restore",
+});
+words!(RunEnd {
+    Complete => "complete", FailFast => "fail-fast", Stopped => "stopped",
+    Interrupted => "interrupted", LeaseLost => "lease-lost", Stalled => "stalled",
 });
 words!(Proof { Equal => "equal", Sent => "sent", Owed => "owed" });
 words!(PublishState { Open => "open", Published => "published", Refused => "refused" });

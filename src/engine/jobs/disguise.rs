@@ -9,7 +9,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use super::{asset, redirections, save};
-use crate::domain::{Entity, EntityKey, Kind, TargetId, TargetKey};
+use crate::domain::{Entity, Kind, TargetId};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::reconcile::settle;
 use crate::engine::state::{Step, StepResult};
@@ -31,11 +31,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             return None;
         }
         let key = &self.entity(item.node).key;
-        self.target_inventory.get(&TargetKey {
-            kind: key.kind,
-            id: saved.id,
-            locale: key.locale.clone(),
-        })
+        self.target_inventory.get(&key.with_id(saved.id))
     }
 
     /// The note of what was in the place of `there`, which nobody meant to write over.
@@ -81,10 +77,7 @@ where
         let Err(IdConflict::Target { kept, .. }) = crew.ids.claim(key, saved.id) else {
             return Ok(());
         };
-        let owner = EntityKey {
-            id: kept,
-            ..key.clone()
-        };
+        let owner = key.with_id(kept);
         let Some(node) = crew.source_inventory.position(&owner) else {
             return Ok(());
         };

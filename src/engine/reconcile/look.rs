@@ -304,13 +304,10 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
     /// Whether the target had what is sent before it was sent, so that finding it there proves nothing.
     fn was_equal(&self, item: &Prepared) -> bool {
         let key = &self.entity(item.node).key;
-        let before = item.save.id.and_then(|id| {
-            self.target_inventory.get(&TargetKey {
-                kind: key.kind,
-                id,
-                locale: key.locale.clone(),
-            })
-        });
+        let before = item
+            .save
+            .id
+            .and_then(|id| self.target_inventory.get(&key.with_id(id)));
         before.is_some_and(|before| target_hash(before, &self.schema) == item.target_hash)
     }
 

@@ -7,7 +7,6 @@ use tokio::time::Instant;
 use super::resume::{Fate, Recovery, age};
 use crate::domain::BatchId;
 use crate::engine::pace::Class;
-use crate::engine::retry::Sender;
 use crate::event::Event;
 use crate::instance::{BatchStatus, Effect, Refusal, Saved, Target};
 use crate::store::Intent;
@@ -84,19 +83,9 @@ impl<T: Target + Clone> Recovery<'_, T> {
     }
 
     async fn poll(&self, batch: BatchId) -> Result<BatchStatus, crate::instance::RequestError> {
-        let sender = Sender {
-            pacer: &self.target.pacer,
-            retries: self.target.retries,
-            sink: &self.target.sink,
-            trail: None,
-            fence: None,
-            alarm: None,
-        };
-        sender
-            .send_as(Class::Poll, Effect::Read, || {
-                self.target.instance.poll(batch)
-            })
-            .await
+        let poll = || self.target.instance.poll(batch);
+        let sender = self.target.sender();
+        sender.send_as(Class::Poll, Effect::Read, poll).await
     }
 
     /// Whether a batch that the target does not know was known once: a fresh one becomes known in a moment.

@@ -90,7 +90,7 @@ impl<T: Target + Clone> Looker<'_, T> {
         inventory: &'i Inventory<TargetId>,
     ) -> Option<&'i Entity<TargetId>> {
         if let Some(id) = item.detail.target {
-            return inventory.get(&item.target_key(id));
+            return inventory.get(&item.key.with_id(id));
         }
         // What was there before the request is no effect of it, whatever its name is: the plan adopts it or writes over it.
         let is_new = |there: &&Entity<TargetId>| {
@@ -117,10 +117,7 @@ impl<T: Target + Clone> Looker<'_, T> {
         let url =
             |body: serde_json::Value| body["originUrl"].as_str().unwrap_or_default().to_owned();
         let (from, to) = (url(here.body.parse()), url(there.body.parse()));
-        let (from, to) = tokio::join!(
-            hash((known.source, &known.source.sink), &from),
-            hash((self.target, &self.target.sink), &to)
-        );
+        let (from, to) = tokio::join!(hash(known.source, &from), hash(self.target, &to));
         matches!((from, to), (Ok(from), Ok(to)) if from == to)
     }
 

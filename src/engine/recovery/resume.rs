@@ -8,7 +8,7 @@ use super::batches::BatchFate;
 use super::look::{self, Looker};
 use super::undone::is_of_undo;
 use crate::domain::{
-    ContentHash, EntityKey, Filled, Inventory, Outcome, Proof, SourceId, TargetId, TargetKey,
+    ContentHash, EntityKey, Filled, Inventory, Outcome, Proof, SourceId, TargetId,
 };
 use crate::engine::lease::Fence;
 use crate::engine::options::Options;
@@ -92,14 +92,6 @@ impl Item {
 
     pub(super) const fn is_open(&self) -> bool {
         matches!(self.fate, Fate::Open)
-    }
-
-    pub(super) fn target_key(&self, id: TargetId) -> TargetKey {
-        TargetKey {
-            kind: self.key.kind,
-            id,
-            locale: self.key.locale.clone(),
-        }
     }
 }
 
@@ -337,7 +329,7 @@ fn settled<S>(items: &[Item], known: &Known<'_, S>) -> Settled {
                 settled.doubts.insert(item.key.clone(), why.clone());
             }
             Fate::Arrived(saved) => {
-                let there = known.target_inventory.get(&item.target_key(saved.id));
+                let there = known.target_inventory.get(&item.key.with_id(saved.id));
                 settled.target_is_stale |= there.is_none_or(|there| there.version != saved.version);
             }
             Fate::Open | Fate::Absent | Fate::Noted => {}
@@ -363,7 +355,7 @@ fn is_noted<S>(item: &Item, known: &Known<'_, S>) -> bool {
         && known.mappings.get(&item.key).is_some_and(|mapping| {
             known
                 .target_inventory
-                .get(&item.target_key(mapping.target))
+                .get(&item.key.with_id(mapping.target))
                 .is_some()
         })
 }

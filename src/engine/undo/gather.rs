@@ -148,7 +148,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         });
         let read = |(id, url): (TargetId, String)| async move {
             // Bytes that cannot be read count as different: then they are sent.
-            let hash = hash((&self.target, &self.sink), &url).await;
+            let hash = hash(&self.target, &url).await;
             Some((id, hash.ok()?))
         };
         stream::iter(compared)

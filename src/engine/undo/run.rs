@@ -112,8 +112,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         self.tell_undo(&end.outlook).await;
         self.phase(Phase::Upload).await;
         let hands = Hands::new(self, &end.outlook, fence.clone());
-        let (ended, unpublished) = hands.work(&mut control).await?;
-        let mut ended = ended;
+        let (mut ended, unpublished) = hands.work(&mut control).await?;
         if ended.is_complete() && self.options.verify {
             self.phase(Phase::Verify).await;
             let reading = hands.reading();

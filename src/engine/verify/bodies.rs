@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::compare::Verifier;
+use super::compare::{Verifier, there_of};
 use super::difference::{DifferenceKind, Scope};
-use crate::domain::{ContentHash, Entity, Filled, Kind, SourceId, TargetId, TargetKey, Version};
+use crate::domain::{ContentHash, Entity, Filled, Kind, SourceId, TargetId, Version};
 use crate::engine::agreements::date_of;
 use crate::engine::crew::Crew;
 use crate::instance::{Source, Target};
@@ -105,11 +105,11 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
             return Judged::default();
         }
         let kind = self.crew.entity(node).key.kind;
-        let former = self.former(node);
-        let learns = match (&former, self.learns(node)) {
-            (_, false) => Learns::Nothing,
-            (Some(former), true) => Learns::Changed(former),
-            (None, true) => Learns::Everything,
+        let former = self.learns(node).then(|| self.former(node));
+        let learns = match &former {
+            None => Learns::Nothing,
+            Some(Some(former)) => Learns::Changed(former),
+            Some(None) => Learns::Everything,
         };
         let judge = Judge {
             kind,
@@ -130,12 +130,7 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
     /// The normal form of what was there before the run.
     fn former(&self, node: Node) -> Option<Value> {
         let key = &self.crew.entity(node).key;
-        let there = TargetKey {
-            kind: key.kind,
-            id: self.crew.ids.resolve(key)?.id,
-            locale: key.locale.clone(),
-        };
-        let there = self.crew.target_inventory.get(&there)?;
+        let there = self.crew.target_inventory.get(&there_of(self.crew, key)?)?;
         Some(normal(key.kind, &there.body.parse(), &self.schema))
     }
 

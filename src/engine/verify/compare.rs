@@ -40,11 +40,7 @@ pub(super) struct Found {
 
 /// The key of the counterpart of a source entity, if it has one.
 pub(super) fn there_of<S, T>(crew: &Crew<S, T>, key: &EntityKey) -> Option<TargetKey> {
-    Some(TargetKey {
-        kind: key.kind,
-        id: crew.ids.resolve(key)?.id,
-        locale: key.locale.clone(),
-    })
+    Some(key.with_id(crew.ids.resolve(key)?.id))
 }
 
 impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
@@ -157,7 +153,7 @@ impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
                     self.report(*node, DifferenceKind::Duplicate, detail);
                 }
                 Some(_) | None if self.is_left_over(&key) => {
-                    self.note_left_over_item(id, key.locale.as_ref());
+                    self.note_left_over(&key);
                 }
                 Some(_) | None => {}
             }

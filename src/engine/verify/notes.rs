@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::compare::Verifier;
-use crate::domain::{Id, ItemState, Kind, Locale, TargetId, TargetKey};
+use crate::domain::{ItemState, Kind, TargetKey};
 use crate::instance::{Source, Target};
 use crate::plan::{Action, Node};
 
@@ -105,11 +105,8 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
         !self.crew.ids.is_claimed(there.kind, there.id) && !self.crew.formers.knows(there)
     }
 
-    pub(super) fn note_left_over_item(&mut self, id: TargetId, locale: Option<&Locale>) {
-        let at = locale
-            .map(|locale| format!("@{locale}"))
-            .unwrap_or_default();
-        let example = || format!("content:{}{at}", id.raw());
-        self.notes.add(Note::LeftOver(Kind::Content), example);
+    pub(super) fn note_left_over(&mut self, there: &TargetKey) {
+        self.notes
+            .add(Note::LeftOver(there.kind), || there.to_string());
     }
 }

@@ -7,17 +7,13 @@ use super::compare::Verifier;
 use super::difference::{DifferenceKind, Scope};
 use crate::domain::{AgreedNumber, Entity, Id, Kind, ListKey, Locale, SourceId, TargetId};
 use crate::instance::{Source, Target};
-use crate::plan::{ListOrder, Node, Slot, in_order};
+use crate::plan::{ListOrder, Node, Slot, in_order, number_in_list};
 
 /// Position on the source, entity, position on the target.
 type Placed = (i64, Node, i64);
 
 /// The items of every list.
 pub(super) type Lists = BTreeMap<ListKey, Vec<Placed>>;
-
-fn item_order(body: &serde_json::Value) -> Option<i64> {
-    body["properties"]["itemOrder"].as_i64()
-}
 
 impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
     /// Keeps where an item stands in its list on both sides.
@@ -30,18 +26,12 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
         let (Kind::Content, Some(locale)) = (here.key.kind, here.locale()) else {
             return;
         };
-        let body = here.body.parse();
-        let (Some(expected), Some(found)) = (item_order(&body), item_order(&there.body.parse()))
-        else {
+        let numbers = (number_in_list(&here.body), number_in_list(&there.body));
+        let (Some((list, expected)), Some((_, found))) = numbers else {
             return;
         };
-        let list = body["properties"]["referenceName"]
-            .as_str()
-            .unwrap_or_default();
-        let list = ListKey {
-            list: list.to_lowercase(),
-            locale: locale.clone(),
-        };
+        let locale = locale.clone();
+        let list = ListKey { list, locale };
         self.lists
             .entry(list)
             .or_default()

@@ -6,9 +6,9 @@
 
 use serde_json::Value;
 
-use super::compare::source_hash;
+use super::compare::hash_of;
 use super::matching::assets_on_both_sides;
-use crate::domain::{ContentHash, Entity, Inventory, Key, Kind, SourceId, TargetId, TargetKey};
+use crate::domain::{ContentHash, Entity, Inventory, Kind, SourceId, TargetId};
 use crate::plan::Schema;
 use crate::plan::action::{Agreement, Agreements};
 
@@ -47,25 +47,24 @@ pub fn assets_to_look_at(
     let schema = Schema::default();
     let look = |asset: &Entity<SourceId>| {
         let agreement = agreements.get(&asset.key);
-        let body = asset.body.parse();
         let based = agreement.filter(|agreement| agreement.source_hash.is_some());
-        let (there, question) = if let Some(agreement) = based {
-            let there = counterpart(target, agreement)?;
-            let is_changed = agreement.source_hash != Some(source_hash(asset, &schema));
-            (there, since(agreement, &there.body.parse(), is_changed)?)
-        } else {
-            let there = *namesakes.get(&asset.key.id)?;
-            let is_fit = size(&body) == size(&there.body.parse());
-            (
-                there,
-                is_fit.then_some(ByteQuestion::Same { is_news: false })?,
-            )
+        let there = match based {
+            Some(agreement) => target.get(&asset.key.with_id(agreement.target))?,
+            None => *namesakes.get(&asset.key.id)?,
+        };
+        let (here, there) = (asset.body.parse(), there.body.parse());
+        let question = match based {
+            Some(agreement) => {
+                let is_changed = agreement.source_hash != Some(hash_of(asset, &here, &schema));
+                since(agreement, &there, is_changed)
+            }
+            None => (size(&here) == size(&there)).then_some(ByteQuestion::Same { is_news: false }),
         };
         Some(AssetLook {
             source: asset.key.id,
-            source_url: url(&body)?,
-            target_url: url(&there.body.parse())?,
-            question,
+            source_url: url(&here)?,
+            target_url: url(&there)?,
+            question: question?,
         })
     };
     source
@@ -84,18 +83,6 @@ fn since(agreement: &Agreement, there: &Value, is_changed: bool) -> Option<ByteQ
         None if is_moved => Some(ByteQuestion::Same { is_news: true }),
         Some(_) | None => None,
     }
-}
-
-fn counterpart<'t>(
-    target: &'t Inventory<TargetId>,
-    agreement: &Agreement,
-) -> Option<&'t Entity<TargetId>> {
-    let key: TargetKey = Key {
-        kind: Kind::Asset,
-        id: agreement.target,
-        locale: None,
-    };
-    target.get(&key)
 }
 
 fn size(media: &Value) -> Option<i64> {

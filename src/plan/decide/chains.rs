@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use super::matching::Match;
 use super::order::rising;
-use crate::domain::{Entity, Inventory, Kind, Locale, SourceId, TargetId, TargetKey};
+use crate::domain::{Entity, Inventory, Kind, Locale, SourceId, TargetId};
 use crate::plan::graph::Node;
 
 /// Siblings in display order.
@@ -49,14 +49,8 @@ pub(super) fn present<'a>(
     found: &Match,
     target: &'a Inventory<TargetId>,
 ) -> Option<&'a Entity<TargetId>> {
-    let (Kind::Page, Match::Mapped(id) | Match::Natural(id)) = (page.key.kind, found) else {
-        return None;
-    };
-    target.get(&TargetKey {
-        kind: Kind::Page,
-        id: *id,
-        locale: page.key.locale.clone(),
-    })
+    let is_page = page.key.kind == Kind::Page;
+    is_page.then(|| found.entity(&page.key, target)).flatten()
 }
 
 /// Marks a longest rising subsequence that ends with the last element.

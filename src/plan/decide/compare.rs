@@ -16,7 +16,6 @@ use super::virtual_map::VirtualMap;
 use super::weigh::{self, Fields, Place, weigh};
 use crate::domain::{
     ContentHash, Entity, Failure, Filled, Inventory, Kind, Locale, Proof, SourceId, TargetId,
-    TargetKey,
 };
 use crate::plan::action::{Action, Agreement, Agreements, Joined};
 use crate::plan::normal::leave_unknown_fields;
@@ -71,12 +70,7 @@ impl Comparer<'_> {
                  rename one of the two"
             )),
             Match::Mapped(id) | Match::Natural(id) => {
-                let there = TargetKey {
-                    kind: entity.key.kind,
-                    id: *id,
-                    locale: entity.key.locale.clone(),
-                };
-                let Some(there) = self.target.get(&there) else {
+                let Some(there) = self.target.get(&entity.key.with_id(*id)) else {
                     return create("the target has it no more");
                 };
                 match found {
@@ -129,12 +123,7 @@ impl Comparer<'_> {
     }
 
     fn count_differences(&self, entity: &Entity<SourceId>, target: TargetId) -> usize {
-        let there = TargetKey {
-            kind: entity.key.kind,
-            id: target,
-            locale: entity.key.locale.clone(),
-        };
-        let Some(there) = self.target.get(&there) else {
+        let Some(there) = self.target.get(&entity.key.with_id(target)) else {
             return 0;
         };
         let existing = there.body.parse();
@@ -164,11 +153,7 @@ impl Comparer<'_> {
 
     /// What the source moved where a save cannot take its counterpart.
     fn left(&self, entity: &Entity<SourceId>, id: TargetId) -> Decision {
-        let there = self.target.get(&TargetKey {
-            kind: entity.key.kind,
-            id,
-            locale: entity.key.locale.clone(),
-        });
+        let there = self.target.get(&entity.key.with_id(id));
         let body = there.map(|there| there.body.parse()).unwrap_or_default();
         let (moved, old) = if entity.key.kind == Kind::Asset {
             ("it has another name", there.map_or("", |there| &there.name))
@@ -254,7 +239,7 @@ impl Comparer<'_> {
             && place == Place::AGREES
         {
             return Decision {
-                target_hash: Some(ContentHash::of(&without(found, filled))),
+                target_hash: Some(hash_without(found, filled)),
                 filled: filled.clone(),
                 ..decided(
                     Action::Adopt { target },

@@ -6,7 +6,7 @@
 use hashbrown::{HashMap, HashSet};
 
 use super::matching::Match;
-use crate::domain::{ByName, Entity, Inventory, Kind, SourceId, TargetId, TargetKey};
+use crate::domain::{ByName, Entity, Inventory, Kind, SourceId, TargetId};
 
 /// Marks the counterparts that are left behind.
 pub(super) fn leave(
@@ -89,11 +89,7 @@ pub(super) fn mapped<'a>(
     let Match::Mapped(id) = found else {
         return None;
     };
-    target.get(&TargetKey {
-        kind: entity.key.kind,
-        id: *id,
-        locale: entity.key.locale.clone(),
-    })
+    target.get(&entity.key.with_id(*id))
 }
 
 fn has_other_name(asset: &Entity<SourceId>, there: &Entity<TargetId>) -> bool {
@@ -132,14 +128,7 @@ fn container_names(
     containers
         .filter(|(entity, _)| entity.key.kind == Kind::Container)
         .filter_map(|(entity, found)| {
-            let (Match::Mapped(id) | Match::Natural(id)) = found else {
-                return None;
-            };
-            let there = target.get(&TargetKey {
-                kind: Kind::Container,
-                id: *id,
-                locale: None,
-            })?;
+            let there = found.entity(&entity.key, target)?;
             Some((entity.name.to_lowercase(), there.name.to_lowercase()))
         })
         .collect()

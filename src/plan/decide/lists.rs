@@ -10,12 +10,11 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::matching::Match;
 use super::order::{Verdict, rising};
 use super::place::{Places, Sides};
 use super::spread;
 use super::weigh::Place;
-use crate::domain::{AgreedNumber, Body, Entity, Kind, ListKey, SourceId, TargetKey};
+use crate::domain::{AgreedNumber, Body, Entity, Kind, ListKey, SourceId};
 use crate::plan::action::ListOrder;
 use crate::plan::graph::Node;
 
@@ -63,12 +62,11 @@ struct Properties {
     item_order: Value,
 }
 
-impl Properties {
-    fn of(body: &Body) -> Option<(String, i64)> {
-        let face: Face = serde_json::from_str(&body.text()).ok()?;
-        let list = face.properties.reference_name.as_str()?.to_lowercase();
-        Some((list, face.properties.item_order.as_i64()?))
-    }
+/// The list of an item, in lower case, and its number (`itemOrder`) in it.
+pub fn number_in_list(item: &Body) -> Option<(String, i64)> {
+    let face: Face = serde_json::from_str(&item.text()).ok()?;
+    let list = face.properties.reference_name.as_str()?.to_lowercase();
+    Some((list, face.properties.item_order.as_i64()?))
 }
 
 impl Sides<'_> {
@@ -87,22 +85,16 @@ impl Sides<'_> {
     }
 
     fn item(self, node: Node, entity: &Entity<SourceId>) -> Option<(ListKey, Item)> {
-        let (Kind::Content, Match::Mapped(id) | Match::Natural(id)) =
-            (entity.key.kind, &self.matches[node as usize])
-        else {
+        if entity.key.kind != Kind::Content {
             return None;
-        };
-        let there = self.target.get(&TargetKey {
-            kind: Kind::Content,
-            id: *id,
-            locale: entity.key.locale.clone(),
-        })?;
-        let (list, here) = Properties::of(&entity.body)?;
+        }
+        let there = self.matches[node as usize].entity(&entity.key, self.target)?;
+        let (list, here) = number_in_list(&entity.body)?;
         let item = Item {
             node,
             id: entity.key.id,
             here,
-            there: Properties::of(&there.body)?.1,
+            there: number_in_list(&there.body)?.1,
             agreed: self
                 .agreements
                 .get(&entity.key)

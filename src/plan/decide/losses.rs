@@ -99,11 +99,7 @@ fn unchanged_counterparts(comparer: &Comparer<'_>) -> HashSet<TargetKey> {
     let rows = comparer.agreements.iter();
     let rows = rows.filter(|(key, _)| key.kind.is_localised());
     rows.filter_map(|(key, agreement)| {
-        let there = TargetKey {
-            kind: key.kind,
-            id: agreement.target,
-            locale: key.locale.clone(),
-        };
+        let there = key.with_id(agreement.target);
         let found = comparer.target.get(&there)?;
         let is_unchanged = agreement
             .target_hash
@@ -123,12 +119,7 @@ fn loss<'a>(
         Kind::Asset | Kind::Content | Kind::Redirection => return None,
         Kind::Model | Kind::Container | Kind::Template | Kind::Gallery | Kind::Page => {}
     }
-    let key = TargetKey {
-        kind,
-        id: target,
-        locale: entity.key.locale.clone(),
-    };
-    let there = comparer.target.get(&key)?;
+    let there = comparer.target.get(&entity.key.with_id(target))?;
     let existing = there.body.parse();
     let written = payload(
         entity,

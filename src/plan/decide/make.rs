@@ -37,6 +37,8 @@ pub struct Inputs<'a> {
     pub target: &'a Inventory<TargetId>,
     /// What the store remembers of this pair.
     pub agreements: &'a Agreements,
+    /// What the server fills in, as far as the agreements say.
+    pub defaults: &'a Defaults,
     /// Assets whose bytes are known to equal those of their namesake on the target (see [`super::assets_to_look_at`]).
     pub equal_bytes: &'a HashSet<SourceId>,
     /// Assets whose bytes on the target are known not to be those of the last agreement any more.
@@ -110,12 +112,13 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let rows = places.rows;
     notices.extend(leave_out_of_scope(&mut entities, inputs, context, &needs));
     let names = names::settle(&mut entities, inputs, context, &matches);
-    drop(matches);
     let containers = in_scope(identity.containers, inputs, &entities);
     let graph = build_graph(&needs, &places.waits, &names);
     let circles = circles(&graph, &|who, need| has_to_wait(&entities, who, need));
     cut_circles(&mut entities, &circles, (&graph, &resolver), inputs.source);
-    Shapes::of(inputs, (&schema, target_schema)).block(&mut entities, &graph);
+    let shapes = Shapes::of(inputs, &matches, (&schema, target_schema));
+    shapes.block(&mut entities, &graph);
+    drop(matches);
     settle::block_dependants(&mut entities, &graph, inputs.source);
     form_rows(&mut entities, &rows);
     drop(needs);
@@ -225,7 +228,6 @@ fn decide_with(
     (needs, places): (&[(Needs, ContentHash)], &Places),
 ) -> (Vec<Planned>, Vec<Notice>) {
     let agreements = &*identity.agreements;
-    let defaults = Defaults::of(agreements, inputs.source);
     let sides = (inputs.source, inputs.target);
     let counterparts = VirtualMap::new(sides, agreements, matches, |node| keeping.contains(&node));
     let comparer = Comparer {
@@ -236,7 +238,7 @@ fn decide_with(
         counterparts: &counterparts,
         equal_bytes: inputs.equal_bytes,
         replaced_bytes: inputs.replaced_bytes,
-        defaults: &defaults,
+        defaults: inputs.defaults,
         overwrite: inputs.overwrite,
     };
     let mut entities = spread::each(inputs.source, |node, entity| {

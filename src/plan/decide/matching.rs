@@ -10,7 +10,9 @@ use serde_json::Value;
 
 use super::left;
 use super::page_matching;
-use crate::domain::{Entity, Inventory, Kind, Locale, SourceId, TargetId, TargetKey, name_key};
+use crate::domain::{
+    Entity, EntityKey, Inventory, Kind, Locale, SourceId, TargetId, TargetKey, name_key,
+};
 use crate::plan::action::Agreements;
 use crate::plan::graph::Node;
 
@@ -42,6 +44,15 @@ impl Match {
                 None
             }
         }
+    }
+
+    /// The same as an entity; `key` is that of the source's.
+    pub(super) fn entity<'t>(
+        &self,
+        key: &EntityKey,
+        target: &'t Inventory<TargetId>,
+    ) -> Option<&'t Entity<TargetId>> {
+        target.get(&key.with_id(self.there()?))
     }
 }
 
@@ -120,11 +131,7 @@ impl<'a> Memory<'a> {
             None if key.kind.is_localised() => *self.ids.get(&(key.kind, key.id))?,
             None => return None,
         };
-        let there = TargetKey {
-            kind: key.kind,
-            id,
-            locale: key.locale.clone(),
-        };
+        let there = key.with_id(id);
         Some(if self.target.get(&there).is_some() {
             Match::Mapped(id)
         } else if let Some(locale) = self.somewhere.get(&(key.kind, id)) {

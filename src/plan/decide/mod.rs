@@ -36,5 +36,5 @@ pub use built_in::built_ins;
 pub use channels::{channel_id, no_channel};
 pub use compare::{expected_hash, fields_hash, hash_without, known_hash, source_hash, target_hash};
 pub use identity::{Adopt, ContainerTally, Hint, Recognition};
-pub use lists::in_order;
+pub use lists::{in_order, number_in_list};
 pub use make::{Inputs, plan};

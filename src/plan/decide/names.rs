@@ -18,7 +18,7 @@ use super::make::Inputs;
 use super::matching::Match;
 use super::named::Named;
 use super::page_matching::{self, own_name};
-use crate::domain::{Entity, Failure, Id, Kind, Locale, SourceId, TargetId, TargetKey, name_key};
+use crate::domain::{Entity, Failure, Id, Kind, Locale, SourceId, TargetId, name_key};
 use crate::plan::Context;
 use crate::plan::action::{Action, Planned};
 use crate::plan::graph::{Graph, Need, Node, Strength};
@@ -83,23 +83,12 @@ pub(super) fn keeping(
         .filter(|(node, (entity, found))| {
             entity.key.kind.is_named()
                 && !matches!(entities[*node as usize].action, Action::Update { .. })
-                && counterpart(inputs, entity, found)
+                && found
+                    .entity(&entity.key, inputs.target)
                     .is_some_and(|there| name_key(&there.name) != name_key(&entity.name))
         })
         .map(|(node, _)| node)
         .collect()
-}
-
-fn counterpart<'a>(
-    inputs: &Inputs<'a>,
-    entity: &Entity<SourceId>,
-    found: &Match,
-) -> Option<&'a Entity<TargetId>> {
-    inputs.target.get(&TargetKey {
-        kind: entity.key.kind,
-        id: found.there()?,
-        locale: entity.key.locale.clone(),
-    })
 }
 
 /// Something that is to have a name that it does not have.
@@ -163,7 +152,7 @@ fn takers(entities: &[Planned], inputs: &Inputs<'_>, matches: &[Match]) -> Vec<T
             return None;
         }
         let slot = slot(entity, inputs, matches)?;
-        let there = counterpart(inputs, entity, found);
+        let there = found.entity(&entity.key, inputs.target);
         let has_it = there.is_some_and(|there| slot_of(there).as_ref() == Some(&slot));
         (!has_it).then(|| Taker {
             node,

@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 
 use super::matching::{Claims, Match};
 use crate::domain::{
-    Entity, Id, Inventory, Key, Kind, Locale, Placement, SourceId, TargetId, TargetKey, name_key,
+    Entity, Id, Inventory, Key, Kind, Locale, Placement, SourceId, TargetId, name_key,
 };
 use crate::plan::graph::Node;
 
@@ -128,11 +128,7 @@ fn elsewhere(
     id: TargetId,
     locale: &Locale,
 ) -> Match {
-    let there = TargetKey {
-        kind: Kind::Page,
-        id,
-        locale: page.key.locale.clone(),
-    };
+    let there = page.key.with_id(id);
     if target.get(&there).is_some() {
         Match::Natural(id)
     } else {

@@ -8,19 +8,18 @@
 use serde_json::Value;
 
 use super::make::Inputs;
-use crate::domain::{Entity, EntityKey, Id, Inventory, Key, Kind, SourceId, TargetId, name_key};
+use super::matching::Match;
+use crate::domain::{Entity, EntityKey, Id, Inventory, Kind, SourceId, TargetId, name_key};
 use crate::plan::Schema;
-use crate::plan::action::{Action, Agreements, Planned};
+use crate::plan::action::{Action, Planned};
 use crate::plan::graph::{Graph, Node};
+use crate::plan::normal::says_something;
 use crate::plan::schema::ModelSchema;
-
-/// The members of a template's zones.
-const ZONES: &str = "contentSectionDefinitions";
 
 pub(super) struct Shapes<'a> {
     source: &'a Inventory<SourceId>,
     target: &'a Inventory<TargetId>,
-    agreements: &'a Agreements,
+    matches: &'a [Match],
     here: &'a Schema,
     there: &'a Schema,
 }
@@ -33,11 +32,15 @@ struct Loss {
 
 impl<'a> Shapes<'a> {
     /// What the two sides can hold; `here` and `there` are their models.
-    pub(super) const fn of(inputs: &Inputs<'a>, (here, there): (&'a Schema, &'a Schema)) -> Self {
+    pub(super) const fn of(
+        inputs: &Inputs<'a>,
+        matches: &'a [Match],
+        (here, there): (&'a Schema, &'a Schema),
+    ) -> Self {
         Self {
             source: inputs.source,
             target: inputs.target,
-            agreements: inputs.agreements,
+            matches,
             here,
             there,
         }
@@ -49,11 +52,16 @@ impl<'a> Shapes<'a> {
             if !entities[node as usize].action.is_work() {
                 continue;
             }
-            let losses = graph.needs(node).iter().filter(|need| need.on != node);
-            let loss = losses
-                .filter(|need| is_left(&entities[need.on as usize].action))
-                .find_map(|need| self.loss(entity, need.on));
-            if let Some(loss) = loss {
+            let needs = graph.needs(node).iter().map(|need| need.on);
+            let mut shapes = needs
+                .filter(|on| *on != node && is_left(&entities[*on as usize].action))
+                .filter(|on| is_shape_of(entity.key.kind, self.entity(*on).key.kind))
+                .peekable();
+            if shapes.peek().is_none() {
+                continue;
+            }
+            let body = entity.body.parse();
+            if let Some(loss) = shapes.find_map(|on| self.loss(&body, on)) {
                 let planned = &mut entities[node as usize];
                 planned.because =
                     format!("{}; the run leaves {} as it is", loss.what, loss.by).into();
@@ -62,13 +70,17 @@ impl<'a> Shapes<'a> {
         }
     }
 
-    fn loss(&self, entity: &Entity<SourceId>, on: Node) -> Option<Loss> {
-        let shape = &self.source.entities()[on as usize];
-        let what = match (entity.key.kind, shape.key.kind) {
-            (Kind::Content, Kind::Model) => self.lacks_fields(entity, shape),
-            (Kind::Content, Kind::Container) => self.has_other_model(entity, shape),
-            (Kind::Page, Kind::Template) => self.lacks_zones(entity, shape),
-            (_, _) => None,
+    fn entity(&self, node: Node) -> &'a Entity<SourceId> {
+        &self.source.entities()[node as usize]
+    }
+
+    /// What an item or page with this body would lose by `on`.
+    fn loss(&self, body: &Value, on: Node) -> Option<Loss> {
+        let shape = self.entity(on);
+        let what = match shape.key.kind {
+            Kind::Model => self.lacks_fields(body, on),
+            Kind::Container => self.has_other_model(body, on),
+            _ => self.lacks_zones(body, on),
         }?;
         Some(Loss {
             by: shape.key.clone(),
@@ -76,103 +88,80 @@ impl<'a> Shapes<'a> {
         })
     }
 
-    /// The counterpart that the target has now: the one that is remembered, else its namesake.
-    fn counterpart(&self, shape: &Entity<SourceId>) -> Option<&Entity<TargetId>> {
-        let remembered = self.agreements.get(&shape.key).and_then(|agreement| {
-            self.target.get(&Key {
-                kind: shape.key.kind,
-                id: agreement.target,
-                locale: None,
-            })
-        });
-        let is_namesake =
-            |there: &&Entity<TargetId>| name_key(&there.name) == name_key(&shape.name);
-        remembered.or_else(|| self.target.of_kind(shape.key.kind).iter().find(is_namesake))
+    /// The counterpart that the target has now.
+    fn counterpart(&self, node: Node) -> Option<&'a Entity<TargetId>> {
+        self.matches[node as usize].entity(&self.entity(node).key, self.target)
     }
 
-    fn lacks_fields(&self, item: &Entity<SourceId>, model: &Entity<SourceId>) -> Option<String> {
-        let body = item.body.parse();
-        let own = body["properties"]["definitionName"]
+    fn lacks_fields(&self, item: &Value, model: Node) -> Option<String> {
+        let name = &self.entity(model).name;
+        let own = item["properties"]["definitionName"]
             .as_str()
             .unwrap_or_default();
-        if name_key(own) != name_key(&model.name) {
+        if name_key(own) != name_key(name) {
             return None;
         }
-        let here = self.here.model(own)?;
-        let there = self
-            .there
-            .model_by_id(self.counterpart(model)?.key.id.raw())?;
+        let (here, there) = (self.here.model(own)?, self.model_there(model)?);
         let lost = |(key, value): &(&String, &Value)| {
             says_something(value) && here.knows(key) && !there.knows(key)
         };
-        let keys: Vec<&str> = body["fields"]
-            .as_object()?
-            .iter()
-            .filter(lost)
-            .map(|(key, _)| &**key)
-            .collect();
-        (!keys.is_empty()).then(|| {
-            format!(
-                "the target's model {} has no field for {}",
-                model.name,
-                keys.join(", ")
-            )
-        })
+        let keys = names(item["fields"].as_object()?.iter().filter(lost))?;
+        Some(format!("the target's model {name} has no field for {keys}"))
     }
 
-    fn has_other_model(&self, item: &Entity<SourceId>, list: &Entity<SourceId>) -> Option<String> {
-        let body = item.body.parse();
-        let properties = &body["properties"];
-        let is_own = name_key(properties["referenceName"].as_str()?) == name_key(&list.name);
-        let there = self.counterpart(list).filter(|_| is_own)?;
+    fn has_other_model(&self, item: &Value, list: Node) -> Option<String> {
+        let name = &self.entity(list).name;
+        let properties = &item["properties"];
+        if name_key(properties["referenceName"].as_str()?) != name_key(name) {
+            return None;
+        }
+        let there = self.counterpart(list)?.body.parse();
         let found = self
             .there
-            .model_by_id(there.body.parse()["contentDefinitionID"].as_i64()?)?;
-        let own = self.model_there(properties["definitionName"].as_str()?)?;
+            .model_by_id(there["contentDefinitionID"].as_i64()?)?;
+        let model = self.here.model(properties["definitionName"].as_str()?)?;
+        let model = EntityKey::global(Kind::Model, model.id);
+        let own = self.model_there(self.source.position(&model)?)?;
         (found.id != own.id).then(|| {
-            format!(
-                "the target's container {} holds items of the model {}",
-                list.name, found.name
-            )
+            let other = &found.name;
+            format!("the target's container {name} holds items of the model {other}")
         })
     }
 
-    fn model_there(&self, name: &str) -> Option<&ModelSchema> {
-        let models = self.source.of_kind(Kind::Model);
-        let model = models
-            .iter()
-            .find(|model| name_key(&model.name) == name_key(name))?;
+    fn model_there(&self, model: Node) -> Option<&'a ModelSchema> {
         self.there
             .model_by_id(self.counterpart(model)?.key.id.raw())
     }
 
-    fn lacks_zones(&self, page: &Entity<SourceId>, template: &Entity<SourceId>) -> Option<String> {
-        let body = page.body.parse();
-        let (here, there) = (
-            template.body.parse(),
-            self.counterpart(template)?.body.parse(),
-        );
+    fn lacks_zones(&self, page: &Value, template: Node) -> Option<String> {
+        let name = &self.entity(template).name;
+        let here = self.here.zones(name)?;
+        let there = self.there.zones(&self.counterpart(template)?.name);
         let lost = |(zone, modules): &(&String, &Value)| {
+            let zone = name_key(zone);
             modules
                 .as_array()
                 .is_some_and(|modules| !modules.is_empty())
-                && has_zone(&here, zone)
-                && !has_zone(&there, zone)
+                && here.contains(&zone)
+                && !there.is_some_and(|there| there.contains(&zone))
         };
-        let zones: Vec<&str> = body["zones"]
-            .as_object()?
-            .iter()
-            .filter(lost)
-            .map(|(zone, _)| &**zone)
-            .collect();
-        (!zones.is_empty()).then(|| {
-            format!(
-                "the target's template {} has no zone {}",
-                template.name,
-                zones.join(", ")
-            )
-        })
+        let zones = names(page["zones"].as_object()?.iter().filter(lost))?;
+        Some(format!("the target's template {name} has no zone {zones}"))
     }
+}
+
+/// The names of members, listed; `None` of none.
+fn names<'v>(members: impl Iterator<Item = (&'v String, &'v Value)>) -> Option<String> {
+    let names: Vec<&str> = members.map(|(name, _)| &**name).collect();
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
+/// Whether what an entity of `kind` can hold depends on one of the kind `shape`.
+const fn is_shape_of(kind: Kind, shape: Kind) -> bool {
+    matches!(
+        (kind, shape),
+        (Kind::Content, Kind::Model | Kind::Container) | (Kind::Page, Kind::Template)
+    )
 }
 
 /// Whether the run does not write it, though it is there.
@@ -187,21 +176,5 @@ const fn is_left(action: &Action) -> bool {
         | Action::Conflict { target: None }
         | Action::Fail { .. }
         | Action::Block { .. } => false,
-    }
-}
-
-fn has_zone(template: &Value, zone: &str) -> bool {
-    let zones = template[ZONES].as_array().into_iter().flatten();
-    let mut names = zones.filter_map(|zone| zone["pageItemTemplateReferenceName"].as_str());
-    names.any(|name| name_key(name) == name_key(zone))
-}
-
-fn says_something(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::String(text) => !text.trim().is_empty(),
-        Value::Array(items) => !items.is_empty(),
-        Value::Object(members) => !members.is_empty(),
-        Value::Bool(_) | Value::Number(_) => true,
     }
 }

@@ -103,6 +103,7 @@ fn made(
         source: &source,
         target: &target,
         agreements: &HashMap::new(),
+        defaults: &crate::plan::Defaults::default(),
         equal_bytes: &HashSet::new(),
         replaced_bytes: &HashSet::new(),
         locales: &[Locale::new("en-us")],

@@ -22,12 +22,22 @@ pub struct Defaults {
     known: HashMap<(Kind, String), HashSet<String>>,
 }
 
+/// Whether a part of a JSON pointer is the position of a row.
+fn is_position(part: &str) -> bool {
+    part.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// A part of a JSON pointer as the name that it stands for.
+fn name_of(part: &str) -> String {
+    part.replace("~1", "/").replace("~0", "~")
+}
+
 /// Where a member stands in all entities of its kind: of content in its model, of models in any field, in lists anywhere.
 fn place(kind: Kind, at: &str, model: &str) -> String {
     let mut out = model.to_owned();
     let mut is_field = false;
     for part in at.split('/').skip(1) {
-        let any = is_field || part.bytes().all(|byte| byte.is_ascii_digit());
+        let any = is_field || is_position(part);
         out.push('/');
         out.push_str(if any { "*" } else { part });
         is_field = kind == Kind::Model && part == "fields";
@@ -163,10 +173,7 @@ impl Judge<'_> {
         else {
             return false;
         };
-        let is_row = at
-            .rsplit('/')
-            .next()
-            .is_some_and(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
+        let is_row = at.rsplit('/').next().is_some_and(is_position);
         if is_row || says(self.written, at, value) {
             return false;
         }
@@ -193,8 +200,7 @@ impl Judge<'_> {
 fn says(body: &Value, at: &str, value: &Value) -> bool {
     let mut here = body;
     for part in at.split('/').skip(1) {
-        let part = part.replace("~1", "/").replace("~0", "~");
-        let Some(inner) = member(here, &part) else {
+        let Some(inner) = member(here, &name_of(part)) else {
             return false;
         };
         here = inner;
@@ -204,14 +210,21 @@ fn says(body: &Value, at: &str, value: &Value) -> bool {
 
 fn says_any(here: &Value, value: &Value) -> bool {
     match (here, value) {
-        (Value::Null, _) => false,
-        (Value::String(text), _) => !text.trim().is_empty(),
         (Value::Object(_), Value::Object(members)) => members
             .iter()
             .any(|(name, value)| member(here, name).is_some_and(|here| says_any(here, value))),
-        (Value::Object(members), _) => !members.is_empty(),
-        (Value::Array(items), _) => !items.is_empty(),
-        (Value::Bool(_) | Value::Number(_), _) => true,
+        (_, _) => says_something(here),
+    }
+}
+
+/// Whether a value is more than nothing; `false` and 0 are.
+pub(in crate::plan) fn says_something(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::String(text) => !text.trim().is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(members) => !members.is_empty(),
+        Value::Bool(_) | Value::Number(_) => true,
     }
 }
 
@@ -252,11 +265,10 @@ fn take_out(form: &mut Value, at: &str) {
     let Some((parent, name)) = at.rsplit_once('/') else {
         return;
     };
-    let name = name.replace("~1", "/").replace("~0", "~");
     let Some(Value::Object(members)) = form.pointer_mut(parent) else {
         return;
     };
-    members.remove(&name);
+    members.remove(&name_of(name));
     if members.is_empty() && !parent.is_empty() {
         take_out(form, parent);
     }

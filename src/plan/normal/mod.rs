@@ -26,6 +26,7 @@ use serde_json::{Map, Value};
 use super::Schema;
 use crate::domain::Kind;
 
+pub(in crate::plan) use defaults::says_something;
 pub use defaults::{Defaults, Judge, Judged, Learns, without};
 pub use differences::{Difference, differences};
 pub(in crate::plan) use fields::leave_unknown_fields;

@@ -6,7 +6,7 @@ use super::classes::{Classes, grouped, whole};
 use super::face::{Face, Selected};
 use super::side::Side;
 use super::{Adopt, Known, Recognition};
-use crate::domain::{Entity, Id, Kind, Locale, SourceId, TargetKey, name_key};
+use crate::domain::{Entity, Id, Kind, Locale, SourceId, name_key};
 use crate::plan::Schema;
 use crate::plan::action::Agreements;
 use crate::plan::decide::matching::Match;
@@ -315,15 +315,8 @@ fn pages(known: &Known<'_>, matches: &[Match], map: &VirtualMap<'_>) -> Vec<(Loc
     pairs
         .filter(|(page, _)| page.key.kind == Kind::Page)
         .filter_map(|(page, found)| {
-            let (Match::Mapped(id) | Match::Natural(id)) = found else {
-                return None;
-            };
             let locale = page.locale()?.clone();
-            let there = known.target.get(&TargetKey {
-                kind: Kind::Page,
-                id: *id,
-                locale: Some(locale.clone()),
-            })?;
+            let there = found.entity(&page.key, known.target)?;
             let here = Face::of_source(page, &known.context, map)?;
             Some((locale, here, Face::of_target(there, known.target_schema)))
         })

@@ -9,7 +9,7 @@ use super::super::virtual_map::VirtualMap;
 use super::evidence::{Adopt, Hint, Recognition};
 use super::pairing::Pairing;
 use super::tally::{self, ContainerTally};
-use crate::domain::{EntityKey, Filled, Id, Inventory, Kind, Proof, SourceId, TargetId, TargetKey};
+use crate::domain::{EntityKey, Filled, Id, Inventory, Kind, Proof, SourceId, TargetId};
 use crate::plan::action::{Agreement, Agreements};
 use crate::plan::{Context, Schema};
 
@@ -103,11 +103,7 @@ impl Identity<'_> {
             given.insert((key.kind, key.id), agreement.target);
         }
         for hint in known.hints {
-            let there = TargetKey {
-                kind: hint.key.kind,
-                id: hint.target,
-                locale: hint.key.locale.clone(),
-            };
+            let there = hint.key.with_id(hint.target);
             let exists =
                 known.source.get(&hint.key).is_some() && known.target.get(&there).is_some();
             if !exists || self.agreements.contains_key(&hint.key) {
@@ -136,11 +132,7 @@ impl Identity<'_> {
             .iter()
             .take_while(|item| item.key.id.raw() == id)
         {
-            let there = TargetKey {
-                kind: Kind::Content,
-                id: TargetId::new(target),
-                locale: item.key.locale.clone(),
-            };
+            let there = item.key.with_id(TargetId::new(target));
             // Where the target has the item in another locale only, that one makes the id known.
             if known.target.get(&there).is_some() {
                 self.take(item.key.clone(), there.id, evidence.clone());
