@@ -107,7 +107,7 @@ fn sum(plan: &Plan) -> String {
         .into_iter()
         .map(|(name, count)| format!("{count} {name}"))
         .collect();
-    let (levels, circles, cuts) = (plan.levels, plan.circles.len(), plan.cuts());
+    let (levels, circles, cuts) = (plan.levels, plan.cycles.len(), plan.cuts());
     let counts = counts.join(", ");
     format!(
         "plan: {counts}; content levels: {levels}, circles: {circles}, references cut in them: {cuts}"

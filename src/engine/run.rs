@@ -515,7 +515,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
                 lanes: state.lane_plan(),
                 gates: state.gates().plan(),
                 levels: prepared.plan.levels,
-                circles: count(prepared.plan.circles.len()),
+                circles: count(prepared.plan.cycles.len()),
                 cuts: count(prepared.plan.cuts()),
             })
             .await;

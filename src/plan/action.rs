@@ -172,7 +172,7 @@ pub struct Planned {
     /// Whether the sides differ and it is left alone all the same.
     pub left_alone: bool,
     /// References that are left out of the first save and patched in afterwards, with the entity that each
-    /// needs.
+    /// needs; sorted by that entity.
     pub left_out: Vec<(Referent, Node)>,
     /// The name that its first save gives it, because another one still has its own.
     pub temporary: Option<Box<str>>,
@@ -236,6 +236,13 @@ impl Planned {
         all
     }
 
+    /// Whether its first save lacks its references to `on`.
+    pub(super) fn leaves_out(&self, on: Node) -> bool {
+        self.left_out
+            .binary_search_by_key(&on, |(_, node)| *node)
+            .is_ok()
+    }
+
     /// Adds to the reason.
     pub(super) fn add(&mut self, text: &str) {
         self.because = format!("{}; {text}", self.because).into();
@@ -273,8 +280,8 @@ pub struct Plan {
     pub entities: Vec<Planned>,
     /// Who needs whom, cut references included.
     pub graph: Graph,
-    /// Circles of references with the cut that was chosen.
-    pub circles: Vec<super::circles::Circle>,
+    /// Cycles of references with the cut that was chosen.
+    pub cycles: Vec<super::cycles::Cycle>,
     /// How many content levels there are.
     pub levels: u32,
     /// The rows of siblings on the target as they are going to be, in display order.
@@ -290,15 +297,17 @@ pub struct Plan {
 impl Plan {
     /// Whether `who` is first saved without its references to `on`.
     pub fn is_cut(&self, who: Node, on: Node) -> bool {
-        self.entities[who as usize]
-            .left_out
-            .iter()
-            .any(|(_, node)| *node == on)
+        self.entities[who as usize].leaves_out(on)
     }
 
     /// What the first save of `node` has to wait for, in the order of [`Graph::needs`].
     pub fn waits_for(&self, node: Node) -> impl Iterator<Item = Need> + '_ {
         waits_for(&self.entities, &self.graph, node)
+    }
+
+    /// What the first save of `node` has to wait for `on` for.
+    pub fn waits_on(&self, node: Node, on: Node) -> impl Iterator<Item = Need> + '_ {
+        waits_on(&self.entities, &self.graph, node, on)
     }
 
     /// Whether the target holds content in containers of the source that is the counterpart of nothing, and the state cannot
@@ -311,38 +320,44 @@ impl Plan {
 
     /// How many references are cut.
     pub fn cuts(&self) -> usize {
-        self.circles.iter().map(|circle| circle.cut.len()).sum()
+        self.cycles.iter().map(|cycle| cycle.cut.len()).sum()
     }
 }
 
-/// What the first save of `node` has to wait for: entities that it refers to and that do not exist yet, unless
-/// the reference is cut; models and templates that are going to change; names that have to become free; and siblings that have to come before it, if they
-/// are written at all.
+/// What the first save of `node` has to wait for, in the order of its needs.
 pub(super) fn waits_for<'a>(
     entities: &'a [Planned],
     graph: &'a Graph,
     node: Node,
 ) -> impl Iterator<Item = Need> + 'a {
-    graph.needs(node).iter().copied().filter(move |need| {
-        let on = &entities[need.on as usize].action;
-        let is_cut = || {
-            entities[node as usize]
-                .left_out
-                .iter()
-                .any(|(_, cut)| *cut == need.on)
-        };
-        need.on != node
-            && match need.strength {
-                Strength::Order | Strength::Whole => on.is_work(),
-                Strength::Name { .. } => {
-                    on.is_work() && entities[node as usize].temporary.is_none()
-                }
-                Strength::Renamed => {
-                    on.is_work() && !entities[node as usize].again.contains(&need.on)
-                }
-                Strength::Hard | Strength::Deferrable { .. } => {
-                    matches!(on, Action::Create { .. }) && !is_cut()
-                }
+    let needs = graph.needs(node).iter().copied();
+    needs.filter(move |need| waits(entities, node, *need))
+}
+
+/// What the first save of `node` has to wait for `on` for.
+pub(super) fn waits_on<'a>(
+    entities: &'a [Planned],
+    graph: &'a Graph,
+    node: Node,
+    on: Node,
+) -> impl Iterator<Item = Need> + 'a {
+    let needs = graph.needs_on(node, on).iter().copied();
+    needs.filter(move |need| waits(entities, node, *need))
+}
+
+/// Whether the first save of `node` has to wait for a need of it: an entity that it refers to and that does not exist yet,
+/// unless the reference is cut; a model or template that is going to change; a name that has to become free; a
+/// sibling that has to come before it, if that is written at all.
+fn waits(entities: &[Planned], node: Node, need: Need) -> bool {
+    let on = &entities[need.on as usize].action;
+    let planned = &entities[node as usize];
+    need.on != node
+        && match need.strength {
+            Strength::Order | Strength::Whole => on.is_work(),
+            Strength::Name { .. } => on.is_work() && planned.temporary.is_none(),
+            Strength::Renamed => on.is_work() && !planned.again.contains(&need.on),
+            Strength::Hard | Strength::Deferrable { .. } => {
+                matches!(on, Action::Create { .. }) && !planned.leaves_out(need.on)
             }
-    })
+        }
 }

@@ -143,6 +143,14 @@ impl Graph {
         &self.needs[range(&self.starts, node)]
     }
 
+    /// What `node` needs of `on`: one of each class at most.
+    pub fn needs_on(&self, node: Node, on: Node) -> &[Need] {
+        let needs = self.needs(node);
+        let start = needs.partition_point(|need| need.on < on);
+        let end = needs.partition_point(|need| need.on <= on);
+        &needs[start..end]
+    }
+
     /// Who needs `node`, sorted, each once.
     pub fn needed_by(&self, node: Node) -> &[Node] {
         &self.back[range(&self.back_starts, node)]

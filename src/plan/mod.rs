@@ -11,7 +11,7 @@
 //! nothing found that is not rewritten. How each reference is encoded stands in [`Encoding`] and nowhere else.
 
 mod action;
-mod circles;
+mod cycles;
 mod decide;
 mod encoding;
 mod graph;
@@ -30,7 +30,7 @@ mod weights;
 pub use action::{
     Action, Agreement, Agreements, Joined, ListOrder, PagePlace, Plan, Planned, Slot,
 };
-pub use circles::{Circle, circles};
+pub use cycles::{Cycle, cycles};
 pub use decide::{
     Adopt, AssetLook, ByteQuestion, ContainerTally, Hint, Inputs, Recognition, assets_to_look_at,
     built_ins, channel_id, expected_hash, fields_hash, hash_without, in_order, known_hash,

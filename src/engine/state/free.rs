@@ -21,8 +21,8 @@ impl RunState {
             if self.frees_patch(who, node) == Some(step) {
                 self.patch_closer(who);
             }
-            let needs = plan.waits_for(who);
-            let freed = needs.filter(|need| need.on == node && self.frees(*need) == Some(step));
+            let needs = plan.waits_on(who, node);
+            let freed = needs.filter(|need| self.frees(*need) == Some(step));
             for _ in 0..freed.count() {
                 self.step_closer(who);
             }

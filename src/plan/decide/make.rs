@@ -22,7 +22,7 @@ use crate::domain::{
     WorkClass, name_key,
 };
 use crate::plan::action::{Action, Agreements, Plan, Planned, Slot};
-use crate::plan::circles::{Circle, circles};
+use crate::plan::cycles::{Cycle, cycles};
 use crate::plan::graph::{Graph, Need, Node, Strength};
 use crate::plan::notice::{Concern, Notice};
 use crate::plan::scope::Why;
@@ -114,8 +114,8 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let names = names::settle(&mut entities, inputs, context, &matches);
     let containers = in_scope(identity.containers, inputs, &entities);
     let graph = build_graph(&needs, &places.waits, &names);
-    let circles = circles(&graph, &|who, need| has_to_wait(&entities, who, need));
-    cut_circles(&mut entities, &circles, (&graph, &resolver), inputs.source);
+    let cycles = cycles(&graph, &|who, need| has_to_wait(&entities, who, need));
+    cut_cycles(&mut entities, &cycles, (&graph, &resolver), inputs.source);
     let shapes = Shapes::of(inputs, &matches, (&schema, target_schema));
     shapes.block(&mut entities, &graph);
     drop(matches);
@@ -135,7 +135,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     Plan {
         entities,
         graph,
-        circles,
+        cycles,
         levels,
         rows,
         lists,
@@ -447,59 +447,71 @@ fn form_rows(entities: &mut [Planned], rows: &[Vec<Slot>]) {
     }
 }
 
-/// Leaves the references of every cut out of the first save; circles that cannot be cut fail.
-fn cut_circles(
+/// Members of a cycle that its failure names.
+const NAMED: usize = 20;
+
+/// Leaves the references of every cut out of the first save; cycles that cannot be cut fail.
+fn cut_cycles(
     entities: &mut [Planned],
-    circles: &[Circle],
+    cycles: &[Cycle],
     (graph, resolver): (&Graph, &Resolver<'_>),
     source: &Inventory<SourceId>,
 ) {
-    for circle in circles {
-        if circle.closed {
-            let names: Vec<String> = circle
-                .members
-                .iter()
-                .map(|node| source.entities()[*node as usize].key.to_string())
-                .collect();
-            for node in &circle.members {
-                let planned = &mut entities[*node as usize];
-                planned.action = Action::Fail {
-                    cause: Failure::Circle,
-                };
-                planned.because = format!(
-                    "these need one another before any of them can be saved: {}",
-                    names.join(", ")
-                )
-                .into();
-            }
+    for cycle in cycles {
+        if cycle.closed {
+            fail_closed(entities, cycle, source);
             continue;
         }
-        for (who, on) in &circle.cut {
-            let waits = |need: &&Need| need.on == *on && has_to_wait(entities, *who, **need);
-            let needs: Vec<Strength> = graph
-                .needs(*who)
-                .iter()
-                .filter(waits)
-                .map(|need| need.strength)
-                .collect();
-            let planned = &mut entities[*who as usize];
-            for strength in needs {
-                match strength {
-                    Strength::Name { .. } => {
-                        let needs = graph.needs(*who).iter();
-                        let named = |need: &&Need| matches!(need.strength, Strength::Name { .. });
-                        let kind = source.entities()[*who as usize].key.kind;
-                        names::step_aside(planned, kind, needs.filter(named).map(|need| need.on));
+        for cut in cycle.cut.chunk_by(|one, other| one.0 == other.0) {
+            let who = cut[0].0;
+            let mut left_out = HashSet::new();
+            for (_, on) in cut {
+                let needs = graph.needs_on(who, *on).iter().copied();
+                let waits = needs.filter(|need| has_to_wait(entities, who, *need));
+                let strengths: Vec<Strength> = waits.map(|need| need.strength).collect();
+                let planned = &mut entities[who as usize];
+                for strength in strengths {
+                    match strength {
+                        Strength::Name { .. } => {
+                            let needs = graph.needs(who).iter();
+                            let named =
+                                |need: &&Need| matches!(need.strength, Strength::Name { .. });
+                            let kind = source.entities()[who as usize].key.kind;
+                            let names = needs.filter(named).map(|need| need.on);
+                            names::step_aside(planned, kind, names);
+                        }
+                        Strength::Renamed => planned.again.push(*on),
+                        Strength::Deferrable { .. } => drop(left_out.insert(*on)),
+                        // Nothing that cannot be left out is cut.
+                        Strength::Order | Strength::Hard | Strength::Whole => {}
                     }
-                    Strength::Renamed => planned.again.push(*on),
-                    Strength::Deferrable { .. } => {
-                        planned.left_out.extend(resolver.references_to(*who, *on));
-                    }
-                    // Nothing that cannot be left out is cut.
-                    Strength::Order | Strength::Hard | Strength::Whole => {}
                 }
             }
+            if !left_out.is_empty() {
+                entities[who as usize].left_out = resolver.references_to(who, &left_out);
+            }
         }
-        names::call_again(entities, &circle.members, graph);
+        names::call_again(entities, &cycle.members, graph);
+    }
+}
+
+/// None of the members can be saved first.
+fn fail_closed(entities: &mut [Planned], cycle: &Cycle, source: &Inventory<SourceId>) {
+    let key = |node: &Node| source.entities()[*node as usize].key.to_string();
+    let names: Vec<String> = cycle.members.iter().take(NAMED).map(key).collect();
+    let more = match cycle.members.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let because = format!(
+        "these need one another before any of them can be saved: {}{more}",
+        names.join(", ")
+    );
+    for node in &cycle.members {
+        let planned = &mut entities[*node as usize];
+        planned.action = Action::Fail {
+            cause: Failure::Circle,
+        };
+        planned.because = because.clone().into();
     }
 }

@@ -103,13 +103,19 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// The references of the entity at `node` to the one at `on`, in the order of its body.
-    pub(super) fn references_to(&self, node: Node, on: Node) -> Vec<(Referent, Node)> {
+    /// The references of the entity at `node` to those in `on`, by what they refer to.
+    pub(super) fn references_to(&self, node: Node, on: &HashSet<Node>) -> Vec<(Referent, Node)> {
         let entity = &self.source.entities()[node as usize];
         let found = self.find(node, entity, &mut entity.body.parse());
-        let to = found.all.into_iter().filter(|(need, _)| need.on == on);
-        to.filter_map(|(_, referent)| Some((referent?, on)))
-            .collect()
+        let to = found
+            .all
+            .into_iter()
+            .filter(|(need, _)| on.contains(&need.on));
+        let mut references: Vec<_> = to
+            .filter_map(|(need, referent)| Some((referent?, need.on)))
+            .collect();
+        references.sort_by_key(|(_, node)| *node);
+        references
     }
 
     fn find(&self, node: Node, entity: &Entity<SourceId>, body: &mut Value) -> Found {

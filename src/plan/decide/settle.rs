@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::super::action::{Action, Planned, waits_for};
+use super::super::action::{Action, Planned, waits_for, waits_on};
 use super::super::graph::{Graph, Node, Strength};
 use super::super::weights::Weights;
 use crate::domain::{EntityKey, Inventory, Kind, SourceId, WorkClass};
@@ -39,9 +39,9 @@ fn is_root_cause(action: &Action) -> bool {
 
 fn is_need(graph: &Graph, who: Node, on: Node) -> bool {
     graph
-        .needs(who)
+        .needs_on(who, on)
         .iter()
-        .any(|need| need.on == on && !matches!(need.strength, Strength::Order | Strength::Renamed))
+        .any(|need| !matches!(need.strength, Strength::Order | Strength::Renamed))
 }
 
 /// Gives every content item its level, and tells how many levels there are.
@@ -126,8 +126,7 @@ pub(super) fn order(entities: &[Planned], graph: &Graph) -> Vec<Node> {
             if !entities[at].action.is_work() {
                 continue;
             }
-            let waits = waits_for(entities, graph, *dependant).filter(|need| need.on == node);
-            for _ in waits {
+            for _ in waits_on(entities, graph, *dependant, node) {
                 missing[at] -= 1;
                 if missing[at] == 0 {
                     free.push_back(*dependant);

@@ -148,7 +148,7 @@ fn an_update_in_a_circle_of_order_and_reference_is_cut() {
     assert_eq!(made.waits(new), [order(moved)]);
     assert_eq!(made.waits(last), [order(moved)]);
     assert_eq!(made.waits(moved), []);
-    assert_eq!(made.plan.circles[0].cut, [(moved, new)]);
+    assert_eq!(made.plan.cycles[0].cut, [(moved, new)]);
 }
 
 /// New siblings waited for one another from the last to the first, so one that needed much held back all the others.

@@ -77,7 +77,7 @@ pub fn write_plan(
         "schema": SCHEMA,
         "source": source.guid,
         "levels": plan.levels,
-        "circles": plan.circles.len(),
+        "circles": plan.cycles.len(),
         "cuts": plan.cuts(),
         "actions": actions,
     });
@@ -110,7 +110,7 @@ pub fn write_graph(
     source: &Inventory<SourceId>,
 ) -> io::Result<()> {
     let circles: Vec<_> = plan
-        .circles
+        .cycles
         .iter()
         .map(|circle| {
             json!({ "members": circle.members, "cut": circle.cut, "closed": circle.closed })

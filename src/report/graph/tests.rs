@@ -2,7 +2,7 @@ use super::{Fold, View, around, dot, mermaid, page, svg_file, whole, write_graph
 use crate::domain::{
     Body, Entity, Guid, Inventory, ItemState, Key, Kind, Locale, SourceId, WorkClass,
 };
-use crate::plan::{Action, Circle, Graph, Need, Node, Plan, Planned, Referent, Strength};
+use crate::plan::{Action, Cycle, Graph, Need, Node, Plan, Planned, Referent, Strength};
 
 /// A view of nameless boxes: plain needs, then needs that are cut.
 pub(super) fn view(needs: &[(usize, usize)], cut: &[(usize, usize)]) -> View {
@@ -110,7 +110,7 @@ fn site() -> (Plan, Inventory<SourceId>) {
     ];
     let mut entities = vec![planned(0), planned(0), planned(1), planned(2)];
     entities[1].left_out = vec![(Referent::Content(2), 2)];
-    let circle = Circle {
+    let cycle = Cycle {
         members: vec![1, 2],
         cut: vec![(1, 2)],
         closed: false,
@@ -118,7 +118,7 @@ fn site() -> (Plan, Inventory<SourceId>) {
     let plan = Plan {
         entities,
         graph: Graph::new(4, pairs),
-        circles: vec![circle],
+        cycles: vec![cycle],
         levels: 3,
         ..Plan::default()
     };

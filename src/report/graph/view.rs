@@ -178,7 +178,7 @@ fn build(
     title: String,
 ) -> View {
     let circled: BTreeSet<Node> = {
-        let circles = named.plan.circles.iter();
+        let circles = named.plan.cycles.iter();
         circles
             .flat_map(|circle| circle.members.iter().copied())
             .collect()
@@ -298,8 +298,8 @@ fn edges(plan: &Plan, nodes: &[Node], place_of: &HashMap<Node, usize>) -> Vec<Ed
 }
 
 fn rings(named: Named<'_>, shown: &HashMap<Node, usize>) -> Vec<Ring> {
-    let circles = named.plan.circles.iter();
-    let is_shown = |circle: &&crate::plan::Circle| {
+    let circles = named.plan.cycles.iter();
+    let is_shown = |circle: &&crate::plan::Cycle| {
         circle
             .members
             .iter()

@@ -61,7 +61,9 @@ impl Script {
     /// A soft need that is left out at first.
     pub(super) fn cuts(mut self, who: &str, on: &str) -> Self {
         let left_out = (Referent::Content(i64::from(self.at(on))), self.at(on));
-        self.planned(who).left_out.push(left_out);
+        let all = &mut self.planned(who).left_out;
+        all.push(left_out);
+        all.sort_by_key(|(_, node)| *node);
         self.needs(who, on, SOFT)
     }
 
