@@ -1,8 +1,8 @@
-//! Waits until somebody asks the program to stop.
+//! Waits for a signal that stops the program.
 
-/// Completes with the first Ctrl-C or SIGTERM. Cancel-safe.
+/// Completes with the first Ctrl-C, SIGTERM or SIGHUP (the terminal was closed). Cancel-safe.
 ///
-/// A system that cannot tell about signals never completes it; then the signal ends the program itself.
+/// On a system without such signals it never completes; then the signal ends the program itself.
 pub(super) async fn asked() {
     tokio::select! {
         () = interrupted() => {}
@@ -19,12 +19,18 @@ async fn interrupted() {
 #[cfg(unix)]
 async fn terminated() {
     use tokio::signal::unix::{SignalKind, signal};
-    let received = match signal(SignalKind::terminate()) {
-        Ok(mut signal) => signal.recv().await,
-        Err(_) => None,
+    let first = |kind| async move {
+        let received = match signal(kind) {
+            Ok(mut signal) => signal.recv().await,
+            Err(_) => None,
+        };
+        if received.is_none() {
+            std::future::pending::<()>().await;
+        }
     };
-    if received.is_none() {
-        std::future::pending::<()>().await;
+    tokio::select! {
+        () = first(SignalKind::terminate()) => {}
+        () = first(SignalKind::hangup()) => {}
     }
 }
 

@@ -82,11 +82,13 @@ pub fn all() -> impl Iterator<Item = &'static str> {
     PAGES.iter().map(|(code, _)| *code)
 }
 
-/// The page of a code in Markdown: what happened, why, and what to do. `None` for a code that does not exist; case
-/// does not matter.
+/// The page of a code in Markdown: what happened, why, and what to do. `None` for a code that does not exist. Case does
+/// not matter, and the number alone is enough: `LG-2006`, `lg2006` and `2006` are the same.
 pub fn page(code: &str) -> Option<&'static str> {
+    let wanted = code.trim().to_ascii_uppercase();
+    let number = wanted.trim_start_matches("LG").trim_start_matches('-');
     let mut pages = PAGES.iter();
-    let found = pages.find(|(known, _)| known.eq_ignore_ascii_case(code.trim()));
+    let found = pages.find(|(known, _)| known.strip_prefix("LG-") == Some(number));
     found.map(|(_, page)| *page)
 }
 
@@ -237,6 +239,7 @@ mod tests {
     #[test]
     fn a_code_is_found_in_any_case() {
         assert_eq!(page(" lg-2006 "), page("LG-2006"));
+        assert_eq!(page("2006"), page("LG-2006"));
         assert!(page("LG-2006").is_some());
         assert!(page("LG-9999").is_none());
     }
