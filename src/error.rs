@@ -106,7 +106,7 @@ pub enum Error {
         source: io::Error,
     },
     /// An instance cannot be used: no connection, no access, no sense.
-    #[error("cannot work with the {side}")]
+    #[error("cannot connect to the {side}")]
     Unreachable {
         /// `source 1a2b3c4d-u` or `target 5e6f7a8b-u`.
         side: String,
@@ -139,7 +139,7 @@ pub enum Error {
     },
     /// Both sides changed, and nobody said who wins.
     #[error(
-        "{conflicts} conflicts were left alone: source and target both changed since they last agreed"
+        "{conflicts} conflicts were skipped: source and target both changed since they last agreed"
     )]
     Conflicts {
         /// How many.
@@ -151,7 +151,7 @@ pub enum Error {
     /// The run was asked to stop before its end.
     #[error("interrupted; what was in flight has its outcome in the state")]
     Interrupted,
-    /// The way to an instance cannot be one.
+    /// Invalid connection settings.
     #[error(transparent)]
     Connection(#[from] ConnectionError),
     /// The mock server could not be started, or its state not be saved.
@@ -344,7 +344,7 @@ const fn request_hint(cause: &Cause) -> Option<&'static str> {
             "try again later, or raise timeouts.busy_s, which is how long a run waits for the feed",
         ),
         Cause::Unauthorised => Some(
-            "set LOCKGATE_TOKEN to a personal access token that is still valid; LOCKGATE_SOURCE_TOKEN and LOCKGATE_TARGET_TOKEN, if set, go before it",
+            "set LOCKGATE_TOKEN to a personal access token that is still valid; LOCKGATE_SOURCE_TOKEN and LOCKGATE_TARGET_TOKEN, if set, take precedence",
         ),
         Cause::Forbidden => {
             Some("check the GUID, and that the token's user has rights on that instance")
@@ -369,10 +369,10 @@ pub fn print(error: &Error, out: &mut impl Write) -> io::Result<()> {
         cause = error.source();
     }
     if let Some(hint) = error.hint() {
-        writeln!(out, "  next: {hint}")?;
+        writeln!(out, "  help: {hint}")?;
     }
     let code = error.code();
-    writeln!(out, "  code: {code}; `lockgate explain {code}` tells more")?;
+    writeln!(out, "  code: {code}; see `lockgate explain {code}`")?;
     out.flush()
 }
 
@@ -454,47 +454,47 @@ mod tests {
     #[test]
     fn errors_are_printed_with_cause_and_next_step() {
         insta::assert_snapshot!(printed(&request(Cause::Unauthorised)), @r"
-        error: cannot work with the source 1a2b3c4d-u
-          caused by: reading the locales of 1a2b3c4d-u failed: the credential was not accepted (HTTP 401)
-          next: set LOCKGATE_TOKEN to a personal access token that is still valid; LOCKGATE_SOURCE_TOKEN and LOCKGATE_TARGET_TOKEN, if set, go before it
-          code: LG-2006; `lockgate explain LG-2006` tells more
+        error: cannot connect to the source 1a2b3c4d-u
+          caused by: reading the locales of 1a2b3c4d-u failed: authentication failed (HTTP 401): the token is missing, wrong or expired
+          help: set LOCKGATE_TOKEN to a personal access token that is still valid; LOCKGATE_SOURCE_TOKEN and LOCKGATE_TARGET_TOKEN, if set, take precedence
+          code: LG-2006; see `lockgate explain LG-2006`
         exit: 3
         ");
         insta::assert_snapshot!(printed(&request(Cause::TimedOut(Duration::from_mins(1)))), @r"
-        error: cannot work with the source 1a2b3c4d-u
-          caused by: reading the locales of 1a2b3c4d-u failed: no answer within 60 s
-          next: try again, or raise timeouts.request_s (--timeout)
-          code: LG-2002; `lockgate explain LG-2002` tells more
+        error: cannot connect to the source 1a2b3c4d-u
+          caused by: reading the locales of 1a2b3c4d-u failed: timed out after 60 s
+          help: try again, or raise timeouts.request_s (--timeout)
+          code: LG-2002; see `lockgate explain LG-2002`
         exit: 3
         ");
         insta::assert_snapshot!(printed(&Error::Interrupted), @r"
         error: interrupted; what was in flight has its outcome in the state
-          next: run the same command again: it goes on from there
-          code: LG-4004; `lockgate explain LG-4004` tells more
+          help: run the same command again: it goes on from there
+          code: LG-4004; see `lockgate explain LG-4004`
         exit: 130
         ");
         insta::assert_snapshot!(printed(&Error::Conflicts { conflicts: 3 }), @r"
-        error: 3 conflicts were left alone: source and target both changed since they last agreed
-          next: run again with --overwrite to let the source win
-          code: LG-4003; `lockgate explain LG-4003` tells more
+        error: 3 conflicts were skipped: source and target both changed since they last agreed
+          help: run again with --overwrite to let the source win
+          code: LG-4003; see `lockgate explain LG-4003`
         exit: 5
         ");
         insta::assert_snapshot!(printed(&Error::EntitiesFailed { failed: 1, blocked: 4, total: 120 }), @r"
         error: 1 of 120 entities failed, 4 more were blocked by them
-          next: fix what the failures name and run again: only what is missing is sent
-          code: LG-4001; `lockgate explain LG-4001` tells more
+          help: fix what the failures name and run again: only what is missing is sent
+          code: LG-4001; see `lockgate explain LG-4001`
         exit: 1
         ");
         insta::assert_snapshot!(printed(&Error::Different { differences: 2, checked: 80 }), @r"
         error: 2 differences between source and target in 80 entities
-          next: `lockgate sync` brings the target into agreement; add --overwrite where it was edited
-          code: LG-4002; `lockgate explain LG-4002` tells more
+          help: `lockgate sync` brings the target into agreement; add --overwrite where it was edited
+          code: LG-4002; see `lockgate explain LG-4002`
         exit: 1
         ");
         insta::assert_snapshot!(printed(&Error::Internal("lane 2 panicked".to_owned())), @r"
         error: internal error: lane 2 panicked
-          next: this is a bug of lockgate; please report it with the run folder, which holds no credentials
-          code: LG-9001; `lockgate explain LG-9001` tells more
+          help: this is a bug of lockgate; please report it with the run folder, which holds no credentials
+          code: LG-9001; see `lockgate explain LG-9001`
         exit: 70
         ");
     }
@@ -509,8 +509,8 @@ mod tests {
         insta::assert_snapshot!(printed(&create.into()), @r"
         error: the state cannot be kept in .lockgate
           caused by: permission denied
-          next: make .lockgate writable, or name another place with --state
-          code: LG-3001; `lockgate explain LG-3001` tells more
+          help: make .lockgate writable, or name another place with --state
+          code: LG-3001; see `lockgate explain LG-3001`
         exit: 4
         ");
         let newer = StoreError::Newer {
@@ -519,26 +519,26 @@ mod tests {
             known: 1,
         };
         insta::assert_snapshot!(printed(&newer.into()), @r"
-        error: the state in .lockgate/state.db has schema version 9; this program knows up to 1
-          next: update lockgate, or name another file with --state
-          code: LG-3004; `lockgate explain LG-3004` tells more
+        error: the state in .lockgate/state.db has schema version 9; this version supports up to 1
+          help: update lockgate, or name another file with --state
+          code: LG-3004; see `lockgate explain LG-3004`
         exit: 4
         ");
         insta::assert_snapshot!(printed(&StoreError::Full { place: place() }.into()), @r"
         error: no space is left for the state in .lockgate/state.db
-          next: free some space and run again: it goes on where it stopped
-          code: LG-3007; `lockgate explain LG-3007` tells more
+          help: free some space and run again: it goes on where it stopped
+          code: LG-3007; see `lockgate explain LG-3007`
         exit: 4
         ");
         insta::assert_snapshot!(printed(&StoreError::Locked { place: place() }.into()), @r"
         error: the state in .lockgate/state.db is locked by another process
-          next: wait for the other process; `lockgate runs` lists what was started here
-          code: LG-3006; `lockgate explain LG-3006` tells more
+          help: wait for the other process; `lockgate runs` lists what was started here
+          code: LG-3006; see `lockgate explain LG-3006`
         exit: 4
         ");
         insta::assert_snapshot!(printed(&StoreError::Closed.into()), @r"
         error: the state has been closed
-          code: LG-3013; `lockgate explain LG-3013` tells more
+          code: LG-3013; see `lockgate explain LG-3013`
         exit: 70
         ");
     }

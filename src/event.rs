@@ -14,7 +14,7 @@ use crate::domain::{
 };
 
 /// The version of the event format. Since 2 gates of content levels are written by their name.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// An event with its moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,7 +56,7 @@ pub enum Phase {
 pub enum Lane {
     /// Lane 1: models, templates, containers, assets without a gallery, URL redirections.
     IndependentEntities,
-    /// Lane 2: content items in batches, then the patches that close circles.
+    /// Lane 2: content items in batches, then the patches that close cycles.
     BatchedContent,
     /// Lane 3: galleries with their assets, page chains.
     ComplexEntities,
@@ -177,7 +177,7 @@ impl<'de> Deserialize<'de> for Gate {
         match Written::deserialize(deserializer)? {
             Written::Level { level } => Ok(Self::ContentLevelComplete(level)),
             Written::Name(name) => Self::named(&name)
-                .ok_or_else(|| serde::de::Error::custom(format!("there is no gate {name:?}"))),
+                .ok_or_else(|| serde::de::Error::custom(format!("unknown gate {name:?}"))),
         }
     }
 }
@@ -300,10 +300,10 @@ pub enum Event {
         lanes: Vec<LanePlan>,
         /// Every gate, in the order of the lanes.
         gates: Vec<GatePlan>,
-        /// Content levels, circles and the references cut in them.
+        /// Content levels, cycles and the references cut in them.
         levels: u32,
-        /// Circles of references.
-        circles: u32,
+        /// Cycles of references.
+        cycles: u32,
         /// References cut to open them; each costs a patch of its entity.
         cuts: u32,
     },
@@ -381,7 +381,7 @@ pub enum Event {
         /// Bytes that were sent for it: asset bytes or JSON.
         bytes: u64,
     },
-    /// An entity of a circle was saved again with the references that had been cut.
+    /// An entity of a cycle was saved again with the references that had been cut.
     EntityPatched {
         /// The entity.
         key: EntityKey,
@@ -431,7 +431,7 @@ pub enum Event {
         /// Why the last one failed.
         cause: String,
     },
-    /// The target asked to slow down; nothing leaves for this long.
+    /// Rate limited by the target; requests pause for this long.
     Throttled {
         /// Milliseconds.
         for_ms: u64,

@@ -520,7 +520,7 @@ pub enum BatchStatus {
 
 /// A request that did not bring what it was sent for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{operation} failed: {cause}{}", .said.as_ref().map(|said| format!("; the server said: {said:?}")).unwrap_or_default())]
+#[error("{operation} failed: {cause}{}", .said.as_ref().map(|said| format!("; server message: {said:?}")).unwrap_or_default())]
 pub struct RequestError {
     /// What was attempted, such as `reading the list of containers of 1a2b3c4d-u`.
     pub operation: String,
@@ -544,13 +544,13 @@ pub enum Cause {
         detail: String,
     },
     /// No answer within the time-out.
-    #[error("no answer within {} s", .0.as_secs())]
+    #[error("timed out after {} s", .0.as_secs())]
     TimedOut(Duration),
-    /// The connection broke before the answer was complete.
-    #[error("the connection broke: {0}")]
+    /// The connection was lost before the answer was complete.
+    #[error("the connection was lost: {0}")]
     Broken(String),
     /// 429: more requests than the server allows. It did nothing.
-    #[error("the server asks to slow down{} (HTTP 429)", for_seconds(*.retry_after))]
+    #[error("rate limited by the server{} (HTTP 429)", for_seconds(*.retry_after))]
     Throttled {
         /// `Retry-After`.
         retry_after: Option<Duration>,
@@ -564,10 +564,10 @@ pub enum Cause {
         retry_after: Option<Duration>,
     },
     /// 401: the credential is missing, wrong or expired.
-    #[error("the credential was not accepted (HTTP 401)")]
+    #[error("authentication failed (HTTP 401): the token is missing, wrong or expired")]
     Unauthorised,
     /// 403: the credential has no rights on this instance.
-    #[error("access was refused (HTTP 403)")]
+    #[error("permission denied (HTTP 403)")]
     Forbidden,
     /// 404.
     #[error("not found (HTTP 404)")]
@@ -579,10 +579,10 @@ pub enum Cause {
         status: u16,
     },
     /// A successful status with a body that cannot be understood.
-    #[error("the answer makes no sense: {0}")]
+    #[error("unexpected response: {0}")]
     Malformed(String),
     /// The bytes that were to be sent could not be read or have the wrong length.
-    #[error("the bytes to send are not right: {0}")]
+    #[error("invalid file content: {0}")]
     Content(String),
     /// A feed that is being rebuilt and says so, or answers nothing at all.
     #[error("the feed is busy: it is being rebuilt")]

@@ -89,7 +89,7 @@ const PLANNING: [&str; 9] = [
     "entities",
     "references",
     "levels",
-    "circles",
+    "cycles",
     "planning s",
     "planning again s",
     "instance in memory MB",
@@ -147,7 +147,7 @@ fn measure(file: &Path) -> Outcome<Vec<String>> {
     });
     let took = started.elapsed();
     let peak = memory::status_bytes(own, "VmHWM:");
-    let counts = (first.graph.edges(), first.levels, first.circles.len());
+    let counts = (first.graph.edges(), first.levels, first.cycles.len());
     let work = first
         .entities
         .iter()

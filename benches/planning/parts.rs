@@ -259,7 +259,7 @@ fn opening() -> Vec<Stamped> {
             }],
             gates: vec![gate(Gate::ContentComplete), gate(Gate::AllEntitiesComplete)],
             levels: 1,
-            circles: 0,
+            cycles: 0,
             cuts: 0,
         },
         Event::PhaseStarted {

@@ -33,7 +33,7 @@ pub struct Connection {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectionError {
     /// The GUID is empty or has characters that no GUID has.
-    #[error("{0:?} is no instance GUID")]
+    #[error("{0:?} is not an instance GUID")]
     Guid(String),
     /// The base URL cannot be one.
     #[error("{url:?} cannot be the base URL of an instance: {reason}")]

@@ -114,9 +114,9 @@ pub(crate) fn rename_members(map: &mut Map<String, Value>, names: &[&str]) {
 fn expected(wanted: &str, found: &Value) -> Misshapen {
     let found = match found {
         Value::Null => "null",
-        Value::Bool(_) => "a truth value",
+        Value::Bool(_) => "a boolean",
         Value::Number(_) => "a number",
-        Value::String(_) => "a text",
+        Value::String(_) => "a string",
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
     };

@@ -68,10 +68,10 @@ pub(super) struct FileArgs {
     /// Configuration file [default: lockgate.toml, if there is one]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Values for a purpose: ci (pipelines) or gentle (busy instances)
+    /// Named set of defaults: ci or gentle
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
-    /// Where mappings and runs are kept, as sqlite:PATH or a path
+    /// State database with ID mappings and run history, as sqlite:PATH or a path
     #[arg(long, value_name = "URL")]
     state: Option<String>,
     /// Directory for the reports of runs
@@ -114,7 +114,7 @@ pub(super) struct InstanceArgs {
     /// Base URL of the target's APIs, for mock servers and proxies
     #[arg(long, value_name = "URL")]
     target_url: Option<String>,
-    /// Access token for both instances; better set in the environment
+    /// Access token for both instances; prefer the environment variable
     #[arg(long)]
     token: Option<String>,
     /// Access token for the source alone
@@ -154,7 +154,7 @@ impl InstanceArgs {
 
 /// What is migrated
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Selection (what the selected needs is added)")]
+#[command(next_help_heading = "Selection (dependencies are included automatically)")]
 pub(super) struct SelectionArgs {
     /// Locales [default: all of the source]
     #[arg(long, alias = "locales", value_name = "LOCALE", value_delimiter = ',')]
@@ -204,13 +204,13 @@ impl SelectionArgs {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Engine")]
 pub(super) struct EngineArgs {
-    /// When an entity starts: pipelined (its own references are there) or phased (whole gates are open)
+    /// Scheduling: pipelined (start as soon as dependencies exist) or phased (start when a whole phase is complete)
     #[arg(long, value_name = "NAME")]
     schedule: Option<String>,
-    /// The most requests in flight
+    /// Maximum number of concurrent requests
     #[arg(long, value_name = "N")]
     concurrency: Option<String>,
-    /// The most requests per second [default: as the server allows]
+    /// Maximum requests per second [default: adaptive]
     #[arg(long, value_name = "N")]
     rate: Option<String>,
     /// Content items per batch, 1 to 250

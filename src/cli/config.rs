@@ -10,7 +10,7 @@ use crate::error::{Error, ExitStatus};
 
 /// Shows every setting with its value and where the value comes from
 ///
-/// Takes the same flags as `lockgate sync`, so that it tells what a run with them would do.
+/// Takes the same flags as `lockgate sync`, so that it shows the values that a run with them would use.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:

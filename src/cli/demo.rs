@@ -13,7 +13,7 @@ use crate::mock::file::{InstanceFile, StateFile};
 use crate::mock::{self, Server};
 use crate::store::Store;
 
-/// Shows a migration between two mock instances on this machine; nothing real is touched
+/// Shows a migration between two mock instances on this machine; nothing outside this machine is changed
 ///
 /// Starts a mock server with a filled and an empty instance, and runs the same code between them that
 /// `lockgate sync` runs between real ones, verification included.

@@ -24,7 +24,7 @@ pub(super) struct ExplainArgs {
 pub(super) fn run(args: &ExplainArgs, out: &mut (dyn Write + Send)) -> Result<ExitStatus, Error> {
     if let Some(wanted) = &args.code {
         let page = code::page(wanted).ok_or_else(|| Error::Usage {
-            message: format!("there is no error code {wanted:?}"),
+            message: format!("unknown error code {wanted:?}"),
             hint: Some("`lockgate explain` lists all".to_owned()),
         })?;
         out.write_all(page.as_bytes())?;

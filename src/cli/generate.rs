@@ -8,9 +8,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use crate::mock::file::StateFile;
 use crate::mock::generate::{Preset, Shape, generate};
 
-/// Makes an instance for the mock server
+/// Generates sample data for the mock server
 ///
-/// The same size, seed, GUID and locales always give the same file. It holds every encoding of a reference, circles,
+/// The same size, seed, GUID and locales always give the same file. It holds every encoding of a reference, cycles,
 /// deep chains and page trees, two locales, galleries and redirections, in the proportions of a real site.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Example:
@@ -21,10 +21,10 @@ pub struct GenerateArgs {
     /// page once per locale
     #[arg(long, value_name = "N", required_unless_present = "preset")]
     pub entities: Option<usize>,
-    /// A size with a name: small 3,619; medium 6,064; large 14,481; all 24,164; million 1,000,000
+    /// Named size: small 3,619; medium 6,064; large 14,481; all 24,164; million 1,000,000
     #[arg(long, conflicts_with = "entities", value_parser = presets())]
     pub preset: Option<Preset>,
-    /// What the choices are drawn from
+    /// Random seed
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// GUID of the instance

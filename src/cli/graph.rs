@@ -13,7 +13,7 @@ use crate::report::graph::{self, DRAWABLE, View};
 
 /// Shows the dependency graph of a plan, without writing anything to the target
 ///
-/// Large instances are folded until they can be read: by containers, then by content levels. Circles of references are
+/// Large instances are folded until they can be read: by containers, then by content levels. Cycles of references are
 /// marked, and so are the references that a sync leaves out at first to open them.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
@@ -24,11 +24,11 @@ Examples:
       what one item needs and who needs it
   lockgate graph --source 1a2b3c4d-u --target 5e6f7a8b-u --fold none | dot -Tpdf > graph.pdf")]
 pub(super) struct GraphArgs {
-    /// Form of the graph [default: by the ending of the file, else dot]
+    /// Output format [default: inferred from the file extension, else dot]
     #[arg(long, value_name = "FORM")]
     format: Option<Format>,
     /// File to write instead of standard output
-    #[arg(long, short, value_name = "FILE")]
+    #[arg(long = "out", short, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Show only what is near this entity, such as model:41 or content:912@en-us
     #[arg(long, value_name = "KEY")]
@@ -36,7 +36,7 @@ pub(super) struct GraphArgs {
     /// How many steps away from that entity, in both directions
     #[arg(long, value_name = "N", default_value_t = 2, requires = "around")]
     depth: u32,
-    /// What a box stands for
+    /// Node granularity
     #[arg(
         long,
         value_name = "WHAT",
@@ -55,18 +55,18 @@ enum Format {
     Dot,
     /// Mermaid
     Mermaid,
-    /// boxes and needs, for programs
+    /// machine-readable nodes and edges
     Json,
-    /// one page with a picture and a search
+    /// single HTML page with search
     Html,
-    /// the picture alone
+    /// SVG only
     Svg,
 }
 
-/// What a box stands for.
+/// Node granularity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Fold {
-    /// the finest that can still be read
+    /// finest readable level
     Auto,
     /// one entity
     None,
@@ -150,7 +150,10 @@ fn render(view: &View, format: Format) -> Result<String, Error> {
     let is_picture = matches!(format, Format::Html | Format::Svg);
     if is_picture && view.nodes.len() > DRAWABLE {
         return Err(Error::Usage {
-            message: format!("a picture of {} boxes could not be read", view.nodes.len()),
+            message: format!(
+                "a diagram with {} nodes would be unreadable",
+                view.nodes.len()
+            ),
             hint: Some(
                 "leave out --fold, or show what is near one entity with --around KEY".to_owned(),
             ),
@@ -161,7 +164,8 @@ fn render(view: &View, format: Format) -> Result<String, Error> {
         Format::Mermaid => graph::mermaid(view),
         Format::Json => {
             let json = serde_json::to_string_pretty(view);
-            json.map_err(|error| Error::Internal(format!("a graph is no JSON: {error}")))? + "\n"
+            json.map_err(|error| Error::Internal(format!("cannot serialize the graph: {error}")))?
+                + "\n"
         }
         Format::Html => graph::page(view),
         Format::Svg => graph::svg_file(view),

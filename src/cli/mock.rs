@@ -12,14 +12,14 @@ use thiserror::Error;
 use crate::mock::file::{InstanceFile, SCHEMA, StateFile};
 use crate::mock::{Fault, Names, Options, RateChange, Rules, Server, StartError};
 
-/// Plays CMS instances on a local port, Management API and Fetch API both.
+/// Serves a mock Management API and Fetch API on a local port.
 ///
 /// Point a run at it with `--source-url` or `--target-url`. Any token is accepted unless `--token` is given.
 /// State, log, reset and faults are under `/_mock/state`, `/_mock/requests`, `/_mock/reset` and `/_mock/faults` (PUT a JSON
 /// list of faults as `--fault` takes them; an empty one ends them).
 #[derive(Clone, Debug, clap::Args)]
 pub struct ServeArgs {
-    /// Address to listen on; port 0 takes a free one
+    /// Address to listen on; use port 0 for any free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,
     /// State file with the instances to play; may be given several times
@@ -43,7 +43,7 @@ pub struct ServeArgs {
     /// Time that each request waits before it is handled
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 0)]
     pub latency_ms: u64,
-    /// Most that chance adds to the latency
+    /// Maximum random jitter added to the latency
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 0)]
     pub jitter_ms: u64,
     /// Requests per second and token; beyond it the answer is 429
@@ -77,12 +77,12 @@ pub struct ServeArgs {
     /// Answers: status=CODE without an effect (also retry-after= and, last, body=), status-after=CODE after it, html (a 502
     /// page), truncated-json, slow-body=MS, hang. Connections: reset=before the effect, reset=after it, reset=during the body
     /// of the answer, which cuts a download; refuse=MS closes
-    /// the port for that long and cuts them all. Files: short-file; status=404,path=/origin is one that is gone. Batches:
+    /// the port for that long and cuts them all. Files: short-file; status=404,path=/origin simulates a missing file. Batches:
     /// fail-batch as a whole, fail-item=N refuses its nth item, stick-batch=before or after its effect, drop-result, reorder-results. Lists: stale-list lacks
     /// what was made in the last two seconds; busy is a feed that is being rebuilt. status=401,from=40 is a token that expires.
     #[arg(long, value_name = "FAULT")]
     pub fault: Vec<Fault>,
-    /// Start of the chance behind jitter and fault rates
+    /// Random seed for jitter and fault rates
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub seed: u64,
     /// File to write the state to when the server stops
@@ -103,7 +103,7 @@ pub enum ServeError {
         source: io::Error,
     },
     /// A state file is not one.
-    #[error("{} is no state file", path.display())]
+    #[error("{} is not a state file", path.display())]
     Parse {
         /// The file.
         path: PathBuf,

@@ -67,7 +67,7 @@ First steps:
 
 Exit codes:
   0  nothing failed, nothing owed       4  state locked or damaged
-  1  some entities failed or differ     5  conflicts left alone
+  1  some entities failed or differ     5  conflicts skipped
   2  usage or configuration             70 a bug
   3  an instance unreachable,           130 interrupted
      incomplete, or access refused";
@@ -89,7 +89,7 @@ enum Command {
     Completions(completions::CompletionsArgs),
 }
 
-/// Plays CMS instances, for rehearsals and tests
+/// Runs a local mock of the CMS APIs for dry runs and tests
 #[derive(Debug, clap::Args)]
 #[command(arg_required_else_help = true)]
 struct MockArgs {

@@ -19,9 +19,9 @@ pub(super) async fn open(config: &Config) -> Result<Store, Error> {
         return Ok(Store::open(&url).await?);
     }
     Err(Error::Usage {
-        message: format!("there is no state at {}", url.path().display()),
+        message: format!("no state at {}", url.path().display()),
         hint: Some(
-            "run `lockgate sync` first, or name the place of the state with --state".to_owned(),
+            "run `lockgate sync` first, or pass the path of the state file with --state".to_owned(),
         ),
     })
 }
@@ -44,9 +44,13 @@ pub(super) async fn find(
 
 /// The complaint about a run that is not there.
 pub(super) fn no_such_run(name: &str) -> Error {
+    let message = match name {
+        "last" => "no runs yet in this workspace".to_owned(),
+        name => format!("run {name:?} not found in this workspace"),
+    };
     Error::Usage {
-        message: format!("there is no run {name:?} in this workspace"),
-        hint: Some("`lockgate runs` lists them; --state names another place".to_owned()),
+        message,
+        hint: Some("`lockgate runs` lists them; use --state to read another state file".to_owned()),
     }
 }
 

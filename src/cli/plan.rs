@@ -93,7 +93,7 @@ fn status_of(plan: &Plan) -> ExitStatus {
     planned.fold(ExitStatus::Agreed, ExitStatus::or)
 }
 
-/// `plan: 12 create, 140 unchanged; 3 content levels, 1 circle opened by cutting 2 references`.
+/// `plan: 12 create, 140 unchanged; 3 content levels, 1 cycle resolved by deferring 2 references`.
 fn sum(plan: &Plan) -> String {
     let mut counts: Vec<(&str, usize)> = Vec::new();
     for planned in &plan.entities {
@@ -107,9 +107,9 @@ fn sum(plan: &Plan) -> String {
         .into_iter()
         .map(|(name, count)| format!("{count} {name}"))
         .collect();
-    let (levels, circles, cuts) = (plan.levels, plan.cycles.len(), plan.cuts());
+    let (levels, cycles, cuts) = (plan.levels, plan.cycles.len(), plan.cuts());
     let counts = counts.join(", ");
     format!(
-        "plan: {counts}; content levels: {levels}, circles: {circles}, references cut in them: {cuts}"
+        "plan: {counts}; content levels: {levels}, cycles: {cycles}, references cut in them: {cuts}"
     )
 }

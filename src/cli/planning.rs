@@ -28,7 +28,7 @@ pub(super) struct PlanningArgs {
     instances: InstanceArgs,
     #[command(flatten)]
     selection: SelectionArgs,
-    /// Let the source win where both sides have changed
+    /// Overwrite the target when both sides have changed
     #[arg(long, help_heading = "Policy")]
     overwrite: bool,
     #[command(flatten)]

@@ -32,7 +32,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Looks without anything new after which it is asked whether the run still lives.
 const SILENCE: u32 = 5;
 
-/// Plays a past run again, on the dashboard or in lines
+/// Replays a past run in the dashboard or as log lines
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -42,7 +42,7 @@ pub(super) struct ReplayArgs {
     /// The run; `last` is the latest one
     #[arg(default_value = "last")]
     run: String,
-    /// How many times faster than it was
+    /// Playback speed factor
     #[arg(long, value_name = "N", default_value = "1", value_parser = speed)]
     speed: f64,
     #[command(flatten)]
@@ -51,7 +51,7 @@ pub(super) struct ReplayArgs {
     file: FileArgs,
 }
 
-/// Follows the run of this workspace that goes on, such as one in a pipeline or in another terminal
+/// Follows the run in progress, such as one in a pipeline or in another terminal
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 The run is only watched: ending this command leaves it alone. It ends with code 130 when the run was
@@ -102,7 +102,7 @@ pub(super) async fn attach(args: &AttachArgs) -> Result<ExitStatus, Error> {
         None => report::newest_unfinished_run(&runs)
             .map_err(|source| unreadable(&runs, source))?
             .ok_or_else(|| Error::Usage {
-                message: format!("no run goes on in {}", runs.display()),
+                message: format!("no run is in progress in {}", runs.display()),
                 hint: Some("`lockgate runs replay last` plays the latest one again".to_owned()),
             })?,
     };
@@ -128,10 +128,10 @@ fn no_recording(run: &str, runs: &Path) -> Error {
             runs.display()
         )
     } else {
-        "`lockgate runs` lists the runs; --run-dir names another place".to_owned()
+        "`lockgate runs` lists the runs; use --run-dir to read another run folder".to_owned()
     };
     Error::Usage {
-        message: format!("there is no recording of run {run:?} in {}", runs.display()),
+        message: format!("no recording of run {run:?} in {}", runs.display()),
         hint: Some(hint),
     }
 }
@@ -236,7 +236,7 @@ impl Recording {
             && *schema > SCHEMA
         {
             return Err(self.senseless(&format!(
-                "is of schema {schema}; this program knows {SCHEMA}"
+                "is of schema {schema}; this version supports {SCHEMA}"
             )));
         }
         let is_object = || {
@@ -246,7 +246,7 @@ impl Recording {
         match event {
             Ok(event) => Ok(Some(event)),
             Err(_) if is_object() => Ok(None),
-            Err(_) => Err(self.senseless("is no event")),
+            Err(_) => Err(self.senseless("is not an event")),
         }
     }
 
@@ -389,10 +389,10 @@ impl Player {
 }
 
 /// What is said to somebody who presses a key that would reach a run.
-const WATCHING: &str = "this only watches: keys do not reach the run; q ends the watching";
+const WATCHING: &str = "read-only view: keys do not control the run; press q to close";
 
 /// What is said when the run that is watched has died.
-const GONE: &str = "the process of this run is gone, and it wrote no end; the same command again finds out what arrived \
+const GONE: &str = "the process running this run has died without finishing; the same command again finds out what arrived \
                     and goes on from there";
 
 #[cfg(test)]

@@ -14,11 +14,11 @@ use crate::domain::{EntityKey, Outcome};
 use crate::error::{Error, ExitStatus};
 use crate::store::{RunEntity, RunRecord, Store};
 
-/// Runs again what failed or was blocked in the last run
+/// Retries the entities that failed or were blocked in the last run
 ///
-/// Moves exactly the entities that an earlier run could not bring across, and what they need; everything else is left
+/// Moves exactly the entities that an earlier run failed to migrate, and what they need; everything else is left
 /// out. Instances, URLs, locales, --overwrite and --publish are those of that run unless given otherwise. Correct the
-/// cause first: `lockgate why` tells it entity by entity. A run that was interrupted is taken up by `lockgate sync`.
+/// cause first: `lockgate why` shows it for each entity. A run that was interrupted is taken up by `lockgate sync`.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:

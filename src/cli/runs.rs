@@ -15,7 +15,7 @@ use crate::engine::pace::Learned;
 use crate::error::{Error, ExitStatus};
 use crate::store::{RunEntity, RunRecord, Store};
 
-/// Lists the runs of this workspace, shows one, plays one again or follows one
+/// Lists, shows, replays or attaches to runs
 #[derive(Clone, Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,
@@ -155,7 +155,7 @@ fn table(runs: &[RunRecord]) -> String {
             record.command.clone(),
             record.pair.source.to_string(),
             record.pair.target.to_string(),
-            record.started_at.clone(),
+            to_the_second(&record.started_at),
             took(record),
             ending(record),
         ]
@@ -163,13 +163,22 @@ fn table(runs: &[RunRecord]) -> String {
     super::table::table(header, cells)
 }
 
+/// A time of the state without fractions of a second.
+fn to_the_second(at: &str) -> String {
+    at.parse::<jiff::Timestamp>().map_or_else(
+        |_| at.to_owned(),
+        |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+    )
+}
+
 /// The pace with which the next run on a host starts.
 fn pace_table(hosts: &Hosts) -> String {
     let cells = hosts.iter().map(|(host, rows)| {
         let learned = Learned::from_rows(rows);
-        let limit = learned
-            .per_second
-            .map_or_else(|| "none met".to_owned(), |limit| format!("{limit:.1}/s"));
+        let limit = learned.per_second.map_or_else(
+            || "none observed".to_owned(),
+            |limit| format!("{limit:.1}/s"),
+        );
         let windows = learned
             .windows
             .iter()
@@ -186,7 +195,7 @@ fn pace_table(hosts: &Hosts) -> String {
         ]
     });
     super::table::table(
-        ["host", "limit", "in flight at most", "answers take"],
+        ["host", "limit", "concurrency limits", "response time"],
         cells,
     )
 }
@@ -292,7 +301,7 @@ fn tally(entities: &[RunEntity]) -> String {
         .filter_map(|name| counts.get(name).map(|count| format!("{count} {name}")))
         .collect();
     if parts.is_empty() {
-        "no outcomes recorded".to_owned()
+        "no results recorded".to_owned()
     } else {
         parts.join(", ")
     }
@@ -372,7 +381,7 @@ mod tests {
         one(&record(), &entities, false, &mut text).unwrap();
         insta::assert_snapshot!(String::from_utf8(text).unwrap(), @r#"
         run                   command  source      target      started               took     exit
-        20260315-101500-3f2a  sync     1a2b3c4d-u  5e6f7a8b-u  2026-03-15T10:15:00Z  1:01:05  1 failures or differences
+        20260315-101500-3f2a  sync     1a2b3c4d-u  5e6f7a8b-u  2026-03-15 10:15:00Z  1:01:05  1 failures or differences
 
         1 created, 1 failed, 1 blocked
         failed    model:2 "Model 2": the server said "no"
@@ -405,11 +414,11 @@ mod tests {
         list(&[record()], &hosts, false, &mut text).unwrap();
         insta::assert_snapshot!(String::from_utf8(text).unwrap(), @r"
         run                   command  source      target      started               took     exit
-        20260315-101500-3f2a  sync     1a2b3c4d-u  5e6f7a8b-u  2026-03-15T10:15:00Z  1:01:05  1 failures or differences
+        20260315-101500-3f2a  sync     1a2b3c4d-u  5e6f7a8b-u  2026-03-15 10:15:00Z  1:01:05  1 failures or differences
 
-        host                  limit     in flight at most  answers take
-        127.0.0.1:80          none met  poll 3
-        api.example.test:443  19.8/s    read 12            read 43 ms
+        host                  limit          concurrency limits  response time
+        127.0.0.1:80          none observed  poll 3
+        api.example.test:443  19.8/s         read 12             read 43 ms
         ");
         let mut lines = Vec::new();
         list(&[], &hosts, true, &mut lines).unwrap();

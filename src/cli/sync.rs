@@ -26,7 +26,7 @@ Examples:
   lockgate sync --source 1a2b3c4d-u --target 5e6f7a8b-u --models-with-deps Post --locale en-us
       migrates one model with its content, its pages and all they need, in one locale
   LOCKGATE_PRESET=ci lockgate sync --output json
-      in a pipeline, with the instances in lockgate.toml or in the environment")]
+      for CI; instances come from lockgate.toml or the environment")]
 pub(super) struct SyncArgs {
     #[command(flatten)]
     instances: InstanceArgs,
@@ -70,7 +70,7 @@ impl MatchingArgs {
 #[command(next_help_heading = "Policy")]
 #[expect(clippy::struct_excessive_bools, reason = "one switch per flag")]
 pub(super) struct PolicyArgs {
-    /// Let the source win where both sides have changed; otherwise such conflicts are left alone and end
+    /// Overwrite the target when both sides have changed; otherwise such conflicts are left alone and end
     /// with exit code 5
     #[arg(long)]
     overwrite: bool,
@@ -79,17 +79,17 @@ pub(super) struct PolicyArgs {
     /// Publish on the target what is published on the source: content, pages or both
     #[arg(long, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_missing_value = "both")]
     publish: Option<String>,
-    /// What becomes of entities that an interrupted run had sent and of which nobody can tell whether they arrived:
-    /// told (listed and left alone) or absent (sent, because you have looked and they are not there)
-    #[arg(long, value_name = "WHAT")]
-    doubts: Option<String>,
-    /// End with the first failure, after what is in flight
+    /// How to treat writes with an unknown outcome after an interrupted run: report (list them) or resend (they are
+    /// known to be absent)
+    #[arg(long, value_name = "POLICY")]
+    unknown_outcome: Option<String>,
+    /// Stop at the first failure, after in-flight requests finish
     #[arg(long)]
     fail_fast: bool,
-    /// Leave out the comparison at the end
+    /// Skip verification
     #[arg(long)]
     no_verify: bool,
-    /// Rehearse against a copy of the target in memory: the same code, and nothing real is written
+    /// Simulate against an in-memory copy of the target; nothing is written
     #[arg(long)]
     dry_run: bool,
 }
@@ -100,7 +100,7 @@ impl PolicyArgs {
             .collect(collected)
             .switch("sync.overwrite", self.overwrite, true)
             .text("sync.publish", self.publish.as_ref())
-            .text("sync.doubts", self.doubts.as_ref())
+            .text("sync.unknown_outcome", self.unknown_outcome.as_ref())
             .switch("sync.fail_fast", self.fail_fast, true)
             .switch("sync.verify", self.no_verify, false)
             .switch("sync.dry_run", self.dry_run, true)

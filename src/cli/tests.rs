@@ -74,16 +74,17 @@ fn help_teaches() {
 
     Commands:
       sync         Migrates the source into the target and verifies what arrived
-      retry        Runs again what failed or was blocked in the last run
+      retry        Retries the entities that failed or were blocked in the last run
       plan         Shows what a sync would do to every entity, and why
       verify       Compares the target with the source, entity by entity, and writes nothing
-      undo         Takes a run back: deletes what it created, brings back what it wrote over
+      undo         Reverts a run: deletes what it created and restores what it overwrote
       graph        Shows the dependency graph of a plan, without writing anything to the target
-      demo         Shows a migration between two mock instances on this machine; nothing real is touched
-      mock         Plays CMS instances, for rehearsals and tests
+      demo         Shows a migration between two mock instances on this machine; nothing outside this machine is
+                   changed
+      mock         Runs a local mock of the CMS APIs for dry runs and tests
       config       Shows every setting with its value and where the value comes from
-      runs         Lists the runs of this workspace, shows one, plays one again or follows one
-      why          Tells the history of one entity: what was decided, sent and answered, and what waits for it
+      runs         Lists, shows, replays or attaches to runs
+      why          Shows the history of one entity: what was decided, sent and answered, and what waits for it
       explain      Explains an error code: what happened, why, and what to do
       completions  Prints a script that completes commands and flags in a shell
 
@@ -102,7 +103,7 @@ fn help_teaches() {
 
     Exit codes:
       0  nothing failed, nothing owed       4  state locked or damaged
-      1  some entities failed or differ     5  conflicts left alone
+      1  some entities failed or differ     5  conflicts skipped
       2  usage or configuration             70 a bug
       3  an instance unreachable,           130 interrupted
          incomplete, or access refused
@@ -134,7 +135,8 @@ fn help_teaches() {
               Base URL of the target's APIs, for mock servers and proxies [env: LOCKGATE_TARGET_URL]
 
           --token <TOKEN>
-              Access token for both instances; better set in the environment [env: LOCKGATE_TOKEN, AGILITY_TOKEN]
+              Access token for both instances; prefer the environment variable [env: LOCKGATE_TOKEN,
+              AGILITY_TOKEN]
 
           --source-token <TOKEN>
               Access token for the source alone [env: LOCKGATE_SOURCE_TOKEN]
@@ -142,7 +144,7 @@ fn help_teaches() {
           --target-token <TOKEN>
               Access token for the target alone [env: LOCKGATE_TARGET_TOKEN]
 
-    Selection (what the selected needs is added):
+    Selection (dependencies are included automatically):
           --locale <LOCALE>
               Locales [default: all of the source] [env: LOCKGATE_LOCALE, AGILITY_LOCALES]
 
@@ -174,7 +176,7 @@ fn help_teaches() {
 
     Policy:
           --overwrite
-              Let the source win where both sides have changed; otherwise such conflicts are left alone and end
+              Overwrite the target when both sides have changed; otherwise such conflicts are left alone and end
               with exit code 5 [env: LOCKGATE_OVERWRITE, AGILITY_OVERWRITE]
 
           --adopt <EVIDENCE>
@@ -190,31 +192,29 @@ fn help_teaches() {
               Publish on the target what is published on the source: content, pages or both [default: off] [env:
               LOCKGATE_PUBLISH]
 
-          --doubts <WHAT>
-              What becomes of entities that an interrupted run had sent and of which nobody can tell whether they
-              arrived: told (listed and left alone) or absent (sent, because you have looked and they are not
-              there) [default: told] [env: LOCKGATE_DOUBTS]
+          --unknown-outcome <POLICY>
+              How to treat writes with an unknown outcome after an interrupted run: report (list them) or resend
+              (they are known to be absent) [default: report] [env: LOCKGATE_UNKNOWN_OUTCOME]
 
           --fail-fast
-              End with the first failure, after what is in flight [env: LOCKGATE_FAIL_FAST]
+              Stop at the first failure, after in-flight requests finish [env: LOCKGATE_FAIL_FAST]
 
           --no-verify
-              Leave out the comparison at the end [env: LOCKGATE_VERIFY=false]
+              Skip verification [env: LOCKGATE_VERIFY=false]
 
           --dry-run
-              Rehearse against a copy of the target in memory: the same code, and nothing real is written [env:
-              LOCKGATE_DRY_RUN]
+              Simulate against an in-memory copy of the target; nothing is written [env: LOCKGATE_DRY_RUN]
 
     Engine:
           --schedule <NAME>
-              When an entity starts: pipelined (its own references are there) or phased (whole gates are open)
-              [default: pipelined] [env: LOCKGATE_SCHEDULE]
+              Scheduling: pipelined (start as soon as dependencies exist) or phased (start when a whole phase is
+              complete) [default: pipelined] [env: LOCKGATE_SCHEDULE]
 
           --concurrency <N>
-              The most requests in flight [default: 16] [env: LOCKGATE_CONCURRENCY]
+              Maximum number of concurrent requests [default: 16] [env: LOCKGATE_CONCURRENCY]
 
           --rate <N>
-              The most requests per second [default: as the server allows] [env: LOCKGATE_RATE]
+              Maximum requests per second [default: adaptive] [env: LOCKGATE_RATE]
 
           --batch-size <N>
               Content items per batch, 1 to 250 [default: 50] [env: LOCKGATE_BATCH_SIZE]
@@ -244,11 +244,11 @@ fn help_teaches() {
               Configuration file [default: lockgate.toml, if there is one] [env: LOCKGATE_CONFIG]
 
           --preset <NAME>
-              Values for a purpose: ci (pipelines) or gentle (busy instances) [env: LOCKGATE_PRESET]
+              Named set of defaults: ci or gentle [env: LOCKGATE_PRESET]
 
           --state <URL>
-              Where mappings and runs are kept, as sqlite:PATH or a path [default: sqlite:.lockgate/state.db]
-              [env: LOCKGATE_STATE]
+              State database with ID mappings and run history, as sqlite:PATH or a path [default:
+              sqlite:.lockgate/state.db] [env: LOCKGATE_STATE]
 
           --run-dir <DIR>
               Directory for the reports of runs [default: .lockgate/runs] [env: LOCKGATE_RUN_DIR]
@@ -261,10 +261,10 @@ fn help_teaches() {
       lockgate sync --source 1a2b3c4d-u --target 5e6f7a8b-u --models-with-deps Post --locale en-us
           migrates one model with its content, its pages and all they need, in one locale
       LOCKGATE_PRESET=ci lockgate sync --output json
-          in a pipeline, with the instances in lockgate.toml or in the environment
+          for CI; instances come from lockgate.toml or the environment
     ");
     insta::assert_snapshot!(help("undo"), @r"
-    Takes a run back: deletes what it created, brings back what it wrote over
+    Reverts a run: deletes what it created and restores what it overwrote
 
     What was changed on the target since is listed and left alone, and so is what it still needs. What existed
     before the run is never deleted. The plan is shown first; an undo that was interrupted goes on when it is
@@ -274,7 +274,7 @@ fn help_teaches() {
 
     Arguments:
       <RUN>
-              Run to undo, as `lockgate runs` names it; `last` is the latest one that is no undo itself
+              Run to undo, as `lockgate runs` names it; `last` is the most recent run that is not itself an undo
 
     Options:
       -h, --help
@@ -291,7 +291,7 @@ fn help_teaches() {
               Undo also what was changed on the target since the run
 
           --no-verify
-              Leave out the comparison at the end [env: LOCKGATE_VERIFY=false]
+              Skip verification [env: LOCKGATE_VERIFY=false]
 
     Instances:
           --source <GUID>
@@ -307,7 +307,8 @@ fn help_teaches() {
               Base URL of the target's APIs, for mock servers and proxies [env: LOCKGATE_TARGET_URL]
 
           --token <TOKEN>
-              Access token for both instances; better set in the environment [env: LOCKGATE_TOKEN, AGILITY_TOKEN]
+              Access token for both instances; prefer the environment variable [env: LOCKGATE_TOKEN,
+              AGILITY_TOKEN]
 
           --source-token <TOKEN>
               Access token for the source alone [env: LOCKGATE_SOURCE_TOKEN]
@@ -317,14 +318,14 @@ fn help_teaches() {
 
     Engine:
           --schedule <NAME>
-              When an entity starts: pipelined (its own references are there) or phased (whole gates are open)
-              [default: pipelined] [env: LOCKGATE_SCHEDULE]
+              Scheduling: pipelined (start as soon as dependencies exist) or phased (start when a whole phase is
+              complete) [default: pipelined] [env: LOCKGATE_SCHEDULE]
 
           --concurrency <N>
-              The most requests in flight [default: 16] [env: LOCKGATE_CONCURRENCY]
+              Maximum number of concurrent requests [default: 16] [env: LOCKGATE_CONCURRENCY]
 
           --rate <N>
-              The most requests per second [default: as the server allows] [env: LOCKGATE_RATE]
+              Maximum requests per second [default: adaptive] [env: LOCKGATE_RATE]
 
           --batch-size <N>
               Content items per batch, 1 to 250 [default: 50] [env: LOCKGATE_BATCH_SIZE]
@@ -354,11 +355,11 @@ fn help_teaches() {
               Configuration file [default: lockgate.toml, if there is one] [env: LOCKGATE_CONFIG]
 
           --preset <NAME>
-              Values for a purpose: ci (pipelines) or gentle (busy instances) [env: LOCKGATE_PRESET]
+              Named set of defaults: ci or gentle [env: LOCKGATE_PRESET]
 
           --state <URL>
-              Where mappings and runs are kept, as sqlite:PATH or a path [default: sqlite:.lockgate/state.db]
-              [env: LOCKGATE_STATE]
+              State database with ID mappings and run history, as sqlite:PATH or a path [default:
+              sqlite:.lockgate/state.db] [env: LOCKGATE_STATE]
 
           --run-dir <DIR>
               Directory for the reports of runs [default: .lockgate/runs] [env: LOCKGATE_RUN_DIR]
@@ -371,18 +372,17 @@ fn help_teaches() {
       lockgate undo last --yes --changed-too
           in a pipeline; what was changed since the run is undone as well
 
-    The instances and their URLs are those of the run unless given otherwise; tokens come from where they always
-    come from.
+    The instances and their URLs default to those of the run; tokens are read as for `lockgate sync`.
     ");
     insta::assert_snapshot!(help("runs"), @r"
-    Lists the runs of this workspace, shows one, plays one again or follows one
+    Lists, shows, replays or attaches to runs
 
     Usage: lockgate runs [OPTIONS] [RUN]
            lockgate runs <COMMAND>
 
     Commands:
-      replay  Plays a past run again, on the dashboard or in lines
-      attach  Follows the run of this workspace that goes on, such as one in a pipeline or in another terminal
+      replay  Replays a past run in the dashboard or as log lines
+      attach  Follows the run in progress, such as one in a pipeline or in another terminal
 
     Arguments:
       [RUN]
@@ -419,11 +419,11 @@ fn help_teaches() {
               Configuration file [default: lockgate.toml, if there is one] [env: LOCKGATE_CONFIG]
 
           --preset <NAME>
-              Values for a purpose: ci (pipelines) or gentle (busy instances) [env: LOCKGATE_PRESET]
+              Named set of defaults: ci or gentle [env: LOCKGATE_PRESET]
 
           --state <URL>
-              Where mappings and runs are kept, as sqlite:PATH or a path [default: sqlite:.lockgate/state.db]
-              [env: LOCKGATE_STATE]
+              State database with ID mappings and run history, as sqlite:PATH or a path [default:
+              sqlite:.lockgate/state.db] [env: LOCKGATE_STATE]
 
           --run-dir <DIR>
               Directory for the reports of runs [default: .lockgate/runs] [env: LOCKGATE_RUN_DIR]

@@ -20,7 +20,7 @@ use crate::event::{Command, Event, SCHEMA, Side, Stamped};
 use crate::report;
 use crate::store::{Change, RunRecord, Store};
 
-/// Takes a run back: deletes what it created, brings back what it wrote over
+/// Reverts a run: deletes what it created and restores what it overwrote
 ///
 /// What was changed on the target since is listed and left alone, and so is what it still needs. What existed before the
 /// run is never deleted. The plan is shown first; an undo that was interrupted goes on when it is started again.
@@ -35,9 +35,9 @@ Examples:
   lockgate undo last --yes --changed-too
       in a pipeline; what was changed since the run is undone as well
 
-The instances and their URLs are those of the run unless given otherwise; tokens come from where they always come from.")]
+The instances and their URLs default to those of the run; tokens are read as for `lockgate sync`.")]
 pub(super) struct UndoArgs {
-    /// Run to undo, as `lockgate runs` names it; `last` is the latest one that is no undo itself
+    /// Run to undo, as `lockgate runs` names it; `last` is the most recent run that is not itself an undo
     #[arg(value_name = "RUN")]
     run: String,
     /// Show what would happen, and do nothing
@@ -49,7 +49,7 @@ pub(super) struct UndoArgs {
     /// Undo also what was changed on the target since the run
     #[arg(long, help_heading = "Policy")]
     changed_too: bool,
-    /// Leave out the comparison at the end
+    /// Skip verification
     #[arg(long, help_heading = "Policy")]
     no_verify: bool,
     #[command(flatten)]
@@ -90,7 +90,7 @@ async fn with_store(
     let asks = !is_dry && !args.yes;
     if asks && !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
         return Err(Error::Usage {
-            message: "an undo asks before it deletes, and there is no terminal to ask on"
+            message: "refusing to undo without confirmation: no terminal is attached (use --yes)"
                 .to_owned(),
             hint: Some("--dry-run shows the plan; --yes carries it out".to_owned()),
         });

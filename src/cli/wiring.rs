@@ -63,13 +63,13 @@ pub(super) fn engine_options(settings: &Settings) -> engine::Options {
         delay_max: settings.retry.max_delay,
         retry_after_max: settings.pace.retry_after_max,
         busy_max: settings.timeouts.busy,
-        waits_for_user: report_mode(&settings.output, std::io::stdout().is_terminal())
+        waits_for_user: report_mode(&settings.output, can_draw(&settings.surroundings))
             == report::Mode::Dashboard,
         batch_timeout: settings.timeouts.batch,
         settle: settings.timeouts.settle,
         drain_grace: settings.timeouts.drain,
         lease_ttl: settings.timeouts.lease,
-        doubts: settings.sync.doubts,
+        unknown_outcome: settings.sync.unknown_outcome,
         channel_map: settings.sync.channel_map.clone(),
         ..engine::Options::default()
     }
@@ -112,14 +112,14 @@ pub(super) fn presentation(
     surroundings: &Surroundings,
 ) -> report::Options {
     report::Options {
-        mode: report_mode(output, std::io::stdout().is_terminal()),
+        mode: report_mode(output, can_draw(surroundings)),
         detail: match (output.quiet, output.verbose) {
             (true, _) => report::Detail::Quiet,
             (false, true) => report::Detail::Verbose,
             (false, false) => report::Detail::Normal,
         },
         color: match output.color {
-            ColorChoice::Auto => std::io::stderr().is_terminal(),
+            ColorChoice::Auto => std::io::stderr().is_terminal() && !surroundings.dumb,
             ColorChoice::Always => true,
             ColorChoice::Never => false,
         },
@@ -135,10 +135,14 @@ pub(super) fn presentation(
     }
 }
 
-fn report_mode(output: &Output, is_terminal: bool) -> report::Mode {
+fn can_draw(surroundings: &Surroundings) -> bool {
+    std::io::stdout().is_terminal() && !surroundings.dumb
+}
+
+fn report_mode(output: &Output, can_draw: bool) -> report::Mode {
     match output.mode {
         OutputMode::Tui => report::Mode::Dashboard,
-        OutputMode::Auto if is_terminal && !output.quiet => report::Mode::Dashboard,
+        OutputMode::Auto if can_draw && !output.quiet => report::Mode::Dashboard,
         OutputMode::Auto | OutputMode::Plain => report::Mode::Plain,
         OutputMode::Json => report::Mode::Json,
     }

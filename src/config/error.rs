@@ -101,8 +101,8 @@ pub enum ConfigError {
         /// The key.
         key: &'static str,
     },
-    /// Two values that exclude each other.
-    #[error("{first} and {second} exclude each other")]
+    /// Two values that cannot be used together.
+    #[error("{first} and {second} cannot be used together")]
     Contradiction {
         /// One, with its origin.
         first: String,

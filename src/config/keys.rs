@@ -109,7 +109,11 @@ pub const KEYS: &[KeyInfo] = &[
         "LOCKGATE_CREATE_UNMATCHED",
     ),
     KeyInfo::new("sync.publish", "--publish", "LOCKGATE_PUBLISH"),
-    KeyInfo::new("sync.doubts", "--doubts", "LOCKGATE_DOUBTS"),
+    KeyInfo::new(
+        "sync.unknown_outcome",
+        "--unknown-outcome",
+        "LOCKGATE_UNKNOWN_OUTCOME",
+    ),
     KeyInfo::new("sync.fail_fast", "--fail-fast", "LOCKGATE_FAIL_FAST"),
     KeyInfo::new("sync.verify", "--no-verify", "LOCKGATE_VERIFY"),
     KeyInfo::new("sync.dry_run", "--dry-run", "LOCKGATE_DRY_RUN"),

@@ -75,7 +75,7 @@ impl Config {
         let Some(value) = self.given(key)? else {
             return Ok(None);
         };
-        let text = value.as_str().ok_or_else(|| self.wrong(key, "a text"))?;
+        let text = value.as_str().ok_or_else(|| self.wrong(key, "a string"))?;
         Ok(Some(text.trim().to_owned()))
     }
 
@@ -152,8 +152,8 @@ impl Config {
                 .iter()
                 .map(word)
                 .collect::<Option<_>>()
-                .ok_or_else(|| self.wrong(key, "a list of texts"))?,
-            (_, None) => return Err(self.wrong(key, "a list of texts")),
+                .ok_or_else(|| self.wrong(key, "a list of strings"))?,
+            (_, None) => return Err(self.wrong(key, "a list of strings")),
         };
         if parts.iter().any(String::is_empty) {
             return Err(self.empty_part(key, parts.iter().all(String::is_empty)));

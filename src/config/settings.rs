@@ -8,7 +8,7 @@ use crate::domain::{Guid, Kind, Locale, Secret};
 use crate::store::StateUrl;
 
 use super::Surroundings;
-use crate::engine::{Adopt, Doubts, Publish, Schedule};
+use crate::engine::{Adopt, Publish, Schedule, UnknownOutcome};
 
 /// Everything that a run needs to know, checked.
 #[derive(Clone, Debug)]
@@ -85,8 +85,8 @@ pub struct Sync {
     pub create_unmatched: bool,
     /// What to publish.
     pub publish: Publish,
-    /// What becomes of entities in doubt.
-    pub doubts: Doubts,
+    /// How writes with an unknown outcome are treated.
+    pub unknown_outcome: UnknownOutcome,
     /// Whether the first failure ends the run.
     pub fail_fast: bool,
     /// Whether the target is read back and compared at the end.
@@ -98,17 +98,17 @@ pub struct Sync {
 /// Requests per second and in flight.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pace {
-    /// The most requests per second; `None`: the server alone decides.
+    /// Maximum requests per second; `None`: the server alone decides.
     pub per_second_max: Option<f64>,
-    /// The most in flight altogether, 1 to 256.
+    /// Maximum number in flight altogether, 1 to 256.
     pub concurrency: usize,
-    /// The most that read; never above `concurrency`, like the other classes.
+    /// Maximum number of reads; never above `concurrency`, like the other classes.
     pub reads: usize,
-    /// The most that save single entities.
+    /// Maximum number of saves of single entities.
     pub writes: usize,
-    /// The most asset uploads.
+    /// Maximum number of asset uploads.
     pub assets: usize,
-    /// The most batches that the target works on at once.
+    /// Maximum number of batches in progress at once.
     pub batches: usize,
     /// The longest `Retry-After` that is waited for.
     pub retry_after_max: Duration,

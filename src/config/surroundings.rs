@@ -14,6 +14,8 @@ pub struct Surroundings {
     pub pipeline: Option<Annotations>,
     /// Whether the terminal shows characters beyond ASCII, as far as the locale variables tell.
     pub unicode: bool,
+    /// Whether the terminal can only append text (`TERM=dumb`), so that nothing can be drawn on it.
+    pub dumb: bool,
 }
 
 impl Surroundings {
@@ -31,6 +33,7 @@ impl Surroundings {
             user: user.unwrap_or_else(|| "someone".to_owned()),
             host: host.unwrap_or_else(|| "this machine".to_owned()),
             pipeline: pipeline(environment),
+            dumb: environment.get("TERM") == Some("dumb"),
             unicode: unicode(environment),
         }
     }
@@ -93,8 +96,11 @@ mod tests {
             host: "desk".to_owned(),
             pipeline: Some(Annotations::GitLab),
             unicode: false,
+            dumb: false,
         };
         assert_eq!(found, expected);
+        let dumb = [("TERM", "dumb")].into_iter().collect();
+        assert!(Surroundings::of(&dumb).dumb);
         assert!(unicode(&Environment::default()));
         assert!(unicode(
             &[("LC_ALL", "en_US.UTF-8"), ("LANG", "C")]

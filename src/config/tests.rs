@@ -59,7 +59,7 @@ fn complaint(files: &[(&str, &str)], variables: &[(&str, &str)]) -> String {
         lines.push(format!("caused by: {error}"));
         cause = error.source();
     }
-    lines.extend(error.hint().map(|hint| format!("next: {hint}")));
+    lines.extend(error.hint().map(|hint| format!("help: {hint}")));
     lines.join("\n")
 }
 
@@ -275,39 +275,39 @@ fn complaints_about_files_name_the_key_and_what_was_expected() {
     let toml = |text| complaint(&[("lockgate.toml", text)], &[]);
     insta::assert_snapshot!(toml("[sync]\noverwriet = true"), @r"
     unknown key sync.overwriet in lockgate.toml
-    next: did you mean sync.overwrite?
+    help: did you mean sync.overwrite?
     ");
     insta::assert_snapshot!(toml("pace.rate = 3"), @r"
     unknown key pace.rate in lockgate.toml
-    next: did you mean pace.per_second_max?
+    help: did you mean pace.per_second_max?
     ");
     insta::assert_snapshot!(toml("sync.locales.first = \"en-us\""), @r"
     unknown key sync.locales.first in lockgate.toml
-    next: did you mean sync.locales?
+    help: did you mean sync.locales?
     ");
     insta::assert_snapshot!(toml("frobnicate = 3"), @r"
     unknown key frobnicate in lockgate.toml
-    next: `lockgate config` lists every key
+    help: `lockgate config` lists every key
     ");
     insta::assert_snapshot!(toml("[sync\n"), @r"
     lockgate.toml is not valid TOML at line 1: unclosed table, expected `]`
-    next: correct that line; `lockgate config --defaults` shows how every key is written
+    help: correct that line; `lockgate config --defaults` shows how every key is written
     ");
     insta::assert_snapshot!(toml("pace.concurrency = 0"), @r"
     pace.concurrency is 0 (lockgate.toml); expected a whole number from 1 to 256
-    next: `lockgate config --defaults` explains pace.concurrency
+    help: `lockgate config --defaults` explains pace.concurrency
     ");
     insta::assert_snapshot!(toml("sync.models = 3"), @r"
-    sync.models is 3 (lockgate.toml); expected a list of texts
-    next: `lockgate config --defaults` explains sync.models
+    sync.models is 3 (lockgate.toml); expected a list of strings
+    help: `lockgate config --defaults` explains sync.models
     ");
     insta::assert_snapshot!(toml("sync.overwrite = \"maybe\""), @r#"
     sync.overwrite is "maybe" (lockgate.toml); expected true or false
-    next: `lockgate config --defaults` explains sync.overwrite
+    help: `lockgate config --defaults` explains sync.overwrite
     "#);
     insta::assert_snapshot!(toml("retry.first_delay_ms = 60000"), @r"
     retry.first_delay_ms is 60000 (lockgate.toml); expected no more than retry.max_delay_s
-    next: `lockgate config --defaults` explains retry.first_delay_ms
+    help: `lockgate config --defaults` explains retry.first_delay_ms
     ");
 }
 
@@ -316,57 +316,57 @@ fn complaints_about_variables_name_them_and_what_was_expected() {
     let variable = |name, value| complaint(&[], &[(name, value)]);
     insta::assert_snapshot!(variable("LOCKGATE_CONCURENCY", "8"), @r"
     unknown environment variable LOCKGATE_CONCURENCY
-    next: did you mean LOCKGATE_CONCURRENCY?
+    help: did you mean LOCKGATE_CONCURRENCY?
     ");
     insta::assert_snapshot!(variable("LOCKGATE_XYZZY", "8"), @r"
     unknown environment variable LOCKGATE_XYZZY
-    next: unset it; `lockgate config --defaults` lists every variable
+    help: unset it; `lockgate config --defaults` lists every variable
     ");
     insta::assert_snapshot!(variable("LOCKGATE_PRESET", "fast"), @r#"
     unknown preset "fast"; there are ci and gentle
-    next: give --preset ci or --preset gentle, or leave it out
+    help: give --preset ci or --preset gentle, or leave it out
     "#);
     insta::assert_snapshot!(variable("LOCKGATE_CONFIG", "absent.toml"), @r"
     cannot read absent.toml
     caused by: No such file or directory (os error 2)
-    next: check the path and its permissions
+    help: check the path and its permissions
     ");
     insta::assert_snapshot!(variable("LOCKGATE_BATCH_SIZE", "251"), @r#"
     batch.size is "251" (environment variable LOCKGATE_BATCH_SIZE); expected a whole number from 1 to 250
-    next: `lockgate config --defaults` explains batch.size
+    help: `lockgate config --defaults` explains batch.size
     "#);
     insta::assert_snapshot!(variable("LOCKGATE_RATE", "-1"), @r#"
     pace.per_second_max is "-1" (environment variable LOCKGATE_RATE); expected a number above 0 and up to 100000
-    next: `lockgate config --defaults` explains pace.per_second_max
+    help: `lockgate config --defaults` explains pace.per_second_max
     "#);
     insta::assert_snapshot!(variable("LOCKGATE_SCHEDULE", "sideways"), @r#"
     lanes.schedule is "sideways" (environment variable LOCKGATE_SCHEDULE); expected pipelined or phased
-    next: `lockgate config --defaults` explains lanes.schedule
+    help: `lockgate config --defaults` explains lanes.schedule
     "#);
     insta::assert_snapshot!(variable("LOCKGATE_ELEMENTS", "modles"), @r#"
     sync.elements is "modles" (environment variable LOCKGATE_ELEMENTS); expected models, galleries, assets, containers, content, templates, pages, sitemaps, urlredirections or redirections
-    next: did you mean models?
+    help: did you mean models?
     "#);
     insta::assert_snapshot!(variable("LOCKGATE_CONTENT", "12,twelve"), @r#"
     sync.content is "12,twelve" (environment variable LOCKGATE_CONTENT); expected a list of ids above 0
-    next: `lockgate config --defaults` explains sync.content
+    help: `lockgate config --defaults` explains sync.content
     "#);
     insta::assert_snapshot!(variable("LOCKGATE_LOCALE", "en_us"), @r#"
     sync.locales is "en_us" (environment variable LOCKGATE_LOCALE); expected locale codes, such as en-us
-    next: `lockgate config --defaults` explains sync.locales
+    help: `lockgate config --defaults` explains sync.locales
     "#);
     insta::assert_snapshot!(variable("LOCKGATE_SOURCE_URL", "ftp://x"), @r#"
     source.url is "ftp://x" (environment variable LOCKGATE_SOURCE_URL); expected a base URL, such as http://127.0.0.1:8080
-    next: `lockgate config --defaults` explains source.url
+    help: `lockgate config --defaults` explains source.url
     "#);
     insta::assert_snapshot!(variable("LOCKGATE_STATE", "postgres://ann:hunter2@db/state"), @r"
     paths.state cannot be used (environment variable LOCKGATE_STATE)
     caused by: state in postgres:// is not supported by this build yet; expected sqlite:PATH or a path
-    next: give --state a path, such as .lockgate/state.db
+    help: give --state a path, such as .lockgate/state.db
     ");
     insta::assert_snapshot!(complaint(&[], &[("LOCKGATE_QUIET", "1"), ("LOCKGATE_VERBOSE", "1")]), @r"
-    output.quiet (environment variable LOCKGATE_QUIET) and output.verbose (environment variable LOCKGATE_VERBOSE) exclude each other
-    next: leave one of them out
+    output.quiet (environment variable LOCKGATE_QUIET) and output.verbose (environment variable LOCKGATE_VERBOSE) cannot be used together
+    help: leave one of them out
     ");
 }
 
@@ -582,30 +582,30 @@ fn any_other_empty_value_is_refused_as_well_and_only_where_it_would_count() {
 fn complaints_about_empty_values_name_their_origin_and_the_next_step() {
     insta::assert_snapshot!(complaint(&[], &[("LOCKGATE_MODELS", "")]), @r"
     sync.models is empty (environment variable LOCKGATE_MODELS)
-    next: name at least one; to restrict nothing, leave the variable unset
+    help: name at least one; to restrict nothing, leave the variable unset
     ");
     insta::assert_snapshot!(complaint(&[], &[("LOCKGATE_CONTENT", "12,,13")]), @r#"
     sync.content is "12,,13" (environment variable LOCKGATE_CONTENT), which has an empty part
-    next: leave out the comma that is too many, or set the variable that gave nothing
+    help: leave out the comma that is too many, or set the variable that gave nothing
     "#);
     insta::assert_snapshot!(complaint(&[("lockgate.toml", "sync.pages = []")], &[]), @r"
     sync.pages is empty (lockgate.toml)
-    next: name at least one; to restrict nothing, leave it out of lockgate.toml
+    help: name at least one; to restrict nothing, leave it out of lockgate.toml
     ");
     insta::assert_snapshot!(complaint(&[(".env", "AGILITY_WEBSITE=\n")], &[]), @r"
     sync.channels is empty (AGILITY_WEBSITE in .env)
-    next: name at least one; to restrict nothing, leave it out of .env
+    help: name at least one; to restrict nothing, leave it out of .env
     ");
     insta::assert_snapshot!(complaint(&[], &[("LOCKGATE_TARGET_TOKEN", "")]), @r"
     target.token is empty (environment variable LOCKGATE_TARGET_TOKEN)
-    next: give a value, or leave the variable unset
+    help: give a value, or leave the variable unset
     ");
     insta::assert_snapshot!(complaint(&[], &[("LOCKGATE_PRESET", "")]), @r"
     --preset is empty (environment variable LOCKGATE_PRESET)
-    next: give a value, or leave the variable unset
+    help: give a value, or leave the variable unset
     ");
     insta::assert_snapshot!(complaint(&[], &[("LOCKGATE_DRY_RUN", "")]), @r"
     sync.dry_run is empty (environment variable LOCKGATE_DRY_RUN)
-    next: give a value, or leave the variable unset
+    help: give a value, or leave the variable unset
     ");
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::domain::{Guid, Kind, Locale, Secret};
-use crate::engine::{Adopt, Doubts, Publish, Schedule};
+use crate::engine::{Adopt, Publish, Schedule, UnknownOutcome};
 use crate::store::StateUrl;
 
 use super::{
@@ -163,9 +163,7 @@ impl Config {
         let models_with_deps = self.list("sync.models_with_deps")?;
         if !models.is_empty() && !models_with_deps.is_empty() {
             models.clear();
-            warnings.push(
-                "sync.models_with_deps is given, so sync.models is left out of account".to_owned(),
-            );
+            warnings.push("sync.models_with_deps is given, so sync.models is ignored".to_owned());
         }
         self.elements_alone()?;
         Ok(Sync {
@@ -182,7 +180,7 @@ impl Config {
             adopt: self.choice("sync.adopt", &ADOPT)?,
             create_unmatched: self.truth("sync.create_unmatched")?,
             publish: self.choice("sync.publish", &PUBLISH)?,
-            doubts: self.choice("sync.doubts", &DOUBTS)?,
+            unknown_outcome: self.choice("sync.unknown_outcome", &UNKNOWN_OUTCOME)?,
             fail_fast: self.truth("sync.fail_fast")?,
             verify: self.truth("sync.verify")?,
             dry_run: self.truth("sync.dry_run")?,
@@ -349,7 +347,7 @@ const TARGET: SideKeys = SideKeys {
     token: "target.token",
 };
 
-/// The most content items that the API takes in one request.
+/// Maximum number of content items that the API takes in one request.
 const BATCH_MAX: u32 = 250;
 
 const CONCURRENCY_MAX: u32 = 256;
@@ -377,7 +375,10 @@ const ADOPT: [(&str, Adopt); 2] = [
     (Adopt::Key.name(), Adopt::Key),
 ];
 
-const DOUBTS: [(&str, Doubts); 2] = [("told", Doubts::Told), ("absent", Doubts::Absent)];
+const UNKNOWN_OUTCOME: [(&str, UnknownOutcome); 2] = [
+    ("report", UnknownOutcome::Report),
+    ("resend", UnknownOutcome::Resend),
+];
 
 const PUBLISH: [(&str, Publish); 6] = [
     ("off", Publish::Off),

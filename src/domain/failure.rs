@@ -1,4 +1,4 @@
-//! Why an entity could not be brought across, in kind.
+//! Why an entity could not be migrated, in kind.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Failure {
-    /// The credential was not accepted, or has no rights.
+    /// Authentication failed, or has no rights.
     Access,
     /// There was no answer in time.
     TimedOut,
-    /// The target asked to slow down until the attempts were used up.
+    /// Rate limited by the target until the attempts were used up.
     Throttled,
     /// It refers to something that is missing.
     Reference,
@@ -20,8 +20,8 @@ pub enum Failure {
     Unreachable,
     /// Whether it arrived is not known.
     InDoubt,
-    /// It stands in a circle of references that cannot be opened.
-    Circle,
+    /// It stands in a cycle of references that cannot be opened.
+    Cycle,
     /// Anything else, mostly a refusal of the target.
     #[default]
     #[serde(other)]
@@ -37,7 +37,7 @@ impl Failure {
         Self::Reference,
         Self::Unreachable,
         Self::InDoubt,
-        Self::Circle,
+        Self::Cycle,
         Self::Refused,
     ];
 }

@@ -102,7 +102,7 @@ impl<'de, I: Id> Deserialize<'de> for Key<I> {
 /// A text that is no entity key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} names no entity; expected kind:id, with @locale for content and pages, such as model:41 or content:912@en-us"
+    "{0:?} is not an entity key; expected kind:id, with @locale for content and pages, such as model:41 or content:912@en-us"
 )]
 pub struct ParseKeyError(pub String);
 

@@ -23,7 +23,7 @@ pub enum Outcome {
     Conflict,
     /// Changed on the target only since the sides last agreed; left alone.
     LeftAlone,
-    /// Could not be brought across.
+    /// Could not be migrated.
     Failed {
         /// Why, in one sentence; what the server said is quoted.
         reason: String,

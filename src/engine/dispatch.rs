@@ -1,6 +1,6 @@
 //! The loop: one input at a time into the state, its effects out.
 //!
-//! Channels form no circle. Jobs and this loop send events to the reporters, who never wait for either; commands
+//! Channels form no cycle. Jobs and this loop send events to the reporters, who never wait for either; commands
 //! come in over a channel whose senders do not wait. Jobs belong to a set that aborts them when it is dropped.
 
 use std::collections::{HashMap, HashSet};

@@ -48,7 +48,7 @@ pub mod verify;
 
 pub use control::Control;
 pub use end::{End, StopCause};
-pub use options::{Adopt, Doubts, Matching, Options, Publish, Schedule};
+pub use options::{Adopt, Matching, Options, Publish, Schedule, UnknownOutcome};
 pub use outage::Outage;
 pub use pull::{PullError, Reader};
 pub use run::{PlanMade, RunReport, Session};

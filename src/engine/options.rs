@@ -42,14 +42,14 @@ impl Publish {
     }
 }
 
-/// What becomes of an entity of an interrupted run of which nobody can tell whether it arrived.
+/// How to treat an entity of an interrupted run if it is not known whether it was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Doubts {
-    /// It is told and left alone.
+pub enum UnknownOutcome {
+    /// It is listed and not sent.
     #[default]
-    Told,
+    Report,
     /// It counts as absent and is sent, because the user has looked.
-    Absent,
+    Resend,
 }
 
 /// How a run is carried out. What is to be moved is the plan's business.
@@ -102,8 +102,8 @@ pub struct Options {
     /// How long the target has to stay the same before something that was sent counts as absent. What was handed
     /// in may still wait for the worker of the instance.
     pub settle: Duration,
-    /// What becomes of entities in doubt.
-    pub doubts: Doubts,
+    /// How writes with an unknown outcome are treated.
+    pub unknown_outcome: UnknownOutcome,
     /// Channels of the source with the names that they have on the target, where those differ.
     pub channel_map: Vec<(String, String)>,
     /// How long the lease of a run that died blocks others, at most. It is renewed three times in that.
@@ -157,7 +157,7 @@ impl Default for Options {
             batch_timeout: Duration::from_mins(10),
             drain_grace: Duration::from_mins(1),
             settle: Duration::from_secs(6),
-            doubts: Doubts::default(),
+            unknown_outcome: UnknownOutcome::default(),
             channel_map: Vec::new(),
             lease_ttl: Duration::from_secs(30),
             reproducible: false,

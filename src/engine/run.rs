@@ -19,7 +19,7 @@ use super::forecast::{After, Costs, Oracle, Reading, Worker, tell_while};
 use super::former::Formers;
 use super::lease::{Fence, Keeper};
 use super::open_intents::OpenIntents;
-use super::options::{Doubts, Matching, Options};
+use super::options::{Matching, Options, UnknownOutcome};
 use super::outage::Alarm;
 use super::pace::Sample;
 use super::publish;
@@ -400,7 +400,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
     /// Entities whose mapping contradicted that of another one when the state was brought up to date.
     async fn disputed(&self) -> Result<HashMap<EntityKey, String>, StoreError> {
         let rows = self.store.disputed(&self.pair()).await?;
-        if rows.is_empty() || self.options.doubts == Doubts::Absent {
+        if rows.is_empty() || self.options.unknown_outcome == UnknownOutcome::Resend {
             return Ok(HashMap::new());
         }
         let message = format!(
@@ -413,7 +413,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         let why = |(key, target): (EntityKey, TargetId)| {
             let why = format!(
                 "the state mapped it and another entity to {target} on the target, and nothing else tells which one \
-                 that is; --doubts absent creates it"
+                 that is; --unknown-outcome resend creates it"
             );
             (key, why)
         };
@@ -515,7 +515,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
                 lanes: state.lane_plan(),
                 gates: state.gates().plan(),
                 levels: prepared.plan.levels,
-                circles: count(prepared.plan.cycles.len()),
+                cycles: count(prepared.plan.cycles.len()),
                 cuts: count(prepared.plan.cuts()),
             })
             .await;

@@ -14,10 +14,10 @@ pub enum RunError {
     #[error(transparent)]
     Pull(#[from] PullError),
     /// The durable state failed.
-    #[error("the state of the run could not be kept")]
+    #[error("{}", store_headline(.0))]
     Store(#[from] StoreError),
-    /// Somebody asked for an end while nothing was being written.
-    #[error("interrupted while nothing was being written")]
+    /// Interrupted before anything was written.
+    #[error("interrupted before anything was written")]
     Interrupted,
     /// The selection names something that does not exist.
     #[error(transparent)]
@@ -49,6 +49,14 @@ pub enum RunError {
         /// What there is.
         known: String,
     },
+}
+
+/// A lock that another run holds is no damage of the state.
+const fn store_headline(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::LeaseHeld { .. } => "another run holds the lock for this pair of instances",
+        _ => "the state of the run could not be written",
+    }
 }
 
 impl RunError {

@@ -12,7 +12,7 @@ use super::world::Rules;
 /// instance, answers at once and never misbehaves.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where it listens; port 0 takes a free one.
+    /// Where it listens; use port 0 for any free port.
     pub listen: SocketAddr,
     /// The instances that it plays, and what a reset goes back to.
     pub state: StateFile,
@@ -22,7 +22,7 @@ pub struct Options {
     pub item_time: Duration,
     /// How long each request waits before it is handled.
     pub latency: Duration,
-    /// The most that chance adds to `latency`.
+    /// Maximum random jitter added to `latency`.
     pub jitter: Duration,
     /// Requests per token within any one second; one more is answered 429 with `Retry-After: 1` and has
     /// no effect. `None` admits all. Downloads of assets and the admin paths do not count.
@@ -33,7 +33,7 @@ pub struct Options {
     pub rate_limit_silent: bool,
     /// A file that gets each finished request as one line of JSON, flushed per line. Appended to.
     pub request_log: Option<PathBuf>,
-    /// Start of the chance behind jitter and fault rates.
+    /// Random seed for jitter and fault rates.
     pub seed: u64,
     /// What its instances do about names that are in use.
     pub rules: Rules,

@@ -48,8 +48,8 @@ pub enum StartError {
 /// Why a state file cannot be played.
 #[derive(Debug, Error)]
 pub enum StateError {
-    /// It is of a later format than this program knows.
-    #[error("the state file has schema {0}, and this program knows none above {SCHEMA}")]
+    /// It is of a later format than this version supports.
+    #[error("the state file has schema {0}, and this version supports none above {SCHEMA}")]
     Schema(u32),
     /// One of its rows cannot be served.
     #[error(transparent)]

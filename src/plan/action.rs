@@ -94,12 +94,12 @@ pub enum Action {
         /// The counterpart, unless it was deleted on the target.
         target: Option<TargetId>,
     },
-    /// It cannot be brought across; the reason stands in [`Planned::because`].
+    /// It cannot be migrated; the reason stands in [`Planned::because`].
     Fail {
         /// What kind of reason it is.
         cause: Failure,
     },
-    /// Something that it needs cannot be brought across.
+    /// Something that it needs cannot be migrated.
     Block {
         /// The root cause.
         by: EntityKey,

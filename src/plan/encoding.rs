@@ -140,7 +140,7 @@ encodings! {
         read: "a comma list in the field that a content field names as `SortIDFieldName`",
         written: "the target ids in the same order, without spaces",
         evidence: VendorCode,
-        source: "field mapping of the official CLI, which reads it where there is no value field"
+        source: "field mapping of the official CLI, which reads it without a value field"
     }
     AttachmentUrl {
         name: "image or file",

@@ -29,7 +29,7 @@ pub struct Notice {
     pub text: String,
 }
 
-/// The most notices of one kind that are told one by one.
+/// Maximum number of notices of one kind that are shown one by one.
 const ONE_BY_ONE: usize = 5;
 
 /// The warnings that these notices make.

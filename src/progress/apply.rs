@@ -167,7 +167,7 @@ impl Progress {
             lanes,
             gates,
             levels,
-            circles,
+            cycles,
             cuts,
         } = event
         else {
@@ -179,7 +179,7 @@ impl Progress {
             entities: entities.clone(),
             levels: *levels,
             undone: None,
-            circles: *circles,
+            cycles: *cycles,
             cuts: *cuts,
         });
     }

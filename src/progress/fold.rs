@@ -69,8 +69,8 @@ pub struct Planned {
     pub undone: Option<RunId>,
     /// Content levels.
     pub levels: u32,
-    /// Circles of references.
-    pub circles: u32,
+    /// Cycles of references.
+    pub cycles: u32,
     /// References cut to open them.
     pub cuts: u32,
 }
@@ -301,7 +301,7 @@ impl Progress {
             .filter(move |gate| gate.plan.waited_for_by.contains(&lane))
     }
 
-    /// Entities of circles that were saved again with the references that had been cut.
+    /// Entities of cycles that were saved again with the references that had been cut.
     pub const fn patched(&self) -> u32 {
         self.patched
     }
@@ -341,7 +341,7 @@ impl Progress {
         self.retries
     }
 
-    /// How often the target asked to slow down.
+    /// How often the target rate limited a request.
     pub const fn throttlings(&self) -> u32 {
         self.throttlings
     }

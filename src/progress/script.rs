@@ -86,7 +86,7 @@ impl Script {
             lanes: lane_plans(uploads),
             gates: gates(uploads),
             levels: 2,
-            circles: 1,
+            cycles: 1,
             cuts: 2,
         })
     }

@@ -36,7 +36,7 @@ pub(crate) const fn advice(failure: Failure) -> Advice {
         Failure::Throttled => ("LG-5003", "run the same command again with a lower --rate"),
         Failure::Reference => (
             "LG-5004",
-            "mend the reference on the source, then run the same command again",
+            "fix the reference on the source, then run the command again",
         ),
         Failure::Unreachable => (
             "LG-5005",
@@ -46,13 +46,13 @@ pub(crate) const fn advice(failure: Failure) -> Advice {
             "LG-5006",
             "run the same command again: it finds out before it sends anything",
         ),
-        Failure::Circle => (
+        Failure::Cycle => (
             "LG-5007",
-            "make one of the fields in the circle optional on the source, then run the same command again",
+            "make one of the fields in the cycle optional on the source, then run the same command again",
         ),
         Failure::Refused => (
             "LG-5009",
-            "mend it on the source or the target, then run the same command again: only what is missing is sent",
+            "fix the cause on the source or the target, then run the command again; only the remaining entities are sent",
         ),
     };
     Advice { code, next }

@@ -50,12 +50,9 @@ pub(crate) fn result(progress: &Progress, style: &Style) -> String {
 /// The last line of a run, without a line end: how it ended, what was reached, how long it took.
 pub(crate) fn line(progress: &Progress) -> String {
     let end = match progress.exit() {
-        None => "ended without a result".to_owned(),
+        None => "interrupted (no result recorded)".to_owned(),
         Some(0) => "done".to_owned(),
-        Some(exit) => format!(
-            "ended with exit code {exit} ({})",
-            end_words(progress.end(), exit)
-        ),
+        Some(exit) => format!("{} (exit code {exit})", end_words(progress.end(), exit)),
     };
     let took = text::took(progress.elapsed(progress.last_at_ms()));
     let total = progress.total();
@@ -144,8 +141,8 @@ pub(crate) const fn exit_words(exit: u8) -> &'static str {
         2 => "usage or configuration",
         3 => "an instance is unreachable or refuses access",
         4 => "the state is locked or damaged",
-        5 => "conflicts were left alone",
-        70 => "a defect of lockgate",
+        5 => "conflicts were skipped",
+        70 => "a bug in lockgate",
         130 => "interrupted",
         _ => "unknown",
     }
@@ -196,7 +193,7 @@ fn blocked(progress: &Progress) -> String {
         return String::new();
     }
     roots.sort_by_key(|(_, number)| std::cmp::Reverse(**number));
-    let mut text = "\nBlocked, because what they need failed\n".to_owned();
+    let mut text = "\nBlocked by failed dependencies\n".to_owned();
     for (root, number) in roots.iter().take(CAUSES) {
         append!(text, "{:>7}  by {root}\n", count(**number));
     }

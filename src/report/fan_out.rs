@@ -211,7 +211,7 @@ impl FanOut {
 /// What to say about a failed reporter.
 fn warning(name: &str, when_failing: WhenFailing, error: &io::Error) -> String {
     match when_failing {
-        WhenFailing::Drain => format!("the {name} failed ({error}); the run drains"),
+        WhenFailing::Drain => format!("the {name} failed ({error}); stopping the run gracefully"),
         WhenFailing::Leave | WhenFailing::Warn => {
             format!("the {name} failed ({error}); the run goes on without it")
         }

@@ -1,6 +1,8 @@
 //! An event in words, the same on the screen and in the lines.
 
-use super::text::{self, count, counted};
+use std::time::Duration;
+
+use super::text::{self, count, counted, took};
 use crate::domain::{BatchId, EntityKey, Outcome};
 use crate::event::{Event, Gate, Lane, Phase};
 use crate::progress::Progress;
@@ -51,12 +53,12 @@ pub(crate) fn note(event: &Event, progress: &Progress) -> Option<Note> {
         Event::PlanMade { .. } => Some(Weight::Info.says(plan_line(progress)?)),
         Event::UndoPlanned { .. } => undo_line(event),
         Event::LaneStarted { lane } => {
-            Some(Weight::Info.says(format!("{} began", lane_name(*lane))))
+            Some(Weight::Info.says(format!("{} started", lane_name(*lane))))
         }
         Event::LaneFinished { lane } => Some(lane_line(*lane, progress)),
         Event::GateOpened { gate, by } => Some(gate_opened(*gate, by.as_ref())),
         Event::GateFailed { gate, by } => {
-            Some(Weight::Bad.says(format!("gate {gate} failed, because {by} failed")))
+            Some(Weight::Bad.says(format!("{gate}: incomplete, {by} failed")))
         }
         Event::EntitySettled { .. } => settled_note(event),
         Event::EntityPatched { key } => Some(Weight::Detail.says(format!("patched {key}"))),
@@ -78,7 +80,7 @@ pub(crate) fn note(event: &Event, progress: &Progress) -> Option<Note> {
             Some(Weight::Detail.says(format!("{key} was not sent; it waits for the next run")))
         }
         Event::TokenRefused => Some(Weight::Caution.says("the target refuses the token")),
-        Event::Paused => Some(Weight::Caution.says("paused; nothing new leaves")),
+        Event::Paused => Some(Weight::Caution.says("paused; no new requests")),
         Event::Resumed => Some(Weight::Info.says("resumed")),
         Event::DrainStarted { reason, in_flight } => {
             let waits = counted_entities(*in_flight);
@@ -194,12 +196,12 @@ fn plan_line(progress: &Progress) -> Option<String> {
     if planned.levels > 0 {
         append!(text, ", {} of content", counted(planned.levels, "level"));
     }
-    if planned.circles > 0 {
-        let (circles, cuts) = (
-            counted(planned.circles, "circle"),
+    if planned.cycles > 0 {
+        let (cycles, cuts) = (
+            counted(planned.cycles, "cycle"),
             counted(planned.cuts, "reference"),
         );
-        append!(text, ", {circles} opened by cutting {cuts}");
+        append!(text, ", {cycles} resolved by deferring {cuts}");
     }
     Some(text)
 }
@@ -216,7 +218,7 @@ fn lane_line(lane: Lane, progress: &Progress) -> Note {
         Weight::Caution
     };
     let mut text = format!(
-        "{} done: {} settled",
+        "{} done: {} processed",
         lane_name(lane),
         count(row.settled.total())
     );
@@ -297,9 +299,9 @@ fn batch_finished(batch: BatchId, succeeded: u32, failed: u32) -> Note {
 fn gate_opened(gate: Gate, by: Option<&EntityKey>) -> Note {
     let last = by.map_or_else(
         || "nothing to wait for".to_owned(),
-        |key| format!("last to arrive {key}"),
+        |key| format!("last: {key}"),
     );
-    Weight::Good.says(format!("gate {gate} open, {last}"))
+    Weight::Good.says(format!("{gate} ({last})"))
 }
 
 /// A wait that the server asks for: a long one with its end.
@@ -357,8 +359,10 @@ fn rehearsed(event: &Event) -> Option<Note> {
         return None;
     };
     let text = format!(
-        "a real run would send about {requests} requests to the target, {writes} of them writes, and take about {} s",
-        estimated_ms.div_ceil(1000)
+        "a real run would send about {} requests to the target, {} of them writes, and take about {}",
+        count(*requests),
+        count(*writes),
+        took(Duration::from_millis(*estimated_ms))
     );
     Some(Weight::Info.says(text))
 }

@@ -306,7 +306,7 @@ fn lane_counts(progress: &Progress, lane: Lane) -> String {
 fn row_words(row: &Row) -> String {
     let (settled, planned) = (count(row.settled.total()), count(row.planned));
     let mut words = format!(
-        "{settled} of {planned} settled, {} in flight",
+        "{settled} of {planned} processed, {} in flight",
         row.in_flight
     );
     if row.settled.failed() > 0 {
@@ -361,7 +361,7 @@ fn pace_line(progress: &Progress) -> String {
     }
     let retries = text::counted(retries, "request");
     let throttlings = text::counted(throttlings, "time");
-    format!("so far {retries} sent again, asked {throttlings} to slow down")
+    format!("so far {retries} sent again, rate limited {throttlings}")
 }
 
 /// What draining waits for: entities, and what the target still works off.

@@ -116,7 +116,7 @@ impl Incomplete {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Short { .. } | Self::Absent { .. } | Self::NoPage { .. } => Some(
-                "run it again; if nobody is editing the instance, run with --verbose".to_owned(),
+                "run again; if it persists while the instance is not being edited, re-run with --verbose".to_owned(),
             ),
             Self::Unanswered { .. } => None,
         }

@@ -36,7 +36,7 @@ pub enum StoreError {
         place: String,
     },
     /// The file was written by a newer program.
-    #[error("the state in {place} has schema version {found}; this program knows up to {known}")]
+    #[error("the state in {place} has schema version {found}; this version supports up to {known}")]
     Newer {
         /// The file.
         place: String,
@@ -78,7 +78,7 @@ pub enum StoreError {
         what: String,
     },
     /// A row holds what this program never writes.
-    #[error("the state in {place} holds {what}, which makes no sense")]
+    #[error("the state in {place} holds {what}; this is not a valid value")]
     Unreadable {
         /// The file.
         place: String,
@@ -87,7 +87,7 @@ pub enum StoreError {
     },
     /// Another run works on the same pair of instances.
     #[error(
-        "{owner} on {host} (process {process}) migrates between these instances since {since}: run {run}, lease until {expires}"
+        "{owner} on {host} (process {process}) is already migrating between these instances (started {since}): run {run}, lease until {expires}"
     )]
     LeaseHeld {
         /// Who.

@@ -150,7 +150,7 @@ pub enum Operation {
     Create,
     /// Saves over a counterpart.
     Update,
-    /// Saves again with the references that were cut from a circle.
+    /// Saves again with the references that were cut from a cycle.
     Patch,
     /// Sends the bytes of an asset.
     Upload,

@@ -498,7 +498,7 @@ async fn a_lease_has_one_owner_until_it_expires() {
         .unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "ann on desk (process 4711) migrates between these instances since 2026-01-01T12:00:00Z: \
+        "ann on desk (process 4711) is already migrating between these instances (started 2026-01-01T12:00:00Z): \
          run first, lease until 2026-01-01T12:01:00Z"
     );
     let back = Pair {

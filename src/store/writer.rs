@@ -16,7 +16,7 @@ use crate::planted::{self, Bug};
 
 /// How many orders may wait, which is also the most that one transaction takes. It is far above what one
 /// lane has in flight, so that a transaction is worth its disk flush; beyond it, senders wait for the disk.
-/// The writer sends to nobody but through one-shot channels, so no circle of full channels can form.
+/// The writer sends to nobody but through one-shot channels, so no cycle of full channels can form.
 pub(super) const QUEUE: usize = 1024;
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;

@@ -130,7 +130,10 @@ fn usage_cases() -> Vec<Case> {
         case("misspelt value", "SYNC --schedule piplined"),
         case("misspelt kind", "SYNC --elements modles"),
         case("value of the wrong kind", "SYNC --concurrency many"),
-        case("flags that exclude each other", "SYNC --quiet --verbose"),
+        case(
+            "flags that cannot be used together",
+            "SYNC --quiet --verbose",
+        ),
         case("misspelt variable", SYNC).with(&[("LOCKGATE_SORUCE", "1a2b3c4d-u")]),
         case("misspelt key", SYNC).file(&[("lockgate.toml", "[pace]\nconcurency = 4\n")]),
         case("key of nothing", SYNC).file(&[("lockgate.toml", "[cheese]\nage = 4\n")]),

@@ -141,7 +141,7 @@ async fn kinds_and_names_exclude_each_other() {
         let done = end_of(workspace.sync(&server, &args)).await;
         assert_eq!(done.code, Some(2), "{name:?}: {}", done.stderr);
         assert!(
-            done.stderr.contains("exclude each other"),
+            done.stderr.contains("cannot be used together"),
             "{}",
             done.stderr
         );

@@ -24,7 +24,7 @@ use tempfile::TempDir;
 use crate::same_state;
 use crate::support::{Ran, Setup, TARGET, fixture, instances, serve_with};
 
-/// Small instances with circles, locales that share ids, siblings in order, and assets.
+/// Small instances with cycles, locales that share ids, siblings in order, and assets.
 const CASES: [&str; 5] = [
     "cycle-of-five",
     "two-locales",

@@ -5,7 +5,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use lockgate::domain::{Id, Kind, Locale, Outcome, TargetId};
-use lockgate::engine::{Doubts, Publish, RunError, Sink};
+use lockgate::engine::{Publish, RunError, Sink, UnknownOutcome};
 use lockgate::event::Side;
 use lockgate::instance::{BatchStatus, Save, Target};
 use lockgate::mock::{self, RequestRecord, Server};
@@ -160,14 +160,14 @@ async fn what_nobody_can_tell_is_left_alone_until_the_user_has_looked() {
     assert_eq!(in_doubt.len(), 1, "{in_doubt:?}");
     let (key, why) = &in_doubt[0];
     assert!(
-        why.contains(&edited.to_string()) && why.contains("--doubts absent"),
+        why.contains(&edited.to_string()) && why.contains("--unknown-outcome resend"),
         "{why}"
     );
     assert!(matches!(&ran.outcomes()[key], Outcome::Failed { .. }));
     // It is remembered, and told again.
     let again = Box::pin(setup.sync(&base_url)).await;
     assert_eq!(again.report.unwrap().in_doubt, in_doubt);
-    setup.options.doubts = Doubts::Absent;
+    setup.options.unknown_outcome = UnknownOutcome::Resend;
     let sent = Box::pin(setup.sync(&base_url)).await;
     report(&losses(&sent));
     assert_eq!(sent.outcomes()[key], Outcome::Created);

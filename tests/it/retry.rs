@@ -161,7 +161,7 @@ async fn what_cannot_be_retried_is_said() {
     );
     refused(
         end_of(workspace.command(["why", "modell:1"])).await,
-        "names no entity",
+        "is not an entity key",
     );
     server.stop().await;
 }

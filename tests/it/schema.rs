@@ -115,7 +115,7 @@ async fn a_run_with_failures_fits_and_tells_their_kind() {
 }
 
 #[tokio::test]
-async fn a_circle_that_stays_closed_has_its_own_code() {
+async fn a_cycle_that_stays_closed_has_its_own_code() {
     let server = serve(instances(&fixture("cycle-required"))).await;
     let workspace = Workspace::new();
     end_of(workspace.sync(&server, &[])).await;

@@ -555,7 +555,7 @@ async fn a_run_that_died_is_undone_as_far_as_it_came() {
 #[tokio::test]
 async fn a_run_that_took_up_another_one_is_undone_before_it() {
     let mut lines = Vec::new();
-    for name in ["cycle-of-five", "three-siblings", "model-circle"] {
+    for name in ["cycle-of-five", "three-siblings", "model-cycle"] {
         for transactions in [6, 11, 17, 23] {
             let mut place = Place::of(name).await;
             let before = place.target();

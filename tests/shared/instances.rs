@@ -1,4 +1,4 @@
-//! Random source instances: links in every encoding, circles, chains and links to themselves.
+//! Random source instances: links in every encoding, cycles, chains and links to themselves.
 //!
 //! Every entity is drawn from the seed, its kind and its number, so the second edition of an instance shares with the first
 //! what did not change.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lockgate::engine::Doubts;
+use lockgate::engine::UnknownOutcome;
 use lockgate::event::Side;
 use tokio::time::{Instant, sleep};
 
@@ -115,7 +115,7 @@ async fn to_its_end(history: History, traced: bool) -> Verdict {
 
 async fn one_run(stage: &Stage, run: &Run) -> Vec<String> {
     let first = stage.runs.get() + 1;
-    let all = Box::pin(stage.run(run, Doubts::Told)).await;
+    let all = Box::pin(stage.run(run, UnknownOutcome::Report)).await;
     let was_alone = all.len() == 1;
     let mut problems = Vec::new();
     for (number, played) in (first..).zip(&all) {
@@ -133,7 +133,9 @@ async fn to_agreement(stage: &Stage, figures: &mut Figures) -> Vec<String> {
     let calm = Run::default();
     for number in 0..CALM_RUNS {
         let before = stage.target.writes();
-        let played = Box::pin(stage.run(&calm, Doubts::Told)).await.remove(0);
+        let played = Box::pin(stage.run(&calm, UnknownOutcome::Report))
+            .await
+            .remove(0);
         let mut problems = oracle::after(stage, &calm, &played, true).await;
         if !problems.is_empty() {
             return problems;

@@ -12,7 +12,7 @@ use lockgate::domain::{EntityKey, Guid, RunId};
 use lockgate::engine::pace::Pacer;
 use lockgate::engine::retry::Retries;
 use lockgate::engine::{
-    Doubts, EVENTS_IN_FLIGHT, Matching, Options, Reader, RunError, RunReport, Session, Sink,
+    EVENTS_IN_FLIGHT, Matching, Options, Reader, RunError, RunReport, Session, Sink, UnknownOutcome,
 };
 use lockgate::event::{Command, Event, Side, Stamped};
 use lockgate::plan::Selection;
@@ -126,7 +126,7 @@ impl Stage {
     }
 
     /// A run as its history has it, and the one that takes over from it.
-    pub(crate) async fn run(&self, run: &Run, doubts: Doubts) -> Vec<Played> {
+    pub(crate) async fn run(&self, run: &Run, doubts: UnknownOutcome) -> Vec<Played> {
         let mut played = Vec::new();
         match run.frozen {
             None => played.push(self.one(run, doubts).await),
@@ -141,7 +141,7 @@ impl Stage {
         played
     }
 
-    async fn one(&self, run: &Run, doubts: Doubts) -> Played {
+    async fn one(&self, run: &Run, doubts: UnknownOutcome) -> Played {
         let running = self.begin(run).await;
         match run.end {
             End::Natural => self.to_its_end(run, &running, doubts).await,
@@ -181,10 +181,10 @@ impl Stage {
                 first.stop(false);
             };
             let (played, ()) =
-                tokio::join!(biased; self.to_its_end(&next, &second, Doubts::Told), thaw);
+                tokio::join!(biased; self.to_its_end(&next, &second, UnknownOutcome::Report), thaw);
             played
         };
-        let mut work = pin!(self.to_its_end(run, &first, Doubts::Told));
+        let mut work = pin!(self.to_its_end(run, &first, UnknownOutcome::Report));
         let mut second = pin!(second);
         tokio::select! {
             biased;
@@ -209,7 +209,7 @@ impl Stage {
         }
     }
 
-    async fn to_its_end(&self, run: &Run, running: &Running, doubts: Doubts) -> Played {
+    async fn to_its_end(&self, run: &Run, running: &Running, doubts: UnknownOutcome) -> Played {
         let (events, mut received) = mpsc::channel(EVENTS_IN_FLIGHT);
         let (orders, mut commanded) = mpsc::channel(64);
         let session = self.session(run, running, doubts, Sink::new(events));
@@ -269,7 +269,7 @@ impl Stage {
         &self,
         run: &Run,
         running: &Running,
-        doubts: Doubts,
+        doubts: UnknownOutcome,
         sink: Sink,
     ) -> Session<Process, Process> {
         let options = self.options(run, doubts);
@@ -298,7 +298,7 @@ impl Stage {
         }
     }
 
-    fn options(&self, run: &Run, doubts: Doubts) -> Options {
+    fn options(&self, run: &Run, doubts: UnknownOutcome) -> Options {
         let manner = self.history.manner;
         Options {
             schedule: manner.schedule,
@@ -312,7 +312,7 @@ impl Stage {
             assets_in_flight: 2,
             attempts: manner.attempts,
             lease_ttl: LEASE,
-            doubts,
+            unknown_outcome: doubts,
             reproducible: true,
             ..Options::default()
         }

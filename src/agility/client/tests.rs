@@ -145,7 +145,7 @@ async fn malformed_json_names_the_place_and_the_endpoint() {
     let server = Canned::new(|_| Some(ok("[\n  {\"localeCode\": }]"))).await;
     assert_eq!(
         server.failure().await.to_string(),
-        "reading the locales of a-u failed: the answer makes no sense: expected value at line 2 column 18 of the JSON, in the answer to GET locales"
+        "reading the locales of a-u failed: unexpected response: expected value at line 2 column 18 of the JSON, in the answer to GET locales"
     );
 }
 
@@ -155,7 +155,7 @@ async fn a_web_page_is_told_by_its_title() {
     let server = Canned::new(move |_| Some(ok(page))).await;
     assert_eq!(
         server.failure().await.to_string(),
-        "reading the locales of a-u failed: the answer makes no sense: a web page (\"Sign in\") instead of JSON, in the answer to GET locales"
+        "reading the locales of a-u failed: unexpected response: a web page (\"Sign in\") instead of JSON, in the answer to GET locales"
     );
 }
 

@@ -18,7 +18,7 @@ pub(crate) async fn download(client: &Client, url: &str) -> Result<Download, Req
         request_id: None,
     };
     let url = Url::parse(url).map_err(|error| {
-        let cause = Cause::Content(format!("{url:?} is no URL: {error}"));
+        let cause = Cause::Content(format!("{url:?} is not a URL: {error}"));
         failed("downloading an asset".to_owned(), cause)
     })?;
     // The query may hold a signature that grants access.

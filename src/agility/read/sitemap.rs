@@ -40,7 +40,11 @@ impl<I> Tree<'_, I> {
         let siblings = match siblings {
             None => return Ok(()),
             Some(Value::Array(siblings)) => siblings,
-            Some(_) => return Err(Misshapen("the pages of a sitemap are no list".to_owned())),
+            Some(_) => {
+                return Err(Misshapen(
+                    "the pages of a sitemap are not a list".to_owned(),
+                ));
+            }
         };
         let pages = siblings
             .iter()

@@ -65,7 +65,7 @@ const fn id_member(kind: Kind) -> (&'static str, i64) {
 /// The body of `save` with the id in its member, at the place where it stands already, else first.
 fn body_with_id(save: &Save) -> Result<Map<String, Value>, Misshapen> {
     let Value::Object(body) = &*save.body else {
-        return Err(Misshapen("the body is no JSON object".to_owned()));
+        return Err(Misshapen("the body is not a JSON object".to_owned()));
     };
     let (member, new) = id_member(save.kind);
     let id = Value::from(save.id.map_or(new, Id::raw));

@@ -40,12 +40,12 @@ pub(crate) async fn save_redirections(
 /// Pairs `{ created, updated, skipped }` with the rows of the request, by `index` and else by origin URL.
 fn results(sent: &Value, answer: &Value) -> Result<Vec<Result<Saved, Refusal>>, Misshapen> {
     if !answer.is_object() {
-        return Err(Misshapen("the answer does not tell its rows".to_owned()));
+        return Err(Misshapen("the answer does not contain its rows".to_owned()));
     }
     let sent = sent.as_array().map_or(&[][..], Vec::as_slice);
     let mut results: Vec<_> = sent
         .iter()
-        .map(|_| Err(refusal("the server did not mention this redirection")))
+        .map(|_| Err(refusal("the response does not include this redirection")))
         .collect();
     for list in ["created", "updated", "skipped"] {
         let rows = shape::member(answer, list).and_then(Value::as_array);
@@ -72,7 +72,7 @@ fn result_of(list: &str, row: &Value) -> Result<Saved, Refusal> {
             name: None,
             urls: None,
         }),
-        None => Err(refusal("the server told no id of this redirection")),
+        None => Err(refusal("the response contains no id for this redirection")),
     }
 }
 
@@ -119,7 +119,7 @@ mod tests {
                 .as_ref()
                 .unwrap_err()
                 .said
-                .contains("not mention")
+                .contains("does not include")
         );
     }
 

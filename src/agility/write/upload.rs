@@ -92,7 +92,7 @@ fn part(upload: Upload, failure: &Arc<OnceLock<Cause>>) -> Result<Part, Misshape
         .unwrap_or("application/octet-stream");
     part.file_name(upload.file_name)
         .mime_str(content_type)
-        .map_err(|_| Misshapen(format!("{content_type:?} is no MIME type")))
+        .map_err(|_| Misshapen(format!("{content_type:?} is not a MIME type")))
 }
 
 /// Passes pieces on as long as they are right: the stream must not fail, and its length must be the one that

@@ -11,7 +11,7 @@ use crate::config::OutputMode;
 use crate::domain::{EntityKey, Id, Kind, Locale, SourceId};
 use crate::error::{Error, ExitStatus};
 
-/// Tells the history of one entity: what was decided, sent and answered, and what waits for it
+/// Shows the history of one entity: what was decided, sent and answered, and what waits for it
 ///
 /// Reads the state and the folders of past runs, and asks no instance. For every run that did something about the
 /// entity it lists the outcome with its reason, each attempt with what the server answered, what blocked it or what it
@@ -33,7 +33,7 @@ pub(in crate::cli) struct WhyArgs {
     /// Instance that it was to be written to [default: that of the latest run]
     #[arg(long, value_name = "GUID", help_heading = "Instances")]
     target: Option<String>,
-    /// How many runs to tell of, the latest first
+    /// Maximum number of runs to show, newest first
     #[arg(long, value_name = "N", default_value_t = 5)]
     limit: usize,
     #[command(flatten)]
@@ -93,7 +93,7 @@ fn parse(text: &str) -> Result<(Kind, SourceId, Option<Locale>), Error> {
     match parts {
         Some((kind, id)) => Ok((kind, SourceId::new(id), None)),
         None => Err(Error::Usage {
-            message: format!("{text:?} names no entity"),
+            message: format!("{text:?} is not an entity key"),
             hint: Some(
                 "write kind:id as reports do, such as model:41, content:912@en-us or page:7"
                     .to_owned(),
@@ -104,7 +104,7 @@ fn parse(text: &str) -> Result<(Kind, SourceId, Option<Locale>), Error> {
 
 fn unknown(entity: &str) -> Error {
     Error::Usage {
-        message: format!("nothing is known of {entity} between these instances"),
+        message: format!("no history for {entity} between these instances"),
         hint: Some(
             "ids are those of the source; `lockgate runs last` lists what failed, and `lockgate plan` what would happen \
              to it now"

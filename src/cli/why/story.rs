@@ -44,7 +44,7 @@ pub(super) struct Chapter {
     pub(super) because: Option<String>,
     /// Of a blocked entity: why the root cause failed.
     pub(super) root_cause: Option<String>,
-    /// What it held up.
+    /// What it blocked.
     pub(super) blocks: Vec<EntityKey>,
     pub(super) attempts: Vec<Attempt>,
     /// Absent when the run did not publish it.

@@ -17,7 +17,7 @@ pub(super) fn text(story: &Story) -> String {
         &format!("{}{}", story.key, name.unwrap_or_default()),
     );
     let there = story.counterpart.as_ref().map_or_else(
-        || "nothing that this workspace knows of".to_owned(),
+        || "unknown (no mapping in the local state)".to_owned(),
         |there| {
             let (kind, target) = (story.key.kind, there.target);
             format!("{kind} {target}, {} by run {}", there.origin, there.run)
@@ -58,13 +58,17 @@ fn tell_run(text: &mut String, chapter: &Chapter) {
             chapter.because.as_deref().unwrap_or_default(),
         ),
         None if chapter.publication.is_some() => {}
-        None => field(text, "no outcome", "the run ended before this was settled"),
+        None => field(
+            text,
+            "no outcome",
+            "the run ended before this was processed",
+        ),
     }
     if !chapter.blocks.is_empty() {
         let count = chapter.blocks.len();
         field(
             text,
-            "held up",
+            "blocking",
             &format!("{count}: {}", keys(&chapter.blocks)),
         );
     }

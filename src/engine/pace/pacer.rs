@@ -18,7 +18,7 @@ use super::turns::Turns;
 use super::window::{Trouble, Window};
 use crate::plan::Weights;
 
-/// The most requests in flight, altogether and by class. Files do not count with the others.
+/// Maximum number of concurrent requests, altogether and by class. Files do not count with the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ceilings {
     /// All classes together but downloads.

@@ -38,7 +38,7 @@ impl BatchFate {
             },
             Self::LookedFor => Fate::Open,
             Self::Working(batch, why) => Fate::InDoubt(format!(
-                "batch {batch} of run {} may still be worked off ({why}); run again when it has ended",
+                "batch {batch} of run {} may still be processing ({why}); run again when it has ended",
                 intent.run
             )),
         }

@@ -13,7 +13,7 @@ use crate::domain::{
     ContentHash, Entity, Id, Inventory, Kind, Locale, PageNode, TargetId, same_name,
 };
 use crate::engine::asset_bytes::hash;
-use crate::engine::options::Doubts;
+use crate::engine::options::UnknownOutcome;
 use crate::engine::pull::{PullError, Reader};
 use crate::instance::{Ask, Found, Saved, Source, Target};
 use crate::plan::{Schema, target_hash};
@@ -269,20 +269,20 @@ impl<T: Target + Clone> Looker<'_, T> {
 
     /// Decides about what was not found. A new item in the container that is nobody's counterpart may be what was
     /// sent, changed by somebody since: then nobody can tell, unless the user has.
-    pub(super) fn give_up(&self, items: &mut [Item], seen: &[Seen], doubts: Doubts) {
+    pub(super) fn give_up(&self, items: &mut [Item], seen: &[Seen], doubts: UnknownOutcome) {
         for item in items.iter_mut().filter(|item| item.is_open()) {
             let strangers: Vec<String> = seen
                 .iter()
                 .filter(|seen| self.is_stranger(item, &seen.entity))
                 .map(|seen| seen.entity.key.id.to_string())
                 .collect();
-            item.fate = if strangers.is_empty() || doubts == Doubts::Absent {
+            item.fate = if strangers.is_empty() || doubts == UnknownOutcome::Resend {
                 Fate::Absent
             } else {
                 Fate::InDoubt(format!(
                     "it was sent into {} by a run that was interrupted, and is not there as it was sent; but these \
                      new items there are nobody's counterpart and may be it, changed since: {}; delete those that \
-                     are copies of it, then run again with --doubts absent",
+                     are copies of it, then run again with --unknown-outcome resend",
                     item.detail.container,
                     strangers.join(", ")
                 ))

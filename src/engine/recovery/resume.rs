@@ -214,7 +214,7 @@ impl<T: Target + Clone> Recovery<'_, T> {
             let now = Some(look::signature(&seen));
             quiet = if now == before { quiet + 1 } else { 0 };
             if quiet >= LOOKS || !items.iter().any(waits) {
-                looker.give_up(items, &seen, self.options.doubts);
+                looker.give_up(items, &seen, self.options.unknown_outcome);
                 return Ok(());
             }
             before = now;

@@ -68,7 +68,7 @@ impl<T: Target + Clone> Recovery<'_, T> {
             let state = match fate {
                 BatchFate::Working(batch, why) => {
                     let why = format!(
-                        "batch {batch} of undo {} may still be worked off ({why}); run again when it has ended",
+                        "batch {batch} of undo {} may still be processing ({why}); run again when it has ended",
                         intent.run
                     );
                     doubts.extend(intent.keys.iter().map(|key| (key.clone(), why.clone())));

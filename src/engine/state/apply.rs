@@ -164,11 +164,11 @@ impl RunState {
 
     fn failed(&mut self, node: Node, step: Step, mut reason: String, effects: &mut Vec<Effect>) {
         let key = self.key(node);
-        let circle = self.circle_of(node);
-        if step == Step::Save && !circle.is_empty() {
-            reason.push_str(&circle);
+        let cycle = self.cycle_of(node);
+        if step == Step::Save && !cycle.is_empty() {
+            reason.push_str(&cycle);
             if self.node(node).failure == Failure::Refused {
-                self.node_mut(node).failure = Failure::Circle;
+                self.node_mut(node).failure = Failure::Cycle;
             }
         }
         let because = reason.clone();
@@ -190,7 +190,7 @@ impl RunState {
     }
 
     /// What to add to the failure of an entity whose references were cut: the server may refuse it without them.
-    fn circle_of(&self, node: Node) -> String {
+    fn cycle_of(&self, node: Node) -> String {
         let cut: Vec<String> = self.plan.entities[node as usize]
             .left_out
             .iter()
@@ -200,7 +200,7 @@ impl RunState {
             return String::new();
         }
         format!(
-            "; it stands in a circle and was sent without its references to {}",
+            "; it is part of a reference cycle and was first saved without its references to {}",
             cut.join(", ")
         )
     }
@@ -214,6 +214,6 @@ const fn is_of_outage(cause: Failure) -> bool {
         | Failure::Throttled
         | Failure::Unreachable
         | Failure::InDoubt => true,
-        Failure::Reference | Failure::Circle | Failure::Refused => false,
+        Failure::Reference | Failure::Cycle | Failure::Refused => false,
     }
 }

@@ -117,14 +117,14 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
                 let settled = Settled {
                     cause: None,
                     outcome: Outcome::Deleted,
-                    because: "it was gone already".to_owned(),
+                    because: "already deleted".to_owned(),
                     changes: self.mapping_removed(at),
                     bytes: 0,
                 };
                 self.settle(at, settled).await
             }
             Seen::Stays(why) => {
-                let reason = format!("{why}; undo again to decide anew");
+                let reason = format!("{why}; run undo again");
                 self.failed(at, None, reason).await
             }
         }

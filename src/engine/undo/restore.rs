@@ -121,7 +121,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
     fn prepare(&self, at: usize) -> Result<(&Former, Save), String> {
         let trace = self.trace(at);
         let former = trace.former.as_ref();
-        let former = former.ok_or_else(|| "nothing was noted of what it was".to_owned())?;
+        let former = former.ok_or_else(|| "the previous version was not recorded".to_owned())?;
         let present = self.present(at).map(|present| present.body.parse());
         let save = Save {
             kind: trace.key.kind,
@@ -235,7 +235,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             focal,
         }) = noted.and_then(|noted| noted.bytes.as_ref())
         else {
-            return Err("its former bytes were not kept".to_owned());
+            return Err("the previous file content was not saved".to_owned());
         };
         let body = former.entity.body.parse();
         let path = |name: &str| {
@@ -276,7 +276,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             Ok(Some(file)) => file,
             Ok(None) => {
                 return Err(failed(
-                    "its former bytes are no longer beside the state".to_owned(),
+                    "the previous file content is no longer beside the state".to_owned(),
                 ));
             }
             Err(error) => return Err(failed(error.to_string())),

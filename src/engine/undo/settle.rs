@@ -45,7 +45,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
         Settled {
             cause: None,
             outcome: Outcome::Restored,
-            because: "it was as before already".to_owned(),
+            because: "already in its previous state".to_owned(),
             changes: if is_ours {
                 self.mapping_put_back(at, None)
             } else {
@@ -66,7 +66,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
                 reason,
             )
         } else {
-            (Outcome::Deleted, "it was gone already".to_owned())
+            (Outcome::Deleted, "already deleted".to_owned())
         };
         Settled {
             cause: None,

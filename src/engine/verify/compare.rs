@@ -72,7 +72,7 @@ impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
     /// Reports that the counterpart of an entity is not there.
     pub(super) fn missing(&mut self, node: Node) {
         let detail = match self.crew.ids.resolve(&self.crew.entity(node).key) {
-            Some(there) => format!("its counterpart {} is not there", there.id),
+            Some(there) => format!("the target entity {} does not exist", there.id),
             None => "it has no counterpart on the target".to_owned(),
         };
         self.report(node, DifferenceKind::Missing, detail);
@@ -112,7 +112,7 @@ impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
                 id.map_or_else(|| "the root".to_owned(), |id| format!("page {id}"))
             };
             let detail = format!(
-                "expected below {}, found below {}",
+                "expected below {}, found under {}",
                 show(expected),
                 show(found)
             );
@@ -149,7 +149,7 @@ impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
             let id = key.id;
             match expected.get(&(key.locale.clone(), hash)) {
                 Some(node) if !is_old => {
-                    let detail = format!("the target has it a second time as {id}");
+                    let detail = format!("duplicate on the target: {id}");
                     self.report(*node, DifferenceKind::Duplicate, detail);
                 }
                 Some(_) | None if self.is_left_over(&key) => {
@@ -179,7 +179,7 @@ impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
         for (node, entity) in (0..).zip(source).filter(|_| !seen.is_empty()) {
             let name = (entity.key.kind, name_key(&entity.name));
             if seen.contains_key(&name) {
-                let detail = "the target has two of this name".to_owned();
+                let detail = "two entities with this name on the target".to_owned();
                 self.report(node, DifferenceKind::Duplicate, detail);
             }
         }

@@ -1,6 +1,6 @@
 //! Content items: how many lie where, in which locales, and what refers to what.
 //!
-//! Each item has a layer. Ordinary links go to a lower layer, so they cannot close a circle; the circles
+//! Each item has a layer. Ordinary links go to a lower layer, so they cannot close a cycle; the cycles
 //! are put in on purpose, in optional fields of articles and people.
 
 use std::collections::HashMap;
@@ -15,8 +15,8 @@ use super::pages::Page;
 
 /// The layer of components and single items, to which nothing links.
 const TOP: u8 = 9;
-/// How many articles lie from one group of circles to the next.
-const CIRCLE_STEP: usize = 200;
+/// How many articles lie from one group of cycles to the next.
+const CYCLE_STEP: usize = 200;
 /// From this place on a list may hold items of the second locale only; lower ones are always there to be linked to.
 const LOCAL_FROM: usize = 16;
 
@@ -80,7 +80,7 @@ pub(super) fn allot(containers: &mut [Container], count: usize) {
     }
 }
 
-/// What the kit needs in its lists: a chain of eight articles, circles of one, two and five, one of the second locale.
+/// What the kit needs in its lists: a chain of eight articles, cycles of one, two and five, one of the second locale.
 fn least(container: usize) -> usize {
     match container {
         PEOPLE | containers::TOPICS => 6,
@@ -155,7 +155,7 @@ fn nested(containers: &[Container]) -> HashMap<(usize, &'static str), usize> {
     nested
 }
 
-/// A chain of eight articles, then groups of circles: one that refers to itself, two that refer to each other, five in a
+/// A chain of eight articles, then groups of cycles: one that refers to itself, two that refer to each other, five in a
 /// ring; and a person whose latest article names that person as its writer.
 fn fixed(containers: &[Container]) -> HashMap<(usize, &'static str), usize> {
     let first = containers[ARTICLES].first;
@@ -164,7 +164,7 @@ fn fixed(containers: &[Container]) -> HashMap<(usize, &'static str), usize> {
     for ordinal in 1..8 {
         links.insert((first + ordinal, "FollowUp"), first + ordinal - 1);
     }
-    for base in (8..len.saturating_sub(8)).step_by(CIRCLE_STEP) {
+    for base in (8..len.saturating_sub(8)).step_by(CYCLE_STEP) {
         let ring = [
             (0, 0),
             (1, 2),

@@ -5,7 +5,7 @@
 //! of the requested size then fills up with more of the same in the proportions of a real site.
 //!
 //! Nothing dangles, and nothing is impossible to migrate: ids form layers, links go to a lower layer, and the few links
-//! that go up (circles of one, two and five items) sit in optional fields, so that every circle can be cut.
+//! that go up (cycles of one, two and five items) sit in optional fields, so that every cycle can be cut.
 //!
 //! ```text
 //! Budget ─▶ models ─▶ containers ─▶ galleries, assets ─▶ pages ─▶ items ─▶ rows
@@ -39,7 +39,7 @@ pub struct Shape {
     /// pair of a content item or page with a locale; built-in rows and asset folders are not. An
     /// instance of less than [`MINIMUM`] entities holds assets only.
     pub entities: usize,
-    /// What the choices are drawn from.
+    /// Random seed.
     pub seed: u64,
     /// The GUID of the instance.
     pub guid: String,
@@ -59,7 +59,7 @@ impl Shape {
     }
 }
 
-/// A size with a name. The first three are instances that were really migrated, the fourth is all three together.
+/// Named size. The first three are instances that were really migrated, the fourth is all three together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preset {
     /// 3,619 entities.

@@ -307,7 +307,7 @@ fn kit() -> [KitModel; KIT] {
     ]
 }
 
-/// Refers to articles, which refer to people: a circle of two models, and of items where both are set.
+/// Refers to articles, which refer to people: a cycle of two models, and of items where both are set.
 fn person() -> Vec<Field> {
     let mut fields = vec![
         required("Name", Kind::Headline),

@@ -229,7 +229,7 @@ fn item_names_differ_in_case_from_containers() {
     );
 }
 
-/// Follows the only field that the generator closes circles with.
+/// Follows the only field that the generator closes cycles with.
 fn follow_ups(instance: &InstanceFile) -> BTreeMap<i64, i64> {
     instance
         .content
@@ -242,28 +242,28 @@ fn follow_ups(instance: &InstanceFile) -> BTreeMap<i64, i64> {
 }
 
 #[test]
-fn there_are_circles_of_one_two_and_five_and_a_chain_of_eight() {
+fn there_are_cycles_of_one_two_and_five_and_a_chain_of_eight() {
     let instance = instance(&Shape::new(MINIMUM, 11));
     let next = follow_ups(&instance);
-    let mut circles = BTreeSet::new();
+    let mut cycles = BTreeSet::new();
     let mut chain = 0;
     for &start in next.keys() {
         let mut seen = vec![start];
         while let Some(&target) = next.get(seen.last().unwrap()) {
             if let Some(first) = seen.iter().position(|&id| id == target) {
-                circles.insert(seen.len() - first);
+                cycles.insert(seen.len() - first);
                 break;
             }
             seen.push(target);
         }
         chain = chain.max(seen.len());
     }
-    assert_eq!(circles, BTreeSet::from([1, 2, 5]));
+    assert_eq!(cycles, BTreeSet::from([1, 2, 5]));
     assert!(chain >= 8);
 }
 
 #[test]
-fn models_refer_to_each_other_in_a_circle() {
+fn models_refer_to_each_other_in_a_cycle() {
     let instance = instance(&Shape::new(MINIMUM, 11));
     let refers = |from: &str, to: &str| {
         let model = instance
@@ -278,7 +278,7 @@ fn models_refer_to_each_other_in_a_circle() {
     assert!(refers("Person", "Person"));
 }
 
-/// A required link cannot be left out, so a circle of such links could never be saved.
+/// A required link cannot be left out, so a cycle of such links could never be saved.
 #[test]
 fn required_links_lead_to_models_without_required_links() {
     let instance = instance(&Shape::new(14_481, 2));

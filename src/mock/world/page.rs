@@ -397,7 +397,7 @@ impl World {
         match placement.before {
             Some(before) if Some(before) == id || !self.pages.children(place).contains(&before) => {
                 Err(Failure::Plain(format!(
-                    "Page {before} to place before is no sibling."
+                    "Page {before} to place before is not a sibling."
                 )))
             }
             Some(_) | None => Ok(place),

@@ -37,7 +37,7 @@ pub fn no_channel(page: &Entity<SourceId>, target: &Inventory<TargetId>) -> Stri
     )
 }
 
-/// What keeps a page from being placed. One that an earlier run brought across stays in the channel where it is. Every
+/// What keeps a page from being placed. One that an earlier run migrated stays in the channel where it is. Every
 /// instance has a channel, so where none was read, nothing is known of them.
 pub(super) fn missing(
     page: &Entity<SourceId>,

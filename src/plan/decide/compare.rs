@@ -61,7 +61,7 @@ impl Comparer<'_> {
         place: Place,
     ) -> Decision {
         match found {
-            Match::None => create("the target has none"),
+            Match::None => create("not on the target"),
             Match::Joins(id, locale) => self.joins(entity, *id, locale),
             Match::Gone(id) => self.gone(*id),
             Match::Left(id) => self.left(entity, *id),
@@ -71,7 +71,7 @@ impl Comparer<'_> {
             )),
             Match::Mapped(id) | Match::Natural(id) => {
                 let Some(there) = self.target.get(&entity.key.with_id(*id)) else {
-                    return create("the target has it no more");
+                    return create("deleted on the target");
                 };
                 match found {
                     Match::Mapped(_) => self.mapped(entity, there, source_hash, place),

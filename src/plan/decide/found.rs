@@ -12,7 +12,7 @@ use crate::plan::references::{Answer, Occurrence, Visitor, hidden_zones, is_soft
 use crate::plan::{Reference, Referent, UrlAt};
 
 /// What it costs to leave out a reference, so that the cheapest are cut: optional single links first, then
-/// optional lists, and required fields only where nothing else opens the circle.
+/// optional lists, and required fields only where nothing else opens the cycle.
 const COST_SINGLE: u32 = 1;
 const COST_LIST: u32 = 3;
 const COST_REQUIRED: u32 = 1000;

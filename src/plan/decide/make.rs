@@ -503,14 +503,11 @@ fn fail_closed(entities: &mut [Planned], cycle: &Cycle, source: &Inventory<Sourc
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    let because = format!(
-        "these need one another before any of them can be saved: {}{more}",
-        names.join(", ")
-    );
+    let because = format!("circular dependency: {}{more}", names.join(", "));
     for node in &cycle.members {
         let planned = &mut entities[*node as usize];
         planned.action = Action::Fail {
-            cause: Failure::Circle,
+            cause: Failure::Cycle,
         };
         planned.because = because.clone().into();
     }

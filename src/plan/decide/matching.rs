@@ -21,7 +21,7 @@ use crate::plan::graph::Node;
 pub(super) enum Match {
     /// The store remembers it, and it is there.
     Mapped(TargetId),
-    /// The store remembers it, and the target has it no more.
+    /// The store remembers it, and deleted on the target.
     Gone(TargetId),
     /// The item or page is on the target in this other locale.
     Joins(TargetId, Locale),

@@ -1,4 +1,4 @@
-//! Makes the plan: who is whose counterpart, what differs, what needs what, and where circles are cut.
+//! Makes the plan: who is whose counterpart, what differs, what needs what, and where cycles are cut.
 //!
 //! The steps follow one another because each needs the one before: counterparts give the virtual map, the
 //! virtual map lets every entity be written as the run will write it, that tells what differs, what differs

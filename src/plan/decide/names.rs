@@ -5,7 +5,7 @@
 //!   ring      a: alpha → beta, b: beta → alpha     one of them goes through a temporary name first
 //!   takeover  a: alpha → beta, new: alpha          new waits for a
 //! ```
-//! All of that is [`Strength::Name`] in the graph, and a ring is a circle like any other. Whatever refers to a renamed entity
+//! All of that is [`Strength::Name`] in the graph, and a ring is a cycle like any other. Whatever refers to a renamed entity
 //! by name waits until it has its final name ([`Strength::Renamed`]). A name that stays where it is makes a failure that
 //! tells what holds it, where a server would refuse it or write over the holder for certain; a name that differs in case only
 //! is left to the server.
@@ -307,8 +307,8 @@ pub(super) fn step_aside(planned: &mut Planned, kind: Kind, holders: impl Iterat
     }
 }
 
-/// Saves the members of a circle twice that call one by name which goes through a temporary name: that gets its final name
-/// only after others of the circle.
+/// Saves the members of a cycle twice that call one by name which goes through a temporary name: that gets its final name
+/// only after others of the cycle.
 pub(super) fn call_again(entities: &mut [Planned], members: &[Node], graph: &Graph) {
     for who in members {
         let calls = graph.needs(*who).iter().filter(|need| {

@@ -32,7 +32,7 @@ pub(super) struct Resolver<'a> {
     names: ByName<Node>,
     /// The first locale, in the order of the run, of every content item and page.
     first_locale: HashMap<(Kind, SourceId), Node>,
-    /// What needs no upload of its own: built-ins, and items that an earlier run brought across.
+    /// What needs no upload of its own: built-ins, and items that an earlier run migrated.
     settled: HashSet<(Kind, i64)>,
     settled_names: HashSet<(Kind, Box<str>)>,
 }

@@ -149,7 +149,7 @@ fn open_levels(source: &Inventory<SourceId>, all: &[Option<Match>]) -> BTreeMap<
     levels
 }
 
-/// How many ancestors a page has. A circle of parents ends at the number of all pages.
+/// How many ancestors a page has. A cycle of parents ends at the number of all pages.
 fn depth(page: &Entity<SourceId>, source: &Inventory<SourceId>, most: usize) -> usize {
     let Some(locale) = page.locale() else {
         return 0;

@@ -158,7 +158,7 @@ impl<'a> Sides<'a> {
             let parent = page.placement.as_ref()?.parent?;
             self.source.position(&parent_key(page, parent))
         };
-        // A tree is never deeper than it has nodes; a circle of parents must not hang us.
+        // A tree is never deeper than it has nodes; a cycle of parents must not hang us.
         let most = self.source.of_kind(Kind::Page).len();
         std::iter::successors(parent(&node), parent).take(most)
     }

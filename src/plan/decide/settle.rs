@@ -22,7 +22,7 @@ pub(super) fn block_dependants(
         for dependant in graph.needed_by(node) {
             let planned = &mut entities[*dependant as usize];
             if *dependant != node && planned.action.is_work() && is_need(graph, *dependant, node) {
-                planned.because = format!("it needs {root}, which cannot be brought across").into();
+                planned.because = format!("it needs {root}, which cannot be migrated").into();
                 planned.action = Action::Block { by: root.clone() };
                 open.push_back((*dependant, root.clone()));
             }

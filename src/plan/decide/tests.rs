@@ -128,7 +128,7 @@ const fn order(on: Node) -> Need {
 /// A link page goes to the end of its row and shows a page that is new in front of it: the new one waits for its sibling
 /// behind, and that one for the page that it shows.
 #[test]
-fn an_update_in_a_circle_of_order_and_reference_is_cut() {
+fn an_update_in_a_cycle_of_order_and_reference_is_cut() {
     let source = vec![
         link_page(PAGES[0], 1, 0, 0),
         link_page(44, 4, 1, 0),

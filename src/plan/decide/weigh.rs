@@ -7,11 +7,9 @@ use crate::domain::TargetId;
 use crate::plan::action::Action;
 
 /// Why an entity is left alone that differs.
-pub(super) const LEFT_ALONE: &str =
-    "only the target changed since the last agreement; it is left alone";
+pub(super) const LEFT_ALONE: &str = "changed only on the target; not modified";
 /// Why a page is left alone that stands elsewhere.
-pub(super) const LEFT_IN_PLACE: &str =
-    "only the target moved it since the last agreement; it is left alone";
+pub(super) const LEFT_IN_PLACE: &str = "moved only on the target; not modified";
 
 /// Why the place of a page is written, and nothing else.
 const MOVED: &str = "its place among its siblings changed";
@@ -73,7 +71,7 @@ pub(super) fn weigh(fields: Fields, written: Written, place: Place, target: Targ
         (_, None) if !fields.equal => (Action::Unchanged { target }, LEFT_ALONE, false),
         (Verdict::Target, None) => (Action::Unchanged { target }, LEFT_IN_PLACE, false),
         (Verdict::Agrees | Verdict::Source, None) => {
-            (Action::Unchanged { target }, "both sides agree", false)
+            (Action::Unchanged { target }, "identical", false)
         }
     }
 }
@@ -101,11 +99,13 @@ pub(super) fn written(fields: Fields, overwrite: bool) -> Written {
     match (fields.source_changed, fields.target_changed) {
         (Some(true), Some(false)) => Ok(Some("the source changed")),
         (Some(false), Some(true)) => Ok(None),
-        (Some(false), Some(false)) => Ok(Some("what it refers to has another counterpart now")),
+        (Some(false), Some(false)) => Ok(Some(
+            "a referenced entity now maps to a different target entity",
+        )),
         (_, _) if overwrite => Ok(Some("both sides changed; --overwrite")),
-        (Some(true), Some(true)) => {
-            Err("both sides changed since the last agreement; --overwrite takes the source's")
-        }
+        (Some(true), Some(true)) => Err(
+            "changed on both source and target since the last sync; use --overwrite to keep the source version's",
+        ),
         (_, _) => Err(
             "the sides differ, and it is not known which one changed; --overwrite takes the source's",
         ),

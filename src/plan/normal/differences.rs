@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// The most characters of a value that a message shows.
+/// Maximum number of characters of a value that a message shows.
 const SHOWN: usize = 80;
 
 /// One place where two normal forms say different things.

@@ -36,7 +36,7 @@ pub trait Counterparts {
     fn asset_container(&self) -> &AssetContainer;
 }
 
-/// References that a payload does without, so that a circle of entities can be saved in two steps. What they
+/// References that a payload does without, so that a cycle of entities can be saved in two steps. What they
 /// leave is blank text for a single selection, a list without the id, and a model without the field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LeaveOut(HashSet<Referent>);

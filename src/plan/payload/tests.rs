@@ -1,4 +1,4 @@
-//! What is sent: the worked example of the vendor's forms, each kind, circle stubs, and random bodies.
+//! What is sent: the worked example of the vendor's forms, each kind, cycle stubs, and random bodies.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -37,7 +37,7 @@ pub struct FieldSchema {
     pub required: bool,
     /// Whether the server refuses a value that another item has (`Unique` = `True`).
     pub unique: bool,
-    /// The most characters that the server takes (`Length`).
+    /// Maximum number of characters that the server takes (`Length`).
     pub length: Option<usize>,
 }
 

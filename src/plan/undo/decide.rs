@@ -149,7 +149,7 @@ impl std::fmt::Display for Kept {
             Self::Changed { by: None } => f.write_str("it was changed on the target since"),
             Self::Changed { by: Some(run) } => write!(f, "run {run} wrote it later"),
             Self::Needed { by, name } => {
-                write!(f, "{by} {name:?} on the target, which stays, refers to it")
+                write!(f, "still referenced by {by} {name:?} on the target")
             }
             Self::NotRestorable(why) => f.write_str(why),
         }
@@ -236,7 +236,7 @@ fn decide(trace: &Trace, inputs: &Inputs<'_>) -> Decided {
         return decided(decision, false);
     }
     let Some(former) = &trace.former else {
-        let why = "nothing was noted of what it was before the run".to_owned();
+        let why = "the previous version was not recorded before the run".to_owned();
         return decided(Decision::Keep(Kept::NotRestorable(why)), false);
     };
     let was_published = former.entity.state == ItemState::Published;

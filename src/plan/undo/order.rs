@@ -100,7 +100,7 @@ pub fn out_of_order(positions: &[u32]) -> Vec<bool> {
 fn depth(entity: &Entity<TargetId>, inputs: &Inputs<'_>) -> u32 {
     let mut depth = 0;
     let mut above = entity.placement.as_deref().and_then(parent);
-    // A tree that goes in circles must not end in one.
+    // A tree that goes in cycles must not end in one.
     while let (Some(id), Some(locale)) = (above, entity.locale())
         && depth < 1000
     {
@@ -119,7 +119,7 @@ fn parent(placement: &Placement) -> Option<TargetId> {
     placement.parent.map(TargetId::new)
 }
 
-/// Models that refer to others go before those; those in a circle go together.
+/// Models that refer to others go before those; those in a cycle go together.
 fn model_levels(entities: &[Decided], inputs: &Inputs<'_>) -> HashMap<usize, u32> {
     let is_doomed = |at: &usize| {
         entities[*at].decision == Decision::Delete && inputs.traces[*at].key.kind == Kind::Model

@@ -370,7 +370,7 @@ fn deletes_go_against_the_order_of_an_upload_and_models_by_their_references() {
 }
 
 #[test]
-fn models_in_a_circle_go_together() {
+fn models_in_a_cycle_go_together() {
     let case = Case::default()
         .created(model(MODEL, "Post", "Author"))
         .created(model(OTHER_MODEL, "Author", "Post"));

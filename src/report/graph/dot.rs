@@ -2,20 +2,20 @@
 
 use super::view::{Edge, View};
 
-/// A `digraph`. Boxes in circles have a red border, needs that are cut are dashed and red.
+/// A `digraph`. Boxes in cycles have a red border, needs that are cut are dashed and red.
 pub fn dot(view: &View) -> String {
     let mut text = String::from("digraph lockgate {\n");
     append!(text, "  label={};\n", quote(&view.title));
     text += "  rankdir=RL;\n  node [shape=box, style=rounded, fontname=\"sans-serif\", fontsize=11];\n  edge [color=\"#7b8496\"];\n";
     for (at, node) in view.nodes.iter().enumerate() {
         let label = format!("{}\n{}", node.name, node.detail());
-        let circle = if node.in_circle > 0 {
+        let cycle = if node.in_cycle > 0 {
             ", color=\"#c22a2a\""
         } else {
             ""
         };
         let center = if node.is_center { ", penwidth=3" } else { "" };
-        append!(text, "  n{at} [label={}{circle}{center}];\n", quote(&label));
+        append!(text, "  n{at} [label={}{cycle}{center}];\n", quote(&label));
     }
     for edge in &view.edges {
         append!(

@@ -13,7 +13,7 @@ use crate::domain::{ContentHash, EntityKey, Inventory, SourceId, WorkClass};
 use crate::plan::{Action, Plan, Strength};
 
 /// The version of both formats.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 /// An entity of `plan.json`.
 #[derive(Serialize)]
@@ -60,7 +60,7 @@ struct Need {
     cut: bool,
 }
 
-/// Writes `plan.json`: `schema`, `source`, `levels`, `circles`, `actions` (how many of each) and `entities`.
+/// Writes `plan.json`: `schema`, `source`, `levels`, `cycles`, `actions` (how many of each) and `entities`.
 ///
 /// # Errors
 /// Whatever `out` says.
@@ -77,7 +77,7 @@ pub fn write_plan(
         "schema": SCHEMA,
         "source": source.guid,
         "levels": plan.levels,
-        "circles": plan.cycles.len(),
+        "cycles": plan.cycles.len(),
         "cuts": plan.cuts(),
         "actions": actions,
     });
@@ -99,7 +99,7 @@ pub fn write_plan(
     out.flush()
 }
 
-/// Writes `graph.json`: `schema`, `source`, `levels`, `circles` (with `members`, `cut` and `closed`), `nodes` and
+/// Writes `graph.json`: `schema`, `source`, `levels`, `cycles` (with `members`, `cut` and `closed`), `nodes` and
 /// `needs`.
 ///
 /// # Errors
@@ -109,18 +109,16 @@ pub fn write_graph(
     plan: &Plan,
     source: &Inventory<SourceId>,
 ) -> io::Result<()> {
-    let circles: Vec<_> = plan
+    let cycles: Vec<_> = plan
         .cycles
         .iter()
-        .map(|circle| {
-            json!({ "members": circle.members, "cut": circle.cut, "closed": circle.closed })
-        })
+        .map(|cycle| json!({ "members": cycle.members, "cut": cycle.cut, "closed": cycle.closed }))
         .collect();
     let head = json!({
         "schema": SCHEMA,
         "source": source.guid,
         "levels": plan.levels,
-        "circles": circles,
+        "cycles": cycles,
     });
     open(out, &head)?;
     let nodes = plan.entities.iter().zip(source.entities());

@@ -30,7 +30,7 @@ fn divide(column: &[usize]) -> Vec<Vec<usize>> {
     column.chunks(height).map(<[usize]>::to_vec).collect()
 }
 
-/// How many steps each box stands from those that need nothing. In a circle, which has no first, the box with
+/// How many steps each box stands from those that need nothing. In a cycle, which has no first, the box with
 /// the fewest needs left is taken; needs that are all cut do not count.
 fn ranks(view: &View) -> Vec<usize> {
     let count = view.nodes.len();
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_circle_is_ordered_by_its_cut_and_ends_without_one() {
+    fn a_cycle_is_ordered_by_its_cut_and_ends_without_one() {
         let cut = view(&[(0, 1)], &[(1, 0)]);
         assert_eq!(columns(&cut), [vec![1], vec![0]]);
         let closed = view(&[(0, 1), (1, 0)], &[]);

@@ -2,11 +2,11 @@
 
 use super::view::View;
 
-/// A flow chart. Boxes in circles and needs that are cut are marked.
+/// A flow chart. Boxes in cycles and needs that are cut are marked.
 pub fn mermaid(view: &View) -> String {
     let mut text = String::from("flowchart RL\n");
     for (at, node) in view.nodes.iter().enumerate() {
-        let class = if node.in_circle > 0 { ":::circle" } else { "" };
+        let class = if node.in_cycle > 0 { ":::cycle" } else { "" };
         append!(
             text,
             "  n{at}[\"{}<br/>{}\"]{class}\n",
@@ -25,7 +25,7 @@ pub fn mermaid(view: &View) -> String {
         };
         text += &line;
     }
-    text + "  classDef circle stroke:#c22a2a,stroke-width:2px\n"
+    text + "  classDef cycle stroke:#c22a2a,stroke-width:2px\n"
 }
 
 /// Text in quotes, where Mermaid takes entities in place of characters that mean something to it.

@@ -5,24 +5,24 @@ use super::view::{Ring, View};
 use crate::report::html::parts::{card, escape, page as html_page, search};
 use crate::report::text::{count, counted};
 
-/// Circles that are listed.
+/// Cycles that are listed.
 const RINGS: usize = 200;
 
-/// Members of a circle that are named.
+/// Members of a cycle that are named.
 const MEMBERS: usize = 12;
 
 /// The page. The view must not have more boxes than [`super::DRAWABLE`].
 pub fn page(view: &View) -> String {
     let boxes = u32::try_from(view.nodes.len()).unwrap_or(u32::MAX);
     let needs: u32 = view.edges.iter().map(|edge| edge.needs).sum();
-    let circles = u32::try_from(view.circles.len()).unwrap_or(u32::MAX);
+    let cycles = u32::try_from(view.cycles.len()).unwrap_or(u32::MAX);
     let mut body = format!(
         "<header class=\"top\"><div><div class=\"brand\">Lockgate dependency graph</div><h1>{}</h1>\
-         <p class=\"soft small\">{}, {}, {}. What is needed stands to the left of who needs it.</p></div></header>\n",
+         <p class=\"soft small\">{}, {}, {}. Dependencies are to the left of their dependents.</p></div></header>\n",
         escape(&view.title),
         counted(boxes, "box").replace("boxs", "boxes"),
         counted(needs, "need"),
-        counted(circles, "circle"),
+        counted(cycles, "cycle"),
     );
     if let Some(left_out) = &view.left_out {
         append!(
@@ -38,7 +38,7 @@ pub fn page(view: &View) -> String {
          aria-label=\"Find in the graph\"></div>\n<div class=\"canvas\">\n{}</div>\n",
         picture::svg(view)
     );
-    body += &rings(&view.circles);
+    body += &rings(&view.cycles);
     let title = format!("Dependency graph: {}", view.title);
     html_page(
         &title,
@@ -50,17 +50,17 @@ pub fn page(view: &View) -> String {
 
 const LEGEND: &str = "<p class=\"legend\"><span><i class=\"o-lane1\"></i>models, containers, templates, redirections</span>\
     <span><i class=\"o-lane2\"></i>content</span><span><i class=\"o-lane3\"></i>galleries, assets, pages</span>\
-    <span>↻ stands in a circle of references</span><span>red dashes: left out at first, patched in afterwards</span>\
+    <span>↻ stands in a cycle of references</span><span>red dashes: left out at first, patched in afterwards</span>\
     <span>dots: order of siblings</span></p>\n";
 
-fn rings(circles: &[Ring]) -> String {
-    if circles.is_empty() {
+fn rings(cycles: &[Ring]) -> String {
+    if cycles.is_empty() {
         return String::new();
     }
-    let mut body = search("circles", "circles");
-    body += "<div class=\"scroll\"><table id=\"circles\"><thead><tr><th class=\"number\">entities</th><th>members</th>\
+    let mut body = search("cycles", "cycles");
+    body += "<div class=\"scroll\"><table id=\"cycles\"><thead><tr><th class=\"number\">entities</th><th>members</th>\
              <th>cut: left out at first</th></tr></thead><tbody>\n";
-    for ring in circles.iter().take(RINGS) {
+    for ring in cycles.iter().take(RINGS) {
         let cut: Vec<String> = ring
             .cut
             .iter()
@@ -79,14 +79,14 @@ fn rings(circles: &[Ring]) -> String {
         );
     }
     body += "</tbody></table></div>\n";
-    if circles.len() > RINGS {
+    if cycles.len() > RINGS {
         append!(
             body,
             "<p class=\"soft small\">and {} more</p>\n",
-            circles.len() - RINGS
+            cycles.len() - RINGS
         );
     }
-    card("Circles of references", "", &body)
+    card("Cycles of references", "", &body)
 }
 
 fn named(names: &[String]) -> String {

@@ -51,12 +51,12 @@ const fn tone(kind: Kind) -> &'static str {
 }
 
 fn rect(at: usize, node: &GraphBox, (x, y): (f64, f64)) -> String {
-    let circle = if node.in_circle > 0 { " circle" } else { "" };
+    let cycle = if node.in_cycle > 0 { " cycle" } else { "" };
     let center = if node.is_center { " center" } else { "" };
-    let sign = if node.in_circle > 0 { "↻ " } else { "" };
+    let sign = if node.in_cycle > 0 { "↻ " } else { "" };
     let (width, height) = BOX;
     format!(
-        "<g class=\"node {}{circle}{center}\" data-node=\"{at}\" transform=\"translate({x:.0} {y:.0})\" tabindex=\"0\"><title>{}\n{}</title>\
+        "<g class=\"node {}{cycle}{center}\" data-node=\"{at}\" transform=\"translate({x:.0} {y:.0})\" tabindex=\"0\"><title>{}\n{}</title>\
          <rect class=\"body\" width=\"{width}\" height=\"{height}\" rx=\"7\"/><rect class=\"side\" width=\"5\" height=\"{height}\" rx=\"2.5\"/>\
          <text x=\"14\" y=\"17.5\" class=\"name\">{sign}{}</text><text x=\"14\" y=\"33\" class=\"detail\">{}</text></g>\n",
         tone(node.kind),
@@ -82,7 +82,7 @@ fn line(edge: &Edge, places: &[(f64, f64)]) -> String {
             x2 + bend
         )
     } else {
-        // Against the order, as references in circles are: around the right side.
+        // Against the order, as references in cycles are: around the right side.
         let (x1, y1, x2, y2) = (
             from.0 + BOX.0,
             from.1 + middle,

@@ -20,7 +20,7 @@ pub(super) fn view(needs: &[(usize, usize)], cut: &[(usize, usize)]) -> View {
         title: "test".to_owned(),
         nodes: (0..count).map(nameless).collect(),
         edges: plain.chain(cut.iter().map(|pair| edge(pair, 1))).collect(),
-        circles: Vec::new(),
+        cycles: Vec::new(),
         left_out: None,
     }
 }
@@ -33,7 +33,7 @@ fn nameless(at: usize) -> super::GraphBox {
         entities: 1,
         actions: [("create", 1)].into(),
         levels: None,
-        in_circle: 0,
+        in_cycle: 0,
         is_center: false,
     }
 }
@@ -132,7 +132,7 @@ fn the_whole_is_shown_by_entity_while_it_can_be_read() {
     assert_eq!(view.nodes.len(), 4);
     assert_eq!(view.edges.iter().map(|edge| edge.cut).sum::<u32>(), 1);
     assert_eq!(
-        view.circles[0].cut,
+        view.cycles[0].cut,
         [("content:1@en-us".to_owned(), "content:2@en-us".to_owned())]
     );
 }
@@ -145,7 +145,7 @@ fn a_container_and_its_items_fold_into_one_whatever_the_case() {
         panic!("{:?}", view.nodes)
     };
     assert_eq!(
-        (only.entities, only.in_circle, only.levels),
+        (only.entities, only.in_cycle, only.levels),
         (4, 2, Some((0, 2)))
     );
     assert!(view.edges.is_empty());
@@ -270,8 +270,8 @@ fn foreign_names_cannot_break_any_form() {
     insta::assert_snapshot!(mermaid(&view), @r#"
     flowchart RL
       n0["posts<br/>container:5, create"]
-      n1["First #quot;post#quot; #lt;b#gt;<br/>content:1@en-us, level 0, create"]:::circle
-      n2["Second line<br/>content:2@en-us, level 1, create"]:::circle
+      n1["First #quot;post#quot; #lt;b#gt;<br/>content:1@en-us, level 0, create"]:::cycle
+      n2["Second line<br/>content:2@en-us, level 1, create"]:::cycle
       n3["Third<br/>content:3@en-us, level 2, create"]
       n1 --> n0
       n1 -. cut .-> n2
@@ -279,7 +279,7 @@ fn foreign_names_cannot_break_any_form() {
       n2 --> n1
       n3 --> n0
       n3 --> n2
-      classDef circle stroke:#c22a2a,stroke-width:2px
+      classDef cycle stroke:#c22a2a,stroke-width:2px
     "#);
     for text in [page(&view), svg_file(&view)] {
         assert!(text.contains("First &quot;post&quot; &lt;b&gt;"));
@@ -306,5 +306,5 @@ fn the_files_of_a_plan_are_json_and_complete() {
         graph["needs"][1],
         serde_json::json!({ "from": 1, "to": 2, "strength": "deferrable", "cost": 1, "cut": true })
     );
-    assert_eq!(graph["circles"][0]["members"], serde_json::json!([1, 2]));
+    assert_eq!(graph["cycles"][0]["members"], serde_json::json!([1, 2]));
 }

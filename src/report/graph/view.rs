@@ -14,7 +14,7 @@ const READABLE: usize = 120;
 /// Entities around one that are shown.
 const AROUND: usize = 300;
 
-/// What a box stands for.
+/// Node granularity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fold {
     /// The finest of the others that can still be read.
@@ -36,8 +36,8 @@ pub struct View {
     pub nodes: Vec<GraphBox>,
     /// Who needs whom. Needs within a box are not shown.
     pub edges: Vec<Edge>,
-    /// Circles of references that a shown box has part in.
-    pub circles: Vec<Ring>,
+    /// Cycles of references that a shown box has part in.
+    pub cycles: Vec<Ring>,
     /// What is left out, in one sentence; `None` when nothing is.
     pub left_out: Option<String>,
 }
@@ -57,8 +57,8 @@ pub struct GraphBox {
     pub actions: BTreeMap<&'static str, u32>,
     /// The lowest and the highest content level of its entities; `None` for other kinds.
     pub levels: Option<(u32, u32)>,
-    /// Entities of it that stand in a circle.
-    pub in_circle: u32,
+    /// Entities of it that stand in a cycle.
+    pub in_cycle: u32,
     /// Whether the view was asked for around it.
     pub is_center: bool,
 }
@@ -78,7 +78,7 @@ pub struct Edge {
     pub is_reference: bool,
 }
 
-/// A circle of references.
+/// A cycle of references.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Ring {
     /// The keys of its entities.
@@ -177,10 +177,10 @@ fn build(
     center: Option<Node>,
     title: String,
 ) -> View {
-    let circled: BTreeSet<Node> = {
-        let circles = named.plan.cycles.iter();
-        circles
-            .flat_map(|circle| circle.members.iter().copied())
+    let cycled: BTreeSet<Node> = {
+        let cycles = named.plan.cycles.iter();
+        cycles
+            .flat_map(|cycle| cycle.members.iter().copied())
             .collect()
     };
     let mut places: HashMap<String, usize> = HashMap::new();
@@ -193,13 +193,13 @@ fn build(
             boxes.len() - 1
         });
         place_of.insert(*node, place);
-        add(&mut boxes[place], named, *node, circled.contains(node));
+        add(&mut boxes[place], named, *node, cycled.contains(node));
         boxes[place].is_center |= center == Some(*node);
     }
     View {
         title,
         edges: edges(named.plan, nodes, &place_of),
-        circles: rings(named, &place_of),
+        cycles: rings(named, &place_of),
         nodes: boxes,
         left_out: None,
     }
@@ -213,16 +213,16 @@ fn empty(id: String, name: String, kind: Kind) -> GraphBox {
         entities: 0,
         actions: BTreeMap::new(),
         levels: None,
-        in_circle: 0,
+        in_cycle: 0,
         is_center: false,
     }
 }
 
-fn add(group: &mut GraphBox, named: Named<'_>, node: Node, is_circled: bool) {
+fn add(group: &mut GraphBox, named: Named<'_>, node: Node, is_cycled: bool) {
     let planned = &named.plan.entities[node as usize];
     group.entities += 1;
     *group.actions.entry(planned.action.name()).or_default() += 1;
-    group.in_circle += u32::from(is_circled);
+    group.in_cycle += u32::from(is_cycled);
     let kind = named.entity(node).key.kind;
     if kind == Kind::Content {
         group.kind = kind;
@@ -298,23 +298,23 @@ fn edges(plan: &Plan, nodes: &[Node], place_of: &HashMap<Node, usize>) -> Vec<Ed
 }
 
 fn rings(named: Named<'_>, shown: &HashMap<Node, usize>) -> Vec<Ring> {
-    let circles = named.plan.cycles.iter();
-    let is_shown = |circle: &&crate::plan::Cycle| {
-        circle
+    let cycles = named.plan.cycles.iter();
+    let is_shown = |cycle: &&crate::plan::Cycle| {
+        cycle
             .members
             .iter()
             .any(|member| shown.contains_key(member))
     };
-    circles
+    cycles
         .filter(is_shown)
-        .map(|circle| Ring {
-            members: circle.members.iter().map(|node| named.key(*node)).collect(),
-            cut: circle
+        .map(|cycle| Ring {
+            members: cycle.members.iter().map(|node| named.key(*node)).collect(),
+            cut: cycle
                 .cut
                 .iter()
                 .map(|(who, on)| (named.key(*who), named.key(*on)))
                 .collect(),
-            closed: circle.closed,
+            closed: cycle.closed,
         })
         .collect()
 }

@@ -145,7 +145,7 @@ fn throughput(points: &[Point], axis: Axis) -> String {
             ("mark o-lane3", "lane 3"),
         ])
     );
-    let picture = svg("Uploads settled per second, by lane", &shapes);
+    let picture = svg("Uploads processed per second, by lane", &shapes);
     row(&mut text, "curve", &name, &picture, &rate(top));
     text
 }

@@ -38,7 +38,7 @@ pub(crate) struct IndexRow {
 pub(crate) fn index(rows: &[IndexRow]) -> String {
     let mut body = format!(
         "<header class=\"top\"><div><div class=\"brand\">Lockgate</div><h1>Runs of this workspace</h1>\
-         <p class=\"soft small\">{} with files here; the newest first</p></div></header>\n",
+         <p class=\"soft small\">{}, newest first</p></div></header>\n",
         count(u64::try_from(rows.len()).unwrap_or(u64::MAX))
     );
     let longest = rows.iter().map(|row| row.elapsed.as_secs()).max();

@@ -36,7 +36,7 @@ fn head(progress: &Progress) -> String {
         || {
             (
                 "Migration".to_owned(),
-                "It ended before it began.".to_owned(),
+                "The run failed before planning.".to_owned(),
             )
         },
         |run| {
@@ -112,7 +112,7 @@ fn tiles(progress: &Progress) -> String {
     for (class, number, name) in [
         ("bad", total.failed(), "failed"),
         ("bad", total.blocked(), "blocked by those"),
-        ("warn", total.conflicts(), "conflicts left alone"),
+        ("warn", total.conflicts(), "conflicts skipped"),
         ("warn", standing.left_alone, "changed on the target only"),
         ("bad", standing.owed, "different"),
         ("warn", standing.not_verified, "not verified"),
@@ -220,13 +220,13 @@ fn levels(progress: &Progress) -> String {
         );
     }
     body += "</div>\n";
-    let circles = progress.planned().map_or(0, |planned| planned.circles);
-    if let Some(planned) = progress.planned().filter(|_| circles > 0) {
+    let cycles = progress.planned().map_or(0, |planned| planned.cycles);
+    if let Some(planned) = progress.planned().filter(|_| cycles > 0) {
         append!(
             body,
             "<p class=\"soft small\" style=\"margin:12px 0 0\">{} of references, opened by leaving out {} at first and \
              patching {} afterwards.</p>\n",
-            counted(planned.circles, "circle"),
+            counted(planned.cycles, "cycle"),
             counted(planned.cuts, "reference"),
             if planned.cuts == 1 {
                 "it in"
@@ -235,7 +235,7 @@ fn levels(progress: &Progress) -> String {
             }
         );
     }
-    let explanation = "Items of level 0 need no other item that is new; each further level needs the one before it.";
+    let explanation = "Level 0 items have no dependencies on new items; each further level depends on the previous one.";
     card("Dependency levels of content", explanation, &body)
 }
 
@@ -272,7 +272,7 @@ fn outcomes(progress: &Progress) -> String {
         &shown,
     );
     body += "</tbody></table></div>\n";
-    card("What became of every entity", "", &body)
+    card("Results by entity type", "", &body)
 }
 
 fn outcome_row(
@@ -301,7 +301,7 @@ fn foot(progress: &Progress) -> String {
     let slow = counted(progress.throttlings(), "time");
     let paused = took(progress.paused(progress.last_at_ms()));
     format!(
-        "<footer>{sent} requests, {refused} refused, {again} sent again; asked {slow} to slow down; paused {paused}; {} \
+        "<footer>{sent} requests, {refused} refused, {again} sent again; rate limited {slow}; paused {paused}; {} \
          worked off, {} split; {} patched. Beside this page: summary.json, report.md, events.ndjson, plan.json, \
          graph.json. Written by lockgate {}.</footer>\n",
         counted(progress.batches_finished(), "batch").replace("batchs", "batches"),

@@ -29,7 +29,7 @@ pub(super) fn failures(progress: &Progress, history: &History) -> String {
         let more = causes.len() - CAUSES;
         append!(body, "<p class=\"soft\">and {more} more causes</p>\n");
     }
-    body += "<h3>Every entity that did not arrive, and every conflict</h3>\n";
+    body += "<h3>Failed, blocked and conflicting entities</h3>\n";
     body += &search("troubles", "by name, key, outcome or reason");
     body += "<div class=\"scroll\"><table id=\"troubles\"><thead><tr><th>outcome</th><th>entity</th><th>name</th>\
              <th>why</th><th class=\"number\">at</th></tr></thead><tbody>\n";
@@ -132,7 +132,7 @@ fn trouble_row(trouble: &Trouble) -> String {
 /// The comparison of the target with the source.
 pub(super) fn verification(progress: &Progress) -> String {
     let Some(found) = progress.verification() else {
-        let body = "<p>The target was not read back in this run.</p>\n";
+        let body = "<p>Verification was skipped.</p>\n";
         return card("Verification", "", body);
     };
     let (checked, total) = (count(found.checked), count(found.total));
@@ -171,7 +171,7 @@ pub(super) fn slowest(history: &History) -> String {
     };
     let mut body = search("slowest", "the slowest uploads");
     body += "<div class=\"scroll\" style=\"max-height:380px\"><table id=\"slowest\"><thead><tr><th class=\"number\">took</th><th></th>\
-             <th>entity</th><th>name</th><th>outcome</th><th class=\"number\">left at</th></tr></thead><tbody>\n";
+             <th>entity</th><th>name</th><th>outcome</th><th class=\"number\">started</th></tr></thead><tbody>\n";
     for slow in history.slowest() {
         let width = super::parts::percent(slow.took_ms, longest);
         append!(
@@ -190,7 +190,7 @@ pub(super) fn slowest(history: &History) -> String {
     body += "</tbody></table></div>\n";
     card(
         "Slowest uploads",
-        "From leaving until the outcome was durable. Items of a batch leave together, so they share its time.",
+        "From first request to recorded result. Items in one batch share its duration.",
         &body,
     )
 }

@@ -96,7 +96,7 @@ pub(super) fn timeline(progress: &Progress, history: &History) -> String {
     } else {
         "Lanes, gates and curves share one axis: minutes and seconds since the start of the run. Shaded: paused."
     };
-    card("Course of the run", explanation, &body)
+    card("Timeline", explanation, &body)
 }
 
 /// A row of the grid: name, track and number, all markup of our own.
@@ -203,7 +203,7 @@ fn settled(row: &Row) -> String {
 }
 
 fn counts(row: &Row) -> String {
-    let mut text = format!("{} settled", count(row.settled.total()));
+    let mut text = format!("{} processed", count(row.settled.total()));
     for (number, what) in [
         (row.settled.failed(), "failed"),
         (row.settled.blocked(), "blocked"),
@@ -262,7 +262,7 @@ fn gate_track(gate: &GateProgress, start: u64, axis: Axis) -> (String, String) {
         GateState::Open { at_ms, by } => {
             let last = by.as_ref().map_or_else(
                 || "nothing to wait for".to_owned(),
-                |key| format!("last to arrive {key}"),
+                |key| format!("last: {key}"),
             );
             (*at_ms, '◆', "stamp", last)
         }

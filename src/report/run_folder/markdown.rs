@@ -82,7 +82,7 @@ fn outcomes(progress: &Progress) -> String {
         .map(|(kind, tally)| row(kind.plural(), tally, progress.standing_of(kind)))
         .collect();
     rows.push(row("**all**", &total, progress.standing()));
-    section("What became of every entity", &grid(&head, &rows))
+    section("Results by entity type", &grid(&head, &rows))
 }
 
 fn lanes(progress: &Progress) -> String {
@@ -93,10 +93,10 @@ fn lanes(progress: &Progress) -> String {
     let head = [
         "uploads",
         "planned",
-        "settled",
+        "processed",
         "failed",
         "blocked",
-        "left over",
+        "remaining",
         "sent",
         "took",
     ];
@@ -126,7 +126,7 @@ fn lanes(progress: &Progress) -> String {
         (WorkClass::Sequential, "sequential"),
         (WorkClass::Parallel, "parallel"),
     ] {
-        let name = format!("all that is {name}");
+        let name = format!("total, {name}");
         rows.push(row(name, &progress.class(class), "-".to_owned()));
     }
     section("Lanes", &grid(&head, &rows))
@@ -152,7 +152,7 @@ fn times(progress: &Progress) -> String {
         line(
             &mut lines,
             &format!(
-                "uploads: {} entities per second, {bytes} sent",
+                "throughput: {} entities per second, {bytes} sent",
                 text::rate(rate)
             ),
         );
@@ -163,16 +163,13 @@ fn times(progress: &Progress) -> String {
         counted(progress.throttlings(), "time"),
     );
     let requests = format!("requests: {sent} sent, {refused} refused, {again} sent again");
-    line(
-        &mut lines,
-        &format!("{requests}; asked {slow} to slow down"),
-    );
+    line(&mut lines, &format!("{requests}; rate limited {slow}"));
     if progress.batches_finished() > 0 {
         let (finished, split) = (progress.batches_finished(), progress.batches_split());
         let finished = count(finished);
         line(
             &mut lines,
-            &format!("batches: {finished} worked off by the target, {split} split"),
+            &format!("batches: {finished} processed by the target, {split} split"),
         );
     }
     section("Times and rates", &lines)
@@ -262,7 +259,7 @@ fn blocked(progress: &Progress) -> String {
         );
     }
     more(&mut text, roots.len());
-    section("Blocked, because what they need failed", &text)
+    section("Blocked by failed dependencies", &text)
 }
 
 fn verification(progress: &Progress) -> String {

@@ -13,7 +13,7 @@ use crate::event::{Gate, Lane, Phase, RunFailure, millis};
 use crate::progress::{Cause, GateState, Progress, Row, Standing, Tally};
 
 /// The version of the format.
-pub(crate) const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 2;
 
 /// The whole file.
 #[derive(Debug, Serialize)]
@@ -22,9 +22,9 @@ pub(crate) struct Summary {
     schema: u32,
     /// What the run was about; `null` when it ended before it could tell.
     run: Option<RunPart>,
-    /// The exit code of the program; `null` when the run ended without a result.
+    /// The exit code of the program; `null` when the run interrupted (no result recorded).
     exit: Option<u8>,
-    /// What brought the run to its end; `null` when it ended without a result.
+    /// What brought the run to its end; `null` when it interrupted (no result recorded).
     end: Option<RunEnd>,
     /// Why it ended before everything could get its outcome; `null` when it did not.
     error: Option<RunFailure>,
@@ -50,9 +50,9 @@ pub(crate) struct Summary {
     requests: Requests,
     /// Batches at the target.
     batches: Batches,
-    /// Transactions of the store; `null` when the run ended without a result.
+    /// Transactions of the store; `null` when the run interrupted (no result recorded).
     commits: Option<u64>,
-    /// Entities of circles that were saved a second time.
+    /// Entities of cycles that were saved a second time.
     patched: u32,
     /// Failures by cause; the first two hundred causes.
     failures: Vec<CausePart>,
@@ -168,7 +168,7 @@ struct Requests {
     /// Refused with 429.
     refused: u64,
     retried: u32,
-    /// How often the target asked to slow down.
+    /// How often the target rate limited a request.
     throttled: u32,
 }
 

@@ -58,7 +58,7 @@ fn holdup(progress: &Progress, view: &View) -> String {
     let eta = progress.eta(view.now_ms);
     let uploading = progress.status(view.now_ms) == Status::Uploading;
     match eta.filter(|eta| uploading && eta.by != Bottleneck::Verification) {
-        Some(eta) => format!(", held by {}", eta.by.name()),
+        Some(eta) => format!(", bottleneck: {}", eta.by.name()),
         None => String::new(),
     }
 }
@@ -193,7 +193,7 @@ impl Far {
 
     fn verification(progress: &Progress) -> Self {
         let Some(known) = progress.verification() else {
-            return Self::words("reading back");
+            return Self::words("verifying");
         };
         let (done, all) = (known.checked, known.total);
         let remark = text::counted(known.differences, "difference");

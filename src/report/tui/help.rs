@@ -11,16 +11,19 @@ use super::view::View;
 const KEYS: [(&str, &str); 12] = [
     ("? F1", "this help"),
     ("p Space", "pause, resume"),
-    ("q Ctrl-C", "drain: nothing new leaves, then the run ends"),
-    ("q again", "abort: what is in flight is dropped"),
+    (
+        "q Ctrl-C",
+        "stop gracefully: finish in-flight requests, then exit",
+    ),
+    ("q again", "abort now: in-flight requests are abandoned"),
     ("+ -", "raise or lower the cap on requests per second"),
     ("Tab", "next list"),
-    ("Up Down", "scroll the list with the focus"),
+    ("Up Down", "scroll the focused list"),
     ("PgUp PgDn", "scroll ten rows, Home goes to the first"),
     ("l", "log: normal, problems, everything"),
     ("t", "colours: dark, light, none"),
     ("", ""),
-    ("", "After either end the same command goes on from there."),
+    ("", "Run the same command again to resume."),
 ];
 
 const SIGNS: [(Sign, &str); 7] = [

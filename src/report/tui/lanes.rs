@@ -112,7 +112,7 @@ fn head(view: &View, columns: &Columns) -> Line<'static> {
         .gap(1)
         .text("Lanes ", Role::Strong)
         .text(&rule.repeat(before), Role::Dim)
-        .text(" settled ", Role::Dim)
+        .text(" processed ", Role::Dim)
         .text(&rule.repeat(columns.bar), Role::Dim)
         .right("flight", columns.flight, Role::Dim)
         .right("failed", columns.failed, Role::Dim)

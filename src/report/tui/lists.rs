@@ -49,7 +49,7 @@ pub(crate) fn gates(frame: &mut Frame<'_>, area: Rect, progress: &Progress, view
         area,
         view,
         head,
-        "known with the plan",
+        "available after planning",
         lines.collect(),
     );
 }
@@ -361,4 +361,4 @@ fn show(
 
 const NO_LOG: &str = "nothing yet";
 const NO_FAILURES: &str = "none";
-const NO_BATCHES: &str = "none at the target";
+const NO_BATCHES: &str = "no batches running";

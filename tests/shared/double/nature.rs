@@ -13,7 +13,7 @@ pub(crate) enum Fault {
     Throttled,
     /// The connection was never made.
     NotSent,
-    /// It took effect, and the connection broke.
+    /// It took effect, and the connection was lost.
     Unheard,
     /// It had no effect, and nothing was heard of it.
     Lost,

@@ -11,7 +11,7 @@ const PAGE: &str = "page:21@en-us";
 const MODELS: [&str; 2] = ["model:1", "model:2"];
 const LIST: &str = "container:3";
 
-fn circle() -> Script {
+fn cycle() -> Script {
     Script::new(&[ONE, TWO, PAGE])
         .cuts(ONE, TWO)
         .needs(TWO, ONE, super::script::SOFT)
@@ -22,7 +22,7 @@ fn circle() -> Script {
 #[test]
 fn the_cut_is_closed_once_both_are_there() {
     for schedule in [Pipelined, Phased] {
-        let mut run = circle().run(schedule);
+        let mut run = cycle().run(schedule);
         run.save(ONE);
         assert_eq!(run.outcome(ONE), "", "it lacks a reference");
         assert!(
@@ -40,7 +40,7 @@ fn the_cut_is_closed_once_both_are_there() {
 
 #[test]
 fn pages_of_the_phased_schedule_wait_for_the_patches() {
-    let mut run = circle().run(Phased);
+    let mut run = cycle().run(Phased);
     run.save(ONE);
     run.save(TWO);
     assert_eq!(run.away(), [format!("patch {ONE}")]);
@@ -59,7 +59,7 @@ fn an_entity_that_refers_to_itself_is_patched_right_away() {
 
 #[test]
 fn what_was_saved_without_a_reference_that_failed_is_blocked() {
-    let mut run = circle().run(Pipelined);
+    let mut run = cycle().run(Pipelined);
     run.save(ONE);
     run.fail(TWO);
     assert_eq!(run.outcome(ONE), format!("blocked by {TWO}"));
@@ -88,8 +88,8 @@ fn what_is_in_flight_is_blocked_when_it_is_back() {
 }
 
 #[test]
-fn a_circle_that_the_server_refuses_is_named() {
-    let mut run = circle().run(Pipelined);
+fn a_cycle_that_the_server_refuses_is_named() {
+    let mut run = cycle().run(Pipelined);
     run.fail(ONE);
     assert_eq!(run.outcome(ONE), "failed");
     assert_eq!(run.outcome(TWO), format!("blocked by {ONE}"));

@@ -1,7 +1,7 @@
 //! Scripted runs: inputs by hand, effects in order, no runtime.
 
 mod ahead;
-mod circles;
+mod cycles;
 mod failures;
 mod flow;
 mod script;

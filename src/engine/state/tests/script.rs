@@ -131,7 +131,7 @@ impl Script {
 fn planned() -> Planned {
     Planned {
         action: Action::Create { joins: None },
-        because: "the target has none".into(),
+        because: "not on the target".into(),
         class: WorkClass::Parallel,
         level: 0,
         remaining_ms: 0,
