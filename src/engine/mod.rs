@@ -35,7 +35,6 @@ mod publishing;
 pub mod pull;
 pub mod ready;
 mod reconcile;
-mod recovery;
 pub mod retry;
 pub mod run;
 mod run_error;

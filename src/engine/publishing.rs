@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::crew::Crew;
 use super::pace::Class;
-use super::reconcile::{BatchEnd, repeat, wait};
+use super::reconcile::{BatchEnd, repeat, told, wait};
 use crate::domain::{BatchId, Kind, Locale, TargetId};
 use crate::event::Event;
 use crate::instance::{About, Cause, Effect, Refusal, Saved, Source, Target, Verdict, Workflow};
@@ -143,7 +143,7 @@ where
     let at_target = crew.worker.begin(items);
     let end = match wait(crew, batch, at_target).await {
         BatchEnd::Finished(results) => judge(crew, kind, ids, &results).await,
-        BatchEnd::Failed(refusal) => End::Whole(words(&refusal), refusal.said),
+        BatchEnd::Failed(refusal) => End::Whole(told(&refusal), refusal.said),
         BatchEnd::Unknown(why) => End::Unknown(why),
         BatchEnd::Halted => End::Halted,
     };
@@ -189,10 +189,10 @@ where
     for refusal in results.iter().filter_map(|result| result.as_ref().err()) {
         match &refusal.about {
             Some(about) if is_asked(about) => {
-                refused.entry(about.id).or_insert_with(|| words(refusal));
+                refused.entry(about.id).or_insert_with(|| told(refusal));
             }
             Some(about) => tell_of_another(crew, about, refusal).await,
-            None => unnamed.push(words(refusal)),
+            None => unnamed.push(told(refusal)),
         }
     }
     let shown = |id: &TargetId| {
@@ -225,16 +225,9 @@ where
     let message = format!(
         "{kind} {} on the target, which goes along with what is published, was refused: {}",
         about.id,
-        words(refusal)
+        told(refusal)
     );
     crew.sink.emit(Event::Warned { message }).await;
-}
-
-/// What the server said.
-fn words(refusal: &Refusal) -> String {
-    let kind = refusal.error_type.as_ref();
-    let kind = kind.map(|kind| format!("{kind}: ")).unwrap_or_default();
-    format!("the server refused it: {kind}{:?}", refusal.said)
 }
 
 #[cfg(test)]

@@ -214,7 +214,7 @@ impl<S: Source + Clone> Reader<S> {
         }
     }
 
-    fn failed(&self, cause: RequestError) -> PullError {
+    pub(super) fn failed(&self, cause: RequestError) -> PullError {
         PullError::Request {
             side: self.side_name(),
             guid: self.guid.clone(),

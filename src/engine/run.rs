@@ -25,7 +25,7 @@ use super::pace::Sample;
 use super::publish;
 use super::pull::Reader;
 use super::ready::Limits;
-use super::recovery::{Known, Recovery, settle_undone};
+use super::reconcile::{Known, Recovery, settle_undone};
 use super::run_error::RunError;
 use super::sink::Sink;
 use super::state::RunState;
@@ -305,6 +305,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             options: &self.options,
             sink: &self.sink,
             fence,
+            worker: Worker::default(),
             open: Vec::new(),
         }
     }

@@ -1,7 +1,6 @@
 //! Why a run could not begin or not go on.
 
 use super::pull::PullError;
-use super::recovery::SettleError;
 use super::unplaced::Unplaced;
 use crate::domain::Locale;
 use crate::plan::UnknownName;
@@ -77,15 +76,6 @@ impl RunError {
             Self::TargetChannel { .. } => {
                 Some("name one of the target's channels in --channel-map".to_owned())
             }
-        }
-    }
-}
-
-impl From<SettleError> for RunError {
-    fn from(error: SettleError) -> Self {
-        match error {
-            SettleError::Pull(error) => Self::Pull(error),
-            SettleError::Store(error) => Self::Store(error),
         }
     }
 }

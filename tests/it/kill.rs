@@ -26,6 +26,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::binary::{Workspace, end_of};
+use crate::lease::{shell, take_over_by};
 use crate::mock_process::MockProcess;
 use crate::same_state;
 use crate::support::{empty_target, fixture, instances};
@@ -327,4 +328,85 @@ async fn while_entities_are_published() {
         let found = killed_once(&state, &reference, &args, is_write(path)).await;
         assert_eq!(found, Vec::<String>::new(), "{path}");
     }
+}
+
+/// What happens to the first of two runners.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Killed,
+    /// Stopped until the other one has ended.
+    Asleep,
+}
+
+/// What is wrong after a runner met its fate at a moment, and one on another machine took over its lease.
+async fn taken_over(trial: &Trial<'_>, fate: Fate, fits: impl Fn(&Value) -> bool) -> Vec<String> {
+    let on = |host: &str| {
+        let mut command = trial.sync(&["--quiet", "--no-verify"]);
+        command
+            .env("HOSTNAME", host)
+            .env("LOCKGATE_TIMEOUTS_LEASE_S", "3");
+        command
+    };
+    let before = trial.server.answered().len();
+    let mut first = on("desk-a");
+    first.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut first = first.spawn().unwrap();
+    tokio::select! {
+        () = trial.server.until(before, fits) => {}
+        ended = first.wait() => panic!("the run ended with {ended:?} before the moment came"),
+    }
+    let id = first.id().unwrap();
+    let mut problems = Vec::new();
+    match fate {
+        Fate::Killed => {
+            assert!(kill(first).await, "the run ended at the very moment");
+            take_over_by(|| on("desk-b"), || {}).await;
+        }
+        Fate::Asleep => {
+            shell(&format!("kill -STOP {id}"));
+            // A moment in which the commit ends.
+            let locked = || shell(&format!("kill -CONT {id}; sleep 0.003; kill -STOP {id}"));
+            take_over_by(|| on("desk-b"), locked).await;
+            shell(&format!("kill -CONT {id}"));
+            let woken = first.wait().await.unwrap();
+            if woken.code() != Some(4) {
+                problems.push(format!("the one that slept ended with {woken:?}"));
+            }
+        }
+    }
+    problems.extend(trial.problems().await);
+    problems
+}
+
+/// The first of two runners meets both fates while files are uploaded, while a batch is worked off, and while entities are
+/// published.
+async fn meets(fate: Fate) {
+    let mut problems = Vec::new();
+    let moments: [(&'static str, &'static [&'static str], &str); 4] = [
+        ("galleries-and-assets", &[], "/asset/upload"),
+        ("ordered-links", &[], "/item/multi"),
+        ("starter-site", &["--publish"], "/item/batch-workflow"),
+        ("starter-site", &["--publish"], "/page/batch-workflow"),
+    ];
+    for (name, asked, path) in moments {
+        let state = named(name);
+        let reference = Reference::asked(&state, asked).await;
+        // The effect is there, and the answer takes longer than the signal.
+        let slow = format!("method=POST,path={path},count=1,slow-body=2000");
+        let args = [&QUICK[..], &["--fault", &slow]].concat();
+        let trial = Trial::new(&state, &reference, &args).await;
+        let found = taken_over(&trial, fate, is_write(path)).await;
+        problems.extend(found.iter().map(|line| format!("{path}: {line}")));
+    }
+    assert!(problems.is_empty(), "{fate:?}: {}", problems.join("\n"));
+}
+
+#[tokio::test]
+async fn a_runner_on_another_machine_takes_over_from_one_that_was_killed() {
+    meets(Fate::Killed).await;
+}
+
+#[tokio::test]
+async fn a_runner_on_another_machine_takes_over_from_one_that_sleeps() {
+    meets(Fate::Asleep).await;
 }

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use lockgate::agility::Instance;
-use lockgate::domain::{BatchId, Id, Kind, Locale, TargetId};
+use lockgate::domain::{BatchId, Body, Id, Kind, Locale, TargetId};
 use lockgate::engine::{End, StopCause};
 use lockgate::instance::{
-    Answer, Ask, BatchStatus, Deleted, Doomed, Download, PageSave, Refusal, RequestError, Save,
-    Saved, Source, Target, Upload, Workflow,
+    Answer, Ask, BatchStatus, Cause, Deleted, Doomed, Download, Found, PageSave, Refusal,
+    RequestError, Save, Saved, Source, Target, Upload, Workflow,
 };
 use lockgate::mock::file::InstanceFile;
 use lockgate::store::Store;
@@ -28,7 +29,7 @@ fn broken(ran: &Ran) -> Option<String> {
 
 /// A target whose caller panics at some of its calls that write or poll.
 #[derive(Clone, Debug)]
-struct Breaking {
+pub(crate) struct Breaking {
     instance: Instance,
     /// Calls until the first one that breaks.
     left: Arc<AtomicI64>,
@@ -36,6 +37,12 @@ struct Breaking {
     times: i64,
     /// Whether it breaks before the request leaves, or after it was answered.
     before: bool,
+    /// Content items that were read one by one so far, where the first such read breaks.
+    read_back: Option<Arc<AtomicI64>>,
+    /// Whether they are shown without their fields.
+    is_blank: bool,
+    /// Downloads that are refused for the rate before one is answered.
+    refused: Arc<AtomicI64>,
 }
 
 impl Breaking {
@@ -45,6 +52,26 @@ impl Breaking {
             left: Arc::new(AtomicI64::new(nth)),
             times,
             before,
+            read_back: None,
+            is_blank: false,
+            refused: Arc::default(),
+        }
+    }
+
+    /// Breaks when the first item is read back, and never else.
+    fn at_first_read_back(instance: Instance, is_blank: bool) -> Self {
+        Self {
+            read_back: Some(Arc::default()),
+            is_blank,
+            ..Self::new(instance, 0, 0, false)
+        }
+    }
+
+    /// Never breaks, and refuses so many downloads for the rate.
+    pub(crate) fn refusing_downloads(instance: Instance, refused: &Arc<AtomicI64>) -> Self {
+        Self {
+            refused: Arc::clone(refused),
+            ..Self::new(instance, 0, 0, false)
         }
     }
 
@@ -58,12 +85,49 @@ impl Breaking {
     }
 }
 
+fn is_one_item(ask: &Ask) -> bool {
+    let kind = Kind::Content;
+    matches!(ask, Ask::One { kind: one, .. } if *one == kind)
+}
+
+/// Takes the value of every field of an entity.
+fn blank<I: Id>(found: &mut Found<I>) {
+    let Found::Entity(entity) = found else {
+        return;
+    };
+    let mut body = entity.body.parse();
+    for value in body["fields"].as_object_mut().unwrap().values_mut() {
+        *value = "".into();
+    }
+    entity.body = Body::new(&body);
+}
+
 impl Source for Breaking {
     async fn read<I: Id>(&self, ask: &Ask) -> Result<Answer<I>, RequestError> {
-        self.instance.read(ask).await
+        let answer = self.instance.read(ask).await;
+        let (Some(read_back), true) = (&self.read_back, is_one_item(ask)) else {
+            return answer;
+        };
+        let before = read_back.fetch_add(1, Ordering::Relaxed);
+        assert!(before > 0, "broken on purpose, at the first read-back");
+        let mut answer = answer?;
+        if self.is_blank {
+            answer.found.iter_mut().for_each(blank);
+        }
+        Ok(answer)
     }
 
     async fn download(&self, url: &str) -> Result<Download, RequestError> {
+        if self.refused.fetch_sub(1, Ordering::Relaxed) > 0 {
+            return Err(RequestError {
+                operation: "downloading".to_owned(),
+                cause: Cause::Throttled {
+                    retry_after: Some(Duration::from_millis(1)),
+                },
+                said: None,
+                request_id: None,
+            });
+        }
         self.instance.download(url).await
     }
 }
@@ -170,4 +234,29 @@ async fn a_job_that_breaks_again_ends_the_run_and_the_next_one_goes_on() {
     report(&losses(&next));
     report(&same_state::differences(&expected, &target(&server)));
     server.stop().await;
+}
+
+/// The first items with an encoding were stored, and the job broke before it had read them back. They counted as read back
+/// although nothing had looked at them.
+#[tokio::test]
+async fn what_a_broken_job_had_stored_is_read_back_before_others_follow() {
+    for is_blank in [false, true] {
+        let server = server("ordered-links", Vec::new()).await;
+        let mut setup = Setup::impatient(Store::open_in_memory().await.unwrap());
+        // The run ends early, or the look at both is that of the control.
+        setup.looks = !is_blank;
+        let breaking = |target| Breaking::at_first_read_back(target, is_blank);
+        let ran = Box::pin(setup.sync_with(&server.base_url(), breaking)).await;
+        let end = &ran.report.as_ref().unwrap().end;
+        if is_blank {
+            let End::Stopped(StopCause::Reference(why)) = end else {
+                panic!("{end:?}");
+            };
+            assert!(why.contains("stored a reference"), "{why}");
+        } else {
+            assert!(matches!(end, End::Complete), "{end:?}");
+            report(&losses(&ran));
+        }
+        server.stop().await;
+    }
 }

@@ -1,22 +1,27 @@
 //! What the run after an interrupted one finds, situation by situation.
 
 use std::future::{Future as _, poll_fn};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
 use lockgate::domain::{Id, Kind, Locale, Outcome, TargetId};
 use lockgate::engine::{Publish, RunError, Sink, UnknownOutcome};
-use lockgate::event::Side;
+use lockgate::event::{Event, Side};
 use lockgate::instance::{BatchStatus, Save, Target};
+use lockgate::mock::file::Row;
 use lockgate::mock::{self, RequestRecord, Server};
 use lockgate::store::{StateUrl, Store, StoreError};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use crate::crash::{losses, report, target};
+use crate::independent::mappings_of;
+use crate::panics::Breaking;
 use crate::same_state;
-use crate::support::{Setup, TARGET, fixture, instances, serve_with};
+use crate::support::{Setup, TARGET, fixture, instances, run_id, serve_with};
 
 /// A server that needs this long for an item of a batch.
 async fn server(name: &str, item_time: Duration, faults: &[&str]) -> Server {
@@ -285,5 +290,70 @@ async fn of_two_runs_at_once_one_wins_and_none_is_harmed() {
     let writes = server.writes(TARGET).len();
     report(&losses(&Box::pin(second.sync(&base_url)).await));
     assert_eq!(server.writes(TARGET).len(), writes);
+    server.stop().await;
+}
+
+/// A comparison that is refused for the rate is made again: it counted as a difference, at no pace and with no second try.
+#[tokio::test]
+async fn the_bytes_of_an_upload_are_compared_at_the_pace_of_the_target() {
+    let server = server("galleries-and-assets", Duration::ZERO, &[]).await;
+    let (_folder, url, mut setup) = state().await;
+    let base_url = server.base_url();
+    // A file is there, and the run has not heard of it.
+    let is_there = || !target(&server).assets.is_empty();
+    dropped_when(is_there, &mut setup, &base_url).await;
+    setup.store.clone().close().await;
+    setup.store = Store::open(&url).await.unwrap();
+    let left = Arc::new(AtomicI64::new(1));
+    let refusing = |target| Breaking::refusing_downloads(target, &left);
+    let ran = Box::pin(setup.sync_with(&base_url, refusing)).await;
+    report(&losses(&ran));
+    assert!(left.load(Ordering::Relaxed) < 1, "a download was refused");
+    let is_told = |event: &Event| matches!(event, Event::Throttled { .. });
+    assert!(ran.events.iter().any(is_told), "the pace heard of it");
+    let rows = setup.store.run_entities(&run_id(1)).await.unwrap();
+    let mut assets = rows.iter().filter(|row| row.key.kind == Kind::Asset);
+    let is_recognised = assets.any(|row| row.because.contains("found on the target"));
+    assert!(is_recognised, "{rows:?}");
+    server.stop().await;
+}
+
+/// The counterpart was still that of an entity that the source had lost, so the state refused the finding, and no run could
+/// begin any more.
+#[tokio::test]
+async fn what_took_the_counterpart_of_a_deleted_entity_is_recovered() {
+    let before = server("starter-site", Duration::ZERO, &[]).await;
+    let (_folder, url, mut setup) = state().await;
+    setup.overwrite = true;
+    report(&losses(&Box::pin(setup.sync(&before.base_url())).await));
+    let mut all = before.state();
+    before.stop().await;
+    // It was deleted, and made again with another destination.
+    let rule = &mut all.instances[0].redirections[0];
+    let former = rule.insert("urlRedirectionID".to_owned(), json!(9_999));
+    let former = format!("redirection:{}", former.unwrap());
+    rule.insert("destinationUrl".to_owned(), json!("~/elsewhere"));
+    let server = serve_with(mock::Options {
+        state: all,
+        ..mock::Options::default()
+    })
+    .await;
+    let base_url = server.base_url();
+    let rules = |request: &RequestRecord| request.path.ends_with("/url-redirections");
+    dropped_when(|| was_asked(&server, rules), &mut setup, &base_url).await;
+    setup.store.clone().close().await;
+    setup.store = Store::open(&url).await.unwrap();
+    let ran = Box::pin(setup.sync(&base_url)).await;
+    report(&losses(&ran));
+    let rules = target(&server).redirections;
+    let moved = |rule: &&Row| rule["destinationUrl"] == "~/elsewhere";
+    assert_eq!(rules.iter().filter(moved).count(), 1);
+    let mappings = mappings_of(&setup.store).await;
+    let keys: Vec<String> = mappings
+        .iter()
+        .map(|mapping| mapping.key.to_string())
+        .collect();
+    assert!(keys.iter().any(|key| key == "redirection:9999"), "{keys:?}");
+    assert!(!keys.contains(&former), "{keys:?}");
     server.stop().await;
 }

@@ -12,6 +12,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
 use crate::binary::{Ended, Workspace, end_of, lines_of_json};
+use crate::lease::{shell, take_over_by};
 use crate::mock_process::MockProcess;
 use crate::same_state;
 use crate::support::{TARGET, fixture, instances};
@@ -218,6 +219,41 @@ async fn between_every_kind_of_delete_and_its_answer() {
         let done = place.undone(&["--yes", "--quiet"]).await;
         assert_eq!(done.code, Some(0), "{path}: {}{}", done.stdout, done.stderr);
         assert_eq!(place.remains().await, Vec::<String>::new(), "{path}");
+    }
+}
+
+/// The first of two is killed, or sleeps until the other one has ended, in the middle of a delete.
+#[tokio::test]
+async fn an_undo_on_another_machine_takes_over() {
+    for is_killed in [true, false] {
+        let slow = "method=DELETE,path=/item/,count=1,slow-body=2000";
+        let args = [&QUICK[..], &["--fault", slow]].concat();
+        let place = Place::synced("starter-site", &args).await;
+        let on = |host: &str| {
+            let mut command = place.undo(&["--yes", "--quiet"]);
+            command
+                .env("HOSTNAME", host)
+                .env("LOCKGATE_TIMEOUTS_LEASE_S", "3");
+            command
+        };
+        let from = place.server.answered().len();
+        let mut first = on("desk-a");
+        first.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut first = first.spawn().unwrap();
+        place.server.until(from, is_delete("/item/")).await;
+        let id = first.id().unwrap();
+        if is_killed {
+            first.kill().await.unwrap();
+            take_over_by(|| on("desk-b"), || {}).await;
+        } else {
+            shell(&format!("kill -STOP {id}"));
+            // A moment in which the commit ends.
+            let locked = || shell(&format!("kill -CONT {id}; sleep 0.003; kill -STOP {id}"));
+            take_over_by(|| on("desk-b"), locked).await;
+            shell(&format!("kill -CONT {id}"));
+            assert_eq!(first.wait().await.unwrap().code(), Some(4));
+        }
+        assert_eq!(place.remains().await, Vec::<String>::new(), "{is_killed}");
     }
 }
 

@@ -3,10 +3,10 @@
 //! A link can be stored empty and the save still answer success. So an encoding is believed only after this
 //! target has been seen to keep it; the first difference in a reference stops the run.
 
-use crate::domain::TargetId;
+use crate::domain::{Id, TargetId};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::state::StepResult;
-use crate::instance::{Answer, Ask, Cause, Effect, Found, Source, Target};
+use crate::instance::{Cause, Source, Target};
 use crate::plan::{Difference, differences, normal};
 
 /// Reads what was saved and compares its references. Returns why nothing more may be written, if so.
@@ -39,18 +39,10 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let ask = Ask::One {
-        kind: item.save.kind,
-        id: crate::domain::Id::raw(target),
-        locale: item.save.locale.clone(),
-    };
     let key = &crew.entity(item.node).key;
-    let read: Result<Answer<TargetId>, _> = crew
-        .to_target()
-        .send(Effect::Read, || crew.target.read(&ask))
-        .await;
-    let answer = match read {
-        Ok(answer) => answer,
+    let (kind, locale) = (item.save.kind, item.save.locale.as_ref());
+    let found = match crew.inquiry().one(kind, target.raw(), locale).await {
+        Ok(found) => found,
         // The run ends anyway.
         Err(error) if error.cause == Cause::Halted => return None,
         Err(error) => {
@@ -59,10 +51,6 @@ where
             ));
         }
     };
-    let found = answer.found.into_iter().find_map(|found| match found {
-        Found::Entity(entity) => Some(entity),
-        _ => None,
-    });
     let Some(found) = found else {
         return Some(format!(
             "{key} was saved as {target}, and the target does not know that id"

@@ -4,7 +4,8 @@
 //! sent again in halves, until that entity stands alone. One that stands alone is sent as often as attempts are allowed,
 //! unless it was refused.
 
-use super::look::{self, Looked};
+use super::live;
+use super::look::Looked;
 use super::outcome::{close, failed, keep_all, lost, not_known, not_sent, refused, show, told};
 use super::polling::{self, BatchEnd};
 use crate::domain::{BatchId, Failure, Kind, Locale};
@@ -311,7 +312,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
             } => {
                 close(self.crew, intent, IntentState::Failed).await?;
                 let found = if looks {
-                    look::once(self.crew, self.cargo, items, (intent, true)).await
+                    live::once(self.crew, self.cargo, items, (intent, true)).await
                 } else {
                     Ok(Looked::nothing(items.len()))
                 };
@@ -331,7 +332,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
                 working,
             } => {
                 self.crew.open.doubt(intent, &why);
-                let found = look::until_quiet(self.crew, self.cargo, items, intent).await;
+                let found = live::until_quiet(self.crew, self.cargo, items, intent).await;
                 let result = if working {
                     not_known(&why)
                 } else {
@@ -371,7 +372,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
         let is_late = matches!(self.cargo, Cargo::Rows) && attempt > 1;
         if is_late
             && rows.iter().any(Result::is_err)
-            && let Ok(there) = look::rows(self.crew, items).await
+            && let Ok(there) = live::rows(&self.crew.inquiry(), self.crew, items).await
         {
             for (at, saved) in there.found {
                 if rows[at].is_err() {

@@ -4,27 +4,67 @@
 //! by the hash of what was sent. Items with equal content are interchangeable, and each is claimed once, in the step in
 //! which it is found. As long as another request may still tell that it has created such an item, none is taken.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use super::carry::Cargo;
+use super::inquiry::Inquiry;
 use crate::domain::{
-    BatchId, ByName, ContentHash, Entity, Id, Kind, Locale, PageNode, TargetId, TargetKey,
+    BatchId, ContentHash, Entity, EntityKey, Id, Kind, Locale, PageNode, TargetId, TargetKey,
 };
-use crate::engine::crew::{Crew, Prepared, container_of};
-use crate::engine::recovery::LOOKS;
-use crate::instance::{Answer, Ask, Effect, Found, PageSave, RequestError, Saved, Source, Target};
-use crate::plan::target_hash;
+use crate::engine::crew::Crew;
+use crate::instance::{RequestError, Saved, Target};
+use crate::plan::{Schema, target_hash};
 use crate::planted::{self, Bug};
-use crate::store::IntentId;
+
+/// How often a target has to look the same before what is missing counts as absent.
+const LOOKS: u32 = 4;
+
+/// A content item or page that was sent.
+#[derive(Clone, Debug)]
+pub(super) struct Sought<'a> {
+    pub(super) key: &'a EntityKey,
+    /// What the target makes of it has this hash.
+    pub(super) hash: ContentHash,
+    /// The id that it was saved over, or that it has in another locale; `None` lets the target choose.
+    pub(super) target: Option<TargetId>,
+    /// Of content: the container. Empty where there is none to look into.
+    pub(super) container: &'a str,
+    /// Of content: its number in its list, as far as is known.
+    pub(super) order: Option<i64>,
+    /// Of pages: the parent on the target.
+    pub(super) parent: Option<TargetId>,
+    /// Of pages: what it was put before.
+    pub(super) place_before: Option<TargetId>,
+}
+
+/// What is known apart from what the target has. `at` is the place among what is sought.
+pub(super) trait Knowledge {
+    /// The models in whose terms hashes are made.
+    fn schema(&self) -> &Schema;
+
+    /// Whether an entity of the target can be the effect of a create: it was not there before, and is the counterpart of
+    /// nothing.
+    fn is_new(&self, there: &TargetKey) -> bool;
+
+    /// Whether another request that can still tell may have created what is equal.
+    fn has_rival(&self, at: usize) -> bool;
+
+    /// Whether the target had what is sent before it was sent, so that finding it there proves nothing.
+    fn was_equal(&self, at: usize) -> bool;
+
+    /// Claims what was found for a create. Of two that find the same, one has it.
+    fn claims(&self, at: usize, found: TargetId) -> bool;
+}
 
 /// What a look has shown, by place among what was looked for.
 #[derive(Debug, Default)]
 pub(super) struct Looked {
     pub(super) found: Vec<(usize, Saved)>,
     pub(super) absent: Vec<usize>,
-    /// Whether something is there that another request may have created, and may still tell.
-    is_contested: bool,
+    /// Those of the absent for which something is there that another request may have created, and may still tell.
+    pub(super) contested: BTreeSet<usize>,
+    /// Content that is equal to nothing that is sought.
+    pub(super) strangers: Vec<Entity<TargetId>>,
 }
 
 impl Looked {
@@ -36,318 +76,184 @@ impl Looked {
         }
     }
 
-    fn add(&mut self, at: usize, found: Option<Saved>) {
+    pub(super) fn add(&mut self, at: usize, found: Option<Saved>) {
         match found {
-            Some(saved) => self.found.push((at, saved)),
+            Some(saved) => {
+                self.contested.remove(&at);
+                self.found.push((at, saved));
+            }
             None => self.absent.push(at),
         }
     }
 }
 
-/// Looks until everything is found or nothing more comes.
-pub(super) async fn until_quiet<S, T>(
-    crew: &Crew<S, T>,
-    cargo: Cargo<'_>,
-    items: &[Prepared],
-    intent: IntentId,
-) -> Result<Looked, RequestError>
-where
-    S: Source + Clone,
-    T: Target + Clone,
-{
-    let mut quiet = Quiet::new(crew);
-    let mut all = Looked::nothing(items.len());
-    loop {
-        let missing: Vec<Prepared> = all.absent.iter().map(|at| items[*at].clone()).collect();
-        let looked = once(crew, cargo, &missing, (intent, quiet.looks > 0)).await?;
-        // What was found is claimed, and no later look shows it.
-        let places = std::mem::take(&mut all.absent);
-        let place = |at: usize| places[at];
-        all.found.extend(
-            looked
-                .found
-                .into_iter()
-                .map(|(at, saved)| (place(at), saved)),
-        );
-        all.absent = looked.absent.into_iter().map(place).collect();
-        let is_over = quiet.is_over(crew, all.absent.len());
-        if all.absent.is_empty() || (is_over && !looked.is_contested) {
-            return Ok(all);
-        }
-        tokio::time::sleep(between_looks(crew)).await;
-    }
+/// Looks for content items of one locale. `takes_any`: equal items at other places of the list will do, because those
+/// that were sent for these places have taken theirs.
+pub(super) async fn content<T: Target, K: Knowledge>(
+    inquiry: &Inquiry<'_, T>,
+    locale: &Locale,
+    sought: &[Sought<'_>],
+    (knowledge, takes_any): (&K, bool),
+) -> Result<Looked, RequestError> {
+    let there = candidates_of(inquiry, locale, sought, knowledge).await?;
+    // Nothing waits from here on, so that what is chosen is claimed before anybody else chooses.
+    Ok(chosen(sought, there, (knowledge, takes_any)))
 }
 
-/// Finds which of what was sent with `intent` is on the target as it was sent, claims it, and tells what is not there.
-pub(super) async fn once<S, T>(
-    crew: &Crew<S, T>,
-    cargo: Cargo<'_>,
-    items: &[Prepared],
-    (intent, takes_any): (IntentId, bool),
-) -> Result<Looked, RequestError>
-where
-    S: Source + Clone,
-    T: Target + Clone,
-{
-    match cargo {
-        Cargo::Items(locale) => content(crew, locale, items, (intent, takes_any)).await,
-        Cargo::Page(sent) => page(crew, sent, &items[0], intent).await,
-        Cargo::Rows => rows(crew, items).await,
-    }
-}
-
-/// Finds redirections by their origin.
-pub(super) async fn rows<S, T>(
-    crew: &Crew<S, T>,
-    items: &[Prepared],
-) -> Result<Looked, RequestError>
-where
-    S: Source + Clone,
-    T: Target + Clone,
-{
-    let mut there = entities(ask(crew, &Ask::Redirections).await?);
-    there.retain(|entity| is_new(crew, entity));
-    let mut by_name = ByName::default();
-    for entity in &there {
-        by_name.insert(Kind::Redirection, &entity.name, saved(entity));
+/// Gives every item something equal to it, and each to one only.
+fn chosen<K: Knowledge>(
+    sought: &[Sought<'_>],
+    there: Vec<Entity<TargetId>>,
+    (knowledge, takes_any): (&K, bool),
+) -> Looked {
+    let mut candidates: HashMap<ContentHash, Vec<Candidate>> = HashMap::new();
+    for entity in there {
+        let hash = target_hash(&entity, knowledge.schema());
+        let order = order(&entity.body.parse());
+        candidates.entry(hash).or_default().push((entity, order));
     }
     let mut looked = Looked::default();
-    for (at, item) in items.iter().enumerate() {
-        let by_name = by_name.get(Kind::Redirection, &item.save.name);
-        looked.add(at, by_name.filter(|_| item.save.id.is_none()).cloned());
-    }
-    Ok(looked)
-}
-
-/// `takes_any`: equal items at other places of the list will do, because those that were sent for these places have taken
-/// theirs.
-async fn content<S, T>(
-    crew: &Crew<S, T>,
-    locale: &Locale,
-    items: &[Prepared],
-    (intent, takes_any): (IntentId, bool),
-) -> Result<Looked, RequestError>
-where
-    S: Source + Clone,
-    T: Target + Clone,
-{
-    let known: Vec<i64> = items
-        .iter()
-        .filter_map(|item| item.save.id.map(Id::raw))
-        .collect();
-    let mut there = items_by_id(crew, locale, &known).await?;
-    let creates = items.iter().filter(|item| item.save.id.is_none());
-    let mut containers: Vec<&str> = creates.map(|item| container_of(&item.save)).collect();
-    containers.sort_unstable();
-    containers.dedup();
-    for name in containers {
-        there.extend(unclaimed_items(crew, locale, name).await?);
-    }
-    let mut candidates: HashMap<ContentHash, Vec<Candidate>> = HashMap::new();
-    for entity in &there {
-        candidates
-            .entry(target_hash(entity, &crew.schema))
-            .or_default()
-            .push((saved(entity), order(&entity.body.parse())));
-    }
-    // Nothing waits from here on, so that what is chosen is claimed before anybody else chooses.
-    let mut found: Vec<Option<Saved>> = vec![None; items.len()];
-    let mut is_contested = false;
+    let mut found: Vec<Option<Saved>> = vec![None; sought.len()];
     for is_exact in [true, false] {
-        for (item, found) in items.iter().zip(&mut found) {
-            let Some(equal) = candidates.get_mut(&item.target_hash) else {
+        for (at, (item, found)) in sought.iter().zip(&mut found).enumerate() {
+            let Some(equal) = candidates.get_mut(&item.hash).filter(|_| found.is_none()) else {
                 continue;
             };
-            let is_create = item.save.id.is_none();
-            if found.is_some() || (is_create && crew.has_rival(intent, item)) {
-                is_contested |= found.is_none() && !equal.is_empty();
+            let is_create = item.target.is_none();
+            if is_create && (knowledge.has_rival(at) || !(is_exact || takes_any)) {
+                if !equal.is_empty() {
+                    looked.contested.insert(at);
+                }
                 continue;
             }
-            if is_create && !is_exact && !takes_any {
-                is_contested |= !equal.is_empty();
-                continue;
-            }
-            let own = order(&item.save.body);
-            let place = equal.iter().position(|(saved, order)| match item.save.id {
-                Some(id) => id == saved.id && (*order == own || !crew.was_equal(item)),
-                None => (!is_exact || *order == own) && crew.claims(item, saved),
+            let place = equal.iter().position(|(there, order)| match item.target {
+                Some(id) => {
+                    id == there.key.id && (*order == item.order || !knowledge.was_equal(at))
+                }
+                None => (!is_exact || *order == item.order) && knowledge.claims(at, there.key.id),
             });
-            *found = place.map(|place| equal.remove(place).0);
+            *found = place.map(|place| saved(&equal.remove(place).0));
         }
     }
-    let mut looked = Looked {
-        is_contested,
-        ..Looked::default()
-    };
     for (at, found) in found.into_iter().enumerate() {
+        looked.add(at, found);
+    }
+    let left = candidates.into_values().flatten();
+    looked.strangers = left.map(|(entity, _)| entity).collect();
+    looked
+        .strangers
+        .sort_by(|one, other| one.key.cmp(&other.key));
+    looked
+}
+
+/// Something equal to what was sent, with its place in its list.
+type Candidate = (Entity<TargetId>, Option<i64>);
+
+/// The place of an item in its list, which it is sent with and which its hash leaves out.
+pub(super) fn order(body: &serde_json::Value) -> Option<i64> {
+    body["properties"]["itemOrder"].as_i64()
+}
+
+/// Reads what some content items can be: what has their ids, and what is new in their containers.
+async fn candidates_of<T: Target, K: Knowledge>(
+    inquiry: &Inquiry<'_, T>,
+    locale: &Locale,
+    sought: &[Sought<'_>],
+    knowledge: &K,
+) -> Result<Vec<Entity<TargetId>>, RequestError> {
+    let creates = sought.iter().filter(|item| item.target.is_none());
+    let containers: BTreeSet<&str> = creates
+        .map(|item| item.container)
+        .filter(|container| !container.is_empty())
+        .collect();
+    let containers: Vec<&str> = containers.into_iter().collect();
+    let listed = inquiry.listed(locale, &containers).await?;
+    let is_new = |id: &i64| knowledge.is_new(&TargetKey::localised(Kind::Content, *id, locale));
+    let known = sought.iter().filter_map(|item| item.target);
+    let ids = known.map(Id::raw).chain(listed.into_iter().filter(is_new));
+    let ids: BTreeSet<i64> = ids.collect();
+    let ids: Vec<i64> = ids.into_iter().collect();
+    inquiry.items(locale, &ids).await
+}
+
+/// Looks for pages of one locale below the parents that they were sent to.
+pub(super) async fn pages<T: Target, K: Knowledge>(
+    inquiry: &Inquiry<'_, T>,
+    locale: &Locale,
+    sought: &[Sought<'_>],
+    knowledge: &K,
+) -> Result<Looked, RequestError> {
+    let nodes = inquiry.nodes(locale).await?;
+    let mut looked = Looked::default();
+    for (at, page) in sought.iter().enumerate() {
+        let parent = page.parent.map(Id::raw);
+        let row = nodes.iter().filter(|node| node.placement.parent == parent);
+        let row: Vec<&PageNode> = row.collect();
+        let found = one_page(inquiry, &row, (at, page), (knowledge, &mut looked)).await?;
         looked.add(at, found);
     }
     Ok(looked)
 }
 
-/// Something equal to what was sent, with its place in its list.
-type Candidate = (Saved, Option<i64>);
-
-/// The place of an item in its list, which it is sent with and which its hash leaves out.
-fn order(body: &serde_json::Value) -> Option<i64> {
-    body["properties"]["itemOrder"].as_i64()
-}
-
-/// The items of a container that are nobody's counterpart and were not there before the run.
-async fn unclaimed_items<S, T>(
-    crew: &Crew<S, T>,
-    locale: &Locale,
-    container: &str,
-) -> Result<Vec<Entity<TargetId>>, RequestError>
-where
-    S: Source + Clone,
-    T: Target + Clone,
-{
-    let mut open = vec![Ask::ContainerItems {
-        locale: locale.clone(),
-        container: container.into(),
-        offset: 0,
-    }];
-    let mut ids = Vec::new();
-    while let Some(next) = open.pop() {
-        let answer = ask(crew, &next).await?;
-        open.extend(answer.follow_ups);
-        for found in answer.found {
-            let Found::Passed { id, .. } = found else {
-                continue;
-            };
-            let key = TargetKey::localised(Kind::Content, id, locale);
-            let is_taken = crew.ids.is_claimed(Kind::Content, key.id);
-            if (!is_taken || planted::has(Bug::LooksAmongTaken))
-                && crew.target_inventory.get(&key).is_none()
-            {
-                ids.push(id);
-            }
-        }
-    }
-    items_by_id(crew, locale, &ids).await
-}
-
-/// The page on the target, if it is there below its parent as it was sent.
-async fn page<S, T>(
-    crew: &Crew<S, T>,
-    page: &PageSave,
-    item: &Prepared,
-    intent: IntentId,
-) -> Result<Looked, RequestError>
-where
-    S: Source + Clone,
-    T: Target + Clone,
-{
-    let Some(locale) = &item.save.locale else {
-        return Ok(Looked::nothing(1));
-    };
-    let parent = page.parent.map(Id::raw);
-    // In a second locale a page has the id that it was given in the first.
-    let shared = crew.ids.shared(Kind::Page, crew.entity(item.node).key.id);
-    let mut looked = Looked::nothing(1);
-    let found = ask(crew, &Ask::Sitemap(locale.clone())).await?.found;
-    let mut row: Vec<PageNode> = found
-        .into_iter()
-        .filter_map(|found| match found {
-            Found::Node(node) if node.placement.parent == parent => Some(node),
-            _ => None,
-        })
-        .collect();
-    row.sort_by_key(|node| node.placement.position);
-    let next: Vec<Option<TargetId>> = row
-        .iter()
-        .skip(1)
-        .map(|node| Some(TargetId::new(node.page)))
-        .chain([None])
-        .collect();
-    for (node, next) in row.into_iter().zip(next) {
+async fn one_page<T: Target, K: Knowledge>(
+    inquiry: &Inquiry<'_, T>,
+    row: &[&PageNode],
+    (at, page): (usize, &Sought<'_>),
+    (knowledge, looked): (&K, &mut Looked),
+) -> Result<Option<Saved>, RequestError> {
+    for (place, node) in row.iter().enumerate() {
         let id = TargetId::new(node.page);
-        let is_own = [item.save.id, shared].contains(&Some(id));
-        let is_others = !is_own && crew.ids.is_claimed(Kind::Page, id);
+        let next = row.get(place + 1).map(|node| TargetId::new(node.page));
+        let is_own = page.target == Some(id);
         // What says what it said before the save shows by its place whether it was saved.
         let is_elsewhere = page.place_before.is_some() && next != page.place_before;
-        if is_others || (is_own && is_elsewhere && crew.was_equal(item)) {
-            continue;
-        }
-        let one = Ask::One {
-            kind: Kind::Page,
-            id: node.page,
-            locale: Some(locale.clone()),
+        let may_be = if is_own {
+            !(is_elsewhere && knowledge.was_equal(at))
+        } else {
+            knowledge.is_new(&page.key.with_id(id))
         };
-        let Some(mut there) = first(ask(crew, &one).await?) else {
+        if !may_be {
+            continue;
+        }
+        let locale = Some(&node.locale);
+        let Some(mut there) = inquiry.one(Kind::Page, node.page, locale).await? else {
             continue;
         };
-        there.placement = Some(Box::new(node.placement));
-        let is_equal = target_hash(&there, &crew.schema) == item.target_hash;
-        if !is_equal || !(is_own || is_new(crew, &there)) {
+        there.placement = Some(Box::new(node.placement.clone()));
+        if target_hash(&there, knowledge.schema()) != page.hash {
             continue;
         }
-        let saved = saved(&there);
-        if !is_own && crew.has_rival(intent, item) {
-            looked.is_contested = true;
-        } else if is_own || crew.claims(item, &saved) {
-            looked.absent.clear();
-            looked.found.push((0, saved));
-            return Ok(looked);
+        if !is_own && knowledge.has_rival(at) {
+            looked.contested.insert(at);
+        } else if is_own || knowledge.claims(at, id) {
+            return Ok(Some(saved(&there)));
         }
     }
-    Ok(looked)
-}
-
-impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
-    /// Whether another request that can still tell may have created what is equal to `item`.
-    fn has_rival(&self, intent: IntentId, item: &Prepared) -> bool {
-        self.open.has_rival(intent, &self.signature(item))
-    }
-
-    /// Whether the target had what is sent before it was sent, so that finding it there proves nothing.
-    fn was_equal(&self, item: &Prepared) -> bool {
-        let key = &self.entity(item.node).key;
-        let before = item
-            .save
-            .id
-            .and_then(|id| self.target_inventory.get(&key.with_id(id)));
-        before.is_some_and(|before| target_hash(before, &self.schema) == item.target_hash)
-    }
-
-    /// Claims what was found for `item`. Of two that find the same, one has it.
-    fn claims(&self, item: &Prepared, found: &Saved) -> bool {
-        let key = &self.entity(item.node).key;
-        self.ids.claim(key, found.id).is_ok()
-    }
-}
-
-/// Whether something on the target can be the effect of a create of this run: it was not there before, and is nobody's
-/// counterpart.
-pub(super) fn is_new<S, T>(crew: &Crew<S, T>, there: &Entity<TargetId>) -> bool {
-    let key = &there.key;
-    let is_taken = crew.ids.is_claimed(key.kind, key.id);
-    crew.target_inventory.get(key).is_none() && (!is_taken || planted::has(Bug::LooksAmongTaken))
+    Ok(None)
 }
 
 /// Tells when nothing more is to be expected of a request that the target may not have worked off.
 ///
 /// A target works off batches one after another. So whatever it had been handed before comes first, and only
 /// then the time counts in which nothing changes.
-struct Quiet {
+#[derive(Debug, Default)]
+pub(super) struct Quiet {
     before: Vec<BatchId>,
     missing: usize,
-    looks: u32,
+    pub(super) looks: u32,
 }
 
 impl Quiet {
-    fn new<S, T>(crew: &Crew<S, T>) -> Self {
+    pub(super) fn new<S, T>(crew: &Crew<S, T>) -> Self {
         Self {
             before: crew.batches.iter().map(|batch| *batch).collect(),
-            missing: 0,
-            looks: 0,
+            ..Self::default()
         }
     }
 
-    /// Takes the result of one more look.
-    fn is_over<S, T>(&mut self, crew: &Crew<S, T>, missing: usize) -> bool {
-        self.before.retain(|batch| crew.batches.contains(batch));
+    /// Takes the result of one more look; `still` are the batches that the target works on.
+    pub(super) fn is_over(&mut self, missing: usize, still: impl Fn(&BatchId) -> bool) -> bool {
+        self.before.retain(still);
         if self.before.is_empty() && missing == self.missing {
             self.looks += 1;
         } else {
@@ -358,55 +264,12 @@ impl Quiet {
     }
 }
 
-/// The wait between two looks: a part of the time that the user grants, and never less than the target has
-/// needed for an item of late.
-pub(super) fn between_looks<S, T>(crew: &Crew<S, T>) -> Duration {
-    (crew.options.settle / LOOKS).max(crew.worker.expected())
-}
-
-async fn items_by_id<S, T>(
-    crew: &Crew<S, T>,
-    locale: &Locale,
-    ids: &[i64],
-) -> Result<Vec<Entity<TargetId>>, RequestError>
-where
-    S: Source + Clone,
-    T: Target + Clone,
-{
-    let mut there = Vec::new();
-    for some in ids.chunks(100) {
-        let by_id = Ask::ItemsById {
-            locale: locale.clone(),
-            ids: some.to_vec(),
-        };
-        there.extend(entities(ask(crew, &by_id).await?));
+impl<T> Inquiry<'_, T> {
+    /// The wait between two looks: a part of the time that the user grants, and never less than the target has
+    /// needed for an item of late.
+    pub(super) fn between_looks(&self) -> Duration {
+        (self.options.settle / LOOKS).max(self.worker.expected())
     }
-    Ok(there)
-}
-
-pub(super) async fn ask<S, T>(
-    crew: &Crew<S, T>,
-    ask: &Ask,
-) -> Result<Answer<TargetId>, RequestError>
-where
-    S: Source + Clone,
-    T: Target + Clone,
-{
-    crew.to_target()
-        .send(Effect::Read, || crew.target.read(ask))
-        .await
-}
-
-fn entities(answer: Answer<TargetId>) -> Vec<Entity<TargetId>> {
-    let entity = |found| match found {
-        Found::Entity(entity) => Some(entity),
-        _ => None,
-    };
-    answer.found.into_iter().filter_map(entity).collect()
-}
-
-pub(super) fn first(answer: Answer<TargetId>) -> Option<Entity<TargetId>> {
-    entities(answer).into_iter().next()
 }
 
 pub(super) fn saved(there: &Entity<TargetId>) -> Saved {
@@ -417,5 +280,139 @@ pub(super) fn saved(there: &Entity<TargetId>) -> Saved {
         urls: (there.key.kind == Kind::Asset)
             .then(|| crate::plan::asset_urls(&there.body.parse()))
             .flatten(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::{Body, ItemState};
+    use crate::id_map::IdMap;
+
+    /// Items with these numbers in their lists are equal to nothing but one another.
+    fn twin(id: i64, order: i64) -> Entity<TargetId> {
+        let locale = Locale::new("en-us");
+        Entity {
+            key: TargetKey::localised(Kind::Content, id, &locale),
+            name: "A twin".into(),
+            version: None,
+            state: ItemState::Staging,
+            placement: None,
+            body: Body::new(&json!({
+                "contentID": id,
+                "properties": { "referenceName": "posts", "itemOrder": order },
+                "fields": { "title": "A twin" },
+            })),
+        }
+    }
+
+    #[derive(Default)]
+    struct Known {
+        schema: Schema,
+        ids: IdMap,
+        keys: Vec<EntityKey>,
+        rival: Option<usize>,
+        was_equal: bool,
+    }
+
+    impl Known {
+        fn of(count: i64) -> Self {
+            let key = |id| EntityKey::localised(Kind::Content, id, &Locale::new("en-us"));
+            Self {
+                keys: (1..=count).map(key).collect(),
+                ..Self::default()
+            }
+        }
+
+        /// Creates with these numbers in their lists.
+        fn sought(&self, orders: &[i64]) -> Vec<Sought<'_>> {
+            let hash = target_hash(&twin(0, 0), &self.schema);
+            let keys = self.keys.iter().zip(orders);
+            keys.map(|(key, order)| Sought {
+                key,
+                hash,
+                target: None,
+                container: "posts",
+                order: Some(*order),
+                parent: None,
+                place_before: None,
+            })
+            .collect()
+        }
+    }
+
+    impl Knowledge for Known {
+        fn schema(&self) -> &Schema {
+            &self.schema
+        }
+
+        fn is_new(&self, there: &TargetKey) -> bool {
+            !self.ids.is_claimed(there.kind, there.id)
+        }
+
+        fn has_rival(&self, at: usize) -> bool {
+            self.rival == Some(at)
+        }
+
+        fn was_equal(&self, _at: usize) -> bool {
+            self.was_equal
+        }
+
+        fn claims(&self, at: usize, found: TargetId) -> bool {
+            self.ids.claim(&self.keys[at], found).is_ok()
+        }
+    }
+
+    fn ids(looked: &Looked) -> Vec<(usize, i64)> {
+        let found = looked.found.iter();
+        found.map(|(at, saved)| (*at, saved.id.raw())).collect()
+    }
+
+    #[test]
+    fn of_equal_items_each_is_taken_once_and_by_its_number_first() {
+        let known = Known::of(3);
+        let sought = known.sought(&[5, 6, 7]);
+        let looked = chosen(&sought, vec![twin(11, 9), twin(12, 5)], (&known, true));
+        assert_eq!(ids(&looked), [(0, 12), (1, 11)]);
+        assert_eq!(looked.absent, [2]);
+        assert!(looked.strangers.is_empty());
+    }
+
+    #[test]
+    fn another_number_will_do_only_when_the_others_had_their_turn() {
+        let known = Known::of(1);
+        let sought = known.sought(&[5]);
+        let looked = chosen(&sought, vec![twin(11, 9)], (&known, false));
+        assert_eq!((looked.found.len(), looked.contested.len()), (0, 1));
+    }
+
+    #[test]
+    fn what_another_request_may_still_tell_to_be_its_own_is_not_taken() {
+        let known = Known {
+            rival: Some(0),
+            ..Known::of(2)
+        };
+        let sought = known.sought(&[5, 6]);
+        let looked = chosen(&sought[..1], vec![twin(11, 5)], (&known, true));
+        assert_eq!(looked.absent, [0]);
+        assert!(looked.contested.contains(&0));
+        assert_eq!(looked.strangers.len(), 1);
+        assert!(!known.ids.is_claimed(Kind::Content, TargetId::new(11)));
+    }
+
+    #[test]
+    fn a_save_over_what_was_equal_before_shows_by_its_number_alone() {
+        for (was_equal, found) in [(true, 0), (false, 1)] {
+            let known = Known {
+                was_equal,
+                ..Known::of(1)
+            };
+            let mut sought = known.sought(&[5]);
+            sought[0].target = Some(TargetId::new(11));
+            let looked = chosen(&sought, vec![twin(11, 9)], (&known, true));
+            assert_eq!(looked.found.len(), found);
+        }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::future::Future;
 
-use super::look::{ask, between_looks, first, is_new, saved};
+use super::live::is_new;
+use super::look::saved;
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::pace::Class;
 use crate::instance::{Ask, Effect, RequestError, Saved, Source, Target, Verdict};
@@ -29,8 +30,9 @@ where
                 locale: save.locale.clone(),
             };
             // What was there before is no effect of the request; the server says what it makes of its name.
-            let there = first(ask(crew, &named).await?).filter(|there| is_new(crew, there));
-            if let Some(there) = there {
+            let there = crew.inquiry().entities(&named).await?.into_iter();
+            let mut there = there.filter(|there| is_new(crew, &there.key));
+            if let Some(there) = there.next() {
                 if target_hash(&there, &crew.schema) == item.target_hash {
                     return Ok(saved(&there));
                 }
@@ -46,7 +48,7 @@ where
             Err(again) if again.verdict(Effect::Write) == Verdict::Reconcile => error = again,
             Err(again) => return Err(again),
         }
-        tokio::time::sleep(between_looks(crew)).await;
+        tokio::time::sleep(crew.inquiry().between_looks()).await;
     }
     Err(error)
 }
@@ -64,7 +66,7 @@ where
     F: Future<Output = Result<R, RequestError>>,
 {
     for _ in 1..crew.options.attempts {
-        tokio::time::sleep(between_looks(crew)).await;
+        tokio::time::sleep(crew.inquiry().between_looks()).await;
         let sender = crew.to_target();
         match sender.send_as(class, Effect::Write, &mut request).await {
             Ok(answer) => return Ok(answer),

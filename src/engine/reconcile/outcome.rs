@@ -157,7 +157,7 @@ pub(super) fn refused(refusal: &Refusal) -> StepResult {
 }
 
 /// What the server said about an item or a batch.
-pub(super) fn told(refusal: &Refusal) -> String {
+pub(in crate::engine) fn told(refusal: &Refusal) -> String {
     let kind = refusal.error_type.as_ref();
     let kind = kind.map(|kind| format!("{kind}: ")).unwrap_or_default();
     format!("the server refused it: {kind}{:?}", refusal.said)

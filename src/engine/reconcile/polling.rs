@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::inquiry::Inquiry;
 use crate::domain::BatchId;
 use crate::engine::crew::Crew;
 use crate::engine::forecast::AtTarget;
@@ -15,7 +16,7 @@ use crate::instance::{BatchStatus, Cause, Effect, Refusal, RequestError, Saved, 
 /// noticed a little late costs nothing while others are queued behind it.
 const POLL_MIN: Duration = Duration::from_millis(25);
 /// The longest wait between two polls (the vendor's own clients poll every 2 to 3 seconds).
-const POLL_MAX: Duration = Duration::from_secs(2);
+pub(super) const POLL_MAX: Duration = Duration::from_secs(2);
 
 /// How a batch ended.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ pub(in crate::engine) enum BatchEnd {
     Halted,
 }
 
-/// Polls `batch` until it ends.
+/// Polls `batch` of this run until it ends.
 pub(in crate::engine) async fn wait<S, T>(
     crew: &Crew<S, T>,
     batch: BatchId,
@@ -41,55 +42,77 @@ where
     T: Target + Clone,
 {
     crew.batches.insert(batch);
-    let end = follow(crew, batch, at_target).await;
+    let poll = Poll {
+        batch,
+        age: Duration::ZERO,
+        first: first_pause(at_target.due()),
+    };
+    let mut seen = 0;
+    let progress = |_, processed| {
+        let is_more = processed > seen;
+        seen = seen.max(processed);
+        is_more.then_some(Event::BatchProgressed { batch, processed })
+    };
+    let end = follow(&crew.inquiry(), &poll, at_target, progress).await;
     crew.batches.remove(&batch);
-    end
+    end.unwrap_or_else(|| BatchEnd::Unknown(format!("the target does not know batch {batch}")))
 }
 
-async fn follow<S, T>(crew: &Crew<S, T>, batch: BatchId, mut at_target: AtTarget<'_>) -> BatchEnd
-where
-    S: Source + Clone,
-    T: Target + Clone,
-{
+/// What is polled.
+#[derive(Debug)]
+pub(super) struct Poll {
+    pub(super) batch: BatchId,
+    /// How long ago it was handed in when the polling begins.
+    pub(super) age: Duration,
+    /// The wait before it is asked for the first time.
+    pub(super) first: Duration,
+}
+
+/// Polls a batch until it ends. `None`: it is so old that the target must have known it, and does not. `told` makes of the
+/// time that passed and the items that are done what is told of a batch that has not ended.
+pub(super) async fn follow<T: Target>(
+    inquiry: &Inquiry<'_, T>,
+    poll: &Poll,
+    mut at_target: AtTarget<'_>,
+    mut told: impl FnMut(Duration, u32) -> Option<Event>,
+) -> Option<BatchEnd> {
+    let Poll { batch, age, first } = *poll;
+    let options = inquiry.options;
     let started = Instant::now();
     let items = at_target.items();
-    let mut seen = 0;
-    let mut pause = first_pause(at_target.due());
+    let mut pause = first;
     loop {
         tokio::time::sleep(pause).await;
-        let status = crew
-            .to_target()
-            .send_as(Class::Poll, Effect::Read, || crew.target.poll(batch))
-            .await;
-        match status {
+        let ask = || inquiry.target.poll(batch);
+        let status = inquiry.sender.send_as(Class::Poll, Effect::Read, ask).await;
+        let processed = match status {
             Ok(BatchStatus::Finished(results)) => {
                 at_target.ended();
-                return BatchEnd::Finished(results);
+                return Some(BatchEnd::Finished(results));
             }
-            Ok(BatchStatus::Failed(refusal)) => return BatchEnd::Failed(refusal),
-            Ok(BatchStatus::Unknown) => {
-                at_target.working(None);
-                pause = next_pause(crew.worker.item(), started.elapsed(), 0, items);
+            Ok(BatchStatus::Failed(refusal)) => return Some(BatchEnd::Failed(refusal)),
+            // A fresh one becomes known in a moment.
+            Ok(BatchStatus::Unknown)
+                if age > options.batch_timeout && started.elapsed() > options.settle =>
+            {
+                return None;
             }
-            Ok(BatchStatus::Working { processed }) => {
-                at_target.working(processed);
-                let processed = processed.unwrap_or(0);
-                pause = next_pause(crew.worker.item(), started.elapsed(), processed, items);
-                if processed > seen {
-                    seen = processed;
-                    crew.sink
-                        .emit(Event::BatchProgressed { batch, processed })
-                        .await;
-                }
-            }
-            Err(error) if error.cause == Cause::Halted => return BatchEnd::Halted,
-            Err(error) => return BatchEnd::Unknown(unknown(batch, &error)),
+            Ok(BatchStatus::Unknown) => None,
+            Ok(BatchStatus::Working { processed }) => processed,
+            Err(error) if error.cause == Cause::Halted => return Some(BatchEnd::Halted),
+            Err(error) => return Some(BatchEnd::Unknown(unknown(batch, &error))),
+        };
+        at_target.working(processed);
+        let processed = processed.unwrap_or(0);
+        pause = next_pause(inquiry.worker.item(), started.elapsed(), processed, items);
+        if let Some(event) = told(started.elapsed(), processed) {
+            inquiry.sender.sink.emit(event).await;
         }
-        if started.elapsed() > crew.options.batch_timeout {
-            return BatchEnd::Unknown(format!(
+        if started.elapsed() > options.batch_timeout {
+            return Some(BatchEnd::Unknown(format!(
                 "batch {batch} did not end within {} s",
-                crew.options.batch_timeout.as_secs()
-            ));
+                options.batch_timeout.as_secs()
+            )));
         }
     }
 }

@@ -3,11 +3,10 @@
 use super::hands::Hands;
 use crate::domain::{BatchId, Entity, Id, Kind, Locale, TargetId};
 use crate::engine::pace::Class;
-use crate::engine::reconcile::{BatchEnd, wait};
+use crate::engine::reconcile::{BatchEnd, told, wait};
 use crate::event::Event;
 use crate::instance::{
-    Answer, Ask, Deleted, Doomed, Effect, Found, Refusal, RequestError, Saved, Source, Target,
-    Verdict,
+    Deleted, Doomed, Effect, Refusal, RequestError, Saved, Source, Target, Verdict,
 };
 use crate::store::{IntentId, StoreError};
 
@@ -25,18 +24,9 @@ pub(super) enum DeleteEnd {
 impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
     /// The entity as the target has it now; `None` when it is not there.
     pub(super) async fn look(&self, at: usize) -> Result<Option<Entity<TargetId>>, RequestError> {
-        let ask = Ask::One {
-            kind: self.trace(at).key.kind,
-            id: self.id(at).raw(),
-            locale: self.locale(at),
-        };
-        let sender = self.crew.to_target();
-        let read = || self.crew.target.read(&ask);
-        let answer: Answer<TargetId> = sender.send(Effect::Read, read).await?;
-        Ok(answer.found.into_iter().find_map(|found| match found {
-            Found::Entity(entity) => Some(entity),
-            _ => None,
-        }))
+        let (kind, locale) = (self.trace(at).key.kind, self.locale(at));
+        let inquiry = self.crew.inquiry();
+        inquiry.one(kind, self.id(at).raw(), locale.as_ref()).await
     }
 
     /// Deletes, looks where the answer tells nothing, and deletes again what is still there: that is harmless.
@@ -70,22 +60,27 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
                 Ok(Deleted::Later(batch)) => match self.follow(at, intent, batch, 1).await? {
                     BatchEnd::Finished(results) => match results.first() {
                         Some(Ok(_)) => return Ok(DeleteEnd::Gone),
-                        Some(Err(refusal)) => (true, words(refusal)),
+                        Some(Err(refusal)) => (true, told(refusal)),
                         None => (false, format!("batch {batch} has no result")),
                     },
-                    BatchEnd::Failed(refusal) => (true, words(&refusal)),
+                    BatchEnd::Failed(refusal) => (true, told(&refusal)),
                     BatchEnd::Unknown(why) => (false, why),
                     BatchEnd::Halted => (false, HALTED.to_owned()),
                 },
                 Err(error) => {
                     let is_known = error.verdict(Effect::Write) != Verdict::Reconcile;
-                    (is_known, error.to_string())
+                    let refused = if is_known {
+                        "the server refused it: "
+                    } else {
+                        ""
+                    };
+                    (is_known, format!("{refused}{error}"))
                 }
             };
             // Whatever the answer was, an entity that is not there is deleted.
             match self.look(at).await {
                 Ok(None) => return Ok(DeleteEnd::Gone),
-                Ok(Some(_)) if is_known => return Ok(DeleteEnd::Refused(words_of(&words))),
+                Ok(Some(_)) if is_known => return Ok(DeleteEnd::Refused(words)),
                 Ok(Some(_)) => last = words,
                 Err(error) => return Ok(DeleteEnd::Unknown(format!("{words}; {error}"))),
             }
@@ -144,10 +139,10 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
         match end {
             BatchEnd::Finished(results) => match <[Result<Saved, Refusal>; 1]>::try_from(results) {
                 Ok([Ok(saved)]) => Ok(saved),
-                Ok([Err(refusal)]) => Err(words_of(&words(&refusal))),
-                Err(_) => Err("the result of the batch does not include it".to_owned()),
+                Ok([Err(refusal)]) => Err(told(&refusal)),
+                Err(_) => Err("the batch does not tell what became of it".to_owned()),
             },
-            BatchEnd::Failed(refusal) => Err(words_of(&words(&refusal))),
+            BatchEnd::Failed(refusal) => Err(told(&refusal)),
             BatchEnd::Unknown(why) => Err(why),
             BatchEnd::Halted => Err(HALTED.to_owned()),
         }
@@ -156,15 +151,3 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
 
 /// Why something has no outcome when the undo ends before it could be asked for.
 const HALTED: &str = "the undo ended before its outcome could be learned";
-
-/// What the server said about one row.
-pub(super) fn words(refusal: &Refusal) -> String {
-    let kind = refusal.error_type.as_ref();
-    let kind = kind.map(|kind| format!("{kind}: ")).unwrap_or_default();
-    format!("{kind}{:?}", refusal.said)
-}
-
-/// The reason of a failure that is the server's own.
-pub(super) fn words_of(words: &str) -> String {
-    format!("the server refused it: {words}")
-}

@@ -9,10 +9,9 @@ use serde_json::Value;
 use tokio_util::io::ReaderStream;
 
 use super::hands::{Hands, Settled};
-use super::request::{words, words_of};
 use crate::domain::{ContentHash, Entity, Id, Kind, Locale, Outcome, TargetId};
 use crate::engine::pace::Class;
-use crate::engine::reconcile::{BatchEnd, repeat};
+use crate::engine::reconcile::{BatchEnd, repeat, told};
 use crate::instance::{
     ByteStream, Cause, Effect, PageSave, RequestError, Save, Saved, Source, Target, Upload, Verdict,
 };
@@ -100,8 +99,9 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
         };
         let results: Vec<Sent> = match end {
             BatchEnd::Finished(results) if results.len() == items.len() => {
-                let told = results.into_iter();
-                told.map(|result| result.map_err(|refusal| words_of(&words(&refusal))))
+                let results = results.into_iter();
+                results
+                    .map(|result| result.map_err(|refusal| told(&refusal)))
                     .collect()
             }
             BatchEnd::Finished(_) | BatchEnd::Failed(_) if may_split => {
@@ -198,7 +198,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
         let answers = self.again(Class::Write, saved).await;
         match answers.map(|mut answers| answers.pop()) {
             Ok(Some(Ok(saved))) => Ok(saved),
-            Ok(Some(Err(refusal))) => Err(words_of(&words(&refusal))),
+            Ok(Some(Err(refusal))) => Err(told(&refusal)),
             Ok(None) => Err("the server's answer has no row for it".to_owned()),
             Err(error) => Err(error.to_string()),
         }

@@ -18,7 +18,7 @@ use crate::engine::end::End;
 use crate::engine::forecast::{After, Costs, Publication, Reading, Undoing, tell_while};
 use crate::engine::lease::{Fence, Keeper};
 use crate::engine::pace::Sample;
-use crate::engine::recovery::{Known, settle_undone};
+use crate::engine::reconcile::{Known, settle_undone};
 use crate::engine::run::{Session, sorted};
 use crate::engine::run_error::RunError;
 use crate::engine::verify::Difference;

@@ -1,30 +1,43 @@
-//! The steps of a recovery, in order.
+//! What a restart does first: it finds out what became of requests whose outcome an earlier run did not live to note.
+//!
+//! ```text
+//!   open intents ─▶ batches with a number: polled to their end      (before the instances are read)
+//!                ─▶ the rest: wait until it is old enough           (what has left may still be on its way)
+//!                ─▶ looked for on the target, until nothing moves   (after the instances were read)
+//!                ─▶ arrived: mapping │ proven absent: the plan sends it │ neither: told, and left alone
+//! ```
+//!
+//! It sends no write. Whatever it finds becomes a mapping with the hashes that were noted before the request left, so the
+//! plan decides about it as about anything else: a save whose references were cut is completed, one that is complete is
+//! left alone, and one that is absent is created.
+//!
+//! A reader may wonder why absence takes time to prove. A target works off batches one after another, and a batch
+//! whose number was never noted may still stand in its queue. So the target has to stay the same for a while.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::batches::BatchFate;
-use super::look::{self, Looker};
+use super::inquiry::Inquiry;
+use super::polling::{BatchEnd, POLL_MAX, Poll, follow};
+use super::search::Search;
 use super::undone::is_of_undo;
 use crate::domain::{
     ContentHash, EntityKey, Filled, Inventory, Outcome, Proof, SourceId, TargetId,
 };
+use crate::engine::forecast::Worker;
 use crate::engine::lease::Fence;
 use crate::engine::options::Options;
-use crate::engine::pull::{PullError, Reader};
+use crate::engine::pull::Reader;
+use crate::engine::run_error::RunError;
 use crate::engine::sink::Sink;
 use crate::event::Event;
-use crate::instance::{Saved, Source, Target};
-use crate::plan::Schema;
+use crate::instance::{Refusal, Saved, Source, Target};
 use crate::planted::{self, Bug};
 use crate::store::{
     Change, Intent, IntentDetail, IntentState, Mapping, MappingOrigin, Operation, Pair, RunEntity,
     Store, StoreError,
 };
-
-/// How often a target has to look the same before what is missing counts as absent.
-pub(in crate::engine) const LOOKS: u32 = 4;
 
 /// The open requests of earlier runs.
 pub(in crate::engine) struct Recovery<'a, T> {
@@ -35,7 +48,19 @@ pub(in crate::engine) struct Recovery<'a, T> {
     pub(in crate::engine) sink: &'a Sink,
     /// What its findings have to pass before they are stored.
     pub(in crate::engine) fence: &'a Fence,
-    pub(in crate::engine) open: Vec<(Intent, BatchFate)>,
+    pub(in crate::engine) worker: Worker,
+    pub(in crate::engine) open: Vec<(Intent, Told)>,
+}
+
+/// What the batch of a request tells of it.
+#[derive(Debug)]
+pub(in crate::engine) enum Told {
+    /// One result per entity.
+    Each(Vec<Result<Saved, Refusal>>),
+    /// Nothing: it has no number, it is forgotten, or its results cannot be matched. Its entities are looked for.
+    Nothing,
+    /// That the target may still be at it; in words.
+    Working(String),
 }
 
 /// What both instances hold, for comparison.
@@ -95,6 +120,22 @@ impl Item {
     }
 }
 
+impl Told {
+    /// What that means for the entity at a position of the request.
+    fn of_item(&self, at: usize) -> Fate {
+        match self {
+            Self::Each(results) => match results.get(at) {
+                Some(Ok(saved)) => Fate::Arrived(saved.clone()),
+                // Refused: the plan sends it again, and the refusal is told then.
+                Some(Err(_)) => Fate::Absent,
+                None => Fate::Open,
+            },
+            Self::Nothing => Fate::Open,
+            Self::Working(why) => Fate::InDoubt(why.clone()),
+        }
+    }
+}
+
 impl<T: Target + Clone> Recovery<'_, T> {
     /// Reads what is open and waits until the target has worked off what it was handed. `None` when nothing is.
     ///
@@ -113,11 +154,56 @@ impl<T: Target + Clone> Recovery<'_, T> {
         }
         self.tell_begin(&intents).await;
         for intent in intents {
-            let fate = self.follow(&intent).await;
-            self.open.push((intent, fate));
+            let told = self.ask_batch(&intent).await;
+            self.open.push((intent, told));
         }
         self.let_age().await;
         Ok(Some(self))
+    }
+
+    pub(super) fn inquiry(&self) -> Inquiry<'_, T> {
+        Inquiry {
+            target: &self.target.instance,
+            sender: self.target.sender(),
+            worker: &self.worker,
+            options: self.options,
+        }
+    }
+
+    /// Waits for the end of the batch of an intent, if it has one.
+    pub(super) async fn ask_batch(&self, intent: &Intent) -> Told {
+        let Some(batch) = intent.batch else {
+            return Told::Nothing;
+        };
+        let items = u32::try_from(intent.keys.len()).unwrap_or(u32::MAX);
+        let poll = Poll {
+            batch,
+            age: age(self.store, intent.opened_ms),
+            first: Duration::ZERO,
+        };
+        let mut is_told = false;
+        let told = |passed, _| {
+            let is_long = passed > POLL_MAX && !is_told;
+            is_told |= is_long;
+            let message = format!(
+                "waiting for batch {batch} of an earlier run, which the target still works on"
+            );
+            is_long.then_some(Event::Warned { message })
+        };
+        let at_target = self.worker.begin(items);
+        let why = match follow(&self.inquiry(), &poll, at_target, told).await {
+            Some(BatchEnd::Finished(results)) if results.len() == intent.keys.len() => {
+                return Told::Each(results);
+            }
+            // It may have had an effect all the same, as it may during a run.
+            None | Some(BatchEnd::Finished(_) | BatchEnd::Failed(_)) => return Told::Nothing,
+            Some(BatchEnd::Unknown(why)) => why,
+            Some(BatchEnd::Halted) => format!("batch {batch} was not asked for"),
+        };
+        Told::Working(format!(
+            "{why}; it may still be processing for run {}: run again when it has ended",
+            intent.run
+        ))
     }
 
     async fn tell_begin(&self, intents: &[Intent]) {
@@ -134,8 +220,8 @@ impl<T: Target + Clone> Recovery<'_, T> {
         let youngest = self
             .open
             .iter()
-            .filter(|(intent, fate)| {
-                matches!(fate, BatchFate::LookedFor)
+            .filter(|(intent, told)| {
+                matches!(told, Told::Nothing)
                     && intent.details.iter().any(|detail| detail.target.is_none())
             })
             .map(|(intent, _)| intent.opened_ms)
@@ -148,27 +234,14 @@ impl<T: Target + Clone> Recovery<'_, T> {
     /// Finds out what became of everything, makes it durable, and tells what nobody can know.
     ///
     /// # Errors
-    /// [`PullError`] when the target cannot be asked, [`StoreError`] when the findings cannot be stored.
+    /// [`RunError`] when the target cannot be asked, or the findings cannot be stored.
     pub(in crate::engine) async fn settle<S: Source + Clone>(
         self,
         known: &Known<'_, S>,
-    ) -> Result<Settled, SettleError> {
+    ) -> Result<Settled, RunError> {
         let mut items = self.items(known);
-        let schema = Schema::of(known.source_inventory);
-        let claimed = known
-            .mappings
-            .values()
-            .map(|mapping| (mapping.key.kind, mapping.target))
-            .collect();
-        let mut looker = Looker {
-            target: self.target,
-            schema: &schema,
-            claimed,
-        };
-        looker.claim_arrived(&items);
-        looker.look_at_inventory(&mut items, known).await;
-        self.look_until_quiet(&mut looker, &mut items, known)
-            .await?;
+        let search = Search::new(&self, known);
+        search.run(&mut items).await?;
         self.fence.pass().await;
         self.store.commit(self.changes(&items, known)).await?;
         let settled = settled(&items, known);
@@ -178,7 +251,7 @@ impl<T: Target + Clone> Recovery<'_, T> {
 
     fn items<S>(&self, known: &Known<'_, S>) -> Vec<Item> {
         let mut items = Vec::new();
-        for (open, (intent, batch)) in self.open.iter().enumerate() {
+        for (open, (intent, told)) in self.open.iter().enumerate() {
             let is_old = age(self.store, intent.opened_ms) > self.options.batch_timeout;
             for (at, (key, hash)) in intent.keys.iter().zip(&intent.payload_hash).enumerate() {
                 let mut item = Item {
@@ -187,7 +260,7 @@ impl<T: Target + Clone> Recovery<'_, T> {
                     hash: *hash,
                     detail: intent.details.get(at).cloned().unwrap_or_default(),
                     is_old,
-                    fate: batch.of_item(at, intent),
+                    fate: told.of_item(at),
                 };
                 if is_noted(&item, known) {
                     item.fate = Fate::Noted;
@@ -196,30 +269,6 @@ impl<T: Target + Clone> Recovery<'_, T> {
             }
         }
         items
-    }
-
-    /// Looks for content and pages until everything is found or nothing changes any more.
-    async fn look_until_quiet<S>(
-        &self,
-        looker: &mut Looker<'_, T>,
-        items: &mut [Item],
-        known: &Known<'_, S>,
-    ) -> Result<(), PullError> {
-        let mut before = None;
-        let mut quiet = 0;
-        loop {
-            let seen = looker.look(items, known.target_inventory).await?;
-            looker.match_up(items, &seen);
-            let waits = |item: &Item| item.is_open() && item.creates() && !item.is_old;
-            let now = Some(look::signature(&seen));
-            quiet = if now == before { quiet + 1 } else { 0 };
-            if quiet >= LOOKS || !items.iter().any(waits) {
-                looker.give_up(items, &seen, self.options.unknown_outcome);
-                return Ok(());
-            }
-            before = now;
-            tokio::time::sleep(self.options.settle / LOOKS).await;
-        }
     }
 
     fn changes<S>(&self, items: &[Item], known: &Known<'_, S>) -> Vec<Change> {
@@ -256,7 +305,7 @@ impl<T: Target + Clone> Recovery<'_, T> {
         item: &Item,
         saved: &Saved,
         known: &Known<'_, S>,
-    ) -> [Change; 2] {
+    ) -> Vec<Change> {
         let before = known
             .mappings
             .get(&item.key)
@@ -298,7 +347,28 @@ impl<T: Target + Clone> Recovery<'_, T> {
             because: "found on the target after the run had been interrupted".to_owned(),
         };
         let pair = self.pair.clone();
-        [Change::Mapping { pair, mapping }, Change::Entity(entity)]
+        let mut changes = self.taken_from_another(&item.key, saved.id, known);
+        changes.extend([Change::Mapping { pair, mapping }, Change::Entity(entity)]);
+        changes
+    }
+
+    /// The notes of entities that the source has no more and that had this counterpart: it is taken from them.
+    fn taken_from_another<S>(
+        &self,
+        key: &EntityKey,
+        target: TargetId,
+        known: &Known<'_, S>,
+    ) -> Vec<Change> {
+        let rows = known.mappings.values().filter(|row| {
+            let (kind, locale) = (row.key.kind, &row.key.locale);
+            row.target == target && row.key != *key && (kind, locale) == (key.kind, &key.locale)
+        });
+        rows.map(|row| Change::MappingRemoved {
+            pair: self.pair.clone(),
+            key: row.key.clone(),
+            former: target,
+        })
+        .collect()
     }
 
     async fn tell_end(&self, items: &[Item], settled: &Settled) {
@@ -336,17 +406,6 @@ fn settled<S>(items: &[Item], known: &Known<'_, S>) -> Settled {
         }
     }
     settled
-}
-
-/// Why recovery could not come to its end.
-#[derive(Debug, thiserror::Error)]
-pub(in crate::engine) enum SettleError {
-    /// The target could not be asked.
-    #[error(transparent)]
-    Pull(#[from] PullError),
-    /// The findings could not be stored.
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 /// Whether the store has the counterpart of something that was to be created, and the target has it, too.

@@ -8,13 +8,13 @@ use std::collections::HashMap;
 
 use tokio::time::Instant;
 
-use super::batches::BatchFate;
-use super::resume::{LOOKS, Recovery, SettleError, age};
-use crate::domain::{EntityKey, Id, Locale, Outcome, TargetId};
+use super::restart::{Recovery, Told, age};
+use crate::domain::{EntityKey, Id, Locale, Outcome};
 use crate::engine::pull::PullError;
+use crate::engine::run_error::RunError;
 use crate::event::Event;
-use crate::instance::{Ask, Found, Target};
-use crate::store::{Change, Intent, IntentDetail, IntentState, Mapping, Operation, RunEntity};
+use crate::instance::Target;
+use crate::store::{Change, Intent, IntentState, Mapping, Operation, RunEntity};
 
 /// Whether an undo noted it.
 pub(super) fn is_of_undo(intent: &Intent) -> bool {
@@ -32,10 +32,10 @@ pub(super) fn is_of_undo(intent: &Intent) -> bool {
 /// nobody can tell, and why.
 ///
 /// # Errors
-/// [`SettleError`] when the target cannot be asked, or the findings cannot be stored.
+/// [`RunError`] when the target cannot be asked, or the findings cannot be stored.
 pub(in crate::engine) async fn settle_undone<T: Target + Clone>(
     recovery: Recovery<'_, T>,
-) -> Result<HashMap<EntityKey, String>, SettleError> {
+) -> Result<HashMap<EntityKey, String>, RunError> {
     let open = recovery.store.open_intents(&recovery.pair).await?;
     let open: Vec<Intent> = open.into_iter().filter(is_of_undo).collect();
     if open.is_empty() {
@@ -53,40 +53,35 @@ impl<T: Target + Clone> Recovery<'_, T> {
     async fn settle_undone(
         &self,
         open: Vec<Intent>,
-    ) -> Result<HashMap<EntityKey, String>, SettleError> {
+    ) -> Result<HashMap<EntityKey, String>, RunError> {
         let mappings = self.store.mappings(&self.pair).await?;
         let mappings: HashMap<_, _> = mappings.iter().map(|row| (&row.key, row)).collect();
         let mut doubts = HashMap::new();
         let mut changes = Vec::new();
         let mut followed = Vec::new();
         for intent in open {
-            let fate = self.follow(&intent).await;
-            followed.push((intent, fate));
+            let told = self.ask_batch(&intent).await;
+            followed.push((intent, told));
         }
         let started = Instant::now();
-        for (intent, fate) in followed {
-            let state = match fate {
-                BatchFate::Working(batch, why) => {
-                    let why = format!(
-                        "batch {batch} of undo {} may still be processing ({why}); run again when it has ended",
-                        intent.run
-                    );
+        for (intent, told) in followed {
+            let may_come = matches!(told, Told::Nothing);
+            let state = match (told, intent.operation) {
+                (Told::Working(why), _) => {
                     doubts.extend(intent.keys.iter().map(|key| (key.clone(), why.clone())));
                     IntentState::InDoubt
                 }
-                fate @ (BatchFate::Ended(_) | BatchFate::LookedFor) => {
-                    let may_come = matches!(fate, BatchFate::LookedFor);
-                    match intent.operation == Operation::Delete {
-                        true if self.is_gone(&intent, may_come.then_some(started)).await? => {
-                            changes.extend(self.deleted(&intent, &mappings));
-                            IntentState::Done
-                        }
-                        true => IntentState::Failed,
-                        false => {
-                            self.wait_for(&intent, may_come).await;
-                            IntentState::Done
-                        }
+                (_, Operation::Delete) => {
+                    if self.is_gone(&intent, may_come.then_some(started)).await? {
+                        changes.extend(self.deleted(&intent, &mappings));
+                        IntentState::Done
+                    } else {
+                        IntentState::Failed
                     }
+                }
+                (_, _) => {
+                    self.wait_for(&intent, may_come).await;
+                    IntentState::Done
                 }
             };
             changes.push(Change::IntentClosed {
@@ -118,22 +113,27 @@ impl<T: Target + Clone> Recovery<'_, T> {
     /// Whether what was to be deleted is gone: now, or within the time that a request may still take to arrive, which
     /// counts from `may_come`.
     async fn is_gone(&self, intent: &Intent, may_come: Option<Instant>) -> Result<bool, PullError> {
-        let asks: Vec<Ask> = intent
-            .keys
-            .iter()
-            .zip(&intent.details)
-            .filter_map(|(key, detail)| question(key, detail))
-            .collect();
+        let inquiry = self.inquiry();
         loop {
-            let found = self.target.ask_everything::<TargetId>(asks.clone()).await?;
-            if !found.iter().any(|found| matches!(found, Found::Entity(_))) {
+            let mut is_there = false;
+            for (key, detail) in intent.keys.iter().zip(&intent.details) {
+                // The locale of a template, which its path needs, stands where that of other kinds has no use.
+                let in_path = Some(&detail.container).filter(|text| !text.is_empty());
+                let in_path = in_path.map(|text| Locale::new(text));
+                let locale = key.locale.as_ref().or(in_path.as_ref());
+                if let Some(id) = detail.target {
+                    let there = inquiry.one(key.kind, id.raw(), locale).await;
+                    is_there |= there.map_err(|cause| self.target.failed(cause))?.is_some();
+                }
+            }
+            if !is_there {
                 return Ok(true);
             }
             let is_over = may_come.is_none_or(|since| since.elapsed() >= self.options.settle);
             if is_over || age(self.store, intent.opened_ms) > self.options.batch_timeout {
                 return Ok(false);
             }
-            tokio::time::sleep(self.options.settle / LOOKS).await;
+            tokio::time::sleep(inquiry.between_looks()).await;
         }
     }
 
@@ -162,15 +162,4 @@ impl<T: Target + Clone> Recovery<'_, T> {
         }
         changes
     }
-}
-
-/// What tells whether an entity is still there. The locale of a template, which its path needs, stands where that of
-/// other kinds has no use.
-fn question(key: &EntityKey, detail: &IntentDetail) -> Option<Ask> {
-    let in_path = Some(detail.container.as_str()).filter(|text| !text.is_empty());
-    Some(Ask::One {
-        kind: key.kind,
-        id: detail.target?.raw(),
-        locale: key.locale.clone().or_else(|| in_path.map(Locale::new)),
-    })
 }

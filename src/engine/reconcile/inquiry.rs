@@ -1,0 +1,123 @@
+//! Questions to the target about requests: the same of a run, of a restart and of an undo.
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use crate::domain::{Entity, Kind, Locale, PageNode, TargetId};
+use crate::engine::crew::Crew;
+use crate::engine::forecast::Worker;
+use crate::engine::options::Options;
+use crate::engine::retry::Sender;
+use crate::instance::{Answer, Ask, Effect, Found, RequestError, Source, Target};
+
+/// Ids in one question (limit of [`Ask::ItemsById`]).
+const IDS_AT_ONCE: usize = 100;
+
+/// What asks, and at which pace.
+#[derive(Debug)]
+pub(in crate::engine) struct Inquiry<'a, T> {
+    pub(in crate::engine) target: &'a T,
+    pub(in crate::engine) sender: Sender<'a>,
+    /// How fast the target works off batches.
+    pub(in crate::engine) worker: &'a Worker,
+    pub(in crate::engine) options: &'a Options,
+}
+
+impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
+    /// Asks for this run.
+    pub(in crate::engine) fn inquiry(&self) -> Inquiry<'_, T> {
+        Inquiry {
+            target: &self.target,
+            sender: self.to_target(),
+            worker: &self.worker,
+            options: &self.options,
+        }
+    }
+}
+
+impl<T: Target> Inquiry<'_, T> {
+    pub(super) async fn ask(&self, ask: &Ask) -> Result<Answer<TargetId>, RequestError> {
+        let read = || self.target.read(ask);
+        self.sender.send(Effect::Read, read).await
+    }
+
+    pub(super) async fn entities(&self, ask: &Ask) -> Result<Vec<Entity<TargetId>>, RequestError> {
+        let entity = |found| match found {
+            Found::Entity(entity) => Some(entity),
+            _ => None,
+        };
+        let found = self.ask(ask).await?.found;
+        Ok(found.into_iter().filter_map(entity).collect())
+    }
+
+    /// One entity as the target has it now; `None` when it is not there.
+    pub(in crate::engine) async fn one(
+        &self,
+        kind: Kind,
+        id: i64,
+        locale: Option<&Locale>,
+    ) -> Result<Option<Entity<TargetId>>, RequestError> {
+        let locale = locale.cloned();
+        let there = self.entities(&Ask::One { kind, id, locale }).await?;
+        Ok(there.into_iter().next())
+    }
+
+    /// The content items of some ids, in no particular order; those that are not there are left out.
+    pub(super) async fn items(
+        &self,
+        locale: &Locale,
+        ids: &[i64],
+    ) -> Result<Vec<Entity<TargetId>>, RequestError> {
+        let mut there = Vec::new();
+        for some in ids.chunks(IDS_AT_ONCE) {
+            let by_id = Ask::ItemsById {
+                locale: locale.clone(),
+                ids: some.to_vec(),
+            };
+            there.extend(self.entities(&by_id).await?);
+        }
+        Ok(there)
+    }
+
+    /// The ids of all items of some containers.
+    pub(super) async fn listed(
+        &self,
+        locale: &Locale,
+        containers: &[&str],
+    ) -> Result<Vec<i64>, RequestError> {
+        let lists = containers.iter().map(|name| self.list(locale, name));
+        let lists: Vec<_> = lists.collect();
+        let at_once = self.options.reads.max(1);
+        let ids: Vec<Vec<i64>> = stream::iter(lists).buffered(at_once).try_collect().await?;
+        Ok(ids.concat())
+    }
+
+    async fn list(&self, locale: &Locale, container: &str) -> Result<Vec<i64>, RequestError> {
+        let mut ids = Vec::new();
+        let mut open = vec![Ask::ContainerItems {
+            locale: locale.clone(),
+            container: container.into(),
+            offset: 0,
+        }];
+        while let Some(next) = open.pop() {
+            let answer = self.ask(&next).await?;
+            open.extend(answer.follow_ups);
+            ids.extend(answer.found.into_iter().filter_map(|found| match found {
+                Found::Passed { id, .. } => Some(id),
+                _ => None,
+            }));
+        }
+        Ok(ids)
+    }
+
+    /// The pages of a locale with their places, in display order among siblings.
+    pub(super) async fn nodes(&self, locale: &Locale) -> Result<Vec<PageNode>, RequestError> {
+        let node = |found| match found {
+            Found::Node(node) => Some(node),
+            _ => None,
+        };
+        let found = self.ask(&Ask::Sitemap(locale.clone())).await?.found;
+        let mut nodes: Vec<PageNode> = found.into_iter().filter_map(node).collect();
+        nodes.sort_by_key(|node| node.placement.position);
+        Ok(nodes)
+    }
+}

@@ -1,0 +1,298 @@
+//! What a restart looks for: what an earlier run had sent, by name, path or origin, and what has none of these by its hash.
+//!
+//! Items with equal content are interchangeable, and each is taken once: nothing refers yet to an item whose
+//! outcome was never noted. An item that was there before the run is never taken. That it was there is told by
+//! its id: ids rise (an identity column, as far as the ids of the vendor's own instances show; the reference says
+//! nothing about it), and the greatest one was noted with the request.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use super::look::{Knowledge, Looked, Quiet, Sought, content, pages, saved};
+use super::restart::{Fate, Item, Known, Recovery};
+use crate::domain::{Entity, EntityKey, Inventory, Kind, Locale, TargetId, TargetKey, same_name};
+use crate::engine::asset_bytes::hash;
+use crate::engine::open_intents::Signature;
+use crate::engine::options::UnknownOutcome;
+use crate::engine::pull::PullError;
+use crate::id_map::IdMap;
+use crate::instance::{Source, Target};
+use crate::plan::{Schema, target_hash};
+use crate::store::Operation;
+
+/// Looks for what is open.
+pub(super) struct Search<'a, S, T> {
+    recovery: &'a Recovery<'a, T>,
+    known: &'a Known<'a, S>,
+    /// The models of the source, in whose terms the hashes were made.
+    schema: Schema,
+    /// Whatever is the counterpart of something.
+    ids: IdMap,
+}
+
+impl<'a, S: Source + Clone, T: Target + Clone> Search<'a, S, T> {
+    pub(super) fn new(recovery: &'a Recovery<'a, T>, known: &'a Known<'a, S>) -> Self {
+        let ids = IdMap::default();
+        for mapping in known.mappings.values() {
+            if !known.is_gone(&mapping.key) {
+                ids.reserve(mapping.key.kind, mapping.target, mapping.key.id);
+            }
+        }
+        Self {
+            recovery,
+            known,
+            schema: Schema::of(known.source_inventory),
+            ids,
+        }
+    }
+
+    /// Decides about every item that is open.
+    ///
+    /// # Errors
+    /// [`PullError`] when the target cannot be asked.
+    pub(super) async fn run(&self, items: &mut [Item]) -> Result<(), PullError> {
+        for item in items.iter_mut() {
+            // The counterpart of another entity was written over: the plan finds out, and sends both again.
+            if let Fate::Arrived(saved) = &item.fate
+                && self.ids.claim(&item.key, saved.id).is_err()
+            {
+                item.fate = Fate::Absent;
+            }
+        }
+        for item in items.iter_mut().filter(|item| item.is_open()) {
+            if !matches!(item.key.kind, Kind::Content | Kind::Page) {
+                item.fate = self.by_name(item).await;
+            }
+        }
+        self.until_quiet(items).await
+    }
+
+    /// Something that has a name, in the inventory, which was read after the request had left.
+    async fn by_name(&self, item: &Item) -> Fate {
+        let there = self.named(item);
+        let arrived = match there {
+            Some(there) if item.key.kind == Kind::Asset => self.has_same_bytes(item, there).await,
+            Some(there) => target_hash(there, &self.schema) == item.hash,
+            None => false,
+        };
+        let there = there.filter(|_| arrived);
+        // Whatever stands there under that name is adopted or written over by the plan, never doubled.
+        let there = there.filter(|there| self.ids.claim(&item.key, there.key.id).is_ok());
+        there.map_or(Fate::Absent, |there| Fate::Arrived(saved(there)))
+    }
+
+    fn named(&self, item: &Item) -> Option<&'a Entity<TargetId>> {
+        let inventory = self.known.target_inventory;
+        if let Some(id) = item.detail.target {
+            return inventory.get(&item.key.with_id(id));
+        }
+        // What was there before the request is no effect of it, whatever its name is: the plan adopts it or writes over it.
+        let is_new = |there: &&Entity<TargetId>| {
+            item.is_after(there.key.id) && !self.ids.is_claimed(there.key.kind, there.key.id)
+        };
+        let new = || inventory.of_kind(item.key.kind).iter().filter(is_new);
+        let wanted = item.detail.name.trim();
+        let exactly = new().find(|there| there.name.trim() == wanted);
+        exactly.or_else(|| new().find(|there| same_name(&there.name, wanted)))
+    }
+
+    /// An upload has arrived when its bytes have. Bytes that cannot be compared count as different: then they are
+    /// sent again to the same path.
+    async fn has_same_bytes(&self, item: &Item, there: &Entity<TargetId>) -> bool {
+        let Some(here) = self.known.source_inventory.get(&item.key) else {
+            return false;
+        };
+        let url =
+            |body: serde_json::Value| body["originUrl"].as_str().unwrap_or_default().to_owned();
+        let (from, to) = (url(here.body.parse()), url(there.body.parse()));
+        let (source, target) = (self.known.source, self.recovery.target);
+        let (from, to) = tokio::join!(hash(source, &from), hash(target, &to));
+        matches!((from, to), (Ok(from), Ok(to)) if from == to)
+    }
+
+    /// Looks for content and pages until everything is found or nothing more comes.
+    async fn until_quiet(&self, items: &mut [Item]) -> Result<(), PullError> {
+        let mut quiet = Quiet::default();
+        loop {
+            let mut contested = BTreeSet::new();
+            let mut strangers = Vec::new();
+            for ((kind, locale), places) in by_locale(items) {
+                let looked = self.look(kind, &locale, items, &places).await;
+                let looked = looked.map_err(|cause| self.recovery.target.failed(cause))?;
+                for (at, saved) in looked.found {
+                    items[places[at]].fate = Fate::Arrived(saved);
+                }
+                contested.extend(looked.contested.into_iter().map(|at| places[at]));
+                strangers.extend(looked.strangers);
+            }
+            let open = items.iter().filter(|item| item.is_open());
+            let is_over = quiet.is_over(open.count(), |_| false);
+            let waits = |item: &Item| item.is_open() && item.creates() && !item.is_old;
+            if is_over || !items.iter().any(waits) {
+                self.give_up(items, &contested, &strangers);
+                return Ok(());
+            }
+            tokio::time::sleep(self.recovery.inquiry().between_looks()).await;
+        }
+    }
+
+    async fn look(
+        &self,
+        kind: Kind,
+        locale: &Locale,
+        items: &[Item],
+        places: &[usize],
+    ) -> Result<Looked, crate::instance::RequestError> {
+        let inquiry = self.recovery.inquiry();
+        let former = Former {
+            search: self,
+            items: places.iter().map(|at| &items[*at]).collect(),
+            rivals: rivals(items),
+        };
+        let sought = former.items.iter().map(|item| Sought {
+            key: &item.key,
+            hash: item.hash,
+            target: item.detail.target,
+            container: self.container(&item.detail.container),
+            order: None,
+            parent: item.detail.parent,
+            place_before: None,
+        });
+        let sought: Vec<Sought<'_>> = sought.collect();
+        if kind == Kind::Page {
+            return pages(&inquiry, locale, &sought, &former).await;
+        }
+        content(&inquiry, locale, &sought, (&former, true)).await
+    }
+
+    /// The container of that name, if the target has it.
+    fn container<'n>(&self, name: &'n str) -> &'n str {
+        let inventory: &Inventory<TargetId> = self.known.target_inventory;
+        let is_it = |other: &str| same_name(other, name);
+        let is_read = inventory.of_kind(Kind::Container);
+        let mut passed = inventory.passed.iter();
+        let is_there = is_read.iter().any(|container| is_it(&container.name))
+            || passed.any(|row| row.kind == Kind::Container && is_it(&row.name));
+        if is_there { name } else { "" }
+    }
+
+    /// Decides about what was not found. A new item in the container that is nobody's counterpart may be what was
+    /// sent, changed by somebody since: then nobody can tell, unless the user has.
+    fn give_up(
+        &self,
+        items: &mut [Item],
+        contested: &BTreeSet<usize>,
+        strangers: &[Entity<TargetId>],
+    ) {
+        let doubts = self.recovery.options.unknown_outcome;
+        for (at, item) in items.iter_mut().enumerate() {
+            if !item.is_open() {
+                continue;
+            }
+            let strangers: Vec<String> = strangers
+                .iter()
+                .filter(|there| self.is_stranger(item, there))
+                .map(|there| there.key.id.to_string())
+                .collect();
+            item.fate = if contested.contains(&at) {
+                Fate::InDoubt(
+                    "what is equal to it on the target may be the effect of a batch that is still worked off; run \
+                     again when that has ended"
+                        .to_owned(),
+                )
+            } else if strangers.is_empty() || doubts == UnknownOutcome::Resend {
+                Fate::Absent
+            } else {
+                Fate::InDoubt(format!(
+                    "it was sent into {} by a run that was interrupted, and is not there as it was sent; but these \
+                     new items there are nobody's counterpart and may be it, changed since: {}; delete those that \
+                     are copies of it, then run again with --unknown-outcome resend",
+                    item.detail.container,
+                    strangers.join(", ")
+                ))
+            };
+        }
+    }
+
+    fn is_stranger(&self, item: &Item, there: &Entity<TargetId>) -> bool {
+        let container = there.body.parse()["properties"]["referenceName"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        item.detail.operation == Operation::Create
+            && item.creates()
+            && item.key.kind == Kind::Content
+            && there.key.locale == item.key.locale
+            && item.is_after(there.key.id)
+            && same_name(&container, &item.detail.container)
+            && !self.ids.is_claimed(Kind::Content, there.key.id)
+    }
+}
+
+/// What is known of what an earlier run sent.
+struct Former<'a, S, T> {
+    search: &'a Search<'a, S, T>,
+    items: Vec<&'a Item>,
+    rivals: HashSet<Signature>,
+}
+
+impl<S: Source + Clone, T: Target + Clone> Knowledge for Former<'_, S, T> {
+    fn schema(&self) -> &Schema {
+        &self.search.schema
+    }
+
+    fn is_new(&self, there: &TargetKey) -> bool {
+        let mut creates = self.items.iter().filter(|item| item.creates());
+        let is_taken = self.search.ids.is_claimed(there.kind, there.id);
+        !is_taken && creates.any(|item| item.is_after(there.id))
+    }
+
+    fn has_rival(&self, at: usize) -> bool {
+        self.rivals.contains(&self.items[at].signature())
+    }
+
+    fn was_equal(&self, _at: usize) -> bool {
+        // The inventory was read after the save.
+        false
+    }
+
+    fn claims(&self, at: usize, found: TargetId) -> bool {
+        let item = self.items[at];
+        item.is_after(found) && self.search.ids.claim(&item.key, found).is_ok()
+    }
+}
+
+/// What batches create that the target may still be at.
+fn rivals(items: &[Item]) -> HashSet<Signature> {
+    let in_doubt = |item: &&Item| item.creates() && matches!(item.fate, Fate::InDoubt(_));
+    items.iter().filter(in_doubt).map(Item::signature).collect()
+}
+
+/// The places of the open content items and pages.
+fn by_locale(items: &[Item]) -> BTreeMap<(Kind, Locale), Vec<usize>> {
+    let mut places: BTreeMap<(Kind, Locale), Vec<usize>> = BTreeMap::new();
+    for (at, item) in items.iter().enumerate() {
+        if let (true, Some(locale)) = (item.is_open(), &item.key.locale) {
+            let place = places.entry((item.key.kind, locale.clone()));
+            place.or_default().push(at);
+        }
+    }
+    places
+}
+
+impl Item {
+    fn is_after(&self, there: TargetId) -> bool {
+        crate::domain::Id::raw(there) > self.detail.newest
+    }
+
+    fn signature(&self) -> Signature {
+        (self.key.kind, self.key.locale.clone(), self.hash)
+    }
+}
+
+impl<S> Known<'_, S> {
+    /// Whether the source has an entity no more. Of locales that were not read nothing is known.
+    fn is_gone(&self, key: &EntityKey) -> bool {
+        let is_read = |locale: &Locale| self.source_inventory.locales.contains(locale);
+        self.source_inventory.get(key).is_none() && key.locale.as_ref().is_none_or(is_read)
+    }
+}
