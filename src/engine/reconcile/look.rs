@@ -361,7 +361,7 @@ impl Quiet {
 /// The wait between two looks: a part of the time that the user grants, and never less than the target has
 /// needed for an item of late.
 pub(super) fn between_looks<S, T>(crew: &Crew<S, T>) -> Duration {
-    (crew.options.settle / LOOKS).max(crew.worker.expected())
+    (crew.options.settle / LOOKS).max(crew.batch_times.costs().item())
 }
 
 async fn items_by_id<S, T>(

@@ -17,7 +17,7 @@
 //! | `carry` | several entities in one request, or a page: sent in parts until each has its outcome |
 //! | `named` | single saves that have a name, and what is harmless to repeat |
 //! | `look` | whether something is on the target as it was sent |
-//! | `polling` | when a batch is asked for |
+//! | `polling` | a batch, followed to its end |
 //! | `outcome` | claim, commit, show; results in words |
 
 mod carry;
@@ -29,4 +29,4 @@ mod polling;
 pub(super) use carry::{Cargo, Sent, carry};
 pub(super) use named::{repeat, settle_save};
 pub(super) use outcome::{close, failed, held, lost, never_left, not_prepared, not_sent, settle};
-pub(super) use polling::{BatchEnd, first_pause, next_pause, wait};
+pub(super) use polling::{BatchEnd, wait};
