@@ -2,12 +2,14 @@
 //!
 //! Reading, uploading and verifying follow one another by design, so each has a bound of its own, and the run has their
 //! sum. Each is the largest of what the chain of answers, the rate, the worker and the requests in flight allow. A
-//! rolling limit admits its whole second at once after a rest, so every phase may have one second's requests for
-//! nothing, but the whole run only once.
+//! rolling limit admits its whole second at once after a rest, a bucket its burst and fixed windows two seconds, so every
+//! phase may have those requests for nothing, but the whole run only once.
 
 use std::time::Duration;
 
-use crate::requests::{Necessary, Phases, Request, batch_items};
+use lockgate::mock::{BatchWork, RateLimitKind};
+
+use crate::requests::{Necessary, Phases, Request, batch_items, least_batches};
 use crate::round::{Round, Settings};
 use crate::work::Work;
 
@@ -18,7 +20,7 @@ pub(crate) enum Limit {
     Chain,
     /// Requests that the server admits per second.
     Rate,
-    /// The server's batch worker.
+    /// The server's batch workers.
     Worker,
     /// Requests in flight.
     InFlight,
@@ -52,8 +54,8 @@ pub(crate) fn bound(
     let phases = Phases::of(requests);
     let given = Given {
         latency: Duration::from_millis(round.latency_ms.into()),
-        item: Duration::from_millis(settings.item_ms.into()),
-        limit: round.limit,
+        batches: round.batches(settings),
+        limit: round.limit(),
         concurrency: settings.concurrency.into(),
     };
     let parts = [
@@ -82,8 +84,8 @@ fn larger(one: Bound, other: Bound) -> Bound {
 /// The settings of both sides that bound a run.
 struct Given {
     latency: Duration,
-    item: Duration,
-    limit: Option<u32>,
+    batches: BatchWork,
+    limit: Option<(u32, RateLimitKind)>,
     concurrency: u64,
 }
 
@@ -98,23 +100,40 @@ impl Given {
     }
 
     fn uploading(&self, requests: &[Request], work: &Work) -> Bound {
-        let chains = work.chains(self.latency, self.item);
+        let work_time = self.batches.batch_time + self.batches.item_time;
+        let chains = work.chains(self.latency, work_time);
         let chain = Bound {
             least: chains.longest,
             by: Limit::Chain,
         };
-        // The first batch arrives, all items are worked off one by one, and the last poll arrives.
-        let items = times(self.item, batch_items(requests));
+        // The first batch arrives, all are worked off without a gap, and the last poll arrives.
+        let busy = self.busy(requests);
         let worker = Bound {
-            least: chains.before_batches + self.latency + items + self.latency,
+            least: chains.before_batches + self.latency + busy + self.latency,
             by: Limit::Worker,
         };
         let bound = larger(chain, self.requests(&Necessary::of(requests)));
-        if items.is_zero() {
+        if busy.is_zero() {
             bound
         } else {
             larger(bound, worker)
         }
+    }
+
+    /// The time for which every worker has something to do. Where each batch has a worker of its own, that of one.
+    fn busy(&self, requests: &[Request]) -> Duration {
+        let BatchWork {
+            workers,
+            batch_time,
+            item_time,
+            stall,
+        } = self.batches;
+        let Some(workers) = workers else {
+            return batch_time + item_time;
+        };
+        let stall = stall.map_or(Duration::ZERO, |stall| stall.time.mul_f64(stall.share));
+        let items = times(item_time, batch_items(requests));
+        (items + times(batch_time + stall, least_batches(requests))) / workers
     }
 
     /// What the rate and the requests in flight allow.
@@ -131,13 +150,16 @@ impl Given {
         larger(in_flight, rate)
     }
 
-    /// The whole second that is free at first, and then one request after another.
+    /// What is free at first, and then one request after another.
     fn rate(&self, requests: u64) -> Duration {
-        self.limit.map_or(Duration::ZERO, |limit| {
-            times(
-                Duration::from_secs(1),
-                requests.saturating_sub(limit.into()),
-            ) / limit
+        self.limit.map_or(Duration::ZERO, |(limit, kind)| {
+            let free = match kind {
+                RateLimitKind::Sliding => limit,
+                // The end of one window and the start of the next.
+                RateLimitKind::Fixed => 2 * limit,
+                RateLimitKind::Bucket { burst } => burst,
+            };
+            times(Duration::from_secs(1), requests.saturating_sub(free.into())) / limit
         })
     }
 }

@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::{Parser, ValueEnum};
+use lockgate::mock::Profile;
 use lockgate::mock::generate::Preset;
 
 use crate::round::{Round, Screen, Settings};
@@ -72,7 +73,14 @@ struct Args {
     /// Document whose table gets the rows
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
-    /// Program to measure instead of the one that was built along
+    /// Servers of a known character instead of a limit and a worker: their names as `lockgate mock serve --profile` takes
+    /// them, or all. At 20 ms of latency unless told otherwise
+    #[arg(long, value_delimiter = ',', value_name = "NAME", value_parser = profiles, conflicts_with_all = ["limit", "item_ms", "eta", "dashboard", "asset_mb"])]
+    profile: Vec<Profiles>,
+    /// What the table of profiles calls the program that is measured
+    #[arg(long, value_name = "WORD", default_value = "this")]
+    client: String,
+    /// Program to measure instead of the one that was built along, which is the server all the same
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
     /// Folder that keeps the state, logs and reports of every round; must not exist
@@ -106,6 +114,18 @@ enum Schedules {
     Both,
 }
 
+/// Profiles that one word names.
+#[derive(Clone, Debug)]
+struct Profiles(Vec<Profile>);
+
+fn profiles(name: &str) -> Result<Profiles, String> {
+    if name == "all" {
+        return Ok(Profiles(Profile::EVERY.to_vec()));
+    }
+    let one: Profile = name.parse().map_err(|error| format!("{error}, or all"))?;
+    Ok(Profiles(vec![one]))
+}
+
 fn preset(name: &str) -> Result<Preset, String> {
     let known = Preset::named(name).filter(|preset| *preset != Preset::Million);
     known.ok_or_else(|| "no such size: small, medium, large or all".to_owned())
@@ -118,7 +138,9 @@ impl Args {
         let few = if self.eta { &all[..] } else { &all[..1] };
         let presets = self.chosen(&self.preset, few, &all);
         let latencies = self.chosen(&self.latency_ms, &[20, 100], &[20, 100]);
-        let is_short = self.quick || self.is_other() && self.latency_ms.is_empty() && !self.full;
+        let is_short = self.quick
+            || self.has_profile() && self.latency_ms.is_empty()
+            || self.is_other() && self.latency_ms.is_empty() && !self.full;
         let latencies = if is_short {
             &latencies[..1]
         } else {
@@ -130,20 +152,32 @@ impl Args {
             (Some(Schedules::Phased), _) => &["phased"],
             (Some(Schedules::Both) | None, _) => &["pipelined", "phased"],
         };
+        let named = self.profile.iter().flat_map(|named| &named.0);
+        let mut profiles: Vec<Option<Profile>> = named.copied().map(Some).collect();
+        if profiles.is_empty() {
+            profiles.push(None);
+        }
         let mut rounds = Vec::new();
         for preset in presets {
             for latency_ms in latencies {
                 for limit in &limits {
-                    rounds.extend(schedules.iter().map(|schedule| Round {
-                        preset,
-                        latency_ms: *latency_ms,
-                        limit: *limit,
-                        schedule,
-                    }));
+                    for profile in &profiles {
+                        rounds.extend(schedules.iter().map(|schedule| Round {
+                            preset,
+                            profile: *profile,
+                            latency_ms: *latency_ms,
+                            limit: *limit,
+                            schedule,
+                        }));
+                    }
                 }
             }
         }
         rounds
+    }
+
+    const fn has_profile(&self) -> bool {
+        !self.profile.is_empty()
     }
 
     /// Whether something else than the bound is measured.
@@ -152,7 +186,7 @@ impl Args {
     }
 
     fn limits(&self) -> Vec<Option<u32>> {
-        let is_quick = self.quick || self.dashboard.is_some();
+        let is_quick = self.quick || self.dashboard.is_some() || self.has_profile();
         match (self.limit.is_empty(), is_quick, self.full) {
             (false, ..) => self.limit.iter().map(|limit| limit.0).collect(),
             (true, true, _) => vec![None],
@@ -184,6 +218,8 @@ async fn main() -> Outcome<()> {
     let folder = args.keep.as_deref().unwrap_or(folder.path());
     let settings = Settings {
         binary: args.binary()?,
+        server: std::path::absolute(env!("CARGO_BIN_EXE_lockgate"))?,
+        client: args.client.clone(),
         item_ms: args.item_ms,
         concurrency: args.concurrency,
     };
@@ -197,7 +233,11 @@ async fn main() -> Outcome<()> {
 
 /// Whole runs, each with the run after it.
 async fn crossings(args: &Args, settings: &Settings, folder: &Path) -> Outcome<()> {
-    let mut rows = Rows::new(args, row::table(), "crossing")?;
+    let mut rows = if args.has_profile() {
+        Rows::new(args, row::profile_table(), "profiles")?
+    } else {
+        Rows::new(args, row::table(), "crossing")?
+    };
     let mut work: Option<(Preset, PathBuf, Work)> = None;
     for round in args.rounds() {
         if work
@@ -210,7 +250,10 @@ async fn crossings(args: &Args, settings: &Settings, folder: &Path) -> Outcome<(
             continue;
         };
         let measured = round.run(settings, folder, state).await?;
-        rows.put(row::row(&round, settings, work, &measured))?;
+        rows.put(match round.profile {
+            Some(_) => row::profile_row(&round, settings, work, &measured),
+            None => row::row(&round, settings, work, &measured),
+        })?;
     }
     Ok(())
 }

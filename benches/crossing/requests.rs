@@ -217,6 +217,38 @@ fn chain(questions: &HashSet<&str>) -> u64 {
     u64::from(!questions.is_empty()) + feeds.values().copied().max().unwrap_or(0)
 }
 
+/// Batches that cannot be left out: content filled to the brim, and each page.
+pub(crate) fn least_batches(requests: &[Request]) -> u64 {
+    let mut content: BTreeMap<(Option<&str>, &str), u64> = BTreeMap::new();
+    let mut pages = 0;
+    for request in requests.iter().filter(|request| request.took_effect()) {
+        match request.purpose {
+            Purpose::Items(items) => {
+                let place = (request.guid.as_deref(), request.question.as_str());
+                *content.entry(place).or_default() += items;
+            }
+            Purpose::Page => pages += 1,
+            Purpose::Download | Purpose::Read | Purpose::Poll | Purpose::Save => {}
+        }
+    }
+    let full = content.values().map(|items| items.div_ceil(BATCH_ITEMS));
+    pages + full.sum::<u64>()
+}
+
+/// Polls for each batch that was asked for; `None` without one.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "polls of a run are far below 2^52"
+)]
+pub(crate) fn polls_per_batch(requests: &[Request]) -> Option<f64> {
+    let polls = requests
+        .iter()
+        .filter(|request| request.purpose == Purpose::Poll);
+    let polls: Vec<&Request> = polls.filter(|request| request.took_effect()).collect();
+    let batches: HashSet<&str> = polls.iter().map(|poll| poll.question.as_str()).collect();
+    (!batches.is_empty()).then(|| polls.len() as f64 / batches.len() as f64)
+}
+
 /// Content items and pages that were queued, with each save of each.
 pub(crate) fn batch_items(requests: &[Request]) -> u64 {
     let done = requests.iter().filter(|request| request.took_effect());

@@ -5,6 +5,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use lockgate::mock::generate::Preset;
+use lockgate::mock::{BatchWork, Profile, RateLimitKind};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -24,9 +25,13 @@ pub(crate) const PATIENCE: Duration = Duration::from_hours(2);
 /// What is the same for all rounds.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    /// The program that is measured, which also brings the server.
+    /// The program that is measured.
     pub(crate) binary: PathBuf,
-    /// Milliseconds that the batch worker takes for an item.
+    /// The program that is the server, the same for every client that is measured.
+    pub(crate) server: PathBuf,
+    /// What a table of profiles calls the program that is measured.
+    pub(crate) client: String,
+    /// Milliseconds that the batch worker takes for an item, without a profile.
     pub(crate) item_ms: u32,
     /// Requests in flight at most, per instance.
     pub(crate) concurrency: u32,
@@ -35,7 +40,8 @@ pub(crate) struct Settings {
 impl Settings {
     /// Writes the source instance of a size.
     pub(crate) async fn generate(&self, preset: Preset, to: &Path) -> Outcome<()> {
-        let mut command = self.command(&["mock", "generate", "--preset", preset.name(), "-o"]);
+        let words = ["mock", "generate", "--preset", preset.name(), "-o"];
+        let mut command = Self::program(&self.server, &words);
         let status = command.arg(to).status().await?;
         expect(status.success(), "mock generate", status)
     }
@@ -64,7 +70,11 @@ impl Settings {
 
     /// The program with nothing of this process's environment that could change what it does.
     pub(crate) fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(&self.binary);
+        Self::program(&self.binary, words)
+    }
+
+    fn program(binary: &Path, words: &[&str]) -> Command {
+        let mut command = Command::new(binary);
         command
             .args(words)
             .env_clear()
@@ -78,7 +88,10 @@ impl Settings {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Round {
     pub(crate) preset: Preset,
+    /// The character of the server; what is not in it is in the settings.
+    pub(crate) profile: Option<Profile>,
     pub(crate) latency_ms: u32,
+    /// The limit without a profile.
     pub(crate) limit: Option<u32>,
     pub(crate) schedule: &'static str,
 }
@@ -109,13 +122,32 @@ impl Round {
             schedule,
             ..
         } = self;
-        format!("{}-{latency_ms}ms-{limit}-{schedule}", preset.name())
+        let profile = self.profile.map_or("own", Profile::name);
+        format!(
+            "{}-{profile}-{latency_ms}ms-{limit}-{schedule}",
+            preset.name()
+        )
+    }
+
+    /// How the server works batches off.
+    pub(crate) fn batches(&self, settings: &Settings) -> BatchWork {
+        let own = || BatchWork {
+            item_time: Duration::from_millis(settings.item_ms.into()),
+            ..BatchWork::default()
+        };
+        self.profile.map_or_else(own, Profile::work)
+    }
+
+    /// The limit of the server.
+    pub(crate) fn limit(&self) -> Option<(u32, RateLimitKind)> {
+        let own = || self.limit.map(|limit| (limit, RateLimitKind::Sliding));
+        self.profile.map_or_else(own, Profile::limit)
     }
 
     /// The limit as the table writes it.
     pub(crate) fn limit_name(&self) -> String {
-        self.limit
-            .map_or_else(|| "none".to_owned(), |limit| limit.to_string())
+        self.limit()
+            .map_or_else(|| "none".to_owned(), |(limit, _)| limit.to_string())
     }
 
     /// Runs it. `state` holds the source; the target is empty.
@@ -189,16 +221,21 @@ impl Round {
 
     fn serve(&self, settings: &Settings, state: &Path, log: &Path) -> Outcome<Child> {
         let target = format!("{TARGET}:en-us,fr-ca");
-        let mut command = settings.command(&["mock", "serve", "--instance", &target]);
+        let words = ["mock", "serve", "--instance", &target];
+        let mut command = Settings::program(&settings.server, &words);
         command
             .arg("--state")
             .arg(state)
             .arg("--request-log")
             .arg(log);
         command.args(["--latency-ms", &self.latency_ms.to_string()]);
-        command.args(["--item-ms", &settings.item_ms.to_string()]);
-        if let Some(limit) = self.limit {
-            command.args(["--rate-limit", &limit.to_string()]);
+        if let Some(profile) = self.profile {
+            command.args(["--profile", profile.name()]);
+        } else {
+            command.args(["--item-ms", &settings.item_ms.to_string()]);
+            if let Some(limit) = self.limit {
+                command.args(["--rate-limit", &limit.to_string()]);
+            }
         }
         Ok(command.stdout(Stdio::piped()).spawn()?)
     }

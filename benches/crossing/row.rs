@@ -1,7 +1,9 @@
 //! What was measured, as a row of the table.
 
 use crate::bound::bound;
-use crate::requests::{Phases, Purpose, Request, batch_items};
+use lockgate::mock::Profile;
+
+use crate::requests::{Phases, Purpose, Request, batch_items, polls_per_batch};
 use crate::round::{Measured, Round, Settings};
 use crate::table::{Table, number};
 use crate::work::Work;
@@ -58,7 +60,8 @@ pub(crate) fn row(
         .filter(|request| request.is_refused())
         .count();
     let rate = (counted.len() - refused) as f64 / span_seconds(&counted);
-    let of_limit = round.limit.map(|limit| 100.0 * rate / f64::from(limit));
+    let limit = round.limit().map(|(limit, _)| f64::from(limit));
+    let of_limit = limit.map(|limit| 100.0 * rate / limit);
     let megabytes = |bytes: u64| bytes as f64 / 1e6;
     let summary = &measured.summary;
     let commits = summary["commits"]
@@ -98,6 +101,70 @@ pub(crate) fn row(
         number(commits.map(|count| count as f64), 0),
         verified(measured),
         again.to_string(),
+    ]
+}
+
+/// The columns of a table of profiles, explained in `benches/README.md`.
+const PROFILE_HEAD: [&str; 15] = [
+    "profile",
+    "preset",
+    "latency ms",
+    "schedule",
+    "client",
+    "makespan s",
+    "bound s",
+    "bound by",
+    "ratio",
+    "polls per batch",
+    "requests per entity",
+    "refused %",
+    "CPU s",
+    "peak MB",
+    "verified",
+];
+
+/// The table of profiles without rows.
+pub(crate) fn profile_table() -> Table {
+    Table::new(&PROFILE_HEAD, 5)
+}
+
+/// The row of a round with a profile.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts and bytes of a run are far below 2^52"
+)]
+pub(crate) fn profile_row(
+    round: &Round,
+    settings: &Settings,
+    work: &Work,
+    measured: &Measured,
+) -> Vec<String> {
+    let makespan = measured.makespan.as_secs_f64();
+    let bound = bound(round, settings, work, &measured.requests);
+    let least = bound.least.as_secs_f64();
+    let counted = measured.requests.iter().filter(|one| one.counts()).count();
+    let refused = measured.requests.iter().filter(|one| one.is_refused());
+    let share = 100.0 * refused.count() as f64 / counted.max(1) as f64;
+    let profile = round.profile.map_or("–", Profile::name);
+    vec![
+        profile.to_owned(),
+        round.preset.name().to_owned(),
+        round.latency_ms.to_string(),
+        round.schedule.to_owned(),
+        settings.client.clone(),
+        number(Some(makespan), 1),
+        number(Some(least), 1),
+        bound.by.name().to_owned(),
+        number(Some(makespan / least), 2),
+        number(polls_per_batch(&measured.requests), 2),
+        number(Some(counted as f64 / work.entities().max(1) as f64), 2),
+        number(Some(share), 2),
+        number(measured.client.cpu_seconds, 1),
+        number(
+            measured.client.peak_bytes.map(|bytes| bytes as f64 / 1e6),
+            0,
+        ),
+        verified(measured),
     ]
 }
 

@@ -10,7 +10,7 @@ use super::session::{self, Ends, Work};
 use crate::config::{Config, Given, GivenValue};
 use crate::error::{Error, ExitStatus};
 use crate::mock::file::{InstanceFile, StateFile};
-use crate::mock::{self, Server};
+use crate::mock::{self, BatchWork, Profile, Server};
 use crate::store::Store;
 
 /// Shows a migration between two mock instances on this machine; nothing outside this machine is changed
@@ -27,9 +27,12 @@ pub(super) struct DemoArgs {
     /// How long the mock server waits before each answer
     #[arg(long, value_name = "MS", default_value_t = 20)]
     pub(super) latency_ms: u32,
-    /// How long the mock server takes for each item of a batch
-    #[arg(long, value_name = "MS", default_value_t = 2)]
-    pub(super) item_ms: u32,
+    /// How long the mock server takes for each item of a batch [default: 2]
+    #[arg(long, value_name = "MS")]
+    pub(super) item_ms: Option<u32>,
+    /// Mock server of a known character, such as parallel-instant; see `lockgate mock serve --help`
+    #[arg(long, value_name = "NAME")]
+    profile: Option<Profile>,
     #[command(flatten)]
     engine: EngineArgs,
     #[command(flatten)]
@@ -66,10 +69,13 @@ pub(super) async fn run(args: DemoArgs, config: Config) -> Result<ExitStatus, Er
         locales,
         ..InstanceFile::default()
     });
+    let limit = args.profile.and_then(Profile::limit);
     let server = Server::start(mock::Options {
         state,
         latency: Duration::from_millis(args.latency_ms.into()),
-        item_time: Duration::from_millis(args.item_ms.into()),
+        batches: batches(&args),
+        rate_limit: limit.map(|(limit, _)| limit),
+        rate_limit_kind: limit.map(|(_, kind)| kind).unwrap_or_default(),
         ..mock::Options::default()
     })
     .await
@@ -83,6 +89,22 @@ pub(super) async fn run(args: DemoArgs, config: Config) -> Result<ExitStatus, Er
     let status = session::run(&settings, ends, store, Work::Sync).await;
     server.stop().await;
     status.map(|(status, _)| status)
+}
+
+/// How the mock server works batches off.
+fn batches(args: &DemoArgs) -> BatchWork {
+    let usual = args.profile.map_or_else(
+        || BatchWork {
+            item_time: Duration::from_millis(2),
+            ..BatchWork::default()
+        },
+        Profile::work,
+    );
+    let item = args.item_ms.map(|ms| Duration::from_millis(ms.into()));
+    BatchWork {
+        item_time: item.unwrap_or(usual.item_time),
+        ..usual
+    }
 }
 
 fn instances(source: &str, url: &str) -> Vec<Given> {

@@ -10,7 +10,10 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::mock::file::{InstanceFile, SCHEMA, StateFile};
-use crate::mock::{Fault, Names, Options, RateChange, Rules, Server, StartError};
+use crate::mock::{
+    BatchWork, Fault, Names, Options, Profile, RateChange, RateLimitKind, Rules, Server, Stall,
+    StartError,
+};
 
 /// Serves a mock Management API and Fetch API on a local port.
 ///
@@ -37,9 +40,25 @@ pub struct ServeArgs {
         value_delimiter = ','
     )]
     pub token: Vec<String>,
-    /// Time that the batch worker of an instance takes per item
-    #[arg(long, value_name = "MILLISECONDS", default_value_t = 0)]
-    pub item_ms: u64,
+    /// Server of a known character: serial-item, parallel-instant, serial-batch-500, parallel-batch-2000, stalling,
+    /// limited-bucket or limited-window; other flags change single values of it
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<Profile>,
+    /// Batches that an instance works on at one time, or unlimited [default: 1]
+    #[arg(long, value_name = "NUMBER", value_parser = workers)]
+    pub batch_workers: Option<Workers>,
+    /// Time that a batch takes before its first item [default: 0]
+    #[arg(long, value_name = "MILLISECONDS")]
+    pub batch_ms: Option<u64>,
+    /// Time that a batch takes for each item [default: 0]
+    #[arg(long, value_name = "MILLISECONDS")]
+    pub item_ms: Option<u64>,
+    /// Share of batches that take longer, and by how much, such as 0.02,5000
+    #[arg(long, value_name = "SHARE,MILLISECONDS")]
+    pub batch_stall: Option<Stall>,
+    /// Time for which lists lack what was made
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=60_000))]
+    pub read_lag_ms: u64,
     /// Time that each request waits before it is handled
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 0)]
     pub latency_ms: u64,
@@ -49,6 +68,13 @@ pub struct ServeArgs {
     /// Requests per second and token; beyond it the answer is 429
     #[arg(long, value_name = "REQUESTS", value_parser = clap::value_parser!(u32).range(1..))]
     pub rate_limit: Option<u32>,
+    /// How requests are counted against the limit: sliding (the last second), fixed (each full second) or bucket:BURST
+    /// [default: sliding]
+    #[arg(long, value_name = "KIND")]
+    pub rate_limit_kind: Option<RateLimitKind>,
+    /// Tell the limit with every answer: X-RateLimit-Limit, -Remaining and -Reset
+    #[arg(long)]
+    pub rate_limit_headers: bool,
     /// Another limit from some seconds after the start on, such as 20:5; may be given several times
     #[arg(long, value_name = "SECONDS:REQUESTS", value_parser = rate_change)]
     pub rate_limit_after: Vec<RateChange>,
@@ -164,6 +190,29 @@ fn rate_change(text: &str) -> Result<RateChange, String> {
     parts.ok_or_else(|| "expected seconds and requests per second, such as 20:5".to_owned())
 }
 
+/// A number of workers; `None` is one for each batch.
+type Workers = Option<u32>;
+
+fn workers(text: &str) -> Result<Workers, String> {
+    match text.parse() {
+        _ if text == "unlimited" => Ok(None),
+        Ok(number) if number > 0 => Ok(Some(number)),
+        _ => Err("expected a number above 0 or unlimited".to_owned()),
+    }
+}
+
+/// The work of the profile with single values changed.
+fn batches(args: &ServeArgs) -> BatchWork {
+    let usual = args.profile.map_or_else(BatchWork::default, Profile::work);
+    let time = |ms: Option<u64>, usual| ms.map_or(usual, Duration::from_millis);
+    BatchWork {
+        workers: args.batch_workers.unwrap_or(usual.workers),
+        batch_time: time(args.batch_ms, usual.batch_time),
+        item_time: time(args.item_ms, usual.item_time),
+        stall: args.batch_stall.or(usual.stall),
+    }
+}
+
 fn options(args: ServeArgs) -> Result<Options, ServeError> {
     let mut state = StateFile {
         schema: SCHEMA,
@@ -177,14 +226,22 @@ fn options(args: ServeArgs) -> Result<Options, ServeError> {
     state
         .instances
         .extend(args.instance.iter().map(|text| empty_instance(text)));
+    let limit = args.profile.and_then(Profile::limit);
+    let batches = batches(&args);
     Ok(Options {
         listen: args.listen,
         state,
         tokens: args.token,
-        item_time: Duration::from_millis(args.item_ms),
+        batches,
+        read_lag: Duration::from_millis(args.read_lag_ms),
         latency: Duration::from_millis(args.latency_ms),
         jitter: Duration::from_millis(args.jitter_ms),
-        rate_limit: args.rate_limit,
+        rate_limit: args.rate_limit.or(limit.map(|(limit, _)| limit)),
+        rate_limit_kind: args
+            .rate_limit_kind
+            .or(limit.map(|(_, kind)| kind))
+            .unwrap_or_default(),
+        rate_limit_headers: args.rate_limit_headers,
         rate_limit_changes: args.rate_limit_after,
         rate_limit_silent: args.rate_limit_silent,
         request_log: args.request_log,
@@ -285,6 +342,32 @@ mod tests {
         let changed = args(&["--rate-limit-after", "1.5:5"]).unwrap();
         assert_eq!(changed.rate_limit_after[0].after.as_millis(), 1500);
         assert!(error(&["--rate-limit", "0"]).contains("0 is not in 1.."));
+        assert!(error(&["--batch-workers", "0"]).contains("or unlimited"));
+    }
+
+    #[test]
+    fn a_profile_is_a_start_and_flags_change_single_values() {
+        let line = ["--profile", "stalling", "--batch-ms", "7"];
+        let work = batches(&args(&line).unwrap());
+        let expected = BatchWork {
+            batch_time: Duration::from_millis(7),
+            ..Profile::Stalling.work()
+        };
+        assert_eq!(work, expected);
+        let line = [
+            "--profile",
+            "limited-bucket",
+            "--batch-workers",
+            "unlimited",
+            "--rate-limit",
+            "9",
+        ];
+        let options = options(args(&line).unwrap()).unwrap();
+        assert_eq!(
+            (options.batches.workers, options.rate_limit),
+            (None, Some(9))
+        );
+        assert_eq!(options.rate_limit_kind, RateLimitKind::Bucket { burst: 60 });
     }
 
     #[tokio::test]

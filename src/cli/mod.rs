@@ -100,7 +100,7 @@ struct MockArgs {
 /// What the mock can do.
 #[derive(Debug, Subcommand)]
 enum MockCommand {
-    Serve(mock::ServeArgs),
+    Serve(Box<mock::ServeArgs>),
     Generate(generate::GenerateArgs),
 }
 
@@ -151,7 +151,7 @@ pub async fn run(arguments: Arguments, out: &mut (dyn Write + Send)) -> Result<E
 
 async fn play(command: MockCommand, mut out: &mut (dyn Write + Send)) -> Result<ExitStatus, Error> {
     match command {
-        MockCommand::Serve(args) => mock::serve(args, &mut out, stop::asked()).await?,
+        MockCommand::Serve(args) => mock::serve(*args, &mut out, stop::asked()).await?,
         MockCommand::Generate(args) => generate::run(&args, &mut out)?,
     }
     Ok(ExitStatus::Agreed)

@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use dashmap::DashMap;
 use serde_json::Value;
 
-use super::forecast::Worker;
 use super::former::Formers;
 use super::lease::Fence;
 use super::open_intents::{OpenIntents, Signature, Trail};
 use super::options::Options;
 use super::outage::Alarm;
 use super::pace::Pacer;
+use super::poll::BatchTimes;
 use super::retry::{Retries, Sender};
 use super::sink::Sink;
 use super::state::Step;
@@ -91,8 +91,8 @@ pub struct Crew<S, T> {
     pub open: OpenIntents,
     /// Batches that the target works on for this run.
     pub batches: dashmap::DashSet<BatchId>,
-    /// How fast the target works off batches.
-    pub worker: Worker,
+    /// How long the target takes for batches.
+    pub batch_times: BatchTimes,
     /// What stops everything at once.
     pub alarm: Alarm,
 }

@@ -266,7 +266,7 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
         if now.refused == before.refused {
             self.scarce = scarce(now.per_second_max, now.per_second_since(before));
         }
-        let items = least_items(self.crew.worker.expected(), self.scarce);
+        let items = least_items(self.crew.batch_times.costs().item(), self.scarce);
         self.state.batch_from(items);
         self.crew.store.gather(gathering(self.scarce));
     }

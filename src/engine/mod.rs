@@ -30,6 +30,7 @@ pub mod options;
 mod outage;
 pub mod pace;
 mod places;
+pub mod poll;
 mod publish;
 mod publishing;
 pub mod pull;

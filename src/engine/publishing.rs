@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::crew::Crew;
 use super::pace::Class;
+use super::poll::BatchKind;
 use super::reconcile::{BatchEnd, repeat, told, wait};
 use crate::domain::{BatchId, Kind, Locale, TargetId};
 use crate::event::Event;
@@ -140,7 +141,7 @@ where
         items,
     };
     crew.sink.emit(submitted).await;
-    let at_target = crew.worker.begin(items);
+    let at_target = crew.batch_times.begin(BatchKind::Workflow, items);
     let end = match wait(crew, batch, at_target).await {
         BatchEnd::Finished(results) => judge(crew, kind, ids, &results).await,
         BatchEnd::Failed(refusal) => End::Whole(told(&refusal), refusal.said),

@@ -15,13 +15,14 @@ use super::control::Control;
 use super::crew::Crew;
 use super::dispatch::upload;
 use super::end::End;
-use super::forecast::{After, Costs, Oracle, Reading, Worker, tell_while};
+use super::forecast::{After, Costs, Oracle, Reading, tell_while};
 use super::former::Formers;
 use super::lease::{Fence, Keeper};
 use super::open_intents::OpenIntents;
 use super::options::{Matching, Options, UnknownOutcome};
 use super::outage::Alarm;
 use super::pace::Sample;
+use super::poll::BatchTimes;
 use super::publish;
 use super::pull::Reader;
 use super::ready::Limits;
@@ -305,7 +306,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             options: &self.options,
             sink: &self.sink,
             fence,
-            worker: Worker::default(),
+            times: BatchTimes::default(),
             open: Vec::new(),
         }
     }
@@ -499,7 +500,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             intents: AtomicI64::new(1),
             open: OpenIntents::default(),
             batches: dashmap::DashSet::new(),
-            worker: Worker::default(),
+            batch_times: BatchTimes::default(),
             alarm: Alarm::new(self.options.waits_for_user),
         }
     }

@@ -1,17 +1,21 @@
-//! One instance while it is served: its world under a lock, its keys, and its batch worker.
+//! One instance while it is served: its world under a lock, its keys, and its batch workers.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::profile::BatchWork;
 use super::world::World;
 use super::world::feed::Mode;
 
-/// A world that requests and the worker share. The lock is held for one request or one item at a time.
+/// A world that requests and workers share. The lock is held for one request or one item at a time.
 #[derive(Debug)]
 pub(crate) struct Instance {
     pub(crate) guid: String,
@@ -23,7 +27,7 @@ pub(crate) struct Instance {
     fetch_key: String,
 }
 
-/// How many items the worker applies between two looks at the rest of the runtime when items take no time.
+/// How many items a worker applies between two looks at the rest of the runtime when items take no time.
 const BURST: usize = 32;
 
 impl Instance {
@@ -56,41 +60,67 @@ impl Instance {
         }
     }
 
-    /// Tells the worker that there may be work.
+    /// Tells the workers that there may be work.
     pub(crate) fn wake(&self) {
         self.wake.notify_one();
     }
 
-    /// Ends the worker.
+    /// Ends the workers.
     pub(crate) fn retire(&self) {
         self.retired.cancel();
     }
 
-    /// The serial batch worker: runs until the instance is retired, one item after the other.
-    pub(crate) async fn work(self: Arc<Self>, item_time: Duration) {
+    /// Works batches off until the instance is retired, as many at one time as there are workers.
+    pub(crate) async fn work(self: Arc<Self>, work: BatchWork, seed: u64) {
         let retired = self.retired.clone();
         // What ends the run is a retired instance, whose unfinished batches nobody will ask for.
         let _: Option<Infallible> = retired
-            .run_until_cancelled(self.work_forever(item_time))
+            .run_until_cancelled(self.work_forever(work, seed))
             .await;
     }
 
-    async fn work_forever(&self, item_time: Duration) -> Infallible {
-        let mut due = Instant::now();
+    async fn work_forever(self: Arc<Self>, work: BatchWork, seed: u64) -> Infallible {
+        let most = work.workers.map_or(usize::MAX, |workers| workers as usize);
+        let mut workers: JoinSet<Instant> = JoinSet::new();
+        let mut chance = ChaCha8Rng::seed_from_u64(seed);
+        let mut from = Instant::now();
         loop {
-            if !self.world().start_next() {
-                self.wake.notified().await;
-                due = Instant::now();
-            } else if item_time.is_zero() {
-                (0..BURST)
-                    .take_while(|_| self.world().work_off_one(0))
-                    .for_each(drop);
-                tokio::task::yield_now().await;
+            if workers.len() >= most {
+                // The next batch begins when this one was due, so that late timers do not add up.
+                let done = workers.join_next().await.and_then(Result::ok);
+                from = done.unwrap_or_else(Instant::now);
+            } else if let Some(batch) = self.world().take_batch() {
+                let stall = work
+                    .stall
+                    .filter(|stall| chance.random::<f64>() < stall.share);
+                let begun = from + stall.map_or(Duration::ZERO, |stall| stall.time);
+                workers.spawn(Arc::clone(&self).work_off(batch, work, begun));
             } else {
-                // Counted from when the last item was due, so that late timers do not add up.
-                due += item_time;
-                sleep_until(due).await;
-                self.world().work_off_one(item_time.as_millis());
+                // Both are cancel-safe: a note, and a batch that is done.
+                tokio::select! {
+                    () = self.wake.notified() => {}
+                    Some(_) = workers.join_next() => {}
+                }
+                from = Instant::now();
+            }
+        }
+    }
+
+    /// Works one batch off, item by item. Returns when that was due.
+    async fn work_off(self: Arc<Self>, batch: i64, work: BatchWork, begun: Instant) -> Instant {
+        let mut due = begun + work.batch_time;
+        if work.item_time.is_zero() {
+            sleep_until(due).await;
+            while (0..BURST).all(|_| self.world().work_off_one(batch, 0)) {
+                tokio::task::yield_now().await;
+            }
+            return due;
+        }
+        loop {
+            due += work.item_time;
+            sleep_until(due).await;
+            if !self.world().work_off_one(batch, work.item_time.as_millis()) {
+                return due;
             }
         }
     }

@@ -4,7 +4,7 @@
 //! shares no type with the HTTP adapter: a shared shape would hide a shared mistake.
 //!
 //! ```text
-//!   client ─▶ http/ ──lock──▶ world/ ◀──lock── batch worker (one per instance)
+//!   client ─▶ http/ ──lock──▶ world/ ◀──lock── batch workers of an instance
 //!              │ faults, rate, latency, log
 //! ```
 //! `world/` holds the rules and is pure; `http/` finds the route; `server` owns the tasks. Where the vendor
@@ -20,13 +20,16 @@ mod limit;
 mod line;
 mod log;
 mod options;
+mod profile;
 mod server;
 #[cfg(test)]
 mod tests;
 mod world;
 
 pub use fault::{Fault, FaultAction, FaultError, Moment, ResetMoment};
+pub use limit::RateLimitKind;
 pub use log::RequestRecord;
 pub use options::{Options, RateChange};
+pub use profile::{BatchWork, Profile, Stall};
 pub use server::{RequestCount, Server, StartError, StateError};
 pub use world::{LoadError, Names, Rules};

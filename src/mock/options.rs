@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use super::fault::Fault;
 use super::file::{SCHEMA, StateFile};
+use super::limit::RateLimitKind;
+use super::profile::BatchWork;
 use super::world::Rules;
 
 /// How a [`Server`](super::Server) behaves. The default listens on a free loopback port, plays no
@@ -18,15 +20,21 @@ pub struct Options {
     pub state: StateFile,
     /// The bearer tokens that it accepts. Empty: any token that is not empty.
     pub tokens: Vec<String>,
-    /// How long the serial batch worker of an instance takes per item, before the item takes effect.
-    pub item_time: Duration,
+    /// How an instance works batches off.
+    pub batches: BatchWork,
+    /// For how long lists lack what was made.
+    pub read_lag: Duration,
     /// How long each request waits before it is handled.
     pub latency: Duration,
     /// Maximum random jitter added to `latency`.
     pub jitter: Duration,
-    /// Requests per token within any one second; one more is answered 429 with `Retry-After: 1` and has
+    /// Requests per second and token; one more is answered 429 with `Retry-After` in full seconds and has
     /// no effect. `None` admits all. Downloads of assets and the admin paths do not count.
     pub rate_limit: Option<u32>,
+    /// How they are counted.
+    pub rate_limit_kind: RateLimitKind,
+    /// Whether every answer tells the limit, in `X-RateLimit-Limit`, `-Remaining` and `-Reset` (seconds).
+    pub rate_limit_headers: bool,
     /// How the limit changes later, in any order.
     pub rate_limit_changes: Vec<RateChange>,
     /// Whether a refusal for the rate leaves out `Retry-After`.
@@ -59,10 +67,13 @@ impl Default for Options {
                 instances: Vec::new(),
             },
             tokens: Vec::new(),
-            item_time: Duration::ZERO,
+            batches: BatchWork::default(),
+            read_lag: Duration::ZERO,
             latency: Duration::ZERO,
             jitter: Duration::ZERO,
             rate_limit: None,
+            rate_limit_kind: RateLimitKind::default(),
+            rate_limit_headers: false,
             rate_limit_changes: Vec::new(),
             rate_limit_silent: false,
             request_log: None,

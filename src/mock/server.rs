@@ -16,10 +16,11 @@ use super::fault::{Fault, FaultAction, FaultBook};
 use super::file::{SCHEMA, StateFile};
 use super::http::{self, Call};
 use super::instance::Instance;
-use super::limit::RateLimit;
+use super::limit::{RateLimit, Standing};
 use super::line::{Cut, Door, Shutter};
 use super::log::{Log, RequestRecord};
 use super::options::Options;
+use super::profile::BatchWork;
 use super::world::{LoadError, Rules, World};
 
 /// How long a stopping server waits for requests in flight before it cuts their connections.
@@ -86,12 +87,14 @@ pub(crate) struct Shared {
     instances: Mutex<Vec<Arc<Instance>>>,
     /// The batch workers, one per instance. They hold their instance and not this.
     workers: Mutex<JoinSet<()>>,
-    item_time: Duration,
+    batches: BatchWork,
     rules: Rules,
     pub(crate) latency: Duration,
     pub(crate) jitter: Duration,
     pub(crate) tokens: Vec<String>,
     pub(crate) rate_limit_silent: bool,
+    pub(crate) rate_limit_headers: bool,
+    pub(crate) read_lag: Duration,
     pub(crate) log: Log,
     pub(crate) stopping: CancellationToken,
     pub(crate) shutter: Arc<Shutter>,
@@ -238,7 +241,7 @@ impl Shared {
             base,
             instances: Mutex::new(Vec::new()),
             workers: Mutex::new(JoinSet::new()),
-            item_time: options.item_time,
+            batches: options.batches,
             rules: options.rules,
             latency: options.latency,
             jitter: options.jitter,
@@ -248,7 +251,10 @@ impl Shared {
             faults: Mutex::new(FaultBook::new(&options.faults, options.seed)),
             seed: options.seed,
             rate_limit_silent: options.rate_limit_silent,
+            rate_limit_headers: options.rate_limit_headers,
+            read_lag: options.read_lag,
             rate: Mutex::new(RateLimit::new(
+                options.rate_limit_kind,
                 options.rate_limit,
                 &options.rate_limit_changes,
                 Instant::now(),
@@ -310,7 +316,7 @@ impl Shared {
         let mut workers = lock(&self.workers);
         while workers.try_join_next().is_some() {}
         for instance in &instances {
-            workers.spawn(Arc::clone(instance).work(self.item_time));
+            workers.spawn(Arc::clone(instance).work(self.batches, self.seed));
         }
         *lock(&self.instances) = instances;
     }
@@ -335,8 +341,8 @@ impl Shared {
         (struck, faults.share())
     }
 
-    /// Whether a request fits into the rate of its payer.
-    pub(crate) fn admit(&self, who: &str, now: Instant) -> bool {
+    /// Whether a request fits into the rate of its payer; `None` without a limit.
+    pub(crate) fn admit(&self, who: &str, now: Instant) -> Option<Standing> {
         lock(&self.rate).admit(who, now)
     }
 

@@ -19,7 +19,10 @@ async fn slow() -> Server {
     serve_with(mock::Options {
         state: instances(&fixture("starter-site")),
         latency: Duration::from_millis(20),
-        item_time: Duration::from_millis(10),
+        batches: lockgate::mock::BatchWork {
+            item_time: Duration::from_millis(10),
+            ..lockgate::mock::BatchWork::default()
+        },
         ..mock::Options::default()
     })
     .await

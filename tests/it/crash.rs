@@ -37,7 +37,10 @@ const CASES: [&str; 5] = [
 pub(crate) async fn server(name: &str, faults: Vec<Fault>) -> Server {
     serve_with(mock::Options {
         state: instances(&fixture(name)),
-        item_time: Duration::from_millis(1),
+        batches: lockgate::mock::BatchWork {
+            item_time: Duration::from_millis(1),
+            ..lockgate::mock::BatchWork::default()
+        },
         faults,
         ..mock::Options::default()
     })

@@ -21,7 +21,10 @@ async fn slow(name: &str, latency_ms: u64) -> Server {
     serve_with(mock::Options {
         state: instances(&fixture(name)),
         latency: Duration::from_millis(latency_ms),
-        item_time: Duration::from_millis(10),
+        batches: lockgate::mock::BatchWork {
+            item_time: Duration::from_millis(10),
+            ..lockgate::mock::BatchWork::default()
+        },
         ..mock::Options::default()
     })
     .await

@@ -27,7 +27,10 @@ use crate::support::{Setup, TARGET, fixture, instances, run_id, serve_with};
 async fn server(name: &str, item_time: Duration, faults: &[&str]) -> Server {
     serve_with(mock::Options {
         state: instances(&fixture(name)),
-        item_time,
+        batches: lockgate::mock::BatchWork {
+            item_time,
+            ..lockgate::mock::BatchWork::default()
+        },
         faults: faults.iter().map(|fault| fault.parse().unwrap()).collect(),
         ..mock::Options::default()
     })

@@ -45,7 +45,10 @@ async fn served(state: StateFile, character: Character, fault: &str) -> Server {
     serve_with(mock::Options {
         state,
         latency: Duration::from_millis(character.latency_ms),
-        item_time: Duration::from_millis(character.item_ms),
+        batches: lockgate::mock::BatchWork {
+            item_time: Duration::from_millis(character.item_ms),
+            ..lockgate::mock::BatchWork::default()
+        },
         faults: vec![fault.parse().unwrap()],
         ..mock::Options::default()
     })

@@ -622,7 +622,10 @@ async fn lost_answers_and_refusals_are_told_apart() {
         place.server = serve_with(mock::Options {
             state: instances(&fixture("starter-site")),
             faults: vec![fault.parse().unwrap()],
-            item_time: Duration::from_millis(1),
+            batches: lockgate::mock::BatchWork {
+                item_time: Duration::from_millis(1),
+                ..lockgate::mock::BatchWork::default()
+            },
             ..mock::Options::default()
         })
         .await;

@@ -7,6 +7,7 @@ use super::Costs;
 use crate::domain::{Kind, Locale};
 use crate::engine::crew::Crew;
 use crate::engine::pace::{Class, Sample};
+use crate::engine::poll::BatchKind;
 use crate::engine::publish;
 use crate::engine::publishing::IDS_AT_ONCE;
 use crate::engine::verify::Scope;
@@ -50,11 +51,12 @@ impl Publication {
         Self::sized(batches.sum(), counts.values().sum())
     }
 
-    /// Each batch costs a submit and a poll, and the worker its time. An item is taken to cost it as much as one that
-    /// is saved, until batches that publish have told.
+    /// Each batch costs a submit and a poll, and what such batches take.
     fn time(self, costs: &Costs) -> Duration {
         let requests = costs.answer(Class::Submit) + costs.answer(Class::Poll);
-        (requests + costs.spacing() * 2) * self.batches + costs.item * self.items
+        let items = self.items / self.batches.max(1);
+        let batch = costs.batches.time(BatchKind::Workflow, items);
+        (requests + costs.spacing() * 2 + batch) * self.batches
     }
 }
 
@@ -233,8 +235,9 @@ impl After {
 mod tests {
     use super::*;
     use crate::engine::pace::{Bearings, Outlook, PerClass};
+    use crate::engine::poll::BatchCosts;
 
-    /// Answers take 100 ms, items of a batch 40 ms, 20 requests may leave in a second, and the limit is questioned after a
+    /// Answers take 100 ms, batches that publish 4 s, 20 requests may leave in a second, and the limit is questioned after a
     /// minute.
     fn costs() -> Costs {
         Costs {
@@ -249,7 +252,7 @@ mod tests {
                 times: PerClass::of(|_| Some(Duration::from_millis(100))),
             },
             download: None,
-            item: Duration::from_millis(40),
+            batches: BatchCosts::unknown().with(BatchKind::Workflow, 100, Duration::from_secs(4)),
             commit: Duration::from_millis(3),
             gathers: false,
         }
@@ -278,8 +281,8 @@ mod tests {
             publication,
             ..After::default()
         };
-        // Two answers and two turns for each of three batches, and 310 items.
-        let publish = 3 * (200 + 100) + 310 * 40;
+        // Two answers, two turns and the time of a batch for each of three.
+        let publish = 3 * (200 + 100 + 4_000);
         assert_eq!(told(after, 0), (publish, 0, Bottleneck::Worker));
         assert_eq!(told(after, 20), (20_000 + publish, 0, Bottleneck::Chain));
     }

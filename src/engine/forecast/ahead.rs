@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::{Costs, Course};
 use crate::domain::{Id as _, TargetId};
 use crate::engine::pace::{Class, PerClass, Turns, least_items, scarce};
+use crate::engine::poll::BatchKind;
 use crate::engine::ready::Queue;
-use crate::engine::reconcile::{first_pause, next_pause};
 use crate::engine::state::{Effect, Input, Job, RunState, StepResult};
 use crate::event::Bottleneck;
 
@@ -68,17 +68,17 @@ struct Flight {
     job: Option<Job>,
     class: Class,
     items: u32,
-    handed_in: Duration,
-    /// When the worker is done with it.
-    worked_off: Duration,
 }
 
 impl Flight {
-    /// Items of it that the worker is done with.
-    fn processed(&self, now: Duration, item: Duration) -> u32 {
-        let begun = self.worked_off.saturating_sub(item * self.items);
-        let worked = now.saturating_sub(begun).as_micros() / item.as_micros().max(1);
-        u32::try_from(worked).unwrap_or(u32::MAX).min(self.items)
+    /// What its batch does; a job that is back has none.
+    fn batch(&self) -> BatchKind {
+        match self.job.as_ref().map(|job| &job.queue) {
+            Some(Queue::Page) => BatchKind::Page,
+            Some(Queue::Content(_) | Queue::Save | Queue::Redirections | Queue::Asset) | None => {
+                BatchKind::Content
+            }
+        }
     }
 }
 
@@ -101,7 +101,8 @@ struct Play<'a> {
     commit: Duration,
     /// The end of the present second, and the requests that left in it.
     second: (Duration, u32),
-    worker_free: Duration,
+    /// When the target is done with all batches that it has.
+    worker_until: Duration,
     spent: [Duration; Bottleneck::ALL.len()],
     course: Course,
 }
@@ -123,7 +124,7 @@ impl<'a> Play<'a> {
             turn_booked: false,
             commit: costs.commit,
             second: (SECOND, 0),
-            worker_free: Duration::ZERO,
+            worker_until: Duration::ZERO,
             spent: [Duration::ZERO; Bottleneck::ALL.len()],
             course: Course::default(),
         }
@@ -157,8 +158,6 @@ impl<'a> Play<'a> {
             job: Some(job),
             class,
             items,
-            handed_in: Duration::ZERO,
-            worked_off: Duration::ZERO,
         });
         self.flights.len() - 1
     }
@@ -203,19 +202,10 @@ impl<'a> Play<'a> {
         match flight.class {
             Class::Submit => {
                 flight.class = Class::Poll;
-                flight.worked_off = self.worker_free.max(now) + costs.item * flight.items;
-                self.worker_free = flight.worked_off;
-                // The number of the batch is noted before anybody asks for it.
-                flight.handed_in = now + commit;
-                let due = flight.worked_off.saturating_sub(now);
-                let next = flight.handed_in + first_pause(due);
-                self.note(next, What::Ask(at));
-            }
-            Class::Poll if flight.worked_off > now => {
-                let elapsed = now.saturating_sub(flight.handed_in);
-                let processed = flight.processed(now, costs.item);
-                let next = now + next_pause(Some(costs.item), elapsed, processed, flight.items);
-                self.note(next, What::Ask(at));
+                // The number of the batch is noted before the target is asked for it.
+                let due = costs.batches.time(flight.batch(), flight.items).max(commit);
+                self.worker_until = self.worker_until.max(now + due);
+                self.note(now + due, What::Ask(at));
             }
             Class::Poll | Class::Read | Class::Write | Class::Asset | Class::Download => {
                 self.note(now + commit, What::Done(at));
@@ -255,7 +245,8 @@ impl<'a> Play<'a> {
     fn look_at_rate(&mut self) {
         let rate = self.costs.target.outlook.per_second;
         let scarce = scarce(rate, f64::from(self.second.1));
-        self.state.batch_from(least_items(self.costs.item, scarce));
+        self.state
+            .batch_from(least_items(self.costs.batches.item(), scarce));
         self.commit = self.costs.commit_at(scarce);
     }
 
@@ -269,7 +260,7 @@ impl<'a> Play<'a> {
         let passed = at.saturating_sub(self.now);
         let by = if self.turn_booked {
             Bottleneck::Rate
-        } else if self.worker_free > self.now {
+        } else if self.worker_until > self.now {
             Bottleneck::Worker
         } else if self.waiting > 0 || self.state.is_anything_ready() {
             Bottleneck::InFlight

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::engine::crew::Crew;
 use crate::engine::pace::{Bearings, Class, gathering};
+use crate::engine::poll::BatchCosts;
 use crate::instance::{Source, Target};
 
 /// The time of an answer before one of its class or any other has come.
@@ -16,8 +17,8 @@ pub(in crate::engine) struct Costs {
     pub(in crate::engine) target: Bearings,
     /// What fetching a file from the source takes; `None` where none was.
     pub(in crate::engine) download: Option<Duration>,
-    /// The time that the worker takes for an item of a batch.
-    pub(in crate::engine) item: Duration,
+    /// What batches take.
+    pub(in crate::engine) batches: BatchCosts,
     /// The time until a note is durable: each request waits for one before it leaves and before its answer counts.
     pub(in crate::engine) commit: Duration,
     /// Whether notes wait for one another at present, because the rate is what requests wait for.
@@ -30,7 +31,7 @@ impl Costs {
         Self {
             target: crew.target_pacer.bearings(),
             download: *crew.source_pacer.bearings().times.get(Class::Download),
-            item: crew.worker.expected(),
+            batches: crew.batch_times.costs(),
             commit: crew.store.commit_time(),
             gathers: crew.store.is_gathering(),
         }
@@ -63,7 +64,7 @@ impl Costs {
     pub(in crate::engine) fn is_like(&self, before: &Self) -> bool {
         let near = |one: Duration, other: Duration| one.abs_diff(other) <= one.max(other) / 8;
         let mut classes = Class::ALL.into_iter().filter(|class| class.is_metered());
-        near(self.item, before.item)
+        self.batches.is_like(&before.batches)
             && near(self.spacing(), before.spacing())
             && classes.all(|class| near(self.answer(class), before.answer(class)))
     }

@@ -215,10 +215,15 @@ mod tests {
     use super::*;
     use crate::engine::forecast::Course;
     use crate::engine::pace::{Bearings, Outlook, PerClass};
+    use crate::engine::poll::{BatchCosts, BatchKind};
     use crate::event::Bottleneck;
 
     const fn ms(count: u64) -> Duration {
         Duration::from_millis(count)
+    }
+
+    fn batches(time: u64) -> BatchCosts {
+        BatchCosts::unknown().with(BatchKind::Page, 1, ms(time))
     }
 
     fn costs() -> Costs {
@@ -233,7 +238,7 @@ mod tests {
                 times: PerClass::of(|_| None),
             },
             download: None,
-            item: ms(40),
+            batches: batches(40),
             commit: ms(3),
             gathers: false,
         }
@@ -268,7 +273,7 @@ mod tests {
         assert!(!holds(920, 30), "18 s ahead");
         assert!(!holds(900, 60), "it is old");
         let slow = Costs {
-            item: ms(60),
+            batches: batches(60),
             ..costs()
         };
         assert!(!last.holds(950, &slow, now(30)), "the worker is slower");

@@ -83,6 +83,7 @@ impl Undoing {
 mod tests {
     use super::*;
     use crate::engine::pace::{Bearings, PerClass};
+    use crate::engine::poll::BatchCosts;
 
     fn costs(per_second: Option<f64>) -> Costs {
         Costs {
@@ -96,7 +97,7 @@ mod tests {
                 times: PerClass::of(|_| Some(Duration::from_millis(100))),
             },
             download: None,
-            item: Duration::from_millis(40),
+            batches: BatchCosts::unknown(),
             commit: Duration::from_millis(3),
             gathers: false,
         }

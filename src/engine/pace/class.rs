@@ -43,7 +43,7 @@ impl Class {
 
     /// Its share of the quota while all classes wait, in proportion to the others.
     ///
-    /// A submit moves up to 250 items and keeps the serial worker of the target busy; a save opens the way for all
+    /// A submit moves up to 250 items and keeps a worker of the target busy; a save opens the way for all
     /// items of a model. An asset moves one entity. A poll moves none, but its answer frees what waits for the
     /// batch; content as a whole, submits and polls, so has 6 of every 8 requests beside a flood of assets.
     pub(super) const fn weight(self) -> u32 {

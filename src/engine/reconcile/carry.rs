@@ -11,6 +11,7 @@ use super::polling::{self, BatchEnd};
 use crate::domain::{BatchId, Failure, Kind, Locale};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::pace::Class;
+use crate::engine::poll::BatchKind;
 use crate::engine::state::{Step, StepResult};
 use crate::event::Event;
 use crate::instance::{
@@ -256,13 +257,13 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
     ) -> Result<End, StoreError> {
         let crew = self.crew;
         let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
-        let at_target = crew.worker.begin(count);
-        crew.number_intent(intent, batch).await?;
         let (kind, locale) = match self.cargo {
             Cargo::Items(locale) => (Kind::Content, Some(locale)),
             Cargo::Page(page) => (Kind::Page, page.save.locale.as_ref()),
             Cargo::Rows => (Kind::Redirection, None),
         };
+        let at_target = crew.batch_times.begin(BatchKind::saving(kind), count);
+        crew.number_intent(intent, batch).await?;
         if let Some(locale) = locale {
             let submitted = Event::BatchSubmitted {
                 batch,

@@ -4,8 +4,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::domain::{Entity, Kind, Locale, PageNode, TargetId};
 use crate::engine::crew::Crew;
-use crate::engine::forecast::Worker;
 use crate::engine::options::Options;
+use crate::engine::poll::BatchTimes;
 use crate::engine::retry::Sender;
 use crate::instance::{Answer, Ask, Effect, Found, RequestError, Source, Target};
 
@@ -17,8 +17,8 @@ const IDS_AT_ONCE: usize = 100;
 pub(in crate::engine) struct Inquiry<'a, T> {
     pub(in crate::engine) target: &'a T,
     pub(in crate::engine) sender: Sender<'a>,
-    /// How fast the target works off batches.
-    pub(in crate::engine) worker: &'a Worker,
+    /// How long the target takes for batches.
+    pub(in crate::engine) times: &'a BatchTimes,
     pub(in crate::engine) options: &'a Options,
 }
 
@@ -28,7 +28,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
         Inquiry {
             target: &self.target,
             sender: self.to_target(),
-            worker: &self.worker,
+            times: &self.batch_times,
             options: &self.options,
         }
     }

@@ -268,7 +268,7 @@ impl<T> Inquiry<'_, T> {
     /// The wait between two looks: a part of the time that the user grants, and never less than the target has
     /// needed for an item of late.
     pub(super) fn between_looks(&self) -> Duration {
-        (self.options.settle / LOOKS).max(self.worker.expected())
+        (self.options.settle / LOOKS).max(self.times.costs().item())
     }
 }
 

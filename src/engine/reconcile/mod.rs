@@ -20,7 +20,7 @@
 //! | `restart`, `undone` | what an earlier run or undo has left open |
 //! | `look` | whether something is on the target as it was sent |
 //! | `live`, `search` | what a run knows of what it looks for, and what a restart knows |
-//! | `polling` | when a batch is asked for |
+//! | `polling` | a batch, followed to its end |
 //! | `inquiry` | the questions themselves |
 //! | `outcome` | claim, commit, show; results in words |
 
@@ -40,6 +40,6 @@ pub(super) use named::{repeat, settle_save};
 pub(super) use outcome::{
     close, failed, held, lost, never_left, not_prepared, not_sent, settle, told,
 };
-pub(super) use polling::{BatchEnd, first_pause, next_pause, wait};
+pub(super) use polling::{BatchEnd, wait};
 pub(super) use restart::{Known, Recovery};
 pub(super) use undone::settle_undone;

@@ -19,15 +19,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::inquiry::Inquiry;
-use super::polling::{BatchEnd, POLL_MAX, Poll, follow};
+use super::polling::{BatchEnd, Poll, follow};
 use super::search::Search;
 use super::undone::is_of_undo;
 use crate::domain::{
-    ContentHash, EntityKey, Filled, Inventory, Outcome, Proof, SourceId, TargetId,
+    ContentHash, EntityKey, Filled, Inventory, Kind, Outcome, Proof, SourceId, TargetId,
 };
-use crate::engine::forecast::Worker;
 use crate::engine::lease::Fence;
 use crate::engine::options::Options;
+use crate::engine::poll::{BatchKind, BatchTimes};
 use crate::engine::pull::Reader;
 use crate::engine::run_error::RunError;
 use crate::engine::sink::Sink;
@@ -39,6 +39,9 @@ use crate::store::{
     Store, StoreError,
 };
 
+/// A batch of an earlier run that takes longer than this is named.
+const LONG: Duration = Duration::from_secs(2);
+
 /// The open requests of earlier runs.
 pub(in crate::engine) struct Recovery<'a, T> {
     pub(in crate::engine) target: &'a Arc<Reader<T>>,
@@ -48,7 +51,7 @@ pub(in crate::engine) struct Recovery<'a, T> {
     pub(in crate::engine) sink: &'a Sink,
     /// What its findings have to pass before they are stored.
     pub(in crate::engine) fence: &'a Fence,
-    pub(in crate::engine) worker: Worker,
+    pub(in crate::engine) times: BatchTimes,
     pub(in crate::engine) open: Vec<(Intent, Told)>,
 }
 
@@ -165,7 +168,7 @@ impl<T: Target + Clone> Recovery<'_, T> {
         Inquiry {
             target: &self.target.instance,
             sender: self.target.sender(),
-            worker: &self.worker,
+            times: &self.times,
             options: self.options,
         }
     }
@@ -183,14 +186,15 @@ impl<T: Target + Clone> Recovery<'_, T> {
         };
         let mut is_told = false;
         let told = |passed, _| {
-            let is_long = passed > POLL_MAX && !is_told;
+            let is_long = passed > LONG && !is_told;
             is_told |= is_long;
             let message = format!(
                 "waiting for batch {batch} of an earlier run, which the target still works on"
             );
             is_long.then_some(Event::Warned { message })
         };
-        let at_target = self.worker.begin(items);
+        let saves = intent.keys.first().map_or(Kind::Content, |key| key.kind);
+        let at_target = self.times.begin(BatchKind::saving(saves), items);
         let why = match follow(&self.inquiry(), &poll, at_target, told).await {
             Some(BatchEnd::Finished(results)) if results.len() == intent.keys.len() => {
                 return Told::Each(results);

@@ -9,11 +9,11 @@ use crate::domain::{
     ContentHash, Entity, EntityKey, Failure, Inventory, Kind, Locale, Outcome, TargetId, WorkClass,
 };
 use crate::engine::crew::Crew;
-use crate::engine::forecast::Worker;
 use crate::engine::former::Formers;
 use crate::engine::lease::Fence;
 use crate::engine::open_intents::OpenIntents;
 use crate::engine::outage::Alarm;
+use crate::engine::poll::BatchTimes;
 use crate::engine::run::Session;
 use crate::event::{Event, Lane};
 use crate::id_map::IdMap;
@@ -307,7 +307,7 @@ fn crew<S: Source + Clone, T: Target + Clone>(
         intents: AtomicI64::new(1),
         open: OpenIntents::default(),
         batches: dashmap::DashSet::new(),
-        worker: Worker::default(),
+        batch_times: BatchTimes::default(),
         alarm: Alarm::of_undo(),
     }
 }

@@ -3,6 +3,7 @@
 use super::hands::Hands;
 use crate::domain::{BatchId, Entity, Id, Kind, Locale, TargetId};
 use crate::engine::pace::Class;
+use crate::engine::poll::{AtTarget, BatchKind};
 use crate::engine::reconcile::{BatchEnd, told, wait};
 use crate::event::Event;
 use crate::instance::{
@@ -57,7 +58,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             let delete = || self.crew.target.delete(&doomed);
             let (is_known, words) = match sender.send_as(class, Effect::Write, delete).await {
                 Ok(Deleted::Now | Deleted::Absent) => return Ok(DeleteEnd::Gone),
-                Ok(Deleted::Later(batch)) => match self.follow(at, intent, batch, 1).await? {
+                Ok(Deleted::Later(batch)) => match self.follow_delete(at, intent, batch).await? {
                     BatchEnd::Finished(results) => match results.first() {
                         Some(Ok(_)) => return Ok(DeleteEnd::Gone),
                         Some(Err(refusal)) => (true, told(refusal)),
@@ -103,13 +104,39 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
         Ok(self.wait_for(batch, key.kind, locale, items).await)
     }
 
-    /// Tells of a batch and follows it to its end.
+    /// The same for a batch that deletes.
+    async fn follow_delete(
+        &self,
+        at: usize,
+        intent: IntentId,
+        batch: BatchId,
+    ) -> Result<BatchEnd, StoreError> {
+        self.crew.number_intent(intent, batch).await?;
+        let key = &self.trace(at).there;
+        let locale = key.locale.clone().unwrap_or_else(|| Locale::new(""));
+        let at_target = self.crew.batch_times.begin(BatchKind::Delete, 1);
+        Ok(self.end_of(batch, (key.kind, locale), 1, at_target).await)
+    }
+
+    /// Tells of a batch that saves and follows it to its end.
     pub(super) async fn wait_for(
         &self,
         batch: BatchId,
         kind: Kind,
         locale: Locale,
         items: u32,
+    ) -> BatchEnd {
+        let saving = BatchKind::saving(kind);
+        let at_target = self.crew.batch_times.begin(saving, items);
+        self.end_of(batch, (kind, locale), items, at_target).await
+    }
+
+    async fn end_of(
+        &self,
+        batch: BatchId,
+        (kind, locale): (Kind, Locale),
+        items: u32,
+        at_target: AtTarget<'_>,
     ) -> BatchEnd {
         let submitted = Event::BatchSubmitted {
             batch,
@@ -118,7 +145,6 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             items,
         };
         self.crew.sink.emit(submitted).await;
-        let at_target = self.crew.worker.begin(items);
         let end = wait(&self.crew, batch, at_target).await;
         let succeeded = match &end {
             BatchEnd::Finished(results) => results.iter().filter(|result| result.is_ok()).count(),

@@ -2,13 +2,15 @@
 
 use axum::body::Body;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderValue, Response, StatusCode};
+use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
 use futures_util::stream;
 use serde_json::{Value, json};
 
 use super::body;
 use super::call::{Answer, Reply};
 use crate::mock::fault::{FaultAction, ResetMoment};
+use crate::mock::limit::Standing;
+use crate::mock::server::Shared;
 use crate::mock::world::asset::Download;
 use crate::mock::world::failure::Refusal;
 
@@ -143,6 +145,34 @@ pub(super) fn spoil(fault: &FaultAction, answer: Answer) -> Response<Body> {
         | FaultAction::FailItem(_)
         | FaultAction::DropItemResult
         | FaultAction::ReorderResults => respond(answer),
+    }
+}
+
+/// Adds what the server says of its limit: when to come back after a refusal, unless it is silent, and, where it does, with
+/// every answer what is left.
+pub(super) fn tell_limit(response: &mut Response<Body>, standing: &Standing, shared: &Shared) {
+    let seconds = standing.reset.as_millis().div_ceil(1_000).max(1);
+    let headers = response.headers_mut();
+    let mut tell = |name: HeaderName, value: u128| {
+        headers.insert(
+            name,
+            HeaderValue::from(u64::try_from(value).unwrap_or(u64::MAX)),
+        );
+    };
+    if !standing.admitted && !shared.rate_limit_silent {
+        tell(RETRY_AFTER, seconds);
+    }
+    if shared.rate_limit_headers {
+        for (name, value) in [
+            ("x-ratelimit-limit", standing.limit.into()),
+            ("x-ratelimit-remaining", standing.remaining.into()),
+            ("x-ratelimit-reset", seconds),
+        ] {
+            tell(HeaderName::from_static(name), value);
+        }
+    }
+    if !standing.admitted && shared.rate_limit_silent {
+        headers.remove(RETRY_AFTER);
     }
 }
 

@@ -1,11 +1,12 @@
 //! One request from its arrival to its answer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::to_bytes;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequest, Multipart, Request, State};
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
 use bytes::Bytes;
 use serde_json::Value;
@@ -16,6 +17,7 @@ use super::call::{Answer, Call, Payload, Reply};
 use super::target::Target;
 use super::{admin, assets};
 use crate::mock::fault::{FaultAction, Moment, ResetMoment};
+use crate::mock::limit::Standing;
 use crate::mock::line::Cut;
 use crate::mock::log::{Arrival, Body, Finish};
 use crate::mock::server::Shared;
@@ -26,6 +28,9 @@ use crate::mock::world::received::Received;
 
 /// The largest JSON body that is read. The vendor documents no bound; 250 large items fit many times.
 const BODY_MOST: usize = 256 << 20;
+
+/// How far a list lags behind that a fault makes stale.
+const STALE: Duration = Duration::from_secs(2);
 
 /// The whole server as one service.
 pub(in crate::mock) fn router(shared: Arc<Shared>) -> Router {
@@ -82,7 +87,7 @@ async fn handle(
 struct Served {
     answer: Answer,
     authorised: bool,
-    is_over_rate: bool,
+    standing: Option<Standing>,
     spoilt: Option<FaultAction>,
 }
 
@@ -92,7 +97,7 @@ impl Served {
         Self {
             answer: Err(refusal),
             authorised: false,
-            is_over_rate: false,
+            standing: None,
             spoilt: None,
         }
     }
@@ -108,8 +113,8 @@ fn finish(shared: &Shared, cut: &Cut, call: &Call, sequence: u64, served: Served
         Some(fault) => answer::spoil(fault, served.answer),
         None => respond(served.answer),
     };
-    if served.is_over_rate && shared.rate_limit_silent {
-        response.headers_mut().remove(RETRY_AFTER);
+    if let Some(standing) = &served.standing {
+        answer::tell_limit(&mut response, standing, shared);
     }
     let reset = matches!(
         served.spoilt,
@@ -153,20 +158,16 @@ async fn serve(
 ) -> Served {
     let admission = target.admit(shared, call, credential.as_deref());
     let authorised = admission.is_ok();
+    let payer = target.payer(shared, call, credential.as_deref());
+    let standing = payer.and_then(|who| shared.admit(&who, Instant::now()));
     let done = |answer, spoilt| Served {
         answer,
         authorised,
-        is_over_rate: false,
+        standing,
         spoilt,
     };
-    if let Some(who) = target.payer(shared, call, credential.as_deref())
-        && !shared.admit(&who, Instant::now())
-    {
-        let refusal = Err(Refusal::new(429, "Too many requests."));
-        return Served {
-            is_over_rate: true,
-            ..done(refusal, None)
-        };
+    if standing.is_some_and(|standing| !standing.admitted) {
+        return done(Err(Refusal::new(429, "Too many requests.")), None);
     }
     // After the rate, so that a refused request does not use up a fault that was meant for its repetition.
     let (fault, share) = shared.strike(call);
@@ -207,8 +208,12 @@ async fn serve(
         Ok(()) => target.route(shared, call, credential.as_deref()),
         Err(refusal) => Err(refusal),
     };
-    if fault == Some(FaultAction::StaleList) && !target.writes(call) {
-        answer = answer.map(|reply| target.stale(shared, call, reply));
+    let lag = match fault {
+        Some(FaultAction::StaleList) => STALE.max(shared.read_lag),
+        Some(_) | None => shared.read_lag,
+    };
+    if !lag.is_zero() && !target.writes(call) {
+        answer = answer.map(|reply| target.stale(shared, call, reply, lag));
     }
     done(answer, fault)
 }

@@ -1,5 +1,7 @@
 //! Which part of the server a path is about, and who may ask for it.
 
+use std::time::Duration;
+
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use serde_json::json;
@@ -187,11 +189,11 @@ impl Target {
 
 impl Target {
     /// `reply` without what this instance has only just made.
-    pub(super) fn stale(self, shared: &Shared, call: &Call, reply: Reply) -> Reply {
+    pub(super) fn stale(self, shared: &Shared, call: &Call, reply: Reply, lag: Duration) -> Reply {
         let instance = self.guid(call).and_then(|guid| shared.instance(&guid));
         match (instance, reply) {
             (Some(instance), Reply::Json(mut value)) => {
-                stale::leave_out(&mut value, &instance.world().fresh());
+                stale::leave_out(&mut value, &instance.world().fresh(lag));
                 Reply::Json(value)
             }
             (_, reply) => reply,

@@ -213,12 +213,11 @@ struct BatchItem {
 /// The next thing for the worker.
 #[derive(Debug)]
 pub(crate) struct Job {
-    pub(crate) batch: i64,
     pub(crate) index: usize,
     pub(crate) work: Work,
 }
 
-/// All batches of an instance, and the queue of those that are not finished.
+/// All batches of an instance, and the queue of those that no worker has taken.
 #[derive(Debug, Default)]
 pub(crate) struct Batches {
     batches: BTreeMap<i64, Batch>,
@@ -269,67 +268,56 @@ impl Batches {
         id
     }
 
-    /// Whether the worker has something to do; marks its batch as in process.
-    pub(crate) fn start_next(&mut self) -> bool {
-        let Some(batch) = self.queue.front().and_then(|id| self.batches.get_mut(id)) else {
-            return false;
-        };
+    /// Takes the oldest batch out of the queue, and marks it as in process.
+    pub(crate) fn start_next(&mut self) -> Option<i64> {
+        let id = self.queue.pop_front()?;
+        let batch = self.batches.get_mut(&id)?;
         batch.started.get_or_insert_with(text::now);
-        true
+        Some(id)
     }
 
-    /// Takes the next item out of the first batch in the queue. A batch that is spoilt as a whole, or has
-    /// no items, is finished here.
-    pub(crate) fn take(&mut self) -> Option<Job> {
-        loop {
-            let id = *self.queue.front()?;
-            let batch = self.batches.get_mut(&id)?;
-            let is_settled = |item: &&BatchItem| item.outcome.is_some();
-            batch.worked += batch.items[batch.worked..]
-                .iter()
-                .take_while(is_settled)
-                .count();
-            let index = batch.worked;
-            let work = batch.items.get_mut(index).and_then(|item| item.work.take());
-            match work {
-                Some(_) if batch.spoil == Spoil::StickBefore => {
-                    self.queue.pop_front();
-                }
-                Some(work) if batch.spoil != Spoil::FailAll => {
-                    return Some(Job {
-                        batch: id,
-                        index,
-                        work,
-                    });
-                }
-                Some(_) | None => self.finish(id),
-            }
+    /// Takes the next item out of a batch. One that is spoilt as a whole, or has no items, is finished here.
+    pub(crate) fn take(&mut self, id: i64) -> Option<Job> {
+        let batch = self.batches.get_mut(&id)?;
+        let is_settled = |item: &&BatchItem| item.outcome.is_some();
+        batch.worked += batch.items[batch.worked..]
+            .iter()
+            .take_while(is_settled)
+            .count();
+        let index = batch.worked;
+        let work = batch.items.get_mut(index).and_then(|item| item.work.take());
+        match work {
+            Some(_) if batch.spoil == Spoil::StickBefore => {}
+            Some(work) if batch.spoil != Spoil::FailAll => return Some(Job { index, work }),
+            Some(_) | None => self.finish(id),
         }
+        None
     }
 
-    /// Notes what came of a job, and that it took `spent_ms`.
+    /// Notes what came of a job, and that it took `spent_ms`. Returns whether the batch has more.
     pub(crate) fn settle(
         &mut self,
         batch: i64,
         index: usize,
         outcome: Result<Done, Failure>,
         spent_ms: u128,
-    ) {
+    ) -> bool {
         let Some(entry) = self.batches.get_mut(&batch) else {
-            return;
+            return false;
         };
         if let Some(item) = entry.items.get_mut(index) {
             item.outcome = Some(outcome);
         }
         entry.worked = index + 1;
         entry.spent_ms += spent_ms;
-        if entry.worked >= entry.items.len() {
+        let has_more = entry.worked < entry.items.len();
+        if !has_more {
             self.finish(batch);
         }
+        has_more
     }
 
     fn finish(&mut self, id: i64) {
-        self.queue.retain(|queued| *queued != id);
         if let Some(batch) = self.batches.get_mut(&id)
             && batch.spoil != Spoil::StickAfter
         {

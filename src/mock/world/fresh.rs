@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use super::ids::IdKind;
 
-/// How far a copy lags behind.
-const LAG: Duration = Duration::from_secs(2);
+/// How far a copy may lag behind.
+pub(crate) const LAG_MOST: Duration = Duration::from_mins(1);
 
 /// A row that was made only just now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,16 +35,20 @@ impl Latest {
     /// Notes that a row was made.
     pub(super) fn made(&mut self, kind: IdKind, id: i64) {
         if Fresh::MEMBERS.iter().any(|(lagging, _)| *lagging == kind) {
-            while self.0.front().is_some_and(|(at, _)| at.elapsed() >= LAG) {
+            while self
+                .0
+                .front()
+                .is_some_and(|(at, _)| at.elapsed() >= LAG_MOST)
+            {
                 self.0.pop_front();
             }
             self.0.push_back((Instant::now(), Fresh { kind, id }));
         }
     }
 
-    /// The rows that a copy does not show yet.
-    pub(super) fn fresh(&self) -> HashSet<Fresh> {
-        let shown = self.0.iter().filter(|(at, _)| at.elapsed() < LAG);
+    /// The rows that a copy does not show yet which lags behind by this much.
+    pub(super) fn fresh(&self, lag: Duration) -> HashSet<Fresh> {
+        let shown = self.0.iter().filter(|(at, _)| at.elapsed() < lag);
         shown.map(|(_, row)| *row).collect()
     }
 }

@@ -37,6 +37,8 @@ mod tests;
 pub(crate) mod text;
 mod workflow;
 
+use std::time::Duration;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -210,19 +212,18 @@ impl World {
         &self.batches
     }
 
-    /// Whether there is work for the batch worker; marks the batch as in process.
-    pub(crate) fn start_next(&mut self) -> bool {
+    /// The oldest batch that no worker has taken, which is in process from now on.
+    pub(crate) fn take_batch(&mut self) -> Option<i64> {
         self.batches.start_next()
     }
 
-    /// Applies the next item of the oldest batch. Returns false when there was none.
-    pub(crate) fn work_off_one(&mut self, spent_ms: u128) -> bool {
-        let Some(job) = self.batches.take() else {
+    /// Applies the next item of a batch. Returns whether there are more.
+    pub(crate) fn work_off_one(&mut self, batch: i64, spent_ms: u128) -> bool {
+        let Some(job) = self.batches.take(batch) else {
             return false;
         };
         let outcome = self.apply(job.work);
-        self.batches.settle(job.batch, job.index, outcome, spent_ms);
-        true
+        self.batches.settle(batch, job.index, outcome, spent_ms)
     }
 
     fn apply(&mut self, work: Work) -> Result<Done, Failure> {
@@ -244,9 +245,9 @@ impl World {
         }
     }
 
-    /// What was made only just now.
-    pub(crate) fn fresh(&self) -> std::collections::HashSet<Fresh> {
-        self.latest.fresh()
+    /// What was made within this time.
+    pub(crate) fn fresh(&self, within: Duration) -> std::collections::HashSet<Fresh> {
+        self.latest.fresh(within)
     }
 
     fn next_id(&mut self, kind: IdKind) -> i64 {

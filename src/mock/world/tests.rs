@@ -695,17 +695,17 @@ fn a_batch_takes_effect_item_by_item() {
     let batch = world.submit(Operation::SaveContent, work.to_vec(), Spoil::Nothing);
     let state = |world: &World| world.batches().read(batch, true).unwrap()["batchState"].clone();
     assert_eq!(state(&world), 1);
-    assert!(world.start_next());
+    assert_eq!(world.take_batch(), Some(batch));
     assert_eq!(
         (state(&world), world.content_row(0, 1000)),
         (json!(2), None)
     );
     assert!(
-        world.work_off_one(5)
+        world.work_off_one(batch, 5)
             && world.content_row(0, 1000).is_some()
             && world.content_row(0, 1001).is_none()
     );
-    assert!(world.work_off_one(5) && !world.work_off_one(5) && !world.start_next());
+    assert!(!world.work_off_one(batch, 5) && world.take_batch().is_none());
     let row = world.batches().read(batch, true).unwrap();
     assert_eq!(
         (

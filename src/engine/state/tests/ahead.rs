@@ -6,12 +6,13 @@ use super::script::Script;
 use crate::engine::forecast::{Costs, Forecast, ahead};
 use crate::engine::options::Schedule::{Phased, Pipelined};
 use crate::engine::pace::{Bearings, Outlook, PerClass};
+use crate::engine::poll::{BatchCosts, BatchKind};
 use crate::event::Bottleneck;
 use crate::plan::Strength::Hard;
 
 const MODELS: [&str; 4] = ["model:1", "model:2", "model:3", "model:4"];
 
-/// Answers take 100 ms, items of a batch 40 ms, and there is no limit.
+/// Answers take 100 ms, batches 40 ms, and there is no limit.
 fn costs() -> Costs {
     Costs {
         target: Bearings {
@@ -21,7 +22,7 @@ fn costs() -> Costs {
             times: PerClass::of(|_| Some(Duration::from_millis(100))),
         },
         download: None,
-        item: Duration::from_millis(40),
+        batches: BatchCosts::unknown().with(BatchKind::Content, 1, Duration::from_millis(40)),
         commit: Duration::ZERO,
         gathers: true,
     }
@@ -63,7 +64,7 @@ fn a_full_window_makes_requests_wait_for_answers() {
 }
 
 #[test]
-fn items_wait_for_the_serial_worker_and_for_the_poll_after_it() {
+fn items_take_what_batches_take_and_a_submit_and_a_poll() {
     let items = [
         "content:1@en-us",
         "content:2@en-us",
@@ -71,15 +72,12 @@ fn items_wait_for_the_serial_worker_and_for_the_poll_after_it() {
         "content:4@en-us",
     ];
     let mut costs = costs();
-    costs.item = Duration::from_secs(1);
-    // Each of these batches holds one item. The submits are answered at 100 ms and the worker is done at 4.1 s; the
-    // last batch is polled 2 s after its submit, which is the longest pause, 1 s later and then a third of 3.2 s later,
-    // each with 100 ms for the answer.
+    costs.batches = costs
+        .batches
+        .with(BatchKind::Content, 1, Duration::from_secs(4));
+    // Each of these batches holds one item, and all are at the target at one time.
     let (left, by) = play(Script::new(&items), &costs);
-    assert_eq!(
-        (left, by),
-        (100 + 2_100 + 1_100 + 1_166, Bottleneck::Worker)
-    );
+    assert_eq!((left, by), (100 + 4_000 + 100, Bottleneck::Worker));
 }
 
 #[test]

@@ -1,0 +1,287 @@
+//! How long to wait before the first look at a batch: learnt from what the looks find, for one class of batches.
+//!
+//! A look shows a bound and not a time: a batch that is done when it is looked at took *at most* that long, one that is not
+//! done takes *longer*. A mean of the moments at which batches were found done would follow the looks that follow it, and
+//! only ever grow. So the wait is corrected in both directions:
+//!
+//! ```text
+//!       ┌──────── eight done in a row, or three not done ─────────┐
+//!       ▼                                                         │
+//!   searching                                                  settled
+//!   ½, ¼, … of the wait while batches are done                 2 % less after a batch that is done at its first look
+//!   2, 4, … times while they are not                           10 % more after one that is not
+//!   the middle of both bounds where there are two              3 % more after each further look
+//!       │                                                         ▲
+//!       └──────── both bounds within 25 % of each other ──────────┘
+//! ```
+//! - Settled, the wait keeps within a tenth of the time of a server that always takes the same, and where times vary it is one
+//!   that most batches keep. One batch that takes a hundred times as long moves it by a third at most.
+//! - Batches in flight together show one thing and not sixteen: of those only the first look counts that was scheduled by
+//!   the present wait.
+//! - Nothing is assumed of the server's queue. Where a batch waits for others, the time to done has that in it.
+//! - Polls are few whatever the times are: where there are more than a third beyond one for each batch, later looks keep a
+//!   greater distance.
+
+use std::time::Duration;
+
+/// The shortest wait: timers have a tick of one millisecond, and a look takes longer than this itself.
+pub(super) const LEAST: Duration = Duration::from_millis(2);
+/// The longest wait before a first look: what a search may double up to.
+const MOST: Duration = Duration::from_mins(2);
+/// What is left of a settled wait after a batch that was done at its first look.
+const SHORTER: f64 = 0.98;
+/// What a settled wait becomes after the first and the second of two batches in a row that were not done.
+const LONGER: [f64; 2] = [1.1, 1.15];
+/// The same for each further look at such a batch.
+const LONGER_STILL: f64 = 1.03;
+/// Batches in a row that were done at their first look, from which on a settled wait is searched for anew.
+const DONE_IN_A_ROW: u32 = 8;
+/// Two bounds are close enough together when one is not more than this times the other.
+const CLOSE: f64 = 1.25;
+/// A look that left so much later than it was due shows little of the wait.
+const LATE: f64 = 1.25;
+/// The longest step of a search, as a factor.
+const STEP_MOST: f64 = 8.0;
+
+/// Looks per batch from which on later looks keep a greater distance, and how fast that grows.
+const LOOKS: f64 = 1.35;
+const SPARING: f64 = 20.0;
+/// The weight of the last batch in the mean of looks: one part in this.
+const LOOKS_MEMORY: f64 = 50.0;
+/// The longest wait between later looks where the first wait is not longer itself.
+const LATER_MOST: Duration = Duration::from_secs(10);
+
+/// The learnt wait of one class of batches.
+#[derive(Clone, Debug)]
+pub(super) struct Rule {
+    wait: Duration,
+    /// Counts the changes of the wait.
+    version: u64,
+    state: State,
+    /// Looks per batch of late.
+    looks: f64,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Searching(Search),
+    Settled {
+        /// Batches in a row that were done at their first look.
+        done: u32,
+        /// Batches in a row that were not.
+        missed: usize,
+    },
+}
+
+/// What is known while the time is looked for.
+#[derive(Clone, Copy, Debug)]
+struct Search {
+    /// It takes longer than this …
+    low: Option<Duration>,
+    /// … and at most this.
+    high: Option<Duration>,
+    /// The factor of the next step.
+    step: f64,
+    /// Whether nothing was ever settled. Then any look is news, whatever wait it was scheduled by.
+    is_first: bool,
+}
+
+/// A batch at the server.
+#[derive(Clone, Debug)]
+pub(super) struct Batch {
+    /// The wait before its first look.
+    wait: Duration,
+    version: u64,
+    /// The latest look that found it at work.
+    low: Option<Duration>,
+    looks: u32,
+    /// Whether its first look counted.
+    counts: bool,
+}
+
+impl Batch {
+    /// The wait before its first look.
+    pub(super) const fn wait(&self) -> Duration {
+        self.wait
+    }
+}
+
+impl Rule {
+    /// A rule that starts with a guess.
+    pub(super) fn starting_with(wait: Duration) -> Self {
+        Self {
+            wait: wait.clamp(LEAST, MOST),
+            version: 0,
+            state: State::Searching(Search::new(true)),
+            looks: 1.0,
+        }
+    }
+
+    /// The present wait before the first look, which is about the time to done.
+    pub(super) const fn wait(&self) -> Duration {
+        self.wait
+    }
+
+    /// Notes that a batch was handed in. It is due for its first look after [`Rule::wait`].
+    pub(super) const fn begin(&self) -> Batch {
+        Batch {
+            wait: self.wait,
+            version: self.version,
+            low: None,
+            looks: 0,
+            counts: false,
+        }
+    }
+
+    /// A look that left at `sent` and was answered at `now`, both counted from the hand-in, found the batch at work. Returns
+    /// the wait before the next look: a quarter of the first wait or half the time of a look, twice as much each time, or what
+    /// is left of the present wait.
+    pub(super) fn working(&mut self, batch: &mut Batch, sent: Duration, now: Duration) -> Duration {
+        batch.low = Some(sent);
+        batch.looks += 1;
+        let is_news = batch.version == self.version && batch.looks == 1;
+        match &mut self.state {
+            State::Searching(search) if search.is_first || is_news => {
+                let is_first = search.is_first;
+                search.takes_longer_than(sent);
+                if !is_first {
+                    self.step();
+                } else if sent > self.wait {
+                    self.change(sent);
+                }
+            }
+            State::Settled { done, missed } if is_news => {
+                *done = 0;
+                let longer = LONGER.get(*missed).copied();
+                *missed += 1;
+                if let Some(longer) = longer {
+                    self.change(self.wait.mul_f64(longer));
+                } else {
+                    let mut search = Search::new(false);
+                    search.takes_longer_than(sent);
+                    self.search(search);
+                }
+            }
+            State::Settled { .. } if batch.counts => self.change(self.wait.mul_f64(LONGER_STILL)),
+            State::Searching(_) | State::Settled { .. } => {}
+        }
+        if is_news {
+            // Its end belongs to what it began.
+            batch.version = self.version;
+            batch.counts = true;
+        }
+        let look = now.saturating_sub(sent);
+        let sparing = 1.0 + SPARING * (self.looks - LOOKS).max(0.0);
+        let least = (batch.wait / 4)
+            .max(look / 2)
+            .max(LEAST / 2)
+            .mul_f64(sparing);
+        let grown = least.saturating_mul(1 << (batch.looks - 1).min(16));
+        let grown = grown.min(LATER_MOST.max(batch.wait));
+        grown.max(self.wait.saturating_sub(now))
+    }
+
+    /// A look that left at `sent`, counted from the hand-in, found the batch done.
+    pub(super) fn done(&mut self, batch: &Batch, sent: Duration) {
+        self.looks += (f64::from(batch.looks + 1) - self.looks) / LOOKS_MEMORY;
+        let is_present = batch.version == self.version;
+        match &mut self.state {
+            State::Searching(search) if search.is_first || is_present => {
+                search.takes_at_most(sent, batch.low);
+                self.step();
+            }
+            State::Settled { done, missed } if is_present && batch.low.is_none() => {
+                // A late look shows little of the wait, and a shorter one does no harm while looks are late anyway.
+                if sent <= batch.wait.mul_f64(LATE).max(LEAST * 2) {
+                    *done += 1;
+                }
+                *missed = 0;
+                if *done < DONE_IN_A_ROW || self.wait <= LEAST {
+                    self.change(self.wait.mul_f64(SHORTER));
+                } else {
+                    let mut search = Search::new(false);
+                    search.takes_at_most(sent, None);
+                    self.search(search);
+                }
+            }
+            State::Searching(_) | State::Settled { .. } => {}
+        }
+    }
+
+    fn search(&mut self, search: Search) {
+        self.state = State::Searching(search);
+        self.step();
+    }
+
+    /// Chooses the next wait of a search, or ends it.
+    fn step(&mut self) {
+        let State::Searching(search) = &mut self.state else {
+            return;
+        };
+        let wait = match (search.low, search.high) {
+            (Some(low), Some(high)) => {
+                let is_close = high <= low.mul_f64(CLOSE).max(LEAST);
+                let middle =
+                    Duration::from_secs_f64((low.as_secs_f64() * high.as_secs_f64()).sqrt());
+                if is_close {
+                    self.settle();
+                }
+                middle
+            }
+            (None, Some(high)) if high <= LEAST * 2 => {
+                self.settle();
+                LEAST
+            }
+            (None, Some(high)) => high.div_f64(search.next_step()),
+            (low, None) => {
+                let step = search.next_step();
+                self.wait.max(low.unwrap_or_default()).mul_f64(step)
+            }
+        };
+        self.change(wait);
+    }
+
+    fn settle(&mut self) {
+        self.state = State::Settled { done: 0, missed: 0 };
+    }
+
+    fn change(&mut self, wait: Duration) {
+        self.wait = wait.clamp(LEAST, MOST);
+        self.version += 1;
+    }
+}
+
+impl Search {
+    const fn new(is_first: bool) -> Self {
+        Self {
+            low: None,
+            high: None,
+            step: 2.0,
+            is_first,
+        }
+    }
+
+    const fn next_step(&mut self) -> f64 {
+        let step = self.step;
+        self.step = (step * 2.0).min(STEP_MOST);
+        step
+    }
+
+    /// What contradicts an older bound replaces it: the server has changed.
+    fn takes_longer_than(&mut self, bound: Duration) {
+        self.low = self.low.max(Some(bound));
+        self.high = self.high.filter(|high| *high > bound);
+    }
+
+    fn takes_at_most(&mut self, bound: Duration, low: Option<Duration>) {
+        if let Some(low) = low {
+            self.takes_longer_than(low);
+        }
+        self.high = Some(self.high.map_or(bound, |high| high.min(bound)));
+        self.low = self.low.filter(|low| *low < bound).or(low);
+    }
+}
+
+#[cfg(test)]
+#[path = "play.rs"]
+mod play;

@@ -1,0 +1,278 @@
+//! The learnt times of all classes of batches.
+//!
+//! Batches of one class are alike enough to share a time: what is done with the items, and how many there are, to the power of
+//! two. A class without experience starts with the time of the class nearest to it.
+
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::rule::{Batch, Rule};
+use crate::domain::Kind;
+
+/// The time of a batch before one was seen.
+const FIRST: Duration = Duration::from_millis(50);
+/// The time of one item before it is known.
+const ITEM: Duration = Duration::from_millis(5);
+/// Powers of two up to more items than any batch has.
+const SIZES: usize = 9;
+/// Two forecasts are alike when times of batches differ by no more than one part in this: the waits go up and down by a tenth.
+const ALIKE: u32 = 4;
+
+/// What a batch does with its items.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) enum BatchKind {
+    /// Saves content items.
+    Content,
+    /// Saves a page.
+    Page,
+    /// Moves content items or pages on in the workflow.
+    Workflow,
+    /// Deletes a content item or a page.
+    Delete,
+}
+
+impl BatchKind {
+    const ALL: [Self; 4] = [Self::Content, Self::Page, Self::Workflow, Self::Delete];
+
+    /// What saves entities of a kind.
+    pub(in crate::engine) const fn saving(kind: Kind) -> Self {
+        match kind {
+            Kind::Page => Self::Page,
+            Kind::Content
+            | Kind::Model
+            | Kind::Container
+            | Kind::Template
+            | Kind::Gallery
+            | Kind::Asset
+            | Kind::Redirection => Self::Content,
+        }
+    }
+}
+
+/// One value for each class.
+type Table<T> = [[T; SIZES]; BatchKind::ALL.len()];
+
+/// Learns how long the target takes for batches.
+#[derive(Debug, Default)]
+pub struct BatchTimes(Mutex<Table<Option<Rule>>>);
+
+/// A batch that the target has taken.
+#[derive(Debug)]
+pub(in crate::engine) struct AtTarget<'a> {
+    times: &'a BatchTimes,
+    kind: BatchKind,
+    items: u32,
+    came: Instant,
+    batch: Batch,
+}
+
+/// What was learnt, as a forecast takes it.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine) struct BatchCosts(Table<Option<Duration>>);
+
+/// The place of a batch in a table.
+const fn size(items: u32) -> usize {
+    let power = if items == 0 {
+        0
+    } else {
+        items.ilog2() as usize
+    };
+    if power < SIZES { power } else { SIZES - 1 }
+}
+
+impl BatchTimes {
+    /// Notes that a batch was handed in: at once when the target has answered.
+    pub(in crate::engine) fn begin(&self, kind: BatchKind, items: u32) -> AtTarget<'_> {
+        let guess = self.costs().time(kind, items);
+        let mut rules = self.rules();
+        let rule = &mut rules[kind as usize][size(items)];
+        let batch = rule
+            .get_or_insert_with(|| Rule::starting_with(guess))
+            .begin();
+        AtTarget {
+            times: self,
+            kind,
+            items,
+            came: Instant::now(),
+            batch,
+        }
+    }
+
+    /// What is known now.
+    pub(in crate::engine) fn costs(&self) -> BatchCosts {
+        let wait = |rule: &Option<Rule>| rule.as_ref().map(Rule::wait);
+        BatchCosts(self.rules().each_ref().map(|row| row.each_ref().map(wait)))
+    }
+
+    fn rules(&self) -> MutexGuard<'_, Table<Option<Rule>>> {
+        self.0.lock().expect("no holder panics")
+    }
+}
+
+impl AtTarget<'_> {
+    /// The wait until the first look, from now on.
+    pub(in crate::engine) fn due(&self) -> Duration {
+        self.batch.wait().saturating_sub(self.came.elapsed())
+    }
+
+    /// Notes that a look that left at `sent` found it at work. Returns the wait until the next look.
+    pub(in crate::engine) fn working(&mut self, sent: Instant) -> Duration {
+        let (sent, now) = (
+            sent.saturating_duration_since(self.came),
+            self.came.elapsed(),
+        );
+        let mut rules = self.times.rules();
+        let rule = &mut rules[self.kind as usize][size(self.items)];
+        rule.as_mut()
+            .map_or(FIRST, |rule| rule.working(&mut self.batch, sent, now))
+    }
+
+    /// Notes that a look that left at `sent` found it done.
+    pub(in crate::engine) fn done(self, sent: Instant) {
+        let sent = sent.saturating_duration_since(self.came);
+        let mut rules = self.times.rules();
+        if let Some(rule) = &mut rules[self.kind as usize][size(self.items)] {
+            rule.done(&self.batch, sent);
+        }
+    }
+}
+
+impl BatchCosts {
+    /// Nothing is known.
+    #[cfg(test)]
+    pub(in crate::engine) const fn unknown() -> Self {
+        Self([[None; SIZES]; BatchKind::ALL.len()])
+    }
+
+    /// The same with a time for batches of a kind and a number of items.
+    #[cfg(test)]
+    pub(in crate::engine) const fn with(
+        mut self,
+        kind: BatchKind,
+        items: u32,
+        time: Duration,
+    ) -> Self {
+        self.0[kind as usize][size(items)] = Some(time);
+        self
+    }
+
+    /// The time of a batch, or of what is nearest to it: of its kind if there is one.
+    pub(in crate::engine) fn time(&self, kind: BatchKind, items: u32) -> Duration {
+        let own = size(items);
+        let nearest = |kind: BatchKind| {
+            let known =
+                (0..SIZES).filter_map(|at| Some((at.abs_diff(own), self.0[kind as usize][at]?)));
+            known.min_by_key(|(distance, _)| *distance)
+        };
+        let others = || {
+            let others = BatchKind::ALL.into_iter().filter_map(nearest);
+            others.min_by_key(|(distance, _)| *distance)
+        };
+        nearest(kind)
+            .or_else(others)
+            .map_or(FIRST, |(_, time)| time)
+    }
+
+    /// What one more item adds to the time of a batch that saves: what large batches take longer than small ones. So what
+    /// all batches wait for is left out.
+    pub(in crate::engine) fn item(&self) -> Duration {
+        let saves = [BatchKind::Content, BatchKind::Page];
+        let known = saves.into_iter().flat_map(|kind| {
+            let row = self.0[kind as usize].into_iter().enumerate();
+            row.filter_map(|(size, time)| Some((size, time?)))
+        });
+        let (small, large) = (
+            known.clone().min_by_key(|(size, _)| *size),
+            known.max_by_key(|(size, _)| *size),
+        );
+        let (Some((small, least)), Some((large, most))) = (small, large) else {
+            return ITEM;
+        };
+        let items = |size: usize| if size == 0 { 1 } else { 3_u32 << (size - 1) };
+        match items(large) - items(small) {
+            0 => ITEM.min(most / items(large)),
+            more => most.saturating_sub(least) / more,
+        }
+    }
+
+    /// Whether what was learnt since has changed little.
+    pub(in crate::engine) fn is_like(&self, before: &Self) -> bool {
+        let near = |one: Duration, other: Duration| one.abs_diff(other) <= one.max(other) / ALIKE;
+        let known = self.0.as_flattened().iter().zip(before.0.as_flattened());
+        known
+            .filter_map(|(now, before)| (*now).zip(*before))
+            .all(|(now, before)| near(now, before))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// A batch that takes so long, looked at as it should be. Returns how many looks it took.
+    async fn follow(times: &BatchTimes, items: u32, takes: Duration) -> u32 {
+        let mut batch = times.begin(BatchKind::Content, items);
+        let (came, mut looks) = (Instant::now(), 1);
+        let mut wait = batch.due();
+        loop {
+            tokio::time::advance(wait).await;
+            if came.elapsed() >= takes {
+                batch.done(Instant::now());
+                return looks;
+            }
+            looks += 1;
+            wait = batch.working(Instant::now());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_size_has_its_time_and_a_new_one_starts_with_the_nearest() {
+        let times = BatchTimes::default();
+        assert_eq!(times.costs().time(BatchKind::Page, 1), FIRST);
+        for _ in 0..20 {
+            follow(&times, 1, ms(20)).await;
+            follow(&times, 200, ms(1_000)).await;
+        }
+        let costs = times.costs();
+        let near = |time: Duration, wanted: u64| time.abs_diff(ms(wanted)) <= ms(wanted) / 5;
+        let time = |kind, items| costs.time(kind, items);
+        assert!(near(time(BatchKind::Content, 1), 20), "{costs:?}");
+        assert!(near(time(BatchKind::Content, 250), 1_000), "{costs:?}");
+        assert!(near(time(BatchKind::Content, 3), 20), "one item is nearest");
+        assert!(
+            near(time(BatchKind::Workflow, 100), 1_000),
+            "content is nearest"
+        );
+        assert!(near(costs.item(), 5), "{:?}", costs.item());
+        assert!(follow(&times, 100, ms(1_000)).await <= 2);
+    }
+
+    #[test]
+    fn what_every_batch_waits_for_is_not_the_time_of_an_item() {
+        let costs = BatchCosts::unknown();
+        assert_eq!(costs.item(), ITEM);
+        let queued =
+            costs
+                .with(BatchKind::Page, 1, ms(3_005))
+                .with(BatchKind::Content, 200, ms(3_960));
+        assert_eq!(queued.item(), ms(955) / 191);
+        let one = costs.with(BatchKind::Page, 1, ms(2));
+        assert_eq!(
+            (one.item(), costs.with(BatchKind::Page, 1, ms(900)).item()),
+            (ms(2), ITEM)
+        );
+    }
+
+    #[test]
+    fn costs_are_alike_within_a_quarter() {
+        let costs = |time| BatchCosts::unknown().with(BatchKind::Page, 1, ms(time));
+        assert!(costs(100).is_like(&costs(120)) && costs(100).is_like(&BatchCosts::unknown()));
+        assert!(!costs(100).is_like(&costs(140)));
+    }
+}
