@@ -299,12 +299,13 @@ async fn of_two_runs_at_once_one_wins_and_none_is_harmed() {
 /// A comparison that is refused for the rate is made again: it counted as a difference, at no pace and with no second try.
 #[tokio::test]
 async fn the_bytes_of_an_upload_are_compared_at_the_pace_of_the_target() {
-    let server = server("galleries-and-assets", Duration::ZERO, &[]).await;
+    // The first file is there, and its answer takes longer than the run.
+    let slow = "method=POST,path=/asset/upload,count=1,slow-body=2000";
+    let server = server("galleries-and-assets", Duration::ZERO, &[slow]).await;
     let (_folder, url, mut setup) = state().await;
     let base_url = server.base_url();
-    // A file is there, and the run has not heard of it.
-    let is_there = || !target(&server).assets.is_empty();
-    dropped_when(is_there, &mut setup, &base_url).await;
+    let uploads = |request: &RequestRecord| request.path.ends_with("/asset/upload");
+    dropped_when(|| was_asked(&server, uploads), &mut setup, &base_url).await;
     setup.store.clone().close().await;
     setup.store = Store::open(&url).await.unwrap();
     let left = Arc::new(AtomicI64::new(1));
