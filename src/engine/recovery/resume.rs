@@ -129,17 +129,14 @@ impl<T: Target + Clone> Recovery<'_, T> {
         self.sink.emit(Event::Warned { message }).await;
     }
 
-    /// Waits until the youngest create without a batch number is old enough to have reached the target.
+    /// Waits until the youngest request without a result is old enough to have reached the target. What is saved over
+    /// something as well: coming later, it would take away what this run saves there.
     async fn let_age(&self) {
-        let youngest = self
+        let looked_for = self
             .open
             .iter()
-            .filter(|(intent, fate)| {
-                matches!(fate, BatchFate::LookedFor)
-                    && intent.details.iter().any(|detail| detail.target.is_none())
-            })
-            .map(|(intent, _)| intent.opened_ms)
-            .max();
+            .filter(|(_, fate)| matches!(fate, BatchFate::LookedFor));
+        let youngest = looked_for.map(|(intent, _)| intent.opened_ms).max();
         let Some(opened_ms) = youngest else { return };
         let old_enough = self.options.settle / 2;
         tokio::time::sleep(old_enough.saturating_sub(age(self.store, opened_ms))).await;
@@ -210,7 +207,8 @@ impl<T: Target + Clone> Recovery<'_, T> {
         loop {
             let seen = looker.look(items, known.target_inventory).await?;
             looker.match_up(items, &seen);
-            let waits = |item: &Item| item.is_open() && item.creates() && !item.is_old;
+            // An update that comes late would take away what this run saves.
+            let waits = |item: &Item| item.is_open() && !item.is_old;
             let now = Some(look::signature(&seen));
             quiet = if now == before { quiet + 1 } else { 0 };
             if quiet >= LOOKS || !items.iter().any(waits) {
