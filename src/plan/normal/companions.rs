@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn a_companion_that_is_gone_is_lost_although_the_link_is_there() {
         let schema = Source::new().schema;
-        let form = |body| normal(Kind::Content, body, &schema);
+        let form = |body: &Value| normal(Kind::Content, body, &schema);
         let cards = json!({ "referencename": "cards", "sortids": "7,8", "fulllist": false });
         let links = [
             (
