@@ -24,7 +24,7 @@ pub enum Bug {
     SendsUnknownAgain,
     /// What is not there at the first look counts as absent.
     LooksOnce,
-    /// A reference without a counterpart is sent as it is.
+    /// A reference that is left out, because its end has no counterpart yet, is sent as it is.
     SendsSourceIds,
     /// What was sent counts as agreed.
     AgreesUnseen,

@@ -56,4 +56,8 @@ pub struct AgreedPlace {
     /// Whether a save that only moved it left it unpublished although it was published before.
     #[serde(default)]
     pub unpublished: bool,
+    /// Whether it was put there, and its row was not read back since, or was not as it should be then. Then nothing is
+    /// agreed, and what stands elsewhere is not the target's doing.
+    #[serde(default)]
+    pub owed: bool,
 }

@@ -151,6 +151,13 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
         }
     }
 
+    /// Waits until the lease is known to be held, of a write that has waited for something else since it was let go.
+    pub(super) async fn keeps_lease(&self) {
+        if let Some(fence) = &self.fence {
+            fence.pass().await;
+        }
+    }
+
     /// Sends writes to the target that are noted in `intent`.
     pub fn under(&self, intent: IntentId) -> Sender<'_> {
         Sender {

@@ -113,7 +113,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
         })
     }
 
-    /// What is agreed upon once `item`, a page, is saved.
+    /// Where `item`, a page, goes with its save. It is agreed upon when its row was read back.
     pub(super) fn place_saved(&self, item: &Prepared) -> Option<Change> {
         let entity = self.entity(item.node);
         let place = self.planned(item.node).place.as_ref()?;
@@ -122,6 +122,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             target: self.home(item.node).ok()?,
             rank: place.rank?,
             unpublished: item.was_published,
+            owed: true,
         };
         place.renews.then(|| Change::PagePlace {
             pair: self.pair.clone(),
@@ -165,6 +166,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
                 rank: place.rank?,
                 unpublished: there.state == ItemState::Staging
                     && known.is_some_and(|known| known.unpublished),
+                owed: false,
             }
         } else {
             AgreedPlace {
@@ -176,6 +178,40 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             pair: self.pair.clone(),
             key: entity.key.clone(),
             place: Some(found),
+        })
+    }
+
+    /// Makes durable what the verification found out about the rows that this run put pages into: by page, whether its
+    /// place is still owed.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub(super) async fn remember_rows(&self, pages: Vec<(Node, bool)>) -> Result<(), StoreError> {
+        let places = pages.into_iter();
+        let places = places.filter_map(|(node, owed)| self.place_compared(node, owed));
+        let changes: Vec<Change> = places.collect();
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.store.commit(changes).await
+    }
+
+    fn place_compared(&self, node: Node, owed: bool) -> Option<Change> {
+        let entity = self.entity(node);
+        let place = self.planned(node).place.as_ref()?;
+        let known = self.formers.places().get(&entity.key);
+        let compared = AgreedPlace {
+            source: Home::of(entity.placement.as_ref()?),
+            target: self.home(node).ok()?,
+            rank: place.rank?,
+            unpublished: self.republish.contains(&node)
+                || known.is_some_and(|known| known.unpublished && !self.placed.contains(&node)),
+            owed,
+        };
+        place.renews.then(|| Change::PagePlace {
+            pair: self.pair.clone(),
+            key: entity.key.clone(),
+            place: Some(compared),
         })
     }
 

@@ -208,6 +208,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         };
         crew.remember_compared(verified.compared).await?;
         crew.remember_lists(verified.lists).await?;
+        crew.remember_rows(verified.places).await?;
         Ok(Ok(verified.differences))
     }
 

@@ -38,7 +38,9 @@ pub use decide::{
 };
 pub use encoding::{Encoding, Evidence};
 pub use graph::{Graph, Need, Node, Strength};
-pub use normal::{Defaults, Difference, Judge, Judged, Learns, differences, normal, without};
+pub use normal::{
+    Defaults, Difference, Judge, Judged, Learns, differences, lost_companions, normal, without,
+};
 pub use notice::{Concern, Notice, warnings};
 pub use payload::{Counterparts, LeaveOut, Payload, Unresolved, payload, put_back};
 pub use references::{

@@ -65,6 +65,8 @@ pub(crate) struct Frozen {
     pub(crate) after_ms: u64,
     /// After how long the other run begins, seen from the end of the lease, and this one goes on, seen from there.
     pub(crate) thaws_ms: u64,
+    /// How much later than the network its disk answers again.
+    pub(crate) disk_ms: u64,
 }
 
 /// How a run comes to its end.
@@ -201,9 +203,11 @@ fn run(dice: &mut ChaCha8Rng) -> Run {
         run.edits.sort_by_key(|(after, _)| *after);
     }
     if run.end == End::Natural && dice.random_ratio(1, 6) {
+        let after_ms = dice.random_range(10..8_000);
         run.frozen = Some(Frozen {
-            after_ms: dice.random_range(10..8_000),
+            after_ms,
             thaws_ms: dice.random_range(0..8_000),
+            disk_ms: after_ms % 1_000,
         });
     }
     run

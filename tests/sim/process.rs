@@ -3,33 +3,39 @@
 //! A process that stands still sends nothing and hears nothing: what was on its way takes effect, and the answer is read when
 //! it goes on. Its timers run on, which nobody can see from outside. What it would have read meanwhile it reads afterwards. What
 //! it would have written is never sent: a real one would only have come to that afterwards, and asks before each write
-//! whether it still has the lease.
+//! whether it still has the lease. Each write is checked as it leaves: the lease is held, and an open intent in the store
+//! names what is written.
 
 use std::future::pending;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use lockgate::domain::{BatchId, Id, Kind, Locale, TargetId};
+use lockgate::domain::{BatchId, EntityKey, Id, Kind, Locale, TargetId};
 use lockgate::instance::{
     Answer, Ask, BatchStatus, Deleted, Doomed, Download, PageSave, Refusal, RequestError, Save,
     Saved, Source, Target, Upload, Workflow,
 };
+use lockgate::store::{IntentDetail, Store};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::double::Double;
-use crate::stage::LEASE;
+use crate::stage::{LEASE, Stage};
 
 /// Whether a process stands still. Whoever waits goes on in the order of arrival.
 #[derive(Debug, Default)]
 pub(crate) struct Halt {
     is_stopped: AtomicBool,
     since: Mutex<Option<Instant>>,
+    has_overslept: AtomicBool,
     bell: Notify,
 }
 
 impl Halt {
     pub(crate) fn set(&self, is_stopped: bool) {
+        if self.has_lost_its_lease() {
+            self.has_overslept.store(true, Ordering::Relaxed);
+        }
         self.is_stopped.store(is_stopped, Ordering::Relaxed);
         *self.since.lock().unwrap() = is_stopped.then(Instant::now);
         self.bell.notify_waiters();
@@ -39,10 +45,11 @@ impl Halt {
         self.is_stopped.load(Ordering::Relaxed)
     }
 
-    /// Whether it stands still for longer than a lease lasts.
+    /// Whether it stands still, or stood still before it went on, for longer than a lease lasts.
     fn has_lost_its_lease(&self) -> bool {
         let since = *self.since.lock().unwrap();
-        since.is_some_and(|since| since.elapsed() > LEASE)
+        self.has_overslept.load(Ordering::Relaxed)
+            || since.is_some_and(|since| since.elapsed() > LEASE)
     }
 
     async fn ends(&self) {
@@ -62,6 +69,8 @@ impl Halt {
 pub(crate) struct Process {
     pub(crate) instance: Double,
     pub(crate) halt: Arc<Halt>,
+    /// The state as everybody sees it.
+    pub(crate) store: Store,
 }
 
 impl Process {
@@ -82,6 +91,32 @@ impl Process {
         }
         self.read(request).await
     }
+
+    /// As [`Process::write`], of what an open intent has to name.
+    async fn save_named<R>(&self, saves: &[(Kind, String)], request: impl Future<Output = R>) -> R {
+        if !self.halt.is_stopped() {
+            let open = self.store.open_intents(&Stage::pair()).await.unwrap();
+            let noted = open
+                .iter()
+                .flat_map(|intent| intent.keys.iter().zip(&intent.details));
+            let noted: Vec<(&EntityKey, &IntentDetail)> = noted.collect();
+            for (kind, name) in saves {
+                let is_it = |(key, detail): &(&EntityKey, &IntentDetail)| {
+                    key.kind == *kind && detail.name == *name
+                };
+                if !noted.iter().any(is_it) {
+                    self.instance.accuse(&format!(
+                        "{kind} {name:?} leaves, and no open intent names it"
+                    ));
+                }
+            }
+        }
+        self.write(request).await
+    }
+}
+
+fn named(save: &Save) -> (Kind, String) {
+    (save.kind, save.name.to_string())
 }
 
 impl Source for Process {
@@ -96,18 +131,23 @@ impl Source for Process {
 
 impl Target for Process {
     async fn save(&self, save: &Save) -> Result<Saved, RequestError> {
-        self.write(self.instance.save(save)).await
+        self.save_named(&[named(save)], self.instance.save(save))
+            .await
     }
 
     async fn save_redirections(
         &self,
         rows: &[Save],
     ) -> Result<Vec<Result<Saved, Refusal>>, RequestError> {
-        self.write(self.instance.save_redirections(rows)).await
+        let names: Vec<_> = rows.iter().map(named).collect();
+        let save = self.instance.save_redirections(rows);
+        self.save_named(&names, save).await
     }
 
     async fn upload(&self, upload: Upload) -> Result<Saved, RequestError> {
-        self.write(self.instance.upload(upload)).await
+        let name = format!("{}/{}", upload.folder, upload.file_name);
+        let names = [(Kind::Asset, name)];
+        self.save_named(&names, self.instance.upload(upload)).await
     }
 
     async fn move_asset(&self, asset: TargetId, folder: &str) -> Result<Saved, RequestError> {
@@ -115,11 +155,15 @@ impl Target for Process {
     }
 
     async fn submit_items(&self, locale: &Locale, items: &[Save]) -> Result<BatchId, RequestError> {
-        self.write(self.instance.submit_items(locale, items)).await
+        let names: Vec<_> = items.iter().map(named).collect();
+        let submit = self.instance.submit_items(locale, items);
+        self.save_named(&names, submit).await
     }
 
     async fn submit_page(&self, page: &PageSave) -> Result<BatchId, RequestError> {
-        self.write(self.instance.submit_page(page)).await
+        let names = [named(&page.save)];
+        self.save_named(&names, self.instance.submit_page(page))
+            .await
     }
 
     async fn poll(&self, batch: BatchId) -> Result<BatchStatus, RequestError> {

@@ -170,7 +170,8 @@ impl Stage {
         let second = async {
             sleep(Duration::from_millis(frozen.after_ms)).await;
             (self.trace)(format!("run {} is stopped", first.number));
-            first.stop(true);
+            first.store.stand_still(true);
+            first.halt.set(true);
             sleep(LEASE + Duration::from_secs(1)).await;
             let next = Run::default();
             let second = self.begin(&next).await;
@@ -178,7 +179,10 @@ impl Stage {
             let thaw = async {
                 sleep(Duration::from_millis(frozen.thaws_ms)).await;
                 (self.trace)(format!("run {} goes on", first.number));
-                first.stop(false);
+                first.halt.set(false);
+                // It reads its network before it hears of its lease.
+                sleep(Duration::from_millis(frozen.disk_ms)).await;
+                first.store.stand_still(false);
             };
             let (played, ()) =
                 tokio::join!(biased; self.to_its_end(&next, &second, UnknownOutcome::Report), thaw);
@@ -275,8 +279,18 @@ impl Stage {
         let options = self.options(run, doubts);
         let number = RunId(format!("20250101-000000-{:04x}", running.number));
         Session {
-            source: reader(running.sees(&self.source), Side::Source, &options, &sink),
-            target: reader(running.sees(&self.target), Side::Target, &options, &sink),
+            source: reader(
+                self.as_seen(running, &self.source),
+                Side::Source,
+                &options,
+                &sink,
+            ),
+            target: reader(
+                self.as_seen(running, &self.target),
+                Side::Target,
+                &options,
+                &sink,
+            ),
             store: running.store.clone(),
             run: number.clone(),
             owner: LeaseOwner {
@@ -295,6 +309,14 @@ impl Stage {
             options,
             sink,
             planned: tokio::sync::watch::Sender::new(None),
+        }
+    }
+
+    fn as_seen(&self, running: &Running, instance: &Double) -> Process {
+        Process {
+            instance: instance.clone(),
+            halt: Arc::clone(&running.halt),
+            store: self.store.clone(),
         }
     }
 
@@ -350,20 +372,6 @@ where
         work.as_mut().poll(context)
     })
     .await
-}
-
-impl Running {
-    fn stop(&self, is_stopped: bool) {
-        self.store.stand_still(is_stopped);
-        self.halt.set(is_stopped);
-    }
-
-    fn sees(&self, instance: &Double) -> Process {
-        Process {
-            instance: instance.clone(),
-            halt: Arc::clone(&self.halt),
-        }
-    }
 }
 
 impl Played {

@@ -1,7 +1,7 @@
 //! Many seeds at once, and the table of what happened in them.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
@@ -18,6 +18,9 @@ const TWICE: u64 = 20;
 
 /// Failing seeds that are shrunk, which takes a hundred plays each.
 const SHRUNK: usize = 2;
+
+/// Seeds in which the engine broke a rule once. They are played with any others.
+const ONCE_BROKEN: [u64; 5] = [14, 204, 241, 419, 563];
 
 /// Lines of the trace of a shrunk history that are printed. Replaying it prints all.
 const TRACE: usize = 60;
@@ -43,17 +46,18 @@ pub(crate) fn replay(seed: u64, args: &Args) -> bool {
 /// Plays all seeds, and prints what happened.
 pub(crate) fn play_all(args: &Args) -> bool {
     let began = now();
-    let next = AtomicU64::new(args.first);
-    let end = args.first + args.seeds;
+    let seeds = args.first..args.first + args.seeds;
+    let again = ONCE_BROKEN.into_iter().filter(|seed| !seeds.contains(seed));
+    let seeds: Vec<u64> = again.chain(seeds.clone()).collect();
+    let next = AtomicUsize::new(0);
     let total = Mutex::new((Figures::default(), Vec::new()));
     thread::scope(|scope| {
         for _ in 0..args.threads.max(1) {
             scope.spawn(|| {
                 loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= end {
+                    let Some(&seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) else {
                         return;
-                    }
+                    };
                     let (figures, problems) = one(seed, args);
                     let mut total = total.lock().unwrap();
                     total.0.add(&figures);
@@ -76,14 +80,14 @@ pub(crate) fn play_all(args: &Args) -> bool {
             print_shrunk(*seed, args);
         }
     }
-    print(args.seeds, &figures, began.elapsed().as_secs_f64());
+    print(seeds.len(), &figures, began.elapsed().as_secs_f64());
     if !failing.is_empty() {
-        let seeds: Vec<String> = failing.iter().map(|(seed, _)| seed.to_string()).collect();
+        let names: Vec<String> = failing.iter().map(|(seed, _)| seed.to_string()).collect();
         println!(
             "{} of {} seeds fail: {}",
             failing.len(),
-            args.seeds,
-            seeds.join(" ")
+            seeds.len(),
+            names.join(" ")
         );
     }
     failing.is_empty()
@@ -142,7 +146,7 @@ fn now() -> Instant {
     Instant::now()
 }
 
-fn print(seeds: u64, figures: &Figures, seconds: f64) {
+fn print(seeds: usize, figures: &Figures, seconds: f64) {
     println!();
     println!("{:<32}{seeds:>10}", "seeds");
     println!("{:<32}{:>10}", "runs", figures.runs);

@@ -209,6 +209,8 @@ where
         length_bytes: download.length_bytes.or(listed_size(media)),
         bytes: metered(download.bytes, meter),
     };
+    // The file may have taken longer to open than the lease lasts.
+    crew.keeps_lease().await;
     crew.target.upload(upload).await
 }
 

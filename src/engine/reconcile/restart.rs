@@ -219,17 +219,14 @@ impl<T: Target + Clone> Recovery<'_, T> {
         self.sink.emit(Event::Warned { message }).await;
     }
 
-    /// Waits until the youngest create without a batch number is old enough to have reached the target.
+    /// Waits until the youngest request without a result is old enough to have reached the target. What is saved over
+    /// something as well: coming later, it would take away what this run saves there.
     async fn let_age(&self) {
-        let youngest = self
+        let looked_for = self
             .open
             .iter()
-            .filter(|(intent, told)| {
-                matches!(told, Told::Nothing)
-                    && intent.details.iter().any(|detail| detail.target.is_none())
-            })
-            .map(|(intent, _)| intent.opened_ms)
-            .max();
+            .filter(|(_, told)| matches!(told, Told::Nothing));
+        let youngest = looked_for.map(|(intent, _)| intent.opened_ms).max();
         let Some(opened_ms) = youngest else { return };
         let old_enough = self.options.settle / 2;
         tokio::time::sleep(old_enough.saturating_sub(age(self.store, opened_ms))).await;

@@ -126,7 +126,8 @@ impl<'a, S: Source + Clone, T: Target + Clone> Search<'a, S, T> {
             }
             let open = items.iter().filter(|item| item.is_open());
             let is_over = quiet.is_over(open.count(), |_| false);
-            let waits = |item: &Item| item.is_open() && item.creates() && !item.is_old;
+            // An update that comes late would take away what this run saves.
+            let waits = |item: &Item| item.is_open() && !item.is_old;
             if is_over || !items.iter().any(waits) {
                 self.give_up(items, &contested, &strangers);
                 return Ok(());

@@ -253,6 +253,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
         let upload = || async {
             let bytes = self.kept(*hash, &former.entity).await?;
             let upload = as_upload(&former.entity, &body, (*length, focal.clone()), bytes);
+            self.crew.keeps_lease().await;
             self.crew.target.upload(upload).await
         };
         self.again(Class::Asset, upload)

@@ -8,7 +8,9 @@ use crate::domain::{ContentHash, Entity, Filled, Kind, SourceId, TargetId, Versi
 use crate::engine::agreements::date_of;
 use crate::engine::crew::Crew;
 use crate::instance::{Source, Target};
-use crate::plan::{self, Judge, Judged, Learns, LeaveOut, Node, hash_without, normal, payload};
+use crate::plan::{
+    self, Judge, Judged, Learns, LeaveOut, Node, hash_without, lost_companions, normal, payload,
+};
 
 /// What is known of a counterpart that this run wrote and that was read back.
 #[derive(Debug)]
@@ -40,6 +42,8 @@ struct Found {
     name: String,
     version: Option<Version>,
     form: Value,
+    /// Companions of links that the normal form does not show to be missing.
+    lost: Vec<plan::Difference>,
     bytes_date: Option<String>,
 }
 
@@ -71,6 +75,11 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
             name: found.name.to_string(),
             version: found.version,
             form: normal(kind, &existing, &self.schema),
+            lost: if kind == Kind::Content {
+                lost_companions(&written, &existing, &self.crew.schema)
+            } else {
+                Vec::new()
+            },
             bytes_date: (kind == Kind::Asset).then(|| date_of(&existing)).flatten(),
         };
         let judged = self.judge(node, (&written, &expected), &found.form);
@@ -136,8 +145,9 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
 
     fn conclude(&mut self, node: Node, judged: Judged, found: Found) {
         let kind = self.crew.entity(node).key.kind;
-        let is_equal = judged.different.is_empty();
-        for difference in judged.different {
+        let different: Vec<_> = judged.different.into_iter().chain(found.lost).collect();
+        let is_equal = different.is_empty();
+        for difference in different {
             let (what, detail) = (kind_of(kind, &difference), told(&difference));
             self.report(node, what, detail);
         }

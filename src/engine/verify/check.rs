@@ -26,6 +26,8 @@ pub struct Verified {
     pub(in crate::engine) compared: Vec<Compared>,
     /// The order of lists that this run wrote to.
     pub(in crate::engine) lists: Vec<ListOrder>,
+    /// Pages of rows that this run wrote to, and whether their places are still owed.
+    pub(in crate::engine) places: Vec<(Node, bool)>,
 }
 
 /// What the target should be, read back and compared.
@@ -59,6 +61,7 @@ where
         mut differences,
         mut compared,
         lists,
+        places,
         notes,
     } = found;
     differences.extend(bytes);
@@ -74,6 +77,7 @@ where
         differences,
         compared,
         lists,
+        places,
     })
 }
 

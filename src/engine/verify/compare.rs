@@ -26,6 +26,8 @@ pub(super) struct Verifier<'a, S, T> {
     pub(super) lists: Lists,
     /// The order of those that this run wrote to.
     pub(super) ordered: Vec<ListOrder>,
+    /// Pages of rows that this run wrote to, and whether their places are still owed.
+    pub(super) places: Vec<(Node, bool)>,
     pub(super) notes: Notes,
 }
 
@@ -35,6 +37,7 @@ pub(super) struct Found {
     pub(super) differences: Vec<Difference>,
     pub(super) compared: Vec<Compared>,
     pub(super) lists: Vec<ListOrder>,
+    pub(super) places: Vec<(Node, bool)>,
     pub(super) notes: Notes,
 }
 
@@ -56,6 +59,7 @@ impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
             compared: Vec::new(),
             lists: Lists::new(),
             ordered: Vec::new(),
+            places: Vec::new(),
             notes: Notes::default(),
         }
     }
@@ -197,16 +201,38 @@ impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
             differences: found.map(|(_, difference)| difference).collect(),
             compared: self.compared,
             lists: self.ordered,
+            places: self.places,
             notes: self.notes,
         }
     }
 
     pub(super) fn report(&mut self, node: Node, difference: DifferenceKind, detail: String) {
+        let is_left = self.crew.leaves(node, difference);
+        self.report_as(node, (difference, is_left), detail);
+    }
+
+    /// As [`Self::report`], of what stands elsewhere in a row that the run may have written to without it.
+    pub(super) fn report_order(&mut self, node: Node, detail: String, is_ours: bool) {
+        let what = DifferenceKind::WrongOrder;
+        let is_left = if is_ours {
+            self.crew.planned(node).left_alone
+        } else {
+            self.crew.leaves(node, what)
+        };
+        self.report_as(node, (what, is_left), detail);
+    }
+
+    fn report_as(
+        &mut self,
+        node: Node,
+        (difference, left_alone): (DifferenceKind, bool),
+        detail: String,
+    ) {
         let entity = self.crew.entity(node);
         let difference = Difference {
             key: entity.key.clone(),
             name: entity.name.to_string(),
-            left_alone: self.crew.leaves(node, difference),
+            left_alone,
             difference,
             detail,
         };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::check::is_compared;
 use super::compare::Verifier;
-use super::difference::{DifferenceKind, Scope};
+use super::difference::Scope;
 use crate::domain::{AgreedNumber, Entity, Id, Kind, ListKey, Locale, SourceId, TargetId};
 use crate::instance::{Source, Target};
 use crate::plan::{ListOrder, Node, Slot, in_order, number_in_list};
@@ -45,18 +45,50 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
             Scope::Everything => self.rows_of_source(),
         };
         for row in rows {
-            self.in_order(&self.siblings(row, locales));
+            let row = self.siblings(row, locales);
+            let is_ours = row.iter().any(|(_, node, _)| self.was_placed(*node));
+            let is_right = self.in_order(&row, is_ours);
+            if is_ours {
+                self.keep_row(&row, is_right);
+            }
         }
         for (key, list) in std::mem::take(&mut self.lists) {
-            let is_right = self.in_order(&list);
+            let is_right = self.in_order(&list, false);
             if list.iter().any(|(_, node, _)| self.crew.wrote(*node)) {
                 self.keep_order(key, &list, is_right);
             }
         }
     }
 
-    /// Reports what stands elsewhere: as few as it takes for the others to be in order.
-    fn in_order(&mut self, group: &[Placed]) -> bool {
+    /// Keeps which pages of a row that this run wrote to stand where they should.
+    fn keep_row(&mut self, row: &[Placed], is_right: bool) {
+        for (_, node, _) in row {
+            let owed = !is_right || !self.is_at_home(*node);
+            if owed || self.was_placed(*node) {
+                self.places.push((*node, owed));
+            }
+        }
+    }
+
+    fn is_at_home(&self, node: Node) -> bool {
+        let key = &self.crew.entity(node).key;
+        let id = self.crew.ids.resolve(key).map(|there| there.id.raw());
+        let found = key.locale.clone().zip(id);
+        let found = found.and_then(|page| self.found.places.get(&page));
+        let home = self.crew.home(node).ok();
+        home.is_some() && found.map(|found| found.placement.parent) == home.map(|home| home.parent)
+    }
+
+    /// Whether this run put a page at its place.
+    fn was_placed(&self, node: Node) -> bool {
+        self.scope == Scope::AfterRun
+            && self.crew.planned(node).is_placed()
+            && self.crew.placed.contains(&node)
+    }
+
+    /// Reports what stands elsewhere: as few as it takes for the others to be in order. With `is_ours` the run wrote to the
+    /// group, so that nothing of it is left alone for not having been written.
+    fn in_order(&mut self, group: &[Placed], is_ours: bool) -> bool {
         let placed: Vec<_> = group
             .iter()
             .map(|(here, _, there)| (*here, *there))
@@ -72,7 +104,7 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
                 }
                 None => "it is not the first".to_owned(),
             };
-            self.report(node, DifferenceKind::WrongOrder, detail);
+            self.report_order(node, detail, is_ours);
         }
         !stays.contains(&false)
     }

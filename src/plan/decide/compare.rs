@@ -20,8 +20,8 @@ use crate::domain::{
 use crate::plan::action::{Action, Agreement, Agreements, Joined};
 use crate::plan::normal::leave_unknown_fields;
 use crate::plan::{
-    Context, Counterparts, Defaults, Judge, Learns, LeaveOut, Schema, differences, normal, payload,
-    without,
+    Context, Counterparts, Defaults, Judge, Learns, LeaveOut, Schema, differences, lost_companions,
+    normal, payload, without,
 };
 
 /// What was decided, and why.
@@ -350,6 +350,9 @@ impl Comparer<'_> {
         let agreement = self.agreements.get(&entity.key);
         let nothing = Filled::new();
         let own = agreement.map_or(&nothing, |agreement| &agreement.filled);
+        if has_lost_companions(entity, (&written.body, existing), self.context.schema) {
+            return None;
+        }
         if expected == *found {
             return Some(own.clone());
         }
@@ -389,6 +392,15 @@ impl Comparer<'_> {
             Learns::Nothing
         }
     }
+}
+
+/// Whether companions of links are missing in the second body that the first one has.
+fn has_lost_companions(
+    entity: &Entity<SourceId>,
+    (written, existing): (&Value, &Value),
+    schema: &Schema,
+) -> bool {
+    entity.key.kind == Kind::Content && !lost_companions(written, existing, schema).is_empty()
 }
 
 /// Whether the counterpart has the version that our save gave it; `None` where there are no versions.

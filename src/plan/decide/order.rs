@@ -33,6 +33,8 @@ pub(super) struct Member {
     pub(super) standing: Standing,
     /// Its rank at the last agreement, if it was in this row then.
     pub(super) agreed: Option<i64>,
+    /// Whether it was put here, and the row was never seen as it should be. Then nothing was agreed.
+    pub(super) owed: bool,
 }
 
 /// Who moved a page.
@@ -176,6 +178,11 @@ fn verdicts(members: &[Member], there: usize, by_source: &[bool]) -> Vec<Verdict
     let is_open = |at: usize| matches!(verdicts[at], Verdict::Both | Verdict::Unknown);
     for at in fitting(&all, there, is_fixed, is_open) {
         verdicts[at] = Verdict::Agrees;
+    }
+    for (verdict, member) in verdicts.iter_mut().zip(members) {
+        if member.owed && *verdict == Verdict::Unknown {
+            *verdict = Verdict::Source;
+        }
     }
     verdicts
 }

@@ -113,6 +113,8 @@ impl<'a> Sides<'a> {
             (None, Some(_)) => Verdict::Unknown,
             // No sitemap lists it: it has no place that somebody could have given it.
             (_, None) => Verdict::Source,
+            // It was put somewhere, and never seen there.
+            (Some(agreed), Some(_)) if agreed.owed => Verdict::Source,
             (Some(agreed), Some(stands)) => {
                 match (
                     agreed.source != Home::of(placement),
@@ -274,9 +276,13 @@ impl<'a> Sides<'a> {
         // Agreed upon in this row on both sides, or it says nothing about the order here.
         let agreed = agreed.filter(|agreed| !is_here || Some(agreed.target) == expected);
         let is_new = matches!(standing, Standing::New | Standing::Arrives);
+        let owed = is_here && agreed.is_some_and(|agreed| agreed.owed);
         Member {
             standing,
-            agreed: agreed.filter(|_| !is_new).map(|agreed| agreed.rank),
+            agreed: agreed
+                .filter(|_| !is_new && !owed)
+                .map(|agreed| agreed.rank),
+            owed,
         }
     }
 

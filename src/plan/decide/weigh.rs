@@ -19,6 +19,9 @@ const MOVED_AS_EDITED: &str =
 const BOTH_MOVED: &str = "both sides moved it to different places since the last agreement; --overwrite takes the source's";
 const PLACE_UNKNOWN: &str = "it stands at different places, and it is not known which side moved it; --overwrite takes the source's";
 
+/// Why an entity is written that neither side changed.
+const REFERS_OTHERWISE: &str = "a referenced entity now maps to a different target entity, or a companion of a link is missing";
+
 /// How what the two sides say stands to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fields {
@@ -99,12 +102,10 @@ pub(super) fn written(fields: Fields, overwrite: bool) -> Written {
     match (fields.source_changed, fields.target_changed) {
         (Some(true), Some(false)) => Ok(Some("the source changed")),
         (Some(false), Some(true)) => Ok(None),
-        (Some(false), Some(false)) => Ok(Some(
-            "a referenced entity now maps to a different target entity",
-        )),
+        (Some(false), Some(false)) => Ok(Some(REFERS_OTHERWISE)),
         (_, _) if overwrite => Ok(Some("both sides changed; --overwrite")),
         (Some(true), Some(true)) => Err(
-            "changed on both source and target since the last sync; use --overwrite to keep the source version's",
+            "changed on both source and target since the last sync; use --overwrite to keep the source version",
         ),
         (_, _) => Err(
             "the sides differ, and it is not known which one changed; --overwrite takes the source's",

@@ -10,6 +10,7 @@
 //! another text. Order among siblings, the path and parent of a page, `itemOrder` (which a server may renumber) and
 //! the bytes of an asset are not in it; they are checked apart.
 
+mod companions;
 mod defaults;
 mod differences;
 mod fields;
@@ -26,6 +27,7 @@ use serde_json::{Map, Value};
 use super::Schema;
 use crate::domain::Kind;
 
+pub use companions::lost_companions;
 pub(in crate::plan) use defaults::says_something;
 pub use defaults::{Defaults, Judge, Judged, Learns, without};
 pub use differences::{Difference, differences};

@@ -98,16 +98,15 @@ impl<'a> Rewriter<'a> {
 impl Visitor for Rewriter<'_> {
     fn meet(&mut self, occurrence: Occurrence<'_>) -> Answer {
         if self.leave_out.contains(&occurrence.to) {
-            return Answer::Empty;
+            let is_sent = planted::has(Bug::SendsSourceIds);
+            return if is_sent { Answer::Keep } else { Answer::Empty };
         }
         self.note(&occurrence);
         self.resolve(&occurrence).unwrap_or_else(|| {
             if self.leads_nowhere(&occurrence) {
                 return Answer::Empty;
             }
-            if !planted::has(Bug::SendsSourceIds) {
-                self.unresolved.push(occurrence.reference());
-            }
+            self.unresolved.push(occurrence.reference());
             Answer::Keep
         })
     }

@@ -29,7 +29,7 @@ pub(crate) enum Fault {
     Garbled,
     /// A batch was aborted as a whole.
     Aborted,
-    /// Items lost a field on the way into the store.
+    /// Items lost a field on the way into the store, and pages their place.
     Spoilt,
 }
 
@@ -63,7 +63,7 @@ impl Fault {
             Self::Unavailable => "503 with Retry-After",
             Self::Garbled => "garbled answer after the effect",
             Self::Aborted => "batch aborted",
-            Self::Spoilt => "items stored without a field",
+            Self::Spoilt => "stored without a field or place",
         }
     }
 

@@ -51,8 +51,11 @@ impl Work {
         }
     }
 
-    /// Takes the last field of an item away.
+    /// Takes the last field of an item away, and its place among its siblings from a page.
     pub(super) fn spoil(&mut self) {
+        if let Self::Page(page) = self {
+            page.place_before = None;
+        }
         let Self::Item(save) = self else { return };
         let mut body = (*save.body).clone();
         if let Some(fields) = body["fields"].as_object_mut()

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use lockgate::domain::{EntityKey, Id, Kind, Outcome};
+use lockgate::domain::{EntityKey, Id, Kind, Outcome, Proof, Version};
 use lockgate::engine::{self, RunError, RunReport, StopCause};
 use lockgate::store::{Mapping, StoreError};
 use tokio::time::Instant;
 
 use crate::accounts::{Ran, counts_add_up, gates_settle_last, one_outcome_each, outcomes};
+use crate::double::World;
 use crate::history::{End, Run};
 use crate::oracle::translate::{Pairs, differences, disordered};
 use crate::stage::{Played, Stage};
@@ -23,6 +24,7 @@ pub(crate) async fn after(
     problems.extend(stage.target.problems());
     let mappings = stage.store.mappings(&Stage::pair()).await.unwrap();
     problems.extend(claims(&mappings));
+    problems.extend(agreements(stage, &mappings));
     match played {
         Played::Hung => problems.push("it hangs".to_owned()),
         Played::Crashed => {}
@@ -52,6 +54,33 @@ fn claims(mappings: &[Mapping]) -> Vec<String> {
             problems.push(format!(
                 "{} {target} is the counterpart of two",
                 row.key.kind
+            ));
+        }
+    }
+    problems
+}
+
+/// What counts as agreed was read back and found equal: as long as both sides have the versions that are noted, they say
+/// the same.
+fn agreements(stage: &Stage, mappings: &[Mapping]) -> Vec<String> {
+    let (source, mut target) = (stage.source.world(), stage.target.world());
+    target.advance(Instant::now());
+    let found = differences(&source, &target, &Pairs::of(mappings));
+    let mut problems = Vec::new();
+    for row in mappings.iter().filter(|row| row.proof == Proof::Equal) {
+        let key = (row.key.kind, row.key.id.raw(), row.key.locale.clone());
+        let there = (row.key.kind, row.target.raw(), row.key.locale.clone());
+        let is_as_noted = |world: &World, key, noted: Option<Version>| {
+            let version = world.rows.get(&key).map(|row| Version(row.version));
+            version.is_some() && version == noted
+        };
+        if is_as_noted(&source, key, row.source_version)
+            && is_as_noted(&target, there, row.target_version)
+            && let Some(detail) = found.get(&row.key)
+        {
+            problems.push(format!(
+                "{} counts as agreed and differs: {detail}",
+                row.key
             ));
         }
     }
@@ -147,7 +176,7 @@ fn statement(stage: &Stage, ran: &Ran, mappings: &[Mapping]) -> Vec<String> {
         let is_unread = detail.contains("could not be read");
         let has_counterpart = pairs.get(key.kind, key.id.raw()).is_some();
         let has_orphans = stage.history.shape.orphans > 0;
-        let is_order = detail.starts_with("it stands ");
+        let is_order = detail.starts_with("it stands ") || detail == "it is not the first";
         if !found.contains_key(key) && !is_unread && !is_order && !has_orphans && has_counterpart {
             problems.push(format!(
                 "{key} does not differ, as the verification says: {detail}"

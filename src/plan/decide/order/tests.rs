@@ -28,6 +28,7 @@ impl Case {
                 .position(|other| other == page)
                 .map_or(Standing::New, Standing::Here),
             agreed: rank(page),
+            owed: false,
         };
         self.source.iter().map(member).collect()
     }
@@ -224,6 +225,45 @@ proptest! {
             }
         }
     }
+}
+
+/// The first run put page 2 in front of page 3, and the server put it at the end.
+#[test]
+fn what_was_put_elsewhere_than_asked_is_owed_by_the_source() {
+    let case = Case {
+        agreed: vec![1, 3, 4],
+        source: vec![1, 2, 3, 4],
+        target: vec![1, 3, 4, 2],
+    };
+    let with_owed = |owed: bool| {
+        let mut members = case.members();
+        members[1].owed = owed;
+        merge(&members, case.target.len(), false)
+    };
+    assert_eq!(with_owed(false).verdicts[1], Verdict::Unknown);
+    let merged = with_owed(true);
+    assert_eq!(merged.verdicts[1], Verdict::Source);
+    assert_eq!(merged.moves, [false, true, false, false]);
+    assert_eq!(case.row(&merged), case.source);
+}
+
+#[test]
+fn what_is_owed_and_stands_right_is_in_agreement() {
+    let case = Case {
+        agreed: vec![1, 3],
+        source: vec![1, 2, 3],
+        target: vec![1, 2, 3],
+    };
+    let mut members = case.members();
+    members[1].owed = true;
+    let merged = merge(&members, 3, false);
+    assert!(
+        merged
+            .verdicts
+            .iter()
+            .all(|verdict| *verdict == Verdict::Agrees)
+    );
+    assert!(merged.moves.iter().all(|moves| !moves));
 }
 
 #[test]
