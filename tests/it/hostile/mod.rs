@@ -1,6 +1,9 @@
 //! A server, a gateway or a folder that means harm: what a run must not do, and must not reveal.
 
+mod forms;
+mod hosts;
 mod proxy;
+mod secrets;
 
 use proxy::Proxy;
 
