@@ -118,14 +118,13 @@ impl Config {
             figment = figment.merge(preset_layer(name)?.of_user());
         }
         let users = users_file(&inputs.environment);
-        for file in [
+        let files = [
             users_layer(users.as_deref())?,
             file_layer(inputs, users.as_deref())?,
-        ] {
-            if let Some((layer, text)) = file {
-                lines_of(&layer.name, &text, &mut lines);
-                figment = figment.merge(layer);
-            }
+        ];
+        for (layer, text) in files.into_iter().flatten() {
+            lines_of(&layer.name, &text, &mut lines);
+            figment = figment.merge(layer);
         }
         if let Some((file, variables)) = dotenv::find(&inputs.directory)? {
             let name = |variable: &str| (format!("{variable} in {file}"), false);

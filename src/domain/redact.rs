@@ -20,6 +20,9 @@ pub const REDACTED: &str = "[redacted]";
 /// Shorter credentials, which only mock servers accept, are not searched for: they are parts of ordinary words.
 const LENGTH_MIN: usize = 6;
 
+/// Below this length, nor are those without a digit, such as `target`: they are ordinary words themselves.
+const WORD_MAX: usize = 12;
+
 /// Shorter forms, such as the base64 of a short credential, would be found by chance.
 const FORM_MIN: usize = 6;
 
@@ -46,8 +49,11 @@ struct Known {
 /// Makes a credential known. One that is too short to be told from ordinary words is not searched for.
 pub(super) fn learn(secret: &str) {
     let is_known = |known: &Known| known.secrets.iter().any(|one| **one == *secret);
-    if secret.len() < LENGTH_MIN || is_known(&KNOWN.read().unwrap_or_else(PoisonError::into_inner))
-    {
+    let is_word = secret.len() < WORD_MAX && !secret.bytes().any(|byte| byte.is_ascii_digit());
+    if secret.len() < LENGTH_MIN || is_word {
+        return;
+    }
+    if is_known(&KNOWN.read().unwrap_or_else(PoisonError::into_inner)) {
         return;
     }
     let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
@@ -153,11 +159,9 @@ fn without(text: &str, mut ranges: Vec<Range<usize>>) -> String {
 
 /// What a credential looks like in text, in ASCII without regard to case.
 fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
-    let hex = secret.iter().flat_map(|byte| {
-        let digit = |number: u8| char::from_digit(number.into(), 16).map_or(b'0', |c| c as u8);
-        [digit(byte >> 4), digit(byte & 15)]
-    });
-    let mut forms = vec![secret.to_vec(), hex.collect()];
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let digits = |byte: &u8| [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
+    let mut forms = vec![secret.to_vec(), secret.iter().flat_map(digits).collect()];
     for alignment in 0..3 {
         let standard = base64(secret, alignment);
         let for_urls = standard.iter().map(|byte| match byte {
@@ -296,8 +300,12 @@ mod tests {
         SECRET
     }
 
+    fn each(text: &str, show: fn(u8) -> String) -> String {
+        text.bytes().map(show).collect()
+    }
+
     fn percent(text: &str) -> String {
-        text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+        each(text, |byte| format!("%{byte:02x}"))
     }
 
     #[test]
@@ -311,18 +319,18 @@ mod tests {
             percent(secret).to_uppercase(),
             percent(&percent(secret)),
             secret.replace('/', "%2F").replace('+', "%2b"),
-            secret.bytes().map(|b| format!("\\u{b:04x}")).collect(),
-            secret.bytes().map(|b| format!("\\\\u{b:04X}")).collect(),
-            secret.bytes().map(|b| format!("\\x{b:02X}")).collect(),
+            each(secret, |b| format!("\\u{b:04x}")),
+            each(secret, |b| format!("\\\\u{b:04X}")),
+            each(secret, |b| format!("\\x{b:02X}")),
             secret.replace('/', "\\/"),
-            secret.bytes().map(|b| format!("&#{b};")).collect(),
-            secret.bytes().map(|b| format!("&#x{b:X};")).collect(),
-            secret.bytes().map(|b| format!("&#0{b}")).collect(),
-            secret.bytes().map(|b| format!("&amp;#{b};")).collect(),
-            secret.bytes().map(|b| format!("\\u0026#{b};")).collect(),
+            each(secret, |b| format!("&#{b};")),
+            each(secret, |b| format!("&#x{b:X};")),
+            each(secret, |b| format!("&#0{b}")),
+            each(secret, |b| format!("&amp;#{b};")),
+            each(secret, |b| format!("\\u0026#{b};")),
             secret.replace('/', "&sol;").replace('+', "&plus;"),
-            secret.bytes().map(|b| format!("{b:02x}")).collect(),
-            secret.bytes().map(|b| format!("{b:02X}")).collect(),
+            each(secret, |b| format!("{b:02x}")),
+            each(secret, |b| format!("{b:02X}")),
         ];
         for before in ["", "u", "us", "Bearer ", "user:"] {
             for after in ["", "1", "12", "\n"] {
@@ -373,6 +381,14 @@ mod tests {
             "é%C3%A9\\",
         ] {
             assert!(matches!(redact(text), Cow::Borrowed(_)), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_ordinary_word_is_no_credential() {
+        for word in ["target", "Created", "a1b2c"] {
+            drop(Secret::new(word));
+            assert_eq!(redact(word), word);
         }
     }
 
