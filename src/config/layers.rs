@@ -225,7 +225,8 @@ pub(super) fn show(info: &KeyInfo, value: &Value) -> String {
 
 /// A value as `lockgate config` shows it: like in an error, but a GUID may look like a credential.
 fn row_value(info: &KeyInfo, value: &Value) -> String {
-    let is_guid = info.key.ends_with(".guid") && value.as_str().is_some_and(is_guid);
+    let is_guid =
+        info.key.rsplit('.').next() == Some("guid") && value.as_str().is_some_and(is_guid);
     if is_guid {
         show(info, value)
     } else {

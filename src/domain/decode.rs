@@ -107,9 +107,8 @@ impl<'a> Reading<'a> {
 /// which no token contains, is left out.
 fn escape(text: &[u8]) -> Option<(Option<u8>, usize)> {
     let (value, length) = match text {
-        [b'%', b'u' | b'U', rest @ ..] => (number(rest.get(..4)?, 16)?, 6),
+        [b'%' | b'\\', b'u' | b'U', rest @ ..] => (number(rest.get(..4)?, 16)?, 6),
         [b'%', rest @ ..] => (number(rest.get(..2)?, 16)?, 3),
-        [b'\\', b'u' | b'U', rest @ ..] => (number(rest.get(..4)?, 16)?, 6),
         [b'\\', b'x' | b'X', rest @ ..] => (number(rest.get(..2)?, 16)?, 4),
         [b'\\', c @ (b'"' | b'\'' | b'/' | b'\\'), ..] => (u32::from(*c), 2),
         [b'&', b'#', b'x' | b'X', rest @ ..] => entity(rest, 16, 3)?,

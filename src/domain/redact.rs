@@ -227,10 +227,9 @@ fn push_url(clean: &mut String, url: &str) {
         let separator = &part[value.len()..];
         match value.split_once('=') {
             Some((name, value)) if !value.is_empty() => clean.extend([name, "=", REDACTED]),
-            Some(_) => clean.push_str(value),
             // A lone value may be a signature. What ends a sentence is none.
             None if value.len() >= LENGTH_MIN => clean.push_str(REDACTED),
-            None => clean.push_str(value),
+            Some(_) | None => clean.push_str(value),
         }
         clean.push_str(separator);
     }
