@@ -13,7 +13,7 @@ use crate::agility::ConnectionError;
 use crate::cli::generate::GenerateError;
 use crate::cli::mock::ServeError;
 use crate::config::ConfigError;
-use crate::domain::RunEnd;
+use crate::domain::{RunEnd, redact_message};
 use crate::engine::{PullError, RunError};
 use crate::event::RunFailure;
 use crate::instance::{Cause, RequestError};
@@ -362,13 +362,12 @@ const fn request_hint(cause: &Cause) -> Option<&'static str> {
 /// # Errors
 /// Whatever `out` says.
 pub fn print(error: &Error, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "error: {error}")?;
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        writeln!(out, "  caused by: {error}")?;
-        cause = error.source();
+    let failure = told(error);
+    for (number, message) in failure.messages.iter().enumerate() {
+        let label = if number == 0 { "error" } else { "  caused by" };
+        writeln!(out, "{label}: {message}")?;
     }
-    if let Some(hint) = error.hint() {
+    if let Some(hint) = failure.hint {
         writeln!(out, "  help: {hint}")?;
     }
     let code = error.code();
@@ -384,18 +383,18 @@ pub fn print_last(error: &Error) -> io::Result<()> {
     print(error, &mut crate::report::last_words())
 }
 
-/// An error as the last event of a run tells it.
+/// An error as the last event of a run tells it, without credentials.
 pub fn told(error: &Error) -> RunFailure {
-    let mut messages = vec![error.to_string()];
+    let mut messages = vec![redact_message(&error.to_string())];
     let mut cause = error.source();
     while let Some(error) = cause {
-        messages.push(error.to_string());
+        messages.push(redact_message(&error.to_string()));
         cause = error.source();
     }
     RunFailure {
         code: error.code().to_owned(),
         messages,
-        hint: error.hint(),
+        hint: error.hint().map(|hint| redact_message(&hint)),
     }
 }
 

@@ -41,7 +41,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("cli", EVERYTHING),
     // Turns every error of every room into an exit code.
     ("error", EVERYTHING),
-    ("main", &["cli", "error"]),
+    ("main", &["cli", "domain", "error"]),
     ("lib", EVERYTHING),
 ];
 
@@ -64,6 +64,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("crossterm", &["report/tui"]),
     ("axum", &["mock"]),
     ("clap", &["cli"]),
+    ("aho_corasick", &["domain"]),
     ("governor", &["engine/pace"]),
     ("backoff", &["engine/retry"]),
     ("dashmap", &["id_map", "engine"]),

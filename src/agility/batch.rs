@@ -9,7 +9,7 @@
 
 use serde_json::Value;
 
-use crate::domain::{BatchId, Id, Kind, Secret, TargetId, Version};
+use crate::domain::{BatchId, Id, Kind, TargetId, Version};
 use crate::instance::{About, BatchStatus, Cause, Refusal, RequestError, Saved};
 
 use super::classify;
@@ -32,13 +32,13 @@ pub(crate) async fn poll(client: &Client, batch: BatchId) -> Result<BatchStatus,
         format!("batch/{batch}?expandItems=true"),
     );
     match client.send(call).await {
-        Ok(reply) => reply.understand(|value| status(&value, &client.secrets())),
+        Ok(reply) => reply.understand(|value| status(&value)),
         Err(error) if error.cause == Cause::NotFound => Ok(BatchStatus::Unknown),
         Err(error) => Err(error),
     }
 }
 
-fn status(batch: &Value, secrets: &[Secret]) -> Result<BatchStatus, Misshapen> {
+fn status(batch: &Value) -> Result<BatchStatus, Misshapen> {
     let state = shape::id(batch, "batchState").map_err(|_| no_state())?;
     let aborted = state == DELETED || shape::flag(batch, "abortYN");
     if state != PROCESSED && !aborted {
@@ -47,7 +47,7 @@ fn status(batch: &Value, secrets: &[Secret]) -> Result<BatchStatus, Misshapen> {
             processed: processed.and_then(|count| u32::try_from(count).ok()),
         });
     }
-    let reader = Reader::new(batch, secrets);
+    let reader = Reader::new(batch);
     if !reader.is_in_order() {
         return Ok(BatchStatus::Finished(Vec::new()));
     }
@@ -69,21 +69,16 @@ fn no_state() -> Misshapen {
 /// A finished batch under the reader's eyes.
 struct Reader<'a> {
     batch: &'a Value,
-    secrets: &'a [Secret],
     /// The summary that `errorData` may hold as JSON text.
     summary: Option<Value>,
 }
 
 impl<'a> Reader<'a> {
-    fn new(batch: &'a Value, secrets: &'a [Secret]) -> Self {
+    fn new(batch: &'a Value) -> Self {
         let summary = shape::text(batch, "errorData")
             .and_then(|text| serde_json::from_str(text).ok())
             .filter(Value::is_object);
-        Self {
-            batch,
-            secrets,
-            summary,
-        }
+        Self { batch, summary }
     }
 
     fn items(&self) -> &'a [Value] {
@@ -205,7 +200,7 @@ impl<'a> Reader<'a> {
                 continue;
             }
             let words = shape::text(row, "errorMessage");
-            let refusal = words.and_then(|words| refusal(words, self.secrets));
+            let refusal = words.and_then(refusal);
             told.push(of_row);
             results.push(Err(Refusal {
                 about: of_row,
@@ -246,12 +241,12 @@ impl<'a> Reader<'a> {
     /// The reason in `failedItems`, else the item's own.
     fn own_words(&self, item: &Value) -> Option<Refusal> {
         let listed = self.failed_row(item).and_then(|row| {
-            let mut refusal = refusal(shape::text(row, "errorMessage")?, self.secrets)?;
-            let told = shape::text(row, "errorType").map(str::to_owned);
+            let mut refusal = refusal(shape::text(row, "errorMessage")?)?;
+            let told = shape::text(row, "errorType").and_then(classify::name);
             refusal.error_type = refusal.error_type.or(told);
             Some(refusal)
         });
-        listed.or_else(|| refusal(shape::text(item, "errorMessage")?, self.secrets))
+        listed.or_else(|| refusal(shape::text(item, "errorMessage")?))
     }
 
     fn words_of_batch(&self) -> Option<Refusal> {
@@ -266,7 +261,7 @@ impl<'a> Reader<'a> {
             None => shape::text(self.batch, "errorData"),
         };
         let told = told.or_else(|| shape::text(self.batch, "statusMessage"));
-        refusal(told?, self.secrets)
+        refusal(told?)
     }
 
     /// The row about `item` in `failedItems` of the batch or of its summary. Rows without a batch item id
@@ -326,7 +321,7 @@ fn version(item: &Value) -> Option<Version> {
 }
 
 /// Reads an error text in any of its three forms; `None` when it says nothing.
-pub(crate) fn refusal(text: &str, secrets: &[Secret]) -> Option<Refusal> {
+pub(crate) fn refusal(text: &str) -> Option<Refusal> {
     let parsed = serde_json::from_str::<Value>(text).ok();
     let (error_type, words) = match &parsed {
         Some(object @ Value::Object(_)) => {
@@ -344,8 +339,8 @@ pub(crate) fn refusal(text: &str, secrets: &[Secret]) -> Option<Refusal> {
     };
     Some(Refusal {
         about: None,
-        error_type,
-        said: classify::readable(&words, secrets)?,
+        error_type: error_type.and_then(|name| classify::name(&name)),
+        said: classify::readable(&words)?,
     })
 }
 

@@ -1,5 +1,6 @@
 //! What a failed answer means, and what the server said about it.
 
+use std::borrow::Cow;
 use std::error::Error as _;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use reqwest::StatusCode;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 
-use crate::domain::Secret;
+use crate::domain::redact_message;
 use crate::instance::Cause;
 
 use super::shape;
@@ -16,8 +17,11 @@ use super::shape;
 /// How much of the server's words is kept, in characters.
 const SAID_MAX: usize = 300;
 
-/// Shorter credentials, which only mock servers accept, are not looked for: they are parts of ordinary words.
-const SECRET_MIN: usize = 6;
+/// How much of a name that the server gives is kept, such as the type of an exception or the id of a request.
+const NAME_MAX: usize = 100;
+
+/// How much of a body is searched for words, in bytes.
+const SEARCHED_MAX: usize = 256 * 1024;
 
 /// The longest `Retry-After` that is believed; a longer one means this long.
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
@@ -80,7 +84,9 @@ fn innermost(error: &reqwest::Error) -> String {
         words = Some(inner.to_string());
         source = inner.source();
     }
-    words.unwrap_or_else(|| "the request could not be sent".to_owned())
+    words
+        .and_then(|words| readable(&words))
+        .unwrap_or_else(|| "the request could not be sent".to_owned())
 }
 
 /// `Retry-After` in either of its forms (RFC 9110, section 10.2.3), at most [`RETRY_AFTER_MAX`]. A date is
@@ -115,37 +121,45 @@ pub(crate) fn request_id(headers: &HeaderMap, body: &[u8]) -> Option<String> {
         let body: Value = serde_json::from_slice(body).ok()?;
         shape::text(&body, "traceId").map(str::to_owned)
     })?;
-    Some(id.trim().chars().take(100).collect()).filter(|id: &String| !id.is_empty())
+    name(&id)
 }
 
 /// What an error body says: plain text, a JSON string, or the telling member of a JSON object. Of an HTML
-/// page only the title, because its text is about the web server. Credentials are blotted out.
-pub(crate) fn said(body: &[u8], secrets: &[Secret]) -> Option<String> {
-    let body = String::from_utf8_lossy(body);
-    let words = match serde_json::from_str::<Value>(&body) {
+/// page only the title, because its text is about the web server. Cleaned by [`readable`].
+pub(crate) fn said(body: &[u8]) -> Option<String> {
+    let words = match serde_json::from_slice::<Value>(body) {
         Ok(Value::String(text)) => text,
         Ok(value @ Value::Object(_)) => told(&value)?,
         Ok(_) => return None,
-        Err(_) => body.into_owned(),
+        Err(_) => start_of(body).into_owned(),
     };
     let words = if is_html(&words) {
         html_title(&words)?
     } else {
         words
     };
-    readable(&words, secrets)
+    readable(&words)
 }
 
-/// `text` on one line, without credentials and at a readable length; `None` when nothing is left.
-pub(crate) fn readable(text: &str, secrets: &[Secret]) -> Option<String> {
+/// As much of a body as is searched for words.
+pub(crate) fn start_of(body: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(&body[..body.len().min(SEARCHED_MAX)])
+}
+
+/// Words of the server on one line, without credentials and at a readable length; `None` when nothing is left.
+pub(crate) fn readable(text: &str) -> Option<String> {
+    cleaned(text, SAID_MAX)
+}
+
+/// A name that the server gives, cleaned in the same way.
+pub(crate) fn name(text: &str) -> Option<String> {
+    cleaned(text, NAME_MAX)
+}
+
+fn cleaned(text: &str, most: usize) -> Option<String> {
+    let text = redact_message(start_of(text.as_bytes()).trim());
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let line = secrets
-        .iter()
-        .filter(|secret| secret.expose().len() >= SECRET_MIN)
-        .fold(line, |line, secret| {
-            line.replace(secret.expose(), "[redacted]")
-        });
-    let cut = match line.char_indices().nth(SAID_MAX) {
+    let cut = match line.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,
     };
@@ -203,12 +217,13 @@ pub(crate) fn html_title(page: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Secret;
     use reqwest::header::HeaderValue;
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
     fn heard(body: &str) -> Option<String> {
-        said(body.as_bytes(), &[])
+        said(body.as_bytes())
     }
 
     fn waited(value: &str) -> Option<Duration> {
@@ -299,9 +314,9 @@ mod tests {
 
     #[test]
     fn the_words_are_short_and_hold_no_credential() {
-        let secret = Secret::new("very-secret-token");
+        drop(Secret::new("very-secret-token"));
         let body = format!("bad header: Bearer very-secret-token {}", "x".repeat(1000));
-        let heard = said(body.as_bytes(), &[secret]).unwrap();
+        let heard = said(body.as_bytes()).unwrap();
         assert!(!heard.contains("very-secret-token"));
         assert!(heard.starts_with("bad header: Bearer [redacted] xxx"));
         assert_eq!(heard.chars().count(), SAID_MAX + 1);

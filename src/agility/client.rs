@@ -21,7 +21,7 @@ use super::{Connection, ConnectionError, classify};
 pub(crate) struct Client {
     /// For the two APIs: follows no redirect.
     api: reqwest::Client,
-    /// For asset bytes: follows redirects, unpacks nothing, sends no credential.
+    /// For asset bytes: follows redirects, unpacks nothing, sends no credential and does not tell where a redirect led from.
     pub(crate) files: reqwest::Client,
     pub(crate) guid: Guid,
     hosts: Hosts,
@@ -122,10 +122,10 @@ impl Reply {
             return Ok(Value::Null);
         }
         serde_json::from_slice(&self.body).map_err(|error| {
-            let text = String::from_utf8_lossy(&self.body);
+            let text = classify::start_of(&self.body);
             if classify::is_html(&text) {
                 let title = classify::html_title(&text)
-                    .and_then(|title| classify::readable(&title, &[]))
+                    .and_then(|title| classify::readable(&title))
                     .unwrap_or_else(|| "no title".to_owned());
                 self.malformed(&format!("a web page ({title:?}) instead of JSON"))
             } else {
@@ -141,6 +141,8 @@ impl Reply {
 
     /// The complaint that the body cannot be understood.
     pub(crate) fn malformed(&self, reason: &str) -> RequestError {
+        // The reason may quote the answer.
+        let reason = classify::readable(reason).unwrap_or_default();
         self.failed(Cause::Malformed(format!(
             "{reason}, in the answer to {}",
             self.endpoint
@@ -191,7 +193,12 @@ impl Client {
         Ok(Self {
             api: built(common().redirect(reqwest::redirect::Policy::none()))?,
             // A total time-out would cut off large files on slow lines; silence is what ends a download.
-            files: built(common().no_gzip().read_timeout(connection.request_timeout))?,
+            files: built(
+                common()
+                    .no_gzip()
+                    .referer(false)
+                    .read_timeout(connection.request_timeout),
+            )?,
             guid: connection.guid,
             hosts,
             token: Token::new(connection.token),
@@ -239,7 +246,7 @@ impl Client {
                 body,
             }),
             Some(cause) => Err(RequestError {
-                said: classify::said(&body, &self.secrets()),
+                said: classify::said(&body),
                 request_id,
                 ..failed(call.operation, cause)
             }),
@@ -309,16 +316,6 @@ impl Client {
             return Err(reply.malformed("no key"));
         }
         Ok(key)
-    }
-
-    /// Every credential that the server might echo.
-    pub(crate) fn secrets(&self) -> Vec<Secret> {
-        let keys = self
-            .preview_key
-            .get()
-            .into_iter()
-            .chain(self.live_key.get());
-        self.token.all().into_iter().chain(keys.cloned()).collect()
     }
 
     /// The token, to be replaced when the server does not take it any more.

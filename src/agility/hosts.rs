@@ -34,7 +34,7 @@ impl Hosts {
         Ok(Self {
             management: text.clone(),
             fetch: text,
-            loopback: is_loopback(&url),
+            loopback: place(&url) == Place::Loopback,
         })
     }
 }
@@ -79,12 +79,34 @@ fn base(given: &str) -> Result<Url, ConnectionError> {
     Ok(url)
 }
 
-fn is_loopback(url: &Url) -> bool {
+/// Where a URL leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// To this machine: `localhost` or a loopback address. Addresses that stand for any one, and IPv4 addresses written
+    /// as IPv6, are not.
+    Loopback,
+    /// To a host of the vendor.
+    Vendor,
+    /// Elsewhere.
+    Other,
+}
+
+/// The domain of the vendor's APIs.
+const VENDOR: &str = "aglty.io";
+
+/// Where a URL leads.
+pub fn place(url: &Url) -> Place {
+    let is_vendors = |name: &str| {
+        let rest = name.to_ascii_lowercase();
+        let rest = rest.strip_suffix(VENDOR).map(str::to_owned);
+        rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
     match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
-        None => false,
+        Some(Host::Ipv4(address)) if address.is_loopback() => Place::Loopback,
+        Some(Host::Ipv6(address)) if address.is_loopback() => Place::Loopback,
+        Some(Host::Domain(name)) if name.eq_ignore_ascii_case("localhost") => Place::Loopback,
+        Some(Host::Domain(name)) if is_vendors(name) => Place::Vendor,
+        Some(_) | None => Place::Other,
     }
 }
 
@@ -123,6 +145,36 @@ mod tests {
         let proxy = Hosts::of(&Guid::new("x-u"), Some("https://proxy.test/agility/")).unwrap();
         assert_eq!(proxy.management, "https://proxy.test/agility");
         assert!(!proxy.loopback);
+    }
+
+    #[test]
+    fn only_this_machine_and_the_vendor_are_known_places() {
+        let of = |url: &str| place(&Url::parse(url).unwrap());
+        for url in [
+            "http://127.0.0.1:1",
+            "http://127.9.9.9",
+            "http://127.1",
+            "http://[::1]:1",
+            "http://LocalHost",
+        ] {
+            assert_eq!(of(url), Place::Loopback, "{url}");
+        }
+        for url in ["https://mgmt.aglty.io", "https://API-usa2.Aglty.IO/x"] {
+            assert_eq!(of(url), Place::Vendor, "{url}");
+        }
+        for url in [
+            "http://0.0.0.0",
+            "http://0",
+            "http://[::]",
+            "http://[::ffff:127.0.0.1]",
+            "http://128.0.0.1",
+            "https://notaglty.io",
+            "https://aglty.io.evil.test",
+            "https://localhost.evil.test",
+            "https://127.0.0.1.evil.test",
+        ] {
+            assert_eq!(of(url), Place::Other, "{url}");
+        }
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod shape;
 mod write;
 
 pub use connection::{Connection, ConnectionError, Instance};
+pub use hosts::{Place, place};
 
 #[cfg(test)]
 mod tests;

@@ -123,6 +123,12 @@ pub(super) struct InstanceArgs {
     /// Access token for the target alone
     #[arg(long, value_name = "TOKEN")]
     target_token: Option<String>,
+    /// Host that may receive the token although only lockgate.toml or an earlier run names it
+    #[arg(long, value_name = "HOST", value_delimiter = ',')]
+    allow_host: Vec<String>,
+    /// Send the token unencrypted where a base URL begins with http://
+    #[arg(long)]
+    allow_http: bool,
 }
 
 impl InstanceArgs {
@@ -149,6 +155,8 @@ impl InstanceArgs {
             .text("token", self.token.as_ref())
             .text("source.token", self.source_token.as_ref())
             .text("target.token", self.target_token.as_ref())
+            .list("hosts.allow", &self.allow_host)
+            .switch("hosts.allow_http", self.allow_http, true)
     }
 }
 

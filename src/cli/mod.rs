@@ -38,6 +38,8 @@ use std::io::Write;
 
 use clap::{FromArgMatches, Parser, Subcommand};
 
+use crate::config::{self as settings, Environment, KEYS};
+use crate::domain::Secret;
 use crate::error::{Error, ExitStatus};
 
 /// Moves a whole CMS instance into another one.
@@ -110,18 +112,51 @@ enum MockCommand {
 /// The status to end with when there is nothing to run: [`ExitStatus::Agreed`] after help and version,
 /// [`ExitStatus::Usage`] after a complaint.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments, ExitStatus> {
-    let matches = teach::command().try_get_matches_from(arguments.into_iter().map(plain::plain));
+    let arguments: Vec<OsString> = arguments.into_iter().map(plain::plain).collect();
+    settings::learn_credentials(&Environment::of_process());
+    learn_flags(&arguments);
+    let matches = teach::command().try_get_matches_from(arguments);
     matches
         .and_then(|matches| Arguments::from_arg_matches(&matches))
         .map_err(|error| {
             // A closed pipe is no reason to complain: the exit code says what happened.
-            drop(error.print());
+            drop(complain(&error));
             if error.use_stderr() {
                 ExitStatus::Usage
             } else {
                 ExitStatus::Agreed
             }
         })
+}
+
+/// Makes the credentials on a command line known, of which the rest may be wrong.
+fn learn_flags(arguments: &[OsString]) {
+    let flags = KEYS
+        .iter()
+        .filter(|info| info.secret)
+        .filter_map(|info| info.flag);
+    for flag in flags {
+        for (at, word) in arguments.iter().enumerate() {
+            let word = word.to_string_lossy();
+            let next = || arguments.get(at + 1).map(|next| next.to_string_lossy());
+            let value = match word.strip_prefix(flag) {
+                Some("") => next(),
+                Some(rest) => rest.strip_prefix('=').map(Into::into),
+                None => None,
+            };
+            drop(value.map(|value| Secret::new(&value)));
+        }
+    }
+}
+
+/// Prints help, or what is wrong with the command line. A token that was put in a wrong place is not repeated.
+fn complain(error: &clap::Error) -> std::io::Result<()> {
+    let text = error.render().to_string();
+    let clean = settings::shown(&text);
+    if !error.use_stderr() || clean == text {
+        return error.print();
+    }
+    std::io::stderr().write_all(clean.as_bytes())
 }
 
 /// Carries out a command. `out` is standard output, which gets data only.

@@ -11,7 +11,7 @@ use super::session::{self, Ends};
 use super::sync::MatchingArgs;
 use super::{rehearsal, wiring};
 use crate::config::Settings;
-use crate::domain::{Inventory, RunId, SourceId};
+use crate::domain::{Inventory, RunId, SourceId, redact_message};
 use crate::engine::{EVENTS_IN_FLIGHT, Sink};
 use crate::error::Error;
 use crate::event::{Event, Stamped};
@@ -106,6 +106,6 @@ impl Reading {
             format!("reading both instances: {read} entities")
         };
         // Nobody is left to be told when standard error is gone.
-        drop(writeln!(std::io::stderr(), "{line}"));
+        drop(writeln!(std::io::stderr(), "{}", redact_message(&line)));
     }
 }

@@ -144,6 +144,13 @@ fn help_teaches() {
           --target-token <TOKEN>
               Access token for the target alone [env: LOCKGATE_TARGET_TOKEN]
 
+          --allow-host <HOST>
+              Host that may receive the token although only lockgate.toml or an earlier run names it [env:
+              LOCKGATE_ALLOW_HOSTS]
+
+          --allow-http
+              Send the token unencrypted where a base URL begins with http:// [env: LOCKGATE_ALLOW_HTTP]
+
     Selection (dependencies are included automatically):
           --locale <LOCALE>
               Locales [default: all of the source] [env: LOCKGATE_LOCALE, AGILITY_LOCALES]
@@ -315,6 +322,13 @@ fn help_teaches() {
 
           --target-token <TOKEN>
               Access token for the target alone [env: LOCKGATE_TARGET_TOKEN]
+
+          --allow-host <HOST>
+              Host that may receive the token although only lockgate.toml or an earlier run names it [env:
+              LOCKGATE_ALLOW_HOSTS]
+
+          --allow-http
+              Send the token unencrypted where a base URL begins with http:// [env: LOCKGATE_ALLOW_HTTP]
 
     Engine:
           --schedule <NAME>

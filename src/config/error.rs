@@ -101,6 +101,34 @@ pub enum ConfigError {
         /// The key.
         key: &'static str,
     },
+    /// A host that only the working folder names, and that is neither the vendor's nor this machine.
+    #[error("the token is not sent to {host}, which only {origin} names ({key})")]
+    HostNotAllowed {
+        /// The key.
+        key: &'static str,
+        /// Host and port.
+        host: String,
+        /// The layer that set it, with the line of a file.
+        origin: String,
+    },
+    /// A base URL with `http` that leads to another machine.
+    #[error("the token is not sent to {host} unencrypted, as http:// in {key} says ({origin})")]
+    ClearText {
+        /// The key.
+        key: &'static str,
+        /// Host and port.
+        host: String,
+        /// The layer that set it, with the line of a file.
+        origin: String,
+    },
+    /// A permission that a working folder grants itself.
+    #[error("{key} does not count in {origin}: a working folder cannot allow where a token goes")]
+    NotTheUsers {
+        /// The key.
+        key: &'static str,
+        /// The layer that set it, with the line of a file.
+        origin: String,
+    },
     /// Two values that cannot be used together.
     #[error("{first} and {second} cannot be used together")]
     Contradiction {
@@ -160,6 +188,20 @@ impl ConfigError {
                 Some("give --state a path, such as .lockgate/state.db".to_owned())
             }
             Self::Contradiction { .. } => Some("leave one of them out".to_owned()),
+            Self::HostNotAllowed { host, .. } => Some(format!(
+                "if that host may have the token, give --allow-host {host} or set LOCKGATE_ALLOW_HOSTS={host}"
+            )),
+            Self::ClearText { .. } => Some(
+                "use https://, or give --allow-http (LOCKGATE_ALLOW_HTTP=true) where the network is trusted"
+                    .to_owned(),
+            ),
+            Self::NotTheUsers { key, .. } => KeyInfo::find(key).map(|info| {
+                format!(
+                    "leave it out there; give {}, or set {}",
+                    info.flag.unwrap_or(info.key),
+                    info.variable
+                )
+            }),
         }
     }
 }

@@ -87,6 +87,8 @@ pub const KEYS: &[KeyInfo] = &[
     KeyInfo::new("target.guid", "--target", "LOCKGATE_TARGET").official("AGILITY_TARGET_GUID"),
     KeyInfo::new("target.url", "--target-url", "LOCKGATE_TARGET_URL"),
     KeyInfo::new("target.token", "--target-token", "LOCKGATE_TARGET_TOKEN").secret(),
+    KeyInfo::new("hosts.allow", "--allow-host", "LOCKGATE_ALLOW_HOSTS"),
+    KeyInfo::new("hosts.allow_http", "--allow-http", "LOCKGATE_ALLOW_HTTP"),
     KeyInfo::new("sync.locales", "--locale", "LOCKGATE_LOCALE").official("AGILITY_LOCALES"),
     KeyInfo::new("sync.channels", "--channel", "LOCKGATE_CHANNEL").official("AGILITY_WEBSITE"),
     KeyInfo::new("sync.channel_map", "--channel-map", "LOCKGATE_CHANNEL_MAP"),

@@ -1,13 +1,19 @@
 //! Builds the layers and merges them.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use figment::value::{Dict, Map, Value};
-use figment::{Figment, Metadata, Profile, Provider};
+use figment::{Figment, Metadata, Profile, Provider, Source};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
+use super::hidden;
 use super::keys::{CHOOSERS, PREFIX, nearest, nearest_key, nearest_variable};
+use super::validate::is_guid;
 use super::{ConfigError, DEFAULT_FILE, Environment, KEYS, KeyInfo, dotenv};
+use crate::domain::{Secret, redact_message};
 
 /// The embedded presets.
 const PRESETS: [(&str, &str); 2] = [
@@ -18,8 +24,11 @@ const PRESETS: [(&str, &str); 2] = [
 /// Variables with our prefix that belong to the mock server's own command line.
 const OTHER_PREFIX: &str = "LOCKGATE_MOCK_";
 
-/// The file that is read from the working directory when no other is named.
+/// The file that is read from the working directory when no other is named, and from the user's own configuration.
 const FILE: &str = "lockgate.toml";
+
+/// What marks a layer that comes from the user and not from a working folder.
+const USERS: &str = "user";
 
 /// What the layers are made of.
 #[derive(Clone, Debug)]
@@ -77,6 +86,8 @@ const DEFAULTS: &str = "default";
 pub struct Config {
     pub(super) figment: Figment,
     pub(super) environment: Environment,
+    /// The line of each key, counted from 1, by the name of its file.
+    lines: BTreeMap<(String, String), usize>,
 }
 
 /// A key as `lockgate config` shows it.
@@ -96,16 +107,27 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] when a file cannot be read, or a key, variable or preset does not exist.
     pub fn load(inputs: &Inputs) -> Result<Self, ConfigError> {
-        let mut figment = Figment::from(toml_layer(DEFAULTS, DEFAULT_FILE)?);
+        learn_credentials(&inputs.environment);
+        for one in &inputs.given {
+            learn_of(&Layer::given(one).values);
+        }
+        let mut lines = BTreeMap::new();
+        let mut figment = Figment::from(toml_layer(DEFAULTS, DEFAULT_FILE)?.of_user());
         let preset = chosen(inputs.preset.as_deref(), inputs, &CHOOSERS[1])?;
         if let Some(name) = preset {
-            figment = figment.merge(preset_layer(name)?);
+            figment = figment.merge(preset_layer(name)?.of_user());
         }
-        if let Some(layer) = file_layer(inputs)? {
+        let users = users_file(&inputs.environment);
+        let files = [
+            users_layer(users.as_deref())?,
+            file_layer(inputs, users.as_deref())?,
+        ];
+        for (layer, text) in files.into_iter().flatten() {
+            lines_of(&layer.name, &text, &mut lines);
             figment = figment.merge(layer);
         }
         if let Some((file, variables)) = dotenv::find(&inputs.directory)? {
-            let name = |variable: &str| format!("{variable} in {file}");
+            let name = |variable: &str| (format!("{variable} in {file}"), false);
             figment = merge_variables(figment, &variables, false, name);
         }
         check_variables(&inputs.environment)?;
@@ -116,11 +138,12 @@ impl Config {
                 "never",
             ));
         }
-        let name = |variable: &str| format!("environment variable {variable}");
+        let name = |variable: &str| (format!("environment variable {variable}"), true);
         figment = merge_variables(figment, &inputs.environment, true, name);
         let config = Self {
             figment,
             environment: inputs.environment.clone(),
+            lines,
         };
         Ok(config.with(&inputs.given))
     }
@@ -129,12 +152,13 @@ impl Config {
     #[must_use]
     pub fn with(mut self, given: &[Given]) -> Self {
         for one in given {
-            self.figment = self.figment.merge(Layer::given(one));
+            self.figment = self.figment.merge(Layer::given(one).of_user());
         }
         self
     }
 
-    /// Puts one more layer right above the defaults: what is given holds where nobody has said anything.
+    /// Puts one more layer right above the defaults: what a run before was given holds where no other layer says
+    /// anything. It comes from the state, which lies in the working folder, and not from the user.
     #[must_use]
     pub fn unless_set(mut self, given: &[Given]) -> Self {
         for one in given {
@@ -155,7 +179,7 @@ impl Config {
         let found = self.find(info.key);
         Row {
             key: info.key,
-            value: found.as_ref().map(|(value, _)| show(info, value)),
+            value: found.as_ref().map(|(value, _)| row_value(info, value)),
             origin: found.map(|(_, origin)| origin),
         }
     }
@@ -169,6 +193,24 @@ impl Config {
             .map(|layer| layer.name.to_string());
         Some((value, origin.unwrap_or_default()))
     }
+
+    /// Whether the strongest value of a key comes from the user: the command line, the environment of the process, or
+    /// the user's own configuration.
+    pub(super) fn is_users(&self, key: &str) -> bool {
+        let value = self.figment.find_value(key).ok();
+        let layer = value.and_then(|value| self.figment.get_metadata(value.tag()));
+        let source = layer.and_then(|layer| layer.source.as_ref());
+        matches!(source, Some(Source::Custom(mark)) if mark == USERS)
+    }
+
+    /// The layer that set a key, with the line where it is a file.
+    pub(super) fn place_of(&self, key: &str) -> String {
+        let origin = self.find(key).map(|(_, origin)| origin).unwrap_or_default();
+        match self.lines.get(&(origin.clone(), key.to_owned())) {
+            Some(line) => format!("{origin}, line {line}"),
+            None => origin,
+        }
+    }
 }
 
 /// A value as TOML would write it, without credentials.
@@ -178,22 +220,31 @@ pub(super) fn show(info: &KeyInfo, value: &Value) -> String {
     }
     let shown = toml::Value::try_from(value)
         .map_or_else(|_| format!("{value:?}"), |value| value.to_string());
-    without_user(&shown)
+    redact_message(&shown)
 }
 
-/// Hides what stands before the host of a URL: `http://[redacted]@host`.
-fn without_user(text: &str) -> String {
-    let hidden = text.split_once("://").and_then(|(scheme, rest)| {
-        let (_, host) = rest.rsplit_once('@')?;
-        Some(format!("{scheme}://[redacted]@{host}"))
-    });
-    hidden.unwrap_or_else(|| text.to_owned())
+/// A value as `lockgate config` shows it: like in an error, but a GUID may look like a credential.
+fn row_value(info: &KeyInfo, value: &Value) -> String {
+    let is_guid =
+        info.key.rsplit('.').next() == Some("guid") && value.as_str().is_some_and(is_guid);
+    if is_guid {
+        show(info, value)
+    } else {
+        show_wrong(info, value)
+    }
+}
+
+/// A value as an error shows it: the same without words that look like a credential, where a setting that is wrong may be one.
+pub(super) fn show_wrong(info: &KeyInfo, value: &Value) -> String {
+    hidden::shown(&show(info, value))
 }
 
 /// One layer for figment: its values and the name by which messages call it.
 struct Layer {
     name: String,
     values: Dict,
+    /// Whether it comes from the user and not from a working folder.
+    is_users: bool,
 }
 
 impl Layer {
@@ -211,13 +262,24 @@ impl Layer {
         Self {
             name: name.into(),
             values: nested.into_dict().unwrap_or_default(),
+            is_users: false,
         }
+    }
+
+    fn of_user(mut self) -> Self {
+        self.is_users = true;
+        self
     }
 }
 
 impl Provider for Layer {
     fn metadata(&self) -> Metadata {
-        Metadata::named(self.name.clone())
+        let named = Metadata::named(self.name.clone());
+        if self.is_users {
+            named.source(Source::Custom(USERS.to_owned()))
+        } else {
+            named
+        }
     }
 
     fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
@@ -249,25 +311,88 @@ fn preset_layer(name: &str) -> Result<Layer, ConfigError> {
         .iter()
         .find(|(known, _)| known.eq_ignore_ascii_case(name.trim()))
         .ok_or_else(|| ConfigError::UnknownPreset {
-            name: name.to_owned(),
+            name: hidden::shown(name),
             nearest: nearest(name.trim(), PRESETS.iter().map(|(known, _)| *known)),
         })?;
     toml_layer(&format!("preset {name}"), text)
 }
 
+/// A layer with the text of its file.
+type FileLayer = (Layer, String);
+
 /// The file that was named, or else the one in the working directory if there is one.
-fn file_layer(inputs: &Inputs) -> Result<Option<Layer>, ConfigError> {
+fn file_layer(inputs: &Inputs, users: Option<&Path>) -> Result<Option<FileLayer>, ConfigError> {
     let named = inputs.file.as_ref().map(|path| path.to_string_lossy());
     let named = chosen(named.as_deref(), inputs, &CHOOSERS[0])?
         .map(|name| inputs.file.clone().unwrap_or_else(|| name.into()));
     let path = named.as_deref().unwrap_or(Path::new(FILE));
-    match std::fs::read_to_string(inputs.directory.join(path)) {
-        Ok(text) => toml_layer(&path.display().to_string(), &text).map(Some),
-        Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => Ok(None),
+    let full = inputs.directory.join(path);
+    let is_users = users.is_some_and(|users| lies_beside(&full, users));
+    read_layer(&full, path, is_users, named.is_some())
+}
+
+/// The user's own file, if there is one.
+fn users_layer(file: Option<&Path>) -> Result<Option<FileLayer>, ConfigError> {
+    match file {
+        Some(path) => read_layer(path, path, true, false),
+        None => Ok(None),
+    }
+}
+
+/// Where the user's own file would be.
+fn users_file(environment: &Environment) -> Option<PathBuf> {
+    let base = match environment.get("XDG_CONFIG_HOME").map(PathBuf::from) {
+        Some(base) if base.is_absolute() => base,
+        _ => PathBuf::from(environment.get("HOME")?).join(".config"),
+    };
+    let file = base.join("lockgate").join(FILE);
+    file.is_absolute().then_some(file)
+}
+
+/// Whether a file lies in the folder of the user's own one, links followed.
+fn lies_beside(file: &Path, users: &Path) -> bool {
+    let folder = users.parent().and_then(|folder| folder.canonicalize().ok());
+    let file = file.canonicalize().ok();
+    file.zip(folder)
+        .is_some_and(|(file, folder)| file.starts_with(folder))
+}
+
+/// Reads the file at `full`, which messages call `shown`. Without `is_needed` it may be absent.
+fn read_layer(
+    full: &Path,
+    shown: &Path,
+    is_users: bool,
+    is_needed: bool,
+) -> Result<Option<FileLayer>, ConfigError> {
+    match std::fs::read_to_string(full) {
+        Ok(text) => {
+            let layer = toml_layer(&shown.display().to_string(), &text)?;
+            Ok(Some((Layer { is_users, ..layer }, text)))
+        }
+        Err(error) if !is_needed && error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(ConfigError::File {
-            path: path.to_owned(),
+            path: hidden::shown(&shown.display().to_string()).into(),
             source,
         }),
+    }
+}
+
+/// Makes every credential of the process known before anything can go wrong, whichever of them will be used.
+pub fn learn_credentials(environment: &Environment) {
+    for info in KEYS.iter().filter(|info| info.secret) {
+        let variables = info.official.into_iter().chain([info.variable]);
+        for value in variables.filter_map(|name| environment.get(name)) {
+            drop(Secret::new(value));
+        }
+    }
+}
+
+/// Makes the credentials of a layer known.
+fn learn_of(values: &Dict) {
+    let all = Value::from(values.clone());
+    let secret = KEYS.iter().filter(|info| info.secret);
+    for value in secret.filter_map(|info| all.find_ref(info.key)?.as_str().map(Secret::new)) {
+        drop(value);
     }
 }
 
@@ -277,15 +402,35 @@ fn toml_layer(name: &str, text: &str) -> Result<Layer, ConfigError> {
         line: line_of(text, error.span().map_or(0, |span| span.start)),
         problem: error.message().trim().replace('\n', ", "),
     })?;
-    check_keys(name, "", &table)?;
     let values = Value::serialize(&table)
         .ok()
         .and_then(Value::into_dict)
         .unwrap_or_default();
+    learn_of(&values);
+    check_keys(name, "", &table)?;
     Ok(Layer {
         name: name.to_owned(),
         values,
+        is_users: false,
     })
+}
+
+/// Notes the line of each key of a file, which has been read as TOML before.
+fn lines_of(name: &str, text: &str, lines: &mut BTreeMap<(String, String), usize>) {
+    fn note(prefix: &str, table: &DeTable<'_>, found: &mut impl FnMut(String, usize)) {
+        for (name, value) in table {
+            let key = format!("{prefix}{}", name.get_ref());
+            match value.get_ref() {
+                DeValue::Table(inner) => note(&format!("{key}."), inner, found),
+                _ => found(key, Spanned::span(name).start),
+            }
+        }
+    }
+    if let Ok(table) = DeTable::parse(text) {
+        note("", table.get_ref(), &mut |key, start| {
+            lines.insert((name.to_owned(), key), line_of(text, start));
+        });
+    }
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
@@ -310,7 +455,7 @@ fn check_keys(origin: &str, prefix: &str, table: &toml::Table) -> Result<(), Con
             None => {
                 let nearest = nearest_key(&key);
                 return Err(ConfigError::UnknownKey {
-                    key,
+                    key: hidden::shown(&key),
                     origin: origin.to_owned(),
                     nearest,
                 });
@@ -338,18 +483,22 @@ fn check_variables(environment: &Environment) -> Result<(), ConfigError> {
     }
 }
 
-/// Merges the variables of the vendor's tool and, where `own` says so, ours above them.
+/// Merges the variables of the vendor's tool and, where `own` says so, ours above them. `name` gives the name of the
+/// layer, and whether it is the user's.
 fn merge_variables(
     mut figment: Figment,
     environment: &Environment,
     own: bool,
-    name: impl Fn(&str) -> String,
+    name: impl Fn(&str) -> (String, bool),
 ) -> Figment {
     for info in KEYS {
         let ours = own.then_some(info.variable);
         for variable in info.official.into_iter().chain(ours) {
             if let Some(value) = environment.set(variable) {
-                figment = figment.merge(Layer::single(name(variable), info.key, value));
+                let (name, is_users) = name(variable);
+                let layer = Layer::single(name, info.key, value);
+                learn_of(&layer.values);
+                figment = figment.merge(Layer { is_users, ..layer });
             }
         }
     }

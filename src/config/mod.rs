@@ -1,7 +1,7 @@
 //! What a user wants: layers of configuration, merged, with the origin of every value.
 //!
 //! ```text
-//!   defaults < preset < lockgate.toml < .env < environment < command line
+//!   defaults < preset < user's file < lockgate.toml < .env < environment < command line
 //!        └────────────── Config: raw values with origins ──────────────┘
 //!                               │ validation, before any request
 //!                               ▼
@@ -19,6 +19,8 @@
 mod dotenv;
 mod environment;
 mod error;
+mod hidden;
+mod hosts;
 mod keys;
 mod layers;
 mod read;
@@ -30,8 +32,9 @@ mod validate;
 
 pub use environment::Environment;
 pub use error::ConfigError;
+pub use hidden::shown;
 pub use keys::{CHOOSERS, KEYS, KeyInfo};
-pub use layers::{Config, Given, GivenValue, Inputs, Row};
+pub use layers::{Config, Given, GivenValue, Inputs, Row, learn_credentials};
 pub use settings::{
     ColorChoice, Instance, Output, OutputMode, Pace, Paths, Retry, Settings, Sync, Timeouts,
 };

@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 use figment::value::{Num, Value};
 
 use super::keys::nearest;
-use super::layers::show;
+use super::layers::show_wrong;
 use super::{Config, ConfigError, KeyInfo};
 
 impl Config {
@@ -44,7 +44,7 @@ impl Config {
     /// The value and the origin of a key, for messages.
     pub(super) fn described(&self, key: &'static str) -> (String, String) {
         match (self.find(key), KeyInfo::find(key)) {
-            (Some((value, origin)), Some(info)) => (show(info, &value), origin),
+            (Some((value, origin)), Some(info)) => (show_wrong(info, &value), origin),
             _ => ("not set".to_owned(), "nowhere".to_owned()),
         }
     }

@@ -609,3 +609,68 @@ fn complaints_about_empty_values_name_their_origin_and_the_next_step() {
     help: give a value, or leave the variable unset
     ");
 }
+
+#[test]
+fn only_the_user_says_where_a_token_may_go() {
+    let file = "[source]\nguid = \"1a2b3c4d-u\"\n\nurl = \"https://proxy.test:8443/a\"\n";
+    insta::assert_snapshot!(complaint(&[("lockgate.toml", file)], &[]), @r"
+    the token is not sent to proxy.test:8443, which only lockgate.toml, line 4 names (source.url)
+    next: if that host may have the token, give --allow-host proxy.test:8443 or set LOCKGATE_ALLOW_HOSTS=proxy.test:8443
+    ");
+    let agreed = |variables: &[(&str, &str)]| complete(&[("lockgate.toml", file)], variables);
+    for allowed in ["proxy.test", "Proxy.Test:8443", "a.test, proxy.test"] {
+        agreed(&[("LOCKGATE_ALLOW_HOSTS", allowed)]).unwrap();
+    }
+    for other in ["test", "proxy.test:80", "x.proxy.test", "*"] {
+        agreed(&[("LOCKGATE_ALLOW_HOSTS", other)]).unwrap_err();
+    }
+    agreed(&[("LOCKGATE_SOURCE_URL", "https://proxy.test")]).unwrap();
+    complete(
+        &[("lockgate.toml", "source.url = \"https://mgmt-eu.aglty.io\"")],
+        &[],
+    )
+    .unwrap();
+    complete(
+        &[("lockgate.toml", "source.url = \"http://[::1]:8080\"")],
+        &[],
+    )
+    .unwrap();
+
+    insta::assert_snapshot!(complaint(&[], &[("LOCKGATE_TARGET_URL", "http://proxy.test")]), @r"
+    the token is not sent to proxy.test unencrypted, as http:// in target.url says (environment variable LOCKGATE_TARGET_URL)
+    next: use https://, or give --allow-http (LOCKGATE_ALLOW_HTTP=true) where the network is trusted
+    ");
+    insta::assert_snapshot!(complaint(&[("lockgate.toml", "\nhosts.allow = \"proxy.test\"")], &[]), @r"
+    hosts.allow does not count in lockgate.toml, line 2: a working folder cannot allow where a token goes
+    next: leave it out there; give --allow-host, or set LOCKGATE_ALLOW_HOSTS
+    ");
+}
+
+#[test]
+fn a_run_that_the_state_remembers_does_not_say_where_a_token_may_go() {
+    let config = Config::load(&case(&[], &[], &INSTANCES).inputs).unwrap();
+    let remembered = Given {
+        key: "source.url",
+        origin: "run 1".to_owned(),
+        value: GivenValue::Text("https://proxy.test".to_owned()),
+    };
+    let refused = config.unless_set(&[remembered]).settings().unwrap_err();
+    let origin = |error| match error {
+        ConfigError::HostNotAllowed { origin, .. } => origin,
+        other => panic!("{other}"),
+    };
+    assert_eq!(origin(refused), "run 1");
+}
+
+#[test]
+fn the_users_own_file_is_weaker_than_that_of_the_folder_and_may_allow_hosts() {
+    let own = TempDir::new().unwrap();
+    let folder = own.path().join("lockgate");
+    fs::create_dir(&folder).unwrap();
+    let text = "hosts.allow = [\"proxy.test\"]\npace.concurrency = 3\nbatch.size = 7\n";
+    fs::write(folder.join("lockgate.toml"), text).unwrap();
+    let file = "source.url = \"https://proxy.test\"\nbatch.size = 8\n";
+    let home = [("XDG_CONFIG_HOME", own.path().to_str().unwrap())];
+    let settings = complete(&[("lockgate.toml", file)], &home).unwrap();
+    assert_eq!((settings.pace.concurrency, settings.batch_size), (3, 8));
+}

@@ -18,6 +18,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] for the first value that is missing or cannot be.
     pub fn settings(&self) -> Result<Settings, ConfigError> {
+        self.check_permissions()?;
         let mut warnings = self.token_warnings();
         let settings = Settings {
             source: self.instance(&SOURCE)?,
@@ -47,8 +48,9 @@ impl Config {
             Err(error) => return Err(error),
         }
         // Instances come first there, so a missing one hides what follows.
-        self.url(SOURCE.url)?;
-        self.url(TARGET.url)?;
+        self.check_permissions()?;
+        self.host(&SOURCE)?;
+        self.host(&TARGET)?;
         self.sync(&mut Vec::new())?;
         self.choice("lanes.schedule", &SCHEDULES)?;
         self.count("batch.size", BATCH_MAX)?;
@@ -136,9 +138,18 @@ impl Config {
         };
         Ok(Instance {
             guid,
-            url: self.url(side.url)?,
+            url: self.host(side)?,
             token: Secret::new(&token),
         })
+    }
+
+    /// The base URL of a side, to which its token may be sent. Every command that sends a token gets its URL here.
+    fn host(&self, side: &SideKeys) -> Result<Option<String>, ConfigError> {
+        let url = self.url(side.url)?;
+        if let Some(url) = &url {
+            self.check_host(side.url, url)?;
+        }
+        Ok(url)
     }
 
     fn url(&self, key: &'static str) -> Result<Option<String>, ConfigError> {
@@ -424,7 +435,7 @@ const ELEMENTS: [(&str, &[Kind]); 10] = [
 ];
 
 /// Eight hexadecimal digits and a region, or the long form of old instances.
-fn is_guid(text: &str) -> bool {
+pub(super) fn is_guid(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     let is_hex = |part: &&str, length| {
         part.len() == length && part.bytes().all(|byte| byte.is_ascii_hexdigit())

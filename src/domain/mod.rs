@@ -5,6 +5,7 @@
 //! place where a source id turns into a target id is the id map.
 
 mod body;
+mod decode;
 mod entity;
 mod failure;
 mod hash;
@@ -16,6 +17,7 @@ mod name;
 mod outcome;
 mod place;
 mod proof;
+mod redact;
 mod run_end;
 mod secret;
 pub mod time;
@@ -32,5 +34,6 @@ pub use name::{ByName, name_key, same_name};
 pub use outcome::{Outcome, WorkClass};
 pub use place::{AgreedNumber, AgreedPlace, Home, ListKey};
 pub use proof::{Filled, Proof};
+pub use redact::{REDACTED, Redacting, redact, redact_message, redact_value};
 pub use run_end::RunEnd;
 pub use secret::{Secret, Token};

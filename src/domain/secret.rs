@@ -3,13 +3,16 @@
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use super::redact::{self, REDACTED};
+
 /// A credential. It prints as `[redacted]`, so that neither a log nor an error can carry it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Box<str>);
 
 impl Secret {
-    /// Takes a credential; surrounding white space goes.
+    /// Takes a credential; surrounding white space goes. From now on [`redact`](super::redact()) takes it out of texts.
     pub fn new(text: &str) -> Self {
+        redact::learn(text.trim());
         Self(text.trim().into())
     }
 
@@ -21,41 +24,34 @@ impl Secret {
 
 /// A token that may be replaced while it is in use. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Token(Arc<RwLock<Vec<Secret>>>);
+pub struct Token(Arc<RwLock<Secret>>);
 
 impl Token {
     /// Begins with `secret`.
     pub fn new(secret: Secret) -> Self {
-        Self(Arc::new(RwLock::new(vec![secret])))
+        Self(Arc::new(RwLock::new(secret)))
     }
 
-    /// The token to send. An empty one if there never was any.
+    /// The token to send.
     pub fn current(&self) -> Secret {
-        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        all.last().cloned().unwrap_or_else(|| Secret::new(""))
+        let current = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        current.clone()
     }
 
     /// Replaces it in everything that shares it.
     pub fn renew(&self, secret: Secret) {
-        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        all.push(secret);
-    }
-
-    /// The token and those before it, none of which may be seen.
-    pub fn all(&self) -> Vec<Secret> {
-        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        all.clone()
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = secret;
     }
 }
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[redacted]")
+        f.write_str(REDACTED)
     }
 }
 
 impl fmt::Display for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[redacted]")
+        f.write_str(REDACTED)
     }
 }

@@ -33,6 +33,7 @@ pages! {
     "LG-1012",
     "LG-1013",
     "LG-1014",
+    "LG-1015",
     "LG-2001",
     "LG-2002",
     "LG-2003",
@@ -127,6 +128,9 @@ const fn config(error: &ConfigError) -> &'static str {
         | ConfigError::Contradiction { .. } => "LG-1003",
         ConfigError::Missing { .. } => "LG-1004",
         ConfigError::SameInstance { .. } => "LG-1005",
+        ConfigError::HostNotAllowed { .. }
+        | ConfigError::ClearText { .. }
+        | ConfigError::NotTheUsers { .. } => "LG-1015",
     }
 }
 

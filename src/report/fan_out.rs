@@ -1,11 +1,13 @@
 //! The loop that folds events and hands them on.
 
+use std::borrow::Cow;
 use std::io;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior};
 
+use crate::domain::{redact, redact_value};
 use crate::event::{Command, Event, Stamped, millis};
 use crate::progress::Progress;
 
@@ -100,7 +102,7 @@ async fn fold(
     while fan_out.progress.exit().is_none() {
         tokio::select! {
             event = events.recv() => match event {
-                Some(event) => fan_out.event(&event),
+                Some(event) => fan_out.event(&without_credentials(event)),
                 None => break,
             },
             _ = ticks.tick() => fan_out.tick(),
@@ -108,6 +110,26 @@ async fn fold(
     }
     fan_out.finish();
     fan_out.progress
+}
+
+/// The event as every reporter may show it. Credentials have been taken out of messages where they were read; what
+/// entities are called, and whatever else an event may hold, is searched here.
+fn without_credentials(stamped: Stamped) -> Stamped {
+    let is_clean =
+        serde_json::to_string(&stamped).is_ok_and(|text| matches!(redact(&text), Cow::Borrowed(_)));
+    if is_clean {
+        return stamped;
+    }
+    let cleaned = serde_json::to_value(&stamped).and_then(|mut value| {
+        redact_value(&mut value);
+        serde_json::from_value(value)
+    });
+    cleaned.unwrap_or_else(|_| Stamped {
+        at_ms: stamped.at_ms,
+        event: Event::Warned {
+            message: "an event is not shown because it holds a credential".to_owned(),
+        },
+    })
 }
 
 struct FanOut {

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::alive::Alive;
+use super::clean::clean;
 use super::in_place::Working;
 use super::lease::{LeaseRequest, expiry};
 use super::read::Readers;
@@ -211,7 +212,7 @@ impl Store {
 
     /// Returns when all changes are durable, in their order, all or none. Calls of many tasks share
     /// transactions. Dropping the future while it waits for room in the queue changes nothing; after that
-    /// the changes are stored whether or not somebody waits.
+    /// the changes are stored whether or not somebody waits. Words in them are stored without credentials.
     ///
     /// # Errors
     /// [`StoreError`]; then nothing of this call was stored.
@@ -219,6 +220,7 @@ impl Store {
         if changes.is_empty() {
             return Ok(());
         }
+        let changes = changes.into_iter().map(clean).collect();
         let asked = Instant::now();
         let answer = self.ask(|reply| Order::Commit(changes, reply)).await;
         let took = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);

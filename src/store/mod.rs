@@ -19,6 +19,7 @@
 
 mod alive;
 mod bulk;
+mod clean;
 mod error;
 mod handle;
 mod in_place;

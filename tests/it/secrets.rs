@@ -24,7 +24,7 @@ impl Traces {
         }
     }
 
-    fn of_call(&mut self, ended: &Ended) {
+    pub(crate) fn of_call(&mut self, ended: &Ended) {
         self.places.push((
             "standard output".to_owned(),
             ended.stdout.clone().into_bytes(),
@@ -61,6 +61,18 @@ impl Traces {
         };
         let found = self.places.iter().filter(|(_, bytes)| holds(bytes));
         found.map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// The places that hold any of these texts, in any case.
+    pub(crate) fn places_of_any(&self, texts: &[String]) -> Vec<String> {
+        let found = |(name, bytes): &(String, Vec<u8>)| {
+            let place = String::from_utf8_lossy(bytes).to_lowercase();
+            let held = texts
+                .iter()
+                .find(|text| place.contains(&text.to_lowercase()));
+            held.map(|text| format!("{name}: {text}"))
+        };
+        self.places.iter().filter_map(found).collect()
     }
 
     pub(crate) fn assert_without(&self, text: &str) {

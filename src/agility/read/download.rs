@@ -17,12 +17,16 @@ pub(crate) async fn download(client: &Client, url: &str) -> Result<Download, Req
         said: None,
         request_id: None,
     };
-    let url = Url::parse(url).map_err(|error| {
-        let cause = Cause::Content(format!("{url:?} is not a URL: {error}"));
+    let mut url = Url::parse(url).map_err(|error| {
+        let shown = classify::readable(url).unwrap_or_default();
+        let cause = Cause::Content(format!("{shown:?} is not a URL: {error}"));
         failed("downloading an asset".to_owned(), cause)
     })?;
+    // A user name and a password would be sent as a credential. URLs of files cannot fail to lose them.
+    let _is_lost = url.set_username("").and(url.set_password(None));
     // The query may hold a signature that grants access.
-    let operation = format!("downloading {}", without_query(&url));
+    let shown = classify::readable(&without_query(&url)).unwrap_or_default();
+    let operation = format!("downloading {shown}");
     let (host, limit) = (authority(&url), client.request_timeout);
     let response = client.files.get(url).send().await;
     let mut response = response.map_err(|error| {
@@ -33,7 +37,7 @@ pub(crate) async fn download(client: &Client, url: &str) -> Result<Download, Req
         // The start of the page is enough, and it may be of any length.
         let body = response.chunk().await.ok().flatten().unwrap_or_default();
         return Err(RequestError {
-            said: classify::said(&body, &client.secrets()),
+            said: classify::said(&body),
             request_id: classify::request_id(response.headers(), &body),
             ..failed(operation, cause)
         });

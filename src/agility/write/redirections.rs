@@ -26,12 +26,11 @@ pub(crate) async fn save_redirections(
     let reply = client.send(call).await?;
     reply.understand(|answer| {
         let mut results = results(&bodies, &answer)?;
-        let secrets = client.secrets();
         for refusal in results
             .iter_mut()
             .filter_map(|result| result.as_mut().err())
         {
-            refusal.said = classify::readable(&refusal.said, &secrets).unwrap_or_default();
+            refusal.said = classify::readable(&refusal.said).unwrap_or_default();
         }
         Ok(results)
     })

@@ -4,6 +4,8 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
+use crate::domain::Redacting;
+
 /// Creates a folder, and those above it that are missing, for this user alone (0700).
 pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
@@ -22,11 +24,14 @@ pub(crate) fn create_file(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Writes a file so that it appears whole or not at all, for this user alone (0600): temporary files are
-/// created so, and keep it when they get their name.
+/// Writes a file without credentials so that it appears whole or not at all, for this user alone (0600): temporary
+/// files are created so, and keep it when they get their name.
 pub(crate) fn write_whole(folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(content)?;
+    let mut out = Redacting::new(&mut file);
+    out.write_all(content)?;
+    out.flush()?;
+    drop(out);
     file.as_file().sync_all()?;
     file.persist(folder.join(name))
         .map_err(|error| error.error)?;

@@ -18,10 +18,10 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 
-use crate::domain::{Inventory, SourceId};
+use crate::domain::{Inventory, Redacting, SourceId};
 use crate::plan::Plan;
 use crate::report::graph;
 
@@ -38,8 +38,14 @@ pub fn add_plan(folder: &Path, plan: &Plan, source: &Inventory<SourceId>) -> io:
     if !folder.is_dir() {
         return Ok(());
     }
-    let mut file = BufWriter::new(files::create_file(&folder.join("plan.json"))?);
+    let open = |name: &str| -> io::Result<_> {
+        let file = files::create_file(&folder.join(name))?;
+        Ok(Redacting::new(BufWriter::new(file)))
+    };
+    let mut file = open("plan.json")?;
     graph::write_plan(&mut file, plan, source)?;
-    let mut file = BufWriter::new(files::create_file(&folder.join("graph.json"))?);
-    graph::write_graph(&mut file, plan, source)
+    file.flush()?;
+    let mut file = open("graph.json")?;
+    graph::write_graph(&mut file, plan, source)?;
+    file.flush()
 }
