@@ -13,7 +13,7 @@ use crate::agility::ConnectionError;
 use crate::cli::generate::GenerateError;
 use crate::cli::mock::ServeError;
 use crate::config::ConfigError;
-use crate::domain::RunEnd;
+use crate::domain::{RunEnd, shown_lines};
 use crate::engine::{PullError, RunError};
 use crate::event::RunFailure;
 use crate::instance::{Cause, RequestError};
@@ -362,14 +362,15 @@ const fn request_hint(cause: &Cause) -> Option<&'static str> {
 /// # Errors
 /// Whatever `out` says.
 pub fn print(error: &Error, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "error: {error}")?;
+    let said = |text: String| shown_lines(&text).into_owned();
+    writeln!(out, "error: {}", said(error.to_string()))?;
     let mut cause = error.source();
     while let Some(error) = cause {
-        writeln!(out, "  caused by: {error}")?;
+        writeln!(out, "  caused by: {}", said(error.to_string()))?;
         cause = error.source();
     }
     if let Some(hint) = error.hint() {
-        writeln!(out, "  next: {hint}")?;
+        writeln!(out, "  next: {}", said(hint))?;
     }
     let code = error.code();
     writeln!(out, "  code: {code}; `lockgate explain {code}` tells more")?;

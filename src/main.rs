@@ -17,7 +17,7 @@ fn run(arguments: cli::Arguments) -> ExitStatus {
         .enable_all()
         .build();
     let result = match runtime {
-        Ok(runtime) => runtime.block_on(cli::run(arguments, &mut std::io::stdout())),
+        Ok(runtime) => runtime.block_on(cli::run(arguments, &mut cli::stdout())),
         Err(error) => Err(Error::Internal(format!("no runtime: {error}"))),
     };
     result.unwrap_or_else(|error| report(&error))

@@ -20,6 +20,7 @@ mod rehearsal;
 mod replay;
 mod retry;
 mod runs;
+mod screen;
 mod session;
 mod stop;
 mod sync;
@@ -38,7 +39,10 @@ use std::io::Write;
 
 use clap::{FromArgMatches, Parser, Subcommand};
 
+use crate::domain::shown_lines;
 use crate::error::{Error, ExitStatus};
+
+pub use screen::stdout;
 
 /// Moves a whole CMS instance into another one.
 ///
@@ -115,13 +119,23 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments,
         .and_then(|matches| Arguments::from_arg_matches(&matches))
         .map_err(|error| {
             // A closed pipe is no reason to complain: the exit code says what happened.
-            drop(error.print());
+            drop(complain(&error));
             if error.use_stderr() {
                 ExitStatus::Usage
             } else {
                 ExitStatus::Agreed
             }
         })
+}
+
+/// Prints a complaint. Arguments that it quotes may be foreign text, which goes without colours then.
+fn complain(error: &clap::Error) -> std::io::Result<()> {
+    let text = error.to_string();
+    match shown_lines(&text) {
+        std::borrow::Cow::Borrowed(_) => error.print(),
+        std::borrow::Cow::Owned(safe) if safe == text => error.print(),
+        std::borrow::Cow::Owned(safe) => write!(std::io::stderr(), "{safe}"),
+    }
 }
 
 /// Carries out a command. `out` is standard output, which gets data only.

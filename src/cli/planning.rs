@@ -1,6 +1,5 @@
 //! Makes a plan without carrying it out: nothing is written, neither to the target nor to the state.
 
-use std::io::Write;
 use std::sync::Arc;
 
 use clap::Args;
@@ -17,6 +16,7 @@ use crate::error::Error;
 use crate::event::{Event, Stamped};
 use crate::plan::Plan;
 use crate::progress::Progress;
+use crate::report;
 
 /// Between two lines about the reading, in milliseconds.
 const BEAT_MS: u64 = 2_000;
@@ -105,7 +105,6 @@ impl Reading {
             let read: u32 = self.progress.reads().values().map(|count| count.read).sum();
             format!("reading both instances: {read} entities")
         };
-        // Nobody is left to be told when standard error is gone.
-        drop(writeln!(std::io::stderr(), "{line}"));
+        report::tell(&line);
     }
 }

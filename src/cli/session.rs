@@ -70,8 +70,7 @@ impl Work {
 /// Says what the user should know about the settings before anything starts.
 pub(super) fn warn(settings: &Settings) {
     for warning in &settings.warnings {
-        // Nobody is left to be warned when standard error is gone.
-        drop(writeln!(std::io::stderr(), "warning: {warning}"));
+        report::tell(&format!("warning: {warning}"));
     }
 }
 
@@ -259,9 +258,7 @@ async fn keep_plan(folder: PathBuf, mut planned: watch::Receiver<Option<PlanMade
     let keeping = tokio::task::spawn_blocking(move || report::add_plan(&folder, &plan, &source));
     let kept = keeping.await.map_err(std::io::Error::other);
     if let Err(error) = kept.flatten() {
-        // Nobody is left to be told when standard error is gone.
-        drop(writeln!(
-            std::io::stderr(),
+        report::tell(&format!(
             "warning: the plan could not be kept beside the report: {error}"
         ));
     }

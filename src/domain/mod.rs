@@ -7,6 +7,7 @@
 mod body;
 mod entity;
 mod failure;
+mod foreign;
 mod hash;
 mod id;
 mod inventory;
@@ -23,6 +24,7 @@ pub mod time;
 pub use body::{Body, BodyFile};
 pub use entity::{Entity, ItemState, Placement};
 pub use failure::Failure;
+pub use foreign::{Screen, shown, shown_lines, shown_name};
 pub use hash::ContentHash;
 pub use id::{BatchId, Guid, Id, Locale, RunId, SourceId, TargetId, Version};
 pub use inventory::{AssetContainer, AssetUrls, Channel, Inventory, PageNode, Passed};

@@ -20,6 +20,7 @@ mod endings;
 mod faults;
 mod fixtures;
 mod gone;
+mod hostile;
 mod independent;
 #[path = "../shared/instances.rs"]
 mod instances;

@@ -21,7 +21,7 @@ mod tests;
 use std::io::{self, BufWriter};
 use std::path::Path;
 
-use crate::domain::{Inventory, SourceId};
+use crate::domain::{Inventory, Screen, SourceId};
 use crate::plan::Plan;
 use crate::report::graph;
 
@@ -38,8 +38,12 @@ pub fn add_plan(folder: &Path, plan: &Plan, source: &Inventory<SourceId>) -> io:
     if !folder.is_dir() {
         return Ok(());
     }
-    let mut file = BufWriter::new(files::create_file(&folder.join("plan.json"))?);
+    let mut file = Screen::new(BufWriter::new(files::create_file(
+        &folder.join("plan.json"),
+    )?));
     graph::write_plan(&mut file, plan, source)?;
-    let mut file = BufWriter::new(files::create_file(&folder.join("graph.json"))?);
+    let mut file = Screen::new(BufWriter::new(files::create_file(
+        &folder.join("graph.json"),
+    )?));
     graph::write_graph(&mut file, plan, source)
 }

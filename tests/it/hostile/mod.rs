@@ -1,0 +1,3 @@
+//! Hostile names, files and folders.
+
+mod terminal_names;
