@@ -4,6 +4,7 @@
 //! two sides are different types, so that a source id cannot be handed to the target by mistake: the one
 //! place where a source id turns into a target id is the id map.
 
+mod asset_path;
 mod body;
 mod entity;
 mod failure;
@@ -21,6 +22,7 @@ mod run_end;
 mod secret;
 pub mod time;
 
+pub use asset_path::unsendable;
 pub use body::{Body, BodyFile};
 pub use entity::{Entity, ItemState, Placement};
 pub use failure::Failure;

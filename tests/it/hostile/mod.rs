@@ -1,3 +1,4 @@
 //! Hostile names, files and folders.
 
+mod file_names;
 mod terminal_names;
