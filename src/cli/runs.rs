@@ -73,7 +73,7 @@ pub(super) async fn run(
             None => Ok(nothing_yet(is_json, out)?),
         };
     }
-    let store = Store::open(&url).await?;
+    let store = Store::open_to_look(&url).await?;
     let result = show(&store, args, is_json, out).await;
     store.close().await;
     result

@@ -25,7 +25,7 @@ use crate::event::{Command, Event, SCHEMA, Side, Stamped};
 use crate::instance::Effect;
 use crate::progress::Progress;
 use crate::report::{self, Reporter};
-use crate::store::{Change, LeaseOwner, Pair, RunFinish, RunRecord, StateUrl, Store};
+use crate::store::{Change, LeaseOwner, Pair, RunFinish, RunRecord, StateUrl, Store, open_to_all};
 
 /// Commands that may queue up: a user presses a handful of keys, and whoever finds the channel full tries again.
 pub(super) const COMMANDS_IN_FLIGHT: usize = 16;
@@ -71,6 +71,12 @@ impl Work {
 pub(super) fn warn(settings: &Settings) {
     for warning in &settings.warnings {
         report::tell(&format!("warning: {warning}"));
+    }
+    for place in open_to_all(&settings.paths.state) {
+        report::tell(&format!(
+            "warning: every user of this machine may write to {}; take the right away with chmod o-w",
+            place.display()
+        ));
     }
 }
 

@@ -8,6 +8,7 @@ use figment::{Figment, Metadata, Profile, Provider};
 
 use super::keys::{CHOOSERS, PREFIX, nearest, nearest_key, nearest_variable};
 use super::{ConfigError, DEFAULT_FILE, Environment, KEYS, KeyInfo, dotenv};
+use crate::domain::read_text;
 
 /// The embedded presets.
 const PRESETS: [(&str, &str); 2] = [
@@ -261,7 +262,7 @@ fn file_layer(inputs: &Inputs) -> Result<Option<Layer>, ConfigError> {
     let named = chosen(named.as_deref(), inputs, &CHOOSERS[0])?
         .map(|name| inputs.file.clone().unwrap_or_else(|| name.into()));
     let path = named.as_deref().unwrap_or(Path::new(FILE));
-    match std::fs::read_to_string(inputs.directory.join(path)) {
+    match read_text(&inputs.directory.join(path)) {
         Ok(text) => toml_layer(&path.display().to_string(), &text).map(Some),
         Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(ConfigError::File {

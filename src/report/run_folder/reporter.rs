@@ -12,7 +12,7 @@ use super::index::write_index;
 use super::lanes::LaneLogs;
 use super::summary::Summary;
 use super::{Keep, markdown};
-use crate::domain::shown_lines;
+use crate::domain::{check_link, shown_lines};
 use crate::event::{Event, Stamped};
 use crate::progress::{History, Progress};
 use crate::report::html;
@@ -45,6 +45,10 @@ impl RunFolder {
 
     fn open(&mut self, run: &str) -> io::Result<()> {
         let folder = self.base.join(run);
+        // `.lockgate` may be the link as well.
+        for place in self.base.ancestors().take(2) {
+            check_link(place)?;
+        }
         create_folder(&folder)?;
         let events = create_file(&folder.join("events.ndjson"))?;
         let lanes = LaneLogs::create(&folder);

@@ -1,4 +1,5 @@
 //! Hostile names, files and folders.
 
 mod file_names;
+mod state_files;
 mod terminal_names;
