@@ -77,7 +77,7 @@ enum At {
     Within,
     /// One `#`.
     Hash,
-    /// Two of them and perhaps a word: GitHub takes `##[command]`, Azure `##vso[`, TeamCity `##teamcity[`, anywhere.
+    /// Two of them and perhaps a word: GitHub takes `##[command]`, Azure `##vso[`, `TeamCity` `##teamcity[`, anywhere.
     Hashes,
 }
 

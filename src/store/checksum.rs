@@ -38,7 +38,7 @@ pub(super) fn checksum(pair: &Pair, mapping: &Mapping) -> String {
         text(mapping.origin.name()),
         text(&mapping.run.0),
         text(mapping.proof.name()),
-        filled_column(&mapping.filled).map(|filled| filled.to_string()),
+        filled_column(&mapping.filled),
         hash(mapping.bytes_hash),
         mapping.bytes_date.clone(),
     ];

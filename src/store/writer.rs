@@ -153,13 +153,11 @@ impl Writer {
             let begun = connection.begin_with("BEGIN IMMEDIATE").await;
             begun?.rollback().await
         };
-        match self.working.on(trial).await {
-            Ok(()) => Ok(()),
-            Err(_) => {
-                self.broken = Some(first.clone());
-                Err(first)
-            }
+        if self.working.on(trial).await.is_ok() {
+            return Ok(());
         }
+        self.broken = Some(first.clone());
+        Err(first)
     }
 
     async fn transaction(&mut self, jobs: &[Job]) -> Result<(), StoreError> {
