@@ -13,7 +13,7 @@ use crate::agility::ConnectionError;
 use crate::cli::generate::GenerateError;
 use crate::cli::mock::ServeError;
 use crate::config::ConfigError;
-use crate::domain::{RunEnd, redact_message};
+use crate::domain::{RunEnd, redact_message, shown_lines};
 use crate::engine::{PullError, RunError};
 use crate::event::RunFailure;
 use crate::instance::{Cause, RequestError};
@@ -365,10 +365,10 @@ pub fn print(error: &Error, out: &mut impl Write) -> io::Result<()> {
     let failure = told(error);
     for (number, message) in failure.messages.iter().enumerate() {
         let label = if number == 0 { "error" } else { "  caused by" };
-        writeln!(out, "{label}: {message}")?;
+        writeln!(out, "{label}: {}", shown_lines(message))?;
     }
     if let Some(hint) = failure.hint {
-        writeln!(out, "  help: {hint}")?;
+        writeln!(out, "  help: {}", shown_lines(&hint))?;
     }
     let code = error.code();
     writeln!(out, "  code: {code}; see `lockgate explain {code}`")?;

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use lockgate::cli;
-use lockgate::domain::Redacting;
 use lockgate::error::{self, Error, ExitStatus};
 
 fn main() -> ExitCode {
@@ -18,10 +17,7 @@ fn run(arguments: cli::Arguments) -> ExitStatus {
         .enable_all()
         .build();
     let result = match runtime {
-        Ok(runtime) => {
-            let mut out = Redacting::new(std::io::stdout());
-            runtime.block_on(cli::run(arguments, &mut out))
-        }
+        Ok(runtime) => runtime.block_on(cli::run(arguments, &mut cli::stdout())),
         Err(error) => Err(Error::Internal(format!("no runtime: {error}"))),
     };
     result.unwrap_or_else(|error| report(&error))

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use reqwest::{Method, RequestBuilder, multipart};
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue,
+};
+use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 use url::Url;
@@ -14,6 +16,7 @@ use crate::instance::{Cause, RequestError};
 
 use super::hosts::Hosts;
 use super::shape::Misshapen;
+use super::write::Form;
 use super::{Connection, ConnectionError, classify};
 
 /// What connects to one instance.
@@ -64,7 +67,7 @@ pub(crate) enum Payload {
     /// None, or one of length 0 where the method wants one.
     Empty,
     Json(Vec<u8>),
-    Form(multipart::Form),
+    Form(Form),
 }
 
 impl Call {
@@ -224,7 +227,14 @@ impl Client {
         let request = match call.payload {
             Payload::Empty => request,
             Payload::Json(body) => request.header(CONTENT_TYPE, "application/json").body(body),
-            Payload::Form(form) => request.multipart(form),
+            Payload::Form(form) => {
+                let request = request.header(CONTENT_TYPE, form.content_type);
+                match form.length {
+                    Some(length) => request.header(CONTENT_LENGTH, length),
+                    None => request,
+                }
+                .body(form.body)
+            }
         };
         let transport =
             |error: &reqwest::Error| classify::transport(error, &self.host(call.api), limit);

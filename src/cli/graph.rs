@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::planning::{self, Outlook, PlanningArgs};
 use crate::config::Settings;
-use crate::domain::{EntityKey, redact};
+use crate::domain::{EntityKey, redact, shown_lines};
 use crate::error::{Error, ExitStatus};
 use crate::report::graph::{self, DRAWABLE, View};
 
@@ -110,7 +110,7 @@ pub(super) async fn run(
     let view = view(args, &outlook)?;
     let text = render(&view, args.form())?;
     if let Some(path) = &args.output {
-        std::fs::write(path, redact(&text).as_bytes()).map_err(|source| Error::File {
+        std::fs::write(path, shown_lines(&redact(&text)).as_bytes()).map_err(|source| Error::File {
             path: path.clone(),
             source,
         })?;

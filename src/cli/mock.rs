@@ -1,6 +1,5 @@
 //! `lockgate mock serve`: the mock server as a command.
 
-use std::fs;
 use std::future::Future;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -9,6 +8,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::domain::read_file;
 use crate::mock::file::{InstanceFile, SCHEMA, StateFile};
 use crate::mock::{
     BatchWork, Fault, Names, Options, Profile, RateChange, RateLimitKind, Rules, Server, Stall,
@@ -255,7 +255,7 @@ fn options(args: ServeArgs) -> Result<Options, ServeError> {
 }
 
 fn read_state(path: &Path) -> Result<StateFile, ServeError> {
-    let bytes = fs::read(path).map_err(|source| ServeError::Read {
+    let bytes = read_file(path).map_err(|source| ServeError::Read {
         path: path.to_owned(),
         source,
     })?;
@@ -292,6 +292,8 @@ fn empty_instance(text: &str) -> InstanceFile {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use clap::{Args, Command, FromArgMatches};
 
     use super::*;

@@ -20,6 +20,7 @@ mod rehearsal;
 mod replay;
 mod retry;
 mod runs;
+mod screen;
 mod session;
 mod stop;
 mod sync;
@@ -39,8 +40,10 @@ use std::io::Write;
 use clap::{FromArgMatches, Parser, Subcommand};
 
 use crate::config::{self as settings, Environment, KEYS};
-use crate::domain::Secret;
+use crate::domain::{Secret, shown_lines};
 use crate::error::{Error, ExitStatus};
+
+pub use screen::stdout;
 
 /// Moves a whole CMS instance into another one.
 ///
@@ -149,14 +152,16 @@ fn learn_flags(arguments: &[OsString]) {
     }
 }
 
-/// Prints help, or what is wrong with the command line. A token that was put in a wrong place is not repeated.
+/// Prints help, or what is wrong with the command line. A token that was put in a wrong place is not repeated, and foreign
+/// text that is quoted is made fit to be shown; such a complaint goes without colours.
 fn complain(error: &clap::Error) -> std::io::Result<()> {
     let text = error.render().to_string();
     let clean = settings::shown(&text);
-    if !error.use_stderr() || clean == text {
+    let safe = shown_lines(&clean);
+    if !error.use_stderr() || safe == text {
         return error.print();
     }
-    std::io::stderr().write_all(clean.as_bytes())
+    std::io::stderr().write_all(safe.as_bytes())
 }
 
 /// Carries out a command. `out` is standard output, which gets data only.

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::domain::RunId;
 use crate::error::Error;
-use crate::store::{RunRecord, Store};
+use crate::store::{RunRecord, StateUrl, Store};
 
 /// As many runs as a workspace will ever have; the state lists the newest first.
 const ALL: u32 = 1_000_000;
@@ -14,9 +14,21 @@ const ALL: u32 = 1_000_000;
 /// [`Error::Usage`] when there is none: opening would create it, and looking should leave no trace.
 /// [`Error::Store`] when it cannot be opened, [`Error::Config`] when its place cannot be.
 pub(super) async fn open(config: &Config) -> Result<Store, Error> {
+    Ok(Store::open(&existing(config)?).await?)
+}
+
+/// The same for commands that change nothing, which a state that cannot be written to does not stop.
+///
+/// # Errors
+/// As of [`open`].
+pub(super) async fn look(config: &Config) -> Result<Store, Error> {
+    Ok(Store::open_to_look(&existing(config)?).await?)
+}
+
+fn existing(config: &Config) -> Result<StateUrl, Error> {
     let url = config.paths()?.state;
     if url.path().exists() {
-        return Ok(Store::open(&url).await?);
+        return Ok(url);
     }
     Err(Error::Usage {
         message: format!("no state at {}", url.path().display()),

@@ -11,7 +11,7 @@ use crate::config::{OutputMode, Settings};
 use crate::engine::{RunError, Unplaced};
 use crate::error::{Error, ExitStatus};
 use crate::plan::{Action, Plan};
-use crate::report::graph;
+use crate::report::{self, graph};
 
 /// Shows what a sync would do to every entity, and why
 ///
@@ -69,8 +69,7 @@ fn write(
     let none = rehearsal::Failures::default();
     rehearsal::list((&outlook.plan, &outlook.source), &none, &[], out)?;
     if !settings.output.quiet {
-        // Nobody is left to be told when standard error is gone.
-        drop(writeln!(std::io::stderr(), "{}", sum(&outlook.plan)));
+        report::tell(&sum(&outlook.plan));
     }
     Ok(())
 }

@@ -1,6 +1,5 @@
 //! Makes a plan without carrying it out: nothing is written, neither to the target nor to the state.
 
-use std::io::Write;
 use std::sync::Arc;
 
 use clap::Args;
@@ -11,12 +10,13 @@ use super::session::{self, Ends};
 use super::sync::MatchingArgs;
 use super::{rehearsal, wiring};
 use crate::config::Settings;
-use crate::domain::{Inventory, RunId, SourceId, redact_message};
+use crate::domain::{Inventory, RunId, SourceId};
 use crate::engine::{EVENTS_IN_FLIGHT, Sink};
 use crate::error::Error;
 use crate::event::{Event, Stamped};
 use crate::plan::Plan;
 use crate::progress::Progress;
+use crate::report;
 
 /// Between two lines about the reading, in milliseconds.
 const BEAT_MS: u64 = 2_000;
@@ -105,7 +105,6 @@ impl Reading {
             let read: u32 = self.progress.reads().values().map(|count| count.read).sum();
             format!("reading both instances: {read} entities")
         };
-        // Nobody is left to be told when standard error is gone.
-        drop(writeln!(std::io::stderr(), "{}", redact_message(&line)));
+        report::tell(&line);
     }
 }

@@ -18,7 +18,8 @@ use super::wiring;
 use crate::agility::{Connection, Instance};
 use crate::config::{OutputMode, Settings};
 use crate::domain::{
-    Entity, EntityKey, Inventory, Kind, Locale, Outcome, SourceId, TargetId, name_key,
+    Entity, EntityKey, Inventory, Kind, Locale, Outcome, SourceId, TargetId, name_key, shown,
+    shown_name,
 };
 use crate::engine::{Difference, EVENTS_IN_FLIGHT, Reader, RunError, RunReport, Sink};
 use crate::error::{Error, ExitStatus};
@@ -326,6 +327,7 @@ pub(super) fn list(
             None => (planned.name(), &*planned.because),
         };
         let (name, because) = (one_cell(&entity.name), one_cell(because));
+        let (name, because) = (shown_name(&name), shown(&because));
         writeln!(out, "{action}\t{}\t{name}\t{because}", entity.key)?;
     }
     out.flush()?;

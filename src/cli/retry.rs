@@ -12,6 +12,7 @@ use super::{past, rehearsal};
 use crate::config::{Config, Given, Settings};
 use crate::domain::{EntityKey, Outcome};
 use crate::error::{Error, ExitStatus};
+use crate::report;
 use crate::store::{RunEntity, RunRecord, Store};
 
 /// Retries the entities that failed or were blocked in the last run
@@ -62,8 +63,7 @@ pub(super) async fn run(
     let lost = lost(&store, &args.run, &config).await;
     store.close().await;
     let (record, keys) = lost?;
-    // Nobody is left to be told when standard error is gone.
-    let tell = |line: String| drop(writeln!(std::io::stderr(), "{line}"));
+    let tell = |line: String| report::tell(&line);
     if keys.is_empty() {
         tell(nothing_to_do(&record));
         return Ok(ExitStatus::Agreed);

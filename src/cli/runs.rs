@@ -10,7 +10,7 @@ use serde_json::json;
 use super::args::{Collected, FileArgs, OutputArgs};
 use super::{past, replay};
 use crate::config::OutputMode;
-use crate::domain::{Outcome, RunEnd, RunId};
+use crate::domain::{Outcome, RunEnd, RunId, shown};
 use crate::engine::pace::Learned;
 use crate::error::{Error, ExitStatus};
 use crate::store::{RunEntity, RunRecord, Store};
@@ -73,7 +73,7 @@ pub(super) async fn run(
             None => Ok(nothing_yet(is_json, out)?),
         };
     }
-    let store = Store::open(&url).await?;
+    let store = Store::open_to_look(&url).await?;
     let result = show(&store, args, is_json, out).await;
     store.close().await;
     result
@@ -269,7 +269,7 @@ fn one(
     writeln!(out, "\n{}", tally(entities))?;
     for entity in entities {
         if let Some(line) = trouble(entity) {
-            writeln!(out, "{line}")?;
+            writeln!(out, "{}", shown(&line))?;
         }
     }
     out.flush()

@@ -25,7 +25,7 @@ use crate::event::{Command, Event, SCHEMA, Side, Stamped};
 use crate::instance::Effect;
 use crate::progress::Progress;
 use crate::report::{self, Reporter};
-use crate::store::{Change, LeaseOwner, Pair, RunFinish, RunRecord, StateUrl, Store};
+use crate::store::{Change, LeaseOwner, Pair, RunFinish, RunRecord, StateUrl, Store, open_to_all};
 
 /// Commands that may queue up: a user presses a handful of keys, and whoever finds the channel full tries again.
 pub(super) const COMMANDS_IN_FLIGHT: usize = 16;
@@ -70,8 +70,13 @@ impl Work {
 /// Says what the user should know about the settings before anything starts.
 pub(super) fn warn(settings: &Settings) {
     for warning in &settings.warnings {
-        // Nobody is left to be warned when standard error is gone.
-        drop(writeln!(std::io::stderr(), "warning: {warning}"));
+        report::tell(&format!("warning: {warning}"));
+    }
+    for place in open_to_all(&settings.paths.state) {
+        report::tell(&format!(
+            "warning: every user of this machine may write to {}; take the right away with chmod o-w",
+            place.display()
+        ));
     }
 }
 
@@ -259,9 +264,7 @@ async fn keep_plan(folder: PathBuf, mut planned: watch::Receiver<Option<PlanMade
     let keeping = tokio::task::spawn_blocking(move || report::add_plan(&folder, &plan, &source));
     let kept = keeping.await.map_err(std::io::Error::other);
     if let Err(error) = kept.flatten() {
-        // Nobody is left to be told when standard error is gone.
-        drop(writeln!(
-            std::io::stderr(),
+        report::tell(&format!(
             "warning: the plan could not be kept beside the report: {error}"
         ));
     }

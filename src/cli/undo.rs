@@ -291,8 +291,7 @@ impl Undo<'_> {
         shown?;
         pace::remember(session, self.store).await?;
         if !end.agreed {
-            // Nobody is left to be told when standard error is gone.
-            drop(writeln!(std::io::stderr(), "nothing was undone"));
+            report::tell("nothing was undone");
         }
         let guid = |side| match side {
             Side::Source => &self.record.pair.source,

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde_json::json;
 
 use super::table::of_rows;
-use crate::domain::Kind;
+use crate::domain::{Kind, shown};
 use crate::engine::UndoOutlook;
 use crate::plan::undo::Decision;
 
@@ -81,7 +81,12 @@ fn kept(outlook: &UndoOutlook, out: &mut (dyn Write + Send)) -> io::Result<()> {
                 writeln!(out, "\nleft alone:")?;
             }
             let (decision, key) = (decided.decision.name(), &trace.key);
-            writeln!(out, "  {decision}  {key}  {:?}: {why}", trace.name)?;
+            writeln!(
+                out,
+                "  {decision}  {key}  {:?}: {}",
+                trace.name,
+                shown(&why.to_string())
+            )?;
         }
     }
     Ok(())

@@ -8,6 +8,7 @@ use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, OutputArgs, Sel
 use super::session::{self, Ends, Work};
 use super::sync::MatchingArgs;
 use crate::config::{Config, OutputMode, Settings};
+use crate::domain::shown_name;
 use crate::engine::Difference;
 use crate::error::{Error, ExitStatus};
 use crate::store::Store;
@@ -72,12 +73,11 @@ fn list(differences: &[Difference], out: &mut (dyn Write + Send)) -> Result<(), 
     }
     let rows = differences.iter().map(|found| {
         let difference = found.difference.name().to_owned();
-        let line = |text: &str| text.replace(['\n', '\r', '\t'], " ");
         [
             difference,
             found.key.to_string(),
-            line(&found.name),
-            line(&found.detail),
+            shown_name(&found.name).into_owned(),
+            found.detail.clone(),
         ]
     });
     let header = ["difference", "entity", "name", "detail"];

@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use super::{ConfigError, Environment, KEYS};
+use crate::domain::read_text;
 
 /// In the order of the vendor's tool, which takes the first one that sets anything to a value.
 const FILES: [&str; 4] = [".env", ".env.local", ".env.development", ".env.production"];
@@ -14,7 +15,7 @@ pub(super) fn find(directory: &Path) -> Result<Option<(&'static str, Environment
     let mut blank = None;
     for name in FILES {
         let path = directory.join(name);
-        let text = match std::fs::read_to_string(&path) {
+        let text = match read_text(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(source) => return Err(ConfigError::File { path, source }),

@@ -13,7 +13,7 @@ use super::hidden;
 use super::keys::{CHOOSERS, PREFIX, nearest, nearest_key, nearest_variable};
 use super::validate::is_guid;
 use super::{ConfigError, DEFAULT_FILE, Environment, KEYS, KeyInfo, dotenv};
-use crate::domain::{Secret, redact_message};
+use crate::domain::{Secret, read_text, redact_message};
 
 /// The embedded presets.
 const PRESETS: [(&str, &str); 2] = [
@@ -364,7 +364,7 @@ fn read_layer(
     is_users: bool,
     is_needed: bool,
 ) -> Result<Option<FileLayer>, ConfigError> {
-    match std::fs::read_to_string(full) {
+    match read_text(full) {
         Ok(text) => {
             let layer = toml_layer(&shown.display().to_string(), &text)?;
             Ok(Some((Layer { is_users, ..layer }, text)))

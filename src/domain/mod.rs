@@ -4,10 +4,13 @@
 //! two sides are different types, so that a source id cannot be handed to the target by mistake: the one
 //! place where a source id turns into a target id is the id map.
 
+mod asset_path;
 mod body;
 mod decode;
 mod entity;
 mod failure;
+mod file;
+mod foreign;
 mod hash;
 mod id;
 mod inventory;
@@ -22,9 +25,12 @@ mod run_end;
 mod secret;
 pub mod time;
 
+pub use asset_path::unsendable;
 pub use body::{Body, BodyFile};
 pub use entity::{Entity, ItemState, Placement};
 pub use failure::Failure;
+pub use file::{check_link, check_regular, is_open_to_all, read_file, read_text};
+pub use foreign::{Screen, shown, shown_lines, shown_name};
 pub use hash::ContentHash;
 pub use id::{BatchId, Guid, Id, Locale, RunId, SourceId, TargetId, Version};
 pub use inventory::{AssetContainer, AssetUrls, Channel, Inventory, PageNode, Passed};

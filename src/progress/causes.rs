@@ -97,8 +97,19 @@ fn normalise(reason: &str) -> String {
 fn quotation(rest: &str, first: char, before: &str) -> Option<usize> {
     let inside_word = before.ends_with(char::is_alphanumeric);
     let opens = matches!(first, '"' | '`') || (first == '\'' && !inside_word);
-    let end = opens.then(|| rest[1..].find(first)).flatten()?;
+    let end = opens.then(|| closing(&rest[1..], first)).flatten()?;
     Some(end + 2)
+}
+
+/// Where a quotation ends: at the first mark that has no backslash before it, else at the first mark.
+fn closing(text: &str, mark: char) -> Option<usize> {
+    let mut is_escaped = false;
+    let end = text.char_indices().find(|(_, char)| {
+        let ends = *char == mark && !is_escaped;
+        is_escaped = *char == '\\' && !is_escaped;
+        ends
+    });
+    end.map(|(at, _)| at).or_else(|| text.find(mark))
 }
 
 /// The run of letters, digits and joining signs that `rest` begins with: a word, a number, an id or a key.
@@ -138,6 +149,8 @@ mod tests {
             ("page:12@en-us has no parent 3f2a-11", "# has no parent #"),
             ("`Überschrift` fehlt", "`…` fehlt"),
             ("no closing \"quote", "no closing \"quote"),
+            (r#"path "a\"b\\" is taken"#, "path \"…\" is taken"),
+            (r#"path "C:\" is taken"#, "path \"…\" is taken"),
             ("", ""),
         ];
         for (reason, expected) in cases {

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::text;
+use crate::domain::shown_lines;
 
 /// A CI system that marks failures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +42,8 @@ impl Annotations {
 
 /// The message of a workflow command, escaped as GitHub's toolkit does.
 fn data(text: &str) -> String {
-    text.replace('%', "%25")
+    shown_lines(text)
+        .replace('%', "%25")
         .replace('\r', "%0D")
         .replace('\n', "%0A")
 }

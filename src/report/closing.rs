@@ -6,7 +6,7 @@ use super::advice::{Advice, UNPUBLISHED, advice};
 use super::note::counted_entities;
 use super::text::{self, count, counted};
 use super::{Detail, Style, table};
-use crate::domain::RunEnd;
+use crate::domain::{RunEnd, shown_lines};
 use crate::progress::{Cause, Progress, Verification};
 
 /// Causes of failure that are told; the report has all.
@@ -23,7 +23,7 @@ pub(crate) fn write(out: &mut dyn Write, progress: &Progress, style: &Style) -> 
         return Ok(());
     }
     if style.detail != Detail::Quiet {
-        writeln!(out, "{}", result(progress, style))?;
+        writeln!(out, "{}", shown_lines(&result(progress, style)))?;
     }
     writeln!(out, "{}", line(progress))
 }

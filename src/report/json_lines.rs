@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 
 use super::Reporter;
+use crate::domain::shown_lines;
 use crate::event::Stamped;
 use crate::progress::Progress;
 
@@ -44,9 +45,9 @@ impl Reporter for JsonLines {
     }
 }
 
-/// Writes an event as a line, in one piece.
+/// Writes an event as a line, in one piece. Characters that could steer a terminal are JSON escapes in it.
 pub(crate) fn write_line(out: &mut dyn Write, event: &Stamped) -> io::Result<()> {
-    let mut line = serde_json::to_vec(event)?;
-    line.push(b'\n');
-    out.write_all(&line)
+    let mut line = shown_lines(&serde_json::to_string(event)?).into_owned();
+    line.push('\n');
+    out.write_all(line.as_bytes())
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::text::{self, count, counted, took};
-use crate::domain::{BatchId, EntityKey, Outcome};
+use crate::domain::{BatchId, EntityKey, Outcome, shown_name};
 use crate::event::{Event, Gate, Lane, Phase};
 use crate::progress::Progress;
 
@@ -246,7 +246,7 @@ fn settled_note(event: &Event) -> Option<Note> {
     else {
         return None;
     };
-    let name = text::clean(name);
+    let name = shown_name(name);
     let what = format!("{outcome} {key} \"{name}\"");
     match outcome {
         Outcome::Failed { reason } => {
@@ -374,7 +374,7 @@ fn not_published(event: &Event) -> Option<Note> {
     else {
         return None;
     };
-    let (name, reason) = (text::clean(name), text::clean(reason));
+    let (name, reason) = (shown_name(name), text::clean(reason));
     Some(Weight::Bad.says(format!("not published {key} \"{name}\": {reason}")))
 }
 

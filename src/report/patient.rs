@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::domain::{redact_message, shown_lines};
+
 /// Bytes that wait for the reader before writing waits for it, too.
 const BUFFER: usize = 256 * 1024;
 
@@ -48,6 +50,16 @@ pub fn last_words() -> Box<dyn Write + Send> {
         Ok(patient) => Box::new(patient),
         Err(_) => Box::new(io::stderr()),
     }
+}
+
+/// Writes a line on standard error, fit to be shown.
+pub fn tell(line: &str) {
+    // Nobody is left to be told when standard error is gone.
+    drop(writeln!(
+        io::stderr(),
+        "{}",
+        shown_lines(&redact_message(line))
+    ));
 }
 
 impl Patient {

@@ -13,7 +13,7 @@ use super::advice::advice;
 use super::note::{Note, Weight, lane_name, note};
 use super::text::{self, count};
 use super::{Annotations, Detail, Reporter, WhenFailing, closing};
-use crate::domain::{Outcome, Token};
+use crate::domain::{Outcome, Token, shown_lines};
 use crate::event::{Event, Lane, Phase, Side, Stamped};
 use crate::progress::{Cause, LaneState, Progress, Row, Status};
 
@@ -66,6 +66,7 @@ impl Plain {
 
     fn line(&mut self, at_ms: u64, weight: Weight, line: &str) -> io::Result<()> {
         let time = text::clock(Duration::from_millis(at_ms));
+        let line = shown_lines(line);
         let color = match weight {
             Weight::Detail => "2",
             Weight::Info => "",

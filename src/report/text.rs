@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::domain::shown;
 use crate::progress::Eta;
 
 /// A count with separators between thousands: `24,164`.
@@ -108,12 +109,9 @@ fn hours(seconds: u64) -> String {
     format!("{}:{:02}", minutes / 60, minutes % 60)
 }
 
-/// Foreign text on one line: control characters, which could steer a terminal, become spaces.
+/// Foreign text on one line, as [`shown`] makes it fit for that.
 pub(crate) fn clean(text: &str) -> String {
-    text.trim()
-        .chars()
-        .map(|char| if char.is_control() { ' ' } else { char })
-        .collect()
+    shown(text).into_owned()
 }
 
 /// Clean text of at most `most` characters; what is longer ends in an ellipsis.
@@ -189,7 +187,7 @@ mod tests {
 
     #[test]
     fn foreign_text_cannot_steer_the_terminal() {
-        assert_eq!(clean(" a\x1b[2J\nb\t"), "a [2J b");
+        assert_eq!(clean(" a\x1b[2J\nb\t"), "a\\u001b[2J b");
         assert_eq!(short("abcdef", 4), "abc…");
         assert_eq!(short("abcd", 4), "abcd");
     }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::domain::{EntityKey, Guid, Id, Kind, Locale, SourceId, TargetId};
+use crate::domain::{EntityKey, Guid, Id, Kind, Locale, SourceId, TargetId, read_file};
 
 /// Where the official CLI keeps mappings, below its working directory.
 const FOLDER: &str = "agility-files/mappings";
@@ -122,7 +122,7 @@ impl Reader<'_> {
         found: &mut OfficialMappings,
     ) {
         let path = folder.join("mappings.json");
-        let text = match std::fs::read(&path) {
+        let text = match read_file(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
             Err(error) => return found.problem(&path, &error.to_string()),

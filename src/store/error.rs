@@ -126,6 +126,10 @@ impl StoreError {
                 io::ErrorKind::NotADirectory => {
                     "name a file in a directory with --state, such as .lockgate/state.db".to_owned()
                 }
+                io::ErrorKind::InvalidInput => {
+                    "put a file or folder of your own there, or name another place with --state"
+                        .to_owned()
+                }
                 _ => format!(
                     "make {} writable, or name another place with --state",
                     path.display()
@@ -158,6 +162,28 @@ impl StoreError {
         }
     }
 
+    /// Whether the state may be there to be read all the same.
+    pub(super) fn is_for_lack_of_writing(&self) -> bool {
+        use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+        match self {
+            Self::ReadOnly { .. } => true,
+            Self::Create { source, .. } => {
+                matches!(source.kind(), PermissionDenied | ReadOnlyFilesystem)
+            }
+            Self::Damaged { .. }
+            | Self::Foreign { .. }
+            | Self::Newer { .. }
+            | Self::Locked { .. }
+            | Self::Full { .. }
+            | Self::Failed { .. }
+            | Self::Unknown { .. }
+            | Self::Unreadable { .. }
+            | Self::LeaseHeld { .. }
+            | Self::LeaseLost { .. }
+            | Self::Closed => false,
+        }
+    }
+
     /// Whether the cause lies in one change, so that others of the same transaction may still succeed.
     pub(super) const fn is_of_one_change(&self) -> bool {
         match self {
@@ -183,7 +209,8 @@ impl StoreError {
         }
         match primary_code(&error) {
             Some(5 | 6) => Self::Locked { place },
-            Some(3 | 8) => Self::ReadOnly { place },
+            // 14: a log beside the file cannot be made.
+            Some(3 | 8 | 14) => Self::ReadOnly { place },
             Some(11 | 26) => Self::Damaged {
                 place,
                 detail: message(&error),

@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use tempfile::TempDir;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -22,7 +23,7 @@ use super::read::Readers;
 use super::writer::{Order, QUEUE, Reply, Writer};
 use super::{
     Change, Intent, Lease, LeaseOwner, Mapping, Pair, PreImage, Publishing, RunEntity, RunRecord,
-    StateUrl, StoreError, schema,
+    StateUrl, StoreError, aside, guard, schema,
 };
 use crate::domain::{
     AgreedNumber, AgreedPlace, ContentHash, EntityKey, Kind, ListKey, RunId, SourceId, TargetId,
@@ -59,6 +60,8 @@ struct Shared {
     working: Working,
     options: SqliteConnectOptions,
     standing_still: watch::Sender<bool>,
+    /// Holds the files of a state that is a copy.
+    aside: Option<TempDir>,
     /// Waits for the writer, and does not abort it when dropped.
     writer: TaskTracker,
 }
@@ -78,14 +81,35 @@ impl Store {
     /// [`StoreError`] when the file cannot be created, or is damaged, foreign, newer, read-only or locked.
     pub async fn open(url: &StateUrl) -> Result<Self, StoreError> {
         let path = url.path();
+        guard::check(path)?;
         create_private(path).await?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full);
+        let options = file_options(path);
         let place = path.display().to_string();
         let file = Some(path.to_owned());
         Self::start(options, place.into(), (file, None), Working::Beside).await
+    }
+
+    /// As [`Store::open`], for commands that change nothing: of a state that cannot be written to they see a copy.
+    ///
+    /// # Errors
+    /// [`StoreError`] as of [`Store::open`], but not for lack of the right to write.
+    pub async fn open_to_look(url: &StateUrl) -> Result<Self, StoreError> {
+        let path = url.path();
+        match Self::open(url).await {
+            Err(error) if error.is_for_lack_of_writing() && path.exists() => {
+                let aside = aside::copy(path).await?;
+                let options = file_options(&aside.path);
+                let place = path.display().to_string();
+                let file = Some(path.to_owned());
+                let opened = Self::start(options, place.into(), (file, None), Working::Beside);
+                let mut store = opened.await?;
+                if let Some(shared) = Arc::get_mut(&mut store.shared) {
+                    shared.aside = Some(aside.folder);
+                }
+                Ok(store)
+            }
+            opened => opened,
+        }
     }
 
     /// Opens a state that nobody else sees and that ends with the handle, for rehearsals.
@@ -125,7 +149,18 @@ impl Store {
             return Self::in_memory(None, Working::Beside).await;
         }
         // Opening brings it up to date.
-        Self::open(url).await?.close().await;
+        match Self::open(url).await {
+            Ok(store) => store.close().await,
+            Err(error) if error.is_for_lack_of_writing() => {
+                let aside = aside::copy(url.path()).await?;
+                Self::open(&StateUrl::Sqlite(aside.path.clone()))
+                    .await?
+                    .close()
+                    .await;
+                return Self::in_memory(Some(&aside.path), Working::Beside).await;
+            }
+            Err(error) => return Err(error),
+        }
         Self::in_memory(Some(url.path()), Working::Beside).await
     }
 
@@ -137,7 +172,7 @@ impl Store {
         Self::start(options, place, (None, copied), working).await
     }
 
-    async fn start(
+    pub(super) async fn start(
         options: SqliteConnectOptions,
         place: Arc<str>,
         (file, copied): (Option<PathBuf>, Option<&Path>),
@@ -175,6 +210,7 @@ impl Store {
                     working,
                     standing_still: standing_still.subscribe(),
                     place: Arc::clone(&place),
+                    broken: None,
                 }
                 .run(),
             ),
@@ -197,6 +233,7 @@ impl Store {
                 working,
                 options,
                 standing_still,
+                aside: None,
                 writer,
             }),
         })
@@ -592,6 +629,13 @@ impl Store {
 
 /// Makes the file and its directories if they are missing, for the user's eyes only. `SQLite` gives its
 /// companions (`-wal`, `-shm`) the mode of the file.
+fn file_options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+}
+
 async fn create_private(path: &Path) -> Result<(), StoreError> {
     let failed = |path: &Path, error| StoreError::Create {
         path: path.to_owned(),

@@ -102,7 +102,7 @@ impl Keeping {
 }
 
 /// `state.db.bytes` beside `state.db`.
-fn directory_beside(state: &Path) -> PathBuf {
+pub(super) fn directory_beside(state: &Path) -> PathBuf {
     let mut name = state.file_name().unwrap_or_default().to_owned();
     name.push(".bytes");
     state.with_file_name(name)

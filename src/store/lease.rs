@@ -92,7 +92,13 @@ pub(super) struct Holding {
 
 /// Carries out one request in a transaction of its own. Nobody minds when the asker has gone away: an
 /// unheard lease expires.
-pub(super) async fn serve(connection: &mut SqliteConnection, request: LeaseRequest, place: &str) {
+///
+/// Gives what made it fail, if it did.
+pub(super) async fn serve(
+    connection: &mut SqliteConnection,
+    request: LeaseRequest,
+    place: &str,
+) -> Option<StoreError> {
     match request {
         LeaseRequest::Acquire {
             pair,
@@ -103,7 +109,9 @@ pub(super) async fn serve(connection: &mut SqliteConnection, request: LeaseReque
             reply,
         } => {
             let acquired = acquire(connection, &pair, &owner, (now, ttl, dead), place).await;
+            let failed = acquired.as_ref().err().cloned();
             drop(reply.send(acquired));
+            failed
         }
         LeaseRequest::Renew {
             pair,
@@ -113,7 +121,9 @@ pub(super) async fn serve(connection: &mut SqliteConnection, request: LeaseReque
             reply,
         } => {
             let renewed = renew(connection, (&pair, &run, generation), expires_ms, place).await;
+            let failed = renewed.as_ref().err().cloned();
             drop(reply.send(renewed));
+            failed
         }
         LeaseRequest::Release {
             pair,
@@ -121,7 +131,10 @@ pub(super) async fn serve(connection: &mut SqliteConnection, request: LeaseReque
             generation,
             reply,
         } => {
-            drop(reply.send(release(connection, (&pair, &run, generation), place).await));
+            let released = release(connection, (&pair, &run, generation), place).await;
+            let failed = released.as_ref().err().cloned();
+            drop(reply.send(released));
+            failed
         }
         LeaseRequest::Holder { pair, reply } => {
             let held = holder(connection, &pair, place).await;
@@ -129,7 +142,9 @@ pub(super) async fn serve(connection: &mut SqliteConnection, request: LeaseReque
                 host: held.host,
                 run: RunId(held.run),
             };
+            let failed = held.as_ref().err().cloned();
             drop(reply.send(held.map(|held| held.map(holding))));
+            failed
         }
     }
 }

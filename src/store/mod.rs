@@ -18,9 +18,12 @@
 //! Left to others: when to write what (the engine), and what becomes of open intents (recovery).
 
 mod alive;
+mod aside;
 mod bulk;
+mod checksum;
 mod clean;
 mod error;
+mod guard;
 mod handle;
 mod in_place;
 mod kept;
@@ -37,6 +40,7 @@ mod writer;
 
 pub use alive::is_gone;
 pub use error::StoreError;
+pub use guard::open_to_all;
 pub use handle::Store;
 pub use kept::Keeping;
 pub use lease::{Lease, LeaseOwner};

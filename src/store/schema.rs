@@ -5,7 +5,7 @@ use std::path::Path;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Executor};
 
-use super::StoreError;
+use super::{StoreError, checksum};
 
 /// One script per schema version, the first one for version 1. A released script never changes.
 pub(super) const MIGRATIONS: [&str; VERSION as usize] = [
@@ -19,10 +19,14 @@ pub(super) const MIGRATIONS: [&str; VERSION as usize] = [
     include_str!("migrations/0008_proof.sql"),
     include_str!("migrations/0009_list_orders.sql"),
     include_str!("migrations/0010_run_end.sql"),
+    include_str!("migrations/0011_checksum.sql"),
 ];
 
 /// The schema version that this program writes, kept in `SQLite`'s `user_version`.
-pub const VERSION: u32 = 10;
+pub const VERSION: u32 = 11;
+
+/// The first version with checksums.
+const CHECKSUMS: i64 = 11;
 
 /// "Lkgt": marks a file as ours in `SQLite`'s `application_id`.
 pub(super) const APPLICATION_ID: i64 = 0x4c6b_6774;
@@ -46,6 +50,9 @@ pub(super) async fn prepare(writer: &mut SqliteConnection, place: &str) -> Resul
         })?;
     for script in missing {
         transaction.execute(*script).await.map_err(failed)?;
+    }
+    if found < CHECKSUMS {
+        checksum::fill(&mut transaction, place).await?;
     }
     if !missing.is_empty() {
         let marks =

@@ -13,6 +13,8 @@ use crate::domain::{
     TargetId, Version,
 };
 
+mod damage;
+
 const RUN: &str = "20260101-120000-0001";
 const TTL: Duration = Duration::from_mins(1);
 

@@ -48,6 +48,8 @@ pub(super) struct Writer {
     /// Whether it is to wait before it does anything.
     pub(super) standing_still: watch::Receiver<bool>,
     pub(super) place: Arc<str>,
+    /// What made a transaction fail after which none could be begun any more.
+    pub(super) broken: Option<StoreError>,
 }
 
 impl Writer {
@@ -65,11 +67,12 @@ impl Writer {
                     Order::Commit(changes, reply) => jobs.push(Job { changes, reply }),
                     Order::Lease(request) => {
                         self.commit_all(std::mem::take(&mut jobs)).await;
-                        match self.spend() {
+                        match self.spend().and(self.healed().await) {
                             Ok(()) => {
                                 let serve =
                                     lease::serve(&mut self.connection, request, &self.place);
-                                self.working.on(serve).await;
+                                let failed = self.working.on(serve).await;
+                                self.note(failed.as_ref());
                             }
                             Err(full) => request.refuse(full),
                         }
@@ -133,11 +136,36 @@ impl Writer {
         }
     }
 
+    fn note(&mut self, failed: Option<&StoreError>) {
+        if let Some(error) = failed.filter(|error| !error.is_of_one_change()) {
+            self.broken = Some(error.clone());
+        }
+    }
+
+    /// After a transaction that failed for want of something, such as room on the disk, the connection may not be able to
+    /// begin another one, and say so in words of its own. Then the first cause is what is told.
+    async fn healed(&mut self) -> Result<(), StoreError> {
+        let Some(first) = self.broken.take() else {
+            return Ok(());
+        };
+        let connection = &mut self.connection;
+        let trial = async {
+            let begun = connection.begin_with("BEGIN IMMEDIATE").await;
+            begun?.rollback().await
+        };
+        if self.working.on(trial).await.is_ok() {
+            return Ok(());
+        }
+        self.broken = Some(first.clone());
+        Err(first)
+    }
+
     async fn transaction(&mut self, jobs: &[Job]) -> Result<(), StoreError> {
         match self.spend() {
             Err(_) if planted::has(Bug::AnswersBeforeDurable) => return Ok(()),
             spent => spent?,
         }
+        self.healed().await?;
         let place = &*self.place;
         let failed = |error| StoreError::of(error, place);
         let connection = &mut self.connection;
@@ -148,7 +176,9 @@ impl Writer {
             apply(&mut transaction, changes, place).await?;
             transaction.commit().await.map_err(failed)
         };
-        self.working.on(work).await?;
+        let done = self.working.on(work).await;
+        self.note(done.as_ref().err());
+        done?;
         self.commits.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }

@@ -319,7 +319,7 @@ async fn names_that_move_arrive_in_one_run() {
 }
 
 /// Siblings that differ in case only: a server that tells them apart gets both, another one keeps the first as it is, and
-/// the second is a failure.
+/// the second is a failure. Of files, the second is not sent in either case: it might be written over the first.
 #[tokio::test]
 async fn twins_that_differ_in_case_never_end_on_one_entity() {
     let mut wrong = Vec::new();
@@ -327,14 +327,15 @@ async fn twins_that_differ_in_case_never_end_on_one_entity() {
         for replaces in [false, true] {
             for kind in RENAMED.into_iter().chain([Kind::Asset]) {
                 let mut state = pair(kind);
-                let twin = row(kind, 5, "ALPHA", "mark-twin");
+                // As long as its namesake: a source that takes both paths for one has only one of the files.
+                let twin = row(kind, 5, "ALPHA", "mark-twins");
                 rows(&mut state.instances[0], kind).push(twin);
                 let mut place = Place::of(state, Rules { names, replaces }).await;
                 let ran = place.sync().await;
                 let case = format!("{kind}, {names:?}, replaces {replaces}");
                 let there = only_names(&place.side(TARGET), kind);
                 let here = only_names(&place.side(SOURCE), kind);
-                let apart = names == Names::Exact;
+                let apart = names == Names::Exact && kind != Kind::Asset;
                 if apart && (here != there || !problems(&ran).is_empty()) {
                     wrong.push(format!("{case}: {there:?}, {:?}", problems(&ran)));
                 }

@@ -1,6 +1,7 @@
 //! Writing: bodies with the ids where the API wants them, deletions, and what the target answers.
 
 mod delete;
+mod form;
 mod redirections;
 mod submit;
 mod upload;
@@ -15,6 +16,7 @@ use super::read::encoded;
 use super::shape::{self, Misshapen};
 
 pub(crate) use delete::delete;
+pub(crate) use form::Form;
 pub(crate) use redirections::save_redirections;
 pub(crate) use submit::{submit_items, submit_page, submit_workflow};
 pub(crate) use upload::{move_asset, upload};

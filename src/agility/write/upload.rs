@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
-use reqwest::Body;
-use reqwest::multipart::{Form, Part};
 use serde_json::Value;
 
 use crate::domain::{AssetUrls, Id, TargetId};
@@ -15,6 +13,7 @@ use crate::instance::{ByteStream, Cause, RequestError, Saved, Upload};
 use super::super::client::{Call, Client, Payload};
 use super::super::read::encoded;
 use super::super::shape::{self, Misshapen};
+use super::form::{Form, form};
 use super::unsendable;
 
 /// The slowest upload that is waited for, in bytes per second; the usual time-out comes on top.
@@ -37,8 +36,8 @@ pub(crate) async fn upload(client: &Client, upload: Upload) -> Result<Saved, Req
         None => UNKNOWN_LENGTH.max(client.request_timeout),
     });
     let failure = Arc::new(OnceLock::new());
-    let part = part(upload, &failure).map_err(|odd| unsendable(call.operation.clone(), &odd))?;
-    call.payload = Payload::Form(Form::new().part("files", part));
+    let form = filled(upload, &failure).map_err(|odd| unsendable(call.operation.clone(), &odd))?;
+    call.payload = Payload::Form(form);
     match client.send(call).await {
         Ok(reply) => reply.understand(|answer| saved(&answer)),
         // The connection only broke because its own side had nothing to send.
@@ -77,22 +76,15 @@ fn upload_path(upload: &Upload) -> String {
     path
 }
 
-fn part(upload: Upload, failure: &Arc<OnceLock<Cause>>) -> Result<Part, Misshapen> {
+fn filled(upload: Upload, failure: &Arc<OnceLock<Cause>>) -> Result<Form, Misshapen> {
     let length = upload.length_bytes;
     let pieces = counted(upload.bytes, length, Arc::clone(failure));
-    let body = Body::wrap_stream(pieces);
-    let part = match length {
-        Some(length) => Part::stream_with_length(body, length),
-        None => Part::stream(body),
-    };
     let content_type = upload.content_type.as_deref();
     let content_type = content_type
         .map(str::trim)
         .filter(|told| !told.is_empty())
         .unwrap_or("application/octet-stream");
-    part.file_name(upload.file_name)
-        .mime_str(content_type)
-        .map_err(|_| Misshapen(format!("{content_type:?} is not a MIME type")))
+    form((&upload.file_name, content_type), pieces, length)
 }
 
 /// Passes pieces on as long as they are right: the stream must not fail, and its length must be the one that

@@ -55,7 +55,7 @@ pub(in crate::cli) async fn run(
         .text("source.guid", args.source.as_ref())
         .text("target.guid", args.target.as_ref());
     let config = args.file.load(args.output.collect(collected))?;
-    let store = past::open(&config).await?;
+    let store = past::look(&config).await?;
     let between = past::between(&config)?;
     let told = async {
         let latest = past::find(&store, "last", between).await?;

@@ -1,7 +1,7 @@
 //! The story for people.
 
 use super::story::{Attempt, Chapter, Planned, Story};
-use crate::domain::{EntityKey, Outcome};
+use crate::domain::{EntityKey, Outcome, shown};
 use crate::report::graph::Neighbour;
 
 /// Neighbours and blocked entities that are named; the rest is counted.
@@ -145,7 +145,7 @@ fn keys(keys: &[EntityKey]) -> String {
 }
 
 fn field(text: &mut String, label: &str, value: &str) {
-    line(text, 2, &format!("{label:<11} {value}"));
+    line(text, 2, &format!("{label:<11} {}", shown(value)));
 }
 
 fn line(text: &mut String, indent: usize, content: &str) {

@@ -242,7 +242,7 @@ async fn read(request: Request) -> Result<Payload, Refusal> {
         let name = part
             .file_name()
             .filter(|name| !name.is_empty())
-            .map(str::to_owned);
+            .map(decoded);
         let content_type = part.content_type().map(str::to_owned);
         // The server takes the parts called `files` and passes over all others.
         if let (Some("files"), Some(name)) = (part.name(), name) {
@@ -258,6 +258,16 @@ async fn read(request: Request) -> Result<Payload, Refusal> {
         }
     }
     Ok(Payload::Files(files))
+}
+
+/// A file name as a browser meant it (HTML standard, "multipart/form-data encoding algorithm").
+fn decoded(name: &str) -> String {
+    let escapes = [("%22", "\""), ("%0D", "\r"), ("%0A", "\n")];
+    escapes
+        .iter()
+        .fold(name.to_owned(), |name, (escape, char)| {
+            name.replace(escape, char)
+        })
 }
 
 /// A value in JSON, for the routes that have no refusals.

@@ -11,6 +11,7 @@ use super::losses;
 use super::matching::{self, Match};
 use super::names;
 use super::needs::{Needs, Resolver};
+use super::paths;
 use super::place::{Placed, Places, Sides};
 use super::settle;
 use super::shapes::Shapes;
@@ -111,6 +112,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     );
     let rows = places.rows;
     notices.extend(leave_out_of_scope(&mut entities, inputs, context, &needs));
+    paths::refuse(&mut entities, inputs, &matches);
     let names = names::settle(&mut entities, inputs, context, &matches);
     let containers = in_scope(identity.containers, inputs, &entities);
     let graph = build_graph(&needs, &places.waits, &names);

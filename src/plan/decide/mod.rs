@@ -22,6 +22,7 @@ mod needs;
 mod order;
 mod owed;
 mod page_matching;
+mod paths;
 mod place;
 mod settle;
 mod shapes;

@@ -1,6 +1,7 @@
 //! The graph in the language of Graphviz.
 
 use super::view::{Edge, View};
+use crate::domain::shown_lines;
 
 /// A `digraph`. Boxes in cycles have a red border, needs that are cut are dashed and red.
 pub fn dot(view: &View) -> String {
@@ -54,6 +55,6 @@ fn attributes(edge: &Edge) -> String {
 
 /// A quoted string (Graphviz, "The DOT Language": only the quote needs an escape, and a backslash would begin one).
 fn quote(text: &str) -> String {
-    let text = text.replace('\\', "\\\\").replace('"', "\\\"");
+    let text = shown_lines(text).replace('\\', "\\\\").replace('"', "\\\"");
     format!("\"{}\"", text.replace('\n', "\\n"))
 }

@@ -1,6 +1,7 @@
 //! The graph as Mermaid, which many wikis and trackers draw.
 
 use super::view::View;
+use crate::domain::shown;
 
 /// A flow chart. Boxes in cycles and needs that are cut are marked.
 pub fn mermaid(view: &View) -> String {
@@ -28,19 +29,22 @@ pub fn mermaid(view: &View) -> String {
     text + "  classDef cycle stroke:#c22a2a,stroke-width:2px\n"
 }
 
-/// Text in quotes, where Mermaid takes entities in place of characters that mean something to it.
+/// Text in quotes, where Mermaid takes entities in place of characters that mean something to it. Directives, `%%{init: …}%%`,
+/// are taken out of a text before quotes are looked for, so that `%`, `{` and `}` are entities as well.
 fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
-    for char in text.chars() {
+    for char in shown(text).chars() {
         match char {
             '"' => safe.push_str("#quot;"),
             '<' => safe.push_str("#lt;"),
             '>' => safe.push_str("#gt;"),
             '&' => safe.push_str("#amp;"),
             '#' => safe.push_str("#35;"),
+            '%' => safe.push_str("#37;"),
+            '{' => safe.push_str("#123;"),
+            '}' => safe.push_str("#125;"),
             '`' => safe.push_str("#96;"),
             '\\' => safe.push_str("#92;"),
-            char if char.is_control() => safe.push(' '),
             char => safe.push(char),
         }
     }

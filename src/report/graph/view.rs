@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use serde::Serialize;
 
-use crate::domain::{Entity, Inventory, Kind, SourceId, name_key};
+use crate::domain::{Entity, Inventory, Kind, SourceId, name_key, shown_name};
 use crate::plan::{Node, Plan, Strength};
-use crate::report::text::{clean, count};
+use crate::report::text::count;
 
 /// Boxes that a picture may have before entities are folded further.
 const READABLE: usize = 120;
@@ -240,7 +240,10 @@ fn group(named: Named<'_>, node: Node, fold: Fold) -> (String, String) {
     let kind = entity.key.kind;
     let by_kind = || (kind.plural().to_owned(), kind.plural().to_owned());
     match fold {
-        Fold::Entities => (entity.key.to_string(), clean(&entity.name)),
+        Fold::Entities => (
+            entity.key.to_string(),
+            shown_name(&entity.name).into_owned(),
+        ),
         Fold::Levels | Fold::Auto => {
             if kind != Kind::Content {
                 return by_kind();
@@ -267,7 +270,7 @@ fn group(named: Named<'_>, node: Node, fold: Fold) -> (String, String) {
 
 /// Reference names compare without regard to case.
 fn container(name: &str) -> (String, String) {
-    let name = clean(name);
+    let name = shown_name(name).into_owned();
     (format!("container {}", name_key(&name)), name)
 }
 

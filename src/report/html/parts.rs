@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::domain::shown_lines;
+
 /// The style of all pages.
 const STYLE: &str = include_str!("style.css");
 
@@ -10,11 +12,9 @@ const SEARCH: &str = include_str!("search.js");
 
 /// Foreign text as it may stand in an element or a quoted attribute.
 pub(crate) fn escape(text: &str) -> Cow<'_, str> {
-    let is_special = |char: char| {
-        matches!(char, '&' | '<' | '>' | '"' | '\'') || (char.is_control() && char != '\n')
-    };
-    if !text.contains(is_special) {
-        return Cow::Borrowed(text);
+    let text = shown_lines(text);
+    if !text.contains(['&', '<', '>', '"', '\'']) {
+        return text;
     }
     let mut safe = String::with_capacity(text.len() + text.len() / 8);
     for char in text.chars() {
@@ -24,8 +24,6 @@ pub(crate) fn escape(text: &str) -> Cow<'_, str> {
             '>' => safe.push_str("&gt;"),
             '"' => safe.push_str("&quot;"),
             '\'' => safe.push_str("&#39;"),
-            '\n' => safe.push('\n'),
-            char if char.is_control() => safe.push(' '),
             char => safe.push(char),
         }
     }
@@ -91,7 +89,7 @@ mod tests {
     fn foreign_text_opens_no_markup() {
         assert_eq!(
             escape("<b onclick='x'>\"&\x1b[2J"),
-            "&lt;b onclick=&#39;x&#39;&gt;&quot;&amp; [2J"
+            "&lt;b onclick=&#39;x&#39;&gt;&quot;&amp;\\u001b[2J"
         );
         assert!(matches!(escape("plain – text"), Cow::Borrowed(_)));
     }

@@ -21,7 +21,7 @@ mod tests;
 use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 
-use crate::domain::{Inventory, Redacting, SourceId};
+use crate::domain::{Inventory, Redacting, Screen, SourceId};
 use crate::plan::Plan;
 use crate::report::graph;
 
@@ -40,7 +40,7 @@ pub fn add_plan(folder: &Path, plan: &Plan, source: &Inventory<SourceId>) -> io:
     }
     let open = |name: &str| -> io::Result<_> {
         let file = files::create_file(&folder.join(name))?;
-        Ok(Redacting::new(BufWriter::new(file)))
+        Ok(Redacting::new(Screen::new(BufWriter::new(file))))
     };
     let mut file = open("plan.json")?;
     graph::write_plan(&mut file, plan, source)?;

@@ -12,6 +12,7 @@ use super::index::write_index;
 use super::lanes::LaneLogs;
 use super::summary::Summary;
 use super::{Keep, markdown};
+use crate::domain::{check_link, shown_lines};
 use crate::event::{Event, Stamped};
 use crate::progress::{History, Progress};
 use crate::report::html;
@@ -44,6 +45,10 @@ impl RunFolder {
 
     fn open(&mut self, run: &str) -> io::Result<()> {
         let folder = self.base.join(run);
+        // `.lockgate` may be the link as well.
+        for place in self.base.ancestors().take(2) {
+            check_link(place)?;
+        }
         create_folder(&folder)?;
         let events = create_file(&folder.join("events.ndjson"))?;
         let lanes = LaneLogs::create(&folder);
@@ -104,10 +109,10 @@ impl Reporter for RunFolder {
         };
         let events = self.with_events(BufWriter::flush);
         let lanes = self.with_lanes(LaneLogs::flush);
-        let summary = serde_json::to_vec_pretty(&Summary::of(progress))?;
-        let summary = write_whole(&folder, "summary.json", &summary);
+        let summary = serde_json::to_string_pretty(&Summary::of(progress))?;
+        let summary = write_whole(&folder, "summary.json", shown_lines(&summary).as_bytes());
         let report = markdown::report(progress);
-        let report = write_whole(&folder, "report.md", report.as_bytes());
+        let report = write_whole(&folder, "report.md", shown_lines(&report).as_bytes());
         let page = html::report(progress, &self.history);
         let page = write_whole(&folder, "report.html", page.as_bytes());
         // What the folder does not hold cannot be archived or listed.

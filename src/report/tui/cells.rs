@@ -3,6 +3,7 @@
 use ratatui::text::{Line, Span};
 
 use super::theme::{Look, Role, Sign};
+use crate::domain::shown_lines;
 use crate::progress::Row;
 use crate::report::text::clean;
 
@@ -22,7 +23,7 @@ impl Cells {
         }
     }
 
-    /// A cell whose text stands to the left; what is too long is cut. Control characters become spaces.
+    /// A cell whose text stands to the left; what is too long is cut. Foreign text is made fit to be shown.
     pub(crate) fn left(mut self, text: &str, width: usize, role: Role) -> Self {
         let fitted = fit(text, width, self.look);
         let padding = width - Span::raw(fitted.as_str()).width();
@@ -88,9 +89,7 @@ impl Cells {
 
 /// Clean text that keeps the spaces at its ends.
 fn clean_edges(text: &str) -> String {
-    text.chars()
-        .map(|char| if char.is_control() { ' ' } else { char })
-        .collect()
+    shown_lines(&text.replace(['\n', '\t'], " ")).into_owned()
 }
 
 /// The text, cut to this many columns with an ellipsis at its end.
@@ -217,7 +216,7 @@ mod tests {
             ("abc", "abc  |"),
             ("abcdefg", "abcd~|"),
             ("日本語", "日本~|"),
-            ("a\u{1b}[2Jb", "a [2~|"),
+            ("a\u{1b}[2Jb", "a\\u0~|"),
         ] {
             let cells = Cells::new(LOOK)
                 .left(content, 5, Role::Text)

@@ -1,9 +1,12 @@
 //! A server, a gateway or a folder that means harm: what a run must not do, and must not reveal.
 
+mod file_names;
 mod forms;
 mod hosts;
 mod proxy;
 mod secrets;
+mod state_files;
+mod terminal_names;
 
 use proxy::Proxy;
 
