@@ -93,13 +93,13 @@ impl<'a> Component<'a> {
             .map(|node| Reverse((open[node].rank(), node)))
             .collect();
         let mut places = vec![usize::MAX; self.size];
-        let mut placed = 0;
+        let mut next_place = 0;
         while let Some(Reverse((rank, node))) = heap.pop() {
             if places[node] != usize::MAX || open[node].rank() != rank {
                 continue;
             }
-            places[node] = placed;
-            placed += 1;
+            places[node] = next_place;
+            next_place += 1;
             for at in &self.needed_by[node] {
                 let from = self.arcs[*at].from;
                 match self.arcs[*at].cost {
@@ -120,7 +120,7 @@ impl<'a> Component<'a> {
                 }
             }
         }
-        (placed == self.size).then_some(places)
+        (next_place == self.size).then_some(places)
     }
 
     fn open(&self, node: usize) -> Open {

@@ -479,8 +479,8 @@ fn cut_cycles(
                             let named =
                                 |need: &&Need| matches!(need.strength, Strength::Name { .. });
                             let kind = source.entities()[who as usize].key.kind;
-                            let names = needs.filter(named).map(|need| need.on);
-                            names::step_aside(planned, kind, names);
+                            let behind = needs.filter(named).map(|need| need.on);
+                            names::step_aside(planned, kind, behind);
                         }
                         Strength::Renamed => planned.again.push(*on),
                         Strength::Deferrable { .. } => drop(left_out.insert(*on)),

@@ -103,10 +103,6 @@ fn the_heuristic_is_close_to_the_optimum() {
         })
         .expect("no order is cheaper than the cheapest");
     let (found, best) = total.get();
-    println!(
-        "heuristic {found}, optimum {best}, {} of 1000 above 1.2 times",
-        worse.get()
-    );
     assert!(found * 100 <= best * 105, "{found} against {best}");
     assert!(worse.get() <= 20, "{} of 1000", worse.get());
 }
