@@ -1,16 +1,15 @@
 //! The server over HTTP: what only a socket can show.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::file::StateFile;
-use super::instance::Instance;
-use super::world::World;
-use super::{BatchWork, Options, Server};
+use super::{Options, Server};
+
+mod workers;
 
 const GUID: &str = "1a2b3c4d-u";
 
@@ -288,70 +287,6 @@ async fn a_save_is_staged_and_publishing_makes_it_live() {
     assert_eq!(writes[0].body.as_ref().unwrap()[0]["contentID"], 1);
 }
 
-/// An instance by itself.
-fn instance() -> Arc<Instance> {
-    let file = state().instances.remove(0);
-    let world = World::load(file, "http://127.0.0.1:1", super::Rules::default());
-    Arc::new(Instance::new(world.unwrap()))
-}
-
-/// Queues a batch of so many items.
-fn submit(instance: &Instance, count: usize) -> i64 {
-    use super::world::batch::{Operation, Spoil, Work};
-    let work = (0..count).map(|_| Work::SaveContent {
-        locale: 0,
-        row: article(-1, "x").as_object().unwrap().clone(),
-    });
-    let mut world = instance.world();
-    world.submit(Operation::SaveContent, work.collect(), Spoil::Nothing)
-}
-
-/// The milliseconds after which each of four batches of two items is done.
-async fn done_after(work: BatchWork) -> Vec<u128> {
-    let instance = instance();
-    let mut tasks = tokio::task::JoinSet::new();
-    let batches: Vec<i64> = (0..4).map(|_| submit(&instance, 2)).collect();
-    tasks.spawn(Arc::clone(&instance).work(work, 0));
-    let start = tokio::time::Instant::now();
-    let mut after = Vec::new();
-    for batch in batches {
-        let is_done =
-            || instance.world().batches().read(batch, false).unwrap()["batchState"] == json!(3);
-        while !is_done() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        after.push(start.elapsed().as_millis() / 10 * 10);
-    }
-    instance.retire();
-    after
-}
-
-#[tokio::test(start_paused = true)]
-async fn batches_share_workers_or_have_their_own() {
-    let ms = Duration::from_millis;
-    let work = BatchWork {
-        batch_time: ms(100),
-        item_time: ms(10),
-        ..BatchWork::default()
-    };
-    let with = |workers| BatchWork { workers, ..work };
-    assert_eq!(done_after(with(Some(1))).await, [120, 240, 360, 480]);
-    assert_eq!(done_after(with(Some(2))).await, [120, 120, 240, 240]);
-    assert_eq!(done_after(with(None)).await, [120; 4]);
-    assert_eq!(
-        done_after(super::Profile::ParallelInstant.work()).await,
-        [0; 4]
-    );
-    let stalls = BatchWork {
-        stall: Some(super::Stall {
-            share: 1.0,
-            time: ms(1_000),
-        }),
-        ..with(None)
-    };
-    assert_eq!(done_after(stalls).await, [1_120; 4]);
-}
-
 #[tokio::test]
 async fn an_answer_tells_the_limit_where_the_server_does() {
     let bed = Bed::start(Options {
@@ -379,38 +314,6 @@ async fn lists_may_lag_behind() {
     bed.save(json!([article(-1, "A")])).await;
     let list = bed.get("en-us/list/articles").await;
     assert_eq!(list["totalCount"], 1, "the one that was there at the start");
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_worker_is_serial_and_takes_its_time() {
-    let instance = instance();
-    let mut tasks = tokio::task::JoinSet::new();
-    let work = BatchWork {
-        item_time: Duration::from_millis(100),
-        ..BatchWork::default()
-    };
-    tasks.spawn(Arc::clone(&instance).work(work, 0));
-    let submit = |count| submit(&instance, count);
-    let (first, second) = (submit(4), submit(1));
-    let read = |id: i64| {
-        let row = instance.world().batches().read(id, false).unwrap();
-        (
-            row["batchState"].clone(),
-            row["numItemsProcessed"].clone(),
-            row["percentComplete"].clone(),
-        )
-    };
-    assert_eq!(read(first).0, 1);
-    instance.wake();
-    tokio::time::sleep(Duration::from_millis(250)).await;
-    assert_eq!(read(first), (json!(2), json!(2), json!(50)));
-    assert_eq!(read(second).0, 1);
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!((read(first).0, read(second).0), (json!(3), json!(2)));
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!(read(second).0, 3);
-    instance.retire();
-    tasks.join_next().await.unwrap().unwrap();
 }
 
 #[tokio::test]
