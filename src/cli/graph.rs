@@ -110,9 +110,11 @@ pub(super) async fn run(
     let view = view(args, &outlook)?;
     let text = render(&view, args.form())?;
     if let Some(path) = &args.output {
-        std::fs::write(path, shown_lines(&redact(&text)).as_bytes()).map_err(|source| Error::File {
-            path: path.clone(),
-            source,
+        std::fs::write(path, shown_lines(&redact(&text)).as_bytes()).map_err(|source| {
+            Error::File {
+                path: path.clone(),
+                source,
+            }
         })?;
     } else {
         out.write_all(text.as_bytes())?;

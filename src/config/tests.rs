@@ -381,23 +381,23 @@ fn what_is_missing_is_named_with_the_ways_to_give_it() {
     };
     insta::assert_snapshot!(complaint(&[]), @r"
     the instance to read from is missing
-    next: give --source, or set LOCKGATE_SOURCE or AGILITY_GUID
+    help: give --source, or set LOCKGATE_SOURCE or AGILITY_GUID
     ");
     insta::assert_snapshot!(complaint(&INSTANCES[..2]), @r"
     the access token for the source is missing
-    next: set LOCKGATE_TOKEN or AGILITY_TOKEN
+    help: set LOCKGATE_TOKEN or AGILITY_TOKEN
     ");
     insta::assert_snapshot!(complaint(&[INSTANCES[0], INSTANCES[2]]), @r"
     the instance to write to is missing
-    next: give --target, or set LOCKGATE_TARGET or AGILITY_TARGET_GUID
+    help: give --target, or set LOCKGATE_TARGET or AGILITY_TARGET_GUID
     ");
     insta::assert_snapshot!(complaint(&[INSTANCES[0], ("target.guid", "1A2B3C4D-u"), INSTANCES[2]]), @r"
     source and target are the same instance, 1a2b3c4d-u
-    next: name two instances with --source and --target
+    help: name two instances with --source and --target
     ");
     insta::assert_snapshot!(complaint(&[("source.guid", "my-site"), INSTANCES[1], INSTANCES[2]]), @r#"
     source.guid is "my-site" (flag --source); expected the GUID of an instance, such as 1a2b3c4d-u
-    next: `lockgate config --defaults` explains source.guid
+    help: `lockgate config --defaults` explains source.guid
     "#);
 }
 
@@ -615,7 +615,7 @@ fn only_the_user_says_where_a_token_may_go() {
     let file = "[source]\nguid = \"1a2b3c4d-u\"\n\nurl = \"https://proxy.test:8443/a\"\n";
     insta::assert_snapshot!(complaint(&[("lockgate.toml", file)], &[]), @r"
     the token is not sent to proxy.test:8443, which only lockgate.toml, line 4 names (source.url)
-    next: if that host may have the token, give --allow-host proxy.test:8443 or set LOCKGATE_ALLOW_HOSTS=proxy.test:8443
+    help: if that host may have the token, give --allow-host proxy.test:8443 or set LOCKGATE_ALLOW_HOSTS=proxy.test:8443
     ");
     let agreed = |variables: &[(&str, &str)]| complete(&[("lockgate.toml", file)], variables);
     for allowed in ["proxy.test", "Proxy.Test:8443", "a.test, proxy.test"] {
@@ -638,11 +638,11 @@ fn only_the_user_says_where_a_token_may_go() {
 
     insta::assert_snapshot!(complaint(&[], &[("LOCKGATE_TARGET_URL", "http://proxy.test")]), @r"
     the token is not sent to proxy.test unencrypted, as http:// in target.url says (environment variable LOCKGATE_TARGET_URL)
-    next: use https://, or give --allow-http (LOCKGATE_ALLOW_HTTP=true) where the network is trusted
+    help: use https://, or give --allow-http (LOCKGATE_ALLOW_HTTP=true) where the network is trusted
     ");
     insta::assert_snapshot!(complaint(&[("lockgate.toml", "\nhosts.allow = \"proxy.test\"")], &[]), @r"
     hosts.allow does not count in lockgate.toml, line 2: a working folder cannot allow where a token goes
-    next: leave it out there; give --allow-host, or set LOCKGATE_ALLOW_HOSTS
+    help: leave it out there; give --allow-host, or set LOCKGATE_ALLOW_HOSTS
     ");
 }
 

@@ -61,6 +61,7 @@ pub(crate) struct Run {
 
 /// A process that is stopped and goes on later.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_field_names, reason = "the unit is part of the name")]
 pub(crate) struct Frozen {
     pub(crate) after_ms: u64,
     /// After how long the other run begins, seen from the end of the lease, and this one goes on, seen from there.

@@ -9,7 +9,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::Response;
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 /// A request as the proxy received it.
 #[derive(Clone, Debug)]
@@ -57,7 +57,8 @@ impl Answer {
 /// A running proxy; it ends when it is dropped.
 pub(crate) struct Proxy {
     url: String,
-    task: JoinHandle<()>,
+    /// Ends with the proxy.
+    _tasks: JoinSet<()>,
 }
 
 impl Proxy {
@@ -84,18 +85,13 @@ impl Proxy {
             let passing = Arc::clone(&passing);
             async move { passing.pass(request).await }
         });
-        let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { url, task }
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { url, _tasks: tasks }
     }
 
     pub(crate) fn url(&self) -> &str {
         &self.url
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 
