@@ -312,7 +312,7 @@ impl Client {
 
     async fn key(&self, (name, route): (&str, &str)) -> Result<Secret, RequestError> {
         let call = Call::get(
-            format!("asking for the {name} key of {}", self.guid),
+            format!("fetching the {name} API key of {}", self.guid),
             Api::OAuth,
             format!("{route}?guid={}", self.guid),
         );

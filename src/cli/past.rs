@@ -57,7 +57,7 @@ pub(super) async fn find(
 /// The complaint about a run that is not there.
 pub(super) fn no_such_run(name: &str) -> Error {
     let message = match name {
-        "last" => "no runs yet in this workspace".to_owned(),
+        "last" => "no matching run yet in this workspace".to_owned(),
         name => format!("run {name:?} not found in this workspace"),
     };
     Error::Usage {

@@ -282,8 +282,11 @@ impl<W: Write> Write for Redacting<W> {
 
 impl<W: Write> Drop for Redacting<W> {
     fn drop(&mut self) {
-        // What cannot be written has been reported by an earlier write, or nothing reads any more.
-        drop(self.flush());
+        // A writer with nothing left is not touched: another thread may be at it, and wait for a reader that takes nothing.
+        if !self.line.is_empty() {
+            // What cannot be written has been reported by an earlier write, or nothing reads any more.
+            drop(self.flush());
+        }
     }
 }
 

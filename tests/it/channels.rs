@@ -120,7 +120,7 @@ async fn a_channel_map_that_names_nothing_is_an_error() {
         let ended = end_of(Workspace::new().sync(&server, &["--channel-map", map])).await;
         assert_eq!(ended.code, Some(2), "{map}: {}", ended.stderr);
         assert!(ended.stderr.contains(words), "{map}: {}", ended.stderr);
-        assert!(ended.stderr.contains("next: "), "{map}: {}", ended.stderr);
+        assert!(ended.stderr.contains("help: "), "{map}: {}", ended.stderr);
     }
     assert!(server.writes(TARGET).is_empty());
     server.stop().await;

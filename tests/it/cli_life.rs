@@ -270,7 +270,7 @@ async fn whoever_is_attached_to_a_run_that_is_killed_is_told() {
     let watched = attached.wait_with_output().await.unwrap();
     let told = String::from_utf8_lossy(&watched.stderr);
     assert_eq!(watched.status.code(), Some(130), "{told}");
-    assert!(told.contains("the process of this run is gone"), "{told}");
+    assert!(told.contains("has died without finishing"), "{told}");
     completes(&workspace, &server).await;
     server.stop().await;
 }

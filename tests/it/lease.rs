@@ -74,7 +74,7 @@ pub(crate) fn shell(line: &str) {
 
 fn is_refused(ended: &Ended, owner: &str) {
     assert_eq!(ended.code, Some(4), "{}", ended.stderr);
-    for part in ["error: ", owner, "since", "process", "  next: "] {
+    for part in ["error: ", owner, "started", "process", "  help: "] {
         assert!(ended.stderr.contains(part), "{part} in {}", ended.stderr);
     }
 }

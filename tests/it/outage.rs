@@ -75,7 +75,7 @@ async fn ends_and_goes_on(faults: &[&str], variables: &[(&str, &str)]) -> Ended 
     assert_eq!(ended.code, Some(3), "{faults:?}: {}", ended.stderr);
     let errors = ended.stderr.matches("error: ").count();
     assert_eq!(errors, 1, "{faults:?}: {}", ended.stderr);
-    assert!(ended.stderr.contains("next: "), "{}", ended.stderr);
+    assert!(ended.stderr.contains("help: "), "{}", ended.stderr);
     // Two that fail in a row may be a matter of their own; what needs them is blocked then.
     let lost = settled_as(&ended, &["failed"]);
     assert!(lost.len() <= 2, "{faults:?}: {lost:?}");

@@ -58,7 +58,11 @@ async fn there_is_nothing_to_attach_to_once_a_run_is_over() {
     end_of(workspace.command(["demo", "--quiet"])).await;
     let ended = end_of(workspace.command(["runs", "attach"])).await;
     assert_eq!(ended.code, Some(2));
-    assert!(ended.stderr.contains("no run goes on"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("no run is in progress"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[tokio::test]

@@ -282,7 +282,7 @@ async fn of_two_runs_at_once_one_wins_and_none_is_harmed() {
         "desk",
         "process",
         "run 20250101",
-        "since",
+        "started",
         "run again after",
     ] {
         assert!(said.contains(part), "{part} in {said}");

@@ -72,7 +72,7 @@ async fn what_was_lost_is_explained_and_brought_across_by_a_retry() {
         why.contains("attempt 1") && why.contains("create: failed"),
         "{why}"
     );
-    let held_up = format!("held up     {}", lost.len() - 1);
+    let held_up = format!("blocking    {}", lost.len() - 1);
     assert!(why.contains(&held_up), "{held_up}: {why}");
     assert!(why.contains("needed by"), "{why}");
     let blocked = lost.iter().find(|key| **key != failed).unwrap();
@@ -137,27 +137,24 @@ async fn what_cannot_be_retried_is_said() {
     let refused = |ended: Ended, message: &str| {
         assert_eq!(ended.code, Some(2), "{}", ended.stderr);
         assert!(ended.stderr.contains(message), "{}", ended.stderr);
-        assert!(ended.stderr.contains("  next: "), "{}", ended.stderr);
+        assert!(ended.stderr.contains("  help: "), "{}", ended.stderr);
     };
-    refused(
-        end_of(workspace.command(["retry"])).await,
-        "there is no state",
-    );
+    refused(end_of(workspace.command(["retry"])).await, "no state at");
     refused(
         end_of(workspace.command(["why", "model:1"])).await,
-        "there is no state",
+        "no state at",
     );
     let server = faulty(REFUSED).await;
     failed_run(&workspace, &server).await;
     refused(
         end_of(workspace.command(["retry", "never"])).await,
-        "there is no run",
+        "not found in this workspace",
     );
     let other = ["retry", "--source", "aaaaaaaa-u"];
-    refused(end_of(workspace.command(other)).await, "there is no run");
+    refused(end_of(workspace.command(other)).await, "no matching run");
     refused(
         end_of(workspace.command(["why", "model:987654"])).await,
-        "nothing is known",
+        "no history for",
     );
     refused(
         end_of(workspace.command(["why", "modell:1"])).await,

@@ -136,7 +136,7 @@ async fn the_dashboard_answers_keys_and_gives_the_terminal_back() {
     terminal.press("q").await;
     terminal.shows("draining").await;
     let ended = terminal.shows("status=130").await;
-    assert!(ended.contains("ended with exit code 130"), "{ended}");
+    assert!(ended.contains("(exit code 130)"), "{ended}");
 
     // The screen of before is back, and lines and echo work again.
     let restored = terminal.shows("icanon").await;
