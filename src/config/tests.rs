@@ -377,7 +377,7 @@ fn what_is_missing_is_named_with_the_ways_to_give_it() {
             .unwrap()
             .settings()
             .unwrap_err();
-        format!("{error}\nnext: {}", error.hint().unwrap_or_default())
+        format!("{error}\nhelp: {}", error.hint().unwrap_or_default())
     };
     insta::assert_snapshot!(complaint(&[]), @r"
     the instance to read from is missing

@@ -166,7 +166,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             BatchEnd::Finished(results) => match <[Result<Saved, Refusal>; 1]>::try_from(results) {
                 Ok([Ok(saved)]) => Ok(saved),
                 Ok([Err(refusal)]) => Err(told(&refusal)),
-                Err(_) => Err("the batch does not tell what became of it".to_owned()),
+                Err(_) => Err("the result of the batch does not contain it".to_owned()),
             },
             BatchEnd::Failed(refusal) => Err(told(&refusal)),
             BatchEnd::Unknown(why) => Err(why),
