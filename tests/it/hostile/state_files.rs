@@ -4,10 +4,12 @@
 
 use std::fs::Permissions;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
 use lockgate::mock::Server;
+use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::binary::{Ended, Workspace, end_of};
@@ -19,6 +21,32 @@ const STRANGER: u32 = 65_534;
 /// Only an administrator can give files to others.
 fn is_administrator(space: &Workspace) -> bool {
     std::fs::metadata(space.path()).unwrap().uid() == 0
+}
+
+/// A copy of the program that other users can start, wherever the build is. It is there as long as its folder.
+fn public_program() -> (TempDir, PathBuf) {
+    let folder = TempDir::new().unwrap();
+    set_mode(folder.path(), 0o755);
+    let program = folder.path().join("lockgate");
+    std::fs::copy(env!("CARGO_BIN_EXE_lockgate"), &program).unwrap();
+    set_mode(&program, 0o755);
+    (folder, program)
+}
+
+/// The same call by another user.
+fn as_stranger(call: &Command, program: &Path) -> Command {
+    let call = call.as_std();
+    let mut own = Command::new(program);
+    let variables = call.get_envs();
+    own.args(call.get_args())
+        .current_dir(call.get_current_dir().unwrap())
+        .env_clear()
+        .envs(variables.filter_map(|(name, value)| Some((name, value?))))
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .uid(STRANGER)
+        .gid(STRANGER);
+    own
 }
 
 async fn three_siblings() -> Server {
@@ -95,13 +123,14 @@ async fn a_folder_that_takes_no_writes_can_be_looked_at() {
         space.command(["why", "container:100"].iter().chain(&pair)),
         space.between("plan", &server.base_url(), &[]),
     ];
-    let is_administrator = is_administrator(&space);
+    // No mode holds an administrator up.
+    let public = is_administrator(&space).then(public_program);
     let mut wrong = Vec::new();
-    for (at, mut call) in calls.into_iter().enumerate() {
-        if is_administrator {
-            // No mode holds an administrator up.
-            call.uid(STRANGER).gid(STRANGER);
-        }
+    for (at, call) in calls.into_iter().enumerate() {
+        let call = match &public {
+            Some((_, program)) => as_stranger(&call, program),
+            None => call,
+        };
         let ended = end_of(call).await;
         if ended.code != Some(0) {
             wrong.push(format!("call {at}: {ended:?}"));
