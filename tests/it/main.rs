@@ -1,7 +1,7 @@
 //! Whole runs: the real engine over real HTTP against the mock server.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-#[path = "../shared/accounts.rs"]
+#[path = "../common/accounts.rs"]
 mod accounts;
 mod agreement;
 mod bad_input;
@@ -12,7 +12,7 @@ mod channels;
 mod cli_life;
 mod crash;
 #[expect(dead_code, unused_imports, reason = "the simulation uses the rest")]
-#[path = "../shared/double/mod.rs"]
+#[path = "../common/double/mod.rs"]
 mod double;
 mod dry_run;
 mod edits;
@@ -22,7 +22,7 @@ mod fixtures;
 mod gone;
 mod hostile;
 mod independent;
-#[path = "../shared/instances.rs"]
+#[path = "../common/instances.rs"]
 mod instances;
 mod integrity;
 mod kill;

@@ -23,17 +23,17 @@
 #![expect(clippy::print_stdout, reason = "the table is what it is run for")]
 
 #[expect(dead_code, reason = "other tests use the rest")]
-#[path = "../shared/accounts.rs"]
+#[path = "../common/accounts.rs"]
 mod accounts;
 mod args;
 mod cut;
 #[expect(dead_code, unused_imports, reason = "other tests use the rest")]
-#[path = "../shared/double/mod.rs"]
+#[path = "../common/double/mod.rs"]
 mod double;
 mod edits;
 mod history;
 #[expect(dead_code, reason = "other tests use the rest")]
-#[path = "../shared/instances.rs"]
+#[path = "../common/instances.rs"]
 mod instances;
 mod oracle;
 #[cfg(feature = "planted-bugs")]
