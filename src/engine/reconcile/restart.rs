@@ -139,6 +139,19 @@ impl Told {
     }
 }
 
+/// Notes how a request of an earlier run ended.
+pub(super) fn closed(intent: &Intent, state: IntentState) -> Change {
+    Change::IntentClosed {
+        run: intent.run.clone(),
+        id: intent.id,
+        state,
+        answers: vec![format!(
+            "its run {} ended before the outcome was known",
+            intent.run
+        )],
+    }
+}
+
 impl<T: Target + Clone> Recovery<'_, T> {
     /// Reads what is open and waits until the target has worked off what it was handed. `None` when nothing is.
     ///
@@ -287,15 +300,7 @@ impl<T: Target + Clone> Recovery<'_, T> {
                     Fate::Open | Fate::Absent => {}
                 }
             }
-            changes.push(Change::IntentClosed {
-                run: intent.run.clone(),
-                id: intent.id,
-                state,
-                answers: vec![format!(
-                    "its run {} ended before the outcome was known",
-                    intent.run
-                )],
-            });
+            changes.push(closed(intent, state));
         }
         changes
     }

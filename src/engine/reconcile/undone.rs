@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use tokio::time::Instant;
 
-use super::restart::{Recovery, Told, age};
+use super::restart::{Recovery, Told, age, closed};
 use crate::domain::{EntityKey, Id, Locale, Outcome};
 use crate::engine::pull::PullError;
 use crate::engine::run_error::RunError;
@@ -84,15 +84,7 @@ impl<T: Target + Clone> Recovery<'_, T> {
                     IntentState::Done
                 }
             };
-            changes.push(Change::IntentClosed {
-                run: intent.run.clone(),
-                id: intent.id,
-                state,
-                answers: vec![format!(
-                    "its run {} ended before the outcome was known",
-                    intent.run
-                )],
-            });
+            changes.push(closed(&intent, state));
         }
         self.fence.pass().await;
         self.store.commit(changes).await?;
