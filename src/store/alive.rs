@@ -9,6 +9,7 @@ use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use super::StateUrl;
+use super::location::beside;
 use crate::domain::RunId;
 
 /// A sign of life. Dropping it is what the end of the process does: the lock goes, and the file stays and tells.
@@ -60,9 +61,7 @@ pub fn is_gone(state: &StateUrl, run: &RunId) -> bool {
 fn path(state: &Path, run: &RunId) -> PathBuf {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
     let name: String = run.0.chars().filter(|letter| plain(*letter)).collect();
-    let mut path = state.as_os_str().to_owned();
-    path.push(format!("-lease-{name}"));
-    path.into()
+    beside(state, &format!("-lease-{name}"))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use super::StoreError;
+use super::location::beside;
 
 /// The copy, which goes with the folder.
 pub(super) struct Aside {
@@ -36,13 +37,8 @@ fn copy_now(from: &Path) -> io::Result<Aside> {
     let folder = TempDir::new()?;
     let path = folder.path().join("state.db");
     for ending in ["", "-wal"] {
-        let with = |path: &Path| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(ending);
-            PathBuf::from(name)
-        };
-        match std::fs::read(with(from)) {
-            Ok(bytes) => std::fs::write(with(&path), bytes)?,
+        match std::fs::read(beside(from, ending)) {
+            Ok(bytes) => std::fs::write(beside(&path, ending), bytes)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound && ending == "-wal" => {}
             Err(error) => return Err(error),
         }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::kept::directory_beside;
+use super::location::beside;
 use super::schema::APPLICATION_ID;
 use super::{StateUrl, StoreError};
 use crate::domain::{check_link, check_regular, is_open_to_all};
@@ -13,14 +14,8 @@ use crate::domain::{check_link, check_regular, is_open_to_all};
 /// How every `SQLite` file begins (<https://www.sqlite.org/fileformat.html>, "The Database Header").
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
-/// The files that `SQLite` may keep beside a database.
-fn beside(path: &Path) -> [PathBuf; 3] {
-    ["-wal", "-shm", "-journal"].map(|ending| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(ending);
-        PathBuf::from(name)
-    })
-}
+/// What `SQLite` may keep beside a database ends in these.
+const ENDINGS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// Refuses links of other users, pipes and devices, and databases of other programs; none of them is changed.
 ///
@@ -41,11 +36,12 @@ pub(super) fn check(path: &Path) -> Result<(), StoreError> {
     for place in folder.into_iter().chain([path, &bytes]) {
         check_link(place).map_err(refused(place))?;
     }
-    for place in beside(path).iter().map(PathBuf::as_path).chain([path]) {
-        check_link(place).map_err(refused(place))?;
-        match check_regular(place) {
+    let files = ENDINGS.map(|ending| beside(path, ending));
+    for place in files.into_iter().chain([path.to_owned()]) {
+        check_link(&place).map_err(refused(&place))?;
+        match check_regular(&place) {
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-                return Err(refused(place)(error));
+                return Err(refused(&place)(error));
             }
             // Whatever else is wrong shows when it is opened.
             Ok(()) | Err(_) => {}

@@ -11,6 +11,7 @@ use tempfile::TempPath;
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
 
+use super::location::beside;
 use super::{Store, StoreError};
 use crate::domain::ContentHash;
 
@@ -103,9 +104,7 @@ impl Keeping {
 
 /// `state.db.bytes` beside `state.db`.
 pub(super) fn directory_beside(state: &Path) -> PathBuf {
-    let mut name = state.file_name().unwrap_or_default().to_owned();
-    name.push(".bytes");
-    state.with_file_name(name)
+    beside(state, ".bytes")
 }
 
 fn failed(path: &Path, error: std::io::Error) -> StoreError {

@@ -3,6 +3,13 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+/// A file or folder that belongs to the state and stands beside it: `state.db-wal`, `state.db.bytes`.
+pub(super) fn beside(state: &Path, ending: &str) -> PathBuf {
+    let mut path = state.as_os_str().to_owned();
+    path.push(ending);
+    path.into()
+}
+
 /// A place for the state, as chosen by a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StateUrl {

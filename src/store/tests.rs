@@ -7,6 +7,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor};
 use tempfile::TempDir;
 
+use super::location::beside;
 use super::*;
 use crate::domain::{
     BatchId, ContentHash, EntityKey, Filled, Guid, Id, Kind, Locale, Outcome, Proof, RunEnd, RunId,
@@ -655,9 +656,7 @@ async fn files_are_private() {
         |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&directory.path().join("inner")), 0o700);
     for suffix in ["", "-wal", "-shm"] {
-        let mut name = url.path().as_os_str().to_owned();
-        name.push(suffix);
-        assert_eq!(mode(name.as_ref()), 0o600, "{suffix}");
+        assert_eq!(mode(&beside(url.path(), suffix)), 0o600, "{suffix}");
     }
     store.close().await;
 }
