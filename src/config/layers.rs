@@ -127,6 +127,7 @@ impl Config {
             figment = figment.merge(layer);
         }
         if let Some((file, variables)) = dotenv::find(&inputs.directory)? {
+            learn_credentials(&variables);
             let name = |variable: &str| (format!("{variable} in {file}"), false);
             figment = merge_variables(figment, &variables, false, name);
         }
@@ -377,7 +378,7 @@ fn read_layer(
     }
 }
 
-/// Makes every credential of the process known before anything can go wrong, whichever of them will be used.
+/// Makes every credential among some variables known before anything can go wrong, whichever of them will be used.
 pub fn learn_credentials(environment: &Environment) {
     for info in KEYS.iter().filter(|info| info.secret) {
         let variables = info.official.into_iter().chain([info.variable]);
@@ -497,7 +498,6 @@ fn merge_variables(
             if let Some(value) = environment.set(variable) {
                 let (name, is_users) = name(variable);
                 let layer = Layer::single(name, info.key, value);
-                learn_of(&layer.values);
                 figment = figment.merge(Layer { is_users, ..layer });
             }
         }

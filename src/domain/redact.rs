@@ -144,9 +144,7 @@ fn without(text: &str, mut ranges: Vec<Range<usize>>) -> String {
     let mut done = 0;
     for range in ranges {
         if range.start >= done {
-            if range.start > done || done == 0 {
-                clean.push_str(text.get(done..range.start).unwrap_or_default());
-            }
+            clean.push_str(text.get(done..range.start).unwrap_or_default());
             if !(range.start == done && clean.ends_with(REDACTED)) {
                 clean.push_str(REDACTED);
             }
