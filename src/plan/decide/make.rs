@@ -466,35 +466,44 @@ fn cut_cycles(
         }
         for cut in cycle.cut.chunk_by(|one, other| one.0 == other.0) {
             let who = cut[0].0;
-            let mut left_out = HashSet::new();
-            for (_, on) in cut {
-                let needs = graph.needs_on(who, *on).iter().copied();
-                let waits = needs.filter(|need| has_to_wait(entities, who, *need));
-                let strengths: Vec<Strength> = waits.map(|need| need.strength).collect();
-                let planned = &mut entities[who as usize];
-                for strength in strengths {
-                    match strength {
-                        Strength::Name { .. } => {
-                            let needs = graph.needs(who).iter();
-                            let named =
-                                |need: &&Need| matches!(need.strength, Strength::Name { .. });
-                            let kind = source.entities()[who as usize].key.kind;
-                            let behind = needs.filter(named).map(|need| need.on);
-                            names::step_aside(planned, kind, behind);
-                        }
-                        Strength::Renamed => planned.again.push(*on),
-                        Strength::Deferrable { .. } => drop(left_out.insert(*on)),
-                        // Nothing that cannot be left out is cut.
-                        Strength::Order | Strength::Hard | Strength::Whole => {}
-                    }
-                }
-            }
+            let left_out = defer(entities, cut, graph, source);
             if !left_out.is_empty() {
                 entities[who as usize].left_out = resolver.references_to(who, &left_out);
             }
         }
         names::call_again(entities, &cycle.members, graph);
     }
+}
+
+/// Carries out the cut needs of one dependant, and returns what its first save does not refer to.
+fn defer(
+    entities: &mut [Planned],
+    cut: &[(Node, Node)],
+    graph: &Graph,
+    source: &Inventory<SourceId>,
+) -> HashSet<Node> {
+    let mut left_out = HashSet::new();
+    for (who, on) in cut {
+        for need in graph.needs_on(*who, *on) {
+            if !has_to_wait(entities, *who, *need) {
+                continue;
+            }
+            let planned = &mut entities[*who as usize];
+            match need.strength {
+                Strength::Name { .. } => {
+                    let needs = graph.needs(*who).iter();
+                    let named = |need: &&Need| matches!(need.strength, Strength::Name { .. });
+                    let kind = source.entities()[*who as usize].key.kind;
+                    names::step_aside(planned, kind, needs.filter(named).map(|need| need.on));
+                }
+                Strength::Renamed => planned.again.push(*on),
+                Strength::Deferrable { .. } => drop(left_out.insert(*on)),
+                // Nothing that cannot be left out is cut.
+                Strength::Order | Strength::Hard | Strength::Whole => {}
+            }
+        }
+    }
+    left_out
 }
 
 /// None of the members can be saved first.

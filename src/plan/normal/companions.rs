@@ -5,10 +5,10 @@
 
 use serde_json::Value;
 
+use super::defaults;
 use super::differences::Difference;
 use super::selection::id_text;
 use crate::plan::Schema;
-use crate::plan::schema::field_key;
 
 /// The companions that `written`, the body of an item, has and that are blank or missing in `found`, although the link
 /// that they belong to is there. What the model does not list is no field of the server's.
@@ -43,11 +43,10 @@ pub fn lost_companions(written: &Value, found: &Value, schema: &Schema) -> Vec<D
 
 /// What stands in the field of this key; nothing of one that selects nothing.
 fn member<'b>(body: &'b Value, key: &str) -> Option<&'b Value> {
-    let fields = body["fields"].as_object()?;
-    let found = fields.iter().find(|(name, _)| *field_key(name) == *key);
+    let fields = body.get("fields").filter(|fields| fields.is_object())?;
     let says =
         |value: &&Value| !value.is_null() && value.as_str().is_none_or(|text| !text.is_empty());
-    found.map(|(_, value)| value).filter(says)
+    defaults::member(fields, key).filter(says)
 }
 
 #[cfg(test)]

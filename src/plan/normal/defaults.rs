@@ -229,7 +229,7 @@ pub(in crate::plan) fn says_something(value: &Value) -> bool {
 }
 
 /// A member by the name that it has in a normal form; a row of a list by its own name.
-fn member<'v>(here: &'v Value, part: &str) -> Option<&'v Value> {
+pub(super) fn member<'v>(here: &'v Value, part: &str) -> Option<&'v Value> {
     match here {
         Value::Object(members) => {
             let is_it = |name: &&String| field_key(name) == part;
