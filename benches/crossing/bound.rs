@@ -106,7 +106,7 @@ impl Given {
             least: chains.longest,
             by: Limit::Chain,
         };
-        // The first batch arrives, all are worked off without a gap, and the last poll arrives.
+        // The first batch arrives, all are processed without a gap, and the last poll arrives.
         let busy = self.busy(requests);
         let worker = Bound {
             least: chains.before_batches + self.latency + busy + self.latency,

@@ -64,7 +64,7 @@ struct Args {
     /// Every size, latency and limit; takes hours
     #[arg(long)]
     full: bool,
-    /// Measure how right the estimates of the time left are, instead of the time; all sizes unless told otherwise
+    /// Measure how right the estimates of the time left are, instead of the time; all sizes by default
     #[arg(long)]
     eta: bool,
     /// Measure what the dashboard costs, instead of the bound: so many runs with it and without it, in turn
@@ -74,7 +74,7 @@ struct Args {
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
     /// Servers of a known character instead of a limit and a worker: their names as `lockgate mock serve --profile` takes
-    /// them, or all. At 20 ms of latency unless told otherwise
+    /// them, or all. At 20 ms of latency by default
     #[arg(long, value_delimiter = ',', value_name = "NAME", value_parser = profiles, conflicts_with_all = ["limit", "item_ms", "eta", "dashboard", "asset_mb"])]
     profile: Vec<Profiles>,
     /// What the table of profiles calls the program that is measured

@@ -129,7 +129,7 @@ impl Round {
         )
     }
 
-    /// How the server works batches off.
+    /// How the server processes batches.
     pub(crate) fn batches(&self, settings: &Settings) -> BatchWork {
         let own = || BatchWork {
             item_time: Duration::from_millis(settings.item_ms.into()),

@@ -36,10 +36,55 @@ pub(crate) fn table() -> Table {
     Table::new(&HEAD, 4)
 }
 
+/// What both tables show of a round.
+struct Figures<'a> {
+    /// Requests that count towards a limit.
+    counted: Vec<&'a Request>,
+    /// How many of them were refused.
+    refused: usize,
+    makespan: String,
+    bound: String,
+    bound_by: String,
+    ratio: String,
+    refused_percent: String,
+    per_entity: String,
+    cpu: String,
+    peak: String,
+}
+
+impl<'a> Figures<'a> {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "counts and bytes of a run are far below 2^52"
+    )]
+    fn of(round: &Round, settings: &Settings, work: &Work, measured: &'a Measured) -> Self {
+        let makespan = measured.makespan.as_secs_f64();
+        let bound = bound(round, settings, work, &measured.requests);
+        let least = bound.least.as_secs_f64();
+        let counted = measured.requests.iter().filter(|one| one.counts());
+        let counted: Vec<&Request> = counted.collect();
+        let refused = counted.iter().filter(|one| one.is_refused()).count();
+        let peak = measured.client.peak_bytes;
+        let count = counted.len() as f64;
+        Self {
+            makespan: number(Some(makespan), 1),
+            bound: number(Some(least), 1),
+            bound_by: bound.by.name().to_owned(),
+            ratio: number(Some(makespan / least), 2),
+            refused_percent: number(Some(100.0 * refused as f64 / count.max(1.0)), 2),
+            per_entity: number(Some(count / work.entities().max(1) as f64), 2),
+            cpu: number(measured.client.cpu_seconds, 1),
+            peak: number(peak.map(|bytes| bytes as f64 / 1e6), 0),
+            counted,
+            refused,
+        }
+    }
+}
+
 /// The row of a round.
 #[expect(
     clippy::cast_precision_loss,
-    reason = "counts and bytes of a run are far below 2^52"
+    reason = "counts of a run are far below 2^52"
 )]
 pub(crate) fn row(
     round: &Round,
@@ -47,60 +92,37 @@ pub(crate) fn row(
     work: &Work,
     measured: &Measured,
 ) -> Vec<String> {
-    let makespan = measured.makespan.as_secs_f64();
-    let bound = bound(round, settings, work, &measured.requests);
-    let least = bound.least.as_secs_f64();
-    let counted: Vec<&Request> = measured
-        .requests
-        .iter()
-        .filter(|one| one.counts())
-        .collect();
-    let refused = counted
-        .iter()
-        .filter(|request| request.is_refused())
-        .count();
-    let rate = (counted.len() - refused) as f64 / span_seconds(&counted);
+    let figures = Figures::of(round, settings, work, measured);
+    let admitted = figures.counted.len() - figures.refused;
+    let rate = admitted as f64 / span_seconds(&figures.counted);
     let limit = round.limit().map(|(limit, _)| f64::from(limit));
     let of_limit = limit.map(|limit| 100.0 * rate / limit);
-    let megabytes = |bytes: u64| bytes as f64 / 1e6;
     let summary = &measured.summary;
     let commits = summary["commits"]
         .as_u64()
         .or(summary["store"]["commits"].as_u64());
-    let again = measured
-        .again
-        .iter()
-        .filter(|request| request.writes)
-        .count();
+    let again = measured.again.iter().filter(|request| request.writes);
+    let busy = worker_busy(settings, &measured.requests);
     vec![
         round.preset.name().to_owned(),
         round.latency_ms.to_string(),
         round.limit_name(),
         round.schedule.to_owned(),
-        number(Some(makespan), 1),
-        number(Some(least), 1),
-        bound.by.name().to_owned(),
-        number(Some(makespan / least), 2),
+        figures.makespan,
+        figures.bound,
+        figures.bound_by,
+        figures.ratio,
         number(Some(rate), 1),
         number(of_limit, 0),
-        number(
-            Some(100.0 * refused as f64 / counted.len().max(1) as f64),
-            2,
-        ),
-        number(
-            worker_busy(settings, &measured.requests).map(|share| 100.0 * share),
-            0,
-        ),
-        number(measured.client.peak_bytes.map(megabytes), 0),
-        number(measured.client.cpu_seconds, 1),
+        figures.refused_percent,
+        number(busy.map(|share| 100.0 * share), 0),
+        figures.peak,
+        figures.cpu,
         number(measured.server.cpu_seconds, 1),
-        number(
-            Some(counted.len() as f64 / work.entities().max(1) as f64),
-            2,
-        ),
+        figures.per_entity,
         number(commits.map(|count| count as f64), 0),
         verified(measured),
-        again.to_string(),
+        again.count().to_string(),
     ]
 }
 
@@ -129,41 +151,28 @@ pub(crate) fn profile_table() -> Table {
 }
 
 /// The row of a round with a profile.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "counts and bytes of a run are far below 2^52"
-)]
 pub(crate) fn profile_row(
     round: &Round,
     settings: &Settings,
     work: &Work,
     measured: &Measured,
 ) -> Vec<String> {
-    let makespan = measured.makespan.as_secs_f64();
-    let bound = bound(round, settings, work, &measured.requests);
-    let least = bound.least.as_secs_f64();
-    let counted = measured.requests.iter().filter(|one| one.counts()).count();
-    let refused = measured.requests.iter().filter(|one| one.is_refused());
-    let share = 100.0 * refused.count() as f64 / counted.max(1) as f64;
-    let profile = round.profile.map_or("–", Profile::name);
+    let figures = Figures::of(round, settings, work, measured);
     vec![
-        profile.to_owned(),
+        round.profile.map_or("–", Profile::name).to_owned(),
         round.preset.name().to_owned(),
         round.latency_ms.to_string(),
         round.schedule.to_owned(),
         settings.client.clone(),
-        number(Some(makespan), 1),
-        number(Some(least), 1),
-        bound.by.name().to_owned(),
-        number(Some(makespan / least), 2),
+        figures.makespan,
+        figures.bound,
+        figures.bound_by,
+        figures.ratio,
         number(polls_per_batch(&measured.requests), 2),
-        number(Some(counted as f64 / work.entities().max(1) as f64), 2),
-        number(Some(share), 2),
-        number(measured.client.cpu_seconds, 1),
-        number(
-            measured.client.peak_bytes.map(|bytes| bytes as f64 / 1e6),
-            0,
-        ),
+        figures.per_entity,
+        figures.refused_percent,
+        figures.cpu,
+        figures.peak,
         verified(measured),
     ]
 }
