@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Failure {
-    /// Authentication failed, or has no rights.
+    /// Authentication failed, or the token has no rights.
     Access,
     /// There was no answer in time.
     TimedOut,

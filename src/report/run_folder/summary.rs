@@ -22,9 +22,9 @@ pub(crate) struct Summary {
     schema: u32,
     /// What the run was about; `null` when it ended before it could tell.
     run: Option<RunPart>,
-    /// The exit code of the program; `null` when the run interrupted (no result recorded).
+    /// The exit code of the program; `null` when the run was interrupted and recorded no result.
     exit: Option<u8>,
-    /// What brought the run to its end; `null` when it interrupted (no result recorded).
+    /// What brought the run to its end; `null` when it was interrupted and recorded no result.
     end: Option<RunEnd>,
     /// Why it ended before everything could get its outcome; `null` when it did not.
     error: Option<RunFailure>,
@@ -50,7 +50,7 @@ pub(crate) struct Summary {
     requests: Requests,
     /// Batches at the target.
     batches: Batches,
-    /// Transactions of the store; `null` when the run interrupted (no result recorded).
+    /// Transactions of the store; `null` when the run was interrupted and recorded no result.
     commits: Option<u64>,
     /// Entities of cycles that were saved a second time.
     patched: u32,
