@@ -190,6 +190,15 @@ async fn a_request_to_terminate_drains_too() {
     server.stop().await;
 }
 
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_terminal_that_is_closed_drains_too() {
+    let (workspace, server, stderr) = stopped("-HUP", "batch-submitted", 1).await;
+    assert!(stderr.contains("drain"), "{stderr}");
+    completes(&workspace, &server).await;
+    server.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_interrupt_aborts_and_loses_nothing() {
     let (server, workspace) = (slow().await, Workspace::new());
