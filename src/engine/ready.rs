@@ -55,7 +55,7 @@ enum Class {
 }
 
 /// Bounds on jobs in flight and on their size.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Limits {
     /// Synchronous saves in flight.
     pub saves: usize,
@@ -118,7 +118,7 @@ impl PartialOrd for Ready {
 }
 
 /// Ready entities and the jobs made of them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ReadyQueues {
     limits: Limits,
     heaps: BTreeMap<Queue, BinaryHeap<Ready>>,

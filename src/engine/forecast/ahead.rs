@@ -9,7 +9,7 @@ use crate::domain::{Id as _, TargetId};
 use crate::engine::pace::{Class, PerClass, Turns, least_items, scarce};
 use crate::engine::poll::BatchKind;
 use crate::engine::ready::Queue;
-use crate::engine::state::{Effect, Input, Job, RunState, StepResult};
+use crate::engine::state::{Effect, How, Input, Job, Saved, StepResult, Work};
 use crate::event::Bottleneck;
 
 /// What is to be expected.
@@ -25,10 +25,10 @@ pub(in crate::engine) struct Forecast {
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Plays on from `state`, whose jobs `running` are in flight, until everything has an outcome. Takes it that all
+/// Plays on from `work`, whose jobs `running` are in flight, until everything has an outcome. Takes it that all
 /// uploads succeed.
-pub(in crate::engine) fn ahead(state: RunState, running: Vec<Job>, costs: &Costs) -> Forecast {
-    let mut play = Play::new(state, costs);
+pub(in crate::engine) fn ahead<W: Work>(work: W, running: Vec<Job>, costs: &Costs) -> Forecast {
+    let mut play = Play::new(work, costs);
     for job in running {
         // Most of them are noted already.
         let flight = play.board(job);
@@ -82,9 +82,9 @@ impl Flight {
     }
 }
 
-struct Play<'a> {
+struct Play<'a, W> {
     costs: &'a Costs,
-    state: RunState,
+    work: W,
     now: Duration,
     due: BinaryHeap<Reverse<(Duration, u64, What)>>,
     /// Keeps what is due at one moment in the order in which it was noted.
@@ -107,11 +107,11 @@ struct Play<'a> {
     course: Course,
 }
 
-impl<'a> Play<'a> {
-    fn new(state: RunState, costs: &'a Costs) -> Self {
+impl<'a, W: Work> Play<'a, W> {
+    fn new(work: W, costs: &'a Costs) -> Self {
         Self {
             costs,
-            state: state.quietly(),
+            work: work.quietly(),
             now: Duration::ZERO,
             due: BinaryHeap::new(),
             noted: 0,
@@ -217,18 +217,20 @@ impl<'a> Play<'a> {
         let Some(job) = self.flights[flight].job.take() else {
             return;
         };
-        let saved = |_| StepResult::Saved {
-            target: TargetId::new(1),
-            bytes: 0,
-            over: false,
+        let saved = |_| {
+            StepResult::Done(Saved {
+                target: TargetId::new(1),
+                bytes: 0,
+                how: How::AsPlanned,
+            })
         };
         let input = Input::Done {
             results: job.steps.iter().map(saved).collect(),
             job,
             stop: None,
         };
-        let effects = self.state.apply(input);
-        self.course.note(self.state.unsettled(), self.now);
+        let effects = self.work.apply(input);
+        self.course.note(self.work.unsettled(), self.now);
         self.carry_out(effects);
     }
 
@@ -245,7 +247,9 @@ impl<'a> Play<'a> {
     fn look_at_rate(&mut self) {
         let rate = self.costs.target.outlook.per_second;
         let scarce = scarce(rate, f64::from(self.second.1));
-        self.state
+        self.work
+            .flow_mut()
+            .queues
             .batch_from(least_items(self.costs.batches.item(), scarce));
         self.commit = self.costs.commit_at(scarce);
     }
@@ -262,7 +266,7 @@ impl<'a> Play<'a> {
             Bottleneck::Rate
         } else if self.worker_until > self.now {
             Bottleneck::Worker
-        } else if self.waiting > 0 || self.state.is_anything_ready() {
+        } else if self.waiting > 0 || self.work.flow().queues.is_anything_ready() {
             Bottleneck::InFlight
         } else {
             Bottleneck::Chain

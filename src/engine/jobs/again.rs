@@ -14,7 +14,7 @@ use crate::engine::end::StopCause;
 use crate::engine::open_intents::OpenIntent;
 use crate::engine::ready::Queue;
 use crate::engine::reconcile::{Sent, close};
-use crate::engine::state::{Job, Step, StepResult};
+use crate::engine::state::{How, Job, Saved, Step, StepResult};
 use crate::instance::{Cause, RequestError, Source, Target};
 use crate::plan::{Action, Node};
 use crate::store::{IntentId, IntentState, StoreError};
@@ -26,10 +26,7 @@ const BROKE: &str = "the job that sent it broke before it heard the answer";
 ///
 /// # Errors
 /// [`StoreError`] when the state could not be made durable: the run cannot go on.
-pub(in crate::engine) async fn run_again<S, T>(
-    crew: &Crew<S, T>,
-    job: Job,
-) -> Result<Finished, StoreError>
+pub(super) async fn run_again<S, T>(crew: &Crew<S, T>, job: Job) -> Result<Finished, StoreError>
 where
     S: Source + Clone,
     T: Target + Clone,
@@ -47,11 +44,11 @@ where
             before.push((*step, target));
             known.insert(
                 *step,
-                StepResult::Saved {
+                StepResult::Done(Saved {
                     target,
                     bytes: 0,
-                    over: false,
-                },
+                    how: How::AsPlanned,
+                }),
             );
         }
     }

@@ -516,7 +516,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
         }
         let items = count(at.len());
         let is_split = left.is_some_and(|left| left.splits && left.at.len() > 1);
-        let succeeded = count(of(|result| matches!(result, StepResult::Saved { .. })));
+        let succeeded = count(of(|result| matches!(result, StepResult::Done(_))));
         let event = if is_split {
             Event::BatchSplit { batch, items }
         } else {
@@ -545,6 +545,6 @@ fn each(rows: Vec<Result<Saved, Refusal>>, count: usize, what: &str) -> End {
 fn reason(result: &StepResult) -> &str {
     match result {
         StepResult::Failed { reason, .. } => reason,
-        StepResult::Saved { .. } | StepResult::Held => "its request failed",
+        StepResult::Done(_) | StepResult::Held => "its request failed",
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::domain::{Failure, Kind};
 use crate::engine::crew::{Crew, Prepared};
-use crate::engine::state::StepResult;
+use crate::engine::state::{How, Saved as Done, StepResult};
 use crate::id_map::IdConflict;
 use crate::instance::{Cause, Refusal, RequestError, Saved, Source, Target};
 use crate::store::{Change, IntentId, IntentState, StoreError};
@@ -77,11 +77,11 @@ where
             if item.was_published {
                 crew.republish.insert(item.node);
             }
-            StepResult::Saved {
+            StepResult::Done(Done {
                 target: saved.id,
                 bytes: item.bytes,
-                over,
-            }
+                how: if over { How::Over } else { How::AsPlanned },
+            })
         }
         Err(conflict) => failed(conflict.to_string()),
     }
