@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::crew::Crew;
 use super::pace::Class;
 use super::poll::BatchKind;
-use super::reconcile::{BatchEnd, repeat, told, wait};
+use super::reconcile::{BatchEnd, HandedIn, follow_untold, repeat, told};
 use crate::domain::{BatchId, Kind, Locale, TargetId};
 use crate::event::Event;
 use crate::instance::{About, Cause, Effect, Refusal, Saved, Source, Target, Verdict, Workflow};
@@ -134,15 +134,14 @@ where
         }
     };
     let items = u32::try_from(ids.len()).unwrap_or(u32::MAX);
-    let submitted = Event::BatchSubmitted {
+    let handed = HandedIn {
         batch,
-        locale: locale.clone(),
         kind,
+        locale: Some(locale),
         items,
+        does: BatchKind::Workflow,
     };
-    crew.sink.emit(submitted).await;
-    let at_target = crew.batch_times.begin(BatchKind::Workflow, items);
-    let end = match wait(crew, batch, at_target).await {
+    let end = match follow_untold(crew, &handed).await {
         BatchEnd::Finished(results) => judge(crew, kind, ids, &results).await,
         BatchEnd::Failed(refusal) => End::Whole(told(&refusal), refusal.said),
         BatchEnd::Unknown(why) => End::Unknown(why),

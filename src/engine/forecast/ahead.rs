@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use super::{Costs, Course};
-use crate::domain::{Id as _, TargetId};
+use crate::domain::{Id as _, Kind, TargetId};
 use crate::engine::pace::{Class, PerClass, Turns, least_items, scarce};
 use crate::engine::poll::BatchKind;
 use crate::engine::ready::Queue;
@@ -66,8 +66,32 @@ enum What {
 struct Flight {
     /// `None` once it came back.
     job: Option<Job>,
+    /// Its next request.
     class: Class,
+    /// Those that follow.
+    then: &'static [Class],
     items: u32,
+}
+
+/// The requests of a job, one after another.
+const fn requests(queue: &Queue) -> &'static [Class] {
+    match queue {
+        Queue::Save | Queue::Redirections => &[Class::Write],
+        Queue::Asset => &[Class::Asset],
+        // Of many items there is one look.
+        Queue::Content(_) | Queue::Page | Queue::Workflow(..) | Queue::Delete(Kind::Content) => {
+            &[Class::Submit, Class::Poll]
+        }
+        Queue::Delete(Kind::Page) => &[Class::Read, Class::Submit, Class::Poll],
+        Queue::Delete(
+            Kind::Model
+            | Kind::Container
+            | Kind::Template
+            | Kind::Gallery
+            | Kind::Asset
+            | Kind::Redirection,
+        ) => &[Class::Read, Class::Write],
+    }
 }
 
 impl Flight {
@@ -75,6 +99,8 @@ impl Flight {
     fn batch(&self) -> BatchKind {
         match self.job.as_ref().map(|job| &job.queue) {
             Some(Queue::Page) => BatchKind::Page,
+            Some(Queue::Delete(_)) => BatchKind::Delete,
+            Some(Queue::Workflow(..)) => BatchKind::Workflow,
             Some(Queue::Content(_) | Queue::Save | Queue::Redirections | Queue::Asset) | None => {
                 BatchKind::Content
             }
@@ -148,15 +174,12 @@ impl<'a, W: Work> Play<'a, W> {
     }
 
     fn board(&mut self, job: Job) -> usize {
-        let class = match job.queue {
-            Queue::Save | Queue::Redirections => Class::Write,
-            Queue::Asset => Class::Asset,
-            Queue::Content(_) | Queue::Page => Class::Submit,
-        };
+        let requests = requests(&job.queue);
         let items = u32::try_from(job.steps.len()).unwrap_or(u32::MAX);
         self.flights.push(Flight {
             job: Some(job),
-            class,
+            class: requests[0],
+            then: &requests[1..],
             items,
         });
         self.flights.len() - 1
@@ -199,16 +222,18 @@ impl<'a, W: Work> Play<'a, W> {
         let flight = &mut self.flights[at];
         *self.in_flight.get_mut(flight.class) -= 1;
         self.in_flight_total -= 1;
-        match flight.class {
-            Class::Submit => {
-                flight.class = Class::Poll;
+        match flight.then {
+            [] => self.note(now + commit, What::Done(at)),
+            [next @ Class::Poll, then @ ..] => {
+                (flight.class, flight.then) = (*next, then);
                 // The number of the batch is noted before the target is asked for it.
                 let due = costs.batches.time(flight.batch(), flight.items).max(commit);
                 self.worker_until = self.worker_until.max(now + due);
                 self.note(now + due, What::Ask(at));
             }
-            Class::Poll | Class::Read | Class::Write | Class::Asset | Class::Download => {
-                self.note(now + commit, What::Done(at));
+            [next, then @ ..] => {
+                (flight.class, flight.then) = (*next, then);
+                self.note(now, What::Ask(at));
             }
         }
     }

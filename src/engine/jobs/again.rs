@@ -13,7 +13,7 @@ use crate::engine::crew::Crew;
 use crate::engine::end::StopCause;
 use crate::engine::open_intents::OpenIntent;
 use crate::engine::ready::Queue;
-use crate::engine::reconcile::{Sent, close};
+use crate::engine::reconcile::{Sent, close, held};
 use crate::engine::state::{How, Job, Saved, Step, StepResult};
 use crate::instance::{Cause, RequestError, Source, Target};
 use crate::plan::{Action, Node};
@@ -134,6 +134,8 @@ where
             close(crew, id, IntentState::Failed).await?;
             Ok((asset::run(crew, steps[0]).await?, None))
         }
+        // A run has no such jobs.
+        Queue::Delete(_) | Queue::Workflow(..) => Ok((held(steps.len()), None)),
     }
 }
 

@@ -19,7 +19,7 @@ use again::run_again;
 use super::crew::{Crew, Prepared};
 use super::end::StopCause;
 use super::ready::Queue;
-use super::reconcile::{failed, not_prepared};
+use super::reconcile::{failed, held, not_prepared};
 use super::state::{Job, Step, StepResult};
 use crate::domain::Outcome;
 use crate::instance::{Source, Target};
@@ -108,6 +108,8 @@ where
             stop = wrong.map(StopCause::Reference);
             results
         }
+        // A run has no such jobs.
+        Queue::Delete(_) | Queue::Workflow(..) => held(job.steps.len()),
     };
     Ok(Finished { job, results, stop })
 }

@@ -7,7 +7,7 @@
 use super::live;
 use super::look::Looked;
 use super::outcome::{close, failed, keep_all, lost, not_known, not_sent, refused, show, told};
-use super::polling::{self, BatchEnd};
+use super::polling::{BatchEnd, HandedIn, follow_noted};
 use crate::domain::{BatchId, Failure, Kind, Locale};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::pace::Class;
@@ -262,18 +262,14 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
             Cargo::Page(page) => (Kind::Page, page.save.locale.as_ref()),
             Cargo::Rows => (Kind::Redirection, None),
         };
-        let at_target = crew.batch_times.begin(BatchKind::saving(kind), count);
-        crew.number_intent(intent, batch).await?;
-        if let Some(locale) = locale {
-            let submitted = Event::BatchSubmitted {
-                batch,
-                locale: locale.clone(),
-                kind,
-                items: count,
-            };
-            crew.sink.emit(submitted).await;
-        }
-        Ok(match polling::wait(crew, batch, at_target).await {
+        let handed = HandedIn {
+            batch,
+            kind,
+            locale,
+            items: count,
+            does: BatchKind::saving(kind),
+        };
+        Ok(match follow_noted(crew, intent, &handed).await? {
             BatchEnd::Finished(rows) => each(rows, items.len(), &format!("batch {batch}")),
             BatchEnd::Failed(refusal) => {
                 crew.open.note(intent, &told(&refusal));

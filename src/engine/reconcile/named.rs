@@ -6,6 +6,7 @@ use super::live::is_new;
 use super::look::saved;
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::pace::Class;
+use crate::engine::retry::Sender;
 use crate::instance::{Ask, Effect, RequestError, Saved, Source, Target, Verdict};
 use crate::plan::target_hash;
 use crate::store::IntentId;
@@ -51,6 +52,56 @@ where
         tokio::time::sleep(crew.inquiry().between_looks()).await;
     }
     Err(error)
+}
+
+/// Sends something of an intent that is harmless to repeat, also where an answer is lost.
+///
+/// # Errors
+/// The last [`RequestError`]; [`crate::instance::Cause::Halted`] when the run ends before it was sent, or sent again.
+pub(in crate::engine) async fn insist<S, T, R, F>(
+    crew: &Crew<S, T>,
+    class: Class,
+    intent: IntentId,
+    request: impl FnMut() -> F,
+) -> Result<R, RequestError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+    F: Future<Output = Result<R, RequestError>>,
+{
+    send(crew, (crew.under(intent), class), request).await
+}
+
+/// As [`insist`], of what needs no intent: whether it is still to do shows on the target.
+pub(in crate::engine) async fn insist_unnoted<S, T, R, F>(
+    crew: &Crew<S, T>,
+    class: Class,
+    request: impl FnMut() -> F,
+) -> Result<R, RequestError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+    F: Future<Output = Result<R, RequestError>>,
+{
+    send(crew, (crew.to_target(), class), request).await
+}
+
+async fn send<S, T, R, F>(
+    crew: &Crew<S, T>,
+    (sender, class): (Sender<'_>, Class),
+    mut request: impl FnMut() -> F,
+) -> Result<R, RequestError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+    F: Future<Output = Result<R, RequestError>>,
+{
+    match sender.send_as(class, Effect::Write, &mut request).await {
+        Err(error) if error.verdict(Effect::Write) == Verdict::Reconcile => {
+            repeat(crew, class, request, error).await
+        }
+        answer => answer,
+    }
 }
 
 /// Sends something again that is harmless to repeat.
