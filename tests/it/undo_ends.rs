@@ -54,11 +54,11 @@ impl Left {
     /// The same once more, on a server with these faults.
     async fn with(&self, faults: &[&str]) -> Place {
         let mut place = Place::faulty(self.state.clone(), faults).await;
+        let url = StateUrl::Sqlite(place.folder.path().join("state.db"));
+        place.setup.store.clone().close().await;
         for file in std::fs::read_dir(self.folder.path()).unwrap() {
             copy(&file.unwrap().path(), place.folder.path());
         }
-        let url = StateUrl::Sqlite(place.folder.path().join("state.db"));
-        place.setup.store.clone().close().await;
         place.setup.store = Store::open(&url).await.unwrap();
         place.setup.run = self.run;
         place
