@@ -37,7 +37,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
             Kind::Redirection => self.save_redirection(intent, &save).await,
             Kind::Asset => self.upload(at, intent, former).await,
             Kind::Page => {
-                let page = self.former_page(former, save);
+                let page = as_page(&former.entity, save);
                 self.save_page(intent, &page).await?
             }
             Kind::Model | Kind::Container | Kind::Template | Kind::Gallery | Kind::Content => {
@@ -71,19 +71,11 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
         } else {
             self.restore_batch(&items, items.len() > 1).await?
         };
-        let told = match whole {
-            Some(told) => told,
-            None => {
-                let mut told = Vec::new();
-                for item in &items {
-                    let alone = self
-                        .restore_batch(std::slice::from_ref(item), false)
-                        .await?;
-                    told.extend(alone.into_iter().flatten());
-                }
-                told
-            }
-        };
+        let mut told = whole.clone().unwrap_or_default();
+        for item in items.iter().filter(|_| whole.is_none()) {
+            let alone = std::slice::from_ref(item);
+            told.extend(self.restore_batch(alone, false).await?.unwrap_or_default());
+        }
         for (place, result) in places.into_iter().zip(told) {
             results[place] = result;
         }
@@ -206,18 +198,6 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
         }
     }
 
-    /// Its place among its siblings is brought in order afterwards, when all of them are there.
-    fn former_page(&self, former: &Former, save: Save) -> PageSave {
-        let place = former.entity.placement.as_deref();
-        PageSave {
-            save,
-            parent: place.and_then(|place| place.parent).map(TargetId::new),
-            place_before: None,
-            channel_id: place.map_or(1, |place| place.channel_id),
-            other_locale: None,
-        }
-    }
-
     async fn upload(&self, at: usize, intent: IntentId, former: &Former) -> Sent {
         let noted = self.outlook.noted[at].as_ref();
         let Some(FormerBytes::Kept {
@@ -280,6 +260,18 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
             request_id: None,
         });
         Ok(pieces.map(|piece: Result<Bytes, _>| piece).boxed())
+    }
+}
+
+/// The save of a page as it was. Its place among its siblings is brought in order afterwards, when all of them are there.
+pub(super) fn as_page(former: &Entity<TargetId>, save: Save) -> PageSave {
+    let place = former.placement.as_deref();
+    PageSave {
+        save,
+        parent: place.and_then(|place| place.parent).map(TargetId::new),
+        place_before: None,
+        channel_id: place.map_or(1, |place| place.channel_id),
+        other_locale: None,
     }
 }
 
