@@ -40,7 +40,7 @@ mod undone;
 pub(super) use carry::{Cargo, Sent, carry};
 pub(super) use gone::{DeleteEnd, delete};
 pub(super) use inquiry::IDS_AT_ONCE;
-pub(super) use named::{insist, insist_unnoted, repeat, settle_save};
+pub(super) use named::{insist, repeat, settle_save};
 pub(super) use outcome::{
     close, commit, failed, held, lost, never_left, not_prepared, not_sent, settle, told,
 };

@@ -7,18 +7,15 @@ use std::collections::BTreeSet;
 
 use super::actions::About;
 use super::hands::Hands;
-use super::request::{Sent, Unsaved};
-use super::restore::as_page;
 use crate::domain::{Entity, Kind, Locale, TargetId};
-use crate::engine::pace::Class;
 use crate::engine::publishing::{Moved, move_some};
-use crate::engine::reconcile::{close, failed, insist};
+use crate::engine::reconcile::{close, failed};
 use crate::engine::state::{How, StepResult};
 use crate::engine::verify::{Difference, DifferenceKind};
 use crate::instance::{Save, Source, Target, Workflow};
 use crate::plan::Node;
 use crate::plan::undo::Live;
-use crate::store::{IntentId, IntentState, Operation, StoreError};
+use crate::store::{IntentState, Operation, StoreError};
 
 impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
     /// Saves the version that the public saw over what is there.
@@ -33,11 +30,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
         };
         let noted = self.replaced(&[at]);
         let intent = self.open(Operation::Restore, &[node], noted).await?;
-        let sent = if save.kind == Kind::Page {
-            self.save_page(intent, &as_page(version, save)).await?
-        } else {
-            self.save_item(intent, &save).await?
-        };
+        let sent = self.save_alone(intent, version, save).await?;
         match sent {
             Ok(_) => {
                 close(&self.crew, intent, IntentState::Done).await?;
@@ -65,19 +58,6 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
             body: self.before.body(version, present.as_ref())?.into(),
         };
         Ok((version, save))
-    }
-
-    async fn save_item(&self, intent: IntentId, save: &Save) -> Result<Sent, StoreError> {
-        let locale = save.locale.clone().unwrap_or_else(|| Locale::new(""));
-        let items = std::slice::from_ref(save);
-        let submit = || self.crew.target.submit_items(&locale, items);
-        match insist(&self.crew, Class::Submit, intent, submit).await {
-            Ok(batch) => {
-                let end = self.follow(intent, batch, (save.kind, &locale, 1)).await?;
-                Ok(Self::only_result(end))
-            }
-            Err(error) => Ok(Err(Unsaved::Failed(error))),
-        }
     }
 
     /// Takes a step of the workflow with some entities of one kind and locale.

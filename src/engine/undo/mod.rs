@@ -23,7 +23,6 @@ mod check;
 mod delete;
 mod gather;
 mod hands;
-mod lanes;
 mod live;
 mod look;
 mod request;
