@@ -3,6 +3,7 @@
 mod file_names;
 mod forms;
 mod hosts;
+mod mutated;
 mod proxy;
 mod secrets;
 mod state_files;
