@@ -30,7 +30,8 @@ type Recorded = BTreeMap<String, Vec<u8>>;
 fn asks(recorded: &Recorded) -> Vec<Ask> {
     let id_in = |part: &str| {
         let mut after = recorded.keys().filter_map(|path| path.split_once(part));
-        after.find_map(|(_, id)| id.parse().ok()).unwrap()
+        let id = |(_, rest): (&str, &str)| rest.split(['/', '?']).next()?.parse().ok();
+        after.find_map(id).unwrap()
     };
     let en = Locale::new("en-us");
     vec![
