@@ -77,10 +77,8 @@ async fn record() -> Recorded {
     let locales = reader.locales().await.unwrap();
     reader.pull::<SourceId>(&locales).await.unwrap();
     server.stop().await;
-    Arc::try_unwrap(all)
-        .unwrap_or_default()
-        .into_inner()
-        .unwrap()
+    let recorded = all.lock().unwrap();
+    recorded.clone()
 }
 
 /// A server that answers what was recorded, changed as the present seed says.
