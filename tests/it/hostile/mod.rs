@@ -5,6 +5,7 @@ mod file_names;
 mod forms;
 mod hosts;
 mod proxy;
+mod rows;
 mod secrets;
 mod state_files;
 mod terminal_names;
