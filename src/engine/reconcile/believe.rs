@@ -64,7 +64,8 @@ where
     for (at, (item, row)) in items.iter().zip(&mut rows).enumerate() {
         let Ok(saved) = row else { continue };
         match judge(crew, item, saved, &there) {
-            Verdict::Believed => {}
+            // What is looked for below is not to find it. A claim that is refused is told when it is recorded.
+            Verdict::Believed => drop(crew.ids.claim(&crew.entity(item.node).key, saved.id)),
             Verdict::Plausible if says_another(crew, items, at, &there[&saved.id]) => {
                 *row = unclear(saved, "says what another entity of the request says");
             }

@@ -20,6 +20,7 @@
 //! | `restart`, `undone` | what an earlier run or undo has left open |
 //! | `look` | whether something is on the target as it was sent |
 //! | `believe` | whether an answered id is that of what was sent |
+//! | `resemble` | what is almost what was sent |
 //! | `live`, `search` | what a run knows of what it looks for, and what a restart knows |
 //! | `polling` | a batch, followed to its end |
 //! | `inquiry` | the questions themselves |
@@ -33,6 +34,7 @@ mod look;
 mod named;
 mod outcome;
 mod polling;
+mod resemble;
 mod restart;
 mod search;
 mod undone;
