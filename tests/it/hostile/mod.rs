@@ -4,6 +4,7 @@ mod answers;
 mod file_names;
 mod forms;
 mod hosts;
+mod mappings;
 mod proxy;
 mod rows;
 mod secrets;
