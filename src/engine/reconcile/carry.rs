@@ -296,7 +296,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
                 End::Whole {
                     result: refused(&refusal),
                     splits: true,
-                    looks: items.len() > 1,
+                    looks: true,
                 }
             }
             BatchEnd::Unknown(why) => End::Unknown {
