@@ -291,7 +291,7 @@ pub trait Target: Source {
     fn save_redirections(
         &self,
         rows: &[Save],
-    ) -> impl Future<Output = Result<Vec<Result<Saved, Refusal>>, RequestError>> + Send;
+    ) -> impl Future<Output = Result<Vec<RowResult>, RequestError>> + Send;
 
     /// Uploads an asset over its path.
     ///
@@ -491,6 +491,24 @@ pub struct Refusal {
     pub said: String,
 }
 
+/// What an answer says of one of several entities that were sent together.
+pub type RowResult = Result<Saved, Unconfirmed>;
+
+/// Why an answer names no counterpart of an entity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unconfirmed {
+    /// The target refused it: it said why, or has it in a list of what it refused.
+    Refused(Refusal),
+    /// It does not tell: neither an id that can be one nor a reason. The entity may have been stored. In words.
+    Unclear(String),
+}
+
+impl From<Refusal> for Unconfirmed {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
 /// An item or page as the results of a batch name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct About {
@@ -513,7 +531,7 @@ pub enum BatchStatus {
     /// Finished item by item; one result per item, in the order of the request. Fewer than there were items when
     /// it cannot be told which result is whose. Of a batch of the workflow in any order, with those of items that come
     /// along, and with a refusal about nothing for each failure that is counted and not explained.
-    Finished(Vec<Result<Saved, Refusal>>),
+    Finished(Vec<RowResult>),
     /// Finished, and nothing of it took effect as far as the server tells: aborted, deleted, or failed as a whole.
     Failed(Refusal),
 }

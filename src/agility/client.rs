@@ -17,7 +17,7 @@ use crate::instance::{Cause, RequestError};
 use super::hosts::Hosts;
 use super::shape::Misshapen;
 use super::write::Form;
-use super::{Connection, ConnectionError, classify};
+use super::{Connection, ConnectionError, classify, digits};
 
 /// What connects to one instance.
 #[derive(Debug)]
@@ -124,7 +124,8 @@ impl Reply {
         if self.body.iter().all(u8::is_ascii_whitespace) {
             return Ok(Value::Null);
         }
-        serde_json::from_slice(&self.body).map_err(|error| {
+        let exact = digits::kept(&self.body);
+        serde_json::from_slice(&exact).map_err(|error| {
             let text = classify::start_of(&self.body);
             if classify::is_html(&text) {
                 let title = classify::html_title(&text)
@@ -244,7 +245,7 @@ impl Client {
         };
         let (status, headers) = (response.status(), response.headers().clone());
         let body = match response.bytes().await {
-            Ok(body) => body,
+            Ok(body) => without_mark(body),
             Err(error) => return Err(failed(call.operation, transport(&error))),
         };
         let request_id = classify::request_id(&headers, &body);
@@ -355,6 +356,15 @@ impl Client {
             .map(|url| authority(&url))
             .unwrap_or_default()
     }
+}
+
+/// A body without the byte order mark that some servers put before UTF-8.
+fn without_mark(mut body: Bytes) -> Bytes {
+    const MARK: &[u8] = b"\xef\xbb\xbf";
+    if body.starts_with(MARK) {
+        drop(body.split_to(MARK.len()));
+    }
+    body
 }
 
 /// Host and port of a URL, for messages.

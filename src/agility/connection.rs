@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::domain::{BatchId, Guid, Id, Kind, Locale, Secret, TargetId, Token};
 use crate::instance::{
-    Answer, Ask, BatchStatus, Deleted, Doomed, Download, PageSave, Refusal, RequestError, Save,
+    Answer, Ask, BatchStatus, Deleted, Doomed, Download, PageSave, RequestError, RowResult, Save,
     Saved, Source, Target, Upload, Workflow,
 };
 
@@ -122,10 +122,7 @@ impl Target for Instance {
         write::save(&self.client, save).await
     }
 
-    async fn save_redirections(
-        &self,
-        rows: &[Save],
-    ) -> Result<Vec<Result<Saved, Refusal>>, RequestError> {
+    async fn save_redirections(&self, rows: &[Save]) -> Result<Vec<RowResult>, RequestError> {
         write::save_redirections(&self.client, rows).await
     }
 

@@ -17,6 +17,7 @@ mod batch;
 mod classify;
 mod client;
 mod connection;
+mod digits;
 mod hosts;
 mod read;
 mod shape;

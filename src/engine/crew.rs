@@ -69,6 +69,8 @@ pub struct Crew<S, T> {
     pub(super) republish: dashmap::DashSet<Node>,
     /// What was sent again because something wrote over it.
     pub(super) sent_again: dashmap::DashSet<Node>,
+    /// Kinds and containers whose entities the target has stored otherwise than they were sent.
+    pub(super) altered: dashmap::DashSet<(Kind, Box<str>)>,
     /// What survives the process.
     pub store: Store,
     /// The two instances.

@@ -84,6 +84,12 @@ impl OpenIntents {
             .any(|other| *other.key() != id && !other.in_doubt && other.creates.contains(signature))
     }
 
+    /// Whether another intent creates something like this, whatever is known of it.
+    pub(super) fn is_sent_by_another(&self, id: IntentId, signature: &Signature) -> bool {
+        let mut others = self.by_id.iter().filter(|other| *other.key() != id);
+        others.any(|other| other.creates.contains(signature))
+    }
+
     /// Notes why an attempt failed, unless that is what the last one failed of.
     pub(super) fn note(&self, id: IntentId, why: &str) {
         let why = cut(why);

@@ -111,6 +111,8 @@ pub(crate) struct Setup {
     pub(crate) request_timeout: Duration,
     /// Whether a run that finds everything in sync is believed only after a look at both instances.
     pub(crate) looks: bool,
+    /// Whether content of the target that cannot be placed is left as it is.
+    pub(crate) creates_unmatched: bool,
 }
 
 impl Setup {
@@ -139,6 +141,7 @@ impl Setup {
             run: 0,
             request_timeout: Duration::from_secs(30),
             looks: true,
+            creates_unmatched: false,
         }
     }
 
@@ -273,7 +276,10 @@ impl Setup {
             locales: Vec::new(),
             selection: Selection::default(),
             overwrite: self.overwrite,
-            matching: Matching::default(),
+            matching: Matching {
+                create_unmatched: self.creates_unmatched,
+                ..Matching::default()
+            },
             options: self.options.clone(),
             sink,
             planned: tokio::sync::watch::Sender::new(None),

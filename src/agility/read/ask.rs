@@ -245,8 +245,8 @@ fn understand<I: Id>(ask: &Ask, value: Value) -> Result<Answer<I>, Misshapen> {
             } else {
                 shape::rows(value)?
             };
-            let found = rows.into_iter().map(|row| content::item(locale, row));
-            Ok(alive(found.collect::<Result<_, _>>()?))
+            let found = shape::each("", rows, |row| content::item(locale, row))?;
+            Ok(alive(found))
         }
     }
 }
@@ -315,15 +315,23 @@ fn alive<I>(mut found: Vec<Found<I>>) -> Answer<I> {
     }
 }
 
-/// `GET locales`: rows with `localeCode`. Rows that say `enabled: false` are left out.
+/// `GET locales`: rows with `localeCode`. Rows that say `enabled: false` are left out; one at least is enabled, because
+/// content and pages are in a locale.
 fn locales<I>(value: Value) -> Result<Answer<I>, Misshapen> {
-    let mut found = Vec::new();
-    for row in shape::rows(value)? {
-        let code = row.as_str().or_else(|| shape::text(&row, "localeCode"));
-        let code = code.ok_or_else(|| Misshapen("a locale has no localeCode".to_owned()))?;
-        if shape::member(&row, "enabled").is_none() || shape::flag(&row, "enabled") {
-            found.push(Found::Locale(Locale::new(code)));
-        }
+    let rows = shape::each("", shape::rows(value)?, |row| {
+        let code = match &row {
+            Value::String(code) => code,
+            row => shape::own_text(row, "localeCode")?,
+        };
+        let is_enabled = shape::member(&row, "enabled").is_none() || shape::flag(&row, "enabled");
+        Ok(is_enabled.then(|| Found::Locale(Locale::new(code))))
+    })?;
+    let count = rows.len();
+    let found: Vec<_> = rows.into_iter().flatten().collect();
+    if found.is_empty() {
+        return Err(Misshapen(format!(
+            "expected at least one enabled locale, found none in {count} rows"
+        )));
     }
     Ok(Answer {
         found,
@@ -331,17 +339,23 @@ fn locales<I>(value: Value) -> Result<Answer<I>, Misshapen> {
     })
 }
 
-/// An entity without version and state.
-pub(super) fn plain<I: Id>(kind: Kind, id: i64, name: Option<&str>, body: &Value) -> Found<I> {
-    let name = name.map_or_else(|| format!("{kind} #{id}"), str::to_owned);
-    Found::Entity(Entity {
+/// An entity without version and state, by the members that hold its id and its name. It has both.
+pub(super) fn plain<I: Id>(
+    kind: Kind,
+    (id, name): (&str, &str),
+    body: &Value,
+) -> Result<Found<I>, Misshapen> {
+    let id = shape::own_id(body, id)?;
+    let name = shape::own_text(body, name);
+    let name = name.map_err(|odd| Misshapen(format!("{} ({kind} {id})", odd.0)))?;
+    Ok(Found::Entity(Entity {
         key: Key::global(kind, id),
         name: name.into(),
         version: None,
         state: ItemState::None,
         placement: None,
         body: Body::new(body),
-    })
+    }))
 }
 
 pub(super) fn passed<I>(kind: Kind, id: i64, name: Option<&str>) -> Found<I> {

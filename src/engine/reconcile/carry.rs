@@ -4,6 +4,7 @@
 //! sent again in halves, until that entity stands alone. One that stands alone is sent as often as attempts are allowed,
 //! unless it was refused.
 
+use super::believe;
 use super::live;
 use super::look::Looked;
 use super::outcome::{close, failed, keep_all, lost, not_known, not_sent, refused, show, told};
@@ -15,7 +16,8 @@ use crate::engine::poll::BatchKind;
 use crate::engine::state::{Step, StepResult};
 use crate::event::Event;
 use crate::instance::{
-    Cause, Effect, PageSave, Refusal, RequestError, Save, Saved, Source, Target, Verdict,
+    Cause, Effect, PageSave, RequestError, RowResult, Save, Saved, Source, Target, Unconfirmed,
+    Verdict,
 };
 use crate::planted::{self, Bug};
 use crate::store::{Change, IntentId, IntentState, Operation, StoreError};
@@ -116,7 +118,7 @@ struct Part {
 /// How a request ended.
 enum End {
     /// One result for each entity, in order.
-    Each(Vec<Result<Saved, Refusal>>),
+    Each(Vec<RowResult>),
     /// Without an effect as far as the server tells, with this result for each. `looks`: parts of it may have had one all
     /// the same.
     Whole {
@@ -169,6 +171,20 @@ struct Left {
     splits: bool,
     /// Whether one that stands alone may be sent again.
     repeats: bool,
+}
+
+impl Left {
+    /// What is absent of entities that an answer named neither way.
+    fn unclear(attempt: u32, of: usize, why: &str) -> Self {
+        Self {
+            at: Vec::new(),
+            attempt: attempt + 1,
+            of,
+            result: not_known(why),
+            splits: true,
+            repeats: true,
+        }
+    }
 }
 
 impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
@@ -273,14 +289,14 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
             };
             crew.sink.emit(submitted).await;
         }
-        Ok(match polling::wait(crew, batch, at_target).await {
+        Ok(match polling::wait(crew, batch, (at_target, count)).await {
             BatchEnd::Finished(rows) => each(rows, items.len(), &format!("batch {batch}")),
             BatchEnd::Failed(refusal) => {
                 crew.open.note(intent, &told(&refusal));
                 End::Whole {
                     result: refused(&refusal),
                     splits: true,
-                    looks: items.len() > 1,
+                    looks: true,
                 }
             }
             BatchEnd::Unknown(why) => End::Unknown {
@@ -303,8 +319,17 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
         match end {
             End::Each(rows) => {
                 let rows = self.look_into(part.attempt, items, rows).await;
-                self.keep(part, intent, items, rows).await?;
-                Ok(None)
+                let cargo = self.cargo;
+                let checked = believe::checked(self.crew, cargo, (intent, items), rows).await;
+                match checked {
+                    Ok(rows) => self.keep(part, intent, items, rows).await,
+                    Err(error) => {
+                        let why = "the ids that it was answered with could not be checked";
+                        let left = Left::unclear(part.attempt, items.len(), why);
+                        let intent = Some((intent, false));
+                        self.found(part, intent, items, (Err(error), left)).await
+                    }
+                }
             }
             End::Whole {
                 result,
@@ -368,8 +393,8 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
         &self,
         attempt: u32,
         items: &[Prepared],
-        mut rows: Vec<Result<Saved, Refusal>>,
-    ) -> Vec<Result<Saved, Refusal>> {
+        mut rows: Vec<RowResult>,
+    ) -> Vec<RowResult> {
         let is_late = matches!(self.cargo, Cargo::Rows) && attempt > 1;
         if is_late
             && rows.iter().any(Result::is_err)
@@ -384,14 +409,14 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
         rows
     }
 
-    /// Keeps what was told item by item.
+    /// Keeps what was told item by item, and looks for what was told neither way.
     async fn keep(
         &mut self,
         part: &Part,
         intent: IntentId,
         items: &[Prepared],
-        mut rows: Vec<Result<Saved, Refusal>>,
-    ) -> Result<(), StoreError> {
+        mut rows: Vec<RowResult>,
+    ) -> Result<Option<Left>, StoreError> {
         if planted::has(Bug::SwapsResults) {
             rows.reverse();
         }
@@ -399,14 +424,37 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
         let saved: Vec<(usize, Saved)> = saved
             .filter_map(|(at, row)| Some((at, row.as_ref().ok()?.clone())))
             .collect();
-        let closed = self.crew.closed(intent, IntentState::Done);
-        self.store(part, items, saved, Some(closed)).await?;
+        let mut unclear = Vec::new();
+        let mut why = String::new();
         for (at, row) in rows.iter().enumerate() {
-            if let Err(refusal) = row {
-                self.results[part.at[at]] = Some(refused(refusal));
+            match row {
+                Ok(_) => {}
+                Err(Unconfirmed::Refused(refusal)) => {
+                    self.results[part.at[at]] = Some(refused(refusal));
+                }
+                Err(Unconfirmed::Unclear(words)) => {
+                    unclear.push(at);
+                    why.clone_from(words);
+                }
             }
         }
-        Ok(())
+        let closed = || self.crew.closed(intent, IntentState::Done);
+        let closed = unclear.is_empty().then(closed);
+        self.store(part, items, saved, closed).await?;
+        if unclear.is_empty() {
+            return Ok(None);
+        }
+        let some = Part {
+            at: unclear.iter().map(|at| part.at[*at]).collect(),
+            attempt: part.attempt,
+            sent: None,
+        };
+        let items: Vec<Prepared> = unclear.iter().map(|at| items[*at].clone()).collect();
+        self.crew.open.doubt(intent, &why);
+        let found = live::until_quiet(self.crew, self.cargo, &items, intent).await;
+        let left = Left::unclear(part.attempt, items.len(), &why);
+        self.found(&some, Some((intent, false)), &items, (found, left))
+            .await
     }
 
     /// Claims what is there, makes it durable in one commit, then shows it.
@@ -531,7 +579,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
 }
 
 /// The results of a request, if there is one for each entity.
-fn each(rows: Vec<Result<Saved, Refusal>>, count: usize, what: &str) -> End {
+fn each(rows: Vec<RowResult>, count: usize, what: &str) -> End {
     if rows.len() == count {
         return End::Each(rows);
     }

@@ -62,7 +62,7 @@ impl<T: Target> Inquiry<'_, T> {
     }
 
     /// The content items of some ids, in no particular order; those that are not there are left out.
-    pub(super) async fn items(
+    pub(in crate::engine) async fn items(
         &self,
         locale: &Locale,
         ids: &[i64],

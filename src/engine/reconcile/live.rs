@@ -3,6 +3,7 @@
 use super::carry::Cargo;
 use super::inquiry::Inquiry;
 use super::look::{Knowledge, Looked, Quiet, Sought, content, order, pages, saved};
+use super::resemble;
 use crate::domain::{ByName, Entity, Kind, TargetId, TargetKey};
 use crate::engine::crew::{Crew, Prepared, container_of};
 use crate::instance::{Ask, RequestError, Source, Target};
@@ -65,6 +66,7 @@ where
 {
     let mut quiet = Quiet::new(crew);
     let mut all = Looked::nothing(items.len());
+    let mut is_first = true;
     loop {
         let places = std::mem::take(&mut all.absent);
         let missing: Vec<Prepared> = places.iter().map(|at| items[*at].clone()).collect();
@@ -76,8 +78,14 @@ where
         all.absent = looked.absent.into_iter().map(|at| places[at]).collect();
         let is_over = quiet.is_over(all.absent.len(), |batch| crew.batches.contains(batch));
         if all.absent.is_empty() || (is_over && looked.contested.is_empty()) {
+            all.strangers = looked.strangers;
+            resemble::take(crew, (intent, items), &mut all);
             return Ok(all);
         }
+        if is_first {
+            quiet.also_after(crew);
+        }
+        is_first = false;
         tokio::time::sleep(crew.inquiry().between_looks()).await;
     }
 }
@@ -145,16 +153,24 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let mut there: Vec<Entity<TargetId>> = inquiry.entities(&Ask::Redirections).await?;
-    there.retain(|entity| is_new(crew, &entity.key));
+    let rules: Vec<Entity<TargetId>> = inquiry.entities(&Ask::Redirections).await?;
     let mut by_name = ByName::default();
-    for entity in &there {
+    for entity in rules.iter().filter(|rule| is_new(crew, &rule.key)) {
         by_name.insert(Kind::Redirection, &entity.name, saved(entity));
     }
     let mut looked = Looked::default();
     for (at, item) in items.iter().enumerate() {
-        let by_name = by_name.get(Kind::Redirection, &item.save.name);
-        looked.add(at, by_name.filter(|_| item.save.id.is_none()).cloned());
+        let found = match item.save.id {
+            None => by_name.get(Kind::Redirection, &item.save.name).cloned(),
+            // What was saved over something shows by what it says.
+            Some(id) => {
+                let says = |rule: &&Entity<TargetId>| {
+                    rule.key.id == id && target_hash(rule, &crew.schema) == item.target_hash
+                };
+                rules.iter().find(says).map(saved)
+            }
+        };
+        looked.add(at, found);
     }
     Ok(looked)
 }

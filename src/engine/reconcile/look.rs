@@ -251,6 +251,12 @@ impl Quiet {
         }
     }
 
+    /// Also waits for the batches that are known by now: they may have been handed in before, and told so only since.
+    pub(super) fn also_after<S, T>(&mut self, crew: &Crew<S, T>) {
+        let since = crew.batches.iter().map(|batch| *batch);
+        self.before.extend(since);
+    }
+
     /// Takes the result of one more look; `still` are the batches that the target works on.
     pub(super) fn is_over(&mut self, missing: usize, still: impl Fn(&BatchId) -> bool) -> bool {
         self.before.retain(still);

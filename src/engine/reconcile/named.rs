@@ -2,11 +2,13 @@
 
 use std::future::Future;
 
+use super::believe::checked_one;
 use super::live::is_new;
 use super::look::saved;
+use crate::domain::{Id as _, Kind, same_name};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::pace::Class;
-use crate::instance::{Ask, Effect, RequestError, Saved, Source, Target, Verdict};
+use crate::instance::{Ask, Effect, Found, RequestError, Saved, Source, Target, Verdict};
 use crate::plan::target_hash;
 use crate::store::IntentId;
 
@@ -23,7 +25,15 @@ where
 {
     for _ in 0..crew.options.attempts {
         let mut save = item.save.clone();
-        if save.id.is_none() {
+        if let Some(id) = save.id {
+            let (kind, id) = (save.kind, id.raw());
+            let there = crew.inquiry().one(kind, id, save.locale.as_ref()).await?;
+            if let Some(there) = there
+                && target_hash(&there, &crew.schema) == item.target_hash
+            {
+                return Ok(saved(&there));
+            }
+        } else {
             let named = Ask::Named {
                 kind: save.kind,
                 name: save.name.clone(),
@@ -39,11 +49,15 @@ where
                 save.id = Some(there.key.id);
             }
         }
-        match crew
+        let sent = crew
             .under(intent)
             .send(Effect::Write, || crew.target.save(&save))
-            .await
-        {
+            .await;
+        let sent = match sent {
+            Ok(saved) => checked_one(crew, &save, saved).await,
+            failed => failed,
+        };
+        match sent {
             Ok(saved) => return Ok(saved),
             Err(again) if again.verdict(Effect::Write) == Verdict::Reconcile => error = again,
             Err(again) => return Err(again),
@@ -51,6 +65,42 @@ where
         tokio::time::sleep(crew.inquiry().between_looks()).await;
     }
     Err(error)
+}
+
+/// Finds a file that was sent to `path` and answered with nothing that can be believed. One that is new can only be what
+/// was sent; what was there before is taken for it where that is what was saved over.
+///
+/// # Errors
+/// [`RequestError`] when the target cannot be asked.
+pub(in crate::engine) async fn find_file<S, T>(
+    crew: &Crew<S, T>,
+    item: &Prepared,
+    path: &str,
+) -> Result<Option<Saved>, RequestError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let inquiry = crew.inquiry();
+    let mut open = vec![Ask::Assets { offset: 0 }];
+    while let Some(ask) = open.pop() {
+        let answer = inquiry.ask(&ask).await?;
+        open.extend(answer.follow_ups);
+        let files = answer.found.iter().filter_map(|found| match found {
+            Found::Entity(entity) => Some(entity),
+            _ => None,
+        });
+        let is_it = |id| item.save.id == Some(id);
+        let mut fitting = files.filter(|file| {
+            file.key.kind == Kind::Asset
+                && same_name(&file.name, path)
+                && (is_it(file.key.id) || is_new(crew, &file.key))
+        });
+        if let Some(file) = fitting.next() {
+            return Ok(Some(saved(file)));
+        }
+    }
+    Ok(None)
 }
 
 /// Sends something again that is harmless to repeat.

@@ -6,7 +6,7 @@ use crate::domain::{Failure, Kind};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::state::StepResult;
 use crate::id_map::IdConflict;
-use crate::instance::{Cause, Refusal, RequestError, Saved, Source, Target};
+use crate::instance::{Cause, Refusal, RequestError, Saved, Source, Target, Unconfirmed};
 use crate::store::{Change, IntentId, IntentState, StoreError};
 
 /// Makes durable that `item` became `saved`, then lets the lanes see it. Also tells whether it is the counterpart of
@@ -147,7 +147,7 @@ pub(in crate::engine) fn lost(cause: Failure, reason: impl Into<String>) -> Step
 }
 
 /// Whether an entity arrived cannot be told.
-pub(super) fn not_known(why: &str) -> StepResult {
+pub(in crate::engine) fn not_known(why: &str) -> StepResult {
     let reason = format!("whether it arrived is not known: {why}; run again to find out");
     lost(Failure::InDoubt, reason)
 }
@@ -161,6 +161,14 @@ pub(in crate::engine) fn told(refusal: &Refusal) -> String {
     let kind = refusal.error_type.as_ref();
     let kind = kind.map(|kind| format!("{kind}: ")).unwrap_or_default();
     format!("the server refused it: {kind}{:?}", refusal.said)
+}
+
+/// What stands against the success of an item.
+pub(in crate::engine) fn in_words(unconfirmed: &Unconfirmed) -> String {
+    match unconfirmed {
+        Unconfirmed::Refused(refusal) => told(refusal),
+        Unconfirmed::Unclear(why) => why.clone(),
+    }
 }
 
 /// Whether a save of this kind can hit another entity by its name. Content has none, and a page is saved by its id or

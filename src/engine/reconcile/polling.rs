@@ -10,13 +10,15 @@ use crate::engine::crew::Crew;
 use crate::engine::pace::Class;
 use crate::engine::poll::AtTarget;
 use crate::event::Event;
-use crate::instance::{BatchStatus, Cause, Effect, Refusal, RequestError, Saved, Source, Target};
+use crate::instance::{
+    BatchStatus, Cause, Effect, Refusal, RequestError, RowResult, Source, Target,
+};
 
 /// How a batch ended.
 #[derive(Debug)]
 pub(in crate::engine) enum BatchEnd {
     /// Item by item.
-    Finished(Vec<Result<Saved, Refusal>>),
+    Finished(Vec<RowResult>),
     /// As a whole, without effect as far as the server tells.
     Failed(Refusal),
     /// It is not known: the server still works on it, or cannot be asked.
@@ -25,11 +27,11 @@ pub(in crate::engine) enum BatchEnd {
     Halted,
 }
 
-/// Polls `batch` of this run until it ends.
+/// Polls `batch` of this run, which has so many items, until it ends.
 pub(in crate::engine) async fn wait<S, T>(
     crew: &Crew<S, T>,
     batch: BatchId,
-    at_target: AtTarget<'_>,
+    (at_target, items): (AtTarget<'_>, u32),
 ) -> BatchEnd
 where
     S: Source + Clone,
@@ -42,7 +44,8 @@ where
         first: at_target.due(),
     };
     let mut seen = 0;
-    let progress = |_, processed| {
+    let progress = |_, processed: u32| {
+        let processed = processed.min(items);
         let is_more = processed > seen;
         seen = seen.max(processed);
         is_more.then_some(Event::BatchProgressed { batch, processed })

@@ -295,6 +295,7 @@ fn crew<S: Source + Clone, T: Target + Clone>(
         placed: dashmap::DashSet::new(),
         republish: dashmap::DashSet::new(),
         sent_again: dashmap::DashSet::new(),
+        altered: dashmap::DashSet::new(),
         unfinished: dashmap::DashSet::new(),
         store: session.store.clone(),
         pair: session.pair(),

@@ -4,10 +4,10 @@ use super::hands::Hands;
 use crate::domain::{BatchId, Entity, Id, Kind, Locale, TargetId};
 use crate::engine::pace::Class;
 use crate::engine::poll::{AtTarget, BatchKind};
-use crate::engine::reconcile::{BatchEnd, told, wait};
+use crate::engine::reconcile::{BatchEnd, in_words, told, wait};
 use crate::event::Event;
 use crate::instance::{
-    Deleted, Doomed, Effect, Refusal, RequestError, Saved, Source, Target, Verdict,
+    Deleted, Doomed, Effect, RequestError, RowResult, Saved, Source, Target, Unconfirmed, Verdict,
 };
 use crate::store::{IntentId, StoreError};
 
@@ -61,7 +61,8 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
                 Ok(Deleted::Later(batch)) => match self.follow_delete(at, intent, batch).await? {
                     BatchEnd::Finished(results) => match results.first() {
                         Some(Ok(_)) => return Ok(DeleteEnd::Gone),
-                        Some(Err(refusal)) => (true, told(refusal)),
+                        Some(Err(Unconfirmed::Refused(refusal))) => (true, told(refusal)),
+                        Some(Err(Unconfirmed::Unclear(why))) => (false, why.clone()),
                         None => (false, format!("batch {batch} has no result")),
                     },
                     BatchEnd::Failed(refusal) => (true, told(&refusal)),
@@ -145,7 +146,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             items,
         };
         self.crew.sink.emit(submitted).await;
-        let end = wait(&self.crew, batch, at_target).await;
+        let end = wait(&self.crew, batch, (at_target, items)).await;
         let succeeded = match &end {
             BatchEnd::Finished(results) => results.iter().filter(|result| result.is_ok()).count(),
             BatchEnd::Failed(_) | BatchEnd::Unknown(_) | BatchEnd::Halted => 0,
@@ -163,9 +164,9 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
     /// The one result of a batch of one.
     pub(super) fn only_result(end: BatchEnd) -> Result<Saved, String> {
         match end {
-            BatchEnd::Finished(results) => match <[Result<Saved, Refusal>; 1]>::try_from(results) {
+            BatchEnd::Finished(results) => match <[RowResult; 1]>::try_from(results) {
                 Ok([Ok(saved)]) => Ok(saved),
-                Ok([Err(refusal)]) => Err(told(&refusal)),
+                Ok([Err(unconfirmed)]) => Err(in_words(&unconfirmed)),
                 Err(_) => Err("the result of the batch does not contain it".to_owned()),
             },
             BatchEnd::Failed(refusal) => Err(told(&refusal)),

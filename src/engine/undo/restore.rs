@@ -11,7 +11,7 @@ use tokio_util::io::ReaderStream;
 use super::hands::{Hands, Settled};
 use crate::domain::{ContentHash, Entity, Id, Kind, Locale, Outcome, TargetId};
 use crate::engine::pace::Class;
-use crate::engine::reconcile::{BatchEnd, repeat, told};
+use crate::engine::reconcile::{BatchEnd, in_words, repeat};
 use crate::instance::{
     ByteStream, Cause, Effect, PageSave, RequestError, Save, Saved, Source, Target, Upload, Verdict,
 };
@@ -101,7 +101,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             BatchEnd::Finished(results) if results.len() == items.len() => {
                 let results = results.into_iter();
                 results
-                    .map(|result| result.map_err(|refusal| told(&refusal)))
+                    .map(|result| result.map_err(|unconfirmed| in_words(&unconfirmed)))
                     .collect()
             }
             BatchEnd::Finished(_) | BatchEnd::Failed(_) if may_split => {
@@ -198,7 +198,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
         let answers = self.again(Class::Write, saved).await;
         match answers.map(|mut answers| answers.pop()) {
             Ok(Some(Ok(saved))) => Ok(saved),
-            Ok(Some(Err(refusal))) => Err(told(&refusal)),
+            Ok(Some(Err(unconfirmed))) => Err(in_words(&unconfirmed)),
             Ok(None) => Err("the server's answer has no row for it".to_owned()),
             Err(error) => Err(error.to_string()),
         }

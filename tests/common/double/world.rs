@@ -475,7 +475,7 @@ impl World {
         let end = if fails {
             BatchStatus::Failed(said("the batch was aborted"))
         } else {
-            BatchStatus::Finished(work.iter().map(|work| work.carry_out(self)).collect())
+            BatchStatus::Finished(work.iter().map(|work| Ok(work.carry_out(self)?)).collect())
         };
         self.watch.worked_off(&work);
         if let Some(batch) = self.batches.get_mut(&number) {
