@@ -54,6 +54,11 @@ impl Internal {
 
 /// Lists `readme.txt` as a file at `url`, as long as the secret.
 fn lists_at(url: String) -> impl Fn(&Asked, &mut Answer) + Send + Sync + 'static {
+    lists(Some(url))
+}
+
+/// Lists `readme.txt` as long as the secret, and at `url` if there is one.
+fn lists(url: Option<String>) -> impl Fn(&Asked, &mut Answer) + Send + Sync + 'static {
     move |asked, answer| {
         if !asked.is_for("asset/list") || asked.is_for(TARGET) {
             return;
@@ -61,8 +66,9 @@ fn lists_at(url: String) -> impl Fn(&Asked, &mut Answer) + Send + Sync + 'static
         let mut list: Value = serde_json::from_slice(&answer.body).unwrap();
         for row in list["assetMedias"].as_array_mut().unwrap() {
             if row["originKey"] == "readme.txt" {
-                row["originUrl"] = url.as_str().into();
-                row["edgeUrl"] = url.as_str().into();
+                for member in url.iter().flat_map(|_| ["originUrl", "edgeUrl"]) {
+                    row[member] = url.as_deref().into();
+                }
                 row["size"] = SECRET.len().into();
             }
         }
@@ -120,7 +126,11 @@ async fn refuses(
     assert_eq!(causes[0]["code"], "LG-5011", "{case}: {causes:?}");
     let told = causes[0].to_string();
     assert!(!told.contains("s3cret"), "{case}: {told}");
-    assert!(ended.stderr.contains("assets.hosts"), "{case}: {}", ended.stderr);
+    assert!(
+        ended.stderr.contains("assets.hosts"),
+        "{case}: {}",
+        ended.stderr
+    );
     server.stop().await;
 }
 
@@ -200,17 +210,12 @@ async fn a_host_that_the_user_named_is_fetched_from_without_a_credential() {
     }
     let redirected = format!("http://me:s3cret@{host}/b");
     let variables = [("LOCKGATE_ASSETS_HOSTS", host.as_str())];
-    let server = server().await;
-    // The list tells the right size of the file that the redirect leads to.
-    let own = format!("{}/origin/demo/readme.txt", server.base_url());
-    let list = lists_at(own);
-    let redirect = redirects_to(302, redirected);
+    let (list, redirect) = (lists(None), redirects_to(302, redirected));
     let text = fetches("redirect", &variables, move |asked, answer| {
         list(asked, answer);
         redirect(asked, answer);
     });
-    drop(text.await);
-    server.stop().await;
+    assert_eq!(text.await.as_deref(), Some(SECRET));
     for request in internal.requests() {
         let headers = request.to_lowercase();
         for word in ["authorization", "apikey", "referer", "s3cret", "cookie"] {

@@ -1,5 +1,6 @@
 //! A server, a gateway or a folder that means harm: what a run must not do, and must not reveal.
 
+mod bounds;
 mod downloads;
 mod file_names;
 mod forms;
