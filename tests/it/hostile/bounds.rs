@@ -138,6 +138,7 @@ async fn no_answer_takes_more_memory_than_is_allowed() {
         .await;
         let (peak, code) = bed.peak().await;
         assert_eq!(code, Some(3), "{start}{piece}");
+        eprintln!("PEAK {peak} {start}{piece}");
         assert!(peak > 0 && peak < PEAK_KB, "{peak} kB of {start}{piece}");
         bed.server.stop().await;
     }
@@ -167,6 +168,7 @@ async fn values_are_counted_before_they_are_made() {
         .await;
         let (peak, code) = bed.peak().await;
         assert_eq!(code, Some(3), "{piece}");
+        eprintln!("PEAKV {peak} {piece}");
         assert!(peak > 0 && peak < PEAK_KB, "{peak} kB of {piece}");
         bed.server.stop().await;
     }
@@ -197,7 +199,7 @@ async fn a_small_answer_does_not_unpack_to_a_large_one() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_body_of_an_error_is_read_in_part() {
-    for status in [400, 401, 403, 404, 429, 500, 503] {
+    for status in [400, 403, 404, 500] {
         let bed = Bed::new("two-locales", move |asked, answer| {
             if asked.is_for("container/list") {
                 answer.never_end("It is not to be. ", "And so on. ");
@@ -206,7 +208,8 @@ async fn the_body_of_an_error_is_read_in_part() {
         })
         .await;
         let status = status.to_string();
-        bed.ends_with(&status, &[], &["It is not to be. And so on."])
+        let once = [("LOCKGATE_RETRY_ATTEMPTS", "1")];
+        bed.ends_with(&status, &once, &["It is not to be. And so on."])
             .await;
         bed.server.stop().await;
     }
@@ -377,6 +380,58 @@ async fn no_number_breaks_a_run() {
             assert!(!ended.stderr.contains("panicked"), "{case}");
             bed.server.stop().await;
         }
+    }
+}
+
+/// The same for a whole run, with the numbers that decide about its writes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_number_breaks_a_write() {
+    let of_source = [
+        "size",
+        "versionID",
+        "itemOrder",
+        "mediaGroupingID",
+        "contentDefinitionTypeID",
+        "state",
+    ];
+    let of_target = [
+        "batchID",
+        "percentComplete",
+        "numItemsProcessed",
+        "itemID",
+        "mediaID",
+        "size",
+        "batchState",
+    ];
+    let of_source = of_source.map(|name| (SOURCE, name));
+    let of_target = of_target.map(|name| (TARGET, name));
+    for (side, member) in of_source.into_iter().chain(of_target) {
+        let bed = Bed::new("galleries-and-assets", move |asked, answer| {
+            if asked.is_for(side)
+                && let Ok(mut body) = serde_json::from_slice(&answer.body)
+            {
+                replace(&mut body, member);
+                let text = body
+                    .to_string()
+                    .replace("\"NUMBER\"", "9223372036854775807");
+                answer.body = text.into_bytes();
+            }
+        })
+        .await;
+        let hurry = [
+            ("LOCKGATE_RETRY_ATTEMPTS", "1"),
+            ("LOCKGATE_TIMEOUTS_BATCH_S", "1"),
+            ("LOCKGATE_TIMEOUTS_SETTLE_MS", "1"),
+        ];
+        let ended = bed.run("sync", &hurry).await;
+        let case = format!("{side} {member}: {}", ended.stderr);
+        assert!(
+            matches!(ended.code, Some(0 | 1 | 3 | 5)),
+            "{:?} {case}",
+            ended.code
+        );
+        assert!(!ended.stderr.contains("panicked"), "{case}");
+        bed.server.stop().await;
     }
 }
 

@@ -247,3 +247,36 @@ async fn a_redirect_of_the_source_to_itself_is_followed_and_ends() {
     assert!(ended.stderr.contains("redirects"), "{}", ended.stderr);
     server.stop().await;
 }
+
+/// An address may be as long as a server likes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_address_is_cut_wherever_it_is_told() {
+    let long = "elsewhere/".repeat(5000);
+    for url in [
+        format!("https://host.invalid/{long}"),
+        format!("https://{}/", "h".repeat(20_000)),
+        format!("{}://host.invalid/", "s".repeat(20_000)),
+        format!("https://host.invalid:{long}"),
+    ] {
+        let server = server().await;
+        let proxy = Proxy::start(&server.base_url(), lists_at(url)).await;
+        let space = Workspace::new();
+        let words = ["--verbose"];
+        let ended = end_of(space.across("sync", (proxy.url(), &server.base_url()), &words)).await;
+        assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+        let mut texts = vec![ended.stdout, ended.stderr];
+        for entry in std::fs::read_dir(space.run_folder()).unwrap() {
+            let path = entry.unwrap().path();
+            texts.extend(std::fs::read_to_string(path));
+        }
+        for text in texts {
+            for word in ["elsewhere/", "h", "s"] {
+                let longest = word.repeat(600 / word.len());
+                let at = text.find(&longest);
+                let near = at.map(|at| &text[at.saturating_sub(200)..at]);
+                assert_eq!(near, None, "{word}");
+            }
+        }
+        server.stop().await;
+    }
+}
