@@ -20,6 +20,10 @@ use crate::domain::{
     TargetId, Version,
 };
 
+mod bounds;
+
+pub use bounds::{Misplaced, TooLarge};
+
 /// A question whose answer is one response of the API.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Ask {
@@ -139,6 +143,33 @@ impl Ask {
             | Self::Live { .. }
             | Self::ItemsById { .. } => false,
         }
+    }
+}
+
+impl Ask {
+    /// The question with which the feed begins that this one goes on with; `None` for questions that are asked once.
+    pub fn feed(&self) -> Option<Self> {
+        let mut first = self.clone();
+        match &mut first {
+            Self::Items { token, .. } | Self::Pages { token, .. } => *token = 0,
+            Self::Galleries { offset }
+            | Self::Assets { offset }
+            | Self::ContainerItems { offset, .. } => *offset = 0,
+            Self::Locales
+            | Self::Models { .. }
+            | Self::Model(_)
+            | Self::Containers
+            | Self::Container(_)
+            | Self::Templates(_)
+            | Self::AssetContainer
+            | Self::Sitemap(_)
+            | Self::Redirections
+            | Self::One { .. }
+            | Self::Named { .. }
+            | Self::Live { .. }
+            | Self::ItemsById { .. } => return None,
+        }
+        Some(first)
     }
 }
 
@@ -602,6 +633,12 @@ pub enum Cause {
     /// The bytes that were to be sent could not be read or have the wrong length.
     #[error("invalid file content: {0}")]
     Content(String),
+    /// The file is where files are not fetched from; nothing was sent there.
+    #[error("{0}")]
+    Misplaced(Misplaced),
+    /// The answer is larger than what is allowed.
+    #[error("{0}")]
+    TooLarge(TooLarge),
     /// A feed that is being rebuilt and says so, or answers nothing at all.
     #[error("the feed is busy: it is being rebuilt")]
     Busy,
@@ -623,11 +660,13 @@ impl Cause {
             Self::TimedOut(_) => Failure::TimedOut,
             Self::Throttled { .. } | Self::Busy => Failure::Throttled,
             Self::Unauthorised | Self::Forbidden => Failure::Access,
+            Self::Misplaced(_) => Failure::Misplaced,
             Self::ServerFailed { .. }
             | Self::NotFound
             | Self::Refused { .. }
             | Self::Malformed(_)
             | Self::Content(_)
+            | Self::TooLarge(_)
             | Self::Halted => Failure::Refused,
         }
     }
@@ -675,11 +714,17 @@ impl RequestError {
                 Effect::Write => Verdict::Reconcile,
             },
             Cause::TimedOut(_) | Cause::Broken(_) | Cause::Malformed(_) => in_doubt,
+            // It would be as large again.
+            Cause::TooLarge(_) => match effect {
+                Effect::Read => Verdict::GiveUp,
+                Effect::Write => Verdict::Reconcile,
+            },
             Cause::Unauthorised
             | Cause::Forbidden
             | Cause::NotFound
             | Cause::Refused { .. }
             | Cause::Content(_)
+            | Cause::Misplaced(_)
             | Cause::Halted => Verdict::GiveUp,
         }
     }
@@ -727,6 +772,16 @@ mod tests {
             ),
             (Cause::Malformed(text()), again, Verdict::Reconcile),
             (Cause::Content(text()), Verdict::GiveUp, Verdict::GiveUp),
+            (
+                Cause::Misplaced(Misplaced::Scheme { scheme: text() }),
+                Verdict::GiveUp,
+                Verdict::GiveUp,
+            ),
+            (
+                Cause::TooLarge(TooLarge::Answer(1)),
+                Verdict::GiveUp,
+                Verdict::Reconcile,
+            ),
             (Cause::Busy, again, again),
             (Cause::Halted, Verdict::GiveUp, Verdict::GiveUp),
         ]
@@ -748,9 +803,11 @@ mod tests {
             Cause::Content(_) => 10,
             Cause::Busy => 11,
             Cause::Halted => 12,
+            Cause::Misplaced(_) => 13,
+            Cause::TooLarge(_) => 14,
         }
     }
-    const CAUSES: usize = 13;
+    const CAUSES: usize = 15;
 
     #[test]
     fn every_cause_has_its_verdict_for_reads_and_for_writes() {

@@ -16,7 +16,7 @@ use crate::mock::file::StateFile;
 use crate::mock::{Options, Server};
 use crate::snapshot::{Builder, first_asks};
 
-use super::{Connection, Instance};
+use super::{Connection, Instance, Limits};
 
 const SOURCE: &str = "1a2b3c4d-u";
 const TARGET: &str = "5e6f7a8b-u";
@@ -104,6 +104,8 @@ fn connect(server: &Server, guid: &str, token: &str) -> Instance {
         token: Secret::new(token),
         connect_timeout: Duration::from_secs(10),
         request_timeout: Duration::from_secs(30),
+        asset_hosts: Vec::new(),
+        limits: Limits::default(),
     })
     .unwrap()
 }

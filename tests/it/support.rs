@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use lockgate::agility::{Connection, Instance};
+use lockgate::agility::{Connection, Instance, Limits};
 use lockgate::domain::{BodyFile, EntityKey, Guid, Outcome, RunId, Secret};
 use lockgate::engine::pace::Pacer;
 use lockgate::engine::retry::Retries;
@@ -259,6 +259,7 @@ impl Setup {
             pacer: Arc::new(source.pacer.sharing(self.options.ceilings())),
             retries: target.retries,
             concurrency: target.concurrency,
+            limits: target.limits,
             sink: target.sink,
             bodies: target.bodies,
         };
@@ -299,6 +300,8 @@ impl Setup {
             token: Secret::new("test-token-0123456789"),
             connect_timeout: Duration::from_secs(5),
             request_timeout: self.request_timeout,
+            asset_hosts: Vec::new(),
+            limits: Limits::default(),
         };
         Reader {
             instance: Instance::new(connection).unwrap(),
@@ -310,6 +313,7 @@ impl Setup {
             )),
             retries: Retries::new(&self.options),
             concurrency: self.options.concurrency,
+            limits: self.options.reading,
             sink: sink.clone(),
             bodies: Some(Arc::new(BodyFile::new(tempfile::tempfile().unwrap()))),
         }

@@ -353,6 +353,7 @@ fn reader(instance: Process, side: Side, options: &Options, sink: &Sink) -> Arc<
         pacer: Arc::new(Pacer::with(options.ceilings(), options.per_second_max)),
         retries: Retries::new(options),
         concurrency: options.concurrency,
+        limits: options.reading,
         sink: sink.clone(),
         bodies: None,
     })

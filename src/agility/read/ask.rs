@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use crate::domain::{Body, Entity, Id, ItemState, Key, Kind, Locale, same_name};
-use crate::instance::{Answer, Ask, Cause, Found, RequestError};
+use crate::instance::{Answer, Ask, Cause, Found, RequestError, TooLarge};
 
 use crate::agility::client::{Api, Call, Client, Payload};
 use crate::agility::shape::{self, Misshapen};
@@ -57,7 +57,22 @@ pub(crate) async fn answer<I: Id>(client: &Client, ask: &Ask) -> Result<Answer<I
     if is_feed(ask) && feed_is_busy(&value) {
         return Err(reply.failed(Cause::Busy));
     }
-    understand(ask, value).map_err(|odd| reply.malformed(&odd.0))
+    let most = client.limits.pages;
+    match announced(&value) {
+        Some((rows, pages)) if pages > u64::from(most) => {
+            Err(reply.failed(Cause::TooLarge(TooLarge::Pages { rows, pages: most })))
+        }
+        Some(_) | None => understand(ask, value).map_err(|odd| reply.malformed(&odd.0)),
+    }
+}
+
+/// How many rows a page of a list announces, and how many pages of its own length they take. Questions are made for each
+/// of them, so this is looked at before anything is computed from it.
+fn announced(page: &Value) -> Option<(u64, u64)> {
+    let rows = shape::int(page, "totalCount").and_then(|rows| u64::try_from(rows).ok())?;
+    let lists = page.as_object()?.values().filter_map(Value::as_array);
+    let here = lists.map(Vec::len).max()? as u64;
+    (here > 0).then(|| (rows, rows.div_ceil(here)))
 }
 
 /// API, path and query of a question.

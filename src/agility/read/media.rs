@@ -115,11 +115,16 @@ fn take_size(asset: &mut Map<String, Value>) {
 
 /// `GET asset/container`: the default container.
 pub(super) fn asset_container<I>(row: &Value) -> Result<Found<I>, Misshapen> {
+    container_urls(row).map(Found::AssetContainer)
+}
+
+/// The URLs of a container.
+pub(super) fn container_urls(row: &Value) -> Result<AssetContainer, Misshapen> {
     let url = |name| shape::text(row, name).map(|url| url.trim().trim_end_matches('/'));
     let origin = url("originUrl").or_else(|| url("edgeUrl"));
     let origin = origin.ok_or_else(|| Misshapen("the asset container has no URL".to_owned()))?;
-    Ok(Found::AssetContainer(AssetContainer {
+    Ok(AssetContainer {
         origin_url: origin.into(),
         edge_url: url("edgeUrl").unwrap_or(origin).into(),
-    }))
+    })
 }

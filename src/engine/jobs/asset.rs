@@ -217,10 +217,9 @@ where
         .send_as(Class::Download, Effect::Read, || crew.source.download(url))
         .await
         .map_err(|error| RequestError {
-            cause: if error.cause == Cause::Halted {
-                Cause::Halted
-            } else {
-                Cause::Content(error.cause.to_string())
+            cause: match error.cause {
+                cause @ (Cause::Halted | Cause::Misplaced(_)) => cause,
+                cause => Cause::Content(cause.to_string()),
             },
             ..error
         })?;

@@ -1,6 +1,8 @@
 //! A server, a gateway or a folder that means harm: what a run must not do, and must not reveal.
 
 mod answers;
+mod bounds;
+mod downloads;
 mod file_names;
 mod forms;
 mod hosts;

@@ -136,6 +136,8 @@ impl Canned {
             token: Secret::new("test-token-0123456789"),
             connect_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(30),
+            asset_hosts: Vec::new(),
+            limits: lockgate::agility::Limits::default(),
         })
         .unwrap()
     }
