@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::former::Formers;
 use super::lease::Fence;
-use super::open_intents::{OpenIntents, Signature, Trail};
+use super::open_intents::{OpenIntents, Opening, Signature, Trail};
 use super::options::Options;
 use super::outage::Alarm;
 use super::pace::Pacer;
@@ -314,30 +314,44 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
         items: &[Prepared],
         attempt: u32,
     ) -> Result<IntentId, StoreError> {
-        let keys = items
-            .iter()
-            .map(|item| self.entity(item.node).key.clone())
-            .collect();
-        let payload_hash = items.iter().map(|item| item.target_hash).collect();
-        let details = items
-            .iter()
-            .map(|item| self.detail(operation, item))
-            .collect();
+        let keys = items.iter().map(|item| self.entity(item.node).key.clone());
+        let details = items.iter().map(|item| self.detail(operation, item));
+        let creates = items.iter().filter(|item| item.save.id.is_none());
+        let opening = Opening {
+            operation,
+            keys: keys.collect(),
+            hashes: items.iter().map(|item| item.target_hash).collect(),
+            details: details.collect(),
+            steps: items.iter().map(|item| (item.node, item.step)).collect(),
+            creates: creates.map(|item| self.signature(item)).collect(),
+            attempt,
+        };
+        self.open(opening, self.pre_images(items)).await
+    }
+
+    /// Makes durable that a request is about to leave, together with `changes`.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing may leave then.
+    pub(super) async fn open(
+        &self,
+        opening: Opening,
+        mut changes: Vec<Change>,
+    ) -> Result<IntentId, StoreError> {
         let id = IntentId(self.intents.fetch_add(1, Ordering::Relaxed));
         let intent = Intent {
             id,
             run: self.run.clone(),
-            operation,
-            keys,
-            payload_hash,
-            details,
+            operation: opening.operation,
+            keys: opening.keys,
+            payload_hash: opening.hashes,
+            details: opening.details,
             opened_ms: self.store.now().as_millisecond(),
-            attempt,
+            attempt: opening.attempt,
             batch: None,
             state: IntentState::Open,
             answers: Vec::new(),
         };
-        let mut changes = self.pre_images(items);
         if !planted::has(Bug::SendsWithoutIntent) {
             changes.push(Change::IntentOpened {
                 pair: self.pair.clone(),
@@ -345,10 +359,8 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             });
         }
         self.store.commit(changes).await?;
-        let steps = items.iter().map(|item| (item.node, item.step)).collect();
-        let creates = items.iter().filter(|item| item.save.id.is_none());
-        let creates = creates.map(|item| self.signature(item)).collect();
-        self.open.open(id, (steps, creates), attempt);
+        let carried = (opening.steps, opening.creates);
+        self.open.open(id, carried, opening.attempt);
         Ok(id)
     }
 

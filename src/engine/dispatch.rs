@@ -14,35 +14,31 @@ use super::control::{Control, Heard, tell_hold, tell_lost};
 use super::crew::Crew;
 use super::end::{End, StopCause};
 use super::forecast::Oracle;
-use super::jobs::{self, Finished};
+use super::jobs::{Finished, Jobs};
 use super::outage::Standing;
 use super::pace::{Sample, gathering, least_items, scarce};
-use super::state::{Effect, Input, Job, RunState, Step, StepResult};
+use super::state::{Effect, Input, Job, Step, StepResult, Work};
 use crate::domain::Failure;
 use crate::event::{Command, Event};
 use crate::instance::{Source, Target};
 use crate::plan::Node;
 use crate::store::{Change, StoreError};
 
-/// Uploads everything that the plan of `crew` means to write. Drops what is in flight when the lease is lost.
+/// Carries out a plan: `jobs` does what `work` lets leave. Drops what is in flight when the lease is lost.
 ///
 /// # Errors
 /// [`StoreError`] when the state could not be made durable. What is in flight is dropped then; its intents are
 /// open, and the next run settles them.
-pub(super) async fn upload<S, T>(
-    crew: Arc<Crew<S, T>>,
-    (state, oracle): (RunState, Oracle),
+pub(super) async fn carry_out<W: Work, J: Jobs>(
+    jobs: Arc<J>,
+    (work, oracle): (W, Oracle),
     control: &mut Control<'_>,
-) -> Result<End, StoreError>
-where
-    S: Source + Clone,
-    T: Target + Clone,
-{
+) -> Result<End, StoreError> {
     Dispatcher {
-        crew,
-        state,
+        jobs,
+        work,
         oracle,
-        jobs: JoinSet::new(),
+        tasks: JoinSet::new(),
         running: HashMap::new(),
         given_back: HashSet::new(),
         scarce: None,
@@ -54,11 +50,11 @@ where
 /// How often the pace is told.
 const TICK: Duration = Duration::from_secs(1);
 
-struct Dispatcher<S, T> {
-    crew: Arc<Crew<S, T>>,
-    state: RunState,
+struct Dispatcher<W, J> {
+    jobs: Arc<J>,
+    work: W,
     oracle: Oracle,
-    jobs: JoinSet<Result<Finished, StoreError>>,
+    tasks: JoinSet<Result<Finished, StoreError>>,
     /// What every task carries, so that a task that panics can be answered for.
     running: HashMap<Id, Job>,
     /// What was carried by tasks that panicked. It is given to another task once.
@@ -67,19 +63,23 @@ struct Dispatcher<S, T> {
     scarce: Option<f64>,
 }
 
-impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
+impl<W: Work, J: Jobs> Dispatcher<W, J> {
+    fn crew(&self) -> &Crew<J::Source, J::Target> {
+        self.jobs.crew()
+    }
+
     async fn run(mut self, control: &mut Control<'_>) -> Result<End, StoreError> {
-        let effects = self.state.start();
+        let effects = self.work.start();
         self.carry_out(effects).await?;
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut before = self.crew.target_pacer.sample();
+        let mut before = self.crew().target_pacer.sample();
         let mut drain_ends: Option<Instant> = None;
-        let mut standing = self.crew.alarm.standing();
+        let mut standing = self.crew().alarm.standing();
         let mut cut = End::Complete;
-        while !self.state.is_over() {
+        while !self.work.is_over() {
             // What a job could not send shows in the alarm first.
-            if self.state.is_stalled() && !standing.has_changed() {
+            if self.work.is_stalled() && !standing.has_changed() {
                 break;
             }
             let grace = drain_ends.unwrap_or_else(Instant::now);
@@ -90,31 +90,31 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
                 heard = control.hear() => match heard {
                     Heard::Command(command) => Some(Input::Command(command)),
                     Heard::LeaseLost(why) => {
-                        tell_lost(&self.crew.sink).await;
+                        tell_lost(&self.crew().sink).await;
                         cut = End::LeaseLost(why);
                         break;
                     }
                 },
                 () = tokio::time::sleep_until(grace), if drain_ends.is_some() => break,
                 _ = tick.tick() => {
-                    let now = tell_pace(&self.crew, &before).await;
+                    let now = tell_pace(self.crew(), &before).await;
                     self.spare_requests(&before, &now);
                     before = now;
                     let running = self.running.values().cloned();
-                    if let Some(forecast) = self.oracle.ask(&self.crew, &self.state, running) {
-                        self.crew.sink.emit(forecast).await;
+                    if let Some(forecast) = self.oracle.ask(self.jobs.crew(), &self.work, running) {
+                        self.crew().sink.emit(forecast).await;
                     }
                     None
                 }
                 Some(forecast) = self.oracle.answer(), if self.oracle.is_asked() => {
-                    self.crew.sink.emit(forecast).await;
+                    self.crew().sink.emit(forecast).await;
                     None
                 }
                 Ok(()) = standing.changed() => {
                     let now = standing.see();
                     self.stands(&now).await
                 }
-                Some(joined) = self.jobs.join_next_with_id(), if !self.jobs.is_empty() => self.joined(joined).await?,
+                Some(joined) = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => self.joined(joined).await?,
             };
             let Some(input) = input else { continue };
             match input {
@@ -122,18 +122,18 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
                     cut = End::Interrupted;
                     break;
                 }
-                Input::Command(Command::SetRate(rate)) => self.crew.target_pacer.set_rate(rate),
+                Input::Command(Command::SetRate(rate)) => self.crew().target_pacer.set_rate(rate),
                 input => {
                     if input == Input::Command(Command::Resume) {
-                        self.crew.alarm.resume();
+                        self.crew().alarm.resume();
                     }
-                    let effects = self.state.apply(input);
+                    let effects = self.work.apply(input);
                     self.carry_out(effects).await?;
                 }
             }
-            if self.state.is_draining() && drain_ends.is_none() {
-                let ends = Instant::now() + self.crew.options.drain_grace;
-                self.crew.alarm.drain(ends);
+            if self.work.is_draining() && drain_ends.is_none() {
+                let ends = Instant::now() + self.crew().options.drain_grace;
+                self.crew().alarm.drain(ends);
                 drain_ends = Some(ends);
             }
         }
@@ -142,14 +142,14 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
 
     /// Drops what is in flight, and tells how the uploads ended.
     async fn end(mut self, cut: End) -> End {
-        if self.state.is_over() {
-            for event in self.state.put_back() {
-                self.crew.sink.emit(event).await;
+        if self.work.is_over() {
+            for event in self.work.put_back() {
+                self.crew().sink.emit(event).await;
             }
         }
-        self.crew.store.gather(Duration::ZERO);
-        self.jobs.shutdown().await;
-        self.state.end().or(cut)
+        self.crew().store.gather(Duration::ZERO);
+        self.tasks.shutdown().await;
+        self.work.end().or(cut)
     }
 
     /// What follows when requests are held back, or leave no more.
@@ -157,7 +157,7 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
         match standing {
             Standing::Open | Standing::Draining(_) => None,
             Standing::Held(_) => {
-                tell_hold(&self.crew.sink, standing).await;
+                tell_hold(&self.crew().sink, standing).await;
                 Some(Input::Command(Command::Pause))
             }
             Standing::Over(outage) => Some(Input::Outage(Arc::clone(outage))),
@@ -184,10 +184,10 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
         let job = self.running.remove(&broken.id())?;
         let reason = format!("a job of {:?} broke: {broken}", job.queue);
         let is_first = |step: &(Node, Step)| !self.given_back.contains(step);
-        if job.steps.iter().all(is_first) && !self.state.is_draining() {
+        if job.steps.iter().all(is_first) && !self.work.is_draining() {
             self.given_back.extend(job.steps.iter().copied());
             let message = format!("{reason}; what it carried is taken up once more");
-            self.crew.sink.emit(Event::Warned { message }).await;
+            self.crew().sink.emit(Event::Warned { message }).await;
             self.spawn(job, true);
             return None;
         }
@@ -209,15 +209,15 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
     async fn carry_out(&mut self, effects: Vec<Effect>) -> Result<(), StoreError> {
         let changes: Vec<Change> = effects
             .iter()
-            .filter_map(|effect| self.durable(effect))
+            .flat_map(|effect| self.durable(effect))
             .collect();
         if !changes.is_empty() {
-            self.crew.store.commit(changes).await?;
+            self.crew().store.commit(changes).await?;
         }
         for effect in effects {
             match effect {
                 Effect::Persist { .. } => {}
-                Effect::Emit(event) => self.crew.sink.emit(event).await,
+                Effect::Emit(event) => self.crew().sink.emit(event).await,
                 Effect::Launch(job) => self.spawn(job, false),
             }
         }
@@ -226,37 +226,22 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
 
     /// Hands a job to a task of its own. `again`: a task broke that carried it before.
     fn spawn(&mut self, job: Job, again: bool) {
-        let crew = Arc::clone(&self.crew);
+        let jobs = Arc::clone(&self.jobs);
         let carried = job.clone();
-        let task = self.jobs.spawn(async move {
-            if again {
-                jobs::run_again(&crew, carried).await
-            } else {
-                jobs::run(&crew, carried).await
-            }
-        });
+        let task = self
+            .tasks
+            .spawn(async move { jobs.run(carried, again).await });
         self.running.insert(task.id(), job);
     }
 
-    fn durable(&self, effect: &Effect) -> Option<Change> {
+    fn durable(&self, effect: &Effect) -> Vec<Change> {
         match effect {
             Effect::Persist {
                 node,
                 outcome,
                 because,
-            } => {
-                if !outcome.has_counterpart() {
-                    self.crew.unfinished.insert(*node);
-                }
-                let target = self.crew.planned(*node).action.counterpart();
-                Some(Change::Entity(self.crew.run_entity(
-                    *node,
-                    outcome.clone(),
-                    target,
-                    because,
-                )))
-            }
-            Effect::Emit(_) | Effect::Launch(_) => None,
+            } => self.jobs.outcome(*node, outcome, because),
+            Effect::Emit(_) | Effect::Launch(_) => Vec::new(),
         }
     }
 
@@ -266,9 +251,9 @@ impl<S: Source + Clone, T: Target + Clone> Dispatcher<S, T> {
         if now.refused == before.refused {
             self.scarce = scarce(now.per_second_max, now.per_second_since(before));
         }
-        let items = least_items(self.crew.batch_times.costs().item(), self.scarce);
-        self.state.batch_from(items);
-        self.crew.store.gather(gathering(self.scarce));
+        let items = least_items(self.crew().batch_times.costs().item(), self.scarce);
+        self.work.flow_mut().queues.batch_from(items);
+        self.crew().store.gather(gathering(self.scarce));
     }
 }
 

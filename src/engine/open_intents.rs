@@ -7,9 +7,9 @@
 use dashmap::DashMap;
 
 use super::state::Step;
-use crate::domain::{BatchId, ContentHash, Kind, Locale};
+use crate::domain::{BatchId, ContentHash, EntityKey, Kind, Locale};
 use crate::plan::Node;
-use crate::store::IntentId;
+use crate::store::{IntentDetail, IntentId, Operation};
 
 /// Answers that are kept of one intent; what a server repeats is kept once.
 const KEPT: usize = 20;
@@ -36,6 +36,21 @@ pub struct OpenIntent {
 
 /// What tells something that is created from what is not equal to it.
 pub(super) type Signature = (Kind, Option<Locale>, ContentHash);
+
+/// A request that is about to leave, as the store notes it.
+#[derive(Debug)]
+pub(super) struct Opening {
+    pub(super) operation: Operation,
+    /// The entities in it; one hash and one detail for each.
+    pub(super) keys: Vec<EntityKey>,
+    pub(super) hashes: Vec<ContentHash>,
+    pub(super) details: Vec<IntentDetail>,
+    /// The steps in it.
+    pub(super) steps: Vec<(Node, Step)>,
+    /// What it creates.
+    pub(super) creates: Vec<Signature>,
+    pub(super) attempt: u32,
+}
 
 /// All of them.
 #[derive(Debug, Default)]
@@ -99,6 +114,12 @@ impl OpenIntents {
         {
             intent.answers.push(why);
         }
+    }
+
+    /// Whether an attempt at it has failed, so that one of its requests may be on its way.
+    pub(super) fn is_tried(&self, id: IntentId) -> bool {
+        let intent = self.by_id.get(&id);
+        intent.is_some_and(|intent| !intent.answers.is_empty())
     }
 
     /// Forgets an intent that comes to its end, and returns why attempts at it failed.

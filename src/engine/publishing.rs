@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::crew::Crew;
 use super::pace::Class;
 use super::poll::BatchKind;
-use super::reconcile::{BatchEnd, repeat, told, wait};
+use super::reconcile::{BatchEnd, HandedIn, follow_untold, repeat, told};
 use crate::domain::{BatchId, Id as _, ItemState, Kind, Locale, TargetId};
 use crate::event::Event;
 use crate::instance::{
@@ -138,15 +138,14 @@ where
         }
     };
     let items = u32::try_from(ids.len()).unwrap_or(u32::MAX);
-    let submitted = Event::BatchSubmitted {
+    let handed = HandedIn {
         batch,
-        locale: locale.clone(),
         kind,
+        locale: Some(locale),
         items,
+        does: BatchKind::Workflow,
     };
-    crew.sink.emit(submitted).await;
-    let at_target = crew.batch_times.begin(BatchKind::Workflow, items);
-    let end = match wait(crew, batch, (at_target, items)).await {
+    let end = match follow_untold(crew, &handed).await {
         BatchEnd::Finished(results) => {
             let judged = judge(crew, kind, ids, &results).await;
             let is_alone = ids.len() == 1;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BinaryHeap};
 
+use super::publishing::IDS_AT_ONCE;
 use super::state::{Job, Step};
 use crate::domain::{EntityKey, Kind, Locale};
 use crate::plan::Node;
@@ -19,6 +20,10 @@ pub enum Queue {
     Content(Locale),
     /// Pages, one in each batch.
     Page,
+    /// Deletes of a kind, of an undo.
+    Delete(Kind),
+    /// A step of the workflow for entities of one kind and locale, of an undo.
+    Workflow(Kind, Locale),
 }
 
 impl Queue {
@@ -40,6 +45,8 @@ impl Queue {
             Self::Asset => Class::Asset,
             Self::Content(_) => Class::Content,
             Self::Page => Class::Page,
+            Self::Delete(_) => Class::Delete,
+            Self::Workflow(..) => Class::Workflow,
         }
     }
 }
@@ -52,12 +59,14 @@ enum Class {
     Asset,
     Content,
     Page,
+    Delete,
+    Workflow,
 }
 
 /// Bounds on jobs in flight and on their size.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Limits {
-    /// Synchronous saves in flight.
+    /// Synchronous saves in flight, and deletes.
     pub saves: usize,
     /// Assets in flight.
     pub assets: usize,
@@ -78,8 +87,8 @@ const PROBE_ITEMS: usize = 16;
 impl Limits {
     const fn of(&self, class: Class) -> usize {
         match class {
-            Class::Save => self.saves,
-            Class::Redirections => 1,
+            Class::Save | Class::Delete => self.saves,
+            Class::Redirections | Class::Workflow => 1,
             Class::Asset => self.assets,
             Class::Content => self.batches,
             Class::Page => self.pages,
@@ -118,7 +127,7 @@ impl PartialOrd for Ready {
 }
 
 /// Ready entities and the jobs made of them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ReadyQueues {
     limits: Limits,
     heaps: BTreeMap<Queue, BinaryHeap<Ready>>,
@@ -234,8 +243,9 @@ impl ReadyQueues {
             return None;
         }
         let most = match class {
-            Class::Save | Class::Asset | Class::Page => 1,
+            Class::Save | Class::Asset | Class::Page | Class::Delete => 1,
             Class::Redirections => REDIRECTIONS,
+            Class::Workflow => IDS_AT_ONCE,
             Class::Content if needed > 1 => self.limits.batch_items,
             // A short queue is shared out, so that no batch starves another of work.
             Class::Content => heap.len().div_ceil(free).min(self.limits.batch_items),

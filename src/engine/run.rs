@@ -13,7 +13,7 @@ use super::asset_bytes;
 use super::channels;
 use super::control::Control;
 use super::crew::Crew;
-use super::dispatch::upload;
+use super::dispatch::carry_out;
 use super::end::End;
 use super::forecast::{After, Costs, Oracle, Reading, tell_while};
 use super::former::Formers;
@@ -162,7 +162,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         self.phase(Phase::Upload).await;
         let after = After::of(&crew, &prepared.locales);
         let work = (state, Oracle::new(after));
-        let end = upload(Arc::clone(&crew), work, &mut control).await?;
+        let end = carry_out(Arc::clone(&crew), work, &mut control).await?;
         let mut report = RunReport {
             failed: 0,
             conflicts: conflicts(&prepared.plan),

@@ -51,6 +51,7 @@ mod terminal;
 mod text;
 mod twins;
 mod undo;
+mod undo_ends;
 mod undo_life;
 mod undo_publishing;
 mod verify;

@@ -46,7 +46,7 @@ pub(crate) struct Breaking {
 }
 
 impl Breaking {
-    fn new(instance: Instance, nth: i64, times: i64, before: bool) -> Self {
+    pub(crate) fn new(instance: Instance, nth: i64, times: i64, before: bool) -> Self {
         Self {
             instance,
             left: Arc::new(AtomicI64::new(nth)),
@@ -63,6 +63,14 @@ impl Breaking {
         Self {
             read_back: Some(Arc::default()),
             is_blank,
+            ..Self::new(instance, 0, 0, false)
+        }
+    }
+
+    /// Never breaks, and counts its calls down from zero.
+    pub(crate) fn counting(instance: Instance, left: &Arc<AtomicI64>) -> Self {
+        Self {
+            left: Arc::clone(left),
             ..Self::new(instance, 0, 0, false)
         }
     }
@@ -172,7 +180,8 @@ impl Target for Breaking {
         locale: &Locale,
         ids: &[TargetId],
     ) -> Result<BatchId, RequestError> {
-        self.instance.submit_workflow(step, kind, locale, ids).await
+        self.call(self.instance.submit_workflow(step, kind, locale, ids))
+            .await
     }
 }
 

@@ -13,7 +13,7 @@ use lockgate::engine::{
     EVENTS_IN_FLIGHT, Matching, Options, Reader, RunError, RunReport, Session, Sink, UndoEnd,
     UndoOutlook, UndoRequest,
 };
-use lockgate::event::{Event, Side, Stamped};
+use lockgate::event::{Command, Event, Side, Stamped};
 use lockgate::instance::Target;
 use lockgate::mock::file::{InstanceFile, SCHEMA, StateFile};
 use lockgate::mock::{self, Server};
@@ -199,10 +199,22 @@ impl Setup {
 
     /// Undoes the run of this number, as the program does it when it does not have to ask.
     pub(crate) async fn undo(&mut self, base_url: &str, run: u16, changed_too: bool) -> Undone {
+        self.undo_with(base_url, (run, changed_too), |target| target, |_| None)
+            .await
+    }
+
+    /// The same on what `wrap` makes of the target, with the commands that `answer` makes of events.
+    pub(crate) async fn undo_with<T: Target + Clone>(
+        &mut self,
+        base_url: &str,
+        (run, changed_too): (u16, bool),
+        wrap: impl FnOnce(Instance) -> T,
+        mut answer: impl FnMut(&Event) -> Option<Command>,
+    ) -> Undone {
         self.run += 1;
         let (events, mut received) = mpsc::channel::<Stamped>(EVENTS_IN_FLIGHT);
-        let (_commands, mut commanded) = mpsc::channel(1);
-        let session = self.session(base_url, Sink::new(events), |target| target);
+        let (commands, mut commanded) = mpsc::channel(8);
+        let session = self.session(base_url, Sink::new(events), wrap);
         let request = UndoRequest {
             run: run_id(run),
             changed_too,
@@ -229,6 +241,9 @@ impl Setup {
         let collect = async {
             let mut all = Vec::new();
             while let Some(stamped) = received.recv().await {
+                if let Some(command) = answer(&stamped.event) {
+                    commands.send(command).await.unwrap();
+                }
                 all.push(stamped.event);
             }
             all

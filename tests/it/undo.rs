@@ -19,21 +19,26 @@ use crate::same_state;
 use crate::support::{Setup, TARGET, Undone, fixture, instances, serve_with};
 
 /// Two instances, and a state in a file, so that the bytes of assets can be kept.
-struct Place {
-    server: Server,
-    setup: Setup,
+pub(crate) struct Place {
+    pub(crate) server: Server,
+    pub(crate) setup: Setup,
     url: StateUrl,
-    _folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 impl Place {
-    async fn of(name: &str) -> Self {
+    pub(crate) async fn of(name: &str) -> Self {
         Self::with(instances(&fixture(name))).await
     }
 
     async fn with(state: StateFile) -> Self {
+        Self::faulty(state, &[]).await
+    }
+
+    pub(crate) async fn faulty(state: StateFile, faults: &[&str]) -> Self {
         let server = serve_with(mock::Options {
             state,
+            faults: faults.iter().map(|fault| fault.parse().unwrap()).collect(),
             ..mock::Options::default()
         })
         .await;
@@ -44,23 +49,23 @@ impl Place {
             server,
             setup,
             url,
-            _folder: folder,
+            folder,
         }
     }
 
     /// Moves what there is to move; returns the number of the run.
-    async fn sync(&mut self) -> u16 {
+    pub(crate) async fn sync(&mut self) -> u16 {
         let ran = Box::pin(self.setup.sync(&self.server.base_url())).await;
         assert!(ran.report.is_ok(), "{:?}", ran.report);
         self.setup.run
     }
 
-    async fn undo(&mut self, run: u16) -> Undone {
+    pub(crate) async fn undo(&mut self, run: u16) -> Undone {
         let url = self.server.base_url();
         Box::pin(self.setup.undo(&url, run, false)).await
     }
 
-    fn target(&self) -> InstanceFile {
+    pub(crate) fn target(&self) -> InstanceFile {
         target(&self.server)
     }
 
@@ -83,7 +88,7 @@ impl Place {
 }
 
 /// What an undo could not do, or found to differ.
-fn problems(undone: &Undone) -> Vec<String> {
+pub(crate) fn problems(undone: &Undone) -> Vec<String> {
     let end = match &undone.end {
         Ok(end) => end,
         Err(error) => return vec![format!("{error:?}")],
@@ -223,7 +228,7 @@ pub(crate) fn move_on(source: &mut InstanceFile) {
 }
 
 /// A site that crossed once, and a second run after the source moved on. Returns the second run, and the target between.
-async fn moved_on(publish: Publish) -> (Place, u16, InstanceFile) {
+pub(crate) async fn moved_on(publish: Publish) -> (Place, u16, InstanceFile) {
     let mut place = Place::of("starter-site").await;
     place.setup.options.publish = publish;
     place.sync().await;

@@ -5,11 +5,11 @@ use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use super::{Costs, Course};
-use crate::domain::{Id as _, TargetId};
+use crate::domain::{Id as _, Kind, TargetId};
 use crate::engine::pace::{Class, PerClass, Turns, least_items, scarce};
 use crate::engine::poll::BatchKind;
 use crate::engine::ready::Queue;
-use crate::engine::state::{Effect, Input, Job, RunState, StepResult};
+use crate::engine::state::{Effect, How, Input, Job, Saved, StepResult, Work};
 use crate::event::Bottleneck;
 
 /// What is to be expected.
@@ -25,10 +25,10 @@ pub(in crate::engine) struct Forecast {
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Plays on from `state`, whose jobs `running` are in flight, until everything has an outcome. Takes it that all
+/// Plays on from `work`, whose jobs `running` are in flight, until everything has an outcome. Takes it that all
 /// uploads succeed.
-pub(in crate::engine) fn ahead(state: RunState, running: Vec<Job>, costs: &Costs) -> Forecast {
-    let mut play = Play::new(state, costs);
+pub(in crate::engine) fn ahead<W: Work>(work: W, running: Vec<Job>, costs: &Costs) -> Forecast {
+    let mut play = Play::new(work, costs);
     for job in running {
         // Most of them are noted already.
         let flight = play.board(job);
@@ -66,8 +66,32 @@ enum What {
 struct Flight {
     /// `None` once it came back.
     job: Option<Job>,
+    /// Its next request.
     class: Class,
+    /// Those that follow.
+    then: &'static [Class],
     items: u32,
+}
+
+/// The requests of a job, one after another.
+const fn requests(queue: &Queue) -> &'static [Class] {
+    match queue {
+        Queue::Save | Queue::Redirections => &[Class::Write],
+        Queue::Asset => &[Class::Asset],
+        // Of many items there is one look.
+        Queue::Content(_) | Queue::Page | Queue::Workflow(..) | Queue::Delete(Kind::Content) => {
+            &[Class::Submit, Class::Poll]
+        }
+        Queue::Delete(Kind::Page) => &[Class::Read, Class::Submit, Class::Poll],
+        Queue::Delete(
+            Kind::Model
+            | Kind::Container
+            | Kind::Template
+            | Kind::Gallery
+            | Kind::Asset
+            | Kind::Redirection,
+        ) => &[Class::Read, Class::Write],
+    }
 }
 
 impl Flight {
@@ -75,6 +99,8 @@ impl Flight {
     fn batch(&self) -> BatchKind {
         match self.job.as_ref().map(|job| &job.queue) {
             Some(Queue::Page) => BatchKind::Page,
+            Some(Queue::Delete(_)) => BatchKind::Delete,
+            Some(Queue::Workflow(..)) => BatchKind::Workflow,
             Some(Queue::Content(_) | Queue::Save | Queue::Redirections | Queue::Asset) | None => {
                 BatchKind::Content
             }
@@ -82,9 +108,9 @@ impl Flight {
     }
 }
 
-struct Play<'a> {
+struct Play<'a, W> {
     costs: &'a Costs,
-    state: RunState,
+    work: W,
     now: Duration,
     due: BinaryHeap<Reverse<(Duration, u64, What)>>,
     /// Keeps what is due at one moment in the order in which it was noted.
@@ -107,11 +133,11 @@ struct Play<'a> {
     course: Course,
 }
 
-impl<'a> Play<'a> {
-    fn new(state: RunState, costs: &'a Costs) -> Self {
+impl<'a, W: Work> Play<'a, W> {
+    fn new(work: W, costs: &'a Costs) -> Self {
         Self {
             costs,
-            state: state.quietly(),
+            work: work.quietly(),
             now: Duration::ZERO,
             due: BinaryHeap::new(),
             noted: 0,
@@ -148,15 +174,12 @@ impl<'a> Play<'a> {
     }
 
     fn board(&mut self, job: Job) -> usize {
-        let class = match job.queue {
-            Queue::Save | Queue::Redirections => Class::Write,
-            Queue::Asset => Class::Asset,
-            Queue::Content(_) | Queue::Page => Class::Submit,
-        };
+        let requests = requests(&job.queue);
         let items = u32::try_from(job.steps.len()).unwrap_or(u32::MAX);
         self.flights.push(Flight {
             job: Some(job),
-            class,
+            class: requests[0],
+            then: &requests[1..],
             items,
         });
         self.flights.len() - 1
@@ -199,16 +222,18 @@ impl<'a> Play<'a> {
         let flight = &mut self.flights[at];
         *self.in_flight.get_mut(flight.class) -= 1;
         self.in_flight_total -= 1;
-        match flight.class {
-            Class::Submit => {
-                flight.class = Class::Poll;
+        match flight.then {
+            [] => self.note(now + commit, What::Done(at)),
+            [next @ Class::Poll, then @ ..] => {
+                (flight.class, flight.then) = (*next, then);
                 // The number of the batch is noted before the target is asked for it.
                 let due = costs.batches.time(flight.batch(), flight.items).max(commit);
                 self.worker_until = self.worker_until.max(now + due);
                 self.note(now + due, What::Ask(at));
             }
-            Class::Poll | Class::Read | Class::Write | Class::Asset | Class::Download => {
-                self.note(now + commit, What::Done(at));
+            [next, then @ ..] => {
+                (flight.class, flight.then) = (*next, then);
+                self.note(now, What::Ask(at));
             }
         }
     }
@@ -217,18 +242,20 @@ impl<'a> Play<'a> {
         let Some(job) = self.flights[flight].job.take() else {
             return;
         };
-        let saved = |_| StepResult::Saved {
-            target: TargetId::new(1),
-            bytes: 0,
-            over: false,
+        let saved = |_| {
+            StepResult::Done(Saved {
+                target: TargetId::new(1),
+                bytes: 0,
+                how: How::AsPlanned,
+            })
         };
         let input = Input::Done {
             results: job.steps.iter().map(saved).collect(),
             job,
             stop: None,
         };
-        let effects = self.state.apply(input);
-        self.course.note(self.state.unsettled(), self.now);
+        let effects = self.work.apply(input);
+        self.course.note(self.work.unsettled(), self.now);
         self.carry_out(effects);
     }
 
@@ -245,7 +272,9 @@ impl<'a> Play<'a> {
     fn look_at_rate(&mut self) {
         let rate = self.costs.target.outlook.per_second;
         let scarce = scarce(rate, f64::from(self.second.1));
-        self.state
+        self.work
+            .flow_mut()
+            .queues
             .batch_from(least_items(self.costs.batches.item(), scarce));
         self.commit = self.costs.commit_at(scarce);
     }
@@ -262,7 +291,7 @@ impl<'a> Play<'a> {
             Bottleneck::Rate
         } else if self.worker_until > self.now {
             Bottleneck::Worker
-        } else if self.waiting > 0 || self.state.is_anything_ready() {
+        } else if self.waiting > 0 || self.work.flow().queues.is_anything_ready() {
             Bottleneck::InFlight
         } else {
             Bottleneck::Chain

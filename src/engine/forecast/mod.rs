@@ -5,7 +5,8 @@
 //! rate and for a place in flight, and take as long as such requests took so far; a batch takes
 //! what such batches took, whatever they waited for. So the ready queue, the critical path, the sizes of the batches to come and
 //! both schedules are what they will be, as far as costs stay what they are. Who listens corrects for what they are
-//! not: see `progress::eta`. What comes after the uploads is counted in requests, and so is an undo.
+//! not: see `progress::eta`. What comes after the uploads is counted in requests.
+//! An undo is played like a run.
 //!
 //! | file | says |
 //! |---|---|
@@ -14,8 +15,7 @@
 //! | `course` | how far it gets when |
 //! | `after` | what comes after the uploads |
 //! | `oracle` | when it is played |
-//! | `undoing` | how long an undo takes, which is not played |
-//! | `telling` | how both are told where no dispatcher does |
+//! | `telling` | how it is told where no dispatcher does |
 
 mod after;
 mod ahead;
@@ -23,7 +23,6 @@ mod costs;
 mod course;
 mod oracle;
 mod telling;
-mod undoing;
 
 pub(super) use after::{After, Publication, Reading};
 pub(super) use ahead::{Forecast, ahead};
@@ -31,4 +30,3 @@ pub(super) use costs::Costs;
 pub(super) use course::Course;
 pub(super) use oracle::Oracle;
 pub(super) use telling::tell_while;
-pub(super) use undoing::Undoing;

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::after::After;
 use super::{Costs, Forecast, ahead};
 use crate::engine::crew::Crew;
-use crate::engine::state::{Job, RunState};
+use crate::engine::state::{Job, Work};
 use crate::event::Event;
 use crate::instance::{Source, Target};
 
@@ -125,26 +125,27 @@ impl Oracle {
 
     /// Begins to play, unless a play is on, the last one still holds, or it was a short while ago for what it took: then
     /// what is to be told instead, if anything.
-    pub(in crate::engine) fn ask<S, T>(
+    pub(in crate::engine) fn ask<S, T, W>(
         &mut self,
         crew: &Crew<S, T>,
-        state: &RunState,
+        work: &W,
         running: impl Iterator<Item = Job>,
     ) -> Option<Event>
     where
         S: Source + Clone,
         T: Target + Clone,
+        W: Work,
     {
         let began = Instant::now();
-        if !state.is_running() {
+        if !work.is_running() {
             // A pause is no part of any course.
             self.last = None;
         }
-        if self.is_asked() || !state.is_running() {
+        if self.is_asked() || !work.is_running() {
             return None;
         }
         let costs = Costs::of(crew);
-        let unsettled = state.unsettled();
+        let unsettled = work.unsettled();
         let holds = |last: &Last| last.holds(unsettled, &costs, began);
         if self.played >= FIRST_PLAYS && self.last.as_ref().is_some_and(holds) {
             return None;
@@ -154,14 +155,14 @@ impl Oracle {
             let upload = last.stretched(unsettled, began)?;
             return Some(self.after.forecast(&costs, upload, last.forecast.by));
         }
-        let state = state.clone();
+        let work = work.clone();
         let mut running: Vec<Job> = running.collect();
         // They come in any order, and what they are worth must not depend on it.
         running.sort_unstable_by_key(|job| job.steps.first().copied());
         let play = move || {
             let called = Instant::now();
             Play {
-                forecast: ahead(state, running, &costs),
+                forecast: ahead(work, running, &costs),
                 costs,
                 began,
                 took: called.elapsed(),

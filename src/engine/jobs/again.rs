@@ -13,8 +13,8 @@ use crate::engine::crew::Crew;
 use crate::engine::end::StopCause;
 use crate::engine::open_intents::OpenIntent;
 use crate::engine::ready::Queue;
-use crate::engine::reconcile::{Sent, close};
-use crate::engine::state::{Job, Step, StepResult};
+use crate::engine::reconcile::{Sent, close, held};
+use crate::engine::state::{How, Job, Saved, Step, StepResult};
 use crate::instance::{Cause, RequestError, Source, Target};
 use crate::plan::{Action, Node};
 use crate::store::{IntentId, IntentState, StoreError};
@@ -26,10 +26,7 @@ const BROKE: &str = "the job that sent it broke before it heard the answer";
 ///
 /// # Errors
 /// [`StoreError`] when the state could not be made durable: the run cannot go on.
-pub(in crate::engine) async fn run_again<S, T>(
-    crew: &Crew<S, T>,
-    job: Job,
-) -> Result<Finished, StoreError>
+pub(super) async fn run_again<S, T>(crew: &Crew<S, T>, job: Job) -> Result<Finished, StoreError>
 where
     S: Source + Clone,
     T: Target + Clone,
@@ -47,11 +44,11 @@ where
             before.push((*step, target));
             known.insert(
                 *step,
-                StepResult::Saved {
+                StepResult::Done(Saved {
                     target,
                     bytes: 0,
-                    over: false,
-                },
+                    how: How::AsPlanned,
+                }),
             );
         }
     }
@@ -137,6 +134,8 @@ where
             close(crew, id, IntentState::Failed).await?;
             Ok((asset::run(crew, steps[0]).await?, None))
         }
+        // A run has no such jobs.
+        Queue::Delete(_) | Queue::Workflow(..) => Ok((held(steps.len()), None)),
     }
 }
 

@@ -14,7 +14,9 @@ use super::disguise;
 use crate::domain::{ContentHash, Entity, Id, Kind, SourceId, TargetId, TargetKey, same_name};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::pace::Class;
-use crate::engine::reconcile::{close, find_file, not_known, not_prepared, not_sent, repeat};
+use crate::engine::reconcile::{
+    close, find_file, insist, not_known, not_prepared, not_sent, repeat,
+};
 use crate::engine::state::{Step, StepResult};
 use crate::instance::{
     ByteStream, Cause, Download, Effect, RequestError, Saved, Source, Target, Upload, Verdict,
@@ -189,13 +191,7 @@ where
         Some(_) | None => name.rsplit_once('/').map_or("", |(folder, _)| folder),
     };
     let request = || crew.target.move_asset(there.key.id, folder);
-    let sender = crew.under(intent);
-    match sender.send_as(Class::Write, Effect::Write, request).await {
-        Err(error) if error.verdict(Effect::Write) == Verdict::Reconcile => {
-            repeat(crew, Class::Write, request, error).await.map(Some)
-        }
-        sent => sent.map(Some),
-    }
+    insist(crew, Class::Write, intent, request).await.map(Some)
 }
 
 /// Opens the file on the source side. Whatever goes wrong there, nothing has reached the target.

@@ -12,17 +12,19 @@ mod read_back;
 mod redirections;
 mod save;
 
-pub(super) use again::run_again;
 pub(super) use asset::bytes_hash;
+
+use again::run_again;
 
 use super::crew::{Crew, Prepared};
 use super::end::StopCause;
 use super::ready::Queue;
-use super::reconcile::{failed, not_prepared};
+use super::reconcile::{failed, held, not_prepared};
 use super::state::{Job, Step, StepResult};
+use crate::domain::Outcome;
 use crate::instance::{Source, Target};
 use crate::plan::Node;
-use crate::store::StoreError;
+use crate::store::{Change, StoreError};
 
 /// What came of a job.
 #[derive(Debug)]
@@ -35,11 +37,57 @@ pub(super) struct Finished {
     pub(super) stop: Option<StopCause>,
 }
 
-/// Carries out a job to its end.
-///
-/// # Errors
-/// [`StoreError`] when the state could not be made durable: the run cannot go on.
-pub(super) async fn run<S, T>(crew: &Crew<S, T>, job: Job) -> Result<Finished, StoreError>
+/// What carries out the jobs of a plan.
+pub(super) trait Jobs: Send + Sync + 'static {
+    /// The instance read from.
+    type Source: Source + Clone;
+    /// The instance written to.
+    type Target: Target + Clone;
+
+    /// What every job works with.
+    fn crew(&self) -> &Crew<Self::Source, Self::Target>;
+
+    /// Carries out a job to its end. `again`: what is left of one whose task broke.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the state could not be made durable: nothing can go on.
+    fn run(
+        &self,
+        job: Job,
+        again: bool,
+    ) -> impl Future<Output = Result<Finished, StoreError>> + Send;
+
+    /// What the store has to know of a node that has this outcome without a job that stored it.
+    fn outcome(&self, node: Node, outcome: &Outcome, because: &str) -> Vec<Change>;
+}
+
+impl<S: Source + Clone, T: Target + Clone> Jobs for Crew<S, T> {
+    type Source = S;
+    type Target = T;
+
+    fn crew(&self) -> &Self {
+        self
+    }
+
+    async fn run(&self, job: Job, again: bool) -> Result<Finished, StoreError> {
+        if again {
+            run_again(self, job).await
+        } else {
+            run(self, job).await
+        }
+    }
+
+    fn outcome(&self, node: Node, outcome: &Outcome, because: &str) -> Vec<Change> {
+        if !outcome.has_counterpart() {
+            self.unfinished.insert(node);
+        }
+        let target = self.planned(node).action.counterpart();
+        let row = self.run_entity(node, outcome.clone(), target, because);
+        vec![Change::Entity(row)]
+    }
+}
+
+async fn run<S, T>(crew: &Crew<S, T>, job: Job) -> Result<Finished, StoreError>
 where
     S: Source + Clone,
     T: Target + Clone,
@@ -60,6 +108,8 @@ where
             stop = wrong.map(StopCause::Reference);
             results
         }
+        // A run has no such jobs.
+        Queue::Delete(_) | Queue::Workflow(..) => held(job.steps.len()),
     };
     Ok(Finished { job, results, stop })
 }

@@ -5,7 +5,7 @@
 
 use crate::domain::{Id, TargetId};
 use crate::engine::crew::{Crew, Prepared};
-use crate::engine::state::StepResult;
+use crate::engine::state::{Saved, StepResult};
 use crate::instance::{Cause, Source, Target};
 use crate::plan::{Difference, differences, normal};
 
@@ -20,7 +20,7 @@ where
     T: Target + Clone,
 {
     for (item, result) in items.iter().zip(results) {
-        let StepResult::Saved { target, .. } = result else {
+        let StepResult::Done(Saved { target, .. }) = result else {
             continue;
         };
         if let Some(why) = compare_one(crew, item, *target).await {

@@ -33,6 +33,7 @@ pub(super) use class::PerClass;
 pub use learned::Learned;
 pub(super) use pacer::Bearings;
 pub use pacer::{Ceilings, Pacer, Permit, Sample};
+#[cfg(test)]
 pub(super) use quota::Outlook;
 pub(super) use scarcity::{gathering, least_items, scarce};
 pub(super) use turns::Turns;

@@ -8,7 +8,7 @@ use super::believe;
 use super::live;
 use super::look::Looked;
 use super::outcome::{close, failed, keep_all, lost, not_known, not_sent, refused, show, told};
-use super::polling::{self, BatchEnd};
+use super::polling::{BatchEnd, HandedIn, follow_noted};
 use crate::domain::{BatchId, Failure, Kind, Locale};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::pace::Class;
@@ -278,18 +278,14 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
             Cargo::Page(page) => (Kind::Page, page.save.locale.as_ref()),
             Cargo::Rows => (Kind::Redirection, None),
         };
-        let at_target = crew.batch_times.begin(BatchKind::saving(kind), count);
-        crew.number_intent(intent, batch).await?;
-        if let Some(locale) = locale {
-            let submitted = Event::BatchSubmitted {
-                batch,
-                locale: locale.clone(),
-                kind,
-                items: count,
-            };
-            crew.sink.emit(submitted).await;
-        }
-        Ok(match polling::wait(crew, batch, (at_target, count)).await {
+        let handed = HandedIn {
+            batch,
+            kind,
+            locale,
+            items: count,
+            does: BatchKind::saving(kind),
+        };
+        Ok(match follow_noted(crew, intent, &handed).await? {
             BatchEnd::Finished(rows) => each(rows, items.len(), &format!("batch {batch}")),
             BatchEnd::Failed(refusal) => {
                 crew.open.note(intent, &told(&refusal));
@@ -564,7 +560,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
         }
         let items = count(at.len());
         let is_split = left.is_some_and(|left| left.splits && left.at.len() > 1);
-        let succeeded = count(of(|result| matches!(result, StepResult::Saved { .. })));
+        let succeeded = count(of(|result| matches!(result, StepResult::Done(_))));
         let event = if is_split {
             Event::BatchSplit { batch, items }
         } else {
@@ -593,6 +589,6 @@ fn each(rows: Vec<RowResult>, count: usize, what: &str) -> End {
 fn reason(result: &StepResult) -> &str {
     match result {
         StepResult::Failed { reason, .. } => reason,
-        StepResult::Saved { .. } | StepResult::Held => "its request failed",
+        StepResult::Done(_) | StepResult::Held => "its request failed",
     }
 }

@@ -10,7 +10,7 @@ use crate::engine::retry::Sender;
 use crate::instance::{Answer, Ask, Effect, Found, RequestError, Source, Target};
 
 /// Ids in one question (limit of [`Ask::ItemsById`]).
-const IDS_AT_ONCE: usize = 100;
+pub(in crate::engine) const IDS_AT_ONCE: usize = 100;
 
 /// What asks, and at which pace.
 #[derive(Debug)]
@@ -61,6 +61,16 @@ impl<T: Target> Inquiry<'_, T> {
         Ok(there.into_iter().next())
     }
 
+    /// Whether an entity is on the target now.
+    pub(super) async fn is_there(
+        &self,
+        kind: Kind,
+        id: i64,
+        locale: Option<&Locale>,
+    ) -> Result<bool, RequestError> {
+        Ok(self.one(kind, id, locale).await?.is_some())
+    }
+
     /// The content items of some ids, in no particular order; those that are not there are left out.
     pub(in crate::engine) async fn items(
         &self,
@@ -79,7 +89,7 @@ impl<T: Target> Inquiry<'_, T> {
     }
 
     /// The ids of all items of some containers.
-    pub(super) async fn listed(
+    pub(in crate::engine) async fn listed(
         &self,
         locale: &Locale,
         containers: &[&str],
@@ -110,7 +120,10 @@ impl<T: Target> Inquiry<'_, T> {
     }
 
     /// The pages of a locale with their places, in display order among siblings.
-    pub(super) async fn nodes(&self, locale: &Locale) -> Result<Vec<PageNode>, RequestError> {
+    pub(in crate::engine) async fn nodes(
+        &self,
+        locale: &Locale,
+    ) -> Result<Vec<PageNode>, RequestError> {
         let node = |found| match found {
             Found::Node(node) => Some(node),
             _ => None,

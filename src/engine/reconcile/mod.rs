@@ -16,6 +16,7 @@
 //! | file | says |
 //! |---|---|
 //! | `carry` | several entities in one request, or a page: sent in parts until each has its outcome |
+//! | `gone` | deletes, and whether something is gone |
 //! | `named` | single saves that have a name, and what is harmless to repeat |
 //! | `restart`, `undone` | what an earlier run or undo has left open |
 //! | `look` | whether something is on the target as it was sent |
@@ -28,6 +29,7 @@
 
 mod believe;
 mod carry;
+mod gone;
 mod inquiry;
 mod live;
 mod look;
@@ -41,11 +43,15 @@ mod undone;
 
 pub(super) use believe::checked_one;
 pub(super) use carry::{Cargo, Sent, carry};
-pub(super) use named::{find_file, repeat, settle_save};
+pub(super) use gone::{DeleteEnd, delete};
+pub(super) use inquiry::IDS_AT_ONCE;
+pub(super) use named::{find_file, insist, insist_unnoted, repeat, settle_save};
 pub(super) use outcome::{
-    close, failed, held, in_words, lost, never_left, not_known, not_prepared, not_sent, settle,
-    told,
+    close, commit, failed, held, in_words, lost, never_left, not_known, not_prepared, not_sent,
+    settle, told,
 };
-pub(super) use polling::{BatchEnd, wait};
+pub(super) use polling::{
+    BatchEnd, HandedIn, follow_noted, follow_told, follow_untold, tell_finished, wait,
+};
 pub(super) use restart::{Known, Recovery};
 pub(super) use undone::settle_undone;

@@ -8,6 +8,7 @@ use super::look::saved;
 use crate::domain::{Id as _, Kind, same_name};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::pace::Class;
+use crate::engine::retry::Sender;
 use crate::instance::{Ask, Effect, Found, RequestError, Saved, Source, Target, Verdict};
 use crate::plan::target_hash;
 use crate::store::IntentId;
@@ -101,6 +102,56 @@ where
         }
     }
     Ok(None)
+}
+
+/// Sends something of an intent that is harmless to repeat, also where an answer is lost.
+///
+/// # Errors
+/// The last [`RequestError`]; [`crate::instance::Cause::Halted`] when the run ends before it was sent, or sent again.
+pub(in crate::engine) async fn insist<S, T, R, F>(
+    crew: &Crew<S, T>,
+    class: Class,
+    intent: IntentId,
+    request: impl FnMut() -> F,
+) -> Result<R, RequestError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+    F: Future<Output = Result<R, RequestError>>,
+{
+    send(crew, (crew.under(intent), class), request).await
+}
+
+/// As [`insist`], of what needs no intent: whether it is still to do shows on the target.
+pub(in crate::engine) async fn insist_unnoted<S, T, R, F>(
+    crew: &Crew<S, T>,
+    class: Class,
+    request: impl FnMut() -> F,
+) -> Result<R, RequestError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+    F: Future<Output = Result<R, RequestError>>,
+{
+    send(crew, (crew.to_target(), class), request).await
+}
+
+async fn send<S, T, R, F>(
+    crew: &Crew<S, T>,
+    (sender, class): (Sender<'_>, Class),
+    mut request: impl FnMut() -> F,
+) -> Result<R, RequestError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+    F: Future<Output = Result<R, RequestError>>,
+{
+    match sender.send_as(class, Effect::Write, &mut request).await {
+        Err(error) if error.verdict(Effect::Write) == Verdict::Reconcile => {
+            repeat(crew, class, request, error).await
+        }
+        answer => answer,
+    }
 }
 
 /// Sends something again that is harmless to repeat.

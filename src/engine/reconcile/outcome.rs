@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::domain::{Failure, Kind};
 use crate::engine::crew::{Crew, Prepared};
-use crate::engine::state::StepResult;
+use crate::engine::state::{How, Saved as Done, StepResult};
 use crate::id_map::IdConflict;
 use crate::instance::{Cause, Refusal, RequestError, Saved, Source, Target, Unconfirmed};
 use crate::store::{Change, IntentId, IntentState, StoreError};
@@ -21,9 +21,8 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let (mut changes, result) = keep(crew, item, saved);
-    changes.push(crew.closed(intent, IntentState::Done));
-    crew.store.commit(changes).await?;
+    let (changes, result) = keep(crew, item, saved);
+    commit(crew, intent, IntentState::Done, changes).await?;
     Ok(match result {
         Some(refused) => (refused, true),
         None => (show(crew, item, saved), false),
@@ -77,11 +76,11 @@ where
             if item.was_published {
                 crew.republish.insert(item.node);
             }
-            StepResult::Saved {
+            StepResult::Done(Done {
                 target: saved.id,
                 bytes: item.bytes,
-                over,
-            }
+                how: if over { How::Over } else { How::AsPlanned },
+            })
         }
         Err(conflict) => failed(conflict.to_string()),
     }
@@ -97,7 +96,21 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let changes: Vec<Change> = vec![crew.closed(intent, state)];
+    commit(crew, intent, state, Vec::new()).await
+}
+
+/// Makes durable how a request ended, with what the store has to know of it.
+pub(in crate::engine) async fn commit<S, T>(
+    crew: &Crew<S, T>,
+    intent: IntentId,
+    state: IntentState,
+    mut changes: Vec<Change>,
+) -> Result<(), StoreError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    changes.push(crew.closed(intent, state));
     crew.store.commit(changes).await
 }
 

@@ -5,14 +5,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::inquiry::Inquiry;
-use crate::domain::BatchId;
+use crate::domain::{BatchId, Kind, Locale};
 use crate::engine::crew::Crew;
 use crate::engine::pace::Class;
-use crate::engine::poll::AtTarget;
+use crate::engine::poll::{AtTarget, BatchKind};
 use crate::event::Event;
 use crate::instance::{
     BatchStatus, Cause, Effect, Refusal, RequestError, RowResult, Source, Target,
 };
+use crate::store::{IntentId, StoreError};
 
 /// How a batch ended.
 #[derive(Debug)]
@@ -25,6 +26,109 @@ pub(in crate::engine) enum BatchEnd {
     Unknown(String),
     /// It is not known, and the run ends before it could be asked for.
     Halted,
+}
+
+/// A batch that this run has handed in.
+#[derive(Debug)]
+pub(in crate::engine) struct HandedIn<'a> {
+    pub(in crate::engine) batch: BatchId,
+    pub(in crate::engine) kind: Kind,
+    /// `None` tells nothing of it.
+    pub(in crate::engine) locale: Option<&'a Locale>,
+    pub(in crate::engine) items: u32,
+    pub(in crate::engine) does: BatchKind,
+}
+
+/// Notes the number of a batch, tells of it and follows it to its end.
+///
+/// # Errors
+/// [`StoreError`] when the number could not be noted.
+pub(in crate::engine) async fn follow_noted<S, T>(
+    crew: &Crew<S, T>,
+    intent: IntentId,
+    handed: &HandedIn<'_>,
+) -> Result<BatchEnd, StoreError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let at_target = crew.batch_times.begin(handed.does, handed.items);
+    crew.number_intent(intent, handed.batch).await?;
+    Ok(tell_and_wait(crew, handed, at_target).await)
+}
+
+/// As [`follow_noted`], of a batch that has no intent.
+pub(in crate::engine) async fn follow_untold<S, T>(
+    crew: &Crew<S, T>,
+    handed: &HandedIn<'_>,
+) -> BatchEnd
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let at_target = crew.batch_times.begin(handed.does, handed.items);
+    tell_and_wait(crew, handed, at_target).await
+}
+
+/// The same, which also tells how it ended.
+pub(in crate::engine) async fn follow_told<S, T>(
+    crew: &Crew<S, T>,
+    handed: &HandedIn<'_>,
+) -> BatchEnd
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let end = follow_untold(crew, handed).await;
+    tell_finished(crew, handed, &end).await;
+    end
+}
+
+async fn tell_and_wait<S, T>(
+    crew: &Crew<S, T>,
+    handed: &HandedIn<'_>,
+    at_target: AtTarget<'_>,
+) -> BatchEnd
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let HandedIn {
+        batch, kind, items, ..
+    } = *handed;
+    if let Some(locale) = handed.locale {
+        let submitted = Event::BatchSubmitted {
+            batch,
+            locale: locale.clone(),
+            kind,
+            items,
+        };
+        crew.sink.emit(submitted).await;
+    }
+    wait(crew, batch, (at_target, items)).await
+}
+
+/// Tells how a batch ended that is not handed in again in parts.
+pub(in crate::engine) async fn tell_finished<S, T>(
+    crew: &Crew<S, T>,
+    handed: &HandedIn<'_>,
+    end: &BatchEnd,
+) where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let succeeded = match end {
+        BatchEnd::Finished(results) => results.iter().filter(|result| result.is_ok()).count(),
+        BatchEnd::Failed(_) | BatchEnd::Unknown(_) | BatchEnd::Halted => 0,
+    };
+    let succeeded = u32::try_from(succeeded).unwrap_or(u32::MAX);
+    let succeeded = succeeded.min(handed.items);
+    let finished = Event::BatchFinished {
+        batch: handed.batch,
+        succeeded,
+        failed: handed.items - succeeded,
+    };
+    crew.sink.emit(finished).await;
 }
 
 /// Polls `batch` of this run, which has so many items, until it ends.

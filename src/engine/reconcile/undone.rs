@@ -114,8 +114,8 @@ impl<T: Target + Clone> Recovery<'_, T> {
                 let in_path = in_path.map(|text| Locale::new(text));
                 let locale = key.locale.as_ref().or(in_path.as_ref());
                 if let Some(id) = detail.target {
-                    let there = inquiry.one(key.kind, id.raw(), locale).await;
-                    is_there |= there.map_err(|cause| self.target.failed(cause))?.is_some();
+                    let there = inquiry.is_there(key.kind, id.raw(), locale).await;
+                    is_there |= there.map_err(|cause| self.target.failed(cause))?;
                 }
             }
             if !is_there {

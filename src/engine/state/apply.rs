@@ -1,111 +1,21 @@
-//! What an input changes.
+//! What a result changes.
 
-use super::run_state::{Mode, RunState, Stage};
-use super::{Effect, Input, Job, Step, StepResult};
-use crate::domain::{EntityKey, Failure, Outcome, TargetId};
-use crate::engine::control::ASKED;
-use crate::engine::end::{End, StopCause};
-use crate::event::{Command, Event};
+use super::run_state::{RunState, Stage};
+use super::{Effect, How, Saved, Step};
+use crate::domain::{EntityKey, Failure, Outcome};
+use crate::engine::end::End;
+use crate::event::Event;
 use crate::plan::{Action, Node};
 
 impl RunState {
-    /// Moves by one input.
-    pub fn apply(&mut self, input: Input) -> Vec<Effect> {
-        let mut effects = Vec::new();
-        match input {
-            Input::Done { job, results, stop } => self.done(&job, results, stop, &mut effects),
-            Input::Command(command) => self.command(command, &mut effects),
-            Input::Outage(outage) => {
-                let reason = outage.error.to_string();
-                self.drain(
-                    End::Stopped(StopCause::Outage(outage)),
-                    &reason,
-                    &mut effects,
-                );
-            }
-        }
-        self.launch(&mut effects);
-        effects
-    }
-
-    fn done(
+    /// Notes that an entity was saved.
+    pub(super) fn saved(
         &mut self,
-        job: &Job,
-        results: Vec<StepResult>,
-        stop: Option<StopCause>,
+        (node, step): (Node, Step),
+        saved: Saved,
         effects: &mut Vec<Effect>,
     ) {
-        let mut saved = 0;
-        for ((node, step), result) in job.steps.iter().copied().zip(results) {
-            self.in_flight -= 1;
-            match result {
-                StepResult::Saved {
-                    target,
-                    bytes,
-                    over,
-                } => {
-                    saved |= self.plan.entities[node as usize].encodings;
-                    self.node_mut(node).is_over |= over;
-                    self.saved(node, step, (target, bytes), effects);
-                }
-                StepResult::Held => self.held(node, step, effects),
-                // Its intent is open or in doubt, and the next run finds out.
-                StepResult::Failed { cause, .. } if self.is_outage() && is_of_outage(cause) => {
-                    self.held(node, step, effects);
-                }
-                StepResult::Failed { reason, cause } => {
-                    self.node_mut(node).failure = cause;
-                    self.failed(node, step, reason, effects);
-                }
-            }
-        }
-        self.queues
-            .finished(job, if stop.is_none() { saved } else { 0 });
-        if let Some(cause) = stop {
-            let reason = match &cause {
-                StopCause::Reference(why) | StopCause::Panic(why) => why.clone(),
-                StopCause::Outage(outage) => outage.error.to_string(),
-            };
-            self.drain(End::Stopped(cause), &reason, effects);
-        }
-    }
-
-    fn command(&mut self, command: Command, effects: &mut Vec<Effect>) {
-        match command {
-            Command::Pause if self.mode == Mode::Run => {
-                self.mode = Mode::Paused;
-                effects.push(Effect::Emit(Event::Paused));
-            }
-            Command::Resume if self.mode == Mode::Paused => {
-                self.mode = Mode::Run;
-                effects.push(Effect::Emit(Event::Resumed));
-            }
-            Command::Drain => self.drain(End::Interrupted, ASKED, effects),
-            // Aborting is dropping what is in flight, and the rate is the pacer's: both are the dispatcher's.
-            Command::Pause | Command::Resume | Command::Abort | Command::SetRate(_) => {}
-        }
-    }
-
-    /// Lets nothing new leave. `end` is how the run ends by that.
-    pub(super) fn drain(&mut self, end: End, reason: &str, effects: &mut Vec<Effect>) {
-        self.end = std::mem::take(&mut self.end).or(end);
-        if self.mode != Mode::Drain {
-            self.mode = Mode::Drain;
-            let reason = reason.to_owned();
-            effects.push(Effect::Emit(Event::DrainStarted {
-                reason,
-                in_flight: self.in_flight,
-            }));
-        }
-    }
-
-    fn saved(
-        &mut self,
-        node: Node,
-        step: Step,
-        counterpart: (TargetId, u64),
-        effects: &mut Vec<Effect>,
-    ) {
+        self.node_mut(node).is_over |= saved.how == How::Over;
         if step == Step::Patch {
             let key = self.key(node);
             effects.push(Effect::Emit(Event::EntityPatched { key }));
@@ -137,17 +47,17 @@ impl RunState {
                 format!(
                     "the target took its name for that of {} {}, which was there, and wrote over it",
                     self.kind(node),
-                    counterpart.0
+                    saved.target
                 )
             } else {
                 self.plan.entities[node as usize].because.to_string()
             };
-            self.settle(node, outcome, &because, Some(counterpart), effects);
+            self.settle(node, outcome, &because, Some(saved), effects);
         }
     }
 
     /// Puts back what did not leave. Nothing is launched any more by then, so it needs no place in a line.
-    fn held(&mut self, node: Node, step: Step, effects: &mut Vec<Effect>) {
+    pub(super) fn put_back_step(&mut self, (node, step): (Node, Step), effects: &mut Vec<Effect>) {
         let key = self.key(node);
         self.node_mut(node).stage = match step {
             Step::Save => Stage::Waiting,
@@ -157,12 +67,19 @@ impl RunState {
             let because = format!("it needs {by}, which failed");
             let outcome = Outcome::Blocked { by };
             self.settle(node, outcome, &because, None, effects);
-        } else if step == Step::Save && !self.quiet {
+        } else if step == Step::Save && !self.flow.quiet {
             effects.push(Effect::Emit(Event::EntityHeld { key }));
         }
     }
 
-    fn failed(&mut self, node: Node, step: Step, mut reason: String, effects: &mut Vec<Effect>) {
+    /// Notes that an entity could not be saved.
+    pub(super) fn lost(
+        &mut self,
+        (node, step): (Node, Step),
+        (mut reason, cause): (String, Failure),
+        effects: &mut Vec<Effect>,
+    ) {
+        self.node_mut(node).failure = cause;
         let key = self.key(node);
         let cycle = self.cycle_of(node);
         if step == Step::Save && !cycle.is_empty() {
@@ -185,7 +102,7 @@ impl RunState {
     pub(super) fn stop_if_fast(&mut self, failed: &EntityKey, effects: &mut Vec<Effect>) {
         if self.fail_fast {
             let reason = format!("{failed} failed, and the run is to stop at the first failure");
-            self.drain(End::FailFast, &reason, effects);
+            self.flow.drain(End::FailFast, &reason, effects);
         }
     }
 
@@ -203,17 +120,5 @@ impl RunState {
             "; it is part of a reference cycle and was first saved without its references to {}",
             cut.join(", ")
         )
-    }
-}
-
-/// Whether a failure is what an outage looks like to a single entity.
-const fn is_of_outage(cause: Failure) -> bool {
-    match cause {
-        Failure::Access
-        | Failure::TimedOut
-        | Failure::Throttled
-        | Failure::Unreachable
-        | Failure::InDoubt => true,
-        Failure::Reference | Failure::Cycle | Failure::Misplaced | Failure::Refused => false,
     }
 }

@@ -31,18 +31,33 @@ pub struct Job {
     pub row: Option<Node>,
 }
 
-/// What came of one entity of a job.
+/// What came of a step that was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Saved {
+    /// The entity of the target.
+    pub target: TargetId,
+    /// What was sent, in bytes.
+    pub bytes: u64,
+    /// What the target made of it.
+    pub how: How,
+}
+
+/// What the target made of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// What was planned.
+    AsPlanned,
+    /// It was to be new, and the target wrote over something that was there.
+    Over,
+    /// Nothing: it was so already.
+    Already,
+}
+
+/// What came of one step of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StepResult {
-    /// It is on the target, and that is durable.
-    Saved {
-        /// Its counterpart.
-        target: TargetId,
-        /// What was sent, in bytes.
-        bytes: u64,
-        /// Whether it was to be new, and the target wrote over something that was there.
-        over: bool,
-    },
+    /// It is done, and that is durable.
+    Done(Saved),
     /// Nothing came of it: the run ends before its request could leave, or before its outcome could be learned. The next
     /// run takes it up.
     Held,

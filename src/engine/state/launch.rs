@@ -1,7 +1,7 @@
 //! What leaves next.
 
-use super::run_state::{Mode, RunState, Stage};
-use super::{Effect, Job, Step};
+use super::run_state::{RunState, Stage};
+use super::{Effect, Step};
 use crate::engine::gates::waits_for;
 use crate::engine::options::Schedule;
 use crate::engine::ready::{Queue, Ready};
@@ -38,40 +38,26 @@ impl RunState {
         };
         match holding {
             Some(gate) => self.held.entry(gate).or_default().push(ready),
-            None => self.queues.push(ready),
+            None => self.flow.queues.push(ready),
         }
     }
 
-    /// Lets everything leave that may.
-    pub(super) fn launch(&mut self, effects: &mut Vec<Effect>) {
-        while self.mode == Mode::Run {
-            let stages = &self.nodes;
-            // An entity may have been blocked while it stood in a queue.
-            let waits = |ready: &Ready| match ready.step {
-                Step::Save => stages[ready.node as usize].stage == Stage::Waiting,
-                Step::Patch => stages[ready.node as usize].stage == Stage::Saved,
-            };
-            let Some(job) = self.queues.next_job(&waits) else {
-                return;
-            };
-            self.leave(&job, effects);
-            effects.push(Effect::Launch(job));
+    /// Whether what stands in line is still to be saved: an entity may have been blocked meanwhile.
+    pub(super) fn waits(&self, ready: &Ready) -> bool {
+        let stage = self.node(ready.node).stage;
+        match ready.step {
+            Step::Save => stage == Stage::Waiting,
+            Step::Patch => stage == Stage::Saved,
         }
     }
 
-    fn leave(&mut self, job: &Job, effects: &mut Vec<Effect>) {
-        for (node, step) in job.steps.iter().copied() {
-            self.in_flight += 1;
-            let lane = self.lane(node);
-            let state = self.lanes.entry(lane).or_default();
-            if !std::mem::replace(&mut state.started, true) {
-                effects.push(Effect::Emit(Event::LaneStarted { lane }));
-            }
-            if step == Step::Save {
-                self.node_mut(node).stage = Stage::InFlight;
-                if self.quiet {
-                    continue;
-                }
+    /// Notes that a save leaves.
+    pub(super) fn leave(&mut self, (node, step): (Node, Step), effects: &mut Vec<Effect>) {
+        let lane = self.lane(node);
+        self.flow.enter(lane, effects);
+        if step == Step::Save {
+            self.node_mut(node).stage = Stage::InFlight;
+            if !self.flow.quiet {
                 effects.push(Effect::Emit(Event::EntityStarted {
                     key: self.key(node),
                     lane,

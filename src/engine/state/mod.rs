@@ -7,6 +7,8 @@
 //! | file | says |
 //! |---|---|
 //! | `input` | what goes in and what comes out |
+//! | `work` | what the dispatcher asks of every plan, and what is the same for all |
+//! | `flow` | what may leave, what is in flight, how it ends |
 //! | `run_state` | what is known, and how a run begins |
 //! | `apply` | what an input changes |
 //! | `free` | who may go on after a save |
@@ -16,14 +18,18 @@
 
 mod apply;
 mod block;
+mod flow;
 mod free;
 mod input;
 mod launch;
 mod run_state;
 mod settle;
+mod work;
 
 #[cfg(test)]
 mod tests;
 
-pub use input::{Effect, Input, Job, Step, StepResult};
+pub use flow::Flow;
+pub use input::{Effect, How, Input, Job, Saved, Step, StepResult};
 pub use run_state::RunState;
+pub use work::Work;

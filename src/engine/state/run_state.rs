@@ -3,25 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Effect, Step};
+use super::{Effect, Flow, Saved, Step, Work};
 use crate::domain::{EntityKey, Failure, Inventory, Kind, Outcome, SourceId};
-use crate::engine::end::{End, StopCause};
 use crate::engine::gates::{Gates, gates_of, lane_of};
 use crate::engine::options::Schedule;
-use crate::engine::ready::{Limits, Ready, ReadyQueues};
+use crate::engine::ready::{Limits, Ready};
 use crate::event::{Event, Gate, Lane, LanePlan};
 use crate::plan::{Action, Need, Node, Plan};
 
 /// Entities that are named when none of them can go on.
 const DUMPED: usize = 50;
-
-/// What may leave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mode {
-    Run,
-    Paused,
-    Drain,
-}
 
 /// How far an entity has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,12 +44,6 @@ pub(super) struct NodeState {
     pub(super) failure: Failure,
 }
 
-#[derive(Clone, Debug, Default)]
-pub(super) struct LaneState {
-    pub(super) unsettled: u32,
-    pub(super) started: bool,
-}
-
 /// The state of a run.
 #[derive(Clone, Debug)]
 pub struct RunState {
@@ -67,17 +52,9 @@ pub struct RunState {
     pub(super) schedule: Schedule,
     pub(super) fail_fast: bool,
     pub(super) nodes: Vec<NodeState>,
-    pub(super) queues: ReadyQueues,
+    pub(super) flow: Flow,
     pub(super) held: BTreeMap<Gate, Vec<Ready>>,
     pub(super) gates: Gates,
-    pub(super) lanes: BTreeMap<Lane, LaneState>,
-    pub(super) mode: Mode,
-    pub(super) unsettled: u32,
-    pub(super) in_flight: u32,
-    /// How it ends, as far as that is known.
-    pub(super) end: End,
-    /// Nobody listens to what becomes of single entities.
-    pub(super) quiet: bool,
 }
 
 impl RunState {
@@ -94,7 +71,7 @@ impl RunState {
             .collect();
         let gates = Gates::new(plan.levels);
         let mut state = Self {
-            queues: ReadyQueues::new(limits),
+            flow: Flow::new(limits),
             plan,
             source,
             schedule,
@@ -102,26 +79,11 @@ impl RunState {
             nodes,
             held: BTreeMap::new(),
             gates,
-            lanes: BTreeMap::new(),
-            mode: Mode::Run,
-            unsettled: 0,
-            in_flight: 0,
-            end: End::default(),
-            quiet: false,
         };
         for node in 0..state.plan.graph.len() {
             state.expect(node);
         }
         state
-    }
-
-    /// The same, which tells no more of single entities: a play throws that away, and it is most of its time.
-    #[must_use]
-    pub fn quietly(self) -> Self {
-        Self {
-            quiet: true,
-            ..self
-        }
     }
 
     /// What will be written, by lane, kind and class.
@@ -147,87 +109,6 @@ impl RunState {
     /// The gates of the run.
     pub fn gates(&self) -> &Gates {
         &self.gates
-    }
-
-    /// Whether nothing is in flight and nothing more will leave.
-    pub fn is_over(&self) -> bool {
-        self.in_flight == 0 && (self.unsettled == 0 || self.mode == Mode::Drain)
-    }
-
-    /// How many items make a content batch worth its requests; see [`ReadyQueues::batch_from`].
-    pub fn batch_from(&mut self, least_items: usize) {
-        self.queues.batch_from(least_items);
-    }
-
-    /// Entities in flight.
-    pub const fn in_flight(&self) -> u32 {
-        self.in_flight
-    }
-
-    /// Entities that have no outcome yet.
-    pub const fn unsettled(&self) -> u32 {
-        self.unsettled
-    }
-
-    /// Whether whatever is ready may leave.
-    pub fn is_running(&self) -> bool {
-        self.mode == Mode::Run
-    }
-
-    /// Whether something could leave if more were allowed in flight.
-    pub fn is_anything_ready(&self) -> bool {
-        self.queues.is_anything_ready()
-    }
-
-    /// Whether the run was told to let nothing more leave.
-    pub fn is_draining(&self) -> bool {
-        self.mode == Mode::Drain
-    }
-
-    /// Puts back what was saved and waits for its patch, when the run ends before that. The next one saves it.
-    pub fn put_back(&self) -> Vec<Event> {
-        let nodes = 0..self.plan.graph.len();
-        let saved = nodes.filter(|node| self.node(*node).stage == Stage::Saved);
-        saved
-            .map(|node| Event::EntityHeld {
-                key: self.key(node),
-            })
-            .collect()
-    }
-
-    /// How the run ended. One that somebody asked to end and that had nothing left to do is complete.
-    pub fn end(&self) -> End {
-        match &self.end {
-            End::Interrupted if self.unsettled == 0 => End::Complete,
-            End::Complete if self.is_stalled() => End::Stalled(self.dump()),
-            end => end.clone(),
-        }
-    }
-
-    /// Whether something stopped everything, so that what an entity fails of is no matter of its own.
-    pub(super) const fn is_outage(&self) -> bool {
-        matches!(self.end, End::Stopped(StopCause::Outage(_)))
-    }
-
-    /// Whether entities wait of which none can ever leave.
-    pub fn is_stalled(&self) -> bool {
-        self.mode == Mode::Run && self.in_flight == 0 && self.unsettled > 0
-    }
-
-    /// What each entity without an outcome waits for.
-    fn dump(&self) -> String {
-        let nodes = 0..self.plan.graph.len();
-        let is_left = |node: &Node| {
-            self.action(*node).is_work()
-                && !matches!(self.node(*node).stage, Stage::Settled | Stage::Lost)
-        };
-        let left: Vec<Node> = nodes.filter(is_left).collect();
-        let lines = left.iter().take(DUMPED).map(|node| self.dump_of(*node));
-        format!(
-            "nothing is in flight and nothing is ready, and {} entities have no outcome: {}",
-            left.len(),
-            lines.collect::<Vec<_>>().join("; ")
-        )
     }
 
     fn dump_of(&self, node: Node) -> String {
@@ -258,41 +139,14 @@ impl RunState {
         )
     }
 
-    /// Settles what needs no upload, and starts what waits for nothing.
-    pub fn start(&mut self) -> Vec<Effect> {
-        let mut effects = Vec::new();
-        for gate in self.gates.open_empty() {
-            effects.push(Effect::Emit(Event::GateOpened { gate, by: None }));
-        }
-        for node in 0..self.plan.graph.len() {
-            let planned = &self.plan.entities[node as usize];
-            let (because, left_alone) = (planned.because.to_string(), planned.left_alone);
-            if let Some(outcome) = planned_outcome(self.action(node), left_alone, &because) {
-                self.settle(node, outcome, &because, None, &mut effects);
-            }
-        }
-        let failed = |node: &Node| matches!(self.action(*node), Action::Fail { .. });
-        if let Some(first) = (0..self.plan.graph.len()).find(failed) {
-            self.stop_if_fast(&self.key(first), &mut effects);
-        }
-        for node in 0..self.plan.graph.len() {
-            let state = self.node(node);
-            if state.stage == Stage::Waiting && state.missing == 0 {
-                self.ready(node, Step::Save);
-            }
-        }
-        self.launch(&mut effects);
-        effects
-    }
-
     /// Makes the gates and the lane of an entity wait for it.
     fn expect(&mut self, node: Node) {
         if !counts(self.action(node)) {
             return;
         }
         if self.action(node).is_work() {
-            self.unsettled += 1;
-            self.lanes.entry(self.lane(node)).or_default().unsettled += 1;
+            self.flow.unsettled += 1;
+            self.flow.expect_in(self.lane(node));
         }
         for gate in gates_of(self.kind(node), self.is_in_gallery(node)) {
             self.gates.expect(*gate);
@@ -331,6 +185,88 @@ impl RunState {
 
     pub(super) fn lane(&self, node: Node) -> Lane {
         lane_of(self.kind(node), self.is_in_gallery(node))
+    }
+}
+
+impl Work for RunState {
+    fn flow(&self) -> &Flow {
+        &self.flow
+    }
+
+    fn flow_mut(&mut self) -> &mut Flow {
+        &mut self.flow
+    }
+
+    fn begin(&mut self, effects: &mut Vec<Effect>) {
+        for gate in self.gates.open_empty() {
+            effects.push(Effect::Emit(Event::GateOpened { gate, by: None }));
+        }
+        for node in 0..self.plan.graph.len() {
+            let planned = &self.plan.entities[node as usize];
+            let (because, left_alone) = (planned.because.to_string(), planned.left_alone);
+            if let Some(outcome) = planned_outcome(self.action(node), left_alone, &because) {
+                self.settle(node, outcome, &because, None, effects);
+            }
+        }
+        let failed = |node: &Node| matches!(self.action(*node), Action::Fail { .. });
+        if let Some(first) = (0..self.plan.graph.len()).find(failed) {
+            self.stop_if_fast(&self.key(first), effects);
+        }
+        for node in 0..self.plan.graph.len() {
+            let state = self.node(node);
+            if state.stage == Stage::Waiting && state.missing == 0 {
+                self.ready(node, Step::Save);
+            }
+        }
+    }
+
+    fn is_wanted(&self, ready: &Ready) -> bool {
+        self.waits(ready)
+    }
+
+    fn leaves(&mut self, step: (Node, Step), effects: &mut Vec<Effect>) {
+        self.leave(step, effects);
+    }
+
+    fn done(&mut self, step: (Node, Step), saved: Saved, effects: &mut Vec<Effect>) {
+        self.saved(step, saved, effects);
+    }
+
+    fn held(&mut self, step: (Node, Step), effects: &mut Vec<Effect>) {
+        self.put_back_step(step, effects);
+    }
+
+    fn failed(&mut self, step: (Node, Step), why: (String, Failure), effects: &mut Vec<Effect>) {
+        self.lost(step, why, effects);
+    }
+
+    fn encodings(&self, node: Node) -> u64 {
+        self.plan.entities[node as usize].encodings
+    }
+
+    fn put_back(&self) -> Vec<Event> {
+        let nodes = 0..self.plan.graph.len();
+        let saved = nodes.filter(|node| self.node(*node).stage == Stage::Saved);
+        saved
+            .map(|node| Event::EntityHeld {
+                key: self.key(node),
+            })
+            .collect()
+    }
+
+    fn dump(&self) -> String {
+        let nodes = 0..self.plan.graph.len();
+        let is_left = |node: &Node| {
+            self.action(*node).is_work()
+                && !matches!(self.node(*node).stage, Stage::Settled | Stage::Lost)
+        };
+        let left: Vec<Node> = nodes.filter(is_left).collect();
+        let lines = left.iter().take(DUMPED).map(|node| self.dump_of(*node));
+        format!(
+            "nothing is in flight and nothing is ready, and {} entities have no outcome: {}",
+            left.len(),
+            lines.collect::<Vec<_>>().join("; ")
+        )
     }
 }
 

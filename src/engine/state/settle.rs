@@ -1,8 +1,8 @@
 //! What an outcome means for gates and lanes.
 
-use super::Effect;
 use super::run_state::{RunState, Stage, counts};
-use crate::domain::{EntityKey, Kind, Outcome, TargetId};
+use super::{Effect, Saved};
+use crate::domain::{EntityKey, Kind, Outcome};
 use crate::engine::gates::{GateState, gates_of};
 use crate::event::{Event, Gate};
 use crate::plan::{Action, Node};
@@ -14,7 +14,7 @@ impl RunState {
         node: Node,
         outcome: Outcome,
         because: &str,
-        saved: Option<(TargetId, u64)>,
+        saved: Option<Saved>,
         effects: &mut Vec<Effect>,
     ) {
         let is_work = self.action(node).is_work();
@@ -37,7 +37,7 @@ impl RunState {
             Outcome::Blocked { by } => Some(by.clone()),
             _ => None,
         };
-        if !self.quiet {
+        if !self.flow.quiet {
             let event = self.settled(node, outcome, because, saved);
             effects.push(Effect::Emit(event));
         }
@@ -50,18 +50,12 @@ impl RunState {
             }
         }
         if is_work {
-            self.unsettled -= 1;
-            self.leave_lane(node, effects);
+            self.flow.unsettled -= 1;
+            self.flow.leave(self.lane(node), effects);
         }
     }
 
-    fn settled(
-        &self,
-        node: Node,
-        outcome: Outcome,
-        because: &str,
-        saved: Option<(TargetId, u64)>,
-    ) -> Event {
+    fn settled(&self, node: Node, outcome: Outcome, because: &str, saved: Option<Saved>) -> Event {
         let cause = matches!(outcome, Outcome::Failed { .. }).then(|| match self.action(node) {
             Action::Fail { cause } => *cause,
             _ => self.node(node).failure,
@@ -75,20 +69,11 @@ impl RunState {
             lane: self.action(node).is_work().then(|| self.lane(node)),
             class: self.plan.entities[node as usize].class,
             target: saved
-                .map(|(target, _)| target)
+                .map(|saved| saved.target)
                 .or_else(|| self.action(node).counterpart()),
             because: because.to_owned(),
-            bytes: saved.map_or(0, |(_, bytes)| bytes),
+            bytes: saved.map_or(0, |saved| saved.bytes),
             outcome,
-        }
-    }
-
-    fn leave_lane(&mut self, node: Node, effects: &mut Vec<Effect>) {
-        let lane = self.lane(node);
-        let state = self.lanes.entry(lane).or_default();
-        state.unsettled -= 1;
-        if state.unsettled == 0 {
-            effects.push(Effect::Emit(Event::LaneFinished { lane }));
         }
     }
 

@@ -9,17 +9,15 @@ use crate::engine::forecast::Reading;
 use crate::engine::jobs::bytes_hash;
 use crate::engine::pace::Class;
 use crate::engine::pull::{PullError, Reader};
+use crate::engine::reconcile::IDS_AT_ONCE;
 use crate::engine::verify::{Difference, DifferenceKind};
 use crate::event::Event;
 use crate::instance::{Ask, Effect, Found, Source, Target};
 use crate::plan::undo::{Decision, FormerBytes, Own, out_of_order};
 
-/// Ids in one question (limit of [`Ask::ItemsById`]).
-const IDS_AT_ONCE: usize = 100;
-
 /// The target as it is after an undo.
 struct Now {
-    lists: Inventory<TargetId>,
+    lists: Arc<Inventory<TargetId>>,
     localised: HashMap<TargetKey, Entity<TargetId>>,
     nodes: HashMap<(Locale, i64), PageNode>,
 }
@@ -34,7 +32,7 @@ impl Now {
     }
 }
 
-impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
+impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
     /// Compares everything that was deleted or restored with what it should be now, and tells the differences.
     ///
     /// # Errors
@@ -47,7 +45,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             .filter(|at| self.is_checked(*at))
             .collect();
         let now = self.read_back(reader, &checked).await?;
-        let own = Own::new(&now.lists, &[]);
+        let own = Own::new(Arc::clone(&now.lists), &[]);
         let mut differences = Vec::new();
         for at in &checked {
             differences.extend(self.compare(*at, &now, &own));
@@ -109,7 +107,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
         asks.extend(locales.iter().cloned().map(Ask::Sitemap));
         let total = u32::try_from(checked.len()).unwrap_or(u32::MAX);
         let mut now = Now {
-            lists,
+            lists: Arc::new(lists),
             localised: HashMap::new(),
             nodes: HashMap::new(),
         };
@@ -157,7 +155,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
         asks
     }
 
-    fn compare(&self, at: usize, now: &Now, own: &Own<'_>) -> Option<Difference> {
+    fn compare(&self, at: usize, now: &Now, own: &Own) -> Option<Difference> {
         let trace = self.trace(at);
         let found = now.get(&trace.there);
         let should_be_gone = matches!(self.decided(at).decision, Decision::Delete | Decision::Gone);
@@ -200,12 +198,13 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
     /// Pages that stand in another order among their former siblings.
     fn compare_order(&self, now: &Now) -> Vec<Difference> {
         let mut differences = Vec::new();
-        for ((locale, channel, parent), former) in self.former_rows() {
+        for (row, ((locale, channel, parent), _)) in self.actions.rows.iter().enumerate() {
+            let former = self.former_row(row);
             let there: Vec<(i64, u32)> = former
                 .iter()
                 .filter_map(|page| {
                     let place = &now.nodes.get(&(locale.clone(), *page))?.placement;
-                    let is_sibling = place.channel_id == channel && place.parent == parent;
+                    let is_sibling = place.channel_id == *channel && place.parent == *parent;
                     is_sibling.then_some((*page, place.position))
                 })
                 .collect();
@@ -217,7 +216,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
                 .filter(|(_, moves)| *moves)
                 .map(|(row, _)| row)
             {
-                let key = TargetKey::localised(Kind::Page, *page, &locale);
+                let key = TargetKey::localised(Kind::Page, *page, locale);
                 let of_page = |trace: &crate::plan::undo::Trace| trace.there == key;
                 // A sibling that the run did not write is told under the first one that it did.
                 let at = self.outlook.traces.iter().position(of_page);

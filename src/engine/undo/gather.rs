@@ -87,14 +87,14 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             .filter(|trace| trace.key.kind == Kind::Model)
             .filter_map(|trace| Some(trace.former.as_ref()?.entity.clone()))
             .collect();
-        let before = Own::new(&target, &former_models);
+        let before = Own::new(Arc::clone(&target), &former_models);
         let live = shown
             .iter()
             .map(|shown| (shown.key.clone(), before.hash(shown)));
         let plan = undo::plan(&Inputs {
             traces: &traces,
             target: &target,
-            left: &Own::new(&target, &left_models),
+            left: &Own::new(Arc::clone(&target), &left_models),
             before: &before,
             bytes: &bytes,
             live: &live.collect(),

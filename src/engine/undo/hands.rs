@@ -1,86 +1,73 @@
-//! What everybody who carries out an undo works with.
+//! What carries out the actions of an undo.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex};
 
+use super::actions::{About, Action, Actions};
 use super::gather::UndoOutlook;
-use crate::domain::{
-    ContentHash, Entity, EntityKey, Failure, Inventory, Kind, Locale, Outcome, TargetId, WorkClass,
-};
+use super::look::Looks;
+use crate::domain::{BatchId, ContentHash, Entity, Inventory, Kind, Locale, Outcome, TargetId};
 use crate::engine::crew::Crew;
 use crate::engine::former::Formers;
+use crate::engine::jobs::{Finished, Jobs};
 use crate::engine::lease::Fence;
-use crate::engine::open_intents::OpenIntents;
+use crate::engine::open_intents::{OpenIntents, Opening};
 use crate::engine::outage::Alarm;
-use crate::engine::poll::BatchTimes;
+use crate::engine::poll::{BatchKind, BatchTimes};
+use crate::engine::reconcile::{BatchEnd, close, held, wait};
 use crate::engine::run::Session;
-use crate::event::{Event, Lane};
+use crate::engine::state::{Job, Step, StepResult};
 use crate::id_map::IdMap;
-use crate::instance::{Source, Target};
-use crate::plan::undo::{Decided, Own, Trace};
-use crate::plan::{AssetIndex, Plan, Schema};
-use crate::store::{
-    Change, Intent, IntentDetail, IntentId, IntentState, Operation, RunEntity, StoreError,
-};
+use crate::instance::{Source, Target, Workflow};
+use crate::plan::undo::{Decided, Decision, Own, Trace};
+use crate::plan::{AssetIndex, Node, Plan, Schema};
+use crate::store::{Change, IntentDetail, IntentId, IntentState, Operation, RunEntity, StoreError};
 
-/// What an undo works with.
-pub(super) struct Hands<'a, S, T> {
+/// What the jobs of an undo share.
+pub(super) struct Hands<S, T> {
     /// Pace, store, sink and options; its plan is empty, because the source has no part in an undo.
     pub(super) crew: Crew<S, T>,
-    pub(super) outlook: &'a UndoOutlook,
+    pub(super) outlook: Arc<UndoOutlook>,
+    pub(super) actions: Arc<Actions>,
     /// The target in its own terms, with its models as they were before the run.
-    pub(super) before: Own<'a>,
-    /// What could not be deleted or restored, with the root cause.
-    failed: Mutex<HashMap<usize, EntityKey>>,
-    draining: AtomicBool,
-    /// Entities to delete or restore that have their outcome.
-    pub(super) done: AtomicUsize,
+    pub(super) before: Own,
+    /// Content that was looked at and is not deleted yet.
+    pub(super) looks: tokio::sync::Mutex<Looks>,
+    /// Pages that were moved and had been published, by row.
+    pub(super) moved: Mutex<BTreeMap<usize, Vec<TargetId>>>,
+    /// Why something could not be published again.
+    pub(super) unpublished: Mutex<Vec<String>>,
 }
 
-/// What came of one entity.
-pub(super) struct Settled {
-    pub(super) outcome: Outcome,
-    /// What kind of thing made it fail, if it did.
-    pub(super) cause: Option<Failure>,
-    pub(super) because: String,
-    /// What goes into the store with it.
-    pub(super) changes: Vec<Change>,
-    pub(super) bytes: u64,
-}
-
-impl<'a, S: Source + Clone, T: Target + Clone> Hands<'a, S, T> {
-    pub(super) fn new(session: &Session<S, T>, outlook: &'a UndoOutlook, fence: Fence) -> Self {
+impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
+    pub(super) fn new(
+        session: &Session<S, T>,
+        (outlook, actions): (Arc<UndoOutlook>, Arc<Actions>),
+        fence: Fence,
+    ) -> Self {
         Self {
-            crew: crew(session, outlook, fence),
+            crew: crew(session, &outlook, fence),
+            before: Own::new(Arc::clone(&outlook.target), &outlook.former_models()),
             outlook,
-            before: Own::new(&outlook.target, &outlook.former_models()),
-            failed: Mutex::default(),
-            draining: AtomicBool::new(false),
-            done: AtomicUsize::new(0),
+            actions,
+            looks: tokio::sync::Mutex::default(),
+            moved: Mutex::default(),
+            unpublished: Mutex::default(),
         }
     }
 
-    pub(super) fn trace(&self, at: usize) -> &'a Trace {
+    pub(super) fn trace(&self, at: usize) -> &Trace {
         &self.outlook.traces[at]
     }
 
-    pub(super) fn decided(&self, at: usize) -> &'a Decided {
+    pub(super) fn decided(&self, at: usize) -> &Decided {
         &self.outlook.plan.entities[at]
     }
 
     /// What the target had in that place when the plan was made.
-    pub(super) fn present(&self, at: usize) -> Option<&'a Entity<TargetId>> {
+    pub(super) fn present(&self, at: usize) -> Option<&Entity<TargetId>> {
         self.outlook.target.get(&self.trace(at).there)
-    }
-
-    /// From now on nothing new leaves.
-    pub(super) fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
     }
 
     /// The locale of an entity; of kinds without one, one that a path may need.
@@ -89,60 +76,47 @@ impl<'a, S: Source + Clone, T: Target + Clone> Hands<'a, S, T> {
         own.or_else(|| self.outlook.target.locales.first().cloned())
     }
 
-    /// The root cause, if something that holds on to `at` could not be deleted or restored.
-    pub(super) fn held(&self, at: usize) -> Option<EntityKey> {
-        let failed = self.failed.lock().expect("no holder panics");
-        let mut holders = self.decided(at).held_by.iter();
-        holders.find_map(|holder| failed.get(holder).cloned())
-    }
-
     pub(super) fn has_failed(&self, at: usize) -> bool {
-        let failed = self.failed.lock().expect("no holder panics");
-        failed.contains_key(&at)
+        self.crew.unfinished.contains(&number(at))
     }
 
     /// How many could not be deleted or restored.
     pub(super) fn failures(&self) -> usize {
-        self.failed.lock().expect("no holder panics").len()
+        self.crew.unfinished.len()
     }
 
-    /// Makes durable that a request about `entities` is about to leave, together with `changes`.
+    /// Why something could not be published again.
+    pub(super) fn take_unpublished(&self) -> Vec<String> {
+        std::mem::take(&mut *self.unpublished.lock().expect("no holder panics"))
+    }
+
+    /// Whether an entity that the run had written over is as it was before.
+    pub(super) fn is_restored(&self, at: usize) -> bool {
+        match &self.decided(at).decision {
+            Decision::Restore => !self.has_failed(at),
+            Decision::AsBefore => true,
+            Decision::Delete | Decision::Gone | Decision::Keep(_) => false,
+        }
+    }
+
+    /// Makes durable that a request about some nodes is about to leave, together with `changes`.
     pub(super) async fn open(
         &self,
         operation: Operation,
-        entities: &[usize],
-        mut changes: Vec<Change>,
+        nodes: &[Node],
+        changes: Vec<Change>,
     ) -> Result<IntentId, StoreError> {
-        let id = IntentId(self.crew.intents.fetch_add(1, Ordering::Relaxed));
-        let intent = Intent {
-            id,
-            run: self.crew.run.clone(),
+        let traces = || nodes.iter().filter_map(|node| self.actions.trace(*node));
+        let opening = Opening {
             operation,
-            keys: entities
-                .iter()
-                .map(|at| self.trace(*at).key.clone())
-                .collect(),
-            payload_hash: entities.iter().map(|at| self.sent_hash(*at)).collect(),
-            details: entities
-                .iter()
-                .map(|at| self.detail(*at, operation))
-                .collect(),
-            opened_ms: self.crew.store.now().as_millisecond(),
+            keys: traces().map(|at| self.trace(at).key.clone()).collect(),
+            hashes: traces().map(|at| self.sent_hash(at)).collect(),
+            details: traces().map(|at| self.detail(at, operation)).collect(),
+            steps: nodes.iter().map(|node| (*node, Step::Save)).collect(),
+            creates: Vec::new(),
             attempt: 1,
-            batch: None,
-            state: IntentState::Open,
-            answers: Vec::new(),
         };
-        changes.push(Change::IntentOpened {
-            pair: self.crew.pair.clone(),
-            intent,
-        });
-        self.crew.store.commit(changes).await?;
-        self.crew.open.open(id, (Vec::new(), Vec::new()), 1);
-        for at in entities {
-            self.tell_start(*at).await;
-        }
-        Ok(id)
+        self.crew.open(opening, changes).await
     }
 
     /// The hash of what is saved again; of a delete, of what is there.
@@ -169,109 +143,116 @@ impl<'a, S: Source + Clone, T: Target + Clone> Hands<'a, S, T> {
         }
     }
 
-    /// Makes durable what came of an entity, then tells it.
-    pub(super) async fn settle(&self, at: usize, settled: Settled) -> Result<(), StoreError> {
-        self.settle_all(vec![(at, settled)]).await
+    /// The row of an entity in the results of the undo.
+    pub(super) fn row(&self, at: usize, outcome: Outcome, because: &str) -> Change {
+        let trace = self.trace(at);
+        Change::Entity(RunEntity {
+            run: self.crew.run.clone(),
+            key: trace.key.clone(),
+            name: trace.name.clone(),
+            outcome,
+            target: Some(trace.there.id),
+            because: because.to_owned(),
+        })
     }
 
-    /// Makes durable what came of some entities, all at once, then tells it.
-    pub(super) async fn settle_all(&self, all: Vec<(usize, Settled)>) -> Result<(), StoreError> {
-        let mut changes = Vec::new();
-        for (at, settled) in &all {
-            let trace = self.trace(*at);
-            changes.extend(settled.changes.iter().cloned());
-            changes.push(Change::Entity(RunEntity {
-                run: self.crew.run.clone(),
-                key: trace.key.clone(),
-                name: trace.name.clone(),
-                outcome: settled.outcome.clone(),
-                target: Some(trace.there.id),
-                because: settled.because.clone(),
-            }));
+    async fn act(&self, job: &Job) -> Result<Vec<StepResult>, StoreError> {
+        let nodes: Vec<Node> = job.steps.iter().map(|(node, _)| *node).collect();
+        let planned = self.actions.planned(nodes[0]);
+        let one = |result| vec![result];
+        match (planned.action, planned.about) {
+            (Action::SaveVersion, About::Trace(at)) => {
+                self.save_version(nodes[0], at).await.map(one)
+            }
+            (Action::Restore, About::Trace(at)) if self.trace(at).key.kind == Kind::Content => {
+                self.restore_items(&nodes).await
+            }
+            (Action::Restore, About::Trace(at)) => self.restore(nodes[0], at).await.map(one),
+            (Action::Delete, About::Trace(at)) => self.delete(nodes[0], at).await.map(one),
+            (Action::PublishVersion, _) => Ok(self.step(Workflow::Publish, &nodes).await),
+            (Action::Unpublish | Action::UnpublishAgain, _) => {
+                Ok(self.step(Workflow::Unpublish, &nodes).await)
+            }
+            (Action::Publish, _) => Ok(self.publish(&nodes).await),
+            (Action::Order, About::Row(row)) => Ok(one(self.order(row).await)),
+            // A row is neither saved nor deleted, and an entity alone is in order.
+            (Action::SaveVersion | Action::Restore | Action::Delete, About::Row(_))
+            | (Action::Order, About::Trace(_)) => Ok(held(nodes.len())),
         }
-        self.crew.store.commit(changes).await?;
-        for (at, settled) in all {
-            self.note_failure(at, &settled.outcome);
-            self.tell(at, settled).await;
+    }
+
+    /// Waits for what a broken task has handed in. All actions may be repeated, so nothing else has to be known of it.
+    async fn close_broken(&self, job: &Job) -> Result<(), StoreError> {
+        for (id, intent) in self.crew.open.of(&job.steps) {
+            let end = match intent.batch {
+                Some(batch) => self.wait_for_broken(batch, job).await,
+                None => None,
+            };
+            let state = match end {
+                Some(BatchEnd::Unknown(_) | BatchEnd::Halted) => IntentState::InDoubt,
+                Some(BatchEnd::Finished(_) | BatchEnd::Failed(_)) | None => IntentState::Failed,
+            };
+            close(&self.crew, id, state).await?;
         }
         Ok(())
     }
 
-    async fn tell(&self, at: usize, settled: Settled) {
-        let trace = self.trace(at);
-        let is_work = self.decided(at).decision.is_work();
-        self.done.fetch_add(usize::from(is_work), Ordering::Relaxed);
-        self.crew
-            .sink
-            .emit(Event::EntitySettled {
-                key: trace.key.clone(),
-                name: trace.name.clone(),
-                lane: is_work.then(|| lane(trace.key.kind)),
-                class: class(trace.key.kind),
-                outcome: settled.outcome,
-                cause: settled.cause,
-                level: None,
-                target: Some(trace.there.id),
-                because: settled.because,
-                bytes: settled.bytes,
-            })
-            .await;
-    }
-
-    fn note_failure(&self, at: usize, outcome: &Outcome) {
-        let root = match outcome {
-            Outcome::Failed { .. } => self.trace(at).key.clone(),
-            Outcome::Blocked { by } => by.clone(),
-            Outcome::Created
-            | Outcome::Adopted
-            | Outcome::Updated
-            | Outcome::Unchanged
-            | Outcome::LeftAlone
-            | Outcome::Conflict
-            | Outcome::OutOfScope
-            | Outcome::Deleted
-            | Outcome::Restored
-            | Outcome::Kept { .. } => return,
+    async fn wait_for_broken(&self, batch: BatchId, job: &Job) -> Option<BatchEnd> {
+        let planned = self.actions.planned(job.steps.first()?.0);
+        let About::Trace(at) = planned.about else {
+            return None;
         };
-        self.failed
-            .lock()
-            .expect("no holder panics")
-            .insert(at, root);
-    }
-
-    async fn tell_start(&self, at: usize) {
-        let key = self.trace(at).key.clone();
-        let (lane, class) = (lane(key.kind), class(key.kind));
-        self.crew
-            .sink
-            .emit(Event::EntityStarted { key, lane, class })
-            .await;
+        let does = match planned.action {
+            Action::Delete => BatchKind::Delete,
+            Action::SaveVersion
+            | Action::PublishVersion
+            | Action::Unpublish
+            | Action::Restore
+            | Action::Order
+            | Action::UnpublishAgain
+            | Action::Publish => BatchKind::saving(self.trace(at).key.kind),
+        };
+        let items = u32::try_from(job.steps.len()).unwrap_or(u32::MAX);
+        let at_target = self.crew.batch_times.begin(does, items);
+        Some(wait(&self.crew, batch, (at_target, items)).await)
     }
 }
 
-/// Where the progress of a kind is shown: as when it was uploaded.
-pub(super) const fn lane(kind: Kind) -> Lane {
-    match kind {
-        Kind::Model | Kind::Container | Kind::Template | Kind::Asset | Kind::Redirection => {
-            Lane::IndependentEntities
+impl<S: Source + Clone, T: Target + Clone> Jobs for Hands<S, T> {
+    type Source = S;
+    type Target = T;
+
+    fn crew(&self) -> &Crew<S, T> {
+        &self.crew
+    }
+
+    async fn run(&self, job: Job, again: bool) -> Result<Finished, StoreError> {
+        if again {
+            self.close_broken(&job).await?;
         }
-        Kind::Content => Lane::BatchedContent,
-        Kind::Gallery | Kind::Page => Lane::ComplexEntities,
+        let results = self.act(&job).await?;
+        Ok(Finished {
+            job,
+            results,
+            stop: None,
+        })
+    }
+
+    /// `node` is the entity's place among all that the run wrote.
+    fn outcome(&self, node: Node, outcome: &Outcome, because: &str) -> Vec<Change> {
+        let at = node as usize;
+        if matches!(outcome, Outcome::Failed { .. } | Outcome::Blocked { .. }) {
+            self.crew.unfinished.insert(node);
+        }
+        let mut changes = self.without_request(at);
+        changes.push(self.row(at, outcome.clone(), because));
+        changes
     }
 }
 
-/// Pages go one after another, because each has its place among others.
-pub(super) const fn class(kind: Kind) -> WorkClass {
-    match kind {
-        Kind::Page => WorkClass::Sequential,
-        Kind::Model
-        | Kind::Container
-        | Kind::Template
-        | Kind::Gallery
-        | Kind::Asset
-        | Kind::Content
-        | Kind::Redirection => WorkClass::Parallel,
-    }
+/// The place of an entity as the store of what failed has it.
+fn number(at: usize) -> Node {
+    Node::try_from(at).expect("entities are counted in 32 bits")
 }
 
 fn crew<S: Source + Clone, T: Target + Clone>(
@@ -290,7 +271,7 @@ fn crew<S: Source + Clone, T: Target + Clone>(
         assets: AssetIndex::default(),
         ids: IdMap::new(outlook.target.asset_container.clone()),
         sent_bytes: dashmap::DashMap::new(),
-        equal_bytes: std::collections::HashMap::new(),
+        equal_bytes: HashMap::new(),
         defaults: crate::plan::Defaults::default(),
         placed: dashmap::DashSet::new(),
         republish: dashmap::DashSet::new(),

@@ -3,131 +3,152 @@
 //! The API publishes the present version only. So an older one is saved, published, and then what stood in staging is
 //! saved over it. Each step may be repeated: an undo that was interrupted finds on the target how far it had come.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
+use super::actions::About;
 use super::hands::Hands;
-use super::rows::ToPublish;
-use crate::domain::{Entity, Id, ItemState, Kind, TargetId};
+use super::request::{Sent, Unsaved};
+use crate::domain::{Entity, Id, Kind, Locale, TargetId};
 use crate::engine::pace::Class;
-use crate::engine::publishing::move_some;
-use crate::engine::reconcile::repeat;
+use crate::engine::publishing::{Moved, move_some};
+use crate::engine::reconcile::{close, failed, insist};
+use crate::engine::state::{How, StepResult};
 use crate::engine::verify::{Difference, DifferenceKind};
-use crate::instance::{Effect, PageSave, Save, Source, Target, Verdict, Workflow};
-use crate::plan::undo::{Live, LiveWork};
-use crate::store::StoreError;
+use crate::instance::{PageSave, Save, Source, Target, Workflow};
+use crate::plan::Node;
+use crate::plan::undo::Live;
+use crate::store::{IntentId, IntentState, Operation, StoreError};
 
-impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
-    /// Does so for what is restored next. What fails is settled, and not restored.
-    pub(super) async fn bring_back_live(&self, stage: &[usize]) -> Result<(), StoreError> {
-        let mut versions = Vec::new();
-        let mut hidden = Vec::new();
-        for at in stage.iter().copied().filter(|_| !self.is_draining()) {
-            match (self.decided(at).live, &self.trace(at).live) {
-                (LiveWork::PublishVersion, Some(Live::Version(version))) => {
-                    match self.save_version(at, version).await {
-                        Ok(()) => versions.push(at),
-                        Err(why) => self.failed(at, None, why).await?,
-                    }
-                }
-                (LiveWork::Unpublish, _) if !self.ends_unpublished(at) => hidden.push(at),
-                (LiveWork::PublishVersion | LiveWork::Unpublish | LiveWork::Leave, _) => {}
-            }
-        }
-        self.move_all(Workflow::Publish, &versions).await?;
-        self.move_all(Workflow::Unpublish, &hidden).await
-    }
-
-    /// Unpublishes what was unpublished before, after it was saved: a save leaves it in staging.
-    pub(super) async fn unpublish_again(&self) -> Result<(), StoreError> {
-        let all = 0..self.outlook.traces.len();
-        let wanted = all.filter(|at| {
-            self.decided(*at).live == LiveWork::Unpublish
-                && self.ends_unpublished(*at)
-                && self.is_restored(*at)
-        });
-        let wanted: Vec<usize> = wanted.collect();
-        self.move_all(Workflow::Unpublish, &wanted).await
-    }
-
-    fn ends_unpublished(&self, at: usize) -> bool {
-        let former = self.trace(at).former.as_ref();
-        former.is_some_and(|former| former.entity.state == ItemState::Unpublished)
-    }
-
-    async fn move_all(&self, step: Workflow, all: &[usize]) -> Result<(), StoreError> {
-        let mut wanted = ToPublish::new();
-        let mut by_id: BTreeMap<(Kind, TargetId), Vec<usize>> = BTreeMap::new();
-        for at in all {
-            let there = &self.trace(*at).there;
-            if let Some(locale) = &there.locale {
-                let ids = wanted.entry((there.kind, locale.clone())).or_default();
-                ids.push(there.id);
-                by_id.entry((there.kind, there.id)).or_default().push(*at);
-            }
-        }
-        for ((kind, locale), ids) in wanted {
-            let moved = move_some(&self.crew, step, (kind, &locale), &ids).await;
-            let left = moved
-                .left
-                .into_iter()
-                .map(|id| (id, "the undo ended".to_owned()));
-            for (id, why) in moved.refused.into_iter().chain(left) {
-                let known = by_id.get(&(kind, id)).into_iter().flatten();
-                let mut here =
-                    known.filter(|at| self.trace(**at).there.locale.as_ref() == Some(&locale));
-                if let Some(at) = here.next() {
-                    let reason = format!("{} it: {why}", step.doing());
-                    self.failed(*at, None, reason).await?;
-                }
-            }
-        }
-        Ok(())
-    }
-
+impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
     /// Saves the version that the public saw over what is there.
-    async fn save_version(&self, at: usize, version: &Entity<TargetId>) -> Result<(), String> {
-        let trace = self.trace(at);
-        let present = self.present(at).map(|present| present.body.parse());
-        let locale = trace.there.locale.clone().ok_or("it has no locale")?;
-        let save = Save {
-            kind: trace.key.kind,
-            name: version.name.clone(),
-            id: Some(trace.there.id),
-            locale: Some(locale.clone()),
-            body: self.before.body(version, present.as_ref())?.into(),
+    pub(super) async fn save_version(
+        &self,
+        node: Node,
+        at: usize,
+    ) -> Result<StepResult, StoreError> {
+        let page = match self.version(at) {
+            Ok(page) => page,
+            Err(why) => return Ok(failed(why)),
         };
+        let noted = self.replaced(&[at]);
+        let intent = self.open(Operation::Restore, &[node], noted).await?;
+        let sent = if self.trace(at).key.kind == Kind::Page {
+            self.save_page(intent, &page).await?
+        } else {
+            self.save_item(intent, &page.save).await?
+        };
+        match sent {
+            Ok(_) => {
+                close(&self.crew, intent, IntentState::Done).await?;
+                Ok(self.is_done(at, How::AsPlanned))
+            }
+            Err(unsaved) => {
+                let result = self.not_restored(intent, unsaved).await?;
+                Ok(of_version(result))
+            }
+        }
+    }
+
+    /// An item, or the save of a page, as the public saw it.
+    fn version(&self, at: usize) -> Result<PageSave, String> {
+        let trace = self.trace(at);
+        let Some(Live::Version(version)) = &trace.live else {
+            return Err("the version that the public saw was not recorded".to_owned());
+        };
+        let version: &Entity<TargetId> = version;
+        let present = self.present(at).map(|present| present.body.parse());
         let place = version.placement.as_deref();
-        let page = PageSave {
-            save,
+        Ok(PageSave {
+            save: Save {
+                kind: trace.key.kind,
+                name: version.name.clone(),
+                id: Some(trace.there.id),
+                locale: Some(trace.there.locale.clone().ok_or("it has no locale")?),
+                body: self.before.body(version, present.as_ref())?.into(),
+            },
             parent: place.and_then(|place| place.parent).map(TargetId::new),
             place_before: None,
             channel_id: place.map_or(1, |place| place.channel_id),
             other_locale: None,
+        })
+    }
+
+    async fn save_item(&self, intent: IntentId, save: &Save) -> Result<Sent, StoreError> {
+        let locale = save.locale.clone().unwrap_or_else(|| Locale::new(""));
+        let items = std::slice::from_ref(save);
+        let submit = || self.crew.target.submit_items(&locale, items);
+        match insist(&self.crew, Class::Submit, intent, submit).await {
+            Ok(batch) => {
+                let end = self.follow(intent, batch, (save.kind, &locale, 1)).await?;
+                Ok(Self::only_result(end))
+            }
+            Err(error) => Ok(Err(Unsaved::Failed(error))),
+        }
+    }
+
+    /// Takes a step of the workflow with some entities of one kind and locale.
+    pub(super) async fn step(&self, step: Workflow, nodes: &[Node]) -> Vec<StepResult> {
+        let traces = nodes.iter().map(|node| self.actions.trace(*node));
+        let traces: Vec<Option<usize>> = traces.collect();
+        let ids = traces.iter().flatten().map(|at| self.id(*at));
+        let moved = self.take_step(step, nodes, ids.collect()).await;
+        let result = |at: Option<usize>| match at.map(|at| (at, moved.refused.get(&self.id(at)))) {
+            Some((at, None)) if !moved.left.contains(&self.id(at)) => {
+                self.is_done(at, How::AsPlanned)
+            }
+            Some((_, Some(why))) if self.crew.alarm.outage().is_none() => {
+                failed(format!("{} it: {why}", step.doing()))
+            }
+            Some(_) | None => StepResult::Held,
         };
-        let is_page = trace.key.kind == Kind::Page;
-        let submit = || async {
-            if is_page {
-                self.crew.target.submit_page(&page).await
-            } else {
-                let items = std::slice::from_ref(&page.save);
-                self.crew.target.submit_items(&locale, items).await
+        traces.into_iter().map(result).collect()
+    }
+
+    async fn take_step(&self, step: Workflow, nodes: &[Node], ids: BTreeSet<TargetId>) -> Moved {
+        let Some((kind, locale)) = nodes.first().and_then(|node| self.place(*node)) else {
+            return Moved::default();
+        };
+        let ids: Vec<TargetId> = ids.into_iter().collect();
+        move_some(&self.crew, step, (kind, &locale), &ids).await
+    }
+
+    /// The kind and locale of what a node is about.
+    pub(super) fn place(&self, node: Node) -> Option<(Kind, Locale)> {
+        match self.actions.planned(node).about {
+            About::Trace(at) => {
+                let there = &self.trace(at).there;
+                Some((there.kind, there.locale.clone()?))
+            }
+            About::Row(row) => Some((Kind::Page, self.actions.rows[row].0.0.clone())),
+        }
+    }
+
+    /// Publishes what was published before the run, and pages that had to move. What cannot be is told at the end.
+    pub(super) async fn publish(&self, nodes: &[Node]) -> Vec<StepResult> {
+        let of_node = |node: &Node| match self.actions.planned(*node).about {
+            About::Trace(at) => vec![self.id(at)],
+            About::Row(row) => {
+                let moved = self.moved.lock().expect("no holder panics");
+                moved.get(&row).cloned().unwrap_or_default()
             }
         };
-        let sender = self.crew.to_target();
-        let sent = match sender.send_as(Class::Submit, Effect::Write, submit).await {
-            Err(error) if error.verdict(Effect::Write) == Verdict::Reconcile => {
-                repeat(&self.crew, Class::Submit, submit, error).await
-            }
-            sent => sent,
+        let ids: BTreeSet<TargetId> = nodes.iter().flat_map(of_node).collect();
+        let moved = self.take_step(Workflow::Publish, nodes, ids).await;
+        let place = nodes.first().and_then(|node| self.place(*node));
+        let (kind, locale) = place.unwrap_or_else(|| (Kind::Page, Locale::new("")));
+        let refused = moved.refused.iter();
+        let refused = refused.map(|(id, why)| format!("{kind} {id} of {locale}: {why}"));
+        let left = moved.left.iter();
+        let left = left.map(|id| format!("{kind} {id} of {locale}: the undo ended"));
+        let mut unpublished = self.unpublished.lock().expect("no holder panics");
+        unpublished.extend(refused.chain(left));
+        let is_left = |node: &Node| of_node(node).iter().any(|id| moved.left.contains(id));
+        let result = |node: &Node| match self.actions.trace(*node) {
+            _ if is_left(node) => StepResult::Held,
+            Some(at) => self.is_done(at, How::AsPlanned),
+            None => super::rows::is_done(),
         };
-        let batch = sent.map_err(|error| error.to_string())?;
-        let end = self
-            .wait_for(batch, trace.key.kind, locale.clone(), 1)
-            .await;
-        let saved = Self::only_result(end);
-        saved
-            .map(drop)
-            .map_err(|why| format!("its former published version: {why}"))
+        nodes.iter().map(result).collect()
     }
 
     /// Compares what the public sees with what it saw.
@@ -145,5 +166,16 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             Err(error) => format!("what the public sees could not be read: {error}"),
         };
         Some(self.difference(at, DifferenceKind::DifferentField, detail))
+    }
+}
+
+/// Says what it was that failed.
+fn of_version(result: StepResult) -> StepResult {
+    match result {
+        StepResult::Failed { reason, cause } => StepResult::Failed {
+            reason: format!("its former published version: {reason}"),
+            cause,
+        },
+        StepResult::Done(_) | StepResult::Held => result,
     }
 }

@@ -4,14 +4,21 @@
 //! has changed since the plan stays, and whatever it refers to is held by it. The next undo plans anew.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
-use super::hands::{Hands, Settled};
-use crate::domain::{Entity, Id, Kind, Locale, Outcome, TargetId};
-use crate::instance::{Answer, Ask, Effect, Found, RequestError, Source, Target};
-use crate::store::StoreError;
+use tokio::time::Instant;
 
-/// Ids in one question (limit of [`Ask::ItemsById`]).
-pub(super) const IDS_AT_ONCE: usize = 100;
+use super::hands::Hands;
+use crate::domain::{Entity, Id, Kind, Locale, TargetId};
+use crate::engine::reconcile::IDS_AT_ONCE;
+use crate::instance::{RequestError, Source, Target};
+use crate::plan::Node;
+
+/// How long a look at content that waits for its delete holds.
+const HOLDS: Duration = Duration::from_secs(30);
+
+/// What was looked at for deletes that follow soon, by node, and when.
+pub(super) type Looks = HashMap<Node, (Instant, Seen)>;
 
 /// What a last look found.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,50 +27,89 @@ pub(super) enum Seen {
     AsPlanned,
     /// It is not there any more.
     Gone,
-    /// It is not what it was, or nobody can tell; the reason.
+    /// It is not what it was; the reason.
     Stays(String),
+    /// It could not be looked at.
+    Unseen(RequestError),
 }
 
-impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
-    /// Looks at one entity that is not content. Of redirections there is no list but the whole one, so the plan's
-    /// look at them is the last.
-    pub(super) async fn see(&self, at: usize) -> Seen {
-        let kind = self.trace(at).key.kind;
-        if kind == Kind::Redirection {
-            return Seen::AsPlanned;
+impl From<Result<Self, RequestError>> for Seen {
+    fn from(seen: Result<Self, RequestError>) -> Self {
+        seen.unwrap_or_else(Self::Unseen)
+    }
+}
+
+impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
+    /// Looks at what a node is to delete. Of redirections there is no list but the whole one, so the plan's look at them is
+    /// the last.
+    pub(super) async fn see(&self, node: Node, at: usize) -> Seen {
+        match self.trace(at).key.kind {
+            Kind::Redirection => Seen::AsPlanned,
+            Kind::Content => self.see_item(node).await,
+            Kind::Container => {
+                let seen = self.see_one(at).await;
+                if seen == Seen::AsPlanned {
+                    self.see_inside(at).await.into()
+                } else {
+                    seen
+                }
+            }
+            Kind::Model | Kind::Template | Kind::Gallery | Kind::Asset | Kind::Page => {
+                self.see_one(at).await
+            }
         }
-        let seen = match self.look(at).await {
-            Ok(now) => self.compare_with_plan(at, now),
-            Err(error) => Seen::Stays(error.to_string()),
-        };
-        if seen == Seen::AsPlanned && kind == Kind::Container {
-            return self.see_inside(at).await;
-        }
-        seen
     }
 
-    /// Looks at content items of one locale.
-    pub(super) async fn see_items(&self, locale: &Locale, items: &[usize]) -> Vec<Seen> {
-        let ask = Ask::ItemsById {
-            locale: locale.clone(),
-            ids: items.iter().map(|at| self.id(*at).raw()).collect(),
-        };
-        let found = match self.found(&ask).await {
+    async fn see_one(&self, at: usize) -> Seen {
+        let there = &self.trace(at).there;
+        let locale = self.locale(at);
+        let inquiry = self.crew.inquiry();
+        let now = inquiry.one(there.kind, there.id.raw(), locale.as_ref());
+        now.await.map(|now| self.compare_with_plan(at, now)).into()
+    }
+
+    /// Looks at an item, and with the same question at those that are deleted next.
+    async fn see_item(&self, node: Node) -> Seen {
+        let mut looks = self.looks.lock().await;
+        if let Some((looked, seen)) = looks.remove(&node)
+            && looked.elapsed() < HOLDS
+        {
+            return seen;
+        }
+        let (locale, nodes) = self.next_items(node);
+        let ids: Vec<i64> = nodes.iter().map(|(_, at)| self.id(*at).raw()).collect();
+        let found = match self.crew.inquiry().items(&locale, &ids).await {
             Ok(found) => found,
-            Err(error) => {
-                let stays = |_| Seen::Stays(error.to_string());
-                return items.iter().map(stays).collect();
-            }
+            Err(error) => return Seen::Unseen(error),
         };
-        let mut now: HashMap<TargetId, Entity<TargetId>> = found
+        let now = Instant::now();
+        let mut found: HashMap<TargetId, Entity<TargetId>> = found
             .into_iter()
-            .filter_map(|found| match found {
-                Found::Entity(entity) => Some((entity.key.id, entity)),
-                _ => None,
-            })
+            .map(|entity| (entity.key.id, entity))
             .collect();
-        let of_item = |at: &usize| self.compare_with_plan(*at, now.remove(&self.id(*at)));
-        items.iter().map(of_item).collect()
+        for (node, at) in nodes {
+            let seen = self.compare_with_plan(at, found.remove(&self.id(at)));
+            looks.insert(node, (now, seen));
+        }
+        let seen = looks.remove(&node);
+        seen.map_or(Seen::Gone, |(_, seen)| seen)
+    }
+
+    /// An item that is to be deleted and those of its locale that come after it, as many as one question may be about.
+    fn next_items(&self, node: Node) -> (Locale, Vec<(Node, usize)>) {
+        let queue = |node: Node| {
+            let at = self.actions.trace(node)?;
+            let planned = self.actions.all.get(node as usize)?;
+            Some((planned.action, self.trace(at).there.locale.as_ref()))
+        };
+        let is_next = |next: &Node| queue(*next) == queue(node);
+        let stage = self.actions.stages.iter();
+        let mut stage = stage.filter(|stage| stage.contains(&node));
+        let end = stage.next().map_or(node + 1, |stage| stage.end);
+        let nodes = (node..end).take_while(is_next).take(IDS_AT_ONCE);
+        let nodes = nodes.filter_map(|node| Some((node, self.actions.trace(node)?)));
+        let locale = queue(node).and_then(|(_, locale)| locale.cloned());
+        (locale.unwrap_or_else(|| Locale::new("")), nodes.collect())
     }
 
     fn compare_with_plan(&self, at: usize, now: Option<Entity<TargetId>>) -> Seen {
@@ -80,53 +126,22 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
     }
 
     /// A container goes with whatever is in it, so there must be nothing.
-    async fn see_inside(&self, at: usize) -> Seen {
+    async fn see_inside(&self, at: usize) -> Result<Seen, RequestError> {
         let Some(container) = self.present(at) else {
-            return Seen::Gone;
+            return Ok(Seen::Gone);
         };
+        let inquiry = self.crew.inquiry();
         for locale in &self.outlook.target.locales {
-            let ask = Ask::ContainerItems {
-                locale: locale.clone(),
-                container: container.name.clone(),
-                offset: 0,
-            };
-            match self.found(&ask).await {
-                Ok(found) if found.is_empty() => {}
-                Ok(found) => {
-                    let count = found.len();
-                    return Seen::Stays(format!("{count} items of {locale} are in it"));
-                }
-                Err(error) => return Seen::Stays(error.to_string()),
+            let count = inquiry.listed(locale, &[&container.name]).await?.len();
+            if count > 0 {
+                return Ok(Seen::Stays(format!("{count} items of {locale} are in it")));
             }
         }
-        Seen::AsPlanned
+        Ok(Seen::AsPlanned)
     }
 
-    async fn found(&self, ask: &Ask) -> Result<Vec<Found<TargetId>>, RequestError> {
-        let sender = self.crew.to_target();
-        let read = || self.crew.target.read(ask);
-        let answer: Answer<TargetId> = sender.send(Effect::Read, read).await?;
-        Ok(answer.found)
-    }
-
-    /// Settles what a last look found to be gone or changed. What stays counts as not undone.
-    pub(super) async fn settle_seen(&self, at: usize, seen: Seen) -> Result<(), StoreError> {
-        match seen {
-            Seen::AsPlanned => Ok(()),
-            Seen::Gone => {
-                let settled = Settled {
-                    cause: None,
-                    outcome: Outcome::Deleted,
-                    because: "already deleted".to_owned(),
-                    changes: self.mapping_removed(at),
-                    bytes: 0,
-                };
-                self.settle(at, settled).await
-            }
-            Seen::Stays(why) => {
-                let reason = format!("{why}; run undo again");
-                self.failed(at, None, reason).await
-            }
-        }
+    /// What is there under the id of an entity of the plan.
+    pub(super) fn id(&self, at: usize) -> TargetId {
+        self.trace(at).there.id
     }
 }

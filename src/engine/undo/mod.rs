@@ -7,6 +7,9 @@
 //!     restores ─▶ deletes ─▶ order of siblings ─▶ publishing ─▶ read back and compared
 //! ```
 //!
+//! Its actions are nodes of a plan that the dispatcher carries out like that of a run: [`state::UndoState`] says what may go
+//! next, [`hands::Hands`] does it.
+//!
 //! It works under the lease of the pair, after whatever interrupted runs had left open, and keeps the order of every
 //! job: the intent before the request, the outcome before the event. It can be killed anywhere and started again: a
 //! delete finds what is gone, a restore finds what is as before. The order of siblings and what is published
@@ -15,10 +18,12 @@
 //! A reader may wonder why an undo reads the source only when an interrupted run left something open: what was before
 //! stands in the store, and what is now stands on the target.
 
+mod actions;
 mod check;
 mod delete;
 mod gather;
 mod hands;
+mod lanes;
 mod live;
 mod look;
 mod request;
@@ -26,6 +31,9 @@ mod restore;
 mod rows;
 mod run;
 mod settle;
+mod state;
+#[cfg(test)]
+mod tests;
 
 pub use gather::UndoOutlook;
 pub use run::{UndoEnd, UndoRequest};

@@ -8,41 +8,43 @@ use futures_util::{StreamExt, TryStreamExt};
 use serde_json::Value;
 use tokio_util::io::ReaderStream;
 
-use super::hands::{Hands, Settled};
-use crate::domain::{ContentHash, Entity, Id, Kind, Locale, Outcome, TargetId};
+use super::hands::Hands;
+use super::request::{Sent, Unsaved};
+use crate::domain::{ContentHash, Entity, Id, Kind, Locale, TargetId};
 use crate::engine::pace::Class;
-use crate::engine::reconcile::{BatchEnd, in_words, repeat};
-use crate::instance::{
-    ByteStream, Cause, Effect, PageSave, RequestError, Save, Saved, Source, Target, Upload, Verdict,
-};
+use crate::engine::reconcile::{BatchEnd, close, commit, failed, in_words, insist};
+use crate::engine::state::{How, StepResult};
+use crate::instance::{ByteStream, Cause, PageSave, RequestError, Save, Source, Target, Upload};
+use crate::plan::Node;
 use crate::plan::undo::Former;
 use crate::store::{
     self, Change, FormerBytes, IntentId, IntentState, Operation, PreImage, StoreError,
 };
 
-/// What the server said of one save.
-type Sent = Result<Saved, String>;
+/// A node with what it saves, and its entity.
+type Item = (Node, usize, Save);
 
-impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
+impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
     /// Restores one entity that is not content.
-    pub(super) async fn restore(&self, at: usize) -> Result<(), StoreError> {
-        if self.is_draining() {
-            return Ok(());
-        }
+    pub(super) async fn restore(&self, node: Node, at: usize) -> Result<StepResult, StoreError> {
         let (former, save) = match self.prepare(at) {
             Ok(prepared) => prepared,
-            Err(why) => return self.failed(at, None, why).await,
+            Err(why) => return Ok(failed(why)),
         };
         let noted = self.replaced(&[at]);
-        let intent = self.open(Operation::Restore, &[at], noted).await?;
+        let intent = self.open(Operation::Restore, &[node], noted).await?;
         let sent = match self.trace(at).key.kind {
-            Kind::Model | Kind::Container | Kind::Template | Kind::Gallery => {
-                self.save(&save).await
+            Kind::Redirection => self.save_redirection(intent, &save).await,
+            Kind::Asset => self.upload(at, intent, former).await,
+            Kind::Page => {
+                let page = self.former_page(former, save);
+                self.save_page(intent, &page).await?
             }
-            Kind::Redirection => self.save_redirection(&save).await,
-            Kind::Asset => self.upload(at, former).await,
-            Kind::Page => self.save_page(at, intent, former, save).await?,
-            Kind::Content => Err("content is restored in batches".to_owned()),
+            Kind::Model | Kind::Container | Kind::Template | Kind::Gallery | Kind::Content => {
+                let save = || self.crew.target.save(&save);
+                let saved = insist(&self.crew, Class::Write, intent, save).await;
+                saved.map_err(Unsaved::Failed)
+            }
         };
         self.restored(at, intent, sent).await
     }
@@ -50,71 +52,115 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
     /// Restores content items of one locale in one batch; where that fails as a whole, each by itself.
     pub(super) async fn restore_items(
         &self,
-        locale: &Locale,
-        items: &[usize],
-    ) -> Result<(), StoreError> {
-        if self.is_draining() {
-            return Ok(());
-        }
-        let mut saves = Vec::new();
-        for at in items {
-            match self.prepare(*at) {
-                Ok((_, save)) => saves.push((*at, save)),
-                Err(why) => self.failed(*at, None, why).await?,
+        nodes: &[Node],
+    ) -> Result<Vec<StepResult>, StoreError> {
+        let mut results = vec![StepResult::Held; nodes.len()];
+        let mut items: Vec<(usize, Item)> = Vec::new();
+        for (place, node) in nodes.iter().enumerate() {
+            let Some(at) = self.actions.trace(*node) else {
+                continue;
+            };
+            match self.prepare(at) {
+                Ok((_, save)) => items.push((place, (*node, at, save))),
+                Err(why) => results[place] = failed(why),
             }
         }
-        if saves.is_empty() {
-            return Ok(());
+        let (places, items): (Vec<usize>, Vec<Item>) = items.into_iter().unzip();
+        let whole = if items.is_empty() {
+            Some(Vec::new())
+        } else {
+            self.restore_batch(&items, items.len() > 1).await?
+        };
+        let told = match whole {
+            Some(told) => told,
+            None => {
+                let mut told = Vec::new();
+                for item in &items {
+                    let alone = self
+                        .restore_batch(std::slice::from_ref(item), false)
+                        .await?;
+                    told.extend(alone.into_iter().flatten());
+                }
+                told
+            }
+        };
+        for (place, result) in places.into_iter().zip(told) {
+            results[place] = result;
         }
-        let is_split = self.restore_batch(locale, &saves, saves.len() > 1).await?;
-        for save in saves.iter().filter(|_| is_split) {
-            self.restore_batch(locale, std::slice::from_ref(save), false)
-                .await?;
-        }
-        Ok(())
+        Ok(results)
     }
 
-    /// Returns whether the batch failed as a whole and is to be handed in again item by item, which `may_split` allows.
+    /// One result per item; `None` when the batch failed as a whole and is to be handed in again item by item, which
+    /// `may_split` allows.
     async fn restore_batch(
         &self,
-        locale: &Locale,
-        saves: &[(usize, Save)],
+        items: &[Item],
         may_split: bool,
-    ) -> Result<bool, StoreError> {
-        let items: Vec<usize> = saves.iter().map(|(at, _)| *at).collect();
-        let bodies: Vec<Save> = saves.iter().map(|(_, save)| save.clone()).collect();
-        let noted = self.replaced(&items);
-        let intent = self.open(Operation::Restore, &items, noted).await?;
-        let submit = || self.crew.target.submit_items(locale, &bodies);
+    ) -> Result<Option<Vec<StepResult>>, StoreError> {
+        let nodes: Vec<Node> = items.iter().map(|(node, ..)| *node).collect();
+        let traces: Vec<usize> = items.iter().map(|(_, at, _)| *at).collect();
+        let bodies: Vec<Save> = items.iter().map(|(.., save)| save.clone()).collect();
+        let locale = bodies[0].locale.clone().unwrap_or_else(|| Locale::new(""));
+        let noted = self.replaced(&traces);
+        let intent = self.open(Operation::Restore, &nodes, noted).await?;
+        let submit = || self.crew.target.submit_items(&locale, &bodies);
         let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
-        let end = match self.again(Class::Submit, submit).await {
-            Ok(batch) => self.follow(items[0], intent, batch, count).await?,
+        let end = match insist(&self.crew, Class::Submit, intent, submit).await {
+            Ok(batch) => {
+                self.follow(intent, batch, (Kind::Content, &locale, count))
+                    .await?
+            }
             // Saving the same over known ids again is harmless, and one item can make the request of all fail.
             Err(error) if may_split && error.cause != Cause::Halted => {
-                let closed = self.crew.closed(intent, IntentState::Failed);
-                self.crew.store.commit(vec![closed]).await?;
-                return Ok(true);
+                close(&self.crew, intent, IntentState::Failed).await?;
+                return Ok(None);
             }
-            Err(error) => BatchEnd::Unknown(error.to_string()),
+            Err(error) => {
+                let result = self.not_restored(intent, Unsaved::Failed(error)).await?;
+                return Ok(Some(vec![result; items.len()]));
+            }
         };
-        let results: Vec<Sent> = match end {
+        let sent: Vec<Sent> = match end {
             BatchEnd::Finished(results) if results.len() == items.len() => {
                 let results = results.into_iter();
                 results
-                    .map(|result| result.map_err(|unconfirmed| in_words(&unconfirmed)))
+                    .map(|result| {
+                        result.map_err(|unconfirmed| Unsaved::Told(in_words(&unconfirmed)))
+                    })
                     .collect()
             }
             BatchEnd::Finished(_) | BatchEnd::Failed(_) if may_split => {
-                let closed = self.crew.closed(intent, IntentState::Failed);
-                self.crew.store.commit(vec![closed]).await?;
-                return Ok(true);
+                close(&self.crew, intent, IntentState::Failed).await?;
+                return Ok(None);
             }
-            other => vec![Self::only_result(other); items.len()],
+            other => {
+                let result = Self::only_result(other);
+                vec![result; items.len()]
+            }
         };
-        for (at, sent) in items.iter().zip(results) {
-            self.restored(*at, intent, sent).await?;
+        let mut results = Vec::new();
+        for (at, sent) in traces.into_iter().zip(sent) {
+            results.push(self.restored(at, intent, sent).await?);
         }
-        Ok(false)
+        Ok(Some(results))
+    }
+
+    /// Makes durable that an entity was restored, or was not.
+    async fn restored(
+        &self,
+        at: usize,
+        intent: IntentId,
+        sent: Sent,
+    ) -> Result<StepResult, StoreError> {
+        match sent {
+            Ok(saved) => {
+                let changes = self.mapping_put_back(at, saved.version);
+                let changes = self.outcome_of(at, How::AsPlanned, changes);
+                commit(&self.crew, intent, IntentState::Done, changes).await?;
+                Ok(self.is_done(at, How::AsPlanned))
+            }
+            Err(unsaved) => self.not_restored(intent, unsaved).await,
+        }
     }
 
     /// What is saved, and what it was made of.
@@ -134,7 +180,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
     }
 
     /// What the target has in the places of `items` now, so that an undo that was interrupted finds it.
-    fn replaced(&self, items: &[usize]) -> Vec<Change> {
+    pub(super) fn replaced(&self, items: &[usize]) -> Vec<Change> {
         let noted = items.iter().filter_map(|at| {
             let present = self.present(*at)?;
             Some(Change::PreImage(Box::new(PreImage {
@@ -148,86 +194,33 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
         noted.collect()
     }
 
-    async fn restored(&self, at: usize, intent: IntentId, sent: Sent) -> Result<(), StoreError> {
-        match sent {
-            Ok(saved) => {
-                let settled = Settled {
-                    cause: None,
-                    outcome: Outcome::Restored,
-                    because: "the undone run had written over it".to_owned(),
-                    changes: self.mapping_put_back(at, saved.version),
-                    bytes: 0,
-                };
-                self.done(at, intent, settled).await
-            }
-            Err(why) => {
-                self.failed(at, Some((intent, IntentState::Failed)), why)
-                    .await
-            }
-        }
-    }
-
-    /// Sends something until there is an answer, also where an earlier one was lost.
-    async fn again<R, F>(
-        &self,
-        class: Class,
-        mut request: impl FnMut() -> F,
-    ) -> Result<R, RequestError>
-    where
-        F: Future<Output = Result<R, RequestError>>,
-    {
-        let sender = self.crew.to_target();
-        match sender.send_as(class, Effect::Write, &mut request).await {
-            Err(error) if error.verdict(Effect::Write) == Verdict::Reconcile => {
-                repeat(&self.crew, class, request, error).await
-            }
-            answer => answer,
-        }
-    }
-
-    async fn save(&self, save: &Save) -> Sent {
-        let saved = self
-            .again(Class::Write, || self.crew.target.save(save))
-            .await;
-        saved.map_err(|error| error.to_string())
-    }
-
-    async fn save_redirection(&self, save: &Save) -> Sent {
+    async fn save_redirection(&self, intent: IntentId, save: &Save) -> Sent {
         let rows = std::slice::from_ref(save);
         let saved = || self.crew.target.save_redirections(rows);
-        let answers = self.again(Class::Write, saved).await;
+        let answers = insist(&self.crew, Class::Write, intent, saved).await;
         match answers.map(|mut answers| answers.pop()) {
             Ok(Some(Ok(saved))) => Ok(saved),
-            Ok(Some(Err(unconfirmed))) => Err(in_words(&unconfirmed)),
-            Ok(None) => Err("the server's answer has no row for it".to_owned()),
-            Err(error) => Err(error.to_string()),
+            Ok(Some(Err(unconfirmed))) => Err(Unsaved::Told(in_words(&unconfirmed))),
+            Ok(None) => Err(Unsaved::Told(
+                "the server's answer has no row for it".to_owned(),
+            )),
+            Err(error) => Err(Unsaved::Failed(error)),
         }
     }
 
     /// Its place among its siblings is brought in order afterwards, when all of them are there.
-    async fn save_page(
-        &self,
-        at: usize,
-        intent: IntentId,
-        former: &Former,
-        save: Save,
-    ) -> Result<Sent, StoreError> {
+    fn former_page(&self, former: &Former, save: Save) -> PageSave {
         let place = former.entity.placement.as_deref();
-        let page = PageSave {
+        PageSave {
             save,
             parent: place.and_then(|place| place.parent).map(TargetId::new),
             place_before: None,
             channel_id: place.map_or(1, |place| place.channel_id),
             other_locale: None,
-        };
-        let submit = || self.crew.target.submit_page(&page);
-        Ok(match self.again(Class::Submit, submit).await {
-            Ok(batch) => Self::only_result(self.follow(at, intent, batch, 1).await?),
-            Err(error) => Err(error.to_string()),
-        })
+        }
     }
 
-    async fn upload(&self, at: usize, former: &Former) -> Sent {
+    async fn upload(&self, at: usize, intent: IntentId, former: &Former) -> Sent {
         let noted = self.outlook.noted[at].as_ref();
         let Some(FormerBytes::Kept {
             hash,
@@ -235,7 +228,8 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             focal,
         }) = noted.and_then(|noted| noted.bytes.as_ref())
         else {
-            return Err("the previous file content was not saved".to_owned());
+            let why = "the previous file content was not saved";
+            return Err(Unsaved::Told(why.to_owned()));
         };
         let body = former.entity.body.parse();
         let path = |name: &str| {
@@ -247,8 +241,8 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             && path(&present.name) != folder
         {
             let back = || self.crew.target.move_asset(present.key.id, &folder);
-            let moved = self.again(Class::Write, back).await;
-            moved.map_err(|error| error.to_string())?;
+            let moved = insist(&self.crew, Class::Write, intent, back).await;
+            moved.map_err(Unsaved::Failed)?;
         }
         let upload = || async {
             let bytes = self.kept(*hash, &former.entity).await?;
@@ -256,9 +250,8 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             self.crew.keeps_lease().await;
             self.crew.target.upload(upload).await
         };
-        self.again(Class::Asset, upload)
-            .await
-            .map_err(|error| error.to_string())
+        let uploaded = insist(&self.crew, Class::Asset, intent, upload).await;
+        uploaded.map_err(Unsaved::Failed)
     }
 
     async fn kept(

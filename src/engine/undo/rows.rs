@@ -1,142 +1,104 @@
-//! Brings siblings back in order, and publishes what was published.
+//! Brings siblings back in order.
 //!
 //! The API can put a page in front of another one and not behind the last. So it may be a page that the run never
 //! touched that has to move, as in an upload; it is saved as it is, in another place.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use super::hands::Hands;
+use super::request::Unsaved;
 use crate::domain::{Entity, Id, ItemState, Kind, Locale, TargetId};
 use crate::engine::pace::Class;
-use crate::engine::publishing::move_some;
-use crate::engine::reconcile::repeat;
+use crate::engine::poll::BatchKind;
+use crate::engine::reconcile::{BatchEnd, HandedIn, follow_told, insist_unnoted};
+use crate::engine::state::{How, Saved, StepResult};
 use crate::event::Event;
-use crate::instance::{
-    Answer, Ask, Effect, Found, PageSave, RequestError, Save, Source, Target, Verdict, Workflow,
-};
-use crate::plan::undo::{Decision, out_of_order};
+use crate::instance::{Cause, PageSave, RequestError, Save, Source, Target};
+use crate::plan::undo::out_of_order;
 
 /// Locale, channel and parent of siblings.
 pub(super) type Row = (Locale, i64, Option<i64>);
 
-/// What is to be published, by kind and locale.
-pub(super) type ToPublish = BTreeMap<(Kind, Locale), Vec<TargetId>>;
+/// The result of a step that is about no entity.
+pub(super) fn is_done() -> StepResult {
+    StepResult::Done(Saved {
+        target: TargetId::new(0),
+        bytes: 0,
+        how: How::AsPlanned,
+    })
+}
 
-impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
-    /// Whether an entity that the run had written over is as it was before.
-    pub(super) fn is_restored(&self, at: usize) -> bool {
-        match &self.decided(at).decision {
-            Decision::Restore => !self.has_failed(at),
-            Decision::AsBefore => true,
-            Decision::Delete | Decision::Gone | Decision::Keep(_) => false,
-        }
-    }
-
-    /// The siblings of every restored page in the order that they had; of long rows a part.
-    pub(super) fn former_rows(&self) -> BTreeMap<Row, Vec<i64>> {
-        let mut rows: BTreeMap<Row, Vec<i64>> = BTreeMap::new();
-        for (at, noted) in self.outlook.noted.iter().enumerate() {
-            let place = noted.as_ref().and_then(|noted| noted.place.as_ref());
-            let locale = self.trace(at).there.locale.clone();
-            let (Some(place), Some(locale)) = (place, locale) else {
-                continue;
-            };
-            let row = rows
-                .entry((locale, place.channel_id, place.parent))
-                .or_default();
-            if self.is_restored(at) && row.len() < place.siblings.len() {
-                row.clone_from(&place.siblings);
+impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
+    /// The siblings of the restored pages of a row in the order that they had; of long rows a part.
+    pub(super) fn former_row(&self, row: usize) -> Vec<i64> {
+        let mut longest: &[i64] = &[];
+        let pages = self.actions.rows[row].1.iter();
+        for at in pages.filter(|at| self.is_restored(**at)) {
+            let noted = self.outlook.noted[*at].as_ref();
+            let place = noted.and_then(|noted| noted.place.as_ref());
+            if let Some(place) = place.filter(|place| place.siblings.len() > longest.len()) {
+                longest = &place.siblings;
             }
         }
-        rows.retain(|_, row| row.len() > 1);
-        rows
+        longest.to_vec()
     }
 
-    /// Moves as few pages as possible so that the siblings of restored pages stand in their former order. Returns those
-    /// that were published and have to be again. What cannot be moved is told, and found by the verification.
-    pub(super) async fn order_rows(&self) -> Vec<(Locale, TargetId)> {
-        let mut to_publish = Vec::new();
-        for (row, former) in self.former_rows() {
-            match self.order_row(&row, &former).await {
-                Ok(moved) => to_publish.extend(moved.into_iter().map(|id| (row.0.clone(), id))),
-                Err(error) => {
-                    let message =
-                        format!("some pages could not be put in their former order: {error}");
-                    self.crew.sink.emit(Event::Warned { message }).await;
-                }
+    /// Moves as few pages as possible so that the siblings of restored pages stand in their former order. What cannot be
+    /// moved is told, and found by the verification.
+    pub(super) async fn order(&self, row: usize) -> StepResult {
+        match self.order_row(row).await {
+            Ok(()) => is_done(),
+            Err(Unsaved::Halted) => StepResult::Held,
+            Err(Unsaved::Failed(error)) if error.cause == Cause::Halted => StepResult::Held,
+            Err(why @ (Unsaved::Failed(_) | Unsaved::Told(_))) => {
+                let message = format!("some pages could not be put in their former order: {why}");
+                self.crew.sink.emit(Event::Warned { message }).await;
+                is_done()
             }
         }
-        to_publish
     }
 
-    async fn order_row(&self, row: &Row, former: &[i64]) -> Result<Vec<TargetId>, RequestError> {
-        let now = self.positions(row).await?;
-        let there: Vec<(i64, u32)> = former
+    async fn order_row(&self, at: usize) -> Result<(), Unsaved> {
+        let row = &self.actions.rows[at].0;
+        let now = self.positions(row).await.map_err(Unsaved::Failed)?;
+        let there: Vec<(i64, u32)> = self
+            .former_row(at)
             .iter()
             .filter_map(|page| Some((*page, *now.get(page)?)))
             .collect();
         let positions: Vec<u32> = there.iter().map(|(_, position)| *position).collect();
         let moves = out_of_order(&positions);
-        let mut published = Vec::new();
         // From the last to the first: each is put in front of one that is in its place already.
-        for at in (0..moves.len()).rev().filter(|at| moves[*at]) {
-            if self.is_draining() {
-                break;
-            }
-            let next = there.get(at + 1).map(|(page, _)| TargetId::new(*page));
-            if let Some(page) = self.page(&row.0, there[at].0).await?
-                && self.move_page(row, &page, next).await?
-            {
-                published.push(page.key.id);
+        for place in (0..moves.len()).rev().filter(|place| moves[*place]) {
+            let next = there.get(place + 1).map(|(page, _)| TargetId::new(*page));
+            let inquiry = self.crew.inquiry();
+            let page = inquiry.one(Kind::Page, there[place].0, Some(&row.0)).await;
+            if let Some(page) = page.map_err(Unsaved::Failed)? {
+                self.move_page(at, &page, next).await?;
             }
         }
-        Ok(published)
+        Ok(())
     }
 
     /// Where the siblings of a row stand now.
-    pub(super) async fn positions(&self, row: &Row) -> Result<HashMap<i64, u32>, RequestError> {
-        let ask = Ask::Sitemap(row.0.clone());
-        let sender = self.crew.to_target();
-        let read = || self.crew.target.read(&ask);
-        let answer: Answer<TargetId> = sender.send(Effect::Read, read).await?;
-        let nodes = answer.found.into_iter().filter_map(|found| match found {
-            Found::Node(node) => Some(node),
-            _ => None,
-        });
+    async fn positions(&self, row: &Row) -> Result<HashMap<i64, u32>, RequestError> {
+        let nodes = self.crew.inquiry().nodes(&row.0).await?.into_iter();
         Ok(nodes
             .filter(|node| node.placement.channel_id == row.1 && node.placement.parent == row.2)
             .map(|node| (node.page, node.placement.position))
             .collect())
     }
 
-    async fn page(
-        &self,
-        locale: &Locale,
-        id: i64,
-    ) -> Result<Option<Entity<TargetId>>, RequestError> {
-        let ask = Ask::One {
-            kind: Kind::Page,
-            id,
-            locale: Some(locale.clone()),
-        };
-        let sender = self.crew.to_target();
-        let read = || self.crew.target.read(&ask);
-        let answer: Answer<TargetId> = sender.send(Effect::Read, read).await?;
-        Ok(answer.found.into_iter().find_map(|found| match found {
-            Found::Entity(page) => Some(page),
-            _ => None,
-        }))
-    }
-
-    /// Saves a page as it is in front of `before`. Returns whether it was published.
+    /// Saves a page as it is in front of `before`.
     async fn move_page(
         &self,
-        row: &Row,
+        at: usize,
         page: &Entity<TargetId>,
         before: Option<TargetId>,
-    ) -> Result<bool, RequestError> {
+    ) -> Result<(), Unsaved> {
+        let row = &self.actions.rows[at].0;
         let Ok(body) = self.before.body(page, None) else {
-            return Ok(false);
+            return Ok(());
         };
         let page_save = PageSave {
             save: Save {
@@ -151,21 +113,30 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             channel_id: row.1,
             other_locale: None,
         };
+        if page.state == ItemState::Published {
+            // Before it leaves: a job that breaks and is taken up finds it in its place. Publishing twice is harmless.
+            let mut moved = self.moved.lock().expect("no holder panics");
+            moved.entry(at).or_default().push(page.key.id);
+        }
         let submit = || self.crew.target.submit_page(&page_save);
-        let sender = self.crew.to_target();
-        let batch = match sender.send_as(Class::Submit, Effect::Write, submit).await {
-            Err(error) if error.verdict(Effect::Write) == Verdict::Reconcile => {
-                repeat(&self.crew, Class::Submit, submit, error).await?
-            }
-            answer => answer?,
+        let batch = insist_unnoted(&self.crew, Class::Submit, submit).await;
+        let handed = HandedIn {
+            batch: batch.map_err(Unsaved::Failed)?,
+            kind: Kind::Page,
+            locale: Some(&row.0),
+            items: 1,
+            does: BatchKind::Page,
         };
-        let end = self.wait_for(batch, Kind::Page, row.0.clone(), 1).await;
-        Ok(Self::only_result(end).is_ok() && page.state == ItemState::Published)
+        match follow_told(&self.crew, &handed).await {
+            BatchEnd::Halted => Err(Unsaved::Halted),
+            // What stands in another place is found by the verification.
+            BatchEnd::Finished(_) | BatchEnd::Failed(_) | BatchEnd::Unknown(_) => Ok(()),
+        }
     }
 
     /// Tells of what was not published before and is now: what the public sees of it is not taken back, because it is not
     /// known whether it had been published in an earlier version.
-    async fn tell_still_public(&self) {
+    pub(super) async fn tell_still_public(&self) {
         let is_public = |at: &usize| {
             let former = self.trace(*at).former.as_ref();
             let was = former.is_some_and(|former| former.entity.state == ItemState::Published);
@@ -184,35 +155,5 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             );
             self.crew.sink.emit(Event::Warned { message }).await;
         }
-    }
-
-    /// Publishes what was published before the run, content before pages. Returns why something could not be.
-    pub(super) async fn publish(&self, moved: Vec<(Locale, TargetId)>) -> Vec<String> {
-        let mut wanted = ToPublish::new();
-        for (at, trace) in self.outlook.traces.iter().enumerate() {
-            if let Some(locale) = &trace.there.locale
-                && self.decided(at).publish
-                && self.is_restored(at)
-            {
-                let ids = wanted.entry((trace.key.kind, locale.clone())).or_default();
-                ids.push(trace.there.id);
-            }
-        }
-        for (locale, id) in moved {
-            wanted.entry((Kind::Page, locale)).or_default().push(id);
-        }
-        self.tell_still_public().await;
-        let mut problems = Vec::new();
-        for ((kind, locale), mut ids) in wanted {
-            ids.sort_unstable();
-            ids.dedup();
-            let place = (kind, &locale);
-            let moved = move_some(&self.crew, Workflow::Publish, place, &ids).await;
-            let refused = moved.refused.into_iter();
-            problems.extend(refused.map(|(id, why)| format!("{kind} {id} of {locale}: {why}")));
-            let left = moved.left.into_iter();
-            problems.extend(left.map(|id| format!("{kind} {id} of {locale}: the undo ended")));
-        }
-        problems
     }
 }

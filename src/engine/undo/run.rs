@@ -1,31 +1,34 @@
 //! An undo from its first question to its last event.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::mpsc;
 
+use super::actions::Actions;
 use super::gather::UndoOutlook;
-use super::hands::{Hands, class, lane};
-use super::look::IDS_AT_ONCE;
-use crate::domain::{EntityKey, Kind, Locale, RunId};
+use super::hands::Hands;
+use super::lanes::{class, lane};
+use super::state::UndoState;
+use crate::domain::{EntityKey, Kind, RunId};
 use crate::engine::agreements::by_key;
 use crate::engine::control::Control;
+use crate::engine::dispatch::carry_out;
 use crate::engine::end::End;
-use crate::engine::forecast::{After, Costs, Publication, Reading, Undoing, tell_while};
+use crate::engine::forecast::{After, Costs, Oracle, Publication, Reading, tell_while};
 use crate::engine::lease::{Fence, Keeper};
+use crate::engine::options::Options;
 use crate::engine::pace::Sample;
+use crate::engine::ready::Limits;
 use crate::engine::reconcile::{Known, settle_undone};
 use crate::engine::run::{Session, sorted};
 use crate::engine::run_error::RunError;
 use crate::engine::verify::Difference;
-use crate::event::{Bottleneck, Command, Event, Lane, LanePlan, Phase};
+use crate::event::{Bottleneck, Command, Event, LanePlan, Phase};
 use crate::instance::{Source, Target};
 use crate::plan::undo::{Decision, Kept};
-use crate::store::StoreError;
 
 /// What is to be undone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +43,7 @@ pub struct UndoRequest {
 #[derive(Debug)]
 pub struct UndoEnd {
     /// What was going to happen.
-    pub outlook: UndoOutlook,
+    pub outlook: Arc<UndoOutlook>,
     /// Whether whoever was shown the plan agreed to it; otherwise nothing was done.
     pub agreed: bool,
     /// How it ended.
@@ -97,7 +100,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         let outlook = control.read(self.plan_undo(request)).await?;
         let agreed = control.read(agree(&outlook)).await?;
         let mut end = UndoEnd {
-            outlook,
+            outlook: Arc::new(outlook),
             agreed,
             end: End::Complete,
             failed: 0,
@@ -111,11 +114,27 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         // Not before: nothing may stand between the plan and the question on a terminal.
         self.tell_undo(&end.outlook).await;
         self.phase(Phase::Upload).await;
-        let hands = Hands::new(self, &end.outlook, fence.clone());
-        let (mut ended, unpublished) = hands.work(&mut control).await?;
-        if ended.is_complete() && self.options.verify {
+        let actions = Arc::new(Actions::of(&end.outlook));
+        let plan = (Arc::clone(&end.outlook), Arc::clone(&actions));
+        let hands = Arc::new(Hands::new(self, plan, fence.clone()));
+        let state = UndoState::new(Arc::clone(&end.outlook), actions, limits(&self.options));
+        let reading = if self.options.verify {
+            hands.reading()
+        } else {
+            Reading::default()
+        };
+        // What is published is part of the plan.
+        let after = After {
+            publication: Publication::default(),
+            reading,
+        };
+        let work = (state, Oracle::new(after));
+        end.end = carry_out(Arc::clone(&hands), work, &mut control).await?;
+        if end.end.is_complete() {
+            hands.tell_still_public().await;
+        }
+        if end.end.is_complete() && self.options.verify {
             self.phase(Phase::Verify).await;
-            let reading = hands.reading();
             let forecast = |began: &Sample, now: &Sample| {
                 let left = After::verifying(reading, began, now);
                 Some(left.forecast(
@@ -127,13 +146,11 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             let compared = tell_while(&hands.crew, forecast, hands.verify(&self.target));
             match control.looking(compared).await {
                 Ok(found) => end.differences = Some(found?),
-                Err(cut) => ended = cut.into(),
+                Err(cut) => end.end = cut.into(),
             }
         }
         end.failed = hands.failures();
-        drop(hands);
-        end.end = ended;
-        end.unpublished = unpublished;
+        end.unpublished = hands.take_unpublished();
         Ok(end)
     }
 
@@ -191,139 +208,15 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
     }
 }
 
-impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
-    /// Carries out the plan until it is done or somebody asks for an end.
-    async fn work(&self, control: &mut Control<'_>) -> Result<(End, Vec<String>), StoreError> {
-        let mut undoing = Undoing::new(self.works().count(), self.after());
-        let forecast = |began: &Sample, now: &Sample| {
-            let done = self.done.load(Ordering::Relaxed);
-            undoing.forecast(done, (began, now), &Costs::of(&self.crew))
-        };
-        let working = tell_while(&self.crew, forecast, self.carry_out());
-        match control.writing(&self.crew, |_| self.drain(), working).await {
-            Ok(unpublished) if self.is_draining() => Ok((End::Interrupted, unpublished?)),
-            Ok(unpublished) => Ok((End::Complete, unpublished?)),
-            Err(cut) => Ok((cut.into(), Vec::new())),
-        }
-    }
-
-    /// What is deleted or restored.
-    fn works(&self) -> impl Iterator<Item = usize> {
-        let plan = &self.outlook.plan;
-        plan.restores.iter().chain(&plan.deletes).flatten().copied()
-    }
-
-    /// What comes after all is deleted and restored.
-    fn after(&self) -> After {
-        let published = self.works().filter(|at| self.decided(*at).publish);
-        let published = published.filter_map(|at| {
-            let there = &self.trace(at).there;
-            Some((there.kind, there.locale.as_ref()?))
-        });
-        let reading = if self.crew.options.verify {
-            self.reading()
-        } else {
-            Reading::default()
-        };
-        After {
-            publication: Publication::of(published),
-            reading,
-        }
-    }
-
-    /// Returns why something could not be published again.
-    async fn carry_out(&self) -> Result<Vec<String>, StoreError> {
-        self.settle_the_rest().await?;
-        self.tell_lanes(|lane| Event::LaneStarted { lane }).await;
-        for stage in &self.outlook.plan.restores {
-            self.restore_stage(stage).await?;
-        }
-        let at_once = self.crew.options.writes.max(1);
-        for stage in &self.outlook.plan.deletes {
-            self.delete_stage(stage, at_once).await?;
-        }
-        if self.is_draining() {
-            return Ok(Vec::new());
-        }
-        self.tell_lanes(|lane| Event::LaneFinished { lane }).await;
-        let moved = self.order_rows().await;
-        self.unpublish_again().await?;
-        Ok(self.publish(moved).await)
-    }
-
-    /// Deletes what is of one kind.
-    async fn delete_stage(&self, stage: &[usize], at_once: usize) -> Result<(), StoreError> {
-        let kind = stage.first().map(|at| self.trace(*at).key.kind);
-        if kind != Some(Kind::Content) {
-            return stream::iter(stage.iter().map(|at| Ok(self.delete(*at))))
-                .try_buffer_unordered(at_once)
-                .try_collect()
-                .await;
-        }
-        for (locale, items) in self.by_locale(stage) {
-            for some in items.chunks(IDS_AT_ONCE) {
-                self.delete_items(&locale, some, at_once).await?;
-            }
-        }
-        Ok(())
-    }
-
-    fn by_locale(&self, stage: &[usize]) -> BTreeMap<Locale, Vec<usize>> {
-        let mut by_locale: BTreeMap<Locale, Vec<usize>> = BTreeMap::new();
-        for at in stage {
-            if let Some(locale) = &self.trace(*at).there.locale {
-                by_locale.entry(locale.clone()).or_default().push(*at);
-            }
-        }
-        by_locale
-    }
-
-    /// Tells the same of every lane that has something to do.
-    async fn tell_lanes(&self, event: fn(Lane) -> Event) {
-        let lanes = self.works().map(|at| lane(self.trace(at).key.kind));
-        let lanes: BTreeSet<Lane> = lanes.collect();
-        for lane in lanes {
-            self.crew.sink.emit(event(lane)).await;
-        }
-    }
-
-    /// Restores what is of one kind.
-    async fn restore_stage(&self, stage: &[usize]) -> Result<(), StoreError> {
-        let options = &self.crew.options;
-        let kind = stage.first().map(|at| self.trace(*at).key.kind);
-        let is_localised = kind.is_some_and(Kind::is_localised);
-        if is_localised {
-            self.bring_back_live(stage).await?;
-        }
-        let stage = stage.iter().copied().filter(|at| !self.has_failed(*at));
-        let stage = &stage.collect::<Vec<usize>>()[..];
-        let at_once = match kind {
-            Some(Kind::Content) => return self.restore_content(stage).await,
-            Some(Kind::Page) => 1,
-            Some(Kind::Asset) => options.assets_in_flight,
-            Some(
-                Kind::Model | Kind::Container | Kind::Template | Kind::Gallery | Kind::Redirection,
-            )
-            | None => options.writes,
-        };
-        stream::iter(stage.iter().map(|at| Ok(self.restore(*at))))
-            .try_buffer_unordered(at_once.max(1))
-            .try_collect()
-            .await
-    }
-
-    async fn restore_content(&self, stage: &[usize]) -> Result<(), StoreError> {
-        let by_locale = self.by_locale(stage);
-        let size = self.crew.options.batch_items.clamp(1, 250);
-        let batches = by_locale
-            .iter()
-            .flat_map(|(locale, items)| items.chunks(size).map(move |some| (locale, some)));
-        let batches: Vec<_> = batches.collect();
-        stream::iter(batches)
-            .map(|(locale, some)| self.restore_items(locale, some))
-            .buffer_unordered(self.crew.options.batches_in_flight.max(1))
-            .try_collect()
-            .await
+/// Bounds on what is in flight.
+fn limits(options: &Options) -> Limits {
+    Limits {
+        saves: options.writes.max(1),
+        assets: options.assets_in_flight.max(1),
+        batches: options.batches_in_flight.max(1),
+        batch_items: options.batch_items.clamp(1, 250),
+        // Each has its place among others.
+        pages: 1,
     }
 }
 

@@ -1,79 +1,37 @@
 //! What the store has to know of an entity when an undo is through with it.
 
-use super::hands::{Hands, Settled};
-use crate::domain::{Failure, Kind, Outcome, TargetId, Version};
+use super::hands::Hands;
+use super::state::of_work;
+use crate::domain::{Kind, Version};
+use crate::engine::state::How;
 use crate::instance::{Source, Target};
 use crate::plan::undo::Decision;
-use crate::store::{Change, Former, IntentId, IntentState, Mapping, StoreError};
+use crate::store::{Change, Former, Mapping};
 
-/// Entities that are settled in one transaction when nothing has to be sent for them.
-const AT_ONCE: usize = 500;
+impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
+    /// The outcome of an entity whose deciding request is done, with `changes`.
+    pub(super) fn outcome_of(&self, at: usize, how: How, mut changes: Vec<Change>) -> Vec<Change> {
+        let told = of_work(&self.decided(at).decision, how == How::Already);
+        changes.extend(told.map(|(outcome, because)| self.row(at, outcome, because)));
+        changes
+    }
 
-impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
-    /// Settles everything about which nothing has to be sent.
-    pub(super) async fn settle_the_rest(&self) -> Result<(), StoreError> {
-        let mut open = Vec::new();
-        for (at, decided) in self.outlook.plan.entities.iter().enumerate() {
-            let settled = match &decided.decision {
-                Decision::Delete | Decision::Restore => continue,
-                Decision::AsBefore => self.as_before(at),
-                Decision::Gone => self.gone(at),
-                Decision::Keep(why) => {
-                    let reason = why.to_string();
-                    Settled {
-                        cause: None,
-                        because: reason.clone(),
-                        outcome: Outcome::Kept { reason },
-                        changes: Vec::new(),
-                        bytes: 0,
-                    }
+    /// What becomes of the counterpart of an entity about which nothing has to be sent.
+    pub(super) fn without_request(&self, at: usize) -> Vec<Change> {
+        match &self.decided(at).decision {
+            // It may have been put back already: an undo may have been interrupted between the two. What somebody else has
+            // written since stays.
+            Decision::AsBefore => {
+                let mapping = self.outlook.mappings.get(&self.trace(at).key);
+                let is_ours = mapping.is_none_or(|mapping| mapping.run == self.outlook.undone);
+                if is_ours {
+                    self.mapping_put_back(at, None)
+                } else {
+                    Vec::new()
                 }
-            };
-            open.push((at, settled));
-            if open.len() == AT_ONCE {
-                self.settle_all(std::mem::take(&mut open)).await?;
             }
-        }
-        self.settle_all(open).await
-    }
-
-    /// The mapping is put back as well, unless somebody else has written it since: an undo may have been interrupted
-    /// between the two.
-    fn as_before(&self, at: usize) -> Settled {
-        let mapping = self.outlook.mappings.get(&self.trace(at).key);
-        let is_ours = mapping.is_none_or(|mapping| mapping.run == self.outlook.undone);
-        Settled {
-            cause: None,
-            outcome: Outcome::Restored,
-            because: "already in its previous state".to_owned(),
-            changes: if is_ours {
-                self.mapping_put_back(at, None)
-            } else {
-                Vec::new()
-            },
-            bytes: 0,
-        }
-    }
-
-    fn gone(&self, at: usize) -> Settled {
-        let (outcome, because) = if self.trace(at).existed {
-            let reason =
-                "it was deleted on the target since, which cannot be taken back".to_owned();
-            (
-                Outcome::Kept {
-                    reason: reason.clone(),
-                },
-                reason,
-            )
-        } else {
-            (Outcome::Deleted, "already deleted".to_owned())
-        };
-        Settled {
-            cause: None,
-            outcome,
-            because,
-            changes: self.mapping_removed(at),
-            bytes: 0,
+            Decision::Gone => self.mapping_removed(at),
+            Decision::Delete | Decision::Restore | Decision::Keep(_) => Vec::new(),
         }
     }
 
@@ -130,45 +88,5 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
         let pair = pair();
         let mapping = Change::Mapping { pair, mapping };
         std::iter::once(mapping).chain(place).collect()
-    }
-
-    /// Settles what was deleted or restored, with the intent that did it.
-    pub(super) async fn done(
-        &self,
-        at: usize,
-        intent: IntentId,
-        mut settled: Settled,
-    ) -> Result<(), StoreError> {
-        settled
-            .changes
-            .push(self.crew.closed(intent, IntentState::Done));
-        self.settle(at, settled).await
-    }
-
-    /// Settles what could not be. `state` tells whether the request may have had an effect.
-    pub(super) async fn failed(
-        &self,
-        at: usize,
-        intent: Option<(IntentId, IntentState)>,
-        reason: String,
-    ) -> Result<(), StoreError> {
-        let cause = match intent {
-            Some((_, IntentState::InDoubt)) => Failure::InDoubt,
-            Some(_) | None => Failure::Refused,
-        };
-        let closed = intent.map(|(id, state)| self.crew.closed(id, state));
-        let settled = Settled {
-            cause: Some(cause),
-            because: reason.clone(),
-            outcome: Outcome::Failed { reason },
-            changes: closed.into_iter().collect(),
-            bytes: 0,
-        };
-        self.settle(at, settled).await
-    }
-
-    /// What is there under the id of an entity of the plan.
-    pub(super) fn id(&self, at: usize) -> TargetId {
-        self.trace(at).there.id
     }
 }

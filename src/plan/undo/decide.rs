@@ -75,9 +75,9 @@ pub struct Inputs<'a> {
     /// The target as it is now, in all its locales.
     pub target: &'a Inventory<TargetId>,
     /// The target with its models as the run left them.
-    pub left: &'a Own<'a>,
+    pub left: &'a Own,
     /// The target with its models as they were before.
-    pub before: &'a Own<'a>,
+    pub before: &'a Own,
     /// The hashes of the bytes that assets have now, of those whose bytes are to be compared.
     pub bytes: &'a HashMap<TargetId, ContentHash>,
     /// The hashes of what the public sees now, of those that are to show something else. One that is missing shows nothing.

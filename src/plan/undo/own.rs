@@ -5,6 +5,7 @@
 //! of the target is read as an id of a source, and nothing of it leaves the room but bodies for that same target.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -19,8 +20,8 @@ use crate::plan::{
 
 /// An instance in its own terms.
 #[derive(Debug)]
-pub struct Own<'a> {
-    target: &'a Inventory<TargetId>,
+pub struct Own {
+    target: Arc<Inventory<TargetId>>,
     schema: Schema,
     assets: AssetIndex,
     urls: HashMap<i64, AssetUrls>,
@@ -28,9 +29,9 @@ pub struct Own<'a> {
     locales: HashMap<(Kind, i64), Vec<Locale>>,
 }
 
-impl<'a> Own<'a> {
+impl Own {
     /// Reads `target`, with `models` in the places of those that have their ids.
-    pub fn new(target: &'a Inventory<TargetId>, models: &[Entity<TargetId>]) -> Self {
+    pub fn new(target: Arc<Inventory<TargetId>>, models: &[Entity<TargetId>]) -> Self {
         let mut names = HashMap::new();
         let mut urls = HashMap::new();
         let mut locales: HashMap<(Kind, i64), Vec<Locale>> = HashMap::new();
@@ -50,9 +51,9 @@ impl<'a> Own<'a> {
             }
         }
         Self {
+            schema: schema(&target, models),
+            assets: AssetIndex::of(&target),
             target,
-            schema: schema(target, models),
-            assets: AssetIndex::of(target),
             urls,
             names,
             locales,
@@ -145,7 +146,7 @@ impl<'a> Own<'a> {
 }
 
 /// Whoever asks has read it on this instance, so everything is its own counterpart.
-impl Counterparts for Own<'_> {
+impl Counterparts for Own {
     fn id(&self, _kind: Kind, id: i64, _locale: Option<&Locale>) -> Option<TargetId> {
         Some(TargetId::new(id))
     }
@@ -171,7 +172,7 @@ impl Counterparts for Own<'_> {
 /// A sentence that names a reference which leads nowhere.
 pub fn as_it_is(page: &Entity<TargetId>) -> Result<Value, String> {
     let nothing = Inventory::<TargetId>::empty(Guid::new(""));
-    let own = Own::new(&nothing, &[]);
+    let own = Own::new(Arc::new(nothing), &[]);
     own.body(page, None)
 }
 

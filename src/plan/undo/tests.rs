@@ -1,6 +1,7 @@
 //! Small targets of which it can be said in advance what an undo does to them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -134,8 +135,8 @@ impl Case {
     }
 
     fn plan(&self) -> UndoPlan {
-        let target = inventory(&self.present);
-        let own = Own::new(&target, &[]);
+        let target = Arc::new(inventory(&self.present));
+        let own = Own::new(Arc::clone(&target), &[]);
         let mut traces = self.traces.clone();
         for (trace, left) in traces.iter_mut().zip(&self.left) {
             trace.left = vec![own.hash(left)];

@@ -2,6 +2,7 @@
 
 use super::script::Script;
 use crate::engine::options::Schedule::{Phased, Pipelined};
+use crate::engine::state::Work as _;
 use crate::plan::Strength::{Hard, Whole};
 
 const ONE: &str = "content:11@en-us";

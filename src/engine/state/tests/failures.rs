@@ -4,6 +4,7 @@ use super::script::{SOFT, Script};
 use crate::domain::Failure;
 use crate::engine::end::{End, StopCause};
 use crate::engine::options::Schedule::{Phased, Pipelined};
+use crate::engine::state::Work as _;
 use crate::event::Command;
 use crate::plan::Action;
 use crate::plan::Strength::{Hard, Order, Whole};

@@ -2,6 +2,7 @@
 
 use super::script::{SOFT, Script};
 use crate::engine::options::Schedule::{Phased, Pipelined};
+use crate::engine::state::Work as _;
 use crate::event::Command;
 use crate::plan::Strength::{Hard, Order};
 

@@ -11,7 +11,7 @@ use crate::domain::{
 use crate::engine::end::StopCause;
 use crate::engine::options::Schedule;
 use crate::engine::ready::Limits;
-use crate::engine::state::{Effect, Input, Job, RunState, Step, StepResult};
+use crate::engine::state::{Effect, How, Input, Job, RunState, Saved, Step, StepResult, Work};
 use crate::event::{Command, Event};
 use crate::plan::{Action, Graph, Need, Node, Plan, Planned, Referent, Strength};
 
@@ -187,11 +187,11 @@ impl Run {
         let target = target_of(name);
         self.back(
             name,
-            StepResult::Saved {
+            StepResult::Done(Saved {
                 target,
                 bytes: 1,
-                over: false,
-            },
+                how: How::AsPlanned,
+            }),
             None,
         );
     }
@@ -205,11 +205,11 @@ impl Run {
     /// Saved, but the read-back found an encoding stored wrong.
     pub(super) fn save_wrong(&mut self, name: &str) {
         let target = target_of(name);
-        let saved = StepResult::Saved {
+        let saved = StepResult::Done(Saved {
             target,
             bytes: 1,
-            over: false,
-        };
+            how: How::AsPlanned,
+        });
         self.back(
             name,
             saved,
