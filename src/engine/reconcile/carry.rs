@@ -7,7 +7,9 @@
 use super::believe;
 use super::live;
 use super::look::Looked;
-use super::outcome::{close, failed, keep_all, lost, not_known, not_sent, refused, show, told};
+use super::outcome::{
+    altered, close, failed, keep_all, lost, not_known, not_sent, refused, show, told,
+};
 use super::polling::{BatchEnd, HandedIn, follow_noted};
 use crate::domain::{BatchId, Failure, Kind, Locale};
 use crate::engine::crew::{Crew, Prepared};
@@ -314,7 +316,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
     ) -> Result<Option<Left>, StoreError> {
         match end {
             End::Each(rows) => {
-                let rows = self.look_into(part.attempt, items, rows).await;
+                let rows = self.look_into(part.attempt, (intent, items), rows).await;
                 let cargo = self.cargo;
                 let checked = believe::checked(self.crew, cargo, (intent, items), rows).await;
                 match checked {
@@ -322,7 +324,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
                     Err(error) => {
                         let why = "the ids that it was answered with could not be checked";
                         let left = Left::unclear(part.attempt, items.len(), why);
-                        let intent = Some((intent, false));
+                        let intent = (intent, false);
                         self.found(part, intent, items, (Err(error), left)).await
                     }
                 }
@@ -332,9 +334,9 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
                 splits,
                 looks,
             } => {
-                close(self.crew, intent, IntentState::Failed).await?;
                 let found = if looks {
-                    live::once(self.crew, self.cargo, items, (intent, true)).await
+                    self.crew.open.doubt(intent, reason(&result));
+                    live::at_once(self.crew, self.cargo, items, intent).await
                 } else {
                     Ok(Looked::nothing(items.len()))
                 };
@@ -346,7 +348,8 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
                     splits,
                     repeats: false,
                 };
-                self.found(part, None, items, (found, left)).await
+                self.found(part, (intent, false), items, (found, left))
+                    .await
             }
             End::Unknown {
                 cause,
@@ -368,7 +371,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
                     splits: !working,
                     repeats: !working,
                 };
-                self.found(part, Some((intent, working)), items, (found, left))
+                self.found(part, (intent, working), items, (found, left))
                     .await
             }
             End::Unsent => {
@@ -383,18 +386,17 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
         }
     }
 
-    /// A row that was refused in a later attempt may be there from an earlier one: the target refuses a second rule for
-    /// one origin.
+    /// What was refused in a later attempt may be there from an earlier one: the target refuses a second rule for one
+    /// origin, and a second page of one name.
     async fn look_into(
         &self,
         attempt: u32,
-        items: &[Prepared],
+        (intent, items): (IntentId, &[Prepared]),
         mut rows: Vec<RowResult>,
     ) -> Vec<RowResult> {
-        let is_late = matches!(self.cargo, Cargo::Rows) && attempt > 1;
-        if is_late
+        if attempt > 1
             && rows.iter().any(Result::is_err)
-            && let Ok(there) = live::rows(&self.crew.inquiry(), self.crew, items).await
+            && let Ok(there) = live::once(self.crew, self.cargo, items, (intent, false)).await
         {
             for (at, saved) in there.found {
                 if rows[at].is_err() {
@@ -449,7 +451,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
         self.crew.open.doubt(intent, &why);
         let found = live::until_quiet(self.crew, self.cargo, &items, intent).await;
         let left = Left::unclear(part.attempt, items.len(), &why);
-        self.found(&some, Some((intent, false)), &items, (found, left))
+        self.found(&some, (intent, false), &items, (found, left))
             .await
     }
 
@@ -483,7 +485,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
     async fn found(
         &mut self,
         part: &Part,
-        intent: Option<(IntentId, bool)>,
+        (intent, working): (IntentId, bool),
         items: &[Prepared],
         (looked, mut left): (Result<Looked, RequestError>, Left),
     ) -> Result<Option<Left>, StoreError> {
@@ -494,24 +496,27 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
                 return Ok(None);
             }
             Err(error) => {
-                if let Some((intent, _)) = intent {
-                    close(self.crew, intent, IntentState::InDoubt).await?;
-                }
+                close(self.crew, intent, IntentState::InDoubt).await?;
                 let why = format!("{}; {error}", reason(&left.result));
                 self.set_all(part, &not_known(&why));
                 return Ok(None);
             }
         };
-        let closed = intent.map(|(intent, working)| {
-            let state = match (working, looked.absent.is_empty()) {
-                (_, true) => IntentState::Done,
-                (true, false) => IntentState::InDoubt,
-                (false, false) => IntentState::Failed,
-            };
-            self.crew.closed(intent, state)
-        });
-        self.store(part, items, looked.found, closed).await?;
-        left.at = looked.absent.iter().map(|at| part.at[*at]).collect();
+        let is_doubtful = working || !looked.suspects.is_empty();
+        let state = match (is_doubtful, looked.absent.is_empty()) {
+            (_, true) => IntentState::Done,
+            (true, false) => IntentState::InDoubt,
+            (false, false) => IntentState::Failed,
+        };
+        let closed = self.crew.closed(intent, state);
+        self.store(part, items, looked.found, Some(closed)).await?;
+        for (at, suspects) in &looked.suspects {
+            let why = altered(reason(&left.result), items[*at].save.kind, suspects);
+            self.results[part.at[*at]] = Some(not_known(&why));
+        }
+        let absent = looked.absent.iter();
+        let absent = absent.filter(|at| !looked.suspects.contains_key(at));
+        left.at = absent.map(|at| part.at[*at]).collect();
         Ok((!left.at.is_empty()).then_some(left))
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::domain::{Failure, Kind};
+use crate::domain::{Failure, Kind, TargetId};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::state::{How, Saved as Done, StepResult};
 use crate::id_map::IdConflict;
@@ -163,6 +163,16 @@ pub(in crate::engine) fn lost(cause: Failure, reason: impl Into<String>) -> Step
 pub(in crate::engine) fn not_known(why: &str) -> StepResult {
     let reason = format!("whether it arrived is not known: {why}; run again to find out");
     lost(Failure::InDoubt, reason)
+}
+
+/// Why it is not known whether an entity arrived that is not there as it was sent: the target has something new in its place.
+pub(super) fn altered(why: &str, kind: Kind, suspects: &[TargetId]) -> String {
+    let ids: Vec<String> = suspects.iter().map(ToString::to_string).collect();
+    format!(
+        "{why}; it is not there as it was sent, and {kind} {} appeared in its place meanwhile, which may be an altered copy \
+         of it",
+        ids.join(", ")
+    )
 }
 
 pub(super) fn refused(refusal: &Refusal) -> StepResult {

@@ -11,24 +11,16 @@ use super::look::{Looked, saved};
 use crate::domain::{Entity, Kind, TargetId, same_name};
 use crate::engine::crew::{Crew, Prepared, container_of};
 use crate::instance::{Source, Target};
-use crate::plan::{normal, target_hash};
-use crate::store::IntentId;
+use crate::plan::normal;
 
 /// Takes what resembles an absent item, and claims it.
-pub(super) fn take<S, T>(
-    crew: &Crew<S, T>,
-    (intent, items): (IntentId, &[Prepared]),
-    looked: &mut Looked,
-) where
+pub(super) fn take<S, T>(crew: &Crew<S, T>, items: &[Prepared], looked: &mut Looked)
+where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let strangers = std::mem::take(&mut looked.strangers);
-    let strangers = strangers.into_iter().filter(|there| {
-        let hash = target_hash(there, &crew.schema);
-        let signature = (there.key.kind, there.key.locale.clone(), hash);
-        there.key.kind == Kind::Content && !crew.open.is_sent_by_another(intent, &signature)
-    });
+    let strangers = std::mem::take(&mut looked.strangers).into_iter();
+    let strangers = strangers.filter(|there| there.key.kind == Kind::Content);
     let strangers: Vec<Entity<TargetId>> = strangers.collect();
     let pairs: Vec<(usize, usize)> = looked
         .absent
@@ -42,6 +34,7 @@ pub(super) fn take<S, T>(
         let key = &crew.entity(items[*at].node).key;
         if pairs.iter().filter(is_only).count() == 1 && crew.ids.claim(key, found.key.id).is_ok() {
             looked.absent.retain(|absent| absent != at);
+            looked.suspects.remove(at);
             looked.found.push((*at, saved(found)));
         }
     }

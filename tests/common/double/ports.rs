@@ -187,9 +187,12 @@ impl Shared {
                 dice,
                 injected,
             } = &mut *temper;
-            let mut strikes = |fault| {
+            let mut strikes = |fault: Fault| {
                 let strikes = nature.strikes(fault, dice);
                 *injected.entry(fault).or_default() += u32::from(strikes);
+                if strikes {
+                    self.note(|| format!("the next batch: {}", fault.name()));
+                }
                 strikes
             };
             let fails = strikes(Fault::Aborted);
@@ -206,9 +209,9 @@ impl Shared {
                 work.begin(world);
             }
             let begins = if one_worker {
-                world.free_at(Instant::now())
+                world.free_at()
             } else {
-                Instant::now()
+                world.now()
             };
             Ok(world.submit(work, begins + takes, fails))
         })
