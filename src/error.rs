@@ -277,9 +277,9 @@ impl Error {
 
 const fn run_exit_code(error: &RunError) -> ExitStatus {
     match error {
-        RunError::Pull(PullError::Request { .. } | PullError::Incomplete { .. }) => {
-            ExitStatus::Unreachable
-        }
+        RunError::Pull(
+            PullError::Request { .. } | PullError::Incomplete { .. } | PullError::Endless { .. },
+        ) => ExitStatus::Unreachable,
         RunError::Store(error) => store_exit_code(error),
         RunError::Interrupted => ExitStatus::Interrupted,
         RunError::Unplaced(_) => ExitStatus::Conflicts,
@@ -319,7 +319,7 @@ fn run_hint(error: &RunError) -> Option<String> {
             request_hint(&cause.cause).map(str::to_owned)
         }
         RunError::Interrupted => Error::Interrupted.hint(),
-        RunError::Pull(PullError::Incomplete { .. })
+        RunError::Pull(PullError::Incomplete { .. } | PullError::Endless { .. })
         | RunError::Store(_)
         | RunError::Selection(_)
         | RunError::Unplaced(_)
@@ -353,6 +353,8 @@ const fn request_hint(cause: &Cause) -> Option<&'static str> {
         Cause::Malformed(_) => Some(
             "check that --source-url and --target-url lead to the API and not to a proxy's own page",
         ),
+        Cause::TooLarge(_) => Some("if the instance is that large, raise the named setting"),
+        Cause::Misplaced(_) => Some("if the host may be read, add it to assets.hosts"),
         Cause::Refused { .. } | Cause::Content(_) | Cause::Halted => None,
     }
 }

@@ -20,6 +20,10 @@ use crate::domain::{
     TargetId, Version,
 };
 
+mod bounds;
+
+pub use bounds::{Misplaced, TooLarge};
+
 /// A question whose answer is one response of the API.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Ask {
@@ -139,6 +143,33 @@ impl Ask {
             | Self::Live { .. }
             | Self::ItemsById { .. } => false,
         }
+    }
+}
+
+impl Ask {
+    /// The question with which the feed begins that this one goes on with; `None` for questions that are asked once.
+    pub fn feed(&self) -> Option<Self> {
+        let mut first = self.clone();
+        match &mut first {
+            Self::Items { token, .. } | Self::Pages { token, .. } => *token = 0,
+            Self::Galleries { offset }
+            | Self::Assets { offset }
+            | Self::ContainerItems { offset, .. } => *offset = 0,
+            Self::Locales
+            | Self::Models { .. }
+            | Self::Model(_)
+            | Self::Containers
+            | Self::Container(_)
+            | Self::Templates(_)
+            | Self::AssetContainer
+            | Self::Sitemap(_)
+            | Self::Redirections
+            | Self::One { .. }
+            | Self::Named { .. }
+            | Self::Live { .. }
+            | Self::ItemsById { .. } => return None,
+        }
+        Some(first)
     }
 }
 
@@ -291,7 +322,7 @@ pub trait Target: Source {
     fn save_redirections(
         &self,
         rows: &[Save],
-    ) -> impl Future<Output = Result<Vec<Result<Saved, Refusal>>, RequestError>> + Send;
+    ) -> impl Future<Output = Result<Vec<RowResult>, RequestError>> + Send;
 
     /// Uploads an asset over its path.
     ///
@@ -491,6 +522,24 @@ pub struct Refusal {
     pub said: String,
 }
 
+/// What an answer says of one of several entities that were sent together.
+pub type RowResult = Result<Saved, Unconfirmed>;
+
+/// Why an answer names no counterpart of an entity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unconfirmed {
+    /// The target refused it: it said why, or has it in a list of what it refused.
+    Refused(Refusal),
+    /// It does not tell: neither an id that can be one nor a reason. The entity may have been stored. In words.
+    Unclear(String),
+}
+
+impl From<Refusal> for Unconfirmed {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
 /// An item or page as the results of a batch name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct About {
@@ -513,7 +562,7 @@ pub enum BatchStatus {
     /// Finished item by item; one result per item, in the order of the request. Fewer than there were items when
     /// it cannot be told which result is whose. Of a batch of the workflow in any order, with those of items that come
     /// along, and with a refusal about nothing for each failure that is counted and not explained.
-    Finished(Vec<Result<Saved, Refusal>>),
+    Finished(Vec<RowResult>),
     /// Finished, and nothing of it took effect as far as the server tells: aborted, deleted, or failed as a whole.
     Failed(Refusal),
 }
@@ -584,6 +633,12 @@ pub enum Cause {
     /// The bytes that were to be sent could not be read or have the wrong length.
     #[error("invalid file content: {0}")]
     Content(String),
+    /// The file is where files are not fetched from; nothing was sent there.
+    #[error("{0}")]
+    Misplaced(Misplaced),
+    /// The answer is larger than what is allowed.
+    #[error("{0}")]
+    TooLarge(TooLarge),
     /// A feed that is being rebuilt and says so, or answers nothing at all.
     #[error("the feed is busy: it is being rebuilt")]
     Busy,
@@ -605,11 +660,13 @@ impl Cause {
             Self::TimedOut(_) => Failure::TimedOut,
             Self::Throttled { .. } | Self::Busy => Failure::Throttled,
             Self::Unauthorised | Self::Forbidden => Failure::Access,
+            Self::Misplaced(_) => Failure::Misplaced,
             Self::ServerFailed { .. }
             | Self::NotFound
             | Self::Refused { .. }
             | Self::Malformed(_)
             | Self::Content(_)
+            | Self::TooLarge(_)
             | Self::Halted => Failure::Refused,
         }
     }
@@ -657,11 +714,17 @@ impl RequestError {
                 Effect::Write => Verdict::Reconcile,
             },
             Cause::TimedOut(_) | Cause::Broken(_) | Cause::Malformed(_) => in_doubt,
+            // It would be as large again.
+            Cause::TooLarge(_) => match effect {
+                Effect::Read => Verdict::GiveUp,
+                Effect::Write => Verdict::Reconcile,
+            },
             Cause::Unauthorised
             | Cause::Forbidden
             | Cause::NotFound
             | Cause::Refused { .. }
             | Cause::Content(_)
+            | Cause::Misplaced(_)
             | Cause::Halted => Verdict::GiveUp,
         }
     }
@@ -709,6 +772,16 @@ mod tests {
             ),
             (Cause::Malformed(text()), again, Verdict::Reconcile),
             (Cause::Content(text()), Verdict::GiveUp, Verdict::GiveUp),
+            (
+                Cause::Misplaced(Misplaced::Scheme { scheme: text() }),
+                Verdict::GiveUp,
+                Verdict::GiveUp,
+            ),
+            (
+                Cause::TooLarge(TooLarge::Answer(1)),
+                Verdict::GiveUp,
+                Verdict::Reconcile,
+            ),
             (Cause::Busy, again, again),
             (Cause::Halted, Verdict::GiveUp, Verdict::GiveUp),
         ]
@@ -730,9 +803,11 @@ mod tests {
             Cause::Content(_) => 10,
             Cause::Busy => 11,
             Cause::Halted => 12,
+            Cause::Misplaced(_) => 13,
+            Cause::TooLarge(_) => 14,
         }
     }
-    const CAUSES: usize = 13;
+    const CAUSES: usize = 15;
 
     #[test]
     fn every_cause_has_its_verdict_for_reads_and_for_writes() {

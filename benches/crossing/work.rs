@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use lockgate::agility::{Connection, Instance};
+use lockgate::agility::{Connection, Instance, Limits};
 use lockgate::domain::{Guid, Inventory, Kind, Locale, Secret, SourceId, TargetId};
 use lockgate::instance::{Answer, Ask, Found, Source};
 use lockgate::mock::file::StateFile;
@@ -145,6 +145,8 @@ async fn pull(url: String) -> Outcome<Inventory<SourceId>> {
         token: Secret::new("bench"),
         connect_timeout: Duration::from_secs(5),
         request_timeout: Duration::from_mins(1),
+        asset_hosts: Vec::new(),
+        limits: Limits::default(),
     })?;
     let mut builder = Builder::<SourceId>::new(Guid::new(SOURCE));
     let answer: Answer<SourceId> = instance.read(&Ask::Locales).await?;

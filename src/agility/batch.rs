@@ -5,12 +5,15 @@
 //! `failedItems`, the item, the batch) and in three forms (JSON text, an exception dump, plain text), and a
 //! batch that counts as processed may have failed as a whole. The decision that a reader may question: when
 //! a batch failed as a whole but an item carries both an id and a new version, that item is believed,
-//! because sending it again would create it twice.
+//! because sending it again would create it twice. And a row is a refusal only when it says why, or stands among the failed
+//! ones: one that has neither an id nor a reason may have been stored, and the engine looks for it.
 
 use serde_json::Value;
 
 use crate::domain::{BatchId, Id, Kind, TargetId, Version};
-use crate::instance::{About, BatchStatus, Cause, Refusal, RequestError, Saved};
+use crate::instance::{
+    About, BatchStatus, Cause, Refusal, RequestError, RowResult, Saved, Unconfirmed,
+};
 
 use super::classify;
 use super::client::{Api, Call, Client};
@@ -111,7 +114,7 @@ impl<'a> Reader<'a> {
         shape::text(self.batch, "errorData").is_some() && successes.unwrap_or(0) <= 0
     }
 
-    fn results(&self) -> Vec<Result<Saved, Refusal>> {
+    fn results(&self) -> Vec<RowResult> {
         self.items().iter().map(|item| self.result(item)).collect()
     }
 
@@ -144,16 +147,16 @@ impl<'a> Reader<'a> {
         BatchStatus::Failed(whole)
     }
 
-    fn proven_result(&self, item: &Value) -> Result<Saved, Refusal> {
+    fn proven_result(&self, item: &Value) -> RowResult {
         match self.result(item) {
-            Ok(saved) if saved.version.is_none() => Err(self.words(item)),
+            Ok(saved) if saved.version.is_none() => Err(self.unconfirmed(item)),
             result => result,
         }
     }
 
     /// An item succeeded when it has an id, exists and complains of nothing. One that stands among the failed
     /// ones is believed only with a new version, because a failed update has an id as well.
-    fn result(&self, item: &Value) -> Result<Saved, Refusal> {
+    fn result(&self, item: &Value) -> RowResult {
         let id = shape::int(item, "itemID").filter(|id| *id > 0);
         let complains = shape::text(item, "errorMessage").is_some();
         let version = version(item);
@@ -165,29 +168,37 @@ impl<'a> Reader<'a> {
                 name: None,
                 urls: None,
             }),
-            _ => Err(self.words(item)),
+            _ => Err(self.unconfirmed(item)),
         }
     }
 
-    fn words(&self, item: &Value) -> Refusal {
-        let refusal = self
-            .own_words(item)
-            .or_else(|| self.words_of_batch())
-            .unwrap_or_else(no_reason);
-        Refusal {
-            about: about(item, "itemID"),
-            ..refusal
+    /// What stands against the success of an item. The words of the batch are about no item in particular.
+    fn unconfirmed(&self, item: &Value) -> Unconfirmed {
+        let is_listed = || self.failed_row(item).map(|_| no_reason());
+        if let Some(refusal) = self.own_words(item).or_else(is_listed) {
+            let about = about(item, "itemID");
+            return Unconfirmed::Refused(Refusal { about, ..refusal });
         }
+        let words = self.words_of_batch().map(|refusal| refusal.said);
+        Unconfirmed::Unclear(match words {
+            Some(words) => {
+                format!("its row has no usable id and no reason; the batch says {words:?}")
+            }
+            None => "its row has no usable id and no reason".to_owned(),
+        })
     }
 
     /// The results of a step of the workflow. Its rows may be of items that nobody asked for, and may lack some that
     /// were; what failed stands in lists of its own, or is only counted.
-    fn workflow_results(&self) -> Vec<Result<Saved, Refusal>> {
+    fn workflow_results(&self) -> Vec<RowResult> {
         let mut results = self.results();
         let items = self.items();
         let mut told: Vec<Option<About>> = results
             .iter()
-            .filter_map(|result| Some(result.as_ref().err()?.about))
+            .filter_map(|result| match result {
+                Err(Unconfirmed::Refused(refusal)) => Some(refusal.about),
+                Ok(_) | Err(Unconfirmed::Unclear(_)) => None,
+            })
             .collect();
         for row in self.failed_rows() {
             let (of_row, batch_item) = (about(row, "itemId"), shape::int(row, "batchItemId"));
@@ -202,17 +213,16 @@ impl<'a> Reader<'a> {
             let words = shape::text(row, "errorMessage");
             let refusal = words.and_then(refusal);
             told.push(of_row);
-            results.push(Err(Refusal {
-                about: of_row,
-                ..refusal.unwrap_or_else(no_reason)
-            }));
+            let refusal = refusal.unwrap_or_else(no_reason);
+            let about = of_row;
+            results.push(Err(Refusal { about, ..refusal }.into()));
         }
         let counted = self.count("failureCount").unwrap_or(0);
         let unexplained = usize::try_from(counted)
             .unwrap_or(0)
             .saturating_sub(told.len());
         let words = || self.words_of_batch().unwrap_or_else(no_reason);
-        results.extend((0..unexplained).map(|_| Err(words())));
+        results.extend((0..unexplained).map(|_| Err(words().into())));
         results
     }
 

@@ -21,7 +21,7 @@ const SAID_MAX: usize = 300;
 const NAME_MAX: usize = 100;
 
 /// How much of a body is searched for words, in bytes.
-const SEARCHED_MAX: usize = 256 * 1024;
+pub(crate) const SEARCHED_MAX: usize = 256 * 1024;
 
 /// The longest `Retry-After` that is believed; a longer one means this long.
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);

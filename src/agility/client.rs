@@ -1,8 +1,8 @@
 //! The one place that sends a request.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue,
 };
@@ -14,18 +14,25 @@ use url::Url;
 use crate::domain::{Guid, Secret, Token, time};
 use crate::instance::{Cause, RequestError};
 
+use super::body::{Body, Unread};
+use super::file_hosts::FileHosts;
 use super::hosts::Hosts;
 use super::shape::Misshapen;
 use super::write::Form;
-use super::{Connection, ConnectionError, classify};
+use super::{Connection, ConnectionError, Limits, classify, digits};
 
 /// What connects to one instance.
 #[derive(Debug)]
 pub(crate) struct Client {
     /// For the two APIs: follows no redirect.
     api: reqwest::Client,
-    /// For asset bytes: follows redirects, unpacks nothing, sends no credential and does not tell where a redirect led from.
+    /// For asset bytes: follows no redirect, unpacks nothing, sends no credential, and connects to no address that
+    /// `file_hosts` refuses.
     pub(crate) files: reqwest::Client,
+    pub(super) file_hosts: FileHosts,
+    /// The URLs of the default asset container.
+    pub(super) container: OnceCell<Vec<Url>>,
+    pub(crate) limits: Limits,
     pub(crate) guid: Guid,
     hosts: Hosts,
     token: Token,
@@ -115,17 +122,19 @@ pub(crate) struct Reply {
     operation: String,
     endpoint: String,
     request_id: Option<String>,
-    body: Bytes,
+    body: Body,
 }
 
 impl Reply {
     /// The body as JSON; an empty body is `null`.
     pub(crate) fn json(&self) -> Result<Value, RequestError> {
-        if self.body.iter().all(u8::is_ascii_whitespace) {
+        let body = &self.body.bytes;
+        if body.iter().all(u8::is_ascii_whitespace) {
             return Ok(Value::Null);
         }
-        serde_json::from_slice(&self.body).map_err(|error| {
-            let text = classify::start_of(&self.body);
+        let exact = digits::kept(body);
+        serde_json::from_slice(&exact).map_err(|error| {
+            let text = classify::start_of(body);
             if classify::is_html(&text) {
                 let title = classify::html_title(&text)
                     .and_then(|title| classify::readable(&title))
@@ -137,9 +146,10 @@ impl Reply {
         })
     }
 
-    /// The body as text.
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
+    /// The body as text, if it is not longer than `most` bytes.
+    fn text(&self, most: usize) -> Option<String> {
+        let body = &self.body.bytes;
+        (body.len() <= most).then(|| String::from_utf8_lossy(body).into_owned())
     }
 
     /// The complaint that the body cannot be understood.
@@ -190,18 +200,23 @@ impl Client {
         };
         let built = |builder: reqwest::ClientBuilder| {
             builder
+                .redirect(reqwest::redirect::Policy::none())
                 .build()
                 .map_err(|error| ConnectionError::Client(error.to_string()))
         };
+        let file_hosts = FileHosts::new(&hosts, connection.asset_hosts);
         Ok(Self {
-            api: built(common().redirect(reqwest::redirect::Policy::none()))?,
+            api: built(common())?,
             // A total time-out would cut off large files on slow lines; silence is what ends a download.
             files: built(
                 common()
                     .no_gzip()
-                    .referer(false)
+                    .dns_resolver(Arc::new(file_hosts.clone()))
                     .read_timeout(connection.request_timeout),
             )?,
+            file_hosts,
+            container: OnceCell::new(),
+            limits: connection.limits,
             guid: connection.guid,
             hosts,
             token: Token::new(connection.token),
@@ -243,24 +258,31 @@ impl Client {
             Err(error) => return Err(failed(call.operation, transport(&error))),
         };
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = match response.bytes().await {
-            Ok(body) => body,
-            Err(error) => return Err(failed(call.operation, transport(&error))),
-        };
-        let request_id = classify::request_id(&headers, &body);
-        match classify::status(status, &headers, time::now()) {
-            None => Ok(Reply {
-                operation: call.operation,
-                endpoint,
-                request_id,
-                body,
-            }),
-            Some(cause) => Err(RequestError {
+        if let Some(cause) = classify::status(status, &headers, time::now()) {
+            // A page of an error may be of any length; its start says what is wrong.
+            let body = match Body::start(response, classify::SEARCHED_MAX).await {
+                Ok(body) => body,
+                Err(error) => return Err(failed(call.operation, transport(&error))),
+            };
+            return Err(RequestError {
                 said: classify::said(&body),
-                request_id,
+                request_id: classify::request_id(&headers, &body),
                 ..failed(call.operation, cause)
-            }),
+            });
         }
+        let body = match Body::read(response, self.limits.answer_bytes).await {
+            Ok(body) => body,
+            Err(Unread::Broken(error)) => return Err(failed(call.operation, transport(&error))),
+            Err(Unread::TooLarge(what)) => {
+                return Err(failed(call.operation, Cause::TooLarge(what)));
+            }
+        };
+        Ok(Reply {
+            operation: call.operation,
+            endpoint,
+            request_id: classify::request_id(&headers, &body.bytes),
+            body,
+        })
     }
 
     async fn request(
@@ -317,7 +339,10 @@ impl Client {
             format!("{route}?guid={}", self.guid),
         );
         let reply = self.send(call).await?;
-        let text = reply.text();
+        // What is longer is a web page. It must not be taken for a secret, which is searched for in every text.
+        let text = reply
+            .text(KEY_MAX)
+            .ok_or_else(|| reply.malformed("no key"))?;
         // A JSON string or bare text. Half of the first would pass as the second, and would be refused for ever.
         let key = serde_json::from_str(text.trim()).unwrap_or_else(|_| text.trim().to_owned());
         let key = Secret::new(&key);
@@ -365,6 +390,9 @@ pub(crate) fn authority(url: &Url) -> String {
         None => host.to_owned(),
     }
 }
+
+/// The longest key, in bytes, that is believed to be one. Those of the vendor have less than a hundred.
+const KEY_MAX: usize = 4096;
 
 /// Whether a text can be sent as a token.
 pub(crate) fn is_token(secret: &Secret) -> bool {

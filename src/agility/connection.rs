@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::domain::{BatchId, Guid, Id, Kind, Locale, Secret, TargetId, Token};
 use crate::instance::{
-    Answer, Ask, BatchStatus, Deleted, Doomed, Download, PageSave, Refusal, RequestError, Save,
+    Answer, Ask, BatchStatus, Deleted, Doomed, Download, PageSave, RequestError, RowResult, Save,
     Saved, Source, Target, Upload, Workflow,
 };
 
@@ -27,6 +27,31 @@ pub struct Connection {
     /// How long a request may take from its start to the end of its answer. Of a download it limits the
     /// silence between two pieces; an upload gets more, in proportion to its length.
     pub request_timeout: Duration,
+    /// Hosts that files may be downloaded from besides those of the instance: `HOST` or `HOST:PORT`.
+    pub asset_hosts: Vec<String>,
+    /// How much an answer may bring.
+    pub limits: Limits,
+}
+
+/// How much an answer may bring, whatever the server says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of an answer of the API, unpacked. Its values may take as much memory again.
+    pub answer_bytes: u64,
+    /// Bytes of a file whose length the server does not tell.
+    pub file_bytes: u64,
+    /// Pages of one list.
+    pub pages: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            answer_bytes: 256 << 20,
+            file_bytes: 4096 << 20,
+            pages: 10_000,
+        }
+    }
 }
 
 /// Why a connection cannot be set up. Nothing has been sent.
@@ -122,10 +147,7 @@ impl Target for Instance {
         write::save(&self.client, save).await
     }
 
-    async fn save_redirections(
-        &self,
-        rows: &[Save],
-    ) -> Result<Vec<Result<Saved, Refusal>>, RequestError> {
+    async fn save_redirections(&self, rows: &[Save]) -> Result<Vec<RowResult>, RequestError> {
         write::save_redirections(&self.client, rows).await
     }
 

@@ -1,5 +1,7 @@
 //! Where the two APIs of an instance are.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use url::{Host, Url};
 
 use crate::domain::Guid;
@@ -96,23 +98,154 @@ const VENDOR: &str = "aglty.io";
 
 /// Where a URL leads.
 pub fn place(url: &Url) -> Place {
-    let is_vendors = |name: &str| {
-        let rest = name.to_ascii_lowercase();
-        let rest = rest.strip_suffix(VENDOR).map(str::to_owned);
-        rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-    };
     match url.host() {
         Some(Host::Ipv4(address)) if address.is_loopback() => Place::Loopback,
         Some(Host::Ipv6(address)) if address.is_loopback() => Place::Loopback,
         Some(Host::Domain(name)) if name.eq_ignore_ascii_case("localhost") => Place::Loopback,
-        Some(Host::Domain(name)) if is_vendors(name) => Place::Vendor,
+        Some(Host::Domain(name)) if is_below(name, VENDOR) => Place::Vendor,
         Some(_) | None => Place::Other,
+    }
+}
+
+/// Whether a host name is a domain or stands below it.
+pub(super) fn is_below(name: &str, domain: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let rest = name.strip_suffix(domain);
+    rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}
+
+/// How far an address reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Anywhere.
+    Public,
+    /// This machine: loopback, and the addresses that stand for any of its own.
+    Machine,
+    /// A network of its owner: RFC 1918, RFC 6598, RFC 4193.
+    Private,
+    /// One segment of a network, where clouds keep the credentials of a machine.
+    Link,
+    /// Many receivers, or none yet: multicast and reserved addresses.
+    Reserved,
+}
+
+/// How far an address reaches. An IPv4 address inside an IPv6 one is taken for itself.
+pub(super) fn reach(address: IpAddr) -> Reach {
+    match address {
+        IpAddr::V4(address) => reach_v4(address),
+        IpAddr::V6(address) => match inner_v4(address) {
+            Some(inner) => reach_v4(inner),
+            None => reach_v6(address),
+        },
+    }
+}
+
+fn reach_v4(address: Ipv4Addr) -> Reach {
+    match address.octets() {
+        [0 | 127, ..] => Reach::Machine,
+        [10, ..] | [172, 16..=31, ..] | [192, 168, ..] => Reach::Private,
+        // Shared with a carrier, and for measurements between networks (RFC 2544).
+        [100, 64..=127, ..] | [198, 18 | 19, ..] | [192, 0, 0, _] => Reach::Private,
+        [169, 254, ..] => Reach::Link,
+        [224..=255, ..] => Reach::Reserved,
+        _ => Reach::Public,
+    }
+}
+
+fn reach_v6(address: Ipv6Addr) -> Reach {
+    if address.is_loopback() || address.is_unspecified() {
+        return Reach::Machine;
+    }
+    match address.segments()[0] {
+        0xfc00..=0xfdff | 0xfec0..=0xfeff => Reach::Private,
+        0xfe80..=0xfebf => Reach::Link,
+        0xff00..=0xffff => Reach::Reserved,
+        _ => Reach::Public,
+    }
+}
+
+/// The IPv4 address that an IPv6 address leads to: mapped, compatible, translated (RFC 6052, RFC 8215) or tunnelled (RFC
+/// 3056).
+fn inner_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let joined = |high: u16, low: u16| {
+        let [[a, b], [c, d]] = [high.to_be_bytes(), low.to_be_bytes()];
+        Ipv4Addr::new(a, b, c, d)
+    };
+    match address.segments() {
+        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
+        [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
+        | [0, 0, 0, 0, 0xffff, 0, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x64, 0xff9b, 1, _, _, _, high, low]
+        | [0x2002, high, low, ..] => Some(joined(high, low)),
+        _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_reaches_as_far_as_what_it_leads_to() {
+        for (reaches, addresses) in [
+            (
+                Reach::Machine,
+                &[
+                    "127.0.0.1",
+                    "127.255.1.2",
+                    "0.0.0.0",
+                    "0.1.2.3",
+                    "::",
+                    "::1",
+                    "::ffff:127.0.0.1",
+                    "::127.0.0.1",
+                    "64:ff9b::7f00:1",
+                    "2002:7f00:1::",
+                    "::ffff:0:127.0.0.1",
+                ][..],
+            ),
+            (
+                Reach::Private,
+                &[
+                    "10.0.0.1",
+                    "172.16.0.1",
+                    "172.31.255.255",
+                    "192.168.1.1",
+                    "100.64.0.1",
+                    "198.18.0.1",
+                    "192.0.0.8",
+                    "fd00::1",
+                    "fec0::1",
+                    "::ffff:10.0.0.1",
+                    "64:ff9b:1::a00:1",
+                ],
+            ),
+            (
+                Reach::Link,
+                &["169.254.169.254", "fe80::1", "::ffff:169.254.169.254"],
+            ),
+            (
+                Reach::Reserved,
+                &["224.0.0.1", "240.0.0.1", "255.255.255.255", "ff02::1"],
+            ),
+            (
+                Reach::Public,
+                &[
+                    "1.1.1.1",
+                    "172.32.0.1",
+                    "100.128.0.1",
+                    "192.169.0.1",
+                    "2606:4700::1111",
+                    "::ffff:1.1.1.1",
+                ],
+            ),
+        ] {
+            for address in addresses {
+                assert_eq!(reach(address.parse().unwrap()), reaches, "{address}");
+            }
+        }
+    }
 
     fn management(guid: &str) -> String {
         Hosts::of(&Guid::new(guid), None).unwrap().management

@@ -14,15 +14,18 @@
 //! The word "item" here is the API's own, for a content item.
 
 mod batch;
+mod body;
 mod classify;
 mod client;
 mod connection;
+mod digits;
+mod file_hosts;
 mod hosts;
 mod read;
 mod shape;
 mod write;
 
-pub use connection::{Connection, ConnectionError, Instance};
+pub use connection::{Connection, ConnectionError, Instance, Limits};
 pub use hosts::{Place, place};
 
 #[cfg(test)]

@@ -53,7 +53,45 @@ pub(crate) fn flag(value: &Value, name: &str) -> bool {
 
 /// The id of a row, which must be there.
 pub(crate) fn id(row: &Value, name: &str) -> Result<i64, Misshapen> {
-    int(row, name).ok_or_else(|| Misshapen(format!("a row has no {name}")))
+    int(row, name).ok_or_else(|| wanted(row, name, "an id"))
+}
+
+/// The id of an entity, which is above 0.
+pub(crate) fn own_id(row: &Value, name: &str) -> Result<i64, Misshapen> {
+    let found = int(row, name).filter(|id| *id > 0);
+    found.ok_or_else(|| wanted(row, name, "an id above 0"))
+}
+
+/// A text of a row, which must be there and say something.
+pub(crate) fn own_text<'a>(row: &'a Value, name: &str) -> Result<&'a str, Misshapen> {
+    text(row, name).ok_or_else(|| wanted(row, name, "a text that is not blank"))
+}
+
+/// The complaint about a member that cannot be used.
+pub(crate) fn wanted(row: &Value, name: &str, what: &str) -> Misshapen {
+    let found = member(row, name).unwrap_or(&Value::Null);
+    Misshapen(format!("{name}: {}", expected(what, found).0))
+}
+
+/// Understands the rows of a list one by one. A complaint says which row it is about: `items[3].contentID: …`.
+pub(crate) fn each<T>(
+    list: &str,
+    rows: Vec<Value>,
+    understand: impl Fn(Value) -> Result<T, Misshapen>,
+) -> Result<Vec<T>, Misshapen> {
+    let rows = rows.into_iter().enumerate();
+    let understood = rows.map(|(at, row)| {
+        let within = |odd: Misshapen| {
+            let dot = if odd.0.starts_with("expected") {
+                ": "
+            } else {
+                "."
+            };
+            Misshapen(format!("{list}[{at}]{dot}{}", odd.0))
+        };
+        understand(row).map_err(within)
+    });
+    understood.collect()
 }
 
 /// The rows of an answer that is a list.
@@ -155,5 +193,31 @@ mod tests {
         );
         let missing = member_rows(&mut json!({}), "assetMedias").unwrap_err();
         assert_eq!(missing.0, "the answer has no assetMedias");
+    }
+
+    #[test]
+    fn a_complaint_about_a_row_says_where_it_is_and_what_was_expected() {
+        let told = |rows: Value| {
+            let Value::Array(rows) = rows else {
+                panic!("no rows")
+            };
+            let id = |mut row: Value| {
+                object(&mut row)?;
+                own_id(&row, "pageID")
+            };
+            each("items", rows, id).unwrap_err().0
+        };
+        assert_eq!(
+            told(json!([{"pageID": 1}, {"pageID": 0}])),
+            "items[1].pageID: expected an id above 0, found a number"
+        );
+        assert_eq!(
+            told(json!([{}])),
+            "items[0].pageID: expected an id above 0, found null"
+        );
+        assert_eq!(
+            told(json!([7])),
+            "items[0]: expected an object, found a number"
+        );
     }
 }

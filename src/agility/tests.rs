@@ -9,14 +9,14 @@ use crate::domain::{
     BatchId, Guid, Id, Inventory, ItemState, Key, Kind, Locale, Secret, SourceId, TargetId,
 };
 use crate::instance::{
-    Answer, Ask, BatchStatus, Cause, Effect, Found, PageSave, Refusal, RequestError, Save, Saved,
-    Source, Target, Upload, Verdict, Workflow,
+    Answer, Ask, BatchStatus, Cause, Effect, Found, PageSave, RequestError, RowResult, Save,
+    Source, Target, Unconfirmed, Upload, Verdict, Workflow,
 };
 use crate::mock::file::StateFile;
 use crate::mock::{Options, Server};
 use crate::snapshot::{Builder, first_asks};
 
-use super::{Connection, Instance};
+use super::{Connection, Instance, Limits};
 
 const SOURCE: &str = "1a2b3c4d-u";
 const TARGET: &str = "5e6f7a8b-u";
@@ -104,6 +104,8 @@ fn connect(server: &Server, guid: &str, token: &str) -> Instance {
         token: Secret::new(token),
         connect_timeout: Duration::from_secs(10),
         request_timeout: Duration::from_secs(30),
+        asset_hosts: Vec::new(),
+        limits: Limits::default(),
     })
     .unwrap()
 }
@@ -136,7 +138,7 @@ async fn one(instance: &Instance, kind: Kind, id: TargetId, locale: Option<Local
 }
 
 /// Polls a batch to its end; the server works while the client waits for the answer.
-async fn end(instance: &Instance, batch: BatchId) -> Vec<Result<Saved, Refusal>> {
+async fn end(instance: &Instance, batch: BatchId) -> Vec<RowResult> {
     loop {
         match instance.poll(batch).await.unwrap() {
             BatchStatus::Unknown | BatchStatus::Working { .. } => {}
@@ -446,7 +448,7 @@ async fn items_are_worked_off_in_order_and_refused_one_by_one() {
     assert_eq!(results.len(), 3);
     let first = results[0].as_ref().unwrap();
     assert!(first.version.is_some());
-    assert!(!results[1].as_ref().unwrap_err().said.is_empty());
+    assert!(matches!(&results[1], Err(Unconfirmed::Refused(refusal)) if !refusal.said.is_empty()));
     let last = results[2].as_ref().unwrap();
     let ask = Ask::ItemsById {
         locale: en(),

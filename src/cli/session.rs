@@ -394,6 +394,7 @@ pub(super) fn reader(
         pacer: Arc::new(Pacer::with(options.ceilings(), options.per_second_max)),
         retries: Retries::new(options),
         concurrency: options.concurrency,
+        limits: options.reading,
         sink: sink.clone(),
         bodies: None,
     }

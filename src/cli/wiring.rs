@@ -20,6 +20,8 @@ pub(super) fn connections(settings: &Settings) -> (Connection, Connection) {
         token: instance.token.clone(),
         connect_timeout: settings.timeouts.connect,
         request_timeout: settings.timeouts.request,
+        asset_hosts: settings.asset_hosts.clone(),
+        limits: settings.limits.answers,
     };
     (connection(&settings.source), connection(&settings.target))
 }
@@ -71,6 +73,7 @@ pub(super) fn engine_options(settings: &Settings) -> engine::Options {
         lease_ttl: settings.timeouts.lease,
         unknown_outcome: settings.sync.unknown_outcome,
         channel_map: settings.sync.channel_map.clone(),
+        reading: settings.limits.reading,
         ..engine::Options::default()
     }
 }

@@ -36,7 +36,7 @@ pub use hidden::shown;
 pub use keys::{CHOOSERS, KEYS, KeyInfo};
 pub use layers::{Config, Given, GivenValue, Inputs, Row, learn_credentials};
 pub use settings::{
-    ColorChoice, Instance, Output, OutputMode, Pace, Paths, Retry, Settings, Sync, Timeouts,
+    ColorChoice, Instance, Limits, Output, OutputMode, Pace, Paths, Retry, Settings, Sync, Timeouts,
 };
 pub use surroundings::Surroundings;
 

@@ -8,7 +8,8 @@ use crate::domain::{Guid, Kind, Locale, Secret};
 use crate::store::StateUrl;
 
 use super::Surroundings;
-use crate::engine::{Adopt, Publish, Schedule, UnknownOutcome};
+use crate::agility;
+use crate::engine::{Adopt, Publish, ReadLimits, Schedule, UnknownOutcome};
 
 /// Everything that a run needs to know, checked.
 #[derive(Clone, Debug)]
@@ -29,6 +30,10 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// How often to try.
     pub retry: Retry,
+    /// How much is read.
+    pub limits: Limits,
+    /// Hosts that files may be downloaded from besides those of the instances: `HOST` or `HOST:PORT`.
+    pub asset_hosts: Vec<String>,
     /// What to show.
     pub output: Output,
     /// Where things are.
@@ -133,6 +138,15 @@ pub struct Timeouts {
     pub reader: Duration,
     /// How long the lease of a run that died blocks others, at most.
     pub lease: Duration,
+}
+
+/// How much is read, whatever a server says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Of single answers.
+    pub answers: agility::Limits,
+    /// Of an instance.
+    pub reading: ReadLimits,
 }
 
 /// How often to try, and how long to wait in between.

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::agility;
 use crate::domain::{Guid, Kind, Locale, Secret};
-use crate::engine::{Adopt, Publish, Schedule, UnknownOutcome};
+use crate::engine::{Adopt, Publish, ReadLimits, Schedule, UnknownOutcome};
 use crate::store::StateUrl;
 
 use super::{
-    ColorChoice, Config, ConfigError, Instance, Output, OutputMode, Pace, Paths, Retry, Settings,
-    Surroundings, Sync, Timeouts,
+    ColorChoice, Config, ConfigError, Instance, Limits, Output, OutputMode, Pace, Paths, Retry,
+    Settings, Surroundings, Sync, Timeouts,
 };
 
 impl Config {
@@ -29,6 +30,8 @@ impl Config {
             batch_size: self.count("batch.size", BATCH_MAX)?,
             timeouts: self.timeouts()?,
             retry: self.retry()?,
+            limits: self.limits()?,
+            asset_hosts: self.list("assets.hosts")?,
             output: self.output()?,
             paths: self.paths()?,
             sequential: self.list("work_classes.sequential")?,
@@ -58,6 +61,8 @@ impl Config {
         self.pace()?;
         self.timeouts()?;
         self.retry()?;
+        self.limits()?;
+        self.list("assets.hosts")?;
         self.output()?;
         self.paths()?;
         Ok(())
@@ -306,6 +311,22 @@ impl Config {
             attempts: self.whole("retry.attempts", 1..=20)?,
             first_delay,
             max_delay,
+        })
+    }
+
+    fn limits(&self) -> Result<Limits, ConfigError> {
+        let bytes = |key, most| Ok::<_, ConfigError>(u64::from(self.whole(key, 1..=most)?) << 20);
+        let pages = self.whole("limits.pages", 1..=1_000_000)?;
+        Ok(Limits {
+            answers: agility::Limits {
+                answer_bytes: bytes("limits.answer_mb", 16_384)?,
+                file_bytes: bytes("limits.file_mb", 1 << 20)?,
+                pages,
+            },
+            reading: ReadLimits {
+                pages,
+                entities: self.count("limits.entities", 100_000_000)?,
+            },
         })
     }
 

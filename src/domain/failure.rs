@@ -22,6 +22,8 @@ pub enum Failure {
     InDoubt,
     /// It stands in a cycle of references that cannot be opened.
     Cycle,
+    /// Its file is on a host from which files are not fetched.
+    Misplaced,
     /// Anything else, mostly a refusal of the target.
     #[default]
     #[serde(other)]
@@ -30,7 +32,7 @@ pub enum Failure {
 
 impl Failure {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Access,
         Self::TimedOut,
         Self::Throttled,
@@ -38,6 +40,7 @@ impl Failure {
         Self::Unreachable,
         Self::InDoubt,
         Self::Cycle,
+        Self::Misplaced,
         Self::Refused,
     ];
 }

@@ -211,8 +211,28 @@ fn without_url_secrets(text: &str) -> String {
     clean
 }
 
+/// How much of a URL is kept after `://`, in characters.
+const URL_MAX: usize = 250;
+
 /// `url` is what stands after `://`.
 fn push_url(clean: &mut String, url: &str) {
+    let mut safe = String::new();
+    push_whole_url(&mut safe, url);
+    match safe.char_indices().nth(URL_MAX) {
+        Some((end, _)) => clean.extend([before_escape(&safe[..end]), "…"]),
+        None => clean.push_str(&safe),
+    }
+}
+
+/// The text without the beginning of an escape at its end: it may stand in JSON.
+fn before_escape(text: &str) -> &str {
+    const ESCAPE: usize = "\\u0000".len();
+    let start = text.rfind('\\').filter(|start| text.len() - start < ESCAPE);
+    let start = start.map(|start| text[..start].trim_end_matches('\\').len());
+    &text[..start.unwrap_or(text.len())]
+}
+
+fn push_whole_url(clean: &mut String, url: &str) {
     let (place, values) = url.split_at(url.find(['?', '#']).unwrap_or(url.len()));
     let (authority, path) = place.split_at(place.find('/').unwrap_or(place.len()));
     match authority.rsplit_once('@') {
@@ -423,6 +443,25 @@ mod tests {
             "\"http://h/p?[redacted]\""
         );
         assert_eq!(clean("is it http://h? no://"), "is it http://h? no://");
+    }
+
+    #[test]
+    fn a_long_url_is_cut() {
+        let clean = redact_message(&format!("no https://h/{} here", "a/".repeat(5000)));
+        assert_eq!(
+            clean.chars().count(),
+            "no https://… here".len() - 2 + URL_MAX
+        );
+        assert!(
+            clean.ends_with("a/…  here".replace("  ", " ").as_str()),
+            "{clean}"
+        );
+        for escaped in ["\\u0041", "\\n", "\\\\"] {
+            let text = format!("\"http://h/{}\"", escaped.repeat(500));
+            let clean = redact_message(&text);
+            let read: Value = serde_json::from_str(&clean).unwrap();
+            assert!(read.as_str().unwrap().ends_with('…'), "{clean}");
+        }
     }
 
     #[test]

@@ -69,6 +69,8 @@ pub struct Crew<S, T> {
     pub(super) republish: dashmap::DashSet<Node>,
     /// What was sent again because something wrote over it.
     pub(super) sent_again: dashmap::DashSet<Node>,
+    /// Kinds and containers whose entities the target has stored otherwise than they were sent.
+    pub(super) altered: dashmap::DashSet<(Kind, Box<str>)>,
     /// What survives the process.
     pub store: Store,
     /// The two instances.
@@ -492,9 +494,16 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
     /// What a save of the place alone leaves agreed about the fields: what was.
     fn unless_place_only(&self, item: &Prepared, mapping: Mapping) -> Mapping {
         let known = self.formers.mapping(&mapping.key.with_id(mapping.target));
-        match known.filter(|_| self.planned(item.node).is_place_only()) {
+        let planned = self.planned(item.node);
+        match known.filter(|_| planned.is_place_only()) {
             Some(known) => Mapping {
                 source_version: known.source_version,
+                // What the target edited came after the version that is agreed upon, and stays so.
+                target_version: if planned.left_alone {
+                    known.target_version
+                } else {
+                    mapping.target_version
+                },
                 source_hash: known.source_hash,
                 target_hash: known.target_hash,
                 proof: known.proof,

@@ -99,6 +99,27 @@ impl OpenIntents {
             .any(|other| *other.key() != id && !other.in_doubt && other.creates.contains(signature))
     }
 
+    /// The intents whose answer may still come, and that carry something for which `is_meant`.
+    pub(super) fn awaited(&self, is_meant: impl Fn(Node) -> bool) -> Vec<IntentId> {
+        let carries = |intent: &OpenIntent| intent.steps.iter().any(|(node, _)| is_meant(*node));
+        let open = self.by_id.iter();
+        open.filter(|other| !other.in_doubt && carries(other))
+            .map(|other| *other.key())
+            .collect()
+    }
+
+    /// Whether the answer of an intent may still come.
+    pub(super) fn is_awaited(&self, id: IntentId) -> bool {
+        self.by_id.get(&id).is_some_and(|intent| !intent.in_doubt)
+    }
+
+    /// Whether an intent creates something like this.
+    pub(super) fn is_created(&self, signature: &Signature) -> bool {
+        self.by_id
+            .iter()
+            .any(|open| open.creates.contains(signature))
+    }
+
     /// Notes why an attempt failed, unless that is what the last one failed of.
     pub(super) fn note(&self, id: IntentId, why: &str) {
         let why = cut(why);

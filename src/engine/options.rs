@@ -108,6 +108,8 @@ pub struct Options {
     pub channel_map: Vec<(String, String)>,
     /// How long the lease of a run that died blocks others, at most. It is renewed three times in that.
     pub lease_ttl: Duration,
+    /// How much of an instance is read.
+    pub reading: ReadLimits,
     /// Whether the same answers give the same run, for simulations: waits have no jitter, and the rest of the run is played
     /// ahead in place.
     pub reproducible: bool,
@@ -160,7 +162,26 @@ impl Default for Options {
             unknown_outcome: UnknownOutcome::default(),
             channel_map: Vec::new(),
             lease_ttl: Duration::from_secs(30),
+            reading: ReadLimits::default(),
             reproducible: false,
+        }
+    }
+}
+
+/// How much of an instance is read, whatever the server says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadLimits {
+    /// Pages of one list or feed.
+    pub pages: u32,
+    /// Entities of an instance, and rows that are none.
+    pub entities: usize,
+}
+
+impl Default for ReadLimits {
+    fn default() -> Self {
+        Self {
+            pages: 10_000,
+            entities: 2_000_000,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! One step of the workflow for some entities, and what came of each.
 //!
 //! Publishing twice is harmless. So whatever is not told of by itself is handed in again in smaller parts, until it stands
-//! alone: one entity that is refused costs its neighbours nothing.
+//! alone: one entity that is refused costs its neighbours nothing. What no row names, neither as done nor as refused, is
+//! looked at on the target first.
 
 use std::collections::BTreeMap;
 
@@ -9,9 +10,12 @@ use super::crew::Crew;
 use super::pace::Class;
 use super::poll::BatchKind;
 use super::reconcile::{BatchEnd, HandedIn, follow_untold, repeat, told};
-use crate::domain::{BatchId, Kind, Locale, TargetId};
+use crate::domain::{BatchId, Id as _, ItemState, Kind, Locale, TargetId};
 use crate::event::Event;
-use crate::instance::{About, Cause, Effect, Refusal, Saved, Source, Target, Verdict, Workflow};
+use crate::instance::{
+    About, Cause, Effect, Refusal, RequestError, RowResult, Source, Target, Unconfirmed, Verdict,
+    Workflow,
+};
 
 /// Ids in one request (limit of `batch-workflow`).
 pub(super) const IDS_AT_ONCE: usize = 250;
@@ -142,7 +146,11 @@ where
         does: BatchKind::Workflow,
     };
     let end = match follow_untold(crew, &handed).await {
-        BatchEnd::Finished(results) => judge(crew, kind, ids, &results).await,
+        BatchEnd::Finished(results) => {
+            let judged = judge(crew, kind, ids, &results).await;
+            let is_alone = ids.len() == 1;
+            look_at_untold(crew, step, (kind, locale), (judged, is_alone)).await
+        }
         BatchEnd::Failed(refusal) => End::Whole(told(&refusal), refusal.said),
         BatchEnd::Unknown(why) => End::Unknown(why),
         BatchEnd::Halted => End::Halted,
@@ -171,13 +179,22 @@ where
     crew.sink.emit(finished).await;
 }
 
+/// What the rows of a batch say.
+struct Judged {
+    refused: BTreeMap<TargetId, String>,
+    /// What no row names.
+    untold: Vec<TargetId>,
+    /// Whether something of the untold was refused.
+    is_refused: bool,
+}
+
 /// Finds the results of what was asked for: they come in any order, and with those of items that come along.
 async fn judge<S, T>(
     crew: &Crew<S, T>,
     kind: Kind,
     ids: &[TargetId],
-    results: &[Result<Saved, Refusal>],
-) -> End
+    results: &[RowResult],
+) -> Judged
 where
     S: Source + Clone,
     T: Target + Clone,
@@ -186,7 +203,11 @@ where
         |about: &About| about.kind.is_none_or(|told| told == kind) && ids.contains(&about.id);
     let mut refused = BTreeMap::new();
     let mut unnamed = Vec::new();
-    for refusal in results.iter().filter_map(|result| result.as_ref().err()) {
+    let refusals = results.iter().filter_map(|result| match result {
+        Err(Unconfirmed::Refused(refusal)) => Some(refusal),
+        Ok(_) | Err(Unconfirmed::Unclear(_)) => None,
+    });
+    for refusal in refusals {
         match &refusal.about {
             Some(about) if is_asked(about) => {
                 refused.entry(about.id).or_insert_with(|| told(refusal));
@@ -203,16 +224,87 @@ where
     let untold = ids
         .iter()
         .filter(|id| !refused.contains_key(*id) && !shown(id));
-    let untold: Vec<TargetId> = untold.copied().collect();
+    let mut untold: Vec<TargetId> = untold.copied().collect();
     // Of those that no row names, so many were refused; where that is all of them, nothing is open.
-    let Some(first) = unnamed.first() else {
-        return End::Told(refused, Vec::new());
-    };
-    if unnamed.len() >= untold.len() {
-        refused.extend(untold.into_iter().map(|id| (id, first.clone())));
-        return End::Told(refused, Vec::new());
+    let is_refused = !unnamed.is_empty();
+    if let Some(first) = unnamed.first()
+        && unnamed.len() >= untold.len()
+    {
+        refused.extend(untold.drain(..).map(|id| (id, first.clone())));
+    }
+    Judged {
+        refused,
+        untold,
+        is_refused,
+    }
+}
+
+/// Decides about what no row names: what the target shows as done is done, and the rest is handed in again.
+async fn look_at_untold<S, T>(
+    crew: &Crew<S, T>,
+    step: Workflow,
+    (kind, locale): (Kind, &Locale),
+    (judged, is_alone): (Judged, bool),
+) -> End
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let Judged {
+        mut refused,
+        mut untold,
+        is_refused,
+    } = judged;
+    if untold.is_empty() || is_refused {
+        return End::Told(refused, untold);
+    }
+    match states(crew, (kind, locale), &untold).await {
+        Ok(states) => untold.retain(|id| !is_done(step, states.get(id).copied())),
+        Err(error) if error.cause == Cause::Halted => return End::Halted,
+        Err(error) => return End::Unknown(error.to_string()),
+    }
+    if is_alone {
+        let why = "the answer does not name it, and the target does not show that it was done";
+        refused.extend(untold.drain(..).map(|id| (id, why.to_owned())));
     }
     End::Told(refused, untold)
+}
+
+/// Whether an entity in this state has gone through a step. A server that tells no states leaves the answer alone.
+fn is_done(step: Workflow, state: Option<ItemState>) -> bool {
+    match (step, state) {
+        (_, None) => false,
+        (_, Some(ItemState::None)) => true,
+        (Workflow::Publish, Some(state)) => state == ItemState::Published,
+        (Workflow::Unpublish, Some(state)) => state != ItemState::Published,
+    }
+}
+
+/// The states of some entities as the target has them now.
+async fn states<S, T>(
+    crew: &Crew<S, T>,
+    (kind, locale): (Kind, &Locale),
+    ids: &[TargetId],
+) -> Result<BTreeMap<TargetId, ItemState>, RequestError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let inquiry = crew.inquiry();
+    let raw: Vec<i64> = ids.iter().map(|id| id.raw()).collect();
+    let there = if kind == Kind::Content {
+        inquiry.items(locale, &raw).await?
+    } else {
+        let mut there = Vec::new();
+        for id in raw {
+            there.extend(inquiry.one(kind, id, Some(locale)).await?);
+        }
+        there
+    };
+    Ok(there
+        .into_iter()
+        .map(|there| (there.key.id, there.state))
+        .collect())
 }
 
 /// An item that came along with what was asked for, such as a component of a page, was refused.
@@ -233,7 +325,6 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Id as _;
 
     #[test]
     fn halves_come_first_and_no_part_is_empty() {

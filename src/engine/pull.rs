@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
+use super::endless::{Counted, Endless};
+use super::options::ReadLimits;
 use super::pace::Pacer;
 use super::retry::{Retries, Sender};
 use super::sink::Sink;
@@ -38,6 +40,17 @@ pub enum PullError {
         #[source]
         cause: Incomplete,
     },
+    /// It does not end.
+    #[error("the {side} instance {guid} could not be read to its end")]
+    Endless {
+        /// Which side.
+        side: &'static str,
+        /// The instance.
+        guid: Guid,
+        /// What goes on.
+        #[source]
+        cause: Endless,
+    },
 }
 
 /// What an instance is read through.
@@ -55,6 +68,8 @@ pub struct Reader<S> {
     pub retries: Retries,
     /// Questions in flight at most.
     pub concurrency: usize,
+    /// How much of it is read.
+    pub limits: ReadLimits,
     /// Who is told.
     pub sink: Sink,
     /// Where the bodies of what is read go; `None` keeps them in memory.
@@ -144,7 +159,12 @@ impl<S: Source + Clone> Reader<S> {
         let mut told: BTreeMap<Kind, u32> = BTreeMap::new();
         let mut conversation = Conversation::new(self, open);
         while let Some((ask, answer)) = conversation.next().await? {
+            let before = builder.rows();
             let follow_ups = builder.add(&ask, answer);
+            // Questions about details are rows that have been read, of which there are as many as a list says.
+            let announced = follow_ups.iter().filter(|ask| ask.feed().is_none()).count();
+            let fresh = builder.rows().saturating_sub(before).max(announced);
+            conversation.count(&ask, fresh, !follow_ups.is_empty())?;
             conversation.add(follow_ups);
             self.tell(builder, &mut told).await;
         }
@@ -177,7 +197,9 @@ impl<S: Source + Clone> Reader<S> {
     ) -> Result<(), PullError> {
         let mut checked = 0_u32;
         let mut conversation = Conversation::new(self, asks);
-        while let Some((_, answer)) = conversation.next().await? {
+        while let Some((ask, answer)) = conversation.next().await? {
+            let goes_on = !answer.follow_ups.is_empty();
+            conversation.count(&ask, answer.found.len(), goes_on)?;
             conversation.add(answer.follow_ups);
             let found = u32::try_from(answer.found.len()).unwrap_or(u32::MAX);
             checked = checked.saturating_add(found);
@@ -233,6 +255,7 @@ impl<S: Source + Clone> Reader<S> {
 /// Questions in flight, as many as the reader allows.
 struct Conversation<S, I> {
     reader: Arc<Reader<S>>,
+    counted: Counted,
     open: VecDeque<Ask>,
     asked: JoinSet<(Ask, Result<Answer<I>, RequestError>)>,
 }
@@ -241,6 +264,7 @@ impl<S: Source + Clone, I: Id> Conversation<S, I> {
     fn new(reader: &Arc<Reader<S>>, asks: Vec<Ask>) -> Self {
         let mut conversation = Self {
             reader: Arc::clone(reader),
+            counted: Counted::new(reader.limits),
             open: VecDeque::new(),
             asked: JoinSet::new(),
         };
@@ -257,6 +281,16 @@ impl<S: Source + Clone, I: Id> Conversation<S, I> {
                 self.open.push_back(ask);
             }
         }
+    }
+
+    /// Counts an answer, of which so many rows are new.
+    fn count(&mut self, ask: &Ask, fresh: usize, goes_on: bool) -> Result<(), PullError> {
+        let counted = self.counted.count(ask, fresh, goes_on);
+        counted.map_err(|cause| PullError::Endless {
+            side: self.reader.side_name(),
+            guid: self.reader.guid.clone(),
+            cause,
+        })
     }
 
     /// The next answer; `None` when everything was answered.

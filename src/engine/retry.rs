@@ -401,6 +401,7 @@ fn heard(permit: Permit<'_>, cause: &Cause, next: Next, limit: Duration) -> bool
             | Cause::NotFound
             | Cause::Refused { .. }
             | Cause::Busy
+            | Cause::TooLarge(_)
             | Cause::Malformed(_),
             _,
         ) => permit.answered(),
@@ -408,6 +409,7 @@ fn heard(permit: Permit<'_>, cause: &Cause, next: Next, limit: Duration) -> bool
             Cause::Connect { .. }
             | Cause::Broken(_)
             | Cause::Content(_)
+            | Cause::Misplaced(_)
             | Cause::Halted
             | Cause::Throttled { .. },
             _,

@@ -509,6 +509,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             placed: dashmap::DashSet::new(),
             republish: dashmap::DashSet::new(),
             sent_again: dashmap::DashSet::new(),
+            altered: dashmap::DashSet::new(),
             store: self.store.clone(),
             pair: self.pair(),
             run: self.run.clone(),

@@ -63,6 +63,7 @@ impl RunError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Pull(PullError::Incomplete { cause, .. }) => cause.hint(),
+            Self::Pull(PullError::Endless { cause, .. }) => Some(cause.hint().to_owned()),
             Self::Pull(PullError::Request { .. }) | Self::Interrupted => None,
             Self::Store(error) => error.hint(),
             Self::Selection(unknown) => Some(unknown.hint.clone()),

@@ -47,6 +47,7 @@ pages! {
     "LG-2011",
     "LG-2012",
     "LG-2013",
+    "LG-2014",
     "LG-3001",
     "LG-3002",
     "LG-3003",
@@ -75,6 +76,7 @@ pages! {
     "LG-5007",
     "LG-5009",
     "LG-5010",
+    "LG-5011",
     "LG-9001",
 }
 
@@ -138,6 +140,7 @@ const fn run(error: &RunError) -> &'static str {
     match error {
         RunError::Pull(PullError::Request { cause, .. }) => request(&cause.cause),
         RunError::Pull(PullError::Incomplete { .. }) => "LG-2012",
+        RunError::Pull(PullError::Endless { .. }) => "LG-2014",
         RunError::Store(error) => store(error),
         RunError::Interrupted => "LG-4004",
         RunError::Selection(_) => "LG-1009",
@@ -162,6 +165,8 @@ const fn request(cause: &Cause) -> &'static str {
         Cause::Malformed(_) => "LG-2010",
         Cause::Content(_) => "LG-2011",
         Cause::Busy => "LG-2013",
+        Cause::TooLarge(_) => "LG-2014",
+        Cause::Misplaced(_) => "LG-5011",
         Cause::Halted => "LG-4004",
     }
 }

@@ -16,6 +16,8 @@ pub enum Concern {
     LeadsNowhere,
     /// A whole list is referred to and is not in the selection.
     ListLeftOut,
+    /// The state names a counterpart that the target contradicts.
+    MappedAnew,
 }
 
 /// One sentence about one entity.
@@ -38,6 +40,7 @@ pub fn warnings(notices: &[Notice], source: &Inventory<SourceId>) -> Vec<String>
         Concern::TakenAway,
         Concern::LeadsNowhere,
         Concern::ListLeftOut,
+        Concern::MappedAnew,
     ];
     let of_kind = |about: Concern| {
         let told: Vec<String> = notices
@@ -63,6 +66,7 @@ fn grouped(about: Concern, told: &[String]) -> String {
             "entities have references that lead nowhere on the source and are left out"
         }
         Concern::ListLeftOut => "entities refer to whole lists that are not in the selection",
+        Concern::MappedAnew => "mappings of the state are contradicted by the target and replaced",
     };
     format!("{} {what}, such as {}", told.len(), told[0])
 }

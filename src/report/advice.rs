@@ -50,6 +50,10 @@ pub(crate) const fn advice(failure: Failure) -> Advice {
             "LG-5007",
             "make one of the fields in the cycle optional on the source, then run the same command again",
         ),
+        Failure::Misplaced => (
+            "LG-5011",
+            "if the host may be read, add it to assets.hosts, then run the same command again",
+        ),
         Failure::Refused => (
             "LG-5009",
             "fix the cause on the source or the target, then run the command again; only the remaining entities are sent",

@@ -196,6 +196,12 @@ impl<I: Id> Builder<I> {
         fresh
     }
 
+    /// How many different things were read; what an answer told again does not count.
+    pub fn rows(&self) -> usize {
+        let single = self.locales.len() + self.channels.len();
+        self.entities.len() + self.passed.len() + self.nodes.len() + single
+    }
+
     fn settle(&mut self, ask: &Ask) {
         let was_open = self.open.remove(ask);
         let is_new = self.answered.insert(ask.clone());

@@ -185,7 +185,8 @@ fn by_id<'f>(rows: &'f [Row], id: &str) -> HashMap<Address, &'f Row> {
     rows.iter().map(|row| (address(row), row)).collect()
 }
 
-fn lists(file: &InstanceFile) -> [(Kind, &'static str, &[Row]); 8] {
+/// The lists of an instance with the member that holds the id of a row.
+pub(crate) fn lists(file: &InstanceFile) -> [(Kind, &'static str, &[Row]); 8] {
     [
         (Kind::Model, "id", &file.models),
         (Kind::Container, "contentViewID", &file.containers),

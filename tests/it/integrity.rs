@@ -113,6 +113,7 @@ fn reader(double: &Double, side: Side, options: &Options, sink: &Sink) -> Arc<Re
         pacer: Arc::new(Pacer::with(options.ceilings(), options.per_second_max)),
         retries: Retries::new(options),
         concurrency: options.concurrency,
+        limits: options.reading,
         sink: sink.clone(),
         bodies: None,
     })

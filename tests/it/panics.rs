@@ -9,8 +9,8 @@ use lockgate::agility::Instance;
 use lockgate::domain::{BatchId, Body, Id, Kind, Locale, TargetId};
 use lockgate::engine::{End, StopCause};
 use lockgate::instance::{
-    Answer, Ask, BatchStatus, Cause, Deleted, Doomed, Download, Found, PageSave, Refusal,
-    RequestError, Save, Saved, Source, Target, Upload, Workflow,
+    Answer, Ask, BatchStatus, Cause, Deleted, Doomed, Download, Found, PageSave, RequestError,
+    RowResult, Save, Saved, Source, Target, Upload, Workflow,
 };
 use lockgate::mock::file::InstanceFile;
 use lockgate::store::Store;
@@ -145,10 +145,7 @@ impl Target for Breaking {
         self.call(self.instance.save(save)).await
     }
 
-    async fn save_redirections(
-        &self,
-        rows: &[Save],
-    ) -> Result<Vec<Result<Saved, Refusal>>, RequestError> {
+    async fn save_redirections(&self, rows: &[Save]) -> Result<Vec<RowResult>, RequestError> {
         self.call(self.instance.save_redirections(rows)).await
     }
 

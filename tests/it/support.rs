@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use lockgate::agility::{Connection, Instance};
+use lockgate::agility::{Connection, Instance, Limits};
 use lockgate::domain::{BodyFile, EntityKey, Guid, Outcome, RunId, Secret};
 use lockgate::engine::pace::Pacer;
 use lockgate::engine::retry::Retries;
@@ -111,6 +111,8 @@ pub(crate) struct Setup {
     pub(crate) request_timeout: Duration,
     /// Whether a run that finds everything in sync is believed only after a look at both instances.
     pub(crate) looks: bool,
+    /// Whether content of the target that cannot be placed is left as it is.
+    pub(crate) creates_unmatched: bool,
 }
 
 impl Setup {
@@ -139,6 +141,7 @@ impl Setup {
             run: 0,
             request_timeout: Duration::from_secs(30),
             looks: true,
+            creates_unmatched: false,
         }
     }
 
@@ -271,6 +274,7 @@ impl Setup {
             pacer: Arc::new(source.pacer.sharing(self.options.ceilings())),
             retries: target.retries,
             concurrency: target.concurrency,
+            limits: target.limits,
             sink: target.sink,
             bodies: target.bodies,
         };
@@ -288,7 +292,10 @@ impl Setup {
             locales: Vec::new(),
             selection: Selection::default(),
             overwrite: self.overwrite,
-            matching: Matching::default(),
+            matching: Matching {
+                create_unmatched: self.creates_unmatched,
+                ..Matching::default()
+            },
             options: self.options.clone(),
             sink,
             planned: tokio::sync::watch::Sender::new(None),
@@ -308,6 +315,8 @@ impl Setup {
             token: Secret::new("test-token-0123456789"),
             connect_timeout: Duration::from_secs(5),
             request_timeout: self.request_timeout,
+            asset_hosts: Vec::new(),
+            limits: Limits::default(),
         };
         Reader {
             instance: Instance::new(connection).unwrap(),
@@ -319,6 +328,7 @@ impl Setup {
             )),
             retries: Retries::new(&self.options),
             concurrency: self.options.concurrency,
+            limits: self.options.reading,
             sink: sink.clone(),
             bodies: Some(Arc::new(BodyFile::new(tempfile::tempfile().unwrap()))),
         }

@@ -147,6 +147,6 @@ fn delete(world: &mut World, key: &RowKey) -> Vec<RowKey> {
     if texts.iter().any(|text| text.contains(&number)) {
         return Vec::new();
     }
-    world.rows.remove(key);
+    world.delete(key);
     vec![key.clone()]
 }

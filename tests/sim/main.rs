@@ -17,7 +17,7 @@
 //! | `history`, `edits`, `cut` | what happens, and what is taken out of it |
 //! | `stage`, `play`, `process` | how it is played |
 //! | `oracle` | the rules, checked against both instances and the store |
-//! | `table`, `shrink` | many seeds, and a smaller history that still fails |
+//! | `table`, `shrink`, `progress` | many seeds, and a smaller history that still fails |
 //! | `planted` | bugs that have to be found |
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::print_stdout, reason = "the table is what it is run for")]
@@ -40,6 +40,7 @@ mod oracle;
 mod planted;
 mod play;
 mod process;
+mod progress;
 mod shrink;
 mod stage;
 mod table;

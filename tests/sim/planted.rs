@@ -9,6 +9,7 @@ use lockgate::planted::{Bug, plant};
 use crate::args::Args;
 use crate::history::History;
 use crate::play::play;
+use crate::progress::Progress;
 
 /// Seeds after which a bug counts as not found, unless fewer were asked for.
 const BOUND: u64 = 2_000;
@@ -26,7 +27,11 @@ pub(crate) fn measure(args: &Args) -> bool {
     let mut is_all = !bugs.is_empty();
     println!("{:<24}{:>6}  first sign", "planted bug", "seeds");
     for bug in bugs {
-        let found = seeds_until_found(bug, args.threads.max(1));
+        let progress = Progress::of(
+            &format!("seeds with {bug:?}"),
+            usize::try_from(BOUND).unwrap(),
+        );
+        let found = seeds_until_found(bug, args.threads.max(1), &progress);
         is_all &= found.is_some();
         let (seeds, sign) = found.map_or_else(
             || ("-".to_owned(), "not found".to_owned()),
@@ -38,11 +43,11 @@ pub(crate) fn measure(args: &Args) -> bool {
 }
 
 /// Seeds that fail without any bug show nothing.
-fn seeds_until_found(bug: Bug, threads: usize) -> Option<Found> {
+fn seeds_until_found(bug: Bug, threads: usize, progress: &Progress) -> Option<Found> {
     let mut next = 1;
     while next <= BOUND {
         plant(Some(bug));
-        let found = first_failing(next, threads);
+        let found = first_failing(next, threads, progress);
         plant(None);
         let (seed, problem) = found?;
         if play(&History::draw(seed, false), false).problems.is_empty() {
@@ -53,7 +58,7 @@ fn seeds_until_found(bug: Bug, threads: usize) -> Option<Found> {
     None
 }
 
-fn first_failing(from: u64, threads: usize) -> Option<Found> {
+fn first_failing(from: u64, threads: usize, progress: &Progress) -> Option<Found> {
     let next = AtomicU64::new(from);
     let first = Mutex::new(None::<Found>);
     thread::scope(|scope| {
@@ -65,6 +70,7 @@ fn first_failing(from: u64, threads: usize) -> Option<Found> {
                         return;
                     }
                     let problems = play(&History::draw(seed, false), false).problems;
+                    progress.one_more(String::new);
                     let Some(problem) = problems.into_iter().next() else {
                         continue;
                     };

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 
 use lockgate::domain::{BatchId, EntityKey, Id, Kind, Locale, TargetId};
 use lockgate::instance::{
-    Answer, Ask, BatchStatus, Deleted, Doomed, Download, PageSave, Refusal, RequestError, Save,
+    Answer, Ask, BatchStatus, Deleted, Doomed, Download, PageSave, RequestError, RowResult, Save,
     Saved, Source, Target, Upload, Workflow,
 };
 use lockgate::store::{IntentDetail, Store};
@@ -135,10 +135,7 @@ impl Target for Process {
             .await
     }
 
-    async fn save_redirections(
-        &self,
-        rows: &[Save],
-    ) -> Result<Vec<Result<Saved, Refusal>>, RequestError> {
+    async fn save_redirections(&self, rows: &[Save]) -> Result<Vec<RowResult>, RequestError> {
         let names: Vec<_> = rows.iter().map(named).collect();
         let save = self.instance.save_redirections(rows);
         self.save_named(&names, save).await

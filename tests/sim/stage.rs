@@ -21,8 +21,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::accounts::Ran;
-use crate::double::{Double, RowKey, Trace, World};
-use crate::edits::Edit;
+use crate::double::{Double, Row, RowKey, Trace, World};
+use crate::edits::{Edit, What};
 use crate::history::{End, Frozen, History, Run};
 use crate::instances::locales;
 use crate::process::{Halt, Process};
@@ -42,6 +42,8 @@ pub(crate) struct Stage {
     pub(crate) trace: Trace,
     /// Rows of the target that others have changed, made or deleted.
     pub(crate) touched: RefCell<BTreeSet<RowKey>>,
+    /// Rows of the target that others have made as copies, as they were then.
+    pub(crate) copies: RefCell<Vec<Row>>,
     pub(crate) runs: Cell<u32>,
     pub(crate) crashes: Cell<u32>,
     pub(crate) takeovers: Cell<u32>,
@@ -87,6 +89,7 @@ impl Stage {
             store: Store::open_in_memory_in_place().await.unwrap(),
             trace,
             touched: RefCell::default(),
+            copies: RefCell::default(),
             runs: Cell::default(),
             crashes: Cell::default(),
             takeovers: Cell::default(),
@@ -113,11 +116,14 @@ impl Stage {
             Side::Source => &self.source,
             Side::Target => &self.target,
         };
-        let rows = {
-            let mut world = double.world();
-            world.advance(Instant::now());
-            edit.apply(&mut world)
-        };
+        let mut world = double.world();
+        world.advance(Instant::now());
+        let rows = edit.apply(&mut world);
+        if edit.side == Side::Target && edit.what == What::Twin {
+            let copies = rows.iter().map(|key| world.rows[key].clone());
+            self.copies.borrow_mut().extend(copies);
+        }
+        drop(world);
         (self.trace)(format!("others: {edit:?} of {rows:?}"));
         self.edits.set(self.edits.get() + 1);
         if edit.side == Side::Target {
@@ -206,6 +212,8 @@ impl Stage {
         self.runs.set(self.runs.get() + 1);
         let number = self.runs.get();
         (self.trace)(format!("run {number} begins: {run:?}"));
+        // A process that is still on then has lost its lease, and sends nothing any more.
+        self.target.world().forget_deleted();
         Running {
             number,
             store: self.store.of_another_process().await.unwrap(),
@@ -353,6 +361,7 @@ fn reader(instance: Process, side: Side, options: &Options, sink: &Sink) -> Arc<
         pacer: Arc::new(Pacer::with(options.ceilings(), options.per_second_max)),
         retries: Retries::new(options),
         concurrency: options.concurrency,
+        limits: options.reading,
         sink: sink.clone(),
         bodies: None,
     })

@@ -3,11 +3,11 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Instant;
 
 use crate::args::Args;
 use crate::history::History;
 use crate::play::{Figures, Verdict, play};
+use crate::progress::{Progress, now};
 use crate::shrink::shrink;
 
 /// Failing seeds that are printed in full.
@@ -20,7 +20,7 @@ const TWICE: u64 = 20;
 const SHRUNK: usize = 2;
 
 /// Seeds in which the engine broke a rule once. They are played with any others.
-const ONCE_BROKEN: [u64; 5] = [14, 204, 241, 419, 563];
+const ONCE_BROKEN: [u64; 11] = [14, 204, 241, 419, 563, 774, 3033, 3461, 5060, 8362, 9202];
 
 /// Lines of the trace of a shrunk history that are printed. Replaying it prints all.
 const TRACE: usize = 60;
@@ -50,6 +50,7 @@ pub(crate) fn play_all(args: &Args) -> bool {
     let again = ONCE_BROKEN.into_iter().filter(|seed| !seeds.contains(seed));
     let seeds: Vec<u64> = again.chain(seeds.clone()).collect();
     let next = AtomicUsize::new(0);
+    let progress = Progress::of("seeds", seeds.len());
     let total = Mutex::new((Figures::default(), Vec::new()));
     thread::scope(|scope| {
         for _ in 0..args.threads.max(1) {
@@ -64,6 +65,9 @@ pub(crate) fn play_all(args: &Args) -> bool {
                     if !problems.is_empty() {
                         total.1.push((seed, problems));
                     }
+                    let failing = total.1.len();
+                    drop(total);
+                    progress.one_more(|| format!(", {failing} fail"));
                 }
             });
         }
@@ -136,14 +140,6 @@ fn same(one: &Verdict, other: &Verdict) -> bool {
         println!("line {at}:\n  {}\n  {}", one.trace[at], other.trace[at]);
     }
     parts.is_none() && one.trace.len() == other.trace.len()
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "real time, which no runtime of a history knows"
-)]
-fn now() -> Instant {
-    Instant::now()
 }
 
 fn print(seeds: usize, figures: &Figures, seconds: f64) {

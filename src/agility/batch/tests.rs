@@ -25,7 +25,7 @@ fn a_step_of_the_workflow_tells_what_failed_in_any_form() {
     let refused = |batch: Value| -> Vec<Refusal> {
         finished(&batch)
             .into_iter()
-            .filter_map(Result::err)
+            .filter_map(|row| row.err().map(refused_as))
             .collect()
     };
     let row = json!({"batchItemId": 9, "itemId": 7, "itemType": "ContentItem", "errorMessage": "checked out"});
@@ -59,11 +59,26 @@ fn a_step_of_the_workflow_tells_what_failed_in_any_form() {
     assert_eq!(none.said, "Batch aborted.");
 }
 
+fn refused_as(unconfirmed: Unconfirmed) -> Refusal {
+    match unconfirmed {
+        Unconfirmed::Refused(refusal) => refusal,
+        Unconfirmed::Unclear(why) => panic!("{why}"),
+    }
+}
+
+fn refusal_of(row: &RowResult) -> Refusal {
+    refused_as(row.clone().unwrap_err())
+}
+
+fn is_unclear(row: &RowResult) -> bool {
+    matches!(row, Err(Unconfirmed::Unclear(_)))
+}
+
 fn of(batch: &Value) -> BatchStatus {
     status(batch).unwrap()
 }
 
-fn finished(batch: &Value) -> Vec<Result<Saved, Refusal>> {
+fn finished(batch: &Value) -> Vec<RowResult> {
     match of(batch) {
         BatchStatus::Finished(results) => results,
         other => panic!("{other:?}"),
@@ -81,8 +96,8 @@ fn good(row: i64, id: i64, version: i64) -> Value {
     json!({"batchItemID": row, "itemID": id, "itemNull": false, "processedItemVersionID": version, "errorMessage": null})
 }
 
-fn ids(results: &[Result<Saved, Refusal>]) -> Vec<Option<i64>> {
-    let id = |result: &Result<Saved, Refusal>| result.as_ref().ok().map(|saved| saved.id.raw());
+fn ids(results: &[RowResult]) -> Vec<Option<i64>> {
+    let id = |result: &RowResult| result.as_ref().ok().map(|saved| saved.id.raw());
     results.iter().map(id).collect()
 }
 
@@ -106,7 +121,7 @@ fn results_stand_in_the_order_of_the_request() {
         good(3, 1502, 9122)]}));
     assert_eq!(ids(&results), [Some(1501), None, Some(1502)]);
     assert_eq!(results[0].as_ref().unwrap().version, Some(Version(9121)));
-    let refusal = results[1].as_ref().unwrap_err();
+    let refusal = refusal_of(&results[1]);
     assert_eq!(refusal.error_type.as_deref(), Some("System.Exception"));
     assert_eq!(
         refusal.said,
@@ -129,6 +144,12 @@ fn an_id_alone_is_no_success() {
         {"itemID": 0},
         {"itemID": 7, "errorMessage": "  "}]}));
     assert_eq!(ids(&results), [None, None, None, Some(7)]);
+    let unclear: Vec<bool> = results.iter().map(is_unclear).collect();
+    assert_eq!(
+        unclear,
+        [true, false, true, false],
+        "only a reason is a refusal"
+    );
 }
 
 #[test]
@@ -141,7 +162,7 @@ fn failed_items_speak_first_and_refute_an_id_without_a_version() {
             good(1, 5, 80),
             {"batchItemID": 2, "itemID": 6, "errorMessage": null}]}));
     assert_eq!(ids(&results), [Some(5), None]);
-    let refusal = results[1].as_ref().unwrap_err();
+    let refusal = refusal_of(&results[1]);
     assert_eq!(refusal.said, "checked out");
     assert_eq!(refusal.error_type.as_deref(), Some("System.Exception"));
 }
@@ -153,7 +174,7 @@ fn a_summary_with_successes_is_a_partial_failure() {
     let results = finished(&json!({"batchState": 3, "errorData": summary.to_string(),
         "items": [good(1, 5, 80), {"batchItemID": 2, "itemID": 6}]}));
     assert_eq!(ids(&results), [Some(5), None]);
-    assert_eq!(results[1].as_ref().unwrap_err().said, "Item is checked out");
+    assert_eq!(refusal_of(&results[1]).said, "Item is checked out");
 }
 
 #[test]
@@ -174,7 +195,7 @@ fn a_whole_failure_that_explains_every_item_is_told_by_item() {
         &json!({"batchState": 3, "errorData": "{\"successCount\":0}", "items": [
         {"batchItemID": 1, "itemID": -1, "itemNull": true, "errorMessage": "too long"}]}),
     );
-    assert_eq!(results[0].as_ref().unwrap_err().said, "too long");
+    assert_eq!(refusal_of(&results[0]).said, "too long");
 }
 
 #[test]
@@ -184,7 +205,10 @@ fn what_a_stopped_batch_has_stored_is_believed() {
         "items": [good(1, 5, 80), {"batchItemID": 2, "itemID": 6}]}),
     );
     assert_eq!(ids(&results), [Some(5), None]);
-    assert_eq!(results[1].as_ref().unwrap_err().said, "Batch aborted.");
+    assert!(
+        is_unclear(&results[1]),
+        "the words of the batch are about no item"
+    );
     let nothing = failed(&json!({"batchState": 4, "items": [{"itemID": 6}]}));
     assert_eq!(nothing.said, "batch aborted");
 }

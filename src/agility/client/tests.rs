@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -73,6 +74,8 @@ fn connect(url: &str, request_timeout: Duration) -> Instance {
         token: Secret::new(TOKEN),
         connect_timeout: Duration::from_secs(10),
         request_timeout,
+        asset_hosts: Vec::new(),
+        limits: Limits::default(),
     })
     .unwrap()
 }
@@ -276,6 +279,8 @@ fn a_token_that_cannot_be_sent_is_refused_at_once() {
             token: Secret::new(token),
             connect_timeout: Duration::from_secs(1),
             request_timeout: Duration::from_secs(1),
+            asset_hosts: Vec::new(),
+            limits: Limits::default(),
         });
         assert_eq!(refused.unwrap_err(), ConnectionError::Token);
     }

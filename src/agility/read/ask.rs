@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use crate::domain::{Body, Entity, Id, ItemState, Key, Kind, Locale, same_name};
-use crate::instance::{Answer, Ask, Cause, Found, RequestError};
+use crate::instance::{Answer, Ask, Cause, Found, RequestError, TooLarge};
 
 use crate::agility::client::{Api, Call, Client, Payload};
 use crate::agility::shape::{self, Misshapen};
@@ -57,7 +57,22 @@ pub(crate) async fn answer<I: Id>(client: &Client, ask: &Ask) -> Result<Answer<I
     if is_feed(ask) && feed_is_busy(&value) {
         return Err(reply.failed(Cause::Busy));
     }
-    understand(ask, value).map_err(|odd| reply.malformed(&odd.0))
+    let most = client.limits.pages;
+    match announced(&value) {
+        Some((rows, pages)) if pages > u64::from(most) => {
+            Err(reply.failed(Cause::TooLarge(TooLarge::Pages { rows, pages: most })))
+        }
+        Some(_) | None => understand(ask, value).map_err(|odd| reply.malformed(&odd.0)),
+    }
+}
+
+/// How many rows a page of a list announces, and how many pages of its own length they take. Questions are made for each
+/// of them, so this is looked at before anything is computed from it.
+fn announced(page: &Value) -> Option<(u64, u64)> {
+    let rows = shape::int(page, "totalCount").and_then(|rows| u64::try_from(rows).ok())?;
+    let lists = page.as_object()?.values().filter_map(Value::as_array);
+    let here = lists.map(Vec::len).max()? as u64;
+    (here > 0).then(|| (rows, rows.div_ceil(here)))
 }
 
 /// API, path and query of a question.
@@ -245,8 +260,8 @@ fn understand<I: Id>(ask: &Ask, value: Value) -> Result<Answer<I>, Misshapen> {
             } else {
                 shape::rows(value)?
             };
-            let found = rows.into_iter().map(|row| content::item(locale, row));
-            Ok(alive(found.collect::<Result<_, _>>()?))
+            let found = shape::each("", rows, |row| content::item(locale, row))?;
+            Ok(alive(found))
         }
     }
 }
@@ -315,15 +330,23 @@ fn alive<I>(mut found: Vec<Found<I>>) -> Answer<I> {
     }
 }
 
-/// `GET locales`: rows with `localeCode`. Rows that say `enabled: false` are left out.
+/// `GET locales`: rows with `localeCode`. Rows that say `enabled: false` are left out; one at least is enabled, because
+/// content and pages are in a locale.
 fn locales<I>(value: Value) -> Result<Answer<I>, Misshapen> {
-    let mut found = Vec::new();
-    for row in shape::rows(value)? {
-        let code = row.as_str().or_else(|| shape::text(&row, "localeCode"));
-        let code = code.ok_or_else(|| Misshapen("a locale has no localeCode".to_owned()))?;
-        if shape::member(&row, "enabled").is_none() || shape::flag(&row, "enabled") {
-            found.push(Found::Locale(Locale::new(code)));
-        }
+    let rows = shape::each("", shape::rows(value)?, |row| {
+        let code = match &row {
+            Value::String(code) => code,
+            row => shape::own_text(row, "localeCode")?,
+        };
+        let is_enabled = shape::member(&row, "enabled").is_none() || shape::flag(&row, "enabled");
+        Ok(is_enabled.then(|| Found::Locale(Locale::new(code))))
+    })?;
+    let count = rows.len();
+    let found: Vec<_> = rows.into_iter().flatten().collect();
+    if found.is_empty() {
+        return Err(Misshapen(format!(
+            "expected at least one enabled locale, found none in {count} rows"
+        )));
     }
     Ok(Answer {
         found,
@@ -331,17 +354,23 @@ fn locales<I>(value: Value) -> Result<Answer<I>, Misshapen> {
     })
 }
 
-/// An entity without version and state.
-pub(super) fn plain<I: Id>(kind: Kind, id: i64, name: Option<&str>, body: &Value) -> Found<I> {
-    let name = name.map_or_else(|| format!("{kind} #{id}"), str::to_owned);
-    Found::Entity(Entity {
+/// An entity without version and state, by the members that hold its id and its name. It has both.
+pub(super) fn plain<I: Id>(
+    kind: Kind,
+    (id, name): (&str, &str),
+    body: &Value,
+) -> Result<Found<I>, Misshapen> {
+    let id = shape::own_id(body, id)?;
+    let name = shape::own_text(body, name);
+    let name = name.map_err(|odd| Misshapen(format!("{} ({kind} {id})", odd.0)))?;
+    Ok(Found::Entity(Entity {
         key: Key::global(kind, id),
         name: name.into(),
         version: None,
         state: ItemState::None,
         placement: None,
         body: Body::new(body),
-    })
+    }))
 }
 
 pub(super) fn passed<I>(kind: Kind, id: i64, name: Option<&str>) -> Found<I> {

@@ -37,11 +37,9 @@ pub(super) fn feed<I: Id>(
     mut value: Value,
 ) -> Result<Answer<I>, Misshapen> {
     let next = next_token(&value, token);
-    let rows = shape::member_rows(&mut value, "items")?.into_iter();
+    let rows = shape::member_rows(&mut value, "items")?;
     Ok(Answer {
-        found: rows
-            .map(|row| item(locale, row))
-            .collect::<Result<_, _>>()?,
+        found: shape::each("items", rows, |row| item(locale, row))?,
         follow_ups: next
             .map(|token| Ask::Items {
                 locale: locale.clone(),
@@ -81,13 +79,13 @@ pub(super) fn list<I>(
     } else {
         Vec::new()
     };
-    let found = rows.iter().map(|row| {
-        let id = shape::int(row, "itemContainerID").filter(|id| *id > 0);
-        let id = id.map_or_else(|| shape::id(row, "contentID"), Ok)?;
+    let found = shape::each("items", rows, |row| {
+        let id = shape::int(&row, "itemContainerID").filter(|id| *id > 0);
+        let id = id.map_or_else(|| shape::own_id(&row, "contentID"), Ok)?;
         Ok(passed(Kind::Content, id, Some(locale.as_str())))
     });
     Ok(Answer {
-        found: found.collect::<Result<_, _>>()?,
+        found: found?,
         follow_ups,
     })
 }
@@ -98,20 +96,19 @@ pub(super) fn next_token(value: &Value, current: i64) -> Option<i64> {
 }
 
 /// One item. A deleted one comes as an entity in state [`ItemState::Deleted`], so that it ends an earlier
-/// row of the feed; one that names no container or model is passed over, as nothing can be done with it.
+/// row of the feed, and need not name a container and a model; any other that names none cannot be used.
 pub(super) fn item<I: Id>(locale: &Locale, mut row: Value) -> Result<Found<I>, Misshapen> {
     let map = shape::object(&mut row)?;
     shape::rename_members(map, &ITEM_MEMBERS);
     if let Some(Value::Object(properties)) = map.get_mut("properties") {
         shape::rename_members(properties, &PROPERTIES);
     }
-    let id = shape::id(&row, "contentID")?;
+    let id = shape::own_id(&row, "contentID")?;
     let (version, state) = version_and_state(&row);
     let properties = row.get("properties").unwrap_or(&Value::Null);
     let container = shape::text(properties, "referenceName");
-    let storable = container.is_some() && shape::text(properties, "definitionName").is_some();
-    if !storable && state != ItemState::Deleted {
-        return Ok(passed(Kind::Content, id, container));
+    if state != ItemState::Deleted {
+        usable(&row, properties).map_err(|odd| Misshapen(format!("{} (content {id})", odd.0)))?;
     }
     let name = item_name(&row, container, id);
     Ok(Found::Entity(Entity {
@@ -122,6 +119,18 @@ pub(super) fn item<I: Id>(locale: &Locale, mut row: Value) -> Result<Found<I>, M
         placement: None,
         body: Body::new(&row),
     }))
+}
+
+/// Whether an item says in which container it is and of which model.
+fn usable(row: &Value, properties: &Value) -> Result<(), Misshapen> {
+    if !properties.is_object() {
+        return Err(shape::wanted(row, "properties", "an object"));
+    }
+    for name in ["referenceName", "definitionName"] {
+        shape::own_text(properties, name)
+            .map_err(|odd| Misshapen(format!("properties.{}", odd.0)))?;
+    }
+    Ok(())
 }
 
 /// `properties.versionID` and `properties.state`.

@@ -1,18 +1,28 @@
 //! Fetching the bytes of an asset.
 
-use futures_util::TryStreamExt;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, TryStreamExt};
+use reqwest::Response;
+use reqwest::header::LOCATION;
 use url::Url;
 
 use crate::domain::time;
-use crate::instance::{Cause, Download, RequestError};
+use crate::instance::{Cause, Download, Misplaced, RequestError, TooLarge};
 
+use super::super::body::Body;
 use super::super::classify;
-use super::super::client::{Client, authority};
+use super::super::client::{Api, Call, Client, authority};
+use super::super::file_hosts::{FileHosts, is_same_host, shown_host};
+use super::media;
 
-/// Opens `url` with a plain GET, as the vendor's CLI does: no credential leaves, redirects are followed.
+/// Redirects that are followed, as many as by the vendor's CLI.
+const REDIRECTS_MAX: usize = 10;
+
+/// Opens `url` with a plain GET, as the vendor's CLI does: no credential leaves, redirects are followed. Each address on
+/// the way has to be one from which files are fetched.
 pub(crate) async fn download(client: &Client, url: &str) -> Result<Download, RequestError> {
-    let failed = |operation: String, cause| RequestError {
-        operation,
+    let failed = |operation: &str, cause| RequestError {
+        operation: operation.to_owned(),
         cause,
         said: None,
         request_id: None,
@@ -20,43 +30,144 @@ pub(crate) async fn download(client: &Client, url: &str) -> Result<Download, Req
     let mut url = Url::parse(url).map_err(|error| {
         let shown = classify::readable(url).unwrap_or_default();
         let cause = Cause::Content(format!("{shown:?} is not a URL: {error}"));
-        failed("downloading an asset".to_owned(), cause)
+        failed("downloading an asset", cause)
     })?;
-    // A user name and a password would be sent as a credential. URLs of files cannot fail to lose them.
-    let _is_lost = url.set_username("").and(url.set_password(None));
     // The query may hold a signature that grants access.
     let shown = classify::readable(&without_query(&url)).unwrap_or_default();
     let operation = format!("downloading {shown}");
-    let (host, limit) = (authority(&url), client.request_timeout);
-    let response = client.files.get(url).send().await;
-    let mut response = response.map_err(|error| {
-        let cause = classify::transport(&error, &host, limit);
-        failed(operation.clone(), cause)
-    })?;
-    if let Some(cause) = classify::status(response.status(), response.headers(), time::now()) {
-        // The start of the page is enough, and it may be of any length.
-        let body = response.chunk().await.ok().flatten().unwrap_or_default();
+    for _ in 0..=REDIRECTS_MAX {
+        strip_user(&mut url);
+        admit(client, &url, &operation).await?;
+        let response = client.files.get(url.clone()).send().await;
+        let response = response.map_err(|error| {
+            let cause = match FileHosts::refusal(&error, &url) {
+                Some(refusal) => Cause::Misplaced(refusal),
+                None => classify::transport(&error, &authority(&url), client.request_timeout),
+            };
+            failed(&operation, cause)
+        })?;
+        match redirected(&response, &url) {
+            Some(next) => url = next,
+            None => return opened(client, response, &url, operation).await,
+        }
+    }
+    let cause = Cause::Content(format!("more than {REDIRECTS_MAX} redirects"));
+    Err(failed(&operation, cause))
+}
+
+/// A user name and a password would be sent as a credential.
+fn strip_user(url: &mut Url) {
+    // URLs of files cannot fail to lose them.
+    let _is_lost = url.set_username("").and(url.set_password(None));
+}
+
+/// Checks that files are fetched from the host of `url`. The asset container is asked for once, if no other rule allows it.
+async fn admit(client: &Client, url: &Url, operation: &str) -> Result<(), RequestError> {
+    let refused = |refusal| RequestError {
+        operation: operation.to_owned(),
+        cause: Cause::Misplaced(refusal),
+        said: None,
+        request_id: None,
+    };
+    if !matches!(url.scheme(), "http" | "https") {
+        let scheme = classify::name(url.scheme()).unwrap_or_default();
+        return Err(refused(Misplaced::Scheme { scheme }));
+    }
+    if !client.file_hosts.knows(url) {
+        let container = client
+            .container
+            .get_or_try_init(|| container(client))
+            .await?;
+        if !container.iter().any(|known| is_same_host(known, url)) {
+            let host = shown_host(url);
+            return Err(refused(Misplaced::Foreign { host }));
+        }
+    }
+    client.file_hosts.admit(url).await.map_err(refused)
+}
+
+/// The URLs of the default asset container.
+async fn container(client: &Client) -> Result<Vec<Url>, RequestError> {
+    let operation = format!("reading the default asset container of {}", client.guid);
+    let call = Call::get(operation, Api::Management, "asset/container".to_owned());
+    let reply = client.send(call).await?;
+    let urls = reply.understand(|row| media::container_urls(&row))?;
+    let urls = [urls.origin_url, urls.edge_url];
+    let urls = urls.iter().filter_map(|url| Url::parse(url).ok());
+    Ok(urls.collect())
+}
+
+/// Where a redirect leads (RFC 9110, section 15.4).
+fn redirected(response: &Response, from: &Url) -> Option<Url> {
+    if !matches!(response.status().as_u16(), 301..=303 | 307 | 308) {
+        return None;
+    }
+    let location = response.headers().get(LOCATION)?.to_str().ok()?;
+    from.join(location).ok()
+}
+
+async fn opened(
+    client: &Client,
+    response: Response,
+    url: &Url,
+    operation: String,
+) -> Result<Download, RequestError> {
+    let failed = |operation: String, cause| RequestError {
+        operation,
+        cause,
+        said: None,
+        request_id: None,
+    };
+    let headers = response.headers().clone();
+    if let Some(cause) = classify::status(response.status(), &headers, time::now()) {
+        let body = Body::start(response, classify::SEARCHED_MAX).await;
+        let body = body.unwrap_or_default();
         return Err(RequestError {
             said: classify::said(&body),
-            request_id: classify::request_id(response.headers(), &body),
+            request_id: classify::request_id(&headers, &body),
             ..failed(operation, cause)
         });
     }
     let header = |name: &str| {
-        let value = response.headers().get(name)?.to_str().ok()?.trim();
+        let value = headers.get(name)?.to_str().ok()?.trim();
         (!value.is_empty()).then(|| value.to_owned())
     };
+    let length_bytes = response.content_length();
+    let (host, limit, most) = (
+        authority(url),
+        client.request_timeout,
+        length_bytes.is_none().then_some(client.limits.file_bytes),
+    );
+    let bytes = response.bytes_stream();
+    let bytes = bytes.map_err(move |error| classify::transport(&error, &host, limit));
     Ok(Download {
-        length_bytes: response.content_length(),
+        length_bytes,
         focal: (header("agility-focal-x"), header("agility-focal-y")),
-        bytes: Box::pin(response.bytes_stream().map_err(move |error| {
-            failed(operation.clone(), classify::transport(&error, &host, limit))
-        })),
+        bytes: cut(bytes, most)
+            .map_err(move |cause| failed(operation.clone(), cause))
+            .boxed(),
+    })
+}
+
+/// The stream, which fails where it goes beyond `most` bytes.
+fn cut(
+    bytes: impl Stream<Item = Result<Bytes, Cause>> + Send,
+    most: Option<u64>,
+) -> impl Stream<Item = Result<Bytes, Cause>> + Send {
+    let mut length = 0_u64;
+    bytes.map(move |piece| {
+        let piece = piece?;
+        length = length.saturating_add(piece.len() as u64);
+        match most {
+            Some(most) if length > most => Err(Cause::TooLarge(TooLarge::File(most))),
+            Some(_) | None => Ok(piece),
+        }
     })
 }
 
 fn without_query(url: &Url) -> String {
     let mut shown = url.clone();
+    strip_user(&mut shown);
     shown.set_query(None);
     shown.set_fragment(None);
     shown.to_string()

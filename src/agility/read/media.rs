@@ -1,6 +1,6 @@
 //! Galleries, assets and the asset container.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::domain::{AssetContainer, Id, Kind};
 use crate::instance::{Answer, Ask, Found};
@@ -42,14 +42,16 @@ const ASSET_MEMBERS: [&str; 16] = [
 pub(super) fn galleries<I: Id>(offset: usize, mut value: Value) -> Result<Answer<I>, Misshapen> {
     let rows = shape::member_rows(&mut value, "assetMediaGroupings")?;
     let next = |offset| Ask::Galleries { offset };
-    page(Kind::Gallery, offset, &value, rows, gallery, next)
+    let found = shape::each("assetMediaGroupings", rows, gallery)?;
+    page(Kind::Gallery, offset, &value, found, next)
 }
 
 /// `GET asset/list`: `{ totalCount, assetMedias }`, folders included.
 pub(super) fn assets<I: Id>(offset: usize, mut value: Value) -> Result<Answer<I>, Misshapen> {
     let rows = shape::member_rows(&mut value, "assetMedias")?;
     let next = |offset| Ask::Assets { offset };
-    page(Kind::Asset, offset, &value, rows, asset, next)
+    let found = shape::each("assetMedias", rows, asset)?;
+    page(Kind::Asset, offset, &value, found, next)
 }
 
 /// One page of a list. The first page asks for all others at once, so that they can be read side by side;
@@ -58,8 +60,7 @@ fn page<I>(
     kind: Kind,
     offset: usize,
     value: &Value,
-    rows: Vec<Value>,
-    understand: fn(Value) -> Result<Found<I>, Misshapen>,
+    rows: Vec<Found<I>>,
     next: fn(usize) -> Ask,
 ) -> Result<Answer<I>, Misshapen> {
     let total = shape::int(value, "totalCount").and_then(|total| usize::try_from(total).ok());
@@ -70,9 +71,7 @@ fn page<I>(
         Vec::new()
     };
     let mut found = vec![Found::Expected { kind, rows: total }];
-    for row in rows {
-        found.push(understand(row)?);
-    }
+    found.extend(rows);
     Ok(Answer { found, follow_ups })
 }
 
@@ -84,27 +83,48 @@ pub(super) fn gallery<I: Id>(mut row: Value) -> Result<Found<I>, Misshapen> {
     if shape::flag(&row, "isDeleted") {
         return Ok(passed(Kind::Gallery, id, name));
     }
-    Ok(plain(Kind::Gallery, id, name, &row))
+    plain(Kind::Gallery, ("mediaGroupingID", "name"), &row)
 }
 
 /// One asset or folder.
 pub(super) fn asset<I: Id>(mut row: Value) -> Result<Found<I>, Misshapen> {
-    shape::rename_members(shape::object(&mut row)?, &ASSET_MEMBERS);
+    let map = shape::object(&mut row)?;
+    shape::rename_members(map, &ASSET_MEMBERS);
+    take_size(map);
     let id = shape::id(&row, "mediaID")?;
     let name = shape::text(&row, "originKey").or_else(|| shape::text(&row, "fileName"));
     if shape::flag(&row, "isFolder") || shape::flag(&row, "isDeleted") {
         return Ok(passed(Kind::Asset, id, name));
     }
-    Ok(plain(Kind::Asset, id, name, &row))
+    let member = if name.is_some() && shape::text(&row, "originKey").is_none() {
+        "fileName"
+    } else {
+        "originKey"
+    };
+    plain(Kind::Asset, ("mediaID", member), &row)
+}
+
+/// Keeps a size that can be one, as a number. Any other is as good as none: the file tells its length itself.
+fn take_size(asset: &mut Map<String, Value>) {
+    let told = asset.get("size").and_then(shape::as_int);
+    match told.filter(|size| *size >= 0) {
+        Some(size) => drop(asset.insert("size".to_owned(), size.into())),
+        None => drop(asset.shift_remove("size")),
+    }
 }
 
 /// `GET asset/container`: the default container.
 pub(super) fn asset_container<I>(row: &Value) -> Result<Found<I>, Misshapen> {
+    container_urls(row).map(Found::AssetContainer)
+}
+
+/// The URLs of a container.
+pub(super) fn container_urls(row: &Value) -> Result<AssetContainer, Misshapen> {
     let url = |name| shape::text(row, name).map(|url| url.trim().trim_end_matches('/'));
     let origin = url("originUrl").or_else(|| url("edgeUrl"));
     let origin = origin.ok_or_else(|| Misshapen("the asset container has no URL".to_owned()))?;
-    Ok(Found::AssetContainer(AssetContainer {
+    Ok(AssetContainer {
         origin_url: origin.into(),
         edge_url: url("edgeUrl").unwrap_or(origin).into(),
-    }))
+    })
 }

@@ -57,11 +57,9 @@ pub(super) fn feed<I: Id>(
     mut value: Value,
 ) -> Result<Answer<I>, Misshapen> {
     let next = content::next_token(&value, token);
-    let rows = shape::member_rows(&mut value, "items")?.into_iter();
+    let rows = shape::member_rows(&mut value, "items")?;
     Ok(Answer {
-        found: rows
-            .map(|row| page(locale, row))
-            .collect::<Result<_, _>>()?,
+        found: shape::each("items", rows, |row| page(locale, row))?,
         follow_ups: next
             .map(|token| Ask::Pages {
                 locale: locale.clone(),
@@ -89,12 +87,15 @@ pub(super) fn page<I: Id>(locale: &Locale, mut row: Value) -> Result<Found<I>, M
         zones.values_mut().for_each(uniform_zone);
     }
     take_redirect(map);
-    let id = shape::id(&row, "pageID")?;
+    let id = shape::own_id(&row, "pageID")?;
     let (version, state) = content::version_and_state(&row);
     let name = shape::text(&row, "path").or_else(|| shape::text(&row, "name"));
     let is_node = shape::text(&row, "pageType") == Some("dynamic_node");
     if is_node && state != ItemState::Deleted {
         return Ok(passed(Kind::Page, id, name));
+    }
+    if name.is_none() && state != ItemState::Deleted {
+        return Err(shape::wanted(&row, "path", "a path or a name"));
     }
     Ok(Found::Entity(Entity {
         key: Key::localised(Kind::Page, id, locale),

@@ -23,9 +23,9 @@ const MEMBERS: [&str; 7] = [
 
 /// `GET urlredirection`: `{ items, isUpToDate, lastAccessDate }`. Asked without a date it tells all.
 pub(super) fn list<I: Id>(mut value: Value) -> Result<Answer<I>, Misshapen> {
-    let rows = shape::member_rows(&mut value, "items")?.into_iter();
+    let rows = shape::member_rows(&mut value, "items")?;
     Ok(Answer {
-        found: rows.map(row).collect::<Result<_, _>>()?,
+        found: shape::each("items", rows, row)?,
         follow_ups: Vec::new(),
     })
 }
@@ -46,11 +46,5 @@ pub(super) fn row<I: Id>(mut row: Value) -> Result<Found<I>, Misshapen> {
         .filter(|status| *status > 0)
         .unwrap_or(DEFAULT_STATUS);
     map.insert("httpCode".to_owned(), Value::from(status));
-    let id = shape::id(&row, "urlRedirectionID")?;
-    Ok(plain(
-        Kind::Redirection,
-        id,
-        shape::text(&row, "originUrl"),
-        &row,
-    ))
+    plain(Kind::Redirection, ("urlRedirectionID", "originUrl"), &row)
 }

@@ -104,14 +104,17 @@ const ZONE_MEMBERS: [&str; 11] = [
 pub(super) fn models<I>(components: bool, value: Value) -> Result<Answer<I>, Misshapen> {
     let mut answer = Answer::default();
     let mut rich_text_listed = false;
-    for row in shape::rows(value)? {
-        let id = shape::id(&row, "id")?;
+    let rows = shape::each("", shape::rows(value)?, |row| {
+        let id = shape::own_id(&row, "id")?;
         let name = shape::text(&row, "referenceName");
+        let is_built_in = name.is_some_and(|name| is_one_of(&BUILT_IN_MODELS, name));
+        Ok((id, is_built_in.then(|| passed(Kind::Model, id, name))))
+    })?;
+    for (id, built_in) in rows {
         rich_text_listed |= id == RICH_TEXT.0;
-        if name.is_some_and(|name| is_one_of(&BUILT_IN_MODELS, name)) {
-            answer.found.push(passed(Kind::Model, id, name));
-        } else {
-            answer.follow_ups.push(Ask::Model(id));
+        match built_in {
+            Some(passed) => answer.found.push(passed),
+            None => answer.follow_ups.push(Ask::Model(id)),
         }
     }
     if components && !rich_text_listed {
@@ -130,19 +133,24 @@ pub(super) fn model<I: Id>(mut row: Value) -> Result<Found<I>, Misshapen> {
     if name.is_some_and(|name| is_one_of(&BUILT_IN_MODELS, name)) {
         return Ok(passed(Kind::Model, id, name));
     }
-    Ok(plain(Kind::Model, id, name, &row))
+    plain(Kind::Model, ("id", "referenceName"), &row)
 }
 
 /// `GET container/list`: summaries.
 pub(super) fn containers<I>(value: Value) -> Result<Answer<I>, Misshapen> {
     let mut answer = Answer::default();
-    for row in shape::rows(value)? {
+    let rows = shape::each("", shape::rows(value)?, |row| {
         let id = shape::id(&row, "contentViewID")?;
         let name = shape::text(&row, "referenceName");
         if is_no_container(id, name, &row) {
-            answer.found.push(passed(Kind::Container, id, name));
-        } else {
-            answer.follow_ups.push(Ask::Container(id));
+            return Ok(Err(passed(Kind::Container, id, name)));
+        }
+        shape::own_id(&row, "contentViewID").map(Ok)
+    })?;
+    for row in rows {
+        match row {
+            Ok(id) => answer.follow_ups.push(Ask::Container(id)),
+            Err(passed) => answer.found.push(passed),
         }
     }
     Ok(answer)
@@ -156,20 +164,20 @@ pub(super) fn container<I: Id>(mut row: Value) -> Result<Found<I>, Misshapen> {
     if is_no_container(id, name, &row) {
         return Ok(passed(Kind::Container, id, name));
     }
-    Ok(plain(Kind::Container, id, name, &row))
+    plain(Kind::Container, ("contentViewID", "referenceName"), &row)
 }
 
 /// Deleted containers can show the id -1.
 fn is_no_container(id: i64, name: Option<&str>, row: &Value) -> bool {
     let built_in = name.is_some_and(|name| is_one_of(&BUILT_IN_CONTAINERS, name));
-    id <= 0 || built_in || shape::flag(row, "isDeleted")
+    id < 0 || built_in || shape::flag(row, "isDeleted")
 }
 
 /// `GET {locale}/page/templates?includeModuleZones=true`: full rows.
 pub(super) fn templates<I: Id>(value: Value) -> Result<Answer<I>, Misshapen> {
-    let rows = shape::rows(value)?.into_iter();
+    let rows = shape::rows(value)?;
     Ok(Answer {
-        found: rows.map(template).collect::<Result<_, _>>()?,
+        found: shape::each("", rows, template)?,
         follow_ups: Vec::new(),
     })
 }
@@ -183,7 +191,7 @@ pub(super) fn template<I: Id>(mut row: Value) -> Result<Found<I>, Misshapen> {
     if shape::flag(&row, "isDeleted") {
         return Ok(passed(Kind::Template, id, name));
     }
-    Ok(plain(Kind::Template, id, name, &row))
+    plain(Kind::Template, ("pageTemplateID", "pageTemplateName"), &row)
 }
 
 fn rename_in_list(row: &mut Value, list: &str, members: &[&str]) {

@@ -11,19 +11,22 @@ use super::super::shape::{self, Misshapen};
 /// complete, while the Fetch API's leaves out dynamic pages without items.
 pub(super) fn channels<I>(locale: &Locale, value: Value) -> Result<Answer<I>, Misshapen> {
     let mut answer = Answer::default();
-    for row in shape::rows(value)? {
+    let found = shape::each("", shape::rows(value)?, |row| {
         let channel = Channel {
-            id: shape::id(&row, "digitalChannelID")?,
+            id: shape::own_id(&row, "digitalChannelID")?,
             name: shape::text(&row, "name").unwrap_or_default().into(),
         };
+        let mut found = Vec::new();
         let mut tree = Tree {
             locale,
             channel: &channel,
-            found: &mut answer.found,
+            found: &mut found,
         };
         tree.level(shape::member(&row, "pages"), None)?;
-        answer.found.push(Found::Channel(channel));
-    }
+        found.push(Found::Channel(channel));
+        Ok(found)
+    })?;
+    answer.found.extend(found.into_iter().flatten());
     Ok(answer)
 }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::domain::{Id, TargetId, same_name};
-use crate::instance::{Refusal, RequestError, Save, Saved};
+use crate::instance::{Refusal, RequestError, RowResult, Save, Saved, Unconfirmed};
 
 use super::super::classify;
 use super::super::client::{Call, Client};
@@ -14,7 +14,7 @@ use super::{body_with_id, json, unsendable};
 pub(crate) async fn save_redirections(
     client: &Client,
     rows: &[Save],
-) -> Result<Vec<Result<Saved, Refusal>>, RequestError> {
+) -> Result<Vec<RowResult>, RequestError> {
     let operation = format!("saving {} redirections on {}", rows.len(), client.guid);
     let bodies: Result<Vec<_>, _> = rows
         .iter()
@@ -26,25 +26,24 @@ pub(crate) async fn save_redirections(
     let reply = client.send(call).await?;
     reply.understand(|answer| {
         let mut results = results(&bodies, &answer)?;
-        for refusal in results
-            .iter_mut()
-            .filter_map(|result| result.as_mut().err())
-        {
-            refusal.said = classify::readable(&refusal.said).unwrap_or_default();
+        for result in &mut results {
+            if let Err(Unconfirmed::Refused(refusal)) = result {
+                refusal.said = classify::readable(&refusal.said).unwrap_or_default();
+            }
         }
         Ok(results)
     })
 }
 
 /// Pairs `{ created, updated, skipped }` with the rows of the request, by `index` and else by origin URL.
-fn results(sent: &Value, answer: &Value) -> Result<Vec<Result<Saved, Refusal>>, Misshapen> {
+fn results(sent: &Value, answer: &Value) -> Result<Vec<RowResult>, Misshapen> {
     if !answer.is_object() {
         return Err(Misshapen("the answer does not contain its rows".to_owned()));
     }
     let sent = sent.as_array().map_or(&[][..], Vec::as_slice);
     let mut results: Vec<_> = sent
         .iter()
-        .map(|_| Err(refusal("the response does not include this redirection")))
+        .map(|_| Err(unclear("the response does not include this redirection")))
         .collect();
     for list in ["created", "updated", "skipped"] {
         let rows = shape::member(answer, list).and_then(Value::as_array);
@@ -58,11 +57,10 @@ fn results(sent: &Value, answer: &Value) -> Result<Vec<Result<Saved, Refusal>>, 
     Ok(results)
 }
 
-fn result_of(list: &str, row: &Value) -> Result<Saved, Refusal> {
+fn result_of(list: &str, row: &Value) -> RowResult {
     if list == "skipped" {
-        return Err(refusal(
-            shape::text(row, "reason").unwrap_or("skipped without a reason"),
-        ));
+        let reason = shape::text(row, "reason").unwrap_or("skipped without a reason");
+        return Err(refusal(reason).into());
     }
     match shape::int(row, "urlRedirectionID").filter(|id| *id > 0) {
         Some(id) => Ok(Saved {
@@ -71,7 +69,7 @@ fn result_of(list: &str, row: &Value) -> Result<Saved, Refusal> {
             name: None,
             urls: None,
         }),
-        None => Err(refusal("the response contains no id for this redirection")),
+        None => Err(unclear("the response contains no id for this redirection")),
     }
 }
 
@@ -96,6 +94,10 @@ fn refusal(said: &str) -> Refusal {
     }
 }
 
+fn unclear(why: &str) -> Unconfirmed {
+    Unconfirmed::Unclear(why.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,15 +113,10 @@ mod tests {
         });
         let results = results(&sent, &answer).unwrap();
         assert_eq!(results[0].as_ref().unwrap().id, TargetId::new(10));
-        assert_eq!(results[1].as_ref().unwrap_err().said, "origin taken");
+        assert_eq!(results[1], Err(refusal("origin taken").into()));
         assert_eq!(results[2].as_ref().unwrap().id, TargetId::new(12));
-        assert!(
-            results[3]
-                .as_ref()
-                .unwrap_err()
-                .said
-                .contains("does not include")
-        );
+        let untold = "the response does not include this redirection";
+        assert_eq!(results[3], Err(unclear(untold)));
     }
 
     #[test]

@@ -130,12 +130,14 @@ fn source_failed(error: &RequestError) -> Cause {
         | Cause::Broken(_)
         | Cause::Throttled { .. }
         | Cause::ServerFailed { .. } => Cause::Broken(error.to_string()),
+        Cause::Misplaced(refusal) => Cause::Misplaced(refusal.clone()),
         Cause::Unauthorised
         | Cause::Forbidden
         | Cause::NotFound
         | Cause::Refused { .. }
         | Cause::Malformed(_)
         | Cause::Content(_)
+        | Cause::TooLarge(_)
         | Cause::Busy
         | Cause::Halted => Cause::Content(error.to_string()),
     }

@@ -14,7 +14,9 @@ use super::disguise;
 use crate::domain::{ContentHash, Entity, Id, Kind, SourceId, TargetId, TargetKey, same_name};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::pace::Class;
-use crate::engine::reconcile::{close, insist, not_prepared, not_sent, repeat};
+use crate::engine::reconcile::{
+    close, find_file, insist, not_known, not_prepared, not_sent, repeat,
+};
 use crate::engine::state::{Step, StepResult};
 use crate::instance::{
     ByteStream, Cause, Download, Effect, RequestError, Saved, Source, Target, Upload, Verdict,
@@ -70,17 +72,22 @@ where
             Err(error)
         }
     };
+    sent = match sent {
+        Ok(saved) => checked(crew, &item, saved).await,
+        failed => failed,
+    };
     if let Err(error) = &sent
         && error.verdict(Effect::Write) == Verdict::Reconcile
     {
         // Uploading over a path is harmless to repeat: the same bytes land in the same place.
-        sent = repeat(
-            crew,
-            Class::Asset,
-            || upload(crew, (&item, &body), None, meter.clone()),
-            error.clone(),
-        )
-        .await;
+        let again = || async {
+            let saved = upload(crew, (&item, &body), None, meter.clone()).await?;
+            checked(crew, &item, saved).await
+        };
+        sent = match error.cause {
+            Cause::Malformed(_) => look_for(crew, &item, error.clone()).await,
+            _ => repeat(crew, Class::Asset, again, error.clone()).await,
+        };
     }
     match sent {
         Ok(saved) => {
@@ -90,12 +97,58 @@ where
             item.sent = Some(hash);
             disguise::settled(crew, intent, &item, &saved).await
         }
+        Err(error) if matches!(error.cause, Cause::Malformed(_)) => {
+            close(crew, intent, IntentState::Failed).await?;
+            Ok(vec![not_known(&error.to_string())])
+        }
         // The same bytes land in the same place, so it does not matter whether it left.
         Err(error) => {
             close(crew, intent, IntentState::Failed).await?;
             Ok(vec![not_sent(&error)])
         }
     }
+}
+
+/// The id that is believed of an answer. One of another file, that is of the counterpart of another asset or of a file that
+/// the target had before at another path, is believed only when the path that was sent has no file of its own: then the
+/// server has written over the other one.
+async fn checked<S, T>(
+    crew: &Crew<S, T>,
+    item: &Prepared,
+    saved: Saved,
+) -> Result<Saved, RequestError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let key = TargetKey::global(Kind::Asset, saved.id.raw());
+    let path = path(crew, item);
+    let own = crew.ids.shared(Kind::Asset, crew.entity(item.node).key.id);
+    let is_own = own.or(item.save.id) == Some(saved.id);
+    let before = crew.target_inventory.get(&key);
+    let is_other = match before {
+        Some(there) => !same_name(&there.name, path),
+        None => crew.ids.is_claimed(Kind::Asset, saved.id),
+    };
+    if is_own || !is_other {
+        return Ok(saved);
+    }
+    let found = find_file(crew, item, path).await?;
+    Ok(found.unwrap_or(saved))
+}
+
+/// Looks for a file whose upload was answered with success and with no id that can be one.
+async fn look_for<S, T>(
+    crew: &Crew<S, T>,
+    item: &Prepared,
+    error: RequestError,
+) -> Result<Saved, RequestError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let found = find_file(crew, item, path(crew, item)).await?;
+    found.ok_or(error)
 }
 
 /// The asset of the target that a save replaces, as the target had it before the run.
@@ -161,10 +214,9 @@ where
         .send_as(Class::Download, Effect::Read, || crew.source.download(url))
         .await
         .map_err(|error| RequestError {
-            cause: if error.cause == Cause::Halted {
-                Cause::Halted
-            } else {
-                Cause::Content(error.cause.to_string())
+            cause: match error.cause {
+                cause @ (Cause::Halted | Cause::Misplaced(_)) => cause,
+                cause => Cause::Content(cause.to_string()),
             },
             ..error
         })?;

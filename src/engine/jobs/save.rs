@@ -3,7 +3,9 @@
 use super::disguise;
 use crate::domain::Failure;
 use crate::engine::crew::{Crew, Prepared};
-use crate::engine::reconcile::{close, held, lost, never_left, not_prepared, settle_save};
+use crate::engine::reconcile::{
+    checked_one, close, held, lost, never_left, not_prepared, settle_save,
+};
 use crate::engine::state::{Step, StepResult};
 use crate::instance::{Cause, Effect, RequestError, Saved, Source, Target, Verdict};
 use crate::plan::Node;
@@ -36,6 +38,9 @@ where
     let is_unsent = |error: &RequestError| error.cause == Cause::Halted;
     if sent.as_ref().is_err_and(is_unsent) {
         return never_left(crew, intent, 1).await;
+    }
+    if let Ok(saved) = sent {
+        sent = checked_one(crew, &item.save, saved).await;
     }
     if let Err(error) = &sent
         && error.verdict(Effect::Write) == Verdict::Reconcile

@@ -4,9 +4,12 @@
 //! sent again in halves, until that entity stands alone. One that stands alone is sent as often as attempts are allowed,
 //! unless it was refused.
 
+use super::believe;
 use super::live;
 use super::look::Looked;
-use super::outcome::{close, failed, keep_all, lost, not_known, not_sent, refused, show, told};
+use super::outcome::{
+    altered, close, failed, keep_all, lost, not_known, not_sent, refused, show, told,
+};
 use super::polling::{BatchEnd, HandedIn, follow_noted};
 use crate::domain::{BatchId, Failure, Kind, Locale};
 use crate::engine::crew::{Crew, Prepared};
@@ -15,7 +18,8 @@ use crate::engine::poll::BatchKind;
 use crate::engine::state::{Step, StepResult};
 use crate::event::Event;
 use crate::instance::{
-    Cause, Effect, PageSave, Refusal, RequestError, Save, Saved, Source, Target, Verdict,
+    Cause, Effect, PageSave, RequestError, RowResult, Save, Saved, Source, Target, Unconfirmed,
+    Verdict,
 };
 use crate::planted::{self, Bug};
 use crate::store::{Change, IntentId, IntentState, Operation, StoreError};
@@ -116,7 +120,7 @@ struct Part {
 /// How a request ended.
 enum End {
     /// One result for each entity, in order.
-    Each(Vec<Result<Saved, Refusal>>),
+    Each(Vec<RowResult>),
     /// Without an effect as far as the server tells, with this result for each. `looks`: parts of it may have had one all
     /// the same.
     Whole {
@@ -169,6 +173,20 @@ struct Left {
     splits: bool,
     /// Whether one that stands alone may be sent again.
     repeats: bool,
+}
+
+impl Left {
+    /// What is absent of entities that an answer named neither way.
+    fn unclear(attempt: u32, of: usize, why: &str) -> Self {
+        Self {
+            at: Vec::new(),
+            attempt: attempt + 1,
+            of,
+            result: not_known(why),
+            splits: true,
+            repeats: true,
+        }
+    }
 }
 
 impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
@@ -276,7 +294,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
                 End::Whole {
                     result: refused(&refusal),
                     splits: true,
-                    looks: items.len() > 1,
+                    looks: true,
                 }
             }
             BatchEnd::Unknown(why) => End::Unknown {
@@ -298,18 +316,27 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
     ) -> Result<Option<Left>, StoreError> {
         match end {
             End::Each(rows) => {
-                let rows = self.look_into(part.attempt, items, rows).await;
-                self.keep(part, intent, items, rows).await?;
-                Ok(None)
+                let rows = self.look_into(part.attempt, (intent, items), rows).await;
+                let cargo = self.cargo;
+                let checked = believe::checked(self.crew, cargo, (intent, items), rows).await;
+                match checked {
+                    Ok(rows) => self.keep(part, intent, items, rows).await,
+                    Err(error) => {
+                        let why = "the ids that it was answered with could not be checked";
+                        let left = Left::unclear(part.attempt, items.len(), why);
+                        let intent = (intent, false);
+                        self.found(part, intent, items, (Err(error), left)).await
+                    }
+                }
             }
             End::Whole {
                 result,
                 splits,
                 looks,
             } => {
-                close(self.crew, intent, IntentState::Failed).await?;
                 let found = if looks {
-                    live::once(self.crew, self.cargo, items, (intent, true)).await
+                    self.crew.open.doubt(intent, reason(&result));
+                    live::at_once(self.crew, self.cargo, items, intent).await
                 } else {
                     Ok(Looked::nothing(items.len()))
                 };
@@ -321,7 +348,8 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
                     splits,
                     repeats: false,
                 };
-                self.found(part, None, items, (found, left)).await
+                self.found(part, (intent, false), items, (found, left))
+                    .await
             }
             End::Unknown {
                 cause,
@@ -343,7 +371,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
                     splits: !working,
                     repeats: !working,
                 };
-                self.found(part, Some((intent, working)), items, (found, left))
+                self.found(part, (intent, working), items, (found, left))
                     .await
             }
             End::Unsent => {
@@ -358,18 +386,17 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
         }
     }
 
-    /// A row that was refused in a later attempt may be there from an earlier one: the target refuses a second rule for
-    /// one origin.
+    /// What was refused in a later attempt may be there from an earlier one: the target refuses a second rule for one
+    /// origin, and a second page of one name.
     async fn look_into(
         &self,
         attempt: u32,
-        items: &[Prepared],
-        mut rows: Vec<Result<Saved, Refusal>>,
-    ) -> Vec<Result<Saved, Refusal>> {
-        let is_late = matches!(self.cargo, Cargo::Rows) && attempt > 1;
-        if is_late
+        (intent, items): (IntentId, &[Prepared]),
+        mut rows: Vec<RowResult>,
+    ) -> Vec<RowResult> {
+        if attempt > 1
             && rows.iter().any(Result::is_err)
-            && let Ok(there) = live::rows(&self.crew.inquiry(), self.crew, items).await
+            && let Ok(there) = live::once(self.crew, self.cargo, items, (intent, false)).await
         {
             for (at, saved) in there.found {
                 if rows[at].is_err() {
@@ -380,14 +407,14 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
         rows
     }
 
-    /// Keeps what was told item by item.
+    /// Keeps what was told item by item, and looks for what was told neither way.
     async fn keep(
         &mut self,
         part: &Part,
         intent: IntentId,
         items: &[Prepared],
-        mut rows: Vec<Result<Saved, Refusal>>,
-    ) -> Result<(), StoreError> {
+        mut rows: Vec<RowResult>,
+    ) -> Result<Option<Left>, StoreError> {
         if planted::has(Bug::SwapsResults) {
             rows.reverse();
         }
@@ -395,14 +422,37 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
         let saved: Vec<(usize, Saved)> = saved
             .filter_map(|(at, row)| Some((at, row.as_ref().ok()?.clone())))
             .collect();
-        let closed = self.crew.closed(intent, IntentState::Done);
-        self.store(part, items, saved, Some(closed)).await?;
+        let mut unclear = Vec::new();
+        let mut why = String::new();
         for (at, row) in rows.iter().enumerate() {
-            if let Err(refusal) = row {
-                self.results[part.at[at]] = Some(refused(refusal));
+            match row {
+                Ok(_) => {}
+                Err(Unconfirmed::Refused(refusal)) => {
+                    self.results[part.at[at]] = Some(refused(refusal));
+                }
+                Err(Unconfirmed::Unclear(words)) => {
+                    unclear.push(at);
+                    why.clone_from(words);
+                }
             }
         }
-        Ok(())
+        let closed = || self.crew.closed(intent, IntentState::Done);
+        let closed = unclear.is_empty().then(closed);
+        self.store(part, items, saved, closed).await?;
+        if unclear.is_empty() {
+            return Ok(None);
+        }
+        let some = Part {
+            at: unclear.iter().map(|at| part.at[*at]).collect(),
+            attempt: part.attempt,
+            sent: None,
+        };
+        let items: Vec<Prepared> = unclear.iter().map(|at| items[*at].clone()).collect();
+        self.crew.open.doubt(intent, &why);
+        let found = live::until_quiet(self.crew, self.cargo, &items, intent).await;
+        let left = Left::unclear(part.attempt, items.len(), &why);
+        self.found(&some, (intent, false), &items, (found, left))
+            .await
     }
 
     /// Claims what is there, makes it durable in one commit, then shows it.
@@ -435,7 +485,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
     async fn found(
         &mut self,
         part: &Part,
-        intent: Option<(IntentId, bool)>,
+        (intent, working): (IntentId, bool),
         items: &[Prepared],
         (looked, mut left): (Result<Looked, RequestError>, Left),
     ) -> Result<Option<Left>, StoreError> {
@@ -446,24 +496,27 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
                 return Ok(None);
             }
             Err(error) => {
-                if let Some((intent, _)) = intent {
-                    close(self.crew, intent, IntentState::InDoubt).await?;
-                }
+                close(self.crew, intent, IntentState::InDoubt).await?;
                 let why = format!("{}; {error}", reason(&left.result));
                 self.set_all(part, &not_known(&why));
                 return Ok(None);
             }
         };
-        let closed = intent.map(|(intent, working)| {
-            let state = match (working, looked.absent.is_empty()) {
-                (_, true) => IntentState::Done,
-                (true, false) => IntentState::InDoubt,
-                (false, false) => IntentState::Failed,
-            };
-            self.crew.closed(intent, state)
-        });
-        self.store(part, items, looked.found, closed).await?;
-        left.at = looked.absent.iter().map(|at| part.at[*at]).collect();
+        let is_doubtful = working || !looked.suspects.is_empty();
+        let state = match (is_doubtful, looked.absent.is_empty()) {
+            (_, true) => IntentState::Done,
+            (true, false) => IntentState::InDoubt,
+            (false, false) => IntentState::Failed,
+        };
+        let closed = self.crew.closed(intent, state);
+        self.store(part, items, looked.found, Some(closed)).await?;
+        for (at, suspects) in &looked.suspects {
+            let why = altered(reason(&left.result), items[*at].save.kind, suspects);
+            self.results[part.at[*at]] = Some(not_known(&why));
+        }
+        let absent = looked.absent.iter();
+        let absent = absent.filter(|at| !looked.suspects.contains_key(at));
+        left.at = absent.map(|at| part.at[*at]).collect();
         Ok((!left.at.is_empty()).then_some(left))
     }
 
@@ -527,7 +580,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
 }
 
 /// The results of a request, if there is one for each entity.
-fn each(rows: Vec<Result<Saved, Refusal>>, count: usize, what: &str) -> End {
+fn each(rows: Vec<RowResult>, count: usize, what: &str) -> End {
     if rows.len() == count {
         return End::Each(rows);
     }

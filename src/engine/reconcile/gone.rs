@@ -6,7 +6,7 @@ use crate::domain::{Failure, Id, Kind, Locale};
 use crate::engine::crew::Crew;
 use crate::engine::pace::Class;
 use crate::engine::poll::BatchKind;
-use crate::instance::{Cause, Deleted, Doomed, Effect, Source, Target, Verdict};
+use crate::instance::{Cause, Deleted, Doomed, Effect, Source, Target, Unconfirmed, Verdict};
 use crate::store::{IntentId, StoreError};
 
 /// How a delete ended.
@@ -110,7 +110,10 @@ where
     Ok(match end {
         BatchEnd::Finished(results) => match results.first() {
             Some(Ok(_)) => DeleteEnd::Gone,
-            Some(Err(refusal)) => DeleteEnd::Refused(told(refusal), Failure::Refused),
+            Some(Err(Unconfirmed::Refused(refusal))) => {
+                DeleteEnd::Refused(told(refusal), Failure::Refused)
+            }
+            Some(Err(Unconfirmed::Unclear(why))) => DeleteEnd::Unknown(why.clone()),
             None => DeleteEnd::Unknown(format!("batch {batch} has no result")),
         },
         BatchEnd::Failed(refusal) => DeleteEnd::Refused(told(&refusal), Failure::Refused),

@@ -2,8 +2,11 @@
 
 use super::carry::Cargo;
 use super::inquiry::Inquiry;
+use serde_json::Value;
+
 use super::look::{Knowledge, Looked, Quiet, Sought, content, order, pages, saved};
-use crate::domain::{ByName, Entity, Kind, TargetId, TargetKey};
+use super::resemble;
+use crate::domain::{ByName, Entity, Kind, TargetId, TargetKey, same_name};
 use crate::engine::crew::{Crew, Prepared, container_of};
 use crate::instance::{Ask, RequestError, Source, Target};
 use crate::plan::{Schema, target_hash};
@@ -52,6 +55,24 @@ pub(super) fn is_new<S, T>(crew: &Crew<S, T>, there: &TargetKey) -> bool {
     crew.target_inventory.get(there).is_none() && (!is_taken || planted::has(Bug::LooksAmongTaken))
 }
 
+/// Looks once, and until nothing more comes if something is there that may be what was sent.
+pub(super) async fn at_once<S, T>(
+    crew: &Crew<S, T>,
+    cargo: Cargo<'_>,
+    items: &[Prepared],
+    intent: IntentId,
+) -> Result<Looked, RequestError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let first = once(crew, cargo, items, (intent, true)).await?;
+    if first.suspects.is_empty() {
+        return Ok(first);
+    }
+    further(crew, cargo, items, (intent, first)).await
+}
+
 /// Looks until everything is found or nothing more comes.
 pub(super) async fn until_quiet<S, T>(
     crew: &Crew<S, T>,
@@ -63,23 +84,62 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let mut quiet = Quiet::new(crew);
-    let mut all = Looked::nothing(items.len());
+    let all = Looked::nothing(items.len());
+    further(crew, cargo, items, (intent, all)).await
+}
+
+async fn further<S, T>(
+    crew: &Crew<S, T>,
+    cargo: Cargo<'_>,
+    items: &[Prepared],
+    (intent, mut all): (IntentId, Looked),
+) -> Result<Looked, RequestError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let in_batches = |node| {
+        let kind = crew.entity(node).key.kind;
+        matches!(kind, Kind::Content | Kind::Page)
+    };
+    // A request without a number yet may be in front of this one all the same.
+    let mut quiet = Quiet::after(crew.open.awaited(in_batches));
     loop {
-        let places = std::mem::take(&mut all.absent);
-        let missing: Vec<Prepared> = places.iter().map(|at| items[*at].clone()).collect();
-        let looked = once(crew, cargo, &missing, (intent, quiet.looks > 0)).await?;
-        // What was found is claimed, and no later look shows it.
-        let found = looked.found.into_iter();
-        all.found
-            .extend(found.map(|(at, saved)| (places[at], saved)));
-        all.absent = looked.absent.into_iter().map(|at| places[at]).collect();
-        let is_over = quiet.is_over(all.absent.len(), |batch| crew.batches.contains(batch));
-        if all.absent.is_empty() || (is_over && looked.contested.is_empty()) {
-            return Ok(all);
+        let missing: Vec<Prepared> = all.absent.iter().map(|at| items[*at].clone()).collect();
+        match once(crew, cargo, &missing, (intent, quiet.looks > 0)).await {
+            Ok(looked) => {
+                let is_contested = !looked.contested.is_empty();
+                all.narrow(looked);
+                let still = |before: &IntentId| crew.open.is_awaited(*before);
+                let is_over = quiet.is_over(all.absent.len(), still);
+                // What is there may be what another request has made, and that one says so.
+                let is_open = is_contested || !all.suspects.is_empty() && is_others(crew, items);
+                if all.absent.is_empty() || (is_over && !is_open) {
+                    resemble::take(crew, items, &mut all);
+                    return Ok(all);
+                }
+            }
+            Err(error) if quiet.may_fail(&error) => crew.open.note(intent, &error.to_string()),
+            Err(error) => return Err(error),
         }
         tokio::time::sleep(crew.inquiry().between_looks()).await;
     }
+}
+
+/// Whether another request whose answer may still come creates things in the place of some of these.
+fn is_others<S, T>(crew: &Crew<S, T>, items: &[Prepared]) -> bool
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let Some(own) = items.first().map(|item| &crew.entity(item.node).key) else {
+        return false;
+    };
+    let is_like = |node| {
+        let key = &crew.entity(node).key;
+        (key.kind, &key.locale) == (own.kind, &own.locale)
+    };
+    !crew.open.awaited(is_like).is_empty()
 }
 
 /// Finds which of what was sent with `intent` is on the target as it was sent, claims it, and tells what is not there.
@@ -100,8 +160,8 @@ where
         intent,
     };
     let sought: Vec<Sought<'_>> = items.iter().map(|item| sought(crew, item)).collect();
-    match cargo {
-        Cargo::Items(locale) => content(&inquiry, locale, &sought, (&own, takes_any)).await,
+    let mut looked = match cargo {
+        Cargo::Items(locale) => content(&inquiry, locale, &sought, (&own, takes_any)).await?,
         Cargo::Page(sent) => {
             let Some(locale) = &sent.save.locale else {
                 return Ok(Looked::nothing(1));
@@ -111,10 +171,60 @@ where
                 place_before: sent.place_before,
                 ..sought[0].clone()
             };
-            pages(&inquiry, locale, &[page], &own).await
+            pages(&inquiry, locale, &[page], &own).await?
         }
-        Cargo::Rows => rows(&inquiry, crew, items).await,
+        Cargo::Rows => rows(&inquiry, crew, items).await?,
+    };
+    own.suspect(&sought, &mut looked);
+    Ok(looked)
+}
+
+impl<S: Source + Clone, T: Target + Clone> Own<'_, S, T> {
+    /// Notes for what is absent which strangers may be it, altered. What another request creates is no stranger.
+    fn suspect(&self, sought: &[Sought<'_>], looked: &mut Looked) {
+        let (crew, schema) = (self.crew, &self.crew.schema);
+        let is_strange = |there: &Entity<TargetId>| {
+            let key = &there.key;
+            let signature = (key.kind, key.locale.clone(), target_hash(there, schema));
+            is_new(crew, key) && !crew.open.is_created(&signature)
+        };
+        looked.strangers.retain(is_strange);
+        for at in looked
+            .absent
+            .iter()
+            .filter(|at| sought[**at].target.is_none())
+        {
+            let place = place_of(self.items[*at].save.kind, &self.items[*at].save.body);
+            let there = looked.strangers.iter();
+            let there = there.filter(|there| {
+                let other = place_of(there.key.kind, &there.body.parse());
+                place
+                    .as_ref()
+                    .zip(other)
+                    .is_some_and(|(own, other)| same_name(own, &other))
+            });
+            let suspects: Vec<TargetId> = there.map(|there| there.key.id).collect();
+            if !suspects.is_empty() {
+                looked.suspects.insert(*at, suspects);
+            }
+        }
     }
+}
+
+/// Where something that is created is to be: the container of content, the name of a page in its row. What has a name of its
+/// own on the whole instance is looked for by that.
+fn place_of(kind: Kind, body: &Value) -> Option<String> {
+    let name = match kind {
+        Kind::Content => &body["properties"]["referenceName"],
+        Kind::Page => &body["name"],
+        Kind::Model
+        | Kind::Container
+        | Kind::Template
+        | Kind::Gallery
+        | Kind::Asset
+        | Kind::Redirection => return None,
+    };
+    name.as_str().map(str::to_owned)
 }
 
 fn sought<'a, S, T>(crew: &'a Crew<S, T>, item: &'a Prepared) -> Sought<'a>
@@ -145,16 +255,24 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let mut there: Vec<Entity<TargetId>> = inquiry.entities(&Ask::Redirections).await?;
-    there.retain(|entity| is_new(crew, &entity.key));
+    let rules: Vec<Entity<TargetId>> = inquiry.entities(&Ask::Redirections).await?;
     let mut by_name = ByName::default();
-    for entity in &there {
+    for entity in rules.iter().filter(|rule| is_new(crew, &rule.key)) {
         by_name.insert(Kind::Redirection, &entity.name, saved(entity));
     }
     let mut looked = Looked::default();
     for (at, item) in items.iter().enumerate() {
-        let by_name = by_name.get(Kind::Redirection, &item.save.name);
-        looked.add(at, by_name.filter(|_| item.save.id.is_none()).cloned());
+        let found = match item.save.id {
+            None => by_name.get(Kind::Redirection, &item.save.name).cloned(),
+            // What was saved over something shows by what it says.
+            Some(id) => {
+                let says = |rule: &&Entity<TargetId>| {
+                    rule.key.id == id && target_hash(rule, &crew.schema) == item.target_hash
+                };
+                rules.iter().find(says).map(saved)
+            }
+        };
+        looked.add(at, found);
     }
     Ok(looked)
 }

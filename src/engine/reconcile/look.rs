@@ -4,17 +4,17 @@
 //! by the hash of what was sent. Items with equal content are interchangeable, and each is claimed once, in the step in
 //! which it is found. As long as another request may still tell that it has created such an item, none is taken.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::inquiry::Inquiry;
 use crate::domain::{
-    BatchId, ContentHash, Entity, EntityKey, Id, Kind, Locale, PageNode, TargetId, TargetKey,
+    ContentHash, Entity, EntityKey, Id, Kind, Locale, PageNode, TargetId, TargetKey,
 };
-use crate::engine::crew::Crew;
-use crate::instance::{RequestError, Saved, Target};
+use crate::instance::{Cause, Effect, RequestError, Saved, Target, Verdict};
 use crate::plan::{Schema, target_hash};
 use crate::planted::{self, Bug};
+use crate::store::IntentId;
 
 /// How often a target has to look the same before what is missing counts as absent.
 const LOOKS: u32 = 4;
@@ -63,8 +63,10 @@ pub(super) struct Looked {
     pub(super) absent: Vec<usize>,
     /// Those of the absent for which something is there that another request may have created, and may still tell.
     pub(super) contested: BTreeSet<usize>,
-    /// Content that is equal to nothing that is sought.
+    /// Content that is equal to nothing that is sought, and pages in the row of one that is sought.
     pub(super) strangers: Vec<Entity<TargetId>>,
+    /// Of the absent, those that a stranger may be, altered on its way into the store or by somebody since.
+    pub(super) suspects: BTreeMap<usize, Vec<TargetId>>,
 }
 
 impl Looked {
@@ -74,6 +76,19 @@ impl Looked {
             absent: (0..count).collect(),
             ..Self::default()
         }
+    }
+
+    /// Takes a look for those that are absent here, by their places among them.
+    pub(super) fn narrow(&mut self, looked: Self) {
+        let places = std::mem::take(&mut self.absent);
+        // What was found is claimed, and no later look shows it.
+        let found = looked.found.into_iter();
+        self.found
+            .extend(found.map(|(at, saved)| (places[at], saved)));
+        self.absent = looked.absent.into_iter().map(|at| places[at]).collect();
+        let suspects = looked.suspects.into_iter();
+        self.suspects = suspects.map(|(at, ids)| (places[at], ids)).collect();
+        self.strangers = looked.strangers;
     }
 
     pub(super) fn add(&mut self, at: usize, found: Option<Saved>) {
@@ -221,6 +236,7 @@ async fn one_page<T: Target, K: Knowledge>(
         };
         there.placement = Some(Box::new(node.placement.clone()));
         if target_hash(&there, knowledge.schema()) != page.hash {
+            looked.strangers.extend((!is_own).then_some(there));
             continue;
         }
         if !is_own && knowledge.has_rival(at) {
@@ -238,21 +254,25 @@ async fn one_page<T: Target, K: Knowledge>(
 /// then the time counts in which nothing changes.
 #[derive(Debug, Default)]
 pub(super) struct Quiet {
-    before: Vec<BatchId>,
+    before: Vec<IntentId>,
     missing: usize,
     pub(super) looks: u32,
+    /// Looks that failed, one after another.
+    failed: u32,
 }
 
 impl Quiet {
-    pub(super) fn new<S, T>(crew: &Crew<S, T>) -> Self {
+    /// `before` are the requests that the target may have to work off first.
+    pub(super) fn after(before: Vec<IntentId>) -> Self {
         Self {
-            before: crew.batches.iter().map(|batch| *batch).collect(),
+            before,
             ..Self::default()
         }
     }
 
-    /// Takes the result of one more look; `still` are the batches that the target works on.
-    pub(super) fn is_over(&mut self, missing: usize, still: impl Fn(&BatchId) -> bool) -> bool {
+    /// Takes the result of one more look; `still` are the requests that the target works on.
+    pub(super) fn is_over(&mut self, missing: usize, still: impl Fn(&IntentId) -> bool) -> bool {
+        self.failed = 0;
         self.before.retain(still);
         if self.before.is_empty() && missing == self.missing {
             self.looks += 1;
@@ -261,6 +281,14 @@ impl Quiet {
         }
         self.missing = missing;
         self.looks > LOOKS || planted::has(Bug::LooksOnce)
+    }
+
+    /// Takes a look that failed, and tells whether to look again: one answer that is lost does not end the search for
+    /// another one.
+    pub(super) fn may_fail(&mut self, error: &RequestError) -> bool {
+        self.failed += 1;
+        let may_pass = matches!(error.verdict(Effect::Read), Verdict::Retry { .. });
+        may_pass && error.cause != Cause::Halted && self.failed <= LOOKS
     }
 }
 

@@ -1,7 +1,7 @@
 //! What became of a request: one owner of polling, looking, claiming and the verdict.
 //!
 //! ```text
-//!   send ──▶ told item by item ─────────────────────▶ claim ─▶ commit ─▶ show
+//!   send ──▶ told item by item ──▶ read back ───────▶ claim ─▶ commit ─▶ show
 //!     │                                                 ▲
 //!     ├──▶ failed as a whole ──▶ looked for once ──┬────┘ what is there
 //!     └──▶ not known ──▶ looked for until quiet ───┤
@@ -20,11 +20,14 @@
 //! | `named` | single saves that have a name, and what is harmless to repeat |
 //! | `restart`, `undone` | what an earlier run or undo has left open |
 //! | `look` | whether something is on the target as it was sent |
+//! | `believe` | whether an answered id is that of what was sent |
+//! | `resemble` | what is almost what was sent |
 //! | `live`, `search` | what a run knows of what it looks for, and what a restart knows |
 //! | `polling` | a batch, followed to its end |
 //! | `inquiry` | the questions themselves |
 //! | `outcome` | claim, commit, show; results in words |
 
+mod believe;
 mod carry;
 mod gone;
 mod inquiry;
@@ -33,16 +36,19 @@ mod look;
 mod named;
 mod outcome;
 mod polling;
+mod resemble;
 mod restart;
 mod search;
 mod undone;
 
+pub(super) use believe::checked_one;
 pub(super) use carry::{Cargo, Sent, carry};
 pub(super) use gone::{DeleteEnd, delete};
 pub(super) use inquiry::IDS_AT_ONCE;
-pub(super) use named::{insist, repeat, settle_save};
+pub(super) use named::{find_file, insist, repeat, settle_save};
 pub(super) use outcome::{
-    close, commit, failed, held, lost, never_left, not_prepared, not_sent, settle, told,
+    close, commit, failed, held, in_words, lost, never_left, not_known, not_prepared, not_sent,
+    settle, told,
 };
 pub(super) use polling::{
     BatchEnd, HandedIn, follow_noted, follow_told, follow_untold, tell_finished, wait,

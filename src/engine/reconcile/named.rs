@@ -2,16 +2,25 @@
 
 use std::future::Future;
 
+use super::believe::checked_one;
 use super::live::is_new;
 use super::look::saved;
+use crate::domain::{Entity, Id as _, Kind, TargetId, same_name};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::pace::Class;
 use crate::engine::retry::Sender;
-use crate::instance::{Ask, Effect, RequestError, Saved, Source, Target, Verdict};
+use crate::instance::{
+    Ask, Cause, Effect, Found, RequestError, Save, Saved, Source, Target, Verdict,
+};
 use crate::plan::target_hash;
 use crate::store::IntentId;
 
-/// Settles a save of something that has a name.
+/// Settles a save of something that has a name. Only a refusal proves that nothing came of it, and only if nothing of the
+/// name is there then: a second create is refused as well because the first one has taken effect meanwhile. Anything else
+/// leaves the outcome of the first request unknown.
+///
+/// # Errors
+/// The refusal, [`Cause::Halted`], or the error after which the outcome is unknown.
 pub(in crate::engine) async fn settle_save<S, T>(
     crew: &Crew<S, T>,
     intent: IntentId,
@@ -22,36 +31,102 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    for _ in 0..crew.options.attempts {
+    let mut refusal = None;
+    for left in (0..=crew.options.attempts).rev() {
         let mut save = item.save.clone();
-        if save.id.is_none() {
-            let named = Ask::Named {
-                kind: save.kind,
-                name: save.name.clone(),
-                locale: save.locale.clone(),
-            };
-            // What was there before is no effect of the request; the server says what it makes of its name.
-            let there = crew.inquiry().entities(&named).await?.into_iter();
-            let mut there = there.filter(|there| is_new(crew, &there.key));
-            if let Some(there) = there.next() {
-                if target_hash(&there, &crew.schema) == item.target_hash {
-                    return Ok(saved(&there));
-                }
-                save.id = Some(there.key.id);
+        match found_of(crew, &save).await {
+            Ok(Some(there)) if target_hash(&there, &crew.schema) == item.target_hash => {
+                return Ok(saved(&there));
+            }
+            Ok(there) => save.id = save.id.or(there.map(|there| there.key.id)),
+            Err(look) if look.cause == Cause::Halted => return Err(look),
+            Err(look) => {
+                crew.open.note(intent, &look.to_string());
+                return Err(error);
             }
         }
-        match crew
-            .under(intent)
-            .send(Effect::Write, || crew.target.save(&save))
-            .await
-        {
+        if let Some(refusal) = refusal.take_if(|_| save.id == item.save.id) {
+            return Err(refusal);
+        }
+        if left == 0 {
+            break;
+        }
+        let again = || crew.target.save(&save);
+        let sent = match crew.under(intent).send(Effect::Write, again).await {
+            Ok(saved) => checked_one(crew, &save, saved).await,
+            failed => failed,
+        };
+        match sent {
             Ok(saved) => return Ok(saved),
-            Err(again) if again.verdict(Effect::Write) == Verdict::Reconcile => error = again,
-            Err(again) => return Err(again),
+            Err(again) if again.cause == Cause::Halted => return Err(again),
+            Err(again) => match again.verdict(Effect::Write) {
+                Verdict::Reconcile => (error, refusal) = (again, None),
+                Verdict::GiveUp => refusal = Some(again),
+                Verdict::Retry { .. } => {}
+            },
         }
         tokio::time::sleep(crew.inquiry().between_looks()).await;
     }
-    Err(error)
+    Err(refusal.unwrap_or(error))
+}
+
+/// What was saved over, or what has the name of something that was to be new. What was there before is no effect of a
+/// create; the server says what it makes of its name.
+async fn found_of<S, T>(
+    crew: &Crew<S, T>,
+    save: &Save,
+) -> Result<Option<Entity<TargetId>>, RequestError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    if let Some(id) = save.id {
+        let (kind, id) = (save.kind, id.raw());
+        return crew.inquiry().one(kind, id, save.locale.as_ref()).await;
+    }
+    let named = Ask::Named {
+        kind: save.kind,
+        name: save.name.clone(),
+        locale: save.locale.clone(),
+    };
+    let there = crew.inquiry().entities(&named).await?;
+    Ok(there.into_iter().find(|there| is_new(crew, &there.key)))
+}
+
+/// Finds a file that was sent to `path` and answered with nothing that can be believed. One that is new can only be what
+/// was sent; what was there before is taken for it where that is what was saved over.
+///
+/// # Errors
+/// [`RequestError`] when the target cannot be asked.
+pub(in crate::engine) async fn find_file<S, T>(
+    crew: &Crew<S, T>,
+    item: &Prepared,
+    path: &str,
+) -> Result<Option<Saved>, RequestError>
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let inquiry = crew.inquiry();
+    let mut open = vec![Ask::Assets { offset: 0 }];
+    while let Some(ask) = open.pop() {
+        let answer = inquiry.ask(&ask).await?;
+        open.extend(answer.follow_ups);
+        let files = answer.found.iter().filter_map(|found| match found {
+            Found::Entity(entity) => Some(entity),
+            _ => None,
+        });
+        let is_it = |id| item.save.id == Some(id);
+        let mut fitting = files.filter(|file| {
+            file.key.kind == Kind::Asset
+                && same_name(&file.name, path)
+                && (is_it(file.key.id) || is_new(crew, &file.key))
+        });
+        if let Some(file) = fitting.next() {
+            return Ok(Some(saved(file)));
+        }
+    }
+    Ok(None)
 }
 
 /// Sends something that is harmless to repeat, also where an answer is lost.

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use crate::domain::{Failure, Kind};
+use crate::domain::{Failure, Kind, TargetId};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::state::{How, Saved as Done, StepResult};
 use crate::id_map::IdConflict;
-use crate::instance::{Cause, Refusal, RequestError, Saved, Source, Target};
+use crate::instance::{Cause, Refusal, RequestError, Saved, Source, Target, Unconfirmed};
 use crate::store::{Change, IntentId, IntentState, StoreError};
 
 /// Makes durable that `item` became `saved`, then lets the lanes see it. Also tells whether it is the counterpart of
@@ -160,9 +160,19 @@ pub(in crate::engine) fn lost(cause: Failure, reason: impl Into<String>) -> Step
 }
 
 /// Whether an entity arrived cannot be told.
-pub(super) fn not_known(why: &str) -> StepResult {
+pub(in crate::engine) fn not_known(why: &str) -> StepResult {
     let reason = format!("whether it arrived is not known: {why}; run again to find out");
     lost(Failure::InDoubt, reason)
+}
+
+/// Why it is not known whether an entity arrived that is not there as it was sent: the target has something new in its place.
+pub(super) fn altered(why: &str, kind: Kind, suspects: &[TargetId]) -> String {
+    let ids: Vec<String> = suspects.iter().map(ToString::to_string).collect();
+    format!(
+        "{why}; it is not there as it was sent, and {kind} {} appeared in its place meanwhile, which may be an altered copy \
+         of it",
+        ids.join(", ")
+    )
 }
 
 pub(super) fn refused(refusal: &Refusal) -> StepResult {
@@ -174,6 +184,14 @@ pub(in crate::engine) fn told(refusal: &Refusal) -> String {
     let kind = refusal.error_type.as_ref();
     let kind = kind.map(|kind| format!("{kind}: ")).unwrap_or_default();
     format!("the server refused it: {kind}{:?}", refusal.said)
+}
+
+/// What stands against the success of an item.
+pub(in crate::engine) fn in_words(unconfirmed: &Unconfirmed) -> String {
+    match unconfirmed {
+        Unconfirmed::Refused(refusal) => told(refusal),
+        Unconfirmed::Unclear(why) => why.clone(),
+    }
 }
 
 /// Whether a save of this kind can hit another entity by its name. Content has none, and a page is saved by its id or

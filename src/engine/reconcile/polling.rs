@@ -10,14 +10,16 @@ use crate::engine::crew::Crew;
 use crate::engine::pace::Class;
 use crate::engine::poll::{AtTarget, BatchKind};
 use crate::event::Event;
-use crate::instance::{BatchStatus, Cause, Effect, Refusal, RequestError, Saved, Source, Target};
+use crate::instance::{
+    BatchStatus, Cause, Effect, Refusal, RequestError, RowResult, Source, Target,
+};
 use crate::store::{IntentId, StoreError};
 
 /// How a batch ended.
 #[derive(Debug)]
 pub(in crate::engine) enum BatchEnd {
     /// Item by item.
-    Finished(Vec<Result<Saved, Refusal>>),
+    Finished(Vec<RowResult>),
     /// As a whole, without effect as far as the server tells.
     Failed(Refusal),
     /// It is not known: the server still works on it, or cannot be asked.
@@ -103,7 +105,7 @@ where
         };
         crew.sink.emit(submitted).await;
     }
-    wait(crew, batch, at_target).await
+    wait(crew, batch, (at_target, items)).await
 }
 
 /// Tells how a batch ended that is not handed in again in parts.
@@ -129,11 +131,11 @@ pub(in crate::engine) async fn tell_finished<S, T>(
     crew.sink.emit(finished).await;
 }
 
-/// Polls `batch` of this run until it ends.
+/// Polls `batch` of this run, which has so many items, until it ends.
 pub(in crate::engine) async fn wait<S, T>(
     crew: &Crew<S, T>,
     batch: BatchId,
-    at_target: AtTarget<'_>,
+    (at_target, items): (AtTarget<'_>, u32),
 ) -> BatchEnd
 where
     S: Source + Clone,
@@ -146,7 +148,8 @@ where
         first: at_target.due(),
     };
     let mut seen = 0;
-    let progress = |_, processed| {
+    let progress = |_, processed: u32| {
+        let processed = processed.min(items);
         let is_more = processed > seen;
         seen = seen.max(processed);
         is_more.then_some(Event::BatchProgressed { batch, processed })

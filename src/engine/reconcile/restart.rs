@@ -32,7 +32,7 @@ use crate::engine::pull::Reader;
 use crate::engine::run_error::RunError;
 use crate::engine::sink::Sink;
 use crate::event::Event;
-use crate::instance::{Refusal, Saved, Source, Target};
+use crate::instance::{RowResult, Saved, Source, Target, Unconfirmed};
 use crate::planted::{self, Bug};
 use crate::store::{
     Change, Intent, IntentDetail, IntentState, Mapping, MappingOrigin, Operation, Pair, RunEntity,
@@ -59,7 +59,7 @@ pub(in crate::engine) struct Recovery<'a, T> {
 #[derive(Debug)]
 pub(in crate::engine) enum Told {
     /// One result per entity.
-    Each(Vec<Result<Saved, Refusal>>),
+    Each(Vec<RowResult>),
     /// Nothing: it has no number, it is forgotten, or its results cannot be matched. Its entities are looked for.
     Nothing,
     /// That the target may still be at it; in words.
@@ -130,8 +130,8 @@ impl Told {
             Self::Each(results) => match results.get(at) {
                 Some(Ok(saved)) => Fate::Arrived(saved.clone()),
                 // Refused: the plan sends it again, and the refusal is told then.
-                Some(Err(_)) => Fate::Absent,
-                None => Fate::Open,
+                Some(Err(Unconfirmed::Refused(_))) => Fate::Absent,
+                Some(Err(Unconfirmed::Unclear(_))) | None => Fate::Open,
             },
             Self::Nothing => Fate::Open,
             Self::Working(why) => Fate::InDoubt(why.clone()),

@@ -51,6 +51,11 @@ impl<'a, S: Source + Clone, T: Target + Clone> Search<'a, S, T> {
     /// [`PullError`] when the target cannot be asked.
     pub(super) async fn run(&self, items: &mut [Item]) -> Result<(), PullError> {
         for item in items.iter_mut() {
+            if let Fate::Arrived(saved) = &item.fate
+                && self.contradicts(item, saved.id)
+            {
+                item.fate = Fate::Open;
+            }
             // The counterpart of another entity was written over: the plan finds out, and sends both again.
             if let Fate::Arrived(saved) = &item.fate
                 && self.ids.claim(&item.key, saved.id).is_err()
@@ -64,6 +69,29 @@ impl<'a, S: Source + Clone, T: Target + Clone> Search<'a, S, T> {
             }
         }
         self.until_quiet(items).await
+    }
+
+    /// Whether the target shows that an item or page did not get the id that a batch tells: another was saved over, or the
+    /// id is in no list, was there before, or is in another container.
+    fn contradicts(&self, item: &Item, told: TargetId) -> bool {
+        let inventory = self.known.target_inventory;
+        let locale = item.key.locale.as_ref();
+        if let Some(target) = item.detail.target {
+            return target != told && item.key.kind == Kind::Content;
+        }
+        if !locale.is_some_and(|locale| inventory.locales.contains(locale)) {
+            return false;
+        }
+        let Some(there) = inventory.get(&item.key.with_id(told)) else {
+            return true;
+        };
+        if target_hash(there, &self.schema) == item.hash {
+            return false;
+        }
+        let container = container_of(there);
+        let is_elsewhere =
+            item.key.kind == Kind::Content && !same_name(&container, &item.detail.container);
+        is_elsewhere || !item.is_after(told)
     }
 
     /// Something that has a name, in the inventory, which was read after the request had left.
@@ -215,10 +243,7 @@ impl<'a, S: Source + Clone, T: Target + Clone> Search<'a, S, T> {
     }
 
     fn is_stranger(&self, item: &Item, there: &Entity<TargetId>) -> bool {
-        let container = there.body.parse()["properties"]["referenceName"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned();
+        let container = container_of(there);
         item.detail.operation == Operation::Create
             && item.creates()
             && item.key.kind == Kind::Content
@@ -227,6 +252,13 @@ impl<'a, S: Source + Clone, T: Target + Clone> Search<'a, S, T> {
             && same_name(&container, &item.detail.container)
             && !self.ids.is_claimed(Kind::Content, there.key.id)
     }
+}
+
+/// The reference name of the container of an item.
+fn container_of(there: &Entity<TargetId>) -> String {
+    let body = there.body.parse();
+    let name = body["properties"]["referenceName"].as_str();
+    name.unwrap_or_default().to_owned()
 }
 
 /// What is known of what an earlier run sent.

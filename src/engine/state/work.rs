@@ -177,6 +177,6 @@ const fn is_of_outage(cause: Failure) -> bool {
         | Failure::Throttled
         | Failure::Unreachable
         | Failure::InDoubt => true,
-        Failure::Reference | Failure::Cycle | Failure::Refused => false,
+        Failure::Reference | Failure::Cycle | Failure::Misplaced | Failure::Refused => false,
     }
 }

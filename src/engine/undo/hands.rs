@@ -189,8 +189,9 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
         for (id, intent) in self.crew.open.of(&job.steps) {
             let end = match intent.batch {
                 Some(batch) => {
-                    let at_target = self.crew.batch_times.begin(job.queue.batch(), 1);
-                    Some(wait(&self.crew, batch, at_target).await)
+                    let items = u32::try_from(job.steps.len()).unwrap_or(u32::MAX);
+                    let at_target = self.crew.batch_times.begin(job.queue.batch(), items);
+                    Some(wait(&self.crew, batch, (at_target, items)).await)
                 }
                 None => None,
             };

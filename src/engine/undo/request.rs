@@ -5,11 +5,11 @@ use crate::domain::{BatchId, Entity, Id, Kind, Locale, TargetId};
 use crate::engine::pace::Class;
 use crate::engine::poll::BatchKind;
 use crate::engine::reconcile::{
-    BatchEnd, HandedIn, close, failed, follow_noted, insist, never_left, not_sent, tell_finished,
-    told,
+    BatchEnd, HandedIn, close, failed, follow_noted, in_words, insist, never_left, not_sent,
+    tell_finished, told,
 };
 use crate::engine::state::StepResult;
-use crate::instance::{Cause, PageSave, Refusal, RequestError, Save, Saved, Source, Target};
+use crate::instance::{Cause, PageSave, RequestError, RowResult, Save, Saved, Source, Target};
 use crate::store::{IntentId, IntentState, StoreError};
 
 /// What the server said of one save.
@@ -127,9 +127,9 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
     /// The one result of a batch of one.
     pub(super) fn only_result(end: BatchEnd) -> Sent {
         match end {
-            BatchEnd::Finished(results) => match <[Result<Saved, Refusal>; 1]>::try_from(results) {
+            BatchEnd::Finished(results) => match <[RowResult; 1]>::try_from(results) {
                 Ok([Ok(saved)]) => Ok(saved),
-                Ok([Err(refusal)]) => Err(Unsaved::Told(told(&refusal))),
+                Ok([Err(unconfirmed)]) => Err(Unsaved::Told(in_words(&unconfirmed))),
                 Err(_) => Err(Unsaved::Told(
                     "the result of the batch does not contain it".to_owned(),
                 )),

@@ -12,7 +12,7 @@ use super::hands::Hands;
 use super::request::{Sent, Unsaved};
 use crate::domain::{ContentHash, Entity, Id, Kind, Locale, TargetId};
 use crate::engine::pace::Class;
-use crate::engine::reconcile::{BatchEnd, close, commit, failed, told};
+use crate::engine::reconcile::{BatchEnd, close, commit, failed, in_words};
 use crate::engine::state::{How, StepResult};
 use crate::instance::{ByteStream, Cause, RequestError, Save, Source, Target, Upload};
 use crate::plan::Node;
@@ -113,7 +113,9 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
             BatchEnd::Finished(results) if results.len() == items.len() => {
                 let results = results.into_iter();
                 results
-                    .map(|result| result.map_err(|refusal| Unsaved::Told(told(&refusal))))
+                    .map(|result| {
+                        result.map_err(|unconfirmed| Unsaved::Told(in_words(&unconfirmed)))
+                    })
                     .collect()
             }
             BatchEnd::Finished(_) | BatchEnd::Failed(_) if may_split => {
@@ -187,7 +189,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
         let answers = self.insist(Class::Write, intent, saved).await;
         match answers.map(|mut answers| answers.pop()) {
             Ok(Some(Ok(saved))) => Ok(saved),
-            Ok(Some(Err(refusal))) => Err(Unsaved::Told(told(&refusal))),
+            Ok(Some(Err(unconfirmed))) => Err(Unsaved::Told(in_words(&unconfirmed))),
             Ok(None) => Err(Unsaved::Told(
                 "the server's answer has no row for it".to_owned(),
             )),

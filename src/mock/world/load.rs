@@ -33,6 +33,14 @@ pub enum LoadError {
     /// No locale at all.
     #[error("instance {0} has no locale")]
     NoLocale(String),
+    /// A first id that is no id.
+    #[error("instance {guid}: first_id is {first}; expected 1 to {HIGHEST}")]
+    FirstId {
+        /// The instance.
+        guid: String,
+        /// What it is.
+        first: i64,
+    },
     /// A row that lacks what it is found by, or has what it may not have.
     #[error("instance {guid}, {kind} row {index}: {problem}")]
     Row {
@@ -46,6 +54,9 @@ pub enum LoadError {
         problem: String,
     },
 }
+
+/// The highest id that the API can tell: its ids are 32-bit integers.
+const HIGHEST: i64 = i32::MAX as i64;
 
 /// Puts one row of a list into the world; the error says what is wrong with it.
 type LoadRow = fn(&mut World, Row) -> Result<(), String>;
@@ -97,6 +108,12 @@ impl World {
         }
         if file.locales.is_empty() {
             return Err(LoadError::NoLocale(file.guid.clone()));
+        }
+        if let Some(first) = file.first_id.filter(|id| !(1..=HIGHEST).contains(id)) {
+            return Err(LoadError::FirstId {
+                guid: file.guid.clone(),
+                first,
+            });
         }
         let mut ids = Ids::new(&file.guid, file.first_id);
         let locale = |code: &String| Locale {
@@ -267,7 +284,7 @@ impl World {
         {
             *values = fields::adopt(&definition, mem::take(values));
         }
-        let version = self.loaded_version(row);
+        let version = self.loaded_version(row)?;
         let shown = modes(&version);
         self.contents.put(id, container, locale, version);
         self.content_changed(locale, id, shown);
@@ -286,7 +303,7 @@ impl World {
             channel,
             parent: row::id(&row, "parentPageID"),
         };
-        let version = self.loaded_version(page_in_stored_form(id, &row));
+        let version = self.loaded_version(page_in_stored_form(id, &row))?;
         let (shown, deleted) = (modes(&version), version.is_deleted());
         self.pages.put(id, place, None, version);
         if deleted {
@@ -316,11 +333,14 @@ impl World {
     }
 
     /// A version as it stands in the file: its own version id, date and state.
-    fn loaded_version(&mut self, mut row: Row) -> Version {
+    fn loaded_version(&mut self, mut row: Row) -> Result<Version, String> {
         let mut properties = row::object(&row, "properties").cloned().unwrap_or_default();
         row::fill(&mut properties, "state", 2);
         row::fill(&mut properties, "modified", now());
         let version = row::id(&properties, "versionID").unwrap_or_else(|| self.next_version());
+        if version > HIGHEST {
+            return Err(format!("versionID {version} is above {HIGHEST}"));
+        }
         self.ids.raise(IdKind::Version, version);
         row::set(&mut properties, "versionID", version);
         let state = row::int(&properties, "state").unwrap_or(2);
@@ -330,7 +350,7 @@ impl World {
         row::set(&mut row, "properties", properties);
         let latest = Arc::new(row);
         let published = (state == 2).then(|| Arc::clone(&latest));
-        Version {
+        Ok(Version {
             latest,
             published,
             history: vec![Moment {
@@ -338,7 +358,7 @@ impl World {
                 state,
                 date,
             }],
-        }
+        })
     }
 }
 

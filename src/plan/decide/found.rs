@@ -101,7 +101,15 @@ impl Visitor for Noter<'_> {
         Answer::Keep
     }
 
-    fn known_name(&mut self, _kind: Kind, _name: &str) -> Option<Box<str>> {
+    /// The model of a module in a zone: a page can do without one that the source does not have, and comes after one that
+    /// it has. Containers that models and templates name may need these themselves.
+    fn known_name(&mut self, kind: Kind, name: &str) -> Option<Box<str>> {
+        if self.entity.key.kind == Kind::Page
+            && let Resolved::Node(on) = self.resolver.resolve(&Referent::named(kind, name), None)
+        {
+            let strength = Strength::Hard;
+            self.found.all.push((Need { on, strength }, None));
+        }
         None
     }
 

@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
+use super::anew;
 use super::channels;
 use super::compare::{Comparer, Decision, hash_of};
-use super::identity::{self, Adopt, ContainerTally, Hint, Identity, Known};
+use super::identity::{Adopt, ContainerTally, Hint, Identity, Known};
 use super::left;
 use super::losses;
-use super::matching::{self, Match};
+use super::matching::Match;
 use super::names;
 use super::needs::{Needs, Resolver};
 use super::paths;
@@ -73,7 +74,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         assets: &assets,
     };
     let target_schema = Schema::of(inputs.target);
-    let identity = identity::recognise(Known {
+    let known = Known {
         source: inputs.source,
         target: inputs.target,
         agreements: inputs.agreements,
@@ -81,10 +82,9 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         adopt: inputs.adopt,
         context,
         target_schema: &target_schema,
-    });
+    };
+    let (identity, matches) = anew::identify(known);
     let agreements = &*identity.agreements;
-    let mut matches = matching::matches(inputs.source, inputs.target, agreements);
-    left::leave(inputs.source, inputs.target, &mut matches);
     let resolver = Resolver::new(inputs.source, agreements, inputs.locales, context);
     let needs = spread::each(inputs.source, |node, entity| {
         let mut body = entity.body.parse();
@@ -110,6 +110,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         &identity,
         (&matches, &needs, &places),
     );
+    notices.extend(anew::notices(&known, &matches));
     let rows = places.rows;
     notices.extend(leave_out_of_scope(&mut entities, inputs, context, &needs));
     paths::refuse(&mut entities, inputs, &matches);

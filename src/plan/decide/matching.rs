@@ -79,15 +79,33 @@ pub(super) fn matches(
     let entities = source.entities().iter();
     let mut all: Vec<Option<Match>> = entities.map(|entity| memory.of(entity)).collect();
     if !target.entities().is_empty() {
+        let gone = set_aside(&mut all, source);
         let mut claims = claims(source, agreements);
         for kind in NAMED {
             by_name(kind, (source, target), &mut all, &mut claims);
         }
         page_matching::by_path((source, target), &mut all, &mut claims);
+        for (at, gone) in gone {
+            if !matches!(all[at], Some(Match::Natural(_))) {
+                all[at] = Some(gone);
+            }
+        }
     }
     all.into_iter()
         .map(|found| found.unwrap_or(Match::None))
         .collect()
+}
+
+/// Takes out what the target does not have under the id that the store remembers: it may be there under another one, by
+/// its name. Items have none.
+fn set_aside(all: &mut [Option<Match>], source: &Inventory<SourceId>) -> Vec<(usize, Match)> {
+    let mut aside = Vec::new();
+    for (at, (entity, found)) in source.entities().iter().zip(all).enumerate() {
+        let is_named = entity.key.kind != Kind::Content;
+        let gone = found.take_if(|found| is_named && matches!(found, Match::Gone(_)));
+        aside.extend(gone.map(|gone| (at, gone)));
+    }
+    aside
 }
 
 /// Counterparts of live source entities.

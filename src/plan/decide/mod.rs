@@ -4,6 +4,7 @@
 //! virtual map lets every entity be written as the run will write it, that tells what differs, what differs
 //! is work, and only work has to wait for other work.
 
+mod anew;
 mod asset_bytes;
 mod built_in;
 pub(in crate::plan) mod chains;

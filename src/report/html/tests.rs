@@ -1,3 +1,7 @@
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use sha2::{Digest as _, Sha256};
+
 use super::report;
 use crate::domain::{Kind, Outcome};
 use crate::event::{Event, Gate, Lane, Phase};
@@ -67,6 +71,27 @@ fn a_page_asks_nothing_of_any_network() {
         assert!(!page.contains(sign), "{sign}");
     }
     assert!(page.contains("default-src 'none'"));
+}
+
+/// What lies between the first `start` in a page and the next `end`.
+fn between<'a>(page: &'a str, start: &str, end: &str) -> &'a str {
+    let from = page.find(start).unwrap() + start.len();
+    &page[from..from + page[from..].find(end).unwrap()]
+}
+
+#[test]
+fn the_policy_of_a_page_allows_its_own_script_only() {
+    let (progress, history) = folded(&trouble());
+    let other = super::parts::page("Another", "", "<p>…</p>", "(() => 1)();");
+    for page in [report(&progress, &history), other] {
+        let policy = between(&page, "script-src ", "\">");
+        let script = between(&page, "<script>", "</script>");
+        assert!(script.contains("=>"), "{script}");
+        let hash = BASE64_STANDARD.encode(Sha256::digest(script));
+        assert_eq!(policy, format!("'sha256-{hash}'"));
+        assert_eq!(page.matches("<script").count(), 1);
+        assert!(!page.contains(" onclick=") && !page.contains("javascript:"));
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use futures_util::{StreamExt, stream};
 use lockgate::domain::{BatchId, Id, Kind, Locale, TargetId};
 use lockgate::instance::{
     Answer, Ask, BatchStatus, Cause, Deleted, Doomed, Download, PageSave, Refusal, RequestError,
-    Save, Saved, Source, Target, Upload, Workflow,
+    RowResult, Save, Saved, Source, Target, Upload, Workflow,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -187,9 +187,12 @@ impl Shared {
                 dice,
                 injected,
             } = &mut *temper;
-            let mut strikes = |fault| {
+            let mut strikes = |fault: Fault| {
                 let strikes = nature.strikes(fault, dice);
                 *injected.entry(fault).or_default() += u32::from(strikes);
+                if strikes {
+                    self.note(|| format!("the next batch: {}", fault.name()));
+                }
                 strikes
             };
             let fails = strikes(Fault::Aborted);
@@ -206,9 +209,9 @@ impl Shared {
                 work.begin(world);
             }
             let begins = if one_worker {
-                world.free_at(Instant::now())
+                world.free_at()
             } else {
-                Instant::now()
+                world.now()
             };
             Ok(world.submit(work, begins + takes, fails))
         })
@@ -356,10 +359,7 @@ impl Target for Double {
             .await
     }
 
-    async fn save_redirections(
-        &self,
-        rows: &[Save],
-    ) -> Result<Vec<Result<Saved, Refusal>>, RequestError> {
+    async fn save_redirections(&self, rows: &[Save]) -> Result<Vec<RowResult>, RequestError> {
         for row in rows {
             self.world().check(row);
         }
@@ -373,7 +373,10 @@ impl Target for Double {
             world.save(&row)
         };
         let rows = rows.to_vec();
-        let act = move |world: &mut World| Ok(rows.iter().map(|row| save(world, row)).collect());
+        let act = move |world: &mut World| {
+            let saved = rows.iter().map(|row| Ok(save(world, row)?));
+            Ok(saved.collect())
+        };
         let operation = ("saving redirections".to_owned(), true);
         self.0.request(operation, open, act).await
     }

@@ -243,7 +243,7 @@ impl World {
         }
         let at = usize::try_from((number - TARGET_IDS).div_euclid(IDS_OF_KIND));
         if let Some(kind) = at.ok().and_then(|at| Kind::ALL.get(at))
-            && !self.has(*kind, number)
+            && !self.had(*kind, number)
         {
             wrong.push(format!("{kind} {number} is not here"));
         }

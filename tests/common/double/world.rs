@@ -1,6 +1,6 @@
 //! What an instance holds, and what reads and saves make of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lockgate::domain::{
     AssetContainer, AssetUrls, BatchId, Body, Channel, Entity, Id, ItemState, Key, Kind, Locale,
@@ -68,6 +68,11 @@ pub(crate) struct World {
     ids: Ids,
     batches: BTreeMap<i64, Batch>,
     postponed: Vec<Postponed>,
+    /// The moment at which something takes effect.
+    now: Instant,
+    /// What others have deleted, and what of it since [`World::forget_deleted`].
+    deleted: BTreeSet<(Kind, i64)>,
+    deleted_lately: BTreeSet<(Kind, i64)>,
     pub(super) watch: Watch,
 }
 
@@ -96,6 +101,9 @@ impl World {
             ids: Ids::Rising,
             batches: BTreeMap::new(),
             postponed: Vec::new(),
+            now: Instant::now(),
+            deleted: BTreeSet::new(),
+            deleted_lately: BTreeSet::new(),
             watch: Watch::default(),
         }
     }
@@ -106,6 +114,23 @@ impl World {
 
     pub(crate) fn has(&self, kind: Kind, id: i64) -> bool {
         self.of_kind(kind).any(|row| row.id == id)
+    }
+
+    /// Whether it is here, or was here until others deleted it lately.
+    pub(super) fn had(&self, kind: Kind, id: i64) -> bool {
+        self.has(kind, id) || self.deleted_lately.contains(&(kind, id))
+    }
+
+    /// Takes a row away that others delete. A run that is on has read it, and cannot know.
+    pub(crate) fn delete(&mut self, key: &RowKey) {
+        self.rows.remove(key);
+        self.deleted.insert((key.0, key.1));
+        self.deleted_lately.insert((key.0, key.1));
+    }
+
+    /// What was deleted up to now is known to whoever reads from now on.
+    pub(crate) fn forget_deleted(&mut self) {
+        self.deleted_lately.clear();
     }
 
     pub(super) fn named(&self, kind: Kind, name: &str) -> Option<&Row> {
@@ -245,7 +270,9 @@ impl World {
         }
         let locale = save.locale.clone().filter(|_| save.kind.is_localised());
         let id = save.id.map_or_else(|| self.new_id(save.kind), Id::raw);
-        if save.id.is_some() && !self.has(save.kind, id) {
+        // What was there when the request left was checked then.
+        let is_deleted = self.deleted.contains(&(save.kind, id));
+        if save.id.is_some() && !self.has(save.kind, id) && !is_deleted {
             self.watch
                 .problem(format!("{} {id} is saved and does not exist", save.kind));
         }
@@ -439,9 +466,14 @@ impl World {
     }
 
     /// When the worker is through with what was handed in.
-    pub(super) fn free_at(&self, now: Instant) -> Instant {
+    pub(super) fn free_at(&self) -> Instant {
         let due = self.batches.values().map(|batch| batch.due);
-        due.max().map_or(now, |due| due.max(now))
+        due.max().map_or(self.now, |due| due.max(self.now))
+    }
+
+    /// The moment at which something takes effect: not that of whoever looks at its effect later.
+    pub(super) const fn now(&self) -> Instant {
+        self.now
     }
 
     /// Lets `act` happen later.
@@ -459,11 +491,18 @@ impl World {
             let late = (0..self.postponed.len()).filter(|at| self.postponed[*at].due <= now);
             let late = late.min_by_key(|at| self.postponed[*at].due);
             match (batch, late) {
-                (None, None) => return,
+                (None, None) => {
+                    self.now = now;
+                    return;
+                }
                 (Some((due, number)), at) if at.is_none_or(|at| due <= self.postponed[at].due) => {
                     self.work_off(number);
                 }
-                (_, Some(at)) => (self.postponed.remove(at).act)(self),
+                (_, Some(at)) => {
+                    let late = self.postponed.remove(at);
+                    self.now = late.due;
+                    (late.act)(self);
+                }
                 (Some((_, number)), None) => self.work_off(number),
             }
         }
@@ -475,7 +514,7 @@ impl World {
         let end = if fails {
             BatchStatus::Failed(said("the batch was aborted"))
         } else {
-            BatchStatus::Finished(work.iter().map(|work| work.carry_out(self)).collect())
+            BatchStatus::Finished(work.iter().map(|work| Ok(work.carry_out(self)?)).collect())
         };
         self.watch.worked_off(&work);
         if let Some(batch) = self.batches.get_mut(&number) {

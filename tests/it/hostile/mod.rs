@@ -1,9 +1,15 @@
 //! A server, a gateway or a folder that means harm: what a run must not do, and must not reveal.
 
+mod answers;
+mod bounds;
+mod downloads;
 mod file_names;
 mod forms;
 mod hosts;
+mod mappings;
+mod mutated;
 mod proxy;
+mod rows;
 mod secrets;
 mod state_files;
 mod terminal_names;

@@ -8,6 +8,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::Response;
+use futures_util::{StreamExt, stream};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -41,9 +42,18 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
+    /// What follows the body again and again, without end.
+    pub(crate) endless: Option<&'static str>,
 }
 
 impl Answer {
+    /// Becomes an answer that begins with one text and repeats another one without end.
+    pub(crate) fn never_end(&mut self, start: &str, endless: &'static str) {
+        self.headers.clear();
+        self.body = start.as_bytes().to_vec();
+        self.endless = Some(endless);
+    }
+
     /// Becomes a failure with this body.
     pub(crate) fn fail(&mut self, status: u16, content_type: &str, body: String) {
         self.status = StatusCode::from_u16(status).unwrap();
@@ -115,7 +125,11 @@ impl Passing {
         };
         let mut answer = self.ask(&asked).await;
         (self.rewrite)(&asked, &mut answer);
-        let mut response = Response::new(Body::from(answer.body));
+        let body = match answer.endless {
+            Some(piece) => without_end(answer.body, piece),
+            None => Body::from(answer.body),
+        };
+        let mut response = Response::new(body);
         *response.status_mut() = answer.status;
         *response.headers_mut() = answer.headers;
         response
@@ -149,6 +163,14 @@ impl Passing {
             status,
             headers,
             body,
+            endless: None,
         }
     }
+}
+
+fn without_end(start: Vec<u8>, piece: &str) -> Body {
+    let more = piece.repeat(65_536 / piece.len());
+    let start = stream::once(async { start });
+    let more = stream::repeat(more.into_bytes());
+    Body::from_stream(start.chain(more).map(Ok::<_, std::io::Error>))
 }

@@ -32,6 +32,12 @@ impl Pairs {
         self.ids.get(&(kind, id)).copied()
     }
 
+    /// Whether an entity has a counterpart in its locale.
+    pub(super) fn has(&self, key: &EntityKey) -> bool {
+        self.keys
+            .contains_key(&(key.kind, key.id.raw(), key.locale.clone()))
+    }
+
     /// The counterpart of a row in its locale.
     pub(super) fn row(&self, row: &Row) -> Option<RowKey> {
         let there = self.keys.get(&row.key())?;
@@ -88,7 +94,7 @@ impl Pairs {
 }
 
 /// What a body says apart from what a server gives to every entity by itself.
-fn bare(kind: Kind, body: &Value) -> Value {
+pub(super) fn bare(kind: Kind, body: &Value) -> Value {
     let mut body = body.clone();
     let own: &[&str] = match kind {
         Kind::Model => &["id"],

@@ -273,7 +273,9 @@ fn a_list_that_is_no_list_is_an_error() {
 
 #[test]
 fn the_first_page_of_a_list_asks_for_all_others() {
-    let rows: Vec<_> = (1..=250).map(|id| json!({"mediaID": id})).collect();
+    let rows: Vec<_> = (1..=250)
+        .map(|id| json!({"mediaID": id, "originKey": "a.png"}))
+        .collect();
     let value = json!({"totalCount": 600, "assetMedias": rows});
     let answer = heard(&Ask::Assets { offset: 0 }, value.clone());
     assert_eq!(
@@ -293,7 +295,9 @@ fn the_first_page_of_a_list_asks_for_all_others() {
 
 #[test]
 fn a_server_with_shorter_pages_is_followed() {
-    let rows: Vec<_> = (1..=20).map(|id| json!({"mediaGroupingID": id})).collect();
+    let rows: Vec<_> = (1..=20)
+        .map(|id| json!({"mediaGroupingID": id, "name": "g"}))
+        .collect();
     let answer = heard(
         &Ask::Galleries { offset: 0 },
         json!({"totalCount": 50, "assetMediaGroupings": rows}),
@@ -389,7 +393,7 @@ fn an_item_without_a_title_is_called_after_its_container() {
 }
 
 #[test]
-fn a_deleted_item_ends_others_and_a_nameless_one_is_passed() {
+fn a_deleted_item_ends_others_and_a_nameless_one_cannot_be_used() {
     let ask = Ask::Items {
         locale: en(),
         token: 0,
@@ -397,11 +401,15 @@ fn a_deleted_item_ends_others_and_a_nameless_one_is_passed() {
     let answer = heard(
         &ask,
         json!({"syncToken": 4, "items": [
-            {"contentID": 5, "properties": {"state": 3}},
-            {"contentID": 6, "properties": {"state": 2, "referenceName": "tags"}}]}),
+            {"contentID": 5, "properties": {"state": 3}}]}),
     );
     assert_eq!(entities(&answer)[0].state, ItemState::Deleted);
-    assert_eq!(passed_over(&answer), [(Kind::Content, 6, "tags")]);
+    let nameless = json!({"syncToken": 4, "items": [
+        {"contentID": 6, "properties": {"state": 2, "referenceName": "tags"}}]});
+    assert_eq!(
+        understand::<SourceId>(&ask, nameless).unwrap_err().0,
+        "items[0].properties.definitionName: expected a text that is not blank, found null (content 6)"
+    );
 }
 
 #[test]
