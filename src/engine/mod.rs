@@ -6,6 +6,8 @@
 //!               └──────inputs────────┘
 //! ```
 //!
+//! An undo takes the same way with a plan and jobs of its own; [`state::Work`] is what the dispatcher asks of either plan.
+//!
 //! Deciding is pure: [`state::RunState`] takes one input and returns effects, and can be tested without a
 //! runtime. Jobs do the waiting. A reader may wonder why a job, and not the dispatcher, makes outcomes durable: so that
 //! the outcomes of many jobs share one commit, while the dispatcher goes on.

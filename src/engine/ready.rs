@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BinaryHeap};
 
+use super::poll::BatchKind;
 use super::publishing::IDS_AT_ONCE;
 use super::state::{Job, Step};
 use crate::domain::{EntityKey, Kind, Locale};
@@ -35,6 +36,16 @@ impl Queue {
             (Kind::Asset, _) => Self::Asset,
             (Kind::Content, Some(locale)) => Self::Content(locale.clone()),
             (Kind::Content | Kind::Page, _) => Self::Page,
+        }
+    }
+
+    /// What its batches do, of kinds of requests that make some.
+    pub(super) const fn batch(&self) -> BatchKind {
+        match self {
+            Self::Page => BatchKind::Page,
+            Self::Delete(_) => BatchKind::Delete,
+            Self::Workflow(..) => BatchKind::Workflow,
+            Self::Content(_) | Self::Save | Self::Redirections | Self::Asset => BatchKind::Content,
         }
     }
 

@@ -472,20 +472,39 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
     }
 
     fn crew(&self, prepared: &Prepared, fence: Option<Fence>) -> Crew<S, T> {
-        let ids = warm_ids(prepared);
+        let (source, target) = (Arc::clone(&prepared.source), Arc::clone(&prepared.target));
         Crew {
-            source: self.source.instance.clone(),
-            target: self.target.instance.clone(),
-            source_inventory: Arc::clone(&prepared.source),
-            target_inventory: Arc::clone(&prepared.target),
             plan: Arc::clone(&prepared.plan),
             formers: Formers::new(Arc::clone(&prepared.mappings), Arc::clone(&prepared.places)),
             schema: Schema::of(&prepared.source),
             assets: AssetIndex::of(&prepared.source),
-            ids,
-            sent_bytes: dashmap::DashMap::new(),
+            ids: warm_ids(prepared),
             equal_bytes: prepared.equal_bytes.clone(),
             defaults: prepared.defaults.clone(),
+            ..self.bare_crew(source, target, fence)
+        }
+    }
+
+    /// What jobs work with that know no plan and no counterparts.
+    pub(super) fn bare_crew(
+        &self,
+        source_inventory: Arc<Inventory<SourceId>>,
+        target_inventory: Arc<Inventory<TargetId>>,
+        fence: Option<Fence>,
+    ) -> Crew<S, T> {
+        Crew {
+            source: self.source.instance.clone(),
+            target: self.target.instance.clone(),
+            ids: IdMap::new(target_inventory.asset_container.clone()),
+            source_inventory,
+            target_inventory,
+            plan: Arc::new(Plan::default()),
+            formers: Formers::default(),
+            schema: Schema::default(),
+            assets: AssetIndex::default(),
+            sent_bytes: dashmap::DashMap::new(),
+            equal_bytes: HashMap::new(),
+            defaults: Defaults::default(),
             unfinished: dashmap::DashSet::new(),
             placed: dashmap::DashSet::new(),
             republish: dashmap::DashSet::new(),

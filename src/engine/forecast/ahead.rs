@@ -97,14 +97,8 @@ const fn requests(queue: &Queue) -> &'static [Class] {
 impl Flight {
     /// What its batch does; a job that is back has none.
     fn batch(&self) -> BatchKind {
-        match self.job.as_ref().map(|job| &job.queue) {
-            Some(Queue::Page) => BatchKind::Page,
-            Some(Queue::Delete(_)) => BatchKind::Delete,
-            Some(Queue::Workflow(..)) => BatchKind::Workflow,
-            Some(Queue::Content(_) | Queue::Save | Queue::Redirections | Queue::Asset) | None => {
-                BatchKind::Content
-            }
-        }
+        let job = self.job.as_ref();
+        job.map_or(BatchKind::Content, |job| job.queue.batch())
     }
 }
 

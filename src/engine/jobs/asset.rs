@@ -191,7 +191,8 @@ where
         Some(_) | None => name.rsplit_once('/').map_or("", |(folder, _)| folder),
     };
     let request = || crew.target.move_asset(there.key.id, folder);
-    insist(crew, Class::Write, intent, request).await.map(Some)
+    let moved = insist(crew, (crew.under(intent), Class::Write), request).await;
+    moved.map(Some)
 }
 
 /// Opens the file on the source side. Whatever goes wrong there, nothing has reached the target.

@@ -45,7 +45,7 @@ pub(super) use believe::checked_one;
 pub(super) use carry::{Cargo, Sent, carry};
 pub(super) use gone::{DeleteEnd, delete};
 pub(super) use inquiry::IDS_AT_ONCE;
-pub(super) use named::{find_file, insist, insist_unnoted, repeat, settle_save};
+pub(super) use named::{find_file, insist, repeat, settle_save};
 pub(super) use outcome::{
     close, commit, failed, held, in_words, lost, never_left, not_known, not_prepared, not_sent,
     settle, told,

@@ -129,39 +129,11 @@ where
     Ok(None)
 }
 
-/// Sends something of an intent that is harmless to repeat, also where an answer is lost.
+/// Sends something that is harmless to repeat, also where an answer is lost.
 ///
 /// # Errors
 /// The last [`RequestError`]; [`crate::instance::Cause::Halted`] when the run ends before it was sent, or sent again.
 pub(in crate::engine) async fn insist<S, T, R, F>(
-    crew: &Crew<S, T>,
-    class: Class,
-    intent: IntentId,
-    request: impl FnMut() -> F,
-) -> Result<R, RequestError>
-where
-    S: Source + Clone,
-    T: Target + Clone,
-    F: Future<Output = Result<R, RequestError>>,
-{
-    send(crew, (crew.under(intent), class), request).await
-}
-
-/// As [`insist`], of what needs no intent: whether it is still to do shows on the target.
-pub(in crate::engine) async fn insist_unnoted<S, T, R, F>(
-    crew: &Crew<S, T>,
-    class: Class,
-    request: impl FnMut() -> F,
-) -> Result<R, RequestError>
-where
-    S: Source + Clone,
-    T: Target + Clone,
-    F: Future<Output = Result<R, RequestError>>,
-{
-    send(crew, (crew.to_target(), class), request).await
-}
-
-async fn send<S, T, R, F>(
     crew: &Crew<S, T>,
     (sender, class): (Sender<'_>, Class),
     mut request: impl FnMut() -> F,

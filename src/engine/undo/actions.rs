@@ -237,14 +237,13 @@ fn queue(action: Action, at: usize, outlook: &UndoOutlook) -> Queue {
     let locale = || there.locale.clone().unwrap_or_else(|| Locale::new(""));
     match (action, there.kind) {
         (Action::Delete, kind) => Queue::Delete(kind),
-        (Action::SaveVersion | Action::Order, _) => Queue::Page,
         (
             Action::PublishVersion | Action::Unpublish | Action::UnpublishAgain | Action::Publish,
             kind,
         ) => Queue::Workflow(kind, locale()),
         (Action::Restore, Kind::Content) => Queue::Content(locale()),
-        // Each has its place among others, which is brought in order afterwards.
-        (Action::Restore, Kind::Page) => Queue::Page,
+        // Pages have their places among others. Public versions are few.
+        (Action::SaveVersion | Action::Order, _) | (Action::Restore, Kind::Page) => Queue::Page,
         (Action::Restore, Kind::Asset) => Queue::Asset,
         (
             Action::Restore,

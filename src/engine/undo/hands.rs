@@ -1,27 +1,23 @@
 //! What carries out the actions of an undo.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::AtomicI64;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use super::actions::{About, Action, Actions};
 use super::gather::UndoOutlook;
 use super::look::Looks;
-use crate::domain::{BatchId, ContentHash, Entity, Inventory, Kind, Locale, Outcome, TargetId};
+use crate::domain::{ContentHash, Entity, Inventory, Kind, Locale, Outcome, TargetId};
 use crate::engine::crew::Crew;
-use crate::engine::former::Formers;
 use crate::engine::jobs::{Finished, Jobs};
 use crate::engine::lease::Fence;
-use crate::engine::open_intents::{OpenIntents, Opening};
+use crate::engine::open_intents::Opening;
 use crate::engine::outage::Alarm;
-use crate::engine::poll::{BatchKind, BatchTimes};
 use crate::engine::reconcile::{BatchEnd, close, held, wait};
 use crate::engine::run::Session;
 use crate::engine::state::{Job, Step, StepResult};
-use crate::id_map::IdMap;
 use crate::instance::{Source, Target, Workflow};
+use crate::plan::Node;
 use crate::plan::undo::{Decided, Decision, Own, Trace};
-use crate::plan::{AssetIndex, Node, Plan, Schema};
 use crate::store::{Change, IntentDetail, IntentId, IntentState, Operation, RunEntity, StoreError};
 
 /// What the jobs of an undo share.
@@ -47,7 +43,14 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
         fence: Fence,
     ) -> Self {
         Self {
-            crew: crew(session, &outlook, fence),
+            crew: Crew {
+                alarm: Alarm::of_undo(),
+                ..session.bare_crew(
+                    Arc::new(Inventory::empty(session.source.guid.clone())),
+                    Arc::clone(&outlook.target),
+                    Some(fence),
+                )
+            },
             before: Own::new(Arc::clone(&outlook.target), &outlook.former_models()),
             outlook,
             actions,
@@ -185,7 +188,11 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
     async fn close_broken(&self, job: &Job) -> Result<(), StoreError> {
         for (id, intent) in self.crew.open.of(&job.steps) {
             let end = match intent.batch {
-                Some(batch) => self.wait_for_broken(batch, job).await,
+                Some(batch) => {
+                    let items = u32::try_from(job.steps.len()).unwrap_or(u32::MAX);
+                    let at_target = self.crew.batch_times.begin(job.queue.batch(), items);
+                    Some(wait(&self.crew, batch, (at_target, items)).await)
+                }
                 None => None,
             };
             let state = match end {
@@ -195,26 +202,6 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
             close(&self.crew, id, state).await?;
         }
         Ok(())
-    }
-
-    async fn wait_for_broken(&self, batch: BatchId, job: &Job) -> Option<BatchEnd> {
-        let planned = self.actions.planned(job.steps.first()?.0);
-        let About::Trace(at) = planned.about else {
-            return None;
-        };
-        let does = match planned.action {
-            Action::Delete => BatchKind::Delete,
-            Action::SaveVersion
-            | Action::PublishVersion
-            | Action::Unpublish
-            | Action::Restore
-            | Action::Order
-            | Action::UnpublishAgain
-            | Action::Publish => BatchKind::saving(self.trace(at).key.kind),
-        };
-        let items = u32::try_from(job.steps.len()).unwrap_or(u32::MAX);
-        let at_target = self.crew.batch_times.begin(does, items);
-        Some(wait(&self.crew, batch, (at_target, items)).await)
     }
 }
 
@@ -253,43 +240,4 @@ impl<S: Source + Clone, T: Target + Clone> Jobs for Hands<S, T> {
 /// The place of an entity as the store of what failed has it.
 fn number(at: usize) -> Node {
     Node::try_from(at).expect("entities are counted in 32 bits")
-}
-
-fn crew<S: Source + Clone, T: Target + Clone>(
-    session: &Session<S, T>,
-    outlook: &UndoOutlook,
-    fence: Fence,
-) -> Crew<S, T> {
-    Crew {
-        source: session.source.instance.clone(),
-        target: session.target.instance.clone(),
-        source_inventory: Arc::new(Inventory::empty(session.source.guid.clone())),
-        target_inventory: Arc::clone(&outlook.target),
-        plan: Arc::new(Plan::default()),
-        formers: Formers::default(),
-        schema: Schema::default(),
-        assets: AssetIndex::default(),
-        ids: IdMap::new(outlook.target.asset_container.clone()),
-        sent_bytes: dashmap::DashMap::new(),
-        equal_bytes: HashMap::new(),
-        defaults: crate::plan::Defaults::default(),
-        placed: dashmap::DashSet::new(),
-        republish: dashmap::DashSet::new(),
-        sent_again: dashmap::DashSet::new(),
-        altered: dashmap::DashSet::new(),
-        unfinished: dashmap::DashSet::new(),
-        store: session.store.clone(),
-        pair: session.pair(),
-        run: session.run.clone(),
-        source_pacer: Arc::clone(&session.source.pacer),
-        target_pacer: Arc::clone(&session.target.pacer),
-        sink: session.sink.clone(),
-        options: session.options.clone(),
-        fence: Some(fence),
-        intents: AtomicI64::new(1),
-        open: OpenIntents::default(),
-        batches: dashmap::DashSet::new(),
-        batch_times: BatchTimes::default(),
-        alarm: Alarm::of_undo(),
-    }
 }

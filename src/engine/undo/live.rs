@@ -7,17 +7,15 @@ use std::collections::BTreeSet;
 
 use super::actions::About;
 use super::hands::Hands;
-use super::request::{Sent, Unsaved};
-use crate::domain::{Entity, Id, Kind, Locale, TargetId};
-use crate::engine::pace::Class;
+use crate::domain::{Entity, Kind, Locale, TargetId};
 use crate::engine::publishing::{Moved, move_some};
-use crate::engine::reconcile::{close, failed, insist};
+use crate::engine::reconcile::{close, failed};
 use crate::engine::state::{How, StepResult};
 use crate::engine::verify::{Difference, DifferenceKind};
-use crate::instance::{PageSave, Save, Source, Target, Workflow};
+use crate::instance::{Save, Source, Target, Workflow};
 use crate::plan::Node;
 use crate::plan::undo::Live;
-use crate::store::{IntentId, IntentState, Operation, StoreError};
+use crate::store::{IntentState, Operation, StoreError};
 
 impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
     /// Saves the version that the public saw over what is there.
@@ -26,17 +24,13 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
         node: Node,
         at: usize,
     ) -> Result<StepResult, StoreError> {
-        let page = match self.version(at) {
-            Ok(page) => page,
+        let (version, save) = match self.version(at) {
+            Ok(version) => version,
             Err(why) => return Ok(failed(why)),
         };
         let noted = self.replaced(&[at]);
         let intent = self.open(Operation::Restore, &[node], noted).await?;
-        let sent = if self.trace(at).key.kind == Kind::Page {
-            self.save_page(intent, &page).await?
-        } else {
-            self.save_item(intent, &page.save).await?
-        };
+        let sent = self.save_alone(intent, version, save).await?;
         match sent {
             Ok(_) => {
                 close(&self.crew, intent, IntentState::Done).await?;
@@ -49,41 +43,21 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
         }
     }
 
-    /// An item, or the save of a page, as the public saw it.
-    fn version(&self, at: usize) -> Result<PageSave, String> {
+    /// What the public saw, and its save.
+    fn version(&self, at: usize) -> Result<(&Entity<TargetId>, Save), String> {
         let trace = self.trace(at);
         let Some(Live::Version(version)) = &trace.live else {
             return Err("the version that the public saw was not recorded".to_owned());
         };
-        let version: &Entity<TargetId> = version;
         let present = self.present(at).map(|present| present.body.parse());
-        let place = version.placement.as_deref();
-        Ok(PageSave {
-            save: Save {
-                kind: trace.key.kind,
-                name: version.name.clone(),
-                id: Some(trace.there.id),
-                locale: Some(trace.there.locale.clone().ok_or("it has no locale")?),
-                body: self.before.body(version, present.as_ref())?.into(),
-            },
-            parent: place.and_then(|place| place.parent).map(TargetId::new),
-            place_before: None,
-            channel_id: place.map_or(1, |place| place.channel_id),
-            other_locale: None,
-        })
-    }
-
-    async fn save_item(&self, intent: IntentId, save: &Save) -> Result<Sent, StoreError> {
-        let locale = save.locale.clone().unwrap_or_else(|| Locale::new(""));
-        let items = std::slice::from_ref(save);
-        let submit = || self.crew.target.submit_items(&locale, items);
-        match insist(&self.crew, Class::Submit, intent, submit).await {
-            Ok(batch) => {
-                let end = self.follow(intent, batch, (save.kind, &locale, 1)).await?;
-                Ok(Self::only_result(end))
-            }
-            Err(error) => Ok(Err(Unsaved::Failed(error))),
-        }
+        let save = Save {
+            kind: trace.key.kind,
+            name: version.name.clone(),
+            id: Some(trace.there.id),
+            locale: Some(trace.there.locale.clone().ok_or("it has no locale")?),
+            body: self.before.body(version, present.as_ref())?.into(),
+        };
+        Ok((version, save))
     }
 
     /// Takes a step of the workflow with some entities of one kind and locale.

@@ -7,8 +7,8 @@
 //!     restores ─▶ deletes ─▶ order of siblings ─▶ publishing ─▶ read back and compared
 //! ```
 //!
-//! Its actions are nodes of a plan that the dispatcher carries out like that of a run: [`state::UndoState`] says what may go
-//! next, [`hands::Hands`] does it.
+//! Its actions are nodes of a plan that the dispatcher carries out like that of a run: `state::UndoState` says what may go
+//! next, `hands::Hands` does it.
 //!
 //! It works under the lease of the pair, after whatever interrupted runs had left open, and keeps the order of every
 //! job: the intent before the request, the outcome before the event. It can be killed anywhere and started again: a
@@ -23,7 +23,6 @@ mod check;
 mod delete;
 mod gather;
 mod hands;
-mod lanes;
 mod live;
 mod look;
 mod request;

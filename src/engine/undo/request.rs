@@ -1,7 +1,7 @@
 //! Saves that may be repeated, and how they end.
 
 use super::hands::Hands;
-use crate::domain::{BatchId, Kind, Locale};
+use crate::domain::{BatchId, Entity, Id, Kind, Locale, TargetId};
 use crate::engine::pace::Class;
 use crate::engine::poll::BatchKind;
 use crate::engine::reconcile::{
@@ -9,7 +9,7 @@ use crate::engine::reconcile::{
     tell_finished, told,
 };
 use crate::engine::state::StepResult;
-use crate::instance::{Cause, PageSave, RequestError, RowResult, Saved, Source, Target};
+use crate::instance::{Cause, PageSave, RequestError, RowResult, Save, Saved, Source, Target};
 use crate::store::{IntentId, IntentState, StoreError};
 
 /// What the server said of one save.
@@ -82,18 +82,42 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
         Ok(end)
     }
 
-    /// Saves a page.
-    pub(super) async fn save_page(
+    /// Sends a request of an intent until there is an answer.
+    pub(super) async fn insist<R, F>(
+        &self,
+        class: Class,
+        intent: IntentId,
+        request: impl FnMut() -> F,
+    ) -> Result<R, RequestError>
+    where
+        F: Future<Output = Result<R, RequestError>>,
+    {
+        let sender = self.crew.under(intent);
+        insist(&self.crew, (sender, class), request).await
+    }
+
+    /// Saves an item or a page in a batch of its own; `former` says where a page was.
+    pub(super) async fn save_alone(
         &self,
         intent: IntentId,
-        page: &PageSave,
+        former: &Entity<TargetId>,
+        save: Save,
     ) -> Result<Sent, StoreError> {
-        let submit = || self.crew.target.submit_page(page);
+        let (target, page) = (&self.crew.target, as_page(former, save));
+        let kind = page.save.kind;
         let locale = page.save.locale.clone();
         let locale = locale.unwrap_or_else(|| Locale::new(""));
-        match insist(&self.crew, Class::Submit, intent, submit).await {
+        let submit = || async {
+            if kind == Kind::Page {
+                target.submit_page(&page).await
+            } else {
+                let items = std::slice::from_ref(&page.save);
+                target.submit_items(&locale, items).await
+            }
+        };
+        match self.insist(Class::Submit, intent, submit).await {
             Ok(batch) => {
-                let end = self.follow(intent, batch, (Kind::Page, &locale, 1)).await?;
+                let end = self.follow(intent, batch, (kind, &locale, 1)).await?;
                 Ok(Self::only_result(end))
             }
             Err(error) => Ok(Err(Unsaved::Failed(error))),
@@ -114,5 +138,17 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
             BatchEnd::Unknown(why) => Err(Unsaved::Told(why)),
             BatchEnd::Halted => Err(Unsaved::Halted),
         }
+    }
+}
+
+/// The save of a page as it was. Its place among its siblings is brought in order afterwards, when all of them are there.
+fn as_page(former: &Entity<TargetId>, save: Save) -> PageSave {
+    let place = former.placement.as_deref();
+    PageSave {
+        save,
+        parent: place.and_then(|place| place.parent).map(TargetId::new),
+        place_before: None,
+        channel_id: place.map_or(1, |place| place.channel_id),
+        other_locale: None,
     }
 }

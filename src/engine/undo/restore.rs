@@ -12,9 +12,9 @@ use super::hands::Hands;
 use super::request::{Sent, Unsaved};
 use crate::domain::{ContentHash, Entity, Id, Kind, Locale, TargetId};
 use crate::engine::pace::Class;
-use crate::engine::reconcile::{BatchEnd, close, commit, failed, in_words, insist};
+use crate::engine::reconcile::{BatchEnd, close, commit, failed, in_words};
 use crate::engine::state::{How, StepResult};
-use crate::instance::{ByteStream, Cause, PageSave, RequestError, Save, Source, Target, Upload};
+use crate::instance::{ByteStream, Cause, RequestError, Save, Source, Target, Upload};
 use crate::plan::Node;
 use crate::plan::undo::Former;
 use crate::store::{
@@ -36,13 +36,10 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
         let sent = match self.trace(at).key.kind {
             Kind::Redirection => self.save_redirection(intent, &save).await,
             Kind::Asset => self.upload(at, intent, former).await,
-            Kind::Page => {
-                let page = self.former_page(former, save);
-                self.save_page(intent, &page).await?
-            }
+            Kind::Page => self.save_alone(intent, &former.entity, save).await?,
             Kind::Model | Kind::Container | Kind::Template | Kind::Gallery | Kind::Content => {
                 let save = || self.crew.target.save(&save);
-                let saved = insist(&self.crew, Class::Write, intent, save).await;
+                let saved = self.insist(Class::Write, intent, save).await;
                 saved.map_err(Unsaved::Failed)
             }
         };
@@ -71,19 +68,11 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
         } else {
             self.restore_batch(&items, items.len() > 1).await?
         };
-        let told = match whole {
-            Some(told) => told,
-            None => {
-                let mut told = Vec::new();
-                for item in &items {
-                    let alone = self
-                        .restore_batch(std::slice::from_ref(item), false)
-                        .await?;
-                    told.extend(alone.into_iter().flatten());
-                }
-                told
-            }
-        };
+        let mut told = whole.clone().unwrap_or_default();
+        for item in items.iter().filter(|_| whole.is_none()) {
+            let alone = std::slice::from_ref(item);
+            told.extend(self.restore_batch(alone, false).await?.unwrap_or_default());
+        }
         for (place, result) in places.into_iter().zip(told) {
             results[place] = result;
         }
@@ -105,7 +94,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
         let intent = self.open(Operation::Restore, &nodes, noted).await?;
         let submit = || self.crew.target.submit_items(&locale, &bodies);
         let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
-        let end = match insist(&self.crew, Class::Submit, intent, submit).await {
+        let end = match self.insist(Class::Submit, intent, submit).await {
             Ok(batch) => {
                 self.follow(intent, batch, (Kind::Content, &locale, count))
                     .await?
@@ -197,7 +186,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
     async fn save_redirection(&self, intent: IntentId, save: &Save) -> Sent {
         let rows = std::slice::from_ref(save);
         let saved = || self.crew.target.save_redirections(rows);
-        let answers = insist(&self.crew, Class::Write, intent, saved).await;
+        let answers = self.insist(Class::Write, intent, saved).await;
         match answers.map(|mut answers| answers.pop()) {
             Ok(Some(Ok(saved))) => Ok(saved),
             Ok(Some(Err(unconfirmed))) => Err(Unsaved::Told(in_words(&unconfirmed))),
@@ -205,18 +194,6 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
                 "the server's answer has no row for it".to_owned(),
             )),
             Err(error) => Err(Unsaved::Failed(error)),
-        }
-    }
-
-    /// Its place among its siblings is brought in order afterwards, when all of them are there.
-    fn former_page(&self, former: &Former, save: Save) -> PageSave {
-        let place = former.entity.placement.as_deref();
-        PageSave {
-            save,
-            parent: place.and_then(|place| place.parent).map(TargetId::new),
-            place_before: None,
-            channel_id: place.map_or(1, |place| place.channel_id),
-            other_locale: None,
         }
     }
 
@@ -241,7 +218,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
             && path(&present.name) != folder
         {
             let back = || self.crew.target.move_asset(present.key.id, &folder);
-            let moved = insist(&self.crew, Class::Write, intent, back).await;
+            let moved = self.insist(Class::Write, intent, back).await;
             moved.map_err(Unsaved::Failed)?;
         }
         let upload = || async {
@@ -250,7 +227,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
             self.crew.keeps_lease().await;
             self.crew.target.upload(upload).await
         };
-        let uploaded = insist(&self.crew, Class::Asset, intent, upload).await;
+        let uploaded = self.insist(Class::Asset, intent, upload).await;
         uploaded.map_err(Unsaved::Failed)
     }
 

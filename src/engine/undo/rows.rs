@@ -10,7 +10,7 @@ use super::request::Unsaved;
 use crate::domain::{Entity, Id, ItemState, Kind, Locale, TargetId};
 use crate::engine::pace::Class;
 use crate::engine::poll::BatchKind;
-use crate::engine::reconcile::{BatchEnd, HandedIn, follow_told, insist_unnoted};
+use crate::engine::reconcile::{BatchEnd, HandedIn, follow_told, insist};
 use crate::engine::state::{How, Saved, StepResult};
 use crate::event::Event;
 use crate::instance::{Cause, PageSave, RequestError, Save, Source, Target};
@@ -119,7 +119,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
             moved.entry(at).or_default().push(page.key.id);
         }
         let submit = || self.crew.target.submit_page(&page_save);
-        let batch = insist_unnoted(&self.crew, Class::Submit, submit).await;
+        let batch = insist(&self.crew, (self.crew.to_target(), Class::Submit), submit).await;
         let handed = HandedIn {
             batch: batch.map_err(Unsaved::Failed)?,
             kind: Kind::Page,

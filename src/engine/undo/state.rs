@@ -7,13 +7,27 @@ use std::sync::Arc;
 
 use super::actions::{About, Action, Actions};
 use super::gather::UndoOutlook;
-use super::lanes::{class, lane};
-use crate::domain::{EntityKey, Failure, Outcome};
+use crate::domain::{EntityKey, Failure, Kind, Outcome, WorkClass};
+use crate::engine::gates::lane_of;
 use crate::engine::ready::{Limits, Ready};
 use crate::engine::state::{Effect, Flow, How, Saved, Step, Work};
-use crate::event::Event;
+use crate::event::{Event, Lane};
 use crate::plan::Node;
 use crate::plan::undo::Decision;
+
+/// Where the progress of a kind is shown: as when it was uploaded.
+pub(super) const fn lane(kind: Kind) -> Lane {
+    lane_of(kind, false)
+}
+
+/// Pages go one after another, because each has its place among others.
+pub(super) fn class(kind: Kind) -> WorkClass {
+    if kind == Kind::Page {
+        WorkClass::Sequential
+    } else {
+        WorkClass::Parallel
+    }
+}
 
 /// Actions that are named when none of them can go on.
 const DUMPED: usize = 50;
