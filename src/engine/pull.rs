@@ -124,7 +124,28 @@ impl<S: Source + Clone> Reader<S> {
         self: &Arc<Self>,
         locales: &[Locale],
     ) -> Result<Inventory<I>, PullError> {
-        self.pull_kinds(locales, &Kind::ALL).await
+        let inventory = self.pull_kinds(locales, &Kind::ALL).await?;
+        self.tell_ignored(&inventory).await;
+        Ok(inventory)
+    }
+
+    /// Tells of the rows that are no entities.
+    async fn tell_ignored<I: Id>(&self, inventory: &Inventory<I>) {
+        for kind in Kind::ALL {
+            let mut rows = inventory.passed.iter().filter(|row| row.kind == kind);
+            let Some(first) = rows.next() else { continue };
+            let example = match first.name.trim() {
+                "" => first.id.to_string(),
+                name => name.to_owned(),
+            };
+            let event = Event::RowsIgnored {
+                side: self.side,
+                kind,
+                rows: u32::try_from(rows.count() + 1).unwrap_or(u32::MAX),
+                example,
+            };
+            self.sink.emit(event).await;
+        }
     }
 
     /// Reads everything of some kinds in `locales`.
