@@ -5,6 +5,7 @@ mod downloads;
 mod file_names;
 mod forms;
 mod hosts;
+mod numbers;
 mod proxy;
 mod secrets;
 mod state_files;
