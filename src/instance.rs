@@ -16,8 +16,8 @@ use futures_util::Stream;
 use serde_json::Value;
 
 use crate::domain::{
-    AssetContainer, AssetUrls, BatchId, Channel, Entity, Failure, Id, Kind, Locale, PageNode,
-    TargetId, Version,
+    AssetContainer, AssetUrls, BatchId, Channel, Entity, Exact, Failure, Id, Kind, Locale,
+    PageNode, TargetId, Version,
 };
 
 mod bounds;
@@ -453,6 +453,8 @@ pub struct Save {
     pub locale: Option<Locale>,
     /// The body in the target's terms. An attempt and what it is compared with later share it.
     pub body: Arc<Value>,
+    /// How the numbers of the body were written.
+    pub numbers: Exact,
 }
 
 /// A page to be saved.

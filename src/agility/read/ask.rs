@@ -355,7 +355,7 @@ pub(super) fn plain<I: Id>(kind: Kind, id: i64, name: Option<&str>, body: &Value
         version: None,
         state: ItemState::None,
         placement: None,
-        body: Body::new(body),
+        body: Body::of_answer(body),
     })
 }
 

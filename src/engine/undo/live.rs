@@ -95,6 +95,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
             id: Some(trace.there.id),
             locale: Some(locale.clone()),
             body: self.before.body(version, present.as_ref())?.into(),
+            numbers: version.body.numbers(),
         };
         let place = version.placement.as_deref();
         let page = PageSave {

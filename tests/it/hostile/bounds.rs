@@ -138,7 +138,6 @@ async fn no_answer_takes_more_memory_than_is_allowed() {
         .await;
         let (peak, code) = bed.peak().await;
         assert_eq!(code, Some(3), "{start}{piece}");
-        eprintln!("PEAK {peak} {start}{piece}");
         assert!(peak > 0 && peak < PEAK_KB, "{peak} kB of {start}{piece}");
         bed.server.stop().await;
     }
@@ -168,7 +167,6 @@ async fn values_are_counted_before_they_are_made() {
         .await;
         let (peak, code) = bed.peak().await;
         assert_eq!(code, Some(3), "{piece}");
-        eprintln!("PEAKV {peak} {piece}");
         assert!(peak > 0 && peak < PEAK_KB, "{peak} kB of {piece}");
         bed.server.stop().await;
     }
