@@ -619,7 +619,7 @@ pub enum Cause {
     Content(String),
     /// The file is where files are not fetched from; nothing was sent there.
     #[error("{0}")]
-    Misplaced(Misplaced),
+    Misplaced(Box<Misplaced>),
     /// The answer is larger than what is allowed.
     #[error("{0}")]
     TooLarge(TooLarge),
@@ -757,7 +757,7 @@ mod tests {
             (Cause::Malformed(text()), again, Verdict::Reconcile),
             (Cause::Content(text()), Verdict::GiveUp, Verdict::GiveUp),
             (
-                Cause::Misplaced(Misplaced::Scheme { scheme: text() }),
+                Cause::Misplaced(Box::new(Misplaced::Scheme { scheme: text() })),
                 Verdict::GiveUp,
                 Verdict::GiveUp,
             ),
