@@ -9,7 +9,7 @@ use lockgate::agility::Instance;
 use lockgate::domain::{BatchId, Id, Kind, Locale, Outcome, TargetId};
 use lockgate::engine::UnknownOutcome;
 use lockgate::instance::{
-    Answer, Ask, BatchStatus, Cause, Deleted, Doomed, Download, PageSave, Refusal, RequestError,
+    Answer, Ask, BatchStatus, Cause, Deleted, Doomed, Download, PageSave, RequestError, RowResult,
     Save, Saved, Source, Target, Upload, Workflow,
 };
 use lockgate::store::Store;
@@ -96,10 +96,7 @@ impl Target for Altering {
         Err(failed(Cause::Refused { status: 400 }))
     }
 
-    async fn save_redirections(
-        &self,
-        rows: &[Save],
-    ) -> Result<Vec<Result<Saved, Refusal>>, RequestError> {
+    async fn save_redirections(&self, rows: &[Save]) -> Result<Vec<RowResult>, RequestError> {
         self.instance.save_redirections(rows).await
     }
 
