@@ -292,6 +292,18 @@ pub enum Event {
         /// How many there are, once known.
         expected: Option<u32>,
     },
+    /// Rows of a list are no entities of their own: built-in models and containers, folders, deleted ones, and the nodes
+    /// of dynamic pages.
+    RowsIgnored {
+        /// From which side.
+        side: Side,
+        /// The list.
+        kind: Kind,
+        /// How many there are.
+        rows: u32,
+        /// The name of the first, or its id.
+        example: String,
+    },
     /// It is decided what has to happen.
     PlanMade {
         /// Entities of the source, by kind.

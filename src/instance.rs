@@ -16,8 +16,8 @@ use futures_util::Stream;
 use serde_json::Value;
 
 use crate::domain::{
-    AssetContainer, AssetUrls, BatchId, Channel, Entity, Failure, Id, Kind, Locale, PageNode,
-    TargetId, Version,
+    AssetContainer, AssetUrls, BatchId, Channel, Entity, Exact, Failure, Id, Kind, Locale,
+    PageNode, TargetId, Version,
 };
 
 mod bounds;
@@ -453,6 +453,8 @@ pub struct Save {
     pub locale: Option<Locale>,
     /// The body in the target's terms. An attempt and what it is compared with later share it.
     pub body: Arc<Value>,
+    /// How the numbers of the body were written.
+    pub numbers: Exact,
 }
 
 /// A page to be saved.
@@ -635,7 +637,7 @@ pub enum Cause {
     Content(String),
     /// The file is where files are not fetched from; nothing was sent there.
     #[error("{0}")]
-    Misplaced(Misplaced),
+    Misplaced(Box<Misplaced>),
     /// The answer is larger than what is allowed.
     #[error("{0}")]
     TooLarge(TooLarge),
@@ -773,7 +775,7 @@ mod tests {
             (Cause::Malformed(text()), again, Verdict::Reconcile),
             (Cause::Content(text()), Verdict::GiveUp, Verdict::GiveUp),
             (
-                Cause::Misplaced(Misplaced::Scheme { scheme: text() }),
+                Cause::Misplaced(Box::new(Misplaced::Scheme { scheme: text() })),
                 Verdict::GiveUp,
                 Verdict::GiveUp,
             ),

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 use url::Url;
 
-use crate::domain::{Guid, Secret, Token, time};
+use crate::domain::{Guid, Secret, Token, held, time};
 use crate::instance::{Cause, RequestError};
 
 use super::body::{Body, Unread};
@@ -19,7 +19,7 @@ use super::file_hosts::FileHosts;
 use super::hosts::Hosts;
 use super::shape::Misshapen;
 use super::write::Form;
-use super::{Connection, ConnectionError, Limits, classify, digits};
+use super::{Connection, ConnectionError, Limits, classify};
 
 /// What connects to one instance.
 #[derive(Debug)]
@@ -132,8 +132,7 @@ impl Reply {
         if body.iter().all(u8::is_ascii_whitespace) {
             return Ok(Value::Null);
         }
-        let exact = digits::kept(body);
-        serde_json::from_slice(&exact).map_err(|error| {
+        parsed(body).map_err(|error| {
             let text = classify::start_of(body);
             if classify::is_html(&text) {
                 let title = classify::html_title(&text)
@@ -379,6 +378,16 @@ impl Client {
         Url::parse(&self.base(api))
             .map(|url| authority(&url))
             .unwrap_or_default()
+    }
+}
+
+/// The longest answer, in bytes, whose numbers are kept as they were written, for which the text is in memory twice.
+const HELD_MAX: usize = 16 << 20;
+
+fn parsed(body: &[u8]) -> Result<Value, serde_json::Error> {
+    match std::str::from_utf8(body) {
+        Ok(text) if text.len() <= HELD_MAX => serde_json::from_str(&held(text)),
+        Ok(_) | Err(_) => serde_json::from_slice(body),
     }
 }
 

@@ -121,7 +121,7 @@ pub(super) enum Reach {
     Public,
     /// This machine: loopback, and the addresses that stand for any of its own.
     Machine,
-    /// A network of its owner: RFC 1918, RFC 6598, RFC 4193.
+    /// A network of its owner (RFC 1918, RFC 4193), shared with a carrier (RFC 6598, RFC 6890), or for measurements (RFC 2544).
     Private,
     /// One segment of a network, where clouds keep the credentials of a machine.
     Link,
@@ -143,9 +143,12 @@ pub(super) fn reach(address: IpAddr) -> Reach {
 fn reach_v4(address: Ipv4Addr) -> Reach {
     match address.octets() {
         [0 | 127, ..] => Reach::Machine,
-        [10, ..] | [172, 16..=31, ..] | [192, 168, ..] => Reach::Private,
-        // Shared with a carrier, and for measurements between networks (RFC 2544).
-        [100, 64..=127, ..] | [198, 18 | 19, ..] | [192, 0, 0, _] => Reach::Private,
+        [10, ..]
+        | [172, 16..=31, ..]
+        | [192, 168, ..]
+        | [100, 64..=127, ..]
+        | [192, 0, 0, _]
+        | [198, 18 | 19, ..] => Reach::Private,
         [169, 254, ..] => Reach::Link,
         [224..=255, ..] => Reach::Reserved,
         _ => Reach::Public,

@@ -18,7 +18,6 @@ mod body;
 mod classify;
 mod client;
 mod connection;
-mod digits;
 mod file_hosts;
 mod hosts;
 mod read;

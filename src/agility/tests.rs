@@ -155,6 +155,7 @@ fn save(kind: Kind, body: Value) -> Save {
         id: None,
         locale: Some(en()),
         body: body.into(),
+        numbers: crate::domain::Exact::default(),
     }
 }
 

@@ -16,6 +16,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use super::exact::{Exact, released};
+
 /// JSON kept as compact text: a tenth of the memory of a parsed tree, and most bodies are looked at twice.
 #[derive(Clone, Debug)]
 pub struct Body(Place);
@@ -36,13 +38,30 @@ impl Body {
         Self(Place::Memory(value.to_string().into()))
     }
 
-    /// The parsed body.
+    /// Keeps what was parsed of a text after [`held`](super::held): its numbers are those of that text again.
+    pub fn of_answer(value: &Value) -> Self {
+        let text = value.to_string();
+        match released(&text) {
+            Cow::Borrowed(_) => Self(Place::Memory(text.into())),
+            Cow::Owned(text) => Self(Place::Memory(text.into())),
+        }
+    }
+
+    /// The parsed body. Numbers have 64 bits; [`Body::numbers`] tells what that leaves out.
     #[expect(
         clippy::missing_panics_doc,
         reason = "a body is only ever made from a value"
     )]
     pub fn parse(&self) -> Value {
         serde_json::from_str(&self.text()).expect("a body is made from a value only")
+    }
+
+    /// The numbers that [`Body::parse`] changes.
+    ///
+    /// # Panics
+    /// As [`Body::text`].
+    pub fn numbers(&self) -> Exact {
+        Exact::of(&self.text())
     }
 
     /// The JSON text.

@@ -246,6 +246,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             id,
             locale,
             body: Arc::new(body),
+            numbers: entity.body.numbers(),
         };
         Ok(Prepared {
             node,

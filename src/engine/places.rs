@@ -107,6 +107,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
                 id: Some(id),
                 locale: key.locale.clone(),
                 body: body.into(),
+                numbers: there.body.numbers(),
             },
             replaced: None,
             sent: None,

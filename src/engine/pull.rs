@@ -124,7 +124,28 @@ impl<S: Source + Clone> Reader<S> {
         self: &Arc<Self>,
         locales: &[Locale],
     ) -> Result<Inventory<I>, PullError> {
-        self.pull_kinds(locales, &Kind::ALL).await
+        let inventory = self.pull_kinds(locales, &Kind::ALL).await?;
+        self.tell_ignored(&inventory).await;
+        Ok(inventory)
+    }
+
+    /// Tells of the rows that are no entities.
+    async fn tell_ignored<I: Id>(&self, inventory: &Inventory<I>) {
+        for kind in Kind::ALL {
+            let mut rows = inventory.passed.iter().filter(|row| row.kind == kind);
+            let Some(first) = rows.next() else { continue };
+            let example = match first.name.trim() {
+                "" => first.id.to_string(),
+                name => name.to_owned(),
+            };
+            let event = Event::RowsIgnored {
+                side: self.side,
+                kind,
+                rows: u32::try_from(rows.count() + 1).unwrap_or(u32::MAX),
+                example,
+            };
+            self.sink.emit(event).await;
+        }
     }
 
     /// Reads everything of some kinds in `locales`.
@@ -164,7 +185,10 @@ impl<S: Source + Clone> Reader<S> {
             // Questions about details are rows that have been read, of which there are as many as a list says.
             let announced = follow_ups.iter().filter(|ask| ask.feed().is_none()).count();
             let fresh = builder.rows().saturating_sub(before).max(announced);
-            conversation.count(&ask, fresh, !follow_ups.is_empty())?;
+            let counted = conversation
+                .counted
+                .count(&ask, fresh, !follow_ups.is_empty());
+            counted.map_err(|cause| self.endless(cause))?;
             conversation.add(follow_ups);
             self.tell(builder, &mut told).await;
         }
@@ -199,7 +223,10 @@ impl<S: Source + Clone> Reader<S> {
         let mut conversation = Conversation::new(self, asks);
         while let Some((ask, answer)) = conversation.next().await? {
             let goes_on = !answer.follow_ups.is_empty();
-            conversation.count(&ask, answer.found.len(), goes_on)?;
+            let counted = conversation
+                .counted
+                .count(&ask, answer.found.len(), goes_on);
+            counted.map_err(|cause| self.endless(cause))?;
             conversation.add(answer.follow_ups);
             let found = u32::try_from(answer.found.len()).unwrap_or(u32::MAX);
             checked = checked.saturating_add(found);
@@ -244,6 +271,14 @@ impl<S: Source + Clone> Reader<S> {
         }
     }
 
+    fn endless(&self, cause: Endless) -> PullError {
+        PullError::Endless {
+            side: self.side_name(),
+            guid: self.guid.clone(),
+            cause,
+        }
+    }
+
     const fn side_name(&self) -> &'static str {
         match self.side {
             Side::Source => "source",
@@ -281,16 +316,6 @@ impl<S: Source + Clone, I: Id> Conversation<S, I> {
                 self.open.push_back(ask);
             }
         }
-    }
-
-    /// Counts an answer, of which so many rows are new.
-    fn count(&mut self, ask: &Ask, fresh: usize, goes_on: bool) -> Result<(), PullError> {
-        let counted = self.counted.count(ask, fresh, goes_on);
-        counted.map_err(|cause| PullError::Endless {
-            side: self.reader.side_name(),
-            guid: self.reader.guid.clone(),
-            cause,
-        })
     }
 
     /// The next answer; `None` when everything was answered.

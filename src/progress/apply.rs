@@ -100,7 +100,7 @@ impl Progress {
             }
             Event::Warned { message } => self.note_warning(message),
             // A wait is told as it is, and a forecast of another run changes nothing about this one.
-            Event::FeedBusy { .. } | Event::Rehearsed { .. } => {}
+            Event::FeedBusy { .. } | Event::RowsIgnored { .. } | Event::Rehearsed { .. } => {}
             Event::PublishRefused { .. } => self.publish_refused(event),
             Event::PublishFinished { published, refused } => {
                 let (published, refused) = (*published, *refused);

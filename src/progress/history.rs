@@ -189,6 +189,7 @@ impl History {
             | Event::VerifyProgressed { .. }
             | Event::DifferenceFound { .. }
             | Event::VerifyFinished { .. }
+            | Event::RowsIgnored { .. }
             | Event::Rehearsed { .. }
             | Event::RunFinished { .. } => {}
         }

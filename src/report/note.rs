@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::text::{self, count, counted, took};
-use crate::domain::{BatchId, EntityKey, Outcome, shown_name};
-use crate::event::{Event, Gate, Lane, Phase};
+use crate::domain::{BatchId, EntityKey, Kind, Outcome, shown_name};
+use crate::event::{Event, Gate, Lane, Phase, Side};
 use crate::progress::Progress;
 
 /// A line about an event.
@@ -110,6 +110,7 @@ pub(crate) fn note(event: &Event, progress: &Progress) -> Option<Note> {
         Event::PublishRefused { .. } => not_published(event),
         Event::PublishFinished { published, refused } => Some(published_note(*published, *refused)),
         Event::Rehearsed { .. } => rehearsed(event),
+        Event::RowsIgnored { .. } => rows_ignored(event),
         Event::ReadProgressed { .. }
         | Event::EntityStarted { .. }
         | Event::BatchProgressed { .. }
@@ -346,6 +347,38 @@ fn feed_busy(event: &Event) -> Option<Note> {
     };
     let (operation, most) = (text::clean(operation), at_most_ms.div_ceil(1000));
     let text = format!("waiting for {operation}: the feed is busy (at most {most} s)");
+    Some(Weight::Info.says(text))
+}
+
+fn rows_ignored(event: &Event) -> Option<Note> {
+    let Event::RowsIgnored {
+        side,
+        kind,
+        rows,
+        example,
+    } = event
+    else {
+        return None;
+    };
+    let what = match kind {
+        Kind::Asset => "folders and deleted files",
+        Kind::Page => "nodes of dynamic pages",
+        Kind::Gallery | Kind::Template => "deleted ones",
+        Kind::Model | Kind::Container | Kind::Content | Kind::Redirection => {
+            "built-in and deleted ones"
+        }
+    };
+    let side = match side {
+        Side::Source => "source",
+        Side::Target => "target",
+    };
+    let rows = match rows {
+        1 => "1 row".to_owned(),
+        rows => format!("{} rows", count(*rows)),
+    };
+    let (kinds, example) = (kind.plural(), text::clean(example));
+    let text =
+        format!("{side}: {rows} in the list of {kinds} left out ({what}), such as {example}");
     Some(Weight::Info.says(text))
 }
 

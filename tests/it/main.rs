@@ -4,6 +4,7 @@
 #[path = "../common/accounts.rs"]
 mod accounts;
 mod agreement;
+mod altered;
 mod bad_input;
 mod belongs;
 mod binary;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use lockgate::domain::{Id, Kind, Locale, Outcome, TargetId};
+use lockgate::domain::{Exact, Id, Kind, Locale, Outcome, TargetId};
 use lockgate::engine::{Publish, RunError, Sink, UnknownOutcome};
 use lockgate::event::{Event, Side};
 use lockgate::instance::{BatchStatus, Save, Target};
@@ -209,6 +209,7 @@ async fn edit_one_item(setup: &Setup, server: &Server) -> i64 {
         id: Some(TargetId::new(id)),
         locale: Some(locale.clone()),
         body: body.into(),
+        numbers: Exact::default(),
     };
     let batch = reader
         .instance

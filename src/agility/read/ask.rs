@@ -369,7 +369,7 @@ pub(super) fn plain<I: Id>(
         version: None,
         state: ItemState::None,
         placement: None,
-        body: Body::new(body),
+        body: Body::of_answer(body),
     }))
 }
 

@@ -41,7 +41,7 @@ pub(crate) async fn download(client: &Client, url: &str) -> Result<Download, Req
         let response = client.files.get(url.clone()).send().await;
         let response = response.map_err(|error| {
             let cause = match FileHosts::refusal(&error, &url) {
-                Some(refusal) => Cause::Misplaced(refusal),
+                Some(refusal) => Cause::Misplaced(Box::new(refusal)),
                 None => classify::transport(&error, &authority(&url), client.request_timeout),
             };
             failed(&operation, cause)
@@ -65,7 +65,7 @@ fn strip_user(url: &mut Url) {
 async fn admit(client: &Client, url: &Url, operation: &str) -> Result<(), RequestError> {
     let refused = |refusal| RequestError {
         operation: operation.to_owned(),
-        cause: Cause::Misplaced(refusal),
+        cause: Cause::Misplaced(Box::new(refusal)),
         said: None,
         request_id: None,
     };

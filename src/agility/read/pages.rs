@@ -105,7 +105,7 @@ pub(super) fn page<I: Id>(locale: &Locale, mut row: Value) -> Result<Found<I>, M
         version,
         state,
         placement: None,
-        body: Body::new(&row),
+        body: Body::of_answer(&row),
     }))
 }
 

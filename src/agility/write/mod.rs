@@ -6,9 +6,11 @@ mod redirections;
 mod submit;
 mod upload;
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
-use crate::domain::{Id, Kind, TargetId};
+use crate::domain::{Exact, Id, Kind, TargetId};
 use crate::instance::{Cause, RequestError, Save, Saved};
 
 use super::client::{Call, Client, Payload};
@@ -27,7 +29,7 @@ pub(crate) async fn save(client: &Client, save: &Save) -> Result<Saved, RequestE
     let refused = |odd: Misshapen| unsendable(operation.clone(), &odd);
     let path = save_path(save).map_err(refused)?;
     let body = body_with_id(save).map_err(refused)?;
-    let payload = json(&Value::Object(body));
+    let payload = one(body, &save.numbers);
     let reply = client.send(Call::post(operation, path, payload)).await?;
     reply.understand(|stored| saved(save.kind, &stored))
 }
@@ -99,8 +101,28 @@ fn saved(kind: Kind, stored: &Value) -> Result<Saved, Misshapen> {
     })
 }
 
-fn json(value: &Value) -> Payload {
-    Payload::Json(value.to_string().into_bytes())
+/// One body, with its numbers as they were written.
+fn one(body: Map<String, Value>, numbers: &Exact) -> Payload {
+    Payload::Json(printed(body, numbers).into_bytes())
+}
+
+/// Bodies with their ids, in the same way.
+fn list(saves: &[Save]) -> Result<Payload, Misshapen> {
+    let bodies: Result<Vec<_>, _> = saves
+        .iter()
+        .map(|save| body_with_id(save).map(|body| printed(body, &save.numbers)))
+        .collect();
+    Ok(Payload::Json(
+        format!("[{}]", bodies?.join(",")).into_bytes(),
+    ))
+}
+
+fn printed(body: Map<String, Value>, numbers: &Exact) -> String {
+    let text = Value::Object(body).to_string();
+    match numbers.restore(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(exact) => exact,
+    }
 }
 
 /// The complaint that something cannot be sent.

@@ -6,9 +6,9 @@ use crate::domain::{Id, TargetId, same_name};
 use crate::instance::{Refusal, RequestError, RowResult, Save, Saved, Unconfirmed};
 
 use super::super::classify;
-use super::super::client::{Call, Client};
+use super::super::client::{Call, Client, Payload};
 use super::super::shape::{self, Misshapen};
-use super::{body_with_id, json, unsendable};
+use super::{body_with_id, unsendable};
 
 /// `POST url-redirections`. Rows that the server skips do not fail the others.
 pub(crate) async fn save_redirections(
@@ -22,7 +22,8 @@ pub(crate) async fn save_redirections(
         .collect();
     let bodies = bodies.map_err(|odd| unsendable(operation.clone(), &odd))?;
     let bodies = Value::Array(bodies);
-    let call = Call::post(operation, "url-redirections".to_owned(), json(&bodies));
+    let payload = Payload::Json(bodies.to_string().into_bytes());
+    let call = Call::post(operation, "url-redirections".to_owned(), payload);
     let reply = client.send(call).await?;
     reply.understand(|answer| {
         let mut results = results(&bodies, &answer)?;

@@ -8,7 +8,7 @@ use crate::instance::{PageSave, RequestError, Save, Workflow};
 use super::super::client::{Call, Client, Payload};
 use super::super::read::encoded;
 use super::super::shape::{self, Misshapen};
-use super::{body_with_id, json, unsendable};
+use super::{body_with_id, list, one, unsendable};
 
 /// "No parent", "no sibling", "no other page" in the query of a page save.
 const NONE: i64 = -1;
@@ -30,17 +30,9 @@ pub(crate) async fn submit_items(
             client.guid
         ),
     };
-    let bodies: Result<Vec<_>, _> = items
-        .iter()
-        .map(|item| body_with_id(item).map(Value::Object))
-        .collect();
-    let bodies = bodies.map_err(|odd| unsendable(operation.clone(), &odd))?;
+    let payload = list(items).map_err(|odd| unsendable(operation.clone(), &odd))?;
     let path = format!("{}/item/multi", encoded(locale.as_str()));
-    submit(
-        client,
-        Call::post(operation, path, json(&Value::Array(bodies))),
-    )
-    .await
+    submit(client, Call::post(operation, path, payload)).await
 }
 
 /// `POST {locale}/page`.
@@ -50,7 +42,7 @@ pub(crate) async fn submit_page(client: &Client, page: &PageSave) -> Result<Batc
     let refused = |odd: Misshapen| unsendable(operation.clone(), &odd);
     let path = page_path(page).map_err(refused)?;
     let body = page_body(page).map_err(refused)?;
-    let payload = json(&Value::Object(body));
+    let payload = one(body, &page.save.numbers);
     submit(client, Call::post(operation, path, payload)).await
 }
 
@@ -166,6 +158,7 @@ mod tests {
                 id: id.map(TargetId::new),
                 locale: Some(Locale::new("fr-ca")),
                 body: json!({"pageID": 22, "name": "news", "parentPageID": 9, "path": null}).into(),
+                numbers: crate::domain::Exact::default(),
             },
             parent: Some(TargetId::new(7)),
             place_before: None,

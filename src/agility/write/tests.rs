@@ -13,6 +13,7 @@ fn new(kind: Kind, body: Value) -> Save {
         id: None,
         locale: None,
         body: body.into(),
+        numbers: crate::domain::Exact::default(),
     }
 }
 

@@ -109,12 +109,13 @@ where
         match once(crew, cargo, &missing, (intent, quiet.looks > 0)).await {
             Ok(looked) => {
                 let is_contested = !looked.contested.is_empty();
-                all.narrow(looked);
+                if all.narrow(looked) {
+                    // What is there may be what another request has made, and that one says so.
+                    quiet.wait_for(crew.open.awaited(in_batches));
+                }
                 let still = |before: &IntentId| crew.open.is_awaited(*before);
                 let is_over = quiet.is_over(all.absent.len(), still);
-                // What is there may be what another request has made, and that one says so.
-                let is_open = is_contested || !all.suspects.is_empty() && is_others(crew, items);
-                if all.absent.is_empty() || (is_over && !is_open) {
+                if all.absent.is_empty() || (is_over && !is_contested) {
                     resemble::take(crew, items, &mut all);
                     return Ok(all);
                 }
@@ -124,22 +125,6 @@ where
         }
         tokio::time::sleep(crew.inquiry().between_looks()).await;
     }
-}
-
-/// Whether another request whose answer may still come creates things in the place of some of these.
-fn is_others<S, T>(crew: &Crew<S, T>, items: &[Prepared]) -> bool
-where
-    S: Source + Clone,
-    T: Target + Clone,
-{
-    let Some(own) = items.first().map(|item| &crew.entity(item.node).key) else {
-        return false;
-    };
-    let is_like = |node| {
-        let key = &crew.entity(node).key;
-        (key.kind, &key.locale) == (own.kind, &own.locale)
-    };
-    !crew.open.awaited(is_like).is_empty()
 }
 
 /// Finds which of what was sent with `intent` is on the target as it was sent, claims it, and tells what is not there.

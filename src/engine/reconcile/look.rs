@@ -78,8 +78,8 @@ impl Looked {
         }
     }
 
-    /// Takes a look for those that are absent here, by their places among them.
-    pub(super) fn narrow(&mut self, looked: Self) {
+    /// Takes a look for those that are absent here, by their places among them. Whether it shows other suspects than before.
+    pub(super) fn narrow(&mut self, looked: Self) -> bool {
         let places = std::mem::take(&mut self.absent);
         // What was found is claimed, and no later look shows it.
         let found = looked.found.into_iter();
@@ -87,8 +87,11 @@ impl Looked {
             .extend(found.map(|(at, saved)| (places[at], saved)));
         self.absent = looked.absent.into_iter().map(|at| places[at]).collect();
         let suspects = looked.suspects.into_iter();
-        self.suspects = suspects.map(|(at, ids)| (places[at], ids)).collect();
         self.strangers = looked.strangers;
+        let suspects = suspects.map(|(at, ids)| (places[at], ids)).collect();
+        let is_other = self.suspects != suspects;
+        self.suspects = suspects;
+        is_other
     }
 
     pub(super) fn add(&mut self, at: usize, found: Option<Saved>) {
@@ -268,6 +271,11 @@ impl Quiet {
             before,
             ..Self::default()
         }
+    }
+
+    /// More requests that have to come to their end first.
+    pub(super) fn wait_for(&mut self, more: Vec<IntentId>) {
+        self.before.extend(more);
     }
 
     /// Takes the result of one more look; `still` are the requests that the target works on.

@@ -5,6 +5,7 @@
 //!     │                                                 ▲
 //!     ├──▶ failed as a whole ──▶ looked for once ──┬────┘ what is there
 //!     └──▶ not known ──▶ looked for until quiet ───┤
+//!                                                  ├▶ something new is there that may be it, altered: in doubt
 //!                                                  └▶ what is proven absent: in halves, alone, then failed
 //! ```
 //!

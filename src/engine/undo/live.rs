@@ -56,6 +56,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
             id: Some(trace.there.id),
             locale: Some(trace.there.locale.clone().ok_or("it has no locale")?),
             body: self.before.body(version, present.as_ref())?.into(),
+            numbers: version.body.numbers(),
         };
         Ok((version, save))
     }

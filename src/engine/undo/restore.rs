@@ -164,6 +164,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
             id: Some(trace.there.id),
             locale: self.locale(at),
             body: self.before.body(&former.entity, present.as_ref())?.into(),
+            numbers: former.entity.body.numbers(),
         };
         Ok((former, save))
     }

@@ -107,6 +107,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
                 id: Some(page.key.id),
                 locale: Some(row.0.clone()),
                 body: body.into(),
+                numbers: page.body.numbers(),
             },
             parent: row.2.map(TargetId::new),
             place_before: before,

@@ -101,6 +101,7 @@ impl LaneLogs {
             | Event::VerifyProgressed { .. }
             | Event::DifferenceFound { .. }
             | Event::VerifyFinished { .. }
+            | Event::RowsIgnored { .. }
             | Event::Rehearsed { .. }
             | Event::RunFinished { .. } => None,
         }

@@ -8,6 +8,7 @@ mod forms;
 mod hosts;
 mod mappings;
 mod mutated;
+mod numbers;
 mod proxy;
 mod rows;
 mod secrets;

@@ -220,6 +220,24 @@ async fn a_row_that_cannot_be_used_ends_with_3_and_a_place() {
     server.stop().await;
 }
 
+/// Folders, built-in models and the like are told with their number and an example.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_of_a_known_class_are_counted_and_named() {
+    let server = serve(instances(&fixture("starter-site"))).await;
+    let workspace = Workspace::new();
+    let ended = end_of(workspace.sync(&server, &[])).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let text = format!("{}{}", ended.stdout, ended.stderr);
+    let is_told = text.contains("source: 5 rows in the list of assets left out");
+    assert!(is_told, "{text}");
+    let events = crate::binary::events_in(&workspace.run_folder());
+    let mut ignored = events
+        .iter()
+        .filter(|event| event["type"] == "rows-ignored");
+    assert!(ignored.any(|event| event["kind"] == "asset" && event["rows"] == 5));
+    server.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_byte_order_mark_before_json_is_accepted() {
     let server = serve(instances(&fixture("two-locales"))).await;
