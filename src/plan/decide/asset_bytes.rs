@@ -48,13 +48,18 @@ pub fn assets_to_look_at(
     let look = |asset: &Entity<SourceId>| {
         let agreement = agreements.get(&asset.key);
         let based = agreement.filter(|agreement| agreement.source_hash.is_some());
+        // A file that the target does not have under that id may be there under another.
+        let based = based.and_then(|agreement| {
+            let there = target.get(&asset.key.with_id(agreement.target))?;
+            Some((agreement, there))
+        });
         let there = match based {
-            Some(agreement) => target.get(&asset.key.with_id(agreement.target))?,
+            Some((_, there)) => there,
             None => *namesakes.get(&asset.key.id)?,
         };
         let (here, there) = (asset.body.parse(), there.body.parse());
         let question = match based {
-            Some(agreement) => {
+            Some((agreement, _)) => {
                 let is_changed = agreement.source_hash != Some(hash_of(asset, &here, &schema));
                 since(agreement, &there, is_changed)
             }

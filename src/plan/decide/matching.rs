@@ -284,6 +284,7 @@ pub(super) fn assets_on_both_sides<'t>(
         .iter()
         .map(|entity| memory.of(entity).filter(|_| entity.key.kind == Kind::Asset))
         .collect();
+    drop(set_aside(&mut all, source));
     let mut claims = claims(source, agreements);
     by_name(Kind::Asset, (source, target), &mut all, &mut claims);
     let mut all: Vec<Match> = all

@@ -40,7 +40,7 @@ fn batch(of_workflow: bool, asked: &Asked, answer: &mut Answer, change: impl FnO
     }
 }
 
-fn is_file(row: &&Map<String, Value>) -> bool {
+fn is_file(row: &Map<String, Value>) -> bool {
     row.get("isFolder") != Some(&json!(true))
 }
 
@@ -51,7 +51,7 @@ fn counts(instance: &InstanceFile) -> [usize; 8] {
         instance.containers.len(),
         instance.templates.len(),
         instance.galleries.len(),
-        instance.assets.iter().filter(is_file).count(),
+        instance.assets.iter().filter(|row| is_file(row)).count(),
         instance.content.len(),
         instance.pages.len(),
         instance.redirections.len(),
@@ -118,15 +118,20 @@ async fn holds(
     first
 }
 
+/// A change of one row, in the member with the id.
+type Change = fn(&mut Map<String, Value>, &str);
+
 /// Ways in which an id is not told.
-const WITHOUT_ID: [(&str, fn(&mut Map<String, Value>, &str)); 4] = [
-    ("0", |row, id| drop(row.insert(id.to_owned(), json!(0)))),
-    ("null", |row, id| {
-        drop(row.insert(id.to_owned(), Value::Null))
-    }),
+const WITHOUT_ID: [(&str, Change); 4] = [
+    ("0", |row, id| set(row, id, json!(0))),
+    ("null", |row, id| set(row, id, Value::Null)),
     ("no member", |row, id| drop(row.shift_remove(id))),
-    ("-1", |row, id| drop(row.insert(id.to_owned(), json!(-1)))),
+    ("-1", |row, id| set(row, id, json!(-1))),
 ];
+
+fn set(row: &mut Map<String, Value>, name: &str, value: Value) {
+    row.insert(name.to_owned(), value);
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn batch_rows_without_an_id_are_looked_up() {
