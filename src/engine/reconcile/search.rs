@@ -246,7 +246,7 @@ impl<'a, S: Source + Clone, T: Target + Clone> Search<'a, S, T> {
         let container = container_of(there);
         item.detail.operation == Operation::Create
             && item.creates()
-            && item.key.kind == Kind::Content
+            && [item.key.kind, there.key.kind] == [Kind::Content; 2]
             && there.key.locale == item.key.locale
             && item.is_after(there.key.id)
             && same_name(&container, &item.detail.container)
