@@ -10,6 +10,7 @@ mod demo;
 mod explain;
 pub mod generate;
 mod graph;
+mod guard;
 pub mod mock;
 mod pace;
 mod past;
@@ -169,7 +170,11 @@ fn complain(error: &clap::Error) -> std::io::Result<()> {
 /// # Errors
 /// [`Error`], to be printed and turned into an exit code by the caller.
 pub async fn run(arguments: Arguments, out: &mut (dyn Write + Send)) -> Result<ExitStatus, Error> {
-    match arguments.command {
+    guard::guarded(Box::pin(carry_out(arguments.command, out))).await
+}
+
+async fn carry_out(command: Command, out: &mut (dyn Write + Send)) -> Result<ExitStatus, Error> {
+    match command {
         Command::Sync(args) => sync::run(args.config()?.settings()?, out).await,
         Command::Retry(args) => retry::run(&args, out).await,
         Command::Verify(args) => verify::run(args.config()?.settings()?, out).await,

@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::{pace, stop, wiring};
+use super::{guard, pace, stop, wiring};
 use crate::agility::Instance;
 use crate::config::Settings;
 use crate::domain::{BodyFile, EntityKey, Guid, RunEnd, RunId, Token, time};
@@ -275,11 +275,15 @@ async fn work_off(
     work: &Work,
     commanded: &mut mpsc::Receiver<Command>,
 ) -> Result<RunReport, Error> {
-    let report = match work {
-        Work::Sync | Work::Retry { .. } => Box::pin(session.sync(commanded)).await,
-        Work::Verify => Box::pin(session.verify(commanded)).await,
-    };
-    Ok(report?)
+    // A run that breaks has a report, too.
+    guard::guarded(Box::pin(async {
+        let report = match work {
+            Work::Sync | Work::Retry { .. } => Box::pin(session.sync(commanded)).await,
+            Work::Verify => Box::pin(session.verify(commanded)).await,
+        };
+        Ok(report?)
+    }))
+    .await
 }
 
 /// Checks both credentials, then lets the run begin.

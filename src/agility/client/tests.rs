@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::agility::Instance;
 use crate::domain::{Locale, SourceId};
-use crate::instance::{Answer, Ask, Effect, Source, Verdict};
+use crate::instance::{Answer, Ask, Effect, Misplaced, Source, Verdict};
 
 use super::*;
 
@@ -284,4 +284,72 @@ fn a_token_that_cannot_be_sent_is_refused_at_once() {
         });
         assert_eq!(refused.unwrap_err(), ConnectionError::Token);
     }
+}
+
+/// An instance at `base` whose user allows files on `hosts`.
+fn with_hosts(base: &str, hosts: &[&str]) -> Instance {
+    Instance::new(Connection {
+        guid: Guid::new("a-u"),
+        base_url: Some(base.to_owned()),
+        token: Secret::new(TOKEN),
+        connect_timeout: Duration::from_secs(10),
+        request_timeout: Duration::from_secs(10),
+        asset_hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
+        limits: Limits::default(),
+    })
+    .unwrap()
+}
+
+#[tokio::test]
+async fn a_name_that_leads_into_the_internal_network_is_not_connected_to() {
+    let server = Canned::saying("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+    let port = server.url.rsplit(':').next().unwrap();
+    // An address for documentation (RFC 5737), where no server is: the instance is not on this machine.
+    let elsewhere = with_hosts("http://192.0.2.1:9", &["localhost", "127.0.0.1", "[::1]"]);
+    for host in ["localhost", "127.0.0.1", "[::1]"] {
+        let url = format!("http://{host}:{port}/x");
+        let error = elsewhere.download(&url).await.unwrap_err();
+        let Cause::Misplaced(refusal) = &error.cause else {
+            panic!("{error}");
+        };
+        assert!(matches!(**refusal, Misplaced::Internal { .. }), "{error}");
+        assert_eq!(error.verdict(Effect::Read), Verdict::GiveUp);
+    }
+    assert_eq!(server.requests.load(Ordering::SeqCst), 0);
+    let here = with_hosts(&server.url, &["localhost"]);
+    let url = format!("http://localhost:{port}/x");
+    assert!(here.download(&url).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_hosts_of_the_asset_container_are_asked_for_when_they_are_needed() {
+    let server = Canned::new(|request| {
+        let port = request
+            .split("Host: ")
+            .nth(1)
+            .or(request.split("host: ").nth(1));
+        let port = port.and_then(|rest| rest.lines().next()?.rsplit(':').next());
+        let port = port.unwrap_or_default().to_owned();
+        Some(if request.contains("asset/container") {
+            ok(&format!(
+                r#"{{"originUrl":"http://localhost:{port}/demo"}}"#
+            ))
+        } else {
+            ok("bytes")
+        })
+    })
+    .await;
+    let instance = with_hosts(&server.url, &[]);
+    let url = server.url.replace("127.0.0.1", "localhost");
+    assert!(instance.download(&format!("{url}/a")).await.is_ok());
+    assert!(instance.download(&format!("{url}/b")).await.is_ok());
+    assert_eq!(server.requests.load(Ordering::SeqCst), 3);
+    let other = instance
+        .download("http://files.invalid/c")
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&other.cause, Cause::Misplaced(refusal) if matches!(**refusal, Misplaced::Foreign { .. }))
+    );
+    assert_eq!(server.requests.load(Ordering::SeqCst), 3);
 }
