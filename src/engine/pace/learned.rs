@@ -4,17 +4,22 @@ use super::class::Class;
 
 /// The name under which the limit is remembered.
 const PER_SECOND: &str = "per_second";
+/// The name under which the rate is remembered that was reached without a limit.
+const REACHED: &str = "reached_per_second";
 /// What the name of a window begins with.
 const CONCURRENCY: &str = "concurrency.";
 /// What the name of the time of an answer begins with.
 const ANSWER: &str = "answer_ms.";
 
-/// What was learned about a host. It is remembered as one number per name: `per_second`, and `concurrency.read`,
+/// What was learned about a host. It is remembered as one number per name: `per_second`,
+/// `reached_per_second`, and `concurrency.read`,
 /// `answer_ms.read` and so on for each class of requests. Names that are not known are passed over.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Learned {
     /// The limit of requests per second; `None` when the server never refused.
     pub per_second: Option<f64>,
+    /// The rate in requests per second that was reached while no limit was known; `None` once one is.
+    pub reached: Option<f64>,
     /// How many requests of a class were in flight at most without trouble. Classes that this run did not
     /// use are missing.
     pub windows: Vec<(Class, usize)>,
@@ -40,6 +45,7 @@ impl Learned {
         };
         Self {
             per_second: value(PER_SECOND),
+            reached: value(REACHED),
             windows: Class::ALL.into_iter().filter_map(window).collect(),
             answers: Class::ALL
                 .into_iter()
@@ -51,6 +57,7 @@ impl Learned {
     /// As it is to be remembered.
     pub fn to_rows(&self) -> Vec<(String, f64)> {
         let limit = self.per_second.map(|limit| (PER_SECOND.to_owned(), limit));
+        let reached = self.reached.map(|rate| (REACHED.to_owned(), rate));
         let windows = self.windows.iter().map(|(class, size)| {
             let size = u32::try_from(*size).unwrap_or(u32::MAX);
             (format!("{CONCURRENCY}{}", class.name()), f64::from(size))
@@ -59,7 +66,8 @@ impl Learned {
             .answers
             .iter()
             .map(|(class, ms)| (format!("{ANSWER}{}", class.name()), *ms));
-        limit.into_iter().chain(windows).chain(answers).collect()
+        let rates = limit.into_iter().chain(reached);
+        rates.chain(windows).chain(answers).collect()
     }
 }
 
@@ -71,6 +79,7 @@ mod tests {
     fn what_is_remembered_comes_back_and_what_is_unknown_is_passed_over() {
         let learned = Learned {
             per_second: Some(19.5),
+            reached: None,
             windows: vec![(Class::Read, 12), (Class::Poll, 3)],
             answers: vec![(Class::Asset, 120.5)],
         };

@@ -14,10 +14,17 @@
 //! the server: there is a number, and `limit` finds it from the refusals, holds just below it, and asks now and
 //! then whether it has risen. A window alone would have to be refused over and over to find out.
 //!
+//! A refusal that says something of the limit holds everything back for as long as the server asks. Another one holds back
+//! its own request alone, unless the server asks for a long wait: where a share of all requests is refused whatever the rate,
+//! a pause with each refusal would leave hardly any time to send.
+//!
 //! The decisions are plain functions over moments that are handed in; only [`Pacer::permit`] waits. The quota is
 //! governor's; its clock is put over tokio's, so tests can pause it.
 
+mod answers;
 mod class;
+mod climb;
+mod known;
 mod learned;
 mod limit;
 mod pacer;
@@ -34,5 +41,6 @@ pub use learned::Learned;
 pub(super) use pacer::Bearings;
 pub use pacer::{Ceilings, Pacer, Permit, Sample};
 pub(super) use quota::Outlook;
+pub use quota::Refusal;
 pub(super) use scarcity::{gathering, least_items, scarce};
 pub(super) use turns::Turns;

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::class::{Class, PerClass};
 use super::learned::Learned;
-use super::quota::{Outlook, Quota};
+use super::quota::{Outlook, Quota, Refusal, WAIT};
 use super::turns::Turns;
 use super::window::{Trouble, Window};
 use crate::plan::Weights;
@@ -196,9 +196,7 @@ impl Pacer {
 
     /// Starts with what an earlier run learned. Neither the cap nor the ceilings are exceeded.
     pub fn recall(&self, learned: &Learned) {
-        if let Some(limit) = learned.per_second {
-            self.quota.recall(limit);
-        }
+        self.quota.recall(learned.per_second, learned.reached);
         let mut desk = self.desk();
         for (class, size) in &learned.windows {
             let size = u32::try_from(*size).unwrap_or(u32::MAX);
@@ -215,6 +213,7 @@ impl Pacer {
         let used = |class: &Class| *desk.answered.get(*class) > 0;
         Learned {
             per_second: self.quota.limit(),
+            reached: self.quota.reached(),
             windows: Class::ALL
                 .into_iter()
                 .filter(used)
@@ -428,18 +427,22 @@ impl Permit<'_> {
         self.overloaded();
     }
 
-    /// The server refused the request for its rate and asks everybody to wait for `pause`. Returns whether nothing was
-    /// paused for that long yet.
-    pub fn refused(self, pause: Duration) -> bool {
-        let mut is_new = true;
-        if self.class.is_metered() {
-            is_new = self.pacer.quota.refused(self.left, pause);
-        }
+    /// The server refused the request for its rate and asks for a wait of `asked`; `None` when it does not say how long.
+    /// `again`: how often it refused this request before. A refusal that says something of the limit holds everything
+    /// back; another one this request alone, and the caller has to wait for [`Refusal::alone`].
+    pub fn refused(self, asked: Option<Duration>, again: u32) -> Refusal {
+        let refusal = if self.class.is_metered() {
+            self.pacer.quota.refused(self.left, asked, again)
+        } else {
+            Refusal::alone(asked.unwrap_or(WAIT))
+        };
         let mut desk = self.pacer.desk();
         desk.refused += 1;
-        let window = desk.windows.get_mut(self.class);
-        window.troubled(self.left, Trouble::Refused, Instant::now());
-        is_new
+        if refusal.alone.is_zero() {
+            let window = desk.windows.get_mut(self.class);
+            window.troubled(self.left, Trouble::Refused, Instant::now());
+        }
+        refusal
     }
 
     /// The server could not cope: 502, 503, 504, or no answer in time.
@@ -473,7 +476,7 @@ mod tests {
         for _ in 0..30 {
             drop(pacer.permit(Class::Read).await);
         }
-        tokio::time::sleep(Duration::from_secs(3)).await;
+        tokio::time::sleep_until(before.at + Duration::from_secs(3)).await;
         let rate = pacer.sample().per_second_since(&before);
         assert!((rate - 10.0).abs() < 0.1, "{rate}");
         assert!(pacer.sample().per_second_since(&before) > 9.0, "{rate}");
@@ -486,12 +489,12 @@ mod tests {
         pacer
             .permit(Class::Read)
             .await
-            .refused(Duration::from_secs(3));
+            .refused(Some(Duration::from_secs(6)), 0);
         let start = Instant::now();
         drop(other.permit(Class::Download).await);
         assert_eq!(start.elapsed(), Duration::ZERO);
         drop(other.permit(Class::Submit).await);
-        assert!(start.elapsed() >= Duration::from_secs(3));
+        assert!(start.elapsed() >= Duration::from_secs(6));
     }
 
     #[tokio::test(start_paused = true)]
@@ -572,13 +575,14 @@ mod tests {
     async fn what_was_learned_is_where_the_next_run_starts() {
         let learned = Learned {
             per_second: Some(20.0),
+            reached: None,
             windows: vec![(Class::Read, 9)],
             answers: vec![(Class::Read, 40.0)],
         };
         let pacer = Pacer::new(16, None);
         assert_eq!(pacer.learned(), Learned::default());
         pacer.recall(&learned);
-        assert_eq!(pacer.sample().per_second_max, Some(19.4));
+        assert_eq!(pacer.sample().per_second_max, Some(19.6));
         let permit = pacer.permit(Class::Read).await;
         tokio::time::sleep(Duration::from_millis(40)).await;
         permit.answered();
