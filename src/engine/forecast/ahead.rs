@@ -140,9 +140,12 @@ impl<'a> Play<'a> {
         let flight = self.board(job);
         let ready = match self.flights[flight].class {
             Class::Asset => self.commit + self.costs.download.unwrap_or_default(),
-            Class::Read | Class::Write | Class::Submit | Class::Poll | Class::Download => {
-                self.commit
-            }
+            Class::Read
+            | Class::Fetch
+            | Class::Write
+            | Class::Submit
+            | Class::Poll
+            | Class::Download => self.commit,
         };
         self.note(self.now + ready, What::Ask(flight));
     }
@@ -207,7 +210,12 @@ impl<'a> Play<'a> {
                 self.worker_until = self.worker_until.max(now + due);
                 self.note(now + due, What::Ask(at));
             }
-            Class::Poll | Class::Read | Class::Write | Class::Asset | Class::Download => {
+            Class::Poll
+            | Class::Read
+            | Class::Fetch
+            | Class::Write
+            | Class::Asset
+            | Class::Download => {
                 self.note(now + commit, What::Done(at));
             }
         }

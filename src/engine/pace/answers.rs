@@ -94,7 +94,11 @@ impl Answers {
     /// The most requests that left within one second from the one on that ends with `from`.
     pub(super) fn most_since(&self, from: Instant) -> usize {
         let later = self.left.iter().filter(|left| **left >= from);
-        later.map(|left| self.before(*left)).max().unwrap_or(0).max(self.before(from))
+        later
+            .map(|left| self.before(*left))
+            .max()
+            .unwrap_or(0)
+            .max(self.before(from))
     }
 
     /// The most requests that left within one of the last seconds.

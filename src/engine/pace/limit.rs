@@ -14,7 +14,7 @@ use super::climb::Climb;
 use super::known::Known;
 
 /// The rate with which the first requests leave.
-const START: f64 = 40.0;
+pub(super) const START: f64 = 40.0;
 /// The part of the rate that an earlier run reached without a refusal with which the next one begins.
 const RESUMED: f64 = 0.5;
 
@@ -23,6 +23,8 @@ const RESUMED: f64 = 0.5;
 pub(super) struct RateLearner {
     /// The user's own cap.
     cap: Option<f64>,
+    /// The rate with which the first requests leave.
+    start: f64,
     climb: Climb,
     known: Option<Known>,
     answers: Answers,
@@ -39,10 +41,11 @@ struct Burst {
 
 impl RateLearner {
     /// Knows nothing.
-    pub(super) fn new(cap: Option<f64>) -> Self {
+    pub(super) fn new(start: f64, cap: Option<f64>) -> Self {
         Self {
             cap: usable(cap),
-            climb: Climb::from(START),
+            start,
+            climb: Climb::from(start),
             known: None,
             answers: Answers::new(),
             burst: None,
@@ -57,7 +60,7 @@ impl RateLearner {
     /// Starts with the limit that an earlier run found, or with the rate that it reached without one.
     pub(super) fn recall(&mut self, limit: Option<f64>, reached: Option<f64>, now: Instant) {
         if let Some(reached) = usable(reached) {
-            self.climb = Climb::from((reached * RESUMED).max(START));
+            self.climb = Climb::from((reached * RESUMED).max(self.start));
         }
         if let Some(limit) = usable(limit) {
             self.known = Some(Known::recalled(limit, now));
@@ -72,7 +75,7 @@ impl RateLearner {
     /// The rate in requests per second that was reached while no limit is known; `None` while it has not grown.
     pub(super) fn reached(&self) -> Option<f64> {
         let rate = self.climb.reached();
-        (self.known.is_none() && rate > START).then_some(rate)
+        (self.known.is_none() && rate > self.start).then_some(rate)
     }
 
     /// Notes that a request leaves.
@@ -138,7 +141,7 @@ impl RateLearner {
 
     /// Judges refusals once everything that was in flight then has been answered.
     fn conclude(&mut self, burst: Burst, now: Instant) {
-        let before = (self.answers.before(burst.from) + self.answers.most_since(burst.from))/ 2;
+        let before = (self.answers.before(burst.from) + self.answers.most_since(burst.from)) / 2;
         let before = before.max(1);
         let count = whole(before);
         match &mut self.known {

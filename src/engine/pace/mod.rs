@@ -10,7 +10,7 @@
 //!                                                            └── answers: time, refusals ──┘
 //! ```
 //! Two things are learned, because they fail differently. *How many at once* is a matter of the server's strength: each
-//! class has a window that grows by one request at a time and shrinks by a factor. *How many per second* is a rule of
+//! class has a window, and all together have a [`level`], that grow by one request at a time and shrink by a factor. *How many per second* is a rule of
 //! the server: there is a number, and `limit` finds it from the refusals, holds just below it, and asks now and
 //! then whether it has risen. A window alone would have to be refused over and over to find out.
 //!
@@ -26,6 +26,7 @@ mod class;
 mod climb;
 mod known;
 mod learned;
+mod level;
 mod limit;
 mod pacer;
 mod quota;

@@ -15,7 +15,7 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{NotUntil, Quota as Rate, RateLimiter};
 use tokio::time::Instant;
 
-use super::limit::RateLearner;
+use super::limit::{RateLearner, START};
 
 /// Cells in a request.
 const CELLS: NonZeroU32 = NonZeroU32::new(16).expect("16 is not 0");
@@ -133,11 +133,16 @@ impl Outlook {
 impl Quota {
     /// A quota of which nothing is known but the user's cap.
     pub(super) fn new(cap: Option<f64>) -> Self {
+        Self::beginning_with(START, cap)
+    }
+
+    /// The same, with the rate with which the first requests leave.
+    pub(super) fn beginning_with(start: f64, cap: Option<f64>) -> Self {
         let origin = Instant::now();
         Self {
             clock: TokioClock { origin },
             state: Mutex::new(State {
-                learner: RateLearner::new(cap),
+                learner: RateLearner::new(start, cap),
                 limiter: None,
                 last_left: None,
                 paused_until: origin,

@@ -30,6 +30,8 @@ struct Server {
     latency: Duration,
     /// Whether it says how long to wait.
     tells: bool,
+    /// Requests that it works on at one time; more wait.
+    workers: tokio::sync::Semaphore,
     /// Of so many answers one is a refusal whatever the client does.
     sheds: Option<u64>,
     start: Instant,
@@ -53,6 +55,7 @@ impl Server {
             limits: vec![(Instant::now(), limit)],
             latency: Duration::from_millis(latency_ms),
             tells: true,
+            workers: tokio::sync::Semaphore::new(1000),
             sheds: None,
             start: Instant::now(),
             state: Mutex::default(),
@@ -71,8 +74,10 @@ impl Server {
             self.latency.mul_f64(0.35 + f64::from(late) / 1000.0)
         };
         tokio::time::sleep(late).await;
+        let worker = self.workers.acquire().await.unwrap();
         let admitted = self.admit(Instant::now());
         tokio::time::sleep(self.latency / 2).await;
+        drop(worker);
         admitted
     }
 
@@ -80,7 +85,9 @@ impl Server {
         let limit = self.limits.iter().rfind(|(from, _)| *from <= now);
         let limit = limit.map_or(f64::INFINITY, |(_, limit)| *limit);
         let mut state = self.state.lock().unwrap();
-        let shed = self.sheds.is_some_and(|sheds| state.roll(1000) < 1000 / u32::try_from(sheds).unwrap());
+        let shed = self
+            .sheds
+            .is_some_and(|sheds| state.roll(1000) < 1000 / u32::try_from(sheds).unwrap());
         let fits = !shed
             && match self.kind {
                 Kind::Sliding => state.counts(now, limit, |at| now.duration_since(at) < SECOND),
@@ -97,7 +104,10 @@ impl Server {
     /// Requests admitted per second and the part refused, between two moments.
     fn seen(&self, from: Instant, until: Instant) -> (f64, f64) {
         let state = self.state.lock().unwrap();
-        let within = state.log.iter().filter(|(at, _)| *at >= from && *at < until);
+        let within = state
+            .log
+            .iter()
+            .filter(|(at, _)| *at >= from && *at < until);
         let (mut admitted, mut refused) = (0_u32, 0_u32);
         for (_, fits) in within {
             *(if *fits { &mut admitted } else { &mut refused }) += 1;
@@ -113,7 +123,10 @@ impl Server {
 impl State {
     /// A number below `sides`; the same ones in each test.
     fn roll(&mut self, sides: u32) -> u32 {
-        self.dice = self.dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.dice = self
+            .dice
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         u32::try_from(self.dice >> 40).unwrap() % sides
     }
 
@@ -164,7 +177,11 @@ const CLASSES: [Class; 4] = [Class::Read, Class::Submit, Class::Poll, Class::Wri
 
 /// Sixteen clients of four classes.
 async fn load(pacer: &Pacer, server: &Server, end: Instant) {
-    join_all((0..16).map(|at| client(pacer, server, CLASSES[at % 4], end))).await;
+    loads(16, pacer, server, end).await;
+}
+
+async fn loads(clients: usize, pacer: &Pacer, server: &Server, end: Instant) {
+    join_all((0..clients).map(|at| client(pacer, server, CLASSES[at % 4], end))).await;
 }
 
 /// What a run of a hundred seconds and two thousand requests at least makes of a limit: the share that it uses from the fifth
@@ -193,7 +210,10 @@ const LIMITED: [(f64, u64); 4] = [(20.0, 20), (20.0, 100), (60.0, 20), (60.0, 10
 async fn a_limit_on_the_last_second_is_used_and_hardly_exceeded() {
     for (limit, latency_ms) in LIMITED.into_iter().chain([(5.0, 20), (300.0, 20)]) {
         let (used, refused) = used(Kind::Sliding, limit, latency_ms, true).await;
-        assert!(used >= 0.95, "{used} of {limit} at {latency_ms} ms, refused {refused}");
+        assert!(
+            used >= 0.95,
+            "{used} of {limit} at {latency_ms} ms, refused {refused}"
+        );
     }
 }
 
@@ -202,12 +222,18 @@ async fn an_account_that_rests_fill_is_used_and_hardly_exceeded() {
     for (limit, latency_ms) in LIMITED {
         for rest in [1.0, 2.0] {
             let (used, refused) = used(Kind::Bucket(rest), limit, latency_ms, true).await;
-            assert!(used >= 0.95, "{used} of {limit} at {latency_ms} ms, refused {refused}");
+            assert!(
+                used >= 0.95,
+                "{used} of {limit} at {latency_ms} ms, refused {refused}"
+            );
         }
     }
     // A rest of a second loses half of it.
     let (used, refused) = used(Kind::Bucket(0.5), 60.0, 20, true).await;
-    assert!(used >= 0.93, "{used} with a small account, refused {refused}");
+    assert!(
+        used >= 0.93,
+        "{used} with a small account, refused {refused}"
+    );
 }
 
 /// What came in the second before the first refusal is up to twice such a limit, so finding it takes up to four pauses of a
@@ -231,7 +257,10 @@ async fn a_server_that_does_not_say_how_long_is_no_harder() {
     for kind in [Kind::Sliding, Kind::Fixed(SECOND / 2), Kind::Bucket(1.0)] {
         for limit in [20.0, 60.0] {
             let (used, refused) = used(kind, limit, 20, false).await;
-            assert!(used >= 0.95, "{used} of {limit} by {kind:?}, refused {refused}");
+            assert!(
+                used >= 0.95,
+                "{used} of {limit} by {kind:?}, refused {refused}"
+            );
         }
     }
 }
@@ -263,9 +292,15 @@ async fn where_a_fifth_is_refused_whatever_the_rate_a_third_of_the_throughput_is
                 tells,
                 ..Server::new(Kind::Bucket(1.0), limit, 20)
             };
-            let (calm, shed) = (takes(&calm, requests).await, takes(&shedding, requests).await);
+            let (calm, shed) = (
+                takes(&calm, requests).await,
+                takes(&shedding, requests).await,
+            );
             eprintln!("{requests} {limit} {tells}: {calm:?} {shed:?}");
-            assert!(shed <= calm * 3, "{requests} in {shed:?} instead of {calm:?} of {limit}");
+            assert!(
+                shed <= calm * 3,
+                "{requests} in {shed:?} instead of {calm:?} of {limit}"
+            );
         }
     }
 }
@@ -287,7 +322,10 @@ async fn refusals_that_begin_and_end_during_a_run_leave_the_limit_as_it_was() {
     server.sheds = None;
     phase(&server, 60).await;
     let (rate, refused) = phase(&server, 30).await;
-    assert!(rate >= 0.9 * 60.0 && refused < 0.02, "{rate} afterwards, {refused} refused");
+    assert!(
+        rate >= 0.9 * 60.0 && refused < 0.02,
+        "{rate} afterwards, {refused} refused"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -306,7 +344,9 @@ async fn a_flood_of_assets_leaves_content_its_share() {
             }
         };
         let classes = [(Class::Submit, 6), (Class::Poll, 6), (Class::Asset, 12)];
-        let clients = classes.into_iter().flat_map(|(class, count)| (0..count).map(move |_| class));
+        let clients = classes
+            .into_iter()
+            .flat_map(|(class, count)| (0..count).map(move |_| class));
         join_all(clients.map(client)).await;
         let (content, assets) = served.get();
         let share = f64::from(content) / f64::from(content + assets);
@@ -361,7 +401,10 @@ async fn the_next_run_begins_near_what_the_last_one_found() {
         let end = start + SECOND * 5;
         load(&pacer, &server, end).await;
         let (rate, refused) = server.seen(start, end);
-        assert!(rate >= 54.0 && refused < 0.01, "{rate} of {kind:?}, refused {refused}");
+        assert!(
+            rate >= 54.0 && refused < 0.01,
+            "{rate} of {kind:?}, refused {refused}"
+        );
     }
     let server = Server::unlimited(20);
     let first = Pacer::new(16, None);
@@ -384,4 +427,28 @@ async fn without_a_limit_only_the_windows_hold_it_back() {
     // Sixteen in flight, 90 ms each on the average.
     let (rate, refused) = server.seen(start + SECOND * 2, end);
     assert!(refused == 0.0 && rate > 150.0, "{rate}, refused {refused}");
+}
+
+/// Twenty workers that take 25 ms each are busy with 38 requests in flight, because an answer takes 47 ms.
+#[tokio::test(start_paused = true)]
+async fn as_many_are_in_flight_as_the_server_works_on() {
+    for (workers, expected) in [(1000, 64..=64), (20, 36..=56), (4, 16..=16)] {
+        let server = Server {
+            workers: tokio::sync::Semaphore::new(workers),
+            ..Server::unlimited(50)
+        };
+        let pacer = Pacer::new(64, None);
+        loads(200, &pacer, &server, Instant::now() + SECOND * 20).await;
+        let level = pacer.learned().level.unwrap();
+        assert!(expected.contains(&level), "{level} for {workers} workers");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_are_in_flight_than_a_limit_needs() {
+    let server = Server::new(Kind::Bucket(1.0), 60.0, 20);
+    let pacer = Pacer::new(64, None);
+    loads(200, &pacer, &server, Instant::now() + SECOND * 40).await;
+    let level = pacer.learned().level.unwrap();
+    assert!(level <= 20, "{level}");
 }

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use super::hands::{Hands, Settled};
 use crate::domain::{Entity, Id, Kind, Locale, Outcome, TargetId};
+use crate::engine::pace::Class;
 use crate::instance::{Answer, Ask, Effect, Found, RequestError, Source, Target};
 use crate::store::StoreError;
 
@@ -105,7 +106,8 @@ impl<S: Source + Clone, T: Target + Clone> Hands<'_, S, T> {
     async fn found(&self, ask: &Ask) -> Result<Vec<Found<TargetId>>, RequestError> {
         let sender = self.crew.to_target();
         let read = || self.crew.target.read(ask);
-        let answer: Answer<TargetId> = sender.send(Effect::Read, read).await?;
+        let sent = sender.send_as(Class::of(ask), Effect::Read, read);
+        let answer: Answer<TargetId> = sent.await?;
         Ok(answer.found)
     }
 
