@@ -121,6 +121,29 @@ pub enum Ask {
 }
 
 impl Ask {
+    /// Whether the Content Fetch API answers it: the feeds, redirections, and what is published.
+    pub const fn is_fetched(&self) -> bool {
+        match self {
+            Self::Items { .. } | Self::Pages { .. } | Self::Redirections | Self::Live { .. } => {
+                true
+            }
+            Self::One { kind, .. } => matches!(kind, Kind::Redirection),
+            Self::Locales
+            | Self::Models { .. }
+            | Self::Model(_)
+            | Self::Containers
+            | Self::Container(_)
+            | Self::Templates(_)
+            | Self::Galleries { .. }
+            | Self::AssetContainer
+            | Self::Assets { .. }
+            | Self::Sitemap(_)
+            | Self::Named { .. }
+            | Self::ContainerItems { .. }
+            | Self::ItemsById { .. } => false,
+        }
+    }
+
     /// Whether its answer brings further questions, or the next one of a row that can be asked one after another only.
     pub const fn leads_on(&self) -> bool {
         match self {

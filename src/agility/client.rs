@@ -374,6 +374,10 @@ impl Client {
         self.host(Api::Management)
     }
 
+    pub(crate) fn has_fetch_host(&self) -> bool {
+        self.host(Api::Preview) != self.host(Api::Management)
+    }
+
     fn host(&self, api: Api) -> String {
         Url::parse(&self.base(api))
             .map(|url| authority(&url))

@@ -117,6 +117,11 @@ impl Instance {
         self.client.management_host()
     }
 
+    /// Whether the Content Fetch API has another host, and so a rate of its own.
+    pub fn has_fetch_host(&self) -> bool {
+        self.client.has_fetch_host()
+    }
+
     /// The token, to be replaced when the server does not take it any more.
     pub fn token(&self) -> Token {
         self.client.token()

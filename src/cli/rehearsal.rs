@@ -34,6 +34,8 @@ use crate::store::Store;
 /// What an estimate assumes of a real instance, which documents neither: the time of a request, and of an item in a
 /// batch.
 const REQUEST: Duration = Duration::from_millis(150);
+/// The requests in flight that it assumes at most: those with which a run begins.
+const AT_ONCE: usize = 16;
 const BATCH_ITEM: Duration = Duration::from_millis(50);
 
 /// Rehearses a run and lists what it would do.
@@ -228,7 +230,7 @@ fn row(entity: &Entity<TargetId>) -> Row {
 /// Tells at the end of the rehearsal what a run would cost.
 fn estimate(settings: &Settings, server: &Server) -> session::Estimate {
     let requests = server.counter();
-    let concurrency = settings.pace.concurrency;
+    let concurrency = settings.pace.concurrency.min(AT_ONCE);
     let rate = settings.pace.per_second_max;
     Box::new(move |report: &RunReport| {
         let counted = requests();

@@ -104,6 +104,10 @@ async fn show(
         for undo in undos_of(&record.run, &store.runs(UNDOS).await?) {
             writeln!(out, "undone by {}: {}", undo.run, ending(undo))?;
         }
+        let hosts = store.hosts().await?;
+        if !hosts.is_empty() {
+            writeln!(out, "\n{}", pace_table(&hosts))?;
+        }
     }
     Ok(ExitStatus::Agreed)
 }
@@ -179,10 +183,14 @@ fn pace_table(hosts: &Hosts) -> String {
             || "none observed".to_owned(),
             |limit| format!("{limit:.1}/s"),
         );
+        let reached = learned.reached.map(|rate| format!(", {rate:.0}/s reached"));
+        let limit = limit + &reached.unwrap_or_default();
         let windows = learned
             .windows
             .iter()
             .map(|(class, size)| format!("{} {size}", class.name()));
+        let level = learned.level.map(|level| format!("total {level}"));
+        let windows = level.into_iter().chain(windows);
         let answers = learned
             .answers
             .iter()
@@ -401,13 +409,17 @@ mod tests {
         let limited = vec![
             row("answer_ms.read", 43.2),
             row("concurrency.read", 12.0),
+            row("concurrency.total", 24.0),
             row("per_second", 19.84),
         ];
         let hosts = Hosts::from([
             ("api.example.test:443".to_owned(), limited),
             (
                 "127.0.0.1:80".to_owned(),
-                vec![row("concurrency.poll", 3.0)],
+                vec![
+                    row("concurrency.poll", 3.0),
+                    row("reached_per_second", 212.4),
+                ],
             ),
         ]);
         let mut text = Vec::new();
@@ -416,16 +428,16 @@ mod tests {
         run                   command  source      target      started               took     exit
         20260315-101500-3f2a  sync     1a2b3c4d-u  5e6f7a8b-u  2026-03-15 10:15:00Z  1:01:05  1 failures or differences
 
-        host                  limit          concurrency limits  response time
-        127.0.0.1:80          none observed  poll 3
-        api.example.test:443  19.8/s         read 12             read 43 ms
+        host                  limit                         concurrency limits  response time
+        127.0.0.1:80          none observed, 212/s reached  poll 3
+        api.example.test:443  19.8/s                        total 24, read 12   read 43 ms
         ");
         let mut lines = Vec::new();
         list(&[], &hosts, true, &mut lines).unwrap();
         assert!(
             String::from_utf8(lines)
                 .unwrap()
-                .contains(r#"{"host":"127.0.0.1:80","learned":{"concurrency.poll":3.0}}"#)
+                .contains(r#"{"host":"127.0.0.1:80","learned":{"concurrency.poll":3.0,"reached_per_second":212.4}}"#)
         );
     }
 

@@ -313,6 +313,8 @@ async fn begin(
     target?;
     if !is_rehearsal {
         pace::recall(session, store).await?;
+    } else {
+        session.target.pacer.without_start();
     }
     store.commit(vec![Change::RunStarted(record)]).await?;
     Ok(())
@@ -391,11 +393,17 @@ pub(super) fn reader(
     side: Side,
     sink: &Sink,
 ) -> Reader<Instance> {
+    let pacer = Pacer::with(options.ceilings(), options.per_second_max);
+    let pacer = if instance.has_fetch_host() {
+        pacer.with_fetch_host(options.per_second_max)
+    } else {
+        pacer
+    };
     Reader {
         instance,
         guid: guid.clone(),
         side,
-        pacer: Arc::new(Pacer::with(options.ceilings(), options.per_second_max)),
+        pacer: Arc::new(pacer),
         retries: Retries::new(options),
         concurrency: options.concurrency,
         limits: options.reading,

@@ -86,7 +86,7 @@ fn the_defaults_are_complete_settings() {
             settings.pace.batches,
             settings.batch_size
         ),
-        (16, 3, 50)
+        (64, 3, 50)
     );
     assert_eq!(settings.pace.per_second_max, None);
     assert_eq!(settings.paths.state.path(), Path::new(".lockgate/state.db"));
@@ -100,7 +100,7 @@ fn each_layer_wins_over_the_one_before() {
         value_and_origin(&config, "pace.concurrency")
     };
     let pair = |value: &str, origin: &str| (value.to_owned(), origin.to_owned());
-    assert_eq!(layers(&case), pair("16", "default"));
+    assert_eq!(layers(&case), pair("64", "default"));
 
     case.inputs.environment = [("LOCKGATE_PRESET", "Gentle")].into_iter().collect();
     assert_eq!(layers(&case), pair("4", "preset gentle"));

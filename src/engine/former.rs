@@ -217,7 +217,9 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             locale: locale.clone(),
         };
         let read = || self.target.read(&ask);
-        let answer: Answer<TargetId> = self.to_target().send(Effect::Read, read).await?;
+        let sender = self.to_target();
+        let sent = sender.send_as(Class::of(&ask), Effect::Read, read);
+        let answer: Answer<TargetId> = sent.await?;
         Ok(answer.found.into_iter().find_map(|found| match found {
             Found::Entity(entity) => Some(entity),
             _ => None,

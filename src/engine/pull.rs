@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use super::endless::{Counted, Endless};
 use super::options::ReadLimits;
-use super::pace::Pacer;
+use super::pace::{Class, Pacer};
 use super::retry::{Retries, Sender};
 use super::sink::Sink;
 use crate::domain::{BodyFile, Guid, Id, Inventory, Kind, Locale};
@@ -97,7 +97,8 @@ impl<S: Source + Clone> Reader<S> {
     /// The last [`RequestError`].
     pub async fn ask<I: Id>(&self, ask: &Ask) -> Result<Answer<I>, RequestError> {
         let read = || self.instance.read(ask);
-        self.sender().send(Effect::Read, read).await
+        let class = Class::of(ask);
+        self.sender().send_as(class, Effect::Read, read).await
     }
 
     /// The enabled locales of the instance.

@@ -11,14 +11,11 @@ use super::lease::Fence;
 use super::open_intents::Trail;
 use super::options::Options;
 use super::outage::{Alarm, Standing, halted, may_leave};
-use super::pace::{Class, Pacer, Permit};
+use super::pace::{Class, Pacer, Permit, Refusal};
 use super::sink::Sink;
 use crate::event::{Event, millis};
 use crate::instance::{Cause, Effect, RequestError, Verdict};
 use crate::planted::{self, Bug};
-
-/// The wait after a 429 without `Retry-After`: what most services' windows need to clear.
-const THROTTLED_WAIT: Duration = Duration::from_secs(1);
 
 /// The wait before a busy feed is asked again (as long as the vendor's client waits).
 const BUSY_WAIT: Duration = Duration::from_secs(1);
@@ -104,8 +101,8 @@ enum Next {
     Outage,
     /// There is no right to write this, or to write at all.
     Denied,
-    /// The server told how long.
-    WaitForServer(Duration),
+    /// The server refused it for the rate, with the wait that it asks for and how often it did that before.
+    WaitForServer(Option<Duration>, u32),
     WaitForFeed,
     Again(Duration),
 }
@@ -170,10 +167,12 @@ impl Sender<'_> {
                 trail.note(&error.to_string());
             }
             let next = self.next(&error, (class, effect), &mut tries);
-            let is_new = heard(permit, &error.cause, next, self.retries.retry_after_max);
+            let refusal = heard(permit, &error.cause, next, self.retries.retry_after_max);
             operation.clone_from(&error.operation);
-            self.follow(next, error, class, (&mut tries, is_new))
-                .await?;
+            self.follow(next, error, &mut tries).await?;
+            if let Some(refusal) = refusal {
+                self.throttled(refusal).await;
+            }
         }
     }
 
@@ -230,12 +229,13 @@ impl Sender<'_> {
         };
         match (&error.cause, error.verdict(effect)) {
             (Cause::Throttled { retry_after }, _) => {
-                let pause = retry_after.unwrap_or(THROTTLED_WAIT);
+                let again = tries.refusals;
                 tries.refusals += 1;
-                if pause > limit || tries.refusals > self.retries.attempts * REFUSALS {
+                let is_too_long = retry_after.is_some_and(|pause| pause > limit);
+                if is_too_long || tries.refusals > self.retries.attempts * REFUSALS {
                     return of_everything;
                 }
-                Next::WaitForServer(pause)
+                Next::WaitForServer(*retry_after, again)
             }
             (Cause::Busy, _) => {
                 let since = *tries.busy_since.get_or_insert_with(Instant::now);
@@ -302,8 +302,7 @@ impl Sender<'_> {
         &self,
         next: Next,
         error: RequestError,
-        class: Class,
-        (tries, is_new): (&mut Tries, bool),
+        tries: &mut Tries,
     ) -> Result<(), RequestError> {
         match next {
             Next::GiveUp => return Err(error),
@@ -315,7 +314,8 @@ impl Sender<'_> {
                 }
                 return self.outage(error).await;
             }
-            Next::WaitForServer(pause) => self.throttled(class, pause, is_new).await,
+            // The pace decides for how long.
+            Next::WaitForServer(_, _) => {}
             Next::WaitForFeed => self.busy(&error).await,
             Next::Again(delay) => {
                 tries.attempt += 1;
@@ -349,16 +349,14 @@ impl Sender<'_> {
         }
     }
 
-    /// Tells of a refusal. The pacer keeps the pause, except for downloads, whose host is not the API's. A long pause is
-    /// told once, by the first that meets it.
-    async fn throttled(&self, class: Class, pause: Duration, is_new: bool) {
-        if is_new || pause < LONG_WAIT {
-            let for_ms = millis(pause);
+    /// Tells of a refusal for the rate, and waits where it holds back this request alone; what holds everything back is
+    /// kept by the pacer. A long pause is told once, by the first that meets it.
+    async fn throttled(&self, refusal: Refusal) {
+        if refusal.is_new || refusal.pause < LONG_WAIT {
+            let for_ms = millis(refusal.pause);
             self.sink.emit(Event::Throttled { for_ms }).await;
         }
-        if class == Class::Download {
-            tokio::time::sleep(pause).await;
-        }
+        tokio::time::sleep(refusal.alone).await;
     }
 
     /// Waits before a busy feed is asked again.
@@ -374,11 +372,13 @@ impl Sender<'_> {
     }
 }
 
-/// Tells the pacer how busy the server seems, and returns whether a pause begins with that. A failure of its own making
+/// Tells the pacer how busy the server seems, and returns what a refusal for the rate leads to. A failure of its own making
 /// (500) is an answer like any other; a connection that was not made or broke says nothing about how busy it is.
-fn heard(permit: Permit<'_>, cause: &Cause, next: Next, limit: Duration) -> bool {
+fn heard(permit: Permit<'_>, cause: &Cause, next: Next, limit: Duration) -> Option<Refusal> {
     match (cause, next) {
-        (Cause::Throttled { .. }, Next::WaitForServer(pause)) => return permit.refused(pause),
+        (Cause::Throttled { .. }, Next::WaitForServer(asked, again)) => {
+            return Some(permit.refused(asked, again));
+        }
         (
             Cause::ServerFailed {
                 retry_after: Some(pause),
@@ -415,7 +415,7 @@ fn heard(permit: Permit<'_>, cause: &Cause, next: Next, limit: Duration) -> bool
             _,
         ) => drop(permit),
     }
-    false
+    None
 }
 
 #[cfg(test)]
@@ -476,7 +476,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_refusal_for_the_rate_uses_up_no_attempt_and_its_wait_is_a_floor_for_everybody() {
+    async fn a_refusal_for_the_rate_uses_up_no_attempt_and_its_wait_is_a_floor() {
         let (events, _received) = mpsc::channel(100);
         let (pacer, sink, count) = (Pacer::new(1, None), Sink::new(events), Cell::new(0));
         let sender = Sender {

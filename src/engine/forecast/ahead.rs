@@ -160,9 +160,12 @@ impl<'a, W: Work> Play<'a, W> {
         let flight = self.board(job);
         let ready = match self.flights[flight].class {
             Class::Asset => self.commit + self.costs.download.unwrap_or_default(),
-            Class::Read | Class::Write | Class::Submit | Class::Poll | Class::Download => {
-                self.commit
-            }
+            Class::Read
+            | Class::Fetch
+            | Class::Write
+            | Class::Submit
+            | Class::Poll
+            | Class::Download => self.commit,
         };
         self.note(self.now + ready, What::Ask(flight));
     }

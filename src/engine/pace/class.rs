@@ -1,10 +1,14 @@
 //! The classes of requests that share an instance.
 
+use crate::instance::Ask;
+
 /// A kind of request with its own window and its own share of the quota.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
     /// Reading lists and entities.
     Read,
+    /// Reading from the Content Fetch API, which has a host and a limit of its own.
+    Fetch,
     /// Saving one model, container, template or gallery, or redirections.
     Write,
     /// Uploading the bytes of an asset.
@@ -19,9 +23,19 @@ pub enum Class {
 }
 
 impl Class {
+    /// The class of a question.
+    pub const fn of(ask: &Ask) -> Self {
+        if ask.is_fetched() {
+            Self::Fetch
+        } else {
+            Self::Read
+        }
+    }
+
     /// Every class, in the order of their declaration.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Read,
+        Self::Fetch,
         Self::Write,
         Self::Asset,
         Self::Submit,
@@ -33,6 +47,7 @@ impl Class {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Read => "read",
+            Self::Fetch => "fetch",
             Self::Write => "write",
             Self::Asset => "asset",
             Self::Submit => "submit",
@@ -48,7 +63,7 @@ impl Class {
     /// batch; content as a whole, submits and polls, so has 6 of every 8 requests beside a flood of assets.
     pub(super) const fn weight(self) -> u32 {
         match self {
-            Self::Read | Self::Write | Self::Submit => 4,
+            Self::Read | Self::Fetch | Self::Write | Self::Submit => 4,
             Self::Asset | Self::Poll | Self::Download => 2,
         }
     }
@@ -56,7 +71,9 @@ impl Class {
     /// Whether it counts against the rate of the API.
     pub(in crate::engine) const fn is_metered(self) -> bool {
         match self {
-            Self::Read | Self::Write | Self::Asset | Self::Submit | Self::Poll => true,
+            Self::Read | Self::Fetch | Self::Write | Self::Asset | Self::Submit | Self::Poll => {
+                true
+            }
             Self::Download => false,
         }
     }
@@ -64,7 +81,7 @@ impl Class {
     /// Whether its time to answer tells how busy the server is. That of a file tells how long the file is.
     pub(super) const fn is_timed(self) -> bool {
         match self {
-            Self::Read | Self::Write | Self::Submit | Self::Poll => true,
+            Self::Read | Self::Fetch | Self::Write | Self::Submit | Self::Poll => true,
             Self::Asset | Self::Download => false,
         }
     }

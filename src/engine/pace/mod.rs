@@ -10,15 +10,23 @@
 //!                                                            └── answers: time, refusals ──┘
 //! ```
 //! Two things are learned, because they fail differently. *How many at once* is a matter of the server's strength: each
-//! class has a window that grows by one request at a time and shrinks by a factor. *How many per second* is a rule of
+//! class has a window, and all together have a [`level`], that grow by one request at a time and shrink by a factor. *How many per second* is a rule of
 //! the server: there is a number, and `limit` finds it from the refusals, holds just below it, and asks now and
 //! then whether it has risen. A window alone would have to be refused over and over to find out.
+//!
+//! A refusal that says something of the limit holds everything back for as long as the server asks. Another one holds back
+//! its own request alone, unless the server asks for a long wait: where a share of all requests is refused whatever the rate,
+//! a pause with each refusal would leave hardly any time to send.
 //!
 //! The decisions are plain functions over moments that are handed in; only [`Pacer::permit`] waits. The quota is
 //! governor's; its clock is put over tokio's, so tests can pause it.
 
+mod answers;
 mod class;
+mod climb;
+mod known;
 mod learned;
+mod level;
 mod limit;
 mod pacer;
 mod quota;
@@ -35,5 +43,6 @@ pub(super) use pacer::Bearings;
 pub use pacer::{Ceilings, Pacer, Permit, Sample};
 #[cfg(test)]
 pub(super) use quota::Outlook;
+pub use quota::Refusal;
 pub(super) use scarcity::{gathering, least_items, scarce};
 pub(super) use turns::Turns;

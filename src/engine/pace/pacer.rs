@@ -13,7 +13,8 @@ use tokio::time::Instant;
 
 use super::class::{Class, PerClass};
 use super::learned::Learned;
-use super::quota::{Outlook, Quota};
+use super::level::Level;
+use super::quota::{Outlook, Quota, Refusal, WAIT};
 use super::turns::Turns;
 use super::window::{Trouble, Window};
 use crate::plan::Weights;
@@ -47,7 +48,7 @@ impl Ceilings {
 
     fn of(&self, class: Class) -> usize {
         let most = match class {
-            Class::Read => self.reads.min(self.total),
+            Class::Read | Class::Fetch => self.reads.min(self.total),
             Class::Write => self.writes.min(self.total),
             Class::Asset => self.assets.min(self.total),
             Class::Submit | Class::Poll => self.total,
@@ -57,11 +58,27 @@ impl Ceilings {
     }
 }
 
+/// Requests per second with which reads from the Content Fetch API begin. Its documentation says that more than 10 that are not
+/// in its cache are refused.
+const FETCH_START: f64 = 10.0;
+
+/// Classes that wait for the same quota.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Group {
+    /// What counts against the rate of the Management API.
+    Main,
+    /// What counts against that of the Content Fetch API, where it has a host of its own.
+    Fetch,
+    /// What counts against none.
+    Files,
+}
+
 /// Paces the requests to one instance.
 #[derive(Debug)]
 pub struct Pacer {
     quota: Arc<Quota>,
-    ceilings: Ceilings,
+    /// That of the Content Fetch API, where it has a host of its own.
+    fetch: Option<Arc<Quota>>,
     desk: Mutex<Desk>,
 }
 
@@ -71,6 +88,7 @@ struct Desk {
     turns: Turns,
     bells: HashMap<u64, Arc<Notify>>,
     next_ticket: u64,
+    level: Level,
     windows: PerClass<Window>,
     in_flight: PerClass<usize>,
     answered: PerClass<u64>,
@@ -155,23 +173,34 @@ impl Pacer {
 
     /// A pacer with a ceiling for each class.
     pub fn with(ceilings: Ceilings, per_second_max: Option<f64>) -> Self {
-        Self::on(Arc::new(Quota::new(per_second_max)), ceilings)
+        Self::on(Arc::new(Quota::new(per_second_max)), None, ceilings)
+    }
+
+    /// With a quota of its own for the Content Fetch API, which has another host.
+    #[must_use]
+    pub fn with_fetch_host(self, per_second_max: Option<f64>) -> Self {
+        let quota = Quota::beginning_with(FETCH_START, per_second_max);
+        Self {
+            fetch: Some(Arc::new(quota)),
+            ..self
+        }
     }
 
     /// A pacer for another instance that draws on the same quota: one host, one token.
     #[must_use]
     pub fn sharing(&self, ceilings: Ceilings) -> Self {
-        Self::on(Arc::clone(&self.quota), ceilings)
+        Self::on(Arc::clone(&self.quota), self.fetch.clone(), ceilings)
     }
 
-    fn on(quota: Arc<Quota>, ceilings: Ceilings) -> Self {
+    fn on(quota: Arc<Quota>, fetch: Option<Arc<Quota>>, ceilings: Ceilings) -> Self {
         Self {
             quota,
-            ceilings,
+            fetch,
             desk: Mutex::new(Desk {
                 turns: Turns::new(),
                 bells: HashMap::new(),
                 next_ticket: 0,
+                level: Level::new(ceilings.total),
                 windows: PerClass::of(|class| Window::new(ceilings.of(class))),
                 in_flight: PerClass::of(|_| 0),
                 answered: PerClass::of(|_| 0),
@@ -184,6 +213,29 @@ impl Pacer {
         }
     }
 
+    /// What a class waits for together with others.
+    const fn group(&self, class: Class) -> Group {
+        match class {
+            Class::Fetch if self.fetch.is_some() => Group::Fetch,
+            Class::Read
+            | Class::Fetch
+            | Class::Write
+            | Class::Asset
+            | Class::Submit
+            | Class::Poll => Group::Main,
+            Class::Download => Group::Files,
+        }
+    }
+
+    /// The quota of a class; `None` for files.
+    fn quota(&self, class: Class) -> Option<&Quota> {
+        match self.group(class) {
+            Group::Main => Some(&self.quota),
+            Group::Fetch => self.fetch.as_deref(),
+            Group::Files => None,
+        }
+    }
+
     fn desk(&self) -> MutexGuard<'_, Desk> {
         self.desk.lock().expect("no holder panics")
     }
@@ -191,15 +243,22 @@ impl Pacer {
     /// Changes the cap on requests per second; `None` lifts it.
     pub fn set_rate(&self, per_second_max: Option<f64>) {
         self.quota.set_cap(per_second_max);
+        if let Some(fetch) = &self.fetch {
+            fetch.set_cap(per_second_max);
+        }
         self.wake();
     }
 
     /// Starts with what an earlier run learned. Neither the cap nor the ceilings are exceeded.
     pub fn recall(&self, learned: &Learned) {
-        if let Some(limit) = learned.per_second {
-            self.quota.recall(limit);
+        self.quota.recall(learned.per_second, learned.reached);
+        if let Some(fetch) = &self.fetch {
+            fetch.recall(learned.fetch.0, learned.fetch.1);
         }
         let mut desk = self.desk();
+        if let Some(size) = learned.level {
+            desk.level.resume(size);
+        }
         for (class, size) in &learned.windows {
             let size = u32::try_from(*size).unwrap_or(u32::MAX);
             desk.windows.get_mut(*class).resume(f64::from(size));
@@ -209,12 +268,26 @@ impl Pacer {
         }
     }
 
+    /// Takes the server for one that has no limit, unless it refuses: a copy that runs in this process.
+    pub fn without_start(&self) {
+        self.quota.recall(None, Some(f64::MAX));
+    }
+
     /// What is worth remembering for the next run.
     pub fn learned(&self) -> Learned {
         let desk = self.desk();
         let used = |class: &Class| *desk.answered.get(*class) > 0;
         Learned {
             per_second: self.quota.limit(),
+            reached: self.quota.reached(),
+            fetch: self
+                .fetch
+                .as_ref()
+                .map_or((None, None), |fetch| (fetch.limit(), fetch.reached())),
+            level: Class::ALL
+                .iter()
+                .any(|class| class.is_metered() && used(class))
+                .then(|| desk.level.size()),
             windows: Class::ALL
                 .into_iter()
                 .filter(used)
@@ -253,12 +326,11 @@ impl Pacer {
     fn step(&self, ticket: &Ticket<'_>) -> Step<'_> {
         let mut desk = self.desk();
         let class = ticket.class;
-        if desk.next(class.is_metered(), self.ceilings.total) != Some((class, ticket.number)) {
+        if desk.next(|other| self.group(other) == self.group(class)) != Some((class, ticket.number))
+        {
             return Step::Behind;
         }
-        if class.is_metered()
-            && let Err(moment) = self.quota.take()
-        {
+        if let Some(Err(moment)) = self.quota(class).map(Quota::take) {
             return Step::Until(moment);
         }
         desk.turns.serve(class);
@@ -268,6 +340,9 @@ impl Pacer {
             desk.downloads += 1;
         }
         *desk.in_flight.get_mut(class) += 1;
+        if class.is_metered() && desk.metered_in_flight() >= desk.level.size() {
+            desk.level.was_full();
+        }
         let was_full = *desk.in_flight.get(class) >= desk.windows.get(class).size();
         Step::Leave(Permit {
             pacer: self,
@@ -280,8 +355,8 @@ impl Pacer {
     /// Wakes whoever is next now. More than one may be awake: each looks whether it is his turn.
     fn wake(&self) {
         let desk = self.desk();
-        for is_metered in [true, false] {
-            let next = desk.next(is_metered, self.ceilings.total);
+        for group in [Group::Main, Group::Fetch, Group::Files] {
+            let next = desk.next(|class| self.group(class) == group);
             if let Some(bell) = next.and_then(|(_, ticket)| desk.bells.get(&ticket)) {
                 bell.notify_one();
             }
@@ -294,7 +369,7 @@ impl Pacer {
         let desk = self.desk();
         Bearings {
             outlook,
-            total: self.ceilings.total,
+            total: desk.level.size(),
             windows: PerClass::of(|class| desk.windows.get(class).size()),
             times: desk.times,
         }
@@ -316,7 +391,7 @@ impl Pacer {
             in_flight: u32::try_from(desk.metered_in_flight()).unwrap_or(u32::MAX),
             latency: Duration::from_micros(u64::from(median)),
             per_second_max,
-            concurrency: windows.iter().sum::<usize>().min(self.ceilings.total),
+            concurrency: windows.iter().sum::<usize>().min(desk.level.size()),
         }
     }
 }
@@ -328,13 +403,12 @@ impl Desk {
         classes.map(|class| *self.in_flight.get(class)).sum()
     }
 
-    /// Who may leave next, of the classes that count against the rate or of those that do not.
-    fn next(&self, is_metered: bool, total: usize) -> Option<(Class, u64)> {
-        if is_metered && self.metered_in_flight() >= total.max(1) {
-            return None;
-        }
+    /// Which request may leave next, of the classes that wait together.
+    fn next(&self, is_of_group: impl Fn(Class) -> bool) -> Option<(Class, u64)> {
+        let is_full = self.metered_in_flight() >= self.level.size();
         self.turns.next(|class| {
-            class.is_metered() == is_metered
+            is_of_group(class)
+                && !(is_full && class.is_metered())
                 && *self.in_flight.get(class) < self.windows.get(class).size()
         })
     }
@@ -406,8 +480,8 @@ impl Permit<'_> {
     pub fn answered(self) {
         let now = Instant::now();
         let took = now.duration_since(self.left);
-        if self.class.is_metered() {
-            self.pacer.quota.admitted(self.left);
+        if let Some(quota) = self.pacer.quota(self.class) {
+            quota.admitted(self.left);
         }
         let mut desk = self.pacer.desk();
         let micros = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
@@ -417,39 +491,46 @@ impl Permit<'_> {
         *desk.answered.get_mut(self.class) += 1;
         let latency = self.class.is_timed().then_some(took);
         let window = desk.windows.get_mut(self.class);
-        window.answered(self.left, latency, self.was_full, now);
+        let ratio = window.answered(self.left, latency, self.was_full, now);
+        if let Some(ratio) = ratio {
+            desk.level.answered(ratio);
+        }
     }
 
     /// The server could not cope and asks everybody to wait for `pause`, which tells nothing about its rate.
     pub fn told_to_wait(self, pause: Duration) {
-        if self.class.is_metered() {
-            self.pacer.quota.pause(pause);
+        if let Some(quota) = self.pacer.quota(self.class) {
+            quota.pause(pause);
         }
         self.overloaded();
     }
 
-    /// The server refused the request for its rate and asks everybody to wait for `pause`. Returns whether nothing was
-    /// paused for that long yet.
-    pub fn refused(self, pause: Duration) -> bool {
-        let mut is_new = true;
-        if self.class.is_metered() {
-            is_new = self.pacer.quota.refused(self.left, pause);
-        }
+    /// The server refused the request for its rate and asks for a wait of `asked`; `None` when it does not say how long.
+    /// `again`: how often it refused this request before. A refusal that says something of the limit holds everything
+    /// back; another one this request alone, and the caller has to wait for [`Refusal::alone`].
+    pub fn refused(self, asked: Option<Duration>, again: u32) -> Refusal {
+        let refusal = match self.pacer.quota(self.class) {
+            Some(quota) => quota.refused(self.left, asked, again),
+            None => Refusal::alone(asked.unwrap_or(WAIT)),
+        };
         let mut desk = self.pacer.desk();
         desk.refused += 1;
-        let window = desk.windows.get_mut(self.class);
-        window.troubled(self.left, Trouble::Refused, Instant::now());
-        is_new
+        if refusal.alone.is_zero() {
+            let window = desk.windows.get_mut(self.class);
+            window.troubled(self.left, Trouble::Refused, Instant::now());
+        }
+        refusal
     }
 
     /// The server could not cope: 502, 503, 504, or no answer in time.
     pub fn overloaded(self) {
-        if self.class.is_metered() {
-            self.pacer.quota.admitted(self.left);
+        if let Some(quota) = self.pacer.quota(self.class) {
+            quota.admitted(self.left);
         }
         let mut desk = self.pacer.desk();
         let window = desk.windows.get_mut(self.class);
         window.troubled(self.left, Trouble::Overloaded, Instant::now());
+        desk.level.troubled();
     }
 }
 
@@ -473,7 +554,7 @@ mod tests {
         for _ in 0..30 {
             drop(pacer.permit(Class::Read).await);
         }
-        tokio::time::sleep(Duration::from_secs(3)).await;
+        tokio::time::sleep_until(before.at + Duration::from_secs(3)).await;
         let rate = pacer.sample().per_second_since(&before);
         assert!((rate - 10.0).abs() < 0.1, "{rate}");
         assert!(pacer.sample().per_second_since(&before) > 9.0, "{rate}");
@@ -486,12 +567,41 @@ mod tests {
         pacer
             .permit(Class::Read)
             .await
-            .refused(Duration::from_secs(3));
+            .refused(Some(Duration::from_secs(6)), 0);
         let start = Instant::now();
         drop(other.permit(Class::Download).await);
         assert_eq!(start.elapsed(), Duration::ZERO);
         drop(other.permit(Class::Submit).await);
-        assert!(start.elapsed() >= Duration::from_secs(3));
+        assert!(start.elapsed() >= Duration::from_secs(6));
+    }
+
+    /// The documentation of the Content Fetch API has a rate of its own: where reads from it begin, and no ceiling.
+    #[tokio::test(start_paused = true)]
+    async fn a_fetch_host_has_a_rate_of_its_own() {
+        let pacer = &Pacer::new(16, None).with_fetch_host(None);
+        let start = Instant::now();
+        let read = async |class: Class| {
+            let mut left = Vec::new();
+            for _ in 0..30 {
+                let permit = pacer.permit(class).await;
+                left.push(start.elapsed().as_secs_f64());
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                permit.answered();
+            }
+            left
+        };
+        let (fetched, read) = tokio::join!(read(Class::Fetch), read(Class::Read));
+        assert!(read[29] < 1.0, "{read:?}");
+        let early = fetched.iter().filter(|left| **left < 0.5).count();
+        assert!((7..=12).contains(&early), "{fetched:?}");
+        assert!(fetched[29] < 2.0, "it climbs: {fetched:?}");
+        let permit = pacer.permit(Class::Fetch).await;
+        permit.refused(Some(Duration::from_secs(9)), 0);
+        let start = Instant::now();
+        drop(pacer.permit(Class::Read).await);
+        assert!(start.elapsed() < Duration::from_secs(1));
+        let learned = pacer.learned();
+        assert_eq!(Learned::from_rows(&learned.to_rows()).fetch, learned.fetch);
     }
 
     #[tokio::test(start_paused = true)]
@@ -572,13 +682,16 @@ mod tests {
     async fn what_was_learned_is_where_the_next_run_starts() {
         let learned = Learned {
             per_second: Some(20.0),
+            reached: None,
+            fetch: (None, None),
+            level: Some(20),
             windows: vec![(Class::Read, 9)],
             answers: vec![(Class::Read, 40.0)],
         };
-        let pacer = Pacer::new(16, None);
+        let pacer = Pacer::new(32, None);
         assert_eq!(pacer.learned(), Learned::default());
         pacer.recall(&learned);
-        assert_eq!(pacer.sample().per_second_max, Some(19.4));
+        assert_eq!(pacer.sample().per_second_max, Some(19.6));
         let permit = pacer.permit(Class::Read).await;
         tokio::time::sleep(Duration::from_millis(40)).await;
         permit.answered();

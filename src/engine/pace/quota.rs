@@ -15,13 +15,41 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{NotUntil, Quota as Rate, RateLimiter};
 use tokio::time::Instant;
 
-use super::limit::RateLearner;
+use super::limit::{RateLearner, START};
 
 /// Cells in a request.
 const CELLS: NonZeroU32 = NonZeroU32::new(16).expect("16 is not 0");
 /// How much lost time a request may make good: a few ticks of the timer, which has one each millisecond. It is
-/// taken from the 31 ms that holding 0.97 of a limit leaves.
+/// taken from the 20 ms that holding 0.98 of a limit leaves.
 const CATCH_UP: Duration = Duration::from_millis(5);
+
+/// The wait after a refusal for the limit without `Retry-After`: what most services' windows need to clear.
+pub(super) const WAIT: Duration = Duration::from_secs(1);
+/// The first wait of a request whose refusal says nothing of the limit, without `Retry-After`. It doubles each time.
+const WAIT_ALONE: Duration = Duration::from_millis(100);
+/// A wait that the server asks for and that holds everything back, whatever the refusal says.
+const LONG: Duration = Duration::from_secs(5);
+
+/// What a refusal for the rate leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// How long nothing leaves, or this request does not.
+    pub pause: Duration,
+    /// How long this request alone has to wait, because the refusal says nothing of the limit.
+    pub alone: Duration,
+    /// Whether nothing was paused for that long yet, by a second at least.
+    pub is_new: bool,
+}
+
+impl Refusal {
+    pub(super) const fn alone(wait: Duration) -> Self {
+        Self {
+            pause: wait,
+            alone: wait,
+            is_new: false,
+        }
+    }
+}
 
 /// governor's clock over tokio's time.
 #[derive(Clone, Copy, Debug)]
@@ -105,11 +133,16 @@ impl Outlook {
 impl Quota {
     /// A quota of which nothing is known but the user's cap.
     pub(super) fn new(cap: Option<f64>) -> Self {
+        Self::beginning_with(START, cap)
+    }
+
+    /// The same, with the rate with which the first requests leave.
+    pub(super) fn beginning_with(start: f64, cap: Option<f64>) -> Self {
         let origin = Instant::now();
         Self {
             clock: TokioClock { origin },
             state: Mutex::new(State {
-                learner: RateLearner::new(cap),
+                learner: RateLearner::new(start, cap),
                 limiter: None,
                 last_left: None,
                 paused_until: origin,
@@ -127,14 +160,19 @@ impl Quota {
         self.state().learner.set_cap(cap);
     }
 
-    /// Starts with the limit that an earlier run found.
-    pub(super) fn recall(&self, per_second: f64) {
-        self.state().learner.recall(per_second, Instant::now());
+    /// Starts with the limit that an earlier run found, or with the rate that it reached without one.
+    pub(super) fn recall(&self, limit: Option<f64>, reached: Option<f64>) {
+        self.state().learner.recall(limit, reached, Instant::now());
     }
 
     /// The limit that was learned.
     pub(super) fn limit(&self) -> Option<f64> {
         self.state().learner.limit()
+    }
+
+    /// The rate that was reached while no limit is known.
+    pub(super) fn reached(&self) -> Option<f64> {
+        self.state().learner.reached()
     }
 
     /// The rate in force: the user's cap, or what is held of the limit.
@@ -179,33 +217,46 @@ impl Quota {
                 .map(|early: NotUntil<Moment>| early.wait_time_from(self.clock.now()))
         });
         if let Some(wait) = early {
-            state.learner.was_short();
+            state.learner.was_short(now);
             return Err(now + wait);
         }
         state.last_left = Some(now);
+        state.learner.leave(now);
         Ok(())
     }
 
     /// Notes that the request that left at `left` was not refused.
     pub(super) fn admitted(&self, left: Instant) {
-        self.state().learner.admitted(left, Instant::now());
+        self.state().learner.admitted(left);
     }
 
-    /// Lets nothing leave for `pause`: the server refused the request that left at `left`, and it speaks to
-    /// everybody. A pause of no length asks for no slower pace, so nothing is learned from it. Returns whether it is
-    /// longer, by a second at least, than one that is on already.
-    pub(super) fn refused(&self, left: Instant, pause: Duration) -> bool {
-        if pause.is_zero() {
-            return false;
-        }
+    /// Notes that the server refused the request that left at `left` for its rate and asks for a wait of `asked`; `None`
+    /// when it does not say how long. `again`: how often it refused this request before.
+    pub(super) fn refused(&self, left: Instant, asked: Option<Duration>, again: u32) -> Refusal {
         let mut state = self.state();
+        let is_of_limit = state.learner.refused(left);
+        if asked.is_some_and(|asked| asked.is_zero()) {
+            return Refusal::alone(Duration::ZERO);
+        }
+        let is_long = asked.is_some_and(|asked| asked >= LONG);
+        if !is_of_limit && !is_long {
+            let wait = (WAIT_ALONE * 2_u32.saturating_pow(again)).min(WAIT);
+            return Refusal::alone(asked.unwrap_or(wait));
+        }
+        let pause = asked.unwrap_or(WAIT);
         let until = Instant::now() + pause;
         let is_new = state.paused_until + Duration::from_secs(1) <= until;
         state.last_pause = pause;
         state.paused_until = state.paused_until.max(until);
-        let until = state.paused_until;
-        state.learner.refused(left, until);
-        is_new
+        if is_of_limit {
+            let until = state.paused_until;
+            state.learner.pause(left, until);
+        }
+        Refusal {
+            pause,
+            alone: Duration::ZERO,
+            is_new,
+        }
     }
 
     /// Lets nothing leave for `pause`, and learns nothing from that.
@@ -272,6 +323,7 @@ mod tests {
     async fn requests_leave_evenly_and_use_the_whole_rate() {
         for rate in [1.0, 4.85, 19.4, 97.0, 485.0] {
             let quota = Quota::new(Some(rate));
+            quota.recall(Some(rate * 2.0), None);
             let left = leave(&quota, 200).await;
             let used = 199.0 / (left[199] - left[0]).as_secs_f64() / rate;
             assert!((0.995..1.02).contains(&used), "{used} of {rate}");
@@ -303,11 +355,11 @@ mod tests {
     async fn the_longest_pause_counts_and_one_of_no_length_counts_not() {
         let quota = Quota::new(None);
         let start = Instant::now();
-        quota.refused(start, Duration::from_secs(3));
-        quota.refused(start, Duration::from_secs(1));
-        assert_eq!(quota.take(), Err(start + Duration::from_secs(3)));
-        tokio::time::advance(Duration::from_secs(3)).await;
-        quota.refused(Instant::now(), Duration::ZERO);
+        quota.refused(start, Some(Duration::from_secs(7)), 0);
+        quota.refused(start, Some(Duration::from_secs(6)), 0);
+        assert_eq!(quota.take(), Err(start + Duration::from_secs(7)));
+        tokio::time::advance(Duration::from_secs(7)).await;
+        quota.refused(Instant::now(), Some(Duration::ZERO), 0);
         assert_eq!(quota.take(), Ok(()));
     }
 }

@@ -26,12 +26,17 @@ const AFTER_RISE: f64 = 0.9;
 const RISE: f64 = 3.0;
 /// Differences below this are the noise of schedulers and networks.
 const RISE_MIN: f64 = 0.050;
+/// A shortest time below this is taken for this: what schedulers add is a large multiple of it.
+const LEAST_MIN: f64 = 0.005;
 /// The latency is flat up to this many times the usual one and half of [`RISE_MIN`].
 const FLAT: f64 = 2.0;
 /// The share of a new answer in the present latency.
 const FOLLOW: f64 = 1.0 / 8.0;
 /// The share of the present latency by which the usual one drifts upwards with every answer.
 const DRIFT: f64 = 1.0 / 128.0;
+
+/// The same for the shortest time.
+const DRIFT_LEAST: f64 = 1.0 / 8192.0;
 
 /// The window of one class.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +47,8 @@ pub(super) struct Window {
     is_young: bool,
     /// Seconds that answers take at present, smoothed, and usually.
     latency: Option<(f64, f64)>,
+    /// The shortest time of an answer, smoothed, in seconds; it drifts upwards, far slower than the usual one.
+    least: Option<f64>,
     /// When it last shrank.
     shrunk: Option<Instant>,
 }
@@ -64,6 +71,7 @@ impl Window {
             ceiling,
             is_young: true,
             latency: None,
+            least: None,
             shrunk: None,
         }
     }
@@ -84,14 +92,14 @@ impl Window {
     }
 
     /// Notes an answer to a request that left at `left`. `was_full`: the window held others back;
-    /// `latency`: the time that it took, where that tells anything.
+    /// `latency`: the time that it took, where that tells anything. Returns how many times as long as the shortest ones it took.
     pub(super) fn answered(
         &mut self,
         left: Instant,
         latency: Option<Duration>,
         was_full: bool,
         now: Instant,
-    ) {
+    ) -> Option<f64> {
         let (short, usual) = self.follow(latency);
         if short > usual * RISE + RISE_MIN {
             let least = (self.ceiling / 4.0).max(2.0).min(self.size);
@@ -100,6 +108,15 @@ impl Window {
             let step = if self.is_young { 1.0 } else { 1.0 / self.size };
             self.size = (self.size + step).min(self.ceiling);
         }
+        let took = latency?.as_secs_f64();
+        let least = self.least.unwrap_or(short);
+        let least = if short < least {
+            short
+        } else {
+            least + (short - least) * DRIFT_LEAST
+        };
+        self.least = Some(least);
+        Some(took / least.max(LEAST_MIN))
     }
 
     /// Notes a sign of trouble with a request that left at `left`.

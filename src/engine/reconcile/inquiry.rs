@@ -5,6 +5,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use crate::domain::{Entity, Kind, Locale, PageNode, TargetId};
 use crate::engine::crew::Crew;
 use crate::engine::options::Options;
+use crate::engine::pace::Class;
 use crate::engine::poll::BatchTimes;
 use crate::engine::retry::Sender;
 use crate::instance::{Answer, Ask, Effect, Found, RequestError, Source, Target};
@@ -37,7 +38,8 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
 impl<T: Target> Inquiry<'_, T> {
     pub(super) async fn ask(&self, ask: &Ask) -> Result<Answer<TargetId>, RequestError> {
         let read = || self.target.read(ask);
-        self.sender.send(Effect::Read, read).await
+        let class = Class::of(ask);
+        self.sender.send_as(class, Effect::Read, read).await
     }
 
     pub(super) async fn entities(&self, ask: &Ask) -> Result<Vec<Entity<TargetId>>, RequestError> {

@@ -120,6 +120,7 @@ fn each_question_has_its_endpoint() {
     ];
     for (ask, path) in management.into_iter().chain(by_name) {
         assert_eq!(route(&ask), Ok((Api::Management, path.to_owned())));
+        assert!(!ask.is_fetched(), "{ask:?}");
     }
     let feed = Ask::Items {
         locale: fr,
@@ -127,6 +128,20 @@ fn each_question_has_its_endpoint() {
     };
     let path = "fr-ca/sync/items?pageSize=250&syncToken=31";
     assert_eq!(route(&feed), Ok((Api::Preview, path.to_owned())));
+    let live = Ask::Live {
+        kind: Kind::Content,
+        id: 7,
+        locale: en(),
+    };
+    let one = Ask::One {
+        kind: Kind::Redirection,
+        id: 7,
+        locale: None,
+    };
+    for ask in [feed, live, one, Ask::Redirections] {
+        let (api, _) = route(&ask).unwrap();
+        assert!(api != Api::Management && ask.is_fetched(), "{ask:?}");
+    }
 }
 
 #[test]

@@ -1,0 +1,236 @@
+//! A limit that is believed: how near to it requests leave, and when it is questioned.
+//!
+//! ```text
+//!   refused ─▶ approaching, from below ─▶ holding 0.98 of it ── patience over, requests wait ─▶ probing 1.04
+//!     ▲               │ refused: lower, slower    ▲      │ refused: lower        │ refused: as it was, more patience
+//!     └───────────────┴───────────────────────────┼──────┘                       │ not refused: that is the limit now
+//!                                                 └──────────────────────────────┘
+//! ```
+//! What left in the second before a refusal is the limit, if the server counts what came in the last second. If it keeps an
+//! account that rests fill, or counts by the clock, that is up to twice the limit. So the first approach begins at half
+//! and takes three seconds: the steeper it is, the further beyond the limit the next refusal comes. Each further one begins
+//! nearer and is slower, and so what is refused is nearer to the limit, whatever the server counts.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The part of the limit that is used: at that rate a request and the one that leaves a limit's worth of requests later
+/// are 20 ms more than a second apart, which is what network and timers may shift them.
+const SHARE: f64 = 0.98;
+/// The least part of the limit that is used, after refusals while holding it.
+const SHARE_MIN: f64 = 0.95;
+/// How much the part falls with a refusal while holding it.
+const SHARE_STEP: f64 = 0.01;
+/// Where the first approach begins, as part of the limit, and what it gains per second.
+const FIRST: (f64, f64) = (0.5, 0.157);
+/// The same of the second one; each further one gains less per second by [`SLOWER`].
+const NEXT: (f64, f64) = (0.93, 0.02);
+/// What the next approach gains per second, as part of what the last one gained, and what it gains at least.
+const SLOWER: (f64, f64) = (0.7, 0.003);
+/// An approach is a stair: each new rate opens a new account.
+const STAIR: f64 = 0.01;
+/// The least part of a limit that is left after a refusal.
+const CUT_MAX: f64 = 0.5;
+/// How long a limit was held when a refusal is due to network and timers.
+const HELD: Duration = Duration::from_secs(10);
+/// The wait before a limit is questioned that one refusal told, at least. Each further one doubles it.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The same in requests: one or two of them are refused by a failed probe.
+const PATIENCE_REQUESTS: f64 = 200.0;
+/// The longest wait before a limit is questioned.
+const PATIENCE_MAX: Duration = Duration::from_mins(10);
+/// The wait before a limit that an earlier run found is questioned.
+const PATIENCE_RECALLED: Duration = Duration::from_secs(5);
+/// The share of a limit that has to leave in a second before a probe counts that was not refused.
+const USED: f64 = 0.9;
+/// How far above the limit the first probe goes.
+const PROBE: f64 = 1.04;
+/// How far any probe goes.
+const PROBE_MAX: f64 = 2.0;
+/// How long a probe lasts: long enough for a rolling second to fill and an answer to come back.
+const PROBE_TIME: Duration = Duration::from_secs(2);
+
+/// A limit that is believed.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    per_second: f64,
+    share: f64,
+    /// When the approach began, from which part of the limit, and what it gains per second.
+    approach: (Instant, f64, f64),
+    patience: Duration,
+    /// The factor of the next probe.
+    step: f64,
+    /// When it is questioned; while it is questioned, when that ends.
+    due: Instant,
+    is_probing: bool,
+    /// Whether a request had to wait for the rate since the last look.
+    was_short: bool,
+}
+
+impl Known {
+    /// A limit that the first refusal told.
+    pub(super) fn found(per_second: f64, now: Instant) -> Self {
+        Self::new(per_second, FIRST, now)
+    }
+
+    /// A limit that an earlier run found.
+    pub(super) fn recalled(per_second: f64, now: Instant) -> Self {
+        Self {
+            due: now + PATIENCE_RECALLED,
+            ..Self::new(per_second, (SHARE, NEXT.1 * 2.0), now)
+        }
+    }
+
+    fn new(per_second: f64, (from, gain): (f64, f64), now: Instant) -> Self {
+        let patience = Self::first_patience(per_second);
+        Self {
+            per_second,
+            share: SHARE,
+            approach: (now, from, gain),
+            patience,
+            step: PROBE,
+            due: now + patience,
+            is_probing: false,
+            was_short: false,
+        }
+    }
+
+    /// Requests per second.
+    pub(super) const fn per_second(&self) -> f64 {
+        self.per_second
+    }
+
+    /// The rate between questions.
+    pub(super) fn steady(&self) -> f64 {
+        self.per_second * self.share
+    }
+
+    /// Notes that a request had to wait for the rate.
+    pub(super) const fn was_short(&mut self) {
+        self.was_short = true;
+    }
+
+    /// When it is questioned next, and how long after that again when the answer is a refusal.
+    pub(super) fn questions(&self, now: Instant) -> (Duration, Duration) {
+        let next = if self.is_probing {
+            Duration::ZERO
+        } else {
+            self.due.saturating_duration_since(now)
+        };
+        (next, self.next_patience())
+    }
+
+    /// The rate from `now` on. `cap`: the user's; `busiest`: how many requests left in one of the last seconds.
+    pub(super) fn rate(
+        &mut self,
+        cap: Option<f64>,
+        busiest: impl FnOnce() -> f64,
+        now: Instant,
+    ) -> f64 {
+        if now >= self.due {
+            self.advance(cap, busiest, now);
+        }
+        self.per_second * self.part(now)
+    }
+
+    fn part(&self, now: Instant) -> f64 {
+        if self.is_probing {
+            self.step
+        } else {
+            self.approached(now).min(self.share)
+        }
+    }
+
+    /// How far the approach has come, as part of the limit.
+    fn approached(&self, now: Instant) -> f64 {
+        let (since, from, gain) = self.approach;
+        let gained = gain * now.saturating_duration_since(since).as_secs_f64();
+        from + (gained / STAIR).floor() * STAIR
+    }
+
+    /// Since when the limit has been held.
+    fn held(&self, now: Instant) -> Duration {
+        let (since, from, gain) = self.approach;
+        let took = Duration::from_secs_f64((self.share - from).max(0.0) / gain);
+        now.saturating_duration_since(since + took)
+    }
+
+    /// A request that left at `left` was refused, after `count` requests in one second. Nothing left until `now`.
+    pub(super) fn refused(&mut self, count: f64, left: Instant, now: Instant) {
+        if self.is_probing {
+            self.patience = self.next_patience();
+            if self.step > PROBE {
+                // It was far beyond: the limit is somewhere between.
+                let probed = self.per_second * self.step;
+                self.per_second = count.clamp(self.per_second, probed);
+                self.approach = (now, NEXT.0, NEXT.1);
+            }
+        } else if self.held(left) >= HELD && count >= self.per_second * 0.75 {
+            self.hold_less(count);
+        } else {
+            self.cut(count.min(self.part(left) * self.per_second), now);
+        }
+        self.step = PROBE;
+        self.is_probing = false;
+        self.due = now + self.patience;
+        self.was_short = false;
+    }
+
+    fn hold_less(&mut self, count: f64) {
+        if self.share - SHARE_STEP >= SHARE_MIN - f64::EPSILON {
+            self.share -= SHARE_STEP;
+        } else {
+            self.share = SHARE;
+            self.per_second = self.per_second.min(count);
+        }
+    }
+
+    fn cut(&mut self, count: f64, now: Instant) {
+        let gain = if self.approach.1 < NEXT.0 {
+            NEXT.1
+        } else {
+            (self.approach.2 * SLOWER.0).max(SLOWER.1)
+        };
+        self.per_second = count.clamp(self.per_second * CUT_MAX, self.per_second);
+        self.share = SHARE;
+        self.approach = (now, NEXT.0, gain);
+        let patience = self.patience.max(Self::first_patience(self.per_second));
+        self.patience = (patience * 2).min(PATIENCE_MAX);
+    }
+
+    fn first_patience(per_second: f64) -> Duration {
+        let requests = Duration::from_secs_f64(PATIENCE_REQUESTS / per_second.max(0.1));
+        requests.clamp(PATIENCE, PATIENCE_MAX)
+    }
+
+    /// How long it is not questioned after a refusal.
+    fn next_patience(&self) -> Duration {
+        let longer = self.patience.max(Self::first_patience(self.per_second));
+        (longer * 4).min(PATIENCE_MAX)
+    }
+
+    /// Begins a probe that is due, and believes one that was not refused although about as many requests as the limit left
+    /// in one second.
+    fn advance(&mut self, cap: Option<f64>, busiest: impl FnOnce() -> f64, now: Instant) {
+        let probe = self.per_second * self.step;
+        if !self.was_short || cap.is_some_and(|cap| cap <= self.steady()) {
+            // No request would use a higher rate, so nothing could be learned from it.
+            self.due = now + Duration::from_secs(1);
+        } else if self.is_probing && busiest() < self.per_second * USED {
+            // Some request waited for its turn, and hardly any more came: the limit was not tried.
+            self.is_probing = false;
+            self.due = now + self.patience;
+        } else if self.is_probing {
+            self.per_second = probe;
+            self.step = (self.step * self.step).min(PROBE_MAX);
+            self.is_probing = false;
+            self.share = SHARE;
+            self.due = now;
+        } else {
+            self.is_probing = true;
+            self.due = now + PROBE_TIME;
+        }
+        self.was_short = false;
+    }
+}
