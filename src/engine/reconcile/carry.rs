@@ -147,7 +147,11 @@ impl End {
         }
         if error.verdict(Effect::Write) == Verdict::Reconcile {
             return Self::Unknown {
-                cause: error.cause.failure(),
+                // What makes no sense is no refusal either.
+                cause: match error.cause {
+                    Cause::Malformed(_) => Failure::InDoubt,
+                    _ => error.cause.failure(),
+                },
                 why: error.to_string(),
                 working: false,
             };
@@ -585,7 +589,7 @@ fn each(rows: Vec<RowResult>, count: usize, what: &str) -> End {
         return End::Each(rows);
     }
     End::Unknown {
-        cause: Failure::Refused,
+        cause: Failure::InDoubt,
         why: format!("{what} has {} results for {count} entities", rows.len()),
         working: false,
     }
