@@ -148,9 +148,10 @@ impl End {
         if error.verdict(Effect::Write) == Verdict::Reconcile {
             return Self::Unknown {
                 // What makes no sense is no refusal either.
-                cause: match error.cause {
-                    Cause::Malformed(_) => Failure::InDoubt,
-                    _ => error.cause.failure(),
+                cause: if matches!(error.cause, Cause::Malformed(_)) {
+                    Failure::InDoubt
+                } else {
+                    error.cause.failure()
                 },
                 why: error.to_string(),
                 working: false,
