@@ -1,9 +1,10 @@
 //! What holds after every run, whatever became of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lockgate::domain::{EntityKey, Id, Kind, Outcome, Proof, Version};
 use lockgate::engine::{self, RunError, RunReport, StopCause};
+use lockgate::event::Event;
 use lockgate::store::{Mapping, StoreError};
 use tokio::time::Instant;
 
@@ -31,6 +32,7 @@ pub(crate) async fn after(
         Played::Refused(error) => problems.extend(refusal(run, error)),
         Played::Over(ran) => {
             problems.extend(accounts(ran));
+            problems.extend(suspicions(ran));
             // What others change meanwhile is not what the run has read.
             if run.edits.is_empty() && was_alone {
                 problems.extend(statement(stage, ran, &mappings));
@@ -115,6 +117,41 @@ fn accounts(ran: &Ran) -> Vec<String> {
         problems.extend(one_outcome_each(ran));
         problems.extend(gates_settle_last(ran));
         problems.extend(counts_add_up(&ran.events));
+    }
+    problems
+}
+
+/// What is named as a possible copy of an entity is the counterpart of nothing: one that is another's is no candidate for
+/// anything else (rule 1).
+fn suspicions(ran: &Ran) -> Vec<String> {
+    let (mut taken, mut problems) = (BTreeSet::new(), Vec::new());
+    for stamped in &ran.events {
+        let Event::EntitySettled {
+            key,
+            outcome,
+            target,
+            ..
+        } = &stamped.event
+        else {
+            continue;
+        };
+        if matches!(outcome, Outcome::Created | Outcome::Updated) {
+            taken.extend(target.map(|target| (key.kind, target.to_string())));
+        }
+        let Outcome::Failed { reason } = outcome else {
+            continue;
+        };
+        let named = reason
+            .split_once(" appeared in its place")
+            .map(|(named, _)| named);
+        let named =
+            named.and_then(|named| named.split_once("it is not there as it was sent, and "));
+        let ids = named
+            .map_or("", |(_, named)| named)
+            .split(|c: char| !c.is_ascii_digit());
+        let ids = ids.filter(|id| taken.contains(&(key.kind, (*id).to_owned())));
+        problems
+            .extend(ids.map(|id| format!("{key} may be {id}, which is another one's counterpart")));
     }
     problems
 }
