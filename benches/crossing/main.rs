@@ -53,7 +53,7 @@ struct Args {
     #[arg(long, value_enum)]
     schedule: Option<Schedules>,
     /// Requests that the client may have in flight per instance
-    #[arg(long, value_name = "N", default_value_t = 16)]
+    #[arg(long, value_name = "N", default_value_t = 64)]
     concurrency: u32,
     /// Instead of instances: single assets of so many megabytes, to see that bytes pass and are not held
     #[arg(long, value_delimiter = ',', value_name = "MB")]

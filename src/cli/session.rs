@@ -311,10 +311,10 @@ async fn begin(
     let (source, target) = Control::new(commanded).read(authorising).await?;
     source?;
     target?;
-    if !is_rehearsal {
-        pace::recall(session, store).await?;
-    } else {
+    if is_rehearsal {
         session.target.pacer.without_start();
+    } else {
+        pace::recall(session, store).await?;
     }
     store.commit(vec![Change::RunStarted(record)]).await?;
     Ok(())

@@ -36,7 +36,7 @@ pub(super) struct Answers {
     background: f64,
     /// The last answers, the latest in the lowest bit: whether each was a refusal.
     recent: u32,
-    answers: u32,
+    recent_count: u32,
 }
 
 impl Answers {
@@ -46,14 +46,14 @@ impl Answers {
             best: BEST_AT_FIRST,
             background: 0.0,
             recent: 0,
-            answers: 0,
+            recent_count: 0,
         }
     }
 
     /// Notes that a request leaves.
     pub(super) fn leave(&mut self, now: Instant) {
-        let is_old = |left: &&Instant| now.duration_since(**left) > KEPT;
-        while self.left.front().filter(is_old).is_some() {
+        let is_old = |left: &Instant| now.duration_since(*left) > KEPT;
+        while self.left.front().is_some_and(is_old) {
             self.left.pop_front();
         }
         self.left.push_back(now);
@@ -81,7 +81,7 @@ impl Answers {
         self.best = count.max(1);
         self.background = 0.0;
         self.recent = 0;
-        self.answers = 0;
+        self.recent_count = 0;
     }
 
     /// Requests that left within the second before and were not refused so far.
@@ -113,16 +113,80 @@ impl Answers {
 
     fn is_dense(&self) -> bool {
         let refused = self.recent.count_ones();
-        refused >= RECENT.1 && refused * 2 > self.answers
+        refused >= RECENT.1 && refused * 2 > self.recent_count
     }
 
     fn note(&mut self, refused: bool, is_low: bool) {
-        self.answers = (self.answers + 1).min(RECENT.0);
+        self.recent_count = (self.recent_count + 1).min(RECENT.0);
         self.recent = ((self.recent << 1) | u32::from(refused)) & ((1 << RECENT.0) - 1);
         if is_low || self.background >= USUAL {
             let weight = if is_low { FOLLOW.0 } else { FOLLOW.1 };
             let now = f64::from(u8::from(refused));
             self.background += (now - self.background) * weight;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sends so many requests 10 ms apart, of which each `refused`-th is refused. Returns how many of the refusals count.
+    fn send(answers: &mut Answers, from: Instant, count: u32, refused: u32) -> (u32, Instant) {
+        let mut counted = 0;
+        let at = |index: u32| from + Duration::from_millis(10) * index;
+        for index in 0..count {
+            answers.leave(at(index));
+            if index % refused == refused - 1 {
+                counted += u32::from(answers.refused(at(index)));
+            } else {
+                answers.admitted(at(index));
+            }
+        }
+        (counted, at(count))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_near_the_best_second_counts() {
+        let mut answers = Answers::new();
+        let (_, now) = send(&mut answers, Instant::now(), 60, u32::MAX);
+        answers.leave(now);
+        assert!(answers.refused(now));
+        assert_eq!(answers.before(now), 60, "refused ones are left out");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_far_below_the_best_second_says_nothing() {
+        let mut answers = Answers::new();
+        let (_, now) = send(&mut answers, Instant::now(), 100, u32::MAX);
+        let later = now + SECOND * 30;
+        let (_, later) = send(&mut answers, later, 10, u32::MAX);
+        answers.leave(later);
+        assert!(!answers.refused(later));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_a_share_is_refused_at_any_rate_refusals_say_nothing_until_most_are() {
+        let mut answers = Answers::new();
+        let mut now = Instant::now();
+        for _ in 0..20 {
+            // Far below the best second.
+            now = send(&mut answers, now + SECOND, 5, 5).1;
+        }
+        let (counted, now) = send(&mut answers, now, 300, 5);
+        assert_eq!(counted, 0);
+        let (counted, _) = send(&mut answers, now, 20, 1);
+        assert!(counted > 0, "nothing is admitted any more");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_that_explains_refusals_ends_the_background() {
+        let mut answers = Answers::new();
+        let (counted, now) = send(&mut answers, Instant::now(), 10, 1);
+        assert!(counted > 0);
+        answers.limited_to(1);
+        let (_, now) = send(&mut answers, now + SECOND, 2, u32::MAX);
+        answers.leave(now);
+        assert!(answers.refused(now), "the rate is near the limit again");
     }
 }

@@ -100,7 +100,7 @@ mod tests {
         let (mut climb, start) = (Climb::from(40.0), Instant::now());
         (0..FREE).for_each(|_| climb.leave());
         let gap = Duration::from_millis(500);
-        let rate = after(&mut climb, start, Duration::from_secs(60), gap);
+        let rate = after(&mut climb, start, Duration::from_mins(1), gap);
         assert_eq!(rate, Some(40.0));
     }
 }

@@ -30,11 +30,12 @@ const NEXT: (f64, f64) = (0.93, 0.02);
 const SLOWER: (f64, f64) = (0.7, 0.003);
 /// An approach is a stair: each new rate opens a new account.
 const STAIR: f64 = 0.01;
-/// The least part of a limit that is left after a refusal.
+/// The least part of a limit that is left after a refusal, and so after the pause that it costs: the decrease is bounded by
+/// time, and not by how many are refused in the same moment.
 const CUT_MAX: f64 = 0.5;
 /// How long a limit was held when a refusal is due to network and timers.
 const HELD: Duration = Duration::from_secs(10);
-/// The wait before a limit is questioned that one refusal told, at least. Each further one doubles it.
+/// The wait before a limit is questioned that follows from one refusal, at least. Each further one doubles it.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The same in requests: one or two of them are refused by a failed probe.
 const PATIENCE_REQUESTS: f64 = 200.0;
@@ -69,7 +70,7 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// A limit that the first refusal told.
+    /// A limit that follows from the first refusal.
     pub(super) fn found(per_second: f64, now: Instant) -> Self {
         Self::new(per_second, FIRST, now)
     }
@@ -134,6 +135,7 @@ impl Known {
         self.per_second * self.part(now)
     }
 
+    /// The part of the limit that is used at `now`.
     fn part(&self, now: Instant) -> f64 {
         if self.is_probing {
             self.step
@@ -232,5 +234,101 @@ impl Known {
             self.due = now + PROBE_TIME;
         }
         self.was_short = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_mins(30);
+
+    fn rate(known: &mut Known, now: Instant) -> f64 {
+        known.rate(None, || 1000.0, now)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_approached_from_half_in_three_seconds() {
+        let start = Instant::now();
+        let mut known = Known::found(100.0, start);
+        assert!((rate(&mut known, start) - 50.0).abs() < 0.1);
+        let soon = rate(&mut known, start + Duration::from_secs(2));
+        assert!((80.0..83.0).contains(&soon), "{soon}");
+        let then = rate(&mut known, start + Duration::from_secs(4));
+        assert!((then - 98.0).abs() < 0.1, "{then}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_refusal_on_the_way_takes_it_down_by_half_at_most_and_makes_the_way_slower() {
+        let start = Instant::now();
+        let mut known = Known::found(100.0, start);
+        let mut now = start + Duration::from_secs(4);
+        known.refused(3.0, now, now + Duration::from_secs(1));
+        assert!((known.per_second() - 50.0).abs() < 0.1);
+        let mut took = Vec::new();
+        for _ in 0..3 {
+            let begin = now;
+            while rate(&mut known, now) < known.steady() - 0.01 {
+                now += Duration::from_millis(100);
+            }
+            took.push(now - begin);
+            known.refused(50.0, now, now);
+        }
+        assert!(took[0] < took[1] && took[1] < took[2], "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn refusals_after_long_holding_are_due_to_timers() {
+        let start = Instant::now();
+        let mut known = Known::found(100.0, start);
+        let mut now = start;
+        let mut rates = Vec::new();
+        for _ in 0..4 {
+            now += Duration::from_secs(15);
+            known.refused(97.0, now, now);
+            rates.push(rate(&mut known, now).round());
+        }
+        assert_eq!(rates, [97.0, 96.0, 95.0, 95.0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_that_fails_leaves_the_limit_and_one_that_succeeds_is_followed_by_a_bolder_one()
+    {
+        let start = Instant::now();
+        let mut known = Known::found(100.0, start);
+        known.was_short();
+        let now = start + PATIENCE;
+        assert!((rate(&mut known, now) - 104.0).abs() < 0.1);
+        known.refused(101.0, now, now);
+        assert!((rate(&mut known, now) - 98.0).abs() < 0.1);
+        let (next, _) = known.questions(now);
+        assert!(next >= PATIENCE * 3, "{next:?}");
+        let mut now = now + next;
+        let mut limits = Vec::new();
+        for _ in 0..3 {
+            known.was_short();
+            rate(&mut known, now);
+            now += PROBE_TIME;
+            known.was_short();
+            rate(&mut known, now);
+            limits.push(known.per_second().round());
+        }
+        assert_eq!(limits, [104.0, 112.0, 132.0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_no_request_uses_is_not_questioned() {
+        let start = Instant::now();
+        let mut known = Known::found(100.0, start);
+        assert!((rate(&mut known, start + LONG) - 98.0).abs() < 0.1);
+        known.was_short();
+        let few = known.rate(None, || 20.0, start + LONG + LONG);
+        assert!(few > 100.0, "a probe");
+        known.was_short();
+        let after = known.rate(None, || 20.0, start + LONG * 3);
+        assert!(
+            (after - 98.0).abs() < 0.1,
+            "hardly any request used it: {after}"
+        );
     }
 }

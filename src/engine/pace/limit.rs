@@ -7,6 +7,8 @@
 //!
 //! A server that counts over a minute is not recognised: its `Retry-After` is obeyed, which is all it asks for.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::answers::Answers;
@@ -130,10 +132,7 @@ impl RateLearner {
 
     /// When the limit is questioned next, and how long after that again when the answer is a refusal; `None` when it is
     /// not.
-    pub(super) fn questions(
-        &self,
-        now: Instant,
-    ) -> Option<(std::time::Duration, std::time::Duration)> {
+    pub(super) fn questions(&self, now: Instant) -> Option<(Duration, Duration)> {
         let known = self.known.as_ref()?;
         let is_capped = self.cap.is_some_and(|cap| cap <= known.steady());
         (!is_capped).then(|| known.questions(now))
@@ -141,7 +140,9 @@ impl RateLearner {
 
     /// Judges refusals once everything that was in flight then has been answered.
     fn conclude(&mut self, burst: Burst, now: Instant) {
-        let before = (self.answers.before(burst.from) + self.answers.most_since(burst.from)) / 2;
+        // Requests overtake one another on the way, so which was the first to be refused is not certain.
+        let answers = &self.answers;
+        let before = usize::midpoint(answers.before(burst.from), answers.most_since(burst.from));
         let before = before.max(1);
         let count = whole(before);
         match &mut self.known {

@@ -175,9 +175,15 @@ impl Quota {
         self.state().learner.reached()
     }
 
-    /// The rate in force: the user's cap, or what is held of the limit.
+    /// The rate in force: the user's cap, or what is held of the limit. The rate with which requests leave while no limit is
+    /// known is none.
     pub(super) fn rate(&self) -> Option<f64> {
-        self.state().learner.rate(Instant::now())
+        let mut state = self.state();
+        let rate = state.learner.rate(Instant::now());
+        match state.learner.limit() {
+            Some(_) => rate,
+            None => state.learner.steady(),
+        }
     }
 
     /// What is to be expected of it.

@@ -296,7 +296,6 @@ async fn where_a_fifth_is_refused_whatever_the_rate_a_third_of_the_throughput_is
                 takes(&calm, requests).await,
                 takes(&shedding, requests).await,
             );
-            eprintln!("{requests} {limit} {tells}: {calm:?} {shed:?}");
             assert!(
                 shed <= calm * 3,
                 "{requests} in {shed:?} instead of {calm:?} of {limit}"
@@ -334,13 +333,13 @@ async fn a_flood_of_assets_leaves_content_its_share() {
         let server = Server::new(Kind::Sliding, limit, latency_ms);
         let pacer = Pacer::new(32, None);
         let end = Instant::now() + SECOND * 70;
-        let served = std::cell::Cell::new((0_u32, 0_u32));
+        let counts = std::cell::Cell::new((0_u32, 0_u32));
         let client = async |class: Class| {
             while Instant::now() < end {
                 request(&pacer, &server, class).await;
-                let (content, assets) = served.get();
+                let (content, assets) = counts.get();
                 let is_asset = u32::from(class == Class::Asset);
-                served.set((content + 1 - is_asset, assets + is_asset));
+                counts.set((content + 1 - is_asset, assets + is_asset));
             }
         };
         let classes = [(Class::Submit, 6), (Class::Poll, 6), (Class::Asset, 12)];
@@ -348,7 +347,7 @@ async fn a_flood_of_assets_leaves_content_its_share() {
             .into_iter()
             .flat_map(|(class, count)| (0..count).map(move |_| class));
         join_all(clients.map(client)).await;
-        let (content, assets) = served.get();
+        let (content, assets) = counts.get();
         let share = f64::from(content) / f64::from(content + assets);
         let weight = |class: Class| f64::from(class.weight());
         let due = weight(Class::Submit) + weight(Class::Poll);
