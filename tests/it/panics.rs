@@ -227,7 +227,7 @@ async fn a_job_that_breaks_again_ends_the_run_and_the_next_one_goes_on() {
     let (expected, _) = undisturbed("two-locales").await;
     let server = server("two-locales", Vec::new()).await;
     let mut setup = Setup::impatient(Store::open_in_memory().await.unwrap());
-    let breaking = |target| Breaking::new(target, 3, 1_000, false);
+    let breaking = |target| Breaking::new(target, 3, 1_000, true);
     let ran = Box::pin(setup.sync_with(&server.base_url(), breaking)).await;
     let lost = losses(&ran);
     assert!(
