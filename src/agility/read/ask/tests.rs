@@ -128,6 +128,15 @@ fn each_question_has_its_endpoint() {
     };
     let path = "fr-ca/sync/items?pageSize=250&syncToken=31";
     assert_eq!(route(&feed), Ok((Api::Preview, path.to_owned())));
+}
+
+/// They have a rate of their own.
+#[test]
+fn what_the_fetch_api_answers_is_known_to_the_pace() {
+    let feed = Ask::Items {
+        locale: en(),
+        token: 31,
+    };
     let live = Ask::Live {
         kind: Kind::Content,
         id: 7,
