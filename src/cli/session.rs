@@ -151,7 +151,13 @@ pub(super) async fn run(
     }
     let record = record(settings, &run, &pair, &work);
     let working = Box::pin(async {
-        let result = begin(&session, &store, (record, is_rehearsal), &mut commanded).await;
+        let result = Box::pin(begin(
+            &session,
+            &store,
+            (record, is_rehearsal),
+            &mut commanded,
+        ))
+        .await;
         let mut result = match result {
             Ok(()) => work_off(&session, &work, &mut commanded).await,
             Err(error) => Err(error),
@@ -308,7 +314,7 @@ async fn begin(
         let both = tokio::join!(authorise(&session.source), authorise(&session.target));
         Ok(both)
     };
-    let (source, target) = Control::new(commanded).read(authorising).await?;
+    let (source, target) = Box::pin(Control::new(commanded).read(authorising)).await?;
     source?;
     target?;
     if is_rehearsal {
