@@ -218,7 +218,7 @@ fn help_teaches() {
               complete) [default: pipelined] [env: LOCKGATE_SCHEDULE]
 
           --concurrency <N>
-              Maximum number of concurrent requests [default: 16] [env: LOCKGATE_CONCURRENCY]
+              Maximum number of concurrent requests [default: 64] [env: LOCKGATE_CONCURRENCY]
 
           --rate <N>
               Maximum requests per second [default: adaptive] [env: LOCKGATE_RATE]
@@ -336,7 +336,7 @@ fn help_teaches() {
               complete) [default: pipelined] [env: LOCKGATE_SCHEDULE]
 
           --concurrency <N>
-              Maximum number of concurrent requests [default: 16] [env: LOCKGATE_CONCURRENCY]
+              Maximum number of concurrent requests [default: 64] [env: LOCKGATE_CONCURRENCY]
 
           --rate <N>
               Maximum requests per second [default: adaptive] [env: LOCKGATE_RATE]
