@@ -126,13 +126,20 @@ async fn a_channel_map_that_names_nothing_is_an_error() {
     server.stop().await;
 }
 
-/// Changes the title of the first item of an instance that has one.
-fn retitle(state: &mut StateFile, instance: usize, title: &str) {
+/// The label of the first item of an instance that has one.
+fn first_label(state: &StateFile, instance: usize) -> String {
+    let items = &state.instances[instance].content;
+    let mut english = items.iter().filter(|item| item["locale"] == "en-us");
+    let label = english.find_map(|item| item["fields"]["Label"].as_str());
+    label.unwrap().to_owned()
+}
+
+/// Changes the label of an item of an instance, where it stands by its present one: both instances have their own order.
+fn retitle(state: &mut StateFile, instance: usize, (old, new): (&str, &str)) {
     let items = &mut state.instances[instance].content;
-    let item = items
-        .iter_mut()
-        .find(|item| item["locale"] == "en-us" && item["fields"]["Label"].is_string());
-    item.unwrap()["fields"]["Label"] = title.into();
+    let mut english = items.iter_mut().filter(|item| item["locale"] == "en-us");
+    let item = english.find(|item| item["fields"]["Label"] == old);
+    item.unwrap()["fields"]["Label"] = new.into();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -147,8 +154,9 @@ async fn a_plan_ends_like_the_rehearsal_of_a_run() {
     assert_eq!(code("plan", &[]).await, Some(0), "only work to do");
     assert_eq!(code("sync", &["--no-tui"]).await, Some(0));
     let mut state = server.state();
-    retitle(&mut state, 0, "by the source");
-    retitle(&mut state, 1, "by the target");
+    let label = first_label(&state, 0);
+    retitle(&mut state, 0, (&label, "by the source"));
+    retitle(&mut state, 1, (&label, "by the target"));
     let put = reqwest::Client::new().put(format!("{url}/_mock/state"));
     put.json(&state)
         .send()

@@ -265,6 +265,8 @@ impl Setup {
     ) -> Session<Instance, T> {
         let run = run_id(self.run);
         let source = self.reader(base_url, SOURCE, Side::Source, &sink);
+        // The rates of servers are tried elsewhere.
+        source.pacer.without_start();
         let target = self.reader(base_url, TARGET, Side::Target, &sink);
         let target = Reader {
             instance: wrap(target.instance),

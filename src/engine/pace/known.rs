@@ -43,6 +43,12 @@ const PATIENCE_REQUESTS: f64 = 200.0;
 const PATIENCE_MAX: Duration = Duration::from_mins(10);
 /// The wait before a limit that an earlier run found is questioned.
 const PATIENCE_RECALLED: Duration = Duration::from_secs(5);
+/// A limit that follows from fewer requests in a second is a guess.
+const GUESS_MAX: f64 = 15.0;
+/// The lowest guess.
+const GUESS_MIN: f64 = 10.0;
+/// The wait before a guess is questioned: its approach.
+const PATIENCE_GUESSED: Duration = Duration::from_secs(3);
 /// The share of a limit that has to leave in a second before a probe counts that was not refused.
 const USED: f64 = 0.9;
 /// How far above the limit the first probe goes.
@@ -65,14 +71,25 @@ pub(super) struct Known {
     /// When it is questioned; while it is questioned, when that ends.
     due: Instant,
     is_probing: bool,
+    /// Whether hardly any request has tried it.
+    is_guess: bool,
     /// Whether a request had to wait for the rate since the last look.
     was_short: bool,
 }
 
 impl Known {
-    /// A limit that follows from the first refusal.
+    /// A limit that follows from the first refusal. When hardly any request had left by then, it is a guess: it is no lower
+    /// than [`GUESS_MIN`], and is questioned as soon as it is approached.
     pub(super) fn found(per_second: f64, now: Instant) -> Self {
-        Self::new(per_second, FIRST, now)
+        let known = Self::new(per_second.max(GUESS_MIN), FIRST, now);
+        if per_second >= GUESS_MAX {
+            return known;
+        }
+        Self {
+            due: now + PATIENCE_GUESSED,
+            is_guess: true,
+            ..known
+        }
     }
 
     /// A limit that an earlier run found.
@@ -93,6 +110,7 @@ impl Known {
             step: PROBE,
             due: now + patience,
             is_probing: false,
+            is_guess: false,
             was_short: false,
         }
     }
@@ -160,8 +178,12 @@ impl Known {
 
     /// A request that left at `left` was refused, after `count` requests in one second. Nothing left until `now`.
     pub(super) fn refused(&mut self, count: f64, left: Instant, now: Instant) {
+        let was_guess = std::mem::take(&mut self.is_guess);
         if self.is_probing {
-            self.patience = self.next_patience();
+            // The first answer about a guess makes it a limit like any other.
+            if !was_guess {
+                self.patience = self.next_patience();
+            }
             if self.step > PROBE {
                 // It was far beyond: the limit is somewhere between.
                 let probed = self.per_second * self.step;
@@ -256,6 +278,20 @@ mod tests {
         assert!((80.0..83.0).contains(&soon), "{soon}");
         let then = rate(&mut known, start + Duration::from_secs(4));
         assert!((then - 98.0).abs() < 0.1, "{then}");
+    }
+
+    /// Six refusals in a row at the start, for no reason of the rate, left a run at five requests a second.
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_of_hardly_any_request_is_questioned_soon() {
+        let start = Instant::now();
+        let mut known = Known::found(5.0, start);
+        let mut now = start;
+        while rate(&mut known, now) < 100.0 {
+            known.was_short();
+            now += Duration::from_millis(500);
+        }
+        let took = now - start;
+        assert!(took < Duration::from_secs(25), "{took:?}");
     }
 
     #[tokio::test(start_paused = true)]
