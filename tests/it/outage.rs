@@ -117,7 +117,9 @@ async fn rights_that_are_gone_end_the_run_and_those_on_one_entity_do_not() {
     let ended = ends_and_goes_on(&["status=403,method=POST,path=5e6f7a8b-u,from=9"], &[]).await;
     assert!(ended.stderr.contains("LG-2007"), "{}", ended.stderr);
 
-    let server = faulty(&["status=403,method=POST,path=5e6f7a8b-u/container,count=2"]).await;
+    let server =
+        faulty(&["status=403,method=POST,path=5e6f7a8b-u/container,text=team_TeamGrid,count=2"])
+            .await;
     let workspace = Workspace::new();
     let ended = sync(&workspace, &server, &[]).await;
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
