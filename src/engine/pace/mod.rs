@@ -10,9 +10,9 @@
 //!                                                            └── answers: time, refusals ──┘
 //! ```
 //! Two things are learned, because they fail differently. *How many at once* is a matter of the server's strength: each
-//! class has a window, and all together have a [`level`], that grow by one request at a time and shrink by a factor. *How many per second* is a rule of
-//! the server: there is a number, and `limit` finds it from the refusals, holds just below it, and asks now and
-//! then whether it has risen. A window alone would have to be refused over and over to find out.
+//! class has a window, and all together have a level, that grow by one request at a time and shrink by a factor. *How many
+//! per second* is a rule of the server: there is a number, and `limit` finds it from the refusals, holds just below it, and
+//! asks now and then whether it has risen. A window alone would have to be refused over and over to find out.
 //!
 //! A refusal that says something of the limit holds everything back for as long as the server asks. Another one holds back
 //! its own request alone, unless the server asks for a long wait: where a share of all requests is refused whatever the rate,

@@ -507,7 +507,7 @@ impl Permit<'_> {
 
     /// The server refused the request for its rate and asks for a wait of `asked`; `None` when it does not say how long.
     /// `again`: how often it refused this request before. A refusal that says something of the limit holds everything
-    /// back; another one this request alone, and the caller has to wait for [`Refusal::alone`].
+    /// back; another one this request alone, and the caller waits as long as the [`Refusal`] says.
     pub fn refused(self, asked: Option<Duration>, again: u32) -> Refusal {
         let refusal = match self.pacer.quota(self.class) {
             Some(quota) => quota.refused(self.left, asked, again),
