@@ -420,12 +420,10 @@ mod tests {
     fn request(cause: Cause) -> Error {
         Error::Unreachable {
             side: "source 1a2b3c4d-u".to_owned(),
-            source: Box::new(RequestError {
-                operation: "reading the locales of 1a2b3c4d-u".to_owned(),
+            source: Box::new(RequestError::new(
+                "reading the locales of 1a2b3c4d-u",
                 cause,
-                said: None,
-                request_id: None,
-            }),
+            )),
         }
     }
 

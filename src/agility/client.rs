@@ -229,12 +229,6 @@ impl Client {
     pub(crate) async fn send(&self, call: Call) -> Result<Reply, RequestError> {
         let limit = call.limit.unwrap_or(self.request_timeout);
         let endpoint = call.endpoint();
-        let failed = |operation, cause| RequestError {
-            operation,
-            cause,
-            said: None,
-            request_id: None,
-        };
         let request = self
             .request(call.api, call.method, &call.path, limit)
             .await?;
@@ -254,26 +248,28 @@ impl Client {
             |error: &reqwest::Error| classify::transport(error, &self.host(call.api), limit);
         let response = match request.send().await {
             Ok(response) => response,
-            Err(error) => return Err(failed(call.operation, transport(&error))),
+            Err(error) => return Err(RequestError::new(call.operation, transport(&error))),
         };
         let (status, headers) = (response.status(), response.headers().clone());
         if let Some(cause) = classify::status(status, &headers, time::now()) {
             // A page of an error may be of any length; its start says what is wrong.
             let body = match Body::start(response, classify::SEARCHED_MAX).await {
                 Ok(body) => body,
-                Err(error) => return Err(failed(call.operation, transport(&error))),
+                Err(error) => return Err(RequestError::new(call.operation, transport(&error))),
             };
             return Err(RequestError {
                 said: classify::said(&body),
                 request_id: classify::request_id(&headers, &body),
-                ..failed(call.operation, cause)
+                ..RequestError::new(call.operation, cause)
             });
         }
         let body = match Body::read(response, self.limits.answer_bytes).await {
             Ok(body) => body,
-            Err(Unread::Broken(error)) => return Err(failed(call.operation, transport(&error))),
+            Err(Unread::Broken(error)) => {
+                return Err(RequestError::new(call.operation, transport(&error)));
+            }
             Err(Unread::TooLarge(what)) => {
-                return Err(failed(call.operation, Cause::TooLarge(what)));
+                return Err(RequestError::new(call.operation, Cause::TooLarge(what)));
             }
         };
         Ok(Reply {
@@ -385,7 +381,7 @@ impl Client {
     }
 }
 
-/// The longest answer, in bytes, whose numbers are kept as they were written, for which the text is in memory twice.
+/// The longest answer, in bytes, that keeps its numbers as they were written: its text is in memory twice.
 const HELD_MAX: usize = 16 << 20;
 
 fn parsed(body: &[u8]) -> Result<Value, serde_json::Error> {

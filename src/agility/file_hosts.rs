@@ -23,11 +23,11 @@ use tokio::sync::OnceCell;
 use url::{Host, Url};
 
 use super::classify;
-use super::hosts::{Hosts, Reach, is_below, reach};
+use super::hosts::{Hosts, Reach, VENDOR, is_below, reach};
 use crate::instance::Misplaced;
 
 /// The domains under which the vendor delivers files ("Assets", the vendor's API).
-const VENDORS: [&str; 2] = ["aglty.io", "agilitycms.com"];
+const VENDORS: [&str; 2] = [VENDOR, "agilitycms.com"];
 
 /// The hosts of one instance. Clones are one.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ struct Rule {
     own: Vec<Url>,
     /// Hosts that the user named: `HOST` or `HOST:PORT`.
     named: Vec<String>,
-    /// Names of allowed hosts, whose addresses are checked.
+    /// Names of allowed hosts; their addresses are checked.
     checked: Mutex<HashSet<String>>,
     /// Where the instance itself is.
     reaches: OnceCell<Vec<Reach>>,

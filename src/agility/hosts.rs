@@ -94,7 +94,7 @@ pub enum Place {
 }
 
 /// The domain of the vendor's APIs.
-const VENDOR: &str = "aglty.io";
+pub(super) const VENDOR: &str = "aglty.io";
 
 /// Where a URL leads.
 pub fn place(url: &Url) -> Place {

@@ -25,8 +25,8 @@ use crate::domain::{
 use crate::id_map::{Counterpart, IdConflict, IdMap};
 use crate::instance::{Save, Saved, Source, Target};
 use crate::plan::{
-    Action, AssetIndex, Context, Defaults, LeaveOut, Node, Plan, Planned, Schema, expected_hash,
-    fields_hash, payload,
+    Action, AssetIndex, Context, Defaults, LeaveOut, Node, Plan, Planned, Schema, container_of,
+    expected_hash, fields_hash, payload,
 };
 use crate::planted::{self, Bug};
 use crate::store::{
@@ -69,7 +69,7 @@ pub struct Crew<S, T> {
     pub(super) republish: dashmap::DashSet<Node>,
     /// What was sent again because something wrote over it.
     pub(super) sent_again: dashmap::DashSet<Node>,
-    /// Kinds and containers whose entities the target has stored otherwise than they were sent.
+    /// Kinds and containers of entities that the target has stored otherwise than they were sent.
     pub(super) altered: dashmap::DashSet<(Kind, Box<str>)>,
     /// What survives the process.
     pub store: Store,
@@ -405,7 +405,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
                 .save
                 .id
                 .or_else(|| self.ids.shared(entity.key.kind, entity.key.id)),
-            container: container_of(&item.save).to_owned(),
+            container: container_of(&item.save.body).to_owned(),
             // Nothing leaves whose parent is not known.
             parent: self.home_parent(item.node).unwrap_or_default(),
             newest: of_kind.last().map_or(0, |newest| newest.key.id.raw()),
@@ -585,11 +585,4 @@ pub(super) fn json_bytes(value: &Value) -> u64 {
     let mut count = Count(0);
     serde_json::to_writer(&mut count, value).expect("counting never fails");
     count.0
-}
-
-/// The reference name of the container that an item is saved into.
-pub(super) fn container_of(save: &Save) -> &str {
-    save.body["properties"]["referenceName"]
-        .as_str()
-        .unwrap_or_default()
 }

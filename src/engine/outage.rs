@@ -229,12 +229,7 @@ pub(super) fn may_leave(
 
 /// The failure of a request that never left.
 pub(super) fn halted(operation: &str) -> RequestError {
-    RequestError {
-        operation: operation.to_owned(),
-        cause: Cause::Halted,
-        said: None,
-        request_id: None,
-    }
+    RequestError::new(operation, Cause::Halted)
 }
 
 #[cfg(test)]

@@ -350,7 +350,7 @@ impl Sender<'_> {
     }
 
     /// Tells of a refusal for the rate, and waits where it holds back this request alone; what holds everything back is
-    /// kept by the pacer. A long pause is told once, by the first that meets it.
+    /// kept by the pacer. A long pause is reported once, by the first that meets it.
     async fn throttled(&self, refusal: Refusal) {
         if refusal.is_new || refusal.pause < LONG_WAIT {
             let for_ms = millis(refusal.pause);
@@ -425,12 +425,7 @@ mod tests {
     use tokio::sync::mpsc;
 
     fn error(cause: Cause) -> RequestError {
-        RequestError {
-            operation: "saving model Post".to_owned(),
-            cause,
-            said: None,
-            request_id: None,
-        }
+        RequestError::new("saving model Post", cause)
     }
 
     async fn tries(effect: Effect, cause: Cause) -> (u32, Result<(), RequestError>) {

@@ -47,5 +47,5 @@ pub use references::{
     AssetIndex, Context, Reference, Referent, Side, UrlAt, asset_urls, references,
 };
 pub use schema::{FieldKind, FieldSchema, LinkKind, LinkSchema, ModelSchema, Schema};
-pub use selection::{Selection, UnknownName};
+pub use selection::{Selection, UnknownName, container_of};
 pub use weights::Weights;

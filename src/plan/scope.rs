@@ -90,8 +90,9 @@ impl<'a> Lists<'a> {
         let mut items: HashMap<Box<str>, Vec<Node>> = HashMap::new();
         for (node, entity) in (0..).zip(source.entities()) {
             if entity.key.kind == Kind::Content {
-                let list = super::selection::container_of(&entity.body.parse());
-                items.entry(name_key(&list)).or_default().push(node);
+                let body = entity.body.parse();
+                let list = name_key(super::selection::container_of(&body));
+                items.entry(list).or_default().push(node);
             }
         }
         let shared = source

@@ -150,7 +150,7 @@ impl Selection {
                             self.content.contains(&raw)
                                 || tree.holds(key.kind, raw)
                                 || (!self.containers.is_empty()
-                                    && named(&self.containers, &container_of(&entity.body.parse())))
+                                    && named(&self.containers, container_of(&entity.body.parse())))
                         }
                         Kind::Page => self.pages.contains(&raw) || tree.holds(key.kind, raw),
                         Kind::Template => tree.holds(key.kind, raw),
@@ -203,7 +203,7 @@ impl Tree {
             }
         }
         for item in source.of_kind(Kind::Content) {
-            if names.contains(&name_key(&container_of(&item.body.parse()))) {
+            if names.contains(&name_key(container_of(&item.body.parse()))) {
                 tree.insert(Kind::Content, item);
             }
         }
@@ -271,11 +271,10 @@ fn check_ids(kind: Kind, asked: &[i64], source: &Inventory<SourceId>) -> Result<
     }
 }
 
-pub(super) fn container_of(item: &serde_json::Value) -> String {
-    item["properties"]["referenceName"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned()
+/// The reference name of the container that an item is in, empty where its body names none.
+pub fn container_of(item: &serde_json::Value) -> &str {
+    let name = item["properties"]["referenceName"].as_str();
+    name.unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -28,12 +28,7 @@ struct Altering {
 }
 
 fn failed(cause: Cause) -> RequestError {
-    RequestError {
-        operation: "saving".to_owned(),
-        cause,
-        said: None,
-        request_id: None,
-    }
+    RequestError::new("saving", cause)
 }
 
 /// The same with another value in its first text.

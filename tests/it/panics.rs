@@ -127,14 +127,12 @@ impl Source for Breaking {
 
     async fn download(&self, url: &str) -> Result<Download, RequestError> {
         if self.refused.fetch_sub(1, Ordering::Relaxed) > 0 {
-            return Err(RequestError {
-                operation: "downloading".to_owned(),
-                cause: Cause::Throttled {
+            return Err(RequestError::new(
+                "downloading",
+                Cause::Throttled {
                     retry_after: Some(Duration::from_millis(1)),
                 },
-                said: None,
-                request_id: None,
-            });
+            ));
         }
         self.instance.download(url).await
     }

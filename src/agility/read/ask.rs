@@ -32,12 +32,7 @@ pub(crate) async fn answer<I: Id>(client: &Client, ask: &Ask) -> Result<Answer<I
     let (api, path) = match route(ask) {
         Ok(route) => route,
         Err(missing) => {
-            return Err(RequestError {
-                operation,
-                cause: Cause::Content(missing.0),
-                said: None,
-                request_id: None,
-            });
+            return Err(RequestError::new(operation, Cause::Content(missing.0)));
         }
     };
     let mut call = Call::get(operation, api, path);

@@ -21,16 +21,10 @@ const REDIRECTS_MAX: usize = 10;
 /// Opens `url` with a plain GET, as the vendor's CLI does: no credential leaves, redirects are followed. Each address on
 /// the way has to be one from which files are fetched.
 pub(crate) async fn download(client: &Client, url: &str) -> Result<Download, RequestError> {
-    let failed = |operation: &str, cause| RequestError {
-        operation: operation.to_owned(),
-        cause,
-        said: None,
-        request_id: None,
-    };
     let mut url = Url::parse(url).map_err(|error| {
         let shown = classify::readable(url).unwrap_or_default();
         let cause = Cause::Content(format!("{shown:?} is not a URL: {error}"));
-        failed("downloading an asset", cause)
+        RequestError::new("downloading an asset", cause)
     })?;
     // The query may hold a signature that grants access.
     let shown = classify::readable(&without_query(&url)).unwrap_or_default();
@@ -44,7 +38,7 @@ pub(crate) async fn download(client: &Client, url: &str) -> Result<Download, Req
                 Some(refusal) => Cause::Misplaced(Box::new(refusal)),
                 None => classify::transport(&error, &authority(&url), client.request_timeout),
             };
-            failed(&operation, cause)
+            RequestError::new(&*operation, cause)
         })?;
         match redirected(&response, &url) {
             Some(next) => url = next,
@@ -52,7 +46,7 @@ pub(crate) async fn download(client: &Client, url: &str) -> Result<Download, Req
         }
     }
     let cause = Cause::Content(format!("more than {REDIRECTS_MAX} redirects"));
-    Err(failed(&operation, cause))
+    Err(RequestError::new(operation, cause))
 }
 
 /// A user name and a password would be sent as a credential.
@@ -63,12 +57,7 @@ fn strip_user(url: &mut Url) {
 
 /// Checks that files are fetched from the host of `url`. The asset container is asked for once, if no other rule allows it.
 async fn admit(client: &Client, url: &Url, operation: &str) -> Result<(), RequestError> {
-    let refused = |refusal| RequestError {
-        operation: operation.to_owned(),
-        cause: Cause::Misplaced(Box::new(refusal)),
-        said: None,
-        request_id: None,
-    };
+    let refused = |refusal| RequestError::new(operation, Cause::Misplaced(Box::new(refusal)));
     if !matches!(url.scheme(), "http" | "https") {
         let scheme = classify::name(url.scheme()).unwrap_or_default();
         return Err(refused(Misplaced::Scheme { scheme }));
@@ -112,12 +101,6 @@ async fn opened(
     url: &Url,
     operation: String,
 ) -> Result<Download, RequestError> {
-    let failed = |operation: String, cause| RequestError {
-        operation,
-        cause,
-        said: None,
-        request_id: None,
-    };
     let headers = response.headers().clone();
     if let Some(cause) = classify::status(response.status(), &headers, time::now()) {
         let body = Body::start(response, classify::SEARCHED_MAX).await;
@@ -125,7 +108,7 @@ async fn opened(
         return Err(RequestError {
             said: classify::said(&body),
             request_id: classify::request_id(&headers, &body),
-            ..failed(operation, cause)
+            ..RequestError::new(operation, cause)
         });
     }
     let header = |name: &str| {
@@ -144,7 +127,7 @@ async fn opened(
         length_bytes,
         focal: (header("agility-focal-x"), header("agility-focal-y")),
         bytes: cut(bytes, most)
-            .map_err(move |cause| failed(operation.clone(), cause))
+            .map_err(move |cause| RequestError::new(&*operation, cause))
             .boxed(),
     })
 }

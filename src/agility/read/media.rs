@@ -92,22 +92,19 @@ pub(super) fn asset<I: Id>(mut row: Value) -> Result<Found<I>, Misshapen> {
     shape::rename_members(map, &ASSET_MEMBERS);
     take_size(map);
     let id = shape::id(&row, "mediaID")?;
-    let name = shape::text(&row, "originKey").or_else(|| shape::text(&row, "fileName"));
+    let is_told = |member: &&str| shape::text(&row, member).is_some();
+    let member = ["originKey", "fileName"].into_iter().find(is_told);
+    let member = member.unwrap_or("originKey");
     if shape::flag(&row, "isFolder") || shape::flag(&row, "isDeleted") {
-        return Ok(passed(Kind::Asset, id, name));
+        return Ok(passed(Kind::Asset, id, shape::text(&row, member)));
     }
-    let member = if name.is_some() && shape::text(&row, "originKey").is_none() {
-        "fileName"
-    } else {
-        "originKey"
-    };
     plain(Kind::Asset, ("mediaID", member), &row)
 }
 
-/// Keeps a size that can be one, as a number. Any other is as good as none: the file tells its length itself.
+/// Keeps a size that can be one, as a number. Any other is as good as none: the length comes with the file.
 fn take_size(asset: &mut Map<String, Value>) {
-    let told = asset.get("size").and_then(shape::as_int);
-    match told.filter(|size| *size >= 0) {
+    let size = asset.get("size").and_then(shape::as_int);
+    match size.filter(|size| *size >= 0) {
         Some(size) => drop(asset.insert("size".to_owned(), size.into())),
         None => drop(asset.shift_remove("size")),
     }

@@ -127,12 +127,7 @@ fn printed(body: Map<String, Value>, numbers: &Exact) -> String {
 
 /// The complaint that something cannot be sent.
 fn unsendable(operation: String, odd: &Misshapen) -> RequestError {
-    RequestError {
-        operation,
-        cause: Cause::Content(odd.0.clone()),
-        said: None,
-        request_id: None,
-    }
+    RequestError::new(operation, Cause::Content(odd.0.clone()))
 }
 
 #[cfg(test)]

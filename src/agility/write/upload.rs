@@ -250,12 +250,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_download_that_breaks_is_a_broken_upload_and_not_a_wrong_one() {
-        let broken = RequestError {
-            operation: "downloading x".to_owned(),
-            cause: Cause::Broken("reset".to_owned()),
-            said: None,
-            request_id: None,
-        };
+        let broken = RequestError::new("downloading x", Cause::Broken("reset".to_owned()));
         let bytes: ByteStream =
             Box::pin(stream::iter([Ok(Bytes::from_static(b"ab")), Err(broken)]));
         let Err(Cause::Broken(words)) = sent(bytes, Some(4)).await else {

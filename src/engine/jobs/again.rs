@@ -141,10 +141,5 @@ where
 
 /// The failure of a request of which nobody heard the answer.
 fn broke() -> RequestError {
-    RequestError {
-        operation: "saving".to_owned(),
-        cause: Cause::Broken(BROKE.to_owned()),
-        said: None,
-        request_id: None,
-    }
+    RequestError::new("saving", Cause::Broken(BROKE.to_owned()))
 }

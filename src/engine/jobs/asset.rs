@@ -137,7 +137,7 @@ where
     Ok(found.unwrap_or(saved))
 }
 
-/// Looks for a file whose upload was answered with success and with no id that can be one.
+/// Looks for a file after its upload was answered with success and without a usable id.
 async fn look_for<S, T>(
     crew: &Crew<S, T>,
     item: &Prepared,
@@ -281,12 +281,10 @@ fn listed_size(media: &Value) -> Option<u64> {
 
 fn check_length(name: &str, size: Option<u64>, length: Option<u64>) -> Result<(), RequestError> {
     match (size, length) {
-        (Some(size), Some(length)) if size != length => Err(RequestError {
-            operation: format!("uploading {name}"),
-            cause: Cause::Content(format!("the source lists {size} bytes and sends {length}")),
-            said: None,
-            request_id: None,
-        }),
+        (Some(size), Some(length)) if size != length => Err(RequestError::new(
+            format!("uploading {name}"),
+            Cause::Content(format!("the source lists {size} bytes and sends {length}")),
+        )),
         _ => Ok(()),
     }
 }

@@ -1,7 +1,7 @@
 //! Whether an id in an answer is that of what was sent.
 //!
 //! An answer can be wrong in ways that nothing in it shows: rows that are rotated, ids that are shifted, numbered anew or
-//! told a second time. Believed once, such an id stays in the state. So before the id of something new is recorded, the
+//! given a second time. Believed once, such an id stays in the state. So before the id of something new is recorded, the
 //! entity that has it is read back, many with one question where the API allows that, and compared with what was sent. An
 //! id that the target contradicts counts as no id: what was sent is looked for by what it says.
 //!
@@ -25,11 +25,11 @@ use std::collections::HashMap;
 use super::carry::Cargo;
 use super::live;
 use crate::domain::{Entity, Id, Kind, TargetId, same_name};
-use crate::engine::crew::{Crew, Prepared, container_of};
+use crate::engine::crew::{Crew, Prepared};
 use crate::instance::{
     Ask, Cause, RequestError, RowResult, Save, Saved, Source, Target, Unconfirmed,
 };
-use crate::plan::{differences, normal, target_hash};
+use crate::plan::{container_of, differences, normal, target_hash};
 use crate::store::IntentId;
 
 /// What a look at the entity with an answered id shows.
@@ -64,7 +64,7 @@ where
     for (at, (item, row)) in items.iter().zip(&mut rows).enumerate() {
         let Ok(saved) = row else { continue };
         match judge(crew, item, saved, &there) {
-            // What is looked for below is not to find it. A claim that is refused is told when it is recorded.
+            // The look below must not find it. A claim that is refused is reported when it is recorded.
             Verdict::Believed => drop(crew.ids.claim(&crew.entity(item.node).key, saved.id)),
             Verdict::Plausible if says_another(crew, items, at, &there[&saved.id]) => {
                 *row = unclear(saved, "says what another entity of the request says");
@@ -75,7 +75,12 @@ where
     }
     let is_unclear = |row: &RowResult| matches!(row, Err(Unconfirmed::Unclear(_)));
     let is_shuffled = rows.iter().any(is_unclear);
-    let place = |at: &usize| (items[*at].save.kind, container_of(&items[*at].save).into());
+    let place = |at: &usize| {
+        (
+            items[*at].save.kind,
+            container_of(&items[*at].save.body).into(),
+        )
+    };
     plausible.retain(|at| is_shuffled || !crew.altered.contains(&place(at)));
     if plausible.is_empty() {
         return Ok(rows);
@@ -151,7 +156,7 @@ where
     }
 }
 
-/// The verdict about a rule whose answered id is in no list: where its origin is listed, that one has another id.
+/// The verdict about a rule when its answered id is in no list: where its origin is listed, that one has another id.
 fn redirection(item: &Prepared, there: &There) -> Verdict {
     let mut listed = there.values();
     let origin = item.save.body["originUrl"].as_str().unwrap_or_default();
@@ -175,7 +180,7 @@ where
     let body = found.body.parse();
     let (sent, stored) = match item.save.kind {
         Kind::Content => (
-            container_of(&item.save),
+            container_of(&item.save.body),
             body["properties"]["referenceName"].as_str(),
         ),
         Kind::Page => (
@@ -248,12 +253,10 @@ where
     T: Target + Clone,
 {
     let contradicted = |why: String| {
-        Err(RequestError {
-            operation: format!("saving {} {:?}", save.kind, save.name),
-            cause: Cause::Malformed(format!("it was answered with the id {}, {why}", saved.id)),
-            said: None,
-            request_id: None,
-        })
+        Err(RequestError::new(
+            format!("saving {} {:?}", save.kind, save.name),
+            Cause::Malformed(format!("it was answered with the id {}, {why}", saved.id)),
+        ))
     };
     match save.id {
         Some(id) if id == saved.id => return Ok(saved),

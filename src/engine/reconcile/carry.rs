@@ -412,7 +412,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
         rows
     }
 
-    /// Keeps what was told item by item, and looks for what was told neither way.
+    /// Records what was answered item by item, and looks for what was answered neither way.
     async fn keep(
         &mut self,
         part: &Part,

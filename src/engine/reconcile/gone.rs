@@ -16,11 +16,11 @@ pub(in crate::engine) enum DeleteEnd {
     Gone,
     /// The server did not delete it, in its words, for a reason of this kind.
     Refused(String, Failure),
-    /// It cannot be told.
+    /// It is unknown.
     Unknown(String),
     /// Its request never left.
     Unsent,
-    /// It cannot be told, and the run ends before it could be asked for.
+    /// It is unknown, and the run ends before it could be asked for.
     Halted,
 }
 

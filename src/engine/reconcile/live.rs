@@ -1,15 +1,15 @@
 //! Looks of a run for what it sent itself.
 
-use super::carry::Cargo;
-use super::inquiry::Inquiry;
 use serde_json::Value;
 
+use super::carry::Cargo;
+use super::inquiry::Inquiry;
 use super::look::{Knowledge, Looked, Quiet, Sought, content, order, pages, saved};
 use super::resemble;
 use crate::domain::{ByName, Entity, Kind, TargetId, TargetKey, same_name};
-use crate::engine::crew::{Crew, Prepared, container_of};
+use crate::engine::crew::{Crew, Prepared};
 use crate::instance::{Ask, RequestError, Source, Target};
-use crate::plan::{Schema, target_hash};
+use crate::plan::{Schema, container_of, target_hash};
 use crate::planted::{self, Bug};
 use crate::store::IntentId;
 
@@ -200,8 +200,8 @@ impl<S: Source + Clone, T: Target + Clone> Own<'_, S, T> {
 /// own on the whole instance is looked for by that.
 fn place_of(kind: Kind, body: &Value) -> Option<String> {
     let name = match kind {
-        Kind::Content => &body["properties"]["referenceName"],
-        Kind::Page => &body["name"],
+        Kind::Content => Some(container_of(body)).filter(|name| !name.is_empty()),
+        Kind::Page => body["name"].as_str(),
         Kind::Model
         | Kind::Container
         | Kind::Template
@@ -209,7 +209,7 @@ fn place_of(kind: Kind, body: &Value) -> Option<String> {
         | Kind::Asset
         | Kind::Redirection => return None,
     };
-    name.as_str().map(str::to_owned)
+    name.map(str::to_owned)
 }
 
 fn sought<'a, S, T>(crew: &'a Crew<S, T>, item: &'a Prepared) -> Sought<'a>
@@ -223,7 +223,7 @@ where
         hash: item.target_hash,
         // In a second locale a page has the id that it was given in the first.
         target: item.save.id.or_else(|| crew.ids.shared(key.kind, key.id)),
-        container: container_of(&item.save),
+        container: container_of(&item.save.body),
         order: order(&item.save.body),
         parent: None,
         place_before: None,

@@ -1,7 +1,7 @@
 //! What became of a request: one owner of polling, looking, claiming and the verdict.
 //!
 //! ```text
-//!   send ──▶ told item by item ──▶ read back ───────▶ claim ─▶ commit ─▶ show
+//!   send ──▶ answered by item ───▶ read back ───────▶ claim ─▶ commit ─▶ show
 //!     │                                                 ▲
 //!     ├──▶ failed as a whole ──▶ looked for once ──┬────┘ what is there
 //!     └──▶ not known ──▶ looked for until quiet ───┤

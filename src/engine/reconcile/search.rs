@@ -16,7 +16,7 @@ use crate::engine::options::UnknownOutcome;
 use crate::engine::pull::PullError;
 use crate::id_map::IdMap;
 use crate::instance::{Source, Target};
-use crate::plan::{Schema, target_hash};
+use crate::plan::{Schema, container_of, target_hash};
 use crate::store::Operation;
 
 /// Looks for what is open.
@@ -88,9 +88,9 @@ impl<'a, S: Source + Clone, T: Target + Clone> Search<'a, S, T> {
         if target_hash(there, &self.schema) == item.hash {
             return false;
         }
-        let container = container_of(there);
-        let is_elsewhere =
-            item.key.kind == Kind::Content && !same_name(&container, &item.detail.container);
+        let body = there.body.parse();
+        let is_elsewhere = item.key.kind == Kind::Content
+            && !same_name(container_of(&body), &item.detail.container);
         is_elsewhere || !item.is_after(told)
     }
 
@@ -243,22 +243,14 @@ impl<'a, S: Source + Clone, T: Target + Clone> Search<'a, S, T> {
     }
 
     fn is_stranger(&self, item: &Item, there: &Entity<TargetId>) -> bool {
-        let container = container_of(there);
         item.detail.operation == Operation::Create
             && item.creates()
             && [item.key.kind, there.key.kind] == [Kind::Content; 2]
             && there.key.locale == item.key.locale
             && item.is_after(there.key.id)
-            && same_name(&container, &item.detail.container)
+            && same_name(container_of(&there.body.parse()), &item.detail.container)
             && !self.ids.is_claimed(Kind::Content, there.key.id)
     }
-}
-
-/// The reference name of the container of an item.
-fn container_of(there: &Entity<TargetId>) -> String {
-    let body = there.body.parse();
-    let name = body["properties"]["referenceName"].as_str();
-    name.unwrap_or_default().to_owned()
 }
 
 /// What is known of what an earlier run sent.

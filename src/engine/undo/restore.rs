@@ -238,12 +238,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
         asset: &Entity<TargetId>,
     ) -> Result<ByteStream, RequestError> {
         let operation = format!("restoring {}", asset.name);
-        let failed = |why: String| RequestError {
-            operation: operation.clone(),
-            cause: Cause::Content(why),
-            said: None,
-            request_id: None,
-        };
+        let failed = |why: String| RequestError::new(operation.clone(), Cause::Content(why));
         let file = match self.crew.store.kept_bytes(hash).await {
             Ok(Some(file)) => file,
             Ok(None) => {
@@ -253,11 +248,8 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
             }
             Err(error) => return Err(failed(error.to_string())),
         };
-        let pieces = ReaderStream::new(file).map_err(move |error| RequestError {
-            operation: operation.clone(),
-            cause: Cause::Content(error.to_string()),
-            said: None,
-            request_id: None,
+        let pieces = ReaderStream::new(file).map_err(move |error| {
+            RequestError::new(operation.clone(), Cause::Content(error.to_string()))
         });
         Ok(pieces.map(|piece: Result<Bytes, _>| piece).boxed())
     }

@@ -351,12 +351,7 @@ fn an_outage_is_no_failure_of_an_entity() {
     let mut undo = Script::default().deletes(&["asset:1", "asset:2"]).start();
     let outage = crate::engine::outage::Outage {
         side: crate::event::Side::Target,
-        error: crate::instance::RequestError {
-            operation: "deleting".to_owned(),
-            cause: crate::instance::Cause::Unauthorised,
-            said: None,
-            request_id: None,
-        },
+        error: crate::instance::RequestError::new("deleting", crate::instance::Cause::Unauthorised),
     };
     let effects = undo.state.apply(Input::Outage(Arc::new(outage)));
     undo.take(effects);

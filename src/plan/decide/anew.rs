@@ -1,6 +1,6 @@
 //! Mappings that the target contradicts.
 //!
-//! A mapping can be wrong: an answer told the id of something else, or the target was restored and numbered anew. It shows
+//! A mapping can be wrong: an answer had the id of something else, or the target was restored and numbered anew. It shows
 //! where the target has nothing under that id, or an item of another container. Such a mapping is set aside, and its entity
 //! is looked for as if the state did not know it: by name, by place, or by what it says. What is found is its counterpart
 //! from now on, and is named. Where nothing is found the mapping stands, and the entity counts as deleted on the target, or
@@ -57,7 +57,7 @@ fn is_one_of(ids: &HashSet<SourceId>, key: &EntityKey) -> bool {
     key.kind == Kind::Content && ids.contains(&key.id)
 }
 
-/// The items whose mapping the target contradicts, as long as it has items that nothing is mapped to.
+/// The items with a mapping that the target contradicts, as long as it has items that nothing is mapped to.
 fn contradicted(
     known: &Known<'_>,
     agreements: &Agreements,

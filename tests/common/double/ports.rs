@@ -156,12 +156,7 @@ impl Shared {
                 .map_or_else(ToString::to_string, |_| "done".to_owned());
             format!("{operation}: {end}")
         });
-        result.map_err(|cause| RequestError {
-            operation,
-            cause,
-            said: None,
-            request_id: None,
-        })
+        result.map_err(|cause| RequestError::new(operation, cause))
     }
 
     fn act<R>(&self, act: impl FnOnce(&mut World) -> Result<R, Cause>) -> Result<R, Cause> {
