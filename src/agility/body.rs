@@ -33,7 +33,7 @@ pub(super) enum Unread {
 }
 
 impl Body {
-    /// Reads a body of at most `limit` bytes, whose values take at most as many bytes in memory again.
+    /// Reads a body of at most `limit` bytes; its values take at most as many bytes in memory again.
     pub(super) async fn read(mut response: Response, limit: u64) -> Result<Self, Unread> {
         let (mut bytes, mut large) = (Vec::new(), None);
         while let Some(piece) = response.chunk().await.map_err(Unread::Broken)? {

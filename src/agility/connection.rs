@@ -38,7 +38,7 @@ pub struct Connection {
 pub struct Limits {
     /// Bytes of an answer of the API, unpacked. Its values may take as much memory again.
     pub answer_bytes: u64,
-    /// Bytes of a file whose length the server does not tell.
+    /// Bytes of a file of unknown length.
     pub file_bytes: u64,
     /// Pages of one list.
     pub pages: u32,

@@ -1,4 +1,4 @@
-//! A panic is a bug of the program. It ends like any other error: told with its code, and with the exit code of a bug.
+//! A panic is a bug of the program. It ends like any other error: with its code, and with the exit code of a bug.
 //!
 //! The panic itself has been printed by then, after the terminal was given back. What was in flight is settled by the next
 //! run, as after a kill.

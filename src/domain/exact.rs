@@ -64,7 +64,7 @@ fn tokens(json: &str) -> impl Iterator<Item = Token> + '_ {
     })
 }
 
-/// Where the string ends whose inside begins at `at`: at its closing quote, or at the end of the text.
+/// The end of the string that begins before `at`: its closing quote, or the end of the text.
 fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
     while at < bytes.len() && bytes[at] != b'"' {
         at += if bytes[at] == b'\\' { 2 } else { 1 };
@@ -144,7 +144,7 @@ pub(super) fn released(json: &str) -> Cow<'_, str> {
     replaced(json, parts)
 }
 
-/// The numbers of a body whose text parsing would change: what each is printed as, and how it was written, in order.
+/// The numbers of a body that parsing would change: what each is printed as, and how it was written, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exact(Option<Arc<BTreeMap<String, Vec<String>>>>);
 
@@ -174,7 +174,7 @@ impl Exact {
     }
 
     /// The printed JSON text with numbers as they were written. Where one value was written in several ways and some of
-    /// them are missing from the text, it cannot be told which, and they stay as they are printed.
+    /// them are missing from the text, it is unknown which, and they stay as they are printed.
     pub fn restore<'a>(&self, json: &'a str) -> Cow<'a, str> {
         let Some(written) = &self.0 else {
             return Cow::Borrowed(json);

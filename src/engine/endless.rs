@@ -35,7 +35,7 @@ pub enum Endless {
     Entities {
         /// The limit.
         entities: usize,
-        /// The question whose answer went beyond.
+        /// The question that was answered with too much.
         what: Box<Ask>,
     },
 }

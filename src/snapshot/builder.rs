@@ -196,7 +196,7 @@ impl<I: Id> Builder<I> {
         fresh
     }
 
-    /// How many different things were read; what an answer told again does not count.
+    /// How many different things were read; what an answer repeats does not count.
     pub fn rows(&self) -> usize {
         let single = self.locales.len() + self.channels.len();
         self.entities.len() + self.passed.len() + self.nodes.len() + single

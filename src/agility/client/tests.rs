@@ -286,7 +286,7 @@ fn a_token_that_cannot_be_sent_is_refused_at_once() {
     }
 }
 
-/// An instance at `base` whose user allows files on `hosts`.
+/// An instance at `base`; the user allows files on `hosts`.
 fn with_hosts(base: &str, hosts: &[&str]) -> Instance {
     Instance::new(Connection {
         guid: Guid::new("a-u"),

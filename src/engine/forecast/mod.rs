@@ -15,7 +15,7 @@
 //! | `course` | how far it gets when |
 //! | `after` | what comes after the uploads |
 //! | `oracle` | when it is played |
-//! | `telling` | how it is told where no dispatcher does |
+//! | `telling` | how it is reported where no dispatcher runs |
 
 mod after;
 mod ahead;

@@ -47,7 +47,7 @@ pub(super) trait Jobs: Send + Sync + 'static {
     /// What every job works with.
     fn crew(&self) -> &Crew<Self::Source, Self::Target>;
 
-    /// Carries out a job to its end. `again`: what is left of one whose task broke.
+    /// Carries out a job to its end. `again`: what is left of one after its task broke.
     ///
     /// # Errors
     /// [`StoreError`] when the state could not be made durable: nothing can go on.

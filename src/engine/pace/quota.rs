@@ -25,7 +25,7 @@ const CATCH_UP: Duration = Duration::from_millis(5);
 
 /// The wait after a refusal for the limit without `Retry-After`: what most services' windows need to clear.
 pub(super) const WAIT: Duration = Duration::from_secs(1);
-/// The first wait of a request whose refusal says nothing of the limit, without `Retry-After`. It doubles each time.
+/// The first wait of a request after a refusal that says nothing of the limit, without `Retry-After`. It doubles each time.
 const WAIT_ALONE: Duration = Duration::from_millis(100);
 /// A wait that the server asks for and that holds everything back, whatever the refusal says.
 const LONG: Duration = Duration::from_secs(5);

@@ -90,7 +90,7 @@ impl Flow {
         self.mode == Mode::Run
     }
 
-    /// Whether it was told to let nothing more leave.
+    /// Whether nothing more may leave.
     pub(super) fn is_draining(&self) -> bool {
         self.mode == Mode::Drain
     }

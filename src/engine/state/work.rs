@@ -101,7 +101,7 @@ pub trait Work: Clone + Debug + Send + 'static {
         self.flow().is_running()
     }
 
-    /// Whether it was told to let nothing more leave.
+    /// Whether nothing more may leave.
     fn is_draining(&self) -> bool {
         self.flow().is_draining()
     }

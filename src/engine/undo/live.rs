@@ -98,7 +98,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
         }
     }
 
-    /// Publishes what was published before the run, and pages that had to move. What cannot be is told at the end.
+    /// Publishes what was published before the run, and pages that had to move. What cannot be is reported at the end.
     pub(super) async fn publish(&self, nodes: &[Node]) -> Vec<StepResult> {
         let of_node = |node: &Node| match self.actions.planned(*node).about {
             About::Trace(at) => vec![self.id(at)],

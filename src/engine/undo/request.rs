@@ -20,7 +20,7 @@ pub(super) type Sent = Result<Saved, Unsaved>;
 pub(super) enum Unsaved {
     /// Its request failed.
     Failed(RequestError),
-    /// The server refused it, or told nothing that is of use; in words.
+    /// The server refused it, or answered nothing that is of use; in words.
     Told(String),
     /// The undo ends before its outcome can be learned.
     Halted,

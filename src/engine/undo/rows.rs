@@ -44,7 +44,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
     }
 
     /// Moves as few pages as possible so that the siblings of restored pages stand in their former order. What cannot be
-    /// moved is told, and found by the verification.
+    /// moved is reported, and found by the verification.
     pub(super) async fn order(&self, row: usize) -> StepResult {
         match self.order_row(row).await {
             Ok(()) => is_done(),

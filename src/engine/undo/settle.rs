@@ -9,7 +9,7 @@ use crate::plan::undo::Decision;
 use crate::store::{Change, Former, Mapping};
 
 impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
-    /// The outcome of an entity whose deciding request is done, with `changes`.
+    /// The outcome of an entity after its deciding request, with `changes`.
     pub(super) fn outcome_of(&self, at: usize, how: How, mut changes: Vec<Change>) -> Vec<Change> {
         let told = of_work(&self.decided(at).decision, how == How::Already);
         changes.extend(told.map(|(outcome, because)| self.row(at, outcome, because)));

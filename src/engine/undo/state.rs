@@ -61,7 +61,7 @@ pub(super) struct UndoState {
     flow: Flow,
     nodes: Vec<Stage>,
     traces: Vec<Progress>,
-    /// The stage whose actions may leave.
+    /// The stage of the actions that may leave.
     stage: usize,
     /// Actions of that stage that are not over.
     open: u32,
@@ -171,7 +171,7 @@ impl UndoState {
         }));
     }
 
-    /// The same for one whose outcome no job has stored.
+    /// The same for one with an outcome that no job has stored.
     fn settle_unsent(
         &self,
         at: usize,
@@ -243,7 +243,7 @@ fn of_no_work(decision: &Decision, existed: bool) -> Option<(Outcome, String)> {
 /// Why nothing had to be deleted.
 pub(super) const ALREADY_DELETED: &str = "already deleted";
 
-/// What an entity whose actions are done is told to be.
+/// What an entity is reported to be when its actions are done.
 pub(super) fn of_work(decision: &Decision, is_already: bool) -> Option<(Outcome, &'static str)> {
     match (decision, is_already) {
         (Decision::Delete, true) => Some((Outcome::Deleted, ALREADY_DELETED)),
