@@ -25,6 +25,7 @@ use crate::double::{Double, Row, RowKey, Trace, World};
 use crate::edits::{Edit, What};
 use crate::history::{End, Frozen, History, Run};
 use crate::instances::locales;
+use crate::oracle::Former;
 use crate::process::{Halt, Process};
 
 /// The longest that a run may take. Everything that it waits for has a shorter end.
@@ -44,6 +45,8 @@ pub(crate) struct Stage {
     pub(crate) touched: RefCell<BTreeSet<RowKey>>,
     /// Rows of the target that others have made as copies, as they were then.
     pub(crate) copies: RefCell<Vec<Row>>,
+    /// The counterparts that entities have had so far.
+    pub(crate) former: RefCell<Former>,
     pub(crate) runs: Cell<u32>,
     pub(crate) crashes: Cell<u32>,
     pub(crate) takeovers: Cell<u32>,
@@ -90,6 +93,7 @@ impl Stage {
             trace,
             touched: RefCell::default(),
             copies: RefCell::default(),
+            former: RefCell::default(),
             runs: Cell::default(),
             crashes: Cell::default(),
             takeovers: Cell::default(),

@@ -13,3 +13,4 @@ mod translate;
 
 pub(crate) use end::{at_the_end, doubts_are_real};
 pub(crate) use run::after;
+pub(crate) use translate::Former;

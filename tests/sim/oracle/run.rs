@@ -67,7 +67,13 @@ fn claims(mappings: &[Mapping]) -> Vec<String> {
 fn agreements(stage: &Stage, mappings: &[Mapping]) -> Vec<String> {
     let (source, mut target) = (stage.source.world(), stage.target.world());
     target.advance(Instant::now());
-    let found = differences(&source, &target, &Pairs::of(mappings));
+    let mut former = stage.former.borrow_mut();
+    for row in mappings {
+        let known = former.entry((row.key.kind, row.key.id.raw())).or_default();
+        known.insert(row.target.raw());
+    }
+    let pairs = Pairs::of(mappings).with_replaced(&former);
+    let found = differences(&source, &target, &pairs);
     let mut problems = Vec::new();
     for row in mappings.iter().filter(|row| row.proof == Proof::Equal) {
         let key = (row.key.kind, row.key.id.raw(), row.key.locale.clone());

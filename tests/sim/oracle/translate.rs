@@ -1,7 +1,7 @@
 //! What the target should hold, without anything of the planner: ids of the two sides and of all kinds lie in ranges of
 //! their own, so any of them is found and replaced wherever it stands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lockgate::domain::{EntityKey, Id, Kind, Locale};
 use lockgate::store::Mapping;
@@ -9,10 +9,15 @@ use serde_json::{Map, Value};
 
 use crate::double::{IDS_OF_KIND, Row, RowKey, SOURCE_IDS, TARGET_IDS, World, id};
 
+/// The counterparts that entities have had so far.
+pub(crate) type Former = BTreeMap<(Kind, i64), BTreeSet<i64>>;
+
 /// Which row of the target stands for which entity.
 pub(super) struct Pairs {
     ids: BTreeMap<(Kind, i64), i64>,
     keys: BTreeMap<RowKey, i64>,
+    /// Counterparts that were replaced, with those that stand for the same entities now.
+    replaced: BTreeMap<i64, i64>,
 }
 
 impl Pairs {
@@ -25,7 +30,19 @@ impl Pairs {
         Self {
             ids: mappings.iter().map(id).collect(),
             keys: mappings.iter().map(key).collect(),
+            replaced: BTreeMap::new(),
         }
+    }
+
+    /// What refers to a counterpart that was replaced since counts as referring to the one of now: it agreed when it was
+    /// compared, and is written again by the next run that gets so far.
+    pub(super) fn with_replaced(mut self, former: &Former) -> Self {
+        for ((kind, id), targets) in former {
+            let now = self.get(*kind, *id);
+            let replaced = targets.iter().filter_map(|target| Some((*target, now?)));
+            self.replaced.extend(replaced);
+        }
+        self
     }
 
     pub(super) fn get(&self, kind: Kind, id: i64) -> Option<i64> {
@@ -55,24 +72,14 @@ impl Pairs {
             .unwrap_or(number)
     }
 
+    /// A body of the target, with counterparts that were replaced as those of now.
+    fn renewed(&self, body: &Value) -> Value {
+        let renew = |number| self.replaced.get(&number).copied().unwrap_or(number);
+        serde_json::from_str(&with_numbers(&body.to_string(), renew)).unwrap()
+    }
+
     fn text(&self, text: &str) -> String {
-        let mut translated = String::new();
-        let mut rest = text;
-        while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
-            translated.push_str(&rest[..at]);
-            let digits = &rest[at..];
-            let end = digits
-                .find(|c: char| !c.is_ascii_digit())
-                .unwrap_or(digits.len());
-            let number = digits[..end].parse().ok().map(|number| self.number(number));
-            match number {
-                Some(number) => translated.push_str(&number.to_string()),
-                None => translated.push_str(&digits[..end]),
-            }
-            rest = &digits[end..];
-        }
-        translated.push_str(rest);
-        translated.replace("source.test", "target.test")
+        with_numbers(text, |number| self.number(number)).replace("source.test", "target.test")
     }
 
     fn value(&self, value: &Value) -> Value {
@@ -91,6 +98,27 @@ impl Pairs {
             }
         }
     }
+}
+
+/// A text in which every number is replaced.
+fn with_numbers(text: &str, replace: impl Fn(i64) -> i64) -> String {
+    let mut replaced = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
+        replaced.push_str(&rest[..at]);
+        let digits = &rest[at..];
+        let end = digits
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(digits.len());
+        let number = digits[..end].parse().ok();
+        match number.map(|number| (number, replace(number))) {
+            Some((number, other)) if other != number => replaced.push_str(&other.to_string()),
+            Some(_) | None => replaced.push_str(&digits[..end]),
+        }
+        rest = &digits[end..];
+    }
+    replaced.push_str(rest);
+    replaced
 }
 
 /// What a body says apart from what a server gives to every entity by itself.
@@ -129,7 +157,8 @@ pub(super) fn bare(kind: Kind, body: &Value) -> Value {
     without_nothing(body)
 }
 
-/// What says nothing is the same as what is absent, and a link the same in either of its encodings.
+/// What says nothing, an empty text included, is the same as what is absent, and a link the same in either of its
+/// encodings.
 fn without_nothing(value: Value) -> Value {
     match value {
         Value::Object(members) => {
@@ -152,7 +181,7 @@ fn without_nothing(value: Value) -> Value {
 }
 
 fn is_nothing(value: &Value) -> bool {
-    value.is_null() || value.as_object().is_some_and(Map::is_empty)
+    value.is_null() || value == "" || value.as_object().is_some_and(Map::is_empty)
 }
 
 /// Every entity of the source that has a counterpart which is not what it should be.
@@ -199,7 +228,7 @@ fn difference(here: &Row, there: &Row, pairs: &Pairs) -> Option<String> {
         return Some("its bytes differ".to_owned());
     }
     let expected = bare(here.kind, &pairs.value(&here.body));
-    let mut found = bare(there.kind, &there.body);
+    let mut found = bare(there.kind, &pairs.renewed(&there.body));
     if here.kind == Kind::Asset {
         // What a file is called and where it lies is part of its address.
         let gallery = |body: &Value| body["mediagroupingid"].as_i64().filter(|id| *id > 0);
