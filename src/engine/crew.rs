@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use dashmap::DashMap;
 use serde_json::Value;
@@ -18,6 +18,7 @@ use super::poll::BatchTimes;
 use super::retry::{Retries, Sender};
 use super::sink::Sink;
 use super::state::Step;
+use super::unmatched::Unmatched;
 use crate::domain::{
     BatchId, ContentHash, Entity, EntityKey, Id, Inventory, Kind, Locale, Outcome, Proof, RunId,
     SourceId, TargetId, TargetKey,
@@ -97,6 +98,8 @@ pub struct Crew<S, T> {
     pub batch_times: BatchTimes,
     /// What stops everything at once.
     pub alarm: Alarm,
+    /// What the target had before the run that is the counterpart of nothing, once something is created.
+    pub(super) unmatched: OnceLock<Unmatched>,
 }
 
 /// An entity in the target's terms, ready to be sent.
@@ -409,6 +412,8 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             // Nothing leaves whose parent is not known.
             parent: self.home_parent(item.node).unwrap_or_default(),
             newest: of_kind.last().map_or(0, |newest| newest.key.id.raw()),
+            unmatched: self.unmatched_near(&item.save),
+            place: self.place_sent(item),
         }
     }
 
@@ -459,7 +464,11 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
         let mapping = self.unless_place_only(item, mapping);
         let mut changes = self.claimed(mapping);
         changes.extend(over.map(|there| self.found_out(there)));
-        changes.extend(self.place_saved(item));
+        changes.extend(self.place_sent(item).map(|place| Change::PagePlace {
+            pair: self.pair.clone(),
+            key: entity.key.clone(),
+            place: Some(place),
+        }));
         changes.extend(item.sent.map(|hash| Change::BytesSent {
             run: self.run.clone(),
             asset: saved.id,

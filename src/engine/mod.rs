@@ -46,6 +46,7 @@ mod signal;
 pub mod sink;
 pub mod state;
 pub mod undo;
+mod unmatched;
 pub mod unplaced;
 pub mod verify;
 

@@ -115,21 +115,17 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
     }
 
     /// Where `item`, a page, goes with its save. It is agreed upon when its row was read back.
-    pub(super) fn place_saved(&self, item: &Prepared) -> Option<Change> {
+    pub(super) fn place_sent(&self, item: &Prepared) -> Option<AgreedPlace> {
         let entity = self.entity(item.node);
         let place = self.planned(item.node).place.as_ref()?;
-        let renewed = AgreedPlace {
+        let sent = AgreedPlace {
             source: Home::of(entity.placement.as_ref()?),
             target: self.home(item.node).ok()?,
             rank: place.rank?,
             unpublished: item.was_published,
             owed: true,
         };
-        place.renews.then(|| Change::PagePlace {
-            pair: self.pair.clone(),
-            key: entity.key.clone(),
-            place: Some(renewed),
-        })
+        place.renews.then_some(sent)
     }
 
     /// Makes durable which places the plan found in agreement, and new ranks of those that are not.

@@ -2,8 +2,8 @@
 
 use std::cell::LazyCell;
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -509,6 +509,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             placed: dashmap::DashSet::new(),
             republish: dashmap::DashSet::new(),
             sent_again: dashmap::DashSet::new(),
+            unmatched: OnceLock::new(),
             altered: dashmap::DashSet::new(),
             store: self.store.clone(),
             pair: self.pair(),

@@ -259,6 +259,12 @@ impl Planned {
         self.place.as_ref().is_some_and(|place| place.place_only)
     }
 
+    /// Whether it is written, and stays at the place that only the target gave it.
+    pub fn is_left_in_place(&self) -> bool {
+        matches!(self.action, Action::Update { .. })
+            && self.place.as_ref().is_some_and(|place| !place.renews)
+    }
+
     /// What happens to it, as lists write it.
     pub const fn name(&self) -> &'static str {
         match &self.action {

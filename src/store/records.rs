@@ -139,6 +139,11 @@ pub struct IntentDetail {
     pub parent: Option<TargetId>,
     /// Of content and pages: the greatest id of that kind which the target had when the run read it.
     pub newest: i64,
+    /// Of content and pages that are created: what the target had in the container, or in the locale, that was the
+    /// counterpart of nothing. `None` where that was too much to name; then ids above `newest` are new.
+    pub unmatched: Option<Vec<TargetId>>,
+    /// Of pages that are put somewhere: the place, which is owed until it is seen.
+    pub place: Option<AgreedPlace>,
 }
 
 /// What a request does to the target.

@@ -65,6 +65,8 @@ fn intent(id: i64) -> Intent {
                 container: "News".to_owned(),
                 parent: None,
                 newest: 70,
+                unmatched: Some(vec![TargetId::new(69)]),
+                place: None,
             },
             IntentDetail::default(),
         ],

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use lockgate::domain::Outcome;
+use lockgate::domain::{Id as _, Outcome};
 use lockgate::engine::Schedule;
+use lockgate::engine::verify::DifferenceKind;
 use lockgate::mock::file::{InstanceFile, Row, StateFile};
 use lockgate::mock::{self, Server};
 use serde_json::{Value, json};
@@ -133,6 +134,16 @@ fn below(instance: &InstanceFile, parent: Option<&str>, locale: &str) -> String 
     pages.map(|row| row["name"].as_str().unwrap()).collect()
 }
 
+/// Whether the run names the place of a page among what it left alone, though it wrote the page.
+fn is_named_as_left(ran: &Ran, page: i64) -> bool {
+    let report = ran.report.as_ref().unwrap();
+    let mut differences = report.differences.iter().flatten();
+    differences.any(|found| {
+        let is_place = found.difference == DifferenceKind::WrongOrder;
+        is_place && found.left_alone && found.key.id.raw() == page
+    })
+}
+
 fn id(instance: &InstanceFile, name: &str) -> i64 {
     let found = instance.pages.iter().find(|row| row["name"] == name);
     found.unwrap()["pageID"].as_i64().unwrap()
@@ -222,7 +233,8 @@ async fn a_move_of_the_target_survives_an_edit_of_the_source() {
         reorder(target, "cab", ENGLISH);
     })
     .await;
-    site.in_sync().await;
+    let ran = site.in_sync().await;
+    assert!(is_named_as_left(&ran, 86));
     assert_eq!(site.order(), "cab");
     assert_eq!(title(&site.target(), "c"), "edited here");
     site.is_quiet().await;
@@ -404,7 +416,8 @@ async fn another_parent_on_the_target_and_an_edit_on_the_source_both_survive() {
         move_below(target, "k", Some("b"));
     })
     .await;
-    site.in_sync().await;
+    let ran = site.in_sync().await;
+    assert!(is_named_as_left(&ran, 10));
     let target = site.target();
     assert_eq!(below(&target, Some("b"), ENGLISH), "k");
     assert_eq!(title(&target, "k"), "edited here");

@@ -354,6 +354,12 @@ impl<T: Target + Clone> Recovery<'_, T> {
         };
         let pair = self.pair.clone();
         let mut changes = self.taken_from_another(&item.key, saved.id, known);
+        let place = item.detail.place.clone().map(|place| Change::PagePlace {
+            pair: pair.clone(),
+            key: item.key.clone(),
+            place: Some(place),
+        });
+        changes.extend(place);
         changes.extend([Change::Mapping { pair, mapping }, Change::Entity(entity)]);
         changes
     }

@@ -91,7 +91,7 @@ impl<'a, S: Source + Clone, T: Target + Clone> Search<'a, S, T> {
         let body = there.body.parse();
         let is_elsewhere = item.key.kind == Kind::Content
             && !same_name(container_of(&body), &item.detail.container);
-        is_elsewhere || !item.is_after(told)
+        is_elsewhere || !item.is_new(told)
     }
 
     /// Something that has a name, in the inventory, which was read after the request had left.
@@ -115,7 +115,7 @@ impl<'a, S: Source + Clone, T: Target + Clone> Search<'a, S, T> {
         }
         // What was there before the request is no effect of it, whatever its name is: the plan adopts it or writes over it.
         let is_new = |there: &&Entity<TargetId>| {
-            item.is_after(there.key.id) && !self.ids.is_claimed(there.key.kind, there.key.id)
+            item.is_new(there.key.id) && !self.ids.is_claimed(there.key.kind, there.key.id)
         };
         let new = || inventory.of_kind(item.key.kind).iter().filter(is_new);
         let wanted = item.detail.name.trim();
@@ -247,7 +247,7 @@ impl<'a, S: Source + Clone, T: Target + Clone> Search<'a, S, T> {
             && item.creates()
             && [item.key.kind, there.key.kind] == [Kind::Content; 2]
             && there.key.locale == item.key.locale
-            && item.is_after(there.key.id)
+            && item.is_new(there.key.id)
             && same_name(container_of(&there.body.parse()), &item.detail.container)
             && !self.ids.is_claimed(Kind::Content, there.key.id)
     }
@@ -268,7 +268,7 @@ impl<S: Source + Clone, T: Target + Clone> Knowledge for Former<'_, S, T> {
     fn is_new(&self, there: &TargetKey) -> bool {
         let mut creates = self.items.iter().filter(|item| item.creates());
         let is_taken = self.search.ids.is_claimed(there.kind, there.id);
-        !is_taken && creates.any(|item| item.is_after(there.id))
+        !is_taken && creates.any(|item| item.is_new(there.id))
     }
 
     fn has_rival(&self, at: usize) -> bool {
@@ -282,7 +282,7 @@ impl<S: Source + Clone, T: Target + Clone> Knowledge for Former<'_, S, T> {
 
     fn claims(&self, at: usize, found: TargetId) -> bool {
         let item = self.items[at];
-        item.is_after(found) && self.search.ids.claim(&item.key, found).is_ok()
+        item.is_new(found) && self.search.ids.claim(&item.key, found).is_ok()
     }
 }
 
@@ -305,8 +305,12 @@ fn by_locale(items: &[Item]) -> BTreeMap<(Kind, Locale), Vec<usize>> {
 }
 
 impl Item {
-    fn is_after(&self, there: TargetId) -> bool {
-        crate::domain::Id::raw(there) > self.detail.newest
+    /// Whether something may be the effect of this request: it was not there before.
+    fn is_new(&self, there: TargetId) -> bool {
+        match &self.detail.unmatched {
+            Some(before) => !before.contains(&there),
+            None => crate::domain::Id::raw(there) > self.detail.newest,
+        }
     }
 
     fn signature(&self) -> Signature {

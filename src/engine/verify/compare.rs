@@ -10,7 +10,7 @@ use super::read_back::{Surroundings, Unclaimed};
 use crate::domain::{Entity, EntityKey, Id, Kind, SourceId, TargetId, TargetKey, name_key};
 use crate::engine::crew::Crew;
 use crate::instance::{Source, Target};
-use crate::plan::{Defaults, LeaveOut, ListOrder, Node, Schema, expected_hash, payload};
+use crate::plan::{Action, Defaults, LeaveOut, ListOrder, Node, Schema, expected_hash, payload};
 
 pub(super) struct Verifier<'a, S, T> {
     pub(super) crew: &'a Crew<S, T>,
@@ -39,6 +39,27 @@ pub(super) struct Found {
     pub(super) lists: Vec<ListOrder>,
     pub(super) places: Vec<(Node, bool)>,
     pub(super) notes: Notes,
+}
+
+/// Items of the source that say the same in one locale. Equals are interchangeable: an unclaimed copy is a duplicate only
+/// where none of them lacks its counterpart.
+#[derive(Default)]
+struct Equals {
+    placed: Option<Node>,
+    absent: usize,
+}
+
+impl Equals {
+    /// The item that an unclaimed copy is a duplicate of.
+    fn duplicated(&mut self) -> Option<Node> {
+        match self.absent.checked_sub(1) {
+            Some(absent) => {
+                self.absent = absent;
+                None
+            }
+            None => self.placed,
+        }
+    }
 }
 
 /// The key of the counterpart of a source entity, if it has one.
@@ -130,7 +151,7 @@ impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
         if unclaimed.is_empty() {
             return;
         }
-        let mut expected: HashMap<_, Node> = HashMap::new();
+        let mut expected: HashMap<_, Equals> = HashMap::new();
         for (node, entity) in (0..).zip(self.crew.source_inventory.entities()) {
             if entity.key.kind != Kind::Content {
                 continue;
@@ -144,22 +165,28 @@ impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
             );
             if let Ok(written) = written {
                 let hash = expected_hash(Kind::Content, &written.body, None, &self.crew.schema);
-                expected.insert((entity.key.locale.clone(), hash), node);
+                let equals = (entity.key.locale.clone(), hash);
+                let equals = expected.entry(equals).or_default();
+                let action = &self.crew.planned(node).action;
+                let arrived = || self.crew.ids.resolve(&entity.key).is_some();
+                if action.counterpart().is_some() || arrived() {
+                    equals.placed = Some(node);
+                } else if *action != Action::OutOfScope {
+                    equals.absent += 1;
+                }
             }
         }
         for Unclaimed { key, hash } in unclaimed {
             let is_old =
                 self.crew.target_inventory.get(&key).is_some() && self.scope == Scope::AfterRun;
             let id = key.id;
-            match expected.get(&(key.locale.clone(), hash)) {
-                Some(node) if !is_old => {
-                    let detail = format!("duplicate on the target: {id}");
-                    self.report(*node, DifferenceKind::Duplicate, detail);
-                }
-                Some(_) | None if self.is_left_over(&key) => {
-                    self.note_left_over(&key);
-                }
-                Some(_) | None => {}
+            let equals = expected.get_mut(&(key.locale.clone(), hash));
+            let twice = equals.filter(|_| !is_old).and_then(Equals::duplicated);
+            if let Some(node) = twice {
+                let detail = format!("duplicate on the target: {id}");
+                self.report(node, DifferenceKind::Duplicate, detail);
+            } else if self.is_left_over(&key) {
+                self.note_left_over(&key);
             }
         }
     }
@@ -222,7 +249,7 @@ impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
         self.report_as(node, (what, is_left), detail);
     }
 
-    fn report_as(
+    pub(super) fn report_as(
         &mut self,
         node: Node,
         (difference, left_alone): (DifferenceKind, bool),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::check::is_compared;
 use super::compare::Verifier;
-use super::difference::Scope;
+use super::difference::{DifferenceKind, Scope};
 use crate::domain::{AgreedNumber, Entity, Id, Kind, ListKey, Locale, SourceId, TargetId};
 use crate::instance::{Source, Target};
 use crate::plan::{ListOrder, Node, Slot, in_order, number_in_list};
@@ -44,6 +44,7 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
             Scope::AfterRun => self.rows_as_planned(),
             Scope::Everything => self.rows_of_source(),
         };
+        self.name_left_in_place(locales);
         for row in rows {
             let row = self.siblings(row, locales);
             let is_ours = row.iter().any(|(_, node, _)| self.was_placed(*node));
@@ -57,6 +58,25 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
             if list.iter().any(|(_, node, _)| self.crew.wrote(*node)) {
                 self.keep_order(key, &list, is_right);
             }
+        }
+    }
+
+    /// Names the pages that the run wrote and left where only the target moved them: their outcome does not say it.
+    fn name_left_in_place(&mut self, locales: &[Locale]) {
+        let is_asked = |node: &Node| {
+            let locale = self.crew.entity(*node).locale();
+            locale.is_some_and(|locale| locales.contains(locale))
+        };
+        let nodes = (0..).zip(&self.crew.plan.entities);
+        let left = nodes.filter(|(node, planned)| {
+            self.scope == Scope::AfterRun
+                && planned.is_left_in_place()
+                && is_compared(self.crew, *node, self.scope)
+        });
+        let left: Vec<Node> = left.map(|(node, _)| node).filter(is_asked).collect();
+        for node in left {
+            let detail = "it stands where only the target moved it".to_owned();
+            self.report_as(node, (DifferenceKind::WrongOrder, true), detail);
         }
     }
 

@@ -11,8 +11,7 @@ use super::lists::Listed;
 use super::matching::Match;
 use super::order::{self, Entry, Member, Standing, Verdict};
 use crate::domain::{
-    AgreedPlace, Entity, Home, Id as _, Inventory, Key, Kind, Locale, Placement, Proof, SourceId,
-    TargetId,
+    AgreedPlace, Entity, Home, Id as _, Inventory, Key, Kind, Locale, Placement, SourceId, TargetId,
 };
 use crate::plan::action::{Agreements, PagePlace, Slot};
 use crate::plan::graph::Node;
@@ -97,19 +96,6 @@ impl<'a> Sides<'a> {
         agreement.place.as_deref()
     }
 
-    /// Whether it was sent by a run that did not live to note its place, and nothing was saved over it since: then what
-    /// stands elsewhere is not the target's doing.
-    fn is_unseen(self, node: Node) -> bool {
-        let agreement = self.agreements.get(&self.entity(node).key);
-        agreement
-            .zip(self.there(node))
-            .is_some_and(|(agreement, there)| {
-                agreement.place.is_none()
-                    && agreement.proof == Proof::Sent
-                    && agreement.target_version == there.version
-            })
-    }
-
     /// Whether the page stands in the row where the source has it, and else who moved it. [`Verdict::Source`] means that
     /// it goes there.
     fn home(self, node: Node) -> Verdict {
@@ -124,7 +110,6 @@ impl<'a> Sides<'a> {
             return Verdict::Agrees;
         }
         let verdict = match (self.agreed(node), stands) {
-            (None, Some(_)) if self.is_unseen(node) => Verdict::Source,
             (None, Some(_)) => Verdict::Unknown,
             // No sitemap lists it: it has no place that somebody could have given it.
             (_, None) => Verdict::Source,
@@ -291,8 +276,7 @@ impl<'a> Sides<'a> {
         // Agreed upon in this row on both sides, or it says nothing about the order here.
         let agreed = agreed.filter(|agreed| !is_here || Some(agreed.target) == expected);
         let is_new = matches!(standing, Standing::New | Standing::Arrives);
-        let is_owed = agreed.is_some_and(|agreed| agreed.owed) || self.is_unseen(node);
-        let owed = is_here && is_owed;
+        let owed = is_here && agreed.is_some_and(|agreed| agreed.owed);
         Member {
             standing,
             agreed: agreed
