@@ -5,10 +5,9 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Value, json};
 
 use crate::domain::{
-    Body, Entity, Guid, Id, Inventory, ItemState, Key, Kind, Locale, Placement, Proof, SourceId,
-    TargetId, Version,
+    Body, Entity, Guid, Id, Inventory, ItemState, Key, Kind, Locale, Placement, SourceId, TargetId,
 };
-use crate::plan::action::{Agreement, Agreements};
+use crate::plan::action::Agreements;
 use crate::plan::{Action, Inputs, Need, Node, Plan, Selection, Strength, plan};
 
 const MODEL: i64 = 11;
@@ -288,47 +287,4 @@ fn a_page_waits_for_the_models_of_its_modules() {
     let needs = made.waits(made.page(0));
     let on = made.at(Kind::Model, MODEL);
     assert!(needs.iter().any(|need| need.on == on), "{needs:?}");
-}
-
-/// The run that put it there did not live to note its place. It was a conflict that neither side had made.
-#[test]
-fn a_page_that_was_sent_and_never_seen_goes_where_the_source_has_it() {
-    let source = vec![link_page(PAGES[0], 0, 0, 0), link_page(PAGES[1], 1, 1, 0)];
-    let there = |id, name, position| {
-        let page: Entity<TargetId> = link_page(id, name, position, 0);
-        Entity {
-            version: Some(Version(1)),
-            ..page
-        }
-    };
-    for (proof, is_conflict) in [(Proof::Sent, false), (Proof::Equal, true)] {
-        let target = vec![there(91, 0, 1), there(92, 1, 0)];
-        let first = made(source.clone(), target.clone(), &Selection::default());
-        let agreement = |at: usize, target| Agreement {
-            target: TargetId::new(target),
-            source_hash: first.plan.entities[at].source_hash,
-            target_hash: first.plan.entities[at].target_hash,
-            target_version: Some(Version(1)),
-            proof,
-            filled: crate::domain::Filled::new(),
-            bytes_hash: None,
-            bytes_date: None,
-            place: None,
-            number: None,
-        };
-        let agreements = [(0, 91), (1, 92)];
-        let agreements =
-            agreements.map(|(at, target)| (source[at].key.clone(), agreement(at, target)));
-        let agreements: Agreements = agreements.into_iter().collect();
-        let made = made_after(source.clone(), target, &Selection::default(), &agreements);
-        let conflicts = [0, 1].map(|at| made.action(made.page(at)));
-        let conflicts = conflicts.iter();
-        let conflicts = conflicts.filter(|action| matches!(action, Action::Conflict { .. }));
-        assert_eq!(
-            conflicts.count() > 0,
-            is_conflict,
-            "{proof:?}: {:?}",
-            made.plan.entities
-        );
-    }
 }
