@@ -1,23 +1,21 @@
 //! What a run hears while it works: what the user asks, and that its lease is lost. One owner for all phases.
 //!
 //! Work that only reads may be dropped at any moment, and is, as soon as somebody asks for an end. Work that writes is
-//! drained first, for as long as the grace period lasts. When the lease is lost, either is dropped at once: another run
-//! may have begun, and settles what is in flight.
+//! drained first, by the dispatcher, for as long as the grace period lasts. When the lease is lost, either is dropped at
+//! once: another run may have begun, and settles what is in flight.
 
 use std::future::Future;
 use std::pin::pin;
 
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 
-use super::crew::Crew;
 use super::end::End;
 use super::lease::{Fence, Keeper, Lost};
 use super::outage::Standing;
 use super::run_error::RunError;
 use super::sink::Sink;
 use crate::event::{Command, Event};
-use crate::instance::{Cause, Source, Target};
+use crate::instance::Cause;
 use crate::store::StoreError;
 
 /// Hears for a run.
@@ -138,58 +136,6 @@ impl<'a> Control<'a> {
                     Heard::Command(Command::Pause | Command::Resume | Command::SetRate(_)) => {}
                 },
                 done = &mut work => return Ok(done),
-            }
-        }
-    }
-
-    /// Does `work`, which writes, until it ends, the lease is lost, or an end that somebody asked for has lasted too long.
-    /// `drain` lets nothing new leave after this moment.
-    pub(super) async fn writing<S, T, R>(
-        &mut self,
-        crew: &Crew<S, T>,
-        drain: impl Fn(Instant),
-        work: impl Future<Output = R>,
-    ) -> Result<R, Cut>
-    where
-        S: Source + Clone,
-        T: Target + Clone,
-    {
-        let mut work = pin!(work);
-        let mut drain_ends: Option<Instant> = None;
-        let mut standing = crew.alarm.standing();
-        loop {
-            let grace = drain_ends.unwrap_or_else(Instant::now);
-            // Every branch is cancel-safe: a pinned future that is polled on, what is heard, a watch, a moment.
-            let heard = tokio::select! {
-                biased;
-                heard = self.hear() => heard,
-                done = &mut work => return Ok(done),
-                Ok(()) = standing.changed() => {
-                    let now = standing.see();
-                    tell_hold(&crew.sink, &now).await;
-                    continue;
-                }
-                () = tokio::time::sleep_until(grace), if drain_ends.is_some() => return Err(Cut::Asked),
-            };
-            match heard {
-                Heard::LeaseLost(why) => {
-                    tell_lost(&crew.sink).await;
-                    return Err(Cut::LeaseLost(why));
-                }
-                Heard::Command(Command::Abort) => return Err(Cut::Asked),
-                Heard::Command(Command::Drain) if drain_ends.is_none() => {
-                    let ends = Instant::now() + crew.options.drain_grace;
-                    drain(ends);
-                    drain_ends = Some(ends);
-                    let in_flight = u32::try_from(crew.batches.len()).unwrap_or(u32::MAX);
-                    let reason = ASKED.to_owned();
-                    let started = Event::DrainStarted { reason, in_flight };
-                    crew.sink.emit(started).await;
-                }
-                Heard::Command(Command::SetRate(rate)) => crew.target_pacer.set_rate(rate),
-                Heard::Command(Command::Resume) => crew.alarm.resume(),
-                // Nothing here lasts long enough to be worth a pause.
-                Heard::Command(Command::Pause | Command::Drain) => {}
             }
         }
     }

@@ -175,8 +175,8 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             in_doubt: sorted(prepared.doubts),
         };
         if report.end.is_complete() {
-            let work = publish::publish(&crew, &prepared.mappings, after.reading);
-            let published = publish::guarded(&crew, work, &mut control).await?;
+            let (mappings, reading) = (&prepared.mappings, after.reading);
+            let published = publish::publish(&crew, mappings, reading, &mut control).await?;
             report.end = published.end;
             report.unpublished = published.refused;
         }

@@ -127,7 +127,7 @@ impl Flow {
     }
 
     /// Lets nothing new leave. `end` is how it ends by that.
-    pub(super) fn drain(&mut self, end: End, reason: &str, effects: &mut Vec<Effect>) {
+    pub(in crate::engine) fn drain(&mut self, end: End, reason: &str, effects: &mut Vec<Effect>) {
         self.end = std::mem::take(&mut self.end).or(end);
         if self.mode != Mode::Drain {
             self.mode = Mode::Drain;
