@@ -34,6 +34,8 @@ pub enum ExitStatus {
     State,
     /// Conflicts were left alone.
     Conflicts,
+    /// A plan has something to do, where that was asked for.
+    Changes,
     /// A bug of ours.
     Internal,
     /// The user or the system asked to stop.
@@ -42,7 +44,7 @@ pub enum ExitStatus {
 
 impl ExitStatus {
     /// From the one that hides all others to the one that hides none.
-    const BY_WEIGHT: [Self; 8] = [
+    const BY_WEIGHT: [Self; 9] = [
         Self::Internal,
         Self::State,
         Self::Unreachable,
@@ -50,6 +52,7 @@ impl ExitStatus {
         Self::Interrupted,
         Self::Failed,
         Self::Conflicts,
+        Self::Changes,
         Self::Agreed,
     ];
 
@@ -62,6 +65,7 @@ impl ExitStatus {
             Self::Unreachable => 3,
             Self::State => 4,
             Self::Conflicts => 5,
+            Self::Changes => 6,
             Self::Internal => 70,
             Self::Interrupted => 130,
         }

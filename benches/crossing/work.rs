@@ -50,6 +50,7 @@ impl Work {
             overwrite: false,
             selection: &Selection::default(),
             weights: Weights::default(),
+            agreed: None,
         });
         let kinds = source
             .entities()

@@ -144,6 +144,7 @@ fn measure(file: &Path) -> Outcome<Vec<String>> {
         overwrite: false,
         selection: &Selection::default(),
         weights: Weights::default(),
+        agreed: None,
     });
     let took = started.elapsed();
     let peak = memory::status_bytes(own, "VmHWM:");
@@ -175,6 +176,7 @@ fn measure(file: &Path) -> Outcome<Vec<String>> {
         overwrite: false,
         selection: &Selection::default(),
         weights: Weights::default(),
+        agreed: None,
     });
     let took_again = started.elapsed();
     let work = again

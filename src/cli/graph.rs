@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::planning::{self, Outlook, PlanningArgs};
+use super::planning::{self, PlanningArgs};
 use crate::config::Settings;
 use crate::domain::{EntityKey, redact, shown_lines};
+use crate::engine::Decided;
 use crate::error::{Error, ExitStatus};
 use crate::report::graph::{self, DRAWABLE, View};
 
@@ -123,7 +124,7 @@ pub(super) async fn run(
     Ok(ExitStatus::Agreed)
 }
 
-fn view(args: &GraphArgs, outlook: &Outlook) -> Result<View, Error> {
+fn view(args: &GraphArgs, outlook: &Decided) -> Result<View, Error> {
     let Some(center) = &args.around else {
         let fold = match args.fold {
             Fold::Auto => graph::Fold::Auto,

@@ -3,6 +3,7 @@
 //! Flags that have a key in the configuration are kept as the text that the user typed. The configuration
 //! reads them as it reads files and variables, so a complaint is the same wherever a value came from.
 
+mod apply;
 mod args;
 mod completions;
 mod config;
@@ -16,6 +17,7 @@ mod pace;
 mod past;
 mod plain;
 mod plan;
+mod plan_file;
 mod planning;
 mod rehearsal;
 mod replay;
@@ -74,15 +76,16 @@ First steps:
 Exit codes:
   0  nothing failed, nothing owed       4  state locked or damaged
   1  some entities failed or differ     5  conflicts skipped
-  2  usage or configuration             70 a bug
-  3  an instance unreachable,           130 interrupted
-     incomplete, or access refused";
+  2  usage or configuration             6  changes, with plan --detailed-exitcode
+  3  an instance unreachable,           70 a bug
+     incomplete, or access refused      130 interrupted";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     Sync(sync::SyncArgs),
     Retry(retry::RetryArgs),
     Plan(plan::PlanArgs),
+    Apply(apply::ApplyArgs),
     Verify(verify::VerifyArgs),
     Undo(undo::UndoArgs),
     Graph(graph::GraphArgs),
@@ -179,7 +182,8 @@ async fn carry_out(command: Command, out: &mut (dyn Write + Send)) -> Result<Exi
         Command::Retry(args) => retry::run(&args, out).await,
         Command::Verify(args) => verify::run(args.config()?.settings()?, out).await,
         Command::Undo(args) => undo::run(&args, out).await,
-        Command::Plan(args) => plan::run(&args.settings()?, out).await,
+        Command::Plan(args) => plan::run(&args, out).await,
+        Command::Apply(args) => apply::run(&args).await,
         Command::Graph(args) => graph::run(&args, &args.settings()?, out).await,
         Command::Demo(args) => {
             let config = args.config()?;

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::store::{RunRecord, StateUrl, Store};
 
 /// As many runs as a workspace will ever have; the state lists the newest first.
-const ALL: u32 = 1_000_000;
+pub(super) const ALL: u32 = 1_000_000;
 
 /// Opens the state of a workspace in which something was done before.
 ///

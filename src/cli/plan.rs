@@ -1,16 +1,17 @@
 //! `lockgate plan`: what a sync would do, without doing it.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use clap::Args;
 
 use super::args::OutputArgs;
-use super::planning::{self, Outlook, PlanningArgs};
-use super::rehearsal;
-use crate::config::{OutputMode, Settings};
-use crate::engine::{RunError, Unplaced};
+use super::planning::{self, PlanningArgs};
+use super::{plan_file, rehearsal};
+use crate::config::{Config, OutputMode, Settings};
+use crate::engine::{Decided, RunError, Unplaced};
 use crate::error::{Error, ExitStatus};
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Plan, Planned};
 use crate::report::{self, graph};
 
 /// Shows what a sync would do to every entity, and why
@@ -23,42 +24,64 @@ use crate::report::{self, graph};
 Examples:
   lockgate plan --source 1a2b3c4d-u --target 5e6f7a8b-u
       a line for each entity that is not just left as it is
-  lockgate plan --source 1a2b3c4d-u --target 5e6f7a8b-u --output json > plan.json")]
+  lockgate plan --source 1a2b3c4d-u --target 5e6f7a8b-u --output json > plan.json
+  lockgate plan --source 1a2b3c4d-u --target 5e6f7a8b-u --out release.plan
+      keeps it, to be looked at, agreed to, and carried out by `lockgate apply release.plan`")]
 pub(super) struct PlanArgs {
     #[command(flatten)]
     planning: PlanningArgs,
+    /// Write the plan to this file, for `lockgate apply`
+    #[arg(long, value_name = "FILE", help_heading = "Plan")]
+    out: Option<PathBuf>,
+    /// End with 6 when the plan has something to do and nothing is worse than that
+    #[arg(long, help_heading = "Plan")]
+    detailed_exitcode: bool,
     #[command(flatten)]
     output: OutputArgs,
 }
 
 impl PlanArgs {
     /// All layers, these flags on top.
-    pub(super) fn settings(&self) -> Result<Settings, Error> {
+    fn config(&self) -> Result<Config, Error> {
         let collected = self.output.collect(self.planning.collect());
-        Ok(self.planning.file.load(collected)?.settings()?)
+        self.planning.file.load(collected)
     }
 }
 
-/// Plans and prints.
+/// Plans, prints, and writes the plan to a file where one is named.
 ///
 /// # Errors
-/// [`Error`] when no plan could be made or printed.
+/// [`Error`] when no plan could be made, printed or written.
 pub(super) async fn run(
-    settings: &Settings,
+    args: &PlanArgs,
     out: &mut (dyn Write + Send),
 ) -> Result<ExitStatus, Error> {
-    let outlook = planning::outlook(settings).await?;
-    let ended = write(settings, &outlook, out);
+    let config = args.config()?;
+    let settings = config.settings()?;
+    let outlook = planning::outlook(&settings).await?;
+    let ended = write(&settings, &outlook, out);
     if ended.is_ok() && outlook.plan.is_target_unknown() && !settings.sync.create_unmatched {
         return Err(RunError::from(Unplaced::of(&outlook.plan)).into());
     }
     ended?;
-    Ok(status_of(&outlook.plan))
+    if let Some(path) = &args.out {
+        plan_file::write(path, (&config, &settings), &outlook)?;
+    }
+    let status = status_of(&outlook.plan);
+    let has_changes = || outlook.plan.entities.iter().any(is_change);
+    if args.detailed_exitcode && has_changes() {
+        return Ok(status.or(ExitStatus::Changes));
+    }
+    Ok(status)
+}
+
+fn is_change(planned: &Planned) -> bool {
+    planned.action.is_work() || matches!(planned.action, Action::Adopt { .. })
 }
 
 fn write(
     settings: &Settings,
-    outlook: &Outlook,
+    outlook: &Decided,
     out: &mut (dyn Write + Send),
 ) -> Result<(), Error> {
     if settings.output.mode == OutputMode::Json {

@@ -1,7 +1,5 @@
 //! Makes a plan without carrying it out: nothing is written, neither to the target nor to the state.
 
-use std::sync::Arc;
-
 use clap::Args;
 use tokio::sync::mpsc;
 
@@ -10,11 +8,10 @@ use super::session::{self, Ends};
 use super::sync::MatchingArgs;
 use super::{rehearsal, wiring};
 use crate::config::Settings;
-use crate::domain::{Inventory, RunId, SourceId};
-use crate::engine::{EVENTS_IN_FLIGHT, Sink};
+use crate::domain::RunId;
+use crate::engine::{Decided, EVENTS_IN_FLIGHT, Sink};
 use crate::error::Error;
 use crate::event::{Event, Stamped};
-use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::report;
 
@@ -49,17 +46,11 @@ impl PlanningArgs {
     }
 }
 
-/// What would happen, and to what.
-pub(super) struct Outlook {
-    pub(super) plan: Arc<Plan>,
-    pub(super) source: Arc<Inventory<SourceId>>,
-}
-
 /// Reads both instances and plans. Tells on standard error how the reading goes, unless it is to be quiet.
 ///
 /// # Errors
 /// [`Error`] when an instance or the state cannot be read, or the selection names what is not there.
-pub(super) async fn outlook(settings: &Settings) -> Result<Outlook, Error> {
+pub(super) async fn outlook(settings: &Settings) -> Result<Decided, Error> {
     session::warn(settings);
     let ends = Ends::of(settings)?;
     let store = rehearsal::remembered(settings).await?;
@@ -82,8 +73,7 @@ pub(super) async fn outlook(settings: &Settings) -> Result<Outlook, Error> {
     };
     let (planned, ()) = tokio::join!(working, telling);
     store.close().await;
-    let (plan, source) = planned?;
-    Ok(Outlook { plan, source })
+    planned
 }
 
 /// How far the reading is.

@@ -102,7 +102,7 @@ async fn lost(
     config: &Config,
 ) -> Result<(RunRecord, HashSet<EntityKey>), Error> {
     let between = past::between(config)?;
-    let moved = |record: &RunRecord| ["sync", "retry"].contains(&record.command.as_str());
+    let moved = |record: &RunRecord| ["sync", "retry", "apply"].contains(&record.command.as_str());
     let record = past::find(store, name, |record| moved(record) && between(record)).await?;
     if !moved(&record) || !between(&record) {
         return Err(other_run(&record));

@@ -23,6 +23,7 @@ use crate::engine::{
 use crate::error::{self, Error, ExitStatus};
 use crate::event::{Command, Event, SCHEMA, Side, Stamped};
 use crate::instance::Effect;
+use crate::plan::Approved;
 use crate::progress::Progress;
 use crate::report::{self, Reporter};
 use crate::store::{Change, LeaseOwner, Pair, RunFinish, RunRecord, StateUrl, Store, open_to_all};
@@ -45,6 +46,13 @@ pub(super) enum Work {
         /// What did not arrive.
         keys: HashSet<EntityKey>,
     },
+    /// Move what a plan says that was agreed to.
+    Apply {
+        /// The name of that plan.
+        plan: String,
+        /// What it says.
+        approved: Arc<Approved>,
+    },
     /// Compare only.
     Verify,
 }
@@ -55,13 +63,14 @@ impl Work {
         match self {
             Self::Sync => "sync",
             Self::Retry { .. } => "retry",
+            Self::Apply { .. } => "apply",
             Self::Verify => "verify",
         }
     }
 
     const fn moves(&self) -> bool {
         match self {
-            Self::Sync | Self::Retry { .. } => true,
+            Self::Sync | Self::Retry { .. } | Self::Apply { .. } => true,
             Self::Verify => false,
         }
     }
@@ -146,8 +155,10 @@ pub(super) async fn run(
     let mut session = session(settings, &options, ends, &store, run.clone(), &sink);
     let planned = session.planned.subscribe();
     let folder = settings.paths.runs.join(&run.0);
-    if let Work::Retry { keys, .. } = &work {
-        session.selection.keys.clone_from(keys);
+    match &work {
+        Work::Retry { keys, .. } => session.selection.keys.clone_from(keys),
+        Work::Apply { approved, .. } => session.approved = Some(Arc::clone(approved)),
+        Work::Sync | Work::Verify => {}
     }
     let record = record(settings, &run, &pair, &work);
     let working = Box::pin(async {
@@ -284,7 +295,9 @@ async fn work_off(
     // A run that breaks has a report, too.
     guard::guarded(Box::pin(async {
         let report = match work {
-            Work::Sync | Work::Retry { .. } => Box::pin(session.sync(commanded)).await,
+            Work::Sync | Work::Retry { .. } | Work::Apply { .. } => {
+                Box::pin(session.sync(commanded)).await
+            }
             Work::Verify => Box::pin(session.verify(commanded)).await,
         };
         Ok(report?)
@@ -371,6 +384,7 @@ pub(super) fn session(
         locales: settings.sync.locales.clone(),
         selection: wiring::selection(settings),
         overwrite: settings.sync.overwrite,
+        approved: None,
         matching: wiring::matching(settings),
         options: options.clone(),
         sink: sink.clone(),
@@ -434,7 +448,11 @@ fn record(settings: &Settings, run: &RunId, pair: &Pair, work: &Work) -> RunReco
             "target_url": settings.target.url,
             "retries": match work {
                 Work::Retry { of, .. } => Some(of),
-                Work::Sync | Work::Verify => None,
+                Work::Sync | Work::Apply { .. } | Work::Verify => None,
+            },
+            "plan": match work {
+                Work::Apply { plan, .. } => Some(plan),
+                Work::Sync | Work::Retry { .. } | Work::Verify => None,
             },
         }),
         started_at: time::now().to_string(),

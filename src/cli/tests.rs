@@ -76,6 +76,7 @@ fn help_teaches() {
       sync         Migrates the source into the target and verifies what arrived
       retry        Retries the entities that failed or were blocked in the last run
       plan         Shows what a sync would do to every entity, and why
+      apply        Carries out a plan that `lockgate plan --out` wrote, and nothing else
       verify       Compares the target with the source, entity by entity, and writes nothing
       undo         Reverts a run: deletes what it created and restores what it overwrote
       graph        Shows the dependency graph of a plan, without writing anything to the target
@@ -104,9 +105,9 @@ fn help_teaches() {
     Exit codes:
       0  nothing failed, nothing owed       4  state locked or damaged
       1  some entities failed or differ     5  conflicts skipped
-      2  usage or configuration             70 a bug
-      3  an instance unreachable,           130 interrupted
-         incomplete, or access refused
+      2  usage or configuration             6  changes, with plan --detailed-exitcode
+      3  an instance unreachable,           70 a bug
+         incomplete, or access refused      130 interrupted
     ");
     insta::assert_snapshot!(help("sync"), @r"
     Migrates the source into the target and verifies what arrived

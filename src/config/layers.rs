@@ -171,6 +171,36 @@ impl Config {
         self
     }
 
+    /// The values of the keys below a table, such as `sync`, as JSON. No credential is among them.
+    pub fn values(&self, table: &str) -> serde_json::Map<String, serde_json::Value> {
+        let is_below = |info: &&KeyInfo| {
+            let rest = info.key.strip_prefix(table);
+            !info.secret && rest.is_some_and(|rest| rest.starts_with('.'))
+        };
+        let value = |info: &KeyInfo| {
+            let (value, _) = self.find(info.key)?;
+            Some((info.key.to_owned(), serde_json::to_value(value).ok()?))
+        };
+        KEYS.iter().filter(is_below).filter_map(value).collect()
+    }
+
+    /// Puts values that [`Self::values`] gave on top of all layers. `origin` names where they were kept.
+    ///
+    /// # Errors
+    /// The first key that does not exist.
+    pub fn with_values(
+        mut self,
+        values: &serde_json::Map<String, serde_json::Value>,
+        origin: &str,
+    ) -> Result<Self, String> {
+        for (key, value) in values {
+            let info = KeyInfo::find(key).ok_or_else(|| key.clone())?;
+            let value = Value::serialize(value).map_err(|_| key.clone())?;
+            self.figment = self.figment.merge(Layer::single(origin, info.key, value));
+        }
+        Ok(self)
+    }
+
     /// Every key with its value and origin.
     pub fn rows(&self) -> Vec<Row> {
         KEYS.iter().map(|info| self.row(info)).collect()

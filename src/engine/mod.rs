@@ -55,7 +55,7 @@ pub use end::{End, StopCause};
 pub use options::{Adopt, Matching, Options, Publish, ReadLimits, Schedule, UnknownOutcome};
 pub use outage::Outage;
 pub use pull::{PullError, Reader};
-pub use run::{PlanMade, RunReport, Session};
+pub use run::{Decided, PlanMade, RunReport, Session};
 pub use run_error::RunError;
 pub use sink::{EVENTS_IN_FLIGHT, Sink};
 pub use undo::{UndoEnd, UndoOutlook, UndoRequest};

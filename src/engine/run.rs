@@ -1,7 +1,7 @@
 //! A whole run: read, plan, upload, publish, verify.
 
 use std::cell::LazyCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -40,8 +40,8 @@ use crate::event::{Bottleneck, Command, Event, Phase};
 use crate::id_map::{Counterpart, IdMap};
 use crate::instance::{Source, Target};
 use crate::plan::{
-    self, Action, Agreement, Agreements, AssetIndex, Defaults, Hint, Inputs, Plan, Recognition,
-    Schema, Selection, asset_urls, built_ins,
+    self, Action, Agreed, Agreement, Agreements, Approved, AssetIndex, Defaults, Hint, Inputs,
+    Plan, Recognition, Schema, Selection, asset_urls, built_ins,
 };
 use crate::store::{LeaseOwner, Mapping, Pair, Store, StoreError};
 
@@ -64,6 +64,8 @@ pub struct Session<S, T> {
     pub selection: Selection,
     /// Whether the source wins where both sides changed.
     pub overwrite: bool,
+    /// The plan that was agreed to, where one is applied.
+    pub approved: Option<Arc<Approved>>,
     /// How entities are matched that the state does not know.
     pub matching: Matching,
     /// How it is carried out.
@@ -76,6 +78,17 @@ pub struct Session<S, T> {
 
 /// A plan and what it is about, in the same order.
 pub type PlanMade = (Arc<Plan>, Arc<Inventory<SourceId>>);
+
+/// A plan and both instances that it was made from.
+#[derive(Debug)]
+pub struct Decided {
+    /// What would happen.
+    pub plan: Arc<Plan>,
+    /// What the source holds, in the order of the plan.
+    pub source: Arc<Inventory<SourceId>>,
+    /// What the target holds.
+    pub target: Arc<Inventory<TargetId>>,
+}
 
 /// How a run ended.
 #[derive(Debug)]
@@ -263,9 +276,13 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
     ///
     /// # Errors
     /// [`RunError`] when an instance or the state cannot be read, or the selection names what is not there.
-    pub async fn decide(&self) -> Result<(Arc<Plan>, Arc<Inventory<SourceId>>), RunError> {
+    pub async fn decide(&self) -> Result<Decided, RunError> {
         let prepared = self.prepare().await?;
-        Ok((prepared.plan, prepared.source))
+        Ok(Decided {
+            plan: prepared.plan,
+            source: prepared.source,
+            target: prepared.target,
+        })
     }
 
     async fn prepare(&self) -> Result<Prepared, RunError> {
@@ -364,6 +381,10 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         let bytes = asset_bytes::look(ends, looks, at_once).await;
         let equal_bytes = bytes.equal.keys().copied().collect();
         let defaults = Defaults::of(&agreements, &source);
+        let approved = self.approved.as_deref();
+        let of_attempt = |row: &&Mapping| approved.is_some_and(|plan| plan.is_attempt(&row.run));
+        let begun = mappings.iter().filter(of_attempt);
+        let begun: HashSet<EntityKey> = begun.map(|row| row.key.clone()).collect();
         self.phase(Phase::Plan).await;
         let plan = plan::plan(&Inputs {
             source: &source,
@@ -380,6 +401,10 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             overwrite: self.overwrite,
             selection: &self.selection,
             weights: self.target.pacer.bearings().weights(),
+            agreed: self.approved.as_deref().map(|approved| Agreed {
+                approved,
+                begun: &begun,
+            }),
         });
         for message in plan::warnings(&plan.notices, &source) {
             self.sink.emit(Event::Warned { message }).await;

@@ -11,9 +11,11 @@
 //! nothing found that is not rewritten. How each reference is encoded stands in [`Encoding`] and nowhere else.
 
 mod action;
+mod approved;
 mod cycles;
 mod decide;
 mod encoding;
+mod file;
 mod graph;
 mod normal;
 mod notice;
@@ -30,6 +32,7 @@ mod weights;
 pub use action::{
     Action, Agreement, Agreements, Joined, ListOrder, PagePlace, Plan, Planned, Slot,
 };
+pub use approved::{Agreed, Approval, Approved, approvals};
 pub use cycles::{Cycle, cycles};
 pub use decide::{
     Adopt, AssetLook, ByteQuestion, ContainerTally, Hint, Inputs, Recognition, assets_to_look_at,
@@ -37,6 +40,7 @@ pub use decide::{
     no_channel, number_in_list, plan, source_hash, target_hash,
 };
 pub use encoding::{Encoding, Evidence};
+pub use file::{FORM, PlanFile, PlanFileError};
 pub use graph::{Graph, Need, Node, Strength};
 pub use normal::{
     Defaults, Difference, Judge, Judged, Learns, differences, lost_companions, normal, without,

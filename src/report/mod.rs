@@ -48,5 +48,6 @@ pub use later::Later;
 pub use options::{Detail, Mode, Options, reporters};
 pub use patient::{last_words, tell};
 pub use plain::{Plain, Style};
+pub(crate) use run_folder::write_whole;
 pub use run_folder::{Keep, RunFolder, add_plan, newest_run, newest_unfinished_run};
 pub use tui::{Dashboard, Still};

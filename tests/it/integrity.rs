@@ -146,6 +146,7 @@ async fn sync(
         locales: Vec::new(),
         selection: Selection::default(),
         overwrite: true,
+        approved: None,
         matching: Matching {
             create_unmatched: true,
             ..Matching::default()

@@ -5,6 +5,7 @@
 mod accounts;
 mod agreement;
 mod altered;
+mod apply;
 mod bad_input;
 mod belongs;
 mod binary;

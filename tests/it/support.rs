@@ -294,6 +294,7 @@ impl Setup {
             locales: Vec::new(),
             selection: Selection::default(),
             overwrite: self.overwrite,
+            approved: None,
             matching: Matching {
                 create_unmatched: self.creates_unmatched,
                 ..Matching::default()

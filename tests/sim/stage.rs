@@ -314,6 +314,7 @@ impl Stage {
             locales: Vec::new(),
             selection: Selection::default(),
             overwrite: self.history.manner.overwrite,
+            approved: None,
             matching: Matching {
                 create_unmatched: true,
                 ..Matching::default()

@@ -24,6 +24,7 @@ use crate::domain::{
     WorkClass, name_key,
 };
 use crate::plan::action::{Action, Agreements, Plan, Planned, Slot};
+use crate::plan::approved::{self, Agreed};
 use crate::plan::cycles::{Cycle, cycles};
 use crate::plan::graph::{Graph, Need, Node, Strength};
 use crate::plan::notice::{Concern, Notice};
@@ -63,6 +64,8 @@ pub struct Inputs<'a> {
     pub selection: &'a Selection,
     /// What saves take on this target, as far as it is known.
     pub weights: Weights,
+    /// The plan that was agreed to, where one is applied.
+    pub agreed: Option<Agreed<'a>>,
 }
 
 /// Makes the plan.
@@ -113,6 +116,9 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     notices.extend(anew::notices(&known, &matches));
     let rows = places.rows;
     notices.extend(leave_out_of_scope(&mut entities, inputs, context, &needs));
+    if let Some(agreed) = inputs.agreed {
+        approved::hold(&mut entities, inputs.source, inputs.target, agreed);
+    }
     paths::refuse(&mut entities, inputs, &matches);
     let names = names::settle(&mut entities, inputs, context, &matches);
     let containers = in_scope(identity.containers, inputs, &entities);
@@ -120,9 +126,9 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let cycles = cycles(&graph, &|who, need| has_to_wait(&entities, who, need));
     cut_cycles(&mut entities, &cycles, (&graph, &resolver), inputs.source);
     let shapes = Shapes::of(inputs, &matches, (&schema, target_schema));
-    shapes.block(&mut entities, &graph);
+    let absent = shapes.block(&mut entities, &graph);
     drop(matches);
-    settle::block_dependants(&mut entities, &graph, inputs.source);
+    settle::block_dependants(&mut entities, &graph, inputs.source, absent);
     form_rows(&mut entities, &rows);
     drop(needs);
     let order = settle::order(&entities, &graph);

@@ -7,16 +7,19 @@ use super::super::graph::{Graph, Node, Strength};
 use super::super::weights::Weights;
 use crate::domain::{EntityKey, Inventory, Kind, SourceId, WorkClass};
 
-/// Blocks every entity that would be written but needs one that will have no counterpart.
+/// Blocks every entity that would be written but needs one that will have no counterpart. `absent` names those that are
+/// blocked already and have none, with the root cause.
 pub(super) fn block_dependants(
     entities: &mut [Planned],
     graph: &Graph,
     source: &Inventory<SourceId>,
+    absent: Vec<(Node, EntityKey)>,
 ) {
     let mut open: VecDeque<(Node, EntityKey)> = (0..)
         .zip(source.entities())
         .filter(|(node, _)| is_root_cause(&entities[*node as usize].action))
         .map(|(node, entity)| (node, entity.key.clone()))
+        .chain(absent)
         .collect();
     while let Some((node, root)) = open.pop_front() {
         for dependant in graph.needed_by(node) {

@@ -47,7 +47,9 @@ impl<'a> Shapes<'a> {
     }
 
     /// Blocks every entity that would be written and lose something.
-    pub(super) fn block(&self, entities: &mut [Planned], graph: &Graph) {
+    /// Gives those that have no counterpart because of it, with the root cause.
+    pub(super) fn block(&self, entities: &mut [Planned], graph: &Graph) -> Vec<(Node, EntityKey)> {
+        let mut absent = Vec::new();
         for (node, entity) in (0..).zip(self.source.entities()) {
             if !entities[node as usize].action.is_work() {
                 continue;
@@ -63,11 +65,15 @@ impl<'a> Shapes<'a> {
             let body = entity.body.parse();
             if let Some(loss) = shapes.find_map(|on| self.loss(&body, on)) {
                 let planned = &mut entities[node as usize];
+                if matches!(planned.action, Action::Create { .. }) {
+                    absent.push((node, loss.by.clone()));
+                }
                 planned.because =
                     format!("{}; the run leaves {} as it is", loss.what, loss.by).into();
                 planned.action = Action::Block { by: loss.by };
             }
         }
+        absent
     }
 
     fn entity(&self, node: Node) -> &'a Entity<SourceId> {

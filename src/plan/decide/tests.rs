@@ -125,6 +125,7 @@ fn made_after(
         overwrite: agreements.is_empty(),
         selection,
         weights: crate::plan::Weights::default(),
+        agreed: None,
     });
     Made { source, plan }
 }

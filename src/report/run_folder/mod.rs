@@ -26,6 +26,7 @@ use crate::plan::Plan;
 use crate::report::graph;
 
 pub use archive::Keep;
+pub(crate) use files::write_whole;
 pub use find::{newest as newest_run, newest_open as newest_unfinished_run};
 pub use reporter::RunFolder;
 

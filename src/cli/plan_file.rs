@@ -1,0 +1,90 @@
+//! A plan on its way to a file and back.
+
+use std::path::Path;
+
+use serde_json::Map;
+
+use super::session::salt;
+use crate::config::{Config, Settings};
+use crate::domain::{redact, redact_value, time};
+use crate::engine::Decided;
+use crate::error::Error;
+use crate::plan::{Approval, FORM, PlanFile, approvals};
+use crate::report;
+
+/// Settings below `sync` that decide nothing: how a plan is carried out is for the one who applies it.
+const NOT_DECIDED: [&str; 3] = ["sync.dry_run", "sync.fail_fast", "sync.verify"];
+
+/// Writes a plan so that it appears whole or not at all, for this user alone.
+///
+/// # Errors
+/// [`Error::File`]
+pub(super) fn write(
+    path: &Path,
+    (config, settings): (&Config, &Settings),
+    outlook: &Decided,
+) -> Result<(), Error> {
+    let plan = made(config, settings, outlook);
+    let failed = |source| Error::File {
+        path: path.to_owned(),
+        source,
+    };
+    let text = plan.to_text().map_err(std::io::Error::other);
+    let text = text.map_err(failed)?;
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        Some(_) | None => Path::new("."),
+    };
+    let name = path.file_name().map(|name| name.to_string_lossy());
+    let name = name.unwrap_or_default();
+    report::write_whole(folder, &name, text.as_bytes()).map_err(failed)?;
+    if !settings.output.quiet {
+        let next = if plan.applyable {
+            format!("carry it out with: lockgate apply {}", path.display())
+        } else {
+            "there is nothing to apply".to_owned()
+        };
+        report::tell(&format!(
+            "plan {} is in {}; {next}",
+            plan.id,
+            path.display()
+        ));
+    }
+    Ok(())
+}
+
+fn made(config: &Config, settings: &Settings, outlook: &Decided) -> PlanFile {
+    let mut settings_of_sync = Map::new();
+    for (key, mut value) in config.values("sync") {
+        if !NOT_DECIDED.contains(&key.as_str()) {
+            redact_value(&mut value);
+            settings_of_sync.insert(key, value);
+        }
+    }
+    let entities = approvals(&outlook.plan.entities, &outlook.source, &outlook.target);
+    let now = time::now();
+    PlanFile {
+        form: FORM,
+        lockgate: env!("CARGO_PKG_VERSION").to_owned(),
+        id: time::run_id(now, salt()).0,
+        made_at: now.to_string(),
+        source: settings.source.guid.clone(),
+        target: settings.target.guid.clone(),
+        settings: settings_of_sync,
+        applyable: false,
+        complete: false,
+        counts: std::collections::BTreeMap::new(),
+        // Before the checksum, which would not match text that is redacted on its way out.
+        entities: entities.into_iter().map(without_credentials).collect(),
+        checksum: String::new(),
+    }
+    .sealed()
+}
+
+fn without_credentials(approval: Approval) -> Approval {
+    Approval {
+        name: redact(&approval.name).into_owned(),
+        because: redact(&approval.because).into_owned(),
+        ..approval
+    }
+}

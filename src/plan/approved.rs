@@ -1,0 +1,255 @@
+//! A plan that was agreed to, and what of it still holds when it is applied.
+//!
+//! Each entity has a fingerprint of both sides as they were when the plan was made. A plan that is made anew keeps the
+//! actions of entities that are as they were. What moved since is a conflict, and what the agreed plan does not name is
+//! out of scope: so nothing happens that was not agreed to.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::decide::{number_in_list, target_hash};
+use super::{Action, Node, Planned, Schema};
+use crate::domain::{
+    ContentHash, Entity, EntityKey, Id, Inventory, Kind, Locale, RunId, SourceId, TargetId,
+};
+
+/// What was agreed to about one entity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Approval {
+    /// The entity.
+    pub key: EntityKey,
+    /// What a person calls it.
+    pub name: String,
+    /// What was to happen to it, as lists write it: `create`, `update`, `adopt`, `unchanged`, `left-alone`, `conflict`,
+    /// `fail` or `block`.
+    pub action: String,
+    /// Its counterpart, where there is one.
+    pub target: Option<TargetId>,
+    /// Why.
+    pub because: String,
+    /// The fingerprint of the source.
+    pub source: ContentHash,
+    /// The fingerprint of the counterpart, where there is one.
+    pub counterpart: Option<ContentHash>,
+}
+
+/// What was agreed to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Approved {
+    approvals: HashMap<EntityKey, Approval>,
+    /// Whether what moved since is decided anew instead of being left alone.
+    replans_moved: bool,
+    /// Runs that applied it before and did not come to their end.
+    attempts: Vec<RunId>,
+}
+
+impl Approved {
+    /// The agreement to these. `attempts` are runs that applied it before and did not come to their end: what they wrote
+    /// did not move.
+    pub fn new(
+        approvals: impl IntoIterator<Item = Approval>,
+        replans_moved: bool,
+        attempts: Vec<RunId>,
+    ) -> Self {
+        let approvals = approvals.into_iter();
+        Self {
+            approvals: approvals.map(|one| (one.key.clone(), one)).collect(),
+            replans_moved,
+            attempts,
+        }
+    }
+
+    /// Whether a run applied it before.
+    pub fn is_attempt(&self, run: &RunId) -> bool {
+        self.attempts.contains(run)
+    }
+}
+
+/// What a plan asks agreement to: every entity that it does not leave out, in its order.
+pub fn approvals(
+    entities: &[Planned],
+    source: &Inventory<SourceId>,
+    target: &Inventory<TargetId>,
+) -> Vec<Approval> {
+    let present = Present::of(source, target);
+    let nodes = (0..).zip(entities);
+    let asked = nodes.filter(|(_, planned)| planned.action != Action::OutOfScope);
+    asked
+        .map(|(node, planned)| present.approval(node, planned))
+        .collect()
+}
+
+/// A plan that is applied.
+#[derive(Clone, Copy, Debug)]
+pub struct Agreed<'a> {
+    /// What was agreed to.
+    pub approved: &'a Approved,
+    /// Entities that an earlier attempt to apply it wrote.
+    pub begun: &'a HashSet<EntityKey>,
+}
+
+/// Keeps of `entities` what was agreed to and has not moved since.
+pub(super) fn hold(
+    entities: &mut [Planned],
+    source: &Inventory<SourceId>,
+    target: &Inventory<TargetId>,
+    Agreed { approved, begun }: Agreed<'_>,
+) {
+    let present = Present::of(source, target);
+    for (node, planned) in (0..).zip(entities) {
+        let entity = &source.entities()[node as usize];
+        let Some(before) = approved.approvals.get(&entity.key) else {
+            planned.action = Action::OutOfScope;
+            planned.because = "the plan that is applied does not have it".into();
+            continue;
+        };
+        let now = present.approval(node, planned);
+        if begun.contains(&entity.key) && before.source == now.source {
+            continue;
+        }
+        let Some(moved) = moved(before, &now) else {
+            continue;
+        };
+        if approved.replans_moved {
+            planned.add(&format!(
+                "{moved} since the plan was made, and it is decided anew"
+            ));
+            continue;
+        }
+        planned.because = format!(
+            "{moved} since the plan was made: it was to {}, and would {} now; plan again, or apply with --replan-moved",
+            infinitive(&before.action),
+            infinitive(&now.action)
+        )
+        .into();
+        planned.left_alone = true;
+        planned.action = Action::Conflict {
+            target: planned.action.counterpart(),
+        };
+    }
+}
+
+/// What moved, of an entity of which something was to be written then or would be now; `None` where the action holds.
+fn moved(before: &Approval, now: &Approval) -> Option<&'static str> {
+    let is_written = |action: &str| ["create", "update", "adopt"].contains(&action);
+    let is_same = before.action == now.action && before.target == now.target;
+    let is_as_it_was = before.source == now.source && before.counterpart == now.counterpart;
+    if !is_written(&now.action) || (is_same && is_as_it_was) {
+        return None;
+    }
+    let (here, there) = (
+        before.source != now.source,
+        before.counterpart != now.counterpart,
+    );
+    Some(match (here, there) {
+        (true, true) => "both sides changed",
+        (true, false) => "the source changed",
+        (false, true) => "the target changed",
+        (false, false) => "what it needs changed",
+    })
+}
+
+/// `be created` of `create`.
+fn infinitive(action: &str) -> &'static str {
+    match action {
+        "create" => "be created",
+        "update" => "be updated",
+        "adopt" => "be adopted",
+        "conflict" => "be left alone as a conflict",
+        "fail" => "fail",
+        "block" => "be blocked",
+        _ => "be left alone",
+    }
+}
+
+/// Pages of one locale, channel and parent, in their order.
+type Rows = BTreeMap<(Locale, i64, Option<i64>), Vec<i64>>;
+
+/// Both sides, as fingerprints are taken of them.
+struct Present<'a> {
+    source: &'a Inventory<SourceId>,
+    target: &'a Inventory<TargetId>,
+    /// Of no model: what one says does not change with what happens to another.
+    schema: Schema,
+    source_rows: Rows,
+    target_rows: Rows,
+}
+
+impl<'a> Present<'a> {
+    fn of(source: &'a Inventory<SourceId>, target: &'a Inventory<TargetId>) -> Self {
+        Self {
+            source,
+            target,
+            schema: Schema::default(),
+            source_rows: rows(source),
+            target_rows: rows(target),
+        }
+    }
+
+    fn approval(&self, node: Node, planned: &Planned) -> Approval {
+        let entity = &self.source.entities()[node as usize];
+        let target = planned.action.counterpart();
+        let there = target.and_then(|id| self.target.get(&entity.key.with_id(id)));
+        Approval {
+            key: entity.key.clone(),
+            name: entity.name.to_string(),
+            action: planned.name().to_owned(),
+            target,
+            because: planned.because.to_string(),
+            source: self.of_source(entity, planned),
+            counterpart: there.map(|there| self.of_target(there, planned)),
+        }
+    }
+
+    /// What it says, where it stands, and whether it is published.
+    fn of_source(&self, entity: &Entity<SourceId>, planned: &Planned) -> ContentHash {
+        let hash = planned.source_hash.map(|hash| hash.to_string());
+        let parent = entity.placement.as_ref().map(|placement| placement.parent);
+        let published = entity.is_published();
+        let place = place(entity, planned, &self.source_rows);
+        ContentHash::of(&json!([hash, parent, published, place]))
+    }
+
+    /// What it says and where it stands. An asset has no text of its own: its date and size stand for its bytes.
+    fn of_target(&self, there: &Entity<TargetId>, planned: &Planned) -> ContentHash {
+        let hash = target_hash(there, &self.schema).to_string();
+        let bytes = (there.key.kind == Kind::Asset).then(|| {
+            let body = there.body.parse();
+            json!([body["dateModified"], body["size"]])
+        });
+        let place = place(there, planned, &self.target_rows);
+        ContentHash::of(&json!([hash, bytes, place]))
+    }
+}
+
+/// The number of an item in its list, and the row of a page that is put somewhere.
+fn place<I: Id>(entity: &Entity<I>, planned: &Planned, rows: &Rows) -> Value {
+    let number = (entity.key.kind == Kind::Content)
+        .then(|| number_in_list(&entity.body))
+        .flatten();
+    let row = entity.placement.as_ref().filter(|_| planned.is_placed());
+    let row = row.and_then(|placement| {
+        let locale = entity.locale()?.clone();
+        rows.get(&(locale, placement.channel_id, placement.parent))
+    });
+    json!([number.map(|(_, number)| number), row])
+}
+
+fn rows<I: Id>(inventory: &Inventory<I>) -> Rows {
+    let mut rows: BTreeMap<(Locale, i64, Option<i64>), Vec<(u32, i64)>> = BTreeMap::new();
+    for page in inventory.of_kind(Kind::Page) {
+        if let (Some(locale), Some(placement)) = (page.locale(), &page.placement) {
+            let row = (locale.clone(), placement.channel_id, placement.parent);
+            let entry = (placement.position, page.key.id.raw());
+            rows.entry(row).or_default().push(entry);
+        }
+    }
+    let sorted = rows.into_iter().map(|(row, mut pages)| {
+        pages.sort_unstable();
+        (row, pages.into_iter().map(|(_, id)| id).collect())
+    });
+    sorted.collect()
+}
