@@ -18,6 +18,7 @@ use super::poll::BatchTimes;
 use super::retry::{Retries, Sender};
 use super::sink::Sink;
 use super::state::Step;
+use super::upload_size::UploadSize;
 use crate::domain::{
     BatchId, ContentHash, Entity, EntityKey, Id, Inventory, Kind, Locale, Outcome, Proof, RunId,
     SourceId, TargetId, TargetKey,
@@ -95,6 +96,8 @@ pub struct Crew<S, T> {
     pub batches: dashmap::DashSet<BatchId>,
     /// How long the target takes for batches.
     pub batch_times: BatchTimes,
+    /// How much the target takes in one upload.
+    pub(super) upload_size: UploadSize,
     /// What stops everything at once.
     pub alarm: Alarm,
 }

@@ -23,8 +23,9 @@ mod schema;
 mod scope;
 mod selection;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod undo;
+mod uploads;
 mod weights;
 
 pub use action::{
@@ -48,4 +49,5 @@ pub use references::{
 };
 pub use schema::{FieldKind, FieldSchema, LinkKind, LinkSchema, ModelSchema, Schema};
 pub use selection::{Selection, UnknownName, container_of};
+pub use uploads::{Together, UploadLimits, Uploads};
 pub use weights::Weights;

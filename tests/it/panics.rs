@@ -147,7 +147,7 @@ impl Target for Breaking {
         self.call(self.instance.save_redirections(rows)).await
     }
 
-    async fn upload(&self, upload: Upload) -> Result<Saved, RequestError> {
+    async fn upload(&self, upload: Upload) -> Result<Vec<RowResult>, RequestError> {
         self.call(self.instance.upload(upload)).await
     }
 
