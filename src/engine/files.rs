@@ -17,8 +17,8 @@ use super::crew::{Crew, Prepared};
 use super::pace::Class;
 use crate::domain::{ContentHash, Entity, Id, Kind, SourceId, TargetId, TargetKey, same_name};
 use crate::instance::{
-    ByteStream, Cause, Download, Effect, RequestError, RowResult, Source, Target, Upload,
-    UploadFile,
+    ByteStream, Cause, Download, Effect, RequestError, RowResult, Source, Target, Unconfirmed,
+    Upload, UploadFile,
 };
 
 /// How long an opened file may stand before it is opened anew: servers cut off who does not read.
@@ -124,7 +124,8 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
     }
 
     /// One attempt to upload files of one folder and gallery, with those that were opened while others were uploaded, or
-    /// with files that are opened now. [`Meter::broke`] tells which one an attempt failed of.
+    /// with files that are opened now. [`Meter::broke`] tells which one an attempt failed of. A row of a file that was not
+    /// sent to its end is not believed.
     ///
     /// # Errors
     /// [`RequestError`], also when a file cannot be opened again.
@@ -153,7 +154,20 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
         let upload = self.upload_of(files, opened);
         // Files may have taken longer to open than the lease lasts.
         self.keeps_lease().await;
-        self.target.upload(upload).await
+        let rows = self.target.upload(upload).await?;
+        let is_unread = |at: usize| {
+            files
+                .get(at)
+                .is_some_and(|file| file.meter.whole().is_none())
+        };
+        let rows = rows.into_iter().enumerate().map(|(at, row)| match row {
+            Ok(_) if is_unread(at) => {
+                let why = "it was answered before all of its bytes had been sent";
+                Err(Unconfirmed::Unclear(why.to_owned()))
+            }
+            row => row,
+        });
+        Ok(rows.collect())
     }
 
     fn upload_of(&self, files: &[Outgoing], opened: Vec<Opened>) -> Upload {
@@ -336,20 +350,20 @@ mod tests {
         meter
     }
 
-    fn piece(text: &'static str) -> Result<Bytes, RequestError> {
-        Ok(Bytes::from_static(text.as_bytes()))
+    fn piece(text: &'static str) -> Bytes {
+        Bytes::from_static(text.as_bytes())
     }
 
     #[tokio::test]
     async fn a_meter_tells_the_hash_of_a_whole_file_only() {
-        let whole = passed(vec![piece("ab"), piece("c")], 3).await;
+        let whole = passed(vec![Ok(piece("ab")), Ok(piece("c"))], 3).await;
         assert_eq!(whole.whole(), Some((3, ContentHash::of_bytes(b"abc"))));
         assert!(!whole.broke());
         let reset = RequestError::new("downloading x", Cause::Broken("reset".to_owned()));
         for (pieces, length) in [
-            (vec![piece("ab")], 3),
-            (vec![piece("abcd")], 3),
-            (vec![piece("abc"), Err(reset)], 3),
+            (vec![Ok(piece("ab"))], 3),
+            (vec![Ok(piece("abcd"))], 3),
+            (vec![Ok(piece("abc")), Err(reset)], 3),
         ] {
             let broken = passed(pieces, length).await;
             assert!(broken.broke());

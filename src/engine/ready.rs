@@ -289,14 +289,13 @@ impl ReadyQueues {
             && let Some(ready) = heap.pop()
         {
             let row = ready.row.and_then(|row| self.rows.get_mut(&row));
-            let beside = ready.upload.and_then(|upload| self.beside.remove(&upload));
-            match row {
-                Some(behind) => behind.push(ready),
-                None => {
-                    let all = std::iter::once(ready).chain(beside.into_iter().flatten());
-                    taken.extend(all.filter(|ready| waits(ready)));
-                }
+            if let Some(behind) = row {
+                behind.push(ready);
+                continue;
             }
+            let beside = ready.upload.and_then(|upload| self.beside.remove(&upload));
+            let all = std::iter::once(ready).chain(beside.into_iter().flatten());
+            taken.extend(all.filter(|ready| waits(ready)));
         }
         let (chosen, probe) = self.admit(class, taken);
         if chosen.is_empty() {

@@ -55,12 +55,11 @@ pub(super) fn split(lengths: &[u64], limit: u64) -> Vec<Vec<usize>> {
     let mut parts: Vec<Vec<usize>> = Vec::new();
     let mut bytes = 0;
     for (at, length) in lengths.iter().enumerate() {
-        match parts.last_mut().filter(|_| bytes + length <= limit) {
-            Some(part) => part.push(at),
-            None => {
-                parts.push(vec![at]);
-                bytes = 0;
-            }
+        if let Some(part) = parts.last_mut().filter(|_| bytes + length <= limit) {
+            part.push(at);
+        } else {
+            parts.push(vec![at]);
+            bytes = 0;
         }
         bytes += length;
     }

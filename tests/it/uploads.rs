@@ -2,6 +2,8 @@
 //! neighbours nothing.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use lockgate::domain::{Id as _, Outcome};
 use lockgate::mock::file::{InstanceFile, Row, StateFile};
@@ -12,6 +14,7 @@ use serde_json::{Value, json};
 use crate::binary::{Workspace, end_of};
 use crate::hostile::proxy::{Answer, Asked, Proxy};
 use crate::independent;
+use crate::panics::Breaking;
 use crate::support::{Ran, SOURCE, Setup, TARGET, empty_target, serve_with};
 
 /// A file with these bytes; `gallery` is the number of one, if it is in one.
@@ -383,6 +386,25 @@ async fn an_answer_in_another_order_gives_every_file_its_own_id() {
         assert!(ids_fit(&setup, &server).await, "{case}");
         server.stop().await;
     }
+}
+
+/// An answer that came before the files were sent says nothing about them.
+#[tokio::test]
+async fn what_was_answered_unread_is_sent_again() {
+    let files = many(4);
+    let server = served(state(files.clone(), Vec::new()), &[]).await;
+    let mut setup = Setup::impatient(Store::open_in_memory().await.unwrap());
+    let unread = Arc::new(AtomicI64::new(1));
+    let hasty = |target| Breaking::answering_unread(target, &unread);
+    let ran = Box::pin(setup.sync_with(&server.base_url(), hasty)).await;
+    assert!(
+        unread.load(Ordering::Relaxed) < 1,
+        "one upload was not read"
+    );
+    assert_eq!(failed(&ran), BTreeMap::new());
+    assert_eq!(arrived(&server), paths_and_texts(&files));
+    assert!(ids_fit(&setup, &server).await);
+    server.stop().await;
 }
 
 /// Whether every asset is mapped to the file of its own path.

@@ -100,14 +100,14 @@ where
         async { only_row(upload.await?) }
     };
     let sender = crew.under(intent);
-    let sent = sender.send_as(Class::Asset, Effect::Write, &mut send).await;
-    let saved = match sent {
+    let answer = sender.send_as(Class::Asset, Effect::Write, &mut send).await;
+    let saved = match answer {
         // Uploading over a path is harmless to repeat: the same bytes land in the same place.
         Err(error) if error.verdict(Effect::Write) == Verdict::Reconcile => match error.cause {
             Cause::Malformed(_) => find_file(crew, item).await?.ok_or(error)?,
             _ => repeat(crew, Class::Asset, send, error).await?,
         },
-        sent => sent?,
+        answer => answer?,
     };
     let saved = checked_file(crew, item, saved).await?;
     if let Some((bytes, hash)) = files[0].meter.whole() {

@@ -263,11 +263,11 @@ where
         for found in answer.found {
             let Found::Entity(file) = found else { continue };
             let name = name_key(&file.name);
-            let is_it = |item: &&&Prepared| {
+            let is_it = |item: &&Prepared| {
                 file.key.kind == Kind::Asset
                     && (item.save.id == Some(file.key.id) || is_new(crew, &file.key))
             };
-            if wanted.get(&name).filter(is_it).is_some() {
+            if wanted.get(&name).is_some_and(is_it) {
                 wanted.remove(&name);
                 there.insert(name, file);
             }
