@@ -348,11 +348,15 @@ pub trait Target: Source {
         rows: &[Save],
     ) -> impl Future<Output = Result<Vec<RowResult>, RequestError>> + Send;
 
-    /// Uploads an asset over its path.
+    /// Uploads files over their paths in one request; answers match by position. A row that is missing, or that names another
+    /// file or length than was sent, is [`Unconfirmed::Unclear`].
     ///
     /// # Errors
-    /// [`RequestError`], also when the bytes end early.
-    fn upload(&self, upload: Upload) -> impl Future<Output = Result<Saved, RequestError>> + Send;
+    /// [`RequestError`] when the request as a whole failed, also when the bytes of a file end early.
+    fn upload(
+        &self,
+        upload: Upload,
+    ) -> impl Future<Output = Result<Vec<RowResult>, RequestError>> + Send;
 
     /// Moves an asset to another folder of its container; `folder` has no slashes at its ends, and the root is empty. Its
     /// id and its name stay.
@@ -496,29 +500,35 @@ pub struct PageSave {
     pub other_locale: Option<(TargetId, Locale)>,
 }
 
-/// An asset to be uploaded.
+/// Files to be uploaded in one request.
+#[derive(Debug)]
 pub struct Upload {
     /// The folder inside the container without slashes at the ends; empty is the root.
     pub folder: String,
+    /// The gallery on the target that they belong to.
+    pub gallery: Option<TargetId>,
+    /// The focal point of each of them, as read. A file with one is uploaded alone.
+    pub focal: (Option<String>, Option<String>),
+    /// The files, of which no two have one name.
+    pub files: Vec<UploadFile>,
+}
+
+/// One of the files of an [`Upload`].
+pub struct UploadFile {
     /// The file name.
-    pub file_name: String,
+    pub name: String,
     /// The MIME type.
     pub content_type: Option<String>,
-    /// The gallery on the target that it belongs to.
-    pub gallery: Option<TargetId>,
-    /// The focal point, as read.
-    pub focal: (Option<String>, Option<String>),
     /// The length that has to arrive, where it is known.
     pub length_bytes: Option<u64>,
     /// The bytes.
     pub bytes: ByteStream,
 }
 
-impl fmt::Debug for Upload {
+impl fmt::Debug for UploadFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Upload")
-            .field("folder", &self.folder)
-            .field("file_name", &self.file_name)
+        f.debug_struct("UploadFile")
+            .field("name", &self.name)
             .field("length_bytes", &self.length_bytes)
             .finish_non_exhaustive()
     }
@@ -550,6 +560,20 @@ pub struct Refusal {
 
 /// What an answer says of one of several entities that were sent together.
 pub type RowResult = Result<Saved, Unconfirmed>;
+
+/// The result of something that was sent alone.
+///
+/// # Errors
+/// [`RequestError`] when the answer does not tell it, or tells more.
+pub fn only_row(rows: Vec<RowResult>) -> Result<Saved, RequestError> {
+    let why = match <[RowResult; 1]>::try_from(rows) {
+        Ok([Ok(saved)]) => return Ok(saved),
+        Ok([Err(Unconfirmed::Unclear(why))]) => Cause::Malformed(why),
+        Ok([Err(Unconfirmed::Refused(refusal))]) => Cause::Content(refusal.said),
+        Err(rows) => Cause::Malformed(format!("{} results for one entity", rows.len())),
+    };
+    Err(RequestError::new("uploading a file", why))
+}
 
 /// Why an answer names no counterpart of an entity.
 #[derive(Clone, Debug, PartialEq, Eq)]

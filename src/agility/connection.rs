@@ -156,7 +156,7 @@ impl Target for Instance {
         write::save_redirections(&self.client, rows).await
     }
 
-    async fn upload(&self, upload: Upload) -> Result<Saved, RequestError> {
+    async fn upload(&self, upload: Upload) -> Result<Vec<RowResult>, RequestError> {
         write::upload(&self.client, upload).await
     }
 

@@ -10,7 +10,7 @@ use crate::domain::{
 };
 use crate::instance::{
     Answer, Ask, BatchStatus, Cause, Effect, Found, PageSave, RequestError, RowResult, Save,
-    Source, Target, Unconfirmed, Upload, Verdict, Workflow,
+    Source, Target, Unconfirmed, Upload, UploadFile, Verdict, Workflow,
 };
 use crate::mock::file::StateFile;
 use crate::mock::{Options, Server};
@@ -380,14 +380,18 @@ async fn an_asset_goes_from_one_instance_to_the_other() {
     let uploaded = target
         .upload(Upload {
             folder: "img/team of \"two\"".to_owned(),
-            file_name: "a b.txt".to_owned(),
-            content_type: Some("text/plain".to_owned()),
             gallery: None,
             focal: download.focal,
-            length_bytes: download.length_bytes,
-            bytes: download.bytes,
+            files: vec![UploadFile {
+                name: "a b.txt".to_owned(),
+                content_type: Some("text/plain".to_owned()),
+                length_bytes: download.length_bytes,
+                bytes: download.bytes,
+            }],
         })
         .await
+        .unwrap()
+        .remove(0)
         .unwrap();
     let stored = one(&target, Kind::Asset, uploaded.id, None).await;
     assert_eq!(stored["originKey"], json!("img/team of \"two\"/a b.txt"));
@@ -403,26 +407,60 @@ async fn an_asset_goes_from_one_instance_to_the_other() {
     server.stop().await;
 }
 
+/// A file of which `announced` bytes are announced.
+fn file(name: &str, bytes: &'static [u8], announced: u64) -> UploadFile {
+    let pieces = [Ok(bytes::Bytes::from_static(bytes))];
+    UploadFile {
+        name: name.to_owned(),
+        content_type: None,
+        length_bytes: Some(announced),
+        bytes: Box::pin(futures_util::stream::iter(pieces)),
+    }
+}
+
 #[tokio::test]
-async fn an_upload_of_the_wrong_length_stores_nothing() {
+async fn several_files_are_stored_and_answered_in_their_order() {
+    let server = serve().await;
+    let target = connect(&server, TARGET, TOKEN);
+    let upload = Upload {
+        folder: "docs".to_owned(),
+        gallery: None,
+        focal: (None, None),
+        files: vec![
+            file("b.txt", b"--boundary--\r\n", 14),
+            file("empty.txt", b"", 0),
+            file("a.txt", b"last", 4),
+        ],
+    };
+    let rows = target.upload(upload).await.unwrap();
+    let keys = [("docs/b.txt", 14), ("docs/empty.txt", 0), ("docs/a.txt", 4)];
+    assert_eq!(rows.len(), keys.len());
+    for (row, (key, size)) in rows.iter().zip(keys) {
+        let stored = one(&target, Kind::Asset, row.as_ref().unwrap().id, None).await;
+        assert_eq!(
+            (&stored["originKey"], &stored["size"]),
+            (&json!(key), &json!(size))
+        );
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_upload_with_a_file_of_the_wrong_length_stores_nothing_and_names_it() {
     let server = serve().await;
     let target = connect(&server, TARGET, TOKEN);
     let upload = Upload {
         folder: String::new(),
-        file_name: "a.txt".to_owned(),
-        content_type: None,
         gallery: None,
         focal: (None, None),
-        length_bytes: Some(100),
-        bytes: Box::pin(futures_util::stream::iter([Ok(bytes::Bytes::from_static(
-            b"short",
-        ))])),
+        files: vec![file("whole.txt", b"whole", 5), file("a.txt", b"short", 100)],
     };
     let error = target.upload(upload).await.unwrap_err();
     assert_eq!(
         error.cause,
         Cause::Content("5 bytes where 100 were announced".to_owned())
     );
+    assert!(error.operation.contains("\"a.txt\""), "{error}");
     let inventory = whole(&target).await;
     assert!(inventory.of_kind(Kind::Asset).is_empty());
     server.stop().await;

@@ -224,6 +224,12 @@ pub(super) struct EngineArgs {
     /// Content items per batch, 1 to 250
     #[arg(long, value_name = "N")]
     batch_size: Option<String>,
+    /// Files per asset upload, 1 to 100
+    #[arg(long, value_name = "N")]
+    asset_batch_files: Option<String>,
+    /// Bytes of all files per asset upload; a larger file is uploaded alone
+    #[arg(long, value_name = "N")]
+    asset_batch_bytes: Option<String>,
     /// Seconds until a request must be answered
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<String>,
@@ -236,6 +242,8 @@ impl EngineArgs {
             .text("pace.concurrency", self.concurrency.as_ref())
             .text("pace.per_second_max", self.rate.as_ref())
             .text("batch.size", self.batch_size.as_ref())
+            .text("assets.batch_files", self.asset_batch_files.as_ref())
+            .text("assets.batch_bytes", self.asset_batch_bytes.as_ref())
             .text("timeouts.request_s", self.timeout.as_ref())
     }
 }

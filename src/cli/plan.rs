@@ -11,7 +11,7 @@ use super::{plan_file, rehearsal};
 use crate::config::{Config, OutputMode, Settings};
 use crate::engine::{Decided, RunError, Unplaced};
 use crate::error::{Error, ExitStatus};
-use crate::plan::{Action, Plan, Planned};
+use crate::plan::{Action, Plan, Planned, Uploads};
 use crate::report::{self, graph};
 
 /// Shows what a sync would do to every entity, and why
@@ -92,7 +92,8 @@ fn write(
     let none = rehearsal::Failures::default();
     rehearsal::list((&outlook.plan, &outlook.source), &none, &[], out)?;
     if !settings.output.quiet {
-        report::tell(&sum(&outlook.plan));
+        let uploads = Uploads::of(&outlook.plan, &outlook.source, settings.upload);
+        report::tell(&sum(&outlook.plan, &uploads));
     }
     Ok(())
 }
@@ -115,8 +116,8 @@ fn status_of(plan: &Plan) -> ExitStatus {
     planned.fold(ExitStatus::Agreed, ExitStatus::or)
 }
 
-/// `plan: 12 create, 140 unchanged; 3 content levels, 1 cycle resolved by deferring 2 references`.
-fn sum(plan: &Plan) -> String {
+/// `plan: 12 create, 140 unchanged; content levels: 3, cycles: 1, references cut in them: 2; files: 7 in 2 uploads`.
+fn sum(plan: &Plan, uploads: &Uploads) -> String {
     let mut counts: Vec<(&str, usize)> = Vec::new();
     for planned in &plan.entities {
         let name = planned.name();
@@ -131,7 +132,11 @@ fn sum(plan: &Plan) -> String {
         .collect();
     let (levels, cycles, cuts) = (plan.levels, plan.cycles.len(), plan.cuts());
     let counts = counts.join(", ");
+    let files = match uploads.files {
+        0 => String::new(),
+        files => format!("; files: {files} in {} uploads", uploads.requests),
+    };
     format!(
-        "plan: {counts}; content levels: {levels}, cycles: {cycles}, references cut in them: {cuts}"
+        "plan: {counts}; content levels: {levels}, cycles: {cycles}, references cut in them: {cuts}{files}"
     )
 }

@@ -227,6 +227,13 @@ fn help_teaches() {
           --batch-size <N>
               Content items per batch, 1 to 250 [default: 50] [env: LOCKGATE_BATCH_SIZE]
 
+          --asset-batch-files <N>
+              Files per asset upload, 1 to 100 [default: 20] [env: LOCKGATE_ASSETS_BATCH_FILES]
+
+          --asset-batch-bytes <N>
+              Bytes of all files per asset upload; a larger file is uploaded alone [default: 8388608] [env:
+              LOCKGATE_ASSETS_BATCH_BYTES]
+
           --timeout <SECONDS>
               Seconds until a request must be answered [default: 60] [env: LOCKGATE_TIMEOUT]
 
@@ -344,6 +351,13 @@ fn help_teaches() {
 
           --batch-size <N>
               Content items per batch, 1 to 250 [default: 50] [env: LOCKGATE_BATCH_SIZE]
+
+          --asset-batch-files <N>
+              Files per asset upload, 1 to 100 [default: 20] [env: LOCKGATE_ASSETS_BATCH_FILES]
+
+          --asset-batch-bytes <N>
+              Bytes of all files per asset upload; a larger file is uploaded alone [default: 8388608] [env:
+              LOCKGATE_ASSETS_BATCH_BYTES]
 
           --timeout <SECONDS>
               Seconds until a request must be answered [default: 60] [env: LOCKGATE_TIMEOUT]

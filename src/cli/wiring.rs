@@ -60,6 +60,7 @@ pub(super) fn engine_options(settings: &Settings) -> engine::Options {
         batches_in_flight: settings.pace.batches,
         batch_items: settings.batch_size,
         assets_in_flight: settings.pace.assets,
+        upload: settings.upload,
         attempts: settings.retry.attempts,
         first_delay: settings.retry.first_delay,
         delay_max: settings.retry.max_delay,

@@ -144,6 +144,16 @@ pub const KEYS: &[KeyInfo] = &[
     KeyInfo::without_flag("limits.entities", "LOCKGATE_LIMITS_ENTITIES"),
     KeyInfo::without_flag("limits.file_mb", "LOCKGATE_LIMITS_FILE_MB"),
     KeyInfo::without_flag("assets.hosts", "LOCKGATE_ASSETS_HOSTS"),
+    KeyInfo::new(
+        "assets.batch_files",
+        "--asset-batch-files",
+        "LOCKGATE_ASSETS_BATCH_FILES",
+    ),
+    KeyInfo::new(
+        "assets.batch_bytes",
+        "--asset-batch-bytes",
+        "LOCKGATE_ASSETS_BATCH_BYTES",
+    ),
     KeyInfo::new("output.mode", "--output", "LOCKGATE_OUTPUT"),
     KeyInfo::new("output.color", "--color", "LOCKGATE_COLOR"),
     KeyInfo::new("output.quiet", "--quiet", "LOCKGATE_QUIET"),

@@ -9,7 +9,7 @@ use crate::store::StateUrl;
 
 use super::Surroundings;
 use crate::agility;
-use crate::engine::{Adopt, Publish, ReadLimits, Schedule, UnknownOutcome};
+use crate::engine::{Adopt, Publish, ReadLimits, Schedule, UnknownOutcome, UploadLimits};
 
 /// Everything that a run needs to know, checked.
 #[derive(Clone, Debug)]
@@ -34,6 +34,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Hosts that files may be downloaded from besides those of the instances: `HOST` or `HOST:PORT`.
     pub asset_hosts: Vec<String>,
+    /// How much one upload takes of what goes to the same folder and gallery.
+    pub upload: UploadLimits,
     /// What to show.
     pub output: Output,
     /// Where things are.

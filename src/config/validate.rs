@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::agility;
 use crate::domain::{Guid, Kind, Locale, Secret};
-use crate::engine::{Adopt, Publish, ReadLimits, Schedule, UnknownOutcome};
+use crate::engine::{Adopt, Publish, ReadLimits, Schedule, UnknownOutcome, UploadLimits};
 use crate::store::StateUrl;
 
 use super::{
@@ -32,6 +32,7 @@ impl Config {
             retry: self.retry()?,
             limits: self.limits()?,
             asset_hosts: self.list("assets.hosts")?,
+            upload: self.upload()?,
             output: self.output()?,
             paths: self.paths()?,
             sequential: self.list("work_classes.sequential")?,
@@ -63,6 +64,7 @@ impl Config {
         self.retry()?;
         self.limits()?;
         self.list("assets.hosts")?;
+        self.upload()?;
         self.output()?;
         self.paths()?;
         Ok(())
@@ -314,6 +316,13 @@ impl Config {
         })
     }
 
+    fn upload(&self) -> Result<UploadLimits, ConfigError> {
+        Ok(UploadLimits {
+            files: self.count("assets.batch_files", UPLOAD_FILES_MAX)?,
+            bytes: self.whole("assets.batch_bytes", 1..=1 << 30)?.into(),
+        })
+    }
+
     fn limits(&self) -> Result<Limits, ConfigError> {
         let bytes = |key, most| Ok::<_, ConfigError>(u64::from(self.whole(key, 1..=most)?) << 20);
         let pages = self.whole("limits.pages", 1..=1_000_000)?;
@@ -381,6 +390,9 @@ const TARGET: SideKeys = SideKeys {
 
 /// Maximum number of content items that the API takes in one request.
 const BATCH_MAX: u32 = 250;
+
+/// All files of an upload are open at one time, and each is a connection.
+const UPLOAD_FILES_MAX: u32 = 100;
 
 const CONCURRENCY_MAX: u32 = 256;
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use futures_util::{StreamExt, stream};
 
-use super::jobs::bytes_hash;
+use super::files::bytes_hash;
 use super::pace::Class;
 use super::pull::Reader;
 use crate::domain::{ContentHash, SourceId};

@@ -19,6 +19,7 @@ use super::retry::{Retries, Sender};
 use super::sink::Sink;
 use super::state::Step;
 use super::unmatched::Unmatched;
+use super::upload_size::UploadSize;
 use crate::domain::{
     BatchId, ContentHash, Entity, EntityKey, Id, Inventory, Kind, Locale, Outcome, Proof, RunId,
     SourceId, TargetId, TargetKey,
@@ -96,6 +97,8 @@ pub struct Crew<S, T> {
     pub batches: dashmap::DashSet<BatchId>,
     /// How long the target takes for batches.
     pub batch_times: BatchTimes,
+    /// How much the target takes in one upload.
+    pub(super) upload_size: UploadSize,
     /// What stops everything at once.
     pub alarm: Alarm,
     /// What the target had before the run that is the counterpart of nothing, once something is created.

@@ -23,6 +23,7 @@ mod crew;
 pub mod dispatch;
 mod end;
 pub mod endless;
+mod files;
 pub mod forecast;
 mod former;
 pub mod gates;
@@ -48,11 +49,14 @@ pub mod state;
 pub mod undo;
 mod unmatched;
 pub mod unplaced;
+mod upload_size;
 pub mod verify;
 
 pub use control::Control;
 pub use end::{End, StopCause};
-pub use options::{Adopt, Matching, Options, Publish, ReadLimits, Schedule, UnknownOutcome};
+pub use options::{
+    Adopt, Matching, Options, Publish, ReadLimits, Schedule, UnknownOutcome, UploadLimits,
+};
 pub use outage::Outage;
 pub use pull::{PullError, Reader};
 pub use run::{Decided, PlanMade, RunReport, Session};

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::pace::Ceilings;
-pub use crate::plan::Adopt;
 use crate::plan::Hint;
+pub use crate::plan::{Adopt, UploadLimits};
 
 /// When an entity may start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,6 +83,8 @@ pub struct Options {
     pub batch_items: usize,
     /// Uploads of assets in flight at most. Twice as many of their files may be fetched at one time.
     pub assets_in_flight: usize,
+    /// How much one upload takes of what goes to the same folder and gallery.
+    pub upload: UploadLimits,
     /// Attempts at one request at most, the first included.
     pub attempts: u32,
     /// The wait before the second attempt; it doubles from there on.
@@ -133,6 +135,14 @@ impl Options {
     pub const fn downloads_in_flight(&self) -> usize {
         self.assets_in_flight.saturating_mul(2)
     }
+
+    /// Files that are open at one time, those that are being sent included: no upload begins while there are so many. At
+    /// least those of two full uploads, so that one is fetched while another is sent.
+    pub const fn files_in_flight(&self) -> usize {
+        let many = self.downloads_in_flight().saturating_mul(2);
+        let two = self.upload.files.saturating_mul(2);
+        if many > two { many } else { two }
+    }
 }
 
 impl Default for Options {
@@ -150,6 +160,7 @@ impl Default for Options {
             batches_in_flight: 3,
             batch_items: 50,
             assets_in_flight: 16,
+            upload: UploadLimits::default(),
             attempts: 5,
             first_delay: Duration::from_millis(500),
             delay_max: Duration::from_secs(30),

@@ -1,12 +1,13 @@
 //! What may leave next: ready entities by kind of request, heaviest remaining path first.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use super::poll::BatchKind;
 use super::publishing::IDS_AT_ONCE;
 use super::state::{Job, Step};
 use crate::domain::{EntityKey, Kind, Locale};
-use crate::plan::Node;
+use crate::plan::{Node, UploadLimits};
 
 /// A kind of request with its own bound.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,8 +80,13 @@ enum Class {
 pub struct Limits {
     /// Synchronous saves in flight, and deletes.
     pub saves: usize,
-    /// Assets in flight.
+    /// Uploads of assets in flight.
     pub assets: usize,
+    /// Files of uploads in flight: no upload begins while there are so many. An upload opens all of its files before it
+    /// leaves.
+    pub files: usize,
+    /// How much one upload takes.
+    pub upload: UploadLimits,
     /// Content batches in flight, all locales together: the target works them off one after another.
     pub batches: usize,
     /// Items in a content batch, 1 to 250.
@@ -122,6 +128,8 @@ pub struct Ready {
     pub encodings: u64,
     /// For a page that takes its place among siblings: their row, of which one is in flight at a time.
     pub row: Option<Node>,
+    /// For a file that shares an upload: which one.
+    pub upload: Option<u32>,
 }
 
 impl Ord for Ready {
@@ -145,6 +153,10 @@ pub struct ReadyQueues {
     in_flight: BTreeMap<Class, usize>,
     /// The rows that a page in flight takes its place in, with the pages that wait for it to be back.
     rows: BTreeMap<Node, Vec<Ready>>,
+    /// Files that leave together with the one of their upload that stands in line.
+    beside: BTreeMap<u32, Vec<Ready>>,
+    /// Files of the uploads in flight.
+    files_in_flight: usize,
     /// Items that make a content batch worth its requests, while other work can use them; see
     /// [`ReadyQueues::batch_from`].
     least_items: usize,
@@ -162,6 +174,8 @@ impl ReadyQueues {
             heaps: BTreeMap::new(),
             in_flight: BTreeMap::new(),
             rows: BTreeMap::new(),
+            beside: BTreeMap::new(),
+            files_in_flight: 0,
             least_items: 1,
             proven: 0,
             probing: false,
@@ -170,6 +184,12 @@ impl ReadyQueues {
 
     /// Adds an entity.
     pub fn push(&mut self, ready: Ready) {
+        if let Some(upload) = ready.upload {
+            match self.beside.entry(upload) {
+                Entry::Occupied(mut others) => return others.get_mut().push(ready),
+                Entry::Vacant(none) => drop(none.insert(Vec::new())),
+            }
+        }
         self.heaps
             .entry(ready.queue.clone())
             .or_default()
@@ -215,6 +235,9 @@ impl ReadyQueues {
         if let Some(count) = self.in_flight.get_mut(&job.queue.class()) {
             *count -= 1;
         }
+        if job.queue == Queue::Asset {
+            self.files_in_flight -= job.steps.len();
+        }
         if job.probe {
             self.probing = false;
             self.proven |= proven;
@@ -245,7 +268,7 @@ impl ReadyQueues {
             .limits
             .of(class)
             .saturating_sub(self.in_flight.get(&class).copied().unwrap_or(0));
-        if free == 0 {
+        if free == 0 || (class == Class::Asset && self.files_in_flight >= self.limits.files) {
             return None;
         }
         let needed = self.needed();
@@ -266,17 +289,22 @@ impl ReadyQueues {
             && let Some(ready) = heap.pop()
         {
             let row = ready.row.and_then(|row| self.rows.get_mut(&row));
-            match row {
-                Some(behind) => behind.push(ready),
-                None if waits(&ready) => taken.push(ready),
-                None => {}
+            if let Some(behind) = row {
+                behind.push(ready);
+                continue;
             }
+            let beside = ready.upload.and_then(|upload| self.beside.remove(&upload));
+            let all = std::iter::once(ready).chain(beside.into_iter().flatten());
+            taken.extend(all.filter(|ready| waits(ready)));
         }
         let (chosen, probe) = self.admit(class, taken);
         if chosen.is_empty() {
             return None;
         }
         *self.in_flight.entry(class).or_insert(0) += 1;
+        if class == Class::Asset {
+            self.files_in_flight += chosen.len();
+        }
         self.probing |= probe;
         let row = chosen.iter().find_map(|ready| ready.row);
         if let Some(row) = row {
@@ -335,6 +363,11 @@ mod tests {
         batches: 2,
         batch_items: 3,
         pages: 1,
+        files: 4,
+        upload: UploadLimits {
+            files: 3,
+            bytes: 100,
+        },
     };
 
     fn content(node: Node, weight: u32, encodings: u64) -> Ready {
@@ -346,6 +379,7 @@ mod tests {
             queue,
             encodings,
             row: None,
+            upload: None,
         }
     }
 
@@ -385,6 +419,63 @@ mod tests {
         queues.finished(&heaviest, 0);
         assert_eq!(nodes(&queues.next_job(&|_| true).unwrap()), [3]);
         assert_eq!(queues.next_job(&|_| true), None);
+    }
+
+    #[test]
+    fn files_of_one_upload_leave_in_one_job() {
+        let mut queues = ReadyQueues::new(LIMITS);
+        let file = |node, upload| Ready {
+            queue: Queue::Asset,
+            upload,
+            ..content(node, 1, 0)
+        };
+        queues.push(file(1, Some(7)));
+        queues.push(file(2, None));
+        queues.push(file(3, Some(7)));
+        queues.push(file(4, Some(8)));
+        queues.push(file(5, Some(7)));
+        let wanted = |ready: &Ready| ready.node != 1;
+        let first = queues.next_job(&wanted).unwrap();
+        assert_eq!(
+            nodes(&first),
+            [3, 5],
+            "the others leave without the lost one"
+        );
+        let alone = queues.next_job(&wanted).unwrap();
+        assert_eq!(nodes(&alone), [2]);
+        queues.finished(&alone, 0);
+        queues.finished(&first, 0);
+        // One came back without an outcome.
+        queues.push(file(5, Some(7)));
+        assert_eq!(nodes(&queues.next_job(&wanted).unwrap()), [4]);
+        assert_eq!(nodes(&queues.next_job(&wanted).unwrap()), [5]);
+        assert!(!queues.is_anything_ready());
+    }
+
+    #[test]
+    fn no_upload_begins_while_too_many_files_are_in_flight() {
+        let limits = Limits {
+            assets: 9,
+            ..LIMITS
+        };
+        let mut queues = ReadyQueues::new(limits);
+        for node in 0..8 {
+            queues.push(Ready {
+                queue: Queue::Asset,
+                upload: Some(node / 3),
+                ..content(node, 1, 0)
+            });
+        }
+        let first = queues.next_job(&|_| true).unwrap();
+        let second = queues.next_job(&|_| true).unwrap();
+        assert_eq!((first.steps.len(), second.steps.len()), (3, 3));
+        assert_eq!(
+            queues.next_job(&|_| true),
+            None,
+            "six files, and four are enough"
+        );
+        queues.finished(&first, 0);
+        assert_eq!(nodes(&queues.next_job(&|_| true).unwrap()), [6, 7]);
     }
 
     #[test]

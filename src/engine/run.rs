@@ -31,6 +31,7 @@ use super::run_error::RunError;
 use super::sink::Sink;
 use super::state::RunState;
 use super::unplaced::Unplaced;
+use super::upload_size::UploadSize;
 use super::verify::{Difference, Scope, Verified, verify};
 use crate::domain::{
     AgreedPlace, ContentHash, EntityKey, Guid, Id, Inventory, Key, Kind, Locale, RunId, SourceId,
@@ -548,6 +549,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             open: OpenIntents::default(),
             batches: dashmap::DashSet::new(),
             batch_times: BatchTimes::default(),
+            upload_size: UploadSize::new(self.options.upload.bytes),
             alarm: Alarm::new(self.options.waits_for_user),
         }
     }
@@ -580,6 +582,8 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             saves: (options.concurrency / 2).max(1),
             // While some are uploaded, the files of others are fetched.
             assets: options.downloads_in_flight().max(1),
+            files: options.files_in_flight(),
+            upload: options.upload,
             batches: options.batches_in_flight.max(1),
             batch_items: options.batch_items.clamp(1, 250),
             // A page spends most of its time between a submit and its poll.

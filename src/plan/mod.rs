@@ -25,8 +25,9 @@ mod schema;
 mod scope;
 mod selection;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod undo;
+mod uploads;
 mod weights;
 
 pub use action::{
@@ -52,4 +53,5 @@ pub use references::{
 };
 pub use schema::{FieldKind, FieldSchema, LinkKind, LinkSchema, ModelSchema, Schema};
 pub use selection::{Selection, UnknownName, container_of};
+pub use uploads::{Together, UploadLimits, Uploads};
 pub use weights::Weights;

@@ -3,11 +3,12 @@
 use serde_json::{Value, json};
 
 use super::{
-    AssetIndex, Context, Counterparts, LeaveOut, Payload, Schema, Unresolved, payload, references,
+    Action, AssetIndex, Context, Counterparts, LeaveOut, Payload, Planned, Schema, Unresolved,
+    payload, references,
 };
 use crate::domain::{
-    AssetContainer, AssetUrls, Body, Entity, Guid, Id, Inventory, ItemState, Key, Kind, Locale,
-    Passed, SourceId, TargetId,
+    AssetContainer, AssetUrls, Body, Entity, Filled, Guid, Id, Inventory, ItemState, Key, Kind,
+    Locale, Passed, SourceId, TargetId, WorkClass,
 };
 
 pub(crate) const EDGE: &str = "https://cdn.example.test/demo";
@@ -242,5 +243,28 @@ impl Counterparts for Shifted {
 
     fn asset_container(&self) -> &AssetContainer {
         &self.container
+    }
+}
+
+/// Something new that needs nothing.
+pub(crate) fn planned() -> Planned {
+    Planned {
+        action: Action::Create { joins: None },
+        because: "not on the target".into(),
+        class: WorkClass::Parallel,
+        level: 0,
+        remaining_ms: 0,
+        source_hash: None,
+        encodings: 0,
+        target_hash: None,
+        filled: Filled::new(),
+        left_alone: false,
+        temporary: None,
+        keeps_number: None,
+        again: Vec::new(),
+        left_out: Vec::new(),
+        row: None,
+        place: None,
+        evidence: None,
     }
 }

@@ -95,7 +95,7 @@ impl Target for Altering {
         self.instance.save_redirections(rows).await
     }
 
-    async fn upload(&self, upload: Upload) -> Result<Saved, RequestError> {
+    async fn upload(&self, upload: Upload) -> Result<Vec<RowResult>, RequestError> {
         self.instance.upload(upload).await
     }
 

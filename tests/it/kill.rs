@@ -30,6 +30,7 @@ use crate::lease::{shell, take_over_by};
 use crate::mock_process::MockProcess;
 use crate::same_state;
 use crate::support::{empty_target, fixture, instances};
+use crate::uploads;
 
 /// How long the target has to stay the same before something counts as absent: far above the time of an item, also
 /// on a machine that is busy with other tests.
@@ -303,6 +304,31 @@ async fn while_an_asset_is_uploaded() {
     let is_download = |request: &Value| request["path"].as_str().unwrap().contains("/origin");
     let found = killed_once(&state, &reference, &slow, is_download).await;
     assert_eq!(found, Vec::<String>::new());
+}
+
+/// Files that share an upload are there, and its answer takes longer than the kill. The next run finds each by its path and
+/// its bytes, and sends none again.
+#[tokio::test]
+async fn while_files_are_uploaded_together() {
+    let state = uploads::state(uploads::many(30), Vec::new());
+    let reference = Reference::of(&state).await;
+    let slow = "method=POST,path=/asset/upload,count=2,slow-body=2000";
+    let trial = Trial::new(&state, &reference, &["--fault", slow]).await;
+    let is_upload = is_write("/asset/upload");
+    trial.kill_when(&is_upload).await;
+    assert_eq!(trial.problems().await, Vec::<String>::new());
+    let effects = trial.server.effects().into_iter();
+    let files = effects.filter(|request| is_upload(request));
+    let files = files.flat_map(|request| request["body"]["files"].as_array().unwrap().clone());
+    let mut names: Vec<String> = files.map(|file| file["name"].to_string()).collect();
+    let brought = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(
+        (names.len(), brought),
+        (30, 30),
+        "each file was brought once"
+    );
 }
 
 #[tokio::test]

@@ -56,4 +56,5 @@ mod undo;
 mod undo_ends;
 mod undo_life;
 mod undo_publishing;
+mod uploads;
 mod verify;

@@ -1,15 +1,15 @@
-//! The body of an upload: a multipart form with one file.
+//! The body of an upload: a multipart form with one part for each file.
 //!
 //! The HTTP client writes file names with backslashes before quotes and backslashes. Servers do not take them out, so that
 //! the name is written as browsers write it (HTML standard, "multipart/form-data encoding algorithm"): `%22` for a quote, `%0D` and
 //! `%0A` for line ends, and every other character as it is.
 
+use std::future::ready;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
-use reqwest::Body;
-use reqwest::multipart::Part;
+use reqwest::{Body, multipart};
 
 use super::super::shape::Misshapen;
 
@@ -19,40 +19,60 @@ pub(crate) struct Form {
     /// The value of `Content-Type`, with the boundary.
     pub(crate) content_type: String,
     pub(crate) body: Body,
-    /// The value of `Content-Length`; `None` when the length of the file is not known.
+    /// The value of `Content-Length`; `None` when the length of a file is not known.
     pub(crate) length: Option<u64>,
 }
 
-/// A file in a part called `files`.
+/// A file on its way into a form.
+pub(super) struct Part<B> {
+    pub(super) name: String,
+    pub(super) content_type: String,
+    pub(super) length: Option<u64>,
+    pub(super) bytes: B,
+}
+
+/// Files in parts called `files`, in their order.
 ///
 /// # Errors
 /// [`Misshapen`] for a content type that is none.
-pub(super) fn form<E>(
-    (file_name, content_type): (&str, &str),
-    bytes: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
-    length: Option<u64>,
-) -> Result<Form, Misshapen>
+pub(super) fn form<E, B>(parts: Vec<Part<B>>) -> Result<Form, Misshapen>
 where
     E: std::error::Error + Send + Sync + 'static,
+    B: Stream<Item = Result<Bytes, E>> + Send + 'static,
 {
-    Part::text("")
-        .mime_str(content_type)
-        .map_err(|_| Misshapen(format!("{content_type:?} is not a MIME type")))?;
     let boundary = boundary();
-    let start = Bytes::from(format!(
-        "--{boundary}\r\nContent-Disposition: form-data; name=\"files\"; filename=\"{}\"\r\nContent-Type: {content_type}\r\n\r\n",
-        escaped(file_name)
-    ));
-    let end = Bytes::from(format!("\r\n--{boundary}--\r\n"));
-    let around = start.len() as u64 + end.len() as u64;
-    let pieces = stream::once(std::future::ready(Ok(start)))
-        .chain(bytes)
-        .chain(stream::once(std::future::ready(Ok(end))));
+    let end = format!("\r\n--{boundary}--\r\n");
+    let mut length = Some(end.len() as u64);
+    let mut before = "";
+    let mut pieces = Vec::with_capacity(parts.len());
+    for part in parts {
+        let start = Bytes::from(format!("{before}{}", part.head(&boundary)?));
+        let of_part = part.length.map(|length| start.len() as u64 + length);
+        length = length.zip(of_part).map(|(all, more)| all + more);
+        pieces.push(stream::once(ready(Ok(start))).chain(part.bytes));
+        before = "\r\n";
+    }
+    let pieces = stream::iter(pieces).flatten();
+    let end = stream::once(ready(Ok(Bytes::from(end))));
     Ok(Form {
         content_type: format!("multipart/form-data; boundary={boundary}"),
-        body: Body::wrap_stream(pieces),
-        length: length.map(|length| around + length),
+        body: Body::wrap_stream(pieces.chain(end)),
+        length,
     })
+}
+
+impl<B> Part<B> {
+    /// The lines before the bytes.
+    fn head(&self, boundary: &str) -> Result<String, Misshapen> {
+        let content_type = &self.content_type;
+        multipart::Part::text("")
+            .mime_str(content_type)
+            .map_err(|_| Misshapen(format!("{content_type:?} is not a MIME type")))?;
+        Ok(format!(
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"files\"; filename=\"{}\"\r\nContent-Type: {content_type}\r\n\r\n",
+            escaped(&self.name)
+        ))
+    }
 }
 
 fn escaped(file_name: &str) -> String {
@@ -79,11 +99,34 @@ mod tests {
         assert_eq!(escaped("日本語 é.png"), "日本語 é.png");
     }
 
+    type Piece = Result<Bytes, std::io::Error>;
+
+    fn part(
+        content_type: &str,
+        text: &'static str,
+    ) -> Part<stream::Iter<std::vec::IntoIter<Piece>>> {
+        Part {
+            name: "a.txt".to_owned(),
+            content_type: content_type.to_owned(),
+            length: Some(text.len() as u64),
+            bytes: stream::iter(vec![Ok(Bytes::from_static(text.as_bytes()))]),
+        }
+    }
+
     #[test]
     fn a_content_type_cannot_bring_lines_of_its_own() {
-        let none = stream::empty::<Result<Bytes, std::io::Error>>;
-        assert!(form(("a", "text/plain\r\nX: y"), none(), None).is_err());
-        let good = form(("a", "text/plain"), none(), Some(0)).unwrap();
+        assert!(form(vec![part("text/plain\r\nX: y", "")]).is_err());
+        let good = form(vec![part("text/plain", "")]).unwrap();
         assert!(good.length.is_some() && good.content_type.contains("boundary=lockgate-"));
+    }
+
+    #[test]
+    fn one_file_of_unknown_length_leaves_the_length_open() {
+        let unknown = Part {
+            length: None,
+            ..part("text/plain", "one")
+        };
+        let whole = form(vec![part("text/plain", "two"), unknown]).unwrap();
+        assert_eq!(whole.length, None);
     }
 }

@@ -13,11 +13,11 @@ use crate::engine::crew::Crew;
 use crate::engine::end::StopCause;
 use crate::engine::open_intents::OpenIntent;
 use crate::engine::ready::Queue;
-use crate::engine::reconcile::{Sent, close, held};
+use crate::engine::reconcile::{Sent, held};
 use crate::engine::state::{How, Job, Saved, Step, StepResult};
 use crate::instance::{Cause, RequestError, Source, Target};
 use crate::plan::{Action, Node};
-use crate::store::{IntentId, IntentState, StoreError};
+use crate::store::{IntentId, StoreError};
 
 /// Why its requests are in doubt.
 const BROKE: &str = "the job that sent it broke before it heard the answer";
@@ -129,11 +129,7 @@ where
         Queue::Page => page::run(crew, steps[0], (job.probe, sent)).await,
         Queue::Redirections => Ok((redirections::run(crew, steps, sent).await?, None)),
         Queue::Save => Ok((save::take_up(crew, steps[0], id, broke()).await?, None)),
-        Queue::Asset => {
-            // The same bytes land in the same place.
-            close(crew, id, IntentState::Failed).await?;
-            Ok((asset::run(crew, steps[0]).await?, None))
-        }
+        Queue::Asset => Ok((asset::run(crew, steps, sent).await?, None)),
         // A run has no such jobs.
         Queue::Delete(_) | Queue::Workflow(..) => Ok((held(steps.len()), None)),
     }

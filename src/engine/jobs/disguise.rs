@@ -110,7 +110,7 @@ where
         Kind::Model | Kind::Container | Kind::Template | Kind::Gallery => {
             save::run(crew, (node, step)).await
         }
-        Kind::Asset => asset::run(crew, (node, step)).await,
+        Kind::Asset => asset::run(crew, &[(node, step)], None).await,
         Kind::Redirection => redirections::run(crew, &[(node, step)], None).await,
         Kind::Content | Kind::Page => Ok(Vec::new()),
     }

@@ -12,8 +12,6 @@ mod read_back;
 mod redirections;
 mod save;
 
-pub(super) use asset::bytes_hash;
-
 use again::run_again;
 
 use super::crew::{Crew, Prepared};
@@ -96,7 +94,7 @@ where
     let results = match &job.queue {
         Queue::Save => save::run(crew, job.steps[0]).await?,
         Queue::Redirections => redirections::run(crew, &job.steps, None).await?,
-        Queue::Asset => asset::run(crew, job.steps[0]).await?,
+        Queue::Asset => asset::run(crew, &job.steps, None).await?,
         Queue::Content(locale) => {
             let (results, wrong) =
                 content::run(crew, locale, &job.steps, (job.probe, None)).await?;

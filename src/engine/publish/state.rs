@@ -61,6 +61,7 @@ impl PublishState {
                     queue: Queue::Workflow(kind, published.locale.clone()),
                     encodings: 0,
                     row: None,
+                    upload: None,
                 });
             }
         }

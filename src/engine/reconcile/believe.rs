@@ -23,6 +23,7 @@
 use std::collections::HashMap;
 
 use super::carry::Cargo;
+use super::files;
 use super::live;
 use crate::domain::{Entity, Id, Kind, TargetId, same_name};
 use crate::engine::crew::{Crew, Prepared};
@@ -59,6 +60,9 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
+    if let Cargo::Files = cargo {
+        return files::checked(crew, items, rows).await;
+    }
     let there = read(crew, cargo, items, &rows).await?;
     let mut plausible = Vec::new();
     for (at, (item, row)) in items.iter().zip(&mut rows).enumerate() {
@@ -129,6 +133,7 @@ where
             found.into_iter().collect()
         }
         Cargo::Rows => inquiry.entities(&Ask::Redirections).await?,
+        Cargo::Files => Vec::new(),
     };
     Ok(found
         .into_iter()

@@ -5,6 +5,7 @@
 //! unless it was refused.
 
 use super::believe;
+use super::files;
 use super::live;
 use super::look::Looked;
 use super::outcome::{
@@ -36,6 +37,8 @@ pub(in crate::engine) enum Cargo<'a> {
     Page(&'a PageSave),
     /// URL redirections, answered at once.
     Rows,
+    /// New files of one folder and gallery, answered at once.
+    Files,
 }
 
 /// A request that was made by a job that broke before it heard the answer.
@@ -79,13 +82,18 @@ where
         taken: Vec::new(),
         given_up: 0,
     };
-    let mut open = vec![Part {
-        at: (0..items.len()).collect(),
+    let first = match (cargo, sent) {
+        (Cargo::Files, None) => files::first_parts(crew, items),
+        _ => vec![(0..items.len()).collect()],
+    };
+    let part = |at| Part {
+        at,
         attempt: sent.map_or(1, |sent| sent.attempt),
         sent,
-    }];
+    };
+    let mut open: Vec<Part> = first.into_iter().rev().map(part).collect();
     while let Some(part) = open.pop() {
-        if let Some(left) = carrier.bring(part).await? {
+        for left in carrier.bring(part).await? {
             open.extend(carrier.parts_of(left));
         }
     }
@@ -98,27 +106,27 @@ where
     })
 }
 
-struct Carrier<'a, S, T> {
-    crew: &'a Crew<S, T>,
+pub(super) struct Carrier<'a, S, T> {
+    pub(super) crew: &'a Crew<S, T>,
     cargo: Cargo<'a>,
-    items: &'a [Prepared],
-    results: Vec<Option<StepResult>>,
+    pub(super) items: &'a [Prepared],
+    pub(super) results: Vec<Option<StepResult>>,
     taken: Vec<(usize, Saved)>,
     /// Entities that were given up alone since the last success.
     given_up: u32,
 }
 
 /// Entities that share a request.
-struct Part {
+pub(super) struct Part {
     /// Their places among all.
-    at: Vec<usize>,
+    pub(super) at: Vec<usize>,
     /// Which attempt it is, the first being 1.
-    attempt: u32,
-    sent: Option<Sent>,
+    pub(super) attempt: u32,
+    pub(super) sent: Option<Sent>,
 }
 
 /// How a request ended.
-enum End {
+pub(super) enum End {
     /// One result for each entity, in order.
     Each(Vec<RowResult>),
     /// Without an effect as far as the server tells, with this result for each. `looks`: parts of it may have had one all
@@ -134,6 +142,8 @@ enum End {
         why: String,
         working: bool,
     },
+    /// The bytes of the file at this place among those of the request were not right, so that the request was cut off.
+    Cut { at: usize, error: RequestError },
     /// It never left.
     Unsent,
     /// It is not known, and the run ends before it could be asked for.
@@ -141,7 +151,7 @@ enum End {
 }
 
 impl End {
-    fn of(error: &RequestError) -> Self {
+    pub(super) fn of(error: &RequestError) -> Self {
         if error.cause == Cause::Halted {
             return Self::Unsent;
         }
@@ -167,40 +177,54 @@ impl End {
 }
 
 /// Entities that are proven absent.
-struct Left {
-    at: Vec<usize>,
+pub(super) struct Left {
+    pub(super) at: Vec<usize>,
     attempt: u32,
     /// How many entities shared their request.
     of: usize,
     /// What becomes of those that are not sent again.
-    result: StepResult,
+    pub(super) result: StepResult,
     /// Whether they may be sent again in smaller parts.
     splits: bool,
     /// Whether one that stands alone may be sent again.
     repeats: bool,
+    /// The one of which the request failed: the others are sent again without it.
+    pub(super) without: Option<usize>,
 }
 
 impl Left {
-    /// What is absent of entities that an answer named neither way.
-    fn unclear(attempt: u32, of: usize, why: &str) -> Self {
+    /// What is absent after an attempt whose effect was not known, to be sent again.
+    pub(super) fn after(attempt: u32, of: usize, result: StepResult) -> Self {
         Self {
             at: Vec::new(),
             attempt: attempt + 1,
             of,
-            result: not_known(why),
+            result,
             splits: true,
             repeats: true,
+            without: None,
         }
+    }
+
+    /// What is absent of entities that an answer named neither way.
+    fn unclear(attempt: u32, of: usize, why: &str) -> Self {
+        Self::after(attempt, of, not_known(why))
     }
 }
 
 impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
     /// Sends a part and follows it to its end. Returns what of it is to be sent again, if it may be.
-    async fn bring(&mut self, part: Part) -> Result<Option<Left>, StoreError> {
-        let items: Vec<Prepared> = part.at.iter().map(|at| self.items[*at].clone()).collect();
+    async fn bring(&mut self, part: Part) -> Result<Vec<Left>, StoreError> {
+        if let (Cargo::Files, None) = (self.cargo, part.sent) {
+            return self.bring_files(part).await;
+        }
+        let mut items: Vec<Prepared> = part.at.iter().map(|at| self.items[*at].clone()).collect();
         let (intent, batch, end) = match part.sent {
             Some(sent) => {
                 self.crew.open.note(sent.intent, sent.why);
+                if let Cargo::Files = self.cargo {
+                    files::hash_sent(self.crew, &mut items).await;
+                }
                 let end = match sent.batch {
                     Some(batch) => self.follow(sent.intent, &items, batch).await?,
                     None => End::Unknown {
@@ -217,7 +241,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
         if let Some(batch) = batch {
             self.tell_end(batch, &part.at, left.as_ref()).await;
         }
-        Ok(left)
+        Ok(left.into_iter().collect())
     }
 
     async fn send(
@@ -240,6 +264,8 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
                 };
                 return Ok((intent, None, end));
             }
+            // They leave with what was opened of them.
+            Cargo::Files => return Ok((intent, None, End::Unsent)),
             Cargo::Items(locale) => {
                 let submit = || crew.target.submit_items(locale, &saves);
                 sender.send_as(Class::Submit, Effect::Write, submit).await
@@ -284,6 +310,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
             Cargo::Items(locale) => (Kind::Content, Some(locale)),
             Cargo::Page(page) => (Kind::Page, page.save.locale.as_ref()),
             Cargo::Rows => (Kind::Redirection, None),
+            Cargo::Files => (Kind::Asset, None),
         };
         let handed = HandedIn {
             batch,
@@ -312,7 +339,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
     }
 
     /// Makes the end of a request durable, and tells what is left of it.
-    async fn take(
+    pub(super) async fn take(
         &mut self,
         part: &Part,
         intent: IntentId,
@@ -352,6 +379,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
                     result,
                     splits,
                     repeats: false,
+                    without: None,
                 };
                 self.found(part, (intent, false), items, (found, left))
                     .await
@@ -362,23 +390,23 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
                 working,
             } => {
                 self.crew.open.doubt(intent, &why);
-                let found = live::until_quiet(self.crew, self.cargo, items, intent).await;
+                // What makes no sense is looked for, even where it could be repeated.
+                let is_harmless = items.len() == 1 && cause != Failure::InDoubt;
+                let found = self.look(items, intent, is_harmless).await;
                 let result = if working {
                     not_known(&why)
                 } else {
                     lost(cause, why)
                 };
                 let left = Left {
-                    at: Vec::new(),
-                    attempt: part.attempt + 1,
-                    of: items.len(),
-                    result,
                     splits: !working,
                     repeats: !working,
+                    ..Left::after(part.attempt, items.len(), result)
                 };
                 self.found(part, (intent, working), items, (found, left))
                     .await
             }
+            End::Cut { at, error } => self.take_cut(part, (intent, items), (at, error)).await,
             End::Unsent => {
                 close(self.crew, intent, IntentState::Failed).await?;
                 self.set_all(part, &StepResult::Held);
@@ -389,6 +417,24 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
                 Ok(None)
             }
         }
+    }
+
+    /// Looks for entities of a request whose effect is not known. `is_harmless`: one that may be sent again unseen, where
+    /// the cargo allows that.
+    async fn look(
+        &self,
+        items: &[Prepared],
+        intent: IntentId,
+        is_harmless: bool,
+    ) -> Result<Looked, RequestError> {
+        let Cargo::Files = self.cargo else {
+            return live::until_quiet(self.crew, self.cargo, items, intent).await;
+        };
+        tokio::time::sleep(self.crew.inquiry().between_looks()).await;
+        if is_harmless {
+            return Ok(Looked::nothing(items.len()));
+        }
+        files::look(self.crew, items).await
     }
 
     /// What was refused in a later attempt may be there from an earlier one: the target refuses a second rule for one
@@ -454,7 +500,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
         };
         let items: Vec<Prepared> = unclear.iter().map(|at| items[*at].clone()).collect();
         self.crew.open.doubt(intent, &why);
-        let found = live::until_quiet(self.crew, self.cargo, &items, intent).await;
+        let found = self.look(&items, intent, false).await;
         let left = Left::unclear(part.attempt, items.len(), &why);
         self.found(&some, (intent, false), &items, (found, left))
             .await
@@ -487,7 +533,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
     }
 
     /// Keeps what was found on the target. `intent` is still open, and tells whether the target may still be at it.
-    async fn found(
+    pub(super) async fn found(
         &mut self,
         part: &Part,
         (intent, working): (IntentId, bool),
@@ -532,6 +578,12 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
             attempt,
             sent: None,
         };
+        if let Some(place) = left.without {
+            let (cut, others): (Vec<usize>, Vec<usize>) =
+                left.at.iter().partition(|at| **at == place);
+            let parts = [cut, others].into_iter().filter(|at| !at.is_empty());
+            return parts.map(|at| part(at, left.attempt)).collect();
+        }
         let is_alone = left.at.len() == 1;
         let is_hopeless = left.repeats && self.given_up >= SPEAK_FOR_ALL;
         // Once one was given up, others alone are tried once, until something arrives again.
@@ -585,7 +637,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
 }
 
 /// The results of a request, if there is one for each entity.
-fn each(rows: Vec<RowResult>, count: usize, what: &str) -> End {
+pub(super) fn each(rows: Vec<RowResult>, count: usize, what: &str) -> End {
     if rows.len() == count {
         return End::Each(rows);
     }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::carry::Cargo;
+use super::files;
 use super::inquiry::Inquiry;
 use super::look::{Knowledge, Looked, Quiet, Sought, content, order, pages, saved};
 use super::resemble;
@@ -159,6 +160,7 @@ where
             pages(&inquiry, locale, &[page], &own).await?
         }
         Cargo::Rows => rows(&inquiry, crew, items).await?,
+        Cargo::Files => files::look(crew, items).await?,
     };
     own.suspect(&sought, &mut looked);
     Ok(looked)

@@ -17,6 +17,7 @@
 //! | file | says |
 //! |---|---|
 //! | `carry` | several entities in one request, or a page: sent in parts until each has its outcome |
+//! | `files` | files that leave together |
 //! | `gone` | deletes, and whether something is gone |
 //! | `named` | single saves that have a name, and what is harmless to repeat |
 //! | `restart`, `undone` | what an earlier run or undo has left open |
@@ -30,6 +31,7 @@
 
 mod believe;
 mod carry;
+mod files;
 mod gone;
 mod inquiry;
 mod live;
@@ -44,9 +46,10 @@ mod undone;
 
 pub(super) use believe::checked_one;
 pub(super) use carry::{Cargo, Sent, carry};
+pub(super) use files::{checked_file, find_file};
 pub(super) use gone::{DeleteEnd, delete};
 pub(super) use inquiry::IDS_AT_ONCE;
-pub(super) use named::{find_file, insist, repeat, settle_save};
+pub(super) use named::{insist, repeat, settle_save};
 pub(super) use outcome::{
     close, commit, failed, held, in_words, lost, never_left, not_known, not_prepared, not_sent,
     settle, told,

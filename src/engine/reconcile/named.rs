@@ -5,13 +5,11 @@ use std::future::Future;
 use super::believe::checked_one;
 use super::live::is_new;
 use super::look::saved;
-use crate::domain::{Entity, Id as _, Kind, TargetId, same_name};
+use crate::domain::{Entity, Id as _, TargetId};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::pace::Class;
 use crate::engine::retry::Sender;
-use crate::instance::{
-    Ask, Cause, Effect, Found, RequestError, Save, Saved, Source, Target, Verdict,
-};
+use crate::instance::{Ask, Cause, Effect, RequestError, Save, Saved, Source, Target, Verdict};
 use crate::plan::target_hash;
 use crate::store::IntentId;
 
@@ -91,42 +89,6 @@ where
     };
     let there = crew.inquiry().entities(&named).await?;
     Ok(there.into_iter().find(|there| is_new(crew, &there.key)))
-}
-
-/// Finds a file that was sent to `path` and answered with nothing that can be believed. One that is new can only be what
-/// was sent; what was there before is taken for it where that is what was saved over.
-///
-/// # Errors
-/// [`RequestError`] when the target cannot be asked.
-pub(in crate::engine) async fn find_file<S, T>(
-    crew: &Crew<S, T>,
-    item: &Prepared,
-    path: &str,
-) -> Result<Option<Saved>, RequestError>
-where
-    S: Source + Clone,
-    T: Target + Clone,
-{
-    let inquiry = crew.inquiry();
-    let mut open = vec![Ask::Assets { offset: 0 }];
-    while let Some(ask) = open.pop() {
-        let answer = inquiry.ask(&ask).await?;
-        open.extend(answer.follow_ups);
-        let files = answer.found.iter().filter_map(|found| match found {
-            Found::Entity(entity) => Some(entity),
-            _ => None,
-        });
-        let is_it = |id| item.save.id == Some(id);
-        let mut fitting = files.filter(|file| {
-            file.key.kind == Kind::Asset
-                && same_name(&file.name, path)
-                && (is_it(file.key.id) || is_new(crew, &file.key))
-        });
-        if let Some(file) = fitting.next() {
-            return Ok(Some(saved(file)));
-        }
-    }
-    Ok(None)
 }
 
 /// Sends something that is harmless to repeat, also where an answer is lost.

@@ -73,6 +73,9 @@ where
     match crew.arrived(item.node, saved) {
         Ok(()) => {
             crew.placed.insert(item.node);
+            if let Some(hash) = item.sent {
+                crew.sent_bytes.insert(crew.entity(item.node).key.id, hash);
+            }
             if item.was_published {
                 crew.republish.insert(item.node);
             }

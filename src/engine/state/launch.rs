@@ -13,8 +13,10 @@ impl RunState {
     pub(super) fn ready(&mut self, node: Node, step: Step) {
         let entity = &self.source.entities()[node as usize];
         let planned = &self.plan.entities[node as usize];
+        let together = self.uploads.together(node);
+        let together = together.filter(|_| step == Step::Save);
         self.enqueue(Ready {
-            weight: planned.remaining_ms,
+            weight: together.map_or(planned.remaining_ms, |together| together.weight),
             node,
             step,
             queue: Queue::of(&entity.key),
@@ -22,6 +24,7 @@ impl RunState {
             // The patch of a page names the sibling behind it, as its first save did: one that arrives between the two
             // meanwhile would stand on the wrong side of it.
             row: planned.row,
+            upload: together.map(|together| together.upload),
         });
     }
 

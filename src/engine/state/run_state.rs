@@ -9,7 +9,7 @@ use crate::engine::gates::{Gates, gates_of, lane_of};
 use crate::engine::options::Schedule;
 use crate::engine::ready::{Limits, Ready};
 use crate::event::{Event, Gate, Lane, LanePlan};
-use crate::plan::{Action, Need, Node, Plan};
+use crate::plan::{Action, Need, Node, Plan, Uploads};
 
 /// Entities that are named when none of them can go on.
 const DUMPED: usize = 50;
@@ -55,6 +55,8 @@ pub struct RunState {
     pub(super) flow: Flow,
     pub(super) held: BTreeMap<Gate, Vec<Ready>>,
     pub(super) gates: Gates,
+    /// What leaves together.
+    pub(super) uploads: Arc<Uploads>,
 }
 
 impl RunState {
@@ -70,6 +72,7 @@ impl RunState {
             .map(|node| NodeState::new(&plan, node))
             .collect();
         let gates = Gates::new(plan.levels);
+        let uploads = Uploads::of(&plan, &source, limits.upload);
         let mut state = Self {
             flow: Flow::new(limits),
             plan,
@@ -79,6 +82,7 @@ impl RunState {
             nodes,
             held: BTreeMap::new(),
             gates,
+            uploads: Arc::new(uploads),
         };
         for node in 0..state.plan.graph.len() {
             state.expect(node);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::hands::Hands;
 use crate::domain::{Entity, Id, Inventory, Kind, Locale, PageNode, TargetId, TargetKey};
+use crate::engine::files::bytes_hash;
 use crate::engine::forecast::Reading;
-use crate::engine::jobs::bytes_hash;
 use crate::engine::pace::Class;
 use crate::engine::pull::{PullError, Reader};
 use crate::engine::reconcile::IDS_AT_ONCE;

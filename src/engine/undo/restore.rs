@@ -14,7 +14,9 @@ use crate::domain::{ContentHash, Entity, Id, Kind, Locale, TargetId};
 use crate::engine::pace::Class;
 use crate::engine::reconcile::{BatchEnd, close, commit, failed, in_words};
 use crate::engine::state::{How, StepResult};
-use crate::instance::{ByteStream, Cause, RequestError, Save, Source, Target, Upload};
+use crate::instance::{
+    ByteStream, Cause, RequestError, Save, Source, Target, Upload, UploadFile, only_row,
+};
 use crate::plan::Node;
 use crate::plan::undo::Former;
 use crate::store::{
@@ -226,7 +228,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
             let bytes = self.kept(*hash, &former.entity).await?;
             let upload = as_upload(&former.entity, &body, (*length, focal.clone()), bytes);
             self.crew.keeps_lease().await;
-            self.crew.target.upload(upload).await
+            only_row(self.crew.target.upload(upload).await?)
         };
         let uploaded = self.insist(Class::Asset, intent, upload).await;
         uploaded.map_err(Unsaved::Failed)
@@ -265,12 +267,14 @@ fn as_upload(
     let gallery = media["mediaGroupingID"].as_i64().filter(|id| *id > 0);
     Upload {
         folder: folder.to_owned(),
-        file_name: file_name.to_owned(),
-        content_type: media["contentType"].as_str().map(str::to_owned),
         gallery: gallery.map(TargetId::new),
         focal,
-        length_bytes: Some(length),
-        bytes,
+        files: vec![UploadFile {
+            name: file_name.to_owned(),
+            content_type: media["contentType"].as_str().map(str::to_owned),
+            length_bytes: Some(length),
+            bytes,
+        }],
     }
 }
 

@@ -212,6 +212,9 @@ fn limits(options: &Options) -> Limits {
     Limits {
         saves: options.writes.max(1),
         assets: options.assets_in_flight.max(1),
+        // Each is kept beside the state, and uploaded alone.
+        files: options.assets_in_flight.max(1),
+        upload: options.upload,
         batches: options.batches_in_flight.max(1),
         batch_items: options.batch_items.clamp(1, 250),
         // Each has its place among others.

@@ -125,6 +125,7 @@ impl UndoState {
             queue: self.actions.planned(node).queue.clone(),
             encodings: 0,
             row: None,
+            upload: None,
         });
     }
 

@@ -19,6 +19,7 @@ use crate::engine::poll::BatchCosts;
 use crate::engine::ready::Limits;
 use crate::engine::state::{Effect, How, Input, Job, Saved, StepResult, Work};
 use crate::event::{Command, Event};
+use crate::plan::UploadLimits;
 use crate::plan::undo::{Decided, Decision, Former, FormerBytes, Live, LiveWork, Trace, UndoPlan};
 
 const LIMITS: Limits = Limits {
@@ -27,6 +28,8 @@ const LIMITS: Limits = Limits {
     batches: 2,
     batch_items: 3,
     pages: 1,
+    files: 2,
+    upload: UploadLimits { files: 1, bytes: 1 },
 };
 
 /// A plan in the making.

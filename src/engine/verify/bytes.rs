@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use super::difference::{Difference, DifferenceKind, Scope};
 use crate::domain::{Id, Kind};
 use crate::engine::crew::Crew;
-use crate::engine::jobs::bytes_hash;
+use crate::engine::files::bytes_hash;
 use crate::engine::pace::Class;
 use crate::instance::{Effect, Source, Target};
 use crate::plan::Node;

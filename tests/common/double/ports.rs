@@ -10,7 +10,7 @@ use futures_util::{StreamExt, stream};
 use lockgate::domain::{BatchId, Id, Kind, Locale, TargetId};
 use lockgate::instance::{
     Answer, Ask, BatchStatus, Cause, Deleted, Doomed, Download, PageSave, Refusal, RequestError,
-    RowResult, Save, Saved, Source, Target, Upload, Workflow,
+    RowResult, Save, Saved, Source, Target, Upload, UploadFile, Workflow,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -376,20 +376,28 @@ impl Target for Double {
         self.0.request(operation, open, act).await
     }
 
-    async fn upload(&self, upload: Upload) -> Result<Saved, RequestError> {
-        let name = format!("{}/{}", upload.folder, upload.file_name);
+    async fn upload(&self, upload: Upload) -> Result<Vec<RowResult>, RequestError> {
+        let name = |file: &UploadFile| format!("{}/{}", upload.folder, file.name);
+        let names: Vec<String> = upload.files.iter().map(name).collect();
         self.world().check_id(upload.gallery);
-        let open = self
-            .0
-            .open(Some(Counted::Asset), vec![format!("asset {name}")]);
-        let mut bytes = Vec::new();
-        let mut pieces = upload.bytes;
-        while let Some(piece) = pieces.next().await {
-            bytes.extend_from_slice(&piece?);
+        let saving = names.iter().map(|name| format!("asset {name}"));
+        let open = self.0.open(Some(Counted::Asset), saving.collect());
+        let mut files = Vec::new();
+        for (name, file) in names.iter().cloned().zip(upload.files) {
+            let mut bytes = Vec::new();
+            let mut pieces = file.bytes;
+            while let Some(piece) = pieces.next().await {
+                bytes.extend_from_slice(&piece?);
+            }
+            files.push((name, bytes));
         }
         let gallery = upload.gallery.map(Id::raw);
-        let operation = (format!("uploading {name}"), true);
-        let act = move |world: &mut World| Ok(world.upload(&name, gallery, bytes));
+        let operation = (format!("uploading {}", names.join(", ")), true);
+        let act = move |world: &mut World| {
+            let saved = files.into_iter();
+            let saved = saved.map(|(name, bytes)| Ok(world.upload(&name, gallery, bytes)));
+            Ok(saved.collect())
+        };
         self.0.request(operation, open, act).await
     }
 

@@ -9,7 +9,7 @@ mod hosts;
 mod mappings;
 mod mutated;
 mod numbers;
-mod proxy;
+pub(crate) mod proxy;
 mod rows;
 mod secrets;
 mod state_files;

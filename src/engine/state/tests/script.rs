@@ -6,14 +6,14 @@ use serde_json::json;
 
 use crate::domain::{
     Body, Entity, EntityKey, Failure, Guid, Id, Inventory, ItemState, Outcome, SourceId, TargetId,
-    WorkClass,
 };
 use crate::engine::end::StopCause;
 use crate::engine::options::Schedule;
 use crate::engine::ready::Limits;
 use crate::engine::state::{Effect, How, Input, Job, RunState, Saved, Step, StepResult, Work};
 use crate::event::{Command, Event};
-use crate::plan::{Action, Graph, Need, Node, Plan, Planned, Referent, Strength};
+use crate::plan::testing::planned;
+use crate::plan::{Action, Graph, Need, Node, Plan, Planned, Referent, Strength, UploadLimits};
 
 /// A plan in the making.
 pub(super) struct Script {
@@ -109,6 +109,8 @@ impl Script {
             batches: 9,
             batch_items: 1,
             pages: 9,
+            files: 9,
+            upload: UploadLimits::default(),
         };
         let mut run = Run {
             state: RunState::new(
@@ -125,28 +127,6 @@ impl Script {
         let effects = run.state.start();
         run.take(effects);
         run
-    }
-}
-
-fn planned() -> Planned {
-    Planned {
-        action: Action::Create { joins: None },
-        because: "not on the target".into(),
-        class: WorkClass::Parallel,
-        level: 0,
-        remaining_ms: 0,
-        source_hash: None,
-        encodings: 0,
-        target_hash: None,
-        filled: crate::domain::Filled::new(),
-        left_alone: false,
-        temporary: None,
-        keeps_number: None,
-        again: Vec::new(),
-        left_out: Vec::new(),
-        row: None,
-        place: None,
-        evidence: None,
     }
 }
 
