@@ -33,9 +33,6 @@ pub(crate) struct Args {
     /// Plants this bug only.
     #[arg(long, value_name = "BUG", requires = "planted")]
     pub(crate) plant: Option<String>,
-    /// Plays histories, too, of which it is known that the engine breaks a rule in them.
-    #[arg(long)]
-    pub(crate) known: bool,
     /// How many threads play.
     #[arg(long, default_value_t = processors())]
     pub(crate) threads: usize,

@@ -83,8 +83,8 @@ pub(crate) enum End {
 }
 
 impl History {
-    /// The history of a seed; without `known`, none that is known to break a rule.
-    pub(crate) fn draw(seed: u64, known: bool) -> Self {
+    /// The history of a seed.
+    pub(crate) fn draw(seed: u64) -> Self {
         let mut dice = ChaCha8Rng::seed_from_u64(seed);
         let shape = shape(&mut dice);
         let (source, target) = (nature(&mut dice, false), nature(&mut dice, true));
@@ -97,26 +97,20 @@ impl History {
                 between(&mut dice, &mut acts);
             }
         }
-        let mut history = Self {
+        Self {
             seed,
             shape,
             source,
             target,
             manner,
             acts,
-        };
-        if !known {
-            history.leave_out_known();
         }
-        history
     }
 
-    /// A run that loses its lease while it publishes hangs: what it would publish waits for the lease for good.
-    fn leave_out_known(&mut self) {
-        let is_frozen = |act: &Act| matches!(act, Act::Run(run) if run.frozen.is_some());
-        if self.acts.iter().any(is_frozen) {
-            self.manner.publish = Publish::Off;
-        }
+    /// After how many milliseconds of a run others ask for its lease. The dice of the history are not asked: it stays
+    /// what it was.
+    pub(crate) fn others_ask_ms(&self, run: u32) -> u64 {
+        ChaCha8Rng::seed_from_u64(self.seed ^ u64::from(run)).random_range(0..20_000)
     }
 }
 

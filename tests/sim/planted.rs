@@ -50,7 +50,7 @@ fn seeds_until_found(bug: Bug, threads: usize, progress: &Progress) -> Option<Fo
         let found = first_failing(next, threads, progress);
         plant(None);
         let (seed, problem) = found?;
-        if play(&History::draw(seed, false), false).problems.is_empty() {
+        if play(&History::draw(seed), false).problems.is_empty() {
             return Some((seed, problem));
         }
         next = seed + 1;
@@ -69,7 +69,7 @@ fn first_failing(from: u64, threads: usize, progress: &Progress) -> Option<Found
                     if seed > BOUND {
                         return;
                     }
-                    let problems = play(&History::draw(seed, false), false).problems;
+                    let problems = play(&History::draw(seed), false).problems;
                     progress.one_more(String::new);
                     let Some(problem) = problems.into_iter().next() else {
                         continue;

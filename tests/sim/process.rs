@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use lockgate::domain::{BatchId, EntityKey, Id, Kind, Locale, TargetId};
 use lockgate::instance::{
     Answer, Ask, BatchStatus, Deleted, Doomed, Download, PageSave, RequestError, RowResult, Save,
-    Saved, Source, Target, Upload, Workflow,
+    Saved, Source, Target, Upload, UploadFile, Workflow,
 };
 use lockgate::store::{IntentDetail, Store};
 use tokio::sync::Notify;
@@ -141,9 +141,10 @@ impl Target for Process {
         self.save_named(&names, save).await
     }
 
-    async fn upload(&self, upload: Upload) -> Result<Saved, RequestError> {
-        let name = format!("{}/{}", upload.folder, upload.file_name);
-        let names = [(Kind::Asset, name)];
+    async fn upload(&self, upload: Upload) -> Result<Vec<RowResult>, RequestError> {
+        let name = |file: &UploadFile| format!("{}/{}", upload.folder, file.name);
+        let names = upload.files.iter().map(|file| (Kind::Asset, name(file)));
+        let names: Vec<_> = names.collect();
         self.save_named(&names, self.instance.upload(upload)).await
     }
 

@@ -47,6 +47,8 @@ pub(crate) struct Stage {
     pub(crate) copies: RefCell<Vec<Row>>,
     /// The counterparts that entities have had so far.
     pub(crate) former: RefCell<Former>,
+    /// What was wrong with leases that others asked for meanwhile.
+    pub(crate) lent: RefCell<Vec<String>>,
     pub(crate) runs: Cell<u32>,
     pub(crate) crashes: Cell<u32>,
     pub(crate) takeovers: Cell<u32>,
@@ -94,6 +96,7 @@ impl Stage {
             touched: RefCell::default(),
             copies: RefCell::default(),
             former: RefCell::default(),
+            lent: RefCell::default(),
             runs: Cell::default(),
             crashes: Cell::default(),
             takeovers: Cell::default(),
@@ -238,6 +241,7 @@ impl Stage {
         let began = Instant::now();
         let (mut commands, mut edits) = (run.commands.iter(), run.edits.iter());
         let (mut command, mut edit) = (commands.next(), edits.next());
+        let mut asks = Some(self.history.others_ask_ms(running.number));
         let mut events = Vec::new();
         let at = |after: Option<u64>| began + Duration::from_millis(after.unwrap_or(0));
         let report = loop {
@@ -255,6 +259,10 @@ impl Stage {
                     }
                     edit = edits.next();
                 }
+                () = sleep_until(at(asks)), if asks.is_some() => {
+                    self.ask_for_lease().await;
+                    asks = None;
+                }
                 () = sleep_until(began + LONGEST) => return Played::Hung,
             }
         };
@@ -264,6 +272,28 @@ impl Stage {
         let played = Played::of(report, events);
         (self.trace)(format!("run {} ends: {}", running.number, played.told()));
         played
+    }
+
+    /// Two other processes ask for the lease, one after the other. Whatever the first one gets, the second gets nothing.
+    async fn ask_for_lease(&self) {
+        let ask = async |number: u32| {
+            let store = self.store.of_another_process().await.unwrap();
+            let owner = owner(&RunId(format!("20250102-000000-{number:04x}")), number);
+            let lease = store.acquire_lease(&Self::pair(), owner, LEASE).await;
+            (store, lease)
+        };
+        let ((first, one), (second, other)) = (ask(1).await, ask(2).await);
+        if other.is_ok() {
+            self.lent
+                .borrow_mut()
+                .push("the lease is lent to two at once".to_owned());
+        }
+        for (store, lease) in [(second, other), (first, one)] {
+            if let Ok(lease) = lease {
+                // The second one may have taken it from the first.
+                drop(store.release_lease(lease).await);
+            }
+        }
     }
 
     fn note(&self, running: &Running, events: &mut Vec<Stamped>, stamped: Stamped) {
@@ -305,12 +335,7 @@ impl Stage {
             ),
             store: running.store.clone(),
             run: number.clone(),
-            owner: LeaseOwner {
-                owner: "tester".to_owned(),
-                host: "desk".to_owned(),
-                process: running.number,
-                run: number,
-            },
+            owner: owner(&number, running.number),
             locales: Vec::new(),
             selection: Selection::default(),
             overwrite: self.history.manner.overwrite,
@@ -414,5 +439,14 @@ impl Played {
             Self::Crashed => "crashed".to_owned(),
             Self::Hung => format!("still on after {LONGEST:?}"),
         }
+    }
+}
+
+fn owner(run: &RunId, process: u32) -> LeaseOwner {
+    LeaseOwner {
+        owner: "tester".to_owned(),
+        host: "desk".to_owned(),
+        process,
+        run: run.clone(),
     }
 }

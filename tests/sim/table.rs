@@ -29,7 +29,7 @@ const TRACE: usize = 60;
 
 /// Plays one seed and prints its trace.
 pub(crate) fn replay(seed: u64, args: &Args) -> bool {
-    let mut history = History::draw(seed, args.known);
+    let mut history = History::draw(seed);
     for cut in &args.cut {
         cut.apply(&mut history);
     }
@@ -83,7 +83,7 @@ pub(crate) fn play_all(args: &Args) -> bool {
         }
         println!("    replay: cargo test --locked --test sim -- --seed {seed}");
         if at < SHRUNK && !args.no_shrinking {
-            print_shrunk(*seed, args);
+            print_shrunk(*seed);
         }
     }
     print(seeds.len(), &figures, began.elapsed().as_secs_f64());
@@ -100,8 +100,8 @@ pub(crate) fn play_all(args: &Args) -> bool {
 }
 
 /// Prints the smallest history that still fails: how to replay it, what is wrong, and the end of its trace.
-fn print_shrunk(seed: u64, args: &Args) {
-    let mut history = History::draw(seed, args.known);
+fn print_shrunk(seed: u64) {
+    let mut history = History::draw(seed);
     let cuts = shrink(&history);
     for cut in &cuts {
         cut.apply(&mut history);
@@ -121,7 +121,7 @@ fn print_shrunk(seed: u64, args: &Args) {
 }
 
 fn one(seed: u64, args: &Args) -> (Figures, Vec<String>) {
-    let history = History::draw(seed, args.known);
+    let history = History::draw(seed);
     let is_twice = args.twice || seed.is_multiple_of(TWICE);
     let verdict = play(&history, is_twice);
     let mut problems = verdict.problems.clone();

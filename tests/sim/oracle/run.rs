@@ -23,6 +23,7 @@ pub(crate) async fn after(
 ) -> Vec<String> {
     let mut problems = stage.source.problems();
     problems.extend(stage.target.problems());
+    problems.append(&mut stage.lent.borrow_mut());
     let mappings = stage.store.mappings(&Stage::pair()).await.unwrap();
     problems.extend(claims(&mappings));
     problems.extend(agreements(stage, &mappings));
