@@ -24,6 +24,7 @@ pub mod dispatch;
 mod end;
 pub mod endless;
 pub mod forecast;
+mod foreign;
 mod former;
 pub mod gates;
 mod jobs;

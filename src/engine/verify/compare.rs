@@ -75,6 +75,7 @@ impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
 
     /// Reports that the counterpart of an entity is not there.
     pub(super) fn missing(&mut self, node: Node) {
+        self.note_gone(node);
         let detail = match self.crew.ids.resolve(&self.crew.entity(node).key) {
             Some(there) => format!("the target entity {} does not exist", there.id),
             None => "it has no counterpart on the target".to_owned(),
@@ -127,6 +128,8 @@ impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
     pub(super) fn duplicates(&mut self, unclaimed: Vec<Unclaimed>) {
         self.twice_in_lists();
         self.note_left_overs();
+        self.note_lists();
+        self.note_new_items(&unclaimed);
         if unclaimed.is_empty() {
             return;
         }

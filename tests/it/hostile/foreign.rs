@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lockgate::domain::{BatchId, Entity, Id as _, Kind, Locale, TargetId};
 use lockgate::engine::{Publish, Sink};
-use lockgate::event::{Event, Side};
+use lockgate::event::Side;
 use lockgate::instance::{BatchStatus, PageSave, Save, Target as _};
 use lockgate::mock::Server;
 use lockgate::mock::file::StateFile;
@@ -16,17 +16,6 @@ use tokio::sync::mpsc;
 use super::Proxy;
 use super::proxy::Asked;
 use crate::support::{Ran, SOURCE, Setup, TARGET, fixture, instances, serve};
-
-/// What the warning begins its explanation with.
-const FOREIGN: &str = "changed on the target during this run and not by it";
-
-fn warnings(ran: &Ran) -> Vec<&str> {
-    let told = ran.events.iter().filter_map(|event| match event {
-        Event::Warned { message } if message.contains(FOREIGN) => Some(message.as_str()),
-        _ => None,
-    });
-    told.collect()
-}
 
 /// An editor of the target, with a client of its own.
 struct Editor {
@@ -126,7 +115,7 @@ fn save_of(there: &Entity<TargetId>, copies: bool) -> Save {
 async fn pair(setup: &mut Setup, name: &str) -> StateFile {
     let server = serve(instances(&fixture(name))).await;
     let first = setup.sync(&server.base_url()).await;
-    assert_eq!(warnings(&first), Vec::<&str>::new());
+    assert_eq!(first.foreign(), Vec::<&str>::new());
     let mut state = server.state();
     server.stop().await;
     let source = state.instances.iter_mut().find(|one| one.guid == SOURCE);
@@ -176,6 +165,7 @@ async fn run_beside(kind: Kind, copies: bool, when: When) -> (Ran, String) {
     })
     .await;
     setup.looks = false;
+    setup.is_alone = false;
     let ran = setup.sync(proxy.url()).await;
     server.stop().await;
     (ran, edited.get().expect("the editor was at work").clone())
@@ -194,7 +184,7 @@ async fn what_an_editor_saves_during_a_run_is_named_once() {
     ];
     for (kind, when) in cases {
         let (ran, key) = run_beside(kind, false, when).await;
-        let told = warnings(&ran);
+        let told = ran.foreign();
         assert_eq!(told.len(), 1, "{kind} {when:?}: {told:?} {:?}", ran.report);
         assert!(told[0].contains(&key), "{kind} {when:?}: {key}: {told:?}");
         assert!(told[0].contains("lockgate sync"), "{kind}: {told:?}");
@@ -204,7 +194,7 @@ async fn what_an_editor_saves_during_a_run_is_named_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_an_editor_creates_during_a_run_is_named() {
     let (ran, _) = run_beside(Kind::Content, true, When::Written).await;
-    let told = warnings(&ran);
+    let told = ran.foreign();
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("content:"), "{told:?}");
 }
@@ -228,7 +218,7 @@ async fn versions_that_the_run_raises_itself_are_no_sign_of_another() {
         setup.options.publish = Publish::Both;
         for _ in 0..2 {
             let ran = setup.sync(proxy.url()).await;
-            assert_eq!(warnings(&ran), Vec::<&str>::new(), "{name}");
+            assert_eq!(ran.foreign(), Vec::<&str>::new(), "{name}");
         }
         server.stop().await;
     }
