@@ -10,7 +10,7 @@ use super::read_back::{Surroundings, Unclaimed};
 use crate::domain::{Entity, EntityKey, Id, Kind, SourceId, TargetId, TargetKey, name_key};
 use crate::engine::crew::Crew;
 use crate::instance::{Source, Target};
-use crate::plan::{Defaults, LeaveOut, ListOrder, Node, Schema, expected_hash, payload};
+use crate::plan::{Concern, Defaults, LeaveOut, ListOrder, Node, Schema, expected_hash, payload};
 
 pub(super) struct Verifier<'a, S, T> {
     pub(super) crew: &'a Crew<S, T>,
@@ -81,6 +81,20 @@ impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
             None => "it has no counterpart on the target".to_owned(),
         };
         self.report(node, DifferenceKind::Missing, detail);
+    }
+
+    /// Reports the mappings of the state that the target contradicts. A run records the right ones, so after one they are
+    /// no difference any more.
+    pub(super) fn wrong_mappings(&mut self) {
+        if self.scope == Scope::AfterRun {
+            return;
+        }
+        for notice in &self.crew.plan.notices {
+            if notice.about == Concern::MappedAnew {
+                let detail = format!("{}; lockgate sync corrects the state", notice.text);
+                self.report_as(notice.node, (DifferenceKind::WrongMapping, false), detail);
+            }
+        }
     }
 
     /// Compares an entity with its counterpart.
