@@ -238,7 +238,7 @@ async fn a_changed_list_is_read_row_by_row_or_not_at_all() {
     let server = serve(instances(&fixture("starter-site"))).await;
     let url = server.base_url();
     let usual = read(&url).await.unwrap();
-    let wrong: Vec<Option<String>> = stream::iter(seeds(200))
+    let wrong: Vec<Option<String>> = stream::iter(seeds(150))
         .map(async |seed| {
             let (proxy, changed) = change(&url, seed).await;
             let found = read(proxy.url()).await?;
