@@ -192,10 +192,7 @@ mod tests {
             let key = TargetKey::localised(Kind::Content, id, &locale);
             foreign.note(key, Change::Saved(Some((Version(3), Version(9)))));
         }
-        foreign.note(
-            TargetKey::global(Kind::Model, 4),
-            Change::Deleted,
-        );
+        foreign.note(TargetKey::global(Kind::Model, 4), Change::Deleted);
         let told = foreign.sentence().unwrap();
         assert!(
             told.starts_with("6 entities changed on the target during this run"),
