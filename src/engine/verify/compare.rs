@@ -18,7 +18,7 @@ pub(super) struct Verifier<'a, S, T> {
     /// The models of the target, whose items may have fields that the source's have not.
     pub(super) schema: Schema,
     pub(super) scope: Scope,
-    differences: Vec<(Node, Difference)>,
+    pub(super) differences: Vec<(Node, Difference)>,
     /// What the server fills in, as far as it is known by now.
     pub(super) defaults: Defaults,
     pub(super) open: Vec<Open>,

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::compare::{Verifier, there_of};
-use super::difference::Scope;
+use super::difference::{DifferenceKind, Scope};
 use super::read_back::Unclaimed;
 use crate::domain::{Entity, Id, ItemState, Kind, TargetId, TargetKey, Version};
 use crate::engine::foreign::{Change, ReadBack};
@@ -132,12 +132,15 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
         }
     }
 
-    /// Notes something that was not there before and is the counterpart of nothing. Where something of its kind failed, it
-    /// may be what came of that.
+    /// Notes something that was not there before and is the counterpart of nothing. Where something of its kind failed, or is
+    /// not there under the id that was answered, it may be what came of that.
     fn note_new(&self, there: &TargetKey) {
         let failed = self.crew.unfinished.iter();
-        let mut failed = failed.map(|node| self.crew.entity(*node).key.kind);
-        if self.is_left_over(there) && !failed.any(|kind| kind == there.kind) {
+        let failed = failed.map(|node| self.crew.entity(*node).key.kind);
+        let lost = self.differences.iter();
+        let lost = lost.filter(|(_, found)| found.difference == DifferenceKind::Missing);
+        let mut own = failed.chain(lost.map(|(_, found)| found.key.kind));
+        if self.is_left_over(there) && !own.any(|kind| kind == there.kind) {
             self.crew.foreign.note(there.clone(), Change::Created);
         }
     }

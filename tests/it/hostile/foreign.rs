@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use super::Proxy;
 use super::proxy::Asked;
-use crate::support::{Ran, SOURCE, Setup, TARGET, fixture, instances, serve};
+use crate::support::{Others, Ran, SOURCE, Setup, TARGET, fixture, instances, serve};
 
 /// An editor of the target, with a client of its own.
 struct Editor {
@@ -86,20 +86,14 @@ impl Editor {
 /// What an editor saves: another text, or a second entity with it.
 fn save_of(there: &Entity<TargetId>, copies: bool) -> Save {
     let mut body = there.body.parse();
-    let member = match there.key.kind {
-        Kind::Content => body["fields"].as_object_mut().unwrap().values_mut(),
-        _ => body.as_object_mut().unwrap().values_mut(),
-    };
-    let texts = ["title", "displayName", "contentViewName", "description"];
-    match there.key.kind {
-        Kind::Content => {
-            let mut texts = member.filter(|value| value.is_string());
-            *texts.next().unwrap() = "edited meanwhile".into();
-        }
-        _ => {
-            let name = texts.iter().find(|name| body[**name].is_string()).unwrap();
-            body[*name] = "edited meanwhile".into();
-        }
+    if there.key.kind == Kind::Content {
+        let fields = body["fields"].as_object_mut().unwrap().values_mut();
+        let mut texts = fields.filter(|value| value.is_string());
+        *texts.next().unwrap() = "edited meanwhile".into();
+    } else {
+        let names = ["title", "displayName", "contentViewName", "description"];
+        let name = names.iter().find(|name| body[**name].is_string()).unwrap();
+        body[*name] = "edited meanwhile".into();
     }
     Save {
         kind: there.key.kind,
@@ -165,7 +159,7 @@ async fn run_beside(kind: Kind, copies: bool, when: When) -> (Ran, String) {
     })
     .await;
     setup.looks = false;
-    setup.is_alone = false;
+    setup.others = Others::Write;
     let ran = setup.sync(proxy.url()).await;
     server.stop().await;
     (ran, edited.get().expect("the editor was at work").clone())
