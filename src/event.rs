@@ -538,7 +538,7 @@ pub enum Event {
         /// The entity.
         key: EntityKey,
         /// What kind of difference: `missing`, `duplicate`, `dangling`, `wrong-reference`, `different-field`,
-        /// `wrong-order`, `wrong-parent`, `different-bytes` or `still-there`.
+        /// `wrong-order`, `wrong-parent`, `different-bytes`, `still-there` or `wrong-mapping`.
         difference: String,
         /// Where, and what was expected and found.
         detail: String,

@@ -1,5 +1,6 @@
 //! The one place that sends a request.
 
+use std::io::BufReader;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 use url::Url;
 
-use crate::domain::{Guid, Secret, Token, held, time};
+use crate::domain::{Guid, Secret, Token, held, held_pieces, time};
 use crate::instance::{Cause, RequestError};
 
 use super::body::{Body, Unread};
@@ -381,13 +382,24 @@ impl Client {
     }
 }
 
-/// The longest answer, in bytes, that keeps its numbers as they were written: its text is in memory twice.
+/// The longest answer, in bytes, of which a second text with marked numbers is made; a longer one is marked while it is
+/// parsed, which takes longer.
 const HELD_MAX: usize = 16 << 20;
 
+/// What is parsed at once of an answer that is marked meanwhile, in bytes.
+const PIECE: usize = 64 << 10;
+
+/// The values of an answer; numbers that parsing would change are marked texts.
 fn parsed(body: &[u8]) -> Result<Value, serde_json::Error> {
-    match std::str::from_utf8(body) {
-        Ok(text) if text.len() <= HELD_MAX => serde_json::from_str(&held(text)),
-        Ok(_) | Err(_) => serde_json::from_slice(body),
+    let Ok(text) = std::str::from_utf8(body) else {
+        return serde_json::from_slice(body);
+    };
+    if text.len() <= HELD_MAX {
+        return serde_json::from_str(&held(text));
+    }
+    match held_pieces(text) {
+        Some(pieces) => serde_json::from_reader(BufReader::with_capacity(PIECE, pieces)),
+        None => serde_json::from_str(text),
     }
 }
 

@@ -51,6 +51,19 @@ pub(crate) fn flag(value: &Value, name: &str) -> bool {
     }
 }
 
+/// A truth value, also when it is written as text; `None` where it is absent.
+pub(crate) fn told_flag(row: &Value, name: &str) -> Result<Option<bool>, Misshapen> {
+    match member(row, name) {
+        None => Ok(None),
+        Some(Value::Bool(truth)) => Ok(Some(*truth)),
+        Some(Value::String(text)) => match text.trim().to_ascii_lowercase().parse() {
+            Ok(truth) => Ok(Some(truth)),
+            Err(_) => Err(wanted(row, name, "true or false")),
+        },
+        Some(_) => Err(wanted(row, name, "true or false")),
+    }
+}
+
 /// The id of a row, which must be there.
 pub(crate) fn id(row: &Value, name: &str) -> Result<i64, Misshapen> {
     int(row, name).ok_or_else(|| wanted(row, name, "an id"))
@@ -175,6 +188,21 @@ mod tests {
         assert_eq!(text(&value, "text"), None);
         assert!(flag(&value, "t"));
         assert_eq!(int(&json!({"a": null}), "a"), None);
+    }
+
+    #[test]
+    fn a_flag_that_is_neither_true_nor_false_is_named() {
+        let row = json!({"a": true, "b": " False", "c": 1, "d": "yes", "e": null});
+        assert_eq!(told_flag(&row, "A"), Ok(Some(true)));
+        assert_eq!(told_flag(&row, "b"), Ok(Some(false)));
+        assert_eq!(told_flag(&row, "e"), Ok(None));
+        for name in ["c", "d"] {
+            let odd = told_flag(&row, name).unwrap_err().0;
+            assert!(
+                odd.starts_with(&format!("{name}: expected true or false")),
+                "{odd}"
+            );
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::store::Store;
 /// Compares the target with the source, entity by entity, and writes nothing
 ///
 /// Finds what is missing, duplicate or dangling, references that point elsewhere, fields that differ, wrong
-/// order, wrong parents and different bytes. Any difference ends with exit code 1.
+/// order, wrong parents, different bytes and wrong mappings of the state. Any difference ends with exit code 1.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:

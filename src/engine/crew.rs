@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use dashmap::DashMap;
 use serde_json::Value;
 
+use super::foreign::Foreign;
 use super::former::Formers;
 use super::lease::Fence;
 use super::open_intents::{OpenIntents, Opening, Signature, Trail};
@@ -73,6 +74,8 @@ pub struct Crew<S, T> {
     pub(super) sent_again: dashmap::DashSet<Node>,
     /// Kinds and containers of entities that the target has stored otherwise than they were sent.
     pub(super) altered: dashmap::DashSet<(Kind, Box<str>)>,
+    /// What something else changed on the target meanwhile.
+    pub(super) foreign: Foreign,
     /// What survives the process.
     pub store: Store,
     /// The two instances.

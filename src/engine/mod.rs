@@ -25,6 +25,7 @@ mod end;
 pub mod endless;
 mod files;
 pub mod forecast;
+mod foreign;
 mod former;
 pub mod gates;
 mod jobs;

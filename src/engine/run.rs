@@ -16,6 +16,7 @@ use super::crew::Crew;
 use super::dispatch::carry_out;
 use super::end::End;
 use super::forecast::{After, Costs, Oracle, Reading, tell_while};
+use super::foreign::Foreign;
 use super::former::Formers;
 use super::lease::{Fence, Keeper};
 use super::open_intents::OpenIntents;
@@ -201,6 +202,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
                 Err(end) => report.end = end,
             }
         }
+        crew.tell_foreign().await;
         report.failed = crew.unfinished.len();
         Ok(report)
     }
@@ -537,6 +539,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             sent_again: dashmap::DashSet::new(),
             unmatched: OnceLock::new(),
             altered: dashmap::DashSet::new(),
+            foreign: Foreign::default(),
             store: self.store.clone(),
             pair: self.pair(),
             run: self.run.clone(),

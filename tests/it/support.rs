@@ -81,6 +81,16 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
+    /// The warnings of something else that writes to the target.
+    pub(crate) fn foreign(&self) -> Vec<&str> {
+        let told = self.events.iter().filter_map(|event| match event {
+            Event::Warned { message } => Some(message.as_str()),
+            _ => None,
+        });
+        told.filter(|message| message.contains("during this run and not by it"))
+            .collect()
+    }
+
     /// The outcome of every entity.
     pub(crate) fn outcomes(&self) -> BTreeMap<EntityKey, Outcome> {
         let settled = |event: &Event| match event {
@@ -102,6 +112,15 @@ pub(crate) fn run_id(number: u16) -> RunId {
     RunId(format!("20250101-000000-{number:04x}"))
 }
 
+/// Whether something else than the runs of a test writes to the target.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Others {
+    /// Nothing does, and no run may say so.
+    None,
+    /// Something does.
+    Write,
+}
+
 /// How a run between the two instances of a server is to be.
 pub(crate) struct Setup {
     pub(crate) options: Options,
@@ -111,6 +130,8 @@ pub(crate) struct Setup {
     pub(crate) request_timeout: Duration,
     /// Whether a run that finds everything in sync is believed only after a look at both instances.
     pub(crate) looks: bool,
+    /// Whether something else writes to the target during a run.
+    pub(crate) others: Others,
     /// Whether content of the target that cannot be placed is left as it is.
     pub(crate) creates_unmatched: bool,
 }
@@ -141,6 +162,7 @@ impl Setup {
             run: 0,
             request_timeout: Duration::from_secs(30),
             looks: true,
+            others: Others::None,
             creates_unmatched: false,
         }
     }
@@ -194,7 +216,13 @@ impl Setup {
         if self.looks {
             self.look_at_both(base_url, &report).await;
         }
-        Ran { report, events }
+        let ran = Ran { report, events };
+        let seen = ran.foreign();
+        match self.others {
+            Others::None => assert!(seen.is_empty(), "{seen:?}"),
+            Others::Write => {}
+        }
+        ran
     }
 
     /// Undoes the run of this number, as the program does it when it does not have to ask.

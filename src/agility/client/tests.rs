@@ -353,3 +353,18 @@ async fn the_hosts_of_the_asset_container_are_asked_for_when_they_are_needed() {
     );
     assert_eq!(server.requests.load(Ordering::SeqCst), 3);
 }
+
+/// An answer that is too long to be in memory twice.
+#[test]
+fn a_long_answer_keeps_the_spelling_of_its_numbers() {
+    let long = "x".repeat(HELD_MAX);
+    let json = format!("{{\"long\":\"{long}\",\"a\":1.10,\"b\":12}}");
+    let read = parsed(json.as_bytes()).unwrap();
+    let body = crate::domain::Body::of_answer(&read);
+    assert!(body.text().ends_with("\"a\":1.10,\"b\":12}"));
+    let plain = json.replace("1.10", "1.5");
+    let read = parsed(plain.as_bytes()).unwrap();
+    assert_eq!(read["a"], 1.5);
+    let broken = &json.as_bytes()[..json.len() - 1];
+    assert!(parsed(broken).is_err());
+}

@@ -325,15 +325,16 @@ fn alive<I>(mut found: Vec<Found<I>>) -> Answer<I> {
     }
 }
 
-/// `GET locales`: rows with `localeCode`. Rows that say `enabled: false` are left out; one at least is enabled, because
-/// content and pages are in a locale.
+/// `GET locales`: rows with `localeCode`. Rows that say `enabled: false` are left out, and `enabled` says nothing else than
+/// true or false: with a locale all of its content is left out. One at least is enabled, because content and pages are in a
+/// locale.
 fn locales<I>(value: Value) -> Result<Answer<I>, Misshapen> {
     let rows = shape::each("", shape::rows(value)?, |row| {
         let code = match &row {
             Value::String(code) => code,
             row => shape::own_text(row, "localeCode")?,
         };
-        let is_enabled = shape::member(&row, "enabled").is_none() || shape::flag(&row, "enabled");
+        let is_enabled = shape::told_flag(&row, "enabled")?.unwrap_or(true);
         Ok(is_enabled.then(|| Found::Locale(Locale::new(code))))
     })?;
     let count = rows.len();

@@ -6,9 +6,9 @@ use crate::domain::{Id, TargetId, same_name};
 use crate::instance::{Refusal, RequestError, RowResult, Save, Saved, Unconfirmed};
 
 use super::super::classify;
-use super::super::client::{Call, Client, Payload};
+use super::super::client::{Call, Client};
 use super::super::shape::{self, Misshapen};
-use super::{body_with_id, unsendable};
+use super::{list, unsendable};
 
 /// `POST url-redirections`. Rows that the server skips do not fail the others.
 pub(crate) async fn save_redirections(
@@ -16,13 +16,8 @@ pub(crate) async fn save_redirections(
     rows: &[Save],
 ) -> Result<Vec<RowResult>, RequestError> {
     let operation = format!("saving {} redirections on {}", rows.len(), client.guid);
-    let bodies: Result<Vec<_>, _> = rows
-        .iter()
-        .map(|row| body_with_id(row).map(Value::Object))
-        .collect();
-    let bodies = bodies.map_err(|odd| unsendable(operation.clone(), &odd))?;
-    let bodies = Value::Array(bodies);
-    let payload = Payload::Json(bodies.to_string().into_bytes());
+    let payload = list(rows).map_err(|odd| unsendable(operation.clone(), &odd))?;
+    let bodies: Vec<Value> = rows.iter().map(|row| (*row.body).clone()).collect();
     let call = Call::post(operation, "url-redirections".to_owned(), payload);
     let reply = client.send(call).await?;
     reply.understand(|answer| {
@@ -37,11 +32,10 @@ pub(crate) async fn save_redirections(
 }
 
 /// Pairs `{ created, updated, skipped }` with the rows of the request, by `index` and else by origin URL.
-fn results(sent: &Value, answer: &Value) -> Result<Vec<RowResult>, Misshapen> {
+fn results(sent: &[Value], answer: &Value) -> Result<Vec<RowResult>, Misshapen> {
     if !answer.is_object() {
         return Err(Misshapen("the answer does not contain its rows".to_owned()));
     }
-    let sent = sent.as_array().map_or(&[][..], Vec::as_slice);
     let mut results: Vec<_> = sent
         .iter()
         .map(|_| Err(unclear("the response does not include this redirection")))
@@ -106,7 +100,7 @@ mod tests {
 
     #[test]
     fn rows_are_paired_by_index_whatever_list_they_are_in() {
-        let sent = json!([{"originUrl": "~/a"}, {"originUrl": "~/b"}, {"originUrl": "~/c"}, {"originUrl": "~/d"}]);
+        let sent = ["~/a", "~/b", "~/c", "~/d"].map(|origin| json!({ "originUrl": origin }));
         let answer = json!({
             "created": [{"index": 2, "urlRedirectionID": 12}],
             "Updated": [{"Index": 0, "UrlRedirectionID": 10}],
@@ -122,7 +116,7 @@ mod tests {
 
     #[test]
     fn without_an_index_the_origin_url_pairs() {
-        let sent = json!([{"originUrl": "~/a"}, {"originUrl": "~/B "}]);
+        let sent = ["~/a", "~/B "].map(|origin| json!({ "originUrl": origin }));
         let answer = json!({"created": [{"urlRedirectionID": 5, "originUrl": "~/b"}]});
         let results = results(&sent, &answer).unwrap();
         assert!(results[0].is_err());
@@ -131,6 +125,6 @@ mod tests {
 
     #[test]
     fn an_answer_without_rows_is_not_taken_for_success() {
-        assert!(results(&json!([{}]), &json!("ok")).is_err());
+        assert!(results(&[json!({})], &json!("ok")).is_err());
     }
 }

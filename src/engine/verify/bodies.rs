@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::compare::{Verifier, there_of};
 use super::difference::{DifferenceKind, Scope};
-use crate::domain::{ContentHash, Entity, Filled, Kind, SourceId, TargetId, Version};
+use crate::domain::{ContentHash, Entity, Filled, ItemState, Kind, SourceId, TargetId, Version};
 use crate::engine::agreements::date_of;
 use crate::engine::crew::Crew;
 use crate::instance::{Source, Target};
@@ -41,6 +41,7 @@ struct Found {
     target: TargetId,
     name: String,
     version: Option<Version>,
+    state: ItemState,
     form: Value,
     /// Companions of links that the normal form does not show to be missing.
     lost: Vec<plan::Difference>,
@@ -74,6 +75,7 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
             target: found.key.id,
             name: found.name.to_string(),
             version: found.version,
+            state: found.state,
             form: normal(kind, &existing, &self.schema),
             lost: if kind == Kind::Content {
                 lost_companions(&written, &existing, &self.crew.schema)
@@ -131,6 +133,22 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
         judge.judge(expected, form)
     }
 
+    /// Notes an item or page that was saved after what this run knows of it. `is_as_sent`: whether it says what was sent.
+    fn note_saved(&self, node: Node, found: &Found, is_as_sent: bool) {
+        let Some(version) = found.version else { return };
+        let is_equal = |is_written| {
+            if is_written {
+                return is_as_sent;
+            }
+            let says_the_same = self.former(node).is_none_or(|form| form == found.form);
+            says_the_same
+                && self
+                    .before(node)
+                    .is_none_or(|before| self.stays_below(before))
+        };
+        self.note_version(node, (version, found.state), is_equal);
+    }
+
     /// Whether what is read back is the effect of a save of this run.
     fn learns(&self, node: Node) -> bool {
         self.scope == Scope::AfterRun && self.crew.wrote(node)
@@ -138,19 +156,29 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
 
     /// The normal form of what was there before the run.
     fn former(&self, node: Node) -> Option<Value> {
-        let key = &self.crew.entity(node).key;
-        let there = self.crew.target_inventory.get(&there_of(self.crew, key)?)?;
-        Some(normal(key.kind, &there.body.parse(), &self.schema))
+        let there = self.before(node)?;
+        Some(normal(there.key.kind, &there.body.parse(), &self.schema))
     }
 
-    fn conclude(&mut self, node: Node, judged: Judged, found: Found) {
+    /// The counterpart as it was before the run.
+    fn before(&self, node: Node) -> Option<&Entity<TargetId>> {
+        let key = &self.crew.entity(node).key;
+        self.crew.target_inventory.get(&there_of(self.crew, key)?)
+    }
+
+    fn conclude(&mut self, node: Node, judged: Judged, mut found: Found) {
         let kind = self.crew.entity(node).key.kind;
-        let different: Vec<_> = judged.different.into_iter().chain(found.lost).collect();
+        let different: Vec<_> = judged
+            .different
+            .into_iter()
+            .chain(std::mem::take(&mut found.lost))
+            .collect();
         let is_equal = different.is_empty();
         for difference in different {
             let (what, detail) = (kind_of(kind, &difference), told(&difference));
             self.report(node, what, detail);
         }
+        self.note_saved(node, &found, is_equal);
         // Of a page that was only moved, what the target edited in it is no agreement.
         let planned = self.crew.planned(node);
         let is_left = planned.is_place_only() && planned.left_alone;

@@ -91,7 +91,9 @@ fn spoilt(differences: &[Difference]) -> HashSet<EntityKey> {
         | DifferenceKind::WrongParent
         | DifferenceKind::DifferentBytes
         | DifferenceKind::StillThere => true,
-        DifferenceKind::Duplicate | DifferenceKind::WrongOrder => false,
+        DifferenceKind::Duplicate | DifferenceKind::WrongOrder | DifferenceKind::WrongMapping => {
+            false
+        }
     });
     own.map(|found| found.key.clone()).collect()
 }
@@ -141,6 +143,7 @@ where
     }
     read_localised(crew, reader, nodes, &mut verifier).await?;
     verifier.conclude_open();
+    verifier.wrong_mappings();
     verifier.sort();
     verifier.order(locales);
     verifier.duplicates(read_unclaimed(crew, reader, locales).await?);

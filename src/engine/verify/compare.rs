@@ -10,7 +10,9 @@ use super::read_back::{Surroundings, Unclaimed};
 use crate::domain::{Entity, EntityKey, Id, Kind, SourceId, TargetId, TargetKey, name_key};
 use crate::engine::crew::Crew;
 use crate::instance::{Source, Target};
-use crate::plan::{Action, Defaults, LeaveOut, ListOrder, Node, Schema, expected_hash, payload};
+use crate::plan::{
+    Action, Concern, Defaults, LeaveOut, ListOrder, Node, Schema, expected_hash, payload,
+};
 
 pub(super) struct Verifier<'a, S, T> {
     pub(super) crew: &'a Crew<S, T>,
@@ -18,7 +20,7 @@ pub(super) struct Verifier<'a, S, T> {
     /// The models of the target, whose items may have fields that the source's have not.
     pub(super) schema: Schema,
     pub(super) scope: Scope,
-    differences: Vec<(Node, Difference)>,
+    pub(super) differences: Vec<(Node, Difference)>,
     /// What the server fills in, as far as it is known by now.
     pub(super) defaults: Defaults,
     pub(super) open: Vec<Open>,
@@ -96,11 +98,26 @@ impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
 
     /// Reports that the counterpart of an entity is not there.
     pub(super) fn missing(&mut self, node: Node) {
+        self.note_gone(node);
         let detail = match self.crew.ids.resolve(&self.crew.entity(node).key) {
             Some(there) => format!("the target entity {} does not exist", there.id),
             None => "it has no counterpart on the target".to_owned(),
         };
         self.report(node, DifferenceKind::Missing, detail);
+    }
+
+    /// Reports the mappings of the state that the target contradicts. A run records the right ones, so after one they are
+    /// no difference any more.
+    pub(super) fn wrong_mappings(&mut self) {
+        if self.scope == Scope::AfterRun {
+            return;
+        }
+        for notice in &self.crew.plan.notices {
+            if notice.about == Concern::MappedAnew {
+                let detail = format!("{}; lockgate sync corrects the state", notice.text);
+                self.report_as(notice.node, (DifferenceKind::WrongMapping, false), detail);
+            }
+        }
     }
 
     /// Compares an entity with its counterpart.
@@ -148,6 +165,8 @@ impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
     pub(super) fn duplicates(&mut self, unclaimed: Vec<Unclaimed>) {
         self.twice_in_lists();
         self.note_left_overs();
+        self.note_lists();
+        self.note_new_items(&unclaimed);
         if unclaimed.is_empty() {
             return;
         }

@@ -26,6 +26,8 @@ pub enum DifferenceKind {
     DifferentBytes,
     /// It is there, and should have been deleted.
     StillThere,
+    /// The state maps it to something else than its counterpart.
+    WrongMapping,
 }
 
 impl DifferenceKind {
@@ -41,6 +43,7 @@ impl DifferenceKind {
             Self::WrongParent => "wrong-parent",
             Self::DifferentBytes => "different-bytes",
             Self::StillThere => "still-there",
+            Self::WrongMapping => "wrong-mapping",
         }
     }
 }

@@ -11,6 +11,7 @@ mod bytes;
 mod check;
 mod compare;
 mod difference;
+mod foreign;
 mod notes;
 mod order;
 mod read_back;

@@ -160,7 +160,7 @@ async fn mappings_into_other_containers_are_named_and_healed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_verification_names_a_wrong_mapping() {
+async fn a_verification_lists_a_wrong_mapping_until_a_run_corrects_it() {
     let server = serve(instances(&fixture("two-locales"))).await;
     let workspace = Workspace::new();
     let ended = end_of(workspace.sync(&server, &[])).await;
@@ -178,11 +178,12 @@ async fn a_verification_names_a_wrong_mapping() {
     .await;
     store.close().await;
     let verified = end_of(workspace.between("verify", &server.base_url(), &[])).await;
-    assert!(
-        verified.stderr.contains(&key) && verified.stderr.contains("9000000"),
-        "{}",
-        verified.stderr
-    );
+    let told = format!("{}{}", verified.stdout, verified.stderr);
+    assert_eq!(verified.code, Some(1), "{told}");
+    let is_row = |line: &&str| line.starts_with("wrong-mapping") && line.contains(&key);
+    let row = verified.stdout.lines().find(is_row).unwrap_or_default();
+    assert!(row.contains("9000000"), "{told}");
+    assert!(told.contains("lockgate sync"), "{told}");
     let ended = end_of(workspace.sync(&server, &[])).await;
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let verified = end_of(workspace.between("verify", &server.base_url(), &[])).await;

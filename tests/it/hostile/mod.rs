@@ -4,6 +4,7 @@ mod answers;
 mod bounds;
 mod downloads;
 mod file_names;
+mod foreign;
 mod forms;
 mod hosts;
 mod mappings;

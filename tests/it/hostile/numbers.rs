@@ -61,6 +61,33 @@ async fn every_digit_of_a_number_is_sent() {
     }
 }
 
+/// Redirections leave many in one request.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn numbers_of_redirections_keep_their_spelling() {
+    let server = serve(instances(&fixture("many-redirections"))).await;
+    let bodies = Arc::new(Mutex::new(String::new()));
+    let noted = Arc::clone(&bodies);
+    let proxy = Proxy::start(&server.base_url(), move |asked, answer| {
+        if asked.is_for("url-redirections") && asked.is_for(TARGET) {
+            let body = String::from_utf8(asked.body.clone()).unwrap();
+            noted.lock().unwrap().push_str(&body);
+        }
+        if asked.is_for("urlredirection") && asked.is_for(SOURCE) {
+            let text = String::from_utf8(answer.body.clone()).unwrap();
+            let text = text.replace("\"content\":null", "\"content\":1.10");
+            answer.body = text.into_bytes();
+        }
+    })
+    .await;
+    let space = Workspace::new();
+    let mut command = space.between("sync", proxy.url(), &[]);
+    command.output().await.unwrap();
+    server.stop().await;
+    let bodies = bodies.lock().unwrap().clone();
+    assert!(bodies.contains("\"content\":1.10"), "{bodies:.2000}");
+    assert!(!bodies.contains("\"content\":1.1,"), "{bodies:.2000}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn texts_stay_texts() {
     for text in [

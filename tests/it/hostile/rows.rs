@@ -104,6 +104,18 @@ async fn an_instance_without_a_locale_is_not_read() {
     }
 }
 
+/// A locale that is left out takes all of its content with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_locale_that_does_not_say_whether_it_is_enabled_is_named() {
+    for enabled in [json!(0), json!("perhaps"), json!([]), json!({})] {
+        let why = reading(row(("/locales", ""), move |row| {
+            set(row, "enabled", enabled.clone());
+        }))
+        .await;
+        assert!(why.contains("[0].enabled"), "{why}");
+    }
+}
+
 /// Lists by kind: path, member with the rows, id and name.
 const LISTS: [(&str, &str, &str, &str); 9] = [
     ("/model/list/false", "", "id", ""),

@@ -14,6 +14,7 @@ mod answers;
 mod files;
 mod mutate;
 mod runs;
+mod source;
 
 use std::ops::Range;
 

@@ -19,34 +19,48 @@ pub(crate) fn mutate(bytes: &[u8], draw: &mut ChaCha8Rng) -> Vec<u8> {
 }
 
 /// Changes one value or member of a JSON document, or the whole of it.
-pub(crate) fn mutate_json(mut value: Value, draw: &mut ChaCha8Rng) -> Value {
-    let at = draw.random_range(0..count(&value));
-    let mut left = at;
-    change(&mut value, &mut left, draw);
+pub(crate) fn mutate_json(value: Value, draw: &mut ChaCha8Rng) -> Value {
+    mutate_within(value, usize::MAX, draw)
+}
+
+/// The same of a list of an instance: the list, its rows and their members, and not what is deeper.
+pub(crate) fn mutate_rows(bytes: &[u8], draw: &mut ChaCha8Rng) -> Vec<u8> {
+    let value = serde_json::from_slice::<Value>(bytes).unwrap();
+    let depth = draw.random_range(1..=3);
+    mutate_within(value, depth, draw).to_string().into_bytes()
+}
+
+fn mutate_within(mut value: Value, depth: usize, draw: &mut ChaCha8Rng) -> Value {
+    let mut left = draw.random_range(0..count(&value, depth));
+    change(&mut value, (&mut left, depth), draw);
     value
 }
 
-/// How many values there are in a document, itself included.
-fn count(value: &Value) -> usize {
+/// How many values there are in a document down to a depth, itself included.
+fn count(value: &Value, depth: usize) -> usize {
+    let below = |value: &Value| count(value, depth - 1);
     1 + match value {
-        Value::Array(rows) => rows.iter().map(count).sum(),
-        Value::Object(members) => members.values().map(count).sum(),
+        _ if depth == 0 => 0,
+        Value::Array(rows) => rows.iter().map(below).sum(),
+        Value::Object(members) => members.values().map(below).sum(),
         _ => 0,
     }
 }
 
-/// Changes the value that is `left` values further in the order of the text.
-fn change(value: &mut Value, left: &mut usize, draw: &mut ChaCha8Rng) -> bool {
+/// Changes the value that is `left` values further in the order of the text, of those down to a depth.
+fn change(value: &mut Value, (left, depth): (&mut usize, usize), draw: &mut ChaCha8Rng) -> bool {
     if *left == 0 {
         change_this(value, draw);
         return true;
     }
     *left -= 1;
+    if depth == 0 {
+        return false;
+    }
+    let mut below = |value: &mut Value| change(value, (left, depth - 1), draw);
     match value {
-        Value::Array(rows) => rows.iter_mut().any(|row| change(row, left, draw)),
-        Value::Object(members) => members
-            .values_mut()
-            .any(|member| change(member, left, draw)),
+        Value::Array(rows) => rows.iter_mut().any(&mut below),
+        Value::Object(members) => members.values_mut().any(&mut below),
         _ => false,
     }
 }

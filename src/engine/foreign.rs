@@ -1,0 +1,210 @@
+//! What changed on the target while this run was at work, and not by it.
+//!
+//! Two runs on one pair with different states cannot see each other, and an editor does not ask. Both show in what the
+//! target says later: entities that are new, gone or changed since the snapshot, and versions that rose by more than the
+//! saves of this run. A run may raise versions without a save of the entity, which is why a version alone does not always
+//! count:
+//!
+//! ```text
+//!   a page, which a save in another locale raises     ─▶ its version rose, and it says something else
+//!   content of a run that publishes, which takes      ─▶ its version rose, and it says something else; what the run wrote
+//!   components of pages along                            itself is not published either
+//!   other content                                     ─▶ its version rose
+//!   a kind without versions                           ─▶ it says something else, and the run did not write it
+//! ```
+//!
+//! An edit before the save of this run to the same entity is overwritten and does not show: the API tells no version that
+//! a save replaced.
+
+use std::collections::BTreeMap;
+
+use dashmap::DashMap;
+
+use super::crew::Crew;
+use super::options::Publish;
+use crate::domain::{ItemState, Kind, TargetKey, Version};
+use crate::event::Event;
+use crate::instance::{Source, Target};
+
+/// Maximum number of entities that the warning names.
+const NAMED: usize = 3;
+
+/// What happened to an entity of the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// It was saved: from this version to that one, where versions are known.
+    Saved(Option<(Version, Version)>),
+    /// It is new.
+    Created,
+    /// It is gone.
+    Deleted,
+}
+
+/// Every change by something else that this run noticed.
+#[derive(Debug, Default)]
+pub(super) struct Foreign(DashMap<TargetKey, Change>);
+
+impl Foreign {
+    pub(super) fn note(&self, key: TargetKey, change: Change) {
+        self.0.insert(key, change);
+    }
+
+    /// One sentence with the next step; `None` where nothing was noticed.
+    fn sentence(&self) -> Option<String> {
+        let all = self.0.iter();
+        let all: BTreeMap<TargetKey, Change> = all
+            .map(|entry| (entry.key().clone(), *entry.value()))
+            .collect();
+        let named = all.iter().take(NAMED).map(|(key, change)| match change {
+            Change::Saved(None) => format!("{key} (changed)"),
+            Change::Saved(Some((from, to))) => {
+                format!("{key} (version {} instead of {})", to.0, from.0)
+            }
+            Change::Created => format!("{key} (new)"),
+            Change::Deleted => format!("{key} (deleted)"),
+        });
+        let named: Vec<String> = named.collect();
+        let (count, what) = match all.len() {
+            0 => return None,
+            1 => (1, "entity"),
+            more => (more, "entities"),
+        };
+        Some(format!(
+            "{count} {what} changed on the target during this run and not by it, such as {}: another run with another state, or \
+             an editor, seems to be at work there; when it is finished, run lockgate sync again, and let all runs of this pair \
+             share one --state",
+            named.join(", ")
+        ))
+    }
+}
+
+/// What is known of an item or page when it is read back.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ReadBack {
+    pub(super) kind: Kind,
+    /// The version that the last save of this run, the snapshot or the state had.
+    pub(super) known: Version,
+    pub(super) found: Version,
+    pub(super) state: ItemState,
+    /// Whether this run saved it.
+    pub(super) is_written: bool,
+    /// Whether this run publishes.
+    pub(super) publishes: bool,
+}
+
+impl ReadBack {
+    /// Whether something else than this run saved it. `is_equal`: whether it says what this run sent, or what the snapshot
+    /// had where the run did not write it.
+    pub(super) fn is_foreign(self, is_equal: impl FnOnce() -> bool) -> bool {
+        let is_saved_last = self.state == ItemState::Staging;
+        self.found > self.known
+            && match (self.kind, self.publishes, self.is_written) {
+                (Kind::Page, _, _) | (_, true, false) => !is_equal(),
+                // A publication that was refused may raise the version, too.
+                (_, true, true) => is_saved_last && !is_equal(),
+                (_, false, _) => true,
+            }
+    }
+}
+
+impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
+    /// Whether this run publishes something.
+    pub(super) fn publishes(&self) -> bool {
+        self.options.publish != Publish::Off || !self.republish.is_empty()
+    }
+
+    /// Warns of what something else changed on the target, if so.
+    pub(super) async fn tell_foreign(&self) {
+        if let Some(message) = self.foreign.sentence() {
+            self.sink.emit(Event::Warned { message }).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Locale;
+
+    fn is_foreign(kind: Kind, (known, found): (i64, i64), told: (bool, bool, bool)) -> bool {
+        let (is_written, publishes, is_equal) = told;
+        let read = ReadBack {
+            kind,
+            known: Version(known),
+            found: Version(found),
+            state: ItemState::Published,
+            is_written,
+            publishes,
+        };
+        read.is_foreign(|| is_equal)
+    }
+
+    #[test]
+    fn a_version_that_did_not_rise_is_no_sign() {
+        for kind in [Kind::Content, Kind::Page] {
+            for found in [7, 6] {
+                for is_written in [false, true] {
+                    assert!(!is_foreign(kind, (7, found), (is_written, false, false)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_run_raises_versions_of_pages_and_of_what_it_publishes() {
+        for is_written in [false, true] {
+            assert!(is_foreign(Kind::Content, (7, 8), (is_written, false, true)));
+            assert!(!is_foreign(Kind::Content, (7, 8), (is_written, true, true)));
+            for publishes in [false, true] {
+                assert!(!is_foreign(
+                    Kind::Page,
+                    (7, 8),
+                    (is_written, publishes, true)
+                ));
+                assert!(is_foreign(
+                    Kind::Page,
+                    (7, 8),
+                    (is_written, publishes, false)
+                ));
+            }
+        }
+        assert!(is_foreign(Kind::Content, (7, 8), (false, true, false)));
+    }
+
+    #[test]
+    fn what_was_changed_after_it_was_published_is_a_sign() {
+        let read = ReadBack {
+            kind: Kind::Content,
+            known: Version(7),
+            found: Version(9),
+            state: ItemState::Staging,
+            is_written: true,
+            publishes: true,
+        };
+        assert!(read.is_foreign(|| false));
+        assert!(!read.is_foreign(|| true), "the publication was refused");
+    }
+
+    #[test]
+    fn the_sentence_names_a_few() {
+        let foreign = Foreign::default();
+        assert_eq!(foreign.sentence(), None);
+        let locale = Locale::new("en-us");
+        for id in 1..=5 {
+            let key = TargetKey::localised(Kind::Content, id, &locale);
+            foreign.note(key, Change::Saved(Some((Version(3), Version(9)))));
+        }
+        foreign.note(TargetKey::global(Kind::Model, 4), Change::Deleted);
+        let told = foreign.sentence().unwrap();
+        assert!(
+            told.starts_with("6 entities changed on the target during this run"),
+            "{told}"
+        );
+        assert!(told.contains("model:4 (deleted)"), "{told}");
+        assert!(
+            told.contains("content:1@en-us (version 9 instead of 3)"),
+            "{told}"
+        );
+        assert!(!told.contains("content:3@en-us"), "{told}");
+    }
+}
