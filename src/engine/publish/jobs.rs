@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::{StreamExt, stream};
 
-use super::Published;
+use super::choice::Published;
 use crate::domain::{EntityKey, Failure, Outcome, TargetId};
 use crate::engine::crew::Crew;
 use crate::engine::jobs::{Finished, Jobs};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Published;
+use super::choice::Published;
 use crate::domain::{Failure, Kind};
 use crate::engine::end::End;
 use crate::engine::ready::{Limits, Queue, Ready};
