@@ -173,6 +173,35 @@ fn plain_lines() {
     insta::assert_snapshot!(lines(STYLE));
 }
 
+/// A cause was a heading in which names and numbers were masked, and which no entity had: one that is real says more.
+#[test]
+fn a_cause_is_shown_by_a_real_failure_in_full() {
+    let words = "the server answered \"Field 'Title' of item 7 exceeds 255 characters\" after 30 s: \
+                 shorten the text of \"Press release #41\", which has 612 characters, and save it again";
+    let mut script = Script::uploading(&[(Kind::Content, 25)])
+        .lane(Lane::BatchedContent)
+        .fail(Kind::Content, 7, words);
+    for id in 8..32 {
+        script = script.fail(Kind::Content, id, &format!("field \"x{id}\" is bad"));
+    }
+    let script = script.finish(1);
+    let base = tempfile::tempdir().unwrap();
+    let mut folder = RunFolder::new(base.path().to_owned(), KEEP);
+    let progress = tell(&mut folder, script.events());
+    let written = base.path().join("20260731-101500-0a1b");
+    let read = |name: &str| std::fs::read_to_string(written.join(name)).unwrap();
+    let html = read("report.html")
+        .replace("&quot;", "\"")
+        .replace("&#39;", "'");
+    for shown in [closing::result(&progress, &STYLE), read("report.md"), html] {
+        let causes = shown.split("Failures by cause").nth(1).unwrap();
+        assert!(causes.contains(words), "{causes}");
+        assert!(causes.contains("and 24 more"), "{causes}");
+        assert!(causes.contains("lockgate retry"), "{causes}");
+        assert!(!causes.contains("of item #"), "{causes}");
+    }
+}
+
 #[test]
 fn quiet_lines() {
     let detail = Detail::Quiet;

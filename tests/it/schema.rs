@@ -114,6 +114,32 @@ async fn a_run_with_failures_fits_and_tells_their_kind() {
     server.stop().await;
 }
 
+/// A cause is the code and the status of the response, whatever the server says of each entity.
+#[tokio::test]
+async fn a_refusal_has_its_status_and_one_cause() {
+    let server = serve_with(mock::Options {
+        state: instances(&fixture("many-redirections")),
+        faults: vec!["status=422,path=5e6f7a8b-u/urlRedirection".parse().unwrap()],
+        ..mock::Options::default()
+    })
+    .await;
+    let workspace = Workspace::new();
+    let ended = end_of(workspace.sync(&server, &[])).await;
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let (events, summary) = Published::read().check_run(&workspace.run_folder());
+    let failed = events.iter().filter(|event| event["outcome"] == "failed");
+    let statuses: Vec<_> = failed.map(|event| &event["status"]).collect();
+    assert!(statuses.len() > 1, "{summary}");
+    assert!(
+        statuses.iter().all(|status| **status == 422),
+        "{statuses:?}"
+    );
+    let causes = summary["failures"].as_array().unwrap();
+    assert_eq!(causes.len(), 1, "{causes:?}");
+    assert_eq!(causes[0]["status"], 422);
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn a_cycle_that_stays_closed_has_its_own_code() {
     let server = serve(instances(&fixture("cycle-required"))).await;

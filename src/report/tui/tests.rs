@@ -367,3 +367,18 @@ fn without_colours_nothing_is_coloured_and_nothing_is_lost() {
     assert!(coloured.0 > 0);
     assert_eq!(plain.1, coloured.1);
 }
+
+/// Both causes of the run have the same code and no status, so they are one; the screen shows a real one of them.
+#[test]
+fn the_failures_show_a_real_one_and_no_masks() {
+    for size in [(80, 24), (120, 40), (200, 60)] {
+        let mut view = view();
+        view.focus = super::view::Pane::Failures;
+        let screen = screen(&running(), size, view);
+        assert!(
+            !screen.contains("(#)") && !screen.contains("item #"),
+            "{screen}"
+        );
+        assert!(screen.contains("and 3 more"), "{screen}");
+    }
+}
