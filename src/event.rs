@@ -383,6 +383,9 @@ pub enum Event {
         /// What kind of thing made it fail; absent when it did not, and in recordings of schema 1.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cause: Option<Failure>,
+        /// The HTTP status that it failed with; absent when there was none, and in older recordings.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        status: Option<u16>,
         /// The dependency level of a content item; absent for others, and in recordings of schema 1.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         level: Option<u32>,
@@ -630,6 +633,7 @@ mod tests {
             read.event,
             Event::EntitySettled {
                 cause: None,
+                status: None,
                 level: None,
                 ..
             }

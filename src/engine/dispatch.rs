@@ -196,7 +196,7 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
             .iter()
             .map(|_| StepResult::Failed {
                 reason: reason.clone(),
-                cause: Failure::InDoubt,
+                cause: Failure::InDoubt.into(),
             })
             .collect();
         Some(Input::Done {

@@ -6,7 +6,7 @@ use super::rows::RowKey;
 use super::{
     BatchProgress, Difference, GateProgress, GateState, Pace, ReadCount, Run, Verification,
 };
-use crate::domain::{EntityKey, Failure, Outcome};
+use crate::domain::{EntityKey, FailureCause, Outcome};
 use crate::event::{Event, Gate, Phase, Stamped};
 
 /// Samples of the pace that are kept: one for each column of a wide screen.
@@ -223,6 +223,7 @@ impl Progress {
             class,
             outcome,
             cause,
+            status,
             level,
             bytes,
             target: _,
@@ -240,7 +241,11 @@ impl Progress {
         if let Some(row) = self.rows.settle(key, row, outcome, *bytes) {
             self.upload_settled((row, *level), outcome, at_ms);
         }
-        self.note_outcome((key, name), outcome, cause.unwrap_or_default());
+        let cause = FailureCause {
+            failure: cause.unwrap_or_default(),
+            status: *status,
+        };
+        self.note_outcome((key, name), outcome, cause);
     }
 
     fn upload_settled(
@@ -258,7 +263,12 @@ impl Progress {
         }
     }
 
-    fn note_outcome(&mut self, (key, name): (&EntityKey, &str), outcome: &Outcome, cause: Failure) {
+    fn note_outcome(
+        &mut self,
+        (key, name): (&EntityKey, &str),
+        outcome: &Outcome,
+        cause: FailureCause,
+    ) {
         match outcome {
             Outcome::Failed { reason } => {
                 let example = Example {
@@ -357,7 +367,7 @@ impl Progress {
             name: name.clone(),
             reason: reason.clone(),
         };
-        causes::add(&mut self.unpublished, Failure::Refused, example);
+        causes::add(&mut self.unpublished, FailureCause::default(), example);
     }
 
     fn note_warning(&mut self, message: &str) {

@@ -2,18 +2,15 @@
 
 use std::io::{self, Write};
 
-use super::advice::{Advice, UNPUBLISHED, advice};
+use super::advice::{self, Told};
 use super::note::counted_entities;
 use super::text::{self, count, counted};
 use super::{Detail, Style, table};
-use crate::domain::{RunEnd, shown_lines};
-use crate::progress::{Cause, Progress, Verification};
+use crate::domain::{RunEnd, shown_lines, shown_name};
+use crate::progress::{Example, Progress, Verification};
 
 /// Causes of failure that are told; the report has all.
 const CAUSES: usize = 10;
-
-/// Examples of a cause that are told.
-const EXAMPLES: usize = 3;
 
 /// Writes how a run ended. A run that ended before its plan has nothing to tell but its error, and who started it
 /// tells that.
@@ -35,8 +32,9 @@ pub(crate) fn result(progress: &Progress, style: &Style) -> String {
     if progress.total().total() > 0 {
         append!(text, "\n{}\n", table::outcomes(progress, style.ascii));
     }
-    text += &failures(progress);
-    text += &unpublished(progress);
+    text += &by_cause("Failures by cause", &advice::failures(progress));
+    let unpublished = advice::unpublished(progress);
+    text += &by_cause("Saved and not published, by cause", &unpublished);
     text += &blocked(progress);
     if let Some(path) = report_path(progress, style) {
         append!(text, "\nReport: {path}\n");
@@ -148,43 +146,32 @@ pub(crate) const fn exit_words(exit: u8) -> &'static str {
     }
 }
 
-fn failures(progress: &Progress) -> String {
-    by_cause("\nFailures by cause\n", progress.causes(), |cause| {
-        advice(cause.failure)
-    })
-}
-
-fn unpublished(progress: &Progress) -> String {
-    let causes = progress.unpublished();
-    by_cause("\nSaved and not published, by cause\n", causes, |_| {
-        UNPUBLISHED
-    })
-}
-
-fn by_cause(head: &str, causes: &[Cause], advice: impl Fn(&Cause) -> Advice) -> String {
+fn by_cause(head: &str, causes: &[Told<'_>]) -> String {
     if causes.is_empty() {
         return String::new();
     }
-    let mut sorted: Vec<_> = causes.iter().collect();
-    sorted.sort_by_key(|cause| std::cmp::Reverse(cause.count));
-    let mut text = head.to_owned();
-    for cause in sorted.iter().take(CAUSES) {
-        let reason = text::short(&cause.text, 160);
-        append!(text, "{:>7}  {reason}\n", count(cause.count));
-        let keys = cause.examples.iter().take(EXAMPLES);
-        let mut keys: Vec<_> = keys.map(|example| example.key.to_string()).collect();
-        if cause.count as usize > keys.len() {
-            keys.push("…".to_owned());
+    let mut text = format!("\n{head}\n");
+    for told in causes.iter().take(CAUSES) {
+        let (number, title, code) = (count(told.cause.count), &told.title, told.code);
+        append!(text, "{number:>7}  {title} [{code}]\n");
+        append!(text, "{:9}{}\n", "", in_words(&told.cause.examples[0]));
+        if let Some(more) = told.more() {
+            append!(text, "{:9}{more}\n", "");
         }
-        append!(text, "{:9}{}\n", "", keys.join(", "));
-        let advice = advice(cause);
-        append!(text, "{:9}next: {} [{}]\n", "", advice.next, advice.code);
+        append!(text, "{:9}next: {}\n", "", told.next);
     }
-    if sorted.len() > CAUSES {
-        let more = sorted.len() - CAUSES;
+    if causes.len() > CAUSES {
+        let more = causes.len() - CAUSES;
         append!(text, "{:9}and {more} more causes\n", "");
     }
     text
+}
+
+/// An entity and why it failed, in full.
+fn in_words(example: &Example) -> String {
+    let name = shown_name(&example.name);
+    let reason = text::clean(&example.reason);
+    format!("{} \"{name}\": {reason}", example.key)
 }
 
 fn blocked(progress: &Progress) -> String {

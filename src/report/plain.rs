@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::advice::advice;
+use super::advice::next_step;
 use super::note::{Note, Weight, lane_name, note};
 use super::text::{self, count};
 use super::{Annotations, Detail, Reporter, WhenFailing, closing};
@@ -102,16 +102,14 @@ impl Plain {
             key,
             name,
             outcome: Outcome::Failed { reason },
-            cause,
             ..
         } = &event.event
         else {
             return Ok(());
         };
-        let is_first = |cause: &Cause| cause.count == 1 && cause.examples[0].key == *key;
-        if progress.causes().iter().any(is_first) {
-            let advice = advice(cause.unwrap_or_default());
-            let next = format!("  next: {} [{}]", advice.next, advice.code);
+        let is_first = |cause: &&Cause| cause.count == 1 && cause.examples[0].key == *key;
+        if let Some(first) = progress.causes().iter().find(is_first) {
+            let next = format!("  next: {}", next_step(first.cause, progress));
             self.line(event.at_ms, Weight::Info, &next)?;
         }
         if let Some(annotations) = self.style.annotations {

@@ -119,7 +119,11 @@ async fn a_run_with_failures_fits_and_tells_their_kind() {
 async fn a_refusal_has_its_status_and_one_cause() {
     let server = serve_with(mock::Options {
         state: instances(&fixture("many-redirections")),
-        faults: vec!["status=422,path=5e6f7a8b-u/urlRedirection".parse().unwrap()],
+        faults: vec![
+            "status=422,path=5e6f7a8b-u/url-redirections"
+                .parse()
+                .unwrap(),
+        ],
         ..mock::Options::default()
     })
     .await;

@@ -11,7 +11,7 @@ use super::outcome::{
     altered, close, failed, keep_all, lost, not_known, not_sent, refused, show, told,
 };
 use super::polling::{BatchEnd, HandedIn, follow_noted};
-use crate::domain::{BatchId, Failure, Kind, Locale};
+use crate::domain::{BatchId, Failure, FailureCause, Kind, Locale};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::pace::Class;
 use crate::engine::poll::BatchKind;
@@ -130,7 +130,7 @@ enum End {
     },
     /// It is not known. `working`: the target may still be at it under a number that is known. Then it is never sent again.
     Unknown {
-        cause: Failure,
+        cause: FailureCause,
         why: String,
         working: bool,
     },
@@ -149,9 +149,9 @@ impl End {
             return Self::Unknown {
                 // What makes no sense is no refusal either.
                 cause: if matches!(error.cause, Cause::Malformed(_)) {
-                    Failure::InDoubt
+                    Failure::InDoubt.into()
                 } else {
-                    error.cause.failure()
+                    error.cause.of_entity()
                 },
                 why: error.to_string(),
                 working: false,
@@ -204,7 +204,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
                 let end = match sent.batch {
                     Some(batch) => self.follow(sent.intent, &items, batch).await?,
                     None => End::Unknown {
-                        cause: Failure::Refused,
+                        cause: Failure::Refused.into(),
                         why: sent.why.to_owned(),
                         working: false,
                     },
@@ -303,7 +303,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
                 }
             }
             BatchEnd::Unknown(why) => End::Unknown {
-                cause: Failure::InDoubt,
+                cause: Failure::InDoubt.into(),
                 why,
                 working: true,
             },
@@ -590,7 +590,7 @@ fn each(rows: Vec<RowResult>, count: usize, what: &str) -> End {
         return End::Each(rows);
     }
     End::Unknown {
-        cause: Failure::InDoubt,
+        cause: Failure::InDoubt.into(),
         why: format!("{what} has {} results for {count} entities", rows.len()),
         working: false,
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Effect, Flow, Saved, Step, Work};
-use crate::domain::{EntityKey, Failure, Inventory, Kind, Outcome, SourceId};
+use crate::domain::{EntityKey, FailureCause, Inventory, Kind, Outcome, SourceId};
 use crate::engine::gates::{Gates, gates_of, lane_of};
 use crate::engine::options::Schedule;
 use crate::engine::ready::{Limits, Ready};
@@ -41,7 +41,7 @@ pub(super) struct NodeState {
     /// The root cause that will block it as soon as it is back.
     pub(super) doomed: Option<EntityKey>,
     /// What made its upload fail.
-    pub(super) failure: Failure,
+    pub(super) failure: FailureCause,
 }
 
 /// The state of a run.
@@ -236,7 +236,12 @@ impl Work for RunState {
         self.put_back_step(step, effects);
     }
 
-    fn failed(&mut self, step: (Node, Step), why: (String, Failure), effects: &mut Vec<Effect>) {
+    fn failed(
+        &mut self,
+        step: (Node, Step),
+        why: (String, FailureCause),
+        effects: &mut Vec<Effect>,
+    ) {
         self.lost(step, why, effects);
     }
 
@@ -281,7 +286,7 @@ impl NodeState {
             is_there: false,
             is_over: false,
             doomed: None,
-            failure: Failure::default(),
+            failure: FailureCause::default(),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::actions::{About, Action, Actions};
 use super::gather::UndoOutlook;
-use crate::domain::{EntityKey, Failure, Kind, Outcome, WorkClass};
+use crate::domain::{EntityKey, FailureCause, Kind, Outcome, WorkClass};
 use crate::engine::gates::lane_of;
 use crate::engine::ready::{Limits, Ready};
 use crate::engine::state::{Effect, Flow, How, Saved, Step, Work};
@@ -149,7 +149,7 @@ impl UndoState {
         &self,
         at: usize,
         (outcome, because): (Outcome, String),
-        cause: Option<Failure>,
+        cause: Option<FailureCause>,
         effects: &mut Vec<Effect>,
     ) {
         if self.flow.quiet {
@@ -163,7 +163,8 @@ impl UndoState {
             lane: is_work.then(|| lane(trace.key.kind)),
             class: class(trace.key.kind),
             outcome,
-            cause,
+            cause: cause.map(|cause| cause.failure),
+            status: cause.and_then(|cause| cause.status),
             level: None,
             target: Some(trace.there.id),
             because,
@@ -176,7 +177,7 @@ impl UndoState {
         &self,
         at: usize,
         (outcome, because): (Outcome, String),
-        cause: Option<Failure>,
+        cause: Option<FailureCause>,
         effects: &mut Vec<Effect>,
     ) {
         effects.push(Effect::Persist {
@@ -317,7 +318,7 @@ impl Work for UndoState {
     fn failed(
         &mut self,
         (node, _): (Node, Step),
-        (reason, cause): (String, Failure),
+        (reason, cause): (String, FailureCause),
         effects: &mut Vec<Effect>,
     ) {
         let planned = self.actions.planned(node);

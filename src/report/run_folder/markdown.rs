@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::super::advice::{Advice, UNPUBLISHED, advice};
+use super::super::advice::{self, Told};
 use super::super::text::{self, count, counted, took};
 use super::super::{closing, note, table};
 use crate::domain::{Kind, WorkClass};
 use crate::event::Lane;
-use crate::progress::{Cause, GateState, Progress, Row, Standing, Tally};
+use crate::progress::{GateState, Progress, Row, Standing, Tally};
 
 /// Rows of a list that are written; the summary has the rest.
 const ROWS: usize = 50;
@@ -207,8 +207,7 @@ fn failures(progress: &Progress) -> String {
     if progress.causes().is_empty() {
         return String::new();
     }
-    let text = by_cause(progress.causes(), |cause| advice(cause.failure));
-    section("Failures by cause", &text)
+    section("Failures by cause", &by_cause(&advice::failures(progress)))
 }
 
 fn publishing(progress: &Progress) -> String {
@@ -224,23 +223,22 @@ fn publishing(progress: &Progress) -> String {
             count(all.refused)
         ),
     );
-    text += &by_cause(progress.unpublished(), |_| UNPUBLISHED);
+    text += &by_cause(&advice::unpublished(progress));
     section("Publishing", &text)
 }
 
-fn by_cause(causes: &[Cause], advice: impl Fn(&Cause) -> Advice) -> String {
-    let mut causes: Vec<_> = causes.iter().collect();
-    causes.sort_by_key(|cause| std::cmp::Reverse(cause.count));
+fn by_cause(causes: &[Told<'_>]) -> String {
     let mut text = String::new();
-    for cause in &causes {
-        let failed = note::counted_entities(cause.count);
-        line(&mut text, &format!("{failed}: {}", inline(&cause.text)));
-        for example in &cause.examples {
-            let (name, reason) = (inline(&example.name), inline(&example.reason));
-            append!(text, "  - `{}` {name}: {reason}\n", example.key);
+    for told in causes {
+        let (entities, title, code) = (told.count(), &told.title, told.code);
+        line(&mut text, &format!("{entities}: {title} ({code})"));
+        let example = &told.cause.examples[0];
+        let (name, reason) = (inline(&example.name), inline(&example.reason));
+        append!(text, "  - `{}` {name}: {reason}\n", example.key);
+        if let Some(more) = told.more() {
+            append!(text, "  - {more}\n");
         }
-        let advice = advice(cause);
-        append!(text, "  - Next step: {} ({}).\n", advice.next, advice.code);
+        append!(text, "  - Next step: {}.\n", told.next);
     }
     text
 }

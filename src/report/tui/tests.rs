@@ -193,6 +193,7 @@ fn undoing() -> Script {
             reason: "it was changed on the target since".to_owned(),
         },
         cause: None,
+        status: None,
         level: None,
         target: None,
         because: "it was changed on the target since".to_owned(),

@@ -217,7 +217,14 @@ impl Run {
 
     fn fail_of(&mut self, name: &str, cause: Failure) {
         let reason = "the server refused it".to_owned();
-        self.back(name, StepResult::Failed { reason, cause }, None);
+        self.back(
+            name,
+            StepResult::Failed {
+                reason,
+                cause: cause.into(),
+            },
+            None,
+        );
     }
 
     /// Saved, but the read-back found an encoding stored wrong.
