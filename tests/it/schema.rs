@@ -120,7 +120,7 @@ async fn a_refusal_has_its_status_and_one_cause() {
     let server = serve_with(mock::Options {
         state: instances(&fixture("many-redirections")),
         faults: vec![
-            "status=422,path=5e6f7a8b-u/url-redirections"
+            "status=422,method=POST,path=5e6f7a8b-u/url-redirections"
                 .parse()
                 .unwrap(),
         ],
