@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::domain::{Kind, Outcome};
+use crate::domain::{Id as _, Kind, Outcome};
 use crate::event::{Event, Gate, Lane, Phase, Side, Stamped};
 use crate::progress::Progress;
 use crate::progress::script::{Script, key};
@@ -427,4 +427,95 @@ async fn a_run_goes_on_without_its_folder() {
     assert_eq!(progress.exit(), Some(1));
     assert_eq!(asked.recv().await, None);
     assert_eq!(out.text().matches("the run folder failed").count(), 1);
+}
+
+/// What a run leaves in `report.md`, and what it says at its end.
+fn ends_of(script: &Script) -> [String; 2] {
+    let base = tempfile::tempdir().unwrap();
+    let mut folder = RunFolder::new(base.path().to_owned(), KEEP);
+    let progress = tell(&mut folder, script.events());
+    let report = base.path().join("20260731-101500-0a1b/report.md");
+    let closing = closing::result(&progress, &STYLE) + &closing::line(&progress);
+    [closing, std::fs::read_to_string(report).unwrap()]
+}
+
+fn updated(kind: Kind, id: i64) -> impl Fn(Script) -> Script {
+    move |script| script.leave(kind, id).settle(kind, id, Outcome::Updated)
+}
+
+/// Two of five entities were in sync before a run that was interrupted at once, and it said 100 %.
+#[test]
+fn an_interrupted_run_says_what_is_left_and_how_to_go_on() {
+    let script = Script::uploading(&[(Kind::Content, 3)])
+        .unchanged(Kind::Model, 1)
+        .unchanged(Kind::Model, 2)
+        .leave(Kind::Content, 7)
+        .finish(130);
+    for text in ends_of(&script) {
+        assert!(!text.contains("100.0 %"), "{text}");
+        assert!(text.contains("40.0 %"), "{text}");
+        assert!(text.contains("3 entities are left"), "{text}");
+        assert!(text.contains("run the same command again"), "{text}");
+    }
+}
+
+/// What needs somebody comes first, by name, with the command that follows.
+#[test]
+fn the_end_names_what_failed_then_what_is_in_conflict_then_what_was_updated() {
+    let mut script = Script::uploading(&[(Kind::Content, 40)]).lane(Lane::BatchedContent);
+    for id in 1..26 {
+        script = updated(Kind::Content, id)(script);
+    }
+    for id in 26..28 {
+        script = script.fail(Kind::Content, id, "it is locked");
+    }
+    let script = script
+        .settle(Kind::Content, 28, Outcome::Conflict)
+        .event(Event::PublishRefused {
+            key: key(Kind::Content, 3),
+            name: "Opening hours".to_owned(),
+            target: crate::domain::TargetId::new(5_003),
+            reason: "no workflow step".to_owned(),
+        })
+        .finish(1);
+    let [closing, report] = ends_of(&script);
+    for text in [&closing, &report] {
+        let found = [
+            "content:26@en-us",
+            "content:27@en-us",
+            "content:28@en-us",
+            "Opening hours",
+            "content:20@en-us",
+            "and 5 more",
+        ];
+        let places = found.map(|part| text.find(part).unwrap_or_else(|| panic!("{part}: {text}")));
+        assert!(places.is_sorted(), "{places:?} {text}");
+        assert!(!text.contains("content:21@en-us"), "{text}");
+    }
+    assert!(closing.contains("\nnext: `lockgate retry`\n"), "{closing}");
+    assert!(report.contains("`lockgate retry`"), "{report}");
+    assert!(report.find("it is locked") < report.find("## Gates"));
+}
+
+/// GitHub takes 65,536 characters in a comment.
+#[test]
+fn the_report_fits_into_a_comment_whatever_the_server_says() {
+    let long = "[*_ \u{1F600} ".repeat(400);
+    let mut script = Script::uploading(&[(Kind::Content, 900)]).lane(Lane::BatchedContent);
+    for id in 1..300 {
+        script = script.fail(Kind::Content, id, &long);
+        script = script.event(Event::Warned {
+            message: long.clone(),
+        });
+        script = script.event(Event::DifferenceFound {
+            key: key(Kind::Content, id),
+            difference: "different-field".to_owned(),
+            detail: long.clone(),
+            left_alone: false,
+        });
+    }
+    let [_, report] = ends_of(&script.finish(1));
+    let length = report.chars().count();
+    assert!(length < 60_000, "{length}");
+    assert!(report.contains("## Gates"), "the short parts are there");
 }
