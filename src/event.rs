@@ -257,6 +257,18 @@ pub struct RunFailure {
     pub hint: Option<String>,
 }
 
+/// Entities that are named of those that share a fate; a list that is longer has their number.
+pub const NAMED: usize = 20;
+
+/// An entity by name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Named {
+    /// The entity.
+    pub key: EntityKey,
+    /// What a person calls it.
+    pub name: String,
+}
+
 /// Something that happened in a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
@@ -465,6 +477,13 @@ pub enum Event {
         /// The entity.
         key: EntityKey,
     },
+    /// The run ended before everything had its outcome. What is left waits for the next one.
+    EntitiesLeft {
+        /// How many they are.
+        entities: u32,
+        /// The first twenty of them, in the order of the plan.
+        first: Vec<Named>,
+    },
     /// The pace at this moment. A sample: emitted at most once a second, and may be left out.
     PaceSampled {
         /// Requests in the last second, without those for files, which count against no rate.
@@ -581,6 +600,15 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         end: Option<RunEnd>,
     },
+}
+
+impl Event {
+    /// Tells that these have no outcome; `None` when there are none.
+    pub fn left(mut entities: impl Iterator<Item = Named>) -> Option<Self> {
+        let first: Vec<Named> = entities.by_ref().take(NAMED).collect();
+        let entities = u32::try_from(first.len() + entities.count()).unwrap_or(u32::MAX);
+        (entities > 0).then_some(Self::EntitiesLeft { entities, first })
+    }
 }
 
 /// What a user may ask of a run.

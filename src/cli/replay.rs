@@ -21,6 +21,7 @@ use crate::domain::RunId;
 use crate::engine::EVENTS_IN_FLIGHT;
 use crate::error::{Error, ExitStatus};
 use crate::event::{Command, Event, SCHEMA, Stamped};
+use crate::progress::Progress;
 use crate::{report, store};
 
 /// Commands that may queue up, as in a run.
@@ -184,6 +185,16 @@ struct Recording {
     /// What was read of a line that is not whole yet.
     line: Vec<u8>,
     number: u32,
+}
+
+/// What the recording of a run adds up to; `None` where there is none, or none that can be read whole.
+pub(super) async fn folded(runs: &Path, run: &str) -> Option<Progress> {
+    let mut recording = Recording::open(runs, run).await.ok()?;
+    let mut progress = Progress::new();
+    while let Some(event) = recording.next().await.ok()? {
+        progress.apply(&event);
+    }
+    progress.run().is_some().then_some(progress)
 }
 
 impl Recording {

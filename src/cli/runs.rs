@@ -8,11 +8,13 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::args::{Collected, FileArgs, OutputArgs};
-use super::{past, replay};
-use crate::config::OutputMode;
+use super::{past, replay, wiring};
+use crate::config::{Config, OutputMode};
 use crate::domain::{Outcome, RunEnd, RunId, shown};
 use crate::engine::pace::Learned;
 use crate::error::{Error, ExitStatus};
+use crate::progress::Progress;
+use crate::report;
 use crate::store::{RunEntity, RunRecord, Store};
 
 /// Lists, shows, replays or attaches to runs
@@ -22,7 +24,8 @@ use crate::store::{RunEntity, RunRecord, Store};
     after_help = "\
 Examples:
   lockgate runs
-  lockgate runs 20260315-101500-3f2a
+  lockgate runs last                   what the latest run said at its end
+  lockgate runs show 20260315-101500-3f2a
   lockgate runs replay last --speed 10
   lockgate runs attach                 follows the run that goes on in another terminal"
 )]
@@ -43,8 +46,21 @@ pub(super) struct RunsArgs {
 /// What can be done with the recording of a run.
 #[derive(Clone, Debug, Subcommand)]
 enum RunsCommand {
+    Show(ShowArgs),
     Replay(replay::ReplayArgs),
     Attach(replay::AttachArgs),
+}
+
+/// Shows a run as it was shown at its end
+#[derive(Clone, Debug, Args)]
+struct ShowArgs {
+    /// The run; `last` is the latest one
+    #[arg(default_value = "last")]
+    run: String,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    file: FileArgs,
 }
 
 /// How many runs are looked through for undos of one.
@@ -59,22 +75,40 @@ pub(super) async fn run(
     out: &mut (dyn Write + Send),
 ) -> Result<ExitStatus, Error> {
     match &args.action {
-        Some(RunsCommand::Replay(args)) => return replay::replay(args).await,
-        Some(RunsCommand::Attach(args)) => return replay::attach(args).await,
-        None => {}
+        Some(RunsCommand::Replay(args)) => replay::replay(args).await,
+        Some(RunsCommand::Attach(args)) => replay::attach(args).await,
+        Some(RunsCommand::Show(show)) => {
+            let config = show.file.load(show.output.collect(Collected::default()))?;
+            look(&config, Some(&show.run), 0, out).await
+        }
+        None => {
+            let config = args.file.load(args.output.collect(Collected::default()))?;
+            look(&config, args.run.as_deref(), args.limit, out).await
+        }
     }
-    let config = args.file.load(args.output.collect(Collected::default()))?;
+}
+
+/// Lists the latest runs, or shows the one of a name.
+async fn look(
+    config: &Config,
+    name: Option<&str>,
+    limit: u32,
+    out: &mut (dyn Write + Send),
+) -> Result<ExitStatus, Error> {
     let is_json = config.output()?.mode == OutputMode::Json;
     let url = config.paths()?.state;
     if !url.path().exists() {
         // Opening would create it, and looking should leave no trace.
-        return match &args.run {
+        return match name {
             Some(name) => Err(past::no_such_run(name)),
             None => Ok(nothing_yet(is_json, out)?),
         };
     }
     let store = Store::open_to_look(&url).await?;
-    let result = show(&store, args, is_json, out).await;
+    let result = match name {
+        Some(name) => show(&store, config, name, out).await,
+        None => list_all(&store, limit, is_json, out).await,
+    };
     store.close().await;
     result
 }
@@ -86,20 +120,34 @@ fn nothing_yet(is_json: bool, out: &mut (dyn Write + Send)) -> std::io::Result<E
     Ok(ExitStatus::Agreed)
 }
 
-async fn show(
+async fn list_all(
     store: &Store,
-    args: &RunsArgs,
+    limit: u32,
     is_json: bool,
     out: &mut (dyn Write + Send),
 ) -> Result<ExitStatus, Error> {
-    let Some(name) = &args.run else {
-        let runs = store.runs(args.limit).await?;
-        let hosts = store.hosts().await?;
-        return Ok(list(&runs, &hosts, is_json, out)?);
-    };
+    let runs = store.runs(limit).await?;
+    let hosts = store.hosts().await?;
+    Ok(list(&runs, &hosts, is_json, out)?)
+}
+
+async fn show(
+    store: &Store,
+    config: &Config,
+    name: &str,
+    out: &mut (dyn Write + Send),
+) -> Result<ExitStatus, Error> {
+    let is_json = config.output()?.mode == OutputMode::Json;
     let record = past::find(store, name, |_| true).await?;
     let entities = store.run_entities(&record.run).await?;
-    one(&record, &entities, is_json, out)?;
+    let recorded = match is_json {
+        true => None,
+        false => replay::folded(&config.paths()?.runs, &record.run.0).await,
+    };
+    match &recorded {
+        Some(progress) => as_at_its_end(&record, progress, config, out)?,
+        None => one(&record, &entities, is_json, out)?,
+    }
     if !is_json {
         for undo in undos_of(&record.run, &store.runs(UNDOS).await?) {
             writeln!(out, "undone by {}: {}", undo.run, ending(undo))?;
@@ -110,6 +158,18 @@ async fn show(
         }
     }
     Ok(ExitStatus::Agreed)
+}
+
+/// A run with what it said at its end.
+fn as_at_its_end(
+    record: &RunRecord,
+    progress: &Progress,
+    config: &Config,
+    out: &mut (dyn Write + Send),
+) -> Result<(), Error> {
+    let options = wiring::presentation(&config.output()?, &config.paths()?, &config.surroundings());
+    writeln!(out, "{}", table(std::slice::from_ref(record)))?;
+    Ok(write!(out, "{}", report::result(progress, &options))?)
 }
 
 /// Runs that undo `run`, oldest first.
@@ -217,7 +277,7 @@ fn ending(record: &RunRecord) -> String {
         Some(4) if record.end == Some(RunEnd::LeaseLost) => "4 lease lost".to_owned(),
         Some(70) if record.end == Some(RunEnd::Stalled) => "70 stalled".to_owned(),
         Some(1) => "1 failures or differences".to_owned(),
-        Some(3) => "3 unreachable".to_owned(),
+        Some(3) => "3 no access or an error".to_owned(),
         Some(4) => "4 state".to_owned(),
         Some(5) => "5 conflicts".to_owned(),
         Some(70) => "70 internal error".to_owned(),

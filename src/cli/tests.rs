@@ -395,6 +395,7 @@ fn help_teaches() {
            lockgate runs <COMMAND>
 
     Commands:
+      show    Shows a run as it was shown at its end
       replay  Replays a past run in the dashboard or as log lines
       attach  Follows the run in progress, such as one in a pipeline or in another terminal
 
@@ -444,7 +445,8 @@ fn help_teaches() {
 
     Examples:
       lockgate runs
-      lockgate runs 20260315-101500-3f2a
+      lockgate runs last                   what the latest run said at its end
+      lockgate runs show 20260315-101500-3f2a
       lockgate runs replay last --speed 10
       lockgate runs attach                 follows the run that goes on in another terminal
     ");

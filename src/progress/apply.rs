@@ -2,12 +2,13 @@
 
 use super::causes::{self, Example};
 use super::fold::{Planned, Progress, Publishing};
+use super::named::{self, List};
 use super::rows::RowKey;
 use super::{
     BatchProgress, Difference, GateProgress, GateState, Pace, ReadCount, Run, Verification,
 };
-use crate::domain::{EntityKey, FailureCause, Outcome};
-use crate::event::{Event, Gate, Phase, Stamped};
+use crate::domain::{FailureCause, Outcome};
+use crate::event::{Event, Gate, Named, Phase, Stamped};
 
 /// Samples of the pace that are kept: one for each column of a wide screen.
 const SAMPLES: usize = 240;
@@ -90,6 +91,7 @@ impl Progress {
                 self.clock.throttle(at_ms, *for_ms);
             }
             Event::EntityHeld { key } => self.rows.hold(key),
+            Event::EntitiesLeft { first, .. } => self.entities_left(first),
             Event::PaceSampled { .. } => self.pace_sampled(event, at_ms),
             Event::ForecastMade { .. } => self.forecast_made(event, at_ms),
             Event::TokenRefused => self.needs_token = true,
@@ -226,8 +228,8 @@ impl Progress {
             status,
             level,
             bytes,
+            because,
             target: _,
-            because: _,
         } = event
         else {
             return;
@@ -245,7 +247,16 @@ impl Progress {
             failure: cause.unwrap_or_default(),
             status: *status,
         };
-        self.note_outcome((key, name), outcome, cause);
+        let because = match outcome {
+            Outcome::Failed { reason } | Outcome::Kept { reason } => reason,
+            _ => because,
+        };
+        let entity = || Example {
+            key: key.clone(),
+            name: name.clone(),
+            reason: because.clone(),
+        };
+        self.note_outcome(entity, outcome, cause);
     }
 
     fn upload_settled(
@@ -265,29 +276,47 @@ impl Progress {
 
     fn note_outcome(
         &mut self,
-        (key, name): (&EntityKey, &str),
+        entity: impl Fn() -> Example,
         outcome: &Outcome,
         cause: FailureCause,
     ) {
-        match outcome {
-            Outcome::Failed { reason } => {
-                let example = Example {
-                    key: key.clone(),
-                    name: name.to_owned(),
-                    reason: reason.clone(),
-                };
-                causes::add(&mut self.causes, cause, example);
+        let list = match outcome {
+            Outcome::Failed { .. } => {
+                causes::add(&mut self.causes, cause, entity());
+                List::Failed
             }
-            Outcome::Blocked { by } => *self.blocked_by.entry(by.clone()).or_default() += 1,
-            Outcome::Conflict | Outcome::LeftAlone => drop(self.apart.insert(key.clone())),
-            Outcome::Created
-            | Outcome::Adopted
-            | Outcome::Updated
+            Outcome::Blocked { by } => {
+                *self.blocked_by.entry(by.clone()).or_default() += 1;
+                return;
+            }
+            Outcome::Conflict => {
+                self.apart.insert(entity().key);
+                List::Conflict
+            }
+            Outcome::LeftAlone => {
+                self.apart.insert(entity().key);
+                List::LeftAlone
+            }
+            Outcome::Kept { .. } => List::Kept,
+            Outcome::Updated => List::Updated,
+            Outcome::Created => List::Created,
+            Outcome::Adopted
             | Outcome::Unchanged
             | Outcome::OutOfScope
             | Outcome::Deleted
-            | Outcome::Restored
-            | Outcome::Kept { .. } => {}
+            | Outcome::Restored => return,
+        };
+        named::note(&mut self.names, list, entity);
+    }
+
+    fn entities_left(&mut self, first: &[Named]) {
+        for Named { key, name } in first {
+            let entity = || Example {
+                key: key.clone(),
+                name: name.clone(),
+                reason: String::new(),
+            };
+            named::note(&mut self.names, List::Remaining, entity);
         }
     }
 
@@ -367,6 +396,7 @@ impl Progress {
             name: name.clone(),
             reason: reason.clone(),
         };
+        named::note(&mut self.names, List::Unpublished, || example.clone());
         causes::add(&mut self.unpublished, FailureCause::default(), example);
     }
 

@@ -1,6 +1,6 @@
 //! What is said about a failure: a name for its kind, a code, and the next step.
 
-use super::note::counted_entities;
+use super::note::{are_left, counted_entities};
 use crate::domain::{Failure, FailureCause};
 use crate::progress::{Cause, Progress};
 
@@ -192,6 +192,28 @@ pub(crate) fn again(progress: &Progress) -> String {
         Some(undone) => format!("`lockgate undo {undone}`"),
         None => "`lockgate retry`".to_owned(),
     }
+}
+
+/// What follows a run; `None` after one that reached everything.
+pub(crate) fn after(progress: &Progress) -> Option<String> {
+    let (left, total) = (progress.remaining(), progress.total());
+    if progress.exit() == Some(0) {
+        return None;
+    }
+    if left > 0 {
+        let left = are_left(left);
+        return Some(format!("{left}: run the same command again to go on"));
+    }
+    if total.failed() + total.blocked() > 0 {
+        return Some(again(progress));
+    }
+    if total.conflicts() > 0 && progress.exit() == Some(5) {
+        return Some(
+            "--overwrite takes what the source has; `lockgate why KEY` shows both sides".to_owned(),
+        );
+    }
+    let is_reached = matches!(progress.exit(), None | Some(1 | 130));
+    is_reached.then(|| "run the same command again".to_owned())
 }
 
 #[cfg(test)]

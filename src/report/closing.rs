@@ -4,10 +4,11 @@ use std::io::{self, Write};
 
 use super::advice::{self, Told};
 use super::note::counted_entities;
+use super::table::{self, Results};
 use super::text::{self, count, counted};
-use super::{Detail, Style, table};
+use super::{Detail, Style, lists};
 use crate::domain::{RunEnd, shown_lines, shown_name};
-use crate::progress::{Example, Progress, Verification};
+use crate::progress::{Example, List, Progress, Verification};
 
 /// Causes of failure that are told; the report has all.
 const CAUSES: usize = 10;
@@ -29,13 +30,22 @@ pub(crate) fn write(out: &mut dyn Write, progress: &Progress, style: &Style) -> 
 /// closing line; every line ends in a line end.
 pub(crate) fn result(progress: &Progress, style: &Style) -> String {
     let mut text = String::new();
-    if progress.total().total() > 0 {
-        append!(text, "\n{}\n", table::outcomes(progress, style.ascii));
+    if let Some(results) = Results::of(progress) {
+        append!(text, "\n{}\n", table::outcomes(&results, style.ascii));
     }
     text += &by_cause("Failures by cause", &advice::failures(progress));
-    let unpublished = advice::unpublished(progress);
-    text += &by_cause("Saved and not published, by cause", &unpublished);
     text += &blocked(progress);
+    for list in List::ALL {
+        text += &match list {
+            List::Unpublished => by_cause(lists::title(list), &advice::unpublished(progress)),
+            // As a rule most of a run; the report has them.
+            List::Created => continue,
+            _ => named(progress, list),
+        };
+    }
+    if let Some(next) = advice::after(progress) {
+        append!(text, "\nnext: {next}\n");
+    }
     if let Some(path) = report_path(progress, style) {
         append!(text, "\nReport: {path}\n");
     }
@@ -55,10 +65,10 @@ pub(crate) fn line(progress: &Progress) -> String {
     let took = text::took(progress.elapsed(progress.last_at_ms()));
     let total = progress.total();
     let standing = progress.standing();
-    let all = if total.total() == 0 {
-        standing.in_scope
-    } else {
-        total.total()
+    let left = progress.remaining();
+    let all = match total.total() + left {
+        0 => standing.in_scope,
+        all => all,
     };
     let mut line = format!("{end} in {took}: {}", counted_entities(all));
     if let Some(rate) = standing.rate() {
@@ -83,8 +93,6 @@ pub(crate) fn line(progress: &Progress) -> String {
     {
         append!(line, ", {} not published", count(refused));
     }
-    let uploads = progress.uploads();
-    let left = uploads.waiting + uploads.in_flight;
     if left > 0 {
         append!(line, ", {} not processed", count(left));
     }
@@ -137,7 +145,7 @@ pub(crate) const fn exit_words(exit: u8) -> &'static str {
         0 => "done",
         1 => "entities failed, were blocked or differ",
         2 => "usage or configuration",
-        3 => "an instance is unreachable or refuses access",
+        3 => "an instance is unreachable, refuses access or answers with an error",
         4 => "the state is locked or damaged",
         5 => "conflicts were skipped",
         70 => "a bug in lockgate",
@@ -163,6 +171,22 @@ fn by_cause(head: &str, causes: &[Told<'_>]) -> String {
     if causes.len() > CAUSES {
         let more = causes.len() - CAUSES;
         append!(text, "{:9}and {more} more causes\n", "");
+    }
+    text
+}
+
+/// The first entities of a list, by name.
+fn named(progress: &Progress, list: List) -> String {
+    let entities = lists::named(progress, list);
+    if entities.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n{}\n", lists::title(list));
+    for entity in entities {
+        append!(text, "{:9}{}\n", "", lists::row(entity, list));
+    }
+    if let Some(more) = lists::more(progress, list) {
+        append!(text, "{:9}{more}\n", "");
     }
     text
 }

@@ -7,9 +7,12 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::patient::Patient;
-use super::{Annotations, Dashboard, JsonLines, Keep, Later, Plain, Reporter, RunFolder, Style};
-use crate::domain::Token;
+use super::{
+    Annotations, Dashboard, JsonLines, Keep, Later, Plain, Reporter, RunFolder, Style, closing,
+};
+use crate::domain::{Token, shown_lines};
 use crate::event::Command;
+use crate::progress::Progress;
 
 /// How a run is presented.
 #[derive(Clone, Debug)]
@@ -58,6 +61,25 @@ pub enum Detail {
     Verbose,
 }
 
+fn style(options: &Options) -> Style {
+    Style {
+        detail: options.detail,
+        color: options.color,
+        ascii: options.ascii,
+        annotations: options.annotations,
+        run_dir: options.run_dir.clone(),
+        tokens: options.tokens.clone(),
+    }
+}
+
+/// What a run says at its end: the table, what failed and what is left by name, the next step, and the last line. Every
+/// line ends in a line end.
+pub fn result(progress: &Progress, options: &Options) -> String {
+    let style = style(options);
+    let result = closing::result(progress, &style);
+    shown_lines(&format!("{result}\n{}\n", closing::line(progress))).into_owned()
+}
+
 /// The reporters of a run, in the order in which they are told. Keys of the dashboard go to `commands`.
 ///
 /// # Errors
@@ -70,14 +92,7 @@ pub fn reporters(
     if let Some(base) = &options.run_dir {
         reporters.push(Box::new(RunFolder::new(base.clone(), options.keep)));
     }
-    let style = Style {
-        detail: options.detail,
-        color: options.color,
-        ascii: options.ascii,
-        annotations: options.annotations,
-        run_dir: options.run_dir.clone(),
-        tokens: options.tokens.clone(),
-    };
+    let style = style(options);
     let patient = |out: Box<dyn io::Write + Send>| -> io::Result<Box<dyn io::Write + Send>> {
         Ok(Box::new(Patient::new(out, options.patience)?))
     };

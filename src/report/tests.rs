@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::domain::{Id as _, Kind, Outcome};
+use crate::domain::{Failure, FailureCause, Id as _, Kind, Outcome};
 use crate::event::{Event, Gate, Lane, Phase, Side, Stamped};
 use crate::progress::Progress;
 use crate::progress::script::{Script, key};
@@ -447,13 +447,14 @@ fn updated(kind: Kind, id: i64) -> impl Fn(Script) -> Script {
 #[test]
 fn an_interrupted_run_says_what_is_left_and_how_to_go_on() {
     let script = Script::uploading(&[(Kind::Content, 3)])
-        .unchanged(Kind::Model, 1)
-        .unchanged(Kind::Model, 2)
+        .unchanged(Kind::Content, 1)
+        .unchanged(Kind::Content, 2)
         .leave(Kind::Content, 7)
         .finish(130);
     for text in ends_of(&script) {
         assert!(!text.contains("100.0 %"), "{text}");
         assert!(text.contains("40.0 %"), "{text}");
+        assert!(text.contains("not processed"), "{text}");
         assert!(text.contains("3 entities are left"), "{text}");
         assert!(text.contains("run the same command again"), "{text}");
     }
@@ -462,7 +463,7 @@ fn an_interrupted_run_says_what_is_left_and_how_to_go_on() {
 /// What needs somebody comes first, by name, with the command that follows.
 #[test]
 fn the_end_names_what_failed_then_what_is_in_conflict_then_what_was_updated() {
-    let mut script = Script::uploading(&[(Kind::Content, 40)]).lane(Lane::BatchedContent);
+    let mut script = Script::uploading(&[(Kind::Content, 28)]).lane(Lane::BatchedContent);
     for id in 1..26 {
         script = updated(Kind::Content, id)(script);
     }
@@ -518,4 +519,62 @@ fn the_report_fits_into_a_comment_whatever_the_server_says() {
     let length = report.chars().count();
     assert!(length < 60_000, "{length}");
     assert!(report.contains("## Gates"), "the short parts are there");
+}
+
+/// Five ways in which a run ends badly.
+fn bad_ends() -> [(&'static str, Script); 5] {
+    let cause = |failure, status| FailureCause { failure, status };
+    let uploading = |kind, number| Script::uploading(&[(kind, number)]);
+    let mut truncated = uploading(Kind::Asset, 30);
+    for id in 1..31 {
+        let reason = format!("invalid file content: {} of 80412 bytes arrived", id * 17);
+        truncated = truncated.fail_of(Kind::Asset, id, &reason, cause(Failure::File, None));
+    }
+    let expired =
+        "saving content: authentication failed (HTTP 401): the token is missing, wrong or expired";
+    let expired = uploading(Kind::Content, 3)
+        .fail_of(Kind::Content, 1, expired, cause(Failure::Access, Some(401)))
+        .event(Event::EntitiesLeft {
+            entities: 2,
+            first: [2, 3]
+                .map(|id| crate::event::Named {
+                    key: key(Kind::Content, id),
+                    name: format!("Place {id}"),
+                })
+                .to_vec(),
+        });
+    let refused = "the server refused it (HTTP 400): \"referenceName is taken\"; it is part of a reference cycle and was \
+                   first saved without its references to model:2";
+    let refused = uploading(Kind::Model, 2)
+        .fail_of(Kind::Model, 1, refused, cause(Failure::Refused, Some(400)))
+        .settle(
+            Kind::Model,
+            2,
+            Outcome::Blocked {
+                by: key(Kind::Model, 1),
+            },
+        );
+    let conflict = uploading(Kind::Content, 1).settle(Kind::Content, 1, Outcome::Conflict);
+    let interrupted = uploading(Kind::Page, 4)
+        .create(Kind::Page, 1..2, 100)
+        .event(Event::DrainStarted {
+            reason: "interrupted".to_owned(),
+            in_flight: 0,
+        });
+    [
+        ("truncated_files", truncated.finish(1)),
+        ("expired_token", expired.finish(3)),
+        ("refused_in_a_cycle", refused.finish(1)),
+        ("conflict", conflict.finish(5)),
+        ("interrupted", interrupted.finish(130)),
+    ]
+}
+
+#[test]
+fn bad_ends_say_what_to_do() {
+    for (name, script) in bad_ends() {
+        let [closing, report] = ends_of(&script);
+        let report = report.split("## Lanes").next().unwrap();
+        insta::assert_snapshot!(format!("end_{name}"), format!("{closing}\n\n{report}"));
+    }
 }

@@ -8,7 +8,7 @@ use crate::domain::{EntityKey, FailureCause, Inventory, Kind, Outcome, SourceId}
 use crate::engine::gates::{Gates, gates_of, lane_of};
 use crate::engine::options::Schedule;
 use crate::engine::ready::{Limits, Ready};
-use crate::event::{Event, Gate, Lane, LanePlan};
+use crate::event::{Event, Gate, Lane, LanePlan, Named};
 use crate::plan::{Action, Need, Node, Plan};
 
 /// Entities that are named when none of them can go on.
@@ -259,19 +259,30 @@ impl Work for RunState {
             .collect()
     }
 
-    fn dump(&self) -> String {
-        let nodes = 0..self.plan.graph.len();
-        let is_left = |node: &Node| {
-            self.action(*node).is_work()
-                && !matches!(self.node(*node).stage, Stage::Settled | Stage::Lost)
+    fn left(&self) -> Option<Event> {
+        let named = |node: Node| Named {
+            key: self.key(node),
+            name: self.source.entities()[node as usize].name.to_string(),
         };
-        let left: Vec<Node> = nodes.filter(is_left).collect();
+        Event::left(self.without_outcome().map(named))
+    }
+
+    fn dump(&self) -> String {
+        let left: Vec<Node> = self.without_outcome().collect();
         let lines = left.iter().take(DUMPED).map(|node| self.dump_of(*node));
         format!(
             "nothing is in flight and nothing is ready, and {} entities have no outcome: {}",
             left.len(),
             lines.collect::<Vec<_>>().join("; ")
         )
+    }
+}
+
+impl RunState {
+    fn without_outcome(&self) -> impl Iterator<Item = Node> + '_ {
+        let is_over = |node| matches!(self.node(node).stage, Stage::Settled | Stage::Lost);
+        let nodes = 0..self.plan.graph.len();
+        nodes.filter(move |node| self.action(*node).is_work() && !is_over(*node))
     }
 }
 

@@ -58,6 +58,9 @@ pub trait Work: Clone + Debug + Send + 'static {
         Vec::new()
     }
 
+    /// What has no outcome; `None` where everything has one.
+    fn left(&self) -> Option<Event>;
+
     /// Moves from where nothing has left.
     fn start(&mut self) -> Vec<Effect> {
         let mut effects = Vec::new();

@@ -11,7 +11,7 @@ use crate::domain::{EntityKey, FailureCause, Kind, Outcome, WorkClass};
 use crate::engine::gates::lane_of;
 use crate::engine::ready::{Limits, Ready};
 use crate::engine::state::{Effect, Flow, How, Saved, Step, Work};
-use crate::event::{Event, Lane};
+use crate::event::{Event, Lane, Named};
 use crate::plan::Node;
 use crate::plan::undo::Decision;
 
@@ -351,6 +351,15 @@ impl Work for UndoState {
             left.len(),
             left[..left.len().min(DUMPED)].join("; ")
         )
+    }
+
+    fn left(&self) -> Option<Event> {
+        let traces = self.outlook.traces.iter().zip(&self.traces);
+        let left = traces.filter(|(_, progress)| progress.open > 0 && !progress.is_lost);
+        Event::left(left.map(|(trace, _)| Named {
+            key: trace.key.clone(),
+            name: trace.name.clone(),
+        }))
     }
 
     fn put_back(&self) -> Vec<Event> {
