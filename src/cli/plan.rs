@@ -11,6 +11,7 @@ use crate::config::{OutputMode, Settings};
 use crate::engine::{RunError, Unplaced};
 use crate::error::{Error, ExitStatus};
 use crate::plan::{Action, Plan};
+use crate::report::count_of;
 use crate::report::{self, graph};
 
 /// Shows what a sync would do to every entity, and why
@@ -104,9 +105,10 @@ fn sum(plan: &Plan) -> String {
     }
     let counts: Vec<String> = counts
         .into_iter()
-        .map(|(name, count)| format!("{count} {name}"))
+        .map(|(name, count)| format!("{} {name}", count_of(count)))
         .collect();
-    let (levels, cycles, cuts) = (plan.levels, plan.cycles.len(), plan.cuts());
+    let (levels, cycles) = (plan.levels, count_of(plan.cycles.len()));
+    let cuts = count_of(plan.cuts());
     let counts = counts.join(", ");
     format!(
         "plan: {counts}; content levels: {levels}, cycles: {cycles}, references cut in them: {cuts}"

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::args::{Collected, FileArgs, OutputArgs};
 use super::{past, replay, wiring};
 use crate::config::{Config, OutputMode};
-use crate::domain::{Outcome, RunEnd, RunId, shown};
+use crate::domain::{Outcome, RunEnd, RunId, shown, shown_lines};
 use crate::engine::pace::Learned;
 use crate::error::{Error, ExitStatus};
 use crate::progress::Progress;
@@ -154,7 +154,7 @@ async fn show(
         }
         let hosts = store.hosts().await?;
         if !hosts.is_empty() {
-            writeln!(out, "\n{}", pace_table(&hosts))?;
+            writeln!(out, "\n{}", pace_of(&hosts))?;
         }
     }
     Ok(ExitStatus::Agreed)
@@ -202,7 +202,7 @@ fn list(
     } else {
         writeln!(out, "{}", table(runs))?;
         if !hosts.is_empty() {
-            writeln!(out, "\n{}", pace_table(hosts))?;
+            writeln!(out, "\n{}", pace_of(hosts))?;
         }
     }
     out.flush()?;
@@ -210,16 +210,14 @@ fn list(
 }
 
 fn table(runs: &[RunRecord]) -> String {
-    let header = [
-        "run", "command", "source", "target", "started", "took", "exit",
-    ];
+    // The name of a run says when it started.
+    let header = ["run", "command", "source", "target", "took", "exit"];
     let cells = runs.iter().map(|record| {
         [
             record.run.0.clone(),
             record.command.clone(),
             record.pair.source.to_string(),
             record.pair.target.to_string(),
-            to_the_second(&record.started_at),
             took(record),
             ending(record),
         ]
@@ -227,60 +225,47 @@ fn table(runs: &[RunRecord]) -> String {
     super::table::table(header, cells)
 }
 
-/// A time of the state without fractions of a second.
-fn to_the_second(at: &str) -> String {
-    at.parse::<jiff::Timestamp>().map_or_else(
-        |_| at.to_owned(),
-        |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
-    )
-}
-
-/// The pace with which the next run on a host starts.
-fn pace_table(hosts: &Hosts) -> String {
-    let cells = hosts.iter().map(|(host, rows)| {
+/// The pace with which the next run on a host starts: a line for the host, and one for each class of requests.
+fn pace_of(hosts: &Hosts) -> String {
+    let mut lines = Vec::new();
+    for (host, rows) in hosts {
         let learned = Learned::from_rows(rows);
         let limit = learned.per_second.map_or_else(
             || "none observed".to_owned(),
             |limit| format!("{limit:.1}/s"),
         );
         let reached = learned.reached.map(|rate| format!(", {rate:.0}/s reached"));
-        let limit = limit + &reached.unwrap_or_default();
-        let windows = learned
-            .windows
-            .iter()
-            .map(|(class, size)| format!("{} {size}", class.name()));
-        let level = learned.level.map(|level| format!("total {level}"));
-        let windows = level.into_iter().chain(windows);
-        let answers = learned
-            .answers
-            .iter()
-            .map(|(class, ms)| format!("{} {ms:.0} ms", class.name()));
-        [
-            host.clone(),
-            limit,
-            windows.collect::<Vec<_>>().join(", "),
-            answers.collect::<Vec<_>>().join(", "),
-        ]
-    });
-    super::table::table(
-        ["host", "limit", "concurrency limits", "response time"],
-        cells,
-    )
+        let level = learned.level.map(|level| format!(", {level} in flight"));
+        let more = [reached, level].map(Option::unwrap_or_default).concat();
+        lines.push(format!("pace of {host}: limit {limit}{more}"));
+        let mut classes: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for (class, size) in &learned.windows {
+            let told = format!("{size} in flight");
+            classes.entry(class.name()).or_default().push(told);
+        }
+        for (class, ms) in &learned.answers {
+            let told = format!("answers in {ms:.0} ms");
+            classes.entry(class.name()).or_default().push(told);
+        }
+        let class = |(name, told): (_, Vec<_>)| format!("  {name}: {}", told.join(", "));
+        lines.extend(classes.into_iter().map(class));
+    }
+    shown_lines(&lines.join("\n")).into_owned()
 }
 
 /// The exit code with its meaning. A run without an end still runs or was killed; the state cannot tell.
 fn ending(record: &RunRecord) -> String {
     match record.exit {
         Some(0) => "0 done".to_owned(),
-        Some(1) if record.end == Some(RunEnd::FailFast) => "1 the first failure".to_owned(),
+        Some(1) if record.end == Some(RunEnd::FailFast) => "1 first failure".to_owned(),
         Some(1) if record.end == Some(RunEnd::Stopped) => "1 stopped".to_owned(),
         Some(4) if record.end == Some(RunEnd::LeaseLost) => "4 lease lost".to_owned(),
         Some(70) if record.end == Some(RunEnd::Stalled) => "70 stalled".to_owned(),
-        Some(1) => "1 failures or differences".to_owned(),
-        Some(3) => "3 no access or an error".to_owned(),
+        Some(1) => "1 not all done".to_owned(),
+        Some(3) => "3 no instance".to_owned(),
         Some(4) => "4 state".to_owned(),
         Some(5) => "5 conflicts".to_owned(),
-        Some(70) => "70 internal error".to_owned(),
+        Some(70) => "70 bug".to_owned(),
         Some(130) => "130 interrupted".to_owned(),
         Some(other) => other.to_string(),
         None => "no end recorded".to_owned(),
@@ -366,7 +351,10 @@ fn tally(entities: &[RunEntity]) -> String {
     }
     let parts: Vec<String> = Outcome::NAMES
         .iter()
-        .filter_map(|name| counts.get(name).map(|count| format!("{count} {name}")))
+        .filter_map(|name| {
+            let count = counts.get(name)?;
+            Some(format!("{} {name}", report::count_of(*count)))
+        })
         .collect();
     if parts.is_empty() {
         "no results recorded".to_owned()
@@ -448,8 +436,8 @@ mod tests {
         let mut text = Vec::new();
         one(&record(), &entities, false, &mut text).unwrap();
         insta::assert_snapshot!(String::from_utf8(text).unwrap(), @r#"
-        run                   command  source      target      started               took     exit
-        20260315-101500-3f2a  sync     1a2b3c4d-u  5e6f7a8b-u  2026-03-15 10:15:00Z  1:01:05  1 failures or differences
+        run                   command  source      target      took     exit
+        20260315-101500-3f2a  sync     1a2b3c4d-u  5e6f7a8b-u  1:01:05  1 not all done
 
         1 created, 1 failed, 1 blocked
         failed    model:2 "Model 2": the server said "no"
@@ -485,12 +473,13 @@ mod tests {
         let mut text = Vec::new();
         list(&[record()], &hosts, false, &mut text).unwrap();
         insta::assert_snapshot!(String::from_utf8(text).unwrap(), @r"
-        run                   command  source      target      started               took     exit
-        20260315-101500-3f2a  sync     1a2b3c4d-u  5e6f7a8b-u  2026-03-15 10:15:00Z  1:01:05  1 failures or differences
+        run                   command  source      target      took     exit
+        20260315-101500-3f2a  sync     1a2b3c4d-u  5e6f7a8b-u  1:01:05  1 not all done
 
-        host                  limit                         concurrency limits  response time
-        127.0.0.1:80          none observed, 212/s reached  poll 3
-        api.example.test:443  19.8/s                        total 24, read 12   read 43 ms
+        pace of 127.0.0.1:80: limit none observed, 212/s reached
+          poll: 3 in flight
+        pace of api.example.test:443: limit 19.8/s, 24 in flight
+          read: 12 in flight, answers in 43 ms
         ");
         let mut lines = Vec::new();
         list(&[], &hosts, true, &mut lines).unwrap();
@@ -499,6 +488,24 @@ mod tests {
                 .unwrap()
                 .contains(r#"{"host":"127.0.0.1:80","learned":{"concurrency.poll":3.0,"reached_per_second":212.4}}"#)
         );
+    }
+
+    /// A line that was wider than a terminal wrapped.
+    #[test]
+    fn the_list_fits_into_80_columns_and_large_numbers_are_separated() {
+        let ends = [0, 1, 3, 4, 5, 70, 130].map(Some);
+        let records: Vec<_> = ends
+            .into_iter()
+            .chain([None])
+            .map(|exit| RunRecord { exit, ..record() })
+            .collect();
+        let list = table(&records);
+        assert!(
+            list.lines().all(|line| line.chars().count() <= 80),
+            "{list}"
+        );
+        let many: Vec<_> = (0..1_234).map(|id| entity(id, Outcome::Created)).collect();
+        assert_eq!(tally(&many), "1,234 created");
     }
 
     #[test]

@@ -50,4 +50,5 @@ pub use options::{Detail, Mode, Options, reporters, result};
 pub use patient::{last_words, tell};
 pub use plain::{Plain, Style};
 pub use run_folder::{Keep, RunFolder, add_plan, newest_run, newest_unfinished_run};
+pub(crate) use text::count_of;
 pub use tui::{Dashboard, Still};

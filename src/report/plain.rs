@@ -368,7 +368,7 @@ fn drain_line(progress: &Progress) -> String {
     let Some(first) = progress.in_flight().keys().next() else {
         return "draining: nothing is in flight".to_owned();
     };
-    let number = progress.in_flight().len();
+    let number = text::count_of(progress.in_flight().len());
     let mut line = format!("draining: waits for {number} in flight, first {first}");
     let items: u32 = progress.batches().values().map(|batch| batch.items).sum();
     let processed: u32 = progress
@@ -379,7 +379,9 @@ fn drain_line(progress: &Progress) -> String {
     if items > 0 {
         append!(
             line,
-            "; batches at the target: {processed} of {items} items"
+            "; batches at the target: {} of {} items",
+            count(processed),
+            count(items)
         );
     }
     line

@@ -16,8 +16,9 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError as TrySendCommandError;
 
 use super::draw::draw;
+use super::log::{Log, LogLine};
 use super::terminal::Terminal;
-use super::view::{LogLine, View, look};
+use super::view::{View, look};
 use crate::event::{Command, Stamped};
 use crate::progress::Progress;
 use crate::report::note::note;
@@ -26,14 +27,11 @@ use crate::report::{Reporter, Style, closing};
 /// How long the thread waits for something to draw before it looks at the keys again.
 const LOOK_AT_KEYS: Duration = Duration::from_millis(50);
 
-/// Lines of the log that wait for the screen; beyond that the oldest go.
-const WAITING: usize = 2_000;
-
 /// The dashboard. It draws on standard error, which like standard input must be a terminal.
 pub struct Dashboard {
     style: Style,
     screen: Option<Screen>,
-    log: VecDeque<LogLine>,
+    log: Log,
 }
 
 /// The thread that has the terminal.
@@ -47,7 +45,7 @@ struct Screen {
 struct Offer {
     progress: Progress,
     now_ms: u64,
-    log: VecDeque<LogLine>,
+    log: Log,
 }
 
 impl Dashboard {
@@ -70,7 +68,7 @@ impl Dashboard {
         Ok(Self {
             style,
             screen: Some(Screen { offers, thread }),
-            log: VecDeque::new(),
+            log: Log::default(),
         })
     }
 
@@ -125,11 +123,8 @@ impl Reporter for Dashboard {
 
     fn event(&mut self, event: &Stamped, progress: &Progress) -> io::Result<()> {
         if let Some(note) = note(&event.event, progress) {
-            if self.log.len() == WAITING {
-                self.log.pop_front();
-            }
             let at_ms = event.at_ms;
-            self.log.push_back(LogLine { at_ms, note });
+            self.log.push(LogLine { at_ms, note });
         }
         Ok(())
     }
@@ -190,7 +185,7 @@ fn show(
                 progress = offer.progress;
                 view.now_ms = offer.now_ms;
                 view.prompt.follow(progress.needs_token());
-                offer.log.into_iter().for_each(|line| view.log(line));
+                view.log.append(offer.log);
                 terminal.draw(|frame| draw(frame, &progress, &view))?;
             }
             Err(RecvTimeoutError::Timeout) => {}

@@ -9,9 +9,10 @@ use ratatui::text::Line;
 
 use super::cells::{Cells, simple_bar, wrapped};
 use super::draw::{put, title};
+use super::log::LogLine;
 use super::outcomes;
 use super::theme::{Role, Sign};
-use super::view::{LogLine, Pane, View};
+use super::view::{Pane, View};
 use crate::domain::{BatchId, shown_name};
 use crate::event::Lane;
 use crate::progress::{BatchProgress, GateProgress, GateState, Progress};
@@ -89,17 +90,20 @@ fn gate_line(gate: &GateProgress, view: &View, width: usize) -> Line<'static> {
     } else {
         Role::Dim
     };
-    let cells = Cells::new(look).gap(1).left(look.sign(sign), 2, role).left(
-        &gate.plan.gate.to_string(),
-        27,
-        name,
-    );
-    let state_width = if width < 60 {
-        width.saturating_sub(30)
+    let gate = gate.plan.gate.to_string();
+    let (gate, gate_width, state_width) = if width < 60 {
+        // Without the ending that all have: there is no room for it and a time.
+        let gate = gate.trim_end_matches("-complete");
+        (gate, 20, width.saturating_sub(24))
     } else {
-        14
+        (gate.as_str(), 27, 14)
     };
-    let cells = cells.right(&state, state_width, role);
+    let cells = Cells::new(look)
+        .gap(1)
+        .left(look.sign(sign), 2, role)
+        .left(gate, gate_width, name)
+        .gap(1)
+        .right(&state, state_width, role);
     let room = width.saturating_sub(cells.width() + 2);
     cells.gap(2).left(&rest, room, Role::Dim).line()
 }
@@ -254,9 +258,9 @@ fn log_lines(view: &View, area: Rect) -> Vec<Line<'static>> {
             )
             .line()
     };
-    let shown = window(area, view, Pane::Log, view.shown_log().count(), 0);
-    let log = view.shown_log().skip(shown.start).take(shown.len());
-    log.map(line).collect()
+    let log = view.shown_log();
+    let shown = window(area, view, Pane::Log, log.len(), 0);
+    log[shown].iter().copied().map(line).collect()
 }
 
 const fn weight_sign(weight: Weight) -> (Sign, Role) {

@@ -7,7 +7,8 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use super::draw::draw;
-use super::view::{LogLine, View, look};
+use super::log::LogLine;
+use super::view::{View, look};
 use crate::event::Stamped;
 use crate::progress::Progress;
 use crate::report::note::note;
@@ -34,7 +35,7 @@ impl Still {
     pub fn see(&mut self, event: &Stamped, progress: &Progress) {
         if let Some(note) = note(&event.event, progress) {
             let at_ms = event.at_ms;
-            self.view.log(LogLine { at_ms, note });
+            self.view.log.push(LogLine { at_ms, note });
         }
     }
 

@@ -5,7 +5,8 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use super::draw::draw;
-use super::view::{LogLine, View, look};
+use super::log::LogLine;
+use super::view::{View, look};
 use crate::domain::{Kind, Outcome, Secret, Token, WorkClass};
 use crate::event::{Event, Gate, Lane, Phase, Side, Stamped};
 use crate::progress::Progress;
@@ -30,10 +31,8 @@ fn shown(script: &Script, view: &mut View) -> Progress {
         progress.apply(stamped);
         let Stamped { at_ms, event } = stamped;
         if let Some(note) = note(event, &progress) {
-            view.log(LogLine {
-                at_ms: *at_ms,
-                note,
-            });
+            let at_ms = *at_ms;
+            view.log.push(LogLine { at_ms, note });
         }
     }
     view.now_ms = script.now_ms();
@@ -381,5 +380,23 @@ fn the_failures_show_a_real_one_and_no_masks() {
             "{screen}"
         );
         assert!(screen.contains("and 3 more"), "{screen}");
+    }
+}
+
+/// `independent-assets-completefailed 0:15` stood there.
+#[test]
+fn a_gate_and_its_state_do_not_run_together() {
+    for width in 60..=100 {
+        let mut view = view();
+        view.focus = super::view::Pane::Gates;
+        let screen = screen(&running(), (width, 40), view);
+        assert!(screen.contains("independent-assets"), "{screen}");
+        let state = ["failed 0:15", "open 0:0", "open 0:1"];
+        let place = |line: &str| state.iter().find_map(|state| line.find(state));
+        for line in screen.lines().filter(|line| line.contains("-assets")) {
+            let before = place(line).and_then(|at| line[..at].chars().last());
+            assert!(matches!(before, None | Some(' ')), "{width}: {line}");
+        }
+        assert!(screen.contains("failed 0:15"), "{width}: {screen}");
     }
 }

@@ -1,17 +1,13 @@
 //! What the user has set on the screen, and what the keys do.
 
-use std::collections::VecDeque;
-
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
+use super::log::{LOG, Log, LogLine};
 use super::prompt::Prompt;
 use super::theme::{Look, Theme};
 use crate::event::Command;
 use crate::progress::Progress;
-use crate::report::note::{Note, Weight};
-
-/// Lines of the log that are kept.
-const LOG: usize = 2_000;
+use crate::report::note::Weight;
 
 /// A part of the screen that can be scrolled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,15 +77,6 @@ pub(crate) enum Ending {
     Abort,
 }
 
-/// A line of the log.
-#[derive(Clone, Debug)]
-pub(crate) struct LogLine {
-    /// When, in milliseconds since the start of the run.
-    pub(crate) at_ms: u64,
-    /// What happened.
-    pub(crate) note: Note,
-}
-
 /// Everything on the screen that is not progress.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
@@ -110,7 +97,8 @@ pub(crate) struct View {
     /// The question for a token.
     pub(crate) prompt: Prompt,
     scroll: [usize; Pane::ALL.len()],
-    log: VecDeque<LogLine>,
+    /// The log.
+    pub(crate) log: Log,
 }
 
 impl View {
@@ -126,23 +114,13 @@ impl View {
             rate: None,
             prompt: Prompt::default(),
             scroll: [0; Pane::ALL.len()],
-            log: VecDeque::new(),
+            log: Log::default(),
         }
-    }
-
-    /// Adds a line to the log; the oldest goes when there are too many.
-    pub(crate) fn log(&mut self, line: LogLine) {
-        if self.log.len() == LOG {
-            self.log.pop_front();
-        }
-        self.log.push_back(line);
     }
 
     /// The lines that the filter lets pass, newest first.
-    pub(crate) fn shown_log(&self) -> impl Iterator<Item = &LogLine> {
-        let lightest = self.filter.lightest();
-        let newest_first = self.log.iter().rev();
-        newest_first.filter(move |line| line.note.weight >= lightest)
+    pub(crate) fn shown_log(&self) -> Vec<&LogLine> {
+        self.log.newest_first(self.filter.lightest())
     }
 
     /// How many rows of a pane are scrolled away, at most so many that `height` of `rows` remain.
@@ -262,6 +240,7 @@ mod tests {
     use crate::domain::Kind;
     use crate::event::Event;
     use crate::progress::script::Script;
+    use crate::report::note::Note;
 
     fn view() -> View {
         View::new(look(true, false))
@@ -349,24 +328,45 @@ mod tests {
         assert_eq!(view.focus, Pane::Log);
     }
 
+    fn line(at_ms: u64, weight: Weight) -> LogLine {
+        let text = String::new();
+        let note = Note { weight, text };
+        LogLine { at_ms, note }
+    }
+
+    /// Details, which are not shown as a rule, had pushed out the lines that are.
     #[test]
-    fn the_log_is_filtered_and_bounded() {
+    fn the_log_is_filtered_and_bounded_and_details_push_out_nothing_else() {
         let mut view = view();
-        for at_ms in 0..3_000 {
-            let weight = if at_ms % 2 == 0 {
-                Weight::Detail
-            } else {
+        for at_ms in 0..6_000 {
+            let weight = if at_ms % 60 == 0 {
                 Weight::Bad
+            } else {
+                Weight::Detail
             };
-            let text = String::new();
-            let note = Note { weight, text };
-            view.log(LogLine { at_ms, note });
+            view.log.push(line(at_ms, weight));
         }
-        assert_eq!(view.shown_log().count(), LOG / 2);
-        assert_eq!(view.shown_log().next().unwrap().at_ms, 2_999);
+        assert_eq!(view.shown_log().len(), 100);
+        assert_eq!(view.shown_log()[0].at_ms, 5_940);
+        assert_eq!(view.shown_log()[99].at_ms, 0);
         press(&mut view, KeyCode::Char('l'), &Script::start());
         press(&mut view, KeyCode::Char('l'), &Script::start());
         assert_eq!(view.filter.name(), "everything");
-        assert_eq!(view.shown_log().count(), LOG);
+        let all = view.shown_log();
+        assert_eq!(all.len(), LOG + 100);
+        assert_eq!((all[0].at_ms, all[59].at_ms), (5_999, 5_940));
+    }
+
+    #[test]
+    fn lines_that_waited_come_after_those_that_are_there_and_in_order() {
+        let (mut log, mut waited) = (Log::default(), Log::default());
+        log.push(line(1, Weight::Info));
+        for (at_ms, weight) in [(2, Weight::Detail), (3, Weight::Bad), (4, Weight::Detail)] {
+            waited.push(line(at_ms, weight));
+        }
+        log.append(waited);
+        let all = log.newest_first(Weight::Detail);
+        let times: Vec<u64> = all.iter().map(|line| line.at_ms).collect();
+        assert_eq!(times, [4, 3, 2, 1]);
     }
 }
