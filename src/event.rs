@@ -611,6 +611,15 @@ impl Event {
     }
 }
 
+/// What a user may ask of the replay of a run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Playback {
+    /// Play so many times as fast as it was.
+    Speed(f64),
+    /// Go by so many milliseconds of the run, back where negative.
+    Seek(i64),
+}
+
 /// What a user may ask of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Command {
@@ -624,6 +633,8 @@ pub enum Command {
     Abort,
     /// Change the cap on requests per second; `None` lifts it.
     SetRate(Option<f64>),
+    /// Play a recording otherwise; a run has no use for it.
+    Play(Playback),
 }
 
 /// Milliseconds of a duration, saturating.

@@ -134,6 +134,7 @@ pub(super) fn presentation(
             days: paths.keep_days,
         },
         patience: READER,
+        watch: report::Watch::Run,
         tokens: Vec::new(),
     }
 }

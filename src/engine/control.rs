@@ -135,7 +135,9 @@ impl<'a> Control<'a> {
                     Heard::LeaseLost(why) => return Err(Cut::LeaseLost(why)),
                     Heard::Command(Command::Drain | Command::Abort) => return Err(Cut::Asked),
                     // There is nothing to pause, and no rate to change.
-                    Heard::Command(Command::Pause | Command::Resume | Command::SetRate(_)) => {}
+                    Heard::Command(
+                        Command::Pause | Command::Resume | Command::SetRate(_) | Command::Play(_),
+                    ) => {}
                 },
                 done = &mut work => return Ok(done),
             }
@@ -189,7 +191,7 @@ impl<'a> Control<'a> {
                 Heard::Command(Command::SetRate(rate)) => crew.target_pacer.set_rate(rate),
                 Heard::Command(Command::Resume) => crew.alarm.resume(),
                 // Nothing here lasts long enough to be worth a pause.
-                Heard::Command(Command::Pause | Command::Drain) => {}
+                Heard::Command(Command::Pause | Command::Drain | Command::Play(_)) => {}
             }
         }
     }

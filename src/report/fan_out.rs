@@ -173,6 +173,11 @@ impl FanOut {
     }
 
     fn event(&mut self, event: &Stamped) {
+        // A replay that goes back begins anew.
+        if matches!(event.event, Event::RunStarted { .. }) && self.progress.run().is_some() {
+            self.progress = Progress::new();
+            self.anchor = (event.at_ms, Instant::now());
+        }
         if event.at_ms > self.now_ms() {
             self.anchor = (event.at_ms, Instant::now());
         }
@@ -369,5 +374,19 @@ mod tests {
         let progress = run(receiver, vec![witness], commands).await;
         assert_eq!(progress.exit(), None);
         assert_eq!(*told.lock().unwrap(), ["finish"]);
+    }
+
+    /// A replay that was taken back to its start counted everything twice.
+    #[tokio::test]
+    async fn a_run_that_starts_again_is_counted_anew() {
+        let (events, received) = mpsc::channel(256);
+        let (commands, _asked) = mpsc::channel(1);
+        let script = Script::uploading(&[(Kind::Model, 3)]).create(Kind::Model, 0..2, 10);
+        for event in script.events().iter().chain(script.events()) {
+            events.send(event.clone()).await.unwrap();
+        }
+        drop(events);
+        let progress = run(received, Vec::new(), commands).await;
+        assert_eq!(progress, script.fold());
     }
 }

@@ -46,7 +46,7 @@ pub use annotations::Annotations;
 pub use fan_out::{Reporter, WhenFailing, run};
 pub use json_lines::JsonLines;
 pub use later::Later;
-pub use options::{Detail, Mode, Options, reporters, result};
+pub use options::{Detail, Mode, Options, Watch, reporters, result};
 pub use patient::{last_words, tell};
 pub use plain::{Plain, Style};
 pub use run_folder::{Keep, RunFolder, add_plan, newest_run, newest_unfinished_run};

@@ -33,6 +33,8 @@ pub struct Options {
     pub keep: Keep,
     /// How long a reader of the output may take nothing before it is left behind.
     pub patience: Duration,
+    /// What is watched.
+    pub watch: Watch,
     /// The tokens that a new one of the user takes the place of.
     pub tokens: Vec<Token>,
 }
@@ -48,6 +50,20 @@ pub enum Mode {
     Plain,
     /// Events as JSON lines on standard output, and lines on standard error.
     Json,
+}
+
+/// What the dashboard shows, and with that what its keys do.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Watch {
+    /// A run of this process: the keys reach it.
+    Run,
+    /// A run of another process, which is only watched.
+    Attached,
+    /// A recording.
+    Replay {
+        /// How many times as fast as it was it is played.
+        speed: f64,
+    },
 }
 
 /// How much the lines tell.
@@ -68,6 +84,7 @@ fn style(options: &Options) -> Style {
         ascii: options.ascii,
         annotations: options.annotations,
         run_dir: options.run_dir.clone(),
+        watch: options.watch,
         tokens: options.tokens.clone(),
     }
 }

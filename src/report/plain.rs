@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::advice::next_step;
 use super::note::{Note, Weight, lane_name, note};
 use super::text::{self, count};
-use super::{Annotations, Detail, Reporter, WhenFailing, closing};
+use super::{Annotations, Detail, Reporter, Watch, WhenFailing, closing};
 use crate::domain::{Outcome, Token, shown_lines};
 use crate::event::{Event, Lane, Phase, Side, Stamped};
 use crate::progress::{Cause, LaneState, Progress, Row, Status};
@@ -30,6 +30,8 @@ pub struct Style {
     pub annotations: Option<Annotations>,
     /// The folder that holds the folder of the run, to tell where the report is.
     pub run_dir: Option<PathBuf>,
+    /// What is watched.
+    pub watch: Watch,
     /// The tokens that the user may replace, where there is a way to ask for one.
     pub tokens: Vec<Token>,
 }

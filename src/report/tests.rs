@@ -36,6 +36,7 @@ const STYLE: Style = Style {
     ascii: false,
     annotations: None,
     run_dir: None,
+    watch: Watch::Run,
     tokens: Vec::new(),
 };
 

@@ -19,7 +19,7 @@ use super::draw::draw;
 use super::log::{Log, LogLine};
 use super::terminal::Terminal;
 use super::view::{View, look};
-use crate::event::{Command, Stamped};
+use crate::event::{Command, Event, Stamped};
 use crate::progress::Progress;
 use crate::report::note::note;
 use crate::report::{Reporter, Style, closing};
@@ -55,7 +55,7 @@ impl Dashboard {
     /// When the terminal cannot be prepared; it is left as it was.
     pub fn open(style: Style, commands: Sender<Command>) -> io::Result<Self> {
         let terminal = Terminal::take()?;
-        let mut view = View::new(look(style.color, style.ascii));
+        let mut view = View::new(look(style.color, style.ascii), style.watch);
         view.prompt.tokens.clone_from(&style.tokens);
         let (offers, receiver) = sync_channel(1);
         let keys = Keys {
@@ -122,6 +122,9 @@ impl Reporter for Dashboard {
     }
 
     fn event(&mut self, event: &Stamped, progress: &Progress) -> io::Result<()> {
+        if matches!(event.event, Event::RunStarted { .. }) {
+            self.log = Log::anew();
+        }
         if let Some(note) = note(&event.event, progress) {
             let at_ms = event.at_ms;
             self.log.push(LogLine { at_ms, note });
@@ -183,7 +186,9 @@ fn show(
         match offers.recv_timeout(LOOK_AT_KEYS) {
             Ok(offer) => {
                 progress = offer.progress;
-                view.now_ms = offer.now_ms;
+                if !view.stands_still() {
+                    view.now_ms = offer.now_ms;
+                }
                 view.prompt.follow(progress.needs_token());
                 view.log.append(offer.log);
                 terminal.draw(|frame| draw(frame, &progress, &view))?;

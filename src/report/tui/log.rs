@@ -25,9 +25,19 @@ pub(crate) struct Log {
     notes: VecDeque<Numbered>,
     details: VecDeque<Numbered>,
     pushed: u64,
+    /// Whether what was there before it has not happened.
+    is_anew: bool,
 }
 
 impl Log {
+    /// A log of a run that starts again.
+    pub(crate) fn anew() -> Self {
+        Self {
+            is_anew: true,
+            ..Self::default()
+        }
+    }
+
     /// Adds a line; the oldest of its buffer goes when there are too many.
     pub(crate) fn push(&mut self, line: LogLine) {
         let lines = match line.note.weight {
@@ -41,8 +51,11 @@ impl Log {
         self.pushed += 1;
     }
 
-    /// Adds the lines of another log, which come after its own.
+    /// Adds the lines of another log, which come after its own, or in their place when the run started again.
     pub(crate) fn append(&mut self, other: Self) {
+        if other.is_anew {
+            *self = Self::default();
+        }
         let mut lines: Vec<Numbered> = other.notes.into_iter().chain(other.details).collect();
         lines.sort_unstable_by_key(|(number, _)| *number);
         lines.into_iter().for_each(|(_, line)| self.push(line));

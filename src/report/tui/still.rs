@@ -11,6 +11,7 @@ use super::log::LogLine;
 use super::view::{View, look};
 use crate::event::Stamped;
 use crate::progress::Progress;
+use crate::report::Watch;
 use crate::report::note::note;
 
 /// A dashboard in memory.
@@ -27,7 +28,7 @@ impl Still {
     pub fn new((columns, rows): (u16, u16)) -> Result<Self, Infallible> {
         Ok(Self {
             terminal: Terminal::new(TestBackend::new(columns, rows))?,
-            view: View::new(look(true, false)),
+            view: View::new(look(true, false), Watch::Run),
         })
     }
 

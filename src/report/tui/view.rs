@@ -5,9 +5,19 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use super::log::{LOG, Log, LogLine};
 use super::prompt::Prompt;
 use super::theme::{Look, Theme};
-use crate::event::Command;
+use crate::event::{Command, Playback};
 use crate::progress::Progress;
+use crate::report::Watch;
 use crate::report::note::Weight;
+
+/// How far the arrow keys go in a replay, in milliseconds of the run.
+pub(crate) const STEP_MS: i64 = 10_000;
+
+/// How far the brackets go.
+pub(crate) const LEAP_MS: i64 = 60_000;
+
+/// The slowest and the fastest replay.
+pub(crate) const SPEEDS: (f64, f64) = (0.01, 100_000.0);
 
 /// A part of the screen that can be scrolled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +104,10 @@ pub(crate) struct View {
     pub(crate) ending: Ending,
     /// The cap on requests per second that the user asked for.
     pub(crate) rate: Option<f64>,
+    /// What is watched. The speed is that which the user asked for.
+    pub(crate) watch: Watch,
+    /// Whether a replay was told to stand still.
+    pub(crate) is_held: bool,
     /// The question for a token.
     pub(crate) prompt: Prompt,
     scroll: [usize; Pane::ALL.len()],
@@ -103,9 +117,11 @@ pub(crate) struct View {
 
 impl View {
     /// A screen on which nothing was touched.
-    pub(crate) fn new(look: Look) -> Self {
+    pub(crate) fn new(look: Look, watch: Watch) -> Self {
         Self {
             look,
+            watch,
+            is_held: false,
             now_ms: 0,
             help: false,
             focus: Pane::Log,
@@ -134,18 +150,70 @@ impl View {
             return None;
         }
         if key.modifiers.contains(KeyModifiers::CONTROL) {
-            return (key.code == KeyCode::Char('c'))
-                .then(|| self.end(progress))
-                .flatten();
+            return match (key.code, self.watch) {
+                (KeyCode::Char('c'), Watch::Run) => self.end(progress),
+                (KeyCode::Char('c'), Watch::Attached | Watch::Replay { .. }) => {
+                    Some(Command::Drain)
+                }
+                _ => None,
+            };
         }
+        match self.watch {
+            Watch::Run => self.key_of_run(key.code, progress),
+            Watch::Attached => self.key_of_view(key.code),
+            Watch::Replay { speed } => self.key_of_replay(key.code, speed),
+        }
+    }
+
+    /// Whether time does not pass: a replay is paused.
+    pub(crate) fn stands_still(&self) -> bool {
+        self.is_held
+    }
+
+    fn key_of_run(&mut self, code: KeyCode, progress: &Progress) -> Option<Command> {
         if self.asks_for_token(progress) {
-            return self.prompt.key(key.code).then_some(Command::Resume);
+            return self.prompt.key(code).then_some(Command::Resume);
         }
-        match key.code {
-            KeyCode::Char('q') => return self.end(progress),
-            KeyCode::Char('p' | ' ') => return pause(progress),
-            KeyCode::Char('+' | '=') => return self.change_rate(progress, Change::Up),
-            KeyCode::Char('-' | '_') => return self.change_rate(progress, Change::Down),
+        match code {
+            KeyCode::Char('q') => self.end(progress),
+            KeyCode::Char('p' | ' ') => pause(progress),
+            KeyCode::Char('+' | '=') => self.change_rate(progress, Change::Up),
+            KeyCode::Char('-' | '_') => self.change_rate(progress, Change::Down),
+            code => self.key_of_view(code),
+        }
+    }
+
+    fn key_of_replay(&mut self, code: KeyCode, speed: f64) -> Option<Command> {
+        let seek = |ms| Some(Command::Play(Playback::Seek(ms)));
+        match code {
+            KeyCode::Char('p' | ' ') => {
+                self.is_held = !self.is_held;
+                Some(if self.is_held {
+                    Command::Pause
+                } else {
+                    Command::Resume
+                })
+            }
+            KeyCode::Char('+' | '=') => self.change_speed(speed * 2.0),
+            KeyCode::Char('-' | '_') => self.change_speed(speed / 2.0),
+            KeyCode::Left => seek(-STEP_MS),
+            KeyCode::Right => seek(STEP_MS),
+            KeyCode::Char('[') => seek(-LEAP_MS),
+            KeyCode::Char(']') => seek(LEAP_MS),
+            code => self.key_of_view(code),
+        }
+    }
+
+    fn change_speed(&mut self, speed: f64) -> Option<Command> {
+        let speed = speed.clamp(SPEEDS.0, SPEEDS.1);
+        self.watch = Watch::Replay { speed };
+        Some(Command::Play(Playback::Speed(speed)))
+    }
+
+    /// The keys that change what is on the screen, and the one that closes it where nothing else is at stake.
+    fn key_of_view(&mut self, code: KeyCode) -> Option<Command> {
+        match code {
+            KeyCode::Char('q') => return Some(Command::Drain),
             KeyCode::Char('?' | 'h') | KeyCode::F(1) => self.help = !self.help,
             KeyCode::Esc => self.help = false,
             KeyCode::Char('t') => self.look.theme = self.look.theme.next(),
@@ -156,7 +224,8 @@ impl View {
             KeyCode::Up => self.move_by(-1),
             KeyCode::PageDown => self.move_by(10),
             KeyCode::PageUp => self.move_by(-10),
-            KeyCode::Home => self.scroll[self.focus as usize] = 0,
+            KeyCode::Home | KeyCode::Char('g') => self.scroll[self.focus as usize] = 0,
+            KeyCode::End | KeyCode::Char('G') => self.scroll[self.focus as usize] = LOG,
             _ => {}
         }
         None
@@ -243,7 +312,7 @@ mod tests {
     use crate::report::note::Note;
 
     fn view() -> View {
-        View::new(look(true, false))
+        View::new(look(true, false), Watch::Run)
     }
 
     fn press(view: &mut View, code: KeyCode, script: &Script) -> Option<Command> {
@@ -303,6 +372,37 @@ mod tests {
         assert_eq!(press(&mut view, KeyCode::Char('-'), &script), set(9.0));
         view.rate = Some(1.0);
         assert_eq!(press(&mut view, KeyCode::Char('-'), &script), set(1.0));
+    }
+
+    #[test]
+    fn a_replay_is_paused_sped_up_and_wound_by_its_keys() {
+        let replay = Watch::Replay { speed: 10.0 };
+        let (mut view, script) = (View::new(look(true, false), replay), Script::start());
+        let mut press = |code| press(&mut view, code, &script);
+        assert_eq!(press(KeyCode::Char(' ')), Some(Command::Pause));
+        assert_eq!(press(KeyCode::Char('p')), Some(Command::Resume));
+        let play = |play| Some(Command::Play(play));
+        assert_eq!(press(KeyCode::Char('+')), play(Playback::Speed(20.0)));
+        assert_eq!(press(KeyCode::Char('-')), play(Playback::Speed(10.0)));
+        assert_eq!(press(KeyCode::Left), play(Playback::Seek(-10_000)));
+        assert_eq!(press(KeyCode::Char(']')), play(Playback::Seek(60_000)));
+        assert_eq!(press(KeyCode::Char('q')), Some(Command::Drain));
+    }
+
+    /// A key that would pause the run was answered by a warning in its log.
+    #[test]
+    fn a_run_of_another_process_is_only_watched() {
+        let (mut view, script) = (
+            View::new(look(true, false), Watch::Attached),
+            Script::start(),
+        );
+        for key in ['p', '+', '-', ' '] {
+            assert_eq!(press(&mut view, KeyCode::Char(key), &script), None);
+        }
+        assert_eq!(
+            press(&mut view, KeyCode::Char('q'), &script),
+            Some(Command::Drain)
+        );
     }
 
     #[test]
