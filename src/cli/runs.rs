@@ -262,7 +262,7 @@ fn ending(record: &RunRecord) -> String {
         Some(4) if record.end == Some(RunEnd::LeaseLost) => "4 lease lost".to_owned(),
         Some(70) if record.end == Some(RunEnd::Stalled) => "70 stalled".to_owned(),
         Some(1) => "1 not all done".to_owned(),
-        Some(3) => "3 no instance".to_owned(),
+        Some(3) => "3 instance error".to_owned(),
         Some(4) => "4 state".to_owned(),
         Some(5) => "5 conflicts".to_owned(),
         Some(70) => "70 bug".to_owned(),

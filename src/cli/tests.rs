@@ -454,7 +454,7 @@ fn help_teaches() {
 
 #[test]
 fn flags_that_exclude_each_other_are_refused() {
-    for line in ["sync --quiet --verbose", "sync --no-tui --output json"] {
+    for line in ["sync --quiet --verbose", "sync --json --output plain"] {
         assert_eq!(
             parsed(line).unwrap_err().kind(),
             ErrorKind::ArgumentConflict,

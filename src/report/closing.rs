@@ -20,6 +20,9 @@ pub(crate) fn write(out: &mut dyn Write, progress: &Progress, style: &Style) -> 
     if is_told_elsewhere && progress.planned().is_none() {
         return Ok(());
     }
+    if style.detail == Detail::Warnings {
+        return Ok(());
+    }
     if style.detail != Detail::Quiet {
         writeln!(out, "{}", shown_lines(&result(progress, style)))?;
     }

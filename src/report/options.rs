@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::junit::Junit;
 use super::patient::Patient;
+use super::step_summary::StepSummary;
 use super::{
     Annotations, Dashboard, JsonLines, Keep, Later, Plain, Reporter, RunFolder, Style, closing,
 };
@@ -27,6 +29,10 @@ pub struct Options {
     pub ascii: bool,
     /// The CI system that marks failures, when one was detected.
     pub annotations: Option<Annotations>,
+    /// The file that gets the result as JUnit XML.
+    pub junit: Option<PathBuf>,
+    /// The file to which the report is added in Markdown, as GitHub Actions shows it with the step.
+    pub step_summary: Option<PathBuf>,
     /// The folder that holds a folder per run; `None` writes no files.
     pub run_dir: Option<PathBuf>,
     /// Which run folders stay as they are.
@@ -48,7 +54,7 @@ pub enum Mode {
     DashboardLater,
     /// Lines on standard error.
     Plain,
-    /// Events as JSON lines on standard output, and lines on standard error.
+    /// Events as JSON lines on standard output; warnings on standard error, and lines where every detail is wanted.
     Json,
 }
 
@@ -67,8 +73,10 @@ pub enum Watch {
 }
 
 /// How much the lines tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Detail {
+    /// What a program cannot be told otherwise, such as that its reader is gone, and why a run ends.
+    Warnings,
     /// Failures and the closing line.
     Quiet,
     /// What a person wants to know.
@@ -109,6 +117,12 @@ pub fn reporters(
     if let Some(base) = &options.run_dir {
         reporters.push(Box::new(RunFolder::new(base.clone(), options.keep)));
     }
+    if let Some(path) = &options.junit {
+        reporters.push(Box::new(Junit::new(path.clone())));
+    }
+    if let Some(path) = &options.step_summary {
+        reporters.push(Box::new(StepSummary::new(path.clone())));
+    }
     let style = style(options);
     let patient = |out: Box<dyn io::Write + Send>| -> io::Result<Box<dyn io::Write + Send>> {
         Ok(Box::new(Patient::new(out, options.patience)?))
@@ -128,9 +142,13 @@ pub fn reporters(
         }
         Mode::Json => {
             reporters.push(Box::new(JsonLines::new(patient(Box::new(io::stdout()))?)));
+            let detail = match options.detail {
+                Detail::Verbose => Detail::Verbose,
+                Detail::Normal | Detail::Quiet | Detail::Warnings => Detail::Warnings,
+            };
             reporters.push(Box::new(Plain::new(
                 patient(Box::new(io::stderr()))?,
-                style,
+                Style { detail, ..style },
             )));
         }
     }

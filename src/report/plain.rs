@@ -92,6 +92,9 @@ impl Plain {
             }
         );
         match self.style.detail {
+            Detail::Warnings => {
+                matches!(event, Event::Warned { .. } | Event::DrainStarted { .. })
+            }
             Detail::Quiet => failed,
             Detail::Normal => note.weight > Weight::Detail,
             Detail::Verbose => true,
@@ -124,7 +127,7 @@ impl Plain {
 
     /// Tells counts that have changed, when it is time.
     fn beat(&mut self, progress: &Progress, now_ms: u64) -> io::Result<()> {
-        if self.style.detail == Detail::Quiet || progress.exit().is_some() {
+        if self.style.detail <= Detail::Quiet || progress.exit().is_some() {
             return Ok(());
         }
         if progress.status(now_ms) == Status::Draining {

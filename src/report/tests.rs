@@ -579,3 +579,28 @@ fn bad_ends_say_what_to_do() {
         insta::assert_snapshot!(format!("end_{name}"), format!("{closing}\n\n{report}"));
     }
 }
+
+/// One run adds its report to what other steps have written, and the XML names every entity, whatever its name is.
+#[test]
+fn a_pipeline_gets_junit_xml_and_a_summary_of_the_step() {
+    let base = tempfile::tempdir().unwrap();
+    let (xml, summary) = (base.path().join("out.xml"), base.path().join("summary.md"));
+    std::fs::write(&summary, "# Earlier\n").unwrap();
+    let script = Script::uploading(&[(Kind::Model, 2), (Kind::Content, 2)])
+        .create(Kind::Model, 1..3, 10)
+        .fail(Kind::Content, 23, "<\u{7}\"title\" & 'more'> is required")
+        .settle(Kind::Content, 24, blocked())
+        .finish(1);
+    tell(&mut junit::Junit::new(xml.clone()), script.events());
+    tell(
+        &mut step_summary::StepSummary::new(summary.clone()),
+        script.events(),
+    );
+    insta::assert_snapshot!("junit", std::fs::read_to_string(xml).unwrap());
+    let summary = std::fs::read_to_string(summary).unwrap();
+    assert!(
+        summary.starts_with("# Earlier\n# Migration of"),
+        "{summary}"
+    );
+    assert!(summary.contains("is required"), "{summary}");
+}

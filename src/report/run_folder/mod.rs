@@ -28,6 +28,7 @@ use crate::report::graph;
 pub use archive::Keep;
 pub use find::{newest as newest_run, newest_open as newest_unfinished_run};
 pub use reporter::RunFolder;
+pub(crate) use reporter::report_text;
 
 /// Adds `plan.json` and `graph.json` to the folder of a run. Without a folder nothing is written: then its keeper has
 /// told already that there is none.

@@ -111,8 +111,7 @@ impl Reporter for RunFolder {
         let lanes = self.with_lanes(LaneLogs::flush);
         let summary = serde_json::to_string_pretty(&Summary::of(progress))?;
         let summary = write_whole(&folder, "summary.json", shown_lines(&summary).as_bytes());
-        let report = markdown::report(progress);
-        let report = write_whole(&folder, "report.md", shown_lines(&report).as_bytes());
+        let report = write_whole(&folder, "report.md", report_text(progress).as_bytes());
         let page = html::report(progress, &self.history);
         let page = write_whole(&folder, "report.html", page.as_bytes());
         // What the folder does not hold cannot be archived or listed.
@@ -124,6 +123,11 @@ impl Reporter for RunFolder {
     fn when_failing(&self, _: &io::Error) -> WhenFailing {
         WhenFailing::Warn
     }
+}
+
+/// The text of `report.md`.
+pub(crate) fn report_text(progress: &Progress) -> String {
+    shown_lines(&markdown::report(progress)).into_owned()
 }
 
 impl RunFolder {
