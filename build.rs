@@ -1,5 +1,10 @@
 //! Puts the commit and the platform into the version that `--version` prints.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "cargo speaks to a build script through its environment"
+)]
+
 use std::process::Command;
 
 fn main() {

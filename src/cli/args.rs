@@ -243,6 +243,10 @@ impl EngineArgs {
 /// What is shown
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Output")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch on the command line"
+)]
 pub(super) struct OutputArgs {
     /// auto, tui (dashboard), plain (lines) or json (one event per line)
     #[arg(long, value_name = "MODE")]

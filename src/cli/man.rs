@@ -40,3 +40,25 @@ pub(super) fn run(args: &ManArgs, out: &mut (dyn Write + Send)) -> Result<ExitSt
     })?;
     Ok(ExitStatus::Agreed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_has_a_page() {
+        let directory = tempfile::tempdir().unwrap();
+        let pages = directory.path().join("man1");
+        let args = ManArgs {
+            directory: Some(pages.clone()),
+        };
+        run(&args, &mut Vec::new()).unwrap();
+        for name in ["lockgate.1", "lockgate-sync.1", "lockgate-runs-replay.1"] {
+            let page = std::fs::read_to_string(pages.join(name)).unwrap();
+            assert!(page.contains(".SH SYNOPSIS"), "{name}: {page}");
+        }
+        let mut printed = Vec::new();
+        run(&ManArgs { directory: None }, &mut printed).unwrap();
+        assert!(String::from_utf8(printed).unwrap().contains("lockgate"));
+    }
+}

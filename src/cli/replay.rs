@@ -17,13 +17,12 @@ use tokio::time::Instant;
 use super::args::{Collected, FileArgs, OutputArgs};
 use super::{stop, wiring};
 use crate::config::Config;
-use crate::domain::RunId;
 use crate::engine::EVENTS_IN_FLIGHT;
 use crate::error::{Error, ExitStatus};
 use crate::event::{Command, Event, Playback, SCHEMA, Stamped};
 use crate::progress::Progress;
+use crate::report;
 use crate::report::Watch;
-use crate::{report, store};
 
 /// Commands that may queue up, as in a run.
 const COMMANDS_IN_FLIGHT: usize = 16;
@@ -109,8 +108,8 @@ pub(super) async fn attach(args: &AttachArgs) -> Result<ExitStatus, Error> {
             })?,
     };
     let recording = Recording::open(&runs, &run).await?;
-    let (state, run) = (config.paths()?.state, RunId(run));
-    let is_gone = Box::new(move || store::is_gone(&state, &run));
+    let folder = runs.join(&run);
+    let is_gone = Box::new(move || report::is_abandoned(&folder));
     show(&config, Watch::Attached, recording, is_gone).await
 }
 

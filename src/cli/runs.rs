@@ -140,9 +140,10 @@ async fn show(
     let is_json = config.output()?.mode == OutputMode::Json;
     let record = past::find(store, name, |_| true).await?;
     let entities = store.run_entities(&record.run).await?;
-    let recorded = match is_json {
-        true => None,
-        false => replay::folded(&config.paths()?.runs, &record.run.0).await,
+    let recorded = if is_json {
+        None
+    } else {
+        replay::folded(&config.paths()?.runs, &record.run.0).await
     };
     match &recorded {
         Some(progress) => as_at_its_end(&record, progress, config, out)?,

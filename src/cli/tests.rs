@@ -87,6 +87,7 @@ fn help_teaches() {
       why          Shows the history of one entity: what was decided, sent and answered, and what waits for it
       explain      Explains an error code: what happened, why, and what to do
       completions  Prints a script that completes commands and flags in a shell
+      man          Prints the manual page, or writes one for every command into a directory
 
     Options:
       -h, --help
@@ -209,7 +210,7 @@ fn help_teaches() {
           --no-verify
               Skip verification [env: LOCKGATE_VERIFY=false]
 
-          --dry-run
+      -n, --dry-run
               Simulate against an in-memory copy of the target; nothing is written [env: LOCKGATE_DRY_RUN]
 
     Engine:
@@ -234,6 +235,9 @@ fn help_teaches() {
               auto, tui (dashboard), plain (lines) or json (one event per line) [default: auto] [env:
               LOCKGATE_OUTPUT]
 
+          --json
+              JSON, like --output json
+
           --no-tui
               Lines instead of the dashboard, like --output plain
 
@@ -245,6 +249,9 @@ fn help_teaches() {
 
       -v, --verbose
               Show every entity [env: LOCKGATE_VERBOSE]
+
+          --junit <FILE>
+              File that gets the result as JUnit XML [env: LOCKGATE_JUNIT]
 
     Configuration:
           --config <FILE>
@@ -288,7 +295,7 @@ fn help_teaches() {
               Print help (see a summary with '-h')
 
     Policy:
-          --dry-run
+      -n, --dry-run
               Show what would happen, and do nothing [env: LOCKGATE_DRY_RUN]
 
       -y, --yes
@@ -352,6 +359,9 @@ fn help_teaches() {
               auto, tui (dashboard), plain (lines) or json (one event per line) [default: auto] [env:
               LOCKGATE_OUTPUT]
 
+          --json
+              JSON, like --output json
+
           --no-tui
               Lines instead of the dashboard, like --output plain
 
@@ -363,6 +373,9 @@ fn help_teaches() {
 
       -v, --verbose
               Show every entity [env: LOCKGATE_VERBOSE]
+
+          --junit <FILE>
+              File that gets the result as JUnit XML [env: LOCKGATE_JUNIT]
 
     Configuration:
           --config <FILE>
@@ -417,6 +430,9 @@ fn help_teaches() {
               auto, tui (dashboard), plain (lines) or json (one event per line) [default: auto] [env:
               LOCKGATE_OUTPUT]
 
+          --json
+              JSON, like --output json
+
           --no-tui
               Lines instead of the dashboard, like --output plain
 
@@ -428,6 +444,9 @@ fn help_teaches() {
 
       -v, --verbose
               Show every entity [env: LOCKGATE_VERBOSE]
+
+          --junit <FILE>
+              File that gets the result as JUnit XML [env: LOCKGATE_JUNIT]
 
     Configuration:
           --config <FILE>
@@ -461,6 +480,13 @@ fn flags_that_exclude_each_other_are_refused() {
             "{line}"
         );
     }
+}
+
+#[test]
+fn the_version_names_the_build() {
+    let version = parsed("--version").unwrap_err().to_string();
+    let named = concat!("lockgate ", env!("CARGO_PKG_VERSION"), " (");
+    assert!(version.starts_with(named), "{version}");
 }
 
 #[test]

@@ -132,7 +132,7 @@ impl Config {
         }
         // Where the address is given, the region says nothing.
         if self.text(side.url)?.is_none() && !agility::is_of_known_region(&guid) {
-            return Err(self.wrong(side.guid, &regions()));
+            return Err(self.wrong(side.guid, regions()));
         }
         Ok(Some(Guid::new(&guid.to_ascii_lowercase())))
     }

@@ -20,7 +20,7 @@ pub(crate) fn write(out: &mut dyn Write, progress: &Progress, style: &Style) -> 
     if is_told_elsewhere && progress.planned().is_none() {
         return Ok(());
     }
-    if style.detail == Detail::Warnings {
+    if style.detail == Detail::Ends {
         return Ok(());
     }
     if style.detail != Detail::Quiet {

@@ -51,6 +51,6 @@ pub use later::Later;
 pub use options::{Detail, Mode, Options, Watch, reporters, result};
 pub use patient::{last_words, tell};
 pub use plain::{Plain, Style};
-pub use run_folder::{Keep, RunFolder, add_plan, newest_run, newest_unfinished_run};
+pub use run_folder::{Keep, RunFolder, add_plan, is_abandoned, newest_run, newest_unfinished_run};
 pub(crate) use text::count_of;
 pub use tui::{Dashboard, Still};

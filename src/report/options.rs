@@ -54,7 +54,7 @@ pub enum Mode {
     DashboardLater,
     /// Lines on standard error.
     Plain,
-    /// Events as JSON lines on standard output; warnings on standard error, and lines where every detail is wanted.
+    /// Events as JSON lines on standard output; on standard error lines where every detail is wanted, else only why it ends early.
     Json,
 }
 
@@ -75,8 +75,8 @@ pub enum Watch {
 /// How much the lines tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Detail {
-    /// What a program cannot be told otherwise, such as that its reader is gone, and why a run ends.
-    Warnings,
+    /// Only that a reporter failed, which no reader of its output can see, and that the run ends early.
+    Ends,
     /// Failures and the closing line.
     Quiet,
     /// What a person wants to know.
@@ -144,7 +144,7 @@ pub fn reporters(
             reporters.push(Box::new(JsonLines::new(patient(Box::new(io::stdout()))?)));
             let detail = match options.detail {
                 Detail::Verbose => Detail::Verbose,
-                Detail::Normal | Detail::Quiet | Detail::Warnings => Detail::Warnings,
+                Detail::Normal | Detail::Quiet | Detail::Ends => Detail::Ends,
             };
             reporters.push(Box::new(Plain::new(
                 patient(Box::new(io::stderr()))?,

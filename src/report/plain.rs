@@ -92,9 +92,7 @@ impl Plain {
             }
         );
         match self.style.detail {
-            Detail::Warnings => {
-                matches!(event, Event::Warned { .. } | Event::DrainStarted { .. })
-            }
+            Detail::Ends => matches!(event, Event::DrainStarted { .. }),
             Detail::Quiet => failed,
             Detail::Normal => note.weight > Weight::Detail,
             Detail::Verbose => true,
@@ -259,6 +257,13 @@ impl Reporter for Plain {
     fn tick(&mut self, progress: &Progress, now_ms: u64) -> io::Result<()> {
         self.beat(progress, now_ms)?;
         self.out.flush()
+    }
+
+    fn other_failed(&mut self, message: &str, at_ms: u64) -> io::Result<()> {
+        if self.style.detail == Detail::Ends {
+            self.line(at_ms, Weight::Caution, message)?;
+        }
+        Ok(())
     }
 
     fn finish(&mut self, progress: &Progress) -> io::Result<()> {

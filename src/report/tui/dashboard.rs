@@ -186,7 +186,7 @@ fn show(
         match offers.recv_timeout(LOOK_AT_KEYS) {
             Ok(offer) => {
                 progress = offer.progress;
-                if !view.stands_still() {
+                if !view.is_held {
                     view.now_ms = offer.now_ms;
                 }
                 view.prompt.follow(progress.needs_token());

@@ -58,7 +58,9 @@ impl Log {
         }
         let mut lines: Vec<Numbered> = other.notes.into_iter().chain(other.details).collect();
         lines.sort_unstable_by_key(|(number, _)| *number);
-        lines.into_iter().for_each(|(_, line)| self.push(line));
+        for (_, line) in lines {
+            self.push(line);
+        }
     }
 
     /// The lines of this weight and above, newest first.

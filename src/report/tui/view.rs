@@ -165,11 +165,6 @@ impl View {
         }
     }
 
-    /// Whether time does not pass: a replay is paused.
-    pub(crate) fn stands_still(&self) -> bool {
-        self.is_held
-    }
-
     fn key_of_run(&mut self, code: KeyCode, progress: &Progress) -> Option<Command> {
         if self.asks_for_token(progress) {
             return self.prompt.key(code).then_some(Command::Resume);
@@ -194,8 +189,8 @@ impl View {
                     Command::Resume
                 })
             }
-            KeyCode::Char('+' | '=') => self.change_speed(speed * 2.0),
-            KeyCode::Char('-' | '_') => self.change_speed(speed / 2.0),
+            KeyCode::Char('+' | '=') => Some(self.change_speed(speed * 2.0)),
+            KeyCode::Char('-' | '_') => Some(self.change_speed(speed / 2.0)),
             KeyCode::Left => seek(-STEP_MS),
             KeyCode::Right => seek(STEP_MS),
             KeyCode::Char('[') => seek(-LEAP_MS),
@@ -204,10 +199,10 @@ impl View {
         }
     }
 
-    fn change_speed(&mut self, speed: f64) -> Option<Command> {
+    fn change_speed(&mut self, speed: f64) -> Command {
         let speed = speed.clamp(SPEEDS.0, SPEEDS.1);
         self.watch = Watch::Replay { speed };
-        Some(Command::Play(Playback::Speed(speed)))
+        Command::Play(Playback::Speed(speed))
     }
 
     /// The keys that change what is on the screen, and the one that closes it where nothing else is at stake.
