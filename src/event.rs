@@ -257,6 +257,18 @@ pub struct RunFailure {
     pub hint: Option<String>,
 }
 
+/// Entities that are named of those that share a fate; a list that is longer has their number.
+pub const NAMED: usize = 20;
+
+/// An entity by name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Named {
+    /// The entity.
+    pub key: EntityKey,
+    /// What a person calls it.
+    pub name: String,
+}
+
 /// Something that happened in a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
@@ -383,6 +395,9 @@ pub enum Event {
         /// What kind of thing made it fail; absent when it did not, and in recordings of schema 1.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cause: Option<Failure>,
+        /// The HTTP status that it failed with; absent when there was none, and in older recordings.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        status: Option<u16>,
         /// The dependency level of a content item; absent for others, and in recordings of schema 1.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         level: Option<u32>,
@@ -461,6 +476,13 @@ pub enum Event {
     EntityHeld {
         /// The entity.
         key: EntityKey,
+    },
+    /// The run ended before everything had its outcome. What is left waits for the next one.
+    EntitiesLeft {
+        /// How many they are.
+        entities: u32,
+        /// The first twenty of them, in the order of the plan.
+        first: Vec<Named>,
     },
     /// The pace at this moment. A sample: emitted at most once a second, and may be left out.
     PaceSampled {
@@ -580,6 +602,24 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// Tells that these have no outcome; `None` when there are none.
+    pub fn left(mut entities: impl Iterator<Item = Named>) -> Option<Self> {
+        let first: Vec<Named> = entities.by_ref().take(NAMED).collect();
+        let entities = u32::try_from(first.len() + entities.count()).unwrap_or(u32::MAX);
+        (entities > 0).then_some(Self::EntitiesLeft { entities, first })
+    }
+}
+
+/// What a user may ask of the replay of a run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Playback {
+    /// Play so many times as fast as it was.
+    Speed(f64),
+    /// Go by so many milliseconds of the run, back where negative.
+    Seek(i64),
+}
+
 /// What a user may ask of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Command {
@@ -593,6 +633,8 @@ pub enum Command {
     Abort,
     /// Change the cap on requests per second; `None` lifts it.
     SetRate(Option<f64>),
+    /// Play a recording otherwise; a run has no use for it.
+    Play(Playback),
 }
 
 /// Milliseconds of a duration, saturating.
@@ -630,6 +672,7 @@ mod tests {
             read.event,
             Event::EntitySettled {
                 cause: None,
+                status: None,
                 level: None,
                 ..
             }

@@ -212,6 +212,7 @@ fn settled(id: i64, locale: &Locale) -> Event {
             .has_counterpart()
             .then(|| TargetId::new(id + 500_000)),
         cause: matches!(outcome, Became::Failed { .. }).then_some(Failure::Refused),
+        status: None,
         level: Some(0),
         outcome,
         because: "not on the target yet".to_owned(),

@@ -41,20 +41,50 @@ impl Hosts {
     }
 }
 
-/// The part of the host name that tells the region ("Hosts", vendor's SDK): a GUID that ends in no known
-/// suffix is in the USA. The dash counts, or old GUIDs that end in a hexadecimal `a` would go to Australia.
-fn region(guid: &str) -> &'static str {
-    let suffix = guid
-        .rsplit_once('-')
-        .map(|(_, suffix)| suffix.to_ascii_lowercase());
-    match suffix.as_deref() {
-        Some("us2") => "-usa2",
-        Some("c") => "-ca",
-        Some("e") => "-eu",
-        Some("a") => "-aus",
-        Some("d") => "-dev",
-        _ => "",
+/// A region of the vendor.
+#[derive(Clone, Copy, Debug)]
+pub struct Region {
+    /// What a GUID of it ends in, after a dash.
+    pub suffix: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// What its host names have in them.
+    host: &'static str,
+}
+
+/// All regions ("Hosts", vendor's SDK).
+pub const REGIONS: [Region; 6] = [
+    Region::new("u", "USA", ""),
+    Region::new("us2", "USA 2", "-usa2"),
+    Region::new("c", "Canada", "-ca"),
+    Region::new("e", "Europe", "-eu"),
+    Region::new("a", "Australia", "-aus"),
+    Region::new("d", "vendor's development", "-dev"),
+];
+
+impl Region {
+    const fn new(suffix: &'static str, name: &'static str, host: &'static str) -> Self {
+        Self { suffix, name, host }
     }
+
+    /// The region of a GUID; `None` where its ending is not known.
+    fn of(guid: &str) -> Option<Self> {
+        let (_, suffix) = guid.rsplit_once('-')?;
+        let is_it = |region: &Self| region.suffix.eq_ignore_ascii_case(suffix);
+        REGIONS.into_iter().find(is_it)
+    }
+}
+
+/// Whether the hosts of an instance follow from its GUID: it ends in a known suffix, or is an old one without any. Such a
+/// one is a UUID, whose last part is no region, or has no dash at all.
+pub fn is_of_known_region(guid: &str) -> bool {
+    matches!(guid.split('-').count(), 1 | 5) || Region::of(guid).is_some()
+}
+
+/// The part of the host name that tells the region: a GUID that ends in no known suffix is in the USA. The dash counts, or
+/// old GUIDs that end in a hexadecimal `a` would go to Australia.
+fn region(guid: &str) -> &'static str {
+    Region::of(guid).map_or("", |region| region.host)
 }
 
 fn check_guid(guid: &Guid) -> Result<(), ConnectionError> {

@@ -25,7 +25,7 @@ mod shape;
 mod write;
 
 pub use connection::{Connection, ConnectionError, Instance, Limits};
-pub use hosts::{Place, place};
+pub use hosts::{Place, REGIONS, Region, is_of_known_region, place};
 
 #[cfg(test)]
 mod tests;

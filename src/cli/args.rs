@@ -251,12 +251,19 @@ impl EngineArgs {
 /// What is shown
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Output")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch on the command line"
+)]
 pub(super) struct OutputArgs {
     /// auto, tui (dashboard), plain (lines) or json (one event per line)
     #[arg(long, value_name = "MODE")]
     output: Option<String>,
-    /// Lines instead of the dashboard, like --output plain
+    /// JSON, like --output json
     #[arg(long, conflicts_with = "output")]
+    json: bool,
+    /// Lines instead of the dashboard, like --output plain
+    #[arg(long)]
     no_tui: bool,
     /// auto, always or never
     #[arg(long, value_name = "WHEN")]
@@ -267,14 +274,26 @@ pub(super) struct OutputArgs {
     /// Show every entity
     #[arg(long, short)]
     verbose: bool,
+    /// File that gets the result as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    junit: Option<String>,
 }
 
 impl OutputArgs {
+    /// The form that the flags ask for together.
+    fn mode(&self) -> Option<String> {
+        match (self.json, self.no_tui, self.output.as_deref()) {
+            (true, _, _) => Some("json".to_owned()),
+            (false, true, None | Some("auto" | "tui")) => Some("plain".to_owned()),
+            (false, _, output) => output.map(str::to_owned),
+        }
+    }
+
     pub(super) fn collect(&self, collected: Collected) -> Collected {
-        let plain = self.no_tui.then(|| "plain".to_owned());
         // A flag answers the opposite one of a weaker layer.
         collected
-            .text("output.mode", self.output.as_ref().or(plain.as_ref()))
+            .text("output.mode", self.mode().as_ref())
+            .text("output.junit", self.junit.as_ref())
             .text("output.color", self.color.as_ref())
             .switch("output.quiet", self.quiet || self.verbose, self.quiet)
             .switch("output.verbose", self.quiet || self.verbose, self.verbose)

@@ -28,6 +28,9 @@ pub(super) struct GraphArgs {
     /// Output format [default: inferred from the file extension, else dot]
     #[arg(long, value_name = "FORM")]
     format: Option<Format>,
+    /// JSON, like --format json
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
     /// File to write instead of standard output
     #[arg(long = "out", short, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -87,7 +90,8 @@ impl GraphArgs {
     fn form(&self) -> Format {
         let ending = self.output.as_deref().and_then(Path::extension);
         let ending = ending.and_then(|ending| ending.to_str()).unwrap_or("");
-        self.format.unwrap_or(match ending {
+        let json = self.json.then_some(Format::Json);
+        self.format.or(json).unwrap_or(match ending {
             "html" | "htm" => Format::Html,
             "svg" => Format::Svg,
             "json" => Format::Json,

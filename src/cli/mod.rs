@@ -9,9 +9,11 @@ mod completions;
 mod config;
 mod demo;
 mod explain;
+mod front;
 pub mod generate;
 mod graph;
 mod guard;
+mod man;
 pub mod mock;
 mod pace;
 mod past;
@@ -55,7 +57,7 @@ pub use screen::stdout;
 #[derive(Debug, Parser)]
 #[command(
     name = "lockgate",
-    version,
+    version = VERSION,
     disable_help_subcommand = true,
     arg_required_else_help = true,
     max_term_width = 110,
@@ -65,6 +67,9 @@ pub struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
+
+/// The version with the commit and the platform that it was built from and for.
+const VERSION: &str = env!("LOCKGATE_VERSION");
 
 const AFTER_HELP: &str = "\
 First steps:
@@ -96,6 +101,7 @@ enum Command {
     Why(why::WhyArgs),
     Explain(explain::ExplainArgs),
     Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
 /// Runs a local mock of the CMS APIs for dry runs and tests
@@ -119,7 +125,8 @@ enum MockCommand {
 /// The status to end with when there is nothing to run: [`ExitStatus::Agreed`] after help and version,
 /// [`ExitStatus::Usage`] after a complaint.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments, ExitStatus> {
-    let arguments: Vec<OsString> = arguments.into_iter().map(plain::plain).collect();
+    let arguments = arguments.into_iter().map(plain::plain).collect();
+    let arguments = front::behind_the_command(arguments);
     settings::learn_credentials(&Environment::of_process());
     learn_flags(&arguments);
     let matches = teach::command().try_get_matches_from(arguments);
@@ -195,6 +202,7 @@ async fn carry_out(command: Command, out: &mut (dyn Write + Send)) -> Result<Exi
         Command::Why(args) => why::run(&args, out).await,
         Command::Explain(args) => explain::run(&args, out),
         Command::Completions(args) => completions::run(&args, out),
+        Command::Man(args) => man::run(&args, out),
     }
 }
 

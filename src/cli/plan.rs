@@ -12,6 +12,7 @@ use crate::config::{Config, OutputMode, Settings};
 use crate::engine::{Decided, RunError, Unplaced};
 use crate::error::{Error, ExitStatus};
 use crate::plan::{Action, Plan, Planned, Uploads};
+use crate::report::count_of;
 use crate::report::{self, graph};
 
 /// Shows what a sync would do to every entity, and why
@@ -128,9 +129,10 @@ fn sum(plan: &Plan, uploads: &Uploads) -> String {
     }
     let counts: Vec<String> = counts
         .into_iter()
-        .map(|(name, count)| format!("{count} {name}"))
+        .map(|(name, count)| format!("{} {name}", count_of(count)))
         .collect();
-    let (levels, cycles, cuts) = (plan.levels, plan.cycles.len(), plan.cuts());
+    let (levels, cycles) = (plan.levels, count_of(plan.cycles.len()));
+    let cuts = count_of(plan.cuts());
     let counts = counts.join(", ");
     let files = match uploads.files {
         0 => String::new(),

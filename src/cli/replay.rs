@@ -10,18 +10,19 @@ use std::time::Duration;
 
 use clap::Args;
 use tokio::fs::File;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncSeekExt as _, BufReader};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::args::{Collected, FileArgs, OutputArgs};
 use super::{stop, wiring};
 use crate::config::Config;
-use crate::domain::RunId;
 use crate::engine::EVENTS_IN_FLIGHT;
 use crate::error::{Error, ExitStatus};
-use crate::event::{Command, Event, SCHEMA, Stamped};
-use crate::{report, store};
+use crate::event::{Command, Event, Playback, SCHEMA, Stamped};
+use crate::progress::Progress;
+use crate::report;
+use crate::report::Watch;
 
 /// Commands that may queue up, as in a run.
 const COMMANDS_IN_FLIGHT: usize = 16;
@@ -86,8 +87,8 @@ pub(super) async fn replay(args: &ReplayArgs) -> Result<ExitStatus, Error> {
         name => name.to_owned(),
     };
     let recording = Recording::open(&runs, &run).await?;
-    let play = Play::Again { speed: args.speed };
-    show(&config, play, recording, Box::new(|| false)).await
+    let watch = Watch::Replay { speed: args.speed };
+    show(&config, watch, recording, Box::new(|| false)).await
 }
 
 /// Follows a run that goes on.
@@ -107,9 +108,9 @@ pub(super) async fn attach(args: &AttachArgs) -> Result<ExitStatus, Error> {
             })?,
     };
     let recording = Recording::open(&runs, &run).await?;
-    let (state, run) = (config.paths()?.state, RunId(run));
-    let is_gone = Box::new(move || store::is_gone(&state, &run));
-    show(&config, Play::Live, recording, is_gone).await
+    let folder = runs.join(&run);
+    let is_gone = Box::new(move || report::is_abandoned(&folder));
+    show(&config, Watch::Attached, recording, is_gone).await
 }
 
 fn unreadable(path: &Path, source: io::Error) -> Error {
@@ -137,10 +138,10 @@ fn no_recording(run: &str, runs: &Path) -> Error {
 }
 
 /// How a recording is played.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Play {
-    /// With the times that it had, divided by the speed.
-    Again { speed: f64 },
+    /// With the times that it had, divided by a speed.
+    Again,
     /// At once, then as it grows.
     Live,
 }
@@ -150,20 +151,27 @@ type IsGone = Box<dyn Fn() -> bool + Send>;
 
 async fn show(
     config: &Config,
-    play: Play,
+    watch: Watch,
     recording: Recording,
     is_gone: IsGone,
 ) -> Result<ExitStatus, Error> {
     let (events, received) = mpsc::channel::<Stamped>(EVENTS_IN_FLIGHT);
     let (commands, commanded) = mpsc::channel::<Command>(COMMANDS_IN_FLIGHT);
-    let options = wiring::presentation(&config.output()?, &config.paths()?, &config.surroundings());
+    let options = report::Options {
+        watch,
+        ..wiring::presentation(&config.output()?, &config.paths()?, &config.surroundings())
+    };
     let reporters = report::reporters(&options, &commands)?;
+    let (play, speed) = match watch {
+        Watch::Replay { speed } => (Play::Again, speed),
+        Watch::Attached | Watch::Run => (Play::Live, 1.0),
+    };
     let player = Player {
         play,
         recording,
         events,
         commanded,
-        now: Now::start(),
+        now: Now::start(speed),
         is_gone,
         silence: 0,
     };
@@ -184,6 +192,16 @@ struct Recording {
     /// What was read of a line that is not whole yet.
     line: Vec<u8>,
     number: u32,
+}
+
+/// What the recording of a run adds up to; `None` where there is none, or none that can be read whole.
+pub(super) async fn folded(runs: &Path, run: &str) -> Option<Progress> {
+    let mut recording = Recording::open(runs, run).await.ok()?;
+    let mut progress = Progress::new();
+    while let Some(event) = recording.next().await.ok()? {
+        progress.apply(&event);
+    }
+    progress.run().is_some().then_some(progress)
 }
 
 impl Recording {
@@ -207,6 +225,15 @@ impl Recording {
             }
             Ok(_) | Err(_) => Err(no_recording(run, runs)),
         }
+    }
+
+    /// Goes back to the first event.
+    async fn rewind(&mut self) -> Result<(), Error> {
+        let rewound = self.lines.rewind().await;
+        rewound.map_err(|source| unreadable(&self.path, source))?;
+        self.line.clear();
+        self.number = 0;
+        Ok(())
     }
 
     /// The next event; `None` when there is no further whole line now.
@@ -262,32 +289,42 @@ impl Recording {
 struct Now {
     at: Duration,
     since: Instant,
+    speed: f64,
     is_paused: bool,
 }
 
 impl Now {
-    fn start() -> Self {
+    fn start(speed: f64) -> Self {
         Self {
             at: Duration::ZERO,
             since: Instant::now(),
+            speed,
             is_paused: false,
         }
     }
 
     /// The moment of the run that is shown.
-    fn moment(&self, speed: f64) -> Duration {
+    fn moment(&self) -> Duration {
         if self.is_paused {
             self.at
         } else {
-            self.at + self.since.elapsed().mul_f64(speed)
+            self.at + self.since.elapsed().mul_f64(self.speed)
         }
     }
 
+    fn go_to(&mut self, moment: Duration) {
+        (self.at, self.since) = (moment, Instant::now());
+    }
+
     /// Stands still, or goes on.
-    fn toggle(&mut self, speed: f64) {
-        self.at = self.moment(speed);
-        self.since = Instant::now();
+    fn toggle(&mut self) {
+        self.go_to(self.moment());
         self.is_paused = !self.is_paused;
+    }
+
+    fn set_speed(&mut self, speed: f64) {
+        self.go_to(self.moment());
+        self.speed = speed;
     }
 }
 
@@ -306,6 +343,8 @@ struct Player {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     GoOn,
+    /// The recording was wound back to its start.
+    Anew,
     End,
     /// The run that is watched was killed.
     Gone,
@@ -318,13 +357,14 @@ impl Player {
         loop {
             let event = self.recording.next().await?;
             let next = match (&event, self.play) {
-                (Some(event), Play::Again { speed }) => self.wait(event.at_ms, speed).await,
+                (Some(event), Play::Again) => self.wait(event.at_ms).await?,
                 (Some(_), Play::Live) => Next::GoOn,
-                (None, Play::Again { .. }) => Next::End,
+                (None, Play::Again) => Next::End,
                 (None, Play::Live) => self.look(shown_ms).await,
             };
             match next {
                 Next::GoOn => {}
+                Next::Anew => continue,
                 Next::End => return Ok(ExitStatus::Agreed),
                 Next::Gone => return Ok(ExitStatus::Interrupted),
             }
@@ -339,23 +379,43 @@ impl Player {
     }
 
     /// Waits until a moment of the run is due.
-    async fn wait(&mut self, at_ms: u64, speed: f64) -> Next {
+    async fn wait(&mut self, at_ms: u64) -> Result<Next, Error> {
         let due = Duration::from_millis(at_ms);
         loop {
-            let left = due.saturating_sub(self.now.moment(speed));
+            let left = due.saturating_sub(self.now.moment());
             if left.is_zero() {
-                return Next::GoOn;
+                return Ok(Next::GoOn);
             }
+            let sleep = tokio::time::sleep(left.div_f64(self.now.speed));
             let command = tokio::select! {
-                () = tokio::time::sleep(left.div_f64(speed)), if !self.now.is_paused => continue,
+                () = sleep, if !self.now.is_paused => continue,
                 command = self.commanded.recv() => command,
             };
             match command {
-                Some(Command::Pause | Command::Resume) => self.now.toggle(speed),
+                Some(Command::Pause | Command::Resume) => self.now.toggle(),
+                Some(Command::Play(Playback::Speed(speed))) => self.now.set_speed(speed),
+                Some(Command::Play(Playback::Seek(by_ms))) => {
+                    if self.seek(by_ms).await? == Next::Anew {
+                        return Ok(Next::Anew);
+                    }
+                }
                 Some(Command::SetRate(_)) => {}
-                Some(Command::Drain | Command::Abort) | None => return Next::End,
+                Some(Command::Drain | Command::Abort) | None => return Ok(Next::End),
             }
         }
+    }
+
+    /// Goes on or back. What was shown cannot be taken back, so going back shows everything anew up to that moment.
+    async fn seek(&mut self, by_ms: i64) -> Result<Next, Error> {
+        let by = Duration::from_millis(by_ms.unsigned_abs());
+        let now = self.now.moment();
+        if by_ms >= 0 {
+            self.now.go_to(now + by);
+            return Ok(Next::GoOn);
+        }
+        self.now.go_to(now.saturating_sub(by));
+        self.recording.rewind().await?;
+        Ok(Next::Anew)
     }
 
     /// Waits a moment for the run to write more. Whoever is dead will not: but what it wrote before is shown first.
@@ -370,8 +430,8 @@ impl Player {
             command = self.commanded.recv() => command,
         };
         match command {
-            Some(Command::Pause | Command::Resume | Command::SetRate(_)) => {
-                self.warn(at_ms, WATCHING).await
+            Some(Command::Pause | Command::Resume | Command::SetRate(_) | Command::Play(_)) => {
+                Next::GoOn
             }
             Some(Command::Drain | Command::Abort) | None => Next::End,
         }
@@ -387,9 +447,6 @@ impl Player {
         }
     }
 }
-
-/// What is said to somebody who presses a key that would reach a run.
-const WATCHING: &str = "read-only view: keys do not control the run; press q to close";
 
 /// What is said when the run that is watched has died.
 const GONE: &str = "the process running this run has died without finishing; the same command again finds out what arrived \
@@ -425,7 +482,7 @@ mod tests {
             recording,
             events,
             commanded,
-            now: Now::start(),
+            now: Now::start(1.0),
             is_gone: Box::new(|| true),
             silence: 0,
         };
@@ -467,7 +524,8 @@ mod tests {
     async fn a_replay_keeps_the_times_divided_by_the_speed() {
         let text = line(0, "paused") + &line(60_000, "resumed");
         let (_base, recording) = recording(&text).await;
-        let (player, (mut received, _commands)) = player(Play::Again { speed: 10.0 }, recording);
+        let (mut player, (mut received, _commands)) = player(Play::Again, recording);
+        player.now.set_speed(10.0);
         let start = Instant::now();
         player.run().await.unwrap();
         let took = start.elapsed();
@@ -480,12 +538,36 @@ mod tests {
     async fn a_replay_stands_still_while_paused_and_ends_when_asked() {
         let text = line(0, "paused") + &line(60_000, "resumed");
         let (_base, recording) = recording(&text).await;
-        let (player, (mut received, commands)) = player(Play::Again { speed: 1.0 }, recording);
+        let (player, (mut received, commands)) = player(Play::Again, recording);
         commands.send(Command::Pause).await.unwrap();
         commands.send(Command::Drain).await.unwrap();
         player.run().await.unwrap();
         assert_eq!(received.recv().await.unwrap().at_ms, 0);
         assert!(received.recv().await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_replay_goes_on_and_back_and_faster() {
+        let text = line(0, "paused") + &line(10_000, "resumed") + &line(60_000, "paused");
+        let (_base, recording) = recording(&text).await;
+        let (player, (mut received, commands)) = player(Play::Again, recording);
+        // At once to 0:30, back to 0:10, and the fifty seconds from there on in five.
+        for play in [
+            Playback::Seek(30_000),
+            Playback::Seek(-20_000),
+            Playback::Speed(10.0),
+        ] {
+            commands.send(Command::Play(play)).await.unwrap();
+        }
+        let start = Instant::now();
+        player.run().await.unwrap();
+        let took = start.elapsed();
+        assert!((4_990..5_100).contains(&took.as_millis()), "{took:?}");
+        let mut shown = Vec::new();
+        while let Some(event) = received.recv().await {
+            shown.push(event.at_ms);
+        }
+        assert_eq!(shown, [0, 10_000, 0, 10_000, 60_000]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -507,7 +589,6 @@ mod tests {
         commands.send(Command::Drain).await.unwrap();
         player.run().await.unwrap();
         assert_eq!(received.recv().await.unwrap().at_ms, 7);
-        let told = received.recv().await.unwrap();
-        assert!(matches!(told.event, Event::Warned { .. }), "{told:?}");
+        assert!(received.recv().await.is_none());
     }
 }

@@ -70,7 +70,7 @@ pub(super) async fn run(
     }
     let settings = config.unless_set(&remembered(&record)).settings()?;
     if !settings.output.quiet {
-        let (run, count) = (&record.run, keys.len());
+        let (run, count) = (&record.run, report::count_of(keys.len()));
         tell(format!(
             "run {run} left {count} entities behind; they are tried again"
         ));

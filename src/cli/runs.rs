@@ -8,11 +8,13 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::args::{Collected, FileArgs, OutputArgs};
-use super::{past, replay};
-use crate::config::OutputMode;
-use crate::domain::{Outcome, RunEnd, RunId, shown};
+use super::{past, replay, wiring};
+use crate::config::{Config, OutputMode};
+use crate::domain::{Outcome, RunEnd, RunId, shown, shown_lines};
 use crate::engine::pace::Learned;
 use crate::error::{Error, ExitStatus};
+use crate::progress::Progress;
+use crate::report;
 use crate::store::{RunEntity, RunRecord, Store};
 
 /// Lists, shows, replays or attaches to runs
@@ -22,7 +24,8 @@ use crate::store::{RunEntity, RunRecord, Store};
     after_help = "\
 Examples:
   lockgate runs
-  lockgate runs 20260315-101500-3f2a
+  lockgate runs last                   what the latest run said at its end
+  lockgate runs show 20260315-101500-3f2a
   lockgate runs replay last --speed 10
   lockgate runs attach                 follows the run that goes on in another terminal"
 )]
@@ -43,8 +46,21 @@ pub(super) struct RunsArgs {
 /// What can be done with the recording of a run.
 #[derive(Clone, Debug, Subcommand)]
 enum RunsCommand {
+    Show(ShowArgs),
     Replay(replay::ReplayArgs),
     Attach(replay::AttachArgs),
+}
+
+/// Shows a run as it was shown at its end
+#[derive(Clone, Debug, Args)]
+struct ShowArgs {
+    /// The run; `last` is the latest one
+    #[arg(default_value = "last")]
+    run: String,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    file: FileArgs,
 }
 
 /// How many runs are looked through for undos of one.
@@ -59,22 +75,40 @@ pub(super) async fn run(
     out: &mut (dyn Write + Send),
 ) -> Result<ExitStatus, Error> {
     match &args.action {
-        Some(RunsCommand::Replay(args)) => return replay::replay(args).await,
-        Some(RunsCommand::Attach(args)) => return replay::attach(args).await,
-        None => {}
+        Some(RunsCommand::Replay(args)) => replay::replay(args).await,
+        Some(RunsCommand::Attach(args)) => replay::attach(args).await,
+        Some(RunsCommand::Show(show)) => {
+            let config = show.file.load(show.output.collect(Collected::default()))?;
+            look(&config, Some(&show.run), 0, out).await
+        }
+        None => {
+            let config = args.file.load(args.output.collect(Collected::default()))?;
+            look(&config, args.run.as_deref(), args.limit, out).await
+        }
     }
-    let config = args.file.load(args.output.collect(Collected::default()))?;
+}
+
+/// Lists the latest runs, or shows the one of a name.
+async fn look(
+    config: &Config,
+    name: Option<&str>,
+    limit: u32,
+    out: &mut (dyn Write + Send),
+) -> Result<ExitStatus, Error> {
     let is_json = config.output()?.mode == OutputMode::Json;
     let url = config.paths()?.state;
     if !url.path().exists() {
         // Opening would create it, and looking should leave no trace.
-        return match &args.run {
+        return match name {
             Some(name) => Err(past::no_such_run(name)),
             None => Ok(nothing_yet(is_json, out)?),
         };
     }
     let store = Store::open_to_look(&url).await?;
-    let result = show(&store, args, is_json, out).await;
+    let result = match name {
+        Some(name) => show(&store, config, name, out).await,
+        None => list_all(&store, limit, is_json, out).await,
+    };
     store.close().await;
     result
 }
@@ -86,30 +120,57 @@ fn nothing_yet(is_json: bool, out: &mut (dyn Write + Send)) -> std::io::Result<E
     Ok(ExitStatus::Agreed)
 }
 
-async fn show(
+async fn list_all(
     store: &Store,
-    args: &RunsArgs,
+    limit: u32,
     is_json: bool,
     out: &mut (dyn Write + Send),
 ) -> Result<ExitStatus, Error> {
-    let Some(name) = &args.run else {
-        let runs = store.runs(args.limit).await?;
-        let hosts = store.hosts().await?;
-        return Ok(list(&runs, &hosts, is_json, out)?);
-    };
+    let runs = store.runs(limit).await?;
+    let hosts = store.hosts().await?;
+    Ok(list(&runs, &hosts, is_json, out)?)
+}
+
+async fn show(
+    store: &Store,
+    config: &Config,
+    name: &str,
+    out: &mut (dyn Write + Send),
+) -> Result<ExitStatus, Error> {
+    let is_json = config.output()?.mode == OutputMode::Json;
     let record = past::find(store, name, |_| true).await?;
     let entities = store.run_entities(&record.run).await?;
-    one(&record, &entities, is_json, out)?;
+    let recorded = if is_json {
+        None
+    } else {
+        replay::folded(&config.paths()?.runs, &record.run.0).await
+    };
+    match &recorded {
+        Some(progress) => as_at_its_end(&record, progress, config, out)?,
+        None => one(&record, &entities, is_json, out)?,
+    }
     if !is_json {
         for undo in undos_of(&record.run, &store.runs(UNDOS).await?) {
             writeln!(out, "undone by {}: {}", undo.run, ending(undo))?;
         }
         let hosts = store.hosts().await?;
         if !hosts.is_empty() {
-            writeln!(out, "\n{}", pace_table(&hosts))?;
+            writeln!(out, "\n{}", pace_of(&hosts))?;
         }
     }
     Ok(ExitStatus::Agreed)
+}
+
+/// A run with what it said at its end.
+fn as_at_its_end(
+    record: &RunRecord,
+    progress: &Progress,
+    config: &Config,
+    out: &mut (dyn Write + Send),
+) -> Result<(), Error> {
+    let options = wiring::presentation(&config.output()?, &config.paths()?, &config.surroundings());
+    writeln!(out, "{}", table(std::slice::from_ref(record)))?;
+    Ok(write!(out, "{}", report::result(progress, &options))?)
 }
 
 /// Runs that undo `run`, oldest first.
@@ -142,7 +203,7 @@ fn list(
     } else {
         writeln!(out, "{}", table(runs))?;
         if !hosts.is_empty() {
-            writeln!(out, "\n{}", pace_table(hosts))?;
+            writeln!(out, "\n{}", pace_of(hosts))?;
         }
     }
     out.flush()?;
@@ -150,16 +211,14 @@ fn list(
 }
 
 fn table(runs: &[RunRecord]) -> String {
-    let header = [
-        "run", "command", "source", "target", "started", "took", "exit",
-    ];
+    // The name of a run says when it started.
+    let header = ["run", "command", "source", "target", "took", "exit"];
     let cells = runs.iter().map(|record| {
         [
             record.run.0.clone(),
             record.command.clone(),
             record.pair.source.to_string(),
             record.pair.target.to_string(),
-            to_the_second(&record.started_at),
             took(record),
             ending(record),
         ]
@@ -167,60 +226,47 @@ fn table(runs: &[RunRecord]) -> String {
     super::table::table(header, cells)
 }
 
-/// A time of the state without fractions of a second.
-fn to_the_second(at: &str) -> String {
-    at.parse::<jiff::Timestamp>().map_or_else(
-        |_| at.to_owned(),
-        |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
-    )
-}
-
-/// The pace with which the next run on a host starts.
-fn pace_table(hosts: &Hosts) -> String {
-    let cells = hosts.iter().map(|(host, rows)| {
+/// The pace with which the next run on a host starts: a line for the host, and one for each class of requests.
+fn pace_of(hosts: &Hosts) -> String {
+    let mut lines = Vec::new();
+    for (host, rows) in hosts {
         let learned = Learned::from_rows(rows);
         let limit = learned.per_second.map_or_else(
             || "none observed".to_owned(),
             |limit| format!("{limit:.1}/s"),
         );
         let reached = learned.reached.map(|rate| format!(", {rate:.0}/s reached"));
-        let limit = limit + &reached.unwrap_or_default();
-        let windows = learned
-            .windows
-            .iter()
-            .map(|(class, size)| format!("{} {size}", class.name()));
-        let level = learned.level.map(|level| format!("total {level}"));
-        let windows = level.into_iter().chain(windows);
-        let answers = learned
-            .answers
-            .iter()
-            .map(|(class, ms)| format!("{} {ms:.0} ms", class.name()));
-        [
-            host.clone(),
-            limit,
-            windows.collect::<Vec<_>>().join(", "),
-            answers.collect::<Vec<_>>().join(", "),
-        ]
-    });
-    super::table::table(
-        ["host", "limit", "concurrency limits", "response time"],
-        cells,
-    )
+        let level = learned.level.map(|level| format!(", {level} in flight"));
+        let more = [reached, level].map(Option::unwrap_or_default).concat();
+        lines.push(format!("pace of {host}: limit {limit}{more}"));
+        let mut classes: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for (class, size) in &learned.windows {
+            let told = format!("{size} in flight");
+            classes.entry(class.name()).or_default().push(told);
+        }
+        for (class, ms) in &learned.answers {
+            let told = format!("answers in {ms:.0} ms");
+            classes.entry(class.name()).or_default().push(told);
+        }
+        let class = |(name, told): (_, Vec<_>)| format!("  {name}: {}", told.join(", "));
+        lines.extend(classes.into_iter().map(class));
+    }
+    shown_lines(&lines.join("\n")).into_owned()
 }
 
 /// The exit code with its meaning. A run without an end still runs or was killed; the state cannot tell.
 fn ending(record: &RunRecord) -> String {
     match record.exit {
         Some(0) => "0 done".to_owned(),
-        Some(1) if record.end == Some(RunEnd::FailFast) => "1 the first failure".to_owned(),
+        Some(1) if record.end == Some(RunEnd::FailFast) => "1 first failure".to_owned(),
         Some(1) if record.end == Some(RunEnd::Stopped) => "1 stopped".to_owned(),
         Some(4) if record.end == Some(RunEnd::LeaseLost) => "4 lease lost".to_owned(),
         Some(70) if record.end == Some(RunEnd::Stalled) => "70 stalled".to_owned(),
-        Some(1) => "1 failures or differences".to_owned(),
-        Some(3) => "3 unreachable".to_owned(),
+        Some(1) => "1 not all done".to_owned(),
+        Some(3) => "3 instance error".to_owned(),
         Some(4) => "4 state".to_owned(),
         Some(5) => "5 conflicts".to_owned(),
-        Some(70) => "70 internal error".to_owned(),
+        Some(70) => "70 bug".to_owned(),
         Some(130) => "130 interrupted".to_owned(),
         Some(other) => other.to_string(),
         None => "no end recorded".to_owned(),
@@ -306,7 +352,10 @@ fn tally(entities: &[RunEntity]) -> String {
     }
     let parts: Vec<String> = Outcome::NAMES
         .iter()
-        .filter_map(|name| counts.get(name).map(|count| format!("{count} {name}")))
+        .filter_map(|name| {
+            let count = counts.get(name)?;
+            Some(format!("{} {name}", report::count_of(*count)))
+        })
         .collect();
     if parts.is_empty() {
         "no results recorded".to_owned()
@@ -388,8 +437,8 @@ mod tests {
         let mut text = Vec::new();
         one(&record(), &entities, false, &mut text).unwrap();
         insta::assert_snapshot!(String::from_utf8(text).unwrap(), @r#"
-        run                   command  source      target      started               took     exit
-        20260315-101500-3f2a  sync     1a2b3c4d-u  5e6f7a8b-u  2026-03-15 10:15:00Z  1:01:05  1 failures or differences
+        run                   command  source      target      took     exit
+        20260315-101500-3f2a  sync     1a2b3c4d-u  5e6f7a8b-u  1:01:05  1 not all done
 
         1 created, 1 failed, 1 blocked
         failed    model:2 "Model 2": the server said "no"
@@ -425,12 +474,13 @@ mod tests {
         let mut text = Vec::new();
         list(&[record()], &hosts, false, &mut text).unwrap();
         insta::assert_snapshot!(String::from_utf8(text).unwrap(), @r"
-        run                   command  source      target      started               took     exit
-        20260315-101500-3f2a  sync     1a2b3c4d-u  5e6f7a8b-u  2026-03-15 10:15:00Z  1:01:05  1 failures or differences
+        run                   command  source      target      took     exit
+        20260315-101500-3f2a  sync     1a2b3c4d-u  5e6f7a8b-u  1:01:05  1 not all done
 
-        host                  limit                         concurrency limits  response time
-        127.0.0.1:80          none observed, 212/s reached  poll 3
-        api.example.test:443  19.8/s                        total 24, read 12   read 43 ms
+        pace of 127.0.0.1:80: limit none observed, 212/s reached
+          poll: 3 in flight
+        pace of api.example.test:443: limit 19.8/s, 24 in flight
+          read: 12 in flight, answers in 43 ms
         ");
         let mut lines = Vec::new();
         list(&[], &hosts, true, &mut lines).unwrap();
@@ -439,6 +489,24 @@ mod tests {
                 .unwrap()
                 .contains(r#"{"host":"127.0.0.1:80","learned":{"concurrency.poll":3.0,"reached_per_second":212.4}}"#)
         );
+    }
+
+    /// A line that was wider than a terminal wrapped.
+    #[test]
+    fn the_list_fits_into_80_columns_and_large_numbers_are_separated() {
+        let ends = [0, 1, 3, 4, 5, 70, 130].map(Some);
+        let records: Vec<_> = ends
+            .into_iter()
+            .chain([None])
+            .map(|exit| RunRecord { exit, ..record() })
+            .collect();
+        let list = table(&records);
+        assert!(
+            list.lines().all(|line| line.chars().count() <= 80),
+            "{list}"
+        );
+        let many: Vec<_> = (0..1_234).map(|id| entity(id, Outcome::Created)).collect();
+        assert_eq!(tally(&many), "1,234 created");
     }
 
     #[test]

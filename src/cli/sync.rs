@@ -90,7 +90,7 @@ pub(super) struct PolicyArgs {
     #[arg(long)]
     no_verify: bool,
     /// Simulate against an in-memory copy of the target; nothing is written
-    #[arg(long)]
+    #[arg(long, short = 'n')]
     dry_run: bool,
 }
 

@@ -88,6 +88,7 @@ fn help_teaches() {
       why          Shows the history of one entity: what was decided, sent and answered, and what waits for it
       explain      Explains an error code: what happened, why, and what to do
       completions  Prints a script that completes commands and flags in a shell
+      man          Prints the manual page, or writes one for every command into a directory
 
     Options:
       -h, --help
@@ -210,7 +211,7 @@ fn help_teaches() {
           --no-verify
               Skip verification [env: LOCKGATE_VERIFY=false]
 
-          --dry-run
+      -n, --dry-run
               Simulate against an in-memory copy of the target; nothing is written [env: LOCKGATE_DRY_RUN]
 
     Engine:
@@ -242,6 +243,9 @@ fn help_teaches() {
               auto, tui (dashboard), plain (lines) or json (one event per line) [default: auto] [env:
               LOCKGATE_OUTPUT]
 
+          --json
+              JSON, like --output json
+
           --no-tui
               Lines instead of the dashboard, like --output plain
 
@@ -253,6 +257,9 @@ fn help_teaches() {
 
       -v, --verbose
               Show every entity [env: LOCKGATE_VERBOSE]
+
+          --junit <FILE>
+              File that gets the result as JUnit XML [env: LOCKGATE_JUNIT]
 
     Configuration:
           --config <FILE>
@@ -296,7 +303,7 @@ fn help_teaches() {
               Print help (see a summary with '-h')
 
     Policy:
-          --dry-run
+      -n, --dry-run
               Show what would happen, and do nothing [env: LOCKGATE_DRY_RUN]
 
       -y, --yes
@@ -367,6 +374,9 @@ fn help_teaches() {
               auto, tui (dashboard), plain (lines) or json (one event per line) [default: auto] [env:
               LOCKGATE_OUTPUT]
 
+          --json
+              JSON, like --output json
+
           --no-tui
               Lines instead of the dashboard, like --output plain
 
@@ -378,6 +388,9 @@ fn help_teaches() {
 
       -v, --verbose
               Show every entity [env: LOCKGATE_VERBOSE]
+
+          --junit <FILE>
+              File that gets the result as JUnit XML [env: LOCKGATE_JUNIT]
 
     Configuration:
           --config <FILE>
@@ -410,6 +423,7 @@ fn help_teaches() {
            lockgate runs <COMMAND>
 
     Commands:
+      show    Shows a run as it was shown at its end
       replay  Replays a past run in the dashboard or as log lines
       attach  Follows the run in progress, such as one in a pipeline or in another terminal
 
@@ -431,6 +445,9 @@ fn help_teaches() {
               auto, tui (dashboard), plain (lines) or json (one event per line) [default: auto] [env:
               LOCKGATE_OUTPUT]
 
+          --json
+              JSON, like --output json
+
           --no-tui
               Lines instead of the dashboard, like --output plain
 
@@ -442,6 +459,9 @@ fn help_teaches() {
 
       -v, --verbose
               Show every entity [env: LOCKGATE_VERBOSE]
+
+          --junit <FILE>
+              File that gets the result as JUnit XML [env: LOCKGATE_JUNIT]
 
     Configuration:
           --config <FILE>
@@ -459,7 +479,8 @@ fn help_teaches() {
 
     Examples:
       lockgate runs
-      lockgate runs 20260315-101500-3f2a
+      lockgate runs last                   what the latest run said at its end
+      lockgate runs show 20260315-101500-3f2a
       lockgate runs replay last --speed 10
       lockgate runs attach                 follows the run that goes on in another terminal
     ");
@@ -467,13 +488,20 @@ fn help_teaches() {
 
 #[test]
 fn flags_that_exclude_each_other_are_refused() {
-    for line in ["sync --quiet --verbose", "sync --no-tui --output json"] {
+    for line in ["sync --quiet --verbose", "sync --json --output plain"] {
         assert_eq!(
             parsed(line).unwrap_err().kind(),
             ErrorKind::ArgumentConflict,
             "{line}"
         );
     }
+}
+
+#[test]
+fn the_version_names_the_build() {
+    let version = parsed("--version").unwrap_err().to_string();
+    let named = concat!("lockgate ", env!("CARGO_PKG_VERSION"), " (");
+    assert!(version.starts_with(named), "{version}");
 }
 
 #[test]

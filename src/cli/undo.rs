@@ -41,7 +41,7 @@ pub(super) struct UndoArgs {
     #[arg(value_name = "RUN")]
     run: String,
     /// Show what would happen, and do nothing
-    #[arg(long, help_heading = "Policy")]
+    #[arg(long, short = 'n', help_heading = "Policy")]
     dry_run: bool,
     /// Do not ask
     #[arg(long, short, help_heading = "Policy")]

@@ -101,6 +101,8 @@ pub(super) fn matching(settings: &Settings) -> Matching {
 pub(super) fn report_options(settings: &Settings) -> report::Options {
     report::Options {
         run_dir: Some(settings.paths.runs.clone()),
+        junit: settings.output.junit.clone(),
+        step_summary: settings.surroundings.step_summary.clone(),
         patience: settings.timeouts.reader,
         ..presentation(&settings.output, &settings.paths, &settings.surroundings)
     }
@@ -130,11 +132,14 @@ pub(super) fn presentation(
         ascii: !surroundings.unicode,
         annotations: surroundings.pipeline,
         run_dir: None,
+        junit: None,
+        step_summary: None,
         keep: report::Keep {
             runs: paths.keep_runs,
             days: paths.keep_days,
         },
         patience: READER,
+        watch: report::Watch::Run,
         tokens: Vec::new(),
     }
 }

@@ -93,13 +93,11 @@ pub enum ConfigError {
         /// What is wrong with it.
         source: StateUrlError,
     },
-    /// A value that has no default and was not given.
-    #[error("{what} is missing")]
+    /// Values that have no default and were not given.
+    #[error("{} missing", named(.values))]
     Missing {
-        /// What it is, in words.
-        what: &'static str,
-        /// The key.
-        key: &'static str,
+        /// All of them.
+        values: Vec<MissingValue>,
     },
     /// A host that only the working folder names, and that is neither the vendor's nor this machine.
     #[error("the token is not sent to {host}, which only {origin} names ({key})")]
@@ -163,7 +161,7 @@ impl ConfigError {
             Self::UnknownVariable { nearest: None, .. } => {
                 Some("unset it; `lockgate config --defaults` lists every variable".to_owned())
             }
-            Self::Missing { key, .. } => KeyInfo::find(key).map(ways),
+            Self::Missing { values } => Some(ways_to_all(values)),
             Self::SameInstance { .. } => {
                 Some("name two instances with --source and --target".to_owned())
             }
@@ -237,6 +235,32 @@ fn instead_of_nothing(key: &str, origin: &str) -> String {
 }
 
 /// How a key can be set. Credentials belong into the environment, so their variables come first.
+/// A value that has no default and was not given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MissingValue {
+    /// What it is, in words.
+    pub what: &'static str,
+    /// The key.
+    pub key: &'static str,
+}
+
+/// `the instance to read from and the access token are`.
+fn named(values: &[MissingValue]) -> String {
+    match values {
+        [one] => format!("{} is", one.what),
+        [first @ .., last] => {
+            let first: Vec<&str> = first.iter().map(|value| value.what).collect();
+            format!("{} and {} are", first.join(", "), last.what)
+        }
+        [] => "nothing is".to_owned(),
+    }
+}
+
+fn ways_to_all(values: &[MissingValue]) -> String {
+    let infos = values.iter().filter_map(|value| KeyInfo::find(value.key));
+    infos.map(ways).collect::<Vec<_>>().join("; ")
+}
+
 fn ways(info: &KeyInfo) -> String {
     let variables = match info.official {
         Some(official) => format!("{} or {official}", info.variable),

@@ -158,6 +158,7 @@ pub const KEYS: &[KeyInfo] = &[
     KeyInfo::new("output.color", "--color", "LOCKGATE_COLOR"),
     KeyInfo::new("output.quiet", "--quiet", "LOCKGATE_QUIET"),
     KeyInfo::new("output.verbose", "--verbose", "LOCKGATE_VERBOSE"),
+    KeyInfo::new("output.junit", "--junit", "LOCKGATE_JUNIT"),
     KeyInfo::new("paths.state", "--state", "LOCKGATE_STATE"),
     KeyInfo::new("paths.runs", "--run-dir", "LOCKGATE_RUN_DIR"),
     KeyInfo::without_flag("paths.keep_runs", "LOCKGATE_PATHS_KEEP_RUNS"),

@@ -132,12 +132,9 @@ impl Config {
             figment = merge_variables(figment, &variables, false, name);
         }
         check_variables(&inputs.environment)?;
-        if inputs.environment.get("NO_COLOR").is_some() {
-            figment = figment.merge(Layer::single(
-                "environment variable NO_COLOR",
-                "output.color",
-                "never",
-            ));
+        for (variable, color) in colors(&inputs.environment) {
+            let name = format!("environment variable {variable}");
+            figment = figment.merge(Layer::single(&name, "output.color", color));
         }
         let name = |variable: &str| (format!("environment variable {variable}"), true);
         figment = merge_variables(figment, &inputs.environment, true, name);
@@ -533,4 +530,24 @@ fn merge_variables(
         }
     }
     figment
+}
+
+/// What the variables that many programs share ask for, the strongest last (no-color.org, bixense.com/clicolors).
+fn colors(environment: &Environment) -> Vec<(&'static str, &'static str)> {
+    let is_set = |name| environment.get(name).is_some_and(|value| !value.is_empty());
+    let is_on = |name| is_set(name) && !matches!(environment.get(name), Some("0" | "false"));
+    [
+        (
+            "CLICOLOR",
+            "never",
+            environment.get("CLICOLOR") == Some("0"),
+        ),
+        ("CLICOLOR_FORCE", "always", is_on("CLICOLOR_FORCE")),
+        ("FORCE_COLOR", "always", is_on("FORCE_COLOR")),
+        ("NO_COLOR", "never", environment.get("NO_COLOR").is_some()),
+    ]
+    .into_iter()
+    .filter(|(_, _, is_asked)| *is_asked)
+    .map(|(name, color, _)| (name, color))
+    .collect()
 }

@@ -31,7 +31,7 @@ mod tests;
 mod validate;
 
 pub use environment::Environment;
-pub use error::ConfigError;
+pub use error::{ConfigError, MissingValue};
 pub use hidden::shown;
 pub use keys::{CHOOSERS, KEYS, KeyInfo};
 pub use layers::{Config, Given, GivenValue, Inputs, Row, learn_credentials};

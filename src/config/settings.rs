@@ -173,6 +173,8 @@ pub struct Output {
     pub quiet: bool,
     /// Every entity.
     pub verbose: bool,
+    /// The file that gets the result as JUnit XML.
+    pub junit: Option<PathBuf>,
 }
 
 /// The form in which a run is shown.

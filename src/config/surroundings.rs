@@ -1,5 +1,7 @@
 //! What the environment tells beyond settings: who runs this, and where.
 
+use std::path::PathBuf;
+
 use super::Environment;
 use crate::report::Annotations;
 
@@ -12,6 +14,8 @@ pub struct Surroundings {
     pub host: String,
     /// The form in which the pipeline that the program runs in marks failures.
     pub pipeline: Option<Annotations>,
+    /// The file to which GitHub Actions adds what a step has to say, in Markdown.
+    pub step_summary: Option<PathBuf>,
     /// Whether the terminal shows characters beyond ASCII, as far as the locale variables tell.
     pub unicode: bool,
     /// Whether the terminal can only append text (`TERM=dumb`), so that nothing can be drawn on it.
@@ -33,6 +37,7 @@ impl Surroundings {
             user: user.unwrap_or_else(|| "someone".to_owned()),
             host: host.unwrap_or_else(|| "this machine".to_owned()),
             pipeline: pipeline(environment),
+            step_summary: first(&["GITHUB_STEP_SUMMARY"]).map(Into::into),
             dumb: environment.get("TERM") == Some("dumb"),
             unicode: unicode(environment),
         }
@@ -95,6 +100,7 @@ mod tests {
             user: "ann".to_owned(),
             host: "desk".to_owned(),
             pipeline: Some(Annotations::GitLab),
+            step_summary: None,
             unicode: false,
             dumb: false,
         };

@@ -380,11 +380,11 @@ fn what_is_missing_is_named_with_the_ways_to_give_it() {
         format!("{error}\nhelp: {}", error.hint().unwrap_or_default())
     };
     insta::assert_snapshot!(complaint(&[]), @r"
-    the instance to read from is missing
-    help: give --source, or set LOCKGATE_SOURCE or AGILITY_GUID
+    the instance to read from, the instance to write to and the access token are missing
+    help: give --source, or set LOCKGATE_SOURCE or AGILITY_GUID; give --target, or set LOCKGATE_TARGET or AGILITY_TARGET_GUID; set LOCKGATE_TOKEN or AGILITY_TOKEN
     ");
     insta::assert_snapshot!(complaint(&INSTANCES[..2]), @r"
-    the access token for the source is missing
+    the access token is missing
     help: set LOCKGATE_TOKEN or AGILITY_TOKEN
     ");
     insta::assert_snapshot!(complaint(&[INSTANCES[0], INSTANCES[2]]), @r"
@@ -399,6 +399,31 @@ fn what_is_missing_is_named_with_the_ways_to_give_it() {
     source.guid is "my-site" (flag --source); expected the GUID of an instance, such as 1a2b3c4d-u
     help: `lockgate config --defaults` explains source.guid
     "#);
+}
+
+/// A GUID with a mistyped ending was taken for one of the USA.
+#[test]
+fn an_unknown_region_is_named_with_those_that_are_known() {
+    let settings = |given: &[(&'static str, &str)]| {
+        Config::load(&case(&[], &[], given).inputs)
+            .unwrap()
+            .settings()
+    };
+    let mistyped = [("source.guid", "1a2b3c4d-x"), INSTANCES[1], INSTANCES[2]];
+    insta::assert_snapshot!(settings(&mistyped).unwrap_err(), @r#"source.guid is "1a2b3c4d-x" (flag --source); expected a GUID of a known region: -u (USA), -us2 (USA 2), -c (Canada), -e (Europe), -a (Australia), -d (vendor's development); for another one give its URL"#);
+    let addressed = [
+        mistyped[0],
+        mistyped[1],
+        mistyped[2],
+        ("source.url", "http://127.0.0.1:8080"),
+    ];
+    assert!(settings(&addressed).is_ok());
+    let old = [
+        ("source.guid", "1a2b3c4d-1111-2222-3333-44445555666a"),
+        INSTANCES[1],
+        INSTANCES[2],
+    ];
+    assert!(settings(&old).is_ok());
 }
 
 #[test]
@@ -427,6 +452,12 @@ fn no_color_is_heard_and_may_be_overruled() {
         color(&[("NO_COLOR", "1"), ("LOCKGATE_COLOR", "always")]),
         ColorChoice::Always
     );
+    for name in ["CLICOLOR_FORCE", "FORCE_COLOR"] {
+        assert_eq!(color(&[(name, "1")]), ColorChoice::Always);
+        assert_eq!(color(&[(name, "0")]), ColorChoice::Auto);
+        assert_eq!(color(&[(name, "1"), ("NO_COLOR", "1")]), ColorChoice::Never);
+    }
+    assert_eq!(color(&[("CLICOLOR", "0")]), ColorChoice::Never);
 }
 
 #[test]

@@ -9,8 +9,8 @@ use crate::engine::{Adopt, Publish, ReadLimits, Schedule, UnknownOutcome, Upload
 use crate::store::StateUrl;
 
 use super::{
-    ColorChoice, Config, ConfigError, Instance, Limits, Output, OutputMode, Pace, Paths, Retry,
-    Settings, Surroundings, Sync, Timeouts,
+    ColorChoice, Config, ConfigError, Instance, Limits, MissingValue, Output, OutputMode, Pace,
+    Paths, Retry, Settings, Surroundings, Sync, Timeouts,
 };
 
 impl Config {
@@ -20,6 +20,7 @@ impl Config {
     /// [`ConfigError`] for the first value that is missing or cannot be.
     pub fn settings(&self) -> Result<Settings, ConfigError> {
         self.check_permissions()?;
+        self.check_complete()?;
         let mut warnings = self.token_warnings();
         let settings = Settings {
             source: self.instance(&SOURCE)?,
@@ -53,6 +54,7 @@ impl Config {
         }
         // Instances come first there, so a missing one hides what follows.
         self.check_permissions()?;
+        self.guids()?;
         self.host(&SOURCE)?;
         self.host(&TARGET)?;
         self.sync(&mut Vec::new())?;
@@ -85,6 +87,7 @@ impl Config {
             color: self.choice("output.color", &COLORS)?,
             quiet: self.truth("output.quiet")?,
             verbose: self.truth("output.verbose")?,
+            junit: self.text("output.junit")?.map(Into::into),
         };
         if output.quiet && output.verbose {
             let told = |key| format!("{key} ({})", self.described(key).1);
@@ -129,11 +132,40 @@ impl Config {
         if !is_guid(&guid) {
             return Err(self.wrong(side.guid, "the GUID of an instance, such as 1a2b3c4d-u"));
         }
+        // Where the address is given, the region says nothing.
+        if self.text(side.url)?.is_none() && !agility::is_of_known_region(&guid) {
+            return Err(self.wrong(side.guid, regions()));
+        }
         Ok(Some(Guid::new(&guid.to_ascii_lowercase())))
     }
 
+    /// Asks for everything at once that has no default and was not given.
+    fn check_complete(&self) -> Result<(), ConfigError> {
+        let mut values = Vec::new();
+        let mut tokenless = Vec::new();
+        for side in [&SOURCE, &TARGET] {
+            if self.text(side.guid)?.is_none() {
+                values.push(missing(side.what, side.guid));
+            }
+            if self.text(side.token)?.is_none() && self.text("token")?.is_none() {
+                tokenless.push(side.what_token);
+            }
+        }
+        match tokenless.as_slice() {
+            [] => {}
+            [one] => values.push(missing(one, "token")),
+            _ => values.push(missing("the access token", "token")),
+        }
+        if values.is_empty() {
+            return Ok(());
+        }
+        Err(ConfigError::Missing { values })
+    }
+
     fn instance(&self, side: &SideKeys) -> Result<Instance, ConfigError> {
-        let missing = |what, key| ConfigError::Missing { what, key };
+        let missing = |what, key| ConfigError::Missing {
+            values: vec![missing(what, key)],
+        };
         let guid = self
             .guid(side)?
             .ok_or_else(|| missing(side.what, side.guid))?;
@@ -144,8 +176,8 @@ impl Config {
                 .ok_or_else(|| missing(side.what_token, "token"))?,
         };
         Ok(Instance {
-            guid,
             url: self.host(side)?,
+            guid,
             token: Secret::new(&token),
         })
     }
@@ -361,6 +393,19 @@ impl Config {
         warnings.dedup();
         warnings
     }
+}
+
+const fn missing(what: &'static str, key: &'static str) -> MissingValue {
+    MissingValue { what, key }
+}
+
+/// The endings of GUIDs whose hosts are known.
+fn regions() -> String {
+    let known = agility::REGIONS.map(|region| format!("-{} ({})", region.suffix, region.name));
+    format!(
+        "a GUID of a known region: {}; for another one give its URL",
+        known.join(", ")
+    )
 }
 
 /// The keys of one side.

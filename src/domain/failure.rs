@@ -24,6 +24,10 @@ pub enum Failure {
     Cycle,
     /// Its file is on a host from which files are not fetched.
     Misplaced,
+    /// Its file could not be read whole from the source.
+    File,
+    /// The server failed: a status of 500 and above, or 408.
+    ServerFailed,
     /// Anything else, mostly a refusal of the target.
     #[default]
     #[serde(other)]
@@ -32,7 +36,7 @@ pub enum Failure {
 
 impl Failure {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Access,
         Self::TimedOut,
         Self::Throttled,
@@ -41,6 +45,25 @@ impl Failure {
         Self::InDoubt,
         Self::Cycle,
         Self::Misplaced,
+        Self::File,
+        Self::ServerFailed,
         Self::Refused,
     ];
+}
+
+/// What failures are grouped by: their kind, and the status of the server's response. Never their text, in which names
+/// and numbers differ from entity to entity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FailureCause {
+    /// The kind.
+    pub failure: Failure,
+    /// The HTTP status; `None` where there was no response, or one that names the entity by its own words, as in a batch.
+    pub status: Option<u16>,
+}
+
+impl From<Failure> for FailureCause {
+    fn from(failure: Failure) -> Self {
+        let status = None;
+        Self { failure, status }
+    }
 }

@@ -30,7 +30,7 @@ pub use asset_path::unsendable;
 pub use body::{Body, BodyFile};
 pub use entity::{Entity, ItemState, Placement};
 pub use exact::{Exact, held, held_pieces};
-pub use failure::Failure;
+pub use failure::{Failure, FailureCause};
 pub use file::{check_link, check_regular, is_open_to_all, read_file, read_text};
 pub use foreign::{Screen, shown, shown_lines, shown_name};
 pub use hash::ContentHash;

@@ -133,7 +133,9 @@ impl<'a> Control<'a> {
                     Heard::LeaseLost(why) => return Err(Cut::LeaseLost(why)),
                     Heard::Command(Command::Drain | Command::Abort) => return Err(Cut::Asked),
                     // There is nothing to pause, and no rate to change.
-                    Heard::Command(Command::Pause | Command::Resume | Command::SetRate(_)) => {}
+                    Heard::Command(
+                        Command::Pause | Command::Resume | Command::SetRate(_) | Command::Play(_),
+                    ) => {}
                 },
                 done = &mut work => return Ok(done),
             }

@@ -149,6 +149,9 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
         }
         self.crew().store.gather(Duration::ZERO);
         self.tasks.shutdown().await;
+        if let Some(left) = self.work.left() {
+            self.crew().sink.emit(left).await;
+        }
         self.work.end().or(cut)
     }
 
@@ -196,7 +199,7 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
             .iter()
             .map(|_| StepResult::Failed {
                 reason: reason.clone(),
-                cause: Failure::InDoubt,
+                cause: Failure::InDoubt.into(),
             })
             .collect();
         Some(Input::Done {

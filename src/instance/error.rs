@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Misplaced, TooLarge};
-use crate::domain::Failure;
+use crate::domain::{Failure, FailureCause};
 
 /// A request that did not bring what it was sent for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -91,19 +91,46 @@ fn for_seconds(wait: Option<Duration>) -> String {
 }
 
 impl Cause {
-    /// What kind of thing it is to the entity that the request was for.
-    pub const fn failure(&self) -> Failure {
+    /// What it is to the entity that the request was for.
+    pub const fn of_entity(&self) -> FailureCause {
+        FailureCause {
+            failure: self.failure(),
+            status: self.status(),
+        }
+    }
+
+    /// The status of the response, where that was what failed.
+    pub const fn status(&self) -> Option<u16> {
+        match self {
+            Self::ServerFailed { status, .. } | Self::Refused { status } => Some(*status),
+            Self::Throttled { .. } => Some(429),
+            Self::Unauthorised => Some(401),
+            Self::Forbidden => Some(403),
+            Self::NotFound => Some(404),
+            Self::Connect { .. }
+            | Self::TimedOut(_)
+            | Self::Broken(_)
+            | Self::Malformed(_)
+            | Self::Content(_)
+            | Self::Misplaced(_)
+            | Self::TooLarge(_)
+            | Self::Busy
+            | Self::Halted => None,
+        }
+    }
+
+    const fn failure(&self) -> Failure {
         match self {
             Self::Connect { .. } | Self::Broken(_) => Failure::Unreachable,
             Self::TimedOut(_) => Failure::TimedOut,
             Self::Throttled { .. } | Self::Busy => Failure::Throttled,
             Self::Unauthorised | Self::Forbidden => Failure::Access,
             Self::Misplaced(_) => Failure::Misplaced,
-            Self::ServerFailed { .. }
-            | Self::NotFound
+            Self::Content(_) => Failure::File,
+            Self::ServerFailed { .. } => Failure::ServerFailed,
+            Self::NotFound
             | Self::Refused { .. }
             | Self::Malformed(_)
-            | Self::Content(_)
             | Self::TooLarge(_)
             | Self::Halted => Failure::Refused,
         }
@@ -181,6 +208,23 @@ impl RequestError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_entity_fails_of_what_the_request_failed_of() {
+        let refused = Cause::Refused { status: 422 }.of_entity();
+        assert_eq!(
+            (refused.failure, refused.status),
+            (Failure::Refused, Some(422))
+        );
+        let expired = Cause::Unauthorised.of_entity();
+        assert_eq!(
+            (expired.failure, expired.status),
+            (Failure::Access, Some(401))
+        );
+        // The advice was to correct the entity, although the file was cut short on its way.
+        let short = Cause::Content("10 of 20 bytes".to_owned()).of_entity();
+        assert_eq!((short.failure, short.status), (Failure::File, None));
+    }
 
     const WAIT: Option<Duration> = Some(Duration::from_secs(7));
 

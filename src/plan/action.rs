@@ -306,6 +306,16 @@ impl Plan {
         self.entities[who as usize].leaves_out(on)
     }
 
+    /// Whether the first save of `node` lacks a reference in a field that its model requires: a server may refuse it for
+    /// that.
+    pub fn lacks_required(&self, node: Node) -> bool {
+        let left_out = &self.entities[node as usize].left_out;
+        let mut needs = left_out
+            .iter()
+            .flat_map(|(_, on)| self.graph.needs_on(node, *on));
+        needs.any(|need| need.strength.is_required())
+    }
+
     /// What the first save of `node` has to wait for, in the order of [`Graph::needs`].
     pub fn waits_for(&self, node: Node) -> impl Iterator<Item = Need> + '_ {
         waits_for(&self.entities, &self.graph, node)

@@ -31,6 +31,17 @@ pub enum Strength {
 }
 
 impl Strength {
+    /// What it costs to leave out a reference in a required field: more than all others of an entity together.
+    pub(super) const COST_REQUIRED: u32 = 1000;
+
+    /// Whether it stands in a field that the model requires.
+    pub(super) const fn is_required(self) -> bool {
+        match self {
+            Self::Deferrable { cost } => cost >= Self::COST_REQUIRED,
+            Self::Order | Self::Hard | Self::Whole | Self::Name { .. } | Self::Renamed => false,
+        }
+    }
+
     /// Needs of one class between the same two become one. What an order and a name ask for stays beside what a reference
     /// asks for.
     const fn class(self) -> u8 {

@@ -2,12 +2,13 @@
 
 use super::causes::{self, Example};
 use super::fold::{Planned, Progress, Publishing};
+use super::named::{self, List};
 use super::rows::RowKey;
 use super::{
     BatchProgress, Difference, GateProgress, GateState, Pace, ReadCount, Run, Verification,
 };
-use crate::domain::{EntityKey, Failure, Outcome};
-use crate::event::{Event, Gate, Phase, Stamped};
+use crate::domain::{FailureCause, Outcome};
+use crate::event::{Event, Gate, Named, Phase, Stamped};
 
 /// Samples of the pace that are kept: one for each column of a wide screen.
 const SAMPLES: usize = 240;
@@ -90,6 +91,7 @@ impl Progress {
                 self.clock.throttle(at_ms, *for_ms);
             }
             Event::EntityHeld { key } => self.rows.hold(key),
+            Event::EntitiesLeft { first, .. } => self.entities_left(first),
             Event::PaceSampled { .. } => self.pace_sampled(event, at_ms),
             Event::ForecastMade { .. } => self.forecast_made(event, at_ms),
             Event::TokenRefused => self.needs_token = true,
@@ -223,10 +225,11 @@ impl Progress {
             class,
             outcome,
             cause,
+            status,
             level,
             bytes,
+            because,
             target: _,
-            because: _,
         } = event
         else {
             return;
@@ -240,7 +243,20 @@ impl Progress {
         if let Some(row) = self.rows.settle(key, row, outcome, *bytes) {
             self.upload_settled((row, *level), outcome, at_ms);
         }
-        self.note_outcome((key, name), outcome, cause.unwrap_or_default());
+        let cause = FailureCause {
+            failure: cause.unwrap_or_default(),
+            status: *status,
+        };
+        let because = match outcome {
+            Outcome::Failed { reason } | Outcome::Kept { reason } => reason,
+            _ => because,
+        };
+        let entity = || Example {
+            key: key.clone(),
+            name: name.clone(),
+            reason: because.clone(),
+        };
+        self.note_outcome(entity, outcome, cause);
     }
 
     fn upload_settled(
@@ -258,26 +274,49 @@ impl Progress {
         }
     }
 
-    fn note_outcome(&mut self, (key, name): (&EntityKey, &str), outcome: &Outcome, cause: Failure) {
-        match outcome {
-            Outcome::Failed { reason } => {
-                let example = Example {
-                    key: key.clone(),
-                    name: name.to_owned(),
-                    reason: reason.clone(),
-                };
-                causes::add(&mut self.causes, cause, example);
+    fn note_outcome(
+        &mut self,
+        entity: impl Fn() -> Example,
+        outcome: &Outcome,
+        cause: FailureCause,
+    ) {
+        let list = match outcome {
+            Outcome::Failed { .. } => {
+                causes::add(&mut self.causes, cause, entity());
+                List::Failed
             }
-            Outcome::Blocked { by } => *self.blocked_by.entry(by.clone()).or_default() += 1,
-            Outcome::Conflict | Outcome::LeftAlone => drop(self.apart.insert(key.clone())),
-            Outcome::Created
-            | Outcome::Adopted
-            | Outcome::Updated
+            Outcome::Blocked { by } => {
+                *self.blocked_by.entry(by.clone()).or_default() += 1;
+                return;
+            }
+            Outcome::Conflict => {
+                self.apart.insert(entity().key);
+                List::Conflict
+            }
+            Outcome::LeftAlone => {
+                self.apart.insert(entity().key);
+                List::LeftAlone
+            }
+            Outcome::Kept { .. } => List::Kept,
+            Outcome::Updated => List::Updated,
+            Outcome::Created => List::Created,
+            Outcome::Adopted
             | Outcome::Unchanged
             | Outcome::OutOfScope
             | Outcome::Deleted
-            | Outcome::Restored
-            | Outcome::Kept { .. } => {}
+            | Outcome::Restored => return,
+        };
+        named::note(&mut self.names, list, entity);
+    }
+
+    fn entities_left(&mut self, first: &[Named]) {
+        for Named { key, name } in first {
+            let entity = || Example {
+                key: key.clone(),
+                name: name.clone(),
+                reason: String::new(),
+            };
+            named::note(&mut self.names, List::Remaining, entity);
         }
     }
 
@@ -357,7 +396,8 @@ impl Progress {
             name: name.clone(),
             reason: reason.clone(),
         };
-        causes::add(&mut self.unpublished, Failure::Refused, example);
+        named::note(&mut self.names, List::Unpublished, || example.clone());
+        causes::add(&mut self.unpublished, FailureCause::default(), example);
     }
 
     fn note_warning(&mut self, message: &str) {

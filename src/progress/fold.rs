@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::active::ActiveClock;
 use super::eta::{Forecasts, Moment};
+use super::named::Names;
 use super::rows::Rows;
 use super::window::Window;
 use super::{
@@ -54,6 +55,7 @@ pub struct Progress {
     pub(super) apart: HashSet<EntityKey>,
     pub(super) publishing: Option<Publishing>,
     pub(super) unpublished: Vec<Cause>,
+    pub(super) names: Names,
     pub(super) finished: Option<(u8, u64)>,
     pub(super) commits: Option<u64>,
     pub(super) error: Option<RunFailure>,

@@ -181,6 +181,7 @@ impl History {
             | Event::Throttled { .. }
             | Event::FeedBusy { .. }
             | Event::TokenRefused
+            | Event::EntitiesLeft { .. }
             | Event::PublishRefused { .. }
             | Event::PublishFinished { .. }
             | Event::ForecastMade { .. }

@@ -3,7 +3,8 @@
 use super::Progress;
 use crate::domain::Id as _;
 use crate::domain::{
-    BatchId, EntityKey, Failure, Guid, Kind, Locale, Outcome, RunEnd, RunId, TargetId, WorkClass,
+    BatchId, EntityKey, Failure, FailureCause, Guid, Kind, Locale, Outcome, RunEnd, RunId,
+    TargetId, WorkClass,
 };
 use crate::event::{
     Bottleneck, Event, Gate, GatePlan, Lane, LanePlan, Phase, SCHEMA, Side, Stamped,
@@ -140,6 +141,7 @@ impl Script {
             lane: Some(lane),
             class,
             cause: matches!(outcome, Outcome::Failed { .. }).then_some(Failure::Refused),
+            status: None,
             level: (kind == Kind::Content).then_some(0),
             outcome,
             target,
@@ -157,6 +159,7 @@ impl Script {
             class: WorkClass::Parallel,
             outcome: Outcome::Unchanged,
             cause: None,
+            status: None,
             level: (kind == Kind::Content).then_some(0),
             target: Some(TargetId::new(id)),
             because: "in agreement since the last run".to_owned(),
@@ -180,6 +183,24 @@ impl Script {
         let reason = reason.to_owned();
         self.leave(kind, id)
             .settle(kind, id, Outcome::Failed { reason })
+    }
+
+    /// The same for a cause of its own.
+    pub(crate) fn fail_of(self, kind: Kind, id: i64, reason: &str, cause: FailureCause) -> Self {
+        let mut script = self.fail(kind, id, reason);
+        if let Some(Stamped {
+            event:
+                Event::EntitySettled {
+                    cause: kind,
+                    status,
+                    ..
+                },
+            ..
+        }) = script.events.last_mut()
+        {
+            (*kind, *status) = (Some(cause.failure), cause.status);
+        }
+        script
     }
 
     /// A gate opens, the last to arrive being this entity.

@@ -10,7 +10,7 @@ use crate::domain::Kind;
 /// Counts of entities in scope.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// All of them.
+    /// All of them, with those that have no outcome.
     pub in_scope: u32,
     /// Looked at and found equal.
     pub in_sync: u32,
@@ -38,7 +38,7 @@ impl Progress {
     /// How all entities stand.
     pub fn standing(&self) -> Standing {
         let total = self.total();
-        if total.total() == 0 {
+        if total.total() == 0 && self.remaining() == 0 {
             return self.standing_of_verification();
         }
         self.standing_among(&total, |_| true)
@@ -59,9 +59,11 @@ impl Progress {
         let is_verified = self.verification.is_some_and(|known| known.finished);
         let (owed, drifted) = (count(false), count(true));
         let not_verified = if is_verified { 0 } else { tally.written() };
+        let kinds = Kind::ALL.into_iter().filter(|kind| is_of(*kind));
+        let remaining: u32 = kinds.map(|kind| self.remaining_of(kind)).sum();
         let reached = tally.found_equal() + tally.written();
         Standing {
-            in_scope: tally.total() - tally.out_of_scope(),
+            in_scope: tally.total() - tally.out_of_scope() + remaining,
             in_sync: reached.saturating_sub(owed + drifted + not_verified),
             left_alone: tally.left_alone() + drifted,
             owed,

@@ -71,9 +71,19 @@ impl Tally {
         self.0[5]
     }
 
+    /// Entities that are new on the target.
+    pub fn created(&self) -> u32 {
+        self.0[0]
+    }
+
+    /// Entities that were brought into agreement.
+    pub fn updated(&self) -> u32 {
+        self.0[2]
+    }
+
     /// Entities that the run wrote: created or updated; of an undo deleted or restored.
     pub fn written(&self) -> u32 {
-        self.0[0] + self.0[2] + self.deleted() + self.restored()
+        self.created() + self.updated() + self.deleted() + self.restored()
     }
 
     /// Entities that the plan compared and found equal: adopted or unchanged.

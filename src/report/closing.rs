@@ -2,24 +2,25 @@
 
 use std::io::{self, Write};
 
-use super::advice::{Advice, UNPUBLISHED, advice};
+use super::advice::{self, Told};
 use super::note::counted_entities;
+use super::table::{self, Results};
 use super::text::{self, count, counted};
-use super::{Detail, Style, table};
-use crate::domain::{RunEnd, shown_lines};
-use crate::progress::{Cause, Progress, Verification};
+use super::{Detail, Style, lists};
+use crate::domain::{RunEnd, shown_lines, shown_name};
+use crate::progress::{Example, List, Progress, Verification};
 
 /// Causes of failure that are told; the report has all.
 const CAUSES: usize = 10;
-
-/// Examples of a cause that are told.
-const EXAMPLES: usize = 3;
 
 /// Writes how a run ended. A run that ended before its plan has nothing to tell but its error, and who started it
 /// tells that.
 pub(crate) fn write(out: &mut dyn Write, progress: &Progress, style: &Style) -> io::Result<()> {
     let is_told_elsewhere = matches!(progress.exit(), Some(2 | 3 | 4 | 70 | 130));
     if is_told_elsewhere && progress.planned().is_none() {
+        return Ok(());
+    }
+    if style.detail == Detail::Ends {
         return Ok(());
     }
     if style.detail != Detail::Quiet {
@@ -32,12 +33,22 @@ pub(crate) fn write(out: &mut dyn Write, progress: &Progress, style: &Style) -> 
 /// closing line; every line ends in a line end.
 pub(crate) fn result(progress: &Progress, style: &Style) -> String {
     let mut text = String::new();
-    if progress.total().total() > 0 {
-        append!(text, "\n{}\n", table::outcomes(progress, style.ascii));
+    if let Some(results) = Results::of(progress) {
+        append!(text, "\n{}\n", table::outcomes(&results, style.ascii));
     }
-    text += &failures(progress);
-    text += &unpublished(progress);
+    text += &by_cause("Failures by cause", &advice::failures(progress));
     text += &blocked(progress);
+    for list in List::ALL {
+        text += &match list {
+            List::Unpublished => by_cause(lists::title(list), &advice::unpublished(progress)),
+            // As a rule most of a run; the report has them.
+            List::Created => continue,
+            _ => named(progress, list),
+        };
+    }
+    if let Some(next) = advice::after(progress) {
+        append!(text, "\nnext: {next}\n");
+    }
     if let Some(path) = report_path(progress, style) {
         append!(text, "\nReport: {path}\n");
     }
@@ -57,10 +68,10 @@ pub(crate) fn line(progress: &Progress) -> String {
     let took = text::took(progress.elapsed(progress.last_at_ms()));
     let total = progress.total();
     let standing = progress.standing();
-    let all = if total.total() == 0 {
-        standing.in_scope
-    } else {
-        total.total()
+    let left = progress.remaining();
+    let all = match total.total() + left {
+        0 => standing.in_scope,
+        all => all,
     };
     let mut line = format!("{end} in {took}: {}", counted_entities(all));
     if let Some(rate) = standing.rate() {
@@ -85,8 +96,6 @@ pub(crate) fn line(progress: &Progress) -> String {
     {
         append!(line, ", {} not published", count(refused));
     }
-    let uploads = progress.uploads();
-    let left = uploads.waiting + uploads.in_flight;
     if left > 0 {
         append!(line, ", {} not processed", count(left));
     }
@@ -139,7 +148,7 @@ pub(crate) const fn exit_words(exit: u8) -> &'static str {
         0 => "done",
         1 => "entities failed, were blocked or differ",
         2 => "usage or configuration",
-        3 => "an instance is unreachable or refuses access",
+        3 => "an instance is unreachable, refuses access or answers with an error",
         4 => "the state is locked or damaged",
         5 => "conflicts were skipped",
         70 => "a bug in lockgate",
@@ -148,43 +157,48 @@ pub(crate) const fn exit_words(exit: u8) -> &'static str {
     }
 }
 
-fn failures(progress: &Progress) -> String {
-    by_cause("\nFailures by cause\n", progress.causes(), |cause| {
-        advice(cause.failure)
-    })
-}
-
-fn unpublished(progress: &Progress) -> String {
-    let causes = progress.unpublished();
-    by_cause("\nSaved and not published, by cause\n", causes, |_| {
-        UNPUBLISHED
-    })
-}
-
-fn by_cause(head: &str, causes: &[Cause], advice: impl Fn(&Cause) -> Advice) -> String {
+fn by_cause(head: &str, causes: &[Told<'_>]) -> String {
     if causes.is_empty() {
         return String::new();
     }
-    let mut sorted: Vec<_> = causes.iter().collect();
-    sorted.sort_by_key(|cause| std::cmp::Reverse(cause.count));
-    let mut text = head.to_owned();
-    for cause in sorted.iter().take(CAUSES) {
-        let reason = text::short(&cause.text, 160);
-        append!(text, "{:>7}  {reason}\n", count(cause.count));
-        let keys = cause.examples.iter().take(EXAMPLES);
-        let mut keys: Vec<_> = keys.map(|example| example.key.to_string()).collect();
-        if cause.count as usize > keys.len() {
-            keys.push("…".to_owned());
+    let mut text = format!("\n{head}\n");
+    for told in causes.iter().take(CAUSES) {
+        let (number, title, code) = (count(told.cause.count), &told.title, told.code);
+        append!(text, "{number:>7}  {title} [{code}]\n");
+        append!(text, "{:9}{}\n", "", in_words(&told.cause.examples[0]));
+        if let Some(more) = told.more() {
+            append!(text, "{:9}{more}\n", "");
         }
-        append!(text, "{:9}{}\n", "", keys.join(", "));
-        let advice = advice(cause);
-        append!(text, "{:9}next: {} [{}]\n", "", advice.next, advice.code);
+        append!(text, "{:9}next: {}\n", "", told.next);
     }
-    if sorted.len() > CAUSES {
-        let more = sorted.len() - CAUSES;
+    if causes.len() > CAUSES {
+        let more = causes.len() - CAUSES;
         append!(text, "{:9}and {more} more causes\n", "");
     }
     text
+}
+
+/// The first entities of a list, by name.
+fn named(progress: &Progress, list: List) -> String {
+    let entities = lists::named(progress, list);
+    if entities.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n{}\n", lists::title(list));
+    for entity in entities {
+        append!(text, "{:9}{}\n", "", lists::row(entity, list));
+    }
+    if let Some(more) = lists::more(progress, list) {
+        append!(text, "{:9}{more}\n", "");
+    }
+    text
+}
+
+/// An entity and why it failed, in full.
+fn in_words(example: &Example) -> String {
+    let name = shown_name(&example.name);
+    let reason = text::clean(&example.reason);
+    format!("{} \"{name}\": {reason}", example.key)
 }
 
 fn blocked(progress: &Progress) -> String {

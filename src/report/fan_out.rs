@@ -37,6 +37,14 @@ pub trait Reporter: Send {
     /// When it cannot be shown.
     fn finish(&mut self, progress: &Progress) -> io::Result<()>;
 
+    /// Takes that another reporter failed, before the event that says so.
+    ///
+    /// # Errors
+    /// When it cannot be shown.
+    fn other_failed(&mut self, _message: &str, _at_ms: u64) -> io::Result<()> {
+        Ok(())
+    }
+
     /// What this failure means for the run.
     fn when_failing(&self, _error: &io::Error) -> WhenFailing {
         WhenFailing::Drain
@@ -173,21 +181,26 @@ impl FanOut {
     }
 
     fn event(&mut self, event: &Stamped) {
+        // A replay that goes back begins anew.
+        if matches!(event.event, Event::RunStarted { .. }) && self.progress.run().is_some() {
+            self.progress = Progress::new();
+            self.anchor = (event.at_ms, Instant::now());
+        }
         if event.at_ms > self.now_ms() {
             self.anchor = (event.at_ms, Instant::now());
         }
         self.progress.apply(event);
-        self.each(|reporter, progress| reporter.event(event, progress));
+        self.each(&mut |reporter, progress| reporter.event(event, progress));
     }
 
     fn tick(&mut self) {
         let now_ms = self.now_ms();
-        self.each(|reporter, progress| reporter.tick(progress, now_ms));
+        self.each(&mut |reporter, progress| reporter.tick(progress, now_ms));
         self.ask_to_drain();
     }
 
     fn finish(&mut self) {
-        self.each(|reporter, progress| reporter.finish(progress));
+        self.each(&mut |reporter, progress| reporter.finish(progress));
     }
 
     /// Milliseconds since the start of the run, never behind its last event.
@@ -197,7 +210,7 @@ impl FanOut {
     }
 
     /// Does the same with every reporter, then tells the rest about those that failed.
-    fn each(&mut self, mut act: impl FnMut(&mut dyn Reporter, &Progress) -> io::Result<()>) {
+    fn each(&mut self, act: &mut dyn FnMut(&mut dyn Reporter, &Progress) -> io::Result<()>) {
         let mut warnings = Vec::new();
         let (progress, drain) = (&self.progress, &mut self.drain);
         self.reporters.retain_mut(|listener| {
@@ -218,6 +231,7 @@ impl FanOut {
         self.ask_to_drain();
         for message in warnings {
             let at_ms = self.progress.last_at_ms();
+            self.each(&mut |reporter, _| reporter.other_failed(&message, at_ms));
             let event = Event::Warned { message };
             self.event(&Stamped { at_ms, event });
         }
@@ -369,5 +383,19 @@ mod tests {
         let progress = run(receiver, vec![witness], commands).await;
         assert_eq!(progress.exit(), None);
         assert_eq!(*told.lock().unwrap(), ["finish"]);
+    }
+
+    /// A replay that was taken back to its start counted everything twice.
+    #[tokio::test]
+    async fn a_run_that_starts_again_is_counted_anew() {
+        let (events, received) = mpsc::channel(256);
+        let (commands, _asked) = mpsc::channel(1);
+        let script = Script::uploading(&[(Kind::Model, 3)]).create(Kind::Model, 0..2, 10);
+        for event in script.events().iter().chain(script.events()) {
+            events.send(event.clone()).await.unwrap();
+        }
+        drop(events);
+        let progress = run(received, Vec::new(), commands).await;
+        assert_eq!(progress, script.fold());
     }
 }

@@ -79,6 +79,7 @@ pub(crate) fn note(event: &Event, progress: &Progress) -> Option<Note> {
         Event::EntityHeld { key } => {
             Some(Weight::Detail.says(format!("{key} was not sent; it waits for the next run")))
         }
+        Event::EntitiesLeft { entities, .. } => Some(left(*entities)),
         Event::TokenRefused => Some(Weight::Caution.says("the target refuses the token")),
         Event::Paused => Some(Weight::Caution.says("paused; no new requests")),
         Event::Resumed => Some(Weight::Info.says("resumed")),
@@ -128,6 +129,19 @@ pub(crate) fn counted_entities(number: u32) -> String {
     } else {
         format!("{} entities", count(number))
     }
+}
+
+/// `1 entity is left`, `2 entities are left`.
+pub(crate) fn are_left(number: u32) -> String {
+    let verb = if number == 1 { "is" } else { "are" };
+    format!("{} {verb} left", counted_entities(number))
+}
+
+fn left(entities: u32) -> Note {
+    Weight::Caution.says(format!(
+        "{}; the next run goes on there",
+        are_left(entities)
+    ))
 }
 
 fn run_line(progress: &Progress) -> Option<String> {

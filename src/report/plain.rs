@@ -9,10 +9,10 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::advice::advice;
+use super::advice::next_step;
 use super::note::{Note, Weight, lane_name, note};
 use super::text::{self, count};
-use super::{Annotations, Detail, Reporter, WhenFailing, closing};
+use super::{Annotations, Detail, Reporter, Watch, WhenFailing, closing};
 use crate::domain::{Outcome, Token, shown_lines};
 use crate::event::{Event, Lane, Phase, Side, Stamped};
 use crate::progress::{Cause, LaneState, Progress, Row, Status};
@@ -30,6 +30,8 @@ pub struct Style {
     pub annotations: Option<Annotations>,
     /// The folder that holds the folder of the run, to tell where the report is.
     pub run_dir: Option<PathBuf>,
+    /// What is watched.
+    pub watch: Watch,
     /// The tokens that the user may replace, where there is a way to ask for one.
     pub tokens: Vec<Token>,
 }
@@ -90,6 +92,7 @@ impl Plain {
             }
         );
         match self.style.detail {
+            Detail::Ends => matches!(event, Event::DrainStarted { .. }),
             Detail::Quiet => failed,
             Detail::Normal => note.weight > Weight::Detail,
             Detail::Verbose => true,
@@ -102,16 +105,14 @@ impl Plain {
             key,
             name,
             outcome: Outcome::Failed { reason },
-            cause,
             ..
         } = &event.event
         else {
             return Ok(());
         };
-        let is_first = |cause: &Cause| cause.count == 1 && cause.examples[0].key == *key;
-        if progress.causes().iter().any(is_first) {
-            let advice = advice(cause.unwrap_or_default());
-            let next = format!("  next: {} [{}]", advice.next, advice.code);
+        let is_first = |cause: &&Cause| cause.count == 1 && cause.examples[0].key == *key;
+        if let Some(first) = progress.causes().iter().find(is_first) {
+            let next = format!("  next: {}", next_step(first.cause, progress));
             self.line(event.at_ms, Weight::Info, &next)?;
         }
         if let Some(annotations) = self.style.annotations {
@@ -124,7 +125,7 @@ impl Plain {
 
     /// Tells counts that have changed, when it is time.
     fn beat(&mut self, progress: &Progress, now_ms: u64) -> io::Result<()> {
-        if self.style.detail == Detail::Quiet || progress.exit().is_some() {
+        if self.style.detail <= Detail::Quiet || progress.exit().is_some() {
             return Ok(());
         }
         if progress.status(now_ms) == Status::Draining {
@@ -258,6 +259,13 @@ impl Reporter for Plain {
         self.out.flush()
     }
 
+    fn other_failed(&mut self, message: &str, at_ms: u64) -> io::Result<()> {
+        if self.style.detail == Detail::Ends {
+            self.line(at_ms, Weight::Caution, message)?;
+        }
+        Ok(())
+    }
+
     fn finish(&mut self, progress: &Progress) -> io::Result<()> {
         closing::write(&mut *self.out, progress, &self.style)?;
         self.out.flush()
@@ -370,7 +378,7 @@ fn drain_line(progress: &Progress) -> String {
     let Some(first) = progress.in_flight().keys().next() else {
         return "draining: nothing is in flight".to_owned();
     };
-    let number = progress.in_flight().len();
+    let number = text::count_of(progress.in_flight().len());
     let mut line = format!("draining: waits for {number} in flight, first {first}");
     let items: u32 = progress.batches().values().map(|batch| batch.items).sum();
     let processed: u32 = progress
@@ -381,7 +389,9 @@ fn drain_line(progress: &Progress) -> String {
     if items > 0 {
         append!(
             line,
-            "; batches at the target: {processed} of {items} items"
+            "; batches at the target: {} of {} items",
+            count(processed),
+            count(items)
         );
     }
     line

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::domain::{Kind, Outcome};
+use crate::domain::{Failure, FailureCause, Id as _, Kind, Outcome};
 use crate::event::{Event, Gate, Lane, Phase, Side, Stamped};
 use crate::progress::Progress;
 use crate::progress::script::{Script, key};
@@ -36,6 +36,7 @@ const STYLE: Style = Style {
     ascii: false,
     annotations: None,
     run_dir: None,
+    watch: Watch::Run,
     tokens: Vec::new(),
 };
 
@@ -171,6 +172,35 @@ fn lines(style: Style) -> String {
 #[test]
 fn plain_lines() {
     insta::assert_snapshot!(lines(STYLE));
+}
+
+/// A cause was a heading in which names and numbers were masked, and which no entity had: one that is real says more.
+#[test]
+fn a_cause_is_shown_by_a_real_failure_in_full() {
+    let words = "the server answered \"Field 'Title' of item 7 exceeds 255 characters\" after 30 s: \
+                 shorten the text of \"Press release #41\", which has 612 characters, and save it again";
+    let mut script = Script::uploading(&[(Kind::Content, 25)])
+        .lane(Lane::BatchedContent)
+        .fail(Kind::Content, 7, words);
+    for id in 8..32 {
+        script = script.fail(Kind::Content, id, &format!("field \"x{id}\" is bad"));
+    }
+    let script = script.finish(1);
+    let base = tempfile::tempdir().unwrap();
+    let mut folder = RunFolder::new(base.path().to_owned(), KEEP);
+    let progress = tell(&mut folder, script.events());
+    let written = base.path().join("20260731-101500-0a1b");
+    let read = |name: &str| std::fs::read_to_string(written.join(name)).unwrap();
+    let html = read("report.html")
+        .replace("&quot;", "\"")
+        .replace("&#39;", "'");
+    for shown in [closing::result(&progress, &STYLE), read("report.md"), html] {
+        let causes = shown.split("Failures by cause").nth(1).unwrap();
+        assert!(causes.contains(words), "{causes}");
+        assert!(causes.contains("and 24 more"), "{causes}");
+        assert!(causes.contains("lockgate retry"), "{causes}");
+        assert!(!causes.contains("of item #"), "{causes}");
+    }
 }
 
 #[test]
@@ -398,4 +428,179 @@ async fn a_run_goes_on_without_its_folder() {
     assert_eq!(progress.exit(), Some(1));
     assert_eq!(asked.recv().await, None);
     assert_eq!(out.text().matches("the run folder failed").count(), 1);
+}
+
+/// What a run leaves in `report.md`, and what it says at its end.
+fn ends_of(script: &Script) -> [String; 2] {
+    let base = tempfile::tempdir().unwrap();
+    let mut folder = RunFolder::new(base.path().to_owned(), KEEP);
+    let progress = tell(&mut folder, script.events());
+    let report = base.path().join("20260731-101500-0a1b/report.md");
+    let closing = closing::result(&progress, &STYLE) + &closing::line(&progress);
+    [closing, std::fs::read_to_string(report).unwrap()]
+}
+
+fn updated(kind: Kind, id: i64) -> impl Fn(Script) -> Script {
+    move |script| script.leave(kind, id).settle(kind, id, Outcome::Updated)
+}
+
+/// Two of five entities were in sync before a run that was interrupted at once, and it said 100 %.
+#[test]
+fn an_interrupted_run_says_what_is_left_and_how_to_go_on() {
+    let script = Script::uploading(&[(Kind::Content, 3)])
+        .unchanged(Kind::Content, 1)
+        .unchanged(Kind::Content, 2)
+        .leave(Kind::Content, 7)
+        .finish(130);
+    for text in ends_of(&script) {
+        assert!(!text.contains("100.0 %"), "{text}");
+        assert!(text.contains("40.0 %"), "{text}");
+        assert!(text.contains("not processed"), "{text}");
+        assert!(text.contains("3 entities are left"), "{text}");
+        assert!(text.contains("run the same command again"), "{text}");
+    }
+}
+
+/// What needs somebody comes first, by name, with the command that follows.
+#[test]
+fn the_end_names_what_failed_then_what_is_in_conflict_then_what_was_updated() {
+    let mut script = Script::uploading(&[(Kind::Content, 28)]).lane(Lane::BatchedContent);
+    for id in 1..26 {
+        script = updated(Kind::Content, id)(script);
+    }
+    for id in 26..28 {
+        script = script.fail(Kind::Content, id, "it is locked");
+    }
+    let script = script
+        .settle(Kind::Content, 28, Outcome::Conflict)
+        .event(Event::PublishRefused {
+            key: key(Kind::Content, 3),
+            name: "Opening hours".to_owned(),
+            target: crate::domain::TargetId::new(5_003),
+            reason: "no workflow step".to_owned(),
+        })
+        .finish(1);
+    let [closing, report] = ends_of(&script);
+    for text in [&closing, &report] {
+        let found = [
+            "content:26@en-us",
+            "content:27@en-us",
+            "content:28@en-us",
+            "Opening hours",
+            "content:20@en-us",
+            "and 5 more",
+        ];
+        let places = found.map(|part| text.find(part).unwrap_or_else(|| panic!("{part}: {text}")));
+        assert!(places.is_sorted(), "{places:?} {text}");
+        assert!(!text.contains("content:21@en-us"), "{text}");
+    }
+    assert!(closing.contains("\nnext: `lockgate retry`\n"), "{closing}");
+    assert!(report.contains("`lockgate retry`"), "{report}");
+    assert!(report.find("it is locked") < report.find("## Gates"));
+}
+
+/// GitHub takes 65,536 characters in a comment.
+#[test]
+fn the_report_fits_into_a_comment_whatever_the_server_says() {
+    let long = "[*_ \u{1F600} ".repeat(400);
+    let mut script = Script::uploading(&[(Kind::Content, 900)]).lane(Lane::BatchedContent);
+    for id in 1..300 {
+        script = script.fail(Kind::Content, id, &long);
+        script = script.event(Event::Warned {
+            message: long.clone(),
+        });
+        script = script.event(Event::DifferenceFound {
+            key: key(Kind::Content, id),
+            difference: "different-field".to_owned(),
+            detail: long.clone(),
+            left_alone: false,
+        });
+    }
+    let [_, report] = ends_of(&script.finish(1));
+    let length = report.chars().count();
+    assert!(length < 60_000, "{length}");
+    assert!(report.contains("## Gates"), "the short parts are there");
+}
+
+/// Five ways in which a run ends badly.
+fn bad_ends() -> [(&'static str, Script); 5] {
+    let cause = |failure, status| FailureCause { failure, status };
+    let uploading = |kind, number| Script::uploading(&[(kind, number)]);
+    let mut truncated = uploading(Kind::Asset, 30);
+    for id in 1..31 {
+        let reason = format!("invalid file content: {} of 80412 bytes arrived", id * 17);
+        truncated = truncated.fail_of(Kind::Asset, id, &reason, cause(Failure::File, None));
+    }
+    let expired =
+        "saving content: authentication failed (HTTP 401): the token is missing, wrong or expired";
+    let expired = uploading(Kind::Content, 3)
+        .fail_of(Kind::Content, 1, expired, cause(Failure::Access, Some(401)))
+        .event(Event::EntitiesLeft {
+            entities: 2,
+            first: [2, 3]
+                .map(|id| crate::event::Named {
+                    key: key(Kind::Content, id),
+                    name: format!("Place {id}"),
+                })
+                .to_vec(),
+        });
+    let refused = "the server refused it (HTTP 400): \"referenceName is taken\"; it is part of a reference cycle and was \
+                   first saved without its references to model:2";
+    let refused = uploading(Kind::Model, 2)
+        .fail_of(Kind::Model, 1, refused, cause(Failure::Refused, Some(400)))
+        .settle(
+            Kind::Model,
+            2,
+            Outcome::Blocked {
+                by: key(Kind::Model, 1),
+            },
+        );
+    let conflict = uploading(Kind::Content, 1).settle(Kind::Content, 1, Outcome::Conflict);
+    let interrupted = uploading(Kind::Page, 4)
+        .create(Kind::Page, 1..2, 100)
+        .event(Event::DrainStarted {
+            reason: "interrupted".to_owned(),
+            in_flight: 0,
+        });
+    [
+        ("truncated_files", truncated.finish(1)),
+        ("expired_token", expired.finish(3)),
+        ("refused_in_a_cycle", refused.finish(1)),
+        ("conflict", conflict.finish(5)),
+        ("interrupted", interrupted.finish(130)),
+    ]
+}
+
+#[test]
+fn bad_ends_say_what_to_do() {
+    for (name, script) in bad_ends() {
+        let [closing, report] = ends_of(&script);
+        let report = report.split("## Lanes").next().unwrap();
+        insta::assert_snapshot!(format!("end_{name}"), format!("{closing}\n\n{report}"));
+    }
+}
+
+/// One run adds its report to what other steps have written, and the XML names every entity, whatever its name is.
+#[test]
+fn a_pipeline_gets_junit_xml_and_a_summary_of_the_step() {
+    let base = tempfile::tempdir().unwrap();
+    let (xml, summary) = (base.path().join("out.xml"), base.path().join("summary.md"));
+    std::fs::write(&summary, "# Earlier\n").unwrap();
+    let script = Script::uploading(&[(Kind::Model, 2), (Kind::Content, 2)])
+        .create(Kind::Model, 1..3, 10)
+        .fail(Kind::Content, 23, "<\u{7}\"title\" & 'more'> is required")
+        .settle(Kind::Content, 24, blocked())
+        .finish(1);
+    tell(&mut junit::Junit::new(xml.clone()), script.events());
+    tell(
+        &mut step_summary::StepSummary::new(summary.clone()),
+        script.events(),
+    );
+    insta::assert_snapshot!("junit", std::fs::read_to_string(xml).unwrap());
+    let summary = std::fs::read_to_string(summary).unwrap();
+    assert!(
+        summary.starts_with("# Earlier\n# Migration of"),
+        "{summary}"
+    );
+    assert!(summary.contains("is required"), "{summary}");
 }

@@ -18,6 +18,11 @@ pub(crate) fn count(number: impl Into<u64>) -> String {
     text
 }
 
+/// The same of things in memory.
+pub(crate) fn count_of(number: usize) -> String {
+    count(u64::try_from(number).unwrap_or(u64::MAX))
+}
+
 /// A count and its noun: `1 failure`, `2 failures`.
 pub(crate) fn counted(number: u32, noun: &str) -> String {
     let ending = if number == 1 { "" } else { "s" };

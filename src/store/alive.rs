@@ -8,7 +8,6 @@
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 
-use super::StateUrl;
 use super::location::beside;
 use crate::domain::RunId;
 
@@ -50,12 +49,6 @@ impl Alive {
         // A file that stays costs nothing and says the same.
         drop(std::fs::remove_file(path(state, run)));
     }
-}
-
-/// Whether a run had a lease on this machine and died with it. False as long as nothing proves that: of a run without a
-/// lease, such as a rehearsal, nobody can tell.
-pub fn is_gone(state: &StateUrl, run: &RunId) -> bool {
-    Alive::is_gone(state.path(), run)
 }
 
 fn path(state: &Path, run: &RunId) -> PathBuf {

@@ -38,7 +38,6 @@ mod tests;
 mod write;
 mod writer;
 
-pub use alive::is_gone;
 pub use error::StoreError;
 pub use guard::open_to_all;
 pub use handle::Store;

@@ -277,7 +277,7 @@ async fn whoever_is_attached_to_a_run_that_is_killed_is_told() {
     running.signal("-KILL");
     drop(running.end().await);
     let watched = attached.wait_with_output().await.unwrap();
-    let told = String::from_utf8_lossy(&watched.stderr);
+    let told = String::from_utf8_lossy(&watched.stdout);
     assert_eq!(watched.status.code(), Some(130), "{told}");
     assert!(told.contains("has died without finishing"), "{told}");
     completes(&workspace, &server).await;

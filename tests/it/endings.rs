@@ -74,7 +74,7 @@ async fn a_run_that_is_to_fail_fast_ends_with_1_at_the_first_failure_of_any_kind
         let args = ["--no-tui", "--fail-fast", "--publish"];
         let ended = end_of(workspace.sync(&server, &args)).await;
         assert_eq!(ended.code, Some(1), "{path}: {}", ended.stderr);
-        told(&workspace, &ended, "the first failure", "fail-fast").await;
+        told(&workspace, &ended, "first failure", "fail-fast").await;
         let verified = events_in(&workspace.run_folder());
         let verified = verified.iter().filter(|event| event["phase"] == "verify");
         assert_eq!(verified.count(), 0, "{path}: it went on to verify");
@@ -92,7 +92,7 @@ async fn a_failure_that_the_plan_shows_is_the_first_one() {
     let workspace = Workspace::new();
     let ended = end_of(workspace.sync(&server, &["--no-tui", "--fail-fast"])).await;
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
-    told(&workspace, &ended, "the first failure", "fail-fast").await;
+    told(&workspace, &ended, "first failure", "fail-fast").await;
     assert!(server.writes(TARGET).is_empty(), "it wrote all the same");
     server.stop().await;
 }
@@ -152,6 +152,6 @@ async fn a_target_that_refuses_the_token_stops_the_run() {
     let workspace = Workspace::new();
     let ended = end_of(workspace.sync(&server, &["--no-tui"])).await;
     assert_eq!(ended.code, Some(3), "{}", ended.stderr);
-    told(&workspace, &ended, "unreachable", "stopped").await;
+    told(&workspace, &ended, "instance", "stopped").await;
     server.stop().await;
 }

@@ -65,6 +65,42 @@ async fn there_is_nothing_to_attach_to_once_a_run_is_over() {
     );
 }
 
+/// Neither a demonstration nor a rehearsal has a lease, and whoever attached to one that was killed waited for ever.
+#[tokio::test]
+async fn a_demonstration_that_was_killed_is_told_to_be_gone() {
+    let workspace = Workspace::new();
+    let mut demo = workspace.command(["demo", "--quiet", "--item-ms", "60000"]);
+    let mut demo = demo.kill_on_drop(true).spawn().unwrap();
+    let runs = workspace.path().join(".lockgate/runs");
+    let is_uploading = || {
+        let folders = std::fs::read_dir(&runs).into_iter().flatten().flatten();
+        let mut events = folders.map(|folder| folder.path().join("events.ndjson"));
+        events.any(|path| {
+            std::fs::read_to_string(path).is_ok_and(|text| text.contains("batch-submitted"))
+        })
+    };
+    while !is_uploading() {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    demo.kill().await.unwrap();
+    let watched = end_of(workspace.command(["runs", "attach", "--no-tui"])).await;
+    assert_eq!(watched.code, Some(130), "{}", watched.stderr);
+    let told = "has died without finishing";
+    assert!(watched.stderr.contains(told), "{}", watched.stderr);
+}
+
+/// The result as a program gets it: events, and nothing on standard error.
+#[tokio::test]
+async fn with_json_there_are_no_lines_beside_it() {
+    let workspace = Workspace::new();
+    let demo =
+        end_of(workspace.command(["--json", "demo", "--no-tui", "--junit", "out.xml"])).await;
+    assert_eq!((demo.code, demo.stderr.as_str()), (Some(0), ""));
+    assert!(demo.stdout.lines().all(|line| line.starts_with('{')));
+    let xml = std::fs::read_to_string(workspace.path().join("out.xml")).unwrap();
+    assert!(xml.contains("<testsuite name=\"models\""), "{xml}");
+}
+
 #[tokio::test]
 async fn planning_writes_nothing_anywhere() {
     let server = serve(instances(&fixture("cycle-of-two"))).await;

@@ -2,6 +2,7 @@
 
 use super::story::{Attempt, Chapter, Planned, Story};
 use crate::domain::{EntityKey, Outcome, shown};
+use crate::report::count_of;
 use crate::report::graph::Neighbour;
 
 /// Neighbours and blocked entities that are named; the rest is counted.
@@ -65,7 +66,7 @@ fn tell_run(text: &mut String, chapter: &Chapter) {
         ),
     }
     if !chapter.blocks.is_empty() {
-        let count = chapter.blocks.len();
+        let count = count_of(chapter.blocks.len());
         field(
             text,
             "blocking",
@@ -132,7 +133,7 @@ fn neighbours(text: &mut String, label: &str, neighbours: &[Neighbour]) {
         label = "";
     }
     if let Some(more) = neighbours.len().checked_sub(NAMED).filter(|more| *more > 0) {
-        field(text, "", &format!("and {more} more"));
+        field(text, "", &format!("and {} more", count_of(more)));
     }
 }
 

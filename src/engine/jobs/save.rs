@@ -1,7 +1,7 @@
 //! Models, containers, templates and galleries: one synchronous save each.
 
 use super::disguise;
-use crate::domain::Failure;
+use crate::domain::{Failure, FailureCause};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::reconcile::{
     checked_one, close, held, lost, never_left, not_prepared, settle_save,
@@ -88,9 +88,15 @@ where
         Err(error) if error.cause == Cause::Halted => Ok(held(1)),
         Err(error) => {
             let (state, cause) = match error.verdict(Effect::Write) {
-                Verdict::Reconcile => (IntentState::InDoubt, Failure::InDoubt),
+                Verdict::Reconcile => (
+                    IntentState::InDoubt,
+                    FailureCause {
+                        failure: Failure::InDoubt,
+                        status: error.cause.status(),
+                    },
+                ),
                 Verdict::Retry { .. } | Verdict::GiveUp => {
-                    (IntentState::Failed, error.cause.failure())
+                    (IntentState::Failed, error.cause.of_entity())
                 }
             };
             close(crew, intent, state).await?;

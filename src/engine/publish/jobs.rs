@@ -121,7 +121,7 @@ impl<S: Source + Clone, T: Target + Clone> Publisher<S, T> {
                 results.refused.push((key, reason.clone()));
                 StepResult::Failed {
                     reason: reason.clone(),
-                    cause: Failure::Refused,
+                    cause: Failure::Refused.into(),
                 }
             }
             None => {

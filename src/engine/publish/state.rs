@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::choice::Published;
-use crate::domain::{Failure, Kind};
+use crate::domain::{FailureCause, Kind};
 use crate::engine::end::End;
 use crate::engine::ready::{Limits, Queue, Ready};
 use crate::engine::state::{Effect, Flow, Saved, Step, Work};
+use crate::event::Event;
 use crate::plan::Node;
 
 /// Entities that are named when none of them can go on.
@@ -118,13 +119,18 @@ impl Work for PublishState {
     fn failed(
         &mut self,
         (node, _): (Node, Step),
-        (reason, _): (String, Failure),
+        (reason, _): (String, FailureCause),
         effects: &mut Vec<Effect>,
     ) {
         self.over(node);
         if self.fail_fast {
             self.flow.drain(End::FailFast, &reason, effects);
         }
+    }
+
+    // All of them have their outcome. The next run publishes what is left.
+    fn left(&self) -> Option<Event> {
+        None
     }
 
     fn dump(&self) -> String {

@@ -12,7 +12,7 @@ use super::outcome::{
     altered, close, failed, keep_all, lost, not_known, not_sent, refused, show, told,
 };
 use super::polling::{BatchEnd, HandedIn, follow_noted};
-use crate::domain::{BatchId, Failure, Kind, Locale};
+use crate::domain::{BatchId, Failure, FailureCause, Kind, Locale};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::pace::Class;
 use crate::engine::poll::BatchKind;
@@ -138,7 +138,7 @@ pub(super) enum End {
     },
     /// It is not known. `working`: the target may still be at it under a number that is known. Then it is never sent again.
     Unknown {
-        cause: Failure,
+        cause: FailureCause,
         why: String,
         working: bool,
     },
@@ -159,9 +159,9 @@ impl End {
             return Self::Unknown {
                 // What makes no sense is no refusal either.
                 cause: if matches!(error.cause, Cause::Malformed(_)) {
-                    Failure::InDoubt
+                    Failure::InDoubt.into()
                 } else {
-                    error.cause.failure()
+                    error.cause.of_entity()
                 },
                 why: error.to_string(),
                 working: false,
@@ -228,7 +228,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
                 let end = match sent.batch {
                     Some(batch) => self.follow(sent.intent, &items, batch).await?,
                     None => End::Unknown {
-                        cause: Failure::Refused,
+                        cause: Failure::Refused.into(),
                         why: sent.why.to_owned(),
                         working: false,
                     },
@@ -330,7 +330,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
                 }
             }
             BatchEnd::Unknown(why) => End::Unknown {
-                cause: Failure::InDoubt,
+                cause: Failure::InDoubt.into(),
                 why,
                 working: true,
             },
@@ -391,7 +391,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
             } => {
                 self.crew.open.doubt(intent, &why);
                 // What makes no sense is looked for, even where it could be repeated.
-                let is_harmless = items.len() == 1 && cause != Failure::InDoubt;
+                let is_harmless = items.len() == 1 && cause.failure != Failure::InDoubt;
                 let found = self.look(items, intent, is_harmless).await;
                 let result = if working {
                     not_known(&why)
@@ -642,7 +642,7 @@ pub(super) fn each(rows: Vec<RowResult>, count: usize, what: &str) -> End {
         return End::Each(rows);
     }
     End::Unknown {
-        cause: Failure::InDoubt,
+        cause: Failure::InDoubt.into(),
         why: format!("{what} has {} results for {count} entities", rows.len()),
         working: false,
     }

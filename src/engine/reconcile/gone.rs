@@ -2,7 +2,7 @@
 
 use super::outcome::told;
 use super::polling::{BatchEnd, HandedIn, follow_noted, tell_finished};
-use crate::domain::{Failure, Id, Kind, Locale};
+use crate::domain::{Failure, FailureCause, Id, Kind, Locale};
 use crate::engine::crew::Crew;
 use crate::engine::pace::Class;
 use crate::engine::poll::BatchKind;
@@ -15,7 +15,7 @@ pub(in crate::engine) enum DeleteEnd {
     /// It is gone.
     Gone,
     /// The server did not delete it, in its words, for a reason of this kind.
-    Refused(String, Failure),
+    Refused(String, FailureCause),
     /// It is unknown.
     Unknown(String),
     /// Its request never left.
@@ -94,7 +94,7 @@ where
         }
         Err(error) => {
             let why = format!("the server refused it: {error}");
-            return Ok(DeleteEnd::Refused(why, error.cause.failure()));
+            return Ok(DeleteEnd::Refused(why, error.cause.of_entity()));
         }
     };
     let nowhere = Locale::new("");
@@ -111,12 +111,12 @@ where
         BatchEnd::Finished(results) => match results.first() {
             Some(Ok(_)) => DeleteEnd::Gone,
             Some(Err(Unconfirmed::Refused(refusal))) => {
-                DeleteEnd::Refused(told(refusal), Failure::Refused)
+                DeleteEnd::Refused(told(refusal), Failure::Refused.into())
             }
             Some(Err(Unconfirmed::Unclear(why))) => DeleteEnd::Unknown(why.clone()),
             None => DeleteEnd::Unknown(format!("batch {batch} has no result")),
         },
-        BatchEnd::Failed(refusal) => DeleteEnd::Refused(told(&refusal), Failure::Refused),
+        BatchEnd::Failed(refusal) => DeleteEnd::Refused(told(&refusal), Failure::Refused.into()),
         BatchEnd::Unknown(why) => DeleteEnd::Unknown(why),
         BatchEnd::Halted => DeleteEnd::Halted,
     })

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::domain::{Failure, Kind, TargetId};
+use crate::domain::{Failure, FailureCause, Kind, TargetId};
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::state::{How, Saved as Done, StepResult};
 use crate::id_map::IdConflict;
@@ -127,7 +127,7 @@ pub(in crate::engine) fn not_sent(error: &RequestError) -> StepResult {
     if error.cause == Cause::Halted {
         return StepResult::Held;
     }
-    lost(error.cause.failure(), error.to_string())
+    lost(error.cause.of_entity(), error.to_string())
 }
 
 /// Makes durable that the request of an intent never left.
@@ -155,10 +155,13 @@ pub(in crate::engine) fn not_prepared(reason: impl Into<String>) -> StepResult {
 }
 
 /// An entity did not make it, for a reason of this kind.
-pub(in crate::engine) fn lost(cause: Failure, reason: impl Into<String>) -> StepResult {
+pub(in crate::engine) fn lost(
+    cause: impl Into<FailureCause>,
+    reason: impl Into<String>,
+) -> StepResult {
     StepResult::Failed {
         reason: reason.into(),
-        cause,
+        cause: cause.into(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::run_state::{RunState, Stage};
 use super::{Effect, How, Saved, Step};
-use crate::domain::{EntityKey, Failure, Outcome};
+use crate::domain::{EntityKey, Failure, FailureCause, Outcome};
 use crate::engine::end::End;
 use crate::event::Event;
 use crate::plan::{Action, Node};
@@ -76,18 +76,17 @@ impl RunState {
     pub(super) fn lost(
         &mut self,
         (node, step): (Node, Step),
-        (mut reason, cause): (String, Failure),
+        (mut reason, mut cause): (String, FailureCause),
         effects: &mut Vec<Effect>,
     ) {
-        self.node_mut(node).failure = cause;
         let key = self.key(node);
-        let cycle = self.cycle_of(node);
-        if step == Step::Save && !cycle.is_empty() {
-            reason.push_str(&cycle);
-            if self.node(node).failure == Failure::Refused {
-                self.node_mut(node).failure = Failure::Cycle;
+        if step == Step::Save {
+            reason.push_str(&self.cycle_of(node));
+            if cause.failure == Failure::Refused && self.plan.lacks_required(node) {
+                cause.failure = Failure::Cycle;
             }
         }
+        self.node_mut(node).failure = cause;
         let because = reason.clone();
         self.settle(node, Outcome::Failed { reason }, &because, None, effects);
         if step == Step::Save {

@@ -122,7 +122,11 @@ impl Flow {
             }
             Command::Drain => self.drain(End::Interrupted, ASKED, effects),
             // Aborting is dropping what is in flight, and the rate is the pacer's: both are the dispatcher's.
-            Command::Pause | Command::Resume | Command::Abort | Command::SetRate(_) => {}
+            Command::Pause
+            | Command::Resume
+            | Command::Abort
+            | Command::SetRate(_)
+            | Command::Play(_) => {}
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::{Failure, Outcome, TargetId};
+use crate::domain::{FailureCause, Outcome, TargetId};
 use crate::engine::end::StopCause;
 use crate::engine::outage::Outage;
 use crate::engine::ready::Queue;
@@ -66,7 +66,7 @@ pub enum StepResult {
         /// Why, in one sentence.
         reason: String,
         /// The same in kind.
-        cause: Failure,
+        cause: FailureCause,
     },
 }
 

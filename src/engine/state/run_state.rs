@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Effect, Flow, Saved, Step, Work};
-use crate::domain::{EntityKey, Failure, Inventory, Kind, Outcome, SourceId};
+use crate::domain::{EntityKey, FailureCause, Inventory, Kind, Outcome, SourceId};
 use crate::engine::gates::{Gates, gates_of, lane_of};
 use crate::engine::options::Schedule;
 use crate::engine::ready::{Limits, Ready};
-use crate::event::{Event, Gate, Lane, LanePlan};
+use crate::event::{Event, Gate, Lane, LanePlan, Named};
 use crate::plan::{Action, Need, Node, Plan, Uploads};
 
 /// Entities that are named when none of them can go on.
@@ -41,7 +41,7 @@ pub(super) struct NodeState {
     /// The root cause that will block it as soon as it is back.
     pub(super) doomed: Option<EntityKey>,
     /// What made its upload fail.
-    pub(super) failure: Failure,
+    pub(super) failure: FailureCause,
 }
 
 /// The state of a run.
@@ -240,7 +240,12 @@ impl Work for RunState {
         self.put_back_step(step, effects);
     }
 
-    fn failed(&mut self, step: (Node, Step), why: (String, Failure), effects: &mut Vec<Effect>) {
+    fn failed(
+        &mut self,
+        step: (Node, Step),
+        why: (String, FailureCause),
+        effects: &mut Vec<Effect>,
+    ) {
         self.lost(step, why, effects);
     }
 
@@ -258,19 +263,30 @@ impl Work for RunState {
             .collect()
     }
 
-    fn dump(&self) -> String {
-        let nodes = 0..self.plan.graph.len();
-        let is_left = |node: &Node| {
-            self.action(*node).is_work()
-                && !matches!(self.node(*node).stage, Stage::Settled | Stage::Lost)
+    fn left(&self) -> Option<Event> {
+        let named = |node: Node| Named {
+            key: self.key(node),
+            name: self.source.entities()[node as usize].name.to_string(),
         };
-        let left: Vec<Node> = nodes.filter(is_left).collect();
+        Event::left(self.without_outcome().map(named))
+    }
+
+    fn dump(&self) -> String {
+        let left: Vec<Node> = self.without_outcome().collect();
         let lines = left.iter().take(DUMPED).map(|node| self.dump_of(*node));
         format!(
             "nothing is in flight and nothing is ready, and {} entities have no outcome: {}",
             left.len(),
             lines.collect::<Vec<_>>().join("; ")
         )
+    }
+}
+
+impl RunState {
+    fn without_outcome(&self) -> impl Iterator<Item = Node> + '_ {
+        let is_over = |node| matches!(self.node(node).stage, Stage::Settled | Stage::Lost);
+        let nodes = 0..self.plan.graph.len();
+        nodes.filter(move |node| self.action(*node).is_work() && !is_over(*node))
     }
 }
 
@@ -285,7 +301,7 @@ impl NodeState {
             is_there: false,
             is_over: false,
             doomed: None,
-            failure: Failure::default(),
+            failure: FailureCause::default(),
         }
     }
 }

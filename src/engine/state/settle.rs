@@ -2,7 +2,7 @@
 
 use super::run_state::{RunState, Stage, counts};
 use super::{Effect, Saved};
-use crate::domain::{EntityKey, Kind, Outcome};
+use crate::domain::{EntityKey, FailureCause, Kind, Outcome};
 use crate::engine::gates::{GateState, gates_of};
 use crate::event::{Event, Gate};
 use crate::plan::{Action, Node};
@@ -57,12 +57,13 @@ impl RunState {
 
     fn settled(&self, node: Node, outcome: Outcome, because: &str, saved: Option<Saved>) -> Event {
         let cause = matches!(outcome, Outcome::Failed { .. }).then(|| match self.action(node) {
-            Action::Fail { cause } => *cause,
+            Action::Fail { cause } => FailureCause::from(*cause),
             _ => self.node(node).failure,
         });
         let level = self.plan.entities[node as usize].level;
         Event::EntitySettled {
-            cause,
+            cause: cause.map(|cause| cause.failure),
+            status: cause.and_then(|cause| cause.status),
             level: (self.kind(node) == Kind::Content).then_some(level),
             key: self.key(node),
             name: self.source.entities()[node as usize].name.to_string(),

@@ -8,7 +8,7 @@ use std::fmt::Debug;
 
 use super::flow::Flow;
 use super::{Effect, Input, Job, Saved, Step, StepResult};
-use crate::domain::Failure;
+use crate::domain::{Failure, FailureCause};
 use crate::engine::end::{End, StopCause};
 use crate::engine::ready::Ready;
 use crate::event::Event;
@@ -38,7 +38,12 @@ pub trait Work: Clone + Debug + Send + 'static {
     fn held(&mut self, step: (Node, Step), effects: &mut Vec<Effect>);
 
     /// Notes that a step failed, for a reason of this kind.
-    fn failed(&mut self, step: (Node, Step), why: (String, Failure), effects: &mut Vec<Effect>);
+    fn failed(
+        &mut self,
+        step: (Node, Step),
+        why: (String, FailureCause),
+        effects: &mut Vec<Effect>,
+    );
 
     /// What each node without an outcome waits for.
     fn dump(&self) -> String;
@@ -52,6 +57,9 @@ pub trait Work: Clone + Debug + Send + 'static {
     fn put_back(&self) -> Vec<Event> {
         Vec::new()
     }
+
+    /// What has no outcome; `None` where everything has one.
+    fn left(&self) -> Option<Event>;
 
     /// Moves from where nothing has left.
     fn start(&mut self) -> Vec<Effect> {
@@ -152,7 +160,9 @@ fn came_back<W: Work>(
             }
             StepResult::Held => work.held(step, effects),
             // Its intent is open or in doubt, and the next run finds out.
-            StepResult::Failed { cause, .. } if work.flow().is_outage() && is_of_outage(cause) => {
+            StepResult::Failed { cause, .. }
+                if work.flow().is_outage() && is_of_outage(cause.failure) =>
+            {
                 work.held(step, effects);
             }
             StepResult::Failed { reason, cause } => work.failed(step, (reason, cause), effects),
@@ -177,6 +187,11 @@ const fn is_of_outage(cause: Failure) -> bool {
         | Failure::Throttled
         | Failure::Unreachable
         | Failure::InDoubt => true,
-        Failure::Reference | Failure::Cycle | Failure::Misplaced | Failure::Refused => false,
+        Failure::Reference
+        | Failure::Cycle
+        | Failure::Misplaced
+        | Failure::File
+        | Failure::ServerFailed
+        | Failure::Refused => false,
     }
 }

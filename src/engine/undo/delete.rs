@@ -24,7 +24,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
             Seen::Stays(why) => Ok(failed(format!("{why}; run undo again"))),
             Seen::Unseen(error) if error.cause == Cause::Halted => Ok(StepResult::Held),
             Seen::Unseen(error) => Ok(lost(
-                error.cause.failure(),
+                error.cause.of_entity(),
                 format!("{error}; run undo again"),
             )),
         }

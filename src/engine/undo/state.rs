@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use super::actions::{About, Action, Actions};
 use super::gather::UndoOutlook;
-use crate::domain::{EntityKey, Failure, Kind, Outcome, WorkClass};
+use crate::domain::{EntityKey, FailureCause, Kind, Outcome, WorkClass};
 use crate::engine::gates::lane_of;
 use crate::engine::ready::{Limits, Ready};
 use crate::engine::state::{Effect, Flow, How, Saved, Step, Work};
-use crate::event::{Event, Lane};
+use crate::event::{Event, Lane, Named};
 use crate::plan::Node;
 use crate::plan::undo::Decision;
 
@@ -150,7 +150,7 @@ impl UndoState {
         &self,
         at: usize,
         (outcome, because): (Outcome, String),
-        cause: Option<Failure>,
+        cause: Option<FailureCause>,
         effects: &mut Vec<Effect>,
     ) {
         if self.flow.quiet {
@@ -164,7 +164,8 @@ impl UndoState {
             lane: is_work.then(|| lane(trace.key.kind)),
             class: class(trace.key.kind),
             outcome,
-            cause,
+            cause: cause.map(|cause| cause.failure),
+            status: cause.and_then(|cause| cause.status),
             level: None,
             target: Some(trace.there.id),
             because,
@@ -177,7 +178,7 @@ impl UndoState {
         &self,
         at: usize,
         (outcome, because): (Outcome, String),
-        cause: Option<Failure>,
+        cause: Option<FailureCause>,
         effects: &mut Vec<Effect>,
     ) {
         effects.push(Effect::Persist {
@@ -318,7 +319,7 @@ impl Work for UndoState {
     fn failed(
         &mut self,
         (node, _): (Node, Step),
-        (reason, cause): (String, Failure),
+        (reason, cause): (String, FailureCause),
         effects: &mut Vec<Effect>,
     ) {
         let planned = self.actions.planned(node);
@@ -351,6 +352,15 @@ impl Work for UndoState {
             left.len(),
             left[..left.len().min(DUMPED)].join("; ")
         )
+    }
+
+    fn left(&self) -> Option<Event> {
+        let traces = self.outlook.traces.iter().zip(&self.traces);
+        let left = traces.filter(|(_, progress)| progress.open > 0 && !progress.is_lost);
+        Event::left(left.map(|(trace, _)| Named {
+            key: trace.key.clone(),
+            name: trace.name.clone(),
+        }))
     }
 
     fn put_back(&self) -> Vec<Event> {

@@ -210,7 +210,13 @@ impl Undo {
 
     fn fail(&mut self, name: &str, cause: Failure) {
         let reason = "no".to_owned();
-        self.back(name, &StepResult::Failed { reason, cause });
+        self.back(
+            name,
+            &StepResult::Failed {
+                reason,
+                cause: cause.into(),
+            },
+        );
     }
 
     fn outcome(&self, key: &str) -> &'static str {

@@ -15,7 +15,7 @@ use crate::plan::{Reference, Referent, UrlAt};
 /// optional lists, and required fields only where nothing else opens the cycle.
 const COST_SINGLE: u32 = 1;
 const COST_LIST: u32 = 3;
-const COST_REQUIRED: u32 = 1000;
+const COST_REQUIRED: u32 = Strength::COST_REQUIRED;
 
 /// The references of one entity as they are found.
 #[derive(Debug, Default)]

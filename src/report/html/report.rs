@@ -2,11 +2,11 @@
 
 use super::parts::{card, escape, page, percent};
 use super::{tables, timeline};
-use crate::domain::Kind;
 use crate::event::Gate;
-use crate::progress::{GateState, History, Progress, Standing, Tally};
+use crate::progress::{GateState, History, Progress, Tally};
+use crate::report::closing;
+use crate::report::table::{self, Results};
 use crate::report::text::{self, bytes, count, counted, share, took};
-use crate::report::{closing, table};
 
 /// The page of a run that is over.
 pub(crate) fn report(progress: &Progress, history: &History) -> String {
@@ -17,12 +17,12 @@ pub(crate) fn report(progress: &Progress, history: &History) -> String {
     let body = [
         head(progress),
         tiles(progress),
-        warnings(progress),
-        timeline::timeline(progress, history),
-        levels(progress),
         tables::failures(progress, history),
         tables::unpublished(progress),
+        warnings(progress),
         tables::verification(progress),
+        timeline::timeline(progress, history),
+        levels(progress),
         tables::slowest(history),
         outcomes(progress),
         foot(progress),
@@ -245,53 +245,34 @@ fn after(ms: u64) -> String {
 
 /// The final table: a row for each kind, a column for each outcome.
 fn outcomes(progress: &Progress) -> String {
-    let total = progress.total();
-    if total.total() == 0 {
+    let Some(results) = Results::of(progress) else {
         return String::new();
-    }
-    let shown = table::shown(&total);
+    };
     let mut body = String::from("<div class=\"wide\"><table><thead><tr><th>kind</th>");
-    for name in shown.iter().copied().chain(["total", "success"]) {
+    for name in results.columns.iter().copied().chain(["success"]) {
         append!(body, "<th class=\"number\">{name}</th>");
     }
     body += "</tr></thead><tbody>\n";
-    for kind in Kind::ALL {
-        if let Some(tally) = progress.totals().get(&kind) {
-            body += &outcome_row(
-                "",
-                kind.plural(),
-                (tally, progress.standing_of(kind)),
-                &shown,
-            );
-        }
+    for row in &results.kinds {
+        body += &outcome_row("", row);
     }
-    body += &outcome_row(
-        " class=\"sum\"",
-        "all",
-        (&total, progress.standing()),
-        &shown,
-    );
+    body += &outcome_row(" class=\"sum\"", &results.all);
     body += "</tbody></table></div>\n";
     card("Results by entity type", "", &body)
 }
 
-fn outcome_row(
-    class: &str,
-    name: &str,
-    (tally, standing): (&Tally, Standing),
-    shown: &[&str],
-) -> String {
-    let mut text = format!("<tr{class}><td>{name}</td>");
-    for (_, number) in tally.iter().filter(|(name, _)| shown.contains(name)) {
-        let class = if number == 0 { "number zero" } else { "number" };
-        append!(text, "<td class=\"{class}\">{}</td>", count(number));
+fn outcome_row(class: &str, row: &table::Row) -> String {
+    let mut text = format!("<tr{class}><td>{}</td>", row.name);
+    for number in &row.counts {
+        let class = if *number == 0 {
+            "number zero"
+        } else {
+            "number"
+        };
+        append!(text, "<td class=\"{class}\">{}</td>", count(*number));
     }
-    let success = standing.rate().map_or_else(|| "–".to_owned(), share);
-    append!(
-        text,
-        "<td class=\"number\">{}</td><td class=\"number\">{success}</td></tr>\n",
-        count(tally.total())
-    );
+    let success = row.standing.rate().map_or_else(|| "–".to_owned(), share);
+    append!(text, "<td class=\"number\">{success}</td></tr>\n");
     text
 }
 

@@ -5,29 +5,19 @@ use std::time::Duration;
 use super::parts::{card, escape, search};
 use super::timeline::tone;
 use crate::domain::Outcome;
-use crate::progress::{Cause, History, Progress, Trouble};
-use crate::report::advice::{UNPUBLISHED, advice};
-use crate::report::note::counted_entities;
+use crate::progress::{History, Progress, Trouble};
+use crate::report::advice::{self, Told};
 use crate::report::text::{clean, clock, count, counted, took};
-
-/// Causes that are described; the table has every failure.
-const CAUSES: usize = 40;
 
 /// What failed, grouped by cause, then one by one with a search.
 pub(super) fn failures(progress: &Progress, history: &History) -> String {
     if history.troubles().is_empty() {
         return String::new();
     }
-    let mut causes: Vec<_> = progress.causes().iter().collect();
-    causes.sort_by_key(|cause| std::cmp::Reverse(cause.count));
-    let mut body: String = causes
-        .iter()
-        .take(CAUSES)
-        .map(|cause| describe(cause))
-        .collect();
-    if causes.len() > CAUSES {
-        let more = causes.len() - CAUSES;
-        append!(body, "<p class=\"soft\">and {more} more causes</p>\n");
+    let causes = advice::failures(progress);
+    let mut body = String::new();
+    if !causes.is_empty() {
+        append!(body, "<h3>Failures by cause</h3>\n{}", describe(&causes));
     }
     body += "<h3>Failed, blocked and conflicting entities</h3>\n";
     body += &search("troubles", "by name, key, outcome or reason");
@@ -49,57 +39,37 @@ pub(super) fn failures(progress: &Progress, history: &History) -> String {
 
 /// What was saved and not published, grouped by cause, with the server's words.
 pub(super) fn unpublished(progress: &Progress) -> String {
-    let causes = progress.unpublished();
+    let causes = advice::unpublished(progress);
     if causes.is_empty() {
         return String::new();
     }
-    let mut body = String::new();
-    for cause in causes.iter().take(CAUSES) {
-        append!(
-            body,
-            "<div class=\"cause\"><p><b>{}</b></p><ul>",
-            counted_entities(cause.count)
-        );
-        for example in &cause.examples {
-            append!(
-                body,
-                "<li><span class=\"key\">{}</span> {}: {}</li>",
-                escape(&example.key.to_string()),
-                escape(&clean(&example.name)),
-                escape(&clean(&example.reason))
-            );
-        }
-        append!(
-            body,
-            "</ul><p class=\"next small\">{}. <span class=\"soft\">{}</span></p></div>\n",
-            escape(UNPUBLISHED.next),
-            UNPUBLISHED.code
-        );
-    }
+    let body = describe(&causes);
     card("Saved and not published", "", &body)
 }
 
-fn describe(cause: &Cause) -> String {
-    let mut text = format!(
-        "<div class=\"cause\"><p><b>{}</b>: {}</p><ul>",
-        counted_entities(cause.count),
-        escape(&clean(&cause.text))
-    );
-    for example in cause.examples.iter().take(3) {
+fn describe(causes: &[Told<'_>]) -> String {
+    let mut text = String::new();
+    for told in causes {
+        let example = &told.cause.examples[0];
         append!(
             text,
-            "<li><span class=\"key\">{}</span> {}</li>",
+            "<div class=\"cause\"><p><b>{}</b>: {}</p><ul><li><span class=\"key\">{}</span> {}: {}</li>",
+            told.count(),
+            told.title,
             escape(&example.key.to_string()),
-            escape(&clean(&example.name))
+            escape(&clean(&example.name)),
+            escape(&clean(&example.reason))
+        );
+        if let Some(more) = told.more() {
+            append!(text, "<li>{more}</li>");
+        }
+        append!(
+            text,
+            "</ul><p class=\"next small\">{}. <span class=\"soft\">{}</span></p></div>\n",
+            escape(&told.next),
+            told.code
         );
     }
-    let advice = advice(cause.failure);
-    append!(
-        text,
-        "</ul><p class=\"next small\">{}. <span class=\"soft\">{}</span></p></div>\n",
-        escape(advice.next),
-        advice.code
-    );
     text
 }
 

@@ -94,6 +94,7 @@ impl LaneLogs {
             | Event::PaceSampled { .. }
             | Event::ForecastMade { .. }
             | Event::TokenRefused
+            | Event::EntitiesLeft { .. }
             | Event::Paused
             | Event::Resumed
             | Event::DrainStarted { .. }

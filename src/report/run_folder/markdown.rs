@@ -2,31 +2,124 @@
 
 use std::time::Duration;
 
-use super::super::advice::{Advice, UNPUBLISHED, advice};
+use super::super::advice::{self, Told};
+use super::super::table::{self, Results};
 use super::super::text::{self, count, counted, took};
-use super::super::{closing, note, table};
-use crate::domain::{Kind, WorkClass};
+use super::super::{closing, lists, note};
+use crate::domain::WorkClass;
 use crate::event::Lane;
-use crate::progress::{Cause, GateState, Progress, Row, Standing, Tally};
+use crate::progress::{GateState, List, Progress, Row};
 
 /// Rows of a list that are written; the summary has the rest.
 const ROWS: usize = 50;
 
+/// Characters of the report. A comment on a pull request takes 65,536.
+const LENGTH: usize = 59_000;
+
+/// Characters of foreign text in a list.
+const TEXT: usize = 300;
+
+/// A part of the report. What needs a person comes first, and is cut where it is too long for a comment.
+enum Part {
+    Whole(String),
+    Cut(String),
+}
+
 /// The report of a run that is over.
 pub(crate) fn report(progress: &Progress) -> String {
-    let parts = [
-        head(progress),
-        outcomes(progress),
-        lanes(progress),
-        times(progress),
-        gates(progress),
-        failures(progress),
-        blocked(progress),
-        publishing(progress),
-        verification(progress),
-        warnings(progress),
-    ];
-    parts.concat()
+    let lists = List::ALL.map(|list| Part::Cut(named(progress, list)));
+    let [
+        failed,
+        conflicts,
+        left_alone,
+        kept,
+        _,
+        remaining,
+        updated,
+        created,
+    ] = lists;
+    joined([
+        Part::Whole(head(progress)),
+        Part::Whole(outcomes(progress)),
+        Part::Cut(failures(progress)),
+        failed,
+        Part::Cut(blocked(progress)),
+        conflicts,
+        left_alone,
+        kept,
+        Part::Cut(publishing(progress)),
+        remaining,
+        Part::Cut(verification(progress)),
+        Part::Cut(warnings(progress)),
+        updated,
+        created,
+        Part::Whole(lanes(progress)),
+        Part::Whole(times(progress)),
+        Part::Whole(gates(progress)),
+    ])
+}
+
+/// The parts in one text that is short enough.
+fn joined(parts: impl IntoIterator<Item = Part>) -> String {
+    let parts: Vec<_> = parts.into_iter().collect();
+    let whole = parts.iter().map(|part| match part {
+        Part::Whole(text) => text.chars().count(),
+        Part::Cut(_) => 0,
+    });
+    let mut room = LENGTH.saturating_sub(whole.sum());
+    let mut report = String::new();
+    for part in parts {
+        match part {
+            Part::Whole(text) => report += &text,
+            Part::Cut(text) => report += &cut(text, &mut room),
+        }
+    }
+    report
+}
+
+/// As many lines as there is room for.
+fn cut(text: String, room: &mut usize) -> String {
+    const REST: &str = "- and more, see report.html\n";
+    let length = text.chars().count();
+    if length <= *room {
+        *room -= length;
+        return text;
+    }
+    let mut left = std::mem::take(room).saturating_sub(REST.len());
+    let mut kept = String::new();
+    for line in text.split_inclusive('\n') {
+        let length = line.chars().count();
+        if length > left {
+            break;
+        }
+        left -= length;
+        kept += line;
+    }
+    if !kept.is_empty() {
+        kept += REST;
+    }
+    kept
+}
+
+/// The first entities of a list, by name.
+fn named(progress: &Progress, list: List) -> String {
+    let entities = lists::named(progress, list);
+    if entities.is_empty() {
+        return String::new();
+    }
+    let mut text = String::new();
+    for entity in entities {
+        let reason = lists::reason(entity, list).map(|why| format!(": {}", inline(&why)));
+        let (key, name) = (&entity.key, inline(&entity.name));
+        line(
+            &mut text,
+            &format!("`{key}` {name}{}", reason.unwrap_or_default()),
+        );
+    }
+    if let Some(more) = lists::more(progress, list) {
+        line(&mut text, &more);
+    }
+    section(lists::title(list), &text)
 }
 
 fn head(progress: &Progress) -> String {
@@ -50,6 +143,9 @@ fn head(progress: &Progress) -> String {
             run.started_at
         );
     }
+    if let Some(next) = advice::after(progress) {
+        append!(text, "\n**Next:** {next}.\n");
+    }
     text
 }
 
@@ -60,28 +156,22 @@ fn upper_first(text: &str) -> String {
 }
 
 fn outcomes(progress: &Progress) -> String {
-    let total = progress.total();
-    if total.total() == 0 {
+    let Some(results) = Results::of(progress) else {
         return String::new();
-    }
-    let shown = table::shown(&total);
+    };
     let mut head = vec!["kind"];
-    head.extend(&shown);
-    head.extend(["total", "success"]);
-    let row = |name: &str, tally: &Tally, standing: Standing| {
-        let mut cells = vec![name.to_owned()];
-        let wanted = tally.iter().filter(|(name, _)| shown.contains(name));
-        cells.extend(wanted.map(|(_, number)| count(number)));
-        cells.push(count(tally.total()));
-        cells.push(standing.rate().map_or_else(|| "-".to_owned(), text::share));
+    head.extend(&results.columns);
+    head.push("success");
+    let row = |row: &table::Row, name: String| {
+        let mut cells = vec![name];
+        cells.extend(row.counts.iter().map(|number| count(*number)));
+        let rate = row.standing.rate();
+        cells.push(rate.map_or_else(|| "-".to_owned(), text::share));
         cells
     };
-    let kinds = Kind::ALL.into_iter();
-    let kinds = kinds.filter_map(|kind| Some((kind, progress.totals().get(&kind)?)));
-    let mut rows: Vec<_> = kinds
-        .map(|(kind, tally)| row(kind.plural(), tally, progress.standing_of(kind)))
-        .collect();
-    rows.push(row("**all**", &total, progress.standing()));
+    let kinds = results.kinds.iter();
+    let mut rows: Vec<_> = kinds.map(|kind| row(kind, kind.name.to_owned())).collect();
+    rows.push(row(&results.all, format!("**{}**", results.all.name)));
     section("Results by entity type", &grid(&head, &rows))
 }
 
@@ -177,7 +267,7 @@ fn times(progress: &Progress) -> String {
 
 fn gates(progress: &Progress) -> String {
     let mut rows = Vec::new();
-    for gate in progress.gates() {
+    for gate in progress.gates().iter().take(ROWS) {
         let at = |ms: u64| text::clock(Duration::from_millis(ms));
         let (state, when, by) = match &gate.state {
             GateState::Closed { .. } => ("closed", String::new(), String::new()),
@@ -207,8 +297,7 @@ fn failures(progress: &Progress) -> String {
     if progress.causes().is_empty() {
         return String::new();
     }
-    let text = by_cause(progress.causes(), |cause| advice(cause.failure));
-    section("Failures by cause", &text)
+    section("Failures by cause", &by_cause(&advice::failures(progress)))
 }
 
 fn publishing(progress: &Progress) -> String {
@@ -224,23 +313,22 @@ fn publishing(progress: &Progress) -> String {
             count(all.refused)
         ),
     );
-    text += &by_cause(progress.unpublished(), |_| UNPUBLISHED);
+    text += &by_cause(&advice::unpublished(progress));
     section("Publishing", &text)
 }
 
-fn by_cause(causes: &[Cause], advice: impl Fn(&Cause) -> Advice) -> String {
-    let mut causes: Vec<_> = causes.iter().collect();
-    causes.sort_by_key(|cause| std::cmp::Reverse(cause.count));
+fn by_cause(causes: &[Told<'_>]) -> String {
     let mut text = String::new();
-    for cause in &causes {
-        let failed = note::counted_entities(cause.count);
-        line(&mut text, &format!("{failed}: {}", inline(&cause.text)));
-        for example in &cause.examples {
-            let (name, reason) = (inline(&example.name), inline(&example.reason));
-            append!(text, "  - `{}` {name}: {reason}\n", example.key);
+    for told in causes {
+        let (entities, title, code) = (told.count(), &told.title, told.code);
+        line(&mut text, &format!("{entities}: {title} ({code})"));
+        let example = &told.cause.examples[0];
+        let (name, reason) = (inline(&example.name), inline(&example.reason));
+        append!(text, "  - `{}` {name}: {reason}\n", example.key);
+        if let Some(more) = told.more() {
+            append!(text, "  - {more}\n");
         }
-        let advice = advice(cause);
-        append!(text, "  - Next step: {} ({}).\n", advice.next, advice.code);
+        append!(text, "  - Next step: {}.\n", told.next);
     }
     text
 }
@@ -274,7 +362,7 @@ fn verification(progress: &Progress) -> String {
         &format!("{checked} of {total} entities compared, {found}"),
     );
     for found in progress.differences().iter().take(ROWS) {
-        let detail = inline(&found.detail);
+        let detail = inline(&text::short(&found.detail, TEXT));
         line(
             &mut text,
             &format!("`{}` {}: {detail}", found.key, inline(&found.difference)),
@@ -290,7 +378,7 @@ fn warnings(progress: &Progress) -> String {
     }
     let mut text = String::new();
     for warning in progress.warnings() {
-        line(&mut text, &inline(warning));
+        line(&mut text, &inline(&text::short(warning, TEXT)));
     }
     section("Warnings", &text)
 }

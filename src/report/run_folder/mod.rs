@@ -14,6 +14,7 @@ mod index;
 mod lanes;
 mod markdown;
 mod reporter;
+mod running;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,8 @@ pub use archive::Keep;
 pub(crate) use files::write_whole;
 pub use find::{newest as newest_run, newest_open as newest_unfinished_run};
 pub use reporter::RunFolder;
+pub(crate) use reporter::report_text;
+pub use running::is_abandoned;
 
 /// Adds `plan.json` and `graph.json` to the folder of a run. Without a folder nothing is written: then its keeper has
 /// told already that there is none.

@@ -10,6 +10,7 @@ use super::archive::archive_old;
 use super::files::{create_file, create_folder, write_whole};
 use super::index::write_index;
 use super::lanes::LaneLogs;
+use super::running::Running;
 use super::summary::Summary;
 use super::{Keep, markdown};
 use crate::domain::{check_link, shown_lines};
@@ -26,6 +27,8 @@ pub struct RunFolder {
     folder: Option<PathBuf>,
     events: Option<BufWriter<File>>,
     lanes: Option<LaneLogs>,
+    /// Locked while the run goes on; `None` where a file cannot be locked.
+    running: Option<Running>,
     history: History,
 }
 
@@ -39,6 +42,7 @@ impl RunFolder {
             folder: None,
             events: None,
             lanes: None,
+            running: None,
             history: History::default(),
         }
     }
@@ -50,6 +54,7 @@ impl RunFolder {
             check_link(place)?;
         }
         create_folder(&folder)?;
+        self.running = Running::mark(&folder).ok();
         let events = create_file(&folder.join("events.ndjson"))?;
         let lanes = LaneLogs::create(&folder);
         self.folder = Some(folder);
@@ -111,8 +116,10 @@ impl Reporter for RunFolder {
         let lanes = self.with_lanes(LaneLogs::flush);
         let summary = serde_json::to_string_pretty(&Summary::of(progress))?;
         let summary = write_whole(&folder, "summary.json", shown_lines(&summary).as_bytes());
-        let report = markdown::report(progress);
-        let report = write_whole(&folder, "report.md", shown_lines(&report).as_bytes());
+        let report = write_whole(&folder, "report.md", report_text(progress).as_bytes());
+        if let Some(running) = self.running.take() {
+            running.end(&folder);
+        }
         let page = html::report(progress, &self.history);
         let page = write_whole(&folder, "report.html", page.as_bytes());
         // What the folder does not hold cannot be archived or listed.
@@ -124,6 +131,11 @@ impl Reporter for RunFolder {
     fn when_failing(&self, _: &io::Error) -> WhenFailing {
         WhenFailing::Warn
     }
+}
+
+/// The text of `report.md`.
+pub(crate) fn report_text(progress: &Progress) -> String {
+    shown_lines(&markdown::report(progress)).into_owned()
 }
 
 impl RunFolder {

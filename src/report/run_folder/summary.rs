@@ -7,13 +7,13 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::super::advice::{Advice, UNPUBLISHED, advice};
+use super::super::advice::{self, Told};
 use crate::domain::{EntityKey, Kind, RunEnd, WorkClass};
 use crate::event::{Gate, Lane, Phase, RunFailure, millis};
-use crate::progress::{Cause, GateState, Progress, Row, Standing, Tally};
+use crate::progress::{GateState, Progress, Row, Standing, Tally};
 
 /// The version of the format.
-pub(crate) const SCHEMA: u32 = 2;
+pub(crate) const SCHEMA: u32 = 3;
 
 /// The whole file.
 #[derive(Debug, Serialize)]
@@ -54,7 +54,7 @@ pub(crate) struct Summary {
     commits: Option<u64>,
     /// Entities of cycles that were saved a second time.
     patched: u32,
-    /// Failures by cause; the first two hundred causes.
+    /// Failures by cause, the most frequent first.
     failures: Vec<CausePart>,
     /// Entities that were not attempted, by the failed entity that they need.
     blocked: Vec<BlockedPart>,
@@ -182,10 +182,12 @@ struct Batches {
 
 #[derive(Debug, Serialize)]
 struct CausePart {
-    /// The reason with what differs between entities replaced.
+    /// What the failures have in common, in words.
     cause: String,
+    /// The HTTP status that they have in common; `null` where there was none.
+    status: Option<u16>,
     count: u32,
-    next: &'static str,
+    next: String,
     /// The code of the cause, such as `LG-5009`, which stays the same from version to version.
     code: &'static str,
     /// The first five.
@@ -270,7 +272,7 @@ impl Summary {
             },
             commits: progress.commits(),
             patched: progress.patched(),
-            failures: failures(progress),
+            failures: causes(&advice::failures(progress)),
             blocked: blocked(progress),
             publishing: publishing(progress),
             verification: verification(progress),
@@ -378,29 +380,25 @@ fn gates(progress: &Progress) -> Vec<GatePart> {
     progress.gates().iter().map(part).collect()
 }
 
-fn failures(progress: &Progress) -> Vec<CausePart> {
-    let part = |cause: &Cause| cause_part(cause, advice(cause.failure));
-    progress.causes().iter().map(part).collect()
-}
-
 fn publishing(progress: &Progress) -> Option<PublishingPart> {
     let all = progress.publishing()?;
-    let part = |cause: &Cause| cause_part(cause, UNPUBLISHED);
     Some(PublishingPart {
         published: all.published,
         refused: all.refused,
-        failures: progress.unpublished().iter().map(part).collect(),
+        failures: causes(&advice::unpublished(progress)),
     })
 }
 
-fn cause_part(cause: &Cause, advice: Advice) -> CausePart {
-    CausePart {
-        cause: cause.text.clone(),
-        count: cause.count,
-        next: advice.next,
-        code: advice.code,
-        examples: cause.examples.iter().map(example).collect(),
-    }
+fn causes(causes: &[Told<'_>]) -> Vec<CausePart> {
+    let part = |told: &Told<'_>| CausePart {
+        cause: told.title.clone(),
+        status: told.cause.cause.status,
+        count: told.cause.count,
+        next: told.next.clone(),
+        code: told.code,
+        examples: told.cause.examples.iter().map(example).collect(),
+    };
+    causes.iter().map(part).collect()
 }
 
 fn example(example: &crate::progress::Example) -> ExamplePart {

@@ -117,6 +117,32 @@ pub(crate) fn fit(text: &str, width: usize, look: Look) -> String {
     kept
 }
 
+/// The text on lines of at most this many columns, broken between words, and inside one that is longer than a line.
+pub(crate) fn wrapped(text: &str, width: usize, look: Look) -> Vec<String> {
+    let mut text = clean(text);
+    if look.ascii {
+        text = text.replace('…', "...");
+    }
+    let mut lines = vec![String::new()];
+    for word in text.split_inclusive(' ') {
+        let columns = |text: &str| Span::raw(text).width();
+        let mut line = lines.pop().unwrap_or_default();
+        if columns(&line) + columns(word.trim_end()) > width && !line.is_empty() {
+            lines.push(std::mem::take(&mut line));
+        }
+        for char in word.chars() {
+            line.push(char);
+            if columns(line.trim_end()) > width && line.chars().count() > 1 {
+                line.pop();
+                lines.push(std::mem::take(&mut line));
+                line.push(char);
+            }
+        }
+        lines.push(line);
+    }
+    lines
+}
+
 /// A bar of uploads: settled, then failed or blocked, then in flight, then what is left.
 pub(crate) fn upload_bar(look: Look, width: usize, row: &Row) -> Vec<Span<'static>> {
     let settled = row.settled.total();
@@ -224,6 +250,15 @@ mod tests {
             assert_eq!(text(&cells.spans), expected);
         }
         assert_eq!(fit("abc", 0, LOOK), "");
+    }
+
+    #[test]
+    fn lines_break_between_words_and_inside_long_ones() {
+        assert_eq!(wrapped("", 9, LOOK), [""]);
+        assert_eq!(wrapped("one two three", 9, LOOK), ["one two ", "three"]);
+        assert_eq!(wrapped("abcdefghij k", 4, LOOK), ["abcd", "efgh", "ij k"]);
+        assert_eq!(wrapped("日本語", 4, LOOK), ["日本", "語"]);
+        assert_eq!(wrapped("ab", 0, LOOK), ["a", "b"]);
     }
 
     #[test]

@@ -16,9 +16,10 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError as TrySendCommandError;
 
 use super::draw::draw;
+use super::log::{Log, LogLine};
 use super::terminal::Terminal;
-use super::view::{LogLine, View, look};
-use crate::event::{Command, Stamped};
+use super::view::{View, look};
+use crate::event::{Command, Event, Stamped};
 use crate::progress::Progress;
 use crate::report::note::note;
 use crate::report::{Reporter, Style, closing};
@@ -26,14 +27,11 @@ use crate::report::{Reporter, Style, closing};
 /// How long the thread waits for something to draw before it looks at the keys again.
 const LOOK_AT_KEYS: Duration = Duration::from_millis(50);
 
-/// Lines of the log that wait for the screen; beyond that the oldest go.
-const WAITING: usize = 2_000;
-
 /// The dashboard. It draws on standard error, which like standard input must be a terminal.
 pub struct Dashboard {
     style: Style,
     screen: Option<Screen>,
-    log: VecDeque<LogLine>,
+    log: Log,
 }
 
 /// The thread that has the terminal.
@@ -47,7 +45,7 @@ struct Screen {
 struct Offer {
     progress: Progress,
     now_ms: u64,
-    log: VecDeque<LogLine>,
+    log: Log,
 }
 
 impl Dashboard {
@@ -57,7 +55,7 @@ impl Dashboard {
     /// When the terminal cannot be prepared; it is left as it was.
     pub fn open(style: Style, commands: Sender<Command>) -> io::Result<Self> {
         let terminal = Terminal::take()?;
-        let mut view = View::new(look(style.color, style.ascii));
+        let mut view = View::new(look(style.color, style.ascii), style.watch);
         view.prompt.tokens.clone_from(&style.tokens);
         let (offers, receiver) = sync_channel(1);
         let keys = Keys {
@@ -70,7 +68,7 @@ impl Dashboard {
         Ok(Self {
             style,
             screen: Some(Screen { offers, thread }),
-            log: VecDeque::new(),
+            log: Log::default(),
         })
     }
 
@@ -124,12 +122,12 @@ impl Reporter for Dashboard {
     }
 
     fn event(&mut self, event: &Stamped, progress: &Progress) -> io::Result<()> {
+        if matches!(event.event, Event::RunStarted { .. }) {
+            self.log = Log::anew();
+        }
         if let Some(note) = note(&event.event, progress) {
-            if self.log.len() == WAITING {
-                self.log.pop_front();
-            }
             let at_ms = event.at_ms;
-            self.log.push_back(LogLine { at_ms, note });
+            self.log.push(LogLine { at_ms, note });
         }
         Ok(())
     }
@@ -188,9 +186,11 @@ fn show(
         match offers.recv_timeout(LOOK_AT_KEYS) {
             Ok(offer) => {
                 progress = offer.progress;
-                view.now_ms = offer.now_ms;
+                if !view.is_held {
+                    view.now_ms = offer.now_ms;
+                }
                 view.prompt.follow(progress.needs_token());
-                offer.log.into_iter().for_each(|line| view.log(line));
+                view.log.append(offer.log);
                 terminal.draw(|frame| draw(frame, &progress, &view))?;
             }
             Err(RecvTimeoutError::Timeout) => {}

@@ -10,6 +10,7 @@ use super::theme::{Role, Sign};
 use super::view::{Ending, Pane, View};
 use super::{header, help, lanes, lists, outcomes, pace};
 use crate::progress::{Progress, Status};
+use crate::report::Watch;
 
 /// Below this many columns or rows there is only a line of text.
 const SMALLEST: (u16, u16) = (40, 10);
@@ -185,49 +186,63 @@ fn too_small(frame: &mut Frame<'_>, area: Rect, progress: &Progress, view: &View
 }
 
 fn footer(progress: &Progress, view: &View, width: usize) -> Line<'static> {
-    let pause = if progress.is_paused() {
-        "resume"
-    } else {
-        "pause"
-    };
-    let quit = match (view.ending, progress.draining()) {
-        (Ending::Abort, _) => "aborting",
-        (Ending::NotAsked, None) => "drain and quit",
-        (Ending::Drain, _) | (Ending::NotAsked, Some(_)) => "again to abort",
-    };
-    let filter = format!("log: {}", view.filter.name());
-    let keys = [
-        ("?", "help"),
-        ("p", pause),
-        ("q", quit),
-        ("Tab", "focus"),
-        ("l", filter.as_str()),
-        ("+-", "rate"),
-        ("t", "theme"),
-    ];
+    if matches!(progress.status(view.now_ms), Status::Finished { .. }) {
+        return Cells::new(view.look)
+            .gap(1)
+            .text("the run is over", Role::Dim)
+            .line();
+    }
     let mut cells = Cells::new(view.look).gap(1);
-    // An undo goes on where it ended, and is not paused.
-    let is_undo = progress.undone().is_some();
-    for (key, what) in keys
-        .into_iter()
-        .filter(|(key, _)| !(is_undo && *key == "p"))
-    {
+    for (key, what) in keys(progress, view) {
         let more = Cells::new(view.look)
             .text(key, Role::Strong)
             .gap(1)
-            .text(what, Role::Dim)
+            .text(&what, Role::Dim)
             .gap(3);
         if cells.width() + more.width() <= width + 3 {
             let line = more.line();
             cells = cells.spans(line.spans);
         }
     }
-    let over = matches!(progress.status(view.now_ms), Status::Finished { .. });
-    if over {
-        return Cells::new(view.look)
-            .gap(1)
-            .text("the run is over", Role::Dim)
-            .line();
-    }
     cells.line()
+}
+
+/// The keys and what they do at this moment, the most important first.
+fn keys(progress: &Progress, view: &View) -> Vec<(&'static str, String)> {
+    let pause = |is_paused| if is_paused { "resume" } else { "pause" };
+    let mut keys = vec![("?", "help")];
+    match view.watch {
+        Watch::Run => {
+            // An undo goes on where it ended, and is not paused.
+            if progress.undone().is_none() {
+                keys.push(("p", pause(progress.is_paused())));
+            }
+            keys.push(("q", quit(progress, view)));
+        }
+        Watch::Attached => keys.push(("q", "close")),
+        Watch::Replay { .. } => {
+            keys.extend([("p", pause(view.is_held)), ("q", "close")]);
+            let arrows = if view.look.ascii { "<- ->" } else { "← →" };
+            keys.extend([(arrows, "10 s"), ("[ ]", "1 min"), ("+-", "speed")]);
+        }
+    }
+    let mut keys: Vec<_> = keys
+        .into_iter()
+        .map(|(key, what)| (key, what.to_owned()))
+        .collect();
+    keys.push(("Tab", "focus".to_owned()));
+    keys.push(("l", format!("log: {}", view.filter.name())));
+    if view.watch == Watch::Run {
+        keys.push(("+-", "rate".to_owned()));
+    }
+    keys.push(("t", "theme".to_owned()));
+    keys
+}
+
+fn quit(progress: &Progress, view: &View) -> &'static str {
+    match (view.ending, progress.draining()) {
+        (Ending::Abort, _) => "aborting",
+        (Ending::NotAsked, None) => "drain and quit",
+        (Ending::Drain, _) | (Ending::NotAsked, Some(_)) => "again to abort",
+    }
 }

@@ -7,6 +7,7 @@ use super::theme::{Role, Sign};
 use super::view::View;
 use crate::event::{Bottleneck, Phase};
 use crate::progress::{Progress, Status};
+use crate::report::Watch;
 use crate::report::text::{self, count};
 
 /// The header at this width.
@@ -20,11 +21,17 @@ fn first(progress: &Progress, view: &View, width: usize) -> Line<'static> {
         .gap(1)
         .text("lockgate", Role::Strong)
         .gap(2);
+    if let Some(badge) = badge(view) {
+        cells = cells.text(&badge, Role::Caution).gap(2);
+    }
     let (sign, role) = status_sign(progress, view);
     let mut words = format!("{} {}", look.sign(sign), status_words(progress, view));
+    if view.is_held {
+        words = format!("{} replay paused", look.sign(Sign::Paused));
+    }
     // What is undone takes room.
     let least = if progress.undone().is_some() { 110 } else { 80 };
-    if width >= least {
+    if width >= least && view.watch == Watch::Run {
         words += &holdup(progress, view);
     }
     let status = Cells::new(look).text(&words, role).gap(1);
@@ -51,6 +58,15 @@ fn first(progress: &Progress, view: &View, width: usize) -> Line<'static> {
         }
     }
     cells.tail(status, width).line()
+}
+
+/// What is on the screen where that is no run that the keys reach: `REPLAY 10x`.
+fn badge(view: &View) -> Option<String> {
+    match view.watch {
+        Watch::Run => None,
+        Watch::Attached => Some("WATCHING".to_owned()),
+        Watch::Replay { speed } => Some(format!("REPLAY {speed}x")),
+    }
 }
 
 /// What uploads wait for most, as far as that is known.

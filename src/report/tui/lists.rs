@@ -7,15 +7,16 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::cells::{Cells, simple_bar};
+use super::cells::{Cells, simple_bar, wrapped};
 use super::draw::{put, title};
+use super::log::LogLine;
 use super::outcomes;
 use super::theme::{Role, Sign};
-use super::view::{LogLine, Pane, View};
-use crate::domain::BatchId;
+use super::view::{Pane, View};
+use crate::domain::{BatchId, shown_name};
 use crate::event::Lane;
-use crate::progress::{BatchProgress, Cause, GateProgress, GateState, Progress};
-use crate::report::advice::advice;
+use crate::progress::{BatchProgress, GateProgress, GateState, Progress};
+use crate::report::advice::{self, Told};
 use crate::report::note::Weight;
 use crate::report::text::{clock, count};
 
@@ -89,17 +90,20 @@ fn gate_line(gate: &GateProgress, view: &View, width: usize) -> Line<'static> {
     } else {
         Role::Dim
     };
-    let cells = Cells::new(look).gap(1).left(look.sign(sign), 2, role).left(
-        &gate.plan.gate.to_string(),
-        27,
-        name,
-    );
-    let state_width = if width < 60 {
-        width.saturating_sub(30)
+    let gate = gate.plan.gate.to_string();
+    let (gate, gate_width, state_width) = if width < 60 {
+        // Without the ending that all have: there is no room for it and a time.
+        let gate = gate.trim_end_matches("-complete");
+        (gate, 20, width.saturating_sub(24))
     } else {
-        14
+        (gate.as_str(), 27, 14)
     };
-    let cells = cells.right(&state, state_width, role);
+    let cells = Cells::new(look)
+        .gap(1)
+        .left(look.sign(sign), 2, role)
+        .left(gate, gate_width, name)
+        .gap(1)
+        .right(&state, state_width, role);
     let room = width.saturating_sub(cells.width() + 2);
     cells.gap(2).left(&rest, room, Role::Dim).line()
 }
@@ -192,25 +196,14 @@ fn failures_remark(progress: &Progress) -> String {
     }
 }
 
-/// A line for each cause, and where there is room examples and the next step.
+/// For each cause what it is, one failure in full, and the next step.
 fn failure_lines(progress: &Progress, view: &View, area: Rect) -> Vec<Line<'static>> {
+    let causes = advice::failures(progress);
     let width = area.width as usize;
-    let mut causes: Vec<_> = progress.causes().iter().collect();
-    causes.sort_by_key(|cause| std::cmp::Reverse(cause.count));
-    let lines = |cause: &&Cause| {
-        let cells = Cells::new(view.look)
-            .number(cause.count, 7, Role::Bad)
-            .gap(2)
-            .left(advice(cause.failure).code, 9, Role::Dim)
-            .left(&cause.text, width.saturating_sub(19), Role::Text);
-        let more = if width >= 100 {
-            details(cause, view, width)
-        } else {
-            Vec::new()
-        };
-        std::iter::once(cells.line()).chain(more)
-    };
-    let lines: Vec<_> = causes.iter().flat_map(lines).collect();
+    let lines = causes
+        .iter()
+        .flat_map(|told| cause_lines(told, view, width));
+    let lines: Vec<_> = lines.collect();
     let shown = window(area, view, Pane::Failures, lines.len(), 0);
     lines
         .into_iter()
@@ -219,18 +212,27 @@ fn failure_lines(progress: &Progress, view: &View, area: Rect) -> Vec<Line<'stat
         .collect()
 }
 
-fn details(cause: &Cause, view: &View, width: usize) -> Vec<Line<'static>> {
-    let keys = cause.examples.iter().map(|example| example.key.to_string());
-    let keys = keys.collect::<Vec<_>>().join(", ");
-    let next = format!("next: {}", advice(cause.failure).next);
-    let line = |text: &str| {
+fn cause_lines(told: &Told<'_>, view: &View, width: usize) -> Vec<Line<'static>> {
+    let head = Cells::new(view.look)
+        .number(told.cause.count, 7, Role::Bad)
+        .gap(2)
+        .left(told.code, 9, Role::Dim)
+        .left(&told.title, width.saturating_sub(19), Role::Strong);
+    let example = &told.cause.examples[0];
+    let (name, reason) = (shown_name(&example.name), &example.reason);
+    let example = format!("{} \"{name}\": {reason}", example.key);
+    let more = told.more().map(|more| format!("{more}; "));
+    let next = format!("{}next: {}", more.unwrap_or_default(), told.next);
+    let part = |text: &str, role| {
         let room = width.saturating_sub(10);
-        Cells::new(view.look)
-            .gap(9)
-            .left(text, room, Role::Dim)
-            .line()
+        let rows = wrapped(text, room, view.look).into_iter();
+        let cells = rows.map(move |row| Cells::new(view.look).gap(9).left(&row, room, role));
+        cells.map(Cells::line).collect::<Vec<_>>()
     };
-    vec![line(&keys), line(&next)]
+    let mut lines = vec![head.line()];
+    lines.extend(part(&example, Role::Text));
+    lines.extend(part(&next, Role::Dim));
+    lines
 }
 
 /// The log, newest first.
@@ -256,9 +258,9 @@ fn log_lines(view: &View, area: Rect) -> Vec<Line<'static>> {
             )
             .line()
     };
-    let shown = window(area, view, Pane::Log, view.shown_log().count(), 0);
-    let log = view.shown_log().skip(shown.start).take(shown.len());
-    log.map(line).collect()
+    let log = view.shown_log();
+    let shown = window(area, view, Pane::Log, log.len(), 0);
+    log[shown].iter().copied().map(line).collect()
 }
 
 const fn weight_sign(weight: Weight) -> (Sign, Role) {

@@ -11,6 +11,7 @@ mod header;
 mod help;
 mod lanes;
 mod lists;
+mod log;
 mod outcomes;
 mod pace;
 mod popup;

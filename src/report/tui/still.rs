@@ -7,9 +7,11 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use super::draw::draw;
-use super::view::{LogLine, View, look};
+use super::log::LogLine;
+use super::view::{View, look};
 use crate::event::Stamped;
 use crate::progress::Progress;
+use crate::report::Watch;
 use crate::report::note::note;
 
 /// A dashboard in memory.
@@ -26,7 +28,7 @@ impl Still {
     pub fn new((columns, rows): (u16, u16)) -> Result<Self, Infallible> {
         Ok(Self {
             terminal: Terminal::new(TestBackend::new(columns, rows))?,
-            view: View::new(look(true, false)),
+            view: View::new(look(true, false), Watch::Run),
         })
     }
 
@@ -34,7 +36,7 @@ impl Still {
     pub fn see(&mut self, event: &Stamped, progress: &Progress) {
         if let Some(note) = note(&event.event, progress) {
             let at_ms = event.at_ms;
-            self.view.log(LogLine { at_ms, note });
+            self.view.log.push(LogLine { at_ms, note });
         }
     }
 

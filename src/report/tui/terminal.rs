@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossterm::cursor::{Hide, Show};
 use crossterm::execute;
 use crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use ratatui::Frame;
 use ratatui::backend::CrosstermBackend;
@@ -38,7 +38,7 @@ impl Terminal {
 
     fn prepare() -> io::Result<Self> {
         enable_raw_mode()?;
-        execute!(io::stderr(), EnterAlternateScreen, Hide)?;
+        enter(&mut io::stderr())?;
         let backend = CrosstermBackend::new(BufWriter::new(io::stderr()));
         let screen = ratatui::Terminal::new(backend)?;
         Ok(Self { screen })
@@ -55,6 +55,12 @@ impl Terminal {
         self.screen.draw(draw)?;
         Ok(())
     }
+}
+
+/// Goes to the alternate screen and wipes it: the first drawing leaves out what is blank, and some terminals show there
+/// what was on it before.
+fn enter(out: &mut impl io::Write) -> io::Result<()> {
+    execute!(out, EnterAlternateScreen, Clear(ClearType::All), Hide)
 }
 
 impl Drop for Terminal {
@@ -83,4 +89,20 @@ fn give_back_on_panic() {
             previous(panic);
         }));
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Remains of what had been on the alternate screen stood between the columns.
+    #[test]
+    fn the_screen_is_wiped_before_anything_is_drawn_on_it() {
+        let mut sent = Vec::new();
+        enter(&mut sent).unwrap();
+        let sent = String::from_utf8(sent).unwrap();
+        let place = |code: &str| sent.find(code);
+        assert!(place("\u{1b}[?1049h").is_some(), "{sent:?}");
+        assert!(place("\u{1b}[?1049h") < place("\u{1b}[2J"), "{sent:?}");
+    }
 }

@@ -5,11 +5,13 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use super::draw::draw;
-use super::view::{LogLine, View, look};
+use super::log::LogLine;
+use super::view::{View, look};
 use crate::domain::{Kind, Outcome, Secret, Token, WorkClass};
 use crate::event::{Event, Gate, Lane, Phase, Side, Stamped};
 use crate::progress::Progress;
 use crate::progress::script::{Script, key};
+use crate::report::Watch;
 use crate::report::note::note;
 
 const UPLOADS: [(Kind, u32); 8] = [
@@ -30,10 +32,8 @@ fn shown(script: &Script, view: &mut View) -> Progress {
         progress.apply(stamped);
         let Stamped { at_ms, event } = stamped;
         if let Some(note) = note(event, &progress) {
-            view.log(LogLine {
-                at_ms: *at_ms,
-                note,
-            });
+            let at_ms = *at_ms;
+            view.log.push(LogLine { at_ms, note });
         }
     }
     view.now_ms = script.now_ms();
@@ -51,7 +51,7 @@ fn screen(script: &Script, size: (u16, u16), mut view: View) -> String {
 }
 
 fn view() -> View {
-    View::new(look(true, false))
+    View::new(look(true, false), Watch::Run)
 }
 
 fn pulling() -> Script {
@@ -193,6 +193,7 @@ fn undoing() -> Script {
             reason: "it was changed on the target since".to_owned(),
         },
         cause: None,
+        status: None,
         level: None,
         target: None,
         because: "it was changed on the target since".to_owned(),
@@ -286,7 +287,11 @@ fn a_token_that_is_refused_is_asked_for() {
 
 #[test]
 fn ascii_80x24() {
-    let screen = screen(&draining(), (80, 24), View::new(look(false, true)));
+    let screen = screen(
+        &draining(),
+        (80, 24),
+        View::new(look(false, true), Watch::Run),
+    );
     assert!(screen.is_ascii(), "{screen}");
     insta::assert_snapshot!(screen);
 }
@@ -303,7 +308,7 @@ fn every_screen_can_be_drawn_in_ascii() {
         undoing(),
     ] {
         for size in [(20, 5), (80, 24), (120, 40), (200, 60)] {
-            let screen = screen(&script, size, View::new(look(false, true)));
+            let screen = screen(&script, size, View::new(look(false, true), Watch::Run));
             assert!(screen.is_ascii(), "{screen}");
         }
     }
@@ -342,7 +347,7 @@ fn every_size_can_be_drawn() {
 fn without_colours_nothing_is_coloured_and_nothing_is_lost() {
     let script = running();
     let colours = |color: bool| {
-        let mut view = View::new(look(color, false));
+        let mut view = View::new(look(color, false), Watch::Run);
         let progress = shown(&script, &mut view);
         let mut terminal = Terminal::new(TestBackend::new(120, 40)).unwrap();
         terminal
@@ -366,4 +371,58 @@ fn without_colours_nothing_is_coloured_and_nothing_is_lost() {
     assert_eq!(plain.0, 0);
     assert!(coloured.0 > 0);
     assert_eq!(plain.1, coloured.1);
+}
+
+/// Both causes of the run have the same code and no status, so they are one; the screen shows a real one of them.
+#[test]
+fn the_failures_show_a_real_one_and_no_masks() {
+    for size in [(80, 24), (120, 40), (200, 60)] {
+        let mut view = view();
+        view.focus = super::view::Pane::Failures;
+        let screen = screen(&running(), size, view);
+        assert!(
+            !screen.contains("(#)") && !screen.contains("item #"),
+            "{screen}"
+        );
+        assert!(screen.contains("and 3 more"), "{screen}");
+    }
+}
+
+/// `independent-assets-completefailed 0:15` stood there.
+#[test]
+fn a_gate_and_its_state_do_not_run_together() {
+    for width in 60..=100 {
+        let mut view = view();
+        view.focus = super::view::Pane::Gates;
+        let screen = screen(&running(), (width, 40), view);
+        assert!(screen.contains("independent-assets"), "{screen}");
+        let state = ["failed 0:15", "open 0:0", "open 0:1"];
+        let place = |line: &str| state.iter().find_map(|state| line.find(state));
+        for line in screen.lines().filter(|line| line.contains("-assets")) {
+            let before = place(line).and_then(|at| line[..at].chars().last());
+            assert!(matches!(before, None | Some(' ')), "{width}: {line}");
+        }
+        assert!(
+            width < 72 || screen.contains("failed 0:15"),
+            "{width}: {screen}"
+        );
+    }
+}
+
+#[test]
+fn a_replay_has_a_badge_its_own_keys_and_a_pause_that_shows() {
+    let mut view = View::new(look(true, false), Watch::Replay { speed: 10.0 });
+    view.is_held = true;
+    insta::assert_snapshot!(
+        "replay_paused_80x24",
+        screen(&running(), (80, 24), view.clone())
+    );
+    view.help = true;
+    insta::assert_snapshot!("replay_help_120x40", screen(&running(), (120, 40), view));
+    let attached = View::new(look(true, false), Watch::Attached);
+    let screen = screen(&running(), (200, 60), attached);
+    assert!(
+        screen.contains("WATCHING") && screen.contains("q close"),
+        "{screen}"
+    );
 }

@@ -1,17 +1,23 @@
 //! What the user has set on the screen, and what the keys do.
 
-use std::collections::VecDeque;
-
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
+use super::log::{LOG, Log, LogLine};
 use super::prompt::Prompt;
 use super::theme::{Look, Theme};
-use crate::event::Command;
+use crate::event::{Command, Playback};
 use crate::progress::Progress;
-use crate::report::note::{Note, Weight};
+use crate::report::Watch;
+use crate::report::note::Weight;
 
-/// Lines of the log that are kept.
-const LOG: usize = 2_000;
+/// How far the arrow keys go in a replay, in milliseconds of the run.
+pub(crate) const STEP_MS: i64 = 10_000;
+
+/// How far the brackets go.
+pub(crate) const LEAP_MS: i64 = 60_000;
+
+/// The slowest and the fastest replay.
+pub(crate) const SPEEDS: (f64, f64) = (0.01, 100_000.0);
 
 /// A part of the screen that can be scrolled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,15 +87,6 @@ pub(crate) enum Ending {
     Abort,
 }
 
-/// A line of the log.
-#[derive(Clone, Debug)]
-pub(crate) struct LogLine {
-    /// When, in milliseconds since the start of the run.
-    pub(crate) at_ms: u64,
-    /// What happened.
-    pub(crate) note: Note,
-}
-
 /// Everything on the screen that is not progress.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
@@ -107,17 +104,24 @@ pub(crate) struct View {
     pub(crate) ending: Ending,
     /// The cap on requests per second that the user asked for.
     pub(crate) rate: Option<f64>,
+    /// What is watched. The speed is that which the user asked for.
+    pub(crate) watch: Watch,
+    /// Whether a replay was told to stand still.
+    pub(crate) is_held: bool,
     /// The question for a token.
     pub(crate) prompt: Prompt,
     scroll: [usize; Pane::ALL.len()],
-    log: VecDeque<LogLine>,
+    /// The log.
+    pub(crate) log: Log,
 }
 
 impl View {
     /// A screen on which nothing was touched.
-    pub(crate) fn new(look: Look) -> Self {
+    pub(crate) fn new(look: Look, watch: Watch) -> Self {
         Self {
             look,
+            watch,
+            is_held: false,
             now_ms: 0,
             help: false,
             focus: Pane::Log,
@@ -126,23 +130,13 @@ impl View {
             rate: None,
             prompt: Prompt::default(),
             scroll: [0; Pane::ALL.len()],
-            log: VecDeque::new(),
+            log: Log::default(),
         }
-    }
-
-    /// Adds a line to the log; the oldest goes when there are too many.
-    pub(crate) fn log(&mut self, line: LogLine) {
-        if self.log.len() == LOG {
-            self.log.pop_front();
-        }
-        self.log.push_back(line);
     }
 
     /// The lines that the filter lets pass, newest first.
-    pub(crate) fn shown_log(&self) -> impl Iterator<Item = &LogLine> {
-        let lightest = self.filter.lightest();
-        let newest_first = self.log.iter().rev();
-        newest_first.filter(move |line| line.note.weight >= lightest)
+    pub(crate) fn shown_log(&self) -> Vec<&LogLine> {
+        self.log.newest_first(self.filter.lightest())
     }
 
     /// How many rows of a pane are scrolled away, at most so many that `height` of `rows` remain.
@@ -156,18 +150,65 @@ impl View {
             return None;
         }
         if key.modifiers.contains(KeyModifiers::CONTROL) {
-            return (key.code == KeyCode::Char('c'))
-                .then(|| self.end(progress))
-                .flatten();
+            return match (key.code, self.watch) {
+                (KeyCode::Char('c'), Watch::Run) => self.end(progress),
+                (KeyCode::Char('c'), Watch::Attached | Watch::Replay { .. }) => {
+                    Some(Command::Drain)
+                }
+                _ => None,
+            };
         }
+        match self.watch {
+            Watch::Run => self.key_of_run(key.code, progress),
+            Watch::Attached => self.key_of_view(key.code),
+            Watch::Replay { speed } => self.key_of_replay(key.code, speed),
+        }
+    }
+
+    fn key_of_run(&mut self, code: KeyCode, progress: &Progress) -> Option<Command> {
         if self.asks_for_token(progress) {
-            return self.prompt.key(key.code).then_some(Command::Resume);
+            return self.prompt.key(code).then_some(Command::Resume);
         }
-        match key.code {
-            KeyCode::Char('q') => return self.end(progress),
-            KeyCode::Char('p' | ' ') => return pause(progress),
-            KeyCode::Char('+' | '=') => return self.change_rate(progress, Change::Up),
-            KeyCode::Char('-' | '_') => return self.change_rate(progress, Change::Down),
+        match code {
+            KeyCode::Char('q') => self.end(progress),
+            KeyCode::Char('p' | ' ') => pause(progress),
+            KeyCode::Char('+' | '=') => self.change_rate(progress, Change::Up),
+            KeyCode::Char('-' | '_') => self.change_rate(progress, Change::Down),
+            code => self.key_of_view(code),
+        }
+    }
+
+    fn key_of_replay(&mut self, code: KeyCode, speed: f64) -> Option<Command> {
+        let seek = |ms| Some(Command::Play(Playback::Seek(ms)));
+        match code {
+            KeyCode::Char('p' | ' ') => {
+                self.is_held = !self.is_held;
+                Some(if self.is_held {
+                    Command::Pause
+                } else {
+                    Command::Resume
+                })
+            }
+            KeyCode::Char('+' | '=') => Some(self.change_speed(speed * 2.0)),
+            KeyCode::Char('-' | '_') => Some(self.change_speed(speed / 2.0)),
+            KeyCode::Left => seek(-STEP_MS),
+            KeyCode::Right => seek(STEP_MS),
+            KeyCode::Char('[') => seek(-LEAP_MS),
+            KeyCode::Char(']') => seek(LEAP_MS),
+            code => self.key_of_view(code),
+        }
+    }
+
+    fn change_speed(&mut self, speed: f64) -> Command {
+        let speed = speed.clamp(SPEEDS.0, SPEEDS.1);
+        self.watch = Watch::Replay { speed };
+        Command::Play(Playback::Speed(speed))
+    }
+
+    /// The keys that change what is on the screen, and the one that closes it where nothing else is at stake.
+    fn key_of_view(&mut self, code: KeyCode) -> Option<Command> {
+        match code {
+            KeyCode::Char('q') => return Some(Command::Drain),
             KeyCode::Char('?' | 'h') | KeyCode::F(1) => self.help = !self.help,
             KeyCode::Esc => self.help = false,
             KeyCode::Char('t') => self.look.theme = self.look.theme.next(),
@@ -178,7 +219,8 @@ impl View {
             KeyCode::Up => self.move_by(-1),
             KeyCode::PageDown => self.move_by(10),
             KeyCode::PageUp => self.move_by(-10),
-            KeyCode::Home => self.scroll[self.focus as usize] = 0,
+            KeyCode::Home | KeyCode::Char('g') => self.scroll[self.focus as usize] = 0,
+            KeyCode::End | KeyCode::Char('G') => self.scroll[self.focus as usize] = LOG,
             _ => {}
         }
         None
@@ -262,9 +304,10 @@ mod tests {
     use crate::domain::Kind;
     use crate::event::Event;
     use crate::progress::script::Script;
+    use crate::report::note::Note;
 
     fn view() -> View {
-        View::new(look(true, false))
+        View::new(look(true, false), Watch::Run)
     }
 
     fn press(view: &mut View, code: KeyCode, script: &Script) -> Option<Command> {
@@ -327,6 +370,37 @@ mod tests {
     }
 
     #[test]
+    fn a_replay_is_paused_sped_up_and_wound_by_its_keys() {
+        let replay = Watch::Replay { speed: 10.0 };
+        let (mut view, script) = (View::new(look(true, false), replay), Script::start());
+        let mut press = |code| press(&mut view, code, &script);
+        assert_eq!(press(KeyCode::Char(' ')), Some(Command::Pause));
+        assert_eq!(press(KeyCode::Char('p')), Some(Command::Resume));
+        let play = |play| Some(Command::Play(play));
+        assert_eq!(press(KeyCode::Char('+')), play(Playback::Speed(20.0)));
+        assert_eq!(press(KeyCode::Char('-')), play(Playback::Speed(10.0)));
+        assert_eq!(press(KeyCode::Left), play(Playback::Seek(-10_000)));
+        assert_eq!(press(KeyCode::Char(']')), play(Playback::Seek(60_000)));
+        assert_eq!(press(KeyCode::Char('q')), Some(Command::Drain));
+    }
+
+    /// A key that would pause the run was answered by a warning in its log.
+    #[test]
+    fn a_run_of_another_process_is_only_watched() {
+        let (mut view, script) = (
+            View::new(look(true, false), Watch::Attached),
+            Script::start(),
+        );
+        for key in ['p', '+', '-', ' '] {
+            assert_eq!(press(&mut view, KeyCode::Char(key), &script), None);
+        }
+        assert_eq!(
+            press(&mut view, KeyCode::Char('q'), &script),
+            Some(Command::Drain)
+        );
+    }
+
+    #[test]
     fn a_released_key_does_nothing() {
         let mut key = KeyEvent::from(KeyCode::Char('q'));
         key.kind = KeyEventKind::Release;
@@ -349,24 +423,45 @@ mod tests {
         assert_eq!(view.focus, Pane::Log);
     }
 
+    fn line(at_ms: u64, weight: Weight) -> LogLine {
+        let text = String::new();
+        let note = Note { weight, text };
+        LogLine { at_ms, note }
+    }
+
+    /// Details, which are not shown as a rule, had pushed out the lines that are.
     #[test]
-    fn the_log_is_filtered_and_bounded() {
+    fn the_log_is_filtered_and_bounded_and_details_push_out_nothing_else() {
         let mut view = view();
-        for at_ms in 0..3_000 {
-            let weight = if at_ms % 2 == 0 {
-                Weight::Detail
-            } else {
+        for at_ms in 0..6_000 {
+            let weight = if at_ms % 60 == 0 {
                 Weight::Bad
+            } else {
+                Weight::Detail
             };
-            let text = String::new();
-            let note = Note { weight, text };
-            view.log(LogLine { at_ms, note });
+            view.log.push(line(at_ms, weight));
         }
-        assert_eq!(view.shown_log().count(), LOG / 2);
-        assert_eq!(view.shown_log().next().unwrap().at_ms, 2_999);
+        assert_eq!(view.shown_log().len(), 100);
+        assert_eq!(view.shown_log()[0].at_ms, 5_940);
+        assert_eq!(view.shown_log()[99].at_ms, 0);
         press(&mut view, KeyCode::Char('l'), &Script::start());
         press(&mut view, KeyCode::Char('l'), &Script::start());
         assert_eq!(view.filter.name(), "everything");
-        assert_eq!(view.shown_log().count(), LOG);
+        let all = view.shown_log();
+        assert_eq!(all.len(), LOG + 100);
+        assert_eq!((all[0].at_ms, all[59].at_ms), (5_999, 5_940));
+    }
+
+    #[test]
+    fn lines_that_waited_come_after_those_that_are_there_and_in_order() {
+        let (mut log, mut waited) = (Log::default(), Log::default());
+        log.push(line(1, Weight::Info));
+        for (at_ms, weight) in [(2, Weight::Detail), (3, Weight::Bad), (4, Weight::Detail)] {
+            waited.push(line(at_ms, weight));
+        }
+        log.append(waited);
+        let all = log.newest_first(Weight::Detail);
+        let times: Vec<u64> = all.iter().map(|line| line.at_ms).collect();
+        assert_eq!(times, [4, 3, 2, 1]);
     }
 }

@@ -1,6 +1,7 @@
 //! Entities that are saved in two steps.
 
 use super::script::Script;
+use crate::domain::Failure;
 use crate::engine::options::Schedule::{Phased, Pipelined};
 use crate::engine::state::Work as _;
 use crate::plan::Strength::{Hard, Whole};
@@ -96,6 +97,29 @@ fn a_cycle_that_the_server_refuses_is_named() {
     assert_eq!(run.outcome(TWO), format!("blocked by {ONE}"));
     assert_eq!(run.outcome(PAGE), format!("blocked by {ONE}"));
     assert!(run.state.is_over());
+}
+
+/// A model was refused for a name that was taken, and the advice was to make a field optional, because it referred to
+/// another one that refers to it.
+#[test]
+fn a_plain_refusal_is_not_one_of_its_cycle() {
+    let mut run = models().run(Pipelined);
+    run.refuse(MODELS[0]);
+    assert_eq!(run.cause(MODELS[0]), Some(Failure::Refused));
+}
+
+/// Only what the server may ask for is worth the advice: a required field that the first save lacks.
+#[test]
+fn a_refusal_of_an_item_without_a_required_field_is_one_of_its_cycle() {
+    let mut run = Script::new(&[ONE, TWO])
+        .cuts_required(ONE, TWO)
+        .needs(TWO, ONE, super::script::SOFT)
+        .run(Pipelined);
+    run.refuse(ONE);
+    assert_eq!(run.cause(ONE), Some(Failure::Cycle));
+    let mut run = cycle().run(Pipelined);
+    run.refuse(ONE);
+    assert_eq!(run.cause(ONE), Some(Failure::Refused));
 }
 
 fn models() -> Script {

@@ -24,6 +24,9 @@ pub(super) struct Script {
 
 pub(super) const SOFT: Strength = Strength::Deferrable { cost: 1 };
 
+/// A reference in a required field.
+const REQUIRED: Strength = Strength::Deferrable { cost: 1_000 };
+
 impl Script {
     /// Entities that are all created and need nothing.
     pub(super) fn new(keys: &[&str]) -> Self {
@@ -65,6 +68,11 @@ impl Script {
         all.push(left_out);
         all.sort_by_key(|(_, node)| *node);
         self.needs(who, on, SOFT)
+    }
+
+    /// The same of a field that the model requires.
+    pub(super) fn cuts_required(self, who: &str, on: &str) -> Self {
+        self.cuts(who, on).needs(who, on, REQUIRED)
     }
 
     pub(super) fn level(mut self, key: &str, level: u32) -> Self {
@@ -123,6 +131,7 @@ impl Script {
             source,
             away: Vec::new(),
             log: Vec::new(),
+            causes: Vec::new(),
         };
         let effects = run.state.start();
         run.take(effects);
@@ -137,6 +146,7 @@ pub(super) struct Run {
     away: Vec<Job>,
     /// Everything that was launched or told, in short.
     pub(super) log: Vec<String>,
+    causes: Vec<(EntityKey, Failure)>,
 }
 
 impl Run {
@@ -177,9 +187,24 @@ impl Run {
     }
 
     pub(super) fn fail(&mut self, name: &str) {
+        self.fail_of(name, Failure::TimedOut);
+    }
+
+    /// The server says no.
+    pub(super) fn refuse(&mut self, name: &str) {
+        self.fail_of(name, Failure::Refused);
+    }
+
+    fn fail_of(&mut self, name: &str, cause: Failure) {
         let reason = "the server refused it".to_owned();
-        let cause = Failure::TimedOut;
-        self.back(name, StepResult::Failed { reason, cause }, None);
+        self.back(
+            name,
+            StepResult::Failed {
+                reason,
+                cause: cause.into(),
+            },
+            None,
+        );
     }
 
     /// Saved, but the read-back found an encoding stored wrong.
@@ -230,7 +255,17 @@ impl Run {
                     self.away.push(job);
                 }
                 Effect::Persist { .. } => {}
-                Effect::Emit(event) => self.log.extend(short(&event)),
+                Effect::Emit(event) => {
+                    self.log.extend(short(&event));
+                    if let Event::EntitySettled {
+                        key,
+                        cause: Some(cause),
+                        ..
+                    } = event
+                    {
+                        self.causes.push((key, cause));
+                    }
+                }
             }
         }
     }
@@ -248,6 +283,13 @@ impl Run {
             "{key} has several outcomes: {outcomes:?}"
         );
         outcomes.first().copied().unwrap_or_default().to_owned()
+    }
+
+    /// What kind of thing made an entity fail.
+    pub(super) fn cause(&self, key: &str) -> Option<Failure> {
+        let key: EntityKey = key.parse().unwrap();
+        let mut causes = self.causes.iter();
+        causes.find(|(of, _)| *of == key).map(|(_, cause)| *cause)
     }
 
     /// Where `line` stands in the log.
