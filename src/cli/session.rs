@@ -68,6 +68,15 @@ impl Work {
         }
     }
 
+    /// Limits a session to what is to be moved.
+    fn narrow(&self, session: &mut Session<Instance, Instance>) {
+        match self {
+            Self::Retry { keys, .. } => session.selection.keys.clone_from(keys),
+            Self::Apply { approved, .. } => session.approved = Some(Arc::clone(approved)),
+            Self::Sync | Self::Verify => {}
+        }
+    }
+
     const fn moves(&self) -> bool {
         match self {
             Self::Sync | Self::Retry { .. } | Self::Apply { .. } => true,
@@ -155,11 +164,7 @@ pub(super) async fn run(
     let mut session = session(settings, &options, ends, &store, run.clone(), &sink);
     let planned = session.planned.subscribe();
     let folder = settings.paths.runs.join(&run.0);
-    match &work {
-        Work::Retry { keys, .. } => session.selection.keys.clone_from(keys),
-        Work::Apply { approved, .. } => session.approved = Some(Arc::clone(approved)),
-        Work::Sync | Work::Verify => {}
-    }
+    work.narrow(&mut session);
     let record = record(settings, &run, &pair, &work);
     let working = Box::pin(async {
         let result = Box::pin(begin(

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::decide::{number_in_list, target_hash};
-use super::{Action, Node, Planned, Schema};
+use super::{Action, Inputs, Node, Planned, Schema};
 use crate::domain::{
     ContentHash, Entity, EntityKey, Id, Inventory, Kind, Locale, RunId, SourceId, TargetId,
 };
@@ -91,13 +91,12 @@ pub struct Agreed<'a> {
     pub begun: &'a HashSet<EntityKey>,
 }
 
-/// Keeps of `entities` what was agreed to and has not moved since.
-pub(super) fn hold(
-    entities: &mut [Planned],
-    source: &Inventory<SourceId>,
-    target: &Inventory<TargetId>,
-    Agreed { approved, begun }: Agreed<'_>,
-) {
+/// Keeps of `entities` what was agreed to and has not moved since, where a plan is applied.
+pub(super) fn hold(entities: &mut [Planned], inputs: &Inputs<'_>) {
+    let (source, target) = (inputs.source, inputs.target);
+    let Some(Agreed { approved, begun }) = inputs.agreed else {
+        return;
+    };
     let present = Present::of(source, target);
     for (node, planned) in (0..).zip(entities) {
         let entity = &source.entities()[node as usize];
@@ -165,8 +164,11 @@ fn infinitive(action: &str) -> &'static str {
     }
 }
 
-/// Pages of one locale, channel and parent, in their order.
-type Rows = BTreeMap<(Locale, i64, Option<i64>), Vec<i64>>;
+/// Locale, channel and parent of pages.
+type Row = (Locale, i64, Option<i64>);
+
+/// The pages of each row, in their order.
+type Rows = BTreeMap<Row, Vec<i64>>;
 
 /// Both sides, as fingerprints are taken of them.
 struct Present<'a> {
@@ -239,7 +241,7 @@ fn place<I: Id>(entity: &Entity<I>, planned: &Planned, rows: &Rows) -> Value {
 }
 
 fn rows<I: Id>(inventory: &Inventory<I>) -> Rows {
-    let mut rows: BTreeMap<(Locale, i64, Option<i64>), Vec<(u32, i64)>> = BTreeMap::new();
+    let mut rows: BTreeMap<Row, Vec<(u32, i64)>> = BTreeMap::new();
     for page in inventory.of_kind(Kind::Page) {
         if let (Some(locale), Some(placement)) = (page.locale(), &page.placement) {
             let row = (locale.clone(), placement.channel_id, placement.parent);

@@ -115,24 +115,20 @@ impl<S: Source + Clone, T: Target + Clone> Publisher<S, T> {
             return StepResult::Held;
         }
         let mut results = self.results.lock().expect("no holder panics");
-        match moved.refused.get(&published.id) {
-            Some(reason) => {
-                let key = self.crew.entity(published.node).key.clone();
-                results.refused.push((key, reason.clone()));
-                StepResult::Failed {
-                    reason: reason.clone(),
-                    cause: Failure::Refused.into(),
-                }
-            }
-            None => {
-                results.published += 1;
-                StepResult::Done(Saved {
-                    target: published.id,
-                    bytes: 0,
-                    how: How::AsPlanned,
-                })
-            }
+        if let Some(reason) = moved.refused.get(&published.id) {
+            let key = self.crew.entity(published.node).key.clone();
+            results.refused.push((key, reason.clone()));
+            return StepResult::Failed {
+                reason: reason.clone(),
+                cause: Failure::Refused.into(),
+            };
         }
+        results.published += 1;
+        StepResult::Done(Saved {
+            target: published.id,
+            bytes: 0,
+            how: How::AsPlanned,
+        })
     }
 }
 

@@ -54,10 +54,10 @@ where
         reading,
     };
     let state = PublishState::new(Arc::clone(&entities), crew.options.fail_fast);
-    let publisher = Arc::new(Publisher::new(Arc::clone(crew), entities));
+    let jobs = Arc::new(Publisher::new(Arc::clone(crew), entities));
     let work = (state, Oracle::new(after));
-    let end = carry_out(Arc::clone(&publisher), work, control).await?;
-    let (published, refused) = publisher.results();
+    let end = carry_out(Arc::clone(&jobs), work, control).await?;
+    let (published, refused) = jobs.results();
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     let finished = Event::PublishFinished {
         published: count(published),

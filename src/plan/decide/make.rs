@@ -116,9 +116,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     notices.extend(anew::notices(&known, &matches));
     let rows = places.rows;
     notices.extend(leave_out_of_scope(&mut entities, inputs, context, &needs));
-    if let Some(agreed) = inputs.agreed {
-        approved::hold(&mut entities, inputs.source, inputs.target, agreed);
-    }
+    approved::hold(&mut entities, inputs);
     paths::refuse(&mut entities, inputs, &matches);
     let names = names::settle(&mut entities, inputs, context, &matches);
     let containers = in_scope(identity.containers, inputs, &entities);
