@@ -23,7 +23,7 @@ pub(super) struct CompletionsArgs {
 /// Prints the script.
 ///
 /// # Errors
-/// [`Error::Output`] when nobody reads.
+/// [`Error::Output`] when standard output is closed.
 pub(super) fn run(
     args: &CompletionsArgs,
     out: &mut (dyn Write + Send),

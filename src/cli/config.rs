@@ -45,7 +45,7 @@ impl ConfigArgs {
 /// that a wrong one can be looked at.
 ///
 /// # Errors
-/// [`Error::Config`] for a value that cannot be, [`Error::Output`] when nobody reads.
+/// [`Error::Config`] for a value that cannot be, [`Error::Output`] when standard output is closed.
 pub(super) fn run(args: &ConfigArgs, out: &mut (dyn Write + Send)) -> Result<ExitStatus, Error> {
     if args.defaults {
         out.write_all(DEFAULT_FILE.as_bytes())?;

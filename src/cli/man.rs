@@ -22,7 +22,7 @@ pub(super) struct ManArgs {
 /// Prints or writes the pages.
 ///
 /// # Errors
-/// [`Error::Output`] when nobody reads, [`Error::Config`] when the directory cannot be written to.
+/// [`Error::Output`] when standard output is closed, [`Error::Config`] when the directory cannot be written to.
 pub(super) fn run(args: &ManArgs, out: &mut (dyn Write + Send)) -> Result<ExitStatus, Error> {
     let command = super::teach::command();
     let Some(directory) = &args.directory else {

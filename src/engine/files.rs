@@ -21,7 +21,7 @@ use crate::instance::{
     Upload, UploadFile,
 };
 
-/// How long an opened file may stand before it is opened anew: servers cut off who does not read.
+/// How long an opened file may stand before it is opened anew: servers close connections that are not read.
 const STANDS: Duration = Duration::from_secs(10);
 
 /// A file that is to be uploaded.

@@ -117,7 +117,7 @@ const UNPUBLISHED: Advice = Advice {
 };
 
 /// A cause in words: how many failures it has, what they have in common, the first in full, and what to do.
-pub(crate) struct Told<'a> {
+pub(crate) struct CauseSummary<'a> {
     /// The cause.
     pub(crate) cause: &'a Cause,
     /// The code.
@@ -128,7 +128,7 @@ pub(crate) struct Told<'a> {
     pub(crate) next: String,
 }
 
-impl Told<'_> {
+impl CauseSummary<'_> {
     /// `25 entities`.
     pub(crate) fn count(&self) -> String {
         counted_entities(self.cause.count)
@@ -142,12 +142,12 @@ impl Told<'_> {
 }
 
 /// Why entities failed, the most frequent cause first.
-pub(crate) fn failures(progress: &Progress) -> Vec<Told<'_>> {
+pub(crate) fn failures(progress: &Progress) -> Vec<CauseSummary<'_>> {
     by_frequency(progress.causes(), advice, &again(progress))
 }
 
 /// Why entities that were saved could not be published, the most frequent cause first.
-pub(crate) fn unpublished(progress: &Progress) -> Vec<Told<'_>> {
+pub(crate) fn unpublished(progress: &Progress) -> Vec<CauseSummary<'_>> {
     by_frequency(progress.unpublished(), |_| UNPUBLISHED, "")
 }
 
@@ -155,12 +155,12 @@ fn by_frequency<'a>(
     causes: &'a [Cause],
     advice: fn(FailureCause) -> Advice,
     again: &str,
-) -> Vec<Told<'a>> {
+) -> Vec<CauseSummary<'a>> {
     let mut sorted: Vec<_> = causes.iter().collect();
     sorted.sort_by_key(|cause| std::cmp::Reverse(cause.count));
     let told = |cause: &'a Cause| {
         let advice = advice(cause.cause);
-        Told {
+        CauseSummary {
             cause,
             code: advice.code,
             title: title(advice, cause.cause),

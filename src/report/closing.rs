@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::advice::{self, Told};
+use super::advice::{self, CauseSummary};
 use super::note::counted_entities;
 use super::table::{self, Results};
 use super::text::{self, count, counted};
@@ -157,7 +157,7 @@ pub(crate) const fn exit_words(exit: u8) -> &'static str {
     }
 }
 
-fn by_cause(head: &str, causes: &[Told<'_>]) -> String {
+fn by_cause(head: &str, causes: &[CauseSummary<'_>]) -> String {
     if causes.is_empty() {
         return String::new();
     }

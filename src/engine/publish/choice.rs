@@ -103,8 +103,8 @@ where
     ids
 }
 
-/// Everything that this run wrote, or an earlier one and nobody since, and the source has published; each id
-/// once, by locale.
+/// Everything that the source has published and that this run wrote, or an earlier one, with no change since; each id once,
+/// by locale.
 fn eligible<S, T>(
     crew: &Crew<S, T>,
     kind: Kind,

@@ -1,9 +1,9 @@
 //! Publishing: what is published on the source, and was written by this run, content before pages.
 //!
-//! A run that is interrupted has written entities and published none. So what an earlier run wrote counts as well,
-//! as long as nobody has changed or published it since. No note is needed for that: whether it is still to be done shows
-//! in the state of the entity on the target, and doing it twice is harmless. What is noted, before anything leaves, is what
-//! the public saw: an undo brings that back.
+//! A run that is interrupted has written entities and published none. So what an earlier run wrote counts as well, as long
+//! as it was neither changed nor published since. No note is needed for that: the state of the entity on the target shows
+//! whether it is still to be done, and doing it twice is harmless. What is noted, before anything leaves, is what the public
+//! saw: an undo brings that back.
 
 mod choice;
 mod jobs;

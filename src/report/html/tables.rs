@@ -6,7 +6,7 @@ use super::parts::{card, escape, search};
 use super::timeline::tone;
 use crate::domain::Outcome;
 use crate::progress::{History, Progress, Trouble};
-use crate::report::advice::{self, Told};
+use crate::report::advice::{self, CauseSummary};
 use crate::report::text::{clean, clock, count, counted, took};
 
 /// What failed, grouped by cause, then one by one with a search.
@@ -47,7 +47,7 @@ pub(super) fn unpublished(progress: &Progress) -> String {
     card("Saved and not published", "", &body)
 }
 
-fn describe(causes: &[Told<'_>]) -> String {
+fn describe(causes: &[CauseSummary<'_>]) -> String {
     let mut text = String::new();
     for told in causes {
         let example = &told.cause.examples[0];

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::advice::{self, Told};
+use super::super::advice::{self, CauseSummary};
 use super::super::table::{self, Results};
 use super::super::text::{self, count, counted, took};
 use super::super::{closing, lists, note};
@@ -317,7 +317,7 @@ fn publishing(progress: &Progress) -> String {
     section("Publishing", &text)
 }
 
-fn by_cause(causes: &[Told<'_>]) -> String {
+fn by_cause(causes: &[CauseSummary<'_>]) -> String {
     let mut text = String::new();
     for told in causes {
         let (entities, title, code) = (told.count(), &told.title, told.code);

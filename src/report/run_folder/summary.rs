@@ -7,7 +7,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::super::advice::{self, Told};
+use super::super::advice::{self, CauseSummary};
 use crate::domain::{EntityKey, Kind, RunEnd, WorkClass};
 use crate::event::{Gate, Lane, Phase, RunFailure, millis};
 use crate::progress::{GateState, Progress, Row, Standing, Tally};
@@ -389,8 +389,8 @@ fn publishing(progress: &Progress) -> Option<PublishingPart> {
     })
 }
 
-fn causes(causes: &[Told<'_>]) -> Vec<CausePart> {
-    let part = |told: &Told<'_>| CausePart {
+fn causes(causes: &[CauseSummary<'_>]) -> Vec<CausePart> {
+    let part = |told: &CauseSummary<'_>| CausePart {
         cause: told.title.clone(),
         status: told.cause.cause.status,
         count: told.cause.count,

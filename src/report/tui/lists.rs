@@ -16,7 +16,7 @@ use super::view::{Pane, View};
 use crate::domain::{BatchId, shown_name};
 use crate::event::Lane;
 use crate::progress::{BatchProgress, GateProgress, GateState, Progress};
-use crate::report::advice::{self, Told};
+use crate::report::advice::{self, CauseSummary};
 use crate::report::note::Weight;
 use crate::report::text::{clock, count};
 
@@ -212,7 +212,7 @@ fn failure_lines(progress: &Progress, view: &View, area: Rect) -> Vec<Line<'stat
         .collect()
 }
 
-fn cause_lines(told: &Told<'_>, view: &View, width: usize) -> Vec<Line<'static>> {
+fn cause_lines(told: &CauseSummary<'_>, view: &View, width: usize) -> Vec<Line<'static>> {
     let head = Cells::new(view.look)
         .number(told.cause.count, 7, Role::Bad)
         .gap(2)
