@@ -154,7 +154,26 @@ pub(super) fn bare(kind: Kind, body: &Value) -> Value {
         zone.remove("pageItemTemplateID");
         zone.remove("pageTemplateID");
     }
-    without_nothing(body)
+    let mut body = without_nothing(body);
+    leave_empty_boxes(&mut body);
+    body
+}
+
+/// Takes search list boxes out of the fields of an item in which nothing is picked: the list that they name is where one
+/// could pick from, and shows nothing.
+fn leave_empty_boxes(body: &mut Value) {
+    let Some(fields) = body.get_mut("fields").and_then(Value::as_object_mut) else {
+        return;
+    };
+    let picked: BTreeSet<String> = fields
+        .keys()
+        .filter_map(|name| name.strip_suffix("id"))
+        .map(str::to_owned)
+        .collect();
+    let is_empty_box = |name: &str| {
+        name.starts_with("searchlist") && !name.ends_with("id") && !picked.contains(name)
+    };
+    fields.retain(|name, _| !is_empty_box(name));
 }
 
 /// What says nothing, an empty text included, is the same as what is absent, and a link the same in either of its
