@@ -122,7 +122,7 @@ fn head(view: &View, columns: &Columns) -> Line<'static> {
 }
 
 /// How the state of a lane is told, and what stands behind it.
-struct CauseSummary {
+struct LaneStatus {
     sign: Sign,
     word: &'static str,
     role: Role,
@@ -140,7 +140,7 @@ enum Behind {
     Rate,
 }
 
-impl CauseSummary {
+impl LaneStatus {
     const fn new(sign: Sign, word: &'static str, role: Role, behind: Behind) -> Self {
         Self {
             sign,
@@ -210,7 +210,7 @@ impl CauseSummary {
 fn lane_line(progress: &Progress, view: &View, columns: &Columns, lane: Lane) -> Line<'static> {
     let look = view.look;
     let row = progress.lane(lane);
-    let told = CauseSummary::of(progress, view, lane);
+    let told = LaneStatus::of(progress, view, lane);
     let label = format!("{} {}", lane as usize + 1, lane.name());
     let sign = look.sign(told.sign);
     let words = if columns.state > 4 {
