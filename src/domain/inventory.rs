@@ -1,10 +1,11 @@
 //! What an instance holds.
 
+use std::collections::BTreeMap;
 use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use super::{Entity, Guid, Id, Key, Kind, Locale, Placement};
+use super::{Entity, Guid, Home, Id, Key, Kind, Locale, Placement};
 
 /// An instance as read, complete: its entities and what belongs to the instance itself.
 #[derive(Clone, Debug)]
@@ -93,6 +94,25 @@ impl<I: Id> Inventory<I> {
             .entities
             .partition_point(|entity| entity.key.kind <= kind);
         &self.entities[start..end]
+    }
+
+    /// The pages that a sitemap lists, by locale and row of siblings: where in [`Inventory::entities`] they stand, in display
+    /// order.
+    pub fn page_rows(&self) -> BTreeMap<(Locale, Home), Vec<u32>> {
+        let mut rows: BTreeMap<(Locale, Home), Vec<(u32, u32)>> = BTreeMap::new();
+        let all = (0..).zip(&self.entities);
+        for (at, page) in all.filter(|(_, entity)| entity.key.kind == Kind::Page) {
+            if let (Some(locale), Some(placement)) = (page.locale(), &page.placement) {
+                let row = (locale.clone(), Home::of(placement));
+                rows.entry(row).or_default().push((placement.position, at));
+            }
+        }
+        let in_order = |mut pages: Vec<(u32, u32)>| {
+            pages.sort_unstable();
+            pages.into_iter().map(|(_, at)| at).collect()
+        };
+        let rows = rows.into_iter();
+        rows.map(|(row, pages)| (row, in_order(pages))).collect()
     }
 }
 

@@ -24,7 +24,7 @@ pub enum AgreedNumber {
 }
 
 /// A row of siblings on one side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Home {
     /// `digitalChannelID` on that side.
     pub channel: i64,

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::decide::{number_in_list, target_hash};
 use super::{Action, Inputs, Node, Planned, Schema};
 use crate::domain::{
-    ContentHash, Entity, EntityKey, Id, Inventory, Kind, Locale, RunId, SourceId, TargetId,
+    ContentHash, Entity, EntityKey, Home, Id, Inventory, Kind, Locale, RunId, SourceId, TargetId,
 };
 
 /// What was agreed to about one entity.
@@ -164,11 +164,8 @@ fn infinitive(action: &str) -> &'static str {
     }
 }
 
-/// Locale, channel and parent of pages.
-type Row = (Locale, i64, Option<i64>);
-
-/// The pages of each row, in their order.
-type Rows = BTreeMap<Row, Vec<i64>>;
+/// Pages of one row of siblings, in their order.
+type Rows = BTreeMap<(Locale, Home), Vec<i64>>;
 
 /// Both sides, as fingerprints are taken of them.
 struct Present<'a> {
@@ -235,23 +232,14 @@ fn place<I: Id>(entity: &Entity<I>, planned: &Planned, rows: &Rows) -> Value {
     let row = entity.placement.as_ref().filter(|_| planned.is_placed());
     let row = row.and_then(|placement| {
         let locale = entity.locale()?.clone();
-        rows.get(&(locale, placement.channel_id, placement.parent))
+        rows.get(&(locale, Home::of(placement)))
     });
     json!([number.map(|(_, number)| number), row])
 }
 
 fn rows<I: Id>(inventory: &Inventory<I>) -> Rows {
-    let mut rows: BTreeMap<Row, Vec<(u32, i64)>> = BTreeMap::new();
-    for page in inventory.of_kind(Kind::Page) {
-        if let (Some(locale), Some(placement)) = (page.locale(), &page.placement) {
-            let row = (locale.clone(), placement.channel_id, placement.parent);
-            let entry = (placement.position, page.key.id.raw());
-            rows.entry(row).or_default().push(entry);
-        }
-    }
-    let sorted = rows.into_iter().map(|(row, mut pages)| {
-        pages.sort_unstable();
-        (row, pages.into_iter().map(|(_, id)| id).collect())
-    });
-    sorted.collect()
+    let id = |at: &u32| inventory.entities()[*at as usize].key.id.raw();
+    let rows = inventory.page_rows().into_iter();
+    rows.map(|(row, pages)| (row, pages.iter().map(id).collect()))
+        .collect()
 }

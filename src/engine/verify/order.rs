@@ -180,21 +180,7 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
     }
 
     fn rows_of_source(&self) -> Vec<Vec<Node>> {
-        /// Locale, channel and parent.
-        type Row = (Locale, i64, Option<i64>);
-        let mut rows: BTreeMap<Row, Vec<(u32, Node)>> = BTreeMap::new();
-        for (node, entity) in (0..).zip(self.crew.source_inventory.entities()) {
-            if let (Some(locale), Some(placement)) = (entity.locale(), &entity.placement) {
-                let row = (locale.clone(), placement.channel_id, placement.parent);
-                rows.entry(row)
-                    .or_default()
-                    .push((placement.position, node));
-            }
-        }
-        let sorted = rows.into_values().map(|mut row| {
-            row.sort_unstable();
-            row.into_iter().map(|(_, node)| node).collect()
-        });
-        sorted.collect()
+        let rows = self.crew.source_inventory.page_rows();
+        rows.into_values().collect()
     }
 }

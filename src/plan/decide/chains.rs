@@ -2,11 +2,9 @@
 //!
 //! Where each stands, and who moved it, is compared in [`super::place`].
 
-use std::collections::HashMap;
-
 use super::matching::Match;
 use super::order::rising;
-use crate::domain::{Entity, Inventory, Kind, Locale, SourceId, TargetId};
+use crate::domain::{Entity, Inventory, Kind, SourceId, TargetId};
 use crate::plan::graph::Node;
 
 /// Siblings in display order.
@@ -16,29 +14,8 @@ pub(super) struct Siblings {
 
 /// Every group of siblings, in a fixed order.
 pub(super) fn siblings(source: &Inventory<SourceId>) -> Vec<Siblings> {
-    /// Locale, channel and parent.
-    type Place = (Locale, i64, Option<i64>);
-    let mut groups: HashMap<Place, Vec<(u32, Node)>> = HashMap::new();
-    for (node, entity) in (0..)
-        .zip(source.entities())
-        .filter(|(_, entity)| entity.key.kind == Kind::Page)
-    {
-        if let (Some(locale), Some(placement)) = (entity.locale(), &entity.placement) {
-            groups
-                .entry((locale.clone(), placement.channel_id, placement.parent))
-                .or_default()
-                .push((placement.position, node));
-        }
-    }
-    let mut groups: Vec<_> = groups
-        .into_values()
-        .map(|mut group| {
-            group.sort_unstable();
-            Siblings {
-                nodes: group.into_iter().map(|(_, node)| node).collect(),
-            }
-        })
-        .collect();
+    let rows = source.page_rows().into_values();
+    let mut groups: Vec<_> = rows.map(|nodes| Siblings { nodes }).collect();
     groups.sort_unstable_by_key(|group| group.nodes.first().copied());
     groups
 }

@@ -167,19 +167,10 @@ impl<'a> Sides<'a> {
 
     /// Every row of the target in display order.
     fn target_rows(self) -> HashMap<Row, Vec<TargetId>> {
-        let mut placed: Vec<_> = self
-            .target
-            .of_kind(Kind::Page)
-            .iter()
-            .filter_map(|page| Some((page.locale()?, page.placement.as_deref()?, page.key.id)))
-            .collect();
-        placed.sort_by_key(|(_, placement, _)| placement.position);
-        let mut rows: HashMap<Row, Vec<TargetId>> = HashMap::new();
-        for (locale, placement, id) in placed {
-            let row = (locale.clone(), Home::of(placement));
-            rows.entry(row).or_default().push(id);
-        }
-        rows
+        let id = |at: &u32| self.target.entities()[*at as usize].key.id;
+        let rows = self.target.page_rows().into_iter();
+        rows.map(|(row, pages)| (row, pages.iter().map(id).collect()))
+            .collect()
     }
 
     fn merge(
