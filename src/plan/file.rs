@@ -170,6 +170,31 @@ mod tests {
         }
     }
 
+    /// Each action by itself, as plans call it.
+    #[test]
+    fn a_plan_is_complete_when_nothing_in_it_fails_or_is_in_conflict() {
+        for (action, applyable, complete) in [
+            ("create", true, true),
+            ("update", true, true),
+            ("adopt", true, true),
+            ("unchanged", false, true),
+            ("left-alone", false, true),
+            ("conflict", false, false),
+            ("failed", false, false),
+            ("blocked", false, false),
+        ] {
+            let mut text = serde_json::to_value(plan()).unwrap();
+            text["entities"][0]["action"] = action.into();
+            let plan: PlanFile = serde_json::from_value(text).unwrap();
+            let plan = plan.sealed();
+            assert_eq!(
+                (plan.applyable, plan.complete),
+                (applyable, complete),
+                "{action}"
+            );
+        }
+    }
+
     #[test]
     fn a_newer_form_is_named() {
         let text = plan().to_text().unwrap();
