@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, OutputArgs};
 use super::past;
+use super::plan::status_of;
 use super::session::{self, Ends, Work};
 use crate::config::{Config, Settings};
 use crate::domain::{Guid, RunEnd, RunId};
@@ -73,11 +74,7 @@ pub(super) async fn run(args: &ApplyArgs) -> Result<ExitStatus, Error> {
     session::warn(&settings);
     if !plan.applyable {
         report::tell(&format!("plan {} has nothing to apply", plan.id));
-        return Ok(if plan.complete {
-            ExitStatus::Agreed
-        } else {
-            ExitStatus::Conflicts
-        });
+        return Ok(status_of(plan.counts.keys().copied()));
     }
     let ends = Ends::of(&settings)?;
     let store = Store::open(&settings.paths.state).await?;

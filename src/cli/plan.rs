@@ -11,7 +11,7 @@ use super::{plan_file, rehearsal};
 use crate::config::{Config, OutputMode, Settings};
 use crate::engine::{Decided, RunError, Unplaced};
 use crate::error::{Error, ExitStatus};
-use crate::plan::{Action, Plan, Planned, Uploads};
+use crate::plan::{Intended, Plan, Uploads};
 use crate::report::count_of;
 use crate::report::{self, graph};
 
@@ -68,16 +68,12 @@ pub(super) async fn run(
     if let Some(path) = &args.out {
         plan_file::write(path, (&config, &settings), &outlook)?;
     }
-    let status = status_of(&outlook.plan);
-    let has_changes = || outlook.plan.entities.iter().any(is_change);
-    if args.detailed_exitcode && has_changes() {
+    let intended = || outlook.plan.entities.iter().filter_map(Intended::of);
+    let status = status_of(intended());
+    if args.detailed_exitcode && intended().any(Intended::is_change) {
         return Ok(status.or(ExitStatus::Changes));
     }
     Ok(status)
-}
-
-fn is_change(planned: &Planned) -> bool {
-    planned.action.is_work() || matches!(planned.action, Action::Adopt { .. })
 }
 
 fn write(
@@ -99,22 +95,20 @@ fn write(
     Ok(())
 }
 
-/// What a run would end with at best.
-fn status_of(plan: &Plan) -> ExitStatus {
-    let of_action = |action: &Action| match action {
-        Action::Fail { .. } | Action::Block { .. } => ExitStatus::Failed,
-        Action::Conflict { .. } => ExitStatus::Conflicts,
-        Action::Create { .. }
-        | Action::Update { .. }
-        | Action::Adopt { .. }
-        | Action::Unchanged { .. }
-        | Action::OutOfScope => ExitStatus::Agreed,
+/// What a run that carries this out would end with at best.
+pub(super) fn status_of(intended: impl Iterator<Item = Intended>) -> ExitStatus {
+    let of_one = |intended| match intended {
+        Intended::Failed | Intended::Blocked => ExitStatus::Failed,
+        Intended::Conflict => ExitStatus::Conflicts,
+        Intended::Create
+        | Intended::Update
+        | Intended::Adopt
+        | Intended::Unchanged
+        | Intended::LeftAlone => ExitStatus::Agreed,
     };
-    let planned = plan
-        .entities
-        .iter()
-        .map(|planned| of_action(&planned.action));
-    planned.fold(ExitStatus::Agreed, ExitStatus::or)
+    intended
+        .map(of_one)
+        .fold(ExitStatus::Agreed, ExitStatus::or)
 }
 
 /// `plan: 12 create, 140 unchanged; content levels: 3, cycles: 1, references cut in them: 2; files: 7 in 2 uploads`.

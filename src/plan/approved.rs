@@ -15,6 +15,68 @@ use crate::domain::{
     ContentHash, Entity, EntityKey, Home, Id, Inventory, Kind, Locale, RunId, SourceId, TargetId,
 };
 
+/// What was to happen to an entity. Its name in a file is that of [`Planned::name`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Intended {
+    /// A save as a new entity.
+    Create,
+    /// A save over its counterpart.
+    Update,
+    /// A mapping without a write.
+    Adopt,
+    /// Nothing, because both sides agree.
+    Unchanged,
+    /// Nothing, although both sides differ.
+    LeftAlone,
+    /// Nothing, because both sides changed.
+    Conflict,
+    /// Nothing, because it cannot be migrated.
+    Failed,
+    /// Nothing, because something that it needs cannot be migrated.
+    Blocked,
+}
+
+impl Intended {
+    /// What a plan intends; `None` of what it leaves out.
+    pub fn of(planned: &Planned) -> Option<Self> {
+        Some(match &planned.action {
+            Action::Create { .. } => Self::Create,
+            Action::Update { .. } => Self::Update,
+            Action::Adopt { .. } => Self::Adopt,
+            Action::Unchanged { .. } if planned.left_alone => Self::LeftAlone,
+            Action::Unchanged { .. } => Self::Unchanged,
+            Action::Conflict { .. } => Self::Conflict,
+            Action::Fail { .. } => Self::Failed,
+            Action::Block { .. } => Self::Blocked,
+            Action::OutOfScope => return None,
+        })
+    }
+
+    /// Whether something is done: a write, or a mapping.
+    pub const fn is_change(self) -> bool {
+        matches!(self, Self::Create | Self::Update | Self::Adopt)
+    }
+
+    /// Whether both sides are not in agreement afterwards.
+    pub(super) const fn is_open(self) -> bool {
+        matches!(self, Self::Conflict | Self::Failed | Self::Blocked)
+    }
+
+    /// `be created`.
+    const fn infinitive(self) -> &'static str {
+        match self {
+            Self::Create => "be created",
+            Self::Update => "be updated",
+            Self::Adopt => "be adopted",
+            Self::Conflict => "be left alone as a conflict",
+            Self::Failed => "fail",
+            Self::Blocked => "be blocked",
+            Self::Unchanged | Self::LeftAlone => "be left alone",
+        }
+    }
+}
+
 /// What was agreed to about one entity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,9 +85,8 @@ pub struct Approval {
     pub key: EntityKey,
     /// What a person calls it.
     pub name: String,
-    /// What was to happen to it, as lists write it: `create`, `update`, `adopt`, `unchanged`, `left-alone`, `conflict`,
-    /// `fail` or `block`.
-    pub action: String,
+    /// What was to happen to it.
+    pub action: Intended,
     /// Its counterpart, where there is one.
     pub target: Option<TargetId>,
     /// Why.
@@ -76,9 +137,11 @@ pub fn approvals(
 ) -> Vec<Approval> {
     let present = Present::of(source, target);
     let nodes = (0..).zip(entities);
-    let asked = nodes.filter(|(_, planned)| planned.action != Action::OutOfScope);
-    asked
-        .map(|(node, planned)| present.approval(node, planned))
+    nodes
+        .filter_map(|(node, planned)| {
+            let action = Intended::of(planned)?;
+            Some(present.approval(node, planned, action))
+        })
         .collect()
 }
 
@@ -105,7 +168,11 @@ pub(super) fn hold(entities: &mut [Planned], inputs: &Inputs<'_>) {
             planned.because = "the plan that is applied does not have it".into();
             continue;
         };
-        let now = present.approval(node, planned);
+        // What comes to nothing now needs no agreement.
+        let Some(action) = Intended::of(planned).filter(|action| action.is_change()) else {
+            continue;
+        };
+        let now = present.approval(node, planned, action);
         if begun.contains(&entity.key) && before.source == now.source {
             continue;
         }
@@ -120,8 +187,8 @@ pub(super) fn hold(entities: &mut [Planned], inputs: &Inputs<'_>) {
         }
         planned.because = format!(
             "{moved} since the plan was made: it was to {}, and would {} now; plan again, or apply with --replan-moved",
-            infinitive(&before.action),
-            infinitive(&now.action)
+            before.action.infinitive(),
+            now.action.infinitive()
         )
         .into();
         planned.left_alone = true;
@@ -131,37 +198,19 @@ pub(super) fn hold(entities: &mut [Planned], inputs: &Inputs<'_>) {
     }
 }
 
-/// What moved, of an entity of which something was to be written then or would be now; `None` where the action holds.
+/// What moved of an entity to which something is done; `None` where that was agreed to as it is.
 fn moved(before: &Approval, now: &Approval) -> Option<&'static str> {
-    let is_written = |action: &str| ["create", "update", "adopt"].contains(&action);
-    let is_same = before.action == now.action && before.target == now.target;
-    let is_as_it_was = before.source == now.source && before.counterpart == now.counterpart;
-    if !is_written(&now.action) || (is_same && is_as_it_was) {
-        return None;
-    }
-    let (here, there) = (
-        before.source != now.source,
-        before.counterpart != now.counterpart,
-    );
+    let here = before.source != now.source;
+    let there = before.counterpart != now.counterpart;
     Some(match (here, there) {
         (true, true) => "both sides changed",
         (true, false) => "the source changed",
         (false, true) => "the target changed",
+        (false, false) if (before.action, before.target) == (now.action, now.target) => {
+            return None;
+        }
         (false, false) => "what it needs changed",
     })
-}
-
-/// `be created` of `create`.
-fn infinitive(action: &str) -> &'static str {
-    match action {
-        "create" => "be created",
-        "update" => "be updated",
-        "adopt" => "be adopted",
-        "conflict" => "be left alone as a conflict",
-        "fail" => "fail",
-        "block" => "be blocked",
-        _ => "be left alone",
-    }
 }
 
 /// Pages of one row of siblings, in their order.
@@ -188,14 +237,14 @@ impl<'a> Present<'a> {
         }
     }
 
-    fn approval(&self, node: Node, planned: &Planned) -> Approval {
+    fn approval(&self, node: Node, planned: &Planned, action: Intended) -> Approval {
         let entity = &self.source.entities()[node as usize];
         let target = planned.action.counterpart();
         let there = target.and_then(|id| self.target.get(&entity.key.with_id(id)));
         Approval {
             key: entity.key.clone(),
             name: entity.name.to_string(),
-            action: planned.name().to_owned(),
+            action,
             target,
             because: planned.because.to_string(),
             source: self.of_source(entity, planned),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::approved::Approval;
+use super::approved::{Approval, Intended};
 use crate::domain::{ContentHash, Guid};
 
 /// The form of the file. Raised when a member changes its meaning.
@@ -36,7 +36,7 @@ pub struct PlanFile {
     /// Whether everything is in sync once it is applied: no conflict, nothing that is certain to fail.
     pub complete: bool,
     /// Entities by action.
-    pub counts: BTreeMap<String, u32>,
+    pub counts: BTreeMap<Intended, u32>,
     /// Every entity that is not left out, in the order of the plan.
     pub entities: Vec<Approval>,
     /// Over all other members.
@@ -66,11 +66,10 @@ impl PlanFile {
     pub fn sealed(mut self) -> Self {
         self.counts.clear();
         for one in &self.entities {
-            *self.counts.entry(one.action.clone()).or_default() += 1;
+            *self.counts.entry(one.action).or_default() += 1;
         }
-        let has = |actions: &[&str]| actions.iter().any(|one| self.counts.contains_key(*one));
-        self.applyable = has(&["create", "update", "adopt"]);
-        self.complete = !has(&["conflict", "fail", "block"]);
+        self.applyable = self.counts.keys().any(|action| action.is_change());
+        self.complete = !self.counts.keys().any(|action| action.is_open());
         self.checksum = self.sum();
         self
     }
@@ -126,7 +125,7 @@ mod tests {
         let approval = Approval {
             key: EntityKey::global(Kind::Gallery, 61),
             name: "One \u{e9}".to_owned(),
-            action: "update".to_owned(),
+            action: Intended::Update,
             target: Some(TargetId::new(71)),
             because: "the source changed".to_owned(),
             source: ContentHash::of_bytes(b"here"),

@@ -33,7 +33,7 @@ mod weights;
 pub use action::{
     Action, Agreement, Agreements, Joined, ListOrder, PagePlace, Plan, Planned, Slot,
 };
-pub use approved::{Agreed, Approval, Approved, approvals};
+pub use approved::{Agreed, Approval, Approved, Intended, approvals};
 pub use cycles::{Cycle, cycles};
 pub use decide::{
     Adopt, AssetLook, ByteQuestion, ContainerTally, Hint, Inputs, Recognition, assets_to_look_at,
