@@ -1,34 +1,23 @@
 //! How far the publishing has come: content before pages, because pages show it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::choice::Published;
 use crate::domain::{FailureCause, Kind};
 use crate::engine::end::End;
 use crate::engine::ready::{Limits, Queue, Ready};
-use crate::engine::state::{Effect, Flow, Saved, Step, Work};
+use crate::engine::state::{DUMPED, Effect, Flow, Saved, Step, Work};
 use crate::event::Event;
 use crate::plan::Node;
-
-/// Entities that are named when none of them can go on.
-const DUMPED: usize = 50;
-
-/// How far an entity has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    Waiting,
-    InFlight,
-    Over,
-}
 
 /// The state of the publishing. Its nodes are numbers of the entities, not those of the plan of the uploads.
 #[derive(Clone, Debug)]
 pub(super) struct PublishState {
     entities: Arc<Vec<Published>>,
     flow: Flow,
-    stages: Vec<Stage>,
-    /// Content that has no outcome yet.
-    content: usize,
+    /// What has no outcome yet. Content comes first, as in `entities`.
+    left: BTreeSet<Node>,
     fail_fast: bool,
 }
 
@@ -42,17 +31,24 @@ impl PublishState {
         });
         flow.unsettled = u32::try_from(entities.len()).unwrap_or(u32::MAX);
         Self {
-            stages: vec![Stage::Waiting; entities.len()],
-            content: 0,
+            left: (0..flow.unsettled).collect(),
             entities,
             flow,
             fail_fast,
         }
     }
 
-    fn stand_in_line(&mut self, kind: Kind) {
-        let entities = Arc::clone(&self.entities);
-        for (node, published) in (0..).zip(entities.iter()) {
+    fn kind(&self, node: Node) -> Kind {
+        self.entities[node as usize].kind
+    }
+
+    /// Lets what is left of the first kind stand in line.
+    fn stand_in_line(&mut self) {
+        let Some(kind) = self.left.first().map(|node| self.kind(*node)) else {
+            return;
+        };
+        for node in self.left.iter().copied() {
+            let published = &self.entities[node as usize];
             if published.kind == kind {
                 self.flow.queues.push(Ready {
                     // In the order of the source.
@@ -69,13 +65,11 @@ impl PublishState {
     }
 
     fn over(&mut self, node: Node) {
-        self.stages[node as usize] = Stage::Over;
+        self.left.remove(&node);
         self.flow.unsettled -= 1;
-        if self.entities[node as usize].kind == Kind::Content {
-            self.content -= 1;
-            if self.content == 0 {
-                self.stand_in_line(Kind::Page);
-            }
+        let first = self.left.first().map(|node| self.kind(*node));
+        if first.is_some_and(|first| first != self.kind(node)) {
+            self.stand_in_line();
         }
     }
 }
@@ -90,31 +84,22 @@ impl Work for PublishState {
     }
 
     fn begin(&mut self, _effects: &mut Vec<Effect>) {
-        let is_content = |published: &&Published| published.kind == Kind::Content;
-        self.content = self.entities.iter().filter(is_content).count();
-        if self.content == 0 {
-            self.stand_in_line(Kind::Page);
-        } else {
-            self.stand_in_line(Kind::Content);
-        }
+        self.stand_in_line();
     }
 
-    fn is_wanted(&self, ready: &Ready) -> bool {
-        self.stages[ready.node as usize] == Stage::Waiting
+    // Nothing comes in between that would make a step needless.
+    fn is_wanted(&self, _ready: &Ready) -> bool {
+        true
     }
 
-    fn leaves(&mut self, (node, _): (Node, Step), _effects: &mut Vec<Effect>) {
-        self.stages[node as usize] = Stage::InFlight;
-    }
+    fn leaves(&mut self, _step: (Node, Step), _effects: &mut Vec<Effect>) {}
 
     fn done(&mut self, (node, _): (Node, Step), _saved: Saved, _effects: &mut Vec<Effect>) {
         self.over(node);
     }
 
-    fn held(&mut self, (node, _): (Node, Step), _effects: &mut Vec<Effect>) {
-        // Nothing is launched any more by then, so it needs no place in a line.
-        self.stages[node as usize] = Stage::Waiting;
-    }
+    // Nothing is launched any more by then, so it needs no place in a line.
+    fn held(&mut self, _step: (Node, Step), _effects: &mut Vec<Effect>) {}
 
     fn failed(
         &mut self,
@@ -134,20 +119,18 @@ impl Work for PublishState {
     }
 
     fn dump(&self) -> String {
-        let entities = self.entities.iter().zip(&self.stages);
-        let left = entities.filter(|(_, stage)| **stage != Stage::Over);
-        let left: Vec<String> = left
-            .map(|(published, stage)| {
-                let Published {
-                    kind, locale, id, ..
-                } = published;
-                format!("{kind} {id} of {locale} ({stage:?})")
-            })
-            .collect();
+        let named = self.left.iter().take(DUMPED).map(|node| {
+            let published = &self.entities[*node as usize];
+            let Published {
+                kind, locale, id, ..
+            } = published;
+            format!("{kind} {id} of {locale}")
+        });
+        let named: Vec<String> = named.collect();
         format!(
             "nothing is in flight and nothing is ready, and {} are not published: {}",
-            left.len(),
-            left[..left.len().min(DUMPED)].join("; ")
+            self.left.len(),
+            named.join("; ")
         )
     }
 }

@@ -8,6 +8,9 @@ use crate::engine::end::{End, StopCause};
 use crate::engine::ready::{Limits, ReadyQueues};
 use crate::event::{Command, Event, Lane};
 
+/// What is named of a plan in which nothing can go on.
+pub(in crate::engine) const DUMPED: usize = 50;
+
 /// What may leave.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Mode {

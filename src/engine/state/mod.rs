@@ -29,6 +29,7 @@ mod work;
 #[cfg(test)]
 mod tests;
 
+pub(super) use flow::DUMPED;
 pub use flow::Flow;
 pub use input::{Effect, How, Input, Job, Saved, Step, StepResult};
 pub use run_state::RunState;

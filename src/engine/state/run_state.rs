@@ -3,16 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Effect, Flow, Saved, Step, Work};
+use super::{DUMPED, Effect, Flow, Saved, Step, Work};
 use crate::domain::{EntityKey, FailureCause, Inventory, Kind, Outcome, SourceId};
 use crate::engine::gates::{Gates, gates_of, lane_of};
 use crate::engine::options::Schedule;
 use crate::engine::ready::{Limits, Ready};
 use crate::event::{Event, Gate, Lane, LanePlan, Named};
 use crate::plan::{Action, Need, Node, Plan, Uploads};
-
-/// Entities that are named when none of them can go on.
-const DUMPED: usize = 50;
 
 /// How far an entity has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

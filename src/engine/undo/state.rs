@@ -10,7 +10,7 @@ use super::gather::UndoOutlook;
 use crate::domain::{EntityKey, FailureCause, Kind, Outcome, WorkClass};
 use crate::engine::gates::lane_of;
 use crate::engine::ready::{Limits, Ready};
-use crate::engine::state::{Effect, Flow, How, Saved, Step, Work};
+use crate::engine::state::{DUMPED, Effect, Flow, How, Saved, Step, Work};
 use crate::event::{Event, Lane, Named};
 use crate::plan::Node;
 use crate::plan::undo::Decision;
@@ -28,9 +28,6 @@ pub(super) fn class(kind: Kind) -> WorkClass {
         WorkClass::Parallel
     }
 }
-
-/// Actions that are named when none of them can go on.
-const DUMPED: usize = 50;
 
 /// How far an action has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
