@@ -1,12 +1,17 @@
-//! Paths of assets that can be sent.
+//! Paths of assets, and which of them can be sent.
 //!
 //! A path goes to a server in two pieces, the folder in a query and the file name in the header of a multipart body. Servers
 //! take both for paths of a file system and tidy them up: `a//b` arrives as `a/b`, `../x` somewhere else. What does not
 //! arrive as itself is in the wrong place, or over another file, so that it is refused before anything is sent.
 
+/// Folder and file name of a path; a file at the top is in the folder without a name.
+pub fn folder_and_name(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
+}
+
 /// Why a path cannot arrive as it is; `None` where it can.
 pub fn unsendable(path: &str) -> Option<&'static str> {
-    let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+    let (_, name) = folder_and_name(path);
     let is_escape = |text: &str| {
         let escapes = ["%22", "%0d", "%0a"];
         escapes

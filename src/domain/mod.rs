@@ -26,7 +26,7 @@ mod run_end;
 mod secret;
 pub mod time;
 
-pub use asset_path::unsendable;
+pub use asset_path::{folder_and_name, unsendable};
 pub use body::{Body, BodyFile};
 pub use entity::{Entity, ItemState, Placement};
 pub use exact::{Exact, held, held_pieces};

@@ -15,11 +15,14 @@ use tokio::time::Instant;
 
 use super::crew::{Crew, Prepared};
 use super::pace::Class;
-use crate::domain::{ContentHash, Entity, Id, Kind, SourceId, TargetId, TargetKey, same_name};
+use crate::domain::{
+    ContentHash, Entity, Id, Kind, SourceId, TargetId, TargetKey, folder_and_name, same_name,
+};
 use crate::instance::{
     ByteStream, Cause, Download, Effect, RequestError, RowResult, Source, Target, Unconfirmed,
     Upload, UploadFile,
 };
+use crate::plan::gallery_of;
 
 /// How long an opened file may stand before it is opened anew: servers close connections that are not read.
 const STANDS: Duration = Duration::from_secs(10);
@@ -172,9 +175,9 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
 
     fn upload_of(&self, files: &[Outgoing], opened: Vec<Opened>) -> Upload {
         let first = files.first();
-        let (folder, _) = first.map_or(("", ""), |file| split(&file.path));
-        let gallery = first.and_then(|file| file.media["mediaGroupingID"].as_i64());
-        let gallery = gallery.filter(|id| *id > 0).map(SourceId::new);
+        let (folder, _) = first.map_or(("", ""), |file| folder_and_name(&file.path));
+        let gallery = first.and_then(|file| gallery_of(&file.media));
+        let gallery = gallery.map(SourceId::new);
         let focal = match (files, &opened[..]) {
             ([file], [opened]) => file.focal(&opened.download),
             _ => (None, None),
@@ -183,7 +186,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             let length = opened.download.length_bytes.or(file.listed_bytes());
             file.meter.begin(length);
             UploadFile {
-                name: split(&file.path).1.to_owned(),
+                name: folder_and_name(&file.path).1.to_owned(),
                 content_type: file.media["contentType"].as_str().map(str::to_owned),
                 length_bytes: length,
                 bytes: metered(self.unless_old(file, opened), file.meter.clone()),
@@ -236,11 +239,6 @@ where
         Some(there) if same_name(&there.name, name) => &there.name,
         Some(_) | None => name,
     }
-}
-
-/// Folder and name of a path.
-fn split(path: &str) -> (&str, &str) {
-    path.rsplit_once('/').unwrap_or(("", path))
 }
 
 /// The hash of the bytes at `url`.

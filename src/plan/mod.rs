@@ -52,6 +52,6 @@ pub use references::{
     AssetIndex, Context, Reference, Referent, Side, UrlAt, asset_urls, references,
 };
 pub use schema::{FieldKind, FieldSchema, LinkKind, LinkSchema, ModelSchema, Schema};
-pub use selection::{Selection, UnknownName, container_of};
+pub use selection::{Selection, UnknownName, container_of, gallery_of};
 pub use uploads::{Together, UploadLimits, Uploads};
 pub use weights::Weights;

@@ -277,6 +277,11 @@ pub fn container_of(item: &serde_json::Value) -> &str {
     name.unwrap_or_default()
 }
 
+/// The gallery that an asset is in; `None` where its row names none.
+pub fn gallery_of(asset: &serde_json::Value) -> Option<i64> {
+    asset["mediaGroupingID"].as_i64().filter(|id| *id > 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,7 +17,8 @@ use serde_json::Value;
 use super::Plan;
 use super::action::{Action, Planned};
 use super::graph::Node;
-use crate::domain::{Entity, Inventory, Kind, SourceId, WorkClass};
+use super::selection::gallery_of;
+use crate::domain::{Entity, Inventory, Kind, SourceId, WorkClass, folder_and_name};
 
 /// How much one upload takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,12 +143,8 @@ fn shareable(planned: &Planned, entity: &Entity<SourceId>) -> Option<(Place, u64
         .iter()
         .any(|name| !matches!(&media[name], Value::Null));
     let bytes = media["size"].as_u64().filter(|bytes| *bytes > 0)?;
-    let folder = entity
-        .name
-        .rsplit_once('/')
-        .map_or("", |(folder, _)| folder);
-    let gallery = media["mediaGroupingID"].as_i64().filter(|id| *id > 0);
-    (!has_focal).then(|| ((folder.into(), gallery), bytes))
+    let (folder, _) = folder_and_name(&entity.name);
+    (!has_focal).then(|| ((folder.into(), gallery_of(&media)), bytes))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! What a file replaces is kept for an undo first, and may have to be moved, so that its bytes reach it at another path.
 
 use super::{Lot, disguise};
+use crate::domain::folder_and_name;
 use crate::engine::crew::{Crew, Prepared};
 use crate::engine::files::{Outgoing, counterpart};
 use crate::engine::pace::Class;
@@ -143,7 +144,7 @@ where
     };
     let folder = match &crew.planned(item.node).temporary {
         Some(folder) if is_set_aside(crew, item) => folder,
-        Some(_) | None => name.rsplit_once('/').map_or("", |(folder, _)| folder),
+        Some(_) | None => folder_and_name(name).0,
     };
     let request = || crew.target.move_asset(there.key.id, folder);
     let moved = insist(crew, (crew.under(intent), Class::Write), request).await;

@@ -10,15 +10,15 @@ use tokio_util::io::ReaderStream;
 
 use super::hands::Hands;
 use super::request::{Sent, Unsaved};
-use crate::domain::{ContentHash, Entity, Id, Kind, Locale, TargetId};
+use crate::domain::{ContentHash, Entity, Id, Kind, Locale, TargetId, folder_and_name};
 use crate::engine::pace::Class;
 use crate::engine::reconcile::{BatchEnd, close, commit, failed, in_words};
 use crate::engine::state::{How, StepResult};
 use crate::instance::{
     ByteStream, Cause, RequestError, Save, Source, Target, Upload, UploadFile, only_row,
 };
-use crate::plan::Node;
 use crate::plan::undo::Former;
+use crate::plan::{Node, gallery_of};
 use crate::store::{
     self, Change, FormerBytes, IntentId, IntentState, Operation, PreImage, StoreError,
 };
@@ -212,15 +212,11 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
             return Err(Unsaved::Told(why.to_owned()));
         };
         let body = former.entity.body.parse();
-        let path = |name: &str| {
-            name.rsplit_once('/')
-                .map_or(String::new(), |(folder, _)| folder.to_owned())
-        };
-        let folder = path(&former.entity.name);
+        let (folder, _) = folder_and_name(&former.entity.name);
         if let Some(present) = self.present(at)
-            && path(&present.name) != folder
+            && folder_and_name(&present.name).0 != folder
         {
-            let back = || self.crew.target.move_asset(present.key.id, &folder);
+            let back = || self.crew.target.move_asset(present.key.id, folder);
             let moved = self.insist(Class::Write, intent, back).await;
             moved.map_err(Unsaved::Failed)?;
         }
@@ -263,8 +259,8 @@ fn as_upload(
     (length, focal): (u64, (Option<String>, Option<String>)),
     bytes: ByteStream,
 ) -> Upload {
-    let (folder, file_name) = asset.name.rsplit_once('/').unwrap_or(("", &asset.name));
-    let gallery = media["mediaGroupingID"].as_i64().filter(|id| *id > 0);
+    let (folder, file_name) = folder_and_name(&asset.name);
+    let gallery = gallery_of(media);
     Upload {
         folder: folder.to_owned(),
         gallery: gallery.map(TargetId::new),

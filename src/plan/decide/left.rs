@@ -6,7 +6,7 @@
 use hashbrown::{HashMap, HashSet};
 
 use super::matching::Match;
-use crate::domain::{ByName, Entity, Inventory, Kind, SourceId, TargetId};
+use crate::domain::{ByName, Entity, Inventory, Kind, SourceId, TargetId, folder_and_name};
 
 /// Marks the counterparts that are left behind.
 pub(super) fn leave(
@@ -93,7 +93,7 @@ pub(super) fn mapped<'a>(
 }
 
 fn has_other_name(asset: &Entity<SourceId>, there: &Entity<TargetId>) -> bool {
-    file_name(&asset.name) != file_name(&there.name)
+    folder_and_name(&asset.name).1 != folder_and_name(&there.name).1
 }
 
 fn is_in_other_list(
@@ -105,10 +105,6 @@ fn is_in_other_list(
         (Some(here), Some(there)) => *names.get(&here).unwrap_or(&here) != there,
         (_, _) => false,
     }
-}
-
-fn file_name(path: &str) -> &str {
-    path.rsplit_once('/').map_or(path, |(_, name)| name)
 }
 
 /// The container of an item, in lower case.

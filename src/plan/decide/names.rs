@@ -18,7 +18,9 @@ use super::make::Inputs;
 use super::matching::Match;
 use super::named::Named;
 use super::page_matching::{self, own_name};
-use crate::domain::{Entity, Failure, Id, Kind, Locale, SourceId, TargetId, name_key};
+use crate::domain::{
+    Entity, Failure, Id, Kind, Locale, SourceId, TargetId, folder_and_name, name_key,
+};
 use crate::plan::Context;
 use crate::plan::action::{Action, Planned};
 use crate::plan::graph::{Graph, Need, Node, Strength};
@@ -56,7 +58,7 @@ pub(super) fn is_temporary(there: &Entity<TargetId>) -> bool {
     let name = name(there);
     let found = match there.key.kind {
         Kind::Content => return false,
-        Kind::Asset => name.rsplit_once('/').map_or("", |(folder, _)| folder),
+        Kind::Asset => folder_and_name(&name).0,
         Kind::Model
         | Kind::Container
         | Kind::Template
