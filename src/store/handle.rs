@@ -15,7 +15,7 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use super::alive::Alive;
+use super::alive;
 use super::clean::clean;
 use super::in_place::Working;
 use super::lease::{LeaseRequest, expiry};
@@ -511,7 +511,7 @@ impl Store {
         let run = owner.run.clone();
         let state = self.shared.file.as_deref();
         // Before the lease shows it as an owner, so that nobody finds an owner that seems dead.
-        let alive = state.and_then(|state| Alive::show(state, &run));
+        let alive = state.and_then(|state| alive::show(state, &run));
         let dead = self.dead_holder(pair, &owner).await?;
         let acquired = self
             .ask(|reply| {
@@ -529,13 +529,13 @@ impl Store {
             Ok(generation) => generation,
             Err(refused) => {
                 if let Some(alive) = alive {
-                    alive.end();
+                    alive.release();
                 }
                 return Err(refused);
             }
         };
         if let (Some(state), Some(dead)) = (state, dead) {
-            Alive::sweep(state, &dead);
+            alive::sweep(state, &dead);
         }
         Ok(Lease {
             pair: pair.clone(),
@@ -558,7 +558,7 @@ impl Store {
         let holding = self
             .ask(|reply| Order::Lease(LeaseRequest::Holder { pair, reply }))
             .await?;
-        let is_dead = |run: &RunId| *run != asking.run && Alive::is_gone(state, run);
+        let is_dead = |run: &RunId| *run != asking.run && alive::is_gone(state, run);
         Ok(holding
             .filter(|holding| holding.host == asking.host && is_dead(&holding.run))
             .map(|holding| holding.run))
@@ -610,7 +610,7 @@ impl Store {
             .await;
         // The sign of life goes last, and stays behind as that of a dead owner when the lease could not be ended.
         if let (Ok(()), Some(alive)) = (&released, lease.alive) {
-            alive.end();
+            alive.release();
         }
         released
     }

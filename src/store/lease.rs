@@ -10,11 +10,10 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, query, query_as};
 
-use super::alive::Alive;
 use super::rows::Reader;
 use super::writer::Reply;
 use super::{Pair, StoreError};
-use crate::domain::RunId;
+use crate::domain::{HeldFile, RunId};
 use crate::planted::{self, Bug};
 
 /// Who asks for a lease. Others see it when they are refused.
@@ -37,7 +36,7 @@ pub struct Lease {
     pub(super) run: RunId,
     pub(super) generation: i64,
     /// Tells others on this machine that the owner lives.
-    pub(super) alive: Option<Alive>,
+    pub(super) alive: Option<HeldFile>,
 }
 
 /// What the writer is asked about leases.

@@ -10,10 +10,10 @@ use super::archive::archive_old;
 use super::files::{create_file, create_folder, write_whole};
 use super::index::write_index;
 use super::lanes::LaneLogs;
-use super::running::Running;
+use super::running;
 use super::summary::Summary;
 use super::{Keep, markdown};
-use crate::domain::{check_link, shown_lines};
+use crate::domain::{HeldFile, check_link, shown_lines};
 use crate::event::{Event, Stamped};
 use crate::progress::{History, Progress};
 use crate::report::html;
@@ -28,7 +28,7 @@ pub struct RunFolder {
     events: Option<BufWriter<File>>,
     lanes: Option<LaneLogs>,
     /// Locked while the run goes on; `None` where a file cannot be locked.
-    running: Option<Running>,
+    running: Option<HeldFile>,
     history: History,
 }
 
@@ -54,7 +54,7 @@ impl RunFolder {
             check_link(place)?;
         }
         create_folder(&folder)?;
-        self.running = Running::mark(&folder).ok();
+        self.running = running::mark(&folder).ok();
         let events = create_file(&folder.join("events.ndjson"))?;
         let lanes = LaneLogs::create(&folder);
         self.folder = Some(folder);
@@ -118,7 +118,7 @@ impl Reporter for RunFolder {
         let summary = write_whole(&folder, "summary.json", shown_lines(&summary).as_bytes());
         let report = write_whole(&folder, "report.md", report_text(progress).as_bytes());
         if let Some(running) = self.running.take() {
-            running.end(&folder);
+            running.release();
         }
         let page = html::report(progress, &self.history);
         let page = write_whole(&folder, "report.html", page.as_bytes());
