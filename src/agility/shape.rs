@@ -42,13 +42,9 @@ pub(crate) fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
         .filter(|text| !text.trim().is_empty())
 }
 
-/// A truth value, also when it is written as text; absent is false.
+/// A truth value, also when it is written as text; absent, or anything else, is false.
 pub(crate) fn flag(value: &Value, name: &str) -> bool {
-    match member(value, name) {
-        Some(Value::Bool(truth)) => *truth,
-        Some(Value::String(text)) => text.trim().eq_ignore_ascii_case("true"),
-        Some(Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_)) | None => false,
-    }
+    matches!(told_flag(value, name), Ok(Some(true)))
 }
 
 /// A truth value, also when it is written as text; `None` where it is absent.
