@@ -5,9 +5,8 @@ use std::ffi::OsString;
 use clap::{Arg, Command};
 
 /// Flags in front of the command, put behind everything else. What makes no sense stays as it is, for the complaint about it.
-pub(super) fn behind_the_command(arguments: Vec<OsString>) -> Vec<OsString> {
-    let tree = super::teach::command();
-    let Some(at) = command_at(&tree, &arguments) else {
+pub(super) fn behind_the_command(tree: &Command, arguments: Vec<OsString>) -> Vec<OsString> {
+    let Some(at) = command_at(tree, &arguments) else {
         return arguments;
     };
     let (front, rest) = arguments.split_at(at);
@@ -63,7 +62,7 @@ mod tests {
 
     fn moved(line: &str) -> String {
         let words = line.split(' ').map(OsString::from).collect();
-        let words = behind_the_command(words);
+        let words = behind_the_command(&crate::cli::teach::command(), words);
         let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
         words.join(" ")
     }

@@ -126,10 +126,11 @@ enum MockCommand {
 /// [`ExitStatus::Usage`] after a complaint.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments, ExitStatus> {
     let arguments = arguments.into_iter().map(plain::plain).collect();
-    let arguments = front::behind_the_command(arguments);
+    let command = teach::command();
+    let arguments = front::behind_the_command(&command, arguments);
     settings::learn_credentials(&Environment::of_process());
     learn_flags(&arguments);
-    let matches = teach::command().try_get_matches_from(arguments);
+    let matches = command.try_get_matches_from(arguments);
     matches
         .and_then(|matches| Arguments::from_arg_matches(&matches))
         .map_err(|error| {
