@@ -130,7 +130,11 @@ fn sum(plan: &Plan, uploads: &Uploads) -> String {
     let counts = counts.join(", ");
     let files = match uploads.files {
         0 => String::new(),
-        files => format!("; files: {files} in {} uploads", uploads.requests),
+        files => format!(
+            "; files: {} in {} uploads",
+            count_of(files),
+            count_of(uploads.requests)
+        ),
     };
     format!(
         "plan: {counts}; content levels: {levels}, cycles: {cycles}, references cut in them: {cuts}{files}"
