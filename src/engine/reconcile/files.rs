@@ -31,7 +31,7 @@ use crate::store::{IntentId, Operation, StoreError};
 
 /// Files that are open and leave in one request.
 #[derive(Default)]
-struct Lot {
+struct OpenFiles {
     /// Their places among all.
     at: Vec<usize>,
     files: Vec<Outgoing>,
@@ -65,8 +65,10 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
     /// Opens the files of a part, sends them, and brings each request to its end. Returns what is to be sent again.
     pub(super) async fn bring_files(&mut self, part: Part) -> Result<Vec<Left>, StoreError> {
         let attempt = part.attempt;
-        let lots = self.open_lots(part.at).await;
-        let sends = lots.into_iter().map(|lot| self.send_files(lot, attempt));
+        let requests = self.open_files(part.at).await;
+        let sends = requests
+            .into_iter()
+            .map(|files| self.send_files(files, attempt));
         let mut left = Vec::new();
         for answered in join_all(sends).await {
             let Answered {
@@ -86,7 +88,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
     }
 
     /// Opens files, and sorts them into requests. One that the source does not give has its result.
-    async fn open_lots(&mut self, places: Vec<usize>) -> Vec<Lot> {
+    async fn open_files(&mut self, places: Vec<usize>) -> Vec<OpenFiles> {
         let crew = self.crew;
         let files = places.into_iter().map(|at| {
             let file = Outgoing::of(crew, &self.items[at]);
@@ -95,11 +97,11 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
                 (at, file, opened)
             }
         });
-        let mut plain = Lot::default();
-        let mut lots = Vec::new();
+        let mut plain = OpenFiles::default();
+        let mut requests = Vec::new();
         for (at, file, opened) in join_all(files).await {
             match opened {
-                Ok(opened) if file.has_focal(&opened) => lots.push(Lot {
+                Ok(opened) if file.has_focal(&opened) => requests.push(OpenFiles {
                     at: vec![at],
                     files: vec![file],
                     opened: vec![opened],
@@ -112,13 +114,13 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
                 Err(error) => self.results[at] = Some(not_sent(&error)),
             }
         }
-        lots.extend((!plain.at.is_empty()).then_some(plain));
-        lots
+        requests.extend((!plain.at.is_empty()).then_some(plain));
+        requests
     }
 
-    async fn send_files(&self, lot: Lot, attempt: u32) -> Result<Answered, StoreError> {
+    async fn send_files(&self, open: OpenFiles, attempt: u32) -> Result<Answered, StoreError> {
         let crew = self.crew;
-        let Lot { at, files, opened } = lot;
+        let OpenFiles { at, files, opened } = open;
         let mut items: Vec<Prepared> = at.iter().map(|at| self.items[*at].clone()).collect();
         let intent = crew.open_intent(Operation::Upload, &items, attempt).await?;
         let mut opened = Some(opened);
