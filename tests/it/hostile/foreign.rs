@@ -11,11 +11,16 @@ use lockgate::event::Side;
 use lockgate::instance::{BatchStatus, PageSave, Save, Target as _};
 use lockgate::mock::Server;
 use lockgate::mock::file::StateFile;
+use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::Proxy;
 use super::proxy::Asked;
 use crate::support::{Others, Ran, SOURCE, Setup, TARGET, fixture, instances, serve};
+
+/// A text of one item, before and after the source changes it.
+const WRITTEN: &str = "Transport";
+const CHANGED: &str = "changed on the source";
 
 /// An editor of the target, with a client of its own.
 struct Editor {
@@ -33,7 +38,8 @@ impl Editor {
         }
     }
 
-    /// Changes a text of the last entity of a kind, or saves a copy of it. Returns its key.
+    /// Changes a text of the last entity of a kind that has one and is not what the run writes, or saves a copy of it. Returns
+    /// its key. Ids of the target differ from run to run, so the last one does, too.
     async fn edit(&self, kind: Kind, copies: bool) -> String {
         let setup = Setup::new().await;
         let (events, mut unheard) = mpsc::channel(64);
@@ -42,7 +48,8 @@ impl Editor {
         let listen = async { while unheard.recv().await.is_some() {} };
         let edit = async {
             let all = reader.pull::<TargetId>(&self.locales).await.unwrap();
-            let there = all.of_kind(kind).last().unwrap().clone();
+            let there = all.of_kind(kind).iter().rfind(|there| is_editable(there));
+            let there = there.unwrap().clone();
             let save = save_of(&there, copies);
             match kind {
                 Kind::Content => {
@@ -83,18 +90,30 @@ impl Editor {
     }
 }
 
+/// A text in the body of an entity that an editor may change.
+fn text_in(kind: Kind, body: &mut Value) -> Option<&mut Value> {
+    if kind == Kind::Content {
+        let mut fields = body["fields"].as_object_mut()?.values_mut();
+        return fields.find(|value| value.is_string());
+    }
+    let names = ["title", "displayName", "contentViewName", "description"];
+    let name = names.iter().find(|name| body[**name].is_string())?;
+    Some(&mut body[*name])
+}
+
+/// Whether it has a text and is not the item that [`pair`] changes on the source.
+fn is_editable(there: &Entity<TargetId>) -> bool {
+    let mut body = there.body.parse();
+    let is_written = |value: &Value| [WRITTEN, CHANGED].iter().any(|text| value == text);
+    let fields = body["fields"].as_object();
+    let is_own = fields.is_some_and(|fields| fields.values().any(is_written));
+    !is_own && text_in(there.key.kind, &mut body).is_some()
+}
+
 /// What an editor saves: another text, or a second entity with it.
 fn save_of(there: &Entity<TargetId>, copies: bool) -> Save {
     let mut body = there.body.parse();
-    if there.key.kind == Kind::Content {
-        let fields = body["fields"].as_object_mut().unwrap().values_mut();
-        let mut texts = fields.filter(|value| value.is_string());
-        *texts.next().unwrap() = "edited meanwhile".into();
-    } else {
-        let names = ["title", "displayName", "contentViewName", "description"];
-        let name = names.iter().find(|name| body[**name].is_string()).unwrap();
-        body[*name] = "edited meanwhile".into();
-    }
+    *text_in(there.key.kind, &mut body).unwrap() = "edited meanwhile".into();
     Save {
         kind: there.key.kind,
         name: there.name.clone(),
@@ -106,17 +125,16 @@ fn save_of(there: &Entity<TargetId>, copies: bool) -> Save {
 }
 
 /// A pair in sync, with a change on the source that the next run carries over.
-async fn pair(setup: &mut Setup, name: &str) -> StateFile {
-    let server = serve(instances(&fixture(name))).await;
+async fn pair(setup: &mut Setup) -> StateFile {
+    let server = serve(instances(&fixture("starter-site"))).await;
     let first = setup.sync(&server.base_url()).await;
     assert_eq!(first.foreign(), Vec::<&str>::new());
     let mut state = server.state();
     server.stop().await;
     let source = state.instances.iter_mut().find(|one| one.guid == SOURCE);
-    let first = &mut source.unwrap().content[0];
-    let fields = first["fields"].as_object_mut().unwrap();
-    let mut texts = fields.values_mut().filter(|value| value.is_string());
-    *texts.next().unwrap() = "changed on the source".into();
+    let items = source.unwrap().content.iter_mut();
+    let mut values = items.flat_map(|item| item["fields"].as_object_mut().unwrap().values_mut());
+    *values.find(|value| **value == WRITTEN).unwrap() = CHANGED.into();
     state
 }
 
@@ -145,7 +163,7 @@ impl When {
 /// A run during which an editor changes the last entity of a kind.
 async fn run_beside(kind: Kind, copies: bool, when: When) -> (Ran, String) {
     let mut setup = Setup::new().await;
-    let state = pair(&mut setup, "starter-site").await;
+    let state = pair(&mut setup).await;
     let server = serve(state).await;
     let editor = Editor::of(&server);
     let edited = Arc::new(std::sync::OnceLock::new());
