@@ -4,15 +4,17 @@ use std::io::BufReader;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue,
 };
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
 use url::Url;
 
-use crate::domain::{Guid, Secret, Token, held, held_pieces, time};
+use crate::domain::{Exchange, Guid, RequestLog, Secret, Token, held, held_pieces, redact, time};
 use crate::instance::{Cause, RequestError};
 
 use super::body::{Body, Unread};
@@ -40,6 +42,7 @@ pub(crate) struct Client {
     preview_key: OnceCell<Secret>,
     live_key: OnceCell<Secret>,
     pub(crate) request_timeout: Duration,
+    requests: RequestLog,
 }
 
 /// Which API a path belongs to; they differ in base address and credential.
@@ -122,6 +125,7 @@ impl Call {
 pub(crate) struct Reply {
     operation: String,
     endpoint: String,
+    status: u16,
     request_id: Option<String>,
     body: Body,
 }
@@ -181,6 +185,42 @@ impl Reply {
     }
 }
 
+/// A request of which no answer has been noted. One that is dropped leaves no trace.
+pub(crate) struct Noting<'a> {
+    client: &'a Client,
+    at: Timestamp,
+    began: Instant,
+    endpoint: String,
+    operation: String,
+}
+
+impl Noting<'_> {
+    /// Notes the answer; `status` is that of a good one.
+    pub(crate) fn answered<T>(
+        self,
+        answer: &Result<T, RequestError>,
+        status: impl FnOnce(&T) -> u16,
+    ) {
+        let (status, error) = match answer {
+            Ok(reply) => (Some(status(reply)), None),
+            Err(error) => {
+                let said = error.said.as_ref().map(|said| format!(": {said:?}"));
+                let words = format!("{}{}", error.cause, said.unwrap_or_default());
+                (error.cause.of_entity().status, Some(words))
+            }
+        };
+        self.client.requests.push(Exchange {
+            at: self.at,
+            guid: self.client.guid.clone(),
+            endpoint: redact(&self.endpoint).into_owned(),
+            operation: self.operation,
+            status,
+            error: error.map(|error| redact(&error).into_owned()),
+            took: self.began.elapsed(),
+        });
+    }
+}
+
 impl Client {
     pub(crate) fn new(connection: Connection) -> Result<Self, ConnectionError> {
         let hosts = Hosts::of(&connection.guid, connection.base_url.as_deref())?;
@@ -223,11 +263,35 @@ impl Client {
             preview_key: OnceCell::new(),
             live_key: OnceCell::new(),
             request_timeout: connection.request_timeout,
+            requests: RequestLog::default(),
         })
     }
 
-    /// Sends one request once and waits for the whole answer.
+    /// Sends one request once, waits for the whole answer, and notes both for people who watch.
     pub(crate) async fn send(&self, call: Call) -> Result<Reply, RequestError> {
+        let noting = self.noting(call.endpoint(), call.operation.clone());
+        let answer = self.exchange(call).await;
+        noting.answered(&answer, |reply| reply.status);
+        answer
+    }
+
+    /// Begins to note a request that leaves now.
+    pub(crate) fn noting(&self, endpoint: String, operation: String) -> Noting<'_> {
+        Noting {
+            client: self,
+            at: time::now(),
+            began: Instant::now(),
+            endpoint,
+            operation,
+        }
+    }
+
+    /// The latest requests.
+    pub(crate) fn requests(&self) -> RequestLog {
+        self.requests.clone()
+    }
+
+    async fn exchange(&self, call: Call) -> Result<Reply, RequestError> {
         let limit = call.limit.unwrap_or(self.request_timeout);
         let endpoint = call.endpoint();
         let request = self
@@ -276,6 +340,7 @@ impl Client {
         Ok(Reply {
             operation: call.operation,
             endpoint,
+            status: status.as_u16(),
             request_id: classify::request_id(&headers, &body.bytes),
             body,
         })

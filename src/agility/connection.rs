@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::{BatchId, Guid, Id, Kind, Locale, Secret, TargetId, Token};
+use crate::domain::{BatchId, Guid, Id, Kind, Locale, RequestLog, Secret, TargetId, Token};
 use crate::instance::{
     Answer, Ask, BatchStatus, Deleted, Doomed, Download, PageSave, RequestError, RowResult, Save,
     Saved, Source, Target, Upload, Workflow,
@@ -120,6 +120,11 @@ impl Instance {
     /// Whether the Content Fetch API has another host, and so a rate of its own.
     pub fn has_fetch_host(&self) -> bool {
         self.client.has_fetch_host()
+    }
+
+    /// The latest requests to it.
+    pub fn requests(&self) -> RequestLog {
+        self.client.requests()
     }
 
     /// The token, to be replaced when the server does not take it any more.

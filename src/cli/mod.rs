@@ -21,6 +21,7 @@ mod plain;
 mod plan;
 mod plan_file;
 mod planning;
+mod records;
 mod rehearsal;
 mod replay;
 mod retry;

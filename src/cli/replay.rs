@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::args::{Collected, FileArgs, OutputArgs};
+use super::records::Records;
 use super::{stop, wiring};
 use crate::config::Config;
 use crate::engine::EVENTS_IN_FLIGHT;
@@ -23,6 +24,7 @@ use crate::event::{Command, Event, Playback, SCHEMA, Stamped};
 use crate::progress::Progress;
 use crate::report;
 use crate::report::Watch;
+use crate::store::Store;
 
 /// Commands that may queue up, as in a run.
 const COMMANDS_IN_FLIGHT: usize = 16;
@@ -157,11 +159,16 @@ async fn show(
 ) -> Result<ExitStatus, Error> {
     let (events, received) = mpsc::channel::<Stamped>(EVENTS_IN_FLIGHT);
     let (commands, commanded) = mpsc::channel::<Command>(COMMANDS_IN_FLIGHT);
+    let (asking, asked) = mpsc::channel(1);
     let options = report::Options {
         watch,
+        lookup: Some(asking),
         ..wiring::presentation(&config.output()?, &config.paths()?, &config.surroundings())
     };
     let reporters = report::reporters(&options, &commands)?;
+    // Nothing is asked once the reporters are gone.
+    drop(options);
+    let records = records(config).await?;
     let (play, speed) = match watch {
         Watch::Replay { speed } => (Play::Again, speed),
         Watch::Attached | Watch::Run => (Play::Live, 1.0),
@@ -181,8 +188,23 @@ async fn show(
             () = stop::asked() => Ok(ExitStatus::Agreed),
         }
     };
-    let (ended, _) = tokio::join!(playing, report::run(received, reporters, commands));
+    let reporting = records.beside(report::run(received, reporters, commands), asked);
+    let (ended, _) = tokio::join!(playing, reporting);
+    if let Some(store) = records.store {
+        store.close().await;
+    }
     ended
+}
+
+/// What is known of the runs beside the recording. A state that does not exist is not made.
+async fn records(config: &Config) -> Result<Records, Error> {
+    let paths = config.paths()?;
+    let store = match paths.state.path().exists() {
+        true => Some(Store::open_to_look(&paths.state).await?),
+        false => None,
+    };
+    let runs = paths.runs;
+    Ok(Records { store, runs })
 }
 
 /// The events of a run as its folder has them.

@@ -11,6 +11,7 @@ use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::records::Records;
 use super::{guard, pace, stop, wiring};
 use crate::agility::Instance;
 use crate::config::Settings;
@@ -143,9 +144,16 @@ pub(super) async fn run(
 ) -> Result<(ExitStatus, RunReport), Error> {
     let (events, received) = mpsc::channel::<Stamped>(EVENTS_IN_FLIGHT);
     let (commands, mut commanded) = mpsc::channel::<Command>(COMMANDS_IN_FLIGHT);
-    let mut report_options = wiring::report_options(settings);
-    report_options.tokens = tokens(settings, &ends);
+    let (asking, asked) = mpsc::channel(1);
+    let report_options = report::Options {
+        tokens: tokens(settings, &ends),
+        lookup: Some(asking),
+        requests: vec![ends.source.requests(), ends.target.requests()],
+        ..wiring::report_options(settings)
+    };
     let mut reporters = report::reporters(&report_options, &commands)?;
+    // Nothing is asked once the reporters are gone.
+    drop(report_options);
     let sink = Sink::new(events);
     let run = time::run_id(time::now(), salt());
     let rehearsal = ends.rehearsal.take();
@@ -207,7 +215,11 @@ pub(super) async fn run(
     let keeping = keep_plan(folder, planned);
     let working = async { tokio::join!(working, keeping).0 };
     let stopping = commands.clone();
-    let reporting = report::run(received, reporters, commands);
+    let records = Records {
+        store: Some(store.clone()),
+        runs: settings.paths.runs.clone(),
+    };
+    let reporting = records.beside(report::run(received, reporters, commands), asked);
     let ((end, result), progress) = until_stopped(working, reporting, stopping).await?;
     let exit = result
         .as_ref()

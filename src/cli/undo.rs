@@ -7,6 +7,7 @@ use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 
 use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, OutputArgs};
+use super::records::Records;
 use super::session::{self, COMMANDS_IN_FLIGHT, Ends};
 use super::{pace, past, undo_plan, wiring};
 use crate::agility::Instance;
@@ -213,7 +214,12 @@ impl Undo<'_> {
             // It has no place for the plan and the question.
             shown.mode = report::Mode::DashboardLater;
         }
+        let (asking, asked) = mpsc::channel(1);
+        shown.lookup = Some(asking);
+        shown.requests = vec![ends.target.requests()];
         let reporters = report::reporters(&shown, &commands)?;
+        // Nothing is asked once the reporters are gone.
+        drop(shown);
         let run = time::run_id(time::now(), session::salt());
         let working = async {
             let options = wiring::engine_options(self.settings);
@@ -245,7 +251,11 @@ impl Undo<'_> {
             (end, result)
         };
         let stopping = commands.clone();
-        let reporting = report::run(received, reporters, commands);
+        let records = Records {
+            store: Some(self.store.clone()),
+            runs: self.settings.paths.runs.clone(),
+        };
+        let reporting = records.beside(report::run(received, reporters, commands), asked);
         let ((end, result), progress) =
             session::until_stopped(working, reporting, stopping).await?;
         let exit = result

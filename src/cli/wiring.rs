@@ -141,6 +141,8 @@ pub(super) fn presentation(
         patience: READER,
         watch: report::Watch::Run,
         tokens: Vec::new(),
+        lookup: None,
+        requests: Vec::new(),
     }
 }
 

@@ -94,6 +94,9 @@ pub(super) struct LaneMoments {
     pub(super) recent: Window,
 }
 
+/// Uploads of a lane that have to be settled before it has a rate.
+const LANE_BASIS: u32 = 10;
+
 /// What a run does at this moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
@@ -408,6 +411,22 @@ impl Progress {
             now_ms: self.clock.active_ms(self.now(now_ms)),
             idle_ahead_ms: self.clock.throttled_for_ms(now_ms),
         })
+    }
+
+    /// How long the uploads of a lane will about still take, at the rate that it had so far and never longer than the run is
+    /// likely to; `None` while the run has no estimate or the lane no rate.
+    pub fn lane_left(&self, lane: Lane, now_ms: u64) -> Option<Duration> {
+        let eta = self.eta(now_ms)?;
+        let row = self.lane(lane);
+        let settled = row.settled.total();
+        let left = row.waiting + row.in_flight;
+        if settled < LANE_BASIS || left == 0 || self.lane_state(lane) != LaneState::Running {
+            return None;
+        }
+        let since = self.clock.active_ms(self.lanes[lane as usize].started_ms?);
+        let passed = self.clock.active_ms(self.now(now_ms)).saturating_sub(since);
+        let each = Duration::from_millis(passed) / settled;
+        Some((each * left).min(eta.likely))
     }
 
     /// Failures by cause, in the order in which the causes showed.

@@ -55,6 +55,16 @@ impl GateProgress {
         }
     }
 
+    /// Whether uploads of a kind in a lane are among those that it waits for.
+    pub fn covers(&self, kind: Kind, lane: Lane) -> bool {
+        match self.plan.gate {
+            Gate::ContentLevelComplete(level) => {
+                waits_for(Gate::ContentLevelComplete(level), kind, lane, Some(level))
+            }
+            gate => waits_for(gate, kind, lane, None),
+        }
+    }
+
     /// Whether it has neither opened nor failed.
     pub const fn is_closed(&self) -> bool {
         matches!(self.state, GateState::Closed { .. })

@@ -30,6 +30,7 @@ mod json_lines;
 mod junit;
 mod later;
 mod lists;
+pub mod lookup;
 mod note;
 mod options;
 mod patient;

@@ -7,12 +7,13 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::junit::Junit;
+use super::lookup::Lookup;
 use super::patient::Patient;
 use super::step_summary::StepSummary;
 use super::{
     Annotations, Dashboard, JsonLines, Keep, Later, Plain, Reporter, RunFolder, Style, closing,
 };
-use crate::domain::{Token, shown_lines};
+use crate::domain::{RequestLog, Token, shown_lines};
 use crate::event::Command;
 use crate::progress::Progress;
 
@@ -43,6 +44,10 @@ pub struct Options {
     pub watch: Watch,
     /// The tokens that a new one of the user takes the place of.
     pub tokens: Vec<Token>,
+    /// Where the dashboard asks what it does not know; `None` where nothing can be asked.
+    pub lookup: Option<Lookup>,
+    /// The latest requests of this process.
+    pub requests: Vec<RequestLog>,
 }
 
 /// Where people or programs look.
@@ -94,6 +99,8 @@ fn style(options: &Options) -> Style {
         run_dir: options.run_dir.clone(),
         watch: options.watch,
         tokens: options.tokens.clone(),
+        lookup: options.lookup.clone(),
+        requests: options.requests.clone(),
     }
 }
 

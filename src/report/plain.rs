@@ -10,10 +10,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::advice::next_step;
+use super::lookup::Lookup;
 use super::note::{Note, Weight, lane_name, note};
 use super::text::{self, count};
 use super::{Annotations, Detail, Reporter, Watch, WhenFailing, closing};
-use crate::domain::{Outcome, Token, shown_lines};
+use crate::domain::{Outcome, RequestLog, Token, shown_lines};
 use crate::event::{Event, Lane, Phase, Side, Stamped};
 use crate::progress::{Cause, LaneState, Progress, Row, Status};
 
@@ -34,6 +35,10 @@ pub struct Style {
     pub watch: Watch,
     /// The tokens that the user may replace, where there is a way to ask for one.
     pub tokens: Vec<Token>,
+    /// Where the dashboard asks what it does not know; `None` where nothing can be asked.
+    pub lookup: Option<Lookup>,
+    /// The latest requests of this process.
+    pub requests: Vec<RequestLog>,
 }
 
 /// Writes lines about a run.

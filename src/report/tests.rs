@@ -38,6 +38,8 @@ const STYLE: Style = Style {
     run_dir: None,
     watch: Watch::Run,
     tokens: Vec::new(),
+    lookup: None,
+    requests: Vec::new(),
 };
 
 const KEEP: Keep = Keep { runs: 9, days: 90 };

@@ -21,7 +21,7 @@ const REDIRECTS_MAX: usize = 10;
 /// Opens `url` with a plain GET, as the vendor's CLI does: no credential leaves, redirects are followed. Each address on
 /// the way has to be one from which files are fetched.
 pub(crate) async fn download(client: &Client, url: &str) -> Result<Download, RequestError> {
-    let mut url = Url::parse(url).map_err(|error| {
+    let url = Url::parse(url).map_err(|error| {
         let shown = classify::readable(url).unwrap_or_default();
         let cause = Cause::Content(format!("{shown:?} is not a URL: {error}"));
         RequestError::new("downloading an asset", cause)
@@ -29,6 +29,18 @@ pub(crate) async fn download(client: &Client, url: &str) -> Result<Download, Req
     // The query may hold a signature that grants access.
     let shown = classify::readable(&without_query(&url)).unwrap_or_default();
     let operation = format!("downloading {shown}");
+    let noting = client.noting(format!("GET {shown}"), operation.clone());
+    let opened = follow(client, url, operation).await;
+    // The bytes follow, and are none of the answer that is noted.
+    noting.answered(&opened, |_| 200);
+    opened
+}
+
+async fn follow(
+    client: &Client,
+    mut url: Url,
+    operation: String,
+) -> Result<Download, RequestError> {
     for _ in 0..=REDIRECTS_MAX {
         strip_user(&mut url);
         admit(client, &url, &operation).await?;

@@ -1,6 +1,7 @@
 //! The command line of it.
 
 use std::io::Write;
+use std::path::Path;
 
 use clap::Args;
 
@@ -8,8 +9,9 @@ use super::super::args::{Collected, FileArgs, OutputArgs};
 use super::super::past;
 use super::{story, text};
 use crate::config::OutputMode;
-use crate::domain::{EntityKey, Id, Kind, Locale, SourceId};
+use crate::domain::{EntityKey, Id, Kind, Locale, RunId, SourceId, TargetId};
 use crate::error::{Error, ExitStatus};
+use crate::store::{Pair, Store};
 
 /// Shows the history of one entity: what was decided, sent and answered, and what waits for it
 ///
@@ -81,6 +83,48 @@ pub(in crate::cli) async fn run(
     }
     out.flush()?;
     Ok(ExitStatus::Agreed)
+}
+
+/// The history of one entity in words, and its counterpart; `None` where nothing is known of it.
+///
+/// # Errors
+/// [`Error::Store`] when the state cannot be read, [`Error::File`] when a plan is there and cannot.
+pub(in crate::cli) async fn told(
+    store: &Store,
+    pair: &Pair,
+    key: &EntityKey,
+    limit: usize,
+    runs: &Path,
+) -> Result<Option<(String, Option<TargetId>)>, Error> {
+    let of = (key.kind, key.id, key.locale.clone());
+    let stories = story::tell(store, pair, of, limit, runs).await?;
+    Ok(stories.first().map(|story| {
+        let target = story.counterpart.as_ref().map(|there| there.target);
+        (text::text(story), target)
+    }))
+}
+
+/// What the folder of a run says about an entity, in words; `None` when nothing.
+///
+/// # Errors
+/// [`Error::File`] when a file is there and cannot be read.
+pub(in crate::cli) async fn of_folder(
+    folder: &Path,
+    run: &RunId,
+    key: &EntityKey,
+) -> Result<Option<String>, Error> {
+    let (folder, run, key) = (folder.to_owned(), run.clone(), key.clone());
+    let reading = tokio::task::spawn_blocking(move || {
+        let found = story::of_folder(&folder, &run, &key);
+        found.map_err(|source| Error::File {
+            path: folder,
+            source,
+        })
+    });
+    let story = reading
+        .await
+        .map_err(|broken| Error::Internal(broken.to_string()))??;
+    Ok(story.as_ref().map(text::text))
 }
 
 /// Kind, id and locale. Content and pages may be named without a locale: all of them are meant then.

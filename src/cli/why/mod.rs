@@ -4,4 +4,4 @@ mod command;
 mod story;
 mod text;
 
-pub(super) use command::{WhyArgs, run};
+pub(super) use command::{WhyArgs, of_folder, run, told};

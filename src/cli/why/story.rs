@@ -1,12 +1,14 @@
 //! Gathers what is known of an entity.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 
 use serde::Serialize;
 
 use crate::domain::{BatchId, EntityKey, Kind, Locale, Outcome, RunId, SourceId, TargetId, time};
 use crate::error::Error;
+use crate::event::{Event, Stamped};
 use crate::report::graph::{Around, look_up};
 use crate::store::{Intent, Mapping, Pair, Publishing, RunEntity, RunRecord, Store};
 
@@ -127,6 +129,81 @@ pub(super) async fn tell(
         });
     }
     Ok(stories)
+}
+
+/// What the folder of a run knows of an entity: its plan, and its outcome where there is one. `None` when neither.
+///
+/// # Errors
+/// When a file is there and cannot be read.
+pub(super) fn of_folder(
+    folder: &Path,
+    run: &RunId,
+    key: &EntityKey,
+) -> std::io::Result<Option<Story>> {
+    let keys = std::slice::from_ref(key);
+    let around = look_up(folder, keys)?.and_then(|mut found| found.remove(key));
+    let outcome = outcome_in(&folder.join("events.ndjson"), key)?;
+    if around.is_none() && outcome.is_none() {
+        return Ok(None);
+    }
+    let run = run.clone();
+    let (name, runs) = match outcome {
+        Some((name, outcome, because)) => {
+            let chapter = Chapter {
+                run: run.clone(),
+                command: "recorded".to_owned(),
+                exit: None,
+                outcome: Some(outcome),
+                because: Some(because),
+                root_cause: None,
+                blocks: Vec::new(),
+                attempts: Vec::new(),
+                publication: None,
+            };
+            (Some(name), vec![chapter])
+        }
+        None => (None, Vec::new()),
+    };
+    Ok(Some(Story {
+        key: key.clone(),
+        name,
+        counterpart: None,
+        runs,
+        plan: around.map(|around| Planned { run, around }),
+    }))
+}
+
+/// Name, outcome and reason of an entity in a recording; the last, where there are several.
+fn outcome_in(
+    recording: &Path,
+    key: &EntityKey,
+) -> std::io::Result<Option<(String, Outcome, String)>> {
+    let file = match std::fs::File::open(recording) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let written = serde_json::to_string(key)?;
+    let mut found = None;
+    for line in BufReader::new(file).lines() {
+        let line = line?;
+        if !line.contains(&written) {
+            continue;
+        }
+        let event = serde_json::from_str::<Stamped>(&line).map(|stamped| stamped.event);
+        if let Ok(Event::EntitySettled {
+            key: of,
+            name,
+            outcome,
+            because,
+            ..
+        }) = event
+            && of == *key
+        {
+            found = Some((name, outcome, because));
+        }
+    }
+    Ok(found)
 }
 
 type Plans = (Option<RunId>, HashMap<EntityKey, Around>);

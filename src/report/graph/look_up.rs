@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{EntityKey, read_file};
+use crate::report::lookup::Listed;
 
 /// What the plan of a run says about one entity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -108,6 +109,19 @@ pub fn look_up(
         (planned.key, around)
     });
     Ok(Some(found.collect()))
+}
+
+/// Every entity of the plan in the folder of a run, sorted by key. `None` when the folder has no plan.
+///
+/// # Errors
+/// When the file is there and cannot be read, or is not as this program writes it.
+pub fn listed(folder: &Path) -> io::Result<Option<Vec<Listed>>> {
+    let graph = read::<GraphFile>(&folder.join("graph.json"))?;
+    let listed = |node: Node| Listed {
+        key: node.key,
+        name: node.name,
+    };
+    Ok(graph.map(|graph| graph.nodes.into_iter().map(listed).collect()))
 }
 
 impl GraphFile {

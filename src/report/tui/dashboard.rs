@@ -12,15 +12,19 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossterm::event::Event as Input;
+use ratatui::layout::Rect;
 use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError as TrySendCommandError;
 
-use super::draw::draw;
+use super::clerk::Clerk;
+use super::course::Course;
+use super::draw::{anchors, draw};
 use super::log::{Log, LogLine};
 use super::terminal::Terminal;
 use super::view::{View, look};
+use crate::domain::RequestLog;
 use crate::event::{Command, Event, Stamped};
-use crate::progress::Progress;
+use crate::progress::{History, Progress};
 use crate::report::note::note;
 use crate::report::{Reporter, Style, closing};
 
@@ -32,6 +36,7 @@ pub struct Dashboard {
     style: Style,
     screen: Option<Screen>,
     log: Log,
+    history: History,
 }
 
 /// The thread that has the terminal.
@@ -46,6 +51,7 @@ struct Offer {
     progress: Progress,
     now_ms: u64,
     log: Log,
+    course: Course,
 }
 
 impl Dashboard {
@@ -62,13 +68,23 @@ impl Dashboard {
             commands,
             unsent: VecDeque::new(),
         };
+        let desk = Desk {
+            clerk: Clerk::new(style.lookup.clone()),
+            requests: style.requests.clone(),
+            has_links: !style.ascii,
+        };
         let thread = std::thread::Builder::new()
             .name("dashboard".to_owned())
-            .spawn(move || show(terminal, view, &receiver, keys))?;
+            .spawn(move || show((terminal, view), &receiver, keys, desk))?;
         Ok(Self {
-            style,
+            style: Style {
+                // The thread has the only one that is left of it, so that nothing is asked once the screen is gone.
+                lookup: None,
+                ..style
+            },
             screen: Some(Screen { offers, thread }),
             log: Log::default(),
+            history: History::default(),
         })
     }
 
@@ -81,6 +97,7 @@ impl Dashboard {
             progress: progress.clone(),
             now_ms,
             log: std::mem::take(&mut self.log),
+            course: Course::of(&self.history),
         };
         match screen.offers.try_send(offer) {
             Ok(()) => Ok(()),
@@ -124,7 +141,9 @@ impl Reporter for Dashboard {
     fn event(&mut self, event: &Stamped, progress: &Progress) -> io::Result<()> {
         if matches!(event.event, Event::RunStarted { .. }) {
             self.log = Log::anew();
+            self.history = History::default();
         }
+        self.history.apply(event);
         if let Some(note) = note(&event.event, progress) {
             let at_ms = event.at_ms;
             self.log.push(LogLine { at_ms, note });
@@ -152,11 +171,13 @@ struct Keys {
 }
 
 impl Keys {
-    /// Takes the keys that were pressed.
-    fn take(&mut self, view: &mut View, progress: &Progress) -> io::Result<()> {
+    /// Takes the keys that were pressed, and what the mouse did on a screen of this size.
+    fn take(&mut self, view: &mut View, screen: Rect, progress: &Progress) -> io::Result<()> {
         while crossterm::event::poll(Duration::ZERO)? {
-            if let Input::Key(key) = crossterm::event::read()? {
-                self.unsent.extend(view.key(key, progress));
+            match crossterm::event::read()? {
+                Input::Key(key) => self.unsent.extend(view.key(key, progress)),
+                Input::Mouse(mouse) => view.mouse(mouse, screen, progress),
+                Input::FocusGained | Input::FocusLost | Input::Paste(_) | Input::Resize(..) => {}
             }
         }
         self.send();
@@ -174,12 +195,20 @@ impl Keys {
     }
 }
 
+/// What the screen shows beside the progress.
+struct Desk {
+    clerk: Clerk,
+    requests: Vec<RequestLog>,
+    /// Whether addresses are written so that the terminal can open them.
+    has_links: bool,
+}
+
 /// Draws what is offered, until nothing more can come.
 fn show(
-    mut terminal: Terminal,
-    mut view: View,
+    (mut terminal, mut view): (Terminal, View),
     offers: &Receiver<Offer>,
     mut keys: Keys,
+    mut desk: Desk,
 ) -> io::Result<()> {
     let mut progress = Progress::new();
     loop {
@@ -191,12 +220,19 @@ fn show(
                 }
                 view.prompt.follow(progress.needs_token());
                 view.log.append(offer.log);
+                view.course = offer.course;
+                view.requests.follow(&desk.requests);
                 terminal.draw(|frame| draw(frame, &progress, &view))?;
+                if desk.has_links {
+                    terminal.link(&anchors(terminal.area()?, &progress, &view))?;
+                }
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         }
-        keys.take(&mut view, &progress)?;
+        desk.clerk
+            .serve(&mut view, progress.run().map(|run| &run.id));
+        keys.take(&mut view, terminal.area()?, &progress)?;
     }
 }
 

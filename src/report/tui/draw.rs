@@ -1,14 +1,15 @@
-//! Where everything stands on the screen.
+//! The whole screen, part by part.
 
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::layout::Rect;
 use ratatui::text::{Line, Text};
 
 use super::cells::Cells;
-use super::lanes::Kinds;
+use super::layout::{self, Part};
+use super::sheet::Anchor;
 use super::theme::{Role, Sign};
 use super::view::{Ending, Pane, View};
-use super::{header, help, lanes, lists, outcomes, pace};
+use super::{course, header, help, lanes, lists, pace, search, sheet};
 use crate::progress::{Progress, Status};
 use crate::report::Watch;
 
@@ -22,12 +23,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, progress: &Progress, view: &View) {
         too_small(frame, area, progress, view);
         return;
     }
-    let [top, body, bottom] = Layout::vertical([
-        Constraint::Length(2),
-        Constraint::Fill(1),
-        Constraint::Length(1),
-    ])
-    .areas(area);
+    let [top, body, bottom] = layout::bands(area);
     put(
         frame,
         top,
@@ -38,10 +34,14 @@ pub(crate) fn draw(frame: &mut Frame<'_>, progress: &Progress, view: &View) {
         bottom,
         vec![footer(progress, view, bottom.width as usize)],
     );
-    match (area.width, area.height) {
-        (150.., 40..) => wide(frame, body, progress, view),
-        (100.., 30..) => medium(frame, body, progress, view),
-        _ => compact(frame, body, progress, view),
+    if view.search.is_list() {
+        search::draw(frame, body, view);
+    } else if view.sheets.top().is_some() {
+        sheet::draw(frame, body, progress, view);
+    } else {
+        for (part, place) in layout::places(area, body, progress, view) {
+            draw_part(frame, part, place, (progress, view));
+        }
     }
     if view.asks_for_token(progress) {
         view.prompt.draw(frame, area, view.look);
@@ -85,97 +85,31 @@ pub(crate) fn title(
         .line()
 }
 
-fn compact(frame: &mut Frame<'_>, body: Rect, progress: &Progress, view: &View) {
-    let (width, height) = (body.width as usize, body.height as usize);
-    let mut lanes = lanes::lines(progress, view, width, Kinds::Several);
-    if lanes.len() + ROOM_FOR_LISTS > height {
-        lanes = lanes::lines(progress, view, width, Kinds::Hidden);
+fn draw_part(frame: &mut Frame<'_>, part: Part, area: Rect, (progress, view): (&Progress, &View)) {
+    match part {
+        Part::Lanes(kinds) => {
+            let lines = lanes::lines(progress, view, area.width.into(), kinds);
+            put(frame, area, lines);
+        }
+        Part::Gates => lists::gates(frame, area, progress, view),
+        Part::Pace => pace::draw(frame, area, progress, view),
+        Part::Batches => lists::batches(frame, area, progress, view),
+        Part::Failures => lists::failures(frame, area, progress, view),
+        Part::Tabs(panes) => lists::tabs(frame, area, (progress, view), panes),
+        Part::Throughput => course::throughput(frame, area, view),
+        Part::Slowest => course::slowest(frame, area, view),
     }
-    let [upper, middle, lower] = Layout::vertical([
-        Constraint::Length(rows(&lanes)),
-        Constraint::Fill(3),
-        Constraint::Fill(2),
-    ])
-    .areas(body);
-    put(frame, upper, lanes);
-    if body.width < 60 {
-        lists::gates(frame, middle, progress, view);
-    } else {
-        let [left, right] = halves(middle, 50);
-        lists::gates(frame, left, progress, view);
-        pace::draw(frame, right, progress, view);
+}
+
+/// The addresses on the screen that a terminal can open.
+pub(crate) fn anchors(area: Rect, progress: &Progress, view: &View) -> Vec<Anchor> {
+    let is_covered = view.help || view.search.is_list() || view.asks_for_token(progress);
+    let is_small = area.width < SMALLEST.0 || area.height < SMALLEST.1;
+    if is_covered || is_small {
+        return Vec::new();
     }
-    lists::tabs(frame, lower, progress, view);
-}
-
-/// Rows below the lanes of the smallest layout without which the kinds are not shown.
-const ROOM_FOR_LISTS: usize = 8;
-
-/// The height of lines.
-fn rows(lines: &[Line<'_>]) -> u16 {
-    u16::try_from(lines.len()).unwrap_or(u16::MAX)
-}
-
-fn medium(frame: &mut Frame<'_>, body: Rect, progress: &Progress, view: &View) {
-    let lanes = lanes::lines(progress, view, body.width as usize, Kinds::Shown);
-    let [upper, middle, lower] = Layout::vertical([
-        Constraint::Length(rows(&lanes)),
-        Constraint::Fill(3),
-        Constraint::Fill(2),
-    ])
-    .areas(body);
-    put(frame, upper, lanes);
-    let [left, right] = halves(middle, 54);
-    lists::gates(frame, left, progress, view);
-    let [pace_area, rest] =
-        Layout::vertical([Constraint::Length(pace::HEIGHT), Constraint::Fill(1)]).areas(right);
-    pace::draw(frame, pace_area, progress, view);
-    let failures = match view.focus {
-        Pane::Failures => true,
-        Pane::Batches => false,
-        Pane::Log | Pane::Gates => !progress.causes().is_empty(),
-    };
-    if failures {
-        lists::failures(frame, rest, progress, view);
-    } else {
-        lists::batches(frame, rest, progress, view);
-    }
-    lists::log(frame, lower, view);
-}
-
-fn wide(frame: &mut Frame<'_>, body: Rect, progress: &Progress, view: &View) {
-    let [upper, lower] = Layout::vertical([Constraint::Fill(3), Constraint::Fill(2)]).areas(body);
-    let [left, right] = halves(upper, 62);
-    let lanes = lanes::lines(progress, view, left.width as usize, Kinds::Shown);
-    let batches_height = u16::try_from(progress.batches().len().clamp(1, 6) + 1).unwrap_or(7);
-    let [lanes_area, batches, failures] = Layout::vertical([
-        Constraint::Length(rows(&lanes)),
-        Constraint::Length(batches_height),
-        Constraint::Fill(1),
-    ])
-    .areas(left);
-    put(frame, lanes_area, lanes);
-    lists::batches(frame, batches, progress, view);
-    lists::failures(frame, failures, progress, view);
-    let gates = match progress.undone() {
-        Some(_) => outcomes::HEIGHT,
-        None => u16::try_from(progress.gates().len() + 1).unwrap_or(right.height),
-    };
-    let [pace_area, gates_area] = Layout::vertical([
-        Constraint::Length(pace::HEIGHT),
-        Constraint::Max(gates.max(2)),
-    ])
-    .areas(right);
-    pace::draw(frame, pace_area, progress, view);
-    lists::gates(frame, gates_area, progress, view);
-    lists::log(frame, lower, view);
-}
-
-/// Two columns, the left one with so many per cent, and a gap between them.
-fn halves(area: Rect, percent: u16) -> [Rect; 2] {
-    Layout::horizontal([Constraint::Percentage(percent), Constraint::Fill(1)])
-        .spacing(1)
-        .areas(area)
+    let [_, body, _] = layout::bands(area);
+    sheet::anchors(body, progress, view)
 }
 
 fn too_small(frame: &mut Frame<'_>, area: Rect, progress: &Progress, view: &View) {
@@ -186,6 +120,10 @@ fn too_small(frame: &mut Frame<'_>, area: Rect, progress: &Progress, view: &View
 }
 
 fn footer(progress: &Progress, view: &View, width: usize) -> Line<'static> {
+    if let Some((text, role)) = view.search.line() {
+        let cells = Cells::new(view.look).gap(1);
+        return cells.left(&text, width.saturating_sub(2), role).line();
+    }
     if matches!(progress.status(view.now_ms), Status::Finished { .. }) {
         return Cells::new(view.look)
             .gap(1)
@@ -230,6 +168,11 @@ fn keys(progress: &Progress, view: &View) -> Vec<(&'static str, String)> {
         .into_iter()
         .map(|(key, what)| (key, what.to_owned()))
         .collect();
+    if view.sheets.top().is_some() {
+        keys.push(("Esc", "back".to_owned()));
+    }
+    keys.push(("Enter", "open".to_owned()));
+    keys.push(("/", "search".to_owned()));
     keys.push(("Tab", "focus".to_owned()));
     keys.push(("l", format!("log: {}", view.filter.name())));
     if view.watch == Watch::Run {

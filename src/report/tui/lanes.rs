@@ -4,12 +4,13 @@ use ratatui::text::Line;
 
 use super::cells::{Cells, simple_bar, upload_bar};
 use super::draw::title;
+use super::lists::{self, marked};
 use super::theme::{Role, Sign};
-use super::view::View;
+use super::view::{Pane, View};
 use crate::domain::Kind;
 use crate::event::{Lane, Phase, Side};
 use crate::progress::{LaneState, Progress, ReadCount, Row, Status};
-use crate::report::text::{count, rate};
+use crate::report::text::{clock, count as text_count, rate};
 
 /// Whether the kinds of a lane get lines of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub(crate) enum Kinds {
     Shown,
     /// Only in lanes that have several.
     Several,
+    /// The same without those of which everything arrived.
+    Unfinished,
     /// None.
     Hidden,
 }
@@ -32,10 +35,12 @@ struct Columns {
     failed: usize,
     blocked: usize,
     rate: usize,
+    left: usize,
 }
 
 impl Columns {
     fn at(width: usize) -> Self {
+        let has_room = width >= 100;
         let mut columns = Self {
             label: 23,
             state: 11,
@@ -43,15 +48,15 @@ impl Columns {
             bar: 0,
             flight: 7,
             failed: 7,
-            blocked: if width >= 100 { 9 } else { 0 },
-            rate: 7,
+            blocked: 8,
+            rate: if has_room { 8 } else { 0 },
+            left: if has_room { 8 } else { 0 },
         };
         if width < 76 {
             columns = Self {
                 label: 13,
                 state: 3,
                 flight: 0,
-                rate: 0,
                 ..columns
             };
         }
@@ -62,7 +67,7 @@ impl Columns {
 
     /// What stands behind the bar.
     fn tail(&self) -> usize {
-        self.flight + self.failed + self.blocked + self.rate
+        self.flight + self.failed + self.blocked + self.rate + self.left
     }
 }
 
@@ -77,40 +82,102 @@ pub(crate) fn lines(
         return reads(progress, view, width);
     }
     let columns = Columns::at(width);
+    let selected = lists::selected_row(Pane::Lanes, progress, view);
+    let selected = selected.filter(|_| view.focus == Pane::Lanes);
     let mut lines = vec![head(view, &columns)];
-    let (mut all_lanes, mut all_kinds) = (Lane::ALL, Kind::ALL);
-    if progress.undone().is_some() {
-        // What came last goes first.
-        all_lanes.reverse();
-        all_kinds.reverse();
-    }
-    for lane in all_lanes {
-        lines.push(lane_line(progress, view, &columns, lane));
-        let of_lane: Vec<_> = all_kinds
-            .into_iter()
-            .map(|kind| (kind, progress.lane_kind(lane, kind)))
-            .filter(|(_, row)| row.planned > 0)
-            .collect();
-        let shown = match kinds {
-            Kinds::Shown => true,
-            Kinds::Several => of_lane.len() > 1,
-            Kinds::Hidden => false,
-        };
-        if shown {
-            let line = |(kind, row): &(Kind, Row)| kind_line(view, &columns, *kind, row);
-            lines.extend(of_lane.iter().map(line));
-        }
+    for (at, lane) in all_lanes(progress).into_iter().enumerate() {
+        let line = lane_line(progress, view, &columns, lane);
+        lines.push(match selected == Some(at) {
+            true => marked(line, view.look),
+            false => line,
+        });
+        let shown = kinds_of(progress, lane, kinds).into_iter();
+        lines.extend(shown.map(|(kind, row)| kind_line(view, &columns, kind, &row)));
     }
     lines
+}
+
+/// The lanes in the order in which they stand: in an undo, what came last goes first.
+fn all_lanes(progress: &Progress) -> [Lane; Lane::ALL.len()] {
+    let mut lanes = Lane::ALL;
+    if progress.undone().is_some() {
+        lanes.reverse();
+    }
+    lanes
+}
+
+/// The kinds of a lane that get lines of their own.
+fn kinds_of(progress: &Progress, lane: Lane, kinds: Kinds) -> Vec<(Kind, Row)> {
+    let mut all = Kind::ALL;
+    if progress.undone().is_some() {
+        all.reverse();
+    }
+    let rows = all.map(|kind| (kind, progress.lane_kind(lane, kind)));
+    let mut rows: Vec<_> = rows
+        .into_iter()
+        .filter(|(_, row)| row.planned > 0)
+        .collect();
+    match kinds {
+        Kinds::Shown => {}
+        Kinds::Several if rows.len() > 1 => {}
+        Kinds::Unfinished if rows.len() > 1 => rows.retain(|(_, row)| !has_arrived(row)),
+        Kinds::Several | Kinds::Unfinished | Kinds::Hidden => rows.clear(),
+    }
+    rows
+}
+
+/// Whether everything of a row has its outcome and nothing of it failed.
+fn has_arrived(row: &Row) -> bool {
+    let settled = &row.settled;
+    settled.total() == row.planned && settled.failed() + settled.blocked() == 0
+}
+
+/// How many lanes can be selected.
+pub(crate) fn count(progress: &Progress) -> usize {
+    match progress.planned() {
+        Some(_) => Lane::ALL.len(),
+        None => 0,
+    }
+}
+
+/// The lane of a row.
+pub(crate) fn lane_at(progress: &Progress, row: usize) -> Option<Lane> {
+    progress.planned()?;
+    all_lanes(progress).get(row).copied()
+}
+
+/// The lane that stands in a line below the title, itself or one of its kinds, by its row.
+pub(crate) fn row_at(line: usize, progress: &Progress, kinds: Kinds) -> Option<usize> {
+    progress.planned()?;
+    let mut end = 0;
+    all_lanes(progress).into_iter().position(|lane| {
+        end += 1 + kinds_of(progress, lane, kinds).len();
+        line < end
+    })
+}
+
+/// The state of a lane in words.
+pub(crate) fn state(progress: &Progress, view: &View, lane: Lane) -> String {
+    let status = LaneStatus::of(progress, view, lane);
+    match status.behind {
+        Behind::Reason => format!("{} {}", status.word, reason(progress, lane)),
+        Behind::Nothing | Behind::Numbers | Behind::Rate => status.word.to_owned(),
+    }
 }
 
 /// The title, which names the columns.
 fn head(view: &View, columns: &Columns) -> Line<'static> {
     let rule = view.look.sign(Sign::Rule);
     let before = (columns.label + columns.state + columns.counts).saturating_sub(14);
+    let (sign, role) = match view.focus {
+        Pane::Lanes => (view.look.sign(Sign::Focus), Role::Accent),
+        Pane::Log | Pane::Failures | Pane::Batches | Pane::Requests | Pane::Gates => {
+            (" ", Role::Strong)
+        }
+    };
     Cells::new(view.look)
-        .gap(1)
-        .text("Lanes ", Role::Strong)
+        .text(sign, role)
+        .text("Lanes ", role)
         .text(&rule.repeat(before), Role::Dim)
         .text(" processed ", Role::Dim)
         .text(&rule.repeat(columns.bar), Role::Dim)
@@ -118,6 +185,7 @@ fn head(view: &View, columns: &Columns) -> Line<'static> {
         .right("failed", columns.failed, Role::Dim)
         .right("blocked", columns.blocked, Role::Dim)
         .right("rate", columns.rate, Role::Dim)
+        .right("left", columns.left, Role::Dim)
         .line()
 }
 
@@ -240,8 +308,11 @@ fn lane_line(progress: &Progress, view: &View, columns: &Columns, lane: Lane) ->
         Behind::Rate => {
             let cells = counts(cells, columns, &row, Role::Text).spans(bar);
             let per_second = rate(progress.lane_per_second(lane, view.now_ms));
+            let left = progress.lane_left(lane, view.now_ms);
+            let left = left.map(|left| format!("~{}", clock(left)));
             numbers(cells, columns, &row)
                 .right(&format!("{per_second}/s"), columns.rate, Role::Text)
+                .right(&left.unwrap_or_default(), columns.left, Role::Text)
                 .line()
         }
     }
@@ -271,7 +342,11 @@ fn kind_line(view: &View, columns: &Columns, kind: Kind, row: &Row) -> Line<'sta
 }
 
 fn counts(cells: Cells, columns: &Columns, row: &Row, role: Role) -> Cells {
-    let counts = format!("{}/{}", count(row.settled.total()), count(row.planned));
+    let counts = format!(
+        "{}/{}",
+        text_count(row.settled.total()),
+        text_count(row.planned)
+    );
     cells.right(&counts, columns.counts, role).gap(2)
 }
 
@@ -321,9 +396,9 @@ fn read_cells(cells: Cells, view: &View, read: Option<&ReadCount>, width: usize)
         return cells.left(look.sign(Sign::Waiting), width, Role::Dim);
     };
     let words = match read.expected {
-        Some(all) if all == read.read => format!("{} {}", look.sign(Sign::Done), count(all)),
-        Some(all) => format!("{} of {}", count(read.read), count(all)),
-        None => format!("{} so far", count(read.read)),
+        Some(all) if all == read.read => format!("{} {}", look.sign(Sign::Done), text_count(all)),
+        Some(all) => format!("{} of {}", text_count(read.read), text_count(all)),
+        None => format!("{} so far", text_count(read.read)),
     };
     let cells = cells.left(&words, 17, Role::Text);
     let bar = width.saturating_sub(17 + 3);

@@ -1,26 +1,130 @@
-//! The parts that can be scrolled: gates, batches, failures and the log.
+//! The lists: gates, batches, failures, requests and the log. A row of each can be selected and opened.
 
 use std::ops::Range;
 use std::time::Duration;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
+use ratatui::style::Modifier;
 use ratatui::text::Line;
 
 use super::cells::{Cells, simple_bar, wrapped};
+use super::details::{gate_of, key_in};
 use super::draw::{put, title};
 use super::log::LogLine;
-use super::outcomes;
-use super::theme::{Role, Sign};
+use super::sheet::Open;
+use super::theme::{Look, Role, Sign};
 use super::view::{Pane, View};
+use super::{lanes, outcomes, requests};
 use crate::domain::{BatchId, shown_name};
 use crate::event::Lane;
 use crate::progress::{BatchProgress, GateProgress, GateState, Progress};
+use crate::report::Watch;
 use crate::report::advice::{self, CauseSummary};
 use crate::report::note::Weight;
 use crate::report::text::{clock, count};
 
-/// The gates, or what became of entities in an undo, which has none. Unless scrolled, the first that is not open is in sight.
+/// The rows of a list that are in sight, each with its place in the list.
+type Rows = Vec<(usize, Line<'static>)>;
+
+/// How many rows of a list can be selected.
+pub(crate) fn length(pane: Pane, progress: &Progress, view: &View) -> usize {
+    match pane {
+        Pane::Log => view.shown_log().len(),
+        Pane::Failures => advice::failures(progress).len(),
+        Pane::Batches => progress.batches().len(),
+        Pane::Requests => view.requests.len(),
+        Pane::Gates => progress.gates().len(),
+        Pane::Lanes => lanes::count(progress),
+    }
+}
+
+/// The row of a list that is selected. Unless the user chose one, that of the gates is the first that is not open.
+pub(crate) fn selected_row(pane: Pane, progress: &Progress, view: &View) -> Option<usize> {
+    let first = match pane {
+        Pane::Gates => progress.gates().iter().position(GateProgress::is_closed),
+        Pane::Log | Pane::Failures | Pane::Batches | Pane::Requests | Pane::Lanes => None,
+    };
+    view.selected(pane, length(pane, progress, view), first.unwrap_or(0))
+}
+
+/// What the selected row of the list with the focus opens.
+pub(crate) fn selected(progress: &Progress, view: &View) -> Option<Open> {
+    let row = selected_row(view.focus, progress, view)?;
+    Some(match view.focus {
+        Pane::Log => {
+            let text = &view.shown_log().get(row)?.note.text;
+            match key_in(text, None) {
+                Some(key) => Open::Entity(key),
+                None => Open::Note(text.clone()),
+            }
+        }
+        Pane::Failures => Open::Cause(advice::failures(progress).get(row)?.cause.cause),
+        Pane::Batches => Open::Batch(*progress.batches().keys().nth(row)?),
+        Pane::Requests => Open::Request(Box::new(view.requests.get(row)?.clone())),
+        Pane::Gates => Open::Gate(gate_of(progress, row)?),
+        Pane::Lanes => Open::Lane(lanes::lane_at(progress, row)?),
+    })
+}
+
+/// The row of a list that stands in a line of its area, counted from the first below the title.
+pub(crate) fn row_at(
+    pane: Pane,
+    line: usize,
+    area: Rect,
+    (progress, view): (&Progress, &View),
+) -> Option<usize> {
+    let rows = match pane {
+        // They have no list: their rows stand below each other whole.
+        Pane::Lanes => return None,
+        Pane::Log => log_rows(progress, view, area),
+        Pane::Failures => failure_rows(progress, view, area),
+        Pane::Batches => batch_rows(progress, view, area),
+        Pane::Requests => request_rows(progress, view, area),
+        Pane::Gates => gate_rows(progress, view, area),
+    };
+    rows.get(line).map(|(row, _)| *row)
+}
+
+/// The lines of a list of which `row` is in sight, in the middle as far as that can be.
+pub(crate) fn around(row: usize, total: usize, height: usize) -> Range<usize> {
+    let last = total.saturating_sub(height);
+    let start = row.saturating_sub(height / 2).min(last);
+    start..(start + height).min(total)
+}
+
+/// A line that is selected.
+pub(crate) fn marked(mut line: Line<'static>, look: Look) -> Line<'static> {
+    if let Some(first) = line.spans.first_mut()
+        && let Some(rest) = first.content.strip_prefix(' ')
+    {
+        first.content = format!("{}{rest}", look.sign(Sign::Focus)).into();
+    }
+    line.patch_style(Modifier::REVERSED)
+}
+
+/// The rows in sight of a list whose rows have one line each.
+fn rows_of(
+    pane: Pane,
+    progress: &Progress,
+    view: &View,
+    area: Rect,
+    lines: impl FnOnce(Range<usize>) -> Vec<Line<'static>>,
+) -> Rows {
+    let height = usize::from(area.height.saturating_sub(1));
+    let selected = selected_row(pane, progress, view);
+    let shown = around(selected.unwrap_or(0), length(pane, progress, view), height);
+    let selected = selected.filter(|_| view.focus == pane);
+    let lines = shown.clone().zip(lines(shown));
+    lines
+        .map(|(row, line)| match selected == Some(row) {
+            true => (row, marked(line, view.look)),
+            false => (row, line),
+        })
+        .collect()
+}
+
+/// The gates, or what became of entities in an undo, which has none.
 pub(crate) fn gates(frame: &mut Frame<'_>, area: Rect, progress: &Progress, view: &View) {
     if progress.undone().is_some() {
         outcomes::draw(frame, area, progress, view);
@@ -34,25 +138,23 @@ pub(crate) fn gates(frame: &mut Frame<'_>, area: Rect, progress: &Progress, view
         0 => String::new(),
         all => format!("{} of {all} open", open.count()),
     };
+    let head = title(
+        view,
+        "Gates",
+        &remark,
+        Some(Pane::Gates),
+        area.width as usize,
+    );
+    let rows = gate_rows(progress, view, area);
+    show(frame, area, view, head, "available after planning", rows);
+}
+
+fn gate_rows(progress: &Progress, view: &View, area: Rect) -> Rows {
     let width = area.width as usize;
-    let first = gates.iter().position(GateProgress::is_closed).unwrap_or(0);
-    let shown = window(
-        area,
-        view,
-        Pane::Gates,
-        gates.len(),
-        first.saturating_sub(1),
-    );
-    let lines = gates[shown].iter().map(|gate| gate_line(gate, view, width));
-    let head = title(view, "Gates", &remark, Some(Pane::Gates), width);
-    show(
-        frame,
-        area,
-        view,
-        head,
-        "available after planning",
-        lines.collect(),
-    );
+    rows_of(Pane::Gates, progress, view, area, |shown| {
+        let gates = progress.gates()[shown].iter();
+        gates.map(|gate| gate_line(gate, view, width)).collect()
+    })
 }
 
 fn gate_line(gate: &GateProgress, view: &View, width: usize) -> Line<'static> {
@@ -131,8 +233,8 @@ pub(crate) fn batches(frame: &mut Frame<'_>, area: Rect, progress: &Progress, vi
         Some(Pane::Batches),
         area.width as usize,
     );
-    let lines = batch_lines(progress, view, area);
-    show(frame, area, view, head, NO_BATCHES, lines);
+    let rows = batch_rows(progress, view, area);
+    show(frame, area, view, head, NO_BATCHES, rows);
 }
 
 fn batches_remark(progress: &Progress) -> String {
@@ -143,7 +245,7 @@ fn batches_remark(progress: &Progress) -> String {
     }
 }
 
-fn batch_lines(progress: &Progress, view: &View, area: Rect) -> Vec<Line<'static>> {
+fn batch_rows(progress: &Progress, view: &View, area: Rect) -> Rows {
     let width = area.width as usize;
     let line = |(id, batch): (&BatchId, &BatchProgress)| {
         let since = view.now_ms.saturating_sub(batch.since_ms);
@@ -160,13 +262,10 @@ fn batch_lines(progress: &Progress, view: &View, area: Rect) -> Vec<Line<'static
             .right(&clock(Duration::from_millis(since)), 7, Role::Dim)
             .line()
     };
-    let shown = window(area, view, Pane::Batches, progress.batches().len(), 0);
-    let batches = progress.batches().iter();
-    batches
-        .skip(shown.start)
-        .take(shown.len())
-        .map(line)
-        .collect()
+    rows_of(Pane::Batches, progress, view, area, |shown| {
+        let batches = progress.batches().iter().skip(shown.start);
+        batches.take(shown.len()).map(line).collect()
+    })
 }
 
 /// Failures by cause, the most frequent first.
@@ -179,8 +278,8 @@ pub(crate) fn failures(frame: &mut Frame<'_>, area: Rect, progress: &Progress, v
         Some(Pane::Failures),
         area.width as usize,
     );
-    let lines = failure_lines(progress, view, area);
-    show(frame, area, view, head, NO_FAILURES, lines);
+    let rows = failure_rows(progress, view, area);
+    show(frame, area, view, head, NO_FAILURES, rows);
 }
 
 fn failures_remark(progress: &Progress) -> String {
@@ -197,19 +296,25 @@ fn failures_remark(progress: &Progress) -> String {
 }
 
 /// For each cause what it is, one failure in full, and the next step.
-fn failure_lines(progress: &Progress, view: &View, area: Rect) -> Vec<Line<'static>> {
+fn failure_rows(progress: &Progress, view: &View, area: Rect) -> Rows {
     let causes = advice::failures(progress);
     let width = area.width as usize;
-    let lines = causes
-        .iter()
-        .flat_map(|told| cause_lines(told, view, width));
-    let lines: Vec<_> = lines.collect();
-    let shown = window(area, view, Pane::Failures, lines.len(), 0);
-    lines
-        .into_iter()
-        .skip(shown.start)
-        .take(shown.len())
-        .collect()
+    let mut rows = Rows::new();
+    for (at, told) in causes.iter().enumerate() {
+        let lines = cause_lines(told, view, width).into_iter();
+        rows.extend(lines.map(|line| (at, line)));
+    }
+    let selected = selected_row(Pane::Failures, progress, view);
+    let first = rows.iter().position(|(at, _)| Some(*at) == selected);
+    if let Some(first) = first.filter(|_| view.focus == Pane::Failures) {
+        let line = std::mem::take(&mut rows[first].1);
+        rows[first].1 = marked(line, view.look);
+    }
+    let height = usize::from(area.height.saturating_sub(1));
+    let start = first.unwrap_or(0).min(rows.len().saturating_sub(height));
+    rows.drain(..start);
+    rows.truncate(height);
+    rows
 }
 
 fn cause_lines(told: &CauseSummary<'_>, view: &View, width: usize) -> Vec<Line<'static>> {
@@ -235,14 +340,7 @@ fn cause_lines(told: &CauseSummary<'_>, view: &View, width: usize) -> Vec<Line<'
     lines
 }
 
-/// The log, newest first.
-pub(crate) fn log(frame: &mut Frame<'_>, area: Rect, view: &View) {
-    let name = view.filter.name();
-    let head = title(view, "Log", name, Some(Pane::Log), area.width as usize);
-    show(frame, area, view, head, NO_LOG, log_lines(view, area));
-}
-
-fn log_lines(view: &View, area: Rect) -> Vec<Line<'static>> {
+fn log_rows(progress: &Progress, view: &View, area: Rect) -> Rows {
     let width = area.width as usize;
     let line = |line: &LogLine| {
         let (sign, role) = weight_sign(line.note.weight);
@@ -259,8 +357,15 @@ fn log_lines(view: &View, area: Rect) -> Vec<Line<'static>> {
             .line()
     };
     let log = view.shown_log();
-    let shown = window(area, view, Pane::Log, log.len(), 0);
-    log[shown].iter().copied().map(line).collect()
+    rows_of(Pane::Log, progress, view, area, |shown| {
+        log[shown].iter().copied().map(line).collect()
+    })
+}
+
+fn request_rows(progress: &Progress, view: &View, area: Rect) -> Rows {
+    rows_of(Pane::Requests, progress, view, area, |shown| {
+        requests::lines(shown, progress, view, area.width as usize)
+    })
 }
 
 const fn weight_sign(weight: Weight) -> (Sign, Role) {
@@ -279,52 +384,94 @@ const fn text_role(weight: Weight) -> Role {
     }
 }
 
-/// The list that has the focus, under the names of all three that share the place.
-pub(crate) fn tabs(frame: &mut Frame<'_>, area: Rect, progress: &Progress, view: &View) {
-    let width = area.width as usize;
-    let shown = match view.focus {
-        Pane::Log | Pane::Gates => Pane::Log,
-        Pane::Failures => Pane::Failures,
-        Pane::Batches => Pane::Batches,
+/// The one of lists that share a place that is seen: that with the focus, else the first.
+pub(crate) fn tab(panes: &[Pane], view: &View) -> Pane {
+    let focused = panes.iter().find(|pane| **pane == view.focus);
+    *focused.or(panes.first()).unwrap_or(&Pane::Log)
+}
+
+/// The name of a list that shares its place, and where its name stands in the title.
+struct Tab {
+    pane: Pane,
+    name: String,
+    role: Role,
+}
+
+fn tab_of(pane: Pane, progress: &Progress, view: &View) -> Tab {
+    let total = progress.total();
+    let name = match pane {
+        Pane::Log => format!("Log: {}", view.filter.name()),
+        Pane::Failures => match total.blocked() {
+            0 => named("Failures", total.failed()),
+            blocked => format!(
+                "Failures {}, {} blocked",
+                count(total.failed()),
+                count(blocked)
+            ),
+        },
+        Pane::Batches => named("Batches", progress.batches().len()),
+        Pane::Requests => "Requests".to_owned(),
+        Pane::Gates => "Gates".to_owned(),
+        Pane::Lanes => "Lanes".to_owned(),
     };
-    let (lines, empty) = match shown {
-        Pane::Log | Pane::Gates => (log_lines(view, area), NO_LOG),
-        Pane::Failures => (failure_lines(progress, view, area), NO_FAILURES),
-        Pane::Batches => (batch_lines(progress, view, area), NO_BATCHES),
+    let role = match pane {
+        Pane::Failures if total.failed() > 0 => Role::Bad,
+        _ => Role::Dim,
     };
-    let failed = progress.total().failed();
-    let names = [
-        (Pane::Log, "Log".to_owned(), Role::Strong),
-        (
-            Pane::Failures,
-            named("Failures", failed),
-            if failed > 0 { Role::Bad } else { Role::Dim },
-        ),
-        (
-            Pane::Batches,
-            named("Batches", progress.batches().len()),
-            Role::Dim,
-        ),
-    ];
+    Tab { pane, name, role }
+}
+
+/// The list that has the focus, under the names of all that share the place.
+pub(crate) fn tabs(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    (progress, view): (&Progress, &View),
+    panes: &[Pane],
+) {
+    let shown = tab(panes, view);
+    let (rows, empty) = match shown {
+        Pane::Failures => (failure_rows(progress, view, area), NO_FAILURES),
+        Pane::Batches => (batch_rows(progress, view, area), NO_BATCHES),
+        Pane::Requests => (request_rows(progress, view, area), no_requests(view)),
+        Pane::Log | Pane::Gates | Pane::Lanes => (log_rows(progress, view, area), NO_LOG),
+    };
     let mut head = Cells::new(view.look);
-    for (pane, name, role) in names {
+    for pane in panes {
+        let Tab { pane, name, role } = tab_of(*pane, progress, view);
         let (sign, role) = match (pane == view.focus, pane == shown) {
             (true, _) => (view.look.sign(Sign::Focus), Role::Accent),
             (false, true) => (" ", Role::Strong),
-            (false, false) => (
-                " ",
-                if role == Role::Strong {
-                    Role::Dim
-                } else {
-                    role
-                },
-            ),
+            (false, false) => (" ", role),
         };
         head = head.text(sign, role).text(&name, role).gap(2);
     }
-    let rule = width.saturating_sub(head.width() + 1);
+    let rule = (area.width as usize).saturating_sub(head.width() + 1);
     let head = head.text(&view.look.sign(Sign::Rule).repeat(rule), Role::Dim);
-    show(frame, area, view, head.line(), empty, lines);
+    show(frame, area, view, head.line(), empty, rows);
+}
+
+/// The list whose name stands in a column of the title of lists that share a place.
+pub(crate) fn tab_at(
+    panes: &[Pane],
+    column: usize,
+    progress: &Progress,
+    view: &View,
+) -> Option<Pane> {
+    let mut start = 0;
+    panes.iter().copied().find(|pane| {
+        let name = tab_of(*pane, progress, view).name;
+        start += name.chars().count() + 3;
+        column < start
+    })
+}
+
+const fn no_requests(view: &View) -> &'static str {
+    match view.watch {
+        Watch::Run => "none yet",
+        Watch::Attached | Watch::Replay { .. } => {
+            "not recorded: requests are seen in the process that sends them"
+        }
+    }
 }
 
 fn named(name: &str, number: impl TryInto<u32>) -> String {
@@ -334,16 +481,6 @@ fn named(name: &str, number: impl TryInto<u32>) -> String {
     }
 }
 
-/// The rows of a list that are in sight: from `first` as long as nobody scrolled.
-fn window(area: Rect, view: &View, pane: Pane, total: usize, first: usize) -> Range<usize> {
-    let height = usize::from(area.height.saturating_sub(1));
-    let start = match view.scrolled(pane, total, height) {
-        0 => first.min(total.saturating_sub(height)),
-        scrolled => scrolled,
-    };
-    start..(start + height).min(total)
-}
-
 /// Draws a list under its title, or what is said when it is empty.
 fn show(
     frame: &mut Frame<'_>,
@@ -351,13 +488,13 @@ fn show(
     view: &View,
     head: Line<'static>,
     empty: &str,
-    lines: Vec<Line<'static>>,
+    rows: Rows,
 ) {
     let mut all = vec![head];
-    if lines.is_empty() {
+    if rows.is_empty() {
         all.push(Cells::new(view.look).gap(1).text(empty, Role::Dim).line());
     }
-    all.extend(lines);
+    all.extend(rows.into_iter().map(|(_, line)| line));
     put(frame, area, all);
 }
 

@@ -10,7 +10,7 @@ use super::draw::put;
 use super::theme::{Look, Role};
 
 /// The widest that one is, in columns, with its border.
-pub(super) const WIDTH: u16 = 62;
+pub(super) const WIDTH: u16 = 68;
 
 /// Draws lines in a box in the middle of the area, as high as they need.
 pub(super) fn popup(

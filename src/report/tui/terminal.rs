@@ -8,13 +8,18 @@ use std::io::{self, BufWriter, Stderr};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crossterm::cursor::{Hide, Show};
-use crossterm::execute;
+use crossterm::cursor::{Hide, MoveTo, Show};
+use crossterm::event::{DisableMouseCapture, EnableMouseCapture};
+use crossterm::style::{Attribute, Print, SetAttribute};
 use crossterm::terminal::{
     Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
+use crossterm::{execute, queue};
 use ratatui::Frame;
 use ratatui::backend::CrosstermBackend;
+use ratatui::layout::{Position, Rect};
+
+use super::sheet::Anchor;
 
 /// Whether the dashboard has the terminal.
 static HELD: AtomicBool = AtomicBool::new(false);
@@ -55,12 +60,53 @@ impl Terminal {
         self.screen.draw(draw)?;
         Ok(())
     }
+
+    /// The size of the screen.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub(crate) fn area(&self) -> io::Result<Rect> {
+        Ok(Rect::from((Position::ORIGIN, self.screen.size()?)))
+    }
+
+    /// Writes addresses that were drawn once more, as links (OSC 8). A terminal that has no links shows the text alone.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub(crate) fn link(&mut self, anchors: &[Anchor]) -> io::Result<()> {
+        if anchors.is_empty() || !HELD.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        link(self.screen.backend_mut(), anchors)
+    }
+}
+
+fn link(out: &mut impl io::Write, anchors: &[Anchor]) -> io::Result<()> {
+    for Anchor { at, url } in anchors {
+        let start = format!("\u{1b}]8;;{url}\u{1b}\\");
+        queue!(
+            out,
+            MoveTo(at.0, at.1),
+            Print(start),
+            SetAttribute(Attribute::Underlined),
+            Print(url),
+            SetAttribute(Attribute::NoUnderline),
+            Print("\u{1b}]8;;\u{1b}\\")
+        )?;
+    }
+    out.flush()
 }
 
 /// Goes to the alternate screen and wipes it: the first drawing leaves out what is blank, and some terminals show there
 /// what was on it before.
 fn enter(out: &mut impl io::Write) -> io::Result<()> {
-    execute!(out, EnterAlternateScreen, Clear(ClearType::All), Hide)
+    execute!(
+        out,
+        EnterAlternateScreen,
+        Clear(ClearType::All),
+        EnableMouseCapture,
+        Hide
+    )
 }
 
 impl Drop for Terminal {
@@ -74,10 +120,11 @@ fn give_back() -> io::Result<()> {
     if !HELD.swap(false, Ordering::SeqCst) {
         return Ok(());
     }
+    let mouse = execute!(io::stderr(), DisableMouseCapture);
     let screen = execute!(io::stderr(), LeaveAlternateScreen);
     let cursor = execute!(io::stderr(), Show);
     let mode = disable_raw_mode();
-    screen.and(cursor).and(mode)
+    mouse.and(screen).and(cursor).and(mode)
 }
 
 fn give_back_on_panic() {
@@ -104,5 +151,20 @@ mod tests {
         let place = |code: &str| sent.find(code);
         assert!(place("\u{1b}[?1049h").is_some(), "{sent:?}");
         assert!(place("\u{1b}[?1049h") < place("\u{1b}[2J"), "{sent:?}");
+    }
+
+    #[test]
+    fn an_address_is_written_where_it_stands_and_opens_itself() {
+        let mut sent = Vec::new();
+        let anchor = Anchor {
+            at: (8, 4),
+            url: "https://example.org/1".to_owned(),
+        };
+        link(&mut sent, &[anchor]).unwrap();
+        let sent = String::from_utf8(sent).unwrap();
+        assert!(sent.starts_with("\u{1b}[5;9H"), "{sent:?}");
+        let start = sent.find("\u{1b}]8;;https://example.org/1\u{1b}\\");
+        let end = sent.find("\u{1b}]8;;\u{1b}\\");
+        assert!(start.is_some() && start < end, "{sent:?}");
     }
 }

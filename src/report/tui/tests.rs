@@ -4,13 +4,14 @@ use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
+use super::course::Course;
 use super::draw::draw;
 use super::log::LogLine;
 use super::view::{View, look};
 use crate::domain::{Kind, Outcome, Secret, Token, WorkClass};
 use crate::event::{Event, Gate, Lane, Phase, Side, Stamped};
-use crate::progress::Progress;
 use crate::progress::script::{Script, key};
+use crate::progress::{History, Progress};
 use crate::report::Watch;
 use crate::report::note::note;
 
@@ -25,11 +26,12 @@ const UPLOADS: [(Kind, u32); 8] = [
     (Kind::Page, 90),
 ];
 
-/// Progress and log of a script, as the dashboard has them.
-fn shown(script: &Script, view: &mut View) -> Progress {
-    let mut progress = Progress::new();
+/// Progress, log and course of a script, as the dashboard has them.
+pub(super) fn shown(script: &Script, view: &mut View) -> Progress {
+    let (mut progress, mut history) = (Progress::new(), History::default());
     for stamped in script.events() {
         progress.apply(stamped);
+        history.apply(stamped);
         let Stamped { at_ms, event } = stamped;
         if let Some(note) = note(event, &progress) {
             let at_ms = *at_ms;
@@ -37,6 +39,7 @@ fn shown(script: &Script, view: &mut View) -> Progress {
         }
     }
     view.now_ms = script.now_ms();
+    view.course = Course::of(&history);
     progress
 }
 
@@ -50,7 +53,7 @@ fn screen(script: &Script, size: (u16, u16), mut view: View) -> String {
     terminal.backend().to_string()
 }
 
-fn view() -> View {
+pub(super) fn view() -> View {
     View::new(look(true, false), Watch::Run)
 }
 
@@ -73,7 +76,7 @@ fn waiting() -> Script {
 }
 
 /// Everything of lane 1 has crossed but an asset, and content is under way.
-fn running() -> Script {
+pub(super) fn running() -> Script {
     let [one, two, three] = Lane::ALL;
     let mut script = Script::uploading(&UPLOADS).forecast(90_000).lane(one);
     for (kind, number, gate) in [

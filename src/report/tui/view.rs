@@ -2,24 +2,25 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::log::{LOG, Log, LogLine};
+use super::course::Course;
+use super::keys::{self, Act, INTERRUPT};
+use super::lists;
+use super::log::{Log, LogLine};
 use super::prompt::Prompt;
+use super::requests::Requests;
+use super::search::{Search, Typed};
+use super::sheet::{Open, Sheets};
 use super::theme::{Look, Theme};
 use crate::event::{Command, Playback};
 use crate::progress::Progress;
 use crate::report::Watch;
+use crate::report::lookup::Question;
 use crate::report::note::Weight;
-
-/// How far the arrow keys go in a replay, in milliseconds of the run.
-pub(crate) const STEP_MS: i64 = 10_000;
-
-/// How far the brackets go.
-pub(crate) const LEAP_MS: i64 = 60_000;
 
 /// The slowest and the fastest replay.
 pub(crate) const SPEEDS: (f64, f64) = (0.01, 100_000.0);
 
-/// A part of the screen that can be scrolled.
+/// A part of the screen that can have the focus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pane {
     /// The event log.
@@ -28,13 +29,24 @@ pub(crate) enum Pane {
     Failures,
     /// Batches that the target works off.
     Batches,
+    /// The latest requests.
+    Requests,
     /// The gates.
     Gates,
+    /// The lanes.
+    Lanes,
 }
 
 impl Pane {
     /// In the order of the Tab key.
-    const ALL: [Self; 4] = [Self::Log, Self::Failures, Self::Batches, Self::Gates];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Log,
+        Self::Failures,
+        Self::Batches,
+        Self::Requests,
+        Self::Gates,
+        Self::Lanes,
+    ];
 
     fn next(self, steps: usize) -> Self {
         Self::ALL[(self as usize + steps) % Self::ALL.len()]
@@ -96,7 +108,7 @@ pub(crate) struct View {
     pub(crate) now_ms: u64,
     /// Whether the help is over everything else.
     pub(crate) help: bool,
-    /// The pane that the arrow keys scroll.
+    /// The pane that the arrow keys move in.
     pub(crate) focus: Pane,
     /// The filter of the log.
     pub(crate) filter: Filter,
@@ -110,9 +122,18 @@ pub(crate) struct View {
     pub(crate) is_held: bool,
     /// The question for a token.
     pub(crate) prompt: Prompt,
-    scroll: [usize; Pane::ALL.len()],
+    /// The selected row of each pane; `None` as long as none was.
+    selected: [Option<usize>; Pane::ALL.len()],
+    /// What was opened over the lists.
+    pub(crate) sheets: Sheets,
+    /// The entities and what is typed to find one.
+    pub(crate) search: Search,
     /// The log.
     pub(crate) log: Log,
+    /// The latest requests.
+    pub(crate) requests: Requests,
+    /// How the run went over time.
+    pub(crate) course: Course,
 }
 
 impl View {
@@ -129,8 +150,12 @@ impl View {
             ending: Ending::NotAsked,
             rate: None,
             prompt: Prompt::default(),
-            scroll: [0; Pane::ALL.len()],
+            selected: [None; Pane::ALL.len()],
+            sheets: Sheets::default(),
+            search: Search::default(),
             log: Log::default(),
+            requests: Requests::default(),
+            course: Course::default(),
         }
     }
 
@@ -139,9 +164,23 @@ impl View {
         self.log.newest_first(self.filter.lightest())
     }
 
-    /// How many rows of a pane are scrolled away, at most so many that `height` of `rows` remain.
-    pub(crate) fn scrolled(&self, pane: Pane, rows: usize, height: usize) -> usize {
-        self.scroll[pane as usize].min(rows.saturating_sub(height))
+    /// The selected row of a pane of so many, unless there are none; without a choice of the user it is `first`.
+    pub(crate) fn selected(&self, pane: Pane, rows: usize, first: usize) -> Option<usize> {
+        let last = rows.checked_sub(1)?;
+        Some(self.selected[pane as usize].unwrap_or(first).min(last))
+    }
+
+    /// Gives the focus to a pane, and selects a row of it.
+    pub(crate) const fn select(&mut self, pane: Pane, row: usize) {
+        self.focus = pane;
+        self.selected[pane as usize] = Some(row);
+    }
+
+    /// What has to be known for what is shown and is not, or not as of now.
+    pub(crate) fn question(&self) -> Option<Question> {
+        self.search
+            .question()
+            .or_else(|| self.sheets.question(self.now_ms))
     }
 
     /// What a key does; a command is what it asks of the run.
@@ -149,39 +188,101 @@ impl View {
         if key.kind == KeyEventKind::Release {
             return None;
         }
-        if key.modifiers.contains(KeyModifiers::CONTROL) {
-            return match (key.code, self.watch) {
-                (KeyCode::Char('c'), Watch::Run) => self.end(progress),
-                (KeyCode::Char('c'), Watch::Attached | Watch::Replay { .. }) => {
-                    Some(Command::Drain)
-                }
-                _ => None,
-            };
+        let code = match (key.modifiers.contains(KeyModifiers::CONTROL), key.code) {
+            (true, KeyCode::Char('c')) => INTERRUPT,
+            (true, _) => return None,
+            (false, code) => code,
+        };
+        if code != INTERRUPT {
+            if self.watch == Watch::Run && self.asks_for_token(progress) {
+                return self.prompt.key(code).then_some(Command::Resume);
+            }
+            if self.search.is_typed() {
+                self.typed(code);
+                return None;
+            }
         }
+        self.act(keys::act(code, self.watch)?, progress)
+    }
+
+    fn act(&mut self, act: Act, progress: &Progress) -> Option<Command> {
+        self.search.notice = None;
+        match act {
+            Act::Help => self.help = !self.help,
+            Act::Pause => return self.pause(progress),
+            Act::Quit => return self.quit(progress),
+            Act::Up => return self.change(progress, Change::Up),
+            Act::Down => return self.change(progress, Change::Down),
+            Act::Seek(ms) => return Some(Command::Play(Playback::Seek(ms))),
+            Act::Focus(steps) => self.focus = self.focus.next(steps),
+            Act::Move(rows) => self.move_by(rows, progress),
+            Act::First => self.move_to(0),
+            Act::Last => self.move_to(usize::MAX),
+            Act::Open => self.open(progress),
+            Act::Back => self.back(),
+            Act::Search => self.search.begin(Typed::Search),
+            Act::Jump => self.search.begin(Typed::Jump),
+            Act::Hit(steps) => self.sheets.show_hit(self.search.hit(steps)),
+            Act::Filter => self.filter = self.filter.next(),
+            Act::Theme => self.look.theme = self.look.theme.next(),
+        }
+        None
+    }
+
+    /// Takes a key into what is typed, and opens what was found.
+    fn typed(&mut self, code: KeyCode) {
+        if let Some(key) = self.search.key(code) {
+            self.sheets.open(Open::Entity(key));
+        }
+    }
+
+    /// Opens what is selected: in a sheet, or in the list with the focus.
+    pub(crate) fn open(&mut self, progress: &Progress) {
+        let open = match self.sheets.top() {
+            Some(_) => self.sheets.selected(progress, self),
+            None => lists::selected(progress, self),
+        };
+        if let Some(open) = open {
+            self.sheets.open(open);
+        }
+    }
+
+    /// Takes away the help, or what was opened last.
+    fn back(&mut self) {
+        if self.help {
+            self.help = false;
+        } else {
+            self.sheets.close();
+        }
+    }
+
+    /// Down is away from the first row, which in the log is the newest.
+    pub(crate) fn move_by(&mut self, rows: isize, progress: &Progress) {
+        let count = match self.sheets.top() {
+            Some(_) => self.sheets.rows(progress, self),
+            None => lists::length(self.focus, progress, self),
+        };
+        let Some(last) = count.checked_sub(1) else {
+            return;
+        };
+        let now = match self.sheets.top() {
+            Some(sheet) => sheet.row.min(last),
+            None => lists::selected_row(self.focus, progress, self).unwrap_or(0),
+        };
+        self.move_to(now.saturating_add_signed(rows).min(last));
+    }
+
+    fn move_to(&mut self, row: usize) {
+        match self.sheets.top_mut() {
+            Some(sheet) => sheet.row = row,
+            None => self.select(self.focus, row),
+        }
+    }
+
+    fn pause(&mut self, progress: &Progress) -> Option<Command> {
         match self.watch {
-            Watch::Run => self.key_of_run(key.code, progress),
-            Watch::Attached => self.key_of_view(key.code),
-            Watch::Replay { speed } => self.key_of_replay(key.code, speed),
-        }
-    }
-
-    fn key_of_run(&mut self, code: KeyCode, progress: &Progress) -> Option<Command> {
-        if self.asks_for_token(progress) {
-            return self.prompt.key(code).then_some(Command::Resume);
-        }
-        match code {
-            KeyCode::Char('q') => self.end(progress),
-            KeyCode::Char('p' | ' ') => pause(progress),
-            KeyCode::Char('+' | '=') => self.change_rate(progress, Change::Up),
-            KeyCode::Char('-' | '_') => self.change_rate(progress, Change::Down),
-            code => self.key_of_view(code),
-        }
-    }
-
-    fn key_of_replay(&mut self, code: KeyCode, speed: f64) -> Option<Command> {
-        let seek = |ms| Some(Command::Play(Playback::Seek(ms)));
-        match code {
-            KeyCode::Char('p' | ' ') => {
+            Watch::Run | Watch::Attached => pause(progress),
+            Watch::Replay { .. } => {
                 self.is_held = !self.is_held;
                 Some(if self.is_held {
                     Command::Pause
@@ -189,13 +290,22 @@ impl View {
                     Command::Resume
                 })
             }
-            KeyCode::Char('+' | '=') => Some(self.change_speed(speed * 2.0)),
-            KeyCode::Char('-' | '_') => Some(self.change_speed(speed / 2.0)),
-            KeyCode::Left => seek(-STEP_MS),
-            KeyCode::Right => seek(STEP_MS),
-            KeyCode::Char('[') => seek(-LEAP_MS),
-            KeyCode::Char(']') => seek(LEAP_MS),
-            code => self.key_of_view(code),
+        }
+    }
+
+    fn quit(&mut self, progress: &Progress) -> Option<Command> {
+        match self.watch {
+            Watch::Run => self.end(progress),
+            Watch::Attached | Watch::Replay { .. } => Some(Command::Drain),
+        }
+    }
+
+    /// Changes the cap of a run, or the speed of a replay.
+    fn change(&mut self, progress: &Progress, change: Change) -> Option<Command> {
+        match (self.watch, change) {
+            (Watch::Run | Watch::Attached, change) => self.change_rate(progress, change),
+            (Watch::Replay { speed }, Change::Up) => Some(self.change_speed(speed * 2.0)),
+            (Watch::Replay { speed }, Change::Down) => Some(self.change_speed(speed / 2.0)),
         }
     }
 
@@ -205,36 +315,9 @@ impl View {
         Command::Play(Playback::Speed(speed))
     }
 
-    /// The keys that change what is on the screen, and the one that closes it where nothing else is at stake.
-    fn key_of_view(&mut self, code: KeyCode) -> Option<Command> {
-        match code {
-            KeyCode::Char('q') => return Some(Command::Drain),
-            KeyCode::Char('?' | 'h') | KeyCode::F(1) => self.help = !self.help,
-            KeyCode::Esc => self.help = false,
-            KeyCode::Char('t') => self.look.theme = self.look.theme.next(),
-            KeyCode::Char('l') => self.filter = self.filter.next(),
-            KeyCode::Tab => self.focus = self.focus.next(1),
-            KeyCode::BackTab => self.focus = self.focus.next(Pane::ALL.len() - 1),
-            KeyCode::Down => self.move_by(1),
-            KeyCode::Up => self.move_by(-1),
-            KeyCode::PageDown => self.move_by(10),
-            KeyCode::PageUp => self.move_by(-10),
-            KeyCode::Home | KeyCode::Char('g') => self.scroll[self.focus as usize] = 0,
-            KeyCode::End | KeyCode::Char('G') => self.scroll[self.focus as usize] = LOG,
-            _ => {}
-        }
-        None
-    }
-
     /// Whether the keys go into the question for a token.
     pub(crate) fn asks_for_token(&self, progress: &Progress) -> bool {
         self.prompt.is_open(progress.needs_token()) && self.ending == Ending::NotAsked
-    }
-
-    /// Down is away from the first row, which in the log is the newest.
-    fn move_by(&mut self, rows: isize) {
-        let scroll = &mut self.scroll[self.focus as usize];
-        *scroll = scroll.saturating_add_signed(rows).min(LOG);
     }
 
     /// Drains, or aborts when the run drains already, whoever asked for it.
@@ -300,6 +383,7 @@ pub(crate) const fn look(color: bool, ascii: bool) -> Look {
 
 #[cfg(test)]
 mod tests {
+    use super::super::log::LOG;
     use super::*;
     use crate::domain::Kind;
     use crate::event::Event;
@@ -408,15 +492,23 @@ mod tests {
     }
 
     #[test]
-    fn scrolling_stays_inside_the_rows() {
+    fn the_selection_stays_inside_the_rows_and_goes_to_both_ends() {
         let (mut view, script) = (view(), Script::start());
+        for at_ms in 0..100 {
+            view.log.push(line(at_ms, Weight::Info));
+        }
+        let row = |view: &View| view.selected(Pane::Log, 100, 0);
         press(&mut view, KeyCode::Up, &script);
-        assert_eq!(view.scrolled(Pane::Log, 100, 10), 0);
+        assert_eq!(row(&view), Some(0));
         press(&mut view, KeyCode::PageDown, &script);
+        press(&mut view, KeyCode::Char('j'), &script);
+        assert_eq!(row(&view), Some(11));
+        press(&mut view, KeyCode::Char('G'), &script);
         press(&mut view, KeyCode::Down, &script);
-        assert_eq!(view.scrolled(Pane::Log, 100, 10), 11);
-        assert_eq!(view.scrolled(Pane::Log, 15, 10), 5);
-        assert_eq!(view.scrolled(Pane::Log, 5, 10), 0);
+        assert_eq!(row(&view), Some(99));
+        press(&mut view, KeyCode::Char('g'), &script);
+        assert_eq!(row(&view), Some(0));
+        assert_eq!(view.selected(Pane::Log, 0, 0), None);
         press(&mut view, KeyCode::Tab, &script);
         assert_eq!(view.focus, Pane::Failures);
         press(&mut view, KeyCode::BackTab, &script);

@@ -1,0 +1,173 @@
+//! Answers what the dashboard asks about a run: from the state and from the folder of the run.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use tokio::sync::mpsc;
+
+use super::why;
+use crate::domain::{BatchId, EntityKey, Guid, Id, Kind, RunId, shown_name};
+use crate::error::Error;
+use crate::report::graph;
+use crate::report::lookup::{Answer, Asked, Found, Link, Listed, Question};
+use crate::store::{RunRecord, Store};
+
+/// Where the records of runs are.
+pub(super) struct Records {
+    /// The state; `None` where there is none.
+    pub(super) store: Option<Store>,
+    /// The folder that holds a folder per run.
+    pub(super) runs: PathBuf,
+}
+
+/// Runs of which the history of an entity tells.
+const RUNS: usize = 5;
+
+impl Records {
+    /// Does `work`, and answers meanwhile.
+    pub(super) async fn beside<R>(
+        &self,
+        work: impl Future<Output = R>,
+        asked: mpsc::Receiver<Asked>,
+    ) -> R {
+        let mut work = std::pin::pin!(work);
+        // Both are cancel-safe: the work is polled in place, and an answer that is dropped is asked for again.
+        tokio::select! {
+            done = &mut work => return done,
+            () = self.serve(asked) => {}
+        }
+        work.await
+    }
+
+    async fn serve(&self, mut asked: mpsc::Receiver<Asked>) {
+        while let Some(asked) = asked.recv().await {
+            let answer = match self.answer(&asked).await {
+                Ok(answer) => answer,
+                Err(error) => Answer::Found(Found {
+                    text: error.to_string(),
+                    links: Vec::new(),
+                }),
+            };
+            // The screen may be gone.
+            drop(asked.answer.send(answer));
+        }
+    }
+
+    async fn answer(&self, asked: &Asked) -> Result<Answer, Error> {
+        Ok(match &asked.question {
+            Question::Entities => Answer::Entities(self.entities(&asked.run).await?),
+            Question::Entity(key) => Answer::Found(self.entity(&asked.run, key).await?),
+            Question::Batch(batch) => Answer::Found(self.batch(&asked.run, *batch).await?),
+        })
+    }
+
+    /// Those of the plan; without one, those that the state has an outcome of.
+    async fn entities(&self, run: &RunId) -> Result<Vec<Listed>, Error> {
+        let folder = self.runs.join(&run.0);
+        let path = folder.clone();
+        let planned = tokio::task::spawn_blocking(move || graph::listed(&folder)).await;
+        let planned = planned.map_err(std::io::Error::other).flatten();
+        let planned = planned.map_err(|source| Error::File { path, source })?;
+        if let Some(planned) = planned {
+            return Ok(planned);
+        }
+        let Some(store) = &self.store else {
+            return Ok(Vec::new());
+        };
+        let settled = store.run_entities(run).await?.into_iter();
+        let listed = settled.map(|entity| Listed {
+            key: entity.key,
+            name: entity.name,
+        });
+        Ok(listed.collect())
+    }
+
+    async fn entity(&self, run: &RunId, key: &EntityKey) -> Result<Found, Error> {
+        let record = self.record(run).await?;
+        if let (Some(store), Some(record)) = (&self.store, &record) {
+            let told = why::told(store, &record.pair, key, RUNS, &self.runs).await?;
+            if let Some((text, target)) = told {
+                let links = links(record, key, target.map(Id::raw));
+                return Ok(Found { text, links });
+            }
+        }
+        let text = why::of_folder(&self.runs.join(&run.0), run, key).await?;
+        Ok(Found {
+            text: text.unwrap_or_else(|| "not in the plan, and no outcome yet".to_owned()),
+            links: record.map_or_else(Vec::new, |record| links(&record, key, None)),
+        })
+    }
+
+    async fn batch(&self, run: &RunId, batch: BatchId) -> Result<Found, Error> {
+        let intents = match &self.store {
+            Some(store) => store.intents_of_run(run).await?,
+            None => Vec::new(),
+        };
+        let mut text = String::new();
+        for intent in intents.iter().filter(|one| one.batch == Some(batch)) {
+            let state = intent.state.name();
+            append(&mut text, &format!("{}: {state}", intent.operation.name()));
+            for answer in &intent.answers {
+                append(&mut text, &format!("  {answer}"));
+            }
+            for (at, key) in intent.keys.iter().enumerate() {
+                let name = intent
+                    .details
+                    .get(at)
+                    .map(|detail| shown_name(&detail.name));
+                append(&mut text, &format!("  {key}  {}", name.unwrap_or_default()));
+            }
+        }
+        if text.is_empty() {
+            append(&mut text, "its items are not in the state");
+        }
+        let links = Vec::new();
+        Ok(Found { text, links })
+    }
+
+    async fn record(&self, run: &RunId) -> Result<Option<RunRecord>, Error> {
+        Ok(match &self.store {
+            Some(store) => store.run(run).await?,
+            None => None,
+        })
+    }
+}
+
+fn append(text: &mut String, line: &str) {
+    // A string takes every write.
+    writeln!(text, "{line}").unwrap_or_default();
+}
+
+/// Where the editors of both instances show an entity. A mock server has no editor.
+fn links(record: &RunRecord, key: &EntityKey, target: Option<i64>) -> Vec<Link> {
+    let has_editor = |side: &str| record.options[side].is_null();
+    let of = |name, side, guid, id: Option<i64>| {
+        let url = editor(guid, key, id?)?;
+        has_editor(side).then_some(Link { name, url })
+    };
+    let (source, there) = (&record.pair.source, &record.pair.target);
+    let both = [
+        of("source", "source_url", source, Some(key.id.raw())),
+        of("target", "target_url", there, target),
+    ];
+    both.into_iter().flatten().collect()
+}
+
+/// The page of the vendor's editor, as its command-line tool links to it. `None` of kinds whose page has an address that does
+/// not follow from their id.
+fn editor(guid: &Guid, key: &EntityKey, id: i64) -> Option<String> {
+    let locale = key.locale.as_ref()?;
+    let page = match key.kind {
+        Kind::Content => format!("content/listitem-{id}"),
+        Kind::Page => format!("pages/page-{id}"),
+        Kind::Model
+        | Kind::Container
+        | Kind::Template
+        | Kind::Gallery
+        | Kind::Asset
+        | Kind::Redirection => return None,
+    };
+    Some(format!(
+        "https://app.agilitycms.com/instance/{guid}/{locale}/{page}"
+    ))
+}
