@@ -287,6 +287,9 @@ pub enum Event {
         started_at: String,
         /// Whether the target is a rehearsal and nothing real is written.
         dry_run: bool,
+        /// The command; absent in recordings of older versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        command: Option<String>,
     },
     /// A part of the run began; the one before it is over.
     PhaseStarted {

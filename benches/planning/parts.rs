@@ -248,6 +248,7 @@ fn opening() -> Vec<Stamped> {
             target: Guid::new("5e6f7a8b-u"),
             started_at: "2026-07-31T10:15:00Z".to_owned(),
             dry_run: false,
+            command: None,
         },
         Event::PhaseStarted { phase: Phase::Plan },
         Event::PlanMade {

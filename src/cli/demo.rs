@@ -86,7 +86,7 @@ pub(super) async fn run(args: DemoArgs, config: Config) -> Result<ExitStatus, Er
     let ends = Ends::of(&settings)?;
     // A demonstration leaves no mappings behind: its target is gone when it ends.
     let store = Store::open_in_memory().await?;
-    let status = session::run(&settings, ends, store, Work::Sync).await;
+    let status = session::run(&settings, ends, store, Work::Demo).await;
     server.stop().await;
     status.map(|(status, _)| status)
 }

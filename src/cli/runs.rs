@@ -1,7 +1,8 @@
 //! `lockgate runs`: what was done here, and how it ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
+use std::path::Path;
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
@@ -10,12 +11,12 @@ use serde_json::json;
 use super::args::{Collected, FileArgs, OutputArgs};
 use super::{past, replay, wiring};
 use crate::config::{Config, OutputMode};
-use crate::domain::{Outcome, RunEnd, RunId, shown, shown_lines};
+use crate::domain::{Guid, Outcome, RunEnd, RunId, shown, shown_lines};
 use crate::engine::pace::Learned;
 use crate::error::{Error, ExitStatus};
 use crate::progress::Progress;
-use crate::report;
-use crate::store::{RunEntity, RunRecord, Store};
+use crate::report::{self, Recorded};
+use crate::store::{Pair, RunEntity, RunRecord, Store};
 
 /// Lists, shows, replays or attaches to runs
 #[derive(Clone, Debug, Args)]
@@ -96,50 +97,100 @@ async fn look(
     out: &mut (dyn Write + Send),
 ) -> Result<ExitStatus, Error> {
     let is_json = config.output()?.mode == OutputMode::Json;
-    let url = config.paths()?.state;
-    if !url.path().exists() {
-        // Opening would create it, and looking should leave no trace.
-        return match name {
-            Some(name) => Err(past::no_such_run(name)),
-            None => Ok(nothing_yet(is_json, out)?),
-        };
-    }
-    let store = Store::open_to_look(&url).await?;
-    let result = match name {
-        Some(name) => show(&store, config, name, out).await,
-        None => list_all(&store, limit, is_json, out).await,
+    let paths = config.paths()?;
+    // Opening would create it, and looking should leave no trace.
+    let store = match paths.state.path().exists() {
+        true => Some(Store::open_to_look(&paths.state).await?),
+        false => None,
     };
-    store.close().await;
+    let result = match name {
+        Some(name) => show(store.as_ref(), config, name, out).await,
+        None => list_all(store.as_ref(), &paths.runs, (limit, is_json), out).await,
+    };
+    if let Some(store) = store {
+        store.close().await;
+    }
     result
 }
 
-fn nothing_yet(is_json: bool, out: &mut (dyn Write + Send)) -> std::io::Result<ExitStatus> {
-    if !is_json {
-        writeln!(out, "no runs yet")?;
-    }
-    Ok(ExitStatus::Agreed)
-}
-
 async fn list_all(
-    store: &Store,
-    limit: u32,
-    is_json: bool,
+    store: Option<&Store>,
+    folders: &Path,
+    (limit, is_json): (u32, bool),
     out: &mut (dyn Write + Send),
 ) -> Result<ExitStatus, Error> {
-    let runs = store.runs(limit).await?;
-    let hosts = store.hosts().await?;
+    let (mut runs, hosts) = match store {
+        Some(store) => (store.runs(past::ALL).await?, store.hosts().await?),
+        None => (Vec::new(), Hosts::new()),
+    };
+    let known: HashSet<String> = runs.iter().map(|record| record.run.0.clone()).collect();
+    runs.extend(recorded(folders, |name| !known.contains(name))?);
+    // Their names begin with the time of their start.
+    runs.sort_unstable_by(|one, other| other.run.0.cmp(&one.run.0));
+    runs.truncate(limit.try_into().unwrap_or(usize::MAX));
     Ok(list(&runs, &hosts, is_json, out)?)
 }
 
+/// Runs of which only a folder is left: demonstrations, rehearsals, and those that ended before the state knew of them.
+fn recorded(folders: &Path, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<RunRecord>, Error> {
+    let recorded = report::recorded(folders, is_wanted).map_err(|source| Error::File {
+        path: folders.to_owned(),
+        source,
+    })?;
+    Ok(recorded.into_iter().map(record_of).collect())
+}
+
+fn record_of(recorded: Recorded) -> RunRecord {
+    let started = recorded.started_at.parse::<Timestamp>();
+    let finished = started.ok().filter(|_| recorded.exit.is_some());
+    let finished = finished.and_then(|start| start.checked_add(recorded.elapsed).ok());
+    let unknown = || (Guid::new("-"), Guid::new("-"));
+    let (source, target) = recorded.pair.unwrap_or_else(unknown);
+    let command = recorded.command.unwrap_or_else(|| "-".to_owned());
+    RunRecord {
+        run: recorded.run,
+        pair: Pair { source, target },
+        command: if recorded.dry_run {
+            format!("{command} --dry-run")
+        } else {
+            command
+        },
+        options: json!({ "dry_run": recorded.dry_run }),
+        started_at: recorded.started_at,
+        finished_at: finished.map(|end| end.to_string()),
+        exit: recorded.exit,
+        end: None,
+        counts: None,
+    }
+}
+
+/// The run of a name, or the latest one that the state knows.
+async fn find(store: Option<&Store>, folders: &Path, name: &str) -> Result<RunRecord, Error> {
+    let known = match store {
+        Some(store) => past::find(store, name, |_| true).await,
+        None => Err(past::no_such_run(name)),
+    };
+    match known {
+        Err(error) => match recorded(folders, |folder| name == "last" || folder == name) {
+            Ok(found) => found.into_iter().next().ok_or(error),
+            Err(_) => Err(error),
+        },
+        known => known,
+    }
+}
+
 async fn show(
-    store: &Store,
+    store: Option<&Store>,
     config: &Config,
     name: &str,
     out: &mut (dyn Write + Send),
 ) -> Result<ExitStatus, Error> {
     let is_json = config.output()?.mode == OutputMode::Json;
-    let record = past::find(store, name, |_| true).await?;
-    let entities = store.run_entities(&record.run).await?;
+    let record = find(store, &config.paths()?.runs, name).await?;
+    let entities = match store {
+        Some(store) => store.run_entities(&record.run).await?,
+        None => Vec::new(),
+    };
     let recorded = if is_json {
         None
     } else {
@@ -149,7 +200,7 @@ async fn show(
         Some(progress) => as_at_its_end(&record, progress, config, out)?,
         None => one(&record, &entities, is_json, out)?,
     }
-    if !is_json {
+    if let Some(store) = store.filter(|_| !is_json) {
         for undo in undos_of(&record.run, &store.runs(UNDOS).await?) {
             writeln!(out, "undone by {}: {}", undo.run, ending(undo))?;
         }

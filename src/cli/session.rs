@@ -40,6 +40,8 @@ const LAST_WORDS: Duration = Duration::from_secs(20);
 pub(super) enum Work {
     /// Move.
     Sync,
+    /// Move between mock servers.
+    Demo,
     /// Move what did not arrive in an earlier run.
     Retry {
         /// That run.
@@ -63,6 +65,7 @@ impl Work {
     pub(super) const fn name(&self) -> &'static str {
         match self {
             Self::Sync => "sync",
+            Self::Demo => "demo",
             Self::Retry { .. } => "retry",
             Self::Apply { .. } => "apply",
             Self::Verify => "verify",
@@ -74,13 +77,13 @@ impl Work {
         match self {
             Self::Retry { keys, .. } => session.selection.keys.clone_from(keys),
             Self::Apply { approved, .. } => session.approved = Some(Arc::clone(approved)),
-            Self::Sync | Self::Verify => {}
+            Self::Sync | Self::Demo | Self::Verify => {}
         }
     }
 
     const fn moves(&self) -> bool {
         match self {
-            Self::Sync | Self::Retry { .. } | Self::Apply { .. } => true,
+            Self::Sync | Self::Demo | Self::Retry { .. } | Self::Apply { .. } => true,
             Self::Verify => false,
         }
     }
@@ -312,7 +315,7 @@ async fn work_off(
     // A run that breaks has a report, too.
     guard::guarded(Box::pin(async {
         let report = match work {
-            Work::Sync | Work::Retry { .. } | Work::Apply { .. } => {
+            Work::Sync | Work::Demo | Work::Retry { .. } | Work::Apply { .. } => {
                 Box::pin(session.sync(commanded)).await
             }
             Work::Verify => Box::pin(session.verify(commanded)).await,
@@ -338,6 +341,7 @@ async fn begin(
             target: record.pair.target.clone(),
             started_at: record.started_at.clone(),
             dry_run: is_rehearsal,
+            command: Some(record.command.clone()),
         })
         .await;
     let authorising = async {
@@ -465,11 +469,11 @@ fn record(settings: &Settings, run: &RunId, pair: &Pair, work: &Work) -> RunReco
             "target_url": settings.target.url,
             "retries": match work {
                 Work::Retry { of, .. } => Some(of),
-                Work::Sync | Work::Apply { .. } | Work::Verify => None,
+                Work::Sync | Work::Demo | Work::Apply { .. } | Work::Verify => None,
             },
             "plan": match work {
                 Work::Apply { plan, .. } => Some(plan),
-                Work::Sync | Work::Retry { .. } | Work::Verify => None,
+                Work::Sync | Work::Demo | Work::Retry { .. } | Work::Verify => None,
             },
         }),
         started_at: time::now().to_string(),

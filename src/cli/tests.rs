@@ -87,7 +87,7 @@ fn help_teaches() {
       runs         Lists, shows, replays or attaches to runs
       why          Shows the history of one entity: what was decided, sent and answered, and what waits for it
       explain      Explains an error code: what happened, why, and what to do
-      completions  Prints a script that completes commands and flags in a shell
+      completions  Prints a script that completes commands, flags and their values in a shell
       man          Prints the manual page, or writes one for every command into a directory
 
     Options:

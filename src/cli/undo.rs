@@ -282,6 +282,7 @@ impl Undo<'_> {
                 target: self.record.pair.target.clone(),
                 started_at: started.clone(),
                 dry_run: false,
+                command: Some("undo".to_owned()),
             })
             .await;
         let authorising = async { Ok(session::authorise(&session.target).await) };

@@ -21,6 +21,11 @@ const PRESETS: [(&str, &str); 2] = [
     ("gentle", include_str!("../../config/gentle.toml")),
 ];
 
+/// The names of the embedded presets.
+pub(super) fn presets() -> impl Iterator<Item = &'static str> {
+    PRESETS.iter().map(|(name, _)| *name)
+}
+
 /// Variables with our prefix that belong to the mock server's own command line.
 const OTHER_PREFIX: &str = "LOCKGATE_MOCK_";
 

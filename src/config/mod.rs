@@ -39,6 +39,7 @@ pub use settings::{
     ColorChoice, Instance, Limits, Output, OutputMode, Pace, Paths, Retry, Settings, Sync, Timeouts,
 };
 pub use surroundings::Surroundings;
+pub use validate::values_of;
 
 /// The documented default file, which is also the weakest layer.
 pub const DEFAULT_FILE: &str = include_str!("../../config/default.toml");

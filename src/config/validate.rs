@@ -8,6 +8,7 @@ use crate::domain::{Guid, Kind, Locale, Secret};
 use crate::engine::{Adopt, Publish, ReadLimits, Schedule, UnknownOutcome, UploadLimits};
 use crate::store::StateUrl;
 
+use super::layers::presets;
 use super::{
     ColorChoice, Config, ConfigError, Instance, Limits, MissingValue, Output, OutputMode, Pace,
     Paths, Retry, Settings, Surroundings, Sync, Timeouts,
@@ -511,6 +512,24 @@ const ELEMENTS: [(&str, &[Kind]); 10] = [
     ("urlredirections", &[Kind::Redirection]),
     ("redirections", &[Kind::Redirection]),
 ];
+
+/// The values that a flag takes, by the name of the flag with underscores; `None` where they are not a short list of names.
+pub fn values_of(flag: &str) -> Option<Vec<&'static str>> {
+    fn names<T>(choices: &[(&'static str, T)]) -> Vec<&'static str> {
+        choices.iter().map(|(name, _)| *name).collect()
+    }
+    Some(match flag {
+        "preset" => presets().collect(),
+        "output" => names(&MODES),
+        "color" => names(&COLORS),
+        "schedule" => names(&SCHEDULES),
+        "elements" => names(&ELEMENTS),
+        "adopt" => names(&ADOPT),
+        "unknown_outcome" => names(&UNKNOWN_OUTCOME),
+        "publish" => names(&PUBLISH[..4]),
+        _ => return None,
+    })
+}
 
 /// Eight hexadecimal digits and a region, or the long form of old instances.
 pub(super) fn is_guid(text: &str) -> bool {

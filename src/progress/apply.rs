@@ -125,6 +125,7 @@ impl Progress {
             target,
             started_at,
             dry_run,
+            command,
             schema: _,
         } = event
         else {
@@ -136,6 +137,7 @@ impl Progress {
             target: target.clone(),
             started_at: started_at.clone(),
             dry_run: *dry_run,
+            command: command.clone(),
         });
     }
 

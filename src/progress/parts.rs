@@ -18,6 +18,8 @@ pub struct Run {
     pub started_at: String,
     /// Whether the target is a rehearsal.
     pub dry_run: bool,
+    /// The command; `None` in recordings of older versions.
+    pub command: Option<String>,
 }
 
 /// How much of a kind was read from a side.

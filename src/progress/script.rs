@@ -49,6 +49,7 @@ impl Script {
             target: Guid::new("5e6f7a8b-u"),
             started_at: "2026-07-31T10:15:00Z".to_owned(),
             dry_run: false,
+            command: None,
         })
     }
 

@@ -53,6 +53,8 @@ pub use options::{Detail, Mode, Options, Watch, reporters, result};
 pub use patient::{last_words, tell};
 pub use plain::{Plain, Style};
 pub(crate) use run_folder::write_whole;
-pub use run_folder::{Keep, RunFolder, add_plan, is_abandoned, newest_run, newest_unfinished_run};
+pub use run_folder::{
+    Keep, Recorded, RunFolder, add_plan, is_abandoned, newest_run, newest_unfinished_run, recorded,
+};
 pub(crate) use text::count_of;
 pub use tui::{Dashboard, Still};

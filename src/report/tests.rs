@@ -573,6 +573,25 @@ fn bad_ends() -> [(&'static str, Script); 5] {
     ]
 }
 
+/// The screen of a script at its end.
+fn screen_of(script: &Script) -> String {
+    let mut progress = Progress::new();
+    let mut still = Still::new((120, 40)).unwrap();
+    for stamped in script.events() {
+        progress.apply(stamped);
+        still.see(stamped, &progress);
+    }
+    still.draw(&progress, script.now_ms()).unwrap();
+    still.to_string()
+}
+
+#[test]
+fn bad_ends_say_on_the_screen_what_to_do() {
+    for (name, script) in bad_ends() {
+        insta::assert_snapshot!(format!("screen_{name}"), screen_of(&script));
+    }
+}
+
 #[test]
 fn bad_ends_say_what_to_do() {
     for (name, script) in bad_ends() {

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use lockgate::mock;
 use lockgate::progress::Progress;
 use serde_json::Value;
 
-use crate::binary::{Workspace, end_of};
-use crate::support::{fixture, instances, serve};
+use crate::binary::{Workspace, end_of, lines_of_json};
+use crate::support::{fixture, instances, serve, serve_with};
 
 #[tokio::test]
 async fn a_replay_is_the_recording_and_folds_to_the_same_summary() {
@@ -50,6 +51,71 @@ async fn the_folder_of_a_run_holds_plan_graph_and_page() {
     assert!(page.contains("All in sync"));
     let index = std::fs::read_to_string(folder.with_file_name("index.html")).unwrap();
     assert!(index.contains(folder.file_name().unwrap().to_str().unwrap()));
+}
+
+/// Both have a folder and no place in the state, and were not listed.
+#[tokio::test]
+async fn demonstrations_and_starts_that_failed_are_listed() {
+    let workspace = Workspace::new();
+    end_of(workspace.command(["demo", "--quiet"])).await;
+    let runs = end_of(workspace.command(["runs"])).await;
+    assert!(runs.stdout.contains("  demo "), "{}", runs.stdout);
+    assert!(!workspace.path().join(".lockgate/state.db").exists());
+    let shown = end_of(workspace.command(["runs", "last"])).await;
+    assert!(shown.stdout.contains("159 in sync"), "{}", shown.stdout);
+
+    let server = serve_with(mock::Options {
+        state: instances(&fixture("starter-site")),
+        faults: vec!["status=401".parse().unwrap()],
+        ..mock::Options::default()
+    })
+    .await;
+    let refused = end_of(workspace.sync(&server, &[])).await;
+    assert_eq!(refused.code, Some(3), "{}", refused.stderr);
+    let runs = end_of(workspace.command(["runs", "--json"])).await;
+    let runs: Vec<Value> = lines_of_json(&runs.stdout);
+    let commands: Vec<_> = runs
+        .iter()
+        .map(|run| (&run["command"], &run["exit"]))
+        .collect();
+    assert_eq!(
+        commands,
+        [(&"sync".into(), &3.into()), (&"demo".into(), &0.into())]
+    );
+    server.stop().await;
+}
+
+/// What a shell asks, with the runs of the working folder.
+#[tokio::test]
+async fn shells_complete_runs_instances_and_entities() {
+    let workspace = Workspace::new();
+    end_of(workspace.command(["demo", "--quiet"])).await;
+    let completed = async |line: &str| {
+        let words = ["--", "lockgate"].into_iter().chain(line.split(' '));
+        let mut command = workspace.command(words);
+        command.env("LOCKGATE_COMPLETE", "fish");
+        end_of(command).await.stdout
+    };
+    let run = workspace.run_folder();
+    let run = run.file_name().unwrap().to_str().unwrap();
+    let found = completed(&format!("runs replay {}", &run[..4])).await;
+    assert!(
+        found.starts_with(&format!("{run}\tdemo 1a2b3c4d-u")),
+        "{found}"
+    );
+    assert_eq!(completed("sync --target 5e").await.trim(), "5e6f7a8b-u");
+    let found = completed("why page:2").await;
+    assert!(found.contains("page:23@en-us\t/about"), "{found}");
+    assert_eq!(
+        completed("sync --containers about_H").await.trim(),
+        "about_Hero"
+    );
+    let script = end_of(workspace.command(["completions", "bash"])).await;
+    assert!(
+        script.stdout.contains("LOCKGATE_COMPLETE"),
+        "{}",
+        script.stdout
+    );
 }
 
 #[tokio::test]

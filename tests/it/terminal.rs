@@ -146,6 +146,52 @@ async fn the_dashboard_answers_keys_and_gives_the_terminal_back() {
     terminal.shows("echoed").await;
 }
 
+/// From the lists to an entity by its name, to what it needs, back, and out.
+#[tokio::test]
+async fn the_dashboard_is_searched_and_walked_into_and_the_run_is_drained() {
+    let workspace = Workspace::new();
+    let binary = env!("CARGO_BIN_EXE_lockgate");
+    let line = format!("{binary} demo --batch-size 2 --item-ms 900; echo \"status=$?\"; exec cat");
+    let Some(terminal) = Terminal::open(&workspace, &line).await else {
+        writeln!(std::io::stderr(), "skipped: there is no tmux here").unwrap();
+        return;
+    };
+    terminal.shows("● uploading").await;
+    terminal.press("/").await;
+    terminal.shows("Esc back").await;
+    terminal.press("about").await;
+    terminal
+        .until("one match", |screen| screen.contains("▸page:"))
+        .await;
+    terminal.press("Enter").await;
+    let opened = terminal.shows("plan of run").await;
+    assert!(opened.contains("Entity page:"), "{opened}");
+    assert!(opened.contains("needs"), "{opened}");
+    // Down to the first entity that it needs, and into it.
+    let mut before = opened;
+    while !before
+        .lines()
+        .any(|line| line.starts_with('▸') && line.contains("needs"))
+    {
+        terminal.press("Down").await;
+        before = terminal
+            .until("another row", |screen| screen != before)
+            .await;
+    }
+    terminal.press("Enter").await;
+    terminal
+        .until("what it needs", |screen| {
+            screen.contains("needed by") && !screen.contains("Entity page:")
+        })
+        .await;
+    terminal.press("Escape").await;
+    terminal.shows("Entity page:").await;
+    terminal.press("Escape").await;
+    terminal.shows("2 batched-content").await;
+    terminal.press("q").await;
+    terminal.shows("status=130").await;
+}
+
 /// The run waits for a token when the present one expires, takes a new one without showing it, and goes on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_that_expires_is_asked_for_and_the_run_goes_on() {

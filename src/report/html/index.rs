@@ -18,6 +18,8 @@ pub(crate) struct IndexRow {
     pub(crate) started_at: String,
     /// Whether it was a rehearsal.
     pub(crate) dry_run: bool,
+    /// The command; `None` where it was not recorded.
+    pub(crate) command: Option<String>,
     /// The exit code; `None` when it has no end.
     pub(crate) exit: Option<u8>,
     /// How long it took.

@@ -10,10 +10,53 @@ use serde_json::Value;
 
 use super::files::write_whole;
 use super::{archive, find};
+use crate::domain::{Guid, RunId};
 use crate::report::html::{IndexRow, index};
 
 /// Runs that are listed.
 const RUNS: usize = 500;
+
+/// A run as its folder has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recorded {
+    /// The run.
+    pub run: RunId,
+    /// Source and target; `None` when it ended before it could tell, or has no end.
+    pub pair: Option<(Guid, Guid)>,
+    /// The command; `None` where it was not recorded.
+    pub command: Option<String>,
+    /// RFC 3339; empty when it ended before it could tell, or has no end.
+    pub started_at: String,
+    /// Whether it was a rehearsal.
+    pub dry_run: bool,
+    /// The exit code; `None` when it has no end.
+    pub exit: Option<u8>,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// The runs that have a folder, the newest first, as far as `is_wanted`.
+///
+/// # Errors
+/// When the directory cannot be read. Of a run whose files cannot be understood only the name is known.
+pub fn recorded(base: &Path, is_wanted: impl Fn(&str) -> bool) -> io::Result<Vec<Recorded>> {
+    let names = find::folders(base)?.into_iter();
+    let rows = names
+        .filter(|name| is_wanted(name))
+        .map(|name| row(base, name, false));
+    let recorded = |row: IndexRow| Recorded {
+        run: RunId(row.run),
+        pair: row
+            .pair
+            .map(|(source, target)| (Guid::new(&source), Guid::new(&target))),
+        command: row.command,
+        started_at: row.started_at,
+        dry_run: row.dry_run,
+        exit: row.exit,
+        elapsed: row.elapsed,
+    };
+    Ok(rows.map(recorded).collect())
+}
 
 /// Writes the page over every run that has a folder or an archive.
 ///
@@ -66,6 +109,7 @@ fn described(run: String, summary: &Value, link: String, archived: bool) -> Inde
         pair: word(&about["source"]).zip(word(&about["target"])),
         started_at: word(&about["started_at"]).unwrap_or_default(),
         dry_run: about["dry_run"] == true,
+        command: word(&about["command"]),
         exit: summary["exit"]
             .as_u64()
             .and_then(|exit| exit.try_into().ok()),

@@ -29,6 +29,7 @@ use crate::report::graph;
 pub use archive::Keep;
 pub(crate) use files::write_whole;
 pub use find::{newest as newest_run, newest_open as newest_unfinished_run};
+pub use index::{Recorded, recorded};
 pub use reporter::RunFolder;
 pub(crate) use reporter::report_text;
 pub use running::is_abandoned;

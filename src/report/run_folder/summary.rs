@@ -74,6 +74,9 @@ struct RunPart {
     /// RFC 3339.
     started_at: String,
     dry_run: bool,
+    /// Absent where the recording of an older version was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -289,6 +292,7 @@ fn run(progress: &Progress) -> Option<RunPart> {
         target: run.target.to_string(),
         started_at: run.started_at.clone(),
         dry_run: run.dry_run,
+        command: run.command.clone(),
     })
 }
 

@@ -11,8 +11,8 @@ use crate::event::{Gate, Lane};
 use crate::progress::{GateProgress, GateState, Progress};
 use crate::report::advice;
 use crate::report::lookup::Found;
-use crate::report::note::lane_name;
-use crate::report::text::{clock, count, counted, took};
+use crate::report::note::{counted_entities, lane_name};
+use crate::report::text::{clock, count, took};
 
 /// Entities in flight that are listed.
 const LISTED: usize = 500;
@@ -68,7 +68,7 @@ fn failure(of: FailureCause, progress: &Progress) -> Vec<Detail> {
         let row = plain(format!("{key} {name:?}: {}", example.reason));
         rows.push(row.opens(Open::Entity(key.clone())));
         if blocked > 0 {
-            rows.push(dim(format!("  blocks {}", counted(blocked, "entity"))));
+            rows.push(dim(format!("  blocks {}", counted_entities(blocked))));
         }
     }
     let listed = u32::try_from(told.cause.examples.len()).unwrap_or(u32::MAX);
@@ -105,7 +105,7 @@ fn batch(id: BatchId, found: Option<&Found>, progress: &Progress, view: &View) -
 }
 
 fn gate_rows(gate: &GateProgress, progress: &Progress, view: &View) -> Vec<Detail> {
-    let all = counted(gate.plan.entities, "entity");
+    let all = counted_entities(gate.plan.entities);
     let mut rows = vec![match &gate.state {
         GateState::Closed { arrived } => {
             plain(format!("not complete: {} of {all}", count(*arrived)))
@@ -295,7 +295,7 @@ pub(crate) fn key_in(text: &str, own: Option<&EntityKey>) -> Option<EntityKey> {
     })
 }
 
-/// The gate of a name that covers so much.
+/// The gate of a row.
 pub(crate) fn gate_of(progress: &Progress, row: usize) -> Option<Gate> {
     progress.gates().get(row).map(|gate| gate.plan.gate)
 }

@@ -8,6 +8,7 @@ use super::view::View;
 use crate::event::{Bottleneck, Phase};
 use crate::progress::{Progress, Status};
 use crate::report::Watch;
+use crate::report::note::counted_entities;
 use crate::report::text::{self, count};
 
 /// The header at this width.
@@ -92,7 +93,10 @@ pub(crate) fn status_words(progress: &Progress, view: &View) -> String {
             let left = progress.throttled_for(view.now_ms).as_secs() + 1;
             format!("throttled for {left} s")
         }
-        Status::Draining => format!("draining, {} in flight", progress.in_flight().len()),
+        Status::Draining => {
+            let entities = u32::try_from(progress.in_flight().len()).unwrap_or(u32::MAX);
+            format!("draining, {} in flight", counted_entities(entities))
+        }
         Status::Verifying => "verifying".to_owned(),
         Status::Finished { exit: 0 } => "done".to_owned(),
         Status::Finished { exit } => format!("ended, exit code {exit}"),

@@ -17,9 +17,7 @@ use crate::report::text::{clock, count as text_count, rate};
 pub(crate) enum Kinds {
     /// Each of them.
     Shown,
-    /// Only in lanes that have several.
-    Several,
-    /// The same without those of which everything arrived.
+    /// In lanes that have several, those of which not everything has arrived.
     Unfinished,
     /// None.
     Hidden,
@@ -119,9 +117,8 @@ fn kinds_of(progress: &Progress, lane: Lane, kinds: Kinds) -> Vec<(Kind, Row)> {
         .collect();
     match kinds {
         Kinds::Shown => {}
-        Kinds::Several if rows.len() > 1 => {}
         Kinds::Unfinished if rows.len() > 1 => rows.retain(|(_, row)| !has_arrived(row)),
-        Kinds::Several | Kinds::Unfinished | Kinds::Hidden => rows.clear(),
+        Kinds::Unfinished | Kinds::Hidden => rows.clear(),
     }
     rows
 }

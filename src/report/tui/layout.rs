@@ -71,14 +71,15 @@ const ALL_LISTS: &[Pane] = &[Pane::Log, Pane::Failures, Pane::Batches, Pane::Req
 /// The lists that share it where failures and batches have a place of their own.
 const LOGS: &[Pane] = &[Pane::Log, Pane::Requests];
 
-/// Rows below the lanes of the smallest layout without which not every kind is shown.
+/// Rows below the lanes of the smallest layout without which no kinds are shown.
 const ROOM_FOR_LISTS: usize = 8;
 
 fn compact(body: Rect, progress: &Progress, view: &View) -> Places {
     let height = |kinds| lanes::lines(progress, view, body.width.into(), kinds).len();
-    let fits = |kinds: &Kinds| height(*kinds) + ROOM_FOR_LISTS <= body.height.into();
-    let kinds = [Kinds::Several, Kinds::Unfinished].into_iter().find(fits);
-    let kinds = kinds.unwrap_or(Kinds::Hidden);
+    let kinds = match height(Kinds::Unfinished) + ROOM_FOR_LISTS <= body.height.into() {
+        true => Kinds::Unfinished,
+        false => Kinds::Hidden,
+    };
     let [upper, middle, lower] = Layout::vertical([
         Constraint::Length(rows(height(kinds))),
         Constraint::Fill(3),

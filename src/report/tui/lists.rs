@@ -253,7 +253,7 @@ fn batch_rows(progress: &Progress, view: &View, area: Rect) -> Rows {
         let bar = width.saturating_sub(51).min(40);
         Cells::new(view.look)
             .gap(1)
-            .left(&format!("#{id}"), 9, Role::Text)
+            .left(&ending(&format!("#{id}"), 8, view.look), 9, Role::Text)
             .left(batch.locale.as_str(), 9, Role::Dim)
             .left(batch.kind.plural(), 14, Role::Dim)
             .right(&counts, 8, Role::Text)
@@ -266,6 +266,16 @@ fn batch_rows(progress: &Progress, view: &View, area: Rect) -> Rows {
         let batches = progress.batches().iter().skip(shown.start);
         batches.take(shown.len()).map(line).collect()
     })
+}
+
+/// The end of a text that is too long: numbers of batches differ there.
+fn ending(text: &str, width: usize, look: Look) -> String {
+    let over = text.chars().count().saturating_sub(width);
+    if over == 0 {
+        return text.to_owned();
+    }
+    let end: String = text.chars().skip(over + 1).collect();
+    format!("{}{end}", look.sign(Sign::Ellipsis))
 }
 
 /// Failures by cause, the most frequent first.

@@ -49,7 +49,7 @@ fn samples(progress: &Progress, view: &View, pace: &Pace, width: usize) -> Vec<L
     let requests = format!("{}/s {limit}", rate(pace.per_second));
     let top = pace.limit_per_second;
     let answers = format!("{:.0} ms median", pace.latency_ms);
-    let flight = format!("{} of {}", pace.in_flight, pace.concurrency);
+    let flight = format!("{}/{} in flight", pace.in_flight, pace.concurrency);
     let refused = format!(
         "{} of {}",
         count(progress.refused()),
@@ -63,13 +63,13 @@ fn samples(progress: &Progress, view: &View, pace: &Pace, width: usize) -> Vec<L
     let retried = format!("retried {}", count(progress.retries()));
     let slowed = format!("slowed {}", count(progress.throttlings()));
     vec![
-        row("requests", &requests, Role::Text)
+        row("rate", &requests, Role::Text)
             .text(&spark(look, &per_second, room, top), Role::Accent)
             .line(),
         row("answers", &answers, Role::Text)
             .text(&spark(look, &latency, room, None), Role::Dim)
             .line(),
-        row("in flight", &flight, Role::Text)
+        row("requests", &flight, Role::Text)
             .text(&retried, Role::Dim)
             .line(),
         row("refused", &refused, role)
@@ -80,4 +80,4 @@ fn samples(progress: &Progress, view: &View, pace: &Pace, width: usize) -> Vec<L
 }
 
 const LABEL: usize = 10;
-const NUMBERS: usize = 14;
+const NUMBERS: usize = 16;

@@ -141,19 +141,21 @@ impl Search {
     /// Finds what matches: what is called so first, then what begins so, then what has it in it.
     fn find(&mut self) {
         self.at = 0;
+        // A path may be typed with or without the slash that it begins with.
         let wanted = self.text.trim().to_lowercase();
+        let wanted = wanted.trim_start_matches('/');
         let Some(entities) = &self.entities else {
             self.hits.clear();
             return;
         };
         let rank = |entry: &Entry| {
-            let texts = [&entry.key, &entry.name];
-            if texts.iter().any(|text| **text == wanted) {
+            let texts = [entry.key.as_str(), entry.name.trim_start_matches('/')];
+            if texts.contains(&wanted) {
                 Some(0)
-            } else if texts.iter().any(|text| text.starts_with(&wanted)) {
+            } else if texts.iter().any(|text| text.starts_with(wanted)) {
                 Some(1)
             } else {
-                texts.iter().any(|text| text.contains(&wanted)).then_some(2)
+                texts.iter().any(|text| text.contains(wanted)).then_some(2)
             }
         };
         let ranked = entities.iter().enumerate();
