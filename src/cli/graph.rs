@@ -26,7 +26,7 @@ Examples:
   lockgate graph --source 1a2b3c4d-u --target 5e6f7a8b-u --fold none | dot -Tpdf > graph.pdf")]
 pub(super) struct GraphArgs {
     /// Output format [default: inferred from the file extension, else dot]
-    #[arg(long, value_name = "FORM")]
+    #[arg(long, visible_alias = "output", value_name = "FORM")]
     format: Option<Format>,
     /// JSON, like --format json
     #[arg(long, conflicts_with = "format")]
@@ -177,4 +177,33 @@ fn render(view: &View, format: Format) -> Result<String, Error> {
         Format::Html => graph::page(view),
         Format::Svg => graph::svg_file(view),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        graph: GraphArgs,
+    }
+
+    /// It wrote a file called `json`.
+    #[test]
+    fn the_output_is_a_form_and_no_file() {
+        for args in [["--output", "json"], ["--format", "json"]] {
+            let line = ["graph"].into_iter().chain(args);
+            let graph = Line::try_parse_from(line).unwrap().graph;
+            assert_eq!((graph.form(), &graph.output), (Format::Json, &None));
+        }
+        let graph = Line::try_parse_from(["graph", "--json"]).unwrap().graph;
+        assert_eq!(graph.form(), Format::Json);
+        let graph = Line::try_parse_from(["graph", "-o", "g.svg"])
+            .unwrap()
+            .graph;
+        assert_eq!(graph.form(), Format::Svg);
+    }
 }

@@ -199,9 +199,10 @@ async fn show(
 /// What is known of the runs beside the recording. A state that does not exist is not made.
 async fn records(config: &Config) -> Result<Records, Error> {
     let paths = config.paths()?;
-    let store = match paths.state.path().exists() {
-        true => Some(Store::open_to_look(&paths.state).await?),
-        false => None,
+    let store = if paths.state.path().exists() {
+        Some(Store::open_to_look(&paths.state).await?)
+    } else {
+        None
     };
     let runs = paths.runs;
     Ok(Records { store, runs })

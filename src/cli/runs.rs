@@ -99,9 +99,10 @@ async fn look(
     let is_json = config.output()?.mode == OutputMode::Json;
     let paths = config.paths()?;
     // Opening would create it, and looking should leave no trace.
-    let store = match paths.state.path().exists() {
-        true => Some(Store::open_to_look(&paths.state).await?),
-        false => None,
+    let store = if paths.state.path().exists() {
+        Some(Store::open_to_look(&paths.state).await?)
+    } else {
+        None
     };
     let result = match name {
         Some(name) => show(store.as_ref(), config, name, out).await,

@@ -26,6 +26,7 @@ use crate::event::{Command, Event, SCHEMA, Side, Stamped};
 use crate::instance::Effect;
 use crate::plan::Approved;
 use crate::progress::Progress;
+use crate::report::lookup::Asked;
 use crate::report::{self, Reporter};
 use crate::store::{Change, LeaseOwner, Pair, RunFinish, RunRecord, StateUrl, Store, open_to_all};
 
@@ -147,16 +148,7 @@ pub(super) async fn run(
 ) -> Result<(ExitStatus, RunReport), Error> {
     let (events, received) = mpsc::channel::<Stamped>(EVENTS_IN_FLIGHT);
     let (commands, mut commanded) = mpsc::channel::<Command>(COMMANDS_IN_FLIGHT);
-    let (asking, asked) = mpsc::channel(1);
-    let report_options = report::Options {
-        tokens: tokens(settings, &ends),
-        lookup: Some(asking),
-        requests: vec![ends.source.requests(), ends.target.requests()],
-        ..wiring::report_options(settings)
-    };
-    let mut reporters = report::reporters(&report_options, &commands)?;
-    // Nothing is asked once the reporters are gone.
-    drop(report_options);
+    let (mut reporters, asked) = reporters(settings, &ends, &commands)?;
     let sink = Sink::new(events);
     let run = time::run_id(time::now(), salt());
     let rehearsal = ends.rehearsal.take();
@@ -233,6 +225,26 @@ pub(super) async fn run(
     let ended = result?;
     finished?;
     Ok(ended)
+}
+
+/// The reporters of a run, and what the dashboard asks as long as they are there.
+type Shown = (Vec<Box<dyn Reporter>>, mpsc::Receiver<Asked>);
+
+/// Prepares what shows a run.
+fn reporters(
+    settings: &Settings,
+    ends: &Ends,
+    commands: &mpsc::Sender<Command>,
+) -> Result<Shown, Error> {
+    // A dashboard has one question open at a time.
+    let (asking, asked) = mpsc::channel(1);
+    let options = report::Options {
+        tokens: tokens(settings, ends),
+        lookup: Some(asking),
+        requests: vec![ends.source.requests(), ends.target.requests()],
+        ..wiring::report_options(settings)
+    };
+    Ok((report::reporters(&options, commands)?, asked))
 }
 
 /// What a new token of the target replaces: also that of the source, where both had the same.

@@ -81,8 +81,9 @@ fn line(row: &IndexRow, longest: u64) -> String {
     format!(
         "<tr><td><a class=\"key\" href=\"{}\">{}</a>{archived}</td><td><span class=\"tag {class}\">{sign} {words}</span>{dry}</td>\
          <td>{pair}</td><td>{}</td><td class=\"number\">{}</td>\
-         <td style=\"min-width:60px\"><div class=\"meter l0\"><i style=\"width:{}\"></i></div></td>\
-         <td class=\"number\">{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td></tr>\n",
+         <td class=\"gauge\" style=\"min-width:60px\"><div class=\"meter l0\"><i style=\"width:{}\"></i></div></td>\
+         <td class=\"number\" data-name=\"entities\">{}</td><td class=\"number\" data-name=\"failed\">{}</td>\
+         <td class=\"number\" data-name=\"agreed\">{}</td></tr>\n",
         escape(&row.link),
         escape(&row.run),
         escape(&start(&row.started_at)),

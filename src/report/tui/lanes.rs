@@ -85,9 +85,10 @@ pub(crate) fn lines(
     let mut lines = vec![head(view, &columns)];
     for (at, lane) in all_lanes(progress).into_iter().enumerate() {
         let line = lane_line(progress, view, &columns, lane);
-        lines.push(match selected == Some(at) {
-            true => marked(line, view.look),
-            false => line,
+        lines.push(if selected == Some(at) {
+            marked(line, view.look)
+        } else {
+            line
         });
         let shown = kinds_of(progress, lane, kinds).into_iter();
         lines.extend(shown.map(|(kind, row)| kind_line(view, &columns, kind, &row)));
@@ -166,15 +167,15 @@ pub(crate) fn state(progress: &Progress, view: &View, lane: Lane) -> String {
 fn head(view: &View, columns: &Columns) -> Line<'static> {
     let rule = view.look.sign(Sign::Rule);
     let before = (columns.label + columns.state + columns.counts).saturating_sub(14);
-    let (sign, role) = match view.focus {
+    let (mark, tone) = match view.focus {
         Pane::Lanes => (view.look.sign(Sign::Focus), Role::Accent),
         Pane::Log | Pane::Failures | Pane::Batches | Pane::Requests | Pane::Gates => {
             (" ", Role::Strong)
         }
     };
     Cells::new(view.look)
-        .text(sign, role)
-        .text("Lanes ", role)
+        .text(mark, tone)
+        .text("Lanes ", tone)
         .text(&rule.repeat(before), Role::Dim)
         .text(" processed ", Role::Dim)
         .text(&rule.repeat(columns.bar), Role::Dim)

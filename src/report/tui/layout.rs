@@ -76,9 +76,11 @@ const ROOM_FOR_LISTS: usize = 8;
 
 fn compact(body: Rect, progress: &Progress, view: &View) -> Places {
     let height = |kinds| lanes::lines(progress, view, body.width.into(), kinds).len();
-    let kinds = match height(Kinds::Unfinished) + ROOM_FOR_LISTS <= body.height.into() {
-        true => Kinds::Unfinished,
-        false => Kinds::Hidden,
+    let has_room = height(Kinds::Unfinished) + ROOM_FOR_LISTS <= body.height.into();
+    let kinds = if has_room {
+        Kinds::Unfinished
+    } else {
+        Kinds::Hidden
     };
     let [upper, middle, lower] = Layout::vertical([
         Constraint::Length(rows(height(kinds))),

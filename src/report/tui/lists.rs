@@ -117,9 +117,16 @@ fn rows_of(
     let selected = selected.filter(|_| view.focus == pane);
     let lines = shown.clone().zip(lines(shown));
     lines
-        .map(|(row, line)| match selected == Some(row) {
-            true => (row, marked(line, view.look)),
-            false => (row, line),
+        .map(|(row, line)| {
+            let is_selected = selected == Some(row);
+            (
+                row,
+                if is_selected {
+                    marked(line, view.look)
+                } else {
+                    line
+                },
+            )
         })
         .collect()
 }
