@@ -213,7 +213,7 @@ impl Noting<'_> {
             at: self.at,
             guid: self.client.guid.clone(),
             endpoint: redact(&self.endpoint).into_owned(),
-            operation: self.operation,
+            operation: redact(&self.operation).into_owned(),
             status,
             error: error.map(|error| redact(&error).into_owned()),
             took: self.began.elapsed(),

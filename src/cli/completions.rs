@@ -52,14 +52,13 @@ pub(super) fn run(
     Ok(ExitStatus::Agreed)
 }
 
-/// Answers a shell that asks how a word goes on. Returns whether one did.
-pub(super) fn answer(arguments: Vec<OsString>) -> bool {
+/// Answers a shell that asks how a word goes on. Returns the arguments when none did.
+pub(super) fn unless_asked(arguments: Vec<OsString>) -> Option<Vec<OsString>> {
     let directory = std::env::current_dir().ok();
     let asked = CompleteEnv::with_factory(command).var(ASKED).bin(NAME);
     // A shell that cannot be answered shows nothing; a message would stand in the middle of the line.
-    asked
-        .try_complete(arguments, directory.as_deref())
-        .unwrap_or(true)
+    let is_answered = asked.try_complete(arguments.clone(), directory.as_deref());
+    (!is_answered.unwrap_or(true)).then_some(arguments)
 }
 
 /// The commands, whose arguments know their values.
@@ -201,7 +200,8 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_no_form_of_output() {
-        assert!(!completed("lockgate graph --output j").contains(&"json".to_owned()));
+    fn the_file_of_a_graph_is_not_its_form() {
+        assert!(completed("lockgate graph --output j").contains(&"json".to_owned()));
+        assert!(!completed("lockgate graph --out j").contains(&"json".to_owned()));
     }
 }

@@ -199,6 +199,11 @@ mod tests {
             let graph = Line::try_parse_from(line).unwrap().graph;
             assert_eq!((graph.form(), &graph.output), (Format::Json, &None));
         }
+        // The help showed the default and the variable of the setting of the same name.
+        let help = crate::cli::teach::command();
+        let mut graph = help.find_subcommand("graph").unwrap().clone();
+        let help = graph.render_long_help().to_string();
+        assert!(!help.contains("LOCKGATE_OUTPUT"), "{help}");
         let graph = Line::try_parse_from(["graph", "--json"]).unwrap().graph;
         assert_eq!(graph.form(), Format::Json);
         let graph = Line::try_parse_from(["graph", "-o", "g.svg"])

@@ -126,10 +126,9 @@ enum MockCommand {
 /// The status to end with when there is nothing to run: [`ExitStatus::Agreed`] after help and version,
 /// [`ExitStatus::Usage`] after a complaint.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments, ExitStatus> {
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
-    if completions::answer(arguments.clone()) {
+    let Some(arguments) = completions::unless_asked(arguments.into_iter().collect()) else {
         return Err(ExitStatus::Agreed);
-    }
+    };
     let arguments = arguments.into_iter().map(plain::plain).collect();
     let command = teach::command();
     let arguments = front::behind_the_command(&command, arguments);

@@ -138,8 +138,9 @@ fn append(text: &mut String, line: &str) {
     writeln!(text, "{line}").unwrap_or_default();
 }
 
-/// Where the editors of both instances show an entity. A mock server has no editor.
+/// Where the editors of both instances show an entity. A mock server has no editor, and the target of a rehearsal is one.
 fn links(record: &RunRecord, key: &EntityKey, target: Option<i64>) -> Vec<Link> {
+    let target = target.filter(|_| record.options["dry_run"] != true);
     let has_editor = |side: &str| record.options[side].is_null();
     let of = |name, side, guid, id: Option<i64>| {
         let url = editor(guid, key, id?)?;
@@ -170,4 +171,59 @@ fn editor(guid: &Guid, key: &EntityKey, id: i64) -> Option<String> {
     Some(format!(
         "https://app.agilitycms.com/instance/{guid}/{locale}/{page}"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::Locale;
+    use crate::store::Pair;
+
+    fn record(options: serde_json::Value) -> RunRecord {
+        RunRecord {
+            run: RunId("20260315-101500-3f2a".to_owned()),
+            pair: Pair {
+                source: Guid::new("1a2b3c4d-u"),
+                target: Guid::new("5e6f7a8b-u"),
+            },
+            command: "sync".to_owned(),
+            options,
+            started_at: String::new(),
+            finished_at: None,
+            exit: None,
+            end: None,
+            counts: None,
+        }
+    }
+
+    fn urls(record: &RunRecord, key: &EntityKey, target: Option<i64>) -> Vec<String> {
+        let links = links(record, key, target).into_iter();
+        links
+            .map(|link| format!("{} {}", link.name, link.url))
+            .collect()
+    }
+
+    #[test]
+    fn both_editors_are_linked_to_where_there_are_editors() {
+        let locale = Locale::new("en-us");
+        let item = EntityKey::localised(Kind::Content, 912, &locale);
+        let real = record(json!({ "source_url": null, "target_url": null }));
+        assert_eq!(
+            urls(&real, &item, Some(7)),
+            [
+                "source https://app.agilitycms.com/instance/1a2b3c4d-u/en-us/content/listitem-912",
+                "target https://app.agilitycms.com/instance/5e6f7a8b-u/en-us/content/listitem-7",
+            ]
+        );
+        assert_eq!(urls(&real, &item, None).len(), 1, "not created yet");
+        let rehearsed = record(json!({ "dry_run": true }));
+        assert_eq!(urls(&rehearsed, &item, Some(7)).len(), 1);
+        let page = EntityKey::localised(Kind::Page, 3, &locale);
+        assert!(urls(&real, &page, None)[0].ends_with("/en-us/pages/page-3"));
+        let mocked = record(json!({ "source_url": null, "target_url": "http://127.0.0.1:8092" }));
+        assert_eq!(urls(&mocked, &item, Some(7)).len(), 1);
+        assert!(urls(&real, &EntityKey::global(Kind::Model, 1), Some(1)).is_empty());
+    }
 }

@@ -60,6 +60,9 @@ async fn demonstrations_and_starts_that_failed_are_listed() {
     end_of(workspace.command(["demo", "--quiet"])).await;
     let runs = end_of(workspace.command(["runs"])).await;
     assert!(runs.stdout.contains("  demo "), "{}", runs.stdout);
+    // Times had nanoseconds, and the lines wrapped.
+    let widest = runs.stdout.lines().map(|line| line.chars().count()).max();
+    assert!(widest < Some(80), "{}", runs.stdout);
     assert!(!workspace.path().join(".lockgate/state.db").exists());
     let shown = end_of(workspace.command(["runs", "last"])).await;
     assert!(shown.stdout.contains("159 in sync"), "{}", shown.stdout);

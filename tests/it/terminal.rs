@@ -192,6 +192,46 @@ async fn the_dashboard_is_searched_and_walked_into_and_the_run_is_drained() {
     terminal.shows("status=130").await;
 }
 
+/// What a run was is seen in its replay as well: from the folder, where the state knows nothing of it.
+#[tokio::test]
+async fn a_replay_is_searched_and_walked_into() {
+    let workspace = Workspace::new();
+    let binary = env!("CARGO_BIN_EXE_lockgate");
+    let line = format!(
+        "{binary} demo --quiet; {binary} runs replay last --speed 0.1; echo \"status=$?\"; exec cat"
+    );
+    let Some(terminal) = Terminal::open(&workspace, &line).await else {
+        writeln!(std::io::stderr(), "skipped: there is no tmux here").unwrap();
+        return;
+    };
+    terminal.shows("REPLAY 0.1x").await;
+    terminal.press("/").await;
+    terminal.press("/about").await;
+    terminal
+        .until("the best match", |screen| screen.contains("▸page:"))
+        .await;
+    terminal.press("Enter").await;
+    let opened = terminal.shows("plan of run").await;
+    assert!(opened.contains("Entity page:"), "{opened}");
+    assert!(opened.contains("created"), "{opened}");
+    terminal.press("q").await;
+    terminal.shows("status=0").await;
+}
+
+/// `TERM=dumb` opened the dashboard all the same.
+#[tokio::test]
+async fn a_terminal_that_can_only_append_gets_lines() {
+    let workspace = Workspace::new();
+    let binary = env!("CARGO_BIN_EXE_lockgate");
+    let line = format!("TERM=dumb {binary} demo; echo \"status=$?\"; exec cat");
+    let Some(terminal) = Terminal::open(&workspace, &line).await else {
+        writeln!(std::io::stderr(), "skipped: there is no tmux here").unwrap();
+        return;
+    };
+    let ended = terminal.shows("status=0").await;
+    assert!(ended.contains("batched-content done"), "{ended}");
+}
+
 /// The run waits for a token when the present one expires, takes a new one without showing it, and goes on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_that_expires_is_asked_for_and_the_run_goes_on() {

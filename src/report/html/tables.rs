@@ -23,7 +23,11 @@ pub(super) fn failures(progress: &Progress, history: &History) -> String {
     body += &search("troubles", "by name, key, outcome or reason");
     body += "<div class=\"scroll\"><table id=\"troubles\"><thead><tr><th>outcome</th><th>entity</th><th>name</th>\
              <th>why</th><th class=\"number\">at</th></tr></thead><tbody>\n";
-    for trouble in history.troubles() {
+    // What failed comes before what it blocked: on paper there is room for the first of them only.
+    let is_blocked = |trouble: &&Trouble| matches!(trouble.outcome, Outcome::Blocked { .. });
+    let (blocked, others): (Vec<&Trouble>, Vec<_>) =
+        history.troubles().iter().partition(is_blocked);
+    for trouble in others.into_iter().chain(blocked) {
         body += &trouble_row(trouble);
     }
     body += "</tbody></table></div>\n";

@@ -113,6 +113,16 @@ fn the_page_tells_what_the_run_came_to() {
     }
 }
 
+/// Rows stood in the order of their time, so that a page on paper showed what was blocked and not what failed.
+#[test]
+fn what_failed_stands_before_what_it_blocked() {
+    let (progress, history) = folded(&trouble());
+    let page = report(&progress, &history);
+    let last_failed = page.rfind("<span class=\"tag failed\">failed</span>");
+    let first_blocked = page.find("<span class=\"tag blocked\">blocked</span>");
+    assert!(last_failed.is_some() && last_failed < first_blocked);
+}
+
 #[test]
 fn elements_are_closed_in_order() {
     let (progress, history) = folded(&trouble());

@@ -82,7 +82,9 @@ impl Terminal {
 }
 
 fn link(out: &mut impl io::Write, anchors: &[Anchor]) -> io::Result<()> {
-    for Anchor { at, url } in anchors {
+    // A locale comes from a server: in an address of anything but plain characters it could steer the terminal.
+    let is_plain = |anchor: &&Anchor| anchor.url.bytes().all(|byte| byte.is_ascii_graphic());
+    for Anchor { at, url } in anchors.iter().filter(is_plain) {
         let start = format!("\u{1b}]8;;{url}\u{1b}\\");
         queue!(
             out,
@@ -151,6 +153,14 @@ mod tests {
         let place = |code: &str| sent.find(code);
         assert!(place("\u{1b}[?1049h").is_some(), "{sent:?}");
         assert!(place("\u{1b}[?1049h") < place("\u{1b}[2J"), "{sent:?}");
+    }
+
+    #[test]
+    fn an_address_cannot_steer_the_terminal() {
+        let mut sent = Vec::new();
+        let url = "https://example.org/en\u{1b}[2J/1".to_owned();
+        link(&mut sent, &[Anchor { at: (0, 0), url }]).unwrap();
+        assert_eq!(sent, b"");
     }
 
     #[test]
