@@ -97,7 +97,7 @@ fn batch(id: BatchId, found: Option<&Found>, progress: &Progress, view: &View) -
                 ))
             )),
         ],
-        None => vec![plain("finished")],
+        None => vec![plain("no longer running on the target")],
     };
     rows.push(plain(""));
     rows.extend(lines_of(found, None));
