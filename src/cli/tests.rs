@@ -487,6 +487,31 @@ fn help_teaches() {
 }
 
 #[test]
+fn every_command_that_prints_data_takes_json() {
+    for line in [
+        "sync",
+        "retry",
+        "plan",
+        "apply release.plan",
+        "verify",
+        "undo last",
+        "graph",
+        "demo",
+        "config",
+        "runs",
+        "runs last",
+        "runs show",
+        "runs replay",
+        "runs attach",
+        "why model:1",
+        "explain",
+        "explain 2006",
+    ] {
+        assert!(parsed(&format!("{line} --json")).is_ok(), "{line}");
+    }
+}
+
+#[test]
 fn flags_that_exclude_each_other_are_refused() {
     for line in ["sync --quiet --verbose", "sync --json --output plain"] {
         assert_eq!(

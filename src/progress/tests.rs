@@ -309,6 +309,30 @@ fn reads_keep_the_last_count() {
     assert_eq!((read.read, read.expected), (500, Some(800)));
 }
 
+/// At its own rate so far, and no longer than the run.
+#[test]
+fn a_lane_is_left_as_long_as_its_rate_says() {
+    let lane = Lane::BatchedContent;
+    let left = |likely_ms: u64| {
+        let script = Script::uploading(&[(Kind::Content, 100)])
+            .forecast(likely_ms)
+            .lane(lane)
+            .create(Kind::Content, 0..20, 100)
+            .forecast(likely_ms)
+            .wait(1_000)
+            .forecast(likely_ms);
+        script.fold().lane_left(lane, script.now_ms())
+    };
+    assert_eq!(left(60_000), Some(Duration::from_secs(12)));
+    assert_eq!(
+        left(5_000),
+        Some(Duration::from_secs(6)),
+        "one of them verifies"
+    );
+    let script = Script::uploading(&[(Kind::Content, 100)]).lane(lane);
+    assert_eq!(script.fold().lane_left(lane, 9_000), None);
+}
+
 proptest! {
     /// Whatever order events come in, doubled and unplanned ones included, the counts add up after each.
     #[test]

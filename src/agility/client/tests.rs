@@ -162,6 +162,41 @@ async fn a_web_page_is_told_by_its_title() {
     );
 }
 
+/// What the list of requests shows: no query, and no credential whatever the server says.
+#[tokio::test]
+async fn requests_are_noted_with_what_came_of_them() {
+    let server = Canned::new(|head| {
+        let is_key = head.contains("GetPreviewKey");
+        let refused = format!("{{\"message\":\"not with {TOKEN}\"}}");
+        let length = refused.len();
+        Some(if is_key {
+            ok("\"key\"")
+        } else {
+            format!(
+                "HTTP/1.1 422 No\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{refused}"
+            )
+        })
+    })
+    .await;
+    let instance = server.instance(Duration::from_secs(10));
+    instance.authorise().await.unwrap();
+    let read: Result<Answer<SourceId>, _> = instance.read(&Ask::Locales).await;
+    read.unwrap_err();
+    let (count, noted) = instance.requests().after(0);
+    let [key, locales] = &noted[..] else {
+        panic!("{noted:?}");
+    };
+    assert_eq!((count, key.endpoint.as_str()), (2, "GET GetPreviewKey"));
+    assert_eq!((key.status, &key.error), (Some(200), &None));
+    assert_eq!(locales.status, Some(422));
+    let error = locales.error.as_ref().unwrap();
+    assert!(
+        error.contains("HTTP 422") && error.contains("not with"),
+        "{error}"
+    );
+    assert!(!format!("{noted:?}").contains(TOKEN));
+}
+
 #[tokio::test]
 async fn a_token_that_the_server_echoes_is_blotted_out() {
     let server = Canned::new(|request| {

@@ -59,7 +59,7 @@ fn failure(of: FailureCause, progress: &Progress) -> Vec<Detail> {
         Detail::new(format!("{} {}", told.code, told.title), Role::Bad),
         plain(told.count()),
         plain(format!("next: {}", told.next)),
-        dim(format!("`lockgate explain {}` says more", told.code)),
+        dim(format!("see `lockgate explain {}`", told.code)),
         plain(""),
     ];
     for example in &told.cause.examples {

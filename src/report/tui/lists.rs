@@ -486,7 +486,7 @@ const fn no_requests(view: &View) -> &'static str {
     match view.watch {
         Watch::Run => "none yet",
         Watch::Attached | Watch::Replay { .. } => {
-            "not recorded: requests are seen in the process that sends them"
+            "not recorded: only the process that sends requests lists them"
         }
     }
 }

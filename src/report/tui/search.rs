@@ -117,7 +117,7 @@ impl Search {
     pub(crate) fn hit(&mut self, steps: isize) -> Option<EntityKey> {
         let all = self.hits.len();
         if all == 0 || self.text.is_empty() {
-            self.notice = Some("no search yet: / begins one".to_owned());
+            self.notice = Some("no search yet: press / to search".to_owned());
             return None;
         }
         let steps = steps.rem_euclid(isize::try_from(all).ok()?);
