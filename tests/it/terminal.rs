@@ -146,6 +146,28 @@ async fn the_dashboard_answers_keys_and_gives_the_terminal_back() {
     terminal.shows("echoed").await;
 }
 
+/// A dashboard that breaks gives the terminal back before the panic is printed.
+#[tokio::test]
+async fn a_panic_gives_the_terminal_back() {
+    let workspace = Workspace::new();
+    let binary = env!("CARGO_BIN_EXE_lockgate");
+    let line = format!(
+        "echo before the run; PANIC_WHILE_UPLOADING=1 {binary} demo; echo \"status=$?\"; stty -a; exec cat"
+    );
+    let Some(terminal) = Terminal::open(&workspace, &line).await else {
+        writeln!(std::io::stderr(), "skipped: there is no tmux here").unwrap();
+        return;
+    };
+    let ended = terminal.shows("status=70").await;
+    assert!(
+        ended.contains("the environment asks for this panic"),
+        "{ended}"
+    );
+    let restored = terminal.shows("icanon").await;
+    assert!(!restored.contains("-icanon"), "{restored}");
+    assert!(!restored.contains(" -echo "), "{restored}");
+}
+
 /// The run waits for a token when the present one expires, takes a new one without showing it, and goes on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_that_expires_is_asked_for_and_the_run_goes_on() {
