@@ -100,3 +100,14 @@ pub use chosen::plant;
 pub(crate) const fn has(_: Bug) -> bool {
     false
 }
+
+/// The variable of the environment that makes a build with debug assertions panic in the middle of an upload.
+const PANIC: &str = "PANIC_WHILE_UPLOADING";
+
+/// Panics where [`PANIC`] asks for it, so that the end of a broken program can be tried with the program itself.
+pub(crate) fn panic_if_asked() {
+    debug_assert!(
+        std::env::var_os(PANIC).is_none(),
+        "the environment asks for this panic"
+    );
+}

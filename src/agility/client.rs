@@ -20,6 +20,7 @@ use crate::instance::{Cause, RequestError};
 use super::body::{Body, Unread};
 use super::file_hosts::FileHosts;
 use super::hosts::Hosts;
+use super::page::{List, Page};
 use super::shape::Misshapen;
 use super::write::Form;
 use super::{Connection, ConnectionError, Limits, classify};
@@ -137,17 +138,30 @@ impl Reply {
         if body.iter().all(u8::is_ascii_whitespace) {
             return Ok(Value::Null);
         }
-        parsed(body).map_err(|error| {
-            let text = classify::start_of(body);
-            if classify::is_html(&text) {
-                let title = classify::html_title(&text)
-                    .and_then(|title| classify::readable(&title))
-                    .unwrap_or_else(|| "no title".to_owned());
-                self.malformed(&format!("a web page ({title:?}) instead of JSON"))
-            } else {
-                self.malformed(&format!("{error} of the JSON"))
-            }
-        })
+        parsed(body).map_err(|error| self.not_json(&error))
+    }
+
+    /// The body as JSON, with the rows of its list as texts.
+    pub(crate) fn page(&self, list: List) -> Result<Page<'_>, RequestError> {
+        match std::str::from_utf8(&self.body.bytes) {
+            Ok(text) if text.trim().is_empty() => Page::parse("null", list),
+            Ok(text) => Page::parse(text, list),
+            // What is not UTF-8 is not JSON.
+            Err(_) => parsed(&self.body.bytes).and_then(|_| Page::parse("null", list)),
+        }
+        .map_err(|error| self.not_json(&error))
+    }
+
+    fn not_json(&self, error: &serde_json::Error) -> RequestError {
+        let text = classify::start_of(&self.body.bytes);
+        if classify::is_html(&text) {
+            let title = classify::html_title(&text)
+                .and_then(|title| classify::readable(&title))
+                .unwrap_or_else(|| "no title".to_owned());
+            self.malformed(&format!("a web page ({title:?}) instead of JSON"))
+        } else {
+            self.malformed(&format!("{error} of the JSON"))
+        }
     }
 
     /// The body as text, if it is not longer than `most` bytes.
@@ -455,7 +469,7 @@ const HELD_MAX: usize = 16 << 20;
 const PIECE: usize = 64 << 10;
 
 /// The values of an answer; numbers that parsing would change are marked texts.
-fn parsed(body: &[u8]) -> Result<Value, serde_json::Error> {
+pub(super) fn parsed(body: &[u8]) -> Result<Value, serde_json::Error> {
     let Ok(text) = std::str::from_utf8(body) else {
         return serde_json::from_slice(body);
     };

@@ -20,6 +20,7 @@ mod client;
 mod connection;
 mod file_hosts;
 mod hosts;
+mod page;
 mod read;
 mod shape;
 mod write;

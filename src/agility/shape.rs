@@ -82,49 +82,6 @@ pub(crate) fn wanted(row: &Value, name: &str, what: &str) -> Misshapen {
     Misshapen(format!("{name}: {}", expected(what, found).0))
 }
 
-/// Understands the rows of a list one by one. A complaint says which row it is about: `items[3].contentID: …`.
-pub(crate) fn each<T>(
-    list: &str,
-    rows: Vec<Value>,
-    understand: impl Fn(Value) -> Result<T, Misshapen>,
-) -> Result<Vec<T>, Misshapen> {
-    let rows = rows.into_iter().enumerate();
-    let understood = rows.map(|(at, row)| {
-        let within = |odd: Misshapen| {
-            let dot = if odd.0.starts_with("expected") {
-                ": "
-            } else {
-                "."
-            };
-            Misshapen(format!("{list}[{at}]{dot}{}", odd.0))
-        };
-        understand(row).map_err(within)
-    });
-    understood.collect()
-}
-
-/// The rows of an answer that is a list.
-pub(crate) fn rows(value: Value) -> Result<Vec<Value>, Misshapen> {
-    match value {
-        Value::Array(rows) => Ok(rows),
-        other => Err(expected("a list", &other)),
-    }
-}
-
-/// The rows of the member called `name`.
-pub(crate) fn member_rows(value: &mut Value, name: &str) -> Result<Vec<Value>, Misshapen> {
-    let map = object(value)?;
-    rename_members(map, &[name]);
-    match map.remove(name) {
-        Some(Value::Array(rows)) => Ok(rows),
-        Some(other) => Err(Misshapen(format!(
-            "{name}: {}",
-            expected("a list", &other).0
-        ))),
-        None => Err(Misshapen(format!("the answer has no {name}"))),
-    }
-}
-
 /// The members of an object.
 pub(crate) fn object(value: &mut Value) -> Result<&mut Map<String, Value>, Misshapen> {
     match value {
@@ -158,7 +115,8 @@ pub(crate) fn rename_members(map: &mut Map<String, Value>, names: &[&str]) {
     }
 }
 
-fn expected(wanted: &str, found: &Value) -> Misshapen {
+/// The complaint about a value of another kind.
+pub(crate) fn expected(wanted: &str, found: &Value) -> Misshapen {
     let found = match found {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
@@ -207,41 +165,5 @@ mod tests {
         let map = value.as_object_mut().unwrap();
         rename_members(map, &["contentID", "fields"]);
         assert_eq!(value.to_string(), r#"{"contentID":1,"x":2,"fields":4}"#);
-    }
-
-    #[test]
-    fn what_is_no_list_is_named() {
-        assert_eq!(
-            rows(json!({"message": "no"})).unwrap_err().0,
-            "expected a list, found an object"
-        );
-        let missing = member_rows(&mut json!({}), "assetMedias").unwrap_err();
-        assert_eq!(missing.0, "the answer has no assetMedias");
-    }
-
-    #[test]
-    fn a_complaint_about_a_row_says_where_it_is_and_what_was_expected() {
-        let told = |rows: Value| {
-            let Value::Array(rows) = rows else {
-                panic!("no rows")
-            };
-            let id = |mut row: Value| {
-                object(&mut row)?;
-                own_id(&row, "pageID")
-            };
-            each("items", rows, id).unwrap_err().0
-        };
-        assert_eq!(
-            told(json!([{"pageID": 1}, {"pageID": 0}])),
-            "items[1].pageID: expected an id above 0, found a number"
-        );
-        assert_eq!(
-            told(json!([{}])),
-            "items[0].pageID: expected an id above 0, found null"
-        );
-        assert_eq!(
-            told(json!([7])),
-            "items[0]: expected an object, found a number"
-        );
     }
 }

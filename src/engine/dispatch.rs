@@ -16,12 +16,13 @@ use super::end::{End, StopCause};
 use super::forecast::Oracle;
 use super::jobs::{Finished, Jobs};
 use super::outage::Standing;
-use super::pace::{Sample, gathering, least_items, scarce};
+use super::pace::{Sample, gathering, least_items, scarce, weighing};
 use super::state::{Effect, Input, Job, Step, StepResult, Work};
 use crate::domain::Failure;
 use crate::event::{Command, Event};
 use crate::instance::{Source, Target};
 use crate::plan::Node;
+use crate::planted;
 use crate::store::{Change, StoreError};
 
 /// Carries out a plan: `jobs` does what `work` lets leave. Drops what is in flight when the lease is lost.
@@ -117,6 +118,7 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
                 Some(joined) = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => self.joined(joined).await?,
             };
             let Some(input) = input else { continue };
+            planted::panic_if_asked();
             match input {
                 Input::Command(Command::Abort) => {
                     cut = End::Interrupted;
@@ -231,9 +233,8 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
     fn spawn(&mut self, job: Job, again: bool) {
         let jobs = Arc::clone(&self.jobs);
         let carried = job.clone();
-        let task = self
-            .tasks
-            .spawn(async move { jobs.run(carried, again).await });
+        let work = weighing(job.weight, async move { jobs.run(carried, again).await });
+        let task = self.tasks.spawn(work);
         self.running.insert(task.id(), job);
     }
 

@@ -307,6 +307,7 @@ impl ReadyQueues {
         }
         self.probing |= probe;
         let row = chosen.iter().find_map(|ready| ready.row);
+        let weight = chosen.iter().map(|ready| ready.weight).max();
         if let Some(row) = row {
             self.rows.insert(row, Vec::new());
         }
@@ -319,6 +320,7 @@ impl ReadyQueues {
             steps,
             probe,
             row,
+            weight: weight.unwrap_or(0),
         })
     }
 

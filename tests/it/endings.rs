@@ -155,3 +155,28 @@ async fn a_target_that_refuses_the_token_stops_the_run() {
     told(&workspace, &ended, "instance", "stopped").await;
     server.stop().await;
 }
+
+/// A panic is a bug: exit code 70, the words of the panic, a report, and a state that the next run goes on from.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_that_panics_in_mid_run_ends_with_70_and_a_report() {
+    let workspace = Workspace::new();
+    let server = site(Habits::default(), &[]).await;
+    let mut broken = workspace.sync(&server, &["--no-tui"]);
+    broken.env("PANIC_WHILE_UPLOADING", "1");
+    let ended = end_of(broken).await;
+    assert_eq!(ended.code, Some(70), "{}", ended.stderr);
+    let says = |text: &str| ended.stderr.contains(text);
+    assert!(
+        says("the environment asks for this panic"),
+        "{}",
+        ended.stderr
+    );
+    assert!(says("LG-9"), "{}", ended.stderr);
+    let folder = workspace.run_folder();
+    for file in ["events.ndjson", "report.md", "report.html", "summary.json"] {
+        assert!(folder.join(file).exists(), "{file}");
+    }
+    let next = end_of(workspace.sync(&server, &["--no-tui"])).await;
+    assert_eq!(next.code, Some(0), "{}", next.stderr);
+    server.stop().await;
+}

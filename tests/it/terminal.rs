@@ -167,16 +167,18 @@ async fn the_dashboard_is_searched_and_walked_into_and_the_run_is_drained() {
     let opened = terminal.shows("plan of run").await;
     assert!(opened.contains("Entity page:"), "{opened}");
     assert!(opened.contains("needs"), "{opened}");
-    // Down to the first entity that it needs, and into it.
-    let mut before = opened;
-    while !before
-        .lines()
-        .any(|line| line.starts_with('▸') && line.contains("needs"))
-    {
+    // Down to the first entity that it needs, and into it. The clock above goes on meanwhile.
+    let selected = |screen: &str| -> String {
+        let mut lines = screen.lines().filter(|line| line.starts_with('▸'));
+        lines.next().unwrap_or_default().to_owned()
+    };
+    let mut row = selected(&opened);
+    while !row.contains("needs") {
         terminal.press("Down").await;
-        before = terminal
-            .until("another row", |screen| screen != before)
+        let next = terminal
+            .until("another row", |screen| selected(screen) != row)
             .await;
+        row = selected(&next);
     }
     terminal.press("Enter").await;
     terminal
@@ -230,6 +232,28 @@ async fn a_terminal_that_can_only_append_gets_lines() {
     };
     let ended = terminal.shows("status=0").await;
     assert!(ended.contains("batched-content done"), "{ended}");
+}
+
+/// A dashboard that breaks gives the terminal back before the panic is printed.
+#[tokio::test]
+async fn a_panic_gives_the_terminal_back() {
+    let workspace = Workspace::new();
+    let binary = env!("CARGO_BIN_EXE_lockgate");
+    let line = format!(
+        "echo before the run; PANIC_WHILE_UPLOADING=1 {binary} demo; echo \"status=$?\"; stty -a; exec cat"
+    );
+    let Some(terminal) = Terminal::open(&workspace, &line).await else {
+        writeln!(std::io::stderr(), "skipped: there is no tmux here").unwrap();
+        return;
+    };
+    let ended = terminal.shows("status=70").await;
+    assert!(
+        ended.contains("the environment asks for this panic"),
+        "{ended}"
+    );
+    let restored = terminal.shows("icanon").await;
+    assert!(!restored.contains("-icanon"), "{restored}");
+    assert!(!restored.contains(" -echo "), "{restored}");
 }
 
 /// The run waits for a token when the present one expires, takes a new one without showing it, and goes on.

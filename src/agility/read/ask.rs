@@ -9,6 +9,7 @@ use crate::domain::{Body, Entity, Id, ItemState, Key, Kind, Locale, same_name};
 use crate::instance::{Answer, Ask, Cause, Found, RequestError, TooLarge};
 
 use crate::agility::client::{Api, Call, Client, Payload};
+use crate::agility::page::{List, Page};
 use crate::agility::shape::{self, Misshapen};
 
 /// Rows per page of galleries, assets and the sync feed. The vendor's CLI asks for as many assets.
@@ -48,25 +49,24 @@ pub(crate) async fn answer<I: Id>(client: &Client, ask: &Ask) -> Result<Answer<I
         }
         Err(error) => return Err(error),
     };
-    let value = reply.json()?;
-    if is_feed(ask) && feed_is_busy(&value) {
+    let page = reply.page(list_of(ask))?;
+    if is_feed(ask) && feed_is_busy(&page.rest) {
         return Err(reply.failed(Cause::Busy));
     }
     let most = client.limits.pages;
-    match announced(&value) {
+    match announced(&page) {
         Some((rows, pages)) if pages > u64::from(most) => {
             Err(reply.failed(Cause::TooLarge(TooLarge::Pages { rows, pages: most })))
         }
-        Some(_) | None => understand(ask, value).map_err(|odd| reply.malformed(&odd.0)),
+        Some(_) | None => understand(ask, page).map_err(|odd| reply.malformed(&odd.0)),
     }
 }
 
 /// How many rows a page of a list announces, and how many pages of its own length they take. Questions are made for each
 /// of them, so this is looked at before anything is computed from it.
-fn announced(page: &Value) -> Option<(u64, u64)> {
-    let rows = shape::int(page, "totalCount").and_then(|rows| u64::try_from(rows).ok())?;
-    let lists = page.as_object()?.values().filter_map(Value::as_array);
-    let here = lists.map(Vec::len).max()? as u64;
+fn announced(page: &Page<'_>) -> Option<(u64, u64)> {
+    let rows = shape::int(&page.rest, "totalCount").and_then(|rows| u64::try_from(rows).ok())?;
+    let here = page.len() as u64;
     (here > 0).then(|| (rows, rows.div_ceil(here)))
 }
 
@@ -225,39 +225,61 @@ fn feed_is_busy(value: &Value) -> bool {
     value.is_null() || shape::flag(value, "busy")
 }
 
-/// Reads the JSON that answers a question.
-fn understand<I: Id>(ask: &Ask, value: Value) -> Result<Answer<I>, Misshapen> {
+/// Where the rows are in the answer to a question.
+const fn list_of(ask: &Ask) -> List {
     match ask {
-        Ask::Locales => locales(value),
-        Ask::Models { components } => schema::models(*components, value),
-        Ask::Model(_) => schema::model(value).map(one),
-        Ask::Containers => schema::containers(value),
-        Ask::Container(_) => schema::container(value).map(one),
-        Ask::Templates(_) => schema::templates(value),
-        Ask::Galleries { offset } => media::galleries(*offset, value),
-        Ask::AssetContainer => media::asset_container(&value).map(one),
-        Ask::Assets { offset } => media::assets(*offset, value),
-        Ask::Items { locale, token } => content::feed(locale, *token, value),
-        Ask::Pages { locale, token } => pages::feed(locale, *token, value),
-        Ask::Sitemap(locale) => sitemap::channels(locale, value),
-        Ask::Redirections => redirections::list(value),
-        Ask::One { kind, id, locale } => understand_one(*kind, *id, locale.as_ref(), value),
-        Ask::Live { kind, id, locale } => understand_one(*kind, *id, Some(locale), value),
-        Ask::Named { kind, name, .. } => understand_named(*kind, name, value),
+        Ask::Locales
+        | Ask::Models { .. }
+        | Ask::Containers
+        | Ask::Templates(_)
+        | Ask::Sitemap(_)
+        | Ask::ItemsById { .. } => List::Whole,
+        Ask::Galleries { .. } => List::Member("assetMediaGroupings"),
+        Ask::Assets { .. } => List::Member("assetMedias"),
+        Ask::Items { .. }
+        | Ask::Pages { .. }
+        | Ask::Redirections
+        | Ask::ContainerItems { .. }
+        | Ask::One {
+            kind: Kind::Redirection,
+            ..
+        } => List::Member("items"),
+        Ask::Model(_)
+        | Ask::Container(_)
+        | Ask::AssetContainer
+        | Ask::One { .. }
+        | Ask::Live { .. }
+        | Ask::Named { .. } => List::None,
+    }
+}
+
+/// Reads the JSON that answers a question.
+fn understand<I: Id>(ask: &Ask, page: Page<'_>) -> Result<Answer<I>, Misshapen> {
+    match ask {
+        Ask::Locales => locales(&page),
+        Ask::Models { components } => schema::models(*components, &page),
+        Ask::Model(_) => schema::model(page.rest).map(one),
+        Ask::Containers => schema::containers(&page),
+        Ask::Container(_) => schema::container(page.rest).map(one),
+        Ask::Templates(_) => schema::templates(&page),
+        Ask::Galleries { offset } => media::galleries(*offset, &page),
+        Ask::AssetContainer => media::asset_container(&page.rest).map(one),
+        Ask::Assets { offset } => media::assets(*offset, &page),
+        Ask::Items { locale, token } => content::feed(locale, *token, &page),
+        Ask::Pages { locale, token } => pages::feed(locale, *token, &page),
+        Ask::Sitemap(locale) => sitemap::channels(locale, &page),
+        Ask::Redirections => redirections::list(&page),
+        Ask::One { kind, id, locale } => understand_one(*kind, *id, locale.as_ref(), page),
+        Ask::Live { kind, id, locale } => understand_one(*kind, *id, Some(locale), page),
+        Ask::Named { kind, name, .. } => understand_named(*kind, name, page),
         Ask::ContainerItems {
             locale,
             container,
             offset,
-        } => content::list(locale, container, *offset, value),
-        Ask::ItemsById { locale, .. } => {
-            let rows = if value.is_null() {
-                Vec::new()
-            } else {
-                shape::rows(value)?
-            };
-            let found = shape::each("", rows, |row| content::item(locale, row))?;
-            Ok(alive(found))
-        }
+        } => content::list(locale, container, *offset, &page),
+        // Where none of them is there, the answer may be empty.
+        Ask::ItemsById { .. } if page.is_null() => Ok(Answer::default()),
+        Ask::ItemsById { locale, .. } => Ok(alive(page.each(|row| content::item(locale, row))?)),
     }
 }
 
@@ -265,19 +287,20 @@ fn understand_one<I: Id>(
     kind: Kind,
     id: i64,
     locale: Option<&Locale>,
-    value: Value,
+    page: Page<'_>,
 ) -> Result<Answer<I>, Misshapen> {
     if kind == Kind::Redirection {
         let wanted = I::new(id);
-        let mut answer: Answer<I> = redirections::list(value)?;
+        let mut answer: Answer<I> = redirections::list(&page)?;
         answer
             .found
             .retain(|found| matches!(found, Found::Entity(entity) if entity.key.id == wanted));
         return Ok(answer);
     }
-    if value.is_null() {
+    if page.is_null() {
         return Ok(Answer::default());
     }
+    let value = page.rest;
     let no_locale = || Misshapen("no locale was given".to_owned());
     let found = match kind {
         Kind::Model => schema::model(value),
@@ -293,8 +316,8 @@ fn understand_one<I: Id>(
 }
 
 /// An entity asked for by name is believed only if that is its name.
-fn understand_named<I: Id>(kind: Kind, name: &str, value: Value) -> Result<Answer<I>, Misshapen> {
-    let mut answer: Answer<I> = understand_one(kind, 0, None, value)?;
+fn understand_named<I: Id>(kind: Kind, name: &str, page: Page<'_>) -> Result<Answer<I>, Misshapen> {
+    let mut answer: Answer<I> = understand_one(kind, 0, None, page)?;
     answer
         .found
         .retain(|found| matches!(found, Found::Entity(entity) if same_name(&entity.name, name)));
@@ -328,8 +351,8 @@ fn alive<I>(mut found: Vec<Found<I>>) -> Answer<I> {
 /// `GET locales`: rows with `localeCode`. Rows that say `enabled: false` are left out, and `enabled` says nothing else than
 /// true or false: with a locale all of its content is left out. One at least is enabled, because content and pages are in a
 /// locale.
-fn locales<I>(value: Value) -> Result<Answer<I>, Misshapen> {
-    let rows = shape::each("", shape::rows(value)?, |row| {
+fn locales<I>(page: &Page<'_>) -> Result<Answer<I>, Misshapen> {
+    let rows = page.each(|row| {
         let code = match &row {
             Value::String(code) => code,
             row => shape::own_text(row, "localeCode")?,

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::domain::{Body, Entity, Id, ItemState, Key, Kind, Locale, Version};
 use crate::instance::{Answer, Ask, Found};
 
+use super::super::page::Page;
 use super::super::shape::{self, Misshapen};
 use super::passed;
 
@@ -34,12 +35,11 @@ const NAME_MAX: usize = 80;
 pub(super) fn feed<I: Id>(
     locale: &Locale,
     token: i64,
-    mut value: Value,
+    page: &Page<'_>,
 ) -> Result<Answer<I>, Misshapen> {
-    let next = next_token(&value, token);
-    let rows = shape::member_rows(&mut value, "items")?;
+    let next = next_token(&page.rest, token);
     Ok(Answer {
-        found: shape::each("items", rows, |row| item(locale, row))?,
+        found: page.each(|row| item(locale, row))?,
         follow_ups: next
             .map(|token| Ask::Items {
                 locale: locale.clone(),
@@ -57,37 +57,35 @@ pub(super) fn list<I>(
     locale: &Locale,
     container: &str,
     offset: usize,
-    mut value: Value,
+    page: &Page<'_>,
 ) -> Result<Answer<I>, Misshapen> {
-    let rows = shape::member_rows(&mut value, "items")?;
-    let rows: Vec<_> = rows
-        .into_iter()
-        .flat_map(|row| match row {
-            Value::Array(inner) => inner,
-            row => vec![row],
-        })
-        .collect();
-    let total = shape::int(&value, "totalCount").and_then(|total| usize::try_from(total).ok());
+    let id = |row: &Value| {
+        let id = shape::int(row, "itemContainerID").filter(|id| *id > 0);
+        let id = id.map_or_else(|| shape::own_id(row, "contentID"), Ok)?;
+        Ok(passed(Kind::Content, id, Some(locale.as_str())))
+    };
+    let found = page.each(|row| match &row {
+        Value::Array(inner) => inner.iter().map(id).collect(),
+        row => Ok(vec![id(row)?]),
+    })?;
+    let found: Vec<Found<I>> = found.into_iter().flatten().collect();
+    let total = shape::int(&page.rest, "totalCount");
+    let total = total.and_then(|total| usize::try_from(total).ok());
     let total = total.ok_or_else(|| Misshapen("the answer has no totalCount".to_owned()))?;
     let next = |offset| Ask::ContainerItems {
         locale: locale.clone(),
         container: container.into(),
         offset,
     };
-    let follow_ups = if offset == 0 && !rows.is_empty() {
-        (rows.len()..total).step_by(rows.len()).map(next).collect()
+    let follow_ups = if offset == 0 && !found.is_empty() {
+        (found.len()..total)
+            .step_by(found.len())
+            .map(next)
+            .collect()
     } else {
         Vec::new()
     };
-    let found = shape::each("items", rows, |row| {
-        let id = shape::int(&row, "itemContainerID").filter(|id| *id > 0);
-        let id = id.map_or_else(|| shape::own_id(&row, "contentID"), Ok)?;
-        Ok(passed(Kind::Content, id, Some(locale.as_str())))
-    });
-    Ok(Answer {
-        found: found?,
-        follow_ups,
-    })
+    Ok(Answer { found, follow_ups })
 }
 
 /// Where the feed goes on: a token that has grown. At the end the server repeats it, or says 0 or nothing.

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use crate::domain::{AssetContainer, Id, Kind};
 use crate::instance::{Answer, Ask, Found};
 
+use super::super::page::Page;
 use super::super::shape::{self, Misshapen};
 use super::{passed, plain};
 
@@ -39,19 +40,17 @@ const ASSET_MEMBERS: [&str; 16] = [
 ];
 
 /// `GET asset/galleries`: `{ totalCount, assetMediaGroupings }`.
-pub(super) fn galleries<I: Id>(offset: usize, mut value: Value) -> Result<Answer<I>, Misshapen> {
-    let rows = shape::member_rows(&mut value, "assetMediaGroupings")?;
+pub(super) fn galleries<I: Id>(offset: usize, rows: &Page<'_>) -> Result<Answer<I>, Misshapen> {
     let next = |offset| Ask::Galleries { offset };
-    let found = shape::each("assetMediaGroupings", rows, gallery)?;
-    page(Kind::Gallery, offset, &value, found, next)
+    let found = rows.each(gallery)?;
+    page(Kind::Gallery, offset, &rows.rest, found, next)
 }
 
 /// `GET asset/list`: `{ totalCount, assetMedias }`, folders included.
-pub(super) fn assets<I: Id>(offset: usize, mut value: Value) -> Result<Answer<I>, Misshapen> {
-    let rows = shape::member_rows(&mut value, "assetMedias")?;
+pub(super) fn assets<I: Id>(offset: usize, rows: &Page<'_>) -> Result<Answer<I>, Misshapen> {
     let next = |offset| Ask::Assets { offset };
-    let found = shape::each("assetMedias", rows, asset)?;
-    page(Kind::Asset, offset, &value, found, next)
+    let found = rows.each(asset)?;
+    page(Kind::Asset, offset, &rows.rest, found, next)
 }
 
 /// One page of a list. The first page asks for all others at once, so that they can be read side by side;

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use crate::domain::{Body, Entity, Id, ItemState, Key, Kind, Locale};
 use crate::instance::{Answer, Ask, Found};
 
+use super::super::page::Page;
 use super::super::shape::{self, Misshapen};
 use super::{content, passed};
 
@@ -54,12 +55,11 @@ const CONTENT_ID: &str = "contentid";
 pub(super) fn feed<I: Id>(
     locale: &Locale,
     token: i64,
-    mut value: Value,
+    rows: &Page<'_>,
 ) -> Result<Answer<I>, Misshapen> {
-    let next = content::next_token(&value, token);
-    let rows = shape::member_rows(&mut value, "items")?;
+    let next = content::next_token(&rows.rest, token);
     Ok(Answer {
-        found: shape::each("items", rows, |row| page(locale, row))?,
+        found: rows.each(|row| page(locale, row))?,
         follow_ups: next
             .map(|token| Ask::Pages {
                 locale: locale.clone(),

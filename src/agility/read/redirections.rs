@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::domain::{Id, Kind};
 use crate::instance::{Answer, Found};
 
+use super::super::page::Page;
 use super::super::shape::{self, Misshapen};
 use super::plain;
 
@@ -22,10 +23,9 @@ const MEMBERS: [&str; 7] = [
 ];
 
 /// `GET urlredirection`: `{ items, isUpToDate, lastAccessDate }`. Asked without a date it tells all.
-pub(super) fn list<I: Id>(mut value: Value) -> Result<Answer<I>, Misshapen> {
-    let rows = shape::member_rows(&mut value, "items")?;
+pub(super) fn list<I: Id>(page: &Page<'_>) -> Result<Answer<I>, Misshapen> {
     Ok(Answer {
-        found: shape::each("items", rows, row)?,
+        found: page.each(row)?,
         follow_ups: Vec::new(),
     })
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::domain::{Id, Kind};
 use crate::instance::{Answer, Ask, Found};
 
+use super::super::page::Page;
 use super::super::shape::{self, Misshapen};
 use super::{passed, plain};
 
@@ -101,10 +102,10 @@ const ZONE_MEMBERS: [&str; 11] = [
 
 /// `GET model/list/…` and `model/list-page-modules/…`: summaries. The rich text model is told with the
 /// components even where the server does not list it.
-pub(super) fn models<I>(components: bool, value: Value) -> Result<Answer<I>, Misshapen> {
+pub(super) fn models<I>(components: bool, page: &Page<'_>) -> Result<Answer<I>, Misshapen> {
     let mut answer = Answer::default();
     let mut rich_text_listed = false;
-    let rows = shape::each("", shape::rows(value)?, |row| {
+    let rows = page.each(|row| {
         let id = shape::own_id(&row, "id")?;
         let name = shape::text(&row, "referenceName");
         let is_built_in = name.is_some_and(|name| is_one_of(&BUILT_IN_MODELS, name));
@@ -137,9 +138,9 @@ pub(super) fn model<I: Id>(mut row: Value) -> Result<Found<I>, Misshapen> {
 }
 
 /// `GET container/list`: summaries.
-pub(super) fn containers<I>(value: Value) -> Result<Answer<I>, Misshapen> {
+pub(super) fn containers<I>(page: &Page<'_>) -> Result<Answer<I>, Misshapen> {
     let mut answer = Answer::default();
-    let rows = shape::each("", shape::rows(value)?, |row| {
+    let rows = page.each(|row| {
         let id = shape::id(&row, "contentViewID")?;
         let name = shape::text(&row, "referenceName");
         if is_no_container(id, name, &row) {
@@ -174,10 +175,9 @@ fn is_no_container(id: i64, name: Option<&str>, row: &Value) -> bool {
 }
 
 /// `GET {locale}/page/templates?includeModuleZones=true`: full rows.
-pub(super) fn templates<I: Id>(value: Value) -> Result<Answer<I>, Misshapen> {
-    let rows = shape::rows(value)?;
+pub(super) fn templates<I: Id>(page: &Page<'_>) -> Result<Answer<I>, Misshapen> {
     Ok(Answer {
-        found: shape::each("", rows, template)?,
+        found: page.each(template)?,
         follow_ups: Vec::new(),
     })
 }

@@ -5,13 +5,14 @@ use serde_json::Value;
 use crate::domain::{Channel, Locale, PageNode, Placement};
 use crate::instance::{Answer, Found};
 
+use super::super::page::Page;
 use super::super::shape::{self, Misshapen};
 
 /// `GET {locale}/sitemap`: one row per channel, with its pages nested in display order. This tree is
 /// complete, while the Fetch API's leaves out dynamic pages without items.
-pub(super) fn channels<I>(locale: &Locale, value: Value) -> Result<Answer<I>, Misshapen> {
+pub(super) fn channels<I>(locale: &Locale, page: &Page<'_>) -> Result<Answer<I>, Misshapen> {
     let mut answer = Answer::default();
-    let found = shape::each("", shape::rows(value)?, |row| {
+    let found = page.each(|row| {
         let channel = Channel {
             id: shape::own_id(&row, "digitalChannelID")?,
             name: shape::text(&row, "name").unwrap_or_default().into(),

@@ -184,7 +184,9 @@ impl<'a, W: Work> Play<'a, W> {
 
     /// Puts the next request of a flight into the line of its class.
     fn ask(&mut self, flight: usize) {
-        self.turns.join(self.flights[flight].class, flight as u64);
+        let Flight { class, job, .. } = &self.flights[flight];
+        let weight = job.as_ref().map_or(0, |job| job.weight);
+        self.turns.join(*class, (flight as u64, weight));
         self.waiting += 1;
     }
 

@@ -1,4 +1,4 @@
-//! The rate while no limit is known: it begins below what is likely and doubles every 0.6 s.
+//! The rate while no limit is known: it begins below what is likely and doubles every half second.
 //!
 //! It grows only while requests wait for it. So it never runs ahead of what is used, and the requests that are refused
 //! when a limit is met at last are few: those of one time to answer.
@@ -8,9 +8,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Requests that leave as fast as they come: hardly any account is smaller.
-const FREE: u32 = 4;
+const FREE: u32 = 8;
 /// The time in which the rate doubles.
-const DOUBLING: Duration = Duration::from_millis(600);
+const DOUBLING: Duration = Duration::from_millis(500);
 /// The longest time between two requests that counts as waiting.
 const GAP_MAX: Duration = Duration::from_millis(200);
 /// The rate grows in steps of this part, because each new rate opens a new account.
@@ -90,7 +90,7 @@ mod tests {
         (0..FREE).for_each(|_| climb.leave());
         let gap = Duration::from_millis(5);
         let rate = after(&mut climb, start, Duration::from_secs(1), gap).unwrap();
-        assert!((110.0..=130.0).contains(&rate), "{rate}");
+        assert!((145.0..=165.0).contains(&rate), "{rate}");
         let rate = after(&mut climb, start, Duration::from_secs(10), gap);
         assert_eq!(rate, None);
     }

@@ -16,7 +16,7 @@ use super::climb::Climb;
 use super::known::Known;
 
 /// The rate with which the first requests leave.
-pub(super) const START: f64 = 40.0;
+pub(super) const START: f64 = 50.0;
 /// The part of the rate that an earlier run reached without a refusal with which the next one begins.
 const RESUMED: f64 = 0.5;
 

@@ -58,6 +58,19 @@ impl Ceilings {
     }
 }
 
+tokio::task_local! {
+    /// Milliseconds of work that depend on what a task does.
+    static WEIGHT: u32;
+}
+
+/// Lets the requests of `work` leave before those of less weight in the line of their class. Without a weight they have none.
+pub(in crate::engine) fn weighing<F: Future>(
+    weight: u32,
+    work: F,
+) -> impl Future<Output = F::Output> {
+    WEIGHT.scope(weight, work)
+}
+
 /// Requests per second with which reads from the Content Fetch API begin. Its documentation says that more than 10 that are not
 /// in its cache are refused.
 const FETCH_START: f64 = 10.0;
@@ -445,6 +458,7 @@ struct Ticket<'a> {
     pacer: &'a Pacer,
     class: Class,
     number: u64,
+    weight: u32,
     bell: Arc<Notify>,
 }
 
@@ -455,11 +469,13 @@ impl<'a> Ticket<'a> {
         let number = desk.next_ticket;
         desk.next_ticket += 1;
         desk.bells.insert(number, Arc::clone(&bell));
-        desk.turns.join(class, number);
+        let weight = WEIGHT.try_with(|weight| *weight).unwrap_or(0);
+        desk.turns.join(class, (number, weight));
         Self {
             pacer,
             class,
             number,
+            weight,
             bell,
         }
     }
@@ -469,7 +485,7 @@ impl Drop for Ticket<'_> {
     fn drop(&mut self) {
         let mut desk = self.pacer.desk();
         desk.bells.remove(&self.number);
-        desk.turns.leave(self.class, self.number);
+        desk.turns.leave(self.class, (self.number, self.weight));
         drop(desk);
         self.pacer.wake();
     }

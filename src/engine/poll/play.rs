@@ -57,9 +57,19 @@ struct Seen {
 
 /// Plays so many batches, a number of them always in flight, each followed by the next.
 fn play(worker: Worker, start: Duration, in_flight: usize, batches: u64) -> Vec<Seen> {
+    play_growing(worker, start, (in_flight, in_flight), batches)
+}
+
+/// The same with a number in flight that grows by one with every second batch, as that of a run does.
+fn play_growing(
+    worker: Worker,
+    start: Duration,
+    (in_flight, most): (usize, usize),
+    batches: u64,
+) -> Vec<Seen> {
     let mut rule = Rule::starting_with(start);
     let mut looks = BinaryHeap::new();
-    let mut free = vec![Duration::ZERO; worker.at_once.min(in_flight)];
+    let mut free = vec![Duration::ZERO; worker.at_once.min(most)];
     let mut flights: Vec<(super::Batch, Duration, Duration, u32)> = Vec::new();
     let mut seen = Vec::new();
     let mut hand_in =
@@ -76,6 +86,11 @@ fn play(worker: Worker, start: Duration, in_flight: usize, batches: u64) -> Vec<
     }
     while let Some(Reverse((now, at, is_answer))) = looks.pop() {
         if !is_answer {
+            let (batch, came, ..) = &mut flights[at];
+            if let Some(more) = rule.put_off(batch, ago(now, *came)) {
+                looks.push(Reverse((now + more, at, false)));
+                continue;
+            }
             looks.push(Reverse((now + worker.look, at, true)));
             continue;
         }
@@ -96,8 +111,11 @@ fn play(worker: Worker, start: Duration, in_flight: usize, batches: u64) -> Vec<
             found,
             polls: *polls,
         });
-        if flights.len() < usize::try_from(batches).unwrap() {
-            hand_in(&rule, &mut flights, &mut looks, now);
+        let grows = seen.len() % 2 == 0 && flights.len() - seen.len() + 1 < most;
+        for _ in 0..=usize::from(grows) {
+            if flights.len() < usize::try_from(batches).unwrap() {
+                hand_in(&rule, &mut flights, &mut looks, now);
+            }
         }
     }
     seen
@@ -200,6 +218,45 @@ fn few_polls_are_enough_for_workers_of_every_character() {
                 assert!(
                     polls <= 1.6,
                     "{name}, {in_flight} in flight, from {start} ms: {polls}"
+                );
+            }
+        }
+    }
+}
+
+/// While the batches in flight become more, a queue makes each take longer than the one before it.
+#[test]
+fn few_polls_are_enough_while_a_queue_grows() {
+    let serial = |time| Worker {
+        at_once: 1,
+        ..Worker::steady(time)
+    };
+    let four: fn(u64) -> Duration = |n| ms(if chance(n) < 0.02 { 3_100 } else { 100 });
+    let stalling = Worker {
+        at_once: 4,
+        ..Worker::steady(four)
+    };
+    let workers = [
+        ("serial, 5 ms", serial(|_| ms(5))),
+        ("serial, 500 ms", serial(|_| ms(500))),
+        ("four that stall", stalling),
+        (
+            "serial, varying",
+            serial(|n| ms(5).mul_f64(1.0 + 40.0 * chance(n))),
+        ),
+    ];
+    for (name, worker) in workers {
+        for (batches, most) in [(300, 1.85), (1_000, 1.5)] {
+            for start in [5, 50, 500] {
+                let seen = play_growing(worker, ms(start), (4, 64), batches);
+                let polls = polls(&seen);
+                let case = format!("{name}, {batches} batches from {start} ms");
+                assert!(polls <= most, "{case}: {polls} polls");
+                let late: Duration = seen.iter().map(|one| ago(one.found, one.took)).sum();
+                let took: Duration = seen.iter().map(|one| one.took).sum();
+                assert!(
+                    late <= took.mul_f64(1.6),
+                    "{case}: {late:?} late of {took:?}"
                 );
             }
         }

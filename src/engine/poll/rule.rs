@@ -9,7 +9,7 @@
 //!       ▼                                                         │
 //!   searching                                                  settled
 //!   ½, ¼, … of the wait while batches are done                 2 % less after a batch that is done at its first look
-//!   2, 4, … times while they are not                           10 % more after one that is not
+//!   twice the wait while they are not                          10 % more after one that is not
 //!   the middle of both bounds where there are two              3 % more after each further look
 //!       │                                                         ▲
 //!       └──────── both bounds within 25 % of each other ──────────┘
@@ -18,6 +18,8 @@
 //!   that most batches keep. One batch that takes a hundred times as long moves it by a third at most.
 //! - Batches in flight together show one thing and not sixteen: of those only the first look counts that was scheduled by
 //!   the present wait.
+//! - A batch whose first look is due waits on where others have lengthened the wait meanwhile. While a queue grows, each batch
+//!   takes longer than the one before it, and a look at each would only show that once more.
 //! - Nothing is assumed of the server's queue. Where a batch waits for others, the time to done has that in it.
 //! - Polls are few whatever the times are: where there are more than a third beyond one for each batch, later looks keep a
 //!   greater distance.
@@ -40,7 +42,9 @@ const DONE_IN_A_ROW: u32 = 8;
 const CLOSE: f64 = 1.25;
 /// A look that left so much later than it was due shows little of the wait.
 const LATE: f64 = 1.25;
-/// The longest step of a search, as a factor.
+/// The step of a search for a longer wait, as a factor.
+const UP: f64 = 2.0;
+/// The longest step of a search for a shorter one, as a factor.
 const STEP_MOST: f64 = 8.0;
 
 /// Looks per batch from which on later looks keep a greater distance, and how fast that grows.
@@ -131,6 +135,18 @@ impl Rule {
             looks: 0,
             counts: false,
         }
+    }
+
+    /// How much longer the first look at a batch waits that was handed in `age` ago, because others have shown meanwhile that
+    /// batches take longer; `None` when it is to be looked at now. A batch that waits on counts like one of the present wait.
+    pub(super) fn put_off(&self, batch: &mut Batch, age: Duration) -> Option<Duration> {
+        let more = self.wait.saturating_sub(age);
+        if batch.looks > 0 || self.wait <= batch.wait || more < LEAST {
+            return None;
+        }
+        batch.wait = self.wait;
+        batch.version = self.version;
+        Some(more)
     }
 
     /// A look that left at `sent` and was answered at `now`, both counted from the hand-in, found the batch at work. Returns
@@ -233,10 +249,7 @@ impl Rule {
                 LEAST
             }
             (None, Some(high)) => high.div_f64(search.next_step()),
-            (low, None) => {
-                let step = search.next_step();
-                self.wait.max(low.unwrap_or_default()).mul_f64(step)
-            }
+            (low, None) => self.wait.max(low.unwrap_or_default()).mul_f64(UP),
         };
         self.change(wait);
     }

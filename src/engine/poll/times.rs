@@ -117,6 +117,14 @@ impl AtTarget<'_> {
         self.batch.wait().saturating_sub(self.came.elapsed())
     }
 
+    /// How much longer its first look waits, because others have shown meanwhile that batches take longer; `None` when it
+    /// is to be looked at now.
+    pub(in crate::engine) fn put_off(&mut self) -> Option<Duration> {
+        let rules = self.times.rules();
+        let rule = rules[self.kind as usize][size(self.items)].as_ref()?;
+        rule.put_off(&mut self.batch, self.came.elapsed())
+    }
+
     /// Notes that a look that left at `sent` found it at work. Returns the wait until the next look.
     pub(in crate::engine) fn working(&mut self, sent: Instant) -> Duration {
         let (sent, now) = (

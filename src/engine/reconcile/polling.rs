@@ -186,6 +186,10 @@ pub(super) async fn follow<T: Target>(
     loop {
         let left = options.batch_timeout.saturating_sub(started.elapsed());
         tokio::time::sleep(pause.min(left)).await;
+        if let Some(more) = at_target.put_off().filter(|_| pause < left) {
+            pause = more;
+            continue;
+        }
         let ask = || {
             sent = Instant::now();
             inquiry.target.poll(batch)

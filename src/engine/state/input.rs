@@ -29,6 +29,8 @@ pub struct Job {
     pub probe: bool,
     /// For a page that takes its place among siblings: their row.
     pub row: Option<Node>,
+    /// Milliseconds of the longest chain of work that starts with one of them.
+    pub weight: u32,
 }
 
 /// What came of a step that was done.

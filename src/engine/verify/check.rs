@@ -141,12 +141,16 @@ where
     for node in nodes.iter().filter(is_listed) {
         verifier.compare_listed(*node);
     }
-    read_localised(crew, reader, nodes, &mut verifier).await?;
+    // Each is a chain of a few answers, and neither needs the other.
+    let ((), unclaimed) = tokio::try_join!(
+        read_localised(crew, reader, nodes, &mut verifier),
+        read_unclaimed(crew, reader, locales),
+    )?;
     verifier.conclude_open();
     verifier.wrong_mappings();
     verifier.sort();
     verifier.order(locales);
-    verifier.duplicates(read_unclaimed(crew, reader, locales).await?);
+    verifier.duplicates(unclaimed);
     Ok(verifier.into_found())
 }
 

@@ -34,7 +34,6 @@ pub(super) async fn surroundings<T: Target + Clone>(
         Kind::Asset,
         Kind::Redirection,
     ];
-    let lists = reader.pull_kinds(locales, &kinds).await?;
     let sitemaps = locales.iter().cloned().map(Ask::Sitemap).collect();
     let mut places = HashMap::new();
     let keep = |found| {
@@ -42,7 +41,10 @@ pub(super) async fn surroundings<T: Target + Clone>(
             places.insert((node.locale.clone(), node.page), node);
         }
     };
-    reader.ask_each::<TargetId>(sitemaps, None, keep).await?;
+    let (lists, ()) = tokio::try_join!(
+        reader.pull_kinds(locales, &kinds),
+        reader.ask_each::<TargetId>(sitemaps, None, keep),
+    )?;
     Ok(Surroundings { lists, places })
 }
 

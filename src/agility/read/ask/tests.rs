@@ -9,7 +9,11 @@ use super::*;
 type Heard = Answer<SourceId>;
 
 fn heard(ask: &Ask, value: Value) -> Heard {
-    understand(ask, value).unwrap()
+    understood(ask, value).unwrap()
+}
+
+fn understood(ask: &Ask, value: Value) -> Result<Heard, Misshapen> {
+    understand(ask, Page::parse(&value.to_string(), list_of(ask)).unwrap())
 }
 
 fn en() -> Locale {
@@ -290,9 +294,9 @@ fn containers_that_are_deleted_or_built_in_are_passed() {
 
 #[test]
 fn a_list_that_is_no_list_is_an_error() {
-    let wrong = understand::<SourceId>(&Ask::Containers, json!({"message": "no"}));
+    let wrong = understood(&Ask::Containers, json!({"message": "no"}));
     assert_eq!(wrong.unwrap_err().0, "expected a list, found an object");
-    assert!(understand::<SourceId>(&Ask::Containers, Value::Null).is_err());
+    assert!(understood(&Ask::Containers, Value::Null).is_err());
 }
 
 #[test]
@@ -335,7 +339,7 @@ fn a_server_with_shorter_pages_is_followed() {
 #[test]
 fn a_list_without_its_length_is_an_error() {
     let no_count = json!({"assetMedias": []});
-    assert!(understand::<SourceId>(&Ask::Assets { offset: 0 }, no_count).is_err());
+    assert!(understood(&Ask::Assets { offset: 0 }, no_count).is_err());
 }
 
 #[test]
@@ -431,7 +435,7 @@ fn a_deleted_item_ends_others_and_a_nameless_one_cannot_be_used() {
     let nameless = json!({"syncToken": 4, "items": [
         {"contentID": 6, "properties": {"state": 2, "referenceName": "tags"}}]});
     assert_eq!(
-        understand::<SourceId>(&ask, nameless).unwrap_err().0,
+        understood(&ask, nameless).unwrap_err().0,
         "items[0].properties.definitionName: expected a text that is not blank, found null (content 6)"
     );
 }
