@@ -63,7 +63,7 @@ pub(super) fn unless_asked(arguments: Vec<OsString>) -> Option<Vec<OsString>> {
 
 /// The commands, whose arguments know their values.
 fn command() -> Command {
-    with_values(super::teach::command())
+    with_values(super::help::command())
 }
 
 fn with_values(command: Command) -> Command {

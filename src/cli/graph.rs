@@ -200,7 +200,7 @@ mod tests {
             assert_eq!((graph.form(), &graph.output), (Format::Json, &None));
         }
         // The help showed the default and the variable of the setting of the same name.
-        let help = crate::cli::teach::command();
+        let help = crate::cli::help::command();
         let mut graph = help.find_subcommand("graph").unwrap().clone();
         let help = graph.render_long_help().to_string();
         assert!(!help.contains("LOCKGATE_OUTPUT"), "{help}");

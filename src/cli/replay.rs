@@ -163,7 +163,7 @@ async fn show(
     let options = report::Options {
         watch,
         lookup: Some(asking),
-        ..wiring::presentation(&config.output()?, &config.paths()?, &config.surroundings())
+        ..wiring::presentation(&config.output()?, &config.paths()?, &config.host_info())
     };
     let reporters = report::reporters(&options, &commands)?;
     // Nothing is asked once the reporters are gone.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::args::{Collected, FileArgs, OutputArgs};
-use super::{past, replay, wiring};
+use super::{replay, run_lookup, wiring};
 use crate::config::{Config, OutputMode};
 use crate::domain::{Guid, Outcome, RunEnd, RunId, shown, shown_lines};
 use crate::engine::pace::Learned;
@@ -121,7 +121,7 @@ async fn list_all(
     out: &mut (dyn Write + Send),
 ) -> Result<ExitStatus, Error> {
     let (mut runs, hosts) = match store {
-        Some(store) => (store.runs(past::ALL).await?, store.hosts().await?),
+        Some(store) => (store.runs(run_lookup::ALL).await?, store.hosts().await?),
         None => (Vec::new(), Hosts::new()),
     };
     let known: HashSet<String> = runs.iter().map(|record| record.run.0.clone()).collect();
@@ -168,8 +168,8 @@ fn record_of(recorded: Recorded) -> RunRecord {
 /// The run of a name, or the latest one that the state knows.
 async fn find(store: Option<&Store>, folders: &Path, name: &str) -> Result<RunRecord, Error> {
     let known = match store {
-        Some(store) => past::find(store, name, |_| true).await,
-        None => Err(past::no_such_run(name)),
+        Some(store) => run_lookup::find(store, name, |_| true).await,
+        None => Err(run_lookup::no_such_run(name)),
     };
     match known {
         Err(error) => match recorded(folders, |folder| name == "last" || folder == name) {
@@ -220,7 +220,7 @@ fn as_at_its_end(
     config: &Config,
     out: &mut (dyn Write + Send),
 ) -> Result<(), Error> {
-    let options = wiring::presentation(&config.output()?, &config.paths()?, &config.surroundings());
+    let options = wiring::presentation(&config.output()?, &config.paths()?, &config.host_info());
     writeln!(out, "{}", table(std::slice::from_ref(record)))?;
     Ok(write!(out, "{}", report::result(progress, &options))?)
 }
