@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::client::parsed;
-use super::shape::{self, Misshapen};
+use super::shape::{self, ShapeError};
 
 /// Where the rows of an answer are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(crate) struct Page<'a> {
     /// What is not in the list.
     pub(crate) rest: Value,
     list: &'static str,
-    rows: Result<Vec<&'a RawValue>, Misshapen>,
+    rows: Result<Vec<&'a RawValue>, ShapeError>,
 }
 
 impl<'a> Page<'a> {
@@ -72,9 +72,9 @@ impl<'a> Page<'a> {
             Some(rows) if rows.get().starts_with('[') => Ok(serde_json::from_str(rows.get())?),
             Some(other) => {
                 let odd = shape::expected("a list", &parsed(other.get().as_bytes())?);
-                Err(Misshapen(format!("{name}: {}", odd.0)))
+                Err(ShapeError(format!("{name}: {}", odd.0)))
             }
-            None => Err(Misshapen(format!("the answer has no {name}"))),
+            None => Err(ShapeError(format!("the answer has no {name}"))),
         };
         let rest = members.into_iter();
         let rest = rest.map(|(key, member)| Ok((key, parsed(member.get().as_bytes())?)));
@@ -101,22 +101,22 @@ impl<'a> Page<'a> {
     /// The first row that cannot be understood, or that there is no list.
     pub(crate) fn each<T>(
         &self,
-        understand: impl Fn(Value) -> Result<T, Misshapen>,
-    ) -> Result<Vec<T>, Misshapen> {
+        understand: impl Fn(Value) -> Result<T, ShapeError>,
+    ) -> Result<Vec<T>, ShapeError> {
         let rows = self.rows.as_ref().map_err(Clone::clone)?;
         let understood = rows.iter().enumerate().map(|(at, row)| {
             let row = parsed(row.get().as_bytes());
-            let row = row.map_err(|error| Misshapen(format!("{error} of the JSON")));
+            let row = row.map_err(|error| ShapeError(format!("{error} of the JSON")));
             row.and_then(&understand)
                 .map_err(|odd| self.within(at, &odd))
         });
         understood.collect()
     }
 
-    fn within(&self, at: usize, odd: &Misshapen) -> Misshapen {
+    fn within(&self, at: usize, odd: &ShapeError) -> ShapeError {
         let is_member = !odd.0.starts_with("expected") && !odd.0.ends_with("of the JSON");
         let mark = if is_member { "." } else { ": " };
-        Misshapen(format!("{}[{at}]{mark}{}", self.list, odd.0))
+        ShapeError(format!("{}[{at}]{mark}{}", self.list, odd.0))
     }
 }
 

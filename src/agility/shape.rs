@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 /// An answer whose shape is not the documented one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct Misshapen(pub(crate) String);
+pub(crate) struct ShapeError(pub(crate) String);
 
 /// The member called `name`: exactly so, else in any case. JSON `null` counts as absent.
 pub(crate) fn member<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
@@ -44,11 +44,11 @@ pub(crate) fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
 
 /// A truth value, also when it is written as text; absent, or anything else, is false.
 pub(crate) fn flag(value: &Value, name: &str) -> bool {
-    matches!(told_flag(value, name), Ok(Some(true)))
+    matches!(checked_flag(value, name), Ok(Some(true)))
 }
 
 /// A truth value, also when it is written as text; `None` where it is absent.
-pub(crate) fn told_flag(row: &Value, name: &str) -> Result<Option<bool>, Misshapen> {
+pub(crate) fn checked_flag(row: &Value, name: &str) -> Result<Option<bool>, ShapeError> {
     match member(row, name) {
         None => Ok(None),
         Some(Value::Bool(truth)) => Ok(Some(*truth)),
@@ -61,29 +61,29 @@ pub(crate) fn told_flag(row: &Value, name: &str) -> Result<Option<bool>, Misshap
 }
 
 /// The id of a row, which must be there.
-pub(crate) fn id(row: &Value, name: &str) -> Result<i64, Misshapen> {
+pub(crate) fn id(row: &Value, name: &str) -> Result<i64, ShapeError> {
     int(row, name).ok_or_else(|| wanted(row, name, "an id"))
 }
 
 /// The id of an entity, which is above 0.
-pub(crate) fn own_id(row: &Value, name: &str) -> Result<i64, Misshapen> {
+pub(crate) fn own_id(row: &Value, name: &str) -> Result<i64, ShapeError> {
     let found = int(row, name).filter(|id| *id > 0);
     found.ok_or_else(|| wanted(row, name, "an id above 0"))
 }
 
 /// A text of a row, which must be there and say something.
-pub(crate) fn own_text<'a>(row: &'a Value, name: &str) -> Result<&'a str, Misshapen> {
+pub(crate) fn own_text<'a>(row: &'a Value, name: &str) -> Result<&'a str, ShapeError> {
     text(row, name).ok_or_else(|| wanted(row, name, "a text that is not blank"))
 }
 
 /// The complaint about a member that cannot be used.
-pub(crate) fn wanted(row: &Value, name: &str, what: &str) -> Misshapen {
+pub(crate) fn wanted(row: &Value, name: &str, what: &str) -> ShapeError {
     let found = member(row, name).unwrap_or(&Value::Null);
-    Misshapen(format!("{name}: {}", expected(what, found).0))
+    ShapeError(format!("{name}: {}", expected(what, found).0))
 }
 
 /// The members of an object.
-pub(crate) fn object(value: &mut Value) -> Result<&mut Map<String, Value>, Misshapen> {
+pub(crate) fn object(value: &mut Value) -> Result<&mut Map<String, Value>, ShapeError> {
     match value {
         Value::Object(map) => Ok(map),
         other => Err(expected("an object", other)),
@@ -116,7 +116,7 @@ pub(crate) fn rename_members(map: &mut Map<String, Value>, names: &[&str]) {
 }
 
 /// The complaint about a value of another kind.
-pub(crate) fn expected(wanted: &str, found: &Value) -> Misshapen {
+pub(crate) fn expected(wanted: &str, found: &Value) -> ShapeError {
     let found = match found {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
@@ -125,7 +125,7 @@ pub(crate) fn expected(wanted: &str, found: &Value) -> Misshapen {
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
     };
-    Misshapen(format!("expected {wanted}, found {found}"))
+    ShapeError(format!("expected {wanted}, found {found}"))
 }
 
 #[cfg(test)]
@@ -147,11 +147,11 @@ mod tests {
     #[test]
     fn a_flag_that_is_neither_true_nor_false_is_named() {
         let row = json!({"a": true, "b": " False", "c": 1, "d": "yes", "e": null});
-        assert_eq!(told_flag(&row, "A"), Ok(Some(true)));
-        assert_eq!(told_flag(&row, "b"), Ok(Some(false)));
-        assert_eq!(told_flag(&row, "e"), Ok(None));
+        assert_eq!(checked_flag(&row, "A"), Ok(Some(true)));
+        assert_eq!(checked_flag(&row, "b"), Ok(Some(false)));
+        assert_eq!(checked_flag(&row, "e"), Ok(None));
         for name in ["c", "d"] {
-            let odd = told_flag(&row, name).unwrap_err().0;
+            let odd = checked_flag(&row, name).unwrap_err().0;
             assert!(
                 odd.starts_with(&format!("{name}: expected true or false")),
                 "{odd}"

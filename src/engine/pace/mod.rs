@@ -39,8 +39,8 @@ mod window;
 pub use class::Class;
 pub(super) use class::PerClass;
 pub use learned::Learned;
-pub(super) use pacer::{Bearings, weighing};
 pub use pacer::{Ceilings, Pacer, Permit, Sample};
+pub(super) use pacer::{PacerSnapshot, weighing};
 #[cfg(test)]
 pub(super) use quota::Outlook;
 pub use quota::Refusal;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::domain::{EntityKey, ItemState, Kind, Locale, TargetId};
-use crate::engine::crew::Crew;
+use crate::engine::context::RunContext;
 use crate::engine::forecast::Publication;
 use crate::engine::options::Publish;
 use crate::instance::{Source, Target};
@@ -32,24 +32,24 @@ const fn kinds(publish: Publish) -> &'static [Kind] {
 
 /// What is going to be published, seen before the uploads: what the source has published of what will be written. What
 /// an earlier run left over is not in it.
-pub(in crate::engine) fn expected<S, T>(crew: &Crew<S, T>) -> Publication
+pub(in crate::engine) fn expected<S, T>(context: &RunContext<S, T>) -> Publication
 where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let kinds = kinds(crew.options.publish);
-    let entities = (0..).zip(crew.source_inventory.entities());
+    let kinds = kinds(context.options.publish);
+    let entities = (0..).zip(context.source_inventory.entities());
     let wanted = entities.filter_map(|(node, entity)| {
         let kind = entity.key.kind;
         let is_wanted = kinds.contains(&kind) && entity.is_published();
-        let is_written = crew.planned(node).action.is_work();
+        let is_written = context.planned(node).action.is_work();
         Some((kind, entity.locale().filter(|_| is_wanted && is_written)?))
     });
     Publication::of(wanted)
 }
 
 /// What is to be published now, each id once in its locale.
-pub(super) fn entities<S, T>(crew: &Crew<S, T>, mappings: &[Mapping]) -> Vec<Published>
+pub(super) fn entities<S, T>(context: &RunContext<S, T>, mappings: &[Mapping]) -> Vec<Published>
 where
     S: Source + Clone,
     T: Target + Clone,
@@ -78,23 +78,23 @@ where
             }
         }
     };
-    for kind in kinds(crew.options.publish) {
-        add(*kind, eligible(crew, *kind, &ours));
+    for kind in kinds(context.options.publish) {
+        add(*kind, eligible(context, *kind, &ours));
     }
-    add(Kind::Page, moved(crew));
+    add(Kind::Page, moved(context));
     all
 }
 
 /// Pages that were published before they moved, whatever is to be published otherwise.
-fn moved<S, T>(crew: &Crew<S, T>) -> BTreeMap<Locale, Vec<(TargetId, Node)>>
+fn moved<S, T>(context: &RunContext<S, T>) -> BTreeMap<Locale, Vec<(TargetId, Node)>>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
     let mut ids: BTreeMap<Locale, Vec<(TargetId, Node)>> = BTreeMap::new();
-    for node in crew.unpublished_by_moves() {
-        let key = &crew.entity(node).key;
-        if let (Some(locale), Some(there)) = (&key.locale, crew.ids.resolve(key)) {
+    for node in context.unpublished_by_moves() {
+        let key = &context.entity(node).key;
+        if let (Some(locale), Some(there)) = (&key.locale, context.ids.resolve(key)) {
             ids.entry(locale.clone())
                 .or_default()
                 .push((there.id, node));
@@ -106,7 +106,7 @@ where
 /// Everything that the source has published and that this run wrote, or an earlier one, with no change since; each id once,
 /// by locale.
 fn eligible<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     kind: Kind,
     ours: &HashSet<&EntityKey>,
 ) -> BTreeMap<Locale, Vec<(TargetId, Node)>>
@@ -115,21 +115,21 @@ where
     T: Target + Clone,
 {
     let mut ids: BTreeMap<Locale, Vec<(TargetId, Node)>> = BTreeMap::new();
-    for (node, entity) in (0..).zip(crew.source_inventory.entities()) {
+    for (node, entity) in (0..).zip(context.source_inventory.entities()) {
         let node: Node = node;
-        let planned = crew.planned(node);
+        let planned = context.planned(node);
         // One that only moved says what the target had in it, published or not.
         let written = planned.action.is_work()
             && !planned.is_place_only()
-            && !crew.unfinished.contains(&node);
+            && !context.unfinished.contains(&node);
         if entity.key.kind != kind || !entity.is_published() {
             continue;
         }
-        let left_over = || ours.contains(&entity.key) && is_still_to_do(crew, node);
+        let left_over = || ours.contains(&entity.key) && is_still_to_do(context, node);
         if !(written || left_over()) {
             continue;
         }
-        if let (Some(locale), Some(there)) = (entity.locale(), crew.ids.resolve(&entity.key)) {
+        if let (Some(locale), Some(there)) = (entity.locale(), context.ids.resolve(&entity.key)) {
             ids.entry(locale.clone())
                 .or_default()
                 .push((there.id, node));
@@ -143,16 +143,16 @@ where
 }
 
 /// Whether the target has the entity as it was written and has not published it.
-fn is_still_to_do<S, T>(crew: &Crew<S, T>, node: Node) -> bool
+fn is_still_to_do<S, T>(context: &RunContext<S, T>, node: Node) -> bool
 where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let planned = crew.planned(node);
+    let planned = context.planned(node);
     let Action::Unchanged { target } = planned.action else {
         return false;
     };
-    let key = &crew.entity(node).key;
-    let there = crew.target_inventory.get(&key.with_id(target));
+    let key = &context.entity(node).key;
+    let there = context.target_inventory.get(&key.with_id(target));
     !planned.left_alone && there.is_some_and(|there| there.state == ItemState::Staging)
 }

@@ -14,10 +14,10 @@ use super::names;
 use super::needs::{Needs, Resolver};
 use super::paths;
 use super::place::{Placed, Places, Sides};
+use super::predicted_ids::PredictedIds;
 use super::settle;
 use super::shapes::Shapes;
 use super::spread;
-use super::virtual_map::VirtualMap;
 use super::weigh::{self, Place};
 use crate::domain::{
     ContentHash, EntityKey, Failure, Filled, Inventory, Kind, Locale, SourceId, TargetId,
@@ -236,7 +236,8 @@ fn decide_with(
 ) -> (Vec<Planned>, Vec<Notice>) {
     let agreements = &*identity.agreements;
     let sides = (inputs.source, inputs.target);
-    let counterparts = VirtualMap::new(sides, agreements, matches, |node| keeping.contains(&node));
+    let counterparts =
+        PredictedIds::new(sides, agreements, matches, |node| keeping.contains(&node));
     let comparer = Comparer {
         target: inputs.target,
         agreements,

@@ -18,14 +18,14 @@ use crate::plan::{Counterparts, asset_urls};
 /// Where provisional ids start.
 const PROVISIONAL: i64 = i64::MAX / 2;
 
-pub(super) struct VirtualMap<'a> {
+pub(super) struct PredictedIds<'a> {
     ids: HashMap<(Kind, i64), TargetId>,
     names: ByName<Box<str>>,
     urls: HashMap<i64, AssetUrls>,
     target: &'a Inventory<TargetId>,
 }
 
-impl<'a> VirtualMap<'a> {
+impl<'a> PredictedIds<'a> {
     /// `keeps_name` tells of an entity whose counterpart goes by another name whether that stays so.
     pub(super) fn new(
         (source, target): (&Inventory<SourceId>, &'a Inventory<TargetId>),
@@ -123,7 +123,7 @@ impl<'a> VirtualMap<'a> {
     }
 }
 
-impl Counterparts for VirtualMap<'_> {
+impl Counterparts for PredictedIds<'_> {
     fn id(&self, kind: Kind, id: i64, _locale: Option<&Locale>) -> Option<TargetId> {
         self.ids.get(&(kind, id)).copied()
     }
