@@ -125,7 +125,7 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
                     break;
                 }
                 Input::Command(Command::SetRate(rate)) => {
-                    self.context().target_pacer.set_rate(rate)
+                    self.context().target_pacer.set_rate(rate);
                 }
                 input => {
                     if input == Input::Command(Command::Resume) {

@@ -8,11 +8,12 @@ use super::*;
 
 type Heard = ReadResponse<SourceId>;
 
+#[expect(clippy::needless_pass_by_value, reason = "calls are shorter")]
 fn heard(ask: &ReadRequest, value: Value) -> Heard {
-    understood(ask, value).unwrap()
+    understood(ask, &value).unwrap()
 }
 
-fn understood(ask: &ReadRequest, value: Value) -> Result<Heard, ShapeError> {
+fn understood(ask: &ReadRequest, value: &Value) -> Result<Heard, ShapeError> {
     understand(ask, Page::parse(&value.to_string(), list_of(ask)).unwrap())
 }
 
@@ -297,9 +298,9 @@ fn containers_that_are_deleted_or_built_in_are_passed() {
 
 #[test]
 fn a_list_that_is_no_list_is_an_error() {
-    let wrong = understood(&ReadRequest::Containers, json!({"message": "no"}));
+    let wrong = understood(&ReadRequest::Containers, &json!({"message": "no"}));
     assert_eq!(wrong.unwrap_err().0, "expected a list, found an object");
-    assert!(understood(&ReadRequest::Containers, Value::Null).is_err());
+    assert!(understood(&ReadRequest::Containers, &Value::Null).is_err());
 }
 
 #[test]
@@ -348,7 +349,7 @@ fn a_server_with_shorter_pages_is_followed() {
 #[test]
 fn a_list_without_its_length_is_an_error() {
     let no_count = json!({"assetMedias": []});
-    assert!(understood(&ReadRequest::Assets { offset: 0 }, no_count).is_err());
+    assert!(understood(&ReadRequest::Assets { offset: 0 }, &no_count).is_err());
 }
 
 #[test]
@@ -444,7 +445,7 @@ fn a_deleted_item_ends_others_and_a_nameless_one_cannot_be_used() {
     let nameless = json!({"syncToken": 4, "items": [
         {"contentID": 6, "properties": {"state": 2, "referenceName": "tags"}}]});
     assert_eq!(
-        understood(&ask, nameless).unwrap_err().0,
+        understood(&ask, &nameless).unwrap_err().0,
         "items[0].properties.definitionName: expected a text that is not blank, found null (content 6)"
     );
 }
