@@ -61,7 +61,14 @@ fn made(config: &Config, settings: &Settings, outlook: &Decided) -> PlanFile {
             settings_of_sync.insert(key, value);
         }
     }
-    let entities = approvals(&outlook.plan.entities, &outlook.source, &outlook.target);
+    let Decided {
+        plan,
+        source,
+        target,
+        published,
+        ..
+    } = outlook;
+    let entities = approvals(&plan.entities, source, target, published);
     let now = time::now();
     PlanFile {
         form: FORM,

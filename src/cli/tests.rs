@@ -75,7 +75,7 @@ fn help_teaches() {
     Commands:
       sync         Migrates the source into the target and verifies what arrived
       retry        Retries the entities that failed or were blocked in the last run
-      plan         Shows what a sync would do to every entity, and why
+      plan         Shows what a sync would change, and why
       apply        Carries out a plan that `lockgate plan --out` wrote, and nothing else
       verify       Compares the target with the source, entity by entity, and writes nothing
       undo         Reverts a run: deletes what it created and restores what it overwrote

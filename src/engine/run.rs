@@ -24,7 +24,7 @@ use super::options::{Matching, Options, UnknownOutcome};
 use super::outage::Alarm;
 use super::pace::Sample;
 use super::poll::BatchTimes;
-use super::publish;
+use super::publish::{self, Choice};
 use super::pull::Reader;
 use super::ready::Limits;
 use super::reconcile::{Known, Recovery, settle_undone};
@@ -43,7 +43,7 @@ use crate::id_map::{Counterpart, IdMap};
 use crate::instance::{Source, Target};
 use crate::plan::{
     self, Action, Agreed, Agreement, Agreements, Approved, AssetIndex, Defaults, Hint, Inputs,
-    Plan, Recognition, Schema, Selection, asset_urls, built_ins,
+    Node, Plan, Recognition, Schema, Selection, asset_urls, built_ins,
 };
 use crate::store::{LeaseOwner, Mapping, Pair, Store, StoreError};
 
@@ -90,6 +90,10 @@ pub struct Decided {
     pub source: Arc<Inventory<SourceId>>,
     /// What the target holds.
     pub target: Arc<Inventory<TargetId>>,
+    /// What the state knows of the pair.
+    pub mappings: Arc<Vec<Mapping>>,
+    /// What a run that carries this out publishes, content before pages.
+    pub published: Vec<Node>,
 }
 
 /// How a run ended.
@@ -190,8 +194,8 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             in_doubt: sorted(prepared.doubts),
         };
         if report.end.is_complete() {
-            let (mappings, reading) = (&prepared.mappings, after.reading);
-            let published = publish::publish(&crew, mappings, reading, &mut control).await?;
+            let choice = (&**prepared.mappings, self.approved.as_deref());
+            let published = publish::publish(&crew, choice, after.reading, &mut control).await?;
             report.end = published.end;
             report.unpublished = published.refused;
         }
@@ -280,12 +284,20 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
     /// # Errors
     /// [`RunError`] when an instance or the state cannot be read, or the selection names what is not there.
     pub async fn decide(&self) -> Result<Decided, RunError> {
-        let prepared = self.prepare().await?;
-        Ok(Decided {
-            plan: prepared.plan,
-            source: prepared.source,
-            target: prepared.target,
-        })
+        Ok(self.decided(&self.prepare().await?))
+    }
+
+    fn decided(&self, prepared: &Prepared) -> Decided {
+        let how = (self.options.publish, self.approved.as_deref());
+        let sides = (&*prepared.source, &*prepared.target);
+        let choice = Choice::new(&prepared.plan, sides, how, &prepared.mappings);
+        Decided {
+            published: choice.all(),
+            plan: Arc::clone(&prepared.plan),
+            source: Arc::clone(&prepared.source),
+            target: Arc::clone(&prepared.target),
+            mappings: Arc::clone(&prepared.mappings),
+        }
     }
 
     async fn prepare(&self) -> Result<Prepared, RunError> {

@@ -19,6 +19,7 @@ mod file;
 mod graph;
 mod normal;
 mod notice;
+mod overview;
 mod payload;
 mod references;
 mod schema;
@@ -47,6 +48,10 @@ pub use normal::{
     Defaults, Difference, Judge, Judged, Learns, differences, lost_companions, normal, without,
 };
 pub use notice::{Concern, Notice, warnings};
+pub use overview::{
+    Bytes, Change, Deferred, Effort, EffortLimits, Entry, Gone, Group, Move, Overview, Removed,
+    Seen,
+};
 pub use payload::{Counterparts, LeaveOut, Payload, Unresolved, payload, put_back};
 pub use references::{
     AssetIndex, Context, Reference, Referent, Side, UrlAt, asset_urls, references,

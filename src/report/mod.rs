@@ -32,6 +32,7 @@ mod later;
 mod lists;
 mod note;
 mod options;
+pub mod overview;
 mod patient;
 mod plain;
 mod run_folder;

@@ -39,6 +39,7 @@ mod panics;
 mod parts;
 mod phases;
 mod place;
+mod plan_forms;
 mod publish;
 mod readers;
 mod recordings;

@@ -17,7 +17,7 @@ use super::place::{Placed, Places, Sides};
 use super::settle;
 use super::shapes::Shapes;
 use super::spread;
-use super::virtual_map::VirtualMap;
+use super::virtual_map::{VirtualMap, ids};
 use super::weigh::{self, Place};
 use crate::domain::{
     ContentHash, EntityKey, Failure, Filled, Inventory, Kind, Locale, SourceId, TargetId,
@@ -236,7 +236,9 @@ fn decide_with(
 ) -> (Vec<Planned>, Vec<Notice>) {
     let agreements = &*identity.agreements;
     let sides = (inputs.source, inputs.target);
-    let counterparts = VirtualMap::new(sides, agreements, matches, |node| keeping.contains(&node));
+    let counterparts = VirtualMap::new(sides, ids(agreements), matches, |node| {
+        keeping.contains(&node)
+    });
     let comparer = Comparer {
         target: inputs.target,
         agreements,

@@ -30,7 +30,7 @@ mod shapes;
 mod spread;
 #[cfg(test)]
 mod tests;
-mod virtual_map;
+pub(in crate::plan) mod virtual_map;
 mod weigh;
 
 pub use asset_bytes::{AssetLook, ByteQuestion, assets_to_look_at};
