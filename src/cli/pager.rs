@@ -57,7 +57,7 @@ async fn page(text: &str, pager: Option<&str>) -> bool {
     };
     let mut command = Command::new(program);
     command.args(words).stdin(Stdio::piped()).kill_on_drop(true);
-    if pager.is_none() {
+    if program.ends_with("less") {
         // One screen is printed and left; colours are kept.
         command.arg("-FRX");
     }

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::args::OutputArgs;
 use super::overview::overview;
 use super::planning::{self, PlanningArgs};
-use super::{pager, plan_file};
+use super::{agree, pager, plan_file};
 use crate::config::{Config, OutputMode, Settings};
 use crate::engine::{Decided, RunError, Unplaced};
 use crate::error::{Error, ExitStatus};
@@ -96,6 +96,9 @@ pub(super) async fn run(
     ended?;
     if let Some(path) = &args.out {
         plan_file::write(path, (&config, &settings), &outlook)?;
+    }
+    if let Some(broken) = agree::broken_gates(&settings, &outlook) {
+        return Err(broken.into());
     }
     let intended = || outlook.plan.entities.iter().filter_map(Intended::of);
     let status = status_of(intended());

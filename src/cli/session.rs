@@ -11,6 +11,7 @@ use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::agree::Reviewer;
 use super::{guard, pace, stop, wiring};
 use crate::agility::Instance;
 use crate::config::Settings;
@@ -74,6 +75,14 @@ impl Work {
             Self::Retry { keys, .. } => session.selection.keys.clone_from(keys),
             Self::Apply { approved, .. } => session.approved = Some(Arc::clone(approved)),
             Self::Sync | Self::Verify => {}
+        }
+    }
+
+    /// Whether the user has agreed to it already.
+    const fn is_agreed(&self) -> bool {
+        match self {
+            Self::Apply { .. } | Self::Retry { .. } | Self::Verify => true,
+            Self::Sync => false,
         }
     }
 
@@ -143,13 +152,13 @@ pub(super) async fn run(
 ) -> Result<(ExitStatus, RunReport), Error> {
     let (events, received) = mpsc::channel::<Stamped>(EVENTS_IN_FLIGHT);
     let (commands, mut commanded) = mpsc::channel::<Command>(COMMANDS_IN_FLIGHT);
-    let mut report_options = wiring::report_options(settings);
-    report_options.tokens = tokens(settings, &ends);
+    let is_rehearsal = ends.rehearsal.is_some();
+    let reviewer = Reviewer::new(settings, is_rehearsal || work.is_agreed());
+    let report_options = presentation(settings, &ends, &reviewer);
     let mut reporters = report::reporters(&report_options, &commands)?;
     let sink = Sink::new(events);
     let run = time::run_id(time::now(), salt());
     let rehearsal = ends.rehearsal.take();
-    let is_rehearsal = rehearsal.is_some();
     let estimate = rehearsal.map(|rehearsal| {
         reporters.push(rehearsal.witness);
         rehearsal.estimate
@@ -165,6 +174,7 @@ pub(super) async fn run(
     let planned = session.planned.subscribe();
     let folder = settings.paths.runs.join(&run.0);
     work.narrow(&mut session);
+    session.review = Some(Arc::new(reviewer));
     let record = record(settings, &run, &pair, &work);
     let working = Box::pin(async {
         let result = Box::pin(begin(
@@ -218,6 +228,17 @@ pub(super) async fn run(
     let ended = result?;
     finished?;
     Ok(ended)
+}
+
+/// How the run is shown.
+fn presentation(settings: &Settings, ends: &Ends, reviewer: &Reviewer) -> report::Options {
+    let mut options = wiring::report_options(settings);
+    options.tokens = tokens(settings, ends);
+    if reviewer.may_ask() && options.mode == report::Mode::Dashboard {
+        // It has no place for the question.
+        options.mode = report::Mode::DashboardLater;
+    }
+    options
 }
 
 /// What a new token of the target replaces: also that of the source, where both had the same.
@@ -388,7 +409,8 @@ pub(super) fn session(
         run,
         locales: settings.sync.locales.clone(),
         selection: wiring::selection(settings),
-        overwrite: settings.sync.overwrite,
+        policies: settings.sync.policies.clone(),
+        review: None,
         approved: None,
         matching: wiring::matching(settings),
         options: options.clone(),
@@ -443,7 +465,7 @@ fn record(settings: &Settings, run: &RunId, pair: &Pair, work: &Work) -> RunReco
         pair: pair.clone(),
         command: work.name().to_owned(),
         options: json!({
-            "overwrite": settings.sync.overwrite,
+            "overwrite": settings.sync.policies.overwrite,
             "locales": settings.sync.locales,
             "channel_map": pairs(&settings.sync.channel_map),
             "dry_run": settings.sync.dry_run,

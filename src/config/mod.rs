@@ -23,6 +23,7 @@ mod hidden;
 mod hosts;
 mod keys;
 mod layers;
+mod policies;
 mod read;
 mod settings;
 mod surroundings;
@@ -36,7 +37,8 @@ pub use hidden::shown;
 pub use keys::{CHOOSERS, KEYS, KeyInfo};
 pub use layers::{Config, Given, GivenValue, Inputs, Row, learn_credentials};
 pub use settings::{
-    ColorChoice, Instance, Limits, Output, OutputMode, Pace, Paths, Retry, Settings, Sync, Timeouts,
+    Ask, ColorChoice, Instance, Limits, Output, OutputMode, Pace, Paths, Retry, Settings, Sync,
+    Timeouts,
 };
 pub use surroundings::Surroundings;
 

@@ -28,6 +28,7 @@ use super::publish::{self, Choice};
 use super::pull::Reader;
 use super::ready::Limits;
 use super::reconcile::{Known, Recovery, settle_undone};
+use super::review::Review;
 use super::run_error::RunError;
 use super::sink::Sink;
 use super::state::RunState;
@@ -43,7 +44,7 @@ use crate::id_map::{Counterpart, IdMap};
 use crate::instance::{Source, Target};
 use crate::plan::{
     self, Action, Agreed, Agreement, Agreements, Approved, AssetIndex, Defaults, Hint, Inputs,
-    Node, Plan, Recognition, Schema, Selection, asset_urls, built_ins,
+    Node, Plan, Policies, Recognition, Schema, Selection, asset_urls, built_ins,
 };
 use crate::store::{LeaseOwner, Mapping, Pair, Store, StoreError};
 
@@ -64,8 +65,10 @@ pub struct Session<S, T> {
     pub locales: Vec<Locale>,
     /// What is to be moved.
     pub selection: Selection,
-    /// Whether the source wins where both sides changed.
-    pub overwrite: bool,
+    /// Which side wins where both changed, and what is never written.
+    pub policies: Policies,
+    /// Looks at what was decided before anything is written; `None` lets everything pass.
+    pub review: Option<Arc<dyn Review>>,
     /// The plan that was agreed to, where one is applied.
     pub approved: Option<Arc<Approved>>,
     /// How entities are matched that the state does not know.
@@ -164,6 +167,10 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         let is_unknown = prepared.plan.is_target_unknown() && prepared.doubts.is_empty();
         if is_unknown && !self.matching.create_unmatched {
             return Err(RunError::Unplaced(Unplaced::of(&prepared.plan)));
+        }
+        if let Some(review) = &self.review {
+            let decided = self.decided(&prepared);
+            control.read(review.review(&decided)).await?;
         }
         let limits = self.limits();
         let state = RunState::new(
@@ -413,7 +420,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             disputed: &disputed,
             hints: &hints,
             adopt: self.matching.adopt,
-            overwrite: self.overwrite,
+            policies: &self.policies,
             selection: &self.selection,
             weights: self.target.pacer.bearings().weights(),
             agreed: self.approved.as_deref().map(|approved| Agreed {

@@ -16,11 +16,13 @@ mod cycles;
 mod decide;
 mod encoding;
 mod file;
+mod gates;
 mod graph;
 mod normal;
 mod notice;
 mod overview;
 mod payload;
+mod policy;
 mod references;
 mod schema;
 mod scope;
@@ -43,6 +45,7 @@ pub use decide::{
 };
 pub use encoding::{Encoding, Evidence};
 pub use file::{FORM, PlanFile, PlanFileError};
+pub use gates::{Denied, Freeze, Gates, MaxChange};
 pub use graph::{Graph, Need, Node, Strength};
 pub use normal::{
     Defaults, Difference, Judge, Judged, Learns, differences, lost_companions, normal, without,
@@ -53,6 +56,7 @@ pub use overview::{
     Seen,
 };
 pub use payload::{Counterparts, LeaveOut, Payload, Unresolved, payload, put_back};
+pub use policy::{OnConflict, Pattern, Policies};
 pub use references::{
     AssetIndex, Context, Reference, Referent, Side, UrlAt, asset_urls, references,
 };

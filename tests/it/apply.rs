@@ -42,6 +42,10 @@ impl Stage {
         ended
     }
 
+    pub(crate) fn url(&self) -> String {
+        self.server.base_url()
+    }
+
     pub(crate) fn writes(&self) -> usize {
         self.server.writes(TARGET).len()
     }

@@ -12,6 +12,7 @@ mod binary;
 mod bisect;
 mod channels;
 mod cli_life;
+mod consent;
 mod crash;
 #[expect(dead_code, unused_imports, reason = "the simulation uses the rest")]
 #[path = "../common/double/mod.rs"]

@@ -3,10 +3,11 @@
 //! Snapshots of the real binary: what a reviewer reads before anything is written.
 
 use lockgate::mock::file::{InstanceFile, Row};
+use lockgate::mock::generate::{Shape, generate};
 use serde_json::{Value, json};
 
 use crate::apply::{Stage, item, retitle, titles};
-use crate::support::{SOURCE, TARGET, fixture, instances};
+use crate::support::{SOURCE, TARGET, empty_target, fixture, instances};
 
 /// Takes a plan in every form, and shows each.
 async fn shows(stage: &Stage, name: &str, args: &[&str], code: i32) {
@@ -180,4 +181,57 @@ async fn what_is_published_and_what_is_gone() {
         .await;
     let args = ["--publish", "--content", "1022"];
     shows(&stage, "published", &args, 0).await;
+}
+
+/// A site of 2,000 entities in which editors changed 20: the plan shows these, and of the rest the number.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn twenty_changes_in_two_thousand_entities() {
+    let mut site = generate(&Shape::new(2_000, 5));
+    let locales = site.instances[0].locales.clone();
+    site.instances.push(empty_target(&locales));
+    let stage = Stage::of(site).await;
+    stage.ends("sync", &["--no-verify"], 0).await;
+    stage
+        .edit(|source, _| {
+            let rows = source.content.iter_mut().filter(|row| name(row).is_some());
+            for row in rows.step_by(7).take(20) {
+                let name = name(row).unwrap().to_owned();
+                let old = row["fields"][&name].as_str().unwrap().to_owned();
+                row["fields"][&name] = format!("{old}, edited").into();
+                newer(row);
+            }
+        })
+        .await;
+    let plan = stage.ends("plan", &["--quiet"], 0).await.stdout;
+    assert!(plan.contains("\n20 update, 1,980 unchanged\n"), "{plan}");
+    let updates = plan.matches("  ~ update content:").count();
+    let edits = plan.lines();
+    let edits = edits.filter(|line| line.contains(" → ") && line.ends_with(", edited"));
+    assert_eq!((updates, edits.count()), (20, 20), "{plan}");
+    assert!(!plan.contains(" create "), "{plan}");
+    for form in ["markdown", "html"] {
+        let plan = stage
+            .ends("plan", &["--quiet", "--format", form], 0)
+            .await
+            .stdout;
+        assert_eq!(
+            plan.matches("<code>content:").count() + plan.matches("`content:").count(),
+            20
+        );
+    }
+    let json = stage.ends("plan", &["--format", "json"], 0).await.stdout;
+    let plan: Value = serde_json::from_str(&changed(&json)).unwrap();
+    assert_eq!(plan["entities"].as_array().unwrap().len(), 20);
+}
+
+/// A field that holds what a person would call the item.
+fn name(row: &Row) -> Option<&str> {
+    let mut names = row["fields"].as_object()?.iter();
+    let is_name = |name: &str| {
+        ["title", "headline", "heading", "label"]
+            .iter()
+            .any(|one| name.eq_ignore_ascii_case(one))
+    };
+    let found = names.find(|(name, value)| is_name(name) && value.is_string());
+    found.map(|(name, _)| name.as_str())
 }

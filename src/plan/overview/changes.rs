@@ -108,15 +108,15 @@ fn list(field: &str, was: &[String], becomes: &[String]) -> Option<Change> {
     })
 }
 
-fn texts(entries: Vec<(usize, &String)>) -> Vec<String> {
+/// Entries with their positions.
+type Placed<'a> = Vec<(usize, &'a String)>;
+
+fn texts(entries: Placed<'_>) -> Vec<String> {
     entries.into_iter().map(|(_, text)| text.clone()).collect()
 }
 
 /// Entries with their positions: those that `other` has as well, as often as it has them, and the rest.
-fn split<'a>(
-    entries: &'a [String],
-    other: &[String],
-) -> (Vec<(usize, &'a String)>, Vec<(usize, &'a String)>) {
+fn split<'a>(entries: &'a [String], other: &[String]) -> (Placed<'a>, Placed<'a>) {
     let mut left: HashMap<&String, usize> = HashMap::new();
     for entry in other {
         *left.entry(entry).or_default() += 1;

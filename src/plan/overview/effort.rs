@@ -67,10 +67,10 @@ impl Effort {
                 (Kind::Redirection, _) => redirections += 1,
                 // Its name first and its fields afterwards, so that models may refer to each other.
                 (Kind::Model, _) if matches!(planned.action, Action::Create { .. }) => {
-                    requests += 2
+                    requests += 2;
                 }
                 (Kind::Model | Kind::Container | Kind::Template | Kind::Gallery, _) => {
-                    requests += 1
+                    requests += 1;
                 }
                 (Kind::Asset, _) => {}
             }

@@ -1,6 +1,6 @@
 //! A plan as a page.
 
-use super::facts::{self, conflicts, counts_of, facts, others, title};
+use super::facts::{self, ACTIONS, conflicts, counts_of, facts, others, title};
 use super::words;
 use crate::plan::{Change, Entry, Intended, Overview};
 use crate::report::html::parts::{card, escape, page};
@@ -14,6 +14,8 @@ details.card > summary { cursor: pointer; font-weight: 640; }
 .change ins, .change del { text-decoration: none; border-radius: 3px; padding: 0 2px; }
 .change ins { background: var(--good-well); color: var(--good); } .change del { background: var(--bad-well); color: var(--bad); }
 .change .words { white-space: pre-wrap; font-family: ui-monospace, Menlo, Consolas, monospace; }
+.counts { border-collapse: collapse; margin: 6px 0 14px; font-size: 13px; }
+.counts th { text-align: left; font-weight: 500; padding: 2px 14px 2px 0; } .counts td { text-align: right; padding: 2px 14px 2px 0; }
 .sides { display: grid; grid-template-columns: 1fr 1fr; gap: 12px; }
 ";
 
@@ -26,8 +28,14 @@ pub fn html(overview: &Overview) -> String {
         escape(overview.target.as_str())
     );
     let facts = facts(overview).into_iter();
-    let facts: String = facts
-        .map(|fact| format!("<p>{}</p>\n", escape(&fact)))
+    let facts: Vec<String> = facts
+        .map(|fact| {
+            format!(
+                "<p>{}</p>
+",
+                escape(&fact)
+            )
+        })
         .collect();
     let removed = overview.removed.iter();
     let removed = removed.map(|one| row(&one.key.to_string(), &one.name, &one.what));
@@ -43,7 +51,7 @@ pub fn html(overview: &Overview) -> String {
     });
     let body = [
         head,
-        card("Summary", "", &facts),
+        card("Summary", "", &(counts(overview) + &facts.concat())),
         card(
             "Removed from the target by updates",
             "",
@@ -74,6 +82,33 @@ pub fn html(overview: &Overview) -> String {
         ),
     ];
     page(&name, STYLE, &body.concat(), "")
+}
+
+/// A row for each kind, a column for each action that there is.
+fn counts(overview: &Overview) -> String {
+    let shown = ACTIONS
+        .iter()
+        .filter(|(action, _)| overview.count(*action) > 0);
+    let shown: Vec<_> = shown.collect();
+    let head: Vec<String> = shown
+        .iter()
+        .map(|(_, name)| format!("<th>{name}</th>"))
+        .collect();
+    let head = head.concat();
+    let mut out = format!("<table class=\"counts\"><tr><th></th>{head}</tr>\n");
+    for (kind, counts) in &overview.counts {
+        append!(out, "<tr><th>{}</th>", kind.plural());
+        for (action, _) in &shown {
+            let found = counts.iter().find(|(of, _)| of == action);
+            append!(
+                out,
+                "<td>{}</td>",
+                found.map_or_else(|| "·".to_owned(), |(_, count)| count_of(*count))
+            );
+        }
+        out.push_str("</tr>\n");
+    }
+    out + "</table>\n"
 }
 
 /// A part that opens; nothing without a body.
