@@ -428,7 +428,11 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
                 begun: &begun,
             }),
         });
-        for message in plan::warnings(&plan.notices, &source) {
+        let gone = gone(&source, &target, &mappings);
+        for message in plan::warnings(&plan.notices, &source)
+            .into_iter()
+            .chain(gone)
+        {
             self.sink.emit(Event::Warned { message }).await;
         }
         let plan = Arc::new(plan);
@@ -619,6 +623,25 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             target: self.target.guid.clone(),
         }
     }
+}
+
+/// What the source no longer has, in one sentence; nothing where that is nothing.
+fn gone(
+    source: &Inventory<SourceId>,
+    target: &Inventory<TargetId>,
+    mappings: &[Mapping],
+) -> Option<String> {
+    let rows = mappings.iter().map(|row| (&row.key, row.target));
+    let gone = plan::gone(source, target, rows);
+    let first = gone.first()?;
+    let (count, are) = match gone.len() {
+        1 => ("1 entity".to_owned(), "is"),
+        more => (format!("{more} entities"), "are"),
+    };
+    Some(format!(
+        "{count} that earlier runs migrated {are} gone from the source and left on the target, such as {} {}, {} on the target",
+        first.key, first.name, first.target
+    ))
 }
 
 fn conflicts(plan: &Plan) -> usize {

@@ -53,7 +53,7 @@ pub use normal::{
 pub use notice::{Concern, Notice, warnings};
 pub use overview::{
     Bytes, Change, Deferred, Effort, EffortLimits, Entry, Gone, Group, Move, Overview, Removed,
-    Seen,
+    Seen, gone,
 };
 pub use payload::{Counterparts, LeaveOut, Payload, Unresolved, payload, put_back};
 pub use policy::{OnConflict, Pattern, Policies};

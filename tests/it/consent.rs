@@ -242,3 +242,24 @@ async fn a_setting_that_cannot_be_is_named() {
         assert!(ended.stderr.contains(word), "{text}: {}", ended.stderr);
     }
 }
+
+/// What the source no longer has stays on the target, and every run and plan says so.
+#[tokio::test]
+async fn what_is_gone_from_the_source_is_reported_and_left_alone() {
+    let stage = Stage::new().await;
+    stage.ends("sync", &[], 0).await;
+    let there = counterpart(&stage, (1030, "en-us"));
+    stage
+        .edit(|source, _| source.content.retain(|row| row["contentID"] != 1030))
+        .await;
+    for command in ["plan", "sync", "sync"] {
+        let ended = stage.ends(command, &[], 0).await;
+        let said = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(
+            said.contains("gone from the source and"),
+            "{command}: {said}"
+        );
+        assert!(said.contains("content:1030@en-us"), "{command}: {said}");
+    }
+    assert!(titles(&stage.instance(TARGET)).contains_key(&(there, KEY.1.to_owned())));
+}

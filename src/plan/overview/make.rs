@@ -7,7 +7,8 @@ use super::effort::{Effort, EffortLimits};
 use super::names::{Names, called};
 use super::{Change, Deferred, Entry, Gone, Group, Overview, Removed};
 use crate::domain::{
-    ContentHash, Entity, EntityKey, Guid, Id, Inventory, Kind, Locale, SourceId, TargetId, redact,
+    ContentHash, Entity, EntityKey, Guid, Id, Inventory, Kind, Locale, SourceId, TargetId,
+    TargetKey, redact,
 };
 use crate::plan::action::{Plan, Planned};
 use crate::plan::approved::Intended;
@@ -70,7 +71,11 @@ impl Overview {
                 .map(|node| seen.named(*node))
                 .collect(),
             drafts: seen.drafts(),
-            gone: gone(seen),
+            gone: gone(
+                seen.source,
+                seen.target,
+                seen.mapped.iter().map(|(key, id)| (key, *id)),
+            ),
             effort: Effort::of(seen.plan, seen.source, seen.published.len(), seen.limits),
         };
         maker.fill(&mut overview);
@@ -276,7 +281,7 @@ impl Maker<'_> {
         let becomes = format!("place {} of {slots} below {}", position(at), below(parent));
         let was = there.placement.as_deref().map(|stands| {
             let parent = stands.parent.and_then(|parent| {
-                let key = crate::domain::TargetKey::localised(Kind::Page, parent, locale?);
+                let key = TargetKey::localised(Kind::Page, parent, locale?);
                 self.seen.target.get(&key).map(called)
             });
             format!(
@@ -373,17 +378,32 @@ fn deferred(seen: &Seen<'_>) -> Vec<Deferred> {
     .collect()
 }
 
-/// What the state maps, the source has no more, and the target still has.
-fn gone(seen: &Seen<'_>) -> Vec<Gone> {
-    let is_read = |locale: &Locale| seen.source.locales.contains(locale);
-    let gone = seen.mapped.iter().filter(|(key, _)| {
-        seen.source.get(key).is_none() && key.locale.as_ref().is_none_or(is_read)
-    });
-    let gone = gone.filter_map(|(key, target)| {
-        let there = seen.target.get(&key.with_id(*target))?;
+/// What the state maps, the source no longer has, and the target still has, in the order of `mapped`.
+pub fn gone<'a>(
+    source: &Inventory<SourceId>,
+    target: &Inventory<TargetId>,
+    mapped: impl Iterator<Item = (&'a EntityKey, TargetId)>,
+) -> Vec<Gone> {
+    let is_read = |locale: &Locale| source.locales.contains(locale);
+    let (live, gone): (Vec<_>, Vec<_>) = mapped.partition(|(key, _)| source.get(key).is_some());
+    let gone = gone.into_iter();
+    let mut gone = gone
+        .filter(|(key, _)| key.locale.as_ref().is_none_or(is_read))
+        .peekable();
+    if gone.peek().is_none() {
+        return Vec::new();
+    }
+    // What is the counterpart of something else by now is not left over.
+    let live = live.into_iter().map(|(key, id)| key.with_id(id));
+    let live: HashSet<TargetKey> = live.collect();
+    let gone = gone.filter_map(|(key, id)| {
+        let there = target.get(&key.with_id(id))?;
+        if live.contains(&there.key) {
+            return None;
+        }
         Some(Gone {
             key: key.clone(),
-            target: *target,
+            target: id,
             name: called(there),
         })
     });

@@ -16,7 +16,7 @@ use super::graph::Node;
 use crate::domain::{EntityKey, Guid, Kind, TargetId};
 
 pub use effort::{Effort, EffortLimits};
-pub use make::{Bytes, Seen};
+pub use make::{Bytes, Seen, gone};
 
 /// A plan as people read it.
 #[derive(Clone, Debug, Serialize)]
