@@ -7,7 +7,7 @@ use lockgate::mock::file::Row;
 use serde_json::{Value, json};
 
 use crate::apply::{Stage, item, retitle, titles};
-use crate::binary::TOKEN;
+use crate::binary::{TOKEN, end_of};
 use crate::support::{SOURCE, TARGET, fixture, instances};
 use crate::terminal::Terminal;
 
@@ -262,4 +262,45 @@ async fn what_is_gone_from_the_source_is_reported_and_left_alone() {
         assert!(said.contains("content:1030@en-us"), "{command}: {said}");
     }
     assert!(titles(&stage.instance(TARGET)).contains_key(&(there, KEY.1.to_owned())));
+}
+
+/// Without a terminal a first run into a target that holds something needs a word of the user; a later one does not. The
+/// address stands for this machine and is not one of it, so the server counts as a real one.
+#[tokio::test]
+async fn a_first_run_into_a_target_that_is_not_empty_needs_agreement() {
+    let mut state = instances(&fixture("cycle-of-two"));
+    let model = json!({ "id": 900, "referenceName": "Other", "displayName": "Other",
+                        "contentDefinitionTypeID": 1, "fields": [] });
+    let empty = state.clone();
+    let target = state.instances.iter_mut().find(|one| one.guid == TARGET);
+    target
+        .unwrap()
+        .models
+        .push(serde_json::from_value(model).unwrap());
+    for (state, agreement, code) in [
+        (&state, &[] as &[&str], 2),
+        (&state, &["--yes"], 0),
+        (&empty, &[], 0),
+    ] {
+        let stage = Stage::of(state.clone()).await;
+        let url = stage.url().replace("127.0.0.1", "0.0.0.0");
+        let sync = async |args: &[&str]| {
+            let args = [&["--allow-http"], args].concat();
+            end_of(stage.workspace.between("sync", &url, &args)).await
+        };
+        let ended = sync(agreement).await;
+        assert_eq!(ended.code, Some(code), "{agreement:?}: {}", ended.stderr);
+        assert_eq!(stage.writes() > 0, code == 0);
+        if code == 2 {
+            assert!(ended.stderr.contains("LG-1016"), "{}", ended.stderr);
+            continue;
+        }
+        stage
+            .edit(|source, _| source.models[0]["displayName"] = "Another name".into())
+            .await;
+        let before = stage.writes();
+        let ended = sync(&[]).await;
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        assert!(stage.writes() > before, "{}", ended.stderr);
+    }
 }

@@ -156,6 +156,21 @@ async fn a_page_that_moves() {
 }
 
 #[tokio::test]
+async fn a_list_in_another_order() {
+    let stage = synced().await;
+    stage
+        .edit(|source, _| {
+            for (id, number) in [(1000, 7), (1001, 0)] {
+                let row = item(source, id, "en-us");
+                row["properties"]["itemOrder"] = number.into();
+                newer(row);
+            }
+        })
+        .await;
+    shows(&stage, "order", &[], 0).await;
+}
+
+#[tokio::test]
 async fn a_file_that_is_replaced() {
     let stage = synced().await;
     stage

@@ -17,7 +17,7 @@ use crate::plan::graph::Node;
 use crate::plan::normal::{normal, without};
 use crate::plan::notice::Concern;
 use crate::plan::payload::{LeaveOut, payload};
-use crate::plan::{AssetIndex, Context, Schema, container_of};
+use crate::plan::{AssetIndex, Context, Schema, container_of, number_in_list};
 
 /// The hash of the bytes that an asset had on the target at its last agreement, where the state knows it.
 pub type Bytes = HashMap<EntityKey, ContentHash>;
@@ -181,6 +181,9 @@ impl Maker<'_> {
             }
             changes.extend(self.file(entity, there));
             changes.extend(self.place(entity, there, planned));
+            if changes.is_empty() {
+                changes.extend(number(entity, there, planned));
+            }
         }
         let (source, target_guid) = (&self.seen.source.guid, &self.seen.target.guid);
         let locale = entity.locale();
@@ -305,6 +308,24 @@ impl Change {
             Self::Value { field, .. } | Self::List { field, .. } => field,
         }
     }
+}
+
+/// The numbers of an item that is written for its place in a list and nothing else.
+fn number(
+    entity: &Entity<SourceId>,
+    there: &Entity<TargetId>,
+    planned: &Planned,
+) -> Option<Change> {
+    if entity.key.kind != Kind::Content || planned.keeps_number.is_some() {
+        return None;
+    }
+    let (_, was) = number_in_list(&there.body)?;
+    let (list, becomes) = number_in_list(&entity.body)?;
+    (was != becomes).then(|| Change::Value {
+        field: format!("number in {list}"),
+        was: Some(was.to_string()),
+        becomes: Some(becomes.to_string()),
+    })
 }
 
 /// The container of an item, the channel of a page.
