@@ -17,6 +17,7 @@ pub(super) fn overview(settings: &Settings, decided: &Decided) -> Overview {
         plan: &decided.plan,
         source: &decided.source,
         target: &decided.target,
+        policies: &settings.sync.policies,
         mapped: &mapped,
         bytes: &hashes.collect::<Bytes>(),
         published: &decided.published,

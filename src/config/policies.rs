@@ -20,13 +20,18 @@ impl Config {
                 .ok_or_else(|| self.unknown_word("sync.on_conflict", &wins, names.into_iter()))?;
             on_conflict.push((pattern("sync.on_conflict", &of)?, policy));
         }
-        let read_only = self.list("sync.read_only")?;
-        let read_only = read_only.iter().map(|text| pattern("sync.read_only", text));
-        Ok(Policies {
+        let mut policies = Policies {
             overwrite: self.truth("sync.overwrite")?,
             on_conflict,
-            read_only: read_only.collect::<Result<_, _>>()?,
-        })
+            ..Policies::default()
+        };
+        for text in self.list("sync.read_only")? {
+            let expected = format!("{PATTERN}, or a field (content:articles#Summary)");
+            let protected = policies.protect(&text);
+            protected
+                .map_err(|error| self.wrong("sync.read_only", format!("{expected}: {error}")))?;
+        }
+        Ok(policies)
     }
 
     pub(super) fn gates(&self) -> Result<Gates, ConfigError> {

@@ -551,6 +551,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             target_inventory,
             plan: Arc::new(Plan::default()),
             formers: Formers::default(),
+            policies: self.policies.clone(),
             schema: Schema::default(),
             assets: AssetIndex::default(),
             sent_bytes: dashmap::DashMap::new(),

@@ -1,11 +1,13 @@
 //! What the user decided beforehand about kinds and names: which side wins a conflict, and what is never written.
 
 use globset::{Glob, GlobMatcher};
+use serde_json::Value;
 
 use super::action::{Action, Planned};
 use super::graph::Node;
-use super::{Inputs, container_of};
-use crate::domain::{Entity, EntityKey, ItemState, Kind, SourceId};
+use super::schema::{Role, field_key};
+use super::{FieldKind, Inputs, ModelSchema, Schema, container_of};
+use crate::domain::{Entity, EntityKey, Failure, ItemState, Kind, SourceId};
 
 /// Entities by kind and name: `page`, `content:articles`, `asset:brochures/*`.
 ///
@@ -107,6 +109,8 @@ pub struct Policies {
     pub on_conflict: Vec<(Pattern, OnConflict)>,
     /// What is never written on the target. A container stands for its items as well.
     pub read_only: Vec<Pattern>,
+    /// Fields of items that keep what the target has, by the key under which fields compare. In a new item they are left out.
+    pub read_only_fields: Vec<(Pattern, Box<str>)>,
 }
 
 impl Policies {
@@ -127,6 +131,63 @@ impl Policies {
         self.on_conflict(entity) == OnConflict::Source
     }
 
+    /// Adds what is never written: `PATTERN`, or `PATTERN#FIELD` of items.
+    ///
+    /// # Errors
+    /// [`PatternError`]
+    pub fn protect(&mut self, text: &str) -> Result<(), PatternError> {
+        let Some((of, field)) = text.split_once('#') else {
+            self.read_only.push(Pattern::parse(text)?);
+            return Ok(());
+        };
+        let of = Pattern::parse(of)?;
+        if of.kind != Kind::Content || field.trim().is_empty() {
+            let why = "only items have fields, such as content:articles#Summary";
+            return Err(PatternError(why.to_owned()));
+        }
+        self.read_only_fields.push((of, field_key(field).into()));
+        Ok(())
+    }
+
+    /// The fields of an item that are never written, by the key under which fields compare.
+    pub fn read_only_fields_of<'a>(
+        &'a self,
+        entity: &'a Entity<SourceId>,
+    ) -> impl Iterator<Item = &'a str> {
+        let fields = self.read_only_fields.iter();
+        let fields = fields.filter(|(of, _)| of.matches(entity));
+        fields.map(|(_, key)| &**key)
+    }
+
+    /// Whether an entity has fields that are never written.
+    pub fn has_read_only_fields(&self, entity: &Entity<SourceId>) -> bool {
+        self.read_only_fields_of(entity).next().is_some()
+    }
+
+    /// Gives fields that are never written the value that the target has, or none.
+    pub(super) fn keep_fields(
+        &self,
+        entity: &Entity<SourceId>,
+        body: &mut Value,
+        existing: Option<&Value>,
+    ) {
+        let there = existing.and_then(|existing| existing["fields"].as_object());
+        for key in self.read_only_fields_of(entity) {
+            let Some(Value::Object(fields)) = body.get_mut("fields") else {
+                return;
+            };
+            let is_it = |name: &&String| *field_key(name) == *key;
+            let own = fields.keys().find(is_it).cloned();
+            let kept = there.and_then(|there| there.iter().find(|(name, _)| is_it(name)));
+            match (own, kept) {
+                (Some(own), Some((_, kept))) => drop(fields.insert(own, kept.clone())),
+                (None, Some((name, kept))) => drop(fields.insert(name.clone(), kept.clone())),
+                (Some(own), None) => drop(fields.shift_remove(&own)),
+                (None, None) => {}
+            }
+        }
+    }
+
     fn read_only(&self, entity: &Entity<SourceId>) -> Option<&Pattern> {
         let mut patterns = self.read_only.iter();
         patterns.find(|pattern| pattern.covers(entity))
@@ -137,8 +198,12 @@ impl Policies {
 pub(super) fn hold(entities: &mut [Planned], inputs: &Inputs<'_>) -> Vec<(Node, EntityKey)> {
     let policies = inputs.policies;
     let mut absent = Vec::new();
-    if policies.on_conflict.is_empty() && policies.read_only.is_empty() {
+    let has_fields = !policies.read_only_fields.is_empty();
+    if policies.on_conflict.is_empty() && policies.read_only.is_empty() && !has_fields {
         return absent;
+    }
+    if has_fields {
+        refuse_links(entities, inputs);
     }
     for (node, (planned, entity)) in (0..).zip(entities.iter_mut().zip(inputs.source.entities())) {
         if let Some(pattern) = policies.read_only(entity) {
@@ -160,6 +225,42 @@ pub(super) fn hold(entities: &mut [Planned], inputs: &Inputs<'_>) -> Vec<(Node, 
         }
     }
     absent
+}
+
+/// Fails items with a field of links that is never to be written: the target shows a link in another form than it takes.
+fn refuse_links(entities: &mut [Planned], inputs: &Inputs<'_>) {
+    let schema = Schema::of(inputs.source);
+    for (planned, entity) in entities.iter_mut().zip(inputs.source.entities()) {
+        if !planned.action.is_work() || !inputs.policies.has_read_only_fields(entity) {
+            continue;
+        }
+        let body = entity.body.parse();
+        let model = body["properties"]["definitionName"].as_str();
+        let model = model.and_then(|name| schema.model(name));
+        let mut keys = inputs.policies.read_only_fields_of(entity);
+        let link = keys.find(|key| model.is_some_and(|model| !is_plain(model, key)));
+        if let Some(link) = link {
+            planned.action = Action::Fail {
+                cause: Failure::Refused,
+            };
+            planned.because = format!(
+                "sync.read_only names the field {link:?}, which holds links or files; name its container instead"
+            )
+            .into();
+        }
+    }
+}
+
+/// Whether a field of a model holds a value of its own.
+fn is_plain(model: &ModelSchema, key: &str) -> bool {
+    match model.role(key) {
+        Some(Role::ValueOf(_) | Role::SortOf) => false,
+        Some(Role::Field(field)) => match field.kind {
+            FieldKind::Number | FieldKind::Boolean | FieldKind::Date | FieldKind::Other => true,
+            FieldKind::Content(_) | FieldKind::Gallery | FieldKind::Attachment => false,
+        },
+        None => true,
+    }
 }
 
 /// Keeps an entity from being written or published. True if it would have been created.
@@ -252,7 +353,7 @@ mod tests {
                 (pattern("content:articles"), OnConflict::Target),
                 (pattern("content"), OnConflict::Skip),
             ],
-            read_only: Vec::new(),
+            ..Policies::default()
         };
         assert_eq!(policies.on_conflict(&item), OnConflict::Target);
         let page = entity(Kind::Page, 1, &json!({}));

@@ -304,3 +304,75 @@ async fn a_first_run_into_a_target_that_is_not_empty_needs_agreement() {
         assert!(stage.writes() > before, "{}", ended.stderr);
     }
 }
+
+/// The text of a field, whatever the case of its name.
+fn text(row: &Row, field: &str) -> Option<String> {
+    let mut fields = row["fields"].as_object()?.iter();
+    let found = fields.find(|(name, _)| name.eq_ignore_ascii_case(field));
+    found.and_then(|(_, value)| Some(value.as_str()?.to_owned()))
+}
+
+fn set(row: &mut Row, field: &str, value: &str) {
+    let fields = row["fields"].as_object_mut().unwrap();
+    let own = fields.keys().find(|name| name.eq_ignore_ascii_case(field));
+    let own = own.unwrap().clone();
+    fields.insert(own, value.into());
+}
+
+#[tokio::test]
+async fn a_read_only_field_keeps_what_the_target_says() {
+    let stage = Stage::new().await;
+    stage.ends("sync", &[], 0).await;
+    let there = counterpart(&stage, KEY);
+    // An edit of the field is one of the target, so the policy says what becomes of the rest.
+    configure(
+        &stage,
+        "[sync]\nread_only = [\"content:articles#Summary\"]\non_conflict = [\"content:articles=source\"]",
+    );
+    stage
+        .edit(|source, target| {
+            let row = item(source, KEY.0, KEY.1);
+            set(row, "Summary", "not to be written");
+            retitle(row, "another title");
+            let mut new = row.clone();
+            new["contentID"] = 990_001.into();
+            retitle(&mut new, "a new one");
+            source.content.push(new);
+            // Of the target's own, in the field that is theirs to edit.
+            let row = item(target, there, KEY.1);
+            set(row, "Summary", "of the target");
+            let version = row["properties"]["versionID"].as_i64().unwrap();
+            row["properties"]["versionID"] = (version + 1_000).into();
+        })
+        .await;
+    let plan = stage.ends("plan", &[], 0).await.stdout;
+    assert!(plan.contains("another title"), "{plan}");
+    assert!(!plan.contains("not to be written"), "{plan}");
+    stage.ends("sync", &[], 0).await;
+    let mut target = stage.instance(TARGET);
+    let row = item(&mut target, there, KEY.1);
+    assert_eq!(text(row, "Headline").as_deref(), Some("another title"));
+    assert_eq!(text(row, "Summary").as_deref(), Some("of the target"));
+    let is_new = |row: &&Row| text(row, "Headline").as_deref() == Some("a new one");
+    let new = target.content.iter().find(is_new).unwrap();
+    assert!(
+        text(new, "Summary").unwrap_or_default().is_empty(),
+        "{new:?}"
+    );
+    let before = stage.writes();
+    stage.ends("sync", &[], 0).await;
+    assert_eq!(stage.writes(), before);
+    // The target shows a link in another form than it takes, so a field of links cannot be kept.
+    configure(&stage, "sync.read_only = [\"content:articles#Writer\"]");
+    stage
+        .edit(|source, _| retitle(item(source, KEY.0, KEY.1), "once more"))
+        .await;
+    let ended = stage.ends("plan", &[], 1).await;
+    assert!(
+        ended.stdout.contains("which holds links or files"),
+        "{}",
+        ended.stdout
+    );
+    stage.ends("sync", &[], 1).await;
+    assert_eq!(title(&stage, TARGET, there), "another title");
+}

@@ -76,6 +76,8 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let context = Context {
         schema: &schema,
         assets: &assets,
+        // What two entities say decides whether they are the same, whoever may write it.
+        policies: None,
     };
     let target_schema = Schema::of(inputs.target);
     let known = Known {
@@ -115,7 +117,6 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         (&matches, &needs, &places),
     );
     notices.extend(anew::notices(&known, &matches));
-    let rows = places.rows;
     notices.extend(leave_out_of_scope(&mut entities, inputs, context, &needs));
     let mut absent = policy::hold(&mut entities, inputs);
     approved::hold(&mut entities, inputs);
@@ -129,7 +130,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     absent.extend(shapes.block(&mut entities, &graph));
     drop(matches);
     settle::block_dependants(&mut entities, &graph, inputs.source, absent);
-    form_rows(&mut entities, &rows);
+    form_rows(&mut entities, &places.rows);
     drop(needs);
     let order = settle::order(&entities, &graph);
     let levels = settle::levels(&mut entities, &graph, inputs.source, &order);
@@ -146,7 +147,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         graph,
         cycles,
         levels,
-        rows,
+        rows: places.rows,
         lists,
         containers,
         notices,
@@ -244,7 +245,10 @@ fn decide_with(
     let comparer = Comparer {
         target: inputs.target,
         agreements,
-        context,
+        context: Context {
+            policies: Some(inputs.policies),
+            ..context
+        },
         target_schema,
         counterparts: &counterparts,
         equal_bytes: inputs.equal_bytes,

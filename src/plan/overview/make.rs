@@ -17,6 +17,7 @@ use crate::plan::graph::Node;
 use crate::plan::normal::{normal, without};
 use crate::plan::notice::Concern;
 use crate::plan::payload::{LeaveOut, payload};
+use crate::plan::policy::Policies;
 use crate::plan::{AssetIndex, Context, Schema, container_of, number_in_list};
 
 /// The hash of the bytes that an asset had on the target at its last agreement, where the state knows it.
@@ -33,6 +34,8 @@ pub struct Seen<'a> {
     pub target: &'a Inventory<TargetId>,
     /// Every pair that the state knows.
     pub mapped: &'a [(EntityKey, TargetId)],
+    /// What is never written.
+    pub policies: &'a Policies,
     /// The bytes of assets.
     pub bytes: &'a Bytes,
     /// What is published afterwards.
@@ -54,6 +57,7 @@ impl Overview {
             context: Context {
                 schema: &of_source,
                 assets: &assets,
+                policies: Some(seen.policies),
             },
             target_schema: &Schema::of(seen.target),
             counterparts: &VirtualMap::of_plan(sides, mapped, &seen.plan.entities),
