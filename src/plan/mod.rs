@@ -56,7 +56,7 @@ pub use overview::{
     Seen, gone,
 };
 pub use payload::{Counterparts, LeaveOut, Payload, Unresolved, payload, put_back};
-pub use policy::{OnConflict, Pattern, Policies};
+pub use policy::{OnConflict, Pattern, PatternError, Policies};
 pub use references::{
     AssetIndex, Context, Reference, Referent, Side, UrlAt, asset_urls, references,
 };

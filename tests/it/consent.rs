@@ -268,21 +268,21 @@ async fn what_is_gone_from_the_source_is_reported_and_left_alone() {
 /// address stands for this machine and is not one of it, so the server counts as a real one.
 #[tokio::test]
 async fn a_first_run_into_a_target_that_is_not_empty_needs_agreement() {
-    let mut state = instances(&fixture("cycle-of-two"));
+    let mut filled = instances(&fixture("cycle-of-two"));
     let model = json!({ "id": 900, "referenceName": "Other", "displayName": "Other",
                         "contentDefinitionTypeID": 1, "fields": [] });
-    let empty = state.clone();
-    let target = state.instances.iter_mut().find(|one| one.guid == TARGET);
+    let empty = filled.clone();
+    let target = filled.instances.iter_mut().find(|one| one.guid == TARGET);
     target
         .unwrap()
         .models
         .push(serde_json::from_value(model).unwrap());
-    for (state, agreement, code) in [
-        (&state, &[] as &[&str], 2),
-        (&state, &["--yes"], 0),
+    for (site, agreement, code) in [
+        (&filled, &[] as &[&str], 2),
+        (&filled, &["--yes"], 0),
         (&empty, &[], 0),
     ] {
-        let stage = Stage::of(state.clone()).await;
+        let stage = Stage::of(site.clone()).await;
         let url = stage.url().replace("127.0.0.1", "0.0.0.0");
         let sync = async |args: &[&str]| {
             let args = [&["--allow-http"], args].concat();
