@@ -36,14 +36,14 @@ impl Pattern {
             Some((kind, name)) => (kind, Some(name)),
             None => (text, None),
         };
-        let refused = |error: &dyn std::fmt::Display| PatternError(error.to_string());
+        // The text itself is not repeated: a credential may stand in the wrong place.
+        let refused =
+            |error: globset::Error| PatternError(format!("its glob is invalid: {}", error.kind()));
         let glob = |name: &str| Glob::new(name).map(|glob| glob.compile_matcher());
+        let unknown = || PatternError("it does not begin with a kind".to_owned());
         Ok(Self {
-            kind: kind.parse().map_err(|error| refused(&error))?,
-            name: name
-                .map(glob)
-                .transpose()
-                .map_err(|error| refused(&error))?,
+            kind: kind.parse().map_err(|_| unknown())?,
+            name: name.map(glob).transpose().map_err(refused)?,
             text: text.to_owned(),
         })
     }
@@ -330,12 +330,8 @@ mod tests {
             );
         }
         assert!(Pattern::parse("container:art*").unwrap().covers(&item));
-        assert!(
-            Pattern::parse("things")
-                .unwrap_err()
-                .to_string()
-                .contains("things")
-        );
+        let unknown = Pattern::parse("things").unwrap_err();
+        assert!(unknown.to_string().contains("a kind"), "{unknown}");
         assert!(Pattern::parse("page:[").is_err());
     }
 
