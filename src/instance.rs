@@ -2,7 +2,7 @@
 //!
 //! Each call makes exactly one attempt at one request. Retrying, pacing, paging and polling belong to the
 //! engine, so that attempts are counted, recorded and shown once. Reading is a conversation: the engine
-//! asks, and an [`Answer`] holds what was found and what to ask next, so only the adapter knows how
+//! asks, and an [`ReadResponse`] holds what was found and what to ask next, so only the adapter knows how
 //! the API pages.
 
 use std::fmt;
@@ -27,7 +27,7 @@ pub use error::{Cause, Effect, RequestError, Verdict};
 
 /// A question whose answer is one response of the API.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Ask {
+pub enum ReadRequest {
     /// The enabled locales.
     Locales,
     /// The content models and the component models as summaries; follow-ups ask for each in full.
@@ -93,7 +93,7 @@ pub enum Ask {
         locale: Option<Locale>,
     },
     /// The ids of the items of a container in a locale as the Management API has them now, from this row on;
-    /// each comes as [`Found::Passed`] with the locale in place of the name.
+    /// each comes as [`Record::Passed`] with the locale in place of the name.
     ContainerItems {
         /// The locale.
         locale: Locale,
@@ -121,7 +121,7 @@ pub enum Ask {
     },
 }
 
-impl Ask {
+impl ReadRequest {
     /// Whether the Content Fetch API answers it: the feeds, redirections, and what is published.
     pub const fn is_fetched(&self) -> bool {
         match self {
@@ -170,7 +170,7 @@ impl Ask {
     }
 }
 
-impl Ask {
+impl ReadRequest {
     /// The question with which the feed begins that this one goes on with; `None` for questions that are asked once.
     pub fn feed(&self) -> Option<Self> {
         let mut first = self.clone();
@@ -197,7 +197,7 @@ impl Ask {
     }
 }
 
-impl fmt::Display for Ask {
+impl fmt::Display for ReadRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Locales => f.write_str("the locales"),
@@ -244,14 +244,14 @@ impl fmt::Display for Ask {
 
 /// What one response said.
 #[derive(Clone, Debug)]
-pub struct Answer<I> {
+pub struct ReadResponse<I> {
     /// What it told, in the order of the response.
-    pub found: Vec<Found<I>>,
+    pub found: Vec<Record<I>>,
     /// What has to be asked next for the reading to be complete.
-    pub follow_ups: Vec<Ask>,
+    pub follow_ups: Vec<ReadRequest>,
 }
 
-impl<I> Default for Answer<I> {
+impl<I> Default for ReadResponse<I> {
     fn default() -> Self {
         Self {
             found: Vec::new(),
@@ -262,7 +262,7 @@ impl<I> Default for Answer<I> {
 
 /// One fact about an instance.
 #[derive(Clone, Debug)]
-pub enum Found<I> {
+pub enum Record<I> {
     /// An entity in full. Pages come without a placement.
     Entity(Entity<I>),
     /// A locale of the instance, in its own order.
@@ -280,7 +280,7 @@ pub enum Found<I> {
         /// Rows that are entities and rows that are not, such as asset folders, together.
         rows: usize,
     },
-    /// A row that counts towards [`Found::Expected`] but is no entity of its own: asset folders, built-in
+    /// A row that counts towards [`Record::Expected`] but is no entity of its own: asset folders, built-in
     /// models and containers, deleted rows.
     Passed {
         /// The list.
@@ -300,8 +300,8 @@ pub trait Source: Send + Sync + 'static {
     /// [`RequestError`] when there was no answer, or none that makes sense.
     fn read<I: Id>(
         &self,
-        ask: &Ask,
-    ) -> impl Future<Output = Result<Answer<I>, RequestError>> + Send;
+        ask: &ReadRequest,
+    ) -> impl Future<Output = Result<ReadResponse<I>, RequestError>> + Send;
 
     /// Opens the bytes of an asset at its `originUrl`.
     ///
@@ -401,8 +401,10 @@ pub trait Target: Source {
     ///
     /// # Errors
     /// [`RequestError`]; [`RequestError::verdict`] tells whether it may have taken effect.
-    fn delete(&self, doomed: &Doomed)
-    -> impl Future<Output = Result<Deleted, RequestError>> + Send;
+    fn delete(
+        &self,
+        doomed: &DeleteRequest,
+    ) -> impl Future<Output = Result<Deleted, RequestError>> + Send;
 
     /// Hands in up to 250 content items or pages of one locale for a step of the workflow.
     ///
@@ -446,7 +448,7 @@ impl Workflow {
 
 /// An entity to be deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Doomed {
+pub struct DeleteRequest {
     /// Its kind.
     pub kind: Kind,
     /// Its id on the target.

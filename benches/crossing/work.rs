@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lockgate::agility::{Connection, Instance, Limits};
 use lockgate::domain::{Guid, Inventory, Kind, Locale, Secret, SourceId, TargetId};
-use lockgate::instance::{Answer, Ask, Found, Source};
+use lockgate::instance::{ReadRequest, ReadResponse, Record, Source};
 use lockgate::mock::file::StateFile;
 use lockgate::mock::{Options, Server};
 use lockgate::plan::{
@@ -150,9 +150,9 @@ async fn pull(url: String) -> Outcome<Inventory<SourceId>> {
         limits: Limits::default(),
     })?;
     let mut builder = Builder::<SourceId>::new(Guid::new(SOURCE));
-    let answer: Answer<SourceId> = instance.read(&Ask::Locales).await?;
+    let answer: ReadResponse<SourceId> = instance.read(&ReadRequest::Locales).await?;
     let locales: Vec<Locale> = answer.found.iter().filter_map(locale).collect();
-    builder.add(&Ask::Locales, answer);
+    builder.add(&ReadRequest::Locales, answer);
     let mut asks = first_asks(&locales, &Kind::ALL);
     builder.expect(&asks);
     loop {
@@ -168,14 +168,14 @@ async fn pull(url: String) -> Outcome<Inventory<SourceId>> {
     }
 }
 
-fn locale(found: &Found<SourceId>) -> Option<Locale> {
+fn locale(found: &Record<SourceId>) -> Option<Locale> {
     match found {
-        Found::Locale(locale) => Some(locale.clone()),
-        Found::Entity(_)
-        | Found::Channel(_)
-        | Found::AssetContainer(_)
-        | Found::Node(_)
-        | Found::Expected { .. }
-        | Found::Passed { .. } => None,
+        Record::Locale(locale) => Some(locale.clone()),
+        Record::Entity(_)
+        | Record::Channel(_)
+        | Record::AssetContainer(_)
+        | Record::Node(_)
+        | Record::Expected { .. }
+        | Record::Passed { .. } => None,
     }
 }

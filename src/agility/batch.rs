@@ -17,7 +17,7 @@ use crate::instance::{
 
 use super::classify;
 use super::client::{Api, Call, Client};
-use super::shape::{self, Misshapen};
+use super::shape::{self, ShapeError};
 
 /// `batchState` of a batch that has been worked off, well or badly.
 const PROCESSED: i64 = 3;
@@ -41,7 +41,7 @@ pub(crate) async fn poll(client: &Client, batch: BatchId) -> Result<BatchStatus,
     }
 }
 
-fn status(batch: &Value) -> Result<BatchStatus, Misshapen> {
+fn status(batch: &Value) -> Result<BatchStatus, ShapeError> {
     let state = shape::id(batch, "batchState").map_err(|_| no_state())?;
     let aborted = state == DELETED || shape::flag(batch, "abortYN");
     if state != PROCESSED && !aborted {
@@ -65,8 +65,8 @@ fn status(batch: &Value) -> Result<BatchStatus, Misshapen> {
     })
 }
 
-fn no_state() -> Misshapen {
-    Misshapen("the batch has no batchState".to_owned())
+fn no_state() -> ShapeError {
+    ShapeError("the batch has no batchState".to_owned())
 }
 
 /// A finished batch under the reader's eyes.

@@ -18,7 +18,7 @@ use crate::instance::{Cause, RequestError};
 use super::body::{Body, Unread};
 use super::file_hosts::FileHosts;
 use super::hosts::Hosts;
-use super::shape::Misshapen;
+use super::shape::ShapeError;
 use super::write::Form;
 use super::{Connection, ConnectionError, Limits, classify};
 
@@ -175,7 +175,7 @@ impl Reply {
     /// Reads the JSON body with `understand`.
     pub(crate) fn understand<T>(
         &self,
-        understand: impl FnOnce(Value) -> Result<T, Misshapen>,
+        understand: impl FnOnce(Value) -> Result<T, ShapeError>,
     ) -> Result<T, RequestError> {
         understand(self.json()?).map_err(|odd| self.malformed(&odd.0))
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::domain::{BatchId, Guid, Id, Kind, Locale, Secret, TargetId, Token};
 use crate::instance::{
-    Answer, Ask, BatchStatus, Deleted, Doomed, Download, PageSave, RequestError, RowResult, Save,
-    Saved, Source, Target, Upload, Workflow,
+    BatchStatus, DeleteRequest, Deleted, Download, PageSave, ReadRequest, ReadResponse,
+    RequestError, RowResult, Save, Saved, Source, Target, Upload, Workflow,
 };
 
 use super::client::Client;
@@ -138,7 +138,7 @@ impl Instance {
 }
 
 impl Source for Instance {
-    async fn read<I: Id>(&self, ask: &Ask) -> Result<Answer<I>, RequestError> {
+    async fn read<I: Id>(&self, ask: &ReadRequest) -> Result<ReadResponse<I>, RequestError> {
         read::answer(&self.client, ask).await
     }
 
@@ -176,7 +176,7 @@ impl Target for Instance {
         batch::poll(&self.client, batch).await
     }
 
-    async fn delete(&self, doomed: &Doomed) -> Result<Deleted, RequestError> {
+    async fn delete(&self, doomed: &DeleteRequest) -> Result<Deleted, RequestError> {
         write::delete(&self.client, doomed).await
     }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 /// An answer whose shape is not the documented one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct Misshapen(pub(crate) String);
+pub(crate) struct ShapeError(pub(crate) String);
 
 /// The member called `name`: exactly so, else in any case. JSON `null` counts as absent.
 pub(crate) fn member<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
@@ -44,11 +44,11 @@ pub(crate) fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
 
 /// A truth value, also when it is written as text; absent, or anything else, is false.
 pub(crate) fn flag(value: &Value, name: &str) -> bool {
-    matches!(told_flag(value, name), Ok(Some(true)))
+    matches!(checked_flag(value, name), Ok(Some(true)))
 }
 
 /// A truth value, also when it is written as text; `None` where it is absent.
-pub(crate) fn told_flag(row: &Value, name: &str) -> Result<Option<bool>, Misshapen> {
+pub(crate) fn checked_flag(row: &Value, name: &str) -> Result<Option<bool>, ShapeError> {
     match member(row, name) {
         None => Ok(None),
         Some(Value::Bool(truth)) => Ok(Some(*truth)),
@@ -61,42 +61,42 @@ pub(crate) fn told_flag(row: &Value, name: &str) -> Result<Option<bool>, Misshap
 }
 
 /// The id of a row, which must be there.
-pub(crate) fn id(row: &Value, name: &str) -> Result<i64, Misshapen> {
+pub(crate) fn id(row: &Value, name: &str) -> Result<i64, ShapeError> {
     int(row, name).ok_or_else(|| wanted(row, name, "an id"))
 }
 
 /// The id of an entity, which is above 0.
-pub(crate) fn own_id(row: &Value, name: &str) -> Result<i64, Misshapen> {
+pub(crate) fn own_id(row: &Value, name: &str) -> Result<i64, ShapeError> {
     let found = int(row, name).filter(|id| *id > 0);
     found.ok_or_else(|| wanted(row, name, "an id above 0"))
 }
 
 /// A text of a row, which must be there and say something.
-pub(crate) fn own_text<'a>(row: &'a Value, name: &str) -> Result<&'a str, Misshapen> {
+pub(crate) fn own_text<'a>(row: &'a Value, name: &str) -> Result<&'a str, ShapeError> {
     text(row, name).ok_or_else(|| wanted(row, name, "a text that is not blank"))
 }
 
 /// The complaint about a member that cannot be used.
-pub(crate) fn wanted(row: &Value, name: &str, what: &str) -> Misshapen {
+pub(crate) fn wanted(row: &Value, name: &str, what: &str) -> ShapeError {
     let found = member(row, name).unwrap_or(&Value::Null);
-    Misshapen(format!("{name}: {}", expected(what, found).0))
+    ShapeError(format!("{name}: {}", expected(what, found).0))
 }
 
 /// Understands the rows of a list one by one. A complaint says which row it is about: `items[3].contentID: …`.
 pub(crate) fn each<T>(
     list: &str,
     rows: Vec<Value>,
-    understand: impl Fn(Value) -> Result<T, Misshapen>,
-) -> Result<Vec<T>, Misshapen> {
+    understand: impl Fn(Value) -> Result<T, ShapeError>,
+) -> Result<Vec<T>, ShapeError> {
     let rows = rows.into_iter().enumerate();
     let understood = rows.map(|(at, row)| {
-        let within = |odd: Misshapen| {
+        let within = |odd: ShapeError| {
             let dot = if odd.0.starts_with("expected") {
                 ": "
             } else {
                 "."
             };
-            Misshapen(format!("{list}[{at}]{dot}{}", odd.0))
+            ShapeError(format!("{list}[{at}]{dot}{}", odd.0))
         };
         understand(row).map_err(within)
     });
@@ -104,7 +104,7 @@ pub(crate) fn each<T>(
 }
 
 /// The rows of an answer that is a list.
-pub(crate) fn rows(value: Value) -> Result<Vec<Value>, Misshapen> {
+pub(crate) fn rows(value: Value) -> Result<Vec<Value>, ShapeError> {
     match value {
         Value::Array(rows) => Ok(rows),
         other => Err(expected("a list", &other)),
@@ -112,21 +112,21 @@ pub(crate) fn rows(value: Value) -> Result<Vec<Value>, Misshapen> {
 }
 
 /// The rows of the member called `name`.
-pub(crate) fn member_rows(value: &mut Value, name: &str) -> Result<Vec<Value>, Misshapen> {
+pub(crate) fn member_rows(value: &mut Value, name: &str) -> Result<Vec<Value>, ShapeError> {
     let map = object(value)?;
     rename_members(map, &[name]);
     match map.remove(name) {
         Some(Value::Array(rows)) => Ok(rows),
-        Some(other) => Err(Misshapen(format!(
+        Some(other) => Err(ShapeError(format!(
             "{name}: {}",
             expected("a list", &other).0
         ))),
-        None => Err(Misshapen(format!("the answer has no {name}"))),
+        None => Err(ShapeError(format!("the answer has no {name}"))),
     }
 }
 
 /// The members of an object.
-pub(crate) fn object(value: &mut Value) -> Result<&mut Map<String, Value>, Misshapen> {
+pub(crate) fn object(value: &mut Value) -> Result<&mut Map<String, Value>, ShapeError> {
     match value {
         Value::Object(map) => Ok(map),
         other => Err(expected("an object", other)),
@@ -158,7 +158,7 @@ pub(crate) fn rename_members(map: &mut Map<String, Value>, names: &[&str]) {
     }
 }
 
-fn expected(wanted: &str, found: &Value) -> Misshapen {
+fn expected(wanted: &str, found: &Value) -> ShapeError {
     let found = match found {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
@@ -167,7 +167,7 @@ fn expected(wanted: &str, found: &Value) -> Misshapen {
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
     };
-    Misshapen(format!("expected {wanted}, found {found}"))
+    ShapeError(format!("expected {wanted}, found {found}"))
 }
 
 #[cfg(test)]
@@ -189,11 +189,11 @@ mod tests {
     #[test]
     fn a_flag_that_is_neither_true_nor_false_is_named() {
         let row = json!({"a": true, "b": " False", "c": 1, "d": "yes", "e": null});
-        assert_eq!(told_flag(&row, "A"), Ok(Some(true)));
-        assert_eq!(told_flag(&row, "b"), Ok(Some(false)));
-        assert_eq!(told_flag(&row, "e"), Ok(None));
+        assert_eq!(checked_flag(&row, "A"), Ok(Some(true)));
+        assert_eq!(checked_flag(&row, "b"), Ok(Some(false)));
+        assert_eq!(checked_flag(&row, "e"), Ok(None));
         for name in ["c", "d"] {
-            let odd = told_flag(&row, name).unwrap_err().0;
+            let odd = checked_flag(&row, name).unwrap_err().0;
             assert!(
                 odd.starts_with(&format!("{name}: expected true or false")),
                 "{odd}"

@@ -9,8 +9,8 @@ use crate::domain::{
     BatchId, Guid, Id, Inventory, ItemState, Key, Kind, Locale, Secret, SourceId, TargetId,
 };
 use crate::instance::{
-    Answer, Ask, BatchStatus, Cause, Effect, Found, PageSave, RequestError, RowResult, Save,
-    Source, Target, Unconfirmed, Upload, UploadFile, Verdict, Workflow,
+    BatchStatus, Cause, Effect, PageSave, ReadRequest, ReadResponse, Record, RequestError,
+    RowResult, Save, Source, Target, Unconfirmed, Upload, UploadFile, Verdict, Workflow,
 };
 use crate::mock::file::StateFile;
 use crate::mock::{Options, Server};
@@ -113,7 +113,7 @@ fn connect(server: &Server, guid: &str, token: &str) -> Instance {
 /// Asks until nothing is left to ask.
 async fn whole(instance: &Instance) -> Inventory<SourceId> {
     let mut builder = Builder::new(instance.guid().clone());
-    let mut asks = vec![Ask::Locales];
+    let mut asks = vec![ReadRequest::Locales];
     asks.extend(first_asks(&[en(), fr()], &Kind::ALL));
     builder.expect(&asks);
     while let Some(ask) = asks.pop() {
@@ -128,11 +128,11 @@ async fn whole(instance: &Instance) -> Inventory<SourceId> {
 
 async fn one(instance: &Instance, kind: Kind, id: TargetId, locale: Option<Locale>) -> Value {
     let id = id.raw();
-    let ask = Ask::One { kind, id, locale };
-    let answer: Answer<TargetId> = instance.read(&ask).await.unwrap();
+    let ask = ReadRequest::One { kind, id, locale };
+    let answer: ReadResponse<TargetId> = instance.read(&ask).await.unwrap();
     match answer.found.as_slice() {
         [] => Value::Null,
-        [Found::Entity(entity)] => entity.body.parse(),
+        [Record::Entity(entity)] => entity.body.parse(),
         other => panic!("{other:?}"),
     }
 }
@@ -283,11 +283,11 @@ async fn definitions_are_found_by_name() {
     let source = connect(&server, SOURCE, TOKEN);
     let found = async |kind, name: &str| {
         let (name, locale) = (name.into(), Some(en()));
-        let ask = Ask::Named { kind, name, locale };
-        let answer: Answer<SourceId> = source.read(&ask).await.unwrap();
+        let ask = ReadRequest::Named { kind, name, locale };
+        let answer: ReadResponse<SourceId> = source.read(&ask).await.unwrap();
         match answer.found.as_slice() {
             [] => None,
-            [Found::Entity(entity)] => Some(entity.key.id.raw()),
+            [Record::Entity(entity)] => Some(entity.key.id.raw()),
             other => panic!("{other:?}"),
         }
     };
@@ -305,17 +305,17 @@ async fn definitions_are_found_by_name() {
 async fn the_items_of_a_container_are_listed_to_the_end() {
     let server = serve().await;
     let source = connect(&server, SOURCE, TOKEN);
-    let mut asks = vec![Ask::ContainerItems {
+    let mut asks = vec![ReadRequest::ContainerItems {
         locale: en(),
         container: "articles".into(),
         offset: 0,
     }];
     let mut ids = std::collections::BTreeSet::new();
     while let Some(ask) = asks.pop() {
-        let answer: Answer<SourceId> = source.read(&ask).await.unwrap();
+        let answer: ReadResponse<SourceId> = source.read(&ask).await.unwrap();
         asks.extend(answer.follow_ups);
         for found in answer.found {
-            let Found::Passed { kind, id, name } = found else {
+            let Record::Passed { kind, id, name } = found else {
                 panic!("{found:?}");
             };
             assert_eq!((kind, &*name), (Kind::Content, "en-us"));
@@ -364,13 +364,13 @@ async fn an_asset_goes_from_one_instance_to_the_other() {
         connect(&server, SOURCE, TOKEN),
         connect(&server, TARGET, TOKEN),
     );
-    let ask = Ask::One {
+    let ask = ReadRequest::One {
         kind: Kind::Asset,
         id: 401,
         locale: None,
     };
-    let answer: Answer<SourceId> = source.read(&ask).await.unwrap();
-    let Some(Found::Entity(asset)) = answer.found.first() else {
+    let answer: ReadResponse<SourceId> = source.read(&ask).await.unwrap();
+    let Some(Record::Entity(asset)) = answer.found.first() else {
         panic!("expected the asset");
     };
     let origin = asset.body.parse()["originUrl"].clone();
@@ -489,16 +489,16 @@ async fn items_are_worked_off_in_order_and_refused_one_by_one() {
     assert!(first.version.is_some());
     assert!(matches!(&results[1], Err(Unconfirmed::Refused(refusal)) if !refusal.said.is_empty()));
     let last = results[2].as_ref().unwrap();
-    let ask = Ask::ItemsById {
+    let ask = ReadRequest::ItemsById {
         locale: en(),
         ids: vec![first.id.raw(), last.id.raw(), 99_999],
     };
-    let answer: Answer<TargetId> = source.read(&ask).await.unwrap();
+    let answer: ReadResponse<TargetId> = source.read(&ask).await.unwrap();
     let names: Vec<_> = answer
         .found
         .iter()
         .map(|found| match found {
-            Found::Entity(entity) => &*entity.name,
+            Record::Entity(entity) => &*entity.name,
             other => panic!("{other:?}"),
         })
         .collect();
@@ -601,8 +601,8 @@ async fn a_wrong_token_and_a_wrong_guid_are_told_apart() {
         matches!(unknown.cause, Cause::Forbidden | Cause::NotFound),
         "{unknown}"
     );
-    let read: Result<Answer<SourceId>, _> = connect(&server, SOURCE, TOKEN)
-        .read(&Ask::Templates(Locale::new("xx-xx")))
+    let read: Result<ReadResponse<SourceId>, _> = connect(&server, SOURCE, TOKEN)
+        .read(&ReadRequest::Templates(Locale::new("xx-xx")))
         .await;
     assert!(matches!(
         read.unwrap_err().cause,
@@ -615,7 +615,7 @@ async fn a_wrong_token_and_a_wrong_guid_are_told_apart() {
 async fn a_throttled_read_says_how_long_to_wait() {
     let server = serve_with(&["status=429,retry-after=7,path=container/list"]).await;
     let source = connect(&server, SOURCE, TOKEN);
-    let read: Result<Answer<SourceId>, _> = source.read(&Ask::Containers).await;
+    let read: Result<ReadResponse<SourceId>, _> = source.read(&ReadRequest::Containers).await;
     let after = Some(Duration::from_secs(7));
     assert_eq!(
         read.unwrap_err().verdict(Effect::Read),
@@ -632,10 +632,10 @@ async fn half_an_answer_and_a_web_page_are_no_answers() {
     ])
     .await;
     let source = connect(&server, SOURCE, TOKEN);
-    let half: Result<Answer<SourceId>, _> = source.read(&Ask::Containers).await;
+    let half: Result<ReadResponse<SourceId>, _> = source.read(&ReadRequest::Containers).await;
     let half = half.unwrap_err();
     assert!(matches!(half.cause, Cause::Malformed(_)), "{half}");
-    let page: Result<Answer<SourceId>, _> = source.read(&Ask::Templates(en())).await;
+    let page: Result<ReadResponse<SourceId>, _> = source.read(&ReadRequest::Templates(en())).await;
     let page = page.unwrap_err();
     let failed = Cause::ServerFailed {
         status: 502,

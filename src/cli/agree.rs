@@ -114,8 +114,7 @@ fn way(ask: Ask, has_terminal: bool, is_first: bool) -> Result<Way, NotAgreed> {
 /// Whether somebody reads what is asked, and can answer.
 fn has_terminal(settings: &Settings) -> bool {
     // A pipeline may have a terminal that no user looks at.
-    let is_read =
-        settings.output.mode != OutputMode::Json && settings.surroundings.pipeline.is_none();
+    let is_read = settings.output.mode != OutputMode::Json && settings.host_info.pipeline.is_none();
     is_read && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, OutputArgs};
-use super::past;
 use super::plan::status_of;
+use super::run_lookup;
 use super::session::{self, Ends, Work};
 use crate::config::{Config, Settings};
 use crate::domain::{Guid, RunEnd, RunId};
@@ -146,7 +146,7 @@ fn elsewhere(path: &Path, side: &str, configured: &Guid, planned: &Guid) -> Erro
 
 /// The runs that began to apply a plan. One that came to its end is the only one that does.
 async fn attempts(store: &Store, plan: &PlanFile) -> Result<Vec<RunId>, Error> {
-    let mut runs = store.runs(past::ALL).await?;
+    let mut runs = store.runs(run_lookup::ALL).await?;
     runs.retain(|run| run.options["plan"] == plan.id.as_str());
     let applied = runs.iter().find(|run| run.end == Some(RunEnd::Complete));
     let Some(applied) = applied else {

@@ -31,7 +31,7 @@ pub(super) fn run(
     let mut script = Vec::new();
     clap_complete::generate(
         args.shell,
-        &mut super::teach::command(),
+        &mut super::help::command(),
         "lockgate",
         &mut script,
     );

@@ -62,7 +62,7 @@ mod tests {
 
     fn moved(line: &str) -> String {
         let words = line.split(' ').map(OsString::from).collect();
-        let words = behind_the_command(&crate::cli::teach::command(), words);
+        let words = behind_the_command(&crate::cli::help::command(), words);
         let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
         words.join(" ")
     }

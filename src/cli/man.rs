@@ -24,7 +24,7 @@ pub(super) struct ManArgs {
 /// # Errors
 /// [`Error::Output`] when standard output is closed, [`Error::Config`] when the directory cannot be written to.
 pub(super) fn run(args: &ManArgs, out: &mut (dyn Write + Send)) -> Result<ExitStatus, Error> {
-    let command = super::teach::command();
+    let command = super::help::command();
     let Some(directory) = &args.directory else {
         let mut page = Vec::new();
         clap_mangen::Man::new(command).render(&mut page)?;

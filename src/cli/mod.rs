@@ -14,12 +14,12 @@ mod front;
 pub mod generate;
 mod graph;
 mod guard;
+mod help;
 mod man;
 pub mod mock;
 mod overview;
 mod pace;
 mod pager;
-mod past;
 mod plain;
 mod plan;
 mod plan_file;
@@ -27,13 +27,13 @@ mod planning;
 mod rehearsal;
 mod replay;
 mod retry;
+mod run_lookup;
 mod runs;
 mod screen;
 mod session;
 mod stop;
 mod sync;
 mod table;
-mod teach;
 #[cfg(test)]
 mod tests;
 mod undo;
@@ -129,7 +129,7 @@ enum MockCommand {
 /// [`ExitStatus::Usage`] after a complaint.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments, ExitStatus> {
     let arguments = arguments.into_iter().map(plain::plain).collect();
-    let command = teach::command();
+    let command = help::command();
     let arguments = front::behind_the_command(&command, arguments);
     settings::learn_credentials(&Environment::of_process());
     learn_flags(&arguments);

@@ -15,11 +15,11 @@ use crate::report::overview::Look;
 pub(super) fn look(settings: &Settings) -> Look {
     Look {
         color: match settings.output.color {
-            ColorChoice::Auto => std::io::stdout().is_terminal() && !settings.surroundings.dumb,
+            ColorChoice::Auto => std::io::stdout().is_terminal() && !settings.host_info.dumb,
             ColorChoice::Always => true,
             ColorChoice::Never => false,
         },
-        ascii: !settings.surroundings.unicode,
+        ascii: !settings.host_info.unicode,
     }
 }
 
@@ -33,8 +33,8 @@ pub(super) async fn show(
     may_page: bool,
     out: &mut (dyn Write + Send),
 ) -> Result<(), Error> {
-    let is_paged = may_page && std::io::stdout().is_terminal() && !settings.surroundings.dumb;
-    if is_paged && page(text, settings.surroundings.pager.as_deref()).await {
+    let is_paged = may_page && std::io::stdout().is_terminal() && !settings.host_info.dumb;
+    if is_paged && page(text, settings.host_info.pager.as_deref()).await {
         return Ok(());
     }
     if look(settings).color {

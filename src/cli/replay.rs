@@ -159,7 +159,7 @@ async fn show(
     let (commands, commanded) = mpsc::channel::<Command>(COMMANDS_IN_FLIGHT);
     let options = report::Options {
         watch,
-        ..wiring::presentation(&config.output()?, &config.paths()?, &config.surroundings())
+        ..wiring::presentation(&config.output()?, &config.paths()?, &config.host_info())
     };
     let reporters = report::reporters(&options, &commands)?;
     let (play, speed) = match watch {

@@ -8,7 +8,7 @@ use clap::Args;
 use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, OutputArgs};
 use super::session::{self, Ends, Work};
 use super::sync::PolicyArgs;
-use super::{past, rehearsal};
+use super::{rehearsal, run_lookup};
 use crate::config::{Config, Given, Settings};
 use crate::domain::{EntityKey, Outcome};
 use crate::error::{Error, ExitStatus};
@@ -59,7 +59,7 @@ pub(super) async fn run(
     out: &mut (dyn Write + Send),
 ) -> Result<ExitStatus, Error> {
     let config = args.config()?;
-    let store = past::open(&config).await?;
+    let store = run_lookup::open(&config).await?;
     let lost = lost(&store, &args.run, &config).await;
     store.close().await;
     let (record, keys) = lost?;
@@ -101,9 +101,9 @@ async fn lost(
     name: &str,
     config: &Config,
 ) -> Result<(RunRecord, HashSet<EntityKey>), Error> {
-    let between = past::between(config)?;
+    let between = run_lookup::between(config)?;
     let moved = |record: &RunRecord| ["sync", "retry", "apply"].contains(&record.command.as_str());
-    let record = past::find(store, name, |record| moved(record) && between(record)).await?;
+    let record = run_lookup::find(store, name, |record| moved(record) && between(record)).await?;
     if !moved(&record) || !between(&record) {
         return Err(other_run(&record));
     }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::args::{Collected, FileArgs, OutputArgs};
-use super::{past, replay, wiring};
+use super::{replay, run_lookup, wiring};
 use crate::config::{Config, OutputMode};
 use crate::domain::{Outcome, RunEnd, RunId, shown, shown_lines};
 use crate::engine::pace::Learned;
@@ -100,7 +100,7 @@ async fn look(
     if !url.path().exists() {
         // Opening would create it, and looking should leave no trace.
         return match name {
-            Some(name) => Err(past::no_such_run(name)),
+            Some(name) => Err(run_lookup::no_such_run(name)),
             None => Ok(nothing_yet(is_json, out)?),
         };
     }
@@ -138,7 +138,7 @@ async fn show(
     out: &mut (dyn Write + Send),
 ) -> Result<ExitStatus, Error> {
     let is_json = config.output()?.mode == OutputMode::Json;
-    let record = past::find(store, name, |_| true).await?;
+    let record = run_lookup::find(store, name, |_| true).await?;
     let entities = store.run_entities(&record.run).await?;
     let recorded = if is_json {
         None
@@ -168,7 +168,7 @@ fn as_at_its_end(
     config: &Config,
     out: &mut (dyn Write + Send),
 ) -> Result<(), Error> {
-    let options = wiring::presentation(&config.output()?, &config.paths()?, &config.surroundings());
+    let options = wiring::presentation(&config.output()?, &config.paths()?, &config.host_info());
     writeln!(out, "{}", table(std::slice::from_ref(record)))?;
     Ok(write!(out, "{}", report::result(progress, &options))?)
 }

@@ -401,8 +401,8 @@ pub(super) fn session(
         target: Arc::new(target),
         store: store.clone(),
         owner: LeaseOwner {
-            owner: settings.surroundings.user.clone(),
-            host: settings.surroundings.host.clone(),
+            owner: settings.host_info.user.clone(),
+            host: settings.host_info.host.clone(),
             process: std::process::id(),
             run: run.clone(),
         },

@@ -5,13 +5,13 @@ use crate::config::{Config, Environment, Inputs, KEYS};
 
 fn parsed(line: &str) -> Result<Arguments, clap::Error> {
     let words = std::iter::once("lockgate").chain(line.split_whitespace());
-    let matches = teach::command().try_get_matches_from(words)?;
+    let matches = help::command().try_get_matches_from(words)?;
     Arguments::from_arg_matches(&matches)
 }
 
 /// The short help, as wide as the terminal that snapshots are read on.
 fn help(command: &str) -> String {
-    let mut root = teach::command().term_width(110);
+    let mut root = help::command().term_width(110);
     root.build();
     let command = match command {
         "" => &mut root,
@@ -31,12 +31,12 @@ fn help(command: &str) -> String {
 
 #[test]
 fn the_command_tree_is_sound() {
-    teach::command().debug_assert();
+    help::command().debug_assert();
 }
 
 #[test]
 fn every_keyed_flag_exists_and_tells_its_variables() {
-    let root = teach::command();
+    let root = help::command();
     let sync = root.find_subcommand("sync").unwrap();
     for info in KEYS {
         let Some(flag) = info.flag else { continue };
@@ -56,7 +56,7 @@ fn every_keyed_flag_exists_and_tells_its_variables() {
 
 #[test]
 fn every_command_explains_itself() {
-    for command in teach::command().get_subcommands() {
+    for command in help::command().get_subcommands() {
         assert!(command.get_about().is_some(), "{}", command.get_name());
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::agree::asked;
 use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, OutputArgs};
 use super::session::{self, COMMANDS_IN_FLIGHT, Ends};
-use super::{pace, past, undo_plan, wiring};
+use super::{pace, run_lookup, undo_plan, wiring};
 use crate::agility::Instance;
 use crate::config::{Given, OutputMode, Settings};
 use crate::domain::{RunEnd, RunId, time};
@@ -72,7 +72,7 @@ pub(super) async fn run(
     args: &UndoArgs,
     out: &mut (dyn Write + Send),
 ) -> Result<ExitStatus, Error> {
-    let store = past::open(&args.file.load(Collected::default())?).await?;
+    let store = run_lookup::open(&args.file.load(Collected::default())?).await?;
     let ended = with_store(args, &store, out).await;
     store.close().await;
     ended
@@ -148,7 +148,7 @@ impl UndoArgs {
 
 async fn find(args: &UndoArgs, store: &Store) -> Result<RunRecord, Error> {
     let wrote = |record: &RunRecord| !["undo", "verify"].contains(&record.command.as_str());
-    let record = past::find(store, &args.run, wrote).await?;
+    let record = run_lookup::find(store, &args.run, wrote).await?;
     if record.command == "undo" {
         return Err(Error::Usage {
             message: format!("run {} is an undo itself, and cannot be undone", record.run),

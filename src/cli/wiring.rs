@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use crate::agility::Connection;
-use crate::config::{ColorChoice, Instance, Output, OutputMode, Paths, Settings, Surroundings};
+use crate::config::{ColorChoice, HostInfo, Instance, Output, OutputMode, Paths, Settings};
 use crate::domain::Kind;
 use crate::engine::Matching;
 use crate::plan::{Hint, Recognition, Selection};
@@ -66,7 +66,7 @@ pub(super) fn engine_options(settings: &Settings) -> engine::Options {
         delay_max: settings.retry.max_delay,
         retry_after_max: settings.pace.retry_after_max,
         busy_max: settings.timeouts.busy,
-        waits_for_user: report_mode(&settings.output, can_draw(&settings.surroundings))
+        waits_for_user: report_mode(&settings.output, can_draw(&settings.host_info))
             == report::Mode::Dashboard,
         batch_timeout: settings.timeouts.batch,
         settle: settings.timeouts.settle,
@@ -102,9 +102,9 @@ pub(super) fn report_options(settings: &Settings) -> report::Options {
     report::Options {
         run_dir: Some(settings.paths.runs.clone()),
         junit: settings.output.junit.clone(),
-        step_summary: settings.surroundings.step_summary.clone(),
+        step_summary: settings.host_info.step_summary.clone(),
         patience: settings.timeouts.reader,
-        ..presentation(&settings.output, &settings.paths, &settings.surroundings)
+        ..presentation(&settings.output, &settings.paths, &settings.host_info)
     }
 }
 
@@ -115,22 +115,22 @@ const READER: Duration = Duration::from_secs(30);
 pub(super) fn presentation(
     output: &Output,
     paths: &Paths,
-    surroundings: &Surroundings,
+    host_info: &HostInfo,
 ) -> report::Options {
     report::Options {
-        mode: report_mode(output, can_draw(surroundings)),
+        mode: report_mode(output, can_draw(host_info)),
         detail: match (output.quiet, output.verbose) {
             (true, _) => report::Detail::Quiet,
             (false, true) => report::Detail::Verbose,
             (false, false) => report::Detail::Normal,
         },
         color: match output.color {
-            ColorChoice::Auto => std::io::stderr().is_terminal() && !surroundings.dumb,
+            ColorChoice::Auto => std::io::stderr().is_terminal() && !host_info.dumb,
             ColorChoice::Always => true,
             ColorChoice::Never => false,
         },
-        ascii: !surroundings.unicode,
-        annotations: surroundings.pipeline,
+        ascii: !host_info.unicode,
+        annotations: host_info.pipeline,
         run_dir: None,
         junit: None,
         step_summary: None,
@@ -144,8 +144,8 @@ pub(super) fn presentation(
     }
 }
 
-fn can_draw(surroundings: &Surroundings) -> bool {
-    std::io::stdout().is_terminal() && !surroundings.dumb
+fn can_draw(host_info: &HostInfo) -> bool {
+    std::io::stdout().is_terminal() && !host_info.dumb
 }
 
 fn report_mode(output: &Output, can_draw: bool) -> report::Mode {

@@ -20,13 +20,13 @@ mod dotenv;
 mod environment;
 mod error;
 mod hidden;
+mod host_info;
 mod hosts;
 mod keys;
 mod layers;
 mod policies;
 mod read;
 mod settings;
-mod surroundings;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -34,13 +34,13 @@ mod validate;
 pub use environment::Environment;
 pub use error::{ConfigError, MissingValue};
 pub use hidden::shown;
+pub use host_info::HostInfo;
 pub use keys::{CHOOSERS, KEYS, KeyInfo};
 pub use layers::{Config, Given, GivenValue, Inputs, Row, learn_credentials};
 pub use settings::{
     Ask, ColorChoice, Instance, Limits, Output, OutputMode, Pace, Paths, Retry, Settings, Sync,
     Timeouts,
 };
-pub use surroundings::Surroundings;
 
 /// The documented default file, which is also the weakest layer.
 pub const DEFAULT_FILE: &str = include_str!("../../config/default.toml");

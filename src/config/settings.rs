@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::domain::{Guid, Kind, Locale, Secret};
 use crate::store::StateUrl;
 
-use super::Surroundings;
+use super::HostInfo;
 use crate::agility;
 use crate::engine::{
     Adopt, Gates, Policies, Publish, ReadLimits, Schedule, UnknownOutcome, UploadLimits,
@@ -47,7 +47,7 @@ pub struct Settings {
     /// Kinds and name patterns whose uploads must not overlap, as written: `asset`, `asset:brochures/*`.
     pub sequential: Vec<String>,
     /// Who runs this, and where.
-    pub surroundings: Surroundings,
+    pub host_info: HostInfo,
     /// What the user should know before the run starts, one sentence each.
     pub warnings: Vec<String>,
 }

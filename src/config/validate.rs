@@ -9,8 +9,8 @@ use crate::engine::{Adopt, Publish, ReadLimits, Schedule, UnknownOutcome, Upload
 use crate::store::StateUrl;
 
 use super::{
-    Ask, ColorChoice, Config, ConfigError, Instance, Limits, MissingValue, Output, OutputMode,
-    Pace, Paths, Retry, Settings, Surroundings, Sync, Timeouts,
+    Ask, ColorChoice, Config, ConfigError, HostInfo, Instance, Limits, MissingValue, Output,
+    OutputMode, Pace, Paths, Retry, Settings, Sync, Timeouts,
 };
 
 impl Config {
@@ -38,7 +38,7 @@ impl Config {
             output: self.output()?,
             paths: self.paths()?,
             sequential: self.list("work_classes.sequential")?,
-            surroundings: Surroundings::of(&self.environment),
+            host_info: HostInfo::of(&self.environment),
             warnings,
         };
         refuse_same(settings)
@@ -75,8 +75,8 @@ impl Config {
     }
 
     /// Who runs this, and where, for commands that need no instances.
-    pub fn surroundings(&self) -> Surroundings {
-        Surroundings::of(&self.environment)
+    pub fn host_info(&self) -> HostInfo {
+        HostInfo::of(&self.environment)
     }
 
     /// What to show, for commands that need no instances.

@@ -158,7 +158,7 @@ async fn is_lost(lease: &mut Option<(Lost, Fence)>) -> StoreError {
 }
 
 /// Tells that another run may work on the same instances from now on, and settles what is in flight here.
-pub(super) async fn tell_lost(sink: &Sink) {
+pub(super) async fn emit_lease_lost(sink: &Sink) {
     let message = "the lease of this run could not be renewed; it ends at once, and the next run goes on from there";
     sink.emit(Event::Warned {
         message: message.to_owned(),
@@ -167,7 +167,7 @@ pub(super) async fn tell_lost(sink: &Sink) {
 }
 
 /// Tells that everything waits until somebody has dealt with an outage.
-pub(super) async fn tell_hold(sink: &Sink, standing: &Standing) {
+pub(super) async fn emit_hold(sink: &Sink, standing: &Standing) {
     if let Standing::Held(outage) = standing {
         let message = format!(
             "everything waits: {}; deal with that and resume, or end the run: the next one goes on from here",

@@ -10,10 +10,10 @@ use std::time::Duration;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::control::{Control, Heard, tell_hold, tell_lost};
-use super::crew::Crew;
+use super::context::RunContext;
+use super::control::{Control, Heard, emit_hold, emit_lease_lost};
 use super::end::{End, StopCause};
-use super::forecast::Oracle;
+use super::forecast::EtaEstimator;
 use super::jobs::{Finished, Jobs};
 use super::outage::Standing;
 use super::pace::{Sample, gathering, least_items, scarce};
@@ -31,16 +31,16 @@ use crate::store::{Change, StoreError};
 /// open, and the next run settles them.
 pub(super) async fn carry_out<W: Work, J: Jobs>(
     jobs: Arc<J>,
-    (work, oracle): (W, Oracle),
+    (work, estimator): (W, EtaEstimator),
     control: &mut Control<'_>,
 ) -> Result<End, StoreError> {
     Dispatcher {
         jobs,
         work,
-        oracle,
+        estimator,
         tasks: JoinSet::new(),
         running: HashMap::new(),
-        given_back: HashSet::new(),
+        resumed_after_panic: HashSet::new(),
         scarce: None,
     }
     .run(control)
@@ -53,19 +53,19 @@ const TICK: Duration = Duration::from_secs(1);
 struct Dispatcher<W, J> {
     jobs: Arc<J>,
     work: W,
-    oracle: Oracle,
+    estimator: EtaEstimator,
     tasks: JoinSet<Result<Finished, StoreError>>,
     /// What every task carries, so that a task that panics can be answered for.
     running: HashMap<Id, Job>,
     /// What was carried by tasks that panicked. It is given to another task once.
-    given_back: HashSet<(Node, Step)>,
+    resumed_after_panic: HashSet<(Node, Step)>,
     /// The rate, while it is what requests wait for.
     scarce: Option<f64>,
 }
 
 impl<W: Work, J: Jobs> Dispatcher<W, J> {
-    fn crew(&self) -> &Crew<J::Source, J::Target> {
-        self.jobs.crew()
+    fn context(&self) -> &RunContext<J::Source, J::Target> {
+        self.jobs.context()
     }
 
     async fn run(mut self, control: &mut Control<'_>) -> Result<End, StoreError> {
@@ -73,9 +73,9 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
         self.carry_out(effects).await?;
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut before = self.crew().target_pacer.sample();
+        let mut before = self.context().target_pacer.sample();
         let mut drain_ends: Option<Instant> = None;
-        let mut standing = self.crew().alarm.standing();
+        let mut standing = self.context().alarm.standing();
         let mut cut = End::Complete;
         while !self.work.is_over() {
             // What a job could not send shows in the alarm first.
@@ -90,24 +90,24 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
                 heard = control.hear() => match heard {
                     Heard::Command(command) => Some(Input::Command(command)),
                     Heard::LeaseLost(why) => {
-                        tell_lost(&self.crew().sink).await;
+                        emit_lease_lost(&self.context().sink).await;
                         cut = End::LeaseLost(why);
                         break;
                     }
                 },
                 () = tokio::time::sleep_until(grace), if drain_ends.is_some() => break,
                 _ = tick.tick() => {
-                    let now = tell_pace(self.crew(), &before).await;
+                    let now = emit_pace(self.context(), &before).await;
                     self.spare_requests(&before, &now);
                     before = now;
                     let running = self.running.values().cloned();
-                    if let Some(forecast) = self.oracle.ask(self.jobs.crew(), &self.work, running) {
-                        self.crew().sink.emit(forecast).await;
+                    if let Some(forecast) = self.estimator.ask(self.jobs.context(), &self.work, running) {
+                        self.context().sink.emit(forecast).await;
                     }
                     None
                 }
-                Some(forecast) = self.oracle.answer(), if self.oracle.is_asked() => {
-                    self.crew().sink.emit(forecast).await;
+                Some(forecast) = self.estimator.answer(), if self.estimator.is_asked() => {
+                    self.context().sink.emit(forecast).await;
                     None
                 }
                 Ok(()) = standing.changed() => {
@@ -122,18 +122,20 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
                     cut = End::Interrupted;
                     break;
                 }
-                Input::Command(Command::SetRate(rate)) => self.crew().target_pacer.set_rate(rate),
+                Input::Command(Command::SetRate(rate)) => {
+                    self.context().target_pacer.set_rate(rate)
+                }
                 input => {
                     if input == Input::Command(Command::Resume) {
-                        self.crew().alarm.resume();
+                        self.context().alarm.resume();
                     }
                     let effects = self.work.apply(input);
                     self.carry_out(effects).await?;
                 }
             }
             if self.work.is_draining() && drain_ends.is_none() {
-                let ends = Instant::now() + self.crew().options.drain_grace;
-                self.crew().alarm.drain(ends);
+                let ends = Instant::now() + self.context().options.drain_grace;
+                self.context().alarm.drain(ends);
                 drain_ends = Some(ends);
             }
         }
@@ -144,13 +146,13 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
     async fn end(mut self, cut: End) -> End {
         if self.work.is_over() {
             for event in self.work.put_back() {
-                self.crew().sink.emit(event).await;
+                self.context().sink.emit(event).await;
             }
         }
-        self.crew().store.gather(Duration::ZERO);
+        self.context().store.gather(Duration::ZERO);
         self.tasks.shutdown().await;
         if let Some(left) = self.work.left() {
-            self.crew().sink.emit(left).await;
+            self.context().sink.emit(left).await;
         }
         self.work.end().or(cut)
     }
@@ -160,7 +162,7 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
         match standing {
             Standing::Open | Standing::Draining(_) => None,
             Standing::Held(_) => {
-                tell_hold(&self.crew().sink, standing).await;
+                emit_hold(&self.context().sink, standing).await;
                 Some(Input::Command(Command::Pause))
             }
             Standing::Over(outage) => Some(Input::Outage(Arc::clone(outage))),
@@ -186,11 +188,11 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
     async fn panicked(&mut self, broken: &JoinError) -> Option<Input> {
         let job = self.running.remove(&broken.id())?;
         let reason = format!("a job of {:?} broke: {broken}", job.queue);
-        let is_first = |step: &(Node, Step)| !self.given_back.contains(step);
+        let is_first = |step: &(Node, Step)| !self.resumed_after_panic.contains(step);
         if job.steps.iter().all(is_first) && !self.work.is_draining() {
-            self.given_back.extend(job.steps.iter().copied());
+            self.resumed_after_panic.extend(job.steps.iter().copied());
             let message = format!("{reason}; what it carried is taken up once more");
-            self.crew().sink.emit(Event::Warned { message }).await;
+            self.context().sink.emit(Event::Warned { message }).await;
             self.spawn(job, true);
             return None;
         }
@@ -215,12 +217,12 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
             .flat_map(|effect| self.durable(effect))
             .collect();
         if !changes.is_empty() {
-            self.crew().store.commit(changes).await?;
+            self.context().store.commit(changes).await?;
         }
         for effect in effects {
             match effect {
                 Effect::Persist { .. } => {}
-                Effect::Emit(event) => self.crew().sink.emit(event).await,
+                Effect::Emit(event) => self.context().sink.emit(event).await,
                 Effect::Launch(job) => self.spawn(job, false),
             }
         }
@@ -254,9 +256,9 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
         if now.refused == before.refused {
             self.scarce = scarce(now.per_second_max, now.per_second_since(before));
         }
-        let items = least_items(self.crew().batch_times.costs().item(), self.scarce);
+        let items = least_items(self.context().batch_times.costs().item(), self.scarce);
         self.work.flow_mut().queues.batch_from(items);
-        self.crew().store.gather(gathering(self.scarce));
+        self.context().store.gather(gathering(self.scarce));
     }
 }
 
@@ -266,14 +268,15 @@ fn short(number: f64) -> f64 {
 }
 
 /// Tells the pace since the sample before, and gives the present one.
-pub(super) async fn tell_pace<S, T>(crew: &Crew<S, T>, before: &Sample) -> Sample
+pub(super) async fn emit_pace<S, T>(context: &RunContext<S, T>, before: &Sample) -> Sample
 where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let now = crew.target_pacer.sample();
+    let now = context.target_pacer.sample();
     let per_second = short(now.per_second_since(before));
-    crew.sink
+    context
+        .sink
         .emit(Event::PaceSampled {
             per_second,
             limit_per_second: now.per_second_max.map(short),

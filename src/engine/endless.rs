@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::options::ReadLimits;
-use crate::instance::Ask;
+use crate::instance::ReadRequest;
 
 /// Pages in a row that may bring nothing new. A feed may be edited while it is read, so some do.
 const IDLE_PAGES: u32 = 100;
@@ -18,7 +18,7 @@ pub enum Endless {
     #[error("{what} goes on after {pages} pages (limits.pages)")]
     Pages {
         /// The question of its first page.
-        what: Box<Ask>,
+        what: Box<ReadRequest>,
         /// The limit.
         pages: u32,
     },
@@ -26,7 +26,7 @@ pub enum Endless {
     #[error("{what} goes on, although {pages} pages in a row brought nothing new")]
     Idle {
         /// The question of its first page.
-        what: Box<Ask>,
+        what: Box<ReadRequest>,
         /// How many they were.
         pages: u32,
     },
@@ -36,7 +36,7 @@ pub enum Endless {
         /// The limit.
         entities: usize,
         /// The question that was answered with too much.
-        what: Box<Ask>,
+        what: Box<ReadRequest>,
     },
 }
 
@@ -58,7 +58,7 @@ pub(super) struct Counted {
     limits: ReadLimits,
     rows: usize,
     /// Pages of each list or feed, and how many of the last ones brought nothing new.
-    pages: HashMap<Ask, (u32, u32)>,
+    pages: HashMap<ReadRequest, (u32, u32)>,
 }
 
 impl Counted {
@@ -71,7 +71,12 @@ impl Counted {
     }
 
     /// Counts the answer to a question: how many rows in it are new, and whether it says that there is more to ask.
-    pub(super) fn count(&mut self, ask: &Ask, fresh: usize, goes_on: bool) -> Result<(), Endless> {
+    pub(super) fn count(
+        &mut self,
+        ask: &ReadRequest,
+        fresh: usize,
+        goes_on: bool,
+    ) -> Result<(), Endless> {
         self.rows = self.rows.saturating_add(fresh);
         if self.rows > self.limits.entities {
             return Err(Endless::Entities {
@@ -101,8 +106,8 @@ mod tests {
     use super::*;
     use crate::domain::Locale;
 
-    fn items(token: i64) -> Ask {
-        Ask::Items {
+    fn items(token: i64) -> ReadRequest {
+        ReadRequest::Items {
             locale: Locale::new("en-us"),
             token,
         }
@@ -144,9 +149,9 @@ mod tests {
     #[test]
     fn all_rows_together_are_bounded_whatever_they_come_from() {
         let mut all = counted(10, 100);
-        assert_eq!(all.count(&Ask::Containers, 60, true), Ok(()));
+        assert_eq!(all.count(&ReadRequest::Containers, 60, true), Ok(()));
         assert_eq!(all.count(&items(0), 40, true), Ok(()));
-        let end = all.count(&Ask::Model(7), 1, false).unwrap_err();
+        let end = all.count(&ReadRequest::Model(7), 1, false).unwrap_err();
         assert_eq!(
             end.to_string(),
             "more than 100 rows were read (limits.entities), the last ones with model 7"

@@ -13,7 +13,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::crew::{Crew, Prepared};
+use super::context::{Prepared, RunContext};
 use super::pace::Class;
 use crate::domain::{
     ContentHash, Entity, Id, Kind, SourceId, TargetId, TargetKey, folder_and_name, same_name,
@@ -47,14 +47,14 @@ pub(super) struct Opened {
 
 impl Outgoing {
     /// The file of an asset.
-    pub(super) fn of<S, T>(crew: &Crew<S, T>, item: &Prepared) -> Self
+    pub(super) fn of<S, T>(context: &RunContext<S, T>, item: &Prepared) -> Self
     where
         S: Source + Clone,
         T: Target + Clone,
     {
         Self {
-            path: path(crew, item).to_owned(),
-            media: crew.entity(item.node).body.parse(),
+            path: path(context, item).to_owned(),
+            media: context.entity(item.node).body.parse(),
             meter: Meter::default(),
         }
     }
@@ -100,7 +100,7 @@ impl Outgoing {
     }
 }
 
-impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
+impl<S: Source + Clone, T: Target + Clone> RunContext<S, T> {
     /// Opens a file on the source side. Whatever goes wrong there, nothing has reached the target.
     ///
     /// # Errors
@@ -216,7 +216,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
 
 /// The asset of the target that a save replaces, as the target had it before the run.
 pub(super) fn counterpart<'a, S, T>(
-    crew: &'a Crew<S, T>,
+    context: &'a RunContext<S, T>,
     item: &Prepared,
 ) -> Option<&'a Entity<TargetId>>
 where
@@ -224,18 +224,18 @@ where
     T: Target + Clone,
 {
     let key = TargetKey::global(Kind::Asset, item.save.id?.raw());
-    crew.target_inventory.get(&key)
+    context.target_inventory.get(&key)
 }
 
 /// The path of an upload: that of the counterpart where it has the same name, because a server that tells case apart would
 /// make a second asset at the other spelling.
-pub(super) fn path<'a, S, T>(crew: &'a Crew<S, T>, item: &Prepared) -> &'a str
+pub(super) fn path<'a, S, T>(context: &'a RunContext<S, T>, item: &Prepared) -> &'a str
 where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let name = &crew.entity(item.node).name;
-    match counterpart(crew, item) {
+    let name = &context.entity(item.node).name;
+    match counterpart(context, item) {
         Some(there) if same_name(&there.name, name) => &there.name,
         Some(_) | None => name,
     }

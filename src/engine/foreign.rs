@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 
 use dashmap::DashMap;
 
-use super::crew::Crew;
+use super::context::RunContext;
 use super::options::Publish;
 use crate::domain::{ItemState, Kind, TargetKey, Version};
 use crate::event::Event;
@@ -107,14 +107,14 @@ impl ReadBack {
     }
 }
 
-impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
+impl<S: Source + Clone, T: Target + Clone> RunContext<S, T> {
     /// Whether this run publishes something.
     pub(super) fn publishes(&self) -> bool {
         self.options.publish != Publish::Off || !self.republish.is_empty()
     }
 
     /// Warns of what something else changed on the target, if so.
-    pub(super) async fn tell_foreign(&self) {
+    pub(super) async fn warn_of_foreign(&self) {
         if let Some(message) = self.foreign.sentence() {
             self.sink.emit(Event::Warned { message }).await;
         }

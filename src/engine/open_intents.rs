@@ -158,12 +158,12 @@ impl OpenIntents {
 
 /// Where a request notes its failed attempts.
 #[derive(Clone, Copy, Debug)]
-pub struct Trail<'a> {
+pub struct AttemptLog<'a> {
     pub(super) intents: &'a OpenIntents,
     pub(super) intent: IntentId,
 }
 
-impl Trail<'_> {
+impl AttemptLog<'_> {
     pub(super) fn note(self, why: &str) {
         self.intents.note(self.intent, why);
     }

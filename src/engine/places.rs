@@ -1,16 +1,16 @@
 //! Where pages go on the target, and what is kept of where they stand.
 
-use super::crew::{Crew, Prepared};
+use super::context::{Prepared, RunContext};
 use crate::domain::{AgreedPlace, Home, Id as _, ItemState, Kind, TargetId};
 use crate::engine::pace::Class;
 use crate::engine::state::Step;
-use crate::instance::{Answer, Ask, Effect, Found, Save, Source, Target};
+use crate::instance::{Effect, ReadRequest, ReadResponse, Record, Save, Source, Target};
 use crate::plan::undo::as_it_is;
 use crate::plan::{Action, Node, Slot, channel_id, expected_hash, fields_hash, no_channel};
 use crate::planted::{self, Bug};
 use crate::store::{Change, StoreError};
 
-impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
+impl<S: Source + Clone, T: Target + Clone> RunContext<S, T> {
     /// The row of the target that a page belongs to.
     ///
     /// # Errors
@@ -72,7 +72,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
         let id = self
             .counterpart(node)
             .ok_or_else(|| format!("{key} has no counterpart that could be moved"))?;
-        let ask = Ask::One {
+        let ask = ReadRequest::One {
             kind: Kind::Page,
             id: id.raw(),
             locale: key.locale.clone(),
@@ -81,15 +81,15 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             .to_target()
             .send_as(Class::Read, Effect::Read, || self.target.read(&ask))
             .await;
-        let answer: Answer<TargetId> = read.map_err(|error| error.to_string())?;
+        let answer: ReadResponse<TargetId> = read.map_err(|error| error.to_string())?;
         let there = answer.found.into_iter().find_map(|found| match found {
-            Found::Entity(entity) => Some(entity),
-            Found::Locale(_)
-            | Found::Channel(_)
-            | Found::AssetContainer(_)
-            | Found::Node(_)
-            | Found::Expected { .. }
-            | Found::Passed { .. } => None,
+            Record::Entity(entity) => Some(entity),
+            Record::Locale(_)
+            | Record::Channel(_)
+            | Record::AssetContainer(_)
+            | Record::Node(_)
+            | Record::Expected { .. }
+            | Record::Passed { .. } => None,
         });
         let there = there.ok_or_else(|| format!("the target no longer has page {id}"))?;
         let body = as_it_is(&there)?;
@@ -97,7 +97,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
         Ok(Prepared {
             node,
             step: Step::Save,
-            bytes: super::crew::json_bytes(&body),
+            bytes: super::context::json_bytes(&body),
             target_hash: expected_hash(Kind::Page, &body, parent, &self.schema),
             fields_hash: fields_hash(Kind::Page, &body, &self.schema),
             was_published: there.state == ItemState::Published,
@@ -148,7 +148,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
         let entity = self.entity(node);
         let planned = self.planned(node);
         let place = planned.place.as_ref()?;
-        let known = self.formers.places().get(&entity.key);
+        let known = self.pre_images.places().get(&entity.key);
         let is_settled = matches!(
             planned.action,
             Action::Unchanged { .. } | Action::Adopt { .. }
@@ -196,7 +196,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
     fn place_compared(&self, node: Node, owed: bool) -> Option<Change> {
         let entity = self.entity(node);
         let place = self.planned(node).place.as_ref()?;
-        let known = self.formers.places().get(&entity.key);
+        let known = self.pre_images.places().get(&entity.key);
         let compared = AgreedPlace {
             source: Home::of(entity.placement.as_ref()?),
             target: self.home(node).ok()?,
@@ -221,7 +221,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             Action::Unchanged { target } => {
                 let entity = self.entity(*node);
                 let there = self.target_inventory.get(&entity.key.with_id(*target));
-                let known = self.formers.places().get(&entity.key);
+                let known = self.pre_images.places().get(&entity.key);
                 !planned.left_alone
                     && known.is_some_and(|known| known.unpublished)
                     && there.is_some_and(|there| there.state == ItemState::Staging)

@@ -6,10 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use super::crew::Crew;
+use super::context::RunContext;
 use super::pace::Class;
 use super::poll::BatchKind;
-use super::reconcile::{BatchEnd, HandedIn, follow_untold, repeat, told};
+use super::reconcile::{BatchEnd, HandedIn, follow_quietly, refusal_message, repeat};
 use crate::domain::{BatchId, Id as _, ItemState, Kind, Locale, TargetId};
 use crate::event::Event;
 use crate::instance::{
@@ -46,7 +46,7 @@ enum End {
 
 /// Carries out `step` for some entities of one kind and locale.
 pub(super) async fn move_some<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     step: Workflow,
     (kind, locale): (Kind, &Locale),
     ids: &[TargetId],
@@ -65,7 +65,7 @@ where
                 .map(|id| (*id, why.to_owned()))
                 .collect::<Vec<_>>()
         };
-        match hand_in(crew, step, (kind, locale), &some).await {
+        match hand_in(context, step, (kind, locale), &some).await {
             End::Told(refused, again) => {
                 row = (String::new(), 0);
                 moved.refused.extend(refused);
@@ -101,7 +101,7 @@ fn split(open: &mut Vec<Vec<TargetId>>, mut some: Vec<TargetId>) {
 }
 
 async fn hand_in<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     step: Workflow,
     (kind, locale): (Kind, &Locale),
     ids: &[TargetId],
@@ -110,15 +110,15 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let submit = || crew.target.submit_workflow(step, kind, locale, ids);
-    let sender = crew.to_target();
+    let submit = || context.target.submit_workflow(step, kind, locale, ids);
+    let sender = context.to_target();
     let mut submitted = sender.send_as(Class::Submit, Effect::Write, submit).await;
     // Several are handed in again in parts, which may be what helps.
     if let Err(error) = &submitted
         && ids.len() == 1
         && error.verdict(Effect::Write) == Verdict::Reconcile
     {
-        submitted = repeat(crew, Class::Submit, submit, error.clone()).await;
+        submitted = repeat(context, Class::Submit, submit, error.clone()).await;
     }
     let batch = match submitted {
         Ok(batch) => batch,
@@ -145,21 +145,21 @@ where
         items,
         does: BatchKind::Workflow,
     };
-    let end = match follow_untold(crew, &handed).await {
+    let end = match follow_quietly(context, &handed).await {
         BatchEnd::Finished(results) => {
-            let judged = judge(crew, kind, ids, &results).await;
+            let judged = judge(context, kind, ids, &results).await;
             let is_alone = ids.len() == 1;
-            look_at_untold(crew, step, (kind, locale), (judged, is_alone)).await
+            look_at_untold(context, step, (kind, locale), (judged, is_alone)).await
         }
-        BatchEnd::Failed(refusal) => End::Whole(told(&refusal), refusal.said),
+        BatchEnd::Failed(refusal) => End::Whole(refusal_message(&refusal), refusal.said),
         BatchEnd::Unknown(why) => End::Unknown(why),
         BatchEnd::Halted => End::Halted,
     };
-    tell_end(crew, batch, items, &end).await;
+    emit_end(context, batch, items, &end).await;
     end
 }
 
-async fn tell_end<S, T>(crew: &Crew<S, T>, batch: BatchId, items: u32, end: &End)
+async fn emit_end<S, T>(context: &RunContext<S, T>, batch: BatchId, items: u32, end: &End)
 where
     S: Source + Clone,
     T: Target + Clone,
@@ -167,7 +167,7 @@ where
     let failed = match end {
         End::Told(refused, again) => u32::try_from(refused.len() + again.len()).unwrap_or(u32::MAX),
         End::Whole(..) if items > 1 => {
-            return crew.sink.emit(Event::BatchSplit { batch, items }).await;
+            return context.sink.emit(Event::BatchSplit { batch, items }).await;
         }
         End::Whole(..) | End::Unknown(_) | End::Halted => items,
     };
@@ -176,7 +176,7 @@ where
         succeeded: items.saturating_sub(failed),
         failed: failed.min(items),
     };
-    crew.sink.emit(finished).await;
+    context.sink.emit(finished).await;
 }
 
 /// What the rows of a batch say.
@@ -190,7 +190,7 @@ struct Judged {
 
 /// Finds the results of what was asked for: they come in any order, and with those of items that come along.
 async fn judge<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     kind: Kind,
     ids: &[TargetId],
     results: &[RowResult],
@@ -210,10 +210,12 @@ where
     for refusal in refusals {
         match &refusal.about {
             Some(about) if is_asked(about) => {
-                refused.entry(about.id).or_insert_with(|| told(refusal));
+                refused
+                    .entry(about.id)
+                    .or_insert_with(|| refusal_message(refusal));
             }
-            Some(about) => tell_of_another(crew, about, refusal).await,
-            None => unnamed.push(told(refusal)),
+            Some(about) => emit_of_another(context, about, refusal).await,
+            None => unnamed.push(refusal_message(refusal)),
         }
     }
     let shown = |id: &TargetId| {
@@ -241,7 +243,7 @@ where
 
 /// Decides about what no row names: what the target shows as done is done, and the rest is handed in again.
 async fn look_at_untold<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     step: Workflow,
     (kind, locale): (Kind, &Locale),
     (judged, is_alone): (Judged, bool),
@@ -258,7 +260,7 @@ where
     if untold.is_empty() || is_refused {
         return End::Told(refused, untold);
     }
-    match states(crew, (kind, locale), &untold).await {
+    match states(context, (kind, locale), &untold).await {
         Ok(states) => untold.retain(|id| !is_done(step, states.get(id).copied())),
         Err(error) if error.cause == Cause::Halted => return End::Halted,
         Err(error) => return End::Unknown(error.to_string()),
@@ -282,7 +284,7 @@ fn is_done(step: Workflow, state: Option<ItemState>) -> bool {
 
 /// The states of some entities as the target has them now.
 async fn states<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     (kind, locale): (Kind, &Locale),
     ids: &[TargetId],
 ) -> Result<BTreeMap<TargetId, ItemState>, RequestError>
@@ -290,7 +292,7 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let inquiry = crew.inquiry();
+    let inquiry = context.inquiry();
     let raw: Vec<i64> = ids.iter().map(|id| id.raw()).collect();
     let there = if kind == Kind::Content {
         inquiry.items(locale, &raw).await?
@@ -308,7 +310,7 @@ where
 }
 
 /// An item that came along with what was asked for, such as a component of a page, was refused.
-async fn tell_of_another<S, T>(crew: &Crew<S, T>, about: &About, refusal: &Refusal)
+async fn emit_of_another<S, T>(context: &RunContext<S, T>, about: &About, refusal: &Refusal)
 where
     S: Source + Clone,
     T: Target + Clone,
@@ -317,9 +319,9 @@ where
     let message = format!(
         "{kind} {} on the target, which goes along with what is published, was refused: {}",
         about.id,
-        told(refusal)
+        refusal_message(refusal)
     );
-    crew.sink.emit(Event::Warned { message }).await;
+    context.sink.emit(Event::Warned { message }).await;
 }
 
 #[cfg(test)]

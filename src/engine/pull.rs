@@ -12,7 +12,7 @@ use super::retry::{Retries, Sender};
 use super::sink::Sink;
 use crate::domain::{BodyFile, Guid, Id, Inventory, Kind, Locale};
 use crate::event::{Event, Side};
-use crate::instance::{Answer, Ask, Effect, Found, RequestError, Source};
+use crate::instance::{Effect, ReadRequest, ReadResponse, Record, RequestError, Source};
 use crate::snapshot::{Builder, Incomplete, Progress, first_asks};
 
 /// Why an instance could not be read.
@@ -83,7 +83,7 @@ impl<S> Reader<S> {
             pacer: &self.pacer,
             retries: self.retries,
             sink: &self.sink,
-            trail: None,
+            attempts: None,
             fence: None,
             alarm: None,
         }
@@ -95,7 +95,7 @@ impl<S: Source + Clone> Reader<S> {
     ///
     /// # Errors
     /// The last [`RequestError`].
-    pub async fn ask<I: Id>(&self, ask: &Ask) -> Result<Answer<I>, RequestError> {
+    pub async fn ask<I: Id>(&self, ask: &ReadRequest) -> Result<ReadResponse<I>, RequestError> {
         let read = || self.instance.read(ask);
         let class = Class::of(ask);
         self.sender().send_as(class, Effect::Read, read).await
@@ -106,12 +106,12 @@ impl<S: Source + Clone> Reader<S> {
     /// # Errors
     /// [`PullError::Request`]
     pub async fn locales(&self) -> Result<Vec<Locale>, PullError> {
-        let answer: Answer<crate::domain::SourceId> = self
-            .ask(&Ask::Locales)
+        let answer: ReadResponse<crate::domain::SourceId> = self
+            .ask(&ReadRequest::Locales)
             .await
             .map_err(|cause| self.failed(cause))?;
         let locale = |found| match found {
-            Found::Locale(locale) => Some(locale),
+            Record::Locale(locale) => Some(locale),
             _ => None,
         };
         Ok(answer.found.into_iter().filter_map(locale).collect())
@@ -126,12 +126,12 @@ impl<S: Source + Clone> Reader<S> {
         locales: &[Locale],
     ) -> Result<Inventory<I>, PullError> {
         let inventory = self.pull_kinds(locales, &Kind::ALL).await?;
-        self.tell_ignored(&inventory).await;
+        self.emit_ignored(&inventory).await;
         Ok(inventory)
     }
 
     /// Tells of the rows that are no entities.
-    async fn tell_ignored<I: Id>(&self, inventory: &Inventory<I>) {
+    async fn emit_ignored<I: Id>(&self, inventory: &Inventory<I>) {
         for kind in Kind::ALL {
             let mut rows = inventory.passed.iter().filter(|row| row.kind == kind);
             let Some(first) = rows.next() else { continue };
@@ -174,7 +174,7 @@ impl<S: Source + Clone> Reader<S> {
 
     async fn ask_all<I: Id>(
         self: &Arc<Self>,
-        open: Vec<Ask>,
+        open: Vec<ReadRequest>,
         builder: &mut Builder<I>,
     ) -> Result<(), PullError> {
         builder.expect(&open);
@@ -202,8 +202,8 @@ impl<S: Source + Clone> Reader<S> {
     /// [`PullError::Request`]
     pub async fn ask_everything<I: Id>(
         self: &Arc<Self>,
-        asks: Vec<Ask>,
-    ) -> Result<Vec<Found<I>>, PullError> {
+        asks: Vec<ReadRequest>,
+    ) -> Result<Vec<Record<I>>, PullError> {
         let mut all = Vec::new();
         self.ask_each(asks, None, |found| all.push(found)).await?;
         Ok(all)
@@ -216,9 +216,9 @@ impl<S: Source + Clone> Reader<S> {
     /// [`PullError::Request`]
     pub async fn ask_each<I: Id>(
         self: &Arc<Self>,
-        asks: Vec<Ask>,
+        asks: Vec<ReadRequest>,
         total: Option<u32>,
-        mut take: impl FnMut(Found<I>),
+        mut take: impl FnMut(Record<I>),
     ) -> Result<(), PullError> {
         let mut checked = 0_u32;
         let mut conversation = Conversation::new(self, asks);
@@ -292,12 +292,12 @@ impl<S: Source + Clone> Reader<S> {
 struct Conversation<S, I> {
     reader: Arc<Reader<S>>,
     counted: Counted,
-    open: VecDeque<Ask>,
-    asked: JoinSet<(Ask, Result<Answer<I>, RequestError>)>,
+    open: VecDeque<ReadRequest>,
+    asked: JoinSet<(ReadRequest, Result<ReadResponse<I>, RequestError>)>,
 }
 
 impl<S: Source + Clone, I: Id> Conversation<S, I> {
-    fn new(reader: &Arc<Reader<S>>, asks: Vec<Ask>) -> Self {
+    fn new(reader: &Arc<Reader<S>>, asks: Vec<ReadRequest>) -> Self {
         let mut conversation = Self {
             reader: Arc::clone(reader),
             counted: Counted::new(reader.limits),
@@ -309,7 +309,7 @@ impl<S: Source + Clone, I: Id> Conversation<S, I> {
     }
 
     /// Puts questions that lead on before all others: the longest row of them is the least time that it can take.
-    fn add(&mut self, asks: Vec<Ask>) {
+    fn add(&mut self, asks: Vec<ReadRequest>) {
         for ask in asks {
             if ask.leads_on() {
                 self.open.push_front(ask);
@@ -320,7 +320,7 @@ impl<S: Source + Clone, I: Id> Conversation<S, I> {
     }
 
     /// The next answer; `None` when everything was answered.
-    async fn next(&mut self) -> Result<Option<(Ask, Answer<I>)>, PullError> {
+    async fn next(&mut self) -> Result<Option<(ReadRequest, ReadResponse<I>)>, PullError> {
         while self.asked.len() < self.reader.concurrency
             && let Some(ask) = self.open.pop_front()
         {

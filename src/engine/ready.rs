@@ -206,7 +206,7 @@ impl ReadyQueues {
     }
 
     /// Whether requests are dear and other work can use them. Not when nothing is in flight: then nothing would end a wait.
-    fn is_thrifty(&self) -> bool {
+    fn should_coalesce(&self) -> bool {
         let is_other = |(queue, heap): (&Queue, &BinaryHeap<Ready>)| {
             queue.class() != Class::Content && !heap.is_empty()
         };
@@ -218,7 +218,7 @@ impl ReadyQueues {
     /// How many items a content batch needs to leave.
     fn needed(&self) -> usize {
         let at_work = self.in_flight.get(&Class::Content).copied().unwrap_or(0);
-        match (self.is_thrifty(), at_work) {
+        match (self.should_coalesce(), at_work) {
             (false, _) => 1,
             (true, 0) => self.least_items,
             (true, _) => self.limits.batch_items,

@@ -8,7 +8,7 @@ use backoff::{ExponentialBackoff, ExponentialBackoffBuilder};
 use tokio::time::Instant;
 
 use super::lease::Fence;
-use super::open_intents::Trail;
+use super::open_intents::AttemptLog;
 use super::options::Options;
 use super::outage::{Alarm, Standing, halted, may_leave};
 use super::pace::{Class, Pacer, Permit, Refusal};
@@ -75,7 +75,7 @@ pub struct Sender<'a> {
     /// Who is told.
     pub sink: &'a Sink,
     /// Where failed attempts are noted, of writes under an intent.
-    pub trail: Option<Trail<'a>>,
+    pub attempts: Option<AttemptLog<'a>>,
     /// What writes of a run have to pass.
     pub fence: Option<&'a Fence>,
     /// What keeps requests of a run from leaving, and learns what does.
@@ -163,11 +163,11 @@ impl Sender<'_> {
                 }
                 Err(error) => error,
             };
-            if let Some(trail) = self.trail {
-                trail.note(&error.to_string());
+            if let Some(attempts) = self.attempts {
+                attempts.note(&error.to_string());
             }
             let next = self.next(&error, (class, effect), &mut tries);
-            let refusal = heard(permit, &error.cause, next, self.retries.retry_after_max);
+            let refusal = record_outcome(permit, &error.cause, next, self.retries.retry_after_max);
             operation.clone_from(&error.operation);
             self.follow(next, error, &mut tries).await?;
             if let Some(refusal) = refusal {
@@ -374,7 +374,12 @@ impl Sender<'_> {
 
 /// Tells the pacer how busy the server seems, and returns what a refusal for the rate leads to. A failure of its own making
 /// (500) is an answer like any other; a connection that was not made or broke says nothing about how busy it is.
-fn heard(permit: Permit<'_>, cause: &Cause, next: Next, limit: Duration) -> Option<Refusal> {
+fn record_outcome(
+    permit: Permit<'_>,
+    cause: &Cause,
+    next: Next,
+    limit: Duration,
+) -> Option<Refusal> {
     match (cause, next) {
         (Cause::Throttled { .. }, Next::WaitForServer(asked, again)) => {
             return Some(permit.refused(asked, again));
@@ -385,7 +390,7 @@ fn heard(permit: Permit<'_>, cause: &Cause, next: Next, limit: Duration) -> Opti
                 ..
             },
             Next::Again(_) | Next::GiveUp,
-        ) if *pause <= limit => permit.told_to_wait(*pause),
+        ) if *pause <= limit => permit.asked_to_wait(*pause),
         (
             Cause::TimedOut(_)
             | Cause::ServerFailed {
@@ -435,7 +440,7 @@ mod tests {
             pacer: &pacer,
             retries: Retries::new(&Options::default()),
             sink: &sink,
-            trail: None,
+            attempts: None,
             fence: None,
             alarm: None,
         };
@@ -478,7 +483,7 @@ mod tests {
             pacer: &pacer,
             retries: Retries::new(&Options::default()),
             sink: &sink,
-            trail: None,
+            attempts: None,
             fence: None,
             alarm: None,
         };
@@ -538,7 +543,7 @@ mod tests {
             pacer: &pacer,
             retries: Retries::new(&Options::default()),
             sink: &sink,
-            trail: None,
+            attempts: None,
             fence: None,
             alarm: Some(alarm),
         };

@@ -11,19 +11,19 @@ use tokio::sync::{mpsc, watch};
 use super::agreements::by_key;
 use super::asset_bytes;
 use super::channels;
+use super::context::RunContext;
 use super::control::Control;
-use super::crew::Crew;
 use super::dispatch::carry_out;
 use super::end::End;
-use super::forecast::{After, Costs, Oracle, Reading, tell_while};
+use super::forecast::{Costs, EtaEstimator, PostUploadWork, Reading, emit_while};
 use super::foreign::Foreign;
-use super::former::Formers;
 use super::lease::{Fence, Keeper};
 use super::open_intents::OpenIntents;
 use super::options::{Matching, Options, UnknownOutcome};
 use super::outage::Alarm;
 use super::pace::Sample;
 use super::poll::BatchTimes;
+use super::pre_images::PreImages;
 use super::publish::{self, Choice};
 use super::pull::Reader;
 use super::ready::Limits;
@@ -150,13 +150,13 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         let ttl = self.options.lease_ttl;
         let keeper = Keeper::acquire(&self.store, &self.pair(), owner, ttl).await?;
         let control = Control::under(commands, &keeper);
-        let report = Box::pin(self.sync_alone(control, &keeper)).await;
+        let report = Box::pin(self.sync_under_lease(control, &keeper)).await;
         keeper.release().await;
         report
     }
 
     /// What [`Session::sync`] does while it has the lease.
-    async fn sync_alone(
+    async fn sync_under_lease(
         &self,
         mut control: Control<'_>,
         keeper: &Keeper,
@@ -180,15 +180,15 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             self.options.fail_fast,
             limits,
         );
-        self.tell_plan(&prepared, &state).await;
-        let crew = Arc::new(self.crew(&prepared, Some(fence)));
-        crew.remember_agreements(&prepared.mappings).await?;
-        crew.remember_places().await?;
-        crew.remember_lists(prepared.plan.lists.clone()).await?;
+        self.emit_plan(&prepared, &state).await;
+        let context = Arc::new(self.context(&prepared, Some(fence)));
+        context.remember_agreements(&prepared.mappings).await?;
+        context.remember_places().await?;
+        context.remember_lists(prepared.plan.lists.clone()).await?;
         self.phase(Phase::Upload).await;
-        let after = After::of(&crew, &prepared.locales);
-        let work = (state, Oracle::new(after));
-        let end = carry_out(Arc::clone(&crew), work, &mut control).await?;
+        let after = PostUploadWork::of(&context, &prepared.locales);
+        let work = (state, EtaEstimator::new(after));
+        let end = carry_out(Arc::clone(&context), work, &mut control).await?;
         let mut report = RunReport {
             failed: 0,
             conflicts: conflicts(&prepared.plan),
@@ -202,40 +202,40 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         };
         if report.end.is_complete() {
             let choice = (&**prepared.mappings, self.approved.as_deref());
-            let published = publish::publish(&crew, choice, after.reading, &mut control).await?;
+            let published = publish::publish(&context, choice, after.reading, &mut control).await?;
             report.end = published.end;
             report.unpublished = published.refused;
         }
         if report.end.is_complete() && self.options.verify {
             let locales = &prepared.locales;
-            match self.verify_after(&crew, locales, &mut control).await? {
+            match self.verify_after(&context, locales, &mut control).await? {
                 Ok(found) => report.differences = Some(found),
                 Err(end) => report.end = end,
             }
         }
-        crew.tell_foreign().await;
-        report.failed = crew.unfinished.len();
+        context.warn_of_foreign().await;
+        report.failed = context.unfinished.len();
         Ok(report)
     }
 
     /// Compares what the run has left, and keeps what that shows. `Err` is how the run ended before that was through.
     async fn verify_after(
         &self,
-        crew: &Arc<Crew<S, T>>,
+        context: &Arc<RunContext<S, T>>,
         locales: &[Locale],
         control: &mut Control<'_>,
     ) -> Result<Result<Vec<Difference>, End>, RunError> {
         if control.is_asked() {
             return Ok(Err(End::Interrupted));
         }
-        let compared = Box::pin(self.compare(crew, locales, Scope::AfterRun));
+        let compared = Box::pin(self.compare(context, locales, Scope::AfterRun));
         let verified = match control.looking(compared).await {
             Ok(verified) => verified?,
             Err(cut) => return Ok(Err(cut.into())),
         };
-        crew.remember_compared(verified.compared).await?;
-        crew.remember_lists(verified.lists).await?;
-        crew.remember_rows(verified.places).await?;
+        context.remember_compared(verified.compared).await?;
+        context.remember_lists(verified.lists).await?;
+        context.remember_rows(verified.places).await?;
         Ok(Ok(verified.differences))
     }
 
@@ -253,8 +253,8 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             let message = Unplaced::of(&prepared.plan).to_string();
             self.sink.emit(Event::Warned { message }).await;
         }
-        let crew = Arc::new(self.crew(&prepared, None));
-        let compared = Box::pin(self.compare(&crew, &prepared.locales, Scope::Everything));
+        let context = Arc::new(self.context(&prepared, None));
+        let compared = Box::pin(self.compare(&context, &prepared.locales, Scope::Everything));
         let differences = control.read(compared).await?.differences;
         Ok(RunReport {
             plan: prepared.plan,
@@ -272,18 +272,22 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
     /// Reads the target back and compares it, and tells how long that will still take.
     async fn compare(
         &self,
-        crew: &Arc<Crew<S, T>>,
+        context: &Arc<RunContext<S, T>>,
         locales: &[Locale],
         scope: Scope,
     ) -> Result<Verified, RunError> {
         self.phase(Phase::Verify).await;
-        let reading = Reading::of(crew, locales, scope);
+        let reading = Reading::of(context, locales, scope);
         let forecast = |began: &Sample, now: &Sample| {
-            let left = After::verifying(reading, began, now);
-            Some(left.forecast(&Costs::of(crew), Duration::ZERO, Bottleneck::Verification))
+            let left = PostUploadWork::verifying(reading, began, now);
+            Some(left.forecast(
+                &Costs::of(context),
+                Duration::ZERO,
+                Bottleneck::Verification,
+            ))
         };
-        let compared = verify(crew, &self.target, locales, scope);
-        Ok(tell_while(crew, forecast, compared).await?)
+        let compared = verify(context, &self.target, locales, scope);
+        Ok(emit_while(context, forecast, compared).await?)
     }
 
     /// Decides what would happen to every entity of the source, and writes nothing.
@@ -422,7 +426,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             adopt: self.matching.adopt,
             policies: &self.policies,
             selection: &self.selection,
-            weights: self.target.pacer.bearings().weights(),
+            weights: self.target.pacer.pace_snapshot().weights(),
             agreed: self.approved.as_deref().map(|approved| Agreed {
                 approved,
                 begun: &begun,
@@ -522,11 +526,14 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         }
     }
 
-    fn crew(&self, prepared: &Prepared, fence: Option<Fence>) -> Crew<S, T> {
+    fn context(&self, prepared: &Prepared, fence: Option<Fence>) -> RunContext<S, T> {
         let (source, target) = (Arc::clone(&prepared.source), Arc::clone(&prepared.target));
-        Crew {
+        RunContext {
             plan: Arc::clone(&prepared.plan),
-            formers: Formers::new(Arc::clone(&prepared.mappings), Arc::clone(&prepared.places)),
+            pre_images: PreImages::new(
+                Arc::clone(&prepared.mappings),
+                Arc::clone(&prepared.places),
+            ),
             schema: Schema::of(&prepared.source),
             assets: AssetIndex::of(&prepared.source),
             ids: warm_ids(prepared),
@@ -542,15 +549,15 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         source_inventory: Arc<Inventory<SourceId>>,
         target_inventory: Arc<Inventory<TargetId>>,
         fence: Option<Fence>,
-    ) -> Crew<S, T> {
-        Crew {
+    ) -> RunContext<S, T> {
+        RunContext {
             source: self.source.instance.clone(),
             target: self.target.instance.clone(),
             ids: IdMap::new(target_inventory.asset_container.clone()),
             source_inventory,
             target_inventory,
             plan: Arc::new(Plan::default()),
-            formers: Formers::default(),
+            pre_images: PreImages::default(),
             policies: self.policies.clone(),
             schema: Schema::default(),
             assets: AssetIndex::default(),
@@ -581,7 +588,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         }
     }
 
-    async fn tell_plan(&self, prepared: &Prepared, state: &RunState) {
+    async fn emit_plan(&self, prepared: &Prepared, state: &RunState) {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let entities = Kind::ALL.map(|kind| (kind, count(prepared.source.of_kind(kind).len())));
         self.sink

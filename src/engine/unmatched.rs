@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::crew::Crew;
+use super::context::RunContext;
 use crate::domain::{Inventory, Kind, Locale, TargetId, name_key};
 use crate::id_map::IdMap;
 use crate::instance::{Save, Source, Target};
@@ -54,7 +54,7 @@ fn place(kind: Kind, body: &serde_json::Value, locale: &Locale) -> Place {
     (kind, name_key(container), locale.clone())
 }
 
-impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
+impl<S: Source + Clone, T: Target + Clone> RunContext<S, T> {
     /// What could be taken for the effect of a save that creates; see [`Unmatched::near`].
     pub(super) fn unmatched_near(&self, save: &Save) -> Option<Vec<TargetId>> {
         let unmatched = || Unmatched::of(&self.target_inventory, &self.ids);

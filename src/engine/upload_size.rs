@@ -36,7 +36,7 @@ impl UploadSize {
     }
 
     /// Takes in what came of an upload of several files.
-    pub(super) fn heard(&self, error: Option<&RequestError>) {
+    pub(super) fn record_answer(&self, error: Option<&RequestError>) {
         let now = self.now.load(Ordering::Relaxed);
         let next = match error.map(|error| &error.cause) {
             None => (now + self.most.div_ceil(2 * STEPS)).min(self.most),
@@ -80,24 +80,24 @@ mod tests {
     fn the_size_is_halved_by_what_is_too_much_and_grows_back_slowly() {
         let size = UploadSize::new(8 << 20);
         assert_eq!(size.limit(), None);
-        size.heard(Some(&failed(Cause::TimedOut(Duration::from_mins(1)))));
+        size.record_answer(Some(&failed(Cause::TimedOut(Duration::from_mins(1)))));
         assert_eq!(size.limit(), Some(4 << 20));
-        size.heard(Some(&failed(Cause::Refused { status: 413 })));
+        size.record_answer(Some(&failed(Cause::Refused { status: 413 })));
         assert_eq!(size.limit(), Some(2 << 20));
-        size.heard(Some(&failed(Cause::Refused { status: 400 })));
+        size.record_answer(Some(&failed(Cause::Refused { status: 400 })));
         assert_eq!(size.limit(), Some(2 << 20), "that is not for its size");
         let mut arrivals = 0;
         while size.limit().is_some() {
-            size.heard(None);
+            size.record_answer(None);
             arrivals += 1;
         }
         assert_eq!(arrivals, 24);
         for _ in 0..20 {
-            size.heard(Some(&failed(Cause::Refused { status: 413 })));
+            size.record_answer(Some(&failed(Cause::Refused { status: 413 })));
         }
         assert_eq!(size.limit(), Some(LEAST));
         let small = UploadSize::new(1_000);
-        small.heard(Some(&failed(Cause::Refused { status: 413 })));
+        small.record_answer(Some(&failed(Cause::Refused { status: 413 })));
         assert_eq!(small.limit(), None, "it is small enough already");
     }
 

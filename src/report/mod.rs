@@ -23,12 +23,12 @@ macro_rules! append {
 mod advice;
 mod annotations;
 mod closing;
+mod deferred_dashboard;
 mod fan_out;
 pub mod graph;
 mod html;
 mod json_lines;
 mod junit;
-mod later;
 mod lists;
 mod note;
 mod options;
@@ -46,9 +46,9 @@ mod tests;
 
 pub use advice::{FAILURE_CODES, UNPUBLISHED_CODE};
 pub use annotations::Annotations;
+pub use deferred_dashboard::Later;
 pub use fan_out::{Reporter, WhenFailing, run};
 pub use json_lines::JsonLines;
-pub use later::Later;
 pub use options::{Detail, Mode, Options, Watch, reporters, result};
 pub use patient::{last_words, tell};
 pub use plain::{Plain, Style};

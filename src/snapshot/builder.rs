@@ -7,9 +7,9 @@ use crate::domain::{
     AssetContainer, BodyFile, Channel, Entity, Guid, Id, Inventory, ItemState, Key, Kind, Locale,
     PageNode, Passed, Placement,
 };
-use crate::instance::{Answer, Ask, Found};
+use crate::instance::{ReadRequest, ReadResponse, Record};
 
-use super::asks::{is_detail, subject};
+use super::initial_requests::{is_detail, subject};
 
 /// An instance in the making.
 ///
@@ -31,10 +31,10 @@ pub struct Builder<I> {
     nodes: HashMap<(Locale, i64), Placement>,
     /// The largest number that any page of a list told.
     expected: BTreeMap<Kind, usize>,
-    answered: HashSet<Ask>,
-    open: HashSet<Ask>,
+    answered: HashSet<ReadRequest>,
+    open: HashSet<ReadRequest>,
     /// Details that a list announced and that were not there.
-    absent: Vec<Ask>,
+    absent: Vec<ReadRequest>,
     tally: BTreeMap<Kind, Tally>,
 }
 
@@ -82,7 +82,7 @@ pub enum Incomplete {
         /// The instance.
         guid: Guid,
         /// The first of them.
-        ask: Box<Ask>,
+        ask: Box<ReadRequest>,
         /// How many others.
         more: usize,
     },
@@ -92,7 +92,7 @@ pub enum Incomplete {
         /// The instance.
         guid: Guid,
         /// What was announced.
-        ask: Box<Ask>,
+        ask: Box<ReadRequest>,
     },
     /// The sitemap lists a page that has not been read.
     #[error(
@@ -160,7 +160,7 @@ impl<I: Id> Builder<I> {
 
     /// Announces questions, so that [`Builder::finish`] misses their answers. The follow-ups of an answer
     /// are announced by [`Builder::add`].
-    pub fn expect(&mut self, asks: &[Ask]) {
+    pub fn expect(&mut self, asks: &[ReadRequest]) {
         for ask in asks {
             if self.answered.contains(ask) || !self.open.insert(ask.clone()) {
                 continue;
@@ -178,9 +178,9 @@ impl<I: Id> Builder<I> {
 
     /// Takes an answer and returns those of its follow-ups that have not come up before: the two lists of
     /// models overlap.
-    pub fn add(&mut self, ask: &Ask, answer: Answer<I>) -> Vec<Ask> {
+    pub fn add(&mut self, ask: &ReadRequest, answer: ReadResponse<I>) -> Vec<ReadRequest> {
         self.settle(ask);
-        let announced = matches!(ask, Ask::Model(_) | Ask::Container(_));
+        let announced = matches!(ask, ReadRequest::Model(_) | ReadRequest::Container(_));
         if announced && answer.found.is_empty() {
             self.absent.push(ask.clone());
         }
@@ -202,7 +202,7 @@ impl<I: Id> Builder<I> {
         self.entities.len() + self.passed.len() + self.nodes.len() + single
     }
 
-    fn settle(&mut self, ask: &Ask) {
+    fn settle(&mut self, ask: &ReadRequest) {
         let was_open = self.open.remove(ask);
         let is_new = self.answered.insert(ask.clone());
         let Some(kind) = subject(ask) else { return };
@@ -217,26 +217,26 @@ impl<I: Id> Builder<I> {
         }
     }
 
-    fn take(&mut self, found: Found<I>) {
+    fn take(&mut self, found: Record<I>) {
         match found {
-            Found::Entity(entity) => self.take_entity(entity),
-            Found::Locale(locale) => {
+            Record::Entity(entity) => self.take_entity(entity),
+            Record::Locale(locale) => {
                 if !self.locales.contains(&locale) {
                     self.locales.push(locale);
                 }
             }
-            Found::Channel(channel) => {
+            Record::Channel(channel) => {
                 if !self.channels.iter().any(|known| known.id == channel.id) {
                     self.channels.push(channel);
                 }
             }
-            Found::AssetContainer(container) => self.asset_container = container,
-            Found::Node(node) => self.take_node(node),
-            Found::Expected { kind, rows } => {
+            Record::AssetContainer(container) => self.asset_container = container,
+            Record::Node(node) => self.take_node(node),
+            Record::Expected { kind, rows } => {
                 let expected = self.expected.entry(kind).or_default();
                 *expected = rows.max(*expected);
             }
-            Found::Passed { kind, id, name } => {
+            Record::Passed { kind, id, name } => {
                 if self.passed_seen.insert((kind, id, name.clone())) {
                     self.tally.entry(kind).or_default().rows += 1;
                     self.passed.push(Passed { kind, id, name });
@@ -283,11 +283,11 @@ impl<I: Id> Builder<I> {
 
     /// The pages that a sitemap lists and no feed has told: dynamic pages without items are among them. To
     /// be asked when everything else has been answered; empty once they were.
-    pub fn missing_pages(&self) -> Vec<Ask> {
+    pub fn missing_pages(&self) -> Vec<ReadRequest> {
         let mut missing: Vec<_> = self
             .unread_nodes()
             .into_iter()
-            .map(|(locale, page)| Ask::One {
+            .map(|(locale, page)| ReadRequest::One {
                 kind: Kind::Page,
                 id: page,
                 locale: Some(locale),

@@ -8,10 +8,10 @@
 //! list which came out short never counts as an instance: a plan made on it would create twice what it
 //! did not see.
 
-mod asks;
 mod builder;
+mod initial_requests;
 mod official;
 
-pub use asks::first_asks;
 pub use builder::{Builder, Incomplete, Progress};
+pub use initial_requests::first_asks;
 pub use official::{OfficialMappings, official_mappings};

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use crate::domain::{Outcome, redact, redact_value};
 
-use super::{Change, FormerBytes, FormerLive, PreImage, Publishing, RunEntity};
+use super::{Change, FormerLive, PreImage, PriorBytes, Publishing, RunEntity};
 
 /// The change without credentials in its words.
 pub(super) fn clean(mut change: Change) -> Change {
@@ -35,7 +35,7 @@ fn text(text: &mut String) {
 }
 
 fn pre_image(image: &mut PreImage) {
-    if let Some(FormerBytes::Lost { why }) = &mut image.former.bytes {
+    if let Some(PriorBytes::Lost { why }) = &mut image.prior.bytes {
         text(why);
     }
 }

@@ -15,10 +15,10 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use super::alive;
 use super::clean::clean;
 use super::in_place::Working;
 use super::lease::{LeaseRequest, expiry};
+use super::liveness_lock;
 use super::read::Readers;
 use super::writer::{Order, QUEUE, Reply, Writer};
 use super::{
@@ -511,7 +511,7 @@ impl Store {
         let run = owner.run.clone();
         let state = self.shared.file.as_deref();
         // Before the lease shows it as an owner, so that nobody finds an owner that seems dead.
-        let alive = state.and_then(|state| alive::show(state, &run));
+        let alive = state.and_then(|state| liveness_lock::show(state, &run));
         let dead = self.dead_holder(pair, &owner).await?;
         let acquired = self
             .ask(|reply| {
@@ -535,7 +535,7 @@ impl Store {
             }
         };
         if let (Some(state), Some(dead)) = (state, dead) {
-            alive::sweep(state, &dead);
+            liveness_lock::sweep(state, &dead);
         }
         Ok(Lease {
             pair: pair.clone(),
@@ -558,7 +558,7 @@ impl Store {
         let holding = self
             .ask(|reply| Order::Lease(LeaseRequest::Holder { pair, reply }))
             .await?;
-        let is_dead = |run: &RunId| *run != asking.run && alive::is_gone(state, run);
+        let is_dead = |run: &RunId| *run != asking.run && liveness_lock::is_gone(state, run);
         Ok(holding
             .filter(|holding| holding.host == asking.host && is_dead(&holding.run))
             .map(|holding| holding.run))

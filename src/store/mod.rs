@@ -17,8 +17,8 @@
 //!
 //! Left to others: when to write what (the engine), and what becomes of open intents (recovery).
 
-mod alive;
 mod aside;
+mod blob_writer;
 mod bulk;
 mod checksum;
 mod clean;
@@ -26,8 +26,8 @@ mod error;
 mod guard;
 mod handle;
 mod in_place;
-mod kept;
 mod lease;
+mod liveness_lock;
 mod location;
 mod read;
 mod records;
@@ -38,15 +38,15 @@ mod tests;
 mod write;
 mod writer;
 
+pub use blob_writer::Keeping;
 pub use error::StoreError;
 pub use guard::open_to_all;
 pub use handle::Store;
-pub use kept::Keeping;
 pub use lease::{Lease, LeaseOwner};
 pub use location::{StateUrl, StateUrlError};
 pub use records::{
-    Change, Former, FormerBytes, FormerLive, FormerPlace, Intent, IntentDetail, IntentId,
-    IntentState, Mapping, MappingOrigin, Operation, Pair, PreImage, PublishState, Publishing,
+    Change, FormerLive, FormerPlace, Intent, IntentDetail, IntentId, IntentState, Mapping,
+    MappingOrigin, Operation, Pair, PreImage, PriorBytes, PriorState, PublishState, Publishing,
     RunEntity, RunFinish, RunRecord,
 };
 pub use schema::VERSION as SCHEMA_VERSION;

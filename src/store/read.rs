@@ -223,7 +223,7 @@ impl Readers {
                 .column::<Option<i64>>(row, "target_version")?
                 .map(Version),
             hash: reader.word("hash", hash, ContentHash::parse)?,
-            former: reader.former(self.column(row, "body")?)?,
+            prior: reader.prior(self.column(row, "body")?)?,
         })
     }
 

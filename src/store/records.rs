@@ -192,7 +192,7 @@ pub struct PreImage {
     /// The hash of its normal form, in the terms of the source's models.
     pub hash: ContentHash,
     /// Everything else.
-    pub former: Former,
+    pub prior: PriorState,
 }
 
 /// An entity of the target as a run found it.
@@ -200,7 +200,7 @@ pub struct PreImage {
 /// Kept as a JSON object; readers ignore members that they do not know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Former {
+pub struct PriorState {
     /// What a person calls it.
     pub name: String,
     /// The workflow state of content and pages.
@@ -210,7 +210,7 @@ pub struct Former {
     /// Where a page stood.
     pub place: Option<FormerPlace>,
     /// The bytes of an asset; `None` of other kinds.
-    pub bytes: Option<FormerBytes>,
+    pub bytes: Option<PriorBytes>,
     /// Whether the run is not about to write the entity itself, but its model, without a field of which it has a value.
     #[serde(default)]
     pub along: bool,
@@ -240,7 +240,7 @@ pub struct FormerPlace {
 /// What became of the bytes of an asset before they were replaced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "bytes", rename_all = "kebab-case")]
-pub enum FormerBytes {
+pub enum PriorBytes {
     /// They are kept beside the state.
     Kept {
         /// Their hash, under which they are found.
@@ -426,7 +426,7 @@ pub enum Change {
         /// The entity.
         key: EntityKey,
         /// The former one; what the entity has been mapped to meanwhile stays.
-        former: TargetId,
+        prior: TargetId,
     },
     /// A page has this place on both sides now, or none that is agreed upon.
     PagePlace {

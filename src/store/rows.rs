@@ -6,7 +6,7 @@ use std::fmt::Display;
 use serde_json::Value;
 
 use super::{
-    Former, FormerLive, IntentDetail, IntentState, MappingOrigin, Operation, PublishState,
+    FormerLive, IntentDetail, IntentState, MappingOrigin, Operation, PriorState, PublishState,
     StoreError,
 };
 use crate::domain::{
@@ -140,7 +140,7 @@ impl Reader<'_> {
         serde_json::from_str(text).map_err(|_| self.wrong("details", text))
     }
 
-    pub(super) fn former(self, text: &str) -> Result<Former, StoreError> {
+    pub(super) fn prior(self, text: &str) -> Result<PriorState, StoreError> {
         // The text may be long, and it is the content of an instance.
         serde_json::from_str(text).map_err(|_| self.wrong("body", "of a pre-image"))
     }
@@ -243,9 +243,9 @@ pub(super) fn numbers_column(numbers: &BTreeMap<SourceId, AgreedNumber>) -> Stri
 }
 
 /// A JSON object.
-pub(super) fn former_column(former: &Former) -> String {
+pub(super) fn former_column(prior: &PriorState) -> String {
     // As above; an empty object would be refused when it is read, never taken for content.
-    serde_json::to_string(former).unwrap_or_else(|_| "{}".to_owned())
+    serde_json::to_string(prior).unwrap_or_else(|_| "{}".to_owned())
 }
 
 /// A JSON object.

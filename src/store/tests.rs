@@ -322,7 +322,7 @@ async fn a_moved_mapping_leaves_its_old_counterpart_in_the_history() {
         .commit(vec![Change::MappingRemoved {
             pair: pair(),
             key: key(1),
-            former: TargetId::new(11),
+            prior: TargetId::new(11),
         }])
         .await
         .unwrap();
@@ -360,7 +360,7 @@ async fn of_many_changes_in_one_commit_the_last_word_counts() {
     changes.push(Change::MappingRemoved {
         pair,
         key: removed,
-        former: TargetId::new(1007),
+        prior: TargetId::new(1007),
     });
     changes.push(write_mapping(&mapping(key(7), 2007)));
     changes.push(write_mapping(&mapping(key(9), 2009)));
@@ -678,7 +678,7 @@ async fn an_entity_of_the_target_has_one_claim() {
     let removed = Change::MappingRemoved {
         pair: pair(),
         key: key(1),
-        former: TargetId::new(700),
+        prior: TargetId::new(700),
     };
     store.commit(vec![removed, row(2, 700)]).await.unwrap();
     let of_second = store.mappings(&pair()).await.unwrap();

@@ -106,7 +106,7 @@ fn statement<'c>(change: &'c Change, bulk: &mut Bulk<'c>) -> Option<Query<'c>> {
             bulk.mapping(pair, mapping);
             return None;
         }
-        Change::MappingRemoved { pair, key, former } => mapping_removed(pair, key, *former),
+        Change::MappingRemoved { pair, key, prior } => mapping_removed(pair, key, *prior),
         Change::PagePlace { pair, key, place } => page_place(pair, key, place.as_ref()),
         Change::ListOrder {
             pair,
@@ -180,7 +180,7 @@ fn pre_image(before: &PreImage) -> Query<'_> {
     .bind(locale_column(&before.key))
     .bind(before.version.map(|version| version.0))
     .bind(before.hash.to_string())
-    .bind(former_column(&before.former))
+    .bind(former_column(&before.prior))
 }
 
 fn bytes_sent(run: &RunId, asset: TargetId, hash: ContentHash) -> Query<'_> {
@@ -230,7 +230,7 @@ fn intent_closed<'q>(
         .bind(id.0)
 }
 
-fn mapping_removed<'q>(pair: &'q Pair, key: &'q EntityKey, former: TargetId) -> Query<'q> {
+fn mapping_removed<'q>(pair: &'q Pair, key: &'q EntityKey, prior: TargetId) -> Query<'q> {
     query(
         "DELETE FROM mappings
          WHERE source = ? AND target = ? AND kind = ? AND source_id = ? AND locale = ? AND target_id = ?",
@@ -240,7 +240,7 @@ fn mapping_removed<'q>(pair: &'q Pair, key: &'q EntityKey, former: TargetId) -> 
     .bind(key.kind.name())
     .bind(key.id.raw())
     .bind(locale_column(key))
-    .bind(former.raw())
+    .bind(prior.raw())
 }
 
 fn page_place<'q>(pair: &'q Pair, key: &'q EntityKey, place: Option<&AgreedPlace>) -> Query<'q> {

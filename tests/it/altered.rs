@@ -9,8 +9,8 @@ use lockgate::agility::Instance;
 use lockgate::domain::{BatchId, Id, Kind, Locale, Outcome, TargetId};
 use lockgate::engine::UnknownOutcome;
 use lockgate::instance::{
-    Answer, Ask, BatchStatus, Cause, Deleted, Doomed, Download, PageSave, RequestError, RowResult,
-    Save, Saved, Source, Target, Upload, Workflow,
+    BatchStatus, Cause, DeleteRequest, Deleted, Download, PageSave, ReadRequest, ReadResponse,
+    RequestError, RowResult, Save, Saved, Source, Target, Upload, Workflow,
 };
 use lockgate::store::Store;
 
@@ -64,7 +64,7 @@ impl Altering {
 }
 
 impl Source for Altering {
-    async fn read<I: Id>(&self, ask: &Ask) -> Result<Answer<I>, RequestError> {
+    async fn read<I: Id>(&self, ask: &ReadRequest) -> Result<ReadResponse<I>, RequestError> {
         self.instance.read(ask).await
     }
 
@@ -129,7 +129,7 @@ impl Target for Altering {
         self.instance.poll(batch).await
     }
 
-    async fn delete(&self, doomed: &Doomed) -> Result<Deleted, RequestError> {
+    async fn delete(&self, doomed: &DeleteRequest) -> Result<Deleted, RequestError> {
         self.instance.delete(doomed).await
     }
 

@@ -9,8 +9,8 @@ use lockgate::agility::Instance;
 use lockgate::domain::{BatchId, Body, Id, Kind, Locale, TargetId};
 use lockgate::engine::{End, StopCause};
 use lockgate::instance::{
-    Answer, Ask, BatchStatus, Cause, Deleted, Doomed, Download, Found, PageSave, RequestError,
-    RowResult, Save, Saved, Source, Target, Upload, Workflow,
+    BatchStatus, Cause, DeleteRequest, Deleted, Download, PageSave, ReadRequest, ReadResponse,
+    Record, RequestError, RowResult, Save, Saved, Source, Target, Upload, Workflow,
 };
 use lockgate::mock::file::InstanceFile;
 use lockgate::store::Store;
@@ -104,14 +104,14 @@ impl Breaking {
     }
 }
 
-fn is_one_item(ask: &Ask) -> bool {
+fn is_one_item(ask: &ReadRequest) -> bool {
     let kind = Kind::Content;
-    matches!(ask, Ask::One { kind: one, .. } if *one == kind)
+    matches!(ask, ReadRequest::One { kind: one, .. } if *one == kind)
 }
 
 /// Takes the value of every field of an entity.
-fn blank<I: Id>(found: &mut Found<I>) {
-    let Found::Entity(entity) = found else {
+fn blank<I: Id>(found: &mut Record<I>) {
+    let Record::Entity(entity) = found else {
         return;
     };
     let mut body = entity.body.parse();
@@ -122,7 +122,7 @@ fn blank<I: Id>(found: &mut Found<I>) {
 }
 
 impl Source for Breaking {
-    async fn read<I: Id>(&self, ask: &Ask) -> Result<Answer<I>, RequestError> {
+    async fn read<I: Id>(&self, ask: &ReadRequest) -> Result<ReadResponse<I>, RequestError> {
         let answer = self.instance.read(ask).await;
         let (Some(read_back), true) = (&self.read_back, is_one_item(ask)) else {
             return answer;
@@ -188,7 +188,7 @@ impl Target for Breaking {
         self.call(self.instance.poll(batch)).await
     }
 
-    async fn delete(&self, doomed: &Doomed) -> Result<Deleted, RequestError> {
+    async fn delete(&self, doomed: &DeleteRequest) -> Result<Deleted, RequestError> {
         self.call(self.instance.delete(doomed)).await
     }
 

@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex};
 
 use lockgate::domain::{BatchId, EntityKey, Id, Kind, Locale, TargetId};
 use lockgate::instance::{
-    Answer, Ask, BatchStatus, Deleted, Doomed, Download, PageSave, RequestError, RowResult, Save,
-    Saved, Source, Target, Upload, UploadFile, Workflow,
+    BatchStatus, DeleteRequest, Deleted, Download, PageSave, ReadRequest, ReadResponse,
+    RequestError, RowResult, Save, Saved, Source, Target, Upload, UploadFile, Workflow,
 };
 use lockgate::store::{IntentDetail, Store};
 use tokio::sync::Notify;
@@ -120,7 +120,7 @@ fn named(save: &Save) -> (Kind, String) {
 }
 
 impl Source for Process {
-    async fn read<I: Id>(&self, ask: &Ask) -> Result<Answer<I>, RequestError> {
+    async fn read<I: Id>(&self, ask: &ReadRequest) -> Result<ReadResponse<I>, RequestError> {
         self.read(self.instance.read(ask)).await
     }
 
@@ -168,7 +168,7 @@ impl Target for Process {
         self.read(self.instance.poll(batch)).await
     }
 
-    async fn delete(&self, doomed: &Doomed) -> Result<Deleted, RequestError> {
+    async fn delete(&self, doomed: &DeleteRequest) -> Result<Deleted, RequestError> {
         self.write(self.instance.delete(doomed)).await
     }
 

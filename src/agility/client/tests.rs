@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::agility::Instance;
 use crate::domain::{Locale, SourceId};
-use crate::instance::{Answer, Ask, Effect, Misplaced, Source, Verdict};
+use crate::instance::{Effect, Misplaced, ReadRequest, ReadResponse, Source, Verdict};
 
 use super::*;
 
@@ -62,7 +62,7 @@ impl Canned {
     /// Reads the locales, which is to fail.
     async fn failure(&self) -> RequestError {
         let instance = self.instance(Duration::from_secs(10));
-        let read: Result<Answer<SourceId>, _> = instance.read(&Ask::Locales).await;
+        let read: Result<ReadResponse<SourceId>, _> = instance.read(&ReadRequest::Locales).await;
         read.unwrap_err()
     }
 }
@@ -129,7 +129,7 @@ async fn silence_is_a_time_out() {
     let server = Canned::new(|_| None).await;
     let limit = Duration::from_millis(50);
     let instance = server.instance(limit);
-    let read: Result<Answer<SourceId>, _> = instance.read(&Ask::Locales).await;
+    let read: Result<ReadResponse<SourceId>, _> = instance.read(&ReadRequest::Locales).await;
     assert_eq!(read.unwrap_err().cause, Cause::TimedOut(limit));
 }
 
@@ -198,14 +198,14 @@ async fn the_preview_key_is_fetched_once_and_sent_instead_of_the_token() {
     })
     .await;
     let instance = server.instance(Duration::from_secs(10));
-    let feed = Ask::Items {
+    let feed = ReadRequest::Items {
         locale: Locale::new("en-us"),
         token: 0,
     };
-    let first: Answer<SourceId> = instance.read(&feed).await.unwrap();
+    let first: ReadResponse<SourceId> = instance.read(&feed).await.unwrap();
     assert!(first.found.is_empty());
     instance.authorise().await.unwrap();
-    let _again: Answer<SourceId> = instance.clone().read(&feed).await.unwrap();
+    let _again: ReadResponse<SourceId> = instance.clone().read(&feed).await.unwrap();
     assert_eq!(server.requests.load(Ordering::SeqCst), 3);
 }
 
@@ -227,11 +227,11 @@ async fn a_busy_feed_may_be_asked_again() {
     })
     .await;
     let instance = server.instance(Duration::from_secs(10));
-    let feed = Ask::Pages {
+    let feed = ReadRequest::Pages {
         locale: Locale::new("en-us"),
         token: 0,
     };
-    let read: Result<Answer<SourceId>, _> = instance.read(&feed).await;
+    let read: Result<ReadResponse<SourceId>, _> = instance.read(&feed).await;
     assert_eq!(read.unwrap_err().cause, Cause::Busy);
 }
 

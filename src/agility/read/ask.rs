@@ -6,10 +6,10 @@ use reqwest::Method;
 use serde_json::Value;
 
 use crate::domain::{Body, Entity, Id, ItemState, Key, Kind, Locale, same_name};
-use crate::instance::{Answer, Ask, Cause, Found, RequestError, TooLarge};
+use crate::instance::{Cause, ReadRequest, ReadResponse, Record, RequestError, TooLarge};
 
 use crate::agility::client::{Api, Call, Client, Payload};
-use crate::agility::shape::{self, Misshapen};
+use crate::agility::shape::{self, ShapeError};
 
 /// Rows per page of galleries, assets and the sync feed. The vendor's CLI asks for as many assets.
 const PAGE_ROWS: usize = 250;
@@ -27,7 +27,10 @@ pub(crate) fn encoded(text: &str) -> String {
 }
 
 /// Asks one question with one request.
-pub(crate) async fn answer<I: Id>(client: &Client, ask: &Ask) -> Result<Answer<I>, RequestError> {
+pub(crate) async fn answer<I: Id>(
+    client: &Client,
+    ask: &ReadRequest,
+) -> Result<ReadResponse<I>, RequestError> {
     let operation = format!("reading {ask} of {}", client.guid);
     let (api, path) = match route(ask) {
         Ok(route) => route,
@@ -36,7 +39,7 @@ pub(crate) async fn answer<I: Id>(client: &Client, ask: &Ask) -> Result<Answer<I
         }
     };
     let mut call = Call::get(operation, api, path);
-    if let Ask::ContainerItems { .. } = ask {
+    if let ReadRequest::ContainerItems { .. } = ask {
         // Without a filter; the filter's members must not be null.
         call.method = Method::POST;
         call.payload = Payload::Json(b"{}".to_vec());
@@ -44,7 +47,7 @@ pub(crate) async fn answer<I: Id>(client: &Client, ask: &Ask) -> Result<Answer<I
     let reply = match client.send(call).await {
         Ok(reply) => reply,
         Err(error) if error.cause == Cause::NotFound && may_be_absent(ask) => {
-            return Ok(Answer::default());
+            return Ok(ReadResponse::default());
         }
         Err(error) => return Err(error),
     };
@@ -71,7 +74,7 @@ fn announced(page: &Value) -> Option<(u64, u64)> {
 }
 
 /// API, path and query of a question.
-fn route(ask: &Ask) -> Result<(Api, String), Misshapen> {
+fn route(ask: &ReadRequest) -> Result<(Api, String), ShapeError> {
     let management = |path: String| Ok((Api::Management, path));
     let preview = |path: String| Ok((Api::Preview, path));
     let feed = |locale: &Locale, list: &str, token: i64| {
@@ -81,32 +84,34 @@ fn route(ask: &Ask) -> Result<(Api, String), Misshapen> {
         ))
     };
     match ask {
-        Ask::Locales => management("locales".to_owned()),
-        Ask::Models { components: false } => {
+        ReadRequest::Locales => management("locales".to_owned()),
+        ReadRequest::Models { components: false } => {
             management("model/list/false?includeModules=false".to_owned())
         }
-        Ask::Models { components: true } => management("model/list-page-modules/true".to_owned()),
-        Ask::Model(id) => management(format!("model/{id}")),
-        Ask::Containers => management("container/list".to_owned()),
-        Ask::Container(id) => management(format!("container/{id}")),
-        Ask::Templates(locale) => management(format!(
+        ReadRequest::Models { components: true } => {
+            management("model/list-page-modules/true".to_owned())
+        }
+        ReadRequest::Model(id) => management(format!("model/{id}")),
+        ReadRequest::Containers => management("container/list".to_owned()),
+        ReadRequest::Container(id) => management(format!("container/{id}")),
+        ReadRequest::Templates(locale) => management(format!(
             "{}/page/templates?includeModuleZones=true",
             encoded(locale.as_str())
         )),
-        Ask::Galleries { offset } => management(format!(
+        ReadRequest::Galleries { offset } => management(format!(
             "asset/galleries?pageSize={PAGE_ROWS}&rowIndex={offset}"
         )),
-        Ask::AssetContainer => management("asset/container".to_owned()),
-        Ask::Assets { offset } => management(format!(
+        ReadRequest::AssetContainer => management("asset/container".to_owned()),
+        ReadRequest::Assets { offset } => management(format!(
             "asset/list?pageSize={PAGE_ROWS}&recordOffset={offset}"
         )),
-        Ask::Items { locale, token } => feed(locale, "items", *token),
-        Ask::Pages { locale, token } => feed(locale, "pages", *token),
-        Ask::Sitemap(locale) => management(format!("{}/sitemap", encoded(locale.as_str()))),
-        Ask::Redirections => preview("urlredirection".to_owned()),
-        Ask::One { kind, id, locale } => route_one(*kind, *id, locale.as_ref()),
-        Ask::Named { kind, name, locale } => route_named(*kind, name, locale.as_ref()),
-        Ask::ContainerItems {
+        ReadRequest::Items { locale, token } => feed(locale, "items", *token),
+        ReadRequest::Pages { locale, token } => feed(locale, "pages", *token),
+        ReadRequest::Sitemap(locale) => management(format!("{}/sitemap", encoded(locale.as_str()))),
+        ReadRequest::Redirections => preview("urlredirection".to_owned()),
+        ReadRequest::One { kind, id, locale } => route_one(*kind, *id, locale.as_ref()),
+        ReadRequest::Named { kind, name, locale } => route_named(*kind, name, locale.as_ref()),
+        ReadRequest::ContainerItems {
             locale,
             container,
             offset,
@@ -115,8 +120,8 @@ fn route(ask: &Ask) -> Result<(Api, String), Misshapen> {
             encoded(locale.as_str()),
             encoded(container)
         )),
-        Ask::Live { kind, id, locale } => route_live(*kind, *id, locale),
-        Ask::ItemsById { locale, ids } => {
+        ReadRequest::Live { kind, id, locale } => route_live(*kind, *id, locale),
+        ReadRequest::ItemsById { locale, ids } => {
             let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
             let locale = encoded(locale.as_str());
             management(format!("{locale}/items?ids={}", ids.join(",")))
@@ -125,7 +130,7 @@ fn route(ask: &Ask) -> Result<(Api, String), Misshapen> {
 }
 
 /// Links stay as they are in the feeds: not expanded.
-fn route_live(kind: Kind, id: i64, locale: &Locale) -> Result<(Api, String), Misshapen> {
+fn route_live(kind: Kind, id: i64, locale: &Locale) -> Result<(Api, String), ShapeError> {
     let locale = encoded(locale.as_str());
     let what = match kind {
         Kind::Content => "item",
@@ -135,17 +140,17 @@ fn route_live(kind: Kind, id: i64, locale: &Locale) -> Result<(Api, String), Mis
         | Kind::Template
         | Kind::Gallery
         | Kind::Asset
-        | Kind::Redirection => return Err(Misshapen(format!("a {kind} is not published"))),
+        | Kind::Redirection => return Err(ShapeError(format!("a {kind} is not published"))),
     };
     let query = "contentLinkDepth=0&expandAllContentLinks=false";
     Ok((Api::Live, format!("{locale}/{what}/{id}?{query}")))
 }
 
-fn route_one(kind: Kind, id: i64, locale: Option<&Locale>) -> Result<(Api, String), Misshapen> {
+fn route_one(kind: Kind, id: i64, locale: Option<&Locale>) -> Result<(Api, String), ShapeError> {
     let in_locale = || {
         locale
             .map(|locale| encoded(locale.as_str()))
-            .ok_or_else(|| Misshapen(format!("a {kind} is read in a locale, and none was given")))
+            .ok_or_else(|| ShapeError(format!("a {kind} is read in a locale, and none was given")))
     };
     let path = match kind {
         Kind::Model => format!("model/{id}"),
@@ -167,7 +172,7 @@ fn route_named(
     kind: Kind,
     name: &str,
     locale: Option<&Locale>,
-) -> Result<(Api, String), Misshapen> {
+) -> Result<(Api, String), ShapeError> {
     let segment = encoded(name);
     let path = match kind {
         Kind::Gallery => {
@@ -180,44 +185,44 @@ fn route_named(
         Kind::Container => format!("container/{segment}"),
         Kind::Template => match locale {
             Some(locale) => format!("{}/page/template/{segment}", encoded(locale.as_str())),
-            None => return Err(Misshapen("a template is read in a locale".to_owned())),
+            None => return Err(ShapeError("a template is read in a locale".to_owned())),
         },
         Kind::Asset | Kind::Content | Kind::Page | Kind::Redirection => {
-            return Err(Misshapen(format!("a {kind} is not found by a name")));
+            return Err(ShapeError(format!("a {kind} is not found by a name")));
         }
     };
     if name.trim().parse::<i64>().is_ok() || name.trim().is_empty() {
-        return Err(Misshapen(format!("{name:?} would be taken for an id")));
+        return Err(ShapeError(format!("{name:?} would be taken for an id")));
     }
     Ok((Api::Management, path))
 }
 
 /// Whether 404 answers the question. Elsewhere it means that something is wrong.
-fn may_be_absent(ask: &Ask) -> bool {
+fn may_be_absent(ask: &ReadRequest) -> bool {
     match ask {
-        Ask::One { kind, .. } => *kind != Kind::Redirection,
-        Ask::Named { .. }
-        | Ask::Live { .. }
-        | Ask::ContainerItems { .. }
-        | Ask::ItemsById { .. } => true,
-        Ask::Locales
-        | Ask::Models { .. }
-        | Ask::Model(_)
-        | Ask::Containers
-        | Ask::Container(_)
-        | Ask::Templates(_)
-        | Ask::Galleries { .. }
-        | Ask::AssetContainer
-        | Ask::Assets { .. }
-        | Ask::Items { .. }
-        | Ask::Pages { .. }
-        | Ask::Sitemap(_)
-        | Ask::Redirections => false,
+        ReadRequest::One { kind, .. } => *kind != Kind::Redirection,
+        ReadRequest::Named { .. }
+        | ReadRequest::Live { .. }
+        | ReadRequest::ContainerItems { .. }
+        | ReadRequest::ItemsById { .. } => true,
+        ReadRequest::Locales
+        | ReadRequest::Models { .. }
+        | ReadRequest::Model(_)
+        | ReadRequest::Containers
+        | ReadRequest::Container(_)
+        | ReadRequest::Templates(_)
+        | ReadRequest::Galleries { .. }
+        | ReadRequest::AssetContainer
+        | ReadRequest::Assets { .. }
+        | ReadRequest::Items { .. }
+        | ReadRequest::Pages { .. }
+        | ReadRequest::Sitemap(_)
+        | ReadRequest::Redirections => false,
     }
 }
 
-const fn is_feed(ask: &Ask) -> bool {
-    matches!(ask, Ask::Items { .. } | Ask::Pages { .. })
+const fn is_feed(ask: &ReadRequest) -> bool {
+    matches!(ask, ReadRequest::Items { .. } | ReadRequest::Pages { .. })
 }
 
 /// A feed that is being rebuilt says so, or answers nothing at all.
@@ -226,30 +231,30 @@ fn feed_is_busy(value: &Value) -> bool {
 }
 
 /// Reads the JSON that answers a question.
-fn understand<I: Id>(ask: &Ask, value: Value) -> Result<Answer<I>, Misshapen> {
+fn understand<I: Id>(ask: &ReadRequest, value: Value) -> Result<ReadResponse<I>, ShapeError> {
     match ask {
-        Ask::Locales => locales(value),
-        Ask::Models { components } => schema::models(*components, value),
-        Ask::Model(_) => schema::model(value).map(one),
-        Ask::Containers => schema::containers(value),
-        Ask::Container(_) => schema::container(value).map(one),
-        Ask::Templates(_) => schema::templates(value),
-        Ask::Galleries { offset } => media::galleries(*offset, value),
-        Ask::AssetContainer => media::asset_container(&value).map(one),
-        Ask::Assets { offset } => media::assets(*offset, value),
-        Ask::Items { locale, token } => content::feed(locale, *token, value),
-        Ask::Pages { locale, token } => pages::feed(locale, *token, value),
-        Ask::Sitemap(locale) => sitemap::channels(locale, value),
-        Ask::Redirections => redirections::list(value),
-        Ask::One { kind, id, locale } => understand_one(*kind, *id, locale.as_ref(), value),
-        Ask::Live { kind, id, locale } => understand_one(*kind, *id, Some(locale), value),
-        Ask::Named { kind, name, .. } => understand_named(*kind, name, value),
-        Ask::ContainerItems {
+        ReadRequest::Locales => locales(value),
+        ReadRequest::Models { components } => schema::models(*components, value),
+        ReadRequest::Model(_) => schema::model(value).map(one),
+        ReadRequest::Containers => schema::containers(value),
+        ReadRequest::Container(_) => schema::container(value).map(one),
+        ReadRequest::Templates(_) => schema::templates(value),
+        ReadRequest::Galleries { offset } => media::galleries(*offset, value),
+        ReadRequest::AssetContainer => media::asset_container(&value).map(one),
+        ReadRequest::Assets { offset } => media::assets(*offset, value),
+        ReadRequest::Items { locale, token } => content::feed(locale, *token, value),
+        ReadRequest::Pages { locale, token } => pages::feed(locale, *token, value),
+        ReadRequest::Sitemap(locale) => sitemap::channels(locale, value),
+        ReadRequest::Redirections => redirections::list(value),
+        ReadRequest::One { kind, id, locale } => understand_one(*kind, *id, locale.as_ref(), value),
+        ReadRequest::Live { kind, id, locale } => understand_one(*kind, *id, Some(locale), value),
+        ReadRequest::Named { kind, name, .. } => understand_named(*kind, name, value),
+        ReadRequest::ContainerItems {
             locale,
             container,
             offset,
         } => content::list(locale, container, *offset, value),
-        Ask::ItemsById { locale, .. } => {
+        ReadRequest::ItemsById { locale, .. } => {
             let rows = if value.is_null() {
                 Vec::new()
             } else {
@@ -266,19 +271,19 @@ fn understand_one<I: Id>(
     id: i64,
     locale: Option<&Locale>,
     value: Value,
-) -> Result<Answer<I>, Misshapen> {
+) -> Result<ReadResponse<I>, ShapeError> {
     if kind == Kind::Redirection {
         let wanted = I::new(id);
-        let mut answer: Answer<I> = redirections::list(value)?;
+        let mut answer: ReadResponse<I> = redirections::list(value)?;
         answer
             .found
-            .retain(|found| matches!(found, Found::Entity(entity) if entity.key.id == wanted));
+            .retain(|found| matches!(found, Record::Entity(entity) if entity.key.id == wanted));
         return Ok(answer);
     }
     if value.is_null() {
-        return Ok(Answer::default());
+        return Ok(ReadResponse::default());
     }
-    let no_locale = || Misshapen("no locale was given".to_owned());
+    let no_locale = || ShapeError("no locale was given".to_owned());
     let found = match kind {
         Kind::Model => schema::model(value),
         Kind::Container => schema::container(value),
@@ -293,33 +298,37 @@ fn understand_one<I: Id>(
 }
 
 /// An entity asked for by name is believed only if that is its name.
-fn understand_named<I: Id>(kind: Kind, name: &str, value: Value) -> Result<Answer<I>, Misshapen> {
-    let mut answer: Answer<I> = understand_one(kind, 0, None, value)?;
+fn understand_named<I: Id>(
+    kind: Kind,
+    name: &str,
+    value: Value,
+) -> Result<ReadResponse<I>, ShapeError> {
+    let mut answer: ReadResponse<I> = understand_one(kind, 0, None, value)?;
     answer
         .found
-        .retain(|found| matches!(found, Found::Entity(entity) if same_name(&entity.name, name)));
+        .retain(|found| matches!(found, Record::Entity(entity) if same_name(&entity.name, name)));
     Ok(answer)
 }
 
-fn one<I>(found: Found<I>) -> Answer<I> {
-    Answer {
+fn one<I>(found: Record<I>) -> ReadResponse<I> {
+    ReadResponse {
         found: vec![found],
         follow_ups: Vec::new(),
     }
 }
 
 /// Leaves out what is deleted: asked for by id, it does not exist.
-fn alive<I>(mut found: Vec<Found<I>>) -> Answer<I> {
+fn alive<I>(mut found: Vec<Record<I>>) -> ReadResponse<I> {
     found.retain(|found| match found {
-        Found::Entity(entity) => entity.state != ItemState::Deleted,
-        Found::Passed { .. } => false,
-        Found::Locale(_)
-        | Found::Channel(_)
-        | Found::AssetContainer(_)
-        | Found::Node(_)
-        | Found::Expected { .. } => true,
+        Record::Entity(entity) => entity.state != ItemState::Deleted,
+        Record::Passed { .. } => false,
+        Record::Locale(_)
+        | Record::Channel(_)
+        | Record::AssetContainer(_)
+        | Record::Node(_)
+        | Record::Expected { .. } => true,
     });
-    Answer {
+    ReadResponse {
         found,
         follow_ups: Vec::new(),
     }
@@ -328,23 +337,23 @@ fn alive<I>(mut found: Vec<Found<I>>) -> Answer<I> {
 /// `GET locales`: rows with `localeCode`. Rows that say `enabled: false` are left out, and `enabled` says nothing else than
 /// true or false: with a locale all of its content is left out. One at least is enabled, because content and pages are in a
 /// locale.
-fn locales<I>(value: Value) -> Result<Answer<I>, Misshapen> {
+fn locales<I>(value: Value) -> Result<ReadResponse<I>, ShapeError> {
     let rows = shape::each("", shape::rows(value)?, |row| {
         let code = match &row {
             Value::String(code) => code,
             row => shape::own_text(row, "localeCode")?,
         };
-        let is_enabled = shape::told_flag(&row, "enabled")?.unwrap_or(true);
-        Ok(is_enabled.then(|| Found::Locale(Locale::new(code))))
+        let is_enabled = shape::checked_flag(&row, "enabled")?.unwrap_or(true);
+        Ok(is_enabled.then(|| Record::Locale(Locale::new(code))))
     })?;
     let count = rows.len();
     let found: Vec<_> = rows.into_iter().flatten().collect();
     if found.is_empty() {
-        return Err(Misshapen(format!(
+        return Err(ShapeError(format!(
             "expected at least one enabled locale, found none in {count} rows"
         )));
     }
-    Ok(Answer {
+    Ok(ReadResponse {
         found,
         follow_ups: Vec::new(),
     })
@@ -355,11 +364,11 @@ pub(super) fn plain<I: Id>(
     kind: Kind,
     (id, name): (&str, &str),
     body: &Value,
-) -> Result<Found<I>, Misshapen> {
+) -> Result<Record<I>, ShapeError> {
     let id = shape::own_id(body, id)?;
     let name = shape::own_text(body, name);
-    let name = name.map_err(|odd| Misshapen(format!("{} ({kind} {id})", odd.0)))?;
-    Ok(Found::Entity(Entity {
+    let name = name.map_err(|odd| ShapeError(format!("{} ({kind} {id})", odd.0)))?;
+    Ok(Record::Entity(Entity {
         key: Key::global(kind, id),
         name: name.into(),
         version: None,
@@ -369,8 +378,8 @@ pub(super) fn plain<I: Id>(
     }))
 }
 
-pub(super) fn passed<I>(kind: Kind, id: i64, name: Option<&str>) -> Found<I> {
-    Found::Passed {
+pub(super) fn passed<I>(kind: Kind, id: i64, name: Option<&str>) -> Record<I> {
+    Record::Passed {
         kind,
         id,
         name: name.unwrap_or_default().into(),

@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use crate::domain::{Body, Entity, Id, ItemState, Key, Kind, Locale, Version};
-use crate::instance::{Answer, Ask, Found};
+use crate::instance::{ReadRequest, ReadResponse, Record};
 
-use super::super::shape::{self, Misshapen};
+use super::super::shape::{self, ShapeError};
 use super::passed;
 
 const ITEM_MEMBERS: [&str; 5] = ["contentID", "properties", "fields", "seo", "scripts"];
@@ -35,13 +35,13 @@ pub(super) fn feed<I: Id>(
     locale: &Locale,
     token: i64,
     mut value: Value,
-) -> Result<Answer<I>, Misshapen> {
+) -> Result<ReadResponse<I>, ShapeError> {
     let next = next_token(&value, token);
     let rows = shape::member_rows(&mut value, "items")?;
-    Ok(Answer {
+    Ok(ReadResponse {
         found: shape::each("items", rows, |row| item(locale, row))?,
         follow_ups: next
-            .map(|token| Ask::Items {
+            .map(|token| ReadRequest::Items {
                 locale: locale.clone(),
                 token,
             })
@@ -58,7 +58,7 @@ pub(super) fn list<I>(
     container: &str,
     offset: usize,
     mut value: Value,
-) -> Result<Answer<I>, Misshapen> {
+) -> Result<ReadResponse<I>, ShapeError> {
     let rows = shape::member_rows(&mut value, "items")?;
     let rows: Vec<_> = rows
         .into_iter()
@@ -68,8 +68,8 @@ pub(super) fn list<I>(
         })
         .collect();
     let total = shape::int(&value, "totalCount").and_then(|total| usize::try_from(total).ok());
-    let total = total.ok_or_else(|| Misshapen("the answer has no totalCount".to_owned()))?;
-    let next = |offset| Ask::ContainerItems {
+    let total = total.ok_or_else(|| ShapeError("the answer has no totalCount".to_owned()))?;
+    let next = |offset| ReadRequest::ContainerItems {
         locale: locale.clone(),
         container: container.into(),
         offset,
@@ -84,7 +84,7 @@ pub(super) fn list<I>(
         let id = id.map_or_else(|| shape::own_id(&row, "contentID"), Ok)?;
         Ok(passed(Kind::Content, id, Some(locale.as_str())))
     });
-    Ok(Answer {
+    Ok(ReadResponse {
         found: found?,
         follow_ups,
     })
@@ -97,7 +97,7 @@ pub(super) fn next_token(value: &Value, current: i64) -> Option<i64> {
 
 /// One item. A deleted one comes as an entity in state [`ItemState::Deleted`], so that it ends an earlier
 /// row of the feed, and need not name a container and a model; any other that names none cannot be used.
-pub(super) fn item<I: Id>(locale: &Locale, mut row: Value) -> Result<Found<I>, Misshapen> {
+pub(super) fn item<I: Id>(locale: &Locale, mut row: Value) -> Result<Record<I>, ShapeError> {
     let map = shape::object(&mut row)?;
     shape::rename_members(map, &ITEM_MEMBERS);
     if let Some(Value::Object(properties)) = map.get_mut("properties") {
@@ -108,10 +108,10 @@ pub(super) fn item<I: Id>(locale: &Locale, mut row: Value) -> Result<Found<I>, M
     let properties = row.get("properties").unwrap_or(&Value::Null);
     let container = shape::text(properties, "referenceName");
     if state != ItemState::Deleted {
-        usable(&row, properties).map_err(|odd| Misshapen(format!("{} (content {id})", odd.0)))?;
+        usable(&row, properties).map_err(|odd| ShapeError(format!("{} (content {id})", odd.0)))?;
     }
     let name = item_name(&row, container, id);
-    Ok(Found::Entity(Entity {
+    Ok(Record::Entity(Entity {
         key: Key::localised(Kind::Content, id, locale),
         name: name.into(),
         version,
@@ -122,13 +122,13 @@ pub(super) fn item<I: Id>(locale: &Locale, mut row: Value) -> Result<Found<I>, M
 }
 
 /// Whether an item says in which container it is and of which model.
-fn usable(row: &Value, properties: &Value) -> Result<(), Misshapen> {
+fn usable(row: &Value, properties: &Value) -> Result<(), ShapeError> {
     if !properties.is_object() {
         return Err(shape::wanted(row, "properties", "an object"));
     }
     for name in ["referenceName", "definitionName"] {
         shape::own_text(properties, name)
-            .map_err(|odd| Misshapen(format!("properties.{}", odd.0)))?;
+            .map_err(|odd| ShapeError(format!("properties.{}", odd.0)))?;
     }
     Ok(())
 }

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value};
 
 use crate::domain::{AssetContainer, Id, Kind};
-use crate::instance::{Answer, Ask, Found};
+use crate::instance::{ReadRequest, ReadResponse, Record};
 
-use super::super::shape::{self, Misshapen};
+use super::super::shape::{self, ShapeError};
 use super::{passed, plain};
 
 const GALLERY_MEMBERS: [&str; 8] = [
@@ -39,17 +39,23 @@ const ASSET_MEMBERS: [&str; 16] = [
 ];
 
 /// `GET asset/galleries`: `{ totalCount, assetMediaGroupings }`.
-pub(super) fn galleries<I: Id>(offset: usize, mut value: Value) -> Result<Answer<I>, Misshapen> {
+pub(super) fn galleries<I: Id>(
+    offset: usize,
+    mut value: Value,
+) -> Result<ReadResponse<I>, ShapeError> {
     let rows = shape::member_rows(&mut value, "assetMediaGroupings")?;
-    let next = |offset| Ask::Galleries { offset };
+    let next = |offset| ReadRequest::Galleries { offset };
     let found = shape::each("assetMediaGroupings", rows, gallery)?;
     page(Kind::Gallery, offset, &value, found, next)
 }
 
 /// `GET asset/list`: `{ totalCount, assetMedias }`, folders included.
-pub(super) fn assets<I: Id>(offset: usize, mut value: Value) -> Result<Answer<I>, Misshapen> {
+pub(super) fn assets<I: Id>(
+    offset: usize,
+    mut value: Value,
+) -> Result<ReadResponse<I>, ShapeError> {
     let rows = shape::member_rows(&mut value, "assetMedias")?;
-    let next = |offset| Ask::Assets { offset };
+    let next = |offset| ReadRequest::Assets { offset };
     let found = shape::each("assetMedias", rows, asset)?;
     page(Kind::Asset, offset, &value, found, next)
 }
@@ -60,23 +66,23 @@ fn page<I>(
     kind: Kind,
     offset: usize,
     value: &Value,
-    rows: Vec<Found<I>>,
-    next: fn(usize) -> Ask,
-) -> Result<Answer<I>, Misshapen> {
+    rows: Vec<Record<I>>,
+    next: fn(usize) -> ReadRequest,
+) -> Result<ReadResponse<I>, ShapeError> {
     let total = shape::int(value, "totalCount").and_then(|total| usize::try_from(total).ok());
-    let total = total.ok_or_else(|| Misshapen("the answer has no totalCount".to_owned()))?;
+    let total = total.ok_or_else(|| ShapeError("the answer has no totalCount".to_owned()))?;
     let follow_ups = if offset == 0 && !rows.is_empty() {
         (rows.len()..total).step_by(rows.len()).map(next).collect()
     } else {
         Vec::new()
     };
-    let mut found = vec![Found::Expected { kind, rows: total }];
+    let mut found = vec![Record::Expected { kind, rows: total }];
     found.extend(rows);
-    Ok(Answer { found, follow_ups })
+    Ok(ReadResponse { found, follow_ups })
 }
 
 /// One gallery.
-pub(super) fn gallery<I: Id>(mut row: Value) -> Result<Found<I>, Misshapen> {
+pub(super) fn gallery<I: Id>(mut row: Value) -> Result<Record<I>, ShapeError> {
     shape::rename_members(shape::object(&mut row)?, &GALLERY_MEMBERS);
     let id = shape::id(&row, "mediaGroupingID")?;
     let name = shape::text(&row, "name");
@@ -87,7 +93,7 @@ pub(super) fn gallery<I: Id>(mut row: Value) -> Result<Found<I>, Misshapen> {
 }
 
 /// One asset or folder.
-pub(super) fn asset<I: Id>(mut row: Value) -> Result<Found<I>, Misshapen> {
+pub(super) fn asset<I: Id>(mut row: Value) -> Result<Record<I>, ShapeError> {
     let map = shape::object(&mut row)?;
     shape::rename_members(map, &ASSET_MEMBERS);
     take_size(map);
@@ -111,15 +117,15 @@ fn take_size(asset: &mut Map<String, Value>) {
 }
 
 /// `GET asset/container`: the default container.
-pub(super) fn asset_container<I>(row: &Value) -> Result<Found<I>, Misshapen> {
-    container_urls(row).map(Found::AssetContainer)
+pub(super) fn asset_container<I>(row: &Value) -> Result<Record<I>, ShapeError> {
+    container_urls(row).map(Record::AssetContainer)
 }
 
 /// The URLs of a container.
-pub(super) fn container_urls(row: &Value) -> Result<AssetContainer, Misshapen> {
+pub(super) fn container_urls(row: &Value) -> Result<AssetContainer, ShapeError> {
     let url = |name| shape::text(row, name).map(|url| url.trim().trim_end_matches('/'));
     let origin = url("originUrl").or_else(|| url("edgeUrl"));
-    let origin = origin.ok_or_else(|| Misshapen("the asset container has no URL".to_owned()))?;
+    let origin = origin.ok_or_else(|| ShapeError("the asset container has no URL".to_owned()))?;
     Ok(AssetContainer {
         origin_url: origin.into(),
         edge_url: url("edgeUrl").unwrap_or(origin).into(),

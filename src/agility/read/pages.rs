@@ -3,9 +3,9 @@
 use serde_json::{Map, Value};
 
 use crate::domain::{Body, Entity, Id, ItemState, Key, Kind, Locale};
-use crate::instance::{Answer, Ask, Found};
+use crate::instance::{ReadRequest, ReadResponse, Record};
 
-use super::super::shape::{self, Misshapen};
+use super::super::shape::{self, ShapeError};
 use super::{content, passed};
 
 const PAGE_MEMBERS: [&str; 22] = [
@@ -55,13 +55,13 @@ pub(super) fn feed<I: Id>(
     locale: &Locale,
     token: i64,
     mut value: Value,
-) -> Result<Answer<I>, Misshapen> {
+) -> Result<ReadResponse<I>, ShapeError> {
     let next = content::next_token(&value, token);
     let rows = shape::member_rows(&mut value, "items")?;
-    Ok(Answer {
+    Ok(ReadResponse {
         found: shape::each("items", rows, |row| page(locale, row))?,
         follow_ups: next
-            .map(|token| Ask::Pages {
+            .map(|token| ReadRequest::Pages {
                 locale: locale.clone(),
                 token,
             })
@@ -72,7 +72,7 @@ pub(super) fn feed<I: Id>(
 
 /// One page. A deleted one comes in state [`ItemState::Deleted`]; the nodes that a dynamic page has for its
 /// items (`dynamic_node`) are passed over, as they are made by the server.
-pub(super) fn page<I: Id>(locale: &Locale, mut row: Value) -> Result<Found<I>, Misshapen> {
+pub(super) fn page<I: Id>(locale: &Locale, mut row: Value) -> Result<Record<I>, ShapeError> {
     let map = shape::object(&mut row)?;
     shape::rename_members(map, &PAGE_MEMBERS);
     for (member, names) in [
@@ -97,7 +97,7 @@ pub(super) fn page<I: Id>(locale: &Locale, mut row: Value) -> Result<Found<I>, M
     if name.is_none() && state != ItemState::Deleted {
         return Err(shape::wanted(&row, "path", "a path or a name"));
     }
-    Ok(Found::Entity(Entity {
+    Ok(Record::Entity(Entity {
         key: Key::localised(Kind::Page, id, locale),
         name: name
             .map_or_else(|| format!("page #{id}"), str::to_owned)

@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use crate::domain::{Id, Kind};
-use crate::instance::{Answer, Found};
+use crate::instance::{ReadResponse, Record};
 
-use super::super::shape::{self, Misshapen};
+use super::super::shape::{self, ShapeError};
 use super::plain;
 
 /// The status of a redirection that tells none.
@@ -22,16 +22,16 @@ const MEMBERS: [&str; 7] = [
 ];
 
 /// `GET urlredirection`: `{ items, isUpToDate, lastAccessDate }`. Asked without a date it tells all.
-pub(super) fn list<I: Id>(mut value: Value) -> Result<Answer<I>, Misshapen> {
+pub(super) fn list<I: Id>(mut value: Value) -> Result<ReadResponse<I>, ShapeError> {
     let rows = shape::member_rows(&mut value, "items")?;
-    Ok(Answer {
+    Ok(ReadResponse {
         found: shape::each("items", rows, row)?,
         follow_ups: Vec::new(),
     })
 }
 
 /// One rule, with the member names of the Management API in place of the Fetch API's `id` and `statusCode`.
-pub(super) fn row<I: Id>(mut row: Value) -> Result<Found<I>, Misshapen> {
+pub(super) fn row<I: Id>(mut row: Value) -> Result<Record<I>, ShapeError> {
     let map = shape::object(&mut row)?;
     shape::rename_members(map, &MEMBERS);
     shape::rename_members(map, &["id", "statusCode"]);

@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use crate::domain::{Id, Kind};
-use crate::instance::{Answer, Ask, Found};
+use crate::instance::{ReadRequest, ReadResponse, Record};
 
-use super::super::shape::{self, Misshapen};
+use super::super::shape::{self, ShapeError};
 use super::{passed, plain};
 
 /// Models that every instance has; they are referred to but never written ("Quirks and traps", 5).
@@ -101,8 +101,8 @@ const ZONE_MEMBERS: [&str; 11] = [
 
 /// `GET model/list/…` and `model/list-page-modules/…`: summaries. The rich text model is told with the
 /// components even where the server does not list it.
-pub(super) fn models<I>(components: bool, value: Value) -> Result<Answer<I>, Misshapen> {
-    let mut answer = Answer::default();
+pub(super) fn models<I>(components: bool, value: Value) -> Result<ReadResponse<I>, ShapeError> {
+    let mut answer = ReadResponse::default();
     let mut rich_text_listed = false;
     let rows = shape::each("", shape::rows(value)?, |row| {
         let id = shape::own_id(&row, "id")?;
@@ -114,7 +114,7 @@ pub(super) fn models<I>(components: bool, value: Value) -> Result<Answer<I>, Mis
         rich_text_listed |= id == RICH_TEXT.0;
         match built_in {
             Some(passed) => answer.found.push(passed),
-            None => answer.follow_ups.push(Ask::Model(id)),
+            None => answer.follow_ups.push(ReadRequest::Model(id)),
         }
     }
     if components && !rich_text_listed {
@@ -125,7 +125,7 @@ pub(super) fn models<I>(components: bool, value: Value) -> Result<Answer<I>, Mis
 }
 
 /// `GET model/{id}`.
-pub(super) fn model<I: Id>(mut row: Value) -> Result<Found<I>, Misshapen> {
+pub(super) fn model<I: Id>(mut row: Value) -> Result<Record<I>, ShapeError> {
     shape::rename_members(shape::object(&mut row)?, &MODEL_MEMBERS);
     rename_in_list(&mut row, "fields", &FIELD_MEMBERS);
     let id = shape::id(&row, "id")?;
@@ -137,8 +137,8 @@ pub(super) fn model<I: Id>(mut row: Value) -> Result<Found<I>, Misshapen> {
 }
 
 /// `GET container/list`: summaries.
-pub(super) fn containers<I>(value: Value) -> Result<Answer<I>, Misshapen> {
-    let mut answer = Answer::default();
+pub(super) fn containers<I>(value: Value) -> Result<ReadResponse<I>, ShapeError> {
+    let mut answer = ReadResponse::default();
     let rows = shape::each("", shape::rows(value)?, |row| {
         let id = shape::id(&row, "contentViewID")?;
         let name = shape::text(&row, "referenceName");
@@ -149,7 +149,7 @@ pub(super) fn containers<I>(value: Value) -> Result<Answer<I>, Misshapen> {
     })?;
     for row in rows {
         match row {
-            Ok(id) => answer.follow_ups.push(Ask::Container(id)),
+            Ok(id) => answer.follow_ups.push(ReadRequest::Container(id)),
             Err(passed) => answer.found.push(passed),
         }
     }
@@ -157,7 +157,7 @@ pub(super) fn containers<I>(value: Value) -> Result<Answer<I>, Misshapen> {
 }
 
 /// `GET container/{id}`.
-pub(super) fn container<I: Id>(mut row: Value) -> Result<Found<I>, Misshapen> {
+pub(super) fn container<I: Id>(mut row: Value) -> Result<Record<I>, ShapeError> {
     shape::rename_members(shape::object(&mut row)?, &CONTAINER_MEMBERS);
     let id = shape::id(&row, "contentViewID")?;
     let name = shape::text(&row, "referenceName");
@@ -174,16 +174,16 @@ fn is_no_container(id: i64, name: Option<&str>, row: &Value) -> bool {
 }
 
 /// `GET {locale}/page/templates?includeModuleZones=true`: full rows.
-pub(super) fn templates<I: Id>(value: Value) -> Result<Answer<I>, Misshapen> {
+pub(super) fn templates<I: Id>(value: Value) -> Result<ReadResponse<I>, ShapeError> {
     let rows = shape::rows(value)?;
-    Ok(Answer {
+    Ok(ReadResponse {
         found: shape::each("", rows, template)?,
         follow_ups: Vec::new(),
     })
 }
 
 /// One template with its zones.
-pub(super) fn template<I: Id>(mut row: Value) -> Result<Found<I>, Misshapen> {
+pub(super) fn template<I: Id>(mut row: Value) -> Result<Record<I>, ShapeError> {
     shape::rename_members(shape::object(&mut row)?, &TEMPLATE_MEMBERS);
     rename_in_list(&mut row, "contentSectionDefinitions", &ZONE_MEMBERS);
     let id = shape::id(&row, "pageTemplateID")?;

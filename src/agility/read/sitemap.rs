@@ -3,14 +3,14 @@
 use serde_json::Value;
 
 use crate::domain::{Channel, Locale, PageNode, Placement};
-use crate::instance::{Answer, Found};
+use crate::instance::{ReadResponse, Record};
 
-use super::super::shape::{self, Misshapen};
+use super::super::shape::{self, ShapeError};
 
 /// `GET {locale}/sitemap`: one row per channel, with its pages nested in display order. This tree is
 /// complete, while the Fetch API's leaves out dynamic pages without items.
-pub(super) fn channels<I>(locale: &Locale, value: Value) -> Result<Answer<I>, Misshapen> {
-    let mut answer = Answer::default();
+pub(super) fn channels<I>(locale: &Locale, value: Value) -> Result<ReadResponse<I>, ShapeError> {
+    let mut answer = ReadResponse::default();
     let found = shape::each("", shape::rows(value)?, |row| {
         let channel = Channel {
             id: shape::own_id(&row, "digitalChannelID")?,
@@ -23,7 +23,7 @@ pub(super) fn channels<I>(locale: &Locale, value: Value) -> Result<Answer<I>, Mi
             found: &mut found,
         };
         tree.level(shape::member(&row, "pages"), None)?;
-        found.push(Found::Channel(channel));
+        found.push(Record::Channel(channel));
         Ok(found)
     })?;
     answer.found.extend(found.into_iter().flatten());
@@ -33,18 +33,18 @@ pub(super) fn channels<I>(locale: &Locale, value: Value) -> Result<Answer<I>, Mi
 struct Tree<'a, I> {
     locale: &'a Locale,
     channel: &'a Channel,
-    found: &'a mut Vec<Found<I>>,
+    found: &'a mut Vec<Record<I>>,
 }
 
 impl<I> Tree<'_, I> {
     /// Tells the siblings of one level and everything below them. Nodes that stand for the items of a
     /// dynamic page are no pages.
-    fn level(&mut self, siblings: Option<&Value>, parent: Option<i64>) -> Result<(), Misshapen> {
+    fn level(&mut self, siblings: Option<&Value>, parent: Option<i64>) -> Result<(), ShapeError> {
         let siblings = match siblings {
             None => return Ok(()),
             Some(Value::Array(siblings)) => siblings,
             Some(_) => {
-                return Err(Misshapen(
+                return Err(ShapeError(
                     "the pages of a sitemap are not a list".to_owned(),
                 ));
             }
@@ -55,7 +55,7 @@ impl<I> Tree<'_, I> {
         for (position, node) in (0..).zip(pages) {
             let page = shape::id(node, "pageID")?;
             let told = shape::int(node, "parentPageID").filter(|parent| *parent > 0);
-            self.found.push(Found::Node(PageNode {
+            self.found.push(Record::Node(PageNode {
                 page,
                 locale: self.locale.clone(),
                 placement: Placement {

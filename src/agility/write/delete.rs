@@ -6,16 +6,19 @@
 use serde_json::Value;
 
 use crate::domain::{Kind, Locale};
-use crate::instance::{Cause, Deleted, Doomed, RequestError};
+use crate::instance::{Cause, DeleteRequest, Deleted, RequestError};
 
 use super::super::client::{Call, Client};
 use super::super::read::encoded;
-use super::super::shape::{self, Misshapen};
+use super::super::shape::{self, ShapeError};
 use super::submit::batch_id;
 use super::unsendable;
 
 /// `DELETE` at the path of the kind. An answer of 404 means that there is nothing to delete.
-pub(crate) async fn delete(client: &Client, doomed: &Doomed) -> Result<Deleted, RequestError> {
+pub(crate) async fn delete(
+    client: &Client,
+    doomed: &DeleteRequest,
+) -> Result<Deleted, RequestError> {
     let operation = format!(
         "deleting {} {} {:?} on {}",
         doomed.kind, doomed.id, doomed.name, client.guid
@@ -39,11 +42,11 @@ pub(crate) async fn delete(client: &Client, doomed: &Doomed) -> Result<Deleted, 
 }
 
 /// Paths of sections 2.1 to 2.8 of the vendor's API description.
-fn path(doomed: &Doomed) -> Result<String, Misshapen> {
+fn path(doomed: &DeleteRequest) -> Result<String, ShapeError> {
     let id = doomed.id;
     let in_locale = || {
         let locale = doomed.locale.as_ref().map(Locale::as_str).map(encoded);
-        locale.ok_or_else(|| Misshapen(format!("a {} is deleted in a locale", doomed.kind)))
+        locale.ok_or_else(|| ShapeError(format!("a {} is deleted in a locale", doomed.kind)))
     };
     Ok(match doomed.kind {
         Kind::Model => format!("model/{id}"),
@@ -58,7 +61,7 @@ fn path(doomed: &Doomed) -> Result<String, Misshapen> {
 }
 
 /// `{ deleted: [ids], notFound: [ids] }`.
-fn redirection(doomed: &Doomed, answer: &Value) -> Result<Deleted, Misshapen> {
+fn redirection(doomed: &DeleteRequest, answer: &Value) -> Result<Deleted, ShapeError> {
     let id = crate::domain::Id::raw(doomed.id);
     let lists = |name: &str| {
         let ids = shape::member(answer, name).and_then(Value::as_array);
@@ -69,7 +72,7 @@ fn redirection(doomed: &Doomed, answer: &Value) -> Result<Deleted, Misshapen> {
     match (lists("deleted"), lists("notFound")) {
         (true, _) => Ok(Deleted::Now),
         (false, true) => Ok(Deleted::Absent),
-        (false, false) => Err(Misshapen(
+        (false, false) => Err(ShapeError(
             "the answer does not mention the redirection".to_owned(),
         )),
     }
@@ -81,8 +84,8 @@ mod tests {
     use crate::domain::{Id, TargetId};
     use serde_json::json;
 
-    fn doomed(kind: Kind) -> Doomed {
-        Doomed {
+    fn doomed(kind: Kind) -> DeleteRequest {
+        DeleteRequest {
             kind,
             id: TargetId::new(7),
             locale: Some(Locale::new("fr-ca")),
@@ -106,7 +109,7 @@ mod tests {
                 "url-redirections?ids=7",
             ]
         );
-        let nowhere = Doomed {
+        let nowhere = DeleteRequest {
             locale: None,
             ..doomed(Kind::Page)
         };

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use reqwest::{Body, multipart};
 
-use super::super::shape::Misshapen;
+use super::super::shape::ShapeError;
 
 /// A form that is ready to be sent.
 #[derive(Debug)]
@@ -34,8 +34,8 @@ pub(super) struct Part<B> {
 /// Files in parts called `files`, in their order.
 ///
 /// # Errors
-/// [`Misshapen`] for a content type that is none.
-pub(super) fn form<E, B>(parts: Vec<Part<B>>) -> Result<Form, Misshapen>
+/// [`ShapeError`] for a content type that is none.
+pub(super) fn form<E, B>(parts: Vec<Part<B>>) -> Result<Form, ShapeError>
 where
     E: std::error::Error + Send + Sync + 'static,
     B: Stream<Item = Result<Bytes, E>> + Send + 'static,
@@ -63,11 +63,11 @@ where
 
 impl<B> Part<B> {
     /// The lines before the bytes.
-    fn head(&self, boundary: &str) -> Result<String, Misshapen> {
+    fn head(&self, boundary: &str) -> Result<String, ShapeError> {
         let content_type = &self.content_type;
         multipart::Part::text("")
             .mime_str(content_type)
-            .map_err(|_| Misshapen(format!("{content_type:?} is not a MIME type")))?;
+            .map_err(|_| ShapeError(format!("{content_type:?} is not a MIME type")))?;
         Ok(format!(
             "--{boundary}\r\nContent-Disposition: form-data; name=\"files\"; filename=\"{}\"\r\nContent-Type: {content_type}\r\n\r\n",
             escaped(&self.name)

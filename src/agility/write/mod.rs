@@ -15,7 +15,7 @@ use crate::instance::{Cause, RequestError, Save, Saved};
 
 use super::client::{Call, Client, Payload};
 use super::read::encoded;
-use super::shape::{self, Misshapen};
+use super::shape::{self, ShapeError};
 
 pub(crate) use delete::delete;
 pub(crate) use form::Form;
@@ -26,7 +26,7 @@ pub(crate) use upload::{move_asset, upload};
 /// Saves a model, container, template or gallery.
 pub(crate) async fn save(client: &Client, save: &Save) -> Result<Saved, RequestError> {
     let operation = format!("saving {} {:?} on {}", save.kind, save.name, client.guid);
-    let refused = |odd: Misshapen| unsendable(operation.clone(), &odd);
+    let refused = |odd: ShapeError| unsendable(operation.clone(), &odd);
     let path = save_path(save).map_err(refused)?;
     let body = body_with_id(save).map_err(refused)?;
     let payload = one(body, &save.numbers);
@@ -34,7 +34,7 @@ pub(crate) async fn save(client: &Client, save: &Save) -> Result<Saved, RequestE
     reply.understand(|stored| saved(save.kind, &stored))
 }
 
-fn save_path(save: &Save) -> Result<String, Misshapen> {
+fn save_path(save: &Save) -> Result<String, ShapeError> {
     match save.kind {
         Kind::Model => Ok("model".to_owned()),
         // Otherwise the server may rename the container, and every reference to its name breaks.
@@ -42,10 +42,11 @@ fn save_path(save: &Save) -> Result<String, Misshapen> {
         Kind::Gallery => Ok("asset/gallery".to_owned()),
         Kind::Template => {
             let locale = save.locale.as_ref();
-            let locale = locale.ok_or_else(|| Misshapen("a template needs a locale".to_owned()))?;
+            let locale =
+                locale.ok_or_else(|| ShapeError("a template needs a locale".to_owned()))?;
             Ok(format!("{}/page/template", encoded(locale.as_str())))
         }
-        Kind::Asset | Kind::Content | Kind::Page | Kind::Redirection => Err(Misshapen(format!(
+        Kind::Asset | Kind::Content | Kind::Page | Kind::Redirection => Err(ShapeError(format!(
             "a {} is not saved in this way",
             save.kind
         ))),
@@ -67,9 +68,9 @@ const fn id_member(kind: Kind) -> (&'static str, i64) {
 }
 
 /// The body of `save` with the id in its member, at the place where it stands already, else first.
-fn body_with_id(save: &Save) -> Result<Map<String, Value>, Misshapen> {
+fn body_with_id(save: &Save) -> Result<Map<String, Value>, ShapeError> {
     let Value::Object(body) = &*save.body else {
-        return Err(Misshapen("the body is not a JSON object".to_owned()));
+        return Err(ShapeError("the body is not a JSON object".to_owned()));
     };
     let (member, new) = id_member(save.kind);
     let id = Value::from(save.id.map_or(new, Id::raw));
@@ -84,10 +85,10 @@ fn body_with_id(save: &Save) -> Result<Map<String, Value>, Misshapen> {
 }
 
 /// What the server stored. Without an id there is no telling whether it stored anything.
-fn saved(kind: Kind, stored: &Value) -> Result<Saved, Misshapen> {
+fn saved(kind: Kind, stored: &Value) -> Result<Saved, ShapeError> {
     let (member, _) = id_member(kind);
     let id = shape::int(stored, member).filter(|id| *id > 0);
-    let id = id.ok_or_else(|| Misshapen(format!("the stored {kind} has no {member}")))?;
+    let id = id.ok_or_else(|| ShapeError(format!("the stored {kind} has no {member}")))?;
     let name = match kind {
         Kind::Model | Kind::Container => shape::text(stored, "referenceName"),
         Kind::Template => shape::text(stored, "pageTemplateName"),
@@ -107,7 +108,7 @@ fn one(body: Map<String, Value>, numbers: &Exact) -> Payload {
 }
 
 /// Bodies with their ids, in the same way.
-fn list(saves: &[Save]) -> Result<Payload, Misshapen> {
+fn list(saves: &[Save]) -> Result<Payload, ShapeError> {
     let bodies: Result<Vec<_>, _> = saves
         .iter()
         .map(|save| body_with_id(save).map(|body| printed(body, &save.numbers)))
@@ -126,7 +127,7 @@ fn printed(body: Map<String, Value>, numbers: &Exact) -> String {
 }
 
 /// The complaint that something cannot be sent.
-fn unsendable(operation: String, odd: &Misshapen) -> RequestError {
+fn unsendable(operation: String, odd: &ShapeError) -> RequestError {
     RequestError::new(operation, Cause::Content(odd.0.clone()))
 }
 

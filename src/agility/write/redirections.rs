@@ -7,7 +7,7 @@ use crate::instance::{Refusal, RequestError, RowResult, Save, Saved, Unconfirmed
 
 use super::super::classify;
 use super::super::client::{Call, Client};
-use super::super::shape::{self, Misshapen};
+use super::super::shape::{self, ShapeError};
 use super::{list, unsendable};
 
 /// `POST url-redirections`. Rows that the server skips do not fail the others.
@@ -32,9 +32,11 @@ pub(crate) async fn save_redirections(
 }
 
 /// Pairs `{ created, updated, skipped }` with the rows of the request, by `index` and else by origin URL.
-fn results(sent: &[Value], answer: &Value) -> Result<Vec<RowResult>, Misshapen> {
+fn results(sent: &[Value], answer: &Value) -> Result<Vec<RowResult>, ShapeError> {
     if !answer.is_object() {
-        return Err(Misshapen("the answer does not contain its rows".to_owned()));
+        return Err(ShapeError(
+            "the answer does not contain its rows".to_owned(),
+        ));
     }
     let mut results: Vec<_> = sent
         .iter()

@@ -7,7 +7,7 @@ use crate::instance::{PageSave, RequestError, Save, Workflow};
 
 use super::super::client::{Call, Client, Payload};
 use super::super::read::encoded;
-use super::super::shape::{self, Misshapen};
+use super::super::shape::{self, ShapeError};
 use super::{body_with_id, list, one, unsendable};
 
 /// "No parent", "no sibling", "no other page" in the query of a page save.
@@ -39,7 +39,7 @@ pub(crate) async fn submit_items(
 pub(crate) async fn submit_page(client: &Client, page: &PageSave) -> Result<BatchId, RequestError> {
     let name = &page.save.name;
     let operation = format!("saving page {name:?} on {}", client.guid);
-    let refused = |odd: Misshapen| unsendable(operation.clone(), &odd);
+    let refused = |odd: ShapeError| unsendable(operation.clone(), &odd);
     let path = page_path(page).map_err(refused)?;
     let body = page_body(page).map_err(refused)?;
     let payload = one(body, &page.save.numbers);
@@ -48,9 +48,9 @@ pub(crate) async fn submit_page(client: &Client, page: &PageSave) -> Result<Batc
 
 /// All parameters of a page save. `linkExistingComponents` keeps the content that the zones name; without it
 /// the server would make new components.
-fn page_path(page: &PageSave) -> Result<String, Misshapen> {
+fn page_path(page: &PageSave) -> Result<String, ShapeError> {
     let locale = page.save.locale.as_ref();
-    let locale = locale.ok_or_else(|| Misshapen("a page needs a locale".to_owned()))?;
+    let locale = locale.ok_or_else(|| ShapeError("a page needs a locale".to_owned()))?;
     let raw = |id: Option<TargetId>| id.map_or(NONE, Id::raw);
     let other = page.other_locale.as_ref();
     let mut path = format!(
@@ -70,7 +70,7 @@ fn page_path(page: &PageSave) -> Result<String, Misshapen> {
 
 /// Where the page goes is said in the query and in the body. `path` is computed by the server, which
 /// wants a text there all the same.
-fn page_body(page: &PageSave) -> Result<Map<String, Value>, Misshapen> {
+fn page_body(page: &PageSave) -> Result<Map<String, Value>, ShapeError> {
     let mut body = body_with_id(&page.save)?;
     let raw = |id: Option<TargetId>| Value::from(id.map_or(NONE, Id::raw));
     body.insert("parentPageID".to_owned(), raw(page.parent));
@@ -106,7 +106,7 @@ fn workflow_path(
     kind: Kind,
     locale: &Locale,
     ids: &[TargetId],
-) -> Result<String, Misshapen> {
+) -> Result<String, ShapeError> {
     let (what, member) = match kind {
         Kind::Content => ("item", "contentIDs"),
         Kind::Page => ("page", "pageIDs"),
@@ -115,7 +115,7 @@ fn workflow_path(
         | Kind::Template
         | Kind::Gallery
         | Kind::Asset
-        | Kind::Redirection => return Err(Misshapen(format!("a {kind} is not published"))),
+        | Kind::Redirection => return Err(ShapeError(format!("a {kind} is not published"))),
     };
     let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
     let locale = encoded(locale.as_str());
@@ -134,7 +134,7 @@ async fn submit(client: &Client, call: Call) -> Result<BatchId, RequestError> {
 }
 
 /// The answer is a bare integer; a text or a list of one is taken as well.
-pub(super) fn batch_id(answer: &Value) -> Result<BatchId, Misshapen> {
+pub(super) fn batch_id(answer: &Value) -> Result<BatchId, ShapeError> {
     let number = match answer {
         Value::Array(ids) if ids.len() == 1 => shape::as_int(&ids[0]),
         other => shape::as_int(other),
@@ -142,7 +142,7 @@ pub(super) fn batch_id(answer: &Value) -> Result<BatchId, Misshapen> {
     let number = number.filter(|number| *number > 0);
     number
         .map(BatchId)
-        .ok_or_else(|| Misshapen("no batch id".to_owned()))
+        .ok_or_else(|| ShapeError("no batch id".to_owned()))
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::instance::{
 
 use super::super::client::{Call, Client, Payload};
 use super::super::read::encoded;
-use super::super::shape::{self, Misshapen};
+use super::super::shape::{self, ShapeError};
 use super::form::{Form, Part, form};
 use super::unsendable;
 
@@ -113,7 +113,7 @@ fn upload_path(upload: &Upload) -> String {
     path
 }
 
-fn filled(upload: Upload, failure: &Failure) -> Result<Form, Misshapen> {
+fn filled(upload: Upload, failure: &Failure) -> Result<Form, ShapeError> {
     let parts = upload.files.into_iter().map(|file| {
         let content_type = file.content_type.as_deref().map(str::trim);
         let content_type = content_type.filter(|told| !told.is_empty());
@@ -210,11 +210,11 @@ pub(crate) async fn move_asset(
 }
 
 /// `Media[]` in the order of the parts; a lone one need not be in a list.
-fn rows(answer: &Value, sent: &[Sent]) -> Result<Vec<RowResult>, Misshapen> {
+fn rows(answer: &Value, sent: &[Sent]) -> Result<Vec<RowResult>, ShapeError> {
     let rows = match answer {
         Value::Array(rows) => rows.as_slice(),
         Value::Object(_) => std::slice::from_ref(answer),
-        _ => return Err(Misshapen("no list of assets".to_owned())),
+        _ => return Err(ShapeError("no list of assets".to_owned())),
     };
     if rows.len() != sent.len() {
         let why = format!(
@@ -254,9 +254,9 @@ fn misfit(row: &Value, sent: &Sent, is_alone: bool) -> Result<(), String> {
 }
 
 /// A row of an asset.
-fn saved(row: &Value) -> Result<Saved, Misshapen> {
+fn saved(row: &Value) -> Result<Saved, ShapeError> {
     let id = shape::int(row, "mediaID").filter(|id| *id > 0);
-    let id = id.ok_or_else(|| Misshapen("the stored asset has no mediaID".to_owned()))?;
+    let id = id.ok_or_else(|| ShapeError("the stored asset has no mediaID".to_owned()))?;
     let origin = shape::text(row, "originUrl").or_else(|| shape::text(row, "edgeUrl"));
     let edge = shape::text(row, "edgeUrl").or(origin);
     let urls = origin.zip(edge).map(|(origin, edge)| AssetUrls {

@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::Args;
 
 use super::super::args::{Collected, FileArgs, OutputArgs};
-use super::super::past;
+use super::super::run_lookup;
 use super::{story, text};
 use crate::config::OutputMode;
 use crate::domain::{EntityKey, Id, Kind, Locale, SourceId};
@@ -55,10 +55,10 @@ pub(in crate::cli) async fn run(
         .text("source.guid", args.source.as_ref())
         .text("target.guid", args.target.as_ref());
     let config = args.file.load(args.output.collect(collected))?;
-    let store = past::look(&config).await?;
-    let between = past::between(&config)?;
+    let store = run_lookup::look(&config).await?;
+    let between = run_lookup::between(&config)?;
     let told = async {
-        let latest = past::find(&store, "last", between).await?;
+        let latest = run_lookup::find(&store, "last", between).await?;
         let runs = config.paths()?.runs;
         story::tell(&store, &latest.pair, (kind, id, locale), args.limit, &runs).await
     };

@@ -26,15 +26,15 @@ pub(super) fn text(story: &Story) -> String {
     );
     field(&mut text, "target", &there);
     for chapter in &story.runs {
-        tell_run(&mut text, chapter);
+        write_run(&mut text, chapter);
     }
     if let Some(planned) = &story.plan {
-        tell_plan(&mut text, planned);
+        write_plan(&mut text, planned);
     }
     text
 }
 
-fn tell_run(text: &mut String, chapter: &Chapter) {
+fn write_run(text: &mut String, chapter: &Chapter) {
     let ending = match chapter.exit {
         Some(code) => format!("exit {code}"),
         None => "no end recorded".to_owned(),
@@ -74,7 +74,7 @@ fn tell_run(text: &mut String, chapter: &Chapter) {
         );
     }
     for attempt in &chapter.attempts {
-        tell_attempt(text, attempt);
+        write_attempt(text, attempt);
     }
     match chapter
         .publication
@@ -88,7 +88,7 @@ fn tell_run(text: &mut String, chapter: &Chapter) {
     }
 }
 
-fn tell_attempt(text: &mut String, attempt: &Attempt) {
+fn write_attempt(text: &mut String, attempt: &Attempt) {
     let batch = attempt.batch.map(|batch| format!(", batch {batch}"));
     let others = match attempt.entities {
         0 | 1 => String::new(),
@@ -107,7 +107,7 @@ fn tell_attempt(text: &mut String, attempt: &Attempt) {
     }
 }
 
-fn tell_plan(text: &mut String, planned: &Planned) {
+fn write_plan(text: &mut String, planned: &Planned) {
     line(text, 0, "");
     line(text, 0, &format!("plan of run {}", planned.run));
     let around = &planned.around;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::engine::crew::Crew;
-use crate::engine::pace::{Bearings, Class, gathering};
+use crate::engine::context::RunContext;
+use crate::engine::pace::{Class, PacerSnapshot, gathering};
 use crate::engine::poll::BatchCosts;
 use crate::instance::{Source, Target};
 
@@ -14,7 +14,7 @@ const UNKNOWN: Duration = Duration::from_millis(100);
 #[derive(Clone, Copy, Debug)]
 pub(in crate::engine) struct Costs {
     /// The pace of the target.
-    pub(in crate::engine) target: Bearings,
+    pub(in crate::engine) target: PacerSnapshot,
     /// What fetching a file from the source takes; `None` where none was.
     pub(in crate::engine) download: Option<Duration>,
     /// What batches take.
@@ -27,13 +27,19 @@ pub(in crate::engine) struct Costs {
 
 impl Costs {
     /// What is known now.
-    pub(in crate::engine) fn of<S: Source + Clone, T: Target + Clone>(crew: &Crew<S, T>) -> Self {
+    pub(in crate::engine) fn of<S: Source + Clone, T: Target + Clone>(
+        context: &RunContext<S, T>,
+    ) -> Self {
         Self {
-            target: crew.target_pacer.bearings(),
-            download: *crew.source_pacer.bearings().times.get(Class::Download),
-            batches: crew.batch_times.costs(),
-            commit: crew.store.commit_time(),
-            gathers: crew.store.is_gathering(),
+            target: context.target_pacer.pace_snapshot(),
+            download: *context
+                .source_pacer
+                .pace_snapshot()
+                .times
+                .get(Class::Download),
+            batches: context.batch_times.costs(),
+            commit: context.store.commit_time(),
+            gathers: context.store.is_gathering(),
         }
     }
 

@@ -11,22 +11,22 @@
 //! | file | says |
 //! |---|---|
 //! | `costs` | what was learned of the target |
-//! | `ahead` | the play |
-//! | `course` | how far it gets when |
-//! | `after` | what comes after the uploads |
-//! | `oracle` | when it is played |
-//! | `telling` | how it is reported where no dispatcher runs |
+//! | `simulate` | the play |
+//! | `progress_curve` | how far it gets when |
+//! | `post_upload` | what comes after the uploads |
+//! | `eta_estimator` | when it is played |
+//! | `emitting` | how it is reported where no dispatcher runs |
 
-mod after;
-mod ahead;
 mod costs;
-mod course;
-mod oracle;
-mod telling;
+mod emitting;
+mod eta_estimator;
+mod post_upload;
+mod progress_curve;
+mod simulate;
 
-pub(super) use after::{After, Publication, Reading};
-pub(super) use ahead::{Forecast, ahead};
 pub(super) use costs::Costs;
-pub(super) use course::Course;
-pub(super) use oracle::Oracle;
-pub(super) use telling::tell_while;
+pub(super) use emitting::emit_while;
+pub(super) use eta_estimator::EtaEstimator;
+pub(super) use post_upload::{PostUploadWork, Publication, Reading};
+pub(super) use progress_curve::ProgressCurve;
+pub(super) use simulate::{Forecast, ahead};

@@ -2,9 +2,9 @@
 //!
 //! What a file replaces is kept for an undo first, and may have to be moved, so that its bytes reach it at another path.
 
-use super::{Lot, disguise};
+use super::{RequestItems, disguise};
 use crate::domain::folder_and_name;
-use crate::engine::crew::{Crew, Prepared};
+use crate::engine::context::{Prepared, RunContext};
 use crate::engine::files::{Outgoing, counterpart};
 use crate::engine::pace::Class;
 use crate::engine::reconcile::{
@@ -17,7 +17,7 @@ use crate::store::{IntentId, IntentState, Operation, StoreError};
 
 /// Uploads files, or takes up the request in which they were sent.
 pub(super) async fn run<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     steps: &[(Node, Step)],
     sent: Option<Sent>,
 ) -> Result<Vec<StepResult>, StoreError>
@@ -25,58 +25,61 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let lot = Lot::prepare(crew, steps);
+    let lot = RequestItems::prepare(context, steps);
     if lot.items.is_empty() {
         return Ok(lot.results(Vec::new()));
     }
     if lot.items.iter().all(|item| item.save.id.is_none()) {
-        let carried = carry(crew, Cargo::Files, &lot.items, sent).await?;
+        let carried = carry(context, Cargo::Files, &lot.items, sent).await?;
         for (at, saved) in &carried.taken {
-            disguise::put_back(crew, &lot.items[*at], saved).await?;
+            disguise::put_back(context, &lot.items[*at], saved).await?;
         }
         return Ok(lot.results(carried.results));
     }
     if let Some(sent) = sent {
         // The same bytes land in the same place.
-        close(crew, sent.intent, IntentState::Failed).await?;
+        close(context, sent.intent, IntentState::Failed).await?;
     }
     let mut results = Vec::with_capacity(lot.items.len());
     for item in &lot.items {
-        results.extend(replace(crew, item.clone()).await?);
+        results.extend(replace(context, item.clone()).await?);
     }
     Ok(lot.results(results))
 }
 
 /// Uploads a file over its counterpart.
-async fn replace<S, T>(crew: &Crew<S, T>, mut item: Prepared) -> Result<Vec<StepResult>, StoreError>
+async fn replace<S, T>(
+    context: &RunContext<S, T>,
+    mut item: Prepared,
+) -> Result<Vec<StepResult>, StoreError>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
-    item.replaced = crew.keep_replaced(&item).await;
-    let intent = crew
+    item.replaced = context.keep_replaced(&item).await;
+    let intent = context
         .open_intent(Operation::Upload, std::slice::from_ref(&item), 1)
         .await?;
-    match move_to_folder(crew, &item, intent).await {
+    match move_to_folder(context, &item, intent).await {
         // Its bytes follow once its place is free.
-        Ok(Some(moved)) if is_set_aside(crew, &item) => {
-            return disguise::settled(crew, intent, &item, &moved).await;
+        Ok(Some(moved)) if is_set_aside(context, &item) => {
+            return disguise::settled(context, intent, &item, &moved).await;
         }
         Ok(_) => {}
         Err(error) => {
-            close(crew, intent, IntentState::Failed).await?;
+            close(context, intent, IntentState::Failed).await?;
             return Ok(vec![not_sent(&error)]);
         }
     }
-    match upload(crew, &mut item, intent).await {
-        Ok(saved) => disguise::settled(crew, intent, &item, &saved).await,
+    match upload(context, &mut item, intent).await {
+        Ok(saved) => disguise::settled(context, intent, &item, &saved).await,
         Err(error) if matches!(error.cause, Cause::Malformed(_)) => {
-            close(crew, intent, IntentState::Failed).await?;
+            close(context, intent, IntentState::Failed).await?;
             Ok(vec![not_known(&error.to_string())])
         }
         // The same bytes land in the same place, so it does not matter whether it left.
         Err(error) => {
-            close(crew, intent, IntentState::Failed).await?;
+            close(context, intent, IntentState::Failed).await?;
             Ok(vec![not_sent(&error)])
         }
     }
@@ -84,7 +87,7 @@ where
 
 /// Sends the bytes of a file, and notes what was sent.
 async fn upload<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     item: &mut Prepared,
     intent: IntentId,
 ) -> Result<Saved, RequestError>
@@ -92,25 +95,25 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let files = [Outgoing::of(crew, item)];
-    let opened = crew.open_file(&files[0]).await;
-    let opened = opened.inspect_err(|error| crew.open.note(intent, &error.to_string()))?;
+    let files = [Outgoing::of(context, item)];
+    let opened = context.open_file(&files[0]).await;
+    let opened = opened.inspect_err(|error| context.open.note(intent, &error.to_string()))?;
     let mut opened = Some(vec![opened]);
     let mut send = || {
-        let upload = crew.upload_files(&files, opened.take());
+        let upload = context.upload_files(&files, opened.take());
         async { only_row(upload.await?) }
     };
-    let sender = crew.under(intent);
+    let sender = context.under(intent);
     let answer = sender.send_as(Class::Asset, Effect::Write, &mut send).await;
     let saved = match answer {
         // Uploading over a path is harmless to repeat: the same bytes land in the same place.
         Err(error) if error.verdict(Effect::Write) == Verdict::Reconcile => match error.cause {
-            Cause::Malformed(_) => find_file(crew, item).await?.ok_or(error)?,
-            _ => repeat(crew, Class::Asset, send, error).await?,
+            Cause::Malformed(_) => find_file(context, item).await?.ok_or(error)?,
+            _ => repeat(context, Class::Asset, send, error).await?,
         },
         answer => answer?,
     };
-    let saved = checked_file(crew, item, saved).await?;
+    let saved = checked_file(context, item, saved).await?;
     if let Some((bytes, hash)) = files[0].meter.whole() {
         (item.bytes, item.sent) = (bytes, Some(hash));
     }
@@ -118,19 +121,19 @@ where
 }
 
 /// Whether another asset still has the path of this one, so that it waits in a folder of its own.
-fn is_set_aside<S, T>(crew: &Crew<S, T>, item: &Prepared) -> bool
+fn is_set_aside<S, T>(context: &RunContext<S, T>, item: &Prepared) -> bool
 where
     S: Source + Clone,
     T: Target + Clone,
 {
-    item.step == Step::Save && crew.planned(item.node).temporary.is_some()
+    item.step == Step::Save && context.planned(item.node).temporary.is_some()
 }
 
 /// Moves the counterpart of an asset to the folder that it has on the source, or to the one in which it waits for its
 /// place. The bytes are sent to that path afterwards, where they land in the same asset; a move that took effect unseen is
 /// harmless to repeat, because one that is there already stays. `None`: it is there.
 async fn move_to_folder<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     item: &Prepared,
     intent: IntentId,
 ) -> Result<Option<Saved>, RequestError>
@@ -138,15 +141,15 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let name = &crew.entity(item.node).name;
-    let Some(there) = counterpart(crew, item).filter(|there| there.name != *name) else {
+    let name = &context.entity(item.node).name;
+    let Some(there) = counterpart(context, item).filter(|there| there.name != *name) else {
         return Ok(None);
     };
-    let folder = match &crew.planned(item.node).temporary {
-        Some(folder) if is_set_aside(crew, item) => folder,
+    let folder = match &context.planned(item.node).temporary {
+        Some(folder) if is_set_aside(context, item) => folder,
         Some(_) | None => folder_and_name(name).0,
     };
-    let request = || crew.target.move_asset(there.key.id, folder);
-    let moved = insist(crew, (crew.under(intent), Class::Write), request).await;
+    let request = || context.target.move_asset(there.key.id, folder);
+    let moved = insist(context, (context.under(intent), Class::Write), request).await;
     moved.map(Some)
 }

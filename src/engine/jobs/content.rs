@@ -1,8 +1,8 @@
 //! Content items: batches of one locale, each matched by position and counted.
 
-use super::{Lot, read_back};
+use super::{RequestItems, read_back};
 use crate::domain::Locale;
-use crate::engine::crew::Crew;
+use crate::engine::context::RunContext;
 use crate::engine::reconcile::{Cargo, Sent, carry};
 use crate::engine::state::{Step, StepResult};
 use crate::instance::{Source, Target};
@@ -12,7 +12,7 @@ use crate::store::StoreError;
 /// Sends items, or takes up the request in which they were sent. Returns what came of each, and why nothing more may be
 /// written, if so.
 pub(super) async fn run<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     locale: &Locale,
     steps: &[(Node, Step)],
     (probe, sent): (bool, Option<Sent>),
@@ -21,16 +21,16 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let lot = Lot::prepare(crew, steps);
+    let lot = RequestItems::prepare(context, steps);
     let results = if lot.items.is_empty() {
         Vec::new()
     } else {
-        carry(crew, Cargo::Items(locale), &lot.items, sent)
+        carry(context, Cargo::Items(locale), &lot.items, sent)
             .await?
             .results
     };
     let stop = if probe {
-        read_back::compare(crew, &lot.items, &results).await
+        read_back::compare(context, &lot.items, &results).await
     } else {
         None
     };

@@ -10,16 +10,16 @@ use std::pin::Pin;
 
 use super::{asset, redirections, save};
 use crate::domain::{Entity, Kind, TargetId};
-use crate::engine::crew::{Crew, Prepared};
+use crate::engine::context::{Prepared, RunContext};
 use crate::engine::reconcile::settle;
 use crate::engine::state::{Step, StepResult};
 use crate::event::Event;
 use crate::id_map::IdConflict;
 use crate::instance::{Saved, Source, Target};
 use crate::plan::Node;
-use crate::store::{Change, FormerBytes, IntentId, StoreError};
+use crate::store::{Change, IntentId, PriorBytes, StoreError};
 
-impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
+impl<S: Source + Clone, T: Target + Clone> RunContext<S, T> {
     /// What was on the target before the run and has been written over by the save of `item`, which was addressed to
     /// something else or to nothing.
     pub(in crate::engine) fn written_over(
@@ -36,7 +36,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
 
     /// The note of what was in the place of `there`, which nobody meant to write over.
     pub(in crate::engine) fn found_out(&self, there: &Entity<TargetId>) -> Change {
-        let lost = || FormerBytes::Lost {
+        let lost = || PriorBytes::Lost {
             why: "the target took another name for that of this asset".to_owned(),
         };
         let bytes = (there.key.kind == Kind::Asset).then(lost);
@@ -46,7 +46,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
 
 /// Makes durable that `item` became `saved`, and sends again what it has written over.
 pub(super) async fn settled<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     intent: IntentId,
     item: &Prepared,
     saved: &Saved,
@@ -55,16 +55,16 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let (result, taken) = settle(crew, intent, item, saved).await?;
+    let (result, taken) = settle(context, intent, item, saved).await?;
     if taken {
-        put_back(crew, item, saved).await?;
+        put_back(context, item, saved).await?;
     }
     Ok(vec![result])
 }
 
 /// Sends again what `item` has written over.
 pub(super) fn put_back<'a, S, T>(
-    crew: &'a Crew<S, T>,
+    context: &'a RunContext<S, T>,
     item: &'a Prepared,
     saved: &'a Saved,
 ) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send + 'a>>
@@ -73,45 +73,48 @@ where
     T: Target + Clone,
 {
     Box::pin(async move {
-        let key = &crew.entity(item.node).key;
-        let Err(IdConflict::Target { kept, .. }) = crew.ids.claim(key, saved.id) else {
+        let key = &context.entity(item.node).key;
+        let Err(IdConflict::Target { kept, .. }) = context.ids.claim(key, saved.id) else {
             return Ok(());
         };
         let owner = key.with_id(kept);
-        let Some(node) = crew.source_inventory.position(&owner) else {
+        let Some(node) = context.source_inventory.position(&owner) else {
             return Ok(());
         };
         // What writes over one another is not put back for ever.
-        if !crew.sent_again.insert(node) {
+        if !context.sent_again.insert(node) {
             return Ok(());
         }
-        for result in again(crew, node).await? {
+        for result in resubmit(context, node).await? {
             if let StepResult::Failed { reason, .. } = result {
                 let message =
                     format!("{owner} was written over and could not be sent again: {reason}");
-                crew.sink.emit(Event::Warned { message }).await;
+                context.sink.emit(Event::Warned { message }).await;
             }
         }
         Ok(())
     })
 }
 
-async fn again<S, T>(crew: &Crew<S, T>, node: Node) -> Result<Vec<StepResult>, StoreError>
+async fn resubmit<S, T>(
+    context: &RunContext<S, T>,
+    node: Node,
+) -> Result<Vec<StepResult>, StoreError>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let step = if crew.planned(node).is_patched() {
+    let step = if context.planned(node).is_patched() {
         Step::Patch
     } else {
         Step::Save
     };
-    match crew.entity(node).key.kind {
+    match context.entity(node).key.kind {
         Kind::Model | Kind::Container | Kind::Template | Kind::Gallery => {
-            save::run(crew, (node, step)).await
+            save::run(context, (node, step)).await
         }
-        Kind::Asset => asset::run(crew, &[(node, step)], None).await,
-        Kind::Redirection => redirections::run(crew, &[(node, step)], None).await,
+        Kind::Asset => asset::run(context, &[(node, step)], None).await,
+        Kind::Redirection => redirections::run(context, &[(node, step)], None).await,
         Kind::Content | Kind::Page => Ok(Vec::new()),
     }
 }

@@ -3,21 +3,21 @@
 //! Every job keeps the same order, which is what makes a crash harmless: the intent is durable before the
 //! request leaves, the outcome is durable before the id map knows it, and only then the dispatcher hears of it.
 
-mod again;
 mod asset;
 mod content;
 mod disguise;
 mod page;
 mod read_back;
 mod redirections;
+mod resubmit;
 mod save;
 
-use again::run_again;
+use resubmit::run_again;
 
-use super::crew::{Crew, Prepared};
+use super::context::{Prepared, RunContext};
 use super::end::StopCause;
 use super::ready::Queue;
-use super::reconcile::{failed, held, not_prepared};
+use super::reconcile::{failed, held_back, not_prepared};
 use super::state::{Job, Step, StepResult};
 use crate::domain::Outcome;
 use crate::instance::{Source, Target};
@@ -43,7 +43,7 @@ pub(super) trait Jobs: Send + Sync + 'static {
     type Target: Target + Clone;
 
     /// What every job works with.
-    fn crew(&self) -> &Crew<Self::Source, Self::Target>;
+    fn context(&self) -> &RunContext<Self::Source, Self::Target>;
 
     /// Carries out a job to its end. `again`: what is left of one after its task broke.
     ///
@@ -59,11 +59,11 @@ pub(super) trait Jobs: Send + Sync + 'static {
     fn outcome(&self, node: Node, outcome: &Outcome, because: &str) -> Vec<Change>;
 }
 
-impl<S: Source + Clone, T: Target + Clone> Jobs for Crew<S, T> {
+impl<S: Source + Clone, T: Target + Clone> Jobs for RunContext<S, T> {
     type Source = S;
     type Target = T;
 
-    fn crew(&self) -> &Self {
+    fn context(&self) -> &Self {
         self
     }
 
@@ -85,49 +85,49 @@ impl<S: Source + Clone, T: Target + Clone> Jobs for Crew<S, T> {
     }
 }
 
-async fn run<S, T>(crew: &Crew<S, T>, job: Job) -> Result<Finished, StoreError>
+async fn run<S, T>(context: &RunContext<S, T>, job: Job) -> Result<Finished, StoreError>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
     let mut stop = None;
     let results = match &job.queue {
-        Queue::Save => save::run(crew, job.steps[0]).await?,
-        Queue::Redirections => redirections::run(crew, &job.steps, None).await?,
-        Queue::Asset => asset::run(crew, &job.steps, None).await?,
+        Queue::Save => save::run(context, job.steps[0]).await?,
+        Queue::Redirections => redirections::run(context, &job.steps, None).await?,
+        Queue::Asset => asset::run(context, &job.steps, None).await?,
         Queue::Content(locale) => {
             let (results, wrong) =
-                content::run(crew, locale, &job.steps, (job.probe, None)).await?;
+                content::run(context, locale, &job.steps, (job.probe, None)).await?;
             stop = wrong.map(StopCause::Reference);
             results
         }
         Queue::Page => {
-            let (results, wrong) = page::run(crew, job.steps[0], (job.probe, None)).await?;
+            let (results, wrong) = page::run(context, job.steps[0], (job.probe, None)).await?;
             stop = wrong.map(StopCause::Reference);
             results
         }
         // A run has no such jobs.
-        Queue::Delete(_) | Queue::Workflow(..) => held(job.steps.len()),
+        Queue::Delete(_) | Queue::Workflow(..) => held_back(job.steps.len()),
     };
     Ok(Finished { job, results, stop })
 }
 
 /// What a request for several entities carries.
-struct Lot {
+struct RequestItems {
     /// Those that can be sent, in order.
     items: Vec<Prepared>,
     /// For each step, why it cannot be sent, if so.
     refused: Vec<Option<String>>,
 }
 
-impl Lot {
-    fn prepare<S, T>(crew: &Crew<S, T>, steps: &[(Node, Step)]) -> Self
+impl RequestItems {
+    fn prepare<S, T>(context: &RunContext<S, T>, steps: &[(Node, Step)]) -> Self
     where
         S: Source + Clone,
         T: Target + Clone,
     {
         let mut items = Vec::with_capacity(steps.len());
-        let refuse = |(node, step): &(Node, Step)| match crew.prepare(*node, *step) {
+        let refuse = |(node, step): &(Node, Step)| match context.prepare(*node, *step) {
             Ok(item) => {
                 items.push(item);
                 None

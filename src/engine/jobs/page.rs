@@ -2,7 +2,7 @@
 
 use super::read_back;
 use crate::domain::{Id as _, Kind, Locale, TargetId};
-use crate::engine::crew::{Crew, Prepared};
+use crate::engine::context::{Prepared, RunContext};
 use crate::engine::reconcile::{Cargo, Sent, carry, not_prepared};
 use crate::engine::state::{Step, StepResult};
 use crate::instance::{PageSave, Source, Target};
@@ -10,7 +10,7 @@ use crate::plan::{Action, Node};
 use crate::store::StoreError;
 
 pub(super) async fn run<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     (node, step): (Node, Step),
     (probe, sent): (bool, Option<Sent>),
 ) -> Result<(Vec<StepResult>, Option<String>), StoreError>
@@ -18,23 +18,25 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let prepared = if crew.planned(node).is_place_only() && step == Step::Save {
-        crew.prepare_as_it_is(node).await
+    let prepared = if context.planned(node).is_place_only() && step == Step::Save {
+        context.prepare_as_it_is(node).await
     } else {
-        crew.prepare(node, step)
+        context.prepare(node, step)
     };
     let item = match prepared {
         Ok(item) => item,
         Err(reason) => return Ok((vec![not_prepared(reason)], None)),
     };
-    let page = match place(crew, &item) {
+    let page = match place(context, &item) {
         Ok(page) => page,
         Err(reason) => return Ok((vec![not_prepared(reason)], None)),
     };
     let items = std::slice::from_ref(&item);
-    let results = carry(crew, Cargo::Page(&page), items, sent).await?.results;
+    let results = carry(context, Cargo::Page(&page), items, sent)
+        .await?
+        .results;
     let wrong = if probe {
-        read_back::compare(crew, items, &results).await
+        read_back::compare(context, items, &results).await
     } else {
         None
     };
@@ -45,18 +47,18 @@ where
 ///
 /// # Errors
 /// A sentence that names the channel which the target does not have, or the parent that has no counterpart.
-fn place<S, T>(crew: &Crew<S, T>, item: &Prepared) -> Result<PageSave, String>
+fn place<S, T>(context: &RunContext<S, T>, item: &Prepared) -> Result<PageSave, String>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let home = crew.home(item.node)?;
+    let home = context.home(item.node)?;
     Ok(PageSave {
         parent: home.parent.map(TargetId::new),
-        place_before: crew.following(item.node),
+        place_before: context.following(item.node),
         channel_id: home.channel,
         other_locale: if item.save.id.is_none() {
-            other_locale(crew, item.node)
+            other_locale(context, item.node)
         } else {
             None
         },
@@ -65,31 +67,32 @@ where
 }
 
 /// The page in a locale in which the target has it already.
-fn other_locale<S, T>(crew: &Crew<S, T>, node: Node) -> Option<(TargetId, Locale)>
+fn other_locale<S, T>(context: &RunContext<S, T>, node: Node) -> Option<(TargetId, Locale)>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let entity = crew.entity(node);
-    let id = crew.ids.shared(Kind::Page, entity.key.id)?;
+    let entity = context.entity(node);
+    let id = context.ids.shared(Kind::Page, entity.key.id)?;
     if let Action::Create {
         joins: Some(joined),
-    } = &crew.planned(node).action
+    } = &context.planned(node).action
         && joined.target == id
     {
         return Some((id, joined.locale.clone()));
     }
-    crew.source_inventory
+    context
+        .source_inventory
         .locales
         .iter()
-        .chain(&crew.target_inventory.locales)
+        .chain(&context.target_inventory.locales)
         .filter(|locale| Some(*locale) != entity.locale())
         .find(|locale| {
             let key = crate::domain::Key {
                 locale: Some((*locale).clone()),
                 ..entity.key.clone()
             };
-            crew.ids.resolve(&key).is_some()
+            context.ids.resolve(&key).is_some()
         })
         .map(|locale| (id, locale.clone()))
 }

@@ -4,14 +4,14 @@
 //! target has been seen to keep it; the first difference in a reference stops the run.
 
 use crate::domain::{Id, TargetId};
-use crate::engine::crew::{Crew, Prepared};
+use crate::engine::context::{Prepared, RunContext};
 use crate::engine::state::{Saved, StepResult};
 use crate::instance::{Cause, Source, Target};
 use crate::plan::{Difference, differences, normal};
 
 /// Reads what was saved and compares its references. Returns why nothing more may be written, if so.
 pub(super) async fn compare<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     items: &[Prepared],
     results: &[StepResult],
 ) -> Option<String>
@@ -23,7 +23,7 @@ where
         let StepResult::Done(Saved { target, .. }) = result else {
             continue;
         };
-        if let Some(why) = compare_one(crew, item, *target).await {
+        if let Some(why) = compare_one(context, item, *target).await {
             return Some(why);
         }
     }
@@ -31,7 +31,7 @@ where
 }
 
 pub(super) async fn compare_one<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     item: &Prepared,
     target: TargetId,
 ) -> Option<String>
@@ -39,9 +39,9 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let key = &crew.entity(item.node).key;
+    let key = &context.entity(item.node).key;
     let (kind, locale) = (item.save.kind, item.save.locale.as_ref());
-    let found = match crew.inquiry().one(kind, target.raw(), locale).await {
+    let found = match context.inquiry().one(kind, target.raw(), locale).await {
         Ok(found) => found,
         // The run ends anyway.
         Err(error) if error.cause == Cause::Halted => return None,
@@ -56,8 +56,8 @@ where
             "{key} was saved as {target}, and the target does not know that id"
         ));
     };
-    let expected = normal(item.save.kind, &item.save.body, &crew.schema);
-    let stored = normal(item.save.kind, &found.body.parse(), &crew.schema);
+    let expected = normal(item.save.kind, &item.save.body, &context.schema);
+    let stored = normal(item.save.kind, &found.body.parse(), &context.schema);
     differences(&expected, &stored).iter().find(|difference| difference.is_reference).map(|difference| {
         let Difference { at, expected, found, .. } = difference;
         format!("the target stored a reference of {key} wrong: at {at} it was sent {expected} and has {found}")

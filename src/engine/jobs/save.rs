@@ -2,9 +2,9 @@
 
 use super::disguise;
 use crate::domain::{Failure, FailureCause};
-use crate::engine::crew::{Crew, Prepared};
+use crate::engine::context::{Prepared, RunContext};
 use crate::engine::reconcile::{
-    checked_one, close, held, lost, never_left, not_prepared, settle_save,
+    checked_one, close, failure, held_back, never_left, not_prepared, settle_save,
 };
 use crate::engine::state::{Step, StepResult};
 use crate::instance::{Cause, Effect, RequestError, Saved, Source, Target, Verdict};
@@ -12,14 +12,14 @@ use crate::plan::Node;
 use crate::store::{IntentId, IntentState, Operation, StoreError};
 
 pub(super) async fn run<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     (node, step): (Node, Step),
 ) -> Result<Vec<StepResult>, StoreError>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let item = match crew.prepare(node, step) {
+    let item = match context.prepare(node, step) {
         Ok(item) => item,
         Err(reason) => return Ok(vec![not_prepared(reason)]),
     };
@@ -28,31 +28,31 @@ where
         (Step::Save, Some(_)) => Operation::Update,
         (Step::Save, None) => Operation::Create,
     };
-    let intent = crew
+    let intent = context
         .open_intent(operation, std::slice::from_ref(&item), 1)
         .await?;
-    let mut sent = crew
+    let mut sent = context
         .under(intent)
-        .send(Effect::Write, || crew.target.save(&item.save))
+        .send(Effect::Write, || context.target.save(&item.save))
         .await;
     let is_unsent = |error: &RequestError| error.cause == Cause::Halted;
     if sent.as_ref().is_err_and(is_unsent) {
-        return never_left(crew, intent, 1).await;
+        return never_left(context, intent, 1).await;
     }
     if let Ok(saved) = sent {
-        sent = checked_one(crew, &item.save, saved).await;
+        sent = checked_one(context, &item.save, saved).await;
     }
     if let Err(error) = &sent
         && error.verdict(Effect::Write) == Verdict::Reconcile
     {
-        sent = settle_save(crew, intent, &item, error.clone()).await;
+        sent = settle_save(context, intent, &item, error.clone()).await;
     }
-    finish(crew, intent, &item, sent).await
+    finish(context, intent, &item, sent).await
 }
 
 /// Takes up a save whose answer was lost.
 pub(super) async fn take_up<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     (node, step): (Node, Step),
     intent: IntentId,
     error: RequestError,
@@ -61,11 +61,11 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    match crew.prepare(node, step) {
+    match context.prepare(node, step) {
         Ok(item) => {
-            crew.open.note(intent, &error.to_string());
-            let sent = settle_save(crew, intent, &item, error).await;
-            finish(crew, intent, &item, sent).await
+            context.open.note(intent, &error.to_string());
+            let sent = settle_save(context, intent, &item, error).await;
+            finish(context, intent, &item, sent).await
         }
         // It was sent, so it could be prepared then: nothing that it needs goes away in a run.
         Err(reason) => Ok(vec![not_prepared(reason)]),
@@ -74,7 +74,7 @@ where
 
 /// Makes the outcome of a save durable.
 async fn finish<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     intent: IntentId,
     item: &Prepared,
     sent: Result<Saved, RequestError>,
@@ -84,8 +84,8 @@ where
     T: Target + Clone,
 {
     match sent {
-        Ok(saved) => disguise::settled(crew, intent, item, &saved).await,
-        Err(error) if error.cause == Cause::Halted => Ok(held(1)),
+        Ok(saved) => disguise::settled(context, intent, item, &saved).await,
+        Err(error) if error.cause == Cause::Halted => Ok(held_back(1)),
         Err(error) => {
             let (state, cause) = match error.verdict(Effect::Write) {
                 Verdict::Reconcile => (
@@ -99,8 +99,8 @@ where
                     (IntentState::Failed, error.cause.of_entity())
                 }
             };
-            close(crew, intent, state).await?;
-            Ok(vec![lost(cause, error.to_string())])
+            close(context, intent, state).await?;
+            Ok(vec![failure(cause, error.to_string())])
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The classes of requests that share an instance.
 
-use crate::instance::Ask;
+use crate::instance::ReadRequest;
 
 /// A kind of request with its own window and its own share of the quota.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,7 +24,7 @@ pub enum Class {
 
 impl Class {
     /// The class of a question.
-    pub const fn of(ask: &Ask) -> Self {
+    pub const fn of(ask: &ReadRequest) -> Self {
         if ask.is_fetched() {
             Self::Fetch
         } else {

@@ -39,7 +39,7 @@ mod window;
 pub use class::Class;
 pub(super) use class::PerClass;
 pub use learned::Learned;
-pub(super) use pacer::Bearings;
+pub(super) use pacer::PacerSnapshot;
 pub use pacer::{Ceilings, Pacer, Permit, Sample};
 #[cfg(test)]
 pub(super) use quota::Outlook;

@@ -79,14 +79,14 @@ pub struct Pacer {
     quota: Arc<Quota>,
     /// That of the Content Fetch API, where it has a host of its own.
     fetch: Option<Arc<Quota>>,
-    desk: Mutex<Desk>,
+    state: Mutex<State>,
 }
 
 /// Who waits, who is in flight, and what was seen.
 #[derive(Debug)]
-struct Desk {
+struct State {
     turns: Turns,
-    bells: HashMap<u64, Arc<Notify>>,
+    wakers: HashMap<u64, Arc<Notify>>,
     next_ticket: u64,
     level: Level,
     windows: PerClass<Window>,
@@ -151,7 +151,7 @@ fn in_ms(time: Duration) -> f64 {
 
 /// What a forecast has to know of a pacer.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::engine) struct Bearings {
+pub(in crate::engine) struct PacerSnapshot {
     /// What its quota allows.
     pub(in crate::engine) outlook: Outlook,
     /// Requests in flight at most.
@@ -196,9 +196,9 @@ impl Pacer {
         Self {
             quota,
             fetch,
-            desk: Mutex::new(Desk {
+            state: Mutex::new(State {
                 turns: Turns::new(),
-                bells: HashMap::new(),
+                wakers: HashMap::new(),
                 next_ticket: 0,
                 level: Level::new(ceilings.total),
                 windows: PerClass::of(|class| Window::new(ceilings.of(class))),
@@ -236,8 +236,8 @@ impl Pacer {
         }
     }
 
-    fn desk(&self) -> MutexGuard<'_, Desk> {
-        self.desk.lock().expect("no holder panics")
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder panics")
     }
 
     /// Changes the cap on requests per second; `None` lifts it.
@@ -255,16 +255,16 @@ impl Pacer {
         if let Some(fetch) = &self.fetch {
             fetch.recall(learned.fetch.0, learned.fetch.1);
         }
-        let mut desk = self.desk();
+        let mut state = self.state();
         if let Some(size) = learned.level {
-            desk.level.resume(size);
+            state.level.resume(size);
         }
         for (class, size) in &learned.windows {
             let size = u32::try_from(*size).unwrap_or(u32::MAX);
-            desk.windows.get_mut(*class).resume(f64::from(size));
+            state.windows.get_mut(*class).resume(f64::from(size));
         }
         for (class, ms) in &learned.answers {
-            *desk.times.get_mut(*class) = Duration::try_from_secs_f64(ms / 1000.0).ok();
+            *state.times.get_mut(*class) = Duration::try_from_secs_f64(ms / 1000.0).ok();
         }
     }
 
@@ -275,8 +275,8 @@ impl Pacer {
 
     /// What is worth remembering for the next run.
     pub fn learned(&self) -> Learned {
-        let desk = self.desk();
-        let used = |class: &Class| *desk.answered.get(*class) > 0;
+        let state = self.state();
+        let used = |class: &Class| *state.answered.get(*class) > 0;
         Learned {
             per_second: self.quota.limit(),
             reached: self.quota.reached(),
@@ -287,16 +287,16 @@ impl Pacer {
             level: Class::ALL
                 .iter()
                 .any(|class| class.is_metered() && used(class))
-                .then(|| desk.level.size()),
+                .then(|| state.level.size()),
             windows: Class::ALL
                 .into_iter()
                 .filter(used)
-                .map(|class| (class, desk.windows.get(class).size()))
+                .map(|class| (class, state.windows.get(class).size()))
                 .collect(),
             answers: Class::ALL
                 .into_iter()
                 .filter(used)
-                .filter_map(|class| Some((class, in_ms((*desk.times.get(class))?))))
+                .filter_map(|class| Some((class, in_ms((*state.times.get(class))?))))
                 .collect(),
         }
     }
@@ -316,34 +316,35 @@ impl Pacer {
                 Step::Until(moment) => {
                     let timer = tokio::time::sleep_until(moment);
                     // Both are cancel-safe: a moment, and a bell that keeps one stroke.
-                    tokio::select! { biased; () = ticket.bell.notified() => {}, () = timer => {} }
+                    tokio::select! { biased; () = ticket.waker.notified() => {}, () = timer => {} }
                 }
-                Step::Behind => ticket.bell.notified().await,
+                Step::Behind => ticket.waker.notified().await,
             }
         }
     }
 
     fn step(&self, ticket: &Ticket<'_>) -> Step<'_> {
-        let mut desk = self.desk();
+        let mut state = self.state();
         let class = ticket.class;
-        if desk.next(|other| self.group(other) == self.group(class)) != Some((class, ticket.number))
+        if state.next(|other| self.group(other) == self.group(class))
+            != Some((class, ticket.number))
         {
             return Step::Behind;
         }
         if let Some(Err(moment)) = self.quota(class).map(Quota::take) {
             return Step::Until(moment);
         }
-        desk.turns.serve(class);
+        state.turns.serve(class);
         if class.is_metered() {
-            desk.requests += 1;
+            state.requests += 1;
         } else {
-            desk.downloads += 1;
+            state.downloads += 1;
         }
-        *desk.in_flight.get_mut(class) += 1;
-        if class.is_metered() && desk.metered_in_flight() >= desk.level.size() {
-            desk.level.was_full();
+        *state.in_flight.get_mut(class) += 1;
+        if class.is_metered() && state.metered_in_flight() >= state.level.size() {
+            state.level.was_full();
         }
-        let was_full = *desk.in_flight.get(class) >= desk.windows.get(class).size();
+        let was_full = *state.in_flight.get(class) >= state.windows.get(class).size();
         Step::Leave(Permit {
             pacer: self,
             class,
@@ -354,49 +355,49 @@ impl Pacer {
 
     /// Wakes whoever is next now. More than one may be awake: each looks whether it is his turn.
     fn wake(&self) {
-        let desk = self.desk();
+        let state = self.state();
         for group in [Group::Main, Group::Fetch, Group::Files] {
-            let next = desk.next(|class| self.group(class) == group);
-            if let Some(bell) = next.and_then(|(_, ticket)| desk.bells.get(&ticket)) {
-                bell.notify_one();
+            let next = state.next(|class| self.group(class) == group);
+            if let Some(waker) = next.and_then(|(_, ticket)| state.wakers.get(&ticket)) {
+                waker.notify_one();
             }
         }
     }
 
     /// What a forecast has to know.
-    pub(in crate::engine) fn bearings(&self) -> Bearings {
+    pub(in crate::engine) fn pace_snapshot(&self) -> PacerSnapshot {
         let outlook = self.quota.outlook();
-        let desk = self.desk();
-        Bearings {
+        let state = self.state();
+        PacerSnapshot {
             outlook,
-            total: desk.level.size(),
-            windows: PerClass::of(|class| desk.windows.get(class).size()),
-            times: desk.times,
+            total: state.level.size(),
+            windows: PerClass::of(|class| state.windows.get(class).size()),
+            times: state.times,
         }
     }
 
     /// Takes the present pace, and forgets the latencies up to now.
     pub fn sample(&self) -> Sample {
         let per_second_max = self.quota.rate();
-        let mut desk = self.desk();
-        let mut latencies = std::mem::take(&mut desk.latencies);
+        let mut state = self.state();
+        let mut latencies = std::mem::take(&mut state.latencies);
         latencies.sort_unstable();
         let median = latencies.get(latencies.len() / 2).copied().unwrap_or(0);
-        let windows = Class::ALL.map(|class| desk.windows.get(class).size());
+        let windows = Class::ALL.map(|class| state.windows.get(class).size());
         Sample {
             at: Instant::now(),
-            requests: desk.requests,
-            downloads: desk.downloads,
-            refused: desk.refused,
-            in_flight: u32::try_from(desk.metered_in_flight()).unwrap_or(u32::MAX),
+            requests: state.requests,
+            downloads: state.downloads,
+            refused: state.refused,
+            in_flight: u32::try_from(state.metered_in_flight()).unwrap_or(u32::MAX),
             latency: Duration::from_micros(u64::from(median)),
             per_second_max,
-            concurrency: windows.iter().sum::<usize>().min(desk.level.size()),
+            concurrency: windows.iter().sum::<usize>().min(state.level.size()),
         }
     }
 }
 
-impl Desk {
+impl State {
     /// Requests in flight that count against the rate.
     fn metered_in_flight(&self) -> usize {
         let classes = Class::ALL.into_iter().filter(|class| class.is_metered());
@@ -414,7 +415,7 @@ impl Desk {
     }
 }
 
-impl Bearings {
+impl PacerSnapshot {
     /// What saves take, as far as it is known: a page and a batch of items take a submit and a poll each.
     pub(in crate::engine) fn weights(&self) -> Weights {
         let guess = Weights::default();
@@ -445,32 +446,32 @@ struct Ticket<'a> {
     pacer: &'a Pacer,
     class: Class,
     number: u64,
-    bell: Arc<Notify>,
+    waker: Arc<Notify>,
 }
 
 impl<'a> Ticket<'a> {
     fn draw(pacer: &'a Pacer, class: Class) -> Self {
-        let bell = Arc::new(Notify::new());
-        let mut desk = pacer.desk();
-        let number = desk.next_ticket;
-        desk.next_ticket += 1;
-        desk.bells.insert(number, Arc::clone(&bell));
-        desk.turns.join(class, number);
+        let waker = Arc::new(Notify::new());
+        let mut state = pacer.state();
+        let number = state.next_ticket;
+        state.next_ticket += 1;
+        state.wakers.insert(number, Arc::clone(&waker));
+        state.turns.join(class, number);
         Self {
             pacer,
             class,
             number,
-            bell,
+            waker,
         }
     }
 }
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        let mut desk = self.pacer.desk();
-        desk.bells.remove(&self.number);
-        desk.turns.leave(self.class, self.number);
-        drop(desk);
+        let mut state = self.pacer.state();
+        state.wakers.remove(&self.number);
+        state.turns.leave(self.class, self.number);
+        drop(state);
         self.pacer.wake();
     }
 }
@@ -483,22 +484,22 @@ impl Permit<'_> {
         if let Some(quota) = self.pacer.quota(self.class) {
             quota.admitted(self.left);
         }
-        let mut desk = self.pacer.desk();
+        let mut state = self.pacer.state();
         let micros = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
-        desk.latencies.push(micros);
-        let time = desk.times.get_mut(self.class);
+        state.latencies.push(micros);
+        let time = state.times.get_mut(self.class);
         *time = Some(time.map_or(took, |mean| (mean * (MEMORY - 1) + took) / MEMORY));
-        *desk.answered.get_mut(self.class) += 1;
+        *state.answered.get_mut(self.class) += 1;
         let latency = self.class.is_timed().then_some(took);
-        let window = desk.windows.get_mut(self.class);
+        let window = state.windows.get_mut(self.class);
         let ratio = window.answered(self.left, latency, self.was_full, now);
         if let Some(ratio) = ratio {
-            desk.level.answered(ratio);
+            state.level.answered(ratio);
         }
     }
 
     /// The server could not cope and asks everybody to wait for `pause`, which tells nothing about its rate.
-    pub fn told_to_wait(self, pause: Duration) {
+    pub fn asked_to_wait(self, pause: Duration) {
         if let Some(quota) = self.pacer.quota(self.class) {
             quota.pause(pause);
         }
@@ -513,10 +514,10 @@ impl Permit<'_> {
             Some(quota) => quota.refused(self.left, asked, again),
             None => Refusal::alone(asked.unwrap_or(WAIT)),
         };
-        let mut desk = self.pacer.desk();
-        desk.refused += 1;
+        let mut state = self.pacer.state();
+        state.refused += 1;
         if refusal.alone.is_zero() {
-            let window = desk.windows.get_mut(self.class);
+            let window = state.windows.get_mut(self.class);
             window.troubled(self.left, Trouble::Refused, Instant::now());
         }
         refusal
@@ -527,16 +528,16 @@ impl Permit<'_> {
         if let Some(quota) = self.pacer.quota(self.class) {
             quota.admitted(self.left);
         }
-        let mut desk = self.pacer.desk();
-        let window = desk.windows.get_mut(self.class);
+        let mut state = self.pacer.state();
+        let window = state.windows.get_mut(self.class);
         window.troubled(self.left, Trouble::Overloaded, Instant::now());
-        desk.level.troubled();
+        state.level.troubled();
     }
 }
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        *self.pacer.desk().in_flight.get_mut(self.class) -= 1;
+        *self.pacer.state().in_flight.get_mut(self.class) -= 1;
         self.pacer.wake();
     }
 }
@@ -660,7 +661,7 @@ mod tests {
     #[test]
     fn what_was_learned_weighs_what_is_planned() {
         let pacer = Pacer::new(16, None);
-        assert_eq!(pacer.bearings().weights(), Weights::default());
+        assert_eq!(pacer.pace_snapshot().weights(), Weights::default());
         pacer.recall(&Learned {
             answers: vec![
                 (Class::Asset, 35.0),
@@ -675,7 +676,7 @@ mod tests {
             page_ms: 120.0,
             ..Weights::default()
         };
-        assert_eq!(pacer.bearings().weights(), learned);
+        assert_eq!(pacer.pace_snapshot().weights(), learned);
     }
 
     #[tokio::test(start_paused = true)]

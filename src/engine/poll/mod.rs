@@ -9,4 +9,4 @@ mod rule;
 mod times;
 
 pub use times::BatchTimes;
-pub(super) use times::{AtTarget, BatchCosts, BatchKind};
+pub(super) use times::{BatchCosts, BatchKind, InFlightBatch};

@@ -60,7 +60,7 @@ pub struct BatchTimes(Mutex<Table<Option<Rule>>>);
 
 /// A batch that the target has taken.
 #[derive(Debug)]
-pub(in crate::engine) struct AtTarget<'a> {
+pub(in crate::engine) struct InFlightBatch<'a> {
     times: &'a BatchTimes,
     kind: BatchKind,
     items: u32,
@@ -84,14 +84,14 @@ const fn size(items: u32) -> usize {
 
 impl BatchTimes {
     /// Notes that a batch was handed in: at once when the target has answered.
-    pub(in crate::engine) fn begin(&self, kind: BatchKind, items: u32) -> AtTarget<'_> {
+    pub(in crate::engine) fn begin(&self, kind: BatchKind, items: u32) -> InFlightBatch<'_> {
         let guess = self.costs().time(kind, items);
         let mut rules = self.rules();
         let rule = &mut rules[kind as usize][size(items)];
         let batch = rule
             .get_or_insert_with(|| Rule::starting_with(guess))
             .begin();
-        AtTarget {
+        InFlightBatch {
             times: self,
             kind,
             items,
@@ -111,7 +111,7 @@ impl BatchTimes {
     }
 }
 
-impl AtTarget<'_> {
+impl InFlightBatch<'_> {
     /// The wait until the first look, from now on.
     pub(in crate::engine) fn due(&self) -> Duration {
         self.batch.wait().saturating_sub(self.came.elapsed())

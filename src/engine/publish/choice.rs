@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::domain::{Entity, EntityKey, Inventory, ItemState, Kind, Locale, SourceId, TargetId};
-use crate::engine::crew::Crew;
+use crate::engine::context::RunContext;
 use crate::engine::forecast::Publication;
 use crate::engine::options::Publish;
 use crate::instance::{Source, Target};
@@ -32,17 +32,17 @@ const fn kinds(publish: Publish) -> &'static [Kind] {
 
 /// What is going to be published, seen before the uploads: what the source has published of what will be written. What
 /// an earlier run left over is not in it.
-pub(in crate::engine) fn expected<S, T>(crew: &Crew<S, T>) -> Publication
+pub(in crate::engine) fn expected<S, T>(context: &RunContext<S, T>) -> Publication
 where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let kinds = kinds(crew.options.publish);
-    let entities = (0..).zip(crew.source_inventory.entities());
+    let kinds = kinds(context.options.publish);
+    let entities = (0..).zip(context.source_inventory.entities());
     let wanted = entities.filter_map(|(node, entity)| {
         let kind = entity.key.kind;
         let is_wanted = kinds.contains(&kind) && entity.is_published();
-        let is_written = crew.planned(node).action.is_work();
+        let is_written = context.planned(node).action.is_work();
         Some((kind, entity.locale().filter(|_| is_wanted && is_written)?))
     });
     Publication::of(wanted)
@@ -119,7 +119,7 @@ impl<'a> Choice<'a> {
 
 /// What is to be published now, each id once in its locale.
 pub(super) fn entities<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     mappings: &[Mapping],
     approved: Option<&Approved>,
 ) -> Vec<Published>
@@ -127,11 +127,11 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let sides = (&*crew.source_inventory, &*crew.target_inventory);
+    let sides = (&*context.source_inventory, &*context.target_inventory);
     let choice = Choice::new(
-        &crew.plan,
+        &context.plan,
         sides,
-        (crew.options.publish, approved),
+        (context.options.publish, approved),
         mappings,
     );
     let mut all = Vec::new();
@@ -152,23 +152,23 @@ where
             }
         }
     };
-    for kind in kinds(crew.options.publish) {
-        add(*kind, eligible(crew, *kind, &choice));
+    for kind in kinds(context.options.publish) {
+        add(*kind, eligible(context, *kind, &choice));
     }
-    add(Kind::Page, moved(crew));
+    add(Kind::Page, moved(context));
     all
 }
 
 /// Pages that were published before they moved, whatever is to be published otherwise.
-fn moved<S, T>(crew: &Crew<S, T>) -> BTreeMap<Locale, Vec<(TargetId, Node)>>
+fn moved<S, T>(context: &RunContext<S, T>) -> BTreeMap<Locale, Vec<(TargetId, Node)>>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
     let mut ids: BTreeMap<Locale, Vec<(TargetId, Node)>> = BTreeMap::new();
-    for node in crew.unpublished_by_moves() {
-        let key = &crew.entity(node).key;
-        if let (Some(locale), Some(there)) = (&key.locale, crew.ids.resolve(key)) {
+    for node in context.unpublished_by_moves() {
+        let key = &context.entity(node).key;
+        if let (Some(locale), Some(there)) = (&key.locale, context.ids.resolve(key)) {
             ids.entry(locale.clone())
                 .or_default()
                 .push((there.id, node));
@@ -179,7 +179,7 @@ where
 
 /// What is chosen and did not fail; each id once, by locale.
 fn eligible<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     kind: Kind,
     choice: &Choice<'_>,
 ) -> BTreeMap<Locale, Vec<(TargetId, Node)>>
@@ -189,11 +189,11 @@ where
 {
     let mut ids: BTreeMap<Locale, Vec<(TargetId, Node)>> = BTreeMap::new();
     for node in choice.all() {
-        let key = &crew.entity(node).key;
-        if key.kind != kind || crew.unfinished.contains(&node) {
+        let key = &context.entity(node).key;
+        if key.kind != kind || context.unfinished.contains(&node) {
             continue;
         }
-        if let (Some(locale), Some(there)) = (&key.locale, crew.ids.resolve(key)) {
+        if let (Some(locale), Some(there)) = (&key.locale, context.ids.resolve(key)) {
             let ids = ids.entry(locale.clone()).or_default();
             ids.push((there.id, node));
         }

@@ -6,7 +6,7 @@ use futures_util::{StreamExt, stream};
 
 use super::choice::Published;
 use crate::domain::{EntityKey, Failure, Outcome, TargetId};
-use crate::engine::crew::Crew;
+use crate::engine::context::RunContext;
 use crate::engine::jobs::{Finished, Jobs};
 use crate::engine::publishing::{Moved, move_some};
 use crate::engine::state::{How, Job, Saved, StepResult};
@@ -25,15 +25,15 @@ struct Results {
 /// Publishes what stands in line.
 #[derive(Debug)]
 pub(super) struct Publisher<S, T> {
-    crew: Arc<Crew<S, T>>,
+    context: Arc<RunContext<S, T>>,
     entities: Arc<Vec<Published>>,
     results: Mutex<Results>,
 }
 
 impl<S: Source + Clone, T: Target + Clone> Publisher<S, T> {
-    pub(super) fn new(crew: Arc<Crew<S, T>>, entities: Arc<Vec<Published>>) -> Self {
+    pub(super) fn new(context: Arc<RunContext<S, T>>, entities: Arc<Vec<Published>>) -> Self {
         Self {
-            crew,
+            context,
             entities,
             results: Mutex::default(),
         }
@@ -52,11 +52,11 @@ impl<S: Source + Clone, T: Target + Clone> Publisher<S, T> {
         let notes = self.note(some).await?;
         let ids: Vec<TargetId> = some.iter().map(|published| published.id).collect();
         let place = (first.kind, &first.locale);
-        let moved = move_some(&self.crew, Workflow::Publish, place, &ids).await;
+        let moved = move_some(&self.context, Workflow::Publish, place, &ids).await;
         let outcomes = notes.into_iter();
         let outcomes = outcomes.filter_map(|noted| with_outcome(noted, &moved));
-        self.crew.store.commit(outcomes.collect()).await?;
-        self.tell_refused(some, &moved).await;
+        self.context.store.commit(outcomes.collect()).await?;
+        self.emit_refused(some, &moved).await;
         Ok(some
             .iter()
             .map(|published| self.result(published, &moved))
@@ -65,48 +65,48 @@ impl<S: Source + Clone, T: Target + Clone> Publisher<S, T> {
 
     /// Makes durable what is going to be published, and what the target has and shows of it before.
     async fn note(&self, some: &[&Published]) -> Result<Vec<Publishing>, StoreError> {
-        let crew = &self.crew;
+        let context = &self.context;
         let note = |published: &&Published| {
             let Published { id, node, .. } = **published;
             async move {
-                let entity = crew.entity(node);
+                let entity = context.entity(node);
                 Publishing {
-                    run: crew.run.clone(),
+                    run: context.run.clone(),
                     key: entity.key.clone(),
                     target: id,
                     name: entity.name.to_string(),
                     state: PublishState::Open,
                     reason: None,
-                    live: crew.former_live(node, id).await,
+                    live: context.former_live(node, id).await,
                 }
             }
         };
         let notes: Vec<Publishing> = stream::iter(some.iter().map(note))
-            .buffered(crew.options.reads.max(1))
+            .buffered(context.options.reads.max(1))
             .collect()
             .await;
         let mut changes = Vec::new();
         for (noted, published) in notes.iter().zip(some) {
-            changes.extend(crew.published_image(published.node, published.id));
+            changes.extend(context.published_image(published.node, published.id));
             changes.push(Change::Publishing(Box::new(noted.clone())));
         }
-        crew.store.commit(changes).await?;
+        context.store.commit(changes).await?;
         Ok(notes)
     }
 
-    async fn tell_refused(&self, some: &[&Published], moved: &Moved) {
+    async fn emit_refused(&self, some: &[&Published], moved: &Moved) {
         for published in some {
             let Some(reason) = moved.refused.get(&published.id) else {
                 continue;
             };
-            let entity = self.crew.entity(published.node);
+            let entity = self.context.entity(published.node);
             let refused = Event::PublishRefused {
                 key: entity.key.clone(),
                 name: entity.name.to_string(),
                 target: published.id,
                 reason: reason.clone(),
             };
-            self.crew.sink.emit(refused).await;
+            self.context.sink.emit(refused).await;
         }
     }
 
@@ -116,7 +116,7 @@ impl<S: Source + Clone, T: Target + Clone> Publisher<S, T> {
         }
         let mut results = self.results.lock().expect("no holder panics");
         if let Some(reason) = moved.refused.get(&published.id) {
-            let key = self.crew.entity(published.node).key.clone();
+            let key = self.context.entity(published.node).key.clone();
             results.refused.push((key, reason.clone()));
             return StepResult::Failed {
                 reason: reason.clone(),
@@ -149,8 +149,8 @@ impl<S: Source + Clone, T: Target + Clone> Jobs for Publisher<S, T> {
     type Source = S;
     type Target = T;
 
-    fn crew(&self) -> &Crew<S, T> {
-        &self.crew
+    fn context(&self) -> &RunContext<S, T> {
+        &self.context
     }
 
     // Publishing twice is harmless, so what is left of a job that broke is done as a whole.

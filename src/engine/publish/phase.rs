@@ -6,11 +6,11 @@ use super::choice::entities;
 use super::jobs::Publisher;
 use super::state::PublishState;
 use crate::domain::EntityKey;
+use crate::engine::context::RunContext;
 use crate::engine::control::Control;
-use crate::engine::crew::Crew;
 use crate::engine::dispatch::carry_out;
 use crate::engine::end::End;
-use crate::engine::forecast::{After, Oracle, Publication, Reading};
+use crate::engine::forecast::{EtaEstimator, PostUploadWork, Publication, Reading};
 use crate::event::Event;
 use crate::instance::{Source, Target};
 use crate::plan::Approved;
@@ -31,7 +31,7 @@ pub(in crate::engine) struct Publications {
 /// # Errors
 /// [`StoreError`] when it could not be noted: nothing more is published then.
 pub(in crate::engine) async fn publish<S, T>(
-    crew: &Arc<Crew<S, T>>,
+    context: &Arc<RunContext<S, T>>,
     (mappings, approved): (&[Mapping], Option<&Approved>),
     reading: Reading,
     control: &mut Control<'_>,
@@ -40,7 +40,7 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let entities = Arc::new(entities(crew, mappings, approved));
+    let entities = Arc::new(entities(context, mappings, approved));
     if entities.is_empty() {
         return Ok(Publications::default());
     }
@@ -50,14 +50,14 @@ where
             end: End::Interrupted,
         });
     }
-    let after = After {
+    let after = PostUploadWork {
         // All of it is in the plan.
         publication: Publication::default(),
         reading,
     };
-    let state = PublishState::new(Arc::clone(&entities), crew.options.fail_fast);
-    let jobs = Arc::new(Publisher::new(Arc::clone(crew), entities));
-    let work = (state, Oracle::new(after));
+    let state = PublishState::new(Arc::clone(&entities), context.options.fail_fast);
+    let jobs = Arc::new(Publisher::new(Arc::clone(context), entities));
+    let work = (state, EtaEstimator::new(after));
     let end = carry_out(Arc::clone(&jobs), work, control).await?;
     let (published, refused) = jobs.results();
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
@@ -65,6 +65,6 @@ where
         published: count(published),
         refused: count(refused.len()),
     };
-    crew.sink.emit(finished).await;
+    context.sink.emit(finished).await;
     Ok(Publications { refused, end })
 }

@@ -26,9 +26,9 @@ use super::carry::Cargo;
 use super::files;
 use super::live;
 use crate::domain::{Entity, Id, Kind, TargetId, same_name};
-use crate::engine::crew::{Crew, Prepared};
+use crate::engine::context::{Prepared, RunContext};
 use crate::instance::{
-    Ask, Cause, RequestError, RowResult, Save, Saved, Source, Target, Unconfirmed,
+    Cause, ReadRequest, RequestError, RowResult, Save, Saved, Source, Target, Unconfirmed,
 };
 use crate::plan::{container_of, differences, normal, target_hash};
 use crate::store::IntentId;
@@ -51,7 +51,7 @@ type There = HashMap<TargetId, Entity<TargetId>>;
 /// # Errors
 /// [`RequestError`] when the target cannot be asked.
 pub(super) async fn checked<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     cargo: Cargo<'_>,
     (intent, items): (IntentId, &[Prepared]),
     mut rows: Vec<RowResult>,
@@ -61,16 +61,16 @@ where
     T: Target + Clone,
 {
     if let Cargo::Files = cargo {
-        return files::checked(crew, items, rows).await;
+        return files::checked(context, items, rows).await;
     }
-    let there = read(crew, cargo, items, &rows).await?;
+    let there = read(context, cargo, items, &rows).await?;
     let mut plausible = Vec::new();
     for (at, (item, row)) in items.iter().zip(&mut rows).enumerate() {
         let Ok(saved) = row else { continue };
-        match judge(crew, item, saved, &there) {
+        match judge(context, item, saved, &there) {
             // The look below must not find it. A claim that is refused is reported when it is recorded.
-            Verdict::Believed => drop(crew.ids.claim(&crew.entity(item.node).key, saved.id)),
-            Verdict::Plausible if says_another(crew, items, at, &there[&saved.id]) => {
+            Verdict::Believed => drop(context.ids.claim(&context.entity(item.node).key, saved.id)),
+            Verdict::Plausible if says_another(context, items, at, &there[&saved.id]) => {
                 *row = unclear(saved, "says what another entity of the request says");
             }
             Verdict::Plausible => plausible.push(at),
@@ -85,17 +85,17 @@ where
             container_of(&items[*at].save.body).into(),
         )
     };
-    plausible.retain(|at| is_shuffled || !crew.altered.contains(&place(at)));
+    plausible.retain(|at| is_shuffled || !context.altered.contains(&place(at)));
     if plausible.is_empty() {
         return Ok(rows);
     }
     let some: Vec<Prepared> = plausible.iter().map(|at| items[*at].clone()).collect();
-    let looked = live::once(crew, cargo, &some, (intent, true)).await?;
+    let looked = live::once(context, cargo, &some, (intent, true)).await?;
     for (at, saved) in looked.found {
         rows[plausible[at]] = Ok(saved);
     }
     for at in looked.absent {
-        crew.altered.insert(place(&plausible[at]));
+        context.altered.insert(place(&plausible[at]));
     }
     Ok(rows)
 }
@@ -107,7 +107,7 @@ fn unclear(saved: &Saved, why: &str) -> RowResult {
 
 /// Reads what has the ids that were answered for something new.
 async fn read<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     cargo: Cargo<'_>,
     items: &[Prepared],
     rows: &[RowResult],
@@ -124,7 +124,7 @@ where
     if ids.is_empty() {
         return Ok(There::new());
     }
-    let inquiry = crew.inquiry();
+    let inquiry = context.inquiry();
     let found = match cargo {
         Cargo::Items(locale) => inquiry.items(locale, &ids).await?,
         Cargo::Page(page) => {
@@ -132,7 +132,7 @@ where
             let found = inquiry.one(Kind::Page, ids[0], locale).await?;
             found.into_iter().collect()
         }
-        Cargo::Rows => inquiry.entities(&Ask::Redirections).await?,
+        Cargo::Rows => inquiry.entities(&ReadRequest::Redirections).await?,
         Cargo::Files => Vec::new(),
     };
     Ok(found
@@ -141,7 +141,7 @@ where
         .collect())
 }
 
-fn judge<S, T>(crew: &Crew<S, T>, item: &Prepared, saved: &Saved, there: &There) -> Verdict
+fn judge<S, T>(context: &RunContext<S, T>, item: &Prepared, saved: &Saved, there: &There) -> Verdict
 where
     S: Source + Clone,
     T: Target + Clone,
@@ -157,7 +157,7 @@ where
         // Rules are listed by the Fetch API alone, which may lag.
         None if item.save.kind == Kind::Redirection => redirection(item, there),
         None => Verdict::Contradicted("the target does not have".to_owned()),
-        Some(found) => compare(crew, item, found),
+        Some(found) => compare(context, item, found),
     }
 }
 
@@ -171,17 +171,17 @@ fn redirection(item: &Prepared, there: &There) -> Verdict {
     Verdict::Believed
 }
 
-fn compare<S, T>(crew: &Crew<S, T>, item: &Prepared, found: &Entity<TargetId>) -> Verdict
+fn compare<S, T>(context: &RunContext<S, T>, item: &Prepared, found: &Entity<TargetId>) -> Verdict
 where
     S: Source + Clone,
     T: Target + Clone,
 {
-    if says(crew, item, found) {
+    if says(context, item, found) {
         return Verdict::Believed;
     }
-    let key = &crew.entity(item.node).key;
-    let shared = crew.ids.shared(key.kind, key.id);
-    let is_taken = crew.ids.is_claimed(key.kind, found.key.id) && shared != Some(found.key.id);
+    let key = &context.entity(item.node).key;
+    let shared = context.ids.shared(key.kind, key.id);
+    let is_taken = context.ids.is_claimed(key.kind, found.key.id) && shared != Some(found.key.id);
     let body = found.body.parse();
     let (sent, stored) = match item.save.kind {
         Kind::Content => (
@@ -202,7 +202,7 @@ where
         Verdict::Contradicted(format!("is that of {stored:?} on the target"))
     } else if is_taken {
         Verdict::Contradicted("is that of another entity".to_owned())
-    } else if crew.target_inventory.get(&found.key).is_some() {
+    } else if context.target_inventory.get(&found.key).is_some() {
         Verdict::Contradicted("the target had before".to_owned())
     } else {
         Verdict::Plausible
@@ -210,16 +210,16 @@ where
 }
 
 /// Whether an entity of the target says everything that was sent, and at most more.
-fn says<S, T>(crew: &Crew<S, T>, item: &Prepared, found: &Entity<TargetId>) -> bool
+fn says<S, T>(context: &RunContext<S, T>, item: &Prepared, found: &Entity<TargetId>) -> bool
 where
     S: Source + Clone,
     T: Target + Clone,
 {
     let kind = item.save.kind;
-    let is_equal = target_hash(found, &crew.schema) == item.fields_hash;
+    let is_equal = target_hash(found, &context.schema) == item.fields_hash;
     is_equal || {
-        let sent = normal(kind, &item.save.body, &crew.schema);
-        let stored = normal(kind, &found.body.parse(), &crew.schema);
+        let sent = normal(kind, &item.save.body, &context.schema);
+        let stored = normal(kind, &found.body.parse(), &context.schema);
         let different = differences(&sent, &stored);
         different
             .iter()
@@ -229,7 +229,7 @@ where
 
 /// Whether an entity of the target says what another one of the request says.
 fn says_another<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     items: &[Prepared],
     at: usize,
     found: &Entity<TargetId>,
@@ -238,7 +238,7 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let hash = target_hash(found, &crew.schema);
+    let hash = target_hash(found, &context.schema);
     let mut others = items.iter().enumerate().filter(|(other, _)| *other != at);
     others.any(|(_, other)| other.fields_hash == hash)
 }
@@ -249,7 +249,7 @@ where
 /// [`RequestError`] with [`Cause::Malformed`] for such an id and for one that cannot be read back, and with
 /// [`Cause::Halted`] when the run ends before.
 pub(in crate::engine) async fn checked_one<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     save: &Save,
     saved: Saved,
 ) -> Result<Saved, RequestError>
@@ -269,7 +269,7 @@ where
         None => {}
     }
     let (kind, id) = (save.kind, saved.id.raw());
-    let found = match crew.inquiry().one(kind, id, save.locale.as_ref()).await {
+    let found = match context.inquiry().one(kind, id, save.locale.as_ref()).await {
         Ok(Some(found)) => found,
         Ok(None) => return contradicted("which the target does not have".to_owned()),
         Err(error) if error.cause == Cause::Halted => return Err(error),

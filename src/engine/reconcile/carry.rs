@@ -9,11 +9,12 @@ use super::files;
 use super::live;
 use super::look::Looked;
 use super::outcome::{
-    altered, close, failed, keep_all, lost, not_known, not_sent, refused, show, told,
+    altered, close, failed, failure, keep_all, not_known, not_sent, publish_to_id_map,
+    refusal_message, refused,
 };
 use super::polling::{BatchEnd, HandedIn, follow_noted};
 use crate::domain::{BatchId, Failure, FailureCause, Kind, Locale};
-use crate::engine::crew::{Crew, Prepared};
+use crate::engine::context::{Prepared, RunContext};
 use crate::engine::pace::Class;
 use crate::engine::poll::BatchKind;
 use crate::engine::state::{Step, StepResult};
@@ -65,7 +66,7 @@ pub(in crate::engine) struct Carried {
 /// # Errors
 /// [`StoreError`] when the state could not be made durable: the run cannot go on.
 pub(in crate::engine) async fn carry<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     cargo: Cargo<'_>,
     items: &[Prepared],
     sent: Option<Sent>,
@@ -75,7 +76,7 @@ where
     T: Target + Clone,
 {
     let mut carrier = Carrier {
-        crew,
+        context,
         cargo,
         items,
         results: vec![None; items.len()],
@@ -83,7 +84,7 @@ where
         given_up: 0,
     };
     let first = match (cargo, sent) {
-        (Cargo::Files, None) => files::first_parts(crew, items),
+        (Cargo::Files, None) => files::first_parts(context, items),
         _ => vec![(0..items.len()).collect()],
     };
     let part = |at| Part {
@@ -107,7 +108,7 @@ where
 }
 
 pub(super) struct Carrier<'a, S, T> {
-    pub(super) crew: &'a Crew<S, T>,
+    pub(super) context: &'a RunContext<S, T>,
     cargo: Cargo<'a>,
     pub(super) items: &'a [Prepared],
     pub(super) results: Vec<Option<StepResult>>,
@@ -221,9 +222,9 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
         let mut items: Vec<Prepared> = part.at.iter().map(|at| self.items[*at].clone()).collect();
         let (intent, batch, end) = match part.sent {
             Some(sent) => {
-                self.crew.open.note(sent.intent, sent.why);
+                self.context.open.note(sent.intent, sent.why);
                 if let Cargo::Files = self.cargo {
-                    files::hash_sent(self.crew, &mut items).await;
+                    files::hash_sent(self.context, &mut items).await;
                 }
                 let end = match sent.batch {
                     Some(batch) => self.follow(sent.intent, &items, batch).await?,
@@ -239,7 +240,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
         };
         let left = self.take(&part, intent, &items, end).await?;
         if let Some(batch) = batch {
-            self.tell_end(batch, &part.at, left.as_ref()).await;
+            self.emit_end(batch, &part.at, left.as_ref()).await;
         }
         Ok(left.into_iter().collect())
     }
@@ -249,15 +250,15 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
         items: &[Prepared],
         attempt: u32,
     ) -> Result<(IntentId, Option<BatchId>, End), StoreError> {
-        let crew = self.crew;
-        let intent = crew
+        let context = self.context;
+        let intent = context
             .open_intent(self.operation(items), items, attempt)
             .await?;
         let saves: Vec<Save> = items.iter().map(|item| item.save.clone()).collect();
-        let sender = crew.under(intent);
+        let sender = context.under(intent);
         let submitted = match self.cargo {
             Cargo::Rows => {
-                let save = || crew.target.save_redirections(&saves);
+                let save = || context.target.save_redirections(&saves);
                 let end = match sender.send(Effect::Write, save).await {
                     Ok(rows) => each(rows, items.len(), "the answer"),
                     Err(error) => End::of(&error),
@@ -267,11 +268,11 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
             // They leave with what was opened of them.
             Cargo::Files => return Ok((intent, None, End::Unsent)),
             Cargo::Items(locale) => {
-                let submit = || crew.target.submit_items(locale, &saves);
+                let submit = || context.target.submit_items(locale, &saves);
                 sender.send_as(Class::Submit, Effect::Write, submit).await
             }
             Cargo::Page(page) => {
-                let submit = || crew.target.submit_page(page);
+                let submit = || context.target.submit_page(page);
                 sender.send_as(Class::Submit, Effect::Write, submit).await
             }
         };
@@ -304,7 +305,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
         items: &[Prepared],
         batch: BatchId,
     ) -> Result<End, StoreError> {
-        let crew = self.crew;
+        let context = self.context;
         let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
         let (kind, locale) = match self.cargo {
             Cargo::Items(locale) => (Kind::Content, Some(locale)),
@@ -319,10 +320,10 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
             items: count,
             does: BatchKind::saving(kind),
         };
-        Ok(match follow_noted(crew, intent, &handed).await? {
+        Ok(match follow_noted(context, intent, &handed).await? {
             BatchEnd::Finished(rows) => each(rows, items.len(), &format!("batch {batch}")),
             BatchEnd::Failed(refusal) => {
-                crew.open.note(intent, &told(&refusal));
+                context.open.note(intent, &refusal_message(&refusal));
                 End::Whole {
                     result: refused(&refusal),
                     splits: true,
@@ -350,7 +351,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
             End::Each(rows) => {
                 let rows = self.look_into(part.attempt, (intent, items), rows).await;
                 let cargo = self.cargo;
-                let checked = believe::checked(self.crew, cargo, (intent, items), rows).await;
+                let checked = believe::checked(self.context, cargo, (intent, items), rows).await;
                 match checked {
                     Ok(rows) => self.keep(part, intent, items, rows).await,
                     Err(error) => {
@@ -367,8 +368,8 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
                 looks,
             } => {
                 let found = if looks {
-                    self.crew.open.doubt(intent, reason(&result));
-                    live::at_once(self.crew, self.cargo, items, intent).await
+                    self.context.open.doubt(intent, reason(&result));
+                    live::at_once(self.context, self.cargo, items, intent).await
                 } else {
                     Ok(Looked::nothing(items.len()))
                 };
@@ -389,14 +390,14 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
                 why,
                 working,
             } => {
-                self.crew.open.doubt(intent, &why);
+                self.context.open.doubt(intent, &why);
                 // What makes no sense is looked for, even where it could be repeated.
                 let is_harmless = items.len() == 1 && cause.failure != Failure::InDoubt;
                 let found = self.look(items, intent, is_harmless).await;
                 let result = if working {
                     not_known(&why)
                 } else {
-                    lost(cause, why)
+                    failure(cause, why)
                 };
                 let left = Left {
                     splits: !working,
@@ -408,7 +409,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
             }
             End::Cut { at, error } => self.take_cut(part, (intent, items), (at, error)).await,
             End::Unsent => {
-                close(self.crew, intent, IntentState::Failed).await?;
+                close(self.context, intent, IntentState::Failed).await?;
                 self.set_all(part, &StepResult::Held);
                 Ok(None)
             }
@@ -428,13 +429,13 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
         is_harmless: bool,
     ) -> Result<Looked, RequestError> {
         let Cargo::Files = self.cargo else {
-            return live::until_quiet(self.crew, self.cargo, items, intent).await;
+            return live::until_quiet(self.context, self.cargo, items, intent).await;
         };
-        tokio::time::sleep(self.crew.inquiry().between_looks()).await;
+        tokio::time::sleep(self.context.inquiry().between_looks()).await;
         if is_harmless {
             return Ok(Looked::nothing(items.len()));
         }
-        files::look(self.crew, items).await
+        files::look(self.context, items).await
     }
 
     /// What was refused in a later attempt may be there from an earlier one: the target refuses a second rule for one
@@ -447,7 +448,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
     ) -> Vec<RowResult> {
         if attempt > 1
             && rows.iter().any(Result::is_err)
-            && let Ok(there) = live::once(self.crew, self.cargo, items, (intent, false)).await
+            && let Ok(there) = live::once(self.context, self.cargo, items, (intent, false)).await
         {
             for (at, saved) in there.found {
                 if rows[at].is_err() {
@@ -487,7 +488,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
                 }
             }
         }
-        let closed = || self.crew.closed(intent, IntentState::Done);
+        let closed = || self.context.closed(intent, IntentState::Done);
         let closed = unclear.is_empty().then(closed);
         self.store(part, items, saved, closed).await?;
         if unclear.is_empty() {
@@ -499,7 +500,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
             sent: None,
         };
         let items: Vec<Prepared> = unclear.iter().map(|at| items[*at].clone()).collect();
-        self.crew.open.doubt(intent, &why);
+        self.context.open.doubt(intent, &why);
         let found = self.look(&items, intent, false).await;
         let left = Left::unclear(part.attempt, items.len(), &why);
         self.found(&some, (intent, false), &items, (found, left))
@@ -515,9 +516,9 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
         closed: Option<Change>,
     ) -> Result<(), StoreError> {
         let kept = saved.iter().map(|(at, saved)| (*at, &items[*at], saved));
-        let (mut changes, mut taken) = keep_all(self.crew, kept);
+        let (mut changes, mut taken) = keep_all(self.context, kept);
         changes.extend(closed);
-        self.crew.store.commit(changes).await?;
+        self.context.store.commit(changes).await?;
         for (at, saved) in saved {
             let place = part.at[at];
             let result = if let Some(refused) = taken.remove(&at) {
@@ -525,7 +526,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
                 refused
             } else {
                 self.given_up = 0;
-                show(self.crew, &items[at], &saved)
+                publish_to_id_map(self.context, &items[at], &saved)
             };
             self.results[place] = Some(result);
         }
@@ -547,7 +548,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
                 return Ok(None);
             }
             Err(error) => {
-                close(self.crew, intent, IntentState::InDoubt).await?;
+                close(self.context, intent, IntentState::InDoubt).await?;
                 let why = format!("{}; {error}", reason(&left.result));
                 self.set_all(part, &not_known(&why));
                 return Ok(None);
@@ -559,7 +560,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
             (true, false) => IntentState::InDoubt,
             (false, false) => IntentState::Failed,
         };
-        let closed = self.crew.closed(intent, state);
+        let closed = self.context.closed(intent, state);
         self.store(part, items, looked.found, Some(closed)).await?;
         for (at, suspects) in &looked.suspects {
             let why = altered(reason(&left.result), items[*at].save.kind, suspects);
@@ -588,7 +589,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
         let is_hopeless = left.repeats && self.given_up >= SPEAK_FOR_ALL;
         // Once one was given up, others alone are tried once, until something arrives again.
         let may_repeat =
-            left.repeats && self.given_up == 0 && left.attempt <= self.crew.options.attempts;
+            left.repeats && self.given_up == 0 && left.attempt <= self.context.options.attempts;
         let is_tried = left.of == 1 && !may_repeat;
         if is_hopeless || is_tried || !left.splits {
             self.given_up += u32::from(left.repeats);
@@ -611,7 +612,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
     }
 
     /// Tells how a batch ended; nothing of one that is left to the next run.
-    async fn tell_end(&self, batch: BatchId, at: &[usize], left: Option<&Left>) {
+    async fn emit_end(&self, batch: BatchId, at: &[usize], left: Option<&Left>) {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let of = |wanted: fn(&StepResult) -> bool| {
             let results = at.iter().filter_map(|at| self.results[*at].as_ref());
@@ -632,7 +633,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
                 failed: items - succeeded,
             }
         };
-        self.crew.sink.emit(event).await;
+        self.context.sink.emit(event).await;
     }
 }
 

@@ -20,12 +20,13 @@ use super::live::is_new;
 use super::look::{Looked, saved};
 use super::outcome::not_sent;
 use crate::domain::{Entity, Kind, TargetId, TargetKey, name_key, same_name};
-use crate::engine::crew::{Crew, Prepared};
+use crate::engine::context::{Prepared, RunContext};
 use crate::engine::files::{Opened, Outgoing, bytes_hash, path};
 use crate::engine::pace::Class;
 use crate::engine::upload_size::split;
 use crate::instance::{
-    Ask, Cause, Effect, Found, RequestError, RowResult, Saved, Source, Target, Unconfirmed, Verdict,
+    Cause, Effect, ReadRequest, Record, RequestError, RowResult, Saved, Source, Target,
+    Unconfirmed, Verdict,
 };
 use crate::store::{IntentId, Operation, StoreError};
 
@@ -48,15 +49,15 @@ struct Answered {
 }
 
 /// The first requests with some files: one, or more while the target takes less at one time.
-pub(super) fn first_parts<S, T>(crew: &Crew<S, T>, items: &[Prepared]) -> Vec<Vec<usize>>
+pub(super) fn first_parts<S, T>(context: &RunContext<S, T>, items: &[Prepared]) -> Vec<Vec<usize>>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let Some(limit) = crew.upload_size.limit() else {
+    let Some(limit) = context.upload_size.limit() else {
         return vec![(0..items.len()).collect()];
     };
-    let length = |item| Outgoing::of(crew, item).listed_bytes().unwrap_or(limit);
+    let length = |item| Outgoing::of(context, item).listed_bytes().unwrap_or(limit);
     let lengths: Vec<u64> = items.iter().map(length).collect();
     split(&lengths, limit)
 }
@@ -89,11 +90,11 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
 
     /// Opens files, and sorts them into requests. One that the source does not give has its result.
     async fn open_files(&mut self, places: Vec<usize>) -> Vec<OpenFiles> {
-        let crew = self.crew;
+        let context = self.context;
         let files = places.into_iter().map(|at| {
-            let file = Outgoing::of(crew, &self.items[at]);
+            let file = Outgoing::of(context, &self.items[at]);
             async move {
-                let opened = crew.open_file(&file).await;
+                let opened = context.open_file(&file).await;
                 (at, file, opened)
             }
         });
@@ -119,15 +120,17 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
     }
 
     async fn send_files(&self, open: OpenFiles, attempt: u32) -> Result<Answered, StoreError> {
-        let crew = self.crew;
+        let context = self.context;
         let OpenFiles { at, files, opened } = open;
         let mut items: Vec<Prepared> = at.iter().map(|at| self.items[*at].clone()).collect();
-        let intent = crew.open_intent(Operation::Upload, &items, attempt).await?;
+        let intent = context
+            .open_intent(Operation::Upload, &items, attempt)
+            .await?;
         let mut opened = Some(opened);
-        let answer = crew
+        let answer = context
             .under(intent)
             .send_as(Class::Asset, Effect::Write, || {
-                crew.upload_files(&files, opened.take())
+                context.upload_files(&files, opened.take())
             })
             .await;
         for (item, file) in items.iter_mut().zip(&files) {
@@ -136,7 +139,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
             }
         }
         if items.len() > 1 {
-            crew.upload_size.heard(answer.as_ref().err());
+            context.upload_size.record_answer(answer.as_ref().err());
         }
         let cut = files.iter().position(|file| file.meter.broke());
         let end = match (answer, cut) {
@@ -161,8 +164,8 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
         (intent, items): (IntentId, &[Prepared]),
         (cut, error): (usize, RequestError),
     ) -> Result<Option<Left>, StoreError> {
-        self.crew.open.doubt(intent, &error.to_string());
-        let looked = look(self.crew, items).await;
+        self.context.open.doubt(intent, &error.to_string());
+        let looked = look(self.context, items).await;
         let place = part.at[cut];
         let mut left = Left::after(part.attempt, items.len(), not_sent(&error));
         left.without = Some(place);
@@ -183,7 +186,7 @@ impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
 
 /// Finds files that were sent in whole: those that are at their paths with the bytes that were sent.
 pub(super) async fn look<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     items: &[Prepared],
 ) -> Result<Looked, RequestError>
 where
@@ -191,10 +194,10 @@ where
     T: Target + Clone,
 {
     let sent = items.iter().filter(|item| item.sent.is_some());
-    let there = at_paths(crew, &sent.collect::<Vec<_>>()).await?;
+    let there = at_paths(context, &sent.collect::<Vec<_>>()).await?;
     let found = items.iter().map(|item| async {
-        let file = there.get(&name_key(path(crew, item)))?;
-        is_equal(crew, item, file).await.then(|| saved(file))
+        let file = there.get(&name_key(path(context, item)))?;
+        is_equal(context, item, file).await.then(|| saved(file))
     });
     let mut looked = Looked::default();
     for (at, found) in join_all(found).await.into_iter().enumerate() {
@@ -205,7 +208,11 @@ where
 
 /// Whether a file of the target has the bytes that were sent. Bytes that cannot be read count as different: then they are
 /// sent again to the same path.
-async fn is_equal<S, T>(crew: &Crew<S, T>, item: &Prepared, file: &Entity<TargetId>) -> bool
+async fn is_equal<S, T>(
+    context: &RunContext<S, T>,
+    item: &Prepared,
+    file: &Entity<TargetId>,
+) -> bool
 where
     S: Source + Clone,
     T: Target + Clone,
@@ -216,25 +223,25 @@ where
         return false;
     }
     let url = media["originUrl"].as_str().unwrap_or_default();
-    let there = crew
+    let there = context
         .to_target()
         .send_as(Class::Download, Effect::Read, || {
-            bytes_hash(&crew.target, url)
+            bytes_hash(&context.target, url)
         })
         .await;
     there.ok() == item.sent
 }
 
 /// Finds out what a job that broke had sent: the bytes that the source has.
-pub(super) async fn hash_sent<S, T>(crew: &Crew<S, T>, items: &mut [Prepared])
+pub(super) async fn hash_sent<S, T>(context: &RunContext<S, T>, items: &mut [Prepared])
 where
     S: Source + Clone,
     T: Target + Clone,
 {
     let hashes = items.iter().map(|item| async {
-        let file = Outgoing::of(crew, item);
-        let read = || bytes_hash(&crew.source, file.url());
-        let sender = crew.to_source();
+        let file = Outgoing::of(context, item);
+        let read = || bytes_hash(&context.source, file.url());
+        let sender = context.to_source();
         let hash = sender.send_as(Class::Download, Effect::Read, read).await;
         (file.listed_bytes(), hash.ok())
     });
@@ -248,26 +255,30 @@ where
 /// The files of the target at the paths of some assets, by the keys of their paths. What was there before the run is taken
 /// for one only where it is what is saved over.
 async fn at_paths<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     items: &[&Prepared],
 ) -> Result<HashMap<Box<str>, Entity<TargetId>>, RequestError>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let wanted = items.iter().map(|item| (name_key(path(crew, item)), *item));
+    let wanted = items
+        .iter()
+        .map(|item| (name_key(path(context, item)), *item));
     let mut wanted: HashMap<Box<str>, &Prepared> = wanted.collect();
     let mut there = HashMap::new();
-    let mut open = vec![Ask::Assets { offset: 0 }];
+    let mut open = vec![ReadRequest::Assets { offset: 0 }];
     while let Some(ask) = open.pop().filter(|_| !wanted.is_empty()) {
-        let answer = crew.inquiry().ask(&ask).await?;
+        let answer = context.inquiry().ask(&ask).await?;
         open.extend(answer.follow_ups);
         for found in answer.found {
-            let Found::Entity(file) = found else { continue };
+            let Record::Entity(file) = found else {
+                continue;
+            };
             let name = name_key(&file.name);
             let is_it = |item: &&Prepared| {
                 file.key.kind == Kind::Asset
-                    && (item.save.id == Some(file.key.id) || is_new(crew, &file.key))
+                    && (item.save.id == Some(file.key.id) || is_new(context, &file.key))
             };
             if wanted.get(&name).is_some_and(is_it) {
                 wanted.remove(&name);
@@ -284,14 +295,14 @@ where
 /// # Errors
 /// [`RequestError`] when the target cannot be asked.
 pub(in crate::engine) async fn find_file<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     item: &Prepared,
 ) -> Result<Option<Saved>, RequestError>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let there = at_paths(crew, &[item]).await?;
+    let there = at_paths(context, &[item]).await?;
     Ok(there.values().next().map(saved))
 }
 
@@ -302,7 +313,7 @@ where
 /// # Errors
 /// [`RequestError`] when the target cannot be asked.
 pub(in crate::engine) async fn checked_file<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     item: &Prepared,
     saved: Saved,
 ) -> Result<Saved, RequestError>
@@ -311,17 +322,19 @@ where
     T: Target + Clone,
 {
     let key = TargetKey::global(Kind::Asset, crate::domain::Id::raw(saved.id));
-    let own = crew.ids.shared(Kind::Asset, crew.entity(item.node).key.id);
+    let own = context
+        .ids
+        .shared(Kind::Asset, context.entity(item.node).key.id);
     let is_own = own.or(item.save.id) == Some(saved.id);
-    let before = crew.target_inventory.get(&key);
+    let before = context.target_inventory.get(&key);
     let is_other = match before {
-        Some(there) => !same_name(&there.name, path(crew, item)),
-        None => crew.ids.is_claimed(Kind::Asset, saved.id),
+        Some(there) => !same_name(&there.name, path(context, item)),
+        None => context.ids.is_claimed(Kind::Asset, saved.id),
     };
     if is_own || !is_other {
         return Ok(saved);
     }
-    Ok(find_file(crew, item).await?.unwrap_or(saved))
+    Ok(find_file(context, item).await?.unwrap_or(saved))
 }
 
 /// The rows of an answer with the ids that are believed. One id of two files is that of neither until it is looked for.
@@ -329,7 +342,7 @@ where
 /// # Errors
 /// [`RequestError`] when the target cannot be asked.
 pub(super) async fn checked<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     items: &[Prepared],
     rows: Vec<RowResult>,
 ) -> Result<Vec<RowResult>, RequestError>
@@ -348,7 +361,7 @@ where
                 let why = format!("{} was answered as the id of several files", saved.id);
                 Err(Unconfirmed::Unclear(why))
             }
-            Ok(saved) => Ok(checked_file(crew, item, saved).await?),
+            Ok(saved) => Ok(checked_file(context, item, saved).await?),
             Err(unconfirmed) => Err(unconfirmed),
         });
     }

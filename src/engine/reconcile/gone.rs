@@ -1,12 +1,14 @@
 //! Deletes, and whether they have taken effect.
 
-use super::outcome::told;
-use super::polling::{BatchEnd, HandedIn, follow_noted, tell_finished};
+use super::outcome::refusal_message;
+use super::polling::{BatchEnd, HandedIn, emit_finished, follow_noted};
 use crate::domain::{Failure, FailureCause, Id, Kind, Locale};
-use crate::engine::crew::Crew;
+use crate::engine::context::RunContext;
 use crate::engine::pace::Class;
 use crate::engine::poll::BatchKind;
-use crate::instance::{Cause, Deleted, Doomed, Effect, Source, Target, Unconfirmed, Verdict};
+use crate::instance::{
+    Cause, DeleteRequest, Deleted, Effect, Source, Target, Unconfirmed, Verdict,
+};
 use crate::store::{IntentId, StoreError};
 
 /// How a delete ended.
@@ -29,23 +31,23 @@ pub(in crate::engine) enum DeleteEnd {
 /// # Errors
 /// [`StoreError`] when the number of a batch could not be noted.
 pub(in crate::engine) async fn delete<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     intent: IntentId,
-    doomed: &Doomed,
+    doomed: &DeleteRequest,
 ) -> Result<DeleteEnd, StoreError>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
     let mut last = None;
-    for _ in 0..crew.options.attempts.max(1) {
-        let (why, refused) = match send(crew, intent, doomed).await? {
+    for _ in 0..context.options.attempts.max(1) {
+        let (why, refused) = match send(context, intent, doomed).await? {
             DeleteEnd::Unsent if last.is_some() => return Ok(DeleteEnd::Halted),
             end @ (DeleteEnd::Gone | DeleteEnd::Unsent | DeleteEnd::Halted) => return Ok(end),
             DeleteEnd::Refused(why, cause) => (why, Some(cause)),
             DeleteEnd::Unknown(why) => (why, None),
         };
-        let inquiry = crew.inquiry();
+        let inquiry = context.inquiry();
         let locale = doomed.locale.as_ref();
         // Whatever the answer was, an entity that is not there is deleted.
         match inquiry.is_there(doomed.kind, doomed.id.raw(), locale).await {
@@ -66,9 +68,9 @@ where
 
 /// One attempt.
 async fn send<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     intent: IntentId,
-    doomed: &Doomed,
+    doomed: &DeleteRequest,
 ) -> Result<DeleteEnd, StoreError>
 where
     S: Source + Clone,
@@ -83,8 +85,8 @@ where
         | Kind::Asset
         | Kind::Redirection => Class::Write,
     };
-    let delete = || crew.target.delete(doomed);
-    let sender = crew.under(intent);
+    let delete = || context.target.delete(doomed);
+    let sender = context.under(intent);
     let batch = match sender.send_as(class, Effect::Write, delete).await {
         Ok(Deleted::Now | Deleted::Absent) => return Ok(DeleteEnd::Gone),
         Ok(Deleted::Later(batch)) => batch,
@@ -105,18 +107,20 @@ where
         items: 1,
         does: BatchKind::Delete,
     };
-    let end = follow_noted(crew, intent, &handed).await?;
-    tell_finished(crew, &handed, &end).await;
+    let end = follow_noted(context, intent, &handed).await?;
+    emit_finished(context, &handed, &end).await;
     Ok(match end {
         BatchEnd::Finished(results) => match results.first() {
             Some(Ok(_)) => DeleteEnd::Gone,
             Some(Err(Unconfirmed::Refused(refusal))) => {
-                DeleteEnd::Refused(told(refusal), Failure::Refused.into())
+                DeleteEnd::Refused(refusal_message(refusal), Failure::Refused.into())
             }
             Some(Err(Unconfirmed::Unclear(why))) => DeleteEnd::Unknown(why.clone()),
             None => DeleteEnd::Unknown(format!("batch {batch} has no result")),
         },
-        BatchEnd::Failed(refusal) => DeleteEnd::Refused(told(&refusal), Failure::Refused.into()),
+        BatchEnd::Failed(refusal) => {
+            DeleteEnd::Refused(refusal_message(&refusal), Failure::Refused.into())
+        }
         BatchEnd::Unknown(why) => DeleteEnd::Unknown(why),
         BatchEnd::Halted => DeleteEnd::Halted,
     })

@@ -3,14 +3,14 @@
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::domain::{Entity, Kind, Locale, PageNode, TargetId};
-use crate::engine::crew::Crew;
+use crate::engine::context::RunContext;
 use crate::engine::options::Options;
 use crate::engine::pace::Class;
 use crate::engine::poll::BatchTimes;
 use crate::engine::retry::Sender;
-use crate::instance::{Answer, Ask, Effect, Found, RequestError, Source, Target};
+use crate::instance::{Effect, ReadRequest, ReadResponse, Record, RequestError, Source, Target};
 
-/// Ids in one question (limit of [`Ask::ItemsById`]).
+/// Ids in one question (limit of [`ReadRequest::ItemsById`]).
 pub(in crate::engine) const IDS_AT_ONCE: usize = 100;
 
 /// What asks, and at which pace.
@@ -23,7 +23,7 @@ pub(in crate::engine) struct Inquiry<'a, T> {
     pub(in crate::engine) options: &'a Options,
 }
 
-impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
+impl<S: Source + Clone, T: Target + Clone> RunContext<S, T> {
     /// Asks for this run.
     pub(in crate::engine) fn inquiry(&self) -> Inquiry<'_, T> {
         Inquiry {
@@ -36,15 +36,21 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
 }
 
 impl<T: Target> Inquiry<'_, T> {
-    pub(super) async fn ask(&self, ask: &Ask) -> Result<Answer<TargetId>, RequestError> {
+    pub(super) async fn ask(
+        &self,
+        ask: &ReadRequest,
+    ) -> Result<ReadResponse<TargetId>, RequestError> {
         let read = || self.target.read(ask);
         let class = Class::of(ask);
         self.sender.send_as(class, Effect::Read, read).await
     }
 
-    pub(super) async fn entities(&self, ask: &Ask) -> Result<Vec<Entity<TargetId>>, RequestError> {
+    pub(super) async fn entities(
+        &self,
+        ask: &ReadRequest,
+    ) -> Result<Vec<Entity<TargetId>>, RequestError> {
         let entity = |found| match found {
-            Found::Entity(entity) => Some(entity),
+            Record::Entity(entity) => Some(entity),
             _ => None,
         };
         let found = self.ask(ask).await?.found;
@@ -59,7 +65,9 @@ impl<T: Target> Inquiry<'_, T> {
         locale: Option<&Locale>,
     ) -> Result<Option<Entity<TargetId>>, RequestError> {
         let locale = locale.cloned();
-        let there = self.entities(&Ask::One { kind, id, locale }).await?;
+        let there = self
+            .entities(&ReadRequest::One { kind, id, locale })
+            .await?;
         Ok(there.into_iter().next())
     }
 
@@ -81,7 +89,7 @@ impl<T: Target> Inquiry<'_, T> {
     ) -> Result<Vec<Entity<TargetId>>, RequestError> {
         let mut there = Vec::new();
         for some in ids.chunks(IDS_AT_ONCE) {
-            let by_id = Ask::ItemsById {
+            let by_id = ReadRequest::ItemsById {
                 locale: locale.clone(),
                 ids: some.to_vec(),
             };
@@ -105,7 +113,7 @@ impl<T: Target> Inquiry<'_, T> {
 
     async fn list(&self, locale: &Locale, container: &str) -> Result<Vec<i64>, RequestError> {
         let mut ids = Vec::new();
-        let mut open = vec![Ask::ContainerItems {
+        let mut open = vec![ReadRequest::ContainerItems {
             locale: locale.clone(),
             container: container.into(),
             offset: 0,
@@ -114,7 +122,7 @@ impl<T: Target> Inquiry<'_, T> {
             let answer = self.ask(&next).await?;
             open.extend(answer.follow_ups);
             ids.extend(answer.found.into_iter().filter_map(|found| match found {
-                Found::Passed { id, .. } => Some(id),
+                Record::Passed { id, .. } => Some(id),
                 _ => None,
             }));
         }
@@ -127,10 +135,10 @@ impl<T: Target> Inquiry<'_, T> {
         locale: &Locale,
     ) -> Result<Vec<PageNode>, RequestError> {
         let node = |found| match found {
-            Found::Node(node) => Some(node),
+            Record::Node(node) => Some(node),
             _ => None,
         };
-        let found = self.ask(&Ask::Sitemap(locale.clone())).await?.found;
+        let found = self.ask(&ReadRequest::Sitemap(locale.clone())).await?.found;
         let mut nodes: Vec<PageNode> = found.into_iter().filter_map(node).collect();
         nodes.sort_by_key(|node| node.placement.position);
         Ok(nodes)

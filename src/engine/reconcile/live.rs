@@ -8,57 +8,58 @@ use super::inquiry::Inquiry;
 use super::look::{Knowledge, Looked, Quiet, Sought, content, order, pages, saved};
 use super::resemble;
 use crate::domain::{ByName, Entity, Kind, TargetId, TargetKey, same_name};
-use crate::engine::crew::{Crew, Prepared};
-use crate::instance::{Ask, RequestError, Source, Target};
+use crate::engine::context::{Prepared, RunContext};
+use crate::instance::{ReadRequest, RequestError, Source, Target};
 use crate::plan::{Schema, container_of, target_hash};
 use crate::planted::{self, Bug};
 use crate::store::IntentId;
 
 /// What the run knows of what it sent with an intent.
 struct Own<'a, S, T> {
-    crew: &'a Crew<S, T>,
+    context: &'a RunContext<S, T>,
     items: &'a [Prepared],
     intent: IntentId,
 }
 
 impl<S: Source + Clone, T: Target + Clone> Knowledge for Own<'_, S, T> {
     fn schema(&self) -> &Schema {
-        &self.crew.schema
+        &self.context.schema
     }
 
     fn is_new(&self, there: &TargetKey) -> bool {
-        is_new(self.crew, there)
+        is_new(self.context, there)
     }
 
     fn has_rival(&self, at: usize) -> bool {
-        let signature = self.crew.signature(&self.items[at]);
-        self.crew.open.has_rival(self.intent, &signature)
+        let signature = self.context.signature(&self.items[at]);
+        self.context.open.has_rival(self.intent, &signature)
     }
 
     fn was_equal(&self, at: usize) -> bool {
-        let (crew, item) = (self.crew, &self.items[at]);
-        let key = &crew.entity(item.node).key;
+        let (context, item) = (self.context, &self.items[at]);
+        let key = &context.entity(item.node).key;
         let before = item.save.id;
-        let before = before.and_then(|id| crew.target_inventory.get(&key.with_id(id)));
-        before.is_some_and(|before| target_hash(before, &crew.schema) == item.target_hash)
+        let before = before.and_then(|id| context.target_inventory.get(&key.with_id(id)));
+        before.is_some_and(|before| target_hash(before, &context.schema) == item.target_hash)
     }
 
     fn claims(&self, at: usize, found: TargetId) -> bool {
-        let key = &self.crew.entity(self.items[at].node).key;
-        self.crew.ids.claim(key, found).is_ok()
+        let key = &self.context.entity(self.items[at].node).key;
+        self.context.ids.claim(key, found).is_ok()
     }
 }
 
 /// Whether something on the target can be the effect of a create of this run: it was not there before, and is nobody's
 /// counterpart.
-pub(super) fn is_new<S, T>(crew: &Crew<S, T>, there: &TargetKey) -> bool {
-    let is_taken = crew.ids.is_claimed(there.kind, there.id);
-    crew.target_inventory.get(there).is_none() && (!is_taken || planted::has(Bug::LooksAmongTaken))
+pub(super) fn is_new<S, T>(context: &RunContext<S, T>, there: &TargetKey) -> bool {
+    let is_taken = context.ids.is_claimed(there.kind, there.id);
+    context.target_inventory.get(there).is_none()
+        && (!is_taken || planted::has(Bug::LooksAmongTaken))
 }
 
 /// Looks once, and until nothing more comes if something is there that may be what was sent.
 pub(super) async fn at_once<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     cargo: Cargo<'_>,
     items: &[Prepared],
     intent: IntentId,
@@ -67,16 +68,16 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let first = once(crew, cargo, items, (intent, true)).await?;
+    let first = once(context, cargo, items, (intent, true)).await?;
     if first.suspects.is_empty() {
         return Ok(first);
     }
-    further(crew, cargo, items, (intent, first)).await
+    further(context, cargo, items, (intent, first)).await
 }
 
 /// Looks until everything is found or nothing more comes.
 pub(super) async fn until_quiet<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     cargo: Cargo<'_>,
     items: &[Prepared],
     intent: IntentId,
@@ -86,11 +87,11 @@ where
     T: Target + Clone,
 {
     let all = Looked::nothing(items.len());
-    further(crew, cargo, items, (intent, all)).await
+    further(context, cargo, items, (intent, all)).await
 }
 
 async fn further<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     cargo: Cargo<'_>,
     items: &[Prepared],
     (intent, mut all): (IntentId, Looked),
@@ -100,37 +101,37 @@ where
     T: Target + Clone,
 {
     let in_batches = |node| {
-        let kind = crew.entity(node).key.kind;
+        let kind = context.entity(node).key.kind;
         matches!(kind, Kind::Content | Kind::Page)
     };
     // A request without a number yet may be in front of this one all the same.
-    let mut quiet = Quiet::after(crew.open.awaited(in_batches));
+    let mut quiet = Quiet::after(context.open.awaited(in_batches));
     loop {
         let missing: Vec<Prepared> = all.absent.iter().map(|at| items[*at].clone()).collect();
-        match once(crew, cargo, &missing, (intent, quiet.looks > 0)).await {
+        match once(context, cargo, &missing, (intent, quiet.looks > 0)).await {
             Ok(looked) => {
                 let is_contested = !looked.contested.is_empty();
                 if all.narrow(looked) {
                     // What is there may be what another request has made, and that one says so.
-                    quiet.wait_for(crew.open.awaited(in_batches));
+                    quiet.wait_for(context.open.awaited(in_batches));
                 }
-                let still = |before: &IntentId| crew.open.is_awaited(*before);
+                let still = |before: &IntentId| context.open.is_awaited(*before);
                 let is_over = quiet.is_over(all.absent.len(), still);
                 if all.absent.is_empty() || (is_over && !is_contested) {
-                    resemble::take(crew, items, &mut all);
+                    resemble::take(context, items, &mut all);
                     return Ok(all);
                 }
             }
-            Err(error) if quiet.may_fail(&error) => crew.open.note(intent, &error.to_string()),
+            Err(error) if quiet.may_fail(&error) => context.open.note(intent, &error.to_string()),
             Err(error) => return Err(error),
         }
-        tokio::time::sleep(crew.inquiry().between_looks()).await;
+        tokio::time::sleep(context.inquiry().between_looks()).await;
     }
 }
 
 /// Finds which of what was sent with `intent` is on the target as it was sent, claims it, and tells what is not there.
 pub(super) async fn once<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     cargo: Cargo<'_>,
     items: &[Prepared],
     (intent, takes_any): (IntentId, bool),
@@ -139,13 +140,13 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let inquiry = crew.inquiry();
+    let inquiry = context.inquiry();
     let own = Own {
-        crew,
+        context,
         items,
         intent,
     };
-    let sought: Vec<Sought<'_>> = items.iter().map(|item| sought(crew, item)).collect();
+    let sought: Vec<Sought<'_>> = items.iter().map(|item| sought(context, item)).collect();
     let mut looked = match cargo {
         Cargo::Items(locale) => content(&inquiry, locale, &sought, (&own, takes_any)).await?,
         Cargo::Page(sent) => {
@@ -159,8 +160,8 @@ where
             };
             pages(&inquiry, locale, &[page], &own).await?
         }
-        Cargo::Rows => rows(&inquiry, crew, items).await?,
-        Cargo::Files => files::look(crew, items).await?,
+        Cargo::Rows => rows(&inquiry, context, items).await?,
+        Cargo::Files => files::look(context, items).await?,
     };
     own.suspect(&sought, &mut looked);
     Ok(looked)
@@ -169,11 +170,11 @@ where
 impl<S: Source + Clone, T: Target + Clone> Own<'_, S, T> {
     /// Notes for what is absent which strangers may be it, altered. What another request creates is no stranger.
     fn suspect(&self, sought: &[Sought<'_>], looked: &mut Looked) {
-        let (crew, schema) = (self.crew, &self.crew.schema);
+        let (context, schema) = (self.context, &self.context.schema);
         let is_strange = |there: &Entity<TargetId>| {
             let key = &there.key;
             let signature = (key.kind, key.locale.clone(), target_hash(there, schema));
-            is_new(crew, key) && !crew.open.is_created(&signature)
+            is_new(context, key) && !context.open.is_created(&signature)
         };
         looked.strangers.retain(is_strange);
         for at in looked
@@ -214,17 +215,20 @@ fn place_of(kind: Kind, body: &Value) -> Option<String> {
     name.map(str::to_owned)
 }
 
-fn sought<'a, S, T>(crew: &'a Crew<S, T>, item: &'a Prepared) -> Sought<'a>
+fn sought<'a, S, T>(context: &'a RunContext<S, T>, item: &'a Prepared) -> Sought<'a>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let key = &crew.entity(item.node).key;
+    let key = &context.entity(item.node).key;
     Sought {
         key,
         hash: item.target_hash,
         // In a second locale a page has the id that it was given in the first.
-        target: item.save.id.or_else(|| crew.ids.shared(key.kind, key.id)),
+        target: item
+            .save
+            .id
+            .or_else(|| context.ids.shared(key.kind, key.id)),
         container: container_of(&item.save.body),
         order: order(&item.save.body),
         parent: None,
@@ -235,16 +239,16 @@ where
 /// Finds redirections by their origin.
 pub(super) async fn rows<S, T>(
     inquiry: &Inquiry<'_, T>,
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     items: &[Prepared],
 ) -> Result<Looked, RequestError>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let rules: Vec<Entity<TargetId>> = inquiry.entities(&Ask::Redirections).await?;
+    let rules: Vec<Entity<TargetId>> = inquiry.entities(&ReadRequest::Redirections).await?;
     let mut by_name = ByName::default();
-    for entity in rules.iter().filter(|rule| is_new(crew, &rule.key)) {
+    for entity in rules.iter().filter(|rule| is_new(context, &rule.key)) {
         by_name.insert(Kind::Redirection, &entity.name, saved(entity));
     }
     let mut looked = Looked::default();
@@ -254,7 +258,7 @@ where
             // What was saved over something shows by what it says.
             Some(id) => {
                 let says = |rule: &&Entity<TargetId>| {
-                    rule.key.id == id && target_hash(rule, &crew.schema) == item.target_hash
+                    rule.key.id == id && target_hash(rule, &context.schema) == item.target_hash
                 };
                 rules.iter().find(says).map(saved)
             }

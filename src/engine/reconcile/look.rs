@@ -17,7 +17,7 @@ use crate::planted::{self, Bug};
 use crate::store::IntentId;
 
 /// How often a target has to look the same before what is missing counts as absent.
-const LOOKS: u32 = 4;
+const STABLE_READS: u32 = 4;
 
 /// A content item or page that was sent.
 #[derive(Clone, Debug)]
@@ -288,7 +288,7 @@ impl Quiet {
             self.looks = 0;
         }
         self.missing = missing;
-        self.looks > LOOKS || planted::has(Bug::LooksOnce)
+        self.looks > STABLE_READS || planted::has(Bug::LooksOnce)
     }
 
     /// Takes a look that failed, and tells whether to look again: one answer that is lost does not end the search for
@@ -296,7 +296,7 @@ impl Quiet {
     pub(super) fn may_fail(&mut self, error: &RequestError) -> bool {
         self.failed += 1;
         let may_pass = matches!(error.verdict(Effect::Read), Verdict::Retry { .. });
-        may_pass && error.cause != Cause::Halted && self.failed <= LOOKS
+        may_pass && error.cause != Cause::Halted && self.failed <= STABLE_READS
     }
 }
 
@@ -304,7 +304,7 @@ impl<T> Inquiry<'_, T> {
     /// The wait between two looks: a part of the time that the user grants, and never less than the target has
     /// needed for an item of late.
     pub(super) fn between_looks(&self) -> Duration {
-        (self.options.settle / LOOKS).max(self.times.costs().item())
+        (self.options.settle / STABLE_READS).max(self.times.costs().item())
     }
 }
 

@@ -51,11 +51,11 @@ pub(super) use gone::{DeleteEnd, delete};
 pub(super) use inquiry::IDS_AT_ONCE;
 pub(super) use named::{insist, repeat, settle_save};
 pub(super) use outcome::{
-    close, commit, failed, held, in_words, lost, never_left, not_known, not_prepared, not_sent,
-    settle, told,
+    close, commit, failed, failure, held_back, in_words, never_left, not_known, not_prepared,
+    not_sent, refusal_message, settle,
 };
 pub(super) use polling::{
-    BatchEnd, HandedIn, follow_noted, follow_told, follow_untold, tell_finished, wait,
+    BatchEnd, HandedIn, emit_finished, follow_and_emit, follow_noted, follow_quietly, wait,
 };
 pub(super) use restart::{Known, Recovery};
 pub(super) use undone::settle_undone;

@@ -6,10 +6,12 @@ use super::believe::checked_one;
 use super::live::is_new;
 use super::look::saved;
 use crate::domain::{Entity, Id as _, TargetId};
-use crate::engine::crew::{Crew, Prepared};
+use crate::engine::context::{Prepared, RunContext};
 use crate::engine::pace::Class;
 use crate::engine::retry::Sender;
-use crate::instance::{Ask, Cause, Effect, RequestError, Save, Saved, Source, Target, Verdict};
+use crate::instance::{
+    Cause, Effect, ReadRequest, RequestError, Save, Saved, Source, Target, Verdict,
+};
 use crate::plan::target_hash;
 use crate::store::IntentId;
 
@@ -20,7 +22,7 @@ use crate::store::IntentId;
 /// # Errors
 /// The refusal, [`Cause::Halted`], or the error after which the outcome is unknown.
 pub(in crate::engine) async fn settle_save<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     intent: IntentId,
     item: &Prepared,
     mut error: RequestError,
@@ -30,16 +32,16 @@ where
     T: Target + Clone,
 {
     let mut refusal = None;
-    for left in (0..=crew.options.attempts).rev() {
+    for left in (0..=context.options.attempts).rev() {
         let mut save = item.save.clone();
-        match found_of(crew, &save).await {
-            Ok(Some(there)) if target_hash(&there, &crew.schema) == item.target_hash => {
+        match found_of(context, &save).await {
+            Ok(Some(there)) if target_hash(&there, &context.schema) == item.target_hash => {
                 return Ok(saved(&there));
             }
             Ok(there) => save.id = save.id.or(there.map(|there| there.key.id)),
             Err(look) if look.cause == Cause::Halted => return Err(look),
             Err(look) => {
-                crew.open.note(intent, &look.to_string());
+                context.open.note(intent, &look.to_string());
                 return Err(error);
             }
         }
@@ -49,9 +51,9 @@ where
         if left == 0 {
             break;
         }
-        let again = || crew.target.save(&save);
-        let sent = match crew.under(intent).send(Effect::Write, again).await {
-            Ok(saved) => checked_one(crew, &save, saved).await,
+        let again = || context.target.save(&save);
+        let sent = match context.under(intent).send(Effect::Write, again).await {
+            Ok(saved) => checked_one(context, &save, saved).await,
             failed => failed,
         };
         match sent {
@@ -63,7 +65,7 @@ where
                 Verdict::Retry { .. } => {}
             },
         }
-        tokio::time::sleep(crew.inquiry().between_looks()).await;
+        tokio::time::sleep(context.inquiry().between_looks()).await;
     }
     Err(refusal.unwrap_or(error))
 }
@@ -71,7 +73,7 @@ where
 /// What was saved over, or what has the name of something that was to be new. What was there before is no effect of a
 /// create; the server says what it makes of its name.
 async fn found_of<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     save: &Save,
 ) -> Result<Option<Entity<TargetId>>, RequestError>
 where
@@ -80,15 +82,15 @@ where
 {
     if let Some(id) = save.id {
         let (kind, id) = (save.kind, id.raw());
-        return crew.inquiry().one(kind, id, save.locale.as_ref()).await;
+        return context.inquiry().one(kind, id, save.locale.as_ref()).await;
     }
-    let named = Ask::Named {
+    let named = ReadRequest::Named {
         kind: save.kind,
         name: save.name.clone(),
         locale: save.locale.clone(),
     };
-    let there = crew.inquiry().entities(&named).await?;
-    Ok(there.into_iter().find(|there| is_new(crew, &there.key)))
+    let there = context.inquiry().entities(&named).await?;
+    Ok(there.into_iter().find(|there| is_new(context, &there.key)))
 }
 
 /// Sends something that is harmless to repeat, also where an answer is lost.
@@ -96,7 +98,7 @@ where
 /// # Errors
 /// The last [`RequestError`]; [`crate::instance::Cause::Halted`] when the run ends before it was sent, or sent again.
 pub(in crate::engine) async fn insist<S, T, R, F>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     (sender, class): (Sender<'_>, Class),
     mut request: impl FnMut() -> F,
 ) -> Result<R, RequestError>
@@ -107,7 +109,7 @@ where
 {
     match sender.send_as(class, Effect::Write, &mut request).await {
         Err(error) if error.verdict(Effect::Write) == Verdict::Reconcile => {
-            repeat(crew, class, request, error).await
+            repeat(context, class, request, error).await
         }
         answer => answer,
     }
@@ -115,7 +117,7 @@ where
 
 /// Sends something again that is harmless to repeat.
 pub(in crate::engine) async fn repeat<S, T, R, F>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     class: Class,
     mut request: impl FnMut() -> F,
     mut error: RequestError,
@@ -125,9 +127,9 @@ where
     T: Target + Clone,
     F: Future<Output = Result<R, RequestError>>,
 {
-    for _ in 1..crew.options.attempts {
-        tokio::time::sleep(crew.inquiry().between_looks()).await;
-        let sender = crew.to_target();
+    for _ in 1..context.options.attempts {
+        tokio::time::sleep(context.inquiry().between_looks()).await;
+        let sender = context.to_target();
         match sender.send_as(class, Effect::Write, &mut request).await {
             Ok(answer) => return Ok(answer),
             Err(again) if again.verdict(Effect::Write) == Verdict::Reconcile => error = again,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::domain::{Failure, FailureCause, Kind, TargetId};
-use crate::engine::crew::{Crew, Prepared};
+use crate::engine::context::{Prepared, RunContext};
 use crate::engine::state::{How, Saved as Done, StepResult};
 use crate::id_map::IdConflict;
 use crate::instance::{Cause, Refusal, RequestError, Saved, Source, Target, Unconfirmed};
@@ -12,7 +12,7 @@ use crate::store::{Change, IntentId, IntentState, StoreError};
 /// Makes durable that `item` became `saved`, then lets the lanes see it. Also tells whether it is the counterpart of
 /// another entity.
 pub(in crate::engine) async fn settle<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     intent: IntentId,
     item: &Prepared,
     saved: &Saved,
@@ -21,17 +21,17 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let (changes, result) = keep(crew, item, saved);
-    commit(crew, intent, IntentState::Done, changes).await?;
+    let (changes, result) = keep(context, item, saved);
+    commit(context, intent, IntentState::Done, changes).await?;
     Ok(match result {
         Some(refused) => (refused, true),
-        None => (show(crew, item, saved), false),
+        None => (publish_to_id_map(context, item, saved), false),
     })
 }
 
 /// What the store has to keep of `item`, or the result of one whose counterpart belongs to another entity.
 fn keep<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     item: &Prepared,
     saved: &Saved,
 ) -> (Vec<Change>, Option<StepResult>)
@@ -39,7 +39,7 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    match crew.changes_of(item, saved) {
+    match context.changes_of(item, saved) {
         Ok(changes) => (changes, None),
         Err(conflict) => (Vec::new(), Some(failed(taken(&conflict)))),
     }
@@ -47,7 +47,7 @@ where
 
 /// As [`keep`], for several: claims all, and gives one result per refused claim.
 pub(super) fn keep_all<'i, S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     items: impl Iterator<Item = (usize, &'i Prepared, &'i Saved)>,
 ) -> (Vec<Change>, HashMap<usize, StepResult>)
 where
@@ -56,7 +56,7 @@ where
 {
     let (mut changes, mut refused) = (Vec::new(), HashMap::new());
     for (at, item, saved) in items {
-        let (kept, result) = keep(crew, item, saved);
+        let (kept, result) = keep(context, item, saved);
         changes.extend(kept);
         refused.extend(result.map(|result| (at, result)));
     }
@@ -64,20 +64,26 @@ where
 }
 
 /// Lets the lanes see what is durable.
-pub(super) fn show<S, T>(crew: &Crew<S, T>, item: &Prepared, saved: &Saved) -> StepResult
+pub(super) fn publish_to_id_map<S, T>(
+    context: &RunContext<S, T>,
+    item: &Prepared,
+    saved: &Saved,
+) -> StepResult
 where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let over = crew.written_over(item, saved).is_some();
-    match crew.arrived(item.node, saved) {
+    let over = context.written_over(item, saved).is_some();
+    match context.arrived(item.node, saved) {
         Ok(()) => {
-            crew.placed.insert(item.node);
+            context.placed.insert(item.node);
             if let Some(hash) = item.sent {
-                crew.sent_bytes.insert(crew.entity(item.node).key.id, hash);
+                context
+                    .sent_bytes
+                    .insert(context.entity(item.node).key.id, hash);
             }
             if item.was_published {
-                crew.republish.insert(item.node);
+                context.republish.insert(item.node);
             }
             StepResult::Done(Done {
                 target: saved.id,
@@ -91,7 +97,7 @@ where
 
 /// Makes durable that a request did nothing, or that nobody knows.
 pub(in crate::engine) async fn close<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     intent: IntentId,
     state: IntentState,
 ) -> Result<(), StoreError>
@@ -99,12 +105,12 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    commit(crew, intent, state, Vec::new()).await
+    commit(context, intent, state, Vec::new()).await
 }
 
 /// Makes durable how a request ended, with what the store has to know of it.
 pub(in crate::engine) async fn commit<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     intent: IntentId,
     state: IntentState,
     mut changes: Vec<Change>,
@@ -113,13 +119,13 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    changes.push(crew.closed(intent, state));
-    crew.store.commit(changes).await
+    changes.push(context.closed(intent, state));
+    context.store.commit(changes).await
 }
 
 /// The target, or we, said no to an entity.
 pub(in crate::engine) fn failed(reason: impl Into<String>) -> StepResult {
-    lost(Failure::Refused, reason)
+    failure(Failure::Refused, reason)
 }
 
 /// The request for an entity failed, or did not leave.
@@ -127,12 +133,12 @@ pub(in crate::engine) fn not_sent(error: &RequestError) -> StepResult {
     if error.cause == Cause::Halted {
         return StepResult::Held;
     }
-    lost(error.cause.of_entity(), error.to_string())
+    failure(error.cause.of_entity(), error.to_string())
 }
 
 /// Makes durable that the request of an intent never left.
 pub(in crate::engine) async fn never_left<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     intent: IntentId,
     entities: usize,
 ) -> Result<Vec<StepResult>, StoreError>
@@ -140,22 +146,22 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    close(crew, intent, IntentState::Failed).await?;
-    Ok(held(entities))
+    close(context, intent, IntentState::Failed).await?;
+    Ok(held_back(entities))
 }
 
 /// Nothing is known of these, and the run ends. Their intent stays open for the next one.
-pub(in crate::engine) fn held(entities: usize) -> Vec<StepResult> {
+pub(in crate::engine) fn held_back(entities: usize) -> Vec<StepResult> {
     vec![StepResult::Held; entities]
 }
 
 /// An entity could not be made ready: what it refers to is missing.
 pub(in crate::engine) fn not_prepared(reason: impl Into<String>) -> StepResult {
-    lost(Failure::Reference, reason)
+    failure(Failure::Reference, reason)
 }
 
 /// An entity did not make it, for a reason of this kind.
-pub(in crate::engine) fn lost(
+pub(in crate::engine) fn failure(
     cause: impl Into<FailureCause>,
     reason: impl Into<String>,
 ) -> StepResult {
@@ -168,7 +174,7 @@ pub(in crate::engine) fn lost(
 /// Whether an entity arrived cannot be told.
 pub(in crate::engine) fn not_known(why: &str) -> StepResult {
     let reason = format!("whether it arrived is not known: {why}; run again to find out");
-    lost(Failure::InDoubt, reason)
+    failure(Failure::InDoubt, reason)
 }
 
 /// Why it is not known whether an entity arrived that is not there as it was sent: the target has something new in its place.
@@ -182,11 +188,11 @@ pub(super) fn altered(why: &str, kind: Kind, suspects: &[TargetId]) -> String {
 }
 
 pub(super) fn refused(refusal: &Refusal) -> StepResult {
-    failed(told(refusal))
+    failed(refusal_message(refusal))
 }
 
 /// What the server said about an item or a batch.
-pub(in crate::engine) fn told(refusal: &Refusal) -> String {
+pub(in crate::engine) fn refusal_message(refusal: &Refusal) -> String {
     let kind = refusal.error_type.as_ref();
     let kind = kind.map(|kind| format!("{kind}: ")).unwrap_or_default();
     format!("the server refused it: {kind}{:?}", refusal.said)
@@ -195,7 +201,7 @@ pub(in crate::engine) fn told(refusal: &Refusal) -> String {
 /// What stands against the success of an item.
 pub(in crate::engine) fn in_words(unconfirmed: &Unconfirmed) -> String {
     match unconfirmed {
-        Unconfirmed::Refused(refusal) => told(refusal),
+        Unconfirmed::Refused(refusal) => refusal_message(refusal),
         Unconfirmed::Unclear(why) => why.clone(),
     }
 }

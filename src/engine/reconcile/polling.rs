@@ -6,9 +6,9 @@ use tokio::time::Instant;
 
 use super::inquiry::Inquiry;
 use crate::domain::{BatchId, Kind, Locale};
-use crate::engine::crew::Crew;
+use crate::engine::context::RunContext;
 use crate::engine::pace::Class;
-use crate::engine::poll::{AtTarget, BatchKind};
+use crate::engine::poll::{BatchKind, InFlightBatch};
 use crate::event::Event;
 use crate::instance::{
     BatchStatus, Cause, Effect, Refusal, RequestError, RowResult, Source, Target,
@@ -44,7 +44,7 @@ pub(in crate::engine) struct HandedIn<'a> {
 /// # Errors
 /// [`StoreError`] when the number could not be noted.
 pub(in crate::engine) async fn follow_noted<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     intent: IntentId,
     handed: &HandedIn<'_>,
 ) -> Result<BatchEnd, StoreError>
@@ -52,42 +52,42 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let at_target = crew.batch_times.begin(handed.does, handed.items);
-    crew.number_intent(intent, handed.batch).await?;
-    Ok(tell_and_wait(crew, handed, at_target).await)
+    let batch_in_flight = context.batch_times.begin(handed.does, handed.items);
+    context.number_intent(intent, handed.batch).await?;
+    Ok(emit_and_wait(context, handed, batch_in_flight).await)
 }
 
 /// As [`follow_noted`], of a batch that has no intent.
-pub(in crate::engine) async fn follow_untold<S, T>(
-    crew: &Crew<S, T>,
+pub(in crate::engine) async fn follow_quietly<S, T>(
+    context: &RunContext<S, T>,
     handed: &HandedIn<'_>,
 ) -> BatchEnd
 where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let at_target = crew.batch_times.begin(handed.does, handed.items);
-    tell_and_wait(crew, handed, at_target).await
+    let batch_in_flight = context.batch_times.begin(handed.does, handed.items);
+    emit_and_wait(context, handed, batch_in_flight).await
 }
 
 /// The same, which also tells how it ended.
-pub(in crate::engine) async fn follow_told<S, T>(
-    crew: &Crew<S, T>,
+pub(in crate::engine) async fn follow_and_emit<S, T>(
+    context: &RunContext<S, T>,
     handed: &HandedIn<'_>,
 ) -> BatchEnd
 where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let end = follow_untold(crew, handed).await;
-    tell_finished(crew, handed, &end).await;
+    let end = follow_quietly(context, handed).await;
+    emit_finished(context, handed, &end).await;
     end
 }
 
-async fn tell_and_wait<S, T>(
-    crew: &Crew<S, T>,
+async fn emit_and_wait<S, T>(
+    context: &RunContext<S, T>,
     handed: &HandedIn<'_>,
-    at_target: AtTarget<'_>,
+    batch_in_flight: InFlightBatch<'_>,
 ) -> BatchEnd
 where
     S: Source + Clone,
@@ -103,14 +103,14 @@ where
             kind,
             items,
         };
-        crew.sink.emit(submitted).await;
+        context.sink.emit(submitted).await;
     }
-    wait(crew, batch, (at_target, items)).await
+    wait(context, batch, (batch_in_flight, items)).await
 }
 
 /// Tells how a batch ended that is not handed in again in parts.
-pub(in crate::engine) async fn tell_finished<S, T>(
-    crew: &Crew<S, T>,
+pub(in crate::engine) async fn emit_finished<S, T>(
+    context: &RunContext<S, T>,
     handed: &HandedIn<'_>,
     end: &BatchEnd,
 ) where
@@ -128,24 +128,24 @@ pub(in crate::engine) async fn tell_finished<S, T>(
         succeeded,
         failed: handed.items - succeeded,
     };
-    crew.sink.emit(finished).await;
+    context.sink.emit(finished).await;
 }
 
 /// Polls `batch` of this run, which has so many items, until it ends.
 pub(in crate::engine) async fn wait<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     batch: BatchId,
-    (at_target, items): (AtTarget<'_>, u32),
+    (batch_in_flight, items): (InFlightBatch<'_>, u32),
 ) -> BatchEnd
 where
     S: Source + Clone,
     T: Target + Clone,
 {
-    crew.batches.insert(batch);
+    context.batches.insert(batch);
     let poll = Poll {
         batch,
         age: Duration::ZERO,
-        first: at_target.due(),
+        first: batch_in_flight.due(),
     };
     let mut seen = 0;
     let progress = |_, processed: u32| {
@@ -154,8 +154,8 @@ where
         seen = seen.max(processed);
         is_more.then_some(Event::BatchProgressed { batch, processed })
     };
-    let end = follow(&crew.inquiry(), &poll, at_target, progress).await;
-    crew.batches.remove(&batch);
+    let end = follow(&context.inquiry(), &poll, batch_in_flight, progress).await;
+    context.batches.remove(&batch);
     end.unwrap_or_else(|| BatchEnd::Unknown(format!("the target does not know batch {batch}")))
 }
 
@@ -174,7 +174,7 @@ pub(super) struct Poll {
 pub(super) async fn follow<T: Target>(
     inquiry: &Inquiry<'_, T>,
     poll: &Poll,
-    mut at_target: AtTarget<'_>,
+    mut batch_in_flight: InFlightBatch<'_>,
     mut told: impl FnMut(Duration, u32) -> Option<Event>,
 ) -> Option<BatchEnd> {
     let Poll { batch, age, first } = *poll;
@@ -193,7 +193,7 @@ pub(super) async fn follow<T: Target>(
         let status = inquiry.sender.send_as(Class::Poll, Effect::Read, ask).await;
         let processed = match status {
             Ok(BatchStatus::Finished(results)) => {
-                at_target.done(sent);
+                batch_in_flight.done(sent);
                 return Some(BatchEnd::Finished(results));
             }
             Ok(BatchStatus::Failed(refusal)) => return Some(BatchEnd::Failed(refusal)),
@@ -208,7 +208,7 @@ pub(super) async fn follow<T: Target>(
             Err(error) if error.cause == Cause::Halted => return Some(BatchEnd::Halted),
             Err(error) => return Some(BatchEnd::Unknown(unknown(batch, &error))),
         };
-        pause = at_target.working(sent);
+        pause = batch_in_flight.working(sent);
         if let Some(event) = told(started.elapsed(), processed.unwrap_or(0)) {
             inquiry.sender.sink.emit(event).await;
         }

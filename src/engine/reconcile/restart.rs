@@ -94,12 +94,12 @@ pub(super) struct Item {
     pub(super) detail: IntentDetail,
     /// Whether it was sent so long ago that it cannot be on its way any more.
     pub(super) is_old: bool,
-    pub(super) fate: Fate,
+    pub(super) resolution: Resolution,
 }
 
 /// What became of an entity.
 #[derive(Clone, Debug)]
-pub(super) enum Fate {
+pub(super) enum Resolution {
     /// Not known yet.
     Open,
     /// It is on the target as it was sent.
@@ -119,22 +119,22 @@ impl Item {
     }
 
     pub(super) const fn is_open(&self) -> bool {
-        matches!(self.fate, Fate::Open)
+        matches!(self.resolution, Resolution::Open)
     }
 }
 
 impl Told {
     /// What that means for the entity at a position of the request.
-    fn of_item(&self, at: usize) -> Fate {
+    fn of_item(&self, at: usize) -> Resolution {
         match self {
             Self::Each(results) => match results.get(at) {
-                Some(Ok(saved)) => Fate::Arrived(saved.clone()),
+                Some(Ok(saved)) => Resolution::Arrived(saved.clone()),
                 // Refused: the plan sends it again, and the refusal is told then.
-                Some(Err(Unconfirmed::Refused(_))) => Fate::Absent,
-                Some(Err(Unconfirmed::Unclear(_))) | None => Fate::Open,
+                Some(Err(Unconfirmed::Refused(_))) => Resolution::Absent,
+                Some(Err(Unconfirmed::Unclear(_))) | None => Resolution::Open,
             },
-            Self::Nothing => Fate::Open,
-            Self::Working(why) => Fate::InDoubt(why.clone()),
+            Self::Nothing => Resolution::Open,
+            Self::Working(why) => Resolution::InDoubt(why.clone()),
         }
     }
 }
@@ -168,7 +168,7 @@ impl<T: Target + Clone> Recovery<'_, T> {
         if intents.is_empty() || planted::has(Bug::ForgetsIntents) {
             return Ok(None);
         }
-        self.tell_begin(&intents).await;
+        self.emit_begin(&intents).await;
         for intent in intents {
             let told = self.ask_batch(&intent).await;
             self.open.push((intent, told));
@@ -207,8 +207,8 @@ impl<T: Target + Clone> Recovery<'_, T> {
             is_long.then_some(Event::Warned { message })
         };
         let saves = intent.keys.first().map_or(Kind::Content, |key| key.kind);
-        let at_target = self.times.begin(BatchKind::saving(saves), items);
-        let why = match follow(&self.inquiry(), &poll, at_target, told).await {
+        let batch_in_flight = self.times.begin(BatchKind::saving(saves), items);
+        let why = match follow(&self.inquiry(), &poll, batch_in_flight, told).await {
             Some(BatchEnd::Finished(results)) if results.len() == intent.keys.len() => {
                 return Told::Each(results);
             }
@@ -223,7 +223,7 @@ impl<T: Target + Clone> Recovery<'_, T> {
         ))
     }
 
-    async fn tell_begin(&self, intents: &[Intent]) {
+    async fn emit_begin(&self, intents: &[Intent]) {
         let entities: usize = intents.iter().map(|intent| intent.keys.len()).sum();
         let message = format!(
             "an earlier run ended before it had noted what became of {entities} entities; \
@@ -259,7 +259,7 @@ impl<T: Target + Clone> Recovery<'_, T> {
         self.fence.pass().await;
         self.store.commit(self.changes(&items, known)).await?;
         let settled = settled(&items, known);
-        self.tell_end(&items, &settled).await;
+        self.emit_end(&items, &settled).await;
         Ok(settled)
     }
 
@@ -274,10 +274,10 @@ impl<T: Target + Clone> Recovery<'_, T> {
                     hash: *hash,
                     detail: intent.details.get(at).cloned().unwrap_or_default(),
                     is_old,
-                    fate: told.of_item(at),
+                    resolution: told.of_item(at),
                 };
                 if is_noted(&item, known) {
-                    item.fate = Fate::Noted;
+                    item.resolution = Resolution::Noted;
                 }
                 items.push(item);
             }
@@ -290,14 +290,14 @@ impl<T: Target + Clone> Recovery<'_, T> {
         for (open, (intent, _)) in self.open.iter().enumerate() {
             let mut state = IntentState::Failed;
             for item in items.iter().filter(|item| item.open == open) {
-                match &item.fate {
-                    Fate::Arrived(saved) => {
+                match &item.resolution {
+                    Resolution::Arrived(saved) => {
                         changes.extend(self.arrived(intent, item, saved, known));
                         state = more_telling(state, IntentState::Done);
                     }
-                    Fate::Noted => state = more_telling(state, IntentState::Done),
-                    Fate::InDoubt(_) => state = IntentState::InDoubt,
-                    Fate::Open | Fate::Absent => {}
+                    Resolution::Noted => state = more_telling(state, IntentState::Done),
+                    Resolution::InDoubt(_) => state = IntentState::InDoubt,
+                    Resolution::Open | Resolution::Absent => {}
                 }
             }
             changes.push(closed(intent, state));
@@ -378,16 +378,19 @@ impl<T: Target + Clone> Recovery<'_, T> {
         rows.map(|row| Change::MappingRemoved {
             pair: self.pair.clone(),
             key: row.key.clone(),
-            former: target,
+            prior: target,
         })
         .collect()
     }
 
-    async fn tell_end(&self, items: &[Item], settled: &Settled) {
-        let count =
-            |wanted: fn(&Fate) -> bool| items.iter().filter(|item| wanted(&item.fate)).count();
-        let found = count(|fate| matches!(fate, Fate::Arrived(_) | Fate::Noted));
-        let absent = count(|fate| matches!(fate, Fate::Absent | Fate::Open));
+    async fn emit_end(&self, items: &[Item], settled: &Settled) {
+        let count = |wanted: fn(&Resolution) -> bool| {
+            items.iter().filter(|item| wanted(&item.resolution)).count()
+        };
+        let found =
+            count(|resolution| matches!(resolution, Resolution::Arrived(_) | Resolution::Noted));
+        let absent =
+            count(|resolution| matches!(resolution, Resolution::Absent | Resolution::Open));
         let message = format!(
             "recovered: {found} entities of an earlier run had arrived and are kept, {absent} had not and are \
              decided anew, {} are in doubt",
@@ -406,15 +409,15 @@ impl<T: Target + Clone> Recovery<'_, T> {
 fn settled<S>(items: &[Item], known: &Known<'_, S>) -> Settled {
     let mut settled = Settled::default();
     for item in items {
-        match &item.fate {
-            Fate::InDoubt(why) => {
+        match &item.resolution {
+            Resolution::InDoubt(why) => {
                 settled.doubts.insert(item.key.clone(), why.clone());
             }
-            Fate::Arrived(saved) => {
+            Resolution::Arrived(saved) => {
                 let there = known.target_inventory.get(&item.key.with_id(saved.id));
                 settled.target_is_stale |= there.is_none_or(|there| there.version != saved.version);
             }
-            Fate::Open | Fate::Absent | Fate::Noted => {}
+            Resolution::Open | Resolution::Absent | Resolution::Noted => {}
         }
     }
     settled

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::look::{Knowledge, Looked, Quiet, Sought, content, pages, saved};
-use super::restart::{Fate, Item, Known, Recovery};
+use super::restart::{Item, Known, Recovery, Resolution};
 use crate::domain::{Entity, EntityKey, Inventory, Kind, Locale, TargetId, TargetKey, same_name};
 use crate::engine::asset_bytes::hash;
 use crate::engine::open_intents::Signature;
@@ -51,21 +51,21 @@ impl<'a, S: Source + Clone, T: Target + Clone> Search<'a, S, T> {
     /// [`PullError`] when the target cannot be asked.
     pub(super) async fn run(&self, items: &mut [Item]) -> Result<(), PullError> {
         for item in items.iter_mut() {
-            if let Fate::Arrived(saved) = &item.fate
+            if let Resolution::Arrived(saved) = &item.resolution
                 && self.contradicts(item, saved.id)
             {
-                item.fate = Fate::Open;
+                item.resolution = Resolution::Open;
             }
             // The counterpart of another entity was written over: the plan finds out, and sends both again.
-            if let Fate::Arrived(saved) = &item.fate
+            if let Resolution::Arrived(saved) = &item.resolution
                 && self.ids.claim(&item.key, saved.id).is_err()
             {
-                item.fate = Fate::Absent;
+                item.resolution = Resolution::Absent;
             }
         }
         for item in items.iter_mut().filter(|item| item.is_open()) {
             if !matches!(item.key.kind, Kind::Content | Kind::Page) {
-                item.fate = self.by_name(item).await;
+                item.resolution = self.by_name(item).await;
             }
         }
         self.until_quiet(items).await
@@ -95,7 +95,7 @@ impl<'a, S: Source + Clone, T: Target + Clone> Search<'a, S, T> {
     }
 
     /// Something that has a name, in the inventory, which was read after the request had left.
-    async fn by_name(&self, item: &Item) -> Fate {
+    async fn by_name(&self, item: &Item) -> Resolution {
         let there = self.named(item);
         let arrived = match there {
             Some(there) if item.key.kind == Kind::Asset => self.has_same_bytes(item, there).await,
@@ -105,7 +105,9 @@ impl<'a, S: Source + Clone, T: Target + Clone> Search<'a, S, T> {
         let there = there.filter(|_| arrived);
         // Whatever stands there under that name is adopted or written over by the plan, never doubled.
         let there = there.filter(|there| self.ids.claim(&item.key, there.key.id).is_ok());
-        there.map_or(Fate::Absent, |there| Fate::Arrived(saved(there)))
+        there.map_or(Resolution::Absent, |there| {
+            Resolution::Arrived(saved(there))
+        })
     }
 
     fn named(&self, item: &Item) -> Option<&'a Entity<TargetId>> {
@@ -147,7 +149,7 @@ impl<'a, S: Source + Clone, T: Target + Clone> Search<'a, S, T> {
                 let looked = self.look(kind, &locale, items, &places).await;
                 let looked = looked.map_err(|cause| self.recovery.target.failed(cause))?;
                 for (at, saved) in looked.found {
-                    items[places[at]].fate = Fate::Arrived(saved);
+                    items[places[at]].resolution = Resolution::Arrived(saved);
                 }
                 contested.extend(looked.contested.into_iter().map(|at| places[at]));
                 strangers.extend(looked.strangers);
@@ -172,12 +174,12 @@ impl<'a, S: Source + Clone, T: Target + Clone> Search<'a, S, T> {
         places: &[usize],
     ) -> Result<Looked, crate::instance::RequestError> {
         let inquiry = self.recovery.inquiry();
-        let former = Former {
+        let prior = PriorState {
             search: self,
             items: places.iter().map(|at| &items[*at]).collect(),
             rivals: rivals(items),
         };
-        let sought = former.items.iter().map(|item| Sought {
+        let sought = prior.items.iter().map(|item| Sought {
             key: &item.key,
             hash: item.hash,
             target: item.detail.target,
@@ -188,9 +190,9 @@ impl<'a, S: Source + Clone, T: Target + Clone> Search<'a, S, T> {
         });
         let sought: Vec<Sought<'_>> = sought.collect();
         if kind == Kind::Page {
-            return pages(&inquiry, locale, &sought, &former).await;
+            return pages(&inquiry, locale, &sought, &prior).await;
         }
-        content(&inquiry, locale, &sought, (&former, true)).await
+        content(&inquiry, locale, &sought, (&prior, true)).await
     }
 
     /// The container of that name, if the target has it.
@@ -222,16 +224,16 @@ impl<'a, S: Source + Clone, T: Target + Clone> Search<'a, S, T> {
                 .filter(|there| self.is_stranger(item, there))
                 .map(|there| there.key.id.to_string())
                 .collect();
-            item.fate = if contested.contains(&at) {
-                Fate::InDoubt(
+            item.resolution = if contested.contains(&at) {
+                Resolution::InDoubt(
                     "what is equal to it on the target may be the effect of a batch that is still worked off; run \
                      again when that has ended"
                         .to_owned(),
                 )
             } else if strangers.is_empty() || doubts == UnknownOutcome::Resend {
-                Fate::Absent
+                Resolution::Absent
             } else {
-                Fate::InDoubt(format!(
+                Resolution::InDoubt(format!(
                     "it was sent into {} by a run that was interrupted, and is not there as it was sent; but these \
                      new items there are nobody's counterpart and may be it, changed since: {}; delete those that \
                      are copies of it, then run again with --unknown-outcome resend",
@@ -254,13 +256,13 @@ impl<'a, S: Source + Clone, T: Target + Clone> Search<'a, S, T> {
 }
 
 /// What is known of what an earlier run sent.
-struct Former<'a, S, T> {
+struct PriorState<'a, S, T> {
     search: &'a Search<'a, S, T>,
     items: Vec<&'a Item>,
     rivals: HashSet<Signature>,
 }
 
-impl<S: Source + Clone, T: Target + Clone> Knowledge for Former<'_, S, T> {
+impl<S: Source + Clone, T: Target + Clone> Knowledge for PriorState<'_, S, T> {
     fn schema(&self) -> &Schema {
         &self.search.schema
     }
@@ -288,7 +290,8 @@ impl<S: Source + Clone, T: Target + Clone> Knowledge for Former<'_, S, T> {
 
 /// What batches create that the target may still be at.
 fn rivals(items: &[Item]) -> HashSet<Signature> {
-    let in_doubt = |item: &&Item| item.creates() && matches!(item.fate, Fate::InDoubt(_));
+    let in_doubt =
+        |item: &&Item| item.creates() && matches!(item.resolution, Resolution::InDoubt(_));
     items.iter().filter(in_doubt).map(Item::signature).collect()
 }
 

@@ -132,15 +132,15 @@ impl<T: Target + Clone> Recovery<'_, T> {
     fn deleted(&self, intent: &Intent, mappings: &HashMap<&EntityKey, &Mapping>) -> Vec<Change> {
         let mut changes = Vec::new();
         for (key, detail) in intent.keys.iter().zip(&intent.details) {
-            if let Some(former) = detail.target
+            if let Some(prior) = detail.target
                 && mappings
                     .get(key)
-                    .is_some_and(|mapping| mapping.target == former)
+                    .is_some_and(|mapping| mapping.target == prior)
             {
                 changes.push(Change::MappingRemoved {
                     pair: self.pair.clone(),
                     key: key.clone(),
-                    former,
+                    prior,
                 });
             }
             changes.push(Change::Entity(RunEntity {

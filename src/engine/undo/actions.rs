@@ -265,6 +265,6 @@ fn is_hidden(at: usize, outlook: &UndoOutlook) -> bool {
 }
 
 fn ends_unpublished(at: usize, outlook: &UndoOutlook) -> bool {
-    let former = outlook.traces[at].former.as_ref();
-    former.is_some_and(|former| former.entity.state == ItemState::Unpublished)
+    let prior = outlook.traces[at].prior.as_ref();
+    prior.is_some_and(|prior| prior.entity.state == ItemState::Unpublished)
 }

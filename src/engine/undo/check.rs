@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::hands::Hands;
+use super::executor::UndoExecutor;
 use crate::domain::{Entity, Id, Inventory, Kind, Locale, PageNode, TargetId, TargetKey};
 use crate::engine::files::bytes_hash;
 use crate::engine::forecast::Reading;
@@ -12,8 +12,8 @@ use crate::engine::pull::{PullError, Reader};
 use crate::engine::reconcile::IDS_AT_ONCE;
 use crate::engine::verify::{Difference, DifferenceKind};
 use crate::event::Event;
-use crate::instance::{Ask, Effect, Found, Source, Target};
-use crate::plan::undo::{Decision, FormerBytes, Own, out_of_order};
+use crate::instance::{Effect, ReadRequest, Record, Source, Target};
+use crate::plan::undo::{Decision, Own, PriorBytes, out_of_order};
 
 /// The target as it is after an undo.
 struct Now {
@@ -32,7 +32,7 @@ impl Now {
     }
 }
 
-impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
+impl<S: Source + Clone, T: Target + Clone> UndoExecutor<S, T> {
     /// Compares everything that was deleted or restored with what it should be now, and tells the differences.
     ///
     /// # Errors
@@ -60,14 +60,14 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
                 detail: difference.detail.clone(),
                 left_alone: difference.left_alone,
             };
-            self.crew.sink.emit(found).await;
+            self.context.sink.emit(found).await;
         }
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let finished = Event::VerifyFinished {
             checked: count(checked.len()),
             differences: count(differences.len()),
         };
-        self.crew.sink.emit(finished).await;
+        self.context.sink.emit(finished).await;
         Ok(differences)
     }
 
@@ -104,7 +104,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
         let locales = &self.outlook.target.locales;
         let lists = reader.pull_kinds(locales, &lists).await?;
         let mut asks = self.asks(checked);
-        asks.extend(locales.iter().cloned().map(Ask::Sitemap));
+        asks.extend(locales.iter().cloned().map(ReadRequest::Sitemap));
         let total = u32::try_from(checked.len()).unwrap_or(u32::MAX);
         let mut now = Now {
             lists: Arc::new(lists),
@@ -112,11 +112,11 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
             nodes: HashMap::new(),
         };
         let take = |found| match found {
-            Found::Entity(entity) => {
+            Record::Entity(entity) => {
                 let entity: Entity<TargetId> = entity;
                 now.localised.insert(entity.key.clone(), entity);
             }
-            Found::Node(node) => {
+            Record::Node(node) => {
                 now.nodes.insert((node.locale.clone(), node.page), node);
             }
             _ => {}
@@ -130,7 +130,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
         Ok(now)
     }
 
-    fn asks(&self, checked: &[usize]) -> Vec<Ask> {
+    fn asks(&self, checked: &[usize]) -> Vec<ReadRequest> {
         let mut items: BTreeMap<Locale, Vec<i64>> = BTreeMap::new();
         let mut asks = Vec::new();
         for at in checked {
@@ -139,7 +139,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
             if key.kind == Kind::Content {
                 items.entry(locale.clone()).or_default().push(key.id.raw());
             } else {
-                asks.push(Ask::One {
+                asks.push(ReadRequest::One {
                     kind: key.kind,
                     id: key.id.raw(),
                     locale: Some(locale.clone()),
@@ -147,7 +147,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
             }
         }
         for (locale, ids) in items {
-            asks.extend(ids.chunks(IDS_AT_ONCE).map(|some| Ask::ItemsById {
+            asks.extend(ids.chunks(IDS_AT_ONCE).map(|some| ReadRequest::ItemsById {
                 locale: locale.clone(),
                 ids: some.to_vec(),
             }));
@@ -170,8 +170,8 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
                 Some(self.difference(at, DifferenceKind::Missing, detail))
             }
             (Some(found), false) => {
-                let former = &trace.former.as_ref()?.entity;
-                let differs = own.hash(found) != own.hash(former);
+                let prior = &trace.prior.as_ref()?.entity;
+                let differs = own.hash(found) != own.hash(prior);
                 let detail = format!("{} is not as it was before the run", trace.there);
                 differs.then(|| self.difference(at, DifferenceKind::DifferentField, detail))
             }
@@ -180,13 +180,13 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
 
     async fn compare_bytes(&self, at: usize, now: &Now) -> Option<Difference> {
         let trace = self.trace(at);
-        let FormerBytes::Kept(expected) = &trace.former.as_ref()?.bytes else {
+        let PriorBytes::Kept(expected) = &trace.prior.as_ref()?.bytes else {
             return None;
         };
         let media = now.get(&trace.there)?.body.parse();
         let url = media["originUrl"].as_str()?;
-        let sender = self.crew.to_target();
-        let hash = || bytes_hash(&self.crew.target, url);
+        let sender = self.context.to_target();
+        let hash = || bytes_hash(&self.context.target, url);
         let detail = match sender.send_as(Class::Download, Effect::Read, hash).await {
             Ok(found) if found == *expected => return None,
             Ok(_) => "its bytes are not those that it had before the run".to_owned(),
@@ -199,8 +199,8 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
     fn compare_order(&self, now: &Now) -> Vec<Difference> {
         let mut differences = Vec::new();
         for (row, ((locale, channel, parent), _)) in self.actions.rows.iter().enumerate() {
-            let former = self.former_row(row);
-            let there: Vec<(i64, u32)> = former
+            let prior = self.former_row(row);
+            let there: Vec<(i64, u32)> = prior
                 .iter()
                 .filter_map(|page| {
                     let place = &now.nodes.get(&(locale.clone(), *page))?.placement;
@@ -222,7 +222,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
                 let at = self.outlook.traces.iter().position(of_page);
                 let of_row = || {
                     self.outlook.traces.iter().position(|trace| {
-                        trace.there.kind == Kind::Page && former.contains(&trace.there.id.raw())
+                        trace.there.kind == Kind::Page && prior.contains(&trace.there.id.raw())
                     })
                 };
                 if let Some(at) = at.or_else(of_row) {

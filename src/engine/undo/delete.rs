@@ -1,16 +1,16 @@
 //! Deletes what a run created.
 
-use super::hands::Hands;
+use super::executor::UndoExecutor;
 use super::look::Seen;
 use super::state::ALREADY_DELETED;
 use crate::domain::{Failure, Outcome};
-use crate::engine::reconcile::{DeleteEnd, close, commit, delete, failed, lost, never_left};
+use crate::engine::reconcile::{DeleteEnd, close, commit, delete, failed, failure, never_left};
 use crate::engine::state::{How, Saved, StepResult};
-use crate::instance::{Cause, Doomed, Source, Target};
+use crate::instance::{Cause, DeleteRequest, Source, Target};
 use crate::plan::Node;
 use crate::store::{IntentState, Operation, StoreError};
 
-impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
+impl<S: Source + Clone, T: Target + Clone> UndoExecutor<S, T> {
     /// Deletes one entity, unless it is no longer as planned.
     pub(super) async fn delete(&self, node: Node, at: usize) -> Result<StepResult, StoreError> {
         match self.see(node, at).await {
@@ -18,12 +18,12 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
             Seen::Gone => {
                 let mut changes = self.mapping_removed(at);
                 changes.push(self.row(at, Outcome::Deleted, ALREADY_DELETED));
-                self.crew.store.commit(changes).await?;
+                self.context.store.commit(changes).await?;
                 Ok(self.is_done(at, How::Already))
             }
             Seen::Stays(why) => Ok(failed(format!("{why}; run undo again"))),
             Seen::Unseen(error) if error.cause == Cause::Halted => Ok(StepResult::Held),
-            Seen::Unseen(error) => Ok(lost(
+            Seen::Unseen(error) => Ok(failure(
                 error.cause.of_entity(),
                 format!("{error}; run undo again"),
             )),
@@ -33,30 +33,30 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
     async fn delete_seen(&self, node: Node, at: usize) -> Result<StepResult, StoreError> {
         let intent = self.open(Operation::Delete, &[node], Vec::new()).await?;
         let trace = self.trace(at);
-        let doomed = Doomed {
+        let doomed = DeleteRequest {
             kind: trace.key.kind,
             id: trace.there.id,
             locale: self.locale(at),
             name: trace.name.as_str().into(),
         };
-        match delete(&self.crew, intent, &doomed).await? {
+        match delete(&self.context, intent, &doomed).await? {
             DeleteEnd::Gone => {
                 let changes = self.outcome_of(at, How::AsPlanned, self.mapping_removed(at));
-                commit(&self.crew, intent, IntentState::Done, changes).await?;
+                commit(&self.context, intent, IntentState::Done, changes).await?;
                 Ok(self.is_done(at, How::AsPlanned))
             }
             DeleteEnd::Refused(why, cause) => {
-                close(&self.crew, intent, IntentState::Failed).await?;
-                Ok(lost(cause, why))
+                close(&self.context, intent, IntentState::Failed).await?;
+                Ok(failure(cause, why))
             }
             DeleteEnd::Unknown(why) => {
-                close(&self.crew, intent, IntentState::InDoubt).await?;
+                close(&self.context, intent, IntentState::InDoubt).await?;
                 let why =
                     format!("whether it was deleted is not known: {why}; undo again to find out");
-                Ok(lost(Failure::InDoubt, why))
+                Ok(failure(Failure::InDoubt, why))
             }
             DeleteEnd::Unsent => {
-                never_left(&self.crew, intent, 1).await?;
+                never_left(&self.context, intent, 1).await?;
                 Ok(StepResult::Held)
             }
             DeleteEnd::Halted => Ok(StepResult::Held),

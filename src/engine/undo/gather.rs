@@ -14,8 +14,8 @@ use crate::engine::agreements::by_key;
 use crate::engine::asset_bytes::hash;
 use crate::engine::run::Session;
 use crate::engine::run_error::RunError;
-use crate::instance::{Ask, Found, Source, Target};
-use crate::plan::undo::{self, Former, FormerBytes, Inputs, Live, Own, Trace, UndoPlan};
+use crate::instance::{ReadRequest, Record, Source, Target};
+use crate::plan::undo::{self, Inputs, Live, Own, PriorBytes, PriorState, Trace, UndoPlan};
 use crate::store::{
     self, FormerLive, Intent, IntentDetail, Mapping, MappingOrigin, Operation, PreImage,
     PublishState, Publishing, RunEntity, Store, StoreError,
@@ -36,7 +36,7 @@ pub struct UndoOutlook {
     /// The target as it was read for this plan.
     pub target: Arc<Inventory<TargetId>>,
     /// What was written over, as the store has it, in the order of the traces.
-    pub(super) noted: Vec<Option<store::Former>>,
+    pub(super) noted: Vec<Option<store::PriorState>>,
     /// The counterparts as the store knows them now.
     pub(super) mappings: HashMap<EntityKey, Mapping>,
 }
@@ -49,7 +49,7 @@ impl UndoOutlook {
             .iter()
             .filter(|trace| trace.key.kind == Kind::Model);
         models
-            .filter_map(|trace| Some(trace.former.as_ref()?.entity.clone()))
+            .filter_map(|trace| Some(trace.prior.as_ref()?.entity.clone()))
             .collect()
     }
 }
@@ -85,7 +85,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         let former_models: Vec<_> = traces
             .iter()
             .filter(|trace| trace.key.kind == Kind::Model)
-            .filter_map(|trace| Some(trace.former.as_ref()?.entity.clone()))
+            .filter_map(|trace| Some(trace.prior.as_ref()?.entity.clone()))
             .collect();
         let before = Own::new(Arc::clone(&target), &former_models);
         let live = shown
@@ -116,7 +116,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             .iter()
             .filter(|trace| trace.live.is_some())
             .filter_map(|trace| {
-                Some(Ask::Live {
+                Some(ReadRequest::Live {
                     kind: trace.there.kind,
                     id: trace.there.id.raw(),
                     locale: trace.there.locale.clone()?,
@@ -127,7 +127,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             .ask_everything::<TargetId>(asks.collect())
             .await?;
         let shown = found.into_iter().filter_map(|found| match found {
-            Found::Entity(entity) => Some(entity),
+            Record::Entity(entity) => Some(entity),
             _ => None,
         });
         Ok(shown.collect())
@@ -140,9 +140,8 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         target: &Inventory<TargetId>,
     ) -> HashMap<TargetId, ContentHash> {
         let compared = traces.iter().filter_map(|trace| {
-            let former = trace.former.as_ref().map(|former| &former.bytes);
-            let is_known =
-                matches!(former, Some(FormerBytes::Kept(_))) || trace.left_bytes.is_some();
+            let prior = trace.prior.as_ref().map(|prior| &prior.bytes);
+            let is_known = matches!(prior, Some(PriorBytes::Kept(_))) || trace.left_bytes.is_some();
             let media = target.get(&trace.there).filter(|_| is_known)?.body.parse();
             Some((trace.there.id, media["originUrl"].as_str()?.to_owned()))
         });
@@ -186,7 +185,7 @@ impl Gathered {
         mut self,
         run: &RunId,
         mappings: &HashMap<EntityKey, Mapping>,
-    ) -> (Vec<Trace>, Vec<Option<store::Former>>) {
+    ) -> (Vec<Trace>, Vec<Option<store::PriorState>>) {
         let mut keys: Vec<EntityKey> = self
             .entities
             .keys()
@@ -200,7 +199,7 @@ impl Gathered {
             .into_iter()
             .filter_map(|key| self.trace(key, run, mappings));
         let mut traces: Vec<_> = traces.collect();
-        let along = self.noted.into_values().filter(|noted| noted.former.along);
+        let along = self.noted.into_values().filter(|noted| noted.prior.along);
         traces.extend(along.map(along_with_its_model));
         traces.sort_by(|(left, _), (right, _)| left.key.cmp(&right.key));
         traces.into_iter().unzip()
@@ -211,7 +210,7 @@ impl Gathered {
         key: EntityKey,
         run: &RunId,
         mappings: &HashMap<EntityKey, Mapping>,
-    ) -> Option<(Trace, Option<store::Former>)> {
+    ) -> Option<(Trace, Option<store::PriorState>)> {
         let row = self.entities.get(&key);
         let written = row.filter(|row| matches!(row.outcome, Outcome::Created | Outcome::Updated));
         // One that failed halfway, or had no outcome when the run ended, is on the target all the same.
@@ -251,19 +250,19 @@ impl Gathered {
             left,
             existed,
             along: false,
-            former: noted.as_ref().map(|noted| former(&there, noted)),
+            prior: noted.as_ref().map(|noted| prior(&there, noted)),
             only_published: written_as.is_none(),
             live: live.and_then(|live| shown_before(&there, noted.as_ref(), live)),
             there,
         };
-        Some((trace, noted.map(|noted| noted.former)))
+        Some((trace, noted.map(|noted| noted.prior)))
     }
 }
 
 /// An item that lost a value with a field of its model. One that is nobody's counterpart goes by the negative of its id
 /// on the target, which no entity of a source has.
-fn along_with_its_model(noted: PreImage) -> (Trace, Option<store::Former>) {
-    let mapping = noted.former.mapping.as_ref();
+fn along_with_its_model(noted: PreImage) -> (Trace, Option<store::PriorState>) {
+    let mapping = noted.prior.mapping.as_ref();
     let key = mapping.map_or_else(
         || Key {
             kind: noted.key.kind,
@@ -274,18 +273,18 @@ fn along_with_its_model(noted: PreImage) -> (Trace, Option<store::Former>) {
     );
     let trace = Trace {
         key,
-        name: noted.former.name.clone(),
+        name: noted.prior.name.clone(),
         there: noted.key.clone(),
         left: Vec::new(),
         left_bytes: None,
         existed: true,
         along: true,
-        former: Some(former(&noted.key, &noted)),
+        prior: Some(prior(&noted.key, &noted)),
         later: None,
         only_published: false,
         live: None,
     };
-    (trace, Some(noted.former))
+    (trace, Some(noted.prior))
 }
 
 const fn is_written(origin: MappingOrigin) -> bool {
@@ -308,22 +307,22 @@ fn replaces(first: &IntentDetail) -> bool {
     }
 }
 
-fn former(there: &TargetKey, noted: &PreImage) -> Former {
-    let place = noted.former.place.as_ref();
-    let bytes = match &noted.former.bytes {
+fn prior(there: &TargetKey, noted: &PreImage) -> PriorState {
+    let place = noted.prior.place.as_ref();
+    let bytes = match &noted.prior.bytes {
         None if there.kind == Kind::Asset => {
-            FormerBytes::Lost("nothing was noted of them".to_owned())
+            PriorBytes::Lost("nothing was noted of them".to_owned())
         }
-        None => FormerBytes::None,
-        Some(store::FormerBytes::Kept { hash, .. }) => FormerBytes::Kept(*hash),
-        Some(store::FormerBytes::Lost { why }) => FormerBytes::Lost(why.clone()),
+        None => PriorBytes::None,
+        Some(store::PriorBytes::Kept { hash, .. }) => PriorBytes::Kept(*hash),
+        Some(store::PriorBytes::Lost { why }) => PriorBytes::Lost(why.clone()),
     };
-    Former {
+    PriorState {
         entity: Entity {
             key: there.clone(),
-            name: noted.former.name.as_str().into(),
+            name: noted.prior.name.as_str().into(),
             version: noted.version,
-            state: noted.former.state,
+            state: noted.prior.state,
             placement: place.map(|place| {
                 Box::new(Placement {
                     channel: place.channel.as_str().into(),
@@ -332,7 +331,7 @@ fn former(there: &TargetKey, noted: &PreImage) -> Former {
                     position: place.position,
                 })
             }),
-            body: noted.former.body.clone(),
+            body: noted.prior.body.clone(),
         },
         bytes,
     }
@@ -345,7 +344,7 @@ fn shown_before(there: &TargetKey, noted: Option<&PreImage>, live: FormerLive) -
         FormerLive::New | FormerLive::Same | FormerLive::Unknown { .. } => None,
         FormerLive::Nothing => Some(Live::Nothing),
         FormerLive::Version { body } => {
-            let entity = former(there, noted?).entity;
+            let entity = prior(there, noted?).entity;
             Some(Live::Version(Box::new(Entity { body, ..entity })))
         }
     }
@@ -407,7 +406,7 @@ async fn models_of_undos(store: &Store, run: &RunId) -> Result<Vec<Entity<Target
         let noted = store.pre_images(&record.run).await?;
         for noted in noted.iter().filter(|noted| noted.key.kind == Kind::Model) {
             // Newest first, so that the oldest stays: it was the first to find the model as the run had left it.
-            let model = former(&noted.key, noted).entity;
+            let model = prior(&noted.key, noted).entity;
             models.insert(noted.key.id.raw(), model);
         }
     }

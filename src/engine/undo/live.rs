@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::actions::About;
-use super::hands::Hands;
+use super::executor::UndoExecutor;
 use crate::domain::{Entity, Kind, Locale, TargetId};
 use crate::engine::publishing::{Moved, move_some};
 use crate::engine::reconcile::{close, failed};
@@ -17,7 +17,7 @@ use crate::plan::Node;
 use crate::plan::undo::Live;
 use crate::store::{IntentState, Operation, StoreError};
 
-impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
+impl<S: Source + Clone, T: Target + Clone> UndoExecutor<S, T> {
     /// Saves the version that the public saw over what is there.
     pub(super) async fn save_version(
         &self,
@@ -33,7 +33,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
         let sent = self.save_alone(intent, version, save).await?;
         match sent {
             Ok(_) => {
-                close(&self.crew, intent, IntentState::Done).await?;
+                close(&self.context, intent, IntentState::Done).await?;
                 Ok(self.is_done(at, How::AsPlanned))
             }
             Err(unsaved) => {
@@ -71,7 +71,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
             Some((at, None)) if !moved.left.contains(&self.id(at)) => {
                 self.is_done(at, How::AsPlanned)
             }
-            Some((_, Some(why))) if self.crew.alarm.outage().is_none() => {
+            Some((_, Some(why))) if self.context.alarm.outage().is_none() => {
                 failed(format!("{} it: {why}", step.doing()))
             }
             Some(_) | None => StepResult::Held,
@@ -84,7 +84,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
             return Moved::default();
         };
         let ids: Vec<TargetId> = ids.into_iter().collect();
-        move_some(&self.crew, step, (kind, &locale), &ids).await
+        move_some(&self.context, step, (kind, &locale), &ids).await
     }
 
     /// The kind and locale of what a node is about.
@@ -133,7 +133,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
             Live::Nothing => None,
             Live::Version(version) => Some(self.before.hash(version)),
         };
-        let detail = match self.crew.live(&trace.there).await {
+        let detail = match self.context.live(&trace.there).await {
             Ok(found) if found.as_ref().map(|found| self.before.hash(found)) == expected => {
                 return None;
             }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::hands::Hands;
+use super::executor::UndoExecutor;
 use crate::domain::{Entity, Id, Kind, Locale, TargetId};
 use crate::engine::reconcile::IDS_AT_ONCE;
 use crate::instance::{RequestError, Source, Target};
@@ -39,7 +39,7 @@ impl From<Result<Self, RequestError>> for Seen {
     }
 }
 
-impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
+impl<S: Source + Clone, T: Target + Clone> UndoExecutor<S, T> {
     /// Looks at what a node is to delete. Of redirections there is no list but the whole one, so the plan's look at them is
     /// the last.
     pub(super) async fn see(&self, node: Node, at: usize) -> Seen {
@@ -63,7 +63,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
     async fn see_one(&self, at: usize) -> Seen {
         let there = &self.trace(at).there;
         let locale = self.locale(at);
-        let inquiry = self.crew.inquiry();
+        let inquiry = self.context.inquiry();
         let now = inquiry.one(there.kind, there.id.raw(), locale.as_ref());
         now.await.map(|now| self.compare_with_plan(at, now)).into()
     }
@@ -78,7 +78,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
         }
         let (locale, nodes) = self.next_items(node);
         let ids: Vec<i64> = nodes.iter().map(|(_, at)| self.id(*at).raw()).collect();
-        let found = match self.crew.inquiry().items(&locale, &ids).await {
+        let found = match self.context.inquiry().items(&locale, &ids).await {
             Ok(found) => found,
             Err(error) => return Seen::Unseen(error),
         };
@@ -130,7 +130,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
         let Some(container) = self.present(at) else {
             return Ok(Seen::Gone);
         };
-        let inquiry = self.crew.inquiry();
+        let inquiry = self.context.inquiry();
         for locale in &self.outlook.target.locales {
             let count = inquiry.listed(locale, &[&container.name]).await?.len();
             if count > 0 {

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Its actions are nodes of a plan that the dispatcher carries out like that of a run: `state::UndoState` says what may go
-//! next, `hands::Hands` does it.
+//! next, `hands::UndoExecutor` does it.
 //!
 //! It works under the lease of the pair, after whatever interrupted runs had left open, and keeps the order of every
 //! job: the intent before the request, the outcome before the event. It can be killed anywhere and started again: a
@@ -21,8 +21,8 @@
 mod actions;
 mod check;
 mod delete;
+mod executor;
 mod gather;
-mod hands;
 mod live;
 mod look;
 mod request;

@@ -1,12 +1,12 @@
 //! Saves that may be repeated, and how they end.
 
-use super::hands::Hands;
+use super::executor::UndoExecutor;
 use crate::domain::{BatchId, Entity, Id, Kind, Locale, TargetId};
 use crate::engine::pace::Class;
 use crate::engine::poll::BatchKind;
 use crate::engine::reconcile::{
-    BatchEnd, HandedIn, close, failed, follow_noted, in_words, insist, never_left, not_sent,
-    tell_finished, told,
+    BatchEnd, HandedIn, close, emit_finished, failed, follow_noted, in_words, insist, never_left,
+    not_sent, refusal_message,
 };
 use crate::engine::state::StepResult;
 use crate::instance::{Cause, PageSave, RequestError, RowResult, Save, Saved, Source, Target};
@@ -36,7 +36,7 @@ impl std::fmt::Display for Unsaved {
     }
 }
 
-impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
+impl<S: Source + Clone, T: Target + Clone> UndoExecutor<S, T> {
     /// Makes durable that a save did not come to its end.
     pub(super) async fn not_restored(
         &self,
@@ -46,17 +46,17 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
         match unsaved {
             Unsaved::Failed(error) if error.cause == Cause::Halted => {
                 // One that was lost may still arrive: the next run waits for that.
-                if !self.crew.open.is_tried(intent) {
-                    never_left(&self.crew, intent, 1).await?;
+                if !self.context.open.is_tried(intent) {
+                    never_left(&self.context, intent, 1).await?;
                 }
                 Ok(StepResult::Held)
             }
             Unsaved::Failed(error) => {
-                close(&self.crew, intent, IntentState::Failed).await?;
+                close(&self.context, intent, IntentState::Failed).await?;
                 Ok(not_sent(&error))
             }
             Unsaved::Told(why) => {
-                close(&self.crew, intent, IntentState::Failed).await?;
+                close(&self.context, intent, IntentState::Failed).await?;
                 Ok(failed(why))
             }
             Unsaved::Halted => Ok(StepResult::Held),
@@ -77,8 +77,8 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
             items,
             does: BatchKind::saving(kind),
         };
-        let end = follow_noted(&self.crew, intent, &handed).await?;
-        tell_finished(&self.crew, &handed, &end).await;
+        let end = follow_noted(&self.context, intent, &handed).await?;
+        emit_finished(&self.context, &handed, &end).await;
         Ok(end)
     }
 
@@ -92,18 +92,18 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
     where
         F: Future<Output = Result<R, RequestError>>,
     {
-        let sender = self.crew.under(intent);
-        insist(&self.crew, (sender, class), request).await
+        let sender = self.context.under(intent);
+        insist(&self.context, (sender, class), request).await
     }
 
     /// Saves an item or a page in a batch of its own; `former` says where a page was.
     pub(super) async fn save_alone(
         &self,
         intent: IntentId,
-        former: &Entity<TargetId>,
+        prior: &Entity<TargetId>,
         save: Save,
     ) -> Result<Sent, StoreError> {
-        let (target, page) = (&self.crew.target, as_page(former, save));
+        let (target, page) = (&self.context.target, as_page(prior, save));
         let kind = page.save.kind;
         let locale = page.save.locale.clone();
         let locale = locale.unwrap_or_else(|| Locale::new(""));
@@ -134,7 +134,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
                     "the result of the batch does not contain it".to_owned(),
                 )),
             },
-            BatchEnd::Failed(refusal) => Err(Unsaved::Told(told(&refusal))),
+            BatchEnd::Failed(refusal) => Err(Unsaved::Told(refusal_message(&refusal))),
             BatchEnd::Unknown(why) => Err(Unsaved::Told(why)),
             BatchEnd::Halted => Err(Unsaved::Halted),
         }
@@ -142,8 +142,8 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
 }
 
 /// The save of a page as it was. Its place among its siblings is brought in order afterwards, when all of them are there.
-fn as_page(former: &Entity<TargetId>, save: Save) -> PageSave {
-    let place = former.placement.as_deref();
+fn as_page(prior: &Entity<TargetId>, save: Save) -> PageSave {
+    let place = prior.placement.as_deref();
     PageSave {
         save,
         parent: place.and_then(|place| place.parent).map(TargetId::new),

@@ -8,7 +8,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use serde_json::Value;
 use tokio_util::io::ReaderStream;
 
-use super::hands::Hands;
+use super::executor::UndoExecutor;
 use super::request::{Sent, Unsaved};
 use crate::domain::{ContentHash, Entity, Id, Kind, Locale, TargetId, folder_and_name};
 use crate::engine::pace::Class;
@@ -17,19 +17,19 @@ use crate::engine::state::{How, StepResult};
 use crate::instance::{
     ByteStream, Cause, RequestError, Save, Source, Target, Upload, UploadFile, only_row,
 };
-use crate::plan::undo::Former;
+use crate::plan::undo::PriorState;
 use crate::plan::{Node, gallery_of};
 use crate::store::{
-    self, Change, FormerBytes, IntentId, IntentState, Operation, PreImage, StoreError,
+    self, Change, IntentId, IntentState, Operation, PreImage, PriorBytes, StoreError,
 };
 
 /// A node with what it saves, and its entity.
 type Item = (Node, usize, Save);
 
-impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
+impl<S: Source + Clone, T: Target + Clone> UndoExecutor<S, T> {
     /// Restores one entity that is not content.
     pub(super) async fn restore(&self, node: Node, at: usize) -> Result<StepResult, StoreError> {
-        let (former, save) = match self.prepare(at) {
+        let (prior, save) = match self.prepare(at) {
             Ok(prepared) => prepared,
             Err(why) => return Ok(failed(why)),
         };
@@ -37,10 +37,10 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
         let intent = self.open(Operation::Restore, &[node], noted).await?;
         let sent = match self.trace(at).key.kind {
             Kind::Redirection => self.save_redirection(intent, &save).await,
-            Kind::Asset => self.upload(at, intent, former).await,
-            Kind::Page => self.save_alone(intent, &former.entity, save).await?,
+            Kind::Asset => self.upload(at, intent, prior).await,
+            Kind::Page => self.save_alone(intent, &prior.entity, save).await?,
             Kind::Model | Kind::Container | Kind::Template | Kind::Gallery | Kind::Content => {
-                let save = || self.crew.target.save(&save);
+                let save = || self.context.target.save(&save);
                 let saved = self.insist(Class::Write, intent, save).await;
                 saved.map_err(Unsaved::Failed)
             }
@@ -94,7 +94,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
         let locale = bodies[0].locale.clone().unwrap_or_else(|| Locale::new(""));
         let noted = self.replaced(&traces);
         let intent = self.open(Operation::Restore, &nodes, noted).await?;
-        let submit = || self.crew.target.submit_items(&locale, &bodies);
+        let submit = || self.context.target.submit_items(&locale, &bodies);
         let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
         let end = match self.insist(Class::Submit, intent, submit).await {
             Ok(batch) => {
@@ -103,7 +103,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
             }
             // Saving the same over known ids again is harmless, and one item can make the request of all fail.
             Err(error) if may_split && error.cause != Cause::Halted => {
-                close(&self.crew, intent, IntentState::Failed).await?;
+                close(&self.context, intent, IntentState::Failed).await?;
                 return Ok(None);
             }
             Err(error) => {
@@ -121,7 +121,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
                     .collect()
             }
             BatchEnd::Finished(_) | BatchEnd::Failed(_) if may_split => {
-                close(&self.crew, intent, IntentState::Failed).await?;
+                close(&self.context, intent, IntentState::Failed).await?;
                 return Ok(None);
             }
             other => {
@@ -147,7 +147,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
             Ok(saved) => {
                 let changes = self.mapping_put_back(at, saved.version);
                 let changes = self.outcome_of(at, How::AsPlanned, changes);
-                commit(&self.crew, intent, IntentState::Done, changes).await?;
+                commit(&self.context, intent, IntentState::Done, changes).await?;
                 Ok(self.is_done(at, How::AsPlanned))
             }
             Err(unsaved) => self.not_restored(intent, unsaved).await,
@@ -155,20 +155,20 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
     }
 
     /// What is saved, and what it was made of.
-    fn prepare(&self, at: usize) -> Result<(&Former, Save), String> {
+    fn prepare(&self, at: usize) -> Result<(&PriorState, Save), String> {
         let trace = self.trace(at);
-        let former = trace.former.as_ref();
-        let former = former.ok_or_else(|| "the previous version was not recorded".to_owned())?;
+        let prior = trace.prior.as_ref();
+        let prior = prior.ok_or_else(|| "the previous version was not recorded".to_owned())?;
         let present = self.present(at).map(|present| present.body.parse());
         let save = Save {
             kind: trace.key.kind,
-            name: former.entity.name.clone(),
+            name: prior.entity.name.clone(),
             id: Some(trace.there.id),
             locale: self.locale(at),
-            body: self.before.body(&former.entity, present.as_ref())?.into(),
-            numbers: former.entity.body.numbers(),
+            body: self.before.body(&prior.entity, present.as_ref())?.into(),
+            numbers: prior.entity.body.numbers(),
         };
-        Ok((former, save))
+        Ok((prior, save))
     }
 
     /// What the target has in the places of `items` now, so that an undo that was interrupted finds it.
@@ -176,11 +176,11 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
         let noted = items.iter().filter_map(|at| {
             let present = self.present(*at)?;
             Some(Change::PreImage(Box::new(PreImage {
-                run: self.crew.run.clone(),
+                run: self.context.run.clone(),
                 key: present.key.clone(),
                 version: present.version,
                 hash: self.before.hash(present),
-                former: as_found(present),
+                prior: as_found(present),
             })))
         });
         noted.collect()
@@ -188,7 +188,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
 
     async fn save_redirection(&self, intent: IntentId, save: &Save) -> Sent {
         let rows = std::slice::from_ref(save);
-        let saved = || self.crew.target.save_redirections(rows);
+        let saved = || self.context.target.save_redirections(rows);
         let answers = self.insist(Class::Write, intent, saved).await;
         match answers.map(|mut answers| answers.pop()) {
             Ok(Some(Ok(saved))) => Ok(saved),
@@ -200,9 +200,9 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
         }
     }
 
-    async fn upload(&self, at: usize, intent: IntentId, former: &Former) -> Sent {
+    async fn upload(&self, at: usize, intent: IntentId, prior: &PriorState) -> Sent {
         let noted = self.outlook.noted[at].as_ref();
-        let Some(FormerBytes::Kept {
+        let Some(PriorBytes::Kept {
             hash,
             length,
             focal,
@@ -211,20 +211,20 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
             let why = "the previous file content was not saved";
             return Err(Unsaved::Told(why.to_owned()));
         };
-        let body = former.entity.body.parse();
-        let (folder, _) = folder_and_name(&former.entity.name);
+        let body = prior.entity.body.parse();
+        let (folder, _) = folder_and_name(&prior.entity.name);
         if let Some(present) = self.present(at)
             && folder_and_name(&present.name).0 != folder
         {
-            let back = || self.crew.target.move_asset(present.key.id, folder);
+            let back = || self.context.target.move_asset(present.key.id, folder);
             let moved = self.insist(Class::Write, intent, back).await;
             moved.map_err(Unsaved::Failed)?;
         }
         let upload = || async {
-            let bytes = self.kept(*hash, &former.entity).await?;
-            let upload = as_upload(&former.entity, &body, (*length, focal.clone()), bytes);
-            self.crew.keeps_lease().await;
-            only_row(self.crew.target.upload(upload).await?)
+            let bytes = self.kept(*hash, &prior.entity).await?;
+            let upload = as_upload(&prior.entity, &body, (*length, focal.clone()), bytes);
+            self.context.keeps_lease().await;
+            only_row(self.context.target.upload(upload).await?)
         };
         let uploaded = self.insist(Class::Asset, intent, upload).await;
         uploaded.map_err(Unsaved::Failed)
@@ -237,7 +237,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
     ) -> Result<ByteStream, RequestError> {
         let operation = format!("restoring {}", asset.name);
         let failed = |why: String| RequestError::new(operation.clone(), Cause::Content(why));
-        let file = match self.crew.store.kept_bytes(hash).await {
+        let file = match self.context.store.kept_bytes(hash).await {
             Ok(Some(file)) => file,
             Ok(None) => {
                 return Err(failed(
@@ -275,8 +275,8 @@ fn as_upload(
 }
 
 /// An entity as an undo found it. Its bytes and its place are not kept: nobody undoes an undo.
-fn as_found(present: &Entity<TargetId>) -> store::Former {
-    store::Former {
+fn as_found(present: &Entity<TargetId>) -> store::PriorState {
+    store::PriorState {
         name: present.name.to_string(),
         state: present.state,
         body: present.body.clone(),

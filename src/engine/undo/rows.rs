@@ -5,12 +5,12 @@
 
 use std::collections::HashMap;
 
-use super::hands::Hands;
+use super::executor::UndoExecutor;
 use super::request::Unsaved;
 use crate::domain::{Entity, Id, ItemState, Kind, Locale, TargetId};
 use crate::engine::pace::Class;
 use crate::engine::poll::BatchKind;
-use crate::engine::reconcile::{BatchEnd, HandedIn, follow_told, insist};
+use crate::engine::reconcile::{BatchEnd, HandedIn, follow_and_emit, insist};
 use crate::engine::state::{How, Saved, StepResult};
 use crate::event::Event;
 use crate::instance::{Cause, PageSave, RequestError, Save, Source, Target};
@@ -28,7 +28,7 @@ pub(super) fn is_done() -> StepResult {
     })
 }
 
-impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
+impl<S: Source + Clone, T: Target + Clone> UndoExecutor<S, T> {
     /// The siblings of the restored pages of a row in the order that they had; of long rows a part.
     pub(super) fn former_row(&self, row: usize) -> Vec<i64> {
         let mut longest: &[i64] = &[];
@@ -52,7 +52,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
             Err(Unsaved::Failed(error)) if error.cause == Cause::Halted => StepResult::Held,
             Err(why @ (Unsaved::Failed(_) | Unsaved::Told(_))) => {
                 let message = format!("some pages could not be put in their former order: {why}");
-                self.crew.sink.emit(Event::Warned { message }).await;
+                self.context.sink.emit(Event::Warned { message }).await;
                 is_done()
             }
         }
@@ -71,7 +71,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
         // From the last to the first: each is put in front of one that is in its place already.
         for place in (0..moves.len()).rev().filter(|place| moves[*place]) {
             let next = there.get(place + 1).map(|(page, _)| TargetId::new(*page));
-            let inquiry = self.crew.inquiry();
+            let inquiry = self.context.inquiry();
             let page = inquiry.one(Kind::Page, there[place].0, Some(&row.0)).await;
             if let Some(page) = page.map_err(Unsaved::Failed)? {
                 self.move_page(at, &page, next).await?;
@@ -82,7 +82,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
 
     /// Where the siblings of a row stand now.
     async fn positions(&self, row: &Row) -> Result<HashMap<i64, u32>, RequestError> {
-        let nodes = self.crew.inquiry().nodes(&row.0).await?.into_iter();
+        let nodes = self.context.inquiry().nodes(&row.0).await?.into_iter();
         Ok(nodes
             .filter(|node| node.placement.channel_id == row.1 && node.placement.parent == row.2)
             .map(|node| (node.page, node.placement.position))
@@ -119,8 +119,13 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
             let mut moved = self.moved.lock().expect("no holder panics");
             moved.entry(at).or_default().push(page.key.id);
         }
-        let submit = || self.crew.target.submit_page(&page_save);
-        let batch = insist(&self.crew, (self.crew.to_target(), Class::Submit), submit).await;
+        let submit = || self.context.target.submit_page(&page_save);
+        let batch = insist(
+            &self.context,
+            (self.context.to_target(), Class::Submit),
+            submit,
+        )
+        .await;
         let handed = HandedIn {
             batch: batch.map_err(Unsaved::Failed)?,
             kind: Kind::Page,
@@ -128,7 +133,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
             items: 1,
             does: BatchKind::Page,
         };
-        match follow_told(&self.crew, &handed).await {
+        match follow_and_emit(&self.context, &handed).await {
             BatchEnd::Halted => Err(Unsaved::Halted),
             // What stands in another place is found by the verification.
             BatchEnd::Finished(_) | BatchEnd::Failed(_) | BatchEnd::Unknown(_) => Ok(()),
@@ -137,10 +142,10 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
 
     /// Tells of what was not published before and is now: what the public sees of it is not taken back, because it is not
     /// known whether it had been published in an earlier version.
-    pub(super) async fn tell_still_public(&self) {
+    pub(super) async fn emit_still_public(&self) {
         let is_public = |at: &usize| {
-            let former = self.trace(*at).former.as_ref();
-            let was = former.is_some_and(|former| former.entity.state == ItemState::Published);
+            let prior = self.trace(*at).prior.as_ref();
+            let was = prior.is_some_and(|prior| prior.entity.state == ItemState::Published);
             let is = self
                 .present(*at)
                 .is_some_and(|present| present.state == ItemState::Published);
@@ -154,7 +159,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
                 public.len(),
                 self.trace(*first).there
             );
-            self.crew.sink.emit(Event::Warned { message }).await;
+            self.context.sink.emit(Event::Warned { message }).await;
         }
     }
 }

@@ -8,15 +8,17 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::actions::Actions;
+use super::executor::UndoExecutor;
 use super::gather::UndoOutlook;
-use super::hands::Hands;
 use super::state::{UndoState, class, lane};
 use crate::domain::{EntityKey, Kind, RunId};
 use crate::engine::agreements::by_key;
 use crate::engine::control::Control;
 use crate::engine::dispatch::carry_out;
 use crate::engine::end::End;
-use crate::engine::forecast::{After, Costs, Oracle, Publication, Reading, tell_while};
+use crate::engine::forecast::{
+    Costs, EtaEstimator, PostUploadWork, Publication, Reading, emit_while,
+};
 use crate::engine::lease::{Fence, Keeper};
 use crate::engine::options::Options;
 use crate::engine::pace::Sample;
@@ -111,45 +113,45 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             return Ok(end);
         }
         // Not before: nothing may stand between the plan and the question on a terminal.
-        self.tell_undo(&end.outlook).await;
+        self.emit_undo(&end.outlook).await;
         self.phase(Phase::Upload).await;
         let actions = Arc::new(Actions::of(&end.outlook));
         let plan = (Arc::clone(&end.outlook), Arc::clone(&actions));
-        let hands = Arc::new(Hands::new(self, plan, fence.clone()));
+        let executor = Arc::new(UndoExecutor::new(self, plan, fence.clone()));
         let state = UndoState::new(Arc::clone(&end.outlook), actions, limits(&self.options));
         let reading = if self.options.verify {
-            hands.reading()
+            executor.reading()
         } else {
             Reading::default()
         };
         // What is published is part of the plan.
-        let after = After {
+        let after = PostUploadWork {
             publication: Publication::default(),
             reading,
         };
-        let work = (state, Oracle::new(after));
-        end.end = carry_out(Arc::clone(&hands), work, &mut control).await?;
+        let work = (state, EtaEstimator::new(after));
+        end.end = carry_out(Arc::clone(&executor), work, &mut control).await?;
         if end.end.is_complete() {
-            hands.tell_still_public().await;
+            executor.emit_still_public().await;
         }
         if end.end.is_complete() && self.options.verify {
             self.phase(Phase::Verify).await;
             let forecast = |began: &Sample, now: &Sample| {
-                let left = After::verifying(reading, began, now);
+                let left = PostUploadWork::verifying(reading, began, now);
                 Some(left.forecast(
-                    &Costs::of(&hands.crew),
+                    &Costs::of(&executor.context),
                     Duration::ZERO,
                     Bottleneck::Verification,
                 ))
             };
-            let compared = tell_while(&hands.crew, forecast, hands.verify(&self.target));
+            let compared = emit_while(&executor.context, forecast, executor.verify(&self.target));
             match control.looking(compared).await {
                 Ok(found) => end.differences = Some(found?),
                 Err(cut) => end.end = cut.into(),
             }
         }
-        end.failed = hands.failures();
-        end.unpublished = hands.take_unpublished();
+        end.failed = executor.failures();
+        end.unpublished = executor.take_unpublished();
         Ok(end)
     }
 
@@ -173,7 +175,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         Ok(doubts)
     }
 
-    async fn tell_undo(&self, outlook: &UndoOutlook) {
+    async fn emit_undo(&self, outlook: &UndoOutlook) {
         let mut entities: BTreeMap<Kind, u32> = BTreeMap::new();
         let mut work: BTreeMap<Kind, u32> = BTreeMap::new();
         let (mut delete, mut restore, mut kept) = (0, 0, 0);

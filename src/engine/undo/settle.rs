@@ -1,14 +1,14 @@
 //! What the store has to know of an entity when an undo is through with it.
 
-use super::hands::Hands;
+use super::executor::UndoExecutor;
 use super::state::of_work;
 use crate::domain::{Kind, Version};
 use crate::engine::state::How;
 use crate::instance::{Source, Target};
 use crate::plan::undo::Decision;
-use crate::store::{Change, Former, Mapping};
+use crate::store::{Change, Mapping, PriorState};
 
-impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
+impl<S: Source + Clone, T: Target + Clone> UndoExecutor<S, T> {
     /// The outcome of an entity after its deciding request, with `changes`.
     pub(super) fn outcome_of(&self, at: usize, how: How, mut changes: Vec<Change>) -> Vec<Change> {
         let told = of_work(&self.decided(at).decision, how == How::Already);
@@ -42,9 +42,9 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
         let mapping = self.outlook.mappings.get(&trace.key).filter(is_its);
         mapping
             .map(|mapping| Change::MappingRemoved {
-                pair: self.crew.pair.clone(),
+                pair: self.context.pair.clone(),
                 key: mapping.key.clone(),
-                former: mapping.target,
+                prior: mapping.target,
             })
             .into_iter()
             .collect()
@@ -57,7 +57,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
             return Vec::new();
         }
         let before = self.outlook.noted[at].as_ref();
-        match before.and_then(|former| former.mapping.clone()) {
+        match before.and_then(|prior| prior.mapping.clone()) {
             Some(mapping) => {
                 // It may have been another entity's, which the source had no more.
                 let mut changes = self.mapping_removed(at);
@@ -71,15 +71,15 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
 
     fn put_back(
         &self,
-        before: Option<&Former>,
+        before: Option<&PriorState>,
         mapping: Mapping,
         version: Option<Version>,
     ) -> Vec<Change> {
-        let pair = || self.crew.pair.clone();
+        let pair = || self.context.pair.clone();
         let place = (mapping.key.kind == Kind::Page).then(|| Change::PagePlace {
             pair: pair(),
             key: mapping.key.clone(),
-            place: before.and_then(|former| former.agreed_place.clone()),
+            place: before.and_then(|prior| prior.agreed_place.clone()),
         });
         let mapping = Mapping {
             target_version: version.or(mapping.target_version),

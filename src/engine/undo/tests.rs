@@ -14,13 +14,15 @@ use crate::domain::{
 };
 use crate::engine::end::{End, StopCause};
 use crate::engine::forecast::{Costs, ahead};
-use crate::engine::pace::{Bearings, Outlook, PerClass};
+use crate::engine::pace::{Outlook, PacerSnapshot, PerClass};
 use crate::engine::poll::BatchCosts;
 use crate::engine::ready::Limits;
 use crate::engine::state::{Effect, How, Input, Job, Saved, StepResult, Work};
 use crate::event::{Command, Event};
 use crate::plan::UploadLimits;
-use crate::plan::undo::{Decided, Decision, Former, FormerBytes, Live, LiveWork, Trace, UndoPlan};
+use crate::plan::undo::{
+    Decided, Decision, Live, LiveWork, PriorBytes, PriorState, Trace, UndoPlan,
+};
 
 const LIMITS: Limits = Limits {
     saves: 2,
@@ -54,7 +56,7 @@ impl Script {
             left_bytes: None,
             existed: decision != Decision::Delete,
             along: false,
-            former: None,
+            prior: None,
             later: None,
             only_published: false,
             live: None,
@@ -108,9 +110,9 @@ impl Script {
             body: Body::new(&json!({})),
         };
         self.traces[at].live = Some(Live::Version(Box::new(entity.clone())));
-        self.traces[at].former = Some(Former {
+        self.traces[at].prior = Some(PriorState {
             entity,
-            bytes: FormerBytes::None,
+            bytes: PriorBytes::None,
         });
         self.plan.entities[at].live = LiveWork::PublishVersion;
         self.plan.entities[at].publish = true;
@@ -381,7 +383,7 @@ fn the_rest_of_an_undo_is_played_ahead() {
         .deletes(&["model:9"])
         .start();
     let costs = Costs {
-        target: Bearings {
+        target: PacerSnapshot {
             outlook: Outlook::default(),
             total: 16,
             windows: PerClass::of(|_| 16),

@@ -6,7 +6,7 @@ use super::compare::{Verifier, there_of};
 use super::difference::{DifferenceKind, Scope};
 use crate::domain::{ContentHash, Entity, Filled, ItemState, Kind, SourceId, TargetId, Version};
 use crate::engine::agreements::date_of;
-use crate::engine::crew::Crew;
+use crate::engine::context::RunContext;
 use crate::instance::{Source, Target};
 use crate::plan::{
     self, Judge, Judged, Learns, LeaveOut, Node, hash_without, lost_companions, normal, payload,
@@ -58,8 +58,8 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
         let existing = found.body.parse();
         let written = payload(
             entity,
-            &self.crew.context(),
-            &self.crew.ids,
+            &self.context.rewriting(),
+            &self.context.ids,
             &LeaveOut::default(),
             Some(&existing),
         );
@@ -70,7 +70,7 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
             }
         };
         let kind = entity.key.kind;
-        let expected = normal(kind, &written, &self.crew.schema);
+        let expected = normal(kind, &written, &self.context.schema);
         let found = Found {
             target: found.key.id,
             name: found.name.to_string(),
@@ -78,7 +78,7 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
             state: found.state,
             form: normal(kind, &existing, &self.schema),
             lost: if kind == Kind::Content {
-                lost_companions(&written, &existing, &self.crew.schema)
+                lost_companions(&written, &existing, &self.context.schema)
             } else {
                 Vec::new()
             },
@@ -106,21 +106,21 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
 
     /// Names the fields that are never written and say something else.
     fn note_kept_fields(&mut self, node: Node, entity: &Entity<SourceId>, existing: &Value) {
-        let crew = self.crew;
-        if !crew.policies.has_read_only_fields(entity) {
+        let context = self.context;
+        if !context.policies.has_read_only_fields(entity) {
             return;
         }
         let context = plan::Context {
             policies: None,
-            ..crew.context()
+            ..context.rewriting()
         };
         let nothing = LeaveOut::default();
-        let Ok(own) = payload(entity, &context, &crew.ids, &nothing, Some(existing)) else {
+        let Ok(own) = payload(entity, &context, &context.ids, &nothing, Some(existing)) else {
             return;
         };
-        let own = normal(entity.key.kind, &own.body, &crew.schema);
+        let own = normal(entity.key.kind, &own.body, &context.schema);
         let found = normal(entity.key.kind, existing, &self.schema);
-        for key in crew.policies.read_only_fields_of(entity) {
+        for key in context.policies.read_only_fields_of(entity) {
             if own["fields"][key] != found["fields"][key] {
                 let detail =
                     format!("at /fields/{key}: kept as the target has it (sync.read_only)");
@@ -141,20 +141,20 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
         if expected == form {
             return Judged::default();
         }
-        let kind = self.crew.entity(node).key.kind;
-        let former = self.learns(node).then(|| self.former(node));
-        let learns = match &former {
+        let kind = self.context.entity(node).key.kind;
+        let prior = self.learns(node).then(|| self.prior(node));
+        let learns = match &prior {
             None => Learns::Nothing,
-            Some(Some(former)) => Learns::Changed(former),
+            Some(Some(prior)) => Learns::Changed(prior),
             Some(None) => Learns::Everything,
         };
         let judge = Judge {
             kind,
             written,
-            own: &self.crew.planned(node).filled,
+            own: &self.context.planned(node).filled,
             defaults: &self.defaults,
             learns,
-            schema: &self.crew.schema,
+            schema: &self.context.schema,
         };
         judge.judge(expected, form)
     }
@@ -166,7 +166,7 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
             if is_written {
                 return is_as_sent;
             }
-            let says_the_same = self.former(node).is_none_or(|form| form == found.form);
+            let says_the_same = self.prior(node).is_none_or(|form| form == found.form);
             says_the_same
                 && self
                     .before(node)
@@ -177,23 +177,25 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
 
     /// Whether what is read back is the effect of a save of this run.
     fn learns(&self, node: Node) -> bool {
-        self.scope == Scope::AfterRun && self.crew.wrote(node)
+        self.scope == Scope::AfterRun && self.context.wrote(node)
     }
 
     /// The normal form of what was there before the run.
-    fn former(&self, node: Node) -> Option<Value> {
+    fn prior(&self, node: Node) -> Option<Value> {
         let there = self.before(node)?;
         Some(normal(there.key.kind, &there.body.parse(), &self.schema))
     }
 
     /// The counterpart as it was before the run.
     fn before(&self, node: Node) -> Option<&Entity<TargetId>> {
-        let key = &self.crew.entity(node).key;
-        self.crew.target_inventory.get(&there_of(self.crew, key)?)
+        let key = &self.context.entity(node).key;
+        self.context
+            .target_inventory
+            .get(&there_of(self.context, key)?)
     }
 
     fn conclude(&mut self, node: Node, judged: Judged, mut found: Found) {
-        let kind = self.crew.entity(node).key.kind;
+        let kind = self.context.entity(node).key.kind;
         let different: Vec<_> = judged
             .different
             .into_iter()
@@ -206,9 +208,9 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
         }
         self.note_saved(node, &found, is_equal);
         // Of a page that was only moved, what the target edited in it is no agreement.
-        let planned = self.crew.planned(node);
+        let planned = self.context.planned(node);
         let is_left = planned.is_place_only() && planned.left_alone;
-        if !self.crew.wrote(node) || is_left {
+        if !self.context.wrote(node) || is_left {
             return;
         }
         let mut filled = planned.filled.clone();
@@ -241,7 +243,7 @@ fn kind_of(kind: Kind, difference: &plan::Difference) -> DifferenceKind {
     }
 }
 
-impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
+impl<S: Source + Clone, T: Target + Clone> RunContext<S, T> {
     /// Whether a difference of this kind is left as it is: the run was not to change the entity.
     pub(in crate::engine) fn leaves(&self, node: Node, what: DifferenceKind) -> bool {
         let planned = self.planned(node);

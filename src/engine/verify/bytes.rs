@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 use super::difference::{Difference, DifferenceKind, Scope};
 use crate::domain::{Id, Kind};
-use crate::engine::crew::Crew;
+use crate::engine::context::RunContext;
 use crate::engine::files::bytes_hash;
 use crate::engine::pace::Class;
 use crate::instance::{Effect, Source, Target};
@@ -14,7 +14,7 @@ use crate::plan::Node;
 
 /// Compares the bytes of assets: after a run those that it sent, on request all.
 pub(super) async fn compare_bytes<S, T>(
-    crew: &Arc<Crew<S, T>>,
+    context: &Arc<RunContext<S, T>>,
     nodes: &[Node],
     scope: Scope,
 ) -> Vec<Difference>
@@ -22,28 +22,28 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    if !crew.options.verify_bytes {
+    if !context.options.verify_bytes {
         return Vec::new();
     }
     let mut open: Vec<Node> = nodes
         .iter()
         .copied()
         .filter(|node| {
-            let key = &crew.entity(*node).key;
+            let key = &context.entity(*node).key;
             key.kind == Kind::Asset
-                && (scope == Scope::Everything || crew.sent_bytes.contains_key(&key.id))
-                && crew.ids.resolve(key).is_some()
+                && (scope == Scope::Everything || context.sent_bytes.contains_key(&key.id))
+                && context.ids.resolve(key).is_some()
         })
         .collect();
     let mut running = JoinSet::new();
     let mut differences = Vec::new();
     loop {
-        while running.len() < crew.options.downloads_in_flight()
+        while running.len() < context.options.downloads_in_flight()
             && let Some(node) = open.pop()
         {
-            let crew = Arc::clone(crew);
+            let context = Arc::clone(context);
             running.spawn(async move {
-                let detail = differing_bytes(&crew, node).await;
+                let detail = differing_bytes(&context, node).await;
                 (node, detail)
             });
         }
@@ -52,42 +52,43 @@ where
         };
         let (node, detail) =
             joined.unwrap_or_else(|broken| std::panic::resume_unwind(broken.into_panic()));
-        let entity = crew.entity(node);
+        let entity = context.entity(node);
         differences.extend(detail.map(|detail| Difference {
             key: entity.key.clone(),
             name: entity.name.to_string(),
             difference: DifferenceKind::DifferentBytes,
             detail,
-            left_alone: crew.leaves(node, DifferenceKind::DifferentBytes),
+            left_alone: context.leaves(node, DifferenceKind::DifferentBytes),
         }));
     }
     differences.sort_by(|left, right| left.key.cmp(&right.key));
     differences
 }
 
-async fn differing_bytes<S, T>(crew: &Crew<S, T>, node: Node) -> Option<String>
+async fn differing_bytes<S, T>(context: &RunContext<S, T>, node: Node) -> Option<String>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let entity = crew.entity(node);
-    let sent = crew.sent_bytes.get(&entity.key.id).map(|hash| *hash);
+    let entity = context.entity(node);
+    let sent = context.sent_bytes.get(&entity.key.id).map(|hash| *hash);
     let expected = if let Some(hash) = sent {
         Ok(hash)
     } else {
         let body = entity.body.parse();
         let url = body["originUrl"].as_str().unwrap_or_default().to_owned();
-        crew.to_source()
+        context
+            .to_source()
             .send_as(Class::Download, Effect::Read, || {
-                bytes_hash(&crew.source, &url)
+                bytes_hash(&context.source, &url)
             })
             .await
     };
-    let urls = crate::plan::Counterparts::asset_urls(&crew.ids, entity.key.id.raw())?;
-    let found = crew
+    let urls = crate::plan::Counterparts::asset_urls(&context.ids, entity.key.id.raw())?;
+    let found = context
         .to_target()
         .send_as(Class::Download, Effect::Read, || {
-            bytes_hash(&crew.target, &urls.origin)
+            bytes_hash(&context.target, &urls.origin)
         })
         .await;
     match (expected, found) {

@@ -8,9 +8,9 @@ use super::bytes::compare_bytes;
 use super::compare::{Found, Verifier};
 use super::difference::{Difference, DifferenceKind, Scope};
 use super::notes::Notes;
-use super::read_back::{read_localised, read_unclaimed, surroundings};
+use super::read_back::{read_localised, read_unclaimed, target_tree};
 use crate::domain::{EntityKey, Kind, Locale};
-use crate::engine::crew::Crew;
+use crate::engine::context::RunContext;
 use crate::engine::pull::{PullError, Reader};
 use crate::event::Event;
 use crate::instance::{Source, Target};
@@ -35,7 +35,7 @@ pub struct Verified {
 /// # Errors
 /// [`PullError`] when the target cannot be read.
 pub async fn verify<S, T>(
-    crew: &Arc<Crew<S, T>>,
+    context: &Arc<RunContext<S, T>>,
     reader: &Arc<Reader<T>>,
     locales: &[Locale],
     scope: Scope,
@@ -44,18 +44,18 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let scoped: Vec<Node> = (0..crew.plan.graph.len())
-        .filter(|node| is_compared(crew, *node, scope))
+    let scoped: Vec<Node> = (0..context.plan.graph.len())
+        .filter(|node| is_compared(context, *node, scope))
         .filter(|node| {
-            let kind = crew.entity(*node).key.kind;
+            let kind = context.entity(*node).key.kind;
             !(kind == Kind::Content && planted::has(Bug::VerifiesNoContent))
         })
         .collect();
     let total = u32::try_from(scoped.len()).unwrap_or(u32::MAX);
     // Files come from elsewhere and take nothing from the rate of the API.
     let (bytes, found) = tokio::try_join!(
-        async { Ok(compare_bytes(crew, &scoped, scope).await) },
-        compare_entities(crew, reader, (locales, &scoped), scope),
+        async { Ok(compare_bytes(context, &scoped, scope).await) },
+        compare_entities(context, reader, (locales, &scoped), scope),
     )?;
     let Found {
         mut differences,
@@ -70,9 +70,9 @@ where
     }
     let different = spoilt(&differences);
     for compared in &mut compared {
-        compared.is_equal &= !different.contains(&crew.entity(compared.node).key);
+        compared.is_equal &= !different.contains(&context.entity(compared.node).key);
     }
-    tell(crew, (&differences, &notes), total).await;
+    tell(context, (&differences, &notes), total).await;
     Ok(Verified {
         differences,
         compared,
@@ -98,16 +98,20 @@ fn spoilt(differences: &[Difference]) -> HashSet<EntityKey> {
     own.map(|found| found.key.clone()).collect()
 }
 
-async fn tell<S, T>(crew: &Crew<S, T>, (differences, notes): (&[Difference], &Notes), total: u32)
-where
+async fn tell<S, T>(
+    context: &RunContext<S, T>,
+    (differences, notes): (&[Difference], &Notes),
+    total: u32,
+) where
     S: Source + Clone,
     T: Target + Clone,
 {
     for message in notes.sentences() {
-        crew.sink.emit(Event::Warned { message }).await;
+        context.sink.emit(Event::Warned { message }).await;
     }
     for difference in differences {
-        crew.sink
+        context
+            .sink
             .emit(Event::DifferenceFound {
                 key: difference.key.clone(),
                 difference: difference.difference.name().to_owned(),
@@ -117,7 +121,8 @@ where
             .await;
     }
     let count = u32::try_from(differences.len()).unwrap_or(u32::MAX);
-    crew.sink
+    context
+        .sink
         .emit(Event::VerifyFinished {
             checked: total,
             differences: count,
@@ -126,7 +131,7 @@ where
 }
 
 async fn compare_entities<S, T>(
-    crew: &Arc<Crew<S, T>>,
+    context: &Arc<RunContext<S, T>>,
     reader: &Arc<Reader<T>>,
     (locales, nodes): (&[Locale], &[Node]),
     scope: Scope,
@@ -135,27 +140,27 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let found = surroundings(reader, locales).await?;
-    let mut verifier = Verifier::new(crew, found, scope);
-    let is_listed = |node: &&Node| !crew.entity(**node).key.kind.is_localised();
+    let found = target_tree(reader, locales).await?;
+    let mut verifier = Verifier::new(context, found, scope);
+    let is_listed = |node: &&Node| !context.entity(**node).key.kind.is_localised();
     for node in nodes.iter().filter(is_listed) {
         verifier.compare_listed(*node);
     }
-    read_localised(crew, reader, nodes, &mut verifier).await?;
+    read_localised(context, reader, nodes, &mut verifier).await?;
     verifier.conclude_open();
     verifier.wrong_mappings();
     verifier.sort();
     verifier.order(locales);
-    verifier.duplicates(read_unclaimed(crew, reader, locales).await?);
+    verifier.duplicates(read_unclaimed(context, reader, locales).await?);
     Ok(verifier.into_found())
 }
 
-pub(super) fn is_compared<S, T>(crew: &Crew<S, T>, node: Node, scope: Scope) -> bool
+pub(super) fn is_compared<S, T>(context: &RunContext<S, T>, node: Node, scope: Scope) -> bool
 where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let planned = crew.planned(node);
+    let planned = context.planned(node);
     match (scope, &planned.action) {
         (_, Action::OutOfScope)
         | (
@@ -164,7 +169,8 @@ where
         ) => false,
         // What the run could not write has no counterpart, or is reported as failed already.
         (Scope::AfterRun, Action::Create { .. } | Action::Update { .. }) => {
-            crew.ids.resolve(&crew.entity(node).key).is_some() && !crew.unfinished.contains(&node)
+            context.ids.resolve(&context.entity(node).key).is_some()
+                && !context.unfinished.contains(&node)
         }
         (Scope::Everything, _)
         | (

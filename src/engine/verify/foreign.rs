@@ -19,37 +19,38 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
         (found, state): (Version, ItemState),
         is_equal: impl FnOnce(bool) -> bool,
     ) {
-        let key = &self.crew.entity(node).key;
-        let Some(there) = there_of(self.crew, key).filter(|_| self.scope == Scope::AfterRun) else {
+        let key = &self.context.entity(node).key;
+        let Some(there) = there_of(self.context, key).filter(|_| self.scope == Scope::AfterRun)
+        else {
             return;
         };
         let Some(known) = self.known_version(node, &there) else {
             return;
         };
         // A page that is only moved is sent as the snapshot had it.
-        let is_written = self.crew.wrote(node) && !self.crew.planned(node).is_place_only();
+        let is_written = self.context.wrote(node) && !self.context.planned(node).is_place_only();
         let read = ReadBack {
             kind: key.kind,
             known,
             found,
             state,
             is_written,
-            publishes: self.crew.publishes(),
+            publishes: self.context.publishes(),
         };
         if read.is_foreign(|| is_equal(is_written)) {
             let versions = Some((known, found));
-            self.crew.foreign.note(there, Change::Saved(versions));
+            self.context.foreign.note(there, Change::Saved(versions));
         }
     }
 
     /// The highest version that this run knows of a counterpart. The snapshot comes from a feed that may lag behind the state.
     fn known_version(&self, node: Node, there: &TargetKey) -> Option<Version> {
         let known = self
-            .crew
+            .context
             .ids
-            .resolve(&self.crew.entity(node).key)?
+            .resolve(&self.context.entity(node).key)?
             .version?;
-        let agreed = self.crew.formers.mapping(there);
+        let agreed = self.context.pre_images.mapping(there);
         Some(
             known.max(
                 agreed
@@ -77,36 +78,36 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
         if self.scope != Scope::AfterRun {
             return;
         }
-        let crew = self.crew;
-        let work = (0..crew.plan.graph.len()).filter(|node| crew.wrote(*node));
+        let context = self.context;
+        let work = (0..context.plan.graph.len()).filter(|node| context.wrote(*node));
         let written: HashSet<TargetKey> = work
-            .filter_map(|node| there_of(crew, &crew.entity(node).key))
+            .filter_map(|node| there_of(context, &context.entity(node).key))
             .collect();
         let is_listed = |there: &&Entity<TargetId>| {
             let kind = there.key.kind;
             !kind.is_localised() && kind != Kind::Redirection
         };
         for there in self.found.lists.entities().iter().filter(is_listed) {
-            match crew.target_inventory.get(&there.key) {
+            match context.target_inventory.get(&there.key) {
                 None => self.note_new(&there.key),
                 Some(before)
                     if written.contains(&there.key) || self.says_the_same(before, there) => {}
-                Some(_) => crew.foreign.note(there.key.clone(), Change::Saved(None)),
+                Some(_) => context.foreign.note(there.key.clone(), Change::Saved(None)),
             }
         }
-        for before in crew.target_inventory.entities() {
+        for before in context.target_inventory.entities() {
             let is_gone = match before.key.kind {
                 Kind::Page => before.placement.is_some() && !self.is_placed(&before.key),
                 Kind::Content | Kind::Redirection => false,
                 _ => self.found.lists.get(&before.key).is_none(),
             };
             if is_gone {
-                crew.foreign.note(before.key.clone(), Change::Deleted);
+                context.foreign.note(before.key.clone(), Change::Deleted);
             }
         }
         for (locale, page) in self.found.places.keys() {
             let there = TargetKey::localised(Kind::Page, *page, locale);
-            if crew.target_inventory.get(&there).is_none() {
+            if context.target_inventory.get(&there).is_none() {
                 self.note_new(&there);
             }
         }
@@ -125,7 +126,8 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
     /// Notes the items that are new in the containers of this run.
     pub(super) fn note_new_items(&self, unclaimed: &[Unclaimed]) {
         for item in unclaimed {
-            if self.scope == Scope::AfterRun && self.crew.target_inventory.get(&item.key).is_none()
+            if self.scope == Scope::AfterRun
+                && self.context.target_inventory.get(&item.key).is_none()
             {
                 self.note_new(&item.key);
             }
@@ -135,26 +137,26 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
     /// Notes something that was not there before and is the counterpart of nothing. Where something of its kind failed, or is
     /// not there under the id that was answered, it may be what came of that.
     fn note_new(&self, there: &TargetKey) {
-        let failed = self.crew.unfinished.iter();
-        let failed = failed.map(|node| self.crew.entity(*node).key.kind);
+        let failed = self.context.unfinished.iter();
+        let failed = failed.map(|node| self.context.entity(*node).key.kind);
         let lost = self.differences.iter();
         let lost = lost.filter(|(_, found)| found.difference == DifferenceKind::Missing);
         let mut own = failed.chain(lost.map(|(_, found)| found.key.kind));
         if self.is_left_over(there) && !own.any(|kind| kind == there.kind) {
-            self.crew.foreign.note(there.clone(), Change::Created);
+            self.context.foreign.note(there.clone(), Change::Created);
         }
     }
 
     /// Notes an item of the snapshot that this run did not write and that is gone.
     pub(super) fn note_gone(&self, node: Node) {
-        let there = there_of(self.crew, &self.crew.entity(node).key);
-        let was_there = |there: &TargetKey| self.crew.target_inventory.get(there).is_some();
+        let there = there_of(self.context, &self.context.entity(node).key);
+        let was_there = |there: &TargetKey| self.context.target_inventory.get(there).is_some();
         if let Some(there) = there.filter(was_there)
             && there.kind == Kind::Content
             && self.scope == Scope::AfterRun
-            && !self.crew.wrote(node)
+            && !self.context.wrote(node)
         {
-            self.crew.foreign.note(there, Change::Deleted);
+            self.context.foreign.note(there, Change::Deleted);
         }
     }
 }

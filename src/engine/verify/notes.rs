@@ -61,7 +61,7 @@ const fn plural(count: u32) -> &'static str {
 
 impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
     pub(super) fn note_state(&mut self, node: Node, here: ItemState, there: ItemState) {
-        let example = || self.crew.entity(node).key.to_string();
+        let example = || self.context.entity(node).key.to_string();
         let is_told = here != ItemState::None && there != ItemState::None;
         match (here == ItemState::Published, there == ItemState::Published) {
             (true, false) if is_told => self.notes.add(Note::NotPublished, example),
@@ -71,7 +71,7 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
     }
 
     pub(super) fn note_unknown(&mut self, node: Node, keys: &[String]) {
-        let example = || format!("{} ({})", self.crew.entity(node).key, keys.join(", "));
+        let example = || format!("{} ({})", self.context.entity(node).key, keys.join(", "));
         if !keys.is_empty() {
             self.notes.add(Note::UnknownField, example);
         }
@@ -79,8 +79,9 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
 
     /// Names what the target has and nobody refers to. A run of a selection cannot tell.
     pub(super) fn note_left_overs(&mut self) {
-        let is_whole = |node: Node| !matches!(self.crew.planned(node).action, Action::OutOfScope);
-        if !(0..self.crew.plan.graph.len()).all(is_whole) {
+        let is_whole =
+            |node: Node| !matches!(self.context.planned(node).action, Action::OutOfScope);
+        if !(0..self.context.plan.graph.len()).all(is_whole) {
             return;
         }
         let lists = self.found.lists.entities().iter();
@@ -102,7 +103,7 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
 
     /// Whether no entity of the source is its counterpart, be it one that this run did not get to.
     pub(super) fn is_left_over(&self, there: &TargetKey) -> bool {
-        !self.crew.ids.is_claimed(there.kind, there.id) && !self.crew.formers.knows(there)
+        !self.context.ids.is_claimed(there.kind, there.id) && !self.context.pre_images.knows(there)
     }
 
     pub(super) fn note_left_over(&mut self, there: &TargetKey) {

@@ -55,7 +55,7 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
         }
         for (key, list) in std::mem::take(&mut self.lists) {
             let is_right = self.in_order(&list, false);
-            if list.iter().any(|(_, node, _)| self.crew.wrote(*node)) {
+            if list.iter().any(|(_, node, _)| self.context.wrote(*node)) {
                 self.keep_order(key, &list, is_right);
             }
         }
@@ -64,14 +64,14 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
     /// Names the pages that the run wrote and left where only the target moved them: their outcome does not say it.
     fn name_left_in_place(&mut self, locales: &[Locale]) {
         let is_asked = |node: &Node| {
-            let locale = self.crew.entity(*node).locale();
+            let locale = self.context.entity(*node).locale();
             locale.is_some_and(|locale| locales.contains(locale))
         };
-        let nodes = (0..).zip(&self.crew.plan.entities);
+        let nodes = (0..).zip(&self.context.plan.entities);
         let left = nodes.filter(|(node, planned)| {
             self.scope == Scope::AfterRun
                 && planned.is_left_in_place()
-                && is_compared(self.crew, *node, self.scope)
+                && is_compared(self.context, *node, self.scope)
         });
         let left: Vec<Node> = left.map(|(node, _)| node).filter(is_asked).collect();
         for node in left {
@@ -91,19 +91,19 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
     }
 
     fn is_at_home(&self, node: Node) -> bool {
-        let key = &self.crew.entity(node).key;
-        let id = self.crew.ids.resolve(key).map(|there| there.id.raw());
+        let key = &self.context.entity(node).key;
+        let id = self.context.ids.resolve(key).map(|there| there.id.raw());
         let found = key.locale.clone().zip(id);
         let found = found.and_then(|page| self.found.places.get(&page));
-        let home = self.crew.home(node).ok();
+        let home = self.context.home(node).ok();
         home.is_some() && found.map(|found| found.placement.parent) == home.map(|home| home.parent)
     }
 
     /// Whether this run put a page at its place.
     fn was_placed(&self, node: Node) -> bool {
         self.scope == Scope::AfterRun
-            && self.crew.planned(node).is_placed()
-            && self.crew.placed.contains(&node)
+            && self.context.planned(node).is_placed()
+            && self.context.placed.contains(&node)
     }
 
     /// Reports what stands elsewhere: as few as it takes for the others to be in order. With `is_ours` the run wrote to the
@@ -120,7 +120,7 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
             let detail = match before.max_by_key(|(other, ..)| *other) {
                 Some((.., found)) if *found < there => "it stands too far behind".to_owned(),
                 Some((_, first, _)) => {
-                    format!("it stands before {}", self.crew.entity(*first).key)
+                    format!("it stands before {}", self.context.entity(*first).key)
                 }
                 None => "it is not the first".to_owned(),
             };
@@ -132,7 +132,7 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
     /// Keeps the numbers of a list that this run wrote to: agreed upon, or owed. What is in conflict, or was sorted by the
     /// target, is neither.
     fn keep_order(&mut self, key: ListKey, list: &[Placed], is_right: bool) {
-        let is_decided = |(_, node, _): &Placed| self.crew.planned(*node).keeps_number.is_none();
+        let is_decided = |(_, node, _): &Placed| self.context.planned(*node).keeps_number.is_none();
         if !is_right && !list.iter().all(is_decided) {
             return;
         }
@@ -142,7 +142,7 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
             } else {
                 AgreedNumber::Owed
             };
-            (self.crew.entity(*node).key.id, number)
+            (self.context.entity(*node).key.id, number)
         };
         let numbers = list.iter().map(number).collect();
         self.ordered.push(ListOrder { key, numbers });
@@ -151,9 +151,9 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
     /// The pages of a row that are asked for.
     fn siblings(&self, row: Vec<Node>, locales: &[Locale]) -> Vec<Placed> {
         let is_asked = |node: &Node| {
-            let locale = self.crew.entity(*node).locale();
+            let locale = self.context.entity(*node).locale();
             locale.is_some_and(|locale| locales.contains(locale))
-                && is_compared(self.crew, *node, self.scope)
+                && is_compared(self.context, *node, self.scope)
         };
         let asked = (0..).zip(row).filter(|(_, node)| is_asked(node));
         let placed = asked.filter_map(|(at, node)| Some((at, node, self.position(node)?.into())));
@@ -162,8 +162,8 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
 
     /// Where a page stands among its siblings on the target.
     fn position(&self, node: Node) -> Option<u32> {
-        let key = &self.crew.entity(node).key;
-        let page = (key.locale.clone()?, self.crew.ids.resolve(key)?.id.raw());
+        let key = &self.context.entity(node).key;
+        let page = (key.locale.clone()?, self.context.ids.resolve(key)?.id.raw());
         Some(self.found.places.get(&page)?.placement.position)
     }
 
@@ -176,11 +176,11 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
             });
             pages.collect()
         };
-        self.crew.plan.rows.iter().map(pages).collect()
+        self.context.plan.rows.iter().map(pages).collect()
     }
 
     fn rows_of_source(&self) -> Vec<Vec<Node>> {
-        let rows = self.crew.source_inventory.page_rows();
+        let rows = self.context.source_inventory.page_rows();
         rows.into_values().collect()
     }
 }

@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use super::compare::{Verifier, there_of};
 use crate::domain::{ContentHash, Id, Inventory, Kind, Locale, PageNode, TargetId, TargetKey};
-use crate::engine::crew::Crew;
+use crate::engine::context::RunContext;
 use crate::engine::pull::{PullError, Reader};
-use crate::instance::{Ask, Found, Source, Target};
+use crate::instance::{ReadRequest, Record, Source, Target};
 use crate::plan::{Node, target_hash};
 
-/// Ids in one question (limit of [`Ask::ItemsById`]).
+/// Ids in one question (limit of [`ReadRequest::ItemsById`]).
 const IDS_AT_ONCE: usize = 100;
 
 /// What has to be known of the target before items and pages are looked at.
-pub(super) struct Surroundings {
+pub(super) struct TargetTree {
     /// Everything that exists once per instance.
     pub(super) lists: Inventory<TargetId>,
     /// Where pages stand.
@@ -22,10 +22,10 @@ pub(super) struct Surroundings {
 }
 
 /// Reads the lists and the sitemaps.
-pub(super) async fn surroundings<T: Target + Clone>(
+pub(super) async fn target_tree<T: Target + Clone>(
     reader: &Arc<Reader<T>>,
     locales: &[Locale],
-) -> Result<Surroundings, PullError> {
+) -> Result<TargetTree, PullError> {
     let kinds = [
         Kind::Model,
         Kind::Container,
@@ -35,21 +35,21 @@ pub(super) async fn surroundings<T: Target + Clone>(
         Kind::Redirection,
     ];
     let lists = reader.pull_kinds(locales, &kinds).await?;
-    let sitemaps = locales.iter().cloned().map(Ask::Sitemap).collect();
+    let sitemaps = locales.iter().cloned().map(ReadRequest::Sitemap).collect();
     let mut places = HashMap::new();
     let keep = |found| {
-        if let Found::Node(node) = found {
+        if let Record::Node(node) = found {
             places.insert((node.locale.clone(), node.page), node);
         }
     };
     reader.ask_each::<TargetId>(sitemaps, None, keep).await?;
-    Ok(Surroundings { lists, places })
+    Ok(TargetTree { lists, places })
 }
 
 /// Reads the counterparts of items and pages among `nodes`, and lets each be compared as it arrives: held all at once
 /// they would weigh as much as the instance.
 pub(super) async fn read_localised<S, T>(
-    crew: &Arc<Crew<S, T>>,
+    context: &Arc<RunContext<S, T>>,
     reader: &Arc<Reader<T>>,
     nodes: &[Node],
     verifier: &mut Verifier<'_, S, T>,
@@ -60,9 +60,9 @@ where
 {
     let mut awaited: HashMap<TargetKey, Node> = HashMap::new();
     for node in nodes {
-        let key = &crew.entity(*node).key;
+        let key = &context.entity(*node).key;
         if key.kind.is_localised() {
-            match there_of(crew, key) {
+            match there_of(context, key) {
                 Some(there) => drop(awaited.insert(there, *node)),
                 None => verifier.missing(*node),
             }
@@ -71,7 +71,7 @@ where
     let total = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
     let asks = items_and_pages(awaited.keys());
     let compare = |found| {
-        if let Found::Entity(there) = found
+        if let Record::Entity(there) = found
             && let Some(node) = awaited.remove(&there.key)
         {
             verifier.compare(node, &there);
@@ -93,7 +93,7 @@ pub(super) struct Unclaimed {
 
 /// Reads the items that are in the containers of the run and nobody's counterpart.
 pub(super) async fn read_unclaimed<S, T>(
-    crew: &Arc<Crew<S, T>>,
+    context: &Arc<RunContext<S, T>>,
     reader: &Arc<Reader<T>>,
     locales: &[Locale],
 ) -> Result<Vec<Unclaimed>, PullError>
@@ -102,24 +102,24 @@ where
     T: Target + Clone,
 {
     let mut ids: BTreeMap<Locale, Vec<i64>> = BTreeMap::new();
-    let note = |found: Found<TargetId>| {
+    let note = |found: Record<TargetId>| {
         // The list puts the locale where other rows have their name.
-        if let Found::Passed {
+        if let Record::Passed {
             kind: Kind::Content,
             id,
             name,
         } = found
-            && !crew.ids.is_claimed(Kind::Content, TargetId::new(id))
+            && !context.ids.is_claimed(Kind::Content, TargetId::new(id))
         {
             ids.entry(Locale::new(&name)).or_default().push(id);
         }
     };
-    let lists = container_asks(crew, locales);
+    let lists = container_asks(context, locales);
     reader.ask_each(lists, None, note).await?;
     let mut unclaimed = Vec::new();
     let weigh = |found| {
-        if let Found::Entity(there) = found {
-            let hash = target_hash(&there, &crew.schema);
+        if let Record::Entity(there) = found {
+            let hash = target_hash(&there, &context.schema);
             unclaimed.push(Unclaimed {
                 key: there.key,
                 hash,
@@ -130,7 +130,7 @@ where
     Ok(unclaimed)
 }
 
-fn items_and_pages<'k>(keys: impl Iterator<Item = &'k TargetKey>) -> Vec<Ask> {
+fn items_and_pages<'k>(keys: impl Iterator<Item = &'k TargetKey>) -> Vec<ReadRequest> {
     let mut keys: Vec<&TargetKey> = keys.collect();
     keys.sort_unstable();
     let mut items: BTreeMap<Locale, Vec<i64>> = BTreeMap::new();
@@ -139,7 +139,7 @@ fn items_and_pages<'k>(keys: impl Iterator<Item = &'k TargetKey>) -> Vec<Ask> {
         let id = key.id.raw();
         match (key.kind, &key.locale) {
             (Kind::Content, Some(locale)) => items.entry(locale.clone()).or_default().push(id),
-            (kind, locale) => asks.push(Ask::One {
+            (kind, locale) => asks.push(ReadRequest::One {
                 kind,
                 id,
                 locale: locale.clone(),
@@ -150,11 +150,11 @@ fn items_and_pages<'k>(keys: impl Iterator<Item = &'k TargetKey>) -> Vec<Ask> {
     asks
 }
 
-fn by_id(items: BTreeMap<Locale, Vec<i64>>) -> Vec<Ask> {
+fn by_id(items: BTreeMap<Locale, Vec<i64>>) -> Vec<ReadRequest> {
     let mut asks = Vec::new();
     for (locale, ids) in items {
         for some in ids.chunks(IDS_AT_ONCE) {
-            asks.push(Ask::ItemsById {
+            asks.push(ReadRequest::ItemsById {
                 locale: locale.clone(),
                 ids: some.to_vec(),
             });
@@ -164,20 +164,20 @@ fn by_id(items: BTreeMap<Locale, Vec<i64>>) -> Vec<Ask> {
 }
 
 /// Lists the items of every container that the run has content in.
-fn container_asks<S, T>(crew: &Crew<S, T>, locales: &[Locale]) -> Vec<Ask>
+fn container_asks<S, T>(context: &RunContext<S, T>, locales: &[Locale]) -> Vec<ReadRequest>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
     let mut asks = Vec::new();
-    for container in crew.source_inventory.of_kind(Kind::Container) {
+    for container in context.source_inventory.of_kind(Kind::Container) {
         let Some(name) =
-            crate::plan::Counterparts::name(&crew.ids, Kind::Container, &container.name)
+            crate::plan::Counterparts::name(&context.ids, Kind::Container, &container.name)
         else {
             continue;
         };
         for locale in locales {
-            asks.push(Ask::ContainerItems {
+            asks.push(ReadRequest::ContainerItems {
                 locale: locale.clone(),
                 container: name.clone(),
                 offset: 0,

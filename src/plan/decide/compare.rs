@@ -12,7 +12,7 @@ use super::identity::Recognition;
 use super::matching::Match;
 use super::names;
 use super::owed;
-use super::virtual_map::VirtualMap;
+use super::predicted_ids::PredictedIds;
 use super::weigh::{self, Fields, Place, weigh};
 use crate::domain::{
     ContentHash, Entity, Failure, Filled, Inventory, Kind, Locale, Proof, SourceId, TargetId,
@@ -42,7 +42,7 @@ pub(super) struct Comparer<'a> {
     pub(super) agreements: &'a Agreements,
     pub(super) context: Context<'a>,
     pub(super) target_schema: &'a Schema,
-    pub(super) counterparts: &'a VirtualMap<'a>,
+    pub(super) counterparts: &'a PredictedIds<'a>,
     /// Assets whose bytes were compared with their namesake on the target, and are the same.
     pub(super) equal_bytes: &'a HashSet<SourceId>,
     /// Assets whose bytes on the target are not those of the last agreement any more.

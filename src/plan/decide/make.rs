@@ -14,10 +14,10 @@ use super::names;
 use super::needs::{Needs, Resolver};
 use super::paths;
 use super::place::{Placed, Places, Sides};
+use super::predicted_ids::{PredictedIds, ids};
 use super::settle;
 use super::shapes::Shapes;
 use super::spread;
-use super::virtual_map::{VirtualMap, ids};
 use super::weigh::{self, Place};
 use crate::domain::{
     ContentHash, EntityKey, Failure, Filled, Inventory, Kind, Locale, SourceId, TargetId,
@@ -239,7 +239,7 @@ fn decide_with(
 ) -> (Vec<Planned>, Vec<Notice>) {
     let agreements = &*identity.agreements;
     let sides = (inputs.source, inputs.target);
-    let counterparts = VirtualMap::new(sides, ids(agreements), matches, |node| {
+    let counterparts = PredictedIds::new(sides, ids(agreements), matches, |node| {
         keeping.contains(&node)
     });
     let comparer = Comparer {

@@ -25,12 +25,12 @@ mod owed;
 mod page_matching;
 mod paths;
 mod place;
+pub(in crate::plan) mod predicted_ids;
 mod settle;
 mod shapes;
 mod spread;
 #[cfg(test)]
 mod tests;
-pub(in crate::plan) mod virtual_map;
 mod weigh;
 
 pub use asset_bytes::{AssetLook, ByteQuestion, assets_to_look_at};

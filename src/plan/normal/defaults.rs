@@ -180,7 +180,7 @@ impl Judge<'_> {
         let is_learnt = match self.learns {
             Learns::Nothing => false,
             Learns::Everything => true,
-            Learns::Changed(former) => former.pointer(at) != Some(value),
+            Learns::Changed(prior) => prior.pointer(at) != Some(value),
         };
         is_learnt
             || self.own.get(at) == Some(value)

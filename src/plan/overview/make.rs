@@ -12,7 +12,7 @@ use crate::domain::{
 };
 use crate::plan::action::{Plan, Planned};
 use crate::plan::approved::Intended;
-use crate::plan::decide::virtual_map::VirtualMap;
+use crate::plan::decide::predicted_ids::PredictedIds;
 use crate::plan::graph::Node;
 use crate::plan::normal::{normal, without};
 use crate::plan::notice::Concern;
@@ -60,7 +60,7 @@ impl Overview {
                 policies: Some(seen.policies),
             },
             target_schema: &Schema::of(seen.target),
-            counterparts: &VirtualMap::of_plan(sides, mapped, &seen.plan.entities),
+            counterparts: &PredictedIds::of_plan(sides, mapped, &seen.plan.entities),
         };
         let mut overview = Self {
             source: seen.source.guid.clone(),
@@ -124,7 +124,7 @@ struct Maker<'a> {
     seen: &'a Seen<'a>,
     context: Context<'a>,
     target_schema: &'a Schema,
-    counterparts: &'a VirtualMap<'a>,
+    counterparts: &'a PredictedIds<'a>,
 }
 
 /// Actions of one kind or group.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::domain::{Entity, Id, Inventory, Kind, Locale, SourceId, TargetId, TargetKey, redact};
-use crate::plan::decide::virtual_map::provisional;
+use crate::plan::decide::predicted_ids::provisional;
 use crate::plan::{ModelSchema, container_of};
 
 /// What the values of one entity are called.

@@ -29,7 +29,7 @@ pub struct Trace {
     /// Whether the run did not write it, and only its model: a field went, and its value with it.
     pub along: bool,
     /// What it was before; `None` when it did not exist, or nobody took note.
-    pub former: Option<Former>,
+    pub prior: Option<PriorState>,
     /// The latest run that wrote it afterwards.
     pub later: Option<RunId>,
     /// Whether the run published it and wrote nothing of it.
@@ -49,16 +49,16 @@ pub enum Live {
 
 /// What an entity of the target was before a run.
 #[derive(Clone, Debug)]
-pub struct Former {
+pub struct PriorState {
     /// As it was read then.
     pub entity: Entity<TargetId>,
     /// What became of its bytes.
-    pub bytes: FormerBytes,
+    pub bytes: PriorBytes,
 }
 
 /// The bytes that an asset had.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FormerBytes {
+pub enum PriorBytes {
     /// It is no asset.
     None,
     /// They are kept under this hash.
@@ -235,24 +235,24 @@ fn decide(trace: &Trace, inputs: &Inputs<'_>) -> Decided {
         };
         return decided(decision, false);
     }
-    let Some(former) = &trace.former else {
+    let Some(prior) = &trace.prior else {
         let why = "the previous version was not recorded before the run".to_owned();
         return decided(Decision::Keep(Kept::NotRestorable(why)), false);
     };
-    let was_published = former.entity.state == ItemState::Published;
+    let was_published = prior.entity.state == ItemState::Published;
     let live = live_work(trace, inputs);
-    let is_whole = live == LiveWork::Leave && is_in_former_state(trace, former, present);
-    if is_whole && is_as_before(former, present, inputs) {
+    let is_whole = live == LiveWork::Leave && is_in_former_state(trace, prior, present);
+    if is_whole && is_as_before(prior, present, inputs) {
         let publish = was_published && present.state != ItemState::Published;
         return decided(Decision::AsBefore, publish);
     }
-    let decision = match &former.bytes {
+    let decision = match &prior.bytes {
         _ if !inputs.changed_too && !is_as_left(trace, present, inputs) => changed(trace),
-        FormerBytes::Lost(why) => {
+        PriorBytes::Lost(why) => {
             let why = format!("its former bytes could not be kept: {why}");
             Decision::Keep(Kept::NotRestorable(why))
         }
-        FormerBytes::None | FormerBytes::Kept(_) => Decision::Restore,
+        PriorBytes::None | PriorBytes::Kept(_) => Decision::Restore,
     };
     let is_restored = decision == Decision::Restore;
     Decided {
@@ -275,8 +275,8 @@ fn live_work(trace: &Trace, inputs: &Inputs<'_>) -> LiveWork {
 }
 
 /// Whether an entity whose publication is undone has the state that it had: a save leaves it in staging.
-fn is_in_former_state(trace: &Trace, former: &Former, present: &Entity<TargetId>) -> bool {
-    let expected = if former.entity.state == ItemState::Unpublished {
+fn is_in_former_state(trace: &Trace, prior: &PriorState, present: &Entity<TargetId>) -> bool {
+    let expected = if prior.entity.state == ItemState::Unpublished {
         ItemState::Unpublished
     } else {
         ItemState::Staging
@@ -293,13 +293,13 @@ fn leave_without_model(entities: &mut [Decided], inputs: &Inputs<'_>) {
         .iter()
         .zip(entities.iter())
         .filter(|(trace, decided)| trace.key.kind == Kind::Model && comes_back(decided))
-        .filter_map(|(trace, _)| Some(name_key(&trace.former.as_ref()?.entity.name)))
+        .filter_map(|(trace, _)| Some(name_key(&trace.prior.as_ref()?.entity.name)))
         .collect();
     for (trace, decided) in inputs.traces.iter().zip(entities) {
         let model = trace
-            .former
+            .prior
             .as_ref()
-            .and_then(|former| model_of(&former.entity));
+            .and_then(|prior| model_of(&prior.entity));
         if trace.along
             && decided.decision == Decision::Restore
             && !model.is_some_and(|model| models.contains(&model))
@@ -340,8 +340,8 @@ fn is_as_left(trace: &Trace, present: &Entity<TargetId>, inputs: &Inputs<'_>) ->
         || trace.left.contains(&now) || trace.left.contains(&inputs.left.whole_hash(present));
     // What the run did not write was left as it was, but for the fields that its model has no more.
     let as_it_was = || {
-        let former = trace.former.as_ref().filter(|_| trace.along);
-        former.is_some_and(|former| inputs.left.hash(&former.entity) == now)
+        let prior = trace.prior.as_ref().filter(|_| trace.along);
+        prior.is_some_and(|prior| inputs.left.hash(&prior.entity) == now)
     };
     same_bytes && (is_as_left() || as_it_was() || is_publication(trace, present, inputs))
 }
@@ -351,9 +351,9 @@ fn is_publication(trace: &Trace, present: &Entity<TargetId>, inputs: &Inputs<'_>
     let now = inputs.before.hash(present);
     let is_now = |entity: &Entity<TargetId>| inputs.before.hash(entity) == now;
     let is_former = trace
-        .former
+        .prior
         .as_ref()
-        .is_some_and(|former| is_now(&former.entity));
+        .is_some_and(|prior| is_now(&prior.entity));
     match &trace.live {
         Some(Live::Version(version)) => is_former || is_now(version),
         Some(Live::Nothing) => is_former,
@@ -362,11 +362,11 @@ fn is_publication(trace: &Trace, present: &Entity<TargetId>, inputs: &Inputs<'_>
 }
 
 /// Whether it says what it said before the run. Bytes that were not compared count as different.
-fn is_as_before(former: &Former, present: &Entity<TargetId>, inputs: &Inputs<'_>) -> bool {
-    let same_bytes = match &former.bytes {
-        FormerBytes::None => true,
-        FormerBytes::Kept(hash) => inputs.bytes.get(&present.key.id) == Some(hash),
-        FormerBytes::Lost(_) => false,
+fn is_as_before(prior: &PriorState, present: &Entity<TargetId>, inputs: &Inputs<'_>) -> bool {
+    let same_bytes = match &prior.bytes {
+        PriorBytes::None => true,
+        PriorBytes::Kept(hash) => inputs.bytes.get(&present.key.id) == Some(hash),
+        PriorBytes::Lost(_) => false,
     };
-    same_bytes && inputs.before.hash(present) == inputs.before.hash(&former.entity)
+    same_bytes && inputs.before.hash(present) == inputs.before.hash(&prior.entity)
 }

@@ -27,7 +27,7 @@ mod own;
 mod tests;
 
 pub use decide::{
-    Decided, Decision, Former, FormerBytes, Inputs, Kept, Live, LiveWork, Trace, UndoPlan, plan,
+    Decided, Decision, Inputs, Kept, Live, LiveWork, PriorBytes, PriorState, Trace, UndoPlan, plan,
 };
 pub use dropped::losing_values;
 pub use order::out_of_order;

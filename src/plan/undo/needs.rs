@@ -34,11 +34,11 @@ impl References {
             .trace_of
             .get(&at)
             .filter(|trace| entities[**trace].decision == Decision::Restore);
-        let former: Option<&Entity<TargetId>> = restored
-            .and_then(|trace| inputs.traces[*trace].former.as_ref())
-            .map(|former| &former.entity);
-        match former {
-            Some(former) => positions(inputs, &inputs.before.referents(former)),
+        let prior: Option<&Entity<TargetId>> = restored
+            .and_then(|trace| inputs.traces[*trace].prior.as_ref())
+            .map(|prior| &prior.entity);
+        match prior {
+            Some(prior) => positions(inputs, &inputs.before.referents(prior)),
             None => self.present[at as usize].clone(),
         }
     }

@@ -19,8 +19,8 @@ pub(super) fn stages(entities: &[Decided], inputs: &Inputs<'_>) -> (Stages, Stag
         chosen.filter_map(move |(at, decided)| (decided.decision == wanted).then_some(at))
     };
     let restores = grouped(of(Decision::Restore), |at| {
-        let former = inputs.traces[at].former.as_ref();
-        let depth = former.map_or(0, |former| depth(&former.entity, inputs));
+        let prior = inputs.traces[at].prior.as_ref();
+        let depth = prior.map_or(0, |prior| depth(&prior.entity, inputs));
         (
             restore_rank(inputs.traces[at].key.kind),
             i64::from(depth),

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{
-    Decided, Decision, Former, FormerBytes, Inputs, Kept, Own, Trace, UndoPlan, out_of_order, plan,
+    Decided, Decision, Inputs, Kept, Own, PriorBytes, PriorState, Trace, UndoPlan, out_of_order,
+    plan,
 };
 use crate::domain::{
     Body, ContentHash, Entity, Guid, Id, Inventory, ItemState, Key, Kind, Locale, Placement, RunId,
@@ -108,7 +109,7 @@ impl Case {
             left_bytes: None,
             existed: false,
             along: false,
-            former: None,
+            prior: None,
             later: None,
             only_published: false,
             live: None,
@@ -124,11 +125,11 @@ impl Case {
     }
 
     /// The last trace existed before the run, as `former`.
-    fn over(mut self, former: Entity<TargetId>, bytes: FormerBytes) -> Self {
+    fn over(mut self, prior: Entity<TargetId>, bytes: PriorBytes) -> Self {
         let last = self.traces.last_mut().unwrap();
         last.existed = true;
-        last.former = Some(Former {
-            entity: former,
+        last.prior = Some(PriorState {
+            entity: prior,
             bytes,
         });
         self
@@ -203,19 +204,19 @@ fn a_later_run_is_named() {
 
 #[test]
 fn what_existed_before_is_restored_and_never_deleted() {
-    let former = gallery(1, "before");
+    let prior = gallery(1, "before");
     let case = Case::default()
         .created(gallery(1, "after"))
-        .over(former.clone(), FormerBytes::None);
+        .over(prior.clone(), PriorBytes::None);
     assert_eq!(case.decisions(), [Decision::Restore]);
     // An earlier undo came so far.
     let case = Case::default()
-        .trace(&gallery(1, "after"), Some(former.clone()))
-        .over(former.clone(), FormerBytes::None);
+        .trace(&gallery(1, "after"), Some(prior.clone()))
+        .over(prior.clone(), PriorBytes::None);
     assert_eq!(case.decisions(), [Decision::AsBefore]);
     let case = Case::default()
         .trace(&gallery(1, "after"), Some(gallery(1, "edited")))
-        .over(former, FormerBytes::None);
+        .over(prior, PriorBytes::None);
     assert_eq!(case.decisions(), [changed()]);
     // Whoever noted nothing must not make us delete it.
     let mut case = Case::default().created(gallery(1, "after"));
@@ -237,7 +238,7 @@ fn an_asset_is_as_before_when_its_bytes_are() {
     let case = || {
         Case::default()
             .created(asset(6))
-            .over(asset(6), FormerBytes::Kept(hash))
+            .over(asset(6), PriorBytes::Kept(hash))
     };
     assert_eq!(case().decisions(), [Decision::Restore]);
     let mut same = case();
@@ -250,7 +251,7 @@ fn an_asset_is_as_before_when_its_bytes_are() {
         .bytes
         .insert(TargetId::new(5), ContentHash::of_bytes(b"edited"));
     assert_eq!(edited.decisions(), [changed()]);
-    let lost = FormerBytes::Lost("no space".to_owned());
+    let lost = PriorBytes::Lost("no space".to_owned());
     let case = Case::default().created(asset(9)).over(asset(6), lost);
     let [Decision::Keep(Kept::NotRestorable(why))] = &case.decisions()[..] else {
         unreachable!("{:?}", case.decisions())
@@ -268,10 +269,10 @@ fn what_was_published_is_published_again() {
         state: ItemState::Staging,
         ..item(ITEM, text)
     };
-    let is_due = |now: Entity<TargetId>, former| {
+    let is_due = |now: Entity<TargetId>, prior| {
         let case = Case::default()
             .trace(&item(ITEM, "after"), Some(now))
-            .over(former, FormerBytes::None);
+            .over(prior, PriorBytes::None);
         case.plan().entities[0].publish
     };
     assert!(is_due(staged("after"), published("before")));
@@ -315,7 +316,7 @@ fn what_is_restored_needs_what_it_referred_to_before() {
     };
     let case = Case::default()
         .created(link(NEIGHBOUR))
-        .over(item(ITEM, "without"), FormerBytes::None)
+        .over(item(ITEM, "without"), PriorBytes::None)
         .created(item(NEIGHBOUR, "new"));
     let plan = case.plan();
     assert_eq!(plan.entities[0].decision, Decision::Restore);
@@ -382,9 +383,9 @@ fn models_in_a_cycle_go_together() {
 fn restores_put_parents_before_children() {
     let case = Case::default()
         .created(page(2, None, 0))
-        .over(page(2, Some(1), 0), FormerBytes::None)
+        .over(page(2, Some(1), 0), PriorBytes::None)
         .created(page(1, Some(2), 0))
-        .over(page(1, None, 0), FormerBytes::None);
+        .over(page(1, None, 0), PriorBytes::None);
     assert_eq!(case.plan().restores, [vec![1], vec![0]]);
 }
 

@@ -14,8 +14,8 @@ fn builder() -> Builder<SourceId> {
     Builder::new(Guid::new("a-u"))
 }
 
-fn entity(key: Key<SourceId>, state: ItemState, mark: i64) -> Found<SourceId> {
-    Found::Entity(Entity {
+fn entity(key: Key<SourceId>, state: ItemState, mark: i64) -> Record<SourceId> {
+    Record::Entity(Entity {
         key,
         name: "x".into(),
         version: None,
@@ -25,20 +25,20 @@ fn entity(key: Key<SourceId>, state: ItemState, mark: i64) -> Found<SourceId> {
     })
 }
 
-fn asset(id: i64) -> Found<SourceId> {
+fn asset(id: i64) -> Record<SourceId> {
     entity(Key::global(Kind::Asset, id), ItemState::None, 0)
 }
 
-fn page(id: i64, state: ItemState) -> Found<SourceId> {
+fn page(id: i64, state: ItemState) -> Record<SourceId> {
     entity(Key::localised(Kind::Page, id, &en()), state, 0)
 }
 
-fn item(id: i64, state: ItemState, mark: i64) -> Found<SourceId> {
+fn item(id: i64, state: ItemState, mark: i64) -> Record<SourceId> {
     entity(Key::localised(Kind::Content, id, &en()), state, mark)
 }
 
-fn node(id: i64, parent: Option<i64>, position: u32, page_type: &str) -> Found<SourceId> {
-    Found::Node(PageNode {
+fn node(id: i64, parent: Option<i64>, position: u32, page_type: &str) -> Record<SourceId> {
+    Record::Node(PageNode {
         page: id,
         locale: en(),
         placement: Placement {
@@ -51,22 +51,22 @@ fn node(id: i64, parent: Option<i64>, position: u32, page_type: &str) -> Found<S
     })
 }
 
-fn answer(found: Vec<Found<SourceId>>, follow_ups: &[Ask]) -> Answer<SourceId> {
-    Answer {
+fn answer(found: Vec<Record<SourceId>>, follow_ups: &[ReadRequest]) -> ReadResponse<SourceId> {
+    ReadResponse {
         found,
         follow_ups: follow_ups.to_vec(),
     }
 }
 
-fn expected(rows: usize) -> Found<SourceId> {
-    Found::Expected {
+fn expected(rows: usize) -> Record<SourceId> {
+    Record::Expected {
         kind: Kind::Asset,
         rows,
     }
 }
 
-const FIRST: Ask = Ask::Assets { offset: 0 };
-const SECOND: Ask = Ask::Assets { offset: 2 };
+const FIRST: ReadRequest = ReadRequest::Assets { offset: 0 };
+const SECOND: ReadRequest = ReadRequest::Assets { offset: 2 };
 
 #[test]
 fn a_list_that_comes_out_short_is_named() {
@@ -86,7 +86,7 @@ fn a_list_that_comes_out_short_is_named() {
 #[test]
 fn folders_count_towards_the_length_of_the_list() {
     let mut builder = builder();
-    let folder = Found::Passed {
+    let folder = Record::Passed {
         kind: Kind::Asset,
         id: 7,
         name: "img".into(),
@@ -111,7 +111,7 @@ fn a_follow_up_that_nobody_answered_is_missed() {
 #[test]
 fn an_announced_first_question_is_missed() {
     let mut builder = builder();
-    builder.expect(&[Ask::Redirections]);
+    builder.expect(&[ReadRequest::Redirections]);
     assert!(matches!(
         builder.finish(),
         Err(Incomplete::Unanswered { .. })
@@ -122,10 +122,10 @@ fn an_announced_first_question_is_missed() {
 fn a_model_in_both_lists_is_asked_for_once() {
     let mut builder = builder();
     let (content, components) = (
-        Ask::Models { components: false },
-        Ask::Models { components: true },
+        ReadRequest::Models { components: false },
+        ReadRequest::Models { components: true },
     );
-    let asks = [Ask::Model(4), Ask::Model(5)];
+    let asks = [ReadRequest::Model(4), ReadRequest::Model(5)];
     assert_eq!(builder.add(&content, answer(vec![], &asks)), asks);
     assert_eq!(builder.add(&components, answer(vec![], &asks)), []);
 }
@@ -133,9 +133,9 @@ fn a_model_in_both_lists_is_asked_for_once() {
 #[test]
 fn a_model_that_is_listed_but_not_there_is_named() {
     let mut builder = builder();
-    let list = Ask::Models { components: false };
-    builder.add(&list, answer(vec![], &[Ask::Model(4)]));
-    builder.add(&Ask::Model(4), Answer::default());
+    let list = ReadRequest::Models { components: false };
+    builder.add(&list, answer(vec![], &[ReadRequest::Model(4)]));
+    builder.add(&ReadRequest::Model(4), ReadResponse::default());
     assert_eq!(
         builder.finish().unwrap_err().to_string(),
         "model 4 of a-u is in its list but does not exist"
@@ -145,7 +145,7 @@ fn a_model_that_is_listed_but_not_there_is_named() {
 #[test]
 fn later_rows_of_the_feed_replace_and_end_earlier_ones() {
     let mut builder = builder();
-    let feed = Ask::Items {
+    let feed = ReadRequest::Items {
         locale: en(),
         token: 0,
     };
@@ -166,7 +166,7 @@ fn later_rows_of_the_feed_replace_and_end_earlier_ones() {
 #[test]
 fn pages_take_their_place_from_the_sitemap() {
     let mut builder = builder();
-    let feed = Ask::Pages {
+    let feed = ReadRequest::Pages {
         locale: en(),
         token: 0,
     };
@@ -181,7 +181,7 @@ fn pages_take_their_place_from_the_sitemap() {
         node(2, Some(1), 4, "dynamic"),
         node(9, Some(2), 0, "dynamic_node"),
     ];
-    builder.add(&Ask::Sitemap(en()), answer(nodes, &[]));
+    builder.add(&ReadRequest::Sitemap(en()), answer(nodes, &[]));
     assert!(builder.missing_pages().is_empty());
     let inventory = builder.finish().unwrap();
     let place = |id| {
@@ -200,9 +200,9 @@ fn pages_take_their_place_from_the_sitemap() {
 fn a_page_that_only_the_sitemap_lists_is_asked_for() {
     let mut builder = builder();
     let nodes = vec![node(8, None, 0, "dynamic")];
-    builder.add(&Ask::Sitemap(en()), answer(nodes, &[]));
+    builder.add(&ReadRequest::Sitemap(en()), answer(nodes, &[]));
     let missing = builder.missing_pages();
-    let ask = Ask::One {
+    let ask = ReadRequest::One {
         kind: Kind::Page,
         id: 8,
         locale: Some(en()),
@@ -217,9 +217,9 @@ fn a_page_that_only_the_sitemap_lists_is_asked_for() {
 fn a_page_that_cannot_be_read_at_all_is_named_and_not_asked_for_again() {
     let mut builder = builder();
     let nodes = vec![node(8, None, 0, "dynamic")];
-    builder.add(&Ask::Sitemap(en()), answer(nodes, &[]));
+    builder.add(&ReadRequest::Sitemap(en()), answer(nodes, &[]));
     let ask = builder.missing_pages().remove(0);
-    builder.add(&ask, Answer::default());
+    builder.add(&ask, ReadResponse::default());
     assert!(builder.missing_pages().is_empty());
     assert_eq!(
         builder.finish().unwrap_err().to_string(),
@@ -235,10 +235,10 @@ fn progress_tells_the_expected_number_as_soon_as_it_is_known() {
         let one = all.iter().find(|progress| progress.kind == kind);
         one.map(|progress| (progress.read, progress.expected))
     };
-    builder.expect(&[Ask::Containers, FIRST]);
+    builder.expect(&[ReadRequest::Containers, FIRST]);
     assert_eq!(of(&builder, Kind::Container), Some((0, None)));
-    let details = [Ask::Container(1), Ask::Container(2)];
-    builder.add(&Ask::Containers, answer(vec![], &details));
+    let details = [ReadRequest::Container(1), ReadRequest::Container(2)];
+    builder.add(&ReadRequest::Containers, answer(vec![], &details));
     assert_eq!(of(&builder, Kind::Container), Some((0, Some(2))));
     let container = entity(Key::global(Kind::Container, 1), ItemState::None, 0);
     builder.add(&details[0], answer(vec![container], &[]));
@@ -251,13 +251,13 @@ fn progress_tells_the_expected_number_as_soon_as_it_is_known() {
 #[test]
 fn an_entity_with_the_id_of_something_built_in_counts() {
     let mut builder = builder();
-    let rich_text = Found::Passed {
+    let rich_text = Record::Passed {
         kind: Kind::Model,
         id: 1,
         name: "RichTextArea".into(),
     };
     let model = entity(Key::global(Kind::Model, 1), ItemState::None, 0);
-    let list = Ask::Models { components: true };
+    let list = ReadRequest::Models { components: true };
     builder.add(&list, answer(vec![rich_text, model], &[]));
     assert!(builder.finish().unwrap().passed.is_empty());
 }

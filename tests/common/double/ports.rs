@@ -9,8 +9,8 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use lockgate::domain::{BatchId, Id, Kind, Locale, TargetId};
 use lockgate::instance::{
-    Answer, Ask, BatchStatus, Cause, Deleted, Doomed, Download, PageSave, Refusal, RequestError,
-    RowResult, Save, Saved, Source, Target, Upload, UploadFile, Workflow,
+    BatchStatus, Cause, DeleteRequest, Deleted, Download, PageSave, ReadRequest, ReadResponse,
+    Refusal, RequestError, RowResult, Save, Saved, Source, Target, Upload, UploadFile, Workflow,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -309,12 +309,12 @@ impl Double {
 }
 
 impl Source for Double {
-    async fn read<I: Id>(&self, ask: &Ask) -> Result<Answer<I>, RequestError> {
+    async fn read<I: Id>(&self, ask: &ReadRequest) -> Result<ReadResponse<I>, RequestError> {
         let open = self.0.open(None, Vec::new());
         let operation = (format!("reading {ask}"), false);
         let ask = ask.clone();
         let answer = move |world: &mut World| {
-            Ok(Answer {
+            Ok(ReadResponse {
                 found: world.answer(&ask),
                 follow_ups: Vec::new(),
             })
@@ -423,7 +423,7 @@ impl Target for Double {
         self.0.request(operation, open, act).await
     }
 
-    async fn delete(&self, _: &Doomed) -> Result<Deleted, RequestError> {
+    async fn delete(&self, _: &DeleteRequest) -> Result<Deleted, RequestError> {
         unreachable!("a run deletes nothing")
     }
 

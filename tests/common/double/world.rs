@@ -7,7 +7,7 @@ use lockgate::domain::{
     PageNode, Placement, TargetId, Version,
 };
 use lockgate::instance::{
-    About, Ask, BatchStatus, Found, PageSave, Refusal, Save, Saved, Workflow,
+    About, BatchStatus, PageSave, ReadRequest, Record, Refusal, Save, Saved, Workflow,
 };
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -159,67 +159,67 @@ impl World {
         found.next().map(|row| row.bytes.clone())
     }
 
-    pub(super) fn answer<I: Id>(&self, ask: &Ask) -> Vec<Found<I>> {
-        let all = |kind| self.of_kind(kind).map(entity).map(Found::Entity).collect();
+    pub(super) fn answer<I: Id>(&self, ask: &ReadRequest) -> Vec<Record<I>> {
+        let all = |kind| self.of_kind(kind).map(entity).map(Record::Entity).collect();
         let in_locale = |kind, locale: &Locale| {
             let rows = self.of_kind(kind);
             let rows = rows.filter(|row| row.locale.as_ref() == Some(locale));
-            rows.map(entity).map(Found::Entity).collect()
+            rows.map(entity).map(Record::Entity).collect()
         };
         match ask {
-            Ask::Locales => self.locales.iter().cloned().map(Found::Locale).collect(),
-            Ask::Models { components: true } => Vec::new(),
-            Ask::Models { components: false } => all(Kind::Model),
-            Ask::Containers => all(Kind::Container),
-            Ask::Templates(_) => all(Kind::Template),
-            Ask::Galleries { .. } => all(Kind::Gallery),
-            Ask::Assets { .. } => all(Kind::Asset),
-            Ask::Redirections => all(Kind::Redirection),
-            Ask::AssetContainer => vec![Found::AssetContainer(self.container())],
-            Ask::Items { locale, .. } => in_locale(Kind::Content, locale),
-            Ask::Pages { locale, .. } => in_locale(Kind::Page, locale),
-            Ask::Sitemap(locale) => self.sitemap(locale),
-            Ask::Model(id) => self.one(Kind::Model, *id, None),
-            Ask::Container(id) => self.one(Kind::Container, *id, None),
-            Ask::One { kind, id, locale } => {
+            ReadRequest::Locales => self.locales.iter().cloned().map(Record::Locale).collect(),
+            ReadRequest::Models { components: true } => Vec::new(),
+            ReadRequest::Models { components: false } => all(Kind::Model),
+            ReadRequest::Containers => all(Kind::Container),
+            ReadRequest::Templates(_) => all(Kind::Template),
+            ReadRequest::Galleries { .. } => all(Kind::Gallery),
+            ReadRequest::Assets { .. } => all(Kind::Asset),
+            ReadRequest::Redirections => all(Kind::Redirection),
+            ReadRequest::AssetContainer => vec![Record::AssetContainer(self.container())],
+            ReadRequest::Items { locale, .. } => in_locale(Kind::Content, locale),
+            ReadRequest::Pages { locale, .. } => in_locale(Kind::Page, locale),
+            ReadRequest::Sitemap(locale) => self.sitemap(locale),
+            ReadRequest::Model(id) => self.one(Kind::Model, *id, None),
+            ReadRequest::Container(id) => self.one(Kind::Container, *id, None),
+            ReadRequest::One { kind, id, locale } => {
                 self.one(*kind, *id, locale.as_ref().filter(|_| kind.is_localised()))
             }
-            Ask::Named { kind, name, .. } => self
+            ReadRequest::Named { kind, name, .. } => self
                 .named(*kind, name)
                 .map(entity)
-                .map(Found::Entity)
+                .map(Record::Entity)
                 .into_iter()
                 .collect(),
-            Ask::ContainerItems {
+            ReadRequest::ContainerItems {
                 locale, container, ..
             } => self.items_of(locale, container),
-            Ask::Live { kind, id, locale } => {
+            ReadRequest::Live { kind, id, locale } => {
                 let row = self.rows.get(&(*kind, *id, Some(locale.clone())));
                 row.and_then(public)
-                    .map(Found::Entity)
+                    .map(Record::Entity)
                     .into_iter()
                     .collect()
             }
-            Ask::ItemsById { locale, ids } => ids
+            ReadRequest::ItemsById { locale, ids } => ids
                 .iter()
                 .flat_map(|id| self.one(Kind::Content, *id, Some(locale)))
                 .collect(),
         }
     }
 
-    fn one<I: Id>(&self, kind: Kind, id: i64, locale: Option<&Locale>) -> Vec<Found<I>> {
+    fn one<I: Id>(&self, kind: Kind, id: i64, locale: Option<&Locale>) -> Vec<Record<I>> {
         let row = self.rows.get(&(kind, id, locale.cloned()));
-        row.map(entity).map(Found::Entity).into_iter().collect()
+        row.map(entity).map(Record::Entity).into_iter().collect()
     }
 
-    fn items_of<I>(&self, locale: &Locale, container: &str) -> Vec<Found<I>> {
+    fn items_of<I>(&self, locale: &Locale, container: &str) -> Vec<Record<I>> {
         let is_in = |row: &&Row| {
             let list = row.body["properties"]["referenceName"]
                 .as_str()
                 .unwrap_or_default();
             row.locale.as_ref() == Some(locale) && list.eq_ignore_ascii_case(container)
         };
-        let passed = |row: &Row| Found::Passed {
+        let passed = |row: &Row| Record::Passed {
             kind: Kind::Content,
             id: row.id,
             name: locale.as_str().into(),
@@ -230,11 +230,11 @@ impl World {
             .collect()
     }
 
-    fn sitemap<I>(&self, locale: &Locale) -> Vec<Found<I>> {
+    fn sitemap<I>(&self, locale: &Locale) -> Vec<Record<I>> {
         let mut pages: Vec<&Row> = self.of_kind(Kind::Page).collect();
         pages.retain(|row| row.locale.as_ref() == Some(locale));
         let node = |row: &&Row| {
-            Found::Node(PageNode {
+            Record::Node(PageNode {
                 page: row.id,
                 locale: locale.clone(),
                 placement: Placement {
@@ -246,7 +246,7 @@ impl World {
                 page_type: "static".into(),
             })
         };
-        let channel = Found::Channel(Channel {
+        let channel = Record::Channel(Channel {
             id: self.channel_id(),
             name: "website".into(),
         });

@@ -24,7 +24,7 @@ async fn poison(store: &Store, rows: Vec<(Mapping, TargetId)>) {
     let removed = rows.iter().map(|(row, _)| Change::MappingRemoved {
         pair: pair(),
         key: row.key.clone(),
-        former: row.target,
+        prior: row.target,
     });
     let mut changes: Vec<Change> = removed.collect();
     changes.extend(rows.into_iter().map(|(row, target)| Change::Mapping {

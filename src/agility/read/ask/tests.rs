@@ -6,9 +6,9 @@ use crate::domain::{SourceId, Version};
 
 use super::*;
 
-type Heard = Answer<SourceId>;
+type Heard = ReadResponse<SourceId>;
 
-fn heard(ask: &Ask, value: Value) -> Heard {
+fn heard(ask: &ReadRequest, value: Value) -> Heard {
     understand(ask, value).unwrap()
 }
 
@@ -20,7 +20,7 @@ fn entities(answer: &Heard) -> Vec<&Entity<SourceId>> {
     let found = answer.found.iter();
     found
         .filter_map(|found| match found {
-            Found::Entity(entity) => Some(entity),
+            Record::Entity(entity) => Some(entity),
             _ => None,
         })
         .collect()
@@ -30,14 +30,14 @@ fn passed_over(answer: &Heard) -> Vec<(Kind, i64, &str)> {
     let found = answer.found.iter();
     found
         .filter_map(|found| match found {
-            Found::Passed { kind, id, name } => Some((*kind, *id, &**name)),
+            Record::Passed { kind, id, name } => Some((*kind, *id, &**name)),
             _ => None,
         })
         .collect()
 }
 
 fn item(value: &Value) -> Entity<SourceId> {
-    let ask = Ask::Items {
+    let ask = ReadRequest::Items {
         locale: en(),
         token: 0,
     };
@@ -46,7 +46,7 @@ fn item(value: &Value) -> Entity<SourceId> {
 }
 
 fn page_of(value: &Value) -> Entity<SourceId> {
-    let ask = Ask::Pages {
+    let ask = ReadRequest::Pages {
         locale: en(),
         token: 0,
     };
@@ -57,31 +57,31 @@ fn page_of(value: &Value) -> Entity<SourceId> {
 #[test]
 fn each_question_has_its_endpoint() {
     let fr = Locale::new("fr-ca");
-    let one = |kind, id, locale| Ask::One { kind, id, locale };
+    let one = |kind, id, locale| ReadRequest::One { kind, id, locale };
     let management = [
-        (Ask::Locales, "locales"),
+        (ReadRequest::Locales, "locales"),
         (
-            Ask::Models { components: false },
+            ReadRequest::Models { components: false },
             "model/list/false?includeModules=false",
         ),
         (
-            Ask::Models { components: true },
+            ReadRequest::Models { components: true },
             "model/list-page-modules/true",
         ),
-        (Ask::Container(7), "container/7"),
+        (ReadRequest::Container(7), "container/7"),
         (
-            Ask::Templates(fr.clone()),
+            ReadRequest::Templates(fr.clone()),
             "fr-ca/page/templates?includeModuleZones=true",
         ),
         (
-            Ask::Galleries { offset: 250 },
+            ReadRequest::Galleries { offset: 250 },
             "asset/galleries?pageSize=250&rowIndex=250",
         ),
         (
-            Ask::Assets { offset: 0 },
+            ReadRequest::Assets { offset: 0 },
             "asset/list?pageSize=250&recordOffset=0",
         ),
-        (Ask::Sitemap(fr.clone()), "fr-ca/sitemap"),
+        (ReadRequest::Sitemap(fr.clone()), "fr-ca/sitemap"),
         (one(Kind::Gallery, 4, None), "asset/gallery/4"),
         (one(Kind::Content, 9, Some(fr.clone())), "fr-ca/item/9"),
         (
@@ -89,19 +89,19 @@ fn each_question_has_its_endpoint() {
             "fr-ca/page/template/5",
         ),
         (
-            Ask::ItemsById {
+            ReadRequest::ItemsById {
                 locale: fr.clone(),
                 ids: vec![4, 5],
             },
             "fr-ca/items?ids=4,5",
         ),
     ];
-    let named = |kind, name: &str, locale| Ask::Named {
+    let named = |kind, name: &str, locale| ReadRequest::Named {
         kind,
         name: name.into(),
         locale,
     };
-    let list = Ask::ContainerItems {
+    let list = ReadRequest::ContainerItems {
         locale: en(),
         container: "My List".into(),
         offset: 250,
@@ -122,7 +122,7 @@ fn each_question_has_its_endpoint() {
         assert_eq!(route(&ask), Ok((Api::Management, path.to_owned())));
         assert!(!ask.is_fetched(), "{ask:?}");
     }
-    let feed = Ask::Items {
+    let feed = ReadRequest::Items {
         locale: fr,
         token: 31,
     };
@@ -133,21 +133,21 @@ fn each_question_has_its_endpoint() {
 /// They have a rate of their own.
 #[test]
 fn what_the_fetch_api_answers_is_known_to_the_pace() {
-    let feed = Ask::Items {
+    let feed = ReadRequest::Items {
         locale: en(),
         token: 31,
     };
-    let live = Ask::Live {
+    let live = ReadRequest::Live {
         kind: Kind::Content,
         id: 7,
         locale: en(),
     };
-    let one = Ask::One {
+    let one = ReadRequest::One {
         kind: Kind::Redirection,
         id: 7,
         locale: None,
     };
-    for ask in [feed, live, one, Ask::Redirections] {
+    for ask in [feed, live, one, ReadRequest::Redirections] {
         let (api, _) = route(&ask).unwrap();
         assert!(api != Api::Management && ask.is_fetched(), "{ask:?}");
     }
@@ -155,7 +155,7 @@ fn what_the_fetch_api_answers_is_known_to_the_pace() {
 
 #[test]
 fn a_name_that_would_be_taken_for_an_id_is_not_asked_for() {
-    let named = |kind, name: &str| Ask::Named {
+    let named = |kind, name: &str| ReadRequest::Named {
         kind,
         name: name.into(),
         locale: Some(en()),
@@ -167,7 +167,7 @@ fn a_name_that_would_be_taken_for_an_id_is_not_asked_for() {
 
 #[test]
 fn what_has_another_name_was_not_asked_for() {
-    let ask = Ask::Named {
+    let ask = ReadRequest::Named {
         kind: Kind::Gallery,
         name: "team".into(),
         locale: None,
@@ -181,7 +181,7 @@ fn what_has_another_name_was_not_asked_for() {
 #[test]
 fn the_items_of_a_container_come_flat_or_in_lists() {
     let ids = |items: Value| {
-        let ask = Ask::ContainerItems {
+        let ask = ReadRequest::ContainerItems {
             locale: en(),
             container: "articles".into(),
             offset: 0,
@@ -201,7 +201,7 @@ fn the_items_of_a_container_come_flat_or_in_lists() {
 
 #[test]
 fn content_without_a_locale_is_not_asked_for() {
-    let ask = Ask::One {
+    let ask = ReadRequest::One {
         kind: Kind::Page,
         id: 3,
         locale: None,
@@ -212,7 +212,7 @@ fn content_without_a_locale_is_not_asked_for() {
 #[test]
 fn locales_carry_their_code_and_disabled_ones_are_left_out() {
     let answer = heard(
-        &Ask::Locales,
+        &ReadRequest::Locales,
         json!([
             {"localeCode": "EN-US", "enabled": true},
             {"localeCode": "fr-ca"},
@@ -223,7 +223,7 @@ fn locales_carry_their_code_and_disabled_ones_are_left_out() {
         .found
         .iter()
         .map(|found| match found {
-            Found::Locale(locale) => locale.as_str(),
+            Record::Locale(locale) => locale.as_str(),
             other => panic!("{other:?}"),
         })
         .collect();
@@ -237,14 +237,17 @@ fn summaries_of_models_lead_to_the_models_and_built_in_ones_are_passed() {
         {"ID": 9, "referencename": "AgilityCSS"},
         {"id": 42, "referenceName": "Person"},
     ]);
-    let answer = heard(&Ask::Models { components: false }, rows.clone());
-    assert_eq!(answer.follow_ups, [Ask::Model(41), Ask::Model(42)]);
+    let answer = heard(&ReadRequest::Models { components: false }, rows.clone());
+    assert_eq!(
+        answer.follow_ups,
+        [ReadRequest::Model(41), ReadRequest::Model(42)]
+    );
     assert_eq!(
         passed_over(&answer),
         [(Kind::Model, 9, "AgilityCSS")],
         "rich text belongs to the other list"
     );
-    let components = heard(&Ask::Models { components: true }, rows);
+    let components = heard(&ReadRequest::Models { components: true }, rows);
     assert_eq!(
         passed_over(&components)[1],
         (Kind::Model, 1, "RichTextArea")
@@ -254,14 +257,14 @@ fn summaries_of_models_lead_to_the_models_and_built_in_ones_are_passed() {
 #[test]
 fn a_listed_rich_text_model_is_told_once() {
     let rows = json!([{"id": 1, "referenceName": "richtextarea"}]);
-    let answer = heard(&Ask::Models { components: true }, rows);
+    let answer = heard(&ReadRequest::Models { components: true }, rows);
     assert_eq!(passed_over(&answer), [(Kind::Model, 1, "richtextarea")]);
 }
 
 #[test]
 fn members_of_models_and_fields_get_one_spelling_and_settings_keep_theirs() {
     let answer = heard(
-        &Ask::Model(41),
+        &ReadRequest::Model(41),
         json!({"ID": 41, "ReferenceName": "Article", "Fields": [
             {"Name": "Writer", "Settings": {"ContentDefinition": "Person"}}]}),
     );
@@ -276,7 +279,7 @@ fn members_of_models_and_fields_get_one_spelling_and_settings_keep_theirs() {
 #[test]
 fn containers_that_are_deleted_or_built_in_are_passed() {
     let answer = heard(
-        &Ask::Containers,
+        &ReadRequest::Containers,
         json!([
             {"contentViewID": 77, "referenceName": "articles"},
             {"contentViewID": -1, "referenceName": "gone"},
@@ -284,15 +287,15 @@ fn containers_that_are_deleted_or_built_in_are_passed() {
             {"contentViewID": 3, "referenceName": "AgilityCSSFiles"},
         ]),
     );
-    assert_eq!(answer.follow_ups, [Ask::Container(77)]);
+    assert_eq!(answer.follow_ups, [ReadRequest::Container(77)]);
     assert_eq!(passed_over(&answer).len(), 3);
 }
 
 #[test]
 fn a_list_that_is_no_list_is_an_error() {
-    let wrong = understand::<SourceId>(&Ask::Containers, json!({"message": "no"}));
+    let wrong = understand::<SourceId>(&ReadRequest::Containers, json!({"message": "no"}));
     assert_eq!(wrong.unwrap_err().0, "expected a list, found an object");
-    assert!(understand::<SourceId>(&Ask::Containers, Value::Null).is_err());
+    assert!(understand::<SourceId>(&ReadRequest::Containers, Value::Null).is_err());
 }
 
 #[test]
@@ -301,19 +304,22 @@ fn the_first_page_of_a_list_asks_for_all_others() {
         .map(|id| json!({"mediaID": id, "originKey": "a.png"}))
         .collect();
     let value = json!({"totalCount": 600, "assetMedias": rows});
-    let answer = heard(&Ask::Assets { offset: 0 }, value.clone());
+    let answer = heard(&ReadRequest::Assets { offset: 0 }, value.clone());
     assert_eq!(
         answer.follow_ups,
-        [Ask::Assets { offset: 250 }, Ask::Assets { offset: 500 }]
+        [
+            ReadRequest::Assets { offset: 250 },
+            ReadRequest::Assets { offset: 500 }
+        ]
     );
     assert!(matches!(
         answer.found[0],
-        Found::Expected {
+        Record::Expected {
             kind: Kind::Asset,
             rows: 600
         }
     ));
-    let second = heard(&Ask::Assets { offset: 250 }, value);
+    let second = heard(&ReadRequest::Assets { offset: 250 }, value);
     assert!(second.follow_ups.is_empty());
 }
 
@@ -323,25 +329,28 @@ fn a_server_with_shorter_pages_is_followed() {
         .map(|id| json!({"mediaGroupingID": id, "name": "g"}))
         .collect();
     let answer = heard(
-        &Ask::Galleries { offset: 0 },
+        &ReadRequest::Galleries { offset: 0 },
         json!({"totalCount": 50, "assetMediaGroupings": rows}),
     );
     assert_eq!(
         answer.follow_ups,
-        [Ask::Galleries { offset: 20 }, Ask::Galleries { offset: 40 }]
+        [
+            ReadRequest::Galleries { offset: 20 },
+            ReadRequest::Galleries { offset: 40 }
+        ]
     );
 }
 
 #[test]
 fn a_list_without_its_length_is_an_error() {
     let no_count = json!({"assetMedias": []});
-    assert!(understand::<SourceId>(&Ask::Assets { offset: 0 }, no_count).is_err());
+    assert!(understand::<SourceId>(&ReadRequest::Assets { offset: 0 }, no_count).is_err());
 }
 
 #[test]
 fn folders_count_but_are_no_assets() {
     let answer = heard(
-        &Ask::Assets { offset: 0 },
+        &ReadRequest::Assets { offset: 0 },
         json!({"totalCount": 2, "assetMedias": [
             {"mediaID": 8, "originKey": "img/team", "isFolder": true},
             {"mediaID": 9, "originKey": "img/team/rosa.jpg"}]}),
@@ -353,10 +362,10 @@ fn folders_count_but_are_no_assets() {
 #[test]
 fn the_edge_url_falls_back_to_the_origin() {
     let answer = heard(
-        &Ask::AssetContainer,
+        &ReadRequest::AssetContainer,
         json!({"originUrl": "https://o.test/demo/", "edgeUrl": null}),
     );
-    let Found::AssetContainer(container) = &answer.found[0] else {
+    let Record::AssetContainer(container) = &answer.found[0] else {
         panic!("expected the container");
     };
     assert_eq!(&*container.origin_url, "https://o.test/demo");
@@ -367,11 +376,11 @@ fn the_edge_url_falls_back_to_the_origin() {
 fn the_feed_goes_on_while_its_token_grows() {
     let next = |token, answer: Value| {
         let locale = en();
-        heard(&Ask::Items { locale, token }, answer).follow_ups
+        heard(&ReadRequest::Items { locale, token }, answer).follow_ups
     };
     assert_eq!(
         next(0, json!({"syncToken": 31, "items": []})),
-        [Ask::Items {
+        [ReadRequest::Items {
             locale: en(),
             token: 31
         }]
@@ -418,7 +427,7 @@ fn an_item_without_a_title_is_called_after_its_container() {
 
 #[test]
 fn a_deleted_item_ends_others_and_a_nameless_one_cannot_be_used() {
-    let ask = Ask::Items {
+    let ask = ReadRequest::Items {
         locale: en(),
         token: 0,
     };
@@ -472,7 +481,7 @@ fn a_link_page_finds_its_target_in_either_place() {
 #[test]
 fn the_sitemap_tells_channel_parent_and_position() {
     let answer = heard(
-        &Ask::Sitemap(en()),
+        &ReadRequest::Sitemap(en()),
         json!([{"digitalChannelID": 1, "name": "Website", "isDefaultChannel": true, "pages": [
             {"pageID": 22, "parentPageID": -1, "pageType": "static", "uRL": null, "childPages": [
                 {"pageID": 30, "pageType": "dynamic_node"},
@@ -483,7 +492,7 @@ fn the_sitemap_tells_channel_parent_and_position() {
         .found
         .iter()
         .filter_map(|found| match found {
-            Found::Node(node) => {
+            Record::Node(node) => {
                 let place = &node.placement;
                 Some((node.page, place.parent, place.position))
             }
@@ -491,7 +500,7 @@ fn the_sitemap_tells_channel_parent_and_position() {
         })
         .collect();
     assert_eq!(nodes, [(22, None, 0), (23, Some(22), 0), (24, None, 1)]);
-    let Some(Found::Channel(channel)) = answer.found.last() else {
+    let Some(Record::Channel(channel)) = answer.found.last() else {
         panic!("expected the channel");
     };
     assert_eq!(channel.id, 1);
@@ -500,7 +509,7 @@ fn the_sitemap_tells_channel_parent_and_position() {
 #[test]
 fn redirections_take_the_names_of_the_management_api() {
     let answer = heard(
-        &Ask::Redirections,
+        &ReadRequest::Redirections,
         json!({"isUpToDate": false, "items": [
             {"id": 9, "originUrl": "~/old", "destinationUrl": "~/new", "statusCode": 302},
             {"id": 10, "originUrl": "~/older", "destinationUrl": "~/new", "statusCode": null}]}),
@@ -516,7 +525,7 @@ fn redirections_take_the_names_of_the_management_api() {
 
 #[test]
 fn one_redirection_is_picked_from_the_list() {
-    let ask = Ask::One {
+    let ask = ReadRequest::One {
         kind: Kind::Redirection,
         id: 10,
         locale: None,
@@ -532,7 +541,7 @@ fn what_is_deleted_does_not_exist_when_asked_for_by_id() {
     let one = |kind, value| {
         let locale = Some(en());
         heard(
-            &Ask::One {
+            &ReadRequest::One {
                 kind,
                 id: 5,
                 locale,
@@ -551,7 +560,7 @@ fn what_is_deleted_does_not_exist_when_asked_for_by_id() {
 
 #[test]
 fn items_by_id_may_be_fewer() {
-    let ask = Ask::ItemsById {
+    let ask = ReadRequest::ItemsById {
         locale: en(),
         ids: vec![1, 2],
     };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::script::Script;
 use crate::engine::forecast::{Costs, Forecast, ahead};
 use crate::engine::options::Schedule::{Phased, Pipelined};
-use crate::engine::pace::{Bearings, Outlook, PerClass};
+use crate::engine::pace::{Outlook, PacerSnapshot, PerClass};
 use crate::engine::poll::{BatchCosts, BatchKind};
 use crate::event::Bottleneck;
 use crate::plan::Strength::Hard;
@@ -15,7 +15,7 @@ const MODELS: [&str; 4] = ["model:1", "model:2", "model:3", "model:4"];
 /// Answers take 100 ms, batches 40 ms, and there is no limit.
 fn costs() -> Costs {
     Costs {
-        target: Bearings {
+        target: PacerSnapshot {
             outlook: Outlook::default(),
             total: 16,
             windows: PerClass::of(|_| 16),

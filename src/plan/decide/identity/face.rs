@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::Value;
 
-use super::super::virtual_map::VirtualMap;
+use super::super::predicted_ids::PredictedIds;
 use crate::domain::{
     AssetContainer, AssetUrls, ContentHash, Entity, Id, Kind, Locale, SourceId, TargetId,
 };
@@ -70,7 +70,7 @@ impl Face {
     pub(super) fn of_source(
         entity: &Entity<SourceId>,
         context: &Context<'_>,
-        map: &VirtualMap<'_>,
+        map: &PredictedIds<'_>,
     ) -> Option<Self> {
         let written = payload(entity, context, &OwnItems(map), &LeaveOut::default(), None).ok()?;
         Some(Self::of(entity.key.kind, &written.body, context.schema))
@@ -179,7 +179,7 @@ fn names(fields: &Value, model: &ModelSchema) -> Vec<FieldValue> {
 }
 
 /// Items stand for themselves; everything else for its counterpart.
-struct OwnItems<'a>(&'a VirtualMap<'a>);
+struct OwnItems<'a>(&'a PredictedIds<'a>);
 
 impl Counterparts for OwnItems<'_> {
     fn id(&self, kind: Kind, id: i64, locale: Option<&Locale>) -> Option<TargetId> {

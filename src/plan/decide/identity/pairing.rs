@@ -10,7 +10,7 @@ use crate::domain::{Entity, Id, Kind, Locale, SourceId, name_key};
 use crate::plan::Schema;
 use crate::plan::action::Agreements;
 use crate::plan::decide::matching::Match;
-use crate::plan::decide::virtual_map::VirtualMap;
+use crate::plan::decide::predicted_ids::PredictedIds;
 
 /// Rounds at the most; each one that finds something may make more comparable.
 const ROUNDS: usize = 100;
@@ -38,7 +38,7 @@ impl Pairing {
         known: &Known<'_>,
         agreements: &Agreements,
         matches: &[Match],
-        map: &VirtualMap<'_>,
+        map: &PredictedIds<'_>,
     ) -> Self {
         let of_source = |entity: &Entity<SourceId>| Face::of_source(entity, &known.context, map);
         let there = |name: &str| -> Box<str> {
@@ -310,7 +310,11 @@ fn aligned<'a>(
 }
 
 /// Pages of the source with their counterparts.
-fn pages(known: &Known<'_>, matches: &[Match], map: &VirtualMap<'_>) -> Vec<(Locale, Face, Face)> {
+fn pages(
+    known: &Known<'_>,
+    matches: &[Match],
+    map: &PredictedIds<'_>,
+) -> Vec<(Locale, Face, Face)> {
     let pairs = known.source.entities().iter().zip(matches);
     pairs
         .filter(|(page, _)| page.key.kind == Kind::Page)

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::super::virtual_map::VirtualMap;
+use super::super::predicted_ids::PredictedIds;
 use super::Known;
 use super::pairing::Pairing;
 use crate::domain::{Kind, name_key};
@@ -27,7 +27,7 @@ pub struct ContainerTally {
 pub(super) fn tally(
     known: &Known<'_>,
     pairing: &Pairing,
-    map: &VirtualMap<'_>,
+    map: &PredictedIds<'_>,
 ) -> Vec<ContainerTally> {
     let ours: HashSet<Box<str>> = known
         .source

@@ -11,7 +11,7 @@ use lockgate::agility::{Connection, Instance};
 use lockgate::domain::{BatchId, Guid, Locale, Secret, SourceId};
 use lockgate::engine::Sink;
 use lockgate::event::Side;
-use lockgate::instance::{Answer, Ask, BatchStatus, RequestError, Source, Target};
+use lockgate::instance::{BatchStatus, ReadRequest, ReadResponse, RequestError, Source, Target};
 use rand::Rng;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -27,7 +27,7 @@ use crate::support::{SOURCE, Setup, fixture, instances, serve};
 type Recorded = BTreeMap<String, Vec<u8>>;
 
 /// Asks of every kind whose answer is one response.
-fn asks(recorded: &Recorded) -> Vec<Ask> {
+fn asks(recorded: &Recorded) -> Vec<ReadRequest> {
     let id_in = |part: &str| {
         let mut after = recorded.keys().filter_map(|path| path.split_once(part));
         let id = |(_, rest): (&str, &str)| rest.split(['/', '?']).next()?.parse().ok();
@@ -35,26 +35,26 @@ fn asks(recorded: &Recorded) -> Vec<Ask> {
     };
     let en = Locale::new("en-us");
     vec![
-        Ask::Locales,
-        Ask::Models { components: false },
-        Ask::Models { components: true },
-        Ask::Model(id_in("/model/")),
-        Ask::Containers,
-        Ask::Container(id_in("/container/")),
-        Ask::Templates(en.clone()),
-        Ask::Galleries { offset: 0 },
-        Ask::AssetContainer,
-        Ask::Assets { offset: 0 },
-        Ask::Items {
+        ReadRequest::Locales,
+        ReadRequest::Models { components: false },
+        ReadRequest::Models { components: true },
+        ReadRequest::Model(id_in("/model/")),
+        ReadRequest::Containers,
+        ReadRequest::Container(id_in("/container/")),
+        ReadRequest::Templates(en.clone()),
+        ReadRequest::Galleries { offset: 0 },
+        ReadRequest::AssetContainer,
+        ReadRequest::Assets { offset: 0 },
+        ReadRequest::Items {
             locale: en.clone(),
             token: 0,
         },
-        Ask::Pages {
+        ReadRequest::Pages {
             locale: en.clone(),
             token: 0,
         },
-        Ask::Sitemap(en.clone()),
-        Ask::Redirections,
+        ReadRequest::Sitemap(en.clone()),
+        ReadRequest::Redirections,
     ]
 }
 
@@ -150,7 +150,10 @@ async fn ended<R>(call: impl Future<Output = R>) -> R {
         .expect("it ends")
 }
 
-async fn ask(instance: &Instance, ask: &Ask) -> Result<Answer<SourceId>, RequestError> {
+async fn ask(
+    instance: &Instance,
+    ask: &ReadRequest,
+) -> Result<ReadResponse<SourceId>, RequestError> {
     ended(instance.read::<SourceId>(ask)).await
 }
 

@@ -9,11 +9,11 @@ use std::collections::HashMap;
 
 use super::{Finished, asset, content, page, read_back, redirections, save};
 use crate::domain::TargetId;
-use crate::engine::crew::Crew;
+use crate::engine::context::RunContext;
 use crate::engine::end::StopCause;
 use crate::engine::open_intents::OpenIntent;
 use crate::engine::ready::Queue;
-use crate::engine::reconcile::{Sent, held};
+use crate::engine::reconcile::{Sent, held_back};
 use crate::engine::state::{How, Job, Saved, Step, StepResult};
 use crate::instance::{Cause, RequestError, Source, Target};
 use crate::plan::{Action, Node};
@@ -26,21 +26,24 @@ const BROKE: &str = "the job that sent it broke before it heard the answer";
 ///
 /// # Errors
 /// [`StoreError`] when the state could not be made durable: the run cannot go on.
-pub(super) async fn run_again<S, T>(crew: &Crew<S, T>, job: Job) -> Result<Finished, StoreError>
+pub(super) async fn run_again<S, T>(
+    context: &RunContext<S, T>,
+    job: Job,
+) -> Result<Finished, StoreError>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
     let mut known: HashMap<(Node, Step), StepResult> = HashMap::new();
     let mut stop = None;
-    for (id, intent) in crew.open.of(&job.steps) {
-        let (results, wrong) = take_up(crew, &job, id, &intent).await?;
+    for (id, intent) in context.open.of(&job.steps) {
+        let (results, wrong) = take_up(context, &job, id, &intent).await?;
         stop = stop.or(wrong.map(StopCause::Reference));
         known.extend(intent.steps.into_iter().zip(results));
     }
     let mut before = Vec::new();
     for step in &job.steps {
-        if let (false, Some(target)) = (known.contains_key(step), created(crew, *step)) {
+        if let (false, Some(target)) = (known.contains_key(step), created(context, *step)) {
             before.push((*step, target));
             known.insert(
                 *step,
@@ -53,14 +56,14 @@ where
         }
     }
     if job.probe && stop.is_none() {
-        stop = settled_before(crew, &before)
+        stop = settled_before(context, &before)
             .await
             .map(StopCause::Reference);
     }
     let mut rest = job.clone();
     rest.steps.retain(|step| !known.contains_key(step));
     if !rest.steps.is_empty() && stop.is_none() {
-        let finished = super::run(crew, rest).await?;
+        let finished = super::run(context, rest).await?;
         stop = finished.stop;
         known.extend(finished.job.steps.into_iter().zip(finished.results));
     }
@@ -76,7 +79,7 @@ where
 
 /// Reads back what the broken task had settled, but may not have read back. Returns why nothing more may be written, if so.
 async fn settled_before<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     before: &[((Node, Step), TargetId)],
 ) -> Option<String>
 where
@@ -84,8 +87,8 @@ where
     T: Target + Clone,
 {
     for ((node, step), target) in before {
-        let item = crew.prepare(*node, *step).ok()?;
-        let found = read_back::compare_one(crew, &item, *target).await;
+        let item = context.prepare(*node, *step).ok()?;
+        let found = read_back::compare_one(context, &item, *target).await;
         if found.is_some() {
             return found;
         }
@@ -94,13 +97,13 @@ where
 }
 
 /// The counterpart of an entity that was created by the broken task and settled before it broke.
-fn created<S, T>(crew: &Crew<S, T>, (node, step): (Node, Step)) -> Option<TargetId>
+fn created<S, T>(context: &RunContext<S, T>, (node, step): (Node, Step)) -> Option<TargetId>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let is_create = matches!(crew.planned(node).action, Action::Create { .. });
-    let found = crew.ids.resolve(&crew.entity(node).key);
+    let is_create = matches!(context.planned(node).action, Action::Create { .. });
+    let found = context.ids.resolve(&context.entity(node).key);
     found
         .filter(|_| step == Step::Save && is_create)
         .map(|counterpart| counterpart.id)
@@ -108,7 +111,7 @@ where
 
 /// Brings one open intent to its end. One result per step of it, and why nothing more may be written, if so.
 async fn take_up<S, T>(
-    crew: &Crew<S, T>,
+    context: &RunContext<S, T>,
     job: &Job,
     id: IntentId,
     intent: &OpenIntent,
@@ -125,13 +128,13 @@ where
     });
     let steps = &intent.steps;
     match &job.queue {
-        Queue::Content(locale) => content::run(crew, locale, steps, (job.probe, sent)).await,
-        Queue::Page => page::run(crew, steps[0], (job.probe, sent)).await,
-        Queue::Redirections => Ok((redirections::run(crew, steps, sent).await?, None)),
-        Queue::Save => Ok((save::take_up(crew, steps[0], id, broke()).await?, None)),
-        Queue::Asset => Ok((asset::run(crew, steps, sent).await?, None)),
+        Queue::Content(locale) => content::run(context, locale, steps, (job.probe, sent)).await,
+        Queue::Page => page::run(context, steps[0], (job.probe, sent)).await,
+        Queue::Redirections => Ok((redirections::run(context, steps, sent).await?, None)),
+        Queue::Save => Ok((save::take_up(context, steps[0], id, broke()).await?, None)),
+        Queue::Asset => Ok((asset::run(context, steps, sent).await?, None)),
         // A run has no such jobs.
-        Queue::Delete(_) | Queue::Workflow(..) => Ok((held(steps.len()), None)),
+        Queue::Delete(_) | Queue::Workflow(..) => Ok((held_back(steps.len()), None)),
     }
 }
 

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use super::{Costs, Course};
+use super::{Costs, ProgressCurve};
 use crate::domain::{Id as _, Kind, TargetId};
 use crate::engine::pace::{Class, PerClass, Turns, least_items, scarce};
 use crate::engine::poll::BatchKind;
@@ -20,7 +20,7 @@ pub(in crate::engine) struct Forecast {
     /// What most of it is due to.
     pub(in crate::engine) by: Bottleneck,
     /// How far the uploads will be when.
-    pub(in crate::engine) course: Course,
+    pub(in crate::engine) course: ProgressCurve,
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -28,7 +28,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Plays on from `work`, whose jobs `running` are in flight, until everything has an outcome. Takes it that all
 /// uploads succeed.
 pub(in crate::engine) fn ahead<W: Work>(work: W, running: Vec<Job>, costs: &Costs) -> Forecast {
-    let mut play = Play::new(work, costs);
+    let mut play = Simulation::new(work, costs);
     for job in running {
         // Most of them are noted already.
         let flight = play.board(job);
@@ -102,7 +102,7 @@ impl Flight {
     }
 }
 
-struct Play<'a, W> {
+struct Simulation<'a, W> {
     costs: &'a Costs,
     work: W,
     now: Duration,
@@ -124,10 +124,10 @@ struct Play<'a, W> {
     /// When the target is done with all batches that it has.
     worker_until: Duration,
     spent: [Duration; Bottleneck::ALL.len()],
-    course: Course,
+    course: ProgressCurve,
 }
 
-impl<'a, W: Work> Play<'a, W> {
+impl<'a, W: Work> Simulation<'a, W> {
     fn new(work: W, costs: &'a Costs) -> Self {
         Self {
             costs,
@@ -146,7 +146,7 @@ impl<'a, W: Work> Play<'a, W> {
             second: (SECOND, 0),
             worker_until: Duration::ZERO,
             spent: [Duration::ZERO; Bottleneck::ALL.len()],
-            course: Course::default(),
+            course: ProgressCurve::default(),
         }
     }
 

@@ -7,14 +7,14 @@ const POINTS: u32 = 128;
 
 /// How many uploads have no outcome yet, from the first point of a play to the last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::engine) struct Course {
+pub(in crate::engine) struct ProgressCurve {
     /// Fewer and fewer uploads, later and later.
     points: Vec<(u32, Duration)>,
     /// Uploads between two points.
     step: u32,
 }
 
-impl Course {
+impl ProgressCurve {
     /// Notes how many are left at a moment of the play. Moments come in their order.
     pub(in crate::engine) fn note(&mut self, unsettled: u32, at: Duration) {
         match self.points.last() {
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn between_two_points_uploads_go_on_evenly() {
-        let mut course = Course::default();
+        let mut course = ProgressCurve::default();
         course.note(1_280, seconds(0));
         course.note(1_275, seconds(7));
         course.note(1_000, seconds(10));
@@ -61,6 +61,6 @@ mod tests {
         assert_eq!(course.at(250), Some(Duration::from_millis(32_500)));
         assert_eq!(course.at(0), Some(seconds(40)));
         assert_eq!(course.at(1_281), None, "more than there were");
-        assert_eq!(Course::default().at(9), None);
+        assert_eq!(ProgressCurve::default().at(9), None);
     }
 }

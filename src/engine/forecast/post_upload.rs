@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Costs;
 use crate::domain::{Kind, Locale};
-use crate::engine::crew::Crew;
+use crate::engine::context::RunContext;
 use crate::engine::pace::{Class, Sample};
 use crate::engine::poll::BatchKind;
 use crate::engine::publish;
@@ -73,12 +73,16 @@ pub(in crate::engine) struct Reading {
 
 impl Reading {
     /// What a verification of what `scope` says asks.
-    pub(in crate::engine) fn of<S, T>(crew: &Crew<S, T>, locales: &[Locale], scope: Scope) -> Self
+    pub(in crate::engine) fn of<S, T>(
+        context: &RunContext<S, T>,
+        locales: &[Locale],
+        scope: Scope,
+    ) -> Self
     where
         S: Source + Clone,
         T: Target + Clone,
     {
-        let all = |kind| crew.source_inventory.of_kind(kind);
+        let all = |kind| context.source_inventory.of_kind(kind);
         let count = |kind| all(kind).len();
         let items = all(Kind::Content).iter().filter_map(|item| item.locale());
         let items = items.filter(|locale| locales.contains(locale));
@@ -86,11 +90,11 @@ impl Reading {
             Scope::AfterRun => planned.action.is_work(),
             Scope::Everything => true,
         };
-        let assets = (0..).zip(crew.source_inventory.entities());
+        let assets = (0..).zip(context.source_inventory.entities());
         let assets = assets.filter(|(node, entity)| {
-            entity.key.kind == Kind::Asset && is_fetched(crew.planned(*node))
+            entity.key.kind == Kind::Asset && is_fetched(context.planned(*node))
         });
-        let downloads = if crew.options.verify_bytes {
+        let downloads = if context.options.verify_bytes {
             assets.count()
         } else {
             0
@@ -100,7 +104,7 @@ impl Reading {
         let mut reading = Self::lists(count, locales.len());
         reading.reads += (listed + questions(items) + count(Kind::Page)) as u64;
         reading.downloads = downloads as u64;
-        reading.downloads_at_once = crew.options.downloads_in_flight().max(1) as u64;
+        reading.downloads_at_once = context.options.downloads_in_flight().max(1) as u64;
         reading
     }
 
@@ -166,27 +170,27 @@ fn questions<'l>(items: impl Iterator<Item = &'l Locale>) -> usize {
 
 /// What comes after the uploads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::engine) struct After {
+pub(in crate::engine) struct PostUploadWork {
     /// What is published.
     pub(in crate::engine) publication: Publication,
     /// What is read back.
     pub(in crate::engine) reading: Reading,
 }
 
-impl After {
+impl PostUploadWork {
     /// What comes after this run.
-    pub(in crate::engine) fn of<S, T>(crew: &Crew<S, T>, locales: &[Locale]) -> Self
+    pub(in crate::engine) fn of<S, T>(context: &RunContext<S, T>, locales: &[Locale]) -> Self
     where
         S: Source + Clone,
         T: Target + Clone,
     {
-        let reading = if crew.options.verify {
-            Reading::of(crew, locales, Scope::AfterRun)
+        let reading = if context.options.verify {
+            Reading::of(context, locales, Scope::AfterRun)
         } else {
             Reading::default()
         };
         Self {
-            publication: publish::expected(crew),
+            publication: publish::expected(context),
             reading,
         }
     }
@@ -234,14 +238,14 @@ impl After {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::pace::{Bearings, Outlook, PerClass};
+    use crate::engine::pace::{Outlook, PacerSnapshot, PerClass};
     use crate::engine::poll::BatchCosts;
 
     /// Answers take 100 ms, batches that publish 4 s, 20 requests may leave in a second, and the limit is questioned after a
     /// minute.
     fn costs() -> Costs {
         Costs {
-            target: Bearings {
+            target: PacerSnapshot {
                 outlook: Outlook {
                     per_second: Some(20.0),
                     questions: Some((Duration::from_mins(1), Duration::from_mins(4))),
@@ -258,7 +262,7 @@ mod tests {
         }
     }
 
-    fn told(after: After, upload_s: u64) -> (u64, u64, Bottleneck) {
+    fn told(after: PostUploadWork, upload_s: u64) -> (u64, u64, Bottleneck) {
         let upload = Duration::from_secs(upload_s);
         match after.forecast(&costs(), upload, Bottleneck::Chain) {
             Event::ForecastMade {
@@ -277,9 +281,9 @@ mod tests {
         let items = items.chain([(Kind::Content, &there); 10]);
         let publication = Publication::of(items);
         assert_eq!(publication, Publication::sized(3, 310));
-        let after = After {
+        let after = PostUploadWork {
             publication,
-            ..After::default()
+            ..PostUploadWork::default()
         };
         // Two answers, two turns and the time of a batch for each of three.
         let publish = 3 * (200 + 100 + 4_000);
@@ -298,9 +302,9 @@ mod tests {
         );
         let verified = |reading| {
             told(
-                After {
+                PostUploadWork {
                     reading,
-                    ..After::default()
+                    ..PostUploadWork::default()
                 },
                 0,
             )
@@ -325,13 +329,13 @@ mod tests {
             per_second_max: None,
             concurrency: 16,
         };
-        let left = After::verifying(files, &now(900, 0), &now(960, 800));
+        let left = PostUploadWork::verifying(files, &now(900, 0), &now(960, 800));
         assert_eq!(told(left, 0), (0, 40 * 50, Bottleneck::Verification));
     }
 
     #[test]
     fn questions_of_the_limit_that_are_due_cost_a_pause_each() {
-        let nothing = After::default();
+        let nothing = PostUploadWork::default();
         assert_eq!(told(nothing, 59).0, 59_000);
         assert_eq!(told(nothing, 61).0, 62_000);
         assert_eq!(told(nothing, 301).0, 303_000);

@@ -32,14 +32,14 @@ pub(in crate::plan) fn provisional(id: i64) -> Option<Node> {
 }
 
 /// Where every entity of the source is going to be.
-pub(in crate::plan) struct VirtualMap<'a> {
+pub(in crate::plan) struct PredictedIds<'a> {
     ids: HashMap<(Kind, i64), TargetId>,
     names: ByName<Box<str>>,
     urls: HashMap<i64, AssetUrls>,
     target: &'a Inventory<TargetId>,
 }
 
-impl<'a> VirtualMap<'a> {
+impl<'a> PredictedIds<'a> {
     /// As the actions of a plan say. `known` has what else is known, such as locales that the plan leaves out.
     pub(in crate::plan) fn of_plan(
         sides: (&Inventory<SourceId>, &'a Inventory<TargetId>),
@@ -152,7 +152,7 @@ impl<'a> VirtualMap<'a> {
     }
 }
 
-impl Counterparts for VirtualMap<'_> {
+impl Counterparts for PredictedIds<'_> {
     fn id(&self, kind: Kind, id: i64, _locale: Option<&Locale>) -> Option<TargetId> {
         self.ids.get(&(kind, id)).copied()
     }

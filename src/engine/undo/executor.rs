@@ -7,12 +7,12 @@ use super::actions::{About, Action, Actions};
 use super::gather::UndoOutlook;
 use super::look::Looks;
 use crate::domain::{ContentHash, Entity, Inventory, Kind, Locale, Outcome, TargetId};
-use crate::engine::crew::Crew;
+use crate::engine::context::RunContext;
 use crate::engine::jobs::{Finished, Jobs};
 use crate::engine::lease::Fence;
 use crate::engine::open_intents::Opening;
 use crate::engine::outage::Alarm;
-use crate::engine::reconcile::{BatchEnd, close, held, wait};
+use crate::engine::reconcile::{BatchEnd, close, held_back, wait};
 use crate::engine::run::Session;
 use crate::engine::state::{Job, Step, StepResult};
 use crate::instance::{Source, Target, Workflow};
@@ -21,9 +21,9 @@ use crate::plan::undo::{Decided, Decision, Own, Trace};
 use crate::store::{Change, IntentDetail, IntentId, IntentState, Operation, RunEntity, StoreError};
 
 /// What the jobs of an undo share.
-pub(super) struct Hands<S, T> {
+pub(super) struct UndoExecutor<S, T> {
     /// Pace, store, sink and options; its plan is empty, because the source has no part in an undo.
-    pub(super) crew: Crew<S, T>,
+    pub(super) context: RunContext<S, T>,
     pub(super) outlook: Arc<UndoOutlook>,
     pub(super) actions: Arc<Actions>,
     /// The target in its own terms, with its models as they were before the run.
@@ -36,14 +36,14 @@ pub(super) struct Hands<S, T> {
     pub(super) unpublished: Mutex<Vec<String>>,
 }
 
-impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
+impl<S: Source + Clone, T: Target + Clone> UndoExecutor<S, T> {
     pub(super) fn new(
         session: &Session<S, T>,
         (outlook, actions): (Arc<UndoOutlook>, Arc<Actions>),
         fence: Fence,
     ) -> Self {
         Self {
-            crew: Crew {
+            context: RunContext {
                 alarm: Alarm::of_undo(),
                 ..session.bare_crew(
                     Arc::new(Inventory::empty(session.source.guid.clone())),
@@ -80,12 +80,12 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
     }
 
     pub(super) fn has_failed(&self, at: usize) -> bool {
-        self.crew.unfinished.contains(&number(at))
+        self.context.unfinished.contains(&number(at))
     }
 
     /// How many could not be deleted or restored.
     pub(super) fn failures(&self) -> usize {
-        self.crew.unfinished.len()
+        self.context.unfinished.len()
     }
 
     /// Why something could not be published again.
@@ -119,13 +119,13 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
             creates: Vec::new(),
             attempt: 1,
         };
-        self.crew.open(opening, changes).await
+        self.context.open(opening, changes).await
     }
 
     /// The hash of what is saved again; of a delete, of what is there.
     fn sent_hash(&self, at: usize) -> ContentHash {
-        let former = self.trace(at).former.as_ref();
-        let entity = former.map(|former| &former.entity).or(self.present(at));
+        let prior = self.trace(at).prior.as_ref();
+        let entity = prior.map(|prior| &prior.entity).or(self.present(at));
         entity.map_or_else(
             || ContentHash::of_bytes(&[]),
             |entity| self.before.hash(entity),
@@ -150,7 +150,7 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
     pub(super) fn row(&self, at: usize, outcome: Outcome, because: &str) -> Change {
         let trace = self.trace(at);
         Change::Entity(RunEntity {
-            run: self.crew.run.clone(),
+            run: self.context.run.clone(),
             key: trace.key.clone(),
             name: trace.name.clone(),
             outcome,
@@ -180,18 +180,18 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
             (Action::Order, About::Row(row)) => Ok(one(self.order(row).await)),
             // A row is neither saved nor deleted, and an entity alone is in order.
             (Action::SaveVersion | Action::Restore | Action::Delete, About::Row(_))
-            | (Action::Order, About::Trace(_)) => Ok(held(nodes.len())),
+            | (Action::Order, About::Trace(_)) => Ok(held_back(nodes.len())),
         }
     }
 
     /// Waits for what a broken task has handed in. All actions may be repeated, so nothing else has to be known of it.
     async fn close_broken(&self, job: &Job) -> Result<(), StoreError> {
-        for (id, intent) in self.crew.open.of(&job.steps) {
+        for (id, intent) in self.context.open.of(&job.steps) {
             let end = match intent.batch {
                 Some(batch) => {
                     let items = u32::try_from(job.steps.len()).unwrap_or(u32::MAX);
-                    let at_target = self.crew.batch_times.begin(job.queue.batch(), items);
-                    Some(wait(&self.crew, batch, (at_target, items)).await)
+                    let batch_in_flight = self.context.batch_times.begin(job.queue.batch(), items);
+                    Some(wait(&self.context, batch, (batch_in_flight, items)).await)
                 }
                 None => None,
             };
@@ -199,18 +199,18 @@ impl<S: Source + Clone, T: Target + Clone> Hands<S, T> {
                 Some(BatchEnd::Unknown(_) | BatchEnd::Halted) => IntentState::InDoubt,
                 Some(BatchEnd::Finished(_) | BatchEnd::Failed(_)) | None => IntentState::Failed,
             };
-            close(&self.crew, id, state).await?;
+            close(&self.context, id, state).await?;
         }
         Ok(())
     }
 }
 
-impl<S: Source + Clone, T: Target + Clone> Jobs for Hands<S, T> {
+impl<S: Source + Clone, T: Target + Clone> Jobs for UndoExecutor<S, T> {
     type Source = S;
     type Target = T;
 
-    fn crew(&self) -> &Crew<S, T> {
-        &self.crew
+    fn context(&self) -> &RunContext<S, T> {
+        &self.context
     }
 
     async fn run(&self, job: Job, again: bool) -> Result<Finished, StoreError> {
@@ -229,7 +229,7 @@ impl<S: Source + Clone, T: Target + Clone> Jobs for Hands<S, T> {
     fn outcome(&self, node: Node, outcome: &Outcome, because: &str) -> Vec<Change> {
         let at = node as usize;
         if matches!(outcome, Outcome::Failed { .. } | Outcome::Blocked { .. }) {
-            self.crew.unfinished.insert(node);
+            self.context.unfinished.insert(node);
         }
         let mut changes = self.without_request(at);
         changes.push(self.row(at, outcome.clone(), because));

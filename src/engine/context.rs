@@ -9,13 +9,13 @@ use dashmap::DashMap;
 use serde_json::Value;
 
 use super::foreign::Foreign;
-use super::former::Formers;
 use super::lease::Fence;
-use super::open_intents::{OpenIntents, Opening, Signature, Trail};
+use super::open_intents::{AttemptLog, OpenIntents, Opening, Signature};
 use super::options::Options;
 use super::outage::Alarm;
 use super::pace::Pacer;
 use super::poll::BatchTimes;
+use super::pre_images::PreImages;
 use super::retry::{Retries, Sender};
 use super::sink::Sink;
 use super::state::Step;
@@ -33,13 +33,13 @@ use crate::plan::{
 };
 use crate::planted::{self, Bug};
 use crate::store::{
-    Change, FormerBytes, Intent, IntentDetail, IntentId, IntentState, Mapping, MappingOrigin,
-    Operation, Pair, RunEntity, Store, StoreError,
+    Change, Intent, IntentDetail, IntentId, IntentState, Mapping, MappingOrigin, Operation, Pair,
+    PriorBytes, RunEntity, Store, StoreError,
 };
 
 /// What the jobs of a run share.
 #[derive(Debug)]
-pub struct Crew<S, T> {
+pub struct RunContext<S, T> {
     /// The instance read from.
     pub source: S,
     /// The instance written to.
@@ -51,7 +51,7 @@ pub struct Crew<S, T> {
     /// What is going to happen.
     pub plan: Arc<Plan>,
     /// What is known of what is going to be written over.
-    pub(super) formers: Formers,
+    pub(super) pre_images: PreImages,
     /// What is never written on the target.
     pub policies: Policies,
     /// The models of the source.
@@ -128,12 +128,12 @@ pub struct Prepared {
     /// Whether it is a page that was published, and is saved as it was, at another place.
     pub was_published: bool,
     /// The bytes of the asset that it replaces, when it replaces one.
-    pub replaced: Option<FormerBytes>,
+    pub replaced: Option<PriorBytes>,
     /// The hash of the bytes of an asset, once they were sent.
     pub sent: Option<ContentHash>,
 }
 
-impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
+impl<S: Source + Clone, T: Target + Clone> RunContext<S, T> {
     /// The source entity of a node.
     pub fn entity(&self, node: Node) -> &Entity<SourceId> {
         &self.source_inventory.entities()[node as usize]
@@ -145,7 +145,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
     }
 
     /// What is needed to find references.
-    pub fn context(&self) -> Context<'_> {
+    pub fn rewriting(&self) -> Context<'_> {
         Context {
             schema: &self.schema,
             assets: &self.assets,
@@ -159,7 +159,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             pacer: &self.target_pacer,
             retries: Retries::new(&self.options),
             sink: &self.sink,
-            trail: None,
+            attempts: None,
             fence: self.fence.as_ref(),
             alarm: Some(&self.alarm),
         }
@@ -175,7 +175,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
     /// Sends writes to the target that are noted in `intent`.
     pub fn under(&self, intent: IntentId) -> Sender<'_> {
         Sender {
-            trail: Some(Trail {
+            attempts: Some(AttemptLog {
                 intents: &self.open,
                 intent,
             }),
@@ -189,7 +189,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             pacer: &self.source_pacer,
             retries: Retries::new(&self.options),
             sink: &self.sink,
-            trail: None,
+            attempts: None,
             fence: None,
             alarm: Some(&self.alarm),
         }
@@ -230,7 +230,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
         let existing = self.existing(entity, id);
         let written = payload(
             entity,
-            &self.context(),
+            &self.rewriting(),
             &self.ids,
             &left_out,
             existing.as_ref(),
@@ -496,12 +496,14 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
 
     /// The note of a counterpart. One that a deleted entity of the source had before is taken from it.
     pub fn claimed(&self, mapping: Mapping) -> Vec<Change> {
-        let before = self.formers.mapping(&mapping.key.with_id(mapping.target));
+        let before = self
+            .pre_images
+            .mapping(&mapping.key.with_id(mapping.target));
         let before = before.filter(|before| before.key != mapping.key);
         let removed = before.map(|before| Change::MappingRemoved {
             pair: self.pair.clone(),
             key: before.key.clone(),
-            former: before.target,
+            prior: before.target,
         });
         let pair = self.pair.clone();
         removed
@@ -512,7 +514,9 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
 
     /// What a save of the place alone leaves agreed about the fields: what was.
     fn unless_place_only(&self, item: &Prepared, mapping: Mapping) -> Mapping {
-        let known = self.formers.mapping(&mapping.key.with_id(mapping.target));
+        let known = self
+            .pre_images
+            .mapping(&mapping.key.with_id(mapping.target));
         let planned = self.planned(item.node);
         match known.filter(|_| planned.is_place_only()) {
             Some(known) => Mapping {

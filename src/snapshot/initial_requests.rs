@@ -1,7 +1,7 @@
 //! What has to be asked to read an instance.
 
 use crate::domain::{Kind, Locale};
-use crate::instance::Ask;
+use crate::instance::ReadRequest;
 
 /// The questions that start a reading of `kinds` in `locales`; their follow-ups complete it. The locales
 /// themselves are not asked for, as the caller had to know them; giving [`Builder::add`] that answer as
@@ -11,78 +11,84 @@ use crate::instance::Ask;
 /// items and pages.
 ///
 /// [`Builder::add`]: super::Builder::add
-pub fn first_asks(locales: &[Locale], kinds: &[Kind]) -> Vec<Ask> {
+pub fn first_asks(locales: &[Locale], kinds: &[Kind]) -> Vec<ReadRequest> {
     let wanted = |kind| kinds.contains(&kind);
     let mut asks = Vec::new();
     if wanted(Kind::Model) {
-        asks.push(Ask::Models { components: false });
-        asks.push(Ask::Models { components: true });
+        asks.push(ReadRequest::Models { components: false });
+        asks.push(ReadRequest::Models { components: true });
     }
     if wanted(Kind::Container) {
-        asks.push(Ask::Containers);
+        asks.push(ReadRequest::Containers);
     }
     // The feeds go page after page, so they start early.
     for locale in locales {
         let locale = || locale.clone();
         if wanted(Kind::Content) {
-            asks.push(Ask::Items {
+            asks.push(ReadRequest::Items {
                 locale: locale(),
                 token: 0,
             });
         }
         if wanted(Kind::Page) {
-            asks.push(Ask::Pages {
+            asks.push(ReadRequest::Pages {
                 locale: locale(),
                 token: 0,
             });
-            asks.push(Ask::Sitemap(locale()));
+            asks.push(ReadRequest::Sitemap(locale()));
         }
     }
     if let (true, Some(locale)) = (wanted(Kind::Template), locales.first()) {
-        asks.push(Ask::Templates(locale.clone()));
+        asks.push(ReadRequest::Templates(locale.clone()));
     }
     if wanted(Kind::Gallery) {
-        asks.push(Ask::Galleries { offset: 0 });
+        asks.push(ReadRequest::Galleries { offset: 0 });
     }
     // Content, pages and redirections hold asset URLs, which are told by the URL of the container.
     if [Kind::Asset, Kind::Content, Kind::Page, Kind::Redirection]
         .into_iter()
         .any(wanted)
     {
-        asks.push(Ask::AssetContainer);
+        asks.push(ReadRequest::AssetContainer);
     }
     if wanted(Kind::Asset) {
-        asks.push(Ask::Assets { offset: 0 });
+        asks.push(ReadRequest::Assets { offset: 0 });
     }
     if wanted(Kind::Redirection) {
-        asks.push(Ask::Redirections);
+        asks.push(ReadRequest::Redirections);
     }
     asks
 }
 
 /// The kind whose reading an ask is a part of.
-pub(super) const fn subject(ask: &Ask) -> Option<Kind> {
+pub(super) const fn subject(ask: &ReadRequest) -> Option<Kind> {
     match ask {
-        Ask::Locales | Ask::AssetContainer | Ask::Sitemap(_) => None,
-        Ask::Models { .. } | Ask::Model(_) => Some(Kind::Model),
-        Ask::Containers | Ask::Container(_) => Some(Kind::Container),
-        Ask::Templates(_) => Some(Kind::Template),
-        Ask::Galleries { .. } => Some(Kind::Gallery),
-        Ask::Assets { .. } => Some(Kind::Asset),
-        Ask::Items { .. } | Ask::ItemsById { .. } | Ask::ContainerItems { .. } => {
-            Some(Kind::Content)
-        }
-        Ask::Pages { .. } => Some(Kind::Page),
-        Ask::Redirections => Some(Kind::Redirection),
-        Ask::One { kind, .. } | Ask::Named { kind, .. } | Ask::Live { kind, .. } => Some(*kind),
+        ReadRequest::Locales | ReadRequest::AssetContainer | ReadRequest::Sitemap(_) => None,
+        ReadRequest::Models { .. } | ReadRequest::Model(_) => Some(Kind::Model),
+        ReadRequest::Containers | ReadRequest::Container(_) => Some(Kind::Container),
+        ReadRequest::Templates(_) => Some(Kind::Template),
+        ReadRequest::Galleries { .. } => Some(Kind::Gallery),
+        ReadRequest::Assets { .. } => Some(Kind::Asset),
+        ReadRequest::Items { .. }
+        | ReadRequest::ItemsById { .. }
+        | ReadRequest::ContainerItems { .. } => Some(Kind::Content),
+        ReadRequest::Pages { .. } => Some(Kind::Page),
+        ReadRequest::Redirections => Some(Kind::Redirection),
+        ReadRequest::One { kind, .. }
+        | ReadRequest::Named { kind, .. }
+        | ReadRequest::Live { kind, .. } => Some(*kind),
     }
 }
 
 /// Whether the answer is one entity, so that the number of entities is known before it arrives.
-pub(super) const fn is_detail(ask: &Ask) -> bool {
+pub(super) const fn is_detail(ask: &ReadRequest) -> bool {
     matches!(
         ask,
-        Ask::Model(_) | Ask::Container(_) | Ask::One { .. } | Ask::Named { .. } | Ask::Live { .. }
+        ReadRequest::Model(_)
+            | ReadRequest::Container(_)
+            | ReadRequest::One { .. }
+            | ReadRequest::Named { .. }
+            | ReadRequest::Live { .. }
     )
 }
 
@@ -97,8 +103,8 @@ mod tests {
         let unique: std::collections::HashSet<_> = asks.iter().collect();
         assert_eq!(unique.len(), asks.len());
         assert_eq!(asks.len(), 3 + 3 * 2 + 5);
-        assert!(asks.contains(&Ask::Templates(locales[0].clone())));
-        assert!(asks.contains(&Ask::Sitemap(locales[1].clone())));
+        assert!(asks.contains(&ReadRequest::Templates(locales[0].clone())));
+        assert!(asks.contains(&ReadRequest::Sitemap(locales[1].clone())));
     }
 
     #[test]
@@ -108,10 +114,13 @@ mod tests {
         assert_eq!(
             asks,
             [
-                Ask::Models { components: false },
-                Ask::Models { components: true }
+                ReadRequest::Models { components: false },
+                ReadRequest::Models { components: true }
             ]
         );
-        assert_eq!(first_asks(&[], &[Kind::Content]), [Ask::AssetContainer]);
+        assert_eq!(
+            first_asks(&[], &[Kind::Content]),
+            [ReadRequest::AssetContainer]
+        );
     }
 }

@@ -10,9 +10,9 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::after::After;
+use super::post_upload::PostUploadWork;
 use super::{Costs, Forecast, ahead};
-use crate::engine::crew::Crew;
+use crate::engine::context::RunContext;
 use crate::engine::state::{Job, Work};
 use crate::event::Event;
 use crate::instance::{Source, Target};
@@ -44,9 +44,9 @@ const FIRST_PLAYS: u32 = 5;
 
 /// Plays ahead beside the run, one play at a time.
 #[derive(Debug)]
-pub(in crate::engine) struct Oracle {
-    after: After,
-    plays: JoinSet<Play>,
+pub(in crate::engine) struct EtaEstimator {
+    after: PostUploadWork,
+    plays: JoinSet<Simulation>,
     played: u32,
     spent: Duration,
     not_before: Instant,
@@ -55,7 +55,7 @@ pub(in crate::engine) struct Oracle {
 
 /// A play that is over.
 #[derive(Debug)]
-struct Play {
+struct Simulation {
     forecast: Forecast,
     costs: Costs,
     began: Instant,
@@ -110,9 +110,9 @@ fn tolerance(left: Duration) -> Duration {
     OFF_LEAST.max(left / OFF)
 }
 
-impl Oracle {
+impl EtaEstimator {
     /// An oracle of a run after which this comes.
-    pub(in crate::engine) fn new(after: After) -> Self {
+    pub(in crate::engine) fn new(after: PostUploadWork) -> Self {
         Self {
             after,
             plays: JoinSet::new(),
@@ -127,7 +127,7 @@ impl Oracle {
     /// what is to be told instead, if anything.
     pub(in crate::engine) fn ask<S, T, W>(
         &mut self,
-        crew: &Crew<S, T>,
+        context: &RunContext<S, T>,
         work: &W,
         running: impl Iterator<Item = Job>,
     ) -> Option<Event>
@@ -144,7 +144,7 @@ impl Oracle {
         if self.is_asked() || !work.is_running() {
             return None;
         }
-        let costs = Costs::of(crew);
+        let costs = Costs::of(context);
         let unsettled = work.unsettled();
         let holds = |last: &Last| last.holds(unsettled, &costs, began);
         if self.played >= FIRST_PLAYS && self.last.as_ref().is_some_and(holds) {
@@ -161,14 +161,14 @@ impl Oracle {
         running.sort_unstable_by_key(|job| job.steps.first().copied());
         let play = move || {
             let called = Instant::now();
-            Play {
+            Simulation {
                 forecast: ahead(work, running, &costs),
                 costs,
                 began,
                 took: called.elapsed(),
             }
         };
-        if crew.options.reproducible {
+        if context.options.reproducible {
             self.plays.spawn(async move { play() });
         } else {
             self.plays.spawn_blocking(play);
@@ -214,8 +214,8 @@ fn rest(took: Duration, spent: Duration, left: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::forecast::Course;
-    use crate::engine::pace::{Bearings, Outlook, PerClass};
+    use crate::engine::forecast::ProgressCurve;
+    use crate::engine::pace::{Outlook, PacerSnapshot, PerClass};
     use crate::engine::poll::{BatchCosts, BatchKind};
     use crate::event::Bottleneck;
 
@@ -229,7 +229,7 @@ mod tests {
 
     fn costs() -> Costs {
         Costs {
-            target: Bearings {
+            target: PacerSnapshot {
                 outlook: Outlook {
                     per_second: Some(20.0),
                     ..Outlook::default()
@@ -247,7 +247,7 @@ mod tests {
 
     /// A play of 1,000 uploads in 600 s, at a steady pace.
     fn last() -> Last {
-        let mut course = Course::default();
+        let mut course = ProgressCurve::default();
         course.note(1_000, ms(0));
         course.note(0, ms(600_000));
         let began = Instant::now();

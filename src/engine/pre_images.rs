@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 
 use futures_util::StreamExt;
 
-use super::crew::{Crew, Prepared};
+use super::context::{Prepared, RunContext};
 use super::pace::Class;
 use super::state::Step;
 use crate::domain::{
@@ -18,11 +18,13 @@ use crate::domain::{
     TargetKey,
 };
 use crate::event::Event;
-use crate::instance::{Answer, Ask, Download, Effect, Found, RequestError, Source, Target};
+use crate::instance::{
+    Download, Effect, ReadRequest, ReadResponse, Record, RequestError, Source, Target,
+};
 use crate::plan::undo::losing_values;
 use crate::plan::{Action, Node, target_hash};
 use crate::store::{
-    Change, Former, FormerBytes, FormerLive, FormerPlace, Keeping, Mapping, PreImage, StoreError,
+    Change, FormerLive, FormerPlace, Keeping, Mapping, PreImage, PriorBytes, PriorState, StoreError,
 };
 
 /// Siblings that are noted on either side of a page. Longer rows would make the notes of a whole row grow with the
@@ -34,14 +36,14 @@ type Rows = HashMap<(Locale, i64, Option<i64>), Vec<i64>>;
 
 /// What is known of the counterparts that a run is going to write over.
 #[derive(Debug, Default)]
-pub(super) struct Formers {
+pub(super) struct PreImages {
     mappings: Arc<Vec<Mapping>>,
     places: Arc<HashMap<EntityKey, AgreedPlace>>,
     by_target: OnceLock<HashMap<TargetKey, usize>>,
     rows: OnceLock<Rows>,
 }
 
-impl Formers {
+impl PreImages {
     /// Goes by what the store knew when the run was planned.
     pub(super) fn new(
         mappings: Arc<Vec<Mapping>>,
@@ -123,7 +125,7 @@ pub(super) fn rows(target: &Inventory<TargetId>) -> Rows {
     rows
 }
 
-impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
+impl<S: Source + Clone, T: Target + Clone> RunContext<S, T> {
     /// What the target has in the places of `items`, as notes for the store; with a model that loses a field, also the
     /// items that lose a value with it.
     pub(super) fn pre_images(&self, items: &[Prepared]) -> Vec<Change> {
@@ -148,26 +150,28 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
     pub(super) fn pre_image(
         &self,
         there: &Entity<TargetId>,
-        bytes: Option<FormerBytes>,
+        bytes: Option<PriorBytes>,
         along: bool,
     ) -> Change {
         let place = there.placement.as_deref();
-        let place =
-            place.map(|placement| self.formers.place(there, placement, &self.target_inventory));
+        let place = place.map(|placement| {
+            self.pre_images
+                .place(there, placement, &self.target_inventory)
+        });
         Change::PreImage(Box::new(PreImage {
             run: self.run.clone(),
             key: there.key.clone(),
             version: there.version,
             hash: target_hash(there, &self.schema),
-            former: Former {
+            prior: PriorState {
                 name: there.name.to_string(),
                 state: there.state,
                 body: there.body.clone(),
                 place,
                 bytes,
                 along,
-                mapping: self.formers.mapping(&there.key).cloned(),
-                agreed_place: self.formers.agreed_place(&there.key).cloned(),
+                mapping: self.pre_images.mapping(&there.key).cloned(),
+                agreed_place: self.pre_images.agreed_place(&there.key).cloned(),
             },
         }))
     }
@@ -211,7 +215,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
         let Some(locale) = &there.locale else {
             return Ok(None);
         };
-        let ask = Ask::Live {
+        let ask = ReadRequest::Live {
             kind: there.kind,
             id: there.id.raw(),
             locale: locale.clone(),
@@ -219,9 +223,9 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
         let read = || self.target.read(&ask);
         let sender = self.to_target();
         let sent = sender.send_as(Class::of(&ask), Effect::Read, read);
-        let answer: Answer<TargetId> = sent.await?;
+        let answer: ReadResponse<TargetId> = sent.await?;
         Ok(answer.found.into_iter().find_map(|found| match found {
-            Found::Entity(entity) => Some(entity),
+            Record::Entity(entity) => Some(entity),
             _ => None,
         }))
     }
@@ -237,7 +241,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
     }
 
     /// Keeps the bytes of the asset that `item` is going to replace; `None` when it replaces none.
-    pub(super) async fn keep_replaced(&self, item: &Prepared) -> Option<FormerBytes> {
+    pub(super) async fn keep_replaced(&self, item: &Prepared) -> Option<PriorBytes> {
         let there = self.replaced_entity(item)?;
         let media = there.body.parse();
         let url = media["originUrl"].as_str().unwrap_or_default();
@@ -248,14 +252,14 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             .await;
         let why = match kept {
             Ok(Ok(Some(kept))) => match (&kept, size) {
-                (FormerBytes::Kept { length, .. }, Some(size)) if *length != size => {
+                (PriorBytes::Kept { length, .. }, Some(size)) if *length != size => {
                     format!("the target lists {size} bytes and sends {length}")
                 }
                 (_, _) => return Some(kept),
             },
             Ok(Ok(None)) => {
                 let why = "the state of that run was kept in memory".to_owned();
-                return Some(FormerBytes::Lost { why });
+                return Some(PriorBytes::Lost { why });
             }
             Ok(Err(error)) => error.to_string(),
             Err(error) => error.to_string(),
@@ -265,14 +269,14 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
             there.name
         );
         self.sink.emit(Event::Warned { message }).await;
-        Some(FormerBytes::Lost { why })
+        Some(PriorBytes::Lost { why })
     }
 
     /// Copies what is at `url` beside the state; `None` when the state has no place for it.
     async fn keep(
         &self,
         url: &str,
-    ) -> Result<Result<Option<FormerBytes>, StoreError>, RequestError> {
+    ) -> Result<Result<Option<PriorBytes>, StoreError>, RequestError> {
         let keeping = match self.store.keep_bytes().await {
             Ok(Some(keeping)) => keeping,
             Ok(None) => return Ok(Ok(None)),
@@ -286,7 +290,7 @@ impl<S: Source + Clone, T: Target + Clone> Crew<S, T> {
 async fn copy(
     mut download: Download,
     mut keeping: Keeping,
-) -> Result<Result<Option<FormerBytes>, StoreError>, RequestError> {
+) -> Result<Result<Option<PriorBytes>, StoreError>, RequestError> {
     while let Some(piece) = download.bytes.next().await {
         if let Err(error) = keeping.write(&piece?).await {
             return Ok(Err(error));
@@ -294,7 +298,7 @@ async fn copy(
     }
     let kept = keeping.finish().await;
     Ok(kept.map(|(hash, length)| {
-        Some(FormerBytes::Kept {
+        Some(PriorBytes::Kept {
             hash,
             length,
             focal: download.focal,

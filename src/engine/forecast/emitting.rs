@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::engine::crew::Crew;
-use crate::engine::dispatch::tell_pace;
+use crate::engine::context::RunContext;
+use crate::engine::dispatch::emit_pace;
 use crate::engine::pace::Sample;
 use crate::event::Event;
 use crate::instance::{Source, Target};
 
 /// Does `work`, and tells at once and then every second how fast it is and how long it will still take: `forecast` knows that
 /// from the pace when the work began and the present one, and says nothing while it has no basis.
-pub(in crate::engine) async fn tell_while<S, T, R>(
-    crew: &Crew<S, T>,
+pub(in crate::engine) async fn emit_while<S, T, R>(
+    context: &RunContext<S, T>,
     mut forecast: impl FnMut(&Sample, &Sample) -> Option<Event>,
     work: impl Future<Output = R>,
 ) -> R
@@ -23,7 +23,7 @@ where
 {
     let mut tick = tokio::time::interval_at(Instant::now(), Duration::from_secs(1));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let began = crew.target_pacer.sample();
+    let began = context.target_pacer.sample();
     let mut before = began;
     let mut work = std::pin::pin!(work);
     loop {
@@ -33,9 +33,9 @@ where
             done = &mut work => return done,
             _ = tick.tick() => {}
         }
-        before = tell_pace(crew, &before).await;
+        before = emit_pace(context, &before).await;
         if let Some(event) = forecast(&began, &before) {
-            crew.sink.emit(event).await;
+            context.sink.emit(event).await;
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::report::Annotations;
 
 /// Facts about where the program runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Surroundings {
+pub struct HostInfo {
     /// The user's name, for the lease.
     pub user: String,
     /// The machine's name, for the lease.
@@ -24,7 +24,7 @@ pub struct Surroundings {
     pub pager: Option<String>,
 }
 
-impl Surroundings {
+impl HostInfo {
     /// Reads them from the environment; the machine's name also from the system.
     pub fn of(environment: &Environment) -> Self {
         let first = |names: &[&str]| {
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn the_environment_tells_who_and_where() {
-        let found = Surroundings::of(
+        let found = HostInfo::of(
             &[
                 ("USER", "ann"),
                 ("HOSTNAME", "desk"),
@@ -99,7 +99,7 @@ mod tests {
             .into_iter()
             .collect(),
         );
-        let expected = Surroundings {
+        let expected = HostInfo {
             user: "ann".to_owned(),
             host: "desk".to_owned(),
             pipeline: Some(Annotations::GitLab),
@@ -110,7 +110,7 @@ mod tests {
         };
         assert_eq!(found, expected);
         let dumb = [("TERM", "dumb")].into_iter().collect();
-        assert!(Surroundings::of(&dumb).dumb);
+        assert!(HostInfo::of(&dumb).dumb);
         assert!(unicode(&Environment::default()));
         assert!(unicode(
             &[("LC_ALL", "en_US.UTF-8"), ("LANG", "C")]
