@@ -207,6 +207,8 @@ impl Error {
                 | RunError::Pull(_)
                 | RunError::Selection(_)
                 | RunError::Unplaced(_)
+                | RunError::NotAgreed(_)
+                | RunError::Gates(_)
                 | RunError::UnknownLocale { .. }
                 | RunError::TargetLocale { .. }
                 | RunError::TargetChannel { .. } => RunEnd::Stopped,
@@ -286,8 +288,9 @@ const fn run_exit_code(error: &RunError) -> ExitStatus {
         ) => ExitStatus::Unreachable,
         RunError::Store(error) => store_exit_code(error),
         RunError::Interrupted => ExitStatus::Interrupted,
-        RunError::Unplaced(_) => ExitStatus::Conflicts,
+        RunError::Unplaced(_) | RunError::Gates(_) => ExitStatus::Conflicts,
         RunError::Selection(_)
+        | RunError::NotAgreed(_)
         | RunError::UnknownLocale { .. }
         | RunError::TargetLocale { .. }
         | RunError::TargetChannel { .. } => ExitStatus::Usage,
@@ -327,6 +330,8 @@ fn run_hint(error: &RunError) -> Option<String> {
         | RunError::Store(_)
         | RunError::Selection(_)
         | RunError::Unplaced(_)
+        | RunError::NotAgreed(_)
+        | RunError::Gates(_)
         | RunError::UnknownLocale { .. }
         | RunError::TargetLocale { .. }
         | RunError::TargetChannel { .. } => error.hint(),

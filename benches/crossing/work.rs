@@ -9,7 +9,7 @@ use lockgate::instance::{ReadRequest, ReadResponse, Record, Source};
 use lockgate::mock::file::StateFile;
 use lockgate::mock::{Options, Server};
 use lockgate::plan::{
-    Agreements, Defaults, Inputs, Node, Plan, Selection, Strength, Weights, plan,
+    Agreements, Defaults, Inputs, Node, Plan, Policies, Selection, Strength, Weights, plan,
 };
 use lockgate::snapshot::{Builder, first_asks};
 
@@ -47,7 +47,7 @@ impl Work {
             hints: &[],
             adopt: lockgate::plan::Adopt::default(),
             locales: &source.locales,
-            overwrite: false,
+            policies: &Policies::default(),
             selection: &Selection::default(),
             weights: Weights::default(),
             agreed: None,

@@ -3,6 +3,7 @@
 //! Flags that have a key in the configuration are kept as the text that the user typed. The configuration
 //! reads them as it reads files and variables, so a complaint is the same wherever a value came from.
 
+mod agree;
 mod apply;
 mod args;
 mod completions;
@@ -16,7 +17,9 @@ mod guard;
 mod help;
 mod man;
 pub mod mock;
+mod overview;
 mod pace;
+mod pager;
 mod plain;
 mod plan;
 mod plan_file;

@@ -3,34 +3,43 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::args::OutputArgs;
+use super::overview::overview;
 use super::planning::{self, PlanningArgs};
-use super::{plan_file, rehearsal};
+use super::{agree, pager, plan_file};
 use crate::config::{Config, OutputMode, Settings};
 use crate::engine::{Decided, RunError, Unplaced};
 use crate::error::{Error, ExitStatus};
-use crate::plan::{Intended, Plan, Uploads};
-use crate::report::count_of;
+use crate::plan::Intended;
 use crate::report::{self, graph};
 
-/// Shows what a sync would do to every entity, and why
+/// Shows what a sync would change, and why
 ///
-/// Reads both instances and decides as `lockgate sync` does, then stops: nothing is sent to the target and nothing is
+/// Lists by kind and container what is created, overwritten, adopted or in conflict, with the fields that change, what is
+/// removed with them, what is published, and what it costs. Reads both instances and decides as `lockgate sync` does, then stops: nothing is sent to the target and nothing is
 /// noted in the state. `lockgate sync --dry-run` goes further and rehearses the uploads as well. Ends as a run would, as far
 /// as a plan can know: with 1 when something is certain to fail, with 5 when there are conflicts, else with 0.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
   lockgate plan --source 1a2b3c4d-u --target 5e6f7a8b-u
-      a line for each entity that is not just left as it is
+      what changes in each entity that is not just left as it is
+  lockgate plan --source 1a2b3c4d-u --target 5e6f7a8b-u --format markdown > comment.md
+      the same for a comment on a pull request
   lockgate plan --source 1a2b3c4d-u --target 5e6f7a8b-u --output json > plan.json
   lockgate plan --source 1a2b3c4d-u --target 5e6f7a8b-u --out release.plan
       keeps it, to be looked at, agreed to, and carried out by `lockgate apply release.plan`")]
 pub(super) struct PlanArgs {
     #[command(flatten)]
     planning: PlanningArgs,
+    /// Output format [default: text; json with --output json]
+    #[arg(long, value_name = "FORM", help_heading = "Plan")]
+    format: Option<Form>,
+    /// Print long text at once instead of in a pager (PAGER, else less)
+    #[arg(long, help_heading = "Plan")]
+    no_pager: bool,
     /// Write the plan to this file, for `lockgate apply`
     #[arg(long, value_name = "FILE", help_heading = "Plan")]
     out: Option<PathBuf>,
@@ -41,7 +50,26 @@ pub(super) struct PlanArgs {
     output: OutputArgs,
 }
 
+/// A form of the plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// for people: what changes in each entity
+    Text,
+    /// every entity, machine-readable
+    Json,
+    /// for a comment on a pull request, at most 60,000 characters
+    Markdown,
+    /// single HTML page
+    Html,
+}
+
 impl PlanArgs {
+    fn form(&self, settings: &Settings) -> Form {
+        let is_json = settings.output.mode == OutputMode::Json;
+        let otherwise = if is_json { Form::Json } else { Form::Text };
+        self.format.unwrap_or(otherwise)
+    }
+
     /// All layers, these flags on top.
     fn config(&self) -> Result<Config, Error> {
         let collected = self.output.collect(self.planning.collect());
@@ -60,13 +88,17 @@ pub(super) async fn run(
     let config = args.config()?;
     let settings = config.settings()?;
     let outlook = planning::outlook(&settings).await?;
-    let ended = write(&settings, &outlook, out);
+    let form = args.form(&settings);
+    let ended = write(form, &settings, &outlook, !args.no_pager, out).await;
     if ended.is_ok() && outlook.plan.is_target_unknown() && !settings.sync.create_unmatched {
         return Err(RunError::from(Unplaced::of(&outlook.plan)).into());
     }
     ended?;
     if let Some(path) = &args.out {
         plan_file::write(path, (&config, &settings), &outlook)?;
+    }
+    if let Some(broken) = agree::broken_gates(&settings, &outlook) {
+        return Err(broken.into());
     }
     let intended = || outlook.plan.entities.iter().filter_map(Intended::of);
     let status = status_of(intended());
@@ -76,22 +108,32 @@ pub(super) async fn run(
     Ok(status)
 }
 
-fn write(
+async fn write(
+    form: Form,
     settings: &Settings,
     outlook: &Decided,
+    may_page: bool,
     out: &mut (dyn Write + Send),
 ) -> Result<(), Error> {
-    if settings.output.mode == OutputMode::Json {
-        let mut out = std::io::BufWriter::new(out);
-        graph::write_plan(&mut out, &outlook.plan, &outlook.source)?;
-        return Ok(());
+    let overview = overview(settings, outlook);
+    match form {
+        Form::Json => {
+            let mut out = std::io::BufWriter::new(out);
+            graph::write_plan(&mut out, &outlook.plan, &outlook.source, Some(&overview))?;
+            Ok(())
+        }
+        Form::Text => {
+            let text = report::overview::text(&overview, pager::look(settings));
+            pager::show(&text, settings, may_page, out).await
+        }
+        Form::Markdown => print(&report::overview::markdown(&overview), out),
+        Form::Html => print(&report::overview::html(&overview), out),
     }
-    let none = rehearsal::Failures::default();
-    rehearsal::list((&outlook.plan, &outlook.source), &none, &[], out)?;
-    if !settings.output.quiet {
-        let uploads = Uploads::of(&outlook.plan, &outlook.source, settings.upload);
-        report::tell(&sum(&outlook.plan, &uploads));
-    }
+}
+
+fn print(text: &str, out: &mut (dyn Write + Send)) -> Result<(), Error> {
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
     Ok(())
 }
 
@@ -109,34 +151,4 @@ pub(super) fn status_of(intended: impl Iterator<Item = Intended>) -> ExitStatus 
     intended
         .map(of_one)
         .fold(ExitStatus::Agreed, ExitStatus::or)
-}
-
-/// `plan: 12 create, 140 unchanged; content levels: 3, cycles: 1, references cut in them: 2; files: 7 in 2 uploads`.
-fn sum(plan: &Plan, uploads: &Uploads) -> String {
-    let mut counts: Vec<(&str, usize)> = Vec::new();
-    for planned in &plan.entities {
-        let name = planned.name();
-        match counts.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((name, 1)),
-        }
-    }
-    let counts: Vec<String> = counts
-        .into_iter()
-        .map(|(name, count)| format!("{} {name}", count_of(count)))
-        .collect();
-    let (levels, cycles) = (plan.levels, count_of(plan.cycles.len()));
-    let cuts = count_of(plan.cuts());
-    let counts = counts.join(", ");
-    let files = match uploads.files {
-        0 => String::new(),
-        files => format!(
-            "; files: {} in {} uploads",
-            count_of(files),
-            count_of(uploads.requests)
-        ),
-    };
-    format!(
-        "plan: {counts}; content levels: {levels}, cycles: {cycles}, references cut in them: {cuts}{files}"
-    )
 }

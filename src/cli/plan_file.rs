@@ -13,7 +13,7 @@ use crate::plan::{Approval, FORM, PlanFile, approvals};
 use crate::report;
 
 /// Settings below `sync` that decide nothing: how a plan is carried out is decided when it is applied.
-const NOT_DECIDED: [&str; 3] = ["sync.dry_run", "sync.fail_fast", "sync.verify"];
+const NOT_DECIDED: [&str; 4] = ["sync.ask", "sync.dry_run", "sync.fail_fast", "sync.verify"];
 
 /// Writes a plan so that it appears whole or not at all, for this user alone.
 ///
@@ -61,7 +61,14 @@ fn made(config: &Config, settings: &Settings, outlook: &Decided) -> PlanFile {
             settings_of_sync.insert(key, value);
         }
     }
-    let entities = approvals(&outlook.plan.entities, &outlook.source, &outlook.target);
+    let Decided {
+        plan,
+        source,
+        target,
+        published,
+        ..
+    } = outlook;
+    let entities = approvals(&plan.entities, source, target, published);
     let now = time::now();
     PlanFile {
         form: FORM,

@@ -28,6 +28,9 @@ pub(super) struct PlanningArgs {
     /// Overwrite the target when both sides have changed
     #[arg(long, help_heading = "Policy")]
     overwrite: bool,
+    /// Publish on the target what is published on the source: content, pages or both
+    #[arg(long, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_missing_value = "both", help_heading = "Policy")]
+    publish: Option<String>,
     #[command(flatten)]
     matching: MatchingArgs,
     #[command(flatten)]
@@ -43,6 +46,7 @@ impl PlanningArgs {
         self.matching
             .collect(collected)
             .switch("sync.overwrite", self.overwrite, true)
+            .text("sync.publish", self.publish.as_ref())
     }
 }
 

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
 use super::mock::ServeError;
+use super::overview::AT_ONCE;
 use super::session::{self, Ends, Rehearsal, Work};
 use super::wiring;
 use crate::agility::{Connection, Instance};
@@ -34,8 +35,6 @@ use crate::store::Store;
 /// What an estimate assumes of a real instance, which documents neither: the time of a request, and of an item in a
 /// batch.
 const REQUEST: Duration = Duration::from_millis(150);
-/// The requests in flight that it assumes at most: those with which a run begins.
-const AT_ONCE: usize = 16;
 const BATCH_ITEM: Duration = Duration::from_millis(50);
 
 /// Rehearses a run and lists what it would do.

@@ -11,6 +11,7 @@ use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::agree::Reviewer;
 use super::records::Records;
 use super::{guard, pace, stop, wiring};
 use crate::agility::Instance;
@@ -82,6 +83,14 @@ impl Work {
         }
     }
 
+    /// Whether the user has agreed to it already.
+    const fn is_agreed(&self) -> bool {
+        match self {
+            Self::Demo | Self::Apply { .. } | Self::Retry { .. } | Self::Verify => true,
+            Self::Sync => false,
+        }
+    }
+
     const fn moves(&self) -> bool {
         match self {
             Self::Sync | Self::Demo | Self::Retry { .. } | Self::Apply { .. } => true,
@@ -148,12 +157,12 @@ pub(super) async fn run(
 ) -> Result<(ExitStatus, RunReport), Error> {
     let (events, received) = mpsc::channel::<Stamped>(EVENTS_IN_FLIGHT);
     let (commands, mut commanded) = mpsc::channel::<Command>(COMMANDS_IN_FLIGHT);
-    let (mut reporters, asked) = reporters(settings, &ends, &commands)?;
+    let is_rehearsal = ends.rehearsal.is_some();
+    let reviewer = Reviewer::new(settings, is_rehearsal || work.is_agreed());
+    let (mut reporters, asked) = reporters(settings, &ends, &reviewer, &commands)?;
     let sink = Sink::new(events);
     let run = time::run_id(time::now(), salt());
-    let rehearsal = ends.rehearsal.take();
-    let is_rehearsal = rehearsal.is_some();
-    let estimate = rehearsal.map(|rehearsal| {
+    let estimate = ends.rehearsal.take().map(|rehearsal| {
         reporters.push(rehearsal.witness);
         rehearsal.estimate
     });
@@ -168,6 +177,7 @@ pub(super) async fn run(
     let planned = session.planned.subscribe();
     let folder = settings.paths.runs.join(&run.0);
     work.narrow(&mut session);
+    session.review = Some(Arc::new(reviewer));
     let record = record(settings, &run, &pair, &work);
     let working = Box::pin(async {
         let result = Box::pin(begin(
@@ -207,15 +217,15 @@ pub(super) async fn run(
         drop((session, sink));
         (end, result.map(|report| (status, report)))
     });
-    let keeping = keep_plan(folder, planned);
-    let working = async { tokio::join!(working, keeping).0 };
+    let working = async { tokio::join!(working, keep_plan(folder, planned)).0 };
     let stopping = commands.clone();
     let records = Records {
         store: Some(store.clone()),
         runs: settings.paths.runs.clone(),
     };
     let reporting = records.beside(report::run(received, reporters, commands), asked);
-    let ((end, result), progress) = until_stopped(working, reporting, stopping).await?;
+    let stopped = Box::pin(until_stopped(working, reporting, stopping));
+    let ((end, result), progress) = stopped.await?;
     let exit = result
         .as_ref()
         .map_or_else(Error::exit_code, |(status, _)| *status);
@@ -234,16 +244,21 @@ type Shown = (Vec<Box<dyn Reporter>>, mpsc::Receiver<Asked>);
 fn reporters(
     settings: &Settings,
     ends: &Ends,
+    reviewer: &Reviewer,
     commands: &mpsc::Sender<Command>,
 ) -> Result<Shown, Error> {
     // A dashboard has one question open at a time.
     let (asking, asked) = mpsc::channel(1);
-    let options = report::Options {
+    let mut options = report::Options {
         tokens: tokens(settings, ends),
         lookup: Some(asking),
         requests: vec![ends.source.requests(), ends.target.requests()],
         ..wiring::report_options(settings)
     };
+    if reviewer.may_ask() && options.mode == report::Mode::Dashboard {
+        // It has no place for the question.
+        options.mode = report::Mode::DashboardLater;
+    }
     Ok((report::reporters(&options, commands)?, asked))
 }
 
@@ -416,7 +431,8 @@ pub(super) fn session(
         run,
         locales: settings.sync.locales.clone(),
         selection: wiring::selection(settings),
-        overwrite: settings.sync.overwrite,
+        policies: settings.sync.policies.clone(),
+        review: None,
         approved: None,
         matching: wiring::matching(settings),
         options: options.clone(),
@@ -471,7 +487,7 @@ fn record(settings: &Settings, run: &RunId, pair: &Pair, work: &Work) -> RunReco
         pair: pair.clone(),
         command: work.name().to_owned(),
         options: json!({
-            "overwrite": settings.sync.overwrite,
+            "overwrite": settings.sync.policies.overwrite,
             "locales": settings.sync.locales,
             "channel_map": pairs(&settings.sync.channel_map),
             "dry_run": settings.sync.dry_run,

@@ -15,7 +15,7 @@ use crate::store::Store;
 ///
 /// Reads both instances completely, decides for every entity of the source what has to happen, uploads it,
 /// reads the target back and compares. Run again, it sends only what has changed since. Nothing on the target
-/// is ever deleted.
+/// is ever deleted. On a terminal it shows a summary of the plan and asks before it writes.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -25,7 +25,7 @@ Examples:
       migrates everything
   lockgate sync --source 1a2b3c4d-u --target 5e6f7a8b-u --models-with-deps Post --locale en-us
       migrates one model with its content, its pages and all they need, in one locale
-  LOCKGATE_PRESET=ci lockgate sync --output json
+  LOCKGATE_PRESET=ci lockgate sync --yes --output json
       for CI; instances come from lockgate.toml or the environment")]
 pub(super) struct SyncArgs {
     #[command(flatten)]
@@ -89,6 +89,9 @@ pub(super) struct PolicyArgs {
     /// Skip verification
     #[arg(long)]
     no_verify: bool,
+    /// Do not ask before writing, as with sync.ask = never
+    #[arg(long, short)]
+    yes: bool,
     /// Simulate against an in-memory copy of the target; nothing is written
     #[arg(long, short = 'n')]
     dry_run: bool,
@@ -104,6 +107,7 @@ impl PolicyArgs {
             .switch("sync.fail_fast", self.fail_fast, true)
             .switch("sync.verify", self.no_verify, false)
             .switch("sync.dry_run", self.dry_run, true)
+            .text("sync.ask", self.yes.then(|| "never".to_owned()).as_ref())
     }
 }
 

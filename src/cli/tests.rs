@@ -75,7 +75,7 @@ fn help_teaches() {
     Commands:
       sync         Migrates the source into the target and verifies what arrived
       retry        Retries the entities that failed or were blocked in the last run
-      plan         Shows what a sync would do to every entity, and why
+      plan         Shows what a sync would change, and why
       apply        Carries out a plan that `lockgate plan --out` wrote, and nothing else
       verify       Compares the target with the source, entity by entity, and writes nothing
       undo         Reverts a run: deletes what it created and restores what it overwrote
@@ -115,7 +115,7 @@ fn help_teaches() {
 
     Reads both instances completely, decides for every entity of the source what has to happen, uploads it, reads
     the target back and compares. Run again, it sends only what has changed since. Nothing on the target is ever
-    deleted.
+    deleted. On a terminal it shows a summary of the plan and asks before it writes.
 
     Usage: lockgate sync [OPTIONS]
 
@@ -211,6 +211,9 @@ fn help_teaches() {
           --no-verify
               Skip verification [env: LOCKGATE_VERIFY=false]
 
+      -y, --yes
+              Do not ask before writing, as with sync.ask = never
+
       -n, --dry-run
               Simulate against an in-memory copy of the target; nothing is written [env: LOCKGATE_DRY_RUN]
 
@@ -282,7 +285,7 @@ fn help_teaches() {
           migrates everything
       lockgate sync --source 1a2b3c4d-u --target 5e6f7a8b-u --models-with-deps Post --locale en-us
           migrates one model with its content, its pages and all they need, in one locale
-      LOCKGATE_PRESET=ci lockgate sync --output json
+      LOCKGATE_PRESET=ci lockgate sync --yes --output json
           for CI; instances come from lockgate.toml or the environment
     ");
     insta::assert_snapshot!(help("undo"), @r"

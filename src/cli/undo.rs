@@ -4,8 +4,9 @@ use std::io::{IsTerminal, Write};
 
 use clap::Args;
 use serde_json::json;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
+use super::agree::asked;
 use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, OutputArgs};
 use super::records::Records;
 use super::session::{self, COMMANDS_IN_FLIGHT, Ends};
@@ -316,7 +317,7 @@ impl Undo<'_> {
 
     /// Asks if need be. An undo that is agreed to is on record from there on.
     async fn is_agreed(&self, own: RunRecord) -> Result<bool, RunError> {
-        if !self.args.yes && !asked().await {
+        if !self.args.yes && !asked("Undo this run? [y/N] ".to_owned()).await {
             return Ok(false);
         }
         self.store.commit(vec![Change::RunStarted(own)]).await?;
@@ -336,22 +337,6 @@ impl Undo<'_> {
             counts: None,
         }
     }
-}
-
-/// Asks on the terminal whether to go on. Anything but a yes is a no.
-async fn asked() -> bool {
-    let (tell, told) = oneshot::channel();
-    // A thread of its own, because a line that is being read cannot be given up: it ends with the process at the latest.
-    std::thread::spawn(move || {
-        let mut stderr = std::io::stderr();
-        drop(write!(stderr, "Undo this run? [y/N] ").and_then(|()| stderr.flush()));
-        let mut line = String::new();
-        let read = std::io::stdin().read_line(&mut line);
-        let yes = read.is_ok() && ["y", "yes"].contains(&line.trim().to_lowercase().as_str());
-        // Nobody waits any more when the undo was interrupted meanwhile.
-        tell.send(yes).ok();
-    });
-    told.await.unwrap_or(false)
 }
 
 fn status_of(end: &UndoEnd) -> ExitStatus {

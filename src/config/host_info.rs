@@ -20,6 +20,8 @@ pub struct HostInfo {
     pub unicode: bool,
     /// Whether the terminal can only append text (`TERM=dumb`), so that nothing can be drawn on it.
     pub dumb: bool,
+    /// The program that shows long text, with its arguments (`PAGER`).
+    pub pager: Option<String>,
 }
 
 impl HostInfo {
@@ -40,6 +42,7 @@ impl HostInfo {
             step_summary: first(&["GITHUB_STEP_SUMMARY"]).map(Into::into),
             dumb: environment.get("TERM") == Some("dumb"),
             unicode: unicode(environment),
+            pager: first(&["PAGER"]),
         }
     }
 }
@@ -103,6 +106,7 @@ mod tests {
             step_summary: None,
             unicode: false,
             dumb: false,
+            pager: None,
         };
         assert_eq!(found, expected);
         let dumb = [("TERM", "dumb")].into_iter().collect();

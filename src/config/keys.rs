@@ -104,6 +104,10 @@ pub const KEYS: &[KeyInfo] = &[
     KeyInfo::new("sync.containers", "--containers", "LOCKGATE_CONTAINERS"),
     KeyInfo::new("sync.overwrite", "--overwrite", "LOCKGATE_OVERWRITE")
         .official("AGILITY_OVERWRITE"),
+    KeyInfo::without_flag("sync.on_conflict", "LOCKGATE_ON_CONFLICT"),
+    KeyInfo::without_flag("sync.read_only", "LOCKGATE_READ_ONLY"),
+    // `--yes` sets it to never; an undo has a flag of that name, and does not go by this key.
+    KeyInfo::without_flag("sync.ask", "LOCKGATE_ASK"),
     KeyInfo::new("sync.adopt", "--adopt", "LOCKGATE_ADOPT"),
     KeyInfo::new(
         "sync.create_unmatched",
@@ -119,6 +123,10 @@ pub const KEYS: &[KeyInfo] = &[
     KeyInfo::new("sync.fail_fast", "--fail-fast", "LOCKGATE_FAIL_FAST"),
     KeyInfo::new("sync.verify", "--no-verify", "LOCKGATE_VERIFY"),
     KeyInfo::new("sync.dry_run", "--dry-run", "LOCKGATE_DRY_RUN"),
+    KeyInfo::without_flag("gates.targets", "LOCKGATE_GATES_TARGETS"),
+    KeyInfo::without_flag("gates.max_change", "LOCKGATE_GATES_MAX_CHANGE"),
+    KeyInfo::without_flag("gates.deny", "LOCKGATE_GATES_DENY"),
+    KeyInfo::without_flag("gates.freeze", "LOCKGATE_GATES_FREEZE"),
     KeyInfo::new("lanes.schedule", "--schedule", "LOCKGATE_SCHEDULE"),
     KeyInfo::new("pace.per_second_max", "--rate", "LOCKGATE_RATE"),
     KeyInfo::new("pace.concurrency", "--concurrency", "LOCKGATE_CONCURRENCY"),

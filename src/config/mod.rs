@@ -24,6 +24,7 @@ mod host_info;
 mod hosts;
 mod keys;
 mod layers;
+mod policies;
 mod read;
 mod settings;
 #[cfg(test)]
@@ -37,7 +38,8 @@ pub use host_info::HostInfo;
 pub use keys::{CHOOSERS, KEYS, KeyInfo};
 pub use layers::{Config, Given, GivenValue, Inputs, Row, learn_credentials};
 pub use settings::{
-    ColorChoice, Instance, Limits, Output, OutputMode, Pace, Paths, Retry, Settings, Sync, Timeouts,
+    Ask, ColorChoice, Instance, Limits, Output, OutputMode, Pace, Paths, Retry, Settings, Sync,
+    Timeouts,
 };
 pub use validate::values_of;
 

@@ -9,7 +9,9 @@ use crate::store::StateUrl;
 
 use super::HostInfo;
 use crate::agility;
-use crate::engine::{Adopt, Publish, ReadLimits, Schedule, UnknownOutcome, UploadLimits};
+use crate::engine::{
+    Adopt, Gates, Policies, Publish, ReadLimits, Schedule, UnknownOutcome, UploadLimits,
+};
 
 /// Everything that a run needs to know, checked.
 #[derive(Clone, Debug)]
@@ -20,6 +22,8 @@ pub struct Settings {
     pub target: Instance,
     /// What to migrate, and how to decide.
     pub sync: Sync,
+    /// Bounds of a plan.
+    pub gates: Gates,
     /// When entities start.
     pub schedule: Schedule,
     /// Requests per second and in flight.
@@ -60,10 +64,10 @@ pub struct Instance {
 }
 
 /// What to migrate, and how to decide.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "four independent switches of the user"
+    reason = "independent switches of the user"
 )]
 pub struct Sync {
     /// Empty: all of the source.
@@ -84,8 +88,10 @@ pub struct Sync {
     pub pages: Vec<i64>,
     /// Reference names of containers; empty: all.
     pub containers: Vec<String>,
-    /// Whether the source wins conflicts.
-    pub overwrite: bool,
+    /// Which side wins conflicts, and what is never written.
+    pub policies: Policies,
+    /// When to ask before writing.
+    pub ask: Ask,
     /// How much evidence makes an item of the target the counterpart of one of the source.
     pub adopt: Adopt,
     /// Whether unrecognised items are created beside content of unknown origin.
@@ -100,6 +106,18 @@ pub struct Sync {
     pub verify: bool,
     /// Whether nothing real is written.
     pub dry_run: bool,
+}
+
+/// When to ask before writing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ask {
+    /// On a terminal; without one, a first run into a target that is not empty is refused.
+    #[default]
+    Auto,
+    /// Every run.
+    Always,
+    /// No run.
+    Never,
 }
 
 /// Requests per second and in flight.

@@ -78,7 +78,7 @@ fn the_defaults_are_complete_settings() {
     assert_eq!(settings.target.guid.as_str(), "5e6f7a8b-us2");
     assert_eq!(settings.source.token.expose(), "hush");
     assert_eq!(settings.sync.elements.len(), 8);
-    assert!(settings.sync.verify && !settings.sync.overwrite && !settings.sync.dry_run);
+    assert!(settings.sync.verify && !settings.sync.policies.overwrite && !settings.sync.dry_run);
     assert_eq!(settings.sync.publish, Publish::Off);
     assert_eq!(
         (
@@ -179,7 +179,7 @@ fn values_may_be_typed_or_text() {
         concurrency = \"2\"
     ";
     let settings = complete(&[("lockgate.toml", file)], &[("LOCKGATE_VERIFY", "off")]).unwrap();
-    assert!(settings.sync.overwrite && !settings.sync.verify);
+    assert!(settings.sync.policies.overwrite && !settings.sync.verify);
     assert_eq!(settings.sync.publish, Publish::Both);
     assert_eq!(settings.sync.content, [12, 13]);
     assert_eq!(settings.sync.channels, ["Main site", "Shop"]);

@@ -10,8 +10,8 @@ use crate::store::StateUrl;
 
 use super::layers::presets;
 use super::{
-    ColorChoice, Config, ConfigError, HostInfo, Instance, Limits, MissingValue, Output, OutputMode,
-    Pace, Paths, Retry, Settings, Sync, Timeouts,
+    Ask, ColorChoice, Config, ConfigError, HostInfo, Instance, Limits, MissingValue, Output,
+    OutputMode, Pace, Paths, Retry, Settings, Sync, Timeouts,
 };
 
 impl Config {
@@ -27,6 +27,7 @@ impl Config {
             source: self.instance(&SOURCE)?,
             target: self.instance(&TARGET)?,
             sync: self.sync(&mut warnings)?,
+            gates: self.gates()?,
             schedule: self.choice("lanes.schedule", &SCHEDULES)?,
             pace: self.pace()?,
             batch_size: self.count("batch.size", BATCH_MAX)?,
@@ -59,6 +60,7 @@ impl Config {
         self.host(&SOURCE)?;
         self.host(&TARGET)?;
         self.sync(&mut Vec::new())?;
+        self.gates()?;
         self.choice("lanes.schedule", &SCHEDULES)?;
         self.count("batch.size", BATCH_MAX)?;
         self.list("work_classes.sequential")?;
@@ -227,7 +229,8 @@ impl Config {
             content: self.ids("sync.content")?,
             pages: self.ids("sync.pages")?,
             containers: self.list("sync.containers")?,
-            overwrite: self.truth("sync.overwrite")?,
+            policies: self.policies()?,
+            ask: self.choice("sync.ask", &ASK)?,
             adopt: self.choice("sync.adopt", &ADOPT)?,
             create_unmatched: self.truth("sync.create_unmatched")?,
             publish: self.choice("sync.publish", &PUBLISH)?,
@@ -468,6 +471,12 @@ const ADOPT: [(&str, Adopt); 2] = [
 const UNKNOWN_OUTCOME: [(&str, UnknownOutcome); 2] = [
     ("report", UnknownOutcome::Report),
     ("resend", UnknownOutcome::Resend),
+];
+
+const ASK: [(&str, Ask); 3] = [
+    ("auto", Ask::Auto),
+    ("always", Ask::Always),
+    ("never", Ask::Never),
 ];
 
 const PUBLISH: [(&str, Publish); 6] = [

@@ -28,8 +28,8 @@ use crate::domain::{
 use crate::id_map::{Counterpart, IdConflict, IdMap};
 use crate::instance::{Save, Saved, Source, Target};
 use crate::plan::{
-    Action, AssetIndex, Context, Defaults, LeaveOut, Node, Plan, Planned, Schema, container_of,
-    expected_hash, fields_hash, payload,
+    Action, AssetIndex, Context, Defaults, LeaveOut, Node, Plan, Planned, Policies, Schema,
+    container_of, expected_hash, fields_hash, payload,
 };
 use crate::planted::{self, Bug};
 use crate::store::{
@@ -52,6 +52,8 @@ pub struct RunContext<S, T> {
     pub plan: Arc<Plan>,
     /// What is known of what is going to be written over.
     pub(super) pre_images: PreImages,
+    /// What is never written on the target.
+    pub policies: Policies,
     /// The models of the source.
     pub schema: Schema,
     /// The asset URLs of the source.
@@ -147,6 +149,7 @@ impl<S: Source + Clone, T: Target + Clone> RunContext<S, T> {
         Context {
             schema: &self.schema,
             assets: &self.assets,
+            policies: Some(&self.policies),
         }
     }
 
@@ -224,7 +227,7 @@ impl<S: Source + Clone, T: Target + Clone> RunContext<S, T> {
                 .map(|(referent, _)| referent.clone())
                 .collect(),
         };
-        let existing = self.existing(entity.key.kind, id);
+        let existing = self.existing(entity, id);
         let written = payload(
             entity,
             &self.rewriting(),
@@ -270,17 +273,17 @@ impl<S: Source + Clone, T: Target + Clone> RunContext<S, T> {
         })
     }
 
-    /// What the target has of a template, whose zones keep their ids, or of an asset, which keeps the spelling of its path.
-    fn existing(&self, kind: Kind, id: Option<TargetId>) -> Option<Value> {
-        let key = TargetKey {
-            kind,
-            id: id?,
-            locale: None,
+    /// What the target has of a template, whose zones keep their ids, of an asset, which keeps the spelling of its path, or
+    /// of an item, some of whose fields are never written.
+    fn existing(&self, entity: &Entity<SourceId>, id: Option<TargetId>) -> Option<Value> {
+        let key: TargetKey = entity.key.with_id(id?);
+        let is_needed = match key.kind {
+            Kind::Template | Kind::Asset => true,
+            Kind::Content => self.policies.has_read_only_fields(entity),
+            Kind::Model | Kind::Container | Kind::Gallery | Kind::Page | Kind::Redirection => false,
         };
-        matches!(kind, Kind::Template | Kind::Asset)
-            .then(|| self.target_inventory.get(&key))
-            .flatten()
-            .map(|there| there.body.parse())
+        let there = is_needed.then(|| self.target_inventory.get(&key));
+        there.flatten().map(|there| there.body.parse())
     }
 
     /// The target id of the parent of a page; `None` at the root of its channel.

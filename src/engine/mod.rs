@@ -42,6 +42,7 @@ mod pull;
 pub mod ready;
 mod reconcile;
 pub mod retry;
+mod review;
 pub mod run;
 mod run_error;
 mod signal;
@@ -56,12 +57,14 @@ pub mod verify;
 pub use control::Control;
 pub use end::{End, StopCause};
 pub use options::{
-    Adopt, Matching, Options, Publish, ReadLimits, Schedule, UnknownOutcome, UploadLimits,
+    Adopt, Denied, Freeze, Gates, Matching, MaxChange, OnConflict, Options, Pattern, Policies,
+    Publish, ReadLimits, Schedule, UnknownOutcome, UploadLimits,
 };
 pub use outage::Outage;
 pub use pull::{PullError, Reader};
+pub use review::Review;
 pub use run::{Decided, PlanMade, RunReport, Session};
-pub use run_error::RunError;
+pub use run_error::{NotAgreed, RunError};
 pub use sink::{EVENTS_IN_FLIGHT, Sink};
 pub use undo::{UndoEnd, UndoOutlook, UndoRequest};
 pub use unplaced::Unplaced;

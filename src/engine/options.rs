@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::pace::Ceilings;
 use crate::plan::Hint;
-pub use crate::plan::{Adopt, UploadLimits};
+pub use crate::plan::{
+    Adopt, Denied, Freeze, Gates, MaxChange, OnConflict, Pattern, Policies, UploadLimits,
+};
 
 /// When an entity may start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

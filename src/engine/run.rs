@@ -24,10 +24,11 @@ use super::outage::Alarm;
 use super::pace::Sample;
 use super::poll::BatchTimes;
 use super::pre_images::PreImages;
-use super::publish;
+use super::publish::{self, Choice};
 use super::pull::Reader;
 use super::ready::Limits;
 use super::reconcile::{Known, Recovery, settle_undone};
+use super::review::Review;
 use super::run_error::RunError;
 use super::sink::Sink;
 use super::state::RunState;
@@ -43,7 +44,7 @@ use crate::id_map::{Counterpart, IdMap};
 use crate::instance::{Source, Target};
 use crate::plan::{
     self, Action, Agreed, Agreement, Agreements, Approved, AssetIndex, Defaults, Hint, Inputs,
-    Plan, Recognition, Schema, Selection, asset_urls, built_ins,
+    Node, Plan, Policies, Recognition, Schema, Selection, asset_urls, built_ins,
 };
 use crate::store::{LeaseOwner, Mapping, Pair, Store, StoreError};
 
@@ -64,8 +65,10 @@ pub struct Session<S, T> {
     pub locales: Vec<Locale>,
     /// What is to be moved.
     pub selection: Selection,
-    /// Whether the source wins where both sides changed.
-    pub overwrite: bool,
+    /// Which side wins where both changed, and what is never written.
+    pub policies: Policies,
+    /// Looks at what was decided before anything is written; `None` lets everything pass.
+    pub review: Option<Arc<dyn Review>>,
     /// The plan that was agreed to, where one is applied.
     pub approved: Option<Arc<Approved>>,
     /// How entities are matched that the state does not know.
@@ -90,6 +93,10 @@ pub struct Decided {
     pub source: Arc<Inventory<SourceId>>,
     /// What the target holds.
     pub target: Arc<Inventory<TargetId>>,
+    /// What the state knows of the pair.
+    pub mappings: Arc<Vec<Mapping>>,
+    /// What a run that carries this out publishes, content before pages.
+    pub published: Vec<Node>,
 }
 
 /// How a run ended.
@@ -161,6 +168,10 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         if is_unknown && !self.matching.create_unmatched {
             return Err(RunError::Unplaced(Unplaced::of(&prepared.plan)));
         }
+        if let Some(review) = &self.review {
+            let decided = self.decided(&prepared);
+            control.read(review.review(&decided)).await?;
+        }
         let limits = self.limits();
         let state = RunState::new(
             Arc::clone(&prepared.plan),
@@ -190,8 +201,8 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             in_doubt: sorted(prepared.doubts),
         };
         if report.end.is_complete() {
-            let (mappings, reading) = (&prepared.mappings, after.reading);
-            let published = publish::publish(&context, mappings, reading, &mut control).await?;
+            let choice = (&**prepared.mappings, self.approved.as_deref());
+            let published = publish::publish(&context, choice, after.reading, &mut control).await?;
             report.end = published.end;
             report.unpublished = published.refused;
         }
@@ -284,12 +295,20 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
     /// # Errors
     /// [`RunError`] when an instance or the state cannot be read, or the selection names what is not there.
     pub async fn decide(&self) -> Result<Decided, RunError> {
-        let prepared = self.prepare().await?;
-        Ok(Decided {
-            plan: prepared.plan,
-            source: prepared.source,
-            target: prepared.target,
-        })
+        Ok(self.decided(&self.prepare().await?))
+    }
+
+    fn decided(&self, prepared: &Prepared) -> Decided {
+        let how = (self.options.publish, self.approved.as_deref());
+        let sides = (&*prepared.source, &*prepared.target);
+        let choice = Choice::new(&prepared.plan, sides, how, &prepared.mappings);
+        Decided {
+            published: choice.all(),
+            plan: Arc::clone(&prepared.plan),
+            source: Arc::clone(&prepared.source),
+            target: Arc::clone(&prepared.target),
+            mappings: Arc::clone(&prepared.mappings),
+        }
     }
 
     async fn prepare(&self) -> Result<Prepared, RunError> {
@@ -405,7 +424,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             disputed: &disputed,
             hints: &hints,
             adopt: self.matching.adopt,
-            overwrite: self.overwrite,
+            policies: &self.policies,
             selection: &self.selection,
             weights: self.target.pacer.pace_snapshot().weights(),
             agreed: self.approved.as_deref().map(|approved| Agreed {
@@ -413,7 +432,11 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
                 begun: &begun,
             }),
         });
-        for message in plan::warnings(&plan.notices, &source) {
+        let gone = gone(&source, &target, &mappings);
+        for message in plan::warnings(&plan.notices, &source)
+            .into_iter()
+            .chain(gone)
+        {
             self.sink.emit(Event::Warned { message }).await;
         }
         let plan = Arc::new(plan);
@@ -535,6 +558,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             target_inventory,
             plan: Arc::new(Plan::default()),
             pre_images: PreImages::default(),
+            policies: self.policies.clone(),
             schema: Schema::default(),
             assets: AssetIndex::default(),
             sent_bytes: dashmap::DashMap::new(),
@@ -607,6 +631,25 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
             target: self.target.guid.clone(),
         }
     }
+}
+
+/// What the source no longer has, in one sentence; nothing where that is nothing.
+fn gone(
+    source: &Inventory<SourceId>,
+    target: &Inventory<TargetId>,
+    mappings: &[Mapping],
+) -> Option<String> {
+    let rows = mappings.iter().map(|row| (&row.key, row.target));
+    let gone = plan::gone(source, target, rows);
+    let first = gone.first()?;
+    let (count, are) = match gone.len() {
+        1 => ("1 entity".to_owned(), "is"),
+        more => (format!("{more} entities"), "are"),
+    };
+    Some(format!(
+        "{count} that earlier runs migrated {are} gone from the source and left on the target, such as {} {}, {} on the target",
+        first.key, first.name, first.target
+    ))
 }
 
 fn conflicts(plan: &Plan) -> usize {

@@ -24,6 +24,12 @@ pub enum RunError {
     /// The target holds content that is the counterpart of nothing, and there is no state that would tell why.
     #[error(transparent)]
     Unplaced(#[from] Unplaced),
+    /// The user has not agreed to what would be written, and cannot be asked.
+    #[error(transparent)]
+    NotAgreed(#[from] NotAgreed),
+    /// The plan breaks bounds of the configuration, each in one sentence.
+    #[error("the plan breaks {} of the configuration:\n  {}", bounds(.0.len()), .0.join("\n  "))]
+    Gates(Vec<String>),
     /// A locale was asked for that the source does not have.
     #[error("the source has no locale {wanted}; it has {known}")]
     UnknownLocale {
@@ -50,6 +56,28 @@ pub enum RunError {
     },
 }
 
+/// Why a run may not write without somebody who agrees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotAgreed {
+    /// The state knows nothing of the pair, and the target holds something.
+    #[error(
+        "refusing the first run into a target that is not empty without confirmation: no terminal is attached"
+    )]
+    FirstRun,
+    /// The configuration asks for confirmation.
+    #[error(
+        "refusing to write without confirmation (sync.ask = \"always\"): no terminal is attached"
+    )]
+    Asked,
+}
+
+fn bounds(count: usize) -> String {
+    match count {
+        1 => "a bound".to_owned(),
+        several => format!("{several} bounds"),
+    }
+}
+
 /// A lock that another run holds is no damage of the state.
 const fn store_headline(error: &StoreError) -> &'static str {
     match error {
@@ -68,6 +96,16 @@ impl RunError {
             Self::Store(error) => error.hint(),
             Self::Selection(unknown) => Some(unknown.hint.clone()),
             Self::Unplaced(unplaced) => Some(unplaced.hint()),
+            Self::NotAgreed(_) => Some(
+                "look at `lockgate plan`; then agree with --yes, with `lockgate plan --out FILE` and `lockgate apply FILE`, \
+                 or for good with sync.ask = \"never\""
+                    .to_owned(),
+            ),
+            Self::Gates(_) => Some(
+                "nothing was written; `lockgate plan` shows the entities; change the selection, or the bound where it is too \
+                 narrow"
+                    .to_owned(),
+            ),
             Self::UnknownLocale { .. } => {
                 Some("name one of the source's locales with --locale".to_owned())
             }

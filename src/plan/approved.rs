@@ -95,6 +95,9 @@ pub struct Approval {
     pub source: ContentHash,
     /// The fingerprint of the counterpart, where there is one.
     pub counterpart: Option<ContentHash>,
+    /// Whether it is published afterwards.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub publish: bool,
 }
 
 /// What was agreed to.
@@ -123,6 +126,12 @@ impl Approved {
         }
     }
 
+    /// Whether an entity is published: the plan says so.
+    pub fn publishes(&self, key: &EntityKey) -> bool {
+        let approval = self.approvals.get(key);
+        approval.is_some_and(|approval| approval.publish)
+    }
+
     /// Whether a run applied it before.
     pub fn is_attempt(&self, run: &RunId) -> bool {
         self.attempts.contains(run)
@@ -134,13 +143,18 @@ pub fn approvals(
     entities: &[Planned],
     source: &Inventory<SourceId>,
     target: &Inventory<TargetId>,
+    published: &[Node],
 ) -> Vec<Approval> {
     let present = Present::of(source, target);
+    let published: HashSet<Node> = published.iter().copied().collect();
     let nodes = (0..).zip(entities);
     nodes
         .filter_map(|(node, planned)| {
             let action = Intended::of(planned)?;
-            Some(present.approval(node, planned, action))
+            Some(Approval {
+                publish: published.contains(&node),
+                ..present.approval(node, planned, action)
+            })
         })
         .collect()
 }
@@ -249,6 +263,7 @@ impl<'a> Present<'a> {
             because: planned.because.to_string(),
             source: self.of_source(entity, planned),
             counterpart: there.map(|there| self.of_target(there, planned)),
+            publish: false,
         }
     }
 

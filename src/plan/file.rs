@@ -68,7 +68,8 @@ impl PlanFile {
         for one in &self.entities {
             *self.counts.entry(one.action).or_default() += 1;
         }
-        self.applyable = self.counts.keys().any(|action| action.is_change());
+        let publishes = self.entities.iter().any(|one| one.publish);
+        self.applyable = publishes || self.counts.keys().any(|action| action.is_change());
         self.complete = !self.counts.keys().any(|action| action.is_open());
         self.checksum = self.sum();
         self
@@ -130,6 +131,7 @@ mod tests {
             because: "the source changed".to_owned(),
             source: ContentHash::of_bytes(b"here"),
             counterpart: Some(ContentHash::of_bytes(b"there")),
+            publish: false,
         };
         PlanFile {
             form: FORM,

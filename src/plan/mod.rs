@@ -16,10 +16,13 @@ mod cycles;
 mod decide;
 mod encoding;
 mod file;
+mod gates;
 mod graph;
 mod normal;
 mod notice;
+mod overview;
 mod payload;
+mod policy;
 mod references;
 mod schema;
 mod scope;
@@ -42,12 +45,18 @@ pub use decide::{
 };
 pub use encoding::{Encoding, Evidence};
 pub use file::{FORM, PlanFile, PlanFileError};
+pub use gates::{Denied, Freeze, Gates, MaxChange};
 pub use graph::{Graph, Need, Node, Strength};
 pub use normal::{
     Defaults, Difference, Judge, Judged, Learns, differences, lost_companions, normal, without,
 };
 pub use notice::{Concern, Notice, warnings};
+pub use overview::{
+    Bytes, Change, Deferred, Effort, EffortLimits, Entry, Gone, Group, Move, Overview, Removed,
+    Seen, gone,
+};
 pub use payload::{Counterparts, LeaveOut, Payload, Unresolved, payload, put_back};
+pub use policy::{OnConflict, Pattern, PatternError, Policies};
 pub use references::{
     AssetIndex, Context, Reference, Referent, Side, UrlAt, asset_urls, references,
 };

@@ -338,6 +338,7 @@ mod tests {
         let context = Context {
             schema: &schema,
             assets: &assets,
+            policies: None,
         };
         let selection = of_channel("website");
         assert_eq!(selection.check(&source), Ok(()));

@@ -62,6 +62,7 @@ impl Source {
         Context {
             schema: &self.schema,
             assets: &self.assets,
+            policies: None,
         }
     }
 

@@ -8,8 +8,8 @@ use super::{Dashboard, Plain, Reporter, Style};
 use crate::event::{Command, Event, Stamped};
 use crate::progress::Progress;
 
-/// Shows an undo. It shows its plan and asks before it begins, and a screen has no place for either: so this takes the
-/// terminal when the undo has been agreed to, which is when its plan is told ([`Event::UndoPlanned`]).
+/// Shows what asks before it begins. A screen has no place for a plan and a question: so this takes the terminal when the
+/// plan has been agreed to, which is when it is reported ([`Event::PlanMade`], [`Event::UndoPlanned`]).
 pub struct Later {
     style: Style,
     commands: Sender<Command>,
@@ -40,7 +40,10 @@ impl Reporter for Later {
     }
 
     fn event(&mut self, event: &Stamped, progress: &Progress) -> io::Result<()> {
-        if matches!(event.event, Event::UndoPlanned { .. }) {
+        if matches!(
+            event.event,
+            Event::UndoPlanned { .. } | Event::PlanMade { .. }
+        ) {
             // A terminal that cannot be taken shows lines as well as before.
             if let Ok(screen) = Dashboard::open(self.style.clone(), self.commands.clone()) {
                 self.shows = Box::new(screen);

@@ -33,6 +33,7 @@ mod lists;
 pub mod lookup;
 mod note;
 mod options;
+pub mod overview;
 mod patient;
 mod plain;
 mod run_folder;

@@ -94,7 +94,7 @@ pub(crate) fn outcomes(results: &Results, ascii: bool) -> String {
 }
 
 /// Nothing but a rule under the head and one at the end.
-const fn style(rule: char) -> TableStyle {
+pub(super) const fn style(rule: char) -> TableStyle {
     let line = LineStyle::none().fill(rule).junction(rule);
     TableStyle::new().header_separator(line).bottom_border(line)
 }

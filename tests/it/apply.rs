@@ -17,20 +17,24 @@ use crate::support::{SOURCE, TARGET, fixture, instances, serve};
 
 const PLAN: &str = "release.plan";
 
-struct Stage {
-    workspace: Workspace,
+pub(crate) struct Stage {
+    pub(crate) workspace: Workspace,
     server: Server,
 }
 
 impl Stage {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
+        Self::of(instances(&fixture("starter-site"))).await
+    }
+
+    pub(crate) async fn of(state: StateFile) -> Self {
         Self {
             workspace: Workspace::new(),
-            server: serve(instances(&fixture("starter-site"))).await,
+            server: serve(state).await,
         }
     }
 
-    async fn ends(&self, command: &str, args: &[&str], code: i32) -> Ended {
+    pub(crate) async fn ends(&self, command: &str, args: &[&str], code: i32) -> Ended {
         let url = self.server.base_url();
         let ended = end_of(self.workspace.between(command, &url, args)).await;
         let said = format!("{}{}", ended.stdout, ended.stderr);
@@ -38,7 +42,11 @@ impl Stage {
         ended
     }
 
-    fn writes(&self) -> usize {
+    pub(crate) fn url(&self) -> String {
+        self.server.base_url()
+    }
+
+    pub(crate) fn writes(&self) -> usize {
         self.server.writes(TARGET).len()
     }
 
@@ -47,7 +55,7 @@ impl Stage {
         serde_json::from_slice(&text).unwrap()
     }
 
-    async fn edit(&self, edit: impl FnOnce(&mut InstanceFile, &mut InstanceFile)) {
+    pub(crate) async fn edit(&self, edit: impl FnOnce(&mut InstanceFile, &mut InstanceFile)) {
         let mut state = self.server.state();
         let (source, target) = sides(&mut state);
         edit(source, target);
@@ -56,7 +64,7 @@ impl Stage {
         request.send().await.unwrap().error_for_status().unwrap();
     }
 
-    fn instance(&self, guid: &str) -> InstanceFile {
+    pub(crate) fn instance(&self, guid: &str) -> InstanceFile {
         let state = self.server.state();
         let mut instances = state.instances.into_iter();
         instances.find(|one| one.guid == guid).unwrap()
@@ -80,20 +88,20 @@ fn headline(row: &Row) -> Option<&str> {
 }
 
 /// Gives an item another title and a higher version.
-fn retitle(row: &mut Row, title: &str) {
+pub(crate) fn retitle(row: &mut Row, title: &str) {
     let headline = headline(row).unwrap().to_owned();
     row["fields"][&headline] = title.into();
     let version = row["properties"]["versionID"].as_i64().unwrap();
     row["properties"]["versionID"] = (version + 1_000).into();
 }
 
-fn item<'a>(instance: &'a mut InstanceFile, id: i64, locale: &str) -> &'a mut Row {
+pub(crate) fn item<'a>(instance: &'a mut InstanceFile, id: i64, locale: &str) -> &'a mut Row {
     let is_it = |row: &&mut Row| row["contentID"] == id && row["locale"] == locale;
     instance.content.iter_mut().find(is_it).unwrap()
 }
 
 /// Titles by id and locale.
-fn titles(instance: &InstanceFile) -> BTreeMap<(i64, String), String> {
+pub(crate) fn titles(instance: &InstanceFile) -> BTreeMap<(i64, String), String> {
     let rows = instance.content.iter();
     let rows = rows.filter_map(|row| {
         let title = row["fields"][headline(row)?].as_str()?.to_owned();

@@ -9,7 +9,7 @@ use lockgate::engine::pace::Pacer;
 use lockgate::engine::retry::Retries;
 use lockgate::engine::{EVENTS_IN_FLIGHT, End, Matching, Options, Reader, Schedule, Session, Sink};
 use lockgate::event::{Event, Side};
-use lockgate::plan::Selection;
+use lockgate::plan::{Policies, Selection};
 use lockgate::store::{LeaseOwner, Store};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -145,7 +145,11 @@ async fn sync(
         },
         locales: Vec::new(),
         selection: Selection::default(),
-        overwrite: true,
+        policies: Policies {
+            overwrite: true,
+            ..Policies::default()
+        },
+        review: None,
         approved: None,
         matching: Matching {
             create_unmatched: true,

@@ -12,6 +12,7 @@ mod binary;
 mod bisect;
 mod channels;
 mod cli_life;
+mod consent;
 mod crash;
 #[expect(dead_code, unused_imports, reason = "the simulation uses the rest")]
 #[path = "../common/double/mod.rs"]
@@ -39,6 +40,7 @@ mod panics;
 mod parts;
 mod phases;
 mod place;
+mod plan_forms;
 mod publish;
 mod readers;
 mod recordings;

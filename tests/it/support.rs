@@ -17,7 +17,7 @@ use lockgate::event::{Command, Event, Side, Stamped};
 use lockgate::instance::Target;
 use lockgate::mock::file::{InstanceFile, SCHEMA, StateFile};
 use lockgate::mock::{self, Server};
-use lockgate::plan::Selection;
+use lockgate::plan::{Policies, Selection};
 use lockgate::store::{Change, LeaseOwner, Pair, RunRecord, Store};
 use tokio::sync::mpsc;
 
@@ -321,7 +321,11 @@ impl Setup {
             },
             locales: Vec::new(),
             selection: Selection::default(),
-            overwrite: self.overwrite,
+            policies: Policies {
+                overwrite: self.overwrite,
+                ..Policies::default()
+            },
+            review: None,
             approved: None,
             matching: Matching {
                 create_unmatched: self.creates_unmatched,

@@ -144,7 +144,7 @@ async fn the_plan_shows_the_uploads_and_limits_are_settings() {
     ] {
         let ended = end_of(space.between("plan", &server.base_url(), args)).await;
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-        assert!(ended.stderr.contains(told), "{}", ended.stderr);
+        assert!(ended.stdout.contains(told), "{}", ended.stdout);
     }
     let rehearsed = end_of(space.sync(&server, &["--dry-run"])).await;
     assert_eq!(rehearsed.code, Some(0), "{}", rehearsed.stderr);

@@ -15,7 +15,7 @@ use lockgate::engine::{
     EVENTS_IN_FLIGHT, Matching, Options, Reader, RunError, RunReport, Session, Sink, UnknownOutcome,
 };
 use lockgate::event::{Command, Event, Side, Stamped};
-use lockgate::plan::Selection;
+use lockgate::plan::{Policies, Selection};
 use lockgate::store::{LeaseOwner, Pair, Store};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -338,7 +338,11 @@ impl Stage {
             owner: owner(&number, running.number),
             locales: Vec::new(),
             selection: Selection::default(),
-            overwrite: self.history.manner.overwrite,
+            policies: Policies {
+                overwrite: self.history.manner.overwrite,
+                ..Policies::default()
+            },
+            review: None,
             approved: None,
             matching: Matching {
                 create_unmatched: true,

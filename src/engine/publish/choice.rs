@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::domain::{EntityKey, ItemState, Kind, Locale, TargetId};
+use crate::domain::{Entity, EntityKey, Inventory, ItemState, Kind, Locale, SourceId, TargetId};
 use crate::engine::context::RunContext;
 use crate::engine::forecast::Publication;
 use crate::engine::options::Publish;
 use crate::instance::{Source, Target};
-use crate::plan::{Action, Node};
+use crate::plan::{Action, Approved, Node, Plan, Planned};
 use crate::store::{Mapping, MappingOrigin};
 
 /// Something that is published.
@@ -48,18 +48,92 @@ where
     Publication::of(wanted)
 }
 
+/// What tells whether an entity is published.
+#[derive(Debug)]
+pub(in crate::engine) struct Choice<'a> {
+    plan: &'a Plan,
+    source: &'a Inventory<SourceId>,
+    target: &'a Inventory<TargetId>,
+    publish: Publish,
+    /// Where a plan is applied: what it says.
+    approved: Option<&'a Approved>,
+    /// Entities that an earlier run wrote.
+    ours: HashSet<&'a EntityKey>,
+}
+
+impl<'a> Choice<'a> {
+    pub(in crate::engine) fn new(
+        plan: &'a Plan,
+        (source, target): (&'a Inventory<SourceId>, &'a Inventory<TargetId>),
+        (publish, approved): (Publish, Option<&'a Approved>),
+        mappings: &'a [Mapping],
+    ) -> Self {
+        let is_ours = |mapping: &&Mapping| match mapping.origin {
+            MappingOrigin::Created | MappingOrigin::Updated | MappingOrigin::Recovered => true,
+            MappingOrigin::Adopted | MappingOrigin::Imported => false,
+        };
+        let ours = mappings.iter().filter(is_ours);
+        Self {
+            plan,
+            source,
+            target,
+            publish,
+            approved,
+            ours: ours.map(|mapping| &mapping.key).collect(),
+        }
+    }
+
+    /// Everything that is published, content before pages.
+    pub(in crate::engine) fn all(&self) -> Vec<Node> {
+        let kinds = kinds(self.publish).iter();
+        let nodes = kinds.flat_map(|kind| {
+            let entities = (0..).zip(self.source.entities());
+            entities.filter_map(move |(node, entity)| (entity.key.kind == *kind).then_some(node))
+        });
+        nodes.filter(|node| self.takes(*node)).collect()
+    }
+
+    /// Whether the source has it published, and this run writes it, or an earlier one did with no change since; and whether
+    /// the plan that is applied says so.
+    fn takes(&self, node: Node) -> bool {
+        let entity = &self.source.entities()[node as usize];
+        let planned = &self.plan.entities[node as usize];
+        let is_agreed = |approved: &Approved| approved.publishes(&entity.key);
+        if !entity.is_published() || !self.approved.is_none_or(is_agreed) {
+            return false;
+        }
+        // One that only moved says what the target had in it, published or not.
+        let is_written = planned.action.is_work() && !planned.is_place_only();
+        is_written || (self.ours.contains(&entity.key) && self.is_still_to_do(planned, entity))
+    }
+
+    /// Whether the target has the entity as it was written and has not published it.
+    fn is_still_to_do(&self, planned: &Planned, entity: &Entity<SourceId>) -> bool {
+        let Action::Unchanged { target } = planned.action else {
+            return false;
+        };
+        let there = self.target.get(&entity.key.with_id(target));
+        !planned.left_alone && there.is_some_and(|there| there.state == ItemState::Staging)
+    }
+}
+
 /// What is to be published now, each id once in its locale.
-pub(super) fn entities<S, T>(context: &RunContext<S, T>, mappings: &[Mapping]) -> Vec<Published>
+pub(super) fn entities<S, T>(
+    context: &RunContext<S, T>,
+    mappings: &[Mapping],
+    approved: Option<&Approved>,
+) -> Vec<Published>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let is_ours = |mapping: &&Mapping| match mapping.origin {
-        MappingOrigin::Created | MappingOrigin::Updated | MappingOrigin::Recovered => true,
-        MappingOrigin::Adopted | MappingOrigin::Imported => false,
-    };
-    let ours = mappings.iter().filter(is_ours);
-    let ours: HashSet<&EntityKey> = ours.map(|mapping| &mapping.key).collect();
+    let sides = (&*context.source_inventory, &*context.target_inventory);
+    let choice = Choice::new(
+        &context.plan,
+        sides,
+        (context.options.publish, approved),
+        mappings,
+    );
     let mut all = Vec::new();
     let mut seen = HashSet::new();
     let mut add = |kind, ids: BTreeMap<Locale, Vec<(TargetId, Node)>>| {
@@ -79,7 +153,7 @@ where
         }
     };
     for kind in kinds(context.options.publish) {
-        add(*kind, eligible(context, *kind, &ours));
+        add(*kind, eligible(context, *kind, &choice));
     }
     add(Kind::Page, moved(context));
     all
@@ -103,36 +177,25 @@ where
     ids
 }
 
-/// Everything that the source has published and that this run wrote, or an earlier one, with no change since; each id once,
-/// by locale.
+/// What is chosen and did not fail; each id once, by locale.
 fn eligible<S, T>(
     context: &RunContext<S, T>,
     kind: Kind,
-    ours: &HashSet<&EntityKey>,
+    choice: &Choice<'_>,
 ) -> BTreeMap<Locale, Vec<(TargetId, Node)>>
 where
     S: Source + Clone,
     T: Target + Clone,
 {
     let mut ids: BTreeMap<Locale, Vec<(TargetId, Node)>> = BTreeMap::new();
-    for (node, entity) in (0..).zip(context.source_inventory.entities()) {
-        let node: Node = node;
-        let planned = context.planned(node);
-        // One that only moved says what the target had in it, published or not.
-        let written = planned.action.is_work()
-            && !planned.is_place_only()
-            && !context.unfinished.contains(&node);
-        if entity.key.kind != kind || !entity.is_published() {
+    for node in choice.all() {
+        let key = &context.entity(node).key;
+        if key.kind != kind || context.unfinished.contains(&node) {
             continue;
         }
-        let left_over = || ours.contains(&entity.key) && is_still_to_do(context, node);
-        if !(written || left_over()) {
-            continue;
-        }
-        if let (Some(locale), Some(there)) = (entity.locale(), context.ids.resolve(&entity.key)) {
-            ids.entry(locale.clone())
-                .or_default()
-                .push((there.id, node));
+        if let (Some(locale), Some(there)) = (&key.locale, context.ids.resolve(key)) {
+            let ids = ids.entry(locale.clone()).or_default();
+            ids.push((there.id, node));
         }
     }
     for ids in ids.values_mut() {
@@ -140,19 +203,4 @@ where
         ids.dedup_by_key(|(id, _)| *id);
     }
     ids
-}
-
-/// Whether the target has the entity as it was written and has not published it.
-fn is_still_to_do<S, T>(context: &RunContext<S, T>, node: Node) -> bool
-where
-    S: Source + Clone,
-    T: Target + Clone,
-{
-    let planned = context.planned(node);
-    let Action::Unchanged { target } = planned.action else {
-        return false;
-    };
-    let key = &context.entity(node).key;
-    let there = context.target_inventory.get(&key.with_id(target));
-    !planned.left_alone && there.is_some_and(|there| there.state == ItemState::Staging)
 }

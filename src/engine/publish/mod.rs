@@ -10,5 +10,5 @@ mod jobs;
 mod phase;
 mod state;
 
-pub(super) use choice::expected;
+pub(super) use choice::{Choice, expected};
 pub(super) use phase::publish;

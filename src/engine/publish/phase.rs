@@ -13,6 +13,7 @@ use crate::engine::end::End;
 use crate::engine::forecast::{EtaEstimator, PostUploadWork, Publication, Reading};
 use crate::event::Event;
 use crate::instance::{Source, Target};
+use crate::plan::Approved;
 use crate::store::{Mapping, StoreError};
 
 /// What became of the publications of a run.
@@ -24,13 +25,14 @@ pub(in crate::engine) struct Publications {
     pub(in crate::engine) end: End,
 }
 
-/// Publishes, by the dispatcher that carries out the uploads as well. `reading` is what comes after it.
+/// Publishes, by the dispatcher that carries out the uploads as well. Where a plan is applied, `approved` limits it to what
+/// that names. `reading` is what comes after it.
 ///
 /// # Errors
 /// [`StoreError`] when it could not be noted: nothing more is published then.
 pub(in crate::engine) async fn publish<S, T>(
     context: &Arc<RunContext<S, T>>,
-    mappings: &[Mapping],
+    (mappings, approved): (&[Mapping], Option<&Approved>),
     reading: Reading,
     control: &mut Control<'_>,
 ) -> Result<Publications, StoreError>
@@ -38,7 +40,7 @@ where
     S: Source + Clone,
     T: Target + Clone,
 {
-    let entities = Arc::new(entities(context, mappings));
+    let entities = Arc::new(entities(context, mappings, approved));
     if entities.is_empty() {
         return Ok(Publications::default());
     }

@@ -84,6 +84,7 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
             },
             bytes_date: (kind == Kind::Asset).then(|| date_of(&existing)).flatten(),
         };
+        self.note_kept_fields(node, entity, &existing);
         let judged = self.judge(node, (&written, &expected), &found.form);
         self.defaults.learn_from(kind, &expected, &judged.filled);
         self.note_unknown(node, &judged.unknown);
@@ -100,6 +101,38 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
             });
         } else {
             self.conclude(node, judged, found);
+        }
+    }
+
+    /// Names the fields that are never written and say something else.
+    fn note_kept_fields(&mut self, node: Node, entity: &Entity<SourceId>, existing: &Value) {
+        let context = self.context;
+        if !context.policies.has_read_only_fields(entity) {
+            return;
+        }
+        let without_policies = plan::Context {
+            policies: None,
+            ..context.rewriting()
+        };
+        let nothing = LeaveOut::default();
+        let own = payload(
+            entity,
+            &without_policies,
+            &context.ids,
+            &nothing,
+            Some(existing),
+        );
+        let Ok(own) = own else {
+            return;
+        };
+        let own = normal(entity.key.kind, &own.body, &context.schema);
+        let found = normal(entity.key.kind, existing, &self.schema);
+        for key in context.policies.read_only_fields_of(entity) {
+            if own["fields"][key] != found["fields"][key] {
+                let detail =
+                    format!("at /fields/{key}: kept as the target has it (sync.read_only)");
+                self.report_as(node, (DifferenceKind::DifferentField, true), detail);
+            }
         }
     }
 

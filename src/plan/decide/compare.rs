@@ -19,6 +19,7 @@ use crate::domain::{
 };
 use crate::plan::action::{Action, Agreement, Agreements, Joined};
 use crate::plan::normal::leave_unknown_fields;
+use crate::plan::policy::Policies;
 use crate::plan::{
     Context, Counterparts, Defaults, Judge, Learns, LeaveOut, Schema, differences, lost_companions,
     normal, payload, without,
@@ -48,7 +49,7 @@ pub(super) struct Comparer<'a> {
     pub(super) replaced_bytes: &'a HashSet<SourceId>,
     /// What the server fills in.
     pub(super) defaults: &'a Defaults,
-    pub(super) overwrite: bool,
+    pub(super) policies: &'a Policies,
 }
 
 impl Comparer<'_> {
@@ -63,7 +64,7 @@ impl Comparer<'_> {
         match found {
             Match::None => create("not on the target"),
             Match::Joins(id, locale) => self.joins(entity, *id, locale),
-            Match::Gone(id) => self.gone(*id),
+            Match::Gone(id) => self.gone(entity, *id),
             Match::Left(id) => self.left(entity, *id),
             Match::OtherType(id) => fail(format!(
                 "the target's model {id} has the same name and is of the other type (content or component); \
@@ -142,8 +143,8 @@ impl Comparer<'_> {
 
     /// What was deleted on the target was changed there, whatever its kind: it does not come back unasked, and what needs
     /// it is blocked by it.
-    fn gone(&self, id: TargetId) -> Decision {
-        if self.overwrite {
+    fn gone(&self, entity: &Entity<SourceId>, id: TargetId) -> Decision {
+        if self.policies.overwrites(entity) {
             return create(format!("its counterpart {id} was deleted on the target"));
         }
         let why =
@@ -169,7 +170,7 @@ impl Comparer<'_> {
     /// An item or page that the target has in another locale: it is new in its own, or was deleted there.
     fn joins(&self, entity: &Entity<SourceId>, id: TargetId, locale: &Locale) -> Decision {
         let was_there = self.agreements.contains_key(&entity.key);
-        if was_there && !self.overwrite {
+        if was_there && !self.policies.overwrites(entity) {
             let target = Some(id);
             let why = format!(
                 "its counterpart {id} was deleted on the target in this locale, and is there in {locale}; \
@@ -197,17 +198,14 @@ impl Comparer<'_> {
         let agreement = self.agreements.get(&entity.key);
         let (fields, target_hash, filled) = self.fields(entity, there, source_hash, agreement);
         let target = there.key.id;
+        let overwrite = self.policies.overwrites(entity);
         let (action, because, place_only) = if !fields.equal && names::is_temporary(there) {
             let because = "it still has its temporary name";
             (Action::Update { target }, because, false)
         } else {
-            let written = owed::written(
-                agreement,
-                fields,
-                is_as_saved(there, agreement),
-                self.overwrite,
-            )
-            .unwrap_or_else(|| weigh::written(fields, self.overwrite));
+            let written =
+                owed::written(agreement, fields, is_as_saved(there, agreement), overwrite)
+                    .unwrap_or_else(|| weigh::written(fields, overwrite));
             if entity.key.kind == Kind::Content {
                 weigh::weigh_item(fields, written, place, target)
             } else {
@@ -247,15 +245,16 @@ impl Comparer<'_> {
                 )
             };
         }
+        let overwrite = self.policies.overwrites(entity);
         let differs = format!("the target's {kind} {target} has the same name and differs");
         match kind {
-            Kind::Template if !self.overwrite => fail(format!(
+            Kind::Template if !overwrite => fail(format!(
                 "{differs} in its zones; --overwrite makes them those of the source, or rename one of the two"
             )),
             Kind::Container if self.has_other_model(entity, there) => fail(format!(
                 "the target's container {target} has the same name and another model; rename one of the two"
             )),
-            Kind::Page if !self.overwrite => decided(
+            Kind::Page if !overwrite => decided(
                 Action::Conflict {
                     target: Some(target),
                 },

@@ -113,7 +113,11 @@ impl Sides<'_> {
             Verdict::Agrees
         };
         let verdict = match verdict {
-            Verdict::Both | Verdict::Unknown if self.overwrite => Verdict::Source,
+            Verdict::Both | Verdict::Unknown
+                if items.iter().all(|item| self.overwrites(item.node)) =>
+            {
+                Verdict::Source
+            }
             verdict => verdict,
         };
         if verdict == Verdict::Agrees {

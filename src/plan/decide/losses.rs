@@ -59,7 +59,7 @@ pub(super) fn name(
             (node, target),
             &loss.what,
             own,
-            comparer.overwrite,
+            comparer.policies.overwrites(entity),
         ));
     }
     notices

@@ -14,7 +14,7 @@ use super::names;
 use super::needs::{Needs, Resolver};
 use super::paths;
 use super::place::{Placed, Places, Sides};
-use super::predicted_ids::PredictedIds;
+use super::predicted_ids::{PredictedIds, ids};
 use super::settle;
 use super::shapes::Shapes;
 use super::spread;
@@ -28,6 +28,7 @@ use crate::plan::approved::{self, Agreed};
 use crate::plan::cycles::{Cycle, cycles};
 use crate::plan::graph::{Graph, Need, Node, Strength};
 use crate::plan::notice::{Concern, Notice};
+use crate::plan::policy::{self, Policies};
 use crate::plan::scope::Why;
 use crate::plan::{AssetIndex, Context, Defaults, Schema, Selection, Weights};
 
@@ -58,8 +59,8 @@ pub struct Inputs<'a> {
     pub hints: &'a [Hint],
     /// How much evidence makes an item of the target a counterpart.
     pub adopt: Adopt,
-    /// Whether the source wins where both sides changed.
-    pub overwrite: bool,
+    /// Which side wins where both changed, and what is never written.
+    pub policies: &'a Policies,
     /// What is to be moved.
     pub selection: &'a Selection,
     /// What saves take on this target, as far as it is known.
@@ -75,6 +76,8 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let context = Context {
         schema: &schema,
         assets: &assets,
+        // What two entities say decides whether they are the same, whoever may write it.
+        policies: None,
     };
     let target_schema = Schema::of(inputs.target);
     let known = Known {
@@ -99,7 +102,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         target: inputs.target,
         agreements,
         matches: &matches,
-        overwrite: inputs.overwrite,
+        policies: inputs.policies,
     };
     let mut places = sides.places();
     let lists = sides.lists(&mut places);
@@ -114,8 +117,8 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         (&matches, &needs, &places),
     );
     notices.extend(anew::notices(&known, &matches));
-    let rows = places.rows;
     notices.extend(leave_out_of_scope(&mut entities, inputs, context, &needs));
+    let mut absent = policy::hold(&mut entities, inputs);
     approved::hold(&mut entities, inputs);
     paths::refuse(&mut entities, inputs, &matches);
     let names = names::settle(&mut entities, inputs, context, &matches);
@@ -124,10 +127,10 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let cycles = cycles(&graph, &|who, need| has_to_wait(&entities, who, need));
     cut_cycles(&mut entities, &cycles, (&graph, &resolver), inputs.source);
     let shapes = Shapes::of(inputs, &matches, (&schema, target_schema));
-    let absent = shapes.block(&mut entities, &graph);
+    absent.extend(shapes.block(&mut entities, &graph));
     drop(matches);
     settle::block_dependants(&mut entities, &graph, inputs.source, absent);
-    form_rows(&mut entities, &rows);
+    form_rows(&mut entities, &places.rows);
     drop(needs);
     let order = settle::order(&entities, &graph);
     let levels = settle::levels(&mut entities, &graph, inputs.source, &order);
@@ -144,7 +147,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         graph,
         cycles,
         levels,
-        rows,
+        rows: places.rows,
         lists,
         containers,
         notices,
@@ -236,18 +239,22 @@ fn decide_with(
 ) -> (Vec<Planned>, Vec<Notice>) {
     let agreements = &*identity.agreements;
     let sides = (inputs.source, inputs.target);
-    let counterparts =
-        PredictedIds::new(sides, agreements, matches, |node| keeping.contains(&node));
+    let counterparts = PredictedIds::new(sides, ids(agreements), matches, |node| {
+        keeping.contains(&node)
+    });
     let comparer = Comparer {
         target: inputs.target,
         agreements,
-        context,
+        context: Context {
+            policies: Some(inputs.policies),
+            ..context
+        },
         target_schema,
         counterparts: &counterparts,
         equal_bytes: inputs.equal_bytes,
         replaced_bytes: inputs.replaced_bytes,
         defaults: inputs.defaults,
-        overwrite: inputs.overwrite,
+        policies: inputs.policies,
     };
     let mut entities = spread::each(inputs.source, |node, entity| {
         let at = node as usize;

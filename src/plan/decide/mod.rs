@@ -25,7 +25,7 @@ mod owed;
 mod page_matching;
 mod paths;
 mod place;
-mod predicted_ids;
+pub(in crate::plan) mod predicted_ids;
 mod settle;
 mod shapes;
 mod spread;

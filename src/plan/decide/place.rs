@@ -15,6 +15,7 @@ use crate::domain::{
 };
 use crate::plan::action::{Agreements, PagePlace, Slot};
 use crate::plan::graph::Node;
+use crate::plan::policy::Policies;
 
 /// The place of one page.
 #[derive(Clone, Debug)]
@@ -43,7 +44,7 @@ pub(super) struct Sides<'a> {
     pub(super) target: &'a Inventory<TargetId>,
     pub(super) agreements: &'a Agreements,
     pub(super) matches: &'a [Match],
-    pub(super) overwrite: bool,
+    pub(super) policies: &'a Policies,
 }
 
 /// A row of the target.
@@ -87,6 +88,11 @@ impl<'a> Sides<'a> {
         &self.source.entities()[node as usize]
     }
 
+    /// Whether the source wins where both sides moved it.
+    pub(super) fn overwrites(self, node: Node) -> bool {
+        self.policies.overwrites(self.entity(node))
+    }
+
     fn there(self, node: Node) -> Option<&'a Entity<TargetId>> {
         present(self.entity(node), &self.matches[node as usize], self.target)
     }
@@ -128,7 +134,7 @@ impl<'a> Sides<'a> {
             }
         };
         match verdict {
-            Verdict::Both | Verdict::Unknown if self.overwrite => Verdict::Source,
+            Verdict::Both | Verdict::Unknown if self.overwrites(node) => Verdict::Source,
             verdict => verdict,
         }
     }
@@ -199,7 +205,9 @@ impl<'a> Sides<'a> {
             .iter()
             .map(|node| self.member(*node, expected, homes[node], &positions))
             .collect();
-        let merged = order::merge(&members, there.len(), self.overwrite);
+        // The order is that of the whole row.
+        let overwrite = group.nodes.iter().all(|node| self.overwrites(*node));
+        let merged = order::merge(&members, there.len(), overwrite);
         let number = u32::try_from(places.rows.len()).unwrap_or(u32::MAX);
         for (at, node) in group.nodes.iter().enumerate() {
             let entry = merged

@@ -11,14 +11,28 @@ use crate::domain::{
     AssetContainer, AssetUrls, ByName, Id, Inventory, Kind, Locale, SourceId, TargetId, TargetKey,
     same_name,
 };
-use crate::plan::action::Agreements;
+use crate::plan::action::{Action, Agreements, Planned};
 use crate::plan::graph::Node;
 use crate::plan::{Counterparts, asset_urls};
 
 /// Where provisional ids start.
 const PROVISIONAL: i64 = i64::MAX / 2;
 
-pub(super) struct PredictedIds<'a> {
+/// The counterparts that agreements name.
+pub(super) fn ids(
+    agreements: &Agreements,
+) -> impl Iterator<Item = (Kind, SourceId, TargetId)> + '_ {
+    let rows = agreements.iter();
+    rows.map(|(key, agreement)| (key.kind, key.id, agreement.target))
+}
+
+/// The entity that a provisional id stands for; `None` of an id of the target.
+pub(in crate::plan) fn provisional(id: i64) -> Option<Node> {
+    Node::try_from(id.checked_sub(PROVISIONAL)?).ok()
+}
+
+/// Where every entity of the source is going to be.
+pub(in crate::plan) struct PredictedIds<'a> {
     ids: HashMap<(Kind, i64), TargetId>,
     names: ByName<Box<str>>,
     urls: HashMap<i64, AssetUrls>,
@@ -26,10 +40,26 @@ pub(super) struct PredictedIds<'a> {
 }
 
 impl<'a> PredictedIds<'a> {
+    /// As the actions of a plan say. `known` has what else is known, such as locales that the plan leaves out.
+    pub(in crate::plan) fn of_plan(
+        sides: (&Inventory<SourceId>, &'a Inventory<TargetId>),
+        known: impl Iterator<Item = (Kind, SourceId, TargetId)>,
+        entities: &[Planned],
+    ) -> Self {
+        let matches = entities.iter().map(|planned| match &planned.action {
+            Action::Create { joins: Some(there) } => {
+                Match::Joins(there.target, there.locale.clone())
+            }
+            action => action.counterpart().map_or(Match::None, Match::Mapped),
+        });
+        let matches: Vec<Match> = matches.collect();
+        Self::new(sides, known, &matches, |_| false)
+    }
+
     /// `keeps_name` tells of an entity whose counterpart goes by another name whether that stays so.
     pub(super) fn new(
         (source, target): (&Inventory<SourceId>, &'a Inventory<TargetId>),
-        agreements: &Agreements,
+        known: impl Iterator<Item = (Kind, SourceId, TargetId)>,
         matches: &[Match],
         keeps_name: impl Fn(Node) -> bool,
     ) -> Self {
@@ -39,16 +69,15 @@ impl<'a> PredictedIds<'a> {
             urls: HashMap::new(),
             target,
         };
-        for (key, agreement) in agreements {
-            map.ids.insert((key.kind, key.id.raw()), agreement.target);
-        }
+        map.ids
+            .extend(known.map(|(kind, id, target)| ((kind, id.raw()), target)));
         for (number, (entity, found)) in (0_u32..).zip(source.entities().iter().zip(matches)) {
             let raw = (entity.key.kind, entity.key.id.raw());
-            let known = match found {
+            let there = match found {
                 Match::Mapped(id) | Match::Natural(id) | Match::Joins(id, _) => Some(*id),
                 Match::Gone(_) | Match::Left(_) | Match::OtherType(_) | Match::None => None,
             };
-            match known {
+            match there {
                 Some(id) => map.insert_known(raw, &entity.name, (id, keeps_name(number))),
                 // Another locale of the same item may have given the id already, unless it is gone.
                 None if matches!(found, Match::Gone(_) | Match::Left(_)) => {
@@ -65,7 +94,7 @@ impl<'a> PredictedIds<'a> {
             let moves = mapped(entity, found, target).is_some_and(|there| {
                 entity.key.kind == Kind::Asset && is_in_other_folder(entity, there)
             });
-            if known.is_none() || moves {
+            if there.is_none() || moves {
                 map.insert_predicted(raw, &entity.name);
             }
         }

@@ -122,7 +122,10 @@ fn made_after(
         disputed: &HashMap::new(),
         hints: &[],
         adopt: crate::plan::Adopt::default(),
-        overwrite: agreements.is_empty(),
+        policies: &crate::plan::Policies {
+            overwrite: agreements.is_empty(),
+            ..crate::plan::Policies::default()
+        },
         selection,
         weights: crate::plan::Weights::default(),
         agreed: None,

@@ -92,7 +92,8 @@ impl fmt::Display for Unresolved {
 impl std::error::Error for Unresolved {}
 
 /// Writes `entity` for the target. `existing` is the counterpart's body where there is one; a template takes the
-/// ids of its zones from it, so that a save does not replace the zones that pages hang on.
+/// ids of its zones from it, so that a save does not replace the zones that pages hang on, and an item the values of fields
+/// that are never written.
 ///
 /// An asset gives what its upload says besides the bytes: `originKey`, `fileName`, `contentType`, `size`, focal
 /// point and `mediaGroupingID`.
@@ -119,6 +120,9 @@ pub fn payload(
     let encodings = rewriter.encodings;
     shape::address(entity.key.kind, &mut body, existing);
     shape::spell(entity.key.kind, &mut body, existing);
+    if let Some(policies) = context.policies {
+        policies.keep_fields(entity, &mut body, existing);
+    }
     Ok(Payload { body, encodings })
 }
 

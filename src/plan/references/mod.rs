@@ -39,6 +39,7 @@ use std::fmt;
 use serde_json::Value;
 
 use super::Encoding;
+use super::policy::Policies;
 use super::schema::{Schema, name_key};
 use crate::domain::{Entity, Kind, SourceId};
 use walk::Walker;
@@ -137,6 +138,8 @@ pub struct Context<'a> {
     pub schema: &'a Schema,
     /// The source's assets.
     pub assets: &'a AssetIndex,
+    /// What is never written; `None` where nothing is.
+    pub policies: Option<&'a Policies>,
 }
 
 /// Finds every reference of `entity`: first what the entity itself is made of, then its content in the order of

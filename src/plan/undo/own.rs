@@ -105,6 +105,7 @@ impl Own {
         Context {
             schema: &self.schema,
             assets: &self.assets,
+            policies: None,
         }
     }
 

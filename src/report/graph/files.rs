@@ -4,13 +4,14 @@
 //! or need a line. Entities stand in the order of the source inventory; `graph.json` names them by their place in
 //! its `nodes`. A reader must ignore members that it does not know; [`SCHEMA`] rises when one changes its meaning.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 
 use serde::Serialize;
 use serde_json::json;
 
 use crate::domain::{ContentHash, EntityKey, Inventory, SourceId, WorkClass};
-use crate::plan::{Action, Plan, Strength};
+use crate::plan::{Action, Change, Overview, Plan, Strength};
 
 /// The version of both formats.
 const SCHEMA: u32 = 2;
@@ -32,6 +33,9 @@ struct Planned<'a> {
     patched: bool,
     /// The hash of the source when the plan was made.
     source_hash: Option<ContentHash>,
+    /// What differs, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changes: Option<&'a [Change]>,
 }
 
 /// An entity of `graph.json`.
@@ -60,7 +64,9 @@ struct Need {
     cut: bool,
 }
 
-/// Writes `plan.json`: `schema`, `source`, `levels`, `cycles`, `actions` (how many of each) and `entities`.
+/// Writes `plan.json`: `schema`, `source`, `levels`, `cycles`, `actions` (how many of each) and `entities`. With an overview
+/// also `removed`, `deferred`, `published`, `drafts`, `gone` and `effort`, and the `changes` of each entity that is not just
+/// left as it is.
 ///
 /// # Errors
 /// Whatever `out` says.
@@ -68,12 +74,13 @@ pub fn write_plan(
     out: &mut dyn Write,
     plan: &Plan,
     source: &Inventory<SourceId>,
+    overview: Option<&Overview>,
 ) -> io::Result<()> {
     let mut actions = std::collections::BTreeMap::<&str, u32>::new();
     for planned in &plan.entities {
         *actions.entry(planned.action.name()).or_default() += 1;
     }
-    let head = json!({
+    let mut head = json!({
         "schema": SCHEMA,
         "source": source.guid,
         "levels": plan.levels,
@@ -81,9 +88,21 @@ pub fn write_plan(
         "cuts": plan.cuts(),
         "actions": actions,
     });
+    let mut changes: HashMap<u32, &[Change]> = HashMap::new();
+    if let Some(overview) = overview {
+        head["target"] = json!(overview.target);
+        head["removed"] = json!(overview.removed);
+        head["deferred"] = json!(overview.deferred);
+        head["published"] = json!(overview.published);
+        head["drafts"] = json!(overview.drafts);
+        head["gone"] = json!(overview.gone);
+        head["effort"] = json!(overview.effort);
+        let entries = overview.groups.iter().flat_map(|group| &group.entries);
+        changes.extend(entries.map(|entry| (entry.node, &*entry.changes)));
+    }
     open(out, &head)?;
-    let entities = plan.entities.iter().zip(source.entities());
-    let entities = entities.map(|(planned, entity)| Planned {
+    let entities = (0..).zip(plan.entities.iter().zip(source.entities()));
+    let entities = entities.map(|(node, (planned, entity))| Planned {
         key: &entity.key,
         name: &entity.name,
         action: &planned.action,
@@ -93,6 +112,7 @@ pub fn write_plan(
         remaining_ms: planned.remaining_ms,
         patched: planned.is_patched(),
         source_hash: planned.source_hash,
+        changes: changes.get(&node).copied(),
     });
     list(out, "entities", entities)?;
     out.write_all(b"\n}\n")?;

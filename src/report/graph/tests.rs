@@ -292,7 +292,7 @@ fn foreign_names_cannot_break_any_form() {
 fn the_files_of_a_plan_are_json_and_complete() {
     let (plan, source) = site();
     let mut file = Vec::new();
-    write_plan(&mut file, &plan, &source).unwrap();
+    write_plan(&mut file, &plan, &source, None).unwrap();
     let plan_file: serde_json::Value = serde_json::from_slice(&file).unwrap();
     assert_eq!(plan_file["actions"], serde_json::json!({ "create": 4 }));
     assert_eq!(plan_file["entities"][1]["key"], "content:1@en-us");

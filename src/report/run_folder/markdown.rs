@@ -398,7 +398,7 @@ fn more(text: &mut String, all: usize) {
 }
 
 /// A table whose columns but the first stand to the right.
-fn grid<S: AsRef<str>>(head: &[S], rows: &[Vec<String>]) -> String {
+pub(crate) fn grid<S: AsRef<str>>(head: &[S], rows: &[Vec<String>]) -> String {
     let head: Vec<_> = head.iter().map(AsRef::as_ref).collect();
     let mut text = format!(
         "| {} |\n|---|{}\n",
@@ -413,7 +413,7 @@ fn grid<S: AsRef<str>>(head: &[S], rows: &[Vec<String>]) -> String {
 }
 
 /// Foreign text inside a line: on one line, and nothing in it opens a table cell, HTML or a link.
-fn inline(text: &str) -> String {
+pub(crate) fn inline(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for char in text::clean(text).chars() {
         if matches!(char, '|' | '<' | '[' | '`' | '\\') {

@@ -30,6 +30,7 @@ pub use archive::Keep;
 pub(crate) use files::write_whole;
 pub use find::{newest as newest_run, newest_open as newest_unfinished_run};
 pub use index::{Recorded, recorded};
+pub(crate) use markdown::{grid, inline};
 pub use reporter::RunFolder;
 pub(crate) use reporter::report_text;
 pub use running::is_abandoned;
@@ -48,7 +49,7 @@ pub fn add_plan(folder: &Path, plan: &Plan, source: &Inventory<SourceId>) -> io:
         Ok(Redacting::new(Screen::new(BufWriter::new(file))))
     };
     let mut file = open("plan.json")?;
-    graph::write_plan(&mut file, plan, source)?;
+    graph::write_plan(&mut file, plan, source, None)?;
     file.flush()?;
     let mut file = open("graph.json")?;
     graph::write_graph(&mut file, plan, source)?;

@@ -50,9 +50,10 @@ fn expected(paths: &[&str], sent: &[usize]) -> BTreeMap<String, String> {
 
 /// The keys that a command says fail, from the events or the list of a plan.
 fn failed_in_plan(stdout: &str) -> Vec<String> {
-    let fails = stdout.lines().filter(|line| line.starts_with("fail"));
+    let fails = stdout.lines().map(str::trim_start);
+    let fails = fails.filter_map(|line| line.strip_prefix("x failed "));
     fails
-        .map(|line| line.split('\t').nth(1).unwrap().to_owned())
+        .map(|line| line.split(' ').next().unwrap().to_owned())
         .collect()
 }
 

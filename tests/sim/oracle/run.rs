@@ -106,6 +106,8 @@ fn refusal(run: &Run, error: &RunError) -> Option<String> {
         RunError::Store(_)
         | RunError::Selection(_)
         | RunError::Unplaced(_)
+        | RunError::NotAgreed(_)
+        | RunError::Gates(_)
         | RunError::UnknownLocale { .. }
         | RunError::TargetLocale { .. }
         | RunError::TargetChannel { .. } => false,

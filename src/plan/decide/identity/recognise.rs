@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use hashbrown::HashMap;
 
 use super::super::matching;
-use super::super::predicted_ids::PredictedIds;
+use super::super::predicted_ids::{PredictedIds, ids};
 use super::evidence::{Adopt, Hint, Recognition};
 use super::pairing::Pairing;
 use super::tally::{self, ContainerTally};
@@ -54,7 +54,7 @@ pub(in crate::plan::decide) fn recognise(known: Known<'_>) -> Identity<'_> {
     let matches = matching::matches(known.source, known.target, &identity.agreements);
     let sides = (known.source, known.target);
     // What is on the target goes by the names that the target has now.
-    let map = PredictedIds::new(sides, &identity.agreements, &matches, |_| true);
+    let map = PredictedIds::new(sides, ids(&identity.agreements), &matches, |_| true);
     let mut pairing = Pairing::new(&known, &identity.agreements, &matches, &map);
     pairing.pair_all(known.adopt, !has_state);
     if !has_state {

@@ -1,0 +1,31 @@
+//! What a plan changes, from what a session decided.
+
+use crate::config::Settings;
+use crate::engine::Decided;
+use crate::plan::{Bytes, EffortLimits, Overview, Seen};
+
+/// The requests in flight that an estimate assumes at most: those with which a run begins.
+pub(super) const AT_ONCE: usize = 16;
+
+/// What a plan changes.
+pub(super) fn overview(settings: &Settings, decided: &Decided) -> Overview {
+    let rows = decided.mappings.iter();
+    let mapped: Vec<_> = rows.map(|row| (row.key.clone(), row.target)).collect();
+    let hashes = decided.mappings.iter();
+    let hashes = hashes.filter_map(|row| Some((row.key.clone(), row.bytes_hash?)));
+    Overview::of(&Seen {
+        plan: &decided.plan,
+        source: &decided.source,
+        target: &decided.target,
+        policies: &settings.sync.policies,
+        mapped: &mapped,
+        bytes: &hashes.collect::<Bytes>(),
+        published: &decided.published,
+        limits: EffortLimits {
+            batch_items: settings.batch_size,
+            in_flight: settings.pace.concurrency.min(AT_ONCE),
+            per_second_max: settings.pace.per_second_max,
+            upload: settings.upload,
+        },
+    })
+}

@@ -1,0 +1,436 @@
+//! Finds out what a plan changes.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::changes::changes;
+use super::effort::{Effort, EffortLimits};
+use super::names::{Names, called};
+use super::{Change, Deferred, Entry, Gone, Group, Overview, Removed};
+use crate::domain::{
+    ContentHash, Entity, EntityKey, Guid, Id, Inventory, Kind, Locale, SourceId, TargetId,
+    TargetKey, redact,
+};
+use crate::plan::action::{Plan, Planned};
+use crate::plan::approved::Intended;
+use crate::plan::decide::predicted_ids::PredictedIds;
+use crate::plan::graph::Node;
+use crate::plan::normal::{normal, without};
+use crate::plan::notice::Concern;
+use crate::plan::payload::{LeaveOut, payload};
+use crate::plan::policy::Policies;
+use crate::plan::{AssetIndex, Context, Schema, container_of, number_in_list};
+
+/// The hash of the bytes that an asset had on the target at its last agreement, where the state knows it.
+pub type Bytes = HashMap<EntityKey, ContentHash>;
+
+/// What an overview is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The instance that is read from.
+    pub source: &'a Inventory<SourceId>,
+    /// The instance that is written to, as it is before.
+    pub target: &'a Inventory<TargetId>,
+    /// Every pair that the state knows.
+    pub mapped: &'a [(EntityKey, TargetId)],
+    /// What is never written.
+    pub policies: &'a Policies,
+    /// The bytes of assets.
+    pub bytes: &'a Bytes,
+    /// What is published afterwards.
+    pub published: &'a [Node],
+    /// What limits a run.
+    pub limits: EffortLimits,
+}
+
+impl Overview {
+    /// What a plan changes. The same inputs give the same overview.
+    pub fn of(seen: &Seen<'_>) -> Self {
+        let of_source = Schema::of(seen.source);
+        let assets = AssetIndex::of(seen.source);
+        let mapped = seen.mapped.iter();
+        let mapped = mapped.map(|(key, target)| (key.kind, key.id, *target));
+        let sides = (seen.source, seen.target);
+        let maker = Maker {
+            seen,
+            context: Context {
+                schema: &of_source,
+                assets: &assets,
+                policies: Some(seen.policies),
+            },
+            target_schema: &Schema::of(seen.target),
+            counterparts: &PredictedIds::of_plan(sides, mapped, &seen.plan.entities),
+        };
+        let mut overview = Self {
+            source: seen.source.guid.clone(),
+            target: seen.target.guid.clone(),
+            counts: Vec::new(),
+            groups: Vec::new(),
+            removed: removed(seen),
+            deferred: deferred(seen),
+            published: seen
+                .published
+                .iter()
+                .map(|node| seen.named(*node))
+                .collect(),
+            drafts: seen.drafts(),
+            gone: gone(
+                seen.source,
+                seen.target,
+                seen.mapped.iter().map(|(key, id)| (key, *id)),
+            ),
+            effort: Effort::of(seen.plan, seen.source, seen.published.len(), seen.limits),
+        };
+        maker.fill(&mut overview);
+        overview
+    }
+
+    /// How many entities have this action.
+    pub fn count(&self, action: Intended) -> usize {
+        let all = self.counts.iter().flat_map(|(_, counts)| counts);
+        let wanted = all.filter(|(of, _)| *of == action);
+        wanted.map(|(_, count)| count).sum()
+    }
+
+    /// Whether a run would write nothing and leave nothing open.
+    pub fn is_nothing(&self) -> bool {
+        self.groups.is_empty() && self.published.is_empty()
+    }
+}
+
+impl Seen<'_> {
+    fn entity(&self, node: Node) -> &Entity<SourceId> {
+        &self.source.entities()[node as usize]
+    }
+
+    fn named(&self, node: Node) -> (EntityKey, String) {
+        let entity = self.entity(node);
+        (entity.key.clone(), called(entity))
+    }
+
+    /// What is written, is published on the source, and is not published afterwards.
+    fn drafts(&self) -> usize {
+        let published: HashSet<Node> = self.published.iter().copied().collect();
+        let entities = (0..).zip(self.plan.entities.iter().zip(self.source.entities()));
+        let drafts = entities.filter(|(node, (planned, entity))| {
+            planned.action.is_work() && entity.is_published() && !published.contains(node)
+        });
+        drafts.count()
+    }
+}
+
+struct Maker<'a> {
+    seen: &'a Seen<'a>,
+    context: Context<'a>,
+    target_schema: &'a Schema,
+    counterparts: &'a PredictedIds<'a>,
+}
+
+/// Actions of one kind or group.
+type Counts = BTreeMap<Intended, usize>;
+
+impl Maker<'_> {
+    fn fill(&self, overview: &mut Overview) {
+        let mut kinds: BTreeMap<Kind, Counts> = BTreeMap::new();
+        let mut groups: BTreeMap<(Kind, Option<String>), (Counts, Vec<Entry>)> = BTreeMap::new();
+        let entities = self.seen.source.entities().iter();
+        for (node, (entity, planned)) in (0..).zip(entities.zip(&self.seen.plan.entities)) {
+            let Some(action) = Intended::of(planned) else {
+                continue;
+            };
+            let kind = entity.key.kind;
+            *kinds.entry(kind).or_default().entry(action).or_default() += 1;
+            let group = groups.entry((kind, container(entity))).or_default();
+            *group.0.entry(action).or_default() += 1;
+            if action != Intended::Unchanged {
+                group.1.push(self.entry(node, entity, planned, action));
+            }
+        }
+        let listed = |counts: Counts| counts.into_iter().collect::<Vec<_>>();
+        overview.counts = kinds
+            .into_iter()
+            .map(|(kind, counts)| (kind, listed(counts)))
+            .collect();
+        let groups = groups
+            .into_iter()
+            .filter(|(_, (_, entries))| !entries.is_empty());
+        overview.groups = groups
+            .map(|((kind, container), (counts, entries))| Group {
+                kind,
+                container,
+                counts: listed(counts),
+                entries,
+            })
+            .collect();
+    }
+
+    fn entry(
+        &self,
+        node: Node,
+        entity: &Entity<SourceId>,
+        planned: &Planned,
+        action: Intended,
+    ) -> Entry {
+        let target = planned.action.counterpart();
+        let there = target.and_then(|id| self.seen.target.get(&entity.key.with_id(id)));
+        let is_shown = matches!(
+            action,
+            Intended::Update | Intended::Conflict | Intended::LeftAlone
+        );
+        let mut changes = Vec::new();
+        if let Some(there) = there.filter(|_| is_shown) {
+            if !planned.is_place_only() {
+                changes = self.changes(entity, there, planned);
+            }
+            changes.extend(self.file(entity, there));
+            changes.extend(self.place(entity, there, planned));
+            if changes.is_empty() {
+                changes.extend(number(entity, there, planned));
+            }
+        }
+        let (source, target_guid) = (&self.seen.source.guid, &self.seen.target.guid);
+        let locale = entity.locale();
+        Entry {
+            node,
+            key: entity.key.clone(),
+            name: redact(&entity.name).into_owned(),
+            action,
+            target,
+            because: redact(&planned.because).into_owned(),
+            evidence: planned.evidence.as_ref().map(ToString::to_string),
+            changes,
+            source_url: editor(source, entity.key.kind, entity.key.id.raw(), locale),
+            target_url: there
+                .and_then(|there| editor(target_guid, there.key.kind, there.key.id.raw(), locale)),
+        }
+    }
+
+    fn changes(
+        &self,
+        entity: &Entity<SourceId>,
+        there: &Entity<TargetId>,
+        planned: &Planned,
+    ) -> Vec<Change> {
+        let kind = entity.key.kind;
+        let existing = there.body.parse();
+        let written = payload(
+            entity,
+            &self.context,
+            self.counterparts,
+            &LeaveOut::default(),
+            Some(&existing),
+        );
+        // What refers to something without a counterpart is not written.
+        let Ok(written) = written else {
+            return Vec::new();
+        };
+        let expected = normal(kind, &written.body, self.context.schema);
+        let found = without(normal(kind, &existing, self.target_schema), &planned.filled);
+        let model = existing["properties"]["definitionName"].as_str();
+        let names = Names {
+            source: self.seen.source,
+            target: self.seen.target,
+            locale: entity.locale(),
+            model: model.and_then(|name| self.target_schema.model(name)),
+        };
+        let mut changes = changes(&found, &expected, &names);
+        if kind == Kind::Asset {
+            // A file is shown as one.
+            changes.retain(|change| change.field() != "size");
+        }
+        changes
+    }
+
+    /// A file with its size, and the hash of its bytes where it is known before they are read.
+    fn file(&self, entity: &Entity<SourceId>, there: &Entity<TargetId>) -> Option<Change> {
+        if entity.key.kind != Kind::Asset {
+            return None;
+        }
+        let shown = |name: &str, body: &serde_json::Value, hash: Option<&ContentHash>| {
+            let size = body["size"]
+                .as_u64()
+                .map_or("unknown size".to_owned(), |size| format!("{size} bytes"));
+            let date = body["dateModified"].as_str().unwrap_or("unknown date");
+            let hash = hash
+                .map(|hash| format!(", hash {hash}"))
+                .unwrap_or_default();
+            format!("{}, {size}, of {date}{hash}", redact(name))
+        };
+        let hash = self.seen.bytes.get(&entity.key);
+        let was = shown(&there.name, &there.body.parse(), hash);
+        let becomes = shown(&entity.name, &entity.body.parse(), None);
+        (was != becomes).then(|| Change::Value {
+            field: "file".to_owned(),
+            was: Some(was),
+            becomes: Some(becomes),
+        })
+    }
+
+    /// Where a page stands, and where it goes.
+    fn place(
+        &self,
+        entity: &Entity<SourceId>,
+        there: &Entity<TargetId>,
+        planned: &Planned,
+    ) -> Option<Change> {
+        let place = planned.place.as_ref().filter(|place| place.moves)?;
+        let placement = entity.placement.as_deref()?;
+        let (row, at) = place.at?;
+        let position = |at: u32| at.saturating_add(1);
+        let below = |path: Option<String>| path.unwrap_or_else(|| "the root".to_owned());
+        let locale = entity.locale();
+        let parent = placement.parent.and_then(|parent| {
+            let key = EntityKey::localised(Kind::Page, parent, locale?);
+            self.seen.source.get(&key).map(called)
+        });
+        let slots = self.seen.plan.rows.get(row as usize).map_or(0, Vec::len);
+        let becomes = format!("place {} of {slots} below {}", position(at), below(parent));
+        let was = there.placement.as_deref().map(|stands| {
+            let parent = stands.parent.and_then(|parent| {
+                let key = TargetKey::localised(Kind::Page, parent, locale?);
+                self.seen.target.get(&key).map(called)
+            });
+            format!(
+                "place {} below {}",
+                position(stands.position),
+                below(parent)
+            )
+        });
+        Some(Change::Value {
+            field: "place".to_owned(),
+            was,
+            becomes: Some(becomes),
+        })
+    }
+}
+
+impl Change {
+    /// The field that it is about.
+    pub fn field(&self) -> &str {
+        match self {
+            Self::Value { field, .. } | Self::List { field, .. } => field,
+        }
+    }
+}
+
+/// The numbers of an item that is written for its place in a list and nothing else.
+fn number(
+    entity: &Entity<SourceId>,
+    there: &Entity<TargetId>,
+    planned: &Planned,
+) -> Option<Change> {
+    if entity.key.kind != Kind::Content || planned.keeps_number.is_some() {
+        return None;
+    }
+    let (_, was) = number_in_list(&there.body)?;
+    let (list, becomes) = number_in_list(&entity.body)?;
+    (was != becomes).then(|| Change::Value {
+        field: format!("number in {list}"),
+        was: Some(was.to_string()),
+        becomes: Some(becomes.to_string()),
+    })
+}
+
+/// The container of an item, the channel of a page.
+fn container(entity: &Entity<SourceId>) -> Option<String> {
+    match entity.key.kind {
+        Kind::Content => Some(container_of(&entity.body.parse()).to_owned()),
+        Kind::Page => {
+            let placement = entity.placement.as_ref();
+            placement.map(|placement| placement.channel.to_string())
+        }
+        Kind::Model
+        | Kind::Container
+        | Kind::Template
+        | Kind::Gallery
+        | Kind::Asset
+        | Kind::Redirection => None,
+    }
+}
+
+/// The page of the vendor's application in which an item or page is edited (as the official CLI links to it).
+fn editor(guid: &Guid, kind: Kind, id: i64, locale: Option<&Locale>) -> Option<String> {
+    let locale = locale?;
+    let below = match kind {
+        Kind::Content => format!("content/listitem-{id}"),
+        Kind::Page => format!("pages/page-{id}"),
+        Kind::Model
+        | Kind::Container
+        | Kind::Template
+        | Kind::Gallery
+        | Kind::Asset
+        | Kind::Redirection => return None,
+    };
+    Some(format!(
+        "https://app.agilitycms.com/instance/{guid}/{locale}/{below}"
+    ))
+}
+
+fn removed(seen: &Seen<'_>) -> Vec<Removed> {
+    let taken = seen.plan.notices.iter();
+    let taken = taken.filter(|notice| notice.about == Concern::TakenAway);
+    taken
+        .map(|notice| Removed {
+            key: seen.entity(notice.node).key.clone(),
+            name: called(seen.entity(notice.node)),
+            what: redact(what(&notice.text)).into_owned(),
+        })
+        .collect()
+}
+
+/// A notice without its verb.
+fn what(text: &str) -> &str {
+    text.strip_prefix("it takes away ").unwrap_or(text)
+}
+
+fn deferred(seen: &Seen<'_>) -> Vec<Deferred> {
+    let name = |node: &Node| {
+        let (key, name) = seen.named(*node);
+        format!("{key} {name}")
+    };
+    let is_work = |node: &Node| seen.plan.entities[*node as usize].action.is_work();
+    let open = seen.plan.cycles.iter();
+    let open = open.filter(|cycle| cycle.members.iter().any(is_work));
+    open.map(|cycle| Deferred {
+        members: cycle.members.iter().map(name).collect(),
+        references: cycle
+            .cut
+            .iter()
+            .map(|(from, to)| (name(from), name(to)))
+            .collect(),
+    })
+    .collect()
+}
+
+/// What the state maps, the source no longer has, and the target still has, in the order of `mapped`.
+pub fn gone<'a>(
+    source: &Inventory<SourceId>,
+    target: &Inventory<TargetId>,
+    mapped: impl Iterator<Item = (&'a EntityKey, TargetId)>,
+) -> Vec<Gone> {
+    let is_read = |locale: &Locale| source.locales.contains(locale);
+    let (live, gone): (Vec<_>, Vec<_>) = mapped.partition(|(key, _)| source.get(key).is_some());
+    let gone = gone.into_iter();
+    let mut gone = gone
+        .filter(|(key, _)| key.locale.as_ref().is_none_or(is_read))
+        .peekable();
+    if gone.peek().is_none() {
+        return Vec::new();
+    }
+    // What is the counterpart of something else by now is not left over.
+    let live = live.into_iter().map(|(key, id)| key.with_id(id));
+    let live: HashSet<TargetKey> = live.collect();
+    let gone = gone.filter_map(|(key, id)| {
+        let there = target.get(&key.with_id(id))?;
+        if live.contains(&there.key) {
+            return None;
+        }
+        Some(Gone {
+            key: key.clone(),
+            target: id,
+            name: called(there),
+        })
+    });
+    gone.collect()
+}

@@ -1,0 +1,358 @@
+//! What the user decided beforehand about kinds and names: which side wins a conflict, and what is never written.
+
+use globset::{Glob, GlobMatcher};
+use serde_json::Value;
+
+use super::action::{Action, Planned};
+use super::graph::Node;
+use super::schema::{Role, field_key};
+use super::{FieldKind, Inputs, ModelSchema, Schema, container_of};
+use crate::domain::{Entity, EntityKey, Failure, ItemState, Kind, SourceId};
+
+/// Entities by kind and name: `page`, `content:articles`, `asset:brochures/*`.
+///
+/// A name is a glob. It is matched against the reference name of a model, container or template, the name of a gallery, the
+/// path of an asset or page, the origin of a redirection; of an item against its container, and against its container and
+/// title with a slash between them.
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    kind: Kind,
+    name: Option<GlobMatcher>,
+    text: String,
+}
+
+/// Why a text is not a pattern.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct PatternError(String);
+
+impl Pattern {
+    /// Reads `KIND` or `KIND:GLOB`.
+    ///
+    /// # Errors
+    /// [`PatternError`]
+    pub fn parse(text: &str) -> Result<Self, PatternError> {
+        let (kind, name) = match text.split_once(':') {
+            Some((kind, name)) => (kind, Some(name)),
+            None => (text, None),
+        };
+        // The text itself is not repeated: a credential may stand in the wrong place.
+        let refused =
+            |error: globset::Error| PatternError(format!("its glob is invalid: {}", error.kind()));
+        let glob = |name: &str| Glob::new(name).map(|glob| glob.compile_matcher());
+        let unknown = || PatternError("it does not begin with a kind".to_owned());
+        Ok(Self {
+            kind: kind.parse().map_err(|_| unknown())?,
+            name: name.map(glob).transpose().map_err(refused)?,
+            text: text.to_owned(),
+        })
+    }
+
+    /// The pattern as it was written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether an entity is meant.
+    pub fn matches(&self, entity: &Entity<SourceId>) -> bool {
+        let Some(glob) = self.name.as_ref().filter(|_| self.kind == entity.key.kind) else {
+            return self.kind == entity.key.kind;
+        };
+        if entity.key.kind != Kind::Content {
+            return glob.is_match(&*entity.name);
+        }
+        let body = entity.body.parse();
+        let container = container_of(&body);
+        glob.is_match(container) || glob.is_match(format!("{container}/{}", entity.name))
+    }
+
+    /// The same, with the items of a container that is meant.
+    fn covers(&self, entity: &Entity<SourceId>) -> bool {
+        let is_item = entity.key.kind == Kind::Content && self.kind == Kind::Container;
+        if !is_item {
+            return self.matches(entity);
+        }
+        let body = entity.body.parse();
+        let container = container_of(&body);
+        self.name
+            .as_ref()
+            .is_none_or(|glob| glob.is_match(container))
+    }
+}
+
+/// Which side wins where both changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnConflict {
+    /// Neither: it is left alone, and stays a conflict.
+    Skip,
+    /// The source: the target is overwritten.
+    Source,
+    /// The target: it is left alone, and is not a conflict.
+    Target,
+}
+
+impl OnConflict {
+    /// Every policy with its name.
+    pub const ALL: [(&'static str, Self); 3] = [
+        ("skip", Self::Skip),
+        ("source", Self::Source),
+        ("target", Self::Target),
+    ];
+}
+
+/// What was decided beforehand.
+#[derive(Clone, Debug, Default)]
+pub struct Policies {
+    /// Whether the source wins where no other policy says anything.
+    pub overwrite: bool,
+    /// Which side wins; the first pattern that matches counts.
+    pub on_conflict: Vec<(Pattern, OnConflict)>,
+    /// What is never written on the target. A container stands for its items as well.
+    pub read_only: Vec<Pattern>,
+    /// Fields of items that keep what the target has, by the key under which fields compare. In a new item they are left out.
+    pub read_only_fields: Vec<(Pattern, Box<str>)>,
+}
+
+impl Policies {
+    /// What happens to an entity that both sides changed.
+    pub fn on_conflict(&self, entity: &Entity<SourceId>) -> OnConflict {
+        let mut policies = self.on_conflict.iter();
+        let found = policies.find(|(pattern, _)| pattern.matches(entity));
+        let otherwise = if self.overwrite {
+            OnConflict::Source
+        } else {
+            OnConflict::Skip
+        };
+        found.map_or(otherwise, |(_, policy)| *policy)
+    }
+
+    /// Whether the source wins.
+    pub(super) fn overwrites(&self, entity: &Entity<SourceId>) -> bool {
+        self.on_conflict(entity) == OnConflict::Source
+    }
+
+    /// Adds what is never written: `PATTERN`, or `PATTERN#FIELD` of items.
+    ///
+    /// # Errors
+    /// [`PatternError`]
+    pub fn protect(&mut self, text: &str) -> Result<(), PatternError> {
+        let Some((of, field)) = text.split_once('#') else {
+            self.read_only.push(Pattern::parse(text)?);
+            return Ok(());
+        };
+        let of = Pattern::parse(of)?;
+        if of.kind != Kind::Content || field.trim().is_empty() {
+            let why = "only items have fields, such as content:articles#Summary";
+            return Err(PatternError(why.to_owned()));
+        }
+        self.read_only_fields.push((of, field_key(field).into()));
+        Ok(())
+    }
+
+    /// The fields of an item that are never written, by the key under which fields compare.
+    pub fn read_only_fields_of<'a>(
+        &'a self,
+        entity: &'a Entity<SourceId>,
+    ) -> impl Iterator<Item = &'a str> {
+        let fields = self.read_only_fields.iter();
+        let fields = fields.filter(|(of, _)| of.matches(entity));
+        fields.map(|(_, key)| &**key)
+    }
+
+    /// Whether an entity has fields that are never written.
+    pub fn has_read_only_fields(&self, entity: &Entity<SourceId>) -> bool {
+        self.read_only_fields_of(entity).next().is_some()
+    }
+
+    /// Gives fields that are never written the value that the target has, or none.
+    pub(super) fn keep_fields(
+        &self,
+        entity: &Entity<SourceId>,
+        body: &mut Value,
+        existing: Option<&Value>,
+    ) {
+        let there = existing.and_then(|existing| existing["fields"].as_object());
+        for key in self.read_only_fields_of(entity) {
+            let Some(Value::Object(fields)) = body.get_mut("fields") else {
+                return;
+            };
+            let is_it = |name: &&String| *field_key(name) == *key;
+            let own = fields.keys().find(is_it).cloned();
+            let kept = there.and_then(|there| there.iter().find(|(name, _)| is_it(name)));
+            match (own, kept) {
+                (Some(own), Some((_, kept))) => drop(fields.insert(own, kept.clone())),
+                (None, Some((name, kept))) => drop(fields.insert(name.clone(), kept.clone())),
+                (Some(own), None) => drop(fields.shift_remove(&own)),
+                (None, None) => {}
+            }
+        }
+    }
+
+    fn read_only(&self, entity: &Entity<SourceId>) -> Option<&Pattern> {
+        let mut patterns = self.read_only.iter();
+        patterns.find(|pattern| pattern.covers(entity))
+    }
+}
+
+/// Leaves alone what the policies say. Returns what is not created because of them: what needs it cannot be written.
+pub(super) fn hold(entities: &mut [Planned], inputs: &Inputs<'_>) -> Vec<(Node, EntityKey)> {
+    let policies = inputs.policies;
+    let mut absent = Vec::new();
+    let has_fields = !policies.read_only_fields.is_empty();
+    if policies.on_conflict.is_empty() && policies.read_only.is_empty() && !has_fields {
+        return absent;
+    }
+    if has_fields {
+        refuse_links(entities, inputs);
+    }
+    for (node, (planned, entity)) in (0..).zip(entities.iter_mut().zip(inputs.source.entities())) {
+        if let Some(pattern) = policies.read_only(entity) {
+            let text = format!(
+                "read-only on the target (sync.read_only = {:?})",
+                pattern.text()
+            );
+            if keep(planned, entity, inputs, text) {
+                absent.push((node, entity.key.clone()));
+            }
+        } else if let Action::Conflict {
+            target: Some(target),
+        } = planned.action
+            && policies.on_conflict(entity) == OnConflict::Target
+        {
+            planned.add("the target wins (sync.on_conflict)");
+            planned.left_alone = true;
+            planned.action = Action::Unchanged { target };
+        }
+    }
+    absent
+}
+
+/// Fails items with a field of links that is never to be written: the target shows a link in another form than it takes.
+fn refuse_links(entities: &mut [Planned], inputs: &Inputs<'_>) {
+    let schema = Schema::of(inputs.source);
+    for (planned, entity) in entities.iter_mut().zip(inputs.source.entities()) {
+        if !planned.action.is_work() || !inputs.policies.has_read_only_fields(entity) {
+            continue;
+        }
+        let body = entity.body.parse();
+        let model = body["properties"]["definitionName"].as_str();
+        let model = model.and_then(|name| schema.model(name));
+        let mut keys = inputs.policies.read_only_fields_of(entity);
+        let link = keys.find(|key| model.is_some_and(|model| !is_plain(model, key)));
+        if let Some(link) = link {
+            planned.action = Action::Fail {
+                cause: Failure::Refused,
+            };
+            planned.because = format!(
+                "sync.read_only names the field {link:?}, which holds links or files; name its container instead"
+            )
+            .into();
+        }
+    }
+}
+
+/// Whether a field of a model holds a value of its own.
+fn is_plain(model: &ModelSchema, key: &str) -> bool {
+    match model.role(key) {
+        Some(Role::ValueOf(_) | Role::SortOf) => false,
+        Some(Role::Field(field)) => match field.kind {
+            FieldKind::Number | FieldKind::Boolean | FieldKind::Date | FieldKind::Other => true,
+            FieldKind::Content(_) | FieldKind::Gallery | FieldKind::Attachment => false,
+        },
+        None => true,
+    }
+}
+
+/// Keeps an entity from being written or published. True if it would have been created.
+fn keep(
+    planned: &mut Planned,
+    entity: &Entity<SourceId>,
+    inputs: &Inputs<'_>,
+    because: String,
+) -> bool {
+    match planned.action {
+        Action::Create { .. } | Action::Conflict { target: None } => {
+            planned.action = Action::OutOfScope;
+            planned.because = because.into();
+            return true;
+        }
+        Action::Update { target }
+        | Action::Conflict {
+            target: Some(target),
+        } => {
+            planned.action = Action::Unchanged { target };
+        }
+        Action::Unchanged { target } => {
+            let there = inputs.target.get(&entity.key.with_id(target));
+            let is_draft = there.is_some_and(|there| there.state == ItemState::Staging);
+            if !(is_draft && entity.is_published()) {
+                return false;
+            }
+        }
+        Action::Adopt { .. } | Action::Fail { .. } | Action::Block { .. } | Action::OutOfScope => {
+            return false;
+        }
+    }
+    planned.left_alone = true;
+    planned.because = because.into();
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::testing::entity;
+    use serde_json::json;
+
+    #[test]
+    fn patterns_name_kinds_and_names() {
+        let item = entity(
+            Kind::Content,
+            7,
+            &json!({ "name": "Old news", "properties": { "referenceName": "articles" } }),
+        );
+        let container = entity(Kind::Container, 8, &json!({ "referenceName": "articles" }));
+        for (text, is_item, is_container) in [
+            ("content", true, false),
+            ("content:articles", true, false),
+            ("content:art*", true, false),
+            ("content:articles/Old*", true, false),
+            ("content:articles/New*", false, false),
+            ("container:articles", false, true),
+            ("container:people", false, false),
+            ("page", false, false),
+        ] {
+            let pattern = Pattern::parse(text).unwrap();
+            assert_eq!(
+                (pattern.matches(&item), pattern.matches(&container)),
+                (is_item, is_container),
+                "{text}"
+            );
+        }
+        assert!(Pattern::parse("container:art*").unwrap().covers(&item));
+        let unknown = Pattern::parse("things").unwrap_err();
+        assert!(unknown.to_string().contains("a kind"), "{unknown}");
+        assert!(Pattern::parse("page:[").is_err());
+    }
+
+    #[test]
+    fn the_first_policy_that_matches_counts() {
+        let item = entity(
+            Kind::Content,
+            7,
+            &json!({ "properties": { "referenceName": "articles" } }),
+        );
+        let pattern = |text| Pattern::parse(text).unwrap();
+        let policies = Policies {
+            overwrite: true,
+            on_conflict: vec![
+                (pattern("content:articles"), OnConflict::Target),
+                (pattern("content"), OnConflict::Skip),
+            ],
+            ..Policies::default()
+        };
+        assert_eq!(policies.on_conflict(&item), OnConflict::Target);
+        let page = entity(Kind::Page, 1, &json!({}));
+        assert_eq!(policies.on_conflict(&page), OnConflict::Source);
+    }
+}

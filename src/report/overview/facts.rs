@@ -1,0 +1,164 @@
+//! What every form says in the same words.
+
+use crate::domain::Kind;
+use crate::plan::{Entry, Group, Intended, Overview};
+use crate::report::text::{count_of, took};
+use std::time::Duration;
+
+/// Every action with its name in lists, in their order.
+pub(super) const ACTIONS: [(Intended, &str); 8] = [
+    (Intended::Create, "create"),
+    (Intended::Update, "update"),
+    (Intended::Adopt, "adopt"),
+    (Intended::Unchanged, "unchanged"),
+    (Intended::LeftAlone, "left-alone"),
+    (Intended::Conflict, "conflict"),
+    (Intended::Failed, "failed"),
+    (Intended::Blocked, "blocked"),
+];
+
+pub(super) const fn sign(action: Intended) -> char {
+    match action {
+        Intended::Create => '+',
+        Intended::Update => '~',
+        Intended::Adopt => '=',
+        Intended::Unchanged | Intended::LeftAlone => '.',
+        Intended::Conflict => '!',
+        Intended::Failed | Intended::Blocked => 'x',
+    }
+}
+
+pub(super) fn name(action: Intended) -> &'static str {
+    let mut all = ACTIONS.iter();
+    let found = all.find(|(of, _)| *of == action);
+    found.map_or("unchanged", |(_, name)| name)
+}
+
+/// `12 create, 140 unchanged`; `nothing` of none.
+pub(super) fn counts(of: impl Fn(Intended) -> usize) -> String {
+    let counts = ACTIONS.iter().map(|(action, name)| (of(*action), name));
+    let counts = counts.filter(|(count, _)| *count > 0);
+    let counts: Vec<String> = counts
+        .map(|(count, name)| format!("{} {name}", count_of(count)))
+        .collect();
+    if counts.is_empty() {
+        return "nothing".to_owned();
+    }
+    counts.join(", ")
+}
+
+/// `content items in articles`.
+pub(super) fn title(group: &Group) -> String {
+    let kind = group.kind.plural();
+    match group.container.as_deref() {
+        None | Some("") => kind.to_owned(),
+        Some(container) => format!("{kind} in {container}"),
+    }
+}
+
+pub(super) fn counts_of(group: &Group) -> String {
+    counts(|action| {
+        let found = group.counts.iter().find(|(of, _)| *of == action);
+        found.map_or(0, |(_, count)| *count)
+    })
+}
+
+/// Why something happens; `None` of what is new for no other reason than that.
+pub(super) fn reason(entry: &Entry) -> Option<&str> {
+    let is_plain = entry.action == Intended::Create && entry.because == "not on the target";
+    (!is_plain).then_some(&entry.because)
+}
+
+/// Every conflict of a plan.
+pub(super) fn conflicts(overview: &Overview) -> impl Iterator<Item = &Entry> {
+    let entries = overview.groups.iter().flat_map(|group| &group.entries);
+    entries.filter(|entry| entry.action == Intended::Conflict)
+}
+
+/// What else happens to the entities of a group.
+pub(super) fn others(group: &Group) -> impl Iterator<Item = &Entry> {
+    let entries = group.entries.iter();
+    entries.filter(|entry| entry.action != Intended::Conflict)
+}
+
+/// The plan in a few sentences: what would happen, what is lost, what is published, and what it costs.
+pub fn facts(overview: &Overview) -> Vec<String> {
+    let plural = |count: usize| if count == 1 { "" } else { "s" };
+    let mut facts = vec![counts(|action| overview.count(action))];
+    if overview.is_nothing() {
+        facts.push("nothing to do".to_owned());
+    }
+    let updates = overview.count(Intended::Update);
+    if updates > 0 {
+        let removing = overview.removed.len().min(updates);
+        let removed = match removing {
+            0 => String::new(),
+            1 => "; 1 of them removes fields or settings".to_owned(),
+            removed => format!("; {} of them remove fields or settings", count_of(removed)),
+        };
+        facts.push(format!(
+            "{} overwritten on the target{removed}",
+            counted(updates, "entity", "entities")
+        ));
+    }
+    let of_kind = |kind: Kind| {
+        let all = overview.published.iter();
+        all.filter(|(key, _)| key.kind == kind).count()
+    };
+    let published = [Kind::Content, Kind::Page].map(|kind| (of_kind(kind), kind));
+    if !overview.published.is_empty() {
+        let published: Vec<String> = published
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, kind)| format!("{} {}", count_of(count), kind.plural()))
+            .collect();
+        facts.push(format!("published afterwards: {}", published.join(", ")));
+    }
+    if overview.drafts > 0 {
+        let drafts = counted(overview.drafts, "entity", "entities");
+        let stay = if overview.drafts == 1 {
+            "stays a draft"
+        } else {
+            "stay drafts"
+        };
+        facts.push(format!(
+            "{drafts} that the source has published {stay} on the target; --publish publishes them"
+        ));
+    }
+    if !overview.gone.is_empty() {
+        let gone = overview.gone.len();
+        let (are, stay) = if gone == 1 {
+            ("is", "stays")
+        } else {
+            ("are", "stay")
+        };
+        facts.push(format!(
+            "{} {are} gone from the source and {stay} on the target",
+            counted(gone, "entity", "entities")
+        ));
+    }
+    let effort = &overview.effort;
+    if effort.requests > 0 {
+        let files = match effort.files {
+            0 => String::new(),
+            files => format!(
+                "; files: {} in {} upload{}",
+                count_of(files),
+                count_of(effort.uploads),
+                plural(effort.uploads)
+            ),
+        };
+        facts.push(format!(
+            "estimate: {} with polls and without reads, {}{files}",
+            counted(effort.requests, "request", "requests"),
+            took(Duration::from_secs(effort.seconds))
+        ));
+    }
+    facts
+}
+
+/// A count and its noun.
+pub(super) fn counted(number: usize, one: &str, several: &str) -> String {
+    let noun = if number == 1 { one } else { several };
+    format!("{} {noun}", count_of(number))
+}
