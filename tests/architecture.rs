@@ -5,7 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -266,6 +266,52 @@ fn nobody_climbs_out_of_a_room() {
         }
     }
     none(&problems);
+}
+
+/// The parts of the engine are its files and folders: what a part names does not name it back, at any distance.
+#[test]
+fn arrows_inside_the_engine_run_one_way() {
+    let mut arrows: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for source in sources().iter().filter(|source| source.room() == "engine") {
+        let mut path = source.module.split('/').skip(1);
+        let Some(part) = path.next().map(str::to_owned) else {
+            continue;
+        };
+        // `mod.rs` is the folder itself.
+        let climb = "super::".repeat(path.count() + 1);
+        let lines = source.lines.iter().filter(|line| !line.is_test);
+        let named = lines.flat_map(|line| {
+            let above =
+                line.text.contains(&climb) && !line.text.contains(&format!("{climb}super::"));
+            let above = above.then(|| named(&line.text, &climb));
+            named(&line.text, "crate::engine::").chain(above.into_iter().flatten())
+        });
+        let named: BTreeSet<String> = named.map(str::to_owned).collect();
+        arrows.entry(part).or_default().extend(named);
+    }
+    let parts: BTreeSet<String> = arrows.keys().cloned().collect();
+    assert!(parts.len() > 20, "{parts:?}");
+    for (part, named) in &mut arrows {
+        named.retain(|name| name != part && parts.contains(name));
+    }
+    assert!(arrows["run"].contains("context"), "{:?}", arrows["run"]);
+    assert!(
+        arrows["forecast"].contains("context"),
+        "{:?}",
+        arrows["forecast"]
+    );
+    // What names nothing that is left is below everything else.
+    while let Some(lowest) = arrows.iter().find(|(_, named)| named.is_empty()) {
+        let lowest = lowest.0.clone();
+        arrows.remove(&lowest);
+        for named in arrows.values_mut() {
+            named.remove(&lowest);
+        }
+    }
+    let knots = arrows
+        .iter()
+        .map(|(part, named)| format!("{part} names {named:?}"));
+    none(&knots.collect::<Vec<_>>());
 }
 
 #[test]

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use super::context::RunContext;
-use super::verify::Compared;
+use super::verify::{Compared, date_of};
 use crate::domain::{Entity, EntityKey, Filled, Kind, Proof, SourceId};
 use crate::instance::{Source, Target};
 use crate::plan::{Action, ListOrder, Node, Planned, Schema, fields_hash};
@@ -179,11 +179,6 @@ impl<S: Source + Clone, T: Target + Clone> RunContext<S, T> {
             self.store.commit(changes).await?;
         }
     }
-}
-
-/// When the bytes of an asset were changed last, as its row says.
-pub(super) fn date_of(media: &serde_json::Value) -> Option<String> {
-    media["dateModified"].as_str().map(str::to_owned)
 }
 
 /// Whether two rows say the same about the agreement.

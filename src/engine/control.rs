@@ -143,9 +143,6 @@ impl<'a> Control<'a> {
     }
 }
 
-/// Why a run drains that somebody asked to end.
-pub(super) const ASKED: &str = "the user asked for it";
-
 /// Waits until the lease is lost; for good when there is none.
 async fn is_lost(lease: &mut Option<(Lost, Fence)>) -> StoreError {
     if let Some((lost, _)) = lease

@@ -13,14 +13,13 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::context::RunContext;
 use super::control::{Control, Heard, emit_hold, emit_lease_lost};
 use super::end::{End, StopCause};
-use super::forecast::EtaEstimator;
+use super::forecast::{EtaEstimator, emit_pace};
 use super::jobs::{Finished, Jobs};
 use super::outage::Standing;
 use super::pace::{Sample, gathering, least_items, scarce, weighing};
 use super::state::{Effect, Input, Job, Step, StepResult, Work};
 use crate::domain::Failure;
 use crate::event::{Command, Event};
-use crate::instance::{Source, Target};
 use crate::plan::Node;
 use crate::planted;
 use crate::store::{Change, StoreError};
@@ -261,32 +260,4 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
         self.work.flow_mut().queues.batch_from(items);
         self.context().store.gather(gathering(self.scarce));
     }
-}
-
-/// A number with two digits behind the point: JSON readers that are not exact get longer ones back changed.
-fn short(number: f64) -> f64 {
-    (number * 100.0).round() / 100.0
-}
-
-/// Tells the pace since the sample before, and gives the present one.
-pub(super) async fn emit_pace<S, T>(context: &RunContext<S, T>, before: &Sample) -> Sample
-where
-    S: Source + Clone,
-    T: Target + Clone,
-{
-    let now = context.target_pacer.sample();
-    let per_second = short(now.per_second_since(before));
-    context
-        .sink
-        .emit(Event::PaceSampled {
-            per_second,
-            limit_per_second: now.per_second_max.map(short),
-            in_flight: now.in_flight,
-            concurrency: u32::try_from(now.concurrency).unwrap_or(u32::MAX),
-            latency_ms: short(now.latency.as_secs_f64() * 1000.0),
-            requests: now.requests,
-            refused: now.refused,
-        })
-        .await;
-    now
 }

@@ -6,6 +6,9 @@ use super::outage::Outage;
 use crate::domain::RunEnd;
 use crate::store::StoreError;
 
+/// Why a run drains that somebody asked to end.
+pub(super) const ASKED: &str = "the user asked for it";
+
 /// How a run ended.
 #[derive(Clone, Debug, Default)]
 pub enum End {

@@ -10,15 +10,13 @@ use super::context::RunContext;
 use super::pace::Class;
 use super::poll::BatchKind;
 use super::reconcile::{BatchEnd, HandedIn, follow_quietly, refusal_message, repeat};
+use super::state::IDS_AT_ONCE;
 use crate::domain::{BatchId, Id as _, ItemState, Kind, Locale, TargetId};
 use crate::event::Event;
 use crate::instance::{
     About, Cause, Effect, Refusal, RequestError, RowResult, Source, Target, Unconfirmed, Verdict,
     Workflow,
 };
-
-/// Ids in one request (limit of `batch-workflow`).
-pub(super) const IDS_AT_ONCE: usize = 250;
 
 /// So many refusals of whole batches in the same words, with no success between, are about all that is left.
 const SAME_WORDS: u32 = 12;

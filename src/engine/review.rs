@@ -1,11 +1,29 @@
 //! What stands between a plan and its first write.
 
 use std::fmt;
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use super::run::Decided;
 use super::run_error::RunError;
+use crate::domain::{Inventory, SourceId, TargetId};
+use crate::plan::{Node, Plan};
+use crate::store::Mapping;
+
+/// A plan and both instances that it was made from.
+#[derive(Debug)]
+pub struct Decided {
+    /// What would happen.
+    pub plan: Arc<Plan>,
+    /// What the source holds, in the order of the plan.
+    pub source: Arc<Inventory<SourceId>>,
+    /// What the target holds.
+    pub target: Arc<Inventory<TargetId>>,
+    /// What the state knows of the pair.
+    pub mappings: Arc<Vec<Mapping>>,
+    /// What a run that carries this out publishes, content before pages.
+    pub published: Vec<Node>,
+}
 
 /// Looks at what a run decided before it writes anything.
 pub trait Review: fmt::Debug + Send + Sync {

@@ -11,26 +11,26 @@ use tokio::sync::{mpsc, watch};
 use super::agreements::by_key;
 use super::asset_bytes;
 use super::channels;
+use super::context::Foreign;
+use super::context::PreImages;
 use super::context::RunContext;
 use super::control::Control;
 use super::dispatch::carry_out;
 use super::end::End;
 use super::forecast::{Costs, EtaEstimator, PostUploadWork, Reading, emit_while};
-use super::foreign::Foreign;
 use super::lease::{Fence, Keeper};
 use super::open_intents::OpenIntents;
 use super::options::{Matching, Options, UnknownOutcome};
 use super::outage::Alarm;
 use super::pace::Sample;
 use super::poll::BatchTimes;
-use super::pre_images::PreImages;
 use super::publish::{self, Choice};
 use super::pull::Reader;
-use super::ready::Limits;
 use super::reconcile::{Known, Recovery, settle_undone};
-use super::review::Review;
+use super::review::{Decided, Review};
 use super::run_error::RunError;
 use super::sink::Sink;
+use super::state::Limits;
 use super::state::RunState;
 use super::unplaced::Unplaced;
 use super::upload_size::UploadSize;
@@ -44,7 +44,7 @@ use crate::id_map::{Counterpart, IdMap};
 use crate::instance::{Source, Target};
 use crate::plan::{
     self, Action, Agreed, Agreement, Agreements, Approved, AssetIndex, Defaults, Hint, Inputs,
-    Node, Plan, Policies, Recognition, Schema, Selection, asset_urls, built_ins,
+    Plan, Policies, Recognition, Schema, Selection, asset_urls, built_ins,
 };
 use crate::store::{LeaseOwner, Mapping, Pair, Store, StoreError};
 
@@ -83,21 +83,6 @@ pub struct Session<S, T> {
 
 /// A plan and what it is about, in the same order.
 pub type PlanMade = (Arc<Plan>, Arc<Inventory<SourceId>>);
-
-/// A plan and both instances that it was made from.
-#[derive(Debug)]
-pub struct Decided {
-    /// What would happen.
-    pub plan: Arc<Plan>,
-    /// What the source holds, in the order of the plan.
-    pub source: Arc<Inventory<SourceId>>,
-    /// What the target holds.
-    pub target: Arc<Inventory<TargetId>>,
-    /// What the state knows of the pair.
-    pub mappings: Arc<Vec<Mapping>>,
-    /// What a run that carries this out publishes, content before pages.
-    pub published: Vec<Node>,
-}
 
 /// How a run ended.
 #[derive(Debug)]
@@ -186,7 +171,7 @@ impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
         context.remember_places().await?;
         context.remember_lists(prepared.plan.lists.clone()).await?;
         self.phase(Phase::Upload).await;
-        let after = PostUploadWork::of(&context, &prepared.locales);
+        let after = PostUploadWork::of(&context, publish::expected(&context), &prepared.locales);
         let work = (state, EtaEstimator::new(after));
         let end = carry_out(Arc::clone(&context), work, &mut control).await?;
         let mut report = RunReport {

@@ -5,7 +5,6 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::engine::context::RunContext;
-use crate::engine::dispatch::emit_pace;
 use crate::engine::pace::Sample;
 use crate::event::Event;
 use crate::instance::{Source, Target};
@@ -38,4 +37,35 @@ where
             context.sink.emit(event).await;
         }
     }
+}
+
+/// A number with two digits behind the point: JSON readers that are not exact get longer ones back changed.
+fn short(number: f64) -> f64 {
+    (number * 100.0).round() / 100.0
+}
+
+/// Tells the pace since the sample before, and gives the present one.
+pub(in crate::engine) async fn emit_pace<S, T>(
+    context: &RunContext<S, T>,
+    before: &Sample,
+) -> Sample
+where
+    S: Source + Clone,
+    T: Target + Clone,
+{
+    let now = context.target_pacer.sample();
+    let per_second = short(now.per_second_since(before));
+    context
+        .sink
+        .emit(Event::PaceSampled {
+            per_second,
+            limit_per_second: now.per_second_max.map(short),
+            in_flight: now.in_flight,
+            concurrency: u32::try_from(now.concurrency).unwrap_or(u32::MAX),
+            latency_ms: short(now.latency.as_secs_f64() * 1000.0),
+            requests: now.requests,
+            refused: now.refused,
+        })
+        .await;
+    now
 }

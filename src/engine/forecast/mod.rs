@@ -25,7 +25,7 @@ mod progress_curve;
 mod simulate;
 
 pub(super) use costs::Costs;
-pub(super) use emitting::emit_while;
+pub(super) use emitting::{emit_pace, emit_while};
 pub(super) use eta_estimator::EtaEstimator;
 pub(super) use post_upload::{PostUploadWork, Publication, Reading};
 pub(super) use progress_curve::ProgressCurve;

@@ -8,8 +8,7 @@ use crate::domain::{Kind, Locale};
 use crate::engine::context::RunContext;
 use crate::engine::pace::{Class, Sample};
 use crate::engine::poll::BatchKind;
-use crate::engine::publish;
-use crate::engine::publishing::IDS_AT_ONCE;
+use crate::engine::state::IDS_AT_ONCE;
 use crate::engine::verify::Scope;
 use crate::event::{Bottleneck, Event, millis};
 use crate::instance::{Source, Target};
@@ -178,8 +177,12 @@ pub(in crate::engine) struct PostUploadWork {
 }
 
 impl PostUploadWork {
-    /// What comes after this run.
-    pub(in crate::engine) fn of<S, T>(context: &RunContext<S, T>, locales: &[Locale]) -> Self
+    /// What comes after this run, which publishes `publication`.
+    pub(in crate::engine) fn of<S, T>(
+        context: &RunContext<S, T>,
+        publication: Publication,
+        locales: &[Locale],
+    ) -> Self
     where
         S: Source + Clone,
         T: Target + Clone,
@@ -190,7 +193,7 @@ impl PostUploadWork {
             Reading::default()
         };
         Self {
-            publication: publish::expected(context),
+            publication,
             reading,
         }
     }

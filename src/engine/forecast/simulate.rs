@@ -8,7 +8,7 @@ use super::{Costs, ProgressCurve};
 use crate::domain::{Id as _, Kind, TargetId};
 use crate::engine::pace::{Class, PerClass, Turns, least_items, scarce};
 use crate::engine::poll::BatchKind;
-use crate::engine::ready::Queue;
+use crate::engine::state::Queue;
 use crate::engine::state::{Effect, How, Input, Job, Saved, StepResult, Work};
 use crate::event::Bottleneck;
 

@@ -16,8 +16,8 @@ use resubmit::run_again;
 
 use super::context::{Prepared, RunContext};
 use super::end::StopCause;
-use super::ready::Queue;
 use super::reconcile::{failed, held_back, not_prepared};
+use super::state::Queue;
 use super::state::{Job, Step, StepResult};
 use crate::domain::Outcome;
 use crate::instance::{Source, Target};

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::choice::Published;
 use crate::domain::{FailureCause, Kind};
 use crate::engine::end::End;
-use crate::engine::ready::{Limits, Queue, Ready};
 use crate::engine::state::{DUMPED, Effect, Flow, Saved, Step, Work};
+use crate::engine::state::{Limits, Queue, Ready};
 use crate::event::Event;
 use crate::plan::Node;
 

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::Effect;
-use crate::engine::control::ASKED;
-use crate::engine::end::{End, StopCause};
-use crate::engine::ready::{Limits, ReadyQueues};
+use crate::engine::end::{ASKED, End, StopCause};
+use crate::engine::state::{Limits, ReadyQueues};
 use crate::event::{Command, Event, Lane};
 
 /// What is named of a plan in which nothing can go on.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::domain::{FailureCause, Outcome, TargetId};
 use crate::engine::end::StopCause;
 use crate::engine::outage::Outage;
-use crate::engine::ready::Queue;
+use crate::engine::state::Queue;
 use crate::event::{Command, Event};
 use crate::plan::Node;
 

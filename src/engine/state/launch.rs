@@ -4,7 +4,7 @@ use super::run_state::{RunState, Stage};
 use super::{Effect, Step};
 use crate::engine::gates::waits_for;
 use crate::engine::options::Schedule;
-use crate::engine::ready::{Queue, Ready};
+use crate::engine::state::{Queue, Ready};
 use crate::event::Event;
 use crate::plan::Node;
 

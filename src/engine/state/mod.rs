@@ -14,7 +14,8 @@
 //! | `free` | who may go on after a save |
 //! | `block` | who cannot go on after a failure |
 //! | `settle` | what an outcome means for gates and lanes |
-//! | `launch` | what leaves next |
+//! | `launch` | what becomes ready |
+//! | `ready` | what leaves next, and with what |
 
 mod apply;
 mod block;
@@ -22,6 +23,7 @@ mod flow;
 mod free;
 mod input;
 mod launch;
+mod ready;
 mod run_state;
 mod settle;
 mod work;
@@ -32,5 +34,7 @@ mod tests;
 pub(super) use flow::DUMPED;
 pub use flow::Flow;
 pub use input::{Effect, How, Input, Job, Saved, Step, StepResult};
+pub(super) use ready::IDS_AT_ONCE;
+pub use ready::{Limits, Queue, Ready, ReadyQueues};
 pub use run_state::RunState;
 pub use work::Work;

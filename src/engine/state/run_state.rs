@@ -7,7 +7,7 @@ use super::{DUMPED, Effect, Flow, Saved, Step, Work};
 use crate::domain::{EntityKey, FailureCause, Inventory, Kind, Outcome, SourceId};
 use crate::engine::gates::{Gates, gates_of, lane_of};
 use crate::engine::options::Schedule;
-use crate::engine::ready::{Limits, Ready};
+use crate::engine::state::{Limits, Ready};
 use crate::event::{Event, Gate, Lane, LanePlan, Named};
 use crate::plan::{Action, Need, Node, Plan, Uploads};
 

@@ -10,7 +10,7 @@ use super::flow::Flow;
 use super::{Effect, Input, Job, Saved, Step, StepResult};
 use crate::domain::{Failure, FailureCause};
 use crate::engine::end::{End, StopCause};
-use crate::engine::ready::Ready;
+use crate::engine::state::Ready;
 use crate::event::Event;
 use crate::plan::Node;
 

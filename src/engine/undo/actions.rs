@@ -15,7 +15,7 @@ use std::ops::Range;
 use super::gather::UndoOutlook;
 use super::rows::Row;
 use crate::domain::{ItemState, Kind, Locale};
-use crate::engine::ready::Queue;
+use crate::engine::state::Queue;
 use crate::plan::Node;
 use crate::plan::undo::{Decision, Live, LiveWork};
 

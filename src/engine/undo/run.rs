@@ -22,10 +22,10 @@ use crate::engine::forecast::{
 use crate::engine::lease::{Fence, Keeper};
 use crate::engine::options::Options;
 use crate::engine::pace::Sample;
-use crate::engine::ready::Limits;
 use crate::engine::reconcile::{Known, settle_undone};
 use crate::engine::run::{Session, sorted};
 use crate::engine::run_error::RunError;
+use crate::engine::state::Limits;
 use crate::engine::verify::Difference;
 use crate::event::{Bottleneck, Command, Event, LanePlan, Phase};
 use crate::instance::{Source, Target};

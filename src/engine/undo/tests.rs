@@ -16,7 +16,7 @@ use crate::engine::end::{End, StopCause};
 use crate::engine::forecast::{Costs, ahead};
 use crate::engine::pace::{Outlook, PacerSnapshot, PerClass};
 use crate::engine::poll::BatchCosts;
-use crate::engine::ready::Limits;
+use crate::engine::state::Limits;
 use crate::engine::state::{Effect, How, Input, Job, Saved, StepResult, Work};
 use crate::event::{Command, Event};
 use crate::plan::UploadLimits;

@@ -5,7 +5,6 @@ use serde_json::Value;
 use super::compare::{Verifier, there_of};
 use super::difference::{DifferenceKind, Scope};
 use crate::domain::{ContentHash, Entity, Filled, ItemState, Kind, SourceId, TargetId, Version};
-use crate::engine::agreements::date_of;
 use crate::engine::context::RunContext;
 use crate::instance::{Source, Target};
 use crate::plan::{
@@ -233,6 +232,11 @@ impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
             is_equal,
         });
     }
+}
+
+/// When the bytes of an asset were changed last, as its row says.
+pub(in crate::engine) fn date_of(media: &serde_json::Value) -> Option<String> {
+    media["dateModified"].as_str().map(str::to_owned)
 }
 
 fn told(difference: &plan::Difference) -> String {

@@ -1,4 +1,4 @@
-//! Notes what something else than this run changed on the target; the rule is in [`crate::engine::foreign`].
+//! Notes what something else than this run changed on the target; the rule is in [`crate::engine::context`].
 
 use std::collections::HashSet;
 
@@ -6,7 +6,7 @@ use super::compare::{Verifier, there_of};
 use super::difference::{DifferenceKind, Scope};
 use super::read_back::Unclaimed;
 use crate::domain::{Entity, Id, ItemState, Kind, TargetId, TargetKey, Version};
-use crate::engine::foreign::{Change, ReadBack};
+use crate::engine::context::{Change, ReadBack};
 use crate::instance::{Source, Target};
 use crate::plan::{Node, target_hash};
 

@@ -16,6 +16,6 @@ mod notes;
 mod order;
 mod read_back;
 
-pub(super) use bodies::Compared;
+pub(super) use bodies::{Compared, date_of};
 pub use check::{Verified, verify};
 pub use difference::{Difference, DifferenceKind, Scope};

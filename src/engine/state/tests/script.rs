@@ -9,7 +9,7 @@ use crate::domain::{
 };
 use crate::engine::end::StopCause;
 use crate::engine::options::Schedule;
-use crate::engine::ready::Limits;
+use crate::engine::state::Limits;
 use crate::engine::state::{Effect, How, Input, Job, RunState, Saved, Step, StepResult, Work};
 use crate::event::{Command, Event};
 use crate::plan::testing::planned;

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::context::RunContext;
+use super::run_context::RunContext;
 use crate::domain::{Inventory, Kind, Locale, TargetId, name_key};
 use crate::id_map::IdMap;
 use crate::instance::{Save, Source, Target};
@@ -19,10 +19,10 @@ type Place = (Kind, Box<str>, Locale);
 
 /// What is there, by place.
 #[derive(Debug)]
-pub(super) struct Unmatched(HashMap<Place, Vec<TargetId>>);
+pub(in crate::engine) struct Unmatched(HashMap<Place, Vec<TargetId>>);
 
 impl Unmatched {
-    pub(super) fn of(target: &Inventory<TargetId>, ids: &IdMap) -> Self {
+    pub(in crate::engine) fn of(target: &Inventory<TargetId>, ids: &IdMap) -> Self {
         let mut places: HashMap<Place, Vec<TargetId>> = HashMap::new();
         for kind in [Kind::Content, Kind::Page] {
             let entities = target.of_kind(kind).iter();
@@ -38,7 +38,7 @@ impl Unmatched {
     }
 
     /// What is where an item or page is going to be created; `None` of anything else, and where it is too much.
-    pub(super) fn near(&self, save: &Save) -> Option<Vec<TargetId>> {
+    pub(in crate::engine) fn near(&self, save: &Save) -> Option<Vec<TargetId>> {
         let locale = save.locale.as_ref().filter(|_| save.id.is_none())?;
         let found = self.0.get(&place(save.kind, &save.body, locale));
         let found = found.map_or(&[][..], Vec::as_slice);
@@ -56,7 +56,7 @@ fn place(kind: Kind, body: &serde_json::Value, locale: &Locale) -> Place {
 
 impl<S: Source + Clone, T: Target + Clone> RunContext<S, T> {
     /// What could be taken for the effect of a save that creates; see [`Unmatched::near`].
-    pub(super) fn unmatched_near(&self, save: &Save) -> Option<Vec<TargetId>> {
+    pub(in crate::engine) fn unmatched_near(&self, save: &Save) -> Option<Vec<TargetId>> {
         let unmatched = || Unmatched::of(&self.target_inventory, &self.ids);
         self.unmatched.get_or_init(unmatched).near(save)
     }

@@ -10,13 +10,13 @@ use std::sync::{Arc, OnceLock};
 
 use futures_util::StreamExt;
 
-use super::context::{Prepared, RunContext};
-use super::pace::Class;
-use super::state::Step;
+use super::run_context::{Prepared, RunContext};
 use crate::domain::{
     AgreedPlace, Entity, EntityKey, Id, Inventory, ItemState, Kind, Locale, Placement, TargetId,
     TargetKey,
 };
+use crate::engine::pace::Class;
+use crate::engine::state::Step;
 use crate::event::Event;
 use crate::instance::{
     Download, Effect, ReadRequest, ReadResponse, Record, RequestError, Source, Target,
@@ -36,7 +36,7 @@ type Rows = HashMap<(Locale, i64, Option<i64>), Vec<i64>>;
 
 /// What is known of the counterparts that a run is going to write over.
 #[derive(Debug, Default)]
-pub(super) struct PreImages {
+pub(in crate::engine) struct PreImages {
     mappings: Arc<Vec<Mapping>>,
     places: Arc<HashMap<EntityKey, AgreedPlace>>,
     by_target: OnceLock<HashMap<TargetKey, usize>>,
@@ -45,7 +45,7 @@ pub(super) struct PreImages {
 
 impl PreImages {
     /// Goes by what the store knew when the run was planned.
-    pub(super) fn new(
+    pub(in crate::engine) fn new(
         mappings: Arc<Vec<Mapping>>,
         places: Arc<HashMap<EntityKey, AgreedPlace>>,
     ) -> Self {
@@ -57,12 +57,12 @@ impl PreImages {
     }
 
     /// Whether an entity of the target is remembered as a counterpart.
-    pub(super) fn knows(&self, there: &TargetKey) -> bool {
+    pub(in crate::engine) fn knows(&self, there: &TargetKey) -> bool {
         self.mapping(there).is_some()
     }
 
     /// Whose counterpart an entity of the target is.
-    pub(super) fn mapping(&self, there: &TargetKey) -> Option<&Mapping> {
+    pub(in crate::engine) fn mapping(&self, there: &TargetKey) -> Option<&Mapping> {
         let index = || {
             let rows = self.mappings.iter().enumerate();
             rows.map(|(at, mapping)| (mapping.key.with_id(mapping.target), at))
@@ -78,7 +78,7 @@ impl PreImages {
     }
 
     /// The places that were agreed upon, by the pages of the source.
-    pub(super) fn places(&self) -> &HashMap<EntityKey, AgreedPlace> {
+    pub(in crate::engine) fn places(&self) -> &HashMap<EntityKey, AgreedPlace> {
         &self.places
     }
 
@@ -110,7 +110,7 @@ fn around(row: &[i64], page: i64) -> Vec<i64> {
 }
 
 /// Every row of siblings of the target.
-pub(super) fn rows(target: &Inventory<TargetId>) -> Rows {
+pub(in crate::engine) fn rows(target: &Inventory<TargetId>) -> Rows {
     let mut placed: Vec<_> = target
         .of_kind(Kind::Page)
         .iter()
@@ -128,7 +128,7 @@ pub(super) fn rows(target: &Inventory<TargetId>) -> Rows {
 impl<S: Source + Clone, T: Target + Clone> RunContext<S, T> {
     /// What the target has in the places of `items`, as notes for the store; with a model that loses a field, also the
     /// items that lose a value with it.
-    pub(super) fn pre_images(&self, items: &[Prepared]) -> Vec<Change> {
+    pub(in crate::engine) fn pre_images(&self, items: &[Prepared]) -> Vec<Change> {
         let mut noted = Vec::new();
         for item in items {
             let Some(there) = self.replaced_entity(item) else {
@@ -147,7 +147,7 @@ impl<S: Source + Clone, T: Target + Clone> RunContext<S, T> {
         noted
     }
 
-    pub(super) fn pre_image(
+    pub(in crate::engine) fn pre_image(
         &self,
         there: &Entity<TargetId>,
         bytes: Option<PriorBytes>,
@@ -178,14 +178,18 @@ impl<S: Source + Clone, T: Target + Clone> RunContext<S, T> {
 
     /// What the target has of an entity that is going to be published, as a note for the store; `None` when the run
     /// created it. One that the run has written over is noted already, and the first note stays.
-    pub(super) fn published_image(&self, node: Node, target: TargetId) -> Option<Change> {
+    pub(in crate::engine) fn published_image(
+        &self,
+        node: Node,
+        target: TargetId,
+    ) -> Option<Change> {
         let there = self.entity(node).key.with_id(target);
         let there = self.target_inventory.get(&there)?;
         Some(self.pre_image(there, None, false))
     }
 
     /// What the public sees of an entity that is going to be published.
-    pub(super) async fn former_live(&self, node: Node, target: TargetId) -> FormerLive {
+    pub(in crate::engine) async fn former_live(&self, node: Node, target: TargetId) -> FormerLive {
         let there = self.entity(node).key.with_id(target);
         let Some(before) = self.target_inventory.get(&there) else {
             return FormerLive::New;
@@ -208,7 +212,7 @@ impl<S: Source + Clone, T: Target + Clone> RunContext<S, T> {
     }
 
     /// The published version of an item or page on the target.
-    pub(super) async fn live(
+    pub(in crate::engine) async fn live(
         &self,
         there: &TargetKey,
     ) -> Result<Option<Entity<TargetId>>, RequestError> {
@@ -241,7 +245,7 @@ impl<S: Source + Clone, T: Target + Clone> RunContext<S, T> {
     }
 
     /// Keeps the bytes of the asset that `item` is going to replace; `None` when it replaces none.
-    pub(super) async fn keep_replaced(&self, item: &Prepared) -> Option<PriorBytes> {
+    pub(in crate::engine) async fn keep_replaced(&self, item: &Prepared) -> Option<PriorBytes> {
         let there = self.replaced_entity(item)?;
         let media = there.body.parse();
         let url = media["originUrl"].as_str().unwrap_or_default();

@@ -9,22 +9,22 @@ use dashmap::DashMap;
 use serde_json::Value;
 
 use super::foreign::Foreign;
-use super::lease::Fence;
-use super::open_intents::{AttemptLog, OpenIntents, Opening, Signature};
-use super::options::Options;
-use super::outage::Alarm;
-use super::pace::Pacer;
-use super::poll::BatchTimes;
 use super::pre_images::PreImages;
-use super::retry::{Retries, Sender};
-use super::sink::Sink;
-use super::state::Step;
 use super::unmatched::Unmatched;
-use super::upload_size::UploadSize;
 use crate::domain::{
     BatchId, ContentHash, Entity, EntityKey, Id, Inventory, Kind, Locale, Outcome, Proof, RunId,
     SourceId, TargetId, TargetKey,
 };
+use crate::engine::lease::Fence;
+use crate::engine::open_intents::{AttemptLog, OpenIntents, Opening, Signature};
+use crate::engine::options::Options;
+use crate::engine::outage::Alarm;
+use crate::engine::pace::Pacer;
+use crate::engine::poll::BatchTimes;
+use crate::engine::retry::{Retries, Sender};
+use crate::engine::sink::Sink;
+use crate::engine::state::Step;
+use crate::engine::upload_size::UploadSize;
 use crate::id_map::{Counterpart, IdConflict, IdMap};
 use crate::instance::{Save, Saved, Source, Target};
 use crate::plan::{
@@ -51,7 +51,7 @@ pub struct RunContext<S, T> {
     /// What is going to happen.
     pub plan: Arc<Plan>,
     /// What is known of what is going to be written over.
-    pub(super) pre_images: PreImages,
+    pub(in crate::engine) pre_images: PreImages,
     /// What is never written on the target.
     pub policies: Policies,
     /// The models of the source.
@@ -69,15 +69,15 @@ pub struct RunContext<S, T> {
     /// Entities that were meant to be written and were not, or not completely.
     pub unfinished: dashmap::DashSet<Node>,
     /// Pages that this run put at their places.
-    pub(super) placed: dashmap::DashSet<Node>,
+    pub(in crate::engine) placed: dashmap::DashSet<Node>,
     /// Those of them that were published, and are not any more.
-    pub(super) republish: dashmap::DashSet<Node>,
+    pub(in crate::engine) republish: dashmap::DashSet<Node>,
     /// What was sent again because something wrote over it.
-    pub(super) sent_again: dashmap::DashSet<Node>,
+    pub(in crate::engine) sent_again: dashmap::DashSet<Node>,
     /// Kinds and containers of entities that the target has stored otherwise than they were sent.
-    pub(super) altered: dashmap::DashSet<(Kind, Box<str>)>,
+    pub(in crate::engine) altered: dashmap::DashSet<(Kind, Box<str>)>,
     /// What something else changed on the target meanwhile.
-    pub(super) foreign: Foreign,
+    pub(in crate::engine) foreign: Foreign,
     /// What survives the process.
     pub store: Store,
     /// The two instances.
@@ -103,11 +103,11 @@ pub struct RunContext<S, T> {
     /// How long the target takes for batches.
     pub batch_times: BatchTimes,
     /// How much the target takes in one upload.
-    pub(super) upload_size: UploadSize,
+    pub(in crate::engine) upload_size: UploadSize,
     /// What stops everything at once.
     pub alarm: Alarm,
     /// What the target had before the run that is the counterpart of nothing, once something is created.
-    pub(super) unmatched: OnceLock<Unmatched>,
+    pub(in crate::engine) unmatched: OnceLock<Unmatched>,
 }
 
 /// An entity in the target's terms, ready to be sent.
@@ -166,7 +166,7 @@ impl<S: Source + Clone, T: Target + Clone> RunContext<S, T> {
     }
 
     /// Waits until the lease is known to be held, of a write that has waited for something else since it was let go.
-    pub(super) async fn keeps_lease(&self) {
+    pub(in crate::engine) async fn keeps_lease(&self) {
         if let Some(fence) = &self.fence {
             fence.pass().await;
         }
@@ -305,7 +305,7 @@ impl<S: Source + Clone, T: Target + Clone> RunContext<S, T> {
     ///
     /// # Errors
     /// A sentence when it has no place on the target.
-    pub(super) fn home_parent(&self, node: Node) -> Result<Option<TargetId>, String> {
+    pub(in crate::engine) fn home_parent(&self, node: Node) -> Result<Option<TargetId>, String> {
         if self.entity(node).key.kind != Kind::Page {
             return Ok(None);
         }
@@ -346,7 +346,7 @@ impl<S: Source + Clone, T: Target + Clone> RunContext<S, T> {
     ///
     /// # Errors
     /// [`StoreError`]: nothing may leave then.
-    pub(super) async fn open(
+    pub(in crate::engine) async fn open(
         &self,
         opening: Opening,
         mut changes: Vec<Change>,
@@ -378,7 +378,7 @@ impl<S: Source + Clone, T: Target + Clone> RunContext<S, T> {
     }
 
     /// What tells an item from what is not equal to it.
-    pub(super) fn signature(&self, item: &Prepared) -> Signature {
+    pub(in crate::engine) fn signature(&self, item: &Prepared) -> Signature {
         let key = &self.entity(item.node).key;
         (key.kind, key.locale.clone(), item.target_hash)
     }
@@ -593,7 +593,7 @@ fn set_name(kind: Kind, body: &mut Value, name: &str) {
 }
 
 /// The length of `value` as JSON text.
-pub(super) fn json_bytes(value: &Value) -> u64 {
+pub(in crate::engine) fn json_bytes(value: &Value) -> u64 {
     struct Count(u64);
     impl io::Write for Count {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

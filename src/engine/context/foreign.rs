@@ -20,9 +20,9 @@ use std::collections::BTreeMap;
 
 use dashmap::DashMap;
 
-use super::context::RunContext;
-use super::options::Publish;
+use super::run_context::RunContext;
 use crate::domain::{ItemState, Kind, TargetKey, Version};
+use crate::engine::options::Publish;
 use crate::event::Event;
 use crate::instance::{Source, Target};
 
@@ -31,7 +31,7 @@ const NAMED: usize = 3;
 
 /// What happened to an entity of the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Change {
+pub(in crate::engine) enum Change {
     /// It was saved: from this version to that one, where versions are known.
     Saved(Option<(Version, Version)>),
     /// It is new.
@@ -42,10 +42,10 @@ pub(super) enum Change {
 
 /// Every change by something else that this run noticed.
 #[derive(Debug, Default)]
-pub(super) struct Foreign(DashMap<TargetKey, Change>);
+pub(in crate::engine) struct Foreign(DashMap<TargetKey, Change>);
 
 impl Foreign {
-    pub(super) fn note(&self, key: TargetKey, change: Change) {
+    pub(in crate::engine) fn note(&self, key: TargetKey, change: Change) {
         self.0.insert(key, change);
     }
 
@@ -80,22 +80,22 @@ impl Foreign {
 
 /// What is known of an item or page when it is read back.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct ReadBack {
-    pub(super) kind: Kind,
+pub(in crate::engine) struct ReadBack {
+    pub(in crate::engine) kind: Kind,
     /// The version that the last save of this run, the snapshot or the state had.
-    pub(super) known: Version,
-    pub(super) found: Version,
-    pub(super) state: ItemState,
+    pub(in crate::engine) known: Version,
+    pub(in crate::engine) found: Version,
+    pub(in crate::engine) state: ItemState,
     /// Whether this run saved it.
-    pub(super) is_written: bool,
+    pub(in crate::engine) is_written: bool,
     /// Whether this run publishes.
-    pub(super) publishes: bool,
+    pub(in crate::engine) publishes: bool,
 }
 
 impl ReadBack {
     /// Whether something else than this run saved it. `is_equal`: whether it says what this run sent, or what the snapshot
     /// had where the run did not write it.
-    pub(super) fn is_foreign(self, is_equal: impl FnOnce() -> bool) -> bool {
+    pub(in crate::engine) fn is_foreign(self, is_equal: impl FnOnce() -> bool) -> bool {
         let is_saved_last = self.state == ItemState::Staging;
         self.found > self.known
             && match (self.kind, self.publishes, self.is_written) {
@@ -109,12 +109,12 @@ impl ReadBack {
 
 impl<S: Source + Clone, T: Target + Clone> RunContext<S, T> {
     /// Whether this run publishes something.
-    pub(super) fn publishes(&self) -> bool {
+    pub(in crate::engine) fn publishes(&self) -> bool {
         self.options.publish != Publish::Off || !self.republish.is_empty()
     }
 
     /// Warns of what something else changed on the target, if so.
-    pub(super) async fn warn_of_foreign(&self) {
+    pub(in crate::engine) async fn warn_of_foreign(&self) {
         if let Some(message) = self.foreign.sentence() {
             self.sink.emit(Event::Warned { message }).await;
         }

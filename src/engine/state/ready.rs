@@ -3,10 +3,9 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use super::poll::BatchKind;
-use super::publishing::IDS_AT_ONCE;
-use super::state::{Job, Step};
+use super::{Job, Step};
 use crate::domain::{EntityKey, Kind, Locale};
+use crate::engine::poll::BatchKind;
 use crate::plan::{Node, UploadLimits};
 
 /// A kind of request with its own bound.
@@ -41,7 +40,7 @@ impl Queue {
     }
 
     /// What its batches do, of kinds of requests that make some.
-    pub(super) const fn batch(&self) -> BatchKind {
+    pub(in crate::engine) const fn batch(&self) -> BatchKind {
         match self {
             Self::Page => BatchKind::Page,
             Self::Delete(_) => BatchKind::Delete,
@@ -94,6 +93,9 @@ pub struct Limits {
     /// Pages in flight, no two of one row of siblings.
     pub pages: usize,
 }
+
+/// Ids in one request (limit of `batch-workflow`).
+pub(in crate::engine) const IDS_AT_ONCE: usize = 250;
 
 /// Redirections in one request (limit of the Management API).
 const REDIRECTIONS: usize = 250;
