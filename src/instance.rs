@@ -293,7 +293,7 @@ pub enum Record<I> {
 }
 
 /// Reads an instance.
-pub trait Source: Send + Sync + 'static {
+pub trait Source: Clone + Send + Sync + 'static {
     /// Asks one question with one request.
     ///
     /// # Errors

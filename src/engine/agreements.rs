@@ -16,7 +16,7 @@ use crate::store::{Change, Mapping, MappingOrigin, StoreError};
 /// Rows in one commit: few enough that the store answers others in between.
 const ROWS: usize = 1_000;
 
-impl<S: Source + Clone, T: Target + Clone> RunContext<S, T> {
+impl<S: Source, T: Target> RunContext<S, T> {
     /// Notes what the plan found in agreement.
     pub(super) async fn remember_agreements(&self, known: &[Mapping]) -> Result<(), StoreError> {
         let schema = Schema::of(&*self.target_inventory);

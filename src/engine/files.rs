@@ -49,8 +49,8 @@ impl Outgoing {
     /// The file of an asset.
     pub(super) fn of<S, T>(context: &RunContext<S, T>, item: &Prepared) -> Self
     where
-        S: Source + Clone,
-        T: Target + Clone,
+        S: Source,
+        T: Target,
     {
         Self {
             path: path(context, item).to_owned(),
@@ -100,7 +100,7 @@ impl Outgoing {
     }
 }
 
-impl<S: Source + Clone, T: Target + Clone> RunContext<S, T> {
+impl<S: Source, T: Target> RunContext<S, T> {
     /// Opens a file on the source side. Whatever goes wrong there, nothing has reached the target.
     ///
     /// # Errors
@@ -220,8 +220,8 @@ pub(super) fn counterpart<'a, S, T>(
     item: &Prepared,
 ) -> Option<&'a Entity<TargetId>>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let key = TargetKey::global(Kind::Asset, item.save.id?.raw());
     context.target_inventory.get(&key)
@@ -231,8 +231,8 @@ where
 /// make a second asset at the other spelling.
 pub(super) fn path<'a, S, T>(context: &'a RunContext<S, T>, item: &Prepared) -> &'a str
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let name = &context.entity(item.node).name;
     match counterpart(context, item) {

@@ -10,7 +10,7 @@ use crate::plan::{Action, Node, Slot, channel_id, expected_hash, fields_hash, no
 use crate::planted::{self, Bug};
 use crate::store::{Change, StoreError};
 
-impl<S: Source + Clone, T: Target + Clone> RunContext<S, T> {
+impl<S: Source, T: Target> RunContext<S, T> {
     /// The row of the target that a page belongs to.
     ///
     /// # Errors

@@ -50,8 +50,8 @@ pub(super) async fn move_some<S, T>(
     ids: &[TargetId],
 ) -> Moved
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let mut moved = Moved::default();
     let mut open: Vec<Vec<TargetId>> = ids.chunks(IDS_AT_ONCE).map(<[_]>::to_vec).collect();
@@ -105,8 +105,8 @@ async fn hand_in<S, T>(
     ids: &[TargetId],
 ) -> End
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let submit = || context.target.submit_workflow(step, kind, locale, ids);
     let sender = context.to_target();
@@ -159,8 +159,8 @@ where
 
 async fn emit_end<S, T>(context: &RunContext<S, T>, batch: BatchId, items: u32, end: &End)
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let failed = match end {
         End::Told(refused, again) => u32::try_from(refused.len() + again.len()).unwrap_or(u32::MAX),
@@ -194,8 +194,8 @@ async fn judge<S, T>(
     results: &[RowResult],
 ) -> Judged
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let is_asked =
         |about: &About| about.kind.is_none_or(|told| told == kind) && ids.contains(&about.id);
@@ -247,8 +247,8 @@ async fn look_at_untold<S, T>(
     (judged, is_alone): (Judged, bool),
 ) -> End
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let Judged {
         mut refused,
@@ -287,8 +287,8 @@ async fn states<S, T>(
     ids: &[TargetId],
 ) -> Result<BTreeMap<TargetId, ItemState>, RequestError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let inquiry = context.inquiry();
     let raw: Vec<i64> = ids.iter().map(|id| id.raw()).collect();
@@ -310,8 +310,8 @@ where
 /// An item that came along with what was asked for, such as a component of a page, was refused.
 async fn emit_of_another<S, T>(context: &RunContext<S, T>, about: &About, refusal: &Refusal)
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let kind = about.kind.map_or("item", Kind::name);
     let message = format!(

@@ -90,7 +90,7 @@ impl<S> Reader<S> {
     }
 }
 
-impl<S: Source + Clone> Reader<S> {
+impl<S: Source> Reader<S> {
     /// Asks one question, again if need be.
     ///
     /// # Errors
@@ -296,7 +296,7 @@ struct Conversation<S, I> {
     asked: JoinSet<(ReadRequest, Result<ReadResponse<I>, RequestError>)>,
 }
 
-impl<S: Source + Clone, I: Id> Conversation<S, I> {
+impl<S: Source, I: Id> Conversation<S, I> {
     fn new(reader: &Arc<Reader<S>>, asks: Vec<ReadRequest>) -> Self {
         let mut conversation = Self {
             reader: Arc::clone(reader),

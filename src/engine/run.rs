@@ -121,7 +121,7 @@ struct Prepared {
     equal_bytes: HashMap<SourceId, ContentHash>,
 }
 
-impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
+impl<S: Source, T: Target> Session<S, T> {
     /// Moves everything that is in scope. Only one run at a time may do that between the same two instances.
     ///
     /// # Errors

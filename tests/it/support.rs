@@ -191,7 +191,7 @@ impl Setup {
     }
 
     /// Carries out one run on what `wrap` makes of the target.
-    pub(crate) async fn sync_with<T: Target + Clone>(
+    pub(crate) async fn sync_with<T: Target>(
         &mut self,
         base_url: &str,
         wrap: impl FnOnce(Instance) -> T,
@@ -232,7 +232,7 @@ impl Setup {
     }
 
     /// The same on what `wrap` makes of the target, with the commands that `answer` makes of events.
-    pub(crate) async fn undo_with<T: Target + Clone>(
+    pub(crate) async fn undo_with<T: Target>(
         &mut self,
         base_url: &str,
         (run, changed_too): (u16, bool),
@@ -285,7 +285,7 @@ impl Setup {
         Undone { end, events }
     }
 
-    fn session<T: Target + Clone>(
+    fn session<T: Target>(
         &self,
         base_url: &str,
         sink: Sink,

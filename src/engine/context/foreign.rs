@@ -107,7 +107,7 @@ impl ReadBack {
     }
 }
 
-impl<S: Source + Clone, T: Target + Clone> RunContext<S, T> {
+impl<S: Source, T: Target> RunContext<S, T> {
     /// Whether this run publishes something.
     pub(in crate::engine) fn publishes(&self) -> bool {
         self.options.publish != Publish::Off || !self.republish.is_empty()

@@ -125,7 +125,7 @@ pub(in crate::engine) fn rows(target: &Inventory<TargetId>) -> Rows {
     rows
 }
 
-impl<S: Source + Clone, T: Target + Clone> RunContext<S, T> {
+impl<S: Source, T: Target> RunContext<S, T> {
     /// What the target has in the places of `items`, as notes for the store; with a model that loses a field, also the
     /// items that lose a value with it.
     pub(in crate::engine) fn pre_images(&self, items: &[Prepared]) -> Vec<Change> {

@@ -133,7 +133,7 @@ pub struct Prepared {
     pub sent: Option<ContentHash>,
 }
 
-impl<S: Source + Clone, T: Target + Clone> RunContext<S, T> {
+impl<S: Source, T: Target> RunContext<S, T> {
     /// The source entity of a node.
     pub fn entity(&self, node: Node) -> &Entity<SourceId> {
         &self.source_inventory.entities()[node as usize]

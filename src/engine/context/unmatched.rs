@@ -54,7 +54,7 @@ fn place(kind: Kind, body: &serde_json::Value, locale: &Locale) -> Place {
     (kind, name_key(container), locale.clone())
 }
 
-impl<S: Source + Clone, T: Target + Clone> RunContext<S, T> {
+impl<S: Source, T: Target> RunContext<S, T> {
     /// What could be taken for the effect of a save that creates; see [`Unmatched::near`].
     pub(in crate::engine) fn unmatched_near(&self, save: &Save) -> Option<Vec<TargetId>> {
         let unmatched = || Unmatched::of(&self.target_inventory, &self.ids);

@@ -27,9 +27,7 @@ pub(in crate::engine) struct Costs {
 
 impl Costs {
     /// What is known now.
-    pub(in crate::engine) fn of<S: Source + Clone, T: Target + Clone>(
-        context: &RunContext<S, T>,
-    ) -> Self {
+    pub(in crate::engine) fn of<S: Source, T: Target>(context: &RunContext<S, T>) -> Self {
         Self {
             target: context.target_pacer.pace_snapshot(),
             download: *context

@@ -17,8 +17,8 @@ pub(in crate::engine) async fn emit_while<S, T, R>(
     work: impl Future<Output = R>,
 ) -> R
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let mut tick = tokio::time::interval_at(Instant::now(), Duration::from_secs(1));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -50,8 +50,8 @@ pub(in crate::engine) async fn emit_pace<S, T>(
     before: &Sample,
 ) -> Sample
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let now = context.target_pacer.sample();
     let per_second = short(now.per_second_since(before));

@@ -132,8 +132,8 @@ impl EtaEstimator {
         running: impl Iterator<Item = Job>,
     ) -> Option<Event>
     where
-        S: Source + Clone,
-        T: Target + Clone,
+        S: Source,
+        T: Target,
         W: Work,
     {
         let began = Instant::now();

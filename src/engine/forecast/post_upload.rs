@@ -78,8 +78,8 @@ impl Reading {
         scope: Scope,
     ) -> Self
     where
-        S: Source + Clone,
-        T: Target + Clone,
+        S: Source,
+        T: Target,
     {
         let all = |kind| context.source_inventory.of_kind(kind);
         let count = |kind| all(kind).len();
@@ -184,8 +184,8 @@ impl PostUploadWork {
         locales: &[Locale],
     ) -> Self
     where
-        S: Source + Clone,
-        T: Target + Clone,
+        S: Source,
+        T: Target,
     {
         let reading = if context.options.verify {
             Reading::of(context, locales, Scope::AfterRun)

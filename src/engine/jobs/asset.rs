@@ -22,8 +22,8 @@ pub(super) async fn run<S, T>(
     sent: Option<Sent>,
 ) -> Result<Vec<StepResult>, StoreError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let lot = RequestItems::prepare(context, steps);
     if lot.items.is_empty() {
@@ -53,8 +53,8 @@ async fn replace<S, T>(
     mut item: Prepared,
 ) -> Result<Vec<StepResult>, StoreError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     item.replaced = context.keep_replaced(&item).await;
     let intent = context
@@ -92,8 +92,8 @@ async fn upload<S, T>(
     intent: IntentId,
 ) -> Result<Saved, RequestError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let files = [Outgoing::of(context, item)];
     let opened = context.open_file(&files[0]).await;
@@ -123,8 +123,8 @@ where
 /// Whether another asset still has the path of this one, so that it waits in a folder of its own.
 fn is_set_aside<S, T>(context: &RunContext<S, T>, item: &Prepared) -> bool
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     item.step == Step::Save && context.planned(item.node).temporary.is_some()
 }
@@ -138,8 +138,8 @@ async fn move_to_folder<S, T>(
     intent: IntentId,
 ) -> Result<Option<Saved>, RequestError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let name = &context.entity(item.node).name;
     let Some(there) = counterpart(context, item).filter(|there| there.name != *name) else {

@@ -18,8 +18,8 @@ pub(super) async fn run<S, T>(
     (probe, sent): (bool, Option<Sent>),
 ) -> Result<(Vec<StepResult>, Option<String>), StoreError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let lot = RequestItems::prepare(context, steps);
     let results = if lot.items.is_empty() {

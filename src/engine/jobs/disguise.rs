@@ -19,7 +19,7 @@ use crate::instance::{Saved, Source, Target};
 use crate::plan::Node;
 use crate::store::{Change, IntentId, PriorBytes, StoreError};
 
-impl<S: Source + Clone, T: Target + Clone> RunContext<S, T> {
+impl<S: Source, T: Target> RunContext<S, T> {
     /// What was on the target before the run and has been written over by the save of `item`, which was addressed to
     /// something else or to nothing.
     pub(in crate::engine) fn written_over(
@@ -52,8 +52,8 @@ pub(super) async fn settled<S, T>(
     saved: &Saved,
 ) -> Result<Vec<StepResult>, StoreError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let (result, taken) = settle(context, intent, item, saved).await?;
     if taken {
@@ -69,8 +69,8 @@ pub(super) fn put_back<'a, S, T>(
     saved: &'a Saved,
 ) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send + 'a>>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     Box::pin(async move {
         let key = &context.entity(item.node).key;
@@ -101,8 +101,8 @@ async fn resubmit<S, T>(
     node: Node,
 ) -> Result<Vec<StepResult>, StoreError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let step = if context.planned(node).is_patched() {
         Step::Patch

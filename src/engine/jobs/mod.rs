@@ -38,9 +38,9 @@ pub(super) struct Finished {
 /// What carries out the jobs of a plan.
 pub(super) trait Jobs: Send + Sync + 'static {
     /// The instance read from.
-    type Source: Source + Clone;
+    type Source: Source;
     /// The instance written to.
-    type Target: Target + Clone;
+    type Target: Target;
 
     /// What every job works with.
     fn context(&self) -> &RunContext<Self::Source, Self::Target>;
@@ -59,7 +59,7 @@ pub(super) trait Jobs: Send + Sync + 'static {
     fn outcome(&self, node: Node, outcome: &Outcome, because: &str) -> Vec<Change>;
 }
 
-impl<S: Source + Clone, T: Target + Clone> Jobs for RunContext<S, T> {
+impl<S: Source, T: Target> Jobs for RunContext<S, T> {
     type Source = S;
     type Target = T;
 
@@ -87,8 +87,8 @@ impl<S: Source + Clone, T: Target + Clone> Jobs for RunContext<S, T> {
 
 async fn run<S, T>(context: &RunContext<S, T>, job: Job) -> Result<Finished, StoreError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let mut stop = None;
     let results = match &job.queue {
@@ -123,8 +123,8 @@ struct RequestItems {
 impl RequestItems {
     fn prepare<S, T>(context: &RunContext<S, T>, steps: &[(Node, Step)]) -> Self
     where
-        S: Source + Clone,
-        T: Target + Clone,
+        S: Source,
+        T: Target,
     {
         let mut items = Vec::with_capacity(steps.len());
         let refuse = |(node, step): &(Node, Step)| match context.prepare(*node, *step) {

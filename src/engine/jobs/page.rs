@@ -15,8 +15,8 @@ pub(super) async fn run<S, T>(
     (probe, sent): (bool, Option<Sent>),
 ) -> Result<(Vec<StepResult>, Option<String>), StoreError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let prepared = if context.planned(node).is_place_only() && step == Step::Save {
         context.prepare_as_it_is(node).await
@@ -49,8 +49,8 @@ where
 /// A sentence that names the channel which the target does not have, or the parent that has no counterpart.
 fn place<S, T>(context: &RunContext<S, T>, item: &Prepared) -> Result<PageSave, String>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let home = context.home(item.node)?;
     Ok(PageSave {
@@ -69,8 +69,8 @@ where
 /// The page in a locale in which the target has it already.
 fn other_locale<S, T>(context: &RunContext<S, T>, node: Node) -> Option<(TargetId, Locale)>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let entity = context.entity(node);
     let id = context.ids.shared(Kind::Page, entity.key.id)?;

@@ -16,8 +16,8 @@ pub(super) async fn compare<S, T>(
     results: &[StepResult],
 ) -> Option<String>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     for (item, result) in items.iter().zip(results) {
         let StepResult::Done(Saved { target, .. }) = result else {
@@ -36,8 +36,8 @@ pub(super) async fn compare_one<S, T>(
     target: TargetId,
 ) -> Option<String>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let key = &context.entity(item.node).key;
     let (kind, locale) = (item.save.kind, item.save.locale.as_ref());

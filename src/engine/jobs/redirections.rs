@@ -14,8 +14,8 @@ pub(super) async fn run<S, T>(
     sent: Option<Sent>,
 ) -> Result<Vec<StepResult>, StoreError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let lot = RequestItems::prepare(context, steps);
     if lot.items.is_empty() {

@@ -31,8 +31,8 @@ pub(super) async fn run_again<S, T>(
     job: Job,
 ) -> Result<Finished, StoreError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let mut known: HashMap<(Node, Step), StepResult> = HashMap::new();
     let mut stop = None;
@@ -83,8 +83,8 @@ async fn settled_before<S, T>(
     before: &[((Node, Step), TargetId)],
 ) -> Option<String>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     for ((node, step), target) in before {
         let item = context.prepare(*node, *step).ok()?;
@@ -99,8 +99,8 @@ where
 /// The counterpart of an entity that was created by the broken task and settled before it broke.
 fn created<S, T>(context: &RunContext<S, T>, (node, step): (Node, Step)) -> Option<TargetId>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let is_create = matches!(context.planned(node).action, Action::Create { .. });
     let found = context.ids.resolve(&context.entity(node).key);
@@ -117,8 +117,8 @@ async fn take_up<S, T>(
     intent: &OpenIntent,
 ) -> Result<(Vec<StepResult>, Option<String>), StoreError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let sent = Some(Sent {
         intent: id,

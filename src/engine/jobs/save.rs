@@ -16,8 +16,8 @@ pub(super) async fn run<S, T>(
     (node, step): (Node, Step),
 ) -> Result<Vec<StepResult>, StoreError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let item = match context.prepare(node, step) {
         Ok(item) => item,
@@ -58,8 +58,8 @@ pub(super) async fn take_up<S, T>(
     error: RequestError,
 ) -> Result<Vec<StepResult>, StoreError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     match context.prepare(node, step) {
         Ok(item) => {
@@ -80,8 +80,8 @@ async fn finish<S, T>(
     sent: Result<Saved, RequestError>,
 ) -> Result<Vec<StepResult>, StoreError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     match sent {
         Ok(saved) => disguise::settled(context, intent, item, &saved).await,

@@ -34,8 +34,8 @@ const fn kinds(publish: Publish) -> &'static [Kind] {
 /// an earlier run left over is not in it.
 pub(in crate::engine) fn expected<S, T>(context: &RunContext<S, T>) -> Publication
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let kinds = kinds(context.options.publish);
     let entities = (0..).zip(context.source_inventory.entities());
@@ -124,8 +124,8 @@ pub(super) fn entities<S, T>(
     approved: Option<&Approved>,
 ) -> Vec<Published>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let sides = (&*context.source_inventory, &*context.target_inventory);
     let choice = Choice::new(
@@ -162,8 +162,8 @@ where
 /// Pages that were published before they moved, whatever is to be published otherwise.
 fn moved<S, T>(context: &RunContext<S, T>) -> BTreeMap<Locale, Vec<(TargetId, Node)>>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let mut ids: BTreeMap<Locale, Vec<(TargetId, Node)>> = BTreeMap::new();
     for node in context.unpublished_by_moves() {
@@ -184,8 +184,8 @@ fn eligible<S, T>(
     choice: &Choice<'_>,
 ) -> BTreeMap<Locale, Vec<(TargetId, Node)>>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let mut ids: BTreeMap<Locale, Vec<(TargetId, Node)>> = BTreeMap::new();
     for node in choice.all() {

@@ -30,7 +30,7 @@ pub(super) struct Publisher<S, T> {
     results: Mutex<Results>,
 }
 
-impl<S: Source + Clone, T: Target + Clone> Publisher<S, T> {
+impl<S: Source, T: Target> Publisher<S, T> {
     pub(super) fn new(context: Arc<RunContext<S, T>>, entities: Arc<Vec<Published>>) -> Self {
         Self {
             context,
@@ -145,7 +145,7 @@ fn with_outcome(mut noted: Publishing, moved: &Moved) -> Option<Change> {
     Some(Change::Publishing(Box::new(noted)))
 }
 
-impl<S: Source + Clone, T: Target + Clone> Jobs for Publisher<S, T> {
+impl<S: Source, T: Target> Jobs for Publisher<S, T> {
     type Source = S;
     type Target = T;
 

@@ -37,8 +37,8 @@ pub(in crate::engine) async fn publish<S, T>(
     control: &mut Control<'_>,
 ) -> Result<Publications, StoreError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let entities = Arc::new(entities(context, mappings, approved));
     if entities.is_empty() {

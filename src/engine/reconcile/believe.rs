@@ -57,8 +57,8 @@ pub(super) async fn checked<S, T>(
     mut rows: Vec<RowResult>,
 ) -> Result<Vec<RowResult>, RequestError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     if let Cargo::Files = cargo {
         return files::checked(context, items, rows).await;
@@ -113,8 +113,8 @@ async fn read<S, T>(
     rows: &[RowResult],
 ) -> Result<There, RequestError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let created = items.iter().zip(rows);
     let created = created.filter(|(item, _)| item.save.id.is_none());
@@ -143,8 +143,8 @@ where
 
 fn judge<S, T>(context: &RunContext<S, T>, item: &Prepared, saved: &Saved, there: &There) -> Verdict
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     if let Some(id) = item.save.id {
         return if id == saved.id {
@@ -173,8 +173,8 @@ fn redirection(item: &Prepared, there: &There) -> Verdict {
 
 fn compare<S, T>(context: &RunContext<S, T>, item: &Prepared, found: &Entity<TargetId>) -> Verdict
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     if says(context, item, found) {
         return Verdict::Believed;
@@ -212,8 +212,8 @@ where
 /// Whether an entity of the target says everything that was sent, and at most more.
 fn says<S, T>(context: &RunContext<S, T>, item: &Prepared, found: &Entity<TargetId>) -> bool
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let kind = item.save.kind;
     let is_equal = target_hash(found, &context.schema) == item.fields_hash;
@@ -235,8 +235,8 @@ fn says_another<S, T>(
     found: &Entity<TargetId>,
 ) -> bool
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let hash = target_hash(found, &context.schema);
     let mut others = items.iter().enumerate().filter(|(other, _)| *other != at);
@@ -254,8 +254,8 @@ pub(in crate::engine) async fn checked_one<S, T>(
     saved: Saved,
 ) -> Result<Saved, RequestError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let contradicted = |why: String| {
         Err(RequestError::new(

@@ -72,8 +72,8 @@ pub(in crate::engine) async fn carry<S, T>(
     sent: Option<Sent>,
 ) -> Result<Carried, StoreError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let mut carrier = Carrier {
         context,
@@ -213,7 +213,7 @@ impl Left {
     }
 }
 
-impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
+impl<S: Source, T: Target> Carrier<'_, S, T> {
     /// Sends a part and follows it to its end. Returns what of it is to be sent again, if it may be.
     async fn bring(&mut self, part: Part) -> Result<Vec<Left>, StoreError> {
         if let (Cargo::Files, None) = (self.cargo, part.sent) {

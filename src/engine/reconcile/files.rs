@@ -51,8 +51,8 @@ struct Answered {
 /// The first requests with some files: one, or more while the target takes less at one time.
 pub(super) fn first_parts<S, T>(context: &RunContext<S, T>, items: &[Prepared]) -> Vec<Vec<usize>>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let Some(limit) = context.upload_size.limit() else {
         return vec![(0..items.len()).collect()];
@@ -62,7 +62,7 @@ where
     split(&lengths, limit)
 }
 
-impl<S: Source + Clone, T: Target + Clone> Carrier<'_, S, T> {
+impl<S: Source, T: Target> Carrier<'_, S, T> {
     /// Opens the files of a part, sends them, and brings each request to its end. Returns what is to be sent again.
     pub(super) async fn bring_files(&mut self, part: Part) -> Result<Vec<Left>, StoreError> {
         let attempt = part.attempt;
@@ -190,8 +190,8 @@ pub(super) async fn look<S, T>(
     items: &[Prepared],
 ) -> Result<Looked, RequestError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let sent = items.iter().filter(|item| item.sent.is_some());
     let there = at_paths(context, &sent.collect::<Vec<_>>()).await?;
@@ -214,8 +214,8 @@ async fn is_equal<S, T>(
     file: &Entity<TargetId>,
 ) -> bool
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let media = file.body.parse();
     let size = media["size"].as_u64();
@@ -235,8 +235,8 @@ where
 /// Finds out what a job that broke had sent: the bytes that the source has.
 pub(super) async fn hash_sent<S, T>(context: &RunContext<S, T>, items: &mut [Prepared])
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let hashes = items.iter().map(|item| async {
         let file = Outgoing::of(context, item);
@@ -259,8 +259,8 @@ async fn at_paths<S, T>(
     items: &[&Prepared],
 ) -> Result<HashMap<Box<str>, Entity<TargetId>>, RequestError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let wanted = items
         .iter()
@@ -299,8 +299,8 @@ pub(in crate::engine) async fn find_file<S, T>(
     item: &Prepared,
 ) -> Result<Option<Saved>, RequestError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let there = at_paths(context, &[item]).await?;
     Ok(there.values().next().map(saved))
@@ -318,8 +318,8 @@ pub(in crate::engine) async fn checked_file<S, T>(
     saved: Saved,
 ) -> Result<Saved, RequestError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let key = TargetKey::global(Kind::Asset, crate::domain::Id::raw(saved.id));
     let own = context
@@ -347,8 +347,8 @@ pub(super) async fn checked<S, T>(
     rows: Vec<RowResult>,
 ) -> Result<Vec<RowResult>, RequestError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let mut times: HashMap<TargetId, u32> = HashMap::new();
     for saved in rows.iter().flatten() {

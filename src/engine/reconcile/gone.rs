@@ -36,8 +36,8 @@ pub(in crate::engine) async fn delete<S, T>(
     doomed: &DeleteRequest,
 ) -> Result<DeleteEnd, StoreError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let mut last = None;
     for _ in 0..context.options.attempts.max(1) {
@@ -73,8 +73,8 @@ async fn send<S, T>(
     doomed: &DeleteRequest,
 ) -> Result<DeleteEnd, StoreError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let class = match doomed.kind {
         Kind::Content | Kind::Page => Class::Submit,

@@ -23,7 +23,7 @@ pub(in crate::engine) struct Inquiry<'a, T> {
     pub(in crate::engine) options: &'a Options,
 }
 
-impl<S: Source + Clone, T: Target + Clone> RunContext<S, T> {
+impl<S: Source, T: Target> RunContext<S, T> {
     /// Asks for this run.
     pub(in crate::engine) fn inquiry(&self) -> Inquiry<'_, T> {
         Inquiry {

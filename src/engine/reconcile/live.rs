@@ -21,7 +21,7 @@ struct Own<'a, S, T> {
     intent: IntentId,
 }
 
-impl<S: Source + Clone, T: Target + Clone> Knowledge for Own<'_, S, T> {
+impl<S: Source, T: Target> Knowledge for Own<'_, S, T> {
     fn schema(&self) -> &Schema {
         &self.context.schema
     }
@@ -65,8 +65,8 @@ pub(super) async fn at_once<S, T>(
     intent: IntentId,
 ) -> Result<Looked, RequestError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let first = once(context, cargo, items, (intent, true)).await?;
     if first.suspects.is_empty() {
@@ -83,8 +83,8 @@ pub(super) async fn until_quiet<S, T>(
     intent: IntentId,
 ) -> Result<Looked, RequestError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let all = Looked::nothing(items.len());
     further(context, cargo, items, (intent, all)).await
@@ -97,8 +97,8 @@ async fn further<S, T>(
     (intent, mut all): (IntentId, Looked),
 ) -> Result<Looked, RequestError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let in_batches = |node| {
         let kind = context.entity(node).key.kind;
@@ -137,8 +137,8 @@ pub(super) async fn once<S, T>(
     (intent, takes_any): (IntentId, bool),
 ) -> Result<Looked, RequestError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let inquiry = context.inquiry();
     let own = Own {
@@ -167,7 +167,7 @@ where
     Ok(looked)
 }
 
-impl<S: Source + Clone, T: Target + Clone> Own<'_, S, T> {
+impl<S: Source, T: Target> Own<'_, S, T> {
     /// Notes for what is absent which strangers may be it, altered. What another request creates is no stranger.
     fn suspect(&self, sought: &[Sought<'_>], looked: &mut Looked) {
         let (context, schema) = (self.context, &self.context.schema);
@@ -217,8 +217,8 @@ fn place_of(kind: Kind, body: &Value) -> Option<String> {
 
 fn sought<'a, S, T>(context: &'a RunContext<S, T>, item: &'a Prepared) -> Sought<'a>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let key = &context.entity(item.node).key;
     Sought {
@@ -243,8 +243,8 @@ pub(super) async fn rows<S, T>(
     items: &[Prepared],
 ) -> Result<Looked, RequestError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let rules: Vec<Entity<TargetId>> = inquiry.entities(&ReadRequest::Redirections).await?;
     let mut by_name = ByName::default();

@@ -28,8 +28,8 @@ pub(in crate::engine) async fn settle_save<S, T>(
     mut error: RequestError,
 ) -> Result<Saved, RequestError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let mut refusal = None;
     for left in (0..=context.options.attempts).rev() {
@@ -77,8 +77,8 @@ async fn found_of<S, T>(
     save: &Save,
 ) -> Result<Option<Entity<TargetId>>, RequestError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     if let Some(id) = save.id {
         let (kind, id) = (save.kind, id.raw());
@@ -103,8 +103,8 @@ pub(in crate::engine) async fn insist<S, T, R, F>(
     mut request: impl FnMut() -> F,
 ) -> Result<R, RequestError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
     F: Future<Output = Result<R, RequestError>>,
 {
     match sender.send_as(class, Effect::Write, &mut request).await {
@@ -123,8 +123,8 @@ pub(in crate::engine) async fn repeat<S, T, R, F>(
     mut error: RequestError,
 ) -> Result<R, RequestError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
     F: Future<Output = Result<R, RequestError>>,
 {
     for _ in 1..context.options.attempts {

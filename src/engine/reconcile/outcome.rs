@@ -18,8 +18,8 @@ pub(in crate::engine) async fn settle<S, T>(
     saved: &Saved,
 ) -> Result<(StepResult, bool), StoreError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let (changes, result) = keep(context, item, saved);
     commit(context, intent, IntentState::Done, changes).await?;
@@ -36,8 +36,8 @@ fn keep<S, T>(
     saved: &Saved,
 ) -> (Vec<Change>, Option<StepResult>)
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     match context.changes_of(item, saved) {
         Ok(changes) => (changes, None),
@@ -51,8 +51,8 @@ pub(super) fn keep_all<'i, S, T>(
     items: impl Iterator<Item = (usize, &'i Prepared, &'i Saved)>,
 ) -> (Vec<Change>, HashMap<usize, StepResult>)
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let (mut changes, mut refused) = (Vec::new(), HashMap::new());
     for (at, item, saved) in items {
@@ -70,8 +70,8 @@ pub(super) fn publish_to_id_map<S, T>(
     saved: &Saved,
 ) -> StepResult
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let over = context.written_over(item, saved).is_some();
     match context.arrived(item.node, saved) {
@@ -102,8 +102,8 @@ pub(in crate::engine) async fn close<S, T>(
     state: IntentState,
 ) -> Result<(), StoreError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     commit(context, intent, state, Vec::new()).await
 }
@@ -116,8 +116,8 @@ pub(in crate::engine) async fn commit<S, T>(
     mut changes: Vec<Change>,
 ) -> Result<(), StoreError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     changes.push(context.closed(intent, state));
     context.store.commit(changes).await
@@ -143,8 +143,8 @@ pub(in crate::engine) async fn never_left<S, T>(
     entities: usize,
 ) -> Result<Vec<StepResult>, StoreError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     close(context, intent, IntentState::Failed).await?;
     Ok(held_back(entities))

@@ -49,8 +49,8 @@ pub(in crate::engine) async fn follow_noted<S, T>(
     handed: &HandedIn<'_>,
 ) -> Result<BatchEnd, StoreError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let batch_in_flight = context.batch_times.begin(handed.does, handed.items);
     context.number_intent(intent, handed.batch).await?;
@@ -63,8 +63,8 @@ pub(in crate::engine) async fn follow_quietly<S, T>(
     handed: &HandedIn<'_>,
 ) -> BatchEnd
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let batch_in_flight = context.batch_times.begin(handed.does, handed.items);
     emit_and_wait(context, handed, batch_in_flight).await
@@ -76,8 +76,8 @@ pub(in crate::engine) async fn follow_and_emit<S, T>(
     handed: &HandedIn<'_>,
 ) -> BatchEnd
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let end = follow_quietly(context, handed).await;
     emit_finished(context, handed, &end).await;
@@ -90,8 +90,8 @@ async fn emit_and_wait<S, T>(
     batch_in_flight: InFlightBatch<'_>,
 ) -> BatchEnd
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let HandedIn {
         batch, kind, items, ..
@@ -114,8 +114,8 @@ pub(in crate::engine) async fn emit_finished<S, T>(
     handed: &HandedIn<'_>,
     end: &BatchEnd,
 ) where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let succeeded = match end {
         BatchEnd::Finished(results) => results.iter().filter(|result| result.is_ok()).count(),
@@ -138,8 +138,8 @@ pub(in crate::engine) async fn wait<S, T>(
     (batch_in_flight, items): (InFlightBatch<'_>, u32),
 ) -> BatchEnd
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     context.batches.insert(batch);
     let poll = Poll {

@@ -16,8 +16,8 @@ use crate::plan::normal;
 /// Takes the suspects that resemble an absent item, and claims them.
 pub(super) fn take<S, T>(context: &RunContext<S, T>, items: &[Prepared], looked: &mut Looked)
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let strangers = std::mem::take(&mut looked.strangers);
     let suspected = |at: &usize| looked.suspects.get(at).into_iter().flatten();
@@ -45,8 +45,8 @@ where
 /// Whether an item of the target has at least half of the fields with which a new item was sent, and one of them.
 fn resembles<S, T>(context: &RunContext<S, T>, item: &Prepared, there: &Entity<TargetId>) -> bool
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     if there.key.kind != Kind::Content {
         return false;

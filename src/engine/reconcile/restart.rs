@@ -152,7 +152,7 @@ pub(super) fn closed(intent: &Intent, state: IntentState) -> Change {
     }
 }
 
-impl<T: Target + Clone> Recovery<'_, T> {
+impl<T: Target> Recovery<'_, T> {
     /// Reads what is open and waits until the target has worked off what it was handed. `None` when nothing is.
     ///
     /// # Errors
@@ -249,7 +249,7 @@ impl<T: Target + Clone> Recovery<'_, T> {
     ///
     /// # Errors
     /// [`RunError`] when the target cannot be asked, or the findings cannot be stored.
-    pub(in crate::engine) async fn settle<S: Source + Clone>(
+    pub(in crate::engine) async fn settle<S: Source>(
         self,
         known: &Known<'_, S>,
     ) -> Result<Settled, RunError> {

@@ -29,7 +29,7 @@ pub(super) struct Search<'a, S, T> {
     ids: IdMap,
 }
 
-impl<'a, S: Source + Clone, T: Target + Clone> Search<'a, S, T> {
+impl<'a, S: Source, T: Target> Search<'a, S, T> {
     pub(super) fn new(recovery: &'a Recovery<'a, T>, known: &'a Known<'a, S>) -> Self {
         let ids = IdMap::default();
         for mapping in known.mappings.values() {
@@ -262,7 +262,7 @@ struct PriorState<'a, S, T> {
     rivals: HashSet<Signature>,
 }
 
-impl<S: Source + Clone, T: Target + Clone> Knowledge for PriorState<'_, S, T> {
+impl<S: Source, T: Target> Knowledge for PriorState<'_, S, T> {
     fn schema(&self) -> &Schema {
         &self.search.schema
     }

@@ -33,7 +33,7 @@ pub(super) fn is_of_undo(intent: &Intent) -> bool {
 ///
 /// # Errors
 /// [`RunError`] when the target cannot be asked, or the findings cannot be stored.
-pub(in crate::engine) async fn settle_undone<T: Target + Clone>(
+pub(in crate::engine) async fn settle_undone<T: Target>(
     recovery: Recovery<'_, T>,
 ) -> Result<HashMap<EntityKey, String>, RunError> {
     let open = recovery.store.open_intents(&recovery.pair).await?;
@@ -49,7 +49,7 @@ pub(in crate::engine) async fn settle_undone<T: Target + Clone>(
     recovery.settle_undone(open).await
 }
 
-impl<T: Target + Clone> Recovery<'_, T> {
+impl<T: Target> Recovery<'_, T> {
     async fn settle_undone(
         &self,
         open: Vec<Intent>,

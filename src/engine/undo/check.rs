@@ -32,7 +32,7 @@ impl Now {
     }
 }
 
-impl<S: Source + Clone, T: Target + Clone> UndoExecutor<S, T> {
+impl<S: Source, T: Target> UndoExecutor<S, T> {
     /// Compares everything that was deleted or restored with what it should be now, and tells the differences.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use crate::instance::{Cause, DeleteRequest, Source, Target};
 use crate::plan::Node;
 use crate::store::{IntentState, Operation, StoreError};
 
-impl<S: Source + Clone, T: Target + Clone> UndoExecutor<S, T> {
+impl<S: Source, T: Target> UndoExecutor<S, T> {
     /// Deletes one entity, unless it is no longer as planned.
     pub(super) async fn delete(&self, node: Node, at: usize) -> Result<StepResult, StoreError> {
         match self.see(node, at).await {

@@ -36,7 +36,7 @@ pub(super) struct UndoExecutor<S, T> {
     pub(super) unpublished: Mutex<Vec<String>>,
 }
 
-impl<S: Source + Clone, T: Target + Clone> UndoExecutor<S, T> {
+impl<S: Source, T: Target> UndoExecutor<S, T> {
     pub(super) fn new(
         session: &Session<S, T>,
         (outlook, actions): (Arc<UndoOutlook>, Arc<Actions>),
@@ -205,7 +205,7 @@ impl<S: Source + Clone, T: Target + Clone> UndoExecutor<S, T> {
     }
 }
 
-impl<S: Source + Clone, T: Target + Clone> Jobs for UndoExecutor<S, T> {
+impl<S: Source, T: Target> Jobs for UndoExecutor<S, T> {
     type Source = S;
     type Target = T;
 

@@ -54,7 +54,7 @@ impl UndoOutlook {
     }
 }
 
-impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
+impl<S: Source, T: Target> Session<S, T> {
     /// Reads the target and decides what an undo would do. Writes nothing.
     ///
     /// # Errors

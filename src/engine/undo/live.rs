@@ -17,7 +17,7 @@ use crate::plan::Node;
 use crate::plan::undo::Live;
 use crate::store::{IntentState, Operation, StoreError};
 
-impl<S: Source + Clone, T: Target + Clone> UndoExecutor<S, T> {
+impl<S: Source, T: Target> UndoExecutor<S, T> {
     /// Saves the version that the public saw over what is there.
     pub(super) async fn save_version(
         &self,

@@ -39,7 +39,7 @@ impl From<Result<Self, RequestError>> for Seen {
     }
 }
 
-impl<S: Source + Clone, T: Target + Clone> UndoExecutor<S, T> {
+impl<S: Source, T: Target> UndoExecutor<S, T> {
     /// Looks at what a node is to delete. Of redirections there is no list but the whole one, so the plan's look at them is
     /// the last.
     pub(super) async fn see(&self, node: Node, at: usize) -> Seen {

@@ -36,7 +36,7 @@ impl std::fmt::Display for Unsaved {
     }
 }
 
-impl<S: Source + Clone, T: Target + Clone> UndoExecutor<S, T> {
+impl<S: Source, T: Target> UndoExecutor<S, T> {
     /// Makes durable that a save did not come to its end.
     pub(super) async fn not_restored(
         &self,

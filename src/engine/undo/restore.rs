@@ -26,7 +26,7 @@ use crate::store::{
 /// A node with what it saves, and its entity.
 type Item = (Node, usize, Save);
 
-impl<S: Source + Clone, T: Target + Clone> UndoExecutor<S, T> {
+impl<S: Source, T: Target> UndoExecutor<S, T> {
     /// Restores one entity that is not content.
     pub(super) async fn restore(&self, node: Node, at: usize) -> Result<StepResult, StoreError> {
         let (prior, save) = match self.prepare(at) {

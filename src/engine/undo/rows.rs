@@ -28,7 +28,7 @@ pub(super) fn is_done() -> StepResult {
     })
 }
 
-impl<S: Source + Clone, T: Target + Clone> UndoExecutor<S, T> {
+impl<S: Source, T: Target> UndoExecutor<S, T> {
     /// The siblings of the restored pages of a row in the order that they had; of long rows a part.
     pub(super) fn former_row(&self, row: usize) -> Vec<i64> {
         let mut longest: &[i64] = &[];

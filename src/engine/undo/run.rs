@@ -59,7 +59,7 @@ pub struct UndoEnd {
     pub in_doubt: Vec<(EntityKey, String)>,
 }
 
-impl<S: Source + Clone, T: Target + Clone> Session<S, T> {
+impl<S: Source, T: Target> Session<S, T> {
     /// Undoes a run: first what interrupted runs have left open is settled, then the plan is made and shown to `agree`,
     /// and when that says yes it is carried out. Only one run at a time may do that between the same two instances.
     ///

@@ -8,7 +8,7 @@ use crate::instance::{Source, Target};
 use crate::plan::undo::Decision;
 use crate::store::{Change, Mapping, PriorState};
 
-impl<S: Source + Clone, T: Target + Clone> UndoExecutor<S, T> {
+impl<S: Source, T: Target> UndoExecutor<S, T> {
     /// The outcome of an entity after its deciding request, with `changes`.
     pub(super) fn outcome_of(&self, at: usize, how: How, mut changes: Vec<Change>) -> Vec<Change> {
         let told = of_work(&self.decided(at).decision, how == How::Already);

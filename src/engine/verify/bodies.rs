@@ -47,7 +47,7 @@ struct Found {
     bytes_date: Option<String>,
 }
 
-impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
+impl<S: Source, T: Target> Verifier<'_, S, T> {
     pub(super) fn compare_bodies(
         &mut self,
         node: Node,
@@ -254,7 +254,7 @@ fn kind_of(kind: Kind, difference: &plan::Difference) -> DifferenceKind {
     }
 }
 
-impl<S: Source + Clone, T: Target + Clone> RunContext<S, T> {
+impl<S: Source, T: Target> RunContext<S, T> {
     /// Whether a difference of this kind is left as it is: the run was not to change the entity.
     pub(in crate::engine) fn leaves(&self, node: Node, what: DifferenceKind) -> bool {
         let planned = self.planned(node);

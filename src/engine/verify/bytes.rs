@@ -19,8 +19,8 @@ pub(super) async fn compare_bytes<S, T>(
     scope: Scope,
 ) -> Vec<Difference>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     if !context.options.verify_bytes {
         return Vec::new();
@@ -67,8 +67,8 @@ where
 
 async fn differing_bytes<S, T>(context: &RunContext<S, T>, node: Node) -> Option<String>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let entity = context.entity(node);
     let sent = context.sent_bytes.get(&entity.key.id).map(|hash| *hash);

@@ -41,8 +41,8 @@ pub async fn verify<S, T>(
     scope: Scope,
 ) -> Result<Verified, PullError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let scoped: Vec<Node> = (0..context.plan.graph.len())
         .filter(|node| is_compared(context, *node, scope))
@@ -103,8 +103,8 @@ async fn tell<S, T>(
     (differences, notes): (&[Difference], &Notes),
     total: u32,
 ) where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     for message in notes.sentences() {
         context.sink.emit(Event::Warned { message }).await;
@@ -137,8 +137,8 @@ async fn compare_entities<S, T>(
     scope: Scope,
 ) -> Result<Found, PullError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let found = target_tree(reader, locales).await?;
     let mut verifier = Verifier::new(context, found, scope);
@@ -161,8 +161,8 @@ where
 
 pub(super) fn is_compared<S, T>(context: &RunContext<S, T>, node: Node, scope: Scope) -> bool
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let planned = context.planned(node);
     match (scope, &planned.action) {

@@ -69,7 +69,7 @@ pub(super) fn there_of<S, T>(context: &RunContext<S, T>, key: &EntityKey) -> Opt
     Some(key.with_id(context.ids.resolve(key)?.id))
 }
 
-impl<'a, S: Source + Clone, T: Target + Clone> Verifier<'a, S, T> {
+impl<'a, S: Source, T: Target> Verifier<'a, S, T> {
     pub(super) fn new(context: &'a RunContext<S, T>, found: TargetTree, scope: Scope) -> Self {
         Self {
             context,

@@ -10,7 +10,7 @@ use crate::engine::context::{Change, ReadBack};
 use crate::instance::{Source, Target};
 use crate::plan::{Node, target_hash};
 
-impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
+impl<S: Source, T: Target> Verifier<'_, S, T> {
     /// Notes an item or page with a version above what this run knows of it. `is_equal` tells whether it says what was sent
     /// where the run wrote it, and what the snapshot had where not.
     pub(super) fn note_version(

@@ -59,7 +59,7 @@ const fn plural(count: u32) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
 
-impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
+impl<S: Source, T: Target> Verifier<'_, S, T> {
     pub(super) fn note_state(&mut self, node: Node, here: ItemState, there: ItemState) {
         let example = || self.context.entity(node).key.to_string();
         let is_told = here != ItemState::None && there != ItemState::None;

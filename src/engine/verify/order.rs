@@ -15,7 +15,7 @@ type Placed = (i64, Node, i64);
 /// The items of every list.
 pub(super) type Lists = BTreeMap<ListKey, Vec<Placed>>;
 
-impl<S: Source + Clone, T: Target + Clone> Verifier<'_, S, T> {
+impl<S: Source, T: Target> Verifier<'_, S, T> {
     /// Keeps where an item stands in its list on both sides.
     pub(super) fn note_order(
         &mut self,

@@ -22,7 +22,7 @@ pub(super) struct TargetTree {
 }
 
 /// Reads the lists and the sitemaps.
-pub(super) async fn target_tree<T: Target + Clone>(
+pub(super) async fn target_tree<T: Target>(
     reader: &Arc<Reader<T>>,
     locales: &[Locale],
 ) -> Result<TargetTree, PullError> {
@@ -57,8 +57,8 @@ pub(super) async fn read_localised<S, T>(
     verifier: &mut Verifier<'_, S, T>,
 ) -> Result<(), PullError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let mut awaited: HashMap<TargetKey, Node> = HashMap::new();
     for node in nodes {
@@ -100,8 +100,8 @@ pub(super) async fn read_unclaimed<S, T>(
     locales: &[Locale],
 ) -> Result<Vec<Unclaimed>, PullError>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let mut ids: BTreeMap<Locale, Vec<i64>> = BTreeMap::new();
     let note = |found: Record<TargetId>| {
@@ -168,8 +168,8 @@ fn by_id(items: BTreeMap<Locale, Vec<i64>>) -> Vec<ReadRequest> {
 /// Lists the items of every container that the run has content in.
 fn container_asks<S, T>(context: &RunContext<S, T>, locales: &[Locale]) -> Vec<ReadRequest>
 where
-    S: Source + Clone,
-    T: Target + Clone,
+    S: Source,
+    T: Target,
 {
     let mut asks = Vec::new();
     for container in context.source_inventory.of_kind(Kind::Container) {
