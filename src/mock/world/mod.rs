@@ -22,6 +22,7 @@ mod fresh;
 pub(crate) mod gallery;
 mod habits;
 mod ids;
+pub(crate) mod listing;
 mod load;
 pub(crate) mod model;
 mod names;
