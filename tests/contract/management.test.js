@@ -74,7 +74,7 @@ const page = (name, more = {}) => ({
 // What is made on the way.
 const made = {};
 
-// Who and where.
+// Users, instances and locales.
 
 table.method("serverUserMethods.me", async () => {
 	const me = await server.me(TARGET);
@@ -616,8 +616,8 @@ table.gap("webhookMethods.saveWebhook", NO_WEBHOOKS, () => webhooks.saveWebhook(
 table.gap("webhookMethods.getWebhook", NO_WEBHOOKS, () => webhooks.getWebhook(TARGET, "1"));
 table.gap("webhookMethods.deleteWebhook", NO_WEBHOOKS, () => webhooks.deleteWebhook(TARGET, "1"));
 
-table.left("pageMethods.getPageHistory", "the client asks the route of content");
-table.left("pageMethods.getPageComments", "the client asks the route of content");
+table.left("pageMethods.getPageHistory", "the SDK calls the route of content items");
+table.left("pageMethods.getPageComments", "the SDK calls the route of content items");
 table.left("serverUserMethods.you", "users are not migrated");
 table.left("instanceUserMethods.saveUser", "users are not migrated");
 table.left("instanceUserMethods.deleteUser", "users are not migrated");

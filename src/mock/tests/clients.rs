@@ -100,3 +100,83 @@ async fn a_list_is_ordered_and_filtered() {
         (&json!(3), &json!(4))
     );
 }
+
+/// The article 1 and two more, each of which links to the one before.
+async fn linked() -> Bed {
+    let bed = Bed::start(Options::default()).await;
+    for next in [1, 1000] {
+        let mut row = article(-1, &format!("After {next}"));
+        row["fields"]["next"] = json!(next.to_string());
+        let saved = bed.save(json!([row])).await;
+        assert_eq!(saved["failureCount"], 0, "{saved}");
+    }
+    bed
+}
+
+async fn shown(bed: &Bed, path: &str) -> Value {
+    let key = bed.key("Preview").await;
+    let answer = bed
+        .fetch(&format!("{GUID}/preview/en-us/{path}"), &key)
+        .await;
+    answer.json().await.unwrap()
+}
+
+#[tokio::test]
+async fn links_are_followed_as_far_as_a_read_asks() {
+    let bed = linked().await;
+    let id = |value: &Value| value["contentID"].clone();
+    let none = shown(&bed, "item/1001?contentLinkDepth=0").await;
+    assert_eq!(
+        none["fields"]["next"],
+        json!({ "contentid": 1000, "fulllist": false })
+    );
+    let one = shown(&bed, "item/1001").await;
+    assert_eq!(id(&one["fields"]["next"]), 1000);
+    assert_eq!(
+        one["fields"]["next"]["fields"]["next"],
+        json!({ "contentid": 1, "fulllist": false })
+    );
+    let two = shown(&bed, "item/1001?contentLinkDepth=2").await;
+    assert_eq!(id(&two["fields"]["next"]["fields"]["next"]), 1);
+    let list = shown(&bed, "list/articles?contentLinkDepth=1").await;
+    let linked = list["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|row| !id(&row["fields"]["next"]).is_null());
+    assert_eq!(linked.count(), 2);
+}
+
+#[tokio::test]
+async fn lists_of_the_fetch_api_are_ordered_and_filtered() {
+    let bed = linked().await;
+    let ids = async |query: &str| {
+        let list = shown(&bed, &format!("list/articles?{query}")).await;
+        let ids = column(&list["items"], "contentID").into_iter().cloned();
+        ids.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        ids("sort=fields.headline&direction=desc").await,
+        [1, 1001, 1000]
+    );
+    assert_eq!(ids("filter=fields.headline[contains]AFTER").await.len(), 2);
+    assert_eq!(
+        ids("filter=fields.headline[like]after AND properties.versionID[gt]7&sort=contentID").await,
+        [1000, 1001]
+    );
+    assert_eq!(
+        ids("filter=fields.headline[eq]First OR fields.headline[in]x,after 1")
+            .await
+            .len(),
+        2
+    );
+    assert_eq!(ids("filter=fields.headline[ne]First").await.len(), 2);
+    let key = bed.key("Preview").await;
+    let refused = bed
+        .fetch(
+            &format!("{GUID}/preview/en-us/list/articles?filter=headline"),
+            &key,
+        )
+        .await;
+    assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
+}

@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::feed::Mode;
 use super::fields::Definition;
 use super::ids::IdKind;
-use super::{DELETED, Version, Window, World, fields, row};
+use super::{DELETED, Version, World, fields, row};
 use crate::mock::file::Row;
 
 /// A content item.
@@ -180,26 +180,6 @@ impl World {
         let mut shown: Vec<(i64, i64)> = shown.collect();
         shown.sort_unstable();
         shown.into_iter().map(|(_, id)| id).collect()
-    }
-
-    /// A list of the Fetch API.
-    pub(crate) fn fetch_list(
-        &self,
-        locale: usize,
-        name: &str,
-        mode: Mode,
-        window: Window,
-    ) -> Option<Listing> {
-        let container = self.containers.by_name(name)?;
-        let ids = self.shown_items(container, locale, mode);
-        let page = ids.iter().skip(window.skip).take(window.take);
-        let rows = page
-            .filter_map(|id| self.content_for_fetch(locale, *id, mode))
-            .collect();
-        Some(Listing {
-            rows,
-            total: ids.len(),
-        })
     }
 
     pub(crate) fn content_version(&self, locale: usize, id: i64) -> Option<&Version> {

@@ -1,11 +1,24 @@
-//! Lists of the Management API: which items of a container, and in which order.
+//! Lists of both APIs: which items of a container, and in which order.
 
 use serde_json::{Value, json};
 
 use super::content::{Listing, order_of};
+use super::filter::{Filter, by_path};
+use super::links::View;
 use super::{Version, Window, World, row};
 
-/// What a list is asked for. What is not set does not restrict it.
+/// What a list of the Fetch API is asked for.
+#[derive(Debug)]
+pub(crate) struct FetchQuery<'a> {
+    pub(crate) view: View,
+    pub(crate) window: Window,
+    /// A path such as `fields.headline`; without one the items are in the order of the list.
+    pub(crate) sort: Option<&'a str>,
+    pub(crate) descending: bool,
+    pub(crate) filter: Option<Filter>,
+}
+
+/// What a list of the Management API is asked for. What is not set does not restrict it.
 #[derive(Clone, Debug)]
 pub(crate) struct ListQuery {
     pub(crate) window: Window,
@@ -32,6 +45,38 @@ impl ListQuery {
 }
 
 impl World {
+    /// Items as the Fetch API shows them. `None` for an unknown list.
+    pub(crate) fn fetch_list(&self, name: &str, query: &FetchQuery<'_>) -> Option<Listing> {
+        let FetchQuery { view, window, .. } = query;
+        let ids = self.shown_items(self.containers.by_name(name)?, view.locale, view.mode);
+        let mut rows: Vec<Value> = ids
+            .into_iter()
+            .filter_map(|id| self.content_for_fetch(view.locale, id, view.mode))
+            .filter(|row| {
+                query
+                    .filter
+                    .as_ref()
+                    .is_none_or(|filter| filter.admits(row))
+            })
+            .collect();
+        if let Some(path) = query.sort {
+            rows.sort_by(|one, other| by_path(path, one, other));
+            if query.descending {
+                rows.reverse();
+            }
+        }
+        let total = rows.len();
+        let mut page: Vec<Value> = rows
+            .into_iter()
+            .skip(window.skip)
+            .take(window.take)
+            .collect();
+        for row in &mut page {
+            self.follow_links(row, *view);
+        }
+        Some(Listing { rows: page, total })
+    }
+
     /// Flat rows, the fields beside `contentID` and the properties. `None` for an unknown list.
     pub(crate) fn management_list(
         &self,
