@@ -24,6 +24,7 @@ export async function start() {
 		["mock", "serve", "--listen", "127.0.0.1:0", "--token", TOKEN, "--state", fixture, "--instance", `${TARGET}:en-us,fr-ca`],
 		{ stdio: ["ignore", "pipe", "inherit"] },
 	);
+	process.once("exit", () => child.kill());
 	const origin = await new Promise((resolve, reject) => {
 		child.once("error", reject);
 		child.once("exit", (code) => reject(new Error(`the mock ended with ${code} before it listened`)));
