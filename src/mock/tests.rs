@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::file::StateFile;
 use super::{Options, Server};
 
+mod clients;
 mod workers;
 
 const GUID: &str = "1a2b3c4d-u";

@@ -7,10 +7,14 @@ use super::definitions;
 use crate::mock::file::Row;
 use crate::mock::world::batch::{ItemKind, Operation, Placement, Work, WorkflowStep};
 use crate::mock::world::failure::Refusal;
+use crate::mock::world::listing::ListQuery;
 use crate::mock::world::{Moment, Version, World, row};
 
 /// Most items of one batch, and most ids of one workflow request.
 const BATCH_MOST: usize = 250;
+
+/// Rows of a history where the request does not say how many.
+const HISTORY_DEFAULT: usize = 50;
 
 /// `{locale}/…`; `at` is the segment of the locale.
 pub(super) fn localised(world: &mut World, call: &Call, at: usize) -> Answer {
@@ -57,16 +61,28 @@ pub(super) fn localised(world: &mut World, call: &Call, at: usize) -> Answer {
 }
 
 fn list(world: &World, call: &Call, locale: usize, name: &str) -> Answer {
-    if let (Verb::Post, Value::Object(filter)) = (call.verb, call.json()?)
-        && let Some((member, _)) = filter.iter().find(|(_, value)| value.is_null())
-    {
+    let filter = match (call.verb, call.json()?) {
+        (Verb::Post, Value::Object(filter)) => filter,
+        _ => Row::new(),
+    };
+    if let Some((member, _)) = filter.iter().find(|(_, value)| value.is_null()) {
         return Err(Refusal::invalid(
             member,
             format!("The {member} field is required."),
         ));
     }
     let window = call.window("skip", "take", 50, usize::MAX);
-    let listing = world.management_list(locale, name, window);
+    let query = ListQuery {
+        window,
+        sort: call.query_text("sortField").map(str::to_owned),
+        descending: call
+            .query_text("sortDirection")
+            .is_some_and(|direction| direction.eq_ignore_ascii_case("desc")),
+        states: row::ints(&filter, "stateIds"),
+        search: row::filled(&filter, "genericSearch").map(str::to_owned),
+        deleted: call.query_flag("showDeleted").unwrap_or(false),
+    };
+    let listing = world.management_list(locale, name, &query);
     let listing = listing.ok_or_else(|| Refusal::not_found(&format!("Content list {name}")))?;
     Ok(Reply::Json(json!({
         "recordOffset": window.skip, "totalCount": listing.total, "pageSize": window.take, "items": listing.rows
@@ -78,7 +94,7 @@ fn item(world: &mut World, call: &Call, locale: usize, at: usize) -> Answer {
         (Verb::Post, []) => save_content(world, call, locale, vec![Value::Object(call.row()?)]),
         (Verb::Post, ["multi"]) => {
             let rows = call.rows()?;
-            check_count(rows.len())?;
+            check_most(rows.len())?;
             save_content(world, call, locale, rows)
         }
         (Verb::Post, ["batch-workflow"]) => {
@@ -144,7 +160,7 @@ fn one(world: &mut World, call: &Call, verb: Verb, subject: Subject, rest: &[&st
             };
             found(row, &format!("Item {id}"))
         }
-        (Verb::Get, ["history"]) => history(world, subject),
+        (Verb::Get, ["history"]) => history(world, call, subject),
         (Verb::Get, ["comments"]) => Ok(Reply::Json(json!({ "items": [], "totalCount": 0 }))),
         (Verb::Get, [step]) => match WorkflowStep::parse(step) {
             Some(step) => Ok(submit(
@@ -175,15 +191,12 @@ fn submit(world: &mut World, call: &Call, operation: Operation, work: Vec<Work>)
     Reply::Batch(world.submit(operation, work, call.spoil))
 }
 
-fn check_count(count: usize) -> Result<(), Refusal> {
-    match count {
-        0 => Err(Refusal::invalid("items", "At least one item is required.")),
-        1..=BATCH_MOST => Ok(()),
-        _ => Err(Refusal::invalid(
-            "items",
-            format!("A batch takes {BATCH_MOST} items at most."),
-        )),
+fn check_most(count: usize) -> Result<(), Refusal> {
+    if count > BATCH_MOST {
+        let text = format!("A batch takes {BATCH_MOST} items at most.");
+        return Err(Refusal::invalid("items", text));
     }
+    Ok(())
 }
 
 fn save_content(world: &mut World, call: &Call, locale: usize, rows: Vec<Value>) -> Answer {
@@ -259,7 +272,10 @@ fn batch_workflow(
     let step =
         step.ok_or_else(|| Refusal::invalid("operation", "The operation field is required."))?;
     let ids = call.query_ids(ids_key);
-    check_count(ids.len())?;
+    if ids.is_empty() {
+        return Err(Refusal::invalid("items", "At least one item is required."));
+    }
+    check_most(ids.len())?;
     let mut unique = ids.clone();
     unique.sort_unstable();
     unique.dedup();
@@ -281,7 +297,7 @@ fn batch_workflow(
     Ok(submit(world, call, Operation::Workflow(step), work))
 }
 
-fn history(world: &World, subject: Subject) -> Answer {
+fn history(world: &World, call: &Call, subject: Subject) -> Answer {
     let (version, id_key): (Option<&Version>, &str) = match subject.kind {
         ItemKind::Content => (
             world.content_version(subject.locale, subject.id),
@@ -290,12 +306,15 @@ fn history(world: &World, subject: Subject) -> Answer {
         ItemKind::Page => (world.page_version(subject.locale, subject.id), "PageItemID"),
     };
     let version = version.ok_or_else(|| Refusal::not_found(&format!("Item {}", subject.id)))?;
+    let window = call.window("skip", "take", HISTORY_DEFAULT, usize::MAX);
     let steps = version.history.iter().enumerate().rev();
     let items: Vec<Value> = steps
+        .skip(window.skip)
+        .take(window.take)
         .map(|(index, step)| Value::Object(history_row(id_key, index + 1, step)))
         .collect();
     Ok(Reply::Json(
-        json!({ "totalCount": items.len(), "items": items }),
+        json!({ "totalCount": version.history.len(), "items": items }),
     ))
 }
 

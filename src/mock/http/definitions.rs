@@ -19,9 +19,9 @@ pub(super) fn model(world: &mut World, call: &Call, at: usize) -> Answer {
                     .into(),
             ))
         }
-        (Verb::Get, ["list-page-modules", _]) => {
-            Ok(Reply::Json(world.model_list(false, false, true).into()))
-        }
+        (Verb::Get, ["list-page-modules", defaults]) => Ok(Reply::Json(
+            world.model_list(*defaults == "true", false, true).into(),
+        )),
         (Verb::Get, ["field-types"]) => Ok(Reply::Json(FIELD_TYPES.as_slice().into())),
         (Verb::Get, [id]) => {
             let row =

@@ -1,4 +1,4 @@
-//! Routes of the Content Fetch API: `{guid}/{preview|fetch}/…`. Links are never expanded.
+//! Routes of the Content Fetch API: `{guid}/{preview|fetch}/…`.
 
 use serde_json::json;
 
@@ -6,9 +6,15 @@ use super::call::{Answer, Call, Reply, Verb, found, no_route};
 use crate::mock::world::World;
 use crate::mock::world::failure::Refusal;
 use crate::mock::world::feed::Mode;
+use crate::mock::world::filter::Filter;
+use crate::mock::world::links::View;
+use crate::mock::world::listing::FetchQuery;
 
 /// Default and largest page of a sync call.
 const SYNC_PAGE: usize = 500;
+
+/// How far links are followed at most: each level can multiply what is sent.
+const LEVELS_MOST: usize = 5;
 
 /// Dispatches by the first segment after the mode, which is at `at`.
 pub(super) fn route(world: &World, call: &Call, mode: Mode, at: usize) -> Answer {
@@ -53,29 +59,68 @@ fn localised(world: &World, call: &Call, mode: Mode, at: usize) -> Answer {
             world.nested_sitemap(locale, call.raw(at + 3), mode),
             "The channel",
         ),
-        ["item", id] => found(
-            id.parse()
-                .ok()
-                .and_then(|id| world.content_for_fetch(locale, id, mode)),
-            "The item",
-        ),
-        ["page", id] => found(
-            id.parse()
-                .ok()
-                .and_then(|id| world.page_for_fetch(locale, id, mode)),
-            "The page",
-        ),
-        ["list", _] => list(world, call, locale, mode, call.raw(at + 2)),
+        ["item", id] => {
+            let view = view(call, locale, mode, Links::OF_ITEM);
+            let item = id.parse().ok().and_then(|id| world.item_in_view(id, view));
+            found(item, "The item")
+        }
+        ["page", id] => {
+            let view = view(call, locale, mode, Links::OF_PAGE);
+            let page = id.parse().ok().and_then(|id| world.page_in_view(id, view));
+            found(page, "The page")
+        }
+        ["list", _] => {
+            let view = view(call, locale, mode, Links::OF_ITEM);
+            list(world, call, view, call.raw(at + 2))
+        }
         _ => no_route(),
     }
 }
 
+/// How links are followed where the request does not say it.
+#[derive(Clone, Copy)]
+struct Links {
+    levels: usize,
+    lists: bool,
+}
+
+impl Links {
+    const OF_ITEM: Self = Self {
+        levels: 1,
+        lists: false,
+    };
+    const OF_PAGE: Self = Self {
+        levels: 2,
+        lists: true,
+    };
+}
+
+fn view(call: &Call, locale: usize, mode: Mode, default: Links) -> View {
+    let levels = call.query("contentLinkDepth");
+    let levels = levels.and_then(|levels| levels.parse::<usize>().ok());
+    View {
+        locale,
+        mode,
+        levels: levels.unwrap_or(default.levels).min(LEVELS_MOST),
+        lists: call
+            .query_flag("expandAllContentLinks")
+            .unwrap_or(default.lists),
+    }
+}
+
 /// The name must be in lower case here, unlike everywhere else.
-fn list(world: &World, call: &Call, locale: usize, mode: Mode, name: &str) -> Answer {
-    let window = call.window("skip", "take", 10, 250);
+fn list(world: &World, call: &Call, view: View, name: &str) -> Answer {
+    let direction = call.query_text("direction").unwrap_or_default();
+    let query = FetchQuery {
+        view,
+        window: call.window("skip", "take", 10, 250),
+        sort: call.query_text("sort"),
+        descending: direction.eq_ignore_ascii_case("desc"),
+        filter: call.query_text("filter").map(Filter::parse).transpose()?,
+    };
     let listing = Some(name)
         .filter(|name| *name == name.to_lowercase())
-        .and_then(|name| world.fetch_list(locale, name, mode, window));
+        .and_then(|name| world.fetch_list(name, &query));
     let listing = listing.ok_or_else(|| Refusal::not_found("The list"))?;
     Ok(Reply::Json(
         json!({ "items": listing.rows, "totalCount": listing.total }),

@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::feed::Mode;
 use super::fields::Definition;
 use super::ids::IdKind;
-use super::{DELETED, Version, Window, World, fields, row};
+use super::{DELETED, Version, World, fields, row};
 use crate::mock::file::Row;
 
 /// A content item.
@@ -60,7 +60,7 @@ impl Contents {
     }
 
     /// Ids of a container's items, ascending, whatever their locales and states.
-    fn of_container(&self, container: i64) -> impl Iterator<Item = i64> {
+    pub(super) fn of_container(&self, container: i64) -> impl Iterator<Item = i64> {
         self.lists.get(&container).into_iter().flatten().copied()
     }
 
@@ -87,7 +87,7 @@ struct TargetList {
     definition: Arc<Definition>,
 }
 
-fn order_of(row: &Row) -> i64 {
+pub(super) fn order_of(row: &Row) -> i64 {
     row::object(row, "properties")
         .and_then(|properties| row::int(properties, "itemOrder"))
         .unwrap_or(i64::MAX)
@@ -180,57 +180,6 @@ impl World {
         let mut shown: Vec<(i64, i64)> = shown.collect();
         shown.sort_unstable();
         shown.into_iter().map(|(_, id)| id).collect()
-    }
-
-    /// A list of the Fetch API.
-    pub(crate) fn fetch_list(
-        &self,
-        locale: usize,
-        name: &str,
-        mode: Mode,
-        window: Window,
-    ) -> Option<Listing> {
-        let container = self.containers.by_name(name)?;
-        let ids = self.shown_items(container, locale, mode);
-        let page = ids.iter().skip(window.skip).take(window.take);
-        let rows = page
-            .filter_map(|id| self.content_for_fetch(locale, *id, mode))
-            .collect();
-        Some(Listing {
-            rows,
-            total: ids.len(),
-        })
-    }
-
-    /// A list of the Management API: flat rows, the fields beside `contentID` and the properties.
-    pub(crate) fn management_list(
-        &self,
-        locale: usize,
-        name: &str,
-        window: Window,
-    ) -> Option<Listing> {
-        let container = self.containers.by_name(name)?;
-        let ids = self.shown_items(container, locale, Mode::Preview);
-        let page = ids.iter().skip(window.skip).take(window.take);
-        let rows = page.filter_map(|id| self.flat_row(locale, *id)).collect();
-        Some(Listing {
-            rows,
-            total: ids.len(),
-        })
-    }
-
-    fn flat_row(&self, locale: usize, id: i64) -> Option<Value> {
-        let latest = &self.contents.version(locale, id)?.latest;
-        let mut flat = row::row(json!({ "contentID": id }));
-        for part in ["properties", "fields"] {
-            flat.extend(
-                row::object(latest, part)
-                    .into_iter()
-                    .flatten()
-                    .map(|(key, value)| (key.clone(), value.clone())),
-            );
-        }
-        Some(Value::Object(flat))
     }
 
     pub(crate) fn content_version(&self, locale: usize, id: i64) -> Option<&Version> {

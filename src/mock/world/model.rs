@@ -38,8 +38,8 @@ pub(super) fn complete(row: &mut Row) {
 }
 
 impl World {
-    /// Summaries, without `fields`. Built-in models only with `defaults`; component models only with
-    /// `components`, content models only with `contents`.
+    /// Summaries, without `fields`. Built-in models only with `defaults`, with `contents` those of both types; component
+    /// models only with `components`, content models only with `contents`.
     pub(crate) fn model_list(
         &self,
         defaults: bool,
@@ -48,7 +48,7 @@ impl World {
     ) -> Vec<Value> {
         let wanted = self.models.iter().filter(|(_, row)| {
             if builtin::is_model(row) {
-                defaults && contents
+                defaults && (contents || is_component(row))
             } else if is_component(row) {
                 components
             } else {

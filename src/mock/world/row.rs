@@ -35,6 +35,12 @@ pub(crate) fn id(row: &Row, key: &str) -> Option<i64> {
     int(row, key).filter(|id| *id > 0)
 }
 
+/// The whole numbers of a member that is a list; empty when it is none.
+pub(crate) fn ints(row: &Row, key: &str) -> Vec<i64> {
+    let list = get(row, key).and_then(Value::as_array);
+    list.into_iter().flatten().filter_map(as_int).collect()
+}
+
 /// The member as text.
 pub(crate) fn text<'a>(row: &'a Row, key: &str) -> Option<&'a str> {
     get(row, key).and_then(Value::as_str)

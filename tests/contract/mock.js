@@ -1,0 +1,68 @@
+// Starts `lockgate mock serve` for a test file, and stops it.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const ROOT = new URL("../../", import.meta.url);
+
+/** The instance of `fixtures/starter-site`, and an empty one with the same locales. */
+export const SOURCE = "1a2b3c4d-u";
+export const TARGET = "5e6f7a8b-u";
+export const TOKEN = "contract-test";
+
+/** A running mock: its address, its state as in `fixtures/`, and `stop`. */
+export async function start() {
+	const binary = process.env.LOCKGATE_BIN ?? fileURLToPath(new URL("target/debug/lockgate", ROOT));
+	assert.ok(existsSync(binary), `${binary} is missing: run cargo build, or set LOCKGATE_BIN`);
+	const fixture = fileURLToPath(new URL("fixtures/starter-site/source.json", ROOT));
+	const child = spawn(
+		binary,
+		["mock", "serve", "--listen", "127.0.0.1:0", "--token", TOKEN, "--state", fixture, "--instance", `${TARGET}:en-us,fr-ca`],
+		{ stdio: ["ignore", "pipe", "inherit"] },
+	);
+	process.once("exit", () => child.kill());
+	const origin = await new Promise((resolve, reject) => {
+		child.once("error", reject);
+		child.once("exit", (code) => reject(new Error(`the mock ended with ${code} before it listened`)));
+		createInterface({ input: child.stdout }).on("line", (line) => {
+			const address = line.match(/^listening on (http:\S+)/);
+			if (address) resolve(address[1]);
+		});
+	});
+	return {
+		origin,
+		async state(guid) {
+			const answer = await fetch(`${origin}/_mock/state`);
+			const { instances } = await answer.json();
+			return instances.find((instance) => instance.guid === guid);
+		},
+		async requests() {
+			return (await fetch(`${origin}/_mock/requests`)).json();
+		},
+		async key(guid, mode) {
+			const answer = await fetch(`${origin}/oauth/Get${mode}Key?guid=${guid}`, { headers: { Authorization: `Bearer ${TOKEN}` } });
+			assert.equal(answer.status, 200);
+			return (await answer.text()).replaceAll('"', "");
+		},
+		async stop() {
+			child.removeAllListeners("exit");
+			child.kill();
+			await once(child, "exit");
+		},
+	};
+}
+
+/** A write of the Management API for which the vendor's client has no method. */
+export async function post(mock, guid, path, body) {
+	const answer = await fetch(`${mock.origin}/api/v1/instance/${guid}/${path}`, {
+		method: "POST",
+		headers: { Authorization: `Bearer ${TOKEN}`, "Content-Type": "application/json" },
+		body: JSON.stringify(body),
+	});
+	assert.equal(answer.status, 200);
+	return answer.json();
+}
