@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use tokio::sync::mpsc;
 
 use super::why;
-use crate::domain::{BatchId, EntityKey, Guid, Id, Kind, RunId, shown_name};
+use crate::domain::{BatchId, EntityKey, Id, RunId, SourceId, editor_url, shown_name};
 use crate::error::Error;
 use crate::report::graph;
 use crate::report::lookup::{Answer, Asked, Found, Link, Listed, Question};
@@ -143,7 +143,7 @@ fn links(record: &RunRecord, key: &EntityKey, target: Option<i64>) -> Vec<Link> 
     let target = target.filter(|_| record.options["dry_run"] != true);
     let has_editor = |side: &str| record.options[side].is_null();
     let of = |name, side, guid, id: Option<i64>| {
-        let url = editor(guid, key, id?)?;
+        let url = editor_url(guid, &key.with_id(SourceId::new(id?)))?;
         has_editor(side).then_some(Link { name, url })
     };
     let (source, there) = (&record.pair.source, &record.pair.target);
@@ -154,31 +154,12 @@ fn links(record: &RunRecord, key: &EntityKey, target: Option<i64>) -> Vec<Link> 
     both.into_iter().flatten().collect()
 }
 
-/// The page of the vendor's editor, as its command-line tool links to it. `None` of kinds whose page has an address that does
-/// not follow from their id.
-fn editor(guid: &Guid, key: &EntityKey, id: i64) -> Option<String> {
-    let locale = key.locale.as_ref()?;
-    let page = match key.kind {
-        Kind::Content => format!("content/listitem-{id}"),
-        Kind::Page => format!("pages/page-{id}"),
-        Kind::Model
-        | Kind::Container
-        | Kind::Template
-        | Kind::Gallery
-        | Kind::Asset
-        | Kind::Redirection => return None,
-    };
-    Some(format!(
-        "https://app.agilitycms.com/instance/{guid}/{locale}/{page}"
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::Locale;
+    use crate::domain::{Guid, Kind, Locale};
     use crate::store::Pair;
 
     fn record(options: serde_json::Value) -> RunRecord {

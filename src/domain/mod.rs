@@ -7,6 +7,7 @@
 mod asset_path;
 mod body;
 mod decode;
+mod editor;
 mod entity;
 mod exact;
 mod failure;
@@ -30,6 +31,7 @@ pub mod time;
 
 pub use asset_path::{folder_and_name, unsendable};
 pub use body::{Body, BodyFile};
+pub use editor::editor_url;
 pub use entity::{Entity, ItemState, Placement};
 pub use exact::{Exact, held, held_pieces};
 pub use failure::{Failure, FailureCause};

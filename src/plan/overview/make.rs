@@ -7,8 +7,8 @@ use super::effort::{Effort, EffortLimits};
 use super::names::{Names, called};
 use super::{Change, Deferred, Entry, Gone, Group, Overview, Removed};
 use crate::domain::{
-    ContentHash, Entity, EntityKey, Guid, Id, Inventory, Kind, Locale, SourceId, TargetId,
-    TargetKey, redact,
+    ContentHash, Entity, EntityKey, Inventory, Kind, Locale, SourceId, TargetId, TargetKey,
+    editor_url, redact,
 };
 use crate::plan::action::{Plan, Planned};
 use crate::plan::approved::Intended;
@@ -190,7 +190,6 @@ impl Maker<'_> {
             }
         }
         let (source, target_guid) = (&self.seen.source.guid, &self.seen.target.guid);
-        let locale = entity.locale();
         Entry {
             node,
             key: entity.key.clone(),
@@ -200,9 +199,8 @@ impl Maker<'_> {
             because: redact(&planned.because).into_owned(),
             evidence: planned.evidence.as_ref().map(ToString::to_string),
             changes,
-            source_url: editor(source, entity.key.kind, entity.key.id.raw(), locale),
-            target_url: there
-                .and_then(|there| editor(target_guid, there.key.kind, there.key.id.raw(), locale)),
+            source_url: editor_url(source, &entity.key),
+            target_url: there.and_then(|there| editor_url(target_guid, &there.key)),
         }
     }
 
@@ -347,24 +345,6 @@ fn container(entity: &Entity<SourceId>) -> Option<String> {
         | Kind::Asset
         | Kind::Redirection => None,
     }
-}
-
-/// The page of the vendor's application in which an item or page is edited (as the official CLI links to it).
-fn editor(guid: &Guid, kind: Kind, id: i64, locale: Option<&Locale>) -> Option<String> {
-    let locale = locale?;
-    let below = match kind {
-        Kind::Content => format!("content/listitem-{id}"),
-        Kind::Page => format!("pages/page-{id}"),
-        Kind::Model
-        | Kind::Container
-        | Kind::Template
-        | Kind::Gallery
-        | Kind::Asset
-        | Kind::Redirection => return None,
-    };
-    Some(format!(
-        "https://app.agilitycms.com/instance/{guid}/{locale}/{below}"
-    ))
 }
 
 fn removed(seen: &Seen<'_>) -> Vec<Removed> {
