@@ -95,7 +95,11 @@ impl Site {
         ] {
             for row in rows {
                 let locale = row["locale"].as_str().unwrap();
-                let path = format!("{TARGET}/fetch/{locale}/{route}/{}", row[member]);
+                // Without what it links to, which says its own versions.
+                let path = format!(
+                    "{TARGET}/fetch/{locale}/{route}/{}?contentLinkDepth=0",
+                    row[member]
+                );
                 let live = self.get(&path, ("APIKey", &key)).await;
                 let staging = Value::Object(row.clone());
                 seen.push((path.clone(), essence(&staging, true)));
