@@ -15,8 +15,11 @@ details.card > summary { cursor: pointer; font-weight: 640; }
 .change ins { background: var(--good-well); color: var(--good); } .change del { background: var(--bad-well); color: var(--bad); }
 .change .words { white-space: pre-wrap; font-family: ui-monospace, Menlo, Consolas, monospace; }
 .counts { border-collapse: collapse; margin: 6px 0 14px; font-size: 13px; }
-.counts th { text-align: left; font-weight: 500; padding: 2px 14px 2px 0; } .counts td { text-align: right; padding: 2px 14px 2px 0; }
+.counts th, .counts td { text-align: right; padding: 2px 14px 2px 0; } .counts th { font-weight: 500; }
+.counts th:first-child { text-align: left; } .counts tr:last-child > * { border-bottom: 0; }
 .sides { display: grid; grid-template-columns: 1fr 1fr; gap: 12px; }
+@media (max-width: 560px) { .sides { grid-template-columns: 1fr; } .change { margin-left: 0; } }
+@media print { details.card::details-content { content-visibility: visible; block-size: auto; } details.card > summary { list-style: none; } }
 ";
 
 /// A plan as one page without anything from outside.
