@@ -55,7 +55,7 @@ pub use overview::{
     Bytes, Change, Deferred, Effort, EffortLimits, Entry, Gone, Group, Move, Overview, Removed,
     Seen, gone,
 };
-pub use payload::{Counterparts, LeaveOut, Payload, Unresolved, payload, put_back};
+pub use payload::{Counterparts, LeaveOut, Payload, Unresolved, payload, put_back, whole_payload};
 pub use policy::{OnConflict, Pattern, PatternError, Policies};
 pub use references::{
     AssetIndex, Context, Reference, Referent, Side, UrlAt, asset_urls, references,

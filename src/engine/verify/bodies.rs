@@ -8,7 +8,7 @@ use crate::domain::{ContentHash, Entity, Filled, ItemState, Kind, SourceId, Targ
 use crate::engine::context::RunContext;
 use crate::instance::{Source, Target};
 use crate::plan::{
-    self, Judge, Judged, Learns, LeaveOut, Node, hash_without, lost_companions, normal, payload,
+    self, Judge, Judged, Learns, Node, hash_without, lost_companions, normal, whole_payload,
 };
 
 /// What is known of a counterpart that this run wrote and that was read back.
@@ -55,11 +55,10 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
         found: &Entity<TargetId>,
     ) {
         let existing = found.body.parse();
-        let written = payload(
+        let written = whole_payload(
             entity,
             &self.context.rewriting(),
             &self.context.ids,
-            &LeaveOut::default(),
             Some(&existing),
         );
         let written = match written {
@@ -113,14 +112,7 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
             policies: None,
             ..context.rewriting()
         };
-        let nothing = LeaveOut::default();
-        let own = payload(
-            entity,
-            &without_policies,
-            &context.ids,
-            &nothing,
-            Some(existing),
-        );
+        let own = whole_payload(entity, &without_policies, &context.ids, Some(existing));
         let Ok(own) = own else {
             return;
         };

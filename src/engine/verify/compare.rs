@@ -11,7 +11,7 @@ use crate::domain::{Entity, EntityKey, Id, Kind, SourceId, TargetId, TargetKey, 
 use crate::engine::context::RunContext;
 use crate::instance::{Source, Target};
 use crate::plan::{
-    Action, Concern, Defaults, LeaveOut, ListOrder, Node, Schema, expected_hash, payload,
+    Action, Concern, Defaults, ListOrder, Node, Schema, expected_hash, whole_payload,
 };
 
 pub(super) struct Verifier<'a, S, T> {
@@ -178,13 +178,7 @@ impl<'a, S: Source, T: Target> Verifier<'a, S, T> {
             if entity.key.kind != Kind::Content {
                 continue;
             }
-            let written = payload(
-                entity,
-                &self.context.rewriting(),
-                &self.context.ids,
-                &LeaveOut::default(),
-                None,
-            );
+            let written = whole_payload(entity, &self.context.rewriting(), &self.context.ids, None);
             if let Ok(written) = written {
                 let hash = expected_hash(Kind::Content, &written.body, None, &self.context.schema);
                 let equals = (entity.key.locale.clone(), hash);

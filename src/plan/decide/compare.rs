@@ -21,8 +21,8 @@ use crate::plan::action::{Action, Agreement, Agreements, Joined};
 use crate::plan::normal::leave_unknown_fields;
 use crate::plan::policy::Policies;
 use crate::plan::{
-    Context, Counterparts, Defaults, Judge, Learns, LeaveOut, Schema, differences, lost_companions,
-    normal, payload, without,
+    Context, Counterparts, Defaults, Judge, Learns, Schema, differences, lost_companions, normal,
+    whole_payload, without,
 };
 
 /// What was decided, and why.
@@ -128,13 +128,7 @@ impl Comparer<'_> {
             return 0;
         };
         let existing = there.body.parse();
-        let written = payload(
-            entity,
-            &self.context,
-            self.counterparts,
-            &LeaveOut::default(),
-            Some(&existing),
-        );
+        let written = whole_payload(entity, &self.context, self.counterparts, Some(&existing));
         let Ok(written) = written else { return 0 };
         let expected = normal(entity.key.kind, &written.body, self.context.schema);
         let found = normal(entity.key.kind, &existing, self.target_schema);
@@ -337,13 +331,7 @@ impl Comparer<'_> {
         existing: &Value,
         found: &Value,
     ) -> Option<Filled> {
-        let written = payload(
-            entity,
-            &self.context,
-            self.counterparts,
-            &LeaveOut::default(),
-            Some(existing),
-        );
+        let written = whole_payload(entity, &self.context, self.counterparts, Some(existing));
         let written = written.ok()?;
         let expected = normal(entity.key.kind, &written.body, self.context.schema);
         let agreement = self.agreements.get(&entity.key);

@@ -24,7 +24,7 @@ use crate::plan::graph::Node;
 use crate::plan::notice::{Concern, Notice};
 use crate::plan::schema::{field_key, name_key};
 use crate::plan::undo::losing_values;
-use crate::plan::{LeaveOut, normal, payload};
+use crate::plan::{normal, whole_payload};
 
 /// What goes, and the entities of the target that lose something with it.
 struct Loss<'a> {
@@ -121,11 +121,10 @@ fn loss<'a>(
     }
     let there = comparer.target.get(&entity.key.with_id(target))?;
     let existing = there.body.parse();
-    let written = payload(
+    let written = whole_payload(
         entity,
         &comparer.context,
         comparer.counterparts,
-        &LeaveOut::default(),
         Some(&existing),
     );
     let written = written.ok()?.body;

@@ -16,7 +16,7 @@ use crate::plan::decide::predicted_ids::PredictedIds;
 use crate::plan::graph::Node;
 use crate::plan::normal::{normal, without};
 use crate::plan::notice::Concern;
-use crate::plan::payload::{LeaveOut, payload};
+use crate::plan::payload::whole_payload;
 use crate::plan::policy::Policies;
 use crate::plan::{AssetIndex, Context, Schema, container_of, number_in_list};
 
@@ -212,13 +212,7 @@ impl Maker<'_> {
     ) -> Vec<Change> {
         let kind = entity.key.kind;
         let existing = there.body.parse();
-        let written = payload(
-            entity,
-            &self.context,
-            self.counterparts,
-            &LeaveOut::default(),
-            Some(&existing),
-        );
+        let written = whole_payload(entity, &self.context, self.counterparts, Some(&existing));
         // What refers to something without a counterpart is not written.
         let Ok(written) = written else {
             return Vec::new();

@@ -91,6 +91,19 @@ impl fmt::Display for Unresolved {
 
 impl std::error::Error for Unresolved {}
 
+/// Writes `entity` whole: with all of its references, as the last of its saves does. See [`payload`].
+///
+/// # Errors
+/// [`Unresolved`] when a reference has no counterpart.
+pub fn whole_payload(
+    entity: &Entity<SourceId>,
+    context: &Context<'_>,
+    to: &dyn Counterparts,
+    existing: Option<&Value>,
+) -> Result<Payload, Unresolved> {
+    payload(entity, context, to, &LeaveOut::default(), existing)
+}
+
 /// Writes `entity` for the target. `existing` is the counterpart's body where there is one; a template takes the
 /// ids of its zones from it, so that a save does not replace the zones that pages hang on, and an item the values of fields
 /// that are never written.

@@ -11,7 +11,7 @@ use crate::domain::{
 use crate::plan::normal::by_shape;
 use crate::plan::references::parse_nested;
 use crate::plan::schema::{FieldKind, ModelSchema};
-use crate::plan::{Context, Counterparts, LeaveOut, Schema, normal, payload};
+use crate::plan::{Context, Counterparts, Schema, normal, whole_payload};
 
 /// Members of normal forms that hold ids of items.
 const ID_MEMBERS: [&str; 3] = ["@ids", "@ids-in-order-field", "@ids-in-field"];
@@ -72,7 +72,7 @@ impl Face {
         context: &Context<'_>,
         map: &PredictedIds<'_>,
     ) -> Option<Self> {
-        let written = payload(entity, context, &OwnItems(map), &LeaveOut::default(), None).ok()?;
+        let written = whole_payload(entity, context, &OwnItems(map), None).ok()?;
         Some(Self::of(entity.key.kind, &written.body, context.schema))
     }
 
