@@ -128,79 +128,49 @@ where
     T: Target,
 {
     let sides = (&*context.source_inventory, &*context.target_inventory);
-    let choice = Choice::new(
-        &context.plan,
-        sides,
-        (context.options.publish, approved),
-        mappings,
-    );
+    let how = (context.options.publish, approved);
+    let chosen = Choice::new(&context.plan, sides, how, mappings).all();
+    let mut chosen = by_locale(context, chosen);
+    for ids in chosen.values_mut() {
+        ids.retain(|(_, node)| !context.unfinished.contains(node));
+        ids.sort_unstable();
+    }
+    // Pages that were published before they moved, whatever is to be published otherwise.
+    let moved = by_locale(context, context.unpublished_by_moves());
     let mut all = Vec::new();
     let mut seen = HashSet::new();
-    let mut add = |kind, ids: BTreeMap<Locale, Vec<(TargetId, Node)>>| {
-        for (locale, ids) in ids {
-            for (id, node) in ids {
-                if seen.insert((kind, locale.clone(), id)) {
-                    let locale = locale.clone();
-                    let published = Published {
-                        kind,
-                        locale,
-                        id,
-                        node,
-                    };
-                    all.push(published);
-                }
+    for ((kind, locale), ids) in chosen.into_iter().chain(moved) {
+        for (id, node) in ids {
+            if seen.insert((kind, locale.clone(), id)) {
+                let locale = locale.clone();
+                all.push(Published {
+                    kind,
+                    locale,
+                    id,
+                    node,
+                });
             }
         }
-    };
-    for kind in kinds(context.options.publish) {
-        add(*kind, eligible(context, *kind, &choice));
     }
-    add(Kind::Page, moved(context));
     all
 }
 
-/// Pages that were published before they moved, whatever is to be published otherwise.
-fn moved<S, T>(context: &RunContext<S, T>) -> BTreeMap<Locale, Vec<(TargetId, Node)>>
-where
-    S: Source,
-    T: Target,
-{
-    let mut ids: BTreeMap<Locale, Vec<(TargetId, Node)>> = BTreeMap::new();
-    for node in context.unpublished_by_moves() {
-        let key = &context.entity(node).key;
-        if let (Some(locale), Some(there)) = (&key.locale, context.ids.resolve(key)) {
-            ids.entry(locale.clone())
-                .or_default()
-                .push((there.id, node));
-        }
-    }
-    ids
-}
-
-/// What is chosen and did not fail; each id once, by locale.
-fn eligible<S, T>(
+/// The counterparts of entities, content before pages.
+fn by_locale<S, T>(
     context: &RunContext<S, T>,
-    kind: Kind,
-    choice: &Choice<'_>,
-) -> BTreeMap<Locale, Vec<(TargetId, Node)>>
+    nodes: impl IntoIterator<Item = Node>,
+) -> BTreeMap<(Kind, Locale), Vec<(TargetId, Node)>>
 where
     S: Source,
     T: Target,
 {
-    let mut ids: BTreeMap<Locale, Vec<(TargetId, Node)>> = BTreeMap::new();
-    for node in choice.all() {
+    let mut ids: BTreeMap<(Kind, Locale), Vec<(TargetId, Node)>> = BTreeMap::new();
+    for node in nodes {
         let key = &context.entity(node).key;
-        if key.kind != kind || context.unfinished.contains(&node) {
-            continue;
-        }
         if let (Some(locale), Some(there)) = (&key.locale, context.ids.resolve(key)) {
-            let ids = ids.entry(locale.clone()).or_default();
+            let ids = ids.entry((key.kind, locale.clone())).or_default();
             ids.push((there.id, node));
         }
-    }
-    for ids in ids.values_mut() {
-        ids.sort_unstable();
-        ids.dedup_by_key(|(id, _)| *id);
     }
     ids
 }
