@@ -1,6 +1,6 @@
 //! `lockgate runs`: what was done here, and how it ended.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
 
@@ -121,14 +121,19 @@ async fn list_all(
     out: &mut (dyn Write + Send),
 ) -> Result<ExitStatus, Error> {
     let (mut runs, hosts) = match store {
-        Some(store) => (store.runs(run_lookup::ALL).await?, store.hosts().await?),
+        Some(store) => (store.runs(limit).await?, store.hosts().await?),
         None => (Vec::new(), Hosts::new()),
     };
-    let known: HashSet<String> = runs.iter().map(|record| record.run.0.clone()).collect();
-    runs.extend(recorded(folders, |name| !known.contains(name))?);
-    // Their names begin with the time of their start.
+    // Names begin with the time of the start. What is older than the last of a full list would not be shown.
+    let limit = limit.try_into().unwrap_or(usize::MAX);
+    let known: BTreeSet<String> = runs.iter().map(|record| record.run.0.clone()).collect();
+    let oldest = known.first().filter(|_| known.len() >= limit);
+    let is_shown = |name: &str| oldest.is_none_or(|oldest| name > oldest.as_str());
+    runs.extend(recorded(folders, |name| {
+        is_shown(name) && !known.contains(name)
+    })?);
     runs.sort_unstable_by(|one, other| other.run.0.cmp(&one.run.0));
-    runs.truncate(limit.try_into().unwrap_or(usize::MAX));
+    runs.truncate(limit);
     Ok(list(&runs, &hosts, is_json, out)?)
 }
 
