@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use super::failure::Refusal;
 use super::row;
-use crate::mock::file::Row;
 
 /// Alternatives of terms that hold together.
 #[derive(Debug, Default)]
@@ -91,26 +90,19 @@ impl Term {
     }
 }
 
-/// Two items by the value at a path.
-pub(super) fn by_path(path: &str, one: &Value, other: &Value) -> Ordering {
-    compare(&text_at(one, path), &text_at(other, path))
-}
-
 /// The value at `fields.x`, `properties.x` or a member of the item itself; empty where there is none.
-fn text_at(item: &Value, path: &str) -> String {
-    let member = |row: &Row, name: &str| row::get(row, name).cloned();
-    let value = path.split('.').try_fold(item.clone(), |value, name| {
-        value.as_object().and_then(|row| member(row, name))
-    });
+pub(super) fn text_at(item: &Value, path: &str) -> String {
+    let mut names = path.split('.');
+    let value = names.try_fold(item, |value, name| row::get(value.as_object()?, name));
     match value {
-        Some(Value::String(text)) => text,
+        Some(Value::String(text)) => text.clone(),
         Some(value) => value.to_string(),
         None => String::new(),
     }
 }
 
 /// Numbers by their value, anything else as text in any case.
-fn compare(one: &str, other: &str) -> Ordering {
+pub(super) fn compare(one: &str, other: &str) -> Ordering {
     match (one.parse::<f64>(), other.parse::<f64>()) {
         (Ok(one), Ok(other)) => one.total_cmp(&other),
         _ => one.to_lowercase().cmp(&other.to_lowercase()),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::content::{Listing, order_of};
-use super::filter::{Filter, by_path};
+use super::filter::{Filter, compare, text_at};
 use super::links::View;
 use super::{Version, Window, World, row};
 
@@ -48,33 +48,26 @@ impl World {
     /// Items as the Fetch API shows them. `None` for an unknown list.
     pub(crate) fn fetch_list(&self, name: &str, query: &FetchQuery<'_>) -> Option<Listing> {
         let FetchQuery { view, window, .. } = query;
-        let ids = self.shown_items(self.containers.by_name(name)?, view.locale, view.mode);
-        let mut rows: Vec<Value> = ids
-            .into_iter()
-            .filter_map(|id| self.content_for_fetch(view.locale, id, view.mode))
-            .filter(|row| {
-                query
-                    .filter
-                    .as_ref()
-                    .is_none_or(|filter| filter.admits(row))
-            })
-            .collect();
+        let row = |id: i64| self.content_for_fetch(view.locale, id, view.mode);
+        let mut ids = self.shown_items(self.containers.by_name(name)?, view.locale, view.mode);
+        if let Some(filter) = &query.filter {
+            ids.retain(|id| row(*id).is_some_and(|row| filter.admits(&row)));
+        }
         if let Some(path) = query.sort {
-            rows.sort_by(|one, other| by_path(path, one, other));
+            let key = |id: i64| row(id).map_or_else(String::new, |row| text_at(&row, path));
+            let mut keyed: Vec<(String, i64)> = ids.into_iter().map(|id| (key(id), id)).collect();
+            keyed.sort_by(|(one, _), (other, _)| compare(one, other));
+            ids = keyed.into_iter().map(|(_, id)| id).collect();
             if query.descending {
-                rows.reverse();
+                ids.reverse();
             }
         }
-        let total = rows.len();
-        let mut page: Vec<Value> = rows
-            .into_iter()
-            .skip(window.skip)
-            .take(window.take)
-            .collect();
-        for row in &mut page {
-            self.follow_links(row, *view);
-        }
-        Some(Listing { rows: page, total })
+        let page = ids.iter().skip(window.skip).take(window.take);
+        let rows = page.filter_map(|id| self.item_in_view(*id, *view));
+        Some(Listing {
+            rows: rows.collect(),
+            total: ids.len(),
+        })
     }
 
     /// Flat rows, the fields beside `contentID` and the properties. `None` for an unknown list.
