@@ -6,7 +6,7 @@ use crate::report::text::{count_of, took};
 use std::time::Duration;
 
 /// Every action with its name in lists, in their order.
-pub(super) const ACTIONS: [(Intended, &str); 8] = [
+const ACTIONS: [(Intended, &str); 8] = [
     (Intended::Create, "create"),
     (Intended::Update, "update"),
     (Intended::Adopt, "adopt"),
@@ -47,6 +47,34 @@ pub(super) fn counts(of: impl Fn(Intended) -> usize) -> String {
     counts.join(", ")
 }
 
+/// Entities by kind and action: the names of the actions that there are, and for each kind how many have each.
+pub(super) fn table(overview: &Overview) -> (Vec<&'static str>, Vec<(Kind, Vec<usize>)>) {
+    let shown = ACTIONS
+        .iter()
+        .filter(|(action, _)| overview.count(*action) > 0);
+    let shown: Vec<_> = shown.collect();
+    let row = |counts: &[(Intended, usize)]| {
+        let of = |(action, _): &&(Intended, &str)| count_in(counts, *action);
+        shown.iter().map(of).collect()
+    };
+    let rows = overview.counts.iter();
+    let rows = rows.map(|(kind, counts)| (*kind, row(counts))).collect();
+    (shown.iter().map(|(_, name)| *name).collect(), rows)
+}
+
+fn count_in(counts: &[(Intended, usize)], action: Intended) -> usize {
+    let found = counts.iter().find(|(of, _)| *of == action);
+    found.map_or(0, |(_, count)| *count)
+}
+
+/// A number of a table of counts.
+pub(super) fn cell(count: usize, zero: &str) -> String {
+    match count {
+        0 => zero.to_owned(),
+        more => count_of(more),
+    }
+}
+
 /// `content items in articles`.
 pub(super) fn title(group: &Group) -> String {
     let kind = group.kind.plural();
@@ -57,10 +85,7 @@ pub(super) fn title(group: &Group) -> String {
 }
 
 pub(super) fn counts_of(group: &Group) -> String {
-    counts(|action| {
-        let found = group.counts.iter().find(|(of, _)| *of == action);
-        found.map_or(0, |(_, count)| *count)
-    })
+    counts(|action| count_in(&group.counts, action))
 }
 
 /// Why something happens; `None` of what is new for no other reason than that.

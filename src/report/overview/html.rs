@@ -1,6 +1,6 @@
 //! A plan as a page.
 
-use super::facts::{self, ACTIONS, conflicts, counts_of, facts, others, title};
+use super::facts::{self, conflicts, counts_of, facts, others, title};
 use super::words;
 use crate::plan::{Change, Entry, Intended, Overview};
 use crate::report::html::parts::{card, escape, page};
@@ -89,25 +89,16 @@ pub fn html(overview: &Overview) -> String {
 
 /// A row for each kind, a column for each action that there is.
 fn counts(overview: &Overview) -> String {
-    let shown = ACTIONS
-        .iter()
-        .filter(|(action, _)| overview.count(*action) > 0);
-    let shown: Vec<_> = shown.collect();
-    let head: Vec<String> = shown
-        .iter()
-        .map(|(_, name)| format!("<th>{name}</th>"))
-        .collect();
-    let head = head.concat();
-    let mut out = format!("<table class=\"counts\"><tr><th></th>{head}</tr>\n");
-    for (kind, counts) in &overview.counts {
+    let (names, rows) = facts::table(overview);
+    let mut out = "<table class=\"counts\"><tr><th></th>".to_owned();
+    for name in names {
+        append!(out, "<th>{name}</th>");
+    }
+    out.push_str("</tr>\n");
+    for (kind, counts) in rows {
         append!(out, "<tr><th>{}</th>", kind.plural());
-        for (action, _) in &shown {
-            let found = counts.iter().find(|(of, _)| of == action);
-            append!(
-                out,
-                "<td>{}</td>",
-                found.map_or_else(|| "·".to_owned(), |(_, count)| count_of(*count))
-            );
+        for count in counts {
+            append!(out, "<td>{}</td>", facts::cell(count, "·"));
         }
         out.push_str("</tr>\n");
     }

@@ -1,6 +1,6 @@
 //! A plan for a comment on a pull request.
 
-use super::facts::{self, ACTIONS, conflicts, counts_of, facts, others, reason, title};
+use super::facts::{self, conflicts, counts_of, facts, others, reason, title};
 use super::words;
 use crate::domain::shown_lines;
 use crate::plan::{Change, Entry, Intended, Overview};
@@ -241,26 +241,15 @@ fn fence(text: &str) -> String {
 }
 
 fn counts(overview: &Overview) -> String {
-    let columns = ACTIONS
-        .iter()
-        .filter(|(action, _)| overview.count(*action) > 0);
-    let columns: Vec<_> = columns.collect();
-    if columns.is_empty() {
+    let (names, rows) = facts::table(overview);
+    if names.is_empty() {
         return String::new();
     }
-    let head: Vec<&str> = [""]
-        .into_iter()
-        .chain(columns.iter().map(|(_, name)| *name))
-        .collect();
-    let rows = overview.counts.iter().map(|(kind, counts)| {
-        let of = |action: &Intended| {
-            let found = counts.iter().find(|(of, _)| of == action);
-            found.map_or_else(|| "·".to_owned(), |(_, count)| count_of(*count))
-        };
-        let numbers = columns.iter().map(|(action, _)| of(action));
-        [kind.plural().to_owned()]
-            .into_iter()
-            .chain(numbers)
+    let head: Vec<&str> = std::iter::once("").chain(names).collect();
+    let rows = rows.into_iter().map(|(kind, counts)| {
+        let counts = counts.into_iter().map(|count| facts::cell(count, "·"));
+        std::iter::once(kind.plural().to_owned())
+            .chain(counts)
             .collect()
     });
     grid(&head, &rows.collect::<Vec<Vec<String>>>())

@@ -2,7 +2,7 @@
 
 use comfy_table::{CellAlignment, Table};
 
-use super::facts::{self, ACTIONS, conflicts, counts_of, facts, others, reason, sign, title};
+use super::facts::{self, conflicts, counts_of, facts, others, reason, sign, title};
 use super::words;
 use crate::plan::{Change, Entry, Intended, Overview};
 use crate::report::table;
@@ -252,31 +252,22 @@ fn upper(text: &str) -> String {
 
 /// A row for each kind, a column for each action that there is.
 fn counts(overview: &Overview, ascii: bool) -> String {
-    let columns = ACTIONS
-        .iter()
-        .filter(|(action, _)| overview.count(*action) > 0);
-    let columns: Vec<_> = columns.collect();
+    let (names, rows) = facts::table(overview);
+    let columns = names.len();
     let mut table = Table::new();
     table.load_style(table::style(if ascii { '-' } else { '─' }));
-    let names = columns.iter().map(|(_, name)| *name);
-    table.set_header([""].into_iter().chain(names));
+    table.set_header(std::iter::once("").chain(names));
     let zero = if ascii { "." } else { "·" };
-    let cell = |count: usize| match count {
-        0 => zero.to_owned(),
-        more => count_of(more),
-    };
-    for (kind, counts) in &overview.counts {
-        let of = |action: &Intended| {
-            let found = counts.iter().find(|(of, _)| of == action);
-            found.map_or(0, |(_, count)| *count)
-        };
-        let numbers = columns.iter().map(|(action, _)| cell(of(action)));
-        table.add_row([kind.plural().to_owned()].into_iter().chain(numbers));
+    let mut all = vec![0; columns];
+    for (kind, counts) in rows {
+        all.iter_mut()
+            .zip(&counts)
+            .for_each(|(all, count)| *all += count);
+        let counts = counts.into_iter().map(|count| facts::cell(count, zero));
+        table.add_row(std::iter::once(kind.plural().to_owned()).chain(counts));
     }
-    let all = columns
-        .iter()
-        .map(|(action, _)| cell(overview.count(*action)));
-    table.add_row(["all".to_owned()].into_iter().chain(all));
+    let all = all.into_iter().map(|count| facts::cell(count, zero));
+    table.add_row(std::iter::once("all".to_owned()).chain(all));
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
