@@ -143,7 +143,7 @@ fn summary(overview: &Overview) -> Vec<String> {
 
 /// Asks on the terminal whether to go on. Anything but a yes is a no.
 pub(super) async fn asked(question: String) -> bool {
-    let (tell, told) = oneshot::channel();
+    let (answer, answered) = oneshot::channel();
     // A thread of its own, because a line that is being read cannot be given up: it ends with the process at the latest.
     std::thread::spawn(move || {
         let mut stderr = std::io::stderr();
@@ -152,9 +152,9 @@ pub(super) async fn asked(question: String) -> bool {
         let read = std::io::stdin().read_line(&mut line);
         let yes = read.is_ok() && ["y", "yes"].contains(&line.trim().to_lowercase().as_str());
         // The run may have been interrupted meanwhile.
-        tell.send(yes).ok();
+        answer.send(yes).ok();
     });
-    told.await.unwrap_or(false)
+    answered.await.unwrap_or(false)
 }
 
 #[cfg(test)]

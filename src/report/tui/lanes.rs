@@ -85,11 +85,7 @@ pub(crate) fn lines(
     let mut lines = vec![head(view, &columns)];
     for (at, lane) in all_lanes(progress).into_iter().enumerate() {
         let line = lane_line(progress, view, &columns, lane);
-        lines.push(if selected == Some(at) {
-            marked(line, view.look)
-        } else {
-            line
-        });
+        lines.push(marked(line, selected == Some(at), view.look));
         let shown = kinds_of(progress, lane, kinds).into_iter();
         lines.extend(shown.map(|(kind, row)| kind_line(view, &columns, kind, &row)));
     }

@@ -93,8 +93,11 @@ pub(crate) fn around(row: usize, total: usize, height: usize) -> Range<usize> {
     start..(start + height).min(total)
 }
 
-/// A line that is selected.
-pub(crate) fn marked(mut line: Line<'static>, look: Look) -> Line<'static> {
+/// A line, marked where it is selected.
+pub(crate) fn marked(mut line: Line<'static>, is_selected: bool, look: Look) -> Line<'static> {
+    if !is_selected {
+        return line;
+    }
     if let Some(first) = line.spans.first_mut()
         && let Some(rest) = first.content.strip_prefix(' ')
     {
@@ -117,17 +120,7 @@ fn rows_of(
     let selected = selected.filter(|_| view.focus == pane);
     let lines = shown.clone().zip(lines(shown));
     lines
-        .map(|(row, line)| {
-            let is_selected = selected == Some(row);
-            (
-                row,
-                if is_selected {
-                    marked(line, view.look)
-                } else {
-                    line
-                },
-            )
-        })
+        .map(|(row, line)| (row, marked(line, selected == Some(row), view.look)))
         .collect()
 }
 
@@ -325,7 +318,7 @@ fn failure_rows(progress: &Progress, view: &View, area: Rect) -> Rows {
     let first = rows.iter().position(|(at, _)| Some(*at) == selected);
     if let Some(first) = first.filter(|_| view.focus == Pane::Failures) {
         let line = std::mem::take(&mut rows[first].1);
-        rows[first].1 = marked(line, view.look);
+        rows[first].1 = marked(line, true, view.look);
     }
     let height = usize::from(area.height.saturating_sub(1));
     let start = first.unwrap_or(0).min(rows.len().saturating_sub(height));

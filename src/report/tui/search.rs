@@ -206,11 +206,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, view: &View) {
             .gap(1)
             .left(&listed.name, width.saturating_sub(29), Role::Dim)
             .line();
-        lines.push(if at == search.at {
-            marked(line, view.look)
-        } else {
-            line
-        });
+        lines.push(marked(line, at == search.at, view.look));
     }
     if search.entities.is_some() && search.hits.is_empty() {
         let none = Cells::new(view.look).gap(1).text("none", Role::Dim);

@@ -256,15 +256,7 @@ fn seen(sheet: &Sheet, area: Rect, progress: &Progress, view: &View) -> Seen {
             if let Some(url) = detail.url.as_ref().filter(|url| part.ends_with(*url)) {
                 urls.push((lines.len(), cells.width() - url.len(), url.clone()));
             }
-            let line = cells.line();
-            lines.push((
-                row,
-                if row == selected {
-                    marked(line, view.look)
-                } else {
-                    line
-                },
-            ));
+            lines.push((row, marked(cells.line(), row == selected, view.look)));
         }
     }
     let first = lines.iter().position(|(row, _)| *row == selected);
