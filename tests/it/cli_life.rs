@@ -151,6 +151,21 @@ async fn stopped(signal: &str, event: &str, count: usize) -> (Workspace, Server,
     (workspace, server, stderr)
 }
 
+/// `cargo run` and `cargo test` give a program the variables that its build script set for the compiler. One of them once
+/// had the prefix of the configuration, and every command that cargo started was refused for a variable that was set nowhere.
+#[tokio::test]
+async fn no_variable_of_the_build_is_taken_for_configuration() {
+    let ours = std::env::vars_os().filter(|(name, _)| {
+        let name = name.to_string_lossy();
+        name.starts_with("LOCKGATE_") && std::env::var_os("CARGO").is_some()
+    });
+    let workspace = Workspace::new();
+    let mut command = workspace.command(["config"]);
+    command.envs(ours);
+    let ended = end_of(command).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_interrupt_before_the_plan_ends_at_once_and_writes_nothing() {
     let (workspace, server, stderr) = stopped("-INT", "read-progressed", 1).await;
