@@ -20,7 +20,8 @@ fn main() {
         format!("{commit}, {}", env("TARGET"))
     };
     println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rustc-env=LOCKGATE_VERSION={version} ({build})");
+    // Without the prefix of the configuration: cargo also gives this variable to the program that it runs.
+    println!("cargo:rustc-env=VERSION_AND_BUILD={version} ({build})");
 }
 
 fn env(name: &str) -> String {

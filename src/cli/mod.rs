@@ -73,7 +73,7 @@ pub struct Arguments {
 }
 
 /// The version with the commit and the platform that it was built from and for.
-const VERSION: &str = env!("LOCKGATE_VERSION");
+const VERSION: &str = env!("VERSION_AND_BUILD");
 
 const AFTER_HELP: &str = "\
 First steps:

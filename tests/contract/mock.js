@@ -16,8 +16,8 @@ export const TOKEN = "contract-test";
 
 /** A running mock: its address, its state as in `fixtures/`, and `stop`. */
 export async function start() {
-	const binary = process.env.LOCKGATE_BIN ?? fileURLToPath(new URL("target/debug/lockgate", ROOT));
-	assert.ok(existsSync(binary), `${binary} is missing: run cargo build, or set LOCKGATE_BIN`);
+	const binary = process.env.BINARY_UNDER_TEST ?? fileURLToPath(new URL("target/debug/lockgate", ROOT));
+	assert.ok(existsSync(binary), `${binary} is missing: run cargo build, or set BINARY_UNDER_TEST`);
 	const fixture = fileURLToPath(new URL("fixtures/starter-site/source.json", ROOT));
 	const child = spawn(
 		binary,
