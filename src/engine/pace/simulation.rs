@@ -428,6 +428,22 @@ async fn without_a_limit_only_the_windows_hold_it_back() {
     assert!(refused == 0.0 && rate > 150.0, "{rate}, refused {refused}");
 }
 
+/// A first run lost a second and more where nothing holds it back, because the rate grew by the clock and not by answers.
+#[tokio::test(start_paused = true)]
+async fn the_sooner_answers_come_the_sooner_the_rate_grows() {
+    for (latency_ms, least) in [(20, 300.0), (50, 150.0), (100, 80.0)] {
+        let server = Server::unlimited(latency_ms);
+        let pacer = Pacer::new(16, None);
+        let start = Instant::now();
+        load(&pacer, &server, start + SECOND).await;
+        let (rate, _) = server.seen(start, start + SECOND);
+        assert!(
+            rate >= least,
+            "{rate} in the first second at {latency_ms} ms"
+        );
+    }
+}
+
 /// Twenty workers that take 25 ms each are busy with 38 requests in flight, because an answer takes 47 ms.
 #[tokio::test(start_paused = true)]
 async fn as_many_are_in_flight_as_the_server_works_on() {
