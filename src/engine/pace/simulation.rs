@@ -280,25 +280,33 @@ async fn takes(server: &Server, requests: u32) -> Duration {
     start.elapsed()
 }
 
-/// 200 entities took more than four minutes: each refusal paused everything, and the rate fell with each.
+/// 200 entities took more than four minutes: each refusal paused everything, and the rate fell with each. In one of three
+/// orders of the refusals it was still so when the best second fell with the rate, because each refusal was near it then.
+/// Ten seconds are what it may take to find out that refusals say nothing.
 #[tokio::test(start_paused = true)]
-async fn where_a_fifth_is_refused_whatever_the_rate_a_third_of_the_throughput_is_left() {
-    let limits = [f64::INFINITY, 60.0];
-    for (limit, tells) in [(limits[0], false), (limits[1], false), (limits[1], true)] {
-        for requests in [200, 3000] {
+async fn where_a_share_is_refused_whatever_the_rate_a_third_of_the_throughput_is_left() {
+    let orders = (0..12).map(|order| order * 31);
+    for ((limit, tells), dice) in [(f64::INFINITY, false), (60.0, false), (60.0, true)]
+        .into_iter()
+        .flat_map(|server| orders.clone().map(move |dice| (server, dice)))
+    {
+        for (requests, sheds) in [(200, 10), (200, 5), (3000, 10), (3000, 5)] {
             let calm = Server::new(Kind::Bucket(1.0), limit, 20);
+            let state = State {
+                dice,
+                ..State::default()
+            };
             let shedding = Server {
-                sheds: Some(5),
+                sheds: Some(sheds),
                 tells,
+                state: Mutex::new(state),
                 ..Server::new(Kind::Bucket(1.0), limit, 20)
             };
-            let (calm, shed) = (
-                takes(&calm, requests).await,
-                takes(&shedding, requests).await,
-            );
+            let calm = takes(&calm, requests).await;
+            let shed = takes(&shedding, requests).await;
             assert!(
-                shed <= calm * 3,
-                "{requests} in {shed:?} instead of {calm:?} of {limit}"
+                shed <= calm * 3 + SECOND * 10,
+                "{requests} in {shed:?} instead of {calm:?} of {limit}, one of {sheds} refused, order {dice}"
             );
         }
     }
