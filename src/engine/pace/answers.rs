@@ -2,10 +2,12 @@
 //!
 //! A server also refuses for reasons that have nothing to do with the rate: others use the same token, or a gateway sheds
 //! load. Such refusals come at any rate. So a refusal counts as one for the rate when both are true:
-//! - at least half as much left in the second before it as in the best second so far ([`BEST_AT_FIRST`] to begin with);
+//! - at least a quarter as much left in the second before it as in the best second so far, and [`LOW_AT_FIRST`] before a
+//!   limit is known;
 //! - refusals are no more frequent than usual: the share that is refused at rates below that, the *background*, is small.
 //!
-//! It counts in any case when most of the last answers were refusals, because no rate is low enough then.
+//! It counts in any case when most of the last answers were refusals, because no rate is low enough then. Only such
+//! refusals lower the best second. If each one did, it would fall with the rate, and each refusal would be near it.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -16,22 +18,29 @@ use tokio::time::Instant;
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 /// How far back departures are kept.
 const KEPT: Duration = Duration::from_secs(4);
-/// Requests of a second that are taken for possible before anything is known.
-const BEST_AT_FIRST: usize = 20;
+/// Requests of a second that every limit allows, until one is known.
+const LOW_AT_FIRST: usize = 10;
 /// The weight of an answer in the background: at a low rate, and at others.
 const FOLLOW: (f64, f64) = (1.0 / 32.0, 1.0 / 128.0);
 /// The background from which on refusals are taken to be usual.
 const USUAL: f64 = 0.05;
-/// Answers of which most have to be refusals, and how many at least.
-const RECENT: (u32, u32) = (20, 4);
+/// Answers of which most have to be refusals, and how many at least. Of fewer answers most are refusals by chance now and
+/// then where a fifth of all is refused.
+const RECENT: (u32, u32) = (31, 4);
 
 /// The departures of the last seconds and their answers.
 #[derive(Clone, Debug)]
 pub(super) struct Answers {
     /// When the requests of the last seconds left, without those that were refused.
     left: VecDeque<Instant>,
+    /// When the first request left.
+    first: Option<Instant>,
     /// The most that left within one second and was not refused.
     best: usize,
+    /// Whether a limit is known.
+    is_limited: bool,
+    /// Requests of a second that a limit is taken to allow.
+    allowed: usize,
     /// The share of requests that is refused whatever the rate.
     background: f64,
     /// The last answers, the latest in the lowest bit: whether each was a refusal.
@@ -43,7 +52,10 @@ impl Answers {
     pub(super) fn new() -> Self {
         Self {
             left: VecDeque::new(),
-            best: BEST_AT_FIRST,
+            first: None,
+            best: 0,
+            is_limited: false,
+            allowed: LOW_AT_FIRST,
             background: 0.0,
             recent: 0,
             recent_count: 0,
@@ -57,6 +69,7 @@ impl Answers {
             self.left.pop_front();
         }
         self.left.push_back(now);
+        self.first.get_or_insert(now);
     }
 
     /// Notes that the request that left at `left` was not refused.
@@ -71,17 +84,34 @@ impl Answers {
         if let Ok(at) = self.left.binary_search(&left) {
             self.left.remove(at);
         }
-        let is_low = self.is_low(self.before(left));
-        self.note(true, is_low);
-        self.is_dense() || (!is_low && self.background < USUAL)
+        let count = self.before(left);
+        self.note(true, self.is_low(count));
+        let is_low = self.is_low(count) || count < self.allowed;
+        self.is_dense() || (!is_low && !self.is_usual())
     }
 
-    /// Takes a limit as the best that there is. It explains the refusals so far.
-    pub(super) fn limited_to(&mut self, count: usize) {
-        self.best = count.max(1);
-        self.background = 0.0;
+    /// Takes a limit as known, or as not known any more. When most of the last answers were refusals, so much is the best
+    /// that there is.
+    pub(super) fn limited_to(&mut self, count: Option<usize>) {
+        self.is_limited = count.is_some();
+        match count {
+            Some(count) if self.is_dense() => (self.best, self.allowed) = (count, 0),
+            Some(_) => {}
+            None => self.allowed = LOW_AT_FIRST,
+        }
         self.recent = 0;
         self.recent_count = 0;
+    }
+
+    /// Whether requests are refused now and then whatever the rate.
+    pub(super) fn is_usual(&self) -> bool {
+        self.background >= USUAL
+    }
+
+    /// Whether requests had left for less than a second.
+    pub(super) fn is_early(&self, left: Instant) -> bool {
+        let since = |first| left.saturating_duration_since(first) < SECOND;
+        self.first.is_none_or(since)
     }
 
     /// Requests that left within the second before and were not refused so far.
@@ -108,7 +138,7 @@ impl Answers {
     }
 
     fn is_low(&self, count: usize) -> bool {
-        count < self.best / 2
+        count < self.best / 4 || (self.is_limited && count < self.allowed)
     }
 
     fn is_dense(&self) -> bool {
@@ -119,7 +149,7 @@ impl Answers {
     fn note(&mut self, refused: bool, is_low: bool) {
         self.recent_count = (self.recent_count + 1).min(RECENT.0);
         self.recent = ((self.recent << 1) | u32::from(refused)) & ((1 << RECENT.0) - 1);
-        if is_low || self.background >= USUAL {
+        if is_low || self.is_usual() {
             let weight = if is_low { FOLLOW.0 } else { FOLLOW.1 };
             let now = f64::from(u8::from(refused));
             self.background += (now - self.background) * weight;
@@ -168,14 +198,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn where_a_share_is_refused_at_any_rate_refusals_say_nothing_until_most_are() {
         let mut answers = Answers::new();
-        let mut now = Instant::now();
+        let (_, mut now) = send(&mut answers, Instant::now(), 100, u32::MAX);
         for _ in 0..20 {
             // Far below the best second.
             now = send(&mut answers, now + SECOND, 5, 5).1;
         }
         let (counted, now) = send(&mut answers, now, 300, 5);
         assert_eq!(counted, 0);
-        let (counted, _) = send(&mut answers, now, 20, 1);
+        let (counted, _) = send(&mut answers, now, 30, 1);
         assert!(counted > 0, "nothing is admitted any more");
     }
 
@@ -184,7 +214,7 @@ mod tests {
         let mut answers = Answers::new();
         let (counted, now) = send(&mut answers, Instant::now(), 10, 1);
         assert!(counted > 0);
-        answers.limited_to(1);
+        answers.limited_to(Some(1));
         let (_, now) = send(&mut answers, now + SECOND, 2, u32::MAX);
         answers.leave(now);
         assert!(answers.refused(now), "the rate is near the limit again");

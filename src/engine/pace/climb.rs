@@ -1,7 +1,8 @@
-//! The rate while no limit is known: it begins below what is likely and doubles every half second.
+//! The rate while no limit is known: it begins below what is likely and doubles every few answers' time.
 //!
 //! It grows only while requests wait for it. So it never runs ahead of what is used, and the requests that are refused
-//! when a limit is met at last are few: those of one time to answer.
+//! when a limit is met at last are few: those of one time to answer. Because it doubles in a number of these times, it is
+//! about as far beyond the limit then whatever an answer takes, and a server that answers soon is not kept waiting.
 
 use std::time::Duration;
 
@@ -9,8 +10,13 @@ use tokio::time::Instant;
 
 /// Requests that leave as fast as they come: hardly any account is smaller.
 const FREE: u32 = 8;
-/// The time in which the rate doubles.
-const DOUBLING: Duration = Duration::from_millis(500);
+/// The time in which the rate doubles, in times of the shortest answer so far.
+const DOUBLING_ANSWERS: u32 = 6;
+/// The same in requests that leave in it: each rate is tried before the next one.
+const DOUBLING_REQUESTS: f64 = 8.0;
+/// The same in time. A shorter one is within what timers may shift a request.
+const DOUBLING_WITHIN: (Duration, Duration) =
+    (Duration::from_millis(100), Duration::from_millis(500));
 /// The longest time between two requests that counts as waiting.
 const GAP_MAX: Duration = Duration::from_millis(200);
 /// The rate grows in steps of this part, because each new rate opens a new account.
@@ -27,6 +33,8 @@ pub(super) struct Climb {
     due: f64,
     /// When a request waited last.
     waited: Option<Instant>,
+    /// The shortest time to an answer so far.
+    shortest: Duration,
 }
 
 impl Climb {
@@ -37,7 +45,21 @@ impl Climb {
             free: FREE,
             due: 1.0,
             waited: None,
+            shortest: Duration::MAX,
         }
+    }
+
+    /// Notes how long an answer took.
+    pub(super) fn answered(&mut self, latency: Duration) {
+        self.shortest = self.shortest.min(latency);
+    }
+
+    /// The time in which the rate doubles.
+    fn doubling(&self) -> Duration {
+        let (least, most) = DOUBLING_WITHIN;
+        let tried = Duration::from_secs_f64(DOUBLING_REQUESTS / self.rate);
+        let answers = self.shortest.saturating_mul(DOUBLING_ANSWERS);
+        answers.max(tried).clamp(least, most)
     }
 
     /// Notes that a request leaves.
@@ -52,7 +74,7 @@ impl Climb {
         let Some(gap) = gap.filter(|gap| *gap <= GAP_MAX) else {
             return;
         };
-        self.due *= (gap.as_secs_f64() / DOUBLING.as_secs_f64()).exp2();
+        self.due *= (gap.as_secs_f64() / self.doubling().as_secs_f64()).exp2();
         if self.due >= 1.0 + STEP {
             self.rate *= self.due;
             self.due = 1.0;

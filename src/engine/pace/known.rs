@@ -78,11 +78,11 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// A limit that follows from the first refusal. When hardly any request had left by then, it is a guess: it is no lower
-    /// than [`GUESS_MIN`], and is questioned as soon as it is approached.
-    pub(super) fn found(per_second: f64, now: Instant) -> Self {
+    /// A limit that follows from the first refusal. When requests had left for less than a second by then (`is_early`), or
+    /// hardly any, it is a guess: it is no lower than [`GUESS_MIN`], and is questioned as soon as it is approached.
+    pub(super) fn found(per_second: f64, is_early: bool, now: Instant) -> Self {
         let known = Self::new(per_second.max(GUESS_MIN), FIRST, now);
-        if per_second >= GUESS_MAX {
+        if per_second >= GUESS_MAX && !is_early {
             return known;
         }
         Self {
@@ -272,7 +272,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn it_is_approached_from_half_in_three_seconds() {
         let start = Instant::now();
-        let mut known = Known::found(100.0, start);
+        let mut known = Known::found(100.0, false, start);
         assert!((rate(&mut known, start) - 50.0).abs() < 0.1);
         let soon = rate(&mut known, start + Duration::from_secs(2));
         assert!((80.0..83.0).contains(&soon), "{soon}");
@@ -284,7 +284,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_limit_of_hardly_any_request_is_questioned_soon() {
         let start = Instant::now();
-        let mut known = Known::found(5.0, start);
+        let mut known = Known::found(5.0, false, start);
         let mut now = start;
         while rate(&mut known, now) < 100.0 {
             known.was_short();
@@ -297,7 +297,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn each_refusal_on_the_way_takes_it_down_by_half_at_most_and_makes_the_way_slower() {
         let start = Instant::now();
-        let mut known = Known::found(100.0, start);
+        let mut known = Known::found(100.0, false, start);
         let mut now = start + Duration::from_secs(4);
         known.refused(3.0, now, now + Duration::from_secs(1));
         assert!((known.per_second() - 50.0).abs() < 0.1);
@@ -316,7 +316,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn refusals_after_long_holding_are_due_to_timers() {
         let start = Instant::now();
-        let mut known = Known::found(100.0, start);
+        let mut known = Known::found(100.0, false, start);
         let mut now = start;
         let mut rates = Vec::new();
         for _ in 0..4 {
@@ -331,7 +331,7 @@ mod tests {
     async fn a_probe_that_fails_leaves_the_limit_and_one_that_succeeds_is_followed_by_a_bolder_one()
     {
         let start = Instant::now();
-        let mut known = Known::found(100.0, start);
+        let mut known = Known::found(100.0, false, start);
         known.was_short();
         let now = start + PATIENCE;
         assert!((rate(&mut known, now) - 104.0).abs() < 0.1);
@@ -355,7 +355,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_no_request_uses_is_not_questioned() {
         let start = Instant::now();
-        let mut known = Known::found(100.0, start);
+        let mut known = Known::found(100.0, false, start);
         assert!((rate(&mut known, start + LONG) - 98.0).abs() < 0.1);
         known.was_short();
         let few = known.rate(None, || 20.0, start + LONG + LONG);

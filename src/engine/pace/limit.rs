@@ -86,15 +86,22 @@ impl RateLearner {
         self.answers.leave(now);
     }
 
-    /// Notes that a request that left at `left` was not refused.
-    pub(super) fn admitted(&mut self, left: Instant) {
+    /// Notes at `now` that a request that left at `left` was not refused.
+    pub(super) fn admitted(&mut self, left: Instant, now: Instant) {
+        self.climb.answered(now.saturating_duration_since(left));
         self.answers.admitted(left);
     }
 
     /// Notes that a request that left at `left` was refused. Returns whether that says something of the limit; then
     /// [`RateLearner::pause`] is to follow.
     pub(super) fn refused(&mut self, left: Instant) -> bool {
-        self.answers.refused(left) || self.burst.is_some()
+        let was_usual = self.answers.is_usual();
+        let is_of_limit = self.answers.refused(left) || self.burst.is_some();
+        if self.answers.is_usual() && !was_usual {
+            // What led to the limit was no more than what is refused at any rate.
+            self.forget();
+        }
+        is_of_limit
     }
 
     /// Notes that nothing leaves before `until`, because a request that left at `left` was refused for the limit.
@@ -138,6 +145,12 @@ impl RateLearner {
         (!is_capped).then(|| known.questions(now))
     }
 
+    fn forget(&mut self) {
+        self.known = None;
+        self.climb = Climb::from(self.start);
+        self.answers.limited_to(None);
+    }
+
     /// Judges refusals once everything that was in flight then has been answered.
     fn conclude(&mut self, burst: Burst, now: Instant) {
         // Requests overtake one another on the way, so which was the first to be refused is not certain.
@@ -147,9 +160,12 @@ impl RateLearner {
         let count = whole(before);
         match &mut self.known {
             Some(known) => known.refused(count, burst.from, now),
-            None => self.known = Some(Known::found(count, now)),
+            None => {
+                let is_early = answers.is_early(burst.from);
+                self.known = Some(Known::found(count, is_early, now));
+            }
         }
-        self.answers.limited_to(before);
+        self.answers.limited_to(Some(before));
     }
 }
 

@@ -26,7 +26,7 @@ const CATCH_UP: Duration = Duration::from_millis(5);
 /// The wait after a refusal for the limit without `Retry-After`: what most services' windows need to clear.
 pub(super) const WAIT: Duration = Duration::from_secs(1);
 /// The first wait of a request after a refusal that says nothing of the limit, without `Retry-After`. It doubles each time.
-const WAIT_ALONE: Duration = Duration::from_millis(100);
+const WAIT_ALONE: Duration = Duration::from_millis(50);
 /// A wait that the server asks for and that holds everything back, whatever the refusal says.
 const LONG: Duration = Duration::from_secs(5);
 
@@ -233,7 +233,7 @@ impl Quota {
 
     /// Notes that the request that left at `left` was not refused.
     pub(super) fn admitted(&self, left: Instant) {
-        self.state().learner.admitted(left);
+        self.state().learner.admitted(left, Instant::now());
     }
 
     /// Notes that the server refused the request that left at `left` for its rate and asks for a wait of `asked`; `None`
