@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::agility::ConnectionError;
-use crate::cli::generate::GenerateError;
-use crate::cli::mock::ServeError;
+#[cfg(feature = "mock")]
+use crate::cli::mocked::{generate::GenerateError, serve::ServeError};
 use crate::config::ConfigError;
 use crate::domain::{RunEnd, redact_message, shown_lines};
 use crate::engine::{PullError, RunError};
@@ -159,9 +159,11 @@ pub enum Error {
     #[error(transparent)]
     Connection(#[from] ConnectionError),
     /// The mock server could not be started, or its state not be saved.
+    #[cfg(feature = "mock")]
     #[error(transparent)]
     Serve(#[from] ServeError),
     /// A generated instance could not be written.
+    #[cfg(feature = "mock")]
     #[error(transparent)]
     Generate(#[from] GenerateError),
     /// Standard output or standard error does not take any more.
@@ -176,12 +178,11 @@ impl Error {
     /// The exit code that tells this error. The only place that decides it.
     pub const fn exit_code(&self) -> ExitStatus {
         match self {
-            Self::Config(_)
-            | Self::Usage { .. }
-            | Self::File { .. }
-            | Self::Connection(_)
-            | Self::Serve(_)
-            | Self::Generate(_) => ExitStatus::Usage,
+            Self::Config(_) | Self::Usage { .. } | Self::File { .. } | Self::Connection(_) => {
+                ExitStatus::Usage
+            }
+            #[cfg(feature = "mock")]
+            Self::Serve(_) | Self::Generate(_) => ExitStatus::Usage,
             Self::Unreachable { .. } => ExitStatus::Unreachable,
             Self::Run(error) => run_exit_code(error),
             Self::Store(error) => store_exit_code(error),
@@ -224,10 +225,10 @@ impl Error {
             | Self::Conflicts { .. }
             | Self::WrongReference(_)
             | Self::Connection(_)
-            | Self::Serve(_)
-            | Self::Generate(_)
             | Self::Output(_)
             | Self::Internal(_) => RunEnd::Stopped,
+            #[cfg(feature = "mock")]
+            Self::Serve(_) | Self::Generate(_) => RunEnd::Stopped,
         }
     }
 
@@ -265,19 +266,22 @@ impl Error {
                     .to_owned(),
             ),
             Self::Connection(error) => error.hint(),
-            Self::File { .. } | Self::Serve(_) | Self::Generate(_) | Self::Output(_) => None,
+            Self::File { .. } | Self::Output(_) => None,
+            #[cfg(feature = "mock")]
+            Self::Serve(_) | Self::Generate(_) => None,
         }
     }
 
     /// Whether the reader of our output went away, as `head` does. Nobody is left to be told.
     pub fn is_broken_pipe(&self) -> bool {
-        let (Self::Output(error)
-        | Self::Serve(ServeError::Output(error))
-        | Self::Generate(GenerateError::Stdout(error))) = self
-        else {
-            return false;
+        let error = match self {
+            Self::Output(error) => Some(error),
+            #[cfg(feature = "mock")]
+            Self::Serve(ServeError::Output(error))
+            | Self::Generate(GenerateError::Stdout(error)) => Some(error),
+            _ => None,
         };
-        error.kind() == io::ErrorKind::BrokenPipe
+        error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
     }
 }
 

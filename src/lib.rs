@@ -22,6 +22,7 @@ pub mod error;
 pub mod event;
 pub mod id_map;
 pub mod instance;
+#[cfg(feature = "mock")]
 pub mod mock;
 pub mod plan;
 pub mod planted;

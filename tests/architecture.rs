@@ -180,10 +180,10 @@ fn test_modules(source: &Source) -> Vec<String> {
         "lib.rs" | "main.rs" => String::new(),
         _ => format!("{}/", source.module),
     };
-    let declared = source
-        .lines
-        .windows(2)
-        .filter(|pair| pair[0].text.trim() == "#[cfg(test)]");
+    let declared = source.lines.windows(2).filter(|pair| {
+        let attribute = pair[0].text.trim();
+        attribute == "#[cfg(test)]" || attribute.starts_with("#[cfg(all(test,")
+    });
     declared
         .filter_map(|pair| {
             let (_, name) = pair[1].text.split_once("mod ")?;
@@ -248,6 +248,21 @@ fn every_room_names_only_the_rooms_below_it() {
             }
         }
     }
+    none(&problems);
+}
+
+/// A build without the mock server leaves out one folder of commands, and nothing else knows the server.
+#[test]
+fn the_mock_is_named_in_one_folder() {
+    let sources = sources();
+    let outside = sources
+        .iter()
+        .filter(|source| source.room() != "mock" && !source.is_below("cli/mocked"));
+    let lines = outside.flat_map(|source| source.lines.iter().filter(|line| !line.is_test));
+    let problems: Vec<String> = lines
+        .filter(|line| named(&line.text, "crate::").any(|name| name == "mock"))
+        .map(|line| format!("{}: {}", line.at, line.text.trim()))
+        .collect();
     none(&problems);
 }
 

@@ -28,5 +28,6 @@ mod write;
 pub use connection::{Connection, ConnectionError, Instance, Limits};
 pub use hosts::{Place, REGIONS, Region, is_of_known_region, place};
 
+#[cfg(feature = "mock")]
 #[cfg(test)]
 mod tests;

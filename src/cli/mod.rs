@@ -8,15 +8,16 @@ mod apply;
 mod args;
 mod completions;
 mod config;
-mod demo;
 mod explain;
 mod front;
-pub mod generate;
 mod graph;
 mod guard;
 mod help;
 mod man;
-pub mod mock;
+#[cfg(feature = "mock")]
+pub mod mocked;
+#[cfg(not(feature = "mock"))]
+mod not_mocked;
 mod overview;
 mod pace;
 mod pager;
@@ -25,7 +26,6 @@ mod plan;
 mod plan_file;
 mod planning;
 mod records;
-mod rehearsal;
 mod replay;
 mod retry;
 mod run_lookup;
@@ -35,6 +35,7 @@ mod session;
 mod stop;
 mod sync;
 mod table;
+#[cfg(feature = "mock")]
 #[cfg(test)]
 mod tests;
 mod undo;
@@ -65,7 +66,7 @@ pub use screen::stdout;
     disable_help_subcommand = true,
     arg_required_else_help = true,
     max_term_width = 110,
-    after_help = AFTER_HELP,
+    after_help = after_help(),
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -75,9 +76,17 @@ pub struct Arguments {
 /// The version with the commit and the platform that it was built from and for.
 const VERSION: &str = env!("VERSION_AND_BUILD");
 
-const AFTER_HELP: &str = "\
-First steps:
-  lockgate demo                a migration between two mock instances, nothing real
+/// First steps and exit codes.
+fn after_help() -> String {
+    let demo = if cfg!(feature = "mock") {
+        "\n  lockgate demo                a migration between two mock instances, nothing real"
+    } else {
+        ""
+    };
+    format!("First steps:{demo}{FIRST_STEPS}")
+}
+
+const FIRST_STEPS: &str = "
   export LOCKGATE_TOKEN=…      a personal access token for both instances
   lockgate sync --source 1a2b3c4d-u --target 5e6f7a8b-u --dry-run
   lockgate sync --source 1a2b3c4d-u --target 5e6f7a8b-u
@@ -98,29 +107,16 @@ enum Command {
     Verify(verify::VerifyArgs),
     Undo(undo::UndoArgs),
     Graph(graph::GraphArgs),
-    Demo(demo::DemoArgs),
-    Mock(MockArgs),
+    #[cfg(feature = "mock")]
+    Demo(mocked::DemoArgs),
+    #[cfg(feature = "mock")]
+    Mock(mocked::MockArgs),
     Config(config::ConfigArgs),
     Runs(runs::RunsArgs),
     Why(why::WhyArgs),
     Explain(explain::ExplainArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
-}
-
-/// Runs a local mock of the CMS APIs for dry runs and tests
-#[derive(Debug, clap::Args)]
-#[command(arg_required_else_help = true)]
-struct MockArgs {
-    #[command(subcommand)]
-    command: MockCommand,
-}
-
-/// What the mock can do.
-#[derive(Debug, Subcommand)]
-enum MockCommand {
-    Serve(Box<mock::ServeArgs>),
-    Generate(generate::GenerateArgs),
 }
 
 /// Reads the command line. Help, version and complaints are printed here.
@@ -200,11 +196,10 @@ async fn carry_out(command: Command, out: &mut (dyn Write + Send)) -> Result<Exi
         Command::Plan(args) => plan::run(&args, out).await,
         Command::Apply(args) => apply::run(&args).await,
         Command::Graph(args) => graph::run(&args, &args.settings()?, out).await,
-        Command::Demo(args) => {
-            let config = args.config()?;
-            demo::run(args, config).await
-        }
-        Command::Mock(args) => play(args.command, out).await,
+        #[cfg(feature = "mock")]
+        Command::Demo(args) => mocked::demo(args).await,
+        #[cfg(feature = "mock")]
+        Command::Mock(args) => mocked::play(args, out).await,
         Command::Config(args) => config::run(&args, out),
         Command::Runs(args) => runs::run(&args, out).await,
         Command::Why(args) => why::run(&args, out).await,
@@ -212,12 +207,4 @@ async fn carry_out(command: Command, out: &mut (dyn Write + Send)) -> Result<Exi
         Command::Completions(args) => completions::run(&args, out),
         Command::Man(args) => man::run(&args, out),
     }
-}
-
-async fn play(command: MockCommand, mut out: &mut (dyn Write + Send)) -> Result<ExitStatus, Error> {
-    match command {
-        MockCommand::Serve(args) => mock::serve(*args, &mut out, stop::asked()).await?,
-        MockCommand::Generate(args) => generate::run(&args, &mut out)?,
-    }
-    Ok(ExitStatus::Agreed)
 }

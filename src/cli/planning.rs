@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, SelectionArgs};
 use super::session::{self, Ends};
 use super::sync::MatchingArgs;
-use super::{rehearsal, wiring};
+use super::wiring;
 use crate::config::Settings;
 use crate::domain::RunId;
 use crate::engine::{Decided, EVENTS_IN_FLIGHT, Sink};
@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::event::{Event, Stamped};
 use crate::progress::Progress;
 use crate::report;
+use crate::store::Store;
 
 /// Between two lines about the reading, in milliseconds.
 const BEAT_MS: u64 = 2_000;
@@ -57,7 +58,7 @@ impl PlanningArgs {
 pub(super) async fn outlook(settings: &Settings) -> Result<Decided, Error> {
     session::warn(settings);
     let ends = Ends::of(settings)?;
-    let store = rehearsal::remembered(settings).await?;
+    let store = remembered(settings).await?;
     let (events, mut received) = mpsc::channel::<Stamped>(EVENTS_IN_FLIGHT);
     let run = RunId("plan".to_owned());
     let working = async {
@@ -78,6 +79,11 @@ pub(super) async fn outlook(settings: &Settings) -> Result<Decided, Error> {
     let (planned, ()) = tokio::join!(working, telling);
     store.close().await;
     planned
+}
+
+/// What the real state knows of the pair, in a store of its own. A state that does not exist yet is not made.
+pub(super) async fn remembered(settings: &Settings) -> Result<Store, Error> {
+    Ok(Store::open_copy(&settings.paths.state).await?)
 }
 
 /// How far the reading is.

@@ -6,10 +6,10 @@ use std::io::Write;
 use clap::Args;
 
 use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, OutputArgs};
-use super::session::{self, Ends, Work};
+use super::session::Work;
 use super::sync::PolicyArgs;
-use super::{rehearsal, run_lookup};
-use crate::config::{Config, Given, Settings};
+use super::{run_lookup, sync};
+use crate::config::{Config, Given};
 use crate::domain::{EntityKey, Outcome};
 use crate::error::{Error, ExitStatus};
 use crate::report;
@@ -76,23 +76,7 @@ pub(super) async fn run(
         ));
     }
     let of = record.run;
-    begin(settings, Work::Retry { of, keys }, out).await
-}
-
-async fn begin(
-    settings: Settings,
-    work: Work,
-    out: &mut (dyn Write + Send),
-) -> Result<ExitStatus, Error> {
-    session::warn(&settings);
-    if settings.sync.dry_run {
-        return rehearsal::run(&settings, work, out).await;
-    }
-    let ends = Ends::of(&settings)?;
-    let store = Store::open(&settings.paths.state).await?;
-    session::run(&settings, ends, store, work)
-        .await
-        .map(|(status, _)| status)
+    sync::begin(settings, Work::Retry { of, keys }, out).await
 }
 
 /// The run, and what failed or was blocked in it.

@@ -40,10 +40,13 @@ const LAST_WORDS: Duration = Duration::from_secs(20);
 /// What a run does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Work {
-    /// Move.
-    Sync,
-    /// Move between mock servers.
-    Demo,
+    /// Move what is selected.
+    Sync {
+        /// The command as the state remembers it.
+        command: &'static str,
+        /// Whether the user has agreed to it already.
+        is_agreed: bool,
+    },
     /// Move what did not arrive in an earlier run.
     Retry {
         /// That run.
@@ -66,8 +69,7 @@ impl Work {
     /// The command as the state remembers it.
     pub(super) const fn name(&self) -> &'static str {
         match self {
-            Self::Sync => "sync",
-            Self::Demo => "demo",
+            Self::Sync { command, .. } => command,
             Self::Retry { .. } => "retry",
             Self::Apply { .. } => "apply",
             Self::Verify => "verify",
@@ -79,21 +81,21 @@ impl Work {
         match self {
             Self::Retry { keys, .. } => session.selection.keys.clone_from(keys),
             Self::Apply { approved, .. } => session.approved = Some(Arc::clone(approved)),
-            Self::Sync | Self::Demo | Self::Verify => {}
+            Self::Sync { .. } | Self::Verify => {}
         }
     }
 
     /// Whether the user has agreed to it already.
     const fn is_agreed(&self) -> bool {
         match self {
-            Self::Demo | Self::Apply { .. } | Self::Retry { .. } | Self::Verify => true,
-            Self::Sync => false,
+            Self::Sync { is_agreed, .. } => *is_agreed,
+            Self::Apply { .. } | Self::Retry { .. } | Self::Verify => true,
         }
     }
 
     const fn moves(&self) -> bool {
         match self {
-            Self::Sync | Self::Demo | Self::Retry { .. } | Self::Apply { .. } => true,
+            Self::Sync { .. } | Self::Retry { .. } | Self::Apply { .. } => true,
             Self::Verify => false,
         }
     }
@@ -342,7 +344,7 @@ async fn work_off(
     // A run that breaks has a report, too.
     guard::guarded(Box::pin(async {
         let report = match work {
-            Work::Sync | Work::Demo | Work::Retry { .. } | Work::Apply { .. } => {
+            Work::Sync { .. } | Work::Retry { .. } | Work::Apply { .. } => {
                 Box::pin(session.sync(commanded)).await
             }
             Work::Verify => Box::pin(session.verify(commanded)).await,
@@ -497,11 +499,11 @@ fn record(settings: &Settings, run: &RunId, pair: &Pair, work: &Work) -> RunReco
             "target_url": settings.target.url,
             "retries": match work {
                 Work::Retry { of, .. } => Some(of),
-                Work::Sync | Work::Demo | Work::Apply { .. } | Work::Verify => None,
+                Work::Sync { .. } | Work::Apply { .. } | Work::Verify => None,
             },
             "plan": match work {
                 Work::Apply { plan, .. } => Some(plan),
-                Work::Sync | Work::Demo | Work::Retry { .. } | Work::Verify => None,
+                Work::Sync { .. } | Work::Retry { .. } | Work::Verify => None,
             },
         }),
         started_at: time::now().to_string(),

@@ -5,7 +5,10 @@ use std::io::Write;
 use clap::Args;
 
 use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, OutputArgs, SelectionArgs};
-use super::rehearsal;
+#[cfg(feature = "mock")]
+use super::mocked::rehearse;
+#[cfg(not(feature = "mock"))]
+use super::not_mocked::rehearse;
 use super::session::{self, Ends, Work};
 use crate::config::{Config, Settings};
 use crate::error::{Error, ExitStatus};
@@ -132,13 +135,29 @@ pub(super) async fn run(
     settings: Settings,
     out: &mut (dyn Write + Send),
 ) -> Result<ExitStatus, Error> {
+    let work = Work::Sync {
+        command: "sync",
+        is_agreed: false,
+    };
+    begin(settings, work, out).await
+}
+
+/// Does some work between the instances of the settings, or rehearses it.
+///
+/// # Errors
+/// As [`run`].
+pub(super) async fn begin(
+    settings: Settings,
+    work: Work,
+    out: &mut (dyn Write + Send),
+) -> Result<ExitStatus, Error> {
     session::warn(&settings);
     if settings.sync.dry_run {
-        return rehearsal::run(&settings, Work::Sync, out).await;
+        return rehearse(&settings, work, out).await;
     }
     let ends = Ends::of(&settings)?;
     let store = Store::open(&settings.paths.state).await?;
-    session::run(&settings, ends, store, Work::Sync)
+    session::run(&settings, ends, store, work)
         .await
         .map(|(status, _)| status)
 }

@@ -106,7 +106,9 @@ pub(super) const fn of(error: &Error) -> &'static str {
         Error::Usage { .. } => "LG-1006",
         Error::File { .. } => "LG-1007",
         Error::Connection(_) => "LG-1008",
+        #[cfg(feature = "mock")]
         Error::Serve(_) => "LG-1012",
+        #[cfg(feature = "mock")]
         Error::Generate(_) => "LG-1013",
         Error::Output(_) => "LG-1014",
         Error::Unreachable { source, .. } => request(&source.cause),

@@ -12,11 +12,12 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
-use super::mock::ServeError;
-use super::overview::AT_ONCE;
-use super::session::{self, Ends, Rehearsal, Work};
-use super::wiring;
+use super::serve::ServeError;
 use crate::agility::{Connection, Instance};
+use crate::cli::overview::AT_ONCE;
+use crate::cli::planning::remembered;
+use crate::cli::session::{self, Ends, Rehearsal, Work};
+use crate::cli::wiring;
 use crate::config::{OutputMode, Settings};
 use crate::domain::{
     Entity, EntityKey, Inventory, Kind, Locale, Outcome, SourceId, TargetId, name_key, shown,
@@ -30,7 +31,6 @@ use crate::mock::{self, Server};
 use crate::plan::{Action, Plan};
 use crate::progress::Progress;
 use crate::report::Reporter;
-use crate::store::Store;
 
 /// What an estimate assumes of a real instance, which documents neither: the time of a request, and of an item in a
 /// batch.
@@ -41,7 +41,7 @@ const BATCH_ITEM: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// [`Error`] when the rehearsal could not begin or not go on; entities that would fail are in the status.
-pub(super) async fn run(
+pub(in crate::cli) async fn run(
     settings: &Settings,
     work: Work,
     out: &mut (dyn Write + Send),
@@ -81,11 +81,6 @@ pub(super) async fn run(
         list((&report.plan, &report.source), &failures, differences, out)?;
     }
     Ok(status)
-}
-
-/// What the real state knows of the pair, in a store of its own. A state that does not exist yet is not made.
-pub(super) async fn remembered(settings: &Settings) -> Result<Store, Error> {
-    Ok(Store::open_copy(&settings.paths.state).await?)
 }
 
 /// Reads the target for real.
@@ -259,7 +254,7 @@ fn estimate(settings: &Settings, server: &Server) -> session::Estimate {
 /// What did not come across in the rehearsal, by entity: the outcome and why. The plan alone cannot know what the
 /// server refuses.
 #[derive(Clone, Default)]
-pub(super) struct Failures(Arc<Mutex<HashMap<EntityKey, (&'static str, String)>>>);
+struct Failures(Arc<Mutex<HashMap<EntityKey, (&'static str, String)>>>);
 
 impl Failures {
     fn lock(&self) -> MutexGuard<'_, HashMap<EntityKey, (&'static str, String)>> {
@@ -296,7 +291,7 @@ impl Reporter for Failures {
 }
 
 /// One line for everything that a run would do or leave undone: action, entity, name and reason, tabs between them.
-pub(super) fn list(
+fn list(
     (plan, source): (&Plan, &Inventory<SourceId>),
     failures: &Failures,
     differences: &[Difference],

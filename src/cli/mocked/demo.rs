@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::args::{Collected, EngineArgs, FileArgs, OutputArgs};
-use super::mock::ServeError;
-use super::session::{self, Ends, Work};
+use super::serve::ServeError;
+use crate::cli::args::{Collected, EngineArgs, FileArgs, OutputArgs};
+use crate::cli::session::{self, Ends, Work};
 use crate::config::{Config, Given, GivenValue};
 use crate::error::{Error, ExitStatus};
 use crate::mock::file::{InstanceFile, StateFile};
@@ -23,13 +23,13 @@ Examples:
   lockgate demo
   lockgate demo --latency-ms 80 --item-ms 40     slowly enough to watch
   lockgate demo --output json")]
-pub(super) struct DemoArgs {
+pub(in crate::cli) struct DemoArgs {
     /// How long the mock server waits before each answer
     #[arg(long, value_name = "MS", default_value_t = 20)]
-    pub(super) latency_ms: u32,
+    latency_ms: u32,
     /// How long the mock server takes for each item of a batch [default: 2]
     #[arg(long, value_name = "MS")]
-    pub(super) item_ms: Option<u32>,
+    item_ms: Option<u32>,
     /// Mock server of a known character, such as parallel-instant; see `lockgate mock serve --help`
     #[arg(long, value_name = "NAME")]
     profile: Option<Profile>,
@@ -43,14 +43,14 @@ pub(super) struct DemoArgs {
 
 impl DemoArgs {
     /// All layers, these flags on top. The instances come later, once the mock server tells its address.
-    pub(super) fn config(&self) -> Result<Config, Error> {
+    fn config(&self) -> Result<Config, Error> {
         let collected = self.engine.collect(Collected::default());
         self.file.load(self.output.collect(collected))
     }
 }
 
 /// The site that crosses in a demonstration.
-const SITE: &str = include_str!("../../fixtures/starter-site/source.json");
+const SITE: &str = include_str!("../../../fixtures/starter-site/source.json");
 /// The instance that it crosses to.
 const TARGET: &str = "5e6f7a8b-u";
 
@@ -58,7 +58,8 @@ const TARGET: &str = "5e6f7a8b-u";
 ///
 /// # Errors
 /// [`Error`] when it could not start or could not go on.
-pub(super) async fn run(args: DemoArgs, config: Config) -> Result<ExitStatus, Error> {
+pub(in crate::cli) async fn run(args: DemoArgs) -> Result<ExitStatus, Error> {
+    let config = args.config()?;
     let mut state: StateFile = serde_json::from_str(SITE)
         .map_err(|error| Error::Internal(format!("the built-in site is damaged: {error}")))?;
     let source = state.instances[0].guid.clone();
@@ -86,7 +87,11 @@ pub(super) async fn run(args: DemoArgs, config: Config) -> Result<ExitStatus, Er
     let ends = Ends::of(&settings)?;
     // A demonstration leaves no mappings behind: its target is gone when it ends.
     let store = Store::open_in_memory().await?;
-    let status = session::run(&settings, ends, store, Work::Demo).await;
+    let work = Work::Sync {
+        command: "demo",
+        is_agreed: true,
+    };
+    let status = session::run(&settings, ends, store, work).await;
     server.stop().await;
     status.map(|(status, _)| status)
 }
