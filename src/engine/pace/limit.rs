@@ -158,12 +158,11 @@ impl RateLearner {
         let before = usize::midpoint(answers.before(burst.from), answers.most_since(burst.from));
         let before = before.max(1);
         let count = whole(before);
-        match &mut self.known {
-            Some(known) => known.refused(count, burst.from, now),
-            None => {
-                let is_early = answers.is_early(burst.from);
-                self.known = Some(Known::found(count, is_early, now));
-            }
+        if let Some(known) = &mut self.known {
+            known.refused(count, burst.from, now);
+        } else {
+            let is_early = answers.is_early(burst.from);
+            self.known = Some(Known::found(count, is_early, now));
         }
         self.answers.limited_to(Some(before));
     }
