@@ -221,7 +221,7 @@ pub(super) struct EngineArgs {
     /// Maximum requests per second [default: adaptive]
     #[arg(long, value_name = "N")]
     rate: Option<String>,
-    /// Content items per batch, 1 to 250
+    /// Maximum number of content items per batch, 1 to 250; a run begins with 50
     #[arg(long, value_name = "N")]
     batch_size: Option<String>,
     /// Files per asset upload, 1 to 100

@@ -229,7 +229,8 @@ fn help_teaches() {
               Maximum requests per second [default: adaptive] [env: LOCKGATE_RATE]
 
           --batch-size <N>
-              Content items per batch, 1 to 250 [default: 50] [env: LOCKGATE_BATCH_SIZE]
+              Maximum number of content items per batch, 1 to 250; a run begins with 50 [default: 250] [env:
+              LOCKGATE_BATCH_SIZE]
 
           --asset-batch-files <N>
               Files per asset upload, 1 to 100 [default: 20] [env: LOCKGATE_ASSETS_BATCH_FILES]
@@ -360,7 +361,8 @@ fn help_teaches() {
               Maximum requests per second [default: adaptive] [env: LOCKGATE_RATE]
 
           --batch-size <N>
-              Content items per batch, 1 to 250 [default: 50] [env: LOCKGATE_BATCH_SIZE]
+              Maximum number of content items per batch, 1 to 250; a run begins with 50 [default: 250] [env:
+              LOCKGATE_BATCH_SIZE]
 
           --asset-batch-files <N>
               Files per asset upload, 1 to 100 [default: 20] [env: LOCKGATE_ASSETS_BATCH_FILES]
@@ -577,7 +579,7 @@ fn the_command_line_is_the_strongest_layer() {
     assert_eq!(shown("sync.publish"), "\"both\" (flag --publish)");
     assert_eq!(shown("output.mode"), "\"plain\" (flag --output)");
     assert_eq!(shown("output.verbose"), "true (flag --verbose)");
-    assert_eq!(shown("batch.size"), "50 (default)");
+    assert_eq!(shown("batch.size"), "250 (default)");
 }
 
 #[test]

@@ -86,7 +86,7 @@ fn the_defaults_are_complete_settings() {
             settings.pace.batches,
             settings.batch_size
         ),
-        (64, 3, 50)
+        (64, 16, 250)
     );
     assert_eq!(settings.pace.per_second_max, None);
     assert_eq!(settings.paths.state.path(), Path::new(".lockgate/state.db"));

@@ -256,8 +256,14 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
         if now.refused == before.refused {
             self.scarce = scarce(now.per_second_max, now.per_second_since(before));
         }
-        let items = least_items(self.context().batch_times.costs().item(), self.scarce);
-        self.work.flow_mut().queues.batch_from(items);
+        let times = &self.context().batch_times;
+        let (most, items) = (
+            times.content(),
+            least_items(times.costs().item(), self.scarce),
+        );
+        let queues = &mut self.work.flow_mut().queues;
+        queues.batches_up_to(most);
+        queues.batch_from(items);
         self.context().store.gather(gathering(self.scarce));
     }
 }

@@ -83,7 +83,7 @@ pub struct Options {
     pub batches_in_flight: usize,
     /// Items in a batch at most, 1 to 250.
     pub batch_items: usize,
-    /// Uploads of assets in flight at most. Twice as many of their files may be fetched at one time.
+    /// Uploads of assets in flight at most. Four times as many files may be fetched at one time.
     pub assets_in_flight: usize,
     /// How much one upload takes of what goes to the same folder and gallery.
     pub upload: UploadLimits,
@@ -135,13 +135,13 @@ impl Options {
     /// neither the rate of the API nor [`Options::concurrency`] is about; so that uploads never wait for their bytes,
     /// there are more of them.
     pub const fn downloads_in_flight(&self) -> usize {
-        self.assets_in_flight.saturating_mul(2)
+        self.assets_in_flight.saturating_mul(4)
     }
 
     /// Files that are open at one time, those that are being sent included: no upload begins while there are so many. At
     /// least those of two full uploads, so that one is fetched while another is sent.
     pub const fn files_in_flight(&self) -> usize {
-        let many = self.downloads_in_flight().saturating_mul(2);
+        let many = self.downloads_in_flight();
         let two = self.upload.files.saturating_mul(2);
         if many > two { many } else { two }
     }
@@ -159,8 +159,8 @@ impl Default for Options {
             reads: 48,
             writes: 32,
             per_second_max: None,
-            batches_in_flight: 3,
-            batch_items: 50,
+            batches_in_flight: 16,
+            batch_items: 250,
             assets_in_flight: 16,
             upload: UploadLimits::default(),
             attempts: 5,

@@ -600,7 +600,7 @@ impl<S: Source, T: Target> Session<S, T> {
         Limits {
             saves: (options.concurrency / 2).max(1),
             // While some are uploaded, the files of others are fetched.
-            assets: options.downloads_in_flight().max(1),
+            assets: options.assets_in_flight.saturating_mul(2).max(1),
             files: options.files_in_flight(),
             upload: options.upload,
             batches: options.batches_in_flight.max(1),

@@ -1,12 +1,15 @@
-//! When a batch is looked at.
+//! When a batch is looked at, and how large it is.
 //!
 //! | file | says |
 //! |---|---|
+//! | `growth` | how many items a content batch takes, and how many are at the target at one time |
 //! | `rule` | the wait before the first look and between later ones, learnt from what the looks find |
 //! | `times` | one such rule for each class of batches |
 
+mod growth;
 mod rule;
 mod times;
 
+pub(super) use growth::{FIRST_AT_ONCE, FIRST_ITEMS};
 pub use times::BatchTimes;
 pub(super) use times::{BatchCosts, BatchKind, InFlightBatch};

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::growth::Growth;
 use super::rule::{Batch, Rule};
 use crate::domain::Kind;
 
@@ -56,7 +57,10 @@ type Table<T> = [[T; SIZES]; BatchKind::ALL.len()];
 
 /// Learns how long the target takes for batches.
 #[derive(Debug, Default)]
-pub struct BatchTimes(Mutex<Table<Option<Rule>>>);
+pub struct BatchTimes {
+    rules: Mutex<Table<Option<Rule>>>,
+    growth: Mutex<Growth>,
+}
 
 /// A batch that the target has taken.
 #[derive(Debug)]
@@ -107,7 +111,18 @@ impl BatchTimes {
     }
 
     fn rules(&self) -> MutexGuard<'_, Table<Option<Rule>>> {
-        self.0.lock().expect("no holder panics")
+        self.rules.lock().expect("no holder panics")
+    }
+
+    fn growth(&self) -> MutexGuard<'_, Growth> {
+        self.growth.lock().expect("no holder panics")
+    }
+
+    /// Items of a content batch, and content batches at the target at one time: at most.
+    pub(in crate::engine) fn content(&self) -> (usize, usize) {
+        let costs = self.costs();
+        let growth = self.growth();
+        (growth.items(&costs), growth.at_once())
     }
 }
 
@@ -140,6 +155,9 @@ impl InFlightBatch<'_> {
     /// Notes that a look that left at `sent` found it done.
     pub(in crate::engine) fn done(self, sent: Instant) {
         let sent = sent.saturating_duration_since(self.came);
+        if self.kind == BatchKind::Content {
+            self.times.growth().done(self.items, sent);
+        }
         let mut rules = self.times.rules();
         if let Some(rule) = &mut rules[self.kind as usize][size(self.items)] {
             rule.done(&self.batch, sent);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use super::{Job, Step};
 use crate::domain::{EntityKey, Kind, Locale};
-use crate::engine::poll::BatchKind;
+use crate::engine::poll::{BatchKind, FIRST_AT_ONCE, FIRST_ITEMS};
 use crate::plan::{Node, UploadLimits};
 
 /// A kind of request with its own bound.
@@ -159,6 +159,8 @@ pub struct ReadyQueues {
     beside: BTreeMap<u32, Vec<Ready>>,
     /// Files of the uploads in flight.
     files_in_flight: usize,
+    /// Items of a content batch, and content batches in flight, at most for now.
+    most: (usize, usize),
     /// Items that make a content batch worth its requests, while other work can use them; see
     /// [`ReadyQueues::batch_from`].
     least_items: usize,
@@ -178,6 +180,10 @@ impl ReadyQueues {
             rows: BTreeMap::new(),
             beside: BTreeMap::new(),
             files_in_flight: 0,
+            most: (
+                limits.batch_items.min(FIRST_ITEMS),
+                limits.batches.min(FIRST_AT_ONCE),
+            ),
             least_items: 1,
             proven: 0,
             probing: false,
@@ -198,13 +204,22 @@ impl ReadyQueues {
             .push(ready);
     }
 
+    /// From now on a content batch has at most so many items, and so many are in flight. The limits are not exceeded.
+    pub fn batches_up_to(&mut self, (items, at_once): (usize, usize)) {
+        self.most = (
+            self.limits.batch_items.min(items),
+            self.limits.batches.min(at_once),
+        );
+        self.least_items = self.least_items.min(self.most.0);
+    }
+
     /// From now on a content batch smaller than this waits for more items while other work can use the requests that it
     /// costs; and while the target's worker has a batch already, every batch waits until it is full. 1 holds nothing back.
     ///
     /// Items become ready by ones and twos as the assets arrive that they show. Where the rate is what a run
     /// waits for, a request for each of them would cost more time than it gains.
     pub fn batch_from(&mut self, least_items: usize) {
-        self.least_items = least_items.clamp(1, self.limits.batch_items);
+        self.least_items = least_items.clamp(1, self.most.0);
     }
 
     /// Whether requests are dear and other work can use them. Not when nothing is in flight: then nothing would end a wait.
@@ -223,7 +238,7 @@ impl ReadyQueues {
         match (self.should_coalesce(), at_work) {
             (false, _) => 1,
             (true, 0) => self.least_items,
-            (true, _) => self.limits.batch_items,
+            (true, _) => self.most.0,
         }
     }
 
@@ -266,10 +281,11 @@ impl ReadyQueues {
 
     fn job_of(&mut self, queue: &Queue, waits: &dyn Fn(&Ready) -> bool) -> Option<Job> {
         let class = queue.class();
-        let free = self
-            .limits
-            .of(class)
-            .saturating_sub(self.in_flight.get(&class).copied().unwrap_or(0));
+        let limit = match class {
+            Class::Content => self.most.1,
+            _ => self.limits.of(class),
+        };
+        let free = limit.saturating_sub(self.in_flight.get(&class).copied().unwrap_or(0));
         if free == 0 || (class == Class::Asset && self.files_in_flight >= self.limits.files) {
             return None;
         }
@@ -282,9 +298,13 @@ impl ReadyQueues {
             Class::Save | Class::Asset | Class::Page | Class::Delete => 1,
             Class::Redirections => REDIRECTIONS,
             Class::Workflow => IDS_AT_ONCE,
-            Class::Content if needed > 1 => self.limits.batch_items,
-            // A short queue is shared out, so that no batch starves another of work.
-            Class::Content => heap.len().div_ceil(free).min(self.limits.batch_items),
+            Class::Content if needed > 1 => self.most.0,
+            // A short queue is shared out, so that no batch starves another of work; not among many, which would cost as many
+            // requests.
+            Class::Content => heap
+                .len()
+                .div_ceil(free.min(FIRST_AT_ONCE))
+                .min(self.most.0),
         };
         let mut taken = Vec::new();
         while taken.len() < most
