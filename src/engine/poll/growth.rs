@@ -21,7 +21,7 @@ pub(in crate::engine) const FIRST_AT_ONCE: usize = 3;
 /// The sizes that are tried one after another. The last one is the most that the Management API takes.
 const ITEMS: [u32; 3] = [50, 100, 250];
 /// Batches of a size before its time says anything: the wait for a new size begins with a guess.
-const TRIES: u32 = 8;
+const TRIES: u32 = 4;
 /// A size that is done within this time keeps nothing waiting.
 const SOON: Duration = Duration::from_millis(200);
 /// How much longer the next size may take, as a part of what more items would cost if each took its time.

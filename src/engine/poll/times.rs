@@ -1,8 +1,11 @@
 //! The learnt times of all classes of batches.
 //!
-//! Batches of one class are alike enough to share a time: what is done with the items, and how many there are, to the power of
-//! two. A class without experience starts with the time of the class nearest to it.
+//! Batches of one class are alike enough to share a time: what is done with the items, how many there are, to the power of
+//! two, and how many other batches of the run were at the target when they came. The last one is why the first batch after a
+//! long queue is not looked at as late as the queue would have it. A class without experience starts with the time of the
+//! class nearest to it.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -52,14 +55,29 @@ impl BatchKind {
     }
 }
 
-/// One value for each class.
+/// Other batches at the target: none, a few, many.
+const LOADS: usize = 3;
+/// As many others are a few.
+const FEW: usize = 3;
+
+/// One value for each kind and size.
 type Table<T> = [[T; SIZES]; BatchKind::ALL.len()];
+
+/// What is learnt of one kind and size.
+#[derive(Clone, Debug, Default)]
+struct Learnt {
+    /// By load.
+    rules: [Option<Rule>; LOADS],
+    /// The load of the batch that was looked at last.
+    latest: usize,
+}
 
 /// Learns how long the target takes for batches.
 #[derive(Debug, Default)]
 pub struct BatchTimes {
-    rules: Mutex<Table<Option<Rule>>>,
+    learnt: Mutex<Table<Learnt>>,
     growth: Mutex<Growth>,
+    at_target: AtomicUsize,
 }
 
 /// A batch that the target has taken.
@@ -68,6 +86,7 @@ pub(in crate::engine) struct InFlightBatch<'a> {
     times: &'a BatchTimes,
     kind: BatchKind,
     items: u32,
+    load: usize,
     came: Instant,
     batch: Batch,
 }
@@ -86,32 +105,58 @@ const fn size(items: u32) -> usize {
     if power < SIZES { power } else { SIZES - 1 }
 }
 
+/// The place of a batch in [`Learnt::rules`].
+const fn load(others: usize) -> usize {
+    match others {
+        0 => 0,
+        1..=FEW => 1,
+        _ => 2,
+    }
+}
+
+impl Learnt {
+    /// What is known of batches that come to such a load, or to the nearest one.
+    fn nearest(&self, load: usize) -> Option<Duration> {
+        let known = self.rules.iter().enumerate();
+        let known = known.filter_map(|(at, rule)| Some((at.abs_diff(load), rule.as_ref()?)));
+        let nearest = known.min_by_key(|(distance, _)| *distance);
+        nearest.map(|(_, rule)| rule.wait())
+    }
+}
+
 impl BatchTimes {
     /// Notes that a batch was handed in: at once when the target has answered.
     pub(in crate::engine) fn begin(&self, kind: BatchKind, items: u32) -> InFlightBatch<'_> {
+        let load = load(self.at_target.fetch_add(1, Ordering::Relaxed));
         let guess = self.costs().time(kind, items);
-        let mut rules = self.rules();
-        let rule = &mut rules[kind as usize][size(items)];
-        let batch = rule
+        let mut learnt = self.learnt();
+        let learnt = &mut learnt[kind as usize][size(items)];
+        let guess = learnt.nearest(load).unwrap_or(guess);
+        let batch = learnt.rules[load]
             .get_or_insert_with(|| Rule::starting_with(guess))
             .begin();
         InFlightBatch {
             times: self,
             kind,
             items,
+            load,
             came: Instant::now(),
             batch,
         }
     }
 
-    /// What is known now.
+    /// What is known now: of each kind and size, the time at the load that it met last.
     pub(in crate::engine) fn costs(&self) -> BatchCosts {
-        let wait = |rule: &Option<Rule>| rule.as_ref().map(Rule::wait);
-        BatchCosts(self.rules().each_ref().map(|row| row.each_ref().map(wait)))
+        let latest = |learnt: &Learnt| learnt.nearest(learnt.latest);
+        BatchCosts(
+            self.learnt()
+                .each_ref()
+                .map(|row| row.each_ref().map(latest)),
+        )
     }
 
-    fn rules(&self) -> MutexGuard<'_, Table<Option<Rule>>> {
-        self.rules.lock().expect("no holder panics")
+    fn learnt(&self) -> MutexGuard<'_, Table<Learnt>> {
+        self.learnt.lock().expect("no holder panics")
     }
 
     fn growth(&self) -> MutexGuard<'_, Growth> {
@@ -135,33 +180,38 @@ impl InFlightBatch<'_> {
     /// How much longer its first look waits, because others have shown meanwhile that batches take longer; `None` when it
     /// is to be looked at now.
     pub(in crate::engine) fn put_off(&mut self) -> Option<Duration> {
-        let rules = self.times.rules();
-        let rule = rules[self.kind as usize][size(self.items)].as_ref()?;
-        rule.put_off(&mut self.batch, self.came.elapsed())
+        let age = self.came.elapsed();
+        self.look(|rule, batch| rule.put_off(batch, age))
     }
 
     /// Notes that a look that left at `sent` found it at work. Returns the wait until the next look.
     pub(in crate::engine) fn working(&mut self, sent: Instant) -> Duration {
-        let (sent, now) = (
-            sent.saturating_duration_since(self.came),
-            self.came.elapsed(),
-        );
-        let mut rules = self.times.rules();
-        let rule = &mut rules[self.kind as usize][size(self.items)];
-        rule.as_mut()
-            .map_or(FIRST, |rule| rule.working(&mut self.batch, sent, now))
+        let sent = sent.saturating_duration_since(self.came);
+        let now = self.came.elapsed();
+        self.look(|rule, batch| rule.working(batch, sent, now))
     }
 
     /// Notes that a look that left at `sent` found it done.
-    pub(in crate::engine) fn done(self, sent: Instant) {
+    pub(in crate::engine) fn done(mut self, sent: Instant) {
         let sent = sent.saturating_duration_since(self.came);
         if self.kind == BatchKind::Content {
             self.times.growth().done(self.items, sent);
         }
-        let mut rules = self.times.rules();
-        if let Some(rule) = &mut rules[self.kind as usize][size(self.items)] {
-            rule.done(&self.batch, sent);
-        }
+        self.look(|rule, batch| rule.done(batch, sent));
+    }
+
+    fn look<R>(&mut self, learn: impl FnOnce(&mut Rule, &mut Batch) -> R) -> R {
+        let mut learnt = self.times.learnt();
+        let learnt = &mut learnt[self.kind as usize][size(self.items)];
+        learnt.latest = self.load;
+        let rule = learnt.rules[self.load].as_mut();
+        learn(rule.expect("made when it began"), &mut self.batch)
+    }
+}
+
+impl Drop for InFlightBatch<'_> {
+    fn drop(&mut self) {
+        self.times.at_target.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -277,6 +327,24 @@ mod tests {
         );
         assert!(near(costs.item(), 5), "{:?}", costs.item());
         assert!(follow(&times, 100, ms(1_000)).await <= 2);
+    }
+
+    /// Pages at the end of a run were looked at more than a second late: while there was a queue, each had taken that long.
+    #[tokio::test(start_paused = true)]
+    async fn after_a_queue_a_batch_that_comes_alone_is_not_looked_at_late() {
+        let times = BatchTimes::default();
+        for _ in 0..20 {
+            follow(&times, 1, ms(5)).await;
+        }
+        let others: Vec<_> = (0..5)
+            .map(|_| times.begin(BatchKind::Content, 50))
+            .collect();
+        for _ in 0..20 {
+            follow(&times, 1, ms(1_000)).await;
+        }
+        drop(others);
+        let alone = times.begin(BatchKind::Content, 1);
+        assert!(alone.due() <= ms(10), "{:?}", alone.due());
     }
 
     #[test]
