@@ -5,8 +5,8 @@
 //!
 //! | seen | conclusion |
 //! |---|---|
-//! | the next size takes hardly longer, or is done soon | larger batches |
-//! | the next size takes longer in proportion to its items | the size stays |
+//! | batches of a size are done soon, waiting for others included | larger batches |
+//! | they are not | the size stays |
 //! | a batch is done about as soon as the fastest one of its size | more at one time |
 //! | a batch takes much longer than that one: it waits for others | fewer at one time |
 
@@ -24,8 +24,6 @@ const ITEMS: [u32; 3] = [50, 100, 250];
 const TRIES: u32 = 4;
 /// A size that is done within this time keeps nothing waiting.
 const SOON: Duration = Duration::from_millis(200);
-/// How much longer the next size may take, as a part of what more items would cost if each took its time.
-const WORTH: f64 = 0.5;
 /// Up to how many times the fastest time a batch counts as not having waited, and from when on as having waited.
 const WAITED: (f64, f64) = (1.25, 1.6);
 /// What looks and the network add to any time.
@@ -81,15 +79,11 @@ impl Growth {
 
     /// Items of a content batch, at most.
     pub(super) fn items(&self, costs: &BatchCosts) -> usize {
-        let time = |size: u32| costs.time(BatchKind::Content, size);
-        let is_worth = |at: usize| {
-            let (less, more) = (ITEMS[at - 1], ITEMS[at]);
-            let in_proportion = f64::from(more) / f64::from(less);
-            let most = time(less).mul_f64(1.0 + (in_proportion - 1.0) * WORTH);
-            self.sizes[at - 1].count >= TRIES
-                && (self.sizes[at].count < TRIES || time(more) <= most.max(SOON))
+        let is_soon = |(size, seen): &(u32, &Seen)| {
+            seen.count >= TRIES && costs.time(BatchKind::Content, *size) <= SOON
         };
-        let steps = (1..ITEMS.len()).take_while(|at| is_worth(*at)).count();
+        let sizes = ITEMS.into_iter().zip(&self.sizes);
+        let steps = sizes.take(ITEMS.len() - 1).take_while(is_soon).count();
         ITEMS[steps] as usize
     }
 
@@ -134,21 +128,21 @@ mod tests {
     }
 
     #[test]
-    fn where_items_cost_their_time_batches_stay_small_and_few() {
+    fn where_batches_wait_for_one_another_they_stay_small_and_few() {
         assert_eq!(settled(ms(5), ms(0), 1), (50, 3));
-    }
-
-    #[test]
-    fn where_batches_cost_their_time_they_are_full_and_few() {
-        assert_eq!(settled(ms(0), ms(500), 1), (250, 3));
+        assert_eq!(settled(ms(0), ms(500), 1), (50, 3));
     }
 
     #[test]
     fn where_batches_are_done_beside_one_another_there_are_many() {
-        assert_eq!(settled(ms(0), ms(2_000), 1_000), (250, 64));
-        assert_eq!(settled(ms(0), ms(0), 1_000), (250, 64));
+        assert_eq!(settled(ms(0), ms(2_000), 1_000), (50, 64));
         let (items, at_once) = settled(ms(5), ms(0), 8);
         assert_eq!(items, 50);
         assert!((8..=16).contains(&at_once), "{at_once}");
+    }
+
+    #[test]
+    fn where_batches_are_done_at_once_they_are_full_too() {
+        assert_eq!(settled(ms(0), ms(0), 1_000), (250, 64));
     }
 }

@@ -73,16 +73,18 @@ fn play_growing(
     let mut flights: Vec<(super::Batch, Duration, Duration, u32)> = Vec::new();
     let mut seen = Vec::new();
     let mut hand_in =
-        |rule: &Rule, flights: &mut Vec<_>, looks: &mut BinaryHeap<_>, now: Duration| {
+        |rule: &mut Rule, flights: &mut Vec<_>, looks: &mut BinaryHeap<_>, now: Duration| {
             let at = flights.len();
             let first = free.iter_mut().min().unwrap();
             let done = now.max(*first) + (worker.time)(at as u64);
             *first = done;
-            flights.push((rule.begin(), now, done, 0));
-            looks.push(Reverse((now + rule.wait(), at, false)));
+            let batch = rule.begin(looks.len());
+            let due = now + batch.wait();
+            flights.push((batch, now, done, 0));
+            looks.push(Reverse((due, at, false)));
         };
     for _ in 0..in_flight {
-        hand_in(&rule, &mut flights, &mut looks, Duration::ZERO);
+        hand_in(&mut rule, &mut flights, &mut looks, Duration::ZERO);
     }
     while let Some(Reverse((now, at, is_answer))) = looks.pop() {
         if !is_answer {
@@ -114,7 +116,7 @@ fn play_growing(
         let grows = seen.len() % 2 == 0 && flights.len() - seen.len() + 1 < most;
         for _ in 0..=usize::from(grows) {
             if flights.len() < usize::try_from(batches).unwrap() {
-                hand_in(&rule, &mut flights, &mut looks, now);
+                hand_in(&mut rule, &mut flights, &mut looks, now);
             }
         }
     }

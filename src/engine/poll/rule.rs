@@ -20,7 +20,9 @@
 //!   the present wait.
 //! - A batch whose first look is due waits on where others have lengthened the wait meanwhile. While a queue grows, each batch
 //!   takes longer than the one before it, and a look at each would only show that once more.
-//! - Nothing is assumed of the server's queue. Where a batch waits for others, the time to done has that in it.
+//! - Nothing is assumed of the server's queue. Where a batch waits for others, the time to done has that in it. A batch that
+//!   comes while fewer others are at the server than usual is looked at earlier, between the fastest time so far and the
+//!   wait, and shows nothing of the wait: after a queue each look would else be as late as the queue was long.
 //! - Polls are few whatever the times are: where there are more than a third beyond one for each batch, later looks keep a
 //!   greater distance.
 
@@ -52,6 +54,14 @@ const LOOKS: f64 = 1.35;
 const SPARING: f64 = 20.0;
 /// The weight of the last batch in the mean of looks: one part in this.
 const LOOKS_MEMORY: f64 = 50.0;
+/// The part of the usual number of other batches from which on down a batch is looked at earlier.
+const FEWER: f64 = 0.75;
+/// The usual number of others below which none are missed.
+const OTHERS_LEAST: f64 = 1.5;
+/// The weight of the last batch in the usual number of others: one part in this.
+const OTHERS_MEMORY: f64 = 16.0;
+/// How much the fastest time is forgotten with each batch.
+const FORGET: f64 = 1.01;
 /// The longest wait between later looks where the first wait is not longer itself.
 const LATER_MOST: Duration = Duration::from_secs(10);
 
@@ -64,6 +74,10 @@ pub(super) struct Rule {
     state: State,
     /// Looks per batch of late.
     looks: f64,
+    /// Other batches at the server when one was handed in, of late.
+    others: f64,
+    /// The fastest time of late.
+    fastest: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -93,8 +107,10 @@ struct Search {
 /// A batch at the server.
 #[derive(Clone, Debug)]
 pub(super) struct Batch {
-    /// The wait before its first look.
+    /// The wait of the rule when it was handed in.
     wait: Duration,
+    /// The wait before its first look where that is shorter.
+    early: Option<Duration>,
     version: u64,
     /// The latest look that found it at work.
     low: Option<Duration>,
@@ -105,8 +121,8 @@ pub(super) struct Batch {
 
 impl Batch {
     /// The wait before its first look.
-    pub(super) const fn wait(&self) -> Duration {
-        self.wait
+    pub(super) fn wait(&self) -> Duration {
+        self.early.unwrap_or(self.wait)
     }
 }
 
@@ -118,6 +134,8 @@ impl Rule {
             version: 0,
             state: State::Searching(Search::new(true)),
             looks: 1.0,
+            others: 0.0,
+            fastest: None,
         }
     }
 
@@ -126,10 +144,18 @@ impl Rule {
         self.wait
     }
 
-    /// Notes that a batch was handed in. It is due for its first look after [`Rule::wait`].
-    pub(super) const fn begin(&self) -> Batch {
+    /// Notes that a batch was handed in while so many others were at the server.
+    pub(super) fn begin(&mut self, others: usize) -> Batch {
+        let others = f64::from(u32::try_from(others).unwrap_or(u32::MAX));
+        let is_fewer = self.others >= OTHERS_LEAST && others < self.others * FEWER;
+        let share = others / self.others.max(1.0);
+        self.others += (others - self.others) / OTHERS_MEMORY;
+        let fastest = self.fastest.filter(|fastest| *fastest < self.wait);
+        let early = fastest.filter(|_| is_fewer);
+        let early = early.map(|fastest| fastest + (self.wait - fastest).mul_f64(share));
         Batch {
             wait: self.wait,
+            early,
             version: self.version,
             low: None,
             looks: 0,
@@ -141,7 +167,8 @@ impl Rule {
     /// batches take longer; `None` when it is to be looked at now. A batch that waits on counts like one of the present wait.
     pub(super) fn put_off(&self, batch: &mut Batch, age: Duration) -> Option<Duration> {
         let more = self.wait.saturating_sub(age);
-        if batch.looks > 0 || self.wait <= batch.wait || more < LEAST {
+        let is_early = batch.early.is_some();
+        if is_early || batch.looks > 0 || self.wait <= batch.wait || more < LEAST {
             return None;
         }
         batch.wait = self.wait;
@@ -155,8 +182,9 @@ impl Rule {
     pub(super) fn working(&mut self, batch: &mut Batch, sent: Duration, now: Duration) -> Duration {
         batch.low = Some(sent);
         batch.looks += 1;
-        let is_news = batch.version == self.version && batch.looks == 1;
+        let is_news = batch.version == self.version && batch.looks == 1 && batch.early.is_none();
         match &mut self.state {
+            State::Searching(_) if batch.early.is_some() => {}
             State::Searching(search) if search.is_first || is_news => {
                 let is_first = search.is_first;
                 search.takes_longer_than(sent);
@@ -188,18 +216,26 @@ impl Rule {
         }
         let look = now.saturating_sub(sent);
         let sparing = 1.0 + SPARING * (self.looks - LOOKS).max(0.0);
-        let least = (batch.wait / 4)
+        let least = (batch.wait() / 4)
             .max(look / 2)
             .max(LEAST / 2)
             .mul_f64(sparing);
         let grown = least.saturating_mul(1 << (batch.looks - 1).min(16));
         let grown = grown.min(LATER_MOST.max(batch.wait));
+        if batch.early.is_some() {
+            return grown.min(now.max(LEAST));
+        }
         grown.max(self.wait.saturating_sub(now))
     }
 
     /// A look that left at `sent`, counted from the hand-in, found the batch done.
     pub(super) fn done(&mut self, batch: &Batch, sent: Duration) {
         self.looks += (f64::from(batch.looks + 1) - self.looks) / LOOKS_MEMORY;
+        let fastest = self.fastest.map(|fastest| fastest.mul_f64(FORGET));
+        self.fastest = Some(fastest.map_or(sent, |fastest| fastest.min(sent)));
+        if batch.early.is_some() {
+            return;
+        }
         let is_present = batch.version == self.version;
         match &mut self.state {
             State::Searching(search) if search.is_first || is_present => {

@@ -1,9 +1,7 @@
 //! The learnt times of all classes of batches.
 //!
-//! Batches of one class are alike enough to share a time: what is done with the items, how many there are, to the power of
-//! two, and how many other batches of the run were at the target when they came. The last one is why the first batch after a
-//! long queue is not looked at as late as the queue would have it. A class without experience starts with the time of the
-//! class nearest to it.
+//! Batches of one class are alike enough to share a time: what is done with the items, and how many there are, to the power of
+//! four: a run of some hundred batches would spend its looks on learning finer ones. A class without experience starts with the time of the class nearest to it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
@@ -19,8 +17,8 @@ use crate::domain::Kind;
 const FIRST: Duration = Duration::from_millis(50);
 /// The time of one item before it is known.
 const ITEM: Duration = Duration::from_millis(5);
-/// Powers of two up to more items than any batch has.
-const SIZES: usize = 9;
+/// Powers of four up to as many items as a batch has at most.
+const SIZES: usize = 4;
 /// Two forecasts are alike when times of batches differ by no more than one part in this: the waits go up and down by a tenth.
 const ALIKE: u32 = 4;
 
@@ -55,27 +53,13 @@ impl BatchKind {
     }
 }
 
-/// Other batches at the target: none, a few, many.
-const LOADS: usize = 3;
-/// As many others are a few.
-const FEW: usize = 3;
-
-/// One value for each kind and size.
+/// One value for each class.
 type Table<T> = [[T; SIZES]; BatchKind::ALL.len()];
-
-/// What is learnt of one kind and size.
-#[derive(Clone, Debug, Default)]
-struct Learnt {
-    /// By load.
-    rules: [Option<Rule>; LOADS],
-    /// The load of the batch that was looked at last.
-    latest: usize,
-}
 
 /// Learns how long the target takes for batches.
 #[derive(Debug, Default)]
 pub struct BatchTimes {
-    learnt: Mutex<Table<Learnt>>,
+    rules: Mutex<Table<Option<Rule>>>,
     growth: Mutex<Growth>,
     at_target: AtomicUsize,
 }
@@ -86,7 +70,6 @@ pub(in crate::engine) struct InFlightBatch<'a> {
     times: &'a BatchTimes,
     kind: BatchKind,
     items: u32,
-    load: usize,
     came: Instant,
     batch: Batch,
 }
@@ -100,63 +83,38 @@ const fn size(items: u32) -> usize {
     let power = if items == 0 {
         0
     } else {
-        items.ilog2() as usize
+        (items.ilog2() / 2) as usize
     };
     if power < SIZES { power } else { SIZES - 1 }
-}
-
-/// The place of a batch in [`Learnt::rules`].
-const fn load(others: usize) -> usize {
-    match others {
-        0 => 0,
-        1..=FEW => 1,
-        _ => 2,
-    }
-}
-
-impl Learnt {
-    /// What is known of batches that come to such a load, or to the nearest one.
-    fn nearest(&self, load: usize) -> Option<Duration> {
-        let known = self.rules.iter().enumerate();
-        let known = known.filter_map(|(at, rule)| Some((at.abs_diff(load), rule.as_ref()?)));
-        let nearest = known.min_by_key(|(distance, _)| *distance);
-        nearest.map(|(_, rule)| rule.wait())
-    }
 }
 
 impl BatchTimes {
     /// Notes that a batch was handed in: at once when the target has answered.
     pub(in crate::engine) fn begin(&self, kind: BatchKind, items: u32) -> InFlightBatch<'_> {
-        let load = load(self.at_target.fetch_add(1, Ordering::Relaxed));
+        let others = self.at_target.fetch_add(1, Ordering::Relaxed);
         let guess = self.costs().time(kind, items);
-        let mut learnt = self.learnt();
-        let learnt = &mut learnt[kind as usize][size(items)];
-        let guess = learnt.nearest(load).unwrap_or(guess);
-        let batch = learnt.rules[load]
+        let mut rules = self.rules();
+        let rule = &mut rules[kind as usize][size(items)];
+        let batch = rule
             .get_or_insert_with(|| Rule::starting_with(guess))
-            .begin();
+            .begin(others);
         InFlightBatch {
             times: self,
             kind,
             items,
-            load,
             came: Instant::now(),
             batch,
         }
     }
 
-    /// What is known now: of each kind and size, the time at the load that it met last.
+    /// What is known now.
     pub(in crate::engine) fn costs(&self) -> BatchCosts {
-        let latest = |learnt: &Learnt| learnt.nearest(learnt.latest);
-        BatchCosts(
-            self.learnt()
-                .each_ref()
-                .map(|row| row.each_ref().map(latest)),
-        )
+        let wait = |rule: &Option<Rule>| rule.as_ref().map(Rule::wait);
+        BatchCosts(self.rules().each_ref().map(|row| row.each_ref().map(wait)))
     }
 
-    fn learnt(&self) -> MutexGuard<'_, Table<Learnt>> {
-        self.learnt.lock().expect("no holder panics")
+    fn rules(&self) -> MutexGuard<'_, Table<Option<Rule>>> {
+        self.rules.lock().expect("no holder panics")
     }
 
     fn growth(&self) -> MutexGuard<'_, Growth> {
@@ -180,32 +138,33 @@ impl InFlightBatch<'_> {
     /// How much longer its first look waits, because others have shown meanwhile that batches take longer; `None` when it
     /// is to be looked at now.
     pub(in crate::engine) fn put_off(&mut self) -> Option<Duration> {
-        let age = self.came.elapsed();
-        self.look(|rule, batch| rule.put_off(batch, age))
+        let rules = self.times.rules();
+        let rule = rules[self.kind as usize][size(self.items)].as_ref()?;
+        rule.put_off(&mut self.batch, self.came.elapsed())
     }
 
     /// Notes that a look that left at `sent` found it at work. Returns the wait until the next look.
     pub(in crate::engine) fn working(&mut self, sent: Instant) -> Duration {
-        let sent = sent.saturating_duration_since(self.came);
-        let now = self.came.elapsed();
-        self.look(|rule, batch| rule.working(batch, sent, now))
+        let (sent, now) = (
+            sent.saturating_duration_since(self.came),
+            self.came.elapsed(),
+        );
+        let mut rules = self.times.rules();
+        let rule = &mut rules[self.kind as usize][size(self.items)];
+        rule.as_mut()
+            .map_or(FIRST, |rule| rule.working(&mut self.batch, sent, now))
     }
 
     /// Notes that a look that left at `sent` found it done.
-    pub(in crate::engine) fn done(mut self, sent: Instant) {
+    pub(in crate::engine) fn done(self, sent: Instant) {
         let sent = sent.saturating_duration_since(self.came);
         if self.kind == BatchKind::Content {
             self.times.growth().done(self.items, sent);
         }
-        self.look(|rule, batch| rule.done(batch, sent));
-    }
-
-    fn look<R>(&mut self, learn: impl FnOnce(&mut Rule, &mut Batch) -> R) -> R {
-        let mut learnt = self.times.learnt();
-        let learnt = &mut learnt[self.kind as usize][size(self.items)];
-        learnt.latest = self.load;
-        let rule = learnt.rules[self.load].as_mut();
-        learn(rule.expect("made when it began"), &mut self.batch)
+        let mut rules = self.times.rules();
+        if let Some(rule) = &mut rules[self.kind as usize][size(self.items)] {
+            rule.done(&self.batch, sent);
+        }
     }
 }
 
@@ -266,7 +225,14 @@ impl BatchCosts {
         let (Some((small, least)), Some((large, most))) = (small, large) else {
             return ITEM;
         };
-        let items = |size: usize| if size == 0 { 1 } else { 3_u32 << (size - 1) };
+        // What is in the middle of a class.
+        let items = |size: usize| {
+            if size == 0 {
+                1
+            } else {
+                5_u32 << (2 * size - 1)
+            }
+        };
         match items(large) - items(small) {
             0 => ITEM.min(most / items(large)),
             more => most.saturating_sub(least) / more,
@@ -313,7 +279,7 @@ mod tests {
         assert_eq!(times.costs().time(BatchKind::Page, 1), FIRST);
         for _ in 0..20 {
             follow(&times, 1, ms(20)).await;
-            follow(&times, 200, ms(1_000)).await;
+            follow(&times, 160, ms(1_000)).await;
         }
         let costs = times.costs();
         let near = |time: Duration, wanted: u64| time.abs_diff(ms(wanted)) <= ms(wanted) / 5;
@@ -325,7 +291,7 @@ mod tests {
             near(time(BatchKind::Workflow, 100), 1_000),
             "content is nearest"
         );
-        assert!(near(costs.item(), 5), "{:?}", costs.item());
+        assert!(near(costs.item(), 6), "{:?}", costs.item());
         assert!(follow(&times, 100, ms(1_000)).await <= 2);
     }
 
@@ -355,7 +321,7 @@ mod tests {
             costs
                 .with(BatchKind::Page, 1, ms(3_005))
                 .with(BatchKind::Content, 200, ms(3_960));
-        assert_eq!(queued.item(), ms(955) / 191);
+        assert_eq!(queued.item(), ms(955) / 159);
         let one = costs.with(BatchKind::Page, 1, ms(2));
         assert_eq!(
             (one.item(), costs.with(BatchKind::Page, 1, ms(900)).item()),
