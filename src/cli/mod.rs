@@ -9,6 +9,7 @@ mod args;
 mod completions;
 mod config;
 mod demo;
+mod dispatch;
 mod explain;
 mod front;
 pub mod generate;
@@ -16,7 +17,9 @@ mod graph;
 mod guard;
 mod help;
 mod man;
+mod mappings;
 pub mod mock;
+mod official;
 mod overview;
 mod pace;
 mod pager;
@@ -46,8 +49,9 @@ mod wiring;
 use std::ffi::OsString;
 use std::io::Write;
 
-use clap::{FromArgMatches, Parser, Subcommand};
+use clap::{FromArgMatches, Parser};
 
+use self::dispatch::Command;
 use crate::config::{self as settings, Environment, KEYS};
 use crate::domain::{Secret, shown_lines};
 use crate::error::{Error, ExitStatus};
@@ -88,40 +92,6 @@ Exit codes:
   2  usage or configuration             6  changes, with plan --detailed-exitcode
   3  an instance unreachable,           70 a bug
      incomplete, or access refused      130 interrupted";
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    Sync(sync::SyncArgs),
-    Retry(retry::RetryArgs),
-    Plan(plan::PlanArgs),
-    Apply(apply::ApplyArgs),
-    Verify(verify::VerifyArgs),
-    Undo(undo::UndoArgs),
-    Graph(graph::GraphArgs),
-    Demo(demo::DemoArgs),
-    Mock(MockArgs),
-    Config(config::ConfigArgs),
-    Runs(runs::RunsArgs),
-    Why(why::WhyArgs),
-    Explain(explain::ExplainArgs),
-    Completions(completions::CompletionsArgs),
-    Man(man::ManArgs),
-}
-
-/// Runs a local mock of the CMS APIs for dry runs and tests
-#[derive(Debug, clap::Args)]
-#[command(arg_required_else_help = true)]
-struct MockArgs {
-    #[command(subcommand)]
-    command: MockCommand,
-}
-
-/// What the mock can do.
-#[derive(Debug, Subcommand)]
-enum MockCommand {
-    Serve(Box<mock::ServeArgs>),
-    Generate(generate::GenerateArgs),
-}
 
 /// Reads the command line. Help, version and complaints are printed here.
 ///
@@ -188,36 +158,5 @@ fn complain(error: &clap::Error) -> std::io::Result<()> {
 /// # Errors
 /// [`Error`], to be printed and turned into an exit code by the caller.
 pub async fn run(arguments: Arguments, out: &mut (dyn Write + Send)) -> Result<ExitStatus, Error> {
-    guard::guarded(Box::pin(carry_out(arguments.command, out))).await
-}
-
-async fn carry_out(command: Command, out: &mut (dyn Write + Send)) -> Result<ExitStatus, Error> {
-    match command {
-        Command::Sync(args) => sync::run(args.config()?.settings()?, out).await,
-        Command::Retry(args) => retry::run(&args, out).await,
-        Command::Verify(args) => verify::run(args.config()?.settings()?, out).await,
-        Command::Undo(args) => undo::run(&args, out).await,
-        Command::Plan(args) => plan::run(&args, out).await,
-        Command::Apply(args) => apply::run(&args).await,
-        Command::Graph(args) => graph::run(&args, &args.settings()?, out).await,
-        Command::Demo(args) => {
-            let config = args.config()?;
-            demo::run(args, config).await
-        }
-        Command::Mock(args) => play(args.command, out).await,
-        Command::Config(args) => config::run(&args, out),
-        Command::Runs(args) => runs::run(&args, out).await,
-        Command::Why(args) => why::run(&args, out).await,
-        Command::Explain(args) => explain::run(&args, out),
-        Command::Completions(args) => completions::run(&args, out),
-        Command::Man(args) => man::run(&args, out),
-    }
-}
-
-async fn play(command: MockCommand, mut out: &mut (dyn Write + Send)) -> Result<ExitStatus, Error> {
-    match command {
-        MockCommand::Serve(args) => mock::serve(*args, &mut out, stop::asked()).await?,
-        MockCommand::Generate(args) => generate::run(&args, &mut out)?,
-    }
-    Ok(ExitStatus::Agreed)
+    guard::guarded(Box::pin(dispatch::carry_out(arguments.command, out))).await
 }

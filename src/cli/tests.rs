@@ -84,6 +84,7 @@ fn help_teaches() {
                    changed
       mock         Runs a local mock of the CMS APIs for dry runs and tests
       config       Shows every setting with its value and where the value comes from
+      mappings     Lists, imports, exports, checks and rebuilds the mappings of a pair of instances
       runs         Lists, shows, replays or attaches to runs
       why          Shows the history of one entity: what was decided, sent and answered, and what waits for it
       explain      Explains an error code: what happened, why, and what to do
@@ -196,6 +197,10 @@ fn help_teaches() {
           --create-unmatched
               Create items that were not recognised, although the target holds content that matches nothing on the
               source and the state knows no content of this pair [env: LOCKGATE_CREATE_UNMATCHED]
+
+          --no-official-mappings
+              Ignore the mapping folder of the official CLI, agility-files/mappings in the working directory [env:
+              LOCKGATE_OFFICIAL_MAPPINGS=false]
 
           --publish[=<WHAT>]
               Publish on the target what is published on the source: content, pages or both [default: off] [env:

@@ -114,6 +114,11 @@ pub const KEYS: &[KeyInfo] = &[
         "--create-unmatched",
         "LOCKGATE_CREATE_UNMATCHED",
     ),
+    KeyInfo::new(
+        "sync.official_mappings",
+        "--no-official-mappings",
+        "LOCKGATE_OFFICIAL_MAPPINGS",
+    ),
     KeyInfo::new("sync.publish", "--publish", "LOCKGATE_PUBLISH"),
     KeyInfo::new(
         "sync.unknown_outcome",

@@ -233,6 +233,7 @@ impl Config {
             ask: self.choice("sync.ask", &ASK)?,
             adopt: self.choice("sync.adopt", &ADOPT)?,
             create_unmatched: self.truth("sync.create_unmatched")?,
+            official_mappings: self.truth("sync.official_mappings")?,
             publish: self.choice("sync.publish", &PUBLISH)?,
             unknown_outcome: self.choice("sync.unknown_outcome", &UNKNOWN_OUTCOME)?,
             fail_fast: self.truth("sync.fail_fast")?,

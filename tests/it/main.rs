@@ -32,6 +32,7 @@ mod kill;
 mod lease;
 mod list_order;
 mod lost_state;
+mod mappings;
 mod mock_process;
 mod moves;
 mod names;
