@@ -5,8 +5,8 @@ use std::io::Write;
 use clap::Subcommand;
 
 use super::{
-    apply, completions, config, demo, explain, generate, graph, man, mappings, mock, plan, retry,
-    runs, stop, sync, undo, verify, why,
+    apply, completions, config, demo, doctor, explain, generate, graph, init, man, mappings, mock,
+    plan, retry, runs, stop, sync, undo, verify, why,
 };
 use crate::error::{Error, ExitStatus};
 
@@ -22,6 +22,8 @@ pub(super) enum Command {
     Graph(graph::GraphArgs),
     Demo(demo::DemoArgs),
     Mock(MockArgs),
+    Init(init::InitArgs),
+    Doctor(Box<doctor::DoctorArgs>),
     Config(config::ConfigArgs),
     Mappings(mappings::MappingsArgs),
     Runs(runs::RunsArgs),
@@ -67,6 +69,8 @@ pub(super) async fn carry_out(
             demo::run(args, config).await
         }
         Command::Mock(args) => play(args.command, out).await,
+        Command::Init(args) => init::run(&args),
+        Command::Doctor(args) => doctor::run(&args, out).await,
         Command::Config(args) => config::run(&args, out),
         Command::Mappings(args) => mappings::run(args, out).await,
         Command::Runs(args) => runs::run(&args, out).await,

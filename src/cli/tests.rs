@@ -83,6 +83,8 @@ fn help_teaches() {
       demo         Shows a migration between two mock instances on this machine; nothing outside this machine is
                    changed
       mock         Runs a local mock of the CMS APIs for dry runs and tests
+      init         Asks for the instances and writes lockgate.toml
+      doctor       Checks the configuration, both instances, the state and this machine, and writes nothing
       config       Shows every setting with its value and where the value comes from
       mappings     Lists, imports, exports, checks and rebuilds the mappings of a pair of instances
       runs         Lists, shows, replays or attaches to runs

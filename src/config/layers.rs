@@ -151,6 +151,19 @@ impl Config {
         Ok(config.with(&inputs.given))
     }
 
+    /// The defaults alone, with `given` on top: what a value means that no file holds yet.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the documented defaults cannot be read, which is a bug.
+    pub fn of_defaults(given: &[Given]) -> Result<Self, ConfigError> {
+        let config = Self {
+            figment: Figment::from(toml_layer(DEFAULTS, DEFAULT_FILE)?.of_user()),
+            environment: Environment::default(),
+            lines: BTreeMap::new(),
+        };
+        Ok(config.with(given))
+    }
+
     /// Puts one more layer on top.
     #[must_use]
     pub fn with(mut self, given: &[Given]) -> Self {

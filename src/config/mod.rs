@@ -26,6 +26,7 @@ mod keys;
 mod layers;
 mod policies;
 mod read;
+mod schema;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -37,6 +38,7 @@ pub use hidden::shown;
 pub use host_info::HostInfo;
 pub use keys::{CHOOSERS, KEYS, KeyInfo};
 pub use layers::{Config, Given, GivenValue, Inputs, Row, learn_credentials};
+pub use schema::schema;
 pub use settings::{
     Ask, ColorChoice, Instance, Limits, Output, OutputMode, Pace, Paths, Retry, Settings, Sync,
     Timeouts,

@@ -10,7 +10,7 @@ use crate::store::StateUrl;
 
 use super::layers::presets;
 use super::{
-    Ask, ColorChoice, Config, ConfigError, HostInfo, Instance, Limits, MissingValue, Output,
+    Ask, ColorChoice, Config, ConfigError, HostInfo, Instance, KEYS, Limits, MissingValue, Output,
     OutputMode, Pace, Paths, Retry, Settings, Sync, Timeouts,
 };
 
@@ -525,18 +525,28 @@ const ELEMENTS: [(&str, &[Kind]); 10] = [
 
 /// The values that a flag takes, by the name of the flag with underscores; `None` where they are not a short list of names.
 pub fn values_of(flag: &str) -> Option<Vec<&'static str>> {
+    if flag == "preset" {
+        return Some(presets().collect());
+    }
+    let flag = format!("--{}", flag.replace('_', "-"));
+    let info = KEYS.iter().find(|info| info.flag == Some(&flag))?;
+    choices_of(info.key)
+}
+
+/// The values of a key; `None` where they are not a short list of names.
+pub(super) fn choices_of(key: &str) -> Option<Vec<&'static str>> {
     fn names<T>(choices: &[(&'static str, T)]) -> Vec<&'static str> {
         choices.iter().map(|(name, _)| *name).collect()
     }
-    Some(match flag {
-        "preset" => presets().collect(),
-        "output" => names(&MODES),
-        "color" => names(&COLORS),
-        "schedule" => names(&SCHEDULES),
-        "elements" => names(&ELEMENTS),
-        "adopt" => names(&ADOPT),
-        "unknown_outcome" => names(&UNKNOWN_OUTCOME),
-        "publish" => names(&PUBLISH[..4]),
+    Some(match key {
+        "output.mode" => names(&MODES),
+        "output.color" => names(&COLORS),
+        "lanes.schedule" => names(&SCHEDULES),
+        "sync.elements" => names(&ELEMENTS),
+        "sync.adopt" => names(&ADOPT),
+        "sync.ask" => names(&ASK),
+        "sync.unknown_outcome" => names(&UNKNOWN_OUTCOME),
+        "sync.publish" => names(&PUBLISH[..4]),
         _ => return None,
     })
 }
