@@ -13,8 +13,8 @@ use crate::report;
 /// Asks for the instances and writes lockgate.toml
 ///
 /// Asks for the two instances, the locales and where the token comes from. The token itself is neither asked for nor written:
-/// it belongs into the environment, or into a file that only you can read. Without a terminal the answers come from the
-/// flags, with --yes.
+/// it belongs in the environment, in a file that only you can read, or in a password manager. Without a terminal the
+/// answers come from the flags, with --yes.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -52,6 +52,8 @@ enum TokenPlace {
     Environment,
     /// the file .env in the working directory, which only you may read
     File,
+    /// a command that prints it, such as that of a password manager
+    Command,
 }
 
 /// What was answered.
@@ -170,7 +172,7 @@ impl InitArgs {
             None => again(
                 ask,
                 say,
-                "Token from the environment or from a file [environment]: ",
+                "Token from the environment, a file or a command [environment]: ",
                 place,
             )?,
         };
@@ -254,7 +256,7 @@ fn place(text: &str) -> Result<TokenPlace, Error> {
         return Ok(TokenPlace::default());
     }
     TokenPlace::from_str(text, true).map_err(|_| Error::Usage {
-        message: format!("{text:?} is neither environment nor file"),
+        message: format!("{text:?} is not environment, file or command"),
         hint: None,
     })
 }
@@ -279,6 +281,7 @@ impl Answers {
         let token = match self.token {
             TokenPlace::Environment => "environment variable LOCKGATE_TOKEN",
             TokenPlace::File => "file .env, as AGILITY_TOKEN=…",
+            TokenPlace::Command => "command in LOCKGATE_TOKEN_COMMAND",
         };
         let locales = if self.locales.is_empty() {
             "# All locales of the source.\n# locales = [\"en-us\"]".to_owned()
@@ -288,7 +291,7 @@ impl Answers {
         };
         format!(
             "# Settings of lockgate. `lockgate config --defaults` explains every key, `lockgate config` shows what is set.\n\
-             # The token comes from the {token}. It does not belong into this file.\n\
+             # The token comes from the {token}. It does not belong in this file.\n\
              \n\
              [source]\n\
              # Region: {}\n\
@@ -315,6 +318,9 @@ impl Answers {
             }
             TokenPlace::File => {
                 "put AGILITY_TOKEN=… into .env, and keep it to yourself:  chmod 600 .env"
+            }
+            TokenPlace::Command => {
+                "name the command:  export LOCKGATE_TOKEN_COMMAND='pass show agility/token'  (or token_command in ~/.config/lockgate/lockgate.toml)"
             }
         };
         vec![token.to_owned(), "next: lockgate doctor".to_owned()]
@@ -368,8 +374,30 @@ mod tests {
             (found.token, &*found.source),
             (TokenPlace::File, "1a2b3c4d-u")
         );
-        insta::assert_snapshot!(said, @"");
-        insta::assert_snapshot!(found.file(), @"");
+        insta::assert_snapshot!(said, @r#"
+        source.guid is empty (the answer); give a value, or leave it out of the answer
+        source.guid is "nonsense" (the answer); expected the GUID of an instance, such as 1a2b3c4d-u; `lockgate config --defaults` explains source.guid
+        region: USA
+        target.guid is "5e6f7a8b-zz" (the answer); expected a GUID of a known region: -u (USA), -us2 (USA 2), -c (Canada), -e (Europe), -a (Australia), -d (vendor's development); for another one give its URL; `lockgate config --defaults` explains target.guid
+        region: Europe
+        sync.locales is ["en/us"] (the answer); expected locale codes, such as en-us; `lockgate config --defaults` explains sync.locales
+        "vault" is not environment, file or command
+        "#);
+        insta::assert_snapshot!(found.file(), @r#"
+        # Settings of lockgate. `lockgate config --defaults` explains every key, `lockgate config` shows what is set.
+        # The token comes from the file .env, as AGILITY_TOKEN=…. It does not belong in this file.
+
+        [source]
+        # Region: USA
+        guid = "1a2b3c4d-u"
+
+        [target]
+        # Region: Europe
+        guid = "5e6f7a8b-e"
+
+        [sync]
+        locales = ["en-us", "fr-ca"]
+        "#);
         let read: toml::Table = toml::from_str(&found.file()).unwrap();
         assert_eq!(read["target"]["guid"].as_str(), Some("5e6f7a8b-e"));
     }

@@ -85,6 +85,8 @@ const AFTER_HELP: &str = "\
 First steps:
   lockgate demo                a migration between two mock instances, nothing real
   export LOCKGATE_TOKEN=…      a personal access token for both instances
+  lockgate init                writes lockgate.toml with the two instances
+  lockgate doctor              checks access, locales, state and this machine
   lockgate sync --source 1a2b3c4d-u --target 5e6f7a8b-u --dry-run
   lockgate sync --source 1a2b3c4d-u --target 5e6f7a8b-u
 

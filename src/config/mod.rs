@@ -16,6 +16,7 @@
 //! This is the one place that reads the environment. Left to others: turning sections into the options of
 //! the rooms that do the work.
 
+mod credentials;
 mod dotenv;
 mod environment;
 mod error;

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::agility;
-use crate::domain::{Guid, Kind, Locale, Secret};
+use crate::domain::{Guid, Kind, Locale};
 use crate::engine::{Adopt, Publish, ReadLimits, Schedule, UnknownOutcome, UploadLimits};
 use crate::store::StateUrl;
 
+use super::credentials::{SOURCE_TOKEN, TARGET_TOKEN, TokenKeys};
 use super::layers::presets;
 use super::{
     Ask, ColorChoice, Config, ConfigError, HostInfo, Instance, KEYS, Limits, MissingValue, Output,
@@ -150,7 +151,7 @@ impl Config {
             if self.text(side.guid)?.is_none() {
                 values.push(missing(side.what, side.guid));
             }
-            if self.text(side.token)?.is_none() && self.text("token")?.is_none() {
+            if !self.has_token(&side.token)? {
                 tokenless.push(side.what_token);
             }
         }
@@ -172,16 +173,13 @@ impl Config {
         let guid = self
             .guid(side)?
             .ok_or_else(|| missing(side.what, side.guid))?;
-        let token = match self.text(side.token)? {
-            Some(token) => token,
-            None => self
-                .text("token")?
-                .ok_or_else(|| missing(side.what_token, "token"))?,
-        };
+        let token = self
+            .token(&side.token)?
+            .ok_or_else(|| missing(side.what_token, "token"))?;
         Ok(Instance {
             url: self.host(side)?,
             guid,
-            token: Secret::new(&token),
+            token,
         })
     }
 
@@ -380,24 +378,6 @@ impl Config {
     fn count(&self, key: &'static str, most: u32) -> Result<usize, ConfigError> {
         Ok(self.whole(key, 1..=most)? as usize)
     }
-
-    /// A credential in the process list or in a file that gets shared is nearly public.
-    fn token_warnings(&self) -> Vec<String> {
-        let origins = ["token", SOURCE.token, TARGET.token]
-            .iter()
-            .filter_map(|key| self.find(key))
-            .map(|(_, origin)| origin)
-            .filter(|origin| !origin.starts_with("environment"))
-            .map(|origin| match origin.strip_prefix("flag ") {
-                Some(flag) => format!(
-                    "{flag} shows the token to everyone who can list processes; set LOCKGATE_TOKEN instead"
-                ),
-                None => format!("keep the file of the token to yourself ({origin}), or set LOCKGATE_TOKEN instead"),
-            });
-        let mut warnings: Vec<_> = origins.collect();
-        warnings.dedup();
-        warnings
-    }
 }
 
 const fn missing(what: &'static str, key: &'static str) -> MissingValue {
@@ -419,7 +399,7 @@ struct SideKeys {
     what_token: &'static str,
     guid: &'static str,
     url: &'static str,
-    token: &'static str,
+    token: TokenKeys,
 }
 
 const SOURCE: SideKeys = SideKeys {
@@ -427,7 +407,7 @@ const SOURCE: SideKeys = SideKeys {
     what_token: "the access token for the source",
     guid: "source.guid",
     url: "source.url",
-    token: "source.token",
+    token: SOURCE_TOKEN,
 };
 
 const TARGET: SideKeys = SideKeys {
@@ -435,7 +415,7 @@ const TARGET: SideKeys = SideKeys {
     what_token: "the access token for the target",
     guid: "target.guid",
     url: "target.url",
-    token: "target.token",
+    token: TARGET_TOKEN,
 };
 
 /// Maximum number of content items that the API takes in one request.

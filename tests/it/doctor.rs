@@ -169,6 +169,12 @@ async fn what_is_missing_or_wrong_in_the_configuration_does_not_hide_the_rest() 
     assert_eq!(done.code, Some(2), "{}", done.stdout);
     let findings = lines_of_json(&done.stdout);
     assert_eq!(level(&findings, "configuration"), "error");
+    assert!(
+        findings[0]["next"]
+            .as_str()
+            .unwrap()
+            .contains("lockgate init")
+    );
     assert_eq!(level(&findings, "disk"), "ok");
     std::fs::create_dir_all(workspace.path().join(".lockgate")).unwrap();
     std::fs::write(
@@ -284,4 +290,50 @@ async fn the_schema_of_the_configuration_is_printed() {
     let adopt = &schema["properties"]["sync"]["properties"]["adopt"];
     assert_eq!(adopt["enum"], json!(["equal", "key"]));
     assert_eq!(adopt["default"], "key");
+}
+
+#[tokio::test]
+async fn a_state_that_is_locked_or_newer_is_an_error() {
+    use lockgate::domain::{Guid, RunId};
+    use lockgate::store::{LeaseOwner, Pair, StateUrl, Store};
+    use sqlx::{ConnectOptions, Connection, Executor};
+    let (workspace, server) = (Workspace::new(), serve(starter()).await);
+    let path = workspace.path().join(".lockgate/state.db");
+    let store = Store::open(&StateUrl::Sqlite(path.clone())).await.unwrap();
+    let pair = Pair {
+        source: Guid::new(SOURCE),
+        target: Guid::new(TARGET),
+    };
+    let owner = LeaseOwner {
+        owner: "ann".to_owned(),
+        host: "another-machine".to_owned(),
+        process: 7,
+        run: RunId("20260101-000000-0001".to_owned()),
+    };
+    let lease = store
+        .acquire_lease(&pair, owner, Duration::from_mins(1))
+        .await
+        .unwrap();
+    let held = doctor(&workspace, &server, &["--json"]).await;
+    assert_eq!(held.code, Some(4), "{}", held.stdout);
+    let findings = lines_of_json(&held.stdout);
+    assert_eq!(level(&findings, "state"), "ok");
+    let (lock, detail) = of(&findings, "lock")[0];
+    assert!(
+        lock == "error" && detail.contains("ann on another-machine"),
+        "{detail}"
+    );
+    store.release_lease(lease).await.unwrap();
+    let free = doctor(&workspace, &server, &["--json"]).await;
+    assert_eq!(free.code, Some(0), "{}", free.stdout);
+    store.close().await;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+    let mut raw = options.connect().await.unwrap();
+    raw.execute("PRAGMA user_version = 99").await.unwrap();
+    raw.close().await.unwrap();
+    let newer = doctor(&workspace, &server, &["--json"]).await;
+    assert_eq!(newer.code, Some(4), "{}", newer.stdout);
+    let findings = lines_of_json(&newer.stdout);
+    assert!(of(&findings, "state")[0].1.contains("schema version 99"));
+    server.stop().await;
 }

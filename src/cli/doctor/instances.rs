@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use crate::agility::{self, Account, region_name};
 use crate::config::{Instance, Settings};
-use crate::domain::{Channel, Locale, SourceId};
+use crate::domain::{Channel, Guid, Locale, SourceId};
 use crate::error::{Error, ExitStatus};
 use crate::instance::{ReadRequest, Record, RequestError, Source};
 use crate::report;
@@ -54,7 +54,7 @@ pub(super) async fn access(
         Err(error) => return vec![failed(check, &side, error)],
     };
     let way = way(instance, given, &account);
-    let mut findings = vec![rights(check, &side, &account, &way)];
+    let mut findings = vec![rights(check, &given.guid, &account, &way)];
     if account.took > SLOW {
         findings.push(Finding::warning(
             check,
@@ -80,13 +80,13 @@ fn way(instance: &agility::Instance, given: &Instance, account: &Account) -> Str
     format!("{} ({region}), {took} ms", instance.host())
 }
 
-fn rights(check: &'static str, side: &str, account: &Account, way: &str) -> Finding {
+fn rights(check: &'static str, guid: &Guid, account: &Account, way: &str) -> Finding {
     let user = &account.user;
     match &account.access {
         Some(access) if access.is_asleep => Finding::warning(
             check,
             format!(
-                "{side} {:?} is dormant or being restored; {way}",
+                "{guid} {:?} is dormant or being restored; {way}",
                 access.name
             ),
             "wake it in the vendor's portal, or wait until it is restored",
@@ -95,12 +95,12 @@ fn rights(check: &'static str, side: &str, account: &Account, way: &str) -> Find
             let role = if access.is_owner { "owner" } else { "user" };
             Finding::ok(
                 check,
-                format!("{side} {:?}, {user} ({role}), {way}", access.name),
+                format!("{guid} {:?}, {user} ({role}), {way}", access.name),
             )
         }
         None => Finding::warning(
             check,
-            format!("{side}, {user}; the user's list of instances does not have it; {way}"),
+            format!("{guid}, {user}; the user's list of instances does not have it; {way}"),
             "if writes are refused, take the token of a user of this instance",
         ),
     }
@@ -264,11 +264,11 @@ pub(super) async fn webhooks(target: &agility::Instance) -> Vec<Finding> {
         .map(|webhook| webhook.name.as_str())
         .collect();
     vec![if enabled.is_empty() {
-        let all = report::count_of(found.len());
-        Finding::ok(
-            "webhooks",
-            format!("none of {all} is enabled on the target"),
-        )
+        let detail = match found.len() {
+            0 => "none on the target".to_owned(),
+            all => format!("{} on the target, none enabled", report::count_of(all)),
+        };
+        Finding::ok("webhooks", detail)
     } else {
         let mut names = enabled[..enabled.len().min(NAMED)].join(", ");
         if enabled.len() > NAMED {

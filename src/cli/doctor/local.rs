@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
-use crate::config::{ColorChoice, Config, Row, Settings};
+use crate::config::{ColorChoice, Config, ConfigError, Row, Settings};
 use crate::error::{Error, ExitStatus};
 use crate::report;
 use crate::store::{Store, open_to_all};
@@ -20,14 +20,20 @@ const TOO_LITTLE: u64 = 20 << 20;
 const SCREEN: (u16, u16) = (80, 24);
 
 /// The keys whose origins are named one by one.
-const NAMED: [&str; 7] = [
+const NAMED: [&str; 13] = [
     "source.guid",
     "source.url",
     "target.guid",
     "target.url",
     "token",
+    "token_file",
+    "token_command",
     "source.token",
+    "source.token_file",
+    "source.token_command",
     "target.token",
+    "target.token_file",
+    "target.token_command",
 ];
 
 /// What is set, where it comes from, and what is wrong with it.
@@ -36,7 +42,7 @@ pub(super) fn configuration(config: &Config, settings: &Result<Settings, Error>)
     let rows = config.rows();
     let mut findings = vec![match settings {
         Ok(_) => Finding::ok(CHECK, origins(&rows)),
-        Err(error) => Finding::of_error(CHECK, error),
+        Err(error) => incomplete(error, Finding::of_error(CHECK, error)),
     }];
     let warnings = settings.iter().flat_map(|settings| &settings.warnings);
     findings.extend(warnings.map(|warning| {
@@ -44,6 +50,14 @@ pub(super) fn configuration(config: &Config, settings: &Result<Settings, Error>)
         Finding::warning(CHECK, warning, next)
     }));
     findings
+}
+
+/// Names the shortest way to a configuration where there is none.
+fn incomplete(error: &Error, mut finding: Finding) -> Finding {
+    if let (Error::Config(ConfigError::Missing { .. }), Some(next)) = (error, &mut finding.next) {
+        next.push_str("; `lockgate init` writes the instances to lockgate.toml");
+    }
+    finding
 }
 
 /// `source.guid (flag --source), … and 3 settings from lockgate.toml`.

@@ -298,6 +298,9 @@ impl Imported {
                 report::count_of(self.known),
                 report::count_of(self.defects.len()),
             ));
+            if self.taken > 0 && !args.dry_run {
+                report::tell("next: lockgate plan, which compares both sides");
+            }
         }
         Ok(())
     }
