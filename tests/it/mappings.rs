@@ -514,3 +514,26 @@ async fn a_lost_pair_is_named_by_kind_and_evidence() {
     );
     server.stop().await;
 }
+
+/// The source deleted a redirection and made it again, so the state has the counterpart of one that is gone.
+#[tokio::test]
+async fn a_mapping_of_what_is_gone_gives_way() {
+    let (workspace, server) = synced(instances(&fixture("starter-site"))).await;
+    let before = pairs_in(&workspace, &server).await;
+    let mut state = server.state();
+    server.stop().await;
+    let redirection = &mut instance(&mut state, SOURCE).redirections[0];
+    let old = redirection["urlRedirectionID"].as_i64().unwrap();
+    redirection.insert("urlRedirectionID".to_owned(), json!(old + 50_000));
+    let server = play(state).await;
+    let done = mappings(&workspace, &server, &["rebuild", "--json"]).await;
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    let after = pairs_in(&workspace, &server).await;
+    let (old, new) = (
+        format!("redirection:{old}"),
+        format!("redirection:{}", old + 50_000),
+    );
+    assert_eq!(after.get(&new), before.get(&old));
+    assert_eq!((after.len(), after.get(&old)), (before.len(), None));
+    server.stop().await;
+}

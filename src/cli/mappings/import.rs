@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::super::{official, planning, table};
 use super::args::{PairArgs, is_json, print_json, whole};
-use super::keep::{Keeping, Noted};
+use super::keep::{Keeping, Kept, Noted};
 use crate::config::Config;
 use crate::domain::{EntityKey, Guid, Id, Inventory, Kind, SourceId, TargetId};
 use crate::error::{Error, ExitStatus};
@@ -139,7 +139,8 @@ impl ImportArgs {
         defects.sort_by(|one, other| (&one.file, one.row).cmp(&(&other.file, other.row)));
         let taken = rows.len();
         if !self.dry_run {
-            keeping.keep(rows, Some(&folder)).await?;
+            let gone = Vec::new();
+            keeping.keep(Kept { rows, gone }, Some(&folder)).await?;
         }
         Ok(Imported {
             pair,

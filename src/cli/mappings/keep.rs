@@ -27,6 +27,13 @@ pub(super) struct Noted {
     pub(super) evidence: String,
 }
 
+/// Mappings to be kept, with those that give way to them: of two entities of the source only one has a counterpart.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    pub(super) rows: Vec<Noted>,
+    pub(super) gone: Vec<(EntityKey, TargetId)>,
+}
+
 /// Where mappings are kept, and as what.
 #[derive(Debug)]
 pub(super) struct Keeping {
@@ -62,22 +69,17 @@ impl Keeping {
     ///
     /// # Errors
     /// [`Error::Store`] while a run holds the lock, and when the state cannot be written.
-    pub(super) async fn keep(&self, rows: Vec<Noted>, from: Option<&Path>) -> Result<(), Error> {
-        if rows.is_empty() {
+    pub(super) async fn keep(&self, kept: Kept, from: Option<&Path>) -> Result<(), Error> {
+        if kept.rows.is_empty() {
             return Ok(());
         }
         let store = Store::open(&self.state).await?;
-        let kept = self.keep_in(&store, rows, from).await;
+        let done = self.keep_in(&store, kept, from).await;
         store.close().await;
-        kept
+        done
     }
 
-    async fn keep_in(
-        &self,
-        store: &Store,
-        rows: Vec<Noted>,
-        from: Option<&Path>,
-    ) -> Result<(), Error> {
+    async fn keep_in(&self, store: &Store, kept: Kept, from: Option<&Path>) -> Result<(), Error> {
         let run = time::run_id(time::now(), salt());
         let owner = LeaseOwner {
             owner: self.host_info.user.clone(),
@@ -86,13 +88,13 @@ impl Keeping {
             run: run.clone(),
         };
         let lease = store.acquire_lease(&self.pair, owner, LOCK).await?;
-        let kept = store.commit(self.changes(&run, rows, from)).await;
+        let committed = store.commit(self.changes(&run, kept, from)).await;
         store.release_lease(lease).await?;
-        Ok(kept?)
+        Ok(committed?)
     }
 
-    fn changes(&self, run: &RunId, rows: Vec<Noted>, from: Option<&Path>) -> Vec<Change> {
-        let count = rows.len();
+    fn changes(&self, run: &RunId, kept: Kept, from: Option<&Path>) -> Vec<Change> {
+        let count = kept.rows.len();
         let started = Change::RunStarted(RunRecord {
             run: run.clone(),
             pair: self.pair.clone(),
@@ -130,8 +132,17 @@ impl Keeping {
                 run: run.clone(),
             },
         };
+        let gone = kept
+            .gone
+            .into_iter()
+            .map(|(key, prior)| Change::MappingRemoved {
+                pair: self.pair.clone(),
+                key,
+                prior,
+            });
         std::iter::once(started)
-            .chain(rows.into_iter().map(mapping))
+            .chain(gone)
+            .chain(kept.rows.into_iter().map(mapping))
             .chain([finished])
             .collect()
     }

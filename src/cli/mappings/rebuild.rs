@@ -11,7 +11,7 @@ use super::super::sync::MatchingArgs;
 use super::super::{planning, table, wiring};
 use super::args::{PairArgs, is_json, print_json};
 use super::decisions::{Candidate, Decision, Decisions};
-use super::keep::{Keeping, Noted};
+use super::keep::{Keeping, Kept, Noted};
 use crate::domain::{Entity, EntityKey, Id, Kind, SourceId, TargetId, name_key};
 use crate::engine::Decided;
 use crate::error::{Error, ExitStatus};
@@ -86,7 +86,9 @@ pub(super) async fn run(
             Decisions::new(&pair, undecided).write(&args.undecided)?;
         }
         let keeping = Keeping::new(&config, pair, "mappings rebuild")?;
-        keeping.keep(found, args.decisions.as_deref()).await?;
+        let gone = claimed_by_others(&found, &decided);
+        let kept = Kept { rows: found, gone };
+        keeping.keep(kept, args.decisions.as_deref()).await?;
     }
     if !settings.output.quiet {
         say(args, &decided, count);
@@ -175,6 +177,21 @@ fn recognised(decided: &Decided) -> Vec<Noted> {
                 evidence: evidence.unwrap_or_else(|| by_name(entity.key.kind).to_owned()),
             })
         })
+        .collect()
+}
+
+/// Mappings of the state whose counterpart was recognised as that of another entity: their own is gone from the source, or
+/// has another counterpart now.
+fn claimed_by_others(found: &[Noted], decided: &Decided) -> Vec<(EntityKey, TargetId)> {
+    let slot = |key: &EntityKey, target| (key.with_id(target), key.id);
+    let taken: HashMap<_, SourceId> = found.iter().map(|row| slot(&row.key, row.target)).collect();
+    let known = decided.mappings.iter();
+    known
+        .filter(|row| {
+            let (there, here) = slot(&row.key, row.target);
+            taken.get(&there).is_some_and(|by| *by != here)
+        })
+        .map(|row| (row.key.clone(), row.target))
         .collect()
 }
 
