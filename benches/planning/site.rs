@@ -230,6 +230,7 @@ pub(crate) fn arrived(
             bytes_date: None,
             place: None,
             number: None,
+            evidence: None,
         };
         (here.key.clone(), agreement)
     });

@@ -97,13 +97,15 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
         // Digits that do not fit are a number beyond any limit.
         Duration::from_secs(value.parse().unwrap_or(u64::MAX))
     } else {
-        let clock = headers
-            .get(DATE)
-            .and_then(|date| http_date(date.to_str().ok()?));
-        let wait = http_date(value)?.duration_since(clock.unwrap_or(now));
+        let wait = http_date(value)?.duration_since(date(headers).unwrap_or(now));
         Duration::try_from(wait).unwrap_or(Duration::ZERO)
     };
     Some(wait.min(RETRY_AFTER_MAX))
+}
+
+/// `Date`: the server's clock when it answered (RFC 9110, section 6.6.1).
+pub(crate) fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    http_date(headers.get(DATE)?.to_str().ok()?)
 }
 
 fn http_date(text: &str) -> Option<Timestamp> {

@@ -51,6 +51,8 @@ pub(crate) struct Client {
 pub(crate) enum Api {
     /// `/oauth` of the Management API's host.
     OAuth,
+    /// The Management API's account of the user of the token, whatever the instance.
+    Account,
     /// The Management API of the instance.
     Management,
     /// The Content Fetch API of the instance in preview mode, which shows the latest saved version of everything.
@@ -128,6 +130,7 @@ pub(crate) struct Reply {
     endpoint: String,
     status: u16,
     request_id: Option<String>,
+    date: Option<Timestamp>,
     body: Body,
 }
 
@@ -162,6 +165,11 @@ impl Reply {
         } else {
             self.malformed(&format!("{error} of the JSON"))
         }
+    }
+
+    /// When the server says that it answered, to the second.
+    pub(crate) const fn date(&self) -> Option<Timestamp> {
+        self.date
     }
 
     /// The body as text, if it is not longer than `most` bytes.
@@ -356,6 +364,7 @@ impl Client {
             endpoint,
             status: status.as_u16(),
             request_id: classify::request_id(&headers, &body.bytes),
+            date: classify::date(&headers),
             body,
         })
     }
@@ -368,7 +377,7 @@ impl Client {
         limit: Duration,
     ) -> Result<RequestBuilder, RequestError> {
         let key = match api {
-            Api::OAuth | Api::Management => None,
+            Api::OAuth | Api::Account | Api::Management => None,
             Api::Preview => Some(Box::pin(self.preview_key()).await?),
             Api::Live => Some(Box::pin(self.live_key()).await?),
         };
@@ -439,6 +448,7 @@ impl Client {
         } = &self.hosts;
         match api {
             Api::OAuth => format!("{management}/oauth"),
+            Api::Account => format!("{management}/api/v1"),
             Api::Management => format!("{management}/api/v1/instance/{}", self.guid),
             Api::Preview => format!("{fetch}/{}/preview", self.guid),
             Api::Live => format!("{fetch}/{}/fetch", self.guid),

@@ -107,6 +107,10 @@ impl Instance {
         })
     }
 
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// The instance.
     pub fn guid(&self) -> &Guid {
         &self.client.guid

@@ -81,6 +81,11 @@ pub fn is_of_known_region(guid: &str) -> bool {
     matches!(guid.split('-').count(), 1 | 5) || Region::of(guid).is_some()
 }
 
+/// The name of the region that a GUID ends in; `None` where it names none.
+pub fn region_name(guid: &str) -> Option<&'static str> {
+    Region::of(guid).map(|region| region.name)
+}
+
 /// The part of the host name that tells the region: a GUID that ends in no known suffix is in the USA. The dash counts, or
 /// old GUIDs that end in a hexadecimal `a` would go to Australia.
 fn region(guid: &str) -> &'static str {

@@ -20,13 +20,15 @@ mod client;
 mod connection;
 mod file_hosts;
 mod hosts;
+mod inspect;
 mod page;
 mod read;
 mod shape;
 mod write;
 
 pub use connection::{Connection, ConnectionError, Instance, Limits};
-pub use hosts::{Place, REGIONS, Region, is_of_known_region, place};
+pub use hosts::{Place, REGIONS, Region, is_of_known_region, place, region_name};
+pub use inspect::{Access, Account, PublishedState, Webhook};
 
 #[cfg(feature = "mock")]
 #[cfg(test)]

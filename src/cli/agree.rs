@@ -55,7 +55,8 @@ impl Reviewer {
         if self.is_agreed || !self.asks_here() || !has_work {
             return Ok(());
         }
-        let is_first = decided.mappings.is_empty() && !decided.target.entities().is_empty();
+        let is_unknown = decided.mappings.iter().all(|row| row.evidence.is_some());
+        let is_first = is_unknown && !decided.target.entities().is_empty();
         match way(
             self.settings.sync.ask,
             has_terminal(&self.settings),

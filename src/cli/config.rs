@@ -2,22 +2,28 @@
 
 use std::io::Write;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, OutputArgs, SelectionArgs};
-use crate::config::{Config, DEFAULT_FILE, OutputMode, Row};
+use crate::config::{Config, DEFAULT_FILE, OutputMode, Row, schema};
 use crate::error::{Error, ExitStatus};
 
 /// Shows every setting with its value and where the value comes from
 ///
 /// Takes the same flags as `lockgate sync`, so that it shows the values that a run with them would use.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
 Examples:
   lockgate config
   lockgate config --preset gentle --rate 2
-  lockgate config --defaults > lockgate.toml     a file to start from, with every key explained")]
+  lockgate config --defaults > lockgate.toml          a file to start from, with every key explained
+  lockgate config schema > lockgate.schema.json       for an editor that reads `#:schema ./lockgate.schema.json`"
+)]
 pub(super) struct ConfigArgs {
+    #[command(subcommand)]
+    command: Option<ConfigCommand>,
     /// Print the documented default file instead
     #[arg(long)]
     defaults: bool,
@@ -31,6 +37,16 @@ pub(super) struct ConfigArgs {
     output: OutputArgs,
     #[command(flatten)]
     file: FileArgs,
+}
+
+/// What else there is to know of the configuration.
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum ConfigCommand {
+    /// Prints the JSON schema of lockgate.toml, for editors
+    ///
+    /// An editor with a TOML language server completes and checks the file when its first line names the schema:
+    /// `#:schema ./lockgate.schema.json`.
+    Schema,
 }
 
 impl ConfigArgs {
@@ -47,6 +63,12 @@ impl ConfigArgs {
 /// # Errors
 /// [`Error::Config`] for a value that cannot be, [`Error::Output`] when standard output is closed.
 pub(super) fn run(args: &ConfigArgs, out: &mut (dyn Write + Send)) -> Result<ExitStatus, Error> {
+    if let Some(ConfigCommand::Schema) = args.command {
+        let text = serde_json::to_string_pretty(&schema()).map_err(std::io::Error::from)?;
+        writeln!(out, "{text}")?;
+        out.flush()?;
+        return Ok(ExitStatus::Agreed);
+    }
     if args.defaults {
         out.write_all(DEFAULT_FILE.as_bytes())?;
         return Ok(ExitStatus::Agreed);

@@ -8,16 +8,21 @@ mod apply;
 mod args;
 mod completions;
 mod config;
+mod dispatch;
+mod doctor;
 mod explain;
 mod front;
 mod graph;
 mod guard;
 mod help;
+mod init;
 mod man;
+mod mappings;
 #[cfg(feature = "mock")]
 pub mod mocked;
 #[cfg(not(feature = "mock"))]
 mod not_mocked;
+mod official;
 mod overview;
 mod pace;
 mod pager;
@@ -47,8 +52,9 @@ mod wiring;
 use std::ffi::OsString;
 use std::io::Write;
 
-use clap::{FromArgMatches, Parser, Subcommand};
+use clap::{FromArgMatches, Parser};
 
+use self::dispatch::Command;
 use crate::config::{self as settings, Environment, KEYS};
 use crate::domain::{Secret, shown_lines};
 use crate::error::{Error, ExitStatus};
@@ -88,6 +94,8 @@ fn after_help() -> String {
 
 const FIRST_STEPS: &str = "
   export LOCKGATE_TOKEN=…      a personal access token for both instances
+  lockgate init                writes lockgate.toml with the two instances
+  lockgate doctor              checks access, locales, state and this machine
   lockgate sync --source 1a2b3c4d-u --target 5e6f7a8b-u --dry-run
   lockgate sync --source 1a2b3c4d-u --target 5e6f7a8b-u
 
@@ -97,27 +105,6 @@ Exit codes:
   2  usage or configuration             6  changes, with plan --detailed-exitcode
   3  an instance unreachable,           70 a bug
      incomplete, or access refused      130 interrupted";
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    Sync(sync::SyncArgs),
-    Retry(retry::RetryArgs),
-    Plan(plan::PlanArgs),
-    Apply(apply::ApplyArgs),
-    Verify(verify::VerifyArgs),
-    Undo(undo::UndoArgs),
-    Graph(graph::GraphArgs),
-    #[cfg(feature = "mock")]
-    Demo(mocked::DemoArgs),
-    #[cfg(feature = "mock")]
-    Mock(mocked::MockArgs),
-    Config(config::ConfigArgs),
-    Runs(runs::RunsArgs),
-    Why(why::WhyArgs),
-    Explain(explain::ExplainArgs),
-    Completions(completions::CompletionsArgs),
-    Man(man::ManArgs),
-}
 
 /// Reads the command line. Help, version and complaints are printed here.
 ///
@@ -184,27 +171,5 @@ fn complain(error: &clap::Error) -> std::io::Result<()> {
 /// # Errors
 /// [`Error`], to be printed and turned into an exit code by the caller.
 pub async fn run(arguments: Arguments, out: &mut (dyn Write + Send)) -> Result<ExitStatus, Error> {
-    guard::guarded(Box::pin(carry_out(arguments.command, out))).await
-}
-
-async fn carry_out(command: Command, out: &mut (dyn Write + Send)) -> Result<ExitStatus, Error> {
-    match command {
-        Command::Sync(args) => sync::run(args.config()?.settings()?, out).await,
-        Command::Retry(args) => retry::run(&args, out).await,
-        Command::Verify(args) => verify::run(args.config()?.settings()?, out).await,
-        Command::Undo(args) => undo::run(&args, out).await,
-        Command::Plan(args) => plan::run(&args, out).await,
-        Command::Apply(args) => apply::run(&args).await,
-        Command::Graph(args) => graph::run(&args, &args.settings()?, out).await,
-        #[cfg(feature = "mock")]
-        Command::Demo(args) => mocked::demo(args).await,
-        #[cfg(feature = "mock")]
-        Command::Mock(args) => mocked::play(args, out).await,
-        Command::Config(args) => config::run(&args, out),
-        Command::Runs(args) => runs::run(&args, out).await,
-        Command::Why(args) => why::run(&args, out).await,
-        Command::Explain(args) => explain::run(&args, out),
-        Command::Completions(args) => completions::run(&args, out),
-        Command::Man(args) => man::run(&args, out),
-    }
+    guard::guarded(Box::pin(dispatch::carry_out(arguments.command, out))).await
 }

@@ -6,12 +6,13 @@ use tokio::sync::mpsc;
 use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, SelectionArgs};
 use super::session::{self, Ends};
 use super::sync::MatchingArgs;
-use super::wiring;
+use super::{official, wiring};
 use crate::config::Settings;
 use crate::domain::RunId;
 use crate::engine::{Decided, EVENTS_IN_FLIGHT, Sink};
 use crate::error::Error;
 use crate::event::{Event, Stamped};
+use crate::plan::Hint;
 use crate::progress::Progress;
 use crate::report;
 use crate::store::Store;
@@ -56,6 +57,14 @@ impl PlanningArgs {
 /// # Errors
 /// [`Error`] when an instance or the state cannot be read, or the selection names what is not there.
 pub(super) async fn outlook(settings: &Settings) -> Result<Decided, Error> {
+    outlook_with(settings, Vec::new()).await
+}
+
+/// As [`outlook`], with pairs of entities that count before all other evidence.
+///
+/// # Errors
+/// As of [`outlook`].
+pub(super) async fn outlook_with(settings: &Settings, hints: Vec<Hint>) -> Result<Decided, Error> {
     session::warn(settings);
     let ends = Ends::of(settings)?;
     let store = remembered(settings).await?;
@@ -64,7 +73,9 @@ pub(super) async fn outlook(settings: &Settings) -> Result<Decided, Error> {
     let working = async {
         let sink = Sink::new(events);
         let options = wiring::engine_options(settings);
-        let session = session::session(settings, &options, ends, &store, run, &sink);
+        let mut session = session::session(settings, &options, ends, &store, run, &sink);
+        official::say(settings, &session.matching, &store).await?;
+        session.matching.hints.splice(0..0, hints);
         session::authorise(&session.source).await?;
         session::authorise(&session.target).await?;
         let planned = session.decide().await?;

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use super::agree::Reviewer;
 use super::records::Records;
-use super::{guard, pace, stop, wiring};
+use super::{guard, official, pace, stop, wiring};
 use crate::agility::Instance;
 use crate::config::Settings;
 use crate::domain::{BodyFile, EntityKey, Guid, RunEnd, RunId, Token, time};
@@ -168,14 +168,12 @@ pub(super) async fn run(
         reporters.push(rehearsal.witness);
         rehearsal.estimate
     });
-    let pair = Pair {
-        source: settings.source.guid.clone(),
-        target: settings.target.guid.clone(),
-    };
+    let pair = wiring::pair(settings);
     let mut options = wiring::engine_options(settings);
     // What a rehearsal uploads cannot be downloaded from where it would be.
     options.verify_bytes = !is_rehearsal;
     let mut session = session(settings, &options, ends, &store, run.clone(), &sink);
+    official::say(settings, &session.matching, &store).await?;
     let planned = session.planned.subscribe();
     let folder = settings.paths.runs.join(&run.0);
     work.narrow(&mut session);

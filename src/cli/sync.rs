@@ -57,15 +57,18 @@ pub(super) struct MatchingArgs {
     /// the state knows no content of this pair
     #[arg(long)]
     create_unmatched: bool,
+    /// Ignore the mapping folder of the official CLI, agility-files/mappings in the working directory
+    #[arg(long)]
+    no_official_mappings: bool,
 }
 
 impl MatchingArgs {
     pub(super) fn collect(&self, collected: Collected) -> Collected {
-        collected.text("sync.adopt", self.adopt.as_ref()).switch(
-            "sync.create_unmatched",
-            self.create_unmatched,
-            true,
-        )
+        let is_off = self.no_official_mappings;
+        collected
+            .text("sync.adopt", self.adopt.as_ref())
+            .switch("sync.create_unmatched", self.create_unmatched, true)
+            .switch("sync.official_mappings", is_off, false)
     }
 }
 

@@ -83,7 +83,10 @@ fn help_teaches() {
       demo         Shows a migration between two mock instances on this machine; nothing outside this machine is
                    changed
       mock         Runs a local mock of the CMS APIs for dry runs and tests
+      init         Asks for the instances and writes lockgate.toml
+      doctor       Checks the configuration, both instances, the state and this machine, and writes nothing
       config       Shows every setting with its value and where the value comes from
+      mappings     Lists, imports, exports, checks and rebuilds the mappings of a pair of instances
       runs         Lists, shows, replays or attaches to runs
       why          Shows the history of one entity: what was decided, sent and answered, and what waits for it
       explain      Explains an error code: what happened, why, and what to do
@@ -100,6 +103,8 @@ fn help_teaches() {
     First steps:
       lockgate demo                a migration between two mock instances, nothing real
       export LOCKGATE_TOKEN=…      a personal access token for both instances
+      lockgate init                writes lockgate.toml with the two instances
+      lockgate doctor              checks access, locales, state and this machine
       lockgate sync --source 1a2b3c4d-u --target 5e6f7a8b-u --dry-run
       lockgate sync --source 1a2b3c4d-u --target 5e6f7a8b-u
 
@@ -196,6 +201,10 @@ fn help_teaches() {
           --create-unmatched
               Create items that were not recognised, although the target holds content that matches nothing on the
               source and the state knows no content of this pair [env: LOCKGATE_CREATE_UNMATCHED]
+
+          --no-official-mappings
+              Ignore the mapping folder of the official CLI, agility-files/mappings in the working directory [env:
+              LOCKGATE_OFFICIAL_MAPPINGS=false]
 
           --publish[=<WHAT>]
               Publish on the target what is published on the source: content, pages or both [default: off] [env:

@@ -148,7 +148,10 @@ impl UndoArgs {
 }
 
 async fn find(args: &UndoArgs, store: &Store) -> Result<RunRecord, Error> {
-    let wrote = |record: &RunRecord| !["undo", "verify"].contains(&record.command.as_str());
+    let wrote = |record: &RunRecord| {
+        let command = record.command.as_str();
+        !["undo", "verify"].contains(&command) && !command.starts_with("mappings")
+    };
     let record = run_lookup::find(store, &args.run, wrote).await?;
     if record.command == "undo" {
         return Err(Error::Usage {

@@ -4,13 +4,22 @@ use std::collections::HashSet;
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use super::official;
 use crate::agility::Connection;
 use crate::config::{ColorChoice, HostInfo, Instance, Output, OutputMode, Paths, Settings};
 use crate::domain::Kind;
 use crate::engine::Matching;
-use crate::plan::{Hint, Recognition, Selection};
-use crate::snapshot::official_mappings;
+use crate::plan::Selection;
+use crate::store::Pair;
 use crate::{engine, report};
+
+/// The two instances.
+pub(super) fn pair(settings: &Settings) -> Pair {
+    Pair {
+        source: settings.source.guid.clone(),
+        target: settings.target.guid.clone(),
+    }
+}
 
 /// The way to the source and the way to the target.
 pub(super) fn connections(settings: &Settings) -> (Connection, Connection) {
@@ -81,17 +90,14 @@ pub(super) fn engine_options(settings: &Settings) -> engine::Options {
 
 /// How entities are matched that the state does not know; reads the mappings of the official CLI.
 pub(super) fn matching(settings: &Settings) -> Matching {
-    let directory = std::env::current_dir().unwrap_or_default();
-    let (source, target) = (&settings.source.guid, &settings.target.guid);
-    let official = official_mappings(&directory, source, target);
-    let hint = |(key, target)| Hint {
-        key,
-        target,
-        evidence: Recognition::OfficialCli,
+    let (hints, problems) = if settings.sync.official_mappings {
+        official::evidence(&settings.source.guid, &settings.target.guid)
+    } else {
+        (Vec::new(), Vec::new())
     };
     Matching {
-        hints: official.rows.into_iter().map(hint).collect(),
-        problems: official.problems,
+        hints,
+        problems,
         adopt: settings.sync.adopt,
         create_unmatched: settings.sync.create_unmatched,
     }

@@ -120,12 +120,24 @@ pub enum ConfigError {
         origin: String,
     },
     /// A permission that a working folder grants itself.
-    #[error("{key} does not count in {origin}: a working folder cannot allow where a token goes")]
+    #[error(
+        "{key} does not count in {origin}: a working folder does not decide where a token comes from and where it goes"
+    )]
     NotTheUsers {
         /// The key.
         key: &'static str,
         /// The layer that set it, with the line of a file.
         origin: String,
+    },
+    /// The file or the command that holds the token gives none.
+    #[error("cannot take the token from {key} ({origin}): {reason}")]
+    TokenSource {
+        /// The key with the file or command.
+        key: &'static str,
+        /// The layer that set it.
+        origin: String,
+        /// What is wrong; never what was read.
+        reason: String,
     },
     /// Two values that cannot be used together.
     #[error("{first} and {second} cannot be used together")]
@@ -191,6 +203,10 @@ impl ConfigError {
             )),
             Self::ClearText { .. } => Some(
                 "use https://, or give --allow-http (LOCKGATE_ALLOW_HTTP=true) where the network is trusted"
+                    .to_owned(),
+            ),
+            Self::TokenSource { .. } => Some(
+                "it has to give the token in one line, and nothing else; LOCKGATE_TOKEN takes precedence"
                     .to_owned(),
             ),
             Self::NotTheUsers { key, .. } => KeyInfo::find(key).map(|info| {

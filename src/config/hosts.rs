@@ -7,6 +7,7 @@ use url::Url;
 
 use crate::agility::{Place, place};
 
+use super::credentials::ALL_TOKENS;
 use super::{Config, ConfigError};
 
 impl Config {
@@ -37,15 +38,19 @@ impl Config {
         Err(ConfigError::HostNotAllowed { key, host, origin })
     }
 
-    /// Refuses permissions that do not come from the user. A file that allows nothing, such as a copy of the defaults, is
+    /// Refuses permissions that do not come from the user, and commands that would be run. A file that allows nothing, such as a copy of the defaults, is
     /// as good as none.
     pub(super) fn check_permissions(&self) -> Result<(), ConfigError> {
         let allows_hosts = !self.list("hosts.allow")?.is_empty();
         let allows_http = self.truth("hosts.allow_http")?;
-        for (key, is_given) in [
+        let mut given = vec![
             ("hosts.allow", allows_hosts),
             ("hosts.allow_http", allows_http),
-        ] {
+        ];
+        for keys in ALL_TOKENS {
+            given.push((keys.command, self.text(keys.command)?.is_some()));
+        }
+        for (key, is_given) in given {
             if is_given && !self.is_users(key) {
                 let origin = self.place_of(key);
                 return Err(ConfigError::NotTheUsers { key, origin });

@@ -81,12 +81,18 @@ pub const KEYS: &[KeyInfo] = &[
     KeyInfo::new("token", "--token", "LOCKGATE_TOKEN")
         .official("AGILITY_TOKEN")
         .secret(),
+    KeyInfo::without_flag("token_file", "LOCKGATE_TOKEN_FILE"),
+    KeyInfo::without_flag("token_command", "LOCKGATE_TOKEN_COMMAND"),
     KeyInfo::new("source.guid", "--source", "LOCKGATE_SOURCE").official("AGILITY_GUID"),
     KeyInfo::new("source.url", "--source-url", "LOCKGATE_SOURCE_URL"),
     KeyInfo::new("source.token", "--source-token", "LOCKGATE_SOURCE_TOKEN").secret(),
+    KeyInfo::without_flag("source.token_file", "LOCKGATE_SOURCE_TOKEN_FILE"),
+    KeyInfo::without_flag("source.token_command", "LOCKGATE_SOURCE_TOKEN_COMMAND"),
     KeyInfo::new("target.guid", "--target", "LOCKGATE_TARGET").official("AGILITY_TARGET_GUID"),
     KeyInfo::new("target.url", "--target-url", "LOCKGATE_TARGET_URL"),
     KeyInfo::new("target.token", "--target-token", "LOCKGATE_TARGET_TOKEN").secret(),
+    KeyInfo::without_flag("target.token_file", "LOCKGATE_TARGET_TOKEN_FILE"),
+    KeyInfo::without_flag("target.token_command", "LOCKGATE_TARGET_TOKEN_COMMAND"),
     KeyInfo::new("hosts.allow", "--allow-host", "LOCKGATE_ALLOW_HOSTS"),
     KeyInfo::new("hosts.allow_http", "--allow-http", "LOCKGATE_ALLOW_HTTP"),
     KeyInfo::new("sync.locales", "--locale", "LOCKGATE_LOCALE").official("AGILITY_LOCALES"),
@@ -113,6 +119,11 @@ pub const KEYS: &[KeyInfo] = &[
         "sync.create_unmatched",
         "--create-unmatched",
         "LOCKGATE_CREATE_UNMATCHED",
+    ),
+    KeyInfo::new(
+        "sync.official_mappings",
+        "--no-official-mappings",
+        "LOCKGATE_OFFICIAL_MAPPINGS",
     ),
     KeyInfo::new("sync.publish", "--publish", "LOCKGATE_PUBLISH"),
     KeyInfo::new(

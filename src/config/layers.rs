@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider, Source};
@@ -91,6 +92,10 @@ const DEFAULTS: &str = "default";
 pub struct Config {
     pub(super) figment: Figment,
     pub(super) environment: Environment,
+    /// The working directory; empty where only the defaults count.
+    pub(super) directory: PathBuf,
+    /// What commands have printed, so that each runs once.
+    pub(super) printed: Arc<Mutex<BTreeMap<String, Secret>>>,
     /// The line of each key, counted from 1, by the name of its file.
     lines: BTreeMap<(String, String), usize>,
 }
@@ -146,9 +151,26 @@ impl Config {
         let config = Self {
             figment,
             environment: inputs.environment.clone(),
+            directory: inputs.directory.clone(),
+            printed: Arc::default(),
             lines,
         };
         Ok(config.with(&inputs.given))
+    }
+
+    /// The defaults alone, with `given` on top: what a value means that no file holds yet.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the documented defaults cannot be read, which is a bug.
+    pub fn of_defaults(given: &[Given]) -> Result<Self, ConfigError> {
+        let config = Self {
+            figment: Figment::from(toml_layer(DEFAULTS, DEFAULT_FILE)?.of_user()),
+            environment: Environment::default(),
+            directory: PathBuf::new(),
+            printed: Arc::default(),
+            lines: BTreeMap::new(),
+        };
+        Ok(config.with(given))
     }
 
     /// Puts one more layer on top.

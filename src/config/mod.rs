@@ -16,6 +16,7 @@
 //! This is the one place that reads the environment. Left to others: turning sections into the options of
 //! the rooms that do the work.
 
+mod credentials;
 mod dotenv;
 mod environment;
 mod error;
@@ -26,6 +27,7 @@ mod keys;
 mod layers;
 mod policies;
 mod read;
+mod schema;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -37,6 +39,7 @@ pub use hidden::shown;
 pub use host_info::HostInfo;
 pub use keys::{CHOOSERS, KEYS, KeyInfo};
 pub use layers::{Config, Given, GivenValue, Inputs, Row, learn_credentials};
+pub use schema::schema;
 pub use settings::{
     Ask, ColorChoice, Instance, Limits, Output, OutputMode, Pace, Paths, Retry, Settings, Sync,
     Timeouts,

@@ -96,6 +96,8 @@ pub struct Sync {
     pub adopt: Adopt,
     /// Whether unrecognised items are created beside content of unknown origin.
     pub create_unmatched: bool,
+    /// Whether the mapping folder of the official CLI counts as evidence.
+    pub official_mappings: bool,
     /// What to publish.
     pub publish: Publish,
     /// How writes with an unknown outcome are treated.

@@ -234,15 +234,89 @@ fn a_token_in_the_wrong_place_is_warned_about() {
     );
     let given = [("source.guid", "1a2b3c4d-u"), ("target.guid", "5e6f7a8b-u")];
     let case = case(&[("lockgate.toml", "token = \"t\"")], &[], &given);
-    let warned = Config::load(&case.inputs)
-        .unwrap()
-        .settings()
-        .unwrap()
-        .warnings;
+    let warned = || {
+        let config = Config::load(&case.inputs).unwrap();
+        config.settings().unwrap().warnings
+    };
+    let path = case.directory.path().join("lockgate.toml");
+    set_mode(&path, 0o600);
     assert_eq!(
-        warned,
+        warned(),
         ["keep the file of the token to yourself (lockgate.toml), or set LOCKGATE_TOKEN instead"]
     );
+    set_mode(&path, 0o644);
+    assert_eq!(
+        warned(),
+        [
+            "other users of this machine may read lockgate.toml, which holds a token; take the right away with chmod 600 lockgate.toml"
+        ]
+    );
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+const NO_TOKEN: [(&str, &str); 2] = [("source.guid", "1a2b3c4d-u"), ("target.guid", "5e6f7a8b-u")];
+
+#[test]
+fn a_token_comes_from_a_file_or_a_command_and_that_of_a_side_goes_first() {
+    let count =
+        "n=$(cat runs 2>/dev/null || echo 0); echo $((n + 1)) > runs; printf 'printed-%s' token";
+    let files = [
+        ("lockgate.toml", "target.token_file = \"own\""),
+        ("own", "  token-of-file\n"),
+    ];
+    let case = case(&files, &[("LOCKGATE_TOKEN_COMMAND", count)], &NO_TOKEN);
+    set_mode(&case.directory.path().join("own"), 0o640);
+    let config = Config::load(&case.inputs).unwrap();
+    for _ in 0..2 {
+        let settings = config.settings().unwrap();
+        let tokens = (
+            settings.source.token.expose(),
+            settings.target.token.expose(),
+        );
+        assert_eq!(tokens, ("printed-token", "token-of-file"));
+        assert_eq!(
+            settings.warnings,
+            [
+                "other users of this machine may read own, which holds a token; take the right away with chmod 600 own"
+            ]
+        );
+        assert!(!format!("{config:?} {settings:?}").contains("printed-token"));
+    }
+    let runs = fs::read_to_string(case.directory.path().join("runs")).unwrap();
+    assert_eq!(runs, "1\n");
+}
+
+#[test]
+fn what_is_not_a_token_is_refused_without_being_shown() {
+    let refused = |files: &[(&str, &str)], variables: &[(&str, &str)]| {
+        let case = case(files, variables, &NO_TOKEN);
+        let error = Config::load(&case.inputs).unwrap().settings().unwrap_err();
+        error.to_string()
+    };
+    let by = |command: &str| {
+        refused(
+            &[],
+            &[
+                ("LOCKGATE_SOURCE_TOKEN_COMMAND", command),
+                ("LOCKGATE_TOKEN", "t"),
+            ],
+        )
+    };
+    insta::assert_snapshot!(by("echo locked >&2; exit 3"), @r#"cannot take the token from source.token_command (environment variable LOCKGATE_SOURCE_TOKEN_COMMAND): the command ended with exit status: 3: "locked""#);
+    insta::assert_snapshot!(by("true"), @"cannot take the token from source.token_command (environment variable LOCKGATE_SOURCE_TOKEN_COMMAND): it is empty");
+    insta::assert_snapshot!(by("echo hush hush"), @"cannot take the token from source.token_command (environment variable LOCKGATE_SOURCE_TOKEN_COMMAND): it holds more than one word");
+    insta::assert_snapshot!(refused(&[], &[("LOCKGATE_TOKEN_FILE", "nowhere")]), @"cannot take the token from token_file (environment variable LOCKGATE_TOKEN_FILE): No such file or directory (os error 2)");
+    insta::assert_snapshot!(refused(&[("f", "hush\nhush")], &[("LOCKGATE_TOKEN_FILE", "f")]), @"cannot take the token from token_file (environment variable LOCKGATE_TOKEN_FILE): it holds more than one word");
+    // The command of a folder that came from elsewhere is not run.
+    let foreign = [("lockgate.toml", "token_command = \"touch ran; echo t\"")];
+    let case = case(&foreign, &[], &NO_TOKEN);
+    let error = Config::load(&case.inputs).unwrap().settings().unwrap_err();
+    insta::assert_snapshot!(error, @"token_command does not count in lockgate.toml, line 1: a working folder does not decide where a token comes from and where it goes");
+    assert!(!case.directory.path().join("ran").exists());
 }
 
 #[test]
@@ -672,7 +746,7 @@ fn only_the_user_says_where_a_token_may_go() {
     help: use https://, or give --allow-http (LOCKGATE_ALLOW_HTTP=true) where the network is trusted
     ");
     insta::assert_snapshot!(complaint(&[("lockgate.toml", "\nhosts.allow = \"proxy.test\"")], &[]), @r"
-    hosts.allow does not count in lockgate.toml, line 2: a working folder cannot allow where a token goes
+    hosts.allow does not count in lockgate.toml, line 2: a working folder does not decide where a token comes from and where it goes
     help: leave it out there; give --allow-host, or set LOCKGATE_ALLOW_HOSTS
     ");
 }

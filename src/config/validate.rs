@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::agility;
-use crate::domain::{Guid, Kind, Locale, Secret};
+use crate::domain::{Guid, Kind, Locale};
 use crate::engine::{Adopt, Publish, ReadLimits, Schedule, UnknownOutcome, UploadLimits};
 use crate::store::StateUrl;
 
+use super::credentials::{SOURCE_TOKEN, TARGET_TOKEN, TokenKeys};
 use super::layers::presets;
 use super::{
-    Ask, ColorChoice, Config, ConfigError, HostInfo, Instance, Limits, MissingValue, Output,
+    Ask, ColorChoice, Config, ConfigError, HostInfo, Instance, KEYS, Limits, MissingValue, Output,
     OutputMode, Pace, Paths, Retry, Settings, Sync, Timeouts,
 };
 
@@ -150,7 +151,7 @@ impl Config {
             if self.text(side.guid)?.is_none() {
                 values.push(missing(side.what, side.guid));
             }
-            if self.text(side.token)?.is_none() && self.text("token")?.is_none() {
+            if !self.has_token(&side.token)? {
                 tokenless.push(side.what_token);
             }
         }
@@ -172,16 +173,13 @@ impl Config {
         let guid = self
             .guid(side)?
             .ok_or_else(|| missing(side.what, side.guid))?;
-        let token = match self.text(side.token)? {
-            Some(token) => token,
-            None => self
-                .text("token")?
-                .ok_or_else(|| missing(side.what_token, "token"))?,
-        };
+        let token = self
+            .token(&side.token)?
+            .ok_or_else(|| missing(side.what_token, "token"))?;
         Ok(Instance {
             url: self.host(side)?,
             guid,
-            token: Secret::new(&token),
+            token,
         })
     }
 
@@ -233,6 +231,7 @@ impl Config {
             ask: self.choice("sync.ask", &ASK)?,
             adopt: self.choice("sync.adopt", &ADOPT)?,
             create_unmatched: self.truth("sync.create_unmatched")?,
+            official_mappings: self.truth("sync.official_mappings")?,
             publish: self.choice("sync.publish", &PUBLISH)?,
             unknown_outcome: self.choice("sync.unknown_outcome", &UNKNOWN_OUTCOME)?,
             fail_fast: self.truth("sync.fail_fast")?,
@@ -379,24 +378,6 @@ impl Config {
     fn count(&self, key: &'static str, most: u32) -> Result<usize, ConfigError> {
         Ok(self.whole(key, 1..=most)? as usize)
     }
-
-    /// A credential in the process list or in a file that gets shared is nearly public.
-    fn token_warnings(&self) -> Vec<String> {
-        let origins = ["token", SOURCE.token, TARGET.token]
-            .iter()
-            .filter_map(|key| self.find(key))
-            .map(|(_, origin)| origin)
-            .filter(|origin| !origin.starts_with("environment"))
-            .map(|origin| match origin.strip_prefix("flag ") {
-                Some(flag) => format!(
-                    "{flag} shows the token to everyone who can list processes; set LOCKGATE_TOKEN instead"
-                ),
-                None => format!("keep the file of the token to yourself ({origin}), or set LOCKGATE_TOKEN instead"),
-            });
-        let mut warnings: Vec<_> = origins.collect();
-        warnings.dedup();
-        warnings
-    }
 }
 
 const fn missing(what: &'static str, key: &'static str) -> MissingValue {
@@ -418,7 +399,7 @@ struct SideKeys {
     what_token: &'static str,
     guid: &'static str,
     url: &'static str,
-    token: &'static str,
+    token: TokenKeys,
 }
 
 const SOURCE: SideKeys = SideKeys {
@@ -426,7 +407,7 @@ const SOURCE: SideKeys = SideKeys {
     what_token: "the access token for the source",
     guid: "source.guid",
     url: "source.url",
-    token: "source.token",
+    token: SOURCE_TOKEN,
 };
 
 const TARGET: SideKeys = SideKeys {
@@ -434,7 +415,7 @@ const TARGET: SideKeys = SideKeys {
     what_token: "the access token for the target",
     guid: "target.guid",
     url: "target.url",
-    token: "target.token",
+    token: TARGET_TOKEN,
 };
 
 /// Maximum number of content items that the API takes in one request.
@@ -524,18 +505,28 @@ const ELEMENTS: [(&str, &[Kind]); 10] = [
 
 /// The values that a flag takes, by the name of the flag with underscores; `None` where they are not a short list of names.
 pub fn values_of(flag: &str) -> Option<Vec<&'static str>> {
+    if flag == "preset" {
+        return Some(presets().collect());
+    }
+    let flag = format!("--{}", flag.replace('_', "-"));
+    let info = KEYS.iter().find(|info| info.flag == Some(&flag))?;
+    choices_of(info.key)
+}
+
+/// The values of a key; `None` where they are not a short list of names.
+pub(super) fn choices_of(key: &str) -> Option<Vec<&'static str>> {
     fn names<T>(choices: &[(&'static str, T)]) -> Vec<&'static str> {
         choices.iter().map(|(name, _)| *name).collect()
     }
-    Some(match flag {
-        "preset" => presets().collect(),
-        "output" => names(&MODES),
-        "color" => names(&COLORS),
-        "schedule" => names(&SCHEDULES),
-        "elements" => names(&ELEMENTS),
-        "adopt" => names(&ADOPT),
-        "unknown_outcome" => names(&UNKNOWN_OUTCOME),
-        "publish" => names(&PUBLISH[..4]),
+    Some(match key {
+        "output.mode" => names(&MODES),
+        "output.color" => names(&COLORS),
+        "lanes.schedule" => names(&SCHEDULES),
+        "sync.elements" => names(&ELEMENTS),
+        "sync.adopt" => names(&ADOPT),
+        "sync.ask" => names(&ASK),
+        "sync.unknown_outcome" => names(&UNKNOWN_OUTCOME),
+        "sync.publish" => names(&PUBLISH[..4]),
         _ => return None,
     })
 }

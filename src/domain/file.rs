@@ -64,6 +64,21 @@ fn is_own(_: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
+/// Whether other users of the machine may read a file; false where it does not exist.
+pub fn is_readable_by_others(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(path).map(|found| found.permissions().mode());
+        mode.is_ok_and(|mode| mode & 0o044 != 0)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        false
+    }
+}
+
 /// Whether every user of the machine may write to a file or folder; false where it does not exist.
 pub fn is_open_to_all(path: &Path) -> bool {
     #[cfg(unix)]

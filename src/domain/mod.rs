@@ -35,7 +35,9 @@ pub use editor::editor_url;
 pub use entity::{Entity, ItemState, Placement};
 pub use exact::{Exact, held, held_pieces};
 pub use failure::{Failure, FailureCause};
-pub use file::{check_link, check_regular, is_open_to_all, read_file, read_text};
+pub use file::{
+    check_link, check_regular, is_open_to_all, is_readable_by_others, read_file, read_text,
+};
 pub use foreign::{Screen, shown, shown_lines, shown_name};
 pub use hash::ContentHash;
 pub use held_file::HeldFile;

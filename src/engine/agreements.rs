@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use super::context::RunContext;
 use super::verify::{Compared, date_of};
-use crate::domain::{Entity, EntityKey, Filled, Kind, Proof, SourceId};
+use crate::domain::{Entity, EntityKey, Filled, Kind, Proof, SourceId, TargetId};
 use crate::instance::{Source, Target};
 use crate::plan::{Action, ListOrder, Node, Planned, Schema, fields_hash};
 use crate::store::{Change, Mapping, MappingOrigin, StoreError};
@@ -24,7 +24,7 @@ impl<S: Source, T: Target> RunContext<S, T> {
             .iter()
             .map(|mapping| (&mapping.key, mapping))
             .collect();
-        let mut rows = self.recognised();
+        let mut rows = self.recognised(&known);
         for (node, planned) in (0..).zip(&self.plan.entities) {
             let (Action::Adopt { .. } | Action::Unchanged { .. }) = &planned.action else {
                 continue;
@@ -40,25 +40,34 @@ impl<S: Source, T: Target> RunContext<S, T> {
     }
 
     /// Rows without a base for entities that were recognised and differ: the next run must not take them for new.
-    fn recognised(&self) -> Vec<Mapping> {
+    fn recognised(&self, known: &HashMap<&EntityKey, &Mapping>) -> Vec<Mapping> {
         let entities = self.source_inventory.entities().iter();
         let conflicts = entities.zip(&self.plan.entities);
+        let is_known = |entity: &Entity<SourceId>, target: Option<TargetId>| {
+            let before = known.get(&entity.key).map(|before| before.target);
+            before.is_some() && before == target
+        };
         let row = |(entity, planned): (&Entity<SourceId>, &Planned)| match planned.action {
-            Action::Conflict { target } if planned.evidence.is_some() => Some(Mapping {
-                key: entity.key.clone(),
-                target: target?,
-                target_name: None,
-                source_version: None,
-                target_version: None,
-                source_hash: None,
-                target_hash: None,
-                proof: Proof::Equal,
-                filled: Filled::new(),
-                bytes_hash: None,
-                bytes_date: None,
-                origin: MappingOrigin::Adopted,
-                run: self.run.clone(),
-            }),
+            Action::Conflict { target }
+                if planned.evidence.is_some() && !is_known(entity, target) =>
+            {
+                Some(Mapping {
+                    key: entity.key.clone(),
+                    target: target?,
+                    target_name: None,
+                    source_version: None,
+                    target_version: None,
+                    source_hash: None,
+                    target_hash: None,
+                    proof: Proof::Equal,
+                    filled: Filled::new(),
+                    bytes_hash: None,
+                    bytes_date: None,
+                    evidence: None,
+                    origin: MappingOrigin::Adopted,
+                    run: self.run.clone(),
+                })
+            }
             _ => None,
         };
         conflicts.filter_map(row).collect()
@@ -93,6 +102,7 @@ impl<S: Source, T: Target> RunContext<S, T> {
                 .filter(|_| is_asset)
                 .or_else(|| before.and_then(|before| before.bytes_hash)),
             bytes_date: is_asset.then(|| date_of(&there.body.parse())).flatten(),
+            evidence: None,
             origin: match (&planned.action, before) {
                 (Action::Unchanged { .. }, Some(before)) => before.origin,
                 _ => MappingOrigin::Adopted,
@@ -145,6 +155,7 @@ impl<S: Source, T: Target> RunContext<S, T> {
             filled: compared.filled,
             bytes_hash: sent.filter(|_| is_asset),
             bytes_date: compared.bytes_date,
+            evidence: None,
             // A save may write over what was there although it was to create something.
             origin: if self.target_inventory.get(&there).is_some() {
                 MappingOrigin::Updated
@@ -192,7 +203,10 @@ fn is_same(before: &Mapping, now: &Mapping) -> bool {
         )
     };
     let proven = |row: &Mapping| (row.proof, row.bytes_hash);
-    said(before) == said(now)
+    // What was imported is compared now.
+    let is_compared = before.evidence == now.evidence;
+    is_compared
+        && said(before) == said(now)
         && proven(before) == proven(now)
         && before.filled == now.filled
         && before.bytes_date == now.bytes_date

@@ -478,6 +478,7 @@ impl<S: Source, T: Target> Session<S, T> {
             },
             target: TargetId::new(mapping.key.id.raw()),
             evidence: Recognition::OtherDirection,
+            target_version: None,
         });
         Ok(hints.chain(self.matching.hints.iter().cloned()).collect())
     }
@@ -662,6 +663,7 @@ fn agreement(mapping: &Mapping) -> (crate::domain::EntityKey, Agreement) {
         bytes_date: mapping.bytes_date.clone(),
         place: None,
         number: None,
+        evidence: mapping.evidence.as_deref().map(Into::into),
     };
     (mapping.key.clone(), agreement)
 }

@@ -133,6 +133,7 @@ const fn config(error: &ConfigError) -> &'static str {
         | ConfigError::Empty { .. }
         | ConfigError::EmptyPart { .. }
         | ConfigError::State { .. }
+        | ConfigError::TokenSource { .. }
         | ConfigError::Contradiction { .. } => "LG-1003",
         ConfigError::Missing { .. } => "LG-1004",
         ConfigError::SameInstance { .. } => "LG-1005",

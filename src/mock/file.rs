@@ -89,6 +89,9 @@ pub struct InstanceFile {
     /// `UrlRedirection` rows in the shape of the Management API.
     #[serde(default)]
     pub redirections: Vec<Row>,
+    /// `Webhook` rows; they are listed and fire nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub webhooks: Vec<Row>,
 }
 
 /// What an instance does beyond the rules; the default does nothing. Kinds go by their names, such as `container`.

@@ -35,6 +35,8 @@ pub struct Agreement {
     pub place: Option<Box<AgreedPlace>>,
     /// The number that an item had in its list then; `None` of other kinds, and where it is not known.
     pub number: Option<AgreedNumber>,
+    /// What the state names as the reason for the pair, where no run has compared its two sides yet.
+    pub evidence: Option<Box<str>>,
 }
 
 /// The order of a list that both sides agree about.
@@ -186,8 +188,10 @@ pub struct Planned {
     pub place: Option<Box<PagePlace>>,
     /// The number that an item keeps in a list which the source does not sort.
     pub keeps_number: Option<i64>,
-    /// Why its counterpart counts as such, where the state does not say so.
+    /// Why its counterpart counts as such, where no run has compared the two yet.
     pub evidence: Option<Recognition>,
+    /// The counterpart that the target has in the entity's own locale, whatever the action is.
+    pub found: Option<TargetId>,
 }
 
 /// The place of a page, apart from what it says.

@@ -267,5 +267,6 @@ pub(crate) fn planned() -> Planned {
         row: None,
         place: None,
         evidence: None,
+        found: None,
     }
 }

@@ -58,4 +58,4 @@ pub use run_folder::{
     Keep, Recorded, RunFolder, add_plan, is_abandoned, newest_run, newest_unfinished_run, recorded,
 };
 pub(crate) use text::count_of;
-pub use tui::{Dashboard, Still};
+pub use tui::{Dashboard, Still, screen_size};

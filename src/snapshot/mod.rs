@@ -14,4 +14,7 @@ mod official;
 
 pub use builder::{Builder, Incomplete, Progress};
 pub use initial_requests::first_asks;
-pub use official::{OfficialMappings, official_mappings};
+pub use official::{
+    Defect, DefectKind, Exported, OfficialFolder, OfficialRow, PairFolders, WriteError, Written,
+    official_folder, pairs_of, read_pair, write_pair,
+};

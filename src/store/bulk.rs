@@ -25,15 +25,15 @@ static MAPPINGS: Sizes = LazyLock::new(|| {
     sizes(
         "INSERT INTO mappings (source, target, kind, source_id, locale, target_id, target_name,
                                source_version, target_version, source_hash, target_hash, origin, run, proof, filled,
-                               bytes_hash, bytes_date, checksum)",
-        18,
+                               bytes_hash, bytes_date, evidence, checksum)",
+        19,
         "ON CONFLICT (source, target, kind, source_id, locale) DO UPDATE SET
              target_id = excluded.target_id, target_name = excluded.target_name,
              source_version = excluded.source_version, target_version = excluded.target_version,
              source_hash = excluded.source_hash, target_hash = excluded.target_hash,
              origin = excluded.origin, run = excluded.run, proof = excluded.proof, filled = excluded.filled,
              bytes_hash = excluded.bytes_hash, bytes_date = excluded.bytes_date,
-             checksum = excluded.checksum",
+             evidence = excluded.evidence, checksum = excluded.checksum",
     )
 });
 
@@ -121,6 +121,7 @@ fn mappings<'q>(rows: &[(&'q Pair, &'q Mapping)]) -> Query<'q> {
             .bind(filled_column(&mapping.filled))
             .bind(mapping.bytes_hash.map(|hash| hash.to_string()))
             .bind(&mapping.bytes_date)
+            .bind(&mapping.evidence)
             .bind(checksum(pair, mapping))
     })
 }
@@ -153,7 +154,7 @@ mod tests {
             let fits = |part: &&[usize]| part.len().is_power_of_two() && part.len() <= 64;
             assert!(parts.iter().all(fits));
         }
-        assert_eq!(MAPPINGS[6].matches('?').count(), 64 * 18);
+        assert_eq!(MAPPINGS[6].matches('?').count(), 64 * 19);
         assert_eq!(ENTITIES[1].matches('?').count(), 2 * 9);
     }
 }

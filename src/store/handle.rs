@@ -545,6 +545,28 @@ impl Store {
         })
     }
 
+    /// What a run would be refused with that asks for the lease of a pair now from the machine `host`; `None` where the lease
+    /// is free.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    pub async fn lease_held(
+        &self,
+        pair: &Pair,
+        host: &str,
+    ) -> Result<Option<StoreError>, StoreError> {
+        let pair = pair.clone();
+        let holding = self
+            .ask(|reply| Order::Lease(LeaseRequest::Holder { pair, reply }))
+            .await?;
+        let now = self.now().as_millisecond();
+        let state = self.shared.file.as_deref();
+        let is_dead = |run: &RunId| state.is_some_and(|state| liveness_lock::is_gone(state, run));
+        Ok(holding
+            .filter(|held| held.expires_ms > now && !(held.host == host && is_dead(&held.run)))
+            .map(|held| held.refusal))
+    }
+
     /// The holder of a lease, if it ran on the machine of `asking` and is gone.
     async fn dead_holder(
         &self,

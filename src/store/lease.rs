@@ -87,6 +87,9 @@ impl LeaseRequest {
 pub(super) struct Holding {
     pub(super) host: String,
     pub(super) run: RunId,
+    pub(super) expires_ms: i64,
+    /// What another run is refused with.
+    pub(super) refusal: StoreError,
 }
 
 /// Carries out one request in a transaction of its own. Nobody minds when the asker has gone away: an
@@ -137,12 +140,17 @@ pub(super) async fn serve(
         }
         LeaseRequest::Holder { pair, reply } => {
             let held = holder(connection, &pair, place).await;
-            let holding = |held: Holder| Holding {
-                host: held.host,
-                run: RunId(held.run),
+            let holding = |held: Holder| {
+                Ok(Holding {
+                    host: held.host.clone(),
+                    run: RunId(held.run.clone()),
+                    expires_ms: held.expires_ms,
+                    refusal: held.refusal(place)?,
+                })
             };
+            let held = held.and_then(|held| held.map(holding).transpose());
             let failed = held.as_ref().err().cloned();
-            drop(reply.send(held.map(|held| held.map(holding))));
+            drop(reply.send(held));
             failed
         }
     }

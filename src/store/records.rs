@@ -63,6 +63,9 @@ pub struct Mapping {
     /// When the target's bytes were changed last, as it said then; of assets only.
     #[serde(default)]
     pub bytes_date: Option<String>,
+    /// Why the target's entity counts as the counterpart, where no run has compared the two yet; `None` of what a run wrote.
+    #[serde(default)]
+    pub evidence: Option<String>,
     /// How the row came about.
     pub origin: MappingOrigin,
     /// The run that wrote it.
@@ -79,7 +82,7 @@ pub enum MappingOrigin {
     Adopted,
     /// A run wrote over the counterpart.
     Updated,
-    /// It came from the mapping files of another tool.
+    /// It came from the mapping files of another tool, or was recognised where the state was lost; no run has compared it.
     Imported,
     /// Recovery found that an interrupted request had taken effect.
     Recovered,

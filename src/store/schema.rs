@@ -20,10 +20,11 @@ pub(super) const MIGRATIONS: [&str; VERSION as usize] = [
     include_str!("migrations/0009_list_orders.sql"),
     include_str!("migrations/0010_run_end.sql"),
     include_str!("migrations/0011_checksum.sql"),
+    include_str!("migrations/0012_evidence.sql"),
 ];
 
 /// The schema version that this program writes, kept in `SQLite`'s `user_version`.
-pub const VERSION: u32 = 11;
+pub const VERSION: u32 = 12;
 
 /// The first version with checksums.
 const CHECKSUMS: i64 = 11;

@@ -43,6 +43,7 @@ fn mapping(key: EntityKey, target: i64) -> Mapping {
         filled: Filled::from([("/rows".to_owned(), json!("0"))]),
         bytes_hash: Some(ContentHash::of(&json!(1))),
         bytes_date: None,
+        evidence: None,
         origin: MappingOrigin::Created,
         run: RunId(RUN.to_owned()),
     }

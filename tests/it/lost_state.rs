@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 use crate::binary::{Ended, Workspace, end_of, events_in, lines_of_json};
 use crate::support::{SOURCE, TARGET, empty_target, fixture, instances, serve, serve_with};
 
-fn instance<'a>(state: &'a mut StateFile, guid: &str) -> &'a mut InstanceFile {
+pub(crate) fn instance<'a>(state: &'a mut StateFile, guid: &str) -> &'a mut InstanceFile {
     let found = state.instances.iter_mut().find(|one| one.guid == guid);
     found.unwrap()
 }
 
 /// A generated site and an empty target.
-fn generated(shape: &Shape) -> StateFile {
+pub(crate) fn generated(shape: &Shape) -> StateFile {
     let mut state = generate(shape);
     let locales = state.instances[0].locales.clone();
     state.instances.push(empty_target(&locales));
@@ -25,7 +25,7 @@ fn generated(shape: &Shape) -> StateFile {
 }
 
 /// Both sides of a sync that was complete; nothing is remembered of it.
-async fn filled(state: StateFile, args: &[&[&str]]) -> StateFile {
+pub(crate) async fn filled(state: StateFile, args: &[&[&str]]) -> StateFile {
     let (workspace, server) = (Workspace::new(), serve(state).await);
     for args in args {
         let done = end_of(workspace.sync(&server, args)).await;
@@ -37,7 +37,7 @@ async fn filled(state: StateFile, args: &[&[&str]]) -> StateFile {
 }
 
 /// The outcomes of the run whose events are in `ended`.
-fn outcomes(ended: &Ended) -> BTreeMap<String, (String, String)> {
+pub(crate) fn outcomes(ended: &Ended) -> BTreeMap<String, (String, String)> {
     let settled = lines_of_json(&ended.stdout).into_iter();
     let settled = settled.filter(|event| event["type"] == "entity-settled");
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -49,12 +49,12 @@ fn outcomes(ended: &Ended) -> BTreeMap<String, (String, String)> {
         .collect()
 }
 
-fn count(outcomes: &BTreeMap<String, (String, String)>, wanted: &str) -> usize {
+pub(crate) fn count(outcomes: &BTreeMap<String, (String, String)>, wanted: &str) -> usize {
     let outcomes = outcomes.values();
     outcomes.filter(|(outcome, _)| outcome == wanted).count()
 }
 
-async fn play(state: StateFile) -> Server {
+pub(crate) async fn play(state: StateFile) -> Server {
     serve_with(mock::Options {
         state,
         ..mock::Options::default()
@@ -63,7 +63,7 @@ async fn play(state: StateFile) -> Server {
 }
 
 /// How many entities an instance has; asset folders are none.
-fn entities_of(instance: &InstanceFile) -> usize {
+pub(crate) fn entities_of(instance: &InstanceFile) -> usize {
     let is_file = |row: &&Row| row.get("isFolder") != Some(&Value::Bool(true));
     let files = instance.assets.iter().filter(is_file).count();
     let rows = [
@@ -126,12 +126,12 @@ async fn a_target_that_was_filled_in_another_order_is_recognised() {
 }
 
 /// The row of an item or page.
-fn rows<'a>(rows: &'a mut [Row], locale: &'a str) -> impl Iterator<Item = &'a mut Row> {
+pub(crate) fn rows<'a>(rows: &'a mut [Row], locale: &'a str) -> impl Iterator<Item = &'a mut Row> {
     rows.iter_mut().filter(move |row| row["locale"] == locale)
 }
 
 /// Makes every third item of the largest list equal to its neighbour.
-fn with_twins(mut state: StateFile) -> StateFile {
+pub(crate) fn with_twins(mut state: StateFile) -> StateFile {
     let source = instance(&mut state, SOURCE);
     let mut sizes: BTreeMap<String, usize> = BTreeMap::new();
     let list = |row: &Row| row["properties"]["referenceName"].to_string();
@@ -411,7 +411,7 @@ async fn the_mapping_files_of_the_official_cli_are_evidence() {
     assert!(
         outcomes
             .values()
-            .any(|(_, because)| because.contains("mapping file of the official CLI"))
+            .any(|(_, because)| because.contains("mapping folder of the official CLI"))
     );
     server.stop().await;
 }

@@ -14,6 +14,7 @@ mod channels;
 mod cli_life;
 mod consent;
 mod crash;
+mod doctor;
 #[expect(dead_code, unused_imports, reason = "the simulation uses the rest")]
 #[path = "../common/double/mod.rs"]
 mod double;
@@ -32,6 +33,7 @@ mod kill;
 mod lease;
 mod list_order;
 mod lost_state;
+mod mappings;
 mod mock_process;
 mod moves;
 mod names;

@@ -32,6 +32,9 @@ pub(super) struct Counterpart {
     pub(super) origin: &'static str,
     /// The run that says so.
     pub(super) run: RunId,
+    /// Why it counts as the counterpart, where no run has compared the two yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) evidence: Option<String>,
 }
 
 /// What one run did about it.
@@ -314,6 +317,7 @@ fn counterpart(mapping: &Mapping) -> Counterpart {
         target: mapping.target,
         origin: mapping.origin.name(),
         run: mapping.run.clone(),
+        evidence: mapping.evidence.clone(),
     }
 }
 

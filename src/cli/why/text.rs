@@ -21,7 +21,12 @@ pub(super) fn text(story: &Story) -> String {
         || "unknown (no mapping in the local state)".to_owned(),
         |there| {
             let (kind, target) = (story.key.kind, there.target);
-            format!("{kind} {target}, {} by run {}", there.origin, there.run)
+            let evidence = there.evidence.as_ref().map(|why| format!(": {why}"));
+            let (origin, run) = (there.origin, &there.run);
+            format!(
+                "{kind} {target}, {origin} by run {run}{}",
+                evidence.unwrap_or_default()
+            )
         },
     );
     field(&mut text, "target", &there);

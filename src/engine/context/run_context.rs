@@ -467,6 +467,7 @@ impl<S: Source, T: Target> RunContext<S, T> {
             filled: planned.filled.clone(),
             bytes_hash: item.sent,
             bytes_date: None,
+            evidence: None,
             origin,
             run: self.run.clone(),
         };

@@ -341,6 +341,7 @@ impl<T: Target> Recovery<'_, T> {
             filled: before.map_or_else(Filled::new, |mapping| mapping.filled.clone()),
             bytes_hash: None,
             bytes_date: None,
+            evidence: None,
             origin,
             run: intent.run.clone(),
         };

@@ -23,6 +23,7 @@ pub(super) fn route(world: &mut World, call: &Call, at: usize) -> Answer {
             json!({ "enabledLocales": locales(world), "disabledLocales": [] }),
         )),
         (Verb::Get, ["user", "list"]) => Ok(Reply::Json(json!([instance_user()]))),
+        (Verb::Get, ["webhook", "list"]) => Ok(Reply::Json(webhooks(world, call))),
         (Verb::Get, ["fetch-api-status"]) => fetch_status(world, call),
         (Verb::Post, ["url-redirections"]) => save_redirections(world, call),
         (Verb::Delete, ["url-redirections"]) => {
@@ -62,6 +63,20 @@ fn locales(world: &World) -> Vec<Value> {
         })
     };
     world.locales().iter().enumerate().map(row).collect()
+}
+
+/// `WebhookContinuationListing`: `take` rows, 20 as a rule, and the token of the next page.
+fn webhooks(world: &World, call: &Call) -> Value {
+    let number = |name| {
+        call.query_text(name)
+            .and_then(|text| text.parse::<usize>().ok())
+    };
+    let (take, skip) = (number("take").unwrap_or(20), number("token").unwrap_or(0));
+    let all = world.webhooks();
+    let rows: Vec<&Row> = all.iter().skip(skip).take(take).collect();
+    let next = skip + rows.len();
+    let token = (next < all.len()).then(|| next.to_string());
+    json!({ "items": rows, "token": token })
 }
 
 fn instance_user() -> Value {

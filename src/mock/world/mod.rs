@@ -90,6 +90,7 @@ pub(crate) struct World {
     redirections: Redirections,
     batches: Batches,
     latest: fresh::Latest,
+    webhooks: Vec<Row>,
     habits: super::file::Habits,
 }
 
@@ -177,6 +178,10 @@ impl Version {
 impl World {
     pub(crate) fn guid(&self) -> &str {
         &self.guid
+    }
+
+    pub(crate) fn webhooks(&self) -> &[Row] {
+        &self.webhooks
     }
 
     pub(crate) fn name(&self) -> &str {

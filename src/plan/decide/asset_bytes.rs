@@ -120,6 +120,7 @@ mod tests {
             bytes_date: date.map(str::to_owned),
             place: None,
             number: None,
+            evidence: None,
         };
         let there = json!({ "dateModified": "b" });
         let ask = |bytes, date, changed| since(&agreement(bytes, date), &there, changed);

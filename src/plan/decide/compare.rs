@@ -98,6 +98,9 @@ impl Comparer<'_> {
             }
             Action::Conflict { .. } | Action::Update { .. } => {
                 let way_on = match decision.action {
+                    Action::Update { .. } if decision.because == weigh::UNTOUCHED => {
+                        weigh::UNTOUCHED
+                    }
                     Action::Update { .. } => "overwritten",
                     _ => "--overwrite takes the source's",
                 };
@@ -310,7 +313,8 @@ impl Comparer<'_> {
             source_changed,
             target_changed: agreement
                 .and_then(|agreement| agreement.target_hash)
-                .map(|before| (before != target_hash && before != placed) || is_replaced),
+                .map(|before| (before != target_hash && before != placed) || is_replaced)
+                .or_else(|| is_edited(there, agreement)),
         };
         let filled = filled.or_else(|| own.cloned()).unwrap_or_default();
         (fields, target_hash, filled)
@@ -394,6 +398,11 @@ fn has_lost_companions(
 fn is_as_saved(there: &Entity<TargetId>, agreement: Option<&Agreement>) -> Option<bool> {
     let saved = agreement?.target_version?;
     Some(there.version? == saved)
+}
+
+/// Whether a counterpart without a base has another version than it was mapped with; `None` where that is not known.
+fn is_edited(there: &Entity<TargetId>, agreement: Option<&Agreement>) -> Option<bool> {
+    is_as_saved(there, agreement).map(|is_as_saved| !is_as_saved)
 }
 
 fn decided(action: Action, because: impl Into<Cow<'static, str>>) -> Decision {

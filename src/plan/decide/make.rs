@@ -294,6 +294,7 @@ fn decide_with(
         };
         Planned {
             evidence: evidence.cloned(),
+            found: matches[at].there(),
             keeps_number: listed.and_then(|listed| listed.keeps),
             ..planned(decision, *hash, needs.encodings, own)
         }
@@ -350,6 +351,7 @@ fn planned(
         place,
         keeps_number: None,
         evidence: None,
+        found: None,
     }
 }
 

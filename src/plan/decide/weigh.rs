@@ -19,6 +19,8 @@ const MOVED_AS_EDITED: &str =
 const BOTH_MOVED: &str = "both sides moved it to different places since the last agreement; --overwrite takes the source's";
 const PLACE_UNKNOWN: &str = "it stands at different places, and it is not known which side moved it; --overwrite takes the source's";
 
+/// Why an entity without a base is written.
+pub(super) const UNTOUCHED: &str = "the target was not edited since it was mapped";
 /// Why an entity is written that neither side changed.
 const REFERS_OTHERWISE: &str = "a referenced entity now maps to a different target entity, or a companion of a link is missing";
 
@@ -101,6 +103,8 @@ pub(super) fn written(fields: Fields, overwrite: bool) -> Written {
     }
     match (fields.source_changed, fields.target_changed) {
         (Some(true), Some(false)) => Ok(Some("the source changed")),
+        // Nothing is lost that the target has of its own.
+        (None, Some(false)) => Ok(Some(UNTOUCHED)),
         (Some(false), Some(true)) => Ok(None),
         (Some(false), Some(false)) => Ok(Some(REFERS_OTHERWISE)),
         (_, _) if overwrite => Ok(Some("both sides changed; --overwrite")),

@@ -77,6 +77,7 @@ fn planned(level: u32) -> Planned {
         row: None,
         place: None,
         evidence: None,
+        found: None,
     }
 }
 

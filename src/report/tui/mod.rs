@@ -40,3 +40,4 @@ mod tests;
 
 pub use dashboard::Dashboard;
 pub use still::Still;
+pub use terminal::screen_size;

@@ -24,6 +24,11 @@ use super::sheet::Anchor;
 /// Whether the dashboard has the terminal.
 static HELD: AtomicBool = AtomicBool::new(false);
 
+/// Columns and rows of the terminal; `None` where that is not known.
+pub fn screen_size() -> Option<(u16, u16)> {
+    crossterm::terminal::size().ok()
+}
+
 /// Holds the terminal on standard error until dropped.
 #[derive(Debug)]
 pub(crate) struct Terminal {

@@ -2,15 +2,19 @@
 
 use std::fmt;
 
-use crate::domain::{EntityKey, Locale, TargetId};
+use crate::domain::{EntityKey, Locale, TargetId, Version};
 
 /// Why an entity of the target counts as the counterpart of one of the source, where the state does not say so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recognition {
     /// The state has a mapping from the target to the source.
     OtherDirection,
-    /// A mapping file of the official CLI names the pair.
+    /// The mapping folder of the official CLI names the pair.
     OfficialCli,
+    /// The user named the pair.
+    Decision,
+    /// The state names the pair for this reason, and no run has compared the two.
+    Noted(Box<str>),
     /// Same container, same fields, references to the same entities.
     EqualContent,
     /// Equal content in one locale of the item.
@@ -27,7 +31,9 @@ impl fmt::Display for Recognition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OtherDirection => f.write_str("mapping of the other direction"),
-            Self::OfficialCli => f.write_str("mapping file of the official CLI"),
+            Self::OfficialCli => f.write_str("mapping folder of the official CLI"),
+            Self::Decision => f.write_str("decision of the user"),
+            Self::Noted(evidence) => f.write_str(evidence),
             Self::EqualContent => f.write_str("equal content in the same container"),
             Self::EqualSibling(locale) => write!(f, "equal content in {locale}"),
             Self::SameKey(field) => write!(f, "same {field}"),
@@ -46,6 +52,8 @@ pub struct Hint {
     pub target: TargetId,
     /// What names them.
     pub evidence: Recognition,
+    /// The version that the target had then, of content and pages. A target that still has it was not edited since.
+    pub target_version: Option<Version>,
 }
 
 /// How much evidence makes an item of the target the counterpart of one of the source.

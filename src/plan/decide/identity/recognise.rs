@@ -42,9 +42,13 @@ pub(in crate::plan::decide) fn recognise(known: Known<'_>) -> Identity<'_> {
         evidence: HashMap::new(),
         containers: Vec::new(),
     };
+    identity.take_noted(&known);
     identity.take_hints(&known);
-    let is_content = |key: &EntityKey| key.kind == Kind::Content;
-    let has_state = known.agreements.keys().any(is_content);
+    // What was only imported does not show that a run has looked at the pair.
+    let is_own = |(key, agreement): (&EntityKey, &Agreement)| {
+        key.kind == Kind::Content && agreement.evidence.is_none()
+    };
+    let has_state = known.agreements.iter().any(is_own);
     if known.target.of_kind(Kind::Content).is_empty() {
         return identity;
     }
@@ -90,6 +94,16 @@ fn is_anything_open(known: &Known<'_>, agreements: &Agreements) -> bool {
 }
 
 impl Identity<'_> {
+    /// Names the evidence of pairs that the state has without a comparison.
+    fn take_noted(&mut self, known: &Known<'_>) {
+        for (key, agreement) in known.agreements {
+            if let Some(evidence) = &agreement.evidence {
+                let noted = Recognition::Noted(evidence.clone());
+                self.evidence.insert(key.clone(), noted);
+            }
+        }
+    }
+
     /// Takes hints whose two sides exist, and that contradict neither the state nor one another.
     fn take_hints(&mut self, known: &Known<'_>) {
         let mut claimed: HashMap<(Kind, TargetId), SourceId> = HashMap::new();
@@ -120,6 +134,9 @@ impl Identity<'_> {
                 given.insert((kind, id), hint.target);
                 claimed.insert((kind, hint.target), id);
                 self.take(hint.key.clone(), hint.target, hint.evidence.clone());
+                if let Some(taken) = self.agreements.to_mut().get_mut(&hint.key) {
+                    taken.target_version = hint.target_version;
+                }
             }
         }
     }
@@ -152,6 +169,7 @@ impl Identity<'_> {
             bytes_date: None,
             place: None,
             number: None,
+            evidence: None,
         };
         self.agreements.to_mut().insert(key.clone(), agreement);
         self.evidence.insert(key, evidence);

@@ -7,7 +7,7 @@ use lockgate::config::{Config, Environment, Inputs};
 use lockgate::domain::Guid;
 use lockgate::mock::file::{SCHEMA, StateFile};
 use lockgate::mock::{self, Server};
-use lockgate::snapshot::official_mappings;
+use lockgate::snapshot::read_pair;
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
@@ -142,15 +142,11 @@ fn changed_mapping_files_are_read_or_reported() {
         fs::write(&files[0], models).unwrap();
         fs::write(&files[1], items).unwrap();
     };
-    let read = || official_mappings(folder.path(), &Guid::new(SOURCE), &Guid::new(TARGET));
+    let read = || read_pair(&of_pair, &Guid::new(SOURCE), &Guid::new(TARGET));
     let (models, items) = (models.to_string(), items.to_string());
     write(models.as_bytes(), items.as_bytes());
     let whole = read();
-    assert_eq!(
-        (whole.rows.len(), whole.problems.len()),
-        (4, 0),
-        "{whole:?}"
-    );
+    assert_eq!((whole.rows.len(), whole.defects.len()), (4, 0), "{whole:?}");
     for seed in seeds(1_500) {
         let mut draw = draws(seed);
         write(&mutate(models.as_bytes(), &mut draw), items.as_bytes());
@@ -160,7 +156,7 @@ fn changed_mapping_files_are_read_or_reported() {
             let targets: std::collections::HashSet<_> = found
                 .rows
                 .iter()
-                .map(|(key, target)| (key.kind, key.locale.clone(), *target))
+                .map(|row| (row.key.kind, row.key.locale.clone(), row.target))
                 .collect();
             assert_eq!(
                 targets.len(),

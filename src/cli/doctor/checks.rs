@@ -1,0 +1,179 @@
+//! All checks, side by side.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, FutureExt as _, join_all};
+
+use super::finding::Finding;
+use super::{instances, local};
+use crate::agility;
+use crate::config::{Config, Settings};
+use crate::error::{Error, ExitStatus};
+use crate::event::Side;
+use crate::report;
+
+use super::super::session::Ends;
+
+/// How long one check may take.
+const LIMIT: Duration = Duration::from_secs(20);
+/// When it is said for the first time what is still being checked, and between two such lines.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A check and what becomes of it when it takes too long.
+struct Check<'a> {
+    name: &'static str,
+    /// The instance that it asks; `None` of checks of this machine.
+    side: Option<Side>,
+    work: BoxFuture<'a, Vec<Finding>>,
+}
+
+/// Runs every check that there are settings for.
+pub(super) async fn all(config: &Config, quiet: bool) -> Vec<Finding> {
+    let settings = config.settings().map_err(Error::from);
+    let ends = match &settings {
+        Ok(settings) => Some(Ends::of(settings)),
+        Err(_) => None,
+    };
+    let mut findings = local::configuration(config, &settings);
+    let ready = match (&settings, &ends) {
+        (Ok(settings), Some(Ok(ends))) => Some((settings, ends)),
+        (_, Some(Err(error))) => {
+            findings.push(Finding::of_error("connection", error));
+            None
+        }
+        (_, _) => None,
+    };
+    let mut checks = ready.map_or_else(Vec::new, |(settings, ends)| of_instances(settings, ends));
+    checks.extend(of_this_machine(config, settings.as_ref().ok()));
+    findings.extend(side_by_side(checks, quiet).await);
+    findings
+}
+
+fn check<'a>(
+    name: &'static str,
+    side: Option<Side>,
+    work: impl Future<Output = Vec<Finding>> + Send + 'a,
+) -> Check<'a> {
+    let work = work.boxed();
+    Check { name, side, work }
+}
+
+fn of_instances<'a>(settings: &'a Settings, ends: &'a Ends) -> Vec<Check<'a>> {
+    let (source, target): (&agility::Instance, &agility::Instance) = (&ends.source, &ends.target);
+    vec![
+        check(
+            "source",
+            Some(Side::Source),
+            instances::access("source", source, &settings.source),
+        ),
+        check(
+            "target",
+            Some(Side::Target),
+            instances::access("target", target, &settings.target),
+        ),
+        check(
+            "locales",
+            Some(Side::Target),
+            instances::locales(source, target, settings),
+        ),
+        check(
+            "channels",
+            Some(Side::Target),
+            instances::channels(source, target, settings),
+        ),
+        check("webhooks", Some(Side::Target), instances::webhooks(target)),
+        check(
+            "source published",
+            Some(Side::Source),
+            instances::published("source published", source),
+        ),
+        check(
+            "target published",
+            Some(Side::Target),
+            instances::published("target published", target),
+        ),
+    ]
+}
+
+fn of_this_machine<'a>(config: &'a Config, settings: Option<&'a Settings>) -> Vec<Check<'a>> {
+    vec![
+        check("state", None, local::state(config, settings)),
+        check("disk", None, async { local::disk(config) }),
+        check("terminal", None, async { local::terminal(config) }),
+    ]
+}
+
+/// Runs checks at the same time, and keeps their order.
+async fn side_by_side(checks: Vec<Check<'_>>, quiet: bool) -> Vec<Finding> {
+    let open: Mutex<BTreeMap<usize, &str>> =
+        Mutex::new(checks.iter().map(|check| check.name).enumerate().collect());
+    let open = &open;
+    let running = checks
+        .into_iter()
+        .enumerate()
+        .map(|(at, check)| async move {
+            let found = tokio::time::timeout(LIMIT, check.work).await;
+            let found = found.unwrap_or_else(|_| vec![late(check.name, check.side)]);
+            open.lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .remove(&at);
+            (check.side, found)
+        });
+    let saying = async {
+        loop {
+            tokio::time::sleep(PATIENCE).await;
+            let names: Vec<&str> = {
+                let open = open
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner);
+                open.values().copied().collect()
+            };
+            if !quiet {
+                report::tell(&format!("checking: {}", names.join(", ")));
+            }
+        }
+    };
+    let found = tokio::select! {
+        found = join_all(running) => found,
+        () = saying => Vec::new(),
+    };
+    without_repetition(found)
+}
+
+fn late(name: &'static str, side: Option<Side>) -> Finding {
+    let status = if side.is_some() {
+        ExitStatus::Unreachable
+    } else {
+        ExitStatus::State
+    };
+    let detail = format!("no result within {} s", LIMIT.as_secs());
+    Finding::error(
+        name,
+        status,
+        detail,
+        "run it again; if it stays so, look at the network and the disk",
+    )
+}
+
+/// Leaves out what fails because there is no access to an instance: that is one line.
+fn without_repetition(found: Vec<(Option<Side>, Vec<Finding>)>) -> Vec<Finding> {
+    let fails = |side: Side| {
+        let mut of_side = found.iter().filter(|(of, _)| *of == Some(side));
+        of_side
+            .next()
+            .is_some_and(|(_, first)| first.iter().any(Finding::is_error))
+    };
+    let (source, target) = (fails(Side::Source), fails(Side::Target));
+    let mut left = Vec::new();
+    for (_, findings) in found {
+        let is_access = |finding: &Finding| ["source", "target"].contains(&finding.check);
+        let of_instance = |finding: &Finding| instances::CHECKS.contains(&finding.check);
+        left.extend(findings.into_iter().filter(|finding| {
+            let is_repetition = of_instance(finding) && finding.is_error() && !is_access(finding);
+            !(is_repetition && (source || target))
+        }));
+    }
+    left
+}

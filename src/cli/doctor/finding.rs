@@ -1,0 +1,106 @@
+//! What a check found.
+
+use std::error::Error as _;
+
+use serde::{Serialize, Serializer};
+
+use crate::domain::redact_message;
+use crate::error::{Error, ExitStatus};
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Finding {
+    pub(super) check: &'static str,
+    pub(super) level: Level,
+    pub(super) detail: String,
+    /// The next step; `None` where nothing is to be done.
+    pub(super) next: Option<String>,
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Level {
+    Ok,
+    Warning,
+    /// A run would end with this.
+    Error(ExitStatus),
+}
+
+impl Level {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Error(_) => "error",
+        }
+    }
+}
+
+impl Serialize for Level {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl Finding {
+    pub(super) fn ok(check: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            check,
+            level: Level::Ok,
+            detail: detail.into(),
+            next: None,
+        }
+    }
+
+    pub(super) fn warning(
+        check: &'static str,
+        detail: impl Into<String>,
+        next: impl Into<String>,
+    ) -> Self {
+        Self {
+            check,
+            level: Level::Warning,
+            detail: detail.into(),
+            next: Some(next.into()),
+        }
+    }
+
+    pub(super) fn error(
+        check: &'static str,
+        status: ExitStatus,
+        detail: impl Into<String>,
+        next: impl Into<String>,
+    ) -> Self {
+        Self {
+            check,
+            level: Level::Error(status),
+            detail: detail.into(),
+            next: Some(next.into()),
+        }
+    }
+
+    /// What a command would end with.
+    pub(super) fn of_error(check: &'static str, error: &Error) -> Self {
+        let mut detail = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            detail.push_str(": ");
+            detail.push_str(&error.to_string());
+            cause = error.source();
+        }
+        let code = error.code();
+        Self {
+            check,
+            level: Level::Error(error.exit_code()),
+            detail: redact_message(&detail),
+            next: error
+                .hint()
+                .map(|hint| redact_message(&hint))
+                .or_else(|| Some(format!("see `lockgate explain {code}`"))),
+        }
+    }
+
+    pub(super) const fn is_error(&self) -> bool {
+        matches!(self.level, Level::Error(_))
+    }
+}

@@ -1,0 +1,183 @@
+//! Where the tokens come from: given, in a file, or printed by a command.
+//!
+//! What is said for one side goes before what is said for both. A command is run only where the user says so, because the
+//! files of a working folder may come from someone else; see [`Config::check_permissions`].
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::PoisonError;
+
+use super::hidden::shown;
+use super::{Config, ConfigError};
+use crate::domain::{Secret, is_readable_by_others, read_text};
+
+/// The keys that name one token.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TokenKeys {
+    pub(super) given: &'static str,
+    pub(super) file: &'static str,
+    pub(super) command: &'static str,
+}
+
+const COMMON: TokenKeys = TokenKeys {
+    given: "token",
+    file: "token_file",
+    command: "token_command",
+};
+
+pub(super) const SOURCE_TOKEN: TokenKeys = TokenKeys {
+    given: "source.token",
+    file: "source.token_file",
+    command: "source.token_command",
+};
+
+pub(super) const TARGET_TOKEN: TokenKeys = TokenKeys {
+    given: "target.token",
+    file: "target.token_file",
+    command: "target.token_command",
+};
+
+/// The keys of all tokens.
+pub(super) const ALL_TOKENS: [TokenKeys; 3] = [COMMON, SOURCE_TOKEN, TARGET_TOKEN];
+
+impl Config {
+    /// Whether something names the token of a side. Nothing is read or run; a name that is set and empty is refused, also
+    /// where another one goes before it.
+    pub(super) fn has_token(&self, own: &TokenKeys) -> Result<bool, ConfigError> {
+        let keys = [own, &COMMON].into_iter();
+        let mut is_named = false;
+        for key in keys.flat_map(|keys| [keys.given, keys.file, keys.command]) {
+            is_named |= self.text(key)?.is_some();
+        }
+        Ok(is_named)
+    }
+
+    /// The token of a side; `None` where nothing names it.
+    ///
+    /// # Errors
+    /// [`ConfigError::TokenSource`] when the file or the command gives none.
+    pub(super) fn token(&self, own: &TokenKeys) -> Result<Option<Secret>, ConfigError> {
+        for keys in [own, &COMMON] {
+            if let Some(token) = self.text(keys.given)? {
+                return Ok(Some(Secret::new(&token)));
+            }
+            if let Some(path) = self.text(keys.file)? {
+                return self.of_file(keys.file, &path).map(Some);
+            }
+            if let Some(command) = self.text(keys.command)? {
+                return self.of_command(keys.command, &command).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    fn of_file(&self, key: &'static str, path: &str) -> Result<Secret, ConfigError> {
+        let text = read_text(&self.directory.join(path));
+        let text = text.map_err(|error| self.no_token(key, error.to_string()))?;
+        self.one_line(key, &text)
+    }
+
+    /// Runs a command once, however often its token is needed.
+    fn of_command(&self, key: &'static str, command: &str) -> Result<Secret, ConfigError> {
+        let mut printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(token) = printed.get(command) {
+            return Ok(token.clone());
+        }
+        // It may ask for a password on the terminal. What it says is kept back: a shell repeats what it cannot run.
+        let output = shell(command)
+            .current_dir(if self.directory.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                &self.directory
+            })
+            .stdin(Stdio::inherit())
+            .output()
+            .map_err(|error| self.no_token(key, error.to_string()))?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let said = shown(said.lines().next().unwrap_or_default());
+            let reason = format!("the command ended with {}: {said:?}", output.status);
+            return Err(self.no_token(key, reason));
+        }
+        let token = self.one_line(key, &String::from_utf8_lossy(&output.stdout))?;
+        printed.insert(command.to_owned(), token.clone());
+        Ok(token)
+    }
+
+    /// A text that is one token.
+    fn one_line(&self, key: &'static str, text: &str) -> Result<Secret, ConfigError> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(self.no_token(key, "it is empty".to_owned()));
+        }
+        if text.contains(char::is_whitespace) {
+            return Err(self.no_token(key, "it holds more than one word".to_owned()));
+        }
+        Ok(Secret::new(text))
+    }
+
+    fn no_token(&self, key: &'static str, reason: String) -> ConfigError {
+        ConfigError::TokenSource {
+            key,
+            origin: self.described(key).1,
+            reason,
+        }
+    }
+
+    /// What the user should know about the places of the tokens. A credential in the process list or in a file that gets
+    /// shared is nearly public.
+    pub(super) fn token_warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        for keys in ALL_TOKENS {
+            if let Some((_, origin)) = self.find(keys.given) {
+                warnings.extend(self.about_given(&origin));
+            }
+            let file = self.text(keys.file).ok().flatten();
+            warnings.extend(file.and_then(|path| self.about_file(&path)));
+        }
+        warnings.dedup();
+        warnings
+    }
+
+    /// `origin` is the layer with a token.
+    fn about_given(&self, origin: &str) -> Option<String> {
+        if origin.starts_with("environment") {
+            return None;
+        }
+        if let Some(flag) = origin.strip_prefix("flag ") {
+            return Some(format!(
+                "{flag} shows the token to everyone who can list processes; set LOCKGATE_TOKEN instead"
+            ));
+        }
+        // `AGILITY_TOKEN in .env`, or the file itself.
+        let file = origin.rsplit_once(" in ").map_or(origin, |(_, file)| file);
+        let keep = || {
+            format!(
+                "keep the file of the token to yourself ({origin}), or set LOCKGATE_TOKEN instead"
+            )
+        };
+        Some(self.about_file(file).unwrap_or_else(keep))
+    }
+
+    fn about_file(&self, file: &str) -> Option<String> {
+        is_readable_by_others(&self.directory.join(file)).then(|| {
+            format!(
+                "other users of this machine may read {file}, which holds a token; take the right away with chmod 600 {file}"
+            )
+        })
+    }
+}
+
+#[cfg(unix)]
+fn shell(command: &str) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", command]);
+    shell
+}
+
+#[cfg(not(unix))]
+fn shell(command: &str) -> Command {
+    let mut shell = Command::new("cmd");
+    shell.args(["/C", command]);
+    shell
+}
