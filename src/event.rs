@@ -349,6 +349,17 @@ pub enum Event {
         /// Entities that are left alone.
         kept: u32,
     },
+    /// It is decided what is deleted on the target, because the source no longer has it.
+    PrunePlanned {
+        /// What the source no longer has, by kind.
+        entities: Vec<(Kind, u32)>,
+        /// What will be deleted, by lane, kind and class.
+        lanes: Vec<LanePlan>,
+        /// Entities to delete.
+        delete: u32,
+        /// Entities that are left alone.
+        kept: u32,
+    },
     /// The first upload of a lane left.
     LaneStarted {
         /// The lane.

@@ -18,6 +18,7 @@ pub(super) fn overview(settings: &Settings, decided: &Decided) -> Overview {
         source: &decided.source,
         target: &decided.target,
         policies: &settings.sync.policies,
+        prune: &decided.prune,
         mapped: &mapped,
         bytes: &hashes.collect::<Bytes>(),
         published: &decided.published,

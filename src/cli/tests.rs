@@ -114,8 +114,8 @@ fn help_teaches() {
     Migrates the source into the target and verifies what arrived
 
     Reads both instances completely, decides for every entity of the source what has to happen, uploads it, reads
-    the target back and compares. Run again, it sends only what has changed since. Nothing on the target is ever
-    deleted. On a terminal it shows a summary of the plan and asks before it writes.
+    the target back and compares. Run again, it sends only what has changed since. Nothing on the target is
+    deleted without --prune. On a terminal it shows a summary of the plan and asks before it writes.
 
     Usage: lockgate sync [OPTIONS]
 
@@ -200,6 +200,11 @@ fn help_teaches() {
           --publish[=<WHAT>]
               Publish on the target what is published on the source: content, pages or both [default: off] [env:
               LOCKGATE_PUBLISH]
+
+          --prune
+              Delete on the target what the source no longer has: only what a run created or found equal, what the
+              target has not changed since, and what no other entity refers to; the rest is left alone and named
+              [env: LOCKGATE_PRUNE]
 
           --unknown-outcome <POLICY>
               How to treat writes with an unknown outcome after an interrupted run: report (list them) or resend

@@ -52,6 +52,7 @@ pub(super) fn engine_options(settings: &Settings) -> engine::Options {
         schedule: settings.schedule,
         fail_fast: settings.sync.fail_fast,
         publish: settings.sync.publish,
+        prune: settings.sync.prune,
         verify: settings.sync.verify,
         concurrency: settings.pace.concurrency,
         reads: settings.pace.reads,

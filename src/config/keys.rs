@@ -115,6 +115,7 @@ pub const KEYS: &[KeyInfo] = &[
         "LOCKGATE_CREATE_UNMATCHED",
     ),
     KeyInfo::new("sync.publish", "--publish", "LOCKGATE_PUBLISH"),
+    KeyInfo::new("sync.prune", "--prune", "LOCKGATE_PRUNE"),
     KeyInfo::new(
         "sync.unknown_outcome",
         "--unknown-outcome",
@@ -125,6 +126,7 @@ pub const KEYS: &[KeyInfo] = &[
     KeyInfo::new("sync.dry_run", "--dry-run", "LOCKGATE_DRY_RUN"),
     KeyInfo::without_flag("gates.targets", "LOCKGATE_GATES_TARGETS"),
     KeyInfo::without_flag("gates.max_change", "LOCKGATE_GATES_MAX_CHANGE"),
+    KeyInfo::without_flag("gates.max_delete", "LOCKGATE_GATES_MAX_DELETE"),
     KeyInfo::without_flag("gates.deny", "LOCKGATE_GATES_DENY"),
     KeyInfo::without_flag("gates.freeze", "LOCKGATE_GATES_FREEZE"),
     KeyInfo::new("lanes.schedule", "--schedule", "LOCKGATE_SCHEDULE"),

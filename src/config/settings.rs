@@ -98,6 +98,8 @@ pub struct Sync {
     pub create_unmatched: bool,
     /// What to publish.
     pub publish: Publish,
+    /// Whether what the source no longer has is deleted on the target.
+    pub prune: bool,
     /// How writes with an unknown outcome are treated.
     pub unknown_outcome: UnknownOutcome,
     /// Whether the first failure ends the run.

@@ -234,6 +234,7 @@ impl Config {
             adopt: self.choice("sync.adopt", &ADOPT)?,
             create_unmatched: self.truth("sync.create_unmatched")?,
             publish: self.choice("sync.publish", &PUBLISH)?,
+            prune: self.truth("sync.prune")?,
             unknown_outcome: self.choice("sync.unknown_outcome", &UNKNOWN_OUTCOME)?,
             fail_fast: self.truth("sync.fail_fast")?,
             verify: self.truth("sync.verify")?,

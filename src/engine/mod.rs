@@ -42,6 +42,7 @@ pub mod retry;
 mod review;
 pub mod run;
 mod run_error;
+pub mod session;
 mod signal;
 pub mod sink;
 pub mod state;
@@ -59,8 +60,9 @@ pub use options::{
 pub use outage::Outage;
 pub use pull::{PullError, Reader};
 pub use review::{Decided, Review};
-pub use run::{PlanMade, RunReport, Session};
+pub use run::RunReport;
 pub use run_error::{NotAgreed, RunError};
+pub use session::{PlanMade, Session};
 pub use sink::{EVENTS_IN_FLIGHT, Sink};
 pub use undo::{UndoEnd, UndoOutlook, UndoRequest};
 pub use unplaced::Unplaced;

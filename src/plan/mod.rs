@@ -23,6 +23,7 @@ mod notice;
 mod overview;
 mod payload;
 mod policy;
+mod prune;
 mod references;
 mod schema;
 mod scope;
@@ -36,7 +37,7 @@ mod weights;
 pub use action::{
     Action, Agreement, Agreements, Joined, ListOrder, PagePlace, Plan, Planned, Slot,
 };
-pub use approved::{Agreed, Approval, Approved, Intended, approvals};
+pub use approved::{Agreed, Approval, Approved, Deletion, Intended, approvals};
 pub use cycles::{Cycle, cycles};
 pub use decide::{
     Adopt, AssetLook, ByteQuestion, ContainerTally, Hint, Inputs, Recognition, assets_to_look_at,
@@ -45,7 +46,7 @@ pub use decide::{
 };
 pub use encoding::{Encoding, Evidence};
 pub use file::{FORM, PlanFile, PlanFileError};
-pub use gates::{Denied, Freeze, Gates, MaxChange};
+pub use gates::{Besides, Denied, Freeze, Gates, MaxChange};
 pub use graph::{Graph, Need, Node, Strength};
 pub use normal::{
     Defaults, Difference, Judge, Judged, Learns, differences, lost_companions, normal, without,
@@ -57,6 +58,7 @@ pub use overview::{
 };
 pub use payload::{Counterparts, LeaveOut, Payload, Unresolved, payload, put_back, whole_payload};
 pub use policy::{OnConflict, Pattern, PatternError, Policies};
+pub use prune::{Origin, Prune, PruneInputs};
 pub use references::{
     AssetIndex, Context, Reference, Referent, Side, UrlAt, asset_urls, references,
 };

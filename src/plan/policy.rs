@@ -54,7 +54,7 @@ impl Pattern {
     }
 
     /// Whether an entity is meant.
-    pub fn matches(&self, entity: &Entity<SourceId>) -> bool {
+    pub fn matches<I>(&self, entity: &Entity<I>) -> bool {
         let Some(glob) = self.name.as_ref().filter(|_| self.kind == entity.key.kind) else {
             return self.kind == entity.key.kind;
         };
@@ -67,7 +67,7 @@ impl Pattern {
     }
 
     /// The same, with the items of a container that is meant.
-    fn covers(&self, entity: &Entity<SourceId>) -> bool {
+    fn covers<I>(&self, entity: &Entity<I>) -> bool {
         let is_item = entity.key.kind == Kind::Content && self.kind == Kind::Container;
         if !is_item {
             return self.matches(entity);
@@ -188,7 +188,7 @@ impl Policies {
         }
     }
 
-    fn read_only(&self, entity: &Entity<SourceId>) -> Option<&Pattern> {
+    pub(super) fn read_only<I>(&self, entity: &Entity<I>) -> Option<&Pattern> {
         let mut patterns = self.read_only.iter();
         patterns.find(|pattern| pattern.covers(entity))
     }

@@ -83,6 +83,16 @@ impl Selection {
         *self == Self::default()
     }
 
+    /// Whether it takes entities of `kind`; `None` where that depends on which.
+    pub fn decides_about(&self, kind: Kind) -> Option<bool> {
+        let by_kind = Self {
+            elements: self.elements.clone(),
+            ..Self::default()
+        };
+        let takes = self.elements.is_empty() || self.elements.contains(&kind);
+        (*self == by_kind).then_some(takes)
+    }
+
     /// Checks every name and id against the source.
     ///
     /// # Errors

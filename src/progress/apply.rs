@@ -49,7 +49,7 @@ impl Progress {
                     .insert((*side, *kind), ReadCount { read, expected });
             }
             Event::PlanMade { .. } => self.plan_made(event),
-            Event::UndoPlanned { .. } => self.undo_planned(event),
+            Event::UndoPlanned { .. } | Event::PrunePlanned { .. } => self.deletes_planned(event),
             Event::LaneStarted { lane } => {
                 self.lanes[*lane as usize].started_ms.get_or_insert(at_ms);
             }
@@ -188,7 +188,11 @@ impl Progress {
         });
     }
 
-    fn undo_planned(&mut self, event: &Event) {
+    /// The deletes of a run come on top of its plan; an undo has no other.
+    fn deletes_planned(&mut self, event: &Event) {
+        if let Event::PrunePlanned { lanes, .. } = event {
+            self.rows.plan(lanes);
+        }
         let Event::UndoPlanned {
             undone,
             entities,

@@ -52,6 +52,7 @@ pub(crate) fn note(event: &Event, progress: &Progress) -> Option<Note> {
         Event::PhaseStarted { phase } => Some(Weight::Info.says(phase_of(*phase, progress))),
         Event::PlanMade { .. } => Some(Weight::Info.says(plan_line(progress)?)),
         Event::UndoPlanned { .. } => undo_line(event),
+        Event::PrunePlanned { delete, kept, .. } => Some(prune_line(*delete, *kept)),
         Event::LaneStarted { lane } => {
             Some(Weight::Info.says(format!("{} started", lane_name(*lane))))
         }
@@ -174,6 +175,15 @@ fn phase_of(phase: Phase, progress: &Progress) -> &'static str {
         Phase::Upload if is_undo => "undoing",
         Phase::Pull | Phase::Plan | Phase::Upload | Phase::Verify => phase_words(phase),
     }
+}
+
+fn prune_line(delete: u32, kept: u32) -> Note {
+    let text = format!(
+        "gone from the source: {} to delete on the target, {} left alone",
+        count(delete),
+        count(kept)
+    );
+    Weight::Info.says(text)
 }
 
 fn undo_line(event: &Event) -> Option<Note> {

@@ -41,6 +41,7 @@ mod parts;
 mod phases;
 mod place;
 mod plan_forms;
+mod prune;
 mod publish;
 mod readers;
 mod recordings;

@@ -18,6 +18,8 @@ use crate::plan::normal::{normal, without};
 use crate::plan::notice::Concern;
 use crate::plan::payload::whole_payload;
 use crate::plan::policy::Policies;
+use crate::plan::prune::Prune;
+use crate::plan::undo::{Kept, Trace};
 use crate::plan::{AssetIndex, Context, Schema, container_of, number_in_list};
 
 /// The hash of the bytes that an asset had on the target at its last agreement, where the state knows it.
@@ -40,6 +42,8 @@ pub struct Seen<'a> {
     pub bytes: &'a Bytes,
     /// What is published afterwards.
     pub published: &'a [Node],
+    /// What is deleted after that.
+    pub prune: &'a Prune,
     /// What limits a run.
     pub limits: EffortLimits,
 }
@@ -75,11 +79,8 @@ impl Overview {
                 .map(|node| seen.named(*node))
                 .collect(),
             drafts: seen.drafts(),
-            gone: gone(
-                seen.source,
-                seen.target,
-                seen.mapped.iter().map(|(key, id)| (key, *id)),
-            ),
+            deleted: seen.deleted(),
+            gone: seen.gone(),
             effort: Effort::of(seen.plan, seen.source, seen.published.len(), seen.limits),
         };
         maker.fill(&mut overview);
@@ -95,7 +96,7 @@ impl Overview {
 
     /// Whether a run would write nothing and leave nothing open.
     pub fn is_nothing(&self) -> bool {
-        self.groups.is_empty() && self.published.is_empty()
+        self.groups.is_empty() && self.published.is_empty() && self.deleted.is_empty()
     }
 }
 
@@ -107,6 +108,22 @@ impl Seen<'_> {
     fn named(&self, node: Node) -> (EntityKey, String) {
         let entity = self.entity(node);
         (entity.key.clone(), called(entity))
+    }
+
+    fn deleted(&self) -> Vec<Gone> {
+        let deleted = self.prune.deletes();
+        deleted.map(|trace| left_over(trace, None)).collect()
+    }
+
+    /// What stays on the target although the source no longer has it.
+    fn gone(&self) -> Vec<Gone> {
+        if self.prune.traces.is_empty() {
+            let mapped = self.mapped.iter().map(|(key, id)| (key, *id));
+            return gone(self.plan, (self.source, self.target), mapped);
+        }
+        let kept = self.prune.kept();
+        kept.map(|(trace, why)| left_over(trace, Some(why)))
+            .collect()
     }
 
     /// What is written, is published on the source, and is not published afterwards.
@@ -146,6 +163,10 @@ impl Maker<'_> {
             if action != Intended::Unchanged {
                 group.1.push(self.entry(node, entity, planned, action));
             }
+        }
+        for deleted in &overview.deleted {
+            let kind = kinds.entry(deleted.key.kind).or_default();
+            *kind.entry(Intended::Delete).or_default() += 1;
         }
         let listed = |counts: Counts| counts.into_iter().collect::<Vec<_>>();
         overview.counts = kinds
@@ -377,10 +398,11 @@ fn deferred(seen: &Seen<'_>) -> Vec<Deferred> {
     .collect()
 }
 
-/// What the state maps, the source no longer has, and the target still has, in the order of `mapped`.
+/// What the state maps, the source no longer has, and the target still has, in the order of `mapped`. What the plan takes as
+/// the counterpart of something else is not among it.
 pub fn gone<'a>(
-    source: &Inventory<SourceId>,
-    target: &Inventory<TargetId>,
+    plan: &Plan,
+    (source, target): (&Inventory<SourceId>, &Inventory<TargetId>),
     mapped: impl Iterator<Item = (&'a EntityKey, TargetId)>,
 ) -> Vec<Gone> {
     let is_read = |locale: &Locale| source.locales.contains(locale);
@@ -394,7 +416,10 @@ pub fn gone<'a>(
     }
     // What is the counterpart of something else by now is not left over.
     let live = live.into_iter().map(|(key, id)| key.with_id(id));
-    let live: HashSet<TargetKey> = live.collect();
+    let planned = source.entities().iter().zip(&plan.entities);
+    let planned = planned
+        .filter_map(|(entity, planned)| Some(entity.key.with_id(planned.action.counterpart()?)));
+    let live: HashSet<TargetKey> = live.chain(planned).collect();
     let gone = gone.filter_map(|(key, id)| {
         let there = target.get(&key.with_id(id))?;
         if live.contains(&there.key) {
@@ -404,7 +429,19 @@ pub fn gone<'a>(
             key: key.clone(),
             target: id,
             name: called(there),
+            because: None,
+            conflict: false,
         })
     });
     gone.collect()
+}
+
+fn left_over(trace: &Trace, kept: Option<&Kept>) -> Gone {
+    Gone {
+        key: trace.key.clone(),
+        target: trace.there.id,
+        name: trace.name.clone(),
+        because: kept.map(|why| redact(&why.to_string()).into_owned()),
+        conflict: matches!(kept, Some(Kept::Changed { .. })),
+    }
 }

@@ -37,6 +37,8 @@ pub struct Overview {
     pub published: Vec<(EntityKey, String)>,
     /// Entities that are written, are published on the source, and stay drafts on the target.
     pub drafts: usize,
+    /// What is deleted on the target, because the source no longer has it.
+    pub deleted: Vec<Gone>,
     /// What the state maps and the source no longer has. It stays on the target.
     pub gone: Vec<Gone>,
     /// What it costs.
@@ -148,4 +150,10 @@ pub struct Gone {
     pub target: TargetId,
     /// What a person calls it there.
     pub name: String,
+    /// Why it is not deleted, where the run deletes what the source no longer has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
+    /// Whether that is because the target changed it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub conflict: bool,
 }

@@ -65,7 +65,7 @@ struct Need {
 }
 
 /// Writes `plan.json`: `schema`, `source`, `levels`, `cycles`, `actions` (how many of each) and `entities`. With an overview
-/// also `removed`, `deferred`, `published`, `drafts`, `gone` and `effort`, and the `changes` of each entity that is not just
+/// also `removed`, `deferred`, `published`, `drafts`, `deleted`, `gone` and `effort`, and the `changes` of each entity that is not just
 /// left as it is.
 ///
 /// # Errors
@@ -79,6 +79,10 @@ pub fn write_plan(
     let mut actions = std::collections::BTreeMap::<&str, u32>::new();
     for planned in &plan.entities {
         *actions.entry(planned.action.name()).or_default() += 1;
+    }
+    let deleted = overview.map_or(0, |overview| overview.deleted.len());
+    if let Ok(deleted @ 1..) = u32::try_from(deleted) {
+        actions.insert("delete", deleted);
     }
     let mut head = json!({
         "schema": SCHEMA,
@@ -95,6 +99,7 @@ pub fn write_plan(
         head["deferred"] = json!(overview.deferred);
         head["published"] = json!(overview.published);
         head["drafts"] = json!(overview.drafts);
+        head["deleted"] = json!(overview.deleted);
         head["gone"] = json!(overview.gone);
         head["effort"] = json!(overview.effort);
         let entries = overview.groups.iter().flat_map(|group| &group.entries);

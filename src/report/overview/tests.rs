@@ -43,6 +43,7 @@ fn overview(entries: Vec<Entry>) -> Overview {
         deferred: Vec::new(),
         published: Vec::new(),
         drafts: 0,
+        deleted: Vec::new(),
         gone: Vec::new(),
         effort: Effort::default(),
     }
