@@ -561,6 +561,15 @@ pub enum Event {
         published: u32,
         /// Entities that could not be.
         refused: u32,
+        /// Entities that were held back, because what has to be published with them is not.
+        #[serde(default)]
+        held_back: u32,
+        /// Entities that were unpublished, because the source unpublished them.
+        #[serde(default)]
+        unpublished: u32,
+        /// Entities that the source has published, and that stay drafts because publishing was not asked for.
+        #[serde(default)]
+        drafts: u32,
     },
     /// Part of the target was read back and compared.
     VerifyProgressed {

@@ -52,7 +52,8 @@ impl Reviewer {
         }
         let is_work = decided.plan.entities.iter().any(|one| one.action.is_work());
         let deletes = decided.prune.deletes().next().is_some();
-        let has_work = is_work || deletes || !decided.published.is_empty();
+        let publishes = !decided.published.is_empty() || !decided.withdrawn.is_empty();
+        let has_work = is_work || deletes || publishes;
         if self.is_agreed || !self.asks_here() || !has_work {
             return Ok(());
         }
@@ -89,7 +90,7 @@ pub(super) fn broken_gates(settings: &Settings, decided: &Decided) -> Option<Run
     let broken = settings.gates.broken(
         &decided.plan,
         Besides {
-            publishes: !decided.published.is_empty(),
+            publishes: !decided.published.is_empty() || !decided.withdrawn.is_empty(),
             prune: &decided.prune,
             target: &decided.target,
         },

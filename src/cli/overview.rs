@@ -19,6 +19,8 @@ pub(super) fn overview(settings: &Settings, decided: &Decided) -> Overview {
         target: &decided.target,
         policies: &settings.sync.policies,
         prune: &decided.prune,
+        withdrawn: &decided.withdrawn,
+        still_public: decided.still_public,
         mapped: &mapped,
         bytes: &hashes.collect::<Bytes>(),
         published: &decided.published,

@@ -67,9 +67,10 @@ fn made(config: &Config, settings: &Settings, outlook: &Decided) -> PlanFile {
         target,
         published,
         prune,
+        withdrawn,
         ..
     } = outlook;
-    let entities = approvals(&plan.entities, source, target, published);
+    let entities = approvals(&plan.entities, source, target, (published, withdrawn));
     let now = time::now();
     PlanFile {
         form: FORM,

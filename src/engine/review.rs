@@ -23,6 +23,10 @@ pub struct Decided {
     pub mappings: Arc<Vec<Mapping>>,
     /// What a run that carries this out publishes, content before pages.
     pub published: Vec<Node>,
+    /// What earlier runs published and the source has unpublished since: unpublished by a run that publishes.
+    pub withdrawn: Vec<Node>,
+    /// How much there is of that where a run does not publish.
+    pub still_public: usize,
     /// What it deletes after that, and what it leaves alone although the source no longer has it.
     pub prune: Arc<Prune>,
 }

@@ -112,7 +112,8 @@ impl<S: Source, T: Target> Session<S, T> {
             in_doubt: sorted(prepared.doubts),
         };
         if report.end.is_complete() {
-            let choice = (&**prepared.mappings, self.approved.as_deref());
+            let known = (&**prepared.mappings, &prepared.published);
+            let choice = (known, self.approved.as_deref());
             let published = publish::publish(&context, choice, after.reading, &mut control).await?;
             report.end = published.end;
             report.unpublished = published.refused;

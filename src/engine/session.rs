@@ -17,10 +17,10 @@ use super::context::PreImages;
 use super::context::RunContext;
 use super::lease::Fence;
 use super::open_intents::OpenIntents;
-use super::options::{Matching, Options, UnknownOutcome};
+use super::options::{Matching, Options, Publish, UnknownOutcome};
 use super::outage::Alarm;
 use super::poll::BatchTimes;
-use super::publish::Choice;
+use super::publish::{Choice, Former};
 use super::pull::Reader;
 use super::reconcile::{Known, Recovery, settle_undone};
 use super::review::{Decided, Review};
@@ -38,7 +38,7 @@ use crate::plan::{
     self, Action, Agreed, Agreement, Agreements, Approved, AssetIndex, Defaults, Hint, Inputs,
     Plan, Policies, PruneInputs, Recognition, Schema, Selection, asset_urls, built_ins,
 };
-use crate::store::{LeaseOwner, Mapping, Pair, Store, StoreError};
+use crate::store::{LeaseOwner, Mapping, Pair, PublishState, Store, StoreError};
 
 pub(super) use left_over::PrunePlan;
 
@@ -87,6 +87,7 @@ pub(super) struct Prepared {
     pub(super) places: Arc<HashMap<EntityKey, AgreedPlace>>,
     pub(super) plan: Arc<Plan>,
     pub(super) prune: PrunePlan,
+    pub(super) published: Former,
     pub(super) doubts: HashMap<EntityKey, String>,
     pub(super) defaults: Defaults,
     pub(super) equal_bytes: HashMap<SourceId, ContentHash>,
@@ -104,9 +105,14 @@ impl<S: Source, T: Target> Session<S, T> {
     pub(super) fn decided(&self, prepared: &Prepared) -> Decided {
         let how = (self.options.publish, self.approved.as_deref());
         let sides = (&*prepared.source, &*prepared.target);
-        let choice = Choice::new(&prepared.plan, sides, how, &prepared.mappings);
+        let known = (&**prepared.mappings, &prepared.published);
+        let choice = Choice::new(&prepared.plan, sides, how, known);
+        let withdrawn = choice.withdrawn();
+        let publishes = self.options.publish != Publish::Off;
         Decided {
             published: choice.all(),
+            still_public: if publishes { 0 } else { withdrawn.len() },
+            withdrawn: if publishes { withdrawn } else { Vec::new() },
             plan: Arc::clone(&prepared.plan),
             source: Arc::clone(&prepared.source),
             target: Arc::clone(&prepared.target),
@@ -236,6 +242,7 @@ impl<S: Source, T: Target> Session<S, T> {
             approved,
         });
         let prune = Box::pin(prune).await?;
+        let published = self.former().await?;
         let is_pruned = !prune.0.traces.is_empty();
         self.tell_of_plan((&plan, is_pruned), (&source, &target), &mappings)
             .await;
@@ -248,6 +255,7 @@ impl<S: Source, T: Target> Session<S, T> {
             places: Arc::new(places),
             plan,
             prune,
+            published,
             doubts,
             defaults,
             equal_bytes: bytes.equal,
@@ -277,6 +285,17 @@ impl<S: Source, T: Target> Session<S, T> {
             }
         }
         Ok(agreements)
+    }
+
+    /// What became of what earlier runs published.
+    async fn former(&self) -> Result<Former, StoreError> {
+        let (pair, store) = (self.pair(), &self.store);
+        let published = store.published(&pair, PublishState::Published).await?;
+        let refused = store.published(&pair, PublishState::Refused).await?;
+        Ok(Former {
+            published: published.into_iter().collect(),
+            refused: refused.into_iter().collect(),
+        })
     }
 
     /// Entities whose mapping contradicted that of another one when the state was brought up to date.

@@ -104,6 +104,9 @@ pub struct Approval {
     /// Whether it is published afterwards.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub publish: bool,
+    /// Whether it is unpublished.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unpublish: bool,
 }
 
 /// What was agreed to about a counterpart that is deleted.
@@ -170,6 +173,12 @@ impl Approved {
         approval.is_some_and(|approval| approval.publish)
     }
 
+    /// Whether an entity is unpublished: the plan says so.
+    pub fn unpublishes(&self, key: &EntityKey) -> bool {
+        let approval = self.approvals.get(key);
+        approval.is_some_and(|approval| approval.unpublish)
+    }
+
     /// Whether a run applied it before.
     pub fn is_attempt(&self, run: &RunId) -> bool {
         self.attempts.contains(run)
@@ -181,16 +190,18 @@ pub fn approvals(
     entities: &[Planned],
     source: &Inventory<SourceId>,
     target: &Inventory<TargetId>,
-    published: &[Node],
+    (published, withdrawn): (&[Node], &[Node]),
 ) -> Vec<Approval> {
     let present = Present::of(source, target);
     let published: HashSet<Node> = published.iter().copied().collect();
+    let withdrawn: HashSet<Node> = withdrawn.iter().copied().collect();
     let nodes = (0..).zip(entities);
     nodes
         .filter_map(|(node, planned)| {
             let action = Intended::of(planned)?;
             Some(Approval {
                 publish: published.contains(&node),
+                unpublish: withdrawn.contains(&node),
                 ..present.approval(node, planned, action)
             })
         })
@@ -302,6 +313,7 @@ impl<'a> Present<'a> {
             source: self.of_source(entity, planned),
             counterpart: there.map(|there| self.of_target(there, planned)),
             publish: false,
+            unpublish: false,
         }
     }
 

@@ -11,7 +11,7 @@ use super::approved::{Approval, Deletion, Intended};
 use crate::domain::{ContentHash, Guid};
 
 /// The form of the file. Raised when a member changes its meaning, and when one comes without which a plan is not the same.
-/// Form 2 has deletions; a plan without any is written in form 1, which earlier versions read.
+/// Form 2 has deletions and what is unpublished; a plan without any is written in form 1, which earlier versions read.
 pub const FORM: u32 = 2;
 
 /// A plan as a file has it.
@@ -72,11 +72,13 @@ impl PlanFile {
         for one in &self.entities {
             *self.counts.entry(one.action).or_default() += 1;
         }
-        self.form = if self.deletions.is_empty() { 1 } else { FORM };
+        let unpublishes = self.entities.iter().any(|one| one.unpublish);
+        let is_older = self.deletions.is_empty() && !unpublishes;
+        self.form = if is_older { 1 } else { FORM };
         if let Ok(deleted @ 1..) = u32::try_from(self.deletions.len()) {
             self.counts.insert(Intended::Delete, deleted);
         }
-        let publishes = self.entities.iter().any(|one| one.publish);
+        let publishes = unpublishes || self.entities.iter().any(|one| one.publish);
         self.applyable = publishes || self.counts.keys().any(|action| action.is_change());
         self.complete = !self.counts.keys().any(|action| action.is_open());
         self.checksum = self.sum();
@@ -140,6 +142,7 @@ mod tests {
             source: ContentHash::of_bytes(b"here"),
             counterpart: Some(ContentHash::of_bytes(b"there")),
             publish: false,
+            unpublish: false,
         };
         PlanFile {
             form: FORM,

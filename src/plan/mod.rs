@@ -38,7 +38,7 @@ pub use action::{
     Action, Agreement, Agreements, Joined, ListOrder, PagePlace, Plan, Planned, Slot,
 };
 pub use approved::{Agreed, Approval, Approved, Deletion, Intended, approvals};
-pub use cycles::{Cycle, cycles};
+pub use cycles::{Cycle, cycles, stages_of};
 pub use decide::{
     Adopt, AssetLook, ByteQuestion, ContainerTally, Hint, Inputs, Recognition, assets_to_look_at,
     built_ins, channel_id, expected_hash, fields_hash, hash_without, in_order, known_hash,

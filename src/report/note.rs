@@ -110,7 +110,7 @@ pub(crate) fn note(event: &Event, progress: &Progress) -> Option<Note> {
             differences,
         } => Some(verified(*checked, *differences)),
         Event::PublishRefused { .. } => not_published(event),
-        Event::PublishFinished { published, refused } => Some(published_note(*published, *refused)),
+        Event::PublishFinished { .. } => published_note(event),
         Event::Rehearsed { .. } => rehearsed(event),
         Event::RowsIgnored { .. } => rows_ignored(event),
         Event::ReadProgressed { .. }
@@ -435,17 +435,34 @@ fn not_published(event: &Event) -> Option<Note> {
     Some(Weight::Bad.says(format!("not published {key} \"{name}\": {reason}")))
 }
 
-fn published_note(published: u32, refused: u32) -> Note {
-    let mut text = format!("published {}", counted_entities(published));
-    if refused > 0 {
-        append!(text, ", {} not published", count(refused));
+fn published_note(event: &Event) -> Option<Note> {
+    let Event::PublishFinished {
+        published,
+        refused,
+        held_back,
+        unpublished,
+        drafts,
+    } = event
+    else {
+        return None;
+    };
+    let mut text = format!("published {}", counted_entities(*published));
+    for (number, what) in [
+        (unpublished, "unpublished"),
+        (refused, "not published"),
+        (held_back, "held back with those"),
+        (drafts, "published on the source stay drafts"),
+    ] {
+        if *number > 0 {
+            append!(text, ", {} {what}", count(*number));
+        }
     }
-    let weight = if refused == 0 {
+    let weight = if refused + held_back == 0 {
         Weight::Good
     } else {
         Weight::Caution
     };
-    weight.says(text)
+    Some(weight.says(text))
 }
 
 fn verified(checked: u32, differences: u32) -> Note {

@@ -43,6 +43,7 @@ mod place;
 mod plan_forms;
 mod prune;
 mod publish;
+mod publish_together;
 mod readers;
 mod recordings;
 mod recovery;

@@ -83,6 +83,7 @@ fn write_run(text: &mut String, chapter: &Chapter) {
     {
         Some((_, Some(reason))) => field(text, "published", &format!("no: {reason}")),
         Some(("open", None)) => field(text, "published", "not known: the run ended before"),
+        Some(("withdrawn", None)) => field(text, "published", "no: the source unpublished it"),
         Some((_, None)) => field(text, "published", "yes"),
         None => {}
     }

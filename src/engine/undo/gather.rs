@@ -427,7 +427,7 @@ fn shown_before(there: &TargetKey, noted: Option<&PreImage>, live: FormerLive) -
 /// What a run published or may have.
 fn published(all: Vec<Publishing>) -> BTreeMap<EntityKey, Publishing> {
     let may_be = |one: &Publishing| match one.state {
-        PublishState::Open | PublishState::Published => true,
+        PublishState::Open | PublishState::Published | PublishState::Withdrawn => true,
         PublishState::Refused => false,
     };
     let all = all.into_iter().filter(may_be);

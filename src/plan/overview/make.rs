@@ -42,6 +42,10 @@ pub struct Seen<'a> {
     pub bytes: &'a Bytes,
     /// What is published afterwards.
     pub published: &'a [Node],
+    /// What is unpublished before that.
+    pub withdrawn: &'a [Node],
+    /// What is not unpublished although the source did that.
+    pub still_public: usize,
     /// What is deleted after that.
     pub prune: &'a Prune,
     /// What limits a run.
@@ -78,6 +82,12 @@ impl Overview {
                 .iter()
                 .map(|node| seen.named(*node))
                 .collect(),
+            withdrawn: seen
+                .withdrawn
+                .iter()
+                .map(|node| seen.named(*node))
+                .collect(),
+            still_public: seen.still_public,
             drafts: seen.drafts(),
             deleted: seen.deleted(),
             gone: seen.gone(),
@@ -96,7 +106,8 @@ impl Overview {
 
     /// Whether a run would write nothing and leave nothing open.
     pub fn is_nothing(&self) -> bool {
-        self.groups.is_empty() && self.published.is_empty() && self.deleted.is_empty()
+        let publishes = !self.published.is_empty() || !self.withdrawn.is_empty();
+        self.groups.is_empty() && !publishes && self.deleted.is_empty()
     }
 }
 

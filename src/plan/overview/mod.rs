@@ -35,6 +35,10 @@ pub struct Overview {
     pub deferred: Vec<Deferred>,
     /// What is published on the target afterwards, in the order of the source.
     pub published: Vec<(EntityKey, String)>,
+    /// What is unpublished on the target, because the source unpublished it.
+    pub withdrawn: Vec<(EntityKey, String)>,
+    /// How many entities stay published that the source has unpublished.
+    pub still_public: usize,
     /// Entities that are written, are published on the source, and stay drafts on the target.
     pub drafts: usize,
     /// What is deleted on the target, because the source no longer has it.

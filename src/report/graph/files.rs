@@ -65,7 +65,7 @@ struct Need {
 }
 
 /// Writes `plan.json`: `schema`, `source`, `levels`, `cycles`, `actions` (how many of each) and `entities`. With an overview
-/// also `removed`, `deferred`, `published`, `drafts`, `deleted`, `gone` and `effort`, and the `changes` of each entity that is not just
+/// also `removed`, `deferred`, `published`, `unpublished`, `still_public`, `drafts`, `deleted`, `gone` and `effort`, and the `changes` of each entity that is not just
 /// left as it is.
 ///
 /// # Errors
@@ -98,6 +98,8 @@ pub fn write_plan(
         head["removed"] = json!(overview.removed);
         head["deferred"] = json!(overview.deferred);
         head["published"] = json!(overview.published);
+        head["unpublished"] = json!(overview.withdrawn);
+        head["still_public"] = json!(overview.still_public);
         head["drafts"] = json!(overview.drafts);
         head["deleted"] = json!(overview.deleted);
         head["gone"] = json!(overview.gone);

@@ -1,7 +1,7 @@
 //! What every form says in the same words.
 
 use crate::domain::Kind;
-use crate::plan::{Entry, Gone, Group, Intended, Overview};
+use crate::plan::{Effort, Entry, Gone, Group, Intended, Overview};
 use crate::report::text::{count_of, took};
 use std::time::Duration;
 
@@ -110,7 +110,6 @@ pub(super) fn others(group: &Group) -> impl Iterator<Item = &Entry> {
 
 /// The plan in a few sentences: what would happen, what is lost, what is published, and what it costs.
 pub fn facts(overview: &Overview) -> Vec<String> {
-    let plural = |count: usize| if count == 1 { "" } else { "s" };
     let mut facts = vec![counts(|action| overview.count(action))];
     if overview.is_nothing() {
         facts.push("nothing to do".to_owned());
@@ -141,6 +140,18 @@ pub fn facts(overview: &Overview) -> Vec<String> {
             .collect();
         facts.push(format!("published afterwards: {}", published.join(", ")));
     }
+    if !overview.withdrawn.is_empty() {
+        facts.push(format!(
+            "unpublished on the target, as on the source: {}",
+            counted(overview.withdrawn.len(), "entity", "entities")
+        ));
+    }
+    if overview.still_public > 0 {
+        facts.push(format!(
+            "unpublished on the source and still published on the target: {}; --publish unpublishes what a run published",
+            counted(overview.still_public, "entity", "entities")
+        ));
+    }
     if overview.drafts > 0 {
         let drafts = counted(overview.drafts, "entity", "entities");
         let stay = if overview.drafts == 1 {
@@ -163,24 +174,30 @@ pub fn facts(overview: &Overview) -> Vec<String> {
         ));
     }
     facts.extend(gone(overview));
-    let effort = &overview.effort;
-    if effort.requests > 0 {
-        let files = match effort.files {
-            0 => String::new(),
-            files => format!(
-                "; files: {} in {} upload{}",
-                count_of(files),
-                count_of(effort.uploads),
-                plural(effort.uploads)
-            ),
-        };
-        facts.push(format!(
-            "estimate: {} with polls and without reads, {}{files}",
-            counted(effort.requests, "request", "requests"),
-            took(Duration::from_secs(effort.seconds))
-        ));
-    }
+    facts.extend(effort(&overview.effort));
     facts
+}
+
+/// What it costs.
+fn effort(effort: &Effort) -> Option<String> {
+    if effort.requests == 0 {
+        return None;
+    }
+    let plural = |count: usize| if count == 1 { "" } else { "s" };
+    let files = match effort.files {
+        0 => String::new(),
+        files => format!(
+            "; files: {} in {} upload{}",
+            count_of(files),
+            count_of(effort.uploads),
+            plural(effort.uploads)
+        ),
+    };
+    Some(format!(
+        "estimate: {} with polls and without reads, {}{files}",
+        counted(effort.requests, "request", "requests"),
+        took(Duration::from_secs(effort.seconds))
+    ))
 }
 
 /// What stays on the target although the source no longer has it.
@@ -215,7 +232,8 @@ pub(super) fn left_over(gone: &Gone) -> String {
     format!("{}, {} on the target{because}", gone.name, gone.target)
 }
 
-/// The titles of what is deleted and of what stays although the source no longer has it.
+/// The titles of what is unpublished, of what is deleted and of what stays although the source no longer has it.
+pub(super) const WITHDRAWN: &str = "Unpublished, as on the source";
 pub(super) const DELETED: &str = "Deleted on the target, gone from the source";
 pub(super) const GONE: &str = "Gone from the source, left on the target";
 

@@ -42,6 +42,8 @@ pub fn html(overview: &Overview) -> String {
         .collect();
     let removed = overview.removed.iter();
     let removed = removed.map(|one| row(&one.key.to_string(), &one.name, &one.what));
+    let withdrawn = overview.withdrawn.iter();
+    let withdrawn = withdrawn.map(|(key, name)| row(&key.to_string(), name, ""));
     let published = overview.published.iter();
     let published = published.map(|(key, name)| row(&key.to_string(), name, ""));
     let left_over = |one: &Gone| {
@@ -78,6 +80,7 @@ pub fn html(overview: &Overview) -> String {
             "Each is saved without these references first, and again with them.",
             &deferred(overview),
         ),
+        card(facts::WITHDRAWN, "", &withdrawn.collect::<String>()),
         folded(
             &format!(
                 "published afterwards: {}",

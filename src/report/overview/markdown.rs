@@ -59,11 +59,16 @@ pub fn markdown(overview: &Overview) -> String {
             text
         }),
     );
-    let published = overview.published.iter();
-    page.part(
-        "Published afterwards",
-        published.map(|(key, name)| format!("- `{key}` {}\n", inline(name))),
-    );
+    for (title, entities) in [
+        (facts::WITHDRAWN, &overview.withdrawn),
+        ("Published afterwards", &overview.published),
+    ] {
+        let entities = entities.iter();
+        page.part(
+            title,
+            entities.map(|(key, name)| format!("- `{key}` {}\n", inline(name))),
+        );
+    }
     page.part(facts::GONE, overview.gone.iter().map(left_over));
     page.end()
 }

@@ -42,6 +42,8 @@ fn overview(entries: Vec<Entry>) -> Overview {
         removed: Vec::new(),
         deferred: Vec::new(),
         published: Vec::new(),
+        withdrawn: Vec::new(),
+        still_public: 0,
         drafts: 0,
         deleted: Vec::new(),
         gone: Vec::new(),

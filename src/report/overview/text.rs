@@ -228,6 +228,10 @@ impl Page {
     }
 
     fn published(&mut self, overview: &Overview) {
+        self.section(facts::WITHDRAWN, overview.withdrawn.len());
+        for (key, name) in &overview.withdrawn {
+            self.line(2, "", &format!("{key} {name}"));
+        }
         self.section("Published afterwards", overview.published.len());
         for (key, name) in &overview.published {
             self.line(2, "", &format!("{key} {name}"));
