@@ -168,20 +168,27 @@ fn help_teaches() {
               [env: LOCKGATE_ELEMENTS, AGILITY_ELEMENTS]
 
           --models <NAME>
-              Only these models and the models that they refer to [env: LOCKGATE_MODELS, AGILITY_MODELS]
+              Only these models and the models that they refer to; a name or a glob (Post*), here and below [env:
+              LOCKGATE_MODELS, AGILITY_MODELS]
 
           --models-with-deps <NAME>
               These models with everything around them: containers, content, templates, pages, assets [env:
               LOCKGATE_MODELS_WITH_DEPS]
 
-          --content <ID>
-              Only these content items, by content id of the source [env: LOCKGATE_CONTENT]
+          --content <ID|NAME>
+              Only these content items: ids of the source, containers (articles), or containers and titles
+              (articles/Old*) [env: LOCKGATE_CONTENT]
 
-          --pages <ID>
-              Only these pages, by page id of the source [env: LOCKGATE_PAGES]
+          --pages <ID|PATH>
+              Only these pages: ids of the source or paths; /news/** is a page with all below it [env:
+              LOCKGATE_PAGES]
 
           --containers <NAME>
               Only the content of these containers, by reference name [env: LOCKGATE_CONTAINERS]
+
+          --changed-since <DATE>
+              Of all that only what was changed since this day (2026-12-19) or moment, as the source says; what it
+              needs comes along [env: LOCKGATE_CHANGED_SINCE]
 
     Policy:
           --overwrite

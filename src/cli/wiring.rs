@@ -40,7 +40,10 @@ pub(super) fn selection(settings: &Settings) -> Selection {
         models: sync.models.clone(),
         models_with_deps: sync.models_with_deps.clone(),
         content: sync.content.clone(),
+        items: sync.items.clone(),
         pages: sync.pages.clone(),
+        paths: sync.paths.clone(),
+        changed_since: sync.changed_since,
         containers: sync.containers.clone(),
         keys: HashSet::new(),
     }

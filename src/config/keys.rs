@@ -102,6 +102,11 @@ pub const KEYS: &[KeyInfo] = &[
     KeyInfo::new("sync.content", "--content", "LOCKGATE_CONTENT"),
     KeyInfo::new("sync.pages", "--pages", "LOCKGATE_PAGES"),
     KeyInfo::new("sync.containers", "--containers", "LOCKGATE_CONTAINERS"),
+    KeyInfo::new(
+        "sync.changed_since",
+        "--changed-since",
+        "LOCKGATE_CHANGED_SINCE",
+    ),
     KeyInfo::new("sync.overwrite", "--overwrite", "LOCKGATE_OVERWRITE")
         .official("AGILITY_OVERWRITE"),
     KeyInfo::without_flag("sync.on_conflict", "LOCKGATE_ON_CONFLICT"),

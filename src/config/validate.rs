@@ -3,9 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use jiff::civil::DateTime;
+
 use crate::agility;
 use crate::domain::{Guid, Kind, Locale, Secret};
-use crate::engine::{Adopt, Publish, ReadLimits, Schedule, UnknownOutcome, UploadLimits};
+use crate::engine::{
+    Adopt, Publish, ReadLimits, Schedule, UnknownOutcome, UploadLimits, changed_since,
+};
 use crate::store::StateUrl;
 
 use super::layers::presets;
@@ -212,8 +216,12 @@ impl Config {
     }
 
     fn sync(&self, warnings: &mut Vec<String>) -> Result<Sync, ConfigError> {
-        let mut models = self.list("sync.models")?;
-        let models_with_deps = self.list("sync.models_with_deps")?;
+        let mut models = self.names("sync.models")?;
+        let models_with_deps = self.names("sync.models_with_deps")?;
+        let is_path = |text: &str| text.starts_with('/');
+        let (content, items) =
+            self.ids_and_names("sync.content", "articles", |text| !is_path(text))?;
+        let (pages, paths) = self.ids_and_names("sync.pages", "/news/**", is_path)?;
         if !models.is_empty() && !models_with_deps.is_empty() {
             models.clear();
             warnings.push("sync.models_with_deps is given, so sync.models is ignored".to_owned());
@@ -226,9 +234,12 @@ impl Config {
             elements: self.elements()?,
             models,
             models_with_deps,
-            content: self.ids("sync.content")?,
-            pages: self.ids("sync.pages")?,
-            containers: self.list("sync.containers")?,
+            content,
+            items,
+            pages,
+            paths,
+            containers: self.names("sync.containers")?,
+            changed_since: self.changed_since()?,
             policies: self.policies()?,
             ask: self.choice("sync.ask", &ASK)?,
             adopt: self.choice("sync.adopt", &ADOPT)?,
@@ -281,6 +292,17 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    fn changed_since(&self) -> Result<Option<DateTime>, ConfigError> {
+        let Some(text) = self.text("sync.changed_since")? else {
+            return Ok(None);
+        };
+        let moment = changed_since(&text).ok_or_else(|| {
+            let expected = "a day (2026-12-19) or a moment (2026-12-24T18:00:00Z)";
+            self.wrong("sync.changed_since", expected)
+        })?;
+        Ok(Some(moment))
     }
 
     fn with_origin(&self, key: &'static str) -> String {

@@ -55,7 +55,7 @@ pub use control::Control;
 pub use end::{End, StopCause};
 pub use options::{
     Adopt, Denied, Freeze, Gates, Matching, MaxChange, OnConflict, Options, Pattern, Policies,
-    Publish, ReadLimits, Schedule, UnknownOutcome, UploadLimits,
+    Publish, ReadLimits, Schedule, UnknownOutcome, UploadLimits, changed_since, check_pattern,
 };
 pub use outage::Outage;
 pub use pull::{PullError, Reader};

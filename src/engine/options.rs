@@ -6,6 +6,7 @@ use super::pace::Ceilings;
 use crate::plan::Hint;
 pub use crate::plan::{
     Adopt, Denied, Freeze, Gates, MaxChange, OnConflict, Pattern, Policies, UploadLimits,
+    changed_since, check_pattern,
 };
 
 /// When an entity may start.

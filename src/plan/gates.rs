@@ -136,7 +136,7 @@ impl Freeze {
     }
 }
 
-fn moment(text: &str, is_end: bool) -> Option<Timestamp> {
+pub(super) fn moment(text: &str, is_end: bool) -> Option<Timestamp> {
     let text = text.trim();
     if let Ok(moment) = text.parse() {
         return Some(moment);

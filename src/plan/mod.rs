@@ -32,10 +32,11 @@ mod selection;
 pub(crate) mod testing;
 pub mod undo;
 mod uploads;
+mod wanted;
 mod weights;
 
 pub use action::{
-    Action, Agreement, Agreements, Joined, ListOrder, PagePlace, Plan, Planned, Slot,
+    Action, Agreement, Agreements, Joined, ListOrder, PagePlace, Plan, Planned, Selected, Slot,
 };
 pub use approved::{Agreed, Approval, Approved, Deletion, Intended, approvals};
 pub use cycles::{Cycle, cycles, stages_of};
@@ -65,4 +66,5 @@ pub use references::{
 pub use schema::{FieldKind, FieldSchema, LinkKind, LinkSchema, ModelSchema, Schema};
 pub use selection::{Selection, UnknownName, container_of, gallery_of};
 pub use uploads::{Together, UploadLimits, Uploads};
+pub use wanted::{changed_since, check_pattern};
 pub use weights::Weights;

@@ -26,6 +26,13 @@ pub struct Pattern {
 #[error("{0}")]
 pub struct PatternError(String);
 
+impl PatternError {
+    // The text itself is not repeated: a credential may stand in the wrong place.
+    pub(super) fn of(error: &globset::Error) -> Self {
+        Self(format!("its glob is invalid: {}", error.kind()))
+    }
+}
+
 impl Pattern {
     /// Reads `KIND` or `KIND:GLOB`.
     ///
@@ -36,9 +43,7 @@ impl Pattern {
             Some((kind, name)) => (kind, Some(name)),
             None => (text, None),
         };
-        // The text itself is not repeated: a credential may stand in the wrong place.
-        let refused =
-            |error: globset::Error| PatternError(format!("its glob is invalid: {}", error.kind()));
+        let refused = |error: globset::Error| PatternError::of(&error);
         let glob = |name: &str| Glob::new(name).map(|glob| glob.compile_matcher());
         let unknown = || PatternError("it does not begin with a kind".to_owned());
         Ok(Self {

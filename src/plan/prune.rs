@@ -233,7 +233,7 @@ impl PruneInputs<'_> {
                 "the selection of this run leaves its kind out"
             }
             (_, _) if self.selection.decides_about(key.kind).is_none() => {
-                "the selection of this run is by name, and does not say what it takes of what the source no longer has"
+                "the selection of this run is by name or date, and does not say what it takes of what the source no longer has"
             }
             (_, _)
                 if self

@@ -91,6 +91,7 @@ impl Overview {
             drafts: seen.drafts(),
             deleted: seen.deleted(),
             gone: seen.gone(),
+            selected: seen.selected(),
             effort: Effort::of(seen.plan, seen.source, seen.published.len(), seen.limits),
         };
         maker.fill(&mut overview);
@@ -119,6 +120,25 @@ impl Seen<'_> {
     fn named(&self, node: Node) -> (EntityKey, String) {
         let entity = self.entity(node);
         (entity.key.clone(), called(entity))
+    }
+
+    /// How many entities were asked for, how many more are needed, and why the first of those is.
+    fn selected(&self) -> Option<String> {
+        let selected = self.plan.selected?;
+        let (asked, needed) = (selected.asked, selected.needed);
+        let (verb, more) = (
+            if asked == 1 { "entity" } else { "entities" },
+            if needed == 1 { "is" } else { "are" },
+        );
+        let Some((one, by)) = selected.example else {
+            return Some(format!(
+                "{asked} {verb} asked for, and nothing else is needed"
+            ));
+        };
+        let ((one, name), (by, of)) = (self.named(one), self.named(by));
+        Some(format!(
+            "{asked} {verb} asked for, {needed} more {more} needed: such as {one} {name} because of {by} {of}"
+        ))
     }
 
     fn deleted(&self) -> Vec<Gone> {

@@ -45,6 +45,8 @@ pub struct Overview {
     pub deleted: Vec<Gone>,
     /// What the state maps and the source no longer has. It stays on the target.
     pub gone: Vec<Gone>,
+    /// What a selection comes to, in one sentence.
+    pub selected: Option<String>,
     /// What it costs.
     pub effort: Effort,
 }

@@ -24,6 +24,9 @@ struct Planned<'a> {
     #[serde(flatten)]
     action: &'a Action,
     because: &'a str,
+    /// What brought it into a selection that does not name it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    included_by: Option<&'a EntityKey>,
     class: WorkClass,
     /// The content level; 0 for other kinds.
     level: u32,
@@ -114,6 +117,9 @@ pub fn write_plan(
         name: &entity.name,
         action: &planned.action,
         because: &planned.because,
+        included_by: planned
+            .included_by
+            .map(|node| &source.entities()[node as usize].key),
         class: planned.class,
         level: planned.level,
         remaining_ms: planned.remaining_ms,

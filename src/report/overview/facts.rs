@@ -111,6 +111,7 @@ pub(super) fn others(group: &Group) -> impl Iterator<Item = &Entry> {
 /// The plan in a few sentences: what would happen, what is lost, what is published, and what it costs.
 pub fn facts(overview: &Overview) -> Vec<String> {
     let mut facts = vec![counts(|action| overview.count(action))];
+    facts.extend(overview.selected.clone());
     if overview.is_nothing() {
         facts.push("nothing to do".to_owned());
     }

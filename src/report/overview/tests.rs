@@ -47,6 +47,7 @@ fn overview(entries: Vec<Entry>) -> Overview {
         drafts: 0,
         deleted: Vec::new(),
         gone: Vec::new(),
+        selected: None,
         effort: Effort::default(),
     }
 }
