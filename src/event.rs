@@ -349,6 +349,17 @@ pub enum Event {
         /// Entities that are left alone.
         kept: u32,
     },
+    /// It is decided what is deleted on the target, because the source no longer has it.
+    PrunePlanned {
+        /// What the source no longer has, by kind.
+        entities: Vec<(Kind, u32)>,
+        /// What will be deleted, by lane, kind and class.
+        lanes: Vec<LanePlan>,
+        /// Entities to delete.
+        delete: u32,
+        /// Entities that are left alone.
+        kept: u32,
+    },
     /// The first upload of a lane left.
     LaneStarted {
         /// The lane.
@@ -550,6 +561,15 @@ pub enum Event {
         published: u32,
         /// Entities that could not be.
         refused: u32,
+        /// Entities that were held back, because what has to be published with them is not.
+        #[serde(default)]
+        held_back: u32,
+        /// Entities that were unpublished, because the source unpublished them.
+        #[serde(default)]
+        unpublished: u32,
+        /// Entities that the source has published, and that stay drafts because publishing was not asked for.
+        #[serde(default)]
+        drafts: u32,
     },
     /// Part of the target was read back and compared.
     VerifyProgressed {

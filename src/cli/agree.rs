@@ -10,7 +10,7 @@ use crate::agility::{Place, place};
 use crate::config::{Ask, OutputMode, Settings};
 use crate::domain::time;
 use crate::engine::{Decided, NotAgreed, Review, RunError};
-use crate::plan::Overview;
+use crate::plan::{Besides, Overview};
 use crate::report;
 
 /// Removed fields and conflicts that a question shows one by one.
@@ -51,7 +51,9 @@ impl Reviewer {
             return Err(broken);
         }
         let is_work = decided.plan.entities.iter().any(|one| one.action.is_work());
-        let has_work = is_work || !decided.published.is_empty();
+        let deletes = decided.prune.deletes().next().is_some();
+        let publishes = !decided.published.is_empty() || !decided.withdrawn.is_empty();
+        let has_work = is_work || deletes || publishes;
         if self.is_agreed || !self.asks_here() || !has_work {
             return Ok(());
         }
@@ -87,9 +89,13 @@ impl Review for Reviewer {
 /// The bounds that a plan breaks, as the error that ends its run; `None` where it keeps to all.
 pub(super) fn broken_gates(settings: &Settings, decided: &Decided) -> Option<RunError> {
     let broken = settings.gates.broken(
-        (&decided.plan, !decided.published.is_empty()),
+        &decided.plan,
+        Besides {
+            publishes: !decided.published.is_empty() || !decided.withdrawn.is_empty(),
+            prune: &decided.prune,
+            target: &decided.target,
+        },
         &decided.source,
-        &decided.target.guid,
         time::now(),
     );
     (!broken.is_empty()).then_some(RunError::Gates(broken))
@@ -137,6 +143,12 @@ fn summary(overview: &Overview) -> Vec<String> {
     let more = overview.removed.len().saturating_sub(SHOWN);
     if more > 0 {
         lines.push(format!("  - and {more} more removals"));
+    }
+    let deleted = overview.deleted.iter().take(SHOWN);
+    lines.extend(deleted.map(|one| format!("  - delete {} {}", one.key, one.name)));
+    let more = overview.deleted.len().saturating_sub(SHOWN);
+    if more > 0 {
+        lines.push(format!("  - and {more} more deletions"));
     }
     lines.push("  `lockgate plan` shows every change".to_owned());
     lines

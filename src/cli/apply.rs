@@ -85,7 +85,8 @@ pub(super) async fn run(args: &ApplyArgs) -> Result<ExitStatus, Error> {
             return Err(error);
         }
     };
-    let approved = Approved::new(plan.entities, args.replan_moved, attempts);
+    let approved =
+        Approved::new(plan.entities, args.replan_moved, attempts).with_deletions(plan.deletions);
     let work = Work::Apply {
         plan: plan.id,
         approved: Arc::new(approved),

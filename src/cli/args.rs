@@ -176,21 +176,24 @@ pub(super) struct SelectionArgs {
     /// Kinds: models, galleries, assets, containers, content, templates, pages, sitemaps, urlredirections
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
     elements: Vec<String>,
-    /// Only these models and the models that they refer to
+    /// Only these models and the models that they refer to; a name or a glob (Post*), here and below
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     models: Vec<String>,
     /// These models with everything around them: containers, content, templates, pages, assets
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     models_with_deps: Vec<String>,
-    /// Only these content items, by content id of the source
-    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    /// Only these content items: ids of the source, containers (articles), or containers and titles (articles/Old*)
+    #[arg(long, value_name = "ID|NAME", value_delimiter = ',')]
     content: Vec<String>,
-    /// Only these pages, by page id of the source
-    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    /// Only these pages: ids of the source or paths; /news/** is a page with all below it
+    #[arg(long, value_name = "ID|PATH", value_delimiter = ',')]
     pages: Vec<String>,
     /// Only the content of these containers, by reference name
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     containers: Vec<String>,
+    /// Of all that only what was changed since this day (2026-12-19) or moment, as the source says; what it needs comes along
+    #[arg(long, value_name = "DATE")]
+    changed_since: Option<String>,
 }
 
 impl SelectionArgs {
@@ -205,6 +208,7 @@ impl SelectionArgs {
             .list("sync.content", &self.content)
             .list("sync.pages", &self.pages)
             .list("sync.containers", &self.containers)
+            .text("sync.changed_since", self.changed_since.as_ref())
     }
 }
 

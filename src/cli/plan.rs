@@ -101,8 +101,12 @@ pub(super) async fn run(
         return Err(broken.into());
     }
     let intended = || outlook.plan.entities.iter().filter_map(Intended::of);
-    let status = status_of(intended());
-    if args.detailed_exitcode && intended().any(Intended::is_change) {
+    let mut status = status_of(intended());
+    if outlook.prune.conflicts() > 0 {
+        status = status.or(ExitStatus::Conflicts);
+    }
+    let deletes = outlook.prune.deletes().next().is_some();
+    if args.detailed_exitcode && (deletes || intended().any(Intended::is_change)) {
         return Ok(status.or(ExitStatus::Changes));
     }
     Ok(status)
@@ -146,7 +150,8 @@ pub(super) fn status_of(intended: impl Iterator<Item = Intended>) -> ExitStatus 
         | Intended::Update
         | Intended::Adopt
         | Intended::Unchanged
-        | Intended::LeftAlone => ExitStatus::Agreed,
+        | Intended::LeftAlone
+        | Intended::Delete => ExitStatus::Agreed,
     };
     intended
         .map(of_one)

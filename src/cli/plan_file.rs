@@ -9,7 +9,7 @@ use crate::config::{Config, Settings};
 use crate::domain::{redact, redact_value, time};
 use crate::engine::Decided;
 use crate::error::Error;
-use crate::plan::{Approval, FORM, PlanFile, approvals};
+use crate::plan::{Approval, Deletion, FORM, PlanFile, approvals};
 use crate::report;
 
 /// Settings below `sync` that decide nothing: how a plan is carried out is decided when it is applied.
@@ -66,9 +66,11 @@ fn made(config: &Config, settings: &Settings, outlook: &Decided) -> PlanFile {
         source,
         target,
         published,
+        prune,
+        withdrawn,
         ..
     } = outlook;
-    let entities = approvals(&plan.entities, source, target, published);
+    let entities = approvals(&plan.entities, source, target, (published, withdrawn));
     let now = time::now();
     PlanFile {
         form: FORM,
@@ -81,6 +83,14 @@ fn made(config: &Config, settings: &Settings, outlook: &Decided) -> PlanFile {
         applyable: false,
         complete: false,
         counts: std::collections::BTreeMap::new(),
+        deletions: prune
+            .deletions(target)
+            .into_iter()
+            .map(|one| Deletion {
+                name: redact(&one.name).into_owned(),
+                ..one
+            })
+            .collect(),
         // Before the checksum, which would not match text that is redacted on its way out.
         entities: entities.into_iter().map(without_credentials).collect(),
         checksum: String::new(),

@@ -33,6 +33,9 @@ pub(super) struct PlanningArgs {
     /// Publish on the target what is published on the source: content, pages or both
     #[arg(long, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_missing_value = "both", help_heading = "Policy")]
     publish: Option<String>,
+    /// Delete on the target what the source no longer has (see `lockgate sync --help`)
+    #[arg(long, help_heading = "Policy")]
+    prune: bool,
     #[command(flatten)]
     matching: MatchingArgs,
     #[command(flatten)]
@@ -49,6 +52,7 @@ impl PlanningArgs {
             .collect(collected)
             .switch("sync.overwrite", self.overwrite, true)
             .text("sync.publish", self.publish.as_ref())
+            .switch("sync.prune", self.prune, true)
     }
 }
 

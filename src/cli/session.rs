@@ -492,6 +492,7 @@ fn record(settings: &Settings, run: &RunId, pair: &Pair, work: &Work) -> RunReco
             "channel_map": pairs(&settings.sync.channel_map),
             "dry_run": settings.sync.dry_run,
             "publish": settings.sync.publish.name(),
+            "prune": settings.sync.prune,
             // They have no user and no query: the configuration takes no others.
             "source_url": settings.source.url,
             "target_url": settings.target.url,

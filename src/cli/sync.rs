@@ -18,7 +18,7 @@ use crate::store::Store;
 ///
 /// Reads both instances completely, decides for every entity of the source what has to happen, uploads it,
 /// reads the target back and compares. Run again, it sends only what has changed since. Nothing on the target
-/// is ever deleted. On a terminal it shows a summary of the plan and asks before it writes.
+/// is deleted without --prune. On a terminal it shows a summary of the plan and asks before it writes.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -85,6 +85,10 @@ pub(super) struct PolicyArgs {
     /// Publish on the target what is published on the source: content, pages or both
     #[arg(long, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_missing_value = "both")]
     publish: Option<String>,
+    /// Delete on the target what the source no longer has: only what a run created or found equal, what the target has not
+    /// changed since, and what no other entity refers to; the rest is left alone and named
+    #[arg(long)]
+    prune: bool,
     /// How to treat writes with an unknown outcome after an interrupted run: report (list them) or resend (they are
     /// known to be absent)
     #[arg(long, value_name = "POLICY")]
@@ -109,6 +113,7 @@ impl PolicyArgs {
             .collect(collected)
             .switch("sync.overwrite", self.overwrite, true)
             .text("sync.publish", self.publish.as_ref())
+            .switch("sync.prune", self.prune, true)
             .text("sync.unknown_outcome", self.unknown_outcome.as_ref())
             .switch("sync.fail_fast", self.fail_fast, true)
             .switch("sync.verify", self.no_verify, false)

@@ -119,8 +119,8 @@ fn help_teaches() {
     Migrates the source into the target and verifies what arrived
 
     Reads both instances completely, decides for every entity of the source what has to happen, uploads it, reads
-    the target back and compares. Run again, it sends only what has changed since. Nothing on the target is ever
-    deleted. On a terminal it shows a summary of the plan and asks before it writes.
+    the target back and compares. Run again, it sends only what has changed since. Nothing on the target is
+    deleted without --prune. On a terminal it shows a summary of the plan and asks before it writes.
 
     Usage: lockgate sync [OPTIONS]
 
@@ -173,20 +173,27 @@ fn help_teaches() {
               [env: LOCKGATE_ELEMENTS, AGILITY_ELEMENTS]
 
           --models <NAME>
-              Only these models and the models that they refer to [env: LOCKGATE_MODELS, AGILITY_MODELS]
+              Only these models and the models that they refer to; a name or a glob (Post*), here and below [env:
+              LOCKGATE_MODELS, AGILITY_MODELS]
 
           --models-with-deps <NAME>
               These models with everything around them: containers, content, templates, pages, assets [env:
               LOCKGATE_MODELS_WITH_DEPS]
 
-          --content <ID>
-              Only these content items, by content id of the source [env: LOCKGATE_CONTENT]
+          --content <ID|NAME>
+              Only these content items: ids of the source, containers (articles), or containers and titles
+              (articles/Old*) [env: LOCKGATE_CONTENT]
 
-          --pages <ID>
-              Only these pages, by page id of the source [env: LOCKGATE_PAGES]
+          --pages <ID|PATH>
+              Only these pages: ids of the source or paths; /news/** is a page with all below it [env:
+              LOCKGATE_PAGES]
 
           --containers <NAME>
               Only the content of these containers, by reference name [env: LOCKGATE_CONTAINERS]
+
+          --changed-since <DATE>
+              Of all that only what was changed since this day (2026-12-19) or moment, as the source says; what it
+              needs comes along [env: LOCKGATE_CHANGED_SINCE]
 
     Policy:
           --overwrite
@@ -209,6 +216,11 @@ fn help_teaches() {
           --publish[=<WHAT>]
               Publish on the target what is published on the source: content, pages or both [default: off] [env:
               LOCKGATE_PUBLISH]
+
+          --prune
+              Delete on the target what the source no longer has: only what a run created or found equal, what the
+              target has not changed since, and what no other entity refers to; the rest is left alone and named
+              [env: LOCKGATE_PRUNE]
 
           --unknown-outcome <POLICY>
               How to treat writes with an unknown outcome after an interrupted run: report (list them) or resend

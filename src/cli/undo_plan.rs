@@ -10,15 +10,21 @@ use crate::engine::UndoOutlook;
 use crate::plan::undo::Decision;
 
 /// The decisions, in the order of their columns.
-const COLUMNS: [&str; 7] = [
+const COLUMNS: [&str; 9] = [
     "delete",
     "restore",
+    "create again",
     "as before",
     "gone already",
     "changed since",
     "still needed",
     "not restorable",
+    "protected",
 ];
+
+/// What does not come back with what was deleted.
+const NEW_IDS: &str = "What is created again has a new id and no history; references between what this undo writes are rewritten, \
+                       links to the former ids from elsewhere are not. An older published version does not come back.";
 
 /// Writes a table with the number of entities by kind and decision, then what is left alone, by name and with the
 /// reason; or one JSON object per entity.
@@ -31,6 +37,13 @@ pub(super) fn write(
         lines(outlook, out)?;
     } else {
         writeln!(out, "{}", counts(outlook))?;
+        let again = outlook.plan.entities.iter();
+        if again
+            .into_iter()
+            .any(|decided| decided.decision == Decision::CreateAgain)
+        {
+            writeln!(out, "\n{NEW_IDS}")?;
+        }
         kept(outlook, out)?;
     }
     out.flush()
@@ -96,7 +109,11 @@ fn lines(outlook: &UndoOutlook, out: &mut (dyn Write + Send)) -> io::Result<()> 
     for (trace, decided) in outlook.traces.iter().zip(&outlook.plan.entities) {
         let why = match &decided.decision {
             Decision::Keep(why) => Some(why.to_string()),
-            Decision::Delete | Decision::Restore | Decision::AsBefore | Decision::Gone => None,
+            Decision::Delete
+            | Decision::Restore
+            | Decision::CreateAgain
+            | Decision::AsBefore
+            | Decision::Gone => None,
         };
         let line = json!({
             "key": trace.key,

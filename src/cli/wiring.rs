@@ -49,7 +49,10 @@ pub(super) fn selection(settings: &Settings) -> Selection {
         models: sync.models.clone(),
         models_with_deps: sync.models_with_deps.clone(),
         content: sync.content.clone(),
+        items: sync.items.clone(),
         pages: sync.pages.clone(),
+        paths: sync.paths.clone(),
+        changed_since: sync.changed_since,
         containers: sync.containers.clone(),
         keys: HashSet::new(),
     }
@@ -61,6 +64,7 @@ pub(super) fn engine_options(settings: &Settings) -> engine::Options {
         schedule: settings.schedule,
         fail_fast: settings.sync.fail_fast,
         publish: settings.sync.publish,
+        prune: settings.sync.prune,
         verify: settings.sync.verify,
         concurrency: settings.pace.concurrency,
         reads: settings.pace.reads,

@@ -108,6 +108,11 @@ pub const KEYS: &[KeyInfo] = &[
     KeyInfo::new("sync.content", "--content", "LOCKGATE_CONTENT"),
     KeyInfo::new("sync.pages", "--pages", "LOCKGATE_PAGES"),
     KeyInfo::new("sync.containers", "--containers", "LOCKGATE_CONTAINERS"),
+    KeyInfo::new(
+        "sync.changed_since",
+        "--changed-since",
+        "LOCKGATE_CHANGED_SINCE",
+    ),
     KeyInfo::new("sync.overwrite", "--overwrite", "LOCKGATE_OVERWRITE")
         .official("AGILITY_OVERWRITE"),
     KeyInfo::without_flag("sync.on_conflict", "LOCKGATE_ON_CONFLICT"),
@@ -126,6 +131,7 @@ pub const KEYS: &[KeyInfo] = &[
         "LOCKGATE_OFFICIAL_MAPPINGS",
     ),
     KeyInfo::new("sync.publish", "--publish", "LOCKGATE_PUBLISH"),
+    KeyInfo::new("sync.prune", "--prune", "LOCKGATE_PRUNE"),
     KeyInfo::new(
         "sync.unknown_outcome",
         "--unknown-outcome",
@@ -136,6 +142,7 @@ pub const KEYS: &[KeyInfo] = &[
     KeyInfo::new("sync.dry_run", "--dry-run", "LOCKGATE_DRY_RUN"),
     KeyInfo::without_flag("gates.targets", "LOCKGATE_GATES_TARGETS"),
     KeyInfo::without_flag("gates.max_change", "LOCKGATE_GATES_MAX_CHANGE"),
+    KeyInfo::without_flag("gates.max_delete", "LOCKGATE_GATES_MAX_DELETE"),
     KeyInfo::without_flag("gates.deny", "LOCKGATE_GATES_DENY"),
     KeyInfo::without_flag("gates.freeze", "LOCKGATE_GATES_FREEZE"),
     KeyInfo::new("lanes.schedule", "--schedule", "LOCKGATE_SCHEDULE"),

@@ -39,13 +39,14 @@ impl Config {
         if !targets.iter().all(|guid| is_guid(guid)) {
             return Err(self.wrong("gates.targets", "GUIDs of instances, such as 5e6f7a8b-u"));
         }
-        let max_change = |text: &String| {
-            let expected =
-                format!("a count (50) or a share (20%), alone or behind {PATTERN} and =");
-            let parsed = MaxChange::parse(text);
-            let parsed =
-                parsed.map_err(|error| self.wrong("gates.max_change", error.to_string()))?;
-            parsed.ok_or_else(|| self.wrong("gates.max_change", expected))
+        let most = |key| {
+            move |text: &String| {
+                let expected =
+                    format!("a count (50) or a share (20%), alone or behind {PATTERN} and =");
+                let parsed = MaxChange::parse(text);
+                let parsed = parsed.map_err(|error| self.wrong(key, error.to_string()))?;
+                parsed.ok_or_else(|| self.wrong(key, expected))
+            }
         };
         let denied = |text: &String| {
             let names = Denied::ALL.map(|(name, _)| name);
@@ -61,7 +62,8 @@ impl Config {
                 .iter()
                 .map(|guid| Guid::new(&guid.to_ascii_lowercase()))
                 .collect(),
-            max_change: self.all("gates.max_change", max_change)?,
+            max_change: self.all("gates.max_change", most("gates.max_change"))?,
+            max_delete: self.all("gates.max_delete", most("gates.max_delete"))?,
             deny: self.all("gates.deny", denied)?,
             freeze: self.all("gates.freeze", freeze)?,
         })

@@ -10,6 +10,7 @@ use figment::value::{Num, Value};
 use super::keys::nearest;
 use super::layers::show_wrong;
 use super::{Config, ConfigError, KeyInfo};
+use crate::engine::check_pattern;
 
 impl Config {
     /// The complaint about a value of `key` that is there.
@@ -190,13 +191,40 @@ impl Config {
     }
 
     /// Ids of the source, above zero.
-    pub(super) fn ids(&self, key: &'static str) -> Result<Vec<i64>, ConfigError> {
-        let number = |part: String| part.parse().ok().filter(|id: &i64| *id > 0);
-        self.words(key)?
-            .into_iter()
-            .map(number)
-            .collect::<Option<_>>()
-            .ok_or_else(|| self.wrong(key, "a list of ids above 0"))
+    /// A list of names and patterns of names.
+    pub(super) fn names(&self, key: &'static str) -> Result<Vec<String>, ConfigError> {
+        let names = self.list(key)?;
+        for name in &names {
+            check_pattern(name)
+                .map_err(|error| self.wrong(key, format!("names or globs: {error}")))?;
+        }
+        Ok(names)
+    }
+
+    /// A list of ids and names, which `is_name` tells from other texts. `example` is such a name.
+    pub(super) fn ids_and_names(
+        &self,
+        key: &'static str,
+        example: &str,
+        is_name: impl Fn(&str) -> bool,
+    ) -> Result<(Vec<i64>, Vec<String>), ConfigError> {
+        let (mut ids, mut names) = (Vec::new(), Vec::new());
+        for part in self.names(key)? {
+            // Of ids several may stand in one part.
+            let numbers: Vec<Option<i64>> = part
+                .split_whitespace()
+                .map(|one| one.parse().ok())
+                .collect();
+            match numbers.into_iter().collect::<Option<Vec<i64>>>() {
+                Some(numbers) if numbers.iter().all(|id| *id > 0) => ids.extend(numbers),
+                None if is_name(&part) => names.push(part),
+                Some(_) | None => {
+                    let expected = format!("a list of ids above 0 or names such as {example}");
+                    return Err(self.wrong(key, expected));
+                }
+            }
+        }
+        Ok((ids, names))
     }
 }
 

@@ -126,10 +126,13 @@ fn property(info: &KeyInfo, found: &Documented) -> Value {
 }
 
 fn list(info: &KeyInfo, parts: &[toml::Value]) -> Value {
-    let items = match (parts.first(), choices_of(info.key)) {
-        (_, Some(choices)) => json!({ "enum": choices }),
-        (Some(toml::Value::Integer(_)), None) => json!({ "type": "integer" }),
-        (_, None) => json!({ "type": "string", "minLength": 1 }),
+    let text = || json!({ "type": "string", "minLength": 1 });
+    let number = || json!({ "type": "integer" });
+    let items = match choices_of(info.key) {
+        Some(choices) => json!({ "enum": choices }),
+        None if parts.iter().all(toml::Value::is_integer) => number(),
+        None if parts.iter().any(toml::Value::is_integer) => json!({ "anyOf": [number(), text()] }),
+        None => text(),
     };
     json!({ "type": "array", "minItems": 1, "items": items })
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::civil::DateTime;
+
 use crate::domain::{Guid, Kind, Locale, Secret};
 use crate::store::StateUrl;
 
@@ -84,8 +86,14 @@ pub struct Sync {
     pub models_with_deps: Vec<String>,
     /// Content ids of the source; empty: all.
     pub content: Vec<i64>,
+    /// Containers, or containers and titles, by name or pattern; empty: all.
+    pub items: Vec<String>,
     /// Page ids of the source; empty: all.
     pub pages: Vec<i64>,
+    /// Paths of pages, by name or pattern; empty: all.
+    pub paths: Vec<String>,
+    /// Of all that only what was changed since.
+    pub changed_since: Option<DateTime>,
     /// Reference names of containers; empty: all.
     pub containers: Vec<String>,
     /// Which side wins conflicts, and what is never written.
@@ -100,6 +108,8 @@ pub struct Sync {
     pub official_mappings: bool,
     /// What to publish.
     pub publish: Publish,
+    /// Whether what the source no longer has is deleted on the target.
+    pub prune: bool,
     /// How writes with an unknown outcome are treated.
     pub unknown_outcome: UnknownOutcome,
     /// Whether the first failure ends the run.

@@ -421,9 +421,9 @@ fn complaints_about_variables_name_them_and_what_was_expected() {
     sync.elements is "modles" (environment variable LOCKGATE_ELEMENTS); expected models, galleries, assets, containers, content, templates, pages, sitemaps, urlredirections or redirections
     help: did you mean models?
     "#);
-    insta::assert_snapshot!(variable("LOCKGATE_CONTENT", "12,twelve"), @r#"
-    sync.content is "12,twelve" (environment variable LOCKGATE_CONTENT); expected a list of ids above 0
-    help: `lockgate config --defaults` explains sync.content
+    insta::assert_snapshot!(variable("LOCKGATE_PAGES", "12,twelve"), @r#"
+    sync.pages is "12,twelve" (environment variable LOCKGATE_PAGES); expected a list of ids above 0 or names such as /news/**
+    help: `lockgate config --defaults` explains sync.pages
     "#);
     insta::assert_snapshot!(variable("LOCKGATE_LOCALE", "en_us"), @r#"
     sync.locales is "en_us" (environment variable LOCKGATE_LOCALE); expected locale codes, such as en-us

@@ -3,9 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use jiff::civil::DateTime;
+
 use crate::agility;
 use crate::domain::{Guid, Kind, Locale};
-use crate::engine::{Adopt, Publish, ReadLimits, Schedule, UnknownOutcome, UploadLimits};
+use crate::engine::{
+    Adopt, Publish, ReadLimits, Schedule, UnknownOutcome, UploadLimits, changed_since,
+};
 use crate::store::StateUrl;
 
 use super::credentials::{SOURCE_TOKEN, TARGET_TOKEN, TokenKeys};
@@ -210,8 +214,12 @@ impl Config {
     }
 
     fn sync(&self, warnings: &mut Vec<String>) -> Result<Sync, ConfigError> {
-        let mut models = self.list("sync.models")?;
-        let models_with_deps = self.list("sync.models_with_deps")?;
+        let mut models = self.names("sync.models")?;
+        let models_with_deps = self.names("sync.models_with_deps")?;
+        let is_path = |text: &str| text.starts_with('/');
+        let (content, items) =
+            self.ids_and_names("sync.content", "articles", |text| !is_path(text))?;
+        let (pages, paths) = self.ids_and_names("sync.pages", "/news/**", is_path)?;
         if !models.is_empty() && !models_with_deps.is_empty() {
             models.clear();
             warnings.push("sync.models_with_deps is given, so sync.models is ignored".to_owned());
@@ -224,15 +232,19 @@ impl Config {
             elements: self.elements()?,
             models,
             models_with_deps,
-            content: self.ids("sync.content")?,
-            pages: self.ids("sync.pages")?,
-            containers: self.list("sync.containers")?,
+            content,
+            items,
+            pages,
+            paths,
+            containers: self.names("sync.containers")?,
+            changed_since: self.changed_since()?,
             policies: self.policies()?,
             ask: self.choice("sync.ask", &ASK)?,
             adopt: self.choice("sync.adopt", &ADOPT)?,
             create_unmatched: self.truth("sync.create_unmatched")?,
             official_mappings: self.truth("sync.official_mappings")?,
             publish: self.choice("sync.publish", &PUBLISH)?,
+            prune: self.truth("sync.prune")?,
             unknown_outcome: self.choice("sync.unknown_outcome", &UNKNOWN_OUTCOME)?,
             fail_fast: self.truth("sync.fail_fast")?,
             verify: self.truth("sync.verify")?,
@@ -279,6 +291,17 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    fn changed_since(&self) -> Result<Option<DateTime>, ConfigError> {
+        let Some(text) = self.text("sync.changed_since")? else {
+            return Ok(None);
+        };
+        let moment = changed_since(&text).ok_or_else(|| {
+            let expected = "a day (2026-12-19) or a moment (2026-12-24T18:00:00Z)";
+            self.wrong("sync.changed_since", expected)
+        })?;
+        Ok(Some(moment))
     }
 
     fn with_origin(&self, key: &'static str) -> String {

@@ -60,6 +60,11 @@ impl Entity<SourceId> {
     pub fn is_published(&self) -> bool {
         self.state == ItemState::Published
     }
+
+    /// Whether the source showed it to the public and does so no more.
+    pub fn is_withdrawn(&self) -> bool {
+        self.state == ItemState::Unpublished
+    }
 }
 
 /// The workflow state of a content item or page (`ItemState` of the Management API's enumerations).

@@ -42,6 +42,7 @@ pub mod retry;
 mod review;
 pub mod run;
 mod run_error;
+pub mod session;
 mod signal;
 pub mod sink;
 pub mod state;
@@ -54,13 +55,14 @@ pub use control::Control;
 pub use end::{End, StopCause};
 pub use options::{
     Adopt, Denied, Freeze, Gates, Matching, MaxChange, OnConflict, Options, Pattern, Policies,
-    Publish, ReadLimits, Schedule, UnknownOutcome, UploadLimits,
+    Publish, ReadLimits, Schedule, UnknownOutcome, UploadLimits, changed_since, check_pattern,
 };
 pub use outage::Outage;
 pub use pull::{PullError, Reader};
 pub use review::{Decided, Review};
-pub use run::{PlanMade, RunReport, Session};
+pub use run::RunReport;
 pub use run_error::{NotAgreed, RunError};
+pub use session::{PlanMade, Session};
 pub use sink::{EVENTS_IN_FLIGHT, Sink};
 pub use undo::{UndoEnd, UndoOutlook, UndoRequest};
 pub use unplaced::Unplaced;

@@ -6,6 +6,7 @@ use super::pace::Ceilings;
 use crate::plan::Hint;
 pub use crate::plan::{
     Adopt, Denied, Freeze, Gates, MaxChange, OnConflict, Pattern, Policies, UploadLimits,
+    changed_since, check_pattern,
 };
 
 /// When an entity may start.
@@ -67,6 +68,8 @@ pub struct Options {
     pub fail_fast: bool,
     /// What is published.
     pub publish: Publish,
+    /// Whether what the source no longer has is deleted on the target.
+    pub prune: bool,
     /// Whether the target is read back at the end.
     pub verify: bool,
     /// Whether that includes the bytes of assets.
@@ -153,6 +156,7 @@ impl Default for Options {
             schedule: Schedule::default(),
             fail_fast: false,
             publish: Publish::Off,
+            prune: false,
             verify: true,
             verify_bytes: true,
             concurrency: 64,

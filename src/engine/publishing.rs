@@ -21,6 +21,10 @@ use crate::instance::{
 /// So many refusals of whole batches in the same words, with no success between, are about all that is left.
 const SAME_WORDS: u32 = 12;
 
+/// Refusals of whole batches in a row: the server's words, and how often they came.
+#[derive(Debug, Default)]
+pub(super) struct SameWords(String, u32);
+
 /// What came of a step.
 #[derive(Debug, Default)]
 pub(super) struct Moved {
@@ -53,10 +57,31 @@ where
     S: Source,
     T: Target,
 {
+    move_more(
+        context,
+        step,
+        (kind, locale),
+        ids,
+        &mut SameWords::default(),
+    )
+    .await
+}
+
+/// The same after others, of which `row` tells how they were refused.
+pub(super) async fn move_more<S, T>(
+    context: &RunContext<S, T>,
+    step: Workflow,
+    (kind, locale): (Kind, &Locale),
+    ids: &[TargetId],
+    row: &mut SameWords,
+) -> Moved
+where
+    S: Source,
+    T: Target,
+{
     let mut moved = Moved::default();
     let mut open: Vec<Vec<TargetId>> = ids.chunks(IDS_AT_ONCE).map(<[_]>::to_vec).collect();
     open.reverse();
-    let mut row = (String::new(), 0_u32);
     while let Some(some) = open.pop() {
         let refuse = |why: &str| {
             some.iter()
@@ -65,7 +90,7 @@ where
         };
         match hand_in(context, step, (kind, locale), &some).await {
             End::Told(refused, again) => {
-                row = (String::new(), 0);
+                *row = SameWords::default();
                 moved.refused.extend(refused);
                 split(&mut open, again);
             }

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 
 use super::run_error::RunError;
 use crate::domain::{Inventory, SourceId, TargetId};
-use crate::plan::{Node, Plan};
+use crate::plan::{Node, Plan, Prune};
 use crate::store::Mapping;
 
 /// A plan and both instances that it was made from.
@@ -23,6 +23,12 @@ pub struct Decided {
     pub mappings: Arc<Vec<Mapping>>,
     /// What a run that carries this out publishes, content before pages.
     pub published: Vec<Node>,
+    /// What earlier runs published and the source has unpublished since: unpublished by a run that publishes.
+    pub withdrawn: Vec<Node>,
+    /// How much there is of that where a run does not publish.
+    pub still_public: usize,
+    /// What it deletes after that, and what it leaves alone although the source no longer has it.
+    pub prune: Arc<Prune>,
 }
 
 /// Looks at what a run decided before it writes anything.

@@ -1,88 +1,27 @@
-//! A whole run: read, plan, upload, publish, verify.
+//! A whole run: read, plan, upload, publish, delete, verify.
 
-use std::cell::LazyCell;
-use std::collections::{HashMap, HashSet};
-use std::sync::atomic::AtomicI64;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
-use super::agreements::by_key;
-use super::asset_bytes;
-use super::channels;
-use super::context::Foreign;
-use super::context::PreImages;
 use super::context::RunContext;
 use super::control::Control;
 use super::dispatch::carry_out;
 use super::end::End;
 use super::forecast::{Costs, EtaEstimator, PostUploadWork, Reading, emit_while};
-use super::lease::{Fence, Keeper};
-use super::open_intents::OpenIntents;
-use super::options::{Matching, Options, UnknownOutcome};
-use super::outage::Alarm;
+use super::lease::Keeper;
 use super::pace::Sample;
-use super::poll::BatchTimes;
-use super::publish::{self, Choice};
-use super::pull::Reader;
-use super::reconcile::{Known, Recovery, settle_undone};
-use super::review::{Decided, Review};
+use super::publish;
 use super::run_error::RunError;
-use super::sink::Sink;
-use super::state::Limits;
-use super::state::RunState;
+use super::session::{Prepared, Session, sorted};
+use super::state::{Limits, RunState};
 use super::unplaced::Unplaced;
-use super::upload_size::UploadSize;
 use super::verify::{Difference, Scope, Verified, verify};
-use crate::domain::{
-    AgreedPlace, ContentHash, EntityKey, Guid, Id, Inventory, Key, Kind, Locale, RunId, SourceId,
-    TargetId,
-};
+use crate::domain::{EntityKey, Guid, Inventory, Kind, Locale, SourceId};
 use crate::event::{Bottleneck, Command, Event, Phase};
-use crate::id_map::{Counterpart, IdMap};
 use crate::instance::{Source, Target};
-use crate::plan::{
-    self, Action, Agreed, Agreement, Agreements, Approved, AssetIndex, Defaults, Hint, Inputs,
-    Plan, Policies, Recognition, Schema, Selection, asset_urls, built_ins,
-};
-use crate::store::{LeaseOwner, Mapping, Pair, Store, StoreError};
-
-/// Everything that a run needs.
-#[derive(Debug)]
-pub struct Session<S, T> {
-    /// The instance read from.
-    pub source: Arc<Reader<S>>,
-    /// The instance written to.
-    pub target: Arc<Reader<T>>,
-    /// The durable state.
-    pub store: Store,
-    /// The run.
-    pub run: RunId,
-    /// Who runs it, for others who want to run on the same pair.
-    pub owner: LeaseOwner,
-    /// The locales asked for; empty takes all of the source.
-    pub locales: Vec<Locale>,
-    /// What is to be moved.
-    pub selection: Selection,
-    /// Which side wins where both changed, and what is never written.
-    pub policies: Policies,
-    /// Looks at what was decided before anything is written; `None` lets everything pass.
-    pub review: Option<Arc<dyn Review>>,
-    /// The plan that was agreed to, where one is applied.
-    pub approved: Option<Arc<Approved>>,
-    /// How entities are matched that the state does not know.
-    pub matching: Matching,
-    /// How it is carried out.
-    pub options: Options,
-    /// Who is told.
-    pub sink: Sink,
-    /// Gets the plan as soon as there is one, with what the source holds, whatever becomes of the run after that.
-    pub planned: watch::Sender<Option<PlanMade>>,
-}
-
-/// A plan and what it is about, in the same order.
-pub type PlanMade = (Arc<Plan>, Arc<Inventory<SourceId>>);
+use crate::plan::{Action, Plan};
 
 /// How a run ended.
 #[derive(Debug)]
@@ -106,19 +45,6 @@ pub struct RunReport {
     /// Entities that an interrupted run had sent, and of which nobody can tell whether they arrived, with the
     /// reason and the next step. They were left alone; the run does not count as a success.
     pub in_doubt: Vec<(EntityKey, String)>,
-}
-
-/// Both instances as read, and what is going to happen.
-struct Prepared {
-    locales: Vec<Locale>,
-    source: Arc<Inventory<SourceId>>,
-    target: Arc<Inventory<TargetId>>,
-    mappings: Arc<Vec<Mapping>>,
-    places: Arc<HashMap<EntityKey, AgreedPlace>>,
-    plan: Arc<Plan>,
-    doubts: HashMap<EntityKey, String>,
-    defaults: Defaults,
-    equal_bytes: HashMap<SourceId, ContentHash>,
 }
 
 impl<S: Source, T: Target> Session<S, T> {
@@ -166,7 +92,7 @@ impl<S: Source, T: Target> Session<S, T> {
             limits,
         );
         self.emit_plan(&prepared, &state).await;
-        let context = Arc::new(self.context(&prepared, Some(fence)));
+        let context = Arc::new(self.context(&prepared, Some(fence.clone())));
         context.remember_agreements(&prepared.mappings).await?;
         context.remember_places().await?;
         context.remember_lists(prepared.plan.lists.clone()).await?;
@@ -186,20 +112,30 @@ impl<S: Source, T: Target> Session<S, T> {
             in_doubt: sorted(prepared.doubts),
         };
         if report.end.is_complete() {
-            let choice = (&**prepared.mappings, self.approved.as_deref());
+            let known = (&**prepared.mappings, &prepared.published);
+            let choice = (known, self.approved.as_deref());
             let published = publish::publish(&context, choice, after.reading, &mut control).await?;
             report.end = published.end;
             report.unpublished = published.refused;
         }
+        let mut still_there = Vec::new();
+        if report.end.is_complete() {
+            let prune = &prepared.prune;
+            let pruned = Box::pin(self.prune(&context, prune, &mut control, fence)).await?;
+            report.end = pruned.end;
+            report.failed += pruned.failed;
+            report.conflicts += pruned.conflicts;
+            still_there = pruned.differences;
+        }
         if report.end.is_complete() && self.options.verify {
-            let locales = &prepared.locales;
-            match self.verify_after(&context, locales, &mut control).await? {
+            let what = (&*prepared.locales, still_there);
+            match self.verify_after(&context, what, &mut control).await? {
                 Ok(found) => report.differences = Some(found),
                 Err(end) => report.end = end,
             }
         }
         context.warn_of_foreign().await;
-        report.failed = context.unfinished.len();
+        report.failed += context.unfinished.len();
         Ok(report)
     }
 
@@ -207,13 +143,13 @@ impl<S: Source, T: Target> Session<S, T> {
     async fn verify_after(
         &self,
         context: &Arc<RunContext<S, T>>,
-        locales: &[Locale],
+        (locales, earlier): (&[Locale], Vec<Difference>),
         control: &mut Control<'_>,
     ) -> Result<Result<Vec<Difference>, End>, RunError> {
         if control.is_asked() {
             return Ok(Err(End::Interrupted));
         }
-        let compared = Box::pin(self.compare(context, locales, Scope::AfterRun));
+        let compared = Box::pin(self.compare(context, locales, (Scope::AfterRun, earlier)));
         let verified = match control.looking(compared).await {
             Ok(verified) => verified?,
             Err(cut) => return Ok(Err(cut.into())),
@@ -239,7 +175,8 @@ impl<S: Source, T: Target> Session<S, T> {
             self.sink.emit(Event::Warned { message }).await;
         }
         let context = Arc::new(self.context(&prepared, None));
-        let compared = Box::pin(self.compare(&context, &prepared.locales, Scope::Everything));
+        let scope = (Scope::Everything, Vec::new());
+        let compared = Box::pin(self.compare(&context, &prepared.locales, scope));
         let differences = control.read(compared).await?.differences;
         Ok(RunReport {
             plan: prepared.plan,
@@ -259,7 +196,7 @@ impl<S: Source, T: Target> Session<S, T> {
         &self,
         context: &Arc<RunContext<S, T>>,
         locales: &[Locale],
-        scope: Scope,
+        (scope, earlier): (Scope, Vec<Difference>),
     ) -> Result<Verified, RunError> {
         self.phase(Phase::Verify).await;
         let reading = Reading::of(context, locales, scope);
@@ -271,307 +208,8 @@ impl<S: Source, T: Target> Session<S, T> {
                 Bottleneck::Verification,
             ))
         };
-        let compared = verify(context, &self.target, locales, scope);
+        let compared = verify(context, &self.target, locales, (scope, earlier));
         Ok(emit_while(context, forecast, compared).await?)
-    }
-
-    /// Decides what would happen to every entity of the source, and writes nothing.
-    ///
-    /// # Errors
-    /// [`RunError`] when an instance or the state cannot be read, or the selection names what is not there.
-    pub async fn decide(&self) -> Result<Decided, RunError> {
-        Ok(self.decided(&self.prepare().await?))
-    }
-
-    fn decided(&self, prepared: &Prepared) -> Decided {
-        let how = (self.options.publish, self.approved.as_deref());
-        let sides = (&*prepared.source, &*prepared.target);
-        let choice = Choice::new(&prepared.plan, sides, how, &prepared.mappings);
-        Decided {
-            published: choice.all(),
-            plan: Arc::clone(&prepared.plan),
-            source: Arc::clone(&prepared.source),
-            target: Arc::clone(&prepared.target),
-            mappings: Arc::clone(&prepared.mappings),
-        }
-    }
-
-    async fn prepare(&self) -> Result<Prepared, RunError> {
-        self.phase(Phase::Pull).await;
-        let locales = self.resolve_locales().await?;
-        let (source, target) = self.pull(&locales).await?;
-        self.plan(locales, source, target, HashMap::new()).await
-    }
-
-    /// Finds out what became of the open requests of earlier runs, so that the plan sees it.
-    async fn prepare_after_recovery(&self, fence: &Fence) -> Result<Prepared, RunError> {
-        self.phase(Phase::Pull).await;
-        let locales = self.resolve_locales().await?;
-        let mut doubts = settle_undone(self.recovery(fence)).await?;
-        let recovery = self.recovery(fence).begin().await?;
-        let (source, mut target) = self.pull(&locales).await?;
-        if let Some(recovery) = recovery {
-            let known = Known {
-                source: &self.source,
-                source_inventory: &source,
-                target_inventory: &target,
-                mappings: by_key(self.store.mappings(&self.pair()).await?),
-            };
-            let settled = recovery.settle(&known).await?;
-            doubts.extend(settled.doubts);
-            if settled.target_is_stale {
-                target = self.target.pull(&locales).await?;
-            }
-        }
-        self.plan(locales, source, target, doubts).await
-    }
-
-    /// What finds out about the requests of earlier runs.
-    pub(super) fn recovery<'a>(&'a self, fence: &'a Fence) -> Recovery<'a, T> {
-        Recovery {
-            target: &self.target,
-            store: &self.store,
-            pair: self.pair(),
-            options: &self.options,
-            sink: &self.sink,
-            fence,
-            times: BatchTimes::default(),
-            open: Vec::new(),
-        }
-    }
-
-    pub(super) async fn pull(
-        &self,
-        locales: &[Locale],
-    ) -> Result<(Inventory<SourceId>, Inventory<TargetId>), RunError> {
-        let (source, target) =
-            tokio::try_join!(self.source.pull(locales), self.target.pull(locales))?;
-        self.selection.check(&source)?;
-        let gone = self.selection.gone(&source);
-        if let Some(first) = gone.first() {
-            let message = format!(
-                "the source no longer has {} of what was selected, such as {first}",
-                gone.len()
-            );
-            self.sink.emit(Event::Warned { message }).await;
-        }
-        Ok((source, target))
-    }
-
-    async fn plan(
-        &self,
-        locales: Vec<Locale>,
-        source: Inventory<SourceId>,
-        mut target: Inventory<TargetId>,
-        doubts: HashMap<EntityKey, String>,
-    ) -> Result<Prepared, RunError> {
-        channels::rename(&self.options.channel_map, &source, &mut target)?;
-        let (source, target) = (Arc::new(source), Arc::new(target));
-        let mappings = self.store.mappings(&self.pair()).await?;
-        let places = self.store.page_places(&self.pair()).await?;
-        let places: HashMap<EntityKey, AgreedPlace> = places.into_iter().collect();
-        let mut agreements: Agreements = mappings.iter().map(agreement).collect();
-        for (key, place) in &places {
-            if let Some(agreement) = agreements.get_mut(key) {
-                agreement.place = Some(Box::new(place.clone()));
-            }
-        }
-        for (list, numbers) in self.store.list_orders(&self.pair()).await? {
-            for (item, number) in numbers {
-                let key = EntityKey::localised(Kind::Content, item.raw(), &list.locale);
-                if let Some(agreement) = agreements.get_mut(&key) {
-                    agreement.number = Some(number);
-                }
-            }
-        }
-        let hints = self.hints().await?;
-        let disputed = self.disputed().await?;
-        let looks = plan::assets_to_look_at(&source, &target, &agreements);
-        let at_once = self.options.downloads_in_flight();
-        let ends = (&*self.source, &*self.target);
-        let bytes = asset_bytes::look(ends, looks, at_once).await;
-        let equal_bytes = bytes.equal.keys().copied().collect();
-        let defaults = Defaults::of(&agreements, &source);
-        let approved = self.approved.as_deref();
-        let of_attempt = |row: &&Mapping| approved.is_some_and(|plan| plan.is_attempt(&row.run));
-        let begun = mappings.iter().filter(of_attempt);
-        let begun: HashSet<EntityKey> = begun.map(|row| row.key.clone()).collect();
-        self.phase(Phase::Plan).await;
-        let plan = plan::plan(&Inputs {
-            source: &source,
-            target: &target,
-            agreements: &agreements,
-            defaults: &defaults,
-            equal_bytes: &equal_bytes,
-            replaced_bytes: &bytes.replaced,
-            locales: &locales,
-            doubts: &doubts,
-            disputed: &disputed,
-            hints: &hints,
-            adopt: self.matching.adopt,
-            policies: &self.policies,
-            selection: &self.selection,
-            weights: self.target.pacer.pace_snapshot().weights(),
-            agreed: self.approved.as_deref().map(|approved| Agreed {
-                approved,
-                begun: &begun,
-            }),
-        });
-        let gone = gone(&source, &target, &mappings);
-        for message in plan::warnings(&plan.notices, &source)
-            .into_iter()
-            .chain(gone)
-        {
-            self.sink.emit(Event::Warned { message }).await;
-        }
-        let plan = Arc::new(plan);
-        self.planned
-            .send_replace(Some((Arc::clone(&plan), Arc::clone(&source))));
-        Ok(Prepared {
-            locales,
-            mappings: Arc::new(mappings),
-            places: Arc::new(places),
-            plan,
-            doubts,
-            defaults,
-            equal_bytes: bytes.equal,
-            source,
-            target,
-        })
-    }
-
-    /// Entities whose mapping contradicted that of another one when the state was brought up to date.
-    async fn disputed(&self) -> Result<HashMap<EntityKey, String>, StoreError> {
-        let rows = self.store.disputed(&self.pair()).await?;
-        if rows.is_empty() || self.options.unknown_outcome == UnknownOutcome::Resend {
-            return Ok(HashMap::new());
-        }
-        let message = format!(
-            "{} mappings of the state named an entity of the target twice and are not used, such as {} and {} on the target",
-            rows.len(),
-            rows[0].0,
-            rows[0].1
-        );
-        self.sink.emit(Event::Warned { message }).await;
-        let why = |(key, target): (EntityKey, TargetId)| {
-            let why = format!(
-                "the state mapped it and another entity to {target} on the target, and nothing else tells which one \
-                 that is; --unknown-outcome resend creates it"
-            );
-            (key, why)
-        };
-        Ok(rows.into_iter().map(why).collect())
-    }
-
-    /// What else names pairs of entities: the state of the way back, and what the caller found.
-    async fn hints(&self) -> Result<Vec<Hint>, StoreError> {
-        for message in &self.matching.problems {
-            let message = message.clone();
-            self.sink.emit(Event::Warned { message }).await;
-        }
-        let way_back = self.store.mappings(&self.pair().reversed()).await?;
-        let hints = way_back.into_iter().map(|mapping| Hint {
-            key: Key {
-                kind: mapping.key.kind,
-                id: SourceId::new(mapping.target.raw()),
-                locale: mapping.key.locale.clone(),
-            },
-            target: TargetId::new(mapping.key.id.raw()),
-            evidence: Recognition::OtherDirection,
-            target_version: None,
-        });
-        Ok(hints.chain(self.matching.hints.iter().cloned()).collect())
-    }
-
-    /// The locales of the run: those asked for, else all of the source. Each must be on both sides.
-    pub(super) async fn resolve_locales(&self) -> Result<Vec<Locale>, RunError> {
-        let (source, target) = tokio::join!(self.source.locales(), self.target.locales());
-        let (source, target) = (source?, target?);
-        let list = |locales: &[Locale]| {
-            locales
-                .iter()
-                .map(Locale::as_str)
-                .collect::<Vec<_>>()
-                .join(", ")
-        };
-        if let Some(wanted) = self.locales.iter().find(|wanted| !source.contains(wanted)) {
-            return Err(RunError::UnknownLocale {
-                wanted: wanted.clone(),
-                known: list(&source),
-            });
-        }
-        // In the source's order, whatever the order of the request: the first locale makes the ids.
-        let asked = |locale: &&Locale| self.locales.is_empty() || self.locales.contains(locale);
-        let locales: Vec<Locale> = source.iter().filter(asked).cloned().collect();
-        match locales.iter().find(|locale| !target.contains(locale)) {
-            Some(missing) => Err(RunError::TargetLocale {
-                missing: missing.clone(),
-                known: list(&target),
-            }),
-            None => Ok(locales),
-        }
-    }
-
-    fn context(&self, prepared: &Prepared, fence: Option<Fence>) -> RunContext<S, T> {
-        let (source, target) = (Arc::clone(&prepared.source), Arc::clone(&prepared.target));
-        RunContext {
-            plan: Arc::clone(&prepared.plan),
-            pre_images: PreImages::new(
-                Arc::clone(&prepared.mappings),
-                Arc::clone(&prepared.places),
-            ),
-            schema: Schema::of(&prepared.source),
-            assets: AssetIndex::of(&prepared.source),
-            ids: warm_ids(prepared),
-            equal_bytes: prepared.equal_bytes.clone(),
-            defaults: prepared.defaults.clone(),
-            ..self.bare_crew(source, target, fence)
-        }
-    }
-
-    /// What jobs work with that know no plan and no counterparts.
-    pub(super) fn bare_crew(
-        &self,
-        source_inventory: Arc<Inventory<SourceId>>,
-        target_inventory: Arc<Inventory<TargetId>>,
-        fence: Option<Fence>,
-    ) -> RunContext<S, T> {
-        RunContext {
-            source: self.source.instance.clone(),
-            target: self.target.instance.clone(),
-            ids: IdMap::new(target_inventory.asset_container.clone()),
-            source_inventory,
-            target_inventory,
-            plan: Arc::new(Plan::default()),
-            pre_images: PreImages::default(),
-            policies: self.policies.clone(),
-            schema: Schema::default(),
-            assets: AssetIndex::default(),
-            sent_bytes: dashmap::DashMap::new(),
-            equal_bytes: HashMap::new(),
-            defaults: Defaults::default(),
-            unfinished: dashmap::DashSet::new(),
-            placed: dashmap::DashSet::new(),
-            republish: dashmap::DashSet::new(),
-            sent_again: dashmap::DashSet::new(),
-            unmatched: OnceLock::new(),
-            altered: dashmap::DashSet::new(),
-            foreign: Foreign::default(),
-            store: self.store.clone(),
-            pair: self.pair(),
-            run: self.run.clone(),
-            source_pacer: Arc::clone(&self.source.pacer),
-            target_pacer: Arc::clone(&self.target.pacer),
-            sink: self.sink.clone(),
-            options: self.options.clone(),
-            fence,
-            intents: AtomicI64::new(1),
-            open: OpenIntents::default(),
-            batches: dashmap::DashSet::new(),
-            batch_times: BatchTimes::default(),
-            upload_size: UploadSize::new(self.options.upload.bytes),
-            alarm: Alarm::new(self.options.waits_for_user),
-        }
     }
 
     async fn emit_plan(&self, prepared: &Prepared, state: &RunState) {
@@ -592,10 +230,6 @@ impl<S: Source, T: Target> Session<S, T> {
             .await;
     }
 
-    pub(super) async fn phase(&self, phase: Phase) {
-        self.sink.emit(Event::PhaseStarted { phase }).await;
-    }
-
     fn limits(&self) -> Limits {
         let options = &self.options;
         Limits {
@@ -610,32 +244,6 @@ impl<S: Source, T: Target> Session<S, T> {
             pages: options.concurrency.max(1),
         }
     }
-
-    pub(super) fn pair(&self) -> Pair {
-        Pair {
-            source: self.source.guid.clone(),
-            target: self.target.guid.clone(),
-        }
-    }
-}
-
-/// What the source no longer has, in one sentence; nothing where that is nothing.
-fn gone(
-    source: &Inventory<SourceId>,
-    target: &Inventory<TargetId>,
-    mappings: &[Mapping],
-) -> Option<String> {
-    let rows = mappings.iter().map(|row| (&row.key, row.target));
-    let gone = plan::gone(source, target, rows);
-    let first = gone.first()?;
-    let (count, are) = match gone.len() {
-        1 => ("1 entity".to_owned(), "is"),
-        more => (format!("{more} entities"), "are"),
-    };
-    Some(format!(
-        "{count} that earlier runs migrated {are} gone from the source and left on the target, such as {} {}, {} on the target",
-        first.key, first.name, first.target
-    ))
 }
 
 fn conflicts(plan: &Plan) -> usize {
@@ -643,100 +251,4 @@ fn conflicts(plan: &Plan) -> usize {
         .iter()
         .filter(|planned| matches!(planned.action, Action::Conflict { .. }))
         .count()
-}
-
-pub(super) fn sorted(doubts: HashMap<EntityKey, String>) -> Vec<(EntityKey, String)> {
-    let mut doubts: Vec<_> = doubts.into_iter().collect();
-    doubts.sort_unstable();
-    doubts
-}
-
-fn agreement(mapping: &Mapping) -> (crate::domain::EntityKey, Agreement) {
-    let agreement = Agreement {
-        target: mapping.target,
-        source_hash: mapping.source_hash,
-        target_hash: mapping.target_hash,
-        target_version: mapping.target_version,
-        proof: mapping.proof,
-        filled: mapping.filled.clone(),
-        bytes_hash: mapping.bytes_hash,
-        bytes_date: mapping.bytes_date.clone(),
-        place: None,
-        number: None,
-        evidence: mapping.evidence.as_deref().map(Into::into),
-    };
-    (mapping.key.clone(), agreement)
-}
-
-/// The id map as it is before anything is written.
-fn warm_ids(prepared: &Prepared) -> IdMap {
-    let ids = IdMap::new(prepared.target.asset_container.clone());
-    let mapped = LazyCell::new(|| {
-        let rows = prepared.mappings.iter();
-        rows.map(|mapping| (&mapping.key, mapping.target))
-            .collect::<HashMap<_, _>>()
-    });
-    for (node, planned) in (0_u32..).zip(&prepared.plan.entities) {
-        let key = &prepared.source.entities()[node as usize].key;
-        let is_lost = matches!(planned.action, Action::Fail { .. } | Action::Block { .. });
-        // What cannot be written this time is on the target all the same.
-        let kept = || is_lost.then(|| mapped.get(key).copied()).flatten();
-        if let Some(target) = planned.action.counterpart().or_else(kept) {
-            let there = prepared.target.get(&key.with_id(target));
-            if is_lost && there.is_none() {
-                continue;
-            }
-            if let Some(there) = there {
-                let here = &prepared.source.entities()[node as usize];
-                if key.kind.is_named() {
-                    ids.record_name(key.kind, &here.name, &there.name);
-                }
-                if key.kind == Kind::Asset
-                    && let Some(urls) = asset_urls(&there.body.parse())
-                {
-                    ids.record_urls(key.id, urls);
-                }
-            }
-            let version = there.and_then(|there| there.version);
-            // Two rows of the store that contradict one another: the first in key order stays, and the
-            // verification names the other.
-            drop(ids.record(
-                key,
-                Counterpart {
-                    id: target,
-                    version,
-                },
-            ));
-        }
-    }
-    for (kind, id, there) in built_ins(&prepared.source, &prepared.target) {
-        ids.record_shared(kind, SourceId::new(id), TargetId::new(there.id));
-        ids.record_name(kind, &there.name, &there.name);
-    }
-    for mapping in prepared.mappings.iter() {
-        // Items and pages in locales that this run leaves out.
-        let key = &mapping.key;
-        let is_absent = prepared.source.get(key).is_none();
-        if key.kind.is_localised() && is_absent && ids.shared(key.kind, key.id).is_none() {
-            ids.record_shared(key.kind, key.id, mapping.target);
-        }
-        let is_read = |locale: &Locale| prepared.source.locales.contains(locale);
-        let is_gone = is_absent && key.locale.as_ref().is_none_or(is_read);
-        if !is_gone {
-            ids.reserve(key.kind, mapping.target, key.id);
-        }
-    }
-    for (planned, here) in prepared
-        .plan
-        .entities
-        .iter()
-        .zip(prepared.source.entities())
-    {
-        if let Action::Create { joins: Some(there) } = &planned.action
-            && ids.shared(here.key.kind, here.key.id).is_none()
-        {
-            ids.record_shared(here.key.kind, here.key.id, there.target);
-        }
-    }
-    ids
 }

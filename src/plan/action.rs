@@ -188,6 +188,8 @@ pub struct Planned {
     pub place: Option<Box<PagePlace>>,
     /// The number that an item keeps in a list which the source does not sort.
     pub keeps_number: Option<i64>,
+    /// What brought it into a selection that does not name it.
+    pub included_by: Option<Node>,
     /// Why its counterpart counts as such, where no run has compared the two yet.
     pub evidence: Option<Recognition>,
     /// The counterpart that the target has in the entity's own locale, whatever the action is.
@@ -283,6 +285,17 @@ impl Planned {
     }
 }
 
+/// What a selection comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Selected {
+    /// Entities that were asked for.
+    pub asked: usize,
+    /// Entities that these need, at any distance.
+    pub needed: usize,
+    /// The first of those, and what needs it.
+    pub example: Option<(Node, Node)>,
+}
+
 /// Everything that is going to happen. The same inputs give the same plan.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
@@ -300,6 +313,8 @@ pub struct Plan {
     pub lists: Vec<ListOrder>,
     /// What the containers in scope hold, where the state knows no content of this pair; otherwise empty.
     pub containers: Vec<ContainerTally>,
+    /// What a selection comes to; `None` where everything is in scope.
+    pub selected: Option<Selected>,
     /// What there is to be said about entities besides, in the order of what it is about.
     pub notices: Vec<super::notice::Notice>,
 }

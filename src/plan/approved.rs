@@ -35,6 +35,8 @@ pub enum Intended {
     Failed,
     /// Nothing, because something that it needs cannot be migrated.
     Blocked,
+    /// A delete, because the source no longer has it.
+    Delete,
 }
 
 impl Intended {
@@ -55,7 +57,10 @@ impl Intended {
 
     /// Whether something is done: a write, or a mapping.
     pub const fn is_change(self) -> bool {
-        matches!(self, Self::Create | Self::Update | Self::Adopt)
+        matches!(
+            self,
+            Self::Create | Self::Update | Self::Adopt | Self::Delete
+        )
     }
 
     /// Whether both sides are not in agreement afterwards.
@@ -73,6 +78,7 @@ impl Intended {
             Self::Failed => "fail",
             Self::Blocked => "be blocked",
             Self::Unchanged | Self::LeftAlone => "be left alone",
+            Self::Delete => "be deleted",
         }
     }
 }
@@ -98,12 +104,30 @@ pub struct Approval {
     /// Whether it is published afterwards.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub publish: bool,
+    /// Whether it is unpublished.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unpublish: bool,
+}
+
+/// What was agreed to about a counterpart that is deleted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deletion {
+    /// The entity that the source had.
+    pub key: EntityKey,
+    /// What a person calls it.
+    pub name: String,
+    /// What is deleted on the target.
+    pub target: TargetId,
+    /// Its fingerprint.
+    pub counterpart: ContentHash,
 }
 
 /// What was agreed to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Approved {
     approvals: HashMap<EntityKey, Approval>,
+    deletions: HashMap<(EntityKey, TargetId), ContentHash>,
     /// Whether what moved since is decided anew instead of being left alone.
     replans_moved: bool,
     /// Runs that applied it before and did not come to their end.
@@ -121,15 +145,38 @@ impl Approved {
         let approvals = approvals.into_iter();
         Self {
             approvals: approvals.map(|one| (one.key.clone(), one)).collect(),
+            deletions: HashMap::new(),
             replans_moved,
             attempts,
         }
+    }
+
+    /// The same with what is deleted.
+    #[must_use]
+    pub fn with_deletions(self, deletions: impl IntoIterator<Item = Deletion>) -> Self {
+        let deletions = deletions.into_iter();
+        let deletions = deletions.map(|one| ((one.key, one.target), one.counterpart));
+        Self {
+            deletions: deletions.collect(),
+            ..self
+        }
+    }
+
+    /// The fingerprint of a counterpart that is deleted; `None` of one that is not.
+    pub fn deletes(&self, key: &EntityKey, target: TargetId) -> Option<ContentHash> {
+        self.deletions.get(&(key.clone(), target)).copied()
     }
 
     /// Whether an entity is published: the plan says so.
     pub fn publishes(&self, key: &EntityKey) -> bool {
         let approval = self.approvals.get(key);
         approval.is_some_and(|approval| approval.publish)
+    }
+
+    /// Whether an entity is unpublished: the plan says so.
+    pub fn unpublishes(&self, key: &EntityKey) -> bool {
+        let approval = self.approvals.get(key);
+        approval.is_some_and(|approval| approval.unpublish)
     }
 
     /// Whether a run applied it before.
@@ -143,16 +190,18 @@ pub fn approvals(
     entities: &[Planned],
     source: &Inventory<SourceId>,
     target: &Inventory<TargetId>,
-    published: &[Node],
+    (published, withdrawn): (&[Node], &[Node]),
 ) -> Vec<Approval> {
     let present = Present::of(source, target);
     let published: HashSet<Node> = published.iter().copied().collect();
+    let withdrawn: HashSet<Node> = withdrawn.iter().copied().collect();
     let nodes = (0..).zip(entities);
     nodes
         .filter_map(|(node, planned)| {
             let action = Intended::of(planned)?;
             Some(Approval {
                 publish: published.contains(&node),
+                unpublish: withdrawn.contains(&node),
                 ..present.approval(node, planned, action)
             })
         })
@@ -264,6 +313,7 @@ impl<'a> Present<'a> {
             source: self.of_source(entity, planned),
             counterpart: there.map(|there| self.of_target(there, planned)),
             publish: false,
+            unpublish: false,
         }
     }
 

@@ -49,6 +49,36 @@ pub fn cycles(graph: &Graph, waits: Waits<'_>) -> Vec<Cycle> {
         .collect()
 }
 
+/// The entities that `takes` takes, in the stages in which each comes after what it refers to: the members of each cycle of
+/// references together, every other entity alone.
+pub fn stages_of(graph: &Graph, takes: &dyn Fn(Node) -> bool) -> Vec<(Vec<Node>, u32)> {
+    let refers = |who: Node, need: Need| {
+        let is_reference = matches!(
+            need.strength,
+            Strength::Hard | Strength::Deferrable { .. } | Strength::Whole
+        );
+        is_reference && takes(who) && takes(need.on)
+    };
+    let mut stages = vec![0_u32; graph.len() as usize];
+    let mut found = Vec::new();
+    for members in components(graph, &refers) {
+        if !members.iter().all(|node| takes(*node)) {
+            continue;
+        }
+        let needs = members.iter().flat_map(|node| {
+            let needs = graph.needs(*node).iter();
+            needs.filter(|need| refers(*node, **need))
+        });
+        let others = needs.filter(|need| members.binary_search(&need.on).is_err());
+        let stage = others.map(|need| stages[need.on as usize] + 1).max();
+        for node in &members {
+            stages[*node as usize] = stage.unwrap_or(0);
+        }
+        found.push((members, stage.unwrap_or(0)));
+    }
+    found
+}
+
 fn needs_itself(graph: &Graph, node: Node, waits: Waits<'_>) -> bool {
     let needs = graph.needs_on(node, node).iter();
     needs.copied().any(|need| waits(node, need))

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::approved::{Approval, Intended};
+use super::approved::{Approval, Deletion, Intended};
 use crate::domain::{ContentHash, Guid};
 
-/// The form of the file. Raised when a member changes its meaning.
-pub const FORM: u32 = 1;
+/// The form of the file. Raised when a member changes its meaning, and when one comes without which a plan is not the same.
+/// Form 2 has deletions and what is unpublished; a plan without any is written in form 1, which earlier versions read.
+pub const FORM: u32 = 2;
 
 /// A plan as a file has it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +40,9 @@ pub struct PlanFile {
     pub counts: BTreeMap<Intended, u32>,
     /// Every entity that is not left out, in the order of the plan.
     pub entities: Vec<Approval>,
+    /// What is deleted on the target; absent where nothing is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deletions: Vec<Deletion>,
     /// Over all other members.
     pub checksum: String,
 }
@@ -68,7 +72,13 @@ impl PlanFile {
         for one in &self.entities {
             *self.counts.entry(one.action).or_default() += 1;
         }
-        let publishes = self.entities.iter().any(|one| one.publish);
+        let unpublishes = self.entities.iter().any(|one| one.unpublish);
+        let is_older = self.deletions.is_empty() && !unpublishes;
+        self.form = if is_older { 1 } else { FORM };
+        if let Ok(deleted @ 1..) = u32::try_from(self.deletions.len()) {
+            self.counts.insert(Intended::Delete, deleted);
+        }
+        let publishes = unpublishes || self.entities.iter().any(|one| one.publish);
         self.applyable = publishes || self.counts.keys().any(|action| action.is_change());
         self.complete = !self.counts.keys().any(|action| action.is_open());
         self.checksum = self.sum();
@@ -132,6 +142,7 @@ mod tests {
             source: ContentHash::of_bytes(b"here"),
             counterpart: Some(ContentHash::of_bytes(b"there")),
             publish: false,
+            unpublish: false,
         };
         PlanFile {
             form: FORM,
@@ -145,6 +156,7 @@ mod tests {
             complete: false,
             counts: BTreeMap::new(),
             entities: vec![approval],
+            deletions: Vec::new(),
             checksum: String::new(),
         }
         .sealed()
@@ -199,8 +211,8 @@ mod tests {
     #[test]
     fn a_newer_form_is_named() {
         let text = plan().to_text().unwrap();
-        let newer = text.replacen("\"form\": 1", "\"form\": 2", 1);
+        let newer = text.replacen("\"form\": 1", "\"form\": 3", 1);
         let error = PlanFile::parse(newer.as_bytes()).unwrap_err();
-        assert!(error.to_string().contains("form 2"), "{error}");
+        assert!(error.to_string().contains("form 3"), "{error}");
     }
 }

@@ -7,7 +7,8 @@ use jiff::tz::TimeZone;
 use super::action::{Action, Plan};
 use super::notice::Concern;
 use super::policy::{Pattern, PatternError};
-use crate::domain::{Guid, Inventory, Kind, SourceId};
+use super::prune::Prune;
+use crate::domain::{Entity, Guid, Inventory, Kind, SourceId, TargetId};
 
 /// How much may change.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,7 +44,7 @@ impl Limit {
     }
 }
 
-/// A bound on how much of something may be overwritten.
+/// A bound on how much of something may be overwritten or deleted.
 #[derive(Clone, Debug)]
 pub struct MaxChange {
     /// Of what; `None` of everything.
@@ -135,7 +136,7 @@ impl Freeze {
     }
 }
 
-fn moment(text: &str, is_end: bool) -> Option<Timestamp> {
+pub(super) fn moment(text: &str, is_end: bool) -> Option<Timestamp> {
     let text = text.trim();
     if let Ok(moment) = text.parse() {
         return Some(moment);
@@ -145,11 +146,24 @@ fn moment(text: &str, is_end: bool) -> Option<Timestamp> {
     Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp())
 }
 
+/// What a plan does to the target besides what it does to the entities of the source.
+#[derive(Clone, Copy, Debug)]
+pub struct Besides<'a> {
+    /// Whether it publishes something.
+    pub publishes: bool,
+    /// What it deletes.
+    pub prune: &'a Prune,
+    /// The instance written to, as it is before.
+    pub target: &'a Inventory<TargetId>,
+}
+
 /// The bounds that a plan keeps to.
 #[derive(Clone, Debug, Default)]
 pub struct Gates {
     /// How much may be overwritten.
     pub max_change: Vec<MaxChange>,
+    /// How much may be deleted.
+    pub max_delete: Vec<MaxChange>,
     /// What may not be taken away.
     pub deny: Vec<Denied>,
     /// When nothing is written.
@@ -162,14 +176,17 @@ impl Gates {
     /// The bounds that a plan breaks, each in one sentence that names its setting. A plan that writes nothing breaks none.
     pub fn broken(
         &self,
-        (plan, publishes): (&Plan, bool),
+        plan: &Plan,
+        besides: Besides<'_>,
         source: &Inventory<SourceId>,
-        target: &Guid,
         now: Timestamp,
     ) -> Vec<String> {
-        if !publishes && !plan.entities.iter().any(|planned| planned.action.is_work()) {
+        let is_work = plan.entities.iter().any(|planned| planned.action.is_work());
+        let deletes = besides.prune.deletes().next().is_some();
+        if !besides.publishes && !deletes && !is_work {
             return Vec::new();
         }
+        let target = &besides.target.guid;
         let mut broken = Vec::new();
         if !self.targets.is_empty() && !self.targets.contains(target) {
             broken.push(format!("gates.targets does not name {target}"));
@@ -188,6 +205,11 @@ impl Gates {
             self.max_change
                 .iter()
                 .filter_map(|one| exceeded(one, plan, source)),
+        );
+        broken.extend(
+            self.max_delete
+                .iter()
+                .filter_map(|one| deletes_too_much(one, besides)),
         );
         for denied in &self.deny {
             broken.extend(taken(*denied, plan, source));
@@ -208,6 +230,21 @@ fn exceeded(bound: &MaxChange, plan: &Plan, source: &Inventory<SourceId>) -> Opt
     bound.limit.is_exceeded(changed, all).then(|| {
         format!(
             "gates.max_change = {:?}: {changed} of {all} entities would be overwritten",
+            bound.text
+        )
+    })
+}
+
+fn deletes_too_much(bound: &MaxChange, besides: Besides<'_>) -> Option<String> {
+    let is_meant =
+        |there: &&Entity<TargetId>| bound.of.as_ref().is_none_or(|of| of.matches(*there));
+    let deleted = besides.prune.deletes();
+    let deleted = deleted.filter_map(|trace| besides.target.get(&trace.there));
+    let deleted = deleted.filter(is_meant).count();
+    let all = besides.target.entities().iter().filter(is_meant).count();
+    bound.limit.is_exceeded(deleted, all).then(|| {
+        format!(
+            "gates.max_delete = {:?}: {deleted} of {all} entities of the target would be deleted",
             bound.text
         )
     })
@@ -274,8 +311,13 @@ mod tests {
             }],
             ..Plan::default()
         };
-        let target = Guid::new("5e6f7a8b-u");
-        gates.broken((&plan, false), &source, &target, NOW.parse().unwrap())
+        let target = Inventory::empty(Guid::new("5e6f7a8b-u"));
+        let besides = Besides {
+            publishes: false,
+            prune: &Prune::default(),
+            target: &target,
+        };
+        gates.broken(&plan, besides, &source, NOW.parse().unwrap())
     }
 
     fn max_change(text: &str) -> Gates {

@@ -23,6 +23,7 @@ mod notice;
 mod overview;
 mod payload;
 mod policy;
+mod prune;
 mod references;
 mod schema;
 mod scope;
@@ -31,13 +32,14 @@ mod selection;
 pub(crate) mod testing;
 pub mod undo;
 mod uploads;
+mod wanted;
 mod weights;
 
 pub use action::{
-    Action, Agreement, Agreements, Joined, ListOrder, PagePlace, Plan, Planned, Slot,
+    Action, Agreement, Agreements, Joined, ListOrder, PagePlace, Plan, Planned, Selected, Slot,
 };
-pub use approved::{Agreed, Approval, Approved, Intended, approvals};
-pub use cycles::{Cycle, cycles};
+pub use approved::{Agreed, Approval, Approved, Deletion, Intended, approvals};
+pub use cycles::{Cycle, cycles, stages_of};
 pub use decide::{
     Adopt, AssetLook, ByteQuestion, ContainerTally, Hint, Inputs, Recognition, assets_to_look_at,
     built_ins, channel_id, expected_hash, fields_hash, hash_without, in_order, known_hash,
@@ -45,7 +47,7 @@ pub use decide::{
 };
 pub use encoding::{Encoding, Evidence};
 pub use file::{FORM, PlanFile, PlanFileError};
-pub use gates::{Denied, Freeze, Gates, MaxChange};
+pub use gates::{Besides, Denied, Freeze, Gates, MaxChange};
 pub use graph::{Graph, Need, Node, Strength};
 pub use normal::{
     Defaults, Difference, Judge, Judged, Learns, differences, lost_companions, normal, without,
@@ -57,10 +59,12 @@ pub use overview::{
 };
 pub use payload::{Counterparts, LeaveOut, Payload, Unresolved, payload, put_back, whole_payload};
 pub use policy::{OnConflict, Pattern, PatternError, Policies};
+pub use prune::{Origin, Prune, PruneInputs};
 pub use references::{
     AssetIndex, Context, Reference, Referent, Side, UrlAt, asset_urls, references,
 };
 pub use schema::{FieldKind, FieldSchema, LinkKind, LinkSchema, ModelSchema, Schema};
 pub use selection::{Selection, UnknownName, container_of, gallery_of};
 pub use uploads::{Together, UploadLimits, Uploads};
+pub use wanted::{changed_since, check_pattern};
 pub use weights::Weights;

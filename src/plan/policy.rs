@@ -26,6 +26,13 @@ pub struct Pattern {
 #[error("{0}")]
 pub struct PatternError(String);
 
+impl PatternError {
+    // The text itself is not repeated: a credential may stand in the wrong place.
+    pub(super) fn of(error: &globset::Error) -> Self {
+        Self(format!("its glob is invalid: {}", error.kind()))
+    }
+}
+
 impl Pattern {
     /// Reads `KIND` or `KIND:GLOB`.
     ///
@@ -36,9 +43,7 @@ impl Pattern {
             Some((kind, name)) => (kind, Some(name)),
             None => (text, None),
         };
-        // The text itself is not repeated: a credential may stand in the wrong place.
-        let refused =
-            |error: globset::Error| PatternError(format!("its glob is invalid: {}", error.kind()));
+        let refused = |error: globset::Error| PatternError::of(&error);
         let glob = |name: &str| Glob::new(name).map(|glob| glob.compile_matcher());
         let unknown = || PatternError("it does not begin with a kind".to_owned());
         Ok(Self {
@@ -54,7 +59,7 @@ impl Pattern {
     }
 
     /// Whether an entity is meant.
-    pub fn matches(&self, entity: &Entity<SourceId>) -> bool {
+    pub fn matches<I>(&self, entity: &Entity<I>) -> bool {
         let Some(glob) = self.name.as_ref().filter(|_| self.kind == entity.key.kind) else {
             return self.kind == entity.key.kind;
         };
@@ -67,7 +72,7 @@ impl Pattern {
     }
 
     /// The same, with the items of a container that is meant.
-    fn covers(&self, entity: &Entity<SourceId>) -> bool {
+    fn covers<I>(&self, entity: &Entity<I>) -> bool {
         let is_item = entity.key.kind == Kind::Content && self.kind == Kind::Container;
         if !is_item {
             return self.matches(entity);
@@ -188,7 +193,7 @@ impl Policies {
         }
     }
 
-    fn read_only(&self, entity: &Entity<SourceId>) -> Option<&Pattern> {
+    pub(super) fn read_only<I>(&self, entity: &Entity<I>) -> Option<&Pattern> {
         let mut patterns = self.read_only.iter();
         patterns.find(|pattern| pattern.covers(entity))
     }

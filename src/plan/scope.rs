@@ -7,6 +7,7 @@
 
 use hashbrown::{HashMap, HashSet};
 
+use super::action::Selected;
 use super::graph::{Graph, Node};
 use super::notice::{Concern, Notice};
 use super::schema::name_key;
@@ -22,6 +23,16 @@ pub(super) enum Why {
     Needed(Node),
     /// It stands in a private list of another one.
     Held(Node),
+}
+
+impl Why {
+    /// What brought it along.
+    pub(super) const fn by(self) -> Option<Node> {
+        match self {
+            Self::Named => None,
+            Self::Needed(by) | Self::Held(by) => Some(by),
+        }
+    }
 }
 
 /// What a selection takes.
@@ -49,6 +60,20 @@ struct Held {
 }
 
 impl Scope {
+    /// How many were asked for, and how many more are needed.
+    pub(super) fn selected(&self) -> Selected {
+        let all = (0..).zip(&self.why);
+        let all = all.filter_map(|(node, why)| Some((node, (*why)?)));
+        let asked = all.clone().filter(|(_, why)| *why == Why::Named).count();
+        let mut needed = all.filter_map(|(node, why)| Some((node, why.by()?)));
+        let example = needed.next();
+        Selected {
+            asked,
+            needed: needed.count() + usize::from(example.is_some()),
+            example,
+        }
+    }
+
     /// Everything that `seeds` bring along. `graph` must hold no order of siblings: who only has to come first is not
     /// needed. Without lists, nothing comes along that no reference names.
     pub(super) fn of(

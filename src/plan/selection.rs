@@ -2,8 +2,11 @@
 
 use std::collections::HashSet;
 
+use jiff::civil::DateTime;
+
 use super::graph::{Graph, Node};
 use super::scope::Scope;
+use super::wanted::{Wanted, changed_at};
 use super::{Context, Referent, references};
 use crate::domain::{
     Channel, Entity, EntityKey, Id, Inventory, Kind, SourceId, name_key, same_name,
@@ -16,16 +19,22 @@ pub struct Selection {
     pub elements: Vec<Kind>,
     /// Of the pages only those of these channels, by display name in any case; empty: those of every channel.
     pub channels: Vec<String>,
-    /// Only these models, by reference name in any case.
+    /// Only these models, by reference name in any case, or by patterns of it; so with all names below.
     pub models: Vec<String>,
     /// Only these models with their containers, content, templates and pages.
     pub models_with_deps: Vec<String>,
     /// Only these content items, by source id.
     pub content: Vec<i64>,
+    /// Only the content of these containers, or with a slash between them these titles.
+    pub items: Vec<String>,
     /// Only these pages, by source id.
     pub pages: Vec<i64>,
+    /// Only these pages, by path.
+    pub paths: Vec<String>,
     /// Only these containers with their content, by reference name in any case.
     pub containers: Vec<String>,
+    /// Of all that only what was changed since, as the source says; `None`: whenever that was.
+    pub changed_since: Option<DateTime>,
     /// Only these entities, such as those that failed in an earlier run. Unlike a name that a user gives, one that the
     /// source no longer has is passed over (see [`Selection::gone`]).
     pub keys: HashSet<EntityKey>,
@@ -83,6 +92,16 @@ impl Selection {
         *self == Self::default()
     }
 
+    /// Whether it takes entities of `kind`; `None` where that depends on which.
+    pub fn decides_about(&self, kind: Kind) -> Option<bool> {
+        let by_kind = Self {
+            elements: self.elements.clone(),
+            ..Self::default()
+        };
+        let takes = self.elements.is_empty() || self.elements.contains(&kind);
+        (*self == by_kind).then_some(takes)
+    }
+
     /// Checks every name and id against the source.
     ///
     /// # Errors
@@ -99,7 +118,25 @@ impl Selection {
         check_names("container", &self.containers, &names_of(Kind::Container))?;
         check_names("channel", &self.channels, &channels)?;
         check_ids(Kind::Content, &self.content, source)?;
-        check_ids(Kind::Page, &self.pages, source)
+        check_ids(Kind::Page, &self.pages, source)?;
+        check_names("page", &self.paths, &names_of(Kind::Page))?;
+        self.check_items(source)
+    }
+
+    fn check_items(&self, source: &Inventory<SourceId>) -> Result<(), UnknownName> {
+        if self.items.is_empty() {
+            return Ok(());
+        }
+        let mut known: Vec<String> = Vec::new();
+        for item in source.of_kind(Kind::Content) {
+            let container = container_of(&item.body.parse()).to_owned();
+            known.push(format!("{container}/{}", item.name));
+            known.push(container);
+        }
+        known.sort_unstable();
+        known.dedup();
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        check_names("content", &self.items, &known)
     }
 
     /// Those of [`Selection::keys`] that the source no longer has, in order.
@@ -123,12 +160,22 @@ impl Selection {
     }
 
     fn seeds(&self, source: &Inventory<SourceId>, context: &Context<'_>) -> Vec<Node> {
-        let named = |names: &[String], name: &str| names.iter().any(|other| same_name(other, name));
+        let [models, with_deps, containers, items, paths] = [
+            &self.models,
+            &self.models_with_deps,
+            &self.containers,
+            &self.items,
+            &self.paths,
+        ]
+        .map(|names| Wanted::of(names));
         let tree = Tree::of(&self.models_with_deps, source, context);
+        let has_lists = !self.containers.is_empty() || !self.items.is_empty();
         let only_kinds = self.models.is_empty()
             && self.models_with_deps.is_empty()
             && self.content.is_empty()
+            && self.items.is_empty()
             && self.pages.is_empty()
+            && self.paths.is_empty()
             && self.containers.is_empty()
             && self.keys.is_empty();
         (0..)
@@ -139,27 +186,39 @@ impl Selection {
                 (only_kinds && (self.elements.is_empty() || self.elements.contains(&key.kind)))
                     || self.keys.contains(key)
                     || match key.kind {
-                        Kind::Model => {
-                            named(&self.models, &entity.name)
-                                || named(&self.models_with_deps, &entity.name)
-                        }
+                        Kind::Model => models.takes(&entity.name) || with_deps.takes(&entity.name),
                         Kind::Container => {
-                            named(&self.containers, &entity.name) || tree.holds(key.kind, raw)
+                            containers.takes(&entity.name) || tree.holds(key.kind, raw)
                         }
                         Kind::Content => {
                             self.content.contains(&raw)
                                 || tree.holds(key.kind, raw)
-                                || (!self.containers.is_empty()
-                                    && named(&self.containers, container_of(&entity.body.parse())))
+                                || (has_lists && {
+                                    let body = entity.body.parse();
+                                    let container = container_of(&body);
+                                    containers.takes(container)
+                                        || items.takes(container)
+                                        || items.takes(&format!("{container}/{}", entity.name))
+                                })
                         }
-                        Kind::Page => self.pages.contains(&raw) || tree.holds(key.kind, raw),
+                        Kind::Page => {
+                            self.pages.contains(&raw)
+                                || paths.takes(&entity.name)
+                                || tree.holds(key.kind, raw)
+                        }
                         Kind::Template => tree.holds(key.kind, raw),
                         Kind::Gallery | Kind::Asset | Kind::Redirection => false,
                     }
             })
-            .filter(|(_, entity)| self.is_of_channel(entity))
+            .filter(|(_, entity)| self.is_of_channel(entity) && self.is_recent(entity))
             .map(|(node, _)| node)
             .collect()
+    }
+
+    /// Whether it was changed since the date that was asked for. What has no date was not, as far as is known.
+    fn is_recent(&self, entity: &Entity<SourceId>) -> bool {
+        self.changed_since
+            .is_none_or(|since| changed_at(entity).is_some_and(|changed| changed >= since))
     }
 
     /// Whether it is no page of a channel that was not named. The channel of a page that no sitemap lists is unknown,
@@ -186,10 +245,11 @@ impl Tree {
         if models.is_empty() {
             return tree;
         }
+        let wanted = Wanted::of(models);
         let ids: HashSet<i64> = source
             .of_kind(Kind::Model)
             .iter()
-            .filter(|model| models.iter().any(|name| same_name(&model.name, name)))
+            .filter(|model| wanted.takes(&model.name))
             .map(|model| model.key.id.raw())
             .collect();
         let mut names = HashSet::new();
@@ -249,8 +309,7 @@ impl Tree {
 }
 
 fn check_names(kind: &str, asked: &[String], known: &[&str]) -> Result<(), UnknownName> {
-    let is_unknown = |name: &&String| !known.iter().any(|known| same_name(known, name));
-    match asked.iter().find(is_unknown) {
+    match Wanted::of(asked).without(known) {
         Some(name) => Err(UnknownName::named(kind, name, known)),
         None => Ok(()),
     }

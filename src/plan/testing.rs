@@ -266,6 +266,7 @@ pub(crate) fn planned() -> Planned {
         left_out: Vec::new(),
         row: None,
         place: None,
+        included_by: None,
         evidence: None,
         found: None,
     }

@@ -49,7 +49,7 @@ impl Progress {
                     .insert((*side, *kind), ReadCount { read, expected });
             }
             Event::PlanMade { .. } => self.plan_made(event),
-            Event::UndoPlanned { .. } => self.undo_planned(event),
+            Event::UndoPlanned { .. } | Event::PrunePlanned { .. } => self.deletes_planned(event),
             Event::LaneStarted { lane } => {
                 self.lanes[*lane as usize].started_ms.get_or_insert(at_ms);
             }
@@ -104,10 +104,7 @@ impl Progress {
             // A wait is told as it is, and a forecast of another run changes nothing about this one.
             Event::FeedBusy { .. } | Event::RowsIgnored { .. } | Event::Rehearsed { .. } => {}
             Event::PublishRefused { .. } => self.publish_refused(event),
-            Event::PublishFinished { published, refused } => {
-                let (published, refused) = (*published, *refused);
-                self.publishing = Some(Publishing { published, refused });
-            }
+            Event::PublishFinished { .. } => self.publish_finished(event),
             Event::VerifyProgressed { checked, total } => {
                 let verification = self.verification.get_or_insert_default();
                 (verification.checked, verification.total) = (*checked, *total);
@@ -188,7 +185,11 @@ impl Progress {
         });
     }
 
-    fn undo_planned(&mut self, event: &Event) {
+    /// The deletes of a run come on top of its plan; an undo has no other.
+    fn deletes_planned(&mut self, event: &Event) {
+        if let Event::PrunePlanned { lanes, .. } = event {
+            self.rows.plan(lanes);
+        }
         let Event::UndoPlanned {
             undone,
             entities,
@@ -383,6 +384,26 @@ impl Progress {
             upload_ms.saturating_add(*verify_ms),
         );
         self.forecasts.add(made_ms, left_ms, *by);
+    }
+
+    fn publish_finished(&mut self, event: &Event) {
+        let Event::PublishFinished {
+            published,
+            refused,
+            held_back,
+            unpublished,
+            drafts,
+        } = event
+        else {
+            return;
+        };
+        self.publishing = Some(Publishing {
+            published: *published,
+            refused: *refused,
+            held_back: *held_back,
+            unpublished: *unpublished,
+            drafts: *drafts,
+        });
     }
 
     fn publish_refused(&mut self, event: &Event) {

@@ -84,6 +84,12 @@ pub struct Publishing {
     pub published: u32,
     /// Entities that could not be.
     pub refused: u32,
+    /// Entities that were held back with those.
+    pub held_back: u32,
+    /// Entities that were unpublished.
+    pub unpublished: u32,
+    /// Entities that stay drafts, although the source has them published.
+    pub drafts: u32,
 }
 
 /// When a lane began and ended, in milliseconds since the start of the run.

@@ -168,6 +168,7 @@ impl History {
             | Event::ReadProgressed { .. }
             | Event::PlanMade { .. }
             | Event::UndoPlanned { .. }
+            | Event::PrunePlanned { .. }
             | Event::LaneStarted { .. }
             | Event::LaneFinished { .. }
             | Event::GateOpened { .. }

@@ -67,7 +67,9 @@ impl Progress {
             List::Conflict => total.conflicts(),
             List::LeftAlone => total.left_alone(),
             List::Kept => total.kept(),
-            List::Unpublished => self.publishing().map_or(0, |all| all.refused),
+            List::Unpublished => self
+                .publishing()
+                .map_or(0, |all| all.refused + all.held_back),
             List::Remaining => self.remaining(),
             List::Updated => total.updated(),
             List::Created => total.created(),

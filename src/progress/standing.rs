@@ -61,9 +61,14 @@ impl Progress {
         let not_verified = if is_verified { 0 } else { tally.written() };
         let kinds = Kind::ALL.into_iter().filter(|kind| is_of(*kind));
         let remaining: u32 = kinds.map(|kind| self.remaining_of(kind)).sum();
+        // What a run does not delete is the counterpart of nothing that the source has.
+        let left_over = match self.undone() {
+            Some(_) => 0,
+            None => tally.kept(),
+        };
         let reached = tally.found_equal() + tally.written();
         Standing {
-            in_scope: tally.total() - tally.out_of_scope() + remaining,
+            in_scope: tally.total() - tally.out_of_scope() - left_over + remaining,
             in_sync: reached.saturating_sub(owed + drifted + not_verified),
             left_alone: tally.left_alone() + drifted,
             owed,

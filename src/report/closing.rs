@@ -46,6 +46,9 @@ pub(crate) fn result(progress: &Progress, style: &Style) -> String {
             _ => named(progress, list),
         };
     }
+    if let Some(drafts) = drafts(progress) {
+        append!(text, "\n{drafts}\n");
+    }
     if let Some(next) = advice::after(progress) {
         append!(text, "\nnext: {next}\n");
     }
@@ -91,10 +94,17 @@ pub(crate) fn line(progress: &Progress) -> String {
             append!(line, ", {} {what}", count(number));
         }
     }
-    if let Some(refused) = progress.publishing().map(|all| all.refused)
-        && refused > 0
-    {
-        append!(line, ", {} not published", count(refused));
+    if let Some(all) = progress.publishing() {
+        for (number, what) in [
+            (all.published, "published"),
+            (all.unpublished, "unpublished"),
+            (all.refused, "not published"),
+            (all.held_back, "held back"),
+        ] {
+            if number > 0 {
+                append!(line, ", {} {what}", count(number));
+            }
+        }
     }
     if left > 0 {
         append!(line, ", {} not processed", count(left));
@@ -103,6 +113,20 @@ pub(crate) fn line(progress: &Progress) -> String {
         append!(line, ", {}", verified(verification, standing.in_scope));
     }
     line
+}
+
+/// What stays a draft although the source has it published, and what publishes it.
+pub(crate) fn drafts(progress: &Progress) -> Option<String> {
+    let drafts = progress.publishing()?.drafts;
+    let stay = match drafts {
+        0 => return None,
+        1 => "stays a draft",
+        _ => "stay drafts",
+    };
+    Some(format!(
+        "{} that the source has published {stay} on the target; --publish publishes them",
+        counted_entities(drafts)
+    ))
 }
 
 /// What the verification found, and of how many where that is not all.

@@ -14,7 +14,7 @@ pub(crate) const fn title(list: List) -> &'static str {
         List::Failed => "Failed",
         List::Conflict => "In conflict",
         List::LeftAlone => "Changed on the target only, left alone",
-        List::Kept => "Kept by the undo",
+        List::Kept => "Kept on the target",
         List::Unpublished => "Saved and not published",
         List::Remaining => "Not processed",
         List::Updated => "Updated",

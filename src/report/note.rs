@@ -52,6 +52,7 @@ pub(crate) fn note(event: &Event, progress: &Progress) -> Option<Note> {
         Event::PhaseStarted { phase } => Some(Weight::Info.says(phase_of(*phase, progress))),
         Event::PlanMade { .. } => Some(Weight::Info.says(plan_line(progress)?)),
         Event::UndoPlanned { .. } => undo_line(event),
+        Event::PrunePlanned { delete, kept, .. } => Some(prune_line(*delete, *kept)),
         Event::LaneStarted { lane } => {
             Some(Weight::Info.says(format!("{} started", lane_name(*lane))))
         }
@@ -109,7 +110,7 @@ pub(crate) fn note(event: &Event, progress: &Progress) -> Option<Note> {
             differences,
         } => Some(verified(*checked, *differences)),
         Event::PublishRefused { .. } => not_published(event),
-        Event::PublishFinished { published, refused } => Some(published_note(*published, *refused)),
+        Event::PublishFinished { .. } => published_note(event),
         Event::Rehearsed { .. } => rehearsed(event),
         Event::RowsIgnored { .. } => rows_ignored(event),
         Event::ReadProgressed { .. }
@@ -174,6 +175,15 @@ fn phase_of(phase: Phase, progress: &Progress) -> &'static str {
         Phase::Upload if is_undo => "undoing",
         Phase::Pull | Phase::Plan | Phase::Upload | Phase::Verify => phase_words(phase),
     }
+}
+
+fn prune_line(delete: u32, kept: u32) -> Note {
+    let text = format!(
+        "gone from the source: {} to delete on the target, {} left alone",
+        count(delete),
+        count(kept)
+    );
+    Weight::Info.says(text)
 }
 
 fn undo_line(event: &Event) -> Option<Note> {
@@ -425,17 +435,34 @@ fn not_published(event: &Event) -> Option<Note> {
     Some(Weight::Bad.says(format!("not published {key} \"{name}\": {reason}")))
 }
 
-fn published_note(published: u32, refused: u32) -> Note {
-    let mut text = format!("published {}", counted_entities(published));
-    if refused > 0 {
-        append!(text, ", {} not published", count(refused));
+fn published_note(event: &Event) -> Option<Note> {
+    let Event::PublishFinished {
+        published,
+        refused,
+        held_back,
+        unpublished,
+        drafts,
+    } = event
+    else {
+        return None;
+    };
+    let mut text = format!("published {}", counted_entities(*published));
+    for (number, what) in [
+        (unpublished, "unpublished"),
+        (refused, "not published"),
+        (held_back, "held back with those"),
+        (drafts, "published on the source stay drafts"),
+    ] {
+        if *number > 0 {
+            append!(text, ", {} {what}", count(*number));
+        }
     }
-    let weight = if refused == 0 {
+    let weight = if refused + held_back == 0 {
         Weight::Good
     } else {
         Weight::Caution
     };
-    weight.says(text)
+    Some(weight.says(text))
 }
 
 fn verified(checked: u32, differences: u32) -> Note {

@@ -196,6 +196,26 @@ impl Readers {
         self.rows(rows, |row| self.publishing(row)).await
     }
 
+    pub(super) async fn published(
+        &self,
+        pair: &Pair,
+        state: PublishState,
+    ) -> Result<Vec<(EntityKey, TargetId)>, StoreError> {
+        let rows = query(
+            "SELECT DISTINCT p.kind, p.source_id, p.locale, p.target_id
+             FROM publishings p JOIN runs r ON r.run = p.run
+             WHERE r.source = ? AND r.target = ? AND p.state = ?",
+        )
+        .bind(pair.source.as_str())
+        .bind(pair.target.as_str())
+        .bind(state.name());
+        self.rows(rows, |row| {
+            let key = self.key(row, self.reader("publishings"))?;
+            Ok((key, TargetId::new(self.column(row, "target_id")?)))
+        })
+        .await
+    }
+
     fn publishing(&self, row: &SqliteRow) -> Result<Publishing, StoreError> {
         let reader = self.reader("publishings");
         Ok(Publishing {

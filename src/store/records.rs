@@ -288,6 +288,8 @@ pub enum PublishState {
     Published,
     /// It is not, or not known to be.
     Refused,
+    /// It was unpublished, because the source unpublished it.
+    Withdrawn,
 }
 
 /// What the public saw of an entity before a run published it.

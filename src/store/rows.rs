@@ -43,7 +43,9 @@ words!(RunEnd {
     Interrupted => "interrupted", LeaseLost => "lease-lost", Stalled => "stalled",
 });
 words!(Proof { Equal => "equal", Sent => "sent", Owed => "owed" });
-words!(PublishState { Open => "open", Published => "published", Refused => "refused" });
+words!(PublishState {
+    Open => "open", Published => "published", Refused => "refused", Withdrawn => "withdrawn",
+});
 words!(IntentState { Open => "open", Done => "done", Failed => "failed", InDoubt => "in-doubt" });
 
 /// The locale column of a key: empty where there is none, because a primary key column cannot be null.

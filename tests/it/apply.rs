@@ -354,3 +354,53 @@ async fn a_plan_goes_on_after_a_kill() {
     assert!(differences.is_empty(), "{differences:?}");
     assert_eq!(server.creates(), other.creates());
 }
+
+/// What the plan deletes is deleted if it is as it was then; what went afterwards is not.
+#[tokio::test]
+async fn what_the_source_no_longer_has_is_deleted_as_it_was_agreed() {
+    let stage = Stage::new().await;
+    stage.ends("sync", &[], 0).await;
+    let redirections = |source: &mut InstanceFile, keep: usize| source.redirections.truncate(keep);
+    let all = stage.instance(TARGET).redirections.len();
+    assert!(all > 2, "{all}");
+    stage.edit(|source, _| redirections(source, all - 1)).await;
+    stage.ends("plan", &["--out", PLAN, "--prune"], 0).await;
+    let plan = stage.plan();
+    assert_eq!(plan["form"], 2);
+    assert_eq!(plan["counts"]["delete"], 1);
+    assert_eq!(plan["deletions"].as_array().unwrap().len(), 1);
+    stage.edit(|source, _| redirections(source, all - 2)).await;
+    stage.ends("apply", &[PLAN], 0).await;
+    assert_eq!(stage.instance(TARGET).redirections.len(), all - 1);
+
+    // One that moved since is a conflict, and stays.
+    stage.ends("plan", &["--out", PLAN, "--prune"], 0).await;
+    stage
+        .edit(|_, target| {
+            for row in &mut target.redirections {
+                row.insert("destinationUrl".to_owned(), "~/elsewhere".into());
+            }
+        })
+        .await;
+    stage.ends("apply", &[PLAN], 5).await;
+    assert_eq!(stage.instance(TARGET).redirections.len(), all - 1);
+}
+
+#[tokio::test]
+async fn no_more_is_deleted_than_a_bound_allows() {
+    let stage = Stage::new().await;
+    stage.ends("sync", &[], 0).await;
+    stage.edit(|source, _| source.redirections.clear()).await;
+    let all = stage.instance(TARGET).redirections.len();
+    let settings = "[gates]\nmax_delete = [\"redirection=1\"]\n[sync]\nprune = true\n";
+    let file = stage.workspace.path().join("bounded.toml");
+    std::fs::write(&file, settings).unwrap();
+    let config = ["--config", "bounded.toml"];
+    let ended = stage.ends("sync", &config, 5).await;
+    assert!(
+        ended.stderr.contains("gates.max_delete"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(stage.instance(TARGET).redirections.len(), all);
+}

@@ -22,7 +22,7 @@ fn rows(rows: Value) -> Vec<Row> {
 }
 
 /// One entity of every kind that nothing refers to, and a list with an item that another one links to.
-fn source() -> InstanceFile {
+pub(crate) fn source() -> InstanceFile {
     let model = |id: i64, name: &str| {
         let title = json!({ "name": "Title", "type": "Text", "settings": {}, "itemOrder": 0 });
         let next = json!({ "name": "Next", "type": "Content", "itemOrder": 1, "settings": {

@@ -128,3 +128,44 @@ async fn siblings_that_get_another_parent_keep_their_order() {
     after.stop().await;
     whole.stop().await;
 }
+
+/// What a selection by pattern takes, what it needs, and why each of that is there.
+#[tokio::test]
+async fn a_selection_by_pattern_shows_what_else_it_needs_and_why() {
+    let stage = crate::apply::Stage::new().await;
+    let ended = stage
+        .ends("plan", &["--content", "auth*", "--quiet"], 0)
+        .await;
+    let fact = ended.stdout.lines().find(|line| line.contains("asked for"));
+    let fact = fact.expect("it says what it takes");
+    assert!(fact.contains("more are needed: such as"), "{fact}");
+    let unknown = stage.ends("plan", &["--pages", "/nows/**"], 2).await;
+    assert!(unknown.stderr.contains("/nows/**"), "{}", unknown.stderr);
+    assert!(
+        unknown.stderr.contains("did you mean"),
+        "{}",
+        unknown.stderr
+    );
+    let none = stage
+        .ends("plan", &["--changed-since", "2100-01-01", "--quiet"], 0)
+        .await;
+    assert!(
+        none.stdout.contains("0 entities asked for"),
+        "{}",
+        none.stdout
+    );
+
+    stage.ends("sync", &["--pages", "/news/**"], 0).await;
+    let pages = stage.instance(crate::support::TARGET).pages;
+    let source = stage.instance(crate::support::SOURCE).pages;
+    assert!(!pages.is_empty() && pages.len() < source.len());
+    let command = stage.workspace.command(["why", "--included", "template:6"]);
+    let why = crate::binary::end_of(command).await;
+    assert_eq!(why.code, Some(0), "{}", why.stderr);
+    let lines: Vec<&str> = why.stdout.lines().collect();
+    assert!(lines[0].ends_with("is needed by"), "{lines:?}");
+    assert!(
+        lines.last().unwrap().ends_with("was asked for"),
+        "{lines:?}"
+    );
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lockgate::agility::{Connection, Instance, Limits};
-use lockgate::domain::{BodyFile, EntityKey, Guid, Outcome, RunId, Secret};
+use lockgate::domain::{BodyFile, EntityKey, Guid, Locale, Outcome, RunId, Secret};
 use lockgate::engine::pace::Pacer;
 use lockgate::engine::retry::Retries;
 use lockgate::engine::{
@@ -134,6 +134,10 @@ pub(crate) struct Setup {
     pub(crate) others: Others,
     /// Whether content of the target that cannot be placed is left as it is.
     pub(crate) creates_unmatched: bool,
+    /// What a run is about.
+    pub(crate) selection: Selection,
+    /// The locales of a run; empty: all.
+    pub(crate) locales: Vec<Locale>,
 }
 
 impl Setup {
@@ -164,6 +168,8 @@ impl Setup {
             looks: true,
             others: Others::None,
             creates_unmatched: false,
+            selection: Selection::default(),
+            locales: Vec::new(),
         }
     }
 
@@ -319,8 +325,8 @@ impl Setup {
                 process: std::process::id(),
                 run,
             },
-            locales: Vec::new(),
-            selection: Selection::default(),
+            locales: self.locales.clone(),
+            selection: self.selection.clone(),
             policies: Policies {
                 overwrite: self.overwrite,
                 ..Policies::default()

@@ -11,6 +11,7 @@ use super::{story, text};
 use crate::config::OutputMode;
 use crate::domain::{EntityKey, Id, Kind, Locale, RunId, SourceId, TargetId};
 use crate::error::{Error, ExitStatus};
+use crate::report::graph;
 use crate::store::{Pair, Store};
 
 /// Shows the history of one entity: what was decided, sent and answered, and what waits for it
@@ -24,11 +25,15 @@ Examples:
   lockgate why model:41
   lockgate why content:912@en-us
   lockgate why content:912                 in every locale
-  lockgate why page:7 --output json")]
+  lockgate why page:7 --output json
+  lockgate why --included asset:31         why a selection took it along")]
 pub(in crate::cli) struct WhyArgs {
     /// The entity by kind and id on the source, with @locale for one locale of content and pages
     #[arg(value_name = "KIND:ID")]
     entity: String,
+    /// Show instead why the selection of the last run includes it: what it is needed by, up to what was asked for
+    #[arg(long)]
+    included: bool,
     /// Instance that it was read from [default: that of the latest run]
     #[arg(long, value_name = "GUID", help_heading = "Instances")]
     source: Option<String>,
@@ -59,6 +64,13 @@ pub(in crate::cli) async fn run(
     let config = args.file.load(args.output.collect(collected))?;
     let store = run_lookup::look(&config).await?;
     let between = run_lookup::between(&config)?;
+    if args.included {
+        let latest = run_lookup::find(&store, "last", between).await;
+        store.close().await;
+        let folder = config.paths()?.runs.join(&latest?.run.0);
+        let is_json = config.output()?.mode == OutputMode::Json;
+        return included(&folder, (kind, id, locale), is_json, out);
+    }
     let told = async {
         let latest = run_lookup::find(&store, "last", between).await?;
         let runs = config.paths()?.runs;
@@ -79,6 +91,46 @@ pub(in crate::cli) async fn run(
             )?;
         } else {
             out.write_all(text::text(story).as_bytes())?;
+        }
+    }
+    out.flush()?;
+    Ok(ExitStatus::Agreed)
+}
+
+/// Why the plan of a run includes an entity.
+fn included(
+    folder: &Path,
+    (kind, id, locale): (Kind, SourceId, Option<Locale>),
+    is_json: bool,
+    out: &mut (dyn Write + Send),
+) -> Result<ExitStatus, Error> {
+    let is_meant = |key: &EntityKey| {
+        let is_of = locale.is_none() || key.locale == locale;
+        key.kind == kind && key.id == id && is_of
+    };
+    let found = graph::included(folder, is_meant).map_err(|source| Error::File {
+        path: folder.to_owned(),
+        source,
+    })?;
+    let chains = found.unwrap_or_default();
+    if chains.is_empty() {
+        return Err(Error::Usage {
+            message: format!("no plan with {kind}:{id} in {}", folder.display()),
+            hint: Some(
+                "ids are those of the source; the folder of an older run may be archived"
+                    .to_owned(),
+            ),
+        });
+    }
+    for chain in &chains {
+        if is_json {
+            writeln!(
+                out,
+                "{}",
+                serde_json::to_string(chain).map_err(std::io::Error::from)?
+            )?;
+        } else {
+            out.write_all(text::included(chain).as_bytes())?;
         }
     }
     out.flush()?;

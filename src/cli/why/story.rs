@@ -59,7 +59,7 @@ pub(super) struct Chapter {
 /// What became of publishing it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Publication {
-    /// `open`, `published` or `refused`.
+    /// `open`, `published`, `refused` or `withdrawn`.
     pub(super) state: &'static str,
     pub(super) reason: Option<String>,
 }

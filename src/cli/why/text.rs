@@ -3,7 +3,7 @@
 use super::story::{Attempt, Chapter, Planned, Story};
 use crate::domain::{EntityKey, Outcome, shown};
 use crate::report::count_of;
-use crate::report::graph::Neighbour;
+use crate::report::graph::{Included, Neighbour};
 
 /// Neighbours and blocked entities that are named; the rest is counted.
 const NAMED: usize = 12;
@@ -35,6 +35,24 @@ pub(super) fn text(story: &Story) -> String {
     }
     if let Some(planned) = &story.plan {
         write_plan(&mut text, planned);
+    }
+    text
+}
+
+/// Why a selection includes an entity, ending with a line end.
+pub(super) fn included(chain: &[Included]) -> String {
+    let mut text = String::new();
+    for (depth, one) in chain.iter().enumerate() {
+        let why = match (&one.by, one.action.as_str()) {
+            (Some(_), _) => "is needed by",
+            (None, "out-of-scope") => "is not in the selection",
+            (None, _) => "was asked for",
+        };
+        line(
+            &mut text,
+            2 * depth,
+            &format!("{} {:?} {why}", one.key, one.name),
+        );
     }
     text
 }
@@ -88,6 +106,7 @@ fn write_run(text: &mut String, chapter: &Chapter) {
     {
         Some((_, Some(reason))) => field(text, "published", &format!("no: {reason}")),
         Some(("open", None)) => field(text, "published", "not known: the run ended before"),
+        Some(("withdrawn", None)) => field(text, "published", "no: the source unpublished it"),
         Some((_, None)) => field(text, "published", "yes"),
         None => {}
     }

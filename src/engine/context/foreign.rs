@@ -18,7 +18,7 @@
 
 use std::collections::BTreeMap;
 
-use dashmap::DashMap;
+use dashmap::{DashMap, DashSet};
 
 use super::run_context::RunContext;
 use crate::domain::{ItemState, Kind, TargetKey, Version};
@@ -42,16 +42,27 @@ pub(in crate::engine) enum Change {
 
 /// Every change by something else that this run noticed.
 #[derive(Debug, Default)]
-pub(in crate::engine) struct Foreign(DashMap<TargetKey, Change>);
+pub(in crate::engine) struct Foreign {
+    noticed: DashMap<TargetKey, Change>,
+    /// What this run deletes.
+    deleted: DashSet<TargetKey>,
+}
 
 impl Foreign {
     pub(in crate::engine) fn note(&self, key: TargetKey, change: Change) {
-        self.0.insert(key, change);
+        if change != Change::Deleted || !self.deleted.contains(&key) {
+            self.noticed.insert(key, change);
+        }
+    }
+
+    /// Notes that this run deletes an entity.
+    pub(in crate::engine) fn expect_deleted(&self, key: TargetKey) {
+        self.deleted.insert(key);
     }
 
     /// One sentence with the next step; `None` where nothing was noticed.
     fn sentence(&self) -> Option<String> {
-        let all = self.0.iter();
+        let all = self.noticed.iter();
         let all: BTreeMap<TargetKey, Change> = all
             .map(|entry| (entry.key().clone(), *entry.value()))
             .collect();

@@ -246,7 +246,11 @@ impl<S: Source, T: Target> RunContext<S, T> {
 
     /// Keeps the bytes of the asset that `item` is going to replace; `None` when it replaces none.
     pub(in crate::engine) async fn keep_replaced(&self, item: &Prepared) -> Option<PriorBytes> {
-        let there = self.replaced_entity(item)?;
+        Some(self.keep_bytes(self.replaced_entity(item)?).await)
+    }
+
+    /// Keeps the bytes of an asset of the target that is going to be replaced or deleted.
+    pub(in crate::engine) async fn keep_bytes(&self, there: &Entity<TargetId>) -> PriorBytes {
         let media = there.body.parse();
         let url = media["originUrl"].as_str().unwrap_or_default();
         let size = media["size"].as_u64().filter(|size| *size > 0);
@@ -259,11 +263,11 @@ impl<S: Source, T: Target> RunContext<S, T> {
                 (PriorBytes::Kept { length, .. }, Some(size)) if *length != size => {
                     format!("the target lists {size} bytes and sends {length}")
                 }
-                (_, _) => return Some(kept),
+                (_, _) => return kept,
             },
             Ok(Ok(None)) => {
                 let why = "the state of that run was kept in memory".to_owned();
-                return Some(PriorBytes::Lost { why });
+                return PriorBytes::Lost { why };
             }
             Ok(Err(error)) => error.to_string(),
             Err(error) => error.to_string(),
@@ -273,7 +277,7 @@ impl<S: Source, T: Target> RunContext<S, T> {
             there.name
         );
         self.sink.emit(Event::Warned { message }).await;
-        Some(PriorBytes::Lost { why })
+        PriorBytes::Lost { why }
     }
 
     /// Copies what is at `url` beside the state; `None` when the state has no place for it.

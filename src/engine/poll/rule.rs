@@ -152,7 +152,7 @@ impl Rule {
         self.others += (others - self.others) / OTHERS_MEMORY;
         let fastest = self.fastest.filter(|fastest| *fastest < self.wait);
         let early = fastest.filter(|_| is_fewer);
-        let early = early.map(|fastest| fastest + (self.wait - fastest).mul_f64(share));
+        let early = early.map(|fastest| fastest + self.wait.saturating_sub(fastest).mul_f64(share));
         Batch {
             wait: self.wait,
             early,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::together::Together;
 use crate::domain::{Entity, EntityKey, Inventory, ItemState, Kind, Locale, SourceId, TargetId};
 use crate::engine::context::RunContext;
 use crate::engine::forecast::Publication;
@@ -59,6 +60,17 @@ pub(in crate::engine) struct Choice<'a> {
     approved: Option<&'a Approved>,
     /// Entities that an earlier run wrote.
     ours: HashSet<&'a EntityKey>,
+    /// What became of what earlier runs published.
+    former: &'a Former,
+}
+
+/// What became of what earlier runs published, or meant to.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Former {
+    /// It was published.
+    pub(in crate::engine) published: HashSet<(EntityKey, TargetId)>,
+    /// It was refused, or taken back with something that was.
+    pub(in crate::engine) refused: HashSet<(EntityKey, TargetId)>,
 }
 
 impl<'a> Choice<'a> {
@@ -66,7 +78,7 @@ impl<'a> Choice<'a> {
         plan: &'a Plan,
         (source, target): (&'a Inventory<SourceId>, &'a Inventory<TargetId>),
         (publish, approved): (Publish, Option<&'a Approved>),
-        mappings: &'a [Mapping],
+        (mappings, former): (&'a [Mapping], &'a Former),
     ) -> Self {
         let is_ours = |mapping: &&Mapping| match mapping.origin {
             MappingOrigin::Created | MappingOrigin::Updated | MappingOrigin::Recovered => true,
@@ -80,7 +92,60 @@ impl<'a> Choice<'a> {
             publish,
             approved,
             ours: ours.map(|mapping| &mapping.key).collect(),
+            former,
         }
+    }
+
+    /// What a run published, the target still shows, and the source has unpublished since: pages before content. Without
+    /// publishing it is only counted, for both kinds.
+    pub(in crate::engine) fn withdrawn(&self) -> Vec<Node> {
+        let kinds = match self.publish {
+            Publish::Off => kinds(Publish::Both),
+            publish => kinds(publish),
+        };
+        let entities = (0..).zip(self.source.entities());
+        let mut nodes: Vec<Node> = entities
+            .filter(|(node, entity)| {
+                kinds.contains(&entity.key.kind) && self.is_withdrawn(*node, entity)
+            })
+            .map(|(node, _)| node)
+            .collect();
+        let kind = |node: &Node| self.source.entities()[*node as usize].key.kind;
+        nodes.sort_by_key(|node| (kind(node) != Kind::Page, *node));
+        nodes
+    }
+
+    fn is_withdrawn(&self, node: Node, entity: &Entity<SourceId>) -> bool {
+        let planned = &self.plan.entities[node as usize];
+        let target = match planned.action {
+            Action::Unchanged { target } | Action::Update { target } if !planned.left_alone => {
+                target
+            }
+            _ => return false,
+        };
+        let is_shown = || {
+            let there = self.target.get(&entity.key.with_id(target));
+            there.is_some_and(|there| there.state == ItemState::Published)
+        };
+        let is_agreed = |approved: &Approved| approved.unpublishes(&entity.key);
+        entity.is_withdrawn()
+            && self
+                .former
+                .published
+                .contains(&(entity.key.clone(), target))
+            && self.approved.is_none_or(is_agreed)
+            && is_shown()
+    }
+
+    /// What the source has published, and is a draft on the target unless it is published now.
+    pub(in crate::engine) fn drafts(&self) -> impl Iterator<Item = Node> + '_ {
+        let entities = (0..).zip(self.source.entities());
+        let drafts = entities.filter(|(node, entity)| {
+            let planned = &self.plan.entities[*node as usize];
+            let is_written = planned.action.is_work() && !planned.is_place_only();
+            entity.is_published() && (is_written || self.is_still_to_do(planned, entity))
+        });
+        drafts.map(|(node, _)| node)
     }
 
     /// Everything that is published, content before pages.
@@ -113,23 +178,32 @@ impl<'a> Choice<'a> {
             return false;
         };
         let there = self.target.get(&entity.key.with_id(target));
-        !planned.left_alone && there.is_some_and(|there| there.state == ItemState::Staging)
+        !planned.left_alone
+            && there.is_some_and(|there| match there.state {
+                ItemState::Staging => true,
+                ItemState::Unpublished => self.was_taken_back(&entity.key, target),
+                _ => false,
+            })
+    }
+
+    /// Whether a run published it and took it back. What others unpublish on the target stays as they want it.
+    fn was_taken_back(&self, key: &EntityKey, target: TargetId) -> bool {
+        let one = (key.clone(), target);
+        self.former.refused.contains(&one) && !self.former.published.contains(&one)
     }
 }
 
 /// What is to be published now, each id once in its locale.
 pub(super) fn entities<S, T>(
     context: &RunContext<S, T>,
-    mappings: &[Mapping],
-    approved: Option<&Approved>,
+    choice: &Choice<'_>,
+    together: &Together,
 ) -> Vec<Published>
 where
     S: Source,
     T: Target,
 {
-    let sides = (&*context.source_inventory, &*context.target_inventory);
-    let how = (context.options.publish, approved);
-    let chosen = Choice::new(&context.plan, sides, how, mappings).all();
+    let chosen = choice.all();
     let mut chosen = by_locale(context, chosen);
     for ids in chosen.values_mut() {
         ids.retain(|(_, node)| !context.unfinished.contains(node));
@@ -152,7 +226,29 @@ where
             }
         }
     }
+    // Stable: of one stage they stay as they were.
+    all.sort_by_key(|published| together.rank(published));
     all
+}
+
+/// What is to be unpublished now, pages before content.
+pub(super) fn to_withdraw<S, T>(context: &RunContext<S, T>, choice: &Choice<'_>) -> Vec<Published>
+where
+    S: Source,
+    T: Target,
+{
+    let nodes = choice.withdrawn().into_iter();
+    let nodes = nodes.filter(|node| !context.unfinished.contains(node));
+    let published = nodes.filter_map(|node| {
+        let key = &context.entity(node).key;
+        Some(Published {
+            kind: key.kind,
+            locale: key.locale.clone()?,
+            id: context.ids.resolve(key)?.id,
+            node,
+        })
+    });
+    published.collect()
 }
 
 /// The counterparts of entities, content before pages.

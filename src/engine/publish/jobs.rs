@@ -1,25 +1,33 @@
 //! One request that publishes: noted before it leaves, and with what came of it.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use futures_util::{StreamExt, stream};
 
 use super::choice::Published;
-use crate::domain::{EntityKey, Failure, Outcome, TargetId};
+use super::together::Together;
+use crate::domain::{Entity, EntityKey, Failure, Outcome, SourceId, TargetId};
 use crate::engine::context::RunContext;
 use crate::engine::jobs::{Finished, Jobs};
-use crate::engine::publishing::{Moved, move_some};
+use crate::engine::publishing::{Moved, SameWords, move_more, move_some};
 use crate::engine::state::{How, Job, Saved, StepResult};
 use crate::event::Event;
 use crate::instance::{Source, Target, Workflow};
 use crate::plan::Node;
-use crate::store::{Change, PublishState, Publishing, StoreError};
+use crate::store::{Change, FormerLive, PublishState, Publishing, StoreError};
 
 /// What came of it so far.
 #[derive(Debug, Default)]
-struct Results {
-    published: usize,
-    refused: Vec<(EntityKey, String)>,
+pub(super) struct Results {
+    /// What was published, and what the public saw of it before.
+    pub(super) published: HashMap<Node, Publishing>,
+    /// What the server refused, with its words.
+    pub(super) refused: Vec<(EntityKey, String)>,
+    /// What was not asked for, because something that has to be there is not.
+    pub(super) held_back: Vec<(EntityKey, String)>,
+    /// All of those that are not published.
+    lost: HashSet<Node>,
 }
 
 /// Publishes what stands in line.
@@ -27,39 +35,169 @@ struct Results {
 pub(super) struct Publisher<S, T> {
     context: Arc<RunContext<S, T>>,
     entities: Arc<Vec<Published>>,
+    together: Together,
+    step: Workflow,
     results: Mutex<Results>,
+    /// Steps leave one after another, so nothing waits for it.
+    row: tokio::sync::Mutex<SameWords>,
 }
 
 impl<S: Source, T: Target> Publisher<S, T> {
-    pub(super) fn new(context: Arc<RunContext<S, T>>, entities: Arc<Vec<Published>>) -> Self {
+    pub(super) fn new(
+        context: Arc<RunContext<S, T>>,
+        entities: Arc<Vec<Published>>,
+        (step, together): (Workflow, Together),
+    ) -> Self {
         Self {
             context,
             entities,
+            together,
+            step,
             results: Mutex::default(),
+            row: tokio::sync::Mutex::default(),
         }
     }
 
-    /// How many were published, and what was refused.
-    pub(super) fn results(&self) -> (usize, Vec<(EntityKey, String)>) {
-        let mut results = self.results.lock().expect("no holder panics");
-        (results.published, std::mem::take(&mut results.refused))
+    /// What came of it.
+    pub(super) fn results(&self) -> Results {
+        std::mem::take(&mut *self.results.lock().expect("no holder panics"))
     }
 
-    async fn publish(&self, some: &[&Published]) -> Result<Vec<StepResult>, StoreError> {
+    /// Why an entity is held back, if it is.
+    fn held_back(&self, node: Node) -> Option<String> {
+        if self.step == Workflow::Unpublish {
+            return None;
+        }
+        let results = self.results.lock().expect("no holder panics");
+        let is_lost =
+            |node| results.lost.contains(&node) || self.context.unfinished.contains(&node);
+        let by = self.together.held_by(node, is_lost)?;
+        Some(because(self.context.entity(by)))
+    }
+
+    async fn publish(&self, all: &[&Published]) -> Result<Vec<StepResult>, StoreError> {
+        let held: Vec<Option<String>> = all
+            .iter()
+            .map(|published| self.held_back(published.node))
+            .collect();
+        let some = all.iter().zip(&held);
+        let some: Vec<&Published> = some
+            .filter(|(_, held)| held.is_none())
+            .map(|(published, _)| *published)
+            .collect();
+        let mut moved = self.move_some(&some).await?.into_iter();
+        let mut results = Vec::with_capacity(all.len());
+        for (published, held) in all.iter().zip(held) {
+            results.push(match held {
+                Some(reason) => {
+                    self.hold_back(published.node, published.id, &reason).await;
+                    StepResult::Failed {
+                        reason,
+                        cause: Failure::Refused.into(),
+                    }
+                }
+                None => moved.next().unwrap_or(StepResult::Held),
+            });
+        }
+        Ok(results)
+    }
+
+    async fn hold_back(&self, node: Node, id: TargetId, reason: &str) {
+        let entity = self.context.entity(node);
+        {
+            let mut results = self.results.lock().expect("no holder panics");
+            results
+                .held_back
+                .push((entity.key.clone(), reason.to_owned()));
+            results.lost.insert(node);
+        }
+        let held = Event::PublishRefused {
+            key: entity.key.clone(),
+            name: entity.name.to_string(),
+            target: id,
+            reason: reason.to_owned(),
+        };
+        self.context.sink.emit(held).await;
+    }
+
+    /// Takes back what was published of cycles of which a member was not: as long as the public had seen nothing of it
+    /// before. What it had seen in an older version stays, because that version cannot be published again.
+    pub(super) async fn take_back(&self) -> Result<(), StoreError> {
+        let (lost, noted) = {
+            let results = self.results.lock().expect("no holder panics");
+            (results.lost.clone(), results.published.clone())
+        };
+        let is_lost = |node| lost.contains(&node) || self.context.unfinished.contains(&node);
+        let broken: HashSet<Node> = self.together.broken(is_lost).flatten().copied().collect();
+        let is_new =
+            |noted: &Publishing| matches!(noted.live, FormerLive::New | FormerLive::Nothing);
+        let mut back: Vec<&Published> = self
+            .entities
+            .iter()
+            .filter(|one| broken.contains(&one.node) && noted.get(&one.node).is_some_and(is_new))
+            .collect();
+        back.sort_by_key(|one| (one.kind, one.locale.clone()));
+        for some in
+            back.chunk_by(|one, other| (one.kind, &one.locale) == (other.kind, &other.locale))
+        {
+            let place = (some[0].kind, &some[0].locale);
+            let ids: Vec<TargetId> = some.iter().map(|one| one.id).collect();
+            let moved = move_some(&self.context, Workflow::Unpublish, place, &ids).await;
+            for published in some {
+                let is_back = !moved.refused.contains_key(&published.id)
+                    && !moved.left.contains(&published.id);
+                let by = self.together.held_by(published.node, is_lost);
+                if let (true, Some(by)) = (is_back, by) {
+                    let reason = because(self.context.entity(by));
+                    self.is_back(published, &noted[&published.node], reason)
+                        .await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes durable that something is not published any more.
+    async fn is_back(
+        &self,
+        published: &Published,
+        noted: &Publishing,
+        reason: String,
+    ) -> Result<(), StoreError> {
+        let noted = Publishing {
+            state: PublishState::Refused,
+            reason: Some(reason.clone()),
+            ..noted.clone()
+        };
+        let changes = vec![Change::Publishing(Box::new(noted))];
+        self.context.store.commit(changes).await?;
+        self.results
+            .lock()
+            .expect("no holder panics")
+            .published
+            .remove(&published.node);
+        self.hold_back(published.node, published.id, &reason).await;
+        Ok(())
+    }
+
+    async fn move_some(&self, some: &[&Published]) -> Result<Vec<StepResult>, StoreError> {
         let Some(first) = some.first() else {
             return Ok(Vec::new());
         };
         let notes = self.note(some).await?;
         let ids: Vec<TargetId> = some.iter().map(|published| published.id).collect();
         let place = (first.kind, &first.locale);
-        let moved = move_some(&self.context, Workflow::Publish, place, &ids).await;
-        let outcomes = notes.into_iter();
-        let outcomes = outcomes.filter_map(|noted| with_outcome(noted, &moved));
+        let mut row = self.row.lock().await;
+        let moved = move_more(&self.context, self.step, place, &ids, &mut row).await;
+        drop(row);
+        let outcomes = notes.iter().cloned();
+        let outcomes = outcomes.filter_map(|noted| with_outcome(noted, &moved, self.step));
         self.context.store.commit(outcomes.collect()).await?;
         self.emit_refused(some, &moved).await;
         Ok(some
             .iter()
-            .map(|published| self.result(published, &moved))
+            .zip(notes)
+            .map(|(published, noted)| self.result(published, noted, &moved))
             .collect())
     }
 
@@ -110,7 +248,7 @@ impl<S: Source, T: Target> Publisher<S, T> {
         }
     }
 
-    fn result(&self, published: &Published, moved: &Moved) -> StepResult {
+    fn result(&self, published: &Published, noted: Publishing, moved: &Moved) -> StepResult {
         if moved.left.contains(&published.id) {
             return StepResult::Held;
         }
@@ -118,12 +256,13 @@ impl<S: Source, T: Target> Publisher<S, T> {
         if let Some(reason) = moved.refused.get(&published.id) {
             let key = self.context.entity(published.node).key.clone();
             results.refused.push((key, reason.clone()));
+            results.lost.insert(published.node);
             return StepResult::Failed {
                 reason: reason.clone(),
                 cause: Failure::Refused.into(),
             };
         }
-        results.published += 1;
+        results.published.insert(published.node, noted);
         StepResult::Done(Saved {
             target: published.id,
             bytes: 0,
@@ -132,15 +271,24 @@ impl<S: Source, T: Target> Publisher<S, T> {
     }
 }
 
+/// Why something is held back.
+fn because(entity: &Entity<SourceId>) -> String {
+    format!(
+        "held back because {} {:?} is not published: they go out together or stay drafts",
+        entity.key, entity.name
+    )
+}
+
 /// The note of something with what became of it; `None` of what was not handed in.
-fn with_outcome(mut noted: Publishing, moved: &Moved) -> Option<Change> {
+fn with_outcome(mut noted: Publishing, moved: &Moved, step: Workflow) -> Option<Change> {
     if moved.left.contains(&noted.target) {
         return None;
     }
     noted.reason = moved.refused.get(&noted.target).cloned();
-    noted.state = match noted.reason {
-        Some(_) => PublishState::Refused,
-        None => PublishState::Published,
+    noted.state = match (&noted.reason, step) {
+        (Some(_), _) => PublishState::Refused,
+        (None, Workflow::Publish) => PublishState::Published,
+        (None, Workflow::Unpublish) => PublishState::Withdrawn,
     };
     Some(Change::Publishing(Box::new(noted)))
 }

@@ -1,4 +1,5 @@
-//! Publishing: what is published on the source, and was written by this run, content before pages.
+//! Publishing: what is published on the source, and was written by this run, what others need first. What a run published
+//! and the source has unpublished since is unpublished before that.
 //!
 //! A run that is interrupted has written entities and published none. So what an earlier run wrote counts as well, as long
 //! as it was neither changed nor published since. No note is needed for that: the state of the entity on the target shows
@@ -9,6 +10,7 @@ mod choice;
 mod jobs;
 mod phase;
 mod state;
+mod together;
 
-pub(super) use choice::{Choice, expected};
+pub(super) use choice::{Choice, Former, expected};
 pub(super) use phase::publish;

@@ -1,38 +1,44 @@
 //! The publishing of a run, from its first request to its last event.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::choice::entities;
-use super::jobs::Publisher;
+use super::choice::{Choice, Former, Published, entities, to_withdraw};
+use super::jobs::{Publisher, Results};
 use super::state::PublishState;
+use super::together::Together;
 use crate::domain::EntityKey;
 use crate::engine::context::RunContext;
 use crate::engine::control::Control;
 use crate::engine::dispatch::carry_out;
 use crate::engine::end::End;
 use crate::engine::forecast::{EtaEstimator, PostUploadWork, Publication, Reading};
+use crate::engine::options::Publish;
 use crate::event::Event;
-use crate::instance::{Source, Target};
-use crate::plan::Approved;
+use crate::instance::{Source, Target, Workflow};
+use crate::plan::{Approved, Node};
 use crate::store::{Mapping, StoreError};
 
 /// What became of the publications of a run.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Publications {
-    /// What could not be published, with the reason.
+    /// What could not be published, or was held back, with the reason.
     pub(in crate::engine) refused: Vec<(EntityKey, String)>,
     /// How the run ended by that.
     pub(in crate::engine) end: End,
 }
 
-/// Publishes, by the dispatcher that carries out the uploads as well. Where a plan is applied, `approved` limits it to what
-/// that names. `reading` is what comes after it.
+/// What the state knows of the pair.
+pub(in crate::engine) type Known<'a> = (&'a [Mapping], &'a Former);
+
+/// Unpublishes and publishes, by the dispatcher that carries out the uploads as well. Where a plan is applied, `approved` limits
+/// it to what that names. `reading` is what comes after it.
 ///
 /// # Errors
 /// [`StoreError`] when it could not be noted: nothing more is published then.
 pub(in crate::engine) async fn publish<S, T>(
     context: &Arc<RunContext<S, T>>,
-    (mappings, approved): (&[Mapping], Option<&Approved>),
+    (known, approved): (Known<'_>, Option<&Approved>),
     reading: Reading,
     control: &mut Control<'_>,
 ) -> Result<Publications, StoreError>
@@ -40,31 +46,113 @@ where
     S: Source,
     T: Target,
 {
-    let entities = Arc::new(entities(context, mappings, approved));
-    if entities.is_empty() {
-        return Ok(Publications::default());
+    let sides = (&*context.source_inventory, &*context.target_inventory);
+    let how = (context.options.publish, approved);
+    let choice = Choice::new(&context.plan, sides, how, known);
+    let together = Together::of(&context.plan.graph, sides.0);
+    let chosen = entities(context, &choice, &together);
+    let withdrawn = to_withdraw(context, &choice);
+    if context.options.publish == Publish::Off {
+        warn_of_withdrawn(context, &withdrawn).await;
     }
-    if control.is_asked() {
+    let withdrawn = match context.options.publish {
+        Publish::Off => Vec::new(),
+        Publish::Content | Publish::Pages | Publish::Both => withdrawn,
+    };
+    let to_publish: HashSet<Node> = chosen.iter().map(|one| one.node).collect();
+    let mut drafts = choice.drafts().collect::<Vec<_>>();
+    drafts.retain(|node| !to_publish.contains(node) && !context.unfinished.contains(node));
+    if !(chosen.is_empty() && withdrawn.is_empty()) && control.is_asked() {
         return Ok(Publications {
             refused: Vec::new(),
             end: End::Interrupted,
         });
     }
+    let away = (withdrawn, Workflow::Unpublish, Together::default());
+    let (unpublished, end) = Box::pin(step(context, away, reading, control)).await?;
+    let (published, end) = if end.is_complete() {
+        let out = (chosen, Workflow::Publish, together);
+        Box::pin(step(context, out, reading, control)).await?
+    } else {
+        (Results::default(), end)
+    };
+    let refused: Vec<_> = [unpublished.refused, published.refused].concat();
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    let finished = Event::PublishFinished {
+        published: count(published.published.len()),
+        refused: count(refused.len()),
+        held_back: count(published.held_back.len()),
+        unpublished: count(unpublished.published.len()),
+        drafts: count(drafts.len()),
+    };
+    let counts = [
+        published.published.len(),
+        refused.len(),
+        published.held_back.len(),
+        unpublished.published.len(),
+        drafts.len(),
+    ];
+    if counts.iter().any(|count| *count > 0) {
+        context.sink.emit(finished).await;
+    }
+    Ok(Publications {
+        refused: [refused, published.held_back].concat(),
+        end,
+    })
+}
+
+/// Takes a step of the workflow with some entities.
+async fn step<S, T>(
+    context: &Arc<RunContext<S, T>>,
+    (entities, step, together): (Vec<Published>, Workflow, Together),
+    reading: Reading,
+    control: &mut Control<'_>,
+) -> Result<(Results, End), StoreError>
+where
+    S: Source,
+    T: Target,
+{
+    if entities.is_empty() {
+        return Ok((Results::default(), End::Complete));
+    }
+    let rank = |published: &Published| match step {
+        Workflow::Publish => together.rank(published),
+        Workflow::Unpublish => (published.kind, 0),
+    };
+    let order = entities.iter().map(rank).collect();
+    let entities = Arc::new(entities);
     let after = PostUploadWork {
         // All of it is in the plan.
         publication: Publication::default(),
         reading,
     };
-    let state = PublishState::new(Arc::clone(&entities), context.options.fail_fast);
-    let jobs = Arc::new(Publisher::new(Arc::clone(context), entities));
-    let work = (state, EtaEstimator::new(after));
+    let publishing = PublishState::new(Arc::clone(&entities), order, context.options.fail_fast);
+    let jobs = Publisher::new(Arc::clone(context), entities, (step, together));
+    let jobs = Arc::new(jobs);
+    let work = (publishing, EtaEstimator::new(after));
     let end = carry_out(Arc::clone(&jobs), work, control).await?;
-    let (published, refused) = jobs.results();
-    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    let finished = Event::PublishFinished {
-        published: count(published),
-        refused: count(refused.len()),
+    if end.is_complete() && step == Workflow::Publish {
+        jobs.take_back().await?;
+    }
+    Ok((jobs.results(), end))
+}
+
+async fn warn_of_withdrawn<S, T>(context: &RunContext<S, T>, withdrawn: &[Published])
+where
+    S: Source,
+    T: Target,
+{
+    let Some(first) = withdrawn.first() else {
+        return;
     };
-    context.sink.emit(finished).await;
-    Ok(Publications { refused, end })
+    let (count, are) = match withdrawn.len() {
+        1 => ("1 entity".to_owned(), "is"),
+        more => (format!("{more} entities"), "are"),
+    };
+    let message = format!(
+        "{count} that the source has unpublished {are} still published on the target, such as {}; --publish unpublishes what \
+         a run published",
+        context.entity(first.node).key
+    );
+    context.sink.emit(Event::Warned { message }).await;
 }

@@ -1,4 +1,4 @@
-//! How far the publishing has come: content before pages, because pages show it.
+//! How far the publishing has come, stage by stage: what others need goes before them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,14 +16,20 @@ use crate::plan::Node;
 pub(super) struct PublishState {
     entities: Arc<Vec<Published>>,
     flow: Flow,
-    /// What has no outcome yet. Content comes first, as in `entities`.
+    /// What has no outcome yet, in the order of `entities`.
     left: BTreeSet<Node>,
     fail_fast: bool,
+    /// The stage of each, rising.
+    stages: Vec<(Kind, u32)>,
 }
 
 impl PublishState {
     /// The state before anything has left.
-    pub(super) fn new(entities: Arc<Vec<Published>>, fail_fast: bool) -> Self {
+    pub(super) fn new(
+        entities: Arc<Vec<Published>>,
+        stages: Vec<(Kind, u32)>,
+        fail_fast: bool,
+    ) -> Self {
         // Steps of the workflow leave one after another, whatever the limits are.
         let mut flow = Flow::new(Limits {
             batch_items: 1,
@@ -35,27 +41,28 @@ impl PublishState {
             entities,
             flow,
             fail_fast,
+            stages,
         }
     }
 
-    fn kind(&self, node: Node) -> Kind {
-        self.entities[node as usize].kind
+    fn stage(&self, node: Node) -> (Kind, u32) {
+        self.stages[node as usize]
     }
 
-    /// Lets what is left of the first kind stand in line.
+    /// Lets what is left of the first stage stand in line.
     fn stand_in_line(&mut self) {
-        let Some(kind) = self.left.first().map(|node| self.kind(*node)) else {
+        let Some(stage) = self.left.first().map(|node| self.stage(*node)) else {
             return;
         };
         for node in self.left.iter().copied() {
             let published = &self.entities[node as usize];
-            if published.kind == kind {
+            if self.stage(node) == stage {
                 self.flow.queues.push(Ready {
                     // In the order of the source.
                     weight: 0,
                     node,
                     step: Step::Save,
-                    queue: Queue::Workflow(kind, published.locale.clone()),
+                    queue: Queue::Workflow(published.kind, published.locale.clone()),
                     encodings: 0,
                     row: None,
                     upload: None,
@@ -67,8 +74,8 @@ impl PublishState {
     fn over(&mut self, node: Node) {
         self.left.remove(&node);
         self.flow.unsettled -= 1;
-        let first = self.left.first().map(|node| self.kind(*node));
-        if first.is_some_and(|first| first != self.kind(node)) {
+        let first = self.left.first().map(|node| self.stage(*node));
+        if first.is_some_and(|first| first != self.stage(node)) {
             self.stand_in_line();
         }
     }

@@ -1,4 +1,4 @@
-//! Requests of an undo that ended in the middle.
+//! Requests of an undo, and deletes of a run, that ended in the middle.
 //!
 //! A delete has taken effect when the entity is gone, whoever deleted it; so it is looked for, and no source is needed.
 //! What an undo saves again is harmless to repeat, and what is to be done about it shows on the target: the plan of a
@@ -16,7 +16,7 @@ use crate::event::Event;
 use crate::instance::Target;
 use crate::store::{Change, Intent, IntentState, Mapping, Operation, RunEntity};
 
-/// Whether an undo noted it.
+/// Whether an undo noted it, or a run that deletes what the source no longer has.
 pub(super) fn is_of_undo(intent: &Intent) -> bool {
     match intent.operation {
         Operation::Delete | Operation::Restore => true,
@@ -42,7 +42,7 @@ pub(in crate::engine) async fn settle_undone<T: Target>(
         return Ok(HashMap::new());
     }
     let message = format!(
-        "an earlier undo ended before it had noted what became of {} requests; the target is asked about them first",
+        "an earlier run ended before it had noted what became of {} requests that delete or restore; the target is asked about them first",
         open.len()
     );
     recovery.sink.emit(Event::Warned { message }).await;
@@ -149,7 +149,7 @@ impl<T: Target> Recovery<'_, T> {
                 name: detail.name.clone(),
                 outcome: Outcome::Deleted,
                 target: detail.target,
-                because: "found gone after the undo had been interrupted".to_owned(),
+                because: "found gone after the run had been interrupted".to_owned(),
             }));
         }
         changes

@@ -169,7 +169,7 @@ impl Actions {
             let place = noted.as_ref().and_then(|noted| noted.place.as_ref());
             let comes_back = matches!(
                 outlook.plan.entities[at].decision,
-                Decision::Restore | Decision::AsBefore
+                Decision::Restore | Decision::CreateAgain | Decision::AsBefore
             );
             if let (Some(place), Some(locale), true) =
                 (place, &outlook.traces[at].there.locale, comes_back)

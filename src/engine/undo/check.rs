@@ -41,9 +41,35 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
         &self,
         reader: &Arc<Reader<T>>,
     ) -> Result<Vec<Difference>, PullError> {
-        let checked: Vec<usize> = (0..self.outlook.traces.len())
+        let differences = self.differences(reader).await?;
+        for difference in &differences {
+            self.context.sink.emit(difference.found()).await;
+        }
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let finished = Event::VerifyFinished {
+            checked: count(self.checked().len()),
+            differences: count(differences.len()),
+        };
+        self.context.sink.emit(finished).await;
+        Ok(differences)
+    }
+
+    /// What is compared.
+    fn checked(&self) -> Vec<usize> {
+        (0..self.outlook.traces.len())
             .filter(|at| self.is_checked(*at))
-            .collect();
+            .collect()
+    }
+
+    /// Compares the same, and says nothing of it.
+    ///
+    /// # Errors
+    /// [`PullError`] when the target cannot be read.
+    pub(super) async fn differences(
+        &self,
+        reader: &Arc<Reader<T>>,
+    ) -> Result<Vec<Difference>, PullError> {
+        let checked = self.checked();
         let now = self.read_back(reader, &checked).await?;
         let own = Own::new(Arc::clone(&now.lists), &[]);
         let mut differences = Vec::new();
@@ -53,21 +79,6 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
             differences.extend(self.compare_live(*at).await);
         }
         differences.extend(self.compare_order(&now));
-        for difference in &differences {
-            let found = Event::DifferenceFound {
-                key: difference.key.clone(),
-                difference: difference.difference.name().to_owned(),
-                detail: difference.detail.clone(),
-                left_alone: difference.left_alone,
-            };
-            self.context.sink.emit(found).await;
-        }
-        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        let finished = Event::VerifyFinished {
-            checked: count(checked.len()),
-            differences: count(differences.len()),
-        };
-        self.context.sink.emit(finished).await;
         Ok(differences)
     }
 
@@ -86,7 +97,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
     /// Failures are told already.
     fn is_checked(&self, at: usize) -> bool {
         match &self.decided(at).decision {
-            Decision::Delete | Decision::Restore => !self.has_failed(at),
+            Decision::Delete | Decision::Restore | Decision::CreateAgain => !self.has_failed(at),
             Decision::AsBefore | Decision::Gone => true,
             Decision::Keep(_) => false,
         }
@@ -134,7 +145,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
         let mut items: BTreeMap<Locale, Vec<i64>> = BTreeMap::new();
         let mut asks = Vec::new();
         for at in checked {
-            let key = &self.trace(*at).there;
+            let key = self.there(*at);
             let Some(locale) = &key.locale else { continue };
             if key.kind == Kind::Content {
                 items.entry(locale.clone()).or_default().push(key.id.raw());
@@ -157,7 +168,8 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
 
     fn compare(&self, at: usize, now: &Now, own: &Own) -> Option<Difference> {
         let trace = self.trace(at);
-        let found = now.get(&trace.there);
+        let there = self.there(at);
+        let found = now.get(&there);
         let should_be_gone = matches!(self.decided(at).decision, Decision::Delete | Decision::Gone);
         match (found, should_be_gone) {
             (None, true) => None,
@@ -166,13 +178,17 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
                 Some(self.difference(at, DifferenceKind::StillThere, detail))
             }
             (None, false) => {
-                let detail = format!("{} is not there", trace.there);
+                let detail = format!("{there} is not there");
                 Some(self.difference(at, DifferenceKind::Missing, detail))
             }
             (Some(found), false) => {
                 let prior = &trace.prior.as_ref()?.entity;
-                let differs = own.hash(found) != own.hash(prior);
-                let detail = format!("{} is not as it was before the run", trace.there);
+                let differs = if trace.deleted {
+                    !self.before.says(found, prior)
+                } else {
+                    own.hash(found) != own.hash(prior)
+                };
+                let detail = format!("{there} is not as it was before the run");
                 differs.then(|| self.difference(at, DifferenceKind::DifferentField, detail))
             }
         }
@@ -183,7 +199,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
         let PriorBytes::Kept(expected) = &trace.prior.as_ref()?.bytes else {
             return None;
         };
-        let media = now.get(&trace.there)?.body.parse();
+        let media = now.get(&self.there(at))?.body.parse();
         let url = media["originUrl"].as_str()?;
         let sender = self.context.to_target();
         let hash = || bytes_hash(&self.context.target, url);

@@ -1,14 +1,15 @@
-//! Deletes what a run created.
+//! Deletes what a run created, and what the source no longer has.
 
 use super::executor::UndoExecutor;
 use super::look::Seen;
+use super::purpose::Purpose;
 use super::state::ALREADY_DELETED;
-use crate::domain::{Failure, Outcome};
+use crate::domain::{Failure, Kind, Outcome};
 use crate::engine::reconcile::{DeleteEnd, close, commit, delete, failed, failure, never_left};
 use crate::engine::state::{How, Saved, StepResult};
 use crate::instance::{Cause, DeleteRequest, Source, Target};
 use crate::plan::Node;
-use crate::store::{IntentState, Operation, StoreError};
+use crate::store::{Change, IntentState, Operation, StoreError};
 
 impl<S: Source, T: Target> UndoExecutor<S, T> {
     /// Deletes one entity, unless it is no longer as planned.
@@ -21,17 +22,18 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
                 self.context.store.commit(changes).await?;
                 Ok(self.is_done(at, How::Already))
             }
-            Seen::Stays(why) => Ok(failed(format!("{why}; run undo again"))),
+            Seen::Stays(why) => Ok(failed(format!("{why}; {}", self.outlook.purpose.again()))),
             Seen::Unseen(error) if error.cause == Cause::Halted => Ok(StepResult::Held),
             Seen::Unseen(error) => Ok(failure(
                 error.cause.of_entity(),
-                format!("{error}; run undo again"),
+                format!("{error}; {}", self.outlook.purpose.again()),
             )),
         }
     }
 
     async fn delete_seen(&self, node: Node, at: usize) -> Result<StepResult, StoreError> {
-        let intent = self.open(Operation::Delete, &[node], Vec::new()).await?;
+        let noted = self.deleted_image(at).await;
+        let intent = self.open(Operation::Delete, &[node], noted).await?;
         let trace = self.trace(at);
         let doomed = DeleteRequest {
             kind: trace.key.kind,
@@ -51,8 +53,9 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
             }
             DeleteEnd::Unknown(why) => {
                 close(&self.context, intent, IntentState::InDoubt).await?;
+                let again = self.outlook.purpose.again();
                 let why =
-                    format!("whether it was deleted is not known: {why}; undo again to find out");
+                    format!("whether it was deleted is not known: {why}; {again} to find out");
                 Ok(failure(Failure::InDoubt, why))
             }
             DeleteEnd::Unsent => {
@@ -63,10 +66,32 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
         }
     }
 
+    /// What the target has of an entity that is deleted for good, so that an undo can create it again. What an undo deletes
+    /// is what the undone run had created: nobody undoes an undo.
+    async fn deleted_image(&self, at: usize) -> Vec<Change> {
+        let Some(present) = self.present(at) else {
+            return Vec::new();
+        };
+        if self.outlook.purpose == Purpose::Undo {
+            return Vec::new();
+        }
+        let bytes = match present.key.kind {
+            Kind::Asset => Some(self.context.keep_bytes(present).await),
+            Kind::Model
+            | Kind::Container
+            | Kind::Template
+            | Kind::Gallery
+            | Kind::Content
+            | Kind::Page
+            | Kind::Redirection => None,
+        };
+        vec![self.context.pre_image(present, bytes, false)]
+    }
+
     /// The result of a step that is done.
     pub(super) fn is_done(&self, at: usize, how: How) -> StepResult {
         StepResult::Done(Saved {
-            target: self.trace(at).there.id,
+            target: self.there(at).id,
             bytes: 0,
             how,
         })

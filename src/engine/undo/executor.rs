@@ -6,14 +6,16 @@ use std::sync::{Arc, Mutex};
 use super::actions::{About, Action, Actions};
 use super::gather::UndoOutlook;
 use super::look::Looks;
-use crate::domain::{ContentHash, Entity, Inventory, Kind, Locale, Outcome, TargetId};
+use crate::domain::{
+    ContentHash, Entity, Id as _, Inventory, Kind, Locale, Outcome, TargetId, TargetKey,
+};
 use crate::engine::context::RunContext;
 use crate::engine::jobs::{Finished, Jobs};
 use crate::engine::lease::Fence;
 use crate::engine::open_intents::Opening;
 use crate::engine::outage::Alarm;
 use crate::engine::reconcile::{BatchEnd, close, held_back, wait};
-use crate::engine::run::Session;
+use crate::engine::session::Session;
 use crate::engine::state::{Job, Step, StepResult};
 use crate::instance::{Source, Target, Workflow};
 use crate::plan::Node;
@@ -37,21 +39,31 @@ pub(super) struct UndoExecutor<S, T> {
 }
 
 impl<S: Source, T: Target> UndoExecutor<S, T> {
-    pub(super) fn new(
+    pub(super) fn of_undo(
         session: &Session<S, T>,
-        (outlook, actions): (Arc<UndoOutlook>, Arc<Actions>),
+        plan: (Arc<UndoOutlook>, Arc<Actions>),
         fence: Fence,
     ) -> Self {
+        let context = RunContext {
+            alarm: Alarm::of_undo(),
+            ..session.bare_crew(
+                Arc::new(Inventory::empty(session.source.guid.clone())),
+                Arc::clone(&plan.0.target),
+                Some(fence),
+            )
+        };
+        Self::with(context, plan)
+    }
+
+    /// What carries out a plan with a context that knows no source.
+    pub(super) fn with(
+        context: RunContext<S, T>,
+        (outlook, actions): (Arc<UndoOutlook>, Arc<Actions>),
+    ) -> Self {
         Self {
-            context: RunContext {
-                alarm: Alarm::of_undo(),
-                ..session.bare_crew(
-                    Arc::new(Inventory::empty(session.source.guid.clone())),
-                    Arc::clone(&outlook.target),
-                    Some(fence),
-                )
-            },
-            before: Own::new(Arc::clone(&outlook.target), &outlook.former_models()),
+            context,
+            before: Own::new(Arc::clone(&outlook.target), &outlook.former_models())
+                .with_created(outlook.created.clone()),
             outlook,
             actions,
             looks: tokio::sync::Mutex::default(),
@@ -66,6 +78,18 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
 
     pub(super) fn decided(&self, at: usize) -> &Decided {
         &self.outlook.plan.entities[at]
+    }
+
+    /// Where the target has an entity now: what was created again has a new id.
+    pub(super) fn there(&self, at: usize) -> TargetKey {
+        let there = &self.trace(at).there;
+        let is_new = self.decided(at).decision == Decision::CreateAgain;
+        let now = is_new.then(|| self.before.now(there.kind, there.id.raw()));
+        let id = now.flatten().map_or(there.id, |(id, _)| id);
+        TargetKey {
+            id,
+            ..there.clone()
+        }
     }
 
     /// What the target had in that place when the plan was made.
@@ -83,6 +107,15 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
         self.context.unfinished.contains(&number(at))
     }
 
+    /// What was to be deleted and is not known to be left.
+    pub(super) fn deleted(&self) -> impl Iterator<Item = TargetKey> + '_ {
+        let all = self.outlook.plan.entities.iter().enumerate();
+        let deleted = all.filter(|(at, decided)| {
+            matches!(decided.decision, Decision::Delete | Decision::Gone) && !self.has_failed(*at)
+        });
+        deleted.map(|(at, _)| self.trace(at).there.clone())
+    }
+
     /// How many could not be deleted or restored.
     pub(super) fn failures(&self) -> usize {
         self.context.unfinished.len()
@@ -96,7 +129,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
     /// Whether an entity that the run had written over is as it was before.
     pub(super) fn is_restored(&self, at: usize) -> bool {
         match &self.decided(at).decision {
-            Decision::Restore => !self.has_failed(at),
+            Decision::Restore | Decision::CreateAgain => !self.has_failed(at),
             Decision::AsBefore => true,
             Decision::Delete | Decision::Gone | Decision::Keep(_) => false,
         }
@@ -154,7 +187,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
             key: trace.key.clone(),
             name: trace.name.clone(),
             outcome,
-            target: Some(trace.there.id),
+            target: Some(self.there(at).id),
             because: because.to_owned(),
         })
     }

@@ -1,21 +1,25 @@
 //! Everything that the plan of an undo rests on.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
 
+use super::purpose::Purpose;
 use super::run::UndoRequest;
 use crate::domain::{
     ContentHash, Entity, EntityKey, Id, Inventory, Key, Kind, Outcome, Placement, RunId, SourceId,
-    TargetId, TargetKey,
+    TargetId, TargetKey, same_name,
 };
 use crate::engine::agreements::by_key;
 use crate::engine::asset_bytes::hash;
-use crate::engine::run::Session;
 use crate::engine::run_error::RunError;
+use crate::engine::session::Session;
 use crate::instance::{ReadRequest, Record, Source, Target};
-use crate::plan::undo::{self, Inputs, Live, Own, PriorBytes, PriorState, Trace, UndoPlan};
+use crate::plan::container_of;
+use crate::plan::undo::{
+    self, Created, Inputs, Live, Own, PriorBytes, PriorState, Trace, UndoPlan,
+};
 use crate::store::{
     self, FormerLive, Intent, IntentDetail, Mapping, MappingOrigin, Operation, PreImage,
     PublishState, Publishing, RunEntity, Store, StoreError,
@@ -27,7 +31,9 @@ const RUNS: u32 = 10_000;
 /// What an undo is going to do, and to what.
 #[derive(Debug)]
 pub struct UndoOutlook {
-    /// The run that is undone.
+    /// Why anything is deleted.
+    pub purpose: Purpose,
+    /// The run that is undone; of the deletes of a run, that run.
     pub undone: RunId,
     /// What that run wrote, by key.
     pub traces: Vec<Trace>,
@@ -35,6 +41,8 @@ pub struct UndoOutlook {
     pub plan: UndoPlan,
     /// The target as it was read for this plan.
     pub target: Arc<Inventory<TargetId>>,
+    /// What an earlier attempt at the same undo created again.
+    pub(super) created: Created,
     /// What was written over, as the store has it, in the order of the traces.
     pub(super) noted: Vec<Option<store::PriorState>>,
     /// The counterparts as the store knows them now.
@@ -78,7 +86,8 @@ impl<S: Source, T: Target> Session<S, T> {
             later: later.into_iter().collect(),
             published: published(self.store.publishings(&request.run).await?),
         };
-        let (traces, noted) = gathered.traces(&request.run, &mappings);
+        let (mut traces, noted) = gathered.traces(&request.run, &mappings);
+        let created = find_created(&mut traces, &target, &mappings);
         let shown = self.shown(&traces).await?;
         let left_models = models_of_undos(&self.store, &request.run).await?;
         let bytes = self.present_bytes(&traces, &target).await;
@@ -87,7 +96,7 @@ impl<S: Source, T: Target> Session<S, T> {
             .filter(|trace| trace.key.kind == Kind::Model)
             .filter_map(|trace| Some(trace.prior.as_ref()?.entity.clone()))
             .collect();
-        let before = Own::new(Arc::clone(&target), &former_models);
+        let before = Own::new(Arc::clone(&target), &former_models).with_created(created.clone());
         let live = shown
             .iter()
             .map(|shown| (shown.key.clone(), before.hash(shown)));
@@ -98,14 +107,17 @@ impl<S: Source, T: Target> Session<S, T> {
             before: &before,
             bytes: &bytes,
             live: &live.collect(),
+            rewritten: &HashMap::new(),
             changed_too: request.changed_too,
         });
         Ok(UndoOutlook {
+            purpose: Purpose::Undo,
             undone: request.run.clone(),
             traces,
             plan,
             target,
             noted,
+            created,
             mappings,
         })
     }
@@ -212,7 +224,13 @@ impl Gathered {
         mappings: &HashMap<EntityKey, Mapping>,
     ) -> Option<(Trace, Option<store::PriorState>)> {
         let row = self.entities.get(&key);
-        let written = row.filter(|row| matches!(row.outcome, Outcome::Created | Outcome::Updated));
+        let written = row.filter(|row| {
+            matches!(
+                row.outcome,
+                Outcome::Created | Outcome::Updated | Outcome::Deleted
+            )
+        });
+        let deleted = written.is_some_and(|row| row.outcome == Outcome::Deleted);
         // One that failed halfway, or had no outcome when the run ended, is on the target all the same.
         let mapping = mappings
             .get(&key)
@@ -249,6 +267,7 @@ impl Gathered {
             key,
             left,
             existed,
+            deleted,
             along: false,
             prior: noted.as_ref().map(|noted| prior(&there, noted)),
             only_published: written_as.is_none(),
@@ -257,6 +276,60 @@ impl Gathered {
         };
         Some((trace, noted.map(|noted| noted.prior)))
     }
+}
+
+/// Finds what has the place of something that was deleted: under the id that the state has for it since, by its name or path, or,
+/// for an item, as an equal one in its container that is the counterpart of nothing. It is what an earlier attempt at the undo
+/// created again, or whoever did that by hand.
+fn find_created(
+    traces: &mut [Trace],
+    target: &Inventory<TargetId>,
+    mappings: &HashMap<EntityKey, Mapping>,
+) -> Created {
+    let mut created = Created::new();
+    if !traces.iter().any(|trace| trace.deleted) {
+        return created;
+    }
+    let own = Own::new(Arc::new(target.clone()), &[]);
+    let mut taken: HashSet<TargetKey> = mappings
+        .values()
+        .map(|mapping| mapping.key.with_id(mapping.target))
+        .collect();
+    let absent = |trace: &&mut Trace| trace.deleted && target.get(&trace.there).is_none();
+    for trace in traces.iter_mut().filter(absent) {
+        let mapped = mappings
+            .get(&trace.key)
+            .map(|mapping| trace.key.with_id(mapping.target))
+            .filter(|there| target.get(there).is_some());
+        let alike = || {
+            let prior = &trace.prior.as_ref()?.entity;
+            let mut all = target.of_kind(prior.key.kind).iter();
+            let found = all.find(|one| {
+                one.key.locale == prior.key.locale
+                    && !taken.contains(&one.key)
+                    && is_in_place_of(one, prior, &own)
+            });
+            found.map(|found| found.key.clone())
+        };
+        if let Some(there) = mapped.or_else(alike) {
+            let former = (trace.there.kind, trace.there.id.raw());
+            created
+                .entry(former)
+                .or_insert((there.id, there.locale.clone()));
+            taken.insert(there.clone());
+            trace.there = there;
+        }
+    }
+    created
+}
+
+/// Whether `one` has the place of `prior`, which is not there any more.
+fn is_in_place_of(one: &Entity<TargetId>, prior: &Entity<TargetId>, own: &Own) -> bool {
+    if prior.key.kind != Kind::Content {
+        return same_name(&one.name, &prior.name);
+    }
+    let (here, there) = (prior.body.parse(), one.body.parse());
+    container_of(&here) == container_of(&there) && own.says(one, prior)
 }
 
 /// An item that lost a value with a field of its model. One that is nobody's counterpart goes by the negative of its id
@@ -278,6 +351,7 @@ fn along_with_its_model(noted: PreImage) -> (Trace, Option<store::PriorState>) {
         left: Vec::new(),
         left_bytes: None,
         existed: true,
+        deleted: false,
         along: true,
         prior: Some(prior(&noted.key, &noted)),
         later: None,
@@ -353,7 +427,7 @@ fn shown_before(there: &TargetKey, noted: Option<&PreImage>, live: FormerLive) -
 /// What a run published or may have.
 fn published(all: Vec<Publishing>) -> BTreeMap<EntityKey, Publishing> {
     let may_be = |one: &Publishing| match one.state {
-        PublishState::Open | PublishState::Published => true,
+        PublishState::Open | PublishState::Published | PublishState::Withdrawn => true,
         PublishState::Refused => false,
     };
     let all = all.into_iter().filter(may_be);

@@ -30,7 +30,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
         };
         let noted = self.replaced(&[at]);
         let intent = self.open(Operation::Restore, &[node], noted).await?;
-        let sent = self.save_alone(intent, version, save).await?;
+        let sent = self.save_alone(intent, (at, version), save).await?;
         match sent {
             Ok(_) => {
                 close(&self.context, intent, IntentState::Done).await?;

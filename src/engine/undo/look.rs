@@ -142,6 +142,6 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
 
     /// What is there under the id of an entity of the plan.
     pub(super) fn id(&self, at: usize) -> TargetId {
-        self.trace(at).there.id
+        self.there(at).id
     }
 }

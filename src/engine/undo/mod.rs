@@ -25,6 +25,8 @@ mod executor;
 mod gather;
 mod live;
 mod look;
+mod prune;
+mod purpose;
 mod request;
 mod restore;
 mod rows;
@@ -35,4 +37,5 @@ mod state;
 mod tests;
 
 pub use gather::UndoOutlook;
+pub use purpose::Purpose;
 pub use run::{UndoEnd, UndoRequest};

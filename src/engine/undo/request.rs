@@ -10,6 +10,7 @@ use crate::engine::reconcile::{
 };
 use crate::engine::state::StepResult;
 use crate::instance::{Cause, PageSave, RequestError, RowResult, Save, Saved, Source, Target};
+use crate::plan::Counterparts;
 use crate::store::{IntentId, IntentState, StoreError};
 
 /// What the server said of one save.
@@ -100,10 +101,10 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
     pub(super) async fn save_alone(
         &self,
         intent: IntentId,
-        prior: &Entity<TargetId>,
+        (at, prior): (usize, &Entity<TargetId>),
         save: Save,
     ) -> Result<Sent, StoreError> {
-        let (target, page) = (&self.context.target, as_page(prior, save));
+        let (target, page) = (&self.context.target, self.as_page(at, prior, save));
         let kind = page.save.kind;
         let locale = page.save.locale.clone();
         let locale = locale.unwrap_or_else(|| Locale::new(""));
@@ -124,6 +125,22 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
         }
     }
 
+    /// The save of a page as it was. Its place among its siblings is brought in order afterwards, when all of them are there.
+    fn as_page(&self, at: usize, prior: &Entity<TargetId>, save: Save) -> PageSave {
+        let place = prior.placement.as_deref();
+        let parent = place.and_then(|place| place.parent);
+        let there = &self.trace(at).there;
+        let other = self.before.now(there.kind, there.id.raw());
+        let other = other.filter(|_| save.id.is_none() && there.kind == Kind::Page);
+        PageSave {
+            save,
+            parent: parent.and_then(|id| self.before.id(Kind::Page, id, None)),
+            place_before: None,
+            channel_id: place.map_or(1, |place| place.channel_id),
+            other_locale: other.and_then(|(id, locale)| Some((id, locale?))),
+        }
+    }
+
     /// The one result of a batch of one.
     pub(super) fn only_result(end: BatchEnd) -> Sent {
         match end {
@@ -138,17 +155,5 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
             BatchEnd::Unknown(why) => Err(Unsaved::Told(why)),
             BatchEnd::Halted => Err(Unsaved::Halted),
         }
-    }
-}
-
-/// The save of a page as it was. Its place among its siblings is brought in order afterwards, when all of them are there.
-fn as_page(prior: &Entity<TargetId>, save: Save) -> PageSave {
-    let place = prior.placement.as_deref();
-    PageSave {
-        save,
-        parent: place.and_then(|place| place.parent).map(TargetId::new),
-        place_before: None,
-        channel_id: place.map_or(1, |place| place.channel_id),
-        other_locale: None,
     }
 }

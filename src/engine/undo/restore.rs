@@ -17,7 +17,7 @@ use crate::engine::state::{How, StepResult};
 use crate::instance::{
     ByteStream, Cause, RequestError, Save, Source, Target, Upload, UploadFile, only_row,
 };
-use crate::plan::undo::PriorState;
+use crate::plan::undo::{Decision, PriorState};
 use crate::plan::{Node, gallery_of};
 use crate::store::{
     self, Change, IntentId, IntentState, Operation, PreImage, PriorBytes, StoreError,
@@ -38,7 +38,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
         let sent = match self.trace(at).key.kind {
             Kind::Redirection => self.save_redirection(intent, &save).await,
             Kind::Asset => self.upload(at, intent, prior).await,
-            Kind::Page => self.save_alone(intent, &prior.entity, save).await?,
+            Kind::Page => self.save_alone(intent, (at, &prior.entity), save).await?,
             Kind::Model | Kind::Container | Kind::Template | Kind::Gallery | Kind::Content => {
                 let save = || self.context.target.save(&save);
                 let saved = self.insist(Class::Write, intent, save).await;
@@ -145,6 +145,9 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
     ) -> Result<StepResult, StoreError> {
         match sent {
             Ok(saved) => {
+                if self.decided(at).decision == Decision::CreateAgain {
+                    self.before.note_created(&self.trace(at).there, saved.id);
+                }
                 let changes = self.mapping_put_back(at, saved.version);
                 let changes = self.outcome_of(at, How::AsPlanned, changes);
                 commit(&self.context, intent, IntentState::Done, changes).await?;
@@ -159,6 +162,9 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
         let trace = self.trace(at);
         let prior = trace.prior.as_ref();
         let prior = prior.ok_or_else(|| "the previous version was not recorded".to_owned())?;
+        if self.decided(at).decision == Decision::CreateAgain {
+            return Ok((prior, self.new_save(at, prior)?));
+        }
         let present = self.present(at).map(|present| present.body.parse());
         let save = Save {
             kind: trace.key.kind,
@@ -169,6 +175,21 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
             numbers: prior.entity.body.numbers(),
         };
         Ok((prior, save))
+    }
+
+    /// What creates an entity again. One that exists in another locale has the id of that; of pages the API is told of it in
+    /// another way.
+    fn new_save(&self, at: usize, prior: &PriorState) -> Result<Save, String> {
+        let kind = self.trace(at).key.kind;
+        let shared = self.before.now(kind, self.trace(at).there.id.raw());
+        Ok(Save {
+            kind,
+            name: prior.entity.name.clone(),
+            id: shared.map(|(id, _)| id).filter(|_| kind == Kind::Content),
+            locale: self.locale(at),
+            body: self.before.new_body(&prior.entity)?.into(),
+            numbers: prior.entity.body.numbers(),
+        })
     }
 
     /// What the target has in the places of `items` now, so that an undo that was interrupted finds it.

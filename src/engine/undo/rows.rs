@@ -14,6 +14,7 @@ use crate::engine::reconcile::{BatchEnd, HandedIn, follow_and_emit, insist};
 use crate::engine::state::{How, Saved, StepResult};
 use crate::event::Event;
 use crate::instance::{Cause, PageSave, RequestError, Save, Source, Target};
+use crate::plan::Counterparts;
 use crate::plan::undo::out_of_order;
 
 /// Locale, channel and parent of siblings.
@@ -40,7 +41,8 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
                 longest = &place.siblings;
             }
         }
-        longest.to_vec()
+        let now = |id: &i64| self.before.id(Kind::Page, *id, None).map_or(*id, Id::raw);
+        longest.iter().map(now).collect()
     }
 
     /// Moves as few pages as possible so that the siblings of restored pages stand in their former order. What cannot be

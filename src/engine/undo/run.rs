@@ -23,8 +23,8 @@ use crate::engine::lease::{Fence, Keeper};
 use crate::engine::options::Options;
 use crate::engine::pace::Sample;
 use crate::engine::reconcile::{Known, settle_undone};
-use crate::engine::run::{Session, sorted};
 use crate::engine::run_error::RunError;
+use crate::engine::session::{Session, sorted};
 use crate::engine::state::Limits;
 use crate::engine::verify::Difference;
 use crate::event::{Bottleneck, Command, Event, LanePlan, Phase};
@@ -117,7 +117,7 @@ impl<S: Source, T: Target> Session<S, T> {
         self.phase(Phase::Upload).await;
         let actions = Arc::new(Actions::of(&end.outlook));
         let plan = (Arc::clone(&end.outlook), Arc::clone(&actions));
-        let executor = Arc::new(UndoExecutor::new(self, plan, fence.clone()));
+        let executor = Arc::new(UndoExecutor::of_undo(self, plan, fence.clone()));
         let state = UndoState::new(Arc::clone(&end.outlook), actions, limits(&self.options));
         let reading = if self.options.verify {
             executor.reading()
@@ -186,7 +186,7 @@ impl<S: Source, T: Target> Session<S, T> {
             }
             match decided.decision {
                 Decision::Delete => delete += 1,
-                Decision::Restore => restore += 1,
+                Decision::Restore | Decision::CreateAgain => restore += 1,
                 Decision::Keep(_) => kept += 1,
                 Decision::AsBefore | Decision::Gone => {}
             }
@@ -210,7 +210,7 @@ impl<S: Source, T: Target> Session<S, T> {
 }
 
 /// Bounds on what is in flight.
-fn limits(options: &Options) -> Limits {
+pub(super) fn limits(options: &Options) -> Limits {
     Limits {
         saves: options.writes.max(1),
         assets: options.assets_in_flight.max(1),
@@ -230,8 +230,14 @@ impl UndoEnd {
     pub fn kept(&self, as_it_should: bool) -> usize {
         let kept = |decision: &Decision| match decision {
             Decision::Keep(Kept::NotRestorable(_)) => !as_it_should,
-            Decision::Keep(Kept::Changed { .. } | Kept::Needed { .. }) => as_it_should,
-            Decision::Delete | Decision::Restore | Decision::AsBefore | Decision::Gone => false,
+            Decision::Keep(Kept::Changed { .. } | Kept::Needed { .. } | Kept::Protected(_)) => {
+                as_it_should
+            }
+            Decision::Delete
+            | Decision::Restore
+            | Decision::CreateAgain
+            | Decision::AsBefore
+            | Decision::Gone => false,
         };
         let entities = &self.outlook.plan.entities;
         entities

@@ -1,17 +1,18 @@
 //! What the store has to know of an entity when an undo is through with it.
 
 use super::executor::UndoExecutor;
-use super::state::of_work;
-use crate::domain::{Kind, Version};
+use crate::domain::{AgreedPlace, Id, Kind, Version};
 use crate::engine::state::How;
 use crate::instance::{Source, Target};
+use crate::plan::Counterparts;
 use crate::plan::undo::Decision;
 use crate::store::{Change, Mapping, PriorState};
 
 impl<S: Source, T: Target> UndoExecutor<S, T> {
     /// The outcome of an entity after its deciding request, with `changes`.
     pub(super) fn outcome_of(&self, at: usize, how: How, mut changes: Vec<Change>) -> Vec<Change> {
-        let told = of_work(&self.decided(at).decision, how == How::Already);
+        let decision = &self.decided(at).decision;
+        let told = self.outlook.purpose.of_work(decision, how == How::Already);
         changes.extend(told.map(|(outcome, because)| self.row(at, outcome, because)));
         changes
     }
@@ -31,7 +32,9 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
                 }
             }
             Decision::Gone => self.mapping_removed(at),
-            Decision::Delete | Decision::Restore | Decision::Keep(_) => Vec::new(),
+            Decision::Delete | Decision::Restore | Decision::CreateAgain | Decision::Keep(_) => {
+                Vec::new()
+            }
         }
     }
 
@@ -62,15 +65,23 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
                 // It may have been another entity's, which the source had no more.
                 let mut changes = self.mapping_removed(at);
                 changes.retain(|_| mapping.key != self.trace(at).key);
-                changes.extend(self.put_back(before, mapping, version));
+                changes.extend(self.put_back(at, before, mapping, version));
                 changes
             }
             None => self.mapping_removed(at),
         }
     }
 
+    /// A place with a parent that may have been created again.
+    fn placed(&self, mut place: AgreedPlace) -> AgreedPlace {
+        let now = |id: i64| self.before.id(Kind::Page, id, None).map(Id::raw);
+        place.target.parent = place.target.parent.and_then(now);
+        place
+    }
+
     fn put_back(
         &self,
+        at: usize,
         before: Option<&PriorState>,
         mapping: Mapping,
         version: Option<Version>,
@@ -79,10 +90,18 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
         let place = (mapping.key.kind == Kind::Page).then(|| Change::PagePlace {
             pair: pair(),
             key: mapping.key.clone(),
-            place: before.and_then(|prior| prior.agreed_place.clone()),
+            place: before.and_then(|prior| Some(self.placed(prior.agreed_place.clone()?))),
         });
+        let deleted = self.trace(at).deleted;
         let mapping = Mapping {
+            target: if deleted {
+                self.there(at).id
+            } else {
+                mapping.target
+            },
             target_version: version.or(mapping.target_version),
+            // A file that was uploaded again has a new date.
+            bytes_date: mapping.bytes_date.clone().filter(|_| !deleted),
             ..mapping
         };
         let pair = pair();

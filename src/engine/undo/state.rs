@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::actions::{About, Action, Actions};
 use super::gather::UndoOutlook;
-use crate::domain::{EntityKey, FailureCause, Kind, Outcome, WorkClass};
+use super::purpose::Purpose;
+use crate::domain::{EntityKey, FailureCause, Kind, Outcome, TargetId, WorkClass};
 use crate::engine::gates::lane_of;
 use crate::engine::state::{DUMPED, Effect, Flow, How, Saved, Step, Work};
 use crate::engine::state::{Limits, Ready};
@@ -48,6 +49,8 @@ struct Progress {
     is_lost: bool,
     /// What the target made of the action that decides.
     is_already: bool,
+    /// What the entity is on the target, once that is done.
+    target: Option<TargetId>,
 }
 
 /// The state of an undo.
@@ -164,7 +167,7 @@ impl UndoState {
             cause: cause.map(|cause| cause.failure),
             status: cause.and_then(|cause| cause.status),
             level: None,
-            target: Some(trace.there.id),
+            target: Some(self.traces[at].target.unwrap_or(trace.there.id)),
             because,
             bytes: 0,
         }));
@@ -196,7 +199,7 @@ impl UndoState {
             for held in actions.held_by[at].iter().copied() {
                 if self.is_untouched(held) {
                     self.traces[held].is_lost = true;
-                    let because = format!("{root} still refers to it and could not be undone");
+                    let because = format!("{root} {}", self.outlook.purpose.holds());
                     let outcome = Outcome::Blocked { by: root.clone() };
                     self.settle_unsent(held, (outcome, because), None, effects);
                     self.flow.leave(lane(self.key(held).kind), effects);
@@ -218,7 +221,7 @@ impl UndoState {
 }
 
 /// Why something was left as it is about which nothing has to be sent.
-fn of_no_work(decision: &Decision, existed: bool) -> Option<(Outcome, String)> {
+fn of_no_work(purpose: Purpose, decision: &Decision, existed: bool) -> Option<(Outcome, String)> {
     let kept = |reason: String| {
         let outcome = Outcome::Kept {
             reason: reason.clone(),
@@ -226,7 +229,7 @@ fn of_no_work(decision: &Decision, existed: bool) -> Option<(Outcome, String)> {
         (outcome, reason)
     };
     Some(match decision {
-        Decision::Delete | Decision::Restore => return None,
+        Decision::Delete | Decision::Restore | Decision::CreateAgain => return None,
         Decision::AsBefore => (
             Outcome::Restored,
             "already in its previous state".to_owned(),
@@ -235,22 +238,12 @@ fn of_no_work(decision: &Decision, existed: bool) -> Option<(Outcome, String)> {
             kept("it was deleted on the target since, which cannot be taken back".to_owned())
         }
         Decision::Gone => (Outcome::Deleted, ALREADY_DELETED.to_owned()),
-        Decision::Keep(why) => kept(why.to_string()),
+        Decision::Keep(why) => (purpose.kept(why), why.to_string()),
     })
 }
 
 /// Why nothing had to be deleted.
 pub(super) const ALREADY_DELETED: &str = "already deleted";
-
-/// What an entity is reported to be when its actions are done.
-pub(super) fn of_work(decision: &Decision, is_already: bool) -> Option<(Outcome, &'static str)> {
-    match (decision, is_already) {
-        (Decision::Delete, true) => Some((Outcome::Deleted, ALREADY_DELETED)),
-        (Decision::Delete, false) => Some((Outcome::Deleted, "the undone run had created it")),
-        (Decision::Restore, _) => Some((Outcome::Restored, "the undone run had written over it")),
-        (Decision::AsBefore | Decision::Gone | Decision::Keep(_), _) => None,
-    }
-}
 
 impl Work for UndoState {
     fn flow(&self) -> &Flow {
@@ -264,7 +257,8 @@ impl Work for UndoState {
     fn begin(&mut self, effects: &mut Vec<Effect>) {
         let outlook = Arc::clone(&self.outlook);
         for (at, decided) in outlook.plan.entities.iter().enumerate() {
-            if let Some(told) = of_no_work(&decided.decision, outlook.traces[at].existed) {
+            let existed = outlook.traces[at].existed;
+            if let Some(told) = of_no_work(outlook.purpose, &decided.decision, existed) {
                 self.settle_unsent(at, told, None, effects);
             }
         }
@@ -296,10 +290,12 @@ impl Work for UndoState {
             let decision = &self.outlook.plan.entities[at].decision;
             let is_deciding = matches!(planned.action, Action::Delete | Action::Restore);
             let trace = &mut self.traces[at];
+            trace.target = Some(saved.target);
             trace.is_already |= is_deciding && saved.how == How::Already;
             trace.open -= 1;
             if trace.open == 0
-                && let Some((outcome, because)) = of_work(decision, trace.is_already)
+                && let Some((outcome, because)) =
+                    self.outlook.purpose.of_work(decision, trace.is_already)
             {
                 self.settle(at, (outcome, because.to_owned()), None, effects);
                 self.flow.leave(lane(self.key(at).kind), effects);

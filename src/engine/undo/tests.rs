@@ -55,6 +55,7 @@ impl Script {
             left: Vec::new(),
             left_bytes: None,
             existed: decision != Decision::Delete,
+            deleted: false,
             along: false,
             prior: None,
             later: None,
@@ -121,11 +122,13 @@ impl Script {
 
     fn start(self) -> Undo {
         let outlook = Arc::new(UndoOutlook {
+            purpose: super::Purpose::Undo,
             undone: RunId("run".to_owned()),
             noted: self.traces.iter().map(|_| None).collect(),
             traces: self.traces,
             plan: self.plan,
             target: Arc::new(Inventory::empty(Guid::new("5e6f7a8b-u"))),
+            created: HashMap::new(),
             mappings: HashMap::new(),
         });
         let actions = Arc::new(Actions::of(&outlook));

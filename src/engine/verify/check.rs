@@ -30,7 +30,7 @@ pub struct Verified {
     pub(in crate::engine) places: Vec<(Node, bool)>,
 }
 
-/// What the target should be, read back and compared.
+/// What the target should be, read back and compared. `earlier` was found by what was compared before that.
 ///
 /// # Errors
 /// [`PullError`] when the target cannot be read.
@@ -38,7 +38,7 @@ pub async fn verify<S, T>(
     context: &Arc<RunContext<S, T>>,
     reader: &Arc<Reader<T>>,
     locales: &[Locale],
-    scope: Scope,
+    (scope, earlier): (Scope, Vec<Difference>),
 ) -> Result<Verified, PullError>
 where
     S: Source,
@@ -72,6 +72,7 @@ where
     for compared in &mut compared {
         compared.is_equal &= !different.contains(&context.entity(compared.node).key);
     }
+    differences.extend(earlier);
     tell(context, (&differences, &notes), total).await;
     Ok(Verified {
         differences,
@@ -110,15 +111,7 @@ async fn tell<S, T>(
         context.sink.emit(Event::Warned { message }).await;
     }
     for difference in differences {
-        context
-            .sink
-            .emit(Event::DifferenceFound {
-                key: difference.key.clone(),
-                difference: difference.difference.name().to_owned(),
-                detail: difference.detail.clone(),
-                left_alone: difference.left_alone,
-            })
-            .await;
+        context.sink.emit(difference.found()).await;
     }
     let count = u32::try_from(differences.len()).unwrap_or(u32::MAX);
     context

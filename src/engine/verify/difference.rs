@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::EntityKey;
+use crate::event::Event;
 
 /// How the target differs from what it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -61,6 +62,18 @@ pub struct Difference {
     pub detail: String,
     /// Whether the run left it as it is: only the target changed, or both sides did. What is not left alone is owed.
     pub left_alone: bool,
+}
+
+impl Difference {
+    /// The event that tells of it.
+    pub(in crate::engine) fn found(&self) -> Event {
+        Event::DifferenceFound {
+            key: self.key.clone(),
+            difference: self.difference.name().to_owned(),
+            detail: self.detail.clone(),
+            left_alone: self.left_alone,
+        }
+    }
 }
 
 /// Which entities are compared.

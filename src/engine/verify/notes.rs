@@ -41,7 +41,7 @@ impl Notes {
                 ),
                 Note::OnlyPublishedThere => format!(
                     "{count} item{what} or page{what} published on the target and not on the source, such as {example}; \
-                     left as they are: unpublishing is not carried over"
+                     left as they are: --publish unpublishes what a run published and the source unpublished"
                 ),
                 Note::UnknownField => format!(
                     "{count} item{what} with values in fields that their model does not have, such as {example}; \

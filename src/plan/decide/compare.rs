@@ -15,7 +15,7 @@ use super::owed;
 use super::predicted_ids::PredictedIds;
 use super::weigh::{self, Fields, Place, weigh};
 use crate::domain::{
-    ContentHash, Entity, Failure, Filled, Inventory, Kind, Locale, Proof, SourceId, TargetId,
+    ContentHash, Entity, Failure, Filled, Home, Inventory, Kind, Locale, Proof, SourceId, TargetId,
 };
 use crate::plan::action::{Action, Agreement, Agreements, Joined};
 use crate::plan::normal::leave_unknown_fields;
@@ -454,6 +454,30 @@ pub fn fields_hash(kind: Kind, body: &Value, schema: &Schema) -> ContentHash {
 pub fn target_hash(there: &Entity<TargetId>, schema: &Schema) -> ContentHash {
     let form = normal(there.key.kind, &there.body.parse(), schema);
     hash_of_form(form, parent_of(there))
+}
+
+/// Whether the target has an entity as it was at the last agreement: what it says, where a page stands, and the date of the
+/// bytes of an asset.
+pub(in crate::plan) fn is_as_agreed(
+    there: &Entity<TargetId>,
+    agreement: &Agreement,
+    schema: &Schema,
+) -> bool {
+    let body = there.body.parse();
+    let form = without(normal(there.key.kind, &body, schema), &agreement.filled);
+    let hashes = [ContentHash::of(&form), hash_of_form(form, parent_of(there))];
+    let says_the_same = agreement
+        .target_hash
+        .is_some_and(|before| hashes.contains(&before));
+    let date = agreement.bytes_date.as_deref();
+    let has_its_bytes = there.key.kind != Kind::Asset
+        || date.is_none_or(|date| body["dateModified"].as_str() == Some(date));
+    let home = there.placement.as_deref().map(Home::of);
+    let stands_there = match (&agreement.place, home) {
+        (Some(place), Some(home)) => place.owed || place.target == home,
+        (_, _) => true,
+    };
+    says_the_same && has_its_bytes && stands_there
 }
 
 /// As [`target_hash`], of an item without what it says in fields that its model does not have.

@@ -23,7 +23,7 @@ use crate::domain::{
     ContentHash, EntityKey, Failure, Filled, Inventory, Kind, Locale, SourceId, TargetId,
     WorkClass, name_key,
 };
-use crate::plan::action::{Action, Agreements, Plan, Planned, Slot};
+use crate::plan::action::{Action, Agreements, Plan, Planned, Selected, Slot};
 use crate::plan::approved::{self, Agreed};
 use crate::plan::cycles::{Cycle, cycles};
 use crate::plan::graph::{Graph, Need, Node, Strength};
@@ -117,12 +117,11 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         (&matches, &needs, &places),
     );
     notices.extend(anew::notices(&known, &matches));
-    notices.extend(leave_out_of_scope(&mut entities, inputs, context, &needs));
+    let selected = leave_out_of_scope(&mut entities, inputs, (context, &needs), &mut notices);
     let mut absent = policy::hold(&mut entities, inputs);
     approved::hold(&mut entities, inputs);
     paths::refuse(&mut entities, inputs, &matches);
     let names = names::settle(&mut entities, inputs, context, &matches);
-    let containers = in_scope(identity.containers, inputs, &entities);
     let graph = build_graph(&needs, &places.waits, &names);
     let cycles = cycles(&graph, &|who, need| has_to_wait(&entities, who, need));
     cut_cycles(&mut entities, &cycles, (&graph, &resolver), inputs.source);
@@ -143,13 +142,14 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     settle::classify(&mut entities, &graph, inputs.source);
     notices.retain(|notice| is_told(&entities[notice.node as usize].action));
     Plan {
+        containers: in_scope(identity.containers, inputs, &entities),
+        selected,
         entities,
         graph,
         cycles,
         levels,
         rows: places.rows,
         lists,
-        containers,
         notices,
     }
 }
@@ -350,6 +350,7 @@ fn planned(
         row: None,
         place,
         keeps_number: None,
+        included_by: None,
         evidence: None,
         found: None,
     }
@@ -389,16 +390,18 @@ fn build_graph(
 fn leave_out_of_scope(
     entities: &mut [Planned],
     inputs: &Inputs<'_>,
-    context: Context<'_>,
-    needs: &[(Needs, ContentHash)],
-) -> Vec<Notice> {
+    (context, needs): (Context<'_>, &[(Needs, ContentHash)]),
+    notices: &mut Vec<Notice>,
+) -> Option<Selected> {
     if inputs.selection.is_everything() {
-        return Vec::new();
+        return None;
     }
     let graph = build_graph(needs, &[], &[]);
     let scope = inputs.selection.scope(inputs.source, &context, &graph);
     let key = |node: Node| &inputs.source.entities()[node as usize].key;
+    let selected = scope.selected();
     for (planned, why) in entities.iter_mut().zip(scope.why) {
+        planned.included_by = why.and_then(Why::by);
         match why {
             None => {
                 planned.action = Action::OutOfScope;
@@ -416,7 +419,8 @@ fn leave_out_of_scope(
             }
         }
     }
-    scope.notices
+    notices.extend(scope.notices);
+    Some(selected)
 }
 
 /// The containers that the selection takes content of.

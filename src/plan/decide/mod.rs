@@ -36,6 +36,7 @@ mod weigh;
 pub use asset_bytes::{AssetLook, ByteQuestion, assets_to_look_at};
 pub use built_in::built_ins;
 pub use channels::{channel_id, no_channel};
+pub(in crate::plan) use compare::is_as_agreed;
 pub use compare::{expected_hash, fields_hash, hash_without, known_hash, source_hash, target_hash};
 pub use identity::{Adopt, ContainerTally, Hint, Recognition};
 pub use lists::{in_order, number_in_list};

@@ -18,6 +18,8 @@ use crate::plan::normal::{normal, without};
 use crate::plan::notice::Concern;
 use crate::plan::payload::whole_payload;
 use crate::plan::policy::Policies;
+use crate::plan::prune::Prune;
+use crate::plan::undo::{Kept, Trace};
 use crate::plan::{AssetIndex, Context, Schema, container_of, number_in_list};
 
 /// The hash of the bytes that an asset had on the target at its last agreement, where the state knows it.
@@ -40,6 +42,12 @@ pub struct Seen<'a> {
     pub bytes: &'a Bytes,
     /// What is published afterwards.
     pub published: &'a [Node],
+    /// What is unpublished before that.
+    pub withdrawn: &'a [Node],
+    /// What is not unpublished although the source did that.
+    pub still_public: usize,
+    /// What is deleted after that.
+    pub prune: &'a Prune,
     /// What limits a run.
     pub limits: EffortLimits,
 }
@@ -74,12 +82,16 @@ impl Overview {
                 .iter()
                 .map(|node| seen.named(*node))
                 .collect(),
+            withdrawn: seen
+                .withdrawn
+                .iter()
+                .map(|node| seen.named(*node))
+                .collect(),
+            still_public: seen.still_public,
             drafts: seen.drafts(),
-            gone: gone(
-                seen.source,
-                seen.target,
-                seen.mapped.iter().map(|(key, id)| (key, *id)),
-            ),
+            deleted: seen.deleted(),
+            gone: seen.gone(),
+            selected: seen.selected(),
             effort: Effort::of(seen.plan, seen.source, seen.published.len(), seen.limits),
         };
         maker.fill(&mut overview);
@@ -95,7 +107,8 @@ impl Overview {
 
     /// Whether a run would write nothing and leave nothing open.
     pub fn is_nothing(&self) -> bool {
-        self.groups.is_empty() && self.published.is_empty()
+        let publishes = !self.published.is_empty() || !self.withdrawn.is_empty();
+        self.groups.is_empty() && !publishes && self.deleted.is_empty()
     }
 }
 
@@ -107,6 +120,41 @@ impl Seen<'_> {
     fn named(&self, node: Node) -> (EntityKey, String) {
         let entity = self.entity(node);
         (entity.key.clone(), called(entity))
+    }
+
+    /// How many entities were asked for, how many more are needed, and why the first of those is.
+    fn selected(&self) -> Option<String> {
+        let selected = self.plan.selected?;
+        let (asked, needed) = (selected.asked, selected.needed);
+        let (verb, more) = (
+            if asked == 1 { "entity" } else { "entities" },
+            if needed == 1 { "is" } else { "are" },
+        );
+        let Some((one, by)) = selected.example else {
+            return Some(format!(
+                "{asked} {verb} asked for, and nothing else is needed"
+            ));
+        };
+        let ((one, name), (by, of)) = (self.named(one), self.named(by));
+        Some(format!(
+            "{asked} {verb} asked for, {needed} more {more} needed: such as {one} {name} because of {by} {of}"
+        ))
+    }
+
+    fn deleted(&self) -> Vec<Gone> {
+        let deleted = self.prune.deletes();
+        deleted.map(|trace| left_over(trace, None)).collect()
+    }
+
+    /// What stays on the target although the source no longer has it.
+    fn gone(&self) -> Vec<Gone> {
+        if self.prune.traces.is_empty() {
+            let mapped = self.mapped.iter().map(|(key, id)| (key, *id));
+            return gone(self.plan, (self.source, self.target), mapped);
+        }
+        let kept = self.prune.kept();
+        kept.map(|(trace, why)| left_over(trace, Some(why)))
+            .collect()
     }
 
     /// What is written, is published on the source, and is not published afterwards.
@@ -146,6 +194,10 @@ impl Maker<'_> {
             if action != Intended::Unchanged {
                 group.1.push(self.entry(node, entity, planned, action));
             }
+        }
+        for deleted in &overview.deleted {
+            let kind = kinds.entry(deleted.key.kind).or_default();
+            *kind.entry(Intended::Delete).or_default() += 1;
         }
         let listed = |counts: Counts| counts.into_iter().collect::<Vec<_>>();
         overview.counts = kinds
@@ -377,10 +429,11 @@ fn deferred(seen: &Seen<'_>) -> Vec<Deferred> {
     .collect()
 }
 
-/// What the state maps, the source no longer has, and the target still has, in the order of `mapped`.
+/// What the state maps, the source no longer has, and the target still has, in the order of `mapped`. What the plan takes as
+/// the counterpart of something else is not among it.
 pub fn gone<'a>(
-    source: &Inventory<SourceId>,
-    target: &Inventory<TargetId>,
+    plan: &Plan,
+    (source, target): (&Inventory<SourceId>, &Inventory<TargetId>),
     mapped: impl Iterator<Item = (&'a EntityKey, TargetId)>,
 ) -> Vec<Gone> {
     let is_read = |locale: &Locale| source.locales.contains(locale);
@@ -394,7 +447,10 @@ pub fn gone<'a>(
     }
     // What is the counterpart of something else by now is not left over.
     let live = live.into_iter().map(|(key, id)| key.with_id(id));
-    let live: HashSet<TargetKey> = live.collect();
+    let planned = source.entities().iter().zip(&plan.entities);
+    let planned = planned
+        .filter_map(|(entity, planned)| Some(entity.key.with_id(planned.action.counterpart()?)));
+    let live: HashSet<TargetKey> = live.chain(planned).collect();
     let gone = gone.filter_map(|(key, id)| {
         let there = target.get(&key.with_id(id))?;
         if live.contains(&there.key) {
@@ -404,7 +460,19 @@ pub fn gone<'a>(
             key: key.clone(),
             target: id,
             name: called(there),
+            because: None,
+            conflict: false,
         })
     });
     gone.collect()
+}
+
+fn left_over(trace: &Trace, kept: Option<&Kept>) -> Gone {
+    Gone {
+        key: trace.key.clone(),
+        target: trace.there.id,
+        name: trace.name.clone(),
+        because: kept.map(|why| redact(&why.to_string()).into_owned()),
+        conflict: matches!(kept, Some(Kept::Changed { .. })),
+    }
 }

@@ -35,10 +35,18 @@ pub struct Overview {
     pub deferred: Vec<Deferred>,
     /// What is published on the target afterwards, in the order of the source.
     pub published: Vec<(EntityKey, String)>,
+    /// What is unpublished on the target, because the source unpublished it.
+    pub withdrawn: Vec<(EntityKey, String)>,
+    /// How many entities stay published that the source has unpublished.
+    pub still_public: usize,
     /// Entities that are written, are published on the source, and stay drafts on the target.
     pub drafts: usize,
+    /// What is deleted on the target, because the source no longer has it.
+    pub deleted: Vec<Gone>,
     /// What the state maps and the source no longer has. It stays on the target.
     pub gone: Vec<Gone>,
+    /// What a selection comes to, in one sentence.
+    pub selected: Option<String>,
     /// What it costs.
     pub effort: Effort,
 }
@@ -148,4 +156,10 @@ pub struct Gone {
     pub target: TargetId,
     /// What a person calls it there.
     pub name: String,
+    /// Why it is not deleted, where the run deletes what the source no longer has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
+    /// Whether that is because the target changed it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub conflict: bool,
 }

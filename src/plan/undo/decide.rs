@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::again;
 use super::dropped::model_of;
 use super::needs::{self, References};
 use super::order;
@@ -13,6 +14,7 @@ use crate::plan::schema::name_key;
 
 /// What a run left of one entity.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of a run")]
 pub struct Trace {
     /// The entity of the source.
     pub key: EntityKey,
@@ -26,6 +28,8 @@ pub struct Trace {
     pub left_bytes: Option<ContentHash>,
     /// Whether it existed before the run.
     pub existed: bool,
+    /// Whether the run deleted it.
+    pub deleted: bool,
     /// Whether the run did not write it, and only its model: a field went, and its value with it.
     pub along: bool,
     /// What it was before; `None` when it did not exist, or nobody took note.
@@ -82,6 +86,8 @@ pub struct Inputs<'a> {
     pub bytes: &'a HashMap<TargetId, ContentHash>,
     /// The hashes of what the public sees now, of those that are to show something else. One that is missing shows nothing.
     pub live: &'a HashMap<TargetKey, ContentHash>,
+    /// What entities refer to once they are written, where that is not what they refer to now.
+    pub rewritten: &'a HashMap<TargetKey, Vec<TargetKey>>,
     /// Whether what was changed since is undone as well.
     pub changed_too: bool,
 }
@@ -97,6 +103,8 @@ pub enum Decision {
     AsBefore,
     /// It is not there any more.
     Gone,
+    /// The run deleted it: it is created again.
+    CreateAgain,
     /// It is left alone.
     Keep(Kept),
 }
@@ -118,6 +126,8 @@ pub enum Kept {
     },
     /// It cannot be brought back.
     NotRestorable(String),
+    /// It may not be deleted.
+    Protected(String),
 }
 
 impl Decision {
@@ -128,16 +138,18 @@ impl Decision {
             Self::Restore => "restore",
             Self::AsBefore => "as before",
             Self::Gone => "gone already",
+            Self::CreateAgain => "create again",
             Self::Keep(Kept::Changed { .. }) => "changed since",
             Self::Keep(Kept::Needed { .. }) => "still needed",
             Self::Keep(Kept::NotRestorable(_)) => "not restorable",
+            Self::Keep(Kept::Protected(_)) => "protected",
         }
     }
 
     /// Whether it means a request that writes.
     pub const fn is_work(&self) -> bool {
         match self {
-            Self::Delete | Self::Restore => true,
+            Self::Delete | Self::Restore | Self::CreateAgain => true,
             Self::AsBefore | Self::Gone | Self::Keep(_) => false,
         }
     }
@@ -151,7 +163,7 @@ impl std::fmt::Display for Kept {
             Self::Needed { by, name } => {
                 write!(f, "still referenced by {by} {name:?} on the target")
             }
-            Self::NotRestorable(why) => f.write_str(why),
+            Self::NotRestorable(why) | Self::Protected(why) => f.write_str(why),
         }
     }
 }
@@ -212,6 +224,12 @@ pub fn plan(inputs: &Inputs<'_>) -> UndoPlan {
         .map(|trace| decide(trace, inputs))
         .collect();
     leave_without_model(&mut entities, inputs);
+    again::leave_out(&mut entities, inputs);
+    ordered(entities, inputs)
+}
+
+/// The plan of what was decided about each entity by itself: what is still needed stays, and the rest has its order.
+pub(in crate::plan) fn ordered(mut entities: Vec<Decided>, inputs: &Inputs<'_>) -> UndoPlan {
     let references = References::of(inputs);
     needs::keep_what_is_needed(&mut entities, inputs, &references);
     needs::hold(&mut entities, inputs, &references);
@@ -224,7 +242,11 @@ pub fn plan(inputs: &Inputs<'_>) -> UndoPlan {
 }
 
 fn decide(trace: &Trace, inputs: &Inputs<'_>) -> Decided {
-    let Some(present) = inputs.target.get(&trace.there) else {
+    let present = inputs.target.get(&trace.there);
+    if trace.deleted {
+        return decide_deleted(trace, present, inputs);
+    }
+    let Some(present) = present else {
         return decided(Decision::Gone, false);
     };
     if !trace.existed {
@@ -258,6 +280,33 @@ fn decide(trace: &Trace, inputs: &Inputs<'_>) -> Decided {
     Decided {
         live: if is_restored { live } else { LiveWork::Leave },
         ..decided(decision, was_published && is_restored)
+    }
+}
+
+/// What was deleted is created again, unless something has its place: an undo that was interrupted may have come so far.
+fn decide_deleted(
+    trace: &Trace,
+    present: Option<&Entity<TargetId>>,
+    inputs: &Inputs<'_>,
+) -> Decided {
+    let Some(prior) = &trace.prior else {
+        let why = "what it was before it was deleted was not recorded".to_owned();
+        return decided(Decision::Keep(Kept::NotRestorable(why)), false);
+    };
+    let was_published = prior.entity.state == ItemState::Published;
+    match (present, &prior.bytes) {
+        (Some(present), _) if inputs.before.says(present, &prior.entity) => {
+            let publish = was_published && present.state != ItemState::Published;
+            decided(Decision::AsBefore, publish)
+        }
+        (Some(_), _) => decided(changed(trace), false),
+        (None, PriorBytes::Lost(why)) => {
+            let why = format!("its bytes could not be kept when it was deleted: {why}");
+            decided(Decision::Keep(Kept::NotRestorable(why)), false)
+        }
+        (None, PriorBytes::None | PriorBytes::Kept(_)) => {
+            decided(Decision::CreateAgain, was_published)
+        }
     }
 }
 
@@ -310,7 +359,7 @@ fn leave_without_model(entities: &mut [Decided], inputs: &Inputs<'_>) {
     }
 }
 
-fn decided(decision: Decision, publish: bool) -> Decided {
+pub(in crate::plan) fn decided(decision: Decision, publish: bool) -> Decided {
     Decided {
         decision,
         publish,

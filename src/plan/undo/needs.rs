@@ -16,11 +16,14 @@ pub(super) struct References {
 impl References {
     pub(super) fn of(inputs: &Inputs<'_>) -> Self {
         let target = inputs.target;
-        let present = target
-            .entities()
-            .iter()
-            .map(|entity| positions(inputs, &inputs.left.referents(entity)))
-            .collect();
+        let present = target.entities().iter().map(|entity| {
+            let rewritten = inputs.rewritten.get(&entity.key);
+            match rewritten {
+                Some(rewritten) => positions(inputs, rewritten),
+                None => positions(inputs, &inputs.left.referents(entity)),
+            }
+        });
+        let present = present.collect();
         let trace_of = (0..)
             .zip(inputs.traces)
             .filter_map(|(at, trace)| Some((target.position(&trace.there)?, at)))

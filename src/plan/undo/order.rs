@@ -6,9 +6,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::again;
 use super::decide::{Decided, Decision, Inputs};
 use crate::domain::{Entity, Id, Kind, Placement, TargetId, TargetKey};
 use crate::plan::decide::chains::rising_up_to_last;
+
+/// More than there are levels of what is created again.
+const LEVELS: i64 = 1 << 40;
 
 type Stages = Vec<Vec<usize>>;
 
@@ -18,8 +22,22 @@ pub(super) fn stages(entities: &[Decided], inputs: &Inputs<'_>) -> (Stages, Stag
         let chosen = entities.iter().enumerate();
         chosen.filter_map(move |(at, decided)| (decided.decision == wanted).then_some(at))
     };
-    let restores = grouped(of(Decision::Restore), |at| {
+    let again = again::stages(entities, inputs);
+    let come_back = of(Decision::Restore).chain(of(Decision::CreateAgain));
+    let restores = grouped(come_back, |at| {
         let prior = inputs.traces[at].prior.as_ref();
+        if let Some(level) = again.get(&at) {
+            // Before all that is restored, which may refer to it. The first locale of an item gives it its id.
+            let locale = inputs.traces[at].there.locale.as_ref();
+            let locales = inputs.target.locales.iter();
+            let place = locales.take_while(|one| Some(*one) != locale).count();
+            let place = u32::try_from(place).unwrap_or(u32::MAX);
+            return (
+                restore_rank(inputs.traces[at].key.kind),
+                level - LEVELS,
+                place,
+            );
+        }
         let depth = prior.map_or(0, |prior| depth(&prior.entity, inputs));
         (
             restore_rank(inputs.traces[at].key.kind),

@@ -5,7 +5,7 @@
 //! of the target is read as an id of a source, and nothing of it leaves the room but bodies for that same target.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::Value;
 
@@ -14,8 +14,8 @@ use crate::domain::{
     SourceId, TargetId, TargetKey, name_key,
 };
 use crate::plan::{
-    AssetIndex, Context, Counterparts, Referent, Schema, asset_urls, known_hash, put_back,
-    references, target_hash,
+    AssetIndex, Context, Counterparts, Referent, Schema, asset_urls, fields_hash, known_hash,
+    put_back, references, target_hash, whole_payload,
 };
 
 /// An instance in its own terms.
@@ -27,7 +27,11 @@ pub struct Own {
     urls: HashMap<i64, AssetUrls>,
     names: HashMap<(Kind, Box<str>), TargetId>,
     locales: HashMap<(Kind, i64), Vec<Locale>>,
+    created: RwLock<Created>,
 }
+
+/// What was created again, by its former id: its new id, and the locale that has it of what exists in several.
+pub type Created = HashMap<(Kind, i64), (TargetId, Option<Locale>)>;
 
 impl Own {
     /// Reads `target`, with `models` in the places of those that have their ids.
@@ -57,7 +61,65 @@ impl Own {
             urls,
             names,
             locales,
+            created: RwLock::default(),
         }
+    }
+
+    /// The same with entities that were created again already.
+    #[must_use]
+    pub fn with_created(self, created: Created) -> Self {
+        Self {
+            created: RwLock::new(created),
+            ..self
+        }
+    }
+
+    /// Notes that an entity was created again. From then on, whatever referred to it refers to the new one.
+    pub fn note_created(&self, former: &TargetKey, id: TargetId) {
+        let mut created = self.created.write().unwrap_or_else(PoisonError::into_inner);
+        let entry = (id, former.locale.clone());
+        created
+            .entry((former.kind, former.id.raw()))
+            .or_insert(entry);
+    }
+
+    /// What has the place of `id` now, and a locale in which it has it: the entity that was created again, or itself where the
+    /// target still has it in some locale.
+    pub fn now(&self, kind: Kind, id: i64) -> Option<(TargetId, Option<Locale>)> {
+        let created = self.created.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(created) = created.get(&(kind, id)) {
+            return Some(created.clone());
+        }
+        let locale = self.locales.get(&(kind, id))?.first()?;
+        Some((TargetId::new(id), Some(locale.clone())))
+    }
+
+    /// What has to be sent to create `entity` again.
+    ///
+    /// # Errors
+    /// A sentence that names a reference which leads nowhere.
+    pub fn new_body(&self, entity: &Entity<TargetId>) -> Result<Value, String> {
+        let written = whole_payload(&as_source(entity), &self.context(), self, None);
+        written
+            .map(|payload| payload.body)
+            .map_err(|unresolved| unresolved.to_string())
+    }
+
+    /// Whether `present` says what `entity` says, once that is created again.
+    pub fn says(&self, present: &Entity<TargetId>, entity: &Entity<TargetId>) -> bool {
+        let kind = entity.key.kind;
+        self.new_body(entity).is_ok_and(|written| {
+            let expected = fields_hash(kind, &written, &self.schema);
+            expected == fields_hash(kind, &present.body.parse(), &self.schema)
+        })
+    }
+
+    /// What `entity` refers to, in the target's own terms, its parent among them.
+    pub(super) fn refers_to(&self, entity: &Entity<TargetId>) -> Vec<Referent> {
+        let found = references(&as_source(entity), &self.context());
+        let parent = entity.placement.as_ref().and_then(|place| place.parent);
+        let found = found.into_iter().map(|reference| reference.to);
+        found.chain(parent.map(Referent::Page)).collect()
     }
 
     /// The hash of what `entity` says in the fields that its model has: with a field of its model an item loses what it
@@ -109,7 +171,12 @@ impl Own {
         }
     }
 
-    fn resolve(&self, to: &Referent, locale: Option<&Locale>) -> Vec<TargetKey> {
+    /// The entities that a reference in the target's own terms means.
+    pub(in crate::plan) fn resolve(
+        &self,
+        to: &Referent,
+        locale: Option<&Locale>,
+    ) -> Vec<TargetKey> {
         let global = |kind, id: i64| vec![TargetKey::global(kind, id)];
         match to {
             Referent::Content(id) => self.localised(Kind::Content, *id, locale),
@@ -148,8 +215,10 @@ impl Own {
 
 /// Whoever asks has read it on this instance, so everything is its own counterpart.
 impl Counterparts for Own {
-    fn id(&self, _kind: Kind, id: i64, _locale: Option<&Locale>) -> Option<TargetId> {
-        Some(TargetId::new(id))
+    fn id(&self, kind: Kind, id: i64, _locale: Option<&Locale>) -> Option<TargetId> {
+        let created = self.created.read().unwrap_or_else(PoisonError::into_inner);
+        let created = created.get(&(kind, id)).map(|(id, _)| *id);
+        Some(created.unwrap_or(TargetId::new(id)))
     }
 
     fn name(&self, kind: Kind, source_name: &str) -> Option<Box<str>> {

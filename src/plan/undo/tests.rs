@@ -108,6 +108,7 @@ impl Case {
             left: Vec::new(),
             left_bytes: None,
             existed: false,
+            deleted: false,
             along: false,
             prior: None,
             later: None,
@@ -149,6 +150,7 @@ impl Case {
             before: &own,
             bytes: &self.bytes,
             live: &HashMap::new(),
+            rewritten: &HashMap::new(),
             changed_too: self.changed_too,
         })
     }

@@ -24,6 +24,9 @@ struct Planned<'a> {
     #[serde(flatten)]
     action: &'a Action,
     because: &'a str,
+    /// What brought it into a selection that does not name it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    included_by: Option<&'a EntityKey>,
     class: WorkClass,
     /// The content level; 0 for other kinds.
     level: u32,
@@ -65,7 +68,7 @@ struct Need {
 }
 
 /// Writes `plan.json`: `schema`, `source`, `levels`, `cycles`, `actions` (how many of each) and `entities`. With an overview
-/// also `removed`, `deferred`, `published`, `drafts`, `gone` and `effort`, and the `changes` of each entity that is not just
+/// also `removed`, `deferred`, `published`, `unpublished`, `still_public`, `drafts`, `deleted`, `gone` and `effort`, and the `changes` of each entity that is not just
 /// left as it is.
 ///
 /// # Errors
@@ -79,6 +82,10 @@ pub fn write_plan(
     let mut actions = std::collections::BTreeMap::<&str, u32>::new();
     for planned in &plan.entities {
         *actions.entry(planned.action.name()).or_default() += 1;
+    }
+    let deleted = overview.map_or(0, |overview| overview.deleted.len());
+    if let Ok(deleted @ 1..) = u32::try_from(deleted) {
+        actions.insert("delete", deleted);
     }
     let mut head = json!({
         "schema": SCHEMA,
@@ -94,7 +101,10 @@ pub fn write_plan(
         head["removed"] = json!(overview.removed);
         head["deferred"] = json!(overview.deferred);
         head["published"] = json!(overview.published);
+        head["unpublished"] = json!(overview.withdrawn);
+        head["still_public"] = json!(overview.still_public);
         head["drafts"] = json!(overview.drafts);
+        head["deleted"] = json!(overview.deleted);
         head["gone"] = json!(overview.gone);
         head["effort"] = json!(overview.effort);
         let entries = overview.groups.iter().flat_map(|group| &group.entries);
@@ -107,6 +117,9 @@ pub fn write_plan(
         name: &entity.name,
         action: &planned.action,
         because: &planned.because,
+        included_by: planned
+            .included_by
+            .map(|node| &source.entities()[node as usize].key),
         class: planned.class,
         level: planned.level,
         remaining_ms: planned.remaining_ms,

@@ -48,6 +48,58 @@ struct Planned {
     key: EntityKey,
     action: String,
     because: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    included_by: Option<EntityKey>,
+}
+
+/// An entity on the way from one of a selection to what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Included {
+    /// The entity.
+    pub key: EntityKey,
+    /// What a person calls it.
+    pub name: String,
+    /// What was going to happen, such as `create`.
+    pub action: String,
+    /// What brought it into the selection; `None` of what was asked for, and of what is left out.
+    pub by: Option<EntityKey>,
+}
+
+/// Why the plan in the folder of a run includes the entities that `is_meant` means: each with what brought it along, up to what
+/// was asked for. `None` when the folder has no plan.
+///
+/// # Errors
+/// When the file is there and cannot be read, or is not as this program writes it.
+pub fn included(
+    folder: &Path,
+    is_meant: impl Fn(&EntityKey) -> bool,
+) -> io::Result<Option<Vec<Vec<Included>>>> {
+    let Some(plan) = read::<PlanFile>(&folder.join("plan.json"))? else {
+        return Ok(None);
+    };
+    let all = plan.entities.into_iter();
+    let all: HashMap<EntityKey, Included> = all
+        .map(|one| {
+            let included = Included {
+                key: one.key.clone(),
+                name: one.name,
+                action: one.action,
+                by: one.included_by,
+            };
+            (one.key, included)
+        })
+        .collect();
+    let mut meant: Vec<&Included> = all.values().filter(|one| is_meant(&one.key)).collect();
+    meant.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+    let chain = |first: &Included| {
+        let next = |one: &Included| all.get(one.by.as_ref()?).cloned();
+        // A file that was changed by hand may have a cycle.
+        let chain = std::iter::successors(Some(first.clone()), next);
+        chain.take(all.len()).collect()
+    };
+    Ok(Some(meant.into_iter().map(chain).collect()))
 }
 
 #[derive(Deserialize)]

@@ -22,7 +22,7 @@ mod view;
 
 pub use dot::dot;
 pub use files::{write_graph, write_plan};
-pub use look_up::{Around, Neighbour, listed, look_up};
+pub use look_up::{Around, Included, Neighbour, included, listed, look_up};
 pub use mermaid::mermaid;
 pub use page::page;
 pub use picture::{DRAWABLE, svg_file};

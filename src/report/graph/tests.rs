@@ -76,6 +76,7 @@ fn planned(level: u32) -> Planned {
         left_out: Vec::new(),
         row: None,
         place: None,
+        included_by: None,
         evidence: None,
         found: None,
     }

@@ -1,12 +1,12 @@
 //! What every form says in the same words.
 
 use crate::domain::Kind;
-use crate::plan::{Entry, Group, Intended, Overview};
+use crate::plan::{Effort, Entry, Gone, Group, Intended, Overview};
 use crate::report::text::{count_of, took};
 use std::time::Duration;
 
 /// Every action with its name in lists, in their order.
-const ACTIONS: [(Intended, &str); 8] = [
+const ACTIONS: [(Intended, &str); 9] = [
     (Intended::Create, "create"),
     (Intended::Update, "update"),
     (Intended::Adopt, "adopt"),
@@ -15,6 +15,7 @@ const ACTIONS: [(Intended, &str); 8] = [
     (Intended::Conflict, "conflict"),
     (Intended::Failed, "failed"),
     (Intended::Blocked, "blocked"),
+    (Intended::Delete, "delete"),
 ];
 
 pub(super) const fn sign(action: Intended) -> char {
@@ -25,6 +26,7 @@ pub(super) const fn sign(action: Intended) -> char {
         Intended::Unchanged | Intended::LeftAlone => '.',
         Intended::Conflict => '!',
         Intended::Failed | Intended::Blocked => 'x',
+        Intended::Delete => '-',
     }
 }
 
@@ -108,8 +110,8 @@ pub(super) fn others(group: &Group) -> impl Iterator<Item = &Entry> {
 
 /// The plan in a few sentences: what would happen, what is lost, what is published, and what it costs.
 pub fn facts(overview: &Overview) -> Vec<String> {
-    let plural = |count: usize| if count == 1 { "" } else { "s" };
     let mut facts = vec![counts(|action| overview.count(action))];
+    facts.extend(overview.selected.clone());
     if overview.is_nothing() {
         facts.push("nothing to do".to_owned());
     }
@@ -139,6 +141,18 @@ pub fn facts(overview: &Overview) -> Vec<String> {
             .collect();
         facts.push(format!("published afterwards: {}", published.join(", ")));
     }
+    if !overview.withdrawn.is_empty() {
+        facts.push(format!(
+            "unpublished on the target, as on the source: {}",
+            counted(overview.withdrawn.len(), "entity", "entities")
+        ));
+    }
+    if overview.still_public > 0 {
+        facts.push(format!(
+            "unpublished on the source and still published on the target: {}; --publish unpublishes what a run published",
+            counted(overview.still_public, "entity", "entities")
+        ));
+    }
     if overview.drafts > 0 {
         let drafts = counted(overview.drafts, "entity", "entities");
         let stay = if overview.drafts == 1 {
@@ -150,37 +164,79 @@ pub fn facts(overview: &Overview) -> Vec<String> {
             "{drafts} that the source has published {stay} on the target; --publish publishes them"
         ));
     }
-    if !overview.gone.is_empty() {
-        let gone = overview.gone.len();
-        let (are, stay) = if gone == 1 {
-            ("is", "stays")
-        } else {
-            ("are", "stay")
+    if !overview.deleted.is_empty() {
+        let them = match overview.deleted.len() {
+            1 => "it",
+            _ => "them",
         };
         facts.push(format!(
-            "{} {are} gone from the source and {stay} on the target",
-            counted(gone, "entity", "entities")
+            "{} deleted on the target, because the source no longer has {them}",
+            counted(overview.deleted.len(), "entity", "entities")
         ));
     }
-    let effort = &overview.effort;
-    if effort.requests > 0 {
-        let files = match effort.files {
-            0 => String::new(),
-            files => format!(
-                "; files: {} in {} upload{}",
-                count_of(files),
-                count_of(effort.uploads),
-                plural(effort.uploads)
-            ),
-        };
-        facts.push(format!(
-            "estimate: {} with polls and without reads, {}{files}",
-            counted(effort.requests, "request", "requests"),
-            took(Duration::from_secs(effort.seconds))
-        ));
-    }
+    facts.extend(gone(overview));
+    facts.extend(effort(&overview.effort));
     facts
 }
+
+/// What it costs.
+fn effort(effort: &Effort) -> Option<String> {
+    if effort.requests == 0 {
+        return None;
+    }
+    let plural = |count: usize| if count == 1 { "" } else { "s" };
+    let files = match effort.files {
+        0 => String::new(),
+        files => format!(
+            "; files: {} in {} upload{}",
+            count_of(files),
+            count_of(effort.uploads),
+            plural(effort.uploads)
+        ),
+    };
+    Some(format!(
+        "estimate: {} with polls and without reads, {}{files}",
+        counted(effort.requests, "request", "requests"),
+        took(Duration::from_secs(effort.seconds))
+    ))
+}
+
+/// What stays on the target although the source no longer has it.
+fn gone(overview: &Overview) -> Option<String> {
+    let (are, stay) = match overview.gone.len() {
+        0 => return None,
+        1 => ("is", "stays"),
+        _ => ("are", "stay"),
+    };
+    let all = &overview.gone;
+    let is_pruned = all.iter().any(|one| one.because.is_some()) || !overview.deleted.is_empty();
+    let conflicts = all.iter().filter(|one| one.conflict).count();
+    let more = match conflicts {
+        0 if is_pruned => String::new(),
+        0 => "; --prune deletes what no other entity refers to".to_owned(),
+        1 => ", 1 of them in conflict: the target changed it".to_owned(),
+        more => format!(
+            ", {} of them in conflict: the target changed them",
+            count_of(more)
+        ),
+    };
+    Some(format!(
+        "{} {are} gone from the source and {stay} on the target{more}",
+        counted(all.len(), "entity", "entities")
+    ))
+}
+
+/// A gone entity on a line, without its key: what it is called, what it is on the target, and why it stays.
+pub(super) fn left_over(gone: &Gone) -> String {
+    let because = gone.because.as_ref();
+    let because = because.map_or_else(String::new, |because| format!(": {because}"));
+    format!("{}, {} on the target{because}", gone.name, gone.target)
+}
+
+/// The titles of what is unpublished, of what is deleted and of what stays although the source no longer has it.
+pub(super) const WITHDRAWN: &str = "Unpublished, as on the source";
+pub(super) const DELETED: &str = "Deleted on the target, gone from the source";
+pub(super) const GONE: &str = "Gone from the source, left on the target";
 
 /// A count and its noun.
 pub(super) fn counted(number: usize, one: &str, several: &str) -> String {

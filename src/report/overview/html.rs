@@ -2,7 +2,7 @@
 
 use super::facts::{self, conflicts, counts_of, facts, others, title};
 use super::words;
-use crate::plan::{Change, Entry, Intended, Overview};
+use crate::plan::{Change, Entry, Gone, Intended, Overview};
 use crate::report::html::parts::{card, escape, page};
 use crate::report::text::count_of;
 
@@ -42,12 +42,20 @@ pub fn html(overview: &Overview) -> String {
         .collect();
     let removed = overview.removed.iter();
     let removed = removed.map(|one| row(&one.key.to_string(), &one.name, &one.what));
+    let withdrawn = overview.withdrawn.iter();
+    let withdrawn = withdrawn.map(|(key, name)| row(&key.to_string(), name, ""));
     let published = overview.published.iter();
     let published = published.map(|(key, name)| row(&key.to_string(), name, ""));
-    let gone = overview.gone.iter().map(|one| {
+    let left_over = |one: &Gone| {
         let there = format!("{} on the target", one.target);
+        let there = match &one.because {
+            Some(because) => format!("{there}: {because}"),
+            None => there,
+        };
         row(&one.key.to_string(), &one.name, &there)
-    });
+    };
+    let deleted = overview.deleted.iter().map(left_over);
+    let gone = overview.gone.iter().map(left_over);
     let groups = overview.groups.iter().map(|group| {
         let entries: String = others(group).map(entry).collect();
         folded(&format!("{}: {}", title(group), counts_of(group)), &entries)
@@ -60,6 +68,7 @@ pub fn html(overview: &Overview) -> String {
             "",
             &removed.collect::<String>(),
         ),
+        card(facts::DELETED, "", &deleted.collect::<String>()),
         card(
             "Conflicts",
             "",
@@ -71,6 +80,7 @@ pub fn html(overview: &Overview) -> String {
             "Each is saved without these references first, and again with them.",
             &deferred(overview),
         ),
+        card(facts::WITHDRAWN, "", &withdrawn.collect::<String>()),
         folded(
             &format!(
                 "published afterwards: {}",
@@ -78,11 +88,7 @@ pub fn html(overview: &Overview) -> String {
             ),
             &published.collect::<String>(),
         ),
-        card(
-            "Gone from the source, left on the target",
-            "",
-            &gone.collect::<String>(),
-        ),
+        card(facts::GONE, "", &gone.collect::<String>()),
     ];
     page(&name, STYLE, &body.concat(), "")
 }

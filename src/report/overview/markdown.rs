@@ -3,7 +3,7 @@
 use super::facts::{self, conflicts, counts_of, facts, others, reason, title};
 use super::words;
 use crate::domain::shown_lines;
-use crate::plan::{Change, Entry, Intended, Overview};
+use crate::plan::{Change, Entry, Gone, Intended, Overview};
 use crate::report::run_folder::{grid, inline};
 use crate::report::text::{clean, count_of, short};
 
@@ -36,6 +36,8 @@ pub fn markdown(overview: &Overview) -> String {
             )
         }),
     );
+    let deleted = overview.deleted.iter().map(left_over);
+    page.folded(" open", facts::DELETED, deleted);
     page.folded(" open", "Conflicts", conflicts(overview).map(entry));
     for group in &overview.groups {
         let heading = format!("{}: {}", title(group), counts_of(group));
@@ -57,24 +59,22 @@ pub fn markdown(overview: &Overview) -> String {
             text
         }),
     );
-    let published = overview.published.iter();
-    page.part(
-        "Published afterwards",
-        published.map(|(key, name)| format!("- `{key}` {}\n", inline(name))),
-    );
-    let gone = overview.gone.iter();
-    page.part(
-        "Gone from the source, left on the target",
-        gone.map(|one| {
-            format!(
-                "- `{}` {}, {} on the target\n",
-                one.key,
-                inline(&one.name),
-                one.target
-            )
-        }),
-    );
+    for (title, entities) in [
+        (facts::WITHDRAWN, &overview.withdrawn),
+        ("Published afterwards", &overview.published),
+    ] {
+        let entities = entities.iter();
+        page.part(
+            title,
+            entities.map(|(key, name)| format!("- `{key}` {}\n", inline(name))),
+        );
+    }
+    page.part(facts::GONE, overview.gone.iter().map(left_over));
     page.end()
+}
+
+fn left_over(gone: &Gone) -> String {
+    format!("- `{}` {}\n", gone.key, inline(&facts::left_over(gone)))
 }
 
 #[derive(Default)]

@@ -42,8 +42,12 @@ fn overview(entries: Vec<Entry>) -> Overview {
         removed: Vec::new(),
         deferred: Vec::new(),
         published: Vec::new(),
+        withdrawn: Vec::new(),
+        still_public: 0,
         drafts: 0,
+        deleted: Vec::new(),
         gone: Vec::new(),
+        selected: None,
         effort: Effort::default(),
     }
 }

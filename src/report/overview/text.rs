@@ -31,6 +31,7 @@ pub fn text(overview: &Overview, look: Look) -> String {
     };
     page.head(overview);
     page.removed(overview);
+    page.deleted(overview);
     page.section("Conflicts", conflicts(overview).count());
     for entry in conflicts(overview) {
         page.entry(entry);
@@ -105,11 +106,19 @@ impl Page {
         }
     }
 
+    fn deleted(&mut self, overview: &Overview) {
+        self.section(facts::DELETED, overview.deleted.len());
+        for gone in &overview.deleted {
+            let text = format!("- delete {} {}", gone.key, facts::left_over(gone));
+            self.line(2, RED, &text);
+        }
+    }
+
     fn entry(&mut self, entry: &Entry) {
         let color = match entry.action {
             Intended::Create | Intended::Adopt => GREEN,
             Intended::Update | Intended::Conflict => YELLOW,
-            Intended::Failed | Intended::Blocked => RED,
+            Intended::Failed | Intended::Blocked | Intended::Delete => RED,
             Intended::Unchanged | Intended::LeftAlone => DIM,
         };
         let action = facts::name(entry.action);
@@ -219,6 +228,10 @@ impl Page {
     }
 
     fn published(&mut self, overview: &Overview) {
+        self.section(facts::WITHDRAWN, overview.withdrawn.len());
+        for (key, name) in &overview.withdrawn {
+            self.line(2, "", &format!("{key} {name}"));
+        }
         self.section("Published afterwards", overview.published.len());
         for (key, name) in &overview.published {
             self.line(2, "", &format!("{key} {name}"));
@@ -226,10 +239,9 @@ impl Page {
     }
 
     fn gone(&mut self, overview: &Overview) {
-        let title = "Gone from the source, left on the target";
-        self.section(title, overview.gone.len());
+        self.section(facts::GONE, overview.gone.len());
         for gone in &overview.gone {
-            let text = format!("{} {}, {} on the target", gone.key, gone.name, gone.target);
+            let text = format!("{} {}", gone.key, facts::left_over(gone));
             self.line(2, "", &text);
         }
     }

@@ -86,6 +86,7 @@ impl LaneLogs {
             | Event::ReadProgressed { .. }
             | Event::PlanMade { .. }
             | Event::UndoPlanned { .. }
+            | Event::PrunePlanned { .. }
             | Event::RetryScheduled { .. }
             | Event::Throttled { .. }
             | Event::FeedBusy { .. }

@@ -309,10 +309,15 @@ fn publishing(progress: &Progress) -> String {
     line(
         &mut text,
         &format!(
-            "{published} published, {} not published",
-            count(all.refused)
+            "{published} published, {} not published, {} held back, {} unpublished",
+            count(all.refused),
+            count(all.held_back),
+            count(all.unpublished)
         ),
     );
+    if let Some(drafts) = closing::drafts(progress) {
+        line(&mut text, &drafts);
+    }
     text += &by_cause(&advice::unpublished(progress));
     section("Publishing", &text)
 }

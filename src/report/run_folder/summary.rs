@@ -215,6 +215,12 @@ struct PublishingPart {
     published: u32,
     /// Saved and not published.
     refused: u32,
+    /// Held back, because what has to be published with them is not.
+    held_back: u32,
+    /// Unpublished, because the source unpublished them.
+    unpublished: u32,
+    /// Published on the source, and drafts on the target because publishing was not asked for.
+    drafts: u32,
     /// Why not, by cause.
     failures: Vec<CausePart>,
 }
@@ -389,6 +395,9 @@ fn publishing(progress: &Progress) -> Option<PublishingPart> {
     Some(PublishingPart {
         published: all.published,
         refused: all.refused,
+        held_back: all.held_back,
+        unpublished: all.unpublished,
+        drafts: all.drafts,
         failures: causes(&advice::unpublished(progress)),
     })
 }

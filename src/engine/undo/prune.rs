@@ -1,0 +1,182 @@
+//! Deletes what the source no longer has, after the uploads of a run and what it publishes.
+//!
+//! What is deleted is what an undo of all the runs that created it would delete, so it goes the same way: looked at a last
+//! time, under an intent, in stages, read back. The pre-image is noted with the intent, so that an undo of the run can create
+//! it again.
+//!
+//! The plan was made before the uploads, which may have failed or have let go of fewer references than expected. So the target
+//! is read once more, in all of its locales, and the plan is looked at again: what still holds is done, and nothing else.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use super::actions::Actions;
+use super::executor::UndoExecutor;
+use super::gather::UndoOutlook;
+use super::purpose::Purpose;
+use super::run::limits;
+use super::state::{UndoState, class, lane};
+use crate::domain::{Inventory, Kind, TargetId};
+use crate::engine::agreements::by_key;
+use crate::engine::context::{PreImages, RunContext};
+use crate::engine::control::Control;
+use crate::engine::dispatch::carry_out;
+use crate::engine::end::End;
+use crate::engine::forecast::{EtaEstimator, PostUploadWork, Publication};
+use crate::engine::lease::Fence;
+use crate::engine::outage::Alarm;
+use crate::engine::run_error::RunError;
+use crate::engine::session::{PrunePlan, Session};
+use crate::engine::verify::Difference;
+use crate::event::{Event, LanePlan};
+use crate::instance::{Source, Target};
+use crate::plan::Prune;
+use crate::plan::undo::Created;
+
+/// What became of the deletes of a run.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct PruneEnd {
+    /// How the run ended by them.
+    pub(in crate::engine) end: End,
+    /// Entities that could not be deleted, or were blocked by those.
+    pub(in crate::engine) failed: usize,
+    /// Entities that were left alone because the target changed them.
+    pub(in crate::engine) conflicts: usize,
+    /// What is still there, although it was deleted.
+    pub(in crate::engine) differences: Vec<Difference>,
+}
+
+impl<S: Source, T: Target> Session<S, T> {
+    /// Deletes what was planned and still holds. `context` is that of the uploads, which are done.
+    pub(in crate::engine) async fn prune(
+        &self,
+        context: &RunContext<S, T>,
+        (planned, before): &PrunePlan,
+        control: &mut Control<'_>,
+        fence: Fence,
+    ) -> Result<PruneEnd, RunError> {
+        if planned.traces.is_empty() {
+            return Ok(PruneEnd::default());
+        }
+        if control.is_asked() {
+            return Ok(PruneEnd {
+                end: End::Interrupted,
+                ..PruneEnd::default()
+            });
+        }
+        let outlook = match control.looking(self.look_again(planned, before)).await {
+            Ok(outlook) => Arc::new(outlook?),
+            Err(cut) => {
+                return Ok(PruneEnd {
+                    end: cut.into(),
+                    ..PruneEnd::default()
+                });
+            }
+        };
+        self.emit_prune(&outlook).await;
+        let actions = Arc::new(Actions::of(&outlook));
+        let own = RunContext {
+            // One run has one count of its intents.
+            intents: AtomicI64::new(context.intents.load(Ordering::Relaxed)),
+            pre_images: PreImages::new(
+                Arc::new(outlook.mappings.values().cloned().collect()),
+                Arc::new(context.pre_images.places().clone()),
+            ),
+            alarm: Alarm::new(self.options.waits_for_user),
+            ..self.bare_crew(
+                Arc::new(Inventory::empty(self.source.guid.clone())),
+                Arc::clone(&outlook.target),
+                Some(fence),
+            )
+        };
+        let plan = (Arc::clone(&outlook), Arc::clone(&actions));
+        let executor = Arc::new(UndoExecutor::with(own, plan));
+        let state = UndoState::new(Arc::clone(&outlook), actions, limits(&self.options));
+        let after = PostUploadWork {
+            publication: Publication::default(),
+            reading: executor.reading(),
+        };
+        let end = carry_out(
+            Arc::clone(&executor),
+            (state, EtaEstimator::new(after)),
+            control,
+        )
+        .await?;
+        for there in executor.deleted() {
+            context.foreign.expect_deleted(there);
+        }
+        let mut pruned = PruneEnd {
+            end,
+            failed: executor.failures(),
+            conflicts: outlook_conflicts(&outlook),
+            differences: Vec::new(),
+        };
+        if pruned.end.is_complete() && self.options.verify {
+            match control.looking(executor.differences(&self.target)).await {
+                Ok(found) => pruned.differences = found?,
+                Err(cut) => pruned.end = cut.into(),
+            }
+        }
+        Ok(pruned)
+    }
+
+    /// The plan on the target as it is after the uploads.
+    async fn look_again(
+        &self,
+        planned: &Prune,
+        before: &Arc<Inventory<TargetId>>,
+    ) -> Result<UndoOutlook, RunError> {
+        let target = if planned.deletes().next().is_some() {
+            let locales = self.target.locales().await?;
+            Arc::new(self.target.pull::<TargetId>(&locales).await?)
+        } else {
+            Arc::clone(before)
+        };
+        let Prune { traces, plan } = planned.again(before, &target);
+        Ok(UndoOutlook {
+            purpose: Purpose::Prune,
+            undone: self.run.clone(),
+            noted: vec![None; traces.len()],
+            created: Created::new(),
+            traces,
+            plan,
+            target,
+            mappings: by_key(self.store.mappings(&self.pair()).await?),
+        })
+    }
+
+    async fn emit_prune(&self, outlook: &UndoOutlook) {
+        let mut entities: BTreeMap<Kind, u32> = BTreeMap::new();
+        let mut work: BTreeMap<Kind, u32> = BTreeMap::new();
+        for (trace, decided) in outlook.traces.iter().zip(&outlook.plan.entities) {
+            *entities.entry(trace.key.kind).or_default() += 1;
+            if decided.decision.is_work() {
+                *work.entry(trace.key.kind).or_default() += 1;
+            }
+        }
+        let delete: u32 = work.values().sum();
+        let all: u32 = entities.values().sum();
+        let lanes = work.into_iter().map(|(kind, entities)| LanePlan {
+            lane: lane(kind),
+            kind,
+            class: class(kind),
+            entities,
+        });
+        let planned = Event::PrunePlanned {
+            entities: entities.into_iter().collect(),
+            lanes: lanes.collect(),
+            delete,
+            kept: all - delete,
+        };
+        self.sink.emit(planned).await;
+    }
+}
+
+fn outlook_conflicts(outlook: &UndoOutlook) -> usize {
+    let prune = Prune {
+        traces: outlook.traces.clone(),
+        plan: outlook.plan.clone(),
+    };
+    prune.conflicts()
+}
