@@ -25,6 +25,7 @@ use super::undo::{Decided, Decision, Inputs, Kept, Own, Trace, UndoPlan, decided
 use super::{AssetIndex, Context, Counterparts, Policies, Referent, Schema, Selection, references};
 use crate::domain::{
     ContentHash, Entity, EntityKey, Id as _, Inventory, Kind, Proof, SourceId, TargetId, TargetKey,
+    redact,
 };
 
 /// What the deletes of a run are decided from.
@@ -90,7 +91,7 @@ impl Prune {
             };
             let decision = inputs.decide(&one.key, present, (agreement, &schema));
             entities.push(decided(decision, false));
-            traces.push(trace(one.key, one.name, there));
+            traces.push(trace(one.key, redact(&present.name).into_owned(), there));
         }
         let own = Own::new(Arc::clone(inputs.target), &[]);
         let rewritten = inputs.rewritten(&own);

@@ -143,7 +143,7 @@ impl Seen<'_> {
 
     fn deleted(&self) -> Vec<Gone> {
         let deleted = self.prune.deletes();
-        deleted.map(|trace| left_over(trace, None)).collect()
+        deleted.map(|trace| self.left_over(trace, None)).collect()
     }
 
     /// What stays on the target although the source no longer has it.
@@ -153,8 +153,19 @@ impl Seen<'_> {
             return gone(self.plan, (self.source, self.target), mapped);
         }
         let kept = self.prune.kept();
-        kept.map(|(trace, why)| left_over(trace, Some(why)))
+        kept.map(|(trace, why)| self.left_over(trace, Some(why)))
             .collect()
+    }
+
+    fn left_over(&self, trace: &Trace, kept: Option<&Kept>) -> Gone {
+        let there = self.target.get(&trace.there);
+        Gone {
+            key: trace.key.clone(),
+            target: trace.there.id,
+            name: there.map_or_else(|| trace.name.clone(), called),
+            because: kept.map(|why| redact(&why.to_string()).into_owned()),
+            conflict: matches!(kept, Some(Kept::Changed { .. })),
+        }
     }
 
     /// What is written, is published on the source, and is not published afterwards.
@@ -465,14 +476,4 @@ pub fn gone<'a>(
         })
     });
     gone.collect()
-}
-
-fn left_over(trace: &Trace, kept: Option<&Kept>) -> Gone {
-    Gone {
-        key: trace.key.clone(),
-        target: trace.there.id,
-        name: trace.name.clone(),
-        because: kept.map(|why| redact(&why.to_string()).into_owned()),
-        conflict: matches!(kept, Some(Kept::Changed { .. })),
-    }
 }
