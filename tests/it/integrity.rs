@@ -95,7 +95,7 @@ const LIMITS: Limits = Limits {
     assets: 2,
     batches: 2,
     pages: 6,
-    files: 4,
+    files: 8,
 };
 
 /// Longer than any run, even on a clock that runs ahead. A busy machine lets it run ahead by a few hundred times this, and the
