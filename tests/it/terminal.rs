@@ -72,8 +72,18 @@ impl Terminal {
     }
 
     async fn screen(&self) -> String {
+        self.capture(&[]).await
+    }
+
+    /// The screen with all that has left it at the top.
+    async fn printed(&self) -> String {
+        self.capture(&["-S", "-"]).await
+    }
+
+    async fn capture(&self, part: &[&str]) -> String {
         let mut command = self.tmux();
-        let screen = command.args(["capture-pane", "-p"]).output().await.unwrap();
+        command.args(["capture-pane", "-p"]).args(part);
+        let screen = command.output().await.unwrap();
         String::from_utf8(screen.stdout).unwrap()
     }
 
@@ -230,8 +240,9 @@ async fn a_terminal_that_can_only_append_gets_lines() {
         writeln!(std::io::stderr(), "skipped: there is no tmux here").unwrap();
         return;
     };
-    let ended = terminal.shows("status=0").await;
-    assert!(ended.contains("batched-content done"), "{ended}");
+    terminal.shows("status=0").await;
+    let printed = terminal.printed().await;
+    assert!(printed.contains("batched-content done"), "{printed}");
 }
 
 /// A dashboard that breaks gives the terminal back before the panic is printed.
