@@ -60,6 +60,7 @@ pub use overview::{
 pub use payload::{Counterparts, LeaveOut, Payload, Unresolved, payload, put_back, whole_payload};
 pub use policy::{OnConflict, Pattern, PatternError, Policies};
 pub use prune::{Origin, Prune, PruneInputs};
+pub(crate) use references::Pointer;
 pub use references::{
     AssetIndex, Context, Reference, Referent, Side, UrlAt, asset_urls, references,
 };

@@ -22,7 +22,7 @@ use super::decide::predicted_ids::PredictedIds;
 use super::decide::{is_as_agreed, target_hash};
 use super::overview::gone;
 use super::undo::{Decided, Decision, Inputs, Kept, Own, Trace, UndoPlan, decided, ordered};
-use super::{AssetIndex, Context, Counterparts, Policies, Referent, Schema, Selection, references};
+use super::{AssetIndex, Context, Counterparts, Pointer, Policies, Schema, Selection, references};
 use crate::domain::{
     ContentHash, Entity, EntityKey, Id as _, Inventory, Kind, Proof, SourceId, TargetId, TargetKey,
     redact,
@@ -91,7 +91,8 @@ impl Prune {
             };
             let decision = inputs.decide(&one.key, present, (agreement, &schema));
             entities.push(decided(decision, false));
-            traces.push(trace(one.key, redact(&present.name).into_owned(), there));
+            let name = redact(&present.name).into_owned();
+            traces.push(Trace::new(one.key, name, there));
         }
         let own = Own::new(Arc::clone(inputs.target), &[]);
         let rewritten = inputs.rewritten(&own);
@@ -165,8 +166,7 @@ impl Prune {
 
     /// How many are left alone because the target changed them: neither side may win unasked.
     pub fn conflicts(&self) -> usize {
-        let changed = |(_, why): &(&Trace, &Kept)| matches!(why, Kept::Changed { .. });
-        self.kept().filter(changed).count()
+        self.plan.changed()
     }
 
     /// What a plan file says of the deletes.
@@ -269,51 +269,24 @@ impl PruneInputs<'_> {
         });
         let mut rewritten = HashMap::new();
         for (entity, target) in written {
-            let found = references(entity, &context);
-            let to = found.iter().filter_map(|one| there(&one.to, &counterparts));
-            let parent = entity.placement.as_ref().and_then(|place| place.parent);
-            let parent = parent.and_then(|id| there(&Referent::Page(id), &counterparts));
-            let to: Vec<Referent> = to.chain(parent).collect();
             let key = entity.key.with_id(target);
-            let locale = key.locale.clone();
-            let keys = to.iter().flat_map(|to| own.resolve(to, locale.as_ref()));
-            rewritten.insert(key, keys.collect());
+            let locale = key.locale.as_ref();
+            let with_id = |kind, id| {
+                let there = counterparts.id(kind, id, None)?;
+                Some(own.with_id(kind, there.raw(), locale))
+            };
+            let found = references(entity, &context);
+            let to = found.iter().filter_map(|one| match one.to.pointer() {
+                Pointer::Id(kind, id) => with_id(kind, id),
+                // What will have no counterpart refers to nothing.
+                Pointer::Name(kind, name) => Some(own.named(kind, &counterparts.name(kind, name)?)),
+            });
+            let parent = entity.placement.as_ref().and_then(|place| place.parent);
+            let parent = parent.and_then(|id| with_id(Kind::Page, id));
+            let keys: Vec<TargetKey> = to.chain(parent).flatten().collect();
+            rewritten.insert(key, keys);
         }
         rewritten
-    }
-}
-
-/// A reference in the terms of the target; `None` of what will have no counterpart.
-fn there(to: &Referent, counterparts: &PredictedIds<'_>) -> Option<Referent> {
-    let id = |kind, id| Some(counterparts.id(kind, id, None)?.raw());
-    let name = |kind, name: &str| Some(Referent::named(kind, &counterparts.name(kind, name)?));
-    Some(match to {
-        Referent::Content(raw) => Referent::Content(id(Kind::Content, *raw)?),
-        Referent::Page(raw) => Referent::Page(id(Kind::Page, *raw)?),
-        Referent::Gallery(raw) => Referent::Gallery(id(Kind::Gallery, *raw)?),
-        Referent::Asset(raw) => Referent::Asset(id(Kind::Asset, *raw)?),
-        Referent::Model(raw) => Referent::Model(id(Kind::Model, *raw)?),
-        Referent::Container(raw) => Referent::Container(id(Kind::Container, *raw)?),
-        Referent::ModelNamed(of) => name(Kind::Model, of)?,
-        Referent::ContainerNamed(of) => name(Kind::Container, of)?,
-        Referent::TemplateNamed(of) => name(Kind::Template, of)?,
-    })
-}
-
-fn trace(key: EntityKey, name: String, there: TargetKey) -> Trace {
-    Trace {
-        key,
-        name,
-        there,
-        left: Vec::new(),
-        left_bytes: None,
-        existed: false,
-        deleted: false,
-        along: false,
-        prior: None,
-        later: None,
-        only_published: false,
-        live: None,
     }
 }
 

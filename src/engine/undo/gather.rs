@@ -345,18 +345,10 @@ fn along_with_its_model(noted: PreImage) -> (Trace, Option<store::PriorState>) {
         |mapping| mapping.key.clone(),
     );
     let trace = Trace {
-        key,
-        name: noted.prior.name.clone(),
-        there: noted.key.clone(),
-        left: Vec::new(),
-        left_bytes: None,
         existed: true,
-        deleted: false,
         along: true,
         prior: Some(prior(&noted.key, &noted)),
-        later: None,
-        only_published: false,
-        live: None,
+        ..Trace::new(key, noted.prior.name.clone(), noted.key.clone())
     };
     (trace, Some(noted.prior))
 }

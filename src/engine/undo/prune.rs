@@ -7,7 +7,6 @@
 //! The plan was made before the uploads, which may have failed or have let go of fewer references than expected. So the target
 //! is read once more, in all of its locales, and the plan is looked at again: what still holds is done, and nothing else.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -16,8 +15,8 @@ use super::executor::UndoExecutor;
 use super::gather::UndoOutlook;
 use super::purpose::Purpose;
 use super::run::limits;
-use super::state::{UndoState, class, lane};
-use crate::domain::{Inventory, Kind, TargetId};
+use super::state::{UndoState, work};
+use crate::domain::{Inventory, TargetId};
 use crate::engine::agreements::by_key;
 use crate::engine::context::{PreImages, RunContext};
 use crate::engine::control::Control;
@@ -29,7 +28,7 @@ use crate::engine::outage::Alarm;
 use crate::engine::run_error::RunError;
 use crate::engine::session::{PrunePlan, Session};
 use crate::engine::verify::Difference;
-use crate::event::{Event, LanePlan};
+use crate::event::Event;
 use crate::instance::{Source, Target};
 use crate::plan::Prune;
 use crate::plan::undo::Created;
@@ -109,7 +108,7 @@ impl<S: Source, T: Target> Session<S, T> {
         let mut pruned = PruneEnd {
             end,
             failed: executor.failures(),
-            conflicts: outlook_conflicts(&outlook),
+            conflicts: outlook.plan.changed(),
             differences: Vec::new(),
         };
         if pruned.end.is_complete() && self.options.verify {
@@ -147,36 +146,15 @@ impl<S: Source, T: Target> Session<S, T> {
     }
 
     async fn emit_prune(&self, outlook: &UndoOutlook) {
-        let mut entities: BTreeMap<Kind, u32> = BTreeMap::new();
-        let mut work: BTreeMap<Kind, u32> = BTreeMap::new();
-        for (trace, decided) in outlook.traces.iter().zip(&outlook.plan.entities) {
-            *entities.entry(trace.key.kind).or_default() += 1;
-            if decided.decision.is_work() {
-                *work.entry(trace.key.kind).or_default() += 1;
-            }
-        }
-        let delete: u32 = work.values().sum();
+        let (entities, lanes) = work(outlook);
+        let delete: u32 = lanes.iter().map(|lane| lane.entities).sum();
         let all: u32 = entities.values().sum();
-        let lanes = work.into_iter().map(|(kind, entities)| LanePlan {
-            lane: lane(kind),
-            kind,
-            class: class(kind),
-            entities,
-        });
         let planned = Event::PrunePlanned {
             entities: entities.into_iter().collect(),
-            lanes: lanes.collect(),
+            lanes,
             delete,
             kept: all - delete,
         };
         self.sink.emit(planned).await;
     }
-}
-
-fn outlook_conflicts(outlook: &UndoOutlook) -> usize {
-    let prune = Prune {
-        traces: outlook.traces.clone(),
-        plan: outlook.plan.clone(),
-    };
-    prune.conflicts()
 }

@@ -1,6 +1,6 @@
 //! An undo from its first question to its last event.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use tokio::sync::mpsc;
 use super::actions::Actions;
 use super::executor::UndoExecutor;
 use super::gather::UndoOutlook;
-use super::state::{UndoState, class, lane};
-use crate::domain::{EntityKey, Kind, RunId};
+use super::state::{UndoState, work};
+use crate::domain::{EntityKey, RunId};
 use crate::engine::agreements::by_key;
 use crate::engine::control::Control;
 use crate::engine::dispatch::carry_out;
@@ -27,7 +27,7 @@ use crate::engine::run_error::RunError;
 use crate::engine::session::{Session, sorted};
 use crate::engine::state::Limits;
 use crate::engine::verify::Difference;
-use crate::event::{Bottleneck, Command, Event, LanePlan, Phase};
+use crate::event::{Bottleneck, Command, Event, Phase};
 use crate::instance::{Source, Target};
 use crate::plan::undo::{Decision, Kept};
 
@@ -176,14 +176,9 @@ impl<S: Source, T: Target> Session<S, T> {
     }
 
     async fn emit_undo(&self, outlook: &UndoOutlook) {
-        let mut entities: BTreeMap<Kind, u32> = BTreeMap::new();
-        let mut work: BTreeMap<Kind, u32> = BTreeMap::new();
+        let (entities, lanes) = work(outlook);
         let (mut delete, mut restore, mut kept) = (0, 0, 0);
-        for (trace, decided) in outlook.traces.iter().zip(&outlook.plan.entities) {
-            *entities.entry(trace.key.kind).or_default() += 1;
-            if decided.decision.is_work() {
-                *work.entry(trace.key.kind).or_default() += 1;
-            }
+        for decided in &outlook.plan.entities {
             match decided.decision {
                 Decision::Delete => delete += 1,
                 Decision::Restore | Decision::CreateAgain => restore += 1,
@@ -191,16 +186,10 @@ impl<S: Source, T: Target> Session<S, T> {
                 Decision::AsBefore | Decision::Gone => {}
             }
         }
-        let lanes = work.into_iter().map(|(kind, entities)| LanePlan {
-            lane: lane(kind),
-            kind,
-            class: class(kind),
-            entities,
-        });
         let planned = Event::UndoPlanned {
             undone: outlook.undone.clone(),
             entities: entities.into_iter().collect(),
-            lanes: lanes.collect(),
+            lanes,
             delete,
             restore,
             kept,

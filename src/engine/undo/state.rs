@@ -3,6 +3,7 @@
 //! An entity has its outcome when the last of its actions is done. When one of them fails, the others are left out, and
 //! what is deleted stays if the entity still refers to it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::actions::{About, Action, Actions};
@@ -12,9 +13,27 @@ use crate::domain::{EntityKey, FailureCause, Kind, Outcome, TargetId, WorkClass}
 use crate::engine::gates::lane_of;
 use crate::engine::state::{DUMPED, Effect, Flow, How, Saved, Step, Work};
 use crate::engine::state::{Limits, Ready};
-use crate::event::{Event, Lane, Named};
+use crate::event::{Event, Lane, LanePlan, Named};
 use crate::plan::Node;
 use crate::plan::undo::Decision;
+
+/// How many entities of each kind there are, and the lanes of those with which something is to be done.
+pub(super) fn work(outlook: &UndoOutlook) -> (BTreeMap<Kind, u32>, Vec<LanePlan>) {
+    let (mut entities, mut work) = (BTreeMap::new(), BTreeMap::new());
+    for (trace, decided) in outlook.traces.iter().zip(&outlook.plan.entities) {
+        *entities.entry(trace.key.kind).or_default() += 1;
+        if decided.decision.is_work() {
+            *work.entry(trace.key.kind).or_default() += 1;
+        }
+    }
+    let lanes = work.into_iter().map(|(kind, entities)| LanePlan {
+        lane: lane(kind),
+        kind,
+        class: class(kind),
+        entities,
+    });
+    (entities, lanes.collect())
+}
 
 /// Where the progress of a kind is shown: as when it was uploaded.
 pub(super) const fn lane(kind: Kind) -> Lane {

@@ -50,18 +50,8 @@ impl Script {
             locale: key.locale.clone(),
         };
         self.traces.push(Trace {
-            name: key.to_string(),
-            key,
-            left: Vec::new(),
-            left_bytes: None,
             existed: decision != Decision::Delete,
-            deleted: false,
-            along: false,
-            prior: None,
-            later: None,
-            only_published: false,
-            live: None,
-            there,
+            ..Trace::new(key.clone(), key.to_string(), there)
         });
         self.plan.entities.push(Decided {
             decision,

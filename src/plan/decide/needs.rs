@@ -10,7 +10,7 @@ use crate::domain::{ByName, Entity, EntityKey, Id, Inventory, Kind, Locale, Sour
 use crate::plan::action::Agreements;
 use crate::plan::graph::{Need, Node, Strength, merge};
 use crate::plan::schema::{RICH_TEXT_MODEL, is_built_in_model};
-use crate::plan::{Context, Referent};
+use crate::plan::{Context, Pointer, Referent};
 
 /// The references of one entity, resolved.
 #[derive(Debug)]
@@ -126,16 +126,10 @@ impl<'a> Resolver<'a> {
     }
 
     pub(super) fn resolve(&self, to: &Referent, locale: Option<&Locale>) -> Resolved {
-        let node = match to {
-            Referent::Content(id) => self.localised(Kind::Content, *id, locale),
-            Referent::Page(id) => self.localised(Kind::Page, *id, locale),
-            Referent::Gallery(id) => self.global(Kind::Gallery, *id),
-            Referent::Asset(id) => self.global(Kind::Asset, *id),
-            Referent::Model(id) => self.global(Kind::Model, *id),
-            Referent::Container(id) => self.global(Kind::Container, *id),
-            Referent::ModelNamed(name) => self.named(Kind::Model, name),
-            Referent::ContainerNamed(name) => self.named(Kind::Container, name),
-            Referent::TemplateNamed(name) => self.named(Kind::Template, name),
+        let node = match to.pointer() {
+            Pointer::Id(kind, id) if kind.is_localised() => self.localised(kind, id, locale),
+            Pointer::Id(kind, id) => self.global(kind, id),
+            Pointer::Name(kind, name) => self.named(kind, name),
         };
         match node {
             Some(node) => Resolved::Node(node),
@@ -163,21 +157,11 @@ impl<'a> Resolver<'a> {
     }
 
     fn is_settled(&self, to: &Referent) -> bool {
-        match to {
-            Referent::Content(id) => self.settled.contains(&(Kind::Content, *id)),
-            Referent::Page(id) => self.settled.contains(&(Kind::Page, *id)),
-            Referent::Gallery(id) => self.settled.contains(&(Kind::Gallery, *id)),
-            Referent::Asset(id) => self.settled.contains(&(Kind::Asset, *id)),
-            Referent::Model(id) => self.settled.contains(&(Kind::Model, *id)),
-            Referent::Container(id) => self.settled.contains(&(Kind::Container, *id)),
-            Referent::ModelNamed(name) => {
-                is_built_in_model(name)
-                    || self.settled_names.contains(&(Kind::Model, name_key(name)))
-            }
-            Referent::ContainerNamed(name) => self
-                .settled_names
-                .contains(&(Kind::Container, name_key(name))),
-            Referent::TemplateNamed(_) => false,
+        match to.pointer() {
+            Pointer::Id(kind, id) => self.settled.contains(&(kind, id)),
+            Pointer::Name(Kind::Model, name) if is_built_in_model(name) => true,
+            Pointer::Name(Kind::Template, _) => false,
+            Pointer::Name(kind, name) => self.settled_names.contains(&(kind, name_key(name))),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::domain::{AssetUrls, Entity, Id, Kind, SourceId};
 use crate::plan::references::{Answer, Occurrence, UrlAt, Visitor, is_soft, replacement};
-use crate::plan::{Counterparts, Encoding, LeaveOut, Reference, Referent, Schema};
+use crate::plan::{Counterparts, Encoding, LeaveOut, Pointer, Reference, Referent, Schema};
 use crate::planted::{self, Bug};
 
 pub(super) struct Rewriter<'a> {
@@ -43,22 +43,12 @@ impl<'a> Rewriter<'a> {
 
     fn resolve(&self, occurrence: &Occurrence<'_>) -> Option<Answer> {
         let locale = self.entity.locale();
-        let id = |kind, id| {
-            self.to
-                .id(kind, id, locale)
-                .map(|new| Answer::Id(new.raw()))
-        };
-        let name = |kind| self.to.name(kind, occurrence.name).map(Answer::Name);
-        match occurrence.to {
-            Referent::Content(raw) => id(Kind::Content, raw),
-            Referent::Page(raw) => id(Kind::Page, raw),
-            Referent::Gallery(raw) => id(Kind::Gallery, raw),
-            Referent::Asset(raw) => id(Kind::Asset, raw),
-            Referent::Model(raw) => id(Kind::Model, raw),
-            Referent::Container(raw) => id(Kind::Container, raw),
-            Referent::ModelNamed(_) => name(Kind::Model),
-            Referent::ContainerNamed(_) => name(Kind::Container),
-            Referent::TemplateNamed(_) => name(Kind::Template),
+        match occurrence.to.pointer() {
+            Pointer::Id(kind, id) => {
+                let new = self.to.id(kind, id, locale)?;
+                Some(Answer::Id(new.raw()))
+            }
+            Pointer::Name(kind, _) => self.to.name(kind, occurrence.name).map(Answer::Name),
         }
     }
 
@@ -67,17 +57,10 @@ impl<'a> Rewriter<'a> {
         let Some(source) = self.source else {
             return false;
         };
-        let is_there = match occurrence.to {
-            Referent::Content(id) => source.has(Kind::Content, id),
-            Referent::Page(id) => source.has(Kind::Page, id),
-            Referent::Gallery(id) => source.has(Kind::Gallery, id),
-            Referent::Asset(id) => source.has(Kind::Asset, id),
-            Referent::Model(id) => source.has(Kind::Model, id),
-            Referent::Container(id) => source.has(Kind::Container, id),
+        let is_there = match occurrence.to.pointer() {
+            Pointer::Id(kind, id) => source.has(kind, id),
             // Counterparts of names are predicted: only what does not exist has none.
-            Referent::ModelNamed(_) | Referent::ContainerNamed(_) | Referent::TemplateNamed(_) => {
-                false
-            }
+            Pointer::Name(..) => false,
         };
         !is_there && is_soft(self.entity.key.kind, occurrence)
     }

@@ -76,7 +76,31 @@ pub enum Referent {
     TemplateNamed(Box<str>),
 }
 
+/// How a reference names what it points at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pointer<'a> {
+    /// By its id.
+    Id(Kind, i64),
+    /// By its name, in lower case.
+    Name(Kind, &'a str),
+}
+
 impl Referent {
+    /// The kind of what it points at, with the id or the name.
+    pub(crate) const fn pointer(&self) -> Pointer<'_> {
+        match self {
+            Self::Content(id) => Pointer::Id(Kind::Content, *id),
+            Self::Page(id) => Pointer::Id(Kind::Page, *id),
+            Self::Gallery(id) => Pointer::Id(Kind::Gallery, *id),
+            Self::Asset(id) => Pointer::Id(Kind::Asset, *id),
+            Self::Model(id) => Pointer::Id(Kind::Model, *id),
+            Self::Container(id) => Pointer::Id(Kind::Container, *id),
+            Self::ModelNamed(name) => Pointer::Name(Kind::Model, name),
+            Self::ContainerNamed(name) => Pointer::Name(Kind::Container, name),
+            Self::TemplateNamed(name) => Pointer::Name(Kind::Template, name),
+        }
+    }
+
     /// Whatever `name` names among the entities of `kind`; only models, containers and templates have names
     /// that are referred to.
     pub(crate) fn named(kind: Kind, name: &str) -> Self {

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::decide::{Decided, Decision, Inputs, Kept, decided};
 use crate::domain::{Id as _, Kind, TargetKey, name_key};
-use crate::plan::Referent;
+use crate::plan::{Pointer, Referent};
 
 /// What an entity that is created again has to wait for, by its place among the traces: others, which have other ids.
 type Waits = HashMap<usize, HashSet<usize>>;
@@ -72,16 +72,9 @@ fn waits(all: &[usize], inputs: &Inputs<'_>) -> Waits {
         let name = (key.kind, name_key(&prior.entity.name));
         by_name.entry(name).or_default().push(at);
     }
-    let found = |to: Referent| match to {
-        Referent::Content(id) => by_id.get(&(Kind::Content, id)),
-        Referent::Page(id) => by_id.get(&(Kind::Page, id)),
-        Referent::Gallery(id) => by_id.get(&(Kind::Gallery, id)),
-        Referent::Asset(id) => by_id.get(&(Kind::Asset, id)),
-        Referent::Model(id) => by_id.get(&(Kind::Model, id)),
-        Referent::Container(id) => by_id.get(&(Kind::Container, id)),
-        Referent::ModelNamed(name) => by_name.get(&(Kind::Model, name)),
-        Referent::ContainerNamed(name) => by_name.get(&(Kind::Container, name)),
-        Referent::TemplateNamed(name) => by_name.get(&(Kind::Template, name)),
+    let found = |to: Referent| match to.pointer() {
+        Pointer::Id(kind, id) => by_id.get(&(kind, id)),
+        Pointer::Name(kind, name) => by_name.get(&(kind, name.into())),
     };
     let mut waits = Waits::new();
     for at in all.iter().copied() {
@@ -104,9 +97,11 @@ fn levels(coming: &[usize], waits: &Waits) -> (HashMap<usize, i64>, Vec<usize>) 
     let mut waiting: Vec<usize> = coming.to_vec();
     let mut levels = HashMap::new();
     for level in 0.. {
+        let left: HashSet<usize> = waiting.iter().copied().collect();
         let is_held = |at: &usize| {
-            let others = waits.get(at).into_iter().flatten();
-            others.into_iter().any(|other| waiting.contains(other))
+            waits
+                .get(at)
+                .is_some_and(|others| !others.is_disjoint(&left))
         };
         let (held, free): (Vec<usize>, Vec<usize>) = waiting.iter().partition(|at| is_held(at));
         if free.is_empty() {

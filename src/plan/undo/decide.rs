@@ -42,6 +42,26 @@ pub struct Trace {
     pub live: Option<Live>,
 }
 
+impl Trace {
+    /// Nothing but what it is called and where it stands.
+    pub fn new(key: EntityKey, name: String, there: TargetKey) -> Self {
+        Self {
+            key,
+            name,
+            there,
+            left: Vec::new(),
+            left_bytes: None,
+            existed: false,
+            deleted: false,
+            along: false,
+            prior: None,
+            later: None,
+            only_published: false,
+            live: None,
+        }
+    }
+}
+
 /// What the public saw of an item or page.
 #[derive(Clone, Debug)]
 pub enum Live {
@@ -205,6 +225,13 @@ pub struct UndoPlan {
 }
 
 impl UndoPlan {
+    /// How many entities are left alone because something changed them.
+    pub fn changed(&self) -> usize {
+        let is_changed =
+            |one: &&Decided| matches!(one.decision, Decision::Keep(Kept::Changed { .. }));
+        self.entities.iter().filter(is_changed).count()
+    }
+
     /// How many entities end in each decision, by kind.
     pub fn counts(&self, traces: &[Trace]) -> BTreeMap<Kind, BTreeMap<&'static str, u32>> {
         let mut counts: BTreeMap<Kind, BTreeMap<&'static str, u32>> = BTreeMap::new();

@@ -14,8 +14,8 @@ use crate::domain::{
     SourceId, TargetId, TargetKey, name_key,
 };
 use crate::plan::{
-    AssetIndex, Context, Counterparts, Referent, Schema, asset_urls, fields_hash, known_hash,
-    put_back, references, target_hash, whole_payload,
+    AssetIndex, Context, Counterparts, Pointer, Referent, Schema, asset_urls, fields_hash,
+    known_hash, put_back, references, target_hash, whole_payload,
 };
 
 /// An instance in its own terms.
@@ -172,26 +172,29 @@ impl Own {
     }
 
     /// The entities that a reference in the target's own terms means.
-    pub(in crate::plan) fn resolve(
-        &self,
-        to: &Referent,
-        locale: Option<&Locale>,
-    ) -> Vec<TargetKey> {
-        let global = |kind, id: i64| vec![TargetKey::global(kind, id)];
-        match to {
-            Referent::Content(id) => self.localised(Kind::Content, *id, locale),
-            Referent::Page(id) => self.localised(Kind::Page, *id, locale),
-            Referent::Gallery(id) => global(Kind::Gallery, *id),
-            Referent::Asset(id) => global(Kind::Asset, *id),
-            Referent::Model(id) => global(Kind::Model, *id),
-            Referent::Container(id) => global(Kind::Container, *id),
-            Referent::ModelNamed(name) => self.named(Kind::Model, name),
-            Referent::ContainerNamed(name) => self.named(Kind::Container, name),
-            Referent::TemplateNamed(name) => self.named(Kind::Template, name),
+    fn resolve(&self, to: &Referent, locale: Option<&Locale>) -> Vec<TargetKey> {
+        match to.pointer() {
+            Pointer::Id(kind, id) => self.with_id(kind, id, locale),
+            Pointer::Name(kind, name) => self.named(kind, name),
         }
     }
 
-    fn named(&self, kind: Kind, name: &str) -> Vec<TargetKey> {
+    /// The entities of the target with an id.
+    pub(in crate::plan) fn with_id(
+        &self,
+        kind: Kind,
+        id: i64,
+        locale: Option<&Locale>,
+    ) -> Vec<TargetKey> {
+        if kind.is_localised() {
+            self.localised(kind, id, locale)
+        } else {
+            vec![TargetKey::global(kind, id)]
+        }
+    }
+
+    /// The entity of the target with a name.
+    pub(in crate::plan) fn named(&self, kind: Kind, name: &str) -> Vec<TargetKey> {
         let id = self.names.get(&(kind, name_key(name)));
         id.map(|id| TargetKey::global(kind, id.raw()))
             .into_iter()

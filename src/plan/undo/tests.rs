@@ -101,20 +101,11 @@ impl Case {
     /// What the run left as `left`, and is `now`.
     fn trace(mut self, left: &Entity<TargetId>, now: Option<Entity<TargetId>>) -> Self {
         self.left.push(left.clone());
-        self.traces.push(Trace {
-            key: key(left.key.kind, left.key.id.raw() + 1000),
-            name: left.name.to_string(),
-            there: left.key.clone(),
-            left: Vec::new(),
-            left_bytes: None,
-            existed: false,
-            deleted: false,
-            along: false,
-            prior: None,
-            later: None,
-            only_published: false,
-            live: None,
-        });
+        self.traces.push(Trace::new(
+            key(left.key.kind, left.key.id.raw() + 1000),
+            left.name.to_string(),
+            left.key.clone(),
+        ));
         self.present.extend(now);
         self
     }
