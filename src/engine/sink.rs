@@ -10,6 +10,14 @@ use crate::event::{Event, Stamped, millis};
 /// cannot block one another.
 pub const EVENTS_IN_FLIGHT: usize = 4096;
 
+/// A number of entities as the subject of a sentence, and its verb.
+pub(super) fn counted(entities: usize) -> (String, &'static str) {
+    match entities {
+        1 => ("1 entity".to_owned(), "is"),
+        more => (format!("{more} entities"), "are"),
+    }
+}
+
 /// The sending end of a run's events.
 #[derive(Clone, Debug)]
 pub struct Sink {

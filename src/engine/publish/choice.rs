@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::together::Together;
 use crate::domain::{Entity, EntityKey, Inventory, ItemState, Kind, Locale, SourceId, TargetId};
 use crate::engine::context::RunContext;
 use crate::engine::forecast::Publication;
@@ -194,11 +193,7 @@ impl<'a> Choice<'a> {
 }
 
 /// What is to be published now, each id once in its locale.
-pub(super) fn entities<S, T>(
-    context: &RunContext<S, T>,
-    choice: &Choice<'_>,
-    together: &Together,
-) -> Vec<Published>
+pub(super) fn entities<S, T>(context: &RunContext<S, T>, choice: &Choice<'_>) -> Vec<Published>
 where
     S: Source,
     T: Target,
@@ -226,8 +221,6 @@ where
             }
         }
     }
-    // Stable: of one stage they stay as they were.
-    all.sort_by_key(|published| together.rank(published));
     all
 }
 

@@ -14,6 +14,7 @@ use crate::engine::dispatch::carry_out;
 use crate::engine::end::End;
 use crate::engine::forecast::{EtaEstimator, PostUploadWork, Publication, Reading};
 use crate::engine::options::Publish;
+use crate::engine::sink::counted;
 use crate::event::Event;
 use crate::instance::{Source, Target, Workflow};
 use crate::plan::{Approved, Node};
@@ -49,8 +50,14 @@ where
     let sides = (&*context.source_inventory, &*context.target_inventory);
     let how = (context.options.publish, approved);
     let choice = Choice::new(&context.plan, sides, how, known);
-    let together = Together::of(&context.plan.graph, sides.0);
-    let chosen = entities(context, &choice, &together);
+    let mut chosen = entities(context, &choice);
+    let together = if chosen.is_empty() {
+        Together::default()
+    } else {
+        Together::of(&context.plan.graph, sides.0)
+    };
+    // Stable: of one stage they stay as they were.
+    chosen.sort_by_key(|published| together.rank(published));
     let withdrawn = to_withdraw(context, &choice);
     if context.options.publish == Publish::Off {
         warn_of_withdrawn(context, &withdrawn).await;
@@ -77,26 +84,28 @@ where
         (Results::default(), end)
     };
     let refused: Vec<_> = [unpublished.refused, published.refused].concat();
-    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    let finished = Event::PublishFinished {
-        published: count(published.published.len()),
-        refused: count(refused.len()),
-        held_back: count(published.held_back.len()),
-        unpublished: count(unpublished.published.len()),
-        drafts: count(drafts.len()),
-    };
+    let held_back = published.held_back;
     let counts = [
         published.published.len(),
         refused.len(),
-        published.held_back.len(),
+        held_back.len(),
         unpublished.published.len(),
         drafts.len(),
     ];
     if counts.iter().any(|count| *count > 0) {
+        let counts = counts.map(|number| u32::try_from(number).unwrap_or(u32::MAX));
+        let [published, refused, held_back, unpublished, drafts] = counts;
+        let finished = Event::PublishFinished {
+            published,
+            refused,
+            held_back,
+            unpublished,
+            drafts,
+        };
         context.sink.emit(finished).await;
     }
     Ok(Publications {
-        refused: [refused, published.held_back].concat(),
+        refused: [refused, held_back].concat(),
         end,
     })
 }
@@ -145,10 +154,7 @@ where
     let Some(first) = withdrawn.first() else {
         return;
     };
-    let (count, are) = match withdrawn.len() {
-        1 => ("1 entity".to_owned(), "is"),
-        more => (format!("{more} entities"), "are"),
-    };
+    let (count, are) = counted(withdrawn.len());
     let message = format!(
         "{count} that the source has unpublished {are} still published on the target, such as {}; --publish unpublishes what \
          a run published",

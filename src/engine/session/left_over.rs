@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Session;
 use crate::domain::{EntityKey, Inventory, SourceId, TargetId};
 use crate::engine::run_error::RunError;
+use crate::engine::sink::counted;
 use crate::event::Event;
 use crate::instance::{Source, Target};
 use crate::plan::{self, Origin, Plan, Prune, PruneInputs};
@@ -66,10 +67,7 @@ fn gone(
     let rows = mappings.iter().map(|row| (&row.key, row.target));
     let gone = plan::gone(plan, sides, rows);
     let first = gone.first()?;
-    let (count, are) = match gone.len() {
-        1 => ("1 entity".to_owned(), "is"),
-        more => (format!("{more} entities"), "are"),
-    };
+    let (count, are) = counted(gone.len());
     Some(format!(
         "{count} that earlier runs migrated {are} gone from the source and left on the target, such as {} {}, {} on the target; \
          --prune deletes what nothing else refers to",
