@@ -1,7 +1,7 @@
 //! `lockgate init`: a configuration file to start with.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
@@ -92,18 +92,7 @@ pub(super) fn run(args: &InitArgs) -> Result<ExitStatus, Error> {
         path: args.path.clone(),
         source,
     };
-    let folder = args
-        .path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let name = args.path.file_name().map(|name| name.to_string_lossy());
-    let text = answers.file();
-    report::write_whole(
-        folder.unwrap_or(Path::new(".")),
-        &name.unwrap_or_default(),
-        text.as_bytes(),
-    )
-    .map_err(failed)?;
+    report::write_whole_at(&args.path, answers.file().as_bytes()).map_err(failed)?;
     report::tell(&format!("wrote {}", args.path.display()));
     for line in answers.next_steps() {
         report::tell(&line);

@@ -31,13 +31,7 @@ pub(super) fn write(
     };
     let text = plan.to_text().map_err(std::io::Error::other);
     let text = text.map_err(failed)?;
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        Some(_) | None => Path::new("."),
-    };
-    let name = path.file_name().map(|name| name.to_string_lossy());
-    let name = name.unwrap_or_default();
-    report::write_whole(folder, &name, text.as_bytes()).map_err(failed)?;
+    report::write_whole_at(path, text.as_bytes()).map_err(failed)?;
     if !settings.output.quiet {
         let next = if plan.applyable {
             format!("carry it out with: lockgate apply {}", path.display())

@@ -15,7 +15,7 @@ use super::agree::Reviewer;
 use super::records::Records;
 use super::{guard, official, pace, stop, wiring};
 use crate::agility::Instance;
-use crate::config::Settings;
+use crate::config::{HostInfo, Settings};
 use crate::domain::{BodyFile, EntityKey, Guid, RunEnd, RunId, Token, time};
 use crate::engine::pace::Pacer;
 use crate::engine::retry::Retries;
@@ -422,12 +422,7 @@ pub(super) fn session(
         source: Arc::new(source),
         target: Arc::new(target),
         store: store.clone(),
-        owner: LeaseOwner {
-            owner: settings.host_info.user.clone(),
-            host: settings.host_info.host.clone(),
-            process: std::process::id(),
-            run: run.clone(),
-        },
+        owner: owner(&settings.host_info, &run),
         run,
         locales: settings.sync.locales.clone(),
         selection: wiring::selection(settings),
@@ -612,6 +607,16 @@ pub(super) async fn finish(
     };
     store.commit(vec![Change::RunFinished(finish)]).await?;
     Ok(())
+}
+
+/// This process as the owner of a lease.
+pub(super) fn owner(host_info: &HostInfo, run: &RunId) -> LeaseOwner {
+    LeaseOwner {
+        owner: host_info.user.clone(),
+        host: host_info.host.clone(),
+        process: std::process::id(),
+        run: run.clone(),
+    }
 }
 
 /// Tells runs of one second apart.

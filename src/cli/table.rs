@@ -1,9 +1,18 @@
-//! Tables without lines around their cells: good to read and good to cut.
+//! Rows of data: as tables without lines around their cells, good to read and good to cut, or as JSON, one object a line.
+
+use std::io::{self, Write};
 
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
+use serde::Serialize;
 
 use crate::domain::shown;
+
+/// Prints one JSON object as a line.
+pub(super) fn json_line(row: &impl Serialize, out: &mut (dyn Write + Send)) -> io::Result<()> {
+    let line = serde_json::to_string(row).map_err(io::Error::from)?;
+    writeln!(out, "{line}")
+}
 
 /// Columns aligned by their widest cell, without blanks at the ends of lines.
 pub(super) fn table<const N: usize>(

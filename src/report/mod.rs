@@ -53,7 +53,7 @@ pub use json_lines::JsonLines;
 pub use options::{Detail, Mode, Options, Watch, reporters, result};
 pub use patient::{last_words, tell};
 pub use plain::{Plain, Style};
-pub(crate) use run_folder::write_whole;
+pub(crate) use run_folder::write_whole_at;
 pub use run_folder::{
     Keep, Recorded, RunFolder, add_plan, is_abandoned, newest_run, newest_unfinished_run, recorded,
 };

@@ -74,14 +74,9 @@ fn of_instances<'a>(settings: &'a Settings, ends: &'a Ends) -> Vec<Check<'a>> {
             instances::access("target", target, &settings.target),
         ),
         check(
-            "locales",
+            "locales and channels",
             Some(Side::Target),
-            instances::locales(source, target, settings),
-        ),
-        check(
-            "channels",
-            Some(Side::Target),
-            instances::channels(source, target, settings),
+            instances::locales_and_channels(source, target, settings),
         ),
         check("webhooks", Some(Side::Target), instances::webhooks(target)),
         check(
@@ -157,7 +152,7 @@ fn late(name: &'static str, side: Option<Side>) -> Finding {
     )
 }
 
-/// Leaves out what fails because there is no access to an instance: that is one line.
+/// Leaves out errors that only repeat that an instance cannot be accessed, which has a line of its own.
 fn without_repetition(found: Vec<(Option<Side>, Vec<Finding>)>) -> Vec<Finding> {
     let fails = |side: Side| {
         let mut of_side = found.iter().filter(|(of, _)| *of == Some(side));

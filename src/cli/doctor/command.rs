@@ -5,6 +5,7 @@ use std::io::Write;
 use clap::Args;
 
 use super::super::args::{Collected, FileArgs, InstanceArgs, OutputArgs};
+use super::super::table;
 use super::checks;
 use super::finding::{Finding, Level};
 use crate::config::OutputMode;
@@ -47,8 +48,7 @@ pub(in crate::cli) async fn run(
     let findings = checks::all(&config, output.quiet).await;
     for finding in &findings {
         if output.mode == OutputMode::Json {
-            let line = serde_json::to_string(finding).map_err(std::io::Error::from)?;
-            writeln!(out, "{line}")?;
+            table::json_line(finding, out)?;
         } else if !(output.quiet && finding.level == Level::Ok) {
             out.write_all(line(finding).as_bytes())?;
         }

@@ -1,11 +1,8 @@
 //! What a check found.
 
-use std::error::Error as _;
-
 use serde::{Serialize, Serializer};
 
-use crate::domain::redact_message;
-use crate::error::{Error, ExitStatus};
+use crate::error::{Error, ExitStatus, told};
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -81,22 +78,13 @@ impl Finding {
 
     /// What a command would end with.
     pub(super) fn of_error(check: &'static str, error: &Error) -> Self {
-        let mut detail = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            detail.push_str(": ");
-            detail.push_str(&error.to_string());
-            cause = error.source();
-        }
-        let code = error.code();
+        let failure = told(error);
+        let explained = || format!("see `lockgate explain {}`", failure.code);
         Self {
             check,
             level: Level::Error(error.exit_code()),
-            detail: redact_message(&detail),
-            next: error
-                .hint()
-                .map(|hint| redact_message(&hint))
-                .or_else(|| Some(format!("see `lockgate explain {code}`"))),
+            detail: failure.messages.join(": "),
+            next: Some(failure.hint.unwrap_or_else(explained)),
         }
     }
 

@@ -38,7 +38,7 @@ fn failed(check: &'static str, side: &str, error: RequestError) -> Finding {
     Finding::of_error(check, &error)
 }
 
-/// Access, rights, way and clock of one side.
+/// Access, rights, connection and clock of one side.
 pub(super) async fn access(
     check: &'static str,
     instance: &agility::Instance,
@@ -147,20 +147,35 @@ fn list(locales: &[Locale]) -> String {
     codes.join(", ")
 }
 
-/// Whether the target has the locales that are migrated.
-pub(super) async fn locales(
+/// Whether the target has the locales that are migrated, and the channels of the pages.
+pub(super) async fn locales_and_channels(
     source: &agility::Instance,
     target: &agility::Instance,
     settings: &Settings,
 ) -> Vec<Finding> {
-    let (here, there) = tokio::join!(locales_of(source), locales_of(target));
-    let (here, there) = match (here, there) {
+    let (here, there) = match tokio::join!(locales_of(source), locales_of(target)) {
         (Ok(here), Ok(there)) => (here, there),
-        (Err(error), _) => return vec![failed("locales", "source", error)],
-        (_, Err(error)) => return vec![failed("locales", "target", error)],
+        (Err(error), _) => return of_both("source", error),
+        (_, Err(error)) => return of_both("target", error),
     };
+    let mut findings = vec![locales(&here, &there, settings)];
+    let shared = here.iter().find(|locale| there.contains(locale));
+    // Without a shared locale, that of the locales says all.
+    if let Some(locale) = shared {
+        findings.push(channels(source, target, (locale, settings)).await);
+    }
+    findings
+}
+
+/// What an error about the locales means for both checks.
+fn of_both(side: &str, error: RequestError) -> Vec<Finding> {
+    let channels = failed("channels", "source or target", error.clone());
+    vec![failed("locales", side, error), channels]
+}
+
+fn locales(here: &[Locale], there: &[Locale], settings: &Settings) -> Finding {
     let wanted = match settings.sync.locales.as_slice() {
-        [] => here.clone(),
+        [] => here.to_vec(),
         some => some.to_vec(),
     };
     let missing = |of: &[Locale]| -> Vec<Locale> {
@@ -169,9 +184,9 @@ pub(super) async fn locales(
     };
     let error = |side: &str, missing: &[Locale], next: &str| {
         let detail = format!("the {side} does not have {}", list(missing));
-        vec![Finding::error("locales", ExitStatus::Usage, detail, next)]
+        Finding::error("locales", ExitStatus::Usage, detail, next)
     };
-    let (unknown, absent) = (missing(&here), missing(&there));
+    let (unknown, absent) = (missing(here), missing(there));
     if !unknown.is_empty() {
         return error("source", &unknown, "correct sync.locales (--locale)");
     }
@@ -182,7 +197,7 @@ pub(super) async fn locales(
             "add them to the target, or name the others with --locale",
         );
     }
-    vec![Finding::ok("locales", list(&wanted))]
+    Finding::ok("locales", list(&wanted))
 }
 
 async fn channels_of(
@@ -198,25 +213,15 @@ async fn channels_of(
     Ok(found.filter_map(channel).collect())
 }
 
-/// Whether the target has the channels whose pages are migrated.
-pub(super) async fn channels(
+async fn channels(
     source: &agility::Instance,
     target: &agility::Instance,
-    settings: &Settings,
-) -> Vec<Finding> {
-    let both = async {
-        let (here, there) = tokio::try_join!(locales_of(source), locales_of(target))?;
-        let Some(locale) = here.iter().find(|locale| there.contains(locale)) else {
-            return Ok(None);
-        };
-        let channels = tokio::try_join!(channels_of(source, locale), channels_of(target, locale))?;
-        Ok::<_, RequestError>(Some(channels))
-    };
-    let (here, there) = match both.await {
-        Ok(Some(channels)) => channels,
-        // The locales say so.
-        Ok(None) => return Vec::new(),
-        Err(error) => return vec![failed("channels", "source or target", error)],
+    (locale, settings): (&Locale, &Settings),
+) -> Finding {
+    let both = tokio::try_join!(channels_of(source, locale), channels_of(target, locale));
+    let (here, there) = match both {
+        Ok(channels) => channels,
+        Err(error) => return failed("channels", "source or target", error),
     };
     let map = &settings.sync.channel_map;
     let is_meant = |channel: &&Channel| {
@@ -233,7 +238,7 @@ pub(super) async fn channels(
         .map(name_there)
         .filter(|name| !there.iter().any(|channel| channel.is_called(name)))
         .collect();
-    vec![if missing.is_empty() {
+    if missing.is_empty() {
         Finding::ok("channels", Channel::list(&here))
     } else {
         Finding::warning(
@@ -244,7 +249,7 @@ pub(super) async fn channels(
             ),
             "add them to the target, or name its own with --channel-map SOURCE=TARGET",
         )
-    }]
+    }
 }
 
 /// Webhooks that every save and every publication on the target fires.

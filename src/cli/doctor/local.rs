@@ -19,7 +19,7 @@ const TOO_LITTLE: u64 = 20 << 20;
 /// What the dashboard is drawn for.
 const SCREEN: (u16, u16) = (80, 24);
 
-/// The keys whose origins are named one by one.
+/// Keys that are listed one by one with their origins.
 const NAMED: [&str; 13] = [
     "source.guid",
     "source.url",

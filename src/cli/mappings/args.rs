@@ -15,7 +15,7 @@ use crate::store::{Pair, Store};
 /// Lists, imports, exports, checks and rebuilds the mappings of a pair of instances
 ///
 /// A mapping says which entity of the target is the counterpart of which one of the source. Runs keep mappings by
-/// themselves; these commands are for a pair that another tool has filled, and for one whose state was lost.
+/// themselves; these commands are for a pair that another tool has filled, and for one that lost its state.
 #[derive(Clone, Debug, Args)]
 #[command(
     arg_required_else_help = true,
@@ -24,7 +24,7 @@ Examples:
   lockgate mappings import --dry-run          what the mapping folder of the official CLI holds, and what is wrong in it
   lockgate mappings import                    takes it into the state
   lockgate mappings check                     compares the state with both instances
-  lockgate mappings rebuild                   recognises counterparts where there is no mapping at all
+  lockgate mappings rebuild                   recognises counterparts without any mapping
   lockgate mappings export agility-files      back to the official CLI
 
 The instances come from --source and --target, lockgate.toml or the environment, as for `lockgate sync`."
@@ -120,14 +120,4 @@ pub(super) async fn pair(config: &Config, store: &Store) -> Result<Pair, Error> 
 /// Whether rows are printed as JSON.
 pub(super) fn is_json(config: &Config) -> Result<bool, Error> {
     Ok(config.output()?.mode == OutputMode::Json)
-}
-
-/// Prints one JSON object a line.
-pub(super) fn print_json(
-    row: &impl serde::Serialize,
-    out: &mut (dyn Write + Send),
-) -> Result<(), Error> {
-    let line = serde_json::to_string(row).map_err(std::io::Error::from)?;
-    writeln!(out, "{line}")?;
-    Ok(())
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::super::{planning, table};
-use super::args::{PairArgs, is_json, print_json, whole};
+use super::args::{PairArgs, is_json, whole};
 use crate::domain::{Entity, Inventory, Kind, SourceId, TargetId, name_key};
 use crate::engine::Decided;
 use crate::error::{Error, ExitStatus};
@@ -16,9 +16,9 @@ use crate::store::Mapping;
 
 /// Compares the mappings of the state with both instances
 ///
-/// Lists mappings whose counterpart does not exist any more, is of another kind (component instead of content model,
-/// folder instead of page, item of another model) or has another name. A mapping whose source entity was deleted is listed
-/// and does not count: its counterpart stays on the target. Ends with 1 when a mapping is wrong.
+/// Lists mappings with a counterpart that was deleted, is of another kind (component instead of content model, folder
+/// instead of page, item of another model) or has another name. Mappings of entities that the source deleted are listed
+/// and do not count: their counterparts stay on the target. Ends with 1 when a mapping is wrong.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -95,7 +95,7 @@ pub(super) async fn run(
                 "state": standing.name(),
                 "detail": standing.detail(),
             });
-            print_json(&row, out)?;
+            table::json_line(&row, out)?;
         }
     } else {
         print(&found, out)?;

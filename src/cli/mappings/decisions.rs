@@ -126,12 +126,7 @@ impl Decisions {
             source,
         };
         let text = serde_json::to_string_pretty(self).map_err(|error| failed(error.into()))?;
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new("."));
-        let name = path.file_name().map(|name| name.to_string_lossy());
-        report::write_whole(folder, &name.unwrap_or_default(), text.as_bytes()).map_err(failed)
+        report::write_whole_at(path, text.as_bytes()).map_err(failed)
     }
 
     /// What was decided, as evidence before all other.

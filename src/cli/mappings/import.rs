@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::super::{official, planning, table};
-use super::args::{PairArgs, is_json, print_json, whole};
+use super::args::{PairArgs, is_json, whole};
 use super::keep::{Keeping, Kept, Noted};
 use crate::config::Config;
 use crate::domain::{EntityKey, Guid, Id, Inventory, Kind, SourceId, TargetId};
@@ -319,7 +319,7 @@ impl Imported {
                 "reason": defect.kind.to_string(),
                 "next": defect.kind.hint(),
             });
-            print_json(&row, out)?;
+            table::json_line(&row, out)?;
         }
         let summary = json!({
             "type": "imported",
@@ -331,6 +331,6 @@ impl Imported {
             "known": self.known,
             "defects": self.defects.len(),
         });
-        print_json(&summary, out)
+        Ok(table::json_line(&summary, out)?)
     }
 }

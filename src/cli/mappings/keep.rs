@@ -5,13 +5,11 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::super::session::salt;
+use super::super::session::{owner, salt};
 use crate::config::{Config, HostInfo};
 use crate::domain::{EntityKey, Filled, Proof, RunEnd, RunId, TargetId, Version, time};
 use crate::error::{Error, ExitStatus};
-use crate::store::{
-    Change, LeaseOwner, Mapping, MappingOrigin, Pair, RunFinish, RunRecord, StateUrl, Store,
-};
+use crate::store::{Change, Mapping, MappingOrigin, Pair, RunFinish, RunRecord, StateUrl, Store};
 
 /// How long the lock is held at most: it is one commit.
 const LOCK: Duration = Duration::from_mins(1);
@@ -81,12 +79,7 @@ impl Keeping {
 
     async fn keep_in(&self, store: &Store, kept: Kept, from: Option<&Path>) -> Result<(), Error> {
         let run = time::run_id(time::now(), salt());
-        let owner = LeaseOwner {
-            owner: self.host_info.user.clone(),
-            host: self.host_info.host.clone(),
-            process: std::process::id(),
-            run: run.clone(),
-        };
+        let owner = owner(&self.host_info, &run);
         let lease = store.acquire_lease(&self.pair, owner, LOCK).await?;
         let committed = store.commit(self.changes(&run, kept, from)).await;
         store.release_lease(lease).await?;

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::super::{run_lookup, table};
-use super::args::{PairArgs, is_json, pair, print_json};
+use super::args::{PairArgs, is_json, pair};
 use crate::error::{Error, ExitStatus};
 
 /// Lists the mappings of a pair as the state has them
@@ -52,7 +52,7 @@ pub(super) async fn run(
                 "evidence": row.evidence,
                 "run": row.run,
             });
-            print_json(&row, out)?;
+            table::json_line(&row, out)?;
         }
         return Ok(ExitStatus::Agreed);
     }

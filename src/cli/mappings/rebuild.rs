@@ -9,13 +9,13 @@ use serde_json::json;
 
 use super::super::sync::MatchingArgs;
 use super::super::{planning, table, wiring};
-use super::args::{PairArgs, is_json, print_json};
+use super::args::{PairArgs, is_json};
 use super::decisions::{Candidate, Decision, Decisions};
 use super::keep::{Keeping, Kept, Noted};
 use crate::domain::{Entity, EntityKey, Id, Kind, SourceId, TargetId, name_key};
 use crate::engine::Decided;
 use crate::error::{Error, ExitStatus};
-use crate::plan::{Planned, Recognition};
+use crate::plan::{Action, Planned, Recognition, container_of};
 use crate::report;
 
 /// Candidates that a decision names, the most similar names first.
@@ -126,7 +126,7 @@ fn print(found: &[Noted], is_json: bool, out: &mut (dyn Write + Send)) -> Result
                 "counterpartName": row.target_name,
                 "evidence": row.evidence,
             });
-            print_json(&row, out)?;
+            table::json_line(&row, out)?;
         }
     } else if !found.is_empty() {
         // Thousands of rows say less than how they came about; `list` has them one by one.
@@ -208,11 +208,11 @@ const fn by_name(kind: Kind) -> &'static str {
 
 /// Decisions that contradict the target or the state.
 fn unused(made: &Decisions, decided: &Decided) -> Vec<String> {
-    let hints = made.hints().into_iter();
     let is_used = |key: &EntityKey, target: TargetId| {
         let at = decided.source.position(key);
         at.is_some_and(|at| decided.plan.entities[at as usize].found == Some(target))
     };
+    let hints = made.hints().into_iter();
     hints
         .filter(|hint| !is_used(&hint.key, hint.target))
         .map(|hint| {
@@ -224,7 +224,7 @@ fn unused(made: &Decisions, decided: &Decided) -> Vec<String> {
 
 /// Items without a counterpart whose container on the target holds items that are the counterpart of none.
 fn undecided(decided: &Decided, made: &Decisions) -> Vec<Decision> {
-    let mut open = open_items(decided);
+    let open = open_items(decided);
     let containers = containers(decided);
     let mut items: BTreeMap<SourceId, (Box<str>, Vec<&Entity<SourceId>>)> = BTreeMap::new();
     let mut placed: HashSet<SourceId> = HashSet::new();
@@ -235,7 +235,7 @@ fn undecided(decided: &Decided, made: &Decisions) -> Vec<Decision> {
         if planned.found.is_some() || is_joined(planned) {
             placed.insert(entity.key.id);
         }
-        if let Some(container) = containers.get(&container_of(entity)) {
+        if let Some(container) = containers.get(&container_key(entity)) {
             let item = items.entry(entity.key.id);
             let item = item.or_insert_with(|| (container.clone(), Vec::new()));
             item.1.push(entity);
@@ -248,7 +248,7 @@ fn undecided(decided: &Decided, made: &Decisions) -> Vec<Decision> {
     });
     let decision = |(id, (container, locales)): (SourceId, (Box<str>, Vec<&Entity<SourceId>>))| {
         let name = locales[0].name.to_string();
-        let candidates = open.get_mut(&container).map(|open| nearest(&name, open));
+        let candidates = open.get(&container).map(|open| nearest(&name, open));
         Decision {
             kind: Kind::Content,
             id: id.raw(),
@@ -267,10 +267,8 @@ fn undecided(decided: &Decided, made: &Decisions) -> Vec<Decision> {
 
 /// Whether the target has the item in another locale.
 fn is_joined(planned: &Planned) -> bool {
-    matches!(
-        planned.action,
-        crate::plan::Action::Create { joins: Some(_) }
-    ) || planned.evidence == Some(Recognition::Decision)
+    matches!(planned.action, Action::Create { joins: Some(_) })
+        || planned.evidence == Some(Recognition::Decision)
 }
 
 /// The target's names of containers, by the source's; both in the form that is compared.
@@ -284,13 +282,8 @@ fn containers(decided: &Decided) -> HashMap<Box<str>, Box<str>> {
         .collect()
 }
 
-fn container_of<I>(item: &Entity<I>) -> Box<str> {
-    let body = item.body.parse();
-    name_key(
-        body["properties"]["referenceName"]
-            .as_str()
-            .unwrap_or_default(),
-    )
+fn container_key<I>(item: &Entity<I>) -> Box<str> {
+    name_key(container_of(&item.body.parse()))
 }
 
 /// Items of the target that are the counterpart of none, by container.
@@ -309,20 +302,24 @@ fn open_items(decided: &Decided) -> HashMap<Box<str>, Vec<Candidate>> {
         if taken.contains(&item.key.id) || !seen.insert(item.key.id) {
             continue;
         }
-        open.entry(container_of(item)).or_default().push(Candidate {
-            target: item.key.id.raw(),
-            name: item.name.to_string(),
-        });
+        open.entry(container_key(item))
+            .or_default()
+            .push(Candidate {
+                target: item.key.id.raw(),
+                name: item.name.to_string(),
+            });
     }
     open
 }
 
 /// The candidates whose names are the most similar.
-fn nearest(name: &str, open: &mut [Candidate]) -> Vec<Candidate> {
+fn nearest(name: &str, open: &[Candidate]) -> Vec<Candidate> {
     let similarity = |one: &Candidate| strsim::normalized_damerau_levenshtein(name, &one.name);
-    open.sort_by(|one, other| {
-        let by_name = similarity(other).total_cmp(&similarity(one));
-        by_name.then(one.target.cmp(&other.target))
+    let mut scored: Vec<(f64, &Candidate)> =
+        open.iter().map(|one| (similarity(one), one)).collect();
+    scored.sort_by(|(one, this), (other, that)| {
+        other.total_cmp(one).then(this.target.cmp(&that.target))
     });
-    open.iter().take(CANDIDATES).cloned().collect()
+    let nearest = scored.into_iter().take(CANDIDATES);
+    nearest.map(|(_, one)| one.clone()).collect()
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::Args;
 
 use super::super::args::{Collected, FileArgs, OutputArgs};
-use super::super::run_lookup;
+use super::super::{run_lookup, table};
 use super::{story, text};
 use crate::config::OutputMode;
 use crate::domain::{EntityKey, Id, Kind, Locale, RunId, SourceId, TargetId};
@@ -84,11 +84,7 @@ pub(in crate::cli) async fn run(
     }
     for story in &stories {
         if config.output()?.mode == OutputMode::Json {
-            writeln!(
-                out,
-                "{}",
-                serde_json::to_string(story).map_err(std::io::Error::from)?
-            )?;
+            table::json_line(story, out)?;
         } else {
             out.write_all(text::text(story).as_bytes())?;
         }
@@ -124,11 +120,7 @@ fn included(
     }
     for chain in &chains {
         if is_json {
-            writeln!(
-                out,
-                "{}",
-                serde_json::to_string(chain).map_err(std::io::Error::from)?
-            )?;
+            table::json_line(chain, out)?;
         } else {
             out.write_all(text::included(chain).as_bytes())?;
         }

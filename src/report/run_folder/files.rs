@@ -24,6 +24,19 @@ pub(crate) fn create_file(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
+/// As [`write_whole`], to a path.
+pub(crate) fn write_whole_at(path: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let name = path.file_name().map(|name| name.to_string_lossy());
+    write_whole(
+        folder.unwrap_or(Path::new(".")),
+        &name.unwrap_or_default(),
+        content,
+    )
+}
+
 /// Writes a file without credentials so that it appears whole or not at all, for this user alone (0600): temporary
 /// files are created so, and keep it when they get their name.
 pub(crate) fn write_whole(folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {

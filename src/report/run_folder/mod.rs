@@ -27,7 +27,7 @@ use crate::plan::Plan;
 use crate::report::graph;
 
 pub use archive::Keep;
-pub(crate) use files::write_whole;
+pub(crate) use files::write_whole_at;
 pub use find::{newest as newest_run, newest_open as newest_unfinished_run};
 pub use index::{Recorded, recorded};
 pub(crate) use markdown::{grid, inline};

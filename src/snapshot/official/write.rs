@@ -91,11 +91,7 @@ pub fn write_pair(
             .map(|mapping| {
                 let layout = layout::of_kind(mapping.key.kind);
                 let before = former.remove(&ids_of(mapping)).unwrap_or_default();
-                let mut row = Row {
-                    mapping,
-                    sides,
-                    members: before,
-                };
+                let mut row = Row::of(mapping, sides, before);
                 row.set(GUIDS[0], Some(json!(source)));
                 row.set(GUIDS[1], Some(json!(target)));
                 row.set(layout.ids[0], Some(json!(mapping.key.id)));
@@ -163,10 +159,29 @@ fn former(path: &Path) -> Result<HashMap<Ids, Map<String, Value>>, WriteError> {
 struct Row<'a> {
     mapping: &'a Exported,
     sides: Option<(&'a Inventory<SourceId>, &'a Inventory<TargetId>)>,
+    /// What both say now, source first, where they were read.
+    bodies: [Option<Value>; 2],
     members: Map<String, Value>,
 }
 
-impl Row<'_> {
+impl<'a> Row<'a> {
+    fn of(
+        mapping: &'a Exported,
+        sides: Option<(&'a Inventory<SourceId>, &'a Inventory<TargetId>)>,
+        members: Map<String, Value>,
+    ) -> Self {
+        let bodies = sides.map_or([None, None], |(source, target)| {
+            let there = target.get(&mapping.key.with_id(mapping.target));
+            [source.get(&mapping.key).map(body_of), there.map(body_of)]
+        });
+        Self {
+            mapping,
+            sides,
+            bodies,
+            members,
+        }
+    }
+
     /// Sets a member, or keeps what was there before; a member that is not known at all is null.
     fn set(&mut self, member: &str, value: Option<Value>) {
         match value {
@@ -177,30 +192,25 @@ impl Row<'_> {
 
     /// Both sides of a member of the body.
     fn both(&mut self, members: [&str; 2], of_body: &str) {
-        let [here, there] = self.bodies();
-        self.set(members[0], member(here.as_ref(), of_body));
-        self.set(members[1], member(there.as_ref(), of_body));
+        for (member, value) in members.into_iter().zip(self.said(of_body)) {
+            self.set(member, value);
+        }
     }
 
     /// Both sides of a date: that of a side which changed since the last agreement is not the date of the agreement, and an
     /// older one is kept.
     fn dates(&mut self, members: [&str; 2], of_body: &str) {
-        let [here, there] = self.bodies();
-        let is_agreed = self.mapping.is_agreed;
-        let date = |body: Option<Value>, is_agreed: bool| {
-            member(body.as_ref(), of_body).filter(|_| is_agreed)
-        };
-        self.set(members[0], date(here, is_agreed[0]));
-        self.set(members[1], date(there, is_agreed[1]));
+        let dates = self.said(of_body).into_iter().zip(self.mapping.is_agreed);
+        for (member, (date, is_agreed)) in members.into_iter().zip(dates) {
+            self.set(member, date.filter(|_| is_agreed));
+        }
     }
 
-    fn bodies(&self) -> [Option<Value>; 2] {
-        let Some((source, target)) = self.sides else {
-            return [None, None];
-        };
-        let key = &self.mapping.key;
-        let there = target.get(&key.with_id(self.mapping.target));
-        [source.get(key).map(body_of), there.map(body_of)]
+    /// What a member of both bodies is.
+    fn said(&self, of_body: &str) -> [Option<Value>; 2] {
+        self.bodies
+            .each_ref()
+            .map(|body| member(body.as_ref(), of_body))
     }
 
     fn fill(&mut self) {
@@ -226,8 +236,8 @@ impl Row<'_> {
                 self.target_name("targetPageTemplateName");
             }
             Kind::Redirection => {
-                let [here, _] = self.bodies();
-                self.set("originUrl", member(here.as_ref(), "originUrl"));
+                let [here, _] = self.said("originUrl");
+                self.set("originUrl", here);
             }
             Kind::Content => self.versions(),
             Kind::Page => {
