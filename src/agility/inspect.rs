@@ -1,5 +1,5 @@
-//! What can be asked of an instance besides its entities: who the token belongs to, what fires on a save, and how far
-//! publishing is.
+//! What can be asked of an instance besides its entities: the user of the token, the webhooks that a save fires, and the
+//! state of publishing.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::instance::RequestError;
 /// Pages of the list of webhooks that are read at most.
 const WEBHOOK_PAGES: usize = 50;
 
-/// Whose token it is, and what the way to the server is like.
+/// The user of the token, and how the server answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     /// The e-mail address of the user, else the name.

@@ -98,7 +98,7 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
                 () = tokio::time::sleep_until(grace), if drain_ends.is_some() => break,
                 _ = tick.tick() => {
                     let now = emit_pace(self.context(), &before).await;
-                    self.spare_requests(&before, &now);
+                    self.size_batches(&before, &now);
                     before = now;
                     let running = self.running.values().cloned();
                     if let Some(forecast) = self.estimator.ask(self.jobs.context(), &self.work, running) {
@@ -250,8 +250,9 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
         }
     }
 
-    /// Lets batches wait for more items and commits for others, as long as the rate is what requests wait for.
-    fn spare_requests(&mut self, before: &Sample, now: &Sample) {
+    /// Sizes batches by what was learnt of the target, and lets them wait for more items, and commits for others, as long as
+    /// the rate is what requests wait for.
+    fn size_batches(&mut self, before: &Sample, now: &Sample) {
         // A second in which nothing was to leave tells nothing.
         if now.refused == before.refused {
             self.scarce = scarce(now.per_second_max, now.per_second_since(before));
