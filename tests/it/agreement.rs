@@ -7,7 +7,7 @@ use lockgate::mock::file::{Habits, InstanceFile, Row, StateFile};
 use serde_json::{Value, json};
 
 use crate::binary::{Ended, Workspace, end_of};
-use crate::support::{TARGET, fixture, instances, serve};
+use crate::support::{TARGET, fixture, instances, put_state, serve};
 
 /// A pair of instances whose states can be changed between runs.
 struct Stage {
@@ -55,9 +55,7 @@ impl Stage {
     async fn edit(&self, edit: impl FnOnce(&mut StateFile)) {
         let mut state = self.server.state();
         edit(&mut state);
-        let url = format!("{}/_mock/state", self.server.base_url());
-        let request = reqwest::Client::new().put(url).json(&state);
-        request.send().await.unwrap().error_for_status().unwrap();
+        put_state(&self.server.base_url(), &state).await;
     }
 
     fn target(&self) -> InstanceFile {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::binary::{Ended, Workspace, end_of};
 use crate::mock_process::MockProcess;
 use crate::same_state;
-use crate::support::{SOURCE, TARGET, fixture, instances, serve};
+use crate::support::{SOURCE, TARGET, fixture, instances, put_state, serve};
 
 const PLAN: &str = "release.plan";
 
@@ -59,9 +59,7 @@ impl Stage {
         let mut state = self.server.state();
         let (source, target) = sides(&mut state);
         edit(source, target);
-        let url = format!("{}/_mock/state", self.server.base_url());
-        let request = reqwest::Client::new().put(url).json(&state);
-        request.send().await.unwrap().error_for_status().unwrap();
+        put_state(&self.server.base_url(), &state).await;
     }
 
     pub(crate) fn instance(&self, guid: &str) -> InstanceFile {

@@ -5,7 +5,7 @@ use lockgate::mock::file::{ChannelFile, StateFile};
 use serde_json::Value;
 
 use crate::binary::{Workspace, end_of, events_in};
-use crate::support::{TARGET, fixture, instances, serve};
+use crate::support::{TARGET, fixture, instances, put_state, serve};
 
 fn channel(id: i64, name: &str) -> ChannelFile {
     ChannelFile {
@@ -157,13 +157,7 @@ async fn a_plan_ends_like_the_rehearsal_of_a_run() {
     let label = first_label(&state, 0);
     retitle(&mut state, 0, (&label, "by the source"));
     retitle(&mut state, 1, (&label, "by the target"));
-    let put = reqwest::Client::new().put(format!("{url}/_mock/state"));
-    put.json(&state)
-        .send()
-        .await
-        .unwrap()
-        .error_for_status()
-        .unwrap();
+    put_state(&url, &state).await;
     for args in [&[][..], &["--output", "json"]] {
         assert_eq!(code("plan", args).await, Some(5), "{args:?}");
     }

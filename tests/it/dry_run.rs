@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use lockgate::mock::Server;
 use lockgate::mock::file::{Row, StateFile};
 use serde_json::Value;
 use tokio::sync::Semaphore;
@@ -11,7 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::binary::{Ended, Workspace, end_of, events_in};
 use crate::fixtures::{all, case};
-use crate::support::{TARGET, fixture, instances, serve};
+use crate::support::{TARGET, fixture, instances, put_state, serve};
 
 /// Fixtures at a time: each is one process that reads and computes most of the time.
 const AT_ONCE: usize = 4;
@@ -157,12 +156,6 @@ fn describe(state: &mut StateFile, instance: usize, label: &str, description: &s
     item.unwrap()["fields"]["Description"] = description.into();
 }
 
-async fn play(server: &Server, state: &StateFile) {
-    let url = format!("{}/_mock/state", server.base_url());
-    let request = reqwest::Client::new().put(url).json(state);
-    request.send().await.unwrap().error_for_status().unwrap();
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dry_run_knows_what_earlier_runs_did() {
     let server = serve(instances(&fixture("starter-site"))).await;
@@ -187,7 +180,7 @@ async fn a_dry_run_knows_what_earlier_runs_did() {
     describe(&mut state, 1, labels[1], "Changed on the target.");
     describe(&mut state, 0, labels[2], "Changed on the source.");
     describe(&mut state, 1, labels[2], "Changed on the target.");
-    play(&server, &state).await;
+    put_state(&server.base_url(), &state).await;
     let foretold = end_of(workspace.sync(&server, &["--dry-run", "--no-verify"])).await;
     let listed = listed(&foretold.stdout);
     let actions: Vec<&str> = listed.iter().map(|(action, _)| action.as_str()).collect();

@@ -8,7 +8,7 @@ use lockgate::mock::{self, Server};
 use serde_json::{Value, json};
 
 use crate::same_state;
-use crate::support::{Ran, SOURCE, Setup, TARGET, empty_target, serve_with};
+use crate::support::{Ran, SOURCE, Setup, TARGET, empty_target, put_state, serve_with};
 
 const LOCALES: [&str; 2] = ["en-us", "fr-ca"];
 
@@ -115,9 +115,7 @@ impl Site {
     async fn delete(&self, delete: impl FnOnce(&mut InstanceFile)) {
         let mut state = self.server.state();
         delete(&mut state.instances[1]);
-        let url = format!("{}/_mock/state", self.server.base_url());
-        let request = reqwest::Client::new().put(url).json(&state);
-        request.send().await.unwrap().error_for_status().unwrap();
+        put_state(&self.server.base_url(), &state).await;
     }
 
     async fn run(&mut self) -> Ran {

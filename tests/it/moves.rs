@@ -7,7 +7,7 @@ use lockgate::mock::file::{InstanceFile, Row, StateFile};
 use lockgate::mock::{self, Server};
 use serde_json::{Value, json};
 
-use crate::support::{Ran, SOURCE, Setup, TARGET, empty_target, serve_with};
+use crate::support::{Ran, SOURCE, Setup, TARGET, empty_target, put_state, serve_with};
 
 fn rows(rows: Value) -> Vec<Row> {
     let rows: Vec<Row> = serde_json::from_value(rows).unwrap();
@@ -97,9 +97,7 @@ impl Site {
         let mut state = self.server.state();
         let (source, target) = state.instances.split_at_mut(1);
         edit(&mut source[0], &mut target[0]);
-        let url = format!("{}/_mock/state", self.server.base_url());
-        let request = reqwest::Client::new().put(url).json(&state);
-        request.send().await.unwrap().error_for_status().unwrap();
+        put_state(&self.server.base_url(), &state).await;
     }
 
     pub(crate) async fn in_sync(&mut self) -> Ran {

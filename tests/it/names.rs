@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::binary::{Workspace, end_of};
-use crate::support::{Ran, SOURCE, Setup, TARGET, empty_target, serve_with};
+use crate::support::{Ran, SOURCE, Setup, TARGET, empty_target, put_state, serve_with};
 
 /// The kinds whose entities can be renamed where they are.
 const RENAMED: [Kind; 6] = [
@@ -209,9 +209,7 @@ impl Place {
         let mut state = self.server.state();
         let (source, target) = state.instances.split_at_mut(1);
         edit(&mut source[0], &mut target[0]);
-        let url = format!("{}/_mock/state", self.server.base_url());
-        let request = reqwest::Client::new().put(url).json(&state);
-        request.send().await.unwrap().error_for_status().unwrap();
+        put_state(&self.server.base_url(), &state).await;
     }
 }
 

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::gone::source;
 use crate::same_state;
-use crate::support::{Ran, Setup, TARGET, empty_target, serve_with};
+use crate::support::{Ran, Setup, TARGET, empty_target, put_state, serve_with};
 
 /// A site that was synced once, with a state in a file so that bytes can be kept.
 struct Site {
@@ -67,9 +67,7 @@ impl Site {
         let mut state = self.server.state();
         let (source, target) = state.instances.split_at_mut(1);
         edit(&mut source[0], &mut target[0]);
-        let url = format!("{}/_mock/state", self.server.base_url());
-        let request = reqwest::Client::new().put(url).json(&state);
-        request.send().await.unwrap().error_for_status().unwrap();
+        put_state(&self.server.base_url(), &state).await;
     }
 
     async fn run(&mut self) -> Ran {

@@ -8,7 +8,7 @@ use lockgate::mock::{self, Server};
 use lockgate::store::{Change, Pair, RunRecord, Store};
 
 use crate::gone::source;
-use crate::support::{Ran, SOURCE, Setup, TARGET, empty_target, run_id, serve_with};
+use crate::support::{Ran, SOURCE, Setup, TARGET, empty_target, put_state, run_id, serve_with};
 
 const STAGING: i64 = 1;
 const PUBLISHED: i64 = 2;
@@ -67,9 +67,7 @@ async fn begun(setup: &Setup, run: u16) {
 async fn edit(server: &Server, edit: impl FnOnce(&mut InstanceFile)) {
     let mut state = server.state();
     edit(&mut state.instances[0]);
-    let url = format!("{}/_mock/state", server.base_url());
-    let request = reqwest::Client::new().put(url).json(&state);
-    request.send().await.unwrap().error_for_status().unwrap();
+    put_state(&server.base_url(), &state).await;
 }
 
 fn says(row: &Row, text: &str) -> bool {
@@ -237,9 +235,7 @@ async fn what_no_run_published_is_not_unpublished() {
             row["properties"]["state"] = to.into();
         }
     }
-    let url = format!("{}/_mock/state", server.base_url());
-    let request = reqwest::Client::new().put(url).json(&state);
-    request.send().await.unwrap().error_for_status().unwrap();
+    put_state(&server.base_url(), &state).await;
     let ran = Box::pin(setup.sync(&server.base_url())).await;
     assert_eq!(finished(&ran), (0, 0, 0, 0, 0));
     assert_eq!(found(&server, "item 33").0, PUBLISHED);

@@ -68,6 +68,13 @@ pub(crate) async fn serve(state: StateFile) -> Server {
     .await
 }
 
+/// Replaces what the instances of a server hold, behind the back of the program.
+pub(crate) async fn put_state(base_url: &str, state: &StateFile) {
+    let url = format!("{base_url}/_mock/state");
+    let request = reqwest::Client::new().put(url).json(state);
+    request.send().await.unwrap().error_for_status().unwrap();
+}
+
 /// A server with options of its own.
 pub(crate) async fn serve_with(mut options: mock::Options) -> Server {
     options.state.schema = SCHEMA;

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::crash::{losses, report, target};
 use crate::fixtures::all;
 use crate::same_state;
-use crate::support::{Setup, TARGET, Undone, fixture, instances, serve_with};
+use crate::support::{Setup, TARGET, Undone, fixture, instances, put_state, serve_with};
 
 /// Two instances, and a state in a file, so that the bytes of assets can be kept.
 pub(crate) struct Place {
@@ -75,9 +75,7 @@ impl Place {
         let (source, target) = state.instances.split_at_mut(1);
         edit(&mut source[0], &mut target[0]);
         assert_eq!(target[0].guid, TARGET);
-        let url = format!("{}/_mock/state", self.server.base_url());
-        let request = reqwest::Client::new().put(url).json(&state);
-        request.send().await.unwrap().error_for_status().unwrap();
+        put_state(&self.server.base_url(), &state).await;
     }
 
     /// Gives the state up and opens it again, as a process that comes after one that died.

@@ -15,7 +15,7 @@ use crate::binary::{Ended, Workspace, end_of, lines_of_json};
 use crate::lease::{shell, take_over_by};
 use crate::mock_process::MockProcess;
 use crate::same_state;
-use crate::support::{TARGET, fixture, instances};
+use crate::support::{TARGET, fixture, instances, put_state};
 use crate::terminal::Terminal;
 use crate::undo::move_on;
 
@@ -79,13 +79,12 @@ impl Place {
 
     async fn edit_both(&self, edit: impl FnOnce(&mut InstanceFile, &mut InstanceFile)) {
         let url = format!("{}/_mock/state", self.server.base_url);
-        let state = reqwest::get(&url).await.unwrap();
+        let state = reqwest::get(url).await.unwrap();
         let mut state: StateFile = state.json().await.unwrap();
         let (source, target) = state.instances.split_at_mut(1);
         assert_eq!(target[0].guid, TARGET);
         edit(&mut source[0], &mut target[0]);
-        let request = reqwest::Client::new().put(url).json(&state);
-        request.send().await.unwrap().error_for_status().unwrap();
+        put_state(&self.server.base_url, &state).await;
     }
 
     /// Kills an undo after so many events and microseconds. Returns whether it was still there.

@@ -5,7 +5,7 @@ use lockgate::mock::{self, Server};
 use serde_json::Value;
 
 use crate::binary::{TOKEN, Workspace, end_of};
-use crate::support::{SOURCE, TARGET, empty_target, fixture, instances, serve};
+use crate::support::{SOURCE, TARGET, empty_target, fixture, instances, put_state, serve};
 
 /// The starter site on one server and an empty target on another, so that the source can be changed by itself.
 struct Site {
@@ -64,9 +64,7 @@ impl Site {
         item.unwrap()["fields"]["Label"] = title.into();
         let page = source.pages.iter_mut().find(is_meant);
         page.unwrap()["title"] = title.into();
-        let url = format!("{}/_mock/state", self.source.base_url());
-        let put = reqwest::Client::new().put(url).json(&state).send().await;
-        put.unwrap().error_for_status().unwrap();
+        put_state(&self.source.base_url(), &state).await;
     }
 
     async fn get(&self, path: &str, header: (&str, &str)) -> Option<Value> {
