@@ -43,8 +43,8 @@ pub enum ExitStatus {
 }
 
 impl ExitStatus {
-    /// From the one that hides all others to the one that hides none.
-    const BY_WEIGHT: [Self; 9] = [
+    /// Every one, from the one that hides all others to the one that hides none.
+    pub const BY_WEIGHT: [Self; 9] = [
         Self::Internal,
         Self::State,
         Self::Unreachable,

@@ -7,7 +7,7 @@ use super::Arguments;
 use crate::config::{CHOOSERS, KEYS, KeyInfo};
 
 /// The command tree with complete help.
-pub(super) fn command() -> Command {
+pub fn command() -> Command {
     Arguments::command().mut_subcommands(|command| match command.get_name() {
         // The mock's flags are its own and have no keys.
         "mock" => command,

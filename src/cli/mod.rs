@@ -59,6 +59,7 @@ use crate::config::{self as settings, Environment, KEYS};
 use crate::domain::{Secret, shown_lines};
 use crate::error::{Error, ExitStatus};
 
+pub use help::command;
 pub use screen::stdout;
 
 /// Moves a whole CMS instance into another one.
