@@ -233,13 +233,13 @@ mod tests {
         let files = std::fs::read_dir(docs()).unwrap();
         let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
         let names = names.filter_map(|name| Some(name.strip_suffix(".md")?.to_owned()));
-        let pages: BTreeSet<_> = names.filter(|name| name != "README").collect();
+        let pages: BTreeSet<_> = names.filter(|name| name != "index").collect();
         assert_eq!(pages, known);
     }
 
     #[test]
     fn every_page_says_what_why_and_what_to_do() {
-        let list = std::fs::read_to_string(docs().join("README.md")).unwrap();
+        let list = std::fs::read_to_string(docs().join("index.md")).unwrap();
         let mut titles = BTreeSet::new();
         for (code, page) in PAGES {
             let title = page.lines().next().unwrap();

@@ -42,6 +42,11 @@ fn broken(page: &Page, anchors: &BTreeMap<PathBuf, BTreeSet<String>>) -> Vec<Str
         // The book holds `docs` alone, so its pages link to nothing else.
         if page.path.starts_with("docs") && !target.starts_with("docs") {
             broken.push(format!("{place} leads out of the book"));
+        } else if page.path.starts_with("docs")
+            && target.ends_with("README.md")
+            && !page.path.ends_with("SUMMARY.md")
+        {
+            broken.push(format!("{place}: the book names this page index.html"));
         } else if !pages::root().join(&target).exists() {
             broken.push(format!("{place} leads nowhere"));
         } else if !anchor.is_empty()
@@ -80,6 +85,7 @@ fn broken_links_are_found() {
     assert_eq!(broken("[a](nothing.md)"), 1);
     assert_eq!(broken("[a](#two)"), 1);
     assert_eq!(broken("[a](../README.md)"), 1);
+    assert_eq!(broken("[a](README.md)"), 1);
 }
 
 /// A page that is not in the summary is not in the book.

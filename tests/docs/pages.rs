@@ -92,11 +92,15 @@ impl Page {
                     pieces.push((line, Piece::Link(dest_url.into_string())));
                 }
                 Event::Code(code) => {
-                    heading.iter_mut().for_each(|text| text.push_str(&code));
+                    if let Some(heading) = &mut heading {
+                        heading.push_str(&code);
+                    }
                     pieces.push((line, Piece::Code(code.into_string())));
                 }
                 Event::Text(more) => {
-                    heading.iter_mut().for_each(|text| text.push_str(&more));
+                    if let Some(heading) = &mut heading {
+                        heading.push_str(&more);
+                    }
                     text.push_str(&more);
                 }
                 Event::Html(html) | Event::InlineHtml(html) => {

@@ -21,7 +21,9 @@ fn scripts(node: &Yaml<'_>, into: &mut Vec<String>) {
             }
         }
     } else if let Some(parts) = node.as_sequence() {
-        parts.iter().for_each(|part| scripts(part, into));
+        for part in parts {
+            scripts(part, into);
+        }
     }
 }
 
@@ -36,12 +38,10 @@ fn text(node: &Yaml<'_>) -> Option<String> {
 
 fn scripts_of(path: &std::path::Path) -> Vec<String> {
     let text = fs::read_to_string(root().join(path)).unwrap();
-    let documents = Yaml::load_from_str(&text);
-    let documents = documents.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut found = Vec::new();
-    documents
-        .iter()
-        .for_each(|document| scripts(document, &mut found));
+    for document in Yaml::load_from_str(&text).unwrap() {
+        scripts(&document, &mut found);
+    }
     found
 }
 

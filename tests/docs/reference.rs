@@ -74,7 +74,7 @@ fn the_list_of_errors_has_every_code() {
         let words = title.split_once(": ").unwrap().1;
         writeln!(made, "| [{code}]({code}.md) | {words} |").unwrap();
     }
-    check("errors/README.md", &made);
+    check("errors/index.md", &made);
 }
 
 /// The codes in the first column of the page, and the order in which they hide one another.

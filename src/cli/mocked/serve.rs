@@ -72,7 +72,7 @@ pub struct ServeArgs {
     /// [default: sliding]
     #[arg(long, value_name = "KIND")]
     pub rate_limit_kind: Option<RateLimitKind>,
-    /// Tell the limit with every answer: X-RateLimit-Limit, -Remaining and -Reset
+    /// Send the limit with every answer: X-RateLimit-Limit, -Remaining and -Reset
     #[arg(long)]
     pub rate_limit_headers: bool,
     /// Another limit from some seconds after the start on, such as 20:5; may be given several times

@@ -18,7 +18,7 @@ use crate::store::{Pair, Store};
 ///
 /// Reads the state and the folders of past runs, and asks no instance. For every run that did something about the
 /// entity it lists the outcome with its reason, each attempt with what the server answered, what blocked it or what it
-/// held up; then what it needs and what needs it.
+/// blocked; then what it needs and what needs it.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
