@@ -68,6 +68,9 @@ impl<S: Source, T: Target> Jobs for RunContext<S, T> {
     }
 
     async fn run(&self, job: Job, again: bool) -> Result<Finished, StoreError> {
+        if let Some(turn) = job.turn.filter(|turn| turn.overlaps) {
+            self.overlapping.insert(turn.row);
+        }
         if again {
             run_again(self, job).await
         } else {
@@ -102,9 +105,6 @@ where
             results
         }
         Queue::Page => {
-            if let Some(turn) = job.turn.filter(|turn| turn.overlaps) {
-                context.overlapping.insert(turn.row);
-            }
             let (results, wrong) = page::run(context, job.steps[0], (job.probe, None)).await?;
             stop = wrong.map(StopCause::Reference);
             results
