@@ -6,9 +6,10 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, OutputArgs};
+use super::ends::Ends;
 use super::plan::status_of;
 use super::run_lookup;
-use super::session::{self, Ends, Work};
+use super::session::{self, Work};
 use crate::config::{Config, Settings};
 use crate::domain::{Guid, RunEnd, RunId};
 use crate::error::{Error, ExitStatus};

@@ -20,6 +20,8 @@ use crate::engine::{
 pub struct Settings {
     /// The instance to read from.
     pub source: Instance,
+    /// The folder that is read in its place.
+    pub source_folder: Option<PathBuf>,
     /// The instance to write to.
     pub target: Instance,
     /// What to migrate, and how to decide.
