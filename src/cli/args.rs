@@ -104,7 +104,7 @@ impl FileArgs {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Instances")]
 pub(super) struct SourceArgs {
-    /// Instance to read from, or a folder that `lockgate pull` wrote (folder:DIR where DIR looks like a GUID)
+    /// Instance to read from, or a folder that `lockgate pull` wrote (DIR or folder:DIR)
     #[arg(long, value_name = "GUID|DIR")]
     source: Option<String>,
     /// Base URL of the source's APIs, for mock servers and proxies
@@ -152,7 +152,7 @@ impl TargetArgs {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Instances")]
 pub(super) struct AccessArgs {
-    /// Access token for every instance of the command; prefer the environment variable
+    /// Access token for all instances; prefer the environment variable
     #[arg(long)]
     token: Option<String>,
     /// Host that may receive the token although only lockgate.toml or an earlier run names it

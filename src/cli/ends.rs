@@ -42,18 +42,18 @@ impl Source for SourceEnd {
 }
 
 /// One end of a run, as far as a server may be behind it.
-pub(super) trait End: Source {
+pub(super) trait Endpoint: Source {
     /// The server; `None` where there is none.
     fn instance(&self) -> Option<&Instance>;
 }
 
-impl End for Instance {
+impl Endpoint for Instance {
     fn instance(&self) -> Option<&Instance> {
         Some(self)
     }
 }
 
-impl End for SourceEnd {
+impl Endpoint for SourceEnd {
     fn instance(&self) -> Option<&Instance> {
         match self {
             Self::Instance(instance) => Some(instance),
@@ -123,10 +123,10 @@ fn target(settings: &Settings) -> Result<Instance, ConnectionError> {
 
 /// Opens the folder of the settings, and says what it holds.
 fn open(path: &Path, settings: &Settings) -> Result<Folder, Error> {
-    let quiet = settings.output.quiet;
+    let has_lines = settings.output.has_lines();
     let mut next = Instant::now() + BEAT;
     let folder = Folder::open(path, &mut |checked, all| {
-        if !quiet && Instant::now() >= next {
+        if has_lines && Instant::now() >= next {
             next = Instant::now() + BEAT;
             report::tell(&format!(
                 "checking {}: {checked} of {all} files",
@@ -134,7 +134,7 @@ fn open(path: &Path, settings: &Settings) -> Result<Folder, Error> {
             ));
         }
     })?;
-    if !quiet {
+    if has_lines {
         let manifest = folder.manifest();
         report::tell(&format!(
             "the source is {}: {} as of {}",
@@ -162,7 +162,7 @@ pub(super) fn with_folder(config: Config) -> Result<Config, Error> {
 ///
 /// # Errors
 /// [`Error::Unreachable`]
-pub(super) async fn authorise<E: End>(reader: &Reader<E>) -> Result<(), Error> {
+pub(super) async fn authorise<E: Endpoint>(reader: &Reader<E>) -> Result<(), Error> {
     let Some(instance) = reader.instance.instance() else {
         return Ok(());
     };

@@ -1,6 +1,6 @@
 //! What runs remember about the hosts that they talk to.
 
-use super::ends::{End as _, SourceEnd};
+use super::ends::{Endpoint as _, SourceEnd};
 use crate::agility::Instance;
 use crate::engine::Session;
 use crate::engine::pace::{Learned, Pacer};

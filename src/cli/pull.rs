@@ -180,7 +180,7 @@ async fn pulled(settings: &Settings, staging: Staging, args: &PullArgs) -> Resul
                     Some(stamped) => reading.apply(&stamped),
                     None => return,
                 },
-                _ = beat.tick() => if !settings.output.quiet {
+                _ = beat.tick() => if settings.output.has_lines() {
                     report::tell(&line(&reading, &told));
                 }
             }

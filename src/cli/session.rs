@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::agree::Reviewer;
-use super::ends::{End, Ends, SourceEnd, authorise};
+use super::ends::{Endpoint, Ends, SourceEnd, authorise};
 use super::records::Records;
 use super::{guard, official, pace, stop, wiring};
 use crate::agility::Instance;
@@ -21,8 +21,7 @@ use crate::domain::{BodyFile, EntityKey, Guid, RunEnd, RunId, time};
 use crate::engine::pace::Pacer;
 use crate::engine::retry::Retries;
 use crate::engine::{
-    Control, EVENTS_IN_FLIGHT, End as RunsEnd, Options, PlanMade, Reader, RunReport, Session, Sink,
-    StopCause,
+    Control, EVENTS_IN_FLIGHT, End, Options, PlanMade, Reader, RunReport, Session, Sink, StopCause,
 };
 use crate::error::{self, Error, ExitStatus};
 use crate::event::{Command, Event, SCHEMA, Side, Stamped};
@@ -253,30 +252,28 @@ fn unless_stopped(report: RunReport) -> Result<RunReport, Error> {
 }
 
 /// The error that stands for how a run ended, of ends that are errors.
-pub(super) fn error_of_end<'g>(end: &RunsEnd, guid: impl Fn(Side) -> &'g Guid) -> Option<Error> {
+pub(super) fn error_of_end<'g>(end: &End, guid: impl Fn(Side) -> &'g Guid) -> Option<Error> {
     Some(match end {
-        RunsEnd::Complete | RunsEnd::FailFast | RunsEnd::Interrupted => return None,
-        RunsEnd::Stopped(StopCause::Reference(why)) => Error::WrongReference(why.clone()),
-        RunsEnd::Stopped(StopCause::Outage(outage)) => Error::Unreachable {
+        End::Complete | End::FailFast | End::Interrupted => return None,
+        End::Stopped(StopCause::Reference(why)) => Error::WrongReference(why.clone()),
+        End::Stopped(StopCause::Outage(outage)) => Error::Unreachable {
             side: format!("{} {}", side_name(outage.side), guid(outage.side)),
             source: Box::new(outage.error.clone()),
         },
-        RunsEnd::LeaseLost(why) => Error::Store(why.clone()),
-        RunsEnd::Stopped(StopCause::Panic(why)) | RunsEnd::Stalled(why) => {
-            Error::Internal(why.clone())
-        }
+        End::LeaseLost(why) => Error::Store(why.clone()),
+        End::Stopped(StopCause::Panic(why)) | End::Stalled(why) => Error::Internal(why.clone()),
     })
 }
 
 /// The exit status of an end by itself.
-pub(super) fn status_of_end(end: &RunsEnd) -> ExitStatus {
+pub(super) fn status_of_end(end: &End) -> ExitStatus {
     match end {
-        RunsEnd::Complete => ExitStatus::Agreed,
-        RunsEnd::FailFast | RunsEnd::Stopped(StopCause::Reference(_)) => ExitStatus::Failed,
-        RunsEnd::Interrupted => ExitStatus::Interrupted,
-        RunsEnd::Stopped(StopCause::Outage(_)) => ExitStatus::Unreachable,
-        RunsEnd::LeaseLost(_) => ExitStatus::State,
-        RunsEnd::Stopped(StopCause::Panic(_)) | RunsEnd::Stalled(_) => ExitStatus::Internal,
+        End::Complete => ExitStatus::Agreed,
+        End::FailFast | End::Stopped(StopCause::Reference(_)) => ExitStatus::Failed,
+        End::Interrupted => ExitStatus::Interrupted,
+        End::Stopped(StopCause::Outage(_)) => ExitStatus::Unreachable,
+        End::LeaseLost(_) => ExitStatus::State,
+        End::Stopped(StopCause::Panic(_)) | End::Stalled(_) => ExitStatus::Internal,
     }
 }
 
@@ -412,7 +409,7 @@ fn body_file(state: &StateUrl) -> Option<Arc<BodyFile>> {
 }
 
 /// What one side is read through, with a pace of its own.
-pub(super) fn reader<E: End>(
+pub(super) fn reader<E: Endpoint>(
     options: &Options,
     instance: E,
     guid: &Guid,

@@ -209,6 +209,13 @@ pub struct Output {
     pub junit: Option<PathBuf>,
 }
 
+impl Output {
+    /// Whether lines about what goes on are printed beside the data.
+    pub fn has_lines(&self) -> bool {
+        !self.quiet && (self.mode != OutputMode::Json || self.verbose)
+    }
+}
+
 /// The form in which a run is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutputMode {

@@ -103,6 +103,12 @@ fn of(state: &StateFile, guid: &str) -> InstanceFile {
     all.find(|instance| instance.guid == guid).unwrap().clone()
 }
 
+/// The first file of an asset.
+fn asset_in(files: &BTreeMap<String, Vec<u8>>) -> &String {
+    let mut assets = files.keys().filter(|path| path.starts_with("assets/"));
+    assets.find(|path| !path.ends_with(".json")).unwrap()
+}
+
 /// Downloads of files that a server was asked for.
 fn downloads(server: &Server) -> usize {
     let requests = server.requests().into_iter();
@@ -255,7 +261,7 @@ async fn a_second_pull_writes_and_fetches_only_what_changed() {
 
     let mut state = server.state();
     let source = &mut state.instances[0];
-    source.content[0]["fields"]["label"] = json!("Trams");
+    source.content[0]["fields"]["Label"] = json!("Trams");
     let doomed = source.content.remove(1);
     put_state(&url, &state).await;
     let edited = pulled(&workspace, &url, &[]).await;
@@ -288,15 +294,9 @@ async fn a_pull_heals_what_is_damaged() {
     let url = server.base_url();
     pulled(&workspace, &url, &[]).await;
     let before = tree(&root(&workspace));
-    let asset = before
-        .keys()
-        .find(|path| path.ends_with(".jpg") || path.ends_with(".png"));
-    let asset = asset.unwrap();
-    for path in [asset, "models/1.json"] {
-        let path = root(&workspace).join(path);
-        if path.exists() {
-            fs::write(path, "damaged").unwrap();
-        }
+    let model = before.keys().find(|path| path.starts_with("models/"));
+    for path in [asset_in(&before), model.unwrap()] {
+        fs::write(root(&workspace).join(path), "damaged").unwrap();
     }
     fs::remove_file(root(&workspace).join("instance.json")).unwrap();
     let healed = pulled(&workspace, &url, &[]).await;
@@ -323,12 +323,15 @@ async fn a_folder_restores_the_instance_that_it_was_read_from() {
     let mut state = server.state();
     let source = &mut state.instances[0];
     let count = source.content.len();
-    source.content[0]["fields"]["label"] = json!("Trams");
+    source.content[0]["fields"]["Label"] = json!("Trams");
     source.content[0]["properties"]["versionID"] = json!(9_001);
-    let mut created = source.content[1].clone();
-    let doomed = source.content.remove(1);
+    let (gone, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut source.content)
+        .into_iter()
+        .partition(|row| row["contentID"] == 1001);
+    source.content = rest;
+    let (doomed, mut created) = (gone[0].clone(), gone[0].clone());
     created["contentID"] = json!(7_777);
-    created["fields"]["label"] = json!("Created since");
+    created["fields"]["Label"] = json!("Created since");
     source.content.push(created);
     put_state(&url, &state).await;
 
@@ -340,7 +343,7 @@ async fn a_folder_restores_the_instance_that_it_was_read_from() {
             .content
             .into_iter()
             .find(|row| row["contentID"] == *id);
-        item.map(|row| row["fields"]["label"].clone())
+        item.map(|row| row["fields"]["Label"].clone())
     };
     assert_eq!(
         label(&json!(1000)),
@@ -354,7 +357,7 @@ async fn a_folder_restores_the_instance_that_it_was_read_from() {
     assert_eq!(label(&json!(7_777)), Some(json!("Created since")));
     let source = of(&server.state(), SOURCE);
     let same = source.content.iter().filter(|row| {
-        row["fields"]["label"] == doomed["fields"]["label"] && row["locale"] == doomed["locale"]
+        row["fields"]["Label"] == doomed["fields"]["Label"] && row["locale"] == doomed["locale"]
     });
     assert_eq!(same.count(), 1, "what was deleted is there again, once");
     assert_eq!(source.content.len(), count + 1);
@@ -366,7 +369,7 @@ async fn a_folder_restores_the_instance_that_it_was_read_from() {
         .into_iter()
         .find(|row| row["contentID"] == 1000)
         .unwrap();
-    row["fields"]["label"] = json!("Buses");
+    row["fields"]["Label"] = json!("Buses");
     put_state(&url, &state).await;
     let again = end_of(push(&workspace, &url, SOURCE, &["--overwrite"])).await;
     assert_eq!(again.code, Some(0), "{}", again.stderr);
@@ -388,7 +391,7 @@ async fn a_restore_is_undone_without_its_folder() {
     let url = server.base_url();
     pulled(&workspace, &url, &[]).await;
     let mut state = server.state();
-    state.instances[0].content[0]["fields"]["label"] = json!("Trams");
+    state.instances[0].content[0]["fields"]["Label"] = json!("Trams");
     put_state(&url, &state).await;
     let restored = end_of(push(&workspace, &url, SOURCE, &["--overwrite"])).await;
     assert_eq!(restored.code, Some(0), "{}", restored.stderr);
@@ -396,7 +399,7 @@ async fn a_restore_is_undone_without_its_folder() {
     let undone = end_of(workspace.command(["undo", "last", "--yes"])).await;
     assert_eq!(undone.code, Some(0), "{}{}", undone.stdout, undone.stderr);
     let source = of(&server.state(), SOURCE);
-    assert_eq!(source.content[0]["fields"]["label"], "Trams");
+    assert_eq!(source.content[0]["fields"]["Label"], "Trams");
     server.stop().await;
 }
 
@@ -473,7 +476,7 @@ async fn a_pull_that_is_killed_at_its_end_is_finished_by_what_comes_next() {
     let mut state = server.state();
     let source = &mut state.instances[0];
     for item in &mut source.content {
-        item["fields"]["label"] = json!("edited");
+        item["fields"]["Label"] = json!("edited");
     }
     source.pages.truncate(5);
     put_state(&url, &state).await;
@@ -585,10 +588,7 @@ async fn a_folder_that_is_not_as_the_pull_left_it_is_refused_by_name() {
     // Hidden files of tools are none of the instance.
     fs::write(folder.join(".gitattributes"), "* -text").unwrap();
 
-    let asset = tree(&folder)
-        .into_keys()
-        .find(|path| path.starts_with("assets/img/"));
-    let asset = folder.join(asset.unwrap());
+    let asset = folder.join(asset_in(&tree(&folder)));
     let bytes = fs::read(&asset).unwrap();
     fs::write(&asset, [&bytes[1..], b"x"].concat()).unwrap();
     says("LG-6002", &["does not have the hash"]).await;
@@ -643,7 +643,13 @@ async fn a_pull_removes_nothing_that_the_instance_has_and_nothing_that_is_not_it
     let before = tree(&root(&workspace));
     fails(&["--locale", "en-us"], "LG-6005", "fr-ca").await;
     fails(&["--locale", "xx-yy"], "LG-1010", "en-us, fr-ca").await;
-    fails(&["--source", "backup"], "LG-1006", "is a folder").await;
+    let folder = end_of(workspace.command(["pull", "--source", "backup"])).await;
+    assert_eq!(folder.code, Some(2));
+    assert!(
+        folder.stderr.contains("backup is a folder"),
+        "{}",
+        folder.stderr
+    );
     fs::write(root(&workspace).join("notes.txt"), "mine").unwrap();
     fails(&[], "LG-6002", "notes.txt is not listed").await;
     fs::remove_file(root(&workspace).join("notes.txt")).unwrap();

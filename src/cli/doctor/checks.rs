@@ -14,7 +14,7 @@ use crate::error::{Error, ExitStatus};
 use crate::event::Side;
 use crate::report;
 
-use super::super::ends::{End as _, Ends, SourceEnd};
+use super::super::ends::{Endpoint as _, Ends, SourceEnd};
 
 /// How long one check may take.
 const LIMIT: Duration = Duration::from_secs(20);

@@ -192,3 +192,23 @@ impl FolderError {
         Some(text.to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_apart_and_what_can_be_done_is_said() {
+        let failed = |kind| FolderError::io(Path::new("x"), io::Error::from(kind));
+        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
+            let full = failed(kind);
+            assert!(matches!(full, FolderError::Full { .. }), "{kind}");
+            assert!(
+                full.hint()
+                    .is_some_and(|hint| hint.contains("goes on from there"))
+            );
+        }
+        let denied = failed(io::ErrorKind::PermissionDenied);
+        assert!(matches!(denied, FolderError::Io { .. }));
+    }
+}

@@ -40,7 +40,12 @@ struct Inner {
 /// # Errors
 /// [`FolderError`] when there is none, or more than one.
 pub fn find_folder(dir: &Path) -> Result<(PathBuf, Guid), FolderError> {
-    let full = fs::canonicalize(dir).map_err(|source| FolderError::io(dir, source))?;
+    let full = fs::canonicalize(dir).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => FolderError::NoManifest {
+            path: dir.to_owned(),
+        },
+        _ => FolderError::io(dir, source),
+    })?;
     finish_interrupted(&full)?;
     if let Some(manifest) = Manifest::read(&full.join(manifest::FILE))? {
         return Ok((dir.to_owned(), manifest.instance));
@@ -52,7 +57,10 @@ pub fn find_folder(dir: &Path) -> Result<(PathBuf, Guid), FolderError> {
         let name = folder_of_staging(&name).unwrap_or(&name).to_owned();
         let root = full.join(&name);
         finish_interrupted(&root)?;
-        if let Some(manifest) = Manifest::read(&root.join(manifest::FILE)).ok().flatten() {
+        if !root.is_dir() {
+            continue;
+        }
+        if let Some(manifest) = Manifest::read(&root.join(manifest::FILE))? {
             found.insert(name, manifest.instance);
         }
     }
