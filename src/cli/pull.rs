@@ -129,7 +129,7 @@ pub(super) async fn run(
     let staging = Staging::begin(&args.dir, &settings.source.guid)?;
     let root = staging.root().to_owned();
     let kept = tokio::select! {
-        kept = pulled(&settings, staging, args) => kept?,
+        kept = Box::pin(pulled(&settings, staging, args)) => kept?,
         () = stop::asked() => return Err(Error::Interrupted),
     };
     show(&settings, (&root, &kept), out)?;
@@ -221,14 +221,15 @@ async fn locales(
         return Ok(all);
     }
     let former = staging.former().map(|former| former.locales.as_slice());
-    let lost = |locale: &&Locale| all.contains(locale) && !asked.contains(locale);
-    let lost: Vec<&Locale> = former.unwrap_or_default().iter().filter(lost).collect();
-    if lost.is_empty() {
+    let is_left_out = |locale: &&Locale| all.contains(locale) && !asked.contains(locale);
+    let left_out = former.unwrap_or_default().iter().filter(is_left_out);
+    let left_out: Vec<&Locale> = left_out.collect();
+    if left_out.is_empty() {
         let is_asked = |locale: &Locale| asked.contains(locale);
         return Ok(all.into_iter().filter(is_asked).collect());
     }
     let path = staging.root().to_owned();
-    let locales = list(&lost);
+    let locales = list(&left_out);
     Err(FolderError::Locales { path, locales }.into())
 }
 

@@ -457,11 +457,12 @@ fn sync_folder(folder: &Path) {
 /// Writes a file that appears whole or not at all.
 fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
     let folder = path.parent().unwrap_or(Path::new("."));
+    let aside = path.with_extension("new");
     let written = || {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        let mut file = File::create(&aside)?;
         file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)
+        file.sync_all()?;
+        fs::rename(&aside, path)
     };
     written().map_err(|source| FolderError::io(path, source))?;
     sync_folder(folder);
