@@ -40,11 +40,11 @@ impl Source for Folder {
             let why = self.why_missing(url);
             let why = why.unwrap_or("the folder has no file for it");
             let why = format!("the pull could not fetch it: {why}");
-            return Err(failed("an asset", why));
+            return Err(failed("an asset", &why));
         };
         let operation = path.display().to_string();
         let file = File::open(&path).await;
-        let file = file.map_err(|error| failed(&operation, error))?;
+        let file = file.map_err(|error| failed(&operation, &error))?;
         let focal = entry.asset.as_ref().map(|asset| asset.focal.clone());
         Ok(Download {
             length_bytes: Some(entry.bytes),
@@ -61,7 +61,7 @@ impl Source for Folder {
     }
 }
 
-fn failed(what: &str, why: impl ToString) -> RequestError {
+fn failed(what: &str, why: &(impl ToString + ?Sized)) -> RequestError {
     RequestError::new(format!("reading {what}"), Cause::Content(why.to_string()))
 }
 
@@ -161,17 +161,17 @@ fn each<I: Id>(
     files: &[&str],
     understand: impl Fn(Value) -> Result<Record<I>, ShapeError>,
 ) -> Result<Vec<Record<I>>, RequestError> {
-    let record = |file: &&str| understand(value(folder, file)?).map_err(|odd| failed(file, odd.0));
+    let record = |file: &&str| understand(value(folder, file)?).map_err(|odd| failed(file, &odd.0));
     files.iter().map(record).collect()
 }
 
 fn text(folder: &Folder, file: &str) -> Result<String, RequestError> {
-    folder.text(file).map_err(|error| failed(file, error))
+    folder.text(file).map_err(|error| failed(file, &error))
 }
 
 fn value(folder: &Folder, file: &str) -> Result<Value, RequestError> {
     let text = text(folder, file)?;
-    parsed(text.as_bytes()).map_err(|error| failed(file, error))
+    parsed(text.as_bytes()).map_err(|error| failed(file, &error))
 }
 
 /// What a file with a list says.
@@ -182,8 +182,8 @@ fn understood<I>(
     understand: impl Fn(&Page<'_>) -> Result<ReadResponse<I>, ShapeError>,
 ) -> Result<Vec<Record<I>>, RequestError> {
     let text = text(folder, file)?;
-    let page = Page::parse(&text, list).map_err(|error| failed(file, error))?;
-    let answer = understand(&page).map_err(|odd| failed(file, odd.0))?;
+    let page = Page::parse(&text, list).map_err(|error| failed(file, &error))?;
+    let answer = understand(&page).map_err(|odd| failed(file, &odd.0))?;
     Ok(answer.found)
 }
 
@@ -218,7 +218,7 @@ fn own<I: Id>(folder: &Folder) -> Result<Vec<Record<I>>, RequestError> {
     let container = &own["assetContainer"];
     // An instance that has shown no URL of its container has none here either.
     if container["originUrl"].as_str() != Some("") {
-        let container = media::container_urls(container).map_err(|odd| failed(file, odd.0))?;
+        let container = media::container_urls(container).map_err(|odd| failed(file, &odd.0))?;
         found.push(Record::AssetContainer(container));
     }
     Ok(found)
@@ -239,7 +239,7 @@ fn checked(reading: Reading) -> ByteStream {
         while !reading.is_over {
             let mut piece = BytesMut::with_capacity(PIECE);
             let read = reading.file.read_buf(&mut piece).await;
-            let read = read.map_err(|error| failed(&reading.operation, error))?;
+            let read = read.map_err(|error| failed(&reading.operation, &error))?;
             reading.hasher.update(&piece);
             reading.is_over = read == 0;
             if read == 0 && ContentHash::finish(&reading.hasher) != reading.expected {

@@ -187,7 +187,7 @@ struct Tree<'a> {
 }
 
 /// A page as a node, with what is below it.
-type Node<'a> = &'a dyn Fn(&Entity<SourceId>, Vec<Value>) -> Value;
+type Node<'a> = &'a dyn Fn(&Entity<SourceId>, &[Value]) -> Value;
 
 impl<'a> Tree<'a> {
     fn of(source: &'a Inventory<SourceId>, locale: &Locale, channel: &Channel) -> Self {
@@ -234,12 +234,12 @@ impl<'a> Tree<'a> {
 
     fn node(&self, page: i64, node: Node<'_>, seen: &mut BTreeSet<i64>) -> Option<Value> {
         let entity = self.pages.get(&page).filter(|_| seen.insert(page))?;
-        Some(node(entity, self.below(Some(page), node, seen)))
+        Some(node(entity, &self.below(Some(page), node, seen)))
     }
 }
 
 /// A node of the Management API.
-fn own_node(page: &Entity<SourceId>, below: Vec<Value>) -> Value {
+fn own_node(page: &Entity<SourceId>, below: &[Value]) -> Value {
     let parent = page.placement.as_ref().and_then(|place| place.parent);
     json!({
         "pageID": page.key.id,
@@ -250,7 +250,7 @@ fn own_node(page: &Entity<SourceId>, below: Vec<Value>) -> Value {
 }
 
 /// A node as the official CLI has it.
-fn official_node(page: &Entity<SourceId>, below: Vec<Value>) -> Value {
+fn official_node(page: &Entity<SourceId>, below: &[Value]) -> Value {
     let body = page.body.parse();
     json!({
         "pageID": page.key.id,

@@ -27,7 +27,8 @@ const FETCHED: &str = "fetched.ndjson";
 #[derive(Debug)]
 pub struct Staging {
     root: PathBuf,
-    staging: PathBuf,
+    /// Where new files are until they are all there.
+    work: PathBuf,
     former: Option<Manifest>,
     files: BTreeMap<String, FileEntry>,
     /// Bytes of assets that have arrived, in this pull or in one that was interrupted.
@@ -90,7 +91,7 @@ impl Staging {
             fetched: fetched.map_err(|source| FolderError::io(&journal, source))?,
             staged: BTreeSet::new(),
             root,
-            staging,
+            work: staging,
             _lock: lock,
         })
     }
@@ -161,7 +162,7 @@ impl Staging {
 
     /// Where the bytes of an asset go.
     pub fn place_of(&self, asset: SourceId) -> PathBuf {
-        self.staging.join(FILES).join(asset.to_string())
+        self.work.join(FILES).join(asset.to_string())
     }
 
     /// Notes that all bytes of an asset are at [`Staging::place_of`].
@@ -187,7 +188,7 @@ impl Staging {
         let line = serde_json::to_string(&row).unwrap_or_default() + "\n";
         self.fetched
             .write_all(line.as_bytes())
-            .map_err(|source| FolderError::io(&self.staging.join(FETCHED), source))?;
+            .map_err(|source| FolderError::io(&self.work.join(FETCHED), source))?;
         self.arrived.insert(asset.id, row);
         Ok(())
     }
@@ -203,8 +204,8 @@ impl Staging {
         if is_there {
             return Ok(());
         }
-        let staged = self.staging.join(TREE).join(path);
-        make(staged.parent().unwrap_or(&self.staging))?;
+        let staged = self.work.join(TREE).join(path);
+        make(staged.parent().unwrap_or(&self.work))?;
         fs::write(&staged, bytes).map_err(|source| FolderError::io(&staged, source))?;
         self.staged.insert(path.to_owned());
         Ok(())
@@ -242,12 +243,12 @@ impl Staging {
             new.pulled_at.clone_from(&former.pulled_at);
         }
         if self.former.as_ref() == Some(&new) && self.staged.is_empty() {
-            remove(&self.staging)?;
+            remove(&self.work)?;
             return Ok(outcome);
         }
-        sync_all(&self.staging.join(TREE), &self.staged)?;
-        write_durably(&self.staging.join(COMMIT), new.text().as_bytes())?;
-        finish(&self.root, &self.staging)?;
+        sync_all(&self.work.join(TREE), &self.staged)?;
+        write_durably(&self.work.join(COMMIT), new.text().as_bytes())?;
+        finish(&self.root, &self.work)?;
         Ok(outcome)
     }
 
@@ -272,8 +273,8 @@ impl Staging {
             };
             let there = hash_of_file(&self.root.join(&asset.file)).ok();
             if there != Some((entry.bytes, entry.hash)) {
-                let staged = self.staging.join(TREE).join(&asset.file);
-                make(staged.parent().unwrap_or(&self.staging))?;
+                let staged = self.work.join(TREE).join(&asset.file);
+                make(staged.parent().unwrap_or(&self.work))?;
                 rename(&self.place_of(asset.id), &staged)?;
                 self.staged.insert(asset.file.clone());
             }
