@@ -106,7 +106,9 @@ fn of(state: &StateFile, guid: &str) -> InstanceFile {
 /// The first file of an asset.
 fn asset_in(files: &BTreeMap<String, Vec<u8>>) -> &String {
     let mut assets = files.keys().filter(|path| path.starts_with("assets/"));
-    assets.find(|path| !path.ends_with(".json")).unwrap()
+    assets
+        .find(|path| !path.starts_with("assets/json/"))
+        .unwrap()
 }
 
 /// Downloads of files that a server was asked for.
