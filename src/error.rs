@@ -17,6 +17,7 @@ use crate::domain::{RunEnd, redact_message, shown_lines};
 use crate::engine::{PullError, RunError};
 use crate::event::RunFailure;
 use crate::instance::{Cause, RequestError};
+use crate::snapshot::FolderError;
 use crate::store::StoreError;
 
 /// How a command ended.
@@ -123,6 +124,9 @@ pub enum Error {
     /// The state cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A folder with an instance cannot be read or written.
+    #[error(transparent)]
+    Folder(Box<FolderError>),
     /// Entities failed, or were blocked by those.
     #[error("{failed} of {total} entities failed, {blocked} more were blocked by them")]
     EntitiesFailed {
@@ -186,6 +190,7 @@ impl Error {
             Self::Unreachable { .. } => ExitStatus::Unreachable,
             Self::Run(error) => run_exit_code(error),
             Self::Store(error) => store_exit_code(error),
+            Self::Folder(error) => folder_exit_code(error),
             Self::EntitiesFailed { .. }
             | Self::Different { .. }
             | Self::WrongReference(_)
@@ -216,6 +221,7 @@ impl Error {
             },
             Self::Store(error) if is_lost(error) => RunEnd::LeaseLost,
             Self::Store(_)
+            | Self::Folder(_)
             | Self::Config(_)
             | Self::Usage { .. }
             | Self::File { .. }
@@ -245,6 +251,7 @@ impl Error {
             Self::Unreachable { source, .. } => request_hint(&source.cause).map(str::to_owned),
             Self::Run(error) => run_hint(error),
             Self::Store(error) => error.hint(),
+            Self::Folder(error) => error.hint(),
             Self::EntitiesFailed { .. } => Some(
                 "fix what the failures name and run again: only what is missing is sent".to_owned(),
             ),
@@ -315,6 +322,29 @@ const fn store_exit_code(error: &StoreError) -> ExitStatus {
         | StoreError::LeaseHeld { .. }
         | StoreError::LeaseLost { .. } => ExitStatus::State,
         StoreError::Unknown { .. } | StoreError::Closed => ExitStatus::Internal,
+    }
+}
+
+const fn folder_exit_code(error: &FolderError) -> ExitStatus {
+    match error {
+        FolderError::Manifest { .. }
+        | FolderError::Newer { .. }
+        | FolderError::Damaged { .. }
+        | FolderError::Changed { .. } => ExitStatus::Unreachable,
+        FolderError::NoManifest { .. }
+        | FolderError::Several { .. }
+        | FolderError::Busy { .. }
+        | FolderError::Other { .. }
+        | FolderError::Locales { .. }
+        | FolderError::Locale { .. }
+        | FolderError::Full { .. }
+        | FolderError::Io { .. } => ExitStatus::Usage,
+    }
+}
+
+impl From<FolderError> for Error {
+    fn from(error: FolderError) -> Self {
+        Self::Folder(Box::new(error))
     }
 }
 

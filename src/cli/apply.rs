@@ -6,9 +6,10 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, OutputArgs};
+use super::ends::Ends;
 use super::plan::status_of;
 use super::run_lookup;
-use super::session::{self, Ends, Work};
+use super::session::{self, Work};
 use crate::config::{Config, Settings};
 use crate::domain::{Guid, RunEnd, RunId};
 use crate::error::{Error, ExitStatus};
@@ -21,7 +22,7 @@ use crate::store::Store;
 /// Reads both instances again and does what the plan says to every entity that is as it was. What moved since, on either
 /// side, is left alone, listed with what moved, and makes the exit code 5. Entities that the plan does not name are not
 /// touched. The selection and the policies are those of the plan. A plan is applied once; one that was interrupted may be
-/// applied again and goes on from there.
+/// applied again and goes on from there. A plan whose source is a folder is applied with the same --source DIR.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:

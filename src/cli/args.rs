@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::ends::with_folder;
 use crate::config::{Config, ConfigError, Environment, Given, GivenValue, Inputs, KEYS};
 use crate::domain::RunId;
 use crate::error::Error;
@@ -85,7 +86,7 @@ impl FileArgs {
         let collected = collected
             .text("paths.state", self.state.as_ref())
             .text("paths.runs", self.run_dir.as_ref());
-        Ok(Config::load(&Inputs {
+        let config = Config::load(&Inputs {
             directory: std::env::current_dir().map_err(|source| ConfigError::File {
                 path: ".".into(),
                 source,
@@ -94,35 +95,66 @@ impl FileArgs {
             file: self.config.clone(),
             preset: self.preset.clone(),
             given: collected.given(),
-        })?)
+        })?;
+        with_folder(config)
     }
 }
 
-/// The two instances
+/// The instance that is read
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Instances")]
-pub(super) struct InstanceArgs {
-    /// Instance to read from
-    #[arg(long, value_name = "GUID")]
+pub(super) struct SourceArgs {
+    /// Instance to read from, or a folder that `lockgate pull` wrote (DIR or folder:DIR)
+    #[arg(long, value_name = "GUID|DIR")]
     source: Option<String>,
-    /// Instance to write to
-    #[arg(long, value_name = "GUID")]
-    target: Option<String>,
     /// Base URL of the source's APIs, for mock servers and proxies
     #[arg(long, value_name = "URL")]
     source_url: Option<String>,
-    /// Base URL of the target's APIs, for mock servers and proxies
-    #[arg(long, value_name = "URL")]
-    target_url: Option<String>,
-    /// Access token for both instances; prefer the environment variable
-    #[arg(long)]
-    token: Option<String>,
     /// Access token for the source alone
     #[arg(long, value_name = "TOKEN")]
     source_token: Option<String>,
+}
+
+impl SourceArgs {
+    pub(super) fn collect(&self, collected: Collected) -> Collected {
+        collected
+            .text("source.guid", self.source.as_ref())
+            .text("source.url", self.source_url.as_ref())
+            .text("source.token", self.source_token.as_ref())
+    }
+}
+
+/// The instance that is written to
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Instances")]
+pub(super) struct TargetArgs {
+    /// Instance to write to
+    #[arg(long, value_name = "GUID")]
+    target: Option<String>,
+    /// Base URL of the target's APIs, for mock servers and proxies
+    #[arg(long, value_name = "URL")]
+    target_url: Option<String>,
     /// Access token for the target alone
     #[arg(long, value_name = "TOKEN")]
     target_token: Option<String>,
+}
+
+impl TargetArgs {
+    pub(super) fn collect(&self, collected: Collected) -> Collected {
+        collected
+            .text("target.guid", self.target.as_ref())
+            .text("target.url", self.target_url.as_ref())
+            .text("target.token", self.target_token.as_ref())
+    }
+}
+
+/// How an instance is accessed
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Instances")]
+pub(super) struct AccessArgs {
+    /// Access token for all instances; prefer the environment variable
+    #[arg(long)]
+    token: Option<String>,
     /// Host that may receive the token although only lockgate.toml or an earlier run names it
     #[arg(long, value_name = "HOST", value_delimiter = ',')]
     allow_host: Vec<String>,
@@ -131,32 +163,43 @@ pub(super) struct InstanceArgs {
     allow_http: bool,
 }
 
+impl AccessArgs {
+    pub(super) fn collect(&self, collected: Collected) -> Collected {
+        collected
+            .text("token", self.token.as_ref())
+            .list("hosts.allow", &self.allow_host)
+            .switch("hosts.allow_http", self.allow_http, true)
+    }
+}
+
+/// The two instances
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct InstanceArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    #[command(flatten)]
+    target: TargetArgs,
+    #[command(flatten)]
+    access: AccessArgs,
+}
+
 impl InstanceArgs {
     /// The instances that were named, source first.
     pub(super) fn named(&self) -> [Option<&str>; 2] {
-        [self.source.as_deref(), self.target.as_deref()]
+        [self.source.source.as_deref(), self.target.target.as_deref()]
     }
 
     /// The same ways to other instances.
     pub(super) fn between(&self, source: &str, target: &str) -> Self {
-        Self {
-            source: Some(source.to_owned()),
-            target: Some(target.to_owned()),
-            ..self.clone()
-        }
+        let mut other = self.clone();
+        other.source.source = Some(source.to_owned());
+        other.target.target = Some(target.to_owned());
+        other
     }
 
     pub(super) fn collect(&self, collected: Collected) -> Collected {
-        collected
-            .text("source.guid", self.source.as_ref())
-            .text("target.guid", self.target.as_ref())
-            .text("source.url", self.source_url.as_ref())
-            .text("target.url", self.target_url.as_ref())
-            .text("token", self.token.as_ref())
-            .text("source.token", self.source_token.as_ref())
-            .text("target.token", self.target_token.as_ref())
-            .list("hosts.allow", &self.allow_host)
-            .switch("hosts.allow_http", self.allow_http, true)
+        let collected = self.target.collect(self.source.collect(collected));
+        self.access.collect(collected)
     }
 }
 

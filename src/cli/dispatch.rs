@@ -7,8 +7,8 @@ use clap::Subcommand;
 #[cfg(feature = "mock")]
 use super::mocked;
 use super::{
-    apply, completions, config, doctor, explain, graph, init, man, mappings, plan, retry, runs,
-    sync, undo, verify, why,
+    apply, completions, config, doctor, explain, graph, init, man, mappings, plan, pull, push,
+    retry, runs, sync, undo, verify, why,
 };
 use crate::error::{Error, ExitStatus};
 
@@ -20,6 +20,8 @@ pub(super) enum Command {
     Plan(plan::PlanArgs),
     Apply(apply::ApplyArgs),
     Verify(verify::VerifyArgs),
+    Pull(Box<pull::PullArgs>),
+    Push(Box<push::PushArgs>),
     Undo(undo::UndoArgs),
     Graph(graph::GraphArgs),
     #[cfg(feature = "mock")]
@@ -49,6 +51,8 @@ pub(super) async fn carry_out(
         Command::Sync(args) => sync::run(args.config()?.settings()?, out).await,
         Command::Retry(args) => retry::run(&args, out).await,
         Command::Verify(args) => verify::run(args.config()?.settings()?, out).await,
+        Command::Pull(args) => pull::run(&args, out).await,
+        Command::Push(args) => sync::run(args.config()?.settings()?, out).await,
         Command::Undo(args) => undo::run(&args, out).await,
         Command::Plan(args) => plan::run(&args, out).await,
         Command::Apply(args) => apply::run(&args).await,

@@ -365,7 +365,7 @@ mod tests {
         );
         insta::assert_snapshot!(said, @r#"
         source.guid is empty (the answer); give a value, or leave it out of the answer
-        source.guid is "nonsense" (the answer); expected the GUID of an instance, such as 1a2b3c4d-u; `lockgate config --defaults` explains source.guid
+        source.guid is "nonsense" (the answer); expected the GUID of an instance, such as 1a2b3c4d-u, or a folder that lockgate pull wrote; `lockgate config --defaults` explains source.guid
         region: USA
         target.guid is "5e6f7a8b-zz" (the answer); expected a GUID of a known region: -u (USA), -us2 (USA 2), -c (Canada), -e (Europe), -a (Australia), -d (vendor's development); for another one give its URL; `lockgate config --defaults` explains target.guid
         region: Europe

@@ -1,8 +1,9 @@
 //! What runs remember about the hosts that they talk to.
 
+use super::ends::{Endpoint as _, SourceEnd};
 use crate::agility::Instance;
 use crate::engine::Session;
-use crate::engine::pace::Learned;
+use crate::engine::pace::{Learned, Pacer};
 use crate::error::Error;
 use crate::store::{Change, Store};
 
@@ -11,14 +12,22 @@ use crate::store::{Change, Store};
 /// # Errors
 /// [`Error::Store`] when the state cannot be read.
 pub(super) async fn recall(
-    session: &Session<Instance, Instance>,
+    session: &Session<SourceEnd, Instance>,
     store: &Store,
 ) -> Result<(), Error> {
-    for reader in [&session.source, &session.target] {
-        let rows = store.learned(&reader.instance.host()).await?;
-        reader.pacer.recall(&Learned::from_rows(&rows));
+    for (host, pacer) in hosts(session) {
+        pacer.recall(&Learned::from_rows(&store.learned(&host).await?));
     }
     Ok(())
+}
+
+/// The hosts of both sides with their pace; a folder has none.
+fn hosts(session: &Session<SourceEnd, Instance>) -> impl Iterator<Item = (String, &Pacer)> {
+    let (source, target) = (&session.source, &session.target);
+    let here = source.instance.instance();
+    let here = here.map(|server| (server.host(), &*source.pacer));
+    here.into_iter()
+        .chain([(target.instance.host(), &*target.pacer)])
 }
 
 /// Keeps what this run learned. Where both sides are one host, the target has the last word, because it is
@@ -27,13 +36,12 @@ pub(super) async fn recall(
 /// # Errors
 /// [`Error::Store`] when the state cannot be written.
 pub(super) async fn remember(
-    session: &Session<Instance, Instance>,
+    session: &Session<SourceEnd, Instance>,
     store: &Store,
 ) -> Result<(), Error> {
     let mut changes = Vec::new();
-    for reader in [&session.source, &session.target] {
-        let host = reader.instance.host();
-        for (key, value) in reader.pacer.learned().to_rows() {
+    for (host, pacer) in hosts(session) {
+        for (key, value) in pacer.learned().to_rows() {
             let host = host.clone();
             changes.push(Change::HostLearned { host, key, value });
         }

@@ -4,7 +4,8 @@ use clap::Args;
 use tokio::sync::mpsc;
 
 use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, SelectionArgs};
-use super::session::{self, Ends};
+use super::ends::{Ends, authorise};
+use super::session;
 use super::sync::MatchingArgs;
 use super::{official, wiring};
 use crate::config::Settings;
@@ -80,8 +81,8 @@ pub(super) async fn outlook_with(settings: &Settings, hints: Vec<Hint>) -> Resul
         let mut session = session::session(settings, &options, ends, &store, run, &sink);
         official::say(settings, &session.matching, &store).await?;
         session.matching.hints.splice(0..0, hints);
-        session::authorise(&session.source).await?;
-        session::authorise(&session.target).await?;
+        authorise(&session.source).await?;
+        authorise(&session.target).await?;
         let planned = session.decide().await?;
         Ok::<_, Error>(planned)
     };

@@ -6,10 +6,11 @@ use std::io::Write;
 use clap::Args;
 
 use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, OutputArgs};
+use super::ends::with_folder;
 use super::session::Work;
 use super::sync::PolicyArgs;
 use super::{run_lookup, sync};
-use crate::config::{Config, Given};
+use crate::config::{Config, FOLDER, Given};
 use crate::domain::{EntityKey, Outcome};
 use crate::error::{Error, ExitStatus};
 use crate::report;
@@ -68,7 +69,7 @@ pub(super) async fn run(
         tell(nothing_to_do(&record));
         return Ok(ExitStatus::Agreed);
     }
-    let settings = config.unless_set(&remembered(&record)).settings()?;
+    let settings = with_folder(config.unless_set(&remembered(&record)))?.settings()?;
     if !settings.output.quiet {
         let (run, count) = (&record.run, report::count_of(keys.len()));
         tell(format!(
@@ -152,8 +153,10 @@ fn remembered(record: &RunRecord) -> Vec<Given> {
         texts.collect()
     };
     let (locales, channel_map) = (list("locales"), list("channel_map"));
+    let folder = text("source_folder").map(|folder| format!("{FOLDER}{folder}"));
+    let source = folder.unwrap_or_else(|| record.pair.source.to_string());
     Collected::default()
-        .text("source.guid", Some(&record.pair.source.to_string()))
+        .text("source.guid", Some(&source))
         .text("target.guid", Some(&record.pair.target.to_string()))
         .text("source.url", text("source_url").as_ref())
         .text("target.url", text("target_url").as_ref())

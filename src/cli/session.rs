@@ -12,11 +12,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::agree::Reviewer;
+use super::ends::{Endpoint, Ends, SourceEnd, authorise};
 use super::records::Records;
 use super::{guard, official, pace, stop, wiring};
 use crate::agility::Instance;
 use crate::config::{HostInfo, Settings};
-use crate::domain::{BodyFile, EntityKey, Guid, RunEnd, RunId, Token, time};
+use crate::domain::{BodyFile, EntityKey, Guid, RunEnd, RunId, time};
 use crate::engine::pace::Pacer;
 use crate::engine::retry::Retries;
 use crate::engine::{
@@ -24,7 +25,6 @@ use crate::engine::{
 };
 use crate::error::{self, Error, ExitStatus};
 use crate::event::{Command, Event, SCHEMA, Side, Stamped};
-use crate::instance::Effect;
 use crate::plan::Approved;
 use crate::progress::Progress;
 use crate::report::lookup::Asked;
@@ -77,7 +77,7 @@ impl Work {
     }
 
     /// Limits a session to what is to be moved.
-    fn narrow(&self, session: &mut Session<Instance, Instance>) {
+    fn narrow(&self, session: &mut Session<SourceEnd, Instance>) {
         match self {
             Self::Retry { keys, .. } => session.selection.keys.clone_from(keys),
             Self::Apply { approved, .. } => session.approved = Some(Arc::clone(approved)),
@@ -122,29 +122,6 @@ pub(super) struct Rehearsal {
     pub(super) estimate: Estimate,
     /// Learns what became of each entity.
     pub(super) witness: Box<dyn Reporter>,
-}
-
-/// The instances of a run.
-pub(super) struct Ends {
-    pub(super) source: Instance,
-    pub(super) target: Instance,
-    /// Present when the target is a copy.
-    pub(super) rehearsal: Option<Rehearsal>,
-}
-
-impl Ends {
-    /// The instances of the settings.
-    ///
-    /// # Errors
-    /// [`Error::Connection`] when a URL or token cannot be one.
-    pub(super) fn of(settings: &Settings) -> Result<Self, Error> {
-        let (source, target) = wiring::connections(settings);
-        Ok(Self {
-            source: Instance::new(source)?,
-            target: Instance::new(target)?,
-            rehearsal: None,
-        })
-    }
 }
 
 /// Carries out a run and reports it.
@@ -250,9 +227,9 @@ fn reporters(
     // A dashboard has one question open at a time.
     let (asking, asked) = mpsc::channel(1);
     let mut options = report::Options {
-        tokens: tokens(settings, ends),
+        tokens: ends.tokens(settings),
         lookup: Some(asking),
-        requests: vec![ends.source.requests(), ends.target.requests()],
+        requests: ends.requests(),
         ..wiring::report_options(settings)
     };
     if reviewer.may_ask() && options.mode == report::Mode::Dashboard {
@@ -260,13 +237,6 @@ fn reporters(
         options.mode = report::Mode::DashboardLater;
     }
     Ok((report::reporters(&options, commands)?, asked))
-}
-
-/// What a new token of the target replaces: also that of the source, where both had the same.
-fn tokens(settings: &Settings, ends: &Ends) -> Vec<Token> {
-    let is_shared = settings.source.token == settings.target.token;
-    let source = is_shared.then(|| ends.source.token());
-    source.into_iter().chain([ends.target.token()]).collect()
 }
 
 /// The report of a run that came to its end, that failed fast, or that somebody ended; the error of any other.
@@ -307,7 +277,7 @@ pub(super) fn status_of_end(end: &End) -> ExitStatus {
     }
 }
 
-const fn side_name(side: Side) -> &'static str {
+pub(super) const fn side_name(side: Side) -> &'static str {
     match side {
         Side::Source => "source",
         Side::Target => "target",
@@ -335,7 +305,7 @@ async fn keep_plan(folder: PathBuf, mut planned: watch::Receiver<Option<PlanMade
 }
 
 async fn work_off(
-    session: &Session<Instance, Instance>,
+    session: &Session<SourceEnd, Instance>,
     work: &Work,
     commanded: &mut mpsc::Receiver<Command>,
 ) -> Result<RunReport, Error> {
@@ -354,7 +324,7 @@ async fn work_off(
 
 /// Checks both credentials, then lets the run begin.
 async fn begin(
-    session: &Session<Instance, Instance>,
+    session: &Session<SourceEnd, Instance>,
     store: &Store,
     (record, is_rehearsal): (RunRecord, bool),
     commanded: &mut mpsc::Receiver<Command>,
@@ -387,18 +357,6 @@ async fn begin(
     Ok(())
 }
 
-pub(super) async fn authorise(reader: &Reader<Instance>) -> Result<(), Error> {
-    let side = side_name(reader.side);
-    reader
-        .sender()
-        .send(Effect::Read, || reader.instance.authorise())
-        .await
-        .map_err(|source| Error::Unreachable {
-            side: format!("{side} {}", reader.guid),
-            source: Box::new(source),
-        })
-}
-
 /// What carries out a run, and what tells its cost if it is a rehearsal.
 pub(super) fn session(
     settings: &Settings,
@@ -407,13 +365,14 @@ pub(super) fn session(
     store: &Store,
     run: RunId,
     sink: &Sink,
-) -> Session<Instance, Instance> {
-    let reader = |instance, guid: &Guid, side| reader(options, instance, guid, side, sink);
-    let mut source = reader(ends.source, &settings.source.guid, Side::Source);
-    let mut target = reader(ends.target, &settings.target.guid, Side::Target);
+) -> Session<SourceEnd, Instance> {
+    let (here, there) = (&settings.source.guid, &settings.target.guid);
+    let is_one_host = ends.source.instance().map(Instance::host) == Some(ends.target.host());
+    let mut source = reader(options, ends.source, here, Side::Source, sink);
+    let mut target = reader(options, ends.target, there, Side::Target, sink);
     // A rate is kept per host and token, so where both sides have these in common they share one quota.
     let one_token = settings.source.token == settings.target.token;
-    if one_token && source.instance.host() == target.instance.host() {
+    if one_token && is_one_host {
         target.pacer = Arc::new(source.pacer.sharing(options.ceilings()));
     }
     source.bodies = body_file(&settings.paths.state);
@@ -450,18 +409,25 @@ fn body_file(state: &StateUrl) -> Option<Arc<BodyFile>> {
 }
 
 /// What one side is read through, with a pace of its own.
-pub(super) fn reader(
+pub(super) fn reader<E: Endpoint>(
     options: &Options,
-    instance: Instance,
+    instance: E,
     guid: &Guid,
     side: Side,
     sink: &Sink,
-) -> Reader<Instance> {
-    let pacer = Pacer::with(options.ceilings(), options.per_second_max);
-    let pacer = if instance.has_fetch_host() {
-        pacer.with_fetch_host(options.per_second_max)
-    } else {
-        pacer
+) -> Reader<E> {
+    let most = options.per_second_max;
+    let pacer = match instance.instance() {
+        Some(server) if server.has_fetch_host() => {
+            Pacer::with(options.ceilings(), most).with_fetch_host(most)
+        }
+        Some(_) => Pacer::with(options.ceilings(), most),
+        None => {
+            // No server limits how often a folder is read.
+            let pacer = Pacer::with(options.ceilings(), None);
+            pacer.without_start();
+            pacer
+        }
     };
     Reader {
         instance,
@@ -491,6 +457,7 @@ fn record(settings: &Settings, run: &RunId, pair: &Pair, work: &Work) -> RunReco
             // They have no user and no query: the configuration takes no others.
             "source_url": settings.source.url,
             "target_url": settings.target.url,
+            "source_folder": settings.source_folder.as_deref().and_then(|dir| std::path::absolute(dir).ok()),
             "retries": match work {
                 Work::Retry { of, .. } => Some(of),
                 Work::Sync { .. } | Work::Apply { .. } | Work::Verify => None,

@@ -5,11 +5,12 @@ use std::io::Write;
 use clap::Args;
 
 use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, OutputArgs, SelectionArgs};
+use super::ends::Ends;
 #[cfg(feature = "mock")]
 use super::mocked::rehearse;
 #[cfg(not(feature = "mock"))]
 use super::not_mocked::rehearse;
-use super::session::{self, Ends, Work};
+use super::session::{self, Work};
 use crate::config::{Config, Settings};
 use crate::error::{Error, ExitStatus};
 use crate::store::Store;

@@ -78,6 +78,9 @@ fn help_teaches() {
       plan         Shows what a sync would change, and why
       apply        Carries out a plan that `lockgate plan --out` wrote, and nothing else
       verify       Compares the target with the source, entity by entity, and writes nothing
+      pull         Reads an instance into a folder: a backup, a state to review in Git, or a source for other
+                   commands
+      push         Migrates a folder that `lockgate pull` wrote into the target and verifies what arrived
       undo         Reverts a run: deletes what it created and restores what it overwrote
       graph        Shows the dependency graph of a plan, without writing anything to the target
       demo         Shows a migration between two mock instances on this machine; nothing outside this machine is
@@ -129,27 +132,27 @@ fn help_teaches() {
               Print help (see a summary with '-h')
 
     Instances:
-          --source <GUID>
-              Instance to read from [env: LOCKGATE_SOURCE, AGILITY_GUID]
-
-          --target <GUID>
-              Instance to write to [env: LOCKGATE_TARGET, AGILITY_TARGET_GUID]
+          --source <GUID|DIR>
+              Instance to read from, or a folder that `lockgate pull` wrote (DIR or folder:DIR) [env:
+              LOCKGATE_SOURCE, AGILITY_GUID]
 
           --source-url <URL>
               Base URL of the source's APIs, for mock servers and proxies [env: LOCKGATE_SOURCE_URL]
 
-          --target-url <URL>
-              Base URL of the target's APIs, for mock servers and proxies [env: LOCKGATE_TARGET_URL]
-
-          --token <TOKEN>
-              Access token for both instances; prefer the environment variable [env: LOCKGATE_TOKEN,
-              AGILITY_TOKEN]
-
           --source-token <TOKEN>
               Access token for the source alone [env: LOCKGATE_SOURCE_TOKEN]
 
+          --target <GUID>
+              Instance to write to [env: LOCKGATE_TARGET, AGILITY_TARGET_GUID]
+
+          --target-url <URL>
+              Base URL of the target's APIs, for mock servers and proxies [env: LOCKGATE_TARGET_URL]
+
           --target-token <TOKEN>
               Access token for the target alone [env: LOCKGATE_TARGET_TOKEN]
+
+          --token <TOKEN>
+              Access token for all instances; prefer the environment variable [env: LOCKGATE_TOKEN, AGILITY_TOKEN]
 
           --allow-host <HOST>
               Host that may receive the token although only lockgate.toml or an earlier run names it [env:
@@ -341,27 +344,27 @@ fn help_teaches() {
               Skip verification [env: LOCKGATE_VERIFY=false]
 
     Instances:
-          --source <GUID>
-              Instance to read from [env: LOCKGATE_SOURCE, AGILITY_GUID]
-
-          --target <GUID>
-              Instance to write to [env: LOCKGATE_TARGET, AGILITY_TARGET_GUID]
+          --source <GUID|DIR>
+              Instance to read from, or a folder that `lockgate pull` wrote (DIR or folder:DIR) [env:
+              LOCKGATE_SOURCE, AGILITY_GUID]
 
           --source-url <URL>
               Base URL of the source's APIs, for mock servers and proxies [env: LOCKGATE_SOURCE_URL]
 
-          --target-url <URL>
-              Base URL of the target's APIs, for mock servers and proxies [env: LOCKGATE_TARGET_URL]
-
-          --token <TOKEN>
-              Access token for both instances; prefer the environment variable [env: LOCKGATE_TOKEN,
-              AGILITY_TOKEN]
-
           --source-token <TOKEN>
               Access token for the source alone [env: LOCKGATE_SOURCE_TOKEN]
 
+          --target <GUID>
+              Instance to write to [env: LOCKGATE_TARGET, AGILITY_TARGET_GUID]
+
+          --target-url <URL>
+              Base URL of the target's APIs, for mock servers and proxies [env: LOCKGATE_TARGET_URL]
+
           --target-token <TOKEN>
               Access token for the target alone [env: LOCKGATE_TARGET_TOKEN]
+
+          --token <TOKEN>
+              Access token for all instances; prefer the environment variable [env: LOCKGATE_TOKEN, AGILITY_TOKEN]
 
           --allow-host <HOST>
               Host that may receive the token although only lockgate.toml or an earlier run names it [env:
@@ -519,6 +522,8 @@ fn every_command_that_prints_data_takes_json() {
         "retry",
         "plan",
         "apply release.plan",
+        "pull --source 1a2b3c4d-u",
+        "push",
         "verify",
         "undo last",
         "graph",

@@ -8,8 +8,9 @@ use tokio::sync::mpsc;
 
 use super::agree::asked;
 use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, OutputArgs};
+use super::ends::{Ends, SourceEnd, authorise};
 use super::records::Records;
-use super::session::{self, COMMANDS_IN_FLIGHT, Ends};
+use super::session::{self, COMMANDS_IN_FLIGHT};
 use super::{pace, run_lookup, undo_plan, wiring};
 use crate::agility::Instance;
 use crate::config::{Given, OutputMode, Settings};
@@ -142,7 +143,10 @@ impl UndoArgs {
             self.no_verify,
             false,
         );
-        let given = self.file.load(collected)?.unless_set(&ways(record));
+        let mut given = self.file.load(collected)?.unless_set(&ways(record));
+        if let Some(folder) = record.options["source_folder"].as_str() {
+            given = given.with_source_folder(folder.into(), record.pair.source.clone());
+        }
         Ok(given.settings()?)
     }
 }
@@ -178,14 +182,14 @@ async fn look(
     request: &UndoRequest,
     out: &mut (dyn Write + Send),
 ) -> Result<ExitStatus, Error> {
-    let ends = Ends::of(settings)?;
+    let ends = Ends::without_source(settings)?;
     let (events, mut unheard) = mpsc::channel::<Stamped>(EVENTS_IN_FLIGHT);
     let working = async {
         let options = wiring::engine_options(settings);
         let run = RunId("undo".to_owned());
         let sink = Sink::new(events);
         let session = session::session(settings, &options, ends, store, run, &sink);
-        session::authorise(&session.target).await?;
+        authorise(&session.target).await?;
         Ok::<_, Error>(session.plan_undo(request).await?)
     };
     let draining = async { while unheard.recv().await.is_some() {} };
@@ -210,7 +214,7 @@ impl Undo<'_> {
         request: &UndoRequest,
         out: &mut (dyn Write + Send),
     ) -> Result<ExitStatus, Error> {
-        let ends = Ends::of(self.settings)?;
+        let ends = Ends::without_source(self.settings)?;
         let (events, received) = mpsc::channel::<Stamped>(EVENTS_IN_FLIGHT);
         let (commands, mut commanded) = mpsc::channel::<Command>(COMMANDS_IN_FLIGHT);
         let mut shown = wiring::report_options(self.settings);
@@ -271,7 +275,7 @@ impl Undo<'_> {
 
     async fn work(
         &self,
-        session: &Session<Instance, Instance>,
+        session: &Session<SourceEnd, Instance>,
         request: &UndoRequest,
         commanded: &mut mpsc::Receiver<Command>,
         out: &mut (dyn Write + Send),
@@ -289,7 +293,7 @@ impl Undo<'_> {
                 command: Some("undo".to_owned()),
             })
             .await;
-        let authorising = async { Ok(session::authorise(&session.target).await) };
+        let authorising = async { Ok(authorise(&session.target).await) };
         Control::new(commanded).read(authorising).await??;
         pace::recall(session, self.store).await?;
         let own = self.own_record(&session.run, started);

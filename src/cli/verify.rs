@@ -5,7 +5,8 @@ use std::io::Write;
 use clap::Args;
 
 use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, OutputArgs, SelectionArgs};
-use super::session::{self, Ends, Work};
+use super::ends::Ends;
+use super::session::{self, Work};
 use super::sync::MatchingArgs;
 use crate::config::{Config, OutputMode, Settings};
 use crate::domain::shown_name;

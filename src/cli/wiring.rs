@@ -104,6 +104,8 @@ pub(super) fn matching(settings: &Settings) -> Matching {
         problems,
         adopt: settings.sync.adopt,
         create_unmatched: settings.sync.create_unmatched,
+        is_restore: settings.source_folder.is_some()
+            && settings.source.guid == settings.target.guid,
     }
 }
 

@@ -14,7 +14,7 @@ use super::hidden;
 use super::keys::{CHOOSERS, PREFIX, nearest, nearest_key, nearest_variable};
 use super::validate::is_guid;
 use super::{ConfigError, DEFAULT_FILE, Environment, KEYS, KeyInfo, dotenv};
-use crate::domain::{Secret, read_text, redact_message};
+use crate::domain::{Guid, Secret, read_text, redact_message};
 
 /// The embedded presets.
 const PRESETS: [(&str, &str); 2] = [
@@ -98,6 +98,8 @@ pub struct Config {
     pub(super) printed: Arc<Mutex<BTreeMap<String, Secret>>>,
     /// The line of each key, counted from 1, by the name of its file.
     lines: BTreeMap<(String, String), usize>,
+    /// The folder that stands for the source, and the instance in it.
+    pub(super) folder: Option<(PathBuf, Guid)>,
 }
 
 /// A key as `lockgate config` shows it.
@@ -154,6 +156,7 @@ impl Config {
             directory: inputs.directory.clone(),
             printed: Arc::default(),
             lines,
+            folder: None,
         };
         Ok(config.with(&inputs.given))
     }
@@ -169,6 +172,7 @@ impl Config {
             directory: PathBuf::new(),
             printed: Arc::default(),
             lines: BTreeMap::new(),
+            folder: None,
         };
         Ok(config.with(given))
     }
@@ -192,6 +196,13 @@ impl Config {
                 self.figment = self.figment.merge(Layer::given(one));
             }
         }
+        self
+    }
+
+    /// Takes a folder with this instance for the source.
+    #[must_use]
+    pub fn with_source_folder(mut self, folder: PathBuf, instance: Guid) -> Self {
+        self.folder = Some((folder, instance));
         self
     }
 

@@ -44,7 +44,7 @@ pub use settings::{
     Ask, ColorChoice, Instance, Limits, Output, OutputMode, Pace, Paths, Retry, Settings, Sync,
     Timeouts,
 };
-pub use validate::values_of;
+pub use validate::{FOLDER, values_of};
 
 /// The documented default file, which is also the weakest layer.
 pub const DEFAULT_FILE: &str = include_str!("../../config/default.toml");

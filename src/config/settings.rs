@@ -20,6 +20,8 @@ use crate::engine::{
 pub struct Settings {
     /// The instance to read from.
     pub source: Instance,
+    /// The folder that is read in its place.
+    pub source_folder: Option<PathBuf>,
     /// The instance to write to.
     pub target: Instance,
     /// What to migrate, and how to decide.
@@ -205,6 +207,13 @@ pub struct Output {
     pub verbose: bool,
     /// The file that gets the result as JUnit XML.
     pub junit: Option<PathBuf>,
+}
+
+impl Output {
+    /// Whether lines about what goes on are printed beside the data.
+    pub fn has_lines(&self) -> bool {
+        !self.quiet && (self.mode != OutputMode::Json || self.verbose)
+    }
 }
 
 /// The form in which a run is shown.

@@ -470,7 +470,7 @@ fn what_is_missing_is_named_with_the_ways_to_give_it() {
     help: name two instances with --source and --target
     ");
     insta::assert_snapshot!(complaint(&[("source.guid", "my-site"), INSTANCES[1], INSTANCES[2]]), @r#"
-    source.guid is "my-site" (flag --source); expected the GUID of an instance, such as 1a2b3c4d-u
+    source.guid is "my-site" (flag --source); expected the GUID of an instance, such as 1a2b3c4d-u, or a folder that lockgate pull wrote
     help: `lockgate config --defaults` explains source.guid
     "#);
 }

@@ -1,6 +1,7 @@
 //! Validation: turns raw values into settings, or says what is wrong with which value of which layer.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::civil::DateTime;
@@ -26,11 +27,28 @@ impl Config {
     /// [`ConfigError`] for the first value that is missing or cannot be.
     pub fn settings(&self) -> Result<Settings, ConfigError> {
         self.check_permissions()?;
-        self.check_complete()?;
+        self.check_complete(&[&SOURCE, &TARGET])?;
+        let ends = (self.source()?, self.instance(&TARGET)?);
+        refuse_same(self.between(ends)?)
+    }
+
+    /// Checks everything, for a command that only reads the source. The target is the source then.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first value that is missing or cannot be.
+    pub fn settings_of_source(&self) -> Result<Settings, ConfigError> {
+        self.check_permissions()?;
+        self.check_complete(&[&SOURCE])?;
+        let source = self.instance(&SOURCE)?;
+        self.between((source.clone(), source))
+    }
+
+    fn between(&self, (source, target): (Instance, Instance)) -> Result<Settings, ConfigError> {
         let mut warnings = self.token_warnings();
-        let settings = Settings {
-            source: self.instance(&SOURCE)?,
-            target: self.instance(&TARGET)?,
+        Ok(Settings {
+            source,
+            source_folder: self.folder.as_ref().map(|(folder, _)| folder.clone()),
+            target,
             sync: self.sync(&mut warnings)?,
             gates: self.gates()?,
             schedule: self.choice("lanes.schedule", &SCHEDULES)?,
@@ -46,8 +64,35 @@ impl Config {
             sequential: self.list("work_classes.sequential")?,
             host_info: HostInfo::of(&self.environment),
             warnings,
+        })
+    }
+
+    /// The folder that stands for the source, as `source.guid` names it: `folder:DIR`, or a folder that is there and is not
+    /// called like an instance.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a value that cannot be.
+    pub fn source_folder(&self) -> Result<Option<PathBuf>, ConfigError> {
+        let Some(text) = self.text(SOURCE.guid)? else {
+            return Ok(None);
         };
-        refuse_same(settings)
+        let is_folder = || !is_guid(&text) && self.directory.join(&text).is_dir();
+        let named = text.strip_prefix(FOLDER);
+        Ok(named
+            .or_else(|| is_folder().then_some(&*text))
+            .map(PathBuf::from))
+    }
+
+    /// The source; one in a folder needs no credential of its own.
+    fn source(&self) -> Result<Instance, ConfigError> {
+        match &self.folder {
+            Some((_, guid)) => Ok(Instance {
+                guid: guid.clone(),
+                url: None,
+                token: self.instance(&TARGET)?.token,
+            }),
+            None => self.instance(&SOURCE),
+        }
     }
 
     /// Checks every value that is set, and does not ask for those that are missing.
@@ -134,11 +179,19 @@ impl Config {
     }
 
     fn guid(&self, side: &SideKeys) -> Result<Option<Guid>, ConfigError> {
+        if let Some((_, guid)) = self.folder.as_ref().filter(|_| side.guid == SOURCE.guid) {
+            return Ok(Some(guid.clone()));
+        }
         let Some(guid) = self.text(side.guid)? else {
             return Ok(None);
         };
         if !is_guid(&guid) {
-            return Err(self.wrong(side.guid, "the GUID of an instance, such as 1a2b3c4d-u"));
+            let expected = if side.guid == SOURCE.guid {
+                "the GUID of an instance, such as 1a2b3c4d-u, or a folder that lockgate pull wrote"
+            } else {
+                "the GUID of an instance, such as 1a2b3c4d-u"
+            };
+            return Err(self.wrong(side.guid, expected));
         }
         // Where the address is given, the region says nothing.
         if self.text(side.url)?.is_none() && !agility::is_of_known_region(&guid) {
@@ -148,10 +201,13 @@ impl Config {
     }
 
     /// Asks for everything at once that has no default and was not given.
-    fn check_complete(&self) -> Result<(), ConfigError> {
+    fn check_complete(&self, sides: &[&SideKeys]) -> Result<(), ConfigError> {
         let mut values = Vec::new();
         let mut tokenless = Vec::new();
-        for side in [&SOURCE, &TARGET] {
+        for side in sides {
+            if self.folder.is_some() && side.guid == SOURCE.guid {
+                continue;
+            }
             if self.text(side.guid)?.is_none() {
                 values.push(missing(side.what, side.guid));
             }
@@ -441,6 +497,9 @@ const TARGET: SideKeys = SideKeys {
     token: TARGET_TOKEN,
 };
 
+/// What a folder that stands for the source is marked with.
+pub const FOLDER: &str = "folder:";
+
 /// Maximum number of content items that the API takes in one request.
 const BATCH_MAX: u32 = 250;
 
@@ -574,10 +633,11 @@ pub(super) fn is_guid(text: &str) -> bool {
     }
 }
 
-/// A run from an instance into itself could only do harm.
+/// A run from an instance into itself could only do harm. From a folder it restores the instance.
 fn refuse_same(settings: Settings) -> Result<Settings, ConfigError> {
     let (source, target) = (&settings.source, &settings.target);
-    if source.guid == target.guid && source.url == target.url {
+    let is_folder = settings.source_folder.is_some();
+    if !is_folder && source.guid == target.guid && source.url == target.url {
         return Err(ConfigError::SameInstance {
             guid: source.guid.to_string(),
         });

@@ -28,6 +28,7 @@ mod files;
 pub mod forecast;
 pub mod gates;
 mod jobs;
+mod keep;
 pub mod lease;
 pub mod open_intents;
 pub mod options;
@@ -55,6 +56,7 @@ pub mod verify;
 
 pub use control::Control;
 pub use end::{End, StopCause};
+pub use keep::{FetchProgress, KeepError, KeepOptions, Kept};
 pub use options::{
     Adopt, Denied, Freeze, Gates, Matching, MaxChange, OnConflict, Options, Pattern, Policies,
     Publish, ReadLimits, Schedule, UnknownOutcome, UploadLimits, changed_since, check_pattern,

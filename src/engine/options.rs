@@ -215,4 +215,7 @@ pub struct Matching {
     /// Whether items are created that were not recognised, although the target holds content of unknown origin and there is
     /// no state.
     pub create_unmatched: bool,
+    /// Whether the source is a former state of the target itself: entities of one id are the same then, and what the target
+    /// has become since is what is to be reverted.
+    pub is_restore: bool,
 }

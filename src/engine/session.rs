@@ -1,6 +1,7 @@
 //! What a run, an undo and a plan have in common: the two instances, the state, and what is decided from them.
 
 mod left_over;
+mod restore;
 
 use std::cell::LazyCell;
 use std::collections::{HashMap, HashSet};
@@ -195,8 +196,12 @@ impl<S: Source, T: Target> Session<S, T> {
         let mappings = self.store.mappings(&self.pair()).await?;
         let places = self.store.page_places(&self.pair()).await?;
         let places: HashMap<EntityKey, AgreedPlace> = places.into_iter().collect();
-        let agreements = self.agreements(&mappings, &places).await?;
-        let hints = self.hints().await?;
+        let mut agreements = self.agreements(&mappings, &places).await?;
+        let mut hints = self.hints().await?;
+        if self.matching.is_restore {
+            hints.extend(restore::hints(&source, &target));
+            restore::forget_bases(&mut agreements);
+        }
         let disputed = self.disputed().await?;
         let looks = plan::assets_to_look_at(&source, &target, &agreements);
         let at_once = self.options.downloads_in_flight();

@@ -1,12 +1,13 @@
 //! Codes of errors, which stay the same from version to version, and a page for each.
 //!
 //! The thousands tell where to look: 1 the command line and the configuration, 2 requests, 3 the state, 4 how a run
-//! ended, 5 why single entities failed, 9 a defect. A code is never given a second meaning.
+//! ended, 5 why single entities failed, 6 folders with an instance, 9 a defect. A code is never given a second meaning.
 
 use super::Error;
 use crate::config::ConfigError;
 use crate::engine::{PullError, RunError};
 use crate::instance::Cause;
+use crate::snapshot::FolderError;
 use crate::store::StoreError;
 
 macro_rules! pages {
@@ -81,6 +82,11 @@ pages! {
     "LG-5011",
     "LG-5012",
     "LG-5013",
+    "LG-6001",
+    "LG-6002",
+    "LG-6003",
+    "LG-6004",
+    "LG-6005",
     "LG-9001",
 }
 
@@ -114,6 +120,7 @@ pub(super) const fn of(error: &Error) -> &'static str {
         Error::Unreachable { source, .. } => request(&source.cause),
         Error::Run(error) => run(error),
         Error::Store(error) => store(error),
+        Error::Folder(error) => folder(error),
         Error::EntitiesFailed { .. } => "LG-4001",
         Error::Different { .. } => "LG-4002",
         Error::Conflicts { .. } => "LG-4003",
@@ -177,6 +184,21 @@ const fn request(cause: &Cause) -> &'static str {
         Cause::TooLarge(_) => "LG-2014",
         Cause::Misplaced(_) => "LG-5011",
         Cause::Halted => "LG-4004",
+    }
+}
+
+const fn folder(error: &FolderError) -> &'static str {
+    match error {
+        FolderError::NoManifest { .. } | FolderError::Several { .. } => "LG-6001",
+        FolderError::Manifest { .. }
+        | FolderError::Damaged { .. }
+        | FolderError::Changed { .. } => "LG-6002",
+        FolderError::Newer { .. } => "LG-6003",
+        FolderError::Busy { .. }
+        | FolderError::Locale { .. }
+        | FolderError::Full { .. }
+        | FolderError::Io { .. } => "LG-6004",
+        FolderError::Other { .. } | FolderError::Locales { .. } => "LG-6005",
     }
 }
 

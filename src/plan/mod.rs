@@ -60,10 +60,10 @@ pub use overview::{
 pub use payload::{Counterparts, LeaveOut, Payload, Unresolved, payload, put_back, whole_payload};
 pub use policy::{OnConflict, Pattern, PatternError, Policies};
 pub use prune::{Origin, Prune, PruneInputs};
-pub(crate) use references::Pointer;
 pub use references::{
     AssetIndex, Context, Reference, Referent, Side, UrlAt, asset_urls, references,
 };
+pub(crate) use references::{Pointer, is_link_member};
 pub use schema::{FieldKind, FieldSchema, LinkKind, LinkSchema, ModelSchema, Schema};
 pub use selection::{Selection, UnknownName, container_of, gallery_of};
 pub use uploads::{Together, UploadLimits, Uploads};

@@ -57,5 +57,5 @@ pub(crate) use run_folder::write_whole_at;
 pub use run_folder::{
     Keep, Recorded, RunFolder, add_plan, is_abandoned, newest_run, newest_unfinished_run, recorded,
 };
-pub(crate) use text::count_of;
+pub(crate) use text::{bytes, count_of};
 pub use tui::{Dashboard, Still, screen_size};

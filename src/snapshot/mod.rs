@@ -9,10 +9,15 @@
 //! did not see.
 
 mod builder;
+mod folder;
 mod initial_requests;
 mod official;
 
 pub use builder::{Builder, Incomplete, Progress};
+pub use folder::{
+    AssetBytes, AssetFile, Contents, FileEntry, Flaw, FlawKind, Folder, FolderError, Manifest,
+    MissingAsset, PullOutcome, Staging, asset_files, find_folder,
+};
 pub use initial_requests::first_asks;
 pub use official::{
     Defect, DefectKind, Exported, OfficialFolder, OfficialRow, PairFolders, WriteError, Written,

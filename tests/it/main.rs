@@ -23,6 +23,7 @@ mod edits;
 mod endings;
 mod faults;
 mod fixtures;
+mod folder;
 mod gone;
 mod hostile;
 mod independent;

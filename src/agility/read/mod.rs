@@ -3,6 +3,7 @@
 mod ask;
 mod content;
 mod download;
+mod folder;
 mod media;
 mod pages;
 mod redirections;

@@ -1,6 +1,7 @@
 //! All checks, side by side.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -8,13 +9,12 @@ use futures_util::future::{BoxFuture, FutureExt as _, join_all};
 
 use super::finding::Finding;
 use super::{instances, local};
-use crate::agility;
 use crate::config::{Config, Settings};
 use crate::error::{Error, ExitStatus};
 use crate::event::Side;
 use crate::report;
 
-use super::super::session::Ends;
+use super::super::ends::{Endpoint as _, Ends, SourceEnd};
 
 /// How long one check may take.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -61,13 +61,9 @@ fn check<'a>(
 }
 
 fn of_instances<'a>(settings: &'a Settings, ends: &'a Ends) -> Vec<Check<'a>> {
-    let (source, target): (&agility::Instance, &agility::Instance) = (&ends.source, &ends.target);
-    vec![
-        check(
-            "source",
-            Some(Side::Source),
-            instances::access("source", source, &settings.source),
-        ),
+    let target = &ends.target;
+    let mut checks = vec![
+        check("source", Some(Side::Source), source(settings, &ends.source)),
         check(
             "target",
             Some(Side::Target),
@@ -76,20 +72,30 @@ fn of_instances<'a>(settings: &'a Settings, ends: &'a Ends) -> Vec<Check<'a>> {
         check(
             "locales and channels",
             Some(Side::Target),
-            instances::locales_and_channels(source, target, settings),
+            instances::locales_and_channels(&ends.source, target, settings),
         ),
         check("webhooks", Some(Side::Target), instances::webhooks(target)),
-        check(
-            "source published",
-            Some(Side::Source),
-            instances::published("source published", source),
-        ),
-        check(
-            "target published",
-            Some(Side::Target),
-            instances::published("target published", target),
-        ),
-    ]
+    ];
+    if let Some(source) = ends.source.instance() {
+        let published = instances::published("source published", source);
+        checks.push(check("source published", Some(Side::Source), published));
+    }
+    let published = instances::published("target published", target);
+    checks.push(check("target published", Some(Side::Target), published));
+    checks
+}
+
+/// Access to the source; a folder was checked when it was opened.
+async fn source(settings: &Settings, end: &SourceEnd) -> Vec<Finding> {
+    match (end.instance(), &settings.source_folder) {
+        (Some(source), _) => instances::access("source", source, &settings.source).await,
+        (None, folder) => {
+            let folder = folder.as_deref().unwrap_or(Path::new("")).display();
+            let guid = &settings.source.guid;
+            let detail = format!("{guid} in {folder}; every file is as the pull wrote it");
+            vec![Finding::ok("source", detail)]
+        }
+    }
 }
 
 fn of_this_machine<'a>(config: &'a Config, settings: Option<&'a Settings>) -> Vec<Check<'a>> {

@@ -127,13 +127,13 @@ fn clock(side: &str, ahead: SignedDuration) -> Option<Finding> {
 
 /// What one question finds.
 async fn records(
-    instance: &agility::Instance,
+    instance: &impl Source,
     ask: &ReadRequest,
 ) -> Result<Vec<Record<SourceId>>, RequestError> {
     Ok(instance.read::<SourceId>(ask).await?.found)
 }
 
-async fn locales_of(instance: &agility::Instance) -> Result<Vec<Locale>, RequestError> {
+async fn locales_of(instance: &impl Source) -> Result<Vec<Locale>, RequestError> {
     let found = records(instance, &ReadRequest::Locales).await?.into_iter();
     let locale = |record| match record {
         Record::Locale(locale) => Some(locale),
@@ -149,7 +149,7 @@ fn list(locales: &[Locale]) -> String {
 
 /// Whether the target has the locales that are migrated, and the channels of the pages.
 pub(super) async fn locales_and_channels(
-    source: &agility::Instance,
+    source: &impl Source,
     target: &agility::Instance,
     settings: &Settings,
 ) -> Vec<Finding> {
@@ -201,7 +201,7 @@ fn locales(here: &[Locale], there: &[Locale], settings: &Settings) -> Finding {
 }
 
 async fn channels_of(
-    instance: &agility::Instance,
+    instance: &impl Source,
     locale: &Locale,
 ) -> Result<Vec<Channel>, RequestError> {
     let ask = ReadRequest::Sitemap(locale.clone());
@@ -214,7 +214,7 @@ async fn channels_of(
 }
 
 async fn channels(
-    source: &agility::Instance,
+    source: &impl Source,
     target: &agility::Instance,
     (locale, settings): (&Locale, &Settings),
 ) -> Finding {

@@ -6,7 +6,8 @@ use clap::Args;
 
 use super::serve::ServeError;
 use crate::cli::args::{Collected, EngineArgs, FileArgs, OutputArgs};
-use crate::cli::session::{self, Ends, Work};
+use crate::cli::ends::Ends;
+use crate::cli::session::{self, Work};
 use crate::config::{Config, Given, GivenValue};
 use crate::error::{Error, ExitStatus};
 use crate::mock::file::{InstanceFile, StateFile};

@@ -14,16 +14,17 @@ use tokio::sync::mpsc;
 
 use super::serve::ServeError;
 use crate::agility::{Connection, Instance};
+use crate::cli::ends::{Ends, authorise};
 use crate::cli::overview::AT_ONCE;
 use crate::cli::planning::remembered;
-use crate::cli::session::{self, Ends, Rehearsal, Work};
+use crate::cli::session::{self, Rehearsal, Work};
 use crate::cli::wiring;
 use crate::config::{OutputMode, Settings};
 use crate::domain::{
     Entity, EntityKey, Inventory, Kind, Locale, Outcome, SourceId, TargetId, name_key, shown,
     shown_name,
 };
-use crate::engine::{Difference, EVENTS_IN_FLIGHT, Reader, RunError, RunReport, Sink};
+use crate::engine::{Difference, EVENTS_IN_FLIGHT, RunError, RunReport, Sink};
 use crate::error::{Error, ExitStatus};
 use crate::event::{Event, Side, Stamped, millis};
 use crate::mock::file::{ChannelFile, ContainerUrls, InstanceFile, Row, SCHEMA, StateFile};
@@ -92,22 +93,14 @@ async fn copy_of_target(
     let (events, mut unheard) = mpsc::channel(EVENTS_IN_FLIGHT);
     let sink = Sink::new(events);
     let options = wiring::engine_options(settings);
-    let reader = |instance: &Instance, side| -> Arc<Reader<Instance>> {
-        Arc::new(session::reader(
-            &options,
-            instance.clone(),
-            instance.guid(),
-            side,
-            &sink,
-        ))
-    };
-    let (source, target) = (
-        reader(&ends.source, Side::Source),
-        reader(&ends.target, Side::Target),
-    );
+    let (here, there) = (&settings.source.guid, &settings.target.guid);
+    let (source, target) = (ends.source.clone(), ends.target.clone());
+    let source = session::reader(&options, source, here, Side::Source, &sink);
+    let target = session::reader(&options, target, there, Side::Target, &sink);
+    let (source, target) = (Arc::new(source), Arc::new(target));
     let read = async {
-        session::authorise(&source).await?;
-        session::authorise(&target).await?;
+        authorise(&source).await?;
+        authorise(&target).await?;
         let pulled = async {
             let wanted = match settings.sync.locales.as_slice() {
                 [] => source.locales().await?,

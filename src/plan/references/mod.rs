@@ -47,7 +47,7 @@ use walk::Walker;
 pub(crate) use assets::decoded;
 pub use assets::{AssetIndex, Side, UrlAt, asset_urls};
 pub(crate) use link::Link;
-pub(crate) use pages::is_bare;
+pub(crate) use pages::{is_bare, is_link_member};
 pub(crate) use replace::replacement;
 pub(crate) use shapes::{as_id, is_id_list, is_list_name, member, parse_nested};
 pub(crate) use soft::{hidden_zones, is_soft};

@@ -18,6 +18,11 @@ const FILE_MEMBERS: [&str; 4] = [
     "redirectmediaid",
 ];
 
+/// Whether a member of a page, in lower case, holds the id of what a link page leads to.
+pub(crate) fn is_link_member(name: &str) -> bool {
+    PAGE_MEMBERS.contains(&name) || FILE_MEMBERS.contains(&name)
+}
+
 /// Whether pages of this type have neither template nor zones.
 pub(crate) fn is_bare(page_type: Option<&Value>) -> bool {
     let page_type = page_type.and_then(Value::as_str).unwrap_or_default();

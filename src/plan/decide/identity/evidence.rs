@@ -11,6 +11,8 @@ pub enum Recognition {
     OtherDirection,
     /// The mapping folder of the official CLI names the pair.
     OfficialCli,
+    /// Both sides are one instance, and the entity has its id.
+    SameInstance,
     /// The user named the pair.
     Decision,
     /// The state names the pair for this reason, and no run has compared the two.
@@ -32,6 +34,7 @@ impl fmt::Display for Recognition {
         match self {
             Self::OtherDirection => f.write_str("mapping of the other direction"),
             Self::OfficialCli => f.write_str("mapping folder of the official CLI"),
+            Self::SameInstance => f.write_str("same id on the same instance"),
             Self::Decision => f.write_str("decision of the user"),
             Self::Noted(evidence) => f.write_str(evidence),
             Self::EqualContent => f.write_str("equal content in the same container"),

@@ -5,7 +5,8 @@
 //! because an item that is recognised makes those that refer to it comparable:
 //!
 //! ```text
-//!   hints            decision of the user, mapping of the other direction, mapping folder of the official CLI
+//!   hints            decision of the user, mapping of the other direction, mapping folder of the official CLI, the same id
+//!                    where a folder is restored into the instance that it was read from
 //!   equal content    same container, same fields, references to the same items (refinement of classes, also in cycles);
 //!                    of several equal ones those that equal entities refer to at the same place, else any: they are
 //!                    interchangeable
