@@ -5,7 +5,11 @@ use tokio::sync::mpsc;
 use super::state::Turn;
 
 /// Where jobs report to.
-pub(super) type Reports = mpsc::UnboundedSender<Turn>;
+pub(super) type Reports = mpsc::Sender<Turn>;
+
+/// More than pages are in flight by default. A report that finds no room is dropped: then the next page of its row leaves when
+/// the one before it is back.
+pub(super) const REPORTS_IN_FLIGHT: usize = 256;
 
 tokio::task_local! {
     static REPORT: Option<(Reports, Turn)>;
@@ -23,10 +27,10 @@ pub(super) fn reporting<F: Future>(
 
 /// Notes that the request of the current job has been accepted.
 pub(super) fn report() {
-    let _ = REPORT.try_with(|report| {
+    let send = |report: &Option<(Reports, Turn)>| {
         if let Some((reports, turn)) = report {
-            // Without a dispatcher nothing follows any more.
-            let _ = reports.send(*turn);
+            reports.try_send(*turn).unwrap_or_default();
         }
-    });
+    };
+    REPORT.try_with(send).unwrap_or_default();
 }

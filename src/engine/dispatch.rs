@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::accepted::{Reports, reporting};
+use super::accepted::{REPORTS_IN_FLIGHT, Reports, reporting};
 use super::context::RunContext;
 use super::control::{Control, Heard, emit_hold, emit_lease_lost};
 use super::end::{End, StopCause};
@@ -36,7 +36,7 @@ pub(super) async fn carry_out<W: Work, J: Jobs>(
     (work, estimator): (W, EtaEstimator),
     control: &mut Control<'_>,
 ) -> Result<End, StoreError> {
-    let (reports, accepted) = mpsc::unbounded_channel();
+    let (reports, accepted) = mpsc::channel(REPORTS_IN_FLIGHT);
     Dispatcher {
         jobs,
         work,
@@ -60,7 +60,7 @@ struct Dispatcher<W, J> {
     work: W,
     estimator: EtaEstimator,
     /// Pages whose requests the target has accepted.
-    accepted: mpsc::UnboundedReceiver<Turn>,
+    accepted: mpsc::Receiver<Turn>,
     reports: Reports,
     tasks: JoinSet<Result<Finished, StoreError>>,
     /// What every task carries, so that a task that panics can be answered for.
