@@ -8,6 +8,7 @@ use clap::Args;
 use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, OutputArgs};
 use super::plan::status_of;
 use super::run_lookup;
+use super::pairs;
 use super::session::{self, Ends, Work};
 use crate::config::{Config, Settings};
 use crate::domain::{Guid, RunEnd, RunId};
@@ -91,7 +92,7 @@ pub(super) async fn run(args: &ApplyArgs) -> Result<ExitStatus, Error> {
         plan: plan.id,
         approved: Arc::new(approved),
     };
-    session::run(&settings, ends, store, work)
+    pairs::run(&settings, ends, store, work)
         .await
         .map(|(status, _)| status)
 }

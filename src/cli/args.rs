@@ -29,6 +29,14 @@ impl Collected {
         self
     }
 
+    /// Takes the values of a flag that is usually given once.
+    fn one_or_more(self, key: &'static str, values: &[String]) -> Self {
+        match values {
+            [one] => self.text(key, Some(one)),
+            all => self.list(key, all),
+        }
+    }
+
     /// Takes a switch that sets `key` to `value`.
     pub(super) fn switch(mut self, key: &'static str, is_given: bool, value: bool) -> Self {
         if is_given {
@@ -102,27 +110,35 @@ impl FileArgs {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Instances")]
 pub(super) struct InstanceArgs {
-    /// Instance to read from
-    #[arg(long, value_name = "GUID")]
+    /// Instance to read from: its GUID, or its name in [targets] of lockgate.toml
+    #[arg(long, value_name = "GUID|NAME")]
     source: Option<String>,
-    /// Instance to write to
-    #[arg(long, value_name = "GUID")]
-    target: Option<String>,
+    /// Instance to write to: its GUID, or its name in [targets] of lockgate.toml; `sync`, `plan` and `verify` take several
+    #[arg(long, value_name = "GUID|NAME", value_delimiter = ',')]
+    target: Vec<String>,
     /// Base URL of the source's APIs, for mock servers and proxies
     #[arg(long, value_name = "URL")]
     source_url: Option<String>,
     /// Base URL of the target's APIs, for mock servers and proxies
     #[arg(long, value_name = "URL")]
     target_url: Option<String>,
-    /// Access token for both instances; prefer the environment variable
-    #[arg(long)]
-    token: Option<String>,
     /// Access token for the source alone
     #[arg(long, value_name = "TOKEN")]
     source_token: Option<String>,
     /// Access token for the target alone
     #[arg(long, value_name = "TOKEN")]
     target_token: Option<String>,
+    #[command(flatten)]
+    access: AccessArgs,
+}
+
+/// The way to all instances
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Instances")]
+pub(super) struct AccessArgs {
+    /// Access token for all instances; prefer the environment variable
+    #[arg(long)]
+    token: Option<String>,
     /// Host that may receive the token although only lockgate.toml or an earlier run names it
     #[arg(long, value_name = "HOST", value_delimiter = ',')]
     allow_host: Vec<String>,
@@ -132,29 +148,36 @@ pub(super) struct InstanceArgs {
 }
 
 impl InstanceArgs {
-    /// The instances that were named, source first.
-    pub(super) fn named(&self) -> [Option<&str>; 2] {
-        [self.source.as_deref(), self.target.as_deref()]
+    /// The instances that were named: the source, and the targets.
+    pub(super) fn named(&self) -> (Option<&str>, &[String]) {
+        (self.source.as_deref(), &self.target)
     }
 
     /// The same ways to other instances.
     pub(super) fn between(&self, source: &str, target: &str) -> Self {
         Self {
             source: Some(source.to_owned()),
-            target: Some(target.to_owned()),
+            target: vec![target.to_owned()],
             ..self.clone()
         }
     }
 
     pub(super) fn collect(&self, collected: Collected) -> Collected {
-        collected
+        self.access
+            .collect(collected)
             .text("source.guid", self.source.as_ref())
-            .text("target.guid", self.target.as_ref())
+            .one_or_more("target.guid", &self.target)
             .text("source.url", self.source_url.as_ref())
             .text("target.url", self.target_url.as_ref())
-            .text("token", self.token.as_ref())
             .text("source.token", self.source_token.as_ref())
             .text("target.token", self.target_token.as_ref())
+    }
+}
+
+impl AccessArgs {
+    pub(super) fn collect(&self, collected: Collected) -> Collected {
+        collected
+            .text("token", self.token.as_ref())
             .list("hosts.allow", &self.allow_host)
             .switch("hosts.allow_http", self.allow_http, true)
     }

@@ -26,10 +26,12 @@ mod official;
 mod overview;
 mod pace;
 mod pager;
+mod pairs;
 mod plain;
 mod plan;
 mod plan_file;
 mod planning;
+mod promote;
 mod records;
 mod replay;
 mod retry;
@@ -40,9 +42,11 @@ mod session;
 mod stop;
 mod sync;
 mod table;
+mod targets;
 #[cfg(feature = "mock")]
 #[cfg(test)]
 mod tests;
+mod together;
 mod undo;
 mod undo_plan;
 mod verify;

@@ -153,6 +153,7 @@ pub(super) fn presentation(
         tokens: Vec::new(),
         lookup: None,
         requests: Vec::new(),
+        label: None,
     }
 }
 

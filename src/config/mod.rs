@@ -29,6 +29,7 @@ mod policies;
 mod read;
 mod schema;
 mod settings;
+mod targets;
 #[cfg(test)]
 mod tests;
 mod validate;

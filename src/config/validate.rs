@@ -14,6 +14,7 @@ use crate::store::StateUrl;
 
 use super::credentials::{SOURCE_TOKEN, TARGET_TOKEN, TokenKeys};
 use super::layers::presets;
+use super::targets::Names;
 use super::{
     Ask, ColorChoice, Config, ConfigError, HostInfo, Instance, KEYS, Limits, MissingValue, Output,
     OutputMode, Pace, Paths, Retry, Settings, Sync, Timeouts,
@@ -25,6 +26,11 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] for the first value that is missing or cannot be.
     pub fn settings(&self) -> Result<Settings, ConfigError> {
+        self.of_one_target()?.settings_in_place()
+    }
+
+    /// The settings where tables are in the place of names.
+    fn settings_in_place(&self) -> Result<Settings, ConfigError> {
         self.check_permissions()?;
         self.check_complete()?;
         let mut warnings = self.token_warnings();
@@ -55,15 +61,23 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] for the first value that cannot be.
     pub fn check(&self) -> Result<(), ConfigError> {
-        match self.settings() {
+        for config in self.of_each_target()? {
+            config.check_in_place()?;
+        }
+        self.check_tables()
+    }
+
+    fn check_in_place(&self) -> Result<(), ConfigError> {
+        match self.settings_in_place() {
             Ok(_) | Err(ConfigError::Missing { .. }) => {}
             Err(error) => return Err(error),
         }
         // Instances come first there, so a missing one hides what follows.
         self.check_permissions()?;
-        self.guids()?;
-        self.host(&SOURCE)?;
-        self.host(&TARGET)?;
+        for side in [&SOURCE, &TARGET] {
+            self.check_side(side)?;
+            self.host(side)?;
+        }
         self.sync(&mut Vec::new())?;
         self.gates()?;
         self.choice("lanes.schedule", &SCHEDULES)?;
@@ -130,15 +144,26 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] for a value that cannot be.
     pub fn guids(&self) -> Result<(Option<Guid>, Option<Guid>), ConfigError> {
-        Ok((self.guid(&SOURCE)?, self.guid(&TARGET)?))
+        let one = self.of_one_target()?;
+        Ok((one.guid(&SOURCE)?, one.guid(&TARGET)?))
+    }
+
+    /// Checks what is said of one instance, as far as no permission is needed for it.
+    pub(super) fn check_side(&self, side: &SideKeys) -> Result<(), ConfigError> {
+        self.guid(side)?;
+        self.url(side.url)?;
+        self.locales().map(drop)
     }
 
     fn guid(&self, side: &SideKeys) -> Result<Option<Guid>, ConfigError> {
         let Some(guid) = self.text(side.guid)? else {
-            return Ok(None);
+            return match side.name_of(&self.names) {
+                Some(name) => Err(ConfigError::TargetGuid { name: name.clone() }),
+                None => Ok(None),
+            };
         };
         if !is_guid(&guid) {
-            return Err(self.wrong(side.guid, "the GUID of an instance, such as 1a2b3c4d-u"));
+            return Err(self.unknown_instance(side, &guid));
         }
         // Where the address is given, the region says nothing.
         if self.text(side.url)?.is_none() && !agility::is_of_known_region(&guid) {
@@ -152,7 +177,7 @@ impl Config {
         let mut values = Vec::new();
         let mut tokenless = Vec::new();
         for side in [&SOURCE, &TARGET] {
-            if self.text(side.guid)?.is_none() {
+            if self.guid(side)?.is_none() {
                 values.push(missing(side.what, side.guid));
             }
             if !self.has_token(&side.token)? {
@@ -181,6 +206,7 @@ impl Config {
             .token(&side.token)?
             .ok_or_else(|| missing(side.what_token, "token"))?;
         Ok(Instance {
+            name: side.name_of(&self.names).clone(),
             url: self.host(side)?,
             guid,
             token,
@@ -417,15 +443,53 @@ fn regions() -> String {
 }
 
 /// The keys of one side.
-struct SideKeys {
+pub(super) struct SideKeys {
+    side: Side,
     what: &'static str,
     what_token: &'static str,
-    guid: &'static str,
-    url: &'static str,
+    pub(super) guid: &'static str,
+    pub(super) url: &'static str,
     token: TokenKeys,
 }
 
-const SOURCE: SideKeys = SideKeys {
+#[derive(Clone, Copy)]
+enum Side {
+    Source,
+    Target,
+}
+
+impl SideKeys {
+    /// The key whose place a key of `[targets.NAME]` takes; `None` where it says nothing of this side.
+    pub(super) fn key_of(&self, leaf: &str) -> Option<&'static str> {
+        Some(match (leaf, self.side) {
+            ("guid", _) => self.guid,
+            ("url", _) => self.url,
+            ("token", _) => self.token.given,
+            ("token_file", _) => self.token.file,
+            ("token_command", _) => self.token.command,
+            ("locales", Side::Target) => "sync.locales",
+            (_, Side::Source | Side::Target) => return None,
+        })
+    }
+
+    /// The name of this side in `[targets]`.
+    pub(super) fn name_of<'n>(&self, names: &'n Names) -> &'n Option<String> {
+        match self.side {
+            Side::Source => &names.source,
+            Side::Target => &names.target,
+        }
+    }
+
+    pub(super) fn name_in<'n>(&self, names: &'n mut Names) -> &'n mut Option<String> {
+        match self.side {
+            Side::Source => &mut names.source,
+            Side::Target => &mut names.target,
+        }
+    }
+}
+
+pub(super) const SOURCE: SideKeys = SideKeys {
+    side: Side::Source,
     what: "the instance to read from",
     what_token: "the access token for the source",
     guid: "source.guid",
@@ -433,7 +497,8 @@ const SOURCE: SideKeys = SideKeys {
     token: SOURCE_TOKEN,
 };
 
-const TARGET: SideKeys = SideKeys {
+pub(super) const TARGET: SideKeys = SideKeys {
+    side: Side::Target,
     what: "the instance to write to",
     what_token: "the access token for the target",
     guid: "target.guid",

@@ -28,6 +28,7 @@ pub mod forecast;
 pub mod gates;
 mod jobs;
 pub mod lease;
+mod once;
 pub mod open_intents;
 pub mod options;
 mod outage;
@@ -53,6 +54,7 @@ pub mod verify;
 
 pub use control::Control;
 pub use end::{End, StopCause};
+pub use once::ReadOnce;
 pub use options::{
     Adopt, Denied, Freeze, Gates, Matching, MaxChange, OnConflict, Options, Pattern, Policies,
     Publish, ReadLimits, Schedule, UnknownOutcome, UploadLimits, changed_since, check_pattern,

@@ -55,6 +55,7 @@ mod schema;
 mod secrets;
 mod support;
 mod taken;
+mod targets;
 mod terminal;
 mod text;
 mod twins;

@@ -5,7 +5,7 @@
 //! because an item that is recognised makes those that refer to it comparable:
 //!
 //! ```text
-//!   hints            decision of the user, mapping of the other direction, mapping folder of the official CLI
+//!   hints            decision of the user, mapping of the other direction, mapping folder of the official CLI, two mappings through a third instance
 //!   equal content    same container, same fields, references to the same items (refinement of classes, also in cycles);
 //!                    of several equal ones those that equal entities refer to at the same place, else any: they are
 //!                    interchangeable
