@@ -6,9 +6,9 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, OutputArgs};
+use super::pairs;
 use super::plan::status_of;
 use super::run_lookup;
-use super::pairs;
 use super::session::{self, Ends, Work};
 use crate::config::{Config, Settings};
 use crate::domain::{Guid, RunEnd, RunId};

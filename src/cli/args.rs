@@ -110,10 +110,10 @@ impl FileArgs {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Instances")]
 pub(super) struct InstanceArgs {
-    /// Instance to read from: its GUID, or its name in [targets] of lockgate.toml
+    /// Instance to read from: a GUID, or a name in [targets]
     #[arg(long, value_name = "GUID|NAME")]
     source: Option<String>,
-    /// Instance to write to: its GUID, or its name in [targets] of lockgate.toml; `sync`, `plan` and `verify` take several
+    /// Instance to write to: a GUID, or a name in [targets]; sync, plan and verify take several
     #[arg(long, value_name = "GUID|NAME", value_delimiter = ',')]
     target: Vec<String>,
     /// Base URL of the source's APIs, for mock servers and proxies

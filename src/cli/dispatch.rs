@@ -7,8 +7,8 @@ use clap::Subcommand;
 #[cfg(feature = "mock")]
 use super::mocked;
 use super::{
-    apply, completions, config, doctor, explain, graph, init, man, mappings, plan, promote, retry, runs,
-    sync, undo, verify, why,
+    apply, completions, config, doctor, explain, graph, init, man, mappings, plan, promote, retry,
+    runs, sync, undo, verify, why,
 };
 use crate::error::{Error, ExitStatus};
 

@@ -92,8 +92,7 @@ pub(super) async fn run_each(pairs: Vec<Pair>, store: Store) -> Result<Vec<Ended
             .outcome
             .as_ref()
             .map_or_else(Error::exit_code, |(status, _)| *status);
-        let finished =
-            session::finish(&store, worked.run, (exit, worked.end), &progress).await;
+        let finished = session::finish(&store, worked.run, (exit, worked.end), &progress).await;
         ended.push(Ended {
             // What went wrong first is what is told: a disk that was full for the run is full for its end, too.
             outcome: worked
@@ -259,8 +258,7 @@ impl Ready {
             self.commanded,
             store,
         );
-        let working =
-            async { tokio::join!(working, session::keep_plan(folder, planned)).0 };
+        let working = async { tokio::join!(working, session::keep_plan(folder, planned)).0 };
         (working.boxed(), reporting.boxed())
     }
 }
@@ -274,11 +272,7 @@ struct Parts {
     estimate: Option<Estimate>,
 }
 
-async fn work_off(
-    parts: Parts,
-    mut commanded: mpsc::Receiver<Command>,
-    store: &Store,
-) -> Worked {
+async fn work_off(parts: Parts, mut commanded: mpsc::Receiver<Command>, store: &Store) -> Worked {
     let Parts {
         session,
         work,
@@ -300,9 +294,9 @@ async fn work_off(
         Err(error) => error.end(),
     };
     let result = result.and_then(session::unless_stopped);
-    let status = result.as_ref().map_or_else(Error::exit_code, |report| {
-        session::status_of(report, &work)
-    });
+    let status = result
+        .as_ref()
+        .map_or_else(Error::exit_code, |report| session::status_of(report, &work));
     if let (Some(estimate), Ok(report)) = (&estimate, &result) {
         sink.emit(estimate(report)).await;
     }

@@ -202,7 +202,10 @@ impl<'a> Again<'a> {
             for shown in [Shown::Preview, Shown::Published] {
                 let asked = || reader.instance.published_state(shown);
                 let state = reader.sender().send(Effect::Read, asked).await;
-                if state.map_err(|error| session::unreachable(&reader, error))?.is_in_progress {
+                if state
+                    .map_err(|error| session::unreachable(&reader, error))?
+                    .is_in_progress
+                {
                     return Ok(true);
                 }
             }
@@ -212,10 +215,7 @@ impl<'a> Again<'a> {
     }
 
     /// Does some work whose events nobody follows.
-    async fn heard<R>(
-        &self,
-        work: impl AsyncFnOnce(Sink) -> Result<R, Error>,
-    ) -> Result<R, Error> {
+    async fn heard<R>(&self, work: impl AsyncFnOnce(Sink) -> Result<R, Error>) -> Result<R, Error> {
         let (events, mut received) = mpsc::channel::<Stamped>(EVENTS_IN_FLIGHT);
         let draining = async { while received.recv().await.is_some() {} };
         tokio::join!(work(Sink::new(events)), draining).0

@@ -125,7 +125,10 @@ fn too_short(chain: &str) -> Error {
 fn names(chain: &str) -> Result<Vec<&str>, Error> {
     let names: Vec<&str> = chain.split("..").map(str::trim).collect();
     let mut seen = HashSet::new();
-    let is_chain = names.len() > 1 && names.iter().all(|name| !name.is_empty() && seen.insert(*name));
+    let is_chain = names.len() > 1
+        && names
+            .iter()
+            .all(|name| !name.is_empty() && seen.insert(*name));
     if is_chain {
         Ok(names)
     } else {
@@ -257,7 +260,10 @@ async fn shown(settings: &Settings, report: &RunReport, limit: Duration) -> Resu
             Left::Entities(none) if none.is_empty() => {
                 if delay > FIRST_LOOK {
                     let seconds = waited.as_secs();
-                    say(settings, &format!("{target} shows everything that was written, after {seconds} s"));
+                    say(
+                        settings,
+                        &format!("{target} shows everything that was written, after {seconds} s"),
+                    );
                 }
                 return Ok(());
             }
@@ -365,7 +371,15 @@ mod tests {
     fn a_chain_names_at_least_two_instances_each_once() {
         assert_eq!(names("dev..qa..prod").unwrap(), ["dev", "qa", "prod"]);
         assert_eq!(names("1a2b3c4d-u..qa").unwrap(), ["1a2b3c4d-u", "qa"]);
-        for wrong in ["dev", "", "dev..", "..dev", "dev..dev", "dev....qa", "a..b..a"] {
+        for wrong in [
+            "dev",
+            "",
+            "dev..",
+            "..dev",
+            "dev..dev",
+            "dev....qa",
+            "a..b..a",
+        ] {
             let error = names(wrong).unwrap_err();
             assert!(error.hint().unwrap().contains("dev..qa..prod"), "{wrong}");
         }

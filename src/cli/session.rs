@@ -19,7 +19,8 @@ use crate::domain::{BodyFile, EntityKey, Guid, RunEnd, RunId, Secret, Token, tim
 use crate::engine::pace::Pacer;
 use crate::engine::retry::Retries;
 use crate::engine::{
-    Control, End, Options, PlanMade, ReadOnce, Reader, RunReport, Session, Sink, StopCause,
+    Control, End, Options, PlanMade, PullError, ReadOnce, Reader, RunReport, Session, Sink,
+    StopCause,
 };
 use crate::error::{Error, ExitStatus};
 use crate::event::{Command, Event, Side};
@@ -342,7 +343,7 @@ impl Readers {
     }
 
     /// With what the source is known to hold, which is not read again. Nothing reads it yet.
-    pub(super) fn knowing(mut self, known: ReadOnce) -> Self {
+    pub(super) fn knowing(mut self, known: ReadOnce<PullError>) -> Self {
         if let Some(source) = Arc::get_mut(&mut self.source) {
             source.once = known;
         }

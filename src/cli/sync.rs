@@ -170,7 +170,9 @@ pub(super) async fn begin(
         return rehearse(&each, &work, out).await;
     }
     let store = Store::open(&first.paths.state).await?;
-    let pairs = each.iter().map(|settings| (settings.clone(), Ends::of(settings)));
+    let pairs = each
+        .iter()
+        .map(|settings| (settings.clone(), Ends::of(settings)));
     let ended = targets::carry_out(pairs.collect(), store, &work).await?;
     targets::conclude(&each, ended, out)
 }

@@ -118,12 +118,21 @@ impl<'a> Row<'a> {
         let [created, updated, in_sync, conflicts, failed, blocked] =
             counts.map(|count| report::count_of(count as usize));
         let (name, exit) = (self.name.to_owned(), self.exit.to_string());
-        [name, created, updated, in_sync, conflicts, failed, blocked, exit]
+        [
+            name, created, updated, in_sync, conflicts, failed, blocked, exit,
+        ]
     }
 }
 
 const HEADER: [&str; 8] = [
-    "target", "created", "updated", "in sync", "conflicts", "failed", "blocked", "exit",
+    "target",
+    "created",
+    "updated",
+    "in sync",
+    "conflicts",
+    "failed",
+    "blocked",
+    "exit",
 ];
 
 /// The last line of several runs for programs.

@@ -70,10 +70,7 @@ impl Seat {
         ask: impl FnOnce(String) -> BoxFuture<'static, bool> + Send,
     ) -> bool {
         let asking = Asking { target, summary };
-        self.together
-            .lock()
-            .seats
-            .insert(self.number, Some(asking));
+        self.together.lock().seats.insert(self.number, Some(asking));
         self.together.changed.notify_waiters();
         // Given up while it waits, it asks about nothing more.
         let waiting = Waiting(Some(self));
@@ -157,8 +154,11 @@ mod tests {
 
     use super::*;
 
+    /// The questions that were put.
+    type Asked = Arc<Mutex<Vec<String>>>;
+
     fn ask<'a>(
-        asked: &'a Arc<Mutex<Vec<String>>>,
+        asked: &'a Asked,
         answer: bool,
     ) -> impl FnOnce(String) -> BoxFuture<'static, bool> + Send + 'a {
         move |question| {
@@ -170,14 +170,14 @@ mod tests {
     fn agrees<'a>(
         seat: &'a Seat,
         target: &str,
-        asked: &'a Arc<Mutex<Vec<String>>>,
+        asked: &'a Asked,
     ) -> impl Future<Output = bool> + 'a {
         seat.agrees(target.to_owned(), Vec::new(), ask(asked, true))
     }
 
     #[tokio::test]
     async fn all_that_have_something_to_write_are_one_question() {
-        let (together, asked) = (Arc::new(Together::default()), Arc::default());
+        let (together, asked) = (Arc::new(Together::default()), Asked::default());
         let seats = [together.seat(), together.seat(), together.seat()];
         let [qa, prod, idle] = &seats;
         let count = AtomicUsize::new(0);
@@ -187,8 +187,11 @@ mod tests {
             count.fetch_add(1, Ordering::Relaxed);
             idle.leave();
         };
-        let (first, second, ()) =
-            tokio::join!(agrees(qa, "qa", &asked), agrees(prod, "prod", &asked), leaving);
+        let (first, second, ()) = tokio::join!(
+            agrees(qa, "qa", &asked),
+            agrees(prod, "prod", &asked),
+            leaving
+        );
         assert!(first && second);
         assert_eq!(*asked.lock().unwrap(), ["Write this to qa, prod? [y/N] "]);
         assert_eq!(count.into_inner(), 1);
@@ -196,7 +199,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_that_ends_while_it_waits_is_not_asked_about() {
-        let (together, asked) = (Arc::new(Together::default()), Arc::default());
+        let (together, asked) = (Arc::new(Together::default()), Asked::default());
         let (qa, prod) = (together.seat(), together.seat());
         assert!(agrees(&qa, "qa", &asked).now_or_never().is_none());
         assert!(agrees(&prod, "prod", &asked).await);
@@ -205,10 +208,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_no_is_a_no_for_all() {
-        let (together, asked) = (Arc::new(Together::default()), Arc::default());
+        let (together, asked) = (Arc::new(Together::default()), Asked::default());
         let (qa, prod) = (together.seat(), together.seat());
-        let no = |seat: Seat, asked: Arc<Mutex<Vec<String>>>| async move {
-            seat.agrees("one".to_owned(), Vec::new(), ask(&asked, false)).await
+        let no = |seat: Seat, asked: Asked| async move {
+            seat.agrees("one".to_owned(), Vec::new(), ask(&asked, false))
+                .await
         };
         let both = tokio::join!(no(qa, Arc::clone(&asked)), no(prod, Arc::clone(&asked)));
         assert_eq!(both, (false, false));

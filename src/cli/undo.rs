@@ -120,7 +120,8 @@ impl UndoArgs {
         let of_run = [record.pair.source.as_str(), record.pair.target.as_str()];
         let config = self.file.load(Collected::default())?;
         let (source, targets) = self.instances.named();
-        let is_other = |named: &str, of_run: &str| !config.guid_of(named).eq_ignore_ascii_case(of_run);
+        let is_other =
+            |named: &str, of_run: &str| !config.guid_of(named).eq_ignore_ascii_case(of_run);
         let is_from = source.is_none_or(|named| !is_other(named, of_run[0]));
         if !is_from || targets.iter().any(|named| is_other(named, of_run[1])) {
             return Err(Error::Usage {

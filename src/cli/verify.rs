@@ -62,7 +62,9 @@ pub(super) async fn run(
         return Ok(ExitStatus::Agreed);
     };
     let store = Store::open(&first.paths.state).await?;
-    let pairs = each.iter().map(|settings| (settings.clone(), Ends::of(settings)));
+    let pairs = each
+        .iter()
+        .map(|settings| (settings.clone(), Ends::of(settings)));
     let ended = targets::carry_out(pairs.collect(), store, &Work::Verify).await?;
     // The JSON form has them among its events.
     if first.output.mode != OutputMode::Json {

@@ -148,7 +148,9 @@ pub enum ConfigError {
         second: String,
     },
     /// A table of `[targets]` whose name cannot be one.
-    #[error("[targets.{name}] in {origin} has a name with other characters than letters, digits, - and _")]
+    #[error(
+        "[targets.{name}] in {origin} has a name with other characters than letters, digits, - and _"
+    )]
     TargetName {
         /// The name as written.
         name: String,

@@ -29,6 +29,8 @@ mod policies;
 mod read;
 mod schema;
 mod settings;
+#[cfg(test)]
+mod target_tests;
 mod targets;
 #[cfg(test)]
 mod tests;

@@ -88,16 +88,17 @@ impl Config {
     #[must_use]
     pub fn between(&self, source: &str, target: &str) -> Self {
         let ends = [(&SOURCE, source), (&TARGET, target)];
-        ends.into_iter().fold(self.clone(), |config, (side, given)| {
-            let name = config.table_of(given);
-            let mut one = config.with_table(side, name.as_deref());
-            if name.is_none() {
-                let layer = Layer::single("the chain", side.guid, given);
-                let is_users = true;
-                one.push(Layer { is_users, ..layer });
-            }
-            one
-        })
+        ends.into_iter()
+            .fold(self.clone(), |config, (side, given)| {
+                let name = config.table_of(given);
+                let mut one = config.with_table(side, name.as_deref());
+                if name.is_none() {
+                    let layer = Layer::single("the chain", side.guid, given);
+                    let is_users = true;
+                    one.push(Layer { is_users, ..layer });
+                }
+                one
+            })
     }
 
     /// The settings for each target, in the order in which they are named.
@@ -129,7 +130,10 @@ impl Config {
         let mut each = self.of_each_target()?;
         match (each.pop(), each.is_empty()) {
             (Some(one), true) => Ok(one),
-            (_, _) => Err(self.wrong(TARGET.guid, "one target, of which this command takes no more")),
+            (_, _) => Err(self.wrong(
+                TARGET.guid,
+                "one target, of which this command takes no more",
+            )),
         }
     }
 
@@ -259,7 +263,9 @@ fn each_once(each: Vec<Config>) -> Result<Vec<Config>, ConfigError> {
 /// The names of the tables of a layer.
 pub(super) fn names_in(values: &Dict) -> impl Iterator<Item = &str> {
     let tables = values.get(TABLES).and_then(Value::as_dict);
-    tables.into_iter().flat_map(|tables| tables.keys().map(String::as_str))
+    tables
+        .into_iter()
+        .flat_map(|tables| tables.keys().map(String::as_str))
 }
 
 fn table_in<'v>(values: &'v Dict, name: &str) -> Option<&'v Dict> {
@@ -297,7 +303,10 @@ pub(super) fn check_table(
         });
     }
     let leaves = || TABLE_KEYS.iter().map(|(leaf, _)| *leaf);
-    match table.iter().find(|(key, _)| !leaves().any(|leaf| leaf == *key)) {
+    match table
+        .iter()
+        .find(|(key, _)| !leaves().any(|leaf| leaf == *key))
+    {
         Some((key, _)) => Err(ConfigError::UnknownKey {
             key: hidden::shown(&format!("{TABLES}.{name}.{key}")),
             origin: origin.to_owned(),

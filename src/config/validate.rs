@@ -156,11 +156,8 @@ impl Config {
     }
 
     fn guid(&self, side: &SideKeys) -> Result<Option<Guid>, ConfigError> {
-        let Some(guid) = self.text(side.guid)? else {
-            return match side.name_of(&self.names) {
-                Some(name) => Err(ConfigError::TargetGuid { name: name.clone() }),
-                None => Ok(None),
-            };
+        let Some(guid) = self.guid_text(side)? else {
+            return Ok(None);
         };
         if !is_guid(&guid) {
             return Err(self.unknown_instance(side, &guid));
@@ -172,12 +169,20 @@ impl Config {
         Ok(Some(Guid::new(&guid.to_ascii_lowercase())))
     }
 
+    /// The GUID of a side as it was given. A table that stands there has to have one.
+    fn guid_text(&self, side: &SideKeys) -> Result<Option<String>, ConfigError> {
+        match (self.text(side.guid)?, side.name_of(&self.names)) {
+            (None, Some(name)) => Err(ConfigError::TargetGuid { name: name.clone() }),
+            (text, _) => Ok(text),
+        }
+    }
+
     /// Asks for everything at once that has no default and was not given.
     fn check_complete(&self) -> Result<(), ConfigError> {
         let mut values = Vec::new();
         let mut tokenless = Vec::new();
         for side in [&SOURCE, &TARGET] {
-            if self.guid(side)?.is_none() {
+            if self.guid_text(side)?.is_none() {
                 values.push(missing(side.what, side.guid));
             }
             if !self.has_token(&side.token)? {

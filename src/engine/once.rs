@@ -9,23 +9,30 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::{BoxFuture, FutureExt as _, Shared, WeakShared};
 
-use super::pull::PullError;
 use crate::domain::{Inventory, Locale, SourceId};
 
 /// What was read, or why it could not be.
-type Read = Result<Arc<Inventory<SourceId>>, PullError>;
+type Read<E> = Result<Arc<Inventory<SourceId>>, E>;
+
+/// A reading that several wait for.
+type Reading<E> = BoxFuture<'static, Read<E>>;
 
 /// What was read of a source, and what is being read, by the locales that were asked for.
-#[derive(Default)]
-pub struct ReadOnce(Mutex<HashMap<Vec<Locale>, State>>);
+pub struct ReadOnce<E>(Mutex<HashMap<Vec<Locale>, State<E>>>);
 
-enum State {
+enum State<E> {
     /// Gone when nobody waits for it any more.
-    Reading(WeakShared<BoxFuture<'static, Read>>),
-    Done(Read),
+    Reading(WeakShared<Reading<E>>),
+    Done(Read<E>),
 }
 
-impl ReadOnce {
+impl<E> Default for ReadOnce<E> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<E: Clone> ReadOnce<E> {
     /// A source that was read before, in these locales.
     pub fn of_known(inventory: Arc<Inventory<SourceId>>) -> Self {
         let locales = inventory.locales.clone();
@@ -37,8 +44,8 @@ impl ReadOnce {
     pub(super) async fn of(
         &self,
         locales: &[Locale],
-        read: impl Future<Output = Read> + Send + 'static,
-    ) -> Read {
+        read: impl Future<Output = Read<E>> + Send + 'static,
+    ) -> Read<E> {
         let reading = match self.begun(locales, read) {
             Ok(done) => return done,
             Err(reading) => reading,
@@ -52,8 +59,8 @@ impl ReadOnce {
     fn begun(
         &self,
         locales: &[Locale],
-        read: impl Future<Output = Read> + Send + 'static,
-    ) -> Result<Read, Shared<BoxFuture<'static, Read>>> {
+        read: impl Future<Output = Read<E>> + Send + 'static,
+    ) -> Result<Read<E>, Shared<Reading<E>>> {
         let mut known = self.lock();
         match known.get(locales) {
             Some(State::Done(done)) => return Ok(done.clone()),
@@ -71,12 +78,12 @@ impl ReadOnce {
         Err(reading)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Vec<Locale>, State>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Vec<Locale>, State<E>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl fmt::Debug for ReadOnce {
+impl<E> fmt::Debug for ReadOnce<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReadOnce").finish_non_exhaustive()
     }
@@ -91,7 +98,11 @@ mod tests {
     use super::*;
     use crate::domain::Guid;
 
-    fn read(begun: &Arc<AtomicUsize>, go: &Arc<Notify>) -> impl Future<Output = Read> + use<> {
+    fn parts() -> (ReadOnce<()>, Arc<AtomicUsize>, Arc<Notify>) {
+        (ReadOnce::default(), Arc::default(), Arc::default())
+    }
+
+    fn read(begun: &Arc<AtomicUsize>, go: &Arc<Notify>) -> impl Future<Output = Read<()>> + use<> {
         let (begun, go) = (Arc::clone(begun), Arc::clone(go));
         async move {
             begun.fetch_add(1, Ordering::Relaxed);
@@ -102,7 +113,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_run_that_leaves_does_not_end_the_reading_of_the_others() {
-        let (once, begun, go) = (ReadOnce::default(), Arc::default(), Arc::default());
+        let (once, begun, go) = parts();
         let locales = [Locale::new("en-us")];
         let first = once.of(&locales, read(&begun, &go));
         let second = once.of(&locales, read(&begun, &go));
@@ -120,9 +131,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_reading_that_everybody_left_begins_anew() {
-        let (once, begun, go) = (ReadOnce::default(), Arc::default(), Arc::default());
+        let (once, begun, go) = parts();
         let locales = [Locale::new("en-us")];
-        assert!(once.of(&locales, read(&begun, &go)).now_or_never().is_none());
+        assert!(
+            once.of(&locales, read(&begun, &go))
+                .now_or_never()
+                .is_none()
+        );
         go.notify_one();
         once.of(&locales, read(&begun, &go)).await.unwrap();
         assert_eq!(begun.load(Ordering::Relaxed), 2);
@@ -130,10 +145,12 @@ mod tests {
 
     #[tokio::test]
     async fn other_locales_are_another_reading() {
-        let (once, begun, go) = (ReadOnce::default(), Arc::default(), Arc::default());
+        let (once, begun, go) = parts();
         for code in ["en-us", "fr-ca", "en-us"] {
             go.notify_one();
-            once.of(&[Locale::new(code)], read(&begun, &go)).await.unwrap();
+            once.of(&[Locale::new(code)], read(&begun, &go))
+                .await
+                .unwrap();
         }
         assert_eq!(begun.load(Ordering::Relaxed), 2);
     }

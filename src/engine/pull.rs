@@ -76,7 +76,7 @@ pub struct Reader<S> {
     /// Where the bodies of what is read go; `None` keeps them in memory.
     pub bodies: Option<Arc<BodyFile>>,
     /// What several runs read together, where this is the source of them.
-    pub once: ReadOnce,
+    pub once: ReadOnce<PullError>,
 }
 
 impl<S> Reader<S> {

@@ -375,7 +375,10 @@ fn build(
         {
             return Err(LoadError::Duplicate(file.guid).into());
         }
-        out.push(Arc::new(Instance::new(World::load(file, base, rules)?, fetch_lag)));
+        out.push(Arc::new(Instance::new(
+            World::load(file, base, rules)?,
+            fetch_lag,
+        )));
     }
     Ok(out)
 }

@@ -22,8 +22,8 @@ use super::liveness_lock;
 use super::read::Readers;
 use super::writer::{Order, QUEUE, Reply, Writer};
 use super::{
-    Change, Intent, Lease, LeaseOwner, Mapping, OtherPairs, Pair, PreImage, Publishing, RunEntity, RunRecord,
-    StateUrl, StoreError, aside, guard, schema,
+    Change, Intent, Lease, LeaseOwner, Mapping, OtherPairs, Pair, PreImage, Publishing, RunEntity,
+    RunRecord, StateUrl, StoreError, aside, guard, schema,
 };
 use crate::domain::{
     AgreedNumber, AgreedPlace, ContentHash, EntityKey, Kind, ListKey, RunId, SourceId, TargetId,

@@ -121,7 +121,11 @@ mod tests {
         ];
         let pair = rows.last().unwrap().0.clone();
         let found = OtherPairs::of(&pair, rows);
-        let through: Vec<_> = found.through.iter().map(|one| (one.key.id.raw(), one.target.raw(), one.middle.as_str())).collect();
+        let through: Vec<_> = found
+            .through
+            .iter()
+            .map(|one| (one.key.id.raw(), one.target.raw(), one.middle.as_str()))
+            .collect();
         assert_eq!(through, [(1, 21, "b")]);
         assert_eq!(found.way_back.len(), 1);
     }

@@ -16,8 +16,8 @@ use super::checksum;
 use super::in_place::Working;
 use super::rows::{Reader, locale_column};
 use super::{
-    Intent, IntentId, IntentState, Mapping, Operation, OtherPairs, Pair, PreImage, PublishState, Publishing,
-    RunEntity, RunRecord, StoreError,
+    Intent, IntentId, IntentState, Mapping, Operation, OtherPairs, Pair, PreImage, PublishState,
+    Publishing, RunEntity, RunRecord, StoreError,
 };
 use crate::domain::{
     AgreedNumber, AgreedPlace, BatchId, ContentHash, EntityKey, Guid, Id, Kind, ListKey, Locale,

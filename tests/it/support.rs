@@ -10,8 +10,8 @@ use lockgate::domain::{BodyFile, EntityKey, Guid, Locale, Outcome, RunId, Secret
 use lockgate::engine::pace::Pacer;
 use lockgate::engine::retry::Retries;
 use lockgate::engine::{
-    EVENTS_IN_FLIGHT, Matching, Options, ReadOnce, Reader, RunError, RunReport, Session, Sink, UndoEnd,
-    UndoOutlook, UndoRequest,
+    EVENTS_IN_FLIGHT, Matching, Options, ReadOnce, Reader, RunError, RunReport, Session, Sink,
+    UndoEnd, UndoOutlook, UndoRequest,
 };
 use lockgate::event::{Command, Event, Side, Stamped};
 use lockgate::instance::Target;

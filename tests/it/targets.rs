@@ -23,10 +23,12 @@ pub(crate) fn with_empty(name: &str, guids: &[&str]) -> StateFile {
     let mut state = instances(&fixture(name));
     state.instances.truncate(1);
     let locales = state.instances[0].locales.clone();
-    state.instances.extend(guids.iter().map(|guid| InstanceFile {
-        guid: (*guid).to_owned(),
-        ..empty_target(&locales)
-    }));
+    state
+        .instances
+        .extend(guids.iter().map(|guid| InstanceFile {
+            guid: (*guid).to_owned(),
+            ..empty_target(&locales)
+        }));
     state
 }
 
@@ -122,7 +124,10 @@ async fn lines_of_json_carry_the_name_of_their_target() {
     assert_eq!(last["type"], "targets-finished");
     assert_eq!(last["exit"], 0);
     let rows: Vec<_> = last["targets"].as_array().unwrap().iter().collect();
-    assert_eq!((&rows[0]["name"], &rows[1]["name"]), (&"qa".into(), &"prod".into()));
+    assert_eq!(
+        (&rows[0]["name"], &rows[1]["name"]),
+        (&"qa".into(), &"prod".into())
+    );
     assert!(rows.iter().all(|row| row["created"].as_u64() > Some(100)));
     for name in ["qa", "prod"] {
         let of_one: Vec<&Value> = lines
@@ -132,7 +137,10 @@ async fn lines_of_json_carry_the_name_of_their_target() {
         assert_eq!(of_one[0]["type"], "run-started");
         assert_eq!(of_one.last().unwrap()["type"], "run-finished");
         let read = |line: &&&Value| line["type"] == "read-progressed" && line["side"] == "source";
-        assert!(of_one.iter().any(|line| read(&line)), "{name} tells of the source");
+        assert!(
+            of_one.iter().any(|line| read(&line)),
+            "{name} tells of the source"
+        );
     }
     assert!(lines.iter().all(|line| line["target_name"].is_string()));
 }
@@ -142,7 +150,12 @@ async fn targets_of_one_host_and_token_share_a_rate() {
     const RATE: usize = 40;
     let server = serve(with_empty("starter-site", &[QA, PROD])).await;
     let workspace = workspace(&server.base_url(), &[("qa", QA), ("prod", PROD)]);
-    ends(&workspace, "sync --target qa --target prod --rate 40 --no-verify", 0).await;
+    ends(
+        &workspace,
+        "sync --target qa --target prod --rate 40 --no-verify",
+        0,
+    )
+    .await;
     let asked: Vec<u64> = server
         .requests()
         .iter()
@@ -154,7 +167,10 @@ async fn targets_of_one_host_and_token_share_a_rate() {
         asked.iter().filter(within).count()
     });
     let most = most.max().unwrap();
-    assert!(most <= 2 * RATE + RATE / 2, "{most} requests within two seconds");
+    assert!(
+        most <= 2 * RATE + RATE / 2,
+        "{most} requests within two seconds"
+    );
 }
 
 #[tokio::test]
@@ -274,6 +290,39 @@ fn of<'s>(state: &'s mut StateFile, guid: &str) -> &'s mut InstanceFile {
     instances.find(|one| one.guid == guid).unwrap()
 }
 
+/// What editors do in a week, on all sides.
+async fn edit(server: &Server, models: &mut [Model; 3], (week, random): (i64, &mut ChaCha8Rng)) {
+    let mut state = server.state();
+    let keys: Vec<Article> = articles(of(&mut state, SOURCE)).into_keys().collect();
+    let edited: Vec<&Article> = keys.choose_multiple(random, 4).collect();
+    for key in &edited {
+        write(
+            of(&mut state, SOURCE),
+            key,
+            &format!("Source, week {week}."),
+        );
+    }
+    add_article(of(&mut state, SOURCE), week);
+    let others: Vec<&Article> = keys.choose_multiple(random, 2).collect();
+    for key in others {
+        let text = format!("Target, week {week}.");
+        write(of(&mut state, PROD), key, &text);
+        models[1].there.insert(key.clone(), text);
+    }
+    // The rival edits what the source edits, once in the same words.
+    let same = random.random_bool(0.5);
+    for (at, key) in edited.iter().take(2).enumerate() {
+        let text = if at == 0 && same {
+            format!("Source, week {week}.")
+        } else {
+            format!("Rival, week {week}.")
+        };
+        write(of(&mut state, EXTRA), key, &text);
+        models[2].there.insert((*key).clone(), text);
+    }
+    put_state(&server.base_url(), &state).await;
+}
+
 /// Ten weeks: the source is edited and grows, one target is never touched, one is edited a little, one at the same places as the
 /// source. After each promotion every target holds what the model says, conflicts are exact, and a second run writes nothing.
 #[tokio::test]
@@ -287,41 +336,25 @@ async fn ten_weekly_promotions_to_three_targets_of_different_drift() {
     let (mut conflicts_seen, mut updates_seen) = (0, 0);
     for week in 1..=10 {
         if week > 1 {
-            let mut state = server.state();
-            let keys: Vec<Article> = articles(of(&mut state, SOURCE)).into_keys().collect();
-            let edited: Vec<&Article> = keys.choose_multiple(&mut random, 4).collect();
-            for key in &edited {
-                write(of(&mut state, SOURCE), key, &format!("Source, week {week}."));
-            }
-            add_article(of(&mut state, SOURCE), week);
-            let others: Vec<&Article> = keys.choose_multiple(&mut random, 2).collect();
-            for (key, (guid, model)) in others.iter().zip([(PROD, 1), (PROD, 1)]) {
-                let text = format!("Target, week {week}.");
-                write(of(&mut state, guid), key, &text);
-                models[model].there.insert((*key).clone(), text);
-            }
-            // The rival edits what the source edits, once in the same words.
-            let same = random.random_bool(0.5);
-            for (at, key) in edited.iter().take(2).enumerate() {
-                let text = if at == 0 && same {
-                    format!("Source, week {week}.")
-                } else {
-                    format!("Rival, week {week}.")
-                };
-                write(of(&mut state, EXTRA), key, &text);
-                models[2].there.insert((*key).clone(), text);
-            }
-            put_state(&server.base_url(), &state).await;
+            edit(&server, &mut models, (week, &mut random)).await;
         }
         let source = articles(&held(&server, SOURCE));
         for model in &mut models {
             model.promote(&source);
         }
-        let worst = if models.iter().any(|model| model.conflicts > 0) { 5 } else { 0 };
+        let worst = if models.iter().any(|model| model.conflicts > 0) {
+            5
+        } else {
+            0
+        };
         let command = "sync --target quiet --target edited --target rival --json";
         let done = ends(&workspace, command, worst).await;
         let last = lines_of_json(&done.stdout).pop().unwrap();
-        for ((guid, model), row) in all.iter().zip(&models).zip(last["targets"].as_array().unwrap()) {
+        for ((guid, model), row) in all
+            .iter()
+            .zip(&models)
+            .zip(last["targets"].as_array().unwrap())
+        {
             let place = format!("week {week}, {}", row["name"]);
             assert_eq!(articles(&held(&server, guid)), model.there, "{place}");
             assert_eq!(row["conflicts"], model.conflicts, "{place}");
@@ -329,7 +362,11 @@ async fn ten_weekly_promotions_to_three_targets_of_different_drift() {
                 assert_eq!(row["created"], model.created, "{place}");
                 assert_eq!(row["updated"], model.updated, "{place}");
             }
-            assert_eq!(row["exit"], if model.conflicts > 0 { 5 } else { 0 }, "{place}");
+            assert_eq!(
+                row["exit"],
+                if model.conflicts > 0 { 5 } else { 0 },
+                "{place}"
+            );
             conflicts_seen += model.conflicts;
             updates_seen += model.updated;
         }
@@ -338,7 +375,10 @@ async fn ten_weekly_promotions_to_three_targets_of_different_drift() {
         let after = all.map(|guid| server.writes(guid).len());
         assert_eq!(before, after, "week {week}: a second run writes nothing");
     }
-    assert!(conflicts_seen > 5 && updates_seen > 50, "{conflicts_seen} {updates_seen}");
+    assert!(
+        conflicts_seen > 5 && updates_seen > 50,
+        "{conflicts_seen} {updates_seen}"
+    );
 }
 
 /// What a chain must not be misled by: the Fetch side of qa shows what was saved only seconds later.
@@ -360,7 +400,11 @@ async fn a_chain_waits_until_what_was_written_can_be_read() {
     let dev = format!("{text}[targets.dev]\nguid = \"{SOURCE}\"\nurl = \"{url}\"\n");
     std::fs::write(&path, dev).unwrap();
     let done = ends(&workspace, &chain, 0).await;
-    assert!(done.stderr.contains("waiting for qa to show"), "{}", done.stderr);
+    assert!(
+        done.stderr.contains("waiting for qa to show"),
+        "{}",
+        done.stderr
+    );
     let expected = alone("starter-site").await;
     for guid in [QA, PROD] {
         let found = same_state::differences(&expected, &held(&server, guid));
@@ -386,7 +430,10 @@ async fn a_chain_whose_target_shows_nothing_in_time_ends_with_3() {
         ..mock::Options::default()
     })
     .await;
-    let workspace = workspace(&server.base_url(), &[("dev", SOURCE), ("qa", QA), ("prod", PROD)]);
+    let workspace = workspace(
+        &server.base_url(),
+        &[("dev", SOURCE), ("qa", QA), ("prod", PROD)],
+    );
     let done = ends(&workspace, "promote dev..qa..prod --wait 1", 3).await;
     assert!(done.stderr.contains("LG-2015"), "{}", done.stderr);
     assert!(server.writes(PROD).is_empty());
@@ -404,16 +451,28 @@ async fn a_chain_ends_with_the_hop_that_ends_otherwise_than_0() {
     write(of(&mut state, QA), &key, "Edited on qa.");
     put_state(&server.base_url(), &state).await;
     let done = ends(&workspace, "promote dev..qa..prod", 5).await;
-    assert!(done.stderr.contains("the chain ends after dev..qa"), "{}", done.stderr);
+    assert!(
+        done.stderr.contains("the chain ends after dev..qa"),
+        "{}",
+        done.stderr
+    );
     assert_ne!(articles(&held(&server, PROD))[&key], "Edited on qa.");
-    ends(&workspace, "promote dev..qa..prod --continue-on-conflict", 5).await;
+    ends(
+        &workspace,
+        "promote dev..qa..prod --continue-on-conflict",
+        5,
+    )
+    .await;
     assert_eq!(articles(&held(&server, PROD))[&key], "Edited on qa.");
     for (words, said) in [
         ("promote dev", "is not a chain"),
         ("promote dev..dev", "is not a chain"),
         ("promote dev..qa..prud", "did you mean prod?"),
         ("promote dev..qa --dry-run", "a chain has no dry run"),
-        ("promote dev..qa..prod --content 1020", "ids select on one source only"),
+        (
+            "promote dev..qa..prod --content 1020",
+            "ids select on one source only",
+        ),
     ] {
         let ended = ends(&workspace, words, 2).await;
         assert!(ended.stderr.contains(said), "{}", ended.stderr);
@@ -431,9 +490,8 @@ async fn mappings_through_a_third_instance_are_evidence() {
     let plan = ends(&workspace, "plan --source dev --target prod --json", 0).await;
     let plan: Value = serde_json::from_str(&plan.stdout).unwrap();
     let entities = plan["entities"].as_array().unwrap();
-    let derived = |entity: &&Value| {
-        entity["evidence"] == format!("derived from the mappings through {QA}")
-    };
+    let derived =
+        |entity: &&Value| entity["evidence"] == format!("derived from the mappings through {QA}");
     let content = entities
         .iter()
         .filter(|entity| entity["key"].as_str().unwrap().starts_with("content:"));
@@ -441,7 +499,12 @@ async fn mappings_through_a_third_instance_are_evidence() {
         content.clone().filter(derived).count(),
         content.clone().count(),
     );
-    assert_eq!(known, all, "{}", content.clone().find(|one| !derived(one)).unwrap());
+    assert_eq!(
+        known,
+        all,
+        "{}",
+        content.clone().find(|one| !derived(one)).unwrap()
+    );
     let before = server.writes(PROD).len();
     ends(&workspace, "sync --source dev --target prod", 0).await;
     assert_eq!(server.writes(PROD).len(), before);

@@ -36,7 +36,9 @@ pub(super) async fn of_each(configs: &[Config], quiet: bool) -> Vec<Finding> {
         let mut found = of_one(config, quiet, at == 0).await;
         if configs.len() > 1 {
             let label = config.target_label();
-            found.iter_mut().for_each(|one| one.target.clone_from(&label));
+            found
+                .iter_mut()
+                .for_each(|one| one.target.clone_from(&label));
         }
         findings.extend(found);
     }
@@ -61,7 +63,8 @@ async fn of_one(config: &Config, quiet: bool, is_first: bool) -> Vec<Finding> {
     };
     let mut checks = ready.map_or_else(Vec::new, |(settings, ends)| of_instances(settings, ends));
     checks.extend(of_this_machine(config, settings.as_ref().ok()));
-    let is_of_target = |check: &Check<'_>| check.side == Some(Side::Target) || check.name == "state";
+    let is_of_target =
+        |check: &Check<'_>| check.side == Some(Side::Target) || check.name == "state";
     checks.retain(|check| is_first || is_of_target(check));
     findings.extend(side_by_side(checks, quiet).await);
     findings

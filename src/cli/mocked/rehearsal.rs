@@ -21,8 +21,7 @@ use crate::cli::session::{self, Ends, Rehearsal, Work};
 use crate::cli::{targets, wiring};
 use crate::config::{OutputMode, Settings};
 use crate::domain::{
-    Entity, EntityKey, Inventory, Kind, Locale, Outcome, TargetId, name_key, shown,
-    shown_name,
+    Entity, EntityKey, Inventory, Kind, Locale, Outcome, TargetId, name_key, shown, shown_name,
 };
 use crate::engine::{EVENTS_IN_FLIGHT, Reader, RunError, RunReport, Sink};
 use crate::error::{Error, ExitStatus};
