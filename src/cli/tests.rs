@@ -150,8 +150,7 @@ fn help_teaches() {
               Access token for the target alone [env: LOCKGATE_TARGET_TOKEN]
 
           --token <TOKEN>
-              Access token for all instances; prefer the environment variable [env: LOCKGATE_TOKEN,
-              AGILITY_TOKEN]
+              Access token for all instances; prefer the environment variable [env: LOCKGATE_TOKEN, AGILITY_TOKEN]
 
           --allow-host <HOST>
               Host that may receive the token although only lockgate.toml or an earlier run names it [env:
@@ -365,8 +364,7 @@ fn help_teaches() {
               Access token for the target alone [env: LOCKGATE_TARGET_TOKEN]
 
           --token <TOKEN>
-              Access token for all instances; prefer the environment variable [env: LOCKGATE_TOKEN,
-              AGILITY_TOKEN]
+              Access token for all instances; prefer the environment variable [env: LOCKGATE_TOKEN, AGILITY_TOKEN]
 
           --allow-host <HOST>
               Host that may receive the token although only lockgate.toml or an earlier run names it [env:

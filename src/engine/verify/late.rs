@@ -58,7 +58,11 @@ where
 }
 
 /// Whether a redirection is not there, or still says what it said before it was written.
-fn is_late<S, T>(context: &RunContext<S, T>, lists: &Inventory<TargetId>, node: Node) -> bool {
+fn is_late<S: Source, T: Target>(
+    context: &RunContext<S, T>,
+    lists: &Inventory<TargetId>,
+    node: Node,
+) -> bool {
     let Some(key) = there_of(context, &context.entity(node).key) else {
         return false;
     };
