@@ -145,16 +145,17 @@ impl ReadRequest {
         }
     }
 
-    /// Whether its answer brings further questions, or the next one of a row that can be asked one after another only.
-    pub const fn leads_on(&self) -> bool {
+    /// How many answers are to be expected one after another from it on, as a rank: the feed of content is the longest row of an
+    /// instance, then that of pages; other answers bring further questions; 0 is a question by itself.
+    pub const fn leads_on(&self) -> u32 {
         match self {
+            Self::Items { .. } => 3,
+            Self::Pages { .. } => 2,
             Self::Models { .. }
             | Self::Containers
             | Self::Galleries { .. }
             | Self::Assets { .. }
-            | Self::Items { .. }
-            | Self::Pages { .. }
-            | Self::ContainerItems { .. } => true,
+            | Self::ContainerItems { .. } => 1,
             Self::Locales
             | Self::Model(_)
             | Self::Container(_)
@@ -165,7 +166,7 @@ impl ReadRequest {
             | Self::One { .. }
             | Self::Named { .. }
             | Self::Live { .. }
-            | Self::ItemsById { .. } => false,
+            | Self::ItemsById { .. } => 0,
         }
     }
 }

@@ -7,9 +7,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
 
+use super::accepted::{Reports, reporting};
 use super::context::RunContext;
 use super::control::{Control, Heard, emit_hold, emit_lease_lost};
 use super::end::{End, StopCause};
@@ -17,7 +19,7 @@ use super::forecast::{EtaEstimator, emit_pace};
 use super::jobs::{Finished, Jobs};
 use super::outage::Standing;
 use super::pace::{Sample, gathering, least_items, scarce, weighing};
-use super::state::{Effect, Input, Job, Step, StepResult, Work};
+use super::state::{Effect, Input, Job, Step, StepResult, Turn, Work};
 use crate::domain::Failure;
 use crate::event::{Command, Event};
 use crate::plan::Node;
@@ -34,10 +36,13 @@ pub(super) async fn carry_out<W: Work, J: Jobs>(
     (work, estimator): (W, EtaEstimator),
     control: &mut Control<'_>,
 ) -> Result<End, StoreError> {
+    let (reports, accepted) = mpsc::unbounded_channel();
     Dispatcher {
         jobs,
         work,
         estimator,
+        reports,
+        accepted,
         tasks: JoinSet::new(),
         running: HashMap::new(),
         resumed_after_panic: HashSet::new(),
@@ -54,6 +59,9 @@ struct Dispatcher<W, J> {
     jobs: Arc<J>,
     work: W,
     estimator: EtaEstimator,
+    /// Pages whose requests the target has accepted.
+    accepted: mpsc::UnboundedReceiver<Turn>,
+    reports: Reports,
     tasks: JoinSet<Result<Finished, StoreError>>,
     /// What every task carries, so that a task that panics can be answered for.
     running: HashMap<Id, Job>,
@@ -83,7 +91,7 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
                 break;
             }
             let grace = drain_ends.unwrap_or_else(Instant::now);
-            // Every branch is cancel-safe: two sets of tasks, what is heard, an interval, a watch and a moment. In their order:
+            // Every branch is cancel-safe: two sets of tasks, what is heard, an interval, a watch, a channel and a moment. In their order:
             // what ends the run comes first, and what there is most of comes last.
             let input = tokio::select! {
                 biased;
@@ -114,6 +122,7 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
                     let now = standing.see();
                     self.stands(&now).await
                 }
+                Some(turn) = self.accepted.recv() => Some(Input::Accepted(turn)),
                 Some(joined) = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => self.joined(joined).await?,
             };
             let Some(input) = input else { continue };
@@ -235,6 +244,7 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
         let jobs = Arc::clone(&self.jobs);
         let carried = job.clone();
         let work = weighing(job.weight, async move { jobs.run(carried, again).await });
+        let work = reporting(&self.reports, job.turn, work);
         let task = self.tasks.spawn(work);
         self.running.insert(task.id(), job);
     }

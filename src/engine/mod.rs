@@ -15,6 +15,7 @@
 //! The engine knows neither HTTP nor a screen: it works on the two ports of [`crate::instance`] and emits
 //! [`crate::event`]s.
 
+mod accepted;
 mod agreements;
 mod asset_bytes;
 mod channels;
@@ -41,6 +42,7 @@ mod pull;
 mod reconcile;
 pub mod retry;
 mod review;
+mod row_order;
 pub mod run;
 mod run_error;
 pub mod session;

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use super::endless::{Counted, Endless};
 use super::once::ReadOnce;
 use super::options::ReadLimits;
-use super::pace::{Class, Pacer};
+use super::pace::{Class, Pacer, weighing};
 use super::retry::{Retries, Sender};
 use super::sink::Sink;
 use crate::domain::{BodyFile, Guid, Id, Inventory, Kind, Locale, SourceId};
@@ -328,7 +328,7 @@ impl<S: Source, I: Id> Conversation<S, I> {
     /// Puts questions that lead on before all others: the longest row of them is the least time that it can take.
     fn add(&mut self, asks: Vec<ReadRequest>) {
         for ask in asks {
-            if ask.leads_on() {
+            if ask.leads_on() > 0 {
                 self.open.push_front(ask);
             } else {
                 self.open.push_back(ask);
@@ -342,10 +342,11 @@ impl<S: Source, I: Id> Conversation<S, I> {
             && let Some(ask) = self.open.pop_front()
         {
             let reader = Arc::clone(&self.reader);
-            self.asked.spawn(async move {
+            let rank = ask.leads_on();
+            self.asked.spawn(weighing(rank, async move {
                 let answer = reader.ask::<I>(&ask).await;
                 (ask, answer)
-            });
+            }));
         }
         let Some(joined) = self.asked.join_next().await else {
             return Ok(None);

@@ -13,6 +13,7 @@ use super::forecast::{Costs, EtaEstimator, PostUploadWork, Reading, emit_while};
 use super::lease::Keeper;
 use super::pace::Sample;
 use super::publish;
+use super::row_order::put_in_order;
 use super::run_error::RunError;
 use super::session::{Prepared, Session, sorted};
 use super::state::{Limits, RunState};
@@ -111,6 +112,11 @@ impl<S: Source, T: Target> Session<S, T> {
             differences: None,
             in_doubt: sorted(prepared.doubts),
         };
+        if report.end.is_complete() {
+            let ordered = put_in_order(&context, (limits, after), &mut control).await?;
+            report.end = ordered.end;
+            report.failed += ordered.failed;
+        }
         if report.end.is_complete() {
             let known = (&**prepared.mappings, &prepared.published);
             let choice = (known, self.approved.as_deref());

@@ -419,6 +419,7 @@ impl<S: Source, T: Target> Session<S, T> {
             unfinished: dashmap::DashSet::new(),
             placed: dashmap::DashSet::new(),
             republish: dashmap::DashSet::new(),
+            overlapping: dashmap::DashSet::new(),
             sent_again: dashmap::DashSet::new(),
             unmatched: OnceLock::new(),
             altered: dashmap::DashSet::new(),

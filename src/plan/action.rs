@@ -181,8 +181,8 @@ pub struct Planned {
     /// Entities after which it is saved a second time: they hold the name that it is to have, or it calls them by a name
     /// that they do not have yet.
     pub again: Vec<Node>,
-    /// For a page that is saved while others of its row find their places: the first of the row. One of a row is saved at
-    /// a time. `None` where it stands between pages that keep their places.
+    /// For a page that is saved while others of its row find their places: the first of the row. Of a row one is saved at a
+    /// time, or new ones in their order. `None` where it stands between pages that keep their places.
     pub row: Option<Node>,
     /// For a page that a sitemap lists: its place.
     pub place: Option<Box<PagePlace>>,

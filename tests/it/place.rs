@@ -5,6 +5,7 @@ use std::time::Duration;
 use lockgate::domain::{Id as _, Outcome};
 use lockgate::engine::Schedule;
 use lockgate::engine::verify::DifferenceKind;
+use lockgate::event::Event;
 use lockgate::mock::file::{InstanceFile, Row, StateFile};
 use lockgate::mock::{self, Server};
 use serde_json::{Value, json};
@@ -520,4 +521,70 @@ async fn every_order_of_moved_and_new_siblings_arrives_in_one_run_pipelined() {
 #[tokio::test]
 async fn every_order_of_moved_and_new_siblings_arrives_in_one_run_phased() {
     all_orders_arrive(Schedule::Phased).await;
+}
+
+/// How many pages were at the target at one time, at most.
+fn at_once(ran: &Ran) -> usize {
+    let (mut now, mut most) = (0, 0);
+    for event in &ran.events {
+        match event {
+            Event::BatchSubmitted { .. } => now += 1,
+            Event::BatchFinished { .. } => now -= 1,
+            _ => {}
+        }
+        most = most.max(now);
+    }
+    most
+}
+
+/// New pages of one row are at the target together. This one begins them all at once, and half of them take longer.
+#[tokio::test]
+async fn new_siblings_are_put_in_order_where_batches_overtake_one_another() {
+    let names: Vec<String> = ('a'..='n').map(String::from).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut moved = 0;
+    for seed in 0..6 {
+        let options = mock::Options {
+            batches: mock::BatchWork {
+                workers: None,
+                batch_time: Duration::from_millis(60),
+                stall: Some(mock::Stall {
+                    share: 0.5,
+                    time: Duration::from_millis(90),
+                }),
+                ..mock::BatchWork::default()
+            },
+            seed,
+            ..mock::Options::default()
+        };
+        let mut rows = roots(&names, ENGLISH);
+        rows.extend((0..6).map(|at| page(300 - at, &format!("x{at}"), 100, ENGLISH)));
+        rows.extend(roots(&names, FRENCH));
+        let mut site = Site::with(rows, &[ENGLISH, FRENCH], options).await;
+        let ran = site.in_sync().await;
+        for locale in [ENGLISH, FRENCH] {
+            assert_eq!(below(&site.target(), None, locale), names.concat());
+        }
+        assert_eq!(below(&site.target(), Some("a"), ENGLISH), "x0x1x2x3x4x5");
+        assert!(at_once(&ran) > 4, "siblings waited for one another");
+        moved += site.writes() - (2 * names.len() + 6);
+        site.is_quiet().await;
+        site.server.stop().await;
+    }
+    assert!(moved > 0, "no batch overtook another");
+}
+
+/// What a run leaves that ended before it looked at the order is put right by the next one.
+#[tokio::test]
+async fn the_order_of_new_siblings_is_owed_until_it_was_looked_at() {
+    let pages = roots(&["a", "b", "c", "d", "e", "f"], ENGLISH);
+    let mut site = Site::with(pages, &[ENGLISH], mock::Options::default()).await;
+    site.setup.options.verify = false;
+    site.run().await;
+    site.edit(|_, target| reorder(target, "bacdfe", ENGLISH))
+        .await;
+    site.setup.options.verify = true;
+    site.in_sync().await;
+    assert_eq!(site.order(), "abcdef");
+    site.is_quiet().await;
 }

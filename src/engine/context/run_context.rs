@@ -72,6 +72,8 @@ pub struct RunContext<S, T> {
     pub(in crate::engine) placed: dashmap::DashSet<Node>,
     /// Those of them that were published, and are not any more.
     pub(in crate::engine) republish: dashmap::DashSet<Node>,
+    /// Rows of which several new pages were at the target together.
+    pub(in crate::engine) overlapping: dashmap::DashSet<Node>,
     /// What was sent again because something wrote over it.
     pub(in crate::engine) sent_again: dashmap::DashSet<Node>,
     /// Kinds and containers of entities that the target has stored otherwise than they were sent.

@@ -228,7 +228,12 @@ impl<'a, W: Work> Simulation<'a, W> {
                 // The number of the batch is noted before the target is asked for it.
                 let due = costs.batches.time(flight.batch(), flight.items).max(commit);
                 self.worker_until = self.worker_until.max(now + due);
+                let turn = flight.job.as_ref().and_then(|job| job.turn);
                 self.note(now + due, What::Ask(at));
+                if let Some(turn) = turn {
+                    let effects = self.work.apply(Input::Accepted(turn));
+                    self.carry_out(effects);
+                }
             }
             [next, then @ ..] => {
                 (flight.class, flight.then) = (*next, then);

@@ -102,6 +102,9 @@ where
             results
         }
         Queue::Page => {
+            if let Some(turn) = job.turn.filter(|turn| turn.overlaps) {
+                context.overlapping.insert(turn.row);
+            }
             let (results, wrong) = page::run(context, job.steps[0], (job.probe, None)).await?;
             stop = wrong.map(StopCause::Reference);
             results

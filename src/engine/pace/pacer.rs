@@ -59,7 +59,7 @@ impl Ceilings {
 }
 
 tokio::task_local! {
-    /// Milliseconds of work that depend on what a task does.
+    /// How much depends on what a task does: milliseconds of work for an upload, a rank for a read.
     static WEIGHT: u32;
 }
 

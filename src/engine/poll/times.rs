@@ -18,7 +18,7 @@ const FIRST: Duration = Duration::from_millis(50);
 /// The time of one item before it is known.
 const ITEM: Duration = Duration::from_millis(5);
 /// Powers of four up to as many items as a batch has at most.
-const SIZES: usize = 4;
+pub(super) const SIZES: usize = 4;
 /// Two forecasts are alike when times of batches differ by no more than one part in this: the waits go up and down by a tenth.
 const ALIKE: u32 = 4;
 
@@ -79,7 +79,7 @@ pub(in crate::engine) struct InFlightBatch<'a> {
 pub(in crate::engine) struct BatchCosts(Table<Option<Duration>>);
 
 /// The place of a batch in a table.
-const fn size(items: u32) -> usize {
+pub(super) const fn size(items: u32) -> usize {
     let power = if items == 0 {
         0
     } else {
@@ -158,8 +158,8 @@ impl InFlightBatch<'_> {
     /// Notes that a look that left at `sent` found it done.
     pub(in crate::engine) fn done(self, sent: Instant) {
         let sent = sent.saturating_duration_since(self.came);
-        if self.kind == BatchKind::Content {
-            self.times.growth().done(self.items, sent);
+        if matches!(self.kind, BatchKind::Content | BatchKind::Page) {
+            self.times.growth().done(self.kind, self.items, sent);
         }
         let mut rules = self.times.rules();
         if let Some(rule) = &mut rules[self.kind as usize][size(self.items)] {

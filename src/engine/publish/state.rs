@@ -64,7 +64,7 @@ impl PublishState {
                     step: Step::Save,
                     queue: Queue::Workflow(published.kind, published.locale.clone()),
                     encodings: 0,
-                    row: None,
+                    turn: None,
                     upload: None,
                 });
             }

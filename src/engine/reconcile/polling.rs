@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::inquiry::Inquiry;
 use crate::domain::{BatchId, Kind, Locale};
+use crate::engine::accepted;
 use crate::engine::context::RunContext;
 use crate::engine::pace::Class;
 use crate::engine::poll::{BatchKind, InFlightBatch};
@@ -54,6 +55,7 @@ where
 {
     let batch_in_flight = context.batch_times.begin(handed.does, handed.items);
     context.number_intent(intent, handed.batch).await?;
+    accepted::report();
     Ok(emit_and_wait(context, handed, batch_in_flight).await)
 }
 

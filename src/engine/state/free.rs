@@ -4,8 +4,8 @@
 //! exception: its first save may lack whole fields, so its items wait for the last one.
 //!
 //! Siblings of which some move want to come one after another. Who is never sent passes on the turn, but not before it has
-//! come: otherwise two of its neighbours would be in flight together, and land in the wrong order. New siblings take turns in
-//! any order, which is the business of the ready queues.
+//! come: otherwise two of its neighbours would be in flight together, and land in the wrong order. The turns of new
+//! siblings are those of [`super::turn`].
 
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::domain::{FailureCause, Outcome, TargetId};
 use crate::engine::end::StopCause;
 use crate::engine::outage::Outage;
-use crate::engine::state::Queue;
+use crate::engine::state::{Queue, Turn};
 use crate::event::{Command, Event};
 use crate::plan::Node;
 
@@ -27,8 +27,8 @@ pub struct Job {
     pub steps: Vec<(Node, Step)>,
     /// Whether it is the first to use some encoding, and is read back before others follow.
     pub probe: bool,
-    /// For a page that takes its place among siblings: their row.
-    pub row: Option<Node>,
+    /// For a page that takes its place among siblings: its turn.
+    pub turn: Option<Turn>,
     /// Milliseconds of the longest chain of work that starts with one of them.
     pub weight: u32,
 }
@@ -84,6 +84,8 @@ pub enum Input {
         /// Why nothing more may be written, if so.
         stop: Option<StopCause>,
     },
+    /// The target has accepted the request of a page.
+    Accepted(Turn),
     /// The user, or the program on his behalf, wants something.
     Command(Command),
     /// Something stops everything.

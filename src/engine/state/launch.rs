@@ -4,9 +4,9 @@ use super::run_state::{RunState, Stage};
 use super::{Effect, Step};
 use crate::engine::gates::waits_for;
 use crate::engine::options::Schedule;
-use crate::engine::state::{Queue, Ready};
+use crate::engine::state::{Queue, Ready, Turn};
 use crate::event::Event;
-use crate::plan::Node;
+use crate::plan::{Action, Node};
 
 impl RunState {
     /// Notes that nothing has to come before this save of `node` any more.
@@ -21,11 +21,26 @@ impl RunState {
             step,
             queue: Queue::of(&entity.key),
             encodings: planned.encodings,
-            // The patch of a page names the sibling behind it, as its first save did: one that arrives between the two
-            // meanwhile would stand on the wrong side of it.
-            row: planned.row,
+            turn: planned.row.map(|row| self.turn(row, node, step)),
             upload: together.map(|together| together.upload),
         });
+    }
+
+    /// A new page may overlap with others of its row that stand in front of it. Not with a patch: another page that arrives
+    /// between the two saves of one would stand on the wrong side of it.
+    fn turn(&self, row: Node, node: Node, step: Step) -> Turn {
+        let planned = &self.plan.entities[node as usize];
+        let is_new = matches!(planned.action, Action::Create { .. }) && step == Step::Save;
+        let place = planned
+            .place
+            .as_ref()
+            .filter(|place| place.before.is_none());
+        let at = place.and_then(|place| place.at).map(|(_, at)| at);
+        Turn {
+            row,
+            at: at.filter(|_| is_new),
+            overlaps: false,
+        }
     }
 
     /// Lets it stand in line, or in the phased schedule at the first gate that has not settled.

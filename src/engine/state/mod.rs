@@ -16,6 +16,7 @@
 //! | `settle` | what an outcome means for gates and lanes |
 //! | `launch` | what becomes ready |
 //! | `ready` | what leaves next, and with what |
+//! | `turn` | which siblings may be in flight together |
 
 mod apply;
 mod block;
@@ -26,6 +27,7 @@ mod launch;
 mod ready;
 mod run_state;
 mod settle;
+mod turn;
 mod work;
 
 #[cfg(test)]
@@ -37,4 +39,5 @@ pub use input::{Effect, How, Input, Job, Saved, Step, StepResult};
 pub(super) use ready::IDS_AT_ONCE;
 pub use ready::{Limits, Queue, Ready, ReadyQueues};
 pub use run_state::RunState;
+pub use turn::Turn;
 pub use work::Work;

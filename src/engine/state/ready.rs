@@ -3,6 +3,7 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BinaryHeap};
 
+use super::turn::{Turn, Turns};
 use super::{Job, Step};
 use crate::domain::{EntityKey, Kind, Locale};
 use crate::engine::poll::{BatchKind, FIRST_AT_ONCE, FIRST_ITEMS};
@@ -90,7 +91,7 @@ pub struct Limits {
     pub batches: usize,
     /// Items in a content batch, 1 to 250.
     pub batch_items: usize,
-    /// Pages in flight, no two of one row of siblings.
+    /// Pages in flight.
     pub pages: usize,
 }
 
@@ -128,16 +129,22 @@ pub struct Ready {
     pub queue: Queue,
     /// The encodings that its body holds, as bits.
     pub encodings: u64,
-    /// For a page that takes its place among siblings: their row, of which one is in flight at a time.
-    pub row: Option<Node>,
+    /// For a page that takes its place among siblings: its turn.
+    pub turn: Option<Turn>,
     /// For a file that shares an upload: which one.
     pub upload: Option<u32>,
 }
 
 impl Ord for Ready {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        // Of equal weights the one that was read first leaves first.
-        (self.weight, other.node, other.step).cmp(&(other.weight, self.node, self.step))
+        // Of equal weights the one that was read first leaves first, and in a row the first one.
+        let position = |ready: &Self| ready.turn.and_then(|turn| turn.at);
+        (self.weight, position(other), other.node, other.step).cmp(&(
+            other.weight,
+            position(self),
+            self.node,
+            self.step,
+        ))
     }
 }
 
@@ -153,8 +160,7 @@ pub struct ReadyQueues {
     limits: Limits,
     heaps: BTreeMap<Queue, BinaryHeap<Ready>>,
     in_flight: BTreeMap<Class, usize>,
-    /// The rows that a page in flight takes its place in, with the pages that wait for it to be back.
-    rows: BTreeMap<Node, Vec<Ready>>,
+    turns: Turns,
     /// Files that leave together with the one of their upload that stands in line.
     beside: BTreeMap<u32, Vec<Ready>>,
     /// Files of the uploads in flight.
@@ -177,7 +183,7 @@ impl ReadyQueues {
             limits,
             heaps: BTreeMap::new(),
             in_flight: BTreeMap::new(),
-            rows: BTreeMap::new(),
+            turns: Turns::default(),
             beside: BTreeMap::new(),
             files_in_flight: 0,
             most: (
@@ -259,11 +265,18 @@ impl ReadyQueues {
             self.probing = false;
             self.proven |= proven;
         }
-        let waiting = job.row.and_then(|row| self.rows.remove(&row));
+        let waiting = job.turn.map(|turn| self.turns.back(&turn));
         waiting
             .into_iter()
             .flatten()
             .for_each(|ready| self.push(ready));
+    }
+
+    /// Notes that the target has accepted the request of a page, which another one may follow now.
+    pub(super) fn accepted(&mut self, turn: &Turn) {
+        if let Some(ready) = self.turns.accepted(turn) {
+            self.push(ready);
+        }
     }
 
     /// Makes the next job of entities that still wait for it; `None` while there is nothing that may leave.
@@ -310,11 +323,9 @@ impl ReadyQueues {
         while taken.len() < most
             && let Some(ready) = heap.pop()
         {
-            let row = ready.row.and_then(|row| self.rows.get_mut(&row));
-            if let Some(behind) = row {
-                behind.push(ready);
+            let Some(ready) = self.turns.admit(ready) else {
                 continue;
-            }
+            };
             let beside = ready.upload.and_then(|upload| self.beside.remove(&upload));
             let all = std::iter::once(ready).chain(beside.into_iter().flatten());
             taken.extend(all.filter(|ready| waits(ready)));
@@ -328,10 +339,10 @@ impl ReadyQueues {
             self.files_in_flight += chosen.len();
         }
         self.probing |= probe;
-        let row = chosen.iter().find_map(|ready| ready.row);
+        let mut turn = chosen.iter().find_map(|ready| ready.turn);
         let weight = chosen.iter().map(|ready| ready.weight).max();
-        if let Some(row) = row {
-            self.rows.insert(row, Vec::new());
+        if let Some(turn) = &mut turn {
+            self.turns.leave(turn);
         }
         let steps = chosen
             .into_iter()
@@ -341,7 +352,7 @@ impl ReadyQueues {
             queue: queue.clone(),
             steps,
             probe,
-            row,
+            turn,
             weight: weight.unwrap_or(0),
         })
     }
@@ -402,7 +413,7 @@ mod tests {
             step: Step::Save,
             queue,
             encodings,
-            row: None,
+            turn: None,
             upload: None,
         }
     }
@@ -424,25 +435,78 @@ mod tests {
         );
     }
 
-    #[test]
-    fn one_page_of_a_row_is_in_flight_at_a_time() {
-        let mut queues = ReadyQueues::new(Limits { pages: 3, ..LIMITS });
-        let page = |node, weight, row| Ready {
+    fn page(node: Node, weight: u32, (row, at): (Node, Option<u32>)) -> Ready {
+        Ready {
             queue: Queue::Page,
-            row: Some(row),
+            turn: Some(Turn {
+                row,
+                at,
+                overlaps: false,
+            }),
             ..content(node, weight, 0)
-        };
-        queues.push(page(1, 5, 1));
-        queues.push(page(2, 9, 1));
-        queues.push(page(3, 7, 1));
-        queues.push(page(4, 1, 4));
+        }
+    }
+
+    #[test]
+    fn a_page_that_moves_is_in_flight_alone_in_its_row() {
+        let mut queues = ReadyQueues::new(Limits { pages: 3, ..LIMITS });
+        queues.push(page(1, 5, (1, None)));
+        queues.push(page(2, 9, (1, None)));
+        queues.push(page(3, 7, (1, Some(2))));
+        queues.push(page(4, 1, (4, None)));
         let heaviest = queues.next_job(&|_| true).unwrap();
         assert_eq!(nodes(&heaviest), [2]);
         assert_eq!(nodes(&queues.next_job(&|_| true).unwrap()), [4]);
+        queues.accepted(&heaviest.turn.unwrap());
         assert_eq!(queues.next_job(&|_| true), None, "both rows are taken");
         queues.finished(&heaviest, 0);
-        assert_eq!(nodes(&queues.next_job(&|_| true).unwrap()), [3]);
+        let new = queues.next_job(&|_| true).unwrap();
+        assert_eq!(nodes(&new), [3]);
+        queues.accepted(&new.turn.unwrap());
+        assert_eq!(queues.next_job(&|_| true), None, "the next one moves");
+    }
+
+    #[test]
+    fn new_pages_follow_one_another_from_the_first_to_the_last() {
+        let mut queues = ReadyQueues::new(Limits { pages: 9, ..LIMITS });
+        for (node, at) in [(1, 4), (2, 3), (3, 2), (4, 1)] {
+            queues.push(page(node, 5, (1, Some(at))));
+        }
+        queues.push(page(5, 9, (1, Some(2))));
+        let heaviest = queues.next_job(&|_| true).unwrap();
+        assert_eq!(nodes(&heaviest), [5]);
+        assert_eq!(queues.next_job(&|_| true), None, "it may not be accepted");
+        queues.accepted(&heaviest.turn.unwrap());
+        let second = queues.next_job(&|_| true).unwrap();
+        assert_eq!(
+            (nodes(&second), second.turn.unwrap().overlaps),
+            (vec![2], true)
+        );
         assert_eq!(queues.next_job(&|_| true), None);
+        queues.finished(&heaviest, 0);
+        assert_eq!(
+            queues.next_job(&|_| true),
+            None,
+            "the second is not accepted"
+        );
+        queues.accepted(&second.turn.unwrap());
+        let third = queues.next_job(&|_| true).unwrap();
+        assert_eq!(nodes(&third), [1]);
+        queues.accepted(&third.turn.unwrap());
+        queues.finished(&third, 0);
+        assert_eq!(
+            queues.next_job(&|_| true),
+            None,
+            "what stands in front waits for all"
+        );
+        queues.finished(&second, 0);
+        let first = queues.next_job(&|_| true).unwrap();
+        assert_eq!(
+            (nodes(&first), first.turn.unwrap().overlaps),
+            (vec![4], false)
+        );
+        queues.accepted(&first.turn.unwrap());
+        assert_eq!(nodes(&queues.next_job(&|_| true).unwrap()), [3]);
     }
 
     #[test]

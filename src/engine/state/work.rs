@@ -76,6 +76,7 @@ pub trait Work: Clone + Debug + Send + 'static {
             Input::Done { job, results, stop } => {
                 came_back(self, &job, results, stop, &mut effects);
             }
+            Input::Accepted(turn) => self.flow_mut().queues.accepted(&turn),
             Input::Command(command) => self.flow_mut().command(command, &mut effects),
             Input::Outage(outage) => {
                 let reason = outage.error.to_string();

@@ -143,7 +143,7 @@ impl UndoState {
             step: Step::Save,
             queue: self.actions.planned(node).queue.clone(),
             encodings: 0,
-            row: None,
+            turn: None,
             upload: None,
         });
     }

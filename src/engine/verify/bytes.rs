@@ -14,8 +14,8 @@ use crate::plan::Node;
 
 /// Compares the bytes of assets: after a run those that it sent, on request all.
 pub(super) async fn compare_bytes<S, T>(
-    context: &Arc<RunContext<S, T>>,
-    nodes: &[Node],
+    context: Arc<RunContext<S, T>>,
+    nodes: Vec<Node>,
     scope: Scope,
 ) -> Vec<Difference>
 where
@@ -26,8 +26,7 @@ where
         return Vec::new();
     }
     let mut open: Vec<Node> = nodes
-        .iter()
-        .copied()
+        .into_iter()
         .filter(|node| {
             let key = &context.entity(*node).key;
             key.kind == Kind::Asset
@@ -41,7 +40,7 @@ where
         while running.len() < context.options.downloads_in_flight()
             && let Some(node) = open.pop()
         {
-            let context = Arc::clone(context);
+            let context = Arc::clone(&context);
             running.spawn(async move {
                 let detail = differing_bytes(&context, node).await;
                 (node, detail)

@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use tokio::task::JoinSet;
+
 use super::bodies::Compared;
 use super::bytes::compare_bytes;
 use super::compare::{Found, Verifier};
@@ -53,11 +55,16 @@ where
         })
         .collect();
     let total = u32::try_from(scoped.len()).unwrap_or(u32::MAX);
-    // Files come from elsewhere and take nothing from the rate of the API.
-    let (bytes, found) = tokio::try_join!(
-        async { Ok(compare_bytes(context, &scoped, scope).await) },
-        compare_entities(context, reader, (locales, &scoped), scope),
-    )?;
+    // Files come from elsewhere and take nothing from the rate of the API. A task of its own goes on fetching them while
+    // entities are compared, which takes a processor and not the network.
+    let mut files = JoinSet::new();
+    files.spawn(compare_bytes(Arc::clone(context), scoped.clone(), scope));
+    let found = compare_entities(context, reader, (locales, &scoped), scope).await?;
+    let bytes = match files.join_next().await {
+        Some(Ok(bytes)) => bytes,
+        Some(Err(broken)) => std::panic::resume_unwind(broken.into_panic()),
+        None => Vec::new(),
+    };
     let Found {
         mut differences,
         mut compared,

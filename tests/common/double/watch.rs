@@ -50,7 +50,8 @@ pub(crate) struct Watch {
     pub(super) writes: usize,
     open: BTreeMap<Counted, usize>,
     saving: HashSet<String>,
-    rows: HashSet<Siblings>,
+    /// The pages of a row that are at work, and whether each is new.
+    rows: HashMap<Siblings, Vec<bool>>,
 }
 
 impl Watch {
@@ -97,12 +98,15 @@ impl Watch {
         self.saving.remove(name);
     }
 
-    /// A page has arrived that takes a place among its siblings. Others keep theirs, so they may overlap.
+    /// A page has arrived that takes a place among its siblings. Others keep theirs, so they may overlap, and so may pages
+    /// that are all new: whether they come out in their order shows at the end.
     pub(super) fn begin_page(&mut self, page: &PageSave) {
-        if let Some(siblings) = siblings(page)
-            && !self.rows.insert(siblings)
-        {
-            self.problem(format!("siblings of page {} overlap", page.save.name));
+        if let Some(siblings) = siblings(page) {
+            let row = self.rows.entry(siblings).or_default();
+            row.push(page.save.id.is_none());
+            if row.len() > 1 && row.contains(&false) {
+                self.problem(format!("siblings of page {} overlap", page.save.name));
+            }
         }
     }
 
@@ -120,8 +124,12 @@ impl Watch {
             }
             if let Work::Page(page) = work
                 && let Some(siblings) = siblings(page)
+                && let Some(row) = self.rows.get_mut(&siblings)
             {
-                self.rows.remove(&siblings);
+                let is_new = page.save.id.is_none();
+                if let Some(at) = row.iter().position(|other| *other == is_new) {
+                    row.swap_remove(at);
+                }
             }
         }
     }
