@@ -141,8 +141,8 @@ fn instances() -> Vec<CompletionCandidate> {
     guids.sort_unstable();
     guids.dedup();
     let names = config().map(|config| config.target_names());
-    let named = names.into_iter().flatten().chain(guids);
-    named.map(CompletionCandidate::new).collect()
+    let all = names.into_iter().flatten().chain(guids);
+    all.map(CompletionCandidate::new).collect()
 }
 
 /// The entities of the latest run that left a plan.

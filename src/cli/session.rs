@@ -334,11 +334,10 @@ impl Readers {
         let given = &settings.source;
         let mut source = reader(&options, instance, &given.guid, Side::Source, &sink);
         source.bodies = body_file(&settings.paths.state);
-        let pacer = Arc::clone(&source.pacer);
-        let paced = vec![(source.instance.host(), given.token.clone(), pacer)];
+        let shared = Arc::clone(&source.pacer);
         Self {
+            paced: vec![(source.instance.host(), given.token.clone(), shared)],
             source: Arc::new(source),
-            paced,
         }
     }
 

@@ -51,19 +51,19 @@ pub(in crate::cli) async fn run(
     };
     let store = remembered(first).await?;
     let staged = join_all(each.iter().map(Stage::of)).await;
-    let (mut stages, mut pairs) = (Vec::new(), Vec::new());
+    let (mut copies, mut pairs) = (Vec::new(), Vec::new());
     for (settings, staged) in each.iter().zip(staged) {
         let (stage, ends) = match staged {
             Ok((stage, ends)) => (Some(stage), Ok(ends)),
             Err(error) => (None, Err(error)),
         };
-        stages.push(stage);
+        copies.push(stage);
         pairs.push((settings.clone(), ends));
     }
     let ended = targets::carry_out(pairs, store, work).await;
     let mut failures = Vec::new();
-    for stage in stages {
-        failures.push(match stage {
+    for copy in copies {
+        failures.push(match copy {
             Some(stage) => stage.over().await,
             None => Failures::default(),
         });
