@@ -61,7 +61,7 @@ impl Reviewer {
             Ok(Way::Ask) => {}
             Ok(Way::On) | Err(_) => self.seat.leave(),
         }
-        match way? {
+        match way.map_err(|error| *error)? {
             Way::On => Ok(()),
             Way::Ask => {
                 let (target, lines) = (
@@ -77,9 +77,9 @@ impl Reviewer {
     }
 
     /// How the run goes on with what was decided.
-    fn way(&self, decided: &Decided) -> Result<Way, RunError> {
+    fn way(&self, decided: &Decided) -> Result<Way, Box<RunError>> {
         if let Some(broken) = broken_gates(&self.settings, decided) {
-            return Err(broken);
+            return Err(Box::new(broken));
         }
         let is_work = decided.plan.entities.iter().any(|one| one.action.is_work());
         let deletes = decided.prune.deletes().next().is_some();
@@ -91,7 +91,7 @@ impl Reviewer {
         let is_unknown = decided.mappings.iter().all(|row| row.evidence.is_some());
         let is_first = is_unknown && !decided.target.entities().is_empty();
         let has_terminal = has_terminal(&self.settings);
-        Ok(way(self.settings.sync.ask, has_terminal, is_first)?)
+        way(self.settings.sync.ask, has_terminal, is_first).map_err(|no| Box::new(no.into()))
     }
 }
 

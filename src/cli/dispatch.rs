@@ -51,7 +51,7 @@ pub(super) async fn carry_out(
         Command::Promote(args) => promote::run(&args, out).await,
         Command::Retry(args) => retry::run(&args, out).await,
         Command::Verify(args) => verify::run(args.config()?.settings_of_each()?, out).await,
-        Command::Undo(args) => undo::run(&args, out).await,
+        Command::Undo(args) => Box::pin(undo::run(&args, out)).await,
         Command::Plan(args) => plan::run(&args, out).await,
         Command::Apply(args) => apply::run(&args).await,
         Command::Graph(args) => graph::run(&args, &args.settings()?, out).await,

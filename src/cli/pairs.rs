@@ -147,7 +147,7 @@ async fn ready(pairs: Vec<Pair>, store: &Store) -> Result<Vec<Ready>, Error> {
             none => {
                 let others = sinks.iter().skip(1).cloned().collect();
                 let all = sink.clone().with_others(others);
-                none.insert(Readers::new(&pair.settings, pair.ends.source.clone(), all))
+                none.insert(Readers::new(&pair.settings, pair.ends.source.clone(), &all))
             }
         };
         let one = prepare(pair, readers, (sink, received), label, (store, &together)).await?;

@@ -104,8 +104,8 @@ pub(super) async fn outlooks(
         };
         let (events, received) = mpsc::channel::<Stamped>(EVENTS_IN_FLIGHT);
         let sink = Sink::new(events);
-        let (source, shown) = (ends.source, sink.clone());
-        let readers = readers.get_or_insert_with(|| Readers::new(settings, source, shown));
+        let source = ends.source;
+        let readers = readers.get_or_insert_with(|| Readers::new(settings, source, &sink));
         let target = readers.target(settings, ends.target, &sink);
         let both = (Arc::clone(&readers.source), target);
         let options = wiring::engine_options(settings);
@@ -176,7 +176,7 @@ impl<'a> Again<'a> {
         let decided = self.heard(async |sink: Sink| {
             let (source, known) = (self.ends.source.clone(), Arc::clone(&self.source));
             let known = ReadOnce::of_known(known);
-            let mut readers = Readers::new(self.settings, source, sink.clone()).knowing(known);
+            let mut readers = Readers::new(self.settings, source, &sink).knowing(known);
             let target = readers.target(self.settings, self.ends.target.clone(), &sink);
             let both = (Arc::clone(&readers.source), target);
             let options = wiring::engine_options(self.settings);

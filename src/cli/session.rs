@@ -314,7 +314,7 @@ pub(super) fn session(
     run: RunId,
     sink: &Sink,
 ) -> Session<Instance, Instance> {
-    let mut readers = Readers::new(settings, ends.source, sink.clone());
+    let mut readers = Readers::new(settings, ends.source, sink);
     let target = readers.target(settings, ends.target, sink);
     let both = (readers.source, target);
     between(settings, options, both, store, run, sink)
@@ -329,10 +329,10 @@ pub(super) struct Readers {
 
 impl Readers {
     /// The reader of the source, with `sink` for what is read of it.
-    pub(super) fn new(settings: &Settings, instance: Instance, sink: Sink) -> Self {
+    pub(super) fn new(settings: &Settings, instance: Instance, sink: &Sink) -> Self {
         let options = wiring::engine_options(settings);
         let given = &settings.source;
-        let mut source = reader(&options, instance, &given.guid, Side::Source, &sink);
+        let mut source = reader(&options, instance, &given.guid, Side::Source, sink);
         source.bodies = body_file(&settings.paths.state);
         let shared = Arc::clone(&source.pacer);
         Self {
@@ -364,12 +364,11 @@ impl Readers {
         let is_same = |(known, token, _): &&(String, Secret, Arc<Pacer>)| {
             *known == host && *token == given.token
         };
-        match self.paced.iter().find(is_same) {
-            Some((.., pacer)) => target.pacer = Arc::new(pacer.sharing(options.ceilings())),
-            None => {
-                let pacer = Arc::clone(&target.pacer);
-                self.paced.push((host, given.token.clone(), pacer));
-            }
+        if let Some((.., pacer)) = self.paced.iter().find(is_same) {
+            target.pacer = Arc::new(pacer.sharing(options.ceilings()));
+        } else {
+            let own = Arc::clone(&target.pacer);
+            self.paced.push((host, given.token.clone(), own));
         }
         target
     }

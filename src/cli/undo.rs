@@ -74,7 +74,7 @@ pub(super) async fn run(
     out: &mut (dyn Write + Send),
 ) -> Result<ExitStatus, Error> {
     let store = run_lookup::open(&args.file.load(Collected::default())?).await?;
-    let ended = with_store(args, &store, out).await;
+    let ended = Box::pin(with_store(args, &store, out)).await;
     store.close().await;
     ended
 }

@@ -73,6 +73,9 @@ impl Config {
     }
 
     /// Every table as the target, sorted by name.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a source that cannot be.
     pub fn of_each_table(&self) -> Result<Vec<Self>, ConfigError> {
         let source = self.single(&SOURCE)?;
         let config = self.in_place(&SOURCE, source.as_deref());

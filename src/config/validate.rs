@@ -211,7 +211,7 @@ impl Config {
             .token(&side.token)?
             .ok_or_else(|| missing(side.what_token, "token"))?;
         Ok(Instance {
-            name: side.name_of(&self.names).clone(),
+            name: side.name_of(&self.names).cloned(),
             url: self.host(side)?,
             guid,
             token,
@@ -478,10 +478,10 @@ impl SideKeys {
     }
 
     /// The name of this side in `[targets]`.
-    pub(super) fn name_of<'n>(&self, names: &'n Names) -> &'n Option<String> {
+    pub(super) fn name_of<'n>(&self, names: &'n Names) -> Option<&'n String> {
         match self.side {
-            Side::Source => &names.source,
-            Side::Target => &names.target,
+            Side::Source => names.source.as_ref(),
+            Side::Target => names.target.as_ref(),
         }
     }
 

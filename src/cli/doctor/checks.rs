@@ -36,9 +36,9 @@ pub(super) async fn of_each(configs: &[Config], quiet: bool) -> Vec<Finding> {
         let mut found = of_one(config, quiet, at == 0).await;
         if configs.len() > 1 {
             let label = config.target_label();
-            found
-                .iter_mut()
-                .for_each(|one| one.target.clone_from(&label));
+            for one in &mut found {
+                one.target.clone_from(&label);
+            }
         }
         findings.extend(found);
     }
