@@ -157,10 +157,7 @@ mod tests {
     /// The questions that were put.
     type Asked = Arc<Mutex<Vec<String>>>;
 
-    fn ask<'a>(
-        asked: &'a Asked,
-        answer: bool,
-    ) -> impl FnOnce(String) -> BoxFuture<'static, bool> + Send + 'a {
+    fn ask(asked: &Asked, answer: bool) -> impl FnOnce(String) -> BoxFuture<'static, bool> + Send {
         move |question| {
             asked.lock().unwrap().push(question);
             async move { answer }.boxed()
