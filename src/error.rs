@@ -156,6 +156,16 @@ pub enum Error {
     /// The target stored a reference otherwise than it was sent.
     #[error("the run was stopped: {0}")]
     WrongReference(String),
+    /// A target does not show what a hop of a chain has written.
+    #[error("{target} does not show what was written, after {seconds} s: {what}")]
+    NotShown {
+        /// The target.
+        target: String,
+        /// What it lacks.
+        what: String,
+        /// How long it was waited for.
+        seconds: u64,
+    },
     /// The run was asked to stop before its end.
     #[error("interrupted; what was in flight has its outcome in the state")]
     Interrupted,
@@ -187,7 +197,7 @@ impl Error {
             }
             #[cfg(feature = "mock")]
             Self::Serve(_) | Self::Generate(_) => ExitStatus::Usage,
-            Self::Unreachable { .. } => ExitStatus::Unreachable,
+            Self::Unreachable { .. } | Self::NotShown { .. } => ExitStatus::Unreachable,
             Self::Run(error) => run_exit_code(error),
             Self::Store(error) => store_exit_code(error),
             Self::Folder(error) => folder_exit_code(error),
@@ -226,6 +236,7 @@ impl Error {
             | Self::Usage { .. }
             | Self::File { .. }
             | Self::Unreachable { .. }
+            | Self::NotShown { .. }
             | Self::EntitiesFailed { .. }
             | Self::Different { .. }
             | Self::Conflicts { .. }
@@ -265,6 +276,10 @@ impl Error {
             Self::WrongReference(_) => Some(
                 "look at that entity on the target: nothing that was written is published; report it if the target shows \
                  the reference as it is on the source"
+                    .to_owned(),
+            ),
+            Self::NotShown { .. } => Some(
+                "run the same command again: what has arrived is not sent again; --wait SECONDS waits longer"
                     .to_owned(),
             ),
             Self::Interrupted => Some("run the same command again: it goes on from there".to_owned()),

@@ -51,7 +51,16 @@ pub struct Webhook {
     pub is_enabled: bool,
 }
 
-/// How far the published content is (`GET fetch-api-status`).
+/// Which copy of an instance the Content Fetch API shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// What is published.
+    Published,
+    /// The latest saved version of everything.
+    Preview,
+}
+
+/// How far one of these copies is (`GET fetch-api-status`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PublishedState {
     /// Whether content is being published at present.
@@ -123,14 +132,18 @@ impl Instance {
         Ok(found)
     }
 
-    /// How far the published content is (`GET fetch-api-status?mode=fetch`).
+    /// How far a copy is (`GET fetch-api-status?mode=fetch` or `preview`).
     ///
     /// # Errors
     /// [`RequestError`] with the reason.
-    pub async fn published_state(&self) -> Result<PublishedState, RequestError> {
+    pub async fn published_state(&self, shown: Shown) -> Result<PublishedState, RequestError> {
         let client = self.client();
         let operation = format!("reading the state of publishing of {}", client.guid);
-        let path = "fetch-api-status?mode=fetch".to_owned();
+        let mode = match shown {
+            Shown::Published => "fetch",
+            Shown::Preview => "preview",
+        };
+        let path = format!("fetch-api-status?mode={mode}");
         let reply = client
             .send(Call::get(operation, Api::Management, path))
             .await?;

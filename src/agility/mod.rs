@@ -28,7 +28,7 @@ mod write;
 
 pub use connection::{Connection, ConnectionError, Instance, Limits};
 pub use hosts::{Place, REGIONS, Region, is_of_known_region, place, region_name};
-pub use inspect::{Access, Account, PublishedState, Webhook};
+pub use inspect::{Access, Account, PublishedState, Shown, Webhook};
 
 #[cfg(feature = "mock")]
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! Agreement before writing: bounds of the configuration first, then the user.
 
 use std::io::{IsTerminal, Write};
+use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use tokio::sync::oneshot;
 
 use super::overview::overview;
+use super::together::{Seat, Together};
 use crate::agility::{Place, place};
 use crate::config::{Ask, OutputMode, Settings};
 use crate::domain::time;
@@ -22,14 +24,21 @@ pub(super) struct Reviewer {
     settings: Settings,
     /// Whether the plan was agreed to already, or nothing real is written.
     is_agreed: bool,
+    /// Its place among the runs that are asked about at once.
+    seat: Seat,
 }
 
 impl Reviewer {
-    pub(super) fn new(settings: &Settings, is_agreed: bool) -> Self {
-        Self {
+    pub(super) fn new(settings: &Settings, is_agreed: bool, together: &Arc<Together>) -> Self {
+        let reviewer = Self {
             settings: settings.clone(),
             is_agreed,
+            seat: together.seat(),
+        };
+        if !reviewer.may_ask() {
+            reviewer.seat.leave();
         }
+        reviewer
     }
 
     /// Whether there may be a question, for which the terminal has to be free.
@@ -47,36 +56,42 @@ impl Reviewer {
     }
 
     async fn look(&self, decided: &Decided) -> Result<(), RunError> {
+        let way = self.way(decided);
+        match way {
+            Ok(Way::Ask) => {}
+            Ok(Way::On) | Err(_) => self.seat.leave(),
+        }
+        match way.map_err(|error| *error)? {
+            Way::On => Ok(()),
+            Way::Ask => {
+                let (target, lines) = (
+                    self.settings.target.label().to_owned(),
+                    summary(&overview(&self.settings, decided)),
+                );
+                if self.seat.agrees(target, lines, put).await {
+                    return Ok(());
+                }
+                Err(RunError::Interrupted)
+            }
+        }
+    }
+
+    /// How the run goes on with what was decided.
+    fn way(&self, decided: &Decided) -> Result<Way, Box<RunError>> {
         if let Some(broken) = broken_gates(&self.settings, decided) {
-            return Err(broken);
+            return Err(Box::new(broken));
         }
         let is_work = decided.plan.entities.iter().any(|one| one.action.is_work());
         let deletes = decided.prune.deletes().next().is_some();
         let publishes = !decided.published.is_empty() || !decided.withdrawn.is_empty();
         let has_work = is_work || deletes || publishes;
         if self.is_agreed || !self.asks_here() || !has_work {
-            return Ok(());
+            return Ok(Way::On);
         }
         let is_unknown = decided.mappings.iter().all(|row| row.evidence.is_some());
         let is_first = is_unknown && !decided.target.entities().is_empty();
-        match way(
-            self.settings.sync.ask,
-            has_terminal(&self.settings),
-            is_first,
-        )? {
-            Way::On => Ok(()),
-            Way::Ask => {
-                for line in summary(&overview(&self.settings, decided)) {
-                    report::tell(&line);
-                }
-                let question = format!("Write this to {}? [y/N] ", decided.target.guid);
-                if asked(question).await {
-                    return Ok(());
-                }
-                report::tell("nothing was written");
-                Err(RunError::Interrupted)
-            }
-        }
+        let has_terminal = has_terminal(&self.settings);
+        way(self.settings.sync.ask, has_terminal, is_first).map_err(|no| Box::new(no.into()))
     }
 }
 
@@ -152,6 +167,18 @@ fn summary(overview: &Overview) -> Vec<String> {
     }
     lines.push("  `lockgate plan` shows every change".to_owned());
     lines
+}
+
+/// Puts the question for all runs, and says once that nothing was written.
+fn put(question: String) -> BoxFuture<'static, bool> {
+    async {
+        let agreed = asked(question).await;
+        if !agreed {
+            report::tell("nothing was written");
+        }
+        agreed
+    }
+    .boxed()
 }
 
 /// Asks on the terminal whether to go on. Anything but a yes is a no.

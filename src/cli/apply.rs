@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, OutputArgs};
 use super::ends::Ends;
+use super::pairs;
 use super::plan::status_of;
 use super::run_lookup;
 use super::session::{self, Work};
@@ -92,7 +93,7 @@ pub(super) async fn run(args: &ApplyArgs) -> Result<ExitStatus, Error> {
         plan: plan.id,
         approved: Arc::new(approved),
     };
-    session::run(&settings, ends, store, work)
+    pairs::run(&settings, ends, store, work)
         .await
         .map(|(status, _)| status)
 }

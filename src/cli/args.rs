@@ -30,6 +30,14 @@ impl Collected {
         self
     }
 
+    /// Takes the values of a flag that is usually given once.
+    fn one_or_more(self, key: &'static str, values: &[String]) -> Self {
+        match values {
+            [one] => self.text(key, Some(one)),
+            all => self.list(key, all),
+        }
+    }
+
     /// Takes a switch that sets `key` to `value`.
     pub(super) fn switch(mut self, key: &'static str, is_given: bool, value: bool) -> Self {
         if is_given {
@@ -104,8 +112,8 @@ impl FileArgs {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Instances")]
 pub(super) struct SourceArgs {
-    /// Instance to read from, or a folder that `lockgate pull` wrote (DIR or folder:DIR)
-    #[arg(long, value_name = "GUID|DIR")]
+    /// Instance to read from: a GUID, a name in [targets], or a folder that `lockgate pull` wrote (DIR or folder:DIR)
+    #[arg(long, value_name = "GUID|NAME|DIR")]
     source: Option<String>,
     /// Base URL of the source's APIs, for mock servers and proxies
     #[arg(long, value_name = "URL")]
@@ -128,9 +136,9 @@ impl SourceArgs {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Instances")]
 pub(super) struct TargetArgs {
-    /// Instance to write to
-    #[arg(long, value_name = "GUID")]
-    target: Option<String>,
+    /// Instance to write to: a GUID, or a name in [targets]; sync, plan and verify take several
+    #[arg(long, value_name = "GUID|NAME", value_delimiter = ',')]
+    target: Vec<String>,
     /// Base URL of the target's APIs, for mock servers and proxies
     #[arg(long, value_name = "URL")]
     target_url: Option<String>,
@@ -142,7 +150,7 @@ pub(super) struct TargetArgs {
 impl TargetArgs {
     pub(super) fn collect(&self, collected: Collected) -> Collected {
         collected
-            .text("target.guid", self.target.as_ref())
+            .one_or_more("target.guid", &self.target)
             .text("target.url", self.target_url.as_ref())
             .text("target.token", self.target_token.as_ref())
     }
@@ -184,16 +192,16 @@ pub(super) struct InstanceArgs {
 }
 
 impl InstanceArgs {
-    /// The instances that were named, source first.
-    pub(super) fn named(&self) -> [Option<&str>; 2] {
-        [self.source.source.as_deref(), self.target.target.as_deref()]
+    /// The instances that were named: the source, and the targets.
+    pub(super) fn named(&self) -> (Option<&str>, &[String]) {
+        (self.source.source.as_deref(), &self.target.target)
     }
 
     /// The same ways to other instances.
     pub(super) fn between(&self, source: &str, target: &str) -> Self {
         let mut other = self.clone();
         other.source.source = Some(source.to_owned());
-        other.target.target = Some(target.to_owned());
+        other.target.target = vec![target.to_owned()];
         other
     }
 

@@ -97,8 +97,8 @@ fn words(values: impl Iterator<Item = &'static str>) -> Vec<CompletionCandidate>
     values.map(CompletionCandidate::new).collect()
 }
 
-/// Where the runs of the working folder are.
-fn paths() -> Option<Paths> {
+/// The configuration of the working folder.
+fn config() -> Option<Config> {
     let config = Config::load(&Inputs {
         directory: std::env::current_dir().ok()?,
         environment: Environment::of_process(),
@@ -106,7 +106,12 @@ fn paths() -> Option<Paths> {
         preset: None,
         given: Vec::new(),
     });
-    config.ok()?.paths().ok()
+    config.ok()
+}
+
+/// Where the runs of the working folder are.
+fn paths() -> Option<Paths> {
+    config()?.paths().ok()
 }
 
 fn recorded() -> Vec<report::Recorded> {
@@ -127,7 +132,7 @@ fn runs() -> Vec<CompletionCandidate> {
     std::iter::once(last).chain(runs).collect()
 }
 
-/// The instances of the runs.
+/// The names in `[targets]`, and the instances of the runs.
 fn instances() -> Vec<CompletionCandidate> {
     let pairs = recorded().into_iter().filter_map(|recorded| recorded.pair);
     let mut guids: Vec<String> = pairs
@@ -135,7 +140,9 @@ fn instances() -> Vec<CompletionCandidate> {
         .collect();
     guids.sort_unstable();
     guids.dedup();
-    guids.into_iter().map(CompletionCandidate::new).collect()
+    let names = config().map(|config| config.target_names());
+    let all = names.into_iter().flatten().chain(guids);
+    all.map(CompletionCandidate::new).collect()
 }
 
 /// The entities of the latest run that left a plan.

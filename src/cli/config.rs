@@ -18,6 +18,7 @@ use crate::error::{Error, ExitStatus};
 Examples:
   lockgate config
   lockgate config --preset gentle --rate 2
+  lockgate config --target qa                         what holds for the target of [targets.qa]
   lockgate config --defaults > lockgate.toml          a file to start from, with every key explained
   lockgate config schema > lockgate.schema.json       for an editor that reads `#:schema ./lockgate.schema.json`"
 )]
@@ -74,7 +75,11 @@ pub(super) fn run(args: &ConfigArgs, out: &mut (dyn Write + Send)) -> Result<Exi
         return Ok(ExitStatus::Agreed);
     }
     let config = args.config()?;
-    let rows = config.rows();
+    // Of one target, what a run with it would use.
+    let rows = match config.of_each_target().as_deref() {
+        Ok([one]) => one.rows(),
+        Ok(_) | Err(_) => config.rows(),
+    };
     if config
         .output()
         .is_ok_and(|output| output.mode == OutputMode::Json)
@@ -92,7 +97,7 @@ fn table(rows: &[Row]) -> String {
     let cells = rows.iter().map(|row| {
         let value = row.value.as_deref().unwrap_or("(not set)");
         let origin = row.origin.as_deref().unwrap_or("-");
-        [row.key, value, origin].map(str::to_owned)
+        [&row.key, value, origin].map(str::to_owned)
     });
     super::table::table(["key", "value", "from"], cells)
 }
@@ -113,12 +118,12 @@ mod tests {
     fn rows_line_up_and_say_what_is_not_set() {
         let rows = [
             Row {
-                key: "batch.size",
+                key: "batch.size".into(),
                 value: Some("20".to_owned()),
                 origin: Some("preset gentle".to_owned()),
             },
             Row {
-                key: "source.guid",
+                key: "source.guid".into(),
                 value: None,
                 origin: None,
             },

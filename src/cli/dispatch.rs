@@ -7,8 +7,8 @@ use clap::Subcommand;
 #[cfg(feature = "mock")]
 use super::mocked;
 use super::{
-    apply, completions, config, doctor, explain, graph, init, man, mappings, plan, pull, push,
-    retry, runs, sync, undo, verify, why,
+    apply, completions, config, doctor, explain, graph, init, man, mappings, plan, promote, pull,
+    push, retry, runs, sync, undo, verify, why,
 };
 use crate::error::{Error, ExitStatus};
 
@@ -16,6 +16,7 @@ use crate::error::{Error, ExitStatus};
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     Sync(sync::SyncArgs),
+    Promote(promote::PromoteArgs),
     Retry(retry::RetryArgs),
     Plan(plan::PlanArgs),
     Apply(apply::ApplyArgs),
@@ -48,12 +49,13 @@ pub(super) async fn carry_out(
     out: &mut (dyn Write + Send),
 ) -> Result<ExitStatus, Error> {
     match command {
-        Command::Sync(args) => sync::run(args.config()?.settings()?, out).await,
+        Command::Sync(args) => sync::run(args.config()?.settings_of_each()?, out).await,
+        Command::Promote(args) => promote::run(&args, out).await,
         Command::Retry(args) => retry::run(&args, out).await,
-        Command::Verify(args) => verify::run(args.config()?.settings()?, out).await,
+        Command::Verify(args) => verify::run(args.config()?.settings_of_each()?, out).await,
         Command::Pull(args) => pull::run(&args, out).await,
-        Command::Push(args) => sync::run(args.config()?.settings()?, out).await,
-        Command::Undo(args) => undo::run(&args, out).await,
+        Command::Push(args) => sync::run(args.config()?.settings_of_each()?, out).await,
+        Command::Undo(args) => Box::pin(undo::run(&args, out)).await,
         Command::Plan(args) => plan::run(&args, out).await,
         Command::Apply(args) => apply::run(&args).await,
         Command::Graph(args) => graph::run(&args, &args.settings()?, out).await,

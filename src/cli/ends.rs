@@ -170,8 +170,13 @@ pub(super) async fn authorise<E: Endpoint>(reader: &Reader<E>) -> Result<(), Err
         .sender()
         .send(Effect::Read, || instance.authorise())
         .await
-        .map_err(|source| Error::Unreachable {
-            side: format!("{} {}", super::session::side_name(reader.side), reader.guid),
-            source: Box::new(source),
-        })
+        .map_err(|error| unreachable(reader, error))
+}
+
+/// The error of a request that an instance did not answer.
+pub(super) fn unreachable<E>(reader: &Reader<E>, error: RequestError) -> Error {
+    Error::Unreachable {
+        side: format!("{} {}", super::session::side_name(reader.side), reader.guid),
+        source: Box::new(error),
+    }
 }

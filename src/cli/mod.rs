@@ -27,10 +27,12 @@ mod official;
 mod overview;
 mod pace;
 mod pager;
+mod pairs;
 mod plain;
 mod plan;
 mod plan_file;
 mod planning;
+mod promote;
 mod pull;
 mod push;
 mod records;
@@ -43,9 +45,11 @@ mod session;
 mod stop;
 mod sync;
 mod table;
+mod targets;
 #[cfg(feature = "mock")]
 #[cfg(test)]
 mod tests;
+mod together;
 mod undo;
 mod undo_plan;
 mod verify;

@@ -11,8 +11,8 @@ use crate::error::{Error, ExitStatus};
 /// # Errors
 /// [`Error::Usage`] in any case.
 pub(super) async fn rehearse(
-    _: &Settings,
-    _: Work,
+    _: &[Settings],
+    _: &Work,
     _: &mut (dyn Write + Send),
 ) -> Result<ExitStatus, Error> {
     Err(Error::Usage {

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::args::OutputArgs;
 use super::overview::overview;
 use super::planning::{self, PlanningArgs};
-use super::{agree, pager, plan_file};
+use super::{agree, pager, plan_file, targets};
 use crate::config::{Config, OutputMode, Settings};
 use crate::engine::{Decided, RunError, Unplaced};
 use crate::error::{Error, ExitStatus};
@@ -29,6 +29,8 @@ Examples:
   lockgate plan --source 1a2b3c4d-u --target 5e6f7a8b-u --format markdown > comment.md
       the same for a comment on a pull request
   lockgate plan --source 1a2b3c4d-u --target 5e6f7a8b-u --output json > plan.json
+  lockgate plan --target qa --target prod
+      one plan for each of two targets; as JSON one document after the other
   lockgate plan --source 1a2b3c4d-u --target 5e6f7a8b-u --out release.plan
       keeps it, to be looked at, agreed to, and carried out by `lockgate apply release.plan`")]
 pub(super) struct PlanArgs {
@@ -70,6 +72,21 @@ impl PlanArgs {
         self.format.unwrap_or(otherwise)
     }
 
+    /// Refuses what several plans cannot be: one page, or one file.
+    fn check_forms(&self, each: &[Settings]) -> Result<(), Error> {
+        let several = each.len() > 1;
+        let is_page = each.first().map(|settings| self.form(settings)) == Some(Form::Html);
+        let what = match (several, is_page, &self.out) {
+            (true, true, _) => "--format html",
+            (true, _, Some(_)) => "--out",
+            _ => return Ok(()),
+        };
+        Err(Error::Usage {
+            message: format!("{what} takes one target, and there are {}", each.len()),
+            hint: Some("make a plan for each target by itself".to_owned()),
+        })
+    }
+
     /// All layers, these flags on top.
     fn config(&self) -> Result<Config, Error> {
         let collected = self.output.collect(self.planning.collect());
@@ -85,19 +102,54 @@ pub(super) async fn run(
     args: &PlanArgs,
     out: &mut (dyn Write + Send),
 ) -> Result<ExitStatus, Error> {
-    let config = args.config()?;
-    let settings = config.settings()?;
-    let outlook = planning::outlook(&settings).await?;
-    let form = args.form(&settings);
-    let ended = write(form, &settings, &outlook, !args.no_pager, out).await;
+    let each = args.config()?.of_each_target()?;
+    let settings = each.iter().map(Config::settings);
+    let settings = settings.collect::<Result<Vec<_>, _>>()?;
+    args.check_forms(&settings)?;
+    let outlooks = planning::outlooks(&settings, Vec::new()).await?;
+    let is_alone = each.len() == 1;
+    let mut worst = ExitStatus::Agreed;
+    for ((config, settings), outlook) in each.iter().zip(&settings).zip(outlooks) {
+        let label = settings.target.label();
+        let ended = match outlook {
+            Ok(outlook) => {
+                if !is_alone && args.form(settings) == Form::Text {
+                    writeln!(out, "{label}:")?;
+                }
+                Box::pin(one(args, (config, settings), &outlook, out)).await
+            }
+            Err(error) => Err(error),
+        };
+        let status = match ended {
+            Ok(status) => status,
+            Err(error) if is_alone => return Err(error),
+            Err(error) => {
+                targets::complain(label, &error)?;
+                error.exit_code()
+            }
+        };
+        worst = worst.or(status);
+    }
+    Ok(worst)
+}
+
+/// Prints the plan for one target.
+async fn one(
+    args: &PlanArgs,
+    (config, settings): (&Config, &Settings),
+    outlook: &Decided,
+    out: &mut (dyn Write + Send),
+) -> Result<ExitStatus, Error> {
+    let form = args.form(settings);
+    let ended = write(form, settings, outlook, !args.no_pager, out).await;
     if ended.is_ok() && outlook.plan.is_target_unknown() && !settings.sync.create_unmatched {
         return Err(RunError::from(Unplaced::of(&outlook.plan)).into());
     }
     ended?;
     if let Some(path) = &args.out {
-        plan_file::write(path, (&config, &settings), &outlook)?;
+        plan_file::write(path, (config, settings), outlook)?;
     }
-    if let Some(broken) = agree::broken_gates(&settings, &outlook) {
+    if let Some(broken) = agree::broken_gates(settings, outlook) {
         return Err(broken.into());
     }
     let intended = || outlook.plan.entities.iter().filter_map(Intended::of);

@@ -1,18 +1,23 @@
 //! Makes a plan without carrying it out: nothing is written, neither to the target nor to the state.
 
+use std::sync::Arc;
+
 use clap::Args;
+use futures_util::future::{BoxFuture, FutureExt as _, join_all};
 use tokio::sync::mpsc;
 
 use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, SelectionArgs};
-use super::ends::{Ends, authorise};
-use super::session;
+use super::ends::{Ends, SourceEnd, authorise, unreachable};
+use super::session::{self, Readers};
 use super::sync::MatchingArgs;
-use super::{official, wiring};
+use super::{official, targets, wiring};
+use crate::agility::{Instance, Shown};
 use crate::config::Settings;
-use crate::domain::RunId;
-use crate::engine::{Decided, EVENTS_IN_FLIGHT, Sink};
+use crate::domain::{Inventory, RunId, SourceId};
+use crate::engine::{Decided, EVENTS_IN_FLIGHT, ReadOnce, Session, Sink};
 use crate::error::Error;
-use crate::event::{Event, Stamped};
+use crate::event::{Event, Side, Stamped};
+use crate::instance::Effect;
 use crate::plan::Hint;
 use crate::progress::Progress;
 use crate::report;
@@ -70,31 +75,152 @@ pub(super) async fn outlook(settings: &Settings) -> Result<Decided, Error> {
 /// # Errors
 /// As of [`outlook`].
 pub(super) async fn outlook_with(settings: &Settings, hints: Vec<Hint>) -> Result<Decided, Error> {
-    session::warn(settings);
-    let ends = Ends::of(settings)?;
-    let store = remembered(settings).await?;
-    let (events, mut received) = mpsc::channel::<Stamped>(EVENTS_IN_FLIGHT);
-    let run = RunId("plan".to_owned());
-    let working = async {
+    let planned = outlooks(std::slice::from_ref(settings), hints).await?;
+    let only = planned.into_iter().next();
+    only.unwrap_or_else(|| Err(Error::Internal("a plan left no result".to_owned())))
+}
+
+/// A plan for each target, side by side; the source is read once. The results are in the order of the settings.
+///
+/// # Errors
+/// [`Error`] when the state cannot be read.
+pub(super) async fn outlooks(
+    each: &[Settings],
+    hints: Vec<Hint>,
+) -> Result<Vec<Result<Decided, Error>>, Error> {
+    targets::warn(each);
+    let Some(first) = each.first() else {
+        return Ok(Vec::new());
+    };
+    let store = remembered(first).await?;
+    let mut readers: Option<Readers> = None;
+    let mut planning: Vec<BoxFuture<'_, _>> = Vec::new();
+    for settings in each {
+        let ends = match Ends::of(settings) {
+            Ok(ends) => ends,
+            Err(error) => {
+                planning.push(std::future::ready(Err(error)).boxed());
+                continue;
+            }
+        };
+        let (events, received) = mpsc::channel::<Stamped>(EVENTS_IN_FLIGHT);
         let sink = Sink::new(events);
+        let source = ends.source;
+        let readers = readers.get_or_insert_with(|| Readers::new(settings, source, &sink));
+        let target = readers.target(settings, ends.target, &sink);
+        let both = (Arc::clone(&readers.source), target);
         let options = wiring::engine_options(settings);
-        let mut session = session::session(settings, &options, ends, &store, run, &sink);
-        official::say(settings, &session.matching, &store).await?;
-        session.matching.hints.splice(0..0, hints);
+        let run = RunId("plan".to_owned());
+        let mut session = session::between(settings, &options, both, &store, run, &sink);
+        drop(sink);
+        session.matching.hints.splice(0..0, hints.iter().cloned());
+        let label = (each.len() > 1).then(|| settings.target.label());
+        planning.push(decided(session, (settings, label), &store, received).boxed());
+    }
+    drop(readers);
+    let planned = join_all(planning).await;
+    store.close().await;
+    Ok(planned)
+}
+
+async fn decided(
+    session: Session<SourceEnd, Instance>,
+    (settings, label): (&Settings, Option<&str>),
+    store: &Store,
+    mut received: mpsc::Receiver<Stamped>,
+) -> Result<Decided, Error> {
+    let working = async move {
+        official::say(settings, &session.matching, store).await?;
         authorise(&session.source).await?;
         authorise(&session.target).await?;
-        let planned = session.decide().await?;
-        Ok::<_, Error>(planned)
+        Ok::<_, Error>(session.decide().await?)
     };
     let telling = async {
-        let mut reading = Reading::default();
+        let mut reading = Reading::of(label);
         while let Some(stamped) = received.recv().await {
             reading.tell(&stamped, settings.output.quiet);
         }
     };
-    let (planned, ()) = tokio::join!(working, telling);
-    store.close().await;
-    planned
+    tokio::join!(working, telling).0
+}
+
+/// Plans between the same instances, made one after the other with the source as it was read before.
+pub(super) struct Again<'a> {
+    settings: &'a Settings,
+    source: Arc<Inventory<SourceId>>,
+    ends: Ends,
+}
+
+impl<'a> Again<'a> {
+    /// For the instances of the settings, with what the source held.
+    ///
+    /// # Errors
+    /// [`Error::Connection`] when a URL or token cannot be one.
+    pub(super) fn new(
+        settings: &'a Settings,
+        source: Arc<Inventory<SourceId>>,
+    ) -> Result<Self, Error> {
+        let ends = Ends::of(settings)?;
+        Ok(Self {
+            settings,
+            source,
+            ends,
+        })
+    }
+
+    /// Reads the target and plans; nothing is told.
+    ///
+    /// # Errors
+    /// As of [`outlook`].
+    pub(super) async fn decided(&self) -> Result<Decided, Error> {
+        let store = remembered(self.settings).await?;
+        let decided = self.heard(async |sink: Sink| {
+            let (source, known) = (self.ends.source.clone(), Arc::clone(&self.source));
+            let known = ReadOnce::of_known(known);
+            let mut readers = Readers::new(self.settings, source, &sink).knowing(known);
+            let target = readers.target(self.settings, self.ends.target.clone(), &sink);
+            let both = (Arc::clone(&readers.source), target);
+            let options = wiring::engine_options(self.settings);
+            let run = RunId("plan".to_owned());
+            let session = session::between(self.settings, &options, both, &store, run, &sink);
+            authorise(&session.target).await?;
+            Ok(session.decide().await?)
+        });
+        let decided = decided.await;
+        store.close().await;
+        decided
+    }
+
+    /// Whether the target is publishing, or making ready what it shows.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`]
+    pub(super) async fn is_publishing(&self) -> Result<bool, Error> {
+        self.heard(async |sink: Sink| {
+            let options = wiring::engine_options(self.settings);
+            let (instance, guid) = (self.ends.target.clone(), &self.settings.target.guid);
+            let reader = session::reader(&options, instance, guid, Side::Target, &sink);
+            for shown in [Shown::Preview, Shown::Published] {
+                let asked = || reader.instance.published_state(shown);
+                let state = reader.sender().send(Effect::Read, asked).await;
+                if state
+                    .map_err(|error| unreachable(&reader, error))?
+                    .is_in_progress
+                {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })
+        .await
+    }
+
+    /// Does some work whose events nobody follows.
+    async fn heard<R>(&self, work: impl AsyncFnOnce(Sink) -> Result<R, Error>) -> Result<R, Error> {
+        let (events, mut received) = mpsc::channel::<Stamped>(EVENTS_IN_FLIGHT);
+        let draining = async { while received.recv().await.is_some() {} };
+        tokio::join!(work(Sink::new(events)), draining).0
+    }
 }
 
 /// What the real state knows of the pair, in a store of its own. A state that does not exist yet is not made.
@@ -105,11 +231,20 @@ pub(super) async fn remembered(settings: &Settings) -> Result<Store, Error> {
 /// How far the reading is.
 #[derive(Default)]
 struct Reading {
+    /// What lines begin with.
+    lead: String,
     progress: Progress,
     told_ms: u64,
 }
 
 impl Reading {
+    fn of(label: Option<&str>) -> Self {
+        Self {
+            lead: label.map_or_else(String::new, |label| format!("{label}: ")),
+            ..Self::default()
+        }
+    }
+
     fn tell(&mut self, stamped: &Stamped, quiet: bool) {
         self.progress.apply(stamped);
         let line = if let Event::Warned { message } = &stamped.event {
@@ -121,6 +256,6 @@ impl Reading {
             let read: u32 = self.progress.reads().values().map(|count| count.read).sum();
             format!("reading both instances: {read} entities")
         };
-        report::tell(&line);
+        report::tell(&format!("{}{line}", self.lead));
     }
 }

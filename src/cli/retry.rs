@@ -77,7 +77,7 @@ pub(super) async fn run(
         ));
     }
     let of = record.run;
-    sync::begin(settings, Work::Retry { of, keys }, out).await
+    sync::begin(vec![settings], Work::Retry { of, keys }, out).await
 }
 
 /// The run, and what failed or was blocked in it.

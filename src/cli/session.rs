@@ -1,4 +1,4 @@
-//! One run from the command line: connections, state, reporters, signals and the exit code.
+//! The parts of a run from the command line: connections, state, reporters, signals and the exit code.
 
 use std::collections::HashSet;
 use std::io::Write;
@@ -13,22 +13,22 @@ use tokio::task::JoinSet;
 
 use super::agree::Reviewer;
 use super::ends::{Endpoint, Ends, SourceEnd, authorise};
-use super::records::Records;
-use super::{guard, official, pace, stop, wiring};
+use super::{guard, pace, stop, wiring};
 use crate::agility::Instance;
 use crate::config::{HostInfo, Settings};
-use crate::domain::{BodyFile, EntityKey, Guid, RunEnd, RunId, time};
+use crate::domain::{BodyFile, EntityKey, Guid, RunEnd, RunId, Secret, time};
 use crate::engine::pace::Pacer;
 use crate::engine::retry::Retries;
 use crate::engine::{
-    Control, EVENTS_IN_FLIGHT, End, Options, PlanMade, Reader, RunReport, Session, Sink, StopCause,
+    Control, End, Options, PlanMade, PullError, ReadOnce, Reader, RunReport, Session, Sink,
+    StopCause,
 };
-use crate::error::{self, Error, ExitStatus};
-use crate::event::{Command, Event, SCHEMA, Side, Stamped};
+use crate::error::{Error, ExitStatus};
+use crate::event::{Command, Event, Side};
 use crate::plan::Approved;
 use crate::progress::Progress;
 use crate::report::lookup::Asked;
-use crate::report::{self, Reporter};
+use crate::report::{self, Label, Reporter};
 use crate::store::{Change, LeaseOwner, Pair, RunFinish, RunRecord, StateUrl, Store, open_to_all};
 
 /// Commands that may queue up: a user presses a handful of keys, and whoever finds the channel full tries again.
@@ -77,7 +77,7 @@ impl Work {
     }
 
     /// Limits a session to what is to be moved.
-    fn narrow(&self, session: &mut Session<SourceEnd, Instance>) {
+    pub(super) fn narrow(&self, session: &mut Session<SourceEnd, Instance>) {
         match self {
             Self::Retry { keys, .. } => session.selection.keys.clone_from(keys),
             Self::Apply { approved, .. } => session.approved = Some(Arc::clone(approved)),
@@ -86,7 +86,7 @@ impl Work {
     }
 
     /// Whether the user has agreed to it already.
-    const fn is_agreed(&self) -> bool {
+    pub(super) const fn is_agreed(&self) -> bool {
         match self {
             Self::Sync { is_agreed, .. } => *is_agreed,
             Self::Apply { .. } | Self::Retry { .. } | Self::Verify => true,
@@ -124,104 +124,17 @@ pub(super) struct Rehearsal {
     pub(super) witness: Box<dyn Reporter>,
 }
 
-/// Carries out a run and reports it.
-///
-/// # Errors
-/// [`Error`] when it could not begin or not go on. What became of entities is in the status.
-pub(super) async fn run(
-    settings: &Settings,
-    mut ends: Ends,
-    store: Store,
-    work: Work,
-) -> Result<(ExitStatus, RunReport), Error> {
-    let (events, received) = mpsc::channel::<Stamped>(EVENTS_IN_FLIGHT);
-    let (commands, mut commanded) = mpsc::channel::<Command>(COMMANDS_IN_FLIGHT);
-    let is_rehearsal = ends.rehearsal.is_some();
-    let reviewer = Reviewer::new(settings, is_rehearsal || work.is_agreed());
-    let (mut reporters, asked) = reporters(settings, &ends, &reviewer, &commands)?;
-    let sink = Sink::new(events);
-    let run = time::run_id(time::now(), salt());
-    let estimate = ends.rehearsal.take().map(|rehearsal| {
-        reporters.push(rehearsal.witness);
-        rehearsal.estimate
-    });
-    let pair = wiring::pair(settings);
-    let mut options = wiring::engine_options(settings);
-    // What a rehearsal uploads cannot be downloaded from where it would be.
-    options.verify_bytes = !is_rehearsal;
-    let mut session = session(settings, &options, ends, &store, run.clone(), &sink);
-    official::say(settings, &session.matching, &store).await?;
-    let planned = session.planned.subscribe();
-    let folder = settings.paths.runs.join(&run.0);
-    work.narrow(&mut session);
-    session.review = Some(Arc::new(reviewer));
-    let record = record(settings, &run, &pair, &work);
-    let working = Box::pin(async {
-        let result = Box::pin(begin(
-            &session,
-            &store,
-            (record, is_rehearsal),
-            &mut commanded,
-        ))
-        .await;
-        let mut result = match result {
-            Ok(()) => work_off(&session, &work, &mut commanded).await,
-            Err(error) => Err(error),
-        };
-        if result.is_ok() && !is_rehearsal {
-            result = pace::remember(&session, &store).await.and(result);
-        }
-        let end = match &result {
-            Ok(report) => report.end.kind(),
-            Err(error) => error.end(),
-        };
-        let result = result.and_then(unless_stopped);
-        let status = result
-            .as_ref()
-            .map_or_else(Error::exit_code, |report| status_of(report, &work));
-        if let (Some(estimate), Ok(report)) = (&estimate, &result) {
-            sink.emit(estimate(report)).await;
-        }
-        let elapsed_ms = sink.elapsed_ms();
-        sink.emit(Event::RunFinished {
-            exit: status.code(),
-            elapsed_ms,
-            commits: Some(store.commits()),
-            error: result.as_ref().err().map(error::told),
-            end: Some(end),
-        })
-        .await;
-        drop((session, sink));
-        (end, result.map(|report| (status, report)))
-    });
-    let working = async { tokio::join!(working, keep_plan(folder, planned)).0 };
-    let stopping = commands.clone();
-    let records = Records {
-        store: Some(store.clone()),
-        runs: settings.paths.runs.clone(),
-    };
-    let reporting = records.beside(report::run(received, reporters, commands), asked);
-    let stopped = Box::pin(until_stopped(working, reporting, stopping));
-    let ((end, result), progress) = stopped.await?;
-    let exit = result
-        .as_ref()
-        .map_or_else(Error::exit_code, |(status, _)| *status);
-    let finished = finish(&store, run, (exit, end), &progress).await;
-    store.close().await;
-    // What went wrong first is what is told: a disk that was full for the run is full for its end, too.
-    let ended = result?;
-    finished?;
-    Ok(ended)
+/// The reporters of a run, and what the dashboard asks as long as they are there.
+pub(super) struct Shown {
+    pub(super) reporters: Vec<Box<dyn Reporter>>,
+    pub(super) asked: mpsc::Receiver<Asked>,
 }
 
-/// The reporters of a run, and what the dashboard asks as long as they are there.
-type Shown = (Vec<Box<dyn Reporter>>, mpsc::Receiver<Asked>);
-
-/// Prepares what shows a run.
-fn reporters(
+/// Prepares what shows a run; one of several writes under its label.
+pub(super) fn reporters(
     settings: &Settings,
     ends: &Ends,
-    reviewer: &Reviewer,
+    (reviewer, label): (&Reviewer, Option<Label>),
     commands: &mpsc::Sender<Command>,
 ) -> Result<Shown, Error> {
     // A dashboard has one question open at a time.
@@ -230,17 +143,21 @@ fn reporters(
         tokens: ends.tokens(settings),
         lookup: Some(asking),
         requests: ends.requests(),
+        label,
         ..wiring::report_options(settings)
     };
     if reviewer.may_ask() && options.mode == report::Mode::Dashboard {
         // It has no place for the question.
         options.mode = report::Mode::DashboardLater;
     }
-    Ok((report::reporters(&options, commands)?, asked))
+    Ok(Shown {
+        reporters: report::reporters(&options, commands)?,
+        asked,
+    })
 }
 
 /// The report of a run that came to its end, that failed fast, or that somebody ended; the error of any other.
-fn unless_stopped(report: RunReport) -> Result<RunReport, Error> {
+pub(super) fn unless_stopped(report: RunReport) -> Result<RunReport, Error> {
     let guid = |side| match side {
         Side::Source => &report.source.guid,
         Side::Target => &report.target,
@@ -286,15 +203,12 @@ pub(super) const fn side_name(side: Side) -> &'static str {
 
 /// Puts the plan and its graph into the folder of the run as soon as there is a plan: what becomes of the run may
 /// need explaining. A failure is only told.
-async fn keep_plan(folder: PathBuf, mut planned: watch::Receiver<Option<PlanMade>>) {
+pub(super) async fn keep_plan(folder: PathBuf, mut planned: watch::Receiver<Option<PlanMade>>) {
+    let made = planned.wait_for(Option::is_some).await;
     // Without a plan there is nothing to keep.
-    let Ok(made) = planned.wait_for(Option::is_some).await else {
+    let Some((plan, source)) = made.ok().and_then(|made| made.clone()) else {
         return;
     };
-    let Some((plan, source)) = made.clone() else {
-        return;
-    };
-    drop(made);
     let keeping = tokio::task::spawn_blocking(move || report::add_plan(&folder, &plan, &source));
     let kept = keeping.await.map_err(std::io::Error::other);
     if let Err(error) = kept.flatten() {
@@ -304,7 +218,7 @@ async fn keep_plan(folder: PathBuf, mut planned: watch::Receiver<Option<PlanMade
     }
 }
 
-async fn work_off(
+pub(super) async fn work_off(
     session: &Session<SourceEnd, Instance>,
     work: &Work,
     commanded: &mut mpsc::Receiver<Command>,
@@ -323,24 +237,12 @@ async fn work_off(
 }
 
 /// Checks both credentials, then lets the run begin.
-async fn begin(
+pub(super) async fn begin(
     session: &Session<SourceEnd, Instance>,
     store: &Store,
     (record, is_rehearsal): (RunRecord, bool),
     commanded: &mut mpsc::Receiver<Command>,
 ) -> Result<(), Error> {
-    session
-        .sink
-        .emit(Event::RunStarted {
-            schema: SCHEMA,
-            run: record.run.clone(),
-            source: record.pair.source.clone(),
-            target: record.pair.target.clone(),
-            started_at: record.started_at.clone(),
-            dry_run: is_rehearsal,
-            command: Some(record.command.clone()),
-        })
-        .await;
     let authorising = async {
         let both = tokio::join!(authorise(&session.source), authorise(&session.target));
         Ok(both)
@@ -357,7 +259,7 @@ async fn begin(
     Ok(())
 }
 
-/// What carries out a run, and what tells its cost if it is a rehearsal.
+/// What carries out a run between the instances of the settings.
 pub(super) fn session(
     settings: &Settings,
     options: &Options,
@@ -366,19 +268,84 @@ pub(super) fn session(
     run: RunId,
     sink: &Sink,
 ) -> Session<SourceEnd, Instance> {
-    let (here, there) = (&settings.source.guid, &settings.target.guid);
-    let is_one_host = ends.source.instance().map(Instance::host) == Some(ends.target.host());
-    let mut source = reader(options, ends.source, here, Side::Source, sink);
-    let mut target = reader(options, ends.target, there, Side::Target, sink);
-    // A rate is kept per host and token, so where both sides have these in common they share one quota.
-    let one_token = settings.source.token == settings.target.token;
-    if one_token && is_one_host {
-        target.pacer = Arc::new(source.pacer.sharing(options.ceilings()));
+    let mut readers = Readers::new(settings, ends.source, sink);
+    let target = readers.target(settings, ends.target, sink);
+    let both = (readers.source, target);
+    between(settings, options, both, store, run, sink)
+}
+
+/// What a source and its targets are read through. A rate is kept per host and token, so instances that have these in common
+/// share one quota.
+pub(super) struct Readers {
+    pub(super) source: Arc<Reader<SourceEnd>>,
+    paced: Vec<(String, Secret, Arc<Pacer>)>,
+}
+
+impl Readers {
+    /// The reader of the source, with `sink` for what is read of it.
+    pub(super) fn new(settings: &Settings, instance: SourceEnd, sink: &Sink) -> Self {
+        let options = wiring::engine_options(settings);
+        let given = &settings.source;
+        let mut source = reader(&options, instance, &given.guid, Side::Source, sink);
+        source.bodies = body_file(&settings.paths.state);
+        let server = source.instance.instance();
+        let paced = server.map(|server| {
+            (
+                server.host(),
+                given.token.clone(),
+                Arc::clone(&source.pacer),
+            )
+        });
+        Self {
+            paced: paced.into_iter().collect(),
+            source: Arc::new(source),
+        }
     }
-    source.bodies = body_file(&settings.paths.state);
-    target.bodies.clone_from(&source.bodies);
+
+    /// With what the source is known to hold, which is not read again. Nothing reads it yet.
+    pub(super) fn knowing(mut self, known: ReadOnce<PullError>) -> Self {
+        if let Some(source) = Arc::get_mut(&mut self.source) {
+            source.once = known;
+        }
+        self
+    }
+
+    /// The reader of a target.
+    pub(super) fn target(
+        &mut self,
+        settings: &Settings,
+        instance: Instance,
+        sink: &Sink,
+    ) -> Reader<Instance> {
+        let options = wiring::engine_options(settings);
+        let given = &settings.target;
+        let mut target = reader(&options, instance, &given.guid, Side::Target, sink);
+        target.bodies.clone_from(&self.source.bodies);
+        let host = target.instance.host();
+        let is_same = |(known, token, _): &&(String, Secret, Arc<Pacer>)| {
+            *known == host && *token == given.token
+        };
+        if let Some((.., pacer)) = self.paced.iter().find(is_same) {
+            target.pacer = Arc::new(pacer.sharing(options.ceilings()));
+        } else {
+            let own = Arc::clone(&target.pacer);
+            self.paced.push((host, given.token.clone(), own));
+        }
+        target
+    }
+}
+
+/// What carries out a run between two instances.
+pub(super) fn between(
+    settings: &Settings,
+    options: &Options,
+    (source, target): (Arc<Reader<SourceEnd>>, Reader<Instance>),
+    store: &Store,
+    run: RunId,
+    sink: &Sink,
+) -> Session<SourceEnd, Instance> {
     Session {
-        source: Arc::new(source),
+        source,
         target: Arc::new(target),
         store: store.clone(),
         owner: owner(&settings.host_info, &run),
@@ -439,10 +406,11 @@ pub(super) fn reader<E: Endpoint>(
         limits: options.reading,
         sink: sink.clone(),
         bodies: None,
+        once: ReadOnce::default(),
     }
 }
 
-fn record(settings: &Settings, run: &RunId, pair: &Pair, work: &Work) -> RunRecord {
+pub(super) fn record(settings: &Settings, run: &RunId, pair: &Pair, work: &Work) -> RunRecord {
     RunRecord {
         run: run.clone(),
         pair: pair.clone(),
@@ -489,11 +457,11 @@ fn pairs(pairs: &[(String, String)]) -> Vec<String> {
 /// # Errors
 /// [`Error::Interrupted`] when the run did not end within a second of being aborted. What was known of it by then is
 /// reported all the same, within [`LAST_WORDS`].
-pub(super) async fn until_stopped<R>(
+pub(super) async fn until_stopped<R, P>(
     working: impl Future<Output = R>,
-    reporting: impl Future<Output = Progress>,
-    commands: mpsc::Sender<Command>,
-) -> Result<(R, Progress), Error> {
+    reporting: impl Future<Output = P>,
+    commands: Vec<mpsc::Sender<Command>>,
+) -> Result<(R, P), Error> {
     let mut reporting = pin!(reporting);
     let mut stopping = JoinSet::new();
     stopping.spawn(signals(commands));
@@ -517,17 +485,19 @@ pub(super) async fn until_stopped<R>(
 }
 
 /// The first request to stop drains, the second aborts.
-pub(super) async fn signals(commands: mpsc::Sender<Command>) {
+pub(super) async fn signals(commands: Vec<mpsc::Sender<Command>>) {
     for command in [Command::Drain, Command::Abort] {
         stop::asked().await;
-        // A run that is past taking commands ends by itself, and its reports may be dropped like the rest.
-        commands.send(command).await.unwrap_or_default();
+        for commands in &commands {
+            // A run that is past taking commands ends by itself, and its reports may be dropped like the rest.
+            commands.send(command).await.unwrap_or_default();
+        }
     }
     // A run that is not uploading takes no commands; what it reads may be dropped at any time.
     tokio::time::sleep(Duration::from_secs(1)).await;
 }
 
-fn status_of(report: &RunReport, work: &Work) -> ExitStatus {
+pub(super) fn status_of(report: &RunReport, work: &Work) -> ExitStatus {
     let mut status = status_of_end(&report.end);
     let differs = report.differences.as_ref().is_some_and(|found| {
         found

@@ -10,7 +10,8 @@ use super::ends::Ends;
 use super::mocked::rehearse;
 #[cfg(not(feature = "mock"))]
 use super::not_mocked::rehearse;
-use super::session::{self, Work};
+use super::session::Work;
+use super::targets;
 use crate::config::{Config, Settings};
 use crate::error::{Error, ExitStatus};
 use crate::store::Store;
@@ -27,6 +28,8 @@ Examples:
       shows every action with its reason; nothing real is written
   lockgate sync --source 1a2b3c4d-u --target 5e6f7a8b-u
       migrates everything
+  lockgate sync --target qa --target prod
+      migrates into two targets of [targets] in lockgate.toml, side by side; the source is read once
   lockgate sync --source 1a2b3c4d-u --target 5e6f7a8b-u --models-with-deps Post --locale en-us
       migrates one model with its content, its pages and all they need, in one locale
   LOCKGATE_PRESET=ci lockgate sync --yes --output json
@@ -136,37 +139,41 @@ impl SyncArgs {
     }
 }
 
-/// Runs a migration, or rehearses one.
+/// Runs a migration into each target, or rehearses it.
 ///
 /// # Errors
 /// [`Error`] when the run could not start or could not go on; entities that failed are in the status.
 pub(super) async fn run(
-    settings: Settings,
+    each: Vec<Settings>,
     out: &mut (dyn Write + Send),
 ) -> Result<ExitStatus, Error> {
     let work = Work::Sync {
         command: "sync",
         is_agreed: false,
     };
-    begin(settings, work, out).await
+    begin(each, work, out).await
 }
 
-/// Does some work between the instances of the settings, or rehearses it.
+/// Does some work between the source and each target of the settings, or rehearses it.
 ///
 /// # Errors
 /// As [`run`].
 pub(super) async fn begin(
-    settings: Settings,
+    each: Vec<Settings>,
     work: Work,
     out: &mut (dyn Write + Send),
 ) -> Result<ExitStatus, Error> {
-    session::warn(&settings);
-    if settings.sync.dry_run {
-        return rehearse(&settings, work, out).await;
+    targets::warn(&each);
+    let Some(first) = each.first() else {
+        return Ok(ExitStatus::Agreed);
+    };
+    if first.sync.dry_run {
+        return rehearse(&each, &work, out).await;
     }
-    let ends = Ends::of(&settings)?;
-    let store = Store::open(&settings.paths.state).await?;
-    session::run(&settings, ends, store, work)
-        .await
-        .map(|(status, _)| status)
+    let store = Store::open(&first.paths.state).await?;
+    let pairs = each
+        .iter()
+        .map(|settings| (settings.clone(), Ends::of(settings)));
+    let ended = targets::carry_out(pairs.collect(), store, &work).await?;
+    targets::conclude(&each, ended, out)
 }

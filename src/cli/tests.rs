@@ -74,6 +74,7 @@ fn help_teaches() {
 
     Commands:
       sync         Migrates the source into the target and verifies what arrived
+      promote      Migrates along a chain of instances, one hop after the other
       retry        Retries the entities that failed or were blocked in the last run
       plan         Shows what a sync would change, and why
       apply        Carries out a plan that `lockgate plan --out` wrote, and nothing else
@@ -132,9 +133,9 @@ fn help_teaches() {
               Print help (see a summary with '-h')
 
     Instances:
-          --source <GUID|DIR>
-              Instance to read from, or a folder that `lockgate pull` wrote (DIR or folder:DIR) [env:
-              LOCKGATE_SOURCE, AGILITY_GUID]
+          --source <GUID|NAME|DIR>
+              Instance to read from: a GUID, a name in [targets], or a folder that `lockgate pull` wrote
+              (DIR or folder:DIR) [env: LOCKGATE_SOURCE, AGILITY_GUID]
 
           --source-url <URL>
               Base URL of the source's APIs, for mock servers and proxies [env: LOCKGATE_SOURCE_URL]
@@ -142,8 +143,9 @@ fn help_teaches() {
           --source-token <TOKEN>
               Access token for the source alone [env: LOCKGATE_SOURCE_TOKEN]
 
-          --target <GUID>
-              Instance to write to [env: LOCKGATE_TARGET, AGILITY_TARGET_GUID]
+          --target <GUID|NAME>
+              Instance to write to: a GUID, or a name in [targets]; sync, plan and verify take several [env:
+              LOCKGATE_TARGET, AGILITY_TARGET_GUID]
 
           --target-url <URL>
               Base URL of the target's APIs, for mock servers and proxies [env: LOCKGATE_TARGET_URL]
@@ -308,6 +310,8 @@ fn help_teaches() {
           shows every action with its reason; nothing real is written
       lockgate sync --source 1a2b3c4d-u --target 5e6f7a8b-u
           migrates everything
+      lockgate sync --target qa --target prod
+          migrates into two targets of [targets] in lockgate.toml, side by side; the source is read once
       lockgate sync --source 1a2b3c4d-u --target 5e6f7a8b-u --models-with-deps Post --locale en-us
           migrates one model with its content, its pages and all they need, in one locale
       LOCKGATE_PRESET=ci lockgate sync --yes --output json
@@ -344,9 +348,9 @@ fn help_teaches() {
               Skip verification [env: LOCKGATE_VERIFY=false]
 
     Instances:
-          --source <GUID|DIR>
-              Instance to read from, or a folder that `lockgate pull` wrote (DIR or folder:DIR) [env:
-              LOCKGATE_SOURCE, AGILITY_GUID]
+          --source <GUID|NAME|DIR>
+              Instance to read from: a GUID, a name in [targets], or a folder that `lockgate pull` wrote
+              (DIR or folder:DIR) [env: LOCKGATE_SOURCE, AGILITY_GUID]
 
           --source-url <URL>
               Base URL of the source's APIs, for mock servers and proxies [env: LOCKGATE_SOURCE_URL]
@@ -354,8 +358,9 @@ fn help_teaches() {
           --source-token <TOKEN>
               Access token for the source alone [env: LOCKGATE_SOURCE_TOKEN]
 
-          --target <GUID>
-              Instance to write to [env: LOCKGATE_TARGET, AGILITY_TARGET_GUID]
+          --target <GUID|NAME>
+              Instance to write to: a GUID, or a name in [targets]; sync, plan and verify take several [env:
+              LOCKGATE_TARGET, AGILITY_TARGET_GUID]
 
           --target-url <URL>
               Base URL of the target's APIs, for mock servers and proxies [env: LOCKGATE_TARGET_URL]

@@ -75,7 +75,7 @@ pub(super) async fn run(
     out: &mut (dyn Write + Send),
 ) -> Result<ExitStatus, Error> {
     let store = run_lookup::open(&args.file.load(Collected::default())?).await?;
-    let ended = with_store(args, &store, out).await;
+    let ended = Box::pin(with_store(args, &store, out)).await;
     store.close().await;
     ended
 }
@@ -119,12 +119,12 @@ impl UndoArgs {
     /// All layers, with the instances of the run and these flags on top.
     fn settings(&self, record: &RunRecord) -> Result<Settings, Error> {
         let of_run = [record.pair.source.as_str(), record.pair.target.as_str()];
-        let named = self.instances.named();
-        if named
-            .iter()
-            .zip(of_run)
-            .any(|(named, of_run)| named.is_some_and(|named| !named.eq_ignore_ascii_case(of_run)))
-        {
+        let config = self.file.load(Collected::default())?;
+        let (source, targets) = self.instances.named();
+        let is_other =
+            |named: &str, of_run: &str| !config.guid_of(named).eq_ignore_ascii_case(of_run);
+        let is_from = source.is_none_or(|named| !is_other(named, of_run[0]));
+        if !is_from || targets.iter().any(|named| is_other(named, of_run[1])) {
             return Err(Error::Usage {
                 message: format!(
                     "run {} went from {} to {}, not between the instances that were named",
@@ -258,7 +258,7 @@ impl Undo<'_> {
             .await;
             (end, result)
         };
-        let stopping = commands.clone();
+        let stopping = vec![commands.clone()];
         let records = Records {
             store: Some(self.store.clone()),
             runs: self.settings.paths.runs.clone(),

@@ -6,8 +6,9 @@ use clap::Args;
 
 use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, OutputArgs, SelectionArgs};
 use super::ends::Ends;
-use super::session::{self, Work};
+use super::session::Work;
 use super::sync::MatchingArgs;
+use super::targets;
 use crate::config::{Config, OutputMode, Settings};
 use crate::domain::shown_name;
 use crate::engine::Difference;
@@ -22,6 +23,7 @@ use crate::store::Store;
 #[command(after_help = "\
 Examples:
   lockgate verify --source 1a2b3c4d-u --target 5e6f7a8b-u
+  lockgate verify --target qa --target prod
   lockgate verify --source 1a2b3c4d-u --target 5e6f7a8b-u --output json")]
 pub(super) struct VerifyArgs {
     #[command(flatten)]
@@ -53,24 +55,41 @@ impl VerifyArgs {
 /// # Errors
 /// [`Error`] when an instance could not be read; differences are in the status.
 pub(super) async fn run(
-    settings: Settings,
+    each: Vec<Settings>,
     out: &mut (dyn Write + Send),
 ) -> Result<ExitStatus, Error> {
-    session::warn(&settings);
-    let ends = Ends::of(&settings)?;
-    let store = Store::open(&settings.paths.state).await?;
-    let (status, report) = session::run(&settings, ends, store, Work::Verify).await?;
+    targets::warn(&each);
+    let Some(first) = each.first() else {
+        return Ok(ExitStatus::Agreed);
+    };
+    let store = Store::open(&first.paths.state).await?;
+    let pairs = each
+        .iter()
+        .map(|settings| (settings.clone(), Ends::of(settings)));
+    let ended = targets::carry_out(pairs.collect(), store, &Work::Verify).await?;
     // The JSON form has them among its events.
-    if settings.output.mode != OutputMode::Json {
-        list(&report.differences.unwrap_or_default(), out)?;
+    if first.output.mode != OutputMode::Json {
+        for (settings, ended) in each.iter().zip(&ended) {
+            let report = ended.outcome.as_ref().map(|(_, report)| report);
+            let found = report.ok().and_then(|report| report.differences.as_deref());
+            let label = (each.len() > 1).then(|| settings.target.label());
+            list(label, found.unwrap_or_default(), out)?;
+        }
     }
-    Ok(status)
+    targets::conclude(&each, ended, out)
 }
 
-/// One row for every difference; nothing where there is none.
-fn list(differences: &[Difference], out: &mut (dyn Write + Send)) -> Result<(), Error> {
+/// One row for every difference; nothing where there is none. `label` names one of several targets.
+fn list(
+    label: Option<&str>,
+    differences: &[Difference],
+    out: &mut (dyn Write + Send),
+) -> Result<(), Error> {
     if differences.is_empty() {
         return Ok(());
+    }
+    if let Some(label) = label {
+        writeln!(out, "{label}:")?;
     }
     let rows = differences.iter().map(|found| {
         let difference = found.difference.name().to_owned();

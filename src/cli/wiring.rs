@@ -155,6 +155,7 @@ pub(super) fn presentation(
         tokens: Vec::new(),
         lookup: None,
         requests: Vec::new(),
+        label: None,
     }
 }
 

@@ -149,8 +149,9 @@ impl Config {
                 "{flag} shows the token to everyone who can list processes; set LOCKGATE_TOKEN instead"
             ));
         }
-        // `AGILITY_TOKEN in .env`, or the file itself.
+        // `AGILITY_TOKEN in .env`, `lockgate.toml [targets.qa]`, or the file itself.
         let file = origin.rsplit_once(" in ").map_or(origin, |(_, file)| file);
+        let file = file.split_once(" [").map_or(file, |(file, _)| file);
         let keep = || {
             format!(
                 "keep the file of the token to yourself ({origin}), or set LOCKGATE_TOKEN instead"

@@ -147,6 +147,22 @@ pub enum ConfigError {
         /// The other, with its origin.
         second: String,
     },
+    /// A table of `[targets]` whose name cannot be one.
+    #[error(
+        "[targets.{name}] in {origin} has a name with other characters than letters, digits, - and _"
+    )]
+    TargetName {
+        /// The name as written.
+        name: String,
+        /// The layer.
+        origin: String,
+    },
+    /// A table of `[targets]` that does not say which instance it is.
+    #[error("[targets.{name}] has no guid")]
+    TargetGuid {
+        /// Its name.
+        name: String,
+    },
     /// Both sides are the same instance.
     #[error("source and target are the same instance, {guid}")]
     SameInstance {
@@ -174,6 +190,12 @@ impl ConfigError {
                 Some("unset it; `lockgate config --defaults` lists every variable".to_owned())
             }
             Self::Missing { values } => Some(ways_to_all(values)),
+            Self::TargetName { .. } => {
+                Some("give it a name such as qa or prod-eu".to_owned())
+            }
+            Self::TargetGuid { name } => Some(format!(
+                "add the GUID of the instance to [targets.{name}]: guid = \"5e6f7a8b-u\""
+            )),
             Self::SameInstance { .. } => {
                 Some("name two instances with --source and --target".to_owned())
             }

@@ -1,5 +1,6 @@
 //! Builds the layers and merges them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::hidden;
 use super::keys::{CHOOSERS, PREFIX, nearest, nearest_key, nearest_variable};
+use super::targets::{Names, TABLE_KEYS, TABLES, check_table, names_in};
 use super::validate::is_guid;
 use super::{ConfigError, DEFAULT_FILE, Environment, KEYS, KeyInfo, dotenv};
 use crate::domain::{Guid, Secret, read_text, redact_message};
@@ -91,13 +93,17 @@ const DEFAULTS: &str = "default";
 #[derive(Clone, Debug)]
 pub struct Config {
     pub(super) figment: Figment,
+    /// What was merged, the weakest first.
+    pub(super) layers: Vec<Layer>,
     pub(super) environment: Environment,
     /// The working directory; empty where only the defaults count.
     pub(super) directory: PathBuf,
     /// What commands have printed, so that each runs once.
     pub(super) printed: Arc<Mutex<BTreeMap<String, Secret>>>,
     /// The line of each key, counted from 1, by the name of its file.
-    lines: BTreeMap<(String, String), usize>,
+    pub(super) lines: BTreeMap<(String, String), usize>,
+    /// The names of source and target in `[targets]`, where they have been put in the place of the two.
+    pub(super) names: Names,
     /// The folder that stands for the source, and the instance in it.
     pub(super) folder: Option<(PathBuf, Guid)>,
 }
@@ -106,7 +112,7 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// The key.
-    pub key: &'static str,
+    pub key: Cow<'static, str>,
     /// Its value as TOML, `[redacted]` when secret; `None` when it is not set.
     pub value: Option<String>,
     /// The layer that set it.
@@ -124,10 +130,10 @@ impl Config {
             learn_of(&Layer::given(one).values);
         }
         let mut lines = BTreeMap::new();
-        let mut figment = Figment::from(toml_layer(DEFAULTS, DEFAULT_FILE)?.of_user());
+        let mut layers = vec![toml_layer(DEFAULTS, DEFAULT_FILE)?.of_user()];
         let preset = chosen(inputs.preset.as_deref(), inputs, &CHOOSERS[1])?;
         if let Some(name) = preset {
-            figment = figment.merge(preset_layer(name)?.of_user());
+            layers.push(preset_layer(name)?.of_user());
         }
         let users = users_file(&inputs.environment);
         let files = [
@@ -136,27 +142,25 @@ impl Config {
         ];
         for (layer, text) in files.into_iter().flatten() {
             lines_of(&layer.name, &text, &mut lines);
-            figment = figment.merge(layer);
+            layers.push(layer.in_general());
         }
         if let Some((file, variables)) = dotenv::find(&inputs.directory)? {
             learn_credentials(&variables);
             let name = |variable: &str| (format!("{variable} in {file}"), false);
-            figment = merge_variables(figment, &variables, false, name);
+            layers.extend(of_variables(&variables, false, name));
         }
         check_variables(&inputs.environment)?;
         for (variable, color) in colors(&inputs.environment) {
             let name = format!("environment variable {variable}");
-            figment = figment.merge(Layer::single(&name, "output.color", color));
+            layers.push(Layer::single(&name, "output.color", color));
         }
         let name = |variable: &str| (format!("environment variable {variable}"), true);
-        figment = merge_variables(figment, &inputs.environment, true, name);
+        layers.extend(of_variables(&inputs.environment, true, name));
         let config = Self {
-            figment,
             environment: inputs.environment.clone(),
             directory: inputs.directory.clone(),
-            printed: Arc::default(),
             lines,
-            folder: None,
+            ..Self::of_layers(layers)
         };
         Ok(config.with(&inputs.given))
     }
@@ -166,22 +170,35 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] when the documented defaults cannot be read, which is a bug.
     pub fn of_defaults(given: &[Given]) -> Result<Self, ConfigError> {
-        let config = Self {
-            figment: Figment::from(toml_layer(DEFAULTS, DEFAULT_FILE)?.of_user()),
+        let config = Self::of_layers(vec![toml_layer(DEFAULTS, DEFAULT_FILE)?.of_user()]);
+        Ok(config.with(given))
+    }
+
+    /// Layers, the weakest first, and nothing else.
+    pub(super) fn of_layers(layers: Vec<Layer>) -> Self {
+        let merge = |figment: Figment, layer: &Layer| figment.merge(layer.clone());
+        Self {
+            figment: layers.iter().fold(Figment::new(), merge),
+            layers,
             environment: Environment::default(),
             directory: PathBuf::new(),
             printed: Arc::default(),
             lines: BTreeMap::new(),
+            names: Names::default(),
             folder: None,
-        };
-        Ok(config.with(given))
+        }
+    }
+
+    pub(super) fn push(&mut self, layer: Layer) {
+        self.figment = std::mem::take(&mut self.figment).merge(layer.clone());
+        self.layers.push(layer);
     }
 
     /// Puts one more layer on top.
     #[must_use]
     pub fn with(mut self, given: &[Given]) -> Self {
         for one in given {
-            self.figment = self.figment.merge(Layer::given(one).of_user());
+            self.push(Layer::given(one).of_user());
         }
         self
     }
@@ -193,7 +210,7 @@ impl Config {
         for one in given {
             let is_set = |(_, origin): (Value, String)| origin != DEFAULTS;
             if !self.find(one.key).is_some_and(is_set) {
-                self.figment = self.figment.merge(Layer::given(one));
+                self.push(Layer::given(one).in_general());
             }
         }
         self
@@ -231,20 +248,27 @@ impl Config {
         for (key, value) in values {
             let info = KeyInfo::find(key).ok_or_else(|| key.clone())?;
             let value = Value::serialize(value).map_err(|_| key.clone())?;
-            self.figment = self.figment.merge(Layer::single(origin, info.key, value));
+            self.push(Layer::single(origin, info.key, value));
         }
         Ok(self)
     }
 
-    /// Every key with its value and origin.
+    /// Every key with its value and origin, and after them those of `[targets]` that are set.
     pub fn rows(&self) -> Vec<Row> {
-        KEYS.iter().map(|info| self.row(info)).collect()
+        let keyed = KEYS.iter().map(|info| self.row(info, info.key.into()));
+        let tables = self.target_names().into_iter().flat_map(|name| {
+            TABLE_KEYS.iter().filter_map(move |(leaf, key)| {
+                let row = self.row(KeyInfo::find(key)?, format!("targets.{name}.{leaf}").into());
+                row.value.is_some().then_some(row)
+            })
+        });
+        keyed.chain(tables).collect()
     }
 
-    fn row(&self, info: &KeyInfo) -> Row {
-        let found = self.find(info.key);
+    fn row(&self, info: &KeyInfo, key: Cow<'static, str>) -> Row {
+        let found = self.find(&key);
         Row {
-            key: info.key,
+            key,
             value: found.as_ref().map(|(value, _)| row_value(info, value)),
             origin: found.map(|(_, origin)| origin),
         }
@@ -306,11 +330,14 @@ pub(super) fn show_wrong(info: &KeyInfo, value: &Value) -> String {
 }
 
 /// One layer for figment: its values and the name by which messages call it.
-struct Layer {
-    name: String,
-    values: Dict,
+#[derive(Clone, Debug)]
+pub(super) struct Layer {
+    pub(super) name: String,
+    pub(super) values: Dict,
     /// Whether it comes from the user and not from a working folder.
-    is_users: bool,
+    pub(super) is_users: bool,
+    /// Whether what it says of source and target holds only where these have no table of their own.
+    pub(super) is_general: bool,
 }
 
 impl Layer {
@@ -323,13 +350,19 @@ impl Layer {
         Self::single(origin, key, value)
     }
 
-    fn single(name: impl Into<String>, key: &str, value: impl Into<Value>) -> Self {
+    pub(super) fn single(name: impl Into<String>, key: &str, value: impl Into<Value>) -> Self {
         let nested = figment::util::nest(key, value.into());
         Self {
             name: name.into(),
             values: nested.into_dict().unwrap_or_default(),
             is_users: false,
+            is_general: false,
         }
+    }
+
+    fn in_general(mut self) -> Self {
+        self.is_general = true;
+        self
     }
 
     fn of_user(mut self) -> Self {
@@ -457,8 +490,10 @@ pub fn learn_credentials(environment: &Environment) {
 fn learn_of(values: &Dict) {
     let all = Value::from(values.clone());
     let secret = KEYS.iter().filter(|info| info.secret);
-    for value in secret.filter_map(|info| all.find_ref(info.key)?.as_str().map(Secret::new)) {
-        drop(value);
+    let secret = secret.map(|info| info.key.to_owned());
+    let of_tables = names_in(values).map(|name| format!("targets.{name}.token"));
+    for key in secret.chain(of_tables) {
+        drop(all.find_ref(&key).and_then(Value::as_str).map(Secret::new));
     }
 }
 
@@ -478,6 +513,7 @@ fn toml_layer(name: &str, text: &str) -> Result<Layer, ConfigError> {
         name: name.to_owned(),
         values,
         is_users: false,
+        is_general: false,
     })
 }
 
@@ -516,6 +552,7 @@ fn check_keys(origin: &str, prefix: &str, table: &toml::Table) -> Result<(), Con
             format!("{prefix}.{name}")
         };
         match value.as_table() {
+            Some(inner) if prefix == TABLES => check_table(origin, name, inner)?,
             Some(inner) => check_keys(origin, &key, inner)?,
             None if KeyInfo::find(&key).is_some() => {}
             None => {
@@ -549,25 +586,25 @@ fn check_variables(environment: &Environment) -> Result<(), ConfigError> {
     }
 }
 
-/// Merges the variables of the vendor's tool and, where `own` says so, ours above them. `name` gives the name of the
+/// The variables of the vendor's tool and, where `own` says so, ours above them. `name` gives the name of the
 /// layer, and whether it is the user's.
-fn merge_variables(
-    mut figment: Figment,
+fn of_variables(
     environment: &Environment,
     own: bool,
     name: impl Fn(&str) -> (String, bool),
-) -> Figment {
+) -> Vec<Layer> {
+    let mut layers = Vec::new();
     for info in KEYS {
         let ours = own.then_some(info.variable);
         for variable in info.official.into_iter().chain(ours) {
             if let Some(value) = environment.set(variable) {
                 let (name, is_users) = name(variable);
-                let layer = Layer::single(name, info.key, value);
-                figment = figment.merge(Layer { is_users, ..layer });
+                let layer = Layer::single(name, info.key, value).in_general();
+                layers.push(Layer { is_users, ..layer });
             }
         }
     }
-    figment
+    layers
 }
 
 /// What the variables that many programs share ask for, the strongest last (no-color.org, bixense.com/clicolors).

@@ -30,6 +30,9 @@ mod read;
 mod schema;
 mod settings;
 #[cfg(test)]
+mod target_tests;
+mod targets;
+#[cfg(test)]
 mod tests;
 mod validate;
 

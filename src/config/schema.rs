@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::targets::{TABLE_KEYS, TABLES};
 use super::validate::choices_of;
 use super::{DEFAULT_FILE, KEYS, KeyInfo};
 
@@ -40,6 +41,26 @@ pub fn schema() -> Value {
             }
         }
     }
+    let table: Map<String, Value> = TABLE_KEYS
+        .iter()
+        .filter_map(|(leaf, key)| {
+            let (table, key) = key.split_once('.')?;
+            Some(((*leaf).to_owned(), root[table]["properties"][key].clone()))
+        })
+        .collect();
+    root.insert(
+        TABLES.to_owned(),
+        json!({
+            "type": "object",
+            "description": "Instances with a name, for --target NAME, --source NAME and `lockgate promote`.",
+            "propertyNames": { "pattern": "^[A-Za-z0-9_-]+$" },
+            "additionalProperties": {
+                "type": "object",
+                "additionalProperties": false,
+                "properties": table
+            }
+        }),
+    );
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Configuration of lockgate",

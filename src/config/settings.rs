@@ -59,12 +59,21 @@ pub struct Settings {
 /// An instance and the way to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instance {
+    /// Its name in `[targets]`, where it has one.
+    pub name: Option<String>,
     /// Its GUID, in lower case.
     pub guid: Guid,
     /// The base URL of both its APIs without a slash at the end; `None`: the GUID tells the hosts.
     pub url: Option<String>,
     /// The personal access token.
     pub token: Secret,
+}
+
+impl Instance {
+    /// Its name, or its GUID where it has none.
+    pub fn label(&self) -> &str {
+        self.name.as_deref().unwrap_or(self.guid.as_str())
+    }
 }
 
 /// What to migrate, and how to decide.

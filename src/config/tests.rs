@@ -8,12 +8,12 @@ use crate::domain::{Kind, Locale};
 use crate::engine::Publish;
 
 /// A working directory with files, and everything else that layers come from.
-struct Case {
-    directory: TempDir,
-    inputs: Inputs,
+pub(super) struct Case {
+    pub(super) directory: TempDir,
+    pub(super) inputs: Inputs,
 }
 
-fn case(
+pub(super) fn case(
     files: &[(&str, &str)],
     variables: &[(&str, &str)],
     given: &[(&'static str, &str)],
@@ -63,7 +63,7 @@ fn complaint(files: &[(&str, &str)], variables: &[(&str, &str)]) -> String {
     lines.join("\n")
 }
 
-fn value_and_origin(config: &Config, key: &str) -> (String, String) {
+pub(super) fn value_and_origin(config: &Config, key: &str) -> (String, String) {
     let row = config
         .rows()
         .into_iter()

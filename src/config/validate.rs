@@ -15,6 +15,7 @@ use crate::store::StateUrl;
 
 use super::credentials::{SOURCE_TOKEN, TARGET_TOKEN, TokenKeys};
 use super::layers::presets;
+use super::targets::Names;
 use super::{
     Ask, ColorChoice, Config, ConfigError, HostInfo, Instance, KEYS, Limits, MissingValue, Output,
     OutputMode, Pace, Paths, Retry, Settings, Sync, Timeouts,
@@ -26,10 +27,15 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] for the first value that is missing or cannot be.
     pub fn settings(&self) -> Result<Settings, ConfigError> {
+        self.of_one_target()?.settings_in_place()
+    }
+
+    /// The settings where tables are in the place of names.
+    fn settings_in_place(&self) -> Result<Settings, ConfigError> {
         self.check_permissions()?;
         self.check_complete(&[&SOURCE, &TARGET])?;
         let ends = (self.source()?, self.instance(&TARGET)?);
-        refuse_same(self.between(ends)?)
+        refuse_same(self.settings_of(ends)?)
     }
 
     /// Checks everything, for a command that only reads the source. The target is the source then.
@@ -40,10 +46,10 @@ impl Config {
         self.check_permissions()?;
         self.check_complete(&[&SOURCE])?;
         let source = self.instance(&SOURCE)?;
-        self.between((source.clone(), source))
+        self.settings_of((source.clone(), source))
     }
 
-    fn between(&self, (source, target): (Instance, Instance)) -> Result<Settings, ConfigError> {
+    fn settings_of(&self, (source, target): (Instance, Instance)) -> Result<Settings, ConfigError> {
         let mut warnings = self.token_warnings();
         Ok(Settings {
             source,
@@ -76,7 +82,9 @@ impl Config {
         let Some(text) = self.text(SOURCE.guid)? else {
             return Ok(None);
         };
-        let is_folder = || !is_guid(&text) && self.directory.join(&text).is_dir();
+        // A name of a target goes before a folder of that name.
+        let is_name = || self.target_names().contains(&text);
+        let is_folder = || !is_guid(&text) && !is_name() && self.directory.join(&text).is_dir();
         let named = text.strip_prefix(FOLDER);
         Ok(named
             .or_else(|| is_folder().then_some(&*text))
@@ -87,6 +95,7 @@ impl Config {
     fn source(&self) -> Result<Instance, ConfigError> {
         match &self.folder {
             Some((_, guid)) => Ok(Instance {
+                name: None,
                 guid: guid.clone(),
                 url: None,
                 token: self.instance(&TARGET)?.token,
@@ -100,15 +109,23 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] for the first value that cannot be.
     pub fn check(&self) -> Result<(), ConfigError> {
-        match self.settings() {
+        for config in self.of_each_target()? {
+            config.check_in_place()?;
+        }
+        self.check_tables()
+    }
+
+    fn check_in_place(&self) -> Result<(), ConfigError> {
+        match self.settings_in_place() {
             Ok(_) | Err(ConfigError::Missing { .. }) => {}
             Err(error) => return Err(error),
         }
         // Instances come first there, so a missing one hides what follows.
         self.check_permissions()?;
-        self.guids()?;
-        self.host(&SOURCE)?;
-        self.host(&TARGET)?;
+        for side in [&SOURCE, &TARGET] {
+            self.check_side(side)?;
+            self.host(side)?;
+        }
         self.sync(&mut Vec::new())?;
         self.gates()?;
         self.choice("lanes.schedule", &SCHEDULES)?;
@@ -175,29 +192,40 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] for a value that cannot be.
     pub fn guids(&self) -> Result<(Option<Guid>, Option<Guid>), ConfigError> {
-        Ok((self.guid(&SOURCE)?, self.guid(&TARGET)?))
+        let one = self.of_one_target()?;
+        Ok((one.guid(&SOURCE)?, one.guid(&TARGET)?))
+    }
+
+    /// Checks what is said of one instance, as far as no permission is needed for it.
+    pub(super) fn check_side(&self, side: &SideKeys) -> Result<(), ConfigError> {
+        self.guid(side)?;
+        self.url(side.url)?;
+        self.locales().map(drop)
     }
 
     fn guid(&self, side: &SideKeys) -> Result<Option<Guid>, ConfigError> {
         if let Some((_, guid)) = self.folder.as_ref().filter(|_| side.guid == SOURCE.guid) {
             return Ok(Some(guid.clone()));
         }
-        let Some(guid) = self.text(side.guid)? else {
+        let Some(guid) = self.guid_text(side)? else {
             return Ok(None);
         };
         if !is_guid(&guid) {
-            let expected = if side.guid == SOURCE.guid {
-                "the GUID of an instance, such as 1a2b3c4d-u, or a folder that lockgate pull wrote"
-            } else {
-                "the GUID of an instance, such as 1a2b3c4d-u"
-            };
-            return Err(self.wrong(side.guid, expected));
+            return Err(self.unknown_instance(side, &guid));
         }
         // Where the address is given, the region says nothing.
         if self.text(side.url)?.is_none() && !agility::is_of_known_region(&guid) {
             return Err(self.wrong(side.guid, regions()));
         }
         Ok(Some(Guid::new(&guid.to_ascii_lowercase())))
+    }
+
+    /// The GUID of a side as it was given. A table that stands there has to have one.
+    fn guid_text(&self, side: &SideKeys) -> Result<Option<String>, ConfigError> {
+        match (self.text(side.guid)?, side.name_of(&self.names)) {
+            (None, Some(name)) => Err(ConfigError::TargetGuid { name: name.clone() }),
+            (text, _) => Ok(text),
+        }
     }
 
     /// Asks for everything at once that has no default and was not given.
@@ -208,7 +236,7 @@ impl Config {
             if self.folder.is_some() && side.guid == SOURCE.guid {
                 continue;
             }
-            if self.text(side.guid)?.is_none() {
+            if self.guid_text(side)?.is_none() {
                 values.push(missing(side.what, side.guid));
             }
             if !self.has_token(&side.token)? {
@@ -237,6 +265,7 @@ impl Config {
             .token(&side.token)?
             .ok_or_else(|| missing(side.what_token, "token"))?;
         Ok(Instance {
+            name: side.name_of(&self.names).cloned(),
             url: self.host(side)?,
             guid,
             token,
@@ -473,15 +502,53 @@ fn regions() -> String {
 }
 
 /// The keys of one side.
-struct SideKeys {
+pub(super) struct SideKeys {
+    side: Side,
     what: &'static str,
     what_token: &'static str,
-    guid: &'static str,
-    url: &'static str,
+    pub(super) guid: &'static str,
+    pub(super) url: &'static str,
     token: TokenKeys,
 }
 
-const SOURCE: SideKeys = SideKeys {
+#[derive(Clone, Copy)]
+enum Side {
+    Source,
+    Target,
+}
+
+impl SideKeys {
+    /// The key whose place a key of `[targets.NAME]` takes; `None` where it says nothing of this side.
+    pub(super) fn key_of(&self, leaf: &str) -> Option<&'static str> {
+        Some(match (leaf, self.side) {
+            ("guid", _) => self.guid,
+            ("url", _) => self.url,
+            ("token", _) => self.token.given,
+            ("token_file", _) => self.token.file,
+            ("token_command", _) => self.token.command,
+            ("locales", Side::Target) => "sync.locales",
+            (_, Side::Source | Side::Target) => return None,
+        })
+    }
+
+    /// The name of this side in `[targets]`.
+    pub(super) fn name_of<'n>(&self, names: &'n Names) -> Option<&'n String> {
+        match self.side {
+            Side::Source => names.source.as_ref(),
+            Side::Target => names.target.as_ref(),
+        }
+    }
+
+    pub(super) fn name_in<'n>(&self, names: &'n mut Names) -> &'n mut Option<String> {
+        match self.side {
+            Side::Source => &mut names.source,
+            Side::Target => &mut names.target,
+        }
+    }
+}
+
+pub(super) const SOURCE: SideKeys = SideKeys {
+    side: Side::Source,
     what: "the instance to read from",
     what_token: "the access token for the source",
     guid: "source.guid",
@@ -489,7 +556,8 @@ const SOURCE: SideKeys = SideKeys {
     token: SOURCE_TOKEN,
 };
 
-const TARGET: SideKeys = SideKeys {
+pub(super) const TARGET: SideKeys = SideKeys {
+    side: Side::Target,
     what: "the instance to write to",
     what_token: "the access token for the target",
     guid: "target.guid",

@@ -30,6 +30,7 @@ pub mod gates;
 mod jobs;
 mod keep;
 pub mod lease;
+mod once;
 pub mod open_intents;
 pub mod options;
 mod outage;
@@ -57,6 +58,7 @@ pub mod verify;
 pub use control::Control;
 pub use end::{End, StopCause};
 pub use keep::{FetchProgress, KeepError, KeepOptions, Kept};
+pub use once::ReadOnce;
 pub use options::{
     Adopt, Denied, Freeze, Gates, Matching, MaxChange, OnConflict, Options, Pattern, Policies,
     Publish, ReadLimits, Schedule, UnknownOutcome, UploadLimits, changed_since, check_pattern,

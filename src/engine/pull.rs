@@ -6,17 +6,18 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::endless::{Counted, Endless};
+use super::once::ReadOnce;
 use super::options::ReadLimits;
 use super::pace::{Class, Pacer, weighing};
 use super::retry::{Retries, Sender};
 use super::sink::Sink;
-use crate::domain::{BodyFile, Guid, Id, Inventory, Kind, Locale};
+use crate::domain::{BodyFile, Guid, Id, Inventory, Kind, Locale, SourceId};
 use crate::event::{Event, Side};
 use crate::instance::{Effect, ReadRequest, ReadResponse, Record, RequestError, Source};
 use crate::snapshot::{Builder, Incomplete, Progress, first_asks};
 
 /// Why an instance could not be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum PullError {
     /// A request brought no answer.
     #[error("the {side} instance {guid} could not be read")]
@@ -74,6 +75,8 @@ pub struct Reader<S> {
     pub sink: Sink,
     /// Where the bodies of what is read go; `None` keeps them in memory.
     pub bodies: Option<Arc<BodyFile>>,
+    /// What several runs read together, where this is the source of them.
+    pub once: ReadOnce<PullError>,
 }
 
 impl<S> Reader<S> {
@@ -128,6 +131,20 @@ impl<S: Source> Reader<S> {
         let inventory = self.pull_kinds(locales, &Kind::ALL).await?;
         self.emit_ignored(&inventory).await;
         Ok(inventory)
+    }
+
+    /// Reads everything in `locales`, unless it is read or has been read already: runs of one source share what it holds.
+    ///
+    /// # Errors
+    /// As [`Reader::pull`]; every run gets the same one.
+    pub async fn pull_once(
+        self: &Arc<Self>,
+        locales: &[Locale],
+    ) -> Result<Arc<Inventory<SourceId>>, PullError> {
+        let reader = Arc::clone(self);
+        let asked = locales.to_vec();
+        let read = async move { reader.pull(&asked).await.map(Arc::new) };
+        self.once.of(locales, read).await
     }
 
     /// Tells of the rows that are no entities.

@@ -169,9 +169,9 @@ impl<S: Source, T: Target> Session<S, T> {
     pub(super) async fn pull(
         &self,
         locales: &[Locale],
-    ) -> Result<(Inventory<SourceId>, Inventory<TargetId>), RunError> {
+    ) -> Result<(Arc<Inventory<SourceId>>, Inventory<TargetId>), RunError> {
         let (source, target) =
-            tokio::try_join!(self.source.pull(locales), self.target.pull(locales))?;
+            tokio::try_join!(self.source.pull_once(locales), self.target.pull(locales))?;
         self.selection.check(&source)?;
         let gone = self.selection.gone(&source);
         if let Some(first) = gone.first() {
@@ -187,12 +187,12 @@ impl<S: Source, T: Target> Session<S, T> {
     async fn plan(
         &self,
         locales: Vec<Locale>,
-        source: Inventory<SourceId>,
+        source: Arc<Inventory<SourceId>>,
         mut target: Inventory<TargetId>,
         doubts: HashMap<EntityKey, String>,
     ) -> Result<Prepared, RunError> {
         channels::rename(&self.options.channel_map, &source, &mut target)?;
-        let (source, target) = (Arc::new(source), Arc::new(target));
+        let target = Arc::new(target);
         let mappings = self.store.mappings(&self.pair()).await?;
         let places = self.store.page_places(&self.pair()).await?;
         let places: HashMap<EntityKey, AgreedPlace> = places.into_iter().collect();
@@ -326,14 +326,15 @@ impl<S: Source, T: Target> Session<S, T> {
         Ok(rows.into_iter().map(why).collect())
     }
 
-    /// What else names pairs of entities: the state of the way back, and what the caller found.
+    /// What else names pairs of entities: the state of the way back, what the caller found, and mappings through a third
+    /// instance, which come last: they are two steps away from what was seen.
     async fn hints(&self) -> Result<Vec<Hint>, StoreError> {
         for message in &self.matching.problems {
             let message = message.clone();
             self.sink.emit(Event::Warned { message }).await;
         }
-        let way_back = self.store.mappings(&self.pair().reversed()).await?;
-        let hints = way_back.into_iter().map(|mapping| Hint {
+        let others = self.store.other_pairs(&self.pair()).await?;
+        let hints = others.way_back.into_iter().map(|mapping| Hint {
             key: Key {
                 kind: mapping.key.kind,
                 id: SourceId::new(mapping.target.raw()),
@@ -343,7 +344,14 @@ impl<S: Source, T: Target> Session<S, T> {
             evidence: Recognition::OtherDirection,
             target_version: None,
         });
-        Ok(hints.chain(self.matching.hints.iter().cloned()).collect())
+        let derived = others.through.into_iter().map(|through| Hint {
+            key: through.key,
+            target: through.target,
+            evidence: Recognition::Derived(through.middle),
+            target_version: None,
+        });
+        let named = self.matching.hints.iter().cloned();
+        Ok(hints.chain(named).chain(derived).collect())
     }
 
     /// The locales of the run: those asked for, else all of the source. Each must be on both sides.

@@ -18,11 +18,13 @@ pub(super) fn counted(entities: usize) -> (String, &'static str) {
     }
 }
 
-/// The sending end of a run's events.
+/// The sending end of a run's events; what is done for several runs at once is an event of each.
 #[derive(Clone, Debug)]
 pub struct Sink {
     started: Instant,
     events: mpsc::Sender<Stamped>,
+    /// The other runs.
+    others: Vec<Self>,
 }
 
 impl Sink {
@@ -31,11 +33,26 @@ impl Sink {
         Self {
             started: Instant::now(),
             events,
+            others: Vec::new(),
         }
+    }
+
+    /// The same for what is done for other runs as well.
+    #[must_use]
+    pub fn with_others(mut self, others: Vec<Self>) -> Self {
+        self.others = others;
+        self
     }
 
     /// Sends a fact. When nobody listens any more the fact is dropped: it is in the store already.
     pub async fn emit(&self, event: Event) {
+        for other in &self.others {
+            other.send(event.clone()).await;
+        }
+        self.send(event).await;
+    }
+
+    async fn send(&self, event: Event) {
         let stamped = Stamped {
             at_ms: self.elapsed_ms(),
             event,

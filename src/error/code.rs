@@ -50,6 +50,7 @@ pages! {
     "LG-2012",
     "LG-2013",
     "LG-2014",
+    "LG-2015",
     "LG-3001",
     "LG-3002",
     "LG-3003",
@@ -118,6 +119,7 @@ pub(super) const fn of(error: &Error) -> &'static str {
         Error::Generate(_) => "LG-1013",
         Error::Output(_) => "LG-1014",
         Error::Unreachable { source, .. } => request(&source.cause),
+        Error::NotShown { .. } => "LG-2015",
         Error::Run(error) => run(error),
         Error::Store(error) => store(error),
         Error::Folder(error) => folder(error),
@@ -141,6 +143,8 @@ const fn config(error: &ConfigError) -> &'static str {
         | ConfigError::EmptyPart { .. }
         | ConfigError::State { .. }
         | ConfigError::TokenSource { .. }
+        | ConfigError::TargetName { .. }
+        | ConfigError::TargetGuid { .. }
         | ConfigError::Contradiction { .. } => "LG-1003",
         ConfigError::Missing { .. } => "LG-1004",
         ConfigError::SameInstance { .. } => "LG-1005",

@@ -24,6 +24,8 @@ pub struct Options {
     pub batches: BatchWork,
     /// For how long lists lack what was made.
     pub read_lag: Duration,
+    /// For how long after the last write the Content Fetch API shows an instance as it was before.
+    pub fetch_lag: Duration,
     /// How long each request waits before it is handled.
     pub latency: Duration,
     /// Maximum random jitter added to `latency`.
@@ -69,6 +71,7 @@ impl Default for Options {
             tokens: Vec::new(),
             batches: BatchWork::default(),
             read_lag: Duration::ZERO,
+            fetch_lag: Duration::ZERO,
             latency: Duration::ZERO,
             jitter: Duration::ZERO,
             rate_limit: None,

@@ -95,6 +95,7 @@ pub(crate) struct Shared {
     pub(crate) rate_limit_silent: bool,
     pub(crate) rate_limit_headers: bool,
     pub(crate) read_lag: Duration,
+    fetch_lag: Duration,
     pub(crate) log: Log,
     pub(crate) stopping: CancellationToken,
     pub(crate) shutter: Arc<Shutter>,
@@ -235,7 +236,8 @@ impl Drop for Server {
 impl Shared {
     fn new(options: Options, base: String) -> Result<Self, StartError> {
         let initial = serde_json::to_vec(&options.state).map_err(StateError::from)?;
-        let instances = build(options.state, &base, options.rules)?;
+        let (rules, fetch_lag) = (options.rules, options.fetch_lag);
+        let instances = build(options.state, &base, (rules, fetch_lag))?;
         let shared = Self {
             log: Log::new(options.request_log.as_deref()).map_err(StartError::Log)?,
             base,
@@ -253,6 +255,7 @@ impl Shared {
             rate_limit_silent: options.rate_limit_silent,
             rate_limit_headers: options.rate_limit_headers,
             read_lag: options.read_lag,
+            fetch_lag: options.fetch_lag,
             rate: Mutex::new(RateLimit::new(
                 options.rate_limit_kind,
                 options.rate_limit,
@@ -300,7 +303,7 @@ impl Shared {
 
     /// Plays another state from now on. Batches of the old one are forgotten.
     pub(crate) fn replace(&self, state: StateFile) -> Result<(), StateError> {
-        self.install(build(state, &self.base, self.rules)?);
+        self.install(build(state, &self.base, (self.rules, self.fetch_lag))?);
         Ok(())
     }
 
@@ -356,7 +359,11 @@ impl Shared {
     }
 }
 
-fn build(state: StateFile, base: &str, rules: Rules) -> Result<Vec<Arc<Instance>>, StateError> {
+fn build(
+    state: StateFile,
+    base: &str,
+    (rules, fetch_lag): (Rules, Duration),
+) -> Result<Vec<Arc<Instance>>, StateError> {
     if state.schema > SCHEMA {
         return Err(StateError::Schema(state.schema));
     }
@@ -368,7 +375,10 @@ fn build(state: StateFile, base: &str, rules: Rules) -> Result<Vec<Arc<Instance>
         {
             return Err(LoadError::Duplicate(file.guid).into());
         }
-        out.push(Arc::new(Instance::new(World::load(file, base, rules)?)));
+        out.push(Arc::new(Instance::new(
+            World::load(file, base, rules)?,
+            fetch_lag,
+        )));
     }
     Ok(out)
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io::{self, Write};
 
+use serde::Serialize;
+
 use super::Reporter;
 use crate::domain::shown_lines;
 use crate::event::Stamped;
@@ -11,12 +13,14 @@ use crate::progress::Progress;
 /// Writes each event as one line of JSON and flushes it, so that a reader sees it at once.
 pub struct JsonLines {
     out: Box<dyn Write + Send>,
+    /// The name of the target as the first member of each line, where it is one of several.
+    name: Option<String>,
 }
 
 impl JsonLines {
-    /// Writes to this stream.
-    pub fn new(out: Box<dyn Write + Send>) -> Self {
-        Self { out }
+    /// Writes to this stream. With a name each line has it as `target_name`.
+    pub fn new(out: Box<dyn Write + Send>, name: Option<String>) -> Self {
+        Self { out, name }
     }
 }
 
@@ -32,7 +36,10 @@ impl Reporter for JsonLines {
     }
 
     fn event(&mut self, event: &Stamped, _: &Progress) -> io::Result<()> {
-        write_line(&mut self.out, event)?;
+        match &self.name {
+            Some(target_name) => write_json(&mut self.out, &Named { target_name, event })?,
+            None => write_line(&mut self.out, event)?,
+        }
         self.out.flush()
     }
 
@@ -45,8 +52,20 @@ impl Reporter for JsonLines {
     }
 }
 
+/// An event of one of several runs.
+#[derive(Serialize)]
+struct Named<'a> {
+    target_name: &'a str,
+    #[serde(flatten)]
+    event: &'a Stamped,
+}
+
 /// Writes an event as a line, in one piece. Characters that could steer a terminal are JSON escapes in it.
 pub(crate) fn write_line(out: &mut dyn Write, event: &Stamped) -> io::Result<()> {
+    write_json(out, event)
+}
+
+fn write_json(out: &mut dyn Write, event: &impl Serialize) -> io::Result<()> {
     let mut line = shown_lines(&serde_json::to_string(event)?).into_owned();
     line.push('\n');
     out.write_all(line.as_bytes())

@@ -1,7 +1,7 @@
 //! Which reporters a run gets.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -11,7 +11,8 @@ use super::lookup::Lookup;
 use super::patient::Patient;
 use super::step_summary::StepSummary;
 use super::{
-    Annotations, Dashboard, JsonLines, Keep, Later, Plain, Reporter, RunFolder, Style, closing,
+    Annotations, Dashboard, JsonLines, Keep, Label, Later, Plain, Reporter, RunFolder, Style,
+    closing,
 };
 use crate::domain::{RequestLog, Token, shown_lines};
 use crate::event::Command;
@@ -48,6 +49,8 @@ pub struct Options {
     pub lookup: Option<Lookup>,
     /// The latest requests of this process.
     pub requests: Vec<RequestLog>,
+    /// The name of this run where it is one of several; those are shown as lines.
+    pub label: Option<Label>,
 }
 
 /// Where people or programs look.
@@ -125,15 +128,13 @@ pub fn reporters(
         reporters.push(Box::new(RunFolder::new(base.clone(), options.keep)));
     }
     if let Some(path) = &options.junit {
-        reporters.push(Box::new(Junit::new(path.clone())));
+        reporters.push(Box::new(Junit::new(own_path(path, options.label.as_ref()))));
     }
     if let Some(path) = &options.step_summary {
         reporters.push(Box::new(StepSummary::new(path.clone())));
     }
     let style = style(options);
-    let patient = |out: Box<dyn io::Write + Send>| -> io::Result<Box<dyn io::Write + Send>> {
-        Ok(Box::new(Patient::new(out, options.patience)?))
-    };
+    let (out, err) = streams(options);
     match options.mode {
         Mode::Dashboard => {
             reporters.push(Box::new(Dashboard::open(style, commands.clone())?));
@@ -142,22 +143,48 @@ pub fn reporters(
             reporters.push(Box::new(Later::new(style, commands.clone())));
         }
         Mode::Plain => {
-            reporters.push(Box::new(Plain::new(
-                patient(Box::new(io::stderr()))?,
-                style,
-            )));
+            reporters.push(Box::new(Plain::new(err()?, style)));
         }
         Mode::Json => {
-            reporters.push(Box::new(JsonLines::new(patient(Box::new(io::stdout()))?)));
+            let name = options.label.as_ref().map(|label| label.name.clone());
+            reporters.push(Box::new(JsonLines::new(out()?, name)));
             let detail = match options.detail {
                 Detail::Verbose => Detail::Verbose,
                 Detail::Normal | Detail::Quiet | Detail::Ends => Detail::Ends,
             };
-            reporters.push(Box::new(Plain::new(
-                patient(Box::new(io::stderr()))?,
-                Style { detail, ..style },
-            )));
+            reporters.push(Box::new(Plain::new(err()?, Style { detail, ..style })));
         }
     }
     Ok(reporters)
+}
+
+type Stream = io::Result<Box<dyn io::Write + Send>>;
+
+/// Standard output and standard error: of one run alone, or of one of several.
+fn streams(options: &Options) -> (impl Fn() -> Stream, impl Fn() -> Stream) {
+    let patient = |out: Box<dyn io::Write + Send>| -> Stream {
+        Ok(Box::new(Patient::new(out, options.patience)?))
+    };
+    let out = move || match &options.label {
+        Some(label) => Ok(Box::new(label.stdout()) as Box<dyn io::Write + Send>),
+        None => patient(Box::new(io::stdout())),
+    };
+    let err = move || match &options.label {
+        Some(label) => Ok(Box::new(label.stderr()) as Box<dyn io::Write + Send>),
+        None => patient(Box::new(io::stderr())),
+    };
+    (out, err)
+}
+
+/// The file of one of several runs: `result.xml` is `result-qa.xml` for qa.
+fn own_path(path: &Path, label: Option<&Label>) -> PathBuf {
+    let Some(label) = label else {
+        return path.to_owned();
+    };
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let own = path.with_file_name(format!("{stem}-{}", label.name));
+    match path.extension() {
+        Some(extension) => own.with_added_extension(extension),
+        None => own,
+    }
 }

@@ -288,7 +288,7 @@ fn draining_tells_once_a_second_what_it_waits_for() {
 fn json_lines_fold_to_the_live_progress() {
     let out = Shared::default();
     let live = tell(
-        &mut JsonLines::new(Box::new(out.clone())),
+        &mut JsonLines::new(Box::new(out.clone()), None),
         eventful().events(),
     );
     let mut folded = Progress::new();
@@ -304,7 +304,7 @@ fn json_lines_fold_to_the_live_progress() {
 fn json_lines() {
     let out = Shared::default();
     tell(
-        &mut JsonLines::new(Box::new(out.clone())),
+        &mut JsonLines::new(Box::new(out.clone()), None),
         eventful().events(),
     );
     let mut seen = std::collections::BTreeSet::new();

@@ -22,8 +22,8 @@ use super::liveness_lock;
 use super::read::Readers;
 use super::writer::{Order, QUEUE, Reply, Writer};
 use super::{
-    Change, Intent, Lease, LeaseOwner, Mapping, Pair, PreImage, Publishing, RunEntity, RunRecord,
-    StateUrl, StoreError, aside, guard, schema,
+    Change, Intent, Lease, LeaseOwner, Mapping, OtherPairs, Pair, PreImage, Publishing, RunEntity,
+    RunRecord, StateUrl, StoreError, aside, guard, schema,
 };
 use crate::domain::{
     AgreedNumber, AgreedPlace, ContentHash, EntityKey, Kind, ListKey, RunId, SourceId, TargetId,
@@ -317,6 +317,14 @@ impl Store {
     /// [`StoreError`] when they cannot be read.
     pub async fn mappings(&self, pair: &Pair) -> Result<Vec<Mapping>, StoreError> {
         self.shared.readers.mappings(pair).await
+    }
+
+    /// What the mappings of other pairs say of a pair.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the state cannot be read, or a row is damaged.
+    pub async fn other_pairs(&self, pair: &Pair) -> Result<OtherPairs, StoreError> {
+        self.shared.readers.other_pairs(pair).await
     }
 
     /// Where the pages of a pair stood when both sides last agreed about it, by key.

@@ -29,6 +29,7 @@ mod in_place;
 mod lease;
 mod liveness_lock;
 mod location;
+mod other_pairs;
 mod read;
 mod records;
 mod rows;
@@ -44,6 +45,7 @@ pub use guard::open_to_all;
 pub use handle::Store;
 pub use lease::{Lease, LeaseOwner};
 pub use location::{StateUrl, StateUrlError};
+pub use other_pairs::{OtherPairs, Through};
 pub use records::{
     Change, FormerLive, FormerPlace, Intent, IntentDetail, IntentId, IntentState, Mapping,
     MappingOrigin, Operation, Pair, PreImage, PriorBytes, PriorState, PublishState, Publishing,

@@ -16,8 +16,8 @@ use super::checksum;
 use super::in_place::Working;
 use super::rows::{Reader, locale_column};
 use super::{
-    Intent, IntentId, IntentState, Mapping, Operation, Pair, PreImage, PublishState, Publishing,
-    RunEntity, RunRecord, StoreError,
+    Intent, IntentId, IntentState, Mapping, Operation, OtherPairs, Pair, PreImage, PublishState,
+    Publishing, RunEntity, RunRecord, StoreError,
 };
 use crate::domain::{
     AgreedNumber, AgreedPlace, BatchId, ContentHash, EntityKey, Guid, Id, Kind, ListKey, Locale,
@@ -61,6 +61,13 @@ impl Readers {
             .filter(|(of, _)| of == pair)
             .map(|(_, mapping)| mapping)
             .collect())
+    }
+
+    pub(super) async fn other_pairs(&self, pair: &Pair) -> Result<OtherPairs, StoreError> {
+        let all = self.rows(query(checksum::ROWS), |row| {
+            checksum::read(row, &self.place)
+        });
+        Ok(OtherPairs::of(pair, all.await?))
     }
 
     pub(super) async fn page_places(

@@ -7,7 +7,9 @@ use std::time::Duration;
 use lockgate::domain::{Guid, Outcome, RunId};
 use lockgate::engine::pace::Pacer;
 use lockgate::engine::retry::Retries;
-use lockgate::engine::{EVENTS_IN_FLIGHT, End, Matching, Options, Reader, Schedule, Session, Sink};
+use lockgate::engine::{
+    EVENTS_IN_FLIGHT, End, Matching, Options, ReadOnce, Reader, Schedule, Session, Sink,
+};
 use lockgate::event::{Event, Side};
 use lockgate::plan::{Policies, Selection};
 use lockgate::store::{LeaseOwner, Store};
@@ -117,6 +119,7 @@ fn reader(double: &Double, side: Side, options: &Options, sink: &Sink) -> Arc<Re
         limits: options.reading,
         sink: sink.clone(),
         bodies: None,
+        once: ReadOnce::default(),
     })
 }
 

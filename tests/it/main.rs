@@ -56,6 +56,7 @@ mod schema;
 mod secrets;
 mod support;
 mod taken;
+mod targets;
 mod terminal;
 mod text;
 mod twins;

@@ -10,8 +10,8 @@ use lockgate::domain::{BodyFile, EntityKey, Guid, Locale, Outcome, RunId, Secret
 use lockgate::engine::pace::Pacer;
 use lockgate::engine::retry::Retries;
 use lockgate::engine::{
-    EVENTS_IN_FLIGHT, Matching, Options, Reader, RunError, RunReport, Session, Sink, UndoEnd,
-    UndoOutlook, UndoRequest,
+    EVENTS_IN_FLIGHT, Matching, Options, ReadOnce, Reader, RunError, RunReport, Session, Sink,
+    UndoEnd, UndoOutlook, UndoRequest,
 };
 use lockgate::event::{Command, Event, Side, Stamped};
 use lockgate::instance::Target;
@@ -320,6 +320,7 @@ impl Setup {
             limits: target.limits,
             sink: target.sink,
             bodies: target.bodies,
+            once: ReadOnce::default(),
         };
         Session {
             source: Arc::new(source),
@@ -379,6 +380,7 @@ impl Setup {
             limits: self.options.reading,
             sink: sink.clone(),
             bodies: Some(Arc::new(BodyFile::new(tempfile::tempfile().unwrap()))),
+            once: ReadOnce::default(),
         }
     }
 }

@@ -12,7 +12,8 @@ use lockgate::domain::{EntityKey, Guid, RunId};
 use lockgate::engine::pace::Pacer;
 use lockgate::engine::retry::Retries;
 use lockgate::engine::{
-    EVENTS_IN_FLIGHT, Matching, Options, Reader, RunError, RunReport, Session, Sink, UnknownOutcome,
+    EVENTS_IN_FLIGHT, Matching, Options, ReadOnce, Reader, RunError, RunReport, Session, Sink,
+    UnknownOutcome,
 };
 use lockgate::event::{Command, Event, Side, Stamped};
 use lockgate::plan::{Policies, Selection};
@@ -398,6 +399,7 @@ fn reader(instance: Process, side: Side, options: &Options, sink: &Sink) -> Arc<
         limits: options.reading,
         sink: sink.clone(),
         bodies: None,
+        once: ReadOnce::default(),
     })
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt as _, join_all};
 
-use super::finding::Finding;
+use super::finding::{Finding, Level};
 use super::{instances, local};
 use crate::config::{Config, Settings};
 use crate::error::{Error, ExitStatus};
@@ -29,14 +29,30 @@ struct Check<'a> {
     work: BoxFuture<'a, Vec<Finding>>,
 }
 
-/// Runs every check that there are settings for.
-pub(super) async fn all(config: &Config, quiet: bool) -> Vec<Finding> {
+/// Runs every check that there are settings for: of the first target all, of each other one those that are about it.
+pub(super) async fn of_each(configs: &[Config], quiet: bool) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (at, config) in configs.iter().enumerate() {
+        let mut found = of_one(config, quiet, at == 0).await;
+        if configs.len() > 1 {
+            let label = config.target_label();
+            for one in &mut found {
+                one.target.clone_from(&label);
+            }
+        }
+        findings.extend(found);
+    }
+    findings
+}
+
+async fn of_one(config: &Config, quiet: bool, is_first: bool) -> Vec<Finding> {
     let settings = config.settings().map_err(Error::from);
     let ends = match &settings {
         Ok(settings) => Some(Ends::of(settings)),
         Err(_) => None,
     };
     let mut findings = local::configuration(config, &settings);
+    findings.retain(|finding| is_first || finding.level != Level::Ok);
     let ready = match (&settings, &ends) {
         (Ok(settings), Some(Ok(ends))) => Some((settings, ends)),
         (_, Some(Err(error))) => {
@@ -47,6 +63,9 @@ pub(super) async fn all(config: &Config, quiet: bool) -> Vec<Finding> {
     };
     let mut checks = ready.map_or_else(Vec::new, |(settings, ends)| of_instances(settings, ends));
     checks.extend(of_this_machine(config, settings.as_ref().ok()));
+    let is_of_target =
+        |check: &Check<'_>| check.side == Some(Side::Target) || check.name == "state";
+    checks.retain(|check| is_first || is_of_target(check));
     findings.extend(side_by_side(checks, quiet).await);
     findings
 }

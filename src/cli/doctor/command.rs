@@ -8,7 +8,7 @@ use super::super::args::{Collected, FileArgs, InstanceArgs, OutputArgs};
 use super::super::table;
 use super::checks;
 use super::finding::{Finding, Level};
-use crate::config::OutputMode;
+use crate::config::{Config, OutputMode};
 use crate::domain::shown;
 use crate::error::{Error, ExitStatus};
 
@@ -16,13 +16,14 @@ use crate::error::{Error, ExitStatus};
 ///
 /// One line for each check: ok, warning or error, with the next step. Checked are the configuration with the origins of its
 /// values, access and clock of both instances, locales, channels, webhooks that a migration would fire, what is published,
-/// the state and its lock, the disk and the terminal. Ends with 0, or with the exit code of the first error: 2 for the
+/// the state and its lock, the disk and the terminal. Of several targets, or without a target those of [targets], each is checked. Ends with 0, or with the exit code of the first error: 2 for the
 /// configuration, 3 for an instance, 4 for the state.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
   lockgate doctor
   lockgate doctor --source 1a2b3c4d-u --target 5e6f7a8b-u
+  lockgate doctor --target qa --target prod
   lockgate doctor --json | jq 'select(.level != \"ok\")'")]
 pub(in crate::cli) struct DoctorArgs {
     #[command(flatten)]
@@ -45,7 +46,7 @@ pub(in crate::cli) async fn run(
     let collected = args.instances.collect(Collected::default());
     let config = args.file.load(args.output.collect(collected))?;
     let output = config.output()?;
-    let findings = checks::all(&config, output.quiet).await;
+    let findings = checks::of_each(&targets(&config)?, output.quiet).await;
     for finding in &findings {
         if output.mode == OutputMode::Json {
             table::json_line(finding, out)?;
@@ -57,13 +58,27 @@ pub(in crate::cli) async fn run(
     Ok(status_of(&findings))
 }
 
+/// One configuration for each target that is named; where none is, for each of `[targets]`.
+fn targets(config: &Config) -> Result<Vec<Config>, Error> {
+    let named = config.of_each_target()?;
+    let tables = config.of_each_table()?;
+    let is_named = named.iter().any(|one| one.target_label().is_some());
+    Ok(if is_named || tables.is_empty() {
+        named
+    } else {
+        tables
+    })
+}
+
 /// The width of the longest name of a check and of a level.
 const CHECK: usize = 16;
 const LEVEL: usize = 7;
 
 fn line(finding: &Finding) -> String {
     let (level, check) = (finding.level.name(), finding.check);
-    let detail = shown(&finding.detail);
+    let about = finding.target.as_ref().map(|target| format!("{target}: "));
+    let detail = format!("{}{}", about.unwrap_or_default(), finding.detail);
+    let detail = shown(&detail);
     let next = finding.next.as_deref().map(|next| {
         let next = shown(next);
         format!("{:LEVEL$}  {:CHECK$}  next: {next}\n", "", "")

@@ -8,6 +8,9 @@ use crate::error::{Error, ExitStatus, told};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Finding {
     pub(super) check: &'static str,
+    /// The target that it is about, where several are checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) target: Option<String>,
     pub(super) level: Level,
     pub(super) detail: String,
     /// The next step; `None` where nothing is to be done.
@@ -43,6 +46,7 @@ impl Finding {
     pub(super) fn ok(check: &'static str, detail: impl Into<String>) -> Self {
         Self {
             check,
+            target: None,
             level: Level::Ok,
             detail: detail.into(),
             next: None,
@@ -56,6 +60,7 @@ impl Finding {
     ) -> Self {
         Self {
             check,
+            target: None,
             level: Level::Warning,
             detail: detail.into(),
             next: Some(next.into()),
@@ -70,6 +75,7 @@ impl Finding {
     ) -> Self {
         Self {
             check,
+            target: None,
             level: Level::Error(status),
             detail: detail.into(),
             next: Some(next.into()),
@@ -82,6 +88,7 @@ impl Finding {
         let explained = || format!("see `lockgate explain {}`", failure.code);
         Self {
             check,
+            target: None,
             level: Level::Error(error.exit_code()),
             detail: failure.messages.join(": "),
             next: Some(failure.hint.unwrap_or_else(explained)),

@@ -292,7 +292,7 @@ pub(super) async fn webhooks(target: &agility::Instance) -> Vec<Finding> {
 
 /// How far publishing is on one side.
 pub(super) async fn published(check: &'static str, instance: &agility::Instance) -> Vec<Finding> {
-    let state = match instance.published_state().await {
+    let state = match instance.published_state(agility::Shown::Published).await {
         Ok(state) => state,
         Err(error) => {
             let detail = failed(check, "instance", error).detail;

@@ -67,7 +67,7 @@ fn origins(rows: &[Row]) -> String {
             .origin
             .as_deref()
             .filter(|origin| *origin != "default")?;
-        Some((row.key, origin))
+        Some((&*row.key, origin))
     });
     let mut named = Vec::new();
     let mut others: BTreeMap<&str, usize> = BTreeMap::new();

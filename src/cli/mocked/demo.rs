@@ -7,7 +7,8 @@ use clap::Args;
 use super::serve::ServeError;
 use crate::cli::args::{Collected, EngineArgs, FileArgs, OutputArgs};
 use crate::cli::ends::Ends;
-use crate::cli::session::{self, Work};
+use crate::cli::pairs;
+use crate::cli::session::Work;
 use crate::config::{Config, Given, GivenValue};
 use crate::error::{Error, ExitStatus};
 use crate::mock::file::{InstanceFile, StateFile};
@@ -92,7 +93,7 @@ pub(in crate::cli) async fn run(args: DemoArgs) -> Result<ExitStatus, Error> {
         command: "demo",
         is_agreed: true,
     };
-    let status = session::run(&settings, ends, store, work).await;
+    let status = pairs::run(&settings, ends, store, work).await;
     server.stop().await;
     status.map(|(status, _)| status)
 }

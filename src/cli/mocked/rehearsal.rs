@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
@@ -18,18 +19,17 @@ use crate::cli::ends::{Ends, authorise};
 use crate::cli::overview::AT_ONCE;
 use crate::cli::planning::remembered;
 use crate::cli::session::{self, Rehearsal, Work};
-use crate::cli::wiring;
+use crate::cli::{targets, wiring};
 use crate::config::{OutputMode, Settings};
 use crate::domain::{
-    Entity, EntityKey, Inventory, Kind, Locale, Outcome, SourceId, TargetId, name_key, shown,
-    shown_name,
+    Entity, EntityKey, Inventory, Kind, Locale, Outcome, TargetId, name_key, shown, shown_name,
 };
-use crate::engine::{Difference, EVENTS_IN_FLIGHT, RunError, RunReport, Sink};
+use crate::engine::{EVENTS_IN_FLIGHT, RunError, RunReport, Sink};
 use crate::error::{Error, ExitStatus};
 use crate::event::{Event, Side, Stamped, millis};
 use crate::mock::file::{ChannelFile, ContainerUrls, InstanceFile, Row, SCHEMA, StateFile};
 use crate::mock::{self, Server};
-use crate::plan::{Action, Plan};
+use crate::plan::Action;
 use crate::progress::Progress;
 use crate::report::Reporter;
 
@@ -43,45 +43,90 @@ const BATCH_ITEM: Duration = Duration::from_millis(50);
 /// # Errors
 /// [`Error`] when the rehearsal could not begin or not go on; entities that would fail are in the status.
 pub(in crate::cli) async fn run(
-    settings: &Settings,
-    work: Work,
+    each: &[Settings],
+    work: &Work,
     out: &mut (dyn Write + Send),
 ) -> Result<ExitStatus, Error> {
-    let ends = Ends::of(settings)?;
-    let store = remembered(settings).await?;
-    let (copy, rules) = copy_of_target(settings, &ends).await?;
-    let server = Server::start(mock::Options {
-        state: StateFile {
-            schema: SCHEMA,
-            instances: vec![copy],
-        },
-        rules,
-        ..mock::Options::default()
-    })
-    .await
-    .map_err(ServeError::from)?;
-    let (_, target) = wiring::connections(settings);
-    let target = Instance::new(Connection {
-        base_url: Some(server.base_url()),
-        ..target
-    })?;
-    let failures = Failures::default();
-    let rehearsal = Ends {
-        source: ends.source,
-        target,
-        rehearsal: Some(Rehearsal {
-            estimate: estimate(settings, &server),
-            witness: Box::new(failures.clone()),
-        }),
+    let Some(first) = each.first() else {
+        return Ok(ExitStatus::Agreed);
     };
-    let ended = session::run(settings, rehearsal, store, work).await;
-    server.stop().await;
-    let (status, report) = ended?;
-    if settings.output.mode != OutputMode::Json && !settings.output.quiet {
-        let differences = report.differences.as_deref().unwrap_or_default();
-        list((&report.plan, &report.source), &failures, differences, out)?;
+    let store = remembered(first).await?;
+    let staged = join_all(each.iter().map(Stage::of)).await;
+    let (mut copies, mut pairs) = (Vec::new(), Vec::new());
+    for (settings, staged) in each.iter().zip(staged) {
+        let (stage, ends) = match staged {
+            Ok((stage, ends)) => (Some(stage), Ok(ends)),
+            Err(error) => (None, Err(error)),
+        };
+        copies.push(stage);
+        pairs.push((settings.clone(), ends));
     }
-    Ok(status)
+    let ended = targets::carry_out(pairs, store, work).await;
+    let mut failures = Vec::new();
+    for copy in copies {
+        failures.push(match copy {
+            Some(stage) => stage.over().await,
+            None => Failures::default(),
+        });
+    }
+    let ended = ended?;
+    if first.output.mode != OutputMode::Json && !first.output.quiet {
+        for ((settings, ended), failures) in each.iter().zip(&ended).zip(&failures) {
+            let Ok((_, report)) = &ended.outcome else {
+                continue;
+            };
+            let lead = if each.len() > 1 {
+                format!("{}\t", settings.target.label())
+            } else {
+                String::new()
+            };
+            list(&lead, report, failures, out)?;
+        }
+    }
+    targets::conclude(each, ended, out)
+}
+
+/// The copy of one target.
+struct Stage {
+    server: Server,
+    failures: Failures,
+}
+
+impl Stage {
+    async fn of(settings: &Settings) -> Result<(Self, Ends), Error> {
+        let ends = Ends::of(settings)?;
+        let (copy, rules) = copy_of_target(settings, &ends).await?;
+        let server = Server::start(mock::Options {
+            state: StateFile {
+                schema: SCHEMA,
+                instances: vec![copy],
+            },
+            rules,
+            ..mock::Options::default()
+        })
+        .await
+        .map_err(ServeError::from)?;
+        let (_, target) = wiring::connections(settings);
+        let target = Instance::new(Connection {
+            base_url: Some(server.base_url()),
+            ..target
+        })?;
+        let failures = Failures::default();
+        let rehearsal = Ends {
+            source: ends.source,
+            target,
+            rehearsal: Some(Rehearsal {
+                estimate: estimate(settings, &server),
+                witness: Box::new(failures.clone()),
+            }),
+        };
+        Ok((Self { server, failures }, rehearsal))
+    }
+
+    async fn over(self) -> Failures {
+        self.server.stop().await;
+        self.failures
+    }
 }
 
 /// Reads the target for real.
@@ -285,17 +330,19 @@ impl Reporter for Failures {
 
 /// One line for everything that a run would do or leave undone: action, entity, name and reason, tabs between them.
 fn list(
-    (plan, source): (&Plan, &Inventory<SourceId>),
+    lead: &str,
+    report: &RunReport,
     failures: &Failures,
-    differences: &[Difference],
     out: &mut (dyn Write + Send),
 ) -> Result<(), Error> {
     let failures = failures.lock();
+    let differences = report.differences.as_deref().unwrap_or_default();
     let differing: HashMap<_, _> = differences
         .iter()
         .map(|found| (&found.key, found))
         .collect();
-    for (planned, entity) in plan.entities.iter().zip(source.entities()) {
+    let planned = report.plan.entities.iter();
+    for (planned, entity) in planned.zip(report.source.entities()) {
         let is_silent = match planned.action {
             Action::Unchanged { .. } => !planned.left_alone,
             Action::OutOfScope => true,
@@ -317,7 +364,7 @@ fn list(
         };
         let (name, because) = (one_cell(&entity.name), one_cell(because));
         let (name, because) = (shown_name(&name), shown(&because));
-        writeln!(out, "{action}\t{}\t{name}\t{because}", entity.key)?;
+        writeln!(out, "{lead}{action}\t{}\t{name}\t{because}", entity.key)?;
     }
     out.flush()?;
     Ok(())

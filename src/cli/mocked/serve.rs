@@ -59,6 +59,9 @@ pub struct ServeArgs {
     /// Time for which lists lack what was made
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=60_000))]
     pub read_lag_ms: u64,
+    /// Time after the last write until the Content Fetch API shows it; until then it shows the instance as it was
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 0)]
+    pub fetch_lag_ms: u64,
     /// Time that each request waits before it is handled
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 0)]
     pub latency_ms: u64,
@@ -234,6 +237,7 @@ fn options(args: ServeArgs) -> Result<Options, ServeError> {
         tokens: args.token,
         batches,
         read_lag: Duration::from_millis(args.read_lag_ms),
+        fetch_lag: Duration::from_millis(args.fetch_lag_ms),
         latency: Duration::from_millis(args.latency_ms),
         jitter: Duration::from_millis(args.jitter_ms),
         rate_limit: args.rate_limit.or(limit.map(|(limit, _)| limit)),

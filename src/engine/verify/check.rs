@@ -9,6 +9,7 @@ use super::bodies::Compared;
 use super::bytes::compare_bytes;
 use super::compare::{Found, Verifier};
 use super::difference::{Difference, DifferenceKind, Scope};
+use super::late;
 use super::notes::Notes;
 use super::read_back::{read_localised, read_unclaimed, target_tree};
 use crate::domain::{EntityKey, Kind, Locale};
@@ -140,7 +141,10 @@ where
     S: Source,
     T: Target,
 {
-    let found = target_tree(reader, locales).await?;
+    let mut found = target_tree(reader, locales).await?;
+    if scope == Scope::AfterRun {
+        found.lists = late::until_shown(context, reader, (locales, nodes), found.lists).await?;
+    }
     let mut verifier = Verifier::new(context, found, scope);
     let is_listed = |node: &&Node| !context.entity(**node).key.kind.is_localised();
     for node in nodes.iter().filter(is_listed) {

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::call::{Answer, Call, Reply, Verb, no_route};
 use super::{fetch, json as reply, management, stale, types};
+use crate::mock::instance::Instance;
 use crate::mock::server::Shared;
 use crate::mock::world::failure::Refusal;
 use crate::mock::world::feed::Mode;
@@ -159,8 +160,11 @@ impl Target {
                     .instance(call.raw(3))
                     .ok_or_else(|| Refusal::not_found("The instance"))?;
                 let answer = management::route(&mut instance.world(), call, AFTER_GUID);
+                if self.writes(call) {
+                    instance.edited();
+                }
                 instance.wake();
-                answer
+                answer.map(|reply| with_progress(reply, call, &instance))
             }
             Self::User => Ok(reply(user(shared))),
             Self::Types => Ok(reply(types::all_types())),
@@ -179,7 +183,7 @@ impl Target {
                 let instance = shared
                     .instance(call.raw(0))
                     .ok_or_else(|| Refusal::not_found("The instance"))?;
-                fetch::route(&instance.world(), call, mode, 2)
+                instance.shown(|world| fetch::route(world, call, mode, 2))
             }
             Self::Download => download(shared, call),
             Self::Nothing => no_route(),
@@ -198,6 +202,20 @@ impl Target {
             }
             (_, reply) => reply,
         }
+    }
+}
+
+/// A state of publishing that says whether the Content Fetch API is behind.
+fn with_progress(reply: Reply, call: &Call, instance: &Instance) -> Reply {
+    match reply {
+        Reply::Json(mut status)
+            if call.tail(AFTER_GUID).as_slice() == ["fetch-api-status"] && instance.is_behind() =>
+        {
+            status["inProgress"] = true.into();
+            status["completionTime"] = Value::Null;
+            Reply::Json(status)
+        }
+        reply => reply,
     }
 }
 

@@ -14,7 +14,7 @@ use crate::mock::world::World;
 fn instance() -> Arc<Instance> {
     let file = state().instances.remove(0);
     let world = World::load(file, "http://127.0.0.1:1", crate::mock::Rules::default());
-    Arc::new(Instance::new(world.unwrap()))
+    Arc::new(Instance::new(world.unwrap(), Duration::ZERO))
 }
 
 /// Queues a batch of so many items.

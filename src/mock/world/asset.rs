@@ -30,7 +30,7 @@ const ESCAPED: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'\\');
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Asset {
     row: Row,
     /// `None` for a folder.
@@ -38,7 +38,7 @@ struct Asset {
 }
 
 /// The assets of an instance.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Assets {
     rows: BTreeMap<i64, Asset>,
     keys: HashMap<String, i64>,

@@ -186,7 +186,7 @@ pub(crate) enum Spoil {
     Reorder,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Batch {
     operation: Operation,
     spoil: Spoil,
@@ -199,7 +199,7 @@ struct Batch {
     worked: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct BatchItem {
     id: i64,
     kind: ItemKind,
@@ -218,7 +218,7 @@ pub(crate) struct Job {
 }
 
 /// All batches of an instance, and the queue of those that no worker has taken.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Batches {
     batches: BTreeMap<i64, Batch>,
     queue: VecDeque<i64>,

@@ -14,7 +14,7 @@ use super::{DELETED, Version, World, fields, row};
 use crate::mock::file::Row;
 
 /// A content item.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Item {
     /// Its container; `None` for a row of a state file that names one that does not exist.
     container: Option<i64>,
@@ -22,7 +22,7 @@ pub(crate) struct Item {
 }
 
 /// The content items of an instance.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Contents {
     items: BTreeMap<i64, Item>,
     lists: HashMap<i64, BTreeSet<i64>>,

@@ -15,14 +15,14 @@ pub(crate) enum Mode {
 }
 
 /// The rows of one kind in one locale, in order of change.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Feed {
     order: BTreeMap<i64, i64>,
     tokens: HashMap<i64, i64>,
 }
 
 /// The feeds of the two modes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Feeds {
     preview: Feed,
     fetch: Feed,

@@ -28,7 +28,7 @@ impl Fresh {
 }
 
 /// The rows that were made last.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Latest(VecDeque<(Instant, Fresh)>);
 
 impl Latest {

@@ -26,7 +26,7 @@ pub(crate) enum IdKind {
 }
 
 /// Hands out the ids of one instance.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ids {
     guid: String,
     first: Option<i64>,

@@ -62,7 +62,7 @@ use self::table::Table;
 use super::file::{ChannelFile, Row};
 
 /// One instance.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct World {
     guid: String,
     name: String,
@@ -95,7 +95,7 @@ pub(crate) struct World {
 }
 
 /// A locale with the feeds of its content and its pages.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Locale {
     pub(crate) id: i64,
     pub(crate) code: String,

@@ -22,14 +22,14 @@ pub(crate) struct Place {
     pub(crate) parent: Option<i64>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Page {
     version: Version,
     place: Place,
 }
 
 /// The pages of an instance.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Pages {
     pages: BTreeMap<i64, BTreeMap<usize, Page>>,
     children: HashMap<Place, Vec<i64>>,

@@ -12,7 +12,7 @@ use super::{World, row};
 use crate::mock::file::Row;
 
 /// The redirections of an instance, with the moment of the last change.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Redirections {
     rows: BTreeMap<i64, Row>,
     origins: HashMap<String, i64>,

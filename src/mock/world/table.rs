@@ -8,7 +8,7 @@ use crate::mock::file::Row;
 
 /// Rows of one kind. Several rows may have one name, because state files may say so; the saves are what
 /// refuses it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Table {
     name_key: &'static str,
     rule: Names,

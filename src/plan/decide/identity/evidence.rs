@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::domain::{EntityKey, Locale, TargetId, Version};
+use crate::domain::{EntityKey, Guid, Locale, TargetId, Version};
 
 /// Why an entity of the target counts as the counterpart of one of the source, where the state does not say so.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub enum Recognition {
     OfficialCli,
     /// Both sides are one instance, and the entity has its id.
     SameInstance,
+    /// The state has a mapping from the source to this instance, and one from there to the target.
+    Derived(Guid),
     /// The user named the pair.
     Decision,
     /// The state names the pair for this reason, and no run has compared the two.
@@ -35,6 +37,7 @@ impl fmt::Display for Recognition {
             Self::OtherDirection => f.write_str("mapping of the other direction"),
             Self::OfficialCli => f.write_str("mapping folder of the official CLI"),
             Self::SameInstance => f.write_str("same id on the same instance"),
+            Self::Derived(middle) => write!(f, "derived from the mappings through {middle}"),
             Self::Decision => f.write_str("decision of the user"),
             Self::Noted(evidence) => f.write_str(evidence),
             Self::EqualContent => f.write_str("equal content in the same container"),

@@ -6,7 +6,8 @@
 //!
 //! ```text
 //!   hints            decision of the user, mapping of the other direction, mapping folder of the official CLI, the same id
-//!                    where a folder is restored into the instance that it was read from
+//!                    where a folder is restored into the instance that it was read from, two mappings through a third
+//!                    instance
 //!   equal content    same container, same fields, references to the same items (refinement of classes, also in cycles);
 //!                    of several equal ones those that equal entities refer to at the same place, else any: they are
 //!                    interchangeable
