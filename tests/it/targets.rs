@@ -53,7 +53,12 @@ pub(crate) async fn ends(workspace: &Workspace, words: &str, code: i32) -> Ended
 
 pub(crate) fn held(server: &Server, guid: &str) -> InstanceFile {
     let mut instances = server.state().instances.into_iter();
-    instances.find(|one| one.guid == guid).unwrap()
+    let mut held = instances.find(|one| one.guid == guid).unwrap();
+    // The number of its asset container is that of the instance.
+    held.assets
+        .iter_mut()
+        .for_each(|row| drop(row.remove("containerID")));
+    held
 }
 
 /// What a run into one target alone leaves there.
