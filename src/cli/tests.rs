@@ -134,8 +134,8 @@ fn help_teaches() {
 
     Instances:
           --source <GUID|NAME|DIR>
-              Instance to read from: a GUID, a name in [targets], or a folder that `lockgate pull` wrote
-              (DIR or folder:DIR) [env: LOCKGATE_SOURCE, AGILITY_GUID]
+              Instance to read from: a GUID, a name in [targets], or a folder that `lockgate pull` wrote (DIR or
+              folder:DIR) [env: LOCKGATE_SOURCE, AGILITY_GUID]
 
           --source-url <URL>
               Base URL of the source's APIs, for mock servers and proxies [env: LOCKGATE_SOURCE_URL]
@@ -349,8 +349,8 @@ fn help_teaches() {
 
     Instances:
           --source <GUID|NAME|DIR>
-              Instance to read from: a GUID, a name in [targets], or a folder that `lockgate pull` wrote
-              (DIR or folder:DIR) [env: LOCKGATE_SOURCE, AGILITY_GUID]
+              Instance to read from: a GUID, a name in [targets], or a folder that `lockgate pull` wrote (DIR or
+              folder:DIR) [env: LOCKGATE_SOURCE, AGILITY_GUID]
 
           --source-url <URL>
               Base URL of the source's APIs, for mock servers and proxies [env: LOCKGATE_SOURCE_URL]

@@ -59,7 +59,7 @@ struct Dispatcher<W, J> {
     jobs: Arc<J>,
     work: W,
     estimator: EtaEstimator,
-    /// Pages whose requests the target has accepted.
+    /// Pages of which the target has accepted the request.
     accepted: mpsc::Receiver<Turn>,
     reports: Reports,
     tasks: JoinSet<Result<Finished, StoreError>>,

@@ -1,7 +1,7 @@
 //! One reading of a source for several runs.
 //!
 //! Whichever run comes first begins to read, and those that come meanwhile wait for the same answers. A run that ends before it
-//! has them leaves the reading to the others: nobody owns it, and it ends with the last one that waits.
+//! has them leaves the reading to the others: it belongs to no run, and ends with the last one that waits.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,7 +21,7 @@ type Reading<E> = BoxFuture<'static, Read<E>>;
 pub struct ReadOnce<E>(Mutex<HashMap<Vec<Locale>, State<E>>>);
 
 enum State<E> {
-    /// Gone when nobody waits for it any more.
+    /// Gone when no run waits for it any more.
     Reading(WeakShared<Reading<E>>),
     Done(Read<E>),
 }
