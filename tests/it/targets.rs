@@ -81,7 +81,7 @@ fn feeds_begun(server: &Server, guid: &str) -> usize {
     let begins = requests.iter().filter(|one| {
         one.path.contains(guid)
             && one.path.contains("/en-us/sync/items")
-            && one.query.contains("syncToken=0&")
+            && one.query.split('&').any(|part| part == "syncToken=0")
     });
     begins.count()
 }
