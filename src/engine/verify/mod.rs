@@ -4,7 +4,7 @@
 //! becomes the base of later runs.
 //!
 //! Everything is read through the Management API, which shows what was saved at once; only redirections have no
-//! other list than that of the Fetch API, which may lag ([`late`]).
+//! other list than that of the Fetch API, which may lag (`late`).
 
 mod bodies;
 mod bytes;
