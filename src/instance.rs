@@ -147,7 +147,7 @@ impl ReadRequest {
 
     /// How many answers are to be expected one after another from it on, as a rank: the feed of content is the longest row of an
     /// instance, then that of pages; other answers bring further questions; 0 is a question by itself.
-    pub const fn leads_on(&self) -> u32 {
+    pub const fn rank(&self) -> u32 {
         match self {
             Self::Items { .. } => 3,
             Self::Pages { .. } => 2,

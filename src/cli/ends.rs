@@ -76,10 +76,25 @@ impl Ends {
     /// # Errors
     /// [`Error::Connection`] when a URL or token cannot be one, [`Error::Folder`] for a folder that is not as it was written.
     pub(super) fn of(settings: &Settings) -> Result<Self, Error> {
-        let source = match &settings.source_folder {
-            Some(folder) => SourceEnd::Folder(open(folder, settings)?),
-            None => SourceEnd::Instance(Instance::new(wiring::connections(settings).0)?),
+        Self::from(source(settings)?, settings)
+    }
+
+    /// The instances of several settings with one source, which is opened once.
+    ///
+    /// # Errors
+    /// As [`Ends::of`] for the source; a target without a way to it has its own.
+    pub(super) fn of_each(each: &[Settings]) -> Result<Vec<Result<Self, Error>>, Error> {
+        let Some(first) = each.first() else {
+            return Ok(Vec::new());
         };
+        let source = source(first)?;
+        let ends = each
+            .iter()
+            .map(|settings| Self::from(source.clone(), settings));
+        Ok(ends.collect())
+    }
+
+    fn from(source: SourceEnd, settings: &Settings) -> Result<Self, Error> {
         Ok(Self {
             source,
             target: target(settings)?,
@@ -95,11 +110,7 @@ impl Ends {
         if settings.source_folder.is_none() {
             return Self::of(settings);
         }
-        Ok(Self {
-            source: SourceEnd::Instance(target(settings)?),
-            target: target(settings)?,
-            rehearsal: None,
-        })
+        Self::from(SourceEnd::Instance(target(settings)?), settings)
     }
 
     /// The latest requests to each server.
@@ -115,6 +126,13 @@ impl Ends {
         let all = source.into_iter().chain([&self.target]);
         all.map(Instance::token).collect()
     }
+}
+
+fn source(settings: &Settings) -> Result<SourceEnd, Error> {
+    Ok(match &settings.source_folder {
+        Some(folder) => SourceEnd::Folder(open(folder, settings)?),
+        None => SourceEnd::Instance(Instance::new(wiring::connections(settings).0)?),
+    })
 }
 
 fn target(settings: &Settings) -> Result<Instance, ConnectionError> {

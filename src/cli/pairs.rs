@@ -47,11 +47,23 @@ pub(super) struct Ended {
 }
 
 impl Ended {
+    /// A run that could not begin.
+    pub(super) fn before_it_began(error: Error) -> Self {
+        Self {
+            outcome: Err(error),
+            progress: None,
+        }
+    }
+
     /// What the run alone would end with.
     pub(super) fn status(&self) -> ExitStatus {
-        let outcome = self.outcome.as_ref();
-        outcome.map_or_else(Error::exit_code, |(status, _)| *status)
+        status_of(&self.outcome)
     }
+}
+
+fn status_of(outcome: &Outcome) -> ExitStatus {
+    let outcome = outcome.as_ref();
+    outcome.map_or_else(Error::exit_code, |(status, _)| *status)
 }
 
 /// Carries out a run and reports it.
@@ -59,17 +71,26 @@ impl Ended {
 /// # Errors
 /// [`Error`] when it could not begin or not go on. What became of entities is in the status.
 pub(super) async fn run(settings: &Settings, ends: Ends, store: Store, work: Work) -> Outcome {
+    run_one(settings, ends, store, work).await?.outcome
+}
+
+/// The same, with what became of entities.
+///
+/// # Errors
+/// As [`run_each`].
+pub(super) async fn run_one(
+    settings: &Settings,
+    ends: Ends,
+    store: Store,
+    work: Work,
+) -> Result<Ended, Error> {
     let pair = Pair {
         settings: settings.clone(),
         ends,
         work,
     };
-    let ended = run_each(vec![pair], store).await?;
-    let only = ended.into_iter().next();
-    only.map_or_else(
-        || Err(Error::Internal("a run left no result".to_owned())),
-        |ended| ended.outcome,
-    )
+    let only = run_each(vec![pair], store).await?.pop();
+    only.ok_or_else(|| Error::Internal("a run left no result".to_owned()))
 }
 
 /// Carries out runs from one source side by side, and closes the store. The results are in the order of the pairs.
@@ -89,10 +110,7 @@ pub(super) async fn run_each(pairs: Vec<Pair>, store: Store) -> Result<Vec<Ended
     let (worked, shown) = Box::pin(stopped).await?;
     let mut ended = Vec::new();
     for (worked, progress) in worked.into_iter().zip(shown) {
-        let exit = worked
-            .outcome
-            .as_ref()
-            .map_or_else(Error::exit_code, |(status, _)| *status);
+        let exit = status_of(&worked.outcome);
         let finished = session::finish(&store, worked.run, (exit, worked.end), &progress).await;
         ended.push(Ended {
             // What went wrong first is what is told: a disk that was full for the run is full for its end, too.

@@ -92,11 +92,12 @@ pub(super) async fn outlooks(
     let Some(first) = each.first() else {
         return Ok(Vec::new());
     };
+    let ends = Ends::of_each(each)?;
     let store = remembered(first).await?;
     let mut readers: Option<Readers> = None;
     let mut planning: Vec<BoxFuture<'_, _>> = Vec::new();
-    for settings in each {
-        let ends = match Ends::of(settings) {
+    for (settings, ends) in each.iter().zip(ends) {
+        let ends = match ends {
             Ok(ends) => ends,
             Err(error) => {
                 planning.push(std::future::ready(Err(error)).boxed());

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::args::{AccessArgs, Collected, EngineArgs, FileArgs, OutputArgs, SelectionArgs};
 use super::ends::Ends;
-use super::pairs::{self, Ended, Pair};
+use super::pairs::{self, Ended};
 use super::planning::Again;
 use super::session::Work;
 use super::sync::PolicyArgs;
@@ -210,24 +210,11 @@ async fn pair(settings: &Settings) -> Ended {
         is_agreed: false,
     };
     let carried_out = async {
-        let pair = Pair {
-            settings: settings.clone(),
-            ends: Ends::of(settings)?,
-            work,
-        };
+        let ends = Ends::of(settings)?;
         let store = Store::open(&settings.paths.state).await?;
-        pairs::run_each(vec![pair], store).await
+        pairs::run_one(settings, ends, store, work).await
     };
-    let failed = |error| Ended {
-        outcome: Err(error),
-        progress: None,
-    };
-    match carried_out.await {
-        Ok(mut ended) => ended
-            .pop()
-            .unwrap_or_else(|| failed(Error::Internal("a hop left no result".to_owned()))),
-        Err(error) => failed(error),
-    }
+    carried_out.await.unwrap_or_else(Ended::before_it_began)
 }
 
 /// Waits until the target shows what a hop wrote.

@@ -5,7 +5,6 @@ use std::io::Write;
 use clap::Args;
 
 use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, OutputArgs, SelectionArgs};
-use super::ends::Ends;
 #[cfg(feature = "mock")]
 use super::mocked::rehearse;
 #[cfg(not(feature = "mock"))]
@@ -14,7 +13,6 @@ use super::session::Work;
 use super::targets;
 use crate::config::{Config, Settings};
 use crate::error::{Error, ExitStatus};
-use crate::store::Store;
 
 /// Migrates the source into the target and verifies what arrived
 ///
@@ -170,10 +168,6 @@ pub(super) async fn begin(
     if first.sync.dry_run {
         return rehearse(&each, &work, out).await;
     }
-    let store = Store::open(&first.paths.state).await?;
-    let pairs = each
-        .iter()
-        .map(|settings| (settings.clone(), Ends::of(settings)));
-    let ended = targets::carry_out(pairs.collect(), store, &work).await?;
+    let ended = targets::run(&each, &work).await?;
     targets::conclude(&each, ended, out)
 }

@@ -37,6 +37,19 @@ pub(super) fn warn_of(each: &[Settings]) {
     session::warn(&all);
 }
 
+/// Does the same work between the source and each target, side by side.
+///
+/// # Errors
+/// [`Error`] when the state or the source cannot be opened, and as [`pairs::run_each`].
+pub(super) async fn run(each: &[Settings], work: &Work) -> Result<Vec<Ended>, Error> {
+    let Some(first) = each.first() else {
+        return Ok(Vec::new());
+    };
+    let ends = Ends::of_each(each)?;
+    let store = Store::open(&first.paths.state).await?;
+    carry_out(each.iter().cloned().zip(ends).collect(), store, work).await
+}
+
 /// Does the same work for each target, side by side, and closes the store. Targets without a way to them have their error.
 ///
 /// # Errors
@@ -63,10 +76,7 @@ pub(super) async fn carry_out(
     }
     let mut ended = pairs::run_each(ready, store).await?.into_iter();
     let all = failed.into_iter().filter_map(|failed| match failed {
-        Some(error) => Some(Ended {
-            outcome: Err(error),
-            progress: None,
-        }),
+        Some(error) => Some(Ended::before_it_began(error)),
         None => ended.next(),
     });
     Ok(all.collect())

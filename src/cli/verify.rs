@@ -5,7 +5,6 @@ use std::io::Write;
 use clap::Args;
 
 use super::args::{Collected, EngineArgs, FileArgs, InstanceArgs, OutputArgs, SelectionArgs};
-use super::ends::Ends;
 use super::session::Work;
 use super::sync::MatchingArgs;
 use super::targets;
@@ -13,7 +12,6 @@ use crate::config::{Config, OutputMode, Settings};
 use crate::domain::shown_name;
 use crate::engine::Difference;
 use crate::error::{Error, ExitStatus};
-use crate::store::Store;
 
 /// Compares the target with the source, entity by entity, and writes nothing
 ///
@@ -62,11 +60,7 @@ pub(super) async fn run(
     let Some(first) = each.first() else {
         return Ok(ExitStatus::Agreed);
     };
-    let store = Store::open(&first.paths.state).await?;
-    let pairs = each
-        .iter()
-        .map(|settings| (settings.clone(), Ends::of(settings)));
-    let ended = targets::carry_out(pairs.collect(), store, &Work::Verify).await?;
+    let ended = targets::run(&each, &Work::Verify).await?;
     // The JSON form has them among its events.
     if first.output.mode != OutputMode::Json {
         for (settings, ended) in each.iter().zip(&ended) {

@@ -91,8 +91,8 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
                 break;
             }
             let grace = drain_ends.unwrap_or_else(Instant::now);
-            // Every branch is cancel-safe: two sets of tasks, what is heard, an interval, a watch, a channel and a moment. In their order:
-            // what ends the run comes first, and what there is most of comes last.
+            // Every branch is cancel-safe: two sets of tasks, what is heard, an interval, a watch, a channel and a moment.
+            // In their order: what ends the run comes first, and what there is most of comes last.
             let input = tokio::select! {
                 biased;
                 heard = control.hear() => match heard {

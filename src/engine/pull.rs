@@ -328,7 +328,7 @@ impl<S: Source, I: Id> Conversation<S, I> {
     /// Puts questions that lead on before all others: the longest row of them is the least time that it can take.
     fn add(&mut self, asks: Vec<ReadRequest>) {
         for ask in asks {
-            if ask.leads_on() > 0 {
+            if ask.rank() > 0 {
                 self.open.push_front(ask);
             } else {
                 self.open.push_back(ask);
@@ -342,7 +342,7 @@ impl<S: Source, I: Id> Conversation<S, I> {
             && let Some(ask) = self.open.pop_front()
         {
             let reader = Arc::clone(&self.reader);
-            let rank = ask.leads_on();
+            let rank = ask.rank();
             self.asked.spawn(weighing(rank, async move {
                 let answer = reader.ask::<I>(&ask).await;
                 (ask, answer)

@@ -127,7 +127,8 @@ fn to_move<S: Source, T: Target>(
     moves
 }
 
-/// Saves of pages that are put in their places, one after another in each row.
+/// Saves of pages that are put in their places, one after another in each row. The place of one that does not leave stays
+/// owed, and the next run puts it there.
 #[derive(Clone, Debug)]
 struct RowOrder {
     flow: Flow,
@@ -191,18 +192,9 @@ impl Work for RowOrder {
         }
     }
 
-    fn is_wanted(&self, _ready: &Ready) -> bool {
-        true
-    }
-
-    fn leaves(&mut self, _step: (Node, Step), _effects: &mut Vec<Effect>) {}
-
     fn done(&mut self, (node, _): (Node, Step), _saved: Saved, _effects: &mut Vec<Effect>) {
         self.over(node);
     }
-
-    // Its place stays owed, and the next run puts it there.
-    fn held(&mut self, _step: (Node, Step), _effects: &mut Vec<Effect>) {}
 
     fn failed(
         &mut self,
@@ -215,11 +207,6 @@ impl Work for RowOrder {
         self.failed.fetch_add(1, Ordering::Relaxed);
         let message = format!("a new page could not be put in its place: {reason}");
         effects.push(Effect::Emit(Event::Warned { message }));
-    }
-
-    // All of them have their outcome.
-    fn left(&self) -> Option<Event> {
-        None
     }
 
     fn dump(&self) -> String {

@@ -50,8 +50,9 @@ pub(in crate::cli) async fn run(
     let Some(first) = each.first() else {
         return Ok(ExitStatus::Agreed);
     };
+    let ends = each.iter().zip(Ends::of_each(each)?);
     let store = remembered(first).await?;
-    let staged = join_all(each.iter().map(Stage::of)).await;
+    let staged = join_all(ends.map(|(settings, ends)| Stage::of(settings, ends))).await;
     let (mut copies, mut pairs) = (Vec::new(), Vec::new());
     for (settings, staged) in each.iter().zip(staged) {
         let (stage, ends) = match staged {
@@ -93,8 +94,8 @@ struct Stage {
 }
 
 impl Stage {
-    async fn of(settings: &Settings) -> Result<(Self, Ends), Error> {
-        let ends = Ends::of(settings)?;
+    async fn of(settings: &Settings, ends: Result<Ends, Error>) -> Result<(Self, Ends), Error> {
+        let ends = ends?;
         let (copy, rules) = copy_of_target(settings, &ends).await?;
         let server = Server::start(mock::Options {
             state: StateFile {

@@ -8,7 +8,6 @@ use crate::domain::{FailureCause, Kind};
 use crate::engine::end::End;
 use crate::engine::state::{DUMPED, Effect, Flow, Saved, Step, Work};
 use crate::engine::state::{Limits, Queue, Ready};
-use crate::event::Event;
 use crate::plan::Node;
 
 /// The state of the publishing. Its nodes are numbers of the entities, not those of the plan of the uploads.
@@ -94,19 +93,9 @@ impl Work for PublishState {
         self.stand_in_line();
     }
 
-    // Nothing comes in between that would make a step needless.
-    fn is_wanted(&self, _ready: &Ready) -> bool {
-        true
-    }
-
-    fn leaves(&mut self, _step: (Node, Step), _effects: &mut Vec<Effect>) {}
-
     fn done(&mut self, (node, _): (Node, Step), _saved: Saved, _effects: &mut Vec<Effect>) {
         self.over(node);
     }
-
-    // Nothing is launched any more by then, so it needs no place in a line.
-    fn held(&mut self, _step: (Node, Step), _effects: &mut Vec<Effect>) {}
 
     fn failed(
         &mut self,
@@ -118,11 +107,6 @@ impl Work for PublishState {
         if self.fail_fast {
             self.flow.drain(End::FailFast, &reason, effects);
         }
-    }
-
-    // All of them have their outcome. The next run publishes what is left.
-    fn left(&self) -> Option<Event> {
-        None
     }
 
     fn dump(&self) -> String {

@@ -25,17 +25,19 @@ pub trait Work: Clone + Debug + Send + 'static {
     /// Settles what needs no request, and lets what waits for nothing stand in line.
     fn begin(&mut self, effects: &mut Vec<Effect>);
 
-    /// Whether what stands in line is still to leave.
-    fn is_wanted(&self, ready: &Ready) -> bool;
+    /// Whether what stands in line is still to leave. It is, where nothing comes in between that would make a step needless.
+    fn is_wanted(&self, _ready: &Ready) -> bool {
+        true
+    }
 
     /// Notes that a step leaves.
-    fn leaves(&mut self, step: (Node, Step), effects: &mut Vec<Effect>);
+    fn leaves(&mut self, _step: (Node, Step), _effects: &mut Vec<Effect>) {}
 
     /// Notes that a step is done.
     fn done(&mut self, step: (Node, Step), saved: Saved, effects: &mut Vec<Effect>);
 
-    /// Puts back a step of which nothing came.
-    fn held(&mut self, step: (Node, Step), effects: &mut Vec<Effect>);
+    /// Puts back a step of which nothing came. Nothing is launched any more by then, so it needs no place in a line.
+    fn held(&mut self, _step: (Node, Step), _effects: &mut Vec<Effect>) {}
 
     /// Notes that a step failed, for a reason of this kind.
     fn failed(
@@ -58,8 +60,10 @@ pub trait Work: Clone + Debug + Send + 'static {
         Vec::new()
     }
 
-    /// What has no outcome; `None` where everything has one.
-    fn left(&self) -> Option<Event>;
+    /// What has no outcome; `None` where all entities have one, and what is left is the next run's.
+    fn left(&self) -> Option<Event> {
+        None
+    }
 
     /// Moves from where nothing has left.
     fn start(&mut self) -> Vec<Effect> {
