@@ -1,6 +1,8 @@
+use std::path::PathBuf;
+
 use super::tests::{case, value_and_origin};
 use super::*;
-use crate::domain::Locale;
+use crate::domain::{Guid, Locale};
 
 const TABLES: &str = "\
 [source]
@@ -212,4 +214,21 @@ fn tokens_of_tables_are_shown_nowhere() {
     );
     let (value, origin) = value_and_origin(&config, "targets.qa.guid");
     assert_eq!((&*value, &*origin), ("\"5e6f7a8b-u\"", "lockgate.toml"));
+}
+
+/// The folder was forgotten where a table took the place of the target, and its path was taken for a GUID.
+#[test]
+fn a_folder_stays_the_source_whatever_the_targets_are_called() {
+    let given = [("source.guid", "backup"), ("target.guid", "qa,prod-eu")];
+    let variables = [("LOCKGATE_TOKEN", "common")];
+    let case = case(&[("lockgate.toml", TABLES)], &variables, &given);
+    let config = Config::load(&case.inputs).unwrap();
+    let (folder, instance) = (PathBuf::from("backup/1a2b3c4d-u"), Guid::new("1a2b3c4d-u"));
+    let config = config.with_source_folder(folder.clone(), instance.clone());
+    for settings in config.settings_of_each().unwrap() {
+        assert_eq!(settings.source_folder.as_ref(), Some(&folder));
+        assert_eq!(settings.source.guid, instance);
+    }
+    let chain = config.between("qa", "prod-eu").settings().unwrap();
+    assert_eq!(chain.source_folder, None);
 }
