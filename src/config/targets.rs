@@ -212,6 +212,7 @@ impl Config {
             printed: self.printed.clone(),
             lines,
             names,
+            folder: self.folder.clone().filter(|_| side.guid != SOURCE.guid),
             ..Self::of_layers(layers)
         }
     }

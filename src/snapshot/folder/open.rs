@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,9 +16,6 @@ use crate::domain::{ContentHash, Guid, Kind, Locale, read_text};
 
 /// Files that are checked between two reports of progress.
 const AT_ONCE: usize = 256;
-
-/// Bytes that are read at once.
-const PIECE: usize = 64 << 10;
 
 /// An instance in a folder. Clones share it.
 #[derive(Clone, Debug)]
@@ -223,17 +220,9 @@ fn altered(path: &Path, entry: &FileEntry) -> Option<FlawKind> {
 
 /// The length and hash of a file.
 pub(super) fn hash_of_file(path: &Path) -> io::Result<(u64, ContentHash)> {
-    let mut file = File::open(path)?;
     let mut hasher = blake3::Hasher::new();
-    let (mut length, mut piece) = (0, vec![0; PIECE]);
-    loop {
-        let read = file.read(&mut piece)?;
-        if read == 0 {
-            return Ok((length, ContentHash::finish(&hasher)));
-        }
-        hasher.update(&piece[..read]);
-        length += read as u64;
-    }
+    hasher.update_reader(File::open(path)?)?;
+    Ok((hasher.count(), ContentHash::finish(&hasher)))
 }
 
 /// All files below `root` but its manifest and hidden ones, each with whether it is a regular file. Links are not followed.
