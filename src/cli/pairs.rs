@@ -26,7 +26,7 @@ use crate::engine::{EVENTS_IN_FLIGHT, PlanMade, RunReport, Session, Sink};
 use crate::error::{self, Error, ExitStatus};
 use crate::event::{Command, Event, SCHEMA, Stamped};
 use crate::progress::Progress;
-use crate::report::{self, Label, Reporter};
+use crate::report::{self, Label, Place, Reporter, Screen};
 use crate::store::{RunRecord, Store};
 
 /// What a run is about.
@@ -42,7 +42,7 @@ pub(super) type Outcome = Result<(ExitStatus, RunReport), Error>;
 /// A run that is over.
 pub(super) struct Ended {
     pub(super) outcome: Outcome,
-    /// What became of entities; `None` where it did not begin.
+    /// The outcome of entities; `None` where it did not begin.
     pub(super) progress: Option<Progress>,
 }
 
@@ -69,12 +69,12 @@ fn status_of(outcome: &Outcome) -> ExitStatus {
 /// Carries out a run and reports it.
 ///
 /// # Errors
-/// [`Error`] when it could not begin or not go on. What became of entities is in the status.
+/// [`Error`] when it could not begin or not go on. The outcome of entities is in the status.
 pub(super) async fn run(settings: &Settings, ends: Ends, store: Store, work: Work) -> Outcome {
     run_one(settings, ends, store, work).await?.outcome
 }
 
-/// The same, with what became of entities.
+/// The same, with the outcome of entities.
 ///
 /// # Errors
 /// As [`run_each`].
@@ -160,7 +160,9 @@ async fn ready(pairs: Vec<Pair>, store: &Store) -> Result<Vec<Ready>, Error> {
     let mut readers = None;
     let sinks: Vec<Sink> = channels.iter().map(|(sink, _)| sink.clone()).collect();
     let mut ready = Vec::new();
-    for ((pair, (sink, received)), label) in pairs.into_iter().zip(channels).zip(labels) {
+    let places = Screen::places(pairs.len());
+    let shown = labels.into_iter().zip(places);
+    for ((pair, (sink, received)), shown) in pairs.into_iter().zip(channels).zip(shown) {
         let readers = match &mut readers {
             Some(readers) => readers,
             none => {
@@ -169,7 +171,7 @@ async fn ready(pairs: Vec<Pair>, store: &Store) -> Result<Vec<Ready>, Error> {
                 none.insert(Readers::new(&pair.settings, pair.ends.source.clone(), &all))
             }
         };
-        let one = prepare(pair, readers, (sink, received), label, (store, &together)).await?;
+        let one = prepare(pair, readers, (sink, received), shown, (store, &together)).await?;
         ready.push(one);
     }
     Ok(ready)
@@ -189,7 +191,7 @@ async fn prepare(
     pair: Pair,
     readers: &mut Readers,
     (sink, received): (Sink, mpsc::Receiver<Stamped>),
-    label: Option<Label>,
+    (label, place): (Option<Label>, Place),
     (store, together): (&Store, &Arc<Together>),
 ) -> Result<Ready, Error> {
     let Pair {
@@ -205,7 +207,7 @@ async fn prepare(
     let Shown {
         mut reporters,
         asked,
-    } = session::reporters(&settings, &ends, (&reviewer, label), &commands)?;
+    } = session::reporters(&settings, &ends, (&reviewer, label, place), &commands)?;
     let run = time::run_id(time::now(), session::salt());
     let estimate = ends.rehearsal.take().map(|rehearsal| {
         reporters.push(rehearsal.witness);

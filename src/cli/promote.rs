@@ -146,7 +146,7 @@ pub(super) async fn run(
     out: &mut (dyn Write + Send),
 ) -> Result<ExitStatus, Error> {
     let hops = args.hops()?;
-    targets::warn_of(&hops);
+    targets::warn(&hops);
     let (mut labels, mut ended) = (Vec::new(), Vec::new());
     for (at, hop) in hops.iter().enumerate() {
         let label = format!("{}..{}", hop.source.label(), hop.target.label());

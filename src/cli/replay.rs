@@ -22,8 +22,8 @@ use crate::engine::EVENTS_IN_FLIGHT;
 use crate::error::{Error, ExitStatus};
 use crate::event::{Command, Event, Playback, SCHEMA, Stamped};
 use crate::progress::Progress;
-use crate::report;
 use crate::report::Watch;
+use crate::report::{self, Place};
 use crate::store::Store;
 
 /// Commands that may queue up, as in a run.
@@ -165,7 +165,7 @@ async fn show(
         lookup: Some(asking),
         ..wiring::presentation(&config.output()?, &config.paths()?, &config.host_info())
     };
-    let reporters = report::reporters(&options, &commands)?;
+    let reporters = report::reporters(&options, &commands, Place::alone())?;
     // Nothing is asked once the reporters are gone.
     drop(options);
     let records = records(config).await?;

@@ -28,7 +28,7 @@ use crate::event::{Command, Event, Side};
 use crate::plan::Approved;
 use crate::progress::Progress;
 use crate::report::lookup::Asked;
-use crate::report::{self, Label, Reporter};
+use crate::report::{self, Label, Place, Reporter};
 use crate::store::{Change, LeaseOwner, Pair, RunFinish, RunRecord, StateUrl, Store, open_to_all};
 
 /// Commands that may queue up: a user presses a handful of keys, and whoever finds the channel full tries again.
@@ -120,7 +120,7 @@ pub(super) type Estimate = Box<dyn Fn(&RunReport) -> Event + Send>;
 /// What a rehearsal adds to a run.
 pub(super) struct Rehearsal {
     pub(super) estimate: Estimate,
-    /// Learns what became of each entity.
+    /// Learns the outcome of each entity.
     pub(super) witness: Box<dyn Reporter>,
 }
 
@@ -134,7 +134,7 @@ pub(super) struct Shown {
 pub(super) fn reporters(
     settings: &Settings,
     ends: &Ends,
-    (reviewer, label): (&Reviewer, Option<Label>),
+    (reviewer, label, place): (&Reviewer, Option<Label>, Place),
     commands: &mpsc::Sender<Command>,
 ) -> Result<Shown, Error> {
     // A dashboard has one question open at a time.
@@ -151,7 +151,7 @@ pub(super) fn reporters(
         options.mode = report::Mode::DashboardLater;
     }
     Ok(Shown {
-        reporters: report::reporters(&options, commands)?,
+        reporters: report::reporters(&options, commands, place)?,
         asked,
     })
 }

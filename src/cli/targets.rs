@@ -15,18 +15,8 @@ use crate::progress::Progress;
 use crate::report;
 use crate::store::Store;
 
-/// Says once what the user should know about the settings of all targets, which are shown at one time.
-pub(super) fn warn(each: &[Settings]) {
-    warn_of(each);
-    let Some(first) = each.first() else { return };
-    let is_drawn = super::wiring::report_options(first).mode == report::Mode::Dashboard;
-    if each.len() > 1 && is_drawn && !first.output.quiet {
-        report::tell("several targets are shown as lines; the dashboard shows one target");
-    }
-}
-
 /// Says once what the user should know about several settings.
-pub(super) fn warn_of(each: &[Settings]) {
+pub(super) fn warn(each: &[Settings]) {
     let Some(first) = each.first() else { return };
     let mut all = first.clone();
     for warning in each.iter().flat_map(|settings| &settings.warnings) {
@@ -82,7 +72,7 @@ pub(super) async fn carry_out(
     Ok(all.collect())
 }
 
-/// What became of one target.
+/// The outcome of one target.
 #[derive(Serialize)]
 struct Row<'a> {
     name: &'a str,

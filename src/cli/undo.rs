@@ -20,7 +20,7 @@ use crate::engine::{
 };
 use crate::error::{self, Error, ExitStatus};
 use crate::event::{Command, Event, SCHEMA, Side, Stamped};
-use crate::report;
+use crate::report::{self, Place};
 use crate::store::{Change, RunRecord, Store};
 
 /// Reverts a run: deletes what it created and restores what it overwrote
@@ -69,7 +69,7 @@ pub(super) struct UndoArgs {
 ///
 /// # Errors
 /// [`Error::Usage`] for a run that is not there or cannot be undone, and without a terminal and `--yes`; other
-/// [`Error`]s when the undo could not begin or not go on. What became of entities is in the status.
+/// [`Error`]s when the undo could not begin or not go on. The outcome of entities is in the status.
 pub(super) async fn run(
     args: &UndoArgs,
     out: &mut (dyn Write + Send),
@@ -225,7 +225,7 @@ impl Undo<'_> {
         let (asking, asked) = mpsc::channel(1);
         shown.lookup = Some(asking);
         shown.requests = vec![ends.target.requests()];
-        let reporters = report::reporters(&shown, &commands)?;
+        let reporters = report::reporters(&shown, &commands, Place::alone())?;
         // Nothing is asked once the reporters are gone.
         drop(shown);
         let run = time::run_id(time::now(), session::salt());

@@ -60,4 +60,4 @@ pub use run_folder::{
     Keep, Recorded, RunFolder, add_plan, is_abandoned, newest_run, newest_unfinished_run, recorded,
 };
 pub(crate) use text::{bytes, count_of};
-pub use tui::{Dashboard, Still, screen_size};
+pub use tui::{Dashboard, Place, Screen, Still, screen_size};

@@ -11,8 +11,8 @@ use super::lookup::Lookup;
 use super::patient::Patient;
 use super::step_summary::StepSummary;
 use super::{
-    Annotations, Dashboard, JsonLines, Keep, Label, Later, Plain, Reporter, RunFolder, Style,
-    closing,
+    Annotations, Dashboard, JsonLines, Keep, Label, Later, Place, Plain, Reporter, RunFolder,
+    Style, closing,
 };
 use crate::domain::{RequestLog, Token, shown_lines};
 use crate::event::Command;
@@ -49,7 +49,7 @@ pub struct Options {
     pub lookup: Option<Lookup>,
     /// The latest requests of this process.
     pub requests: Vec<RequestLog>,
-    /// The name of this run where it is one of several; those are shown as lines.
+    /// The name of this run where it is one of several.
     pub label: Option<Label>,
 }
 
@@ -115,13 +115,15 @@ pub fn result(progress: &Progress, options: &Options) -> String {
     shown_lines(&format!("{result}\n{}\n", closing::line(progress))).into_owned()
 }
 
-/// The reporters of a run, in the order in which they are told. Keys of the dashboard go to `commands`.
+/// The reporters of a run, in the order in which they get each event. Keys of the dashboard go to `commands`; `place` is where
+/// the screen has it.
 ///
 /// # Errors
 /// When the terminal cannot be prepared for the dashboard; it is left as it was.
 pub fn reporters(
     options: &Options,
     commands: &mpsc::Sender<Command>,
+    place: Place,
 ) -> io::Result<Vec<Box<dyn Reporter>>> {
     let mut reporters: Vec<Box<dyn Reporter>> = Vec::new();
     if let Some(base) = &options.run_dir {
@@ -135,18 +137,26 @@ pub fn reporters(
     }
     let style = style(options);
     let (out, err) = streams(options);
+    let name = options.label.as_ref().map(|label| label.name.clone());
+    // What is left on the terminal is written by the thread that ends, which may wait for it.
+    let result = || match &options.label {
+        Some(_) => err(),
+        None => Ok(Box::new(io::stderr()) as Box<dyn io::Write + Send>),
+    };
     match options.mode {
         Mode::Dashboard => {
-            reporters.push(Box::new(Dashboard::open(style, commands.clone())?));
+            let dashboard = Dashboard::open(style, commands.clone(), (place, name), result()?)?;
+            reporters.push(Box::new(dashboard));
         }
         Mode::DashboardLater => {
-            reporters.push(Box::new(Later::new(style, commands.clone())));
+            let streams = (err()?, result()?);
+            let later = Later::new(style, commands.clone(), (place, name), streams);
+            reporters.push(Box::new(later));
         }
         Mode::Plain => {
             reporters.push(Box::new(Plain::new(err()?, style)));
         }
         Mode::Json => {
-            let name = options.label.as_ref().map(|label| label.name.clone());
             reporters.push(Box::new(JsonLines::new(out()?, name)));
             let detail = match options.detail {
                 Detail::Verbose => Detail::Verbose,

@@ -14,6 +14,7 @@ use lockgate::mock;
 use crate::binary::Workspace;
 use crate::secrets::Traces;
 use crate::support::{SOURCE, TARGET, fixture, instances, serve_with};
+use crate::targets;
 
 /// Longer than any step takes on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -297,5 +298,60 @@ async fn a_token_that_expires_is_asked_for_and_the_run_goes_on() {
     let mut traces = Traces::new("a new token");
     traces.of_folder(&workspace.path().join(".lockgate"));
     traces.assert_without("another-token-9876543210");
+    server.stop().await;
+}
+
+/// Each target took the terminal for itself, and what was seen changed between them with every drawing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_targets_share_the_screen_and_each_can_be_opened() {
+    let guids = [targets::QA, targets::PROD];
+    let server = serve_with(mock::Options {
+        state: targets::with_empty("starter-site", &guids),
+        batches: mock::BatchWork {
+            item_time: Duration::from_millis(900),
+            ..mock::BatchWork::default()
+        },
+        ..mock::Options::default()
+    })
+    .await;
+    let tables = [("qa", targets::QA), ("prod", targets::PROD)];
+    let workspace = targets::workspace(&server.base_url(), &tables);
+    let binary = env!("CARGO_BIN_EXE_lockgate");
+    let line = format!(
+        "echo before the run; LOCKGATE_TOKEN=test-token-0123456789 {binary} sync --target qa --target prod \
+         --batch-size 2; echo \"status=$?\"; stty -a; exec cat"
+    );
+    let Some(terminal) = Terminal::open(&workspace, &line).await else {
+        writeln!(std::io::stderr(), "skipped: there is no tmux here").unwrap();
+        return;
+    };
+    let all = terminal.shows("2 uploading").await;
+    for part in ["2 targets", "▸qa", " prod", "2 batched-content"] {
+        assert!(all.contains(part), "{part}: {all}");
+    }
+    assert!(!all.contains("before the run"), "{all}");
+    terminal.press("Down").await;
+    terminal.shows("▸prod").await;
+    terminal.press("Enter").await;
+    let one = terminal.shows("all targets").await;
+    assert!(one.contains("lockgate  prod"), "{one}");
+    terminal.press("Escape").await;
+    terminal.shows("2 targets").await;
+    // What ends one of them leaves the other.
+    terminal.press("Enter").await;
+    terminal.shows("lockgate  prod").await;
+    terminal.press("q").await;
+    terminal.shows("ended, exit code 130").await;
+    terminal.press("Escape").await;
+    let rest = terminal.shows("2 targets").await;
+    assert!(rest.contains("1 uploading"), "{rest}");
+    terminal.press("C-c").await;
+    terminal.shows("status=130").await;
+    let restored = terminal.shows("icanon").await;
+    assert!(!restored.contains("-icanon"), "{restored}");
+    let printed = terminal.printed().await;
+    for line in ["before the run", "qa   | ", "prod | "] {
+        assert!(printed.contains(line), "{line}: {printed}");
+    }
     server.stop().await;
 }

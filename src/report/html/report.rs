@@ -1,4 +1,4 @@
-//! `report.html`: what became of a run.
+//! `report.html`: the outcome of a run.
 
 use super::parts::{card, escape, page, percent};
 use super::{tables, timeline};

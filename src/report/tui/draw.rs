@@ -5,9 +5,10 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Text};
 
 use super::cells::Cells;
+use super::keys::On;
 use super::layout::{self, Part};
 use super::sheet::Anchor;
-use super::theme::{Role, Sign};
+use super::theme::{Look, Role, Sign};
 use super::view::{Ending, Pane, View};
 use super::{course, header, help, lanes, lists, pace, search, sheet};
 use crate::progress::{Progress, Status};
@@ -19,8 +20,13 @@ const SMALLEST: (u16, u16) = (40, 10);
 /// Draws the whole screen.
 pub(crate) fn draw(frame: &mut Frame<'_>, progress: &Progress, view: &View) {
     let area = frame.area();
-    if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
-        too_small(frame, area, progress, view);
+    if is_too_small(area) {
+        too_small(
+            frame,
+            area,
+            view.look,
+            &header::status_words(progress, view),
+        );
         return;
     }
     let [top, body, bottom] = layout::bands(area);
@@ -46,7 +52,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, progress: &Progress, view: &View) {
     if view.asks_for_token(progress) {
         view.prompt.draw(frame, area, view.look);
     } else if view.help {
-        help::draw(frame, area, view);
+        help::draw(frame, area, (view.look, On::of(view.watch)));
     }
 }
 
@@ -104,18 +110,22 @@ fn draw_part(frame: &mut Frame<'_>, part: Part, area: Rect, (progress, view): (&
 /// The addresses on the screen that a terminal can open.
 pub(crate) fn anchors(area: Rect, progress: &Progress, view: &View) -> Vec<Anchor> {
     let is_covered = view.help || view.search.is_list() || view.asks_for_token(progress);
-    let is_small = area.width < SMALLEST.0 || area.height < SMALLEST.1;
-    if is_covered || is_small {
+    if is_covered || is_too_small(area) {
         return Vec::new();
     }
     let [_, body, _] = layout::bands(area);
     sheet::anchors(body, progress, view)
 }
 
-fn too_small(frame: &mut Frame<'_>, area: Rect, progress: &Progress, view: &View) {
-    let status = header::status_words(progress, view);
-    let lines = ["lockgate", status.as_str(), "window too small"];
-    let cells = |line: &&str| Cells::new(view.look).text(line, Role::Text).line();
+/// Whether there is only room for a line of text.
+pub(crate) const fn is_too_small(area: Rect) -> bool {
+    area.width < SMALLEST.0 || area.height < SMALLEST.1
+}
+
+/// Says so, and what the state is.
+pub(crate) fn too_small(frame: &mut Frame<'_>, area: Rect, look: Look, status: &str) {
+    let lines = ["lockgate", status, "window too small"];
+    let cells = |line: &&str| Cells::new(look).text(line, Role::Text).line();
     put(frame, area, lines.iter().map(cells).collect());
 }
 
@@ -170,6 +180,8 @@ fn keys(progress: &Progress, view: &View) -> Vec<(&'static str, String)> {
         .collect();
     if view.sheets.top().is_some() {
         keys.push(("Esc", "back".to_owned()));
+    } else if view.name.is_some() {
+        keys.push(("Esc", "all targets".to_owned()));
     }
     keys.push(("Enter", "open".to_owned()));
     keys.push(("/", "search".to_owned()));

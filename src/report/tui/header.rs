@@ -22,6 +22,9 @@ fn first(progress: &Progress, view: &View, width: usize) -> Line<'static> {
         .gap(1)
         .text("lockgate", Role::Strong)
         .gap(2);
+    if let Some(name) = &view.name {
+        cells = cells.text(name, Role::Accent).gap(2);
+    }
     if let Some(badge) = badge(view) {
         cells = cells.text(&badge, Role::Caution).gap(2);
     }
@@ -103,7 +106,8 @@ pub(crate) fn status_words(progress: &Progress, view: &View) -> String {
     }
 }
 
-fn status_sign(progress: &Progress, view: &View) -> (Sign, Role) {
+/// The sign for it.
+pub(crate) fn status_sign(progress: &Progress, view: &View) -> (Sign, Role) {
     match progress.status(view.now_ms) {
         Status::Starting => (Sign::Waiting, Role::Dim),
         Status::Pulling | Status::Planning | Status::Uploading | Status::Verifying => {
@@ -118,7 +122,7 @@ fn status_sign(progress: &Progress, view: &View) -> (Sign, Role) {
 }
 
 /// The bar, and right of it columns of a fixed width, so that the bar does not jump.
-fn second(progress: &Progress, view: &View, width: usize) -> Line<'static> {
+pub(crate) fn second(progress: &Progress, view: &View, width: usize) -> Line<'static> {
     let look = view.look;
     let far = Far::of(progress);
     let elapsed = text::clock(progress.elapsed(view.now_ms));

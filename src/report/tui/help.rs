@@ -4,11 +4,9 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use super::cells::Cells;
-use super::keys;
+use super::keys::{self, On};
 use super::popup::popup;
-use super::theme::{Role, Sign};
-use super::view::View;
-use crate::report::Watch;
+use super::theme::{Look, Role, Sign};
 
 const SIGNS: [(Sign, &str); 7] = [
     (Sign::Waiting, "waiting"),
@@ -21,8 +19,7 @@ const SIGNS: [(Sign, &str); 7] = [
 ];
 
 /// Draws the help in the middle of the area.
-pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, view: &View) {
-    let look = view.look;
+pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, (look, on): (Look, On)) {
     let row = |(keys, what): (String, &str)| {
         Cells::new(look)
             .gap(1)
@@ -30,9 +27,9 @@ pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, view: &View) {
             .text(what, Role::Text)
             .line()
     };
-    let mut lines: Vec<_> = keys::help(view.watch).map(row).collect();
+    let mut lines: Vec<_> = keys::help(on).map(row).collect();
     lines.push(Cells::new(look).line());
-    if view.watch == Watch::Run {
+    if matches!(on, On::Run | On::Targets) {
         let again = "Run the same command again to resume.";
         lines.push(Cells::new(look).gap(1).text(again, Role::Text).line());
     }

@@ -54,16 +54,20 @@ pub(crate) enum Act {
 
 /// What is on the screen where a key works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum On {
+pub(crate) enum On {
     Run,
     Attached,
     Replay,
+    /// Several runs of this process, of which none is looked at alone.
+    Targets,
 }
 
 impl On {
     const EVERYWHERE: &'static [Self] = &[Self::Run, Self::Attached, Self::Replay];
+    const TARGETS_TOO: &'static [Self] = &[Self::Run, Self::Attached, Self::Replay, Self::Targets];
 
-    const fn of(watch: Watch) -> Self {
+    /// The screen of one run.
+    pub(crate) const fn of(watch: Watch) -> Self {
         match watch {
             Watch::Run => Self::Run,
             Watch::Attached => Self::Attached,
@@ -104,19 +108,19 @@ const fn char(sign: char, act: Act) -> (KeyCode, Act) {
 
 const TABLE: &[Binding] = &[
     binding(
-        On::EVERYWHERE,
+        On::TARGETS_TOO,
         &[char('?', Act::Help), (KeyCode::F(1), Act::Help)],
         &[char('h', Act::Help)],
         "this help",
     ),
     binding(
-        &[On::Run, On::Replay],
+        &[On::Run, On::Replay, On::Targets],
         &[char('p', Act::Pause), char(' ', Act::Pause)],
         &[],
         "pause, resume",
     ),
     binding(
-        &[On::Run],
+        &[On::Run, On::Targets],
         &[char('q', Act::Quit), (INTERRUPT, Act::Quit)],
         &[],
         "finish requests in flight, then exit; again: abort",
@@ -173,7 +177,7 @@ const TABLE: &[Binding] = &[
         "next list, previous list",
     ),
     binding(
-        On::EVERYWHERE,
+        On::TARGETS_TOO,
         &[(KeyCode::Up, Act::Move(-1)), (KeyCode::Down, Act::Move(1))],
         &[char('k', Act::Move(-1)), char('j', Act::Move(1))],
         "select the row above or below",
@@ -188,13 +192,13 @@ const TABLE: &[Binding] = &[
         "ten rows up or down",
     ),
     binding(
-        On::EVERYWHERE,
+        On::TARGETS_TOO,
         &[char('g', Act::First), char('G', Act::Last)],
         &[(KeyCode::Home, Act::First), (KeyCode::End, Act::Last)],
         "first row, last row",
     ),
     binding(
-        On::EVERYWHERE,
+        On::TARGETS_TOO,
         &[(KeyCode::Enter, Act::Open), (KeyCode::Esc, Act::Back)],
         &[],
         "open what is selected, go back",
@@ -224,7 +228,7 @@ const TABLE: &[Binding] = &[
         "log: normal, problems, everything",
     ),
     binding(
-        On::EVERYWHERE,
+        On::TARGETS_TOO,
         &[char('t', Act::Theme)],
         &[],
         "colours: dark, light, none",
@@ -232,17 +236,14 @@ const TABLE: &[Binding] = &[
 ];
 
 /// What a key does there; `None` when nothing.
-pub(crate) fn act(code: KeyCode, watch: Watch) -> Option<Act> {
-    let bound = TABLE
-        .iter()
-        .filter(|binding| binding.on.contains(&On::of(watch)));
+pub(crate) fn act(code: KeyCode, on: On) -> Option<Act> {
+    let bound = TABLE.iter().filter(|binding| binding.on.contains(&on));
     let mut keys = bound.flat_map(|binding| binding.keys.iter().chain(binding.also));
     keys.find(|(key, _)| *key == code).map(|(_, act)| *act)
 }
 
 /// The rows of the help: the names of the keys and what they do.
-pub(crate) fn help(watch: Watch) -> impl Iterator<Item = (String, &'static str)> {
-    let on = On::of(watch);
+pub(crate) fn help(on: On) -> impl Iterator<Item = (String, &'static str)> {
     let bound = TABLE.iter().filter(move |binding| binding.on.contains(&on));
     bound.map(|binding| {
         let names: Vec<String> = binding.keys.iter().map(|(key, _)| name(*key)).collect();
@@ -266,18 +267,16 @@ fn name(key: KeyCode) -> String {
 mod tests {
     use super::*;
 
-    const WATCHES: [Watch; 3] = [Watch::Run, Watch::Attached, Watch::Replay { speed: 1.0 }];
+    const SCREENS: [On; 4] = [On::Run, On::Attached, On::Replay, On::Targets];
 
     #[test]
     fn no_key_has_two_meanings_on_one_screen() {
-        for watch in WATCHES {
-            let bound = TABLE
-                .iter()
-                .filter(|binding| binding.on.contains(&On::of(watch)));
+        for on in SCREENS {
+            let bound = TABLE.iter().filter(|binding| binding.on.contains(&on));
             let keys = bound.flat_map(|binding| binding.keys.iter().chain(binding.also));
             let mut seen = Vec::new();
             for (key, _) in keys {
-                assert!(!seen.contains(key), "{key:?} on {watch:?}");
+                assert!(!seen.contains(key), "{key:?} on {on:?}");
                 seen.push(*key);
             }
         }
@@ -285,12 +284,13 @@ mod tests {
 
     #[test]
     fn the_help_names_the_keys_that_work() {
-        let rows = |watch| -> Vec<String> { help(watch).map(|(keys, _)| keys).collect() };
-        assert!(rows(Watch::Run).contains(&"+ -".to_owned()));
-        assert!(!rows(Watch::Attached).contains(&"+ -".to_owned()));
-        assert!(rows(WATCHES[2]).contains(&"Left Right".to_owned()));
-        assert_eq!(act(KeyCode::Char('+'), Watch::Attached), None);
-        assert_eq!(act(KeyCode::Left, Watch::Run), None);
-        assert_eq!(act(KeyCode::Esc, Watch::Run), Some(Act::Back));
+        let rows = |on| -> Vec<String> { help(on).map(|(keys, _)| keys).collect() };
+        assert!(rows(On::Run).contains(&"+ -".to_owned()));
+        assert!(!rows(On::Attached).contains(&"+ -".to_owned()));
+        assert!(!rows(On::Targets).contains(&"/".to_owned()));
+        assert!(rows(On::Replay).contains(&"Left Right".to_owned()));
+        assert_eq!(act(KeyCode::Char('+'), On::Attached), None);
+        assert_eq!(act(KeyCode::Left, On::Run), None);
+        assert_eq!(act(KeyCode::Esc, On::Run), Some(Act::Back));
     }
 }

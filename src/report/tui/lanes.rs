@@ -5,7 +5,7 @@ use ratatui::text::Line;
 use super::cells::{Cells, simple_bar, upload_bar};
 use super::draw::title;
 use super::lists::{self, marked};
-use super::theme::{Role, Sign};
+use super::theme::{Look, Role, Sign};
 use super::view::{Pane, View};
 use crate::domain::Kind;
 use crate::event::{Lane, Phase, Side};
@@ -82,7 +82,7 @@ pub(crate) fn lines(
     let columns = Columns::at(width);
     let selected = lists::selected_row(Pane::Lanes, progress, view);
     let selected = selected.filter(|_| view.focus == Pane::Lanes);
-    let mut lines = vec![head(view, &columns)];
+    let mut lines = vec![head(view.look, view.focus == Pane::Lanes, &columns)];
     for (at, lane) in all_lanes(progress).into_iter().enumerate() {
         let line = lane_line(progress, view, &columns, lane);
         lines.push(marked(line, selected == Some(at), view.look));
@@ -90,6 +90,21 @@ pub(crate) fn lines(
         lines.extend(shown.map(|(kind, row)| kind_line(view, &columns, kind, &row)));
     }
     lines
+}
+
+/// The title of lanes that cannot be selected.
+pub(crate) fn title_of_all(look: Look, width: usize) -> Line<'static> {
+    head(look, false, &Columns::at(width))
+}
+
+/// The lanes alone, a line for each; nothing as long as nothing is planned.
+pub(crate) fn alone(progress: &Progress, view: &View, width: usize) -> Vec<Line<'static>> {
+    if progress.planned().is_none() {
+        return Vec::new();
+    }
+    let columns = Columns::at(width);
+    let line = |lane| lane_line(progress, view, &columns, lane);
+    all_lanes(progress).map(line).into()
 }
 
 /// The lanes in the order in which they stand: in an undo, what came last goes first.
@@ -160,16 +175,15 @@ pub(crate) fn state(progress: &Progress, view: &View, lane: Lane) -> String {
 }
 
 /// The title, which names the columns.
-fn head(view: &View, columns: &Columns) -> Line<'static> {
-    let rule = view.look.sign(Sign::Rule);
+fn head(look: Look, is_focused: bool, columns: &Columns) -> Line<'static> {
+    let rule = look.sign(Sign::Rule);
     let before = (columns.label + columns.state + columns.counts).saturating_sub(14);
-    let (mark, tone) = match view.focus {
-        Pane::Lanes => (view.look.sign(Sign::Focus), Role::Accent),
-        Pane::Log | Pane::Failures | Pane::Batches | Pane::Requests | Pane::Gates => {
-            (" ", Role::Strong)
-        }
+    let (mark, tone) = if is_focused {
+        (look.sign(Sign::Focus), Role::Accent)
+    } else {
+        (" ", Role::Strong)
     };
-    Cells::new(view.look)
+    Cells::new(look)
         .text(mark, tone)
         .text("Lanes ", tone)
         .text(&rule.repeat(before), Role::Dim)

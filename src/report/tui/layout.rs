@@ -13,7 +13,7 @@ use crate::progress::Progress;
 pub(crate) enum Part {
     /// The lanes.
     Lanes(Kinds),
-    /// The gates, or what became of entities in an undo.
+    /// The gates, or the outcome of entities in an undo.
     Gates,
     /// The pace.
     Pace,

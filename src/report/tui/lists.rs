@@ -124,7 +124,7 @@ fn rows_of(
         .collect()
 }
 
-/// The gates, or what became of entities in an undo, which has none.
+/// The gates, or the outcome of entities in an undo, which has none.
 pub(crate) fn gates(frame: &mut Frame<'_>, area: Rect, progress: &Progress, view: &View) {
     if progress.undone().is_some() {
         outcomes::draw(frame, area, progress, view);

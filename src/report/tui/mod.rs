@@ -7,6 +7,7 @@
 //! A row of each list can be opened ([`sheet`]): what is known of it comes from the progress, and of entities and batches from
 //! the records of the run, which `clerk` asks the command for.
 
+mod board;
 mod cells;
 mod clerk;
 mod course;
@@ -38,6 +39,6 @@ mod open_tests;
 #[cfg(test)]
 mod tests;
 
-pub use dashboard::Dashboard;
+pub use dashboard::{Dashboard, Place, Screen};
 pub use still::Still;
 pub use terminal::screen_size;

@@ -1,4 +1,4 @@
-//! What became of entities in an undo: it stands where an upload has its gates.
+//! The outcome of entities in an undo: it stands where an upload has its gates.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;

@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::course::Course;
-use super::keys::{self, Act, INTERRUPT};
+use super::keys::{self, Act, INTERRUPT, On};
 use super::lists;
 use super::log::{Log, LogLine};
 use super::prompt::Prompt;
@@ -102,6 +102,8 @@ pub(crate) enum Ending {
 /// Everything on the screen that is not progress.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
+    /// The name of the run, where it is one of several.
+    pub(crate) name: Option<String>,
     /// How it is drawn.
     pub(crate) look: Look,
     /// The present moment in milliseconds since the start of the run.
@@ -140,6 +142,7 @@ impl View {
     /// A screen on which nothing was touched.
     pub(crate) fn new(look: Look, watch: Watch) -> Self {
         Self {
+            name: None,
             look,
             watch,
             is_held: false,
@@ -202,7 +205,13 @@ impl View {
                 return None;
             }
         }
-        self.act(keys::act(code, self.watch)?, progress)
+        self.act(keys::act(code, On::of(self.watch))?, progress)
+    }
+
+    /// Whether Esc would close nothing.
+    pub(crate) fn has_nothing_open(&self, progress: &Progress) -> bool {
+        let is_typed = self.search.is_typed() || self.search.is_list();
+        !(is_typed || self.help || self.sheets.top().is_some() || self.asks_for_token(progress))
     }
 
     fn act(&mut self, act: Act, progress: &Progress) -> Option<Command> {
