@@ -403,7 +403,7 @@ pub enum Event {
         lane: Option<Lane>,
         /// Its work class.
         class: WorkClass,
-        /// What became of it.
+        /// The outcome of it.
         #[serde(flatten)]
         outcome: Outcome,
         /// What kind of thing made it fail; absent when it did not, and in recordings of schema 1.
@@ -590,6 +590,13 @@ pub enum Event {
         /// Whether the run leaves it as it is: only the target changed, or both sides did. Other differences are owed.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         left_alone: bool,
+    },
+    /// The bytes of files were compared.
+    FilesCompared {
+        /// Files whose hosts said the same digest; it had been right for files that were downloaded.
+        by_digest: u32,
+        /// Files that were downloaded.
+        downloaded: u32,
     },
     /// The verification is complete.
     VerifyFinished {

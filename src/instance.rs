@@ -309,6 +309,27 @@ pub trait Source: Clone + Send + Sync + 'static {
     /// # Errors
     /// [`RequestError`] when the bytes cannot be had.
     fn download(&self, url: &str) -> impl Future<Output = Result<Download, RequestError>> + Send;
+
+    /// What the host of a file says of its bytes, which are not sent; `None` where it says nothing.
+    ///
+    /// # Errors
+    /// [`RequestError`] when it does not answer, or refuses.
+    fn digest(
+        &self,
+        _url: &str,
+    ) -> impl Future<Output = Result<Option<FileDigest>, RequestError>> + Send {
+        std::future::ready(Ok(None))
+    }
+}
+
+/// What the host of a file says of its bytes: `Content-Length`, and `Content-MD5` (RFC 1864), which Azure Blob Storage keeps of
+/// each file that was uploaded whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileDigest {
+    /// How many there are.
+    pub bytes: u64,
+    /// Their MD5.
+    pub md5: [u8; 16],
 }
 
 /// The bytes of an asset on their way.
@@ -317,6 +338,8 @@ pub struct Download {
     pub length_bytes: Option<u64>,
     /// `agility-focal-x` and `agility-focal-y`, as sent.
     pub focal: (Option<String>, Option<String>),
+    /// What the host says of the bytes.
+    pub digest: Option<FileDigest>,
     /// The bytes; an error ends the stream.
     pub bytes: ByteStream,
 }

@@ -1,4 +1,4 @@
-//! What became of a batch.
+//! The outcome of a batch.
 //!
 //! Result *i* belongs to element *i* of the request; rows whose numbers do not rise are out of order, so nothing tells
 //! which is whose, and none is believed. The server reports failure in three places (the list

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::domain::{BatchId, Guid, Id, Kind, Locale, RequestLog, Secret, TargetId, Token};
 use crate::instance::{
-    BatchStatus, DeleteRequest, Deleted, Download, PageSave, ReadRequest, ReadResponse,
+    BatchStatus, DeleteRequest, Deleted, Download, FileDigest, PageSave, ReadRequest, ReadResponse,
     RequestError, RowResult, Save, Saved, Source, Target, Upload, Workflow,
 };
 
@@ -153,6 +153,10 @@ impl Source for Instance {
 
     async fn download(&self, url: &str) -> Result<Download, RequestError> {
         read::download(&self.client, url).await
+    }
+
+    async fn digest(&self, url: &str) -> Result<Option<FileDigest>, RequestError> {
+        read::digest(&self.client, url).await
     }
 }
 

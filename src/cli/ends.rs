@@ -11,7 +11,9 @@ use crate::config::{Config, Settings};
 use crate::domain::{Id, RequestLog, Token};
 use crate::engine::Reader;
 use crate::error::Error;
-use crate::instance::{Download, Effect, ReadRequest, ReadResponse, RequestError, Source};
+use crate::instance::{
+    Download, Effect, FileDigest, ReadRequest, ReadResponse, RequestError, Source,
+};
 use crate::report;
 use crate::snapshot::{Folder, find_folder};
 
@@ -37,6 +39,13 @@ impl Source for SourceEnd {
         match self {
             Self::Instance(instance) => instance.download(url).await,
             Self::Folder(folder) => folder.download(url).await,
+        }
+    }
+
+    async fn digest(&self, url: &str) -> Result<Option<FileDigest>, RequestError> {
+        match self {
+            Self::Instance(instance) => instance.digest(url).await,
+            Self::Folder(folder) => folder.digest(url).await,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What became of an entity.
+//! The outcome of an entity.
 
 use std::fmt;
 
@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::EntityKey;
 
-/// What became of one source entity. Every source entity of a run ends in exactly one; the last three are those of an
-/// undo, and say what became of its counterpart.
+/// The outcome of one source entity. Every source entity of a run ends in exactly one; the last three are those of an
+/// undo, and say the outcome of its counterpart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum Outcome {

@@ -136,7 +136,7 @@ impl<S: Source, T: Target> RunContext<S, T> {
     fn compared_row(&self, compared: Compared) -> Mapping {
         let entity = self.entity(compared.node);
         let planned = self.planned(compared.node);
-        let sent = self.sent_bytes.get(&entity.key.id).map(|hash| *hash);
+        let sent = self.sent_bytes.get(&entity.key.id).map(|sent| sent.hash);
         let is_asset = entity.key.kind == Kind::Asset;
         let there = entity.key.with_id(compared.target);
         Mapping {

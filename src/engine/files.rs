@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use md5::{Digest as _, Md5};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -19,8 +20,8 @@ use crate::domain::{
     ContentHash, Entity, Id, Kind, SourceId, TargetId, TargetKey, folder_and_name, same_name,
 };
 use crate::instance::{
-    ByteStream, Cause, Download, Effect, RequestError, RowResult, Source, Target, Unconfirmed,
-    Upload, UploadFile,
+    ByteStream, Cause, Download, Effect, FileDigest, RequestError, RowResult, Source, Target,
+    Unconfirmed, Upload, UploadFile,
 };
 use crate::plan::gallery_of;
 
@@ -249,12 +250,44 @@ pub(super) async fn bytes_hash<S: Source>(
     instance: &S,
     url: &str,
 ) -> Result<ContentHash, RequestError> {
-    let mut bytes = instance.download(url).await?.bytes;
-    let mut hasher = blake3::Hasher::new();
+    fetched(instance, url)
+        .await
+        .map(|fetched| fetched.bytes.hash)
+}
+
+/// A file that was read to its end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fetched {
+    pub(super) bytes: Fingerprint,
+    /// What the host says of them.
+    pub(super) said: Option<FileDigest>,
+}
+
+/// Reads the bytes at `url` to their end.
+///
+/// # Errors
+/// [`RequestError`] when they cannot be read.
+pub(super) async fn fetched<S: Source>(instance: &S, url: &str) -> Result<Fetched, RequestError> {
+    let Download {
+        mut bytes, digest, ..
+    } = instance.download(url).await?;
+    let mut passed = Passed::default();
     while let Some(piece) = bytes.next().await {
-        hasher.update(&piece?);
+        passed.take(&piece?);
     }
-    Ok(ContentHash::finish(&hasher))
+    Ok(Fetched {
+        bytes: passed.fingerprint(),
+        said: digest,
+    })
+}
+
+/// By what the bytes of a file are told from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// Their hash.
+    pub hash: ContentHash,
+    /// What their host should say of them.
+    pub digest: FileDigest,
 }
 
 /// Counts and hashes what passes of a file.
@@ -265,12 +298,31 @@ pub(super) struct Meter(Arc<Mutex<Passed>>);
 struct Passed {
     bytes: u64,
     hasher: blake3::Hasher,
+    md5: Md5,
     /// What has to pass, where that is known.
     length: Option<u64>,
     /// Whether all has passed that there is.
     is_over: bool,
     /// Whether the source failed.
     is_broken: bool,
+}
+
+impl Passed {
+    fn take(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
+        self.hasher.update(bytes);
+        self.md5.update(bytes);
+    }
+
+    fn fingerprint(&self) -> Fingerprint {
+        Fingerprint {
+            hash: ContentHash::finish(&self.hasher),
+            digest: FileDigest {
+                bytes: self.bytes,
+                md5: self.md5.clone().finalize().into(),
+            },
+        }
+    }
 }
 
 impl Meter {
@@ -289,10 +341,7 @@ impl Meter {
     }
 
     fn pass(&self, bytes: &[u8]) {
-        self.with(|passed| {
-            passed.bytes += bytes.len() as u64;
-            passed.hasher.update(bytes);
-        });
+        self.with(|passed| passed.take(bytes));
     }
 
     /// Notes that the source failed.
@@ -309,10 +358,10 @@ impl Meter {
         })
     }
 
-    /// The length and hash of the file, once all of it has passed.
-    pub(super) fn whole(&self) -> Option<(u64, ContentHash)> {
+    /// What the bytes are, once all of them have passed.
+    pub(super) fn whole(&self) -> Option<Fingerprint> {
         let is_whole = self.with(|passed| passed.is_over) && !self.broke();
-        is_whole.then(|| self.with(|passed| (passed.bytes, ContentHash::finish(&passed.hasher))))
+        is_whole.then(|| self.with(|passed| passed.fingerprint()))
     }
 }
 
@@ -355,7 +404,14 @@ mod tests {
     #[tokio::test]
     async fn a_meter_tells_the_hash_of_a_whole_file_only() {
         let whole = passed(vec![Ok(piece("ab")), Ok(piece("c"))], 3).await;
-        assert_eq!(whole.whole(), Some((3, ContentHash::of_bytes(b"abc"))));
+        let sent = whole.whole().unwrap();
+        assert_eq!(
+            (sent.digest.bytes, sent.hash),
+            (3, ContentHash::of_bytes(b"abc"))
+        );
+        // RFC 1321, A.5.
+        let md5 = u128::from_str_radix("900150983cd24fb0d6963f7d28e17f72", 16).unwrap();
+        assert_eq!(sent.digest.md5, md5.to_be_bytes());
         assert!(!whole.broke());
         let reset = RequestError::new("downloading x", Cause::Broken("reset".to_owned()));
         for (pieces, length) in [

@@ -56,7 +56,7 @@ pub struct FetchProgress {
 pub struct Kept {
     /// What the instance holds.
     pub inventory: Arc<Inventory<SourceId>>,
-    /// What became of the files.
+    /// The outcome of the files.
     pub outcome: PullOutcome,
     /// Assets whose bytes were fetched.
     pub fetched: u64,

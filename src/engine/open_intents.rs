@@ -92,7 +92,7 @@ impl OpenIntents {
         }
     }
 
-    /// Whether another intent creates something like this, and may still be told what became of it.
+    /// Whether another intent creates something like this, and may still learn its outcome.
     pub(super) fn has_rival(&self, id: IntentId, signature: &Signature) -> bool {
         self.by_id
             .iter()

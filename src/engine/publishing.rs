@@ -34,7 +34,7 @@ pub(super) struct Moved {
     pub(super) left: Vec<TargetId>,
 }
 
-/// What became of one request.
+/// The outcome of one request.
 enum End {
     /// Told one by one: those that were refused, and those that are handed in again.
     Told(BTreeMap<TargetId, String>, Vec<TargetId>),

@@ -129,7 +129,7 @@ impl<S: Source, T: Target> Session<S, T> {
         self.plan(locales, source, target, HashMap::new()).await
     }
 
-    /// Finds out what became of the open requests of earlier runs, so that the plan sees it.
+    /// Finds out the outcome of the open requests of earlier runs, so that the plan sees it.
     pub(super) async fn prepare_after_recovery(&self, fence: &Fence) -> Result<Prepared, RunError> {
         self.phase(Phase::Pull).await;
         let locales = self.resolve_locales().await?;
@@ -292,7 +292,7 @@ impl<S: Source, T: Target> Session<S, T> {
         Ok(agreements)
     }
 
-    /// What became of what earlier runs published.
+    /// The outcome of what earlier runs published.
     async fn former(&self) -> Result<Former, StoreError> {
         let (pair, store) = (self.pair(), &self.store);
         let published = store.published(&pair, PublishState::Published).await?;
@@ -396,12 +396,12 @@ impl<S: Source, T: Target> Session<S, T> {
             ids: warm_ids(prepared),
             equal_bytes: prepared.equal_bytes.clone(),
             defaults: prepared.defaults.clone(),
-            ..self.bare_crew(source, target, fence)
+            ..self.bare_context(source, target, fence)
         }
     }
 
     /// What jobs work with that know no plan and no counterparts.
-    pub(super) fn bare_crew(
+    pub(super) fn bare_context(
         &self,
         source_inventory: Arc<Inventory<SourceId>>,
         target_inventory: Arc<Inventory<TargetId>>,

@@ -41,7 +41,7 @@ pub struct PruneInputs<'a> {
     pub agreements: &'a Agreements,
     /// Which of these it took from elsewhere, or from what the target had.
     pub origins: &'a HashMap<EntityKey, Origin>,
-    /// Entities of which it is not known what became of an earlier request.
+    /// Entities with an earlier request whose outcome is not known.
     pub in_doubt: &'a HashSet<EntityKey>,
     /// What is never written.
     pub policies: &'a Policies,

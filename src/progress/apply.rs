@@ -110,6 +110,13 @@ impl Progress {
                 (verification.checked, verification.total) = (*checked, *total);
             }
             Event::DifferenceFound { .. } => self.difference_found(event),
+            Event::FilesCompared {
+                by_digest,
+                downloaded,
+            } => {
+                let verification = self.verification.get_or_insert_default();
+                verification.files = Some((*by_digest, *downloaded));
+            }
             Event::VerifyFinished { .. } => self.verify_finished(event),
             Event::RunFinished { .. } => self.run_finished(event),
         }
@@ -443,6 +450,7 @@ impl Progress {
             total: *checked,
             differences: *differences,
             finished: true,
+            files: self.verification.as_ref().and_then(|known| known.files),
         });
     }
 

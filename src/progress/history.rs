@@ -73,7 +73,7 @@ pub struct Slow {
     pub name: String,
     /// Its lane.
     pub lane: Lane,
-    /// What became of it: a name of [`Outcome::NAMES`].
+    /// The outcome of it: a name of [`Outcome::NAMES`].
     pub outcome: &'static str,
     /// When it left, in milliseconds since the start of the run.
     pub from_ms: u64,
@@ -190,6 +190,7 @@ impl History {
             | Event::Warned { .. }
             | Event::VerifyProgressed { .. }
             | Event::DifferenceFound { .. }
+            | Event::FilesCompared { .. }
             | Event::VerifyFinished { .. }
             | Event::RowsIgnored { .. }
             | Event::Rehearsed { .. }

@@ -85,6 +85,8 @@ pub struct Verification {
     pub differences: u32,
     /// Whether it came to its end.
     pub finished: bool,
+    /// Files whose bytes were compared by the digests of their hosts, and by downloads.
+    pub files: Option<(u32, u32)>,
 }
 
 /// A difference between source and target that the verification found.

@@ -105,6 +105,10 @@ pub(crate) fn note(event: &Event, progress: &Progress) -> Option<Note> {
             };
             Some(weight.says(format!("difference {difference} {key}: {detail}{left}")))
         }
+        Event::FilesCompared {
+            by_digest,
+            downloaded,
+        } => Some(Weight::Detail.says(compared(*by_digest, *downloaded))),
         Event::VerifyFinished {
             checked,
             differences,
@@ -463,6 +467,16 @@ fn published_note(event: &Event) -> Option<Note> {
         Weight::Caution
     };
     Some(weight.says(text))
+}
+
+/// How the bytes of files were compared.
+pub(crate) fn compared(by_digest: u32, downloaded: u32) -> String {
+    let files = counted(by_digest + downloaded, "file");
+    format!(
+        "bytes of {files} compared: {} by the digest of the host, {} downloaded",
+        count(by_digest),
+        count(downloaded)
+    )
 }
 
 fn verified(checked: u32, differences: u32) -> Note {

@@ -457,7 +457,7 @@ impl Store {
         self.shared.readers.run(run).await
     }
 
-    /// What became of each entity in a run, by kind, source id and locale.
+    /// The outcome of each entity in a run, by kind, source id and locale.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be read.
@@ -465,7 +465,7 @@ impl Store {
         self.shared.readers.run_entities(run).await
     }
 
-    /// What became of the entities of one id in every run of a pair that noted something of them: by locale, the
+    /// The outcome of the entities of one id in every run of a pair that noted something of them: by locale, the
     /// latest run first. Runs that found an entity unchanged note nothing.
     ///
     /// # Errors

@@ -240,7 +240,7 @@ pub struct FormerPlace {
     pub siblings: Vec<i64>,
 }
 
-/// What became of the bytes of an asset before they were replaced.
+/// The outcome of the bytes of an asset before they were replaced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "bytes", rename_all = "kebab-case")]
 pub enum PriorBytes {
@@ -271,7 +271,7 @@ pub struct Publishing {
     pub target: TargetId,
     /// What a person calls it.
     pub name: String,
-    /// What became of it.
+    /// The outcome of it.
     pub state: PublishState,
     /// Why it was refused.
     pub reason: Option<String>,
@@ -354,7 +354,7 @@ pub struct RunFinish {
     pub finished_at: String,
 }
 
-/// What became of one entity in one run.
+/// The outcome of one entity in one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunEntity {
     /// The run.
@@ -363,7 +363,7 @@ pub struct RunEntity {
     pub key: EntityKey,
     /// What a person calls it.
     pub name: String,
-    /// What became of it.
+    /// The outcome of it.
     pub outcome: Outcome,
     /// Its counterpart.
     pub target: Option<TargetId>,
@@ -385,7 +385,7 @@ pub enum Change {
     },
     /// An entity of the target is about to be written over. Of several notes by one run the first stays.
     PreImage(Box<PreImage>),
-    /// An entity is about to be published, or it is known what became of that. What was noted of the version before
+    /// An entity is about to be published, or it is known the outcome of that. What was noted of the version before
     /// stays.
     Publishing(Box<Publishing>),
     /// An asset of the target has these bytes now.
@@ -451,7 +451,7 @@ pub enum Change {
         /// The numbers by item.
         numbers: BTreeMap<SourceId, AgreedNumber>,
     },
-    /// What became of an entity; a later word replaces an earlier one of the same run.
+    /// The outcome of an entity; a later word replaces an earlier one of the same run.
     Entity(RunEntity),
     /// A run has ended.
     RunFinished(RunFinish),

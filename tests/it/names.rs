@@ -328,7 +328,15 @@ async fn twins_that_differ_in_case_never_end_on_one_entity() {
                 // As long as its namesake: a source that takes both paths for one has only one of the files.
                 let twin = row(kind, 5, "ALPHA", "mark-twins");
                 rows(&mut state.instances[0], kind).push(twin);
-                let mut place = Place::of(state, Rules { names, replaces }).await;
+                let mut place = Place::of(
+                    state,
+                    Rules {
+                        names,
+                        replaces,
+                        ..Rules::default()
+                    },
+                )
+                .await;
                 let ran = place.sync().await;
                 let case = format!("{kind}, {names:?}, replaces {replaces}");
                 let there = only_names(&place.side(TARGET), kind);
@@ -368,7 +376,15 @@ async fn what_differs_in_case_only_is_adopted_and_an_undo_keeps_it() {
                 let note = row(Kind::Model, 9, "Note", "note");
                 state.instances[1].models.push(note);
                 rows(&mut state.instances[1], kind).push(old);
-                let mut place = Place::of(state, Rules { names, replaces }).await;
+                let mut place = Place::of(
+                    state,
+                    Rules {
+                        names,
+                        replaces,
+                        ..Rules::default()
+                    },
+                )
+                .await;
                 place.setup.overwrite = true;
                 let before = self::names(&place.side(TARGET), kind);
                 let ran = place.sync().await;
@@ -400,6 +416,7 @@ async fn a_create_that_was_a_save_over_something_is_told_and_undone_as_one() {
     let rules = Rules {
         names: Names::Loose,
         replaces: true,
+        ..Rules::default()
     };
     let mut wrong = Vec::new();
     for kind in [

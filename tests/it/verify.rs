@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
+use lockgate::mock;
 use lockgate::mock::file::{InstanceFile, Row, StateFile};
 
 use crate::binary::{Workspace, end_of, lines_of_json};
-use crate::support::{TARGET, fixture, instances, serve};
+use crate::support::{TARGET, fixture, instances, serve, serve_with};
 
 fn text(row: &Row) -> String {
     Value::Object(row.clone()).to_string()
@@ -109,4 +110,61 @@ async fn every_kind_of_change_on_the_target_is_found() {
         "a verification writes nothing"
     );
     server.stop().await;
+}
+
+/// What hosts say of files spares their downloads, once it has been right; and a file that changed is found whatever they say.
+#[tokio::test]
+async fn bytes_are_compared_by_digests_that_have_been_right() {
+    for (digests, spares) in [
+        (mock::FileDigests::Right, true),
+        (mock::FileDigests::None, false),
+        (mock::FileDigests::Wrong, false),
+    ] {
+        let workspace = Workspace::new();
+        let options = |state| mock::Options {
+            state,
+            rules: mock::Rules {
+                digests,
+                ..mock::Rules::default()
+            },
+            ..mock::Options::default()
+        };
+        let server = serve_with(options(instances(&fixture("starter-site")))).await;
+        let synced = end_of(workspace.sync(&server, &["--no-tui"])).await;
+        assert_eq!(synced.code, Some(0), "{digests:?}: {}", synced.stderr);
+        let files = server.state().instances[0].assets.len();
+        let before = server.requests().len();
+        let verify = || workspace.between("verify", &server.base_url(), &["--json"]);
+        let clean = end_of(verify()).await;
+        assert_eq!(clean.code, Some(0), "{digests:?}: {}", clean.stderr);
+        let fetched = server.requests().split_off(before).into_iter();
+        let fetched = fetched.filter(|one| one.method == "GET" && one.path.starts_with("/origin/"));
+        let fetched = fetched.count();
+        assert_eq!(
+            fetched < files,
+            spares,
+            "{digests:?}: {fetched} of {files} files of two sides"
+        );
+        let events = lines_of_json(&clean.stdout);
+        let compared = events
+            .iter()
+            .find(|event| event["type"] == "files-compared")
+            .unwrap();
+        let (by_digest, downloaded) = (&compared["by_digest"], &compared["downloaded"]);
+        assert_eq!(by_digest.as_u64() > Some(0), spares, "{compared}");
+        assert!(downloaded.as_u64() >= Some(3), "{compared}");
+
+        // As many other bytes in the place of those of the last file.
+        let mut state = server.state();
+        server.stop().await;
+        let held = target(&mut state).assets.last_mut().unwrap();
+        let size = usize::try_from(held["size"].as_u64().unwrap()).unwrap();
+        held.insert("content".to_owned(), json!({ "text": "x".repeat(size) }));
+        let server = serve_with(options(state)).await;
+        let verify = workspace.between("verify", &server.base_url(), &["--no-tui"]);
+        let found = end_of(verify).await;
+        assert_eq!(found.code, Some(1), "{digests:?}: {}", found.stderr);
+        assert!(found.stdout.contains("different-bytes"), "{}", found.stdout);
+        server.stop().await;
+    }
 }

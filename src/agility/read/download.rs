@@ -1,13 +1,15 @@
 //! Fetching the bytes of an asset.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt};
-use reqwest::Response;
-use reqwest::header::LOCATION;
+use reqwest::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, LOCATION};
+use reqwest::{Method, Response};
 use url::Url;
 
 use crate::domain::time;
-use crate::instance::{Cause, Download, Misplaced, RequestError, TooLarge};
+use crate::instance::{Cause, Download, FileDigest, Misplaced, RequestError, TooLarge};
 
 use super::super::body::Body;
 use super::super::classify;
@@ -15,36 +17,58 @@ use super::super::client::{Api, Call, Client, authority};
 use super::super::file_hosts::{FileHosts, is_same_host, shown_host};
 use super::media;
 
+/// The MD5 of the bytes, in Base64.
+const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
+
 /// Redirects that are followed, as many as by the vendor's CLI.
 const REDIRECTS_MAX: usize = 10;
 
 /// Opens `url` with a plain GET, as the vendor's CLI does: no credential leaves, redirects are followed. Each address on
 /// the way has to be one from which files are fetched.
 pub(crate) async fn download(client: &Client, url: &str) -> Result<Download, RequestError> {
-    let url = Url::parse(url).map_err(|error| {
-        let shown = classify::readable(url).unwrap_or_default();
-        let cause = Cause::Content(format!("{shown:?} is not a URL: {error}"));
-        RequestError::new("downloading an asset", cause)
-    })?;
-    // The query may hold a signature that grants access.
-    let shown = classify::readable(&without_query(&url)).unwrap_or_default();
+    let (url, shown) = parsed(url)?;
     let operation = format!("downloading {shown}");
     let noting = client.noting(format!("GET {shown}"), operation.clone());
-    let opened = follow(client, url, operation).await;
+    let opened = follow(client, (Method::GET, url), operation).await;
     // The bytes follow, and are none of the answer that is noted.
     noting.answered(&opened, |_| 200);
     opened
 }
 
+/// What the host says of the bytes at `url`, asked with HEAD under the same rules.
+pub(crate) async fn digest(client: &Client, url: &str) -> Result<Option<FileDigest>, RequestError> {
+    let (url, shown) = parsed(url)?;
+    let operation = format!("asking for the digest of {shown}");
+    let noting = client.noting(format!("HEAD {shown}"), operation.clone());
+    let opened = follow(client, (Method::HEAD, url), operation).await;
+    noting.answered(&opened, |_| 200);
+    opened.map(|download| download.digest)
+}
+
+/// A URL, and how it is shown: the query may hold a signature that grants access.
+fn parsed(url: &str) -> Result<(Url, String), RequestError> {
+    let url = Url::parse(url).map_err(|error| {
+        let shown = classify::readable(url).unwrap_or_default();
+        let cause = Cause::Content(format!("{shown:?} is not a URL: {error}"));
+        RequestError::new("downloading an asset", cause)
+    })?;
+    let shown = classify::readable(&without_query(&url)).unwrap_or_default();
+    Ok((url, shown))
+}
+
 async fn follow(
     client: &Client,
-    mut url: Url,
+    (method, mut url): (Method, Url),
     operation: String,
 ) -> Result<Download, RequestError> {
     for _ in 0..=REDIRECTS_MAX {
         strip_user(&mut url);
         admit(client, &url, &operation).await?;
-        let response = client.files.get(url.clone()).send().await;
+        let response = client
+            .files
+            .request(method.clone(), url.clone())
+            .send()
+            .await;
         let response = response.map_err(|error| {
             let cause = match FileHosts::refusal(&error, &url) {
                 Some(refusal) => Cause::Misplaced(Box::new(refusal)),
@@ -138,9 +162,23 @@ async fn opened(
     Ok(Download {
         length_bytes,
         focal: (header("agility-focal-x"), header("agility-focal-y")),
+        digest: digest_of(&headers),
         bytes: cut(bytes, most)
             .map_err(move |cause| RequestError::new(&*operation, cause))
             .boxed(),
+    })
+}
+
+/// What an answer says of the bytes of a file. Of a form in which they are sent for this answer only it says nothing.
+fn digest_of(headers: &HeaderMap) -> Option<FileDigest> {
+    let header = |name: &HeaderName| headers.get(name)?.to_str().ok().map(str::trim);
+    if header(&CONTENT_ENCODING).is_some_and(|form| !form.eq_ignore_ascii_case("identity")) {
+        return None;
+    }
+    let md5 = STANDARD.decode(header(&CONTENT_MD5)?).ok()?;
+    Some(FileDigest {
+        bytes: header(&CONTENT_LENGTH)?.parse().ok()?,
+        md5: md5.try_into().ok()?,
     })
 }
 

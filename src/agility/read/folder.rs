@@ -47,6 +47,7 @@ impl Source for Folder {
         let file = file.map_err(|error| failed(&operation, &error))?;
         let focal = entry.asset.as_ref().map(|asset| asset.focal.clone());
         Ok(Download {
+            digest: None,
             length_bytes: Some(entry.bytes),
             focal: focal.unwrap_or_default(),
             bytes: checked(Reading {

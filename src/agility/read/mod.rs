@@ -12,4 +12,4 @@ mod sitemap;
 
 pub(crate) use ask::{answer, encoded};
 use ask::{passed, plain};
-pub(crate) use download::download;
+pub(crate) use download::{digest, download};

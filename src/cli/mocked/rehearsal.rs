@@ -190,7 +190,7 @@ fn rules(inventory: &Inventory<TargetId>) -> mock::Rules {
     };
     mock::Rules {
         names,
-        replaces: false,
+        ..mock::Rules::default()
     }
 }
 

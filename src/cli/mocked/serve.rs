@@ -11,8 +11,8 @@ use thiserror::Error;
 use crate::domain::read_file;
 use crate::mock::file::{InstanceFile, SCHEMA, StateFile};
 use crate::mock::{
-    BatchWork, Fault, Names, Options, Profile, RateChange, RateLimitKind, Rules, Server, Stall,
-    StartError,
+    BatchWork, Fault, FileDigests, Names, Options, Profile, RateChange, RateLimitKind, Rules,
+    Server, Stall, StartError,
 };
 
 /// Serves a mock Management API and Fetch API on a local port.
@@ -98,6 +98,14 @@ pub struct ServeArgs {
     /// Take a create under a name that is in use for a save over what has it, instead of refusing it
     #[arg(long)]
     pub replace_taken: bool,
+    /// What answers with files say of their bytes in Content-MD5: right, none or wrong
+    #[arg(
+        long,
+        value_name = "KIND",
+        default_value = "right",
+        hide_default_value = true
+    )]
+    pub file_digests: FileDigests,
     /// Scripted fault, such as status=503,path=/item/multi,nth=2; may be given several times
     ///
     /// One action, and any of the conditions method=, path= (a part of it), text= (a part of the body), nth=, every=, from=, rate= (0 to 1)
@@ -253,6 +261,7 @@ fn options(args: ServeArgs) -> Result<Options, ServeError> {
         rules: Rules {
             names: args.names,
             replaces: args.replace_taken,
+            digests: args.file_digests,
         },
         faults: args.fault,
     })

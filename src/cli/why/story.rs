@@ -56,7 +56,7 @@ pub(super) struct Chapter {
     pub(super) publication: Option<Publication>,
 }
 
-/// What became of publishing it.
+/// The outcome of publishing it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Publication {
     /// `open`, `published`, `refused` or `withdrawn`.

@@ -15,6 +15,7 @@ use crate::domain::{
     BatchId, ContentHash, Entity, EntityKey, Id, Inventory, Kind, Locale, Outcome, Proof, RunId,
     SourceId, TargetId, TargetKey,
 };
+use crate::engine::files::Fingerprint;
 use crate::engine::lease::Fence;
 use crate::engine::open_intents::{AttemptLog, OpenIntents, Opening, Signature};
 use crate::engine::options::Options;
@@ -60,8 +61,8 @@ pub struct RunContext<S, T> {
     pub assets: AssetIndex,
     /// Who became whom.
     pub ids: IdMap,
-    /// The hashes of the asset bytes that this run sent.
-    pub sent_bytes: DashMap<SourceId, ContentHash>,
+    /// The asset bytes that this run sent.
+    pub sent_bytes: DashMap<SourceId, Fingerprint>,
     /// The hashes of the asset bytes that both sides had before the run, where they were compared.
     pub equal_bytes: HashMap<SourceId, ContentHash>,
     /// What the server fills in, as far as it was known before the run.
@@ -131,8 +132,8 @@ pub struct Prepared {
     pub was_published: bool,
     /// The bytes of the asset that it replaces, when it replaces one.
     pub replaced: Option<PriorBytes>,
-    /// The hash of the bytes of an asset, once they were sent.
-    pub sent: Option<ContentHash>,
+    /// The bytes of an asset, once they were sent.
+    pub sent: Option<Fingerprint>,
 }
 
 impl<S: Source, T: Target> RunContext<S, T> {
@@ -467,7 +468,7 @@ impl<S: Source, T: Target> RunContext<S, T> {
                 Proof::Sent
             },
             filled: planned.filled.clone(),
-            bytes_hash: item.sent,
+            bytes_hash: item.sent.map(|sent| sent.hash),
             bytes_date: None,
             evidence: None,
             origin,
@@ -481,10 +482,10 @@ impl<S: Source, T: Target> RunContext<S, T> {
             key: entity.key.clone(),
             place: Some(place),
         }));
-        changes.extend(item.sent.map(|hash| Change::BytesSent {
+        changes.extend(item.sent.map(|sent| Change::BytesSent {
             run: self.run.clone(),
             asset: saved.id,
-            hash,
+            hash: sent.hash,
         }));
         if item.step == Step::Patch || !planned.is_patched() {
             changes.push(Change::Entity(self.run_entity(

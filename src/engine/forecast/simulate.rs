@@ -55,7 +55,7 @@ enum What {
     Ask(usize),
     /// A flight has an answer.
     Answer(usize),
-    /// What became of a flight is durable.
+    /// The outcome of a flight is durable.
     Done(usize),
     /// The rate lets the next request go.
     Turn,

@@ -114,8 +114,8 @@ where
         answer => answer?,
     };
     let saved = checked_file(context, item, saved).await?;
-    if let Some((bytes, hash)) = files[0].meter.whole() {
-        (item.bytes, item.sent) = (bytes, Some(hash));
+    if let Some(sent) = files[0].meter.whole() {
+        (item.bytes, item.sent) = (sent.digest.bytes, Some(sent));
     }
     Ok(saved)
 }

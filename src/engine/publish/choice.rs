@@ -59,11 +59,11 @@ pub(in crate::engine) struct Choice<'a> {
     approved: Option<&'a Approved>,
     /// Entities that an earlier run wrote.
     ours: HashSet<&'a EntityKey>,
-    /// What became of what earlier runs published.
+    /// The outcome of what earlier runs published.
     former: &'a Former,
 }
 
-/// What became of what earlier runs published, or meant to.
+/// The outcome of what earlier runs published, or meant to.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Former {
     /// It was published.

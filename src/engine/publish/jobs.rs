@@ -279,7 +279,7 @@ fn because(entity: &Entity<SourceId>) -> String {
     )
 }
 
-/// The note of something with what became of it; `None` of what was not handed in.
+/// The note of something with the outcome of it; `None` of what was not handed in.
 fn with_outcome(mut noted: Publishing, moved: &Moved, step: Workflow) -> Option<Change> {
     if moved.left.contains(&noted.target) {
         return None;

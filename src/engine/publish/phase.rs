@@ -20,7 +20,7 @@ use crate::instance::{Source, Target, Workflow};
 use crate::plan::{Approved, Node};
 use crate::store::{Mapping, StoreError};
 
-/// What became of the publications of a run.
+/// The outcome of the publications of a run.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Publications {
     /// What could not be published, or was held back, with the reason.

@@ -21,7 +21,7 @@ use super::look::{Looked, saved};
 use super::outcome::not_sent;
 use crate::domain::{Entity, Kind, TargetId, TargetKey, name_key, same_name};
 use crate::engine::context::{Prepared, RunContext};
-use crate::engine::files::{Opened, Outgoing, bytes_hash, path};
+use crate::engine::files::{Opened, Outgoing, bytes_hash, fetched, path};
 use crate::engine::pace::Class;
 use crate::engine::upload_size::split;
 use crate::instance::{
@@ -134,8 +134,8 @@ impl<S: Source, T: Target> Carrier<'_, S, T> {
             })
             .await;
         for (item, file) in items.iter_mut().zip(&files) {
-            if let Some((bytes, hash)) = file.meter.whole() {
-                (item.bytes, item.sent) = (bytes, Some(hash));
+            if let Some(sent) = file.meter.whole() {
+                (item.bytes, item.sent) = (sent.digest.bytes, Some(sent));
             }
         }
         if items.len() > 1 {
@@ -229,7 +229,7 @@ where
             bytes_hash(&context.target, url)
         })
         .await;
-    there.ok() == item.sent
+    there.ok() == item.sent.map(|sent| sent.hash)
 }
 
 /// Finds out what a job that broke had sent: the bytes that the source has.
@@ -238,17 +238,19 @@ where
     S: Source,
     T: Target,
 {
-    let hashes = items.iter().map(|item| async {
+    let read = items.iter().map(|item| async {
         let file = Outgoing::of(context, item);
-        let read = || bytes_hash(&context.source, file.url());
+        let read = || fetched(&context.source, file.url());
         let sender = context.to_source();
-        let hash = sender.send_as(Class::Download, Effect::Read, read).await;
-        (file.listed_bytes(), hash.ok())
+        let read = sender.send_as(Class::Download, Effect::Read, read).await;
+        (file.listed_bytes(), read.ok())
     });
-    let hashes = join_all(hashes).await;
-    for (item, (bytes, hash)) in items.iter_mut().zip(hashes) {
+    let read = join_all(read).await;
+    for (item, (bytes, fetched)) in items.iter_mut().zip(read) {
         item.bytes = bytes.unwrap_or_default();
-        item.sent = hash.filter(|_| bytes.is_some());
+        item.sent = fetched
+            .filter(|_| bytes.is_some())
+            .map(|fetched| fetched.bytes);
     }
 }
 

@@ -1,4 +1,4 @@
-//! What became of a request: one owner of polling, looking, claiming and the verdict.
+//! The outcome of a request: one owner of polling, looking, claiming and the verdict.
 //!
 //! ```text
 //!   send ──▶ answered by item ───▶ read back ───────▶ claim ─▶ commit ─▶ show

@@ -77,10 +77,10 @@ where
     match context.arrived(item.node, saved) {
         Ok(()) => {
             context.placed.insert(item.node);
-            if let Some(hash) = item.sent {
+            if let Some(sent) = item.sent {
                 context
                     .sent_bytes
-                    .insert(context.entity(item.node).key.id, hash);
+                    .insert(context.entity(item.node).key.id, sent);
             }
             if item.was_published {
                 context.republish.insert(item.node);

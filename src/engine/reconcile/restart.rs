@@ -1,4 +1,4 @@
-//! What a restart does first: it finds out what became of requests whose outcome an earlier run did not live to note.
+//! What a restart does first: it finds out the outcome of requests whose outcome an earlier run did not live to note.
 //!
 //! ```text
 //!   open intents ─▶ batches with a number: polled to their end      (before the instances are read)
@@ -97,7 +97,7 @@ pub(super) struct Item {
     pub(super) resolution: Resolution,
 }
 
-/// What became of an entity.
+/// The outcome of an entity.
 #[derive(Clone, Debug)]
 pub(super) enum Resolution {
     /// Not known yet.
@@ -245,7 +245,7 @@ impl<T: Target> Recovery<'_, T> {
         tokio::time::sleep(old_enough.saturating_sub(age(self.store, opened_ms))).await;
     }
 
-    /// Finds out what became of everything, makes it durable, and tells what nobody can know.
+    /// Finds out the outcome of everything, makes it durable, and reports what cannot be known.
     ///
     /// # Errors
     /// [`RunError`] when the target cannot be asked, or the findings cannot be stored.

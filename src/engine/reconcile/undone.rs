@@ -28,7 +28,7 @@ pub(super) fn is_of_undo(intent: &Intent) -> bool {
     }
 }
 
-/// Finds out what became of the open deletes and restores of an undo, and makes it durable. Returns entities of which
+/// Finds out the outcome of the open deletes and restores of an undo, and makes it durable. Returns entities of which
 /// nobody can tell, and why.
 ///
 /// # Errors

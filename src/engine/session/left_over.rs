@@ -87,7 +87,7 @@ pub(in crate::engine) fn origins(mappings: &[Mapping]) -> HashMap<EntityKey, Ori
         .collect()
 }
 
-/// Entities of which it is not known what became of an earlier request.
+/// Entities with an earlier request whose outcome is not known.
 pub(in crate::engine) fn in_doubt(doubts: &HashMap<EntityKey, String>) -> HashSet<EntityKey> {
     doubts.keys().cloned().collect()
 }

@@ -101,7 +101,7 @@ pub enum Effect {
     Persist {
         /// The entity.
         node: Node,
-        /// What became of it.
+        /// The outcome of it.
         outcome: Outcome,
         /// Why.
         because: String,

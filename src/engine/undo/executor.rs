@@ -46,7 +46,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
     ) -> Self {
         let context = RunContext {
             alarm: Alarm::of_undo(),
-            ..session.bare_crew(
+            ..session.bare_context(
                 Arc::new(Inventory::empty(session.source.guid.clone())),
                 Arc::clone(&plan.0.target),
                 Some(fence),

@@ -33,7 +33,7 @@ use crate::instance::{Source, Target};
 use crate::plan::Prune;
 use crate::plan::undo::Created;
 
-/// What became of the deletes of a run.
+/// The outcome of the deletes of a run.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct PruneEnd {
     /// How the run ended by them.
@@ -83,7 +83,7 @@ impl<S: Source, T: Target> Session<S, T> {
                 Arc::new(context.pre_images.places().clone()),
             ),
             alarm: Alarm::new(self.options.waits_for_user),
-            ..self.bare_crew(
+            ..self.bare_context(
                 Arc::new(Inventory::empty(self.source.guid.clone())),
                 Arc::clone(&outlook.target),
                 Some(fence),

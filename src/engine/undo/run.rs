@@ -55,7 +55,7 @@ pub struct UndoEnd {
     pub unpublished: Vec<String>,
     /// What the verification found; `None` when there was none.
     pub differences: Option<Vec<Difference>>,
-    /// Entities of which nobody can tell what became of them in an earlier run, with the reason.
+    /// Entities with an outcome in an earlier run that cannot be found out, with the reason.
     pub in_doubt: Vec<(EntityKey, String)>,
 }
 
@@ -155,7 +155,7 @@ impl<S: Source, T: Target> Session<S, T> {
         Ok(end)
     }
 
-    /// Finds out what became of the open requests of earlier runs. The source is read only when there are some that
+    /// Finds out the outcome of the open requests of earlier runs. The source is read only when there are some that
     /// are compared with it.
     async fn settle_open(&self, fence: &Fence) -> Result<HashMap<EntityKey, String>, RunError> {
         let mut doubts = settle_undone(self.recovery(fence)).await?;

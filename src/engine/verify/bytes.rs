@@ -1,15 +1,22 @@
 //! Compares the bytes of assets.
+//!
+//! The host of a file may say its digest (`Content-MD5`). Once that has been found right for some files that were downloaded, the
+//! others are compared by what their hosts say, which costs no download. A difference is reported of bytes that were read only.
 
 use std::sync::Arc;
 
+use dashmap::DashMap;
 use tokio::task::JoinSet;
+use url::Url;
 
 use super::difference::{Difference, DifferenceKind, Scope};
-use crate::domain::{Id, Kind};
+use crate::domain::{ContentHash, Id, Kind};
 use crate::engine::context::RunContext;
-use crate::engine::files::bytes_hash;
+use crate::engine::files::{Fetched, fetched};
 use crate::engine::pace::Class;
-use crate::instance::{Effect, Source, Target};
+use crate::engine::retry::Sender;
+use crate::event::Event;
+use crate::instance::{Effect, FileDigest, RequestError, Source, Target};
 use crate::plan::Node;
 
 /// Compares the bytes of assets: after a run those that it sent, on request all.
@@ -34,25 +41,34 @@ where
                 && context.ids.resolve(key).is_some()
         })
         .collect();
+    let digests = Arc::new(Digests::default());
+    let (mut by_digest, mut downloaded) = (0, 0);
     let mut running = JoinSet::new();
     let mut differences = Vec::new();
     loop {
-        while running.len() < context.options.downloads_in_flight()
+        // The first ones show whether the others have to be downloaded.
+        let at_once = match downloaded {
+            0..PROOFS => PROOFS as usize,
+            _ => context.options.downloads_in_flight(),
+        };
+        while running.len() < at_once
             && let Some(node) = open.pop()
         {
-            let context = Arc::clone(&context);
-            running.spawn(async move {
-                let detail = differing_bytes(&context, node).await;
-                (node, detail)
-            });
+            let (context, digests) = (Arc::clone(&context), Arc::clone(&digests));
+            running.spawn(async move { (node, compared(&context, &digests, node).await) });
         }
         let Some(joined) = running.join_next().await else {
             break;
         };
-        let (node, detail) =
+        let (node, compared) =
             joined.unwrap_or_else(|broken| std::panic::resume_unwind(broken.into_panic()));
+        *(if compared.by_digest {
+            &mut by_digest
+        } else {
+            &mut downloaded
+        }) += 1;
         let entity = context.entity(node);
-        differences.extend(detail.map(|detail| Difference {
+        differences.extend(compared.detail.map(|detail| Difference {
             key: entity.key.clone(),
             name: entity.name.to_string(),
             difference: DifferenceKind::DifferentBytes,
@@ -60,40 +76,199 @@ where
             left_alone: context.leaves(node, DifferenceKind::DifferentBytes),
         }));
     }
+    if by_digest + downloaded > 0 {
+        let compared = Event::FilesCompared {
+            by_digest,
+            downloaded,
+        };
+        context.sink.emit(compared).await;
+    }
     differences.sort_by(|left, right| left.key.cmp(&right.key));
     differences
 }
 
-async fn differing_bytes<S, T>(context: &RunContext<S, T>, node: Node) -> Option<String>
+/// What came of the comparison of a file.
+struct Compared {
+    /// What differs.
+    detail: Option<String>,
+    /// Whether the digest of the host was enough.
+    by_digest: bool,
+}
+
+async fn compared<S, T>(context: &RunContext<S, T>, digests: &Digests, node: Node) -> Compared
 where
     S: Source,
     T: Target,
 {
     let entity = context.entity(node);
-    let sent = context.sent_bytes.get(&entity.key.id).map(|hash| *hash);
-    let expected = if let Some(hash) = sent {
-        Ok(hash)
-    } else {
-        let body = entity.body.parse();
-        let url = body["originUrl"].as_str().unwrap_or_default().to_owned();
-        context
-            .to_source()
-            .send_as(Class::Download, Effect::Read, || {
-                bytes_hash(&context.source, &url)
-            })
-            .await
+    let urls = crate::plan::Counterparts::asset_urls(&context.ids, entity.key.id.raw());
+    let Some(urls) = urls else {
+        return Compared {
+            detail: None,
+            by_digest: false,
+        };
     };
-    let urls = crate::plan::Counterparts::asset_urls(&context.ids, entity.key.id.raw())?;
-    let found = context
-        .to_target()
-        .send_as(Class::Download, Effect::Read, || {
-            bytes_hash(&context.target, &urls.origin)
-        })
-        .await;
+    let sent = context.sent_bytes.get(&entity.key.id).map(|sent| *sent);
+    let body = entity.body.parse();
+    let source = End {
+        instance: &context.source,
+        sender: context.to_source(),
+        url: body["originUrl"].as_str().unwrap_or_default(),
+        digests,
+    };
+    let target = End {
+        instance: &context.target,
+        sender: context.to_target(),
+        url: &urls.origin,
+        digests,
+    };
+    let expected = match sent {
+        Some(sent) => Some(sent.digest),
+        None => source.digest().await,
+    };
+    if expected.is_some() && expected == target.digest().await {
+        return Compared {
+            detail: None,
+            by_digest: true,
+        };
+    }
+    let expected = match sent {
+        Some(sent) => Ok(sent.hash),
+        None => source.hash().await,
+    };
+    Compared {
+        detail: difference(expected, target.hash().await),
+        by_digest: false,
+    }
+}
+
+fn difference(
+    expected: Result<ContentHash, RequestError>,
+    found: Result<ContentHash, RequestError>,
+) -> Option<String> {
     match (expected, found) {
         (Ok(expected), Ok(found)) if expected == found => None,
         (Ok(_), Ok(_)) => Some("the bytes on the target are not those of the source".to_owned()),
         (Err(error), _) => Some(format!("the source's bytes could not be read: {error}")),
         (_, Err(error)) => Some(format!("the target's bytes could not be read: {error}")),
+    }
+}
+
+/// A file at one of the two instances.
+struct End<'a, I> {
+    instance: &'a I,
+    sender: Sender<'a>,
+    url: &'a str,
+    digests: &'a Digests,
+}
+
+impl<I: Source> End<'_, I> {
+    /// What its host says of it, where that has been proven to be right.
+    async fn digest(&self) -> Option<FileDigest> {
+        if !self.digests.are_right(self.url) {
+            return None;
+        }
+        let ask = || self.instance.digest(self.url);
+        let said = self
+            .sender
+            .send_as(Class::Download, Effect::Read, ask)
+            .await;
+        if said.is_err() {
+            self.digests.doubt(self.url);
+        }
+        said.ok().flatten()
+    }
+
+    /// The hash of its bytes.
+    async fn hash(&self) -> Result<ContentHash, RequestError> {
+        let read = || fetched(self.instance, self.url);
+        let fetched = self
+            .sender
+            .send_as(Class::Download, Effect::Read, read)
+            .await?;
+        self.digests.note(self.url, &fetched);
+        Ok(fetched.bytes.hash)
+    }
+}
+
+/// What is known of the digests that hosts give for files.
+///
+/// A host is believed once some files that were downloaded whole had the digests that it gave, and none had another one.
+#[derive(Debug, Default)]
+struct Digests(DashMap<String, Agreement>);
+
+/// How often a host gave the digest of a file.
+#[derive(Clone, Copy, Debug, Default)]
+struct Agreement {
+    right: u32,
+    is_doubtful: bool,
+}
+
+/// Downloads that prove the digests of a host.
+const PROOFS: u32 = 3;
+
+impl Digests {
+    fn host(url: &str) -> String {
+        let url = Url::parse(url).ok();
+        let host = url.as_ref().and_then(|url| url.host_str());
+        host.unwrap_or_default().to_owned()
+    }
+
+    fn are_right(&self, url: &str) -> bool {
+        let known = self.0.get(&Self::host(url));
+        known.is_some_and(|known| known.right >= PROOFS && !known.is_doubtful)
+    }
+
+    /// Takes a file that was downloaded whole.
+    fn note(&self, url: &str, fetched: &Fetched) {
+        match fetched.said {
+            Some(said) if said == fetched.bytes.digest => {
+                self.0.entry(Self::host(url)).or_default().right += 1;
+            }
+            Some(_) => self.doubt(url),
+            None => {}
+        }
+    }
+
+    /// Believes a host no more.
+    fn doubt(&self, url: &str) {
+        self.0.entry(Self::host(url)).or_default().is_doubtful = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::files::Fingerprint;
+
+    const URL: &str = "https://files.example/a.png";
+
+    fn file(md5: u8, said: Option<u8>) -> Fetched {
+        let digest = |md5| FileDigest {
+            bytes: 3,
+            md5: [md5; 16],
+        };
+        Fetched {
+            bytes: Fingerprint {
+                hash: ContentHash::of_bytes(b"abc"),
+                digest: digest(md5),
+            },
+            said: said.map(digest),
+        }
+    }
+
+    #[test]
+    fn a_host_is_believed_after_some_right_digests_and_never_after_a_wrong_one() {
+        let digests = Digests::default();
+        for _ in 0..PROOFS {
+            assert!(!digests.are_right(URL));
+            digests.note(URL, &file(1, None));
+            digests.note(URL, &file(1, Some(1)));
+        }
+        assert!(digests.are_right("https://files.example/b.png"));
+        assert!(!digests.are_right("https://other.example/a.png"));
+        digests.note(URL, &file(1, Some(2)));
+        digests.note(URL, &file(1, Some(1)));
+        assert!(!digests.are_right(URL));
     }
 }

@@ -3,6 +3,8 @@
 use axum::body::Body;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures_util::stream;
 use serde_json::{Value, json};
 
@@ -71,6 +73,11 @@ fn download(file: &Download) -> Response<Body> {
         kind.unwrap_or(HeaderValue::from_static("application/octet-stream")),
     );
     headers.insert(CONTENT_LENGTH, HeaderValue::from(file.blob.len()));
+    if let Some(md5) = file.md5
+        && let Ok(value) = HeaderValue::from_str(&STANDARD.encode(md5))
+    {
+        headers.insert("content-md5", value);
+    }
     if let Some((x, y)) = &file.focal {
         for (name, value) in [("agility-focal-x", x), ("agility-focal-y", y)] {
             if let Ok(value) = HeaderValue::from_str(value) {

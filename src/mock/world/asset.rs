@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::blob::Blob;
 use super::failure::Refusal;
 use super::ids::IdKind;
-use super::names::Names;
+use super::names::{FileDigests, Names};
 use super::received::Received;
 use super::text::now;
 use super::{Window, World, gone, row};
@@ -69,6 +69,8 @@ pub(crate) struct Download {
     pub(crate) blob: Blob,
     pub(crate) content_type: String,
     pub(crate) focal: Option<(String, String)>,
+    /// What is said of the bytes.
+    pub(crate) md5: Option<[u8; 16]>,
 }
 
 impl Assets {
@@ -261,9 +263,16 @@ impl World {
                     .map_or_else(|| value.to_string(), str::to_owned)
             })
         };
+        let blob = asset.blob.clone()?;
+        let md5 = match self.rules.digests {
+            FileDigests::Right => blob.md5(key),
+            FileDigests::None => None,
+            FileDigests::Wrong => Some([0; 16]),
+        };
         Some(Download {
             key: key.to_owned(),
-            blob: asset.blob.clone()?,
+            blob,
+            md5,
             content_type: row::text(&asset.row, "contentType")
                 .unwrap_or("application/octet-stream")
                 .to_owned(),

@@ -1,6 +1,7 @@
 //! The bytes of an asset, kept small: what follows from a key and a length is made when it is read.
 
 use bytes::Bytes;
+use md5::{Digest as _, Md5};
 use serde_json::{Value, json};
 
 use super::received::Received;
@@ -17,6 +18,9 @@ pub(crate) enum Blob {
 }
 
 pub(super) const BLOCK: usize = 4096;
+
+/// The largest file that a store takes in one piece, and so knows the MD5 of.
+const IN_ONE_PIECE: u64 = 4 << 20;
 
 /// The block that a filler repeats.
 fn block(key: &str) -> Bytes {
@@ -70,6 +74,16 @@ impl Blob {
             Self::Stored(bytes) => bytes.len() as u64,
             Self::Filler(length) => *length,
         }
+    }
+
+    /// The MD5 of the bytes; `None` of a file that is larger than what a store takes in one piece.
+    pub(crate) fn md5(&self, key: &str) -> Option<[u8; 16]> {
+        if self.len() > IN_ONE_PIECE {
+            return None;
+        }
+        let mut hasher = Md5::new();
+        self.chunks(key).for_each(|chunk| hasher.update(&chunk));
+        Some(hasher.finalize().into())
     }
 
     /// The bytes in pieces; fillers share one block.

@@ -47,7 +47,7 @@ use std::sync::Arc;
 
 pub(crate) use fresh::Fresh;
 pub use load::LoadError;
-pub use names::{Names, Rules};
+pub use names::{FileDigests, Names, Rules};
 
 use self::asset::Assets;
 use self::batch::{Batches, Done, Operation, Spoil, Work};

@@ -67,17 +67,53 @@ pub struct Rules {
     /// Whether a create under a name that is in use is a save over what has it. Otherwise it is refused; the upload of an
     /// asset is one in any case.
     pub replaces: bool,
+    /// What it says of the bytes of files.
+    pub digests: FileDigests,
+}
+
+/// What an instance says of the bytes of its files, in `Content-MD5`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FileDigests {
+    /// Their MD5, of files that a store takes in one piece.
+    #[default]
+    Right,
+    /// Nothing.
+    None,
+    /// An MD5 that is not theirs.
+    Wrong,
+}
+
+impl FileDigests {
+    /// All of them, with the words for them.
+    const ALL: [(&'static str, Self); 3] = [
+        ("right", Self::Right),
+        ("none", Self::None),
+        ("wrong", Self::Wrong),
+    ];
+}
+
+impl FromStr for FileDigests {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        word(text, &Self::ALL)
+    }
+}
+
+/// The value for a word.
+fn word<T: Copy>(text: &str, all: &[(&str, T)]) -> Result<T, String> {
+    let known = all.iter().find(|(word, _)| *word == text.trim());
+    known.map(|(_, value)| *value).ok_or_else(|| {
+        let words: Vec<&str> = all.iter().map(|(word, _)| *word).collect();
+        format!("expected one of {}", words.join(", "))
+    })
 }
 
 impl FromStr for Names {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let known = Self::ALL.iter().find(|(word, _)| *word == text.trim());
-        known.map(|(_, names)| *names).ok_or_else(|| {
-            let words = Self::ALL.map(|(word, _)| word).join(", ");
-            format!("expected one of {words}")
-        })
+        word(text, &Self::ALL)
     }
 }
 

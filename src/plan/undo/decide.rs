@@ -76,7 +76,7 @@ pub enum Live {
 pub struct PriorState {
     /// As it was read then.
     pub entity: Entity<TargetId>,
-    /// What became of its bytes.
+    /// The outcome of its bytes.
     pub bytes: PriorBytes,
 }
 

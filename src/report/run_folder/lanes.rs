@@ -102,6 +102,7 @@ impl LaneLogs {
             | Event::Warned { .. }
             | Event::VerifyProgressed { .. }
             | Event::DifferenceFound { .. }
+            | Event::FilesCompared { .. }
             | Event::VerifyFinished { .. }
             | Event::RowsIgnored { .. }
             | Event::Rehearsed { .. }

@@ -1,4 +1,4 @@
-//! `report.md`: what became of a run, for people.
+//! `report.md`: the outcome of a run, for people.
 
 use std::time::Duration;
 
@@ -366,6 +366,9 @@ fn verification(progress: &Progress) -> String {
         &mut text,
         &format!("{checked} of {total} entities compared, {found}"),
     );
+    if let Some((by_digest, downloaded)) = verification.files {
+        line(&mut text, &note::compared(by_digest, downloaded));
+    }
     for found in progress.differences().iter().take(ROWS) {
         let detail = inline(&text::short(&found.detail, TEXT));
         line(

@@ -1,4 +1,4 @@
-//! `summary.json`: what became of a run, for programs.
+//! `summary.json`: the outcome of a run, for programs.
 //!
 //! Members are named in `snake_case`; those ending in `_ms` are milliseconds since the start of the run or,
 //! with `took`, a span of them. A reader must ignore members that it does not know; [`SCHEMA`] rises when one
@@ -231,8 +231,18 @@ struct VerificationPart {
     differences: u32,
     /// Whether everything was compared.
     finished: bool,
+    /// How the bytes of files were compared; absent where none were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    files: Option<FilesPart>,
     /// The first thousand differences.
     found: Vec<DifferencePart>,
+}
+
+#[derive(Debug, Serialize)]
+struct FilesPart {
+    /// By what their hosts say.
+    by_digest: u32,
+    downloaded: u32,
 }
 
 #[derive(Debug, Serialize)]
@@ -441,6 +451,10 @@ fn verification(progress: &Progress) -> Option<VerificationPart> {
         checked: known.checked,
         differences: known.differences,
         finished: known.finished,
+        files: known.files.map(|(by_digest, downloaded)| FilesPart {
+            by_digest,
+            downloaded,
+        }),
         found: progress.differences().iter().map(part).collect(),
     })
 }

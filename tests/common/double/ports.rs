@@ -334,6 +334,7 @@ impl Source for Double {
             .map(Ok)
             .collect();
         Ok(Download {
+            digest: None,
             length_bytes: Some(bytes.len() as u64),
             focal: (None, None),
             bytes: stream::iter(pieces).boxed(),
