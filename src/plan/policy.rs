@@ -1,6 +1,6 @@
 //! What the user decided beforehand about kinds and names: which side wins a conflict, and what is never written.
 
-use globset::{Glob, GlobMatcher};
+use globset::{GlobBuilder, GlobMatcher};
 
 use super::action::{Action, Planned};
 use super::graph::Node;
@@ -10,7 +10,7 @@ use crate::domain::{Entity, EntityKey, ItemState, Kind, SourceId};
 
 /// Entities by kind and name: `page`, `content:articles`, `asset:brochures/*`.
 ///
-/// A name is a glob. It is matched against the reference name of a model, container or template, the name of a gallery, the
+/// A name is a glob, in any case. It is matched against the reference name of a model, container or template, the name of a gallery, the
 /// path of an asset or page, the origin of a redirection; of an item against its container, and against its container and
 /// title with a slash between them.
 #[derive(Clone, Debug)]
@@ -47,7 +47,10 @@ impl Pattern {
             None => (text, None),
         };
         let refused = |error: globset::Error| PatternError::of(&error);
-        let glob = |name: &str| Glob::new(name).map(|glob| glob.compile_matcher());
+        let glob = |name: &str| {
+            let glob = GlobBuilder::new(name).case_insensitive(true).build();
+            glob.map(|glob| glob.compile_matcher())
+        };
         let unknown = || PatternError("it does not begin with a kind".to_owned());
         Ok(Self {
             kind: kind.parse().map_err(|_| unknown())?,
@@ -281,6 +284,7 @@ mod tests {
         for (text, is_item, is_container) in [
             ("content", true, false),
             ("content:articles", true, false),
+            ("content:ARTICLES/old*", true, false),
             ("content:art*", true, false),
             ("content:articles/Old*", true, false),
             ("content:articles/New*", false, false),

@@ -121,7 +121,10 @@ async fn a_run_with_a_map_leaves_what_a_source_with_those_names_would() {
         ends(&configured(&oracle, ""), "sync", 0).await;
         let server = serve(state(&case.locales)).await;
         let workspace = configured(&server, case.config);
-        for form in ["text", "markdown", "html", "json"] {
+        // Every form says the same sentences.
+        let forms = ["text", "markdown", "html", "json"];
+        let shown = if name == "locales" { 4 } else { 1 };
+        for form in &forms[..shown] {
             let plan = ends(&workspace, &format!("plan --format {form}"), 0).await;
             assert!(
                 plan.stdout.contains(case.told),

@@ -148,13 +148,18 @@ fn edit(side: &mut InstanceFile, key: &Key, what: &str, value: u32) {
             *field(row, "topics_TextField") = names.join(",").into();
         }
         "seo" => {
-            row["seo"] = json!({ "metaDescription": text, "metaKeywords": "", "metaHTML": "", "menuVisible": null, "sitemapVisible": null })
+            let seo = json!({ "metaDescription": text, "metaKeywords": "", "metaHTML": "", "menuVisible": null, "sitemapVisible": null });
+            row.insert(what.to_owned(), seo);
         }
-        "title" | "menuText" => row[what] = text.into(),
-        "visible" => row[what] = json!({ "menu": value % 2 == 0, "sitemap": value % 3 == 0 }),
+        "title" | "menuText" => drop(row.insert(what.to_owned(), text.into())),
+        "visible" => {
+            let visible = json!({ "menu": value % 2 == 0, "sitemap": value % 3 == 0 });
+            row.insert(what.to_owned(), visible);
+        }
         zone => {
             let modules = row["zones"][zone].as_array_mut().unwrap();
-            modules.rotate_left(1 + at % (modules.len() - 1));
+            let by = 1 + at % (modules.len() - 1);
+            modules.rotate_left(by);
         }
     }
     let version = row["properties"]["versionID"].as_i64().unwrap();
@@ -178,20 +183,29 @@ fn said(side: &InstanceFile, key: &Key, what: &str) -> String {
             .collect()
     };
     match what {
-        "headline" | "summary" | "body" => field(row, what).as_str().unwrap_or_default().to_owned(),
+        "headline" | "summary" | "body" => {
+            let text = field(row, what).as_str().unwrap_or_default();
+            // Each side has its own addresses of files.
+            text.replace(&format!("/cdn/{TARGET}/"), "/cdn/demo/")
+        }
         // The companion has the id, whatever form the link is shown in.
         "writer" => named(field(row, "writerID").as_str().unwrap_or_default()).join(","),
         "topics" => named(field(row, "topics_ValueField").as_str().unwrap_or_default()).join(","),
-        "seo" => row["seo"]["metaDescription"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned(),
-        "title" | "menuText" => text_of(row, what).to_owned(),
-        "visible" => format!(
-            "{} {}",
-            row[what]["menu"] == true,
-            row[what]["sitemap"] == true
-        ),
+        "seo" => {
+            let seo = row.get("seo").cloned().unwrap_or_default();
+            seo["metaDescription"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        }
+        "title" | "menuText" => {
+            let text = row.get(what).and_then(Value::as_str);
+            text.unwrap_or_default().to_owned()
+        }
+        "visible" => {
+            let visible = row.get(what).cloned().unwrap_or_default();
+            format!("{} {}", visible["menu"] == true, visible["sitemap"] == true)
+        }
         zone => {
             let modules = row["zones"][zone].as_array().unwrap().iter();
             modules
