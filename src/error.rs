@@ -222,6 +222,7 @@ impl Error {
                 RunError::Store(_)
                 | RunError::Pull(_)
                 | RunError::Selection(_)
+                | RunError::Map(_)
                 | RunError::Unplaced(_)
                 | RunError::NotAgreed(_)
                 | RunError::Gates(_)
@@ -316,6 +317,7 @@ const fn run_exit_code(error: &RunError) -> ExitStatus {
         RunError::Interrupted => ExitStatus::Interrupted,
         RunError::Unplaced(_) | RunError::Gates(_) => ExitStatus::Conflicts,
         RunError::Selection(_)
+        | RunError::Map(_)
         | RunError::NotAgreed(_)
         | RunError::UnknownLocale { .. }
         | RunError::TargetLocale { .. }
@@ -378,6 +380,7 @@ fn run_hint(error: &RunError) -> Option<String> {
         RunError::Pull(PullError::Incomplete { .. } | PullError::Endless { .. })
         | RunError::Store(_)
         | RunError::Selection(_)
+        | RunError::Map(_)
         | RunError::Unplaced(_)
         | RunError::NotAgreed(_)
         | RunError::Gates(_)

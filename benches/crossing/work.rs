@@ -48,6 +48,7 @@ impl Work {
             adopt: lockgate::plan::Adopt::default(),
             locales: &source.locales,
             policies: &Policies::default(),
+            excluded: &std::collections::HashMap::new(),
             selection: &Selection::default(),
             weights: Weights::default(),
             agreed: None,

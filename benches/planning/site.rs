@@ -226,6 +226,7 @@ pub(crate) fn arrived(
             target_version: there.version,
             proof: lockgate::domain::Proof::Equal,
             filled: lockgate::domain::Filled::new(),
+            fields: None,
             bytes_hash: None,
             bytes_date: None,
             place: None,

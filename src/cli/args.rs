@@ -224,6 +224,9 @@ pub(super) struct SelectionArgs {
     /// Channels that have another name on the target
     #[arg(long, value_name = "SOURCE=TARGET", value_delimiter = ',')]
     channel_map: Vec<String>,
+    /// Locales that have another name on the target
+    #[arg(long, value_name = "SOURCE=TARGET", value_delimiter = ',')]
+    locale_map: Vec<String>,
     /// Kinds: models, galleries, assets, containers, content, templates, pages, sitemaps, urlredirections
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
     elements: Vec<String>,
@@ -253,6 +256,7 @@ impl SelectionArgs {
             .list("sync.locales", &self.locale)
             .list("sync.channels", &self.channel)
             .list("sync.channel_map", &self.channel_map)
+            .list("sync.locale_map", &self.locale_map)
             .list("sync.elements", &self.elements)
             .list("sync.models", &self.models)
             .list("sync.models_with_deps", &self.models_with_deps)

@@ -18,6 +18,8 @@ pub(super) fn overview(settings: &Settings, decided: &Decided) -> Overview {
         source: &decided.source,
         target: &decided.target,
         policies: &settings.sync.policies,
+        maps: &decided.maps,
+        locales: &decided.locales,
         prune: &decided.prune,
         withdrawn: &decided.withdrawn,
         still_public: decided.still_public,

@@ -233,7 +233,7 @@ async fn until_shown(
 }
 
 async fn shown(settings: &Settings, report: &RunReport, limit: Duration) -> Result<(), Error> {
-    let again = Again::new(settings, report.source.clone())?;
+    let again = Again::new(settings, report.read.clone())?;
     let target = settings.target.label();
     let began = Instant::now();
     let mut delay = FIRST_LOOK;
@@ -323,9 +323,19 @@ fn unsettled(decided: &Decided, hop: &RunReport) -> Vec<EntityKey> {
         .filter(|(planned, _)| !is_settled(planned) && !planned.action.is_work())
         .map(|(_, entity)| &entity.key)
         .collect();
+    let before = hop.plan.entities.iter().zip(hop.source.entities());
+    let merged = before.filter(|(planned, _)| planned.merge.is_some() && planned.action.is_work());
+    let merged: HashSet<&EntityKey> = merged.map(|(_, entity)| &entity.key).collect();
     let now = decided.plan.entities.iter().zip(decided.source.entities());
     let open = now
-        .filter(|(planned, _)| !is_settled(planned))
+        .filter(|(planned, entity)| {
+            // What was merged differs for good, so its version tells whether it is shown.
+            if merged.contains(&entity.key) {
+                !is_shown(decided, &entity.key)
+            } else {
+                !is_settled(planned)
+            }
+        })
         .map(|(_, entity)| &entity.key)
         .filter(|key| !left_open.contains(key));
     let entities = decided.source.entities();
@@ -336,6 +346,16 @@ fn unsettled(decided: &Decided, hop: &RunReport) -> Vec<EntityKey> {
     keys.dedup();
     keys.extend(decided.prune.deletes().map(|trace| trace.key.clone()));
     keys
+}
+
+/// Whether the target shows the version of an entity that the state has.
+fn is_shown(decided: &Decided, key: &EntityKey) -> bool {
+    let mut mappings = decided.mappings.iter();
+    let mapping = mappings.find(|mapping| mapping.key == *key);
+    mapping.is_some_and(|mapping| {
+        let there = decided.target.get(&key.with_id(mapping.target));
+        there.is_some_and(|there| there.version >= mapping.target_version)
+    })
 }
 
 /// Whether an entity is on the target as it is on the source, as far as the state knows.

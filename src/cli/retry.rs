@@ -12,6 +12,7 @@ use super::sync::PolicyArgs;
 use super::{run_lookup, sync};
 use crate::config::{Config, FOLDER, Given};
 use crate::domain::{EntityKey, Outcome};
+use crate::engine::Maps;
 use crate::error::{Error, ExitStatus};
 use crate::report;
 use crate::store::{RunEntity, RunRecord, Store};
@@ -147,22 +148,34 @@ fn nothing_to_do(record: &RunRecord) -> String {
 fn remembered(record: &RunRecord) -> Vec<Given> {
     let options = &record.options;
     let text = |key: &str| options[key].as_str().map(str::to_owned);
-    let list = |key: &str| -> Vec<String> {
-        let listed = options[key].as_array().into_iter().flatten();
-        let texts = listed.filter_map(|part| Some(part.as_str()?.to_owned()));
+    let listed = |value: &serde_json::Value| -> Vec<String> {
+        let parts = value.as_array().into_iter().flatten();
+        let texts = parts.filter_map(|part| Some(part.as_str()?.to_owned()));
         texts.collect()
     };
-    let (locales, channel_map) = (list("locales"), list("channel_map"));
+    // Runs of earlier versions mapped channels only.
+    let maps = Maps::KEYS.map(|(key, name)| {
+        let own = listed(&options["maps"][name]);
+        if own.is_empty() {
+            (key, listed(&options[name]))
+        } else {
+            (key, own)
+        }
+    });
     let folder = text("source_folder").map(|folder| format!("{FOLDER}{folder}"));
     let source = folder.unwrap_or_else(|| record.pair.source.to_string());
-    Collected::default()
+    let collected = maps
+        .iter()
+        .fold(Collected::default(), |collected, (key, parts)| {
+            collected.list(*key, parts)
+        });
+    collected
         .text("source.guid", Some(&source))
         .text("target.guid", Some(&record.pair.target.to_string()))
         .text("source.url", text("source_url").as_ref())
         .text("target.url", text("target_url").as_ref())
         .text("sync.publish", text("publish").as_ref())
-        .list("sync.locales", &locales)
-        .list("sync.channel_map", &channel_map)
+        .list("sync.locales", &listed(&options["locales"]))
         .switch("sync.overwrite", options["overwrite"] == true, true)
         .of_run(&record.run)
 }

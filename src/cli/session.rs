@@ -418,7 +418,7 @@ pub(super) fn record(settings: &Settings, run: &RunId, pair: &Pair, work: &Work)
         options: json!({
             "overwrite": settings.sync.policies.overwrite,
             "locales": settings.sync.locales,
-            "channel_map": pairs(&settings.sync.channel_map),
+            "maps": settings.sync.maps.written(),
             "dry_run": settings.sync.dry_run,
             "publish": settings.sync.publish.name(),
             "prune": settings.sync.prune,
@@ -441,14 +441,6 @@ pub(super) fn record(settings: &Settings, run: &RunId, pair: &Pair, work: &Work)
         end: None,
         counts: None,
     }
-}
-
-/// Pairs as the configuration writes them.
-fn pairs(pairs: &[(String, String)]) -> Vec<String> {
-    let written = pairs
-        .iter()
-        .map(|(first, second)| format!("{first}={second}"));
-    written.collect()
 }
 
 /// What a run is and what is reported of it, unless the user aborts it. Signals have a task of their own, so that nothing

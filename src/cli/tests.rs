@@ -173,6 +173,9 @@ fn help_teaches() {
           --channel-map <SOURCE=TARGET>
               Channels that have another name on the target [env: LOCKGATE_CHANNEL_MAP]
 
+          --locale-map <SOURCE=TARGET>
+              Locales that have another name on the target [env: LOCKGATE_LOCALE_MAP]
+
           --elements <KIND>
               Kinds: models, galleries, assets, containers, content, templates, pages, sitemaps, urlredirections
               [env: LOCKGATE_ELEMENTS, AGILITY_ELEMENTS]

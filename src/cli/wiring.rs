@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::io::IsTerminal;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::official;
@@ -39,7 +40,7 @@ pub(super) fn connections(settings: &Settings) -> (Connection, Connection) {
 pub(super) fn selection(settings: &Settings) -> Selection {
     let sync = &settings.sync;
     let is_every_kind = sync.elements.len() == Kind::ALL.len();
-    Selection {
+    sync.maps.selection(Selection {
         elements: if is_every_kind {
             Vec::new()
         } else {
@@ -55,7 +56,7 @@ pub(super) fn selection(settings: &Settings) -> Selection {
         changed_since: sync.changed_since,
         containers: sync.containers.clone(),
         keys: HashSet::new(),
-    }
+    })
 }
 
 /// How it is carried out.
@@ -86,7 +87,7 @@ pub(super) fn engine_options(settings: &Settings) -> engine::Options {
         drain_grace: settings.timeouts.drain,
         lease_ttl: settings.timeouts.lease,
         unknown_outcome: settings.sync.unknown_outcome,
-        channel_map: settings.sync.channel_map.clone(),
+        maps: Arc::clone(&settings.sync.maps),
         reading: settings.limits.reading,
         ..engine::Options::default()
     }

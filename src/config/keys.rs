@@ -98,6 +98,13 @@ pub const KEYS: &[KeyInfo] = &[
     KeyInfo::new("sync.locales", "--locale", "LOCKGATE_LOCALE").official("AGILITY_LOCALES"),
     KeyInfo::new("sync.channels", "--channel", "LOCKGATE_CHANNEL").official("AGILITY_WEBSITE"),
     KeyInfo::new("sync.channel_map", "--channel-map", "LOCKGATE_CHANNEL_MAP"),
+    KeyInfo::new("sync.locale_map", "--locale-map", "LOCKGATE_LOCALE_MAP"),
+    KeyInfo::without_flag("sync.container_map", "LOCKGATE_CONTAINER_MAP"),
+    KeyInfo::without_flag("sync.folder_map", "LOCKGATE_FOLDER_MAP"),
+    KeyInfo::without_flag("sync.host_map", "LOCKGATE_HOST_MAP"),
+    KeyInfo::without_flag("sync.set", "LOCKGATE_SET"),
+    KeyInfo::without_flag("sync.drop", "LOCKGATE_DROP"),
+    KeyInfo::without_flag("sync.exclude", "LOCKGATE_EXCLUDE"),
     KeyInfo::new("sync.elements", "--elements", "LOCKGATE_ELEMENTS").official("AGILITY_ELEMENTS"),
     KeyInfo::new("sync.models", "--models", "LOCKGATE_MODELS").official("AGILITY_MODELS"),
     KeyInfo::new(

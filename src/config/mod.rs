@@ -25,6 +25,7 @@ mod host_info;
 mod hosts;
 mod keys;
 mod layers;
+mod maps;
 mod policies;
 mod read;
 mod schema;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::civil::DateTime;
@@ -12,7 +13,7 @@ use crate::store::StateUrl;
 use super::HostInfo;
 use crate::agility;
 use crate::engine::{
-    Adopt, Gates, Policies, Publish, ReadLimits, Schedule, UnknownOutcome, UploadLimits,
+    Adopt, Gates, Maps, Policies, Publish, ReadLimits, Schedule, UnknownOutcome, UploadLimits,
 };
 
 /// Everything that a run needs to know, checked.
@@ -87,8 +88,8 @@ pub struct Sync {
     pub locales: Vec<Locale>,
     /// Names of digital channels; empty: all of the source.
     pub channels: Vec<String>,
-    /// Channels of the source with the names that they have on the target, where those differ.
-    pub channel_map: Vec<(String, String)>,
+    /// What the source is called otherwise on the target, and what the target does not get.
+    pub maps: Arc<Maps>,
     /// The kinds to migrate, with those that the named ones build on.
     pub elements: BTreeSet<Kind>,
     /// Reference names of models; these, and the models that they refer to, are then all there is.

@@ -23,13 +23,21 @@ use super::{Config, ConfigError, Settings, hidden};
 pub(super) const TABLES: &str = "targets";
 
 /// The keys of a table, and those whose place they take where it is the target.
-pub(super) const TABLE_KEYS: [(&str, &str); 6] = [
+pub(super) const TABLE_KEYS: [(&str, &str); 14] = [
     ("guid", "target.guid"),
     ("url", "target.url"),
     ("token", "target.token"),
     ("token_file", "target.token_file"),
     ("token_command", "target.token_command"),
     ("locales", "sync.locales"),
+    ("locale_map", "sync.locale_map"),
+    ("channel_map", "sync.channel_map"),
+    ("container_map", "sync.container_map"),
+    ("folder_map", "sync.folder_map"),
+    ("host_map", "sync.host_map"),
+    ("set", "sync.set"),
+    ("drop", "sync.drop"),
+    ("exclude", "sync.exclude"),
 ];
 
 /// Which tables stand for source and target.
@@ -250,6 +258,7 @@ impl Config {
     pub(super) fn check_tables(&self) -> Result<(), ConfigError> {
         for table in self.of_each_table()? {
             table.check_side(&TARGET)?;
+            table.maps()?;
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::civil::DateTime;
@@ -15,7 +16,7 @@ use crate::store::StateUrl;
 
 use super::credentials::{SOURCE_TOKEN, TARGET_TOKEN, TokenKeys};
 use super::layers::presets;
-use super::targets::Names;
+use super::targets::{Names, TABLE_KEYS};
 use super::{
     Ask, ColorChoice, Config, ConfigError, HostInfo, Instance, KEYS, Limits, MissingValue, Output,
     OutputMode, Pace, Paths, Retry, Settings, Sync, Timeouts,
@@ -313,7 +314,7 @@ impl Config {
         Ok(Sync {
             locales: self.locales()?,
             channels: self.list("sync.channels")?,
-            channel_map: self.pairs("sync.channel_map")?,
+            maps: Arc::new(self.maps()?),
             elements: self.elements()?,
             models,
             models_with_deps,
@@ -526,8 +527,11 @@ impl SideKeys {
             ("token", _) => self.token.given,
             ("token_file", _) => self.token.file,
             ("token_command", _) => self.token.command,
-            ("locales", Side::Target) => "sync.locales",
-            (_, Side::Source | Side::Target) => return None,
+            (_, Side::Target) => {
+                let mut keys = TABLE_KEYS.iter();
+                keys.find(|(known, _)| *known == leaf)?.1
+            }
+            (_, Side::Source) => return None,
         })
     }
 

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use super::exact::{Exact, released};
+use super::exact::{Exact, held, released};
 
 /// JSON kept as compact text: a tenth of the memory of a parsed tree, and most bodies are looked at twice.
 #[derive(Clone, Debug)]
@@ -54,6 +54,16 @@ impl Body {
     )]
     pub fn parse(&self) -> Value {
         serde_json::from_str(&self.text()).expect("a body is made from a value only")
+    }
+
+    /// The parsed body, with marked text in place of numbers that parsing would change. What is edited in it becomes a body
+    /// by [`Body::of_answer`].
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "a body is only ever made from a value"
+    )]
+    pub fn parse_exact(&self) -> Value {
+        serde_json::from_str(&held(&self.text())).expect("a body is made from a value only")
     }
 
     /// The numbers that [`Body::parse`] changes.

@@ -35,6 +35,13 @@ impl ContentHash {
         Self(half)
     }
 
+    /// The first 64 bits.
+    pub(super) fn short(self) -> u64 {
+        let mut half = [0; 8];
+        half.copy_from_slice(&self.0[..8]);
+        u64::from_be_bytes(half)
+    }
+
     /// Reads the 32 hexadecimal digits that [`fmt::Display`] writes; `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();

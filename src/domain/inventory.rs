@@ -52,6 +52,18 @@ impl<I: Id> Inventory<I> {
         }
     }
 
+    /// What belongs to the instance itself, without an entity.
+    #[must_use]
+    pub fn without_entities(&self) -> Self {
+        Self {
+            locales: self.locales.clone(),
+            channels: self.channels.clone(),
+            asset_container: self.asset_container.clone(),
+            passed: self.passed.clone(),
+            ..Self::empty(self.guid.clone())
+        }
+    }
+
     /// Takes the entities, sorted by key; of two with one key the later one stays.
     #[must_use]
     pub fn with_entities(mut self, mut entities: Vec<Entity<I>>) -> Self {

@@ -11,6 +11,7 @@ mod editor;
 mod entity;
 mod exact;
 mod failure;
+mod field_hashes;
 mod file;
 mod foreign;
 mod hash;
@@ -35,6 +36,7 @@ pub use editor::editor_url;
 pub use entity::{Entity, ItemState, Placement};
 pub use exact::{Exact, held, held_pieces};
 pub use failure::{Failure, FailureCause};
+pub use field_hashes::{FieldHash, FieldHashes};
 pub use file::{
     check_link, check_regular, is_open_to_all, is_readable_by_others, read_file, read_text,
 };

@@ -8,9 +8,11 @@ use std::collections::HashMap;
 
 use super::context::RunContext;
 use super::verify::{Compared, date_of};
-use crate::domain::{Entity, EntityKey, Filled, Kind, Proof, SourceId, TargetId};
+use crate::domain::{
+    ContentHash, Entity, EntityKey, FieldHashes, Filled, Kind, Proof, SourceId, TargetId,
+};
 use crate::instance::{Source, Target};
-use crate::plan::{Action, ListOrder, Node, Planned, Schema, fields_hash};
+use crate::plan::{Action, ListOrder, Node, Planned, Schema, field_hashes, normal, without};
 use crate::store::{Change, Mapping, MappingOrigin, StoreError};
 
 /// Rows in one commit: few enough that the store answers others in between.
@@ -29,7 +31,12 @@ impl<S: Source, T: Target> RunContext<S, T> {
             let (Action::Adopt { .. } | Action::Unchanged { .. }) = &planned.action else {
                 continue;
             };
-            if planned.left_alone {
+            // What came to the same on both sides is agreed upon, although the target has something of its own beside it.
+            let is_merged = planned
+                .merge
+                .as_ref()
+                .is_some_and(|merge| merge.taken.is_empty());
+            if planned.left_alone && !is_merged {
                 continue;
             }
             let before = known.get(&self.entity(node).key).copied();
@@ -61,6 +68,7 @@ impl<S: Source, T: Target> RunContext<S, T> {
                     target_hash: None,
                     proof: Proof::Equal,
                     filled: Filled::new(),
+                    fields: None,
                     bytes_hash: None,
                     bytes_date: None,
                     evidence: None,
@@ -86,6 +94,7 @@ impl<S: Source, T: Target> RunContext<S, T> {
         let before = before.filter(|before| before.target == target);
         let bytes_hash = self.equal_bytes.get(&entity.key.id).copied();
         let is_asset = entity.key.kind == Kind::Asset;
+        let (target_hash, fields) = agreed_form(planned, there, schema, before);
         Some(Mapping {
             key: entity.key.clone(),
             target,
@@ -93,11 +102,10 @@ impl<S: Source, T: Target> RunContext<S, T> {
             source_version: entity.version,
             target_version: there.version,
             source_hash: planned.source_hash,
-            target_hash: planned
-                .target_hash
-                .or_else(|| Some(fields_hash(there.key.kind, &there.body.parse(), schema))),
+            target_hash: Some(target_hash),
             proof: Proof::Equal,
             filled: planned.filled.clone(),
+            fields,
             bytes_hash: bytes_hash
                 .filter(|_| is_asset)
                 .or_else(|| before.and_then(|before| before.bytes_hash)),
@@ -153,6 +161,7 @@ impl<S: Source, T: Target> RunContext<S, T> {
                 Proof::Owed
             },
             filled: compared.filled,
+            fields: compared.fields,
             bytes_hash: sent.filter(|_| is_asset),
             bytes_date: compared.bytes_date,
             evidence: None,
@@ -192,6 +201,37 @@ impl<S: Source, T: Target> RunContext<S, T> {
     }
 }
 
+/// What both sides agree about: the hash of all of it, and of items and pages those of the fields.
+fn agreed_form(
+    planned: &Planned,
+    there: &Entity<TargetId>,
+    schema: &Schema,
+    before: Option<&Mapping>,
+) -> (ContentHash, Option<FieldHashes>) {
+    if let Some(merge) = &planned.merge {
+        return (merge.base, Some(merge.base_fields.clone()));
+    }
+    let kind = there.key.kind;
+    let known = before.filter(|before| {
+        before.target_hash == planned.target_hash && before.filled == planned.filled
+    });
+    let known = known.and_then(|before| Some((before.target_hash?, before.fields.clone())));
+    match known {
+        Some(known) if known.1.is_some() || !kind.is_localised() => return known,
+        Some(_) | None => {}
+    }
+    let form = || normal(kind, &there.body.parse(), schema);
+    if !kind.is_localised() {
+        let hash = planned.target_hash;
+        return (hash.unwrap_or_else(|| ContentHash::of(&form())), None);
+    }
+    let form = without(form(), &planned.filled);
+    let hash = planned
+        .target_hash
+        .unwrap_or_else(|| ContentHash::of(&form));
+    (hash, Some(field_hashes(kind, &form)))
+}
+
 /// Whether two rows say the same about the agreement.
 fn is_same(before: &Mapping, now: &Mapping) -> bool {
     let said = |row: &Mapping| {
@@ -209,6 +249,7 @@ fn is_same(before: &Mapping, now: &Mapping) -> bool {
         && said(before) == said(now)
         && proven(before) == proven(now)
         && before.filled == now.filled
+        && before.fields == now.fields
         && before.bytes_date == now.bytes_date
 }
 

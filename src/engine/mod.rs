@@ -60,8 +60,9 @@ pub use end::{End, StopCause};
 pub use keep::{FetchProgress, KeepError, KeepOptions, Kept};
 pub use once::ReadOnce;
 pub use options::{
-    Adopt, Denied, Freeze, Gates, Matching, MaxChange, OnConflict, Options, Pattern, Policies,
-    Publish, ReadLimits, Schedule, UnknownOutcome, UploadLimits, changed_since, check_pattern,
+    Adopt, Denied, FieldRule, Freeze, Gates, Maps, Matching, MaxChange, OnConflict, Options,
+    Pattern, PatternError, Policies, Publish, ReadLimits, Schedule, UnknownOutcome, UploadLimits,
+    changed_since, check_pattern,
 };
 pub use outage::Outage;
 pub use pull::{PullError, Reader};

@@ -1,12 +1,13 @@
 //! What a user may set about a run.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::pace::Ceilings;
 use crate::plan::Hint;
 pub use crate::plan::{
-    Adopt, Denied, Freeze, Gates, MaxChange, OnConflict, Pattern, Policies, UploadLimits,
-    changed_since, check_pattern,
+    Adopt, Denied, FieldRule, Freeze, Gates, Maps, MaxChange, OnConflict, Pattern, PatternError,
+    Policies, UploadLimits, changed_since, check_pattern,
 };
 
 /// When an entity may start.
@@ -111,8 +112,8 @@ pub struct Options {
     pub settle: Duration,
     /// How writes with an unknown outcome are treated.
     pub unknown_outcome: UnknownOutcome,
-    /// Channels of the source with the names that they have on the target, where those differ.
-    pub channel_map: Vec<(String, String)>,
+    /// What the source is called otherwise on the target, and what the target does not get.
+    pub maps: Arc<Maps>,
     /// How long the lease of a run that died blocks others, at most. It is renewed three times in that.
     pub lease_ttl: Duration,
     /// How much of an instance is read.
@@ -177,7 +178,7 @@ impl Default for Options {
             drain_grace: Duration::from_mins(1),
             settle: Duration::from_secs(6),
             unknown_outcome: UnknownOutcome::default(),
-            channel_map: Vec::new(),
+            maps: Arc::default(),
             lease_ttl: Duration::from_secs(30),
             reading: ReadLimits::default(),
             reproducible: false,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use super::run_error::RunError;
-use crate::domain::{Inventory, SourceId, TargetId};
+use crate::domain::{Inventory, Locale, SourceId, TargetId};
 use crate::plan::{Node, Plan, Prune};
 use crate::store::Mapping;
 
@@ -15,8 +15,12 @@ use crate::store::Mapping;
 pub struct Decided {
     /// What would happen.
     pub plan: Arc<Plan>,
-    /// What the source holds, in the order of the plan.
+    /// What the target is to have of the source, in the order of the plan.
     pub source: Arc<Inventory<SourceId>>,
+    /// What was mapped on the way to that, one sentence each.
+    pub maps: Arc<[String]>,
+    /// Locales that have another name on the target: that of the source, and that of the target.
+    pub locales: Arc<[(Locale, Locale)]>,
     /// What the target holds.
     pub target: Arc<Inventory<TargetId>>,
     /// What the state knows of the pair.

@@ -29,8 +29,10 @@ use crate::plan::{Action, Plan};
 pub struct RunReport {
     /// What was going to happen.
     pub plan: Arc<Plan>,
-    /// What the source holds, in the order of the plan.
+    /// What the target is to have of the source, in the order of the plan.
     pub source: Arc<Inventory<SourceId>>,
+    /// What the source holds.
+    pub read: Arc<Inventory<SourceId>>,
     /// The instance written to.
     pub target: Guid,
     /// How it ended.
@@ -106,6 +108,7 @@ impl<S: Source, T: Target> Session<S, T> {
             conflicts: conflicts(&prepared.plan),
             plan: Arc::clone(&prepared.plan),
             source: Arc::clone(&prepared.source),
+            read: Arc::clone(&prepared.mapped.read),
             target: self.target.guid.clone(),
             end,
             unpublished: Vec::new(),
@@ -187,6 +190,7 @@ impl<S: Source, T: Target> Session<S, T> {
         Ok(RunReport {
             plan: prepared.plan,
             source: prepared.source,
+            read: prepared.mapped.read,
             target: self.target.guid.clone(),
             end: End::Complete,
             failed: 0,

@@ -3,7 +3,7 @@
 use super::pull::PullError;
 use super::unplaced::Unplaced;
 use crate::domain::Locale;
-use crate::plan::UnknownName;
+use crate::plan::{MapError, UnknownName};
 use crate::store::StoreError;
 
 /// Why a run ended before it could settle everything.
@@ -21,6 +21,9 @@ pub enum RunError {
     /// The selection names something that does not exist.
     #[error(transparent)]
     Selection(#[from] UnknownName),
+    /// A map cannot be applied to the source.
+    #[error(transparent)]
+    Map(#[from] MapError),
     /// The target holds content that is the counterpart of nothing, and there is no state that would tell why.
     #[error(transparent)]
     Unplaced(#[from] Unplaced),
@@ -95,6 +98,7 @@ impl RunError {
             Self::Pull(PullError::Request { .. }) | Self::Interrupted => None,
             Self::Store(error) => error.hint(),
             Self::Selection(unknown) => Some(unknown.hint.clone()),
+            Self::Map(error) => Some(error.hint.clone()),
             Self::Unplaced(unplaced) => Some(unplaced.hint()),
             Self::NotAgreed(_) => Some(
                 "look at `lockgate plan`; then agree with --yes, with `lockgate plan --out FILE` and `lockgate apply FILE`, \
@@ -110,7 +114,8 @@ impl RunError {
                 Some("name one of the source's locales with --locale".to_owned())
             }
             Self::TargetLocale { missing, .. } => Some(format!(
-                "enable {missing} on the target, or name the locales to move with --locale"
+                "enable {missing} on the target, map it to another locale with --locale-map {missing}=LOCALE, or name the \
+                 locales to move with --locale"
             )),
             Self::TargetChannel { .. } => {
                 Some("name one of the target's channels in --channel-map".to_owned())

@@ -37,7 +37,8 @@ use crate::id_map::{Counterpart, IdMap};
 use crate::instance::{Source, Target};
 use crate::plan::{
     self, Action, Agreed, Agreement, Agreements, Approved, AssetIndex, Defaults, Hint, Inputs,
-    Plan, Policies, PruneInputs, Recognition, Schema, Selection, asset_urls, built_ins,
+    Mapped, Merged, Plan, Policies, PruneInputs, Recognition, RunLocales, Schema, Selection,
+    asset_urls, built_ins,
 };
 use crate::store::{LeaseOwner, Mapping, Pair, PublishState, Store, StoreError};
 
@@ -83,6 +84,7 @@ pub type PlanMade = (Arc<Plan>, Arc<Inventory<SourceId>>);
 pub(super) struct Prepared {
     pub(super) locales: Vec<Locale>,
     pub(super) source: Arc<Inventory<SourceId>>,
+    pub(super) mapped: Mapped,
     pub(super) target: Arc<Inventory<TargetId>>,
     pub(super) mappings: Arc<Vec<Mapping>>,
     pub(super) places: Arc<HashMap<EntityKey, AgreedPlace>>,
@@ -116,6 +118,8 @@ impl<S: Source, T: Target> Session<S, T> {
             withdrawn: if publishes { withdrawn } else { Vec::new() },
             plan: Arc::clone(&prepared.plan),
             source: Arc::clone(&prepared.source),
+            maps: Arc::clone(&prepared.mapped.told),
+            locales: Arc::clone(&prepared.mapped.locales),
             target: Arc::clone(&prepared.target),
             mappings: Arc::clone(&prepared.mappings),
             prune: Arc::clone(&prepared.prune.0),
@@ -125,8 +129,9 @@ impl<S: Source, T: Target> Session<S, T> {
     pub(super) async fn prepare(&self) -> Result<Prepared, RunError> {
         self.phase(Phase::Pull).await;
         let locales = self.resolve_locales().await?;
-        let (source, target) = self.pull(&locales).await?;
-        self.plan(locales, source, target, HashMap::new()).await
+        let (mapped, target) = self.pull(&locales).await?;
+        self.plan(locales.written, mapped, target, HashMap::new())
+            .await
     }
 
     /// Finds out the outcome of the open requests of earlier runs, so that the plan sees it.
@@ -135,21 +140,21 @@ impl<S: Source, T: Target> Session<S, T> {
         let locales = self.resolve_locales().await?;
         let mut doubts = settle_undone(self.recovery(fence)).await?;
         let recovery = self.recovery(fence).begin().await?;
-        let (source, mut target) = self.pull(&locales).await?;
+        let (mapped, mut target) = self.pull(&locales).await?;
         if let Some(recovery) = recovery {
             let known = Known {
                 source: &self.source,
-                source_inventory: &source,
+                source_inventory: &mapped.source,
                 target_inventory: &target,
                 mappings: by_key(self.store.mappings(&self.pair()).await?),
             };
             let settled = recovery.settle(&known).await?;
             doubts.extend(settled.doubts);
             if settled.target_is_stale {
-                target = self.target.pull(&locales).await?;
+                target = self.target.pull(&locales.written).await?;
             }
         }
-        self.plan(locales, source, target, doubts).await
+        self.plan(locales.written, mapped, target, doubts).await
     }
 
     /// What finds out about the requests of earlier runs.
@@ -166,14 +171,18 @@ impl<S: Source, T: Target> Session<S, T> {
         }
     }
 
+    /// Reads both instances; the source comes as the target is to have it.
     pub(super) async fn pull(
         &self,
-        locales: &[Locale],
-    ) -> Result<(Arc<Inventory<SourceId>>, Inventory<TargetId>), RunError> {
-        let (source, target) =
-            tokio::try_join!(self.source.pull_once(locales), self.target.pull(locales))?;
-        self.selection.check(&source)?;
-        let gone = self.selection.gone(&source);
+        locales: &RunLocales,
+    ) -> Result<(Mapped, Inventory<TargetId>), RunError> {
+        let (read, target) = tokio::try_join!(
+            self.source.pull_once(&locales.read),
+            self.target.pull(&locales.written)
+        )?;
+        let mapped = self.options.maps.apply(read, self.source.bodies.as_ref())?;
+        self.selection.check(&mapped.source)?;
+        let gone = self.selection.gone(&mapped.source);
         if let Some(first) = gone.first() {
             let message = format!(
                 "the source no longer has {} of what was selected, such as {first}",
@@ -181,17 +190,18 @@ impl<S: Source, T: Target> Session<S, T> {
             );
             self.sink.emit(Event::Warned { message }).await;
         }
-        Ok((source, target))
+        Ok((mapped, target))
     }
 
     async fn plan(
         &self,
         locales: Vec<Locale>,
-        source: Arc<Inventory<SourceId>>,
+        mapped: Mapped,
         mut target: Inventory<TargetId>,
         doubts: HashMap<EntityKey, String>,
     ) -> Result<Prepared, RunError> {
-        channels::rename(&self.options.channel_map, &source, &mut target)?;
+        let source = Arc::clone(&mapped.source);
+        channels::rename(&self.options.maps.channels, &source, &mut target)?;
         let target = Arc::new(target);
         let mappings = self.store.mappings(&self.pair()).await?;
         let places = self.store.page_places(&self.pair()).await?;
@@ -227,6 +237,7 @@ impl<S: Source, T: Target> Session<S, T> {
             hints: &hints,
             adopt: self.matching.adopt,
             policies: &self.policies,
+            excluded: &mapped.excluded,
             selection: &self.selection,
             weights: self.target.pacer.pace_snapshot().weights(),
             agreed: self.approved.as_deref().map(|approved| Agreed {
@@ -256,6 +267,7 @@ impl<S: Source, T: Target> Session<S, T> {
             .send_replace(Some((Arc::clone(&plan), Arc::clone(&source))));
         Ok(Prepared {
             locales,
+            mapped,
             mappings: Arc::new(mappings),
             places: Arc::new(places),
             plan,
@@ -351,11 +363,23 @@ impl<S: Source, T: Target> Session<S, T> {
             target_version: None,
         });
         let named = self.matching.hints.iter().cloned();
-        Ok(hints.chain(named).chain(derived).collect())
+        let mut hints: Vec<Hint> = hints.chain(named).chain(derived).collect();
+        // What names pairs goes by the locales of the source, or by those that earlier runs wrote into.
+        for at in 0..hints.len() {
+            let locale = hints[at].key.locale.as_ref();
+            if let Some(mapped) = locale.map(|locale| self.options.maps.locale(locale))
+                && Some(&mapped) != locale
+            {
+                let mut hint = hints[at].clone();
+                hint.key.locale = Some(mapped);
+                hints.push(hint);
+            }
+        }
+        Ok(hints)
     }
 
-    /// The locales of the run: those asked for, else all of the source. Each must be on both sides.
-    pub(super) async fn resolve_locales(&self) -> Result<Vec<Locale>, RunError> {
+    /// The locales of the run: those asked for, else all of the source. Each must be on both sides, by its own name there.
+    pub(super) async fn resolve_locales(&self) -> Result<RunLocales, RunError> {
         let (source, target) = tokio::join!(self.source.locales(), self.target.locales());
         let (source, target) = (source?, target?);
         let list = |locales: &[Locale]| {
@@ -373,8 +397,10 @@ impl<S: Source, T: Target> Session<S, T> {
         }
         // In the source's order, whatever the order of the request: the first locale makes the ids.
         let asked = |locale: &&Locale| self.locales.is_empty() || self.locales.contains(locale);
-        let locales: Vec<Locale> = source.iter().filter(asked).cloned().collect();
-        match locales.iter().find(|locale| !target.contains(locale)) {
+        let read: Vec<Locale> = source.iter().filter(asked).cloned().collect();
+        let locales = self.options.maps.run_locales(read, &source)?;
+        let mut written = locales.written.iter();
+        match written.find(|locale| !target.contains(locale)) {
             Some(missing) => Err(RunError::TargetLocale {
                 missing: missing.clone(),
                 known: list(&target),
@@ -393,6 +419,7 @@ impl<S: Source, T: Target> Session<S, T> {
             ),
             schema: Schema::of(&prepared.source),
             assets: AssetIndex::of(&prepared.source),
+            merged: Merged::of(&prepared.plan.entities, &prepared.source),
             ids: warm_ids(prepared),
             equal_bytes: prepared.equal_bytes.clone(),
             defaults: prepared.defaults.clone(),
@@ -418,6 +445,7 @@ impl<S: Source, T: Target> Session<S, T> {
             policies: self.policies.clone(),
             schema: Schema::default(),
             assets: AssetIndex::default(),
+            merged: Merged::default(),
             sent_bytes: dashmap::DashMap::new(),
             equal_bytes: HashMap::new(),
             defaults: Defaults::default(),
@@ -472,6 +500,7 @@ fn agreement(mapping: &Mapping) -> (crate::domain::EntityKey, Agreement) {
         target_version: mapping.target_version,
         proof: mapping.proof,
         filled: mapping.filled.clone(),
+        fields: mapping.fields.clone(),
         bytes_hash: mapping.bytes_hash,
         bytes_date: mapping.bytes_date.clone(),
         place: None,
@@ -491,9 +520,12 @@ fn warm_ids(prepared: &Prepared) -> IdMap {
     });
     for (node, planned) in (0_u32..).zip(&prepared.plan.entities) {
         let key = &prepared.source.entities()[node as usize].key;
-        let is_lost = matches!(planned.action, Action::Fail { .. } | Action::Block { .. });
-        // What cannot be written this time is on the target all the same.
-        let kept = || is_lost.then(|| mapped.get(key).copied()).flatten();
+        let is_excluded = prepared.mapped.excluded.contains_key(key);
+        let is_lost =
+            is_excluded || matches!(planned.action, Action::Fail { .. } | Action::Block { .. });
+        // What cannot be written this time, or is not to be, is on the target all the same.
+        let found = planned.found.filter(|_| is_excluded);
+        let kept = || found.or_else(|| is_lost.then(|| mapped.get(key).copied()).flatten());
         if let Some(target) = planned.action.counterpart().or_else(kept) {
             let there = prepared.target.get(&key.with_id(target));
             if is_lost && there.is_none() {

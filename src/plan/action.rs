@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Serialize, Serializer};
 
 use super::graph::{Graph, Need, Node, Strength};
+use super::merge::Merge;
 use super::{ContainerTally, Encoding, Recognition, Referent};
 use crate::domain::{
-    AgreedNumber, AgreedPlace, ContentHash, EntityKey, Failure, Filled, Home, ListKey, Locale,
-    Proof, SourceId, TargetId, Version, WorkClass,
+    AgreedNumber, AgreedPlace, ContentHash, EntityKey, Failure, FieldHashes, Filled, Home, ListKey,
+    Locale, Proof, SourceId, TargetId, Version, WorkClass,
 };
 
 /// What both sides looked like when they were last in agreement.
@@ -27,6 +28,8 @@ pub struct Agreement {
     pub proof: Proof,
     /// What the server filled in.
     pub filled: Filled,
+    /// What each field of the target said then; of items and pages only.
+    pub fields: Option<FieldHashes>,
     /// The hash of the target's bytes then; of assets only.
     pub bytes_hash: Option<ContentHash>,
     /// When the target's bytes were changed last, as it said then; of assets only.
@@ -194,6 +197,8 @@ pub struct Planned {
     pub evidence: Option<Recognition>,
     /// The counterpart that the target has in the entity's own locale, whatever the action is.
     pub found: Option<TargetId>,
+    /// Where its fields come from both sides: which from where.
+    pub merge: Option<Box<Merge>>,
 }
 
 /// The place of a page, apart from what it says.

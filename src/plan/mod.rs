@@ -18,6 +18,8 @@ mod encoding;
 mod file;
 mod gates;
 mod graph;
+mod maps;
+mod merge;
 mod normal;
 mod notice;
 mod overview;
@@ -49,8 +51,11 @@ pub use encoding::{Encoding, Evidence};
 pub use file::{FORM, PlanFile, PlanFileError};
 pub use gates::{Besides, Denied, Freeze, Gates, MaxChange};
 pub use graph::{Graph, Need, Node, Strength};
+pub use maps::{FieldRule, MapError, Mapped, Maps, RunLocales};
+pub use merge::{Merge, Merged};
 pub use normal::{
-    Defaults, Difference, Judge, Judged, Learns, differences, lost_companions, normal, without,
+    Defaults, Difference, Judge, Judged, Learns, differences, field_hashes, lost_companions,
+    normal, without,
 };
 pub use notice::{Concern, Notice, warnings};
 pub use overview::{

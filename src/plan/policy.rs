@@ -1,17 +1,16 @@
 //! What the user decided beforehand about kinds and names: which side wins a conflict, and what is never written.
 
-use globset::{Glob, GlobMatcher};
-use serde_json::Value;
+use globset::{GlobBuilder, GlobMatcher};
 
 use super::action::{Action, Planned};
 use super::graph::Node;
-use super::schema::{Role, field_key};
-use super::{FieldKind, Inputs, ModelSchema, Schema, container_of};
-use crate::domain::{Entity, EntityKey, Failure, ItemState, Kind, SourceId};
+use super::schema::field_key;
+use super::{Inputs, container_of};
+use crate::domain::{Entity, EntityKey, ItemState, Kind, SourceId};
 
 /// Entities by kind and name: `page`, `content:articles`, `asset:brochures/*`.
 ///
-/// A name is a glob. It is matched against the reference name of a model, container or template, the name of a gallery, the
+/// A name is a glob, in any case. It is matched against the reference name of a model, container or template, the name of a gallery, the
 /// path of an asset or page, the origin of a redirection; of an item against its container, and against its container and
 /// title with a slash between them.
 #[derive(Clone, Debug)]
@@ -27,6 +26,10 @@ pub struct Pattern {
 pub struct PatternError(String);
 
 impl PatternError {
+    pub(super) fn because(why: &str) -> Self {
+        Self(why.to_owned())
+    }
+
     // The text itself is not repeated: a credential may stand in the wrong place.
     pub(super) fn of(error: &globset::Error) -> Self {
         Self(format!("its glob is invalid: {}", error.kind()))
@@ -44,7 +47,10 @@ impl Pattern {
             None => (text, None),
         };
         let refused = |error: globset::Error| PatternError::of(&error);
-        let glob = |name: &str| Glob::new(name).map(|glob| glob.compile_matcher());
+        let glob = |name: &str| {
+            let glob = GlobBuilder::new(name).case_insensitive(true).build();
+            glob.map(|glob| glob.compile_matcher())
+        };
         let unknown = || PatternError("it does not begin with a kind".to_owned());
         Ok(Self {
             kind: kind.parse().map_err(|_| unknown())?,
@@ -56,6 +62,17 @@ impl Pattern {
     /// The pattern as it was written.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The name, where it is one and no glob.
+    pub(super) fn literal(&self) -> Option<&str> {
+        let (_, name) = self.text.split_once(':')?;
+        (!name.contains(['*', '?', '[', '{'])).then_some(name)
+    }
+
+    /// The kind.
+    pub(super) const fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// Whether an entity is meant.
@@ -72,7 +89,7 @@ impl Pattern {
     }
 
     /// The same, with the items of a container that is meant.
-    fn covers<I>(&self, entity: &Entity<I>) -> bool {
+    pub(super) fn covers<I>(&self, entity: &Entity<I>) -> bool {
         let is_item = entity.key.kind == Kind::Content && self.kind == Kind::Container;
         if !is_item {
             return self.matches(entity);
@@ -94,14 +111,17 @@ pub enum OnConflict {
     Source,
     /// The target: it is left alone, and is not a conflict.
     Target,
+    /// Each field comes from the side that changed it; one that both changed is a conflict. Of items and pages only.
+    Merge,
 }
 
 impl OnConflict {
     /// Every policy with its name.
-    pub const ALL: [(&'static str, Self); 3] = [
+    pub const ALL: [(&'static str, Self); 4] = [
         ("skip", Self::Skip),
         ("source", Self::Source),
         ("target", Self::Target),
+        ("merge", Self::Merge),
     ];
 }
 
@@ -169,30 +189,6 @@ impl Policies {
         self.read_only_fields_of(entity).next().is_some()
     }
 
-    /// Gives fields that are never written the value that the target has, or none.
-    pub(super) fn keep_fields(
-        &self,
-        entity: &Entity<SourceId>,
-        body: &mut Value,
-        existing: Option<&Value>,
-    ) {
-        let there = existing.and_then(|existing| existing["fields"].as_object());
-        for key in self.read_only_fields_of(entity) {
-            let Some(Value::Object(fields)) = body.get_mut("fields") else {
-                return;
-            };
-            let is_it = |name: &&String| *field_key(name) == *key;
-            let own = fields.keys().find(is_it).cloned();
-            let kept = there.and_then(|there| there.iter().find(|(name, _)| is_it(name)));
-            match (own, kept) {
-                (Some(own), Some((_, kept))) => drop(fields.insert(own, kept.clone())),
-                (None, Some((name, kept))) => drop(fields.insert(name.clone(), kept.clone())),
-                (Some(own), None) => drop(fields.shift_remove(&own)),
-                (None, None) => {}
-            }
-        }
-    }
-
     pub(super) fn read_only<I>(&self, entity: &Entity<I>) -> Option<&Pattern> {
         let mut patterns = self.read_only.iter();
         patterns.find(|pattern| pattern.covers(entity))
@@ -203,15 +199,19 @@ impl Policies {
 pub(super) fn hold(entities: &mut [Planned], inputs: &Inputs<'_>) -> Vec<(Node, EntityKey)> {
     let policies = inputs.policies;
     let mut absent = Vec::new();
-    let has_fields = !policies.read_only_fields.is_empty();
-    if policies.on_conflict.is_empty() && policies.read_only.is_empty() && !has_fields {
+    let has_policies = !policies.on_conflict.is_empty() || !policies.read_only.is_empty();
+    if inputs.excluded.is_empty() && !has_policies {
         return absent;
     }
-    if has_fields {
-        refuse_links(entities, inputs);
-    }
     for (node, (planned, entity)) in (0..).zip(entities.iter_mut().zip(inputs.source.entities())) {
-        if let Some(pattern) = policies.read_only(entity) {
+        if let Some(pattern) = inputs.excluded.get(&entity.key) {
+            // Without a counterpart it is missing for whatever refers to it.
+            if planned.found.is_none() {
+                absent.push((node, entity.key.clone()));
+            }
+            planned.action = Action::OutOfScope;
+            planned.because = format!("sync.exclude = {pattern:?} leaves it out").into();
+        } else if let Some(pattern) = policies.read_only(entity) {
             let text = format!(
                 "read-only on the target (sync.read_only = {:?})",
                 pattern.text()
@@ -230,42 +230,6 @@ pub(super) fn hold(entities: &mut [Planned], inputs: &Inputs<'_>) -> Vec<(Node, 
         }
     }
     absent
-}
-
-/// Fails items with a field of links that is never to be written: the target shows a link in another form than it takes.
-fn refuse_links(entities: &mut [Planned], inputs: &Inputs<'_>) {
-    let schema = Schema::of(inputs.source);
-    for (planned, entity) in entities.iter_mut().zip(inputs.source.entities()) {
-        if !planned.action.is_work() || !inputs.policies.has_read_only_fields(entity) {
-            continue;
-        }
-        let body = entity.body.parse();
-        let model = body["properties"]["definitionName"].as_str();
-        let model = model.and_then(|name| schema.model(name));
-        let mut keys = inputs.policies.read_only_fields_of(entity);
-        let link = keys.find(|key| model.is_some_and(|model| !is_plain(model, key)));
-        if let Some(link) = link {
-            planned.action = Action::Fail {
-                cause: Failure::Refused,
-            };
-            planned.because = format!(
-                "sync.read_only names the field {link:?}, which holds links or files; name its container instead"
-            )
-            .into();
-        }
-    }
-}
-
-/// Whether a field of a model holds a value of its own.
-fn is_plain(model: &ModelSchema, key: &str) -> bool {
-    match model.role(key) {
-        Some(Role::ValueOf(_) | Role::SortOf) => false,
-        Some(Role::Field(field)) => match field.kind {
-            FieldKind::Number | FieldKind::Boolean | FieldKind::Date | FieldKind::Other => true,
-            FieldKind::Content(_) | FieldKind::Gallery | FieldKind::Attachment => false,
-        },
-        None => true,
-    }
 }
 
 /// Keeps an entity from being written or published. True if it would have been created.
@@ -320,6 +284,7 @@ mod tests {
         for (text, is_item, is_container) in [
             ("content", true, false),
             ("content:articles", true, false),
+            ("content:ARTICLES/old*", true, false),
             ("content:art*", true, false),
             ("content:articles/Old*", true, false),
             ("content:articles/New*", false, false),

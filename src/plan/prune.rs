@@ -260,11 +260,14 @@ impl PruneInputs<'_> {
             schema: &schema,
             assets: &assets,
             policies: Some(self.policies),
+            merged: None,
         };
         let entities = self.source.entities().iter().zip(&self.plan.entities);
         let written = entities.filter_map(|(entity, planned)| match planned.action {
-            // One that only moves keeps what it says.
-            Action::Update { target } if !planned.is_place_only() => Some((entity, target)),
+            // One that only moves keeps what it says, and a merged one some of it.
+            Action::Update { target } if !planned.is_place_only() && planned.merge.is_none() => {
+                Some((entity, target))
+            }
             _ => None,
         });
         let mut rewritten = HashMap::new();

@@ -51,7 +51,7 @@ pub struct UnknownName {
 }
 
 impl UnknownName {
-    fn named(kind: &str, name: &str, known: &[&str]) -> Self {
+    pub(super) fn named(kind: &str, name: &str, known: &[&str]) -> Self {
         let similarity =
             |other: &str| strsim::jaro_winkler(&other.to_lowercase(), &name.to_lowercase());
         let nearest = known
@@ -398,6 +398,7 @@ mod tests {
             schema: &schema,
             assets: &assets,
             policies: None,
+            merged: None,
         };
         let selection = of_channel("website");
         assert_eq!(selection.check(&source), Ok(()));

@@ -63,6 +63,7 @@ impl Source {
             schema: &self.schema,
             assets: &self.assets,
             policies: None,
+            merged: None,
         }
     }
 
@@ -269,5 +270,6 @@ pub(crate) fn planned() -> Planned {
         included_by: None,
         evidence: None,
         found: None,
+        merge: None,
     }
 }

@@ -25,15 +25,15 @@ static MAPPINGS: Sizes = LazyLock::new(|| {
     sizes(
         "INSERT INTO mappings (source, target, kind, source_id, locale, target_id, target_name,
                                source_version, target_version, source_hash, target_hash, origin, run, proof, filled,
-                               bytes_hash, bytes_date, evidence, checksum)",
-        19,
+                               bytes_hash, bytes_date, evidence, fields, checksum)",
+        20,
         "ON CONFLICT (source, target, kind, source_id, locale) DO UPDATE SET
              target_id = excluded.target_id, target_name = excluded.target_name,
              source_version = excluded.source_version, target_version = excluded.target_version,
              source_hash = excluded.source_hash, target_hash = excluded.target_hash,
              origin = excluded.origin, run = excluded.run, proof = excluded.proof, filled = excluded.filled,
              bytes_hash = excluded.bytes_hash, bytes_date = excluded.bytes_date,
-             evidence = excluded.evidence, checksum = excluded.checksum",
+             evidence = excluded.evidence, fields = excluded.fields, checksum = excluded.checksum",
     )
 });
 
@@ -122,6 +122,7 @@ fn mappings<'q>(rows: &[(&'q Pair, &'q Mapping)]) -> Query<'q> {
             .bind(mapping.bytes_hash.map(|hash| hash.to_string()))
             .bind(&mapping.bytes_date)
             .bind(&mapping.evidence)
+            .bind(mapping.fields.as_ref().map(ToString::to_string))
             .bind(checksum(pair, mapping))
     })
 }
@@ -154,7 +155,7 @@ mod tests {
             let fits = |part: &&[usize]| part.len().is_power_of_two() && part.len() <= 64;
             assert!(parts.iter().all(fits));
         }
-        assert_eq!(MAPPINGS[6].matches('?').count(), 64 * 19);
+        assert_eq!(MAPPINGS[6].matches('?').count(), 64 * 20);
         assert_eq!(ENTITIES[1].matches('?').count(), 2 * 9);
     }
 }

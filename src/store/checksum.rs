@@ -9,12 +9,12 @@ use sqlx::{Row, query};
 
 use super::rows::{Reader, filled_column, locale_column};
 use super::{Mapping, MappingOrigin, Pair, StoreError};
-use crate::domain::{ContentHash, Guid, Id, Proof, RunId, TargetId, Version};
+use crate::domain::{ContentHash, FieldHashes, Guid, Id, Proof, RunId, TargetId, Version};
 
 /// All rows, by pair and key.
 pub(super) const ROWS: &str =
     "SELECT source, target, kind, source_id, locale, target_id, target_name, source_version, target_version,
-            source_hash, target_hash, origin, run, proof, filled, bytes_hash, bytes_date, evidence, checksum
+            source_hash, target_hash, origin, run, proof, filled, bytes_hash, bytes_date, evidence, fields, checksum
      FROM mappings ORDER BY source, target, kind, source_id, locale";
 
 /// The checksum of a row: the hash of its values in the order of the table, without the checksum.
@@ -44,8 +44,10 @@ pub(super) fn checksum(pair: &Pair, mapping: &Mapping) -> String {
     ];
     // Rows of an older state have none, and keep the checksum that they were given.
     let evidence = mapping.evidence.as_ref().map(|text| Some(text.clone()));
+    let fields = mapping.fields.as_ref();
+    let fields = fields.map(|fields| Some(format!("fields {fields}")));
     let mut bytes = Vec::with_capacity(512);
-    for value in values.iter().chain(&evidence) {
+    for value in values.iter().chain(&evidence).chain(&fields) {
         // A length before each, so that no two rows feed the same bytes; none at all differs from an empty text.
         let length = value.as_ref().map_or(u64::MAX, |value| value.len() as u64);
         bytes.extend_from_slice(&length.to_le_bytes());
@@ -118,6 +120,9 @@ fn values(row: &SqliteRow, place: &str) -> Result<(Pair, Mapping), StoreError> {
         bytes_hash: hash("bytes_hash")?,
         bytes_date: column(row, "bytes_date", place)?,
         evidence: column(row, "evidence", place)?,
+        fields: column::<Option<String>>(row, "fields", place)?
+            .map(|text| reader.word("fields", &text, FieldHashes::parse))
+            .transpose()?,
     };
     Ok((pair, mapping))
 }

@@ -95,6 +95,7 @@ mod tests {
             target_hash: None,
             proof: Proof::default(),
             filled: Filled::default(),
+            fields: None,
             bytes_hash: None,
             bytes_date: None,
             evidence: None,

@@ -6,8 +6,8 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 use crate::domain::{
-    AgreedNumber, AgreedPlace, BatchId, Body, ContentHash, EntityKey, Filled, Guid, ItemState,
-    ListKey, Outcome, Proof, RunEnd, RunId, SourceId, TargetId, TargetKey, Version,
+    AgreedNumber, AgreedPlace, BatchId, Body, ContentHash, EntityKey, FieldHashes, Filled, Guid,
+    ItemState, ListKey, Outcome, Proof, RunEnd, RunId, SourceId, TargetId, TargetKey, Version,
 };
 
 /// The instances of a migration. The direction matters: the way back is another pair.
@@ -57,6 +57,9 @@ pub struct Mapping {
     /// What the server filled in.
     #[serde(default)]
     pub filled: Filled,
+    /// What each field of the target said then; of items and pages that were compared only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fields: Option<FieldHashes>,
     /// The hash of the target's bytes then; of assets whose bytes were at hand only.
     #[serde(default)]
     pub bytes_hash: Option<ContentHash>,
@@ -147,6 +150,8 @@ pub struct IntentDetail {
     pub unmatched: Option<Vec<TargetId>>,
     /// Of pages that are put somewhere: the place, which is owed until it is seen.
     pub place: Option<AgreedPlace>,
+    /// Whether some of its fields stay as the target has them: then its save leaves what was agreed upon as it was.
+    pub merged: bool,
 }
 
 /// What a request does to the target.

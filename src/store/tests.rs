@@ -10,8 +10,8 @@ use tempfile::TempDir;
 use super::location::beside;
 use super::*;
 use crate::domain::{
-    BatchId, ContentHash, EntityKey, Filled, Guid, Id, Kind, Locale, Outcome, Proof, RunEnd, RunId,
-    TargetId, Version,
+    BatchId, ContentHash, EntityKey, FieldHashes, Filled, Guid, Id, Kind, Locale, Outcome, Proof,
+    RunEnd, RunId, TargetId, Version,
 };
 
 mod damage;
@@ -41,6 +41,7 @@ fn mapping(key: EntityKey, target: i64) -> Mapping {
         target_hash: None,
         proof: Proof::Owed,
         filled: Filled::from([("/rows".to_owned(), json!("0"))]),
+        fields: Some(FieldHashes::of([("/title", &json!("a"))].into_iter())),
         bytes_hash: Some(ContentHash::of(&json!(1))),
         bytes_date: None,
         evidence: None,
@@ -58,6 +59,7 @@ fn intent(id: i64) -> Intent {
         payload_hash: vec![ContentHash::of(&json!(1)), ContentHash::of(&json!(2))],
         details: vec![
             IntentDetail {
+                merged: true,
                 operation: Operation::Patch,
                 name: "A title".to_owned(),
                 source_hash: Some(ContentHash::of(&json!(3))),
@@ -738,6 +740,7 @@ async fn rows_of_an_older_state_that_break_the_claims_are_set_aside() {
     let kept = Mapping {
         proof: Proof::Equal,
         filled: Filled::new(),
+        fields: None,
         bytes_hash: None,
         ..mapping(key(3), 702)
     };

@@ -35,6 +35,8 @@ mod lease;
 mod list_order;
 mod lost_state;
 mod mappings;
+mod maps;
+mod merge;
 mod mock_process;
 mod moves;
 mod names;

@@ -159,10 +159,12 @@ pub(super) async fn locales_and_channels(
         (_, Err(error)) => return of_both("target", error),
     };
     let mut findings = vec![locales(&here, &there, settings)];
-    let shared = here.iter().find(|locale| there.contains(locale));
+    let maps = &settings.sync.maps;
+    let pairs = here.iter().map(|locale| (locale, maps.locale(locale)));
+    let shared = pairs.into_iter().find(|(_, mapped)| there.contains(mapped));
     // Without a shared locale, that of the locales says all.
-    if let Some(locale) = shared {
-        findings.push(channels(source, target, (locale, settings)).await);
+    if let Some((locale, mapped)) = shared {
+        findings.push(channels(source, target, ((locale, &mapped), settings)).await);
     }
     findings
 }
@@ -178,7 +180,8 @@ fn locales(here: &[Locale], there: &[Locale], settings: &Settings) -> Finding {
         [] => here.to_vec(),
         some => some.to_vec(),
     };
-    let missing = |of: &[Locale]| -> Vec<Locale> {
+    let maps = &settings.sync.maps;
+    let missing = |wanted: &[Locale], of: &[Locale]| -> Vec<Locale> {
         let missing = wanted.iter().filter(|locale| !of.contains(locale));
         missing.cloned().collect()
     };
@@ -186,7 +189,8 @@ fn locales(here: &[Locale], there: &[Locale], settings: &Settings) -> Finding {
         let detail = format!("the {side} does not have {}", list(missing));
         Finding::error("locales", ExitStatus::Usage, detail, next)
     };
-    let (unknown, absent) = (missing(here), missing(there));
+    let written: Vec<Locale> = wanted.iter().map(|locale| maps.locale(locale)).collect();
+    let (unknown, absent) = (missing(&wanted, here), missing(&written, there));
     if !unknown.is_empty() {
         return error("source", &unknown, "correct sync.locales (--locale)");
     }
@@ -194,7 +198,7 @@ fn locales(here: &[Locale], there: &[Locale], settings: &Settings) -> Finding {
         return error(
             "target",
             &absent,
-            "add them to the target, or name the others with --locale",
+            "add them to the target, map others to its own with --locale-map, or name the others with --locale",
         );
     }
     Finding::ok("locales", list(&wanted))
@@ -216,14 +220,14 @@ async fn channels_of(
 async fn channels(
     source: &impl Source,
     target: &agility::Instance,
-    (locale, settings): (&Locale, &Settings),
+    ((here, there), settings): ((&Locale, &Locale), &Settings),
 ) -> Finding {
-    let both = tokio::try_join!(channels_of(source, locale), channels_of(target, locale));
+    let both = tokio::try_join!(channels_of(source, here), channels_of(target, there));
     let (here, there) = match both {
         Ok(channels) => channels,
         Err(error) => return failed("channels", "source or target", error),
     };
-    let map = &settings.sync.channel_map;
+    let map = &settings.sync.maps.channels;
     let is_meant = |channel: &&Channel| {
         let named = &settings.sync.channels;
         named.is_empty() || named.iter().any(|name| channel.is_called(name))

@@ -118,6 +118,7 @@ impl Keeping {
                 target_hash: None,
                 proof: Proof::Equal,
                 filled: Filled::new(),
+                fields: None,
                 bytes_hash: None,
                 bytes_date: None,
                 evidence: Some(row.evidence),

@@ -29,7 +29,7 @@ use crate::engine::upload_size::UploadSize;
 use crate::id_map::{Counterpart, IdConflict, IdMap};
 use crate::instance::{Save, Saved, Source, Target};
 use crate::plan::{
-    Action, AssetIndex, Context, Defaults, LeaveOut, Node, Plan, Planned, Policies, Schema,
+    Action, AssetIndex, Context, Defaults, LeaveOut, Merged, Node, Plan, Planned, Policies, Schema,
     container_of, expected_hash, fields_hash, payload,
 };
 use crate::planted::{self, Bug};
@@ -59,6 +59,8 @@ pub struct RunContext<S, T> {
     pub schema: Schema,
     /// The asset URLs of the source.
     pub assets: AssetIndex,
+    /// Fields that stay as the target has them.
+    pub merged: Merged,
     /// Who became whom.
     pub ids: IdMap,
     /// The asset bytes that this run sent.
@@ -153,6 +155,7 @@ impl<S: Source, T: Target> RunContext<S, T> {
             schema: &self.schema,
             assets: &self.assets,
             policies: Some(&self.policies),
+            merged: Some(&self.merged),
         }
     }
 
@@ -277,13 +280,16 @@ impl<S: Source, T: Target> RunContext<S, T> {
     }
 
     /// What the target has of a template, whose zones keep their ids, of an asset, which keeps the spelling of its path, or
-    /// of an item, some of whose fields are never written.
+    /// of an item or page some of whose fields stay as they are.
     fn existing(&self, entity: &Entity<SourceId>, id: Option<TargetId>) -> Option<Value> {
         let key: TargetKey = entity.key.with_id(id?);
         let is_needed = match key.kind {
             Kind::Template | Kind::Asset => true,
-            Kind::Content => self.policies.has_read_only_fields(entity),
-            Kind::Model | Kind::Container | Kind::Gallery | Kind::Page | Kind::Redirection => false,
+            Kind::Content | Kind::Page => {
+                self.merged.kept(&entity.key).is_some()
+                    || self.policies.has_read_only_fields(entity)
+            }
+            Kind::Model | Kind::Container | Kind::Gallery | Kind::Redirection => false,
         };
         let there = is_needed.then(|| self.target_inventory.get(&key));
         there.flatten().map(|there| there.body.parse())
@@ -412,6 +418,7 @@ impl<S: Source, T: Target> RunContext<S, T> {
         let of_kind = self.target_inventory.of_kind(entity.key.kind);
         IntentDetail {
             operation,
+            merged: planned.merge.is_some(),
             name: entity.name.to_string(),
             source_hash: planned.source_hash,
             source_version: entity.version,
@@ -468,6 +475,7 @@ impl<S: Source, T: Target> RunContext<S, T> {
                 Proof::Sent
             },
             filled: planned.filled.clone(),
+            fields: None,
             bytes_hash: item.sent.map(|sent| sent.hash),
             bytes_date: None,
             evidence: None,
@@ -516,13 +524,14 @@ impl<S: Source, T: Target> RunContext<S, T> {
             .collect()
     }
 
-    /// What a save of the place alone leaves agreed about the fields: what was.
+    /// What a save of the place alone leaves agreed about the fields: what was. A merged save as well: what the target has
+    /// of its own is no agreement, and what was written is one once it is read back.
     fn unless_place_only(&self, item: &Prepared, mapping: Mapping) -> Mapping {
         let known = self
             .pre_images
             .mapping(&mapping.key.with_id(mapping.target));
         let planned = self.planned(item.node);
-        match known.filter(|_| planned.is_place_only()) {
+        match known.filter(|_| planned.is_place_only() || planned.merge.is_some()) {
             Some(known) => Mapping {
                 source_version: known.source_version,
                 // What the target edited came after the version that is agreed upon, and stays so.
@@ -535,6 +544,7 @@ impl<S: Source, T: Target> RunContext<S, T> {
                 target_hash: known.target_hash,
                 proof: known.proof,
                 filled: known.filled.clone(),
+                fields: known.fields.clone(),
                 ..mapping
             },
             None => mapping,

@@ -339,11 +339,24 @@ impl<T: Target> Recovery<'_, T> {
             target_hash: Some(item.hash),
             proof: Proof::Sent,
             filled: before.map_or_else(Filled::new, |mapping| mapping.filled.clone()),
+            fields: None,
             bytes_hash: None,
             bytes_date: None,
             evidence: None,
             origin,
             run: intent.run.clone(),
+        };
+        // What the target has of its own is no agreement.
+        let mapping = match before.filter(|_| item.detail.merged) {
+            Some(agreed) => Mapping {
+                source_version: agreed.source_version,
+                source_hash: agreed.source_hash,
+                target_hash: agreed.target_hash,
+                proof: agreed.proof,
+                fields: agreed.fields.clone(),
+                ..mapping
+            },
+            None => mapping,
         };
         let entity = RunEntity {
             run: intent.run.clone(),

@@ -164,10 +164,10 @@ impl<S: Source, T: Target> Session<S, T> {
         };
         self.phase(Phase::Pull).await;
         let locales = self.resolve_locales().await?;
-        let (source, target) = self.pull(&locales).await?;
+        let (mapped, target) = self.pull(&locales).await?;
         let known = Known {
             source: &self.source,
-            source_inventory: &source,
+            source_inventory: &mapped.source,
             target_inventory: &target,
             mappings: by_key(self.store.mappings(&self.pair()).await?),
         };

@@ -4,11 +4,14 @@ use serde_json::Value;
 
 use super::compare::{Verifier, there_of};
 use super::difference::{DifferenceKind, Scope};
-use crate::domain::{ContentHash, Entity, Filled, ItemState, Kind, SourceId, TargetId, Version};
+use crate::domain::{
+    ContentHash, Entity, FieldHashes, Filled, ItemState, Kind, SourceId, TargetId, Version,
+};
 use crate::engine::context::RunContext;
 use crate::instance::{Source, Target};
 use crate::plan::{
-    self, Judge, Judged, Learns, Node, hash_without, lost_companions, normal, whole_payload,
+    self, Judge, Judged, Learns, Node, field_hashes, lost_companions, normal, whole_payload,
+    without,
 };
 
 /// What is known of a counterpart that this run wrote and that was read back.
@@ -21,6 +24,8 @@ pub(in crate::engine) struct Compared {
     /// The hash of what it says without what the server filled in.
     pub(in crate::engine) hash: ContentHash,
     pub(in crate::engine) filled: Filled,
+    /// What each field says; of items and pages only.
+    pub(in crate::engine) fields: Option<FieldHashes>,
     pub(in crate::engine) bytes_date: Option<String>,
     pub(in crate::engine) is_equal: bool,
 }
@@ -42,6 +47,8 @@ struct Found {
     version: Option<Version>,
     state: ItemState,
     form: Value,
+    /// What the source says where the target keeps something of its own: that is agreed upon, and nothing else.
+    agreed: Option<Value>,
     /// Companions of links that the normal form does not show to be missing.
     lost: Vec<plan::Difference>,
     bytes_date: Option<String>,
@@ -75,6 +82,7 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
             version: found.version,
             state: found.state,
             form: normal(kind, &existing, &self.schema),
+            agreed: self.note_merged_fields(node, entity, &existing),
             lost: if kind == Kind::Content {
                 lost_companions(&written, &existing, &self.context.schema)
             } else {
@@ -125,6 +133,28 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
                 self.report_as(node, (DifferenceKind::DifferentField, true), detail);
             }
         }
+    }
+
+    /// Names the fields of a merged entity that the target keeps, and gives what the source says.
+    fn note_merged_fields(
+        &mut self,
+        node: Node,
+        entity: &Entity<SourceId>,
+        existing: &Value,
+    ) -> Option<Value> {
+        let context = self.context;
+        let kept = context.merged.kept(&entity.key)?;
+        let unmerged = plan::Context {
+            merged: None,
+            ..context.rewriting()
+        };
+        let own = whole_payload(entity, &unmerged, &context.ids, Some(existing)).ok()?;
+        let own = normal(entity.key.kind, &own.body, &context.schema);
+        for unit in kept {
+            let detail = format!("at {unit}: kept as the target has it (merged)");
+            self.report_as(node, (DifferenceKind::DifferentField, true), detail);
+        }
+        Some(own)
     }
 
     /// Compares once more what may be filled in, now that all has been seen.
@@ -217,12 +247,14 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
         }
         let mut filled = planned.filled.clone();
         filled.extend(judged.filled);
+        let form = found.agreed.unwrap_or_else(|| without(found.form, &filled));
         self.compared.push(Compared {
             node,
             target: found.target,
             name: found.name,
             version: found.version,
-            hash: hash_without(found.form, &filled),
+            hash: ContentHash::of(&form),
+            fields: kind.is_localised().then(|| field_hashes(kind, &form)),
             filled,
             bytes_date: found.bytes_date,
             is_equal,

@@ -90,9 +90,11 @@ where
     })
 }
 
-/// The entities that differ in themselves. Order and doubles are others' doing as well.
+/// The entities that differ in themselves. Order and doubles are others' doing as well, and what the target keeps was not to be
+/// written.
 fn spoilt(differences: &[Difference]) -> HashSet<EntityKey> {
-    let own = differences.iter().filter(|found| match found.difference {
+    let ours = differences.iter().filter(|found| !found.left_alone);
+    let own = ours.filter(|found| match found.difference {
         DifferenceKind::Missing
         | DifferenceKind::Dangling
         | DifferenceKind::WrongReference

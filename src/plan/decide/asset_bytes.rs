@@ -116,6 +116,7 @@ mod tests {
             target_version: None,
             proof: Proof::Equal,
             filled: Filled::new(),
+            fields: None,
             bytes_hash,
             bytes_date: date.map(str::to_owned),
             place: None,

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::identity::Recognition;
 use super::matching::Match;
+use super::merging;
 use super::names;
 use super::owed;
 use super::predicted_ids::PredictedIds;
@@ -18,6 +19,7 @@ use crate::domain::{
     ContentHash, Entity, Failure, Filled, Home, Inventory, Kind, Locale, Proof, SourceId, TargetId,
 };
 use crate::plan::action::{Action, Agreement, Agreements, Joined};
+use crate::plan::merge::Merge;
 use crate::plan::normal::leave_unknown_fields;
 use crate::plan::policy::Policies;
 use crate::plan::{
@@ -35,6 +37,8 @@ pub(super) struct Decision {
     pub(super) filled: Filled,
     /// Whether only the place of a page is written.
     pub(super) place_only: bool,
+    /// Where its fields come from both sides: which from where.
+    pub(super) merge: Option<Box<Merge>>,
 }
 
 pub(super) struct Comparer<'a> {
@@ -120,9 +124,7 @@ impl Comparer<'_> {
         Decision {
             action,
             because: because.into(),
-            target_hash: decision.target_hash,
-            filled: decision.filled,
-            place_only: decision.place_only,
+            ..decision
         }
     }
 
@@ -196,6 +198,7 @@ impl Comparer<'_> {
         let (fields, target_hash, filled) = self.fields(entity, there, source_hash, agreement);
         let target = there.key.id;
         let overwrite = self.policies.overwrites(entity);
+        let mut merge = None;
         let (action, because, place_only) = if !fields.equal && names::is_temporary(there) {
             let because = "it still has its temporary name";
             (Action::Update { target }, because, false)
@@ -203,18 +206,33 @@ impl Comparer<'_> {
             let written =
                 owed::written(agreement, fields, is_as_saved(there, agreement), overwrite)
                     .unwrap_or_else(|| weigh::written(fields, overwrite));
+            let both = (fields.source_changed, fields.target_changed) == (Some(true), Some(true));
+            merge = agreement
+                .filter(|_| both && written.is_err())
+                .and_then(|agreement| self.merge(entity, there, agreement));
+            let written = match &merge {
+                Some(Ok(merge)) => Ok((!merge.taken.is_empty()).then_some(weigh::MERGED)),
+                Some(Err(_)) => Err(weigh::NOT_MERGED),
+                None => written,
+            };
             if entity.key.kind == Kind::Content {
                 weigh::weigh_item(fields, written, place, target)
             } else {
                 weigh(fields, written, place, target)
             }
         };
+        let because: Cow<'static, str> = match &merge {
+            Some(Ok(merge)) if because == weigh::MERGED => merging::because(merge).into(),
+            Some(Err(why)) if because == weigh::NOT_MERGED => why.clone().into(),
+            _ => because.into(),
+        };
         Decision {
             action,
-            because: because.into(),
+            because,
             target_hash: Some(target_hash),
             filled,
             place_only,
+            merge: merge.and_then(Result::ok).map(Box::new),
         }
     }
 
@@ -386,7 +404,7 @@ impl Comparer<'_> {
 }
 
 /// Whether companions of links are missing in the second body that the first one has.
-fn has_lost_companions(
+pub(super) fn has_lost_companions(
     entity: &Entity<SourceId>,
     (written, existing): (&Value, &Value),
     schema: &Schema,
@@ -412,6 +430,7 @@ fn decided(action: Action, because: impl Into<Cow<'static, str>>) -> Decision {
         target_hash: None,
         filled: Filled::new(),
         place_only: false,
+        merge: None,
     }
 }
 

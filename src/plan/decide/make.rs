@@ -61,6 +61,8 @@ pub struct Inputs<'a> {
     pub adopt: Adopt,
     /// Which side wins where both changed, and what is never written.
     pub policies: &'a Policies,
+    /// What is left alone on the target and not created, with the pattern that says so.
+    pub excluded: &'a HashMap<EntityKey, Box<str>>,
     /// What is to be moved.
     pub selection: &'a Selection,
     /// What saves take on this target, as far as it is known.
@@ -78,6 +80,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         assets: &assets,
         // What two entities say decides whether they are the same, whoever may write it.
         policies: None,
+        merged: None,
     };
     let target_schema = Schema::of(inputs.target);
     let known = Known {
@@ -284,6 +287,7 @@ fn decide_with(
                 target_hash: None,
                 filled: Filled::new(),
                 place_only: false,
+                merge: None,
             },
             None => comparer.decide(entity, &matches[at], *hash, place),
         };
@@ -353,6 +357,7 @@ fn planned(
         included_by: None,
         evidence: None,
         found: None,
+        merge: decision.merge,
     }
 }
 

@@ -17,6 +17,7 @@ mod lists;
 mod losses;
 mod make;
 mod matching;
+mod merging;
 mod named;
 mod names;
 mod needs;
@@ -28,7 +29,7 @@ mod place;
 pub(in crate::plan) mod predicted_ids;
 mod settle;
 mod shapes;
-mod spread;
+pub(in crate::plan) mod spread;
 #[cfg(test)]
 mod tests;
 mod weigh;

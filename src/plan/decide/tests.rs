@@ -126,6 +126,7 @@ fn made_after(
             overwrite: agreements.is_empty(),
             ..crate::plan::Policies::default()
         },
+        excluded: &HashMap::new(),
         selection,
         weights: crate::plan::Weights::default(),
         agreed: None,

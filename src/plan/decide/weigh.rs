@@ -19,6 +19,11 @@ const MOVED_AS_EDITED: &str =
 const BOTH_MOVED: &str = "both sides moved it to different places since the last agreement; --overwrite takes the source's";
 const PLACE_UNKNOWN: &str = "it stands at different places, and it is not known which side moved it; --overwrite takes the source's";
 
+/// Why a merged entity is written; the fields are said in its place.
+pub(super) const MERGED: &str = "merged";
+/// Why one is in conflict that could not be merged; the fields are said in its place.
+pub(super) const NOT_MERGED: &str = "not merged";
+
 /// Why an entity without a base is written.
 pub(super) const UNTOUCHED: &str = "the target was not edited since it was mapped";
 /// Why an entity is written that neither side changed.

@@ -17,6 +17,7 @@ mod fields;
 mod page;
 mod selection;
 mod structure;
+mod units;
 mod value;
 
 #[cfg(test)]
@@ -32,6 +33,8 @@ pub(in crate::plan) use defaults::says_something;
 pub use defaults::{Defaults, Judge, Judged, Learns, without};
 pub use differences::{Difference, differences};
 pub(in crate::plan) use fields::leave_unknown_fields;
+pub use units::field_hashes;
+pub(in crate::plan) use units::{escaped, unit_at, units};
 pub(in crate::plan) use value::any as by_shape;
 
 /// The normal form of a body of `kind`. `schema` is that of the side in whose terms the body is; for a

@@ -14,6 +14,7 @@ use crate::plan::action::{Plan, Planned};
 use crate::plan::approved::Intended;
 use crate::plan::decide::predicted_ids::PredictedIds;
 use crate::plan::graph::Node;
+use crate::plan::merge::Merged;
 use crate::plan::normal::{normal, without};
 use crate::plan::notice::Concern;
 use crate::plan::payload::whole_payload;
@@ -38,6 +39,10 @@ pub struct Seen<'a> {
     pub mapped: &'a [(EntityKey, TargetId)],
     /// What is never written.
     pub policies: &'a Policies,
+    /// What was mapped, one sentence each.
+    pub maps: &'a [String],
+    /// Locales that have another name on the target: that of the source, and that of the target.
+    pub locales: &'a [(Locale, Locale)],
     /// The bytes of assets.
     pub bytes: &'a Bytes,
     /// What is published afterwards.
@@ -66,6 +71,7 @@ impl Overview {
                 schema: &of_source,
                 assets: &assets,
                 policies: Some(seen.policies),
+                merged: Some(&Merged::of(&seen.plan.entities, seen.source)),
             },
             target_schema: &Schema::of(seen.target),
             counterparts: &PredictedIds::of_plan(sides, mapped, &seen.plan.entities),
@@ -92,6 +98,11 @@ impl Overview {
             deleted: seen.deleted(),
             gone: seen.gone(),
             selected: seen.selected(),
+            maps: seen
+                .maps
+                .iter()
+                .map(|told| redact(told).into_owned())
+                .collect(),
             effort: Effort::of(seen.plan, seen.source, seen.published.len(), seen.limits),
         };
         maker.fill(&mut overview);
@@ -115,6 +126,16 @@ impl Overview {
 impl Seen<'_> {
     fn entity(&self, node: Node) -> &Entity<SourceId> {
         &self.source.entities()[node as usize]
+    }
+
+    /// The key of an entity with the locale that the source has it in.
+    fn read_key(&self, key: &EntityKey) -> EntityKey {
+        let mut read = key.clone();
+        let mut maps = self.locales.iter();
+        if let Some((here, _)) = maps.find(|(_, there)| Some(there) == key.locale.as_ref()) {
+            read.locale = Some(here.clone());
+        }
+        read
     }
 
     fn named(&self, node: Node) -> (EntityKey, String) {
@@ -261,8 +282,12 @@ impl Maker<'_> {
             target,
             because: redact(&planned.because).into_owned(),
             evidence: planned.evidence.as_ref().map(ToString::to_string),
+            kept: planned
+                .merge
+                .as_ref()
+                .map_or_else(Vec::new, |merge| merge.kept.to_vec()),
             changes,
-            source_url: editor_url(source, &entity.key),
+            source_url: editor_url(source, &self.seen.read_key(&entity.key)),
             target_url: there.and_then(|there| editor_url(target_guid, &there.key)),
         }
     }

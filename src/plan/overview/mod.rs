@@ -47,6 +47,9 @@ pub struct Overview {
     pub gone: Vec<Gone>,
     /// What a selection comes to, in one sentence.
     pub selected: Option<String>,
+    /// What has another name on the target, what it does not get, one sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub maps: Vec<String>,
     /// What it costs.
     pub effort: Effort,
 }
@@ -82,6 +85,9 @@ pub struct Entry {
     pub because: String,
     /// Why its counterpart counts as such, where the state does not say so.
     pub evidence: Option<String>,
+    /// Fields that only the target changed, and that stay so: JSON pointers into the normal form.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<String>,
     /// What differs between the target as it is and what the source says. Empty of what is new.
     pub changes: Vec<Change>,
     /// Where it is edited on the source.

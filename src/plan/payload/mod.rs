@@ -4,6 +4,7 @@
 //! are rewritten, members that belong to the source instance are left out, and where the server needs a form that
 //! it does not show on reads, that form is made. The ids that a save is addressed to are the adapter's.
 
+mod keep;
 mod rewrite;
 mod shape;
 mod template;
@@ -106,7 +107,7 @@ pub fn whole_payload(
 
 /// Writes `entity` for the target. `existing` is the counterpart's body where there is one; a template takes the
 /// ids of its zones from it, so that a save does not replace the zones that pages hang on, and an item the values of fields
-/// that are never written.
+/// that are never written; a merged item or page the fields that only the target changed.
 ///
 /// An asset gives what its upload says besides the bytes: `originKey`, `fileName`, `contentType`, `size`, focal
 /// point and `mediaGroupingID`.
@@ -133,9 +134,7 @@ pub fn payload(
     let encodings = rewriter.encodings;
     shape::address(entity.key.kind, &mut body, existing);
     shape::spell(entity.key.kind, &mut body, existing);
-    if let Some(policies) = context.policies {
-        policies.keep_fields(entity, &mut body, existing);
-    }
+    keep::keep(entity, (&mut body, existing), context);
     Ok(Payload { body, encodings })
 }
 

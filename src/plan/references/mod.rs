@@ -14,9 +14,11 @@
 //! | `soft` | which of these an entity can do without |
 //! | `inside` | the same in JSON inside a text, edited in place |
 //! | `assets`, `scan`, `spelling`, `replace` | asset URLs in text |
+//! | `hosts` | other URLs in text, whose host is mapped |
 
 mod assets;
 mod fields;
+mod hosts;
 mod inside;
 mod link;
 mod pages;
@@ -39,6 +41,7 @@ use std::fmt;
 use serde_json::Value;
 
 use super::Encoding;
+use super::merge::Merged;
 use super::policy::Policies;
 use super::schema::{Schema, name_key};
 use crate::domain::{Entity, Kind, SourceId};
@@ -46,6 +49,7 @@ use walk::Walker;
 
 pub(crate) use assets::decoded;
 pub use assets::{AssetIndex, Side, UrlAt, asset_urls};
+pub(crate) use hosts::with_other_hosts;
 pub(crate) use link::Link;
 pub(crate) use pages::{is_bare, is_link_member};
 pub(crate) use replace::replacement;
@@ -164,6 +168,8 @@ pub struct Context<'a> {
     pub assets: &'a AssetIndex,
     /// What is never written; `None` where nothing is.
     pub policies: Option<&'a Policies>,
+    /// Fields that stay as the target has them; `None` where none do.
+    pub merged: Option<&'a Merged>,
 }
 
 /// Finds every reference of `entity`: first what the entity itself is made of, then its content in the order of

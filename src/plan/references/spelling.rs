@@ -233,8 +233,18 @@ impl Reading {
 
 /// How many bytes of `text` spell `prefix`, when the URL ends there or goes on with a path.
 pub(super) fn match_prefix(text: &str, prefix: &str, percent: u8) -> Option<usize> {
+    let at = match_text(text, prefix, percent)?;
+    let goes_on = |unit: Unit| {
+        let byte = unit.bytes()[0];
+        byte.is_ascii_alphanumeric() || !byte.is_ascii() || b"-_.~%+@:".contains(&byte)
+    };
+    (!unit(&text[at..], percent).is_some_and(goes_on)).then_some(at)
+}
+
+/// How many bytes at the start of `text` spell `wanted`, in any case; `None` when they say something else.
+pub(super) fn match_text(text: &str, wanted: &str, percent: u8) -> Option<usize> {
     let mut at = 0;
-    for wanted in prefix.chars() {
+    for wanted in wanted.chars() {
         let unit = unit(&text[at..], percent)?;
         let fits = match unit.bytes() {
             [byte] => byte.eq_ignore_ascii_case(&u8::try_from(wanted).ok()?),
@@ -245,11 +255,7 @@ pub(super) fn match_prefix(text: &str, prefix: &str, percent: u8) -> Option<usiz
         }
         at += unit.spelled;
     }
-    let goes_on = |unit: Unit| {
-        let byte = unit.bytes()[0];
-        byte.is_ascii_alphanumeric() || !byte.is_ascii() || b"-_.~%+@:".contains(&byte)
-    };
-    (!unit(&text[at..], percent).is_some_and(goes_on)).then_some(at)
+    Some(at)
 }
 
 /// What `text` says, which is percent-encoded `percent` times.

@@ -168,6 +168,7 @@ impl Own {
             schema: &self.schema,
             assets: &self.assets,
             policies: None,
+            merged: None,
         }
     }
 

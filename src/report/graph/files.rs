@@ -39,6 +39,9 @@ struct Planned<'a> {
     /// What differs, where that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     changes: Option<&'a [Change]>,
+    /// Of a merged entity the fields that stay as the target has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept: Option<&'a [String]>,
 }
 
 /// An entity of `graph.json`.
@@ -68,7 +71,7 @@ struct Need {
 }
 
 /// Writes `plan.json`: `schema`, `source`, `levels`, `cycles`, `actions` (how many of each) and `entities`. With an overview
-/// also `removed`, `deferred`, `published`, `unpublished`, `still_public`, `drafts`, `deleted`, `gone` and `effort`, and the `changes` of each entity that is not just
+/// also `removed`, `deferred`, `published`, `unpublished`, `still_public`, `drafts`, `deleted`, `gone`, `effort` and `maps`, and the `changes` of each entity that is not just
 /// left as it is.
 ///
 /// # Errors
@@ -107,6 +110,7 @@ pub fn write_plan(
         head["deleted"] = json!(overview.deleted);
         head["gone"] = json!(overview.gone);
         head["effort"] = json!(overview.effort);
+        head["maps"] = json!(overview.maps);
         let entries = overview.groups.iter().flat_map(|group| &group.entries);
         changes.extend(entries.map(|entry| (entry.node, &*entry.changes)));
     }
@@ -126,6 +130,7 @@ pub fn write_plan(
         patched: planned.is_patched(),
         source_hash: planned.source_hash,
         changes: changes.get(&node).copied(),
+        kept: planned.merge.as_ref().map(|merge| &*merge.kept),
     });
     list(out, "entities", entities)?;
     out.write_all(b"\n}\n")?;

@@ -79,6 +79,7 @@ fn planned(level: u32) -> Planned {
         included_by: None,
         evidence: None,
         found: None,
+        merge: None,
     }
 }
 

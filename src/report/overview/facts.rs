@@ -112,6 +112,7 @@ pub(super) fn others(group: &Group) -> impl Iterator<Item = &Entry> {
 pub fn facts(overview: &Overview) -> Vec<String> {
     let mut facts = vec![counts(|action| overview.count(action))];
     facts.extend(overview.selected.clone());
+    facts.extend(overview.maps.iter().map(|told| format!("map: {told}")));
     if overview.is_nothing() {
         facts.push("nothing to do".to_owned());
     }
@@ -126,6 +127,15 @@ pub fn facts(overview: &Overview) -> Vec<String> {
         facts.push(format!(
             "{} overwritten on the target{removed}",
             counted(updates, "entity", "entities")
+        ));
+    }
+    let entries = overview.groups.iter().flat_map(|group| &group.entries);
+    let merged = entries.filter(|entry| !entry.kept.is_empty() && entry.action == Intended::Update);
+    let merged = merged.count();
+    if merged > 0 {
+        facts.push(format!(
+            "{} merged: fields that only the target changed stay",
+            counted(merged, "entity", "entities")
         ));
     }
     let of_kind = |kind: Kind| {

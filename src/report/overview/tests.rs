@@ -13,6 +13,7 @@ fn entry(id: i64, name: &str, change: Change) -> Entry {
         target: None,
         because: "the source changed".to_owned(),
         evidence: None,
+        kept: Vec::new(),
         changes: vec![change],
         source_url: None,
         target_url: None,
@@ -48,6 +49,7 @@ fn overview(entries: Vec<Entry>) -> Overview {
         deleted: Vec::new(),
         gone: Vec::new(),
         selected: None,
+        maps: Vec::new(),
         effort: Effort::default(),
     }
 }

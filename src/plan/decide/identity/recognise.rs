@@ -165,6 +165,7 @@ impl Identity<'_> {
             target_version: None,
             proof: Proof::Equal,
             filled: Filled::new(),
+            fields: None,
             bytes_hash: None,
             bytes_date: None,
             place: None,
