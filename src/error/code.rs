@@ -5,7 +5,7 @@
 
 use super::Error;
 use crate::config::ConfigError;
-use crate::engine::{PullError, RunError};
+use crate::engine::{PullError, RunError, WebhooksError};
 use crate::instance::Cause;
 use crate::snapshot::FolderError;
 use crate::store::StoreError;
@@ -71,6 +71,7 @@ pages! {
     "LG-4005",
     "LG-4006",
     "LG-4007",
+    "LG-4008",
     "LG-5001",
     "LG-5002",
     "LG-5003",
@@ -165,6 +166,12 @@ const fn run(error: &RunError) -> &'static str {
         RunError::Unplaced(_) => "LG-4005",
         RunError::NotAgreed(_) => "LG-1016",
         RunError::Gates(_) => "LG-4007",
+        RunError::Webhooks(WebhooksError::Unread(cause) | WebhooksError::Failed { cause, .. }) => {
+            request(&cause.cause)
+        }
+        RunError::Webhooks(WebhooksError::Unproven { .. } | WebhooksError::Altered { .. }) => {
+            "LG-4008"
+        }
         RunError::UnknownLocale { .. } => "LG-1010",
         RunError::TargetLocale { .. } => "LG-1011",
         RunError::TargetChannel { .. } => "LG-1006",

@@ -102,7 +102,11 @@ impl Progress {
             }
             Event::Warned { message } => self.note_warning(message),
             // A wait is told as it is, and a forecast of another run changes nothing about this one.
-            Event::FeedBusy { .. } | Event::RowsIgnored { .. } | Event::Rehearsed { .. } => {}
+            Event::FeedBusy { .. }
+            | Event::Webhooks { .. }
+            | Event::InstanceRead { .. }
+            | Event::RowsIgnored { .. }
+            | Event::Rehearsed { .. } => {}
             Event::PublishRefused { .. } => self.publish_refused(event),
             Event::PublishFinished { .. } => self.publish_finished(event),
             Event::VerifyProgressed { checked, total } => {

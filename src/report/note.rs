@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::text::{self, count, counted, took};
 use crate::domain::{BatchId, EntityKey, Kind, Outcome, shown_name};
-use crate::event::{Event, Gate, Lane, Phase, Side};
+use crate::event::{Event, Gate, Lane, Phase, Side, WebhookState};
 use crate::progress::Progress;
 
 /// A line about an event.
@@ -89,6 +89,8 @@ pub(crate) fn note(event: &Event, progress: &Progress) -> Option<Note> {
             let text = format!("draining ({reason}); {waits} in flight");
             Some(Weight::Caution.says(text))
         }
+        Event::InstanceRead { .. } => instance_read(event),
+        Event::Webhooks { state, names } => Some(webhooks(*state, names)),
         Event::Warned { message } => {
             Some(Weight::Caution.says(format!("warning: {}", text::clean(message))))
         }
@@ -120,6 +122,56 @@ pub(crate) fn note(event: &Event, progress: &Progress) -> Option<Note> {
         | Event::ForecastMade { .. }
         | Event::VerifyProgressed { .. }
         | Event::RunFinished { .. } => None,
+    }
+}
+
+/// How an instance was read.
+fn instance_read(event: &Event) -> Option<Note> {
+    let Event::InstanceRead {
+        side,
+        entities,
+        rows,
+        since,
+        because,
+    } = event
+    else {
+        return None;
+    };
+    let because = text::clean(because);
+    let side = match side {
+        Side::Source => "source",
+        Side::Target => "target",
+    };
+    let entities = counted_entities(*entities);
+    let text = match since {
+        None => format!("the {side} was read in full, {entities}: {because}"),
+        Some(since) => {
+            let also = match &*because {
+                "" => String::new(),
+                also => format!("; {also}"),
+            };
+            format!(
+                "the {side} was read on from {since}: {} rows for {entities}{also}",
+                count(*rows)
+            )
+        }
+    };
+    Some(Weight::Info.says(text))
+}
+
+/// What is told of webhooks.
+fn webhooks(state: WebhookState, names: &[String]) -> Note {
+    let count = match names.len() {
+        1 => "1 webhook".to_owned(),
+        several => format!("{several} webhooks"),
+    };
+    let named = text::clean(&names.join(", "));
+    match state {
+        WebhookState::Enabled => Weight::Caution.says(format!(
+            "{count} of the target fire for what is written: {named}; --pause-webhooks switches them off meanwhile"
+        )),
+        WebhookState::Paused => Weight::Info.says(format!("switched off until the end: {count}, {named}")),
+        WebhookState::Resumed => Weight::Info.says(format!("switched on again: {count}, {named}")),
     }
 }
 

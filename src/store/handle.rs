@@ -357,6 +357,14 @@ impl Store {
         self.shared.readers.disputed(pair).await
     }
 
+    /// The webhooks of a target that runs of any pair have switched off, by source and id.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    pub async fn paused_webhooks(&self, target: &Guid) -> Result<Vec<PausedWebhook>, StoreError> {
+        self.shared.readers.paused_webhooks(target).await
+    }
+
     /// The intents of a pair whose outcome is not known, open or in doubt, by run and id.
     ///
     /// # Errors

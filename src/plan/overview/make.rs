@@ -48,6 +48,10 @@ pub struct Seen<'a> {
     pub still_public: usize,
     /// What is deleted after that.
     pub prune: &'a Prune,
+    /// The webhooks of the target that are enabled.
+    pub webhooks: &'a [String],
+    /// Whether they are switched off meanwhile.
+    pub pauses_webhooks: bool,
     /// What limits a run.
     pub limits: EffortLimits,
 }
@@ -91,6 +95,8 @@ impl Overview {
             drafts: seen.drafts(),
             deleted: seen.deleted(),
             gone: seen.gone(),
+            webhooks: seen.webhooks.to_vec(),
+            pauses_webhooks: seen.pauses_webhooks,
             selected: seen.selected(),
             effort: Effort::of(seen.plan, seen.source, seen.published.len(), seen.limits),
         };
