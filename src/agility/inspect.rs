@@ -9,7 +9,6 @@ use tokio::time::Instant;
 
 use super::client::{Api, Call};
 use super::connection::Instance;
-use super::read::encoded;
 use super::shape;
 use crate::domain::time;
 use crate::instance::RequestError;

@@ -260,6 +260,10 @@ impl Reading {
         self.progress.apply(stamped);
         let line = if let Event::Warned { message } = &stamped.event {
             format!("warning: {message}")
+        } else if let (Event::InstanceRead { .. }, Some(last), false) =
+            (&stamped.event, self.progress.readings().last(), quiet)
+        {
+            report::reading(last)
         } else if quiet || stamped.at_ms < self.told_ms + BEAT_MS {
             return;
         } else {

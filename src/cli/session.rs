@@ -356,6 +356,7 @@ pub(super) fn between(
     run: RunId,
     sink: &Sink,
 ) -> Session<SourceEnd, Instance> {
+    let webhooks = Arc::new(target.instance.clone());
     Session {
         source,
         target: Arc::new(target),
@@ -365,7 +366,7 @@ pub(super) fn between(
         locales: settings.sync.locales.clone(),
         selection: wiring::selection(settings),
         policies: settings.sync.policies.clone(),
-        webhooks: Some(Arc::new(target.instance.clone())),
+        webhooks: Some(webhooks),
         review: None,
         approved: None,
         matching: wiring::matching(settings),

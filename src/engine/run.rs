@@ -88,7 +88,7 @@ impl<S: Source, T: Target> Session<S, T> {
             control.read(review.review(&decided)).await?;
         }
         let webhooks = (&**prepared.webhooks, decided.has_work());
-        Box::pin(self.before_writes(webhooks, &fence)).await?;
+        Box::pin(self.before_writes(webhooks, keeper)).await?;
         let limits = self.limits();
         let state = RunState::new(
             Arc::clone(&prepared.plan),

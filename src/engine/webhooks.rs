@@ -25,8 +25,7 @@ use super::pull::Reader;
 use super::run::RunReport;
 use super::run_error::RunError;
 use super::session::Session;
-use super::sink::Sink;
-use crate::domain::{RunId, time};
+use crate::domain::time;
 use crate::event::{Event, WebhookState};
 use crate::instance::{Cause, Effect, RequestError, Source, Target, Verdict, Webhook, Webhooks};
 use crate::store::{Change, LeaseOwner, Pair, PausedWebhook, Store, StoreError};
@@ -264,6 +263,16 @@ impl<S: Source, T: Target> Session<S, T> {
     /// [`RunError`] when not all of them could be switched off. [`Session::with_webhooks_on`] puts things right then.
     pub(super) async fn before_writes(
         &self,
+        webhooks: (&[Webhook], bool),
+        keeper: &Keeper,
+    ) -> Result<(), RunError> {
+        let fence = keeper.fence();
+        // A save that is on its way is not dropped when somebody asks for an end: it would be looked at too early.
+        until_lost(keeper, self.pause_webhooks(webhooks, &fence)).await?
+    }
+
+    async fn pause_webhooks(
+        &self,
         (webhooks, has_work): (&[Webhook], bool),
         fence: &Fence,
     ) -> Result<(), RunError> {
@@ -322,7 +331,13 @@ impl<S: Source, T: Target> Session<S, T> {
         if is_lost {
             return report;
         }
-        let still_off = self.resume_webhooks(&keeper.fence()).await;
+        let fence = keeper.fence();
+        let resuming = self.resume_webhooks(&fence);
+        // What waits for a lease that cannot be renewed would wait for good.
+        let still_off = match until_lost(keeper, resuming).await {
+            Ok(still_off) => still_off,
+            Err(why) => vec![format!("paused webhooks may still be switched off: {why}")],
+        };
         report.map(|report| RunReport {
             webhooks_off: still_off,
             ..report
@@ -363,6 +378,19 @@ impl<S: Source, T: Target> Session<S, T> {
 
     async fn tell_of(&self, state: WebhookState, names: Vec<String>) {
         self.sink.emit(Event::Webhooks { state, names }).await;
+    }
+}
+
+/// Does some work, unless the lease is lost meanwhile: then the next run of the pair sees to what is left.
+async fn until_lost<R>(keeper: &Keeper, work: impl Future<Output = R>) -> Result<R, StoreError> {
+    let mut lost = keeper.lost();
+    tokio::select! {
+        biased;
+        done = work => Ok(done),
+        Ok(why) = lost.wait_for(Option::is_some) => match why.clone() {
+            Some(why) => Err(why),
+            None => Err(StoreError::Closed),
+        },
     }
 }
 

@@ -5,7 +5,7 @@ use super::fold::{Planned, Progress, Publishing};
 use super::named::{self, List};
 use super::rows::RowKey;
 use super::{
-    BatchProgress, Difference, GateProgress, GateState, Pace, ReadCount, Run, Verification,
+    BatchProgress, Difference, GateProgress, GateState, Pace, ReadCount, Reading, Run, Verification,
 };
 use crate::domain::{FailureCause, Outcome};
 use crate::event::{Event, Gate, Named, Phase, Stamped};
@@ -104,9 +104,9 @@ impl Progress {
             // A wait is told as it is, and a forecast of another run changes nothing about this one.
             Event::FeedBusy { .. }
             | Event::Webhooks { .. }
-            | Event::InstanceRead { .. }
             | Event::RowsIgnored { .. }
             | Event::Rehearsed { .. } => {}
+            Event::InstanceRead { .. } => self.instance_read(event),
             Event::PublishRefused { .. } => self.publish_refused(event),
             Event::PublishFinished { .. } => self.publish_finished(event),
             Event::VerifyProgressed { checked, total } => {
@@ -425,6 +425,26 @@ impl Progress {
         };
         named::note(&mut self.names, List::Unpublished, || example.clone());
         causes::add(&mut self.unpublished, FailureCause::default(), example);
+    }
+
+    fn instance_read(&mut self, event: &Event) {
+        let Event::InstanceRead {
+            side,
+            entities,
+            rows,
+            since,
+            because,
+        } = event
+        else {
+            return;
+        };
+        self.readings.push(Reading {
+            side: *side,
+            entities: *entities,
+            rows: *rows,
+            since: since.clone(),
+            because: because.clone(),
+        });
     }
 
     fn note_warning(&mut self, message: &str) {

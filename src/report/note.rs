@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::text::{self, count, counted, took};
 use crate::domain::{BatchId, EntityKey, Kind, Outcome, shown_name};
 use crate::event::{Event, Gate, Lane, Phase, Side, WebhookState};
-use crate::progress::Progress;
+use crate::progress::{Progress, Reading};
 
 /// A line about an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +89,10 @@ pub(crate) fn note(event: &Event, progress: &Progress) -> Option<Note> {
             let text = format!("draining ({reason}); {waits} in flight");
             Some(Weight::Caution.says(text))
         }
-        Event::InstanceRead { .. } => instance_read(event),
+        Event::InstanceRead { .. } => {
+            let last = progress.readings().last();
+            last.map(|last| Weight::Info.says(reading(last)))
+        }
         Event::Webhooks { state, names } => Some(webhooks(*state, names)),
         Event::Warned { message } => {
             Some(Weight::Caution.says(format!("warning: {}", text::clean(message))))
@@ -125,38 +128,25 @@ pub(crate) fn note(event: &Event, progress: &Progress) -> Option<Note> {
     }
 }
 
-/// How an instance was read.
-fn instance_read(event: &Event) -> Option<Note> {
-    let Event::InstanceRead {
-        side,
-        entities,
-        rows,
-        since,
-        because,
-    } = event
-    else {
-        return None;
-    };
-    let because = text::clean(because);
-    let side = match side {
+/// How an instance was read, in a sentence.
+pub(crate) fn reading(reading: &Reading) -> String {
+    let because = text::clean(&reading.because);
+    let side = match reading.side {
         Side::Source => "source",
         Side::Target => "target",
     };
-    let entities = counted_entities(*entities);
-    let text = match since {
+    let entities = counted_entities(reading.entities);
+    match &reading.since {
         None => format!("the {side} was read in full, {entities}: {because}"),
         Some(since) => {
+            let rows = count(reading.rows);
             let also = match &*because {
                 "" => String::new(),
                 also => format!("; {also}"),
             };
-            format!(
-                "the {side} was read on from {since}: {} rows for {entities}{also}",
-                count(*rows)
-            )
+            format!("the {side} was read on from {since}: {rows} rows for {entities}{also}")
         }
-    };
-    Some(Weight::Info.says(text))
+    }
 }
 
 /// What is told of webhooks.

@@ -22,11 +22,12 @@ use super::liveness_lock;
 use super::read::Readers;
 use super::writer::{Order, QUEUE, Reply, Writer};
 use super::{
-    Change, Intent, Lease, LeaseOwner, Mapping, OtherPairs, Pair, PreImage, Publishing, RunEntity,
-    RunRecord, StateUrl, StoreError, aside, guard, schema,
+    Change, Intent, Lease, LeaseOwner, Mapping, OtherPairs, Pair, PausedWebhook, PreImage,
+    Publishing, RunEntity, RunRecord, StateUrl, StoreError, aside, guard, schema,
 };
 use crate::domain::{
-    AgreedNumber, AgreedPlace, ContentHash, EntityKey, Kind, ListKey, RunId, SourceId, TargetId,
+    AgreedNumber, AgreedPlace, ContentHash, EntityKey, Guid, Kind, ListKey, RunId, SourceId,
+    TargetId,
 };
 
 /// How long a connection waits for another process before it gives up. Long enough for the largest
