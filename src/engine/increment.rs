@@ -4,7 +4,7 @@
 //!
 //! | what | proof |
 //! |---|---|
-//! | items and pages | the sync protocol: a change moves a row behind all others, with a higher token; deleted ones come with their state. The last page is asked for once more, and each row of it has to be told again: a server that lost or renumbered its feed does not do that |
+//! | items and pages | the sync protocol: a change moves a row behind all others, with a higher token; deleted ones come with their state. The last page is asked for once more, and each row of it has to be told again, and no other row that has the version that it had: a server that lost or renumbered its feed, or went back to a copy, does not do that |
 //! | the same, where models, containers or templates differ | none: no document says that the feed tells items whose model changed, so the feeds are read from their beginning |
 //! | models and containers in full | the row of the list is the same in every byte, and its date of change was two days old when the former reading began, so that neither its precision nor a clock or zone can hide a later change. The vendor's own client goes by that date |
 //! | templates, galleries, assets, redirections, page trees | none needed or none given: they are read in full. Templates and redirections have no dates; `updatedSince` of assets is not described, and the rename of a folder need not change its files |
@@ -18,7 +18,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::pull::{PullError, Reader};
-use crate::domain::{ContentHash, Entity, Id, Inventory, Key, Kind, Locale, time};
+use crate::domain::{ContentHash, Entity, Id, Inventory, Key, Kind, Locale, Version, time};
 use crate::event::Event;
 use crate::instance::{ReadRequest, ReadResponse, Record, Source};
 use crate::snapshot::{Builder, Detail, Feed, Former, FormerReads, Kept, first_asks};
@@ -43,6 +43,10 @@ pub(super) struct Watch<I> {
     apart: BTreeSet<(Kind, i64, Option<Locale>)>,
     /// Rows that were read.
     rows: usize,
+    /// The versions of the former reading, of what is on no last page of a feed.
+    versions: HashMap<Key<I>, Version>,
+    /// Feeds that told something again that is as it was.
+    repeating: BTreeSet<(Kind, Locale)>,
     /// The full forms of the former reading, by model or container.
     details: HashMap<(Kind, i64), (ContentHash, Entity<I>)>,
 }
@@ -56,6 +60,8 @@ impl<I: Id> Watch<I> {
             summaries: BTreeMap::new(),
             apart: BTreeSet::new(),
             rows: 0,
+            versions: HashMap::new(),
+            repeating: BTreeSet::new(),
             details: HashMap::new(),
         }
     }
@@ -74,6 +80,16 @@ impl<I: Id> Watch<I> {
         match ask {
             ReadRequest::Items { locale, token } | ReadRequest::Pages { locale, token } => {
                 let feed = (feed_kind(ask), locale.clone());
+                let is_as_before = |found: &Record<I>| match found {
+                    Record::Entity(entity) => {
+                        let before = self.versions.get(&entity.key);
+                        before.is_some() && before.copied() == entity.version
+                    }
+                    _ => false,
+                };
+                if answer.found.iter().any(is_as_before) {
+                    self.repeating.insert(feed.clone());
+                }
                 let ids = ids();
                 self.told.entry(feed.clone()).or_default().extend(&ids);
                 let tail = self.tails.entry(feed).or_default();
@@ -136,7 +152,8 @@ impl<I: Id> Watch<I> {
 
     /// Whether a feed went on where it ended.
     fn goes_on(&self, feed: &Feed) -> bool {
-        let told = self.told.get(&(feed.kind, feed.locale.clone()));
+        let of = (feed.kind, feed.locale.clone());
+        let told = self.told.get(&of).filter(|_| !self.repeating.contains(&of));
         told.is_some_and(|told| feed.last.is_subset(told))
     }
 
@@ -273,6 +290,13 @@ impl<S: Source> Reader<S> {
             let mut feeds = feeds.iter();
             feeds.any(|feed| feed.kind == key.kind && Some(&feed.locale) == key.locale.as_ref())
         };
+        let on_last_page = |key: &Key<I>| {
+            let mut feeds = feeds.iter();
+            feeds.any(|feed| {
+                let is_it = feed.kind == key.kind && Some(&feed.locale) == key.locale.as_ref();
+                is_it && feed.last.contains(&key.id.raw())
+            })
+        };
         let hashes: HashMap<(Kind, i64), ContentHash> = head
             .details
             .iter()
@@ -284,6 +308,9 @@ impl<S: Source> Reader<S> {
             if let Some(hash) = hashes.get(&of) {
                 watch.details.insert(of, (*hash, entity));
             } else if is_fed(&entity.key) {
+                if let (false, Some(version)) = (on_last_page(&entity.key), entity.version) {
+                    watch.versions.insert(entity.key.clone(), version);
+                }
                 fed.push(Record::Entity(entity));
             }
         }
@@ -317,7 +344,9 @@ impl<S: Source> Reader<S> {
         };
         for feed in &anew {
             builder.forget(feed.kind, &feed.locale);
-            watch.tails.remove(&(feed.kind, feed.locale.clone()));
+            let of = (feed.kind, feed.locale.clone());
+            watch.tails.remove(&of);
+            watch.versions.clear();
         }
         let asks = anew.iter().map(|feed| going_on(feed, 0)).collect();
         self.ask_all(asks, &mut builder, Some(&mut watch)).await?;

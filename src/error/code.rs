@@ -166,12 +166,7 @@ const fn run(error: &RunError) -> &'static str {
         RunError::Unplaced(_) => "LG-4005",
         RunError::NotAgreed(_) => "LG-1016",
         RunError::Gates(_) => "LG-4007",
-        RunError::Webhooks(WebhooksError::Unread(cause) | WebhooksError::Failed { cause, .. }) => {
-            request(&cause.cause)
-        }
-        RunError::Webhooks(WebhooksError::Unproven { .. } | WebhooksError::Altered { .. }) => {
-            "LG-4008"
-        }
+        RunError::Webhooks(error) => webhooks(error),
         RunError::UnknownLocale { .. } => "LG-1010",
         RunError::TargetLocale { .. } => "LG-1011",
         RunError::TargetChannel { .. } => "LG-1006",
@@ -210,6 +205,13 @@ const fn folder(error: &FolderError) -> &'static str {
         | FolderError::Full { .. }
         | FolderError::Io { .. } => "LG-6004",
         FolderError::Other { .. } | FolderError::Locales { .. } => "LG-6005",
+    }
+}
+
+const fn webhooks(error: &WebhooksError) -> &'static str {
+    match error {
+        WebhooksError::Unread(cause) | WebhooksError::Failed { cause, .. } => request(&cause.cause),
+        WebhooksError::Unproven { .. } | WebhooksError::Altered { .. } => "LG-4008",
     }
 }
 

@@ -124,11 +124,11 @@ impl FormerReads {
         }
         let path = self.path(guid, "ndjson");
         if !path.exists() {
-            return Err("it is the first one".to_owned());
+            return Err("it is the first reading".to_owned());
         }
         let count = self.count(guid);
         if count.since_full + 1 >= self.full_every {
-            return Err(format!("one of {} is", self.full_every));
+            return Err(format!("one of {} readings is full", self.full_every));
         }
         let former = read::<I>(&path).map_err(|_| "the former reading is damaged".to_owned())?;
         let head = &former.head;
@@ -384,7 +384,7 @@ mod tests {
         let reads = reads(folder.path(), 3);
         let all = inventory();
         let begin = || reads.begin::<SourceId>(&all.guid, &all.locales);
-        assert_eq!(begin().unwrap_err(), "it is the first one");
+        assert_eq!(begin().unwrap_err(), "it is the first reading");
         let apart = BTreeSet::from([(Kind::Page, 3, Some(Locale::new("en-us")))]);
         reads.keep(&all, kept(true), &apart).unwrap();
         let former = begin().unwrap();
@@ -404,7 +404,7 @@ mod tests {
         // One that is kept in between is no full one.
         reads.keep(&all, kept(false), &apart).unwrap();
         assert!(begin().is_ok());
-        assert_eq!(begin().unwrap_err(), "one of 3 is");
+        assert_eq!(begin().unwrap_err(), "one of 3 readings is full");
         reads.keep(&all, kept(true), &apart).unwrap();
         assert!(begin().is_ok());
         let other = [Locale::new("fr-ca")];

@@ -78,7 +78,10 @@ impl Running {
         let mut seen = Vec::new();
         while !String::from_utf8_lossy(&seen).contains(text) {
             let byte = stderr.read_u8().await;
-            seen.push(byte.expect("the command goes on"));
+            let Ok(byte) = byte else {
+                panic!("the command ended: {}", String::from_utf8_lossy(&seen));
+            };
+            seen.push(byte);
         }
     }
 

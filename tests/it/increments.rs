@@ -7,7 +7,7 @@ use std::time::Duration;
 use lockgate::domain::{Entity, Inventory, Kind, Locale, SourceId};
 use lockgate::engine::{EVENTS_IN_FLIGHT, Sink};
 use lockgate::event::{Event, Side, Stamped};
-use lockgate::mock::file::{SCHEMA, StateFile};
+use lockgate::mock::file::StateFile;
 use lockgate::mock::generate::{Shape, generate};
 use lockgate::mock::{self, Server};
 use lockgate::snapshot::FormerReads;
@@ -23,10 +23,7 @@ use crate::support::{SOURCE, Setup, TARGET, empty_target, put_state, serve_with}
 
 /// More items in a locale than a page of a feed has.
 fn large() -> StateFile {
-    StateFile {
-        schema: SCHEMA,
-        instances: vec![generate(&Shape::new(2_400, 5))],
-    }
+    generate(&Shape::new(2_400, 5))
 }
 
 async fn play(state: StateFile) -> Server {
@@ -227,7 +224,7 @@ async fn readings_that_go_on_are_equal_to_full_ones_whatever_was_edited() {
     let first = read(&server, former()).await;
     assert_eq!(
         (first.since, &*first.because),
-        (None, "it is the first one")
+        (None, "it is the first reading")
     );
     let mut known = first.inventory;
     let (mut kept, mut went_on) = (0, 0);

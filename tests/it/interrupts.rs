@@ -10,10 +10,10 @@ use crate::binary::{Workspace, events_in};
 use crate::cli_life::Running;
 use crate::same_state;
 use crate::support::serve_with;
-use crate::targets::{PROD, QA, alone, as_on, ends, held, with_empty, workspace};
+use crate::targets::{PROD, QA, alone, as_on, ends, held, lagging, with_empty, workspace};
 
 /// A server on which runs take long enough to be met in the middle.
-async fn slow(fetch_lag: Duration) -> Server {
+async fn slow() -> Server {
     serve_with(mock::Options {
         state: with_empty("starter-site", &[QA, PROD]),
         latency: Duration::from_millis(10),
@@ -21,14 +21,13 @@ async fn slow(fetch_lag: Duration) -> Server {
             item_time: Duration::from_millis(10),
             ..BatchWork::default()
         },
-        fetch_lag,
         ..mock::Options::default()
     })
     .await
 }
 
-async fn stage(fetch_lag: Duration) -> (Server, Workspace) {
-    let server = slow(fetch_lag).await;
+async fn stage() -> (Server, Workspace) {
+    let server = slow().await;
     let targets = [("dev", crate::support::SOURCE), ("qa", QA), ("prod", PROD)];
     let workspace = workspace(&server.base_url(), &targets);
     (server, workspace)
@@ -71,7 +70,7 @@ const BOTH: &str = "sync --target qa --target prod";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_interrupt_drains_the_runs_into_all_targets() {
-    let (server, workspace) = stage(Duration::ZERO).await;
+    let (server, workspace) = stage().await;
     let mut running = start(&workspace, &format!("{BOTH} --json"));
     running.until_each("entity-settled", &["qa", "prod"]).await;
     running.signal("-INT");
@@ -98,7 +97,7 @@ async fn an_interrupt_drains_the_runs_into_all_targets() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_interrupt_while_the_source_is_read_writes_to_no_target() {
-    let (server, workspace) = stage(Duration::ZERO).await;
+    let (server, workspace) = stage().await;
     let mut running = start(&workspace, &format!("{BOTH} --json"));
     running.until("read-progressed", 1).await;
     running.signal("-INT");
@@ -112,7 +111,7 @@ async fn an_interrupt_while_the_source_is_read_writes_to_no_target() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_interrupt_aborts_the_runs_into_all_targets_and_loses_nothing() {
-    let (server, workspace) = stage(Duration::ZERO).await;
+    let (server, workspace) = stage().await;
     let mut running = start(&workspace, &format!("{BOTH} --json"));
     running.until("batch-submitted", 1).await;
     running.signal("-INT");
@@ -128,7 +127,7 @@ const CHAIN: &str = "promote dev..qa..prod";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_interrupt_ends_a_chain_with_its_hop() {
     for signals in [1, 2] {
-        let (server, workspace) = stage(Duration::ZERO).await;
+        let (server, workspace) = stage().await;
         let mut running = start(&workspace, &format!("{CHAIN} --json"));
         running.until("batch-submitted", 1).await;
         running.signal("-INT");
@@ -153,7 +152,7 @@ async fn an_interrupt_ends_a_chain_with_its_hop() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_interrupt_of_the_second_hop_leaves_the_first_as_it_is() {
-    let (server, workspace) = stage(Duration::ZERO).await;
+    let (server, workspace) = stage().await;
     let mut running = start(&workspace, &format!("{CHAIN} --json"));
     running.until("run-finished", 1).await;
     running.until("batch-submitted", 1).await;
@@ -171,7 +170,7 @@ async fn an_interrupt_of_the_second_hop_leaves_the_first_as_it_is() {
 /// The wait for what was written has nothing in flight: it ends at the first interrupt.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_interrupt_ends_the_wait_between_two_hops() {
-    let (server, workspace) = stage(Duration::from_secs(600)).await;
+    let (server, workspace) = lagging(Duration::from_secs(600), false).await;
     let mut running = start(&workspace, CHAIN);
     running.line_of_stderr("waiting for qa to show").await;
     running.signal("-INT");

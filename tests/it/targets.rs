@@ -394,7 +394,7 @@ async fn ten_weekly_promotions_to_three_targets_of_different_drift() {
 
 /// A server whose Fetch side shows only after this time what was saved. Redirections, which a run itself can read there only,
 /// are left out where `with_redirections` is false.
-async fn lagging(lag: Duration, with_redirections: bool) -> (Server, Workspace) {
+pub(crate) async fn lagging(lag: Duration, with_redirections: bool) -> (Server, Workspace) {
     let mut state = with_empty("starter-site", &[QA, PROD]);
     if !with_redirections {
         state.instances[0].redirections.clear();

@@ -193,7 +193,7 @@ mod tests {
             habits,
             ..InstanceFile::default()
         };
-        World::load(&file, "http://127.0.0.1", Rules::default()).unwrap()
+        World::load(file, "http://127.0.0.1", Rules::default()).unwrap()
     }
 
     fn hook(extra: Value) -> Row {
