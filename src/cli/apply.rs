@@ -32,6 +32,7 @@ Examples:
       does exactly that
   lockgate apply release.plan --replan-moved
       decides anew about what moved since, instead of leaving it alone")]
+#[expect(clippy::struct_excessive_bools, reason = "one switch per flag")]
 pub(super) struct ApplyArgs {
     /// Plan file, written by `lockgate plan --out`
     #[arg(value_name = "FILE")]

@@ -42,7 +42,7 @@ pub(super) struct PlanningArgs {
     /// Delete on the target what the source no longer has (see `lockgate sync --help`)
     #[arg(long, help_heading = "Policy")]
     prune: bool,
-    /// Read both instances in full, as with sync.full_read_every = 1
+    /// Read both instances in full, and nothing on from an earlier reading
     #[arg(long, help_heading = "Policy")]
     full_read: bool,
     #[command(flatten)]

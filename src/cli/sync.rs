@@ -91,7 +91,7 @@ pub(super) struct PolicyArgs {
     /// changed since, and what no other entity refers to; the rest is left alone and named
     #[arg(long)]
     prune: bool,
-    /// Read both instances in full, as with sync.full_read_every = 1
+    /// Read both instances in full, and nothing on from an earlier reading
     #[arg(long)]
     full_read: bool,
     /// Switch off the webhooks of the target before the first write, and on again at the end

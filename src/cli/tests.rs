@@ -229,7 +229,7 @@ fn help_teaches() {
               [env: LOCKGATE_PRUNE]
 
           --full-read
-              Read both instances in full, as with sync.full_read_every = 1
+              Read both instances in full, and nothing on from an earlier reading
 
           --pause-webhooks
               Switch off the webhooks of the target before the first write, and on again at the end [env:

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::pull::{PullError, Reader};
+use super::pull::{PullError, Reader, finish};
 use crate::domain::{ContentHash, Entity, Id, Inventory, Key, Kind, Locale, Version, time};
 use crate::event::Event;
 use crate::instance::{ReadRequest, ReadResponse, Record, Source};
@@ -232,17 +232,16 @@ impl<S: Source> Reader<S> {
                 }
             }
         }
-        let (inventory, watch, went) = match done {
-            Some(done) => done,
-            None => {
-                let mut watch = Watch::new();
-                let asks = first_asks(locales, &Kind::ALL);
-                let mut builder = self.builder();
-                self.ask_all(asks, &mut builder, Some(&mut watch)).await?;
-                let inventory = self.finished(builder, locales, &mut watch).await?;
-                let since = None;
-                (inventory, watch, Went { because, since })
-            }
+        let (inventory, watch, went) = if let Some(done) = done {
+            done
+        } else {
+            let mut watch = Watch::new();
+            let asks = first_asks(locales, &Kind::ALL);
+            let mut builder = self.builder();
+            self.ask_all(asks, &mut builder, Some(&mut watch)).await?;
+            let inventory = self.finished(builder, locales, &mut watch).await?;
+            let since = None;
+            (inventory, watch, Went { because, since })
         };
         let is_full = went.since.is_none();
         let (entities, rows) = (inventory.entities().len(), watch.rows);
@@ -302,7 +301,7 @@ impl<S: Source> Reader<S> {
             .iter()
             .map(|one| ((one.kind, one.id), one.hash))
             .collect();
-        let mut fed = Vec::new();
+        let mut rows = Vec::new();
         for entity in entities {
             let of = (entity.key.kind, entity.key.id.raw());
             if let Some(hash) = hashes.get(&of) {
@@ -311,10 +310,10 @@ impl<S: Source> Reader<S> {
                 if let (false, Some(version)) = (on_last_page(&entity.key), entity.version) {
                     watch.versions.insert(entity.key.clone(), version);
                 }
-                fed.push(Record::Entity(entity));
+                rows.push(Record::Entity(entity));
             }
         }
-        builder.begin_with(fed);
+        builder.begin_with(rows);
         let mut asks = first_asks(locales, &Kind::ALL);
         for ask in &mut asks {
             let (ReadRequest::Items { locale, .. } | ReadRequest::Pages { locale, .. }) = &*ask
@@ -363,7 +362,8 @@ impl<S: Source> Reader<S> {
     ) -> Result<Inventory<I>, PullError> {
         let pages = builder.missing_pages();
         self.ask_all(pages, &mut builder, Some(watch)).await?;
-        self.finish(builder, locales)
+        let read = finish(builder, locales);
+        read.map_err(|cause| self.incomplete(cause))
     }
 }
 

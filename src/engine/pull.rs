@@ -186,30 +186,13 @@ impl<S: Source> Reader<S> {
         self.ask_all(asks, &mut builder, None).await?;
         let pages = builder.missing_pages();
         self.ask_all(pages, &mut builder, None).await?;
-        self.finish(builder, locales)
+        let read = finish(builder, locales);
+        read.map_err(|cause| self.incomplete(cause))
     }
 
     /// Nothing read yet.
     pub(super) fn builder<I: Id>(&self) -> Builder<I> {
         Builder::new(self.guid.clone()).with_bodies_in(self.bodies.clone())
-    }
-
-    /// What was read, if nothing is missing.
-    ///
-    /// # Errors
-    /// [`PullError::Incomplete`]
-    pub(super) fn finish<I: Id>(
-        &self,
-        builder: Builder<I>,
-        locales: &[Locale],
-    ) -> Result<Inventory<I>, PullError> {
-        let mut inventory = builder.finish().map_err(|cause| PullError::Incomplete {
-            side: self.side_name(),
-            guid: self.guid.clone(),
-            cause,
-        })?;
-        inventory.locales = locales.to_vec();
-        Ok(inventory)
     }
 
     /// Asks everything in `open` and whatever follows; `watch` sees every answer, and may have some itself.
@@ -315,6 +298,14 @@ impl<S: Source> Reader<S> {
         }
     }
 
+    pub(super) fn incomplete(&self, cause: Incomplete) -> PullError {
+        PullError::Incomplete {
+            side: self.side_name(),
+            guid: self.guid.clone(),
+            cause,
+        }
+    }
+
     pub(super) fn failed(&self, cause: RequestError) -> PullError {
         PullError::Request {
             side: self.side_name(),
@@ -337,6 +328,19 @@ impl<S: Source> Reader<S> {
             Side::Target => "target",
         }
     }
+}
+
+/// What was read in these locales, if nothing is missing.
+///
+/// # Errors
+/// [`Incomplete`]
+pub(super) fn finish<I: Id>(
+    builder: Builder<I>,
+    locales: &[Locale],
+) -> Result<Inventory<I>, Incomplete> {
+    let mut inventory = builder.finish()?;
+    inventory.locales = locales.to_vec();
+    Ok(inventory)
 }
 
 /// Questions in flight, as many as the reader allows.

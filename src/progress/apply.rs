@@ -7,7 +7,7 @@ use super::rows::RowKey;
 use super::{
     BatchProgress, Difference, GateProgress, GateState, Pace, ReadCount, Reading, Run, Verification,
 };
-use crate::domain::{FailureCause, Outcome};
+use crate::domain::{BatchId, FailureCause, Outcome};
 use crate::event::{Event, Gate, Named, Phase, Stamped};
 
 /// Samples of the pace that are kept: one for each column of a wide screen.
@@ -81,10 +81,7 @@ impl Progress {
                     self.batches_finished += 1;
                 }
             }
-            Event::BatchSplit { batch, .. } => {
-                self.batches.remove(batch);
-                self.batches_split += 1;
-            }
+            Event::BatchSplit { batch, .. } => self.batch_split(*batch),
             Event::RetryScheduled { .. } => self.retries += 1,
             Event::Throttled { for_ms } => {
                 self.throttlings += 1;
@@ -425,6 +422,11 @@ impl Progress {
         };
         named::note(&mut self.names, List::Unpublished, || example.clone());
         causes::add(&mut self.unpublished, FailureCause::default(), example);
+    }
+
+    fn batch_split(&mut self, batch: BatchId) {
+        self.batches.remove(&batch);
+        self.batches_split += 1;
     }
 
     fn instance_read(&mut self, event: &Event) {

@@ -155,13 +155,13 @@ fn webhooks(state: WebhookState, names: &[String]) -> Note {
         1 => "1 webhook".to_owned(),
         several => format!("{several} webhooks"),
     };
-    let named = text::clean(&names.join(", "));
+    let list = text::clean(&names.join(", "));
     match state {
         WebhookState::Enabled => Weight::Caution.says(format!(
-            "{count} of the target fire for what is written: {named}; --pause-webhooks switches them off meanwhile"
+            "{count} of the target fire for what is written: {list}; --pause-webhooks switches them off meanwhile"
         )),
-        WebhookState::Paused => Weight::Info.says(format!("switched off until the end: {count}, {named}")),
-        WebhookState::Resumed => Weight::Info.says(format!("switched on again: {count}, {named}")),
+        WebhookState::Paused => Weight::Info.says(format!("switched off until the end: {count}, {list}")),
+        WebhookState::Resumed => Weight::Info.says(format!("switched on again: {count}, {list}")),
     }
 }
 

@@ -161,7 +161,9 @@ impl<I: Id> Builder<I> {
 
     /// Takes what a former reading found, before anything else. What feeds tell from here on changes or ends it.
     pub fn begin_with(&mut self, found: Vec<Record<I>>) {
-        found.into_iter().for_each(|found| self.take(found));
+        for found in found {
+            self.take(found);
+        }
     }
 
     /// Forgets the items or pages of a locale, so that their feed can be read from its beginning.

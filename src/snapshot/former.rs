@@ -288,17 +288,17 @@ fn read<I: Id>(path: &Path) -> io::Result<Former<I>> {
         let text = lines.next().ok_or_else(damaged)??;
         Ok::<_, io::Error>(text)
     };
-    let mut hashed = |text: &str| {
+    let mut count = |text: &str| {
         hasher.update(text.as_bytes());
         hasher.update(b"\n");
     };
     let first = line()?;
-    hashed(&first);
+    count(&first);
     let head: Head = serde_json::from_str(&first)?;
     let mut entities = Vec::new();
     for _ in 0..head.entities {
         let text = line()?;
-        hashed(&text);
+        count(&text);
         let row: Row = serde_json::from_str(&text)?;
         entities.push(Entity {
             key: Key {

@@ -72,14 +72,10 @@ impl Webhooks {
         let kept = before.and_then(|row| row::filled(row, "signingSecret"));
         match (kept, is_signed, habit) {
             (Some(kept), _, SecretOnSave::Keeps) => (kept.into(), false),
-            (Some(_), false, SecretOnSave::Mints) | (_, false, SecretOnSave::Drops) => {
-                (Value::Null, false)
-            }
-            (Some(_), true, SecretOnSave::Drops) => (Value::Null, false),
-            (None, false, SecretOnSave::Keeps | SecretOnSave::Mints) => (Value::Null, false),
             (None, true, _) | (Some(_), true, SecretOnSave::Mints) => {
                 (self.next_secret().into(), true)
             }
+            (_, false, _) | (Some(_), true, SecretOnSave::Drops) => (Value::Null, false),
         }
     }
 }
@@ -130,7 +126,7 @@ impl World {
             self.webhooks.rows.push(Row::new());
             self.webhooks.rows.len() - 1
         });
-        self.webhooks.rows[at] = saved.clone();
+        self.webhooks.rows[at].clone_from(&saved);
         // A new secret is shown once to anybody.
         let mut answer = if is_new {
             saved
@@ -196,7 +192,7 @@ mod tests {
         World::load(file, "http://127.0.0.1", Rules::default()).unwrap()
     }
 
-    fn hook(extra: Value) -> Row {
+    fn hook(extra: &Value) -> Row {
         let mut row =
             json!({ "name": "build", "url": "https://build.example.test/hook", "enabled": true });
         let extra = extra.as_object().unwrap().clone();
@@ -208,7 +204,7 @@ mod tests {
     fn the_first_signed_save_makes_a_secret_and_later_ones_keep_it_whatever_is_sent() {
         let mut world = world(Habits::default());
         let made = world.save_webhook(hook(
-            json!({ "secureDeliveryEnabled": true, "signingSecret": "mine" }),
+            &json!({ "secureDeliveryEnabled": true, "signingSecret": "mine" }),
         ));
         let made = made.unwrap();
         let secret = row::text(&made, "signingSecret").unwrap().to_owned();
@@ -238,7 +234,7 @@ mod tests {
                 ..Habits::default()
             });
             let row = hook(
-                json!({ "secureDeliveryEnabled": true, "signingSecret": "whsec_b2xk", "rowKey": "a" }),
+                &json!({ "secureDeliveryEnabled": true, "signingSecret": "whsec_b2xk", "rowKey": "a" }),
             );
             world.webhooks = Webhooks::new(vec![row.clone()], "5e6f7a8b-u");
             let saved = world.save_webhook(row).unwrap();
@@ -249,7 +245,7 @@ mod tests {
             masks_secrets: true,
             ..Habits::default()
         });
-        let row = hook(json!({ "signingSecret": "whsec_b2xk", "rowKey": "a" }));
+        let row = hook(&json!({ "signingSecret": "whsec_b2xk", "rowKey": "a" }));
         masked.webhooks = Webhooks::new(vec![row], "5e6f7a8b-u");
         let seen = masked.webhook("a").unwrap();
         assert_eq!(row::text(&seen, "signingSecret"), Some(MASK));

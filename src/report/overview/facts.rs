@@ -211,9 +211,9 @@ fn webhooks(overview: &Overview) -> Option<String> {
         return None;
     }
     let names = overview.webhooks.iter().map(|name| clean(name));
-    let mut named = names.take(WEBHOOKS).collect::<Vec<_>>().join(", ");
+    let mut list = names.take(WEBHOOKS).collect::<Vec<_>>().join(", ");
     if overview.webhooks.len() > WEBHOOKS {
-        named.push_str(", …");
+        list.push_str(", …");
     }
     let count = counted(overview.webhooks.len(), "webhook", "webhooks");
     let (fire, are) = match overview.webhooks.len() {
@@ -221,10 +221,10 @@ fn webhooks(overview: &Overview) -> Option<String> {
         _ => ("fire", "are"),
     };
     Some(if overview.pauses_webhooks {
-        format!("{count} of the target {are} switched off meanwhile: {named}")
+        format!("{count} of the target {are} switched off meanwhile: {list}")
     } else {
         format!(
-            "{count} of the target {fire} for what is written: {named}; --pause-webhooks switches them off meanwhile"
+            "{count} of the target {fire} for what is written: {list}; --pause-webhooks switches them off meanwhile"
         )
     })
 }
