@@ -14,7 +14,7 @@ use crate::agility::ConnectionError;
 use crate::cli::mocked::{generate::GenerateError, serve::ServeError};
 use crate::config::ConfigError;
 use crate::domain::{RunEnd, redact_message, shown_lines};
-use crate::engine::{PullError, RunError};
+use crate::engine::{PullError, RunError, WebhooksError};
 use crate::event::RunFailure;
 use crate::instance::{Cause, RequestError};
 use crate::snapshot::FolderError;
@@ -226,6 +226,7 @@ impl Error {
                 | RunError::Unplaced(_)
                 | RunError::NotAgreed(_)
                 | RunError::Gates(_)
+                | RunError::Webhooks(_)
                 | RunError::UnknownLocale { .. }
                 | RunError::TargetLocale { .. }
                 | RunError::TargetChannel { .. } => RunEnd::Stopped,
@@ -315,6 +316,7 @@ const fn run_exit_code(error: &RunError) -> ExitStatus {
         ) => ExitStatus::Unreachable,
         RunError::Store(error) => store_exit_code(error),
         RunError::Interrupted => ExitStatus::Interrupted,
+        RunError::Webhooks(error) => webhooks_exit_code(error),
         RunError::Unplaced(_) | RunError::Gates(_) => ExitStatus::Conflicts,
         RunError::Selection(_)
         | RunError::Map(_)
@@ -322,6 +324,14 @@ const fn run_exit_code(error: &RunError) -> ExitStatus {
         | RunError::UnknownLocale { .. }
         | RunError::TargetLocale { .. }
         | RunError::TargetChannel { .. } => ExitStatus::Usage,
+    }
+}
+
+const fn webhooks_exit_code(error: &WebhooksError) -> ExitStatus {
+    match error {
+        WebhooksError::Unread(_) | WebhooksError::Failed { .. } => ExitStatus::Unreachable,
+        WebhooksError::Unproven { .. } => ExitStatus::Usage,
+        WebhooksError::Altered { .. } => ExitStatus::Failed,
     }
 }
 
@@ -384,6 +394,7 @@ fn run_hint(error: &RunError) -> Option<String> {
         | RunError::Unplaced(_)
         | RunError::NotAgreed(_)
         | RunError::Gates(_)
+        | RunError::Webhooks(_)
         | RunError::UnknownLocale { .. }
         | RunError::TargetLocale { .. }
         | RunError::TargetChannel { .. } => error.hint(),

@@ -269,6 +269,18 @@ pub struct Named {
     pub name: String,
 }
 
+/// What is told of webhooks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WebhookState {
+    /// They are enabled, and what the run writes fires them.
+    Enabled,
+    /// They are switched off until the end of the run.
+    Paused,
+    /// They are switched on again.
+    Resumed,
+}
+
 /// Something that happened in a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
@@ -306,6 +318,20 @@ pub enum Event {
         read: u32,
         /// How many there are, once known.
         expected: Option<u32>,
+    },
+    /// An instance was read.
+    InstanceRead {
+        /// Which side.
+        side: Side,
+        /// Entities that it holds.
+        entities: u32,
+        /// Rows that were read for that.
+        rows: u32,
+        /// When the former reading began from which this one went on, RFC 3339; absent where everything was read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<String>,
+        /// Why everything was read, or what was read from its beginning, as half a sentence; may be empty.
+        because: String,
     },
     /// Rows of a list are no entities of their own: built-in models and containers, folders, deleted ones, and the nodes
     /// of dynamic pages.
@@ -538,6 +564,13 @@ pub enum Event {
         reason: String,
         /// Entities in flight.
         in_flight: u32,
+    },
+    /// Webhooks of the target that what is written fires, or that were switched.
+    Webhooks {
+        /// What is told of them.
+        state: WebhookState,
+        /// Their names.
+        names: Vec<String>,
     },
     /// Something that the user should know, which is no entity's failure.
     Warned {

@@ -12,18 +12,21 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::Stream;
+use jiff::civil::DateTime;
 use serde_json::Value;
 
 use crate::domain::{
-    AssetContainer, AssetUrls, BatchId, Channel, Entity, Exact, Id, Kind, Locale, PageNode,
-    TargetId, Version,
+    AssetContainer, AssetUrls, BatchId, Channel, ContentHash, Entity, Exact, Id, Kind, Locale,
+    PageNode, TargetId, Version,
 };
 
 mod bounds;
 mod error;
+mod webhook;
 
 pub use bounds::{Misplaced, TooLarge};
 pub use error::{Cause, Effect, RequestError, Verdict};
+pub use webhook::{Webhook, Webhooks};
 
 /// A question whose answer is one response of the API.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -261,6 +264,19 @@ impl<I> Default for ReadResponse<I> {
     }
 }
 
+/// A model or container as its list shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// Model or container.
+    pub kind: Kind,
+    /// Its id.
+    pub id: i64,
+    /// The hash of the whole row.
+    pub hash: ContentHash,
+    /// When it was changed last, as the row says it; `None` where that cannot be understood.
+    pub modified: Option<DateTime>,
+}
+
 /// One fact about an instance.
 #[derive(Clone, Debug)]
 pub enum Record<I> {
@@ -281,6 +297,8 @@ pub enum Record<I> {
         /// Rows that are entities and rows that are not, such as asset folders, together.
         rows: usize,
     },
+    /// A model or container as its list shows it.
+    Summary(Summary),
     /// A row that counts towards [`Record::Expected`] but is no entity of its own: asset folders, built-in
     /// models and containers, deleted rows.
     Passed {

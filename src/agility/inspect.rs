@@ -1,4 +1,4 @@
-//! What can be asked of an instance besides its entities: the user of the token, the webhooks that a save fires, and the
+//! What can be asked of an instance besides its entities: the user of the token, and the
 //! state of publishing.
 
 use std::time::Duration;
@@ -9,13 +9,9 @@ use tokio::time::Instant;
 
 use super::client::{Api, Call};
 use super::connection::Instance;
-use super::read::encoded;
 use super::shape;
 use crate::domain::time;
 use crate::instance::RequestError;
-
-/// Pages of the list of webhooks that are read at most.
-const WEBHOOK_PAGES: usize = 50;
 
 /// The user of the token, and how the server answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,15 +36,6 @@ pub struct Access {
     pub is_owner: bool,
     /// `isDormant` or `isRestoring`: the instance does not work as usual.
     pub is_asleep: bool,
-}
-
-/// A webhook; its address and its secret stay where they are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Webhook {
-    /// `name`.
-    pub name: String,
-    /// `enabled`.
-    pub is_enabled: bool,
 }
 
 /// Which copy of an instance the Content Fetch API shows.
@@ -95,41 +82,6 @@ impl Instance {
             took,
             clock_ahead,
         })
-    }
-
-    /// The webhooks of the instance (`GET webhook/list`).
-    ///
-    /// # Errors
-    /// [`RequestError`] with the reason.
-    pub async fn webhooks(&self) -> Result<Vec<Webhook>, RequestError> {
-        let client = self.client();
-        let mut found = Vec::new();
-        let mut token = None;
-        for _ in 0..WEBHOOK_PAGES {
-            let operation = format!("reading the webhooks of {}", client.guid);
-            let more = token.map(|token: String| format!("&token={}", encoded(&token)));
-            let path = format!("webhook/list?take=100{}", more.unwrap_or_default());
-            let reply = client
-                .send(Call::get(operation, Api::Management, path))
-                .await?;
-            let body = reply.json()?;
-            let rows = shape::member(&body, "items").and_then(Value::as_array);
-            found.extend(rows.into_iter().flatten().map(|row| {
-                Webhook {
-                    name: shape::text(row, "name")
-                        .unwrap_or("without a name")
-                        .to_owned(),
-                    is_enabled: shape::flag(row, "enabled"),
-                }
-            }));
-            token = shape::text(&body, "token")
-                .filter(|token| !token.is_empty())
-                .map(str::to_owned);
-            if token.is_none() {
-                break;
-            }
-        }
-        Ok(found)
     }
 
     /// How far a copy is (`GET fetch-api-status?mode=fetch` or `preview`).

@@ -24,11 +24,12 @@ mod inspect;
 mod page;
 mod read;
 mod shape;
+mod webhooks;
 mod write;
 
 pub use connection::{Connection, ConnectionError, Instance, Limits};
 pub use hosts::{Place, REGIONS, Region, is_of_known_region, place, region_name};
-pub use inspect::{Access, Account, PublishedState, Shown, Webhook};
+pub use inspect::{Access, Account, PublishedState, Shown};
 
 #[cfg(feature = "mock")]
 #[cfg(test)]

@@ -81,11 +81,7 @@ impl Reviewer {
         if let Some(broken) = broken_gates(&self.settings, decided) {
             return Err(Box::new(broken));
         }
-        let is_work = decided.plan.entities.iter().any(|one| one.action.is_work());
-        let deletes = decided.prune.deletes().next().is_some();
-        let publishes = !decided.published.is_empty() || !decided.withdrawn.is_empty();
-        let has_work = is_work || deletes || publishes;
-        if self.is_agreed || !self.asks_here() || !has_work {
+        if self.is_agreed || !self.asks_here() || !decided.has_work() {
             return Ok(Way::On);
         }
         let is_unknown = decided.mappings.iter().all(|row| row.evidence.is_some());

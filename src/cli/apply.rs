@@ -32,6 +32,7 @@ Examples:
       does exactly that
   lockgate apply release.plan --replan-moved
       decides anew about what moved since, instead of leaving it alone")]
+#[expect(clippy::struct_excessive_bools, reason = "one switch per flag")]
 pub(super) struct ApplyArgs {
     /// Plan file, written by `lockgate plan --out`
     #[arg(value_name = "FILE")]
@@ -39,6 +40,9 @@ pub(super) struct ApplyArgs {
     /// Decide anew about entities that moved since the plan was made, instead of leaving them alone
     #[arg(long, help_heading = "Policy")]
     replan_moved: bool,
+    /// Switch off the webhooks of the target before the first write, and on again at the end
+    #[arg(long, help_heading = "Policy")]
+    pause_webhooks: bool,
     /// Skip verification
     #[arg(long, help_heading = "Policy")]
     no_verify: bool,
@@ -59,6 +63,7 @@ impl ApplyArgs {
     fn config(&self) -> Result<Config, Error> {
         let collected = self.instances.collect(Collected::default());
         let collected = collected
+            .switch("sync.pause_webhooks", self.pause_webhooks, true)
             .switch("sync.verify", self.no_verify, false)
             .switch("sync.fail_fast", self.fail_fast, true);
         self.file

@@ -8,7 +8,7 @@ use clap::Subcommand;
 use super::mocked;
 use super::{
     apply, completions, config, doctor, explain, graph, init, man, mappings, plan, promote, pull,
-    push, retry, runs, sync, undo, verify, why,
+    push, retry, runs, sync, undo, verify, webhooks, why,
 };
 use crate::error::{Error, ExitStatus};
 
@@ -33,6 +33,7 @@ pub(super) enum Command {
     Doctor(Box<doctor::DoctorArgs>),
     Config(config::ConfigArgs),
     Mappings(mappings::MappingsArgs),
+    Webhooks(webhooks::WebhooksArgs),
     Runs(runs::RunsArgs),
     Why(why::WhyArgs),
     Explain(explain::ExplainArgs),
@@ -67,6 +68,7 @@ pub(super) async fn carry_out(
         Command::Doctor(args) => doctor::run(&args, out).await,
         Command::Config(args) => config::run(&args, out),
         Command::Mappings(args) => mappings::run(args, out).await,
+        Command::Webhooks(args) => webhooks::run(args, out).await,
         Command::Runs(args) => runs::run(&args, out).await,
         Command::Why(args) => why::run(&args, out).await,
         Command::Explain(args) => explain::run(&args, out),

@@ -53,6 +53,7 @@ mod together;
 mod undo;
 mod undo_plan;
 mod verify;
+mod webhooks;
 mod why;
 mod wiring;
 

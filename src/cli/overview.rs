@@ -13,6 +13,8 @@ pub(super) fn overview(settings: &Settings, decided: &Decided) -> Overview {
     let mapped: Vec<_> = rows.map(|row| (row.key.clone(), row.target)).collect();
     let hashes = decided.mappings.iter();
     let hashes = hashes.filter_map(|row| Some((row.key.clone(), row.bytes_hash?)));
+    let webhooks = decided.webhooks.iter();
+    let webhooks = webhooks.map(|webhook| webhook.name.to_string());
     Overview::of(&Seen {
         plan: &decided.plan,
         source: &decided.source,
@@ -23,6 +25,8 @@ pub(super) fn overview(settings: &Settings, decided: &Decided) -> Overview {
         prune: &decided.prune,
         withdrawn: &decided.withdrawn,
         still_public: decided.still_public,
+        webhooks: &webhooks.collect::<Vec<_>>(),
+        pauses_webhooks: settings.sync.pause_webhooks,
         mapped: &mapped,
         bytes: &hashes.collect::<Bytes>(),
         published: &decided.published,

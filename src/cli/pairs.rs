@@ -168,7 +168,14 @@ async fn ready(pairs: Vec<Pair>, store: &Store) -> Result<Vec<Ready>, Error> {
             none => {
                 let others = sinks.iter().skip(1).cloned().collect();
                 let all = sink.clone().with_others(others);
-                none.insert(Readers::new(&pair.settings, pair.ends.source.clone(), &all))
+                let new = Readers::new(&pair.settings, pair.ends.source.clone(), &all);
+                none.insert(match pair.work {
+                    Work::Verify => new,
+                    Work::Sync { .. } | Work::Retry { .. } | Work::Apply { .. } => {
+                        let keeps = pair.ends.rehearsal.is_none();
+                        new.going_on(&pair.settings, keeps)
+                    }
+                })
             }
         };
         let one = prepare(pair, readers, (sink, received), shown, (store, &together)).await?;
@@ -218,7 +225,11 @@ async fn prepare(
     options.verify_bytes = !is_rehearsal;
     // Only a dashboard has a way to ask.
     options.waits_for_user &= is_alone;
-    let target = readers.target(&settings, ends.target, &sink);
+    let mut target = readers.target(&settings, ends.target, &sink);
+    // A verification believes nothing that was read before, and a copy is none of the target.
+    if !is_rehearsal && work != Work::Verify {
+        target.former = session::former(&settings, &target.instance, true);
+    }
     let both = (Arc::clone(&readers.source), target);
     let mut session = session::between(&settings, &options, both, store, run.clone(), &sink);
     official::say(&settings, &session.matching, store).await?;

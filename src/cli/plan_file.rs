@@ -13,7 +13,14 @@ use crate::plan::{Approval, Deletion, FORM, PlanFile, approvals};
 use crate::report;
 
 /// Settings below `sync` that decide nothing: how a plan is carried out is decided when it is applied.
-const NOT_DECIDED: [&str; 4] = ["sync.ask", "sync.dry_run", "sync.fail_fast", "sync.verify"];
+const NOT_DECIDED: [&str; 6] = [
+    "sync.ask",
+    "sync.dry_run",
+    "sync.fail_fast",
+    "sync.full_read_every",
+    "sync.pause_webhooks",
+    "sync.verify",
+];
 
 /// Writes a plan so that it appears whole or not at all, for this user alone.
 ///

@@ -42,6 +42,9 @@ pub(super) struct PlanningArgs {
     /// Delete on the target what the source no longer has (see `lockgate sync --help`)
     #[arg(long, help_heading = "Policy")]
     prune: bool,
+    /// Read both instances in full, and nothing on from an earlier reading
+    #[arg(long, help_heading = "Policy")]
+    full_read: bool,
     #[command(flatten)]
     matching: MatchingArgs,
     #[command(flatten)]
@@ -58,6 +61,10 @@ impl PlanningArgs {
             .collect(collected)
             .switch("sync.overwrite", self.overwrite, true)
             .text("sync.publish", self.publish.as_ref())
+            .text(
+                "sync.full_read_every",
+                self.full_read.then(|| "1".to_owned()).as_ref(),
+            )
             .switch("sync.prune", self.prune, true)
     }
 }
@@ -107,8 +114,11 @@ pub(super) async fn outlooks(
         let (events, received) = mpsc::channel::<Stamped>(EVENTS_IN_FLIGHT);
         let sink = Sink::new(events);
         let source = ends.source;
-        let readers = readers.get_or_insert_with(|| Readers::new(settings, source, &sink));
-        let target = readers.target(settings, ends.target, &sink);
+        let keeps = false;
+        let readers = readers
+            .get_or_insert_with(|| Readers::new(settings, source, &sink).going_on(settings, keeps));
+        let mut target = readers.target(settings, ends.target, &sink);
+        target.former = session::former(settings, &target.instance, keeps);
         let both = (Arc::clone(&readers.source), target);
         let options = wiring::engine_options(settings);
         let run = RunId("plan".to_owned());
@@ -250,6 +260,10 @@ impl Reading {
         self.progress.apply(stamped);
         let line = if let Event::Warned { message } = &stamped.event {
             format!("warning: {message}")
+        } else if let (Event::InstanceRead { .. }, Some(last), false) =
+            (&stamped.event, self.progress.readings().last(), quiet)
+        {
+            report::reading(last)
         } else if quiet || stamped.at_ms < self.told_ms + BEAT_MS {
             return;
         } else {

@@ -29,6 +29,7 @@ use crate::plan::Approved;
 use crate::progress::Progress;
 use crate::report::lookup::Asked;
 use crate::report::{self, Label, Place, Reporter};
+use crate::snapshot::FormerReads;
 use crate::store::{Change, LeaseOwner, Pair, RunFinish, RunRecord, StateUrl, Store, open_to_all};
 
 /// Commands that may queue up: a user presses a handful of keys, and whoever finds the channel full tries again.
@@ -81,7 +82,9 @@ impl Work {
         match self {
             Self::Retry { keys, .. } => session.selection.keys.clone_from(keys),
             Self::Apply { approved, .. } => session.approved = Some(Arc::clone(approved)),
-            Self::Sync { .. } | Self::Verify => {}
+            // It fires none.
+            Self::Verify => session.webhooks = None,
+            Self::Sync { .. } => {}
         }
     }
 
@@ -302,6 +305,15 @@ impl Readers {
         }
     }
 
+    /// Lets the source be read on from an earlier reading; what is read is kept for later ones if it `keeps`. Nothing reads it yet.
+    pub(super) fn going_on(mut self, settings: &Settings, keeps: bool) -> Self {
+        if let Some(source) = Arc::get_mut(&mut self.source) {
+            let server = source.instance.instance();
+            source.former = server.and_then(|server| former(settings, server, keeps));
+        }
+        self
+    }
+
     /// With what the source is known to hold, which is not read again. Nothing reads it yet.
     pub(super) fn knowing(mut self, known: ReadOnce<PullError>) -> Self {
         if let Some(source) = Arc::get_mut(&mut self.source) {
@@ -344,6 +356,7 @@ pub(super) fn between(
     run: RunId,
     sink: &Sink,
 ) -> Session<SourceEnd, Instance> {
+    let webhooks = Arc::new(target.instance.clone());
     Session {
         source,
         target: Arc::new(target),
@@ -353,6 +366,7 @@ pub(super) fn between(
         locales: settings.sync.locales.clone(),
         selection: wiring::selection(settings),
         policies: settings.sync.policies.clone(),
+        webhooks: Some(webhooks),
         review: None,
         approved: None,
         matching: wiring::matching(settings),
@@ -373,6 +387,17 @@ fn body_file(state: &StateUrl) -> Option<Arc<BodyFile>> {
     };
     let file = tempfile::tempfile_in(folder).ok()?;
     Some(Arc::new(BodyFile::new(file)))
+}
+
+/// Where earlier readings of an instance are kept: beside the state.
+pub(super) fn former(settings: &Settings, server: &Instance, keeps: bool) -> Option<FormerReads> {
+    let beside = settings.paths.state.path().parent()?;
+    Some(FormerReads {
+        folder: beside.join("reads"),
+        server: server.host(),
+        full_every: settings.sync.full_read_every,
+        keeps,
+    })
 }
 
 /// What one side is read through, with a pace of its own.
@@ -406,6 +431,7 @@ pub(super) fn reader<E: Endpoint>(
         limits: options.reading,
         sink: sink.clone(),
         bodies: None,
+        former: None,
         once: ReadOnce::default(),
     }
 }
@@ -422,6 +448,7 @@ pub(super) fn record(settings: &Settings, run: &RunId, pair: &Pair, work: &Work)
             "dry_run": settings.sync.dry_run,
             "publish": settings.sync.publish.name(),
             "prune": settings.sync.prune,
+            "pause_webhooks": settings.sync.pause_webhooks,
             // They have no user and no query: the configuration takes no others.
             "source_url": settings.source.url,
             "target_url": settings.target.url,
@@ -496,7 +523,8 @@ pub(super) fn status_of(report: &RunReport, work: &Work) -> ExitStatus {
             .iter()
             .any(|found| !(work.moves() && found.left_alone))
     });
-    if !report.unpublished.is_empty() || !report.in_doubt.is_empty() || differs {
+    let is_short = !report.unpublished.is_empty() || !report.in_doubt.is_empty();
+    if is_short || !report.webhooks_off.is_empty() || differs {
         status = status.or(ExitStatus::Failed);
     }
     if work.moves() {

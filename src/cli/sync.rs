@@ -91,6 +91,12 @@ pub(super) struct PolicyArgs {
     /// changed since, and what no other entity refers to; the rest is left alone and named
     #[arg(long)]
     prune: bool,
+    /// Read both instances in full, and nothing on from an earlier reading
+    #[arg(long)]
+    full_read: bool,
+    /// Switch off the webhooks of the target before the first write, and on again at the end
+    #[arg(long)]
+    pause_webhooks: bool,
     /// How to treat writes with an unknown outcome after an interrupted run: report (list them) or resend (they are
     /// known to be absent)
     #[arg(long, value_name = "POLICY")]
@@ -116,6 +122,11 @@ impl PolicyArgs {
             .switch("sync.overwrite", self.overwrite, true)
             .text("sync.publish", self.publish.as_ref())
             .switch("sync.prune", self.prune, true)
+            .text(
+                "sync.full_read_every",
+                self.full_read.then(|| "1".to_owned()).as_ref(),
+            )
+            .switch("sync.pause_webhooks", self.pause_webhooks, true)
             .text("sync.unknown_outcome", self.unknown_outcome.as_ref())
             .switch("sync.fail_fast", self.fail_fast, true)
             .switch("sync.verify", self.no_verify, false)

@@ -91,6 +91,7 @@ fn help_teaches() {
       doctor       Checks the configuration, both instances, the state and this machine, and writes nothing
       config       Shows every setting with its value and where the value comes from
       mappings     Lists, imports, exports, checks and rebuilds the mappings of a pair of instances
+      webhooks     Lists the webhooks of a target, and switches on those that a run has left switched off
       runs         Lists, shows, replays or attaches to runs
       why          Shows the history of one entity: what was decided, sent and answered, and what waits for it
       explain      Explains an error code: what happened, why, and what to do
@@ -229,6 +230,13 @@ fn help_teaches() {
               Delete on the target what the source no longer has: only what a run created or found equal, what the
               target has not changed since, and what no other entity refers to; the rest is left alone and named
               [env: LOCKGATE_PRUNE]
+
+          --full-read
+              Read both instances in full, and nothing on from an earlier reading
+
+          --pause-webhooks
+              Switch off the webhooks of the target before the first write, and on again at the end [env:
+              LOCKGATE_PAUSE_WEBHOOKS]
 
           --unknown-outcome <POLICY>
               How to treat writes with an unknown outcome after an interrupted run: report (list them) or resend

@@ -66,6 +66,7 @@ pub(super) fn engine_options(settings: &Settings) -> engine::Options {
         fail_fast: settings.sync.fail_fast,
         publish: settings.sync.publish,
         prune: settings.sync.prune,
+        pause_webhooks: settings.sync.pause_webhooks,
         verify: settings.sync.verify,
         concurrency: settings.pace.concurrency,
         reads: settings.pace.reads,

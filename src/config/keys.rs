@@ -139,6 +139,13 @@ pub const KEYS: &[KeyInfo] = &[
     ),
     KeyInfo::new("sync.publish", "--publish", "LOCKGATE_PUBLISH"),
     KeyInfo::new("sync.prune", "--prune", "LOCKGATE_PRUNE"),
+    // `--full-read` sets it to 1.
+    KeyInfo::without_flag("sync.full_read_every", "LOCKGATE_FULL_READ_EVERY"),
+    KeyInfo::new(
+        "sync.pause_webhooks",
+        "--pause-webhooks",
+        "LOCKGATE_PAUSE_WEBHOOKS",
+    ),
     KeyInfo::new(
         "sync.unknown_outcome",
         "--unknown-outcome",

@@ -122,6 +122,10 @@ pub struct Sync {
     pub publish: Publish,
     /// Whether what the source no longer has is deleted on the target.
     pub prune: bool,
+    /// Of how many readings of an instance one is full.
+    pub full_read_every: u32,
+    /// Whether the webhooks of the target are switched off while a run writes.
+    pub pause_webhooks: bool,
     /// How writes with an unknown outcome are treated.
     pub unknown_outcome: UnknownOutcome,
     /// Whether the first failure ends the run.

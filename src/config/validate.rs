@@ -50,6 +50,17 @@ impl Config {
         self.settings_of((source.clone(), source))
     }
 
+    /// Checks everything, for a command that is about the target only. The source is the target then.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first value that is missing or cannot be.
+    pub fn settings_of_target(&self) -> Result<Settings, ConfigError> {
+        self.check_permissions()?;
+        self.check_complete(&[&TARGET])?;
+        let target = self.instance(&TARGET)?;
+        self.settings_of((target.clone(), target))
+    }
+
     fn settings_of(&self, (source, target): (Instance, Instance)) -> Result<Settings, ConfigError> {
         let mut warnings = self.token_warnings();
         Ok(Settings {
@@ -331,6 +342,8 @@ impl Config {
             official_mappings: self.truth("sync.official_mappings")?,
             publish: self.choice("sync.publish", &PUBLISH)?,
             prune: self.truth("sync.prune")?,
+            full_read_every: self.whole("sync.full_read_every", 1..=FULL_READ_MAX)?,
+            pause_webhooks: self.truth("sync.pause_webhooks")?,
             unknown_outcome: self.choice("sync.unknown_outcome", &UNKNOWN_OUTCOME)?,
             fail_fast: self.truth("sync.fail_fast")?,
             verify: self.truth("sync.verify")?,
@@ -574,6 +587,7 @@ pub const FOLDER: &str = "folder:";
 
 /// Maximum number of content items that the API takes in one request.
 const BATCH_MAX: u32 = 250;
+const FULL_READ_MAX: u32 = 1_000;
 
 /// All files of an upload are open at one time, and each is a connection.
 const UPLOAD_FILES_MAX: u32 = 100;

@@ -71,6 +71,8 @@ pub struct Options {
     pub publish: Publish,
     /// Whether what the source no longer has is deleted on the target.
     pub prune: bool,
+    /// Whether the webhooks of the target are switched off while a run writes.
+    pub pause_webhooks: bool,
     /// Whether the target is read back at the end.
     pub verify: bool,
     /// Whether that includes the bytes of assets.
@@ -158,6 +160,7 @@ impl Default for Options {
             fail_fast: false,
             publish: Publish::Off,
             prune: false,
+            pause_webhooks: false,
             verify: true,
             verify_bytes: true,
             concurrency: 64,

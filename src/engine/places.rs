@@ -89,6 +89,7 @@ impl<S: Source, T: Target> RunContext<S, T> {
             | Record::AssetContainer(_)
             | Record::Node(_)
             | Record::Expected { .. }
+            | Record::Summary(_)
             | Record::Passed { .. } => None,
         });
         let there = there.ok_or_else(|| format!("the target no longer has page {id}"))?;

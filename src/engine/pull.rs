@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::endless::{Counted, Endless};
+use super::increment::Watch;
 use super::once::ReadOnce;
 use super::options::ReadLimits;
 use super::pace::{Class, Pacer, weighing};
@@ -14,7 +15,7 @@ use super::sink::Sink;
 use crate::domain::{BodyFile, Guid, Id, Inventory, Kind, Locale, SourceId};
 use crate::event::{Event, Side};
 use crate::instance::{Effect, ReadRequest, ReadResponse, Record, RequestError, Source};
-use crate::snapshot::{Builder, Incomplete, Progress, first_asks};
+use crate::snapshot::{Builder, FormerReads, Incomplete, Progress, first_asks};
 
 /// Why an instance could not be read.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -75,6 +76,8 @@ pub struct Reader<S> {
     pub sink: Sink,
     /// Where the bodies of what is read go; `None` keeps them in memory.
     pub bodies: Option<Arc<BodyFile>>,
+    /// Where the last reading is kept, so that the next one goes on from it; `None` reads everything, and keeps nothing.
+    pub former: Option<FormerReads>,
     /// What several runs read together, where this is the source of them.
     pub once: ReadOnce<PullError>,
 }
@@ -128,7 +131,10 @@ impl<S: Source> Reader<S> {
         self: &Arc<Self>,
         locales: &[Locale],
     ) -> Result<Inventory<I>, PullError> {
-        let inventory = self.pull_kinds(locales, &Kind::ALL).await?;
+        let inventory = match &self.former {
+            Some(former) => Box::pin(self.pull_on(former, locales)).await?,
+            None => self.pull_kinds(locales, &Kind::ALL).await?,
+        };
         self.emit_ignored(&inventory).await;
         Ok(inventory)
     }
@@ -175,31 +181,42 @@ impl<S: Source> Reader<S> {
         locales: &[Locale],
         kinds: &[Kind],
     ) -> Result<Inventory<I>, PullError> {
-        let mut builder = Builder::<I>::new(self.guid.clone()).with_bodies_in(self.bodies.clone());
+        let mut builder = self.builder();
         let asks = first_asks(locales, kinds);
-        self.ask_all(asks, &mut builder).await?;
+        self.ask_all(asks, &mut builder, None).await?;
         let pages = builder.missing_pages();
-        self.ask_all(pages, &mut builder).await?;
-        let mut inventory = builder.finish().map_err(|cause| PullError::Incomplete {
-            side: self.side_name(),
-            guid: self.guid.clone(),
-            cause,
-        })?;
-        inventory.locales = locales.to_vec();
-        Ok(inventory)
+        self.ask_all(pages, &mut builder, None).await?;
+        let read = finish(builder, locales);
+        read.map_err(|cause| self.incomplete(cause))
     }
 
-    async fn ask_all<I: Id>(
+    /// Nothing read yet.
+    pub(super) fn builder<I: Id>(&self) -> Builder<I> {
+        Builder::new(self.guid.clone()).with_bodies_in(self.bodies.clone())
+    }
+
+    /// Asks everything in `open` and whatever follows; `watch` sees every answer, and may have some itself.
+    ///
+    /// # Errors
+    /// [`PullError`]
+    pub(super) async fn ask_all<I: Id>(
         self: &Arc<Self>,
         open: Vec<ReadRequest>,
         builder: &mut Builder<I>,
+        mut watch: Option<&mut Watch<I>>,
     ) -> Result<(), PullError> {
         builder.expect(&open);
         let mut told: BTreeMap<Kind, u32> = BTreeMap::new();
         let mut conversation = Conversation::new(self, open);
         while let Some((ask, answer)) = conversation.next().await? {
             let before = builder.rows();
-            let follow_ups = builder.add(&ask, answer);
+            if let Some(watch) = &mut watch {
+                watch.note(&ask, &answer);
+            }
+            let mut follow_ups = builder.add(&ask, answer);
+            if let Some(watch) = &watch {
+                follow_ups = watch.spare(follow_ups, builder);
+            }
             // Questions about details are rows that have been read, of which there are as many as a list says.
             let announced = follow_ups.iter().filter(|ask| ask.feed().is_none()).count();
             let fresh = builder.rows().saturating_sub(before).max(announced);
@@ -281,6 +298,14 @@ impl<S: Source> Reader<S> {
         }
     }
 
+    pub(super) fn incomplete(&self, cause: Incomplete) -> PullError {
+        PullError::Incomplete {
+            side: self.side_name(),
+            guid: self.guid.clone(),
+            cause,
+        }
+    }
+
     pub(super) fn failed(&self, cause: RequestError) -> PullError {
         PullError::Request {
             side: self.side_name(),
@@ -303,6 +328,19 @@ impl<S: Source> Reader<S> {
             Side::Target => "target",
         }
     }
+}
+
+/// What was read in these locales, if nothing is missing.
+///
+/// # Errors
+/// [`Incomplete`]
+pub(super) fn finish<I: Id>(
+    builder: Builder<I>,
+    locales: &[Locale],
+) -> Result<Inventory<I>, Incomplete> {
+    let mut inventory = builder.finish()?;
+    inventory.locales = locales.to_vec();
+    Ok(inventory)
 }
 
 /// Questions in flight, as many as the reader allows.

@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 
 use super::run_error::RunError;
 use crate::domain::{Inventory, Locale, SourceId, TargetId};
+use crate::instance::Webhook;
 use crate::plan::{Node, Plan, Prune};
 use crate::store::Mapping;
 
@@ -33,6 +34,17 @@ pub struct Decided {
     pub still_public: usize,
     /// What it deletes after that, and what it leaves alone although the source no longer has it.
     pub prune: Arc<Prune>,
+    /// The webhooks of the target that are enabled.
+    pub webhooks: Arc<Vec<Webhook>>,
+}
+
+impl Decided {
+    /// Whether a run that carries this out writes anything.
+    pub fn has_work(&self) -> bool {
+        let is_work = self.plan.entities.iter().any(|one| one.action.is_work());
+        let publishes = !self.published.is_empty() || !self.withdrawn.is_empty();
+        is_work || publishes || self.prune.deletes().next().is_some()
+    }
 }
 
 /// Looks at what a run decided before it writes anything.

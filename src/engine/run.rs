@@ -48,6 +48,8 @@ pub struct RunReport {
     /// Entities that an interrupted run had sent, and of which nobody can tell whether they arrived, with the
     /// reason and the next step. They were left alone; the run does not count as a success.
     pub in_doubt: Vec<(EntityKey, String)>,
+    /// Webhooks of the target that are still switched off, or not as they were, each with what to do in a sentence.
+    pub webhooks_off: Vec<String>,
 }
 
 impl<S: Source, T: Target> Session<S, T> {
@@ -65,6 +67,7 @@ impl<S: Source, T: Target> Session<S, T> {
         let keeper = Keeper::acquire(&self.store, &self.pair(), owner, ttl).await?;
         let control = Control::under(commands, &keeper);
         let report = Box::pin(self.sync_under_lease(control, &keeper)).await;
+        let report = Box::pin(self.with_webhooks_on(report, &keeper)).await;
         keeper.release().await;
         report
     }
@@ -82,10 +85,12 @@ impl<S: Source, T: Target> Session<S, T> {
         if is_unknown && !self.matching.create_unmatched {
             return Err(RunError::Unplaced(Unplaced::of(&prepared.plan)));
         }
+        let decided = self.decided(&prepared);
         if let Some(review) = &self.review {
-            let decided = self.decided(&prepared);
             control.read(review.review(&decided)).await?;
         }
+        let webhooks = (&**prepared.webhooks, decided.has_work());
+        Box::pin(self.before_writes(webhooks, keeper)).await?;
         let limits = self.limits();
         let state = RunState::new(
             Arc::clone(&prepared.plan),
@@ -114,6 +119,7 @@ impl<S: Source, T: Target> Session<S, T> {
             unpublished: Vec::new(),
             differences: None,
             in_doubt: sorted(prepared.doubts),
+            webhooks_off: Vec::new(),
         };
         if report.end.is_complete() {
             let ordered = put_in_order(&context, (limits, after), &mut control).await?;
@@ -198,6 +204,7 @@ impl<S: Source, T: Target> Session<S, T> {
             unpublished: Vec::new(),
             differences: Some(differences),
             in_doubt: Vec::new(),
+            webhooks_off: Vec::new(),
         })
     }
 

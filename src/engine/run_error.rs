@@ -2,6 +2,7 @@
 
 use super::pull::PullError;
 use super::unplaced::Unplaced;
+use super::webhooks::WebhooksError;
 use crate::domain::Locale;
 use crate::plan::{MapError, UnknownName};
 use crate::store::StoreError;
@@ -33,6 +34,9 @@ pub enum RunError {
     /// The plan breaks bounds of the configuration, each in one sentence.
     #[error("the plan breaks {} of the configuration:\n  {}", bounds(.0.len()), .0.join("\n  "))]
     Gates(Vec<String>),
+    /// The webhooks of the target are not paused as they were to be.
+    #[error(transparent)]
+    Webhooks(#[from] WebhooksError),
     /// A locale was asked for that the source does not have.
     #[error("the source has no locale {wanted}; it has {known}")]
     UnknownLocale {
@@ -110,6 +114,7 @@ impl RunError {
                  narrow"
                     .to_owned(),
             ),
+            Self::Webhooks(error) => error.hint(),
             Self::UnknownLocale { .. } => {
                 Some("name one of the source's locales with --locale".to_owned())
             }

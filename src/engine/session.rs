@@ -34,7 +34,7 @@ use crate::domain::{
 };
 use crate::event::{Event, Phase};
 use crate::id_map::{Counterpart, IdMap};
-use crate::instance::{Source, Target};
+use crate::instance::{Source, Target, Webhook, Webhooks};
 use crate::plan::{
     self, Action, Agreed, Agreement, Agreements, Approved, AssetIndex, Defaults, Hint, Inputs,
     Mapped, Merged, Plan, Policies, PruneInputs, Recognition, RunLocales, Schema, Selection,
@@ -69,6 +69,8 @@ pub struct Session<S, T> {
     pub approved: Option<Arc<Approved>>,
     /// How entities are matched that the state does not know.
     pub matching: Matching,
+    /// The webhooks of the target; `None` where they are nobody's concern.
+    pub webhooks: Option<Arc<dyn Webhooks>>,
     /// How it is carried out.
     pub options: Options,
     /// Who is told.
@@ -94,6 +96,7 @@ pub(super) struct Prepared {
     pub(super) doubts: HashMap<EntityKey, String>,
     pub(super) defaults: Defaults,
     pub(super) equal_bytes: HashMap<SourceId, ContentHash>,
+    pub(super) webhooks: Arc<Vec<Webhook>>,
 }
 
 impl<S: Source, T: Target> Session<S, T> {
@@ -123,6 +126,7 @@ impl<S: Source, T: Target> Session<S, T> {
             target: Arc::clone(&prepared.target),
             mappings: Arc::clone(&prepared.mappings),
             prune: Arc::clone(&prepared.prune.0),
+            webhooks: Arc::clone(&prepared.webhooks),
         }
     }
 
@@ -259,6 +263,7 @@ impl<S: Source, T: Target> Session<S, T> {
         });
         let prune = Box::pin(prune).await?;
         let published = self.former().await?;
+        let webhooks = Arc::new(self.enabled_webhooks().await?);
         let is_pruned = !prune.0.traces.is_empty();
         self.tell_of_plan((&plan, is_pruned), (&source, &target), &mappings)
             .await;
@@ -276,6 +281,7 @@ impl<S: Source, T: Target> Session<S, T> {
             doubts,
             defaults,
             equal_bytes: bytes.equal,
+            webhooks,
             source,
             target,
         })

@@ -5,7 +5,7 @@
 
 use super::Error;
 use crate::config::ConfigError;
-use crate::engine::{PullError, RunError};
+use crate::engine::{PullError, RunError, WebhooksError};
 use crate::instance::Cause;
 use crate::snapshot::FolderError;
 use crate::store::StoreError;
@@ -72,6 +72,7 @@ pages! {
     "LG-4005",
     "LG-4006",
     "LG-4007",
+    "LG-4008",
     "LG-5001",
     "LG-5002",
     "LG-5003",
@@ -167,6 +168,7 @@ const fn run(error: &RunError) -> &'static str {
         RunError::Unplaced(_) => "LG-4005",
         RunError::NotAgreed(_) => "LG-1016",
         RunError::Gates(_) => "LG-4007",
+        RunError::Webhooks(error) => webhooks(error),
         RunError::UnknownLocale { .. } => "LG-1010",
         RunError::TargetLocale { .. } => "LG-1011",
         RunError::TargetChannel { .. } => "LG-1006",
@@ -205,6 +207,13 @@ const fn folder(error: &FolderError) -> &'static str {
         | FolderError::Full { .. }
         | FolderError::Io { .. } => "LG-6004",
         FolderError::Other { .. } | FolderError::Locales { .. } => "LG-6005",
+    }
+}
+
+const fn webhooks(error: &WebhooksError) -> &'static str {
+    match error {
+        WebhooksError::Unread(cause) | WebhooksError::Failed { cause, .. } => request(&cause.cause),
+        WebhooksError::Unproven { .. } | WebhooksError::Altered { .. } => "LG-4008",
     }
 }
 

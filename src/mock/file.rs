@@ -89,7 +89,7 @@ pub struct InstanceFile {
     /// `UrlRedirection` rows in the shape of the Management API.
     #[serde(default)]
     pub redirections: Vec<Row>,
-    /// `Webhook` rows; they are listed and fire nothing.
+    /// `Webhook` rows; they fire nothing. A row without `rowKey` gets one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub webhooks: Vec<Row>,
 }
@@ -105,6 +105,23 @@ pub struct Habits {
     pub drop: BTreeMap<String, Vec<String>>,
     /// Whether a file that is replaced keeps its `dateModified`.
     pub keeps_dates: bool,
+    /// What a save of a webhook does to its signing secret.
+    pub secret_on_save: SecretOnSave,
+    /// Whether signing secrets are masked, as for a token without full control.
+    pub masks_secrets: bool,
+}
+
+/// What a save of a webhook does to its signing secret.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SecretOnSave {
+    /// It stays, as the vendor describes it.
+    #[default]
+    Keeps,
+    /// Each save of a signed webhook makes a new one.
+    Mints,
+    /// It is lost.
+    Drops,
 }
 
 impl Habits {

@@ -303,7 +303,17 @@ impl Shared {
 
     /// Plays another state from now on. Batches of the old one are forgotten.
     pub(crate) fn replace(&self, state: StateFile) -> Result<(), StateError> {
-        self.install(build(state, &self.base, (self.rules, self.fetch_lag))?);
+        let instances = build(state, &self.base, (self.rules, self.fetch_lag))?;
+        for new in &instances {
+            let all = self.instances();
+            let former = all
+                .iter()
+                .find(|one| one.guid.eq_ignore_ascii_case(&new.guid));
+            if let Some(former) = former {
+                new.world().succeed(&former.world());
+            }
+        }
+        self.install(instances);
         Ok(())
     }
 

@@ -5,9 +5,9 @@ use super::fold::{Planned, Progress, Publishing};
 use super::named::{self, List};
 use super::rows::RowKey;
 use super::{
-    BatchProgress, Difference, GateProgress, GateState, Pace, ReadCount, Run, Verification,
+    BatchProgress, Difference, GateProgress, GateState, Pace, ReadCount, Reading, Run, Verification,
 };
-use crate::domain::{FailureCause, Outcome};
+use crate::domain::{BatchId, FailureCause, Outcome};
 use crate::event::{Event, Gate, Named, Phase, Stamped};
 
 /// Samples of the pace that are kept: one for each column of a wide screen.
@@ -81,10 +81,7 @@ impl Progress {
                     self.batches_finished += 1;
                 }
             }
-            Event::BatchSplit { batch, .. } => {
-                self.batches.remove(batch);
-                self.batches_split += 1;
-            }
+            Event::BatchSplit { batch, .. } => self.batch_split(*batch),
             Event::RetryScheduled { .. } => self.retries += 1,
             Event::Throttled { for_ms } => {
                 self.throttlings += 1;
@@ -102,7 +99,11 @@ impl Progress {
             }
             Event::Warned { message } => self.note_warning(message),
             // A wait is told as it is, and a forecast of another run changes nothing about this one.
-            Event::FeedBusy { .. } | Event::RowsIgnored { .. } | Event::Rehearsed { .. } => {}
+            Event::FeedBusy { .. }
+            | Event::Webhooks { .. }
+            | Event::RowsIgnored { .. }
+            | Event::Rehearsed { .. } => {}
+            Event::InstanceRead { .. } => self.instance_read(event),
             Event::PublishRefused { .. } => self.publish_refused(event),
             Event::PublishFinished { .. } => self.publish_finished(event),
             Event::VerifyProgressed { checked, total } => {
@@ -428,6 +429,31 @@ impl Progress {
         };
         named::note(&mut self.names, List::Unpublished, || example.clone());
         causes::add(&mut self.unpublished, FailureCause::default(), example);
+    }
+
+    fn batch_split(&mut self, batch: BatchId) {
+        self.batches.remove(&batch);
+        self.batches_split += 1;
+    }
+
+    fn instance_read(&mut self, event: &Event) {
+        let Event::InstanceRead {
+            side,
+            entities,
+            rows,
+            since,
+            because,
+        } = event
+        else {
+            return;
+        };
+        self.readings.push(Reading {
+            side: *side,
+            entities: *entities,
+            rows: *rows,
+            since: since.clone(),
+            because: because.clone(),
+        });
     }
 
     fn note_warning(&mut self, message: &str) {

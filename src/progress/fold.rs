@@ -9,8 +9,8 @@ use super::named::Names;
 use super::rows::Rows;
 use super::window::Window;
 use super::{
-    BatchProgress, Cause, Difference, Eta, GateProgress, InFlight, Pace, PhaseTime, ReadCount, Row,
-    RowKey, Run, Tally, Verification,
+    BatchProgress, Cause, Difference, Eta, GateProgress, InFlight, Pace, PhaseTime, ReadCount,
+    Reading, Row, RowKey, Run, Tally, Verification,
 };
 use crate::domain::{BatchId, EntityKey, Kind, RunEnd, RunId, WorkClass};
 use crate::event::{Lane, Phase, RunFailure, Side};
@@ -22,6 +22,7 @@ pub struct Progress {
     pub(super) last_at_ms: u64,
     pub(super) phases: Vec<(Phase, u64)>,
     pub(super) reads: BTreeMap<(Side, Kind), ReadCount>,
+    pub(super) readings: Vec<Reading>,
     pub(super) planned: Option<Planned>,
     pub(super) rows: Rows,
     pub(super) totals: BTreeMap<Kind, Tally>,
@@ -224,6 +225,11 @@ impl Progress {
     /// What was read, by side and kind.
     pub const fn reads(&self) -> &BTreeMap<(Side, Kind), ReadCount> {
         &self.reads
+    }
+
+    /// How instances were read, in the order in which they were.
+    pub fn readings(&self) -> &[Reading] {
+        &self.readings
     }
 
     /// The plan as a whole; `None` before it is made.

@@ -187,6 +187,8 @@ impl History {
             | Event::PublishFinished { .. }
             | Event::ForecastMade { .. }
             | Event::DrainStarted { .. }
+            | Event::InstanceRead { .. }
+            | Event::Webhooks { .. }
             | Event::Warned { .. }
             | Event::VerifyProgressed { .. }
             | Event::DifferenceFound { .. }

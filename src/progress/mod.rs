@@ -35,7 +35,9 @@ pub use fold::{LaneState, Planned, Progress, Publishing, Status};
 pub use gates::{GateProgress, GateState};
 pub use history::{History, Slot, Slow, Span, Trouble};
 pub use named::List;
-pub use parts::{BatchProgress, Difference, Pace, PhaseTime, ReadCount, Run, Verification};
+pub use parts::{
+    BatchProgress, Difference, Pace, PhaseTime, ReadCount, Reading, Run, Verification,
+};
 pub use rows::{InFlight, Row, RowKey};
 pub use standing::Standing;
 pub use tally::Tally;

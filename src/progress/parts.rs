@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::{EntityKey, Guid, Kind, Locale, RunId};
-use crate::event::Phase;
+use crate::event::{Phase, Side};
 
 /// What a run is about, from its first event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,4 +98,19 @@ pub struct Difference {
     pub difference: String,
     /// Where, and what was expected and found.
     pub detail: String,
+}
+
+/// How an instance was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Which side.
+    pub side: Side,
+    /// Entities that it holds.
+    pub entities: u32,
+    /// Rows that were read for that.
+    pub rows: u32,
+    /// When the former reading began that this one went on from, RFC 3339; `None` where everything was read.
+    pub since: Option<String>,
+    /// Why everything was read, or what was read from its beginning; may be empty.
+    pub because: String,
 }

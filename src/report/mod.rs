@@ -52,6 +52,7 @@ pub use deferred_dashboard::Later;
 pub use fan_out::{Reporter, WhenFailing, run};
 pub use json_lines::JsonLines;
 pub use labelled::{Label, labels};
+pub(crate) use note::reading;
 pub use options::{Detail, Mode, Options, Watch, reporters, result};
 pub use patient::{last_words, tell};
 pub use plain::{Plain, Style};

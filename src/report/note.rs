@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::text::{self, count, counted, took};
 use crate::domain::{BatchId, EntityKey, Kind, Outcome, shown_name};
-use crate::event::{Event, Gate, Lane, Phase, Side};
-use crate::progress::Progress;
+use crate::event::{Event, Gate, Lane, Phase, Side, WebhookState};
+use crate::progress::{Progress, Reading};
 
 /// A line about an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +89,11 @@ pub(crate) fn note(event: &Event, progress: &Progress) -> Option<Note> {
             let text = format!("draining ({reason}); {waits} in flight");
             Some(Weight::Caution.says(text))
         }
+        Event::InstanceRead { .. } => {
+            let last = progress.readings().last();
+            last.map(|last| Weight::Info.says(reading(last)))
+        }
+        Event::Webhooks { state, names } => Some(webhooks(*state, names)),
         Event::Warned { message } => {
             Some(Weight::Caution.says(format!("warning: {}", text::clean(message))))
         }
@@ -124,6 +129,43 @@ pub(crate) fn note(event: &Event, progress: &Progress) -> Option<Note> {
         | Event::ForecastMade { .. }
         | Event::VerifyProgressed { .. }
         | Event::RunFinished { .. } => None,
+    }
+}
+
+/// How an instance was read, in a sentence.
+pub(crate) fn reading(reading: &Reading) -> String {
+    let because = text::clean(&reading.because);
+    let side = match reading.side {
+        Side::Source => "source",
+        Side::Target => "target",
+    };
+    let entities = counted_entities(reading.entities);
+    match &reading.since {
+        None => format!("the {side} was read in full, {entities}: {because}"),
+        Some(since) => {
+            let rows = count(reading.rows);
+            let also = match &*because {
+                "" => String::new(),
+                also => format!("; {also}"),
+            };
+            format!("the {side} was read on from {since}: {rows} rows for {entities}{also}")
+        }
+    }
+}
+
+/// What is told of webhooks.
+fn webhooks(state: WebhookState, names: &[String]) -> Note {
+    let count = match names.len() {
+        1 => "1 webhook".to_owned(),
+        several => format!("{several} webhooks"),
+    };
+    let list = text::clean(&names.join(", "));
+    match state {
+        WebhookState::Enabled => Weight::Caution.says(format!(
+            "{count} of the target fire for what is written: {list}; --pause-webhooks switches them off meanwhile"
+        )),
+        WebhookState::Paused => Weight::Info.says(format!("switched off until the end: {count}, {list}")),
+        WebhookState::Resumed => Weight::Info.says(format!("switched on again: {count}, {list}")),
     }
 }
 

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::domain::{
-    AssetContainer, BodyFile, Channel, Entity, Guid, Id, Inventory, ItemState, Key, Kind, Locale,
-    PageNode, Passed, Placement,
+    AssetContainer, BodyFile, Channel, ContentHash, Entity, Guid, Id, Inventory, ItemState, Key,
+    Kind, Locale, PageNode, Passed, Placement,
 };
 use crate::instance::{ReadRequest, ReadResponse, Record};
 
+use super::former::schema_hash;
 use super::initial_requests::{is_detail, subject};
 
 /// An instance in the making.
@@ -158,6 +159,34 @@ impl<I: Id> Builder<I> {
         self
     }
 
+    /// Takes what a former reading found, before anything else. What feeds tell from here on changes or ends it.
+    pub fn begin_with(&mut self, found: Vec<Record<I>>) {
+        for found in found {
+            self.take(found);
+        }
+    }
+
+    /// Forgets the items or pages of a locale, so that their feed can be read from its beginning.
+    pub fn forget(&mut self, kind: Kind, locale: &Locale) {
+        let is_it = |key: &Key<I>| key.kind == kind && key.locale.as_ref() == Some(locale);
+        let alive = |(key, entity): &(&Key<I>, &Entity<I>)| {
+            is_it(key) && entity.state != ItemState::Deleted
+        };
+        let gone = self.entities.iter().filter(alive).count();
+        self.tally.entry(kind).or_default().rows -= gone;
+        self.entities.retain(|key, _| !is_it(key));
+        self.answered.retain(|ask| match ask {
+            ReadRequest::Items { locale: of, .. } => kind != Kind::Content || of != locale,
+            ReadRequest::Pages { locale: of, .. } => kind != Kind::Page || of != locale,
+            _ => true,
+        });
+    }
+
+    /// The hash of the models, containers and templates that were read so far.
+    pub fn schema(&self) -> ContentHash {
+        schema_hash(self.entities.values())
+    }
+
     /// Announces questions, so that [`Builder::finish`] misses their answers. The follow-ups of an answer
     /// are announced by [`Builder::add`].
     pub fn expect(&mut self, asks: &[ReadRequest]) {
@@ -236,6 +265,7 @@ impl<I: Id> Builder<I> {
                 let expected = self.expected.entry(kind).or_default();
                 *expected = rows.max(*expected);
             }
+            Record::Summary(_) => {}
             Record::Passed { kind, id, name } => {
                 if self.passed_seen.insert((kind, id, name.clone())) {
                     self.tally.entry(kind).or_default().rows += 1;

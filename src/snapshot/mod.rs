@@ -10,6 +10,7 @@
 
 mod builder;
 mod folder;
+mod former;
 mod initial_requests;
 mod official;
 
@@ -18,6 +19,7 @@ pub use folder::{
     AssetBytes, AssetFile, Contents, FileEntry, Flaw, FlawKind, Folder, FolderError, Manifest,
     MissingAsset, PullOutcome, Staging, asset_files, find_folder,
 };
+pub use former::{Detail, Feed, Former, FormerReads, Kept};
 pub use initial_requests::first_asks;
 pub use official::{
     Defect, DefectKind, Exported, OfficialFolder, OfficialRow, PairFolders, WriteError, Written,

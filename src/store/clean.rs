@@ -16,6 +16,7 @@ pub(super) fn clean(mut change: Change) -> Change {
         Change::Publishing(publishing) => words_of_publishing(publishing),
         Change::Entity(entity) => words_of_entity(entity),
         Change::RunFinished(finish) => redact_value(&mut finish.counts),
+        Change::WebhookPaused(paused) => text(&mut paused.name),
         Change::IntentOpened { intent, .. } => intent.answers.iter_mut().for_each(text),
         Change::BytesSent { .. }
         | Change::IntentBatch { .. }
@@ -23,6 +24,7 @@ pub(super) fn clean(mut change: Change) -> Change {
         | Change::MappingRemoved { .. }
         | Change::PagePlace { .. }
         | Change::ListOrder { .. }
+        | Change::WebhookResumed { .. }
         | Change::HostLearned { .. } => {}
     }
     change

@@ -22,11 +22,12 @@ use super::liveness_lock;
 use super::read::Readers;
 use super::writer::{Order, QUEUE, Reply, Writer};
 use super::{
-    Change, Intent, Lease, LeaseOwner, Mapping, OtherPairs, Pair, PreImage, Publishing, RunEntity,
-    RunRecord, StateUrl, StoreError, aside, guard, schema,
+    Change, Intent, Lease, LeaseOwner, Mapping, OtherPairs, Pair, PausedWebhook, PreImage,
+    Publishing, RunEntity, RunRecord, StateUrl, StoreError, aside, guard, schema,
 };
 use crate::domain::{
-    AgreedNumber, AgreedPlace, ContentHash, EntityKey, Kind, ListKey, RunId, SourceId, TargetId,
+    AgreedNumber, AgreedPlace, ContentHash, EntityKey, Guid, Kind, ListKey, RunId, SourceId,
+    TargetId,
 };
 
 /// How long a connection waits for another process before it gives up. Long enough for the largest
@@ -355,6 +356,14 @@ impl Store {
     /// [`StoreError`] when they cannot be read.
     pub async fn disputed(&self, pair: &Pair) -> Result<Vec<(EntityKey, TargetId)>, StoreError> {
         self.shared.readers.disputed(pair).await
+    }
+
+    /// The webhooks of a target that runs of any pair have switched off, by source and id.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    pub async fn paused_webhooks(&self, target: &Guid) -> Result<Vec<PausedWebhook>, StoreError> {
+        self.shared.readers.paused_webhooks(target).await
     }
 
     /// The intents of a pair whose outcome is not known, open or in doubt, by run and id.

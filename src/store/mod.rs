@@ -48,7 +48,7 @@ pub use location::{StateUrl, StateUrlError};
 pub use other_pairs::{OtherPairs, Through};
 pub use records::{
     Change, FormerLive, FormerPlace, Intent, IntentDetail, IntentId, IntentState, Mapping,
-    MappingOrigin, Operation, Pair, PreImage, PriorBytes, PriorState, PublishState, Publishing,
-    RunEntity, RunFinish, RunRecord,
+    MappingOrigin, Operation, Pair, PausedWebhook, PreImage, PriorBytes, PriorState, PublishState,
+    Publishing, RunEntity, RunFinish, RunRecord,
 };
 pub use schema::VERSION as SCHEMA_VERSION;

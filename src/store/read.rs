@@ -16,8 +16,8 @@ use super::checksum;
 use super::in_place::Working;
 use super::rows::{Reader, locale_column};
 use super::{
-    Intent, IntentId, IntentState, Mapping, Operation, OtherPairs, Pair, PreImage, PublishState,
-    Publishing, RunEntity, RunRecord, StoreError,
+    Intent, IntentId, IntentState, Mapping, Operation, OtherPairs, Pair, PausedWebhook, PreImage,
+    PublishState, Publishing, RunEntity, RunRecord, StoreError,
 };
 use crate::domain::{
     AgreedNumber, AgreedPlace, BatchId, ContentHash, EntityKey, Guid, Id, Kind, ListKey, Locale,
@@ -105,6 +105,27 @@ impl Readers {
                 .reader("list_orders")
                 .numbers(self.column(row, "numbers")?)?;
             Ok((list, numbers))
+        })
+        .await
+    }
+
+    pub(super) async fn paused_webhooks(
+        &self,
+        target: &Guid,
+    ) -> Result<Vec<PausedWebhook>, StoreError> {
+        let rows = query(
+            "SELECT source, target, webhook, name, run FROM paused_webhooks WHERE target = ? ORDER BY source, webhook",
+        );
+        self.rows(rows.bind(target.as_str()), |row| {
+            Ok(PausedWebhook {
+                pair: Pair {
+                    source: Guid::new(self.column(row, "source")?),
+                    target: Guid::new(self.column(row, "target")?),
+                },
+                webhook: self.column(row, "webhook")?,
+                name: self.column(row, "name")?,
+                run: RunId(self.column(row, "run")?),
+            })
         })
         .await
     }

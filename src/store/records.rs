@@ -376,6 +376,19 @@ pub struct RunEntity {
     pub because: String,
 }
 
+/// A webhook of a target that a run has switched off, or is about to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PausedWebhook {
+    /// The instances of the run.
+    pub pair: Pair,
+    /// The id of the webhook (`rowKey`).
+    pub webhook: String,
+    /// What it is called.
+    pub name: String,
+    /// The run.
+    pub run: RunId,
+}
+
 /// Something to be made durable.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
@@ -455,6 +468,15 @@ pub enum Change {
         list: ListKey,
         /// The numbers by item.
         numbers: BTreeMap<SourceId, AgreedNumber>,
+    },
+    /// A webhook of the target is about to be switched off.
+    WebhookPaused(PausedWebhook),
+    /// It is switched on again, or gone.
+    WebhookResumed {
+        /// The instances.
+        pair: Pair,
+        /// Its id.
+        webhook: String,
     },
     /// The outcome of an entity; a later word replaces an earlier one of the same run.
     Entity(RunEntity),

@@ -11,8 +11,8 @@ use super::rows::{
     numbers_column, place_column, sentences_column,
 };
 use super::{
-    Change, Intent, IntentId, IntentState, Pair, PreImage, Publishing, RunFinish, RunRecord,
-    StoreError,
+    Change, Intent, IntentId, IntentState, Pair, PausedWebhook, PreImage, Publishing, RunFinish,
+    RunRecord, StoreError,
 };
 use crate::domain::{
     AgreedNumber, AgreedPlace, BatchId, ContentHash, EntityKey, Id, ListKey, RunEnd, RunId,
@@ -83,6 +83,8 @@ fn must_exist(change: &Change) -> Option<String> {
         | Change::PagePlace { .. }
         | Change::ListOrder { .. }
         | Change::Entity(_)
+        | Change::WebhookPaused(_)
+        | Change::WebhookResumed { .. }
         | Change::HostLearned { .. } => None,
     }
 }
@@ -117,6 +119,8 @@ fn statement<'c>(change: &'c Change, bulk: &mut Bulk<'c>) -> Option<Query<'c>> {
             bulk.entity(entity);
             return None;
         }
+        Change::WebhookPaused(paused) => webhook_paused(paused),
+        Change::WebhookResumed { pair, webhook } => webhook_resumed(pair, webhook),
         Change::RunFinished(finish) => run_finished(finish),
         Change::HostLearned { host, key, value } => host_learned(host, key, *value),
     })
@@ -280,6 +284,25 @@ fn list_order<'q>(
     .bind(&list.list)
     .bind(list.locale.as_str())
     .bind(numbers_column(numbers))
+}
+
+fn webhook_paused(paused: &PausedWebhook) -> Query<'_> {
+    query(
+        "INSERT INTO paused_webhooks (source, target, webhook, name, run) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT (source, target, webhook) DO UPDATE SET name = excluded.name, run = excluded.run",
+    )
+    .bind(paused.pair.source.as_str())
+    .bind(paused.pair.target.as_str())
+    .bind(&paused.webhook)
+    .bind(&paused.name)
+    .bind(&paused.run.0)
+}
+
+fn webhook_resumed<'q>(pair: &'q Pair, webhook: &'q str) -> Query<'q> {
+    query("DELETE FROM paused_webhooks WHERE source = ? AND target = ? AND webhook = ?")
+        .bind(pair.source.as_str())
+        .bind(pair.target.as_str())
+        .bind(webhook)
 }
 
 fn host_learned<'q>(host: &'q str, key: &'q str, value: f64) -> Query<'q> {

@@ -610,15 +610,40 @@ table.method("modelMethods.deleteModel", async () => {
 	await refused(models.getContentModel(spare.id, TARGET), 404);
 });
 
-table.method("webhookMethods.webhookList", async () => {
-	const { items } = await webhooks.webhookList(TARGET);
-	assert.deepEqual(items, []);
+let hook;
+
+table.method("webhookMethods.saveWebhook", async () => {
+	hook = await webhooks.saveWebhook(TARGET, { name: "build", url: "https://example.test/", enabled: true, secureDeliveryEnabled: true });
+	assert.ok(hook.rowKey);
+	assert.match(hook.signingSecret, /^whsec_/);
+	assert.equal(hook.signingSecretJustCreated, true);
 });
 
-const NO_WEBHOOKS = "the mock lists webhooks and changes none";
-table.gap("webhookMethods.saveWebhook", NO_WEBHOOKS, () => webhooks.saveWebhook(TARGET, { name: "build", url: "https://example.test/", enabled: false }));
-table.gap("webhookMethods.getWebhook", NO_WEBHOOKS, () => webhooks.getWebhook(TARGET, "1"));
-table.gap("webhookMethods.deleteWebhook", NO_WEBHOOKS, () => webhooks.deleteWebhook(TARGET, "1"));
+table.method("webhookMethods.saveWebhook: the switch alone", async () => {
+	const before = await webhooks.getWebhook(TARGET, hook.rowKey);
+	const saved = await webhooks.saveWebhook(TARGET, { ...before, enabled: false, signingSecret: "whsec_other" });
+	assert.equal(saved.rowKey, hook.rowKey);
+	assert.equal(saved.enabled, false);
+	assert.equal(saved.signingSecret, hook.signingSecret, "a value that is sent is ignored");
+	assert.ok(!saved.signingSecretJustCreated);
+});
+
+table.method("webhookMethods.getWebhook", async () => {
+	const found = await webhooks.getWebhook(TARGET, hook.rowKey);
+	assert.equal(found.enabled, false);
+	assert.equal(found.name, "build");
+});
+
+table.method("webhookMethods.webhookList", async () => {
+	const { items, token } = await webhooks.webhookList(TARGET);
+	assert.deepEqual(items.map((one) => one.rowKey), [hook.rowKey]);
+	assert.equal(token, null);
+});
+
+table.method("webhookMethods.deleteWebhook", async () => {
+	await webhooks.deleteWebhook(TARGET, hook.rowKey);
+	await refused(webhooks.getWebhook(TARGET, hook.rowKey), 404);
+});
 
 table.left("pageMethods.getPageHistory", "the SDK calls the route of content items");
 table.left("pageMethods.getPageComments", "the SDK calls the route of content items");

@@ -8,7 +8,7 @@ use lockgate::mock::file::InstanceFile;
 use lockgate::mock::{self, Server};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout};
+use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::OnceCell;
 
 use crate::binary::{Workspace, end_of, events_in};
@@ -29,14 +29,18 @@ async fn slow() -> Server {
 }
 
 /// A run whose events are read as they come.
-struct Running {
+pub(crate) struct Running {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Running {
     fn start(workspace: &Workspace, server: &Server) -> Self {
-        let mut command = workspace.sync(server, &["--output", "json"]);
+        Self::of(workspace.sync(server, &["--output", "json"]))
+    }
+
+    /// Starts a command.
+    pub(crate) fn of(mut command: Command) -> Self {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let stdout = child.stdout.take().unwrap();
@@ -51,8 +55,46 @@ impl Running {
         Some(serde_json::from_str(&line).unwrap())
     }
 
+    /// The name of the run, which its first event has.
+    pub(crate) async fn run(&mut self) -> String {
+        let first = self.event().await.expect("the run begins");
+        first["run"].as_str().unwrap().to_owned()
+    }
+
+    /// Reads on until an event of a type has come of each of several targets.
+    pub(crate) async fn until_each(&mut self, wanted: &str, targets: &[&str]) {
+        let mut open: Vec<&str> = targets.to_vec();
+        while !open.is_empty() {
+            let event = self.event().await.expect("the runs go on");
+            if event["type"] == wanted {
+                open.retain(|target| event["target_name"] != *target);
+            }
+        }
+    }
+
+    /// Reads standard error until a line has this text.
+    pub(crate) async fn line_of_stderr(&mut self, text: &str) {
+        let stderr = self.child.stderr.as_mut().unwrap();
+        let mut seen = Vec::new();
+        while !String::from_utf8_lossy(&seen).contains(text) {
+            let byte = stderr.read_u8().await;
+            let Ok(byte) = byte else {
+                panic!("the command ended: {}", String::from_utf8_lossy(&seen));
+            };
+            seen.push(byte);
+        }
+    }
+
+    /// Waits for the end: the exit code, and the rest of standard error.
+    pub(crate) async fn end_of_stderr(mut self) -> (Option<i32>, String) {
+        let mut stderr = String::new();
+        let mut pipe = self.child.stderr.take().unwrap();
+        pipe.read_to_string(&mut stderr).await.unwrap();
+        (self.child.wait().await.unwrap().code(), stderr)
+    }
+
     /// Reads on until so many events of a type have come.
-    async fn until(&mut self, wanted: &str, count: usize) {
+    pub(crate) async fn until(&mut self, wanted: &str, count: usize) {
         let mut seen = 0;
         while seen < count {
             let event = self.event().await.expect("the run goes on");
@@ -60,7 +102,7 @@ impl Running {
         }
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let line = format!("kill {name} {}", self.child.id().unwrap());
         let sent = std::process::Command::new("sh")
             .args(["-c", &line])
@@ -69,7 +111,7 @@ impl Running {
     }
 
     /// Reads to the end: the exit code, the last event, and standard error.
-    async fn end(mut self) -> (Option<i32>, Value, String) {
+    pub(crate) async fn end(mut self) -> (Option<i32>, Value, String) {
         let mut last = Value::Null;
         while let Some(event) = self.event().await {
             last = event;

@@ -119,6 +119,7 @@ fn reader(double: &Double, side: Side, options: &Options, sink: &Sink) -> Arc<Re
         limits: options.reading,
         sink: sink.clone(),
         bodies: None,
+        former: None,
         once: ReadOnce::default(),
     })
 }
@@ -153,6 +154,7 @@ async fn sync(
             overwrite: true,
             ..Policies::default()
         },
+        webhooks: None,
         review: None,
         approved: None,
         matching: Matching {

@@ -26,10 +26,12 @@ mod fixtures;
 mod folder;
 mod gone;
 mod hostile;
+mod increments;
 mod independent;
 #[path = "../common/instances.rs"]
 mod instances;
 mod integrity;
+mod interrupts;
 mod kill;
 mod lease;
 mod list_order;
@@ -68,3 +70,4 @@ mod undo_life;
 mod undo_publishing;
 mod uploads;
 mod verify;
+mod webhooks;

@@ -320,6 +320,7 @@ impl Setup {
             limits: target.limits,
             sink: target.sink,
             bodies: target.bodies,
+            former: None,
             once: ReadOnce::default(),
         };
         Session {
@@ -339,6 +340,7 @@ impl Setup {
                 overwrite: self.overwrite,
                 ..Policies::default()
             },
+            webhooks: None,
             review: None,
             approved: None,
             matching: Matching {
@@ -380,6 +382,7 @@ impl Setup {
             limits: self.options.reading,
             sink: sink.clone(),
             bodies: Some(Arc::new(BodyFile::new(tempfile::tempfile().unwrap()))),
+            former: None,
             once: ReadOnce::default(),
         }
     }

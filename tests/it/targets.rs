@@ -62,7 +62,7 @@ pub(crate) fn held(server: &Server, guid: &str) -> InstanceFile {
 }
 
 /// What a run into one target alone leaves there.
-async fn alone(name: &str) -> InstanceFile {
+pub(crate) async fn alone(name: &str) -> InstanceFile {
     let server = serve(with_empty(name, &[QA])).await;
     let workspace = workspace(&server.base_url(), &[("qa", QA)]);
     ends(&workspace, "sync --target qa", 0).await;
@@ -70,7 +70,7 @@ async fn alone(name: &str) -> InstanceFile {
 }
 
 /// The same on another instance, whose files have other addresses.
-fn as_on(instance: &InstanceFile, guid: &str) -> InstanceFile {
+pub(crate) fn as_on(instance: &InstanceFile, guid: &str) -> InstanceFile {
     let text = serde_json::to_string(instance).unwrap();
     serde_json::from_str(&text.replace(QA, guid)).unwrap()
 }
@@ -394,7 +394,7 @@ async fn ten_weekly_promotions_to_three_targets_of_different_drift() {
 
 /// A server whose Fetch side shows only after this time what was saved. Redirections, which a run itself can read there only,
 /// are left out where `with_redirections` is false.
-async fn lagging(lag: Duration, with_redirections: bool) -> (Server, Workspace) {
+pub(crate) async fn lagging(lag: Duration, with_redirections: bool) -> (Server, Workspace) {
     let mut state = with_empty("starter-site", &[QA, PROD]);
     if !with_redirections {
         state.instances[0].redirections.clear();

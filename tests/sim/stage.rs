@@ -343,6 +343,7 @@ impl Stage {
                 overwrite: self.history.manner.overwrite,
                 ..Policies::default()
             },
+            webhooks: None,
             review: None,
             approved: None,
             matching: Matching {
@@ -399,6 +400,7 @@ fn reader(instance: Process, side: Side, options: &Options, sink: &Sink) -> Arc<
         limits: options.reading,
         sink: sink.clone(),
         bodies: None,
+        former: None,
         once: ReadOnce::default(),
     })
 }

@@ -351,6 +351,7 @@ fn alive<I>(mut found: Vec<Record<I>>) -> ReadResponse<I> {
         | Record::Channel(_)
         | Record::AssetContainer(_)
         | Record::Node(_)
+        | Record::Summary(_)
         | Record::Expected { .. } => true,
     });
     ReadResponse {

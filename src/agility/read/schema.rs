@@ -1,9 +1,10 @@
 //! Models, containers and templates.
 
+use jiff::civil::DateTime;
 use serde_json::Value;
 
-use crate::domain::{Id, Kind};
-use crate::instance::{ReadRequest, ReadResponse, Record};
+use crate::domain::{ContentHash, Id, Kind};
+use crate::instance::{ReadRequest, ReadResponse, Record, Summary};
 
 use super::super::page::Page;
 use super::super::shape::{self, ShapeError};
@@ -109,13 +110,17 @@ pub(super) fn models<I>(components: bool, page: &Page<'_>) -> Result<ReadRespons
         let id = shape::own_id(&row, "id")?;
         let name = shape::text(&row, "referenceName");
         let is_built_in = name.is_some_and(|name| is_one_of(&BUILT_IN_MODELS, name));
-        Ok((id, is_built_in.then(|| passed(Kind::Model, id, name))))
+        let built_in = is_built_in.then(|| passed(Kind::Model, id, name));
+        Ok((id, built_in.ok_or_else(|| summary(Kind::Model, id, &row))))
     })?;
-    for (id, built_in) in rows {
+    for (id, row) in rows {
         rich_text_listed |= id == RICH_TEXT.0;
-        match built_in {
-            Some(passed) => answer.found.push(passed),
-            None => answer.follow_ups.push(ReadRequest::Model(id)),
+        match row {
+            Ok(passed) => answer.found.push(passed),
+            Err(summary) => {
+                answer.found.push(summary);
+                answer.follow_ups.push(ReadRequest::Model(id));
+            }
         }
     }
     if components && !rich_text_listed {
@@ -123,6 +128,24 @@ pub(super) fn models<I>(components: bool, page: &Page<'_>) -> Result<ReadRespons
         answer.found.push(passed(Kind::Model, id, Some(name)));
     }
     Ok(answer)
+}
+
+/// A row of a list. Its date is ISO without a zone, and of containers also in American form without seconds.
+fn summary<I>(kind: Kind, id: i64, row: &Value) -> Record<I> {
+    let date = ["lastModifiedOn", "lastModifiedDate"]
+        .into_iter()
+        .find_map(|name| shape::text(row, name));
+    Record::Summary(Summary {
+        kind,
+        id,
+        hash: ContentHash::of(row),
+        modified: date.and_then(modified),
+    })
+}
+
+fn modified(text: &str) -> Option<DateTime> {
+    let american = || DateTime::strptime("%m/%d/%Y %I:%M%p", text).ok();
+    text.trim_end_matches('Z').parse().ok().or_else(american)
 }
 
 /// `GET model/{id}`.
@@ -146,11 +169,15 @@ pub(super) fn containers<I>(page: &Page<'_>) -> Result<ReadResponse<I>, ShapeErr
         if is_no_container(id, name, &row) {
             return Ok(Err(passed(Kind::Container, id, name)));
         }
-        shape::own_id(&row, "contentViewID").map(Ok)
+        let id = shape::own_id(&row, "contentViewID")?;
+        Ok(Ok((id, summary(Kind::Container, id, &row))))
     })?;
     for row in rows {
         match row {
-            Ok(id) => answer.follow_ups.push(ReadRequest::Container(id)),
+            Ok((id, summary)) => {
+                answer.found.push(summary);
+                answer.follow_ups.push(ReadRequest::Container(id));
+            }
             Err(passed) => answer.found.push(passed),
         }
     }

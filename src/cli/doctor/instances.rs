@@ -6,7 +6,7 @@ use crate::agility::{self, Account, region_name};
 use crate::config::{Instance, Settings};
 use crate::domain::{Channel, Guid, Locale, SourceId};
 use crate::error::{Error, ExitStatus};
-use crate::instance::{ReadRequest, Record, RequestError, Source};
+use crate::instance::{ReadRequest, Record, RequestError, Source, Webhooks as _};
 use crate::report;
 
 use super::finding::Finding;
@@ -270,7 +270,7 @@ pub(super) async fn webhooks(target: &agility::Instance) -> Vec<Finding> {
     let enabled: Vec<&str> = found
         .iter()
         .filter(|webhook| webhook.is_enabled)
-        .map(|webhook| webhook.name.as_str())
+        .map(|webhook| &*webhook.name)
         .collect();
     vec![if enabled.is_empty() {
         let detail = match found.len() {
@@ -289,7 +289,7 @@ pub(super) async fn webhooks(target: &agility::Instance) -> Vec<Finding> {
                 "{} enabled on the target: {names}",
                 report::count_of(enabled.len())
             ),
-            "a migration fires them once for each save or publication; disable them for the run",
+            "a migration fires them once for each save or publication; --pause-webhooks switches them off for the run",
         )
     }]
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
 use super::serve::ServeError;
@@ -27,6 +27,7 @@ use crate::domain::{
 use crate::engine::{EVENTS_IN_FLIGHT, RunError, RunReport, Sink};
 use crate::error::{Error, ExitStatus};
 use crate::event::{Event, Side, Stamped, millis};
+use crate::instance::{Webhook, Webhooks as _};
 use crate::mock::file::{ChannelFile, ContainerUrls, InstanceFile, Row, SCHEMA, StateFile};
 use crate::mock::{self, Server};
 use crate::plan::Action;
@@ -169,7 +170,25 @@ async fn copy_of_target(
         read = read => read?,
         () = drain => return Err(Error::Internal("the rehearsal lost its own events".to_owned())),
     };
-    Ok((state_of(&inventory, &locales), rules(&inventory)))
+    let mut state = state_of(&inventory, &locales);
+    state.webhooks = webhooks(&ends.target).await;
+    Ok((state, rules(&inventory)))
+}
+
+/// The webhooks of the target without what is nobody's business. Where they cannot be read, the copy has none.
+async fn webhooks(target: &Instance) -> Vec<Row> {
+    let all = target.webhooks().await.unwrap_or_default();
+    let row = |webhook: Webhook| {
+        let row = json!({
+            "rowKey": webhook.id,
+            "name": webhook.name,
+            "enabled": webhook.is_enabled,
+            "url": "https://copy.invalid/",
+            "secretRolledUtc": webhook.rolled,
+        });
+        row.as_object().cloned().unwrap_or_default()
+    };
+    all.into_iter().map(row).collect()
 }
 
 /// How the copy compares names: as the strictest target would, so that nothing is promised that the real one refuses. One

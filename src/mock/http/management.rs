@@ -23,7 +23,7 @@ pub(super) fn route(world: &mut World, call: &Call, at: usize) -> Answer {
             json!({ "enabledLocales": locales(world), "disabledLocales": [] }),
         )),
         (Verb::Get, ["user", "list"]) => Ok(Reply::Json(json!([instance_user()]))),
-        (Verb::Get, ["webhook", "list"]) => Ok(Reply::Json(webhooks(world, call))),
+        (_, ["webhook", ..]) => webhook(world, call, at + 1),
         (Verb::Get, ["fetch-api-status"]) => fetch_status(world, call),
         (Verb::Post, ["url-redirections"]) => save_redirections(world, call),
         (Verb::Delete, ["url-redirections"]) => {
@@ -65,18 +65,33 @@ fn locales(world: &World) -> Vec<Value> {
     world.locales().iter().enumerate().map(row).collect()
 }
 
-/// `WebhookContinuationListing`: `take` rows, 20 as a rule, and the token of the next page.
-fn webhooks(world: &World, call: &Call) -> Value {
-    let number = |name| {
-        call.query_text(name)
-            .and_then(|text| text.parse::<usize>().ok())
-    };
-    let (take, skip) = (number("take").unwrap_or(20), number("token").unwrap_or(0));
-    let all = world.webhooks();
-    let rows: Vec<&Row> = all.iter().skip(skip).take(take).collect();
-    let next = skip + rows.len();
-    let token = (next < all.len()).then(|| next.to_string());
-    json!({ "items": rows, "token": token })
+/// Webhooks; the id is `rowKey`, in the case in which it was given.
+fn webhook(world: &mut World, call: &Call, at: usize) -> Answer {
+    let gone = || Refusal::not_found("The webhook");
+    match (call.verb, call.tail(at).as_slice()) {
+        (Verb::Get, ["list"]) => {
+            let number = |name| {
+                call.query_text(name)
+                    .and_then(|text| text.parse::<usize>().ok())
+            };
+            let (take, skip) = (number("take").unwrap_or(20), number("token").unwrap_or(0));
+            Ok(Reply::Json(world.webhook_listing(take, skip)))
+        }
+        (Verb::Post, []) => Ok(Reply::Json(world.save_webhook(call.row()?)?.into())),
+        (Verb::Get, [_]) => found(world.webhook(call.raw(at)), "The webhook"),
+        (Verb::Get, [_, "history"]) => {
+            world.webhook(call.raw(at)).ok_or_else(gone)?;
+            Ok(Reply::Json(json!({ "items": [], "token": null })))
+        }
+        (Verb::Post, [_, "rotate-secret"]) => {
+            found(world.rotate_webhook(call.raw(at)), "The webhook")
+        }
+        (Verb::Delete, [_]) => {
+            world.delete_webhook(call.raw(at)).ok_or_else(gone)?;
+            Ok(Reply::Json(serde_json::Value::Null))
+        }
+        _ => no_route(),
+    }
 }
 
 fn instance_user() -> Value {

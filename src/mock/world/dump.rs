@@ -24,7 +24,7 @@ impl World {
             container_urls: self.container_urls.clone(),
             habits: self.habits.clone(),
             first_id: self.first_id,
-            webhooks: self.webhooks.clone(),
+            webhooks: self.webhooks.rows().to_vec(),
             models: rows(&self.models, |row| !builtin::is_model(row)),
             containers: rows(&self.containers, |row| !builtin::is_container(row)),
             templates: rows(&self.templates, |_| true),

@@ -37,6 +37,16 @@ impl Feed {
         self.order.insert(token, id);
     }
 
+    /// Raises every token.
+    fn shift(&mut self, by: i64) {
+        let order = std::mem::take(&mut self.order);
+        self.order = order
+            .into_iter()
+            .map(|(token, id)| (token + by, id))
+            .collect();
+        self.tokens.values_mut().for_each(|token| *token += by);
+    }
+
     /// Ids that changed after `token`, oldest change first, with their tokens.
     pub(crate) fn after(&self, token: i64) -> impl Iterator<Item = (i64, i64)> {
         self.order
@@ -46,6 +56,12 @@ impl Feed {
 }
 
 impl Feeds {
+    /// Raises every token, for feeds that follow others.
+    pub(super) fn shift(&mut self, by: i64) {
+        self.preview.shift(by);
+        self.fetch.shift(by);
+    }
+
     pub(crate) fn of(&self, mode: Mode) -> &Feed {
         match mode {
             Mode::Preview => &self.preview,

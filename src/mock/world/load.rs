@@ -163,7 +163,7 @@ impl World {
             redirections: super::redirection::Redirections::new(names),
             batches: super::batch::Batches::default(),
             latest: super::fresh::Latest::default(),
-            webhooks: file.webhooks.clone(),
+            webhooks: super::webhook::Webhooks::new(file.webhooks.clone(), &file.guid),
         })
     }
 

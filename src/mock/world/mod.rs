@@ -33,11 +33,13 @@ pub(crate) mod received;
 pub(crate) mod redirection;
 pub(crate) mod row;
 pub(crate) mod sitemap;
+mod succession;
 mod table;
 pub(crate) mod template;
 #[cfg(test)]
 mod tests;
 pub(crate) mod text;
+pub(crate) mod webhook;
 mod workflow;
 
 use std::time::Duration;
@@ -90,7 +92,7 @@ pub(crate) struct World {
     redirections: Redirections,
     batches: Batches,
     latest: fresh::Latest,
-    webhooks: Vec<Row>,
+    webhooks: webhook::Webhooks,
     habits: super::file::Habits,
 }
 
@@ -178,10 +180,6 @@ impl Version {
 impl World {
     pub(crate) fn guid(&self) -> &str {
         &self.guid
-    }
-
-    pub(crate) fn webhooks(&self) -> &[Row] {
-        &self.webhooks
     }
 
     pub(crate) fn name(&self) -> &str {

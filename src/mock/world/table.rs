@@ -77,6 +77,13 @@ impl Table {
         self.rows.insert(id, row);
     }
 
+    /// Sets a member that is no name.
+    pub(super) fn set(&mut self, id: i64, member: &str, value: &str) {
+        if let Some(row) = self.rows.get_mut(&id) {
+            row::set(row, member, value);
+        }
+    }
+
     pub(crate) fn remove(&mut self, id: i64) -> Option<Row> {
         self.forget_name(id);
         self.rows.remove(&id)

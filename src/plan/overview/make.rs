@@ -53,6 +53,10 @@ pub struct Seen<'a> {
     pub still_public: usize,
     /// What is deleted after that.
     pub prune: &'a Prune,
+    /// The webhooks of the target that are enabled.
+    pub webhooks: &'a [String],
+    /// Whether they are switched off meanwhile.
+    pub pauses_webhooks: bool,
     /// What limits a run.
     pub limits: EffortLimits,
 }
@@ -97,6 +101,8 @@ impl Overview {
             drafts: seen.drafts(),
             deleted: seen.deleted(),
             gone: seen.gone(),
+            webhooks: seen.webhooks.to_vec(),
+            pauses_webhooks: seen.pauses_webhooks,
             selected: seen.selected(),
             maps: seen
                 .maps

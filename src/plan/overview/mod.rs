@@ -45,6 +45,10 @@ pub struct Overview {
     pub deleted: Vec<Gone>,
     /// What the state maps and the source no longer has. It stays on the target.
     pub gone: Vec<Gone>,
+    /// The names of the webhooks of the target that are enabled: what is written fires them.
+    pub webhooks: Vec<String>,
+    /// Whether they are switched off while the run writes.
+    pub pauses_webhooks: bool,
     /// What a selection comes to, in one sentence.
     pub selected: Option<String>,
     /// What has another name on the target, what it does not get, one sentence each.

@@ -71,7 +71,8 @@ struct Need {
 }
 
 /// Writes `plan.json`: `schema`, `source`, `levels`, `cycles`, `actions` (how many of each) and `entities`. With an overview
-/// also `removed`, `deferred`, `published`, `unpublished`, `still_public`, `drafts`, `deleted`, `gone`, `effort` and `maps`, and the `changes` of each entity that is not just
+/// also `removed`, `deferred`, `published`, `unpublished`, `still_public`, `drafts`, `deleted`, `gone`, `effort` and `maps`, `webhooks` and
+/// `pauses_webhooks` where there are any, and the `changes` of each entity that is not just
 /// left as it is.
 ///
 /// # Errors
@@ -106,6 +107,10 @@ pub fn write_plan(
         head["published"] = json!(overview.published);
         head["unpublished"] = json!(overview.withdrawn);
         head["still_public"] = json!(overview.still_public);
+        if !overview.webhooks.is_empty() {
+            head["webhooks"] = json!(overview.webhooks);
+            head["pauses_webhooks"] = json!(overview.pauses_webhooks);
+        }
         head["drafts"] = json!(overview.drafts);
         head["deleted"] = json!(overview.deleted);
         head["gone"] = json!(overview.gone);

@@ -2,8 +2,11 @@
 
 use crate::domain::Kind;
 use crate::plan::{Effort, Entry, Gone, Group, Intended, Overview};
-use crate::report::text::{count_of, took};
+use crate::report::text::{clean, count_of, took};
 use std::time::Duration;
+
+/// Webhooks that are named.
+const WEBHOOKS: usize = 5;
 
 /// Every action with its name in lists, in their order.
 const ACTIONS: [(Intended, &str); 9] = [
@@ -185,6 +188,7 @@ pub fn facts(overview: &Overview) -> Vec<String> {
         ));
     }
     facts.extend(gone(overview));
+    facts.extend(webhooks(overview));
     facts.extend(effort(&overview.effort));
     facts
 }
@@ -209,6 +213,30 @@ fn effort(effort: &Effort) -> Option<String> {
         counted(effort.requests, "request", "requests"),
         took(Duration::from_secs(effort.seconds))
     ))
+}
+
+/// The webhooks that what is written fires; nothing where nothing is.
+fn webhooks(overview: &Overview) -> Option<String> {
+    if overview.webhooks.is_empty() || overview.is_nothing() {
+        return None;
+    }
+    let names = overview.webhooks.iter().map(|name| clean(name));
+    let mut list = names.take(WEBHOOKS).collect::<Vec<_>>().join(", ");
+    if overview.webhooks.len() > WEBHOOKS {
+        list.push_str(", …");
+    }
+    let count = counted(overview.webhooks.len(), "webhook", "webhooks");
+    let (fire, are) = match overview.webhooks.len() {
+        1 => ("fires", "is"),
+        _ => ("fire", "are"),
+    };
+    Some(if overview.pauses_webhooks {
+        format!("{count} of the target {are} switched off meanwhile: {list}")
+    } else {
+        format!(
+            "{count} of the target {fire} for what is written: {list}; --pause-webhooks switches them off meanwhile"
+        )
+    })
 }
 
 /// What stays on the target although the source no longer has it.

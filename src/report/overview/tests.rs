@@ -48,6 +48,8 @@ fn overview(entries: Vec<Entry>) -> Overview {
         drafts: 0,
         deleted: Vec::new(),
         gone: Vec::new(),
+        webhooks: Vec::new(),
+        pauses_webhooks: false,
         selected: None,
         maps: Vec::new(),
         effort: Effort::default(),

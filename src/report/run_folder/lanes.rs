@@ -99,6 +99,8 @@ impl LaneLogs {
             | Event::Paused
             | Event::Resumed
             | Event::DrainStarted { .. }
+            | Event::InstanceRead { .. }
+            | Event::Webhooks { .. }
             | Event::Warned { .. }
             | Event::VerifyProgressed { .. }
             | Event::DifferenceFound { .. }

@@ -231,6 +231,9 @@ fn times(progress: &Progress) -> String {
             &format!("{}: {}", note::phase_words(time.phase), took(time.took)),
         );
     }
+    for one in progress.readings() {
+        line(&mut lines, &inline(&note::reading(one)));
+    }
     if progress.paused(now_ms) > Duration::ZERO {
         line(
             &mut lines,

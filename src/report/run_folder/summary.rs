@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 
 use super::super::advice::{self, CauseSummary};
 use crate::domain::{EntityKey, Kind, RunEnd, WorkClass};
-use crate::event::{Gate, Lane, Phase, RunFailure, millis};
-use crate::progress::{GateState, Progress, Row, Standing, Tally};
+use crate::event::{Gate, Lane, Phase, RunFailure, Side, millis};
+use crate::progress::{GateState, Progress, Reading, Row, Standing, Tally};
 
 /// The version of the format.
 pub(crate) const SCHEMA: u32 = 3;
@@ -62,8 +62,22 @@ pub(crate) struct Summary {
     publishing: Option<PublishingPart>,
     /// The comparison of the target with the source; `null` when there was none.
     verification: Option<VerificationPart>,
+    /// How the instances were read.
+    readings: Vec<ReadingPart>,
     /// The first hundred warnings.
     warnings: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ReadingPart {
+    side: Side,
+    entities: u32,
+    /// Rows that were read for that.
+    rows: u32,
+    /// When the former reading began that this one went on from, RFC 3339; `null` where everything was read.
+    since: Option<String>,
+    /// Why everything was read, or what was read from its beginning.
+    because: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -295,8 +309,19 @@ impl Summary {
             blocked: blocked(progress),
             publishing: publishing(progress),
             verification: verification(progress),
+            readings: progress.readings().iter().map(reading).collect(),
             warnings: progress.warnings().to_vec(),
         }
+    }
+}
+
+fn reading(reading: &Reading) -> ReadingPart {
+    ReadingPart {
+        side: reading.side,
+        entities: reading.entities,
+        rows: reading.rows,
+        since: reading.since.clone(),
+        because: reading.because.clone(),
     }
 }
 

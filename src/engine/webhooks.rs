@@ -1,0 +1,455 @@
+//! Webhooks of the target: read before a run, and switched off while it writes, where that is asked for.
+//!
+//! ```text
+//!   note in the store ─▶ save, not enabled ─▶ … the run … ─▶ save, enabled ─▶ the note goes
+//! ```
+//! A note names the webhook and nothing else of it: before each save it is read anew, so that neither its secret nor its address
+//! is kept, and what somebody changed meanwhile stays. A run that died leaves its notes to the next run of the pair, or to
+//! [`restore_webhooks`].
+//!
+//! Whether a save keeps the signing secret decides what may be paused. By the vendor's description the secret is the server's:
+//! values that are sent are ignored, the first signed save makes it, and only `rotate-secret` replaces it. It says nothing about the
+//! former secret, which goes on signing for 24 hours after a roll, so a webhook within these hours is not touched. Every save is
+//! read back, and one that changed more than the switch ends the run before it writes.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use super::end::End;
+use super::lease::{Fence, Keeper};
+use super::pull::Reader;
+use super::run::RunReport;
+use super::run_error::RunError;
+use super::session::Session;
+use crate::domain::time;
+use crate::event::{Event, WebhookState};
+use crate::instance::{Cause, Effect, RequestError, Source, Target, Verdict, Webhook, Webhooks};
+use crate::store::{Change, LeaseOwner, Pair, PausedWebhook, Store, StoreError};
+
+/// How often a save is tried of which nobody can tell whether it took effect.
+const SAVES: usize = 3;
+
+/// How long the former secret goes on signing after a roll, with an hour for clocks that differ.
+const ROLL: SignedDuration = SignedDuration::from_hours(25);
+
+/// Why webhooks could not be paused. The run has written nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum WebhooksError {
+    /// They could not be read.
+    #[error("the webhooks of the target could not be read")]
+    Unread(#[source] RequestError),
+    /// It is not proven that a save keeps the secret.
+    #[error("webhook {name:?} is not paused: {why}")]
+    Unproven {
+        /// The webhook.
+        name: String,
+        /// Why not.
+        why: String,
+    },
+    /// A save changed more than it should.
+    #[error("saving webhook {name:?} also changed its {member}")]
+    Altered {
+        /// The webhook.
+        name: String,
+        /// The member.
+        member: String,
+    },
+    /// It could not be saved.
+    #[error("webhook {name:?} could not be switched off")]
+    Failed {
+        /// The webhook.
+        name: String,
+        /// The request.
+        #[source]
+        cause: RequestError,
+    },
+}
+
+impl WebhooksError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Unread(_) | Self::Failed { .. } => {
+                "try again, or run without --pause-webhooks".to_owned()
+            }
+            Self::Unproven { .. } => {
+                "switch it off by hand in the settings of the target, run without --pause-webhooks, and switch it on again"
+                    .to_owned()
+            }
+            Self::Altered { member, .. } => format!(
+                "look at {member} of this webhook in the settings of the target, give its receiver the new secret where that \
+                 changed, and run without --pause-webhooks"
+            ),
+        })
+    }
+}
+
+/// What switches webhooks.
+struct Switch<'a, T> {
+    port: &'a dyn Webhooks,
+    target: &'a Reader<T>,
+    fence: &'a Fence,
+}
+
+/// What came of a save.
+enum Set {
+    /// The webhook is as it should be.
+    Done,
+    /// It does not exist any more.
+    Gone,
+    /// A save changed this member as well.
+    Altered(String),
+}
+
+impl<T> Switch<'_, T> {
+    /// Switches one webhook, and looks whether that changed anything else.
+    async fn set(&self, id: &str, is_on: bool) -> Result<Set, RequestError> {
+        let mut left = SAVES;
+        loop {
+            let Some(before) = self.read(id).await? else {
+                return Ok(Set::Gone);
+            };
+            if before.is_enabled == is_on {
+                return Ok(Set::Done);
+            }
+            left -= 1;
+            let mut sender = self.target.sender();
+            sender.fence = Some(self.fence);
+            let save = || self.port.switch(&before, is_on);
+            let saved = sender.send(Effect::Write, save).await;
+            let has_new_secret = match &saved {
+                Ok(saved) => saved.has_new_secret,
+                Err(error) if error.verdict(Effect::Write) == Verdict::Reconcile => false,
+                Err(error) => return Err(error.clone()),
+            };
+            let Some(after) = self.read(id).await? else {
+                return Ok(Set::Gone);
+            };
+            if has_new_secret {
+                return Ok(Set::Altered("signingSecret".to_owned()));
+            }
+            if let Some(member) = before.altered(&after) {
+                return Ok(Set::Altered(member));
+            }
+            match saved {
+                _ if after.is_enabled == is_on => return Ok(Set::Done),
+                Err(error) if left == 0 => return Err(error),
+                Ok(_) if left == 0 => return Err(unchanged(&before)),
+                Ok(_) | Err(_) => {}
+            }
+        }
+    }
+
+    async fn read(&self, id: &str) -> Result<Option<Webhook>, RequestError> {
+        let read = || self.port.webhook(id);
+        self.target.sender().send(Effect::Read, read).await
+    }
+
+    /// Switches a webhook on again that was paused, and forgets the note. `Err` is what is wrong, in a sentence.
+    async fn resume(&self, store: &Store, paused: &PausedWebhook) -> Result<(), String> {
+        let name = &paused.name;
+        let set = self.set(&paused.webhook, true).await;
+        let warning = match set {
+            Ok(Set::Done) => Ok(()),
+            Ok(Set::Gone) => Err(format!(
+                "webhook {name:?} was paused and does not exist any more"
+            )),
+            Ok(Set::Altered(member)) => Err(format!(
+                "webhook {name:?} is switched on again, and that also changed its {member}: look at it in the settings of the target"
+            )),
+            Err(error) => {
+                return Err(format!(
+                    "webhook {name:?} is still switched off: {error}; `lockgate webhooks restore` switches it on"
+                ));
+            }
+        };
+        let done = Change::WebhookResumed {
+            pair: paused.pair.clone(),
+            webhook: paused.webhook.clone(),
+        };
+        let kept = store.commit(vec![done]).await;
+        warning.and(kept.map_err(|error| error.to_string()))
+    }
+
+    /// The same for several; gives the names of those that are on, and what is wrong with the others.
+    async fn resume_all(&self, store: &Store, all: &[PausedWebhook]) -> Resumed {
+        let resumed = join_all(all.iter().map(|one| self.resume(store, one))).await;
+        let mut came = Resumed::default();
+        for (paused, resumed) in all.iter().zip(resumed) {
+            match resumed {
+                Ok(()) => came.on.push(paused.name.clone()),
+                Err(problem) => came.problems.push(problem),
+            }
+        }
+        came
+    }
+}
+
+/// The complaint about a save that is answered and has no effect.
+fn unchanged(webhook: &Webhook) -> RequestError {
+    let operation = format!("switching webhook {:?}", webhook.name);
+    let cause = Cause::Malformed("the webhook is as it was before".to_owned());
+    RequestError::new(operation, cause)
+}
+
+/// What became of webhooks that were to be switched on again.
+#[derive(Debug, Default)]
+pub struct Resumed {
+    /// The names of those that are enabled.
+    pub on: Vec<String>,
+    /// What is wrong with others, each in a sentence.
+    pub problems: Vec<String>,
+}
+
+/// Whether it is not proven that a save keeps the secret of a webhook, and why.
+fn unproven(webhook: &Webhook, now: Timestamp) -> Option<String> {
+    if webhook.id.is_empty() {
+        return Some("the target names no id of it (rowKey), and a save without one would create another webhook".to_owned());
+    }
+    let rolled = webhook.rolled.as_deref()?;
+    let moment = moment(rolled);
+    let is_over = moment.is_some_and(|moment| now.duration_since(moment) > ROLL);
+    (!is_over).then(|| {
+        format!(
+            "its signing secret was rolled at {rolled:?}, the former one signs for 24 hours more, and no description says that a \
+             save keeps it"
+        )
+    })
+}
+
+/// A date of the API, which is in UTC whether it says so or not.
+fn moment(text: &str) -> Option<Timestamp> {
+    let with_zone = text.parse::<Timestamp>().ok();
+    with_zone.or_else(|| {
+        let date: DateTime = text.parse().ok()?;
+        Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp())
+    })
+}
+
+impl<S: Source, T: Target> Session<S, T> {
+    /// The webhooks of the target that are enabled. Where they need not be known and cannot be read, that is a warning.
+    ///
+    /// # Errors
+    /// [`WebhooksError::Unread`] where they are to be paused.
+    pub(super) async fn enabled_webhooks(&self) -> Result<Vec<Webhook>, RunError> {
+        let Some(port) = &self.webhooks else {
+            return Ok(Vec::new());
+        };
+        let read = || port.webhooks();
+        match self.target.sender().send(Effect::Read, read).await {
+            Ok(mut all) => {
+                all.retain(|webhook| webhook.is_enabled);
+                Ok(all)
+            }
+            Err(error) if self.options.pause_webhooks => Err(WebhooksError::Unread(error).into()),
+            Err(error) => {
+                let message = format!(
+                    "the webhooks of the target could not be read: {error}; what is written may fire them"
+                );
+                self.sink.emit(Event::Warned { message }).await;
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    /// Tells of the webhooks of the target before anything is written, and switches them off where that is asked for. Those
+    /// that a run before left switched off stay so until the end of this one, or are switched on now.
+    ///
+    /// # Errors
+    /// [`RunError`] when not all of them could be switched off. [`Session::with_webhooks_on`] puts things right then.
+    pub(super) async fn before_writes(
+        &self,
+        webhooks: (&[Webhook], bool),
+        keeper: &Keeper,
+    ) -> Result<(), RunError> {
+        let fence = keeper.fence();
+        // A save that is on its way is not dropped when somebody asks for an end: it would be looked at too early.
+        until_lost(keeper, self.pause_webhooks(webhooks, &fence)).await?
+    }
+
+    async fn pause_webhooks(
+        &self,
+        (webhooks, has_work): (&[Webhook], bool),
+        fence: &Fence,
+    ) -> Result<(), RunError> {
+        let Some(switch) = self.switch(fence) else {
+            return Ok(());
+        };
+        if !has_work || !self.options.pause_webhooks {
+            self.resume_webhooks(fence).await;
+        }
+        if !has_work || webhooks.is_empty() {
+            return Ok(());
+        }
+        let names = || webhooks.iter().map(|one| one.name.to_string()).collect();
+        if !self.options.pause_webhooks {
+            self.tell_of(WebhookState::Enabled, names()).await;
+            return Ok(());
+        }
+        for one in webhooks {
+            if let Some(why) = unproven(one, time::now()) {
+                let name = one.name.to_string();
+                return Err(WebhooksError::Unproven { name, why }.into());
+            }
+        }
+        for one in webhooks {
+            let name = one.name.to_string();
+            let note = PausedWebhook {
+                pair: self.pair(),
+                webhook: one.id.to_string(),
+                name: name.clone(),
+                run: self.run.clone(),
+            };
+            self.store.commit(vec![Change::WebhookPaused(note)]).await?;
+            match switch.set(&one.id, false).await {
+                Ok(Set::Done | Set::Gone) => {}
+                Ok(Set::Altered(member)) => {
+                    return Err(WebhooksError::Altered { name, member }.into());
+                }
+                Err(cause) => return Err(WebhooksError::Failed { name, cause }.into()),
+            }
+        }
+        self.tell_of(WebhookState::Paused, names()).await;
+        Ok(())
+    }
+
+    /// Switches on again what this run or one before it has paused, however the run ended. While another run may have the
+    /// pair, that is left to it.
+    pub(super) async fn with_webhooks_on(
+        &self,
+        report: Result<RunReport, RunError>,
+        keeper: &Keeper,
+    ) -> Result<RunReport, RunError> {
+        let is_lost = match &report {
+            Ok(report) => matches!(report.end, End::LeaseLost(_)),
+            Err(error) => matches!(error, RunError::Store(StoreError::LeaseLost { .. })),
+        };
+        if is_lost {
+            return report;
+        }
+        let fence = keeper.fence();
+        let resuming = self.resume_webhooks(&fence);
+        // What waits for a lease that cannot be renewed would wait for good.
+        let still_off = match until_lost(keeper, resuming).await {
+            Ok(still_off) => still_off,
+            Err(why) => vec![format!("paused webhooks may still be switched off: {why}")],
+        };
+        report.map(|report| RunReport {
+            webhooks_off: still_off,
+            ..report
+        })
+    }
+
+    /// Switches on what the state notes as paused for this pair, and gives what is wrong.
+    async fn resume_webhooks(&self, fence: &Fence) -> Vec<String> {
+        let Some(switch) = self.switch(fence) else {
+            return Vec::new();
+        };
+        let resumed = match paused(&self.store, &self.pair()).await {
+            Ok(all) => switch.resume_all(&self.store, &all).await,
+            Err(error) => Resumed {
+                problems: vec![format!(
+                    "the paused webhooks could not be looked up: {error}"
+                )],
+                ..Resumed::default()
+            },
+        };
+        if !resumed.on.is_empty() {
+            self.tell_of(WebhookState::Resumed, resumed.on).await;
+        }
+        for message in &resumed.problems {
+            let message = message.clone();
+            self.sink.emit(Event::Warned { message }).await;
+        }
+        resumed.problems
+    }
+
+    fn switch<'a>(&'a self, fence: &'a Fence) -> Option<Switch<'a, T>> {
+        Some(Switch {
+            port: self.webhooks.as_deref()?,
+            target: &self.target,
+            fence,
+        })
+    }
+
+    async fn tell_of(&self, state: WebhookState, names: Vec<String>) {
+        self.sink.emit(Event::Webhooks { state, names }).await;
+    }
+}
+
+/// Does some work, unless the lease is lost meanwhile: then the next run of the pair sees to what is left.
+async fn until_lost<R>(keeper: &Keeper, work: impl Future<Output = R>) -> Result<R, StoreError> {
+    let mut lost = keeper.lost();
+    tokio::select! {
+        biased;
+        done = work => Ok(done),
+        Ok(why) = lost.wait_for(Option::is_some) => match why.clone() {
+            Some(why) => Err(why),
+            None => Err(StoreError::Closed),
+        },
+    }
+}
+
+/// What is paused for a pair.
+async fn paused(store: &Store, pair: &Pair) -> Result<Vec<PausedWebhook>, StoreError> {
+    let mut all = store.paused_webhooks(&pair.target).await?;
+    all.retain(|one| one.pair == *pair);
+    Ok(all)
+}
+
+/// Switches on again what runs of a pair left switched off. No run of the pair may be under way.
+///
+/// # Errors
+/// [`StoreError::LeaseHeld`] while there is one, and others when the state cannot be used.
+pub async fn restore_webhooks<T: Target>(
+    (target, port): (&Reader<T>, &dyn Webhooks),
+    store: &Store,
+    (pair, owner): (&Pair, LeaseOwner),
+    ttl: Duration,
+) -> Result<Resumed, StoreError> {
+    let keeper = Keeper::acquire(store, pair, owner, ttl).await?;
+    let fence = keeper.fence();
+    let switch = Switch {
+        port,
+        target,
+        fence: &fence,
+    };
+    let resumed = match paused(store, pair).await {
+        Ok(all) => Ok(switch.resume_all(store, &all).await),
+        Err(error) => Err(error),
+    };
+    keeper.release().await;
+    resumed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_webhook_is_left_alone_while_its_former_secret_signs() {
+        let now: Timestamp = "2026-03-02T12:00:00Z".parse().unwrap();
+        let hook = |id: &str, rolled: Option<&str>| {
+            let mut hook = Webhook::new(id, "build", true);
+            hook.rolled = rolled.map(Into::into);
+            unproven(&hook, now)
+        };
+        assert_eq!(hook("a", None), None);
+        assert_eq!(hook("a", Some("2026-03-01T10:59:59Z")), None);
+        assert_eq!(hook("a", Some("2026-02-01T10:00:00.123")), None);
+        for rolled in [
+            "2026-03-01T12:00:00",
+            "2026-03-02T11:00:00Z",
+            "2027-01-01T00:00:00Z",
+            "yesterday",
+        ] {
+            let why = hook("a", Some(rolled)).unwrap();
+            assert!(why.contains(rolled), "{why}");
+        }
+        assert!(hook("", None).unwrap().contains("rowKey"));
+    }
+}
