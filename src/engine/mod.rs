@@ -27,7 +27,6 @@ pub mod endless;
 mod files;
 pub mod forecast;
 pub mod gates;
-mod increment;
 mod jobs;
 mod keep;
 pub mod lease;

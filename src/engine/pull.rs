@@ -1,12 +1,14 @@
 //! Reads an instance completely, many requests at a time, or says what is missing.
 
+mod increment;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
+use self::increment::Watch;
 use super::endless::{Counted, Endless};
-use super::increment::Watch;
 use super::once::ReadOnce;
 use super::options::ReadLimits;
 use super::pace::{Class, Pacer, weighing};
@@ -334,10 +336,7 @@ impl<S: Source> Reader<S> {
 ///
 /// # Errors
 /// [`Incomplete`]
-pub(super) fn finish<I: Id>(
-    builder: Builder<I>,
-    locales: &[Locale],
-) -> Result<Inventory<I>, Incomplete> {
+fn finish<I: Id>(builder: Builder<I>, locales: &[Locale]) -> Result<Inventory<I>, Incomplete> {
     let mut inventory = builder.finish()?;
     inventory.locales = locales.to_vec();
     Ok(inventory)

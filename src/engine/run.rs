@@ -23,6 +23,7 @@ use crate::domain::{EntityKey, Guid, Inventory, Kind, Locale, SourceId};
 use crate::event::{Bottleneck, Command, Event, Phase};
 use crate::instance::{Source, Target};
 use crate::plan::{Action, Plan};
+use crate::store::StoreError;
 
 /// How a run ended.
 #[derive(Debug)]
@@ -67,9 +68,16 @@ impl<S: Source, T: Target> Session<S, T> {
         let keeper = Keeper::acquire(&self.store, &self.pair(), owner, ttl).await?;
         let control = Control::under(commands, &keeper);
         let report = Box::pin(self.sync_under_lease(control, &keeper)).await;
-        let report = Box::pin(self.with_webhooks_on(report, &keeper)).await;
+        let is_lost = match &report {
+            Ok(report) => matches!(report.end, End::LeaseLost(_)),
+            Err(error) => matches!(error, RunError::Store(StoreError::LeaseLost { .. })),
+        };
+        let webhooks_off = Box::pin(self.after_writes(is_lost, &keeper)).await;
         keeper.release().await;
-        report
+        report.map(|report| RunReport {
+            webhooks_off,
+            ..report
+        })
     }
 
     /// What [`Session::sync`] does while it has the lease.

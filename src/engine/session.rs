@@ -2,6 +2,7 @@
 
 mod left_over;
 mod restore;
+mod webhooks;
 
 use std::cell::LazyCell;
 use std::collections::{HashMap, HashSet};

@@ -19,15 +19,9 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::end::End;
 use super::lease::{Fence, Keeper};
 use super::pull::Reader;
-use super::run::RunReport;
-use super::run_error::RunError;
-use super::session::Session;
-use crate::domain::time;
-use crate::event::{Event, WebhookState};
-use crate::instance::{Cause, Effect, RequestError, Source, Target, Verdict, Webhook, Webhooks};
+use crate::instance::{Cause, Effect, RequestError, Target, Verdict, Webhook, Webhooks};
 use crate::store::{Change, LeaseOwner, Pair, PausedWebhook, Store, StoreError};
 
 /// How often a save is tried of which nobody can tell whether it took effect.
@@ -89,14 +83,14 @@ impl WebhooksError {
 }
 
 /// What switches webhooks.
-struct Switch<'a, T> {
-    port: &'a dyn Webhooks,
-    target: &'a Reader<T>,
-    fence: &'a Fence,
+pub(super) struct Switch<'a, T> {
+    pub(super) port: &'a dyn Webhooks,
+    pub(super) target: &'a Reader<T>,
+    pub(super) fence: &'a Fence,
 }
 
 /// What came of a save.
-enum Set {
+pub(super) enum Set {
     /// The webhook is as it should be.
     Done,
     /// It does not exist any more.
@@ -107,7 +101,7 @@ enum Set {
 
 impl<T> Switch<'_, T> {
     /// Switches one webhook, and looks whether that changed anything else.
-    async fn set(&self, id: &str, is_on: bool) -> Result<Set, RequestError> {
+    pub(super) async fn set(&self, id: &str, is_on: bool) -> Result<Set, RequestError> {
         let mut left = SAVES;
         loop {
             let Some(before) = self.read(id).await? else {
@@ -176,7 +170,7 @@ impl<T> Switch<'_, T> {
     }
 
     /// The same for several; gives the names of those that are on, and what is wrong with the others.
-    async fn resume_all(&self, store: &Store, all: &[PausedWebhook]) -> Resumed {
+    pub(super) async fn resume_all(&self, store: &Store, all: &[PausedWebhook]) -> Resumed {
         let resumed = join_all(all.iter().map(|one| self.resume(store, one))).await;
         let mut came = Resumed::default();
         for (paused, resumed) in all.iter().zip(resumed) {
@@ -206,7 +200,7 @@ pub struct Resumed {
 }
 
 /// Whether it is not proven that a save keeps the secret of a webhook, and why.
-fn unproven(webhook: &Webhook, now: Timestamp) -> Option<String> {
+pub(super) fn unproven(webhook: &Webhook, now: Timestamp) -> Option<String> {
     if webhook.id.is_empty() {
         return Some("the target names no id of it (rowKey), and a save without one would create another webhook".to_owned());
     }
@@ -230,172 +224,8 @@ fn moment(text: &str) -> Option<Timestamp> {
     })
 }
 
-impl<S: Source, T: Target> Session<S, T> {
-    /// The webhooks of the target that are enabled. Where they need not be known and cannot be read, that is a warning.
-    ///
-    /// # Errors
-    /// [`WebhooksError::Unread`] where they are to be paused.
-    pub(super) async fn enabled_webhooks(&self) -> Result<Vec<Webhook>, RunError> {
-        let Some(port) = &self.webhooks else {
-            return Ok(Vec::new());
-        };
-        let read = || port.webhooks();
-        match self.target.sender().send(Effect::Read, read).await {
-            Ok(mut all) => {
-                all.retain(|webhook| webhook.is_enabled);
-                Ok(all)
-            }
-            Err(error) if self.options.pause_webhooks => Err(WebhooksError::Unread(error).into()),
-            Err(error) => {
-                let message = format!(
-                    "the webhooks of the target could not be read: {error}; what is written may fire them"
-                );
-                self.sink.emit(Event::Warned { message }).await;
-                Ok(Vec::new())
-            }
-        }
-    }
-
-    /// Tells of the webhooks of the target before anything is written, and switches them off where that is asked for. Those
-    /// that a run before left switched off stay so until the end of this one, or are switched on now.
-    ///
-    /// # Errors
-    /// [`RunError`] when not all of them could be switched off. [`Session::with_webhooks_on`] puts things right then.
-    pub(super) async fn before_writes(
-        &self,
-        webhooks: (&[Webhook], bool),
-        keeper: &Keeper,
-    ) -> Result<(), RunError> {
-        let fence = keeper.fence();
-        // A save that is on its way is not dropped when somebody asks for an end: it would be looked at too early.
-        until_lost(keeper, self.pause_webhooks(webhooks, &fence)).await?
-    }
-
-    async fn pause_webhooks(
-        &self,
-        (webhooks, has_work): (&[Webhook], bool),
-        fence: &Fence,
-    ) -> Result<(), RunError> {
-        let Some(switch) = self.switch(fence) else {
-            return Ok(());
-        };
-        if !has_work || !self.options.pause_webhooks {
-            self.resume_webhooks(fence).await;
-        }
-        if !has_work || webhooks.is_empty() {
-            return Ok(());
-        }
-        let names = || webhooks.iter().map(|one| one.name.to_string()).collect();
-        if !self.options.pause_webhooks {
-            self.tell_of(WebhookState::Enabled, names()).await;
-            return Ok(());
-        }
-        for one in webhooks {
-            if let Some(why) = unproven(one, time::now()) {
-                let name = one.name.to_string();
-                return Err(WebhooksError::Unproven { name, why }.into());
-            }
-        }
-        for one in webhooks {
-            let name = one.name.to_string();
-            let note = PausedWebhook {
-                pair: self.pair(),
-                webhook: one.id.to_string(),
-                name: name.clone(),
-                run: self.run.clone(),
-            };
-            self.store.commit(vec![Change::WebhookPaused(note)]).await?;
-            match switch.set(&one.id, false).await {
-                Ok(Set::Done | Set::Gone) => {}
-                Ok(Set::Altered(member)) => {
-                    return Err(WebhooksError::Altered { name, member }.into());
-                }
-                Err(cause) => return Err(WebhooksError::Failed { name, cause }.into()),
-            }
-        }
-        self.tell_of(WebhookState::Paused, names()).await;
-        Ok(())
-    }
-
-    /// Switches on again what this run or one before it has paused, however the run ended. While another run may have the
-    /// pair, that is left to it.
-    pub(super) async fn with_webhooks_on(
-        &self,
-        report: Result<RunReport, RunError>,
-        keeper: &Keeper,
-    ) -> Result<RunReport, RunError> {
-        let is_lost = match &report {
-            Ok(report) => matches!(report.end, End::LeaseLost(_)),
-            Err(error) => matches!(error, RunError::Store(StoreError::LeaseLost { .. })),
-        };
-        if is_lost {
-            return report;
-        }
-        let fence = keeper.fence();
-        let resuming = self.resume_webhooks(&fence);
-        // What waits for a lease that cannot be renewed would wait for good.
-        let still_off = match until_lost(keeper, resuming).await {
-            Ok(still_off) => still_off,
-            Err(why) => vec![format!("paused webhooks may still be switched off: {why}")],
-        };
-        report.map(|report| RunReport {
-            webhooks_off: still_off,
-            ..report
-        })
-    }
-
-    /// Switches on what the state notes as paused for this pair, and gives what is wrong.
-    async fn resume_webhooks(&self, fence: &Fence) -> Vec<String> {
-        let Some(switch) = self.switch(fence) else {
-            return Vec::new();
-        };
-        let resumed = match paused(&self.store, &self.pair()).await {
-            Ok(all) => switch.resume_all(&self.store, &all).await,
-            Err(error) => Resumed {
-                problems: vec![format!(
-                    "the paused webhooks could not be looked up: {error}"
-                )],
-                ..Resumed::default()
-            },
-        };
-        if !resumed.on.is_empty() {
-            self.tell_of(WebhookState::Resumed, resumed.on).await;
-        }
-        for message in &resumed.problems {
-            let message = message.clone();
-            self.sink.emit(Event::Warned { message }).await;
-        }
-        resumed.problems
-    }
-
-    fn switch<'a>(&'a self, fence: &'a Fence) -> Option<Switch<'a, T>> {
-        Some(Switch {
-            port: self.webhooks.as_deref()?,
-            target: &self.target,
-            fence,
-        })
-    }
-
-    async fn tell_of(&self, state: WebhookState, names: Vec<String>) {
-        self.sink.emit(Event::Webhooks { state, names }).await;
-    }
-}
-
-/// Does some work, unless the lease is lost meanwhile: then the next run of the pair sees to what is left.
-async fn until_lost<R>(keeper: &Keeper, work: impl Future<Output = R>) -> Result<R, StoreError> {
-    let mut lost = keeper.lost();
-    tokio::select! {
-        biased;
-        done = work => Ok(done),
-        Ok(why) = lost.wait_for(Option::is_some) => match why.clone() {
-            Some(why) => Err(why),
-            None => Err(StoreError::Closed),
-        },
-    }
-}
-
 /// What is paused for a pair.
-async fn paused(store: &Store, pair: &Pair) -> Result<Vec<PausedWebhook>, StoreError> {
+pub(super) async fn paused(store: &Store, pair: &Pair) -> Result<Vec<PausedWebhook>, StoreError> {
     let mut all = store.paused_webhooks(&pair.target).await?;
     all.retain(|one| one.pair == *pair);
     Ok(all)

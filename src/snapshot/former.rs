@@ -8,7 +8,7 @@
 //! found is not piled up, so none inherits the gap of another. A file that is damaged, of another form, of another server or
 //! of other locales is none. Losing it costs one full reading.
 //!
-//! What may be taken from it is decided where it is used; see the engine's `increment`.
+//! What may be taken from it is decided where it is used; see the engine's `pull`.
 
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};

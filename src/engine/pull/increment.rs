@@ -17,7 +17,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::pull::{PullError, Reader, finish};
+use super::{PullError, Reader, finish};
 use crate::domain::{ContentHash, Entity, Id, Inventory, Key, Kind, Locale, Version, time};
 use crate::event::Event;
 use crate::instance::{ReadRequest, ReadResponse, Record, Source};
