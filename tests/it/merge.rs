@@ -15,7 +15,7 @@ use crate::apply::{Stage, item};
 use crate::support::{SOURCE, TARGET};
 
 /// Cases that are always tried; `PROPTEST_CASES` makes it more.
-const CASES: u32 = 6;
+const CASES: u32 = 2;
 
 const MERGE: &str = "sync.on_conflict = [\"content=merge\", \"page=merge\"]\n";
 
@@ -379,12 +379,11 @@ async fn rounds(seed: u64) {
             );
         }
         let writes = pair.stage.writes();
-        let next = pair.stage.ends("plan", &[], code).await.stdout;
         pair.stage.ends("sync", &[], code).await;
         assert_eq!(
             pair.stage.writes(),
             writes,
-            "seed {seed}, round {round}: a second run writes\n{verify:?} {next}"
+            "seed {seed}, round {round}: a second run writes"
         );
         // What is agreed upon by now: what the source says, but for what is in conflict.
         for (key, fields) in source {
@@ -412,13 +411,9 @@ async fn rounds(seed: u64) {
 
 #[test]
 fn random_edits_of_both_sides_are_merged_field_by_field() {
+    let cases = std::env::var("PROPTEST_CASES").ok();
     let config = Config {
-        cases: Config::default().cases.min(CASES).max(
-            std::env::var("PROPTEST_CASES")
-                .ok()
-                .and_then(|cases| cases.parse().ok())
-                .unwrap_or(CASES),
-        ),
+        cases: cases.and_then(|cases| cases.parse().ok()).unwrap_or(CASES),
         failure_persistence: None,
         max_shrink_iters: 0,
         ..Config::default()
