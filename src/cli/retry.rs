@@ -167,7 +167,7 @@ fn remembered(record: &RunRecord) -> Vec<Given> {
     let collected = maps
         .iter()
         .fold(Collected::default(), |collected, (key, parts)| {
-            collected.list(*key, parts)
+            collected.list(key, parts)
         });
     collected
         .text("source.guid", Some(&source))

@@ -220,8 +220,7 @@ impl<S: Source, T: Target> Session<S, T> {
         let disputed = self.disputed().await?;
         let looks = plan::assets_to_look_at(&source, &target, &agreements);
         let at_once = self.options.downloads_in_flight();
-        let ends = (&*self.source, &*self.target);
-        let bytes = asset_bytes::look(ends, looks, at_once).await;
+        let bytes = asset_bytes::look((&*self.source, &*self.target), looks, at_once).await;
         let equal_bytes = bytes.equal.keys().copied().collect();
         let defaults = Defaults::of(&agreements, &source);
         let approved = self.approved.as_deref();

@@ -394,12 +394,7 @@ mod tests {
         let source = two_channels();
         let schema = super::super::Schema::of(&source);
         let assets = super::super::AssetIndex::of(&source);
-        let context = Context {
-            schema: &schema,
-            assets: &assets,
-            policies: None,
-            merged: None,
-        };
+        let context = Context::of(&schema, &assets);
         let selection = of_channel("website");
         assert_eq!(selection.check(&source), Ok(()));
         let seeds = selection.seeds(&source, &context);

@@ -59,12 +59,7 @@ impl Source {
     }
 
     pub(crate) fn context(&self) -> Context<'_> {
-        Context {
-            schema: &self.schema,
-            assets: &self.assets,
-            policies: None,
-            merged: None,
-        }
+        Context::of(&self.schema, &self.assets)
     }
 
     /// What `entity` refers to, as `content 640 at /fields/writer`.

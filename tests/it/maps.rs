@@ -225,7 +225,7 @@ async fn a_map_that_changes_touches_only_what_it_is_about() {
     let workspace = configured(&server, "");
     ends(&workspace, "sync", 0).await;
     let first = target(&server);
-    let plain = std::fs::read_to_string(workspace.path().join("lockgate.toml")).unwrap();
+    let general = std::fs::read_to_string(workspace.path().join("lockgate.toml")).unwrap();
     for (config, updates) in [
         (
             "host_map = [\"rosa-vega.example.test=rosa.example.org\"]",
@@ -236,7 +236,7 @@ async fn a_map_that_changes_touches_only_what_it_is_about() {
     ] {
         std::fs::write(
             workspace.path().join("lockgate.toml"),
-            format!("{plain}\n{config}\n"),
+            format!("{general}\n{config}\n"),
         )
         .unwrap();
         let plan = ends(&workspace, "plan --format json", 0).await;
@@ -245,7 +245,7 @@ async fn a_map_that_changes_touches_only_what_it_is_about() {
         let written = entities.filter(|one| one["action"] == "update").count();
         assert_eq!(written, updates, "{config}");
         ends(&workspace, "sync", 0).await;
-        std::fs::write(workspace.path().join("lockgate.toml"), &plain).unwrap();
+        std::fs::write(workspace.path().join("lockgate.toml"), &general).unwrap();
         ends(&workspace, "sync", 0).await;
         let found = same_state::differences(&first, &target(&server));
         assert!(found.is_empty(), "{config}: {}", found.join("\n"));

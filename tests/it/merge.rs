@@ -15,7 +15,7 @@ use crate::apply::{Stage, item};
 use crate::support::{SOURCE, TARGET};
 
 /// Cases that are always tried; `PROPTEST_CASES` makes it more.
-const CASES: u32 = 6;
+const CASES: u32 = 2;
 
 const MERGE: &str = "sync.on_conflict = [\"content=merge\", \"page=merge\"]\n";
 
@@ -153,7 +153,8 @@ fn edit(side: &mut InstanceFile, key: &Key, what: &str, value: u32) {
         }
         "title" | "menuText" => drop(row.insert(what.to_owned(), text.into())),
         "visible" => {
-            let visible = json!({ "menu": value % 2 == 0, "sitemap": value % 3 == 0 });
+            let visible =
+                json!({ "menu": value.is_multiple_of(2), "sitemap": value.is_multiple_of(3) });
             row.insert(what.to_owned(), visible);
         }
         zone => {
@@ -177,7 +178,7 @@ fn said(side: &InstanceFile, key: &Key, what: &str) -> String {
         .collect();
     let mut copy = side.clone();
     let row = row(&mut copy, key);
-    let named = |ids: &str| -> Vec<String> {
+    let people = |ids: &str| -> Vec<String> {
         let ids = ids.split(',').map(str::trim);
         ids.map(|id| names.get(id).cloned().unwrap_or_else(|| format!("?{id}")))
             .collect()
@@ -189,8 +190,8 @@ fn said(side: &InstanceFile, key: &Key, what: &str) -> String {
             text.replace(&format!("/{TARGET}/"), "/demo/")
         }
         // The companion has the id, whatever form the link is shown in.
-        "writer" => named(field(row, "writerID").as_str().unwrap_or_default()).join(","),
-        "topics" => named(field(row, "topics_ValueField").as_str().unwrap_or_default()).join(","),
+        "writer" => people(field(row, "writerID").as_str().unwrap_or_default()).join(","),
+        "topics" => people(field(row, "topics_ValueField").as_str().unwrap_or_default()).join(","),
         "seo" => {
             let seo = row.get("seo").cloned().unwrap_or_default();
             seo["metaDescription"]
@@ -293,15 +294,15 @@ impl Pair {
         self.stage
             .edit(|source, target| {
                 for (key, edits) in here {
-                    edits
-                        .iter()
-                        .for_each(|(what, value)| edit(source, key, what, *value));
+                    for (what, value) in edits {
+                        edit(source, key, what, *value);
+                    }
                 }
                 for (key, edits) in over {
                     let key = &self.there[key];
-                    edits
-                        .iter()
-                        .for_each(|(what, value)| edit(target, key, what, *value));
+                    for (what, value) in edits {
+                        edit(target, key, what, *value);
+                    }
                 }
             })
             .await;
@@ -379,12 +380,11 @@ async fn rounds(seed: u64) {
             );
         }
         let writes = pair.stage.writes();
-        let next = pair.stage.ends("plan", &[], code).await.stdout;
         pair.stage.ends("sync", &[], code).await;
         assert_eq!(
             pair.stage.writes(),
             writes,
-            "seed {seed}, round {round}: a second run writes\n{verify:?} {next}"
+            "seed {seed}, round {round}: a second run writes"
         );
         // What is agreed upon by now: what the source says, but for what is in conflict.
         for (key, fields) in source {
@@ -412,17 +412,14 @@ async fn rounds(seed: u64) {
 
 #[test]
 fn random_edits_of_both_sides_are_merged_field_by_field() {
-    let config = Config {
-        cases: Config::default().cases.min(CASES).max(
-            std::env::var("PROPTEST_CASES")
-                .ok()
-                .and_then(|cases| cases.parse().ok())
-                .unwrap_or(CASES),
-        ),
+    let mut config = Config {
         failure_persistence: None,
         max_shrink_iters: 0,
         ..Config::default()
     };
+    if config.cases == Config::with_cases(256).cases {
+        config.cases = CASES;
+    }
     let dice = TestRng::from_seed(RngAlgorithm::ChaCha, &[3; 32]);
     let mut runner = TestRunner::new_with_rng(config, dice);
     let runtime = tokio::runtime::Runtime::new().unwrap();

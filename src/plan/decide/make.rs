@@ -75,13 +75,7 @@ pub struct Inputs<'a> {
 pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let schema = Schema::of(inputs.source);
     let assets = AssetIndex::of(inputs.source);
-    let context = Context {
-        schema: &schema,
-        assets: &assets,
-        // What two entities say decides whether they are the same, whoever may write it.
-        policies: None,
-        merged: None,
-    };
+    let context = Context::of(&schema, &assets);
     let target_schema = Schema::of(inputs.target);
     let known = Known {
         source: inputs.source,

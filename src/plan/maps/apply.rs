@@ -71,20 +71,20 @@ impl Maps {
         let made = spread::each(&read, |_, entity| {
             let mut uses = Uses::of(self);
             let excluded = self.excludes(entity, &mut uses);
-            let mut mapped = mapper.entity(entity, &mut uses);
-            if let (Some(mapped), Some(bodies)) = (&mut mapped, bodies) {
-                mapped.body.put_into(bodies);
+            let mut becomes = mapper.entity(entity, &mut uses);
+            if let (Some(becomes), Some(bodies)) = (&mut becomes, bodies) {
+                becomes.body.put_into(bodies);
             }
-            (mapped, excluded, uses)
+            (becomes, excluded, uses)
         });
         let mut all = Uses::of(self);
         let mut excluded = HashMap::new();
         let mut entities = Vec::with_capacity(made.len());
-        for ((mapped, exclude, uses), entity) in made.into_iter().zip(read.entities()) {
+        for ((becomes, exclude, uses), entity) in made.into_iter().zip(read.entities()) {
             all.add(&uses);
-            let mapped = mapped.unwrap_or_else(|| entity.clone());
-            excluded.extend(exclude.map(|text| (mapped.key.clone(), text)));
-            entities.push(mapped);
+            let becomes = becomes.unwrap_or_else(|| entity.clone());
+            excluded.extend(exclude.map(|text| (becomes.key.clone(), text)));
+            entities.push(becomes);
         }
         let mut source = read.without_entities();
         source.locales = read.locales.iter().map(|one| self.locale(one)).collect();

@@ -213,22 +213,18 @@ impl Mapper<'_> {
         if self.maps.containers.is_empty() {
             return false;
         }
-        let mut renamer = Renamer {
+        let mut names = Names {
             maps: self.maps,
             changed: false,
         };
-        let context = Context {
-            schema: self.schema,
-            assets: &AssetIndex::default(),
-            policies: None,
-            merged: None,
-        };
-        let mut renamed = body.clone();
-        walk(read, &mut renamed, &context, &mut renamer);
-        if renamer.changed {
-            *body = renamed;
+        let assets = AssetIndex::default();
+        let context = Context::of(self.schema, &assets);
+        let mut with_names = body.clone();
+        walk(read, &mut with_names, &context, &mut names);
+        if names.changed {
+            *body = with_names;
         }
-        renamer.changed
+        names.changed
     }
 
     /// Fields with a value of their own, and fields that the target does not get.
@@ -256,12 +252,12 @@ impl Mapper<'_> {
 }
 
 /// Answers the walker with the names that containers have on the target.
-struct Renamer<'a> {
+struct Names<'a> {
     maps: &'a Maps,
     changed: bool,
 }
 
-impl Renamer<'_> {
+impl Names<'_> {
     fn name(&mut self, kind: Kind, name: &str) -> Option<Box<str>> {
         let new = self
             .maps
@@ -272,7 +268,7 @@ impl Renamer<'_> {
     }
 }
 
-impl Visitor for Renamer<'_> {
+impl Visitor for Names<'_> {
     fn meet(&mut self, occurrence: Occurrence<'_>) -> Answer {
         match occurrence.to.pointer() {
             Pointer::Name(kind, _) => {

@@ -172,6 +172,18 @@ pub struct Context<'a> {
     pub merged: Option<&'a Merged>,
 }
 
+impl<'a> Context<'a> {
+    /// What entities say, whoever may write it.
+    pub const fn of(schema: &'a Schema, assets: &'a AssetIndex) -> Self {
+        Self {
+            schema,
+            assets,
+            policies: None,
+            merged: None,
+        }
+    }
+}
+
 /// Finds every reference of `entity`: first what the entity itself is made of, then its content in the order of
 /// the body. Built-in models and containers, and ids of 0 and below, are none. A model that refers to itself
 /// does: the server knows its name only once it is stored.

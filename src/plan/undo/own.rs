@@ -164,12 +164,7 @@ impl Own {
     }
 
     fn context(&self) -> Context<'_> {
-        Context {
-            schema: &self.schema,
-            assets: &self.assets,
-            policies: None,
-            merged: None,
-        }
+        Context::of(&self.schema, &self.assets)
     }
 
     /// The entities that a reference in the target's own terms means.

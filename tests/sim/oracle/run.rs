@@ -104,6 +104,7 @@ fn refusal(run: &Run, error: &RunError) -> Option<String> {
         | RunError::Pull(_) => true,
         RunError::Interrupted => !run.commands.is_empty(),
         RunError::Store(_)
+        | RunError::Map(_)
         | RunError::Selection(_)
         | RunError::Unplaced(_)
         | RunError::NotAgreed(_)
