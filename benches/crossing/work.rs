@@ -176,6 +176,7 @@ fn locale(found: &Record<SourceId>) -> Option<Locale> {
         | Record::Channel(_)
         | Record::AssetContainer(_)
         | Record::Node(_)
+        | Record::Summary(_)
         | Record::Expected { .. }
         | Record::Passed { .. } => None,
     }

@@ -201,7 +201,7 @@ impl<S: Source> Reader<S> {
     ///
     /// # Errors
     /// [`PullError`]
-    pub(super) async fn ask_all<I: Id>(
+    async fn ask_all<I: Id>(
         self: &Arc<Self>,
         open: Vec<ReadRequest>,
         builder: &mut Builder<I>,
