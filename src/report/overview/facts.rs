@@ -115,7 +115,7 @@ pub(super) fn others(group: &Group) -> impl Iterator<Item = &Entry> {
 pub fn facts(overview: &Overview) -> Vec<String> {
     let mut facts = vec![counts(|action| overview.count(action))];
     facts.extend(overview.selected.clone());
-    facts.extend(overview.maps.iter().map(|told| format!("map: {told}")));
+    facts.extend(overview.maps.iter().map(|map| format!("map: {map}")));
     if overview.is_nothing() {
         facts.push("nothing to do".to_owned());
     }
