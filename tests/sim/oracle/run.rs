@@ -105,6 +105,7 @@ fn refusal(run: &Run, error: &RunError) -> Option<String> {
         RunError::Interrupted => !run.commands.is_empty(),
         RunError::Store(_)
         | RunError::Map(_)
+        | RunError::Webhooks(_)
         | RunError::Selection(_)
         | RunError::Unplaced(_)
         | RunError::NotAgreed(_)
