@@ -157,10 +157,10 @@ impl InFlightBatch<'_> {
 
     /// Notes that a look that left at `sent` found it done.
     pub(in crate::engine) fn done(self, sent: Instant) {
-        if self.kind == BatchKind::Content {
-            self.times.growth().done(self.items, self.came, sent);
-        }
         let sent = sent.saturating_duration_since(self.came);
+        if self.kind == BatchKind::Content {
+            self.times.growth().done(self.items, sent);
+        }
         let mut rules = self.times.rules();
         if let Some(rule) = &mut rules[self.kind as usize][size(self.items)] {
             rule.done(&self.batch, sent);
