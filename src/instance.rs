@@ -350,6 +350,15 @@ pub struct FileDigest {
     pub md5: [u8; 16],
 }
 
+/// By what the bytes of a file are told from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// Their hash.
+    pub hash: ContentHash,
+    /// What their host should say of them.
+    pub digest: FileDigest,
+}
+
 /// The bytes of an asset on their way.
 pub struct Download {
     /// What the server says the length is.

@@ -20,8 +20,8 @@ use crate::domain::{
     ContentHash, Entity, Id, Kind, SourceId, TargetId, TargetKey, folder_and_name, same_name,
 };
 use crate::instance::{
-    ByteStream, Cause, Download, Effect, FileDigest, RequestError, RowResult, Source, Target,
-    Unconfirmed, Upload, UploadFile,
+    ByteStream, Cause, Download, Effect, FileDigest, Fingerprint, RequestError, RowResult, Source,
+    Target, Unconfirmed, Upload, UploadFile,
 };
 use crate::plan::gallery_of;
 
@@ -279,15 +279,6 @@ pub(super) async fn fetched<S: Source>(instance: &S, url: &str) -> Result<Fetche
         bytes: passed.fingerprint(),
         said: digest,
     })
-}
-
-/// By what the bytes of a file are told from others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fingerprint {
-    /// Their hash.
-    pub hash: ContentHash,
-    /// What their host should say of them.
-    pub digest: FileDigest,
 }
 
 /// Counts and hashes what passes of a file.

@@ -15,7 +15,6 @@ use crate::domain::{
     BatchId, ContentHash, Entity, EntityKey, Id, Inventory, Kind, Locale, Outcome, Proof, RunId,
     SourceId, TargetId, TargetKey,
 };
-use crate::engine::files::Fingerprint;
 use crate::engine::lease::Fence;
 use crate::engine::open_intents::{AttemptLog, OpenIntents, Opening, Signature};
 use crate::engine::options::Options;
@@ -27,7 +26,7 @@ use crate::engine::sink::Sink;
 use crate::engine::state::Step;
 use crate::engine::upload_size::UploadSize;
 use crate::id_map::{Counterpart, IdConflict, IdMap};
-use crate::instance::{Save, Saved, Source, Target};
+use crate::instance::{Fingerprint, Save, Saved, Source, Target};
 use crate::plan::{
     Action, AssetIndex, Context, Defaults, LeaveOut, Merged, Node, Plan, Planned, Policies, Schema,
     container_of, expected_hash, fields_hash, payload,

@@ -239,7 +239,7 @@ impl Digests {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::files::Fingerprint;
+    use crate::instance::Fingerprint;
 
     const URL: &str = "https://files.example/a.png";
 
