@@ -224,9 +224,7 @@ impl<S: Source, T: Target> Session<S, T> {
         let equal_bytes = bytes.equal.keys().copied().collect();
         let defaults = Defaults::of(&agreements, &source);
         let approved = self.approved.as_deref();
-        let of_attempt = |row: &&Mapping| approved.is_some_and(|plan| plan.is_attempt(&row.run));
-        let begun = mappings.iter().filter(of_attempt);
-        let begun: HashSet<EntityKey> = begun.map(|row| row.key.clone()).collect();
+        let begun = self.begun(&mappings);
         self.phase(Phase::Plan).await;
         let plan = plan::plan(&Inputs {
             source: &source,
@@ -285,6 +283,14 @@ impl<S: Source, T: Target> Session<S, T> {
             source,
             target,
         })
+    }
+
+    /// What earlier attempts to apply the approved plan have done.
+    fn begun(&self, mappings: &[Mapping]) -> HashSet<EntityKey> {
+        let approved = self.approved.as_deref();
+        let of_attempt = |row: &&Mapping| approved.is_some_and(|plan| plan.is_attempt(&row.run));
+        let begun = mappings.iter().filter(of_attempt);
+        begun.map(|row| row.key.clone()).collect()
     }
 
     /// What both sides last agreed about, with the places of pages and items.

@@ -76,11 +76,7 @@ impl Progress {
                     known.processed = *processed;
                 }
             }
-            Event::BatchFinished { batch, .. } => {
-                if self.batches.remove(batch).is_some() {
-                    self.batches_finished += 1;
-                }
-            }
+            Event::BatchFinished { batch, .. } => self.batch_finished(*batch),
             Event::BatchSplit { batch, .. } => self.batch_split(*batch),
             Event::RetryScheduled { .. } => self.retries += 1,
             Event::Throttled { for_ms } => {
@@ -106,18 +102,12 @@ impl Progress {
             Event::InstanceRead { .. } => self.instance_read(event),
             Event::PublishRefused { .. } => self.publish_refused(event),
             Event::PublishFinished { .. } => self.publish_finished(event),
-            Event::VerifyProgressed { checked, total } => {
-                let verification = self.verification.get_or_insert_default();
-                (verification.checked, verification.total) = (*checked, *total);
-            }
+            Event::VerifyProgressed { checked, total } => self.verify_progressed(*checked, *total),
             Event::DifferenceFound { .. } => self.difference_found(event),
             Event::FilesCompared {
                 by_digest,
                 downloaded,
-            } => {
-                let verification = self.verification.get_or_insert_default();
-                verification.files = Some((*by_digest, *downloaded));
-            }
+            } => self.files_compared(*by_digest, *downloaded),
             Event::VerifyFinished { .. } => self.verify_finished(event),
             Event::RunFinished { .. } => self.run_finished(event),
         }
@@ -461,6 +451,22 @@ impl Progress {
         if self.warnings.len() < WARNINGS {
             self.warnings.push(message.to_owned());
         }
+    }
+
+    fn batch_finished(&mut self, batch: BatchId) {
+        if self.batches.remove(&batch).is_some() {
+            self.batches_finished += 1;
+        }
+    }
+
+    fn verify_progressed(&mut self, checked: u32, total: u32) {
+        let verification = self.verification.get_or_insert_default();
+        (verification.checked, verification.total) = (checked, total);
+    }
+
+    fn files_compared(&mut self, by_digest: u32, downloaded: u32) {
+        let verification = self.verification.get_or_insert_default();
+        verification.files = Some((by_digest, downloaded));
     }
 
     fn verify_finished(&mut self, event: &Event) {

@@ -97,19 +97,7 @@ pub(crate) fn note(event: &Event, progress: &Progress) -> Option<Note> {
         Event::Warned { message } => {
             Some(Weight::Caution.says(format!("warning: {}", text::clean(message))))
         }
-        Event::DifferenceFound {
-            key,
-            difference,
-            detail,
-            left_alone,
-        } => {
-            let detail = text::clean(detail);
-            let (weight, left) = match left_alone {
-                true => (Weight::Caution, ", left alone"),
-                false => (Weight::Bad, ""),
-            };
-            Some(weight.says(format!("difference {difference} {key}: {detail}{left}")))
-        }
+        Event::DifferenceFound { .. } => difference(event),
         Event::FilesCompared {
             by_digest,
             downloaded,
@@ -130,6 +118,24 @@ pub(crate) fn note(event: &Event, progress: &Progress) -> Option<Note> {
         | Event::VerifyProgressed { .. }
         | Event::RunFinished { .. } => None,
     }
+}
+
+fn difference(event: &Event) -> Option<Note> {
+    let Event::DifferenceFound {
+        key,
+        difference,
+        detail,
+        left_alone,
+    } = event
+    else {
+        return None;
+    };
+    let detail = text::clean(detail);
+    let (weight, left) = match left_alone {
+        true => (Weight::Caution, ", left alone"),
+        false => (Weight::Bad, ""),
+    };
+    Some(weight.says(format!("difference {difference} {key}: {detail}{left}")))
 }
 
 /// How an instance was read, in a sentence.

@@ -78,10 +78,9 @@ impl Running {
         let mut seen = Vec::new();
         while !String::from_utf8_lossy(&seen).contains(text) {
             let byte = stderr.read_u8().await;
-            let Ok(byte) = byte else {
-                panic!("the command ended: {}", String::from_utf8_lossy(&seen));
-            };
-            seen.push(byte);
+            let ended = || format!("the command ended: {}", String::from_utf8_lossy(&seen));
+            assert!(byte.is_ok(), "{}", ended());
+            seen.extend(byte);
         }
     }
 

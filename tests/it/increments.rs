@@ -173,15 +173,15 @@ impl Editor<'_> {
             }
             4 | 8 => {
                 self.batch("DELETE", &format!("{locale}/{word}/{id}"), None)
-                    .await
+                    .await;
             }
             5 | 9 => {
                 self.batch("GET", &format!("{locale}/{word}/{id}/unpublish"), None)
-                    .await
+                    .await;
             }
             6 | 10 => {
                 self.batch("GET", &format!("{locale}/{word}/{id}/publish"), None)
-                    .await
+                    .await;
             }
             7 => {
                 let mut row = self.send("GET", &format!("{locale}/item/{id}"), None).await;

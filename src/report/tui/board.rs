@@ -92,7 +92,7 @@ impl Board {
         if self.tiles.len() > 1 {
             // It ends the command, whatever is looked at.
             if is_interrupt {
-                return self.to_all(key);
+                return self.key_of_all(key);
             }
             let is_back = key.kind != KeyEventKind::Release && key.code == KeyCode::Esc;
             if is_back
@@ -112,7 +112,7 @@ impl Board {
     }
 
     /// Gives a key to the screen of each run.
-    fn to_all(&mut self, key: KeyEvent) -> Vec<ToRun> {
+    fn key_of_all(&mut self, key: KeyEvent) -> Vec<ToRun> {
         let tiles = self.tiles.iter_mut().enumerate();
         tiles
             .filter_map(|(at, tile)| Some((at, tile.view.key(key, &tile.progress)?)))
@@ -131,7 +131,7 @@ impl Board {
         };
         let last = self.tiles.len().saturating_sub(1);
         match keys::act(code, On::Targets) {
-            Some(Act::Quit) => return self.to_all(key),
+            Some(Act::Quit) => return self.key_of_all(key),
             Some(Act::Pause) => return self.pause(),
             Some(Act::Theme) => {
                 let theme = self.look.theme.next();
@@ -181,7 +181,7 @@ impl Board {
         };
         open()
             .filter(|(_, tile)| tile.progress.is_paused() != is_any_running)
-            .map(|(at, _)| (at, command.clone()))
+            .map(|(at, _)| (at, command))
             .collect()
     }
 

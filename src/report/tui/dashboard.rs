@@ -417,7 +417,9 @@ fn show(mut terminal: Terminal, shown: Vec<Shown>, offers: &Receiver<Offer>) -> 
                 others[at].0.unsent.push_back(command);
             }
         }
-        others.iter_mut().for_each(|(keys, _)| keys.send());
+        for (keys, _) in &mut others {
+            keys.send();
+        }
     }
 }
 
