@@ -26,7 +26,16 @@ async fn mappings(workspace: &Workspace, server: &Server, words: &[&str]) -> End
 /// What a command printed, without how far its reading was.
 fn said(ended: &Ended) -> String {
     let lines = ended.stdout.lines().chain(ended.stderr.lines());
-    let kept = lines.filter(|line| !line.starts_with("reading both instances"));
+    // Both sides are read at one time, and either may come first.
+    let is_reading = |line: &&str| {
+        let starts = [
+            "reading both instances",
+            "the source was read",
+            "the target was read",
+        ];
+        starts.iter().any(|start| line.starts_with(start))
+    };
+    let kept = lines.filter(|line| !is_reading(line));
     kept.collect::<Vec<_>>().join("\n")
 }
 
