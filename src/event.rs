@@ -429,7 +429,7 @@ pub enum Event {
         lane: Option<Lane>,
         /// Its work class.
         class: WorkClass,
-        /// The outcome of it.
+        /// Its outcome.
         #[serde(flatten)]
         outcome: Outcome,
         /// What kind of thing made it fail; absent when it did not, and in recordings of schema 1.

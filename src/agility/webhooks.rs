@@ -21,7 +21,7 @@ const EVENTS: [(&str, &str); 3] = [
     ("contentWorkflowEvents", "workflow"),
 ];
 
-/// Members that nobody but the server and the receiver may see. The address of a receiver often holds a key.
+/// Members that are for the server and the receiver only. The address of a receiver often holds a key.
 const HIDDEN: [&str; 3] = ["signingSecret", "previousSigningSecret", "url"];
 
 impl Webhooks for Instance {

@@ -169,12 +169,10 @@ async fn ready(pairs: Vec<Pair>, store: &Store) -> Result<Vec<Ready>, Error> {
                 let others = sinks.iter().skip(1).cloned().collect();
                 let all = sink.clone().with_others(others);
                 let new = Readers::new(&pair.settings, pair.ends.source.clone(), &all);
-                none.insert(match pair.work {
-                    Work::Verify => new,
-                    Work::Sync { .. } | Work::Retry { .. } | Work::Apply { .. } => {
-                        let keeps = pair.ends.rehearsal.is_none();
-                        new.going_on(&pair.settings, keeps)
-                    }
+                none.insert(if pair.work.reads_on() {
+                    new.going_on(&pair.settings, pair.ends.rehearsal.is_none())
+                } else {
+                    new
                 })
             }
         };
@@ -226,8 +224,8 @@ async fn prepare(
     // Only a dashboard has a way to ask.
     options.waits_for_user &= is_alone;
     let mut target = readers.target(&settings, ends.target, &sink);
-    // A verification believes nothing that was read before, and a copy is none of the target.
-    if !is_rehearsal && work != Work::Verify {
+    // A copy is none of the target.
+    if !is_rehearsal && work.reads_on() {
         target.former = session::former(&settings, &target.instance, true);
     }
     let both = (Arc::clone(&readers.source), target);

@@ -329,7 +329,7 @@ fn unsettled(decided: &Decided, hop: &RunReport) -> Vec<EntityKey> {
     let now = decided.plan.entities.iter().zip(decided.source.entities());
     let open = now
         .filter(|(planned, entity)| {
-            // What was merged differs for good, so its version tells whether it is shown.
+            // What was merged differs for good, so its version shows whether it has arrived.
             if merged.contains(&entity.key) {
                 !is_shown(decided, &entity.key)
             } else {

@@ -77,6 +77,11 @@ impl Work {
         }
     }
 
+    /// Whether it reads on from earlier readings. A verification believes nothing that was read before.
+    pub(super) const fn reads_on(&self) -> bool {
+        !matches!(self, Self::Verify)
+    }
+
     /// Limits a session to what is to be moved.
     pub(super) fn narrow(&self, session: &mut Session<SourceEnd, Instance>) {
         match self {

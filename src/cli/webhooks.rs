@@ -95,7 +95,7 @@ pub(super) async fn run(
     }
 }
 
-/// Does some work with the target of the settings; nobody follows its events.
+/// Does some work with the target of the settings; its events are dropped.
 async fn with_target<R>(
     settings: &Settings,
     work: impl AsyncFnOnce(Arc<Reader<Instance>>) -> Result<R, Error>,
@@ -121,7 +121,7 @@ async fn read(reader: &Reader<Instance>) -> Result<Vec<Webhook>, Error> {
     read.map_err(|error| unreachable(reader, error))
 }
 
-/// What runs have paused on this target; nothing where there is no state.
+/// The webhooks that runs have paused on this target; none where there is no state.
 async fn paused(settings: &Settings) -> Result<Vec<PausedWebhook>, Error> {
     let state = &settings.paths.state;
     if !state.path().exists() {

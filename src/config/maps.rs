@@ -22,7 +22,7 @@ impl Config {
         })
     }
 
-    /// Pairs whose first names differ, and with `is_apart` their second names as well.
+    /// Pairs with different first names, and with `is_apart` with different second names as well.
     fn named_pairs(
         &self,
         key: &'static str,

@@ -193,7 +193,7 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
         }
     }
 
-    /// A job that panicked has an unknown effect. It is given to another task, which first finds out the outcome of it.
+    /// A job that panicked has an unknown effect. It is given to another task, which first finds out its outcome.
     /// When that one panics, too, its entities fail, its intents stay open for the next run, and nothing more leaves.
     async fn panicked(&mut self, broken: &JoinError) -> Option<Input> {
         let job = self.running.remove(&broken.id())?;

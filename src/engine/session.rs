@@ -70,7 +70,7 @@ pub struct Session<S, T> {
     pub approved: Option<Arc<Approved>>,
     /// How entities are matched that the state does not know.
     pub matching: Matching,
-    /// The webhooks of the target; `None` where they are nobody's concern.
+    /// The webhooks of the target; `None` where a run has nothing to do with them.
     pub webhooks: Option<Arc<dyn Webhooks>>,
     /// How it is carried out.
     pub options: Options,
@@ -377,16 +377,15 @@ impl<S: Source, T: Target> Session<S, T> {
         let named = self.matching.hints.iter().cloned();
         let mut hints: Vec<Hint> = hints.chain(named).chain(derived).collect();
         // What names pairs goes by the locales of the source, or by those that earlier runs wrote into.
-        for at in 0..hints.len() {
-            let locale = hints[at].key.locale.as_ref();
-            if let Some(mapped) = locale.map(|locale| self.options.maps.locale(locale))
-                && Some(&mapped) != locale
-            {
-                let mut hint = hints[at].clone();
-                hint.key.locale = Some(mapped);
-                hints.push(hint);
-            }
-        }
+        let mapped = hints.iter().filter_map(|hint| {
+            let locale = hint.key.locale.as_ref()?;
+            let mapped = self.options.maps.locale(locale);
+            let mut hint = (mapped != *locale).then(|| hint.clone())?;
+            hint.key.locale = Some(mapped);
+            Some(hint)
+        });
+        let mapped: Vec<Hint> = mapped.collect();
+        hints.extend(mapped);
         Ok(hints)
     }
 

@@ -15,12 +15,11 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::lease::{Fence, Keeper};
 use super::pull::Reader;
+use crate::domain::time;
 use crate::instance::{Cause, Effect, RequestError, Target, Verdict, Webhook, Webhooks};
 use crate::store::{Change, LeaseOwner, Pair, PausedWebhook, Store, StoreError};
 
@@ -190,7 +189,7 @@ fn unchanged(webhook: &Webhook) -> RequestError {
     RequestError::new(operation, cause)
 }
 
-/// What became of webhooks that were to be switched on again.
+/// The outcome for webhooks that were to be switched on again.
 #[derive(Debug, Default)]
 pub struct Resumed {
     /// The names of those that are enabled.
@@ -218,10 +217,7 @@ pub(super) fn unproven(webhook: &Webhook, now: Timestamp) -> Option<String> {
 /// A date of the API, which is in UTC whether it says so or not.
 fn moment(text: &str) -> Option<Timestamp> {
     let with_zone = text.parse::<Timestamp>().ok();
-    with_zone.or_else(|| {
-        let date: DateTime = text.parse().ok()?;
-        Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp())
-    })
+    with_zone.or_else(|| time::of_utc(text.parse().ok()?))
 }
 
 /// What is paused for a pair.

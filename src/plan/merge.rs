@@ -16,6 +16,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::action::Planned;
+use super::json_pointer::unescaped;
 use super::normal::{Difference, field_hashes, unit_at, units};
 use crate::domain::{ContentHash, EntityKey, FieldHash, FieldHashes, Inventory, Kind, SourceId};
 
@@ -101,7 +102,7 @@ pub(super) fn names(units: &[String]) -> String {
                 None => unit.trim_start_matches('/').to_owned(),
             },
         };
-        name.replace("~1", "/").replace("~0", "~")
+        unescaped(&name)
     };
     units.iter().map(name).collect::<Vec<_>>().join(", ")
 }

@@ -18,6 +18,7 @@ mod encoding;
 mod file;
 mod gates;
 mod graph;
+mod json_pointer;
 mod maps;
 mod merge;
 mod normal;

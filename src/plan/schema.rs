@@ -199,6 +199,14 @@ impl ModelSchema {
         self.fields.iter().find(|field| *field.key == *key)
     }
 
+    /// A key of an item, and those of the companions of its field.
+    pub(super) fn with_companions<'k>(&'k self, key: &'k str) -> Vec<&'k str> {
+        let link = self.field(key).and_then(FieldSchema::link);
+        let companions = link.map(|link| [&link.value_field, &link.text_field, &link.sort_field]);
+        let companions = companions.into_iter().flatten().flatten();
+        companions.map(|key| &**key).chain([key]).collect()
+    }
+
     /// Whether one of its fields links to items of this very model.
     pub fn refers_to_itself(&self) -> bool {
         self.fields

@@ -73,7 +73,7 @@ pub struct Slow {
     pub name: String,
     /// Its lane.
     pub lane: Lane,
-    /// The outcome of it: a name of [`Outcome::NAMES`].
+    /// Its outcome: a name of [`Outcome::NAMES`].
     pub outcome: &'static str,
     /// When it left, in milliseconds since the start of the run.
     pub from_ms: u64,

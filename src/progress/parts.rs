@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::domain::{EntityKey, Guid, Kind, Locale, RunId};
 use crate::event::{Phase, Side};
 
@@ -100,8 +102,8 @@ pub struct Difference {
     pub detail: String,
 }
 
-/// How an instance was read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// How an instance was read. `summary.json` has it in this form.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Reading {
     /// Which side.
     pub side: Side,

@@ -161,16 +161,13 @@ pub(crate) fn reading(reading: &Reading) -> String {
 
 /// What is told of webhooks.
 fn webhooks(state: WebhookState, names: &[String]) -> Note {
-    let count = match names.len() {
-        1 => "1 webhook".to_owned(),
-        several => format!("{several} webhooks"),
-    };
+    let count = counted(u32::try_from(names.len()).unwrap_or(u32::MAX), "webhook");
     let list = text::clean(&names.join(", "));
     match state {
-        WebhookState::Enabled => Weight::Caution.says(format!(
-            "{count} of the target fire for what is written: {list}; --pause-webhooks switches them off meanwhile"
-        )),
-        WebhookState::Paused => Weight::Info.says(format!("switched off until the end: {count}, {list}")),
+        WebhookState::Enabled => Weight::Caution.says(text::webhooks_fire(names.len(), &list)),
+        WebhookState::Paused => {
+            Weight::Info.says(format!("switched off until the end: {count}, {list}"))
+        }
         WebhookState::Resumed => Weight::Info.says(format!("switched on again: {count}, {list}")),
     }
 }

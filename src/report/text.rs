@@ -29,6 +29,17 @@ pub(crate) fn counted(number: u32, noun: &str) -> String {
     format!("{} {noun}{ending}", count(number))
 }
 
+/// What is said of so many webhooks that are not switched off, with their names.
+pub(crate) fn webhooks_fire(number: usize, names: &str) -> String {
+    let (webhooks, fire) = match number {
+        1 => ("1 webhook".to_owned(), "fires"),
+        several => (format!("{} webhooks", count_of(several)), "fire"),
+    };
+    format!(
+        "{webhooks} of the target {fire} for what is written: {names}; --pause-webhooks switches them off meanwhile"
+    )
+}
+
 /// A moment or span as a clock shows it: `0:07`, `12:40`, `1:02:03`.
 pub(crate) fn clock(time: Duration) -> String {
     let seconds = time.as_secs();

@@ -276,7 +276,7 @@ pub struct Publishing {
     pub target: TargetId,
     /// What a person calls it.
     pub name: String,
-    /// The outcome of it.
+    /// Its outcome.
     pub state: PublishState,
     /// Why it was refused.
     pub reason: Option<String>,
@@ -368,7 +368,7 @@ pub struct RunEntity {
     pub key: EntityKey,
     /// What a person calls it.
     pub name: String,
-    /// The outcome of it.
+    /// Its outcome.
     pub outcome: Outcome,
     /// Its counterpart.
     pub target: Option<TargetId>,
@@ -403,7 +403,7 @@ pub enum Change {
     },
     /// An entity of the target is about to be written over. Of several notes by one run the first stays.
     PreImage(Box<PreImage>),
-    /// An entity is about to be published, or it is known the outcome of that. What was noted of the version before
+    /// An entity is about to be published, or the outcome of that is known. What was noted of the version before
     /// stays.
     Publishing(Box<Publishing>),
     /// An asset of the target has these bytes now.

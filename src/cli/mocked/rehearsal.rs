@@ -175,7 +175,7 @@ async fn copy_of_target(
     Ok((state, rules(&inventory)))
 }
 
-/// The webhooks of the target without what is nobody's business. Where they cannot be read, the copy has none.
+/// The webhooks of the target, without their secrets and addresses. Where they cannot be read, the copy has none.
 async fn webhooks(target: &Instance) -> Vec<Row> {
     let all = target.webhooks().await.unwrap_or_default();
     let row = |webhook: Webhook| {

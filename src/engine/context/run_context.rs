@@ -279,7 +279,7 @@ impl<S: Source, T: Target> RunContext<S, T> {
     }
 
     /// What the target has of a template, whose zones keep their ids, of an asset, which keeps the spelling of its path, or
-    /// of an item or page some of whose fields stay as they are.
+    /// of an item or page with fields that stay as they are.
     fn existing(&self, entity: &Entity<SourceId>, id: Option<TargetId>) -> Option<Value> {
         let key: TargetKey = entity.key.with_id(id?);
         let is_needed = match key.kind {

@@ -14,7 +14,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{PullError, Reader, finish};
@@ -106,10 +105,7 @@ impl<I: Id> Watch<I> {
             let Record::Summary(summary) = found else {
                 continue;
             };
-            let moment = summary.modified.and_then(|date| {
-                let zoned = date.to_zoned(TimeZone::UTC).ok()?;
-                Some(zoned.timestamp())
-            });
+            let moment = summary.modified.and_then(time::of_utc);
             if moment.is_some_and(|moment| self.began.duration_since(moment) > SETTLED) {
                 self.summaries
                     .insert((summary.kind, summary.id), summary.hash);

@@ -1,4 +1,4 @@
-//! What a restart does first: it finds out the outcome of requests whose outcome an earlier run did not live to note.
+//! What a restart does first: it finds out the outcome of requests that an earlier run did not live to note.
 //!
 //! ```text
 //!   open intents ─▶ batches with a number: polled to their end      (before the instances are read)

@@ -101,7 +101,7 @@ pub enum Effect {
     Persist {
         /// The entity.
         node: Node,
-        /// The outcome of it.
+        /// Its outcome.
         outcome: Outcome,
         /// Why.
         because: String,

@@ -62,11 +62,8 @@ where
         };
         let (node, compared) =
             joined.unwrap_or_else(|broken| std::panic::resume_unwind(broken.into_panic()));
-        *(if compared.by_digest {
-            &mut by_digest
-        } else {
-            &mut downloaded
-        }) += 1;
+        by_digest += u32::from(compared.by_digest);
+        downloaded += u32::from(!compared.by_digest);
         let entity = context.entity(node);
         differences.extend(compared.detail.map(|detail| Difference {
             key: entity.key.clone(),

@@ -32,6 +32,7 @@ pub(crate) mod page;
 pub(crate) mod received;
 pub(crate) mod redirection;
 pub(crate) mod row;
+mod rules;
 pub(crate) mod sitemap;
 mod succession;
 mod table;
@@ -49,7 +50,8 @@ use std::sync::Arc;
 
 pub(crate) use fresh::Fresh;
 pub use load::LoadError;
-pub use names::{FileDigests, Names, Rules};
+pub use names::Names;
+pub use rules::{FileDigests, Rules};
 
 use self::asset::Assets;
 use self::batch::{Batches, Done, Operation, Spoil, Work};

@@ -295,10 +295,7 @@ fn fields_of(body: &mut Value) -> Option<&mut Map<String, Value>> {
 
 /// Takes out a field with what belongs to it. Returns whether there was anything.
 fn drop_field(model: &ModelSchema, key: &str, body: &mut Value) -> bool {
-    let link = model.field(key).and_then(|field| field.link());
-    let companions = link.map(|link| [&link.value_field, &link.text_field, &link.sort_field]);
-    let companions = companions.into_iter().flatten().flatten();
-    let gone: Vec<&str> = companions.map(|key| &**key).chain([key]).collect();
+    let gone = model.with_companions(key);
     let Some(fields) = fields_of(body) else {
         return false;
     };

@@ -13,6 +13,7 @@ use super::differences::{Difference, differences};
 use crate::domain::{EntityKey, Filled, Inventory, Kind, SourceId};
 use crate::plan::Schema;
 use crate::plan::action::Agreements;
+use crate::plan::json_pointer::unescaped;
 use crate::plan::schema::{field_key, name_key};
 
 /// The defaults of a server, as far as they are known.
@@ -25,11 +26,6 @@ pub struct Defaults {
 /// Whether a part of a JSON pointer is the position of a row.
 fn is_position(part: &str) -> bool {
     part.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// A part of a JSON pointer as the name that it stands for.
-fn name_of(part: &str) -> String {
-    part.replace("~1", "/").replace("~0", "~")
 }
 
 /// Where a member stands in all entities of its kind: of content in its model, of models in any field, in lists anywhere.
@@ -200,7 +196,7 @@ impl Judge<'_> {
 fn says(body: &Value, at: &str, value: &Value) -> bool {
     let mut here = body;
     for part in at.split('/').skip(1) {
-        let Some(inner) = member(here, &name_of(part)) else {
+        let Some(inner) = member(here, &unescaped(part)) else {
             return false;
         };
         here = inner;
@@ -268,7 +264,7 @@ fn take_out(form: &mut Value, at: &str) {
     let Some(Value::Object(members)) = form.pointer_mut(parent) else {
         return;
     };
-    members.remove(&name_of(name));
+    members.remove(&unescaped(name));
     if members.is_empty() && !parent.is_empty() {
         take_out(form, parent);
     }

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::plan::json_pointer::escaped;
+
 /// Maximum number of characters of a value that a message shows.
 const SHOWN: usize = 80;
 
@@ -39,7 +41,7 @@ fn compare(expected: Option<&Value>, found: Option<&Value>, at: String, out: &mu
         {
             let unexpected = found.keys().filter(|name| !expected.contains_key(*name));
             for name in expected.keys().chain(unexpected) {
-                let at = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
+                let at = format!("{at}/{}", escaped(name));
                 compare(expected.get(name), found.get(name), at, out);
             }
         }

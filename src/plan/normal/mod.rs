@@ -34,7 +34,7 @@ pub use defaults::{Defaults, Judge, Judged, Learns, without};
 pub use differences::{Difference, differences};
 pub(in crate::plan) use fields::leave_unknown_fields;
 pub use units::field_hashes;
-pub(in crate::plan) use units::{escaped, unit_at, units};
+pub(in crate::plan) use units::{unit_at, units};
 pub(in crate::plan) use value::any as by_shape;
 
 /// The normal form of a body of `kind`. `schema` is that of the side in whose terms the body is; for a

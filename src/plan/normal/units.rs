@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use crate::domain::{FieldHashes, Kind};
+use crate::plan::json_pointer::escaped;
 
 /// The members whose own members are parts by themselves.
 fn is_divided(kind: Kind, member: &str) -> bool {
@@ -17,11 +18,6 @@ fn is_divided(kind: Kind, member: &str) -> bool {
         | Kind::Asset
         | Kind::Redirection => false,
     }
-}
-
-/// A name as a part of a JSON pointer.
-pub(in crate::plan) fn escaped(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
 }
 
 /// The parts of a normal form, each by its JSON pointer.

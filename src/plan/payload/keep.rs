@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::shape;
 use crate::domain::{Entity, Kind, SourceId};
-use crate::plan::normal::escaped;
+use crate::plan::json_pointer::{escaped, unescaped};
 use crate::plan::references::{Answer, Occurrence, UrlAt, Visitor, walk};
 use crate::plan::schema::{field_key, name_key};
 use crate::plan::{Context, Pointer, Schema};
@@ -68,23 +68,19 @@ impl Visitor for AsItIs {
 }
 
 fn keep_one(kind: Kind, (body, own): (&mut Value, &Value), unit: &str, schema: &Schema) {
-    let name = |name: &str| name.replace("~1", "/").replace("~0", "~");
-    if let Some(field) = unit.strip_prefix("/fields/").map(name) {
+    if let Some(field) = unit.strip_prefix("/fields/").map(unescaped) {
         let model = body["properties"]["definitionName"].as_str();
         let model = model.and_then(|name| schema.model(name));
-        let link = model.and_then(|model| model.field(&field)?.link());
-        let companions = link.map(|link| [&link.value_field, &link.text_field, &link.sort_field]);
-        let companions = companions.into_iter().flatten().flatten();
-        let keys: Vec<&str> = companions.map(|key| &**key).chain([&*field]).collect();
+        let keys = model.map_or_else(|| vec![&*field], |model| model.with_companions(&field));
         take(inside(body, "fields"), own.get("fields"), |name| {
             keys.contains(&&*field_key(name))
         });
-    } else if let Some(zone) = unit.strip_prefix("/zones/").map(name) {
+    } else if let Some(zone) = unit.strip_prefix("/zones/").map(unescaped) {
         take(inside(body, "zones"), own.get("zones"), |name| {
             *name_key(name) == *zone
         });
     } else {
-        let member = name(unit.trim_start_matches('/'));
+        let member = unescaped(unit.trim_start_matches('/'));
         let is_it = |name: &str| {
             name.eq_ignore_ascii_case(&member)
                 || (member == "redirecturl" && name.eq_ignore_ascii_case("redirect"))

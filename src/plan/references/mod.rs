@@ -173,7 +173,7 @@ pub struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// What entities say, whoever may write it.
+    /// What entities say, with no regard to what may be written.
     pub const fn of(schema: &'a Schema, assets: &'a AssetIndex) -> Self {
         Self {
             schema,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::plan::json_pointer::escaped;
+
 /// A place in a body; [`fmt::Display`] writes it as a JSON pointer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Path<'a> {
@@ -31,7 +33,7 @@ impl fmt::Display for Path<'_> {
         match self {
             Self::Root => Ok(()),
             Self::Member(up, name) if name.contains(['~', '/']) => {
-                write!(f, "{up}/{}", name.replace('~', "~0").replace('/', "~1"))
+                write!(f, "{up}/{}", escaped(name))
             }
             Self::Member(up, name) => write!(f, "{up}/{name}"),
             Self::Item(up, at) => write!(f, "{up}/{at}"),

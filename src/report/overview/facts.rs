@@ -2,7 +2,7 @@
 
 use crate::domain::Kind;
 use crate::plan::{Effort, Entry, Gone, Group, Intended, Overview};
-use crate::report::text::{clean, count_of, took};
+use crate::report::text::{clean, count_of, took, webhooks_fire};
 use std::time::Duration;
 
 /// Webhooks that are named.
@@ -225,18 +225,15 @@ fn webhooks(overview: &Overview) -> Option<String> {
     if overview.webhooks.len() > WEBHOOKS {
         list.push_str(", …");
     }
-    let count = counted(overview.webhooks.len(), "webhook", "webhooks");
-    let (fire, are) = match overview.webhooks.len() {
-        1 => ("fires", "is"),
-        _ => ("fire", "are"),
-    };
-    Some(if overview.pauses_webhooks {
-        format!("{count} of the target {are} switched off meanwhile: {list}")
-    } else {
-        format!(
-            "{count} of the target {fire} for what is written: {list}; --pause-webhooks switches them off meanwhile"
-        )
-    })
+    let number = overview.webhooks.len();
+    if !overview.pauses_webhooks {
+        return Some(webhooks_fire(number, &list));
+    }
+    let are = if number == 1 { "is" } else { "are" };
+    let count = counted(number, "webhook", "webhooks");
+    Some(format!(
+        "{count} of the target {are} switched off meanwhile: {list}"
+    ))
 }
 
 /// What stays on the target although the source no longer has it.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::super::advice::{self, CauseSummary};
 use crate::domain::{EntityKey, Kind, RunEnd, WorkClass};
-use crate::event::{Gate, Lane, Phase, RunFailure, Side, millis};
+use crate::event::{Gate, Lane, Phase, RunFailure, millis};
 use crate::progress::{GateState, Progress, Reading, Row, Standing, Tally};
 
 /// The version of the format.
@@ -63,21 +63,9 @@ pub(crate) struct Summary {
     /// The comparison of the target with the source; `null` when there was none.
     verification: Option<VerificationPart>,
     /// How the instances were read.
-    readings: Vec<ReadingPart>,
+    readings: Vec<Reading>,
     /// The first hundred warnings.
     warnings: Vec<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct ReadingPart {
-    side: Side,
-    entities: u32,
-    /// Rows that were read for that.
-    rows: u32,
-    /// When the former reading began that this one went on from, RFC 3339; `null` where everything was read.
-    since: Option<String>,
-    /// Why everything was read, or what was read from its beginning.
-    because: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -309,19 +297,9 @@ impl Summary {
             blocked: blocked(progress),
             publishing: publishing(progress),
             verification: verification(progress),
-            readings: progress.readings().iter().map(reading).collect(),
+            readings: progress.readings().to_vec(),
             warnings: progress.warnings().to_vec(),
         }
-    }
-}
-
-fn reading(reading: &Reading) -> ReadingPart {
-    ReadingPart {
-        side: reading.side,
-        entities: reading.entities,
-        rows: reading.rows,
-        since: reading.since.clone(),
-        because: reading.because.clone(),
     }
 }
 

@@ -3,15 +3,14 @@
 //! One run alone is always looked at. Of several there is an overview, with the lanes of each, from which each can be opened.
 
 use crossterm::event::{
-    Event as Input, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton,
+    Event as Input, KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKind,
 };
-use crossterm::event::{MouseEvent, MouseEventKind};
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::Line;
 
 use super::cells::{Cells, simple_bar};
-use super::draw::{anchors, draw, is_too_small, put, too_small};
+use super::draw::{anchors, draw, is_too_small, keys_line, put, too_small};
 use super::keys::{self, Act, INTERRUPT, On};
 use super::lists::marked;
 use super::sheet::Anchor;
@@ -84,29 +83,26 @@ impl Board {
     }
 
     fn key(&mut self, key: KeyEvent) -> Vec<ToRun> {
-        let is_interrupt =
-            key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c');
-        let Some(at) = self.opened else {
-            return self.act(key);
+        let Some(code) = keys::pressed(key) else {
+            return Vec::new();
         };
-        if self.tiles.len() > 1 {
-            // It ends the command, whatever is looked at.
-            if is_interrupt {
-                return self.key_of_all(key);
-            }
-            let is_back = key.kind != KeyEventKind::Release && key.code == KeyCode::Esc;
-            if is_back
-                && self.tiles[at]
-                    .view
-                    .has_nothing_open(&self.tiles[at].progress)
-            {
-                let look = self.tiles[at].view.look;
-                self.opened = None;
-                self.take_look(look);
-                return Vec::new();
-            }
+        let several = self.tiles.len() > 1;
+        let Some((at, tile)) = self
+            .opened
+            .and_then(|at| Some((at, self.tiles.get_mut(at)?)))
+        else {
+            return self.act(code, key);
+        };
+        // It ends the command, whatever is looked at.
+        if several && code == INTERRUPT {
+            return self.key_of_all(key);
         }
-        let tile = &mut self.tiles[at];
+        if several && code == KeyCode::Esc && tile.view.has_nothing_open(&tile.progress) {
+            let look = tile.view.look;
+            self.opened = None;
+            self.take_look(look);
+            return Vec::new();
+        }
         let command = tile.view.key(key, &tile.progress);
         command.map(|command| (at, command)).into_iter().collect()
     }
@@ -120,15 +116,7 @@ impl Board {
     }
 
     /// What a key does in the overview.
-    fn act(&mut self, key: KeyEvent) -> Vec<ToRun> {
-        if key.kind == KeyEventKind::Release {
-            return Vec::new();
-        }
-        let code = match (key.modifiers.contains(KeyModifiers::CONTROL), key.code) {
-            (true, KeyCode::Char('c')) => INTERRUPT,
-            (true, _) => return Vec::new(),
-            (false, code) => code,
-        };
+    fn act(&mut self, code: KeyCode, key: KeyEvent) -> Vec<ToRun> {
         let last = self.tiles.len().saturating_sub(1);
         match keys::act(code, On::Targets) {
             Some(Act::Quit) => return self.key_of_all(key),
@@ -374,23 +362,13 @@ impl Board {
             ("p", "pause all"),
             ("?", "help"),
         ];
-        let mut cells = Cells::new(self.look).gap(1);
-        for (key, what) in all {
-            let more = Cells::new(self.look)
-                .text(key, Role::Strong)
-                .gap(1)
-                .text(what, Role::Dim)
-                .gap(3);
-            if cells.width() + more.width() <= width + 3 {
-                cells = cells.spans(more.line().spans);
-            }
-        }
-        cells.line()
+        keys_line(self.look, all.into_iter(), width)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use crossterm::event::KeyModifiers;
     use ratatui::Terminal;
     use ratatui::backend::TestBackend;
 

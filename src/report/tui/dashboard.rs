@@ -277,8 +277,12 @@ impl Dashboard {
 
     /// Offers the present to the screen.
     fn offer(&mut self, progress: &Progress, now_ms: u64) -> io::Result<()> {
-        let shared = self.place.screen.lock();
-        let Some(thread) = &shared.thread else {
+        // Other runs on the screen do not wait for the copy that is made here.
+        let offers = {
+            let shared = self.place.screen.lock();
+            shared.thread.as_ref().map(|thread| thread.offers.clone())
+        };
+        let Some(offers) = offers else {
             return Ok(());
         };
         let offer = Offer {
@@ -288,16 +292,13 @@ impl Dashboard {
             log: std::mem::take(&mut self.log),
             course: Course::of(&self.history),
         };
-        match thread.offers.try_send(offer) {
+        match offers.try_send(offer) {
             Ok(()) => Ok(()),
             Err(TrySendError::Full(offer)) => {
                 self.log = offer.log;
                 Ok(())
             }
-            Err(TrySendError::Disconnected(_)) => {
-                drop(shared);
-                self.give_up()
-            }
+            Err(TrySendError::Disconnected(_)) => self.give_up(),
         }
     }
 

@@ -140,16 +140,26 @@ fn footer(progress: &Progress, view: &View, width: usize) -> Line<'static> {
             .text("the run is over", Role::Dim)
             .line();
     }
-    let mut cells = Cells::new(view.look).gap(1);
-    for (key, what) in keys(progress, view) {
-        let more = Cells::new(view.look)
+    let keys = keys(progress, view);
+    let keys = keys.iter().map(|(key, what)| (*key, what.as_str()));
+    keys_line(view.look, keys, width)
+}
+
+/// Keys and what they do, as many as fit.
+pub(crate) fn keys_line<'k>(
+    look: Look,
+    keys: impl Iterator<Item = (&'k str, &'k str)>,
+    width: usize,
+) -> Line<'static> {
+    let mut cells = Cells::new(look).gap(1);
+    for (key, what) in keys {
+        let more = Cells::new(look)
             .text(key, Role::Strong)
             .gap(1)
-            .text(&what, Role::Dim)
+            .text(what, Role::Dim)
             .gap(3);
         if cells.width() + more.width() <= width + 3 {
-            let line = more.line();
-            cells = cells.spans(line.spans);
+            cells = cells.spans(more.line().spans);
         }
     }
     cells.line()

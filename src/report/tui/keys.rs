@@ -1,6 +1,6 @@
 //! What each key does: the one table that the keys and the help are read from.
 
-use crossterm::event::KeyCode;
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use crate::report::Watch;
 
@@ -234,6 +234,18 @@ const TABLE: &[Binding] = &[
         "colours: dark, light, none",
     ),
 ];
+
+/// The key that was pressed; Ctrl-C is a character of its own. `None` of a key that was let go, and of others with Ctrl.
+pub(crate) fn pressed(key: KeyEvent) -> Option<KeyCode> {
+    if key.kind == KeyEventKind::Release {
+        return None;
+    }
+    match (key.modifiers.contains(KeyModifiers::CONTROL), key.code) {
+        (true, KeyCode::Char('c')) => Some(INTERRUPT),
+        (true, _) => None,
+        (false, code) => Some(code),
+    }
+}
 
 /// What a key does there; `None` when nothing.
 pub(crate) fn act(code: KeyCode, on: On) -> Option<Act> {

@@ -1,6 +1,6 @@
 //! What the user has set on the screen, and what the keys do.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent};
 
 use super::course::Course;
 use super::keys::{self, Act, INTERRUPT, On};
@@ -188,14 +188,7 @@ impl View {
 
     /// What a key does; a command is what it asks of the run.
     pub(crate) fn key(&mut self, key: KeyEvent, progress: &Progress) -> Option<Command> {
-        if key.kind == KeyEventKind::Release {
-            return None;
-        }
-        let code = match (key.modifiers.contains(KeyModifiers::CONTROL), key.code) {
-            (true, KeyCode::Char('c')) => INTERRUPT,
-            (true, _) => return None,
-            (false, code) => code,
-        };
+        let code = keys::pressed(key)?;
         if code != INTERRUPT {
             if self.watch == Watch::Run && self.asks_for_token(progress) {
                 return self.prompt.key(code).then_some(Command::Resume);
@@ -392,6 +385,8 @@ pub(crate) const fn look(color: bool, ascii: bool) -> Look {
 
 #[cfg(test)]
 mod tests {
+    use crossterm::event::{KeyEventKind, KeyModifiers};
+
     use super::super::log::LOG;
     use super::*;
     use crate::domain::Kind;
