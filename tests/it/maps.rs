@@ -5,7 +5,7 @@ use lockgate::mock::Server;
 use lockgate::mock::file::{InstanceFile, StateFile};
 use serde_json::Value;
 
-use crate::binary::{Workspace, end_of};
+use crate::binary::{Workspace, end_of, lines_of_json};
 use crate::same_state;
 use crate::support::{SOURCE, TARGET, fixture, instances, put_state, serve};
 use crate::targets::{PROD, QA, ends, held, with_empty, workspace};
@@ -431,4 +431,20 @@ async fn a_plan_is_applied_with_its_maps() {
     let before = server.writes(TARGET).len();
     ends(&workspace, "sync", 0).await;
     assert_eq!(server.writes(TARGET).len(), before);
+}
+
+/// The copy of the target lacked the locales that have another name there, so that all of them would have been created.
+#[tokio::test]
+async fn a_rehearsal_knows_what_the_target_has_in_locales_of_other_names() {
+    let case = &CASES[0];
+    let server = serve(state(&case.locales)).await;
+    let workspace = configured(&server, case.config);
+    ends(&workspace, "sync --yes", 0).await;
+    let dry = ends(&workspace, "sync --dry-run --json", 0).await;
+    let events = lines_of_json(&dry.stdout);
+    let rehearsed = events
+        .iter()
+        .find(|event| event["type"] == "rehearsed")
+        .unwrap();
+    assert_eq!(rehearsed["writes"], 0, "{rehearsed}");
 }

@@ -208,6 +208,8 @@ async fn webhooks_are_counted_and_named_wherever_a_run_is_decided() {
         "{}",
         dry.stderr
     );
+    let foretold = end_of(workspace.sync(&server, &["--pause-webhooks", "--dry-run"])).await;
+    assert_eq!(foretold.code, Some(3), "{}", foretold.stderr);
     assert_eq!(server.writes(TARGET), []);
     let done = end_of(workspace.sync(&server, &[])).await;
     assert!(done.stderr.contains(named), "{}", done.stderr);
