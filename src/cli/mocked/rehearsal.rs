@@ -155,8 +155,10 @@ async fn copy_of_target(
             };
             let there = target.locales().await?;
             // A locale that the target lacks ends the run that follows, with a better message.
+            let maps = &settings.sync.maps;
             let both: Vec<Locale> = wanted
-                .into_iter()
+                .iter()
+                .map(|locale| maps.locale(locale))
                 .filter(|locale| there.contains(locale))
                 .collect();
             Ok((target.pull::<TargetId>(&both).await?, there))
