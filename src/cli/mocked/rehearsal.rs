@@ -24,7 +24,7 @@ use crate::config::{OutputMode, Settings};
 use crate::domain::{
     Entity, EntityKey, Inventory, Kind, Locale, Outcome, TargetId, name_key, shown, shown_name,
 };
-use crate::engine::{EVENTS_IN_FLIGHT, RunError, RunReport, Sink};
+use crate::engine::{EVENTS_IN_FLIGHT, RunError, RunReport, Sink, WebhooksError};
 use crate::error::{Error, ExitStatus};
 use crate::event::{Event, Side, Stamped, millis};
 use crate::instance::{Webhook, Webhooks as _};
@@ -173,13 +173,19 @@ async fn copy_of_target(
         () = drain => return Err(Error::Internal("the rehearsal lost its own events".to_owned())),
     };
     let mut state = state_of(&inventory, &locales);
-    state.webhooks = webhooks(&ends.target).await;
+    state.webhooks = webhooks(&ends.target, settings.sync.pause_webhooks).await?;
     Ok((state, rules(&inventory)))
 }
 
 /// The webhooks of the target, without their secrets and addresses. Where they cannot be read, the copy has none.
-async fn webhooks(target: &Instance) -> Vec<Row> {
-    let all = target.webhooks().await.unwrap_or_default();
+///
+/// # Errors
+/// [`WebhooksError::Unread`] where they are to be paused, as in a run.
+async fn webhooks(target: &Instance, are_paused: bool) -> Result<Vec<Row>, Error> {
+    let all = match target.webhooks().await {
+        Err(error) if are_paused => return Err(RunError::from(WebhooksError::Unread(error)).into()),
+        all => all.unwrap_or_default(),
+    };
     let row = |webhook: Webhook| {
         let row = json!({
             "rowKey": webhook.id,
@@ -190,7 +196,7 @@ async fn webhooks(target: &Instance) -> Vec<Row> {
         });
         row.as_object().cloned().unwrap_or_default()
     };
-    all.into_iter().map(row).collect()
+    Ok(all.into_iter().map(row).collect())
 }
 
 /// How the copy compares names: as the strictest target would, so that nothing is promised that the real one refuses. One
