@@ -12,6 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
 use crate::apply::{Stage, item};
+use crate::cli_life::Running;
 use crate::support::{SOURCE, TARGET};
 
 /// Cases that are always tried; `PROPTEST_CASES` makes it more.
@@ -506,4 +507,85 @@ async fn a_merge_is_applied_from_a_plan_and_undone() {
     // What was agreed upon before is agreed upon again.
     pair.stage.ends("sync", &[], 0).await;
     assert_eq!(pair.target(), after);
+}
+
+/// What the target keeps is named by a verification, as everything in which the sides differ, and as left alone; a run that
+/// agreed to it ends with 0 all the same.
+#[tokio::test]
+async fn a_verification_after_a_merge_names_what_the_target_keeps() {
+    let pair = Pair::synced().await;
+    let key = pair.keys[0].clone();
+    pair.edit(&one(&key, "headline", 1), &one(&key, "topics", 2))
+        .await;
+    pair.stage.ends("sync", &[], 0).await;
+    let fields = async || {
+        let found = pair.stage.ends("verify", &[], 1).await;
+        let lines = found.stderr.lines();
+        let named = lines.filter_map(|line| {
+            line.split_once("difference ")?
+                .1
+                .split_once(": at /fields/")
+        });
+        let named = named.map(|(_, rest)| {
+            assert!(rest.ends_with(", left alone"), "{rest}");
+            rest.split(':').next().unwrap().to_owned()
+        });
+        named.collect::<BTreeSet<String>>()
+    };
+    let kept = BTreeSet::from(["topics", "topics_textfield"].map(str::to_owned));
+    assert_eq!(fields().await, kept);
+    pair.edit(&Edits::new(), &one(&key, "summary", 3)).await;
+    let mut more = kept;
+    more.insert("summary".to_owned());
+    assert_eq!(fields().await, more);
+    pair.stage.ends("sync", &[], 0).await;
+}
+
+/// Wherever a run that merges is killed, the next one brings the rest together and repeats nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_merges_goes_on_after_a_kill() {
+    for (event, count) in [
+        ("batch-submitted", 1),
+        ("batch-submitted", 3),
+        ("batch-finished", 2),
+    ] {
+        let pair = Pair::synced().await;
+        configure(&pair.stage, &format!("{MERGE}timeouts.settle_ms = 1500\n"));
+        let edits = |of_items, of_pages| {
+            let each = pair.keys.iter().map(|key| {
+                let what = if key.0 == "content" {
+                    of_items
+                } else {
+                    of_pages
+                };
+                (key.clone(), BTreeMap::from([(what, 1)]))
+            });
+            each.collect::<Edits>()
+        };
+        let (here, over) = (edits("headline", "title"), edits("summary", "menuText"));
+        let base = pair.source();
+        pair.edit(&here, &over).await;
+        let (after, conflicts) = expected(&base, &pair.source(), &pair.target());
+        assert_eq!(conflicts, BTreeSet::new());
+        let words = ["--output", "json", "--batch-size", "2"];
+        let url = pair.stage.url();
+        let mut running = Running::of(pair.stage.workspace.between("sync", &url, &words));
+        running.until(event, count).await;
+        running.signal("-KILL");
+        drop(running.end().await);
+        assert_ne!(
+            pair.target(),
+            after,
+            "{event} {count}: it was killed too late"
+        );
+        pair.stage.ends("sync", &[], 0).await;
+        assert_eq!(pair.target(), after, "{event} {count}");
+        let writes = pair.stage.writes();
+        pair.stage.ends("sync", &[], 0).await;
+        assert_eq!(
+            pair.stage.writes(),
+            writes,
+            "{event} {count}: a second run writes"
+        );
+    }
 }

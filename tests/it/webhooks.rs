@@ -91,13 +91,13 @@ fn enabled(server: &Server) -> Vec<bool> {
     rows.iter().map(|row| row["enabled"] == true).collect()
 }
 
-/// Writes to the target in their order: the id of a webhook and whether it is switched on, or nothing for any other one.
-fn switches(server: &Server) -> Vec<Option<(String, bool)>> {
+/// Writes to an instance in their order: the id of a webhook and whether it is switched on, or nothing for any other one.
+fn switches(server: &Server, guid: &str) -> Vec<Option<(String, bool)>> {
     let of = |one: RequestRecord| {
         let body = one.body.filter(|_| one.path.ends_with("/webhook"))?;
         Some((body["rowKey"].as_str()?.to_owned(), body["enabled"] == true))
     };
-    server.writes(TARGET).into_iter().map(of).collect()
+    server.writes(guid).into_iter().map(of).collect()
 }
 
 /// Looks into every file of a directory.
@@ -150,7 +150,7 @@ async fn webhooks_are_off_from_before_the_first_write_until_after_the_last() {
         end_of(workspace.sync(&server, &["--pause-webhooks", "--verbose", "--publish"])).await;
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     assert_eq!(held(&server, TARGET), before, "only the switch was touched");
-    let all = switches(&server);
+    let all = switches(&server, TARGET);
     let off: Vec<_> = all
         .iter()
         .take_while(|one| one.is_some())
@@ -180,7 +180,7 @@ async fn webhooks_are_off_from_before_the_first_write_until_after_the_last() {
     let idle = end_of(workspace.sync(&server, &["--pause-webhooks"])).await;
     assert_eq!(idle.code, Some(0), "{}", idle.stderr);
     assert_eq!(
-        switches(&server).len(),
+        switches(&server, TARGET).len(),
         all.len(),
         "a run with nothing to do wrote"
     );
@@ -211,7 +211,7 @@ async fn webhooks_are_counted_and_named_wherever_a_run_is_decided() {
     assert_eq!(server.writes(TARGET), []);
     let done = end_of(workspace.sync(&server, &[])).await;
     assert!(done.stderr.contains(named), "{}", done.stderr);
-    assert_eq!(switches(&server).iter().flatten().count(), 0);
+    assert_eq!(switches(&server, TARGET).iter().flatten().count(), 0);
     // Nothing is written, so nothing fires.
     let idle = end_of(workspace.sync(&server, &[])).await;
     assert!(!idle.stderr.contains("webhook"), "{}", idle.stderr);
@@ -267,10 +267,10 @@ async fn webhooks_of_a_run_that_was_killed_are_switched_on_by_command() {
 async fn webhooks_of_a_run_that_was_killed_are_switched_on_by_the_next_run() {
     let (server, workspace) = (slow(&[]).await, Workspace::new());
     killed(&workspace, &server).await;
-    let count = switches(&server).len();
+    let count = switches(&server, TARGET).len();
     let next = end_of(workspace.sync(&server, &[])).await;
     assert_eq!(next.code, Some(0), "{}", next.stderr);
-    let later = switches(&server).split_off(count);
+    let later = switches(&server, TARGET).split_off(count);
     let first: Vec<bool> = later
         .iter()
         .map_while(Option::as_ref)
@@ -285,10 +285,10 @@ async fn webhooks_of_a_run_that_was_killed_are_switched_on_by_the_next_run() {
     // One that pauses leaves them off until its own end.
     let (server, workspace) = (slow(&[]).await, Workspace::new());
     killed(&workspace, &server).await;
-    let count = switches(&server).len();
+    let count = switches(&server, TARGET).len();
     let next = end_of(workspace.sync(&server, &["--pause-webhooks"])).await;
     assert_eq!(next.code, Some(0), "{}", next.stderr);
-    let later = switches(&server).split_off(count);
+    let later = switches(&server, TARGET).split_off(count);
     let switched: Vec<usize> = (0..later.len()).filter(|at| later[*at].is_some()).collect();
     assert_eq!(switched, [later.len() - 2, later.len() - 1], "{later:?}");
     assert_eq!(enabled(&server), [true, true, false]);
@@ -365,7 +365,7 @@ async fn a_server_that_does_not_keep_the_secret_is_found_out_before_anything_els
         ] {
             assert!(done.stderr.contains(words), "{words}: {}", done.stderr);
         }
-        let all = switches(&server);
+        let all = switches(&server, TARGET);
         assert!(all.iter().all(Option::is_some), "{all:?}");
         assert_eq!(enabled(&server), [true, true, false]);
         without_secrets(&workspace, &[&done]);
@@ -401,7 +401,7 @@ async fn saves_whose_answer_is_lost_are_looked_after_and_refused_ones_end_the_ru
         "{}",
         done.stderr
     );
-    assert!(switches(&server).iter().all(Option::is_some));
+    assert!(switches(&server, TARGET).iter().all(Option::is_some));
     assert_eq!(enabled(&server), [true, true, false]);
 }
 
@@ -473,7 +473,7 @@ async fn a_plan_is_applied_with_webhooks_paused() {
     let words = ["apply", "release.plan", "--pause-webhooks"];
     let done = end_of(workspace.command(words.iter().chain(&urls))).await;
     assert_eq!(done.code, Some(0), "{}", done.stderr);
-    assert_eq!(switches(&server).iter().flatten().count(), 4);
+    assert_eq!(switches(&server, TARGET).iter().flatten().count(), 4);
     assert_eq!(enabled(&server), [true, true, false]);
     without_secrets(&workspace, &[&plan, &done]);
 }
@@ -513,4 +513,29 @@ async fn webhooks_that_cannot_be_listed_stop_only_what_is_to_pause_them() {
         "{}",
         done.stderr
     );
+}
+
+/// In a chain, those of each hop's target are off while it writes there, also those of an instance that is the next source.
+#[tokio::test]
+async fn a_chain_pauses_the_webhooks_of_each_hop() {
+    let chain = [targets::QA, targets::PROD];
+    let mut state = targets::with_empty("starter-site", &chain);
+    for instance in &mut state.instances {
+        instance.webhooks = hooks();
+    }
+    let server = play(state).await;
+    let tables = [("dev", SOURCE), ("qa", chain[0]), ("prod", chain[1])];
+    let workspace = targets::workspace(&server.base_url(), &tables);
+    let before = chain.map(|guid| held(&server, guid));
+    let words = "promote dev..qa..prod --pause-webhooks";
+    let done = targets::ends(&workspace, words, 0).await;
+    assert_eq!(chain.map(|guid| held(&server, guid)), before);
+    for guid in chain {
+        let all = switches(&server, guid);
+        let switched: Vec<usize> = (0..all.len()).filter(|at| all[*at].is_some()).collect();
+        let last = all.len() - 1;
+        assert_eq!(switched, [0, 1, last - 1, last], "{guid}: {all:?}");
+    }
+    assert_eq!(switches(&server, SOURCE), []);
+    without_secrets(&workspace, &[&done]);
 }
