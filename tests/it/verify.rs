@@ -1,12 +1,14 @@
 //! `lockgate verify` through the binary: what somebody changes on the target is found, and called what it is.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use lockgate::mock;
 use lockgate::mock::file::{InstanceFile, Row, StateFile};
 
 use crate::binary::{Workspace, end_of, lines_of_json};
-use crate::support::{TARGET, fixture, instances, serve, serve_with};
+use crate::support::{SOURCE, TARGET, fixture, instances, put_state, serve, serve_with};
 
 fn text(row: &Row) -> String {
     Value::Object(row.clone()).to_string()
@@ -167,4 +169,48 @@ async fn bytes_are_compared_by_digests_that_have_been_right() {
         assert!(found.stdout.contains("different-bytes"), "{}", found.stdout);
         server.stop().await;
     }
+}
+
+/// A run can have created an item twice only where it created one, so other lists need not be read. A verification of its own
+/// reads all.
+#[tokio::test]
+async fn doubles_are_looked_for_in_lists_in_which_something_can_be_one() {
+    let workspace = Workspace::new();
+    let server = serve(instances(&fixture("starter-site"))).await;
+    let asked_by = async |command: &str| {
+        let before = server.requests().len();
+        let ended = end_of(workspace.between(command, &server.base_url(), &[])).await;
+        assert_eq!(ended.code, Some(0), "{command}: {}", ended.stderr);
+        let requests = server.requests().split_off(before);
+        let lists = requests.into_iter().filter_map(|one| {
+            let (start, list) = one.path.split_once("/list/")?;
+            let is_of_items = one.method == "POST" && start.contains(TARGET);
+            is_of_items.then(|| format!("{} {list}", &start[start.len() - 5..]))
+        });
+        lists.collect::<BTreeSet<String>>()
+    };
+    let first = asked_by("sync").await;
+    assert!(
+        first.contains("en-us articles") && first.len() > 5,
+        "{first:?}"
+    );
+    assert_eq!(
+        asked_by("sync").await,
+        BTreeSet::new(),
+        "nothing is written"
+    );
+    let mut state = server.state();
+    let source = state.instances.iter_mut().find(|one| one.guid == SOURCE);
+    let articles = &mut source.unwrap().content;
+    let is_article =
+        |row: &&Row| row["properties"]["referenceName"] == "articles" && row["locale"] == "en-us";
+    let mut new = articles.iter().find(is_article).unwrap().clone();
+    new.insert("contentID".to_owned(), json!(999_999));
+    articles.push(new);
+    put_state(&server.base_url(), &state).await;
+    assert_eq!(
+        asked_by("sync").await,
+        BTreeSet::from(["en-us articles".to_owned()])
+    );
+    assert!(asked_by("verify").await.is_superset(&first));
 }
