@@ -87,6 +87,11 @@ impl Board {
             return Vec::new();
         };
         let several = self.tiles.len() > 1;
+        if code != INTERRUPT
+            && let Some(at) = self.asking()
+        {
+            return self.key_of_question(at, key);
+        }
         let Some((at, tile)) = self
             .opened
             .and_then(|at| Some((at, self.tiles.get_mut(at)?)))
@@ -105,6 +110,40 @@ impl Board {
         }
         let command = tile.view.key(key, &tile.progress);
         command.map(|command| (at, command)).into_iter().collect()
+    }
+
+    /// The run that the question for a token on the screen is about: the one that is looked at, in the overview the first.
+    fn asking(&self) -> Option<usize> {
+        let asks = |at: &usize| {
+            let tile = self.tiles.get(*at);
+            tile.is_some_and(|tile| tile.view.asks_for_token(&tile.progress))
+        };
+        match self.opened {
+            Some(at) => Some(at).filter(asks),
+            None => (0..self.tiles.len()).find(asks),
+        }
+    }
+
+    /// Gives a key to the question of a run. An answer holds for every run that has the same token.
+    fn key_of_question(&mut self, at: usize, key: KeyEvent) -> Vec<ToRun> {
+        let tile = &mut self.tiles[at];
+        let former = tile.view.prompt.token();
+        let Some(command) = tile.view.key(key, &tile.progress) else {
+            return Vec::new();
+        };
+        let mut commands = vec![(at, command)];
+        let Some(token) = tile.view.prompt.token() else {
+            return commands;
+        };
+        for (other, tile) in self.tiles.iter_mut().enumerate() {
+            if other == at || tile.view.prompt.token() != former {
+                continue;
+            }
+            let asks = tile.progress.needs_token();
+            tile.view.prompt.answer(&token);
+            commands.extend(asks.then_some((other, Command::Resume)));
+        }
+        commands
     }
 
     /// Gives a key to the screen of each run.
@@ -243,7 +282,10 @@ impl Board {
         }));
         put(frame, body, body_lines.take(body.height.into()).collect());
         put(frame, bottom, vec![self.foot(bottom.width.into())]);
-        if self.has_help {
+        if let Some(tile) = self.asking().map(|at| &self.tiles[at]) {
+            let name = tile.view.name.as_deref();
+            tile.view.prompt.draw(frame, area, (self.look, name));
+        } else if self.has_help {
             help::draw(frame, area, (self.look, On::Targets));
         }
     }
@@ -374,6 +416,7 @@ mod tests {
 
     use super::super::tests::{running, shown, view};
     use super::*;
+    use crate::domain::{Secret, Token};
     use crate::event::Event;
     use crate::progress::script::Script;
 
@@ -496,5 +539,45 @@ mod tests {
         assert_eq!((board.selected, board.opened), (1, None));
         click(&mut board);
         assert_eq!(board.opened, Some(1));
+    }
+
+    /// In the overview the question was not asked: runs whose token had expired waited without a word.
+    #[test]
+    fn a_token_that_is_refused_is_asked_for_once_for_all_targets_that_have_it() {
+        let refused = || {
+            running()
+                .event(Event::TokenRefused)
+                .event(Event::Paused)
+                .wait(2_000)
+        };
+        let mut board = board(&[
+            ("qa", running()),
+            ("prod", refused()),
+            ("client-a", refused()),
+            ("own", refused()),
+        ]);
+        let tokens: Vec<Token> = ["old", "old", "old", "other"]
+            .map(|text| Token::new(Secret::new(text)))
+            .to_vec();
+        for (tile, token) in board.tiles.iter_mut().zip(&tokens) {
+            tile.view.prompt.tokens = vec![token.clone()];
+        }
+        let asked = screen(&board, (80, 24));
+        assert!(asked.contains("Target prod refuses the token"), "{asked}");
+        for sign in "fresh".chars() {
+            assert_eq!(press(&mut board, KeyCode::Char(sign)), []);
+        }
+        assert!(!screen(&board, (80, 24)).contains("fresh"));
+        let commands = press(&mut board, KeyCode::Enter);
+        assert_eq!(commands, [(1, Command::Resume), (2, Command::Resume)]);
+        let held = |at: usize| tokens[at].current();
+        assert_eq!([0, 1, 2].map(held), [0; 3].map(|_| Secret::new("fresh")));
+        assert_eq!(held(3), Secret::new("other"));
+        let next = screen(&board, (80, 24));
+        assert!(next.contains("Target own refuses the token"), "{next}");
+        // Put aside, the keys are those of the overview again, and Ctrl-C ends all runs at any time.
+        press(&mut board, KeyCode::Esc);
+        assert!(!screen(&board, (80, 24)).contains("refuses the token"));
+        assert_eq!(press(&mut board, KeyCode::Char('q')).len(), 4);
     }
 }

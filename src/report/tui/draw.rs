@@ -50,7 +50,8 @@ pub(crate) fn draw(frame: &mut Frame<'_>, progress: &Progress, view: &View) {
         }
     }
     if view.asks_for_token(progress) {
-        view.prompt.draw(frame, area, view.look);
+        view.prompt
+            .draw(frame, area, (view.look, view.name.as_deref()));
     } else if view.help {
         help::draw(frame, area, (view.look, On::of(view.watch)));
     }

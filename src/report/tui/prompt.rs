@@ -49,10 +49,7 @@ impl Prompt {
             }
             KeyCode::Enter if !self.typed.trim().is_empty() => {
                 let secret = Secret::new(&std::mem::take(&mut self.typed));
-                for token in &self.tokens {
-                    token.renew(secret.clone());
-                }
-                self.aside = true;
+                self.answer(&secret);
                 return true;
             }
             _ => {}
@@ -60,14 +57,33 @@ impl Prompt {
         false
     }
 
-    /// Draws the question in the middle of the area.
-    pub(crate) fn draw(&self, frame: &mut Frame<'_>, area: Rect, look: Look) {
+    /// The token that is refused, or would be replaced.
+    pub(crate) fn token(&self) -> Option<Secret> {
+        self.tokens.first().map(Token::current)
+    }
+
+    /// Replaces the token; until it is refused again there is nothing to ask.
+    pub(crate) fn answer(&mut self, secret: &Secret) {
+        for token in &self.tokens {
+            token.renew(secret.clone());
+        }
+        self.aside = true;
+    }
+
+    /// Draws the question in the middle of the area; `name` is that of the target, where there are several.
+    pub(crate) fn draw(
+        &self,
+        frame: &mut Frame<'_>,
+        area: Rect,
+        (look, name): (Look, Option<&str>),
+    ) {
+        let target = name.map_or_else(|| "The target".to_owned(), |name| format!("Target {name}"));
         let width = usize::from(area.width.min(WIDTH).saturating_sub(14));
         let shown = self.typed.chars().count().min(width);
         let line = |text: &str, role| Cells::new(look).gap(1).text(text, role).line();
         let lines = vec![
             line(
-                "The target refuses the token; it may have expired.",
+                &format!("{target} refuses the token; it may have expired."),
                 Role::Text,
             ),
             line(
