@@ -11,6 +11,7 @@ mod eta;
 #[path = "../support/memory.rs"]
 mod memory;
 mod process;
+mod promotion;
 mod requests;
 mod round;
 mod row;
@@ -70,6 +71,9 @@ struct Args {
     /// Measure what the dashboard costs, instead of the bound: so many runs with it and without it, in turn
     #[arg(long, value_name = "PAIRS", num_args = 0..=1, default_missing_value = "3", conflicts_with = "eta", value_parser = clap::value_parser!(u32).range(1..))]
     dashboard: Option<u32>,
+    /// Measure a promotion after the first instead: this share of the items was edited, in per cent; size all by default
+    #[arg(long, value_name = "PERCENT", num_args = 0..=1, default_missing_value = "1", conflicts_with_all = ["eta", "dashboard", "asset_mb", "profile"], value_parser = clap::value_parser!(u32).range(1..=50))]
+    edited: Option<u32>,
     /// Document whose table gets the rows
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
@@ -135,7 +139,11 @@ impl Args {
     /// Every combination that was asked for, sizes first.
     fn rounds(&self) -> Vec<Round> {
         let all = [Preset::Small, Preset::Medium, Preset::Large, Preset::All];
-        let few = if self.eta { &all[..] } else { &all[..1] };
+        let few = match (self.eta, self.edited) {
+            (true, _) => &all[..],
+            (false, Some(_)) => &all[3..],
+            (false, None) => &all[..1],
+        };
         let presets = self.chosen(&self.preset, few, &all);
         let latencies = self.chosen(&self.latency_ms, &[20, 100], &[20, 100]);
         let is_short = self.quick
@@ -182,11 +190,12 @@ impl Args {
 
     /// Whether something else than the bound is measured.
     const fn is_other(&self) -> bool {
-        self.eta || self.dashboard.is_some()
+        self.eta || self.dashboard.is_some() || self.edited.is_some()
     }
 
     fn limits(&self) -> Vec<Option<u32>> {
-        let is_quick = self.quick || self.dashboard.is_some() || self.has_profile();
+        let is_quick =
+            self.quick || self.dashboard.is_some() || self.edited.is_some() || self.has_profile();
         match (self.limit.is_empty(), is_quick, self.full) {
             (false, ..) => self.limit.iter().map(|limit| limit.0).collect(),
             (true, true, _) => vec![None],
@@ -223,6 +232,9 @@ async fn main() -> Outcome<()> {
         item_ms: args.item_ms,
         concurrency: args.concurrency,
     };
+    if let Some(percent) = args.edited {
+        return promotions(&args, &settings, folder, percent).await;
+    }
     match args.dashboard {
         Some(pairs) => dashboards(&args, &settings, folder, pairs).await,
         None if args.eta => estimates(&args, &settings, folder).await,
@@ -264,6 +276,19 @@ async fn dashboards(args: &Args, settings: &Settings, folder: &Path, pairs: u32)
     for round in args.rounds() {
         let state = generated(settings, folder, round.preset).await?;
         rows.put(dashboard::row(&round, settings, folder, (&state, pairs)).await?)?;
+    }
+    Ok(())
+}
+
+/// Promotions after the first, of which so many per cent of the items were edited.
+async fn promotions(args: &Args, settings: &Settings, folder: &Path, percent: u32) -> Outcome<()> {
+    let mut rows = Rows::new(args, promotion::table(), "promotions")?;
+    for round in args.rounds() {
+        let state = generated(settings, folder, round.preset).await?;
+        let measured = promotion::rows(&round, settings, folder, (&state, percent)).await?;
+        for row in measured {
+            rows.put(row)?;
+        }
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use crate::Outcome;
 
 /// Items in a batch at most (limit of the Management API).
-const BATCH_ITEMS: u64 = 250;
+pub(crate) const BATCH_ITEMS: u64 = 250;
 
 /// What a request was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

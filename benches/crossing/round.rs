@@ -160,7 +160,7 @@ impl Round {
         let folder = folder.join(self.name());
         std::fs::create_dir(&folder)?;
         let log = folder.join("requests.ndjson");
-        let mut server = self.serve(settings, state, &log)?;
+        let mut server = self.serve(settings, state, &log, &[])?;
         let url = address(&mut server).await?;
         let started = Instant::now();
         let (status, client) = self
@@ -194,7 +194,7 @@ impl Round {
     ) -> Outcome<PathBuf> {
         let folder = folder.join(self.name());
         std::fs::create_dir(&folder)?;
-        let mut server = self.serve(settings, state, &folder.join("requests.ndjson"))?;
+        let mut server = self.serve(settings, state, &folder.join("requests.ndjson"), &[])?;
         let url = address(&mut server).await?;
         let reports = Reports {
             name: "first",
@@ -219,11 +219,20 @@ impl Round {
         Ok(elapsed_ms.ok_or("the summary tells no time")? / 1000.0)
     }
 
-    fn serve(&self, settings: &Settings, state: &Path, log: &Path) -> Outcome<Child> {
+    /// A server with the source, the empty target, and further `instances` as `--instance` takes them.
+    pub(crate) fn serve(
+        &self,
+        settings: &Settings,
+        state: &Path,
+        log: &Path,
+        instances: &[String],
+    ) -> Outcome<Child> {
         let target = format!("{TARGET}:en-us,fr-ca");
         let words = ["mock", "serve", "--instance", &target];
         let mut command = Settings::program(&settings.server, &words);
+        let further = instances.iter().flat_map(|one| ["--instance", one]);
         command
+            .args(further)
             .arg("--state")
             .arg(state)
             .arg("--request-log")
@@ -238,6 +247,29 @@ impl Round {
             }
         }
         Ok(command.stdout(Stdio::piped()).spawn()?)
+    }
+
+    /// A command of the client from the source to the target, in a folder that all commands share. `words` are the command
+    /// and its own flags, `name` is that of its output.
+    pub(crate) async fn client(
+        &self,
+        settings: &Settings,
+        folder: &Path,
+        url: &str,
+        (words, name): (&[&str], &str),
+    ) -> Outcome<(ExitStatus, Cost)> {
+        let file = |ending: &str| std::fs::File::create(folder.join(format!("{name}.{ending}")));
+        let concurrency = settings.concurrency.to_string();
+        let mut command = settings.command(words);
+        command
+            .args(["--source", SOURCE, "--target", TARGET])
+            .args(["--source-url", url, "--target-url", url])
+            .args(["--concurrency", &concurrency])
+            .env("LOCKGATE_TOKEN", "bench")
+            .current_dir(folder)
+            .stdout(file("out")?)
+            .stderr(file("log")?);
+        Ok(timeout(PATIENCE, watch(command.spawn()?)).await??)
     }
 
     /// One run of the client, in a folder that all runs share.
