@@ -78,7 +78,7 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
 
     async fn run(mut self, control: &mut Control<'_>) -> Result<End, StoreError> {
         let effects = self.work.start();
-        self.carry_out(effects).await?;
+        self.launched(effects).await?;
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut before = self.context().target_pacer.sample();
@@ -140,7 +140,7 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
                         self.context().alarm.resume();
                     }
                     let effects = self.work.apply(input);
-                    self.carry_out(effects).await?;
+                    self.launched(effects).await?;
                 }
             }
             if self.work.is_draining() && drain_ends.is_none() {
@@ -258,6 +258,13 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
             } => self.jobs.outcome(*node, outcome, because),
             Effect::Emit(_) | Effect::Launch(_) => Vec::new(),
         }
+    }
+
+    /// Carries out what follows from an input, and notes whether anything could leave but has to wait.
+    async fn launched(&mut self, effects: Vec<Effect>) -> Result<(), StoreError> {
+        let is_idle = !self.work.flow().queues.is_anything_ready();
+        self.context().batch_times.is_idle(is_idle);
+        self.carry_out(effects).await
     }
 
     /// Sizes batches by what was learnt of the target, and lets them wait for more items, and commits for others, as long as

@@ -22,7 +22,9 @@
 //!   takes longer than the one before it, and a look at each would only show that once more.
 //! - Nothing is assumed of the server's queue. Where a batch waits for others, the time to done has that in it. A batch that
 //!   comes while fewer others are at the server than usual is looked at earlier, between the fastest time so far and the
-//!   wait, and shows nothing of the wait: after a queue each look would else be as late as the queue was long.
+//!   wait, and shows nothing of the wait: after a queue each look would else be as late as the queue was long. The same holds
+//!   of those that are left when nothing more is ready to be handed in, each time that one before them was found done: a run
+//!   waits for these looks and for nothing else.
 //! - Polls are few whatever the times are: where there are more than a third beyond one for each batch, later looks keep a
 //!   greater distance.
 
@@ -56,8 +58,9 @@ const SPARING: f64 = 20.0;
 const LOOKS_MEMORY: f64 = 50.0;
 /// The part of the usual number of other batches from which on down a batch is looked at earlier.
 const FEWER: f64 = 0.75;
-/// The usual number of others below which none are missed.
-const OTHERS_LEAST: f64 = 1.5;
+/// The usual number of others below which none are missed: where one batch in four has company, one that comes alone is looked
+/// at earlier.
+const OTHERS_LEAST: f64 = 0.25;
 /// The weight of the last batch in the usual number of others: one part in this.
 const OTHERS_MEMORY: f64 = 16.0;
 /// How much the fastest time is forgotten with each batch.
@@ -146,13 +149,8 @@ impl Rule {
 
     /// Notes that a batch was handed in while so many others were at the server.
     pub(super) fn begin(&mut self, others: usize) -> Batch {
-        let others = f64::from(u32::try_from(others).unwrap_or(u32::MAX));
-        let is_fewer = self.others >= OTHERS_LEAST && others < self.others * FEWER;
-        let share = others / self.others.max(1.0);
-        self.others += (others - self.others) / OTHERS_MEMORY;
-        let fastest = self.fastest.filter(|fastest| *fastest < self.wait);
-        let early = fastest.filter(|_| is_fewer);
-        let early = early.map(|fastest| fastest + self.wait.saturating_sub(fastest).mul_f64(share));
+        let early = self.among(others);
+        self.others += (number(others) - self.others) / OTHERS_MEMORY;
         Batch {
             wait: self.wait,
             early,
@@ -161,6 +159,31 @@ impl Rule {
             looks: 0,
             counts: false,
         }
+    }
+
+    /// The time that a batch takes from now on that has fewer others beside or before it than usual; `None` where they are not
+    /// fewer.
+    fn among(&self, others: usize) -> Option<Duration> {
+        let others = number(others);
+        if self.others < OTHERS_LEAST || others >= self.others * FEWER {
+            return None;
+        }
+        let share = others / self.others.max(1.0);
+        let fastest = self.fastest.filter(|fastest| *fastest < self.wait)?;
+        Some(fastest + (self.wait - fastest).mul_f64(share))
+    }
+
+    /// The wait of a batch that was handed in `age` ago and has only so many others before it by now; `None` where its next look
+    /// is due in less than that, which is `left`.
+    pub(super) fn sooner(
+        &self,
+        batch: &mut Batch,
+        before: usize,
+        (age, left): (Duration, Duration),
+    ) -> Option<Duration> {
+        let early = self.among(before).filter(|early| *early < left)?;
+        batch.early = Some(batch.wait().min(age + early));
+        Some(early)
     }
 
     /// How much longer the first look at a batch waits that was handed in `age` ago, because others have shown meanwhile that
@@ -298,6 +321,10 @@ impl Rule {
         self.wait = wait.clamp(LEAST, MOST);
         self.version += 1;
     }
+}
+
+fn number(others: usize) -> f64 {
+    f64::from(u32::try_from(others).unwrap_or(u32::MAX))
 }
 
 impl Search {

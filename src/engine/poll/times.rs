@@ -3,10 +3,12 @@
 //! Batches of one class are alike enough to share a time: what is done with the items, and how many there are, to the power of
 //! four: a run of some hundred batches would spend its looks on learning finer ones. A class without experience starts with the time of the class nearest to it.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::growth::Growth;
@@ -61,7 +63,12 @@ type Table<T> = [[T; SIZES]; BatchKind::ALL.len()];
 pub struct BatchTimes {
     rules: Mutex<Table<Option<Rule>>>,
     growth: Mutex<Growth>,
-    at_target: AtomicUsize,
+    /// The batches that are at the target, in the order in which they were handed in.
+    at_target: Mutex<BTreeSet<u64>>,
+    /// Whether nothing is ready to be handed in.
+    is_idle: AtomicBool,
+    /// Counts the batches that left the target while nothing was ready.
+    left: watch::Sender<u64>,
 }
 
 /// A batch that the target has taken.
@@ -72,6 +79,8 @@ pub(in crate::engine) struct InFlightBatch<'a> {
     items: u32,
     came: Instant,
     batch: Batch,
+    number: u64,
+    left: watch::Receiver<u64>,
 }
 
 /// What was learnt, as a forecast takes it.
@@ -91,7 +100,13 @@ const fn size(items: u32) -> usize {
 impl BatchTimes {
     /// Notes that a batch was handed in: at once when the target has answered.
     pub(in crate::engine) fn begin(&self, kind: BatchKind, items: u32) -> InFlightBatch<'_> {
-        let others = self.at_target.fetch_add(1, Ordering::Relaxed);
+        let (number, others) = {
+            let mut at_target = self.at_target();
+            let number = at_target.last().map_or(0, |last| last + 1);
+            let others = at_target.len();
+            at_target.insert(number);
+            (number, others)
+        };
         let guess = self.costs().time(kind, items);
         let mut rules = self.rules();
         let rule = &mut rules[kind as usize][size(items)];
@@ -104,7 +119,14 @@ impl BatchTimes {
             items,
             came: Instant::now(),
             batch,
+            number,
+            left: self.left.subscribe(),
         }
+    }
+
+    /// Notes whether anything is ready to be handed in. Where nothing is, what is at the target is looked at sooner.
+    pub(in crate::engine) fn is_idle(&self, is_idle: bool) {
+        self.is_idle.store(is_idle, Ordering::Relaxed);
     }
 
     /// What is known now.
@@ -115,6 +137,10 @@ impl BatchTimes {
 
     fn rules(&self) -> MutexGuard<'_, Table<Option<Rule>>> {
         self.rules.lock().expect("no holder panics")
+    }
+
+    fn at_target(&self) -> MutexGuard<'_, BTreeSet<u64>> {
+        self.at_target.lock().expect("no holder panics")
     }
 
     fn growth(&self) -> MutexGuard<'_, Growth> {
@@ -133,6 +159,27 @@ impl InFlightBatch<'_> {
     /// The wait until the first look, from now on.
     pub(in crate::engine) fn due(&self) -> Duration {
         self.batch.wait().saturating_sub(self.came.elapsed())
+    }
+
+    /// Waits for so long, or until its look is due sooner, because batches before it are done and nothing else is ready.
+    pub(in crate::engine) async fn pause(&mut self, wait: Duration) {
+        let mut due = Instant::now() + wait;
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep_until(due) => return,
+                Ok(()) = self.left.changed() => {
+                    let left = due.saturating_duration_since(Instant::now());
+                    due = self.sooner(left).map_or(due, |sooner| Instant::now() + sooner);
+                }
+            }
+        }
+    }
+
+    fn sooner(&mut self, left: Duration) -> Option<Duration> {
+        let before = self.times.at_target().range(..self.number).count();
+        let rules = self.times.rules();
+        let rule = rules[self.kind as usize][size(self.items)].as_ref()?;
+        rule.sooner(&mut self.batch, before, (self.came.elapsed(), left))
     }
 
     /// How much longer its first look waits, because others have shown meanwhile that batches take longer; `None` when it
@@ -170,7 +217,10 @@ impl InFlightBatch<'_> {
 
 impl Drop for InFlightBatch<'_> {
     fn drop(&mut self) {
-        self.times.at_target.fetch_sub(1, Ordering::Relaxed);
+        self.times.at_target().remove(&self.number);
+        if self.times.is_idle.load(Ordering::Relaxed) {
+            self.times.left.send_modify(|count| *count += 1);
+        }
     }
 }
 
@@ -251,6 +301,8 @@ impl BatchCosts {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::{StreamExt as _, stream};
+
     use super::*;
 
     const fn ms(ms: u64) -> Duration {
@@ -311,6 +363,86 @@ mod tests {
         drop(others);
         let alone = times.begin(BatchKind::Content, 1);
         assert!(alone.due() <= ms(10), "{:?}", alone.due());
+    }
+
+    /// Batches of items that refer to one another: each line begins when all of the one before are found done. A run without a
+    /// limit, sorted by kind.
+    const LEVELS: [&[u32]; 23] = [
+        &[4],
+        &[50, 50, 49, 45, 44, 44, 44, 44, 44, 43, 27],
+        &[1],
+        &[8, 6],
+        &[2],
+        &[48, 50, 50, 50, 49, 49, 48, 48, 48, 47, 1, 1],
+        &[2],
+        &[50, 16, 1],
+        &[50, 50, 50, 50, 50, 50, 50, 50, 6, 27],
+        &[30, 50, 50, 50, 50, 50, 50, 13, 9],
+        &[48, 40, 50, 45, 39],
+        &[35, 50, 25],
+        &[18, 1],
+        &[24],
+        &[15, 30, 16, 15],
+        &[1],
+        &[5, 22, 5],
+        &[5],
+        &[1],
+        &[4, 4, 7],
+        &[1, 1, 5],
+        &[1],
+        &[1, 1],
+    ];
+
+    /// Hands a batch in to a worker that takes one after another, 5 ms for each item, 20 ms away, and follows it to its end.
+    /// Returns how many looks it took.
+    async fn hand_in(times: &BatchTimes, free: &Mutex<Instant>, items: u32) -> u32 {
+        let done = {
+            let mut free = free.lock().unwrap();
+            *free = (*free).max(Instant::now()) + ITEM * items;
+            *free
+        };
+        tokio::time::sleep(ms(20)).await;
+        let mut batch = times.begin(BatchKind::Content, items);
+        let (mut wait, mut looks) = (batch.due(), 0);
+        loop {
+            batch.pause(wait).await;
+            if let Some(more) = batch.put_off() {
+                wait = more;
+                continue;
+            }
+            let sent = Instant::now();
+            tokio::time::sleep(ms(20)).await;
+            looks += 1;
+            if done <= sent + ms(10) {
+                batch.done(sent);
+                return looks;
+            }
+            wait = batch.working(sent);
+        }
+    }
+
+    /// The last batches of a level were looked at as late as they would have been in a queue: a fifth of the whole time.
+    #[tokio::test(start_paused = true)]
+    async fn what_a_run_waits_for_alone_is_not_looked_at_late() {
+        for (at_once, most) in [(3, ms(16_500)), (8, ms(25_000))] {
+            let times = BatchTimes::default();
+            let free = Mutex::new(Instant::now());
+            let (started, mut looks, mut batches) = (Instant::now(), 0, 0);
+            for level in LEVELS {
+                times.is_idle(false);
+                let each = level.iter().enumerate().map(|(at, items)| {
+                    times.is_idle(at + 1 == level.len());
+                    hand_in(&times, &free, *items)
+                });
+                let all = stream::iter(each).buffer_unordered(at_once);
+                looks += all.fold(0, async |sum, looks| sum + looks).await;
+                batches += u32::try_from(level.len()).unwrap();
+            }
+            let took = started.elapsed();
+            let polls = f64::from(looks) / f64::from(batches);
+            assert!(took <= most, "{at_once}: {took:?}, {polls} polls");
+            assert!(polls <= 2.2, "{at_once}: {polls} polls");
+        }
     }
 
     #[test]

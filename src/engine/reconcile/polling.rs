@@ -187,7 +187,7 @@ pub(super) async fn follow<T: Target>(
     let mut sent = started;
     loop {
         let left = options.batch_timeout.saturating_sub(started.elapsed());
-        tokio::time::sleep(pause.min(left)).await;
+        batch_in_flight.pause(pause.min(left)).await;
         if let Some(more) = batch_in_flight.put_off().filter(|_| pause < left) {
             pause = more;
             continue;

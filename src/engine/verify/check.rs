@@ -155,7 +155,7 @@ where
     // Each is a chain of a few answers, and neither needs the other.
     let ((), unclaimed) = tokio::try_join!(
         read_localised(context, reader, nodes, &mut verifier),
-        read_unclaimed(context, reader, locales),
+        read_unclaimed(context, reader, (locales, scope)),
     )?;
     verifier.conclude_open();
     verifier.wrong_mappings();

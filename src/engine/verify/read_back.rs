@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::compare::{Verifier, there_of};
+use super::difference::Scope;
 use crate::domain::{ContentHash, Id, Inventory, Kind, Locale, PageNode, TargetId, TargetKey};
 use crate::engine::context::RunContext;
 use crate::engine::pull::{PullError, Reader};
 use crate::instance::{ReadRequest, Record, Source, Target};
-use crate::plan::{Node, target_hash};
+use crate::plan::{Action, Node, target_hash};
 
 /// Ids in one question (limit of [`ReadRequest::ItemsById`]).
 const IDS_AT_ONCE: usize = 100;
@@ -86,18 +87,19 @@ where
     Ok(())
 }
 
-/// An item that is nobody's counterpart.
+/// An item that is the counterpart of nothing.
 pub(super) struct Unclaimed {
     pub(super) key: TargetKey,
     /// The hash of what it says.
     pub(super) hash: ContentHash,
 }
 
-/// Reads the items that are in the containers of the run and nobody's counterpart.
+/// Reads the items that are in the containers of the run and the counterpart of nothing. After a run with nothing to do there
+/// is nothing to look for: it created nothing twice, and what others create meanwhile got in the way of nothing.
 pub(super) async fn read_unclaimed<S, T>(
     context: &Arc<RunContext<S, T>>,
     reader: &Arc<Reader<T>>,
-    locales: &[Locale],
+    (locales, scope): (&[Locale], Scope),
 ) -> Result<Vec<Unclaimed>, PullError>
 where
     S: Source,
@@ -116,6 +118,13 @@ where
             ids.entry(Locale::new(&name)).or_default().push(id);
         }
     };
+    let is_done = |node| {
+        let action = &context.planned(node).action;
+        matches!(action, Action::Unchanged { .. } | Action::OutOfScope)
+    };
+    if scope == Scope::AfterRun && (0..context.plan.graph.len()).all(is_done) {
+        return Ok(Vec::new());
+    }
     let lists = container_asks(context, locales);
     reader.ask_each(lists, None, note).await?;
     let mut unclaimed = Vec::new();
