@@ -89,7 +89,10 @@ fn the_defaults_are_complete_settings() {
         (64, 16, 250)
     );
     assert_eq!(settings.pace.per_second_max, None);
-    assert_eq!(settings.paths.state.path(), Path::new(".lockgate/state.db"));
+    assert_eq!(
+        settings.paths.state.file(),
+        Some(Path::new(".lockgate/state.db"))
+    );
 }
 
 #[test]

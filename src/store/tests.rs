@@ -4,9 +4,10 @@ use futures_util::future::{join_all, try_join_all};
 use jiff::{Timestamp, ToSpan};
 use serde_json::json;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, Executor};
+use sqlx::{ConnectOptions, Connection as _, Executor};
 use tempfile::TempDir;
 
+use super::connection::{Connection, Opener, Row, query};
 use super::location::beside;
 use super::*;
 use crate::domain::{
@@ -15,6 +16,9 @@ use crate::domain::{
 };
 
 mod damage;
+#[path = "../../tests/common/postgres.rs"]
+pub(crate) mod postgres;
+mod server;
 
 const RUN: &str = "20260101-120000-0001";
 const TTL: Duration = Duration::from_mins(1);
@@ -109,9 +113,92 @@ async fn fresh() -> (TempDir, StateUrl, Store) {
     (directory, url, store)
 }
 
-#[tokio::test]
-async fn what_was_committed_is_there_after_reopening() {
-    let (_directory, url, store) = fresh().await;
+/// Where a state is to be that does not exist yet.
+struct Place {
+    url: StateUrl,
+    _folder: Option<TempDir>,
+}
+
+impl Place {
+    fn file() -> Self {
+        let folder = TempDir::new().unwrap();
+        Self {
+            url: StateUrl::Sqlite(folder.path().join("inner/state.db")),
+            _folder: Some(folder),
+        }
+    }
+
+    /// `None` where there is no server.
+    fn server() -> Option<Self> {
+        Some(Self {
+            url: StateUrl::parse(&postgres::fresh()?).unwrap(),
+            _folder: None,
+        })
+    }
+
+    async fn open(&self) -> Store {
+        Store::open(&self.url).await.unwrap()
+    }
+
+    /// A connection beside the store.
+    async fn connect(&self) -> Connection {
+        let place = "raw".into();
+        match &self.url {
+            StateUrl::Sqlite(path) => {
+                let options = SqliteConnectOptions::new().filename(path);
+                Opener::file(options).open(&place).await.unwrap()
+            }
+            StateUrl::Postgres(server) => {
+                Connection::postgres(server.clone(), place).await.unwrap()
+            }
+        }
+    }
+}
+
+/// Makes two tests of each: on a file and on a server.
+macro_rules! on_both {
+    ($($name:ident),+ $(,)?) => {
+        mod on_a_file {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(super::Place::file()).await;
+            })+
+        }
+        mod on_a_server {
+            $(#[tokio::test]
+            async fn $name() {
+                if let Some(place) = super::Place::server() {
+                    super::$name(place).await;
+                }
+            })+
+        }
+    };
+}
+
+on_both!(
+    what_was_committed_is_there_after_reopening,
+    every_outcome_reads_back,
+    an_intent_is_open_until_it_is_closed,
+    intents_are_found_by_each_of_their_keys,
+    a_finished_run_tells_how_it_ended,
+    a_moved_mapping_leaves_its_old_counterpart_in_the_history,
+    of_many_changes_in_one_commit_the_last_word_counts,
+    many_small_commits_share_few_transactions,
+    commits_that_come_while_it_gathers_share_a_transaction,
+    only_the_commit_that_cannot_be_stored_fails,
+    what_was_accepted_is_written_even_if_nobody_waits,
+    a_lease_has_one_owner_until_it_expires,
+    a_run_stores_nothing_after_its_lease_was_taken_over,
+    a_newer_schema_is_refused,
+    a_foreign_database_is_left_alone,
+    an_entity_of_the_target_has_one_claim,
+    bytes_are_kept_once_and_read_back,
+    a_plan_gets_a_copy_of_what_is_known,
+    everything_can_be_surveyed_and_exported,
+);
+
+async fn what_was_committed_is_there_after_reopening(place: Place) {
+    let store = place.open().await;
     let settled = RunEntity {
         run: RunId(RUN.to_owned()),
         key: key(1),
@@ -141,7 +228,7 @@ async fn what_was_committed_is_there_after_reopening() {
         .unwrap();
     store.close().await;
 
-    let store = Store::open(&url).await.unwrap();
+    let store = place.open().await;
     assert_eq!(
         store.mappings(&pair()).await.unwrap(),
         [mapping(key(1), 10), global]
@@ -168,9 +255,8 @@ async fn what_was_committed_is_there_after_reopening() {
     store.close().await;
 }
 
-#[tokio::test]
-async fn every_outcome_reads_back() {
-    let store = Store::open_in_memory().await.unwrap();
+async fn every_outcome_reads_back(place: Place) {
+    let store = place.open().await;
     let outcomes = [
         Outcome::Created,
         Outcome::Adopted,
@@ -209,9 +295,8 @@ async fn every_outcome_reads_back() {
     store.close().await;
 }
 
-#[tokio::test]
-async fn an_intent_is_open_until_it_is_closed() {
-    let store = Store::open_in_memory().await.unwrap();
+async fn an_intent_is_open_until_it_is_closed(place: Place) {
+    let store = place.open().await;
     let (run, id) = (RunId(RUN.to_owned()), IntentId(1));
     let opened = |intent| Change::IntentOpened {
         pair: pair(),
@@ -263,9 +348,33 @@ async fn an_intent_is_open_until_it_is_closed() {
     store.close().await;
 }
 
-#[tokio::test]
-async fn a_finished_run_tells_how_it_ended() {
-    let store = Store::open_in_memory().await.unwrap();
+async fn intents_are_found_by_each_of_their_keys(place: Place) {
+    let store = place.open().await;
+    let other = Intent {
+        id: IntentId(2),
+        keys: vec![key(12)],
+        ..intent(2)
+    };
+    let opened = |intent| Change::IntentOpened {
+        pair: pair(),
+        intent,
+    };
+    let changes = vec![opened(intent(1)), opened(other.clone())];
+    store.commit(changes).await.unwrap();
+    for (asked, found) in [
+        (1, vec![intent(1)]),
+        (2, vec![intent(1)]),
+        (12, vec![other]),
+        (3, vec![]),
+    ] {
+        let intents = store.intents_of(&pair(), &key(asked)).await.unwrap();
+        assert_eq!(intents, found, "{asked}");
+    }
+    store.close().await;
+}
+
+async fn a_finished_run_tells_how_it_ended(place: Place) {
+    let store = place.open().await;
     let finish = RunFinish {
         run: RunId(RUN.to_owned()),
         exit: 5,
@@ -302,9 +411,8 @@ async fn a_finished_run_tells_how_it_ended() {
     store.close().await;
 }
 
-#[tokio::test]
-async fn a_moved_mapping_leaves_its_old_counterpart_in_the_history() {
-    let (_directory, url, store) = fresh().await;
+async fn a_moved_mapping_leaves_its_old_counterpart_in_the_history(place: Place) {
+    let store = place.open().await;
     store
         .commit(vec![write_mapping(&mapping(key(1), 10))])
         .await
@@ -332,20 +440,22 @@ async fn a_moved_mapping_leaves_its_old_counterpart_in_the_history() {
     assert_eq!(store.mappings(&pair()).await.unwrap(), []);
     store.close().await;
 
-    let mut raw = connect(&url).await;
-    let history: Vec<(i64, Option<String>)> =
-        sqlx::query_as("SELECT target_id, replaced_by FROM mapping_history ORDER BY id")
-            .fetch_all(&mut raw)
-            .await
-            .unwrap();
+    let mut raw = place.connect().await;
+    let read = |row: Row<'_>| {
+        Ok((
+            row.get("target_id").unwrap(),
+            row.get("replaced_by").unwrap(),
+        ))
+    };
+    let asked = query("SELECT target_id, replaced_by FROM mapping_history ORDER BY id");
+    let history: Vec<(i64, Option<String>)> = raw.rows(&asked, read).await.unwrap();
     assert_eq!(history, [(10, Some(RUN.to_owned())), (11, None)]);
 }
 
 /// Rows of one table share statements, so their order has to survive that: within a statement, across statements,
 /// and around a removal.
-#[tokio::test]
-async fn of_many_changes_in_one_commit_the_last_word_counts() {
-    let (_directory, url, store) = fresh().await;
+async fn of_many_changes_in_one_commit_the_last_word_counts(place: Place) {
+    let store = place.open().await;
     let settled = |id, because: &str| RunEntity {
         run: RunId(RUN.to_owned()),
         key: key(id),
@@ -384,18 +494,15 @@ async fn of_many_changes_in_one_commit_the_last_word_counts() {
     assert_eq!(settled[8].because, "last");
     store.close().await;
 
-    let mut raw = connect(&url).await;
-    let history: Vec<(i64, i64)> =
-        sqlx::query_as("SELECT source_id, target_id FROM mapping_history ORDER BY id")
-            .fetch_all(&mut raw)
-            .await
-            .unwrap();
+    let mut raw = place.connect().await;
+    let read = |row: Row<'_>| Ok((row.get("source_id").unwrap(), row.get("target_id").unwrap()));
+    let asked = query("SELECT source_id, target_id FROM mapping_history ORDER BY id");
+    let history: Vec<(i64, i64)> = raw.rows(&asked, read).await.unwrap();
     assert_eq!(history, [(7, 1007), (9, 1009), (9, 2009)]);
 }
 
-#[tokio::test]
-async fn many_small_commits_share_few_transactions() {
-    let (_directory, _url, store) = fresh().await;
+async fn many_small_commits_share_few_transactions(place: Place) {
+    let store = place.open().await;
     let rows = 24_164;
     let store_ref = &store;
     let commits = (0..rows).map(|id| async move {
@@ -411,9 +518,8 @@ async fn many_small_commits_share_few_transactions() {
     store.close().await;
 }
 
-#[tokio::test]
-async fn commits_that_come_while_it_gathers_share_a_transaction() {
-    let (_directory, _url, store) = fresh().await;
+async fn commits_that_come_while_it_gathers_share_a_transaction(place: Place) {
+    let store = place.open().await;
     store.gather(std::time::Duration::from_millis(200));
     let one = |id, after_ms| {
         let store = store.clone();
@@ -430,9 +536,8 @@ async fn commits_that_come_while_it_gathers_share_a_transaction() {
     store.close().await;
 }
 
-#[tokio::test]
-async fn only_the_commit_that_cannot_be_stored_fails() {
-    let store = Store::open_in_memory().await.unwrap();
+async fn only_the_commit_that_cannot_be_stored_fails(place: Place) {
+    let store = place.open().await;
     let bad = vec![
         write_mapping(&mapping(key(2), 20)),
         Change::IntentClosed {
@@ -459,9 +564,8 @@ async fn only_the_commit_that_cannot_be_stored_fails() {
     store.close().await;
 }
 
-#[tokio::test]
-async fn what_was_accepted_is_written_even_if_nobody_waits() {
-    let (_directory, url, store) = fresh().await;
+async fn what_was_accepted_is_written_even_if_nobody_waits(place: Place) {
+    let store = place.open().await;
     let mut unheard = Box::pin(store.commit(vec![write_mapping(&mapping(key(1), 10))]));
     assert!(futures_util::poll!(&mut unheard).is_pending());
     drop(unheard);
@@ -473,7 +577,7 @@ async fn what_was_accepted_is_written_even_if_nobody_waits() {
     assert!(matches!(refused, Err(StoreError::Closed)));
     assert!(matches!(other.runs(1).await, Err(StoreError::Closed)));
 
-    let store = Store::open(&url).await.unwrap();
+    let store = place.open().await;
     assert_eq!(
         store.mappings(&pair()).await.unwrap(),
         [mapping(key(1), 10)]
@@ -490,9 +594,8 @@ fn owner(run: &str) -> LeaseOwner {
     }
 }
 
-#[tokio::test]
-async fn a_lease_has_one_owner_until_it_expires() {
-    let store = Store::open_in_memory().await.unwrap();
+async fn a_lease_has_one_owner_until_it_expires(place: Place) {
+    let store = place.open().await;
     let start: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
     let after = |seconds: i64| start + seconds.seconds();
     let first = store
@@ -550,39 +653,206 @@ async fn a_lease_has_one_owner_until_it_expires() {
     store.close().await;
 }
 
+/// The commit comes after the takeover, as that of a process that was stopped in between, and the new owner is another process.
+async fn a_run_stores_nothing_after_its_lease_was_taken_over(place: Place) {
+    let (store, other) = (place.open().await, place.open().await);
+    let start: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
+    let mine = owner("first");
+    let lease = store
+        .acquire_lease_at(&pair(), mine, TTL, start)
+        .await
+        .unwrap();
+    assert_eq!(lease.ended_ago(), None);
+    let row = |id| vec![write_mapping(&mapping(key(id), id + 10))];
+    store.commit(row(1)).await.unwrap();
+    let elsewhere = LeaseOwner {
+        host: "table".to_owned(),
+        ..owner("second")
+    };
+    let later = start + 100.seconds();
+    let next = other
+        .acquire_lease_at(&pair(), elsewhere, TTL, later)
+        .await
+        .unwrap();
+    assert_eq!(next.ended_ago(), Some(Duration::from_secs(40)));
+    let results = join_all([
+        store.commit(row(2)),
+        store.for_another_lease().commit(row(3)),
+    ])
+    .await;
+    let is_lost = matches!(&results[0], Err(StoreError::LeaseLost { run }) if run.0 == "first");
+    assert!(is_lost, "{results:?}");
+    assert!(results[1].is_ok(), "{results:?}");
+    other.commit(row(4)).await.unwrap();
+    store.release_lease(lease).await.unwrap();
+    other.release_lease(next).await.unwrap();
+    let stored = other.mappings(&pair()).await.unwrap();
+    let stored: Vec<i64> = stored.iter().map(|row| row.key.id.raw()).collect();
+    assert_eq!(stored, [1, 3, 4]);
+    // What was given back is no takeover.
+    let third = other
+        .acquire_lease_at(&pair(), owner("third"), TTL, later)
+        .await
+        .unwrap();
+    assert_eq!(third.ended_ago(), None);
+    store.close().await;
+    other.close().await;
+}
+
+async fn bytes_are_kept_once_and_read_back(place: Place) {
+    use tokio::io::AsyncReadExt;
+    let store = place.open().await;
+    let long: Vec<u8> = (0..2_500_000_u32)
+        .map(|n| n.to_le_bytes()[n as usize % 3])
+        .collect();
+    for bytes in [&b"some"[..], &[][..], &long[..], &b"some"[..]] {
+        let mut keeping = store.keep_bytes().await.unwrap().unwrap();
+        for part in bytes.chunks(70_000) {
+            keeping.write(part).await.unwrap();
+        }
+        let (hash, length) = keeping.finish().await.unwrap();
+        assert_eq!(
+            (hash, length),
+            (ContentHash::of_bytes(bytes), bytes.len() as u64)
+        );
+        let mut read = Vec::new();
+        let mut file = store.kept_bytes(hash).await.unwrap().unwrap();
+        file.read_to_end(&mut read).await.unwrap();
+        assert!(read == bytes, "{} of {}", read.len(), bytes.len());
+    }
+    let none = store.kept_bytes(ContentHash::of_bytes(b"none")).await;
+    assert!(none.unwrap().is_none());
+    assert_eq!(store.kept_hashes().await.unwrap().len(), 3);
+    store.close().await;
+}
+
+async fn a_plan_gets_a_copy_of_what_is_known(place: Place) {
+    let none = Store::open_copy(&place.url).await.unwrap();
+    assert_eq!(none.mappings(&pair()).await.unwrap(), []);
+    none.close().await;
+    assert!(
+        !place.url.exists().await.unwrap(),
+        "looking leaves no trace"
+    );
+    let store = place.open().await;
+    let rows: Vec<Mapping> = (0..5000).map(|id| mapping(key(id), id + 10_000)).collect();
+    store
+        .commit(rows.iter().map(write_mapping).collect())
+        .await
+        .unwrap();
+    store.close().await;
+    let copy = Store::open_copy(&place.url).await.unwrap();
+    assert_eq!(copy.mappings(&pair()).await.unwrap(), rows);
+    copy.commit(vec![write_mapping(&mapping(key(5001), 9))])
+        .await
+        .unwrap();
+    copy.close().await;
+    let store = place.open().await;
+    assert_eq!(store.mappings(&pair()).await.unwrap().len(), 5000);
+    store.close().await;
+}
+
+async fn everything_can_be_surveyed_and_exported(place: Place) {
+    let store = place.open().await;
+    fill(&store).await;
+    let lease = store
+        .acquire_lease(&pair(), owner("first"), TTL)
+        .await
+        .unwrap();
+    let survey = store.survey().await.unwrap();
+    let rows = |name: &str| {
+        let mut tables = survey.tables.iter();
+        tables
+            .find(|(table, _)| table == name)
+            .map(|(_, held)| held.rows)
+    };
+    assert_eq!(
+        (rows("mappings"), rows("runs"), rows("hosts")),
+        (Some(2), Some(1), Some(1))
+    );
+    assert_eq!((survey.checked_mappings, survey.open_intents), (2, 1));
+    let held: Vec<&str> = survey.leases.iter().map(|held| &*held.run.0).collect();
+    assert_eq!(held, ["first"]);
+    assert!(survey.size_bytes > 10_000, "{}", survey.size_bytes);
+    let mut exported = Vec::new();
+    let each = |table: &str, row: serde_json::Value| {
+        exported.push((table.to_owned(), row));
+        Ok::<_, StoreError>(())
+    };
+    store.export(each).await.unwrap();
+    let run = exported.iter().find(|(table, _)| table == "runs").unwrap();
+    assert_eq!(run.1["options"], json!({"overwrite": true}));
+    assert_eq!(run.1["finished_at"], json!(null));
+    store.release_lease(lease).await.unwrap();
+    store.close().await;
+}
+
+/// Some of everything.
+async fn fill(store: &Store) {
+    let changes = vec![
+        Change::RunStarted(record()),
+        Change::IntentOpened {
+            pair: pair(),
+            intent: intent(1),
+        },
+        write_mapping(&mapping(key(1), 10)),
+        write_mapping(&mapping(key(1), 11)),
+        write_mapping(&mapping(EntityKey::global(Kind::Model, 7), 70)),
+        Change::HostLearned {
+            host: "h".to_owned(),
+            key: "per_second".to_owned(),
+            value: 12.5,
+        },
+    ];
+    store.commit(changes).await.unwrap();
+    let mut keeping = store.keep_bytes().await.unwrap().unwrap();
+    keeping.write(b"former").await.unwrap();
+    keeping.finish().await.unwrap();
+}
+
 async fn connect(url: &StateUrl) -> sqlx::SqliteConnection {
     SqliteConnectOptions::new()
-        .filename(url.path())
+        .filename(url.file().unwrap())
         .create_if_missing(true)
         .connect()
         .await
         .unwrap()
 }
 
-#[tokio::test]
-async fn a_newer_schema_is_refused() {
-    let (_directory, url, store) = fresh().await;
+async fn a_newer_schema_is_refused(place: Place) {
+    let store = place.open().await;
     store.close().await;
-    let mut raw = connect(&url).await;
-    raw.execute("PRAGMA user_version = 99").await.unwrap();
-    raw.close().await.unwrap();
-    let error = Store::open(&url).await.unwrap_err();
+    let mut raw = place.connect().await;
+    let newer = match place.url {
+        StateUrl::Sqlite(_) => "PRAGMA user_version = 99",
+        StateUrl::Postgres(_) => "UPDATE schema_version SET version = 99",
+    };
+    raw.script(newer).await.unwrap();
+    raw.close().await;
+    let error = Store::open(&place.url).await.unwrap_err();
     assert!(
         matches!(error, StoreError::Newer { found: 99, known, .. } if known == i64::from(SCHEMA_VERSION)),
         "{error}"
     );
 }
 
-#[tokio::test]
-async fn a_foreign_database_is_left_alone() {
-    let directory = TempDir::new().unwrap();
-    let url = StateUrl::Sqlite(directory.path().join("shop.db"));
-    let mut raw = connect(&url).await;
-    raw.execute("CREATE TABLE orders (id INTEGER)")
+async fn a_foreign_database_is_left_alone(place: Place) {
+    match &place.url {
+        StateUrl::Sqlite(path) => std::fs::create_dir_all(path.parent().unwrap()).unwrap(),
+        StateUrl::Postgres(server) => {
+            let schema = format!("CREATE SCHEMA {}", server.schema());
+            place.connect().await.script(&schema).await.unwrap();
+        }
+    }
+    if let StateUrl::Sqlite(_) = place.url {
+        connect(&place.url).await.close().await.unwrap();
+    }
+    let mut raw = place.connect().await;
+    raw.script("CREATE TABLE orders (id INTEGER)")
         .await
         .unwrap();
-    raw.close().await.unwrap();
-    let error = Store::open(&url).await.unwrap_err();
+    raw.close().await;
+    let error = Store::open(&place.url).await.unwrap_err();
     assert!(matches!(error, StoreError::Foreign { .. }), "{error}");
 }
 
@@ -608,10 +878,10 @@ async fn damaged_pages_are_noticed_when_opening() {
         .collect();
     store.commit(rows).await.unwrap();
     store.close().await;
-    let mut bytes = std::fs::read(url.path()).unwrap();
+    let mut bytes = std::fs::read(url.file().unwrap()).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle..middle + 8192].fill(0xA5);
-    std::fs::write(url.path(), bytes).unwrap();
+    std::fs::write(url.file().unwrap(), bytes).unwrap();
     let error = Store::open(&url).await.unwrap_err();
     assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
 }
@@ -624,7 +894,7 @@ async fn trouble_with_the_disk_is_told_apart() {
         "INSERT INTO hosts SELECT hex(randomblob(4000)), '', 0 FROM (VALUES (1), (2), (3), (4))";
 
     let mut reader = SqliteConnectOptions::new()
-        .filename(url.path())
+        .filename(url.file().unwrap())
         .read_only(true)
         .connect()
         .await
@@ -639,7 +909,7 @@ async fn trouble_with_the_disk_is_told_apart() {
 
     first.execute("BEGIN IMMEDIATE").await.unwrap();
     let mut second = SqliteConnectOptions::new()
-        .filename(url.path())
+        .filename(url.file().unwrap())
         .busy_timeout(Duration::ZERO)
         .connect()
         .await
@@ -661,15 +931,18 @@ async fn files_are_private() {
         |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&directory.path().join("inner")), 0o700);
     for suffix in ["", "-wal", "-shm"] {
-        assert_eq!(mode(&beside(url.path(), suffix)), 0o600, "{suffix}");
+        assert_eq!(
+            mode(&beside(url.file().unwrap(), suffix)),
+            0o600,
+            "{suffix}"
+        );
     }
     store.close().await;
 }
 
 /// Two entities of the source had one counterpart: nothing kept a second row from being written.
-#[tokio::test]
-async fn an_entity_of_the_target_has_one_claim() {
-    let (_directory, _url, store) = fresh().await;
+async fn an_entity_of_the_target_has_one_claim(place: Place) {
+    let store = place.open().await;
     let row = |id, target| Change::Mapping {
         pair: pair(),
         mapping: mapping(key(id), target),
