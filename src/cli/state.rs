@@ -48,14 +48,14 @@ enum StateCommand {
     Doctor(WholeArgs),
     /// Writes everything that is in the state as JSON, one row a line
     ///
-    /// The first line has the version of the schema. Bytes of assets are left out. There are no credentials in a state.
+    /// The first line has the version of the schema. Bytes of assets are left out. A state holds no credentials.
     Export(WholeArgs),
 }
 
 /// From where, and where to.
 #[derive(Clone, Debug, Args)]
 struct CopyArgs {
-    /// The state that is read: a path, sqlite:PATH or postgres://USER@HOST/DATABASE
+    /// The state that is read: a path, sqlite:PATH or a PostgreSQL URL
     #[arg(value_name = "FROM")]
     from: String,
     /// The state that is written, which must not hold anything yet

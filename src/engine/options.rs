@@ -186,7 +186,7 @@ impl Default for Options {
             unknown_outcome: UnknownOutcome::default(),
             maps: Arc::default(),
             lease_ttl: Duration::from_secs(30),
-            request_timeout: Duration::from_secs(60),
+            request_timeout: Duration::from_mins(1),
             reading: ReadLimits::default(),
             reproducible: false,
         }

@@ -41,7 +41,7 @@ pub(super) struct Connection {
 /// How connections to one state are opened.
 #[derive(Clone)]
 pub(super) enum Opener {
-    File(SqliteConnectOptions),
+    File(Box<SqliteConnectOptions>),
     Server(Server),
 }
 
@@ -63,7 +63,13 @@ impl Opener {
     /// As of [`Opener::open`].
     pub(super) async fn open_to_read(&self, place: &Arc<str>) -> Result<Connection, StoreError> {
         match self {
-            Self::File(options) => sqlite(&options.clone().pragma("query_only", "on"), place).await,
+            Self::File(options) => {
+                sqlite(
+                    &SqliteConnectOptions::clone(options).pragma("query_only", "on"),
+                    place,
+                )
+                .await
+            }
             Self::Server(_) => self.open(place).await,
         }
     }

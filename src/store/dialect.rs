@@ -41,10 +41,21 @@ fn with_functions(text: &str) -> String {
             None => (head, String::new()),
         };
         let name = head.split_whitespace().next().unwrap_or_default();
-        made.push_str(&format!(
-            "CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} RETURN NULL; END $$;
-             CREATE TRIGGER {head} FOR EACH ROW {condition} EXECUTE FUNCTION {name}();{rest}"
-        ));
+        made += "CREATE FUNCTION ";
+        made += &[
+            name,
+            "() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN",
+            body,
+            "RETURN NULL; END $$;\nCREATE TRIGGER ",
+            head,
+            "FOR EACH ROW ",
+            &condition,
+            " EXECUTE FUNCTION ",
+            name,
+            "();",
+            rest,
+        ]
+        .concat();
     }
     made
 }

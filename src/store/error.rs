@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use sqlx::error::DatabaseError;
 
 use super::connection::is_loss;
 use crate::domain::RunId;
@@ -293,7 +294,7 @@ impl StoreError {
             return Self::unreachable(error, place);
         }
         let place = place.to_owned();
-        let code = error.as_database_error().and_then(|error| error.code());
+        let code = error.as_database_error().and_then(DatabaseError::code);
         match code.as_deref() {
             // A lock that was not to be had in time, two that wait for each other, two that changed the same.
             Some("55P03" | "40P01" | "40001") => Self::Locked { place },

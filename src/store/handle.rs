@@ -119,11 +119,11 @@ impl Store {
         match opened {
             Err(error) if error.is_for_lack_of_writing() && path.exists() => {
                 let aside = aside::copy(path).await?;
-                let opener = file_opener(&aside.path);
+                let copy = file_opener(&aside.path);
                 let place = path.display().to_string();
                 let file = Some(path.to_owned());
-                let opened = Self::start(opener, place.into(), (file, None), Working::Beside);
-                let mut store = opened.await?;
+                let looking = Self::start(copy, place.into(), (file, None), Working::Beside);
+                let mut store = looking.await?;
                 if let Some(shared) = Arc::get_mut(&mut store.shared) {
                     shared.aside = Some(aside.folder);
                 }
@@ -657,7 +657,7 @@ impl Store {
         let state = self.shared.file.as_deref();
         let is_dead = |run: &RunId| state.is_some_and(|state| liveness_lock::is_gone(state, run));
         Ok(holding
-            .filter(|held| !held.is_over && !(held.host == host && is_dead(&held.run)))
+            .filter(|held| !(held.is_over || held.host == host && is_dead(&held.run)))
             .map(|held| held.refusal))
     }
 
@@ -744,7 +744,7 @@ impl Opener {
         let options = options
             .busy_timeout(BUSY_TIMEOUT)
             .disable_statement_logging();
-        Self::File(options)
+        Self::File(Box::new(options))
     }
 }
 

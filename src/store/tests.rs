@@ -15,10 +15,22 @@ use crate::domain::{
     RunEnd, RunId, TargetId, Version,
 };
 
+mod commits;
 mod damage;
 #[path = "../../tests/common/postgres.rs"]
 pub(crate) mod postgres;
 mod server;
+mod whole;
+
+use commits::{
+    commits_that_come_while_it_gathers_share_a_transaction,
+    many_small_commits_share_few_transactions, of_many_changes_in_one_commit_the_last_word_counts,
+    only_the_commit_that_cannot_be_stored_fails, what_was_accepted_is_written_even_if_nobody_waits,
+};
+use whole::{
+    a_plan_gets_a_copy_of_what_is_known, a_run_stores_nothing_after_its_lease_was_taken_over,
+    bytes_are_kept_once_and_read_back, everything_can_be_surveyed_and_exported,
+};
 
 const RUN: &str = "20260101-120000-0001";
 const TTL: Duration = Duration::from_mins(1);
@@ -452,139 +464,6 @@ async fn a_moved_mapping_leaves_its_old_counterpart_in_the_history(place: Place)
     assert_eq!(history, [(10, Some(RUN.to_owned())), (11, None)]);
 }
 
-/// Rows of one table share statements, so their order has to survive that: within a statement, across statements,
-/// and around a removal.
-async fn of_many_changes_in_one_commit_the_last_word_counts(place: Place) {
-    let store = place.open().await;
-    let settled = |id, because: &str| RunEntity {
-        run: RunId(RUN.to_owned()),
-        key: key(id),
-        name: format!("item {id}"),
-        outcome: Outcome::Created,
-        target: Some(TargetId::new(id + 1000)),
-        because: because.to_owned(),
-    };
-    let mut changes = Vec::new();
-    for id in 1..=200 {
-        changes.push(write_mapping(&mapping(key(id), id + 1000)));
-        changes.push(Change::Entity(settled(id, "first")));
-    }
-    let (pair, removed) = (pair(), key(7));
-    changes.push(Change::MappingRemoved {
-        pair,
-        key: removed,
-        prior: TargetId::new(1007),
-    });
-    changes.push(write_mapping(&mapping(key(7), 2007)));
-    changes.push(write_mapping(&mapping(key(9), 2009)));
-    changes.push(write_mapping(&mapping(key(9), 3009)));
-    changes.push(Change::Entity(settled(9, "last")));
-    store.commit(changes).await.unwrap();
-
-    let targets = store.mappings(&self::pair()).await.unwrap();
-    let targets: Vec<i64> = targets.iter().map(|row| row.target.raw()).collect();
-    let expected = (1..=200).map(|id| match id {
-        7 => 2007,
-        9 => 3009,
-        id => id + 1000,
-    });
-    assert_eq!(targets, expected.collect::<Vec<_>>());
-    let settled = store.run_entities(&RunId(RUN.to_owned())).await.unwrap();
-    assert_eq!(settled.len(), 200);
-    assert_eq!(settled[8].because, "last");
-    store.close().await;
-
-    let mut raw = place.connect().await;
-    let read = |row: Row<'_>| Ok((row.get("source_id").unwrap(), row.get("target_id").unwrap()));
-    let asked = query("SELECT source_id, target_id FROM mapping_history ORDER BY id");
-    let history: Vec<(i64, i64)> = raw.rows(&asked, read).await.unwrap();
-    assert_eq!(history, [(7, 1007), (9, 1009), (9, 2009)]);
-}
-
-async fn many_small_commits_share_few_transactions(place: Place) {
-    let store = place.open().await;
-    let rows = 24_164;
-    let store_ref = &store;
-    let commits = (0..rows).map(|id| async move {
-        store_ref
-            .commit(vec![write_mapping(&mapping(key(id), id + 100_000))])
-            .await
-    });
-    try_join_all(commits).await.unwrap();
-    assert_eq!(store.mappings(&pair()).await.unwrap().len(), 24_164);
-    // How many depends on how fast the disk is; a quick one leaves less time for rows to queue up.
-    let most = rows.unsigned_abs() / 50;
-    assert!(store.commits() <= most, "{} transactions", store.commits());
-    store.close().await;
-}
-
-async fn commits_that_come_while_it_gathers_share_a_transaction(place: Place) {
-    let store = place.open().await;
-    store.gather(std::time::Duration::from_millis(200));
-    let one = |id, after_ms| {
-        let store = store.clone();
-        async move {
-            tokio::time::sleep(std::time::Duration::from_millis(after_ms)).await;
-            let changes = vec![write_mapping(&mapping(key(id), id + 100))];
-            store.commit(changes).await
-        }
-    };
-    try_join_all([one(1, 0), one(2, 5), one(3, 10)])
-        .await
-        .unwrap();
-    assert_eq!(store.commits(), 1);
-    store.close().await;
-}
-
-async fn only_the_commit_that_cannot_be_stored_fails(place: Place) {
-    let store = place.open().await;
-    let bad = vec![
-        write_mapping(&mapping(key(2), 20)),
-        Change::IntentClosed {
-            run: RunId(RUN.to_owned()),
-            id: IntentId(404),
-            state: IntentState::Done,
-            answers: Vec::new(),
-        },
-    ];
-    let results = join_all([
-        store.commit(vec![write_mapping(&mapping(key(1), 10))]),
-        store.commit(bad),
-        store.commit(vec![write_mapping(&mapping(key(3), 30))]),
-    ])
-    .await;
-    assert!(results[0].is_ok() && results[2].is_ok());
-    assert!(
-        matches!(results[1], Err(StoreError::Unknown { .. })),
-        "{:?}",
-        results[1]
-    );
-    let stored = store.mappings(&pair()).await.unwrap();
-    assert_eq!(stored, [mapping(key(1), 10), mapping(key(3), 30)]);
-    store.close().await;
-}
-
-async fn what_was_accepted_is_written_even_if_nobody_waits(place: Place) {
-    let store = place.open().await;
-    let mut unheard = Box::pin(store.commit(vec![write_mapping(&mapping(key(1), 10))]));
-    assert!(futures_util::poll!(&mut unheard).is_pending());
-    drop(unheard);
-    let other = store.clone();
-    store.close().await;
-    let refused = other
-        .commit(vec![write_mapping(&mapping(key(2), 20))])
-        .await;
-    assert!(matches!(refused, Err(StoreError::Closed)));
-    assert!(matches!(other.runs(1).await, Err(StoreError::Closed)));
-
-    let store = place.open().await;
-    assert_eq!(
-        store.mappings(&pair()).await.unwrap(),
-        [mapping(key(1), 10)]
-    );
-    store.close().await;
-}
-
 fn owner(run: &str) -> LeaseOwner {
     LeaseOwner {
         owner: "ann".to_owned(),
@@ -650,140 +529,6 @@ async fn a_lease_has_one_owner_until_it_expires(place: Place) {
         .acquire_lease_at(&pair(), owner("third"), TTL, after(113))
         .await
         .unwrap();
-    store.close().await;
-}
-
-/// The commit comes after the takeover, as that of a process that was stopped in between, and the new owner is another process.
-async fn a_run_stores_nothing_after_its_lease_was_taken_over(place: Place) {
-    let (store, other) = (place.open().await, place.open().await);
-    let start: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
-    let mine = owner("first");
-    let lease = store
-        .acquire_lease_at(&pair(), mine, TTL, start)
-        .await
-        .unwrap();
-    assert_eq!(lease.ended_ago(), None);
-    let row = |id| vec![write_mapping(&mapping(key(id), id + 10))];
-    store.commit(row(1)).await.unwrap();
-    let elsewhere = LeaseOwner {
-        host: "table".to_owned(),
-        ..owner("second")
-    };
-    let later = start + 100.seconds();
-    let next = other
-        .acquire_lease_at(&pair(), elsewhere, TTL, later)
-        .await
-        .unwrap();
-    assert_eq!(next.ended_ago(), Some(Duration::from_secs(40)));
-    let results = join_all([
-        store.commit(row(2)),
-        store.for_another_lease().commit(row(3)),
-    ])
-    .await;
-    let is_lost = matches!(&results[0], Err(StoreError::LeaseLost { run }) if run.0 == "first");
-    assert!(is_lost, "{results:?}");
-    assert!(results[1].is_ok(), "{results:?}");
-    other.commit(row(4)).await.unwrap();
-    store.release_lease(lease).await.unwrap();
-    other.release_lease(next).await.unwrap();
-    let stored = other.mappings(&pair()).await.unwrap();
-    let stored: Vec<i64> = stored.iter().map(|row| row.key.id.raw()).collect();
-    assert_eq!(stored, [1, 3, 4]);
-    // What was given back is no takeover.
-    let third = other
-        .acquire_lease_at(&pair(), owner("third"), TTL, later)
-        .await
-        .unwrap();
-    assert_eq!(third.ended_ago(), None);
-    store.close().await;
-    other.close().await;
-}
-
-async fn bytes_are_kept_once_and_read_back(place: Place) {
-    use tokio::io::AsyncReadExt;
-    let store = place.open().await;
-    let long: Vec<u8> = (0..2_500_000_u32)
-        .map(|n| n.to_le_bytes()[n as usize % 3])
-        .collect();
-    for bytes in [&b"some"[..], &[][..], &long[..], &b"some"[..]] {
-        let mut keeping = store.keep_bytes().await.unwrap().unwrap();
-        for part in bytes.chunks(70_000) {
-            keeping.write(part).await.unwrap();
-        }
-        let (hash, length) = keeping.finish().await.unwrap();
-        assert_eq!(
-            (hash, length),
-            (ContentHash::of_bytes(bytes), bytes.len() as u64)
-        );
-        let mut read = Vec::new();
-        let mut file = store.kept_bytes(hash).await.unwrap().unwrap();
-        file.read_to_end(&mut read).await.unwrap();
-        assert!(read == bytes, "{} of {}", read.len(), bytes.len());
-    }
-    let none = store.kept_bytes(ContentHash::of_bytes(b"none")).await;
-    assert!(none.unwrap().is_none());
-    assert_eq!(store.kept_hashes().await.unwrap().len(), 3);
-    store.close().await;
-}
-
-async fn a_plan_gets_a_copy_of_what_is_known(place: Place) {
-    let none = Store::open_copy(&place.url).await.unwrap();
-    assert_eq!(none.mappings(&pair()).await.unwrap(), []);
-    none.close().await;
-    assert!(
-        !place.url.exists().await.unwrap(),
-        "looking leaves no trace"
-    );
-    let store = place.open().await;
-    let rows: Vec<Mapping> = (0..5000).map(|id| mapping(key(id), id + 10_000)).collect();
-    store
-        .commit(rows.iter().map(write_mapping).collect())
-        .await
-        .unwrap();
-    store.close().await;
-    let copy = Store::open_copy(&place.url).await.unwrap();
-    assert_eq!(copy.mappings(&pair()).await.unwrap(), rows);
-    copy.commit(vec![write_mapping(&mapping(key(5001), 9))])
-        .await
-        .unwrap();
-    copy.close().await;
-    let store = place.open().await;
-    assert_eq!(store.mappings(&pair()).await.unwrap().len(), 5000);
-    store.close().await;
-}
-
-async fn everything_can_be_surveyed_and_exported(place: Place) {
-    let store = place.open().await;
-    fill(&store).await;
-    let lease = store
-        .acquire_lease(&pair(), owner("first"), TTL)
-        .await
-        .unwrap();
-    let survey = store.survey().await.unwrap();
-    let rows = |name: &str| {
-        let mut tables = survey.tables.iter();
-        tables
-            .find(|(table, _)| table == name)
-            .map(|(_, held)| held.rows)
-    };
-    assert_eq!(
-        (rows("mappings"), rows("runs"), rows("hosts")),
-        (Some(2), Some(1), Some(1))
-    );
-    assert_eq!((survey.checked_mappings, survey.open_intents), (2, 1));
-    let held: Vec<&str> = survey.leases.iter().map(|held| &*held.run.0).collect();
-    assert_eq!(held, ["first"]);
-    assert!(survey.size_bytes > 10_000, "{}", survey.size_bytes);
-    let mut exported = Vec::new();
-    let each = |table: &str, row: serde_json::Value| {
-        exported.push((table.to_owned(), row));
-        Ok::<_, StoreError>(())
-    };
-    store.export(each).await.unwrap();
-    let run = exported.iter().find(|(table, _)| table == "runs").unwrap();
-    assert_eq!(run.1["options"], json!({"overwrite": true}));
-    assert_eq!(run.1["finished_at"], json!(null));
-    store.release_lease(lease).await.unwrap();
     store.close().await;
 }
 

@@ -1,4 +1,4 @@
-//! A PostgreSQL server for tests: the one that `LOCKGATE_TEST_POSTGRES` names, or one that `tests/postgres.sh` starts for the test
+//! A `PostgreSQL` server for tests: the one that `LOCKGATE_TEST_POSTGRES` names, or one that `tests/postgres.sh` starts for the test
 //! binary. Each test has a schema of its own. Where there is no server the test says so and proves nothing; in a pipeline (`CI`)
 //! that is a failure.
 
@@ -13,8 +13,14 @@ struct Server {
     _runs: Option<Child>,
 }
 
+fn named() -> Option<String> {
+    std::env::var_os("LOCKGATE_TEST_POSTGRES")?
+        .into_string()
+        .ok()
+}
+
 static SERVER: LazyLock<Option<Server>> = LazyLock::new(|| {
-    if let Ok(url) = std::env::var("LOCKGATE_TEST_POSTGRES") {
+    if let Some(url) = named() {
         return Some(Server { url, _runs: None });
     }
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/postgres.sh");

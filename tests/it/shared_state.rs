@@ -55,7 +55,8 @@ async fn machines_that_share_a_state_know_what_the_others_did() {
     assert_eq!(again.code, Some(0), "{}", again.stderr);
     assert_eq!(server.writes(crate::support::TARGET).len(), writes);
     let runs = done(&second, &["runs", "--output", "json"]).await;
-    assert_eq!(runs.stdout.lines().count(), 2, "{}", runs.stdout);
+    let runs = runs.stdout.lines().filter(|line| line.contains("\"run\""));
+    assert_eq!(runs.count(), 2);
 
     let survey = done(&second, &["state", "doctor", "--json"]).await;
     let survey: Value = serde_json::from_str(&survey.stdout).unwrap();
@@ -141,7 +142,7 @@ async fn a_server_that_is_not_there_is_told_with_the_next_step() {
     let ended = end_of(workspace.command(["runs"])).await;
     assert_eq!(ended.code, Some(4), "{}", ended.stderr);
     for part in [
-        "postgres://ann@127.0.0.1:9/states cannot be reached",
+        "@127.0.0.1:9/states cannot be reached",
         "LG-3014",
         "help: check host",
     ] {
