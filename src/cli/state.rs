@@ -103,7 +103,7 @@ fn url(name: &str, text: &str) -> Result<StateUrl, Error> {
     StateUrl::parse(text).map_err(|error| Error::Usage {
         message: format!("{name} cannot be used: {error}"),
         hint: Some(
-            "name a file, such as .lockgate/state.db, or postgres://USER@HOST/DATABASE".to_owned(),
+            "name a file, such as .lockgate/state.db, or the URL of a PostgreSQL server".to_owned(),
         ),
     })
 }

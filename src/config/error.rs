@@ -218,7 +218,7 @@ impl ConfigError {
             ),
             Self::State { .. } => {
                 Some(
-                    "give --state a path, such as .lockgate/state.db, or postgres://USER@HOST/DATABASE"
+                    "give --state a path, such as .lockgate/state.db, or the URL of a PostgreSQL server"
                         .to_owned(),
                 )
             }

@@ -438,8 +438,8 @@ fn complaints_about_variables_name_them_and_what_was_expected() {
     "#);
     insta::assert_snapshot!(variable("LOCKGATE_STATE", "mysql://ann:hunter2@db/state"), @r"
     paths.state cannot be used (environment variable LOCKGATE_STATE)
-    caused by: state in mysql:// is not supported; expected sqlite:PATH, a path or postgres://USER@HOST/DATABASE
-    help: give --state a path, such as .lockgate/state.db, or postgres://USER@HOST/DATABASE
+    caused by: state in mysql:// is not supported; expected sqlite:PATH, a path or a PostgreSQL URL
+    help: give --state a path, such as .lockgate/state.db, or the URL of a PostgreSQL server
     ");
     insta::assert_snapshot!(complaint(&[], &[("LOCKGATE_QUIET", "1"), ("LOCKGATE_VERBOSE", "1")]), @r"
     output.quiet (environment variable LOCKGATE_QUIET) and output.verbose (environment variable LOCKGATE_VERBOSE) cannot be used together

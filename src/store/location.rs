@@ -92,7 +92,7 @@ impl fmt::Display for StateUrl {
 pub enum StateUrlError {
     /// A database of another kind.
     #[error(
-        "state in {scheme}:// is not supported; expected sqlite:PATH, a path or postgres://USER@HOST/DATABASE"
+        "state in {scheme}:// is not supported; expected sqlite:PATH, a path or a PostgreSQL URL"
     )]
     Unsupported {
         /// The part of the URL before `://`.
@@ -135,7 +135,7 @@ mod tests {
         let error = StateUrl::parse("mysql://ann:hunter2@db/state").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "state in mysql:// is not supported; expected sqlite:PATH, a path or postgres://USER@HOST/DATABASE"
+            "state in mysql:// is not supported; expected sqlite:PATH, a path or a PostgreSQL URL"
         );
         assert_eq!(StateUrl::parse("sqlite:"), Err(StateUrlError::NoPath));
         assert_eq!(
