@@ -347,7 +347,10 @@ const fn store_exit_code(error: &StoreError) -> ExitStatus {
         | StoreError::Failed { .. }
         | StoreError::Unreadable { .. }
         | StoreError::LeaseHeld { .. }
-        | StoreError::LeaseLost { .. } => ExitStatus::State,
+        | StoreError::LeaseLost { .. }
+        | StoreError::Unreachable { .. }
+        | StoreError::Undecided { .. } => ExitStatus::State,
+        StoreError::NotEmpty { .. } => ExitStatus::Usage,
         StoreError::Unknown { .. } | StoreError::Closed => ExitStatus::Internal,
     }
 }

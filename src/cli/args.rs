@@ -80,7 +80,7 @@ pub(super) struct FileArgs {
     /// Named set of defaults: ci or gentle
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
-    /// State database with ID mappings and run history, as sqlite:PATH or a path
+    /// State database with ID mappings and run history: a path, sqlite:PATH or a PostgreSQL URL
     #[arg(long, value_name = "URL")]
     state: Option<String>,
     /// Directory for the reports of runs

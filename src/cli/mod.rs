@@ -42,6 +42,7 @@ mod run_lookup;
 mod runs;
 mod screen;
 mod session;
+mod state;
 mod stop;
 mod sync;
 mod table;

@@ -199,7 +199,7 @@ async fn show(
 /// What is known of the runs beside the recording. A state that does not exist is not made.
 async fn records(config: &Config) -> Result<Records, Error> {
     let paths = config.paths()?;
-    let store = if paths.state.path().exists() {
+    let store = if paths.state.exists().await? {
         Some(Store::open_to_look(&paths.state).await?)
     } else {
         None

@@ -14,7 +14,7 @@ pub(super) const ALL: u32 = 1_000_000;
 /// [`Error::Usage`] when there is none: opening would create it, and looking should leave no trace.
 /// [`Error::Store`] when it cannot be opened, [`Error::Config`] when its place cannot be.
 pub(super) async fn open(config: &Config) -> Result<Store, Error> {
-    Ok(Store::open(&existing(config)?).await?)
+    Ok(Store::open(&existing(config).await?).await?)
 }
 
 /// The same for commands that change nothing, which a state that cannot be written to does not stop.
@@ -22,20 +22,40 @@ pub(super) async fn open(config: &Config) -> Result<Store, Error> {
 /// # Errors
 /// As of [`open`].
 pub(super) async fn look(config: &Config) -> Result<Store, Error> {
-    Ok(Store::open_to_look(&existing(config)?).await?)
+    Ok(Store::open_to_look(&existing(config).await?).await?)
 }
 
-fn existing(config: &Config) -> Result<StateUrl, Error> {
+/// Opens the state at `url` if there is one.
+///
+/// # Errors
+/// As of [`open`].
+pub(super) async fn open_at(url: &StateUrl) -> Result<Store, Error> {
+    must_exist(url).await?;
+    Ok(Store::open(url).await?)
+}
+
+async fn existing(config: &Config) -> Result<StateUrl, Error> {
     let url = config.paths()?.state;
-    if url.path().exists() {
-        return Ok(url);
+    must_exist(&url).await?;
+    Ok(url)
+}
+
+async fn must_exist(url: &StateUrl) -> Result<(), Error> {
+    if url.exists().await? {
+        return Ok(());
     }
     Err(Error::Usage {
-        message: format!("no state at {}", url.path().display()),
+        message: format!("no state at {}", named(url)),
         hint: Some(
             "run `lockgate sync` first, or pass the path of the state file with --state".to_owned(),
         ),
     })
+}
+
+/// A state as it was named: a file by its path.
+pub(super) fn named(url: &StateUrl) -> String {
+    let path = url.file().map(|path| path.display().to_string());
+    path.unwrap_or_else(|| url.to_string())
 }
 
 /// The run of this name, or the newest one that `fits` when the name is `last`.

@@ -99,7 +99,7 @@ async fn look(
     let is_json = config.output()?.mode == OutputMode::Json;
     let paths = config.paths()?;
     // Opening would create it, and looking should leave no trace.
-    let store = if paths.state.path().exists() {
+    let store = if paths.state.exists().await? {
         Some(Store::open_to_look(&paths.state).await?)
     } else {
         None

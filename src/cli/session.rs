@@ -15,7 +15,7 @@ use super::agree::Reviewer;
 use super::ends::{Endpoint, Ends, SourceEnd, authorise};
 use super::{guard, pace, stop, wiring};
 use crate::agility::Instance;
-use crate::config::{HostInfo, Settings};
+use crate::config::{HostInfo, Paths, Settings};
 use crate::domain::{BodyFile, EntityKey, Guid, RunEnd, RunId, Secret, time};
 use crate::engine::pace::Pacer;
 use crate::engine::retry::Retries;
@@ -30,7 +30,7 @@ use crate::progress::Progress;
 use crate::report::lookup::Asked;
 use crate::report::{self, Label, Place, Reporter};
 use crate::snapshot::FormerReads;
-use crate::store::{Change, LeaseOwner, Pair, RunFinish, RunRecord, StateUrl, Store, open_to_all};
+use crate::store::{Change, LeaseOwner, Pair, RunFinish, RunRecord, Store, open_to_all};
 
 /// Commands that may queue up: a user presses a handful of keys, and whoever finds the channel full tries again.
 pub(super) const COMMANDS_IN_FLIGHT: usize = 16;
@@ -295,7 +295,7 @@ impl Readers {
         let options = wiring::engine_options(settings);
         let given = &settings.source;
         let mut source = reader(&options, instance, &given.guid, Side::Source, sink);
-        source.bodies = body_file(&settings.paths.state);
+        source.bodies = body_file(&settings.paths);
         let server = source.instance.instance();
         let paced = server.map(|server| {
             (
@@ -365,7 +365,7 @@ pub(super) fn between(
     Session {
         source,
         target: Arc::new(target),
-        store: store.clone(),
+        store: store.for_another_lease(),
         owner: owner(&settings.host_info, &run),
         run,
         locales: settings.sync.locales.clone(),
@@ -383,8 +383,8 @@ pub(super) fn between(
 
 /// A file beside the state that nobody else can open and that ends with the process. It only saves memory, so
 /// where there can be none, the run goes on without.
-fn body_file(state: &StateUrl) -> Option<Arc<BodyFile>> {
-    let beside = state.path().parent()?;
+fn body_file(paths: &Paths) -> Option<Arc<BodyFile>> {
+    let beside = paths.folder()?;
     let folder = if beside.as_os_str().is_empty() {
         Path::new(".")
     } else {
@@ -396,7 +396,7 @@ fn body_file(state: &StateUrl) -> Option<Arc<BodyFile>> {
 
 /// Where earlier readings of an instance are kept: beside the state.
 pub(super) fn former(settings: &Settings, server: &Instance, keeps: bool) -> Option<FormerReads> {
-    let beside = settings.paths.state.path().parent()?;
+    let beside = settings.paths.folder()?;
     Some(FormerReads {
         folder: beside.join("reads"),
         server: server.host(),

@@ -92,6 +92,7 @@ fn help_teaches() {
       config       Shows every setting with its value and where the value comes from
       mappings     Lists, imports, exports, checks and rebuilds the mappings of a pair of instances
       webhooks     Lists the webhooks of a target, and switches on those that a run has left switched off
+      state        Copies, checks or exports the state: mappings, runs and their outcomes, and what undo needs
       runs         Lists, shows, replays or attaches to runs
       why          Shows the history of one entity: what was decided, sent and answered, and what waits for it
       explain      Explains an error code: what happened, why, and what to do
@@ -310,7 +311,7 @@ fn help_teaches() {
               Named set of defaults: ci or gentle [env: LOCKGATE_PRESET]
 
           --state <URL>
-              State database with ID mappings and run history, as sqlite:PATH or a path [default:
+              State database with ID mappings and run history: a path, sqlite:PATH or a PostgreSQL URL [default:
               sqlite:.lockgate/state.db] [env: LOCKGATE_STATE]
 
           --run-dir <DIR>
@@ -445,7 +446,7 @@ fn help_teaches() {
               Named set of defaults: ci or gentle [env: LOCKGATE_PRESET]
 
           --state <URL>
-              State database with ID mappings and run history, as sqlite:PATH or a path [default:
+              State database with ID mappings and run history: a path, sqlite:PATH or a PostgreSQL URL [default:
               sqlite:.lockgate/state.db] [env: LOCKGATE_STATE]
 
           --run-dir <DIR>
@@ -516,7 +517,7 @@ fn help_teaches() {
               Named set of defaults: ci or gentle [env: LOCKGATE_PRESET]
 
           --state <URL>
-              State database with ID mappings and run history, as sqlite:PATH or a path [default:
+              State database with ID mappings and run history: a path, sqlite:PATH or a PostgreSQL URL [default:
               sqlite:.lockgate/state.db] [env: LOCKGATE_STATE]
 
           --run-dir <DIR>

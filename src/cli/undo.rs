@@ -105,14 +105,13 @@ async fn with_store(
     if is_dry {
         return look(&settings, store, &request, out).await;
     }
-    Undo {
+    let undo = Undo {
         args,
         settings: &settings,
         store,
         record: &record,
-    }
-    .carry_out(&request, out)
-    .await
+    };
+    Box::pin(undo.carry_out(&request, out)).await
 }
 
 impl UndoArgs {
@@ -265,7 +264,7 @@ impl Undo<'_> {
         };
         let reporting = records.beside(report::run(received, reporters, commands), asked);
         let ((end, result), progress) =
-            session::until_stopped(working, reporting, stopping).await?;
+            Box::pin(session::until_stopped(working, reporting, stopping)).await?;
         let exit = result
             .as_ref()
             .map_or_else(Error::exit_code, |(status, _)| *status);

@@ -124,7 +124,7 @@ async fn read(reader: &Reader<Instance>) -> Result<Vec<Webhook>, Error> {
 /// The webhooks that runs have paused on this target; none where there is no state.
 async fn paused(settings: &Settings) -> Result<Vec<PausedWebhook>, Error> {
     let state = &settings.paths.state;
-    if !state.path().exists() {
+    if !state.exists().await? {
         return Ok(Vec::new());
     }
     let store = Store::open_to_look(state).await?;

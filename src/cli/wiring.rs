@@ -87,6 +87,7 @@ pub(super) fn engine_options(settings: &Settings) -> engine::Options {
         settle: settings.timeouts.settle,
         drain_grace: settings.timeouts.drain,
         lease_ttl: settings.timeouts.lease,
+        request_timeout: settings.timeouts.request,
         unknown_outcome: settings.sync.unknown_outcome,
         maps: Arc::clone(&settings.sync.maps),
         reading: settings.limits.reading,

@@ -217,7 +217,10 @@ impl ConfigError {
                     .to_owned(),
             ),
             Self::State { .. } => {
-                Some("give --state a path, such as .lockgate/state.db".to_owned())
+                Some(
+                    "give --state a path, such as .lockgate/state.db, or the URL of a PostgreSQL server"
+                        .to_owned(),
+                )
             }
             Self::Contradiction { .. } => Some("leave one of them out".to_owned()),
             Self::HostNotAllowed { host, .. } => Some(format!(

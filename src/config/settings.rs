@@ -1,7 +1,7 @@
 //! Typed settings: what remains of a configuration once it is known to make sense.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -265,4 +265,12 @@ pub struct Paths {
     pub keep_runs: usize,
     /// How many days a run folder stays as it is at most.
     pub keep_days: u32,
+}
+
+impl Paths {
+    /// The folder for what a workspace keeps on this machine beside its state: the one of the state's file or, where the state is
+    /// on a server, the one of the run folders.
+    pub fn folder(&self) -> Option<&Path> {
+        self.state.file().unwrap_or(&self.runs).parent()
+    }
 }

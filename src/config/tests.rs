@@ -89,7 +89,10 @@ fn the_defaults_are_complete_settings() {
         (64, 16, 250)
     );
     assert_eq!(settings.pace.per_second_max, None);
-    assert_eq!(settings.paths.state.path(), Path::new(".lockgate/state.db"));
+    assert_eq!(
+        settings.paths.state.file(),
+        Some(Path::new(".lockgate/state.db"))
+    );
 }
 
 #[test]
@@ -433,10 +436,10 @@ fn complaints_about_variables_name_them_and_what_was_expected() {
     source.url is "ftp://x" (environment variable LOCKGATE_SOURCE_URL); expected a base URL, such as http://127.0.0.1:8080
     help: `lockgate config --defaults` explains source.url
     "#);
-    insta::assert_snapshot!(variable("LOCKGATE_STATE", "postgres://ann:hunter2@db/state"), @r"
+    insta::assert_snapshot!(variable("LOCKGATE_STATE", "mysql://ann:hunter2@db/state"), @r"
     paths.state cannot be used (environment variable LOCKGATE_STATE)
-    caused by: state in postgres:// is not supported by this build yet; expected sqlite:PATH or a path
-    help: give --state a path, such as .lockgate/state.db
+    caused by: state in mysql:// is not supported; expected sqlite:PATH, a path or a PostgreSQL URL
+    help: give --state a path, such as .lockgate/state.db, or the URL of a PostgreSQL server
     ");
     insta::assert_snapshot!(complaint(&[], &[("LOCKGATE_QUIET", "1"), ("LOCKGATE_VERBOSE", "1")]), @r"
     output.quiet (environment variable LOCKGATE_QUIET) and output.verbose (environment variable LOCKGATE_VERBOSE) cannot be used together

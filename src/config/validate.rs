@@ -187,7 +187,7 @@ impl Config {
     /// [`ConfigError`] for a value that cannot be.
     pub fn paths(&self) -> Result<Paths, ConfigError> {
         let text = |key, expected: &str| self.text(key)?.ok_or_else(|| self.wrong(key, expected));
-        let state = text("paths.state", "sqlite:PATH or a path")?;
+        let state = text("paths.state", "sqlite:PATH, a path or a PostgreSQL URL")?;
         Ok(Paths {
             state: StateUrl::parse(&state).map_err(|error| ConfigError::State {
                 origin: self.described("paths.state").1,

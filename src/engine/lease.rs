@@ -49,6 +49,7 @@ pub(super) struct Keeper {
     ended: CancellationToken,
     lost: Lost,
     fence: Fence,
+    ended_ago: Option<Duration>,
 }
 
 impl Keeper {
@@ -64,6 +65,7 @@ impl Keeper {
     ) -> Result<Self, StoreError> {
         let asked = Instant::now();
         let lease = store.acquire_lease(pair, owner, ttl).await?;
+        let ended_ago = lease.ended_ago();
         let ended = CancellationToken::new();
         let (tell, lost) = watch::channel(None);
         let extend = signal::Sender::new(asked + ttl);
@@ -83,6 +85,7 @@ impl Keeper {
             ended,
             lost,
             fence: Fence(held_until),
+            ended_ago,
         })
     }
 
@@ -94,6 +97,13 @@ impl Keeper {
     /// What tells a loss.
     pub(super) fn lost(&self) -> Lost {
         self.lost.clone()
+    }
+
+    /// How much of `request_timeout` is left in which a request may still be under way that the former owner of the lease sent,
+    /// where that ran on another machine and did not give it back. `None` where there is nothing to wait for.
+    pub(super) fn former_requests(&self, request_timeout: Duration) -> Option<Duration> {
+        let left = request_timeout.checked_sub(self.ended_ago?)?;
+        (!left.is_zero()).then_some(left)
     }
 
     /// Gives the lease back. When that cannot be stored, it ends by itself.

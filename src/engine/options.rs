@@ -118,6 +118,9 @@ pub struct Options {
     pub maps: Arc<Maps>,
     /// How long the lease of a run that died blocks others, at most. It is renewed three times in that.
     pub lease_ttl: Duration,
+    /// How long a request may take, for a lease that was taken over from another machine: nothing is sent before the last request
+    /// of the former run has ended.
+    pub request_timeout: Duration,
     /// How much of an instance is read.
     pub reading: ReadLimits,
     /// Whether the same answers give the same run, for simulations: waits have no jitter, and the rest of the run is played
@@ -183,6 +186,7 @@ impl Default for Options {
             unknown_outcome: UnknownOutcome::default(),
             maps: Arc::default(),
             lease_ttl: Duration::from_secs(30),
+            request_timeout: Duration::from_mins(1),
             reading: ReadLimits::default(),
             reproducible: false,
         }

@@ -87,6 +87,7 @@ impl<S: Source, T: Target> Session<S, T> {
         keeper: &Keeper,
     ) -> Result<RunReport, RunError> {
         let fence = keeper.fence();
+        control.read(self.after_takeover(keeper)).await?;
         let prepared = control.read(self.prepare_after_recovery(&fence)).await?;
         // What an interrupted run had sent is known to the state, whether it can be found or not.
         let is_unknown = prepared.plan.is_target_unknown() && prepared.doubts.is_empty();

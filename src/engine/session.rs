@@ -17,7 +17,7 @@ use super::channels;
 use super::context::Foreign;
 use super::context::PreImages;
 use super::context::RunContext;
-use super::lease::Fence;
+use super::lease::{Fence, Keeper};
 use super::open_intents::OpenIntents;
 use super::options::{Matching, Options, Publish, UnknownOutcome};
 use super::outage::Alarm;
@@ -137,6 +137,19 @@ impl<S: Source, T: Target> Session<S, T> {
         let (mapped, target) = self.pull(&locales).await?;
         self.plan(locales.written, mapped, target, HashMap::new())
             .await
+    }
+
+    /// Waits until no request of a run can be under way that lost its lease to this one.
+    pub(super) async fn after_takeover(&self, keeper: &Keeper) -> Result<(), RunError> {
+        if let Some(left) = keeper.former_requests(self.options.request_timeout) {
+            let message = format!(
+                "the lock was taken over from a run on another machine, whose requests may be under way for {} s; waiting for their end",
+                left.as_secs_f64().ceil()
+            );
+            self.sink.emit(Event::Warned { message }).await;
+            tokio::time::sleep(left).await;
+        }
+        Ok(())
     }
 
     /// Finds out the outcome of the open requests of earlier runs, so that the plan sees it.

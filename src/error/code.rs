@@ -65,6 +65,9 @@ pages! {
     "LG-3011",
     "LG-3012",
     "LG-3013",
+    "LG-3014",
+    "LG-3015",
+    "LG-3016",
     "LG-4001",
     "LG-4002",
     "LG-4003",
@@ -232,6 +235,9 @@ const fn store(error: &StoreError) -> &'static str {
         StoreError::LeaseLost { .. } => "LG-3011",
         StoreError::Unknown { .. } => "LG-3012",
         StoreError::Closed => "LG-3013",
+        StoreError::Unreachable { .. } => "LG-3014",
+        StoreError::Undecided { .. } => "LG-3015",
+        StoreError::NotEmpty { .. } => "LG-3016",
     }
 }
 

@@ -2,16 +2,16 @@
 //!
 //! A batch of content comes to its end with two rows for each item. One statement each would cost more than everything
 //! else that the store does, because every statement is handed to the thread of `SQLite` and back. Rows are written in
-//! the order of their changes, so that of two with one key the later one stays; between tables the order does not matter
-//! inside a transaction.
+//! the order of their changes, so that of two with one key the later one stays; `PostgreSQL` takes a key once in a statement, so
+//! two with one key are never in the same one. Between tables the order does not matter inside a transaction.
 
+use std::collections::HashSet;
+use std::hash::Hash;
 use std::sync::LazyLock;
 
-use sqlx::query;
-
 use super::checksum::checksum;
+use super::connection::{Statement, query};
 use super::rows::{filled_column, locale_column, outcome_detail};
-use super::write::Query;
 use super::{Mapping, Pair, RunEntity};
 use crate::domain::Id;
 
@@ -74,16 +74,29 @@ impl<'c> Bulk<'c> {
     }
 
     /// The statements for what was kept.
-    pub(super) fn statements(&mut self) -> Vec<Query<'c>> {
+    pub(super) fn statements(&mut self) -> Vec<Statement<'c>> {
         let mut statements = Vec::new();
-        for rows in chunks(&std::mem::take(&mut self.mappings)) {
-            statements.push(mappings(rows));
+        let rows = std::mem::take(&mut self.mappings);
+        for rows in runs(&rows, |(pair, mapping)| (*pair, &mapping.key)) {
+            statements.extend(chunks(rows).map(mappings));
         }
-        for rows in chunks(&std::mem::take(&mut self.entities)) {
-            statements.push(entities(rows));
+        let rows = std::mem::take(&mut self.entities);
+        for rows in runs(&rows, |entity| (&entity.run, &entity.key)) {
+            statements.extend(chunks(rows).map(entities));
         }
         statements
     }
+}
+
+/// The longest parts in which no key stands twice.
+fn runs<T, K: Hash + Eq>(mut rows: &[T], key: impl Fn(&T) -> K) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let mut seen = HashSet::new();
+        let length = rows.iter().take_while(|row| seen.insert(key(row))).count();
+        let (part, rest) = rows.split_at(length);
+        rows = rest;
+        (length > 0).then_some(part)
+    })
 }
 
 /// The largest parts that there is a statement for.
@@ -101,7 +114,7 @@ fn sized(statements: &'static Sizes, rows: usize) -> &'static str {
     &statements[rows.ilog2() as usize]
 }
 
-fn mappings<'q>(rows: &[(&'q Pair, &'q Mapping)]) -> Query<'q> {
+fn mappings<'q>(rows: &[(&'q Pair, &'q Mapping)]) -> Statement<'q> {
     let all = query(sized(&MAPPINGS, rows.len()));
     rows.iter().fold(all, |all, (pair, mapping)| {
         all.bind(pair.source.as_str())
@@ -127,7 +140,7 @@ fn mappings<'q>(rows: &[(&'q Pair, &'q Mapping)]) -> Query<'q> {
     })
 }
 
-fn entities<'q>(rows: &[&'q RunEntity]) -> Query<'q> {
+fn entities<'q>(rows: &[&'q RunEntity]) -> Statement<'q> {
     let all = query(sized(&ENTITIES, rows.len()));
     rows.iter().fold(all, |all, entity| {
         all.bind(&entity.run.0)
@@ -155,6 +168,8 @@ mod tests {
             let fits = |part: &&[usize]| part.len().is_power_of_two() && part.len() <= 64;
             assert!(parts.iter().all(fits));
         }
+        let parts: Vec<&[i32]> = runs(&[1, 2, 1, 1, 3], |row| *row).collect();
+        assert_eq!(parts, [&[1, 2][..], &[1], &[1, 3]]);
         assert_eq!(MAPPINGS[6].matches('?').count(), 64 * 20);
         assert_eq!(ENTITIES[1].matches('?').count(), 2 * 9);
     }

@@ -4,9 +4,9 @@
 //! believed, and the wrong one written over. So each row carries the hash of its values, which is checked whenever mappings
 //! are read.
 
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{Row, query};
+use std::sync::Arc;
 
+use super::connection::{Column, Connection, Row, query};
 use super::rows::{Reader, filled_column, locale_column};
 use super::{Mapping, MappingOrigin, Pair, StoreError};
 use crate::domain::{ContentHash, FieldHashes, Guid, Id, Proof, RunId, TargetId, Version};
@@ -60,7 +60,7 @@ pub(super) fn checksum(pair: &Pair, mapping: &Mapping) -> String {
 ///
 /// # Errors
 /// [`StoreError::Damaged`] when its checksum is another one, [`StoreError::Unreadable`] for what no program wrote.
-pub(super) fn read(row: &SqliteRow, place: &str) -> Result<(Pair, Mapping), StoreError> {
+pub(super) fn read(row: Row<'_>, place: &str) -> Result<(Pair, Mapping), StoreError> {
     let (pair, mapping) = values(row, place)?;
     let written: String = column(row, "checksum", place)?;
     if written == checksum(&pair, &mapping) {
@@ -72,11 +72,8 @@ pub(super) fn read(row: &SqliteRow, place: &str) -> Result<(Pair, Mapping), Stor
     })
 }
 
-fn column<'r, T>(row: &'r SqliteRow, name: &str, place: &str) -> Result<T, StoreError>
-where
-    T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
-{
-    row.try_get(name).map_err(|error| match error {
+fn column<'r, T: Column<'r>>(row: Row<'r>, name: &str, place: &str) -> Result<T, StoreError> {
+    row.get(name).map_err(|error| match error {
         sqlx::Error::ColumnDecode { .. } => StoreError::Damaged {
             place: place.to_owned(),
             detail: format!("{name} in mappings has a value of another type"),
@@ -85,7 +82,7 @@ where
     })
 }
 
-fn values(row: &SqliteRow, place: &str) -> Result<(Pair, Mapping), StoreError> {
+fn values(row: Row<'_>, place: &str) -> Result<(Pair, Mapping), StoreError> {
     let reader = Reader {
         place,
         table: "mappings",
@@ -131,12 +128,12 @@ fn values(row: &SqliteRow, place: &str) -> Result<(Pair, Mapping), StoreError> {
 ///
 /// # Errors
 /// [`StoreError`] when one cannot be read or written.
-pub(super) async fn fill(connection: &mut SqliteConnection, place: &str) -> Result<(), StoreError> {
-    let failed = |error| StoreError::of(error, place);
-    let rows = query(ROWS).fetch_all(&mut *connection).await;
-    for row in rows.map_err(failed)? {
-        let (pair, mapping) = values(&row, place)?;
-        query(
+pub(super) async fn fill(connection: &mut Connection) -> Result<(), StoreError> {
+    let place = Arc::clone(&connection.place);
+    let all = query(ROWS);
+    let rows = connection.rows(&all, |row| values(row, &place));
+    for (pair, mapping) in rows.await? {
+        let filled = query(
             "UPDATE mappings SET checksum = ?
              WHERE source = ? AND target = ? AND kind = ? AND source_id = ? AND locale = ?",
         )
@@ -145,10 +142,8 @@ pub(super) async fn fill(connection: &mut SqliteConnection, place: &str) -> Resu
         .bind(pair.target.as_str())
         .bind(mapping.key.kind.name())
         .bind(mapping.key.id.raw())
-        .bind(locale_column(&mapping.key))
-        .execute(&mut *connection)
-        .await
-        .map_err(failed)?;
+        .bind(locale_column(&mapping.key));
+        connection.execute(filled).await?;
     }
     Ok(())
 }

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use sqlx::error::DatabaseError;
 
+use super::connection::is_loss;
 use crate::domain::RunId;
 
 /// The state cannot be used, or does not allow what was asked.
@@ -63,6 +65,22 @@ pub enum StoreError {
         /// The file.
         place: String,
     },
+    /// The server of the state does not answer, or does not let this user in.
+    #[error("the state in {place} cannot be reached")]
+    Unreachable {
+        /// The server, without the password.
+        place: String,
+        /// What the network or the server says.
+        source: Arc<sqlx::Error>,
+    },
+    /// The connection was lost while a commit was under way, and the server could not be asked what became of it.
+    #[error(
+        "the connection to {place} was lost; whether the last changes were stored is not known"
+    )]
+    Undecided {
+        /// The server, without the password.
+        place: String,
+    },
     /// Anything else that the database reports.
     #[error("the state in {place} could not be used")]
     Failed {
@@ -70,6 +88,12 @@ pub enum StoreError {
         place: String,
         /// The database's reason.
         source: Arc<sqlx::Error>,
+    },
+    /// A state that something is to be copied into holds something already.
+    #[error("the state in {place} is not empty")]
+    NotEmpty {
+        /// The file, or the server without the password.
+        place: String,
     },
     /// A change to something that was never noted; nothing of its commit was stored.
     #[error("{what} is not in the state")]
@@ -135,16 +159,35 @@ impl StoreError {
                     path.display()
                 ),
             }),
+            Self::Damaged { place, .. } | Self::Unreadable { place, .. } if is_server(place) => Some(
+                "restore the schema from a backup, or name another one with ?schema=NAME in --state: counterparts are then found again by name and path where they have one"
+                    .to_owned(),
+            ),
             Self::Damaged { place, .. } | Self::Unreadable { place, .. } => Some(format!(
                 "restore {place} from a backup, or move it away: counterparts are then found again by name and path where they have one"
             )),
+            Self::Foreign { place } if is_server(place) => {
+                Some("name another schema with ?schema=NAME in --state".to_owned())
+            }
             Self::Foreign { .. } => Some("name another file with --state".to_owned()),
             Self::Newer { .. } => {
                 Some("update lockgate, or name another file with --state".to_owned())
             }
+            Self::ReadOnly { place } if is_server(place) => Some(
+                "grant this user the right to create and write tables in the schema, or name another user in --state"
+                    .to_owned(),
+            ),
             Self::ReadOnly { place } => Some(format!(
                 "make {place} and its directory writable, or name another place with --state"
             )),
+            Self::Unreachable { .. } => Some(
+                "check host, port, user, password and sslmode in --state; a run that was interrupted goes on with the same command"
+                    .to_owned(),
+            ),
+            Self::Undecided { .. } => Some(
+                "run the same command again when the server is back: it looks up what was stored and sent"
+                    .to_owned(),
+            ),
             Self::Locked { .. } => Some(
                 "wait for the other process; `lockgate runs` lists what was started here"
                     .to_owned(),
@@ -157,6 +200,9 @@ impl StoreError {
             )),
             Self::LeaseLost { .. } => {
                 Some("`lockgate runs` shows the other run; run again when it is over".to_owned())
+            }
+            Self::NotEmpty { .. } => {
+                Some("name a file or a schema that does not exist yet".to_owned())
             }
             Self::Failed { .. } | Self::Unknown { .. } | Self::Closed => None,
         }
@@ -175,6 +221,9 @@ impl StoreError {
             | Self::Newer { .. }
             | Self::Locked { .. }
             | Self::Full { .. }
+            | Self::Unreachable { .. }
+            | Self::Undecided { .. }
+            | Self::NotEmpty { .. }
             | Self::Failed { .. }
             | Self::Unknown { .. }
             | Self::Unreadable { .. }
@@ -195,14 +244,29 @@ impl StoreError {
             | Self::ReadOnly { .. }
             | Self::Locked { .. }
             | Self::Full { .. }
+            | Self::Unreachable { .. }
+            | Self::Undecided { .. }
+            | Self::NotEmpty { .. }
             | Self::Unreadable { .. }
             | Self::LeaseHeld { .. }
             | Self::Closed => false,
         }
     }
 
-    /// Sorts an error of the database by its result code (<https://www.sqlite.org/rescode.html>).
+    /// A server that does not answer, whatever it says.
+    pub(super) fn unreachable(error: sqlx::Error, place: &str) -> Self {
+        Self::Unreachable {
+            place: place.to_owned(),
+            source: Arc::new(error),
+        }
+    }
+
+    /// Sorts an error of the database by its result code (<https://www.sqlite.org/rescode.html>,
+    /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>).
     pub(super) fn of(error: sqlx::Error, place: &str) -> Self {
+        if is_server(place) {
+            return Self::of_server(error, place);
+        }
         let place = place.to_owned();
         if let sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed = error {
             return Self::Closed;
@@ -222,6 +286,35 @@ impl StoreError {
             },
         }
     }
+}
+
+impl StoreError {
+    fn of_server(error: sqlx::Error, place: &str) -> Self {
+        if is_loss(&error) {
+            return Self::unreachable(error, place);
+        }
+        let place = place.to_owned();
+        let code = error.as_database_error().and_then(DatabaseError::code);
+        match code.as_deref() {
+            // A lock that was not to be had in time, two that wait for each other, two that changed the same.
+            Some("55P03" | "40P01" | "40001") => Self::Locked { place },
+            Some("42501" | "25006") => Self::ReadOnly { place },
+            Some("53100") => Self::Full { place },
+            Some("XX001" | "XX002") => Self::Damaged {
+                place,
+                detail: message(&error),
+            },
+            Some(_) | None => Self::Failed {
+                place,
+                source: Arc::new(error),
+            },
+        }
+    }
+}
+
+/// Whether a state is on a server, by its place.
+fn is_server(place: &str) -> bool {
+    place.starts_with("postgres://")
 }
 
 /// The low byte of `SQLite`'s extended result code.

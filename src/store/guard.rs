@@ -73,7 +73,9 @@ fn is_foreign(path: &Path) -> bool {
 
 /// What of the state every user of the machine may write to: somebody else may change what is the counterpart of what.
 pub fn open_to_all(url: &StateUrl) -> Vec<PathBuf> {
-    let path = url.path();
+    let Some(path) = url.file() else {
+        return Vec::new();
+    };
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());

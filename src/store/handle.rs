@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use tempfile::TempDir;
@@ -16,14 +16,15 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::clean::clean;
+use super::connection::{Connection, Opener};
 use super::in_place::Working;
-use super::lease::{LeaseRequest, expiry};
+use super::lease::{LeaseRequest, Mark};
 use super::liveness_lock;
 use super::read::Readers;
 use super::writer::{Order, QUEUE, Reply, Writer};
 use super::{
     Change, Intent, Lease, LeaseOwner, Mapping, OtherPairs, Pair, PausedWebhook, PreImage,
-    Publishing, RunEntity, RunRecord, StateUrl, StoreError, aside, guard, schema,
+    Publishing, RunEntity, RunRecord, StateUrl, StoreError, aside, copy, guard, schema,
 };
 use crate::domain::{
     AgreedNumber, AgreedPlace, ContentHash, EntityKey, Guid, Kind, ListKey, RunId, SourceId,
@@ -39,11 +40,15 @@ const MEMORY: u64 = 20;
 
 /// A handle on the durable state; clones share it.
 ///
+/// A handle that took a lease stores nothing any more once another run has taken the lease over, and neither do its clones.
+///
 /// The writer task ends when the store is closed or the last handle is dropped, and writes what it had
 /// accepted in both cases. Close it before the runtime ends: only then somebody waits for that.
 #[derive(Clone)]
 pub struct Store {
     shared: Arc<Shared>,
+    /// The lease that commits of this handle and its clones belong to.
+    lease: Arc<RwLock<Option<Arc<Mark>>>>,
 }
 
 struct Shared {
@@ -59,7 +64,11 @@ struct Shared {
     /// The file; `None` in memory.
     file: Option<PathBuf>,
     working: Working,
-    options: SqliteConnectOptions,
+    opener: Opener,
+    /// How far the clock of the server is ahead of the one of this machine, in milliseconds.
+    ahead_ms: i64,
+    /// For the bytes of assets on a server, opened when there are some.
+    blobs: Mutex<Option<Connection>>,
     standing_still: watch::Sender<bool>,
     /// Holds the files of a state that is a copy.
     aside: Option<TempDir>,
@@ -79,15 +88,23 @@ impl Store {
     /// Opens the state, creates it when absent (file 0600, directory 0700) and migrates it when old.
     ///
     /// # Errors
-    /// [`StoreError`] when the file cannot be created, or is damaged, foreign, newer, read-only or locked.
+    /// [`StoreError`] when the file cannot be created, or is damaged, foreign, newer, read-only or locked, or the server
+    /// cannot be reached.
     pub async fn open(url: &StateUrl) -> Result<Self, StoreError> {
-        let path = url.path();
+        let path = match url {
+            StateUrl::Sqlite(path) => path,
+            StateUrl::Postgres(server) => {
+                let place = server.to_string();
+                let opener = Opener::Server(server.clone());
+                return Self::start(opener, place.into(), (None, None), Working::Beside).await;
+            }
+        };
         guard::check(path)?;
         create_private(path).await?;
-        let options = file_options(path);
+        let opener = file_opener(path);
         let place = path.display().to_string();
         let file = Some(path.to_owned());
-        Self::start(options, place.into(), (file, None), Working::Beside).await
+        Self::start(opener, place.into(), (file, None), Working::Beside).await
     }
 
     /// As [`Store::open`], for commands that change nothing: of a state that cannot be written to they see a copy.
@@ -95,15 +112,18 @@ impl Store {
     /// # Errors
     /// [`StoreError`] as of [`Store::open`], but not for lack of the right to write.
     pub async fn open_to_look(url: &StateUrl) -> Result<Self, StoreError> {
-        let path = url.path();
-        match Self::open(url).await {
+        let opened = Self::open(url).await;
+        let StateUrl::Sqlite(path) = url else {
+            return opened;
+        };
+        match opened {
             Err(error) if error.is_for_lack_of_writing() && path.exists() => {
                 let aside = aside::copy(path).await?;
-                let options = file_options(&aside.path);
+                let copy = file_opener(&aside.path);
                 let place = path.display().to_string();
                 let file = Some(path.to_owned());
-                let opened = Self::start(options, place.into(), (file, None), Working::Beside);
-                let mut store = opened.await?;
+                let looking = Self::start(copy, place.into(), (file, None), Working::Beside);
+                let mut store = looking.await?;
                 if let Some(shared) = Arc::get_mut(&mut store.shared) {
                     shared.aside = Some(aside.folder);
                 }
@@ -137,7 +157,16 @@ impl Store {
     pub async fn of_another_process(&self) -> Result<Self, StoreError> {
         let shared = &self.shared;
         let place = Arc::clone(&shared.readers.place);
-        Self::start(shared.options.clone(), place, (None, None), shared.working).await
+        Self::start(shared.opener.clone(), place, (None, None), shared.working).await
+    }
+
+    /// A handle for a lease of its own, where one process works on several pairs at once.
+    #[must_use]
+    pub fn for_another_lease(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            lease: Arc::default(),
+        }
     }
 
     /// As [`Store::open_in_memory`], with what the state at `url` knows of counterparts and agreements. A state that does
@@ -146,54 +175,51 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the state cannot be read, or there is no memory for it.
     pub async fn open_copy(url: &StateUrl) -> Result<Self, StoreError> {
-        if !url.path().exists() {
+        if !url.exists().await? {
             return Self::in_memory(None, Working::Beside).await;
         }
         // Opening brings it up to date.
-        match Self::open(url).await {
-            Ok(store) => store.close().await,
-            Err(error) if error.is_for_lack_of_writing() => {
-                let aside = aside::copy(url.path()).await?;
-                Self::open(&StateUrl::Sqlite(aside.path.clone()))
-                    .await?
-                    .close()
-                    .await;
-                return Self::in_memory(Some(&aside.path), Working::Beside).await;
+        match (Self::open(url).await, url) {
+            (Ok(store), _) => store.close().await,
+            (Err(error), StateUrl::Sqlite(path)) if error.is_for_lack_of_writing() => {
+                let aside = aside::copy(path).await?;
+                let copy = StateUrl::Sqlite(aside.path.clone());
+                Self::open(&copy).await?.close().await;
+                return Self::in_memory(Some(&copy), Working::Beside).await;
             }
-            Err(error) => return Err(error),
+            (Err(error), _) => return Err(error),
         }
-        Self::in_memory(Some(url.path()), Working::Beside).await
+        Self::in_memory(Some(url), Working::Beside).await
     }
 
-    async fn in_memory(copied: Option<&Path>, working: Working) -> Result<Self, StoreError> {
+    async fn in_memory(copied: Option<&StateUrl>, working: Working) -> Result<Self, StoreError> {
         let place: Arc<str> = "memory".into();
         let options: SqliteConnectOptions = "sqlite::memory:"
             .parse()
             .map_err(|error| StoreError::of(error, &place))?;
-        Self::start(options, place, (None, copied), working).await
+        Self::start(Opener::file(options), place, (None, copied), working).await
     }
 
     pub(super) async fn start(
-        options: SqliteConnectOptions,
+        opener: Opener,
         place: Arc<str>,
-        (file, copied): (Option<PathBuf>, Option<&Path>),
+        (file, copied): (Option<PathBuf>, Option<&StateUrl>),
         working: Working,
     ) -> Result<Self, StoreError> {
-        let options = options
-            .busy_timeout(BUSY_TIMEOUT)
-            .disable_statement_logging();
         let connect = async {
-            let failed = |error| StoreError::of(error, &place);
-            let mut writer = options.connect().await.map_err(failed)?;
-            schema::prepare(&mut writer, &place).await?;
+            let mut writer = opener.open(&place).await?;
+            schema::prepare(&mut writer).await?;
             if let Some(copied) = copied {
-                schema::copy_knowledge(&mut writer, copied).await?;
+                copy::knowledge(copied, &mut writer).await?;
             }
-            let reader = options.clone().pragma("query_only", "on");
-            let reader = reader.connect().await.map_err(failed)?;
-            Ok((writer, reader))
+            let reader = opener.open_to_read(&place).await?;
+            let ahead_ms = match writer.now_ms().await? {
+                Some(now_ms) => now_ms - working.now().as_millisecond(),
+                None => 0,
+            };
+            Ok((writer, reader, ahead_ms))
         };
-        let (connection, reader) = working.on(connect).await?;
+        let (connection, reader, ahead_ms) = working.on(connect).await?;
         let (sender, orders) = mpsc::channel(QUEUE);
         let commits = Arc::new(AtomicU64::new(0));
         let budget = Arc::new(AtomicI64::new(-1));
@@ -232,17 +258,23 @@ impl Store {
                 commit_us: AtomicU64::new(0),
                 file,
                 working,
-                options,
+                opener,
+                ahead_ms,
+                blobs: Mutex::default(),
                 standing_still,
                 aside: None,
                 writer,
             }),
+            lease: Arc::default(),
         })
     }
 
     /// Ends the store for all its handles, after everything that was accepted is durable.
     pub async fn close(self) {
         self.shared.readers.close().await;
+        if let Some(blobs) = self.shared.blobs.lock().await.take() {
+            blobs.close().await;
+        }
         // A writer that is gone already needs no telling.
         drop(self.shared.orders.send(Order::Close).await);
         self.shared.writer.wait().await;
@@ -253,14 +285,17 @@ impl Store {
     /// the changes are stored whether or not somebody waits. Words in them are stored without credentials.
     ///
     /// # Errors
-    /// [`StoreError`]; then nothing of this call was stored.
+    /// [`StoreError`]; then nothing of this call was stored. Only of [`StoreError::Undecided`] that is not known.
     pub async fn commit(&self, changes: Vec<Change>) -> Result<(), StoreError> {
         if changes.is_empty() {
             return Ok(());
         }
         let changes = changes.into_iter().map(clean).collect();
         let asked = Instant::now();
-        let answer = self.ask(|reply| Order::Commit(changes, reply)).await;
+        let lease = self.lease.read();
+        let lease = lease.unwrap_or_else(PoisonError::into_inner).clone();
+        let answer = self.ask(|reply| Order::Commit(changes, lease, reply));
+        let answer = answer.await;
         let took = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
         let before = self.shared.commit_us.load(Ordering::Relaxed);
         // Of two that end at one moment one may be lost: it is a mean of many.
@@ -307,9 +342,11 @@ impl Store {
         self.shared.standing_still.send_replace(is_stopped);
     }
 
-    /// The present moment by the clock that leases end by.
+    /// The present moment by the clock that leases end by: that of the server, if there is one.
     pub fn now(&self) -> Timestamp {
-        self.shared.working.now()
+        let now = self.shared.working.now();
+        let ahead = SignedDuration::from_millis(self.shared.ahead_ms);
+        now.checked_add(ahead).unwrap_or(now)
     }
 
     /// All mappings of a pair, by kind, source id and locale.
@@ -445,7 +482,26 @@ impl Store {
         self.shared.readers.written_after(pair, run).await
     }
 
-    /// The file; `None` in memory.
+    /// How the state is opened.
+    pub(super) fn opener(&self) -> &Opener {
+        &self.shared.opener
+    }
+
+    pub(super) fn readers(&self) -> &Readers {
+        &self.shared.readers
+    }
+
+    /// Where it is, for messages.
+    pub(super) fn place(&self) -> &Arc<str> {
+        &self.shared.readers.place
+    }
+
+    /// For the bytes of assets on a server.
+    pub(super) fn blobs(&self) -> &Mutex<Option<Connection>> {
+        &self.shared.blobs
+    }
+
+    /// The file; `None` in memory and on a server.
     pub(super) fn file(&self) -> Option<&Path> {
         self.shared.file.as_deref()
     }
@@ -527,7 +583,7 @@ impl Store {
         owner: LeaseOwner,
         ttl: Duration,
     ) -> Result<Lease, StoreError> {
-        self.acquire_lease_at(pair, owner, ttl, self.now()).await
+        self.acquire_lease_at(pair, owner, ttl, None).await
     }
 
     pub(super) async fn acquire_lease_at(
@@ -535,8 +591,9 @@ impl Store {
         pair: &Pair,
         owner: LeaseOwner,
         ttl: Duration,
-        now: Timestamp,
+        at: impl Into<Option<Timestamp>>,
     ) -> Result<Lease, StoreError> {
+        let at = at.into();
         let run = owner.run.clone();
         let state = self.shared.file.as_deref();
         // Before the lease shows it as an owner, so that nobody finds an owner that seems dead.
@@ -547,15 +604,15 @@ impl Store {
                 Order::Lease(LeaseRequest::Acquire {
                     pair: pair.clone(),
                     owner,
-                    now,
+                    at,
                     ttl,
                     dead: dead.clone(),
                     reply,
                 })
             })
             .await;
-        let generation = match acquired {
-            Ok(generation) => generation,
+        let lent = match acquired {
+            Ok(lent) => lent,
             Err(refused) => {
                 if let Some(alive) = alive {
                     alive.release();
@@ -566,12 +623,21 @@ impl Store {
         if let (Some(state), Some(dead)) = (state, dead) {
             liveness_lock::sweep(state, &dead);
         }
-        Ok(Lease {
+        let mark = Arc::new(Mark {
             pair: pair.clone(),
             run,
-            generation,
+            generation: lent.generation,
+        });
+        self.commit_under(Some(Arc::clone(&mark)));
+        Ok(Lease {
+            mark,
+            ended_ago: lent.ended_ago,
             alive,
         })
+    }
+
+    fn commit_under(&self, lease: Option<Arc<Mark>>) {
+        *self.lease.write().unwrap_or_else(PoisonError::into_inner) = lease;
     }
 
     /// What a run would be refused with that asks for the lease of a pair now from the machine `host`; `None` where the lease
@@ -588,11 +654,10 @@ impl Store {
         let holding = self
             .ask(|reply| Order::Lease(LeaseRequest::Holder { pair, reply }))
             .await?;
-        let now = self.now().as_millisecond();
         let state = self.shared.file.as_deref();
         let is_dead = |run: &RunId| state.is_some_and(|state| liveness_lock::is_gone(state, run));
         Ok(holding
-            .filter(|held| held.expires_ms > now && !(held.host == host && is_dead(&held.run)))
+            .filter(|held| !(held.is_over || held.host == host && is_dead(&held.run)))
             .map(|held| held.refusal))
     }
 
@@ -620,23 +685,21 @@ impl Store {
     /// # Errors
     /// [`StoreError::LeaseLost`] when another run took it over after it had expired: stop writing.
     pub async fn renew_lease(&self, lease: &Lease, ttl: Duration) -> Result<(), StoreError> {
-        self.renew_lease_at(lease, ttl, self.now()).await
+        self.renew_lease_at(lease, ttl, None).await
     }
 
     pub(super) async fn renew_lease_at(
         &self,
         lease: &Lease,
         ttl: Duration,
-        now: Timestamp,
+        at: impl Into<Option<Timestamp>>,
     ) -> Result<(), StoreError> {
-        let (pair, run, generation) = (lease.pair.clone(), lease.run.clone(), lease.generation);
-        let expires_ms = expiry(now, ttl);
+        let (mark, at) = (Arc::clone(&lease.mark), at.into());
         self.ask(|reply| {
             Order::Lease(LeaseRequest::Renew {
-                pair,
-                run,
-                generation,
-                expires_ms,
+                mark,
+                at,
+                ttl,
                 reply,
             })
         })
@@ -648,17 +711,14 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when that cannot be stored; the lease then ends by itself.
     pub async fn release_lease(&self, lease: Lease) -> Result<(), StoreError> {
-        let (pair, run, generation) = (lease.pair.clone(), lease.run.clone(), lease.generation);
-        let released = self
-            .ask(|reply| {
-                Order::Lease(LeaseRequest::Release {
-                    pair,
-                    run,
-                    generation,
-                    reply,
-                })
-            })
-            .await;
+        let own = self.lease.read();
+        let own = own.unwrap_or_else(PoisonError::into_inner).clone();
+        if own.is_some_and(|own| own == lease.mark) {
+            self.commit_under(None);
+        }
+        let mark = Arc::clone(&lease.mark);
+        let released = self.ask(|reply| Order::Lease(LeaseRequest::Release { mark, reply }));
+        let released = released.await;
         // The sign of life goes last, and stays behind as that of a dead owner when the lease could not be ended.
         if let (Ok(()), Some(alive)) = (&released, lease.alive) {
             alive.release();
@@ -678,15 +738,26 @@ impl Store {
     }
 }
 
-/// Makes the file and its directories if they are missing, for the user's eyes only. `SQLite` gives its
-/// companions (`-wal`, `-shm`) the mode of the file.
-fn file_options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
+impl Opener {
+    /// Of a file, or in memory.
+    pub(super) fn file(options: SqliteConnectOptions) -> Self {
+        let options = options
+            .busy_timeout(BUSY_TIMEOUT)
+            .disable_statement_logging();
+        Self::File(Box::new(options))
+    }
 }
 
+fn file_opener(path: &Path) -> Opener {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full);
+    Opener::file(options)
+}
+
+/// Makes the file and its directories if they are missing, for the user's eyes only. `SQLite` gives its
+/// companions (`-wal`, `-shm`) the mode of the file.
 async fn create_private(path: &Path) -> Result<(), StoreError> {
     let failed = |path: &Path, error| StoreError::Create {
         path: path.to_owned(),

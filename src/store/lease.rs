@@ -2,14 +2,18 @@
 //!
 //! A lease ends by itself when it is not renewed, so that a dead owner blocks nobody for long. Every new
 //! owner raises the generation, and renewing asks for the own generation: an owner that slept through its
-//! expiry learns that it lost the lease instead of working on beside the next one.
+//! expiry learns that it lost the lease instead of working on beside the next one. Every commit of a run asks for it as well, in
+//! its own transaction ([`Mark`]): after a takeover nothing of the former owner is stored any more.
+//!
+//! Moments are those of the server's clock where the state is on a server, since the clocks of runners differ.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{Connection, query, query_as};
 
+use super::connection::{Connection, Row, query};
+use super::in_place::Working;
 use super::rows::Reader;
 use super::writer::Reply;
 use super::{Pair, StoreError};
@@ -32,11 +36,32 @@ pub struct LeaseOwner {
 /// The right to write to a target from a source. Not `Clone`: whoever has it has it alone.
 #[derive(Debug)]
 pub struct Lease {
+    pub(super) mark: Arc<Mark>,
+    pub(super) ended_ago: Option<Duration>,
+    /// Tells others on this machine that the owner lives.
+    pub(super) alive: Option<HeldFile>,
+}
+
+impl Lease {
+    /// How long ago the lease ended that it was taken over from, of a run on another machine that did not give it back. That run
+    /// may be gone, or cut off from the state with requests under way. `None` where the lease was free.
+    pub const fn ended_ago(&self) -> Option<Duration> {
+        self.ended_ago
+    }
+}
+
+/// Tells one lease from those before and after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
     pub(super) pair: Pair,
     pub(super) run: RunId,
     pub(super) generation: i64,
-    /// Tells others on this machine that the owner lives.
-    pub(super) alive: Option<HeldFile>,
+}
+
+/// A lease as it was lent.
+pub(super) struct Lent {
+    pub(super) generation: i64,
+    pub(super) ended_ago: Option<Duration>,
 }
 
 /// What the writer is asked about leases.
@@ -44,24 +69,22 @@ pub(super) enum LeaseRequest {
     Acquire {
         pair: Pair,
         owner: LeaseOwner,
-        now: Timestamp,
+        /// `None`: now.
+        at: Option<Timestamp>,
         ttl: Duration,
         /// A holder that is known to be dead: its lease counts as expired.
         dead: Option<RunId>,
-        /// The generation of the new lease.
-        reply: Reply<i64>,
+        reply: Reply<Lent>,
     },
     Renew {
-        pair: Pair,
-        run: RunId,
-        generation: i64,
-        expires_ms: i64,
+        mark: Arc<Mark>,
+        /// `None`: now.
+        at: Option<Timestamp>,
+        ttl: Duration,
         reply: Reply<()>,
     },
     Release {
-        pair: Pair,
-        run: RunId,
-        generation: i64,
+        mark: Arc<Mark>,
         reply: Reply<()>,
     },
     Holder {
@@ -87,7 +110,8 @@ impl LeaseRequest {
 pub(super) struct Holding {
     pub(super) host: String,
     pub(super) run: RunId,
-    pub(super) expires_ms: i64,
+    /// Whether it has ended without having been given back.
+    pub(super) is_over: bool,
     /// What another run is refused with.
     pub(super) refusal: StoreError,
 }
@@ -97,147 +121,215 @@ pub(super) struct Holding {
 ///
 /// Gives what made it fail, if it did.
 pub(super) async fn serve(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     request: LeaseRequest,
-    place: &str,
+    working: Working,
 ) -> Option<StoreError> {
     match request {
         LeaseRequest::Acquire {
             pair,
             owner,
-            now,
+            at,
             ttl,
             dead,
             reply,
         } => {
-            let acquired = acquire(connection, &pair, &owner, (now, ttl, dead), place).await;
-            let failed = acquired.as_ref().err().cloned();
-            drop(reply.send(acquired));
-            failed
+            let acquired = acquire(connection, &pair, &owner, (at, ttl, dead), working).await;
+            answer(reply, acquired)
         }
         LeaseRequest::Renew {
-            pair,
-            run,
-            generation,
-            expires_ms,
+            mark,
+            at,
+            ttl,
             reply,
         } => {
-            let renewed = renew(connection, (&pair, &run, generation), expires_ms, place).await;
-            let failed = renewed.as_ref().err().cloned();
-            drop(reply.send(renewed));
-            failed
+            let renewed = match now(connection, at, working).await {
+                Ok(now) => renew(connection, &mark, expiry(now, ttl)).await,
+                Err(error) => Err(error),
+            };
+            answer(reply, renewed)
         }
-        LeaseRequest::Release {
-            pair,
-            run,
-            generation,
-            reply,
-        } => {
-            let released = release(connection, (&pair, &run, generation), place).await;
-            let failed = released.as_ref().err().cloned();
-            drop(reply.send(released));
-            failed
+        LeaseRequest::Release { mark, reply } => {
+            let released = release(connection, &mark).await;
+            answer(reply, released)
         }
         LeaseRequest::Holder { pair, reply } => {
-            let held = holder(connection, &pair, place).await;
-            let holding = |held: Holder| {
-                Ok(Holding {
-                    host: held.host.clone(),
-                    run: RunId(held.run.clone()),
-                    expires_ms: held.expires_ms,
-                    refusal: held.refusal(place)?,
-                })
-            };
-            let held = held.and_then(|held| held.map(holding).transpose());
-            let failed = held.as_ref().err().cloned();
-            drop(reply.send(held));
-            failed
+            let holding = holding(connection, &pair, working).await;
+            answer(reply, holding)
         }
     }
 }
 
+fn answer<T>(reply: Reply<T>, done: Result<T, StoreError>) -> Option<StoreError> {
+    let failed = done.as_ref().err().cloned();
+    drop(reply.send(done));
+    failed
+}
+
+/// The moment `at`, or the present one by the clock that leases end by.
+async fn now(
+    connection: &mut Connection,
+    at: Option<Timestamp>,
+    working: Working,
+) -> Result<Timestamp, StoreError> {
+    if let Some(at) = at {
+        return Ok(at);
+    }
+    let of_server = connection.now_ms().await?;
+    let moment = of_server.and_then(|now_ms| Timestamp::from_millisecond(now_ms).ok());
+    Ok(moment.unwrap_or_else(|| working.now()))
+}
+
+async fn holding(
+    connection: &mut Connection,
+    pair: &Pair,
+    working: Working,
+) -> Result<Option<Holding>, StoreError> {
+    let now = now(connection, None, working).await?;
+    let Some(held) = holder(connection, pair).await? else {
+        return Ok(None);
+    };
+    Ok(Some(Holding {
+        host: held.host.clone(),
+        run: RunId(held.run.clone()),
+        is_over: held.expires_ms <= now.as_millisecond(),
+        refusal: held.refusal(&connection.place)?,
+    }))
+}
+
 async fn acquire(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     pair: &Pair,
     owner: &LeaseOwner,
-    (now, ttl, dead): (Timestamp, Duration, Option<RunId>),
-    place: &str,
-) -> Result<i64, StoreError> {
-    let failed = |error| StoreError::of(error, place);
-    let mut transaction = connection
-        .begin_with("BEGIN IMMEDIATE")
-        .await
-        .map_err(failed)?;
-    let held = holder(&mut transaction, pair, place).await?;
+    (at, ttl, dead): (Option<Timestamp>, Duration, Option<RunId>),
+    working: Working,
+) -> Result<Lent, StoreError> {
+    connection.begin().await?;
+    let lent = acquire_in(connection, pair, owner, (at, ttl, dead), working).await;
+    connection.end(lent).await
+}
+
+async fn acquire_in(
+    connection: &mut Connection,
+    pair: &Pair,
+    owner: &LeaseOwner,
+    (at, ttl, dead): (Option<Timestamp>, Duration, Option<RunId>),
+    working: Working,
+) -> Result<Lent, StoreError> {
+    let now = now(connection, at, working).await?;
+    let held = holder(connection, pair).await?;
     let is_dead = |held: &Holder| dead.is_some_and(|dead| dead.0 == held.run);
-    let generation = match held {
+    let (before, ended_ago) = match held {
         Some(held)
             if held.expires_ms > now.as_millisecond()
                 && !is_dead(&held)
                 && !planted::has(Bug::LendsLeaseTwice) =>
         {
-            return Err(held.refusal(place)?);
+            return Err(held.refusal(&connection.place)?);
         }
-        Some(held) => held.generation + 1,
-        None => 1,
+        // One that was given back ended with 1970.
+        Some(held) if held.expires_ms > 0 && held.host != owner.host => {
+            let ago_ms = now.as_millisecond().saturating_sub(held.expires_ms);
+            let ago = Duration::from_millis(u64::try_from(ago_ms).unwrap_or(0));
+            (held.generation, Some(ago))
+        }
+        Some(held) => (held.generation, None),
+        None => (0, None),
     };
-    query(
-        "INSERT OR REPLACE INTO leases
+    let written = query(
+        "INSERT INTO leases
                (source, target, generation, owner, host, process, run, since_ms, expires_ms)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (source, target) DO UPDATE SET
+               generation = excluded.generation, owner = excluded.owner, host = excluded.host,
+               process = excluded.process, run = excluded.run, since_ms = excluded.since_ms,
+               expires_ms = excluded.expires_ms
+           WHERE leases.generation = ?",
     )
     .bind(pair.source.as_str())
     .bind(pair.target.as_str())
-    .bind(generation)
+    .bind(before + 1)
     .bind(&owner.owner)
     .bind(&owner.host)
     .bind(i64::from(owner.process))
     .bind(&owner.run.0)
     .bind(now.as_millisecond())
     .bind(expiry(now, ttl))
-    .execute(&mut *transaction)
-    .await
-    .map_err(failed)?;
-    transaction.commit().await.map_err(failed)?;
-    Ok(generation)
+    .bind(before);
+    if connection.execute(written).await? == 0 {
+        // On a server another run may have been faster since the row was read.
+        let held = holder(connection, pair).await?;
+        let held = held.ok_or_else(|| StoreError::LeaseLost {
+            run: owner.run.clone(),
+        })?;
+        return Err(held.refusal(&connection.place)?);
+    }
+    Ok(Lent {
+        generation: before + 1,
+        ended_ago,
+    })
 }
 
 async fn renew(
-    connection: &mut SqliteConnection,
-    (pair, run, generation): (&Pair, &RunId, i64),
+    connection: &mut Connection,
+    mark: &Mark,
     expires_ms: i64,
-    place: &str,
 ) -> Result<(), StoreError> {
-    let result = query("UPDATE leases SET expires_ms = ? WHERE source = ? AND target = ? AND run = ? AND generation = ?")
-        .bind(expires_ms)
-        .bind(pair.source.as_str())
-        .bind(pair.target.as_str())
-        .bind(&run.0)
-        .bind(generation)
-        .execute(connection)
-        .await
-        .map_err(|error| StoreError::of(error, place))?;
-    if result.rows_affected() == 0 {
-        return Err(StoreError::LeaseLost { run: run.clone() });
+    let renewed = query(
+        "UPDATE leases SET expires_ms = ? WHERE source = ? AND target = ? AND run = ? AND generation = ?",
+    )
+    .bind(expires_ms)
+    .bind(mark.pair.source.as_str())
+    .bind(mark.pair.target.as_str())
+    .bind(&mark.run.0)
+    .bind(mark.generation);
+    if connection.execute(renewed).await? == 0 {
+        return Err(mark.lost());
     }
     Ok(())
 }
 
 /// Lets the lease expire now and keeps the row, so that the generation goes on rising. A lease that
 /// another run has taken over stays with that run.
-async fn release(
-    connection: &mut SqliteConnection,
-    lease: (&Pair, &RunId, i64),
-    place: &str,
-) -> Result<(), StoreError> {
-    match renew(connection, lease, 0, place).await {
+async fn release(connection: &mut Connection, mark: &Mark) -> Result<(), StoreError> {
+    match renew(connection, mark, 0).await {
         Ok(()) | Err(StoreError::LeaseLost { .. }) => Ok(()),
         Err(error) => Err(error),
     }
 }
 
+impl Mark {
+    fn lost(&self) -> StoreError {
+        StoreError::LeaseLost {
+            run: self.run.clone(),
+        }
+    }
+
+    /// Makes sure, inside a transaction, that nobody has taken the lease over, and that nobody does before the transaction is
+    /// over.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`] when another run has it.
+    pub(super) async fn check(&self, connection: &mut Connection) -> Result<(), StoreError> {
+        if planted::has(Bug::KeepsLossToItself) {
+            return Ok(());
+        }
+        let shared = connection.shared();
+        let held = query(format!(
+            "SELECT generation FROM leases
+             WHERE source = ? AND target = ? AND run = ? AND generation = ?{shared}"
+        ))
+        .bind(self.pair.source.as_str())
+        .bind(self.pair.target.as_str())
+        .bind(&self.run.0)
+        .bind(self.generation);
+        let rows = connection.rows(&held, |_| Ok(())).await?;
+        rows.into_iter().next().ok_or_else(|| self.lost())
+    }
+}
+
 /// When a lease taken at `now` ends, in milliseconds since 1970.
-pub(super) fn expiry(now: Timestamp, ttl: Duration) -> i64 {
+fn expiry(now: Timestamp, ttl: Duration) -> i64 {
     let ttl = i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
     now.as_millisecond().saturating_add(ttl)
 }
@@ -253,31 +345,28 @@ struct Holder {
     expires_ms: i64,
 }
 
-async fn holder(
-    connection: &mut SqliteConnection,
-    pair: &Pair,
-    place: &str,
-) -> Result<Option<Holder>, StoreError> {
-    let row: Option<(i64, String, String, i64, String, i64, i64)> = query_as(
+async fn holder(connection: &mut Connection, pair: &Pair) -> Result<Option<Holder>, StoreError> {
+    let place = Arc::clone(&connection.place);
+    let asked = query(
         "SELECT generation, owner, host, process, run, since_ms, expires_ms
          FROM leases WHERE source = ? AND target = ?",
     )
     .bind(pair.source.as_str())
-    .bind(pair.target.as_str())
-    .fetch_optional(connection)
-    .await
-    .map_err(|error| StoreError::of(error, place))?;
-    Ok(row.map(
-        |(generation, owner, host, process, run, since_ms, expires_ms)| Holder {
-            generation,
-            owner,
-            host,
-            process,
-            run,
-            since_ms,
-            expires_ms,
-        },
-    ))
+    .bind(pair.target.as_str());
+    let read = |row: Row<'_>| {
+        Ok(Holder {
+            generation: row.get("generation")?,
+            owner: row.get("owner")?,
+            host: row.get("host")?,
+            process: row.get("process")?,
+            run: row.get("run")?,
+            since_ms: row.get("since_ms")?,
+            expires_ms: row.get("expires_ms")?,
+        })
+    };
+    let failed = |error| StoreError::of(error, &place);
+    let rows = connection.rows(&asked, |row| read(row).map_err(failed));
+    Ok(rows.await?.into_iter().next())
 }
 
 impl Holder {

@@ -3,6 +3,11 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::StoreError;
+use super::connection::Connection;
+use super::schema::version_on_server;
+use super::server::Server;
+
 /// A file or folder that belongs to the state and stands beside it: `state.db-wal`, `state.db.bytes`.
 pub(super) fn beside(state: &Path, ending: &str) -> PathBuf {
     let mut path = state.as_os_str().to_owned();
@@ -15,10 +20,13 @@ pub(super) fn beside(state: &Path, ending: &str) -> PathBuf {
 pub enum StateUrl {
     /// An `SQLite` file, created when absent.
     Sqlite(PathBuf),
+    /// A schema of a database on a `PostgreSQL` server, created when absent.
+    Postgres(Server),
 }
 
 impl StateUrl {
-    /// Reads `sqlite:PATH`, `sqlite://PATH` or a bare path.
+    /// Reads `sqlite:PATH`, `sqlite://PATH`, a bare path, or `postgres://…` with `?schema=NAME` for another schema than
+    /// `lockgate`.
     ///
     /// # Errors
     /// [`StateUrlError`] for an empty path and for databases that this build does not bring.
@@ -26,6 +34,9 @@ impl StateUrl {
         let text = text.trim();
         let path = match text.split_once(':') {
             Some(("sqlite", rest)) => rest.strip_prefix("//").unwrap_or(rest),
+            Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
+                return Server::parse(text).map(Self::Postgres);
+            }
             Some((scheme, rest)) if rest.starts_with("//") => {
                 return Err(StateUrlError::Unsupported {
                     scheme: scheme.to_owned(),
@@ -39,10 +50,30 @@ impl StateUrl {
         Ok(Self::Sqlite(PathBuf::from(path)))
     }
 
-    /// The file.
-    pub fn path(&self) -> &Path {
+    /// The file; `None` on a server.
+    pub fn file(&self) -> Option<&Path> {
         match self {
-            Self::Sqlite(path) => path,
+            Self::Sqlite(path) => Some(path),
+            Self::Postgres(_) => None,
+        }
+    }
+}
+
+impl StateUrl {
+    /// Whether there is a state already. Looking leaves no trace, where opening would create one.
+    ///
+    /// # Errors
+    /// [`StoreError`] when a server cannot be asked, or has a schema of that name that is not ours.
+    pub async fn exists(&self) -> Result<bool, StoreError> {
+        match self {
+            Self::Sqlite(path) => Ok(path.exists()),
+            Self::Postgres(server) => {
+                let place = server.to_string().into();
+                let mut connection = Connection::postgres(server.clone(), place).await?;
+                let version = version_on_server(&mut connection).await;
+                connection.close().await;
+                Ok(version?.is_some())
+            }
         }
     }
 }
@@ -51,6 +82,7 @@ impl fmt::Display for StateUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(server) => server.fmt(f),
         }
     }
 }
@@ -60,7 +92,7 @@ impl fmt::Display for StateUrl {
 pub enum StateUrlError {
     /// A database of another kind.
     #[error(
-        "state in {scheme}:// is not supported by this build yet; expected sqlite:PATH or a path"
+        "state in {scheme}:// is not supported; expected sqlite:PATH, a path or a PostgreSQL URL"
     )]
     Unsupported {
         /// The part of the URL before `://`.
@@ -69,6 +101,12 @@ pub enum StateUrlError {
     /// Nothing to write to.
     #[error("the state needs a file; expected sqlite:PATH or a path")]
     NoPath,
+    /// A URL of a server with a part that cannot be.
+    #[error("the address of the server is not valid: {what}")]
+    Server {
+        /// What is wrong with it, without the URL.
+        what: String,
+    },
 }
 
 #[cfg(test)]
@@ -85,8 +123,8 @@ mod tests {
             ("c:state.db", "c:state.db"),
         ] {
             assert_eq!(
-                StateUrl::parse(text).unwrap().path(),
-                Path::new(path),
+                StateUrl::parse(text).unwrap().file(),
+                Some(Path::new(path)),
                 "{text}"
             );
         }
@@ -94,10 +132,10 @@ mod tests {
 
     #[test]
     fn other_databases_are_refused_without_their_password() {
-        let error = StateUrl::parse("postgres://ann:hunter2@db/state").unwrap_err();
+        let error = StateUrl::parse("mysql://ann:hunter2@db/state").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "state in postgres:// is not supported by this build yet; expected sqlite:PATH or a path"
+            "state in mysql:// is not supported; expected sqlite:PATH, a path or a PostgreSQL URL"
         );
         assert_eq!(StateUrl::parse("sqlite:"), Err(StateUrlError::NoPath));
         assert_eq!(

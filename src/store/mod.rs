@@ -9,11 +9,14 @@
 //!   mappings, runs, … ──▶ reading connection
 //! ```
 //!
+//! The state is in a file of `SQLite`, or in a schema of a `PostgreSQL` server that a team shares: the same statements, the same
+//! scripts of the schema ([`dialect`]), and the same tests.
+//!
 //! The schema has a version. Older files are migrated forwards when they are opened; a file of a newer
 //! program is refused, because an older one would not keep what it does not know.
 //!
-//! The bytes of assets that a run is about to replace do not go into the database but beside it, in files named by
-//! their hash.
+//! The bytes of assets that a run is about to replace do not go into a file's database but beside it, in files named by
+//! their hash; on a server they are in a table of their own.
 //!
 //! Left to others: when to write what (the engine), and what becomes of open intents (recovery).
 
@@ -22,6 +25,9 @@ mod blob_writer;
 mod bulk;
 mod checksum;
 mod clean;
+mod connection;
+mod copy;
+mod dialect;
 mod error;
 mod guard;
 mod handle;
@@ -34,12 +40,15 @@ mod read;
 mod records;
 mod rows;
 mod schema;
+mod server;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod write;
 mod writer;
 
 pub use blob_writer::Keeping;
+pub use copy::{Contents, Copied};
 pub use error::StoreError;
 pub use guard::open_to_all;
 pub use handle::Store;
@@ -52,3 +61,5 @@ pub use records::{
     Publishing, RunEntity, RunFinish, RunRecord,
 };
 pub use schema::VERSION as SCHEMA_VERSION;
+pub use server::Server;
+pub use survey::{HeldLease, Survey};

@@ -1,4 +1,4 @@
-//! Queries. They share one connection that cannot write.
+//! Queries. They share one connection that does not write.
 //!
 //! One connection and not a pool: reads are few and short, and a pool brings time-outs of its own, which a
 //! test with a paused clock would run into.
@@ -6,18 +6,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use futures_util::StreamExt;
-use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Connection, Row, Sqlite, SqliteConnection, query};
+use jiff::Timestamp;
 use tokio::sync::Mutex;
 
 use super::checksum;
+use super::connection::{Column, Connection, Row, Statement, query};
 use super::in_place::Working;
 use super::rows::{Reader, locale_column};
 use super::{
-    Intent, IntentId, IntentState, Mapping, Operation, OtherPairs, Pair, PausedWebhook, PreImage,
-    PublishState, Publishing, RunEntity, RunRecord, StoreError,
+    HeldLease, Intent, IntentId, IntentState, Mapping, Operation, OtherPairs, Pair, PausedWebhook,
+    PreImage, PublishState, Publishing, RunEntity, RunRecord, StoreError,
 };
 use crate::domain::{
     AgreedNumber, AgreedPlace, BatchId, ContentHash, EntityKey, Guid, Id, Kind, ListKey, Locale,
@@ -26,7 +24,7 @@ use crate::domain::{
 
 /// The reading connection, gone once closed, and where it reads.
 pub(super) struct Readers {
-    pub(super) connection: Mutex<Option<SqliteConnection>>,
+    pub(super) connection: Mutex<Option<Connection>>,
     pub(super) working: Working,
     pub(super) place: Arc<str>,
 }
@@ -61,6 +59,42 @@ impl Readers {
             .filter(|(of, _)| of == pair)
             .map(|(_, mapping)| mapping)
             .collect())
+    }
+
+    /// How many mappings there are, all of them as they were written.
+    pub(super) async fn check_mappings(&self) -> Result<u64, StoreError> {
+        let all = self.rows(query(checksum::ROWS), |row| {
+            checksum::read(row, &self.place).map(drop)
+        });
+        Ok(all.await?.len() as u64)
+    }
+
+    pub(super) async fn held_leases(&self, now: Timestamp) -> Result<Vec<HeldLease>, StoreError> {
+        let held = query(
+            "SELECT source, target, run, owner, host, process, since_ms, expires_ms, generation
+             FROM leases WHERE expires_ms > ? ORDER BY source, target",
+        );
+        let reader = self.reader("leases");
+        self.rows(held.bind(now.as_millisecond()), |row| {
+            let moment = |name| {
+                let ms: i64 = self.column(row, name)?;
+                Timestamp::from_millisecond(ms).map_err(|_| reader.wrong(name, ms))
+            };
+            Ok(HeldLease {
+                pair: Pair {
+                    source: Guid::new(self.column(row, "source")?),
+                    target: Guid::new(self.column(row, "target")?),
+                },
+                run: RunId(self.column(row, "run")?),
+                owner: self.column(row, "owner")?,
+                host: self.column(row, "host")?,
+                process: reader.number("process", self.column(row, "process")?)?,
+                since: moment("since_ms")?,
+                expires: moment("expires_ms")?,
+                epoch: self.column(row, "generation")?,
+            })
+        })
+        .await
     }
 
     pub(super) async fn other_pairs(&self, pair: &Pair) -> Result<OtherPairs, StoreError> {
@@ -162,15 +196,17 @@ impl Readers {
         pair: &Pair,
         key: &EntityKey,
     ) -> Result<Vec<Intent>, StoreError> {
+        // Finds some more than those of the key, since it knows nothing of JSON.
         let sql = format!(
-            "{INTENT_COLUMNS} WHERE source = ? AND target = ?
-             AND EXISTS (SELECT 1 FROM json_each(keys) WHERE value = ?) ORDER BY opened_ms, run, id"
+            "{INTENT_COLUMNS} WHERE source = ? AND target = ? AND keys LIKE ? ORDER BY opened_ms, run, id"
         );
         let rows = query(&sql)
             .bind(pair.source.as_str())
             .bind(pair.target.as_str())
-            .bind(key.to_string());
-        self.rows(rows, |row| self.intent(row)).await
+            .bind(format!("%\"{key}\"%"));
+        let mut intents = self.rows(rows, |row| self.intent(row)).await?;
+        intents.retain(|intent| intent.keys.contains(key));
+        Ok(intents)
     }
 
     pub(super) async fn intents_of_run(&self, run: &RunId) -> Result<Vec<Intent>, StoreError> {
@@ -244,7 +280,7 @@ impl Readers {
         .await
     }
 
-    fn publishing(&self, row: &SqliteRow) -> Result<Publishing, StoreError> {
+    fn publishing(&self, row: Row<'_>) -> Result<Publishing, StoreError> {
         let reader = self.reader("publishings");
         Ok(Publishing {
             run: RunId(self.column(row, "run")?),
@@ -257,7 +293,7 @@ impl Readers {
         })
     }
 
-    fn pre_image(&self, row: &SqliteRow) -> Result<PreImage, StoreError> {
+    fn pre_image(&self, row: Row<'_>) -> Result<PreImage, StoreError> {
         let reader = self.reader("pre_images");
         let hash: &str = self.column(row, "hash")?;
         Ok(PreImage {
@@ -297,7 +333,7 @@ impl Readers {
         .await
     }
 
-    fn intent(&self, row: &SqliteRow) -> Result<Intent, StoreError> {
+    fn intent(&self, row: Row<'_>) -> Result<Intent, StoreError> {
         let reader = self.reader("intents");
         Ok(Intent {
             id: IntentId(self.column(row, "id")?),
@@ -332,7 +368,7 @@ impl Readers {
         Ok(found.into_iter().next())
     }
 
-    fn record(&self, row: &SqliteRow) -> Result<RunRecord, StoreError> {
+    fn record(&self, row: Row<'_>) -> Result<RunRecord, StoreError> {
         let reader = self.reader("runs");
         let exit: Option<i64> = self.column(row, "exit")?;
         let ended: Option<&str> = self.column(row, "ended")?;
@@ -381,7 +417,7 @@ impl Readers {
         self.rows(rows, |row| self.run_entity(row)).await
     }
 
-    fn run_entity(&self, row: &SqliteRow) -> Result<RunEntity, StoreError> {
+    fn run_entity(&self, row: Row<'_>) -> Result<RunEntity, StoreError> {
         let reader = self.reader("run_entities");
         Ok(RunEntity {
             run: RunId(self.column(row, "run")?),
@@ -404,15 +440,15 @@ impl Readers {
     }
 
     pub(super) async fn hosts(&self) -> Result<BTreeMap<String, Vec<(String, f64)>>, StoreError> {
-        let mut hosts = BTreeMap::<String, Vec<(String, f64)>>::new();
         let found = query("SELECT host, key, value FROM hosts ORDER BY host, key");
-        self.rows(found, |row| {
+        let rows = self.rows(found, |row| {
             let learned = (self.column(row, "key")?, self.column(row, "value")?);
-            let host: String = self.column(row, "host")?;
+            Ok((self.column::<String>(row, "host")?, learned))
+        });
+        let mut hosts = BTreeMap::<String, Vec<(String, f64)>>::new();
+        for (host, learned) in rows.await? {
             hosts.entry(host).or_default().push(learned);
-            Ok(())
-        })
-        .await?;
+        }
         Ok(hosts)
     }
 
@@ -420,31 +456,31 @@ impl Readers {
     pub(super) async fn close(&self) {
         if let Some(connection) = self.connection.lock().await.take() {
             // Nothing was written here, so nothing can be lost.
-            drop(self.working.on(connection.close()).await);
+            self.working.on(connection.close()).await;
         }
     }
 
-    /// What `read` makes of each row. A row takes many times the memory of what is made of it, so there is never more
-    /// than a handful of them.
-    async fn rows<'q, T>(
+    /// What `read` makes of each row. A connection that was lost is opened again once.
+    async fn rows<T>(
         &self,
-        query: Query<'q, Sqlite, SqliteArguments<'q>>,
-        mut read: impl FnMut(&SqliteRow) -> Result<T, StoreError>,
+        statement: Statement<'_>,
+        mut read: impl FnMut(Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
         let mut connection = self.connection.lock().await;
         let connection = connection.as_mut().ok_or(StoreError::Closed)?;
         let collect = async {
-            let mut rows = query.fetch(connection);
-            let mut all = Vec::new();
-            while let Some(row) = rows.next().await {
-                all.push(read(&row.map_err(|error| self.failed(error))?)?);
+            match connection.rows(&statement, &mut read).await {
+                Err(StoreError::Unreachable { .. }) => {
+                    connection.reconnect().await?;
+                    connection.rows(&statement, &mut read).await
+                }
+                read => read,
             }
-            Ok(all)
         };
         self.working.on(collect).await
     }
 
-    fn key(&self, row: &SqliteRow, reader: Reader<'_>) -> Result<EntityKey, StoreError> {
+    fn key(&self, row: Row<'_>, reader: Reader<'_>) -> Result<EntityKey, StoreError> {
         reader.key(
             self.column(row, "kind")?,
             self.column(row, "source_id")?,
@@ -452,10 +488,7 @@ impl Readers {
         )
     }
 
-    fn column<'r, T>(&self, row: &'r SqliteRow, name: &str) -> Result<T, StoreError>
-    where
-        T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
-    {
-        row.try_get(name).map_err(|error| self.failed(error))
+    fn column<'r, T: Column<'r>>(&self, row: Row<'r>, name: &str) -> Result<T, StoreError> {
+        row.get(name).map_err(|error| self.failed(error))
     }
 }

@@ -1,11 +1,10 @@
 //! Creates the schema, brings old files up to date, and refuses what it must not touch.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{Connection, Executor};
-
-use super::{StoreError, checksum};
+use super::connection::{Connection, Row, query};
+use super::{StoreError, checksum, dialect};
 
 /// One script per schema version, the first one for version 1. A released script never changes.
 pub(super) const MIGRATIONS: [&str; VERSION as usize] = [
@@ -25,7 +24,7 @@ pub(super) const MIGRATIONS: [&str; VERSION as usize] = [
     include_str!("migrations/0014_paused_webhooks.sql"),
 ];
 
-/// The schema version that this program writes, kept in `SQLite`'s `user_version`.
+/// The schema version that this program writes, kept in `SQLite`'s `user_version`, on a server in the table `schema_version`.
 pub const VERSION: u32 = 14;
 
 /// The first version with checksums.
@@ -34,39 +33,131 @@ const CHECKSUMS: i64 = 11;
 /// "Lkgt": marks a file as ours in `SQLite`'s `application_id`.
 pub(super) const APPLICATION_ID: i64 = 0x4c6b_6774;
 
-/// Checks the file behind `writer` and migrates it to [`VERSION`].
+/// Checks what is behind `writer` and migrates it to [`VERSION`].
 ///
-/// The transaction takes the write lock first, so that two programs that open a fresh file at once do not
-/// both create it, and so that a read-only file is noticed here and not in the middle of a run.
-pub(super) async fn prepare(writer: &mut SqliteConnection, place: &str) -> Result<(), StoreError> {
-    let failed = |error| StoreError::of(error, place);
-    check_pages(writer, place).await?;
-    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-    let found = version(&mut transaction, place).await?;
+/// The transaction takes the write lock first, so that two programs that open a fresh state at once do not
+/// both create it, and so that a read-only file is noticed here and not in the middle of a run. On a server, a schema of this
+/// version is only looked at: then a user without the right to write can see what is there.
+pub(super) async fn prepare(writer: &mut Connection) -> Result<(), StoreError> {
+    if writer.is_server() {
+        if version_on_server(writer).await? == Some(VERSION.into()) {
+            return Ok(());
+        }
+    } else {
+        check_pages(writer).await?;
+    }
+    writer.begin().await?;
+    let done = migrate(writer).await;
+    writer.end(done).await
+}
+
+async fn migrate(writer: &mut Connection) -> Result<(), StoreError> {
+    let found = if writer.is_server() {
+        found_on_server(writer).await?
+    } else {
+        version(writer).await?
+    };
     let missing = usize::try_from(found)
         .ok()
         .and_then(|found| MIGRATIONS.get(found..))
         .ok_or_else(|| StoreError::Newer {
-            place: place.to_owned(),
+            place: writer.place.to_string(),
             found,
             known: VERSION.into(),
         })?;
     for script in missing {
-        transaction.execute(*script).await.map_err(failed)?;
+        if writer.is_server() {
+            writer.script(&dialect::of_server(script)).await?;
+        } else {
+            writer.script(script).await?;
+        }
     }
     if found < CHECKSUMS {
-        checksum::fill(&mut transaction, place).await?;
+        checksum::fill(writer).await?;
     }
-    if !missing.is_empty() {
-        let marks =
-            format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}");
-        transaction.execute(&*marks).await.map_err(failed)?;
+    if missing.is_empty() {
+        return Ok(());
     }
-    transaction.commit().await.map_err(failed)
+    let marks = if writer.is_server() {
+        format!("UPDATE schema_version SET version = {VERSION}")
+    } else {
+        format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}")
+    };
+    writer.script(&marks).await
+}
+
+/// What only a server has: the version that a file has in its header, and the bytes that stand beside a file.
+const ON_SERVER: &str = "
+    CREATE TABLE schema_version (version BIGINT NOT NULL);
+    INSERT INTO schema_version (version) VALUES (0);
+    CREATE TABLE blobs (
+        hash  TEXT   COLLATE \"C\" NOT NULL,
+        part  BIGINT NOT NULL,
+        bytes BYTEA  NOT NULL,
+        PRIMARY KEY (hash, part)
+    )";
+
+/// Waits until nobody else prepares the schema, and gives its version; creates it when absent.
+async fn found_on_server(writer: &mut Connection) -> Result<i64, StoreError> {
+    let Some(server) = writer.server() else {
+        return Ok(0);
+    };
+    let schema = server.schema().to_owned();
+    let lock = format!("SELECT pg_advisory_xact_lock({APPLICATION_ID}, hashtext('{schema}'))");
+    writer.script(&lock).await?;
+    if let Some(found) = version_on_server(writer).await? {
+        return Ok(found);
+    }
+    let asked = query("SELECT count(*) AS count FROM pg_catalog.pg_namespace WHERE nspname = ?");
+    if writer.number(&asked.bind(&schema), "count").await? == 0 {
+        // Not `IF NOT EXISTS`: that asks for the right to create one even where there is one.
+        writer
+            .script(&format!("CREATE SCHEMA \"{schema}\""))
+            .await?;
+    }
+    writer.script(ON_SERVER).await?;
+    Ok(0)
+}
+
+/// The version of our own schema; `None` where there is none yet.
+pub(super) async fn version_on_server(
+    connection: &mut Connection,
+) -> Result<Option<i64>, StoreError> {
+    let Some(server) = connection.server() else {
+        return Ok(None);
+    };
+    let schema = server.schema().to_owned();
+    let tables = query(
+        "SELECT tablename = 'schema_version' AS is_ours FROM pg_catalog.pg_tables WHERE schemaname = ?",
+    );
+    let place = Arc::clone(&connection.place);
+    let read = |row: Row<'_>| {
+        let is_ours = row.get::<bool>("is_ours");
+        is_ours.map_err(|error| StoreError::of(error, &place))
+    };
+    let tables = connection.rows(&tables.bind(&schema), read).await?;
+    if tables.is_empty() {
+        return Ok(None);
+    }
+    if !tables.contains(&true) {
+        return Err(StoreError::Foreign {
+            place: place.to_string(),
+        });
+    }
+    let version = query("SELECT version FROM schema_version");
+    let found = connection.number(&version, "version").await?;
+    if found > VERSION.into() {
+        return Err(StoreError::Newer {
+            place: place.to_string(),
+            found,
+            known: VERSION.into(),
+        });
+    }
+    Ok(Some(found))
 }
 
 /// What a plan is made from.
-const KNOWLEDGE: [&str; 4] = [
+pub(super) const KNOWLEDGE: [&str; 4] = [
     "mappings",
     "page_places",
     "list_orders",
@@ -74,10 +165,7 @@ const KNOWLEDGE: [&str; 4] = [
 ];
 
 /// Copies what the state in the file `from`, which has the same schema, knows of counterparts and agreements.
-pub(super) async fn copy_knowledge(
-    into: &mut SqliteConnection,
-    from: &Path,
-) -> Result<(), StoreError> {
+pub(super) async fn copy_knowledge(into: &mut Connection, from: &Path) -> Result<(), StoreError> {
     let place = from.display().to_string();
     let failed = |error| StoreError::of(error, &place);
     // Without a mode a connection that is in memory takes every database for one that is.
@@ -85,56 +173,48 @@ pub(super) async fn copy_knowledge(
     let mut address = url::Url::from_file_path(absolute)
         .map_err(|()| failed(sqlx::Error::Configuration("no absolute path".into())))?;
     address.set_query(Some("mode=rw"));
-    sqlx::query("ATTACH DATABASE ? AS other")
-        .bind(address.as_str())
-        .execute(&mut *into)
-        .await
-        .map_err(failed)?;
+    let attach = query("ATTACH DATABASE ? AS other").bind(address.as_str());
+    into.execute(attach).await?;
     for table in KNOWLEDGE {
         let copy = format!("INSERT INTO main.{table} SELECT * FROM other.{table}");
-        into.execute(&*copy).await.map_err(failed)?;
+        into.script(&copy).await?;
     }
-    into.execute("DETACH DATABASE other")
-        .await
-        .map_err(failed)?;
-    Ok(())
+    into.script("DETACH DATABASE other").await
 }
 
 /// The schema version of our own file; 0 of an empty one.
-async fn version(connection: &mut SqliteConnection, place: &str) -> Result<i64, StoreError> {
-    let failed = |error| StoreError::of(error, place);
-    let application: i64 = sqlx::query_scalar("PRAGMA application_id")
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(failed)?;
-    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema")
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(failed)?;
+async fn version(connection: &mut Connection) -> Result<i64, StoreError> {
+    let application = query("PRAGMA application_id");
+    let application = connection.number(&application, "application_id").await?;
+    let tables = query("SELECT count(*) AS count FROM sqlite_schema");
+    let tables = connection.number(&tables, "count").await?;
     if application != APPLICATION_ID && tables > 0 {
         return Err(StoreError::Foreign {
-            place: place.to_owned(),
+            place: connection.place.to_string(),
         });
     }
-    sqlx::query_scalar("PRAGMA user_version")
-        .fetch_one(connection)
-        .await
-        .map_err(failed)
+    let version = query("PRAGMA user_version");
+    connection.number(&version, "user_version").await
 }
 
 /// Asks `SQLite` whether the pages of the file agree with each other.
-async fn check_pages(connection: &mut SqliteConnection, place: &str) -> Result<(), StoreError> {
-    let verdict: String = sqlx::query_scalar("PRAGMA quick_check(1)")
-        .fetch_one(connection)
-        .await
-        .map_err(|error| StoreError::of(error, place))?;
+async fn check_pages(connection: &mut Connection) -> Result<(), StoreError> {
+    let place = Arc::clone(&connection.place);
+    let read = |row: Row<'_>| {
+        let line = row.get::<String>("quick_check");
+        line.map_err(|error| StoreError::of(error, &place))
+    };
+    let verdict = connection
+        .rows(&query("PRAGMA quick_check(1)"), read)
+        .await?;
+    let verdict = verdict.concat();
     if verdict == "ok" {
         return Ok(());
     }
     // The first line only names the database.
     let detail = verdict.lines().last().unwrap_or_default().to_owned();
     Err(StoreError::Damaged {
-        place: place.to_owned(),
+        place: place.to_string(),
         detail,
     })
 }

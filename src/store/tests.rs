@@ -4,9 +4,10 @@ use futures_util::future::{join_all, try_join_all};
 use jiff::{Timestamp, ToSpan};
 use serde_json::json;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, Executor};
+use sqlx::{ConnectOptions, Connection as _, Executor};
 use tempfile::TempDir;
 
+use super::connection::{Connection, Opener, Row, query};
 use super::location::beside;
 use super::*;
 use crate::domain::{
@@ -14,7 +15,22 @@ use crate::domain::{
     RunEnd, RunId, TargetId, Version,
 };
 
+mod commits;
 mod damage;
+#[path = "../../tests/common/postgres.rs"]
+pub(crate) mod postgres;
+mod server;
+mod whole;
+
+use commits::{
+    commits_that_come_while_it_gathers_share_a_transaction,
+    many_small_commits_share_few_transactions, of_many_changes_in_one_commit_the_last_word_counts,
+    only_the_commit_that_cannot_be_stored_fails, what_was_accepted_is_written_even_if_nobody_waits,
+};
+use whole::{
+    a_plan_gets_a_copy_of_what_is_known, a_run_stores_nothing_after_its_lease_was_taken_over,
+    bytes_are_kept_once_and_read_back, everything_can_be_surveyed_and_exported,
+};
 
 const RUN: &str = "20260101-120000-0001";
 const TTL: Duration = Duration::from_mins(1);
@@ -109,9 +125,92 @@ async fn fresh() -> (TempDir, StateUrl, Store) {
     (directory, url, store)
 }
 
-#[tokio::test]
-async fn what_was_committed_is_there_after_reopening() {
-    let (_directory, url, store) = fresh().await;
+/// Where a state is to be that does not exist yet.
+struct Place {
+    url: StateUrl,
+    _folder: Option<TempDir>,
+}
+
+impl Place {
+    fn file() -> Self {
+        let folder = TempDir::new().unwrap();
+        Self {
+            url: StateUrl::Sqlite(folder.path().join("inner/state.db")),
+            _folder: Some(folder),
+        }
+    }
+
+    /// `None` where there is no server.
+    fn server() -> Option<Self> {
+        Some(Self {
+            url: StateUrl::parse(&postgres::fresh()?).unwrap(),
+            _folder: None,
+        })
+    }
+
+    async fn open(&self) -> Store {
+        Store::open(&self.url).await.unwrap()
+    }
+
+    /// A connection beside the store.
+    async fn connect(&self) -> Connection {
+        let place = "raw".into();
+        match &self.url {
+            StateUrl::Sqlite(path) => {
+                let options = SqliteConnectOptions::new().filename(path);
+                Opener::file(options).open(&place).await.unwrap()
+            }
+            StateUrl::Postgres(server) => {
+                Connection::postgres(server.clone(), place).await.unwrap()
+            }
+        }
+    }
+}
+
+/// Makes two tests of each: on a file and on a server.
+macro_rules! on_both {
+    ($($name:ident),+ $(,)?) => {
+        mod on_a_file {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(super::Place::file()).await;
+            })+
+        }
+        mod on_a_server {
+            $(#[tokio::test]
+            async fn $name() {
+                if let Some(place) = super::Place::server() {
+                    super::$name(place).await;
+                }
+            })+
+        }
+    };
+}
+
+on_both!(
+    what_was_committed_is_there_after_reopening,
+    every_outcome_reads_back,
+    an_intent_is_open_until_it_is_closed,
+    intents_are_found_by_each_of_their_keys,
+    a_finished_run_tells_how_it_ended,
+    a_moved_mapping_leaves_its_old_counterpart_in_the_history,
+    of_many_changes_in_one_commit_the_last_word_counts,
+    many_small_commits_share_few_transactions,
+    commits_that_come_while_it_gathers_share_a_transaction,
+    only_the_commit_that_cannot_be_stored_fails,
+    what_was_accepted_is_written_even_if_nobody_waits,
+    a_lease_has_one_owner_until_it_expires,
+    a_run_stores_nothing_after_its_lease_was_taken_over,
+    a_newer_schema_is_refused,
+    a_foreign_database_is_left_alone,
+    an_entity_of_the_target_has_one_claim,
+    bytes_are_kept_once_and_read_back,
+    a_plan_gets_a_copy_of_what_is_known,
+    everything_can_be_surveyed_and_exported,
+);
+
+async fn what_was_committed_is_there_after_reopening(place: Place) {
+    let store = place.open().await;
     let settled = RunEntity {
         run: RunId(RUN.to_owned()),
         key: key(1),
@@ -141,7 +240,7 @@ async fn what_was_committed_is_there_after_reopening() {
         .unwrap();
     store.close().await;
 
-    let store = Store::open(&url).await.unwrap();
+    let store = place.open().await;
     assert_eq!(
         store.mappings(&pair()).await.unwrap(),
         [mapping(key(1), 10), global]
@@ -168,9 +267,8 @@ async fn what_was_committed_is_there_after_reopening() {
     store.close().await;
 }
 
-#[tokio::test]
-async fn every_outcome_reads_back() {
-    let store = Store::open_in_memory().await.unwrap();
+async fn every_outcome_reads_back(place: Place) {
+    let store = place.open().await;
     let outcomes = [
         Outcome::Created,
         Outcome::Adopted,
@@ -209,9 +307,8 @@ async fn every_outcome_reads_back() {
     store.close().await;
 }
 
-#[tokio::test]
-async fn an_intent_is_open_until_it_is_closed() {
-    let store = Store::open_in_memory().await.unwrap();
+async fn an_intent_is_open_until_it_is_closed(place: Place) {
+    let store = place.open().await;
     let (run, id) = (RunId(RUN.to_owned()), IntentId(1));
     let opened = |intent| Change::IntentOpened {
         pair: pair(),
@@ -263,9 +360,33 @@ async fn an_intent_is_open_until_it_is_closed() {
     store.close().await;
 }
 
-#[tokio::test]
-async fn a_finished_run_tells_how_it_ended() {
-    let store = Store::open_in_memory().await.unwrap();
+async fn intents_are_found_by_each_of_their_keys(place: Place) {
+    let store = place.open().await;
+    let other = Intent {
+        id: IntentId(2),
+        keys: vec![key(12)],
+        ..intent(2)
+    };
+    let opened = |intent| Change::IntentOpened {
+        pair: pair(),
+        intent,
+    };
+    let changes = vec![opened(intent(1)), opened(other.clone())];
+    store.commit(changes).await.unwrap();
+    for (asked, found) in [
+        (1, vec![intent(1)]),
+        (2, vec![intent(1)]),
+        (12, vec![other]),
+        (3, vec![]),
+    ] {
+        let intents = store.intents_of(&pair(), &key(asked)).await.unwrap();
+        assert_eq!(intents, found, "{asked}");
+    }
+    store.close().await;
+}
+
+async fn a_finished_run_tells_how_it_ended(place: Place) {
+    let store = place.open().await;
     let finish = RunFinish {
         run: RunId(RUN.to_owned()),
         exit: 5,
@@ -302,9 +423,8 @@ async fn a_finished_run_tells_how_it_ended() {
     store.close().await;
 }
 
-#[tokio::test]
-async fn a_moved_mapping_leaves_its_old_counterpart_in_the_history() {
-    let (_directory, url, store) = fresh().await;
+async fn a_moved_mapping_leaves_its_old_counterpart_in_the_history(place: Place) {
+    let store = place.open().await;
     store
         .commit(vec![write_mapping(&mapping(key(1), 10))])
         .await
@@ -332,153 +452,16 @@ async fn a_moved_mapping_leaves_its_old_counterpart_in_the_history() {
     assert_eq!(store.mappings(&pair()).await.unwrap(), []);
     store.close().await;
 
-    let mut raw = connect(&url).await;
-    let history: Vec<(i64, Option<String>)> =
-        sqlx::query_as("SELECT target_id, replaced_by FROM mapping_history ORDER BY id")
-            .fetch_all(&mut raw)
-            .await
-            .unwrap();
+    let mut raw = place.connect().await;
+    let read = |row: Row<'_>| {
+        Ok((
+            row.get("target_id").unwrap(),
+            row.get("replaced_by").unwrap(),
+        ))
+    };
+    let asked = query("SELECT target_id, replaced_by FROM mapping_history ORDER BY id");
+    let history: Vec<(i64, Option<String>)> = raw.rows(&asked, read).await.unwrap();
     assert_eq!(history, [(10, Some(RUN.to_owned())), (11, None)]);
-}
-
-/// Rows of one table share statements, so their order has to survive that: within a statement, across statements,
-/// and around a removal.
-#[tokio::test]
-async fn of_many_changes_in_one_commit_the_last_word_counts() {
-    let (_directory, url, store) = fresh().await;
-    let settled = |id, because: &str| RunEntity {
-        run: RunId(RUN.to_owned()),
-        key: key(id),
-        name: format!("item {id}"),
-        outcome: Outcome::Created,
-        target: Some(TargetId::new(id + 1000)),
-        because: because.to_owned(),
-    };
-    let mut changes = Vec::new();
-    for id in 1..=200 {
-        changes.push(write_mapping(&mapping(key(id), id + 1000)));
-        changes.push(Change::Entity(settled(id, "first")));
-    }
-    let (pair, removed) = (pair(), key(7));
-    changes.push(Change::MappingRemoved {
-        pair,
-        key: removed,
-        prior: TargetId::new(1007),
-    });
-    changes.push(write_mapping(&mapping(key(7), 2007)));
-    changes.push(write_mapping(&mapping(key(9), 2009)));
-    changes.push(write_mapping(&mapping(key(9), 3009)));
-    changes.push(Change::Entity(settled(9, "last")));
-    store.commit(changes).await.unwrap();
-
-    let targets = store.mappings(&self::pair()).await.unwrap();
-    let targets: Vec<i64> = targets.iter().map(|row| row.target.raw()).collect();
-    let expected = (1..=200).map(|id| match id {
-        7 => 2007,
-        9 => 3009,
-        id => id + 1000,
-    });
-    assert_eq!(targets, expected.collect::<Vec<_>>());
-    let settled = store.run_entities(&RunId(RUN.to_owned())).await.unwrap();
-    assert_eq!(settled.len(), 200);
-    assert_eq!(settled[8].because, "last");
-    store.close().await;
-
-    let mut raw = connect(&url).await;
-    let history: Vec<(i64, i64)> =
-        sqlx::query_as("SELECT source_id, target_id FROM mapping_history ORDER BY id")
-            .fetch_all(&mut raw)
-            .await
-            .unwrap();
-    assert_eq!(history, [(7, 1007), (9, 1009), (9, 2009)]);
-}
-
-#[tokio::test]
-async fn many_small_commits_share_few_transactions() {
-    let (_directory, _url, store) = fresh().await;
-    let rows = 24_164;
-    let store_ref = &store;
-    let commits = (0..rows).map(|id| async move {
-        store_ref
-            .commit(vec![write_mapping(&mapping(key(id), id + 100_000))])
-            .await
-    });
-    try_join_all(commits).await.unwrap();
-    assert_eq!(store.mappings(&pair()).await.unwrap().len(), 24_164);
-    // How many depends on how fast the disk is; a quick one leaves less time for rows to queue up.
-    let most = rows.unsigned_abs() / 50;
-    assert!(store.commits() <= most, "{} transactions", store.commits());
-    store.close().await;
-}
-
-#[tokio::test]
-async fn commits_that_come_while_it_gathers_share_a_transaction() {
-    let (_directory, _url, store) = fresh().await;
-    store.gather(std::time::Duration::from_millis(200));
-    let one = |id, after_ms| {
-        let store = store.clone();
-        async move {
-            tokio::time::sleep(std::time::Duration::from_millis(after_ms)).await;
-            let changes = vec![write_mapping(&mapping(key(id), id + 100))];
-            store.commit(changes).await
-        }
-    };
-    try_join_all([one(1, 0), one(2, 5), one(3, 10)])
-        .await
-        .unwrap();
-    assert_eq!(store.commits(), 1);
-    store.close().await;
-}
-
-#[tokio::test]
-async fn only_the_commit_that_cannot_be_stored_fails() {
-    let store = Store::open_in_memory().await.unwrap();
-    let bad = vec![
-        write_mapping(&mapping(key(2), 20)),
-        Change::IntentClosed {
-            run: RunId(RUN.to_owned()),
-            id: IntentId(404),
-            state: IntentState::Done,
-            answers: Vec::new(),
-        },
-    ];
-    let results = join_all([
-        store.commit(vec![write_mapping(&mapping(key(1), 10))]),
-        store.commit(bad),
-        store.commit(vec![write_mapping(&mapping(key(3), 30))]),
-    ])
-    .await;
-    assert!(results[0].is_ok() && results[2].is_ok());
-    assert!(
-        matches!(results[1], Err(StoreError::Unknown { .. })),
-        "{:?}",
-        results[1]
-    );
-    let stored = store.mappings(&pair()).await.unwrap();
-    assert_eq!(stored, [mapping(key(1), 10), mapping(key(3), 30)]);
-    store.close().await;
-}
-
-#[tokio::test]
-async fn what_was_accepted_is_written_even_if_nobody_waits() {
-    let (_directory, url, store) = fresh().await;
-    let mut unheard = Box::pin(store.commit(vec![write_mapping(&mapping(key(1), 10))]));
-    assert!(futures_util::poll!(&mut unheard).is_pending());
-    drop(unheard);
-    let other = store.clone();
-    store.close().await;
-    let refused = other
-        .commit(vec![write_mapping(&mapping(key(2), 20))])
-        .await;
-    assert!(matches!(refused, Err(StoreError::Closed)));
-    assert!(matches!(other.runs(1).await, Err(StoreError::Closed)));
-
-    let store = Store::open(&url).await.unwrap();
-    assert_eq!(
-        store.mappings(&pair()).await.unwrap(),
-        [mapping(key(1), 10)]
-    );
-    store.close().await;
 }
 
 fn owner(run: &str) -> LeaseOwner {
@@ -490,9 +473,8 @@ fn owner(run: &str) -> LeaseOwner {
     }
 }
 
-#[tokio::test]
-async fn a_lease_has_one_owner_until_it_expires() {
-    let store = Store::open_in_memory().await.unwrap();
+async fn a_lease_has_one_owner_until_it_expires(place: Place) {
+    let store = place.open().await;
     let start: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
     let after = |seconds: i64| start + seconds.seconds();
     let first = store
@@ -550,39 +532,72 @@ async fn a_lease_has_one_owner_until_it_expires() {
     store.close().await;
 }
 
+/// Some of everything.
+async fn fill(store: &Store) {
+    let changes = vec![
+        Change::RunStarted(record()),
+        Change::IntentOpened {
+            pair: pair(),
+            intent: intent(1),
+        },
+        write_mapping(&mapping(key(1), 10)),
+        write_mapping(&mapping(key(1), 11)),
+        write_mapping(&mapping(EntityKey::global(Kind::Model, 7), 70)),
+        Change::HostLearned {
+            host: "h".to_owned(),
+            key: "per_second".to_owned(),
+            value: 12.5,
+        },
+    ];
+    store.commit(changes).await.unwrap();
+    let mut keeping = store.keep_bytes().await.unwrap().unwrap();
+    keeping.write(b"former").await.unwrap();
+    keeping.finish().await.unwrap();
+}
+
 async fn connect(url: &StateUrl) -> sqlx::SqliteConnection {
     SqliteConnectOptions::new()
-        .filename(url.path())
+        .filename(url.file().unwrap())
         .create_if_missing(true)
         .connect()
         .await
         .unwrap()
 }
 
-#[tokio::test]
-async fn a_newer_schema_is_refused() {
-    let (_directory, url, store) = fresh().await;
+async fn a_newer_schema_is_refused(place: Place) {
+    let store = place.open().await;
     store.close().await;
-    let mut raw = connect(&url).await;
-    raw.execute("PRAGMA user_version = 99").await.unwrap();
-    raw.close().await.unwrap();
-    let error = Store::open(&url).await.unwrap_err();
+    let mut raw = place.connect().await;
+    let newer = match place.url {
+        StateUrl::Sqlite(_) => "PRAGMA user_version = 99",
+        StateUrl::Postgres(_) => "UPDATE schema_version SET version = 99",
+    };
+    raw.script(newer).await.unwrap();
+    raw.close().await;
+    let error = Store::open(&place.url).await.unwrap_err();
     assert!(
         matches!(error, StoreError::Newer { found: 99, known, .. } if known == i64::from(SCHEMA_VERSION)),
         "{error}"
     );
 }
 
-#[tokio::test]
-async fn a_foreign_database_is_left_alone() {
-    let directory = TempDir::new().unwrap();
-    let url = StateUrl::Sqlite(directory.path().join("shop.db"));
-    let mut raw = connect(&url).await;
-    raw.execute("CREATE TABLE orders (id INTEGER)")
+async fn a_foreign_database_is_left_alone(place: Place) {
+    match &place.url {
+        StateUrl::Sqlite(path) => std::fs::create_dir_all(path.parent().unwrap()).unwrap(),
+        StateUrl::Postgres(server) => {
+            let schema = format!("CREATE SCHEMA {}", server.schema());
+            place.connect().await.script(&schema).await.unwrap();
+        }
+    }
+    if let StateUrl::Sqlite(_) = place.url {
+        connect(&place.url).await.close().await.unwrap();
+    }
+    let mut raw = place.connect().await;
+    raw.script("CREATE TABLE orders (id INTEGER)")
         .await
         .unwrap();
-    raw.close().await.unwrap();
-    let error = Store::open(&url).await.unwrap_err();
+    raw.close().await;
+    let error = Store::open(&place.url).await.unwrap_err();
     assert!(matches!(error, StoreError::Foreign { .. }), "{error}");
 }
 
@@ -608,10 +623,10 @@ async fn damaged_pages_are_noticed_when_opening() {
         .collect();
     store.commit(rows).await.unwrap();
     store.close().await;
-    let mut bytes = std::fs::read(url.path()).unwrap();
+    let mut bytes = std::fs::read(url.file().unwrap()).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle..middle + 8192].fill(0xA5);
-    std::fs::write(url.path(), bytes).unwrap();
+    std::fs::write(url.file().unwrap(), bytes).unwrap();
     let error = Store::open(&url).await.unwrap_err();
     assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
 }
@@ -624,7 +639,7 @@ async fn trouble_with_the_disk_is_told_apart() {
         "INSERT INTO hosts SELECT hex(randomblob(4000)), '', 0 FROM (VALUES (1), (2), (3), (4))";
 
     let mut reader = SqliteConnectOptions::new()
-        .filename(url.path())
+        .filename(url.file().unwrap())
         .read_only(true)
         .connect()
         .await
@@ -639,7 +654,7 @@ async fn trouble_with_the_disk_is_told_apart() {
 
     first.execute("BEGIN IMMEDIATE").await.unwrap();
     let mut second = SqliteConnectOptions::new()
-        .filename(url.path())
+        .filename(url.file().unwrap())
         .busy_timeout(Duration::ZERO)
         .connect()
         .await
@@ -661,15 +676,18 @@ async fn files_are_private() {
         |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&directory.path().join("inner")), 0o700);
     for suffix in ["", "-wal", "-shm"] {
-        assert_eq!(mode(&beside(url.path(), suffix)), 0o600, "{suffix}");
+        assert_eq!(
+            mode(&beside(url.file().unwrap(), suffix)),
+            0o600,
+            "{suffix}"
+        );
     }
     store.close().await;
 }
 
 /// Two entities of the source had one counterpart: nothing kept a second row from being written.
-#[tokio::test]
-async fn an_entity_of_the_target_has_one_claim() {
-    let (_directory, _url, store) = fresh().await;
+async fn an_entity_of_the_target_has_one_claim(place: Place) {
+    let store = place.open().await;
     let row = |id, target| Change::Mapping {
         pair: pair(),
         mapping: mapping(key(id), target),

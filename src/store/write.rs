@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::sqlite::{SqliteArguments, SqliteConnection};
-use sqlx::{Sqlite, query};
-
 use super::bulk::Bulk;
+use super::connection::{Connection, Statement, query};
 use super::rows::{
     details_column, former_column, hashes_column, keys_column, live_column, locale_column,
     numbers_column, place_column, sentences_column,
@@ -19,51 +17,33 @@ use crate::domain::{
     SourceId, TargetId,
 };
 
-pub(super) type Query<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments<'q>>;
-
 /// Applies changes in their order.
 pub(super) async fn apply<'c>(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     changes: impl Iterator<Item = &'c Change>,
-    place: &str,
 ) -> Result<(), StoreError> {
     let mut bulk = Bulk::default();
     for change in changes {
         if matches!(change, Change::MappingRemoved { .. }) {
-            write_all(connection, &mut bulk, place).await?;
+            write_all(connection, &mut bulk).await?;
         }
         let Some(statement) = statement(change, &mut bulk) else {
             continue;
         };
-        let written = execute(connection, statement, place).await?;
+        let written = connection.execute(statement).await?;
         match must_exist(change) {
             Some(what) if written == 0 => return Err(StoreError::Unknown { what }),
             Some(_) | None => {}
         }
     }
-    write_all(connection, &mut bulk, place).await
+    write_all(connection, &mut bulk).await
 }
 
-async fn write_all(
-    connection: &mut SqliteConnection,
-    bulk: &mut Bulk<'_>,
-    place: &str,
-) -> Result<(), StoreError> {
+async fn write_all(connection: &mut Connection, bulk: &mut Bulk<'_>) -> Result<(), StoreError> {
     for statement in bulk.statements() {
-        execute(connection, statement, place).await?;
+        connection.execute(statement).await?;
     }
     Ok(())
-}
-
-/// Returns how many rows it wrote.
-async fn execute(
-    connection: &mut SqliteConnection,
-    statement: Query<'_>,
-    place: &str,
-) -> Result<u64, StoreError> {
-    let result = statement.execute(connection).await;
-    let result = result.map_err(|error| StoreError::of(error, place))?;
-    Ok(result.rows_affected())
 }
 
 /// What a change takes for granted; a miss is a mistake of the caller and must not pass for stored.
@@ -90,7 +70,7 @@ fn must_exist(change: &Change) -> Option<String> {
 }
 
 /// The statement for a change that stands alone; a row that shares one with others waits in `bulk`.
-fn statement<'c>(change: &'c Change, bulk: &mut Bulk<'c>) -> Option<Query<'c>> {
+fn statement<'c>(change: &'c Change, bulk: &mut Bulk<'c>) -> Option<Statement<'c>> {
     Some(match change {
         Change::RunStarted(record) => run_started(record),
         Change::IntentOpened { pair, intent } => intent_opened(pair, intent),
@@ -126,7 +106,7 @@ fn statement<'c>(change: &'c Change, bulk: &mut Bulk<'c>) -> Option<Query<'c>> {
     })
 }
 
-fn run_started(record: &RunRecord) -> Query<'_> {
+fn run_started(record: &RunRecord) -> Statement<'_> {
     query(
         "INSERT INTO runs (run, source, target, command, options, started_at, finished_at, exit, ended, counts)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -143,7 +123,7 @@ fn run_started(record: &RunRecord) -> Query<'_> {
     .bind(record.counts.as_ref().map(ToString::to_string))
 }
 
-fn run_finished(finish: &RunFinish) -> Query<'_> {
+fn run_finished(finish: &RunFinish) -> Statement<'_> {
     query("UPDATE runs SET exit = ?, ended = ?, counts = ?, finished_at = ? WHERE run = ?")
         .bind(i64::from(finish.exit))
         .bind(finish.end.name())
@@ -152,7 +132,7 @@ fn run_finished(finish: &RunFinish) -> Query<'_> {
         .bind(&finish.run.0)
 }
 
-fn intent_opened<'q>(pair: &'q Pair, intent: &'q Intent) -> Query<'q> {
+fn intent_opened<'q>(pair: &'q Pair, intent: &'q Intent) -> Statement<'q> {
     query(
         "INSERT INTO intents (run, id, source, target, operation, keys, payload_hash, details, attempt,
                               batch, state, opened_ms)
@@ -172,7 +152,7 @@ fn intent_opened<'q>(pair: &'q Pair, intent: &'q Intent) -> Query<'q> {
     .bind(intent.opened_ms)
 }
 
-fn pre_image(before: &PreImage) -> Query<'_> {
+fn pre_image(before: &PreImage) -> Statement<'_> {
     query(
         "INSERT INTO pre_images (run, kind, target_id, locale, target_version, hash, body)
          VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -187,7 +167,7 @@ fn pre_image(before: &PreImage) -> Query<'_> {
     .bind(former_column(&before.prior))
 }
 
-fn bytes_sent(run: &RunId, asset: TargetId, hash: ContentHash) -> Query<'_> {
+fn bytes_sent(run: &RunId, asset: TargetId, hash: ContentHash) -> Statement<'_> {
     query(
         "INSERT INTO sent_bytes (run, target_id, hash) VALUES (?, ?, ?)
          ON CONFLICT (run, target_id) DO UPDATE SET hash = excluded.hash",
@@ -197,7 +177,7 @@ fn bytes_sent(run: &RunId, asset: TargetId, hash: ContentHash) -> Query<'_> {
     .bind(hash.to_string())
 }
 
-fn publishing_noted(publishing: &Publishing) -> Query<'_> {
+fn publishing_noted(publishing: &Publishing) -> Statement<'_> {
     query(
         "INSERT INTO publishings (run, kind, source_id, locale, target_id, name, state, reason, live)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -214,7 +194,7 @@ fn publishing_noted(publishing: &Publishing) -> Query<'_> {
     .bind(live_column(&publishing.live))
 }
 
-fn intent_batch(run: &RunId, id: IntentId, batch: BatchId) -> Query<'_> {
+fn intent_batch(run: &RunId, id: IntentId, batch: BatchId) -> Statement<'_> {
     query("UPDATE intents SET batch = ? WHERE run = ? AND id = ?")
         .bind(batch.0)
         .bind(&run.0)
@@ -226,7 +206,7 @@ fn intent_closed<'q>(
     id: IntentId,
     state: IntentState,
     answers: &'q [String],
-) -> Query<'q> {
+) -> Statement<'q> {
     query("UPDATE intents SET state = ?, answers = ? WHERE run = ? AND id = ?")
         .bind(state.name())
         .bind(sentences_column(answers))
@@ -234,7 +214,7 @@ fn intent_closed<'q>(
         .bind(id.0)
 }
 
-fn mapping_removed<'q>(pair: &'q Pair, key: &'q EntityKey, prior: TargetId) -> Query<'q> {
+fn mapping_removed<'q>(pair: &'q Pair, key: &'q EntityKey, prior: TargetId) -> Statement<'q> {
     query(
         "DELETE FROM mappings
          WHERE source = ? AND target = ? AND kind = ? AND source_id = ? AND locale = ? AND target_id = ?",
@@ -247,7 +227,11 @@ fn mapping_removed<'q>(pair: &'q Pair, key: &'q EntityKey, prior: TargetId) -> Q
     .bind(prior.raw())
 }
 
-fn page_place<'q>(pair: &'q Pair, key: &'q EntityKey, place: Option<&AgreedPlace>) -> Query<'q> {
+fn page_place<'q>(
+    pair: &'q Pair,
+    key: &'q EntityKey,
+    place: Option<&AgreedPlace>,
+) -> Statement<'q> {
     let Some(place) = place else {
         let forgotten = query(
             "DELETE FROM page_places
@@ -274,7 +258,7 @@ fn list_order<'q>(
     pair: &'q Pair,
     list: &'q ListKey,
     numbers: &BTreeMap<SourceId, AgreedNumber>,
-) -> Query<'q> {
+) -> Statement<'q> {
     query(
         "INSERT INTO list_orders (source, target, list, locale, numbers) VALUES (?, ?, ?, ?, ?)
          ON CONFLICT (source, target, list, locale) DO UPDATE SET numbers = excluded.numbers",
@@ -286,7 +270,7 @@ fn list_order<'q>(
     .bind(numbers_column(numbers))
 }
 
-fn webhook_paused(paused: &PausedWebhook) -> Query<'_> {
+fn webhook_paused(paused: &PausedWebhook) -> Statement<'_> {
     query(
         "INSERT INTO paused_webhooks (source, target, webhook, name, run) VALUES (?, ?, ?, ?, ?)
          ON CONFLICT (source, target, webhook) DO UPDATE SET name = excluded.name, run = excluded.run",
@@ -298,14 +282,14 @@ fn webhook_paused(paused: &PausedWebhook) -> Query<'_> {
     .bind(&paused.run.0)
 }
 
-fn webhook_resumed<'q>(pair: &'q Pair, webhook: &'q str) -> Query<'q> {
+fn webhook_resumed<'q>(pair: &'q Pair, webhook: &'q str) -> Statement<'q> {
     query("DELETE FROM paused_webhooks WHERE source = ? AND target = ? AND webhook = ?")
         .bind(pair.source.as_str())
         .bind(pair.target.as_str())
         .bind(webhook)
 }
 
-fn host_learned<'q>(host: &'q str, key: &'q str, value: f64) -> Query<'q> {
+fn host_learned<'q>(host: &'q str, key: &'q str, value: f64) -> Statement<'q> {
     query(
         "INSERT INTO hosts (host, key, value) VALUES (?, ?, ?)
          ON CONFLICT (host, key) DO UPDATE SET value = excluded.value",

@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use sqlx::Connection;
-use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::connection::Connection;
 use super::in_place::Working;
-use super::lease::{self, LeaseRequest};
+use super::lease::{self, LeaseRequest, Mark};
 use super::write::apply;
 use super::{Change, StoreError};
 use crate::planted::{self, Bug};
@@ -23,8 +22,8 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// What is asked of the writer.
 pub(super) enum Order {
-    /// Make these durable, in this order, all or none.
-    Commit(Vec<Change>, Reply<()>),
+    /// Make these durable, in this order, all or none, and only as long as the lease is held that they belong to.
+    Commit(Vec<Change>, Option<Arc<Mark>>, Reply<()>),
     /// Take, keep or give back the lease.
     Lease(LeaseRequest),
     /// Take no more orders; end when the queue is empty.
@@ -34,11 +33,12 @@ pub(super) enum Order {
 /// A commit that waits for its transaction.
 struct Job {
     changes: Vec<Change>,
+    lease: Option<Arc<Mark>>,
     reply: Reply<()>,
 }
 
 pub(super) struct Writer {
-    pub(super) connection: SqliteConnection,
+    pub(super) connection: Connection,
     pub(super) orders: mpsc::Receiver<Order>,
     pub(super) commits: Arc<AtomicU64>,
     pub(super) budget: Arc<AtomicI64>,
@@ -64,13 +64,17 @@ impl Writer {
             let mut jobs = Vec::new();
             for order in orders.drain(..) {
                 match order {
-                    Order::Commit(changes, reply) => jobs.push(Job { changes, reply }),
+                    Order::Commit(changes, lease, reply) => jobs.push(Job {
+                        changes,
+                        lease,
+                        reply,
+                    }),
                     Order::Lease(request) => {
                         self.commit_all(std::mem::take(&mut jobs)).await;
                         match self.spend().and(self.healed().await) {
                             Ok(()) => {
                                 let serve =
-                                    lease::serve(&mut self.connection, request, &self.place);
+                                    lease::serve(&mut self.connection, request, self.working);
                                 let failed = self.working.on(serve).await;
                                 self.note(failed.as_ref());
                             }
@@ -82,9 +86,7 @@ impl Writer {
             }
             self.commit_all(jobs).await;
         }
-        // Every transaction is durable already. Closing folds the log into the file, and the next
-        // opening does that just as well, so a failure here costs nothing.
-        drop(self.working.on(self.connection.close()).await);
+        self.working.on(self.connection.close()).await;
     }
 
     /// Waits for more orders, if it is to.
@@ -150,8 +152,11 @@ impl Writer {
         };
         let connection = &mut self.connection;
         let trial = async {
-            let begun = connection.begin_with("BEGIN IMMEDIATE").await;
-            begun?.rollback().await
+            if connection.is_server() {
+                return connection.reconnect().await;
+            }
+            connection.begin().await?;
+            connection.script("ROLLBACK").await
         };
         if self.working.on(trial).await.is_ok() {
             return Ok(());
@@ -166,22 +171,40 @@ impl Writer {
             spent => spent?,
         }
         self.healed().await?;
-        let place = &*self.place;
-        let failed = |error| StoreError::of(error, place);
         let connection = &mut self.connection;
-        let work = async {
-            let begun = connection.begin_with("BEGIN IMMEDIATE").await;
-            let mut transaction = begun.map_err(failed)?;
-            let changes = jobs.iter().flat_map(|job| &job.changes);
-            apply(&mut transaction, changes, place).await?;
-            transaction.commit().await.map_err(failed)
+        let done = self.working.on(attempt(connection, jobs)).await;
+        let done = match done {
+            // Nothing was stored, so the same once more is no second time.
+            Err(StoreError::Unreachable { .. }) => match self.connection.reconnect().await {
+                Ok(()) => attempt(&mut self.connection, jobs).await,
+                Err(error) => Err(error),
+            },
+            done => done,
         };
-        let done = self.working.on(work).await;
         self.note(done.as_ref().err());
         done?;
         self.commits.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
+}
+
+/// Commits the jobs in one transaction, if every lease that they belong to is still held.
+async fn attempt(connection: &mut Connection, jobs: &[Job]) -> Result<(), StoreError> {
+    connection.begin().await?;
+    let done = write(connection, jobs).await;
+    connection.end(done).await
+}
+
+async fn write(connection: &mut Connection, jobs: &[Job]) -> Result<(), StoreError> {
+    let mut checked: Vec<&Mark> = Vec::new();
+    for lease in jobs.iter().filter_map(|job| job.lease.as_deref()) {
+        if !checked.contains(&lease) {
+            lease.check(connection).await?;
+            checked.push(lease);
+        }
+    }
+    let changes = jobs.iter().flat_map(|job| &job.changes);
+    apply(connection, changes).await
 }
 
 /// Tells the sender. One that has gone away does not mind: its changes are durable all the same.

@@ -197,8 +197,8 @@ fn state_cases() -> Vec<Case> {
         case("state is a directory", "SYNC --state ."),
         case("state in a file", "SYNC --state notes/state.db").file(&[("notes", "text")]),
         case(
-            "state in a database server",
-            "SYNC --state postgres://ann:hunter2@db/state",
+            "state in another database",
+            "SYNC --state mysql://ann:hunter2@db/state",
         ),
     ]
 }

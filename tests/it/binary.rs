@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::independent;
+use crate::postgres;
 use crate::support::{SOURCE, TARGET};
 
 /// The token of all calls that do not say otherwise.
@@ -18,6 +19,8 @@ pub(crate) const TOKEN: &str = "test-token-0123456789";
 /// A directory in which commands are run. It is removed in the end.
 pub(crate) struct Workspace {
     directory: TempDir,
+    /// The URL of its state, where that is on a server.
+    state: Option<String>,
 }
 
 /// How a command ended.
@@ -33,11 +36,30 @@ impl Workspace {
     pub(crate) fn new() -> Self {
         Self {
             directory: TempDir::new().unwrap(),
+            state: None,
+        }
+    }
+
+    /// One whose state is on a server; `None` where there is none.
+    pub(crate) fn on_server() -> Option<Self> {
+        Some(Self::sharing(&postgres::fresh()?))
+    }
+
+    /// One whose state is at this URL.
+    pub(crate) fn sharing(url: &str) -> Self {
+        Self {
+            state: Some(url.to_owned()),
+            ..Self::new()
         }
     }
 
     pub(crate) fn path(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// The URL of its state, where that is on a server.
+    pub(crate) fn state(&self) -> Option<&str> {
+        self.state.as_deref()
     }
 
     /// A command with the token in its environment, and patience for tests only.
@@ -53,6 +75,9 @@ impl Workspace {
             .env("LOCKGATE_RETRY_FIRST_DELAY_MS", "1")
             .stdin(Stdio::null())
             .kill_on_drop(true);
+        if let Some(state) = &self.state {
+            command.env("LOCKGATE_STATE", state);
+        }
         command
     }
 

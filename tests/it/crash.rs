@@ -21,8 +21,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
 
-use crate::same_state;
 use crate::support::{Ran, Setup, TARGET, fixture, instances, serve_with};
+use crate::{postgres, same_state, shared_state};
 
 /// Small instances with cycles, locales that share ids, siblings in order, and assets.
 const CASES: [&str; 5] = [
@@ -90,23 +90,46 @@ pub(crate) fn losses(ran: &Ran) -> Vec<String> {
     lines
 }
 
-/// A state in a folder, as a process opens it.
+/// Where states are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    File,
+    Server,
+}
+
+impl Place {
+    /// `None` where there is no server.
+    fn url(self, folder: &TempDir) -> Option<StateUrl> {
+        match self {
+            Self::File => Some(StateUrl::Sqlite(folder.path().join("state.db"))),
+            Self::Server => Some(StateUrl::parse(&postgres::fresh()?).unwrap()),
+        }
+    }
+}
+
+/// A state, as a process opens it.
 struct Workspace {
-    folder: TempDir,
+    _folder: TempDir,
+    url: StateUrl,
     runs: u16,
 }
 
 impl Workspace {
-    fn new() -> Self {
-        Self {
-            folder: tempfile::tempdir().unwrap(),
+    fn new(place: Place) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let url = place.url(&folder)?;
+        Some(Self {
+            _folder: folder,
+            url,
             runs: 0,
-        }
+        })
     }
 
     async fn open(&self) -> Store {
-        let url = StateUrl::Sqlite(self.folder.path().join("state.db"));
-        Store::open(&url).await.unwrap()
+        let store = Store::open(&self.url).await.unwrap();
+        // On a server only time tells that the owner of a lease is gone.
+        shared_state::let_leases_end(&self.url).await;
+        store
     }
 
     /// A run of a process that lives as long as `end` lets it. `None`: it did not live to see its end.
@@ -185,22 +208,29 @@ pub(crate) fn report(problems: &[String]) {
 
 #[tokio::test]
 async fn a_full_disk_at_any_commit_loses_and_doubles_nothing() {
-    full_disk(&["cycle-of-five"]).await;
+    full_disk(&["cycle-of-five"], Place::File).await;
+}
+
+#[tokio::test]
+async fn a_state_on_a_server_that_fails_at_any_commit_loses_and_doubles_nothing() {
+    full_disk(&["cycle-of-five"], Place::Server).await;
 }
 
 #[tokio::test]
 #[ignore = "takes minutes"]
 async fn a_full_disk_in_every_instance() {
-    full_disk(&CASES).await;
+    full_disk(&CASES, Place::File).await;
 }
 
-async fn full_disk(cases: &[&str]) {
+async fn full_disk(cases: &[&str], place: Place) {
     let mut problems = Vec::new();
     for name in cases {
         let (expected, _) = undisturbed(name).await;
         for transactions in 0.. {
             let server = server(name, Vec::new()).await;
-            let mut workspace = Workspace::new();
+            let Some(mut workspace) = Workspace::new(place) else {
+                return;
+            };
             let ran = workspace
                 .run(&server, End::FullDisk(transactions))
                 .await
@@ -224,16 +254,21 @@ async fn full_disk(cases: &[&str]) {
 
 #[tokio::test]
 async fn a_connection_that_breaks_at_any_write_loses_and_doubles_nothing() {
-    broken_connection(&["two-locales", "three-siblings"]).await;
+    broken_connection(&["two-locales", "three-siblings"], Place::File).await;
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_loses_and_doubles_nothing_with_the_state_on_a_server() {
+    broken_connection(&["three-siblings"], Place::Server).await;
 }
 
 #[tokio::test]
 #[ignore = "takes minutes"]
 async fn a_connection_that_breaks_in_every_instance() {
-    broken_connection(&CASES).await;
+    broken_connection(&CASES, Place::File).await;
 }
 
-async fn broken_connection(cases: &[&str]) {
+async fn broken_connection(cases: &[&str], place: Place) {
     let mut problems = Vec::new();
     for name in cases {
         let (expected, writes) = undisturbed(name).await;
@@ -241,7 +276,9 @@ async fn broken_connection(cases: &[&str]) {
             for moment in ["before", "after"] {
                 let fault = format!("reset={moment},method=POST,path={TARGET},nth={nth}");
                 let server = server(name, vec![fault.parse().unwrap()]).await;
-                let mut workspace = Workspace::new();
+                let Some(mut workspace) = Workspace::new(place) else {
+                    return;
+                };
                 for line in ends_the_same(&mut workspace, &server, &expected).await {
                     problems.push(format!("{name}, write {nth}, {moment}: {line}"));
                 }
@@ -254,23 +291,30 @@ async fn broken_connection(cases: &[&str]) {
 
 #[tokio::test]
 async fn a_run_that_is_dropped_anywhere_loses_and_doubles_nothing() {
-    dropped_runs(4).await;
+    dropped_runs(4, Place::File).await;
+}
+
+#[tokio::test]
+async fn a_run_that_is_dropped_loses_and_doubles_nothing_with_the_state_on_a_server() {
+    dropped_runs(2, Place::Server).await;
 }
 
 #[tokio::test]
 #[ignore = "takes minutes"]
 async fn a_run_that_is_dropped_at_hundreds_of_places() {
-    dropped_runs(60).await;
+    dropped_runs(60, Place::File).await;
 }
 
-async fn dropped_runs(rounds: u32) {
+async fn dropped_runs(rounds: u32, place: Place) {
     let mut chance = ChaCha8Rng::seed_from_u64(20_250_402);
     let mut problems = Vec::new();
     for name in CASES {
         let (expected, _) = undisturbed(name).await;
         for round in 0..rounds {
             let server = server(name, Vec::new()).await;
-            let mut workspace = Workspace::new();
+            let Some(mut workspace) = Workspace::new(place) else {
+                return;
+            };
             let mut cuts = Vec::new();
             while cuts.len() < 3 {
                 let polls = chance.random_range(1..400);

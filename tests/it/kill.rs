@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use lockgate::mock::file::{InstanceFile, StateFile};
 use lockgate::mock::generate::{Shape, generate};
+use lockgate::store::StateUrl;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
@@ -29,6 +30,7 @@ use crate::binary::{Workspace, end_of};
 use crate::lease::{shell, take_over_by};
 use crate::mock_process::MockProcess;
 use crate::same_state;
+use crate::shared_state::let_leases_end;
 use crate::support::{empty_target, fixture, instances};
 use crate::uploads;
 
@@ -94,6 +96,13 @@ impl<'a> Trial<'a> {
         }
     }
 
+    /// On a server only time tells that a process is gone.
+    async fn time_passes(&self) {
+        if let Some(state) = self.workspace.state() {
+            let_leases_end(&StateUrl::parse(state).unwrap()).await;
+        }
+    }
+
     fn sync(&self, args: &[&str]) -> Command {
         let args = [self.reference.asked, args].concat();
         sync(&self.workspace, &self.server, &args)
@@ -101,6 +110,7 @@ impl<'a> Trial<'a> {
 
     /// Kills a run after so many events and microseconds. Returns whether it was still there.
     async fn kill_after(&self, events: u32, later: Duration) -> bool {
+        self.time_passes().await;
         let mut command = self.sync(&["--output", "json", "--no-verify"]);
         command.stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
@@ -131,6 +141,7 @@ impl<'a> Trial<'a> {
     /// Lets a run finish, and tells what is wrong after it.
     async fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
+        self.time_passes().await;
         let done = end_of(self.sync(&["--quiet"])).await;
         if done.code != Some(0) {
             let (code, out, err) = (done.code, done.stdout, done.stderr);
@@ -193,13 +204,25 @@ fn generated(entities: usize, seed: u64) -> StateFile {
 
 /// Kills until so many kills have met a run, in rounds of at most `per_round` before a run may finish.
 async fn kill_often(cases: &[(&str, StateFile)], kills: u32, per_round: u32, seed: u64) {
+    kill_often_with(cases, (kills, per_round), seed, || Some(Workspace::new())).await;
+}
+
+/// The same with states that `workspace` places; nothing where it cannot.
+async fn kill_often_with(
+    cases: &[(&str, StateFile)],
+    (kills, per_round): (u32, u32),
+    seed: u64,
+    workspace: impl Fn() -> Option<Workspace>,
+) {
     let mut chance = ChaCha8Rng::seed_from_u64(seed);
     let mut problems = Vec::new();
     for (name, state) in cases {
         let reference = Reference::of(state).await;
         let mut left = kills;
         while left > 0 {
-            let trial = Trial::new(state, &reference, &QUICK).await;
+            let mut trial = Trial::new(state, &reference, &QUICK).await;
+            let Some(placed) = workspace() else { return };
+            trial.workspace = placed;
             left -= kill_at_random(&trial, per_round.min(left), &mut chance).await;
             let found = trial.problems().await;
             problems.extend(
@@ -224,6 +247,12 @@ async fn a_process_that_is_killed_anywhere_loses_and_doubles_nothing() {
         ("cycle-of-five", named("cycle-of-five")),
     ];
     kill_often(&cases, 12, 6, 7).await;
+}
+
+#[tokio::test]
+async fn a_process_that_is_killed_loses_and_doubles_nothing_with_its_state_on_a_server() {
+    let cases = [("starter-site", named("starter-site"))];
+    kill_often_with(&cases, (6, 3), 17, Workspace::on_server).await;
 }
 
 #[tokio::test]
@@ -370,7 +399,9 @@ async fn taken_over(trial: &Trial<'_>, fate: Fate, fits: impl Fn(&Value) -> bool
         let mut command = trial.sync(&["--quiet", "--no-verify"]);
         command
             .env("HOSTNAME", host)
-            .env("LOCKGATE_TIMEOUTS_LEASE_S", "3");
+            .env("LOCKGATE_TIMEOUTS_LEASE_S", "3")
+            // A takeover waits as long as a request of the other one may be under way.
+            .env("LOCKGATE_TIMEOUT", "5");
         command
     };
     let before = trial.server.answered().len();

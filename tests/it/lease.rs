@@ -36,7 +36,9 @@ fn on(host: &str, workspace: &Workspace, server: &Server) -> Command {
     command
         .env("HOSTNAME", host)
         .env("LOCKGATE_TIMEOUTS_LEASE_S", LEASE_S)
-        .env("LOCKGATE_TIMEOUTS_SETTLE_MS", "1500");
+        .env("LOCKGATE_TIMEOUTS_SETTLE_MS", "1500")
+        // A takeover waits as long as a request of the other one may be under way.
+        .env("LOCKGATE_TIMEOUT", "2");
     command
 }
 
@@ -96,12 +98,12 @@ async fn is_complete(name: &str, server: &Server) {
 
 /// Tries until the lease of another machine has ended, then runs to the end. `locked` is called when the state itself is
 /// held: by a process that was stopped in the middle of a commit.
-async fn take_over(workspace: &Workspace, server: &Server, locked: impl Fn()) {
-    take_over_by(|| on("desk-b", workspace, server), locked).await;
+async fn take_over(workspace: &Workspace, server: &Server, locked: impl Fn()) -> Ended {
+    take_over_by(|| on("desk-b", workspace, server), locked).await
 }
 
 /// As above, with a command of the other machine.
-pub(crate) async fn take_over_by(command: impl Fn() -> Command, locked: impl Fn()) {
+pub(crate) async fn take_over_by(command: impl Fn() -> Command, locked: impl Fn()) -> Ended {
     let done = loop {
         let next = end_of(command()).await;
         if next.code != Some(4) {
@@ -115,13 +117,25 @@ pub(crate) async fn take_over_by(command: impl Fn() -> Command, locked: impl Fn(
         tokio::time::sleep(Duration::from_millis(100)).await;
     };
     assert_eq!(done.code, Some(0), "{}", done.stderr);
+    done
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_process_is_refused_and_the_first_goes_on() {
-    let (server, workspace) = (slow(SITE, 20).await, Workspace::new());
-    let first = writing("desk-a", &workspace, &server).await;
-    is_refused(&end_of(on("desk-a", &workspace, &server)).await, "desk-a");
+    second_is_refused(&Workspace::new()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_process_is_refused_by_a_state_on_a_server() {
+    if let Some(workspace) = Workspace::on_server() {
+        second_is_refused(&workspace).await;
+    }
+}
+
+async fn second_is_refused(workspace: &Workspace) {
+    let server = slow(SITE, 20).await;
+    let first = writing("desk-a", workspace, &server).await;
+    is_refused(&end_of(on("desk-a", workspace, &server)).await, "desk-a");
     let first = first.wait_with_output().await.unwrap();
     assert_eq!(first.status.code(), Some(0));
     is_complete(SITE, &server).await;
@@ -130,26 +144,50 @@ async fn a_second_process_is_refused_and_the_first_goes_on() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_lease_of_a_killed_process_is_taken_over_when_it_has_ended() {
-    let (server, workspace) = (slow(SITE, 20).await, Workspace::new());
-    let mut killed = writing("desk-a", &workspace, &server).await;
+    killed_is_taken_over(&Workspace::new()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_lease_of_a_killed_process_is_taken_over_on_a_server() {
+    if let Some(workspace) = Workspace::on_server() {
+        killed_is_taken_over(&workspace).await;
+    }
+}
+
+async fn killed_is_taken_over(workspace: &Workspace) {
+    let server = slow(SITE, 20).await;
+    let mut killed = writing("desk-a", workspace, &server).await;
     signal(&killed, "-KILL");
     killed.wait().await.unwrap();
-    is_refused(&end_of(on("desk-b", &workspace, &server)).await, "desk-a");
-    take_over(&workspace, &server, || {}).await;
+    is_refused(&end_of(on("desk-b", workspace, &server)).await, "desk-a");
+    let done = take_over(workspace, &server, || {}).await;
+    let waits = "taken over from a run on another machine";
+    assert!(done.stderr.contains(waits), "{}", done.stderr);
     is_complete(SITE, &server).await;
     server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_that_slept_past_its_lease_writes_nothing_more() {
-    let (server, workspace) = (slow(SMALL, 200).await, Workspace::new());
-    let sleeper = writing("desk-a", &workspace, &server).await;
+    sleeper_writes_nothing(&Workspace::new()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_slept_past_its_lease_writes_nothing_more_to_a_server() {
+    if let Some(workspace) = Workspace::on_server() {
+        sleeper_writes_nothing(&workspace).await;
+    }
+}
+
+async fn sleeper_writes_nothing(workspace: &Workspace) {
+    let server = slow(SMALL, 200).await;
+    let sleeper = writing("desk-a", workspace, &server).await;
     all_has_left(&server).await;
     signal(&sleeper, "-STOP");
     // A moment in which the commit ends.
     let id = sleeper.id().unwrap();
     let locked = || shell(&format!("kill -CONT {id}; sleep 0.003; kill -STOP {id}"));
-    take_over(&workspace, &server, locked).await;
+    take_over(workspace, &server, locked).await;
     let writes = server.writes(TARGET).len();
     signal(&sleeper, "-CONT");
     let woken = sleeper.wait_with_output().await.unwrap();

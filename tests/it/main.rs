@@ -48,6 +48,8 @@ mod parts;
 mod phases;
 mod place;
 mod plan_forms;
+#[path = "../common/postgres.rs"]
+mod postgres;
 mod prune;
 mod publish;
 mod publish_together;
@@ -58,6 +60,7 @@ mod retry;
 mod same_state;
 mod schema;
 mod secrets;
+mod shared_state;
 mod support;
 mod taken;
 mod targets;

@@ -9,7 +9,7 @@ use crate::error::{Error, ExitStatus};
 use crate::report;
 use crate::store::{Store, open_to_all};
 
-use super::super::wiring;
+use super::super::{run_lookup::named, wiring};
 use super::finding::Finding;
 
 /// Less free space than this does not last for a run of some thousand entities with its pre-images.
@@ -92,7 +92,6 @@ pub(super) async fn state(config: &Config, settings: Option<&Settings>) -> Vec<F
         // The configuration says so.
         Err(_) => return Vec::new(),
     };
-    let path = url.path();
     let mut findings: Vec<Finding> = open_to_all(&url)
         .iter()
         .map(|place| {
@@ -106,10 +105,17 @@ pub(super) async fn state(config: &Config, settings: Option<&Settings>) -> Vec<F
             )
         })
         .collect();
-    if !path.exists() {
-        let detail = format!("none yet; a run creates {}", path.display());
-        findings.insert(0, Finding::ok("state", detail));
-        return findings;
+    match url.exists().await {
+        Ok(true) => {}
+        Ok(false) => {
+            let detail = format!("none yet; a run creates {}", named(&url));
+            findings.insert(0, Finding::ok("state", detail));
+            return findings;
+        }
+        Err(error) => {
+            findings.insert(0, Finding::of_error("state", &Error::from(error)));
+            return findings;
+        }
     }
     let store = match Store::open_to_look(&url).await {
         Ok(store) => store,
@@ -118,7 +124,7 @@ pub(super) async fn state(config: &Config, settings: Option<&Settings>) -> Vec<F
             return findings;
         }
     };
-    let looked = look(&store, path, settings).await;
+    let looked = look(&store, &named(&url), settings).await;
     store.close().await;
     match looked {
         Ok(found) => found.into_iter().chain(findings).collect(),
@@ -131,11 +137,11 @@ pub(super) async fn state(config: &Config, settings: Option<&Settings>) -> Vec<F
 
 async fn look(
     store: &Store,
-    path: &Path,
+    path: &str,
     settings: Option<&Settings>,
 ) -> Result<Vec<Finding>, Error> {
     let Some(settings) = settings else {
-        return Ok(vec![Finding::ok("state", path.display().to_string())]);
+        return Ok(vec![Finding::ok("state", path.to_owned())]);
     };
     let pair = wiring::pair(settings);
     let mappings = store.mappings(&pair).await?.len();
@@ -147,7 +153,7 @@ async fn look(
             format!(", {count} writes of an interrupted run that the next one looks up")
         }
     };
-    let (path, mappings) = (path.display(), report::count_of(mappings));
+    let mappings = report::count_of(mappings);
     let detail = format!("{path}, {mappings} mappings of this pair{open}");
     let held = store.lease_held(&pair, &settings.host_info.host).await?;
     Ok(vec![
@@ -159,9 +165,9 @@ async fn look(
     ])
 }
 
-/// The folder of the state, or the nearest one above it that exists.
-fn folder_of(path: &Path) -> PathBuf {
-    let above = path.ancestors().skip(1);
+/// The folder itself, or the nearest one above it that exists.
+fn folder_of(folder: &Path) -> PathBuf {
+    let above = folder.ancestors();
     let named = above.map(|folder| {
         if folder.as_os_str().is_empty() {
             Path::new(".")
@@ -178,7 +184,7 @@ pub(super) fn disk(config: &Config) -> Vec<Finding> {
     let Ok(paths) = config.paths() else {
         return Vec::new();
     };
-    let folder = folder_of(paths.state.path());
+    let folder = folder_of(paths.folder().unwrap_or(Path::new(".")));
     let place = folder.display();
     if let Err(error) = tempfile::tempfile_in(&folder) {
         return vec![Finding::error(

@@ -54,7 +54,7 @@ impl Keeping {
 
     /// What the state has of the pair now; nothing where there is no state.
     pub(super) async fn known(&self) -> Result<Vec<Mapping>, Error> {
-        if !self.state.path().exists() {
+        if !self.state.exists().await? {
             return Ok(Vec::new());
         }
         let store = Store::open_to_look(&self.state).await?;

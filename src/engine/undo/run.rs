@@ -79,8 +79,7 @@ impl<S: Source, T: Target> Session<S, T> {
         let ttl = self.options.lease_ttl;
         let keeper = Keeper::acquire(&self.store, &self.pair(), self.owner.clone(), ttl).await?;
         let control = Control::under(commands, &keeper);
-        let fence = keeper.fence();
-        let end = Box::pin(self.undo_alone(request, control, agree, &fence)).await;
+        let end = Box::pin(self.undo_alone(request, control, agree, &keeper)).await;
         keeper.release().await;
         end
     }
@@ -91,12 +90,14 @@ impl<S: Source, T: Target> Session<S, T> {
         request: &UndoRequest,
         mut control: Control<'_>,
         agree: A,
-        fence: &Fence,
+        keeper: &Keeper,
     ) -> Result<UndoEnd, RunError>
     where
         A: FnOnce(&UndoOutlook) -> F,
         F: Future<Output = Result<bool, RunError>>,
     {
+        let fence = &keeper.fence();
+        control.read(self.after_takeover(keeper)).await?;
         let doubts = control.read(self.settle_open(fence)).await?;
         let outlook = control.read(self.plan_undo(request)).await?;
         let agreed = control.read(agree(&outlook)).await?;

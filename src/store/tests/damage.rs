@@ -10,7 +10,7 @@ async fn flipped_bits_never_make_another_counterpart() {
     store.commit(rows.collect()).await.unwrap();
     let written = store.mappings(&pair()).await.unwrap();
     store.close().await;
-    let bytes = std::fs::read(url.path()).unwrap();
+    let bytes = std::fs::read(url.file().unwrap()).unwrap();
     let guid = pair().target;
     let guid = guid.as_str().as_bytes();
     let rows: Vec<usize> = (0..bytes.len() - guid.len())
@@ -60,13 +60,18 @@ async fn a_full_disk_stays_the_cause_that_is_told() {
     let (_directory, url, store) = fresh().await;
     store.close().await;
     let options = sqlx::sqlite::SqliteConnectOptions::new()
-        .filename(url.path())
+        .filename(url.file().unwrap())
         .pragma("max_page_count", "60");
     let place = "full".into();
     let working = crate::store::in_place::Working::Beside;
-    let store = Store::start(options, place, (None, None), working)
-        .await
-        .unwrap();
+    let store = Store::start(
+        connection::Opener::file(options),
+        place,
+        (None, None),
+        working,
+    )
+    .await
+    .unwrap();
     let mut errors = Vec::new();
     for round in 0..12 {
         let rows =
