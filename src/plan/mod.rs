@@ -48,7 +48,7 @@ pub use decide::{
     built_ins, channel_id, expected_hash, fields_hash, hash_without, in_order, known_hash,
     no_channel, number_in_list, plan, source_hash, target_hash,
 };
-pub use encoding::{Encoding, Evidence};
+pub use encoding::{Encoding, Evidence, LinkForm, LinkForms};
 pub use file::{FORM, PlanFile, PlanFileError};
 pub use gates::{Besides, Denied, Freeze, Gates, MaxChange};
 pub use graph::{Graph, Need, Node, Strength};

@@ -11,7 +11,7 @@ use thiserror::Error;
 use crate::domain::read_file;
 use crate::mock::file::{InstanceFile, SCHEMA, StateFile};
 use crate::mock::{
-    BatchWork, Fault, FileDigests, Names, Options, Profile, RateChange, RateLimitKind, Rules,
+    BatchWork, Fault, FileDigests, Links, Names, Options, Profile, RateChange, RateLimitKind, Rules,
     Server, Stall, StartError,
 };
 
@@ -106,6 +106,17 @@ pub struct ServeArgs {
         hide_default_value = true
     )]
     pub file_digests: FileDigests,
+    /// In which form a selection of one item is kept: scalar (the id as text), object, or name (of the list, beside a value field)
+    #[arg(
+        long,
+        value_name = "FORM",
+        default_value = "scalar",
+        hide_default_value = true
+    )]
+    pub links: Links,
+    /// Give a file that is uploaded over another one another id
+    #[arg(long)]
+    pub new_media_ids: bool,
     /// Scripted fault, such as status=503,path=/item/multi,nth=2; may be given several times
     ///
     /// One action, and any of the conditions method=, path= (a part of it), text= (a part of the body), nth=, every=, from=, rate= (0 to 1)
@@ -262,6 +273,8 @@ fn options(args: ServeArgs) -> Result<Options, ServeError> {
             names: args.names,
             replaces: args.replace_taken,
             digests: args.file_digests,
+            links: args.links,
+            new_media_ids: args.new_media_ids,
         },
         faults: args.fault,
     })

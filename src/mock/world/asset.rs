@@ -281,7 +281,7 @@ impl World {
         })
     }
 
-    /// Stores files. One at a key that is in use replaces it and keeps its id.
+    /// Stores files. One at a key that is in use replaces it, and keeps its id unless the rules say otherwise.
     ///
     /// # Errors
     /// 400 for an unknown gallery.
@@ -316,8 +316,13 @@ impl World {
         let there = self.assets.at(&key).and_then(|id| self.asset(id));
         let there =
             there.and_then(|row| Some((row::id(row, "mediaID")?, row::text(row, "originKey")?)));
+        let there = there.map(|(id, key)| (id, key.to_owned()));
         let (id, key) = match there {
-            Some((id, key)) => (id, key.to_owned()),
+            Some((old, key)) if self.rules.new_media_ids => {
+                self.assets.remove(old);
+                (self.next_id(IdKind::Asset), key)
+            }
+            Some(kept) => kept,
             None => (self.next_id(IdKind::Asset), key),
         };
         let mut row = row::row(json!({

@@ -11,7 +11,7 @@
 //! | the reference name of a list, `{referencename, …}`, `{contentid}` alone | as posted |
 //!
 //! The third row is the trap that the real server sets: it reads the column as text, finds an object, and
-//! answers with success. A companion that was posted beside it keeps its text.
+//! answers with success. A companion that was posted beside it keeps its text. [`Links`] tries servers that do otherwise.
 
 use std::collections::HashMap;
 
@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 
 use super::failure::Failure;
 use super::row::{self, as_int, id_list};
+use super::rules::Links;
 use super::text::{camel, field_key};
 use crate::mock::file::Row;
 
@@ -30,6 +31,8 @@ pub(crate) trait Known {
     fn container(&self, name: &str) -> bool;
     /// Whether a gallery has this id.
     fn gallery(&self, id: i64) -> bool;
+    /// Which forms of a selection of one item are kept.
+    fn links(&self) -> Links;
 }
 
 /// Turns posted fields into stored ones: keys in the model's spelling, unknown keys dropped, links
@@ -270,6 +273,8 @@ enum Posted<'a> {
     Id(i64),
     /// A bare object for one item: lost by the server.
     BareSingle(i64),
+    /// A form that is not kept, and takes the value field along.
+    Lost(i64),
     /// The reference name of a list.
     List(&'a str),
     /// Any other form; stored as it came.
@@ -291,6 +296,16 @@ impl<'a> Posted<'a> {
                 (None, Some(text)) => Self::List(text.trim()),
                 (None, None) => Self::Verbatim,
             },
+        }
+    }
+
+    /// The same to a server of these rules; `has_value` says that the field names a value field.
+    fn under(self, links: Links, has_value: bool) -> Self {
+        match (links, self) {
+            (Links::Object, Self::Id(id)) => Self::BareSingle(id),
+            (Links::Object, Self::BareSingle(id)) => Self::Id(id),
+            (Links::Name, Self::Id(id) | Self::BareSingle(id)) if has_value => Self::Lost(id),
+            (Links::Scalar | Links::Object | Links::Name, posted) => posted,
         }
     }
 
@@ -323,7 +338,9 @@ fn settle_link(
         .and_then(|key| values.get(key))
         .and_then(Value::as_str);
     let chosen = chosen.map(id_list).unwrap_or_default();
-    let read = match Posted::of(values.get(&field.key)) {
+    let posted = Posted::of(values.get(&field.key));
+    let posted = posted.under(known.links(), field.value_key.is_some());
+    let read = match posted {
         Posted::Nothing if chosen.is_empty() => values.get(&field.key).map(nothing),
         Posted::Nothing => Some(field.selection(&chosen)),
         Posted::Id(id) => {
@@ -340,6 +357,13 @@ fn settle_link(
         Posted::BareSingle(id) => {
             must_exist(id, known)?;
             Some(field.list.as_deref().map_or(Value::Null, Value::from))
+        }
+        Posted::Lost(id) => {
+            must_exist(id, known)?;
+            if let Some(key) = &field.value_key {
+                values.insert(key.clone(), "".into());
+            }
+            Some(Value::Null)
         }
         Posted::List(name) if !known.container(name) => {
             return Err(Failure::NoSuchList(name.to_owned()));
@@ -460,6 +484,27 @@ mod tests {
         fn gallery(&self, id: i64) -> bool {
             id == 4
         }
+        fn links(&self) -> Links {
+            Links::Scalar
+        }
+    }
+
+    /// The same with other rules about links.
+    struct Under(Links);
+
+    impl Known for Under {
+        fn content(&self, id: i64) -> bool {
+            Few.content(id)
+        }
+        fn container(&self, name: &str) -> bool {
+            Few.container(name)
+        }
+        fn gallery(&self, id: i64) -> bool {
+            Few.gallery(id)
+        }
+        fn links(&self) -> Links {
+            self.0
+        }
     }
 
     fn model() -> Row {
@@ -550,6 +595,35 @@ mod tests {
         assert_eq!(
             read(json!({ "card": { "contentid": 640 } }), "Card"),
             json!({ "contentid": 640 })
+        );
+    }
+
+    #[test]
+    fn other_servers_keep_other_forms() {
+        let stored = |links, writer: Value| {
+            let posted = json!({ "headline": "Hi", "writer": writer, "writerID": "640", "card": "641" });
+            let posted = posted.as_object().unwrap();
+            let out = settle(&Definition::of(&model()), posted, &Under(links)).unwrap();
+            (out["Writer"].clone(), out["WriterID"].clone(), out["Card"].clone())
+        };
+        let link = |id| json!({ "contentid": id, "fulllist": false });
+        assert_eq!(
+            stored(Links::Object, link(640)),
+            (link(640), json!("640"), Value::Null)
+        );
+        assert_eq!(
+            stored(Links::Object, json!("640")),
+            (json!("people"), json!("640"), Value::Null)
+        );
+        for lost in [json!("640"), link(640)] {
+            assert_eq!(
+                stored(Links::Name, lost),
+                (Value::Null, json!(""), link(641))
+            );
+        }
+        assert_eq!(
+            stored(Links::Name, json!("people")),
+            (json!("people"), json!("640"), link(641))
         );
     }
 

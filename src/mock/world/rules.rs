@@ -14,6 +14,40 @@ pub struct Rules {
     pub replaces: bool,
     /// What it says of the bytes of files.
     pub digests: FileDigests,
+    /// Which forms of a selection of one item it keeps.
+    pub links: Links,
+    /// Whether a file that is uploaded over another one gets another id.
+    pub new_media_ids: bool,
+}
+
+/// In which forms an instance takes a selection of one item; it answers with success in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Links {
+    /// The id as text; an object is stored as nothing.
+    #[default]
+    Scalar,
+    /// An object; an id as text is stored as nothing.
+    Object,
+    /// As [`Links::Scalar`]; where a value field is named, only the name of the list beside it, and any other form loses
+    /// what is in the value field, too.
+    Name,
+}
+
+impl Links {
+    /// All of them, with the words for them.
+    const ALL: [(&'static str, Self); 3] = [
+        ("scalar", Self::Scalar),
+        ("object", Self::Object),
+        ("name", Self::Name),
+    ];
+}
+
+impl FromStr for Links {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        word(text, &Self::ALL)
+    }
 }
 
 /// What an instance says of the bytes of its files, in `Content-MD5`.
