@@ -37,6 +37,7 @@ mod outage;
 pub mod pace;
 mod places;
 pub mod poll;
+mod probe;
 mod publish;
 mod publishing;
 mod pull;
@@ -66,6 +67,9 @@ pub use options::{
     changed_since, check_pattern,
 };
 pub use outage::Outage;
+pub use probe::{
+    Finding, KeptAnswer, Left, Probe, ProbeReport, Probed, SOURCE as PROBE_SOURCE, kept_answers,
+};
 pub use pull::{PullError, Reader};
 pub use review::{Decided, Review};
 pub use run::RunReport;

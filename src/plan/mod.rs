@@ -69,7 +69,7 @@ pub use prune::{Origin, Prune, PruneInputs};
 pub use references::{
     AssetIndex, Context, Reference, Referent, Side, UrlAt, asset_urls, references,
 };
-pub(crate) use references::{Pointer, is_link_member};
+pub(crate) use references::{Link, Pointer, as_id, is_link_member, member};
 pub use schema::{FieldKind, FieldSchema, LinkKind, LinkSchema, ModelSchema, Schema};
 pub use selection::{Selection, UnknownName, container_of, gallery_of};
 pub use uploads::{Together, UploadLimits, Uploads};

@@ -1,0 +1,210 @@
+//! Asks for the rate that the server takes, and what its headers say of it.
+//!
+//! Reads leave evenly, each second more of them, until one is refused: then no more leave, and those that are on their way are
+//! the last. So a limit costs a handful of refusals. What left within the second before the first refusal is the limit, as far
+//! as a server counts the last second.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::answers::{Headers, Limit, Observed};
+use super::stage::{Stage, Unanswered};
+use crate::domain::TargetId;
+use crate::engine::pace::Class;
+use crate::instance::{Cause, LimitHeaders, ReadRequest, Target};
+
+/// Requests of each second.
+const STEPS: [u32; 3] = [20, 40, 80];
+
+/// The time of a step, and that over which a limit is taken to count.
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What became of a read: when it left, and whether it was refused for the rate, with the wait that was asked for.
+#[derive(Clone, Copy, Debug)]
+struct Read {
+    left: Instant,
+    refused: Option<Option<Duration>>,
+    /// Whether it failed of anything else.
+    failed: bool,
+}
+
+/// Sends the reads.
+pub(super) async fn ask<T: Target>(
+    stage: &Stage<'_, T>,
+) -> Result<Observed<Limit>, Unanswered> {
+    stage.goes_on()?;
+    // A rate that grows slowly by itself would hide a limit.
+    stage.target.pacer.without_start();
+    let begin = Instant::now();
+    let over = CancellationToken::new();
+    let reads = join_all(moments().map(|after| read(stage, begin + after, &over))).await;
+    let mut reads: Vec<Read> = reads.into_iter().flatten().collect();
+    reads.sort_by_key(|read| read.left);
+    let mut observed = conclude(&reads);
+    if let (Ok(Limit::Beyond(_)) | Err(_), Some(told)) = (&observed.answer, stage.port.limit_headers().per_second) {
+        observed.seen = format!("{}; headers tell a limit of {told:.0}", observed.seen);
+        observed.answer = Ok(Limit::PerSecond(told));
+    }
+    Ok(observed)
+}
+
+/// When reads leave, from the beginning.
+fn moments() -> impl Iterator<Item = Duration> {
+    (0..).zip(STEPS).flat_map(|(second, count)| {
+        (0..count).map(move |at| SECOND * second + SECOND * at / count)
+    })
+}
+
+/// One read that leaves at a moment, unless one was refused before; `None` then.
+async fn read<T: Target>(
+    stage: &Stage<'_, T>,
+    moment: Instant,
+    over: &CancellationToken,
+) -> Option<Read> {
+    // All are cancel-safe: a timer, and marks.
+    tokio::select! {
+        () = tokio::time::sleep_until(moment) => {}
+        () = over.cancelled() => return None,
+        () = stage.stop.cancelled() => return None,
+    }
+    let permit = stage.target.pacer.permit(Class::Read).await;
+    if over.is_cancelled() {
+        return None;
+    }
+    let left = Instant::now();
+    let answer = stage
+        .target
+        .instance
+        .read::<TargetId>(&ReadRequest::Locales)
+        .await;
+    let (refused, failed) = match answer {
+        Ok(_) => {
+            permit.answered();
+            (None, false)
+        }
+        Err(error) => match error.cause {
+            Cause::Throttled { retry_after } => {
+                over.cancel();
+                permit.refused(retry_after, 0);
+                (Some(retry_after), false)
+            }
+            _ => {
+                over.cancel();
+                (None, true)
+            }
+        },
+    };
+    Some(Read {
+        left,
+        refused,
+        failed,
+    })
+}
+
+/// From the reads in the order in which they left.
+fn conclude(reads: &[Read]) -> Observed<Limit> {
+    let admitted: Vec<Instant> = reads
+        .iter()
+        .filter(|read| read.refused.is_none() && !read.failed)
+        .map(|read| read.left)
+        .collect();
+    let before = |moment: Instant| {
+        let since = |left: &&Instant| **left <= moment && moment.duration_since(**left) < SECOND;
+        u32::try_from(admitted.iter().filter(since).count()).unwrap_or(u32::MAX)
+    };
+    if let Some(first) = reads.iter().find(|read| read.refused.is_some()) {
+        let refused = reads.iter().filter(|read| read.refused.is_some()).count();
+        let wait = match first.refused.flatten() {
+            Some(wait) => format!("Retry-After {} s", wait.as_secs()),
+            None => "no Retry-After".to_owned(),
+        };
+        let rate = before(first.left);
+        return Observed {
+            seen: format!("{refused} of {} reads refused, the first after {rate} in a second; {wait}", reads.len()),
+            answer: Ok(Limit::PerSecond(f64::from(rate.max(1)))),
+        };
+    }
+    let most = admitted.iter().map(|left| before(*left)).max().unwrap_or(0);
+    let seen = format!("{} reads, at most {most} in a second, none refused for the rate", reads.len());
+    let answer = if reads.iter().any(|read| read.failed) || most == 0 {
+        Err("a read failed of something else than the rate".to_owned())
+    } else {
+        Ok(Limit::Beyond(f64::from(most)))
+    };
+    Observed { seen, answer }
+}
+
+/// What headers have said so far. Their names are shown, and no values but those of limits.
+pub(super) fn headers(told: &LimitHeaders) -> Observed<Headers> {
+    let seen: Vec<String> = told
+        .values
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}"))
+        .collect();
+    let has_limit = told.values.keys().any(|name| name != "retry-after");
+    let answer = match (told.per_second, has_limit) {
+        (Some(_), _) => Headers::PerSecond,
+        (None, true) => Headers::Unclear,
+        (None, false) => Headers::None,
+    };
+    Observed {
+        seen: seen.join(", "),
+        answer: Ok(answer),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reads(refused_from: u32) -> Vec<Read> {
+        let begin = Instant::now();
+        let read = |(at, after)| Read {
+            left: begin + after,
+            refused: (at >= refused_from).then_some(Some(SECOND)),
+            failed: false,
+        };
+        (0..).zip(moments()).map(read).collect()
+    }
+
+    #[test]
+    fn the_second_before_the_first_refusal_is_the_limit() {
+        let seen = conclude(&reads(100)[..101]);
+        let Ok(Limit::PerSecond(rate)) = seen.answer else {
+            panic!("{:?}", seen.answer)
+        };
+        // 40 left in the second before, and 40 in the half second since.
+        assert!((59.0..=61.0).contains(&rate), "{rate}");
+        assert!(seen.seen.contains("Retry-After 1 s"), "{}", seen.seen);
+    }
+
+    #[test]
+    fn without_a_refusal_the_busiest_second_is_what_is_known() {
+        assert_eq!(conclude(&reads(u32::MAX)).answer, Ok(Limit::Beyond(80.0)));
+        assert!(conclude(&[]).answer.is_err());
+        let failed = Read {
+            left: Instant::now(),
+            refused: None,
+            failed: true,
+        };
+        assert!(conclude(&[failed]).answer.is_err());
+    }
+
+    #[test]
+    fn headers_are_named() {
+        let mut told = LimitHeaders::default();
+        assert_eq!(headers(&told).answer, Ok(Headers::None));
+        told.values.insert("retry-after".to_owned(), "1".to_owned());
+        assert_eq!(headers(&told).answer, Ok(Headers::None));
+        let name = "x-ratelimit-limit".to_owned();
+        told.values.insert(name, "60".to_owned());
+        let seen = headers(&told);
+        assert_eq!(seen.answer, Ok(Headers::Unclear));
+        assert!(seen.seen.contains("x-ratelimit-limit: 60"), "{}", seen.seen);
+        told.per_second = Some(60.0);
+        assert_eq!(headers(&told).answer, Ok(Headers::PerSecond));
+    }
+}
