@@ -52,7 +52,9 @@ impl SeenLimits {
             if is_reset(name)
                 && let Ok(seconds) = value.trim().parse()
             {
-                let longest = seen.longest_reset.map_or(seconds, |longest| longest.max(seconds));
+                let longest = seen
+                    .longest_reset
+                    .map_or(seconds, |longest| longest.max(seconds));
                 seen.longest_reset = Some(longest);
             }
             seen.headers.values.insert(name.to_owned(), value);

@@ -218,7 +218,8 @@ pub(super) fn unproven(webhook: &Webhook, now: Timestamp) -> Option<String> {
 /// Whether a probe found that a save of a webhook with a signing secret loses it, in words.
 pub(super) fn lost_by_saves(webhook: &Webhook, probed: &Probed) -> Option<String> {
     (probed.loses_secrets && webhook.is_signed).then(|| {
-        "`lockgate probe` found that a save of a webhook does not keep its signing secret here".to_owned()
+        "`lockgate probe` found that a save of a webhook does not keep its signing secret here"
+            .to_owned()
     })
 }
 

@@ -73,7 +73,9 @@ impl Webhook {
     fn secret(&self) -> Option<&str> {
         let is_it = |(name, _): &(&String, &Value)| name.eq_ignore_ascii_case("signingSecret");
         let found = self.row.as_object()?.iter().find(is_it);
-        found.and_then(|(_, value)| value.as_str()).filter(|secret| !secret.is_empty())
+        found
+            .and_then(|(_, value)| value.as_str())
+            .filter(|secret| !secret.is_empty())
     }
 
     /// The name of a member that differs between this reading and a later one, apart from whether the webhook is enabled and

@@ -48,6 +48,7 @@ mod parts;
 mod phases;
 mod place;
 mod plan_forms;
+mod probe;
 mod prune;
 mod publish;
 mod publish_together;

@@ -11,8 +11,8 @@ use thiserror::Error;
 use crate::domain::read_file;
 use crate::mock::file::{InstanceFile, SCHEMA, StateFile};
 use crate::mock::{
-    BatchWork, Fault, FileDigests, Links, Names, Options, Profile, RateChange, RateLimitKind, Rules,
-    Server, Stall, StartError,
+    BatchWork, Fault, FileDigests, Links, Names, Options, Profile, RateChange, RateLimitKind,
+    Rules, Server, Stall, StartError,
 };
 
 /// Serves a mock Management API and Fetch API on a local port.

@@ -76,7 +76,9 @@ impl Finding {
             sent: A::SENT,
             seen: observed.seen,
             code: observed.answer.as_ref().map_or(0.0, |answer| answer.code()),
-            answer: observed.answer.map(|answer| (answer.words(), answer.changes())),
+            answer: observed
+                .answer
+                .map(|answer| (answer.words(), answer.changes())),
         }
     }
 
@@ -181,9 +183,9 @@ choices! {
     PickedItems: "link.picked", "are items picked from a list kept as an object?",
         "an item with `{referencename, sortids, fulllist: false}` in a search list";
     /// They are there.
-    Kept = "yes" => "nothing: there is no other form; a run reads the first of its items back in any case";
+    Kept = "yes" => "nothing: it is the only form; a run reads the first of its items back in any case";
     /// They are not.
-    Lost = "no" => "nothing: there is no other form; a run ends when its first item with one is read back";
+    Lost = "no" => "nothing: it is the only form; a run ends when its first item with one is read back";
 }
 
 choices! {
@@ -203,9 +205,9 @@ choices! {
     Ids: "ids", "do the ids of new items rise?",
         "two batches of new items";
     /// Each is above those before it.
-    Rise = "yes" => "nothing: where a restart cannot tell a new item otherwise, it takes an id above all earlier ones for one";
+    Rise = "yes" => "nothing: a restart that finds no other evidence of a new item goes by ids above all earlier ones";
     /// Some are not.
-    Mixed = "no" => "nothing: a restart tells new items by what was there before, and names what it cannot tell";
+    Mixed = "no" => "nothing: a restart knows new items by what was there before, and lists those that it cannot decide about";
 }
 
 choices! {
@@ -242,12 +244,12 @@ choices! {
 
 choices! {
     /// Which headers tell a limit.
-    Headers: "limit.headers", "do responses tell a limit?",
+    Headers: "limit.headers", "do responses state a limit?",
         "all requests of the probe";
     /// None does.
     None = "no header does" => "nothing: the rate follows from refusals";
     /// There is a limit, and its time is not told.
-    Unclear = "yes, without the time for which it counts" => "nothing: without its time a limit is no rate";
+    Unclear = "yes, without the time for which it counts" => "nothing: a limit without its time is not a rate";
     /// There is a limit per second.
     PerSecond = "yes, as a rate" => "the next run starts with that rate";
 }
@@ -262,7 +264,9 @@ pub(super) struct KeptForms {
 
 impl KeptForms {
     fn code(self) -> f64 {
-        f64::from(8 + u8::from(self.scalar) + 2 * u8::from(self.object) + 4 * u8::from(self.list_name))
+        f64::from(
+            8 + u8::from(self.scalar) + 2 * u8::from(self.object) + 4 * u8::from(self.list_name),
+        )
     }
 
     fn of_code(code: f64) -> Option<Self> {
@@ -293,7 +297,9 @@ impl KeptForms {
     fn form(self) -> LinkForm {
         match self {
             Self { scalar: true, .. } => LinkForm::Scalar,
-            Self { list_name: true, .. } => LinkForm::ListName,
+            Self {
+                list_name: true, ..
+            } => LinkForm::ListName,
             Self { object: true, .. } => LinkForm::Object,
             Self { .. } => LinkForm::default(),
         }
@@ -435,7 +441,9 @@ impl Answer for Limit {
     fn changes(self) -> String {
         match self {
             Self::PerSecond(_) => "the next run starts with that limit".to_owned(),
-            Self::Beyond(_) => "the next run starts with that rate, unless a limit is known".to_owned(),
+            Self::Beyond(_) => {
+                "the next run starts with that rate, unless a limit is known".to_owned()
+            }
         }
     }
 }

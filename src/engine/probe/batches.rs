@@ -30,7 +30,14 @@ pub(super) async fn ask<T: Target>(
     };
     Ok(Observed {
         seen: format!("20 items: {}; 1 item: {}", between(large), between(small)),
-        answer: conclude(large, small, content.time_of_one().answer.map_or(Duration::ZERO, |alone| alone.0)),
+        answer: conclude(
+            large,
+            small,
+            content
+                .time_of_one()
+                .answer
+                .map_or(Duration::ZERO, |alone| alone.0),
+        ),
     })
 }
 
@@ -38,14 +45,16 @@ pub(super) async fn ask<T: Target>(
 /// when it was alone where they do not.
 fn conclude(large: &Followed, small: &Followed, alone: Duration) -> Result<Batches, String> {
     if large.most < LEAST {
-        return Err("batches are done too fast to tell".to_owned());
+        return Err("batches are done too quickly to measure".to_owned());
     }
     let (serial, parallel) = (large.most + alone, alone);
-    Ok(if small.most.abs_diff(serial) < small.most.abs_diff(parallel) {
-        Batches::Serial
-    } else {
-        Batches::Parallel
-    })
+    Ok(
+        if small.most.abs_diff(serial) < small.most.abs_diff(parallel) {
+            Batches::Serial
+        } else {
+            Batches::Parallel
+        },
+    )
 }
 
 #[cfg(test)]

@@ -72,6 +72,9 @@ pub(super) async fn clean<T: Target>(
     stage: &Stage<'_, T>,
     things: &Things<'_>,
 ) -> Result<Vec<Left>, StoreError> {
+    if things.intents.is_empty() && !things.search_all {
+        return Ok(Vec::new());
+    }
     let mut cleaner = Cleaner {
         stage,
         names: things.names,
@@ -150,7 +153,9 @@ impl<T: Target> Cleaner<'_, '_, T> {
         if container.is_some() {
             match self.items().await {
                 Ok(found) => items.extend(found),
-                Err(error) => self.leave(format!("items of container {}", self.names.name()), error),
+                Err(error) => {
+                    self.leave(format!("items of container {}", self.names.name()), error)
+                }
             }
         }
         let deleted = join_all(items.into_iter().map(|id| self.delete_item(id))).await;
@@ -182,7 +187,10 @@ impl<T: Target> Cleaner<'_, '_, T> {
                 _ => None,
             }),
             Err(error) => {
-                self.leave(format!("{kind} {}, if there is one", self.names.name()), error);
+                self.leave(
+                    format!("{kind} {}, if there is one", self.names.name()),
+                    error,
+                );
                 None
             }
         }
@@ -194,7 +202,11 @@ impl<T: Target> Cleaner<'_, '_, T> {
             container: self.names.name().into(),
             offset: 0,
         };
-        let found = self.stage.target.ask_everything::<TargetId>(vec![ask]).await;
+        let found = self
+            .stage
+            .target
+            .ask_everything::<TargetId>(vec![ask])
+            .await;
         let found = found.map_err(|error| error.to_string())?;
         let id = |record| match record {
             Record::Passed { id, .. } => Some(TargetId::new(id)),
@@ -217,7 +229,11 @@ impl<T: Target> Cleaner<'_, '_, T> {
             Err(why) => why,
         };
         Some(Left {
-            what: format!("content {id} in {} (container {})", self.stage.locale, self.names.name()),
+            what: format!(
+                "content {id} in {} (container {})",
+                self.stage.locale,
+                self.names.name()
+            ),
             why,
         })
     }
@@ -229,7 +245,8 @@ impl<T: Target> Cleaner<'_, '_, T> {
             locale: (kind == Kind::Content).then(|| self.stage.locale.clone()),
             name: self.names.name().into(),
         };
-        self.insist(|| self.stage.target.instance.delete(&doomed)).await
+        self.insist(|| self.stage.target.instance.delete(&doomed))
+            .await
     }
 
     /// Sends a deletion, again while nothing tells whether it took effect.
@@ -278,7 +295,11 @@ impl<T: Target> Cleaner<'_, '_, T> {
             }
         };
         let asks = vec![ReadRequest::Assets { offset: 0 }];
-        let read = self.stage.target.ask_each::<TargetId>(asks, None, take).await;
+        let read = self
+            .stage
+            .target
+            .ask_each::<TargetId>(asks, None, take)
+            .await;
         read.map(|()| found).map_err(|error| error.to_string())
     }
 
@@ -287,11 +308,16 @@ impl<T: Target> Cleaner<'_, '_, T> {
         let all = match self.stage.sender().send(Effect::Read, read).await {
             Ok(all) => all,
             Err(error) => {
-                return self.leave(format!("webhook {}, if there is one", self.names.name()), error);
+                return self.leave(
+                    format!("webhook {}, if there is one", self.names.name()),
+                    error,
+                );
             }
         };
         for webhook in all.iter().filter(|webhook| self.names.is(&webhook.name)) {
-            let deleted = self.insist(|| self.stage.port.delete_webhook(&webhook.id)).await;
+            let deleted = self
+                .insist(|| self.stage.port.delete_webhook(&webhook.id))
+                .await;
             if let Err(why) = deleted {
                 self.leave(format!("webhook {} ({})", webhook.id, webhook.name), why);
             }

@@ -54,14 +54,24 @@ impl Content {
             .await?;
         stage.made.container = Some(container);
         let fields = self::fields(&name);
-        stage.save(Kind::Model, Some(model), self::model(&name, &fields)).await?;
+        stage
+            .save(Kind::Model, Some(model), self::model(&name, &fields))
+            .await?;
         let alone = vec![(None, item(&name, 0, json!({ "title": "first" })))];
         let submitted = stage.submit(alone).await?;
         let (ids, first_batch) = stage.new_items(submitted).await?;
         let first = match ids.into_iter().next() {
             Some(Ok(first)) => first,
-            Some(Err(why)) => return Err(Unanswered::Because(format!("the first item was refused: {why}"))),
-            None => return Err(Unanswered::Because("the first item has no result".to_owned())),
+            Some(Err(why)) => {
+                return Err(Unanswered::Because(format!(
+                    "the first item was refused: {why}"
+                )));
+            }
+            None => {
+                return Err(Unanswered::Because(
+                    "the first item has no result".to_owned(),
+                ));
+            }
         };
         let items = many(&name, first).into_iter().map(|body| (None, body));
         let submitted = stage.submit(items.collect()).await?;
@@ -291,8 +301,12 @@ fn number(at: usize) -> i64 {
 /// The bodies of the large batch.
 fn many(name: &str, first: TargetId) -> Vec<Value> {
     let id = first.raw();
-    let (text, object) = (id.to_string(), json!({ "contentid": id, "fulllist": false }));
-    let with_value = |main: Value| json!({ "withValue": main, "withValueID": text, "withValueText": "first" });
+    let (text, object) = (
+        id.to_string(),
+        json!({ "contentid": id, "fulllist": false }),
+    );
+    let with_value =
+        |main: Value| json!({ "withValue": main, "withValueID": text, "withValueText": "first" });
     let asked = |at: usize| {
         let of = |one: At| one as usize == at;
         if of(At::AloneScalar) {
@@ -332,7 +346,10 @@ mod tests {
 
     #[test]
     fn a_selection_is_found_in_each_form() {
-        assert_eq!(selected(&json!({ "contentid": 7, "fulllist": false })), Some(7));
+        assert_eq!(
+            selected(&json!({ "contentid": 7, "fulllist": false })),
+            Some(7)
+        );
         assert_eq!(selected(&json!("7")), Some(7));
         assert_eq!(selected(&json!("people")), None);
         assert_eq!(selected(&Value::Null), None);

@@ -45,10 +45,12 @@ pub(super) fn rate_rows(findings: &[Finding], known: &[(String, f64)]) -> Vec<(S
             per_second: Some(rate),
             ..Learned::default()
         },
-        Some(Limit::Beyond(rate)) if known.reached.is_none_or(|reached| reached < rate) => Learned {
-            reached: Some(rate),
-            ..Learned::default()
-        },
+        Some(Limit::Beyond(rate)) if known.reached.is_none_or(|reached| reached < rate) => {
+            Learned {
+                reached: Some(rate),
+                ..Learned::default()
+            }
+        }
         Some(Limit::Beyond(_)) | None => Learned::default(),
     };
     learned.to_rows()
@@ -61,13 +63,18 @@ mod tests {
     use crate::plan::LinkForm;
 
     fn rows(rows: &[(&str, f64)]) -> Vec<(String, f64)> {
-        let owned = rows.iter().map(|(name, value)| ((*name).to_owned(), *value));
+        let owned = rows
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), *value));
         owned.collect()
     }
 
     #[test]
     fn a_host_that_was_never_probed_changes_nothing() {
-        assert_eq!(Probed::from_rows(&rows(&[("per_second", 9.0)])), Probed::default());
+        assert_eq!(
+            Probed::from_rows(&rows(&[("per_second", 9.0)])),
+            Probed::default()
+        );
         let probed = Probed::from_rows(&rows(&[
             ("probe.link.alone", 10.0),
             ("probe.link.with_value", 12.0),
@@ -91,9 +98,18 @@ mod tests {
             })]
         };
         let of = |answer, known: &[(&str, f64)]| rate_rows(&found(answer), &rows(known));
-        assert_eq!(of(Limit::PerSecond(60.0), &[]), rows(&[("per_second", 60.0)]));
-        assert_eq!(of(Limit::Beyond(80.0), &[]), rows(&[("reached_per_second", 80.0)]));
-        assert_eq!(of(Limit::Beyond(80.0), &[("reached_per_second", 200.0)]), []);
+        assert_eq!(
+            of(Limit::PerSecond(60.0), &[]),
+            rows(&[("per_second", 60.0)])
+        );
+        assert_eq!(
+            of(Limit::Beyond(80.0), &[]),
+            rows(&[("reached_per_second", 80.0)])
+        );
+        assert_eq!(
+            of(Limit::Beyond(80.0), &[("reached_per_second", 200.0)]),
+            []
+        );
         assert_eq!(rate_rows(&[], &[]), []);
     }
 }

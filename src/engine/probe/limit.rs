@@ -32,9 +32,7 @@ struct Read {
 }
 
 /// Sends the reads.
-pub(super) async fn ask<T: Target>(
-    stage: &Stage<'_, T>,
-) -> Result<Observed<Limit>, Unanswered> {
+pub(super) async fn ask<T: Target>(stage: &Stage<'_, T>) -> Result<Observed<Limit>, Unanswered> {
     stage.goes_on()?;
     // A rate that grows slowly by itself would hide a limit.
     stage.target.pacer.without_start();
@@ -44,8 +42,10 @@ pub(super) async fn ask<T: Target>(
     let mut reads: Vec<Read> = reads.into_iter().flatten().collect();
     reads.sort_by_key(|read| read.left);
     let mut observed = conclude(&reads);
-    if let (Ok(Limit::Beyond(_)) | Err(_), Some(told)) = (&observed.answer, stage.port.limit_headers().per_second) {
-        observed.seen = format!("{}; headers tell a limit of {told:.0}", observed.seen);
+    if let (Ok(Limit::Beyond(_)) | Err(_), Some(told)) =
+        (&observed.answer, stage.port.limit_headers().per_second)
+    {
+        observed.seen = format!("{}; headers state a limit of {told:.0}", observed.seen);
         observed.answer = Ok(Limit::PerSecond(told));
     }
     Ok(observed)
@@ -53,9 +53,9 @@ pub(super) async fn ask<T: Target>(
 
 /// When reads leave, from the beginning.
 fn moments() -> impl Iterator<Item = Duration> {
-    (0..).zip(STEPS).flat_map(|(second, count)| {
-        (0..count).map(move |at| SECOND * second + SECOND * at / count)
-    })
+    (0..)
+        .zip(STEPS)
+        .flat_map(|(second, count)| (0..count).map(move |at| SECOND * second + SECOND * at / count))
 }
 
 /// One read that leaves at a moment, unless one was refused before; `None` then.
@@ -123,12 +123,18 @@ fn conclude(reads: &[Read]) -> Observed<Limit> {
         };
         let rate = before(first.left);
         return Observed {
-            seen: format!("{refused} of {} reads refused, the first after {rate} in a second; {wait}", reads.len()),
+            seen: format!(
+                "{refused} of {} reads refused, the first after {rate} in a second; {wait}",
+                reads.len()
+            ),
             answer: Ok(Limit::PerSecond(f64::from(rate.max(1)))),
         };
     }
     let most = admitted.iter().map(|left| before(*left)).max().unwrap_or(0);
-    let seen = format!("{} reads, at most {most} in a second, none refused for the rate", reads.len());
+    let seen = format!(
+        "{} reads, at most {most} in a second, none refused for the rate",
+        reads.len()
+    );
     let answer = if reads.iter().any(|read| read.failed) || most == 0 {
         Err("a read failed of something else than the rate".to_owned())
     } else {

@@ -40,7 +40,9 @@ impl Names {
 
     /// Whether the probe may still be under way at `now`. One whose name tells no time is not.
     pub(super) fn is_young(&self, now: Timestamp) -> bool {
-        let stamp = self.0.get(PREFIX.len()..PREFIX.len() + "20250101_000000".len());
+        let stamp = self
+            .0
+            .get(PREFIX.len()..PREFIX.len() + "20250101_000000".len());
         let began = stamp.and_then(|stamp| DateTime::strptime("%Y%m%d_%H%M%S", stamp).ok());
         let began = began.and_then(time::of_utc);
         began.is_some_and(|began| now.duration_since(began) < YOUNG)
@@ -69,6 +71,10 @@ mod tests {
         let at = |text: &str| names.is_young(text.parse().unwrap());
         assert!(at("2025-01-01T10:20:00Z"));
         assert!(!at("2025-01-01T10:25:00Z"));
-        assert!(!Names::of_thing("lockgate_probe_x").unwrap().is_young(time::now()));
+        assert!(
+            !Names::of_thing("lockgate_probe_x")
+                .unwrap()
+                .is_young(time::now())
+        );
     }
 }

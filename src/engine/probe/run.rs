@@ -211,7 +211,10 @@ impl<T: Target> Probe<'_, T> {
         let read = || self.port.webhooks();
         // A token without rights on webhooks has made none.
         if let Ok(all) = self.target.sender().send(Effect::Read, read).await {
-            found.extend(all.iter().filter_map(|webhook| Names::of_thing(&webhook.name)));
+            found.extend(
+                all.iter()
+                    .filter_map(|webhook| Names::of_thing(&webhook.name)),
+            );
         }
         Ok(found)
     }
@@ -283,5 +286,8 @@ fn rows(findings: &[Finding], known: &[(String, f64)]) -> Vec<(String, f64)> {
     let at = time::now().as_second() as f64;
     let answers = findings.iter().map(Finding::row);
     let rates = rate_rows(findings, known);
-    std::iter::once((AT.to_owned(), at)).chain(answers).chain(rates).collect()
+    std::iter::once((AT.to_owned(), at))
+        .chain(answers)
+        .chain(rates)
+        .collect()
 }

@@ -13,7 +13,9 @@ pub(super) async fn ask<T: Target>(
     stage.goes_on()?;
     let readable = || stage.port.webhooks();
     if let Err(error) = stage.sender().send(Effect::Read, readable).await {
-        return Ok(Observed::nothing(format!("webhooks cannot be read: {error}")));
+        return Ok(Observed::nothing(format!(
+            "webhooks cannot be read: {error}"
+        )));
     }
     stage.announce(Operation::Create, None, 0).await?;
     let name = stage.names.name().to_owned();
@@ -33,7 +35,9 @@ pub(super) async fn ask<T: Target>(
 async fn read<T: Target>(stage: &Stage<'_, T>, id: &str) -> Result<Webhook, Unanswered> {
     let read = || stage.port.webhook(id);
     let found = stage.sender().send(Effect::Read, read).await?;
-    found.ok_or_else(|| Unanswered::Because("the webhook is not there when it is read back".to_owned()))
+    found.ok_or_else(|| {
+        Unanswered::Because("the webhook is not there when it is read back".to_owned())
+    })
 }
 
 /// From the row before a save, the answer to the save, and the row after it. Secrets are compared and not shown.
@@ -49,7 +53,9 @@ fn conclude(before: &Webhook, saved: &Webhook, after: &Webhook) -> Observed<Webh
     } else {
         Ok(WebhookSecret::Lost)
     };
-    let also = before.altered(after).filter(|member| !member.eq_ignore_ascii_case("signingSecret"));
+    let also = before
+        .altered(after)
+        .filter(|member| !member.eq_ignore_ascii_case("signingSecret"));
     let seen = match also {
         Some(member) => format!("the save also changed {member}"),
         None => "nothing else changed".to_owned(),
@@ -63,7 +69,8 @@ mod tests {
     use serde_json::{Value, json};
 
     fn hook(secret: &Value) -> Webhook {
-        Webhook::new("a", "probe", false).with_row(json!({ "rowKey": "a", "signingSecret": secret }))
+        Webhook::new("a", "probe", false)
+            .with_row(json!({ "rowKey": "a", "signingSecret": secret }))
     }
 
     #[test]

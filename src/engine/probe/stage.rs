@@ -247,7 +247,9 @@ impl<T: Target> Stage<'_, T> {
                 let (status, sent) = self.look(one).await?;
                 match status {
                     BatchStatus::Unknown | BatchStatus::Working { .. } => least[at] = sent,
-                    BatchStatus::Finished(rows) => ended[at] = Some(followed(Ok(rows), least[at], sent)),
+                    BatchStatus::Finished(rows) => {
+                        ended[at] = Some(followed(Ok(rows), least[at], sent))
+                    }
                     BatchStatus::Failed(refusal) => {
                         ended[at] = Some(followed(Err(refusal.said), least[at], sent));
                     }
@@ -320,7 +322,8 @@ impl<T: Target> Stage<'_, T> {
 
     /// Uploads the file of the probe.
     pub(super) async fn upload(&mut self, text: &'static str) -> Result<Saved, Unanswered> {
-        self.announce(Operation::Upload, Some(Kind::Asset), 1).await?;
+        self.announce(Operation::Upload, Some(Kind::Asset), 1)
+            .await?;
         let request = || self.target.instance.upload(self.file(text));
         let rows = self
             .sender()

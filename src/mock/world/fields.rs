@@ -601,10 +601,15 @@ mod tests {
     #[test]
     fn other_servers_keep_other_forms() {
         let stored = |links, writer: Value| {
-            let posted = json!({ "headline": "Hi", "writer": writer, "writerID": "640", "card": "641" });
+            let posted =
+                json!({ "headline": "Hi", "writer": writer, "writerID": "640", "card": "641" });
             let posted = posted.as_object().unwrap();
             let out = settle(&Definition::of(&model()), posted, &Under(links)).unwrap();
-            (out["Writer"].clone(), out["WriterID"].clone(), out["Card"].clone())
+            (
+                out["Writer"].clone(),
+                out["WriterID"].clone(),
+                out["Card"].clone(),
+            )
         };
         let link = |id| json!({ "contentid": id, "fulllist": false });
         assert_eq!(

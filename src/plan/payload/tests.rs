@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 
 use crate::domain::Kind;
 use crate::plan::testing::{EDGE, SHIFT, Shifted, Source, entity, item, properties};
-use crate::plan::{Context, Encoding, LeaveOut, LinkForm, LinkForms, Referent, payload, references};
+use crate::plan::{
+    Context, Encoding, LeaveOut, LinkForm, LinkForms, Referent, payload, references,
+};
 
 fn body_without(
     source: &Source,
@@ -78,7 +80,13 @@ fn selections_of_one_item_are_written_in_the_form_that_the_target_keeps() {
             ..source.context()
         };
         let shifted = Shifted::default();
-        let sent = payload(&item(&fields), &context, &shifted, &LeaveOut::default(), None);
+        let sent = payload(
+            &item(&fields),
+            &context,
+            &shifted,
+            &LeaveOut::default(),
+            None,
+        );
         sent.unwrap().body["fields"].clone()
     };
     let link = |id: i64| json!({ "contentid": id, "fulllist": false });
@@ -93,7 +101,11 @@ fn selections_of_one_item_are_written_in_the_form_that_the_target_keeps() {
     );
     // Without its value field the selection would be lost.
     assert_eq!(
-        written(LinkForm::ListName, LinkForm::ListName, json!({ "writer": link(640), "heroItem": link(641) })),
+        written(
+            LinkForm::ListName,
+            LinkForm::ListName,
+            json!({ "writer": link(640), "heroItem": link(641) })
+        ),
         json!({ "writer": "1000640", "heroItem": "1000641" })
     );
 }

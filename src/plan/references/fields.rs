@@ -55,7 +55,11 @@ impl Walker<'_> {
         }
         let links = model.fields().iter().filter_map(|field| {
             let link = field.link()?;
-            Some((&*field.key, link.container.as_deref()?, link.value_field.as_deref()?))
+            Some((
+                &*field.key,
+                link.container.as_deref()?,
+                link.value_field.as_deref()?,
+            ))
         });
         for (main, list, holder) in links {
             let has_id = fields

@@ -40,10 +40,10 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::{Encoding, LinkForms};
 use super::merge::Merged;
 use super::policy::Policies;
 use super::schema::{Schema, name_key};
+use super::{Encoding, LinkForms};
 use crate::domain::{Entity, Kind, SourceId};
 use walk::Walker;
 
