@@ -32,4 +32,4 @@ pub use log::RequestRecord;
 pub use options::{Options, RateChange};
 pub use profile::{BatchWork, Profile, Stall};
 pub use server::{RequestCount, Server, StartError, StateError};
-pub use world::{FileDigests, Links, LoadError, Names, Rules};
+pub use world::{AssetUrls, FailedUpdates, FileDigests, Links, LoadError, Names, Refuses, Rules};

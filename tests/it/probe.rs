@@ -459,23 +459,12 @@ async fn a_run_writes_links_in_the_form_that_was_found() {
             ..of_profile(Profile::SerialItem, starter())
         };
         let (server, workspace) = (serve_with(options).await, Workspace::new());
-        let before = end_of(workspace.sync(&server, &[])).await;
+        let before = end_of(Workspace::new().sync(&server, &[])).await;
         assert_ne!(before.code, Some(0), "{links:?}: {}", before.stderr);
+        put_state(&server.base_url(), &starter()).await;
         let probed = end_of(probe(&workspace, &server, &["--json"])).await;
         assert_eq!(probed.code, Some(0), "{links:?}: {}", probed.stderr);
-        let state = starter();
-        put_state(&server.base_url(), &state).await;
-        std::fs::rename(
-            workspace.path().join(".lockgate"),
-            workspace.path().join("probed"),
-        )
-        .unwrap();
-        let state = format!(
-            "sqlite:{}",
-            workspace.path().join("probed/state.db").display()
-        );
-        let after =
-            end_of(workspace.sync(&server, &["--state", &state, "--no-official-mappings"])).await;
+        let after = end_of(workspace.sync(&server, &[])).await;
         assert_eq!(after.code, Some(0), "{links:?}: {}", after.stderr);
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::failure::Failure;
 use super::ids::{IdKind, Ids};
+use super::rules::FailedUpdates;
 use super::text;
 use crate::mock::file::Row;
 
@@ -222,9 +223,18 @@ pub(crate) struct Job {
 pub(crate) struct Batches {
     batches: BTreeMap<i64, Batch>,
     queue: VecDeque<i64>,
+    failed_updates: FailedUpdates,
 }
 
 impl Batches {
+    /// None yet; `failed_updates` says what is answered for updates that failed.
+    pub(super) fn new(failed_updates: FailedUpdates) -> Self {
+        Self {
+            failed_updates,
+            ..Self::default()
+        }
+    }
+
     /// Queues work and returns the batch id. `locales` are the codes that the answers carry.
     pub(crate) fn submit(
         &mut self,
@@ -341,10 +351,13 @@ impl Batches {
         let batch = self.batches.get(&id)?;
         let mut row = batch.summary(id);
         if expand {
-            row.insert("items".to_owned(), batch.item_rows(id).into());
+            row.insert(
+                "items".to_owned(),
+                batch.item_rows(id, self.failed_updates).into(),
+            );
         }
         if batch.finished.is_some() {
-            batch.add_result(&mut row);
+            batch.add_result(&mut row, self.failed_updates);
         }
         Some(Value::Object(row))
     }
@@ -381,11 +394,11 @@ impl Batch {
         }))
     }
 
-    fn item_rows(&self, batch: i64) -> Vec<Value> {
+    fn item_rows(&self, batch: i64, failed: FailedUpdates) -> Vec<Value> {
         let mut rows: Vec<Value> = self
             .items
             .iter()
-            .map(|item| self.item_row(batch, item))
+            .map(|item| self.item_row(batch, item, failed))
             .collect();
         if self.finished.is_some() {
             match self.spoil {
@@ -401,15 +414,10 @@ impl Batch {
         rows
     }
 
-    fn item_row(&self, batch: i64, item: &BatchItem) -> Value {
+    fn item_row(&self, batch: i64, item: &BatchItem, failed: FailedUpdates) -> Value {
         let (id, version, title, error) = match &item.outcome {
             Some(Ok(done)) => (done.id, Some(done.version), done.title.clone(), None),
-            Some(Err(failure)) => (
-                item.subject.unwrap_or(-1),
-                None,
-                None,
-                Some(failure.message()),
-            ),
+            Some(Err(failure)) => (item.failed_id(failed), None, None, Some(failure.message())),
             None => (item.subject.unwrap_or(-1), None, None, None),
         };
         json!({
@@ -419,13 +427,16 @@ impl Batch {
         })
     }
 
-    fn add_result(&self, row: &mut Row) {
+    fn add_result(&self, row: &mut Row, failed_updates: FailedUpdates) {
         let succeeded = self
             .items
             .iter()
             .filter(|item| matches!(item.outcome, Some(Ok(_))))
             .count();
-        let failed: Vec<Value> = self.items.iter().filter_map(failed_row).collect();
+        let failed: Vec<Value> = {
+            let row = |item: &BatchItem| failed_row(item, failed_updates);
+            self.items.iter().filter_map(row).collect()
+        };
         let (total, failures) = (self.items.len(), self.items.len() - succeeded);
         for (key, count) in [
             ("totalItems", total),
@@ -451,12 +462,22 @@ impl Batch {
     }
 }
 
-fn failed_row(item: &BatchItem) -> Option<Value> {
+impl BatchItem {
+    /// The id that is answered where it failed.
+    fn failed_id(&self, failed: FailedUpdates) -> i64 {
+        match failed {
+            FailedUpdates::Id => self.subject.unwrap_or(-1),
+            FailedUpdates::Nothing => -1,
+        }
+    }
+}
+
+fn failed_row(item: &BatchItem, failed: FailedUpdates) -> Option<Value> {
     let Some(Err(failure)) = &item.outcome else {
         return None;
     };
     Some(json!({
-        "batchItemId": item.id, "itemId": item.subject.unwrap_or(-1), "itemType": item.kind.name(),
+        "batchItemId": item.id, "itemId": item.failed_id(failed), "itemType": item.kind.name(),
         "errorType": failure.exception(), "errorMessage": failure.message()
     }))
 }

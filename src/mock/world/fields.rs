@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use super::failure::Failure;
 use super::row::{self, as_int, id_list};
-use super::rules::Links;
+use super::rules::{Links, Rules};
 use super::text::{camel, field_key};
 use crate::mock::file::Row;
 
@@ -31,8 +31,8 @@ pub(crate) trait Known {
     fn container(&self, name: &str) -> bool;
     /// Whether a gallery has this id.
     fn gallery(&self, id: i64) -> bool;
-    /// Which forms of a selection of one item are kept.
-    fn links(&self) -> Links;
+    /// What the instance does that callers cannot know.
+    fn rules(&self) -> Rules;
 }
 
 /// Turns posted fields into stored ones: keys in the model's spelling, unknown keys dropped, links
@@ -339,7 +339,7 @@ fn settle_link(
         .and_then(Value::as_str);
     let chosen = chosen.map(id_list).unwrap_or_default();
     let posted = Posted::of(values.get(&field.key));
-    let posted = posted.under(known.links(), field.value_key.is_some());
+    let posted = posted.under(known.rules().links, field.value_key.is_some());
     let read = match posted {
         Posted::Nothing if chosen.is_empty() => values.get(&field.key).map(nothing),
         Posted::Nothing => Some(field.selection(&chosen)),
@@ -402,6 +402,9 @@ fn settle_companion(
     if let Value::Number(number) = value {
         *value = number.to_string().into();
     }
+    if !known.rules().refuses.sort_ids {
+        return Ok(());
+    }
     let ids = value.as_str().map(id_list).unwrap_or_default();
     ids.into_iter().try_for_each(|id| must_exist(id, known))
 }
@@ -429,7 +432,9 @@ fn settle_gallery(
         scalar => as_int(scalar),
     };
     match id {
-        Some(id) if id > 0 && !known.gallery(id) => return Err(Failure::NullReference),
+        Some(id) if id > 0 && known.rules().refuses.galleries && !known.gallery(id) => {
+            return Err(Failure::NullReference);
+        }
         Some(id) if id > 0 => *value = json!({ "galleryid": id, "fulllist": true }),
         Some(_) => *value = Value::Null,
         None => {}
@@ -445,11 +450,10 @@ fn check_links(value: &Value, known: &impl Known) -> Result<(), Failure> {
                 must_exist(id, known)?;
             }
             let sort_ids = row::text(object, "sortids");
-            sort_ids
-                .map(id_list)
-                .unwrap_or_default()
-                .into_iter()
-                .try_for_each(|id| must_exist(id, known))?;
+            if known.rules().refuses.sort_ids {
+                let ids = sort_ids.map(id_list).unwrap_or_default();
+                ids.into_iter().try_for_each(|id| must_exist(id, known))?;
+            }
             let is_list = sort_ids.is_some() || row::get(object, "fulllist").is_some();
             match row::filled(object, "referencename") {
                 Some(name) if is_list && !known.container(name) => {
@@ -484,13 +488,13 @@ mod tests {
         fn gallery(&self, id: i64) -> bool {
             id == 4
         }
-        fn links(&self) -> Links {
-            Links::Scalar
+        fn rules(&self) -> Rules {
+            Rules::default().strict()
         }
     }
 
-    /// The same with other rules about links.
-    struct Under(Links);
+    /// The same with other rules.
+    struct Under(Rules);
 
     impl Known for Under {
         fn content(&self, id: i64) -> bool {
@@ -502,7 +506,7 @@ mod tests {
         fn gallery(&self, id: i64) -> bool {
             Few.gallery(id)
         }
-        fn links(&self) -> Links {
+        fn rules(&self) -> Rules {
             self.0
         }
     }
@@ -604,7 +608,11 @@ mod tests {
             let posted =
                 json!({ "headline": "Hi", "writer": writer, "writerID": "640", "card": "641" });
             let posted = posted.as_object().unwrap();
-            let out = settle(&Definition::of(&model()), posted, &Under(links)).unwrap();
+            let rules = Rules {
+                links,
+                ..Rules::default()
+            };
+            let out = settle(&Definition::of(&model()), posted, &Under(rules)).unwrap();
             (
                 out["Writer"].clone(),
                 out["WriterID"].clone(),
@@ -646,6 +654,28 @@ mod tests {
             saved(json!({ "tags": "gone" })),
             Err(Failure::NoSuchList("gone".into()))
         );
+    }
+
+    #[test]
+    fn without_strict_rules_ids_of_lists_and_galleries_are_stored_as_they_come() {
+        let usual = Under(Rules::default());
+        for (key, value) in [
+            (
+                "Tags",
+                json!({ "referencename": "tags", "sortids": "640,9", "fulllist": false }),
+            ),
+            ("WriterID", json!("9")),
+            ("Photos", json!({ "galleryid": 9, "fulllist": true })),
+        ] {
+            let posted = json!({ "headline": "Hi", key: value });
+            let posted = posted.as_object().unwrap();
+            let out = settle(&Definition::of(&model()), posted, &usual).unwrap();
+            assert_eq!(out[key], value, "{key}");
+        }
+        let posted = json!({ "headline": "Hi", "writer": "9" });
+        let posted = posted.as_object().unwrap();
+        let refused = settle(&Definition::of(&model()), posted, &usual);
+        assert_eq!(refused, Err(Failure::NullReference), "a link is evident");
     }
 
     #[test]

@@ -51,7 +51,7 @@ use std::sync::Arc;
 pub(crate) use fresh::Fresh;
 pub use load::LoadError;
 pub use names::Names;
-pub use rules::{FileDigests, Links, Rules};
+pub use rules::{AssetUrls, FailedUpdates, FileDigests, Links, Refuses, Rules};
 
 use self::asset::Assets;
 use self::batch::{Batches, Done, Operation, Spoil, Work};
@@ -325,8 +325,8 @@ impl fields::Known for World {
         self.galleries.contains(id)
     }
 
-    fn links(&self) -> Links {
-        self.rules.links
+    fn rules(&self) -> Rules {
+        self.rules
     }
 }
 
