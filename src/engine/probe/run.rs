@@ -28,7 +28,7 @@ pub const SOURCE: &str = "lockgate-probe";
 const TIME: Duration = Duration::from_mins(1);
 
 /// A probe of one target. The state has a record of its run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Probe<'a, T> {
     /// The target.
     pub target: &'a Arc<Reader<T>>,
