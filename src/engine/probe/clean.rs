@@ -228,6 +228,10 @@ impl<T: Target> Cleaner<'_, '_, T> {
             },
             Err(why) => why,
         };
+        // One that was deleted by an earlier try is refused, too.
+        if matches!(self.is_there(id).await, Ok(false)) {
+            return None;
+        }
         Some(Left {
             what: format!(
                 "content {id} in {} (container {})",
@@ -236,6 +240,17 @@ impl<T: Target> Cleaner<'_, '_, T> {
             ),
             why,
         })
+    }
+
+    async fn is_there(&self, id: TargetId) -> Result<bool, RequestError> {
+        let ask = ReadRequest::One {
+            kind: Kind::Content,
+            id: id.raw(),
+            locale: Some(self.stage.locale.clone()),
+        };
+        let answer = self.stage.target.ask::<TargetId>(&ask).await?;
+        let is_it = |found: &Record<TargetId>| matches!(found, Record::Entity(_));
+        Ok(answer.found.iter().any(is_it))
     }
 
     async fn delete(&self, kind: Kind, id: TargetId) -> Result<Deleted, String> {

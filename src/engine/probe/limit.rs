@@ -42,11 +42,18 @@ pub(super) async fn ask<T: Target>(stage: &Stage<'_, T>) -> Result<Observed<Limi
     let mut reads: Vec<Read> = reads.into_iter().flatten().collect();
     reads.sort_by_key(|read| read.left);
     let mut observed = conclude(&reads);
-    if let (Ok(Limit::Beyond(_)) | Err(_), Some(told)) =
-        (&observed.answer, stage.port.limit_headers().per_second)
-    {
-        observed.seen = format!("{}; headers state a limit of {told:.0}", observed.seen);
-        observed.answer = Ok(Limit::PerSecond(told));
+    let is_refused = matches!(observed.answer, Ok(Limit::PerSecond(_)));
+    let stated = stage.port.limit_headers().per_second;
+    // Of a refusal before the reads, such as of a look at a batch.
+    let refused = stage.target.pacer.learned().per_second;
+    let other = [
+        (stated, "headers state a limit"),
+        (refused, "earlier requests were refused at a rate"),
+    ];
+    let other = other.into_iter().find_map(|(rate, how)| Some((rate?, how)));
+    if let Some((rate, how)) = other.filter(|_| !is_refused) {
+        observed.seen = format!("{}; {how} of {rate:.0} per second", observed.seen);
+        observed.answer = Ok(Limit::PerSecond(rate));
     }
     Ok(observed)
 }

@@ -25,8 +25,8 @@ use crate::store::{
 };
 
 /// The shortest and the longest wait between two looks at a batch, and the part of its age that is waited otherwise: a time is
-/// known to about a tenth.
-const LOOKS: (Duration, Duration, u32) = (Duration::from_millis(15), Duration::from_secs(1), 10);
+/// known to about an eighth.
+const LOOKS: (Duration, Duration, u32) = (Duration::from_millis(25), Duration::from_secs(1), 8);
 
 /// Why a question has no answer.
 #[derive(Debug)]
