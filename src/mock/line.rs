@@ -242,13 +242,15 @@ impl AsyncRead for Line {
         }
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         let line = &mut *self;
-        match (&read, &mut line.idle) {
-            (Poll::Ready(_), Some(idle)) => idle.restart(),
-            // The end of what comes in: the connection is closed in good order.
-            (Poll::Pending, Some(idle)) if idle.is_over(&line.requests, context) => {
-                return Poll::Ready(Ok(()));
+        match &mut line.idle {
+            Some(idle) if read.is_ready() => idle.restart(),
+            Some(idle) => {
+                if idle.is_over(&line.requests, context) {
+                    // The end of what comes in: the connection is closed in good order.
+                    return Poll::Ready(Ok(()));
+                }
             }
-            (Poll::Ready(_) | Poll::Pending, _) => {}
+            None => {}
         }
         read
     }

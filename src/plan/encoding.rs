@@ -46,6 +46,14 @@ pub enum LinkForm {
     ListName,
 }
 
+impl LinkForms {
+    /// Those of a target of which nothing is known.
+    pub const USUAL: Self = Self {
+        alone: LinkForm::Scalar,
+        with_value: LinkForm::Scalar,
+    };
+}
+
 impl LinkForm {
     /// What a person calls it.
     pub const fn name(self) -> &'static str {

@@ -61,9 +61,8 @@ fn answers(ended: &Ended) -> Vec<(String, Option<String>)> {
 fn answer(ended: &Ended, name: &str) -> Option<String> {
     let all = answers(ended);
     let found = all.into_iter().find(|(known, _)| known == name);
-    found
-        .unwrap_or_else(|| panic!("{name}: {}", ended.stdout))
-        .1
+    assert!(found.is_some(), "{name}: {}", ended.stdout);
+    found.unwrap().1
 }
 
 /// A server of some character, and what a probe must find.

@@ -12,7 +12,7 @@ use crate::domain::read_file;
 use crate::mock::file::{InstanceFile, SCHEMA, StateFile};
 use crate::mock::{
     AssetUrls, BatchWork, FailedUpdates, Fault, FileDigests, Links, Names, Options, Profile,
-    RateChange, RateLimitKind, Rules, Server, Stall, StartError,
+    RateChange, RateLimitKind, Refuses, Rules, Server, Stall, StartError,
 };
 
 /// Serves a mock Management API and Fetch API on a local port.
@@ -307,6 +307,7 @@ fn options(args: ServeArgs) -> Result<Options, ServeError> {
         .extend(args.instance.iter().map(|text| empty_instance(text)));
     let limit = args.profile.and_then(Profile::limit);
     let batches = batches(&args);
+    let (idle, rules) = (idle(&args), rules(&args));
     Ok(Options {
         listen: args.listen,
         state,
@@ -326,8 +327,8 @@ fn options(args: ServeArgs) -> Result<Options, ServeError> {
         rate_limit_silent: args.rate_limit_silent,
         request_log: args.request_log,
         seed: args.seed,
-        idle: idle(&args),
-        rules: rules(&args),
+        idle,
+        rules,
         faults: args.fault,
     })
 }

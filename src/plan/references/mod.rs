@@ -182,7 +182,7 @@ impl<'a> Context<'a> {
             assets,
             policies: None,
             merged: None,
-            links: LinkForms::default(),
+            links: LinkForms::USUAL,
         }
     }
 }
