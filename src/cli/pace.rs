@@ -3,7 +3,7 @@
 use super::ends::{Endpoint as _, SourceEnd};
 use crate::agility::Instance;
 use crate::engine::pace::{Learned, Pacer};
-use crate::engine::{Probed, Session};
+use crate::engine::{Probed, Session, probed_of};
 use crate::error::Error;
 use crate::store::{Change, Store};
 
@@ -27,7 +27,7 @@ pub(super) async fn recall(
 /// [`Error::Store`] when the state cannot be read.
 pub(super) async fn probed(target: &Instance, store: &Store) -> Result<Probed, Error> {
     let rows = store.learned(&target.host()).await?;
-    Ok(Probed::from_rows(&rows))
+    Ok(probed_of(&rows))
 }
 
 /// The hosts of both sides with their pace; a folder has none.

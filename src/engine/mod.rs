@@ -38,6 +38,7 @@ pub mod pace;
 mod places;
 pub mod poll;
 mod probe;
+mod probed;
 mod publish;
 mod publishing;
 mod pull;
@@ -68,8 +69,10 @@ pub use options::{
 };
 pub use outage::Outage;
 pub use probe::{
-    Finding, KeptAnswer, Left, Probe, ProbeReport, Probed, SOURCE as PROBE_SOURCE, kept_answers,
+    Finding, KeptAnswer, Left, Probe, ProbeReport, SOURCE as PROBE_SOURCE, kept_answers,
+    probed as probed_of,
 };
+pub use probed::Probed;
 pub use pull::{PullError, Reader};
 pub use review::{Decided, Review};
 pub use run::RunReport;

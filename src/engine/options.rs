@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::pace::Ceilings;
-use super::probe::Probed;
+use super::probed::Probed;
 use crate::plan::Hint;
 pub use crate::plan::{
     Adopt, Denied, FieldRule, Freeze, Gates, Maps, MaxChange, OnConflict, Pattern, PatternError,

@@ -18,7 +18,7 @@ use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 
 use super::lease::{Fence, Keeper};
-use super::probe::Probed;
+use super::probed::Probed;
 use super::pull::Reader;
 use crate::domain::time;
 use crate::instance::{Cause, Effect, RequestError, Target, Verdict, Webhook, Webhooks};

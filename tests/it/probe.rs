@@ -463,9 +463,31 @@ async fn a_run_writes_links_in_the_form_that_was_found() {
         put_state(&server.base_url(), &starter()).await;
         let probed = end_of(probe(&workspace, &server, &["--json"])).await;
         assert_eq!(probed.code, Some(0), "{links:?}: {}", probed.stderr);
-        let after = end_of(workspace.sync(&server, &[])).await;
+        // Names of lists are not what the source has, so the look at both instances is no help here.
+        let more: &[&str] = if links == Links::Name {
+            &["--json"]
+        } else {
+            &[]
+        };
+        let after = end_of(workspace.sync(&server, more)).await;
         assert_eq!(after.code, Some(0), "{links:?}: {}", after.stderr);
+        let written = selections(&server, TARGET);
+        assert!(written > 10, "{links:?}");
+        assert_eq!(written, selections(&server, SOURCE), "{links:?}");
     }
+}
+
+/// Items of an instance whose writer is selected, in the value field beside the link.
+fn selections(server: &Server, guid: &str) -> usize {
+    let state = server.state();
+    let instance = state.instances.iter().find(|one| one.guid == guid);
+    let rows = instance.unwrap().content.iter();
+    let value = |row: &Row| {
+        let fields = row["fields"].as_object()?;
+        let is_it = |(name, _): &(&String, &Value)| name.eq_ignore_ascii_case("writerID");
+        fields.iter().find(is_it)?.1.as_str().map(str::to_owned)
+    };
+    rows.filter_map(value).filter(|id| !id.is_empty()).count()
 }
 
 #[tokio::test]

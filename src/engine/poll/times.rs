@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::growth::Growth;
 use super::rule::{Batch, Rule};
 use crate::domain::Kind;
-use crate::engine::probe::Probed;
+use crate::engine::probed::Probed;
 
 /// The time of a batch before one was seen.
 const FIRST: Duration = Duration::from_millis(50);

@@ -8,8 +8,8 @@ use super::stage::{Followed, Stage, Unanswered};
 use crate::domain::TargetId;
 use crate::instance::Target;
 
-/// A large batch that is done sooner says nothing: looks and the network take as long.
-const LEAST: Duration = Duration::from_millis(60);
+/// A large batch that is not seen at work after that time says nothing: looks and the network take as long.
+const LEAST: Duration = Duration::from_millis(30);
 
 /// Saves the items of the large batch once more, and with them, in a batch behind it, the first one.
 pub(super) async fn ask<T: Target>(
@@ -44,7 +44,7 @@ pub(super) async fn ask<T: Target>(
 /// The small batch was handed in last. It is done after the large one where they wait for one another, and about as soon as
 /// when it was alone where they do not.
 fn conclude(large: &Followed, small: &Followed, alone: Duration) -> Result<Batches, String> {
-    if large.most < LEAST {
+    if large.least < LEAST {
         return Err("batches are done too quickly to measure".to_owned());
     }
     let (serial, parallel) = (large.most + alone, alone);
@@ -65,7 +65,7 @@ mod tests {
         let ms = Duration::from_millis;
         let batch = |time| Followed {
             rows: Ok(Vec::new()),
-            least: Duration::ZERO,
+            least: ms(time) * 3 / 4,
             most: ms(time),
         };
         conclude(&batch(large), &batch(small), ms(alone))

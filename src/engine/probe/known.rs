@@ -1,38 +1,21 @@
 //! What runs make of the answers of a probe.
 
-use std::time::Duration;
-
 use super::answers::{
     Answer as _, Batches, Finding, Limit, TimeOfMany, TimeOfOne, WebhookSecret, answer, link_forms,
 };
 use crate::engine::pace::Learned;
-use crate::plan::LinkForms;
+use crate::engine::probed::Probed;
 
-/// What is known of a target from a probe; the default is that of one that was never probed, and changes nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Probed {
-    /// The forms in which it takes selections of one item.
-    pub links: LinkForms,
-    /// How long it takes for a batch of one item, and of 20.
-    pub batch_times: (Option<Duration>, Option<Duration>),
-    /// Whether batches wait for one another; `false` where that is not known.
-    pub serial_batches: bool,
-    /// Whether a save of a webhook loses its signing secret.
-    pub loses_secrets: bool,
-}
-
-impl Probed {
-    /// From what the state keeps of a host.
-    pub fn from_rows(rows: &[(String, f64)]) -> Self {
-        let time_of_one = answer::<TimeOfOne>(rows).map(|time| time.0);
-        let time_of_many = answer::<TimeOfMany>(rows).map(|time| time.0);
-        let secret = answer::<WebhookSecret>(rows);
-        Self {
-            links: link_forms(rows),
-            batch_times: (time_of_one, time_of_many),
-            serial_batches: answer::<Batches>(rows) == Some(Batches::Serial),
-            loses_secrets: secret.is_some_and(|secret| secret != WebhookSecret::Kept),
-        }
+/// What is known of a target from what the state keeps of its host.
+pub fn probed(rows: &[(String, f64)]) -> Probed {
+    let time_of_one = answer::<TimeOfOne>(rows).map(|time| time.0);
+    let time_of_many = answer::<TimeOfMany>(rows).map(|time| time.0);
+    let secret = answer::<WebhookSecret>(rows);
+    Probed {
+        links: link_forms(rows),
+        batch_times: (time_of_one, time_of_many),
+        serial_batches: answer::<Batches>(rows) == Some(Batches::Serial),
+        loses_secrets: secret.is_some_and(|secret| secret != WebhookSecret::Kept),
     }
 }
 
@@ -59,6 +42,8 @@ pub(super) fn rate_rows(findings: &[Finding], known: &[(String, f64)]) -> Vec<(S
 #[cfg(test)]
 mod tests {
     use super::super::answers::Observed;
+    use std::time::Duration;
+
     use super::*;
     use crate::plan::LinkForm;
 
@@ -71,21 +56,18 @@ mod tests {
 
     #[test]
     fn a_host_that_was_never_probed_changes_nothing() {
-        assert_eq!(
-            Probed::from_rows(&rows(&[("per_second", 9.0)])),
-            Probed::default()
-        );
-        let probed = Probed::from_rows(&rows(&[
+        assert_eq!(probed(&rows(&[("per_second", 9.0)])), Probed::default());
+        let known = probed(&rows(&[
             ("probe.link.alone", 10.0),
             ("probe.link.with_value", 12.0),
             ("probe.batches", 1.0),
             ("probe.batch_ms.20", 480.0),
             ("probe.webhook.secret", 2.0),
         ]));
-        assert_eq!(probed.links.alone, LinkForm::Object);
-        assert_eq!(probed.links.with_value, LinkForm::ListName);
-        assert_eq!(probed.batch_times, (None, Some(Duration::from_millis(480))));
-        assert!(probed.serial_batches && probed.loses_secrets);
+        assert_eq!(known.links.alone, LinkForm::Object);
+        assert_eq!(known.links.with_value, LinkForm::ListName);
+        assert_eq!(known.batch_times, (None, Some(Duration::from_millis(480))));
+        assert!(known.serial_batches && known.loses_secrets);
     }
 
     #[test]

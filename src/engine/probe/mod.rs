@@ -34,5 +34,5 @@ mod stage;
 
 pub use answers::{Finding, KeptAnswer, kept_answers};
 pub use clean::Left;
-pub use known::Probed;
+pub use known::probed;
 pub use run::{Probe, ProbeReport, SOURCE};

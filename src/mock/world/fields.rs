@@ -664,7 +664,6 @@ mod tests {
                 "Tags",
                 json!({ "referencename": "tags", "sortids": "640,9", "fulllist": false }),
             ),
-            ("WriterID", json!("9")),
             ("Photos", json!({ "galleryid": 9, "fulllist": true })),
         ] {
             let posted = json!({ "headline": "Hi", key: value });

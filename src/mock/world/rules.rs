@@ -57,7 +57,7 @@ pub struct Refuses {
     pub galleries: bool,
     /// The model of a default module of a template zone.
     pub default_modules: bool,
-    /// Items in `sortids`, and in the text of value and sort fields.
+    /// Items in `sortids`, and in the text of value and sort fields where no link shows them.
     pub sort_ids: bool,
     /// A zone of a page that its template does not have.
     pub zones: bool,
