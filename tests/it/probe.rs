@@ -110,7 +110,7 @@ fn characters() -> Vec<Character> {
                 ("link.alone", Some("the id as text")),
                 (
                     "link.with_value",
-                    Some("the id as text, an object with the id, the name of the list"),
+                    Some("the id as text, the name of the list"),
                 ),
                 ("link.picked", Some("yes")),
                 ("list.order", Some("yes, with the numbers")),

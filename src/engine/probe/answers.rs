@@ -297,10 +297,10 @@ impl KeptForms {
     fn form(self) -> LinkForm {
         match self {
             Self { scalar: true, .. } => LinkForm::Scalar,
+            Self { object: true, .. } => LinkForm::Object,
             Self {
                 list_name: true, ..
             } => LinkForm::ListName,
-            Self { object: true, .. } => LinkForm::Object,
             Self { .. } => LinkForm::default(),
         }
     }
@@ -510,7 +510,8 @@ mod tests {
             kept.form()
         };
         assert_eq!(form(true, true, true), LinkForm::Scalar);
-        assert_eq!(form(false, true, true), LinkForm::ListName);
+        assert_eq!(form(false, true, true), LinkForm::Object);
+        assert_eq!(form(false, false, true), LinkForm::ListName);
         assert_eq!(form(false, true, false), LinkForm::Object);
         assert_eq!(form(false, false, false), LinkForm::Scalar);
     }

@@ -8,6 +8,7 @@ use super::answers::{
     Ids, KeptForms, LinkAlone, LinkWithValue, ListOrder, Observed, PickedItems, TimeOfMany,
     TimeOfOne,
 };
+use super::names::Names;
 use super::stage::{Followed, Stage, Unanswered};
 use crate::domain::{Id as _, Kind, TargetId};
 use crate::instance::Target;
@@ -29,6 +30,7 @@ pub(super) struct Content {
     many_batch: Followed,
     /// Items as they were read back.
     read: HashMap<TargetId, Value>,
+    names: Names,
 }
 
 /// The places of items in the large batch, by what they ask.
@@ -84,6 +86,7 @@ impl Content {
             many,
             many_batch,
             read,
+            names: stage.names.clone(),
         })
     }
 
@@ -107,11 +110,13 @@ impl Content {
         }
     }
 
-    /// Whether a field and its value field together do.
-    fn selects_by_value(&self, at: usize) -> (bool, String) {
-        let (_, main) = self.selects(at, "withValue");
-        let (is_kept, value) = self.selects(at, "withValueID");
-        (is_kept, format!("{main} and {value}"))
+    /// Whether the value field selects it, and the field itself does as `is_kept` says of what was read back.
+    fn selects_by_value(&self, at: usize, is_kept: impl Fn(&Value) -> bool) -> (bool, String) {
+        let (by_value, value) = self.selects(at, "withValueID");
+        match self.field(at, "withValue") {
+            Ok(main) => (by_value && is_kept(main), format!("{main} and {value}")),
+            Err(why) => (false, why),
+        }
     }
 
     pub(super) fn alone(&self) -> Observed<LinkAlone> {
@@ -128,9 +133,11 @@ impl Content {
     }
 
     pub(super) fn with_value(&self) -> Observed<LinkWithValue> {
-        let (scalar, of_scalar) = self.selects_by_value(At::ValueScalar as usize);
-        let (object, of_object) = self.selects_by_value(At::ValueObject as usize);
-        let (list_name, of_name) = self.selects_by_value(At::ValueName as usize);
+        let is_selected = |main: &Value| selected(main) == Some(self.first.raw());
+        let is_list = |main: &Value| main.as_str().is_some_and(|text| self.names.is(text));
+        let (scalar, of_scalar) = self.selects_by_value(At::ValueScalar as usize, is_selected);
+        let (object, of_object) = self.selects_by_value(At::ValueObject as usize, is_selected);
+        let (list_name, of_name) = self.selects_by_value(At::ValueName as usize, is_list);
         Observed {
             seen: format!("read back: text {of_scalar}; object {of_object}; name {of_name}"),
             answer: Ok(LinkWithValue(KeptForms {
