@@ -1,7 +1,7 @@
 //! What the headers of answers say of limits.
 //!
 //! No description of the vendor names such headers, so the usual families are understood: `X-RateLimit-Limit` with
-//! `X-RateLimit-Reset` in seconds, and `RateLimit-Policy` (IETF draft "RateLimit header fields for HTTP"). A limit without the
+//! `X-RateLimit-Reset` in seconds, and `RateLimit-Policy` (IETF draft "`RateLimit` header fields for HTTP"). A limit without the
 //! time for which it counts is no rate: the same three headers mean an hour elsewhere.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

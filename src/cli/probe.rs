@@ -20,8 +20,8 @@ use crate::store::{Change, Pair, RunFinish, RunRecord, Store};
 
 /// Finds out how a target behaves, with throw-away things that are deleted at the end
 ///
-/// Creates a model, a container with 21 items, a file in a folder of its own and a webhook that is not enabled, all called
-/// lockgate_probe_…, reads for three seconds at a growing rate until a request is refused, and deletes everything, also after a
+/// Creates a model, a container with 21 items, a file in a folder of its own and a webhook that is not enabled, all with
+/// names that begin with `lockgate_probe_`, reads for three seconds at a growing rate until a request is refused, and deletes everything, also after a
 /// failure and an interruption. Takes about a minute. The answers are kept for the host of the target; later runs use them.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\

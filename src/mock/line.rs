@@ -242,15 +242,17 @@ impl AsyncRead for Line {
         }
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         let line = &mut *self;
-        match &mut line.idle {
-            Some(idle) if read.is_ready() => idle.restart(),
-            Some(idle) => {
-                if idle.is_over(&line.requests, context) {
-                    // The end of what comes in: the connection is closed in good order.
-                    return Poll::Ready(Ok(()));
-                }
+        let is_over = match &mut line.idle {
+            Some(idle) if read.is_ready() => {
+                idle.restart();
+                false
             }
-            None => {}
+            Some(idle) => idle.is_over(&line.requests, context),
+            None => false,
+        };
+        if is_over {
+            // The end of what comes in: the connection is closed in good order.
+            return Poll::Ready(Ok(()));
         }
         read
     }

@@ -21,6 +21,10 @@ use crate::mock::{
 /// State, log, reset and faults are under `/_mock/state`, `/_mock/requests`, `/_mock/reset` and `/_mock/faults` (PUT a JSON
 /// list of faults as `--fault` takes them; an empty one ends them).
 #[derive(Clone, Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch on the command line"
+)]
 pub struct ServeArgs {
     /// Address to listen on; use port 0 for any free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]

@@ -111,7 +111,7 @@ struct Cleaner<'s, 'a, T> {
 }
 
 impl<T: Target> Cleaner<'_, '_, T> {
-    fn leave(&mut self, what: impl Into<String>, why: impl ToString) {
+    fn leave(&mut self, what: impl Into<String>, why: &dyn ToString) {
         self.left.push(Left {
             what: what.into(),
             why: why.to_string(),
@@ -154,7 +154,7 @@ impl<T: Target> Cleaner<'_, '_, T> {
             match self.items().await {
                 Ok(found) => items.extend(found),
                 Err(error) => {
-                    self.leave(format!("items of container {}", self.names.name()), error)
+                    self.leave(format!("items of container {}", self.names.name()), &error);
                 }
             }
         }
@@ -165,7 +165,7 @@ impl<T: Target> Cleaner<'_, '_, T> {
             if let Some(id) = found {
                 let deleted = self.delete(kind, id).await;
                 if let Err(why) = deleted {
-                    self.leave(format!("{kind} {id} ({})", self.names.name()), why);
+                    self.leave(format!("{kind} {id} ({})", self.names.name()), &why);
                 }
             }
         }
@@ -189,7 +189,7 @@ impl<T: Target> Cleaner<'_, '_, T> {
             Err(error) => {
                 self.leave(
                     format!("{kind} {}, if there is one", self.names.name()),
-                    error,
+                    &error,
                 );
                 None
             }
@@ -284,19 +284,22 @@ impl<T: Target> Cleaner<'_, '_, T> {
         if assets.is_empty() {
             match self.search_files().await {
                 Ok(found) => assets = found,
-                Err(why) => self.leave(format!("the file in folder {}", self.names.name()), why),
+                Err(why) => self.leave(format!("the file in folder {}", self.names.name()), &why),
             }
         }
         for id in assets {
             let deleted = self.delete(Kind::Asset, id).await;
             if let Err(why) = deleted {
-                self.leave(format!("asset {id} ({}/probe.txt)", self.names.name()), why);
+                self.leave(
+                    format!("asset {id} ({}/probe.txt)", self.names.name()),
+                    &why,
+                );
             }
         }
         let name = self.names.name();
         let deleted = self.insist(|| self.stage.port.delete_folder(name)).await;
         if let Err(why) = deleted {
-            self.leave(format!("folder {name} of the assets"), why);
+            self.leave(format!("folder {name} of the assets"), &why);
         }
     }
 
@@ -325,7 +328,7 @@ impl<T: Target> Cleaner<'_, '_, T> {
             Err(error) => {
                 return self.leave(
                     format!("webhook {}, if there is one", self.names.name()),
-                    error,
+                    &error,
                 );
             }
         };
@@ -334,7 +337,7 @@ impl<T: Target> Cleaner<'_, '_, T> {
                 .insist(|| self.stage.port.delete_webhook(&webhook.id))
                 .await;
             if let Err(why) = deleted {
-                self.leave(format!("webhook {} ({})", webhook.id, webhook.name), why);
+                self.leave(format!("webhook {} ({})", webhook.id, webhook.name), &why);
             }
         }
     }

@@ -59,7 +59,7 @@ impl Content {
         stage
             .save(Kind::Model, Some(model), self::model(&name, &fields))
             .await?;
-        let alone = vec![(None, item(&name, 0, json!({ "title": "first" })))];
+        let alone = vec![(None, item(&name, 0, &json!({ "title": "first" })))];
         let submitted = stage.submit(alone).await?;
         let (ids, first_batch) = stage.new_items(submitted).await?;
         let first = match ids.into_iter().next() {
@@ -288,7 +288,7 @@ fn container(name: &str, model: TargetId) -> Value {
     })
 }
 
-fn item(name: &str, number: i64, fields: Value) -> Value {
+fn item(name: &str, number: i64, fields: &Value) -> Value {
     json!({
         "properties": { "referenceName": name, "definitionName": name, "itemOrder": number },
         "fields": fields, "seo": null, "scripts": null
@@ -297,7 +297,7 @@ fn item(name: &str, number: i64, fields: Value) -> Value {
 
 /// An item with a title, to be saved once more.
 pub(super) fn plain(name: &str, at: usize) -> Value {
-    item(name, number(at), json!({ "title": format!("item {at}") }))
+    item(name, number(at), &json!({ "title": format!("item {at}") }))
 }
 
 fn number(at: usize) -> i64 {
@@ -335,7 +335,7 @@ fn many(name: &str, first: TargetId) -> Vec<Value> {
     let body = |at: usize| {
         let mut fields = asked(at);
         fields["title"] = format!("item {at}").into();
-        item(name, number(at), fields)
+        item(name, number(at), &fields)
     };
     (0..MANY).map(body).collect()
 }

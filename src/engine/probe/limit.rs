@@ -22,13 +22,26 @@ const STEPS: [u32; 3] = [20, 40, 80];
 /// The time of a step, and that over which a limit is taken to count.
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What became of a read: when it left, and whether it was refused for the rate, with the wait that was asked for.
+/// What became of a read, and when it left.
 #[derive(Clone, Copy, Debug)]
 struct Read {
     left: Instant,
-    refused: Option<Option<Duration>>,
-    /// Whether it failed of anything else.
-    failed: bool,
+    end: End,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Admitted,
+    /// Refused for the rate, with the wait that was asked for.
+    Refused(Option<Duration>),
+    /// It failed of anything else.
+    Failed,
+}
+
+impl End {
+    const fn is_refused(self) -> bool {
+        matches!(self, Self::Refused(_))
+    }
 }
 
 /// Sends the reads.
@@ -87,46 +100,40 @@ async fn read<T: Target>(
         .instance
         .read::<TargetId>(&ReadRequest::Locales)
         .await;
-    let (refused, failed) = match answer {
+    let end = match answer.map_err(|error| error.cause) {
         Ok(_) => {
             permit.answered();
-            (None, false)
+            End::Admitted
         }
-        Err(error) => match error.cause {
-            Cause::Throttled { retry_after } => {
-                over.cancel();
-                permit.refused(retry_after, 0);
-                (Some(retry_after), false)
-            }
-            _ => {
-                over.cancel();
-                (None, true)
-            }
-        },
+        Err(Cause::Throttled { retry_after }) => {
+            over.cancel();
+            permit.refused(retry_after, 0);
+            End::Refused(retry_after)
+        }
+        Err(_) => {
+            over.cancel();
+            End::Failed
+        }
     };
-    Some(Read {
-        left,
-        refused,
-        failed,
-    })
+    Some(Read { left, end })
 }
 
 /// From the reads in the order in which they left.
 fn conclude(reads: &[Read]) -> Observed<Limit> {
     let admitted: Vec<Instant> = reads
         .iter()
-        .filter(|read| read.refused.is_none() && !read.failed)
+        .filter(|read| read.end == End::Admitted)
         .map(|read| read.left)
         .collect();
     let before = |moment: Instant| {
         let since = |left: &&Instant| **left <= moment && moment.duration_since(**left) < SECOND;
         u32::try_from(admitted.iter().filter(since).count()).unwrap_or(u32::MAX)
     };
-    if let Some(first) = reads.iter().find(|read| read.refused.is_some()) {
-        let refused = reads.iter().filter(|read| read.refused.is_some()).count();
-        let wait = match first.refused.flatten() {
-            Some(wait) => format!("Retry-After {} s", wait.as_secs()),
-            None => "no Retry-After".to_owned(),
+    if let Some(first) = reads.iter().find(|read| read.end.is_refused()) {
+        let refused = reads.iter().filter(|read| read.end.is_refused()).count();
+        let wait = match first.end {
+            End::Refused(Some(wait)) => format!("Retry-After {} s", wait.as_secs()),
+            End::Refused(None) | End::Admitted | End::Failed => "no Retry-After".to_owned(),
         };
         let rate = before(first.left);
         return Observed {
@@ -142,7 +149,7 @@ fn conclude(reads: &[Read]) -> Observed<Limit> {
         "{} reads, at most {most} in a second, none refused for the rate",
         reads.len()
     );
-    let answer = if reads.iter().any(|read| read.failed) || most == 0 {
+    let answer = if reads.iter().any(|read| read.end == End::Failed) || most == 0 {
         Err("a read failed of something else than the rate".to_owned())
     } else {
         Ok(Limit::Beyond(f64::from(most)))
@@ -177,8 +184,11 @@ mod tests {
         let begin = Instant::now();
         let read = |(at, after)| Read {
             left: begin + after,
-            refused: (at >= refused_from).then_some(Some(SECOND)),
-            failed: false,
+            end: if at >= refused_from {
+                End::Refused(Some(SECOND))
+            } else {
+                End::Admitted
+            },
         };
         (0..).zip(moments()).map(read).collect()
     }
@@ -200,8 +210,7 @@ mod tests {
         assert!(conclude(&[]).answer.is_err());
         let failed = Read {
             left: Instant::now(),
-            refused: None,
-            failed: true,
+            end: End::Failed,
         };
         assert!(conclude(&[failed]).answer.is_err());
     }

@@ -19,10 +19,10 @@ pub(super) async fn ask<T: Target>(
     }
     stage.announce(Operation::Create, None, 0).await?;
     let name = stage.names.name().to_owned();
-    let make = || stage.port.make_webhook(&name);
+    let creating = || stage.port.make_webhook(&name);
     let made = stage
         .sender()
-        .send_as(Class::Write, Effect::Write, make)
+        .send_as(Class::Write, Effect::Write, creating)
         .await?;
     let before = read(stage, &made.id).await?;
     stage.goes_on()?;

@@ -248,7 +248,7 @@ impl<T: Target> Stage<'_, T> {
                 match status {
                     BatchStatus::Unknown | BatchStatus::Working { .. } => least[at] = sent,
                     BatchStatus::Finished(rows) => {
-                        ended[at] = Some(followed(Ok(rows), least[at], sent))
+                        ended[at] = Some(followed(Ok(rows), least[at], sent));
                     }
                     BatchStatus::Failed(refusal) => {
                         ended[at] = Some(followed(Err(refusal.said), least[at], sent));

@@ -212,7 +212,7 @@ async fn serve(
         Err(refusal) => Err(refusal),
     };
     if shared.rules.exception_messages {
-        answer = answer.map_err(Refusal::as_exception);
+        answer = answer.map_err(Refusal::into_exception);
     }
     let lag = match fault {
         Some(FaultAction::StaleList) => STALE.max(shared.read_lag),

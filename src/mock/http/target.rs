@@ -194,8 +194,7 @@ impl Target {
             Self::PlainDownload if shared.rules.asset_urls == AssetUrls::Plain => {
                 download(shared, call, 0)
             }
-            Self::PlainDownload => no_route(),
-            Self::Nothing => no_route(),
+            Self::PlainDownload | Self::Nothing => no_route(),
         }
     }
 }

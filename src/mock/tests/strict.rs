@@ -141,14 +141,14 @@ async fn what_no_description_says_is_refused_only_by_strict_rules() {
             ..Rules::default()
         };
         let bed = with(rules).await;
-        let refused = |status: u16| assert_eq!(status != 200, is_strict, "{status}");
-        refused(
+        let check = |status: u16| assert_eq!(status != 200, is_strict, "{status}");
+        check(
             bed.upload("folderPath=%2F&groupingID=77")
                 .await
                 .status()
                 .as_u16(),
         );
-        refused(bed.status("en-us/page/template", template.clone()).await);
+        check(bed.status("en-us/page/template", template.clone()).await);
         let saved = bed.save(item.clone()).await;
         assert_eq!(saved["failureCount"], u32::from(is_strict), "{saved}");
         let batch = bed.post("en-us/page", page.clone()).await;

@@ -221,7 +221,7 @@ pub(crate) struct Job {
 /// All batches of an instance, and the queue of those that no worker has taken.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Batches {
-    batches: BTreeMap<i64, Batch>,
+    by_id: BTreeMap<i64, Batch>,
     queue: VecDeque<i64>,
     failed_updates: FailedUpdates,
 }
@@ -273,7 +273,7 @@ impl Batches {
             items,
             worked: 0,
         };
-        self.batches.insert(id, batch);
+        self.by_id.insert(id, batch);
         self.queue.push_back(id);
         id
     }
@@ -281,14 +281,14 @@ impl Batches {
     /// Takes the oldest batch out of the queue, and marks it as in process.
     pub(crate) fn start_next(&mut self) -> Option<i64> {
         let id = self.queue.pop_front()?;
-        let batch = self.batches.get_mut(&id)?;
+        let batch = self.by_id.get_mut(&id)?;
         batch.started.get_or_insert_with(text::now);
         Some(id)
     }
 
     /// Takes the next item out of a batch. One that is spoilt as a whole, or has no items, is finished here.
     pub(crate) fn take(&mut self, id: i64) -> Option<Job> {
-        let batch = self.batches.get_mut(&id)?;
+        let batch = self.by_id.get_mut(&id)?;
         let is_settled = |item: &&BatchItem| item.outcome.is_some();
         batch.worked += batch.items[batch.worked..]
             .iter()
@@ -312,7 +312,7 @@ impl Batches {
         outcome: Result<Done, Failure>,
         spent_ms: u128,
     ) -> bool {
-        let Some(entry) = self.batches.get_mut(&batch) else {
+        let Some(entry) = self.by_id.get_mut(&batch) else {
             return false;
         };
         if let Some(item) = entry.items.get_mut(index) {
@@ -328,7 +328,7 @@ impl Batches {
     }
 
     fn finish(&mut self, id: i64) {
-        if let Some(batch) = self.batches.get_mut(&id)
+        if let Some(batch) = self.by_id.get_mut(&id)
             && batch.spoil != Spoil::StickAfter
         {
             batch.finished = Some(text::now());
@@ -338,7 +338,7 @@ impl Batches {
 
     /// Kind, id and locale of the items that succeeded, for a workflow call on the whole batch.
     pub(crate) fn subjects(&self, id: i64) -> Option<Vec<(ItemKind, i64, usize)>> {
-        let items = &self.batches.get(&id)?.items;
+        let items = &self.by_id.get(&id)?.items;
         let done = items.iter().filter_map(|item| match &item.outcome {
             Some(Ok(done)) => Some((item.kind, done.id, item.locale_index)),
             Some(Err(_)) | None => None,
@@ -348,7 +348,7 @@ impl Batches {
 
     /// The `Batch` row; `items` only with `expand`.
     pub(crate) fn read(&self, id: i64, expand: bool) -> Option<Value> {
-        let batch = self.batches.get(&id)?;
+        let batch = self.by_id.get(&id)?;
         let mut row = batch.summary(id);
         if expand {
             row.insert(

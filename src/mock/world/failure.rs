@@ -33,7 +33,7 @@ impl Refusal {
         Self { status: 400, body }
     }
     /// The same as an object in which only `exceptionMessage` says what is wrong, as ASP.NET writes exceptions.
-    pub(crate) fn as_exception(self) -> Self {
+    pub(crate) fn into_exception(self) -> Self {
         let said = match &self.body {
             Value::String(text) => Some(text.clone()),
             body => body["detail"].as_str().map(str::to_owned),
