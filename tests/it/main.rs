@@ -59,6 +59,7 @@ mod retry;
 mod same_state;
 mod schema;
 mod secrets;
+mod strict;
 mod support;
 mod taken;
 mod targets;
