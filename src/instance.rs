@@ -22,10 +22,12 @@ use crate::domain::{
 
 mod bounds;
 mod error;
+mod throwaway;
 mod webhook;
 
 pub use bounds::{Misplaced, TooLarge};
 pub use error::{Cause, Effect, RequestError, Verdict};
+pub use throwaway::{LimitHeaders, Throwaway};
 pub use webhook::{Webhook, Webhooks};
 
 /// A question whose answer is one response of the API.

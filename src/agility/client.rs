@@ -20,6 +20,7 @@ use crate::instance::{Cause, RequestError};
 use super::body::{Body, Unread};
 use super::file_hosts::FileHosts;
 use super::hosts::Hosts;
+use super::limits::SeenLimits;
 use super::page::{List, Page};
 use super::shape::ShapeError;
 use super::write::Form;
@@ -44,6 +45,8 @@ pub(crate) struct Client {
     live_key: OnceCell<Secret>,
     pub(crate) request_timeout: Duration,
     requests: RequestLog,
+    /// What answers of the Management API said of limits.
+    pub(super) limits_seen: SeenLimits,
 }
 
 /// Which API a path belongs to; they differ in base address and credential.
@@ -286,6 +289,7 @@ impl Client {
             live_key: OnceCell::new(),
             request_timeout: connection.request_timeout,
             requests: RequestLog::default(),
+            limits_seen: SeenLimits::default(),
         })
     }
 
@@ -338,6 +342,9 @@ impl Client {
             Err(error) => return Err(RequestError::new(call.operation, transport(&error))),
         };
         let (status, headers) = (response.status(), response.headers().clone());
+        if call.api == Api::Management {
+            self.limits_seen.note(&headers);
+        }
         if let Some(cause) = classify::status(status, &headers, time::now()) {
             // A page of an error may be of any length; its start says what is wrong.
             let body = match Body::start(response, classify::SEARCHED_MAX).await {

@@ -21,9 +21,11 @@ mod connection;
 mod file_hosts;
 mod hosts;
 mod inspect;
+mod limits;
 mod page;
 mod read;
 mod shape;
+mod throwaway;
 mod webhooks;
 mod write;
 

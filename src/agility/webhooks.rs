@@ -103,7 +103,8 @@ async fn switch(client: &Client, webhook: &Webhook, is_on: bool) -> Result<Webho
         .understand(|row| Ok(understood(row)))
 }
 
-fn understood(row: Value) -> Webhook {
+/// The webhook of a row; what only server and receiver may see becomes known as a credential.
+pub(super) fn understood(row: Value) -> Webhook {
     for name in HIDDEN {
         if let Some(text) = shape::text(&row, name) {
             drop(Secret::new(text));

@@ -130,13 +130,14 @@ fn way(ask: Ask, has_terminal: bool, is_first: bool) -> Result<Way, NotAgreed> {
 }
 
 /// Whether somebody reads what is asked, and can answer.
-fn has_terminal(settings: &Settings) -> bool {
+pub(super) fn has_terminal(settings: &Settings) -> bool {
     // A pipeline may have a terminal that no user looks at.
     let is_read = settings.output.mode != OutputMode::Json && settings.host_info.pipeline.is_none();
     is_read && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
-fn is_on_this_machine(settings: &Settings) -> bool {
+/// Whether the target is a server on this machine, such as a mock.
+pub(super) fn is_on_this_machine(settings: &Settings) -> bool {
     let url = settings.target.url.as_deref().map(url::Url::parse);
     matches!(url, Some(Ok(url)) if place(&url) == Place::Loopback)
 }

@@ -7,8 +7,8 @@ use clap::Subcommand;
 #[cfg(feature = "mock")]
 use super::mocked;
 use super::{
-    apply, completions, config, doctor, explain, graph, init, man, mappings, plan, promote, pull,
-    push, retry, runs, state, sync, undo, verify, webhooks, why,
+    apply, completions, config, doctor, explain, graph, init, man, mappings, plan, probe, promote,
+    pull, push, retry, runs, state, sync, undo, verify, webhooks, why,
 };
 use crate::error::{Error, ExitStatus};
 
@@ -35,6 +35,7 @@ pub(super) enum Command {
     Mappings(mappings::MappingsArgs),
     Webhooks(webhooks::WebhooksArgs),
     State(state::StateArgs),
+    Probe(Box<probe::ProbeArgs>),
     Runs(runs::RunsArgs),
     Why(why::WhyArgs),
     Explain(explain::ExplainArgs),
@@ -71,6 +72,7 @@ pub(super) async fn carry_out(
         Command::Mappings(args) => mappings::run(args, out).await,
         Command::Webhooks(args) => webhooks::run(args, out).await,
         Command::State(args) => state::run(args, out).await,
+        Command::Probe(args) => probe::run(&args, out).await,
         Command::Runs(args) => runs::run(&args, out).await,
         Command::Why(args) => why::run(&args, out).await,
         Command::Explain(args) => explain::run(&args, out),

@@ -32,6 +32,7 @@ mod plain;
 mod plan;
 mod plan_file;
 mod planning;
+mod probe;
 mod promote;
 mod pull;
 mod push;

@@ -2,8 +2,8 @@
 
 use super::ends::{Endpoint as _, SourceEnd};
 use crate::agility::Instance;
-use crate::engine::Session;
 use crate::engine::pace::{Learned, Pacer};
+use crate::engine::{Probed, Session, probed_of};
 use crate::error::Error;
 use crate::store::{Change, Store};
 
@@ -19,6 +19,15 @@ pub(super) async fn recall(
         pacer.recall(&Learned::from_rows(&store.learned(&host).await?));
     }
     Ok(())
+}
+
+/// What a probe found out about a target.
+///
+/// # Errors
+/// [`Error::Store`] when the state cannot be read.
+pub(super) async fn probed(target: &Instance, store: &Store) -> Result<Probed, Error> {
+    let rows = store.learned(&target.host()).await?;
+    Ok(probed_of(&rows))
 }
 
 /// The hosts of both sides with their pace; a folder has none.

@@ -219,6 +219,10 @@ async fn prepare(
         rehearsal.estimate
     });
     let mut options = wiring::engine_options(&settings);
+    // A copy is a server of its own.
+    if !is_rehearsal {
+        options.probed = pace::probed(&ends.target, store).await?;
+    }
     // What a rehearsal uploads cannot be downloaded from where it would be.
     options.verify_bytes = !is_rehearsal;
     // Only a dashboard has a way to ask.

@@ -93,6 +93,7 @@ fn help_teaches() {
       mappings     Lists, imports, exports, checks and rebuilds the mappings of a pair of instances
       webhooks     Lists the webhooks of a target, and switches on those that a run has left switched off
       state        Copies, checks or exports the state: mappings, runs and their outcomes, and what undo needs
+      probe        Finds out how a target behaves, with throw-away things that are deleted at the end
       runs         Lists, shows, replays or attaches to runs
       why          Shows the history of one entity: what was decided, sent and answered, and what waits for it
       explain      Explains an error code: what happened, why, and what to do

@@ -16,7 +16,7 @@ use crate::agility::Instance;
 use crate::config::{Given, OutputMode, Settings};
 use crate::domain::{RunEnd, RunId, time};
 use crate::engine::{
-    Control, EVENTS_IN_FLIGHT, RunError, Session, Sink, UndoEnd, UndoOutlook, UndoRequest,
+    self, Control, EVENTS_IN_FLIGHT, RunError, Session, Sink, UndoEnd, UndoOutlook, UndoRequest,
 };
 use crate::error::{self, Error, ExitStatus};
 use crate::event::{Command, Event, SCHEMA, Side, Stamped};
@@ -153,13 +153,19 @@ impl UndoArgs {
 async fn find(args: &UndoArgs, store: &Store) -> Result<RunRecord, Error> {
     let wrote = |record: &RunRecord| {
         let command = record.command.as_str();
-        !["undo", "verify"].contains(&command) && !command.starts_with("mappings")
+        !["undo", "verify", "probe"].contains(&command) && !command.starts_with("mappings")
     };
     let record = run_lookup::find(store, &args.run, wrote).await?;
     if record.command == "undo" {
         return Err(Error::Usage {
             message: format!("run {} is an undo itself, and cannot be undone", record.run),
             hint: Some("`lockgate sync` brings across again what it took back".to_owned()),
+        });
+    }
+    if record.command == "probe" {
+        return Err(Error::Usage {
+            message: format!("run {} is a probe, which deletes what it makes", record.run),
+            hint: Some("`lockgate probe --clean` deletes what one left that was killed".to_owned()),
         });
     }
     Ok(record)
@@ -214,6 +220,10 @@ impl Undo<'_> {
         out: &mut (dyn Write + Send),
     ) -> Result<ExitStatus, Error> {
         let ends = Ends::without_source(self.settings)?;
+        let options = engine::Options {
+            probed: pace::probed(&ends.target, self.store).await?,
+            ..wiring::engine_options(self.settings)
+        };
         let (events, received) = mpsc::channel::<Stamped>(EVENTS_IN_FLIGHT);
         let (commands, mut commanded) = mpsc::channel::<Command>(COMMANDS_IN_FLIGHT);
         let mut shown = wiring::report_options(self.settings);
@@ -229,7 +239,6 @@ impl Undo<'_> {
         drop(shown);
         let run = time::run_id(time::now(), session::salt());
         let working = async {
-            let options = wiring::engine_options(self.settings);
             let sink = Sink::new(events);
             let session = session::session(
                 self.settings,

@@ -96,7 +96,7 @@ pub(super) async fn run(
 }
 
 /// Does some work with the target of the settings; its events are dropped.
-async fn with_target<R>(
+pub(super) async fn with_target<R>(
     settings: &Settings,
     work: impl AsyncFnOnce(Arc<Reader<Instance>>) -> Result<R, Error>,
 ) -> Result<R, Error> {

@@ -37,6 +37,8 @@ mod outage;
 pub mod pace;
 mod places;
 pub mod poll;
+mod probe;
+mod probed;
 mod publish;
 mod publishing;
 mod pull;
@@ -66,6 +68,11 @@ pub use options::{
     changed_since, check_pattern,
 };
 pub use outage::Outage;
+pub use probe::{
+    Finding, KeptAnswer, Left, Probe, ProbeReport, SOURCE as PROBE_SOURCE, kept_answers,
+    probed as probed_of,
+};
+pub use probed::Probed;
 pub use pull::{PullError, Reader};
 pub use review::{Decided, Review};
 pub use run::RunReport;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::pace::Ceilings;
+use super::probed::Probed;
 use crate::plan::Hint;
 pub use crate::plan::{
     Adopt, Denied, FieldRule, Freeze, Gates, Maps, MaxChange, OnConflict, Pattern, PatternError,
@@ -123,6 +124,8 @@ pub struct Options {
     pub request_timeout: Duration,
     /// How much of an instance is read.
     pub reading: ReadLimits,
+    /// What a probe found out about the target.
+    pub probed: Probed,
     /// Whether the same answers give the same run, for simulations: waits have no jitter, and the rest of the run is played
     /// ahead in place.
     pub reproducible: bool,
@@ -188,6 +191,7 @@ impl Default for Options {
             lease_ttl: Duration::from_secs(30),
             request_timeout: Duration::from_mins(1),
             reading: ReadLimits::default(),
+            probed: Probed::default(),
             reproducible: false,
         }
     }

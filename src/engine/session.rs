@@ -184,7 +184,7 @@ impl<S: Source, T: Target> Session<S, T> {
             options: &self.options,
             sink: &self.sink,
             fence,
-            times: BatchTimes::default(),
+            times: BatchTimes::of(&self.options.probed),
             open: Vec::new(),
         }
     }
@@ -492,7 +492,7 @@ impl<S: Source, T: Target> Session<S, T> {
             intents: AtomicI64::new(1),
             open: OpenIntents::default(),
             batches: dashmap::DashSet::new(),
-            batch_times: BatchTimes::default(),
+            batch_times: BatchTimes::of(&self.options.probed),
             upload_size: UploadSize::new(self.options.upload.bytes),
             alarm: Alarm::new(self.options.waits_for_user),
         }

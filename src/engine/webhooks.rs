@@ -18,6 +18,7 @@ use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 
 use super::lease::{Fence, Keeper};
+use super::probed::Probed;
 use super::pull::Reader;
 use crate::domain::time;
 use crate::instance::{Cause, Effect, RequestError, Target, Verdict, Webhook, Webhooks};
@@ -211,6 +212,14 @@ pub(super) fn unproven(webhook: &Webhook, now: Timestamp) -> Option<String> {
             "its signing secret was rolled at {rolled:?}, the former one signs for 24 hours more, and no description says that a \
              save keeps it"
         )
+    })
+}
+
+/// Whether a probe found that a save of a webhook with a signing secret loses it, in words.
+pub(super) fn lost_by_saves(webhook: &Webhook, probed: &Probed) -> Option<String> {
+    (probed.loses_secrets && webhook.is_signed).then(|| {
+        "`lockgate probe` found that a save of a webhook does not keep its signing secret here"
+            .to_owned()
     })
 }
 

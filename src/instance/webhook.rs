@@ -60,6 +60,24 @@ impl Webhook {
         &self.row
     }
 
+    /// Whether the row has the signing secret itself, and not a mask in its place.
+    pub fn shows_secret(&self) -> bool {
+        self.secret().is_some_and(|secret| !secret.contains('*'))
+    }
+
+    /// Whether both have the same signing secret, or none.
+    pub fn has_secret_of(&self, other: &Self) -> bool {
+        self.secret() == other.secret()
+    }
+
+    fn secret(&self) -> Option<&str> {
+        let is_it = |(name, _): &(&String, &Value)| name.eq_ignore_ascii_case("signingSecret");
+        let found = self.row.as_object()?.iter().find(is_it);
+        found
+            .and_then(|(_, value)| value.as_str())
+            .filter(|secret| !secret.is_empty())
+    }
+
     /// The name of a member that differs between this reading and a later one, apart from whether the webhook is enabled and
     /// from what every save changes. Both are compared as the server shows them; a masked secret is equal to a masked one.
     pub fn altered(&self, after: &Self) -> Option<String> {

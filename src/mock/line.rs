@@ -9,6 +9,7 @@ use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -18,15 +19,35 @@ use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
+use tokio::time::{Instant, Sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-/// Cuts one connection.
+/// Cuts one connection, and counts what is asked over it.
 #[derive(Clone, Debug)]
-pub(crate) struct Cut(CancellationToken);
+pub(crate) struct Cut {
+    token: CancellationToken,
+    requests: Arc<AtomicUsize>,
+}
 
 impl Cut {
     pub(crate) fn pull(&self) {
-        self.0.cancel();
+        self.token.cancel();
+    }
+
+    /// Keeps the connection from being idle until it is dropped.
+    pub(crate) fn busy(&self) -> Busy {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        Busy(Arc::clone(&self.requests))
+    }
+}
+
+/// A request that is being handled.
+#[derive(Debug)]
+pub(crate) struct Busy(Arc<AtomicUsize>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -67,6 +88,8 @@ pub(crate) struct Door {
     /// Cuts the connections since the port was last opened.
     lines: CancellationToken,
     shutter: Arc<Shutter>,
+    /// After how long a connection without requests is closed.
+    idle: Option<Duration>,
 }
 
 impl Door {
@@ -78,6 +101,7 @@ impl Door {
         listener: TcpListener,
         every: CancellationToken,
         shutter: Arc<Shutter>,
+        idle: Option<Duration>,
     ) -> io::Result<Self> {
         Ok(Self {
             address: listener.local_addr()?,
@@ -85,6 +109,7 @@ impl Door {
             lines: every.child_token(),
             every,
             shutter,
+            idle,
         })
     }
 
@@ -118,6 +143,37 @@ pub(crate) struct Line {
     stream: TcpStream,
     cut: CancellationToken,
     wait: Pin<Box<WaitForCancellationFutureOwned>>,
+    requests: Arc<AtomicUsize>,
+    idle: Option<Idle>,
+}
+
+/// Closes a connection over which nothing has come or gone for a while, and no request is being handled.
+#[derive(Debug)]
+struct Idle {
+    time: Duration,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Idle {
+    fn new(time: Duration) -> Self {
+        let timer = Box::pin(tokio::time::sleep(time));
+        Self { time, timer }
+    }
+
+    fn restart(&mut self) {
+        self.timer.as_mut().reset(Instant::now() + self.time);
+    }
+
+    /// Whether it is time; otherwise the task is woken when it may be.
+    fn is_over(&mut self, requests: &AtomicUsize, context: &mut Context<'_>) -> bool {
+        while self.timer.as_mut().poll(context).is_ready() {
+            if requests.load(Ordering::Relaxed) == 0 {
+                return true;
+            }
+            self.restart();
+        }
+        false
+    }
 }
 
 impl Listener for Door {
@@ -141,7 +197,14 @@ impl Listener for Door {
                     drop(stream.set_nodelay(true));
                     let cut = self.lines.child_token();
                     let wait = Box::pin(cut.clone().cancelled_owned());
-                    return (Line { stream, cut, wait }, address);
+                    let line = Line {
+                        stream,
+                        cut,
+                        wait,
+                        requests: Arc::default(),
+                        idle: self.idle.map(Idle::new),
+                    };
+                    return (line, address);
                 }
                 // Out of file handles, or a client that was gone again at once.
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
@@ -156,7 +219,11 @@ impl Listener for Door {
 
 impl Connected<IncomingStream<'_, Door>> for Cut {
     fn connect_info(stream: IncomingStream<'_, Door>) -> Self {
-        Self(stream.io().cut.clone())
+        let line = stream.io();
+        Self {
+            token: line.cut.clone(),
+            requests: Arc::clone(&line.requests),
+        }
     }
 }
 
@@ -173,7 +240,21 @@ impl AsyncRead for Line {
         if self.wait.as_mut().poll(context).is_ready() {
             return Poll::Ready(Err(cut()));
         }
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let line = &mut *self;
+        let is_over = match &mut line.idle {
+            Some(idle) if read.is_ready() => {
+                idle.restart();
+                false
+            }
+            Some(idle) => idle.is_over(&line.requests, context),
+            None => false,
+        };
+        if is_over {
+            // The end of what comes in: the connection is closed in good order.
+            return Poll::Ready(Ok(()));
+        }
+        read
     }
 }
 
@@ -185,6 +266,9 @@ impl AsyncWrite for Line {
     ) -> Poll<io::Result<usize>> {
         if self.cut.is_cancelled() {
             return Poll::Ready(Err(cut()));
+        }
+        if let Some(idle) = &mut self.idle {
+            idle.restart();
         }
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }

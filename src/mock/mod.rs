@@ -8,8 +8,8 @@
 //!              │ faults, rate, latency, log
 //! ```
 //! `world/` holds the rules and is pure; `http/` finds the route; `server` owns the tasks. Where the vendor
-//! leaves a behaviour open, the stricter reading is played, so that a client that passes here relies on
-//! nothing that it cannot know.
+//! leaves a behaviour open, a rule chooses; [`Rules::strict`] plays the stricter reading of each, so that a client that passes
+//! there relies on nothing that it cannot know.
 
 mod fault;
 pub mod file;
@@ -32,4 +32,4 @@ pub use log::RequestRecord;
 pub use options::{Options, RateChange};
 pub use profile::{BatchWork, Profile, Stall};
 pub use server::{RequestCount, Server, StartError, StateError};
-pub use world::{FileDigests, LoadError, Names, Rules};
+pub use world::{AssetUrls, FailedUpdates, FileDigests, Links, LoadError, Names, Refuses, Rules};

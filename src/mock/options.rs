@@ -45,6 +45,8 @@ pub struct Options {
     pub request_log: Option<PathBuf>,
     /// Random seed for jitter and fault rates.
     pub seed: u64,
+    /// After how long without a request a connection is closed; `None` keeps it.
+    pub idle: Option<Duration>,
     /// What its instances do about names that are in use.
     pub rules: Rules,
     /// Scripted misbehaviour. The first fault that fires on a request is the one that happens.
@@ -81,6 +83,7 @@ impl Default for Options {
             rate_limit_silent: false,
             request_log: None,
             seed: 0,
+            idle: None,
             rules: Rules::default(),
             faults: Vec::new(),
         }

@@ -88,7 +88,7 @@ pub(crate) struct Shared {
     /// The batch workers, one per instance. They hold their instance and not this.
     workers: Mutex<JoinSet<()>>,
     batches: BatchWork,
-    rules: Rules,
+    pub(crate) rules: Rules,
     pub(crate) latency: Duration,
     pub(crate) jitter: Duration,
     pub(crate) tokens: Vec<String>,
@@ -115,7 +115,7 @@ impl Server {
     /// # Errors
     /// The address cannot be bound, the request log not opened, or the state not played.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let address = options.listen;
+        let (address, idle) = (options.listen, options.idle);
         let bound = TcpListener::bind(address).await;
         let listener = bound.map_err(|source| StartError::Bind { address, source })?;
         let local = listener
@@ -135,7 +135,7 @@ impl Server {
         let shared = Arc::new(Shared::new(options, base.clone())?);
         let every_line = CancellationToken::new();
         let shutter = Arc::clone(&shared.shutter);
-        let door = Door::new(listener, every_line.clone(), shutter)
+        let door = Door::new(listener, every_line.clone(), shutter, idle)
             .map_err(|source| StartError::Bind { address, source })?;
         let service =
             http::router(Arc::clone(&shared)).into_make_service_with_connect_info::<Cut>();

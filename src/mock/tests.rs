@@ -10,6 +10,7 @@ use super::file::StateFile;
 use super::{Options, Server};
 
 mod clients;
+mod strict;
 mod workers;
 
 const GUID: &str = "1a2b3c4d-u";
@@ -417,7 +418,11 @@ async fn uploads_keep_their_bytes_and_overwriting_keeps_the_id() {
 
 #[tokio::test]
 async fn uploads_need_a_folder_and_a_known_gallery() {
-    let bed = Bed::start(Options::default()).await;
+    let bed = Bed::start(Options {
+        rules: super::Rules::default().strict(),
+        ..Options::default()
+    })
+    .await;
     for path in [
         "asset/upload",
         "asset/upload?folderPath=%2F&groupingID=77",

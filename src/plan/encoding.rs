@@ -30,6 +30,51 @@ impl fmt::Display for Evidence {
     }
 }
 
+/// How a content field is written that selects one item.
+///
+/// The vendor's sources disagree: the field mapping of the official CLI writes the id as text, because the batch engine
+/// stores an object as nothing; a guide of the vendor for its own site writes the name of the list wherever a value field
+/// holds the id. `lockgate probe` finds out which forms a server keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LinkForm {
+    /// The target id as text.
+    #[default]
+    Scalar,
+    /// `{"contentid": n, "fulllist": false}`.
+    Object,
+    /// The reference name of the list that the item is in. The value field holds the id.
+    ListName,
+}
+
+impl LinkForms {
+    /// Those of a target of which nothing is known.
+    pub const USUAL: Self = Self {
+        alone: LinkForm::Scalar,
+        with_value: LinkForm::Scalar,
+    };
+}
+
+impl LinkForm {
+    /// What a person calls it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Scalar => "the id as text",
+            Self::Object => "an object with the id",
+            Self::ListName => "the name of the list",
+        }
+    }
+}
+
+/// The forms in which a target takes a selection of one item; the default is that of a target of which nothing is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct LinkForms {
+    /// In a field that names no value field. [`LinkForm::ListName`] would lose the selection there, and counts as
+    /// [`LinkForm::Scalar`].
+    pub alone: LinkForm,
+    /// In a field that names a value field.
+    pub with_value: LinkForm,
+}
+
 struct Row {
     name: &'static str,
     read: &'static str,

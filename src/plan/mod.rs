@@ -48,7 +48,7 @@ pub use decide::{
     built_ins, channel_id, expected_hash, fields_hash, hash_without, in_order, known_hash,
     no_channel, number_in_list, plan, source_hash, target_hash,
 };
-pub use encoding::{Encoding, Evidence};
+pub use encoding::{Encoding, Evidence, LinkForm, LinkForms};
 pub use file::{FORM, PlanFile, PlanFileError};
 pub use gates::{Besides, Denied, Freeze, Gates, MaxChange};
 pub use graph::{Graph, Need, Node, Strength};
@@ -69,7 +69,7 @@ pub use prune::{Origin, Prune, PruneInputs};
 pub use references::{
     AssetIndex, Context, Reference, Referent, Side, UrlAt, asset_urls, references,
 };
-pub(crate) use references::{Pointer, is_link_member};
+pub(crate) use references::{Link, Pointer, as_id, is_link_member, member};
 pub use schema::{FieldKind, FieldSchema, LinkKind, LinkSchema, ModelSchema, Schema};
 pub use selection::{Selection, UnknownName, container_of, gallery_of};
 pub use uploads::{Together, UploadLimits, Uploads};

@@ -22,7 +22,9 @@ use super::decide::predicted_ids::PredictedIds;
 use super::decide::{is_as_agreed, target_hash};
 use super::overview::gone;
 use super::undo::{Decided, Decision, Inputs, Kept, Own, Trace, UndoPlan, decided, ordered};
-use super::{AssetIndex, Context, Counterparts, Pointer, Policies, Schema, Selection, references};
+use super::{
+    AssetIndex, Context, Counterparts, LinkForms, Pointer, Policies, Schema, Selection, references,
+};
 use crate::domain::{
     ContentHash, Entity, EntityKey, Id as _, Inventory, Kind, Proof, SourceId, TargetId, TargetKey,
     redact,
@@ -261,6 +263,7 @@ impl PruneInputs<'_> {
             assets: &assets,
             policies: Some(self.policies),
             merged: None,
+            links: LinkForms::default(),
         };
         let entities = self.source.entities().iter().zip(&self.plan.entities);
         let written = entities.filter_map(|(entity, planned)| match planned.action {

@@ -50,6 +50,7 @@ mod place;
 mod plan_forms;
 #[path = "../common/postgres.rs"]
 mod postgres;
+mod probe;
 mod prune;
 mod publish;
 mod publish_together;
@@ -61,6 +62,7 @@ mod same_state;
 mod schema;
 mod secrets;
 mod shared_state;
+mod strict;
 mod support;
 mod taken;
 mod targets;

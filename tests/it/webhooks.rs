@@ -101,7 +101,7 @@ fn switches(server: &Server, guid: &str) -> Vec<Option<(String, bool)>> {
 }
 
 /// Looks into every file of a directory.
-fn files_with(directory: &Path, text: &str) -> Vec<String> {
+pub(crate) fn files_with(directory: &Path, text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();

@@ -217,6 +217,7 @@ fn rules(inventory: &Inventory<TargetId>) -> mock::Rules {
     };
     mock::Rules {
         names,
+        refuses: mock::Refuses::ALL,
         ..mock::Rules::default()
     }
 }

@@ -11,8 +11,8 @@ use thiserror::Error;
 use crate::domain::read_file;
 use crate::mock::file::{InstanceFile, SCHEMA, StateFile};
 use crate::mock::{
-    BatchWork, Fault, FileDigests, Names, Options, Profile, RateChange, RateLimitKind, Rules,
-    Server, Stall, StartError,
+    AssetUrls, BatchWork, FailedUpdates, Fault, FileDigests, Links, Names, Options, Profile,
+    RateChange, RateLimitKind, Refuses, Rules, Server, Stall, StartError,
 };
 
 /// Serves a mock Management API and Fetch API on a local port.
@@ -21,6 +21,10 @@ use crate::mock::{
 /// State, log, reset and faults are under `/_mock/state`, `/_mock/requests`, `/_mock/reset` and `/_mock/faults` (PUT a JSON
 /// list of faults as `--fault` takes them; an empty one ends them).
 #[derive(Clone, Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch on the command line"
+)]
 pub struct ServeArgs {
     /// Address to listen on; use port 0 for any free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
@@ -106,6 +110,44 @@ pub struct ServeArgs {
         hide_default_value = true
     )]
     pub file_digests: FileDigests,
+    /// In which form a selection of one item is kept: scalar (the id as text), object, or name (of the list, beside a value field)
+    #[arg(
+        long,
+        value_name = "FORM",
+        default_value = "scalar",
+        hide_default_value = true
+    )]
+    pub links: Links,
+    /// Give a file that is uploaded over another one another id
+    #[arg(long)]
+    pub new_media_ids: bool,
+    /// Behave as far from a forgiving server as the vendor's may: all of --refuse, plain addresses of files, no id for a failed
+    /// update, rows for folders, errors in exceptionMessage, nodes for dynamic pages without items, and connections that
+    /// close after 5 s without a request
+    #[arg(long)]
+    pub strict: bool,
+    /// References to what does not exist that are refused although no description says so: a comma list of galleries,
+    /// default-modules, sort-ids and zones
+    #[arg(long, value_name = "LIST")]
+    pub refuse: Option<Refuses>,
+    /// Addresses of files: split (origin and cdn differ in their first segment) or plain (HOST/CONTAINER/KEY for both) [default: split]
+    #[arg(long, value_name = "FORM")]
+    pub asset_urls: Option<AssetUrls>,
+    /// itemID of an update that failed in a batch: id (of the item) or nothing (-1, with itemNull) [default: id]
+    #[arg(long, value_name = "WHAT")]
+    pub failed_updates: Option<FailedUpdates>,
+    /// Make a row for each folder of an upload, which the list of assets has, too
+    #[arg(long)]
+    pub folder_rows: bool,
+    /// Say what is wrong in exceptionMessage, where the vendor's CLI looks first
+    #[arg(long)]
+    pub exception_messages: bool,
+    /// Show dynamic pages without items in the sitemaps of the Content Fetch API
+    #[arg(long)]
+    pub empty_dynamic_pages: bool,
+    /// Time after which a connection without a request is closed [default: never]
+    #[arg(long, value_name = "MILLISECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub idle_ms: Option<u64>,
     /// Scripted fault, such as status=503,path=/item/multi,nth=2; may be given several times
     ///
     /// One action, and any of the conditions method=, path= (a part of it), text= (a part of the body), nth=, every=, from=, rate= (0 to 1)
@@ -224,6 +266,36 @@ fn batches(args: &ServeArgs) -> BatchWork {
     }
 }
 
+/// After how long a strict server closes a connection without requests.
+const STRICT_IDLE: Duration = Duration::from_secs(5);
+
+fn idle(args: &ServeArgs) -> Option<Duration> {
+    let given = args.idle_ms.map(Duration::from_millis);
+    given.or(args.strict.then_some(STRICT_IDLE))
+}
+
+/// Those of a strict server where that is asked for, with single ones changed.
+fn rules(args: &ServeArgs) -> Rules {
+    let usual = if args.strict {
+        Rules::default().strict()
+    } else {
+        Rules::default()
+    };
+    Rules {
+        names: args.names,
+        replaces: args.replace_taken,
+        digests: args.file_digests,
+        links: args.links,
+        new_media_ids: args.new_media_ids,
+        refuses: args.refuse.unwrap_or(usual.refuses),
+        asset_urls: args.asset_urls.unwrap_or(usual.asset_urls),
+        failed_updates: args.failed_updates.unwrap_or(usual.failed_updates),
+        folder_rows: args.folder_rows || usual.folder_rows,
+        exception_messages: args.exception_messages || usual.exception_messages,
+        empty_dynamic_pages: args.empty_dynamic_pages || usual.empty_dynamic_pages,
+    }
+}
+
 fn options(args: ServeArgs) -> Result<Options, ServeError> {
     let mut state = StateFile {
         schema: SCHEMA,
@@ -239,6 +311,7 @@ fn options(args: ServeArgs) -> Result<Options, ServeError> {
         .extend(args.instance.iter().map(|text| empty_instance(text)));
     let limit = args.profile.and_then(Profile::limit);
     let batches = batches(&args);
+    let (idle, rules) = (idle(&args), rules(&args));
     Ok(Options {
         listen: args.listen,
         state,
@@ -258,11 +331,8 @@ fn options(args: ServeArgs) -> Result<Options, ServeError> {
         rate_limit_silent: args.rate_limit_silent,
         request_log: args.request_log,
         seed: args.seed,
-        rules: Rules {
-            names: args.names,
-            replaces: args.replace_taken,
-            digests: args.file_digests,
-        },
+        idle,
+        rules,
         faults: args.fault,
     })
 }
@@ -383,6 +453,30 @@ mod tests {
             (None, Some(9))
         );
         assert_eq!(options.rate_limit_kind, RateLimitKind::Bucket { burst: 60 });
+    }
+
+    #[test]
+    fn strict_turns_everything_on_and_flags_change_single_values() {
+        let of = |line: &[&str]| options(args(line).unwrap()).unwrap();
+        let usual = of(&[]);
+        assert_eq!((usual.rules, usual.idle), (Rules::default(), None));
+        let strict = of(&["--strict"]);
+        assert_eq!(strict.rules, Rules::default().strict());
+        assert_eq!(strict.idle, Some(STRICT_IDLE));
+        let some = of(&[
+            "--strict",
+            "--refuse",
+            "zones,galleries",
+            "--asset-urls",
+            "split",
+            "--idle-ms",
+            "9",
+        ]);
+        assert!(some.rules.refuses.zones && !some.rules.refuses.sort_ids);
+        assert_eq!(some.rules.asset_urls, AssetUrls::Split);
+        assert_eq!(some.idle, Some(Duration::from_millis(9)));
+        let error = args(&["--refuse", "zones,pages"]).unwrap_err().to_string();
+        assert!(error.contains("default-modules"), "{error}");
     }
 
     #[tokio::test]

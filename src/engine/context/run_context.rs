@@ -155,6 +155,7 @@ impl<S: Source, T: Target> RunContext<S, T> {
             assets: &self.assets,
             policies: Some(&self.policies),
             merged: Some(&self.merged),
+            links: self.options.probed.links,
         }
     }
 

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::growth::Growth;
 use super::rule::{Batch, Rule};
 use crate::domain::Kind;
+use crate::engine::probed::Probed;
 
 /// The time of a batch before one was seen.
 const FIRST: Duration = Duration::from_millis(50);
@@ -23,6 +24,9 @@ const ITEM: Duration = Duration::from_millis(5);
 const SIZES: usize = 4;
 /// Two forecasts are alike when times of batches differ by no more than one part in this: the waits go up and down by a tenth.
 const ALIKE: u32 = 4;
+
+/// Items of the large batch of a probe.
+const MANY: u32 = 20;
 
 /// What a batch does with its items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +65,10 @@ type Table<T> = [[T; SIZES]; BatchKind::ALL.len()];
 /// Learns how long the target takes for batches.
 #[derive(Debug, Default)]
 pub struct BatchTimes {
+    /// What a probe found out before the first batch.
+    probed: Table<Option<Duration>>,
+    /// Whether a batch waits for those before it, by what a probe found out.
+    is_serial: bool,
     rules: Mutex<Table<Option<Rule>>>,
     growth: Mutex<Growth>,
     /// The batches that are at the target, in the order in which they were handed in.
@@ -98,6 +106,20 @@ const fn size(items: u32) -> usize {
 }
 
 impl BatchTimes {
+    /// Starts with what a probe found out about the target; without one, with nothing.
+    pub fn of(known: &Probed) -> Self {
+        let mut times = Self {
+            is_serial: known.serial_batches,
+            ..Self::default()
+        };
+        let (one, many) = known.batch_times;
+        let content = &mut times.probed[BatchKind::Content as usize];
+        for (items, time) in [(1, one), (MANY, many)] {
+            content[size(items)] = time;
+        }
+        times
+    }
+
     /// Notes that a batch was handed in: at once when the target has answered.
     pub(in crate::engine) fn begin(&self, kind: BatchKind, items: u32) -> InFlightBatch<'_> {
         let (number, others) = {
@@ -107,7 +129,12 @@ impl BatchTimes {
             at_target.insert(number);
             (number, others)
         };
-        let guess = self.costs().time(kind, items);
+        let ahead = if self.is_serial {
+            u32::try_from(others).unwrap_or(u32::MAX)
+        } else {
+            0
+        };
+        let guess = self.costs().time(kind, items) * ahead.saturating_add(1);
         let mut rules = self.rules();
         let rule = &mut rules[kind as usize][size(items)];
         let batch = rule
@@ -132,7 +159,12 @@ impl BatchTimes {
     /// What is known now.
     pub(in crate::engine) fn costs(&self) -> BatchCosts {
         let wait = |rule: &Option<Rule>| rule.as_ref().map(Rule::wait);
-        BatchCosts(self.rules().each_ref().map(|row| row.each_ref().map(wait)))
+        let mut costs = self.rules().each_ref().map(|row| row.each_ref().map(wait));
+        let all = costs.as_flattened_mut().iter_mut();
+        for (cost, probed) in all.zip(self.probed.as_flattened()) {
+            *cost = cost.or(*probed);
+        }
+        BatchCosts(costs)
     }
 
     fn rules(&self) -> MutexGuard<'_, Table<Option<Rule>>> {
@@ -443,6 +475,30 @@ mod tests {
             assert!(took <= most, "{at_once}: {took:?}, {polls} polls");
             assert!(polls <= 2.2, "{at_once}: {polls} polls");
         }
+    }
+
+    /// The first batches of a run were looked at 50 ms after they left, however slow the server was known to be.
+    #[tokio::test(start_paused = true)]
+    async fn a_first_batch_is_looked_at_when_a_probe_found_such_batches_done() {
+        let probed = Probed {
+            batch_times: (Some(ms(400)), Some(ms(900))),
+            ..Probed::default()
+        };
+        let times = BatchTimes::of(&probed);
+        let due = |items| times.begin(BatchKind::Content, items).due();
+        assert_eq!(due(1), ms(400));
+        assert_eq!((due(20), due(200)), (ms(900), ms(900)), "the nearest size");
+        let page = times.begin(BatchKind::Page, 1);
+        assert_eq!(page.due(), ms(400), "content is nearest");
+        let none = BatchTimes::of(&Probed::default());
+        assert_eq!(none.begin(BatchKind::Content, 1).due(), FIRST);
+        let serial = BatchTimes::of(&Probed {
+            serial_batches: true,
+            ..probed
+        });
+        let before = serial.begin(BatchKind::Content, 1);
+        let behind = serial.begin(BatchKind::Page, 1);
+        assert_eq!((before.due(), behind.due()), (ms(400), ms(800)));
     }
 
     #[test]

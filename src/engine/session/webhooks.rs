@@ -4,7 +4,9 @@ use super::Session;
 use crate::domain::time;
 use crate::engine::lease::{Fence, Keeper};
 use crate::engine::run_error::RunError;
-use crate::engine::webhooks::{Resumed, Set, Switch, WebhooksError, paused, unproven};
+use crate::engine::webhooks::{
+    Resumed, Set, Switch, WebhooksError, lost_by_saves, paused, unproven,
+};
 use crate::event::{Event, WebhookState};
 use crate::instance::{Effect, Source, Target, Webhook};
 use crate::store::{Change, PausedWebhook, StoreError};
@@ -70,7 +72,8 @@ impl<S: Source, T: Target> Session<S, T> {
             return Ok(());
         }
         for one in webhooks {
-            if let Some(why) = unproven(one, time::now()) {
+            let lost = lost_by_saves(one, &self.options.probed);
+            if let Some(why) = lost.or_else(|| unproven(one, time::now())) {
                 let name = one.name.to_string();
                 return Err(WebhooksError::Unproven { name, why }.into());
             }

@@ -60,10 +60,12 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
         context: RunContext<S, T>,
         (outlook, actions): (Arc<UndoOutlook>, Arc<Actions>),
     ) -> Self {
+        let before = Own::new(Arc::clone(&outlook.target), &outlook.former_models())
+            .with_created(outlook.created.clone())
+            .writing(context.options.probed.links);
         Self {
             context,
-            before: Own::new(Arc::clone(&outlook.target), &outlook.former_models())
-                .with_created(outlook.created.clone()),
+            before,
             outlook,
             actions,
             looks: tokio::sync::Mutex::default(),

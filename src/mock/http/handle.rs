@@ -59,6 +59,7 @@ async fn handle(
             .unwrap_or_default();
         return respond(admin::route(&shared, &call, &body));
     }
+    let busy = cut.busy();
     let target = Target::of(&call);
     let arrival = Arrival {
         method: request.method().as_str(),
@@ -80,7 +81,9 @@ async fn handle(
         Some(Err(refusal)) => Served::refused(refusal),
         None => Served::refused(Refusal::new(503, "The server is stopping.")),
     };
-    finish(&shared, &cut, &call, sequence, served)
+    let response = finish(&shared, &cut, &call, sequence, served);
+    drop(busy);
+    response
 }
 
 /// A request that went through, with what a fault still has to do to its answer.
@@ -208,6 +211,9 @@ async fn serve(
         Ok(()) => target.route(shared, call, credential.as_deref()),
         Err(refusal) => Err(refusal),
     };
+    if shared.rules.exception_messages {
+        answer = answer.map_err(Refusal::into_exception);
+    }
     let lag = match fault {
         Some(FaultAction::StaleList) => STALE.max(shared.read_lag),
         Some(_) | None => shared.read_lag,

@@ -10,6 +10,7 @@ use super::call::{Answer, Call, Reply, Verb, no_route};
 use super::{fetch, json as reply, management, stale, types};
 use crate::mock::instance::Instance;
 use crate::mock::server::Shared;
+use crate::mock::world::AssetUrls;
 use crate::mock::world::failure::Refusal;
 use crate::mock::world::feed::Mode;
 
@@ -28,6 +29,8 @@ pub(super) enum Target {
     Fetch(Mode),
     /// `origin/{container}/{key…}` and `cdn/{container}/{key…}`
     Download,
+    /// `{container}/{key…}`, where files have plain addresses.
+    PlainDownload,
     /// No route.
     Nothing,
 }
@@ -46,6 +49,7 @@ impl Target {
             ["origin" | "cdn", _, _, ..] => Self::Download,
             [_, "preview", _, ..] => Self::Fetch(Mode::Preview),
             [_, "fetch", _, ..] => Self::Fetch(Mode::Fetch),
+            [_, _, ..] => Self::PlainDownload,
             _ => Self::Nothing,
         }
     }
@@ -56,7 +60,7 @@ impl Target {
             Self::Management => Some(call.raw(3)),
             Self::Fetch(_) => Some(call.raw(0)),
             Self::Key(_) => call.query_text("guid"),
-            Self::User | Self::Types | Self::Download | Self::Nothing => None,
+            Self::User | Self::Types | Self::Download | Self::PlainDownload | Self::Nothing => None,
         };
         named.map(str::to_owned)
     }
@@ -69,6 +73,7 @@ impl Target {
             | Self::Key(_)
             | Self::Fetch(_)
             | Self::Download
+            | Self::PlainDownload
             | Self::Nothing => false,
         }
     }
@@ -84,7 +89,7 @@ impl Target {
                     .then_some(token.trim())
             }
             Self::Fetch(_) => header("apikey"),
-            Self::Types | Self::Download | Self::Nothing => None,
+            Self::Types | Self::Download | Self::PlainDownload | Self::Nothing => None,
         };
         credential
             .filter(|credential| !credential.is_empty())
@@ -99,7 +104,7 @@ impl Target {
         credential: Option<&str>,
     ) -> Result<(), Refusal> {
         match self {
-            Self::Types | Self::Download | Self::Nothing => Ok(()),
+            Self::Types | Self::Download | Self::PlainDownload | Self::Nothing => Ok(()),
             Self::User => bearer(shared, credential),
             Self::Management | Self::Key(_) => {
                 bearer(shared, credential)?;
@@ -149,7 +154,7 @@ impl Target {
                     .key_owner(&call.raw(0).to_lowercase())
                     .unwrap_or_else(|| call.raw(0).to_lowercase()),
             ),
-            Self::Types | Self::Download | Self::Nothing => None,
+            Self::Types | Self::Download | Self::PlainDownload | Self::Nothing => None,
         }
     }
 
@@ -185,8 +190,11 @@ impl Target {
                     .ok_or_else(|| Refusal::not_found("The instance"))?;
                 instance.shown(|world| fetch::route(world, call, mode, 2))
             }
-            Self::Download => download(shared, call),
-            Self::Nothing => no_route(),
+            Self::Download => download(shared, call, 1),
+            Self::PlainDownload if shared.rules.asset_urls == AssetUrls::Plain => {
+                download(shared, call, 0)
+            }
+            Self::PlainDownload | Self::Nothing => no_route(),
         }
     }
 }
@@ -230,13 +238,14 @@ fn bearer(shared: &Shared, credential: Option<&str>) -> Result<(), Refusal> {
     }
 }
 
-fn download(shared: &Shared, call: &Call) -> Answer {
+/// A file; `at` is the segment of the container.
+fn download(shared: &Shared, call: &Call, at: usize) -> Answer {
     if call.verb != Verb::Get {
         return no_route();
     }
-    let key = call.segments[2..].join("/");
+    let key = call.segments[at + 1..].join("/");
     let instance = shared
-        .by_asset_container(call.raw(1))
+        .by_asset_container(call.raw(at))
         .ok_or_else(|| Refusal::not_found("The asset container"))?;
     let download = instance.world().download(&key);
     download
@@ -298,7 +307,8 @@ mod tests {
             target("GET", "/origin/demo/a%20b/c.jpg").0,
             Target::Download
         );
-        assert_eq!(target("GET", "/api/v1").0, Target::Nothing);
+        assert_eq!(target("GET", "/demo/a/c.jpg").0, Target::PlainDownload);
+        assert_eq!(target("GET", "/demo").0, Target::Nothing);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::failure::Refusal;
 use super::ids::IdKind;
 use super::names::Names;
 use super::received::Received;
-use super::rules::FileDigests;
+use super::rules::{AssetUrls, FileDigests};
 use super::text::now;
 use super::{Window, World, gone, row};
 use crate::mock::file::Row;
@@ -169,7 +169,10 @@ impl World {
         match (&self.container_urls, side) {
             (Some(urls), "origin") => urls.origin.clone(),
             (Some(urls), _) => urls.edge.clone(),
-            (None, _) => format!("{}/{side}/{}", self.base, self.asset_container),
+            (None, _) => match self.rules.asset_urls {
+                AssetUrls::Split => format!("{}/{side}/{}", self.base, self.asset_container),
+                AssetUrls::Plain => format!("{}/{}", self.base, self.asset_container),
+            },
         }
     }
 
@@ -191,16 +194,11 @@ impl World {
         row::set(row, "containerID", self.asset_container_id);
         row::fill(row, "containerOriginUrl", self.container_url("origin"));
         row::fill(row, "containerEdgeUrl", self.container_url("cdn"));
-        row::fill(
-            row,
-            "originUrl",
-            format!("{}/{path}", self.container_url("origin")),
-        );
-        row::fill(
-            row,
-            "edgeUrl",
-            format!("{}/{path}", self.container_url("cdn")),
-        );
+        // Nothing is at the address of a folder.
+        for (name, side) in [("originUrl", "origin"), ("edgeUrl", "cdn")] {
+            let url = || format!("{}/{path}", self.container_url(side)).into();
+            row::fill(row, name, if folder { Value::Null } else { url() });
+        }
         row::set(row, "size", size);
         row::fill(
             row,
@@ -281,7 +279,7 @@ impl World {
         })
     }
 
-    /// Stores files. One at a key that is in use replaces it and keeps its id.
+    /// Stores files. One at a key that is in use replaces it, and keeps its id unless the rules say otherwise.
     ///
     /// # Errors
     /// 400 for an unknown gallery.
@@ -290,14 +288,17 @@ impl World {
         destination: &Destination,
         files: Vec<Upload>,
     ) -> Result<Value, Refusal> {
-        if let Some(unknown) = destination
+        let unknown = destination
             .gallery
-            .filter(|id| !self.galleries.contains(*id))
-        {
+            .filter(|id| self.rules.refuses.galleries && !self.galleries.contains(*id));
+        if let Some(unknown) = unknown {
             return Err(Refusal::new(
                 400,
                 format!("Media grouping {unknown} does not exist."),
             ));
+        }
+        if self.rules.folder_rows {
+            self.create_folders(&destination.folder);
         }
         Ok(files
             .into_iter()
@@ -316,8 +317,13 @@ impl World {
         let there = self.assets.at(&key).and_then(|id| self.asset(id));
         let there =
             there.and_then(|row| Some((row::id(row, "mediaID")?, row::text(row, "originKey")?)));
+        let there = there.map(|(id, key)| (id, key.to_owned()));
         let (id, key) = match there {
-            Some((id, key)) => (id, key.to_owned()),
+            Some((old, key)) if self.rules.new_media_ids => {
+                self.assets.remove(old);
+                (self.next_id(IdKind::Asset), key)
+            }
+            Some(kept) => kept,
             None => (self.next_id(IdKind::Asset), key),
         };
         let mut row = row::row(json!({
@@ -381,6 +387,14 @@ impl World {
         self.complete_asset(&mut row, 0);
         self.assets.put(id, row.clone(), None);
         Value::Object(row)
+    }
+
+    /// Makes the rows of a folder and of those that it is in.
+    fn create_folders(&mut self, folder: &str) {
+        let ends = folder.match_indices('/').map(|(at, _)| at);
+        for end in ends.chain([folder.len()]).filter(|end| *end > 0) {
+            self.create_folder(&folder[..end]);
+        }
     }
 
     /// Removes a file or folder row.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::failure::Failure;
 use super::ids::{IdKind, Ids};
+use super::rules::FailedUpdates;
 use super::text;
 use crate::mock::file::Row;
 
@@ -220,11 +221,20 @@ pub(crate) struct Job {
 /// All batches of an instance, and the queue of those that no worker has taken.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Batches {
-    batches: BTreeMap<i64, Batch>,
+    by_id: BTreeMap<i64, Batch>,
     queue: VecDeque<i64>,
+    failed_updates: FailedUpdates,
 }
 
 impl Batches {
+    /// None yet; `failed_updates` says what is answered for updates that failed.
+    pub(super) fn new(failed_updates: FailedUpdates) -> Self {
+        Self {
+            failed_updates,
+            ..Self::default()
+        }
+    }
+
     /// Queues work and returns the batch id. `locales` are the codes that the answers carry.
     pub(crate) fn submit(
         &mut self,
@@ -263,7 +273,7 @@ impl Batches {
             items,
             worked: 0,
         };
-        self.batches.insert(id, batch);
+        self.by_id.insert(id, batch);
         self.queue.push_back(id);
         id
     }
@@ -271,14 +281,14 @@ impl Batches {
     /// Takes the oldest batch out of the queue, and marks it as in process.
     pub(crate) fn start_next(&mut self) -> Option<i64> {
         let id = self.queue.pop_front()?;
-        let batch = self.batches.get_mut(&id)?;
+        let batch = self.by_id.get_mut(&id)?;
         batch.started.get_or_insert_with(text::now);
         Some(id)
     }
 
     /// Takes the next item out of a batch. One that is spoilt as a whole, or has no items, is finished here.
     pub(crate) fn take(&mut self, id: i64) -> Option<Job> {
-        let batch = self.batches.get_mut(&id)?;
+        let batch = self.by_id.get_mut(&id)?;
         let is_settled = |item: &&BatchItem| item.outcome.is_some();
         batch.worked += batch.items[batch.worked..]
             .iter()
@@ -302,7 +312,7 @@ impl Batches {
         outcome: Result<Done, Failure>,
         spent_ms: u128,
     ) -> bool {
-        let Some(entry) = self.batches.get_mut(&batch) else {
+        let Some(entry) = self.by_id.get_mut(&batch) else {
             return false;
         };
         if let Some(item) = entry.items.get_mut(index) {
@@ -318,7 +328,7 @@ impl Batches {
     }
 
     fn finish(&mut self, id: i64) {
-        if let Some(batch) = self.batches.get_mut(&id)
+        if let Some(batch) = self.by_id.get_mut(&id)
             && batch.spoil != Spoil::StickAfter
         {
             batch.finished = Some(text::now());
@@ -328,7 +338,7 @@ impl Batches {
 
     /// Kind, id and locale of the items that succeeded, for a workflow call on the whole batch.
     pub(crate) fn subjects(&self, id: i64) -> Option<Vec<(ItemKind, i64, usize)>> {
-        let items = &self.batches.get(&id)?.items;
+        let items = &self.by_id.get(&id)?.items;
         let done = items.iter().filter_map(|item| match &item.outcome {
             Some(Ok(done)) => Some((item.kind, done.id, item.locale_index)),
             Some(Err(_)) | None => None,
@@ -338,13 +348,16 @@ impl Batches {
 
     /// The `Batch` row; `items` only with `expand`.
     pub(crate) fn read(&self, id: i64, expand: bool) -> Option<Value> {
-        let batch = self.batches.get(&id)?;
+        let batch = self.by_id.get(&id)?;
         let mut row = batch.summary(id);
         if expand {
-            row.insert("items".to_owned(), batch.item_rows(id).into());
+            row.insert(
+                "items".to_owned(),
+                batch.item_rows(id, self.failed_updates).into(),
+            );
         }
         if batch.finished.is_some() {
-            batch.add_result(&mut row);
+            batch.add_result(&mut row, self.failed_updates);
         }
         Some(Value::Object(row))
     }
@@ -381,11 +394,11 @@ impl Batch {
         }))
     }
 
-    fn item_rows(&self, batch: i64) -> Vec<Value> {
+    fn item_rows(&self, batch: i64, failed: FailedUpdates) -> Vec<Value> {
         let mut rows: Vec<Value> = self
             .items
             .iter()
-            .map(|item| self.item_row(batch, item))
+            .map(|item| self.item_row(batch, item, failed))
             .collect();
         if self.finished.is_some() {
             match self.spoil {
@@ -401,15 +414,10 @@ impl Batch {
         rows
     }
 
-    fn item_row(&self, batch: i64, item: &BatchItem) -> Value {
+    fn item_row(&self, batch: i64, item: &BatchItem, failed: FailedUpdates) -> Value {
         let (id, version, title, error) = match &item.outcome {
             Some(Ok(done)) => (done.id, Some(done.version), done.title.clone(), None),
-            Some(Err(failure)) => (
-                item.subject.unwrap_or(-1),
-                None,
-                None,
-                Some(failure.message()),
-            ),
+            Some(Err(failure)) => (item.failed_id(failed), None, None, Some(failure.message())),
             None => (item.subject.unwrap_or(-1), None, None, None),
         };
         json!({
@@ -419,13 +427,16 @@ impl Batch {
         })
     }
 
-    fn add_result(&self, row: &mut Row) {
+    fn add_result(&self, row: &mut Row, failed_updates: FailedUpdates) {
         let succeeded = self
             .items
             .iter()
             .filter(|item| matches!(item.outcome, Some(Ok(_))))
             .count();
-        let failed: Vec<Value> = self.items.iter().filter_map(failed_row).collect();
+        let failed: Vec<Value> = {
+            let row = |item: &BatchItem| failed_row(item, failed_updates);
+            self.items.iter().filter_map(row).collect()
+        };
         let (total, failures) = (self.items.len(), self.items.len() - succeeded);
         for (key, count) in [
             ("totalItems", total),
@@ -451,12 +462,22 @@ impl Batch {
     }
 }
 
-fn failed_row(item: &BatchItem) -> Option<Value> {
+impl BatchItem {
+    /// The id that is answered where it failed.
+    fn failed_id(&self, failed: FailedUpdates) -> i64 {
+        match failed {
+            FailedUpdates::Id => self.subject.unwrap_or(-1),
+            FailedUpdates::Nothing => -1,
+        }
+    }
+}
+
+fn failed_row(item: &BatchItem, failed: FailedUpdates) -> Option<Value> {
     let Some(Err(failure)) = &item.outcome else {
         return None;
     };
     Some(json!({
-        "batchItemId": item.id, "itemId": item.subject.unwrap_or(-1), "itemType": item.kind.name(),
+        "batchItemId": item.id, "itemId": item.failed_id(failed), "itemType": item.kind.name(),
         "errorType": failure.exception(), "errorMessage": failure.message()
     }))
 }

@@ -32,6 +32,21 @@ impl Refusal {
         });
         Self { status: 400, body }
     }
+    /// The same as an object in which only `exceptionMessage` says what is wrong, as ASP.NET writes exceptions.
+    pub(crate) fn into_exception(self) -> Self {
+        let said = match &self.body {
+            Value::String(text) => Some(text.clone()),
+            body => body["detail"].as_str().map(str::to_owned),
+        };
+        let Some(said) = said else {
+            return self;
+        };
+        let body = json!({
+            "message": "An error has occurred.", "exceptionMessage": said, "exceptionType": "System.Exception",
+            "stackTrace": "   at Agility.Mock.Controllers.Handle()"
+        });
+        Self { body, ..self }
+    }
 }
 
 /// Why one item of a batch failed.

@@ -11,7 +11,7 @@
 //! | the reference name of a list, `{referencename, …}`, `{contentid}` alone | as posted |
 //!
 //! The third row is the trap that the real server sets: it reads the column as text, finds an object, and
-//! answers with success. A companion that was posted beside it keeps its text.
+//! answers with success. A companion that was posted beside it keeps its text. [`Links`] tries servers that do otherwise.
 
 use std::collections::HashMap;
 
@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 
 use super::failure::Failure;
 use super::row::{self, as_int, id_list};
+use super::rules::{Links, Rules};
 use super::text::{camel, field_key};
 use crate::mock::file::Row;
 
@@ -30,6 +31,8 @@ pub(crate) trait Known {
     fn container(&self, name: &str) -> bool;
     /// Whether a gallery has this id.
     fn gallery(&self, id: i64) -> bool;
+    /// What the instance does that callers cannot know.
+    fn rules(&self) -> Rules;
 }
 
 /// Turns posted fields into stored ones: keys in the model's spelling, unknown keys dropped, links
@@ -270,6 +273,8 @@ enum Posted<'a> {
     Id(i64),
     /// A bare object for one item: lost by the server.
     BareSingle(i64),
+    /// A form that is not kept, and takes the value field along.
+    Lost(i64),
     /// The reference name of a list.
     List(&'a str),
     /// Any other form; stored as it came.
@@ -291,6 +296,16 @@ impl<'a> Posted<'a> {
                 (None, Some(text)) => Self::List(text.trim()),
                 (None, None) => Self::Verbatim,
             },
+        }
+    }
+
+    /// The same to a server of these rules; `has_value` says that the field names a value field.
+    fn under(self, links: Links, has_value: bool) -> Self {
+        match (links, self) {
+            (Links::Object, Self::Id(id)) => Self::BareSingle(id),
+            (Links::Object, Self::BareSingle(id)) => Self::Id(id),
+            (Links::Name, Self::Id(id) | Self::BareSingle(id)) if has_value => Self::Lost(id),
+            (Links::Scalar | Links::Object | Links::Name, posted) => posted,
         }
     }
 
@@ -323,7 +338,9 @@ fn settle_link(
         .and_then(|key| values.get(key))
         .and_then(Value::as_str);
     let chosen = chosen.map(id_list).unwrap_or_default();
-    let read = match Posted::of(values.get(&field.key)) {
+    let posted = Posted::of(values.get(&field.key));
+    let posted = posted.under(known.rules().links, field.value_key.is_some());
+    let read = match posted {
         Posted::Nothing if chosen.is_empty() => values.get(&field.key).map(nothing),
         Posted::Nothing => Some(field.selection(&chosen)),
         Posted::Id(id) => {
@@ -340,6 +357,13 @@ fn settle_link(
         Posted::BareSingle(id) => {
             must_exist(id, known)?;
             Some(field.list.as_deref().map_or(Value::Null, Value::from))
+        }
+        Posted::Lost(id) => {
+            must_exist(id, known)?;
+            if let Some(key) = &field.value_key {
+                values.insert(key.clone(), "".into());
+            }
+            Some(Value::Null)
         }
         Posted::List(name) if !known.container(name) => {
             return Err(Failure::NoSuchList(name.to_owned()));
@@ -378,6 +402,9 @@ fn settle_companion(
     if let Value::Number(number) = value {
         *value = number.to_string().into();
     }
+    if !known.rules().refuses.sort_ids {
+        return Ok(());
+    }
     let ids = value.as_str().map(id_list).unwrap_or_default();
     ids.into_iter().try_for_each(|id| must_exist(id, known))
 }
@@ -405,7 +432,9 @@ fn settle_gallery(
         scalar => as_int(scalar),
     };
     match id {
-        Some(id) if id > 0 && !known.gallery(id) => return Err(Failure::NullReference),
+        Some(id) if id > 0 && known.rules().refuses.galleries && !known.gallery(id) => {
+            return Err(Failure::NullReference);
+        }
         Some(id) if id > 0 => *value = json!({ "galleryid": id, "fulllist": true }),
         Some(_) => *value = Value::Null,
         None => {}
@@ -421,11 +450,10 @@ fn check_links(value: &Value, known: &impl Known) -> Result<(), Failure> {
                 must_exist(id, known)?;
             }
             let sort_ids = row::text(object, "sortids");
-            sort_ids
-                .map(id_list)
-                .unwrap_or_default()
-                .into_iter()
-                .try_for_each(|id| must_exist(id, known))?;
+            if known.rules().refuses.sort_ids {
+                let ids = sort_ids.map(id_list).unwrap_or_default();
+                ids.into_iter().try_for_each(|id| must_exist(id, known))?;
+            }
             let is_list = sort_ids.is_some() || row::get(object, "fulllist").is_some();
             match row::filled(object, "referencename") {
                 Some(name) if is_list && !known.container(name) => {
@@ -459,6 +487,27 @@ mod tests {
         }
         fn gallery(&self, id: i64) -> bool {
             id == 4
+        }
+        fn rules(&self) -> Rules {
+            Rules::default().strict()
+        }
+    }
+
+    /// The same with other rules.
+    struct Under(Rules);
+
+    impl Known for Under {
+        fn content(&self, id: i64) -> bool {
+            Few.content(id)
+        }
+        fn container(&self, name: &str) -> bool {
+            Few.container(name)
+        }
+        fn gallery(&self, id: i64) -> bool {
+            Few.gallery(id)
+        }
+        fn rules(&self) -> Rules {
+            self.0
         }
     }
 
@@ -554,6 +603,44 @@ mod tests {
     }
 
     #[test]
+    fn other_servers_keep_other_forms() {
+        let stored = |links, writer: Value| {
+            let posted =
+                json!({ "headline": "Hi", "writer": writer, "writerID": "640", "card": "641" });
+            let posted = posted.as_object().unwrap();
+            let rules = Rules {
+                links,
+                ..Rules::default()
+            };
+            let out = settle(&Definition::of(&model()), posted, &Under(rules)).unwrap();
+            (
+                out["Writer"].clone(),
+                out["WriterID"].clone(),
+                out["Card"].clone(),
+            )
+        };
+        let link = |id| json!({ "contentid": id, "fulllist": false });
+        assert_eq!(
+            stored(Links::Object, link(640)),
+            (link(640), json!("640"), Value::Null)
+        );
+        assert_eq!(
+            stored(Links::Object, json!("640")),
+            (json!("people"), json!("640"), Value::Null)
+        );
+        for lost in [json!("640"), link(640)] {
+            assert_eq!(
+                stored(Links::Name, lost),
+                (Value::Null, json!(""), link(641))
+            );
+        }
+        assert_eq!(
+            stored(Links::Name, json!("people")),
+            (json!("people"), json!("640"), link(641))
+        );
+    }
+
+    #[test]
     fn lists_are_stored_as_posted_and_their_ids_checked() {
         let picked = json!({ "referencename": "Tags", "sortids": "641,640", "fulllist": true });
         assert_eq!(read(json!({ "tags": picked }), "Tags"), picked);
@@ -567,6 +654,27 @@ mod tests {
             saved(json!({ "tags": "gone" })),
             Err(Failure::NoSuchList("gone".into()))
         );
+    }
+
+    #[test]
+    fn without_strict_rules_ids_of_lists_and_galleries_are_stored_as_they_come() {
+        let usual = Under(Rules::default());
+        for (key, value) in [
+            (
+                "Tags",
+                json!({ "referencename": "tags", "sortids": "640,9", "fulllist": false }),
+            ),
+            ("Photos", json!({ "galleryid": 9, "fulllist": true })),
+        ] {
+            let posted = json!({ "headline": "Hi", key: value });
+            let posted = posted.as_object().unwrap();
+            let out = settle(&Definition::of(&model()), posted, &usual).unwrap();
+            assert_eq!(out[key], value, "{key}");
+        }
+        let posted = json!({ "headline": "Hi", "writer": "9" });
+        let posted = posted.as_object().unwrap();
+        let refused = settle(&Definition::of(&model()), posted, &usual);
+        assert_eq!(refused, Err(Failure::NullReference), "a link is evident");
     }
 
     #[test]

@@ -17,7 +17,8 @@ use super::page::{Place, page_in_stored_form};
 use super::table::Table;
 use super::text::now;
 use super::{
-    Feeds, Locale, Moment, Rules, Version, World, builtin, fields, gallery, model, row, template,
+    AssetUrls, Feeds, Locale, Moment, Rules, Version, World, builtin, fields, gallery, model, row,
+    template,
 };
 use crate::mock::file::{BASE_PLACEHOLDER, ChannelFile, InstanceFile, Row};
 
@@ -161,7 +162,7 @@ impl World {
             contents: super::content::Contents::default(),
             pages: super::page::Pages::default(),
             redirections: super::redirection::Redirections::new(names),
-            batches: super::batch::Batches::default(),
+            batches: super::batch::Batches::new(rules.failed_updates),
             latest: super::fresh::Latest::default(),
             webhooks: super::webhook::Webhooks::new(file.webhooks.clone(), &file.guid),
         })
@@ -170,6 +171,12 @@ impl World {
     /// The row with the placeholder of the base URL filled in.
     fn resolved(&self, row: Row) -> Row {
         let mut value = Value::Object(row);
+        if self.rules.asset_urls == AssetUrls::Plain {
+            for side in ["origin", "cdn"] {
+                let split = format!("{BASE_PLACEHOLDER}/{side}/");
+                replace_base(&mut value, &split, &format!("{}/", self.base));
+            }
+        }
         replace_base(&mut value, BASE_PLACEHOLDER, &self.base);
         row::row(value)
     }

@@ -51,7 +51,7 @@ use std::sync::Arc;
 pub(crate) use fresh::Fresh;
 pub use load::LoadError;
 pub use names::Names;
-pub use rules::{FileDigests, Rules};
+pub use rules::{AssetUrls, FailedUpdates, FileDigests, Links, Refuses, Rules};
 
 use self::asset::Assets;
 use self::batch::{Batches, Done, Operation, Spoil, Work};
@@ -323,6 +323,10 @@ impl fields::Known for World {
 
     fn gallery(&self, id: i64) -> bool {
         self.galleries.contains(id)
+    }
+
+    fn rules(&self) -> Rules {
+        self.rules
     }
 }
 

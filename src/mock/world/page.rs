@@ -443,10 +443,10 @@ impl World {
             .collect();
         let mut zones = row::object(posted, "zones").into_iter().flat_map(Row::keys);
         match zones.find(|zone| !known.contains(&fold(zone))) {
-            Some(zone) => Err(Failure::Plain(format!(
+            Some(zone) if self.rules.refuses.zones => Err(Failure::Plain(format!(
                 "The page model {name} has no zone {zone}."
             ))),
-            None => Ok(()),
+            Some(_) | None => Ok(()),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Sitemaps: the tree of pages as the Management API shows it, and flat and nested as the Fetch API does.
 //!
 //! A Fetch sitemap has one node per item of a dynamic page's list and none for the page itself, so a
-//! dynamic page whose list is empty is missing there. The Management sitemap has every page once.
+//! dynamic page whose list is empty is missing there unless the rules say otherwise. The Management sitemap has every page once.
 
 use serde_json::{Value, json};
 
@@ -115,15 +115,14 @@ impl World {
                 let items = list
                     .map(|list| self.shown_items(list, place.locale, mode))
                     .unwrap_or_default();
-                items
-                    .iter()
-                    .map(|item| self.dynamic_node(id, page, *item, branch))
-                    .collect()
+                if items.is_empty() && self.rules.empty_dynamic_pages {
+                    vec![own_node(id, page, path)]
+                } else {
+                    let node = |item: &i64| self.dynamic_node(id, page, *item, branch);
+                    items.iter().map(node).collect()
+                }
             }
-            Some(_) | None => {
-                let name = row::text(page, "name").unwrap_or_default().to_lowercase();
-                vec![page_node(id, page, &format!("{path}/{name}"))]
-            }
+            Some(_) | None => vec![own_node(id, page, path)],
         };
         let below = Place {
             parent: Some(id),
@@ -177,6 +176,12 @@ impl World {
             "path": format!("{path}/{name}"), "redirect": null, "isFolder": false
         }))
     }
+}
+
+/// The node of a page below a path.
+fn own_node(id: i64, page: &Row, path: &str) -> Row {
+    let name = row::text(page, "name").unwrap_or_default().to_lowercase();
+    page_node(id, page, &format!("{path}/{name}"))
 }
 
 fn page_node(id: i64, page: &Row, path: &str) -> Row {

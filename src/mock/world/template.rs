@@ -120,6 +120,7 @@ impl World {
             ))
         };
         let modules = row::objects(zone, "defaultModules")
+            .filter(|_| self.rules.refuses.default_modules)
             .filter_map(|module| row::id(module, "contentDefinitionID"));
         for model in row::id(zone, "contentDefinitionID")
             .into_iter()

@@ -38,7 +38,11 @@ fn file() -> InstanceFile {
 }
 
 fn world() -> World {
-    World::load(file(), "http://127.0.0.1:1", Rules::default()).unwrap()
+    let rules = Rules {
+        refuses: super::Refuses::ALL,
+        ..Rules::default()
+    };
+    World::load(file(), "http://127.0.0.1:1", rules).unwrap()
 }
 
 fn object(value: Value) -> Row {

@@ -21,7 +21,7 @@ use crate::plan::payload::whole_payload;
 use crate::plan::policy::Policies;
 use crate::plan::prune::Prune;
 use crate::plan::undo::{Kept, Trace};
-use crate::plan::{AssetIndex, Context, Schema, container_of, number_in_list};
+use crate::plan::{AssetIndex, Context, LinkForms, Schema, container_of, number_in_list};
 
 /// The hash of the bytes that an asset had on the target at its last agreement, where the state knows it.
 pub type Bytes = HashMap<EntityKey, ContentHash>;
@@ -76,6 +76,7 @@ impl Overview {
                 assets: &assets,
                 policies: Some(seen.policies),
                 merged: Some(&Merged::of(&seen.plan.entities, seen.source)),
+                links: LinkForms::default(),
             },
             target_schema: &Schema::of(seen.target),
             counterparts: &PredictedIds::of_plan(sides, mapped, &seen.plan.entities),

@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 
 use crate::domain::Kind;
 use crate::plan::testing::{EDGE, SHIFT, Shifted, Source, entity, item, properties};
-use crate::plan::{Encoding, LeaveOut, Referent, payload, references};
+use crate::plan::{
+    Context, Encoding, LeaveOut, LinkForm, LinkForms, Referent, payload, references,
+};
 
 fn body_without(
     source: &Source,
@@ -66,6 +68,46 @@ fn an_item_with_everything_is_written_as_the_server_reads_it() {
         "{used:?}"
     );
     assert_eq!(used.len(), 11, "each encoding once: {used:?}");
+}
+
+/// What the target keeps was not known, and each selection was written in one form.
+#[test]
+fn selections_of_one_item_are_written_in_the_form_that_the_target_keeps() {
+    let source = Source::new();
+    let written = |alone, with_value, fields: Value| {
+        let context = Context {
+            links: LinkForms { alone, with_value },
+            ..source.context()
+        };
+        let shifted = Shifted::default();
+        let sent = payload(
+            &item(&fields),
+            &context,
+            &shifted,
+            &LeaveOut::default(),
+            None,
+        );
+        sent.unwrap().body["fields"].clone()
+    };
+    let link = |id: i64| json!({ "contentid": id, "fulllist": false });
+    let both = || json!({ "writer": link(640), "writerID": "640", "heroItem": "641" });
+    assert_eq!(
+        written(LinkForm::Object, LinkForm::Object, both()),
+        json!({ "writer": link(SHIFT + 640), "writerID": "1000640", "heroItem": link(SHIFT + 641) })
+    );
+    assert_eq!(
+        written(LinkForm::Scalar, LinkForm::ListName, both()),
+        json!({ "writer": "t_people", "writerID": "1000640", "heroItem": "1000641" })
+    );
+    // Without its value field the selection would be lost.
+    assert_eq!(
+        written(
+            LinkForm::ListName,
+            LinkForm::ListName,
+            json!({ "writer": link(640), "heroItem": link(641) })
+        ),
+        json!({ "writer": "1000640", "heroItem": "1000641" })
+    );
 }
 
 #[test]

@@ -1,14 +1,14 @@
 //! Content items: fields by what their model says about them.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::Referent;
 use super::link::Link;
 use super::shapes::{as_id, is_id_list, is_list_name};
 use super::walk::{Answer, Place, Walker, set};
 use crate::domain::Kind;
-use crate::plan::Encoding;
-use crate::plan::schema::{FieldKind, ModelSchema, Role};
+use crate::plan::schema::{FieldKind, LinkSchema, ModelSchema, Role, field_key};
+use crate::plan::{Encoding, LinkForm};
 
 impl Walker<'_> {
     pub(super) fn content(&mut self, body: &mut Map<String, Value>) {
@@ -38,11 +38,50 @@ impl Walker<'_> {
         }
         if let Some(Value::Object(fields)) = body.get_mut("fields") {
             let place = root.member("fields");
+            if let Some(model) = model {
+                self.name_lists(model, fields);
+            }
             for (key, value) in fields.iter_mut() {
                 self.field(model, key, value, place.member(key));
             }
         }
         self.seo_and_scripts(body);
+    }
+
+    /// Puts the name of the list where an item is selected whose id is in the value field, for targets that want it so.
+    fn name_lists(&self, model: &ModelSchema, fields: &mut Map<String, Value>) {
+        if self.context.links.with_value != LinkForm::ListName {
+            return;
+        }
+        let links = model.fields().iter().filter_map(|field| {
+            let link = field.link()?;
+            Some((
+                &*field.key,
+                link.container.as_deref()?,
+                link.value_field.as_deref()?,
+            ))
+        });
+        for (main, list, holder) in links {
+            let has_id = fields
+                .iter()
+                .any(|(key, value)| *field_key(key) == *holder && as_id(value).is_some());
+            let selected = fields
+                .iter_mut()
+                .find(|(key, _)| *field_key(key) == *main)
+                .map(|(_, value)| value);
+            if let Some(value) = selected.filter(|value| has_id && selects_one(value)) {
+                set(value, list);
+            }
+        }
+    }
+
+    /// The form of a selection of one item in a content field.
+    const fn form(&self, link: &LinkSchema) -> LinkForm {
+        if link.value_field.is_some() {
+            self.context.links.with_value
+        } else {
+            self.context.links.alone
+        }
     }
 
     /// Free text beside the fields, of content and pages.
@@ -90,7 +129,7 @@ impl Walker<'_> {
             Some(Role::Field(field)) => {
                 let place = required(field.required);
                 match &field.kind {
-                    FieldKind::Content(_) => self.link_field(value, place),
+                    FieldKind::Content(link) => self.link_field(value, place, self.form(link)),
                     FieldKind::Gallery if !value.is_object() => {
                         self.id_slot(value, place, Referent::Gallery, Encoding::Gallery);
                     }
@@ -102,15 +141,21 @@ impl Walker<'_> {
             }
             // Without a model's word, an object with `fulllist` is what the Fetch API makes of content fields.
             None if Link::of(value).is_some_and(Link::is_single) => {
-                self.link_field(value, place);
+                self.link_field(value, place, self.context.links.alone);
             }
             None => self.any(value, place),
         }
     }
 
     /// The value of a content field.
-    fn link_field(&mut self, value: &mut Value, place: Place<'_>) {
+    fn link_field(&mut self, value: &mut Value, place: Place<'_>, form: LinkForm) {
         collapse(value);
+        if form == LinkForm::Object
+            && !value.is_object()
+            && let Some(id) = as_id(value)
+        {
+            *value = single(id);
+        }
         match value {
             Value::Number(_) => self.ids(value, place, Encoding::ScalarLink, Encoding::ScalarLink),
             Value::String(text) if is_id_list(text) => {
@@ -120,7 +165,7 @@ impl Walker<'_> {
                 self.name_slot(value, place, Kind::Container, Encoding::ListName);
             }
             Value::Object(_) if Link::of(value).is_some_and(Link::is_single) => {
-                self.single_link(value, place);
+                self.single_link(value, place, form);
             }
             Value::Null
             | Value::Bool(_)
@@ -132,11 +177,12 @@ impl Walker<'_> {
         }
     }
 
-    /// A single selection becomes a scalar; nothing selected becomes blank text.
-    fn single_link(&mut self, value: &mut Value, place: Place<'_>) {
+    /// A single selection becomes a scalar, unless the target wants the object; nothing selected becomes blank text.
+    fn single_link(&mut self, value: &mut Value, place: Place<'_>, form: LinkForm) {
         let selected = Link::of(value).and_then(|link| link.id);
         match selected.map(|id| self.ask(Referent::Content(id), Encoding::SingleLink, place, false))
         {
+            Some(Answer::Id(new)) if form == LinkForm::Object => *value = single(new),
             Some(Answer::Id(new)) => set(value, new.to_string()),
             Some(Answer::Empty) | None => set(value, ""),
             Some(Answer::Keep | Answer::Name(_)) => {}
@@ -223,6 +269,17 @@ impl Walker<'_> {
     }
 }
 
+/// A selection of one item as an object.
+fn single(id: i64) -> Value {
+    json!({ "contentid": id, "fulllist": false })
+}
+
+/// Whether the value of a content field is a selection of one item.
+fn selects_one(value: &Value) -> bool {
+    let is_link = Link::of(value).is_some_and(|link| link.is_single() && link.id.is_some());
+    is_link || as_id(value).is_some()
+}
+
 /// Replaces whole items, as reads with a link depth show them, by the forms that a plain read has.
 fn collapse(value: &mut Value) {
     let expanded = |value: &Value| {
@@ -230,14 +287,14 @@ fn collapse(value: &mut Value) {
         is_item.then(|| Link::of(value)?.id).flatten()
     };
     if let Some(id) = expanded(value) {
-        *value = serde_json::json!({ "contentid": id, "fulllist": false });
+        *value = single(id);
     } else if let Value::Array(items) = value
         && let Some(ids) = items.iter().map(expanded).collect::<Option<Vec<_>>>()
         && let Some(first) = items.first()
     {
         let list = first.pointer("/properties/referenceName").cloned();
         let ids: Vec<_> = ids.iter().map(i64::to_string).collect();
-        let mut picked = serde_json::json!({ "sortids": ids.join(","), "fulllist": false });
+        let mut picked = json!({ "sortids": ids.join(","), "fulllist": false });
         if let Some(list) = list {
             picked["referencename"] = list;
         }

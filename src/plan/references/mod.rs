@@ -40,10 +40,10 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::Encoding;
 use super::merge::Merged;
 use super::policy::Policies;
 use super::schema::{Schema, name_key};
+use super::{Encoding, LinkForms};
 use crate::domain::{Entity, Kind, SourceId};
 use walk::Walker;
 
@@ -170,6 +170,8 @@ pub struct Context<'a> {
     pub policies: Option<&'a Policies>,
     /// Fields that stay as the target has them; `None` where none do.
     pub merged: Option<&'a Merged>,
+    /// How selections of one item are written. References are found without regard to it.
+    pub links: LinkForms,
 }
 
 impl<'a> Context<'a> {
@@ -180,6 +182,7 @@ impl<'a> Context<'a> {
             assets,
             policies: None,
             merged: None,
+            links: LinkForms::USUAL,
         }
     }
 }

@@ -14,8 +14,8 @@ use crate::domain::{
     SourceId, TargetId, TargetKey, name_key,
 };
 use crate::plan::{
-    AssetIndex, Context, Counterparts, Pointer, Referent, Schema, asset_urls, fields_hash,
-    known_hash, put_back, references, target_hash, whole_payload,
+    AssetIndex, Context, Counterparts, LinkForms, Pointer, Referent, Schema, asset_urls,
+    fields_hash, known_hash, put_back, references, target_hash, whole_payload,
 };
 
 /// An instance in its own terms.
@@ -28,6 +28,7 @@ pub struct Own {
     names: HashMap<(Kind, Box<str>), TargetId>,
     locales: HashMap<(Kind, i64), Vec<Locale>>,
     created: RwLock<Created>,
+    links: LinkForms,
 }
 
 /// What was created again, by its former id: its new id, and the locale that has it of what exists in several.
@@ -62,7 +63,14 @@ impl Own {
             names,
             locales,
             created: RwLock::default(),
+            links: LinkForms::default(),
         }
+    }
+
+    /// The same for a target that takes selections of one item in these forms.
+    #[must_use]
+    pub fn writing(self, links: LinkForms) -> Self {
+        Self { links, ..self }
     }
 
     /// The same with entities that were created again already.
@@ -164,7 +172,10 @@ impl Own {
     }
 
     fn context(&self) -> Context<'_> {
-        Context::of(&self.schema, &self.assets)
+        Context {
+            links: self.links,
+            ..Context::of(&self.schema, &self.assets)
+        }
     }
 
     /// The entities that a reference in the target's own terms means.
