@@ -170,7 +170,9 @@ fn asleep(mut command: Command) -> Command {
     command
         .env("HOSTNAME", "desk-a")
         .env("LOCKGATE_TIMEOUTS_LEASE_S", "3")
-        .env("LOCKGATE_TIMEOUTS_SETTLE_MS", "1500");
+        .env("LOCKGATE_TIMEOUTS_SETTLE_MS", "1500")
+        // A takeover waits as long as a request of the other one may be under way.
+        .env("LOCKGATE_TIMEOUT", "5");
     command
 }
 

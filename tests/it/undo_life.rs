@@ -232,7 +232,9 @@ async fn an_undo_on_another_machine_takes_over() {
             let mut command = place.undo(&["--yes", "--quiet"]);
             command
                 .env("HOSTNAME", host)
-                .env("LOCKGATE_TIMEOUTS_LEASE_S", "3");
+                .env("LOCKGATE_TIMEOUTS_LEASE_S", "3")
+                // A takeover waits as long as a request of the other one may be under way.
+                .env("LOCKGATE_TIMEOUT", "5");
             command
         };
         let from = place.server.answered().len();
