@@ -10,7 +10,7 @@
 //! ```
 //!
 //! The state is in a file of `SQLite`, or in a schema of a `PostgreSQL` server that a team shares: the same statements, the same
-//! scripts of the schema ([`dialect`]), and the same tests.
+//! scripts of the schema, and the same tests.
 //!
 //! The schema has a version. Older files are migrated forwards when they are opened; a file of a newer
 //! program is refused, because an older one would not keep what it does not know.
