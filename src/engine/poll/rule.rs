@@ -170,7 +170,7 @@ impl Rule {
         }
         let share = others / self.others.max(1.0);
         let fastest = self.fastest.filter(|fastest| *fastest < self.wait)?;
-        Some(fastest + (self.wait - fastest).mul_f64(share))
+        Some(fastest + self.wait.saturating_sub(fastest).mul_f64(share))
     }
 
     /// The wait of a batch that was handed in `age` ago and has only so many others before it by now; `None` where its next look
