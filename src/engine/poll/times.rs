@@ -198,6 +198,7 @@ impl InFlightBatch<'_> {
         let mut due = Instant::now() + wait;
         loop {
             tokio::select! {
+                biased;
                 () = tokio::time::sleep_until(due) => return,
                 Ok(()) = self.left.changed() => {
                     let left = due.saturating_duration_since(Instant::now());
