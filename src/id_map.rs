@@ -145,7 +145,7 @@ impl IdMap {
         self.urls.insert(asset, urls);
     }
 
-    /// Whether an entity on the target is somebody's counterpart.
+    /// Whether an entity on the target is a counterpart.
     pub fn is_claimed(&self, kind: Kind, target: TargetId) -> bool {
         self.claimed.contains_key(&(kind, target))
     }

@@ -2,7 +2,7 @@
 //!
 //! Each call makes exactly one attempt at one request. Retrying, pacing, paging and polling belong to the
 //! engine, so that attempts are counted, recorded and shown once. Reading is a conversation: the engine
-//! asks, and an [`ReadResponse`] holds what was found and what to ask next, so only the adapter knows how
+//! asks, and an [`ReadResponse`] holds what was found and what to ask next, so only the adapter handles how
 //! the API pages.
 
 use std::fmt;
@@ -64,17 +64,17 @@ pub enum ReadRequest {
     Items {
         /// The locale.
         locale: Locale,
-        /// 0 to start, then what the previous answer's follow-up says.
+        /// 0 to start, then what the previous answer's follow-up has.
         token: i64,
     },
     /// The next pages of a locale in the sync feed.
     Pages {
         /// The locale.
         locale: Locale,
-        /// 0 to start, then what the previous answer's follow-up says.
+        /// 0 to start, then what the previous answer's follow-up has.
         token: i64,
     },
-    /// The page trees of every channel as the Management API tells them: complete, in display order.
+    /// The page trees of every channel as the Management API has them: complete, in display order.
     Sitemap(Locale),
     /// All URL redirections.
     Redirections,
@@ -248,10 +248,10 @@ impl fmt::Display for ReadRequest {
     }
 }
 
-/// What one response said.
+/// What one response held.
 #[derive(Clone, Debug)]
 pub struct ReadResponse<I> {
-    /// What it told, in the order of the response.
+    /// What it held, in the order of the response.
     pub found: Vec<Record<I>>,
     /// What has to be asked next for the reading to be complete.
     pub follow_ups: Vec<ReadRequest>,
@@ -275,7 +275,7 @@ pub struct Summary {
     pub id: i64,
     /// The hash of the whole row.
     pub hash: ContentHash,
-    /// When it was changed last, as the row says it; `None` where that cannot be understood.
+    /// When it was changed last, as the row has it; `None` where that cannot be understood.
     pub modified: Option<DateTime>,
 }
 
@@ -330,7 +330,7 @@ pub trait Source: Clone + Send + Sync + 'static {
     /// [`RequestError`] when the bytes cannot be had.
     fn download(&self, url: &str) -> impl Future<Output = Result<Download, RequestError>> + Send;
 
-    /// What the host of a file says of its bytes, which are not sent; `None` where it says nothing.
+    /// What the host of a file states of its bytes, which are not sent; `None` where that is nothing.
     ///
     /// # Errors
     /// [`RequestError`] when it does not answer, or refuses.
@@ -342,8 +342,8 @@ pub trait Source: Clone + Send + Sync + 'static {
     }
 }
 
-/// What the host of a file says of its bytes: `Content-Length`, and `Content-MD5` (RFC 1864), which Azure Blob Storage keeps of
-/// each file that was uploaded whole.
+/// What the host of a file states of its bytes: `Content-Length`, and `Content-MD5` (RFC 1864), which Azure Blob Storage
+/// keeps of each file that was uploaded whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileDigest {
     /// How many there are.
@@ -352,22 +352,22 @@ pub struct FileDigest {
     pub md5: [u8; 16],
 }
 
-/// By what the bytes of a file are told from others.
+/// What distinguishes the bytes of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint {
     /// Their hash.
     pub hash: ContentHash,
-    /// What their host should say of them.
+    /// What their host should state of them.
     pub digest: FileDigest,
 }
 
 /// The bytes of an asset on their way.
 pub struct Download {
-    /// What the server says the length is.
+    /// The length that the server states.
     pub length_bytes: Option<u64>,
     /// `agility-focal-x` and `agility-focal-y`, as sent.
     pub focal: (Option<String>, Option<String>),
-    /// What the host says of the bytes.
+    /// What the host states of the bytes.
     pub digest: Option<FileDigest>,
     /// The bytes; an error ends the stream.
     pub bytes: ByteStream,
@@ -389,7 +389,7 @@ pub trait Target: Source {
     /// Saves a model, container, template or gallery. Synchronous: the answer is the stored entity.
     ///
     /// # Errors
-    /// [`RequestError`]; [`RequestError::verdict`] tells whether it may have taken effect.
+    /// [`RequestError`]; [`RequestError::verdict`] shows whether it may have taken effect.
     fn save(&self, save: &Save) -> impl Future<Output = Result<Saved, RequestError>> + Send;
 
     /// Saves up to 250 redirections; answers match by position.
@@ -415,14 +415,14 @@ pub trait Target: Source {
     /// id and its name stay.
     ///
     /// # Errors
-    /// [`RequestError`]; [`RequestError::verdict`] tells whether it may have taken effect.
+    /// [`RequestError`]; [`RequestError::verdict`] shows whether it may have taken effect.
     fn move_asset(
         &self,
         asset: TargetId,
         folder: &str,
     ) -> impl Future<Output = Result<Saved, RequestError>> + Send;
 
-    /// Hands in 1 to 250 content items of one locale; they are worked off later.
+    /// Hands in 1 to 250 content items of one locale; they are processed later.
     ///
     /// # Errors
     /// [`RequestError`]
@@ -432,7 +432,7 @@ pub trait Target: Source {
         items: &[Save],
     ) -> impl Future<Output = Result<BatchId, RequestError>> + Send;
 
-    /// Hands in one page; it is worked off later.
+    /// Hands in one page; it is processed later.
     ///
     /// # Errors
     /// [`RequestError`]
@@ -453,7 +453,7 @@ pub trait Target: Source {
     /// Deletes one entity; a content item or page in one locale.
     ///
     /// # Errors
-    /// [`RequestError`]; [`RequestError::verdict`] tells whether it may have taken effect.
+    /// [`RequestError`]; [`RequestError::verdict`] shows whether it may have taken effect.
     fn delete(
         &self,
         doomed: &DeleteRequest,
@@ -517,9 +517,9 @@ pub struct DeleteRequest {
 pub enum Deleted {
     /// It is gone.
     Now,
-    /// The target does not know it, or knows it no more.
+    /// The target does not have it, or no longer has it.
     Absent,
-    /// It was handed in and is worked off later. Content and pages only.
+    /// It was handed in and is processed later. Content and pages only.
     Later(BatchId),
 }
 
@@ -589,7 +589,7 @@ impl fmt::Debug for UploadFile {
     }
 }
 
-/// What the target says about an entity that it has just stored.
+/// What the target returns of an entity that it has just stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Saved {
     /// Its id on the target.
@@ -605,21 +605,21 @@ pub struct Saved {
 /// Why the target would not store one row or item, in its own words, quoted and cut to a readable length.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// What it is about, where the server tells.
+    /// What it is about, where that is stated.
     pub about: Option<About>,
-    /// The exception or error type, where it was told.
+    /// The exception or error type, where stated.
     pub error_type: Option<String>,
     /// What the server said.
     pub said: String,
 }
 
-/// What an answer says of one of several entities that were sent together.
+/// What an answer states of one of several entities that were sent together.
 pub type RowResult = Result<Saved, Unconfirmed>;
 
 /// The result of something that was sent alone.
 ///
 /// # Errors
-/// [`RequestError`] when the answer does not tell it, or tells more.
+/// [`RequestError`] when the answer does not have it, or has more.
 pub fn only_row(rows: Vec<RowResult>) -> Result<Saved, RequestError> {
     let why = match <[RowResult; 1]>::try_from(rows) {
         Ok([Ok(saved)]) => return Ok(saved),
@@ -635,7 +635,7 @@ pub fn only_row(rows: Vec<RowResult>) -> Result<Saved, RequestError> {
 pub enum Unconfirmed {
     /// The target refused it: it said why, or has it in a list of what it refused.
     Refused(Refusal),
-    /// It does not tell: neither an id that can be one nor a reason. The entity may have been stored. In words.
+    /// It is unclear: neither an id that can be one nor a reason. The entity may have been stored. In words.
     Unclear(String),
 }
 
@@ -648,7 +648,7 @@ impl From<Refusal> for Unconfirmed {
 /// An item or page as the results of a batch name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct About {
-    /// Its kind, where that is told.
+    /// Its kind, where that is stated.
     pub kind: Option<Kind>,
     /// Its id.
     pub id: TargetId,
@@ -657,17 +657,17 @@ pub struct About {
 /// How far a batch has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BatchStatus {
-    /// The server does not know it: not yet, which happens for a moment after the submit, or no more.
+    /// The server does not have it: not yet, which happens for a moment after the submit, or no longer.
     Unknown,
     /// Not finished.
     Working {
-        /// Items worked off so far, where told.
+        /// Items processed so far, where stated.
         processed: Option<u32>,
     },
     /// Finished item by item; one result per item, in the order of the request. Fewer than there were items when
-    /// it cannot be told which result is whose. Of a batch of the workflow in any order, with those of items that come
+    /// it is unclear which result is whose. Of a batch of the workflow in any order, with those of items that come
     /// along, and with a refusal about nothing for each failure that is counted and not explained.
     Finished(Vec<RowResult>),
-    /// Finished, and nothing of it took effect as far as the server tells: aborted, deleted, or failed as a whole.
+    /// Finished, and nothing of it took effect as far as the server states: aborted, deleted, or failed as a whole.
     Failed(Refusal),
 }

@@ -23,12 +23,12 @@ fn run(arguments: cli::Arguments) -> ExitStatus {
     result.unwrap_or_else(|error| report(&error))
 }
 
-/// Tells why it did not work, unless there is nobody left to be told.
+/// Reports why it did not work, unless the output is closed.
 fn report(error: &Error) -> ExitStatus {
     if error.is_broken_pipe() {
         return ExitStatus::Agreed;
     }
-    // When standard error is gone as well, the exit code is all that is left to say.
+    // When standard error is gone as well, only the exit code is left.
     drop(error::print_last(error));
     error.exit_code()
 }

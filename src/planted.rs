@@ -10,17 +10,17 @@ pub enum Bug {
     LooksAmongTaken,
     /// A claim is never refused.
     RefusesNoClaim,
-    /// The loss of the lease is not told.
+    /// The loss of the lease is not reported.
     KeepsLossToItself,
     /// Writes leave without the lease.
     WritesWithoutLease,
-    /// A second run gets the lease of a living one.
+    /// A second run gets the lease of an active one.
     LendsLeaseTwice,
     /// A request leaves without its intent.
     SendsWithoutIntent,
     /// Open intents of a run that died are not looked at.
     ForgetsIntents,
-    /// A write of which nobody knows is sent again at once.
+    /// A write of unknown outcome is sent again at once.
     SendsUnknownAgain,
     /// What is not there at the first look counts as absent.
     LooksOnce,
@@ -38,9 +38,9 @@ pub enum Bug {
     IgnoresOrder,
     /// The verification leaves content out.
     VerifiesNoContent,
-    /// The store says that a change is durable when it is not.
+    /// The store reports a change as durable when it is not.
     AnswersBeforeDurable,
-    /// What is different is not told of pages.
+    /// Differences of pages are not reported.
     TellsNoPages,
 }
 

@@ -316,7 +316,7 @@ async fn estimates(args: &Args, settings: &Settings, folder: &Path) -> Outcome<(
     Ok(())
 }
 
-/// Rows that are told, and kept in the document, as they come.
+/// Rows that are printed, and kept in the document, as they come.
 struct Rows<'a> {
     table: Table,
     document: Option<(&'a Path, &'static str)>,

@@ -15,7 +15,7 @@ const TICKS_PER_SECOND: f64 = 100.0;
 /// Time between two looks at a process. Its peak is kept by the kernel, so only growth in the last of these is missed.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// What a process has cost so far; `None` where the system does not tell.
+/// What a process has cost so far; `None` where the system does not report it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Cost {
     /// Most bytes that were resident at one time.
@@ -42,7 +42,7 @@ impl Cost {
     }
 }
 
-/// Waits for a process to end, and tells what it cost.
+/// Waits for a process to end, and returns what it cost.
 ///
 /// It is looked at until it is a zombie: then its processor time is final, and it is reaped only after that.
 ///

@@ -171,7 +171,7 @@ impl<'a> Phases<'a> {
 
 impl Necessary {
     /// What cannot be left out of `requests`: every question once; every save; batches filled to the brim, and each
-    /// asked about once. Repetitions, refused requests and further polls could be spared by a client that knows better.
+    /// asked about once. Repetitions, refused requests and further polls could be spared by a better client.
     pub(crate) fn of(requests: &[Request]) -> Self {
         let mut sides: BTreeMap<Option<&str>, u64> = BTreeMap::new();
         let mut questions = HashSet::new();

@@ -46,7 +46,7 @@ impl Settings {
         expect(status.success(), "mock generate", status)
     }
 
-    /// The program in a terminal of 120 by 40, which nobody looks at. `script` of util-linux makes it.
+    /// The program in a terminal of 120 by 40, which no user looks at. `script` of util-linux makes it.
     fn in_a_terminal(&self, words: &[&str]) -> Command {
         let quoted = |word: &str| format!("'{}'", word.replace('\'', "'\\''"));
         let program = self.binary.to_string_lossy();
@@ -113,7 +113,7 @@ pub(crate) struct Measured {
 }
 
 impl Round {
-    /// The words that tell it from others.
+    /// The words that distinguish it from others.
     pub(crate) fn name(&self) -> String {
         let limit = self.limit_name();
         let Self {
@@ -206,7 +206,7 @@ impl Round {
         Ok(folder.join("first"))
     }
 
-    /// Runs it once, and tells the seconds that the run itself took.
+    /// Runs it once, and returns the seconds that the run itself took.
     pub(crate) async fn timed(
         &self,
         settings: &Settings,
@@ -344,7 +344,7 @@ impl Reports {
     }
 }
 
-/// The address that a server tells on its first line.
+/// The address that a server prints on its first line.
 pub(crate) async fn address(server: &mut Child) -> Outcome<String> {
     let out = server.stdout.take().ok_or("the server has no output")?;
     let mut line = String::new();

@@ -1,4 +1,4 @@
-//! What has to be done to bring an instance across, whoever does it.
+//! The work of migrating an instance, whatever program does it.
 
 use std::path::Path;
 use std::time::Duration;

@@ -58,8 +58,8 @@ fn key(id: i64, locale: &Locale) -> EntityKey {
     EntityKey::localised(Kind::Content, id, locale)
 }
 
-/// Threads that record their own entities and look up everybody's, `rounds` times from an empty map. Returns million
-/// operations per second of all together.
+/// Threads that record their own entities and look up those of all threads, `rounds` times from an empty map. Returns
+/// million operations per second of all together.
 fn id_map(threads: i64, rounds: i64) -> f64 {
     let locale = Locale::new("en-us");
     let mut busy = Duration::ZERO;

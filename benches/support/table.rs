@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// A table whose first `keys` columns tell its rows apart.
+/// A table whose first `keys` columns distinguish its rows.
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
     pub(crate) head: Vec<String>,

@@ -1,12 +1,12 @@
 //! The outcome of a batch.
 //!
-//! Result *i* belongs to element *i* of the request; rows whose numbers do not rise are out of order, so nothing tells
-//! which is whose, and none is believed. The server reports failure in three places (the list
-//! `failedItems`, the item, the batch) and in three forms (JSON text, an exception dump, plain text), and a
-//! batch that counts as processed may have failed as a whole. The decision that a reader may question: when
-//! a batch failed as a whole but an item carries both an id and a new version, that item is believed,
-//! because sending it again would create it twice. And a row is a refusal only when it says why, or stands among the failed
-//! ones: one that has neither an id nor a reason may have been stored, and the engine looks for it.
+//! Result *i* belongs to element *i* of the request; rows whose numbers do not rise are out of order, so they cannot be
+//! assigned, and none is trusted. The server reports failure in three places (the list `failedItems`, the item, the batch)
+//! and in three forms (JSON text, an exception dump, plain text), and a batch that counts as processed may have failed as a
+//! whole. The decision that a reader may question: when a batch failed as a whole but an item carries both an id and a new
+//! version, that item is trusted, because sending it again would create it twice. And a row is a refusal only when it gives
+//! a reason, or stands among the failed ones: one that has neither an id nor a reason may have been stored, and the engine
+//! looks for it.
 
 use serde_json::Value;
 
@@ -19,7 +19,7 @@ use super::classify;
 use super::client::{Api, Call, Client};
 use super::shape::{self, ShapeError};
 
-/// `batchState` of a batch that has been worked off, well or badly.
+/// `batchState` of a batch that has been processed, with or without failures.
 const PROCESSED: i64 = 3;
 /// `operationType` of publishing and its like.
 const WORKFLOW: std::ops::RangeInclusive<i64> = 1..=5;
@@ -90,8 +90,8 @@ impl<'a> Reader<'a> {
             .map_or(&[], Vec::as_slice)
     }
 
-    /// Whether the rows have the order of the request: their numbers are given out in it. Of workflow batches, whose
-    /// order nobody relies on, that is not asked.
+    /// Whether the rows have the order of the request: their numbers are given out in it. Workflow batches are not checked,
+    /// since nothing relies on their order.
     fn is_in_order(&self) -> bool {
         let numbers = self.items().iter();
         self.is_workflow()
@@ -100,8 +100,8 @@ impl<'a> Reader<'a> {
                 .is_sorted()
     }
 
-    /// `errorData` that tells of no success means that nothing succeeded. The counts of the batch itself are believed of a
-    /// step of the workflow only, which may be repeated.
+    /// `errorData` without a success means that nothing succeeded. The counts of the batch itself are trusted only for a
+    /// step of the workflow, which may be repeated.
     fn failed_as_a_whole(&self) -> bool {
         if self.is_workflow() {
             let successes = self.count("successCount");
@@ -155,7 +155,7 @@ impl<'a> Reader<'a> {
     }
 
     /// An item succeeded when it has an id, exists and complains of nothing. One that stands among the failed
-    /// ones is believed only with a new version, because a failed update has an id as well.
+    /// ones is trusted only with a new version, because a failed update has an id as well.
     fn result(&self, item: &Value) -> RowResult {
         let id = shape::int(item, "itemID").filter(|id| *id > 0);
         let complains = shape::text(item, "errorMessage").is_some();
@@ -188,7 +188,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The results of a step of the workflow. Its rows may be of items that nobody asked for, and may lack some that
+    /// The results of a step of the workflow. Its rows may be of items that were not requested, and may lack some that
     /// were; what failed stands in lists of its own, or is only counted.
     fn workflow_results(&self) -> Vec<RowResult> {
         let mut results = self.results();

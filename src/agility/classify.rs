@@ -23,7 +23,7 @@ const NAME_MAX: usize = 100;
 /// How much of a body is searched for words, in bytes.
 pub(crate) const SEARCHED_MAX: usize = 256 * 1024;
 
-/// The longest `Retry-After` that is believed; a longer one means this long.
+/// The longest `Retry-After` that is accepted; a longer one means this long.
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 
 /// Where JSON error bodies say what is wrong, in the order in which the vendor's CLI looks.

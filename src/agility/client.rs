@@ -81,7 +81,7 @@ pub(crate) struct Call {
 /// The body of a request.
 #[derive(Debug)]
 pub(crate) enum Payload {
-    /// None, or one of length 0 where the method wants one.
+    /// None, or one of length 0 where the method needs one.
     Empty,
     Json(Vec<u8>),
     Form(Form),
@@ -508,7 +508,7 @@ pub(crate) fn authority(url: &Url) -> String {
     }
 }
 
-/// The longest key, in bytes, that is believed to be one. Those of the vendor have less than a hundred.
+/// The longest key, in bytes, that is accepted as one. Those of the vendor have less than a hundred.
 const KEY_MAX: usize = 4096;
 
 /// Whether a text can be sent as a token.

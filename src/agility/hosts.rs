@@ -86,7 +86,7 @@ pub fn region_name(guid: &str) -> Option<&'static str> {
     Region::of(guid).map(|region| region.name)
 }
 
-/// The part of the host name that tells the region: a GUID that ends in no known suffix is in the USA. The dash counts, or
+/// The part of the host name that names the region: a GUID that ends in no known suffix is in the USA. The dash counts, or
 /// old GUIDs that end in a hexadecimal `a` would go to Australia.
 fn region(guid: &str) -> &'static str {
     Region::of(guid).map_or("", |region| region.host)

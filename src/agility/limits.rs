@@ -76,8 +76,8 @@ fn is_reset(name: &str) -> bool {
     name.ends_with("-reset")
 }
 
-/// The limit in requests per second: from a policy that tells both, or from a limit that was never further than a second from
-/// counting anew.
+/// The limit in requests per second: from a policy that states both, or from a limit that was never further than a second
+/// from counting anew.
 fn per_second(seen: &Seen) -> Option<f64> {
     let values = &seen.headers.values;
     let policy = values.get("ratelimit-policy");

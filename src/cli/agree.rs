@@ -76,7 +76,7 @@ impl Reviewer {
         }
     }
 
-    /// How the run goes on with what was decided.
+    /// How the run continues with what was decided.
     fn way(&self, decided: &Decided) -> Result<Way, Box<RunError>> {
         if let Some(broken) = broken_gates(&self.settings, decided) {
             return Err(Box::new(broken));
@@ -112,14 +112,14 @@ pub(super) fn broken_gates(settings: &Settings, decided: &Decided) -> Option<Run
     (!broken.is_empty()).then_some(RunError::Gates(broken))
 }
 
-/// How a run goes on that has something to write.
+/// How a run continues that has something to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     On,
     Ask,
 }
 
-/// Whether the user is asked. `is_first` says that the state knows nothing of the pair and the target is not empty.
+/// Whether the user is asked. `is_first`: the state holds nothing of the pair and the target is not empty.
 fn way(ask: Ask, has_terminal: bool, is_first: bool) -> Result<Way, NotAgreed> {
     match (ask, has_terminal) {
         (Ask::Auto | Ask::Always, true) => Ok(Way::Ask),
@@ -129,7 +129,7 @@ fn way(ask: Ask, has_terminal: bool, is_first: bool) -> Result<Way, NotAgreed> {
     }
 }
 
-/// Whether somebody reads what is asked, and can answer.
+/// Whether a user reads the question and can answer it.
 pub(super) fn has_terminal(settings: &Settings) -> bool {
     // A pipeline may have a terminal that no user looks at.
     let is_read = settings.output.mode != OutputMode::Json && settings.host_info.pipeline.is_none();
@@ -178,7 +178,7 @@ fn put(question: String) -> BoxFuture<'static, bool> {
     .boxed()
 }
 
-/// Asks on the terminal whether to go on. Anything but a yes is a no.
+/// Asks on the terminal whether to continue. Anything but a yes is a no.
 pub(super) async fn asked(question: String) -> bool {
     let (answer, answered) = oneshot::channel();
     // A thread of its own, because a line that is being read cannot be given up: it ends with the process at the latest.

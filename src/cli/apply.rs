@@ -74,7 +74,7 @@ impl ApplyArgs {
 /// Applies a plan.
 ///
 /// # Errors
-/// [`Error`] when the file is no plan for these instances, was applied already, or the run could not go on.
+/// [`Error`] when the file is no plan for these instances, was applied already, or the run could not continue.
 pub(super) async fn run(args: &ApplyArgs) -> Result<ExitStatus, Error> {
     let plan = read(&args.plan)?;
     let settings = settings(args.config()?, &plan, &args.plan)?;

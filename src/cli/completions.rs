@@ -1,7 +1,7 @@
-//! `lockgate completions`: scripts for shells, and what the shells ask when a word is to be completed.
+//! `lockgate completions`: scripts for shells, and what the shells ask when they complete a word.
 //!
-//! The script calls the program itself, which knows more than a script could: the values of settings, error codes, and from the
-//! runs of the working folder their names, their instances and the entities of the latest plan.
+//! The script calls the program itself, which offers more than a script could: the values of settings, error codes, and from
+//! the runs of the working folder their names, their instances and the entities of the latest plan.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -52,7 +52,7 @@ pub(super) fn run(
     Ok(ExitStatus::Agreed)
 }
 
-/// Answers a shell that asks how a word goes on. Returns the arguments when none did.
+/// Answers a shell that asks how a word continues. Returns the arguments when none did.
 pub(super) fn unless_asked(arguments: Vec<OsString>) -> Option<Vec<OsString>> {
     let directory = std::env::current_dir().ok();
     let asked = CompleteEnv::with_factory(command).var(ASKED).bin(NAME);
@@ -61,7 +61,7 @@ pub(super) fn unless_asked(arguments: Vec<OsString>) -> Option<Vec<OsString>> {
     (!is_answered.unwrap_or(true)).then_some(arguments)
 }
 
-/// The commands, whose arguments know their values.
+/// The commands, whose arguments list their values.
 fn command() -> Command {
     with_values(super::help::command())
 }

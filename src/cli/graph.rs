@@ -1,4 +1,4 @@
-//! `lockgate graph`: who needs whom.
+//! `lockgate graph`: the dependencies between entities.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

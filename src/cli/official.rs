@@ -71,7 +71,7 @@ fn back(row: &OfficialRow) -> Hint {
     }
 }
 
-/// Says in one line that the folder is used, where the state knows nothing of the pair by itself.
+/// Says in one line that the folder is used, where the state has nothing of the pair by itself.
 ///
 /// # Errors
 /// [`Error::Store`] when the state cannot be read.

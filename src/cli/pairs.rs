@@ -5,7 +5,7 @@
 //!                                     └─▶ Session ─▶ target 2
 //!   signals ─▶ the commands of every run          quota ─ one for each host and token
 //! ```
-//! Nothing of a run knows of the others: what they share is the reading of the source, the quotas and the question whether to
+//! A run does not depend on the others: what they share is the reading of the source, the quotas and the question whether to
 //! write. So a target that cannot be reached ends its own run alone, and one run is the same as one of several.
 
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub(super) struct Pair {
     pub(super) work: Work,
 }
 
-/// What came of a run: its status and its report, or why it could not go on.
+/// The result of a run: its status and its report, or why it could not continue.
 pub(super) type Outcome = Result<(ExitStatus, RunReport), Error>;
 
 /// A run that is over.
@@ -69,7 +69,7 @@ fn status_of(outcome: &Outcome) -> ExitStatus {
 /// Carries out a run and reports it.
 ///
 /// # Errors
-/// [`Error`] when it could not begin or not go on. The outcome of entities is in the status.
+/// [`Error`] when it could not begin or not continue. The outcome of entities is in the status.
 pub(super) async fn run(settings: &Settings, ends: Ends, store: Store, work: Work) -> Outcome {
     run_one(settings, ends, store, work).await?.outcome
 }
@@ -99,7 +99,7 @@ pub(super) async fn run_one(
 /// [`Error`] when they could not begin, and [`Error::Interrupted`] when they were aborted.
 pub(super) async fn run_each(pairs: Vec<Pair>, store: Store) -> Result<Vec<Ended>, Error> {
     let ready = ready(pairs, &store).await?;
-    // What is read for all is told to all, so every run has begun by then.
+    // What is read for all is reported to all, so every run has begun by then.
     for one in &ready {
         one.announce().await;
     }
@@ -113,7 +113,7 @@ pub(super) async fn run_each(pairs: Vec<Pair>, store: Store) -> Result<Vec<Ended
         let exit = status_of(&worked.outcome);
         let finished = session::finish(&store, worked.run, (exit, worked.end), &progress).await;
         ended.push(Ended {
-            // What went wrong first is what is told: a disk that was full for the run is full for its end, too.
+            // What went wrong first is what is reported: a disk that was full for the run is full for its end, too.
             outcome: worked
                 .outcome
                 .and_then(|outcome| finished.map(|()| outcome)),

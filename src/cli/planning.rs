@@ -69,7 +69,7 @@ impl PlanningArgs {
     }
 }
 
-/// Reads both instances and plans. Tells on standard error how the reading goes, unless it is to be quiet.
+/// Reads both instances and plans. Shows on standard error how the reading goes, unless quiet.
 ///
 /// # Errors
 /// [`Error`] when an instance or the state cannot be read, or the selection names what is not there.
@@ -179,7 +179,7 @@ impl<'a> Again<'a> {
         })
     }
 
-    /// Reads the target and plans; nothing is told.
+    /// Reads the target and plans; nothing is reported.
     ///
     /// # Errors
     /// As of [`outlook`].
@@ -226,7 +226,7 @@ impl<'a> Again<'a> {
         .await
     }
 
-    /// Does some work whose events nobody follows.
+    /// Does some work whose events are discarded.
     async fn heard<R>(&self, work: impl AsyncFnOnce(Sink) -> Result<R, Error>) -> Result<R, Error> {
         let (events, mut received) = mpsc::channel::<Stamped>(EVENTS_IN_FLIGHT);
         let draining = async { while received.recv().await.is_some() {} };
@@ -234,7 +234,7 @@ impl<'a> Again<'a> {
     }
 }
 
-/// What the real state knows of the pair, in a store of its own. A state that does not exist yet is not made.
+/// What the real state holds of the pair, in a store of its own. A state that does not exist yet is not made.
 pub(super) async fn remembered(settings: &Settings) -> Result<Store, Error> {
     Ok(Store::open_copy(&settings.paths.state).await?)
 }

@@ -140,7 +140,7 @@ fn names(chain: &str) -> Result<Vec<&str>, Error> {
 /// Carries out a chain.
 ///
 /// # Errors
-/// [`Error`] when a hop could not begin or not go on, or its target does not show what was written.
+/// [`Error`] when a hop could not begin or not continue, or its target does not show what was written.
 pub(super) async fn run(
     args: &PromoteArgs,
     out: &mut (dyn Write + Send),
@@ -358,7 +358,7 @@ fn is_shown(decided: &Decided, key: &EntityKey) -> bool {
     })
 }
 
-/// Whether an entity is on the target as it is on the source, as far as the state knows.
+/// Whether an entity is on the target as it is on the source, as far as the state shows.
 const fn is_settled(planned: &Planned) -> bool {
     match planned.action {
         Action::Unchanged { .. } => !planned.left_alone,

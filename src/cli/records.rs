@@ -20,7 +20,7 @@ pub(super) struct Records {
     pub(super) runs: PathBuf,
 }
 
-/// Runs of which the history of an entity tells.
+/// Maximum number of runs in the history of an entity.
 const RUNS: usize = 5;
 
 impl Records {

@@ -1,7 +1,7 @@
 //! `lockgate runs replay` and `lockgate runs attach`: the recording of a run through the same screen and lines.
 //!
 //! Both read `events.ndjson` of the run folder and hand its events to the reporters of a run. A replay keeps the times
-//! between them, divided by the speed; attaching to a run tells at once what has happened and then what happens. What
+//! between them, divided by the speed; attaching to a run shows at once what has happened and then what happens. What
 //! is watched is never touched: a key that would pause or end a run pauses or ends the watching.
 
 use std::io;
@@ -93,7 +93,7 @@ pub(super) async fn replay(args: &ReplayArgs) -> Result<ExitStatus, Error> {
     show(&config, watch, recording, Box::new(|| false)).await
 }
 
-/// Follows a run that goes on.
+/// Follows a run in progress.
 ///
 /// # Errors
 /// [`Error::Usage`] when there is none, or its recording makes no sense.
@@ -276,7 +276,7 @@ impl Recording {
         }
     }
 
-    /// The event of the line; `None` for one of a type that this program does not know.
+    /// The event of the line; `None` for one of a type that this program does not recognise.
     fn event(&self) -> Result<Option<Stamped>, Error> {
         let event = serde_json::from_slice::<Stamped>(&self.line);
         if let Ok(Stamped {
@@ -339,7 +339,7 @@ impl Now {
         (self.at, self.since) = (moment, Instant::now());
     }
 
-    /// Stands still, or goes on.
+    /// Pauses, or resumes.
     fn toggle(&mut self) {
         self.go_to(self.moment());
         self.is_paused = !self.is_paused;
@@ -358,11 +358,11 @@ struct Player {
     commanded: mpsc::Receiver<Command>,
     now: Now,
     is_gone: IsGone,
-    /// Looks at a run that goes on since it last wrote something.
+    /// Looks at a run in progress since it last wrote something.
     silence: u32,
 }
 
-/// Whether to go on.
+/// Whether to continue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     GoOn,
@@ -394,7 +394,7 @@ impl Player {
             let Some(event) = event else { continue };
             self.silence = 0;
             shown_ms = event.at_ms;
-            // Once the last event was shown, nobody listens any more.
+            // Once the last event was shown, nothing receives events any more.
             if self.events.send(event).await.is_err() {
                 return Ok(ExitStatus::Agreed);
             }
@@ -428,7 +428,7 @@ impl Player {
         }
     }
 
-    /// Goes on or back. What was shown cannot be taken back, so going back shows everything anew up to that moment.
+    /// Goes forward or back. What was shown cannot be undone, so going back shows everything anew up to that moment.
     async fn seek(&mut self, by_ms: i64) -> Result<Next, Error> {
         let by = Duration::from_millis(by_ms.unsigned_abs());
         let now = self.now.moment();
@@ -441,7 +441,7 @@ impl Player {
         Ok(Next::Anew)
     }
 
-    /// Waits a moment for the run to write more. Whoever is dead will not: but what it wrote before is shown first.
+    /// Waits a moment for the run to write more. A dead run will not, but what it wrote before is shown first.
     async fn look(&mut self, at_ms: u64) -> Next {
         if self.silence == SILENCE && (self.is_gone)() {
             self.warn(at_ms, GONE).await;

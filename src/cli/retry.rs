@@ -52,10 +52,10 @@ impl RetryArgs {
     }
 }
 
-/// Finds what is to be tried again, and does.
+/// Finds what to retry, and retries it.
 ///
 /// # Errors
-/// [`Error`] when there is no such run, or the new one could not begin or not go on.
+/// [`Error`] when there is no such run, or the new one could not begin or not continue.
 pub(super) async fn run(
     args: &RetryArgs,
     out: &mut (dyn Write + Send),

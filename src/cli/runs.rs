@@ -170,7 +170,7 @@ fn record_of(recorded: Recorded) -> RunRecord {
     }
 }
 
-/// The run of a name, or the latest one that the state knows.
+/// The run of a name, or the latest one that the state has.
 async fn find(store: Option<&Store>, folders: &Path, name: &str) -> Result<RunRecord, Error> {
     let known = match store {
         Some(store) => run_lookup::find(store, name, |_| true).await,
@@ -311,7 +311,7 @@ fn pace_of(hosts: &Hosts) -> String {
     shown_lines(&lines.join("\n")).into_owned()
 }
 
-/// The exit code with its meaning. A run without an end still runs or was killed; the state cannot tell.
+/// The exit code with its meaning. A run without an end still runs or was killed; the state does not show which.
 fn ending(record: &RunRecord) -> String {
     match record.exit {
         Some(0) => "0 done".to_owned(),

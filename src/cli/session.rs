@@ -32,7 +32,7 @@ use crate::report::{self, Label, Place, Reporter};
 use crate::snapshot::FormerReads;
 use crate::store::{Change, LeaseOwner, Pair, RunFinish, RunRecord, Store, open_to_all};
 
-/// Commands that may queue up: a user presses a handful of keys, and whoever finds the channel full tries again.
+/// Commands that may queue up: a user presses a handful of keys, and a sender that finds the channel full retries.
 pub(super) const COMMANDS_IN_FLIGHT: usize = 16;
 
 /// How long the reports of a run that was aborted may take.
@@ -77,12 +77,12 @@ impl Work {
         }
     }
 
-    /// Whether it reads on from earlier readings. A verification believes nothing that was read before.
+    /// Whether it reads on from earlier readings. A verification uses nothing that was read before.
     pub(super) const fn reads_on(&self) -> bool {
         !matches!(self, Self::Verify)
     }
 
-    /// Limits a session to what is to be moved.
+    /// Limits a session to what it migrates.
     pub(super) fn narrow(&self, session: &mut Session<SourceEnd, Instance>) {
         match self {
             Self::Retry { keys, .. } => session.selection.keys.clone_from(keys),
@@ -164,7 +164,7 @@ pub(super) fn reporters(
     })
 }
 
-/// The report of a run that came to its end, that failed fast, or that somebody ended; the error of any other.
+/// The report of a run that came to its end, that failed fast, or that a user ended; the error of any other.
 pub(super) fn unless_stopped(report: RunReport) -> Result<RunReport, Error> {
     let guid = |side| match side {
         Side::Source => &report.source.guid,
@@ -210,7 +210,7 @@ pub(super) const fn side_name(side: Side) -> &'static str {
 }
 
 /// Puts the plan and its graph into the folder of the run as soon as there is a plan: what becomes of the run may
-/// need explaining. A failure is only told.
+/// need explaining. A failure is only reported.
 pub(super) async fn keep_plan(folder: PathBuf, mut planned: watch::Receiver<Option<PlanMade>>) {
     let made = planned.wait_for(Option::is_some).await;
     // Without a plan there is nothing to keep.
@@ -381,8 +381,8 @@ pub(super) fn between(
     }
 }
 
-/// A file beside the state that nobody else can open and that ends with the process. It only saves memory, so
-/// where there can be none, the run goes on without.
+/// A file beside the state that no other process can open and that ends with the process. It only saves memory, so
+/// where there can be none, the run continues without.
 fn body_file(paths: &Paths) -> Option<Arc<BodyFile>> {
     let beside = paths.folder()?;
     let folder = if beside.as_os_str().is_empty() {
@@ -502,7 +502,7 @@ pub(super) async fn until_stopped<R, P>(
     }
     if tokio::time::timeout(LAST_WORDS, reporting).await.is_err() {
         let text = "warning: the report could not be written in time and is not complete";
-        // Nobody is left to be warned when standard error is gone.
+        // Nothing is left to warn on when standard error is gone.
         drop(writeln!(report::last_words(), "{text}"));
     }
     Err(Error::Interrupted)
@@ -581,7 +581,7 @@ pub(super) fn owner(host_info: &HostInfo, run: &RunId) -> LeaseOwner {
     }
 }
 
-/// Tells runs of one second apart.
+/// Distinguishes runs of one second.
 pub(super) fn salt() -> u16 {
     rand::random()
 }

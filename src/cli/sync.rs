@@ -151,7 +151,7 @@ impl SyncArgs {
 /// Runs a migration into each target, or rehearses it.
 ///
 /// # Errors
-/// [`Error`] when the run could not start or could not go on; entities that failed are in the status.
+/// [`Error`] when the run could not start or could not continue; entities that failed are in the status.
 pub(super) async fn run(
     each: Vec<Settings>,
     out: &mut (dyn Write + Send),

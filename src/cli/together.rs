@@ -1,4 +1,4 @@
-//! One question for several targets: what is to be written to each is shown when every plan is made, and asked about once.
+//! One question for several targets: what each would get is shown when every plan is made, and asked about once.
 
 use std::collections::BTreeMap;
 use std::fmt;

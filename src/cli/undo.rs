@@ -69,7 +69,7 @@ pub(super) struct UndoArgs {
 ///
 /// # Errors
 /// [`Error::Usage`] for a run that is not there or cannot be undone, and without a terminal and `--yes`; other
-/// [`Error`]s when the undo could not begin or not go on. The outcome of entities is in the status.
+/// [`Error`]s when the undo could not begin or not continue. The outcome of entities is in the status.
 pub(super) async fn run(
     args: &UndoArgs,
     out: &mut (dyn Write + Send),

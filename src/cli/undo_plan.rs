@@ -26,7 +26,7 @@ const COLUMNS: [&str; 9] = [
 const NEW_IDS: &str = "What is created again has a new id and no history; references between what this undo writes are rewritten, \
                        links to the former ids from elsewhere are not. An older published version does not come back.";
 
-/// Writes a table with the number of entities by kind and decision, then what is left alone, by name and with the
+/// Writes a table with the number of entities by kind and decision, then what is skipped, by name and with the
 /// reason; or one JSON object per entity.
 pub(super) fn write(
     outlook: &UndoOutlook,

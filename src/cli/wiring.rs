@@ -36,7 +36,7 @@ pub(super) fn connections(settings: &Settings) -> (Connection, Connection) {
     (connection(&settings.source), connection(&settings.target))
 }
 
-/// What is to be moved.
+/// What to migrate.
 pub(super) fn selection(settings: &Settings) -> Selection {
     let sync = &settings.sync;
     let is_every_kind = sync.elements.len() == Kind::ALL.len();
@@ -95,7 +95,7 @@ pub(super) fn engine_options(settings: &Settings) -> engine::Options {
     }
 }
 
-/// How entities are matched that the state does not know; reads the mappings of the official CLI.
+/// How entities without a mapping in the state are matched; reads the mappings of the official CLI.
 pub(super) fn matching(settings: &Settings) -> Matching {
     let (hints, problems) = if settings.sync.official_mappings {
         official::evidence(&settings.source.guid, &settings.target.guid)

@@ -31,7 +31,7 @@ pub fn unsendable(path: &str) -> Option<&'static str> {
     } else if name.ends_with('\\') {
         Some("it ends with a backslash")
     } else if is_escape(name) {
-        // HTML standard, "multipart/form-data encoding algorithm": a quote is written like this and cannot be told apart.
+        // HTML standard, "multipart/form-data encoding algorithm": a quote is encoded to the same text.
         Some("it is spelled like the escape of a quote or a line end")
     } else {
         None

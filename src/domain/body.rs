@@ -47,7 +47,7 @@ impl Body {
         }
     }
 
-    /// The parsed body. Numbers have 64 bits; [`Body::numbers`] tells what that leaves out.
+    /// The parsed body. Numbers have 64 bits; [`Body::numbers`] has what that leaves out.
     #[expect(
         clippy::missing_panics_doc,
         reason = "a body is only ever made from a value"
@@ -133,7 +133,7 @@ pub struct BodyFile {
 }
 
 impl BodyFile {
-    /// Takes an empty file that nobody else has.
+    /// Takes an empty file that is not shared.
     pub fn new(file: File) -> Self {
         Self {
             file,

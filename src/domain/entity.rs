@@ -6,8 +6,8 @@ use super::{Body, Id, Key, Locale, SourceId, Version};
 
 /// An entity as read from one side.
 ///
-/// The body keeps what the API said, because a save replaces the stored object and members that nobody
-/// sent are lost. Its shape depends on the kind; member casing is made uniform by the reader:
+/// The body keeps what the API returned, because a save replaces the stored object, and members that are
+/// not sent are lost. Its shape depends on the kind; member casing is made uniform by the reader:
 ///
 /// | kind | body |
 /// |---|---|
@@ -25,7 +25,7 @@ pub struct Entity<I> {
     pub key: Key<I>,
     /// What a person calls it: reference name, file path, page path or item title.
     pub name: Box<str>,
-    /// The version of a content item or page, where the API told one.
+    /// The version of a content item or page, where the API states one.
     pub version: Option<Version>,
     /// The workflow state of a content item or page; `None` of other kinds.
     pub state: ItemState,
@@ -61,7 +61,7 @@ impl Entity<SourceId> {
         self.state == ItemState::Published
     }
 
-    /// Whether the source showed it to the public and does so no more.
+    /// Whether the source showed it to the public and no longer does.
     pub fn is_withdrawn(&self) -> bool {
         self.state == ItemState::Unpublished
     }
@@ -71,7 +71,7 @@ impl Entity<SourceId> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ItemState {
-    /// Not told, or a kind without a workflow.
+    /// Not stated, or a kind without a workflow.
     #[default]
     None,
     /// Saved, not published (1).

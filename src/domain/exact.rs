@@ -1,6 +1,6 @@
 //! Numbers as they were written.
 //!
-//! A number in JSON has as many digits as its writer likes, a parsed one has 64 bits. What a field says is sent as it came,
+//! A number in JSON has any number of digits, a parsed one has 64 bits. What a field says is sent as it came,
 //! so where parsing would lose digits or change the spelling, the text of the number travels beside the parsed value:
 //!
 //! ```text

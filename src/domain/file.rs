@@ -1,4 +1,4 @@
-//! Files that are opened because they stand at a place, whoever put them there.
+//! Files that are opened by their path, whatever created them.
 
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -21,7 +21,7 @@ pub fn read_text(path: &Path) -> io::Result<String> {
     std::fs::read_to_string(path)
 }
 
-/// Checks that a file, if there is one, is no pipe and no device. A folder is left to those who open it.
+/// Checks that a file, if it exists, is neither a pipe nor a device. A folder is left to the caller.
 ///
 /// # Errors
 /// [`ErrorKind::InvalidInput`] when it is; [`io::Error`] of the system when it cannot be looked at.
@@ -38,7 +38,7 @@ pub fn check_regular(path: &Path) -> io::Result<()> {
 /// leads to have to belong to the user of this process. What does not exist is fine.
 ///
 /// # Errors
-/// [`ErrorKind::InvalidInput`] for a link of somebody else, or to something of somebody else's, or to nothing.
+/// [`ErrorKind::InvalidInput`] for a link of another user, or to something of another user, or to nothing.
 pub fn check_link(path: &Path) -> io::Result<()> {
     let is_link = std::fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
     if !is_link || is_own(path)? {
@@ -85,7 +85,7 @@ pub fn is_open_to_all(path: &Path) -> bool {
     {
         use std::os::unix::fs::PermissionsExt as _;
         let mode = std::fs::metadata(path).map(|found| found.permissions().mode());
-        // In a folder with the sticky bit nobody can replace what belongs to others.
+        // In a folder with the sticky bit no user can replace what belongs to others.
         mode.is_ok_and(|mode| mode & 0o002 != 0 && mode & 0o1000 == 0)
     }
     #[cfg(not(unix))]

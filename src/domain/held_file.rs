@@ -29,9 +29,9 @@ impl HeldFile {
         File::open(path).is_ok_and(|file| file.try_lock().is_ok())
     }
 
-    /// Removes the file: the process goes on, and holds it no more.
+    /// Removes the file: the process goes on, and no longer holds it.
     pub fn release(self) {
-        // A file that stays has a free lock, which is asked for only where nothing else tells of an end.
+        // A file that stays has a free lock, which is tested only where nothing else shows the end.
         drop(std::fs::remove_file(&self.path));
         drop(self.file);
     }

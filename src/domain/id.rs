@@ -54,7 +54,7 @@ id_type! {
 #[serde(transparent)]
 pub struct Version(pub i64);
 
-/// The number under which the target works off a batch.
+/// The number under which the target processes a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct BatchId(pub i64);
@@ -65,7 +65,7 @@ impl fmt::Display for BatchId {
     }
 }
 
-/// Names an instance, such as `1a2b3c4d-u`; the part after the last dash tells its region.
+/// Names an instance, such as `1a2b3c4d-u`; the part after the last dash is its region.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Guid(Arc<str>);

@@ -161,7 +161,7 @@ impl Channel {
 pub struct AssetContainer {
     /// `originUrl` of the container.
     pub origin_url: Box<str>,
-    /// `edgeUrl` of the container; the origin URL where the API tells none.
+    /// `edgeUrl` of the container; the origin URL where the API has none.
     pub edge_url: Box<str>,
 }
 
@@ -183,6 +183,6 @@ pub struct PageNode {
 pub struct AssetUrls {
     /// `originUrl`.
     pub origin: Box<str>,
-    /// `edgeUrl`; the origin URL where the API tells none.
+    /// `edgeUrl`; the origin URL where the API has none.
     pub edge: Box<str>,
 }

@@ -1,6 +1,6 @@
 //! The vocabulary of a migration: entities, their keys, ids, versions, locales and content hashes.
 //!
-//! Everything here is a plain value; nothing waits, and nothing knows the network or the screen. Ids of the
+//! Everything here is a plain value; nothing waits, and nothing uses the network or the screen. Ids of the
 //! two sides are different types, so that a source id cannot be handed to the target by mistake: the one
 //! place where a source id turns into a target id is the id map.
 

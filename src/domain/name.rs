@@ -1,8 +1,8 @@
 //! Names as they are compared, in this program the only way to do it.
 //!
-//! Which names a server takes for one differs from kind to kind and is hardly written down. So they are compared as the
-//! strictest would: without regard to case and surrounding blanks, in one Unicode form. A server that tells more of them apart
-//! may hold two names of one key; therefore look-ups go by the exact name first.
+//! Which names a server treats as equal differs by kind and is hardly documented. So they are compared as the strictest
+//! server would: without regard to case and surrounding blanks, in one Unicode form. A server that distinguishes more
+//! names may hold two of one key; therefore look-ups go by the exact name first.
 
 use std::collections::HashMap;
 

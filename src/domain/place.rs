@@ -44,7 +44,7 @@ impl Home {
 
 /// The place of a page at its last agreement.
 ///
-/// Kept as a JSON object; readers ignore members that they do not know.
+/// Kept as a JSON object; readers ignore unknown members.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgreedPlace {
     /// Its row on the source.

@@ -46,7 +46,7 @@ struct Known {
     searcher: Option<AhoCorasick>,
 }
 
-/// Makes a credential known. One that is too short to be told from ordinary words is not searched for.
+/// Registers a credential. One that is too short to differ from ordinary words is not searched for.
 pub(super) fn learn(secret: &str) {
     let is_known = |known: &Known| known.secrets.iter().any(|one| **one == *secret);
     let is_word = secret.len() < WORD_MAX && !secret.bytes().any(|byte| byte.is_ascii_digit());

@@ -25,7 +25,7 @@ pub fn of_millis(millis: i64) -> String {
     )
 }
 
-/// Names a run that starts at `start`; `salt` tells runs of one second apart.
+/// Names a run that starts at `start`; `salt` separates runs of one second.
 pub fn run_id(start: Timestamp, salt: u16) -> RunId {
     RunId(format!("{}-{salt:04x}", start.strftime("%Y%m%d-%H%M%S")))
 }

@@ -232,7 +232,7 @@ fn agreed_form(
     (hash, Some(field_hashes(kind, &form)))
 }
 
-/// Whether two rows say the same about the agreement.
+/// Whether two rows have the same agreement.
 fn is_same(before: &Mapping, now: &Mapping) -> bool {
     let said = |row: &Mapping| {
         (

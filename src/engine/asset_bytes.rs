@@ -11,7 +11,7 @@ use crate::domain::{ContentHash, SourceId};
 use crate::instance::{Effect, RequestError, Source, Target};
 use crate::plan::{AssetLook, ByteQuestion};
 
-/// What the bytes of assets told.
+/// What the bytes of assets show.
 #[derive(Debug, Default)]
 pub(super) struct AssetBytes {
     /// The assets that have the same bytes on both sides, with their hash.
@@ -20,7 +20,7 @@ pub(super) struct AssetBytes {
     pub(super) replaced: HashSet<SourceId>,
 }
 
-/// What the bytes of one asset told.
+/// What the bytes of one asset show.
 enum Found {
     Equal(ContentHash),
     Replaced,

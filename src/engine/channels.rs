@@ -1,7 +1,7 @@
 //! Digital channels that have another name on the target.
 //!
 //! The target's channels get the names of the source as soon as they are read. So everything that comes after compares
-//! names, and nothing else has to know of the difference.
+//! names, and the difference matters nowhere else.
 
 use super::run_error::RunError;
 use crate::domain::{Channel, Inventory, SourceId, TargetId};

@@ -1,6 +1,6 @@
-//! What a run hears while it works: what the user asks, and that its lease is lost. One owner for all phases.
+//! What a run receives while it works: commands, and the loss of its lease. One owner for all phases.
 //!
-//! Work that only reads may be dropped at any moment, and is, as soon as somebody asks for an end. Work that writes is
+//! Work that only reads may be dropped at any moment, and is, as soon as an end is requested. Work that writes is
 //! drained first, by the dispatcher, for as long as the grace period lasts. When the lease is lost, either is dropped at
 //! once: another run may have begun, and settles what is in flight.
 
@@ -27,10 +27,10 @@ pub struct Control<'a> {
     is_asked: bool,
 }
 
-/// Something that was heard.
+/// Something that was received.
 #[derive(Debug)]
 pub(super) enum Heard {
-    /// The user, or the program on his behalf, asks for something.
+    /// A command of the user, or of the program for the user.
     Command(Command),
     /// The lease is lost, for this reason.
     LeaseLost(StoreError),
@@ -39,7 +39,7 @@ pub(super) enum Heard {
 /// Why work was dropped.
 #[derive(Debug)]
 pub(super) enum Cut {
-    /// Somebody asked for an end.
+    /// An end was requested.
     Asked,
     /// The lease is lost, for this reason.
     LeaseLost(StoreError),
@@ -82,12 +82,12 @@ impl<'a> Control<'a> {
         }
     }
 
-    /// Whether somebody has asked for an end.
+    /// Whether an end was requested.
     pub(super) const fn is_asked(&self) -> bool {
         self.is_asked
     }
 
-    /// Waits for the next thing to be heard, for good when there can be none. Cancel-safe.
+    /// Waits for the next thing to receive, for good when there can be none. Cancel-safe.
     pub(super) async fn hear(&mut self) -> Heard {
         loop {
             // Both are cancel-safe: a watch and a channel.
@@ -105,7 +105,7 @@ impl<'a> Control<'a> {
         }
     }
 
-    /// Does `work`, which only reads, until it ends, somebody asks for an end or the lease is lost.
+    /// Does `work`, which only reads, until it ends, an end is requested or the lease is lost.
     ///
     /// # Errors
     /// [`RunError`] of the work, or why it was dropped.
@@ -154,7 +154,7 @@ async fn is_lost(lease: &mut Option<(Lost, Fence)>) -> StoreError {
     std::future::pending().await
 }
 
-/// Tells that another run may work on the same instances from now on, and settles what is in flight here.
+/// Reports that another run may work on the same instances from now on and settles what is in flight here.
 pub(super) async fn emit_lease_lost(sink: &Sink) {
     let message = "the lease of this run could not be renewed; it ends at once, and the next run goes on from there";
     sink.emit(Event::Warned {
@@ -163,7 +163,7 @@ pub(super) async fn emit_lease_lost(sink: &Sink) {
     .await;
 }
 
-/// Tells that everything waits until somebody has dealt with an outage.
+/// Reports that everything waits until an outage is dealt with.
 pub(super) async fn emit_hold(sink: &Sink, standing: &Standing) {
     if let Standing::Held(outage) = standing {
         let message = format!(

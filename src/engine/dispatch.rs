@@ -1,6 +1,6 @@
 //! The loop: one input at a time into the state, its effects out.
 //!
-//! Channels form no cycle. Jobs and this loop send events to the reporters, who never wait for either; commands
+//! Channels form no cycle. Jobs and this loop send events to the reporters, which never wait for either; commands
 //! come in over a channel whose senders do not wait. Jobs belong to a set that aborts them when it is dropped.
 
 use std::collections::{HashMap, HashSet};
@@ -52,7 +52,7 @@ pub(super) async fn carry_out<W: Work, J: Jobs>(
     .await
 }
 
-/// How often the pace is told.
+/// How often the pace is reported.
 const TICK: Duration = Duration::from_secs(1);
 
 struct Dispatcher<W, J> {
@@ -91,7 +91,7 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
                 break;
             }
             let grace = drain_ends.unwrap_or_else(Instant::now);
-            // Every branch is cancel-safe: two sets of tasks, what is heard, an interval, a watch, a channel and a moment.
+            // Every branch is cancel-safe: two sets of tasks, what comes in, an interval, a watch, a channel and a moment.
             // In their order: what ends the run comes first, and what there is most of comes last.
             let input = tokio::select! {
                 biased;
@@ -152,7 +152,7 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
         Ok(self.end(cut).await)
     }
 
-    /// Drops what is in flight, and tells how the uploads ended.
+    /// Drops what is in flight, and returns how the uploads ended.
     async fn end(mut self, cut: End) -> End {
         if self.work.is_over() {
             for event in self.work.put_back() {
@@ -270,7 +270,7 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
     /// Sizes batches by what was learnt of the target, and lets them wait for more items, and commits for others, as long as
     /// the rate is what requests wait for.
     fn size_batches(&mut self, before: &Sample, now: &Sample) {
-        // A second in which nothing was to leave tells nothing.
+        // A second in which nothing was due shows nothing.
         if now.refused == before.refused {
             self.scarce = scarce(now.per_second_max, now.per_second_since(before));
         }

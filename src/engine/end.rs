@@ -6,7 +6,7 @@ use super::outage::Outage;
 use crate::domain::RunEnd;
 use crate::store::StoreError;
 
-/// Why a run drains that somebody asked to end.
+/// Why a run drains when the user ends it.
 pub(super) const ASKED: &str = "the user asked for it";
 
 /// How a run ended.
@@ -56,7 +56,7 @@ impl End {
         matches!(self, Self::Complete)
     }
 
-    /// The one that is told when both happened; of two that say as much, the first.
+    /// The one to report when both happened; of two of equal weight, the first.
     #[must_use]
     pub fn or(self, later: Self) -> Self {
         if later.weight() > self.weight() {
@@ -66,7 +66,7 @@ impl End {
         }
     }
 
-    /// What a user has to know most weighs most. What was proven wrong is told even when somebody asked for an end, too.
+    /// What matters most to a user weighs most. What was proven wrong is reported even when an end was requested, too.
     const fn weight(&self) -> u8 {
         match self {
             Self::Complete => 0,

@@ -22,7 +22,7 @@ pub enum Endless {
         /// The limit.
         pages: u32,
     },
-    /// A list or feed says that it goes on, and brings nothing new.
+    /// A list or feed states that it goes on, and has nothing new.
     #[error("{what} goes on, although {pages} pages in a row brought nothing new")]
     Idle {
         /// The question of its first page.
@@ -70,7 +70,7 @@ impl Counted {
         }
     }
 
-    /// Counts the answer to a question: how many rows in it are new, and whether it says that there is more to ask.
+    /// Counts the answer to a question: how many rows in it are new, and whether it states that there is more.
     pub(super) fn count(
         &mut self,
         ask: &ReadRequest,

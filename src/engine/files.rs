@@ -128,8 +128,8 @@ impl<S: Source, T: Target> RunContext<S, T> {
     }
 
     /// One attempt to upload files of one folder and gallery, with those that were opened while others were uploaded, or
-    /// with files that are opened now. [`Meter::broke`] tells which one an attempt failed of. A row of a file that was not
-    /// sent to its end is not believed.
+    /// with files that are opened now. [`Meter::broke`] has the one that failed an attempt. A row of a file that was not
+    /// sent to its end is not trusted.
     ///
     /// # Errors
     /// [`RequestError`], also when a file cannot be opened again.
@@ -228,7 +228,7 @@ where
     context.target_inventory.get(&key)
 }
 
-/// The path of an upload: that of the counterpart where it has the same name, because a server that tells case apart would
+/// The path of an upload: that of the counterpart where it has the same name, because a case-sensitive server would
 /// make a second asset at the other spelling.
 pub(super) fn path<'a, S, T>(context: &'a RunContext<S, T>, item: &Prepared) -> &'a str
 where
@@ -259,7 +259,7 @@ pub(super) async fn bytes_hash<S: Source>(
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fetched {
     pub(super) bytes: Fingerprint,
-    /// What the host says of them.
+    /// What the host states of them.
     pub(super) said: Option<FileDigest>,
 }
 

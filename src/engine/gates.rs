@@ -1,8 +1,7 @@
 //! Gates: named points of a run, each of which settles once.
 //!
-//! A gate knows how many entities it still waits for and the first that will not come. The dispatcher is the only
-//! one who moves it, so there is nothing to lock and nobody to wake: who waits for a gate is
-//! held in the dispatcher's own state until it settles.
+//! A gate holds how many entities it still waits for and the first that will not come. Only the dispatcher moves it,
+//! so it needs no lock and no waker: what waits for a gate is held in the dispatcher's own state until it settles.
 
 use std::collections::BTreeMap;
 
@@ -115,7 +114,7 @@ impl Gates {
         Some(settled)
     }
 
-    /// Whether nobody has to wait for `gate` any longer. A failed gate holds nobody back: who needs what failed is
+    /// Whether nothing has to wait for `gate` any longer. A failed gate holds nothing back: what needs the failed entity is
     /// blocked by that, and the rest goes on.
     pub fn is_settled(&self, gate: Gate) -> bool {
         !matches!(self.gates.get(&gate), Some((GateState::Closed { .. }, _)))

@@ -1,7 +1,7 @@
 //! Reads an instance into a folder: everything that a run reads of a source, and the bytes of its assets.
 //!
 //! An asset whose bytes the instance does not give is named, and the others are kept: one lost file must not prevent a
-//! backup. Whatever says that the instance is out of reach ends the pull, and the next one goes on with what has arrived.
+//! backup. Whatever shows that the instance is out of reach ends the pull, and the next one goes on with what has arrived.
 
 use std::io;
 use std::path::Path;
@@ -168,7 +168,7 @@ impl<S: Source> Reader<S> {
     }
 }
 
-/// Whether a failure says something about one file only. A server out of reach fails for all of them.
+/// Whether a failure concerns one file only. A server out of reach fails for all of them.
 const fn is_of_file(cause: &Cause) -> bool {
     match cause {
         Cause::NotFound

@@ -1,10 +1,10 @@
-//! Keeps the lease of a pair while a run works on it, and tells the run when it is lost.
+//! Keeps the lease of a pair while a run works on it, and notifies the run when it is lost.
 //!
 //! The lease is renewed three times in its life, so that one slow disk flush does not cost it. A renewal that fails
 //! is tried again until the lease would have ended; from then on another run may have begun. What is in flight is
 //! dropped then: the other run finds its intents open and settles them, and two that settle the same would harm each
-//! other. A process that was stopped for a while wakes up with requests about to leave, before anybody has looked
-//! at the lease. So each write asks the [`Fence`] right before it leaves, which goes by the clock alone; what the
+//! other. A process that was stopped for a while wakes up with requests about to leave, before the lease is
+//! checked. So each write asks the [`Fence`] right before it leaves, which goes by the clock alone; what the
 //! connection was handed before that is out of reach. The task that renews belongs to the run's keeper and ends with it.
 
 use std::time::Duration;
@@ -18,7 +18,7 @@ use super::signal;
 use crate::planted::{self, Bug};
 use crate::store::{Lease, LeaseOwner, Pair, Store, StoreError};
 
-/// Tells that the lease is lost, and why; `None` while it is held.
+/// Why the lease is lost; `None` while it is held.
 pub(super) type Lost = watch::Receiver<Option<StoreError>>;
 
 /// Lets writes pass while the lease is known to be held.
@@ -27,7 +27,7 @@ pub struct Fence(signal::Receiver<Instant>);
 
 impl Fence {
     /// Waits until the lease is known to be held: no time as a rule. For good when it was lost; then the run ends and
-    /// drops whoever waits. Cancel-safe.
+    /// drops what waits. Cancel-safe.
     pub(super) async fn pass(&self) {
         if planted::has(Bug::WritesWithoutLease) {
             return;
@@ -94,7 +94,7 @@ impl Keeper {
         self.fence.clone()
     }
 
-    /// What tells a loss.
+    /// Reports a loss.
     pub(super) fn lost(&self) -> Lost {
         self.lost.clone()
     }

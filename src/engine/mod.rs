@@ -12,7 +12,7 @@
 //! runtime. Jobs do the waiting. A reader may wonder why a job, and not the dispatcher, makes outcomes durable: so that
 //! the outcomes of many jobs share one commit, while the dispatcher goes on.
 //!
-//! The engine knows neither HTTP nor a screen: it works on the two ports of [`crate::instance`] and emits
+//! The engine uses neither HTTP nor a screen: it works on the two ports of [`crate::instance`] and emits
 //! [`crate::event`]s.
 
 mod accepted;

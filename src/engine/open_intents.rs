@@ -34,7 +34,7 @@ pub struct OpenIntent {
     answers: Vec<String>,
 }
 
-/// What tells something that is created from what is not equal to it.
+/// The same for equal things that are created, and for no others.
 pub(super) type Signature = (Kind, Option<Locale>, ContentHash);
 
 /// A request that is about to leave, as the store notes it.

@@ -102,9 +102,9 @@ pub struct Options {
     pub delay_max: Duration,
     /// The longest `Retry-After` that is waited for. A longer one ends the run.
     pub retry_after_max: Duration,
-    /// How long a feed may say that it is busy.
+    /// How long a feed may report to be busy.
     pub busy_max: Duration,
-    /// Whether somebody can deal with what stops everything while the run waits; otherwise it ends.
+    /// Whether a user can deal with what stops everything while the run waits; otherwise it ends.
     pub waits_for_user: bool,
     /// How long a batch may take before it is in doubt.
     pub batch_timeout: Duration,
@@ -197,7 +197,7 @@ impl Default for Options {
     }
 }
 
-/// How much of an instance is read, whatever the server says.
+/// How much of an instance is read, whatever the server states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadLimits {
     /// Pages of one list or feed.
@@ -215,7 +215,7 @@ impl Default for ReadLimits {
     }
 }
 
-/// How entities are matched that the state does not know.
+/// How entities without a mapping are matched.
 #[derive(Clone, Debug, Default)]
 pub struct Matching {
     /// Pairs that something other than the state names.

@@ -1,8 +1,8 @@
 //! What no request gets past: a token that is refused, rights that are gone, a host that is gone, a wait beyond the limit.
 //!
 //! ```text
-//!   Open ──raise──▶ Over                      (nobody to ask: the run ends, what was not sent stays for the next one)
-//!    │  └──raise──▶ Held ──resume──▶ Open     (a terminal: requests wait until somebody has dealt with the cause)
+//!   Open ──raise──▶ Over                      (no user to ask: the run ends, what was not sent stays for the next one)
+//!    │  └──raise──▶ Held ──resume──▶ Open     (a terminal: requests wait until a user has dealt with the cause)
 //!    └──drain─────▶ Draining                  (writes that have not left are dropped)
 //! ```
 //!
@@ -41,7 +41,7 @@ pub(super) enum Standing {
     Open,
     /// They wait.
     Held(Arc<Outage>),
-    /// Somebody asked for an end. Reads may leave until this moment, because what is in flight needs them.
+    /// An end was requested. Reads may leave until this moment, because what is in flight needs them.
     Draining(Instant),
     /// None leaves any more.
     Over(Arc<Outage>),
@@ -54,7 +54,7 @@ pub struct Alarm {
     rows: Mutex<Rows>,
     /// Writes that went well.
     written: signal::Sender<u64>,
-    /// Whether somebody can deal with an outage while the run waits.
+    /// Whether a user can deal with an outage while the run waits.
     is_patient: bool,
     /// Whether denied writes in a row are an outage. An undo deletes one kind after another, so that a right that is missing
     /// for one kind looks like that.
@@ -188,7 +188,7 @@ impl Alarm {
         true
     }
 
-    /// Notes that a request failed for good, and tells whether that is no matter of a single entity any more.
+    /// Notes that a request failed for good. Returns whether that concerns more than a single entity.
     pub(super) fn is_one_of_a_row(&self, cause: &Cause, effect: Effect) -> bool {
         let mut rows = self.rows();
         let is_unanswered = matches!(

@@ -1,6 +1,6 @@
 //! One step of the workflow for some entities, and what came of each.
 //!
-//! Publishing twice is harmless. So whatever is not told of by itself is handed in again in smaller parts, until it stands
+//! Publishing twice is harmless. So whatever has no result of its own is handed in again in smaller parts, until it stands
 //! alone: one entity that is refused costs its neighbours nothing. What no row names, neither as done nor as refused, is
 //! looked at on the target first.
 
@@ -36,7 +36,7 @@ pub(super) struct Moved {
 
 /// The outcome of one request.
 enum End {
-    /// Told one by one: those that were refused, and those that are handed in again.
+    /// Results one by one: those that were refused, and those that are handed in again.
     Told(BTreeMap<TargetId, String>, Vec<TargetId>),
     /// Refused as a whole, with the server's words alone.
     Whole(String, String),
@@ -67,7 +67,7 @@ where
     .await
 }
 
-/// The same after others, of which `row` tells how they were refused.
+/// The same after others; `row` has how they were refused.
 pub(super) async fn move_more<S, T>(
     context: &RunContext<S, T>,
     step: Workflow,
@@ -202,7 +202,7 @@ where
     context.sink.emit(finished).await;
 }
 
-/// What the rows of a batch say.
+/// What the rows of a batch state.
 struct Judged {
     refused: BTreeMap<TargetId, String>,
     /// What no row names.
@@ -295,7 +295,7 @@ where
     End::Told(refused, untold)
 }
 
-/// Whether an entity in this state has gone through a step. A server that tells no states leaves the answer alone.
+/// Whether an entity in this state has gone through a step. Where a server has no states, the answer decides.
 fn is_done(step: Workflow, state: Option<ItemState>) -> bool {
     match (step, state) {
         (_, None) => false,

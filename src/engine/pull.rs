@@ -1,4 +1,4 @@
-//! Reads an instance completely, many requests at a time, or says what is missing.
+//! Reads an instance completely, many requests at a time, or reports what is missing.
 
 mod increment;
 
@@ -74,7 +74,7 @@ pub struct Reader<S> {
     pub concurrency: usize,
     /// How much of it is read.
     pub limits: ReadLimits,
-    /// Who is told.
+    /// Where events go.
     pub sink: Sink,
     /// Where the bodies of what is read go; `None` keeps them in memory.
     pub bodies: Option<Arc<BodyFile>>,
@@ -155,7 +155,7 @@ impl<S: Source> Reader<S> {
         self.once.of(locales, read).await
     }
 
-    /// Tells of the rows that are no entities.
+    /// Reports the rows that are not entities.
     async fn emit_ignored<I: Id>(&self, inventory: &Inventory<I>) {
         for kind in Kind::ALL {
             let mut rows = inventory.passed.iter().filter(|row| row.kind == kind);
@@ -219,7 +219,7 @@ impl<S: Source> Reader<S> {
             if let Some(watch) = &watch {
                 follow_ups = watch.spare(follow_ups, builder);
             }
-            // Questions about details are rows that have been read, of which there are as many as a list says.
+            // Questions about details are rows that have been read, of which there are as many as a list states.
             let announced = follow_ups.iter().filter(|ask| ask.feed().is_none()).count();
             let fresh = builder.rows().saturating_sub(before).max(announced);
             let counted = conversation
@@ -245,8 +245,8 @@ impl<S: Source> Reader<S> {
         Ok(all)
     }
 
-    /// As [`Reader::ask_everything`], and shows `take` one thing after another, so that nothing has to be kept. With a
-    /// `total` it tells how far a verification of so many entities has come.
+    /// As [`Reader::ask_everything`], and gives `take` one thing after another, so that nothing has to be kept. With a
+    /// `total` it reports how far a verification of so many entities has come.
     ///
     /// # Errors
     /// [`PullError::Request`]

@@ -20,7 +20,7 @@ use crate::planted::{self, Bug};
 /// The wait before a busy feed is asked again (as long as the vendor's client waits).
 const BUSY_WAIT: Duration = Duration::from_secs(1);
 
-/// A wait from which on it is told with its end, and not only counted.
+/// The wait from which on its end is reported, and not only counted.
 const LONG_WAIT: Duration = Duration::from_secs(5);
 
 /// By which part of it a wait may be longer or shorter.
@@ -72,7 +72,7 @@ pub struct Sender<'a> {
     pub pacer: &'a Pacer,
     /// How often.
     pub retries: Retries,
-    /// Who is told.
+    /// Where events go.
     pub sink: &'a Sink,
     /// Where failed attempts are noted, of writes under an intent.
     pub attempts: Option<AttemptLog<'a>>,
@@ -257,7 +257,7 @@ impl Sender<'_> {
                 }
                 Next::GiveUp
             }
-            // Neither has an effect, and one of them may be a slip of the server.
+            // Neither has an effect, and one of them may be an error of the server.
             (Cause::Unauthorised | Cause::Forbidden, _) if self.asks_again(class, tries) => {
                 Next::Again(self.retries.first_delay)
             }
@@ -332,7 +332,7 @@ impl Sender<'_> {
         Ok(())
     }
 
-    /// Tells the run. Returns when somebody has dealt with it.
+    /// Notifies the run. Returns when it is dealt with.
     async fn outage(&self, error: RequestError) -> Result<(), RequestError> {
         let Some(alarm) = self.alarm else {
             return Err(error);
@@ -349,7 +349,7 @@ impl Sender<'_> {
         }
     }
 
-    /// Tells of a refusal for the rate, and waits where it holds back this request alone; what holds everything back is
+    /// Reports a refusal for the rate, and waits where it holds back this request alone; what holds everything back is
     /// kept by the pacer. A long pause is reported once, by the first that meets it.
     async fn throttled(&self, refusal: Refusal) {
         if refusal.is_new || refusal.pause < LONG_WAIT {
@@ -372,8 +372,8 @@ impl Sender<'_> {
     }
 }
 
-/// Tells the pacer how busy the server seems, and returns what a refusal for the rate leads to. A failure of its own making
-/// (500) is an answer like any other; a connection that was not made or broke says nothing about how busy it is.
+/// Shows the pacer how busy the server seems, and returns what a refusal for the rate leads to. A failure of its own making
+/// (500) is an answer like any other; a connection that was not made or broke shows nothing of how busy it is.
 fn record_outcome(
     permit: Permit<'_>,
     cause: &Cause,

@@ -24,7 +24,7 @@ pub struct Decided {
     pub locales: Arc<[(Locale, Locale)]>,
     /// What the target holds.
     pub target: Arc<Inventory<TargetId>>,
-    /// What the state knows of the pair.
+    /// What the state has of the pair.
     pub mappings: Arc<Vec<Mapping>>,
     /// What a run that carries this out publishes, content before pages.
     pub published: Vec<Node>,
@@ -49,7 +49,7 @@ impl Decided {
 
 /// Looks at what a run decided before it writes anything.
 pub trait Review: fmt::Debug + Send + Sync {
-    /// Lets the run go on, or says why it does not. It may take as long as a person does; it is dropped when the run is asked
+    /// Lets the run go on, or returns why not. It may take as long as a person does; it is dropped when the run is asked
     /// to end.
     ///
     /// # Errors

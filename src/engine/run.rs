@@ -46,8 +46,8 @@ pub struct RunReport {
     pub unpublished: Vec<(EntityKey, String)>,
     /// What the verification found; `None` when there was none.
     pub differences: Option<Vec<Difference>>,
-    /// Entities that an interrupted run had sent, and of which nobody can tell whether they arrived, with the
-    /// reason and the next step. They were left alone; the run does not count as a success.
+    /// Entities that an interrupted run had sent with an unknown outcome, with the reason and the next step.
+    /// They were left alone; the run does not count as a success.
     pub in_doubt: Vec<(EntityKey, String)>,
     /// Webhooks of the target that are still switched off, or not as they were, each with what to do in a sentence.
     pub webhooks_off: Vec<String>,
@@ -217,7 +217,7 @@ impl<S: Source, T: Target> Session<S, T> {
         })
     }
 
-    /// Reads the target back and compares it, and tells how long that will still take.
+    /// Reads the target back and compares it, and reports the time that is left.
     async fn compare(
         &self,
         context: &Arc<RunContext<S, T>>,

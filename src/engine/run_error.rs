@@ -25,7 +25,7 @@ pub enum RunError {
     /// A map cannot be applied to the source.
     #[error(transparent)]
     Map(#[from] MapError),
-    /// The target holds content that is the counterpart of nothing, and there is no state that would tell why.
+    /// The target holds content that is the counterpart of nothing, and there is no state that explains it.
     #[error(transparent)]
     Unplaced(#[from] Unplaced),
     /// The user has not agreed to what would be written, and cannot be asked.
@@ -63,10 +63,10 @@ pub enum RunError {
     },
 }
 
-/// Why a run may not write without somebody who agrees.
+/// Why a run may not write without confirmation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotAgreed {
-    /// The state knows nothing of the pair, and the target holds something.
+    /// The state has nothing of the pair, and the target is not empty.
     #[error(
         "refusing the first run into a target that is not empty without confirmation: no terminal is attached"
     )]

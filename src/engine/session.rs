@@ -56,7 +56,7 @@ pub struct Session<S, T> {
     pub store: Store,
     /// The run.
     pub run: RunId,
-    /// Who runs it, for others who want to run on the same pair.
+    /// The owner of the run, shown to other runs of the pair.
     pub owner: LeaseOwner,
     /// The locales asked for; empty takes all of the source.
     pub locales: Vec<Locale>,
@@ -68,13 +68,13 @@ pub struct Session<S, T> {
     pub review: Option<Arc<dyn Review>>,
     /// The plan that was agreed to, where one is applied.
     pub approved: Option<Arc<Approved>>,
-    /// How entities are matched that the state does not know.
+    /// How entities without a mapping are matched.
     pub matching: Matching,
     /// The webhooks of the target; `None` where a run has nothing to do with them.
     pub webhooks: Option<Arc<dyn Webhooks>>,
     /// How it is carried out.
     pub options: Options,
-    /// Who is told.
+    /// Where events go.
     pub sink: Sink,
     /// Gets the plan as soon as there is one, with what the source holds, whatever becomes of the run after that.
     pub planned: watch::Sender<Option<PlanMade>>,
@@ -451,7 +451,7 @@ impl<S: Source, T: Target> Session<S, T> {
         }
     }
 
-    /// What jobs work with that know no plan and no counterparts.
+    /// The context of jobs without a plan and counterparts.
     pub(super) fn bare_context(
         &self,
         source_inventory: Arc<Inventory<SourceId>>,

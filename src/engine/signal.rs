@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-/// The value will not change any more: who could change it is gone.
+/// The value will not change any more: the sender is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Closed;
 
@@ -26,7 +26,7 @@ struct State<T> {
 
 impl<T> Shared<T> {
     fn state(&self) -> MutexGuard<'_, State<T>> {
-        // Whoever panicked with it had changed the value or not: both are whole.
+        // A panic had changed the value or not: both are whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -91,7 +91,7 @@ impl<T> Sender<T> {
         look(&self.0.state().value)
     }
 
-    /// Changes the value; `change` tells whether it did.
+    /// Changes the value; `change` returns whether it did.
     pub(super) fn send_if_modified(&self, change: impl FnOnce(&mut T) -> bool) {
         let mut state = self.0.state();
         if !change(&mut state.value) {

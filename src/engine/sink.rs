@@ -44,7 +44,7 @@ impl Sink {
         self
     }
 
-    /// Sends a fact. When nobody listens any more the fact is dropped: it is in the store already.
+    /// Sends a fact. When the receiver is gone the fact is dropped: it is in the store already.
     pub async fn emit(&self, event: Event) {
         for other in &self.others {
             other.send(event.clone()).await;
@@ -57,7 +57,7 @@ impl Sink {
             at_ms: self.elapsed_ms(),
             event,
         };
-        // The receiver is gone only when the reporters have ended, and then nobody is left to be told.
+        // The receiver is gone only when the reporters have ended, and then nothing needs the event.
         drop(self.events.send(stamped).await);
     }
 

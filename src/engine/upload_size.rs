@@ -45,7 +45,7 @@ impl UploadSize {
             }
             Some(_) => now,
         };
-        // Of two that are heard at one moment one may get lost, which the next one makes up for.
+        // Of two that arrive at one moment one may get lost, which the next one makes up for.
         self.now.store(next, Ordering::Relaxed);
     }
 }

@@ -3,9 +3,9 @@
 //! ```text
 //!   note in the store ─▶ save, not enabled ─▶ … the run … ─▶ save, enabled ─▶ the note goes
 //! ```
-//! A note names the webhook and nothing else of it: before each save it is read anew, so that neither its secret nor its address
-//! is kept, and what somebody changed meanwhile stays. A run that died leaves its notes to the next run of the pair, or to
-//! [`restore_webhooks`].
+//! A note names the webhook and nothing else of it: before each save it is read anew, so that neither its secret nor its
+//! address is kept, and what was changed meanwhile stays. A run that died leaves its notes to the next run of the pair, or
+//! to [`restore_webhooks`].
 //!
 //! Whether a save keeps the signing secret decides what may be paused. By the vendor's description the secret is the server's:
 //! values that are sent are ignored, the first signed save makes it, and only `rotate-secret` replaces it. It says nothing about the
@@ -24,7 +24,7 @@ use crate::domain::time;
 use crate::instance::{Cause, Effect, RequestError, Target, Verdict, Webhook, Webhooks};
 use crate::store::{Change, LeaseOwner, Pair, PausedWebhook, Store, StoreError};
 
-/// How often a save is tried of which nobody can tell whether it took effect.
+/// How often a save with an unknown outcome is tried.
 const SAVES: usize = 3;
 
 /// How long the former secret goes on signing after a roll, with an hour for clocks that differ.

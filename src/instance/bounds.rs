@@ -1,8 +1,8 @@
-//! What is not fetched, and what is not read to its end, whatever a server says.
+//! What is not fetched, and what is not read to its end, whatever a server states.
 
 use std::net::IpAddr;
 
-/// Why a file is not fetched from where it is said to be. Hosts are quoted, so that failures of different hosts are one
+/// Why a file is not fetched from its stated address. Hosts are quoted, so that failures of different hosts are one
 /// cause.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Misplaced {

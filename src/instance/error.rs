@@ -77,7 +77,7 @@ pub enum Cause {
     /// The answer is larger than what is allowed.
     #[error("{0}")]
     TooLarge(TooLarge),
-    /// A feed that is being rebuilt and says so, or answers nothing at all.
+    /// A feed that reports a rebuild, or answers nothing at all.
     #[error("the feed is busy: it is being rebuilt")]
     Busy,
     /// The run ended before the request could leave.
@@ -161,7 +161,7 @@ pub enum Verdict {
 }
 
 impl RequestError {
-    /// A failure about which no server has said anything.
+    /// A failure without a response of a server.
     pub fn new(operation: impl Into<String>, cause: Cause) -> Self {
         Self {
             operation: operation.into(),

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::RequestError;
 
-/// Members that every save changes, or that say nothing about a webhook.
+/// Members that every save changes, or that do not describe a webhook.
 const OF_EACH_SAVE: [&str; 4] = ["enabled", "etag", "timestamp", "signingsecretjustcreated"];
 
 /// A webhook as it was read. Its row, which holds an address and a secret, is only good for being saved again: it is in no
@@ -24,10 +24,10 @@ pub struct Webhook {
     pub events: Vec<&'static str>,
     /// Whether deliveries are signed (`secureDeliveryEnabled`).
     pub is_signed: bool,
-    /// When its signing secret was rolled last (`secretRolledUtc`), as the server says it. The secret before that goes on
+    /// When its signing secret was rolled last (`secretRolledUtc`), by the server. The secret before that goes on
     /// signing for 24 hours.
     pub rolled: Option<Box<str>>,
-    /// Whether the answer of a save says that it made a signing secret (`signingSecretJustCreated`).
+    /// Whether the answer of a save states that it made a signing secret (`signingSecretJustCreated`).
     pub has_new_secret: bool,
     /// The row as it came.
     row: Value,
@@ -126,7 +126,7 @@ pub trait Webhooks: fmt::Debug + Send + Sync {
     /// To update a webhook is to get it, change it and save it (the vendor's .NET client, "Webhooks").
     ///
     /// # Errors
-    /// [`RequestError`]; [`RequestError::verdict`] tells whether it may have taken effect. Sent again it does no harm.
+    /// [`RequestError`]; [`RequestError::verdict`] shows whether it may have taken effect. Sent again it does no harm.
     fn switch<'a>(
         &'a self,
         webhook: &'a Webhook,

@@ -1,9 +1,9 @@
 //! The file form of the mock's state: what `--state` loads, what the admin path dumps, what fixtures
 //! and the generator are written in.
 //!
-//! Rows are wire JSON, kept as maps, because the mock must be able to hold members that nobody has
-//! thought of. URLs of the mock's own asset host are written with [`BASE_PLACEHOLDER`], so a file does
-//! not depend on the port that a server happens to get.
+//! Rows are wire JSON, kept as maps, because the mock must be able to hold members that were not foreseen. URLs of the
+//! mock's own asset host are written with [`BASE_PLACEHOLDER`], so a file does not depend on the port that a server happens
+//! to get.
 //!
 //! Models, containers, templates, galleries and assets that say `isDeleted` are left out when a file is
 //! loaded, as the real server leaves them out of its lists. Built-in models and containers need not be

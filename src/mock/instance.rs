@@ -127,7 +127,7 @@ impl Instance {
         }
     }
 
-    /// Tells the workers that there may be work.
+    /// Wakes the workers, since there may be work.
     pub(crate) fn wake(&self) {
         self.wake.notify_one();
     }
@@ -140,7 +140,7 @@ impl Instance {
     /// Works batches off until the instance is retired, as many at one time as there are workers.
     pub(crate) async fn work(self: Arc<Self>, work: BatchWork, seed: u64) {
         let retired = self.retired.clone();
-        // What ends the run is a retired instance, whose unfinished batches nobody will ask for.
+        // What ends the run is a retired instance, whose unfinished batches no client will ask for.
         let _: Option<Infallible> = retired
             .run_until_cancelled(self.work_forever(work, seed))
             .await;

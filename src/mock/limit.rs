@@ -55,7 +55,7 @@ pub(crate) struct Standing {
     pub(crate) reset: Duration,
 }
 
-/// Requests so far, by who asked.
+/// Requests so far, by token.
 #[derive(Debug)]
 pub(crate) struct RateLimit {
     kind: RateLimitKind,

@@ -3,7 +3,7 @@
 //! A handler can only answer; a server that drops the connection does not. So the listener hands out
 //! streams that fail as soon as their [`Cut`] is pulled, which also lets a stopping server end
 //! connections that a hanging request keeps open. A [`Shutter`] does that for all of them at once, and keeps the port
-//! closed for a while: whoever connects then is refused by the system.
+//! closed for a while: a client that connects then is refused by the system.
 
 use std::future::Future;
 use std::io::{self, ErrorKind};
@@ -71,7 +71,7 @@ impl Shutter {
         self.opened.notify_waiters();
     }
 
-    /// Waits until it is pulled, and tells for how long.
+    /// Waits until it is pulled, and returns for how long.
     async fn pulled(&self) -> Duration {
         self.pulled.notified().await;
         *self.time.lock().unwrap_or_else(PoisonError::into_inner)
@@ -118,7 +118,7 @@ impl Door {
         while self.listener.is_none() {
             match TcpListener::bind(self.address).await {
                 Ok(listener) => self.listener = Some(listener),
-                // Somebody else has it for now.
+                // Another process has it for now.
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
             }
         }

@@ -1,6 +1,6 @@
 //! What the server was asked, in the order of arrival.
 //!
-//! Bodies are kept as the bytes that came and parsed when somebody looks, because a run of ten thousand
+//! Bodies are kept as the bytes that came and parsed on access, because a run of ten thousand
 //! saves looks at few of them. Neither tokens nor API keys get here: they travel in headers, which are
 //! not recorded.
 
@@ -195,7 +195,7 @@ impl Log {
             .collect()
     }
 
-    /// Forgets the requests so far. Sequence numbers go on.
+    /// Clears the requests so far. Sequence numbers continue.
     pub(crate) fn clear(&self) {
         self.lock().entries.clear();
     }

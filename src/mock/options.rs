@@ -20,7 +20,7 @@ pub struct Options {
     pub state: StateFile,
     /// The bearer tokens that it accepts. Empty: any token that is not empty.
     pub tokens: Vec<String>,
-    /// How an instance works batches off.
+    /// How an instance processes batches.
     pub batches: BatchWork,
     /// For how long lists lack what was made.
     pub read_lag: Duration,
@@ -35,7 +35,7 @@ pub struct Options {
     pub rate_limit: Option<u32>,
     /// How they are counted.
     pub rate_limit_kind: RateLimitKind,
-    /// Whether every answer tells the limit, in `X-RateLimit-Limit`, `-Remaining` and `-Reset` (seconds).
+    /// Whether every answer states the limit, in `X-RateLimit-Limit`, `-Remaining` and `-Reset` (seconds).
     pub rate_limit_headers: bool,
     /// How the limit changes later, in any order.
     pub rate_limit_changes: Vec<RateChange>,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::limit::RateLimitKind;
 
-/// How an instance works batches off.
+/// How an instance processes batches.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BatchWork {
     /// Batches that it works on at one time; `None` takes each up at once.
@@ -105,7 +105,7 @@ impl Profile {
         }
     }
 
-    /// How it works batches off.
+    /// How it processes batches.
     pub fn work(self) -> BatchWork {
         let ms = Duration::from_millis;
         let usual = BatchWork::default();

@@ -1,4 +1,4 @@
-//! The running server: what its requests share, and who owns its tasks.
+//! The running server: what its requests share, and what owns its tasks.
 
 use std::collections::HashMap;
 use std::io;
@@ -301,7 +301,7 @@ impl Shared {
         }
     }
 
-    /// Plays another state from now on. Batches of the old one are forgotten.
+    /// Plays another state from now on. Batches of the old one are dropped.
     pub(crate) fn replace(&self, state: StateFile) -> Result<(), StateError> {
         let instances = build(state, &self.base, (self.rules, self.fetch_lag))?;
         for new in &instances {
@@ -317,7 +317,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Goes back to the state that the server started with, and forgets the requests.
+    /// Goes back to the state that the server started with, and clears the requests.
     pub(crate) fn reset(&self) -> Result<(), StateError> {
         self.replace(serde_json::from_slice(&self.initial)?)?;
         self.log.clear();

@@ -34,7 +34,7 @@ pub struct Agreement {
     pub bytes_hash: Option<ContentHash>,
     /// When the target's bytes were changed last, as it said then; of assets only.
     pub bytes_date: Option<String>,
-    /// Where a page stood then. `None` of other kinds, and where nobody noted it: then the hashes hold its parent.
+    /// Where a page stood then. `None` of other kinds, and where it was not recorded: then the hashes hold its parent.
     pub place: Option<Box<AgreedPlace>>,
     /// The number that an item had in its list then; `None` of other kinds, and where it is not known.
     pub number: Option<AgreedNumber>,
@@ -51,7 +51,7 @@ pub struct ListOrder {
     pub numbers: BTreeMap<SourceId, AgreedNumber>,
 }
 
-/// Agreements by source key, as the store remembers them.
+/// Agreements by source key, as the store holds them.
 pub type Agreements = HashMap<EntityKey, Agreement>;
 
 /// An item or page that the target has in another locale; all its locales share one id.
@@ -174,14 +174,14 @@ pub struct Planned {
     pub filled: Filled,
     /// The encodings of references in the body, as a set of bits (see [`Encoding::bit`]).
     pub encodings: u64,
-    /// Whether the sides differ and it is left alone all the same.
+    /// Whether the sides differ and it is skipped all the same.
     pub left_alone: bool,
     /// References that are left out of the first save and patched in afterwards, with the entity that each
     /// needs; sorted by that entity.
     pub left_out: Vec<(Referent, Node)>,
     /// The name that its first save gives it, because another one still has its own.
     pub temporary: Option<Box<str>>,
-    /// Entities after which it is saved a second time: they hold the name that it is to have, or it calls them by a name
+    /// Entities after which it is saved a second time: they hold its final name, or it calls them by a name
     /// that they do not have yet.
     pub again: Vec<Node>,
     /// For a page that is saved while others of its row find their places: the first of the row. Of a row one is saved at a
@@ -306,7 +306,7 @@ pub struct Selected {
 pub struct Plan {
     /// One per source entity, in the order of the source inventory.
     pub entities: Vec<Planned>,
-    /// Who needs whom, cut references included.
+    /// The dependencies between entities, deferred references included.
     pub graph: Graph,
     /// Cycles of references with the cut that was chosen.
     pub cycles: Vec<super::cycles::Cycle>,
@@ -316,11 +316,11 @@ pub struct Plan {
     pub rows: Vec<Vec<Slot>>,
     /// The order of lists in which nothing has to be done, where the state does not know it yet.
     pub lists: Vec<ListOrder>,
-    /// What the containers in scope hold, where the state knows no content of this pair; otherwise empty.
+    /// What the containers in scope hold, where the state has no content of this pair; otherwise empty.
     pub containers: Vec<ContainerTally>,
     /// What a selection comes to; `None` where everything is in scope.
     pub selected: Option<Selected>,
-    /// What there is to be said about entities besides, in the order of what it is about.
+    /// Further notices about entities, in the order of their concerns.
     pub notices: Vec<super::notice::Notice>,
 }
 
@@ -350,8 +350,8 @@ impl Plan {
         waits_on(&self.entities, &self.graph, node, on)
     }
 
-    /// Whether the target holds content in containers of the source that is the counterpart of nothing, and the state cannot
-    /// tell where it came from.
+    /// Whether the target holds content in containers of the source that is the counterpart of nothing, and the state has no
+    /// record of its origin.
     pub fn is_target_unknown(&self) -> bool {
         self.containers
             .iter()

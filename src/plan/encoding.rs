@@ -1,7 +1,7 @@
-//! The one table of how references are encoded: how each is read, how it is written, and how we know.
+//! The one table of how references are encoded: how each is read, how it is written, and on what evidence.
 //!
 //! The server answers a wrongly encoded link with success and stores it empty, so an encoding is a claim
-//! about the server that can be wrong without anybody noticing. That is why every claim stands here once,
+//! about the server that can be wrong unnoticed. That is why every claim stands here once,
 //! with its source, and why a run reads the first item of each encoding back before it writes more.
 
 use std::fmt;
@@ -13,9 +13,9 @@ pub enum Evidence {
     VendorCode,
     /// Read in the vendor's API description or reference.
     VendorDescription,
-    /// Told by an older tool, a support article or a third party.
+    /// Reported by an older tool, a support article or a third party.
     Reported,
-    /// Concluded; nobody states it.
+    /// Concluded; stated nowhere.
     Inferred,
 }
 

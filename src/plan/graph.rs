@@ -63,7 +63,7 @@ pub struct Need {
     pub strength: Strength,
 }
 
-/// Needs of every entity, and who is needed by whom.
+/// The dependencies of every entity, and its dependents.
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
     starts: Vec<u32>,
@@ -107,7 +107,7 @@ impl Graph {
             .push(end.expect("an instance has fewer than four billion references"));
     }
 
-    /// The graph, once every entity has been pushed: now it knows who is needed by whom.
+    /// The graph with the dependents of each entity, once every entity has been pushed.
     #[must_use]
     pub(super) fn turned(mut self) -> Self {
         let mut places = vec![0; self.starts.len()];
@@ -128,7 +128,7 @@ impl Graph {
         self
     }
 
-    /// Who needs whom, each pair once, in order.
+    /// Each dependent with its dependency, each pair once, in order.
     fn pairs(&self) -> impl Iterator<Item = (Node, Node)> + '_ {
         (0..self.len()).flat_map(|who| {
             let mut last = None;
@@ -162,7 +162,7 @@ impl Graph {
         &needs[start..end]
     }
 
-    /// Who needs `node`, sorted, each once.
+    /// The dependents of `node`, sorted, each once.
     pub fn needed_by(&self, node: Node) -> &[Node] {
         &self.back[range(&self.back_starts, node)]
     }

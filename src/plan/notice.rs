@@ -1,8 +1,7 @@
-//! What a plan has to say besides what happens to each entity.
+//! Notices of a plan, besides what happens to each entity.
 //!
-//! A notice is one sentence about one entity. It stands behind the reason of the entity, and so in every list of the
-//! plan, in the events and in the report, and it is told as a warning of its own: of one kind all at once where there
-//! are many.
+//! A notice is one sentence about one entity. It stands behind the reason of the entity, and so in every list of the plan,
+//! in the events and in the report. It is reported as a warning of its own; many of one kind are reported together.
 
 use super::Node;
 use crate::domain::{Inventory, SourceId};

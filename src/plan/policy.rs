@@ -105,11 +105,11 @@ impl Pattern {
 /// Which side wins where both changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnConflict {
-    /// Neither: it is left alone, and stays a conflict.
+    /// Neither: it is skipped, and stays a conflict.
     Skip,
     /// The source: the target is overwritten.
     Source,
-    /// The target: it is left alone, and is not a conflict.
+    /// The target: it is skipped, and is not a conflict.
     Target,
     /// Each field comes from the side that changed it; one that both changed is a conflict. Of items and pages only.
     Merge,

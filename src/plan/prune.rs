@@ -3,13 +3,13 @@
 //! ```text
 //!   mappings without an entity on the source ─▶ may it be deleted? ─▶ is it as it was agreed? ─▶ does anything that stays
 //!                                                                                                refer to it?
-//!                                        no ─▶ left alone, with the reason          all answered ─▶ deleted, in stages
+//!                                        no ─▶ skipped, with the reason             all answered ─▶ deleted, in stages
 //! ```
 //!
 //! The order of deletes and the rule that whatever is referred to stays are those of an undo; so the plan is one, of
-//! entities that are deleted or left alone. References are those that the target has once the uploads of the run are done:
-//! an update lets go of what the source let go of. The uploads may fail, so what was planned is looked at once more after
-//! them, on the target as it is then ([`Prune::again`]).
+//! entities that are deleted or skipped. References are those that the target has once the uploads of the run are done: an
+//! update drops what the source dropped. The uploads may fail, so what was planned is looked at once more after them, on the
+//! target as it is then ([`Prune::again`]).
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -39,7 +39,7 @@ pub struct PruneInputs<'a> {
     pub source: &'a Inventory<SourceId>,
     /// The instance written to, in all of its locales: what stands in one that the run leaves out may refer to anything.
     pub target: &'a Arc<Inventory<TargetId>>,
-    /// What the state knows of the pair.
+    /// What the state holds of the pair.
     pub agreements: &'a Agreements,
     /// Which of these it took from elsewhere, or from what the target had.
     pub origins: &'a HashMap<EntityKey, Origin>,
@@ -62,7 +62,7 @@ pub enum Origin {
     Imported,
 }
 
-/// What is deleted on the target, and what is left alone there although the source no longer has it.
+/// What is deleted on the target, and what is skipped there although the source no longer has it.
 #[derive(Clone, Debug, Default)]
 pub struct Prune {
     /// The counterparts that are left over, by the keys of what the source had.
@@ -153,7 +153,7 @@ impl Prune {
         deleted.map(|(trace, _)| trace)
     }
 
-    /// What is left alone, and why.
+    /// What is skipped, and why.
     pub fn kept(&self) -> impl Iterator<Item = (&Trace, &Kept)> {
         let all = self.traces.iter().zip(&self.plan.entities);
         all.filter_map(|(trace, decided)| match &decided.decision {
@@ -166,7 +166,7 @@ impl Prune {
         })
     }
 
-    /// How many are left alone because the target changed them: neither side may win unasked.
+    /// How many are skipped because the target changed them: neither side may win unasked.
     pub fn conflicts(&self) -> usize {
         self.plan.changed()
     }

@@ -1,6 +1,6 @@
 //! What the models of one side say about the fields of their items.
 //!
-//! Value, sort and text fields beside a link are plain text: only the model tells that `WriterID` holds
+//! Value, sort and text fields beside a link are plain text: only the model shows that `WriterID` holds
 //! content ids and not a number. Keys of items and names of fields are compared without regard to case and
 //! spaces, because the Fetch API camel-cases names and the Management API does not.
 
@@ -18,7 +18,7 @@ pub(crate) use field::{field_key, is_private_container};
 
 /// `contentDefinitionTypeID` of component models in every version of the vendor's enumerations.
 const COMPONENT: i64 = 2;
-/// Reference names of models that every instance has and that nobody creates.
+/// Reference names of models that every instance has and that are never created.
 const BUILT_IN_MODELS: [&str; 6] = [
     "richtextarea",
     "formbuilder",

@@ -74,7 +74,7 @@ impl Scope {
         }
     }
 
-    /// Everything that `seeds` bring along. `graph` must hold no order of siblings: who only has to come first is not
+    /// Everything that `seeds` bring along. `graph` must hold no order of siblings: what only has to come first is not
     /// needed. Without lists, nothing comes along that no reference names.
     pub(super) fn of(
         (seeds, with_lists): (Vec<Node>, bool),

@@ -83,7 +83,7 @@ pub fn check_pattern(text: &str) -> Result<(), PatternError> {
     Ok(())
 }
 
-/// Reads a day, or a moment as RFC 3339 writes it, in the zone of the dates that the API tells: UTC.
+/// Reads a day, or a moment as RFC 3339 writes it, in the zone of the dates of the API: UTC.
 pub fn changed_since(text: &str) -> Option<DateTime> {
     moment(text, false).map(in_utc)
 }

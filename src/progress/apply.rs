@@ -94,7 +94,7 @@ impl Progress {
                 self.draining.get_or_insert_with(|| reason.clone());
             }
             Event::Warned { message } => self.note_warning(message),
-            // A wait is told as it is, and a forecast of another run changes nothing about this one.
+            // A wait is reported as it is, and a forecast of another run changes nothing about this one.
             Event::FeedBusy { .. }
             | Event::Webhooks { .. }
             | Event::RowsIgnored { .. }

@@ -1,4 +1,4 @@
-//! Failures of one kind and status, told once with real examples.
+//! Failures of one kind and status, reported once with real examples.
 
 use crate::domain::{EntityKey, FailureCause};
 

@@ -1,6 +1,6 @@
 //! How long the run will still take.
 //!
-//! The engine plays the rest of the run ahead and tells what came out ([`ForecastMade`]); here that becomes a
+//! The engine plays the rest of the run ahead and emits what came out ([`ForecastMade`]); here that becomes a
 //! range. Every forecast names a moment at which the run ends, on a clock that stands still while nothing may leave. Were
 //! costs constant and the play perfect, all of them would name the same one; how far they lie apart is how far they are to
 //! be trusted.
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::event::Bottleneck;
 
-/// Time in milliseconds between the first forecast, which knows no costs, and a basis: costs are learned in it, and
+/// Time in milliseconds between the first forecast, which has no costs, and a basis: costs are learned in it, and
 /// the rate is found.
 const BASIS_MS: u64 = 2_000;
 
@@ -60,7 +60,7 @@ struct Seen {
     end_ms: u64,
 }
 
-/// A moment at which somebody asks.
+/// The moment of a query.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
     /// Upload time now, in milliseconds.

@@ -15,7 +15,7 @@ use super::{
 use crate::domain::{BatchId, EntityKey, Kind, RunEnd, RunId, WorkClass};
 use crate::event::{Lane, Phase, RunFailure, Side};
 
-/// Everything that the events of a run have told so far.
+/// Everything that the events of a run hold so far.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Progress {
     pub(super) run: Option<Run>,
@@ -52,7 +52,7 @@ pub struct Progress {
     /// Entities that the verification found different, and whether the run left them alone. What is in conflict or left
     /// alone by its outcome is not in it.
     pub(super) differing: HashMap<EntityKey, bool>,
-    /// Entities whose outcome says that they differ.
+    /// Entities with an outcome that they differ.
     pub(super) apart: HashSet<EntityKey>,
     pub(super) publishing: Option<Publishing>,
     pub(super) unpublished: Vec<Cause>,
@@ -205,7 +205,7 @@ impl Progress {
         self.phases.iter().zip(ends).map(time).collect()
     }
 
-    /// The wall clock at a moment of the run, as `14:05:59 UTC`; `None` before the run has told when it began.
+    /// The wall clock at a moment of the run, as `14:05:59 UTC`; `None` before the start event of the run.
     pub fn clock_at(&self, at_ms: u64) -> Option<String> {
         let started: jiff::Timestamp = self.run()?.started_at.parse().ok()?;
         let at = started.checked_add(Duration::from_millis(at_ms)).ok()?;
@@ -294,7 +294,7 @@ impl Progress {
         &self.totals
     }
 
-    /// The run that is taken back; `None` in every run but an undo, and before its plan is known.
+    /// The run that is undone; `None` in every run but an undo, and before its plan is known.
     pub fn undone(&self) -> Option<&RunId> {
         self.planned.as_ref()?.undone.as_ref()
     }
@@ -323,7 +323,7 @@ impl Progress {
         self.patched
     }
 
-    /// The batches that the target works off.
+    /// The batches that the target processes.
     pub const fn batches(&self) -> &BTreeMap<BatchId, BatchProgress> {
         &self.batches
     }
@@ -343,12 +343,12 @@ impl Progress {
         &self.pace
     }
 
-    /// Requests so far, as the last sample told.
+    /// Requests so far, as of the last sample.
     pub const fn requests(&self) -> u64 {
         self.requests
     }
 
-    /// Requests refused with 429 so far, as the last sample told.
+    /// Requests refused with 429 so far, as of the last sample.
     pub const fn refused(&self) -> u64 {
         self.refused
     }

@@ -8,7 +8,7 @@
 //! One equation holds after every event, for every row of the plan and in sum:
 //! outcomes + waiting + in flight = planned. An upload that the plan did not announce raises the plan,
 //! so that the equation cannot be bent to hide a disagreement between plan and engine: [`Row::unplanned`]
-//! tells how many there were.
+//! counts them.
 
 mod active;
 mod apply;

@@ -33,7 +33,7 @@ pub struct ReadCount {
     pub expected: Option<u32>,
 }
 
-/// A batch that the target works off.
+/// A batch that the target processes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BatchProgress {
     /// Its locale.
@@ -42,7 +42,7 @@ pub struct BatchProgress {
     pub kind: Kind,
     /// Items in it.
     pub items: u32,
-    /// Items worked off, as the target told last.
+    /// Items processed, as last reported.
     pub processed: u32,
     /// When it was accepted, in milliseconds since the start of the run.
     pub since_ms: u64,

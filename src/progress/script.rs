@@ -10,7 +10,7 @@ use crate::event::{
     Bottleneck, Event, Gate, GatePlan, Lane, LanePlan, Phase, SCHEMA, Side, Stamped,
 };
 
-/// A list of events with a clock that only goes on when told to.
+/// A list of events with a clock that moves on request only.
 #[derive(Debug, Default)]
 pub(crate) struct Script {
     at_ms: u64,
@@ -40,7 +40,7 @@ pub(crate) fn place(kind: Kind) -> (Lane, WorkClass) {
 }
 
 impl Script {
-    /// A run that has told what it is about.
+    /// A run with its first event.
     pub(crate) fn start() -> Self {
         Self::default().event(Event::RunStarted {
             schema: SCHEMA,

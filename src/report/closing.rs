@@ -10,11 +10,11 @@ use super::{Detail, Style, lists};
 use crate::domain::{RunEnd, shown_lines, shown_name};
 use crate::progress::{Example, List, Progress, Verification};
 
-/// Causes of failure that are told; the report has all.
+/// Causes of failure that are listed; the report has all.
 const CAUSES: usize = 10;
 
-/// Writes how a run ended. A run that ended before its plan has nothing to tell but its error, and who started it
-/// tells that.
+/// Writes how a run ended. A run that ended before its plan has nothing to report but its error, and its caller reports
+/// that.
 pub(crate) fn write(out: &mut dyn Write, progress: &Progress, style: &Style) -> io::Result<()> {
     let is_told_elsewhere = matches!(progress.exit(), Some(2 | 3 | 4 | 70 | 130));
     if is_told_elsewhere && progress.planned().is_none() {

@@ -14,7 +14,7 @@ use crate::progress::Progress;
 /// Between two ticks: the screen is drawn at most ten times a second.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Shows a run to somebody.
+/// Shows a run to a user or a program.
 pub trait Reporter: Send {
     /// What it is called in the warning when it fails.
     fn name(&self) -> &'static str;
@@ -56,9 +56,9 @@ pub trait Reporter: Send {
 pub enum WhenFailing {
     /// The reporter is dropped and the run drains.
     Drain,
-    /// The reporter is dropped and the run goes on.
+    /// The reporter is dropped and the run continues.
     Leave,
-    /// The run goes on, and the reporter too; its first failure is a warning, later ones are not reported.
+    /// The run continues, and the reporter too; its first failure is a warning, later ones are not reported.
     Warn,
 }
 
@@ -151,7 +151,7 @@ struct FanOut {
 
 struct Listener {
     reporter: Box<dyn Reporter>,
-    /// Whether a failure of it was told.
+    /// Whether a failure of it was reported.
     told: bool,
 }
 
@@ -209,7 +209,7 @@ impl FanOut {
         at_ms + millis(when.elapsed())
     }
 
-    /// Does the same with every reporter, then tells the rest about those that failed.
+    /// Does the same with every reporter, then reports those that failed to the rest.
     fn each(&mut self, act: &mut dyn FnMut(&mut dyn Reporter, &Progress) -> io::Result<()>) {
         let mut warnings = Vec::new();
         let (progress, drain) = (&self.progress, &mut self.drain);
@@ -262,7 +262,7 @@ mod tests {
     use crate::domain::Kind;
     use crate::progress::script::Script;
 
-    /// Notes what it is told, and fails from the given event on.
+    /// Notes what it receives, and fails from the given event on.
     struct Witness {
         told: Arc<Mutex<Vec<String>>>,
         fails_from: usize,
@@ -385,7 +385,7 @@ mod tests {
         assert_eq!(*told.lock().unwrap(), ["finish"]);
     }
 
-    /// A replay that was taken back to its start counted everything twice.
+    /// A replay that was rewound to its start counted everything twice.
     #[tokio::test]
     async fn a_run_that_starts_again_is_counted_anew() {
         let (events, received) = mpsc::channel(256);

@@ -83,7 +83,7 @@ impl Lines {
     }
 
     fn led(&self, line: &[u8]) -> Vec<u8> {
-        // A CI system knows its commands by their beginning.
+        // A CI system recognises its commands by their beginning.
         let is_command = line.starts_with(b"::") || line.starts_with(b"##");
         let lead = if is_command { "" } else { &self.lead };
         let mut whole = lead.as_bytes().to_vec();

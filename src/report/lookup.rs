@@ -1,7 +1,7 @@
 //! What the dashboard asks about a run beyond its progress: entities by name, the history of one, the items of a batch.
 //!
-//! Reporters read no state. The question goes through a channel to the command, which has the state open and knows the
-//! folder of the run; the screen goes on meanwhile and shows the answer once it is there.
+//! Reporters read no state. The question goes through a channel to the command, which has opened the state and has the
+//! folder of the run; the screen keeps running meanwhile and shows the answer once it is there.
 
 use tokio::sync::{mpsc, oneshot};
 

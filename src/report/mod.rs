@@ -7,10 +7,10 @@
 //!    └───────── commands ──────────────┴── Dashboard   the screen; its keys become commands
 //! ```
 //!
-//! [`run()`] owns the one [`Progress`](crate::progress::Progress) and hands each event to every reporter, in order and after it has been
-//! folded in, so that all of them show the same numbers. No reporter calls the engine: what a user wants goes
-//! back as a [`Command`](crate::event::Command). A reporter that fails, such as one whose pipe was closed, drains the run, because a
-//! run that nobody can follow should not go on; only the run folder, and lines whose reader takes no more, may fail without that.
+//! [`run()`] owns the one [`Progress`](crate::progress::Progress) and hands each event to every reporter, in order and after
+//! it has been folded in, so that all of them show the same numbers. No reporter calls the engine: what a user wants goes
+//! back as a [`Command`](crate::event::Command). A reporter that fails, such as one whose pipe was closed, drains the run,
+//! since no user can follow it any more; only the run folder, and lines whose reader takes no more, may fail without that.
 
 /// Appends formatted text to a string.
 macro_rules! append {

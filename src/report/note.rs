@@ -19,7 +19,7 @@ pub(crate) struct Note {
 /// How much a note matters, lightest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Weight {
-    /// For who wants to know everything.
+    /// For users who ask for everything.
     Detail,
     /// Something expected happened.
     Info,
@@ -45,7 +45,7 @@ pub(crate) fn lane_name(lane: Lane) -> String {
     format!("lane {} {}", lane as usize + 1, lane.name())
 }
 
-/// An event in words; `None` for events that are told in sum, such as those about reading and pace.
+/// An event in words; `None` for events that are reported in sum, such as those about reading and pace.
 pub(crate) fn note(event: &Event, progress: &Progress) -> Option<Note> {
     match event {
         Event::RunStarted { .. } => Some(Weight::Info.says(run_line(progress)?)),
@@ -159,7 +159,7 @@ pub(crate) fn reading(reading: &Reading) -> String {
     }
 }
 
-/// What is told of webhooks.
+/// What is reported of webhooks.
 fn webhooks(state: WebhookState, names: &[String]) -> Note {
     let count = counted(u32::try_from(names.len()).unwrap_or(u32::MAX), "webhook");
     let list = text::clean(&names.join(", "));
@@ -380,7 +380,7 @@ fn gate_opened(gate: Gate, by: Option<&EntityKey>) -> Note {
 
 /// A wait that the server asks for: a long one with its end.
 fn throttled(for_ms: u64, progress: &Progress) -> Note {
-    /// From here on a person who watches wonders.
+    /// From here on a wait is shown with its end.
     const LONG_MS: u64 = 5_000;
     if for_ms < LONG_MS {
         let text = format!("rate limited by the target; nothing leaves for {for_ms} ms");

@@ -23,7 +23,7 @@ use crate::progress::Progress;
 pub struct Options {
     /// Where people or programs look.
     pub mode: Mode,
-    /// How much the lines tell.
+    /// The level of detail of the lines.
     pub detail: Detail,
     /// Whether colours may be used; off when `NO_COLOR` is set.
     pub color: bool,
@@ -80,14 +80,14 @@ pub enum Watch {
     },
 }
 
-/// How much the lines tell.
+/// The level of detail of the lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Detail {
     /// Only that a reporter failed, which no reader of its output can see, and that the run ends early.
     Ends,
     /// Failures and the closing line.
     Quiet,
-    /// What a person wants to know.
+    /// What a user needs to know.
     Normal,
     /// Every entity, batch and attempt too.
     Verbose,

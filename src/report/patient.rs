@@ -54,7 +54,7 @@ pub fn last_words() -> Box<dyn Write + Send> {
 
 /// Writes a line on standard error, fit to be shown.
 pub fn tell(line: &str) {
-    // Nobody is left to be told when standard error is gone.
+    // Nothing is left to report to when standard error is gone.
     drop(writeln!(
         io::stderr(),
         "{}",

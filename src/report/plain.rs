@@ -1,8 +1,8 @@
 //! Lines for people and logs.
 //!
-//! Facts that matter by themselves (phases, gates, failures, warnings) are told at once. Counts are told at a beat that
-//! slows down with the length of the run, from once a second to once in ten, and only when they have changed,
-//! so that the log of an hour is still readable.
+//! Facts that matter by themselves (phases, gates, failures, warnings) are reported at once. Counts are reported at a beat
+//! that slows down with the length of the run, from once a second to once in ten, and only when they have changed, so that
+//! the log of an hour is still readable.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -18,10 +18,10 @@ use crate::domain::{Outcome, RequestLog, Token, shown_lines};
 use crate::event::{Event, Lane, Phase, Side, Stamped};
 use crate::progress::{Cause, LaneState, Progress, Row, Status};
 
-/// How lines look and how much they tell.
+/// How lines look, and their level of detail.
 #[derive(Clone, Debug)]
 pub struct Style {
-    /// How much they tell.
+    /// Their level of detail.
     pub detail: Detail,
     /// Whether colours may be used.
     pub color: bool,
@@ -29,7 +29,7 @@ pub struct Style {
     pub ascii: bool,
     /// The CI system that marks failures.
     pub annotations: Option<Annotations>,
-    /// The folder that holds the folder of the run, to tell where the report is.
+    /// The folder that holds the folder of the run, to show where the report is.
     pub run_dir: Option<PathBuf>,
     /// What is watched.
     pub watch: Watch,
@@ -49,7 +49,7 @@ pub struct Plain {
     beat: Beat,
 }
 
-/// What was told at the last beat, and when.
+/// What was reported at the last beat, and when.
 #[derive(Debug, Default)]
 struct Beat {
     at_ms: Option<u64>,
@@ -128,7 +128,7 @@ impl Plain {
         Ok(())
     }
 
-    /// Tells counts that have changed, when it is time.
+    /// Reports counts that have changed, when it is time.
     fn beat(&mut self, progress: &Progress, now_ms: u64) -> io::Result<()> {
         if self.style.detail <= Detail::Quiet || progress.exit().is_some() {
             return Ok(());
@@ -217,7 +217,7 @@ impl Plain {
         Ok(())
     }
 
-    /// Tells once a second what draining waits for.
+    /// Reports once a second what draining waits for.
     fn drain(&mut self, progress: &Progress, now_ms: u64) -> io::Result<()> {
         if self.beat.drain_ms.is_some_and(|last| now_ms < last + 1_000) {
             return Ok(());
@@ -307,7 +307,7 @@ pub(crate) const fn side_name(side: Side) -> &'static str {
     }
 }
 
-/// What a lane has come to, or nothing when there is nothing to tell.
+/// What a lane has come to, or nothing when there is nothing to report.
 fn lane_counts(progress: &Progress, lane: Lane) -> String {
     let row = progress.lane(lane);
     match progress.lane_state(lane) {

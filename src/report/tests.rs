@@ -153,7 +153,7 @@ fn blocked() -> Outcome {
     }
 }
 
-/// Tells a reporter a whole run.
+/// Sends a whole run to a reporter.
 fn tell(reporter: &mut dyn Reporter, events: &[Stamped]) -> Progress {
     let mut progress = Progress::new();
     for event in events {
@@ -463,7 +463,7 @@ fn an_interrupted_run_says_what_is_left_and_how_to_go_on() {
     }
 }
 
-/// What needs somebody comes first, by name, with the command that follows.
+/// What needs a user comes first, by name, with the command that follows.
 #[test]
 fn the_end_names_what_failed_then_what_is_in_conflict_then_what_was_updated() {
     let mut script = Script::uploading(&[(Kind::Content, 28)]).lane(Lane::BatchedContent);

@@ -94,7 +94,7 @@ pub(crate) fn share(share: f64) -> String {
 }
 
 /// The range of an estimate, coarse enough to stand still: `40-55 s`, `3:10-4:00 min`, `12-15 min`. `dash` stands
-/// between the ends; ends that read alike are told once.
+/// between the ends; ends that read alike are shown once.
 pub(crate) fn eta(eta: &Eta, dash: &str) -> String {
     let (low, high) = (eta.low.as_secs(), eta.high.as_secs());
     let (low, high, unit) = match high {

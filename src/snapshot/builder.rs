@@ -14,7 +14,7 @@ use super::initial_requests::{is_detail, subject};
 
 /// An instance in the making.
 ///
-/// Answers may come in any order. Where two tell of the same entity the later one counts, as in the sync
+/// Answers may come in any order. Where two report the same entity the later one counts, as in the sync
 /// feed, where a row may change or end an earlier one.
 #[derive(Debug)]
 pub struct Builder<I> {
@@ -28,9 +28,9 @@ pub struct Builder<I> {
     entities: HashMap<Key<I>, Entity<I>>,
     /// Where their bodies go; `None` keeps them in memory.
     bodies: Option<Arc<BodyFile>>,
-    /// The first place that the sitemap tells of a page.
+    /// The first place that the sitemap states for a page.
     nodes: HashMap<(Locale, i64), Placement>,
-    /// The largest number that any page of a list told.
+    /// The largest number that any page of a list reported.
     expected: BTreeMap<Kind, usize>,
     answered: HashSet<ReadRequest>,
     open: HashSet<ReadRequest>,
@@ -56,7 +56,7 @@ pub struct Progress {
     pub kind: Kind,
     /// Rows read so far; folders and built-in ones count.
     pub read: usize,
-    /// How many rows there will be, as far as is known yet. The feeds of content and pages tell it only at
+    /// How many rows there will be, as far as is known yet. The feeds of content and pages state it only at
     /// their end.
     pub expected: Option<usize>,
 }
@@ -159,7 +159,7 @@ impl<I: Id> Builder<I> {
         self
     }
 
-    /// Takes what a former reading found, before anything else. What feeds tell from here on changes or ends it.
+    /// Takes what a former reading found, before anything else. What feeds report from here on changes or ends it.
     pub fn begin_with(&mut self, found: Vec<Record<I>>) {
         for found in found {
             self.take(found);
@@ -296,7 +296,7 @@ impl<I: Id> Builder<I> {
             .or_insert(node.placement);
     }
 
-    /// How far each kind has come, in listing order; kinds that nobody asked for are left out.
+    /// How far each kind has come, in listing order; kinds that were not requested are left out.
     pub fn progress(&self) -> Vec<Progress> {
         let progress = self.tally.iter().map(|(kind, tally)| {
             let known = tally.lists_open == 0 && tally.lists_answered > 0;
@@ -311,8 +311,8 @@ impl<I: Id> Builder<I> {
         progress.collect()
     }
 
-    /// The pages that a sitemap lists and no feed has told: dynamic pages without items are among them. To
-    /// be asked when everything else has been answered; empty once they were.
+    /// The pages that a sitemap lists and no feed has reported: dynamic pages without items are among them. They are
+    /// requested when everything else has been answered; empty once they were.
     pub fn missing_pages(&self) -> Vec<ReadRequest> {
         let mut missing: Vec<_> = self
             .unread_nodes()
@@ -344,7 +344,7 @@ impl<I: Id> Builder<I> {
         unread
     }
 
-    /// The instance, if nothing is missing. Deleted entities are left out; each page knows its place, or
+    /// The instance, if nothing is missing. Deleted entities are left out; each page has its place, or
     /// has none where no sitemap lists it.
     ///
     /// # Errors

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!   reads/GUID.ndjson   head · one line for each item, page, model and container · a hash over all of it
-//!   reads/GUID.json     how many readings have gone on from it
+//!   reads/GUID.json     how many readings have resumed from it
 //! ```
-//! The file is that of the last reading of which much was new, and every later one goes on from it: what each of them
+//! The file is that of the last reading of which much was new, and every later one resumes from it: what each of them
 //! found is not piled up, so none inherits the gap of another. A file that is damaged, of another form, of another server or
 //! of other locales is none. Losing it costs one full reading.
 //!
@@ -47,7 +47,7 @@ pub struct Head {
     pub read_at: String,
     /// The hash of models, containers and templates.
     pub schema: ContentHash,
-    /// Where each feed goes on.
+    /// Where each feed resumes.
     pub feeds: Vec<Feed>,
     /// The summaries of models and containers whose full form is kept.
     pub details: Vec<Detail>,
@@ -63,7 +63,7 @@ pub struct Feed {
     pub locale: Locale,
     /// The token before its last page that had rows.
     pub resume: i64,
-    /// The ids on that page. A feed that goes on tells each of them again.
+    /// The ids on that page. A resumed feed reports each of them again.
     pub last: BTreeSet<i64>,
 }
 
@@ -164,7 +164,7 @@ impl FormerReads {
         persist(&path, |file| Ok(serde_json::to_writer(file, count)?))
     }
 
-    /// Keeps a reading to go on from. A full one begins to count anew. What the feeds have not told (`apart`) is left out.
+    /// Keeps a reading to resume from. A full one begins to count anew. What no feed has reported (`apart`) is left out.
     ///
     /// # Errors
     /// The system's reason; the former reading is as it was then.
@@ -226,7 +226,7 @@ pub struct Kept {
 }
 
 /// The hash of models, containers and templates: where one of them changed, an item may look different although no feed
-/// tells it anew.
+/// reports it anew.
 pub(super) fn schema_hash<'a, I: Id>(entities: impl Iterator<Item = &'a Entity<I>>) -> ContentHash {
     let kinds = [Kind::Model, Kind::Container, Kind::Template];
     let mut rows: Vec<String> = entities

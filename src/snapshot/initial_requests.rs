@@ -44,7 +44,7 @@ pub fn first_asks(locales: &[Locale], kinds: &[Kind]) -> Vec<ReadRequest> {
     if wanted(Kind::Gallery) {
         asks.push(ReadRequest::Galleries { offset: 0 });
     }
-    // Content, pages and redirections hold asset URLs, which are told by the URL of the container.
+    // Content, pages and redirections hold asset URLs, which are recognised by the URL of the container.
     if [Kind::Asset, Kind::Content, Kind::Page, Kind::Redirection]
         .into_iter()
         .any(wanted)

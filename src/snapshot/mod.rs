@@ -4,9 +4,8 @@
 //!   first_asks ─▶ read ─▶ Builder::add ─▶ follow-ups ─▶ … ─▶ missing_pages ─▶ … ─▶ finish ─▶ Inventory
 //! ```
 //!
-//! Who reads, how often and how many at a time is the engine's business. What this module guards is that a
-//! list which came out short never counts as an instance: a plan made on it would create twice what it
-//! did not see.
+//! The engine decides when, how often and how many requests at a time are sent. What this module guards is that a list which
+//! came out short never counts as an instance: a plan made on it would create twice what it did not see.
 
 mod builder;
 mod folder;

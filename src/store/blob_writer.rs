@@ -212,7 +212,7 @@ impl Keeping {
         written.map_err(|error| failed(&self.path, error))
     }
 
-    /// Makes the bytes durable under their hash, and tells it with their number.
+    /// Makes the bytes durable under their hash, and returns it with their number.
     ///
     /// # Errors
     /// [`StoreError::Create`] when they cannot be.

@@ -1,7 +1,7 @@
 //! A checksum over each mapping.
 //!
 //! `SQLite` notices pages that contradict each other, and no bit that flipped in a value: the id of another entity would be
-//! believed, and the wrong one written over. So each row carries the hash of its values, which is checked whenever mappings
+//! trusted, and the wrong one written over. So each row carries the hash of its values, which is checked whenever mappings
 //! are read.
 
 use std::sync::Arc;

@@ -3,9 +3,9 @@
 //! The text of a statement is the same for both: `?` stands for a value, `PostgreSQL` gets `$1`, `$2` and so on. Values and
 //! columns are of four types that both have. What differs is here: how a transaction begins and ends, and how rows are locked.
 //!
-//! A connection to a server may be lost. It is opened again for the next statement, and a transaction that was lost with it is
-//! begun anew by its owner, since nothing of it was stored. Where the connection goes while a commit is under way, the server is
-//! asked afterwards what became of that transaction. A lost connection is told by its error or by silence: [`PATIENCE`].
+//! A connection to a server may be lost. It is opened again for the next statement, and a transaction that was lost with it
+//! is begun anew by its owner, since nothing of it was stored. Where the connection goes while a commit is under way, the
+//! server is asked for the outcome afterwards. A lost connection is recognised by its error or by silence: [`PATIENCE`].
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -364,7 +364,7 @@ impl Connection {
     /// Commits what was done since [`Connection::begin`], or rolls it back when it failed.
     ///
     /// # Errors
-    /// What it failed with. [`StoreError::Undecided`] when a server cannot say what became of the commit.
+    /// What it failed with. [`StoreError::Undecided`] when the outcome of the commit on a server is unknown.
     pub(super) async fn end<T>(&mut self, done: Result<T, StoreError>) -> Result<T, StoreError> {
         let Ok(done) = done else {
             // The connection rolls back by itself when it ends.
@@ -532,7 +532,7 @@ async fn lasting<T>(
     if *is_lost {
         return Err(io::Error::from(io::ErrorKind::NotConnected).into());
     }
-    // Taken back below: who drops this future leaves an answer on the connection that belongs to nobody.
+    // Reset below: dropping this future leaves an answer on the connection that belongs to no request.
     *is_lost = true;
     let done = in_time(work).await;
     *is_lost = done.as_ref().is_err_and(is_loss);

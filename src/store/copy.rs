@@ -2,7 +2,7 @@
 //!
 //! Which tables and columns there are is asked of an empty state in memory, made by the same scripts: so a table that is added is
 //! copied without a word here. Rows go in their order and are hashed on the way, and what has arrived is read back and hashed
-//! again. Nobody else writes to either state meanwhile.
+//! again. No other process writes to either state meanwhile.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -261,7 +261,7 @@ fn hash(hasher: &mut blake3::Hasher, value: &Value<'_>) {
     }
 }
 
-/// Copies what the state at `url`, which has the same schema, knows of counterparts and agreements.
+/// Copies what the state at `url`, which has the same schema, holds of counterparts and agreements.
 pub(super) async fn knowledge(url: &StateUrl, into: &mut Connection) -> Result<(), StoreError> {
     let server = match url {
         // Much faster than row by row.

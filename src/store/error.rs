@@ -12,7 +12,7 @@ use crate::domain::RunId;
 
 /// The state cannot be used, or does not allow what was asked.
 ///
-/// Causes are shared, because one failed transaction answers everybody whose changes were in it.
+/// Causes are shared, because one failed transaction answers every caller with changes in it.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// The file or its directory could not be created.
@@ -73,7 +73,7 @@ pub enum StoreError {
         /// What the network or the server says.
         source: Arc<sqlx::Error>,
     },
-    /// The connection was lost while a commit was under way, and the server could not be asked what became of it.
+    /// The connection was lost while a commit was under way, and the server could not be asked for its outcome.
     #[error(
         "the connection to {place} was lost; whether the last changes were stored is not known"
     )]
@@ -89,7 +89,7 @@ pub enum StoreError {
         /// The database's reason.
         source: Arc<sqlx::Error>,
     },
-    /// A state that something is to be copied into holds something already.
+    /// The state to copy into is not empty.
     #[error("the state in {place} is not empty")]
     NotEmpty {
         /// The file, or the server without the password.
@@ -114,7 +114,7 @@ pub enum StoreError {
         "{owner} on {host} (process {process}) is already migrating between these instances (started {since}): run {run}, lease until {expires}"
     )]
     LeaseHeld {
-        /// Who.
+        /// The user.
         owner: String,
         /// On which machine.
         host: String,
@@ -296,7 +296,7 @@ impl StoreError {
         let place = place.to_owned();
         let code = error.as_database_error().and_then(DatabaseError::code);
         match code.as_deref() {
-            // A lock that was not to be had in time, two that wait for each other, two that changed the same.
+            // A lock that was not free in time, two that wait for each other, two that changed the same.
             Some("55P03" | "40P01" | "40001") => Self::Locked { place },
             Some("42501" | "25006") => Self::ReadOnly { place },
             Some("53100") => Self::Full { place },

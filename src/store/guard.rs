@@ -71,7 +71,7 @@ fn is_foreign(path: &Path) -> bool {
         && (application != 0 || schema_cookie != 0)
 }
 
-/// What of the state every user of the machine may write to: somebody else may change what is the counterpart of what.
+/// The places of the state that every user of the machine may write to: another user may change the mappings there.
 pub fn open_to_all(url: &StateUrl) -> Vec<PathBuf> {
     let Some(path) = url.file() else {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! The handle that everybody else holds.
+//! The handle that all other modules hold.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -43,7 +43,7 @@ const MEMORY: u64 = 20;
 /// A handle that took a lease stores nothing any more once another run has taken the lease over, and neither do its clones.
 ///
 /// The writer task ends when the store is closed or the last handle is dropped, and writes what it had
-/// accepted in both cases. Close it before the runtime ends: only then somebody waits for that.
+/// accepted in both cases. Close it before the runtime ends: otherwise nothing waits for that.
 #[derive(Clone)]
 pub struct Store {
     shared: Arc<Shared>,
@@ -133,7 +133,7 @@ impl Store {
         }
     }
 
-    /// Opens a state that nobody else sees and that ends with the handle, for rehearsals.
+    /// Opens a state that nothing else sees and that ends with the handle, for rehearsals.
     ///
     /// # Errors
     /// [`StoreError`] when there is no memory for it.
@@ -169,7 +169,7 @@ impl Store {
         }
     }
 
-    /// As [`Store::open_in_memory`], with what the state at `url` knows of counterparts and agreements. A state that does
+    /// As [`Store::open_in_memory`], with what the state at `url` holds of counterparts and agreements. A state that does
     /// not exist is not made.
     ///
     /// # Errors
@@ -282,10 +282,10 @@ impl Store {
 
     /// Returns when all changes are durable, in their order, all or none. Calls of many tasks share
     /// transactions. Dropping the future while it waits for room in the queue changes nothing; after that
-    /// the changes are stored whether or not somebody waits. Words in them are stored without credentials.
+    /// the changes are stored whether or not a caller waits. Words in them are stored without credentials.
     ///
     /// # Errors
-    /// [`StoreError`]; then nothing of this call was stored. Only of [`StoreError::Undecided`] that is not known.
+    /// [`StoreError`]; then nothing of this call was stored. Only [`StoreError::Undecided`] has an unknown outcome.
     pub async fn commit(&self, changes: Vec<Change>) -> Result<(), StoreError> {
         if changes.is_empty() {
             return Ok(());
@@ -317,8 +317,8 @@ impl Store {
         self.shared.commits.load(Ordering::Relaxed)
     }
 
-    /// From now on a transaction waits this long for more changes to share it, which saves disk flushes where those who
-    /// commit wait for something else anyway. Not at all to begin with.
+    /// From now on a transaction waits this long for more changes to share it, which saves disk flushes where the callers
+    /// wait for something else anyway. Not at all to begin with.
     pub fn gather(&self, time: Duration) {
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         self.shared.gather_us.store(micros, Ordering::Relaxed);
@@ -330,14 +330,14 @@ impl Store {
     }
 
     /// Rehearses a full disk: the next `transactions` succeed, and from then on every write fails with
-    /// [`StoreError::Full`]. Reads go on.
+    /// [`StoreError::Full`]. Reads still succeed.
     pub fn fail_after(&self, transactions: u32) {
         self.shared
             .budget
             .store(transactions.into(), Ordering::Relaxed);
     }
 
-    /// Rehearses a process that was stopped: what is asked of the writer waits until it goes on.
+    /// Rehearses a process that was stopped: what is asked of the writer waits until it is resumed.
     pub fn stand_still(&self, is_stopped: bool) {
         self.shared.standing_still.send_replace(is_stopped);
     }
@@ -403,7 +403,7 @@ impl Store {
         self.shared.readers.paused_webhooks(target).await
     }
 
-    /// The intents of a pair whose outcome is not known, open or in doubt, by run and id.
+    /// The intents of a pair with an unknown outcome, open or in doubt, by run and id.
     ///
     /// # Errors
     /// [`StoreError`] when they cannot be read.
@@ -556,7 +556,7 @@ impl Store {
         self.shared.readers.intents_of(pair, key).await
     }
 
-    /// What earlier runs learned about a host, by name.
+    /// What earlier runs noted about a host, by name.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be read.
@@ -564,7 +564,7 @@ impl Store {
         self.shared.readers.learned(host).await
     }
 
-    /// What earlier runs learned about each host, by name.
+    /// What earlier runs noted about each host, by name.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be read.
@@ -572,8 +572,8 @@ impl Store {
         self.shared.readers.hosts().await
     }
 
-    /// Takes the lease of a pair for `ttl`. One of somebody else is taken over when it has expired, or when its
-    /// owner ran on the same machine and is gone.
+    /// Takes the lease of a pair for `ttl`. The lease of another owner is taken over when it has expired, or when that owner
+    /// ran on the same machine and is gone.
     ///
     /// # Errors
     /// [`StoreError::LeaseHeld`] while another run has it.
@@ -596,7 +596,7 @@ impl Store {
         let at = at.into();
         let run = owner.run.clone();
         let state = self.shared.file.as_deref();
-        // Before the lease shows it as an owner, so that nobody finds an owner that seems dead.
+        // Before the lease shows it as an owner, so that no other run finds an owner that seems dead.
         let alive = state.and_then(|state| liveness_lock::show(state, &run));
         let dead = self.dead_holder(pair, &owner).await?;
         let acquired = self

@@ -1,6 +1,6 @@
-//! How a store works: beside those who ask, or in their place.
+//! How a store works: beside its callers, or in their place.
 //!
-//! `SQLite` has a thread of its own. On a runtime with a paused clock that makes time jump whenever everybody waits for
+//! `SQLite` has a thread of its own. On a runtime with a paused clock that makes time jump whenever every task waits for
 //! the store, and runs depend on which thread was faster. A simulation needs neither, so a store in memory can wait for
 //! its thread in place: nothing else of the runtime runs meanwhile, and no virtual time passes. The statements are the same.
 
@@ -18,7 +18,7 @@ use crate::domain::time;
 /// How statements are carried out, and by which clock.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Working {
-    /// Others go on meanwhile; moments come from the clock on the wall.
+    /// Other tasks run meanwhile; moments come from the clock on the wall.
     Beside,
     /// Nothing else happens meanwhile; moments come from the runtime's clock, which began with 1970 here.
     InPlace(Instant),

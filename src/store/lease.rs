@@ -1,9 +1,9 @@
 //! The lease: one run at a time per pair of instances.
 //!
-//! A lease ends by itself when it is not renewed, so that a dead owner blocks nobody for long. Every new
-//! owner raises the generation, and renewing asks for the own generation: an owner that slept through its
-//! expiry learns that it lost the lease instead of working on beside the next one. Every commit of a run asks for it as well, in
-//! its own transaction ([`Mark`]): after a takeover nothing of the former owner is stored any more.
+//! A lease ends by itself when it is not renewed, so that a dead owner blocks no other run for long. Every new
+//! owner raises the generation, and renewing asks for the own generation: an owner that slept through its expiry is refused
+//! instead of working on beside the next one. Every commit of a run asks for it as well, in its own transaction ([`Mark`]):
+//! after a takeover nothing of the former owner is stored any more.
 //!
 //! Moments are those of the server's clock where the state is on a server, since the clocks of runners differ.
 
@@ -20,7 +20,7 @@ use super::{Pair, StoreError};
 use crate::domain::{HeldFile, RunId};
 use crate::planted::{self, Bug};
 
-/// Who asks for a lease. Others see it when they are refused.
+/// The owner that requests a lease. Other runs see it when they are refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaseOwner {
     /// The user's name, or whatever the user goes by.
@@ -33,12 +33,12 @@ pub struct LeaseOwner {
     pub run: RunId,
 }
 
-/// The right to write to a target from a source. Not `Clone`: whoever has it has it alone.
+/// The right to write to a target from a source. Not `Clone`: it has one holder.
 #[derive(Debug)]
 pub struct Lease {
     pub(super) mark: Arc<Mark>,
     pub(super) ended_ago: Option<Duration>,
-    /// Tells others on this machine that the owner lives.
+    /// Shows other processes on this machine that the owner is alive.
     pub(super) alive: Option<HeldFile>,
 }
 
@@ -50,7 +50,7 @@ impl Lease {
     }
 }
 
-/// Tells one lease from those before and after it.
+/// Distinguishes one lease from those before and after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Mark {
     pub(super) pair: Pair,
@@ -106,7 +106,7 @@ impl LeaseRequest {
     }
 }
 
-/// Who has a lease, as far as others may ask whether it lives.
+/// The holder of a lease, as far as others may check whether it is alive.
 pub(super) struct Holding {
     pub(super) host: String,
     pub(super) run: RunId,
@@ -116,8 +116,8 @@ pub(super) struct Holding {
     pub(super) refusal: StoreError,
 }
 
-/// Carries out one request in a transaction of its own. Nobody minds when the asker has gone away: an
-/// unheard lease expires.
+/// Carries out one request in a transaction of its own. A caller that has gone away makes no difference: a lease that it did
+/// not receive expires.
 ///
 /// Gives what made it fail, if it did.
 pub(super) async fn serve(
@@ -289,7 +289,7 @@ async fn renew(
     Ok(())
 }
 
-/// Lets the lease expire now and keeps the row, so that the generation goes on rising. A lease that
+/// Lets the lease expire now and keeps the row, so that the generation keeps rising. A lease that
 /// another run has taken over stays with that run.
 async fn release(connection: &mut Connection, mark: &Mark) -> Result<(), StoreError> {
     match renew(connection, mark, 0).await {
@@ -305,8 +305,8 @@ impl Mark {
         }
     }
 
-    /// Makes sure, inside a transaction, that nobody has taken the lease over, and that nobody does before the transaction is
-    /// over.
+    /// Makes sure, inside a transaction, that no other run has taken the lease over, and that none does before the
+    /// transaction is over.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`] when another run has it.

@@ -1,11 +1,11 @@
 //! The durable state of a workspace: mappings, intents, runs with their outcomes, and the lease.
 //!
 //! One writer task owns the only connection that writes. Whatever has queued up while it was busy goes
-//! into its next transaction, so thousands of small commits cost few disk flushes, and nobody is told "done"
+//! into its next transaction, so thousands of small commits cost few disk flushes, and no caller gets "done"
 //! before the flush. Reads have a connection of their own and never wait for the writer.
 //!
 //! ```text
-//!   commit ──▶ bounded queue ──▶ writer task ──▶ one transaction ──▶ everyone in it is answered
+//!   commit ──▶ bounded queue ──▶ writer task ──▶ one transaction ──▶ all callers in it are answered
 //!   mappings, runs, … ──▶ reading connection
 //! ```
 //!
@@ -13,7 +13,7 @@
 //! scripts of the schema, and the same tests.
 //!
 //! The schema has a version. Older files are migrated forwards when they are opened; a file of a newer
-//! program is refused, because an older one would not keep what it does not know.
+//! program is refused, because an older one would not keep what it does not recognise.
 //!
 //! The bytes of assets that a run is about to replace do not go into a file's database but beside it, in files named by
 //! their hash; on a server they are in a table of their own.

@@ -196,7 +196,7 @@ impl Readers {
         pair: &Pair,
         key: &EntityKey,
     ) -> Result<Vec<Intent>, StoreError> {
-        // Finds some more than those of the key, since it knows nothing of JSON.
+        // Finds some more than those of the key, since `LIKE` does not parse JSON.
         let sql = format!(
             "{INTENT_COLUMNS} WHERE source = ? AND target = ? AND keys LIKE ? ORDER BY opened_ms, run, id"
         );

@@ -114,11 +114,11 @@ pub struct Intent {
     pub opened_ms: i64,
     /// The first one is 1.
     pub attempt: u32,
-    /// The number under which the target works it off, as soon as it is known.
+    /// The number under which the target processes it, as soon as it is known.
     pub batch: Option<BatchId>,
     /// What has become of it.
     pub state: IntentState,
-    /// Why attempts at it failed, in their order, as quoted and cut by whoever asked. Empty while it is open, and of
+    /// Why attempts at it failed, in their order, as quoted and cut by the caller. Empty while it is open, and of
     /// one that the first attempt brought to its end.
     pub answers: Vec<String>,
 }
@@ -222,7 +222,7 @@ pub struct PriorState {
     /// Whether the run is not about to write the entity itself, but its model, without a field of which it has a value.
     #[serde(default)]
     pub along: bool,
-    /// What was known of the entity as a counterpart; `None` when it was nobody's, or no source entity is.
+    /// What was known of the entity as a counterpart; `None` when it was none, or there is no source entity.
     pub mapping: Option<Mapping>,
     /// The place of a page that was agreed upon.
     #[serde(default)]
@@ -415,7 +415,7 @@ pub enum Change {
         /// Their hash.
         hash: ContentHash,
     },
-    /// The target told the number of the batch.
+    /// The target reported the number of the batch.
     IntentBatch {
         /// The run.
         run: RunId,

@@ -97,7 +97,7 @@ const ON_SERVER: &str = "
         PRIMARY KEY (hash, part)
     )";
 
-/// Waits until nobody else prepares the schema, and gives its version; creates it when absent.
+/// Waits until no other process prepares the schema, and gives its version; creates it when absent.
 async fn found_on_server(writer: &mut Connection) -> Result<i64, StoreError> {
     let Some(server) = writer.server() else {
         return Ok(0);
@@ -164,7 +164,7 @@ pub(super) const KNOWLEDGE: [&str; 4] = [
     "disputed_mappings",
 ];
 
-/// Copies what the state in the file `from`, which has the same schema, knows of counterparts and agreements.
+/// Copies what the state in the file `from`, which has the same schema, holds of counterparts and agreements.
 pub(super) async fn copy_knowledge(into: &mut Connection, from: &Path) -> Result<(), StoreError> {
     let place = from.display().to_string();
     let failed = |error| StoreError::of(error, &place);

@@ -19,7 +19,7 @@ const SCHEMA: &str = "lockgate";
 /// As long as for a file.
 const LOCK: &str = "10s";
 
-/// Less than [`LOCK`], so that whoever waits for a process that was stopped gets its turn.
+/// Less than [`LOCK`], so that a process that waits for a stopped one gets its turn.
 const IDLE: &str = "5s";
 
 /// The server's limit for names (`NAMEDATALEN`, <https://www.postgresql.org/docs/current/limits.html>).

@@ -1,4 +1,4 @@
-//! A state as a whole: how much is in it, whether its rows are as they were written, and who works with it.
+//! A state as a whole: how much is in it, whether its rows are as they were written, and which runs use it.
 
 use jiff::Timestamp;
 use serde_json::Value;

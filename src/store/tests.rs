@@ -125,7 +125,7 @@ async fn fresh() -> (TempDir, StateUrl, Store) {
     (directory, url, store)
 }
 
-/// Where a state is to be that does not exist yet.
+/// The place of a state that does not exist yet.
 struct Place {
     url: StateUrl,
     _folder: Option<TempDir>,

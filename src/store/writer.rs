@@ -1,4 +1,4 @@
-//! The writer task: the only one who writes.
+//! The writer task: the only one that writes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -15,7 +15,7 @@ use crate::planted::{self, Bug};
 
 /// How many orders may wait, which is also the most that one transaction takes. It is far above what one
 /// lane has in flight, so that a transaction is worth its disk flush; beyond it, senders wait for the disk.
-/// The writer sends to nobody but through one-shot channels, so no cycle of full channels can form.
+/// The writer sends through one-shot channels only, so no cycle of full channels can form.
 pub(super) const QUEUE: usize = 1024;
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -53,12 +53,12 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Works until the store is closed or everyone who could send is gone; what was accepted until then
+    /// Works until the store is closed or every sender is gone; what was accepted until then
     /// is written.
     pub(super) async fn run(mut self) {
         let mut orders = Vec::with_capacity(QUEUE);
         while self.orders.recv_many(&mut orders, QUEUE).await > 0 {
-            // An error means that all handles are gone, and with them who could let it go on.
+            // An error means that all handles are gone, so nothing can resume it.
             drop(self.standing_still.wait_for(|is_stopped| !is_stopped).await);
             self.gather(&mut orders).await;
             let mut jobs = Vec::new();
@@ -145,7 +145,7 @@ impl Writer {
     }
 
     /// After a transaction that failed for want of something, such as room on the disk, the connection may not be able to
-    /// begin another one, and say so in words of its own. Then the first cause is what is told.
+    /// begin another one, and report that as a failure of its own. Then the first cause is what is reported.
     async fn healed(&mut self) -> Result<(), StoreError> {
         let Some(first) = self.broken.take() else {
             return Ok(());
@@ -207,7 +207,7 @@ async fn write(connection: &mut Connection, jobs: &[Job]) -> Result<(), StoreErr
     apply(connection, changes).await
 }
 
-/// Tells the sender. One that has gone away does not mind: its changes are durable all the same.
+/// Answers the sender. The changes of one that has gone away are durable all the same.
 fn answer(job: Job, result: Result<(), StoreError>) {
     drop(job.reply.send(result));
 }

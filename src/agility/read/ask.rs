@@ -322,7 +322,7 @@ fn understand_one<I: Id>(
     Ok(alive(vec![found]))
 }
 
-/// An entity asked for by name is believed only if that is its name.
+/// An entity asked for by name is accepted only if that is its name.
 fn understand_named<I: Id>(
     kind: Kind,
     name: &str,

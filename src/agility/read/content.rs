@@ -51,7 +51,7 @@ pub(super) fn feed<I: Id>(
 }
 
 /// `POST {locale}/list/{container}`: `{ totalCount, items }`. Only ids are taken, with the locale in place of a
-/// name. Rows are told in two shapes: flat with `contentID`, and lists of rows whose `itemContainerID` is
+/// name. Rows come in two shapes: flat with `contentID`, and lists of rows whose `itemContainerID` is
 /// the content id while `contentItemID` names a version.
 pub(super) fn list<I>(
     locale: &Locale,
@@ -88,7 +88,7 @@ pub(super) fn list<I>(
     Ok(ReadResponse { found, follow_ups })
 }
 
-/// Where the feed goes on: a token that has grown. At the end the server repeats it, or says 0 or nothing.
+/// Where the feed continues: a token that has grown. At the end the server repeats it, or says 0 or nothing.
 pub(super) fn next_token(value: &Value, current: i64) -> Option<i64> {
     shape::int(value, "syncToken").filter(|next| *next > current)
 }

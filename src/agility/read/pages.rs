@@ -109,7 +109,7 @@ pub(super) fn page<I: Id>(locale: &Locale, mut row: Value) -> Result<Record<I>, 
     }))
 }
 
-/// Sets `redirectUrl` of a link page from `redirect.url`, the other place where it is told.
+/// Sets `redirectUrl` of a link page from `redirect.url`, the other place where it may stand.
 fn take_redirect(page: &mut Map<String, Value>) {
     let told = page
         .get("redirectUrl")

@@ -9,7 +9,7 @@ use super::super::page::Page;
 use super::super::shape::{self, ShapeError};
 use super::plain;
 
-/// The status of a redirection that tells none.
+/// The status of a redirection that states none.
 const DEFAULT_STATUS: i64 = 301;
 
 const MEMBERS: [&str; 7] = [
@@ -22,7 +22,7 @@ const MEMBERS: [&str; 7] = [
     "content",
 ];
 
-/// `GET urlredirection`: `{ items, isUpToDate, lastAccessDate }`. Asked without a date it tells all.
+/// `GET urlredirection`: `{ items, isUpToDate, lastAccessDate }`. Asked without a date it lists all.
 pub(super) fn list<I: Id>(page: &Page<'_>) -> Result<ReadResponse<I>, ShapeError> {
     Ok(ReadResponse {
         found: page.each(row)?,

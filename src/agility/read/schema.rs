@@ -101,7 +101,7 @@ const ZONE_MEMBERS: [&str; 11] = [
     "sharedModules",
 ];
 
-/// `GET model/list/…` and `model/list-page-modules/…`: summaries. The rich text model is told with the
+/// `GET model/list/…` and `model/list-page-modules/…`: summaries. The rich text model comes with the
 /// components even where the server does not list it.
 pub(super) fn models<I>(components: bool, page: &Page<'_>) -> Result<ReadResponse<I>, ShapeError> {
     let mut answer = ReadResponse::default();

@@ -38,7 +38,7 @@ struct Tree<'a, I> {
 }
 
 impl<I> Tree<'_, I> {
-    /// Tells the siblings of one level and everything below them. Nodes that stand for the items of a
+    /// Reports the siblings of one level and everything below them. Nodes that stand for the items of a
     /// dynamic page are no pages.
     fn level(&mut self, siblings: Option<&Value>, parent: Option<i64>) -> Result<(), ShapeError> {
         let siblings = match siblings {

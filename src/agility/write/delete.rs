@@ -1,7 +1,7 @@
 //! Deleting: one entity in one request.
 //!
 //! Deletion is soft on the real service: content and pages go to state 3 and leave every list, other rows say
-//! `isDeleted`. Neither can be taken back through the API, so what is deleted here is gone for us.
+//! `isDeleted`. Neither can be undone through the API, so what is deleted here is gone for us.
 
 use serde_json::Value;
 

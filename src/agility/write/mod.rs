@@ -1,4 +1,4 @@
-//! Writing: bodies with the ids where the API wants them, deletions, and what the target answers.
+//! Writing: bodies with the ids where the API needs them, deletions, and what the target answers.
 
 mod delete;
 mod form;

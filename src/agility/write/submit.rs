@@ -69,7 +69,7 @@ fn page_path(page: &PageSave) -> Result<String, ShapeError> {
 }
 
 /// Where the page goes is said in the query and in the body. `path` is computed by the server, which
-/// wants a text there all the same.
+/// needs a text there all the same.
 fn page_body(page: &PageSave) -> Result<Map<String, Value>, ShapeError> {
     let mut body = body_with_id(&page.save)?;
     let raw = |id: Option<TargetId>| Value::from(id.map_or(NONE, Id::raw));

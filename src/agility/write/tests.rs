@@ -1,4 +1,4 @@
-//! What leaves for a save, and what is believed of its answer.
+//! What is sent for a save, and what is accepted of its answer.
 
 use serde_json::json;
 

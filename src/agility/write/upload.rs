@@ -134,7 +134,7 @@ fn filled(upload: Upload, failure: &Failure) -> Result<Form, ShapeError> {
 }
 
 /// Passes pieces on as long as they are right: the stream must not fail, and its length must be the one that
-/// was told. What went wrong is left in `failure`, because the HTTP client reports it as a broken connection.
+/// was announced. What went wrong is left in `failure`, because the HTTP client reports it as a broken connection.
 fn counted(
     bytes: ByteStream,
     length: Option<u64>,

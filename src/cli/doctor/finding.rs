@@ -13,7 +13,7 @@ pub(super) struct Finding {
     pub(super) target: Option<String>,
     pub(super) level: Level,
     pub(super) detail: String,
-    /// The next step; `None` where nothing is to be done.
+    /// The next step; `None` where there is nothing to do.
     pub(super) next: Option<String>,
 }
 

@@ -44,7 +44,7 @@ pub(in crate::cli) struct DemoArgs {
 }
 
 impl DemoArgs {
-    /// All layers, these flags on top. The instances come later, once the mock server tells its address.
+    /// All layers, these flags on top. The instances come later, once the mock server reports its address.
     fn config(&self) -> Result<Config, Error> {
         let collected = self.engine.collect(Collected::default());
         self.file.load(self.output.collect(collected))
@@ -59,7 +59,7 @@ const TARGET: &str = "5e6f7a8b-u";
 /// Runs the demonstration.
 ///
 /// # Errors
-/// [`Error`] when it could not start or could not go on.
+/// [`Error`] when it could not start or could not continue.
 pub(in crate::cli) async fn run(args: DemoArgs) -> Result<ExitStatus, Error> {
     let config = args.config()?;
     let mut state: StateFile = serde_json::from_str(SITE)
@@ -98,7 +98,7 @@ pub(in crate::cli) async fn run(args: DemoArgs) -> Result<ExitStatus, Error> {
     status.map(|(status, _)| status)
 }
 
-/// How the mock server works batches off.
+/// How the mock server processes batches.
 fn batches(args: &DemoArgs) -> BatchWork {
     let usual = args.profile.map_or_else(
         || BatchWork {

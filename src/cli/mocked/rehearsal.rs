@@ -1,7 +1,7 @@
 //! `lockgate sync --dry-run`: the same run against a copy of the target.
 //!
 //! The target is read for real and becomes the state of a mock server inside this process. Then the very code
-//! of a run works against that server: what it does is what a run would do, as far as the mock knows the rules of
+//! of a run works against that server: what it does is what a run would do, as far as the mock has the rules of
 //! the real one. Nothing is written to the real target, and mappings stay in memory.
 
 use std::collections::{HashMap, HashSet};
@@ -42,7 +42,7 @@ const BATCH_ITEM: Duration = Duration::from_millis(50);
 /// Rehearses a run and lists what it would do.
 ///
 /// # Errors
-/// [`Error`] when the rehearsal could not begin or not go on; entities that would fail are in the status.
+/// [`Error`] when the rehearsal could not begin or not continue; entities that would fail are in the status.
 pub(in crate::cli) async fn run(
     each: &[Settings],
     work: &Work,
@@ -136,7 +136,7 @@ async fn copy_of_target(
     settings: &Settings,
     ends: &Ends,
 ) -> Result<(InstanceFile, mock::Rules), Error> {
-    // Nobody follows this reading: the run that comes next reads, and shows, the same once more.
+    // Nothing shows this reading: the run that comes next reads, and shows, the same once more.
     let (events, mut unheard) = mpsc::channel(EVENTS_IN_FLIGHT);
     let sink = Sink::new(events);
     let options = wiring::engine_options(settings);
@@ -180,7 +180,7 @@ async fn copy_of_target(
 /// The webhooks of the target, without their secrets and addresses. Where they cannot be read, the copy has none.
 ///
 /// # Errors
-/// [`WebhooksError::Unread`] where they are to be paused, as in a run.
+/// [`WebhooksError::Unread`] where they have to be paused, as in a run.
 async fn webhooks(target: &Instance, are_paused: bool) -> Result<Vec<Row>, Error> {
     let all = match target.webhooks().await {
         Err(error) if are_paused => return Err(RunError::from(WebhooksError::Unread(error)).into()),
@@ -200,7 +200,7 @@ async fn webhooks(target: &Instance, are_paused: bool) -> Result<Vec<Row>, Error
 }
 
 /// How the copy compares names: as the strictest target would, so that nothing is promised that the real one refuses. One
-/// that holds two names which differ in case only has shown that it tells them apart.
+/// that holds two names which differ in case only has shown that it distinguishes them.
 fn rules(inventory: &Inventory<TargetId>) -> mock::Rules {
     let entities = inventory
         .entities()
@@ -288,7 +288,7 @@ fn row(entity: &Entity<TargetId>) -> Row {
     row
 }
 
-/// Tells at the end of the rehearsal what a run would cost.
+/// Reports at the end of the rehearsal what a run would cost.
 fn estimate(settings: &Settings, server: &Server) -> session::Estimate {
     let requests = server.counter();
     let concurrency = settings.pace.concurrency.min(AT_ONCE);
@@ -318,7 +318,7 @@ fn estimate(settings: &Settings, server: &Server) -> session::Estimate {
     })
 }
 
-/// What did not come across in the rehearsal, by entity: the outcome and why. The plan alone cannot know what the
+/// What was not migrated in the rehearsal, by entity: the outcome and why. The plan alone cannot know what the
 /// server refuses.
 #[derive(Clone, Default)]
 struct Failures(Arc<Mutex<HashMap<EntityKey, (&'static str, String)>>>);

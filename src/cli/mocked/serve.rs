@@ -193,7 +193,7 @@ pub enum ServeError {
     /// The server did not start.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// The address cannot be told.
+    /// The address cannot be reported.
     #[error("cannot write to the output")]
     Output(#[source] io::Error),
     /// The state cannot be saved.
@@ -207,7 +207,7 @@ pub enum ServeError {
     },
 }
 
-/// Serves until `stop` completes. Tells the address to `out` in one line, `listening on http://…`, once
+/// Serves until `stop` completes. Writes the address to `out` in one line, `listening on http://…`, once
 /// requests are taken.
 ///
 /// # Errors

@@ -49,7 +49,7 @@ pub(in crate::cli) struct WhyArgs {
     file: FileArgs,
 }
 
-/// Tells the story.
+/// Shows the history.
 ///
 /// # Errors
 /// [`Error::Usage`] when the entity is none, or no run has met it; [`Error::Store`] when the state cannot be read.

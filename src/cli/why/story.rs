@@ -134,7 +134,7 @@ pub(super) async fn tell(
     Ok(stories)
 }
 
-/// What the folder of a run knows of an entity: its plan, and its outcome where there is one. `None` when neither.
+/// What the folder of a run holds of an entity: its plan, and its outcome where there is one. `None` when neither.
 ///
 /// # Errors
 /// When a file is there and cannot be read.

@@ -13,8 +13,8 @@
 //!   a kind without versions                           ─▶ it says something else, and the run did not write it
 //! ```
 //!
-//! An edit before the save of this run to the same entity is overwritten and does not show: the API tells no version that
-//! a save replaced.
+//! An edit before the save of this run to the same entity is overwritten and does not show: the API does not return the
+//! version that a save replaced.
 
 use std::collections::BTreeMap;
 

@@ -1,9 +1,9 @@
 //! What the target holds where a run is going to write over something, kept so that the run can be undone.
 //!
-//! It is noted with the intent, in one transaction: whoever finds that a request may have left also finds what was there
+//! It is noted with the intent, in one transaction: where a request may have left, the state also has what was there
 //! before. Only the first save of what existed before the run counts; patches and later attempts find a note already.
-//! The bytes of an asset go into a file before that. When they cannot be had, that is noted and told, and the run goes
-//! on: whoever asked for a migration did not ask for the bytes that it replaces, and the undo lists the asset.
+//! The bytes of an asset go into a file before that. When they are not available, that is noted and reported, and the
+//! run goes on: a migration does not need the bytes that it replaces, and the undo lists the asset.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -44,7 +44,7 @@ pub(in crate::engine) struct PreImages {
 }
 
 impl PreImages {
-    /// Goes by what the store knew when the run was planned.
+    /// Goes by what the store held when the run was planned.
     pub(in crate::engine) fn new(
         mappings: Arc<Vec<Mapping>>,
         places: Arc<HashMap<EntityKey, AgreedPlace>>,

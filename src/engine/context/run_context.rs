@@ -60,7 +60,7 @@ pub struct RunContext<S, T> {
     pub assets: AssetIndex,
     /// Fields that stay as the target has them.
     pub merged: Merged,
-    /// Who became whom.
+    /// The id mapping.
     pub ids: IdMap,
     /// The asset bytes that this run sent.
     pub sent_bytes: DashMap<SourceId, Fingerprint>,
@@ -92,7 +92,7 @@ pub struct RunContext<S, T> {
     pub source_pacer: Arc<Pacer>,
     /// The pace of the target.
     pub target_pacer: Arc<Pacer>,
-    /// Who is told.
+    /// Where events go.
     pub sink: Sink,
     /// As the user set it.
     pub options: Options,
@@ -386,13 +386,13 @@ impl<S: Source, T: Target> RunContext<S, T> {
         Ok(id)
     }
 
-    /// What tells an item from what is not equal to it.
+    /// The same for equal items only.
     pub(in crate::engine) fn signature(&self, item: &Prepared) -> Signature {
         let key = &self.entity(item.node).key;
         (key.kind, key.locale.clone(), item.target_hash)
     }
 
-    /// Makes durable under which number the target works off an intent.
+    /// Makes durable under which number the target processes an intent.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -405,7 +405,7 @@ impl<S: Source, T: Target> RunContext<S, T> {
         Ok(())
     }
 
-    /// What recovery has to know of an item that is about to leave.
+    /// What recovery needs of an item that is about to leave.
     fn detail(&self, operation: Operation, item: &Prepared) -> IntentDetail {
         let entity = self.entity(item.node);
         let planned = self.planned(item.node);

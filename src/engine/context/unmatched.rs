@@ -1,7 +1,7 @@
 //! Content and pages that the target had before the run and that are the counterpart of nothing.
 //!
-//! A run that finds a request without an answer has to tell what that request made from what was there before. Ids tell it
-//! on a server whose ids rise, and on no other. So an intent names what could be taken for its effect.
+//! A run that finds a request without an answer has to separate what that request made from what was there before. Ids
+//! show it only on a server with rising ids. So an intent names what could be taken for its effect.
 
 use std::collections::HashMap;
 

@@ -58,7 +58,7 @@ impl Costs {
         let gathering = gathering(scarce.or(self.target.outlook.per_second));
         match (self.gathers, scarce) {
             (true, None) => self.commit.saturating_sub(gathering).max(self.commit / 8),
-            // Who comes later waits for less.
+            // A later note waits for less.
             (false, Some(_)) => self.commit + gathering * 3 / 4,
             (true, Some(_)) | (false, None) => self.commit,
         }

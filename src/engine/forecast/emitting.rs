@@ -1,4 +1,4 @@
-//! What is told once a second while no dispatcher does.
+//! Reports once a second while no dispatcher does.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use crate::engine::pace::Sample;
 use crate::event::Event;
 use crate::instance::{Source, Target};
 
-/// Does `work`, and tells at once and then every second how fast it is and how long it will still take: `forecast` knows that
-/// from the pace when the work began and the present one, and says nothing while it has no basis.
+/// Does `work`, and reports at once and then every second the pace and the time that is left: `forecast` derives that from
+/// the pace when the work began and the present one, and returns nothing while it has no basis.
 pub(in crate::engine) async fn emit_while<S, T, R>(
     context: &RunContext<S, T>,
     mut forecast: impl FnMut(&Sample, &Sample) -> Option<Event>,
@@ -44,7 +44,7 @@ fn short(number: f64) -> f64 {
     (number * 100.0).round() / 100.0
 }
 
-/// Tells the pace since the sample before, and gives the present one.
+/// Reports the pace since the sample before, and returns the new one.
 pub(in crate::engine) async fn emit_pace<S, T>(
     context: &RunContext<S, T>,
     before: &Sample,

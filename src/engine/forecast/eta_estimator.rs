@@ -2,7 +2,7 @@
 //!
 //! A play of an hour takes about a second of a processor, and an end that was named well does not move. So nothing is
 //! played while the uploads are where the last play has them and cost what it took them to cost; and after the first second
-//! of plays it is done rarely, and in between the course of the last play is told again, stretched by what the uploads are
+//! of plays it is done rarely; in between the course of the last play is reported again, stretched by what the uploads are
 //! slower or faster than it. See `rest` for what that comes to.
 
 use std::time::Duration;
@@ -36,10 +36,10 @@ const OFF: u32 = 50;
 /// … or this long.
 const OFF_LEAST: Duration = Duration::from_millis(500);
 
-/// A course has to be followed for so long before it tells who is slower.
+/// A course has to be followed for so long before it shows which is slower.
 const STRETCH_FROM: Duration = Duration::from_secs(10);
 
-/// Plays before the first can be believed to hold: costs are learned in them.
+/// Plays before the first can be trusted to hold: costs are learned in them.
 const FIRST_PLAYS: u32 = 5;
 
 /// Plays ahead beside the run, one play at a time.
@@ -62,13 +62,13 @@ struct Simulation {
     took: Duration,
 }
 
-/// What the last play said.
+/// The result of the last play.
 #[derive(Debug)]
 struct Last {
     began: Instant,
     forecast: Forecast,
     costs: Costs,
-    /// The end that was told last.
+    /// The last end that was reported.
     told: Instant,
 }
 
@@ -84,7 +84,7 @@ impl Last {
             && off.is_some_and(|off| off <= tolerance(left))
     }
 
-    /// How long the uploads still take when they go on against the play as they did so far; `None` when that is what was told
+    /// How long the uploads still take when they go on against the play as they did so far; `None` when that was reported
     /// already.
     fn stretched(&mut self, unsettled: u32, now: Instant) -> Option<Duration> {
         let at = self.forecast.course.at(unsettled)?;
@@ -105,7 +105,7 @@ impl Last {
     }
 }
 
-/// By how much an end may be off before it is worth to say so.
+/// By how much an end may be off before that is worth a report.
 fn tolerance(left: Duration) -> Duration {
     OFF_LEAST.max(left / OFF)
 }
@@ -124,7 +124,7 @@ impl EtaEstimator {
     }
 
     /// Begins to play, unless a play is on, the last one still holds, or it was a short while ago for what it took: then
-    /// what is to be told instead, if anything.
+    /// what to report instead, if anything.
     pub(in crate::engine) fn ask<S, T, W>(
         &mut self,
         context: &RunContext<S, T>,
@@ -181,7 +181,7 @@ impl EtaEstimator {
         !self.plays.is_empty()
     }
 
-    /// What the play that is on says; `None` when none is. Cancel-safe.
+    /// The result of the current play; `None` when none is. Cancel-safe.
     pub(in crate::engine) async fn answer(&mut self) -> Option<Event> {
         let joined = self.plays.join_next().await?;
         let play = joined.unwrap_or_else(|broken| std::panic::resume_unwind(broken.into_panic()));
@@ -202,7 +202,7 @@ impl EtaEstimator {
     }
 }
 
-/// How long nothing is played after a play that took so long and said that so much is left.
+/// How long nothing is played after a play that took so long and found so much left.
 fn rest(took: Duration, spent: Duration, left: Duration) -> Duration {
     let shortest = took * SHARE;
     if spent < PLENTY {

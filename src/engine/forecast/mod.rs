@@ -4,8 +4,8 @@
 //! target would give, on a clock of its own: each job asks for its requests, these wait for their turn, for the
 //! rate and for a place in flight, and take as long as such requests took so far; a batch takes
 //! what such batches took, whatever they waited for. So the ready queue, the critical path, the sizes of the batches to come and
-//! both schedules are what they will be, as far as costs stay what they are. Who listens corrects for what they are
-//! not: see `progress::eta`. What comes after the uploads is counted in requests.
+//! both schedules are what they will be, as far as costs stay what they are. The receiver corrects for the
+//! difference: see `progress::eta`. What comes after the uploads is counted in requests.
 //! An undo is played like a run.
 //!
 //! | file | says |

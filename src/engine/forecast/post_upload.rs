@@ -98,7 +98,7 @@ impl Reading {
         } else {
             0
         };
-        // The items of every container are listed in the end, to find some that are nobody's.
+        // The items of every container are listed in the end, to find unmapped ones.
         let listed = locales.len() * count(Kind::Container);
         let mut reading = Self::lists(count, locales.len());
         reading.reads += (listed + questions(items) + count(Kind::Page)) as u64;
@@ -206,7 +206,7 @@ impl PostUploadWork {
         }
     }
 
-    /// What is told of it and of uploads that still take so long, mostly for that reason.
+    /// The forecast for it and for uploads that still take `upload`, mostly due to `by`.
     pub(in crate::engine) fn forecast(
         self,
         costs: &Costs,
@@ -215,7 +215,7 @@ impl PostUploadWork {
     ) -> Event {
         let publish = self.publication.time(costs);
         let verify = self.reading.time(costs);
-        // Fetching files makes nobody question the limit.
+        // Fetching files does not probe the limit.
         let asking = upload + publish + self.reading.by_rate(costs);
         let pauses = costs.target.outlook.pauses_in(asking);
         let by = if verify > upload.max(publish) || (upload + publish).is_zero() {

@@ -27,7 +27,7 @@ impl ProgressCurve {
         }
     }
 
-    /// When so many were to be left; `None` where the play says nothing of that.
+    /// When so many were to be left; `None` where the play has nothing of that.
     pub(in crate::engine) fn at(&self, unsettled: u32) -> Option<Duration> {
         let after = self.points.partition_point(|(left, _)| *left > unsettled);
         let (left, at) = self.points.get(after)?;

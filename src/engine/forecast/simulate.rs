@@ -51,7 +51,7 @@ pub(in crate::engine) fn ahead<W: Work>(work: W, running: Vec<Job>, costs: &Cost
 /// Something that happens at a moment of the play.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum What {
-    /// A flight wants to send its next request.
+    /// A flight has its next request to send.
     Ask(usize),
     /// A flight has an answer.
     Answer(usize),
@@ -190,7 +190,7 @@ impl<'a, W: Work> Simulation<'a, W> {
         self.waiting += 1;
     }
 
-    /// Lets go whoever may leave now.
+    /// Sends what may leave now.
     fn admit(&mut self) {
         while self.waiting > 0 && self.in_flight_total < self.costs.target.total.max(1) {
             let windows = &self.costs.target.windows;

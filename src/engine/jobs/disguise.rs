@@ -1,7 +1,7 @@
 //! Answers to a create that name something which was there before.
 //!
-//! A server may take more names for one than anybody knows, and may write over what has the name instead of refusing it. Its
-//! answer tells: the id was in the target's snapshot, or it is that of another counterpart. The first is a save over
+//! A server may treat more names as equal than documented, and may overwrite what has the name instead of refusing it. Its
+//! answer shows it: the id was in the target's snapshot, or it is that of another counterpart. The first is a save over
 //! something, with what the snapshot had as its former state; the second is a failure, and whatever was written over is sent
 //! again.
 
@@ -34,7 +34,7 @@ impl<S: Source, T: Target> RunContext<S, T> {
         self.target_inventory.get(&key.with_id(saved.id))
     }
 
-    /// The note of what was in the place of `there`, which nobody meant to write over.
+    /// The note of what was in the place of `there`, overwritten by mistake.
     pub(in crate::engine) fn found_out(&self, there: &Entity<TargetId>) -> Change {
         let lost = || PriorBytes::Lost {
             why: "the target took another name for that of this asset".to_owned(),

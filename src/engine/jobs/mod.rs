@@ -1,7 +1,7 @@
 //! The uploads themselves, one file per kind of request.
 //!
 //! Every job keeps the same order, which is what makes a crash harmless: the intent is durable before the
-//! request leaves, the outcome is durable before the id map knows it, and only then the dispatcher hears of it.
+//! request leaves, the outcome is durable before the id map has it, and only then the dispatcher gets it.
 
 mod asset;
 mod content;
@@ -55,7 +55,7 @@ pub(super) trait Jobs: Send + Sync + 'static {
         again: bool,
     ) -> impl Future<Output = Result<Finished, StoreError>> + Send;
 
-    /// What the store has to know of a node that has this outcome without a job that stored it.
+    /// What to store of a node that has this outcome without a job that stored it.
     fn outcome(&self, node: Node, outcome: &Outcome, because: &str) -> Vec<Change>;
 }
 

@@ -1,6 +1,6 @@
 //! Early read-back: the first items that use an encoding are read and compared before others follow.
 //!
-//! A link can be stored empty and the save still answer success. So an encoding is believed only after this
+//! A link can be stored empty and the save still answer success. So an encoding is trusted only after this
 //! target has been seen to keep it; the first difference in a reference stops the run.
 
 use crate::domain::{Id, TargetId};

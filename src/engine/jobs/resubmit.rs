@@ -138,7 +138,7 @@ where
     }
 }
 
-/// The failure of a request of which nobody heard the answer.
+/// The failure of a request with an answer that was lost.
 fn broke() -> RequestError {
     RequestError::new("saving", Cause::Broken(BROKE.to_owned()))
 }

@@ -1,4 +1,4 @@
-//! What left in the last seconds, and which refusals say something of the limit.
+//! What left in the last seconds, and which refusals reflect the limit.
 //!
 //! A server also refuses for reasons that have nothing to do with the rate: others use the same token, or a gateway sheds
 //! load. Such refusals come at any rate. So a refusal counts as one for the rate when both are true:
@@ -79,7 +79,7 @@ impl Answers {
         self.best = self.best.max(count);
     }
 
-    /// Notes that the request that left at `left` was refused. Returns whether that says something of the limit.
+    /// Notes that the request that left at `left` was refused. Returns whether that reflects the limit.
     pub(super) fn refused(&mut self, left: Instant) -> bool {
         if let Ok(at) = self.left.binary_search(&left) {
             self.left.remove(at);

@@ -78,7 +78,7 @@ impl Class {
         }
     }
 
-    /// Whether its time to answer tells how busy the server is. That of a file tells how long the file is.
+    /// Whether its time to answer shows how busy the server is. That of a file shows how long the file is.
     pub(super) const fn is_timed(self) -> bool {
         match self {
             Self::Read | Self::Fetch | Self::Write | Self::Submit | Self::Poll => true,

@@ -1,4 +1,4 @@
-//! A limit that is believed: how near to it requests leave, and when it is questioned.
+//! A limit that is assumed: how near to it requests leave, and when it is questioned.
 //!
 //! ```text
 //!   refused ─▶ approaching, from below ─▶ holding 0.98 of it ── patience over, requests wait ─▶ probing 1.04
@@ -58,7 +58,7 @@ const PROBE_MAX: f64 = 2.0;
 /// How long a probe lasts: long enough for a rolling second to fill and an answer to come back.
 const PROBE_TIME: Duration = Duration::from_secs(2);
 
-/// A limit that is believed.
+/// A limit that is assumed.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
     per_second: f64,
@@ -234,7 +234,7 @@ impl Known {
         (longer * 4).min(PATIENCE_MAX)
     }
 
-    /// Begins a probe that is due, and believes one that was not refused although about as many requests as the limit left
+    /// Begins a probe that is due, and accepts one that was not refused although about as many requests as the limit left
     /// in one second.
     fn advance(&mut self, cap: Option<f64>, busiest: impl FnOnce() -> f64, now: Instant) {
         let probe = self.per_second * self.step;

@@ -42,7 +42,7 @@ struct Burst {
 }
 
 impl RateLearner {
-    /// Knows nothing.
+    /// Has learned nothing.
     pub(super) fn new(start: f64, cap: Option<f64>) -> Self {
         Self {
             cap: usable(cap),
@@ -69,7 +69,7 @@ impl RateLearner {
         }
     }
 
-    /// The limit that is believed, in requests per second.
+    /// The limit that is assumed, in requests per second.
     pub(super) fn limit(&self) -> Option<f64> {
         self.known.as_ref().map(Known::per_second)
     }
@@ -92,7 +92,7 @@ impl RateLearner {
         self.answers.admitted(left);
     }
 
-    /// Notes that a request that left at `left` was refused. Returns whether that says something of the limit; then
+    /// Notes that a request that left at `left` was refused. Returns whether that reflects the limit; then
     /// [`RateLearner::pause`] is to follow.
     pub(super) fn refused(&mut self, left: Instant) -> bool {
         let was_usual = self.answers.is_usual();

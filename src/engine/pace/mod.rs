@@ -14,7 +14,7 @@
 //! per second* is a rule of the server: there is a number, and `limit` finds it from the refusals, holds just below it, and
 //! asks now and then whether it has risen. A window alone would have to be refused over and over to find out.
 //!
-//! A refusal that says something of the limit holds everything back for as long as the server asks. Another one holds back
+//! A refusal that reflects the limit holds everything back for as long as the server asks. Another one holds back
 //! its own request alone, unless the server asks for a long wait: where a share of all requests is refused whatever the rate,
 //! a pause with each refusal would leave hardly any time to send.
 //!

@@ -1,8 +1,7 @@
 //! The pacer of one instance: lines, windows and quota put together, and the one place that waits.
 //!
-//! There is no task behind it. Whoever is next keeps the time himself: he sleeps until the quota lets him go, and on
-//! leaving wakes the one after him. A request that is given up while it waits takes its ticket along and does
-//! the same.
+//! There is no task behind it. The request that is next keeps the time itself: it sleeps until the quota lets it go, and
+//! on leaving wakes the one after it. A request that is given up while it waits takes its ticket along and does the same.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -95,7 +94,7 @@ pub struct Pacer {
     state: Mutex<State>,
 }
 
-/// Who waits, who is in flight, and what was seen.
+/// What waits, what is in flight, and what was seen.
 #[derive(Debug)]
 struct State {
     turns: Turns,
@@ -114,7 +113,7 @@ struct State {
     times: PerClass<Option<Duration>>,
 }
 
-/// Leave for one request. Tell how it ended with [`Permit::answered`], [`Permit::refused`] or
+/// Permission for one request. Report how it ended with [`Permit::answered`], [`Permit::refused`] or
 /// [`Permit::overloaded`]; dropping it says nothing about the server. Its place is free after either.
 #[derive(Debug)]
 pub struct Permit<'a> {
@@ -145,7 +144,7 @@ pub struct Sample {
     pub concurrency: usize,
 }
 
-/// A span that is shorter tells little of a rate.
+/// A span that is shorter shows little of a rate.
 const SPAN_MIN: Duration = Duration::from_millis(100);
 
 impl Sample {
@@ -162,7 +161,7 @@ fn in_ms(time: Duration) -> f64 {
     (time.as_secs_f64() * 100_000.0).round() / 100.0
 }
 
-/// What a forecast has to know of a pacer.
+/// What a forecast needs of a pacer.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::engine) struct PacerSnapshot {
     /// What its quota allows.
@@ -366,7 +365,7 @@ impl Pacer {
         })
     }
 
-    /// Wakes whoever is next now. More than one may be awake: each looks whether it is his turn.
+    /// Wakes the requests that are next. More than one may be awake: each checks its turn.
     fn wake(&self) {
         let state = self.state();
         for group in [Group::Main, Group::Fetch, Group::Files] {
@@ -377,7 +376,7 @@ impl Pacer {
         }
     }
 
-    /// What a forecast has to know.
+    /// What a forecast needs.
     pub(in crate::engine) fn pace_snapshot(&self) -> PacerSnapshot {
         let outlook = self.quota.outlook();
         let state = self.state();
@@ -450,7 +449,7 @@ enum Step<'a> {
     Leave(Permit<'a>),
     /// It is next, and the quota is not there yet.
     Until(Instant),
-    /// Somebody else is next; the bell will ring.
+    /// Another request is next; a wake-up follows.
     Behind,
 }
 
@@ -493,7 +492,7 @@ impl Drop for Ticket<'_> {
 }
 
 impl Permit<'_> {
-    /// The server dealt with the request, whatever it said.
+    /// The server processed the request, with any result.
     pub fn answered(self) {
         let now = Instant::now();
         let took = now.duration_since(self.left);
@@ -514,7 +513,7 @@ impl Permit<'_> {
         }
     }
 
-    /// The server could not cope and asks everybody to wait for `pause`, which tells nothing about its rate.
+    /// The server is overloaded and asks all requests to wait for `pause`, which shows nothing of its rate.
     pub fn asked_to_wait(self, pause: Duration) {
         if let Some(quota) = self.pacer.quota(self.class) {
             quota.pause(pause);
@@ -522,9 +521,9 @@ impl Permit<'_> {
         self.overloaded();
     }
 
-    /// The server refused the request for its rate and asks for a wait of `asked`; `None` when it does not say how long.
-    /// `again`: how often it refused this request before. A refusal that says something of the limit holds everything
-    /// back; another one this request alone, and the caller waits as long as the [`Refusal`] says.
+    /// The server refused the request for its rate and asks for a wait of `asked`; `None` when it states none.
+    /// `again`: how often it refused this request before. A refusal that reflects the limit holds everything
+    /// back; another one this request alone, and the caller waits as long as the [`Refusal`] asks for.
     pub fn refused(self, asked: Option<Duration>, again: u32) -> Refusal {
         let refusal = match self.pacer.quota(self.class) {
             Some(quota) => quota.refused(self.left, asked, again),
@@ -563,7 +562,7 @@ mod tests {
     use super::*;
     use futures_util::future::join_all;
 
-    /// Two samples that were taken three seconds apart, on a machine that was busy, told three times the rate.
+    /// Two samples that were taken three seconds apart, on a machine that was busy, gave three times the rate.
     #[tokio::test(start_paused = true)]
     async fn a_rate_is_of_the_time_that_has_passed() {
         let pacer = Pacer::new(8, None);

@@ -25,9 +25,9 @@ const CATCH_UP: Duration = Duration::from_millis(5);
 
 /// The wait after a refusal for the limit without `Retry-After`: what most services' windows need to clear.
 pub(super) const WAIT: Duration = Duration::from_secs(1);
-/// The first wait of a request after a refusal that says nothing of the limit, without `Retry-After`. It doubles each time.
+/// The first wait of a request after a refusal that does not reflect the limit, without `Retry-After`. It doubles each time.
 const WAIT_ALONE: Duration = Duration::from_millis(50);
-/// A wait that the server asks for and that holds everything back, whatever the refusal says.
+/// A wait that the server asks for and that holds everything back, whatever the refusal shows.
 const LONG: Duration = Duration::from_secs(5);
 
 /// What a refusal for the rate leads to.
@@ -35,7 +35,7 @@ const LONG: Duration = Duration::from_secs(5);
 pub struct Refusal {
     /// How long nothing leaves, or this request does not.
     pub pause: Duration,
-    /// How long this request alone has to wait, because the refusal says nothing of the limit.
+    /// How long this request alone has to wait, because the refusal does not reflect the limit.
     pub alone: Duration,
     /// Whether nothing was paused for that long yet, by a second at least.
     pub is_new: bool,
@@ -237,7 +237,7 @@ impl Quota {
     }
 
     /// Notes that the server refused the request that left at `left` for its rate and asks for a wait of `asked`; `None`
-    /// when it does not say how long. `again`: how often it refused this request before.
+    /// when it does not state how long. `again`: how often it refused this request before.
     pub(super) fn refused(&self, left: Instant, asked: Option<Duration>, again: u32) -> Refusal {
         let mut state = self.state();
         let is_of_limit = state.learner.refused(left);

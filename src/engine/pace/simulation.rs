@@ -28,7 +28,7 @@ struct Server {
     /// From when on which limit holds, latest last.
     limits: Vec<(Instant, f64)>,
     latency: Duration,
-    /// Whether it says how long to wait.
+    /// Whether it states the wait.
     tells: bool,
     /// Requests that it works on at one time; more wait.
     workers: tokio::sync::Semaphore,
@@ -282,7 +282,7 @@ async fn takes(server: &Server, requests: u32) -> Duration {
 
 /// 200 entities took more than four minutes: each refusal paused everything, and the rate fell with each. In one of three
 /// orders of the refusals it was still so when the best second fell with the rate, because each refusal was near it then.
-/// Ten seconds are what it may take to find out that refusals say nothing.
+/// Ten seconds are what it may take to find out that refusals show nothing.
 #[tokio::test(start_paused = true)]
 async fn where_a_share_is_refused_whatever_the_rate_a_third_of_the_throughput_is_left() {
     let orders = (0..12).map(|order| order * 31);

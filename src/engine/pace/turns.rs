@@ -28,7 +28,7 @@ struct Line {
 }
 
 impl Turns {
-    /// Nobody waits.
+    /// Nothing waits.
     pub(in crate::engine) fn new() -> Self {
         Self {
             lines: PerClass::of(|_| Line::default()),

@@ -1,11 +1,11 @@
 //! How many requests of a class may be in flight: additive increase, multiplicative decrease.
 //!
 //! The window doubles per round trip until the first sign of trouble and grows by one per round trip after it (the rule
-//! of TCP, RFC 5681). A sign of trouble counts once per round trip: requests that left before the last decrease tell of
+//! of TCP, RFC 5681). A sign of trouble counts once per round trip: requests that left before the last decrease show
 //! the window as it was. The window grows only while it is the window that holds requests back.
 //!
-//! Latency is the weaker witness, because a list of 250 rows takes longer than a single one, and nobody
-//! measures what the server does. So it has to rise far above what was usual, it costs little, it never takes the window below a
+//! Latency is the weaker signal, because a list of 250 rows takes longer than a single one, and the server's
+//! work is not measured. So it has to rise far above what was usual, it costs little, it never takes the window below a
 //! quarter of its ceiling, and what counts as usual drifts upwards, so that a server that has become slower for good
 //! is not avoided for ever.
 
@@ -91,8 +91,8 @@ impl Window {
         self.size = size.clamp(1.0, self.ceiling);
     }
 
-    /// Notes an answer to a request that left at `left`. `was_full`: the window held others back;
-    /// `latency`: the time that it took, where that tells anything. Returns how many times as long as the shortest ones it took.
+    /// Notes an answer to a request that left at `left`. `was_full`: the window held others back; `latency`:
+    /// the time that it took, where that has a meaning. Returns how many times as long as the shortest ones it took.
     pub(super) fn answered(
         &mut self,
         left: Instant,

@@ -1,7 +1,7 @@
 //! How many items a content batch takes, and how many batches are at the target at one time.
 //!
-//! Both begin small, because a large batch keeps others waiting where items are worked off one after another, and many
-//! batches only wait for one another where one is worked off at a time. How the target works is not assumed, but seen:
+//! Both begin small, because a large batch keeps others waiting where items are processed one after another, and many
+//! batches only wait for one another where one is processed at a time. How the target works is not assumed, but seen:
 //!
 //! | seen | conclusion |
 //! |---|---|
@@ -20,7 +20,7 @@ pub(in crate::engine) const FIRST_ITEMS: usize = 50;
 pub(in crate::engine) const FIRST_AT_ONCE: usize = 3;
 /// The sizes that are tried one after another. The last one is the most that the Management API takes.
 const ITEMS: [u32; 3] = [50, 100, 250];
-/// Batches of a size before its time says anything: the wait for a new size begins with a guess.
+/// Batches of a size before its time is meaningful: the wait for a new size begins with a guess.
 const TRIES: u32 = 4;
 /// A size that is done within this time keeps nothing waiting.
 const SOON: Duration = Duration::from_millis(200);
@@ -58,7 +58,7 @@ impl Default for Growth {
 impl Growth {
     /// Notes that a content batch of so many items was found done after `time`.
     pub(super) fn done(&mut self, items: u32, time: Duration) {
-        // Batches that are not full say little: there was nothing to be gained.
+        // Batches that are not full show little: there was nothing to be gained.
         let Some(at) = ITEMS.iter().rposition(|size| items >= size * 3 / 4) else {
             return;
         };

@@ -243,12 +243,12 @@ choices! {
 }
 
 choices! {
-    /// Which headers tell a limit.
+    /// Which headers state a limit.
     Headers: "limit.headers", "do responses state a limit?",
         "all requests of the probe";
     /// None does.
     None = "no header does" => "nothing: the rate follows from refusals";
-    /// There is a limit, and its time is not told.
+    /// There is a limit, without its time.
     Unclear = "yes, without the time for which it counts" => "nothing: a limit without its time is not a rate";
     /// There is a limit per second.
     PerSecond = "yes, as a rate" => "the next run starts with that rate";

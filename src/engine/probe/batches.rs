@@ -8,7 +8,7 @@ use super::stage::{Followed, Stage, Unanswered};
 use crate::domain::TargetId;
 use crate::instance::Target;
 
-/// A large batch that is not seen at work after that time says nothing: looks and the network take as long.
+/// A large batch that is not seen at work after that time shows nothing: looks and the network take as long.
 const LEAST: Duration = Duration::from_millis(30);
 
 /// Saves the items of the large batch once more, and with them, in a batch behind it, the first one.

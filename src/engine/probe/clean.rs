@@ -18,13 +18,13 @@ use crate::instance::{
 };
 use crate::store::{Change, Intent, IntentState, Operation, StoreError};
 
-/// How often a deletion is sent of which nothing tells whether it took effect. It does no harm to repeat it.
+/// How often a deletion with an unknown outcome is sent. It does no harm to repeat it.
 const TRIES: usize = 3;
 
 /// The wait between two looks at a batch.
 const WAIT: Duration = Duration::from_millis(200);
 
-/// Looks after which a batch that the server does not know counts as one that it never had, or no longer has.
+/// Looks after which a batch that is unknown to the server counts as one that it never had, or no longer has.
 const UNKNOWN: u32 = 5;
 
 /// Something that could not be deleted.
@@ -264,7 +264,7 @@ impl<T: Target> Cleaner<'_, '_, T> {
             .await
     }
 
-    /// Sends a deletion, again while nothing tells whether it took effect.
+    /// Sends a deletion, again while its outcome is unknown.
     async fn insist<F>(&self, mut request: impl FnMut() -> F) -> Result<Deleted, String>
     where
         F: Future<Output = Result<Deleted, RequestError>>,

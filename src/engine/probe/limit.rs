@@ -1,4 +1,4 @@
-//! Asks for the rate that the server takes, and what its headers say of it.
+//! Asks for the rate that the server takes, and what its headers state of it.
 //!
 //! Reads leave evenly, each second more of them, until one is refused: then no more leave, and those that are on their way are
 //! the last. So a limit costs a handful of refusals. What left within the second before the first refusal is the limit, as far
@@ -157,7 +157,7 @@ fn conclude(reads: &[Read]) -> Observed<Limit> {
     Observed { seen, answer }
 }
 
-/// What headers have said so far. Their names are shown, and no values but those of limits.
+/// What headers have stated so far. Their names are shown, and no values but those of limits.
 pub(super) fn headers(told: &LimitHeaders) -> Observed<Headers> {
     let seen: Vec<String> = told
         .values

@@ -1,4 +1,4 @@
-//! Asks a real instance what no description of the vendor says, with throw-away things.
+//! Asks a real instance what no document of the vendor states, with throw-away things.
 //!
 //! ```text
 //!   lease ─▶ left over by earlier probes? ─▶ questions, one after another ─▶ everything is deleted ─▶ answers
@@ -14,7 +14,7 @@
 //! | `clean` | deletes what a probe made, also one that was killed |
 //! | `run` | the order of it all |
 //!
-//! A question that cannot be answered says why, and the next one is asked. An intent stays open as long as the thing that it
+//! A question without an answer has a reason, and the next one is asked. An intent stays open as long as the thing that it
 //! announces may exist, so that a probe that was killed leaves the names of everything that it may have made.
 //!
 //! The lease is that of a pair whose source is no instance ([`SOURCE`]): probes of one target exclude one another. A run into

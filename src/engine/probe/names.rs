@@ -8,7 +8,7 @@ use crate::domain::{RunId, time};
 /// What all names begin with. Reference names take letters, digits and `_`.
 const PREFIX: &str = "lockgate_probe_";
 
-/// For how long something may belong to a probe that another state knows of.
+/// For how long something may belong to a probe of another state file.
 const YOUNG: SignedDuration = SignedDuration::from_mins(10);
 
 /// What the things of one probe are called, and the folder of its file.
@@ -38,7 +38,7 @@ impl Names {
         Self::of_thing(name).as_ref() == Some(self)
     }
 
-    /// Whether the probe may still be under way at `now`. One whose name tells no time is not.
+    /// Whether the probe may still be under way at `now`. One without a time in its name is not.
     pub(super) fn is_young(&self, now: Timestamp) -> bool {
         let stamp = self
             .0

@@ -36,7 +36,7 @@ pub struct Probe<'a, T> {
     pub port: &'a dyn Throwaway,
     /// Keeps intents.
     pub store: &'a Store,
-    /// Who holds the lease, and for which run.
+    /// The holder of the lease, with its run.
     pub owner: &'a LeaseOwner,
     /// How long the lease of a probe that died blocks others, at most.
     pub lease_ttl: Duration,
@@ -90,7 +90,7 @@ impl<T: Target> Probe<'_, T> {
         .await
     }
 
-    /// Deletes what earlier probes left, also those that this state does not know of.
+    /// Deletes what earlier probes left, also those that this state does not have.
     ///
     /// # Errors
     /// As of [`Probe::run`].

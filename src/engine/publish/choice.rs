@@ -48,7 +48,7 @@ where
     Publication::of(wanted)
 }
 
-/// What tells whether an entity is published.
+/// What decides whether an entity is published.
 #[derive(Debug)]
 pub(in crate::engine) struct Choice<'a> {
     plan: &'a Plan,
@@ -185,7 +185,7 @@ impl<'a> Choice<'a> {
             })
     }
 
-    /// Whether a run published it and took it back. What others unpublish on the target stays as they want it.
+    /// Whether a run published it and took it back. What others unpublish on the target stays unpublished.
     fn was_taken_back(&self, key: &EntityKey, target: TargetId) -> bool {
         let one = (key.clone(), target);
         self.former.refused.contains(&one) && !self.former.published.contains(&one)

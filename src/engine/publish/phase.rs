@@ -29,7 +29,7 @@ pub(in crate::engine) struct Publications {
     pub(in crate::engine) end: End,
 }
 
-/// What the state knows of the pair.
+/// What the state has of the pair.
 pub(in crate::engine) type Known<'a> = (&'a [Mapping], &'a Former);
 
 /// Unpublishes and publishes, by the dispatcher that carries out the uploads as well. Where a plan is applied, `approved` limits

@@ -1,11 +1,11 @@
-//! Reads an instance on from a former reading: what the feeds tell since, and models and containers with another summary.
+//! Reads an instance on from a former reading: what the feeds list since, and models and containers with another summary.
 //!
 //! Nothing is taken from a former reading that is not proven to be as it was:
 //!
 //! | what | proof |
 //! |---|---|
-//! | items and pages | the sync protocol: a change moves a row behind all others, with a higher token; deleted ones come with their state. The last page is asked for once more, and each row of it has to be told again, and no other row that has the version that it had: a server that lost or renumbered its feed, or went back to a copy, does not do that |
-//! | the same, where models, containers or templates differ | none: no document says that the feed tells items whose model changed, so the feeds are read from their beginning |
+//! | items and pages | the sync protocol: a change moves a row behind all others, with a higher token; deleted ones come with their state. The last page is asked for once more, and each row of it has to be listed again, and no other row that has the version that it had: a server that lost or renumbered its feed, or went back to a copy, does not do that |
+//! | the same, where models, containers or templates differ | none: no document says that the feed lists items whose model changed, so the feeds are read from their beginning |
 //! | models and containers in full | the row of the list is the same in every byte, and its date of change was two days old when the former reading began, so that neither its precision nor a clock or zone can hide a later change. The vendor's own client goes by that date |
 //! | templates, galleries, assets, redirections, page trees | none needed or none given: they are read in full. Templates and redirections have no dates; `updatedSince` of assets is not described, and the rename of a folder need not change its files |
 //!
@@ -34,17 +34,17 @@ pub(super) struct Watch<I> {
     began: Timestamp,
     /// Of each feed the last page with rows, and the token that it was asked with.
     tails: BTreeMap<(Kind, Locale), (i64, BTreeSet<i64>)>,
-    /// Everything that a feed has told.
+    /// Everything that a feed has listed.
     told: HashMap<(Kind, Locale), BTreeSet<i64>>,
     /// Summaries that are old enough.
     summaries: BTreeMap<(Kind, i64), ContentHash>,
-    /// What no feed has told and was asked for alone.
+    /// What no feed has listed and was asked for alone.
     apart: BTreeSet<(Kind, i64, Option<Locale>)>,
     /// Rows that were read.
     rows: usize,
     /// The versions of the former reading, of what is on no last page of a feed.
     versions: HashMap<Key<I>, Version>,
-    /// Feeds that told something again that is as it was.
+    /// Feeds that listed something unchanged again.
     repeating: BTreeSet<(Kind, Locale)>,
     /// The full forms of the former reading, by model or container.
     details: HashMap<(Kind, i64), (ContentHash, Entity<I>)>,

@@ -275,7 +275,7 @@ where
         Err(error) if error.cause == Cause::Halted => return Err(error),
         Err(error) => return contradicted(format!("which could not be read back: {error}")),
     };
-    // The server may have given it another name, which it tells then.
+    // The server may have given it another name, which it returns then.
     let name = saved.name.as_deref().or(save.body["name"].as_str());
     let name = name.unwrap_or_default();
     if same_name(&found.name, name) {

@@ -42,13 +42,13 @@ pub(in crate::engine) enum Cargo<'a> {
     Files,
 }
 
-/// A request that was made by a job that broke before it heard the answer.
+/// A request that was made by a job that broke before it had the answer.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::engine) struct Sent {
     pub(in crate::engine) intent: IntentId,
     pub(in crate::engine) attempt: u32,
     pub(in crate::engine) batch: Option<BatchId>,
-    /// What is told of it if nothing else can be.
+    /// What to report of it if nothing else is known.
     pub(in crate::engine) why: &'static str,
 }
 
@@ -130,7 +130,7 @@ pub(super) struct Part {
 pub(super) enum End {
     /// One result for each entity, in order.
     Each(Vec<RowResult>),
-    /// Without an effect as far as the server tells, with this result for each. `looks`: parts of it may have had one all
+    /// Without an effect as far as the server states, with this result for each. `looks`: parts of it may have had one all
     /// the same.
     Whole {
         result: StepResult,
@@ -339,7 +339,7 @@ impl<S: Source, T: Target> Carrier<'_, S, T> {
         })
     }
 
-    /// Makes the end of a request durable, and tells what is left of it.
+    /// Makes the end of a request durable, and returns what is left of it.
     pub(super) async fn take(
         &mut self,
         part: &Part,
@@ -533,7 +533,7 @@ impl<S: Source, T: Target> Carrier<'_, S, T> {
         Ok(())
     }
 
-    /// Keeps what was found on the target. `intent` is still open, and tells whether the target may still be at it.
+    /// Keeps what was found on the target. `intent` is still open, with whether the target may still process it.
     pub(super) async fn found(
         &mut self,
         part: &Part,
@@ -611,7 +611,7 @@ impl<S: Source, T: Target> Carrier<'_, S, T> {
         }
     }
 
-    /// Tells how a batch ended; nothing of one that is left to the next run.
+    /// Reports how a batch ended; nothing of one that is left to the next run.
     async fn emit_end(&self, batch: BatchId, at: &[usize], left: Option<&Left>) {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let of = |wanted: fn(&StepResult) -> bool| {

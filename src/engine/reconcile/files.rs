@@ -291,7 +291,7 @@ where
     Ok(there)
 }
 
-/// Finds the file that was sent to the path of an asset and answered with nothing that can be believed. One that is new can
+/// Finds the file that was sent to the path of an asset and answered with nothing that can be trusted. One that is new can
 /// only be what was sent; what was there before is taken for it where that is what was saved over.
 ///
 /// # Errors
@@ -308,8 +308,8 @@ where
     Ok(there.values().next().map(saved))
 }
 
-/// The id that is believed of an answer. One of another file, that is of the counterpart of another asset or of a file that
-/// the target had before at another path, is believed only when the path that was sent has no file of its own: then the
+/// The id that is trusted of an answer. One of another file, that is of the counterpart of another asset or of a file that
+/// the target had before at another path, is trusted only when the path that was sent has no file of its own: then the
 /// server has written over the other one.
 ///
 /// # Errors
@@ -339,7 +339,7 @@ where
     Ok(find_file(context, item).await?.unwrap_or(saved))
 }
 
-/// The rows of an answer with the ids that are believed. One id of two files is that of neither until it is looked for.
+/// The rows of an answer with the ids that are trusted. One id of two files is that of neither until it is looked for.
 ///
 /// # Errors
 /// [`RequestError`] when the target cannot be asked.

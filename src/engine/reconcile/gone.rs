@@ -26,7 +26,7 @@ pub(in crate::engine) enum DeleteEnd {
     Halted,
 }
 
-/// Deletes, looks where the answer tells nothing, and deletes again what is still there: that is harmless.
+/// Deletes, looks where the answer is unclear, and deletes again what is still there: that is harmless.
 ///
 /// # Errors
 /// [`StoreError`] when the number of a batch could not be noted.

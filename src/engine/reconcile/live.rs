@@ -14,7 +14,7 @@ use crate::plan::{Schema, container_of, target_hash};
 use crate::planted::{self, Bug};
 use crate::store::IntentId;
 
-/// What the run knows of what it sent with an intent.
+/// The knowledge of a run of what it sent with an intent.
 struct Own<'a, S, T> {
     context: &'a RunContext<S, T>,
     items: &'a [Prepared],
@@ -49,7 +49,7 @@ impl<S: Source, T: Target> Knowledge for Own<'_, S, T> {
     }
 }
 
-/// Whether something on the target can be the effect of a create of this run: it was not there before, and is nobody's
+/// Whether something on the target can be the effect of a create of this run: it was not there before, and is not a
 /// counterpart.
 pub(super) fn is_new<S, T>(context: &RunContext<S, T>, there: &TargetKey) -> bool {
     let is_taken = context.ids.is_claimed(there.kind, there.id);
@@ -112,7 +112,7 @@ where
             Ok(looked) => {
                 let is_contested = !looked.contested.is_empty();
                 if all.narrow(looked) {
-                    // What is there may be what another request has made, and that one says so.
+                    // What is there may be what another request has made, and that one reports it.
                     quiet.wait_for(context.open.awaited(in_batches));
                 }
                 let still = |before: &IntentId| context.open.is_awaited(*before);
@@ -129,7 +129,7 @@ where
     }
 }
 
-/// Finds which of what was sent with `intent` is on the target as it was sent, claims it, and tells what is not there.
+/// Finds which of what was sent with `intent` is on the target as it was sent, claims it, and returns what is not there.
 pub(super) async fn once<S, T>(
     context: &RunContext<S, T>,
     cargo: Cargo<'_>,

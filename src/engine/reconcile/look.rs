@@ -2,7 +2,7 @@
 //!
 //! Content items have no name: they are looked for among the items of their container that are the counterpart of nothing,
 //! by the hash of what was sent. Items with equal content are interchangeable, and each is claimed once, in the step in
-//! which it is found. As long as another request may still tell that it has created such an item, none is taken.
+//! which it is found. As long as another request may still report that it has created such an item, none is taken.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -46,7 +46,7 @@ pub(super) trait Knowledge {
     /// nothing.
     fn is_new(&self, there: &TargetKey) -> bool;
 
-    /// Whether another request that can still tell may have created what is equal.
+    /// Whether another request with a pending answer may have created what is equal.
     fn has_rival(&self, at: usize) -> bool;
 
     /// Whether the target had what is sent before it was sent, so that finding it there proves nothing.
@@ -61,11 +61,11 @@ pub(super) trait Knowledge {
 pub(super) struct Looked {
     pub(super) found: Vec<(usize, Saved)>,
     pub(super) absent: Vec<usize>,
-    /// Those of the absent for which something is there that another request may have created, and may still tell.
+    /// Those of the absent for which something is there that another request may have created, and may still report.
     pub(super) contested: BTreeSet<usize>,
     /// Content that is equal to nothing that is sought, and pages in the row of one that is sought.
     pub(super) strangers: Vec<Entity<TargetId>>,
-    /// Of the absent, those that a stranger may be, altered on its way into the store or by somebody since.
+    /// Of the absent, those that a stranger may be, altered on its way into the store or by an edit since.
     pub(super) suspects: BTreeMap<usize, Vec<TargetId>>,
 }
 
@@ -114,7 +114,7 @@ pub(super) async fn content<T: Target, K: Knowledge>(
     (knowledge, takes_any): (&K, bool),
 ) -> Result<Looked, RequestError> {
     let there = candidates_of(inquiry, locale, sought, knowledge).await?;
-    // Nothing waits from here on, so that what is chosen is claimed before anybody else chooses.
+    // Nothing waits from here on, so that what is chosen is claimed before another task chooses.
     Ok(chosen(sought, there, (knowledge, takes_any)))
 }
 
@@ -251,9 +251,9 @@ async fn one_page<T: Target, K: Knowledge>(
     Ok(None)
 }
 
-/// Tells when nothing more is to be expected of a request that the target may not have worked off.
+/// Shows when nothing more can come of a request that the target may not have processed.
 ///
-/// A target works off batches one after another. So whatever it had been handed before comes first, and only
+/// A target processes batches one after another. So whatever it had been handed before comes first, and only
 /// then the time counts in which nothing changes.
 #[derive(Debug, Default)]
 pub(super) struct Quiet {
@@ -265,7 +265,7 @@ pub(super) struct Quiet {
 }
 
 impl Quiet {
-    /// `before` are the requests that the target may have to work off first.
+    /// `before` are the requests that the target may have to process first.
     pub(super) fn after(before: Vec<IntentId>) -> Self {
         Self {
             before,
@@ -291,7 +291,7 @@ impl Quiet {
         self.looks > STABLE_READS || planted::has(Bug::LooksOnce)
     }
 
-    /// Takes a look that failed, and tells whether to look again: one answer that is lost does not end the search for
+    /// Takes a look that failed, and returns whether to look again: one answer that is lost does not end the search for
     /// another one.
     pub(super) fn may_fail(&mut self, error: &RequestError) -> bool {
         self.failed += 1;

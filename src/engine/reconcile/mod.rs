@@ -10,7 +10,7 @@
 //! ```
 //!
 //! A request whose effect is not known is looked for before anything of it is sent again. What is found is claimed in the id
-//! map in the same step, so that of two that look one has it; and nothing is taken that a request which can still tell may
+//! map in the same step, so that of two that look one has it; and nothing is taken that a request with a pending answer may
 //! have created. A job that broke takes the same way from its open intents, and so does a restart from those that the store
 //! has, except that it sends nothing.
 //!
@@ -24,7 +24,7 @@
 //! | `look` | whether something is on the target as it was sent |
 //! | `believe` | whether an answered id is that of what was sent |
 //! | `resemble` | what is almost what was sent |
-//! | `live`, `search` | what a run knows of what it looks for, and what a restart knows |
+//! | `live`, `search` | what is known of what is looked for, in a run and in a restart |
 //! | `polling` | a batch, followed to its end |
 //! | `inquiry` | the questions themselves |
 //! | `outcome` | claim, commit, show; results in words |

@@ -9,7 +9,7 @@ use crate::id_map::IdConflict;
 use crate::instance::{Cause, Refusal, RequestError, Saved, Source, Target, Unconfirmed};
 use crate::store::{Change, IntentId, IntentState, StoreError};
 
-/// Makes durable that `item` became `saved`, then lets the lanes see it. Also tells whether it is the counterpart of
+/// Makes durable that `item` became `saved`, then lets the lanes see it. Also returns whether it is the counterpart of
 /// another entity.
 pub(in crate::engine) async fn settle<S, T>(
     context: &RunContext<S, T>,
@@ -95,7 +95,7 @@ where
     }
 }
 
-/// Makes durable that a request did nothing, or that nobody knows.
+/// Makes durable that a request did nothing, or has an unknown outcome.
 pub(in crate::engine) async fn close<S, T>(
     context: &RunContext<S, T>,
     intent: IntentId,
@@ -108,7 +108,7 @@ where
     commit(context, intent, state, Vec::new()).await
 }
 
-/// Makes durable how a request ended, with what the store has to know of it.
+/// Makes durable how a request ended, with what the store needs of it.
 pub(in crate::engine) async fn commit<S, T>(
     context: &RunContext<S, T>,
     intent: IntentId,
@@ -123,7 +123,7 @@ where
     context.store.commit(changes).await
 }
 
-/// The target, or we, said no to an entity.
+/// The target, or this run, refused an entity.
 pub(in crate::engine) fn failed(reason: impl Into<String>) -> StepResult {
     failure(Failure::Refused, reason)
 }
@@ -171,7 +171,7 @@ pub(in crate::engine) fn failure(
     }
 }
 
-/// Whether an entity arrived cannot be told.
+/// The result of an unknown outcome.
 pub(in crate::engine) fn not_known(why: &str) -> StepResult {
     let reason = format!("whether it arrived is not known: {why}; run again to find out");
     failure(Failure::InDoubt, reason)
@@ -191,7 +191,7 @@ pub(super) fn refused(refusal: &Refusal) -> StepResult {
     failed(refusal_message(refusal))
 }
 
-/// What the server said about an item or a batch.
+/// The server's words about an item or a batch.
 pub(in crate::engine) fn refusal_message(refusal: &Refusal) -> String {
     let kind = refusal.error_type.as_ref();
     let kind = kind.map(|kind| format!("{kind}: ")).unwrap_or_default();

@@ -21,7 +21,7 @@ use crate::store::{IntentId, StoreError};
 pub(in crate::engine) enum BatchEnd {
     /// Item by item.
     Finished(Vec<RowResult>),
-    /// As a whole, without effect as far as the server tells.
+    /// As a whole, without effect as far as the server states.
     Failed(Refusal),
     /// It is not known: the server still works on it, or cannot be asked.
     Unknown(String),
@@ -34,13 +34,13 @@ pub(in crate::engine) enum BatchEnd {
 pub(in crate::engine) struct HandedIn<'a> {
     pub(in crate::engine) batch: BatchId,
     pub(in crate::engine) kind: Kind,
-    /// `None` tells nothing of it.
+    /// `None` leaves it open.
     pub(in crate::engine) locale: Option<&'a Locale>,
     pub(in crate::engine) items: u32,
     pub(in crate::engine) does: BatchKind,
 }
 
-/// Notes the number of a batch, tells of it and follows it to its end.
+/// Notes the number of a batch, reports it and follows it to its end.
 ///
 /// # Errors
 /// [`StoreError`] when the number could not be noted.
@@ -72,7 +72,7 @@ where
     emit_and_wait(context, handed, batch_in_flight).await
 }
 
-/// The same, which also tells how it ended.
+/// The same, and also reports how it ended.
 pub(in crate::engine) async fn follow_and_emit<S, T>(
     context: &RunContext<S, T>,
     handed: &HandedIn<'_>,
@@ -110,7 +110,7 @@ where
     wait(context, batch, (batch_in_flight, items)).await
 }
 
-/// Tells how a batch ended that is not handed in again in parts.
+/// Reports how a batch ended that is not handed in again in parts.
 pub(in crate::engine) async fn emit_finished<S, T>(
     context: &RunContext<S, T>,
     handed: &HandedIn<'_>,
@@ -171,8 +171,8 @@ pub(super) struct Poll {
     pub(super) first: Duration,
 }
 
-/// Polls a batch until it ends. `None`: it is so old that the target must have known it, and does not. `told` makes of the
-/// time that passed and the items that are done what is told of a batch that has not ended.
+/// Polls a batch until it ends. `None`: it is so old that the target must have had it, and does not have it. `told` turns
+/// the time that passed and the items that are done into the event of a batch that has not ended.
 pub(super) async fn follow<T: Target>(
     inquiry: &Inquiry<'_, T>,
     poll: &Poll,

@@ -4,14 +4,14 @@
 //!   open intents ─▶ batches with a number: polled to their end      (before the instances are read)
 //!                ─▶ the rest: wait until it is old enough           (what has left may still be on its way)
 //!                ─▶ looked for on the target, until nothing moves   (after the instances were read)
-//!                ─▶ arrived: mapping │ proven absent: the plan sends it │ neither: told, and left alone
+//!                ─▶ arrived: mapping │ proven absent: the plan sends it │ neither: reported, and skipped
 //! ```
 //!
 //! It sends no write. Whatever it finds becomes a mapping with the hashes that were noted before the request left, so the
 //! plan decides about it as about anything else: a save whose references were cut is completed, one that is complete is
 //! left alone, and one that is absent is created.
 //!
-//! A reader may wonder why absence takes time to prove. A target works off batches one after another, and a batch
+//! A reader may wonder why absence takes time to prove. A target processes batches one after another, and a batch
 //! whose number was never noted may still stand in its queue. So the target has to stay the same for a while.
 
 use std::collections::HashMap;
@@ -55,7 +55,7 @@ pub(in crate::engine) struct Recovery<'a, T> {
     pub(in crate::engine) open: Vec<(Intent, Told)>,
 }
 
-/// What the batch of a request tells of it.
+/// What the batch of a request states of it.
 #[derive(Debug)]
 pub(in crate::engine) enum Told {
     /// One result per entity.
@@ -77,7 +77,7 @@ pub(in crate::engine) struct Known<'a, S> {
 /// What recovery came to.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Settled {
-    /// Entities of which nobody can tell whether they arrived, and why.
+    /// Entities with an unknown outcome, and why.
     pub(in crate::engine) doubts: HashMap<EntityKey, String>,
     /// Whether something arrived after the target was read.
     pub(in crate::engine) target_is_stale: bool,
@@ -108,7 +108,7 @@ pub(super) enum Resolution {
     Absent,
     /// Its outcome was noted all the same.
     Noted,
-    /// Nobody can tell.
+    /// The outcome is unknown.
     InDoubt(String),
 }
 
@@ -129,7 +129,7 @@ impl Told {
         match self {
             Self::Each(results) => match results.get(at) {
                 Some(Ok(saved)) => Resolution::Arrived(saved.clone()),
-                // Refused: the plan sends it again, and the refusal is told then.
+                // Refused: the plan sends it again, and the refusal is reported then.
                 Some(Err(Unconfirmed::Refused(_))) => Resolution::Absent,
                 Some(Err(Unconfirmed::Unclear(_))) | None => Resolution::Open,
             },
@@ -153,7 +153,7 @@ pub(super) fn closed(intent: &Intent, state: IntentState) -> Change {
 }
 
 impl<T: Target> Recovery<'_, T> {
-    /// Reads what is open and waits until the target has worked off what it was handed. `None` when nothing is.
+    /// Reads what is open and waits until the target has processed what it was handed. `None` when nothing is.
     ///
     /// # Errors
     /// [`StoreError`] when the state cannot be read.
@@ -378,7 +378,7 @@ impl<T: Target> Recovery<'_, T> {
         changes
     }
 
-    /// The notes of entities that the source has no more and that had this counterpart: it is taken from them.
+    /// The notes of entities that the source no longer has and that had this counterpart: it is taken from them.
     fn taken_from_another<S>(
         &self,
         key: &EntityKey,

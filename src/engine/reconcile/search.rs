@@ -1,8 +1,8 @@
 //! What a restart looks for: what an earlier run had sent, by name, path or origin, and what has none of these by its hash.
 //!
 //! Items with equal content are interchangeable, and each is taken once: nothing refers yet to an item whose
-//! outcome was never noted. An item that was there before the run is never taken. That it was there is told by
-//! its id: ids rise (an identity column, as far as the ids of the vendor's own instances show; the reference says
+//! outcome was never noted. An item that was there before the run is never taken. That it was there is shown by
+//! its id: ids rise (an identity column, as far as the ids of the vendor's own instances show; the reference states
 //! nothing about it), and the greatest one was noted with the request.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -71,7 +71,7 @@ impl<'a, S: Source, T: Target> Search<'a, S, T> {
         self.until_quiet(items).await
     }
 
-    /// Whether the target shows that an item or page did not get the id that a batch tells: another was saved over, or the
+    /// Whether the target shows that an item or page did not get the id that a batch has: another was saved over, or the
     /// id is in no list, was there before, or is in another container.
     fn contradicts(&self, item: &Item, told: TargetId) -> bool {
         let inventory = self.known.target_inventory;
@@ -206,8 +206,8 @@ impl<'a, S: Source, T: Target> Search<'a, S, T> {
         if is_there { name } else { "" }
     }
 
-    /// Decides about what was not found. A new item in the container that is nobody's counterpart may be what was
-    /// sent, changed by somebody since: then nobody can tell, unless the user has.
+    /// Decides about what was not found. A new item in the container that is not a counterpart may be what was
+    /// sent, changed since: then the outcome is unknown, unless the user resends.
     fn give_up(
         &self,
         items: &mut [Item],
@@ -322,7 +322,7 @@ impl Item {
 }
 
 impl<S> Known<'_, S> {
-    /// Whether the source has an entity no more. Of locales that were not read nothing is known.
+    /// Whether the source no longer has an entity. Of locales that were not read nothing is known.
     fn is_gone(&self, key: &EntityKey) -> bool {
         let is_read = |locale: &Locale| self.source_inventory.locales.contains(locale);
         self.source_inventory.get(key).is_none() && key.locale.as_ref().is_none_or(is_read)

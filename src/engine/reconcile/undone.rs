@@ -1,6 +1,6 @@
 //! Requests of an undo, and deletes of a run, that ended in the middle.
 //!
-//! A delete has taken effect when the entity is gone, whoever deleted it; so it is looked for, and no source is needed.
+//! A delete has taken effect when the entity is gone, whatever deleted it; so it is looked for, and no source is needed.
 //! What an undo saves again is harmless to repeat, and what is to be done about it shows on the target: the plan of a
 //! sync or of the same undo decides anew. Both only have to wait until nothing of it can be on its way any more.
 
@@ -28,8 +28,8 @@ pub(super) fn is_of_undo(intent: &Intent) -> bool {
     }
 }
 
-/// Finds out the outcome of the open deletes and restores of an undo, and makes it durable. Returns entities of which
-/// nobody can tell, and why.
+/// Finds out the outcome of the open deletes and restores of an undo, and makes it durable. Returns entities with an
+/// unknown outcome, and why.
 ///
 /// # Errors
 /// [`RunError`] when the target cannot be asked, or the findings cannot be stored.

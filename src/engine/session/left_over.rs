@@ -1,4 +1,4 @@
-//! What a run says of its plan before it does anything: notices about entities, and what the source no longer has.
+//! What a run reports of its plan before it does anything: notices about entities, and what the source no longer has.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -43,7 +43,7 @@ impl<S: Source, T: Target> Session<S, T> {
         Ok((Arc::new(prune), whole))
     }
 
-    /// Warns of what the plan notes. What is deleted or kept by the run (`is_pruned`) is told entity by entity.
+    /// Warns of what the plan notes. What is deleted or kept by the run (`is_pruned`) is reported per entity.
     pub(in crate::engine) async fn tell_of_plan(
         &self,
         (plan, is_pruned): (&Plan, bool),

@@ -37,7 +37,7 @@ impl<S: Source, T: Target> Session<S, T> {
         }
     }
 
-    /// Tells of the webhooks of the target before anything is written, and switches them off where that is asked for. Those
+    /// Reports the webhooks of the target before anything is written, and switches them off where that is asked for. Those
     /// that a run before left switched off stay so until the end of this one, or are switched on now.
     ///
     /// # Errors
@@ -48,7 +48,7 @@ impl<S: Source, T: Target> Session<S, T> {
         keeper: &Keeper,
     ) -> Result<(), RunError> {
         let fence = keeper.fence();
-        // A save that is on its way is not dropped when somebody asks for an end: it would be looked at too early.
+        // A save that is on its way is not dropped when an end is requested: it would be looked at too early.
         until_lost(keeper, self.pause_webhooks(webhooks, &fence)).await?
     }
 

@@ -1,4 +1,4 @@
-//! Who cannot go on after a failure.
+//! What cannot go on after a failure.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::domain::{EntityKey, Outcome};
 use crate::plan::{Node, Strength};
 
 impl RunState {
-    /// Blocks, at any distance, whoever cannot do without `node`, which has just been settled for bad. `root` is
+    /// Blocks, at any distance, whatever needs `node`, which has just ended without success. `root` is
     /// the failure behind that.
     pub(super) fn block_dependants(
         &mut self,

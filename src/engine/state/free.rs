@@ -1,10 +1,10 @@
-//! Who may go on after a save.
+//! What may go on after a save.
 //!
 //! Most entities are free to refer to another one as soon as it has an id, patched or not. A model is the
 //! exception: its first save may lack whole fields, so its items wait for the last one.
 //!
-//! Siblings of which some move want to come one after another. Who is never sent passes on the turn, but not before it has
-//! come: otherwise two of its neighbours would be in flight together, and land in the wrong order. The turns of new
+//! Siblings of which some move have to come one after another. One that is never sent passes on its turn, but not before
+//! it comes: otherwise two of its neighbours would be in flight together, and land in the wrong order. The turns of new
 //! siblings are those of [`super::turn`].
 
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::run_state::{RunState, Stage};
 use crate::plan::{Need, Node, Strength};
 
 impl RunState {
-    /// Frees whoever waits for this save of `node`.
+    /// Frees what waits for this save of `node`.
     pub(super) fn release(&mut self, node: Node, step: Step) {
         let plan = Arc::clone(&self.plan);
         for who in plan.graph.needed_by(node).iter().copied() {
@@ -29,7 +29,7 @@ impl RunState {
         }
     }
 
-    /// Frees whoever waits for a change of `node` that will not come: as it was, it exists. Who waits for its name is freed
+    /// Frees what waits for a change of `node` that will not come: as it was, it exists. What waits for its name is freed
     /// with the others, and blocked right after.
     pub(super) fn go_without(&mut self, node: Node) {
         if self.action(node).counterpart().is_some() {

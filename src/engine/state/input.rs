@@ -86,7 +86,7 @@ pub enum Input {
     },
     /// The target has accepted the request of a page.
     Accepted(Turn),
-    /// The user, or the program on his behalf, wants something.
+    /// A command of the user, or of the program for the user.
     Command(Command),
     /// Something stops everything.
     Outage(Arc<Outage>),
@@ -106,6 +106,6 @@ pub enum Effect {
         /// Why.
         because: String,
     },
-    /// Tell this.
+    /// Emit this.
     Emit(Event),
 }

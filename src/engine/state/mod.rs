@@ -1,7 +1,7 @@
 //! The state of a run, and how it moves: one input in, effects out, nothing waits.
 //!
 //! An entity goes from waiting to in flight to settled; one whose references were cut is saved first, which
-//! frees whoever refers to it, and settled only after its patch. When an entity fails, everything that needs
+//! frees what refers to it, and settled only after its patch. When an entity fails, everything that needs
 //! it and is not settled yet is blocked by it, at any distance; everything else goes on.
 //!
 //! | file | says |
@@ -11,8 +11,8 @@
 //! | `flow` | what may leave, what is in flight, how it ends |
 //! | `run_state` | what is known, and how a run begins |
 //! | `apply` | what an input changes |
-//! | `free` | who may go on after a save |
-//! | `block` | who cannot go on after a failure |
+//! | `free` | what may go on after a save |
+//! | `block` | what cannot go on after a failure |
 //! | `settle` | what an outcome means for gates and lanes |
 //! | `launch` | what becomes ready |
 //! | `ready` | what leaves next, and with what |

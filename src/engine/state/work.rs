@@ -1,7 +1,7 @@
 //! What a plan has to say so that it can be carried out: the interface between the dispatcher and the plan of a run or an
 //! undo.
 //!
-//! The plan knows its nodes, what comes before which, and what a result means for them. What may leave, what is in
+//! The plan has its nodes, what comes before which, and what a result means for them. What may leave, what is in
 //! flight, commands, an outage, a stop and the end are the same for every plan, and are dealt with here.
 
 use std::fmt::Debug;
@@ -92,7 +92,7 @@ pub trait Work: Clone + Debug + Send + 'static {
         effects
     }
 
-    /// The same, which tells no more of single entities: a play throws that away, and it is most of its time.
+    /// The same without events of single entities: a play drops them, and they are most of its time.
     #[must_use]
     fn quietly(mut self) -> Self {
         self.flow_mut().quiet = true;

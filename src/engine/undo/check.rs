@@ -33,7 +33,7 @@ impl Now {
 }
 
 impl<S: Source, T: Target> UndoExecutor<S, T> {
-    /// Compares everything that was deleted or restored with what it should be now, and tells the differences.
+    /// Compares everything that was deleted or restored with what it should be now, and reports the differences.
     ///
     /// # Errors
     /// [`PullError`] when the target cannot be read.
@@ -61,7 +61,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
             .collect()
     }
 
-    /// Compares the same, and says nothing of it.
+    /// Compares the same, and emits nothing.
     ///
     /// # Errors
     /// [`PullError`] when the target cannot be read.
@@ -94,7 +94,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
             .and(items.filter_map(|there| there.locale.as_ref()), pages)
     }
 
-    /// Failures are told already.
+    /// Failures are reported already.
     fn is_checked(&self, at: usize) -> bool {
         match &self.decided(at).decision {
             Decision::Delete | Decision::Restore | Decision::CreateAgain => !self.has_failed(at),
@@ -234,7 +234,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
             {
                 let key = TargetKey::localised(Kind::Page, *page, locale);
                 let of_page = |trace: &crate::plan::undo::Trace| trace.there == key;
-                // A sibling that the run did not write is told under the first one that it did.
+                // A sibling that the run did not write is reported under the first one that it did.
                 let at = self.outlook.traces.iter().position(of_page);
                 let of_row = || {
                     self.outlook.traces.iter().position(|trace| {

@@ -67,7 +67,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
     }
 
     /// What the target has of an entity that is deleted for good, so that an undo can create it again. What an undo deletes
-    /// is what the undone run had created: nobody undoes an undo.
+    /// is what the undone run had created: an undo is not undone.
     async fn deleted_image(&self, at: usize) -> Vec<Change> {
         let Some(present) = self.present(at) else {
             return Vec::new();

@@ -55,7 +55,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
         Self::with(context, plan)
     }
 
-    /// What carries out a plan with a context that knows no source.
+    /// What carries out a plan with a context without a source.
     pub(super) fn with(
         context: RunContext<S, T>,
         (outlook, actions): (Arc<UndoOutlook>, Arc<Actions>),

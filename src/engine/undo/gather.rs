@@ -45,7 +45,7 @@ pub struct UndoOutlook {
     pub(super) created: Created,
     /// What was written over, as the store has it, in the order of the traces.
     pub(super) noted: Vec<Option<store::PriorState>>,
-    /// The counterparts as the store knows them now.
+    /// The counterparts as the store has them now.
     pub(super) mappings: HashMap<EntityKey, Mapping>,
 }
 
@@ -278,9 +278,9 @@ impl Gathered {
     }
 }
 
-/// Finds what has the place of something that was deleted: under the id that the state has for it since, by its name or path, or,
-/// for an item, as an equal one in its container that is the counterpart of nothing. It is what an earlier attempt at the undo
-/// created again, or whoever did that by hand.
+/// Finds what has the place of something that was deleted: under the id that the state has for it since, by its name or
+/// path, or, for an item, as an equal one in its container that is the counterpart of nothing. It was created again by an
+/// earlier attempt at the undo, or by hand.
 fn find_created(
     traces: &mut [Trace],
     target: &Inventory<TargetId>,
@@ -332,7 +332,7 @@ fn is_in_place_of(one: &Entity<TargetId>, prior: &Entity<TargetId>, own: &Own) -
     container_of(&here) == container_of(&there) && own.says(one, prior)
 }
 
-/// An item that lost a value with a field of its model. One that is nobody's counterpart goes by the negative of its id
+/// An item that lost a value with a field of its model. One that is not a counterpart goes by the negative of its id
 /// on the target, which no entity of a source has.
 fn along_with_its_model(noted: PreImage) -> (Trace, Option<store::PriorState>) {
     let mapping = noted.prior.mapping.as_ref();
@@ -406,7 +406,7 @@ fn prior(there: &TargetKey, noted: &PreImage) -> PriorState {
 /// What the public saw before, where that was not the former version.
 fn shown_before(there: &TargetKey, noted: Option<&PreImage>, live: FormerLive) -> Option<Live> {
     match live {
-        // Of what could not be read nothing can be brought back; what was told then still holds.
+        // What could not be read cannot be restored; what was reported then still holds.
         FormerLive::New | FormerLive::Same | FormerLive::Unknown { .. } => None,
         FormerLive::Nothing => Some(Live::Nothing),
         FormerLive::Version { body } => {

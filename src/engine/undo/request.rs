@@ -13,7 +13,7 @@ use crate::instance::{Cause, PageSave, RequestError, RowResult, Save, Saved, Sou
 use crate::plan::Counterparts;
 use crate::store::{IntentId, IntentState, StoreError};
 
-/// What the server said of one save.
+/// What the server returned for one save.
 pub(super) type Sent = Result<Saved, Unsaved>;
 
 /// Why a save did not come to its end.

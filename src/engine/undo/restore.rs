@@ -177,7 +177,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
         Ok((prior, save))
     }
 
-    /// What creates an entity again. One that exists in another locale has the id of that; of pages the API is told of it in
+    /// What creates an entity again. One that exists in another locale has the id of that; pages pass it to the API in
     /// another way.
     fn new_save(&self, at: usize, prior: &PriorState) -> Result<Save, String> {
         let kind = self.trace(at).key.kind;
@@ -295,7 +295,7 @@ fn as_upload(
     }
 }
 
-/// An entity as an undo found it. Its bytes and its place are not kept: nobody undoes an undo.
+/// An entity as an undo found it. Its bytes and its place are not kept: an undo is not undone.
 fn as_found(present: &Entity<TargetId>) -> store::PriorState {
     store::PriorState {
         name: present.name.to_string(),

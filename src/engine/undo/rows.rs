@@ -142,7 +142,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
         }
     }
 
-    /// Tells of what was not published before and is now: what the public sees of it is not taken back, because it is not
+    /// Reports what was not published before and is now: what the public sees of it is not taken back, because it is not
     /// known whether it had been published in an earlier version.
     pub(super) async fn emit_still_public(&self) {
         let is_public = |at: &usize| {

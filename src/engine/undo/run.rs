@@ -45,7 +45,7 @@ pub struct UndoRequest {
 pub struct UndoEnd {
     /// What was going to happen.
     pub outlook: Arc<UndoOutlook>,
-    /// Whether whoever was shown the plan agreed to it; otherwise nothing was done.
+    /// Whether the user agreed to the plan; otherwise nothing was done.
     pub agreed: bool,
     /// How it ended.
     pub end: End,
@@ -61,7 +61,7 @@ pub struct UndoEnd {
 
 impl<S: Source, T: Target> Session<S, T> {
     /// Undoes a run: first what interrupted runs have left open is settled, then the plan is made and shown to `agree`,
-    /// and when that says yes it is carried out. Only one run at a time may do that between the same two instances.
+    /// and when that agrees it is carried out. Only one run at a time may do that between the same two instances.
     ///
     /// # Errors
     /// [`RunError`] when it could not begin, or its state could not be kept, and whatever `agree` fails with. Failures

@@ -1,4 +1,4 @@
-//! What the store has to know of an entity when an undo is through with it.
+//! What the store needs of an entity when an undo is through with it.
 
 use super::executor::UndoExecutor;
 use crate::domain::{AgreedPlace, Id, Kind, Version};
@@ -20,7 +20,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
     /// What becomes of the counterpart of an entity about which nothing has to be sent.
     pub(super) fn without_request(&self, at: usize) -> Vec<Change> {
         match &self.decided(at).decision {
-            // It may have been put back already: an undo may have been interrupted between the two. What somebody else has
+            // It may have been put back already: an undo may have been interrupted between the two. What another run has
             // written since stays.
             Decision::AsBefore => {
                 let mapping = self.outlook.mappings.get(&self.trace(at).key);
@@ -38,7 +38,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
         }
     }
 
-    /// The note that the entity is nobody's counterpart any more; none when it is not.
+    /// The note that the entity has no mapping any more; none when it had none.
     pub(super) fn mapping_removed(&self, at: usize) -> Vec<Change> {
         let trace = self.trace(at);
         let is_its = |mapping: &&Mapping| mapping.target == trace.there.id;
@@ -53,7 +53,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
             .collect()
     }
 
-    /// The mapping as it was before the run; what was nobody's counterpart is so again.
+    /// The mapping as it was before the run; what had no mapping has none again.
     pub(super) fn mapping_put_back(&self, at: usize, version: Option<Version>) -> Vec<Change> {
         // The run did not write it, so it changed nothing about whose counterpart it is.
         if self.trace(at).along || self.trace(at).only_published {
@@ -62,7 +62,7 @@ impl<S: Source, T: Target> UndoExecutor<S, T> {
         let before = self.outlook.noted[at].as_ref();
         match before.and_then(|prior| prior.mapping.clone()) {
             Some(mapping) => {
-                // It may have been another entity's, which the source had no more.
+                // It may have been another entity's, which the source no longer had.
                 let mut changes = self.mapping_removed(at);
                 changes.retain(|_| mapping.key != self.trace(at).key);
                 changes.extend(self.put_back(at, before, mapping, version));

@@ -1,4 +1,4 @@
-//! Undos that go on when the script says so.
+//! Undos that advance when the script does.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -191,7 +191,7 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
         judged
     }
 
-    /// Notes an item or page that was saved after what this run knows of it. `is_as_sent`: whether it says what was sent.
+    /// Notes an item or page that was saved after the version that this run has. `is_as_sent`: whether it is as sent.
     fn note_saved(&self, node: Node, found: &Found, is_as_sent: bool) {
         let Some(version) = found.version else { return };
         let is_equal = |is_written| {

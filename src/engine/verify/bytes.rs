@@ -1,7 +1,8 @@
 //! Compares the bytes of assets.
 //!
-//! The host of a file may say its digest (`Content-MD5`). Once that has been found right for some files that were downloaded, the
-//! others are compared by what their hosts say, which costs no download. A difference is reported of bytes that were read only.
+//! The host of a file may state its digest (`Content-MD5`). Once that was right for some files that were downloaded, the
+//! others are compared by what their hosts state, which costs no download. A difference is reported only of bytes that
+//! were read.
 
 use std::sync::Arc;
 
@@ -160,7 +161,7 @@ struct End<'a, I> {
 }
 
 impl<I: Source> End<'_, I> {
-    /// What its host says of it, where that has been proven to be right.
+    /// What its host states of it, where that has been proven to be right.
     async fn digest(&self) -> Option<FileDigest> {
         if !self.digests.are_right(self.url) {
             return None;
@@ -190,7 +191,7 @@ impl<I: Source> End<'_, I> {
 
 /// What is known of the digests that hosts give for files.
 ///
-/// A host is believed once some files that were downloaded whole had the digests that it gave, and none had another one.
+/// A host is trusted once some files that were downloaded whole had the digests that it gave, and none had another one.
 #[derive(Debug, Default)]
 struct Digests(DashMap<String, Agreement>);
 
@@ -227,7 +228,7 @@ impl Digests {
         }
     }
 
-    /// Believes a host no more.
+    /// Trusts a host no longer.
     fn doubt(&self, url: &str) {
         self.0.entry(Self::host(url)).or_default().is_doubtful = true;
     }

@@ -135,7 +135,7 @@ impl<'a, S: Source, T: Target> Verifier<'a, S, T> {
         let Some(locale) = entity.locale() else {
             return;
         };
-        // What the target moved is left where it is, and a difference all the same to whoever asks for those.
+        // What the target moved is left where it is, and is a difference all the same where those are asked for.
         let expected = match self.scope {
             Scope::AfterRun => self.context.home(node).map(|home| home.parent),
             Scope::Everything => self

@@ -65,7 +65,7 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// The event that tells of it.
+    /// The event that reports it.
     pub(in crate::engine) fn found(&self) -> Event {
         Event::DifferenceFound {
             key: self.key.clone(),
@@ -81,6 +81,6 @@ impl Difference {
 pub enum Scope {
     /// After a run: everything that has a counterpart, what was left alone too. Failures are reported already.
     AfterRun,
-    /// On request: everything that the selection has, whoever changed it.
+    /// On request: everything that the selection has, whatever changed it.
     Everything,
 }

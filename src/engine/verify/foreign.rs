@@ -11,7 +11,7 @@ use crate::instance::{Source, Target};
 use crate::plan::{Node, target_hash};
 
 impl<S: Source, T: Target> Verifier<'_, S, T> {
-    /// Notes an item or page with a version above what this run knows of it. `is_equal` tells whether it says what was sent
+    /// Notes an item or page with a version above the one that this run has. `is_equal`: whether it has what was sent
     /// where the run wrote it, and what the snapshot had where not.
     pub(super) fn note_version(
         &self,
@@ -43,7 +43,7 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
         }
     }
 
-    /// The highest version that this run knows of a counterpart. The snapshot comes from a feed that may lag behind the state.
+    /// The highest version that this run has of a counterpart. The snapshot comes from a feed that may lag behind the state.
     fn known_version(&self, node: Node, there: &TargetKey) -> Option<Version> {
         let known = self
             .context

@@ -1,4 +1,4 @@
-//! What is not carried over and no difference either: it is named, so that nobody takes it for equal.
+//! What is not carried over and no difference either: it is named, so that it is not taken for equal.
 
 use std::collections::BTreeMap;
 
@@ -14,9 +14,9 @@ pub(super) enum Note {
     NotPublished,
     /// Published on the target and not on the source.
     OnlyPublishedThere,
-    /// A value in a field that the model of the source does not know.
+    /// A value in a field that the model of the source does not have.
     UnknownField,
-    /// Of this kind on the target, and nobody's counterpart.
+    /// Of this kind on the target, and not a counterpart.
     LeftOver(Kind),
 }
 
@@ -77,7 +77,7 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
         }
     }
 
-    /// Names what the target has and nobody refers to. A run of a selection cannot tell.
+    /// Names what the target has without a mapping. After a run of a selection that is unknown.
     pub(super) fn note_left_overs(&mut self) {
         let is_whole =
             |node: Node| !matches!(self.context.planned(node).action, Action::OutOfScope);

@@ -61,7 +61,7 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
         }
     }
 
-    /// Names the pages that the run wrote and left where only the target moved them: their outcome does not say it.
+    /// Names the pages that the run wrote and left where only the target moved them: their outcome does not show it.
     fn name_left_in_place(&mut self, locales: &[Locale]) {
         let is_asked = |node: &Node| {
             let locale = self.context.entity(*node).locale();

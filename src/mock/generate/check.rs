@@ -226,7 +226,7 @@ impl<'a> Known<'a> {
         }
     }
 
-    /// Ids in fields that only the model tells from plain text.
+    /// Ids in fields that only the model distinguishes from plain text.
     fn companions(&mut self, model: &Row, fields: &Row, place: &str) {
         for settings in list(model, "fields")
             .iter()

@@ -207,7 +207,7 @@ fn catalogue(number: usize, role: Role, lists: &[usize], dice: &mut Dice) -> Vec
     fields
 }
 
-/// The form of a link of a further model; companions are named in five ways, only one of which tells the main field.
+/// The form of a link of a further model; companions are named in five ways, only one of which names the main field.
 fn form(number: usize, field: &str, role: Role) -> Form {
     let (value, text) = match number % 5 {
         0 => (format!("{field}ID"), format!("{field}Name")),

@@ -183,7 +183,7 @@ pub(super) fn tell_limit(response: &mut Response<Body>, standing: &Standing, sha
     }
 }
 
-/// Gives an answer the identifier by which a vendor would find it in his log.
+/// Gives an answer the identifier by which a vendor would find it in a log.
 pub(super) fn add_request_id(response: &mut Response<Body>, sequence: u64) {
     if let Ok(value) = HeaderValue::from_str(&format!("mock-{sequence}")) {
         response.headers_mut().insert("x-request-id", value);

@@ -4,8 +4,8 @@
 //!   request ─▶ body read ─▶ fault? ─▶ rate ─▶ latency ─▶ token or key ─▶ route (under the lock) ─▶ answer
 //!                            (one fault per request, before or after its effect)
 //! ```
-//! One handler dispatches by hand, because the real server matches paths in any case and tells a number
-//! from a name in the same place, which a table of routes cannot say.
+//! One handler dispatches by hand, because the real server matches paths in any case and distinguishes a number from a name
+//! in the same place, which a table of routes cannot express.
 
 mod admin;
 mod answer;

@@ -1,4 +1,4 @@
-//! Which part of the server a path is about, and who may ask for it.
+//! Which part of the server a path is about, and which callers may ask for it.
 
 use std::time::Duration;
 
@@ -96,7 +96,7 @@ impl Target {
             .map(str::to_owned)
     }
 
-    /// Whether the caller may ask; 401 for who he is, 403 for what he asks for.
+    /// Whether the caller may ask; 401 for its credential, 403 for what it asks for.
     pub(super) fn admit(
         self,
         shared: &Shared,
@@ -253,7 +253,7 @@ fn download(shared: &Shared, call: &Call, at: usize) -> Answer {
         .ok_or_else(|| Refusal::not_found("The asset"))
 }
 
-/// The `ServerUser`, who may use every instance.
+/// The `ServerUser`, which may use every instance.
 fn user(shared: &Shared) -> serde_json::Value {
     let listing = |index: usize, guid: &str, name: &str| {
         json!({

@@ -1,4 +1,4 @@
-//! The enumerations that the API tells about itself.
+//! The enumerations that the API reports about itself.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Rules in which a client can go wrong that knows the usual mock only.
+//! Rules that a client tested against the usual mock only can break.
 
 use std::net::SocketAddr;
 

@@ -1,4 +1,4 @@
-//! How batches are worked off, on a clock of its own.
+//! How batches are processed, on a clock of its own.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -313,7 +313,7 @@ impl World {
         } else {
             format!("{folder}/{}", file.name)
         };
-        // What is there keeps its path, as in a file system that does not tell the two apart.
+        // What is there keeps its path, as in a file system that does not distinguish the two.
         let there = self.assets.at(&key).and_then(|id| self.asset(id));
         let there =
             there.and_then(|row| Some((row::id(row, "mediaID")?, row::text(row, "originKey")?)));

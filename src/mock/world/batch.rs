@@ -10,7 +10,7 @@ use super::rules::FailedUpdates;
 use super::text;
 use crate::mock::file::Row;
 
-/// `BatchOperationType` of the operations that the mock knows.
+/// `BatchOperationType` of the operations that the mock supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
     Workflow(WorkflowStep),

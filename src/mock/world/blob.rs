@@ -19,7 +19,7 @@ pub(crate) enum Blob {
 
 pub(super) const BLOCK: usize = 4096;
 
-/// The largest file that a store takes in one piece, and so knows the MD5 of.
+/// The largest file that a store takes in one piece, and so has an MD5 for.
 const IN_ONE_PIECE: u64 = 4 << 20;
 
 /// The block that a filler repeats.

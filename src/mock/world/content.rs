@@ -139,8 +139,8 @@ impl World {
         differs.then(|| name.to_owned())
     }
 
-    /// One page of the sync feed: the token to go on with, and the rows. Past the end, the same token and
-    /// no rows. A first sync (token 0) is not told about deletions on its first page.
+    /// One page of the sync feed: the token to continue with, and the rows. Past the end, the same token and
+    /// no rows. A first sync (token 0) gets no deletions on its first page.
     pub(crate) fn sync_content(
         &self,
         locale: usize,
@@ -376,7 +376,7 @@ impl World {
     }
 }
 
-/// What a sync tells about a row that is no longer shown.
+/// What a sync reports about a row that is no longer shown.
 pub(super) fn deleted_row(id_key: &str, id: i64, version: Option<&Version>) -> Value {
     let number = version
         .and_then(|version| version.history.last())

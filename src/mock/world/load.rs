@@ -56,7 +56,7 @@ pub enum LoadError {
     },
 }
 
-/// The highest id that the API can tell: its ids are 32-bit integers.
+/// The highest id that the API can represent: its ids are 32-bit integers.
 const HIGHEST: i64 = i32::MAX as i64;
 
 /// Puts one row of a list into the world; the error says what is wrong with it.

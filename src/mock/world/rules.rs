@@ -34,7 +34,7 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// The same with everything in which a client can go wrong that knows this server only.
+    /// The same with every rule that a client tested against this server only can break.
     #[must_use]
     pub fn strict(self) -> Self {
         Self {

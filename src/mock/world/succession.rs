@@ -1,5 +1,5 @@
-//! What a world takes over from the one that it replaces: its feeds go on, and what differs has changed just now. Otherwise a client
-//! that goes by tokens and dates would see none of it.
+//! What a world takes over from the one that it replaces: its feeds continue, and what differs has changed just now. A
+//! client that goes by tokens and dates would otherwise see none of it.
 
 use super::World;
 use super::table::Table;

@@ -127,7 +127,7 @@ impl World {
             self.webhooks.rows.len() - 1
         });
         self.webhooks.rows[at].clone_from(&saved);
-        // A new secret is shown once to anybody.
+        // A new secret is shown once to every caller.
         let mut answer = if is_new {
             saved
         } else {

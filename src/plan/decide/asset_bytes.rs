@@ -1,6 +1,6 @@
 //! Which assets only their bytes can judge.
 //!
-//! Lists tell the size of a file and when it was changed last, and servers are known to keep the date of a file that was
+//! Lists state the size of a file and when it was changed last, and servers are known to keep the date of a file that was
 //! replaced. So the bytes of an asset are looked at where a decision hangs on them: before one is taken for the
 //! counterpart of a namesake, before one is written over, and where its date moved.
 
@@ -15,7 +15,7 @@ use crate::plan::action::{Agreement, Agreements};
 /// What has to be found out about the bytes of an asset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ByteQuestion {
-    /// Whether both sides have the same. If not, `is_news` tells that the target's were replaced since the last agreement.
+    /// Whether both sides have the same. If not, `is_news` means that the target's were replaced since the last agreement.
     Same {
         /// See above.
         is_news: bool,
@@ -79,7 +79,7 @@ pub fn assets_to_look_at(
         .collect()
 }
 
-/// What has to be asked of an asset that agreed once, if anything. `is_changed` tells that the source's moved.
+/// What has to be asked of an asset that agreed once, if anything. `is_changed`: the source's changed.
 fn since(agreement: &Agreement, there: &Value, is_changed: bool) -> Option<ByteQuestion> {
     let date = agreement.bytes_date.as_deref();
     let is_moved = date.is_some() && date != there["dateModified"].as_str();

@@ -1,4 +1,4 @@
-//! Models and containers that every instance has and nobody creates.
+//! Models and containers that every instance has and that are never created.
 
 use crate::domain::{Inventory, Kind, Passed, SourceId, TargetId, same_name};
 use crate::plan::schema::RICH_TEXT_MODEL;

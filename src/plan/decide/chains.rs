@@ -1,6 +1,6 @@
 //! Siblings: pages of one parent.
 //!
-//! Where each stands, and who moved it, is compared in [`super::place`].
+//! Where each stands, and which side moved it, is compared in [`super::place`].
 
 use super::matching::Match;
 use super::order::rising;

@@ -1,7 +1,7 @@
-//! Decides what one entity needs, from both sides and what the store remembers of them.
+//! Decides what one entity needs, from both sides and what the store has of them.
 //!
-//! Dates and versions tell that something happened, not that something differs. So both sides are compared
-//! by their normal forms, and the hashes of the last agreement tell which side moved.
+//! Dates and versions show that something happened, not that something differs. So both sides are compared
+//! by their normal forms, and the hashes of the last agreement show which side changed.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -381,7 +381,7 @@ impl Comparer<'_> {
         })
     }
 
-    /// What was sent and not looked at is read for the first time now, if nobody saved it since.
+    /// What was sent and not looked at is read for the first time now, if it was not saved since.
     fn learns(
         &self,
         entity: &Entity<SourceId>,

@@ -1,8 +1,8 @@
 //! The order of the items of a list, compared three ways.
 //!
-//! The numbers of a list shift whenever an item comes or goes, so only the order of the items that both sides knew at the
-//! last agreement tells who sorted it. A list that only the source sorted gets the source's numbers; one that only the
-//! target sorted keeps those of the target, also in items that are written for another reason; one that both sorted to
+//! The numbers of a list shift whenever an item comes or goes, so only the order of the items that both sides had at the
+//! last agreement shows which side sorted it. A list that only the source sorted gets the source's numbers; one that only
+//! the target sorted keeps those of the target, also in items that are written for another reason; one that both sorted to
 //! different ends is a conflict of the items that stand elsewhere. Items of one number stand in no order.
 
 use std::collections::BTreeMap;
@@ -144,7 +144,7 @@ impl Sides<'_> {
     }
 }
 
-/// Who sorted a list whose order differs.
+/// Which side sorted a list whose order differs.
 fn verdict(items: &[Item]) -> Verdict {
     let moved = |number: fn(&Item) -> i64| {
         let known = items.iter().filter_map(|item| match item.agreed? {

@@ -39,7 +39,7 @@ pub struct Inputs<'a> {
     pub source: &'a Inventory<SourceId>,
     /// The instance that is written to, as it is before.
     pub target: &'a Inventory<TargetId>,
-    /// What the store remembers of this pair.
+    /// What the store has of this pair.
     pub agreements: &'a Agreements,
     /// What the server fills in, as far as the agreements say.
     pub defaults: &'a Defaults,
@@ -49,8 +49,8 @@ pub struct Inputs<'a> {
     pub replaced_bytes: &'a HashSet<SourceId>,
     /// The locales of the run; the first one that has an item makes its id.
     pub locales: &'a [Locale],
-    /// Entities of which nobody can tell whether an interrupted run brought them across, with the reason. They
-    /// are not sent: they might be there twice then.
+    /// Entities with an unknown outcome after an interrupted run, with the reason. They are not sent, since they might then
+    /// exist twice.
     pub doubts: &'a HashMap<EntityKey, String>,
     /// Entities whose mapping contradicted that of another one, with the reason. They are recognised anew, and not created
     /// where that fails.
@@ -61,9 +61,9 @@ pub struct Inputs<'a> {
     pub adopt: Adopt,
     /// Which side wins where both changed, and what is never written.
     pub policies: &'a Policies,
-    /// What is left alone on the target and not created, with the pattern that says so.
+    /// What is skipped on the target and not created, with the pattern that says so.
     pub excluded: &'a HashMap<EntityKey, Box<str>>,
-    /// What is to be moved.
+    /// What to migrate.
     pub selection: &'a Selection,
     /// What saves take on this target, as far as it is known.
     pub weights: Weights,

@@ -1,6 +1,6 @@
-//! Who is whose counterpart before anything is written.
+//! Which entities are counterparts before anything is written.
 //!
-//! What the store remembers comes first. A target entity that is the counterpart of a live source entity is no candidate for
+//! The mappings of the store come first. A target entity that is the counterpart of a live source entity is no candidate for
 //! anything else, whatever its name. What is left is found by name: exactly first, then by key, each target entity once.
 
 use std::collections::HashMap as StdMap;
@@ -19,9 +19,9 @@ use crate::plan::graph::Node;
 /// What is known of an entity's counterpart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Match {
-    /// The store remembers it, and it is there.
+    /// The store has a mapping, and it is there.
     Mapped(TargetId),
-    /// The store remembers it, and deleted on the target.
+    /// The store has a mapping, and it is deleted on the target.
     Gone(TargetId),
     /// The item or page is on the target in this other locale.
     Joins(TargetId, Locale),
@@ -29,7 +29,7 @@ pub(super) enum Match {
     Natural(TargetId),
     /// A model of the same name is there, of the other type (content or component).
     OtherType(TargetId),
-    /// The store remembers it, and the source moved the entity where a save cannot take it.
+    /// The store has a mapping, and the source moved the entity where a save cannot take it.
     Left(TargetId),
     /// Nothing.
     None,
@@ -96,7 +96,7 @@ pub(super) fn matches(
         .collect()
 }
 
-/// Takes out what the target does not have under the id that the store remembers: it may be there under another one, by
+/// Takes out what the target does not have under the id that the store has: it may be there under another one, by
 /// its name. Items have none.
 fn set_aside(all: &mut [Option<Match>], source: &Inventory<SourceId>) -> Vec<(usize, Match)> {
     let mut aside = Vec::new();
@@ -117,7 +117,7 @@ fn claims(source: &Inventory<SourceId>, agreements: &Agreements) -> Claims {
         .collect()
 }
 
-/// What the store remembers.
+/// The mapping that the store has.
 struct Memory<'a> {
     target: &'a Inventory<TargetId>,
     agreements: &'a Agreements,
@@ -210,7 +210,7 @@ impl<'a> Candidates<'a> {
     }
 }
 
-/// Pairs what nothing is remembered of with what has its name and is nobody's counterpart.
+/// Pairs entities without a remembered mapping with those that have their name and are not a counterpart yet.
 fn by_name(
     kind: Kind,
     (source, target): (&Inventory<SourceId>, &Inventory<TargetId>),

@@ -1,7 +1,7 @@
-//! Makes the plan: who is whose counterpart, what differs, what needs what, and where cycles are cut.
+//! Makes the plan: counterparts, differences, dependencies, and where cycles are cut.
 //!
 //! The steps follow one another because each needs the one before: counterparts give the virtual map, the
-//! virtual map lets every entity be written as the run will write it, that tells what differs, what differs
+//! virtual map lets every entity be written as the run will write it, that shows what differs, what differs
 //! is work, and only work has to wait for other work.
 
 mod anew;

@@ -7,8 +7,8 @@
 //! ```
 //! All of that is [`Strength::Name`] in the graph, and a ring is a cycle like any other. Whatever refers to a renamed entity
 //! by name waits until it has its final name ([`Strength::Renamed`]). A name that stays where it is makes a failure that
-//! tells what holds it, where a server would refuse it or write over the holder for certain; a name that differs in case only
-//! is left to the server.
+//! names what holds it, where a server would refuse it or write over the holder for certain; a name that differs in case
+//! only is left to the server.
 
 use std::collections::HashSet;
 
@@ -37,8 +37,8 @@ pub(super) fn name<I: Id>(entity: &Entity<I>) -> Box<str> {
     }
 }
 
-/// What `target` is called until the name that it is to have is free; of an asset, the folder that it is in until then. It
-/// follows from the id, so that a later run knows it again.
+/// What `target` is called until its final name is free; of an asset, the folder that it is in until then. It follows from
+/// the id, so that a later run recognises it.
 fn temporary(kind: Kind, target: TargetId) -> Box<str> {
     match kind {
         Kind::Redirection => format!("~/lockgate-{target}"),
@@ -73,7 +73,7 @@ const fn has_name(kind: Kind) -> bool {
     !matches!(kind, Kind::Content)
 }
 
-/// Source entities whose counterpart goes by another name and is not going to be renamed: whatever refers to them goes on
+/// Source entities whose counterpart goes by another name and is not going to be renamed: whatever refers to them keeps
 /// using that name.
 pub(super) fn keeping(
     inputs: &Inputs<'_>,
@@ -93,7 +93,7 @@ pub(super) fn keeping(
         .collect()
 }
 
-/// Something that is to have a name that it does not have.
+/// Something that gets a name that it does not have yet.
 struct Taker {
     node: Node,
     slot: Slot,
@@ -102,7 +102,7 @@ struct Taker {
     own: Option<TargetId>,
 }
 
-/// Finds who has to wait for whose name, and fails what cannot get the name that it needs.
+/// Finds which entity waits for the name of which other one, and fails what cannot get the name that it needs.
 pub(super) fn settle(
     entities: &mut [Planned],
     inputs: &Inputs<'_>,
@@ -187,13 +187,13 @@ fn slot_of(there: &Entity<TargetId>) -> Option<Slot> {
     Some((there.key.kind, level, name_key(&name(there))))
 }
 
-/// Whether the entity at `owner` gives up what is at `slot`: it is to have another name.
+/// Whether the entity at `owner` gives up what is at `slot`: it gets another name.
 fn leaves(owner: Node, slot: &Slot, takers: &[Taker]) -> bool {
     let at = takers.binary_search_by_key(&owner, |taker| taker.node);
     at.is_ok_and(|at| takers[at].slot != *slot && takers[at].own.is_some())
 }
 
-/// What is at the places that are to be taken.
+/// What is at the places that entities take.
 struct Holders {
     at: HashMap<Slot, Vec<(TargetId, Box<str>)>>,
     owners: HashMap<(Kind, TargetId, Option<Locale>), Node>,
@@ -268,7 +268,7 @@ fn held_by(inputs: &Inputs<'_>, taker: &Taker, id: TargetId, owner: Option<Node>
     format!("{start}, {what}; delete or rename it on the target, then run again")
 }
 
-/// Who refers by name to something that gets another one.
+/// What refers by name to something that gets another name.
 fn named_by(
     entities: &[Planned],
     inputs: &Inputs<'_>,
@@ -301,7 +301,7 @@ fn named_by(
     pairs
 }
 
-/// Sends the entity at `node` through a temporary name, until those that hold what it is to be called have given it up.
+/// Sends the entity at `node` through a temporary name, until the holders of its final name have given it up.
 pub(super) fn step_aside(planned: &mut Planned, kind: Kind, holders: impl Iterator<Item = Node>) {
     if let Action::Update { target } = planned.action {
         planned.temporary = Some(temporary(kind, target));

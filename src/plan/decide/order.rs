@@ -1,10 +1,10 @@
 //! The order of one row of siblings, compared three ways.
 //!
-//! Positions shift whenever a page comes or goes, so only the order of pages that both sides knew at the last agreement
-//! tells who moved: a side moved those that are not in a longest subsequence which still has the agreed order. What only
-//! the source moved goes where the source has it, behind the page that it follows there; everything else stays where the
-//! target has it, pages of the target alone included. A page that both moved to the same place is in agreement; one that
-//! they moved to different places is a conflict.
+//! Positions shift whenever a page comes or goes, so only the order of pages that both sides had at the last agreement shows
+//! which side moved one: a side moved those that are not in a longest subsequence which still has the agreed order. What
+//! only the source moved goes where the source has it, behind the page that it follows there; everything else stays where
+//! the target has it, pages of the target alone included. A page that both moved to the same place is in sync; one that they
+//! moved to different places is a conflict.
 //!
 //! A page is put in front of the nearest one behind it that stands at its place. Where that is done one at a time, the
 //! pages that are at their places are in order after every step, whatever comes first. Only the end of a row cannot be
@@ -37,7 +37,7 @@ pub(super) struct Member {
     pub(super) owed: bool,
 }
 
-/// Who moved a page.
+/// Which side moved a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// Both have it at the same place.

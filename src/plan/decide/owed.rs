@@ -1,14 +1,14 @@
 //! What becomes of an entity that was written and never proven to agree.
 //!
-//! The hashes of such a row are no agreement: they are those of what was sent, and of what was found since. They tell who
-//! changed something after our write, and that is all they are used for.
+//! The hashes of such a row are no agreement: they are those of what was sent, and of what was found since. They show which
+//! side changed something after our write, and that is all they are used for.
 
 use super::weigh::{Fields, Written};
 use crate::domain::Proof;
 use crate::plan::action::Agreement;
 
 /// Whether the fields of a counterpart that differs are written; `None` leaves it to the comparison with the last
-/// agreement. `is_as_saved` tells whether nobody saved it since we did, as far as its version says.
+/// agreement. `is_as_saved`: whether our save is the latest one, as far as its version shows.
 pub(super) fn written(
     agreement: Option<&Agreement>,
     fields: Fields,

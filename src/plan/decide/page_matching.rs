@@ -136,7 +136,7 @@ fn elsewhere(
     }
 }
 
-/// The pages of the source that are to be found, by their depth in the tree.
+/// The pages of the source that have no match yet, by their depth in the tree.
 fn open_levels(source: &Inventory<SourceId>, all: &[Option<Match>]) -> BTreeMap<usize, Vec<Node>> {
     let mut levels: BTreeMap<usize, Vec<Node>> = BTreeMap::new();
     let pages = source.of_kind(Kind::Page);

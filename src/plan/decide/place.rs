@@ -1,4 +1,4 @@
-//! The places of pages: their rows on both sides, and who moved what since the last agreement.
+//! The places of pages: their rows on both sides, and which side moved what since the last agreement.
 //!
 //! First the row: a page that the source put below another parent goes there, one that the target moved stays where it is,
 //! and where both did something else it is a conflict. Then the order within a row (see [`order`]).
@@ -102,8 +102,8 @@ impl<'a> Sides<'a> {
         agreement.place.as_deref()
     }
 
-    /// Whether the page stands in the row where the source has it, and else who moved it. [`Verdict::Source`] means that
-    /// it goes there.
+    /// Whether the page stands in the row where the source has it, and else which side moved it. [`Verdict::Source`] means
+    /// that it goes there.
     fn home(self, node: Node) -> Verdict {
         let Some(there) = self.there(node) else {
             return Verdict::Agrees;
@@ -117,7 +117,7 @@ impl<'a> Sides<'a> {
         }
         let verdict = match (self.agreed(node), stands) {
             (None, Some(_)) => Verdict::Unknown,
-            // No sitemap lists it: it has no place that somebody could have given it.
+            // No sitemap lists it, so an editor cannot have given it a place.
             (_, None) => Verdict::Source,
             // It was put somewhere, and never seen there.
             (Some(agreed), Some(_)) if agreed.owed => Verdict::Source,
@@ -128,7 +128,7 @@ impl<'a> Sides<'a> {
                 ) {
                     (true, true) => Verdict::Both,
                     (false, true) => Verdict::Target,
-                    // Nobody moved it: its parent has another counterpart now.
+                    // Neither side moved it: its parent has another counterpart now.
                     (_, false) => Verdict::Source,
                 }
             }

@@ -56,7 +56,7 @@ impl<'a> PredictedIds<'a> {
         Self::new(sides, known, &matches, |_| false)
     }
 
-    /// `keeps_name` tells of an entity whose counterpart goes by another name whether that stays so.
+    /// `keeps_name`: whether the counterpart of an entity keeps a name that differs.
     pub(super) fn new(
         (source, target): (&Inventory<SourceId>, &'a Inventory<TargetId>),
         known: impl Iterator<Item = (Kind, SourceId, TargetId)>,

@@ -1,4 +1,4 @@
-//! What follows from the decisions: who is blocked, in which order things can go, and what matters most.
+//! What follows from the decisions: which entities are blocked, in which order they can go, and which matter most.
 
 use std::collections::VecDeque;
 
@@ -47,7 +47,7 @@ fn is_need(graph: &Graph, who: Node, on: Node) -> bool {
         .any(|need| !matches!(need.strength, Strength::Order | Strength::Renamed))
 }
 
-/// Gives every content item its level, and tells how many levels there are.
+/// Gives every content item its level, and returns the number of levels.
 pub(super) fn levels(
     entities: &mut [Planned],
     graph: &Graph,

@@ -1,14 +1,14 @@
 //! What to do about an entity whose counterpart is remembered: what it says and where it stands are weighed apart.
 //!
-//! A page that is in conflict in either is left alone as a whole; its other changes wait until the conflict is resolved.
+//! A page that is in conflict in either is skipped as a whole; its other changes wait until the conflict is resolved.
 
 use super::order::Verdict;
 use crate::domain::TargetId;
 use crate::plan::action::Action;
 
-/// Why an entity is left alone that differs.
+/// Why an entity that differs is skipped.
 pub(super) const LEFT_ALONE: &str = "changed only on the target; not modified";
-/// Why a page is left alone that stands elsewhere.
+/// Why a page that stands elsewhere is skipped.
 pub(super) const LEFT_IN_PLACE: &str = "moved only on the target; not modified";
 
 /// Why the place of a page is written, and nothing else.
@@ -33,7 +33,7 @@ const REFERS_OTHERWISE: &str = "a referenced entity now maps to a different targ
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fields {
     pub(super) equal: bool,
-    /// `None`: nothing is remembered that would tell.
+    /// `None`: nothing that is remembered shows it.
     pub(super) source_changed: Option<bool>,
     pub(super) target_changed: Option<bool>,
 }

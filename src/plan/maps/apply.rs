@@ -1,4 +1,4 @@
-//! All entities of a source as one target is to have them.
+//! All entities of a source, mapped for one target.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use crate::domain::{BodyFile, Entity, EntityKey, Inventory, Locale, SourceId};
 use crate::plan::decide::spread;
 use crate::plan::{AssetIndex, Schema};
 
-/// A source as one target is to have it.
+/// A source, mapped for one target.
 #[derive(Clone, Debug)]
 pub struct Mapped {
-    /// As the target is to have it.
+    /// As mapped for the target.
     pub source: Arc<Inventory<SourceId>>,
     /// As it was read.
     pub read: Arc<Inventory<SourceId>>,
-    /// What is left alone on the target and not created, with the pattern that says so.
+    /// What is skipped on the target and not created, with the pattern that says so.
     pub excluded: Arc<HashMap<EntityKey, Box<str>>>,
     /// Locales that have another name on the target: that of the source, and that of the target.
     pub locales: Arc<[(Locale, Locale)]>,
@@ -39,7 +39,7 @@ impl Mapped {
 }
 
 impl Maps {
-    /// The source as the target is to have it. What becomes of bodies goes into `bodies`, where there is such a file. The same
+    /// The source, mapped for the target. Mapped bodies go into `bodies`, where there is such a file. The same
     /// source and maps give the same.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! One entity as the target is to have it.
+//! One entity, mapped for the target.
 
 use serde_json::{Map, Value};
 
@@ -80,7 +80,7 @@ impl Maps {
 }
 
 impl Mapper<'_> {
-    /// The entity as the target is to have it; `None` where it stays as it was read.
+    /// The entity, mapped for the target; `None` where it stays as it was read.
     pub(super) fn entity(
         &self,
         read: &Entity<SourceId>,

@@ -25,7 +25,7 @@ pub struct Maps {
     pub set: Vec<FieldRule>,
     /// Fields of items that the target does not get.
     pub dropped: Vec<FieldRule>,
-    /// What is left alone on the target, and not created.
+    /// What is skipped on the target, and not created.
     pub exclude: Vec<Pattern>,
 }
 
@@ -199,7 +199,7 @@ impl Maps {
         found.map(|(_, to)| to.as_str())
     }
 
-    /// A selection that names containers as the source has them, as one of what the target is to have. A pattern of names
+    /// Turns a selection with the names of containers on the source into one with those on the target. A pattern of names
     /// stays: it is compared with the names on the target.
     #[must_use]
     pub fn selection(&self, mut selection: Selection) -> Selection {

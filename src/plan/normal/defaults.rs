@@ -1,6 +1,6 @@
 //! What a server gives to what a save leaves out.
 //!
-//! Which defaults a server has is told nowhere. So they are learnt from what was written: a member that our save left
+//! Which defaults a server has is stated nowhere. So they are learnt from what was written: a member that our save left
 //! out and that the counterpart has when it is read back came from the server. That is kept with the entity, because a
 //! default may follow from other members; and it counts for every entity of the kind, so that one that we did not write
 //! is not different for it. What the body says, be it `false`, is never a default, and neither is a reference.
@@ -42,7 +42,7 @@ fn place(kind: Kind, at: &str, model: &str) -> String {
 }
 
 impl Defaults {
-    /// Gathers what the store remembers of the entities of a pair.
+    /// Gathers what the store has of the entities of a pair.
     pub fn of(agreements: &Agreements, source: &Inventory<SourceId>) -> Self {
         let mut defaults = Self::default();
         for (key, agreement) in agreements {

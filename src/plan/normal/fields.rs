@@ -70,7 +70,7 @@ pub(in crate::plan) fn leave_unknown_fields(body: &mut Value, schema: &Schema) {
     }
 }
 
-/// Fields of which no model tells.
+/// Fields that no model describes.
 fn by_shape(fields: &Object) -> Object {
     fields
         .iter()

@@ -6,7 +6,7 @@
 //! own, so that equality of two normal forms means that a user sees no difference.
 //!
 //! References stand in it as objects with one member whose name begins with `@`: `@ids`, `@list`, `@gallery`,
-//! `@model`, `@container`, `@page`, `@asset`, `@url`. So [`differences()`] can tell a wrong reference from
+//! `@model`, `@container`, `@page`, `@asset`, `@url`. So [`differences()`] can distinguish a wrong reference from
 //! another text. Order among siblings, the path and parent of a page, `itemOrder` (which a server may renumber) and
 //! the bytes of an asset are not in it; they are checked apart.
 

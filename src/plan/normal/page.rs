@@ -58,7 +58,7 @@ pub(super) fn page(body: &Object) -> Object {
     out
 }
 
-/// The Fetch API shows the destination of a link page in `redirect`, with a window that nobody chose.
+/// The Fetch API shows the destination of a link page in `redirect`, with a window that was not chosen.
 fn redirect_url(body: &Object) -> Option<Value> {
     let direct = body.get("redirectUrl").and_then(any);
     let url = direct.or_else(|| body.get("redirect")?.get("url").and_then(any))?;

@@ -15,7 +15,7 @@ fn rows<'a>(body: &'a Object, name: &str) -> impl Iterator<Item = &'a Object> {
         .filter_map(Value::as_object)
 }
 
-/// Rows in the order that their own member tells, else as they stand.
+/// Rows in the order that their own member states, else as they stand.
 fn ordered<'a>(body: &'a Object, name: &str, order: &str) -> Vec<&'a Object> {
     let mut rows: Vec<_> = rows(body, name).collect();
     rows.sort_by_key(|row| row.get(order).and_then(Value::as_i64).unwrap_or(i64::MAX));

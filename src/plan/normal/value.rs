@@ -127,7 +127,7 @@ pub(super) fn gallery_id(members: &Object) -> Option<i64> {
         .and_then(|(_, value)| as_id(value))
 }
 
-/// A text of which no model tells what it holds; `None` when blank. A date counts without its spelling, and a URL
+/// A text that no model describes; `None` when blank. A date counts without its spelling, and a URL
 /// percent-decoded; any other text to the byte, also where it is JSON.
 fn text(value: &str) -> Option<Value> {
     if value.is_empty() {

@@ -23,7 +23,7 @@ use crate::plan::prune::Prune;
 use crate::plan::undo::{Kept, Trace};
 use crate::plan::{AssetIndex, Context, LinkForms, Schema, container_of, number_in_list};
 
-/// The hash of the bytes that an asset had on the target at its last agreement, where the state knows it.
+/// The hash of the bytes that an asset had on the target at its last agreement, where the state has it.
 pub type Bytes = HashMap<EntityKey, ContentHash>;
 
 /// What an overview is made from.
@@ -35,7 +35,7 @@ pub struct Seen<'a> {
     pub source: &'a Inventory<SourceId>,
     /// The instance that is written to, as it is before.
     pub target: &'a Inventory<TargetId>,
-    /// Every pair that the state knows.
+    /// Every pair that the state has.
     pub mapped: &'a [(EntityKey, TargetId)],
     /// What is never written.
     pub policies: &'a Policies,

@@ -78,7 +78,7 @@ pub struct AssetIndex {
     paths: Vec<HashMap<Box<str>, i64>>,
 }
 
-/// The part of a `Media` that tells where it is.
+/// The part of a `Media` that states where it is.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Addresses<'a> {
@@ -92,7 +92,7 @@ struct Addresses<'a> {
     container_edge: Option<Cow<'a, str>>,
 }
 
-/// The addresses that a `Media` tells; `None` without an origin URL. The edge URL falls back to it.
+/// The addresses that a `Media` states; `None` without an origin URL. The edge URL falls back to it.
 pub fn asset_urls(media: &Value) -> Option<AssetUrls> {
     let text = |name| {
         media

@@ -48,7 +48,7 @@ impl Walker<'_> {
         self.seo_and_scripts(body);
     }
 
-    /// Puts the name of the list where an item is selected whose id is in the value field, for targets that want it so.
+    /// Puts the name of the list where an item is selected whose id is in the value field, for targets that need it.
     fn name_lists(&self, model: &ModelSchema, fields: &mut Map<String, Value>) {
         if self.context.links.with_value != LinkForm::ListName {
             return;
@@ -177,7 +177,7 @@ impl Walker<'_> {
         }
     }
 
-    /// A single selection becomes a scalar, unless the target wants the object; nothing selected becomes blank text.
+    /// A single selection becomes a scalar, unless the target needs the object; nothing selected becomes blank text.
     fn single_link(&mut self, value: &mut Value, place: Place<'_>, form: LinkForm) {
         let selected = Link::of(value).and_then(|link| link.id);
         match selected.map(|id| self.ask(Referent::Content(id), Encoding::SingleLink, place, false))

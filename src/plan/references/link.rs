@@ -13,7 +13,7 @@ pub(crate) struct Link {
     has_id: bool,
     has_list: bool,
     has_order: bool,
-    /// `fulllist`, when told.
+    /// `fulllist`, when stated.
     pub(crate) whole: Option<bool>,
 }
 

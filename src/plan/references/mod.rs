@@ -7,7 +7,7 @@
 //!
 //! | file | finds |
 //! |---|---|
-//! | `fields` | what a content item's model tells about its fields |
+//! | `fields` | what a content item's model states about its fields |
 //! | `shapes`, `link` | links, galleries and URLs in any JSON |
 //! | `structure` | models, containers, templates, assets, redirections |
 //! | `pages` | templates, zones, lists and destinations of pages |
@@ -189,7 +189,7 @@ impl<'a> Context<'a> {
 
 /// Finds every reference of `entity`: first what the entity itself is made of, then its content in the order of
 /// the body. Built-in models and containers, and ids of 0 and below, are none. A model that refers to itself
-/// does: the server knows its name only once it is stored.
+/// does: the server has its name only once it is stored.
 pub fn references(entity: &Entity<SourceId>, context: &Context<'_>) -> Vec<Reference> {
     references_in(entity, &mut entity.body.parse(), context)
 }

@@ -1,4 +1,4 @@
-//! Where the walker stands, without an allocation until somebody asks.
+//! Where the walker stands, without an allocation until it is asked for.
 
 use std::fmt;
 

@@ -4,8 +4,8 @@ use super::assets::{UrlAt, decoded};
 use super::spelling::{plain, spelled_as};
 use crate::domain::{AssetContainer, AssetUrls};
 
-/// What is to stand in the place of `url`: the address of the counterpart when `asset` tells it, the prefix
-/// of the target's container with the same path otherwise. `None` where the target tells no prefix.
+/// What stands in the place of `url`: the address of the counterpart when `asset` has it, the prefix
+/// of the target's container with the same path otherwise. `None` where the target has no prefix.
 pub(crate) fn replacement(
     text: &str,
     url: &UrlAt,

@@ -186,7 +186,7 @@ pub(super) fn is_gallery(key: &str) -> bool {
         .any(|name| key.eq_ignore_ascii_case(name))
 }
 
-/// How a URL stands in a member of this name, where the name tells; `url` is what one called so means here.
+/// How a URL stands in a member of this name, where the name shows it; `url` is what one called so means here.
 pub(super) fn url_encoding(key: &str, url: Encoding) -> Option<Encoding> {
     if key.eq_ignore_ascii_case("url") {
         Some(url)

@@ -1,4 +1,4 @@
-//! The walker: what it shows, whom it asks, and the slots it fills.
+//! The walker: what it shows, the visitor it asks, and the slots it fills.
 
 use serde_json::{Map, Value};
 

@@ -32,7 +32,7 @@ pub struct Trace {
     pub deleted: bool,
     /// Whether the run did not write it, and only its model: a field went, and its value with it.
     pub along: bool,
-    /// What it was before; `None` when it did not exist, or nobody took note.
+    /// What it was before; `None` when it did not exist, or was not recorded.
     pub prior: Option<PriorState>,
     /// The latest run that wrote it afterwards.
     pub later: Option<RunId>,
@@ -102,7 +102,7 @@ pub struct Inputs<'a> {
     pub left: &'a Own,
     /// The target with its models as they were before.
     pub before: &'a Own,
-    /// The hashes of the bytes that assets have now, of those whose bytes are to be compared.
+    /// The hashes of the bytes that assets have now, of those whose bytes are compared.
     pub bytes: &'a HashMap<TargetId, ContentHash>,
     /// The hashes of what the public sees now, of those that are to show something else. One that is missing shows nothing.
     pub live: &'a HashMap<TargetKey, ContentHash>,
@@ -125,11 +125,11 @@ pub enum Decision {
     Gone,
     /// The run deleted it: it is created again.
     CreateAgain,
-    /// It is left alone.
+    /// It is skipped.
     Keep(Kept),
 }
 
-/// Why an entity is left alone.
+/// Why an entity is skipped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kept {
     /// It is no longer as the run left it.
@@ -225,7 +225,7 @@ pub struct UndoPlan {
 }
 
 impl UndoPlan {
-    /// How many entities are left alone because something changed them.
+    /// How many entities are skipped because something changed them.
     pub fn changed(&self) -> usize {
         let is_changed =
             |one: &&Decided| matches!(one.decision, Decision::Keep(Kept::Changed { .. }));
@@ -401,7 +401,7 @@ fn changed(trace: &Trace) -> Decision {
     })
 }
 
-/// Whether nobody changed it since the run. Versions do not tell: publishing raises them and changes nothing.
+/// Whether it has not changed since the run. Versions do not show that: publishing raises them and changes nothing.
 fn is_as_left(trace: &Trace, present: &Entity<TargetId>, inputs: &Inputs<'_>) -> bool {
     let now = inputs
         .bytes

@@ -6,9 +6,9 @@
 //!   the target now ──────┘      └─ needs: what stays keeps what it refers to
 //! ```
 //!
-//! Three rules, in this order. What existed before the run is never deleted. What is no longer as the run left it is
-//! somebody else's work and stays, unless told otherwise. What stays keeps everything that it refers to: a reference
-//! into nothing would be worse than an entity too many.
+//! Three rules, in this order. What existed before the run is never deleted. What is no longer as the run left it is the
+//! work of another user and stays, unless the command states otherwise. What stays keeps everything that it refers to: a
+//! reference into nothing would be worse than an entity too many.
 //!
 //! A model that lost a field took its values from all its items, those included that the run did not write. They are
 //! part of what the run did, and get their values back with the field.
@@ -19,7 +19,7 @@
 //! Publishing is undone as well: what the public saw is saved and published again, or unpublished, and then what stood in
 //! staging is saved over it.
 //!
-//! Whether something changed is told by the hash of its normal form, which is how a run tells it.
+//! Whether something changed is shown by the hash of its normal form, as in a run.
 
 mod again;
 mod decide;

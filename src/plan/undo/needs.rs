@@ -1,4 +1,4 @@
-//! Who refers to whom on the target, and what must stay because of it.
+//! Which entities refer to which on the target, and what must stay because of it.
 
 use std::collections::HashMap;
 
@@ -86,7 +86,7 @@ fn is_deleted(at: u32, entities: &[Decided], references: &References) -> bool {
     trace.is_some_and(|trace| entities[*trace].decision == Decision::Delete)
 }
 
-/// Notes who has to let go of what is deleted.
+/// Notes which entities have to drop references to what is deleted.
 pub(super) fn hold(entities: &mut [Decided], inputs: &Inputs<'_>, references: &References) {
     for (holder, trace) in inputs.traces.iter().enumerate() {
         if !entities[holder].decision.is_work() {

@@ -223,7 +223,7 @@ impl Own {
     }
 }
 
-/// Whoever asks has read it on this instance, so everything is its own counterpart.
+/// What is looked up was read on this instance, so everything is its own counterpart.
 impl Counterparts for Own {
     fn id(&self, kind: Kind, id: i64, _locale: Option<&Locale>) -> Option<TargetId> {
         let created = self.created.read().unwrap_or_else(PoisonError::into_inner);

@@ -58,7 +58,7 @@ fn item(id: i64, text: &str) -> Entity<TargetId> {
     entity(Kind::Content, id, text, &body)
 }
 
-/// A gallery, which needs nobody.
+/// A gallery, which needs nothing.
 fn gallery(id: i64, name: &str) -> Entity<TargetId> {
     let body = json!({ "name": name, "description": name });
     entity(Kind::Gallery, id, name, &body)
@@ -110,7 +110,7 @@ impl Case {
         self
     }
 
-    /// What the run created and nobody touched since.
+    /// What the run created and what has not changed since.
     fn created(self, entity: Entity<TargetId>) -> Self {
         let left = entity.clone();
         self.trace(&left, Some(entity))
@@ -211,7 +211,7 @@ fn what_existed_before_is_restored_and_never_deleted() {
         .trace(&gallery(1, "after"), Some(gallery(1, "edited")))
         .over(prior, PriorBytes::None);
     assert_eq!(case.decisions(), [changed()]);
-    // Whoever noted nothing must not make us delete it.
+    // Where nothing was recorded, it must not be deleted.
     let mut case = Case::default().created(gallery(1, "after"));
     case.traces[0].existed = true;
     assert!(matches!(
@@ -237,7 +237,7 @@ fn an_asset_is_as_before_when_its_bytes_are() {
     let mut same = case();
     same.bytes.insert(TargetId::new(5), hash);
     assert_eq!(same.decisions(), [Decision::AsBefore]);
-    // Somebody else has put a file of the same length there.
+    // Another user has put a file of the same length there.
     let mut edited = case();
     edited.traces[0].left_bytes = Some(ContentHash::of_bytes(b"after!"));
     edited

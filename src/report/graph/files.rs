@@ -56,7 +56,7 @@ struct Node<'a> {
 /// A need of `graph.json`.
 #[derive(Serialize)]
 struct Need {
-    /// Who needs.
+    /// The dependent.
     from: u32,
     /// What is needed.
     to: u32,

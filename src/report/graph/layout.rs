@@ -1,4 +1,4 @@
-//! Where the boxes of a picture stand: in columns, what is needed to the left of who needs it.
+//! Where the boxes of a picture stand: in columns, what is needed to the left of what needs it.
 
 use super::view::View;
 

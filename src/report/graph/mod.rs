@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Tens of thousands of entities cannot be read as boxes, so a [`View`] folds them: by containers, then, when that is still
-//! too much, by kinds and content levels. An edge leads from who needs to what is needed. A cycle of references
+//! too much, by kinds and content levels. An edge leads from a dependent to its dependency. A cycle of references
 //! stays visible whatever the fold: members are marked, and so are needs that the plan cuts.
 
 mod dot;

@@ -92,7 +92,7 @@ fn line(edge: &Edge, places: &[(f64, f64)]) -> String {
         let bend = x1.max(x2) + 60.0;
         format!("M{x1:.0} {y1:.0}C{bend:.0} {y1:.0} {bend:.0} {y2:.0} {x2:.0} {y2:.0}")
     };
-    // What several columns lie between is mostly told by the boxes in between, too.
+    // What several columns lie between is mostly shown by the boxes in between, too.
     let is_far = (from.0 - to.0).abs() > 1.5 * (BOX.0 + GAP.0);
     let class = match (edge.cut, edge.is_reference) {
         (0, true) if is_far => "edge far",

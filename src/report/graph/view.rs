@@ -34,7 +34,7 @@ pub struct View {
     pub title: String,
     /// The boxes.
     pub nodes: Vec<GraphBox>,
-    /// Who needs whom. Needs within a box are not shown.
+    /// Dependencies between boxes. Those within a box are not shown.
     pub edges: Vec<Edge>,
     /// Cycles of references that a shown box has part in.
     pub cycles: Vec<Ring>,
@@ -83,7 +83,7 @@ pub struct Edge {
 pub struct Ring {
     /// The keys of its entities.
     pub members: Vec<String>,
-    /// The needs that are cut: who, on whom.
+    /// The needs that are cut: the dependent, and its dependency.
     pub cut: Vec<(String, String)>,
     /// Whether it cannot be opened, so that its entities fail.
     pub closed: bool,
@@ -125,7 +125,7 @@ pub fn whole(plan: &Plan, source: &Inventory<SourceId>, fold: Fold) -> View {
     build(named, &all, fold, None, title)
 }
 
-/// What an entity needs and who needs it, up to `depth` steps away in either direction.
+/// What an entity needs and what needs it, up to `depth` steps away in either direction.
 pub fn around(plan: &Plan, source: &Inventory<SourceId>, center: Node, depth: u32) -> View {
     let named = Named { plan, source };
     let graph = &plan.graph;

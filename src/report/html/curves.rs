@@ -5,7 +5,7 @@ use crate::event::Lane;
 use crate::progress::{History, Slot};
 use crate::report::text::rate;
 
-/// Points of a curve: as many as a wide screen can tell apart.
+/// Points of a curve: as many as a wide screen can show apart.
 const POINTS: u64 = 150;
 
 /// A point is no narrower than this, unless the whole run is short: batches settle all at once, and a finer curve would

@@ -12,9 +12,9 @@ use crate::report::text::{count, share, took};
 pub(crate) struct IndexRow {
     /// The run, which is the name of its folder.
     pub(crate) run: String,
-    /// Source and target, as the run told.
+    /// Source and target, as the run reported.
     pub(crate) pair: Option<(String, String)>,
-    /// RFC 3339; empty when the run ended before it could tell.
+    /// RFC 3339; empty when the run ended before it was known.
     pub(crate) started_at: String,
     /// Whether it was a rehearsal.
     pub(crate) dry_run: bool,

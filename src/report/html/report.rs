@@ -75,7 +75,7 @@ pub(super) fn start(rfc3339: &str) -> String {
     )
 }
 
-/// Class, sign and words that tell how a run ended.
+/// Class, sign and words that show how a run ended.
 fn verdict(progress: &Progress) -> (&'static str, char, String) {
     let words = |exit| upper(closing::end_words(progress.end(), exit));
     match progress.exit() {

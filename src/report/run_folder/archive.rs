@@ -1,7 +1,7 @@
 //! Turns old run folders into archives.
 //!
 //! A folder goes only after its archive is durable under its final name, so being stopped in between leaves both, and
-//! the next time the folder goes. A run without a summary may still go on; it counts as over when nothing was
+//! the next time the folder goes. A run without a summary may still be in progress; it counts as over when nothing was
 //! written to its events for a day.
 
 use std::fs::File;

@@ -68,7 +68,7 @@ pub fn newest(base: &Path) -> io::Result<Option<String>> {
     Ok(folders(base)?.into_iter().next())
 }
 
-/// The newest run that has a folder and no end yet: it goes on, or was killed.
+/// The newest run that has a folder and no end yet: it is in progress, or was killed.
 ///
 /// # Errors
 /// When the directory cannot be read.

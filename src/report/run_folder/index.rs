@@ -21,11 +21,11 @@ const RUNS: usize = 500;
 pub struct Recorded {
     /// The run.
     pub run: RunId,
-    /// Source and target; `None` when it ended before it could tell, or has no end.
+    /// Source and target; `None` when the run ended before it was known, or has no end.
     pub pair: Option<(Guid, Guid)>,
     /// The command; `None` where it was not recorded.
     pub command: Option<String>,
-    /// RFC 3339; empty when it ended before it could tell, or has no end.
+    /// RFC 3339; empty when the run ended before it was known, or has no end.
     pub started_at: String,
     /// Whether it was a rehearsal.
     pub dry_run: bool,

@@ -1,8 +1,8 @@
 //! A log for each lane: the events that concern it, as they arrive.
 //!
-//! The lines are those of `events.ndjson`, so whoever reads one reads the other: the first tells the run and the schema, then
-//! come the beginning and end of the lane, the gates that its work opens, its batches, and each of its
-//! entities from its start to its outcome.
+//! The lines are those of `events.ndjson`, so a program that reads one reads the other: the first states the run and the
+//! schema, then come the beginning and end of the lane, the gates that its work opens, its batches, and each of its entities
+//! from its start to its outcome.
 
 use std::collections::HashMap;
 use std::fs::File;

@@ -2,10 +2,10 @@
 //!
 //! A run's folder holds `events.ndjson` and a log for each lane (`lane-1-independent-entities.ndjson`,
 //! `lane-2-batched-content.ndjson`, `lane-3-complex-entities.ndjson`), which grow with the run, and `summary.json`,
-//! `report.md` and `report.html`, which appear whole when it is over; `plan.json` and `graph.json` are added by whoever has
-//! the plan, as soon as there is one. The folder is open to its user alone, because names of entities stand in it. Folding the events again gives the progress of
-//! the run, so the summary and the reports can be made from them. Beside the folders stands `index.html`, which lists
-//! them all, and archives of those that are old.
+//! `report.md` and `report.html`, which appear whole when it is over; `plan.json` and `graph.json` are added by the owner of
+//! the plan, as soon as there is one. The folder is open to its user alone, because names of entities stand in it. Folding
+//! the events again gives the progress of the run, so the summary and the reports can be made from them. Beside the folders
+//! stands `index.html`, which lists them all, and archives of those that are old.
 
 mod archive;
 mod files;
@@ -36,7 +36,7 @@ pub(crate) use reporter::report_text;
 pub use running::is_abandoned;
 
 /// Adds `plan.json` and `graph.json` to the folder of a run. Without a folder nothing is written: then its keeper has
-/// told already that there is none.
+/// reported already that there is none.
 ///
 /// # Errors
 /// When a file cannot be written.

@@ -1,4 +1,4 @@
-//! Writes the files while the run goes on.
+//! Writes the files during the run.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -18,7 +18,7 @@ use crate::event::{Event, Stamped};
 use crate::progress::{History, Progress};
 use crate::report::html;
 
-/// Keeps the folder of a run. When something cannot be written, the run goes on with a warning, and the rest is still
+/// Keeps the folder of a run. When something cannot be written, the run continues with a warning, and the rest is still
 /// tried.
 #[derive(Debug)]
 pub struct RunFolder {
@@ -27,7 +27,7 @@ pub struct RunFolder {
     folder: Option<PathBuf>,
     events: Option<BufWriter<File>>,
     lanes: Option<LaneLogs>,
-    /// Locked while the run goes on; `None` where a file cannot be locked.
+    /// Locked during the run; `None` where a file cannot be locked.
     running: Option<HeldFile>,
     history: History,
 }

@@ -1,4 +1,4 @@
-//! A mark in the folder of a run that is locked as long as its process lives.
+//! A mark in the folder of a run that is locked as long as its process is alive.
 //!
 //! The lease of a run says the same, but not every run has one: a rehearsal and a demonstration have none, and the next run
 //! on the same instances removes what a dead one has left.

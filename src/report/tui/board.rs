@@ -194,7 +194,7 @@ impl Board {
         }
     }
 
-    /// Pauses every run that goes on; when there is none, all that are paused go on.
+    /// Pauses every run in progress; when there is none, resumes all that are paused.
     fn pause(&self) -> Vec<ToRun> {
         let open = || {
             let tiles = self.tiles.iter().enumerate();

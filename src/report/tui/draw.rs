@@ -172,7 +172,7 @@ fn keys(progress: &Progress, view: &View) -> Vec<(&'static str, String)> {
     let mut keys = vec![("?", "help")];
     match view.watch {
         Watch::Run => {
-            // An undo goes on where it ended, and is not paused.
+            // An undo resumes where it ended, and is not paused.
             if progress.undone().is_none() {
                 keys.push(("p", pause(progress.is_paused())));
             }

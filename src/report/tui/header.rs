@@ -151,7 +151,7 @@ struct Far {
     words: String,
     /// What stands in the place of the time left when that is not known.
     remark: String,
-    /// Whether the remark tells of trouble.
+    /// Whether the remark reports trouble.
     is_bad: bool,
     /// `None` while it is not known how much there is.
     bar: Option<Bar>,

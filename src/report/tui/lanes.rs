@@ -197,7 +197,7 @@ fn head(look: Look, is_focused: bool, columns: &Columns) -> Line<'static> {
         .line()
 }
 
-/// How the state of a lane is told, and what stands behind it.
+/// How the state of a lane is shown, and what stands behind it.
 struct LaneStatus {
     sign: Sign,
     word: &'static str,

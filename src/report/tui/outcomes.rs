@@ -45,12 +45,12 @@ impl Column {
     }
 }
 
-/// What could not be taken back, and what that held up.
+/// What could not be undone, and what that blocked.
 fn lost(tally: &Tally) -> u32 {
     tally.failed() + tally.blocked()
 }
 
-/// Draws the kinds that the undo is about, in the order in which they are taken back.
+/// Draws the kinds that the undo is about, in the order in which they are undone.
 pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, progress: &Progress, view: &View) {
     let width = usize::from(area.width);
     let entities = progress.planned().map(|planned| &planned.entities);

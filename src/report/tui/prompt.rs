@@ -28,7 +28,7 @@ impl fmt::Debug for Prompt {
 }
 
 impl Prompt {
-    /// Whether the question is to be answered; `asked`: the run waits for a token.
+    /// Whether the question waits for an answer; `asked`: the run waits for a token.
     pub(crate) const fn is_open(&self, asked: bool) -> bool {
         asked && !self.aside && !self.tokens.is_empty()
     }

@@ -146,7 +146,7 @@ impl Sheets {
         self.open(Open::Entity(key));
     }
 
-    /// What is to be asked for the sheet on top.
+    /// The question to ask for the sheet on top.
     pub(crate) fn question(&self, now_ms: u64) -> Option<Question> {
         let top = self.top()?;
         let is_known = |(_, at_ms): &(Found, u64)| now_ms.abs_diff(*at_ms) < STALE_MS;

@@ -38,11 +38,11 @@ pub(crate) enum Role {
     Dim,
     /// To show what is active.
     Accent,
-    /// To tell a good end.
+    /// For a good end.
     Good,
-    /// To tell something that a person should know.
+    /// For something that a person should know.
     Caution,
-    /// To tell something that went wrong.
+    /// For something that went wrong.
     Bad,
 }
 

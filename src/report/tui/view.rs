@@ -56,7 +56,7 @@ impl Pane {
 /// Which lines of the log are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Filter {
-    /// What a person wants to know.
+    /// What a user needs to know.
     Normal,
     /// What went wrong or needs attention.
     Problems,
@@ -120,7 +120,7 @@ pub(crate) struct View {
     pub(crate) rate: Option<f64>,
     /// What is watched. The speed is that which the user asked for.
     pub(crate) watch: Watch,
-    /// Whether a replay was told to stand still.
+    /// Whether a replay is paused.
     pub(crate) is_held: bool,
     /// The question for a token.
     pub(crate) prompt: Prompt,
@@ -322,7 +322,7 @@ impl View {
         self.prompt.is_open(progress.needs_token()) && self.ending == Ending::NotAsked
     }
 
-    /// Drains, or aborts when the run drains already, whoever asked for it.
+    /// Drains, or aborts when the run drains already, whatever the reason.
     fn end(&mut self, progress: &Progress) -> Option<Command> {
         if progress.draining().is_some() {
             self.ending = self.ending.max(Ending::Drain);

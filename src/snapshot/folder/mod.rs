@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!   DIR/GUID/            the instance; its manifest is lockgate.json
-//!   DIR/GUID.pull/       only while a pull goes on, or after one was interrupted
+//!   DIR/GUID.pull/       only during a pull, or after one was interrupted
 //!     lock               held by the process that writes
 //!     files/             bytes of assets that have arrived, listed in fetched.ndjson; the next pull uses them
 //!     tree/              new and changed files

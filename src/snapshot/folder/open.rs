@@ -75,7 +75,7 @@ pub fn find_folder(dir: &Path) -> Result<(PathBuf, Guid), FolderError> {
 }
 
 impl Folder {
-    /// Opens the folder of an instance and checks every file. `progress` learns how many files of how many were checked.
+    /// Opens the folder of an instance and checks every file. `progress` gets how many files of how many were checked.
     ///
     /// # Errors
     /// [`FolderError`] naming the first file that is not as it was written.

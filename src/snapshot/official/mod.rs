@@ -1,7 +1,7 @@
 //! The mapping folder of the official CLI, in and out.
 //!
 //! `agility-files/mappings/{source}-{target}` in the working directory holds one JSON array of rows per kind, and per
-//! locale for items and pages. Nothing in it is believed that contradicts itself: of rows that name one entity twice none
+//! locale for items and pages. Contradictions are ignored: of rows that name one entity twice none
 //! is used, because which one is right cannot be known from the files.
 //!
 //! ```text

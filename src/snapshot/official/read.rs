@@ -191,7 +191,7 @@ impl Reader<'_> {
             .ok_or_else(|| wrong("", "an object", Some(row)))?;
         for (member, expected) in GUIDS.into_iter().zip(self.pair) {
             match row.get(member) {
-                // A row without it is believed to be of its folder.
+                // A row without it counts as one of its folder.
                 None => {}
                 Some(Value::String(guid)) if guid.eq_ignore_ascii_case(expected.as_str()) => {}
                 Some(Value::String(found)) => {

@@ -54,7 +54,7 @@ async fn flipped_bits_never_make_another_counterpart() {
     assert!(noticed * 4 > trials, "{noticed} of {trials}");
 }
 
-/// A connection whose transaction failed on a full disk may not be able to begin another one; what is told stays the disk.
+/// A connection whose transaction failed on a full disk may not be able to begin another one; the disk stays the cause.
 #[tokio::test]
 async fn a_full_disk_stays_the_cause_that_is_told() {
     let (_directory, url, store) = fresh().await;

@@ -1,4 +1,4 @@
-//! What concerns a whole state: its bytes, its copies, and who may write to it. Called for a file and for a server.
+//! What concerns a whole state: its bytes, its copies, and which users may write to it. Called for a file and for a server.
 
 use super::*;
 

@@ -132,7 +132,7 @@ fn models() -> Script {
 }
 
 /// Of two models that refer to each other, one is saved without its field at first. An item of that model left before
-/// the patch, and the server dropped what it said in the field.
+/// the patch, and the server dropped its value in the field.
 #[test]
 fn an_item_waits_for_all_fields_of_its_model() {
     let mut run = models().run(Pipelined);

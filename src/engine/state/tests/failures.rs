@@ -1,4 +1,4 @@
-//! Who is blocked by a failure, and who is not.
+//! What a failure blocks, and what it does not.
 
 use super::script::{SOFT, Script};
 use crate::domain::Failure;

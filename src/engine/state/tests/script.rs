@@ -139,12 +139,12 @@ impl Script {
     }
 }
 
-/// A run that goes on when the script says so.
+/// A run that advances when the script does.
 pub(super) struct Run {
     pub(super) state: RunState,
     source: Arc<Inventory<SourceId>>,
     away: Vec<Job>,
-    /// Everything that was launched or told, in short.
+    /// Everything that was launched or emitted, in short.
     pub(super) log: Vec<String>,
     causes: Vec<(EntityKey, Failure)>,
 }
@@ -190,7 +190,7 @@ impl Run {
         self.fail_of(name, Failure::TimedOut);
     }
 
-    /// The server says no.
+    /// The server refuses.
     pub(super) fn refuse(&mut self, name: &str) {
         self.fail_of(name, Failure::Refused);
     }

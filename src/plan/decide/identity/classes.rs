@@ -1,7 +1,7 @@
 //! Classes of items that say the same, references included.
 //!
-//! An item begins in the class of its skeleton. Then each round adds the classes of what it refers to, until no class
-//! splits any more: an item of a chain of eight is told from another one by its eighth successor, and a cycle needs no
+//! An item begins in the class of its skeleton. Then each round adds the classes of what it refers to, until no class splits
+//! any more: an item of a chain of eight is distinguished from another one by its eighth successor, and a cycle needs no
 //! beginning. What has a counterpart already is its own class, the same on both sides.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -32,7 +32,7 @@ enum Which {
 }
 
 impl Classes {
-    /// Tells apart everything that differs.
+    /// Distinguishes everything that differs.
     pub(super) fn of(pairing: &Pairing) -> Self {
         let mut classes = Self {
             source: start(&pairing.source),

@@ -97,7 +97,7 @@ impl Pairing {
         }
     }
 
-    /// Pairs all that the evidence allows. `lost` tells that the pair has no state.
+    /// Pairs all that the evidence allows. `lost`: the pair has no state.
     pub(super) fn pair_all(&mut self, adopt: Adopt, lost: bool) {
         for _ in 0..ROUNDS {
             let before = self.found.len();

@@ -13,7 +13,7 @@ use crate::domain::{EntityKey, Filled, Id, Inventory, Kind, Proof, SourceId, Tar
 use crate::plan::action::{Agreement, Agreements};
 use crate::plan::{Context, Schema};
 
-/// What the state knows, and what was recognised beyond that.
+/// What the state holds, and what was recognised beyond that.
 pub(in crate::plan::decide) struct Identity<'a> {
     /// Agreements of the state, and those without a base for what was recognised.
     pub(in crate::plan::decide) agreements: Cow<'a, Agreements>,

@@ -23,7 +23,7 @@ pub struct ContainerTally {
     pub unplaced: usize,
 }
 
-/// Counts the containers that both sides have, in the order of their names. `map` knows the target's names.
+/// Counts the containers that both sides have, in the order of their names. `map` has the target's names.
 pub(super) fn tally(
     known: &Known<'_>,
     pairing: &Pairing,

@@ -187,7 +187,7 @@ proptest! {
         prop_assert!(!merged.verdicts.iter().any(left));
     }
 
-    /// After the run, the ranks say who differs still: nobody but those that were left. Beside a conflict others may have
+    /// After the run, the ranks show which pages still differ: only those that were left. Beside a conflict others may have
     /// moved in such a way that it is none any more.
     #[test]
     fn a_second_run_finds_what_the_first_one_left(case in cases(), overwrite: bool) {
