@@ -92,7 +92,7 @@ pub(crate) async fn rows(
             editor.edit().await?;
         }
         let (took, exit, cost, requests) = run(words, &at.to_string()).await?;
-        let head = [
+        let head = vec![
             round.preset.name().to_owned(),
             round.latency_ms.to_string(),
             format!("{} of {}", editor.share(), editor.items.len()),
@@ -109,13 +109,13 @@ pub(crate) async fn rows(
     reason = "bytes of memory are far below 2^52"
 )]
 fn row(
-    head: [String; 4],
+    head: Vec<String>,
     (took, exit, cost): (Duration, Option<i32>, Cost),
     requests: &[Request],
 ) -> Vec<String> {
     let reads = requests.iter().filter(|one| one.purpose == Purpose::Read);
     let writes = requests.iter().filter(|one| one.writes);
-    let mut row = head.to_vec();
+    let mut row = head;
     row.extend([
         number(Some(took.as_secs_f64()), 1),
         reads.count().to_string(),
