@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::growth::Growth;
@@ -75,8 +75,8 @@ pub struct BatchTimes {
     at_target: Mutex<BTreeSet<u64>>,
     /// Whether nothing is ready to be handed in.
     is_idle: AtomicBool,
-    /// Counts the batches that left the target while nothing was ready.
-    left: watch::Sender<u64>,
+    /// Wakes what waits for a look when a batch has left the target while nothing was ready, in the order of the waiting.
+    left: Notify,
 }
 
 /// A batch that the target has taken.
@@ -88,7 +88,6 @@ pub(in crate::engine) struct InFlightBatch<'a> {
     came: Instant,
     batch: Batch,
     number: u64,
-    left: watch::Receiver<u64>,
 }
 
 /// What was learnt, as a forecast takes it.
@@ -147,7 +146,6 @@ impl BatchTimes {
             came: Instant::now(),
             batch,
             number,
-            left: self.left.subscribe(),
         }
     }
 
@@ -200,7 +198,7 @@ impl InFlightBatch<'_> {
             tokio::select! {
                 biased;
                 () = tokio::time::sleep_until(due) => return,
-                Ok(()) = self.left.changed() => {
+                () = self.times.left.notified() => {
                     let left = due.saturating_duration_since(Instant::now());
                     due = self.sooner(left).map_or(due, |sooner| Instant::now() + sooner);
                 }
@@ -252,7 +250,7 @@ impl Drop for InFlightBatch<'_> {
     fn drop(&mut self) {
         self.times.at_target().remove(&self.number);
         if self.times.is_idle.load(Ordering::Relaxed) {
-            self.times.left.send_modify(|count| *count += 1);
+            self.times.left.notify_waiters();
         }
     }
 }
