@@ -12,7 +12,7 @@ use tokio::time::{Duration, Instant};
 use crate::Outcome;
 use crate::process::Cost;
 use crate::requests::{BATCH_ITEMS, Purpose, Request, read_log};
-use crate::round::{Round, SOURCE, Settings, address};
+use crate::round::{Reports, Round, SOURCE, Settings, address, client};
 use crate::table::{Table, number};
 
 /// The target that nothing was moved to before.
@@ -26,16 +26,12 @@ const AT_ONCE: usize = 16;
 const COMMANDS: [(&str, &[&str], bool); 6] = [
     ("plan --full-read", &["plan", "--full-read"], true),
     ("plan", &["plan"], false),
-    ("sync", &["sync", "--no-tui"], false),
-    ("sync, nothing edited", &["sync", "--no-tui"], false),
-    (
-        "sync --full-read",
-        &["sync", "--no-tui", "--full-read"],
-        true,
-    ),
+    ("sync", &["sync"], false),
+    ("sync, nothing edited", &["sync"], false),
+    ("sync --full-read", &["sync", "--full-read"], true),
     (
         "sync to this target and an empty one",
-        &["sync", "--no-tui", "--target", SECOND],
+        &["sync", "--target", SECOND],
         true,
     ),
 ];
@@ -77,12 +73,12 @@ pub(crate) async fn rows(
     let run = async |words: &[&str], name: &str| -> Outcome<_> {
         let before = read_log(&log)?.len();
         let started = Instant::now();
-        let (status, cost) = round.client(settings, &folder, &url, (words, name)).await?;
+        let (status, cost) = client(settings, &folder, &url, (words, Reports::lines(name))).await?;
         let took = started.elapsed();
         let requests = read_log(&log)?.split_off(before);
         Ok((took, status.code(), cost, requests))
     };
-    let (_, filled, ..) = run(&["sync", "--no-tui"], "first").await?;
+    let (_, filled, ..) = run(&["sync"], "first").await?;
     if filled != Some(0) {
         return Err(format!("the first run ended with {filled:?}").into());
     }

@@ -249,63 +249,60 @@ impl Round {
         Ok(command.stdout(Stdio::piped()).spawn()?)
     }
 
-    /// A command of the client from the source to the target, in a folder that all commands share. `words` are the command
-    /// and its own flags, `name` is that of its output.
-    pub(crate) async fn client(
-        &self,
-        settings: &Settings,
-        folder: &Path,
-        url: &str,
-        (words, name): (&[&str], &str),
-    ) -> Outcome<(ExitStatus, Cost)> {
-        let file = |ending: &str| std::fs::File::create(folder.join(format!("{name}.{ending}")));
-        let concurrency = settings.concurrency.to_string();
-        let mut command = settings.command(words);
-        command
-            .args(["--source", SOURCE, "--target", TARGET])
-            .args(["--source-url", url, "--target-url", url])
-            .args(["--concurrency", &concurrency])
-            .env("LOCKGATE_TOKEN", "bench")
-            .current_dir(folder)
-            .stdout(file("out")?)
-            .stderr(file("log")?);
-        Ok(timeout(PATIENCE, watch(command.spawn()?)).await??)
-    }
-
     /// One run of the client, in a folder that all runs share.
     async fn sync(
         &self,
         settings: &Settings,
         folder: &Path,
         url: &str,
-        reports: Reports,
+        reports: Reports<'_>,
     ) -> Outcome<(ExitStatus, Cost)> {
-        let output = std::fs::File::create(folder.join(format!("{}.log", reports.name)))?;
-        let concurrency = settings.concurrency.to_string();
         let words = [
-            ["--target", TARGET],
-            ["--source-url", url],
-            ["--target-url", url],
-            ["--schedule", self.schedule],
-            ["--run-dir", reports.name],
-            ["--concurrency", &concurrency],
+            "sync",
+            "--schedule",
+            self.schedule,
+            "--run-dir",
+            reports.name,
         ];
-        let mut all = vec!["sync", "--source", SOURCE];
-        all.extend(words.iter().flatten());
-        let mut command = match reports.screen {
-            Screen::Lines => {
-                all.push("--no-tui");
-                settings.command(&all)
-            }
-            Screen::Dashboard => settings.in_a_terminal(&all),
-        };
-        command
-            .env("LOCKGATE_TOKEN", "bench")
-            .current_dir(folder)
-            .stdout(Stdio::null())
-            .stderr(output);
-        Ok(timeout(PATIENCE, watch(command.spawn()?)).await??)
+        client(settings, folder, url, (&words, reports)).await
     }
+}
+
+/// A command of the client from the source to the target, in a folder that all commands share. `words` are the command and
+/// its own flags.
+pub(crate) async fn client(
+    settings: &Settings,
+    folder: &Path,
+    url: &str,
+    (words, reports): (&[&str], Reports<'_>),
+) -> Outcome<(ExitStatus, Cost)> {
+    let output = std::fs::File::create(folder.join(format!("{}.log", reports.name)))?;
+    let concurrency = settings.concurrency.to_string();
+    let ends = [
+        ["--source", SOURCE],
+        ["--target", TARGET],
+        ["--source-url", url],
+        ["--target-url", url],
+        ["--concurrency", &concurrency],
+    ];
+    let mut all: Vec<&str> = words
+        .iter()
+        .copied()
+        .chain(ends.into_iter().flatten())
+        .collect();
+    let mut command = match reports.screen {
+        Screen::Lines => {
+            all.push("--no-tui");
+            settings.command(&all)
+        }
+        Screen::Dashboard => settings.in_a_terminal(&all),
+    };
+    command
+        .env("LOCKGATE_TOKEN", "bench")
+        .current_dir(folder)
+        .stdout(Stdio::null())
+        .stderr(output);
+    Ok(timeout(PATIENCE, watch(command.spawn()?)).await??)
 }
 
 /// Where a run shows itself.
@@ -327,16 +324,16 @@ impl Screen {
     }
 }
 
-/// What a run shows and leaves.
+/// What a command shows and leaves.
 #[derive(Clone, Copy, Debug)]
-struct Reports {
-    /// The folder of its report.
-    name: &'static str,
+pub(crate) struct Reports<'a> {
+    /// The folder of its report, and the name of its lines.
+    name: &'a str,
     screen: Screen,
 }
 
-impl Reports {
-    const fn lines(name: &'static str) -> Self {
+impl<'a> Reports<'a> {
+    pub(crate) const fn lines(name: &'a str) -> Self {
         Self {
             name,
             screen: Screen::Lines,

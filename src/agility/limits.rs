@@ -37,17 +37,17 @@ struct Seen {
 impl SeenLimits {
     /// Notes what an answer says.
     pub(crate) fn note(&self, headers: &HeaderMap) {
-        let told = headers.iter().filter_map(|(name, value)| {
+        let stated = headers.iter().filter_map(|(name, value)| {
             let name = name.as_str();
-            let is_told = FAMILIES.iter().any(|family| name.starts_with(family));
-            Some((name, value.to_str().ok().filter(|_| is_told)?))
+            let is_known = FAMILIES.iter().any(|family| name.starts_with(family));
+            Some((name, value.to_str().ok().filter(|_| is_known)?))
         });
-        let told: Vec<_> = told.collect();
-        if told.is_empty() {
+        let stated: Vec<_> = stated.collect();
+        if stated.is_empty() {
             return;
         }
         let mut seen = self.seen();
-        for (name, value) in told {
+        for (name, value) in stated {
             let value: String = redact(value).chars().take(LENGTH).collect();
             if is_reset(name)
                 && let Ok(seconds) = value.trim().parse()

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::client::{Call, Client, Payload};
 use super::connection::Instance;
 use super::read::encoded;
-use super::webhooks::understood;
+use super::webhooks::save;
 use crate::instance::{Cause, Deleted, LimitHeaders, RequestError, Throwaway, Webhook};
 
 /// Where nothing is delivered to: a name under `invalid` never resolves (RFC 6761, section 6.4).
@@ -40,12 +40,7 @@ async fn make_webhook(client: &Client, name: &str) -> Result<Webhook, RequestErr
         "name": name, "url": NOWHERE, "enabled": false, "secureDeliveryEnabled": true,
         "contentSaveEvents": false, "contentPublishEvents": false, "contentWorkflowEvents": false
     });
-    let payload = Payload::Json(row.to_string().into_bytes());
-    let call = Call::post(operation, "webhook".to_owned(), payload);
-    client
-        .send(call)
-        .await?
-        .understand(|row| Ok(understood(row)))
+    save(client, operation, &row).await
 }
 
 /// 404 means that there is nothing to delete; the words of any other answer say nothing that its status does not.

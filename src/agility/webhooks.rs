@@ -95,6 +95,15 @@ async fn switch(client: &Client, webhook: &Webhook, is_on: bool) -> Result<Webho
     let members = shape::object(&mut row).map_err(unsendable)?;
     members.retain(|name, _| !name.eq_ignore_ascii_case("enabled"));
     members.insert("enabled".to_owned(), is_on.into());
+    save(client, operation, &row).await
+}
+
+/// Saves the row of a webhook, and gives what the server answers with (`POST webhook`; without `rowKey` it is new).
+pub(super) async fn save(
+    client: &Client,
+    operation: String,
+    row: &Value,
+) -> Result<Webhook, RequestError> {
     let payload = Payload::Json(row.to_string().into_bytes());
     let call = Call::post(operation, "webhook".to_owned(), payload);
     client
@@ -104,7 +113,7 @@ async fn switch(client: &Client, webhook: &Webhook, is_on: bool) -> Result<Webho
 }
 
 /// The webhook of a row; what only server and receiver may see becomes known as a credential.
-pub(super) fn understood(row: Value) -> Webhook {
+fn understood(row: Value) -> Webhook {
     for name in HIDDEN {
         if let Some(text) = shape::text(&row, name) {
             drop(Secret::new(text));

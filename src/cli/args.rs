@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::ends::with_folder;
-use crate::config::{Config, ConfigError, Environment, Given, GivenValue, Inputs, KEYS};
+use crate::config::{Config, ConfigError, Environment, Given, GivenValue, Inputs, KEYS, Settings};
 use crate::domain::RunId;
 use crate::error::Error;
 
@@ -208,6 +208,34 @@ impl InstanceArgs {
     pub(super) fn collect(&self, collected: Collected) -> Collected {
         let collected = self.target.collect(self.source.collect(collected));
         self.access.collect(collected)
+    }
+}
+
+/// Flags of commands about targets alone.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct TargetOnlyArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+    #[command(flatten)]
+    access: AccessArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    file: FileArgs,
+}
+
+impl TargetOnlyArgs {
+    pub(super) fn config(&self) -> Result<Config, Error> {
+        let collected = self.target.collect(Collected::default());
+        let collected = self.output.collect(self.access.collect(collected));
+        self.file.load(collected)
+    }
+
+    /// The settings of each target.
+    pub(super) fn each(&self) -> Result<Vec<Settings>, Error> {
+        let each = self.config()?.of_each_target()?;
+        let settings = each.iter().map(Config::settings_of_target);
+        Ok(settings.collect::<Result<_, _>>()?)
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::agree::{asked, has_terminal, is_on_this_machine};
-use super::args::{AccessArgs, Collected, FileArgs, OutputArgs, TargetArgs};
+use super::args::TargetOnlyArgs;
 use super::session::{self, salt};
 use super::webhooks::with_target;
 use super::{run_lookup, stop, table};
@@ -46,27 +46,7 @@ pub(super) struct ProbeArgs {
     #[arg(long, short, help_heading = "Policy")]
     yes: bool,
     #[command(flatten)]
-    target: TargetArgs,
-    #[command(flatten)]
-    access: AccessArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(flatten)]
-    file: FileArgs,
-}
-
-impl ProbeArgs {
-    fn config(&self) -> Result<Config, Error> {
-        let collected = self.target.collect(Collected::default());
-        let collected = self.output.collect(self.access.collect(collected));
-        self.file.load(collected)
-    }
-
-    fn each(&self) -> Result<Vec<Settings>, Error> {
-        let each = self.config()?.of_each_target()?;
-        let settings = each.iter().map(Config::settings_of_target);
-        Ok(settings.collect::<Result<_, _>>()?)
-    }
+    target: TargetOnlyArgs,
 }
 
 /// Probes each target, or shows what is known.
@@ -78,10 +58,10 @@ pub(super) async fn run(
     out: &mut (dyn Write + Send),
 ) -> Result<ExitStatus, Error> {
     if args.show {
-        return show(&args.config()?, out).await;
+        return show(&args.target.config()?, out).await;
     }
     let mut status = ExitStatus::Agreed;
-    for settings in args.each()? {
+    for settings in args.target.each()? {
         session::warn(&settings);
         agree(args, &settings).await?;
         let store = Store::open(&settings.paths.state).await?;

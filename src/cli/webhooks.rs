@@ -7,12 +7,12 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::args::{AccessArgs, Collected, FileArgs, OutputArgs, TargetArgs};
+use super::args::TargetOnlyArgs;
 use super::ends::{authorise, unreachable};
 use super::session::{self, salt};
 use super::{stop, table, wiring};
 use crate::agility::Instance;
-use crate::config::{Config, OutputMode, Settings};
+use crate::config::{OutputMode, Settings};
 use crate::domain::{shown_name, time};
 use crate::engine::{EVENTS_IN_FLIGHT, Reader, Resumed, Sink, restore_webhooks};
 use crate::error::{Error, ExitStatus};
@@ -50,29 +50,6 @@ enum WebhooksCommand {
     ///
     /// Switches on nothing else. Refused while a run of the pair is under way, which does it itself.
     Restore(Box<TargetOnlyArgs>),
-}
-
-/// Flags of commands about targets alone.
-#[derive(Clone, Debug, Default, Args)]
-struct TargetOnlyArgs {
-    #[command(flatten)]
-    target: TargetArgs,
-    #[command(flatten)]
-    access: AccessArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(flatten)]
-    file: FileArgs,
-}
-
-impl TargetOnlyArgs {
-    fn each(&self) -> Result<Vec<Settings>, Error> {
-        let collected = self.target.collect(Collected::default());
-        let collected = self.output.collect(self.access.collect(collected));
-        let each = self.file.load(collected)?.of_each_target()?;
-        let settings = each.iter().map(Config::settings_of_target);
-        Ok(settings.collect::<Result<_, _>>()?)
-    }
 }
 
 /// Carries out a subcommand.

@@ -263,7 +263,7 @@ impl<W: Work, J: Jobs> Dispatcher<W, J> {
     /// Carries out what follows from an input, and notes whether anything could leave but has to wait.
     async fn launched(&mut self, effects: Vec<Effect>) -> Result<(), StoreError> {
         let is_idle = !self.work.flow().queues.is_anything_ready();
-        self.context().batch_times.is_idle(is_idle);
+        self.context().batch_times.note_idle(is_idle);
         self.carry_out(effects).await
     }
 

@@ -14,7 +14,7 @@ use tempfile::TempPath;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 
-use super::connection::{Connection, Opener, Row, query};
+use super::connection::{Connection, Opener, query};
 use super::location::beside;
 use super::{Store, StoreError};
 use crate::domain::ContentHash;
@@ -92,16 +92,9 @@ impl Store {
     pub(super) async fn kept_hashes(&self) -> Result<Vec<ContentHash>, StoreError> {
         if self.is_on_server() {
             let asked = query("SELECT DISTINCT hash FROM blobs ORDER BY hash");
-            let place = self.place();
-            let read = |row: Row<'_>| {
-                let hash = row.get::<String>("hash");
-                hash.map_err(|error| StoreError::of(error, place))
-            };
             let mut blobs = self.blobs().lock().await;
-            let hashes = connected(&mut blobs, self)
-                .await?
-                .rows(&asked, read)
-                .await?;
+            let connection = connected(&mut blobs, self).await?;
+            let hashes = connection.column::<String>(&asked, "hash").await?;
             let hashes = hashes.iter().filter_map(|hash| ContentHash::parse(hash));
             return Ok(hashes.collect());
         }
@@ -159,18 +152,13 @@ impl Store {
         let path = std::env::temp_dir();
         let file = tempfile::tempfile().map_err(|error| failed(&path, error))?;
         let mut file = File::from_std(file);
-        let place = self.place();
         let mut blobs = self.blobs().lock().await;
         let connection = connected(&mut blobs, self).await?;
         for number in 0_i64.. {
             let asked = query("SELECT bytes FROM blobs WHERE hash = ? AND part = ?")
                 .bind(hash.to_string())
                 .bind(number);
-            let read = |row: Row<'_>| {
-                let bytes = row.get::<Vec<u8>>("bytes");
-                bytes.map_err(|error| StoreError::of(error, place))
-            };
-            let rows = connection.rows(&asked, read).await?;
+            let rows = connection.column::<Vec<u8>>(&asked, "bytes").await?;
             match rows.into_iter().next() {
                 Some(bytes) => file
                     .write_all(&bytes)

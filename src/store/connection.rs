@@ -340,11 +340,26 @@ impl Connection {
         statement: &Statement<'_>,
         column: &str,
     ) -> Result<i64, StoreError> {
+        let first = self.column(statement, column).await?.into_iter().next();
+        first.ok_or_else(|| self.failed(sqlx::Error::RowNotFound))
+    }
+
+    /// One column of each row.
+    ///
+    /// # Errors
+    /// As of [`Connection::execute`].
+    pub(super) async fn column<T>(
+        &mut self,
+        statement: &Statement<'_>,
+        column: &str,
+    ) -> Result<Vec<T>, StoreError>
+    where
+        T: for<'r> Column<'r>,
+    {
         let place = Arc::clone(&self.place);
         let failed = |error| StoreError::of(error, &place);
-        let rows = self.rows(statement, |row| row.get::<i64>(column).map_err(failed));
-        let first = rows.await?.into_iter().next();
-        first.ok_or_else(|| failed(sqlx::Error::RowNotFound))
+        self.rows(statement, |row| row.get(column).map_err(failed))
+            .await
     }
 
     /// Begins a transaction; one of a file takes the right to write first. Whatever is done in it is handed to
@@ -407,12 +422,7 @@ impl Connection {
                 return Err(undecided);
             }
             let asked = query("SELECT txid_status(?) AS status").bind(own);
-            let place = Arc::clone(&self.place);
-            let read = |row: Row<'_>| {
-                let status = row.get::<Option<String>>("status");
-                status.map_err(|error| StoreError::of(error, &place))
-            };
-            let status = self.rows(&asked, read).await;
+            let status = self.column::<Option<String>>(&asked, "status").await;
             match status.ok().and_then(|rows| rows.into_iter().next()?) {
                 Some(status) if status == "committed" => return Ok(()),
                 Some(status) if status == "aborted" => return Err(lost),

@@ -16,8 +16,8 @@ use super::connection::{Connection, Row, query};
 use super::in_place::Working;
 use super::rows::Reader;
 use super::writer::Reply;
-use super::{Pair, StoreError};
-use crate::domain::{HeldFile, RunId};
+use super::{HeldLease, Pair, StoreError};
+use crate::domain::{Guid, HeldFile, RunId};
 use crate::planted::{self, Bug};
 
 /// The owner that requests a lease. Other runs see it when they are refused.
@@ -334,8 +334,12 @@ fn expiry(now: Timestamp, ttl: Duration) -> i64 {
     now.as_millisecond().saturating_add(ttl)
 }
 
+/// All leases that were ever lent; what follows may choose some.
+pub(super) const LEASES: &str = "SELECT source, target, generation, owner, host, process, run, since_ms, expires_ms FROM leases";
+
 /// A row of the table.
-struct Holder {
+pub(super) struct Holder {
+    pair: Pair,
     generation: i64,
     owner: String,
     host: String,
@@ -347,43 +351,55 @@ struct Holder {
 
 async fn holder(connection: &mut Connection, pair: &Pair) -> Result<Option<Holder>, StoreError> {
     let place = Arc::clone(&connection.place);
-    let asked = query(
-        "SELECT generation, owner, host, process, run, since_ms, expires_ms
-         FROM leases WHERE source = ? AND target = ?",
-    )
-    .bind(pair.source.as_str())
-    .bind(pair.target.as_str());
-    let read = |row: Row<'_>| {
-        Ok(Holder {
-            generation: row.get("generation")?,
-            owner: row.get("owner")?,
-            host: row.get("host")?,
-            process: row.get("process")?,
-            run: row.get("run")?,
-            since_ms: row.get("since_ms")?,
-            expires_ms: row.get("expires_ms")?,
-        })
-    };
-    let failed = |error| StoreError::of(error, &place);
-    let rows = connection.rows(&asked, |row| read(row).map_err(failed));
+    let asked = query(format!("{LEASES} WHERE source = ? AND target = ?"))
+        .bind(pair.source.as_str())
+        .bind(pair.target.as_str());
+    let rows = connection.rows(&asked, |row| Holder::of(row, &place));
     Ok(rows.await?.into_iter().next())
 }
 
 impl Holder {
-    fn refusal(self, place: &str) -> Result<StoreError, StoreError> {
+    /// Reads a row of [`LEASES`].
+    pub(super) fn of(row: Row<'_>, place: &str) -> Result<Self, StoreError> {
+        let read = || {
+            Ok(Self {
+                pair: Pair {
+                    source: Guid::new(row.get("source")?),
+                    target: Guid::new(row.get("target")?),
+                },
+                generation: row.get("generation")?,
+                owner: row.get("owner")?,
+                host: row.get("host")?,
+                process: row.get("process")?,
+                run: row.get("run")?,
+                since_ms: row.get("since_ms")?,
+                expires_ms: row.get("expires_ms")?,
+            })
+        };
+        read().map_err(|error| StoreError::of(error, place))
+    }
+
+    /// The lease, if its numbers make sense.
+    pub(super) fn lease(self, place: &str) -> Result<HeldLease, StoreError> {
         let reader = Reader {
             place,
             table: "leases",
         };
         let moment =
             |column, ms| Timestamp::from_millisecond(ms).map_err(|_| reader.wrong(column, ms));
-        Ok(StoreError::LeaseHeld {
+        Ok(HeldLease {
+            pair: self.pair,
             owner: self.owner,
             host: self.host,
             process: reader.number("process", self.process)?,
             run: RunId(self.run),
             since: moment("since_ms", self.since_ms)?,
             expires: moment("expires_ms", self.expires_ms)?,
+            epoch: self.generation,
         })
+    }
+
+    fn refusal(self, place: &str) -> Result<StoreError, StoreError> {
+        self.lease(place).map(HeldLease::refusal)
     }
 }

@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 use super::checksum;
 use super::connection::{Column, Connection, Row, Statement, query};
 use super::in_place::Working;
+use super::lease::{Holder, LEASES};
 use super::rows::{Reader, locale_column};
 use super::{
     HeldLease, Intent, IntentId, IntentState, Mapping, Operation, OtherPairs, Pair, PausedWebhook,
@@ -70,29 +71,11 @@ impl Readers {
     }
 
     pub(super) async fn held_leases(&self, now: Timestamp) -> Result<Vec<HeldLease>, StoreError> {
-        let held = query(
-            "SELECT source, target, run, owner, host, process, since_ms, expires_ms, generation
-             FROM leases WHERE expires_ms > ? ORDER BY source, target",
-        );
-        let reader = self.reader("leases");
+        let held = query(format!(
+            "{LEASES} WHERE expires_ms > ? ORDER BY source, target"
+        ));
         self.rows(held.bind(now.as_millisecond()), |row| {
-            let moment = |name| {
-                let ms: i64 = self.column(row, name)?;
-                Timestamp::from_millisecond(ms).map_err(|_| reader.wrong(name, ms))
-            };
-            Ok(HeldLease {
-                pair: Pair {
-                    source: Guid::new(self.column(row, "source")?),
-                    target: Guid::new(self.column(row, "target")?),
-                },
-                run: RunId(self.column(row, "run")?),
-                owner: self.column(row, "owner")?,
-                host: self.column(row, "host")?,
-                process: reader.number("process", self.column(row, "process")?)?,
-                since: moment("since_ms")?,
-                expires: moment("expires_ms")?,
-                epoch: self.column(row, "generation")?,
-            })
+            Holder::of(row, &self.place)?.lease(&self.place)
         })
         .await
     }

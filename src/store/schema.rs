@@ -1,9 +1,8 @@
 //! Creates the schema, brings old files up to date, and refuses what it must not touch.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use super::connection::{Connection, Row, query};
+use super::connection::{Connection, query};
 use super::{StoreError, checksum, dialect};
 
 /// One script per schema version, the first one for version 1. A released script never changes.
@@ -130,25 +129,21 @@ pub(super) async fn version_on_server(
     let tables = query(
         "SELECT tablename = 'schema_version' AS is_ours FROM pg_catalog.pg_tables WHERE schemaname = ?",
     );
-    let place = Arc::clone(&connection.place);
-    let read = |row: Row<'_>| {
-        let is_ours = row.get::<bool>("is_ours");
-        is_ours.map_err(|error| StoreError::of(error, &place))
-    };
-    let tables = connection.rows(&tables.bind(&schema), read).await?;
+    let tables = tables.bind(&schema);
+    let tables = connection.column::<bool>(&tables, "is_ours").await?;
     if tables.is_empty() {
         return Ok(None);
     }
     if !tables.contains(&true) {
         return Err(StoreError::Foreign {
-            place: place.to_string(),
+            place: connection.place.to_string(),
         });
     }
     let version = query("SELECT version FROM schema_version");
     let found = connection.number(&version, "version").await?;
     if found > VERSION.into() {
         return Err(StoreError::Newer {
-            place: place.to_string(),
+            place: connection.place.to_string(),
             found,
             known: VERSION.into(),
         });
@@ -199,14 +194,8 @@ async fn version(connection: &mut Connection) -> Result<i64, StoreError> {
 
 /// Asks `SQLite` whether the pages of the file agree with each other.
 async fn check_pages(connection: &mut Connection) -> Result<(), StoreError> {
-    let place = Arc::clone(&connection.place);
-    let read = |row: Row<'_>| {
-        let line = row.get::<String>("quick_check");
-        line.map_err(|error| StoreError::of(error, &place))
-    };
-    let verdict = connection
-        .rows(&query("PRAGMA quick_check(1)"), read)
-        .await?;
+    let check = query("PRAGMA quick_check(1)");
+    let verdict = connection.column::<String>(&check, "quick_check").await?;
     let verdict = verdict.concat();
     if verdict == "ok" {
         return Ok(());
@@ -214,7 +203,7 @@ async fn check_pages(connection: &mut Connection) -> Result<(), StoreError> {
     // The first line only names the database.
     let detail = verdict.lines().last().unwrap_or_default().to_owned();
     Err(StoreError::Damaged {
-        place: place.to_string(),
+        place: connection.place.to_string(),
         detail,
     })
 }

@@ -31,7 +31,7 @@ pub struct HeldLease {
 
 impl HeldLease {
     /// What another run is refused with.
-    fn refusal(self) -> StoreError {
+    pub(super) fn refusal(self) -> StoreError {
         StoreError::LeaseHeld {
             owner: self.owner,
             host: self.host,

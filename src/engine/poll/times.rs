@@ -150,7 +150,7 @@ impl BatchTimes {
     }
 
     /// Notes whether anything is ready to be handed in. Where nothing is, what is at the target is looked at sooner.
-    pub(in crate::engine) fn is_idle(&self, is_idle: bool) {
+    pub(in crate::engine) fn note_idle(&self, is_idle: bool) {
         self.is_idle.store(is_idle, Ordering::Relaxed);
     }
 
@@ -460,9 +460,9 @@ mod tests {
             let free = Mutex::new(Instant::now());
             let (started, mut looks, mut batches) = (Instant::now(), 0, 0);
             for level in LEVELS {
-                times.is_idle(false);
+                times.note_idle(false);
                 let each = level.iter().enumerate().map(|(at, items)| {
-                    times.is_idle(at + 1 == level.len());
+                    times.note_idle(at + 1 == level.len());
                     hand_in(&times, &free, *items)
                 });
                 let all = stream::iter(each).buffer_unordered(at_once);

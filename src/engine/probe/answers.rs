@@ -263,6 +263,20 @@ pub(super) struct KeptForms {
 }
 
 impl KeptForms {
+    /// The form that is written: the usual one if it is kept, and where none is, so that a run finds out at its first item.
+    fn form(self) -> LinkForm {
+        match self {
+            Self { scalar: true, .. } => LinkForm::Scalar,
+            Self { object: true, .. } => LinkForm::Object,
+            Self {
+                list_name: true, ..
+            } => LinkForm::ListName,
+            Self { .. } => LinkForm::default(),
+        }
+    }
+}
+
+impl Value for KeptForms {
     fn code(self) -> f64 {
         f64::from(
             8 + u8::from(self.scalar) + 2 * u8::from(self.object) + 4 * u8::from(self.list_name),
@@ -293,64 +307,87 @@ impl KeptForms {
         }
     }
 
-    /// The form that is written: the usual one if it is kept, and where none is, so that a run finds out at its first item.
-    fn form(self) -> LinkForm {
-        match self {
-            Self { scalar: true, .. } => LinkForm::Scalar,
-            Self { object: true, .. } => LinkForm::Object,
-            Self {
-                list_name: true, ..
-            } => LinkForm::ListName,
-            Self { .. } => LinkForm::default(),
-        }
-    }
-
     fn changes(self) -> String {
         format!("runs write {}", self.form().name())
     }
 }
 
-/// The forms that are kept in a field without a value field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct LinkAlone(pub(super) KeptForms);
+/// What answers to several questions are.
+trait Value: Copy {
+    /// As of [`Answer`], and so are the others.
+    fn code(self) -> f64;
+    fn of_code(code: f64) -> Option<Self>;
+    fn words(self) -> String;
+    fn changes(self) -> String;
+}
 
-/// The forms that are kept in a field that names a value field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct LinkWithValue(pub(super) KeptForms);
+/// Answers that are a [`Value`], one for each question that it answers.
+macro_rules! values {
+    ($($(#[$doc:meta])* $type:ident($value:ident): $name:literal, $question:literal, $sent:literal;)*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+            pub(super) struct $type(pub(super) $value);
 
-macro_rules! kept_forms {
-    ($type:ident: $name:literal, $question:literal, $sent:literal) => {
-        impl Answer for $type {
-            const NAME: &'static str = $name;
-            const QUESTION: &'static str = $question;
-            const SENT: &'static str = $sent;
+            impl Answer for $type {
+                const NAME: &'static str = $name;
+                const QUESTION: &'static str = $question;
+                const SENT: &'static str = $sent;
 
-            fn code(self) -> f64 {
-                self.0.code()
+                fn code(self) -> f64 {
+                    self.0.code()
+                }
+
+                fn of_code(code: f64) -> Option<Self> {
+                    $value::of_code(code).map(Self)
+                }
+
+                fn words(self) -> String {
+                    self.0.words()
+                }
+
+                fn changes(self) -> String {
+                    self.0.changes()
+                }
             }
-
-            fn of_code(code: f64) -> Option<Self> {
-                KeptForms::of_code(code).map(Self)
-            }
-
-            fn words(self) -> String {
-                self.0.words()
-            }
-
-            fn changes(self) -> String {
-                self.0.changes()
-            }
-        }
+        )*
     };
 }
 
-kept_forms! {
-    LinkAlone: "link.alone", "which forms of a link are kept?",
-        "two items that link to a third, one with the id as text and one with an object"
+values! {
+    /// The forms that are kept in a field without a value field.
+    LinkAlone(KeptForms): "link.alone", "which forms of a link are kept?",
+        "two items that link to a third, one with the id as text and one with an object";
+    /// The forms that are kept in a field that names a value field.
+    LinkWithValue(KeptForms): "link.with_value", "which forms of a link beside a value field are kept?",
+        "three items that link to a fourth, with the id as text, an object, and the name of the list";
+    /// The time from the answer to a batch of one item until a look finds it done.
+    TimeOfOne(BatchTime): "batch_ms.1", "how long does a batch of 1 item take?", "a batch of 1 new item";
+    /// The same of a batch of 20.
+    TimeOfMany(BatchTime): "batch_ms.20", "how long does a batch of 20 items take?", "a batch of 20 new items";
 }
-kept_forms! {
-    LinkWithValue: "link.with_value", "which forms of a link beside a value field are kept?",
-        "three items that link to a fourth, with the id as text, an object, and the name of the list"
+
+/// How long a batch takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BatchTime(pub(super) Duration);
+
+impl Value for BatchTime {
+    fn code(self) -> f64 {
+        (self.0.as_secs_f64() * 1_000.0).max(1.0)
+    }
+
+    fn of_code(code: f64) -> Option<Self> {
+        let time = Duration::try_from_secs_f64(code / 1_000.0).ok()?;
+        (!time.is_zero()).then_some(Self(time))
+    }
+
+    fn words(self) -> String {
+        format!("{} ms", self.0.as_millis().max(1))
+    }
+
+    fn changes(self) -> String {
+        "the first look at such a batch comes after that time".to_owned()
+    }
 }
 
 /// The forms in which a host takes selections.
@@ -363,44 +400,6 @@ pub(super) fn link_forms(rows: &[(String, f64)]) -> LinkForms {
         with_value: with_value.unwrap_or(usual.with_value),
     }
 }
-
-/// The time from the answer to a batch of one item until a look finds it done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct TimeOfOne(pub(super) Duration);
-
-/// The same of a batch of 20.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct TimeOfMany(pub(super) Duration);
-
-macro_rules! times {
-    ($type:ident: $name:literal, $question:literal, $sent:literal) => {
-        impl Answer for $type {
-            const NAME: &'static str = $name;
-            const QUESTION: &'static str = $question;
-            const SENT: &'static str = $sent;
-
-            fn code(self) -> f64 {
-                (self.0.as_secs_f64() * 1_000.0).max(1.0)
-            }
-
-            fn of_code(code: f64) -> Option<Self> {
-                let time = Duration::try_from_secs_f64(code / 1_000.0).ok()?;
-                (!time.is_zero()).then_some(Self(time))
-            }
-
-            fn words(self) -> String {
-                format!("{} ms", self.0.as_millis().max(1))
-            }
-
-            fn changes(self) -> String {
-                "the first look at such a batch comes after that time".to_owned()
-            }
-        }
-    };
-}
-
-times! { TimeOfOne: "batch_ms.1", "how long does a batch of 1 item take?", "a batch of 1 new item" }
-times! { TimeOfMany: "batch_ms.20", "how long does a batch of 20 items take?", "a batch of 20 new items" }
 
 /// The rate that the server takes, in requests per second.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -478,8 +477,8 @@ mod tests {
         again(MediaId::New);
         again(WebhookSecret::Replaced);
         again(Headers::PerSecond);
-        again(TimeOfOne(Duration::from_millis(500)));
-        again(TimeOfMany(Duration::from_millis(20)));
+        again(TimeOfOne(BatchTime(Duration::from_millis(500))));
+        again(TimeOfMany(BatchTime(Duration::from_millis(20))));
         again(Limit::PerSecond(60.0));
         again(Limit::Beyond(80.0));
     }

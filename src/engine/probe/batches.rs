@@ -30,14 +30,7 @@ pub(super) async fn ask<T: Target>(
     };
     Ok(Observed {
         seen: format!("20 items: {}; 1 item: {}", between(large), between(small)),
-        answer: conclude(
-            large,
-            small,
-            content
-                .time_of_one()
-                .answer
-                .map_or(Duration::ZERO, |alone| alone.0),
-        ),
+        answer: conclude(large, small, content.first_batch.most),
     })
 }
 

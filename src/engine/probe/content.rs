@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::answers::{
-    Ids, KeptForms, LinkAlone, LinkWithValue, ListOrder, Observed, PickedItems, TimeOfMany,
-    TimeOfOne,
+    BatchTime, Ids, KeptForms, LinkAlone, LinkWithValue, ListOrder, Observed, PickedItems,
+    TimeOfMany, TimeOfOne,
 };
 use super::names::Names;
 use super::stage::{Followed, Stage, Unanswered};
@@ -24,7 +24,7 @@ const NUMBERS: [i64; 3] = [30, 10, 20];
 pub(super) struct Content {
     /// The item that others link to, which was a batch of its own.
     pub(super) first: TargetId,
-    first_batch: Followed,
+    pub(super) first_batch: Followed,
     /// The items of the large batch, in its order; of one that was refused, why.
     pub(super) many: Vec<Result<TargetId, String>>,
     many_batch: Followed,
@@ -203,14 +203,14 @@ impl Content {
     pub(super) fn time_of_one(&self) -> Observed<TimeOfOne> {
         Observed {
             seen: between(&self.first_batch),
-            answer: Ok(TimeOfOne(self.first_batch.most)),
+            answer: Ok(TimeOfOne(BatchTime(self.first_batch.most))),
         }
     }
 
     pub(super) fn time_of_many(&self) -> Observed<TimeOfMany> {
         Observed {
             seen: between(&self.many_batch),
-            answer: Ok(TimeOfMany(self.many_batch.most)),
+            answer: Ok(TimeOfMany(BatchTime(self.many_batch.most))),
         }
     }
 }

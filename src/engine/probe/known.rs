@@ -8,8 +8,8 @@ use crate::engine::probed::Probed;
 
 /// What is known of a target from what the state keeps of its host.
 pub fn probed(rows: &[(String, f64)]) -> Probed {
-    let time_of_one = answer::<TimeOfOne>(rows).map(|time| time.0);
-    let time_of_many = answer::<TimeOfMany>(rows).map(|time| time.0);
+    let time_of_one = answer::<TimeOfOne>(rows).map(|time| time.0.0);
+    let time_of_many = answer::<TimeOfMany>(rows).map(|time| time.0.0);
     let secret = answer::<WebhookSecret>(rows);
     Probed {
         links: link_forms(rows),

@@ -158,14 +158,14 @@ fn conclude(reads: &[Read]) -> Observed<Limit> {
 }
 
 /// What headers have stated so far. Their names are shown, and no values but those of limits.
-pub(super) fn headers(told: &LimitHeaders) -> Observed<Headers> {
-    let seen: Vec<String> = told
+pub(super) fn headers(stated: &LimitHeaders) -> Observed<Headers> {
+    let seen: Vec<String> = stated
         .values
         .iter()
         .map(|(name, value)| format!("{name}: {value}"))
         .collect();
-    let has_limit = told.values.keys().any(|name| name != "retry-after");
-    let answer = match (told.per_second, has_limit) {
+    let has_limit = stated.values.keys().any(|name| name != "retry-after");
+    let answer = match (stated.per_second, has_limit) {
         (Some(_), _) => Headers::PerSecond,
         (None, true) => Headers::Unclear,
         (None, false) => Headers::None,
@@ -217,16 +217,18 @@ mod tests {
 
     #[test]
     fn headers_are_named() {
-        let mut told = LimitHeaders::default();
-        assert_eq!(headers(&told).answer, Ok(Headers::None));
-        told.values.insert("retry-after".to_owned(), "1".to_owned());
-        assert_eq!(headers(&told).answer, Ok(Headers::None));
+        let mut stated = LimitHeaders::default();
+        assert_eq!(headers(&stated).answer, Ok(Headers::None));
+        stated
+            .values
+            .insert("retry-after".to_owned(), "1".to_owned());
+        assert_eq!(headers(&stated).answer, Ok(Headers::None));
         let name = "x-ratelimit-limit".to_owned();
-        told.values.insert(name, "60".to_owned());
-        let seen = headers(&told);
+        stated.values.insert(name, "60".to_owned());
+        let seen = headers(&stated);
         assert_eq!(seen.answer, Ok(Headers::Unclear));
         assert!(seen.seen.contains("x-ratelimit-limit: 60"), "{}", seen.seen);
-        told.per_second = Some(60.0);
-        assert_eq!(headers(&told).answer, Ok(Headers::PerSecond));
+        stated.per_second = Some(60.0);
+        assert_eq!(headers(&stated).answer, Ok(Headers::PerSecond));
     }
 }

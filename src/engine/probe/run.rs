@@ -226,25 +226,29 @@ impl<T: Target> Probe<'_, T> {
         report: &mut ProbeReport,
     ) -> Result<(), StoreError> {
         let findings = &mut report.findings;
-        match Content::make(stage).await {
-            Ok(content) => {
-                findings.push(Finding::of(content.alone()));
-                findings.push(Finding::of(content.with_value()));
-                findings.push(Finding::of(content.picked()));
-                findings.push(Finding::of(content.order()));
-                findings.push(Finding::of(content.ids()));
-                findings.push(Finding::of(content.time_of_one()));
-                findings.push(Finding::of(content.time_of_many()));
-                findings.push(finding(batches::ask(stage, &content).await)?);
-            }
+        let content = match Content::make(stage).await {
+            Ok(content) => Ok(content),
             Err(Unanswered::Store(error)) => return Err(error),
-            Err(Unanswered::Because(why)) => findings.extend(without_content(&why)),
-        }
+            Err(Unanswered::Because(why)) => Err(why),
+        };
+        let content = content.as_ref();
+        findings.push(of_content(content, Content::alone));
+        findings.push(of_content(content, Content::with_value));
+        findings.push(of_content(content, Content::picked));
+        findings.push(of_content(content, Content::order));
+        findings.push(of_content(content, Content::ids));
+        findings.push(of_content(content, Content::time_of_one));
+        findings.push(of_content(content, Content::time_of_many));
+        let batches = match content {
+            Ok(content) => batches::ask(stage, content).await,
+            Err(why) => Err(Unanswered::Because(why.clone())),
+        };
+        findings.push(finding(batches)?);
         findings.push(finding(media::ask(stage).await)?);
         findings.push(finding(secret::ask(stage).await)?);
         findings.push(finding(limit::ask(stage).await)?);
-        let told = self.port.limit_headers();
-        findings.push(Finding::of(limit::headers(&told)));
+        let stated = self.port.limit_headers();
+        findings.push(Finding::of(limit::headers(&stated)));
         Ok(())
     }
 }
@@ -257,27 +261,12 @@ fn finding<A: Answer>(asked: Result<Observed<A>, Unanswered>) -> Result<Finding,
     }
 }
 
-/// The questions that need items, without answers.
-fn without_content(why: &str) -> Vec<Finding> {
-    use super::answers::{
-        Batches, Ids, LinkAlone, LinkWithValue, ListOrder, PickedItems, TimeOfMany, TimeOfOne,
-    };
-    fn none<A: Answer>(why: &str) -> Finding {
-        Finding::of(Observed::<A>::nothing(why))
-    }
-    [
-        none::<LinkAlone>,
-        none::<LinkWithValue>,
-        none::<PickedItems>,
-        none::<ListOrder>,
-        none::<Ids>,
-        none::<TimeOfOne>,
-        none::<TimeOfMany>,
-        none::<Batches>,
-    ]
-    .into_iter()
-    .map(|none| none(why))
-    .collect()
+/// What `see` makes of the items, or why there are none.
+fn of_content<A: Answer>(
+    content: Result<&Content, &String>,
+    see: impl Fn(&Content) -> Observed<A>,
+) -> Finding {
+    Finding::of(content.map_or_else(Observed::nothing, see))
 }
 
 /// What is kept for the host: when the probe was, its answers, and the rate that the next run starts with.
