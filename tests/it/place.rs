@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 
 use crate::support::{Ran, SOURCE, Setup, TARGET, empty_target, put_state, serve_with};
 
+mod held;
+
 const ENGLISH: &str = "en-us";
 const FRENCH: &str = "fr-ca";
 

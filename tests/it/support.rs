@@ -132,6 +132,8 @@ pub(crate) enum Others {
 pub(crate) struct Setup {
     pub(crate) options: Options,
     pub(crate) overwrite: bool,
+    /// Patterns of what is never written.
+    pub(crate) read_only: Vec<String>,
     pub(crate) store: Store,
     pub(crate) run: u16,
     pub(crate) request_timeout: Duration,
@@ -169,6 +171,7 @@ impl Setup {
         Self {
             options,
             overwrite: false,
+            read_only: Vec::new(),
             store,
             run: 0,
             request_timeout: Duration::from_secs(30),
@@ -336,10 +339,7 @@ impl Setup {
             },
             locales: self.locales.clone(),
             selection: self.selection.clone(),
-            policies: Policies {
-                overwrite: self.overwrite,
-                ..Policies::default()
-            },
+            policies: self.policies(),
             webhooks: None,
             review: None,
             approved: None,
@@ -351,6 +351,17 @@ impl Setup {
             sink,
             planned: tokio::sync::watch::Sender::new(None),
         }
+    }
+
+    fn policies(&self) -> Policies {
+        let mut policies = Policies {
+            overwrite: self.overwrite,
+            ..Policies::default()
+        };
+        for pattern in &self.read_only {
+            policies.protect(pattern).unwrap();
+        }
+        policies
     }
 
     pub(crate) fn reader(
