@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use super::anew;
 use super::channels;
 use super::compare::{Comparer, Decision, hash_of};
+use super::held::Held;
 use super::identity::{Adopt, ContainerTally, Hint, Identity, Known};
 use super::left;
 use super::losses;
@@ -23,7 +24,7 @@ use crate::domain::{
     ContentHash, EntityKey, Failure, Filled, Inventory, Kind, Locale, SourceId, TargetId,
     WorkClass, name_key,
 };
-use crate::plan::action::{Action, Agreements, Plan, Planned, Selected, Slot};
+use crate::plan::action::{Action, Agreements, ListOrder, Plan, Planned, Selected, Slot};
 use crate::plan::approved::{self, Agreed};
 use crate::plan::cycles::{Cycle, cycles};
 use crate::plan::graph::{Graph, Need, Node, Strength};
@@ -94,40 +95,30 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         let needs = resolver.needs(node, entity, &mut body);
         (needs, hash_of(entity, &body, &schema))
     });
-    let sides = Sides {
-        source: inputs.source,
-        target: inputs.target,
-        agreements,
+    let parts = Parts {
+        schemas: (context, &target_schema),
+        identity: &identity,
         matches: &matches,
-        policies: inputs.policies,
+        needs: &needs,
+        resolver: &resolver,
     };
-    let mut places = sides.places();
-    let lists = sides.lists(&mut places);
-    places
-        .waits
-        .extend(behind_moved_files(inputs, &matches, &needs));
-    let target_schema = &target_schema;
-    let (mut entities, mut notices) = decide_all(
-        inputs,
-        (context, target_schema),
-        &identity,
-        (&matches, &needs, &places),
-    );
+    let mut held = Held::default();
+    let mut decided = decide(inputs, &parts, &held);
+    while held.extend(&decided.entities, &decided.places) {
+        decided = decide(inputs, &parts, &held);
+    }
+    let Decided {
+        mut entities,
+        mut notices,
+        graph,
+        cycles,
+        places,
+        lists,
+        selected,
+    } = decided;
     notices.extend(anew::notices(&known, &matches));
-    let selected = leave_out_of_scope(&mut entities, inputs, (context, &needs), &mut notices);
-    let mut absent = policy::hold(&mut entities, inputs);
-    approved::hold(&mut entities, inputs);
-    paths::refuse(&mut entities, inputs, &matches);
-    let names = names::settle(&mut entities, inputs, context, &matches);
-    let graph = build_graph(&needs, &places.waits, &names);
-    let cycles = cycles(&graph, &|who, need| has_to_wait(&entities, who, need));
-    cut_cycles(&mut entities, &cycles, (&graph, &resolver), inputs.source);
-    let shapes = Shapes::of(inputs, &matches, (&schema, target_schema));
-    absent.extend(shapes.block(&mut entities, &graph));
-    drop(matches);
-    settle::block_dependants(&mut entities, &graph, inputs.source, absent);
+    drop((matches, needs));
     form_rows(&mut entities, &places.rows);
-    drop(needs);
     let order = settle::order(&entities, &graph);
     let levels = settle::levels(&mut entities, &graph, inputs.source, &order);
     settle::weigh(
@@ -148,6 +139,72 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         rows: places.rows,
         lists,
         notices,
+    }
+}
+
+/// What decisions are made from, besides the [`Inputs`].
+struct Parts<'a> {
+    /// How the source is read, and the models of the target.
+    schemas: (Context<'a>, &'a Schema),
+    identity: &'a Identity<'a>,
+    matches: &'a [Match],
+    needs: &'a [(Needs, ContentHash)],
+    resolver: &'a Resolver<'a>,
+}
+
+/// What is done about every entity.
+struct Decided {
+    entities: Vec<Planned>,
+    notices: Vec<Notice>,
+    graph: Graph,
+    cycles: Vec<Cycle>,
+    places: Places,
+    lists: Vec<ListOrder>,
+    selected: Option<Selected>,
+}
+
+/// Decides about every entity, with the pages of `held` where they are.
+fn decide(inputs: &Inputs<'_>, parts: &Parts<'_>, held: &Held) -> Decided {
+    let (context, target_schema) = parts.schemas;
+    let (matches, needs) = (parts.matches, parts.needs);
+    let sides = Sides {
+        source: inputs.source,
+        target: inputs.target,
+        agreements: &parts.identity.agreements,
+        matches,
+        policies: inputs.policies,
+        held,
+    };
+    let mut places = sides.places();
+    let lists = sides.lists(&mut places);
+    places
+        .waits
+        .extend(behind_moved_files(inputs, matches, needs));
+    let (mut entities, mut notices) = decide_all(inputs, parts, (&places, held));
+    let selected = leave_out_of_scope(&mut entities, inputs, (context, needs), &mut notices);
+    let mut absent = policy::hold(&mut entities, inputs);
+    approved::hold(&mut entities, inputs);
+    paths::refuse(&mut entities, inputs, matches);
+    let names = names::settle(&mut entities, inputs, context, matches);
+    let graph = build_graph(needs, &places.waits, &names);
+    let cycles = cycles(&graph, &|who, need| has_to_wait(&entities, who, need));
+    cut_cycles(
+        &mut entities,
+        &cycles,
+        (&graph, parts.resolver),
+        inputs.source,
+    );
+    let shapes = Shapes::of(inputs, matches, (context.schema, target_schema));
+    absent.extend(shapes.block(&mut entities, &graph));
+    settle::block_dependants(&mut entities, &graph, inputs.source, absent);
+    Decided {
+        entities,
+        notices,
+        graph,
+        cycles,
+        places,
+        lists,
+        selected,
     }
 }
 
@@ -205,21 +262,13 @@ fn has_to_wait(entities: &[Planned], who: Node, need: Need) -> bool {
 /// where something keeps the name that it has on the target, all is decided once more with that name.
 fn decide_all(
     inputs: &Inputs<'_>,
-    (context, target_schema): (Context<'_>, &Schema),
-    identity: &Identity<'_>,
-    (matches, needs, places): (&[Match], &[(Needs, ContentHash)], &Places),
+    parts: &Parts<'_>,
+    (places, held): (&Places, &Held),
 ) -> (Vec<Planned>, Vec<Notice>) {
     let mut keeping = HashSet::new();
     loop {
-        let schemas = (context, target_schema);
-        let (entities, notices) = decide_with(
-            inputs,
-            schemas,
-            identity,
-            (matches, &keeping),
-            (needs, places),
-        );
-        let found = names::keeping(inputs, matches, &entities);
+        let (entities, notices) = decide_with(inputs, parts, &keeping, (places, held));
+        let found = names::keeping(inputs, parts.matches, &entities);
         if found.is_subset(&keeping) {
             return (entities, notices);
         }
@@ -229,11 +278,12 @@ fn decide_all(
 
 fn decide_with(
     inputs: &Inputs<'_>,
-    (context, target_schema): (Context<'_>, &Schema),
-    identity: &Identity<'_>,
-    (matches, keeping): (&[Match], &HashSet<Node>),
-    (needs, places): (&[(Needs, ContentHash)], &Places),
+    parts: &Parts<'_>,
+    keeping: &HashSet<Node>,
+    (places, held): (&Places, &Held),
 ) -> (Vec<Planned>, Vec<Notice>) {
+    let (context, target_schema) = parts.schemas;
+    let (identity, matches, needs) = (parts.identity, parts.matches, parts.needs);
     let agreements = &*identity.agreements;
     let sides = (inputs.source, inputs.target);
     let counterparts = PredictedIds::new(sides, ids(agreements), matches, |node| {
@@ -258,13 +308,11 @@ fn decide_with(
         let (needs, hash) = &needs[at];
         let own = places.pages.get(&node);
         let listed = places.items.get(&node);
-        let place = match (own, listed) {
-            (Some(own), _) => Place {
-                verdict: own.verdict,
-                moves: own.place.moves,
-            },
-            (None, Some(listed)) => listed.place,
-            (None, None) => Place::AGREES,
+        let place = match (held.decided(node), own, listed) {
+            (Some(decided), ..) => decided,
+            (None, Some(own), _) => own.decided(),
+            (None, None, Some(listed)) => listed.place,
+            (None, None, None) => Place::AGREES,
         };
         let is_unknown = matches!(matches[at], Match::None);
         let disputed = || inputs.disputed.get(&entity.key).filter(|_| is_unknown);

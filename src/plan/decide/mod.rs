@@ -11,6 +11,7 @@ pub(in crate::plan) mod chains;
 mod channels;
 mod compare;
 mod found;
+mod held;
 mod identity;
 mod left;
 mod lists;

@@ -10,6 +10,9 @@
 //! pages that are at their places are in order after every step, whatever comes first. Only the end of a row cannot be
 //! named, unless a page is new in it: a page that has to go there is put in front of the last one, which then goes in
 //! front of it.
+//!
+//! A page that is not written, such as one in conflict, stays where it is, and the others find their places beside it. Behind
+//! it at the end of a row they find none.
 
 /// Ranks are handed out this far apart, so that many pages fit between two without new ranks for others.
 const GAP: i64 = 1 << 32;
@@ -35,6 +38,8 @@ pub(super) struct Member {
     pub(super) agreed: Option<i64>,
     /// Whether it was put here, and the row was never seen as it should be. Then nothing was agreed.
     pub(super) owed: bool,
+    /// Whether it is not written, so that it stays where it is.
+    pub(super) held: bool,
 }
 
 /// Which side moved a page.
@@ -50,6 +55,8 @@ pub(super) enum Verdict {
     Both,
     /// One of them, and it is not known which.
     Unknown,
+    /// The source, and it stays: it is not written, or belongs behind one at the end that is not.
+    Held,
 }
 
 /// An entry of the row as it is going to be.
@@ -98,18 +105,27 @@ pub(super) fn merge(members: &[Member], there: usize, overwrite: bool) -> Merged
         if decides {
             *verdict = Verdict::Source;
         }
+        if members[at].held && *verdict == Verdict::Source {
+            *verdict = Verdict::Held;
+        }
+        let decides = decides && !members[at].held;
         arrives[at] = match members[at].standing {
-            Standing::Arrives => true,
+            Standing::Arrives => !members[at].held,
             Standing::Away => decides,
             Standing::New | Standing::Here(_) => false,
         };
     }
-    let row = row(members, there, &verdicts);
-    let mut moves = moves(members, &row, &verdicts);
-    for (moves, arrives) in moves.iter_mut().zip(arrives) {
-        *moves |= arrives;
-    }
-    let last = last_of_row(members, there, &row, &moves);
+    let (row, mut moves, last) = loop {
+        let row = row(members, there, &verdicts);
+        let mut moves = moves(members, &row, &verdicts);
+        for (moves, arrives) in moves.iter_mut().zip(&arrives) {
+            *moves |= arrives;
+        }
+        match last_of_row(members, there, &row, &moves) {
+            Some((end, last)) if members[last].held => verdicts[end] = Verdict::Held,
+            found => break (row, moves, found.map(|(_, last)| last)),
+        }
+    };
     if let Some(last) = last {
         moves[last] = true;
     }
@@ -287,8 +303,13 @@ fn moves(members: &[Member], row: &[Entry], verdicts: &[Verdict]) -> Vec<bool> {
     moves
 }
 
-/// Where a member of the row has to go to its end, the member that is there now.
-fn last_of_row(members: &[Member], there: usize, row: &[Entry], moves: &[bool]) -> Option<usize> {
+/// Where a member of the row has to go to its end, that one and the member that is there now.
+fn last_of_row(
+    members: &[Member],
+    there: usize,
+    row: &[Entry],
+    moves: &[bool],
+) -> Option<(usize, usize)> {
     let Some(Entry::Member(end)) = row.last().copied() else {
         return None;
     };
@@ -297,6 +318,7 @@ fn last_of_row(members: &[Member], there: usize, row: &[Entry], moves: &[bool]) 
         |member: &Member| matches!(member.standing, Standing::Here(at) if at + 1 == there);
     let last = members.iter().position(is_last).filter(|last| *last != end);
     last.filter(|_| moves[end] && is_here)
+        .map(|last| (end, last))
 }
 
 /// What has to be at the end before others: they have nothing else behind them that stands at its place.

@@ -7,9 +7,11 @@ use std::collections::{HashMap, HashSet};
 
 use super::chains::{self, Siblings, present};
 use super::channels;
+use super::held::Held;
 use super::lists::Listed;
 use super::matching::Match;
 use super::order::{self, Entry, Member, Standing, Verdict};
+use super::weigh::Place;
 use crate::domain::{
     AgreedPlace, Entity, Home, Id as _, Inventory, Key, Kind, Locale, Placement, SourceId, TargetId,
 };
@@ -22,6 +24,16 @@ use crate::plan::policy::Policies;
 pub(super) struct Placed {
     pub(super) verdict: Verdict,
     pub(super) place: PagePlace,
+}
+
+impl Placed {
+    /// What the page itself is decided upon with.
+    pub(super) const fn decided(&self) -> Place {
+        Place {
+            verdict: self.verdict,
+            moves: self.place.moves,
+        }
+    }
 }
 
 /// The places of all pages, and of items that stand elsewhere.
@@ -45,6 +57,8 @@ pub(super) struct Sides<'a> {
     pub(super) agreements: &'a Agreements,
     pub(super) matches: &'a [Match],
     pub(super) policies: &'a Policies,
+    /// Pages that stay where they are, because they are not written.
+    pub(super) held: &'a Held,
 }
 
 /// A row of the target.
@@ -134,6 +148,9 @@ impl<'a> Sides<'a> {
             }
         };
         match verdict {
+            Verdict::Source | Verdict::Both | Verdict::Unknown if self.held.contains(node) => {
+                Verdict::Held
+            }
             Verdict::Both | Verdict::Unknown if self.overwrites(node) => Verdict::Source,
             verdict => verdict,
         }
@@ -215,7 +232,8 @@ impl<'a> Sides<'a> {
                 .iter()
                 .position(|entry| *entry == Entry::Member(at));
             let verdict = match homes[node] {
-                Verdict::Both | Verdict::Unknown => homes[node],
+                Verdict::Both | Verdict::Unknown | Verdict::Held => homes[node],
+                _ if members[at].held => Verdict::Held,
                 _ if members[at].standing == Standing::New => Verdict::Agrees,
                 _ => merged.verdicts[at],
             };
@@ -266,7 +284,9 @@ impl<'a> Sides<'a> {
         let standing = match (there, home) {
             (None, _) => Standing::New,
             (Some(_), Verdict::Source) => Standing::Arrives,
-            (Some(_), Verdict::Target | Verdict::Both | Verdict::Unknown) => Standing::Away,
+            (Some(_), Verdict::Target | Verdict::Both | Verdict::Unknown | Verdict::Held) => {
+                Standing::Away
+            }
             (Some(there), Verdict::Agrees) => positions
                 .get(&there.key.id)
                 .map_or(Standing::Arrives, |at| Standing::Here(*at)),
@@ -282,6 +302,7 @@ impl<'a> Sides<'a> {
                 .filter(|_| !is_new && !owed)
                 .map(|agreed| agreed.rank),
             owed,
+            held: self.held.contains(node),
         }
     }
 

@@ -11,6 +11,9 @@ pub(super) const LEFT_ALONE: &str = "changed only on the target; not modified";
 /// Why a page that stands elsewhere is skipped.
 pub(super) const LEFT_IN_PLACE: &str = "moved only on the target; not modified";
 
+/// Why a page is skipped that cannot be put at its place.
+const HELD: &str = "its place is behind a page that is not written; it is moved when that one is";
+
 /// Why the place of a page is written, and nothing else.
 const MOVED: &str = "its place among its siblings changed";
 /// The same of one whose fields differ.
@@ -73,12 +76,15 @@ pub(super) fn weigh(fields: Fields, written: Written, place: Place, target: Targ
     match (place.verdict, written) {
         (Verdict::Both, _) => conflict(BOTH_MOVED),
         (Verdict::Unknown, _) => conflict(PLACE_UNKNOWN),
-        (Verdict::Agrees | Verdict::Source | Verdict::Target, Some(because)) => update(because),
+        (Verdict::Agrees | Verdict::Source | Verdict::Target | Verdict::Held, Some(because)) => {
+            update(because)
+        }
         (_, None) if place.moves => {
             let because = if fields.equal { MOVED } else { MOVED_AS_EDITED };
             (Action::Update { target }, because, true)
         }
         (_, None) if !fields.equal => (Action::Unchanged { target }, LEFT_ALONE, false),
+        (Verdict::Held, None) => (Action::Unchanged { target }, HELD, false),
         (Verdict::Target, None) => (Action::Unchanged { target }, LEFT_IN_PLACE, false),
         (Verdict::Agrees | Verdict::Source, None) => {
             (Action::Unchanged { target }, "identical", false)
@@ -124,5 +130,5 @@ pub(super) fn written(fields: Fields, overwrite: bool) -> Written {
 
 /// Whether the sides differ where this is the reason.
 pub(super) fn is_left_alone(because: &str) -> bool {
-    [LEFT_ALONE, LEFT_IN_PLACE, MOVED_AS_EDITED].contains(&because)
+    [LEFT_ALONE, LEFT_IN_PLACE, HELD, MOVED_AS_EDITED].contains(&because)
 }

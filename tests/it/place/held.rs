@@ -31,8 +31,13 @@ async fn settles(held: Held, order: &str, page: &str) -> Result<(), String> {
     let before = site.writes();
     site.run().await;
     let again = site.writes() - before;
-    site.setup.read_only.clear();
-    site.overwrite().await;
+    match held {
+        Held::InConflict => site.overwrite().await,
+        Held::ReadOnly => {
+            site.setup.read_only.clear();
+            site.run().await
+        }
+    };
     let last = site.order();
     site.is_quiet().await;
     site.server.stop().await;

@@ -8,11 +8,15 @@ use proptest::sample::Index;
 use super::*;
 
 /// The pages of both sides by name; the source has small letters, some of which the target has too.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Case {
     agreed: Vec<u32>,
     source: Vec<u32>,
     target: Vec<u32>,
+    /// Pages that are not written.
+    held: Vec<u32>,
+    /// Pages that were put somewhere in a row that was never seen in order.
+    owed: Vec<u32>,
 }
 
 impl Case {
@@ -28,7 +32,8 @@ impl Case {
                 .position(|other| other == page)
                 .map_or(Standing::New, Standing::Here),
             agreed: rank(page),
-            owed: false,
+            owed: self.owed.contains(page),
+            held: self.held.contains(page),
         };
         self.source.iter().map(member).collect()
     }
@@ -52,7 +57,10 @@ impl Case {
     fn carried_out(&self, merged: &Merged, choices: &[Index]) -> Vec<u32> {
         let mut row = self.target.clone();
         let mut open: Vec<usize> = (0..self.source.len())
-            .filter(|at| merged.moves[*at] || self.members()[*at].standing == Standing::New)
+            .filter(|at| {
+                let member = self.members()[*at];
+                merged.moves[*at] || member.standing == Standing::New && !member.held
+            })
             .collect();
         let mut placed: HashSet<u32> = HashSet::new();
         let unplaced: HashSet<u32> = open.iter().map(|at| self.source[*at]).collect();
@@ -94,6 +102,23 @@ impl Case {
         row
     }
 
+    /// What the next run finds, with the row as this one left it.
+    fn after(&self, merged: &Merged, row: Vec<u32>, is_owed: bool) -> Self {
+        let pages = || self.source.iter().zip(&merged.ranks);
+        let mut ranked: Vec<(i64, u32)> = pages()
+            .filter_map(|(page, rank)| Some(((*rank)?, *page)))
+            .collect();
+        ranked.sort_unstable();
+        let moved = self.source.iter().zip(&merged.moves);
+        let moved = moved.filter(|(_, moves)| is_owed && **moves);
+        Self {
+            agreed: ranked.into_iter().map(|(_, page)| page).collect(),
+            target: row,
+            owed: moved.map(|(page, _)| *page).collect(),
+            ..self.clone()
+        }
+    }
+
     /// What the source has, of what the target will have.
     fn wanted(&self, row: &[u32]) -> Vec<u32> {
         let is_there = |page: &&u32| row.contains(page);
@@ -123,6 +148,7 @@ fn cases() -> impl Strategy<Value = Case> {
                 agreed,
                 source,
                 target,
+                ..Case::default()
             }
         })
     })
@@ -138,6 +164,15 @@ fn source_only() -> impl Strategy<Value = Case> {
             }
         }
         case
+    })
+}
+
+/// Cases with pages that are not written.
+fn beside_held() -> impl Strategy<Value = Case> {
+    cases().prop_flat_map(|case| {
+        let count = 0..=case.source.len();
+        let held = prop::sample::subsequence(case.source.clone(), count);
+        (Just(case), held).prop_map(|(case, held)| Case { held, ..case })
     })
 }
 
@@ -201,7 +236,7 @@ proptest! {
             .collect();
         let mut agreed: Vec<u32> = ranks.keys().copied().collect();
         agreed.sort_by_key(|page| ranks[page]);
-        let again = Case { agreed, target: row, source: case.source.clone() };
+        let again = Case { agreed, target: row, ..case.clone() };
         let second = again.merged(false);
         if first.verdicts.iter().all(|verdict| *verdict != Verdict::Both) {
             prop_assert_eq!(again.row(&second), again.target.clone());
@@ -212,6 +247,27 @@ proptest! {
             prop_assert_eq!(case.wanted(&again.target), case.source.clone());
             prop_assert!(second.verdicts.iter().all(|verdict| *verdict == Verdict::Agrees));
         }
+    }
+
+    #[test]
+    fn beside_what_is_not_written_all_else_moves_once(case in beside_held(), choices in choices(), (overwrite, is_owed) in any::<(bool, bool)>()) {
+        let first = case.merged(overwrite);
+        let row = case.carried_out(&first, &choices);
+        prop_assert_eq!(&row, &case.row(&first));
+        prop_assert_eq!(only(&row, &case.held), only(&case.target, &case.held));
+        // What both moved can stand where it was agreed once others have gone.
+        prop_assume!(!first.verdicts.contains(&Verdict::Both));
+        let second = case.after(&first, row, is_owed);
+        let again = second.merged(overwrite);
+        let is_settled = |merged: &Merged| merged.moves.iter().all(|moves| !moves);
+        // Behind a last page that is not written something new can have come.
+        let waits = |at: usize| first.verdicts[at] == Verdict::Held && !case.held.contains(&case.source[at]);
+        if !(0..case.source.len()).any(waits) {
+            prop_assert!(is_settled(&again), "{:?} after {:?}", again, first);
+        }
+        prop_assume!(!again.verdicts.contains(&Verdict::Both));
+        let third = second.after(&again, second.row(&again), is_owed).merged(overwrite);
+        prop_assert!(is_settled(&third), "{:?} after {:?} after {:?}", third, again, first);
     }
 
     #[test]
@@ -234,6 +290,7 @@ fn what_was_put_elsewhere_than_asked_is_owed_by_the_source() {
         agreed: vec![1, 3, 4],
         source: vec![1, 2, 3, 4],
         target: vec![1, 3, 4, 2],
+        ..Case::default()
     };
     let with_owed = |owed: bool| {
         let mut members = case.members();
@@ -253,6 +310,7 @@ fn what_is_owed_and_stands_right_is_in_agreement() {
         agreed: vec![1, 3],
         source: vec![1, 2, 3],
         target: vec![1, 2, 3],
+        ..Case::default()
     };
     let mut members = case.members();
     members[1].owed = true;
@@ -272,6 +330,7 @@ fn both_swapped_two_neighbours_of_the_same_row() {
         agreed: vec![1, 2, 3, 4, 5],
         source: vec![5, 1, 2, 3, 4],
         target: vec![1, 2, 5, 3, 4],
+        ..Case::default()
     };
     let merged = case.merged(false);
     assert_eq!(merged.verdicts[0], Verdict::Both);
