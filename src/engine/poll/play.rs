@@ -78,7 +78,7 @@ fn play_growing(
             let first = free.iter_mut().min().unwrap();
             let done = now.max(*first) + (worker.time)(at as u64);
             *first = done;
-            let batch = rule.begin(looks.len());
+            let batch = rule.begin(None);
             let due = now + batch.wait();
             flights.push((batch, now, done, 0));
             looks.push(Reverse((due, at, false)));

@@ -20,11 +20,11 @@
 //!   the present wait.
 //! - A batch whose first look is due waits on where others have lengthened the wait meanwhile. While a queue grows, each batch
 //!   takes longer than the one before it, and a look at each would only show that once more.
-//! - Nothing is assumed of the server's queue. Where a batch waits for others, the time to done has that in it. A batch that
-//!   comes while fewer others are at the server than usual is looked at earlier, between the fastest time so far and the
-//!   wait, and shows nothing of the wait: after a queue each look would else be as late as the queue was long. The same holds
-//!   of those that are left when nothing more is ready to be handed in, each time that one before them was found done: a run
-//!   waits for these looks and for nothing else.
+//! - Nothing is assumed of the server's queue. Where a batch waits for others, the time to done has that in it. A batch that is
+//!   expected much earlier, because it is small or few others are before it, is looked at then, and shows nothing of the wait:
+//!   after a queue each look would else be as late as the queue was long. The same holds of those that are left when nothing
+//!   more is ready to be handed in, each time that one before them was found done: a run waits for these looks and for nothing
+//!   else.
 //! - Polls are few whatever the times are: where there are more than a third beyond one for each batch, later looks keep a
 //!   greater distance.
 
@@ -56,15 +56,12 @@ const LOOKS: f64 = 1.35;
 const SPARING: f64 = 20.0;
 /// The weight of the last batch in the mean of looks: one part in this.
 const LOOKS_MEMORY: f64 = 50.0;
-/// The part of the usual number of other batches from which on down a batch is looked at earlier.
-const FEWER: f64 = 0.75;
-/// The usual number of others below which none are missed: where one batch in four has company, one that comes alone is looked
-/// at earlier.
-const OTHERS_LEAST: f64 = 0.25;
-/// The weight of the last batch in the usual number of others: one part in this.
-const OTHERS_MEMORY: f64 = 16.0;
-/// How much the fastest time is forgotten with each batch.
-const FORGET: f64 = 1.01;
+/// The part of the wait from which on down a batch that is expected earlier is looked at earlier.
+const EARLIER: f64 = 0.85;
+/// When such a batch is looked at: so many times the time that is expected.
+const EXPECTED: f64 = 1.05;
+/// What is taken for the time of a batch that was done at its first look: this part of it.
+const DONE_BEFORE: f64 = 0.9;
 /// The longest wait between later looks where the first wait is not longer itself.
 const LATER_MOST: Duration = Duration::from_secs(10);
 
@@ -77,10 +74,6 @@ pub(super) struct Rule {
     state: State,
     /// Looks per batch of late.
     looks: f64,
-    /// Other batches at the server when one was handed in, of late.
-    others: f64,
-    /// The fastest time of late.
-    fastest: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -127,6 +120,14 @@ impl Batch {
     pub(super) fn wait(&self) -> Duration {
         self.early.unwrap_or(self.wait)
     }
+
+    /// About how long it took, when a look that left at `sent` found it done.
+    pub(super) fn took(&self, sent: Duration) -> Duration {
+        self.low.map_or_else(
+            || sent.mul_f64(DONE_BEFORE),
+            |low| low + sent.saturating_sub(low) / 2,
+        )
+    }
 }
 
 impl Rule {
@@ -137,8 +138,6 @@ impl Rule {
             version: 0,
             state: State::Searching(Search::new(true)),
             looks: 1.0,
-            others: 0.0,
-            fastest: None,
         }
     }
 
@@ -147,13 +146,11 @@ impl Rule {
         self.wait
     }
 
-    /// Notes that a batch was handed in while so many others were at the server.
-    pub(super) fn begin(&mut self, others: usize) -> Batch {
-        let early = self.among(others);
-        self.others += (number(others) - self.others) / OTHERS_MEMORY;
+    /// Notes that a batch was handed in that is expected to take so long.
+    pub(super) fn begin(&self, expected: Option<Duration>) -> Batch {
         Batch {
             wait: self.wait,
-            early,
+            early: self.earlier(expected),
             version: self.version,
             low: None,
             looks: 0,
@@ -161,27 +158,21 @@ impl Rule {
         }
     }
 
-    /// The time that a batch takes from now on that has fewer others beside or before it than usual; `None` where they are not
-    /// fewer.
-    fn among(&self, others: usize) -> Option<Duration> {
-        let others = number(others);
-        if self.others < OTHERS_LEAST || others >= self.others * FEWER {
-            return None;
-        }
-        let share = others / self.others.max(1.0);
-        let fastest = self.fastest.filter(|fastest| *fastest < self.wait)?;
-        Some(fastest + self.wait.saturating_sub(fastest).mul_f64(share))
+    /// When a batch is looked at that is expected to take so long from now on; `None` where that is no earlier than any other.
+    fn earlier(&self, expected: Option<Duration>) -> Option<Duration> {
+        let look = expected?.mul_f64(EXPECTED).max(LEAST);
+        (look < self.wait.mul_f64(EARLIER)).then_some(look)
     }
 
-    /// The wait of a batch that was handed in `age` ago and has only so many others before it by now; `None` where its next look
+    /// The wait of a batch that was handed in `age` ago and is expected to take so long from now on; `None` where its next look
     /// is due in less than that, which is `left`.
     pub(super) fn sooner(
         &self,
         batch: &mut Batch,
-        before: usize,
+        expected: Option<Duration>,
         (age, left): (Duration, Duration),
     ) -> Option<Duration> {
-        let early = self.among(before).filter(|early| *early < left)?;
+        let early = self.earlier(expected).filter(|early| *early < left)?;
         batch.early = Some(batch.wait().min(age + early));
         Some(early)
     }
@@ -254,8 +245,6 @@ impl Rule {
     /// A look that left at `sent`, counted from the hand-in, found the batch done.
     pub(super) fn done(&mut self, batch: &Batch, sent: Duration) {
         self.looks += (f64::from(batch.looks + 1) - self.looks) / LOOKS_MEMORY;
-        let fastest = self.fastest.map(|fastest| fastest.mul_f64(FORGET));
-        self.fastest = Some(fastest.map_or(sent, |fastest| fastest.min(sent)));
         if batch.early.is_some() {
             return;
         }
@@ -321,10 +310,6 @@ impl Rule {
         self.wait = wait.clamp(LEAST, MOST);
         self.version += 1;
     }
-}
-
-fn number(others: usize) -> f64 {
-    f64::from(u32::try_from(others).unwrap_or(u32::MAX))
 }
 
 impl Search {

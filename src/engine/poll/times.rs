@@ -3,7 +3,7 @@
 //! Batches of one class are alike enough to share a time: what is done with the items, and how many there are, to the power of
 //! four: a run of some hundred batches would spend its looks on learning finer ones. A class without experience starts with the time of the class nearest to it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::growth::Growth;
+use super::regression::Regression;
 use super::rule::{Batch, Rule};
 use crate::domain::Kind;
 use crate::engine::probed::Probed;
@@ -71,8 +72,9 @@ pub struct BatchTimes {
     is_serial: bool,
     rules: Mutex<Table<Option<Rule>>>,
     growth: Mutex<Growth>,
-    /// The batches that are at the target, in the order in which they were handed in.
-    at_target: Mutex<BTreeSet<u64>>,
+    regressions: Mutex<[Regression; BatchKind::ALL.len()]>,
+    /// The items of the batches that are at the target, in the order in which these were handed in.
+    at_target: Mutex<BTreeMap<u64, u32>>,
     /// Whether nothing is ready to be handed in.
     is_idle: AtomicBool,
     /// Wakes what waits for a look when a batch has left the target while nothing was ready, in the order of the waiting.
@@ -88,6 +90,8 @@ pub(in crate::engine) struct InFlightBatch<'a> {
     came: Instant,
     batch: Batch,
     number: u64,
+    /// Items at the target before it when it was handed in.
+    before: u32,
 }
 
 /// What was learnt, as a forecast takes it.
@@ -121,12 +125,13 @@ impl BatchTimes {
 
     /// Notes that a batch was handed in: at once when the target has answered.
     pub(in crate::engine) fn begin(&self, kind: BatchKind, items: u32) -> InFlightBatch<'_> {
-        let (number, others) = {
+        let (number, others, before) = {
             let mut at_target = self.at_target();
-            let number = at_target.last().map_or(0, |last| last + 1);
-            let others = at_target.len();
-            at_target.insert(number);
-            (number, others)
+            let last = at_target.last_key_value();
+            let number = last.map_or(0, |(last, _)| last + 1);
+            let (others, before) = (at_target.len(), at_target.values().sum());
+            at_target.insert(number, items);
+            (number, others, before)
         };
         let ahead = if self.is_serial {
             u32::try_from(others).unwrap_or(u32::MAX)
@@ -134,11 +139,12 @@ impl BatchTimes {
             0
         };
         let guess = self.costs().time(kind, items) * ahead.saturating_add(1);
+        let expected = self.regressions()[kind as usize].time(items, before);
         let mut rules = self.rules();
         let rule = &mut rules[kind as usize][size(items)];
         let batch = rule
             .get_or_insert_with(|| Rule::starting_with(guess))
-            .begin(others);
+            .begin(expected);
         InFlightBatch {
             times: self,
             kind,
@@ -146,6 +152,7 @@ impl BatchTimes {
             came: Instant::now(),
             batch,
             number,
+            before,
         }
     }
 
@@ -169,7 +176,11 @@ impl BatchTimes {
         self.rules.lock().expect("no holder panics")
     }
 
-    fn at_target(&self) -> MutexGuard<'_, BTreeSet<u64>> {
+    fn regressions(&self) -> MutexGuard<'_, [Regression; BatchKind::ALL.len()]> {
+        self.regressions.lock().expect("no holder panics")
+    }
+
+    fn at_target(&self) -> MutexGuard<'_, BTreeMap<u64, u32>> {
         self.at_target.lock().expect("no holder panics")
     }
 
@@ -207,10 +218,13 @@ impl InFlightBatch<'_> {
     }
 
     fn sooner(&mut self, left: Duration) -> Option<Duration> {
-        let before = self.times.at_target().range(..self.number).count();
+        let at_target = self.times.at_target();
+        let before = at_target.range(..self.number).map(|(_, items)| items).sum();
+        drop(at_target);
+        let expected = self.times.regressions()[self.kind as usize].time(self.items, before);
         let rules = self.times.rules();
         let rule = rules[self.kind as usize][size(self.items)].as_ref()?;
-        rule.sooner(&mut self.batch, before, (self.came.elapsed(), left))
+        rule.sooner(&mut self.batch, expected, (self.came.elapsed(), left))
     }
 
     /// How much longer its first look waits, because others have shown meanwhile that batches take longer; `None` when it
@@ -236,6 +250,8 @@ impl InFlightBatch<'_> {
     /// Notes that a look that left at `sent` found it done.
     pub(in crate::engine) fn done(self, sent: Instant) {
         let sent = sent.saturating_duration_since(self.came);
+        let took = self.batch.took(sent);
+        self.times.regressions()[self.kind as usize].add(self.items, self.before, took);
         if self.kind == BatchKind::Content {
             self.times.growth().done(self.items, sent);
         }
@@ -375,7 +391,7 @@ mod tests {
             "content is nearest"
         );
         assert!(near(costs.item(), 6), "{:?}", costs.item());
-        assert!(follow(&times, 100, ms(1_000)).await <= 2);
+        assert!(follow(&times, 100, ms(640)).await <= 2, "between the two");
     }
 
     /// Pages at the end of a run were looked at more than a second late: while there was a queue, each had taken that long.
