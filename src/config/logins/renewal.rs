@@ -1,0 +1,202 @@
+//! A login in use: its access token is replaced before it expires, and when the server refuses it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::book::{Login, LoginBook, LoginNote, LoginsError};
+use crate::agility::{NotRefreshed, OAuth, Renewal};
+use crate::domain::{Secret, time};
+use crate::report;
+
+/// How long a renewal that failed is not tried again before its time has come: the token may still be good for as long.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// A server that refuses a token so soon after it gave it refuses the next one as well.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// The login of an instance, as the settings have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredLogin {
+    /// Where it is.
+    pub book: LoginBook,
+    /// Its name there.
+    pub name: String,
+    /// What is known of it.
+    pub note: LoginNote,
+    /// From when on the access token should be replaced.
+    pub(super) due_at: Option<Timestamp>,
+}
+
+impl StoredLogin {
+    /// What renews it while requests are under way.
+    pub(in crate::config) fn renewal(&self, oauth: OAuth) -> LoginRenewal {
+        LoginRenewal {
+            login: Arc::new(InUse {
+                book: self.book.clone(),
+                name: self.name.clone(),
+                oauth,
+                state: Mutex::new(State {
+                    due_at: self.due_at,
+                    not_before: None,
+                }),
+            }),
+            tasks: Mutex::default(),
+        }
+    }
+}
+
+/// Renews a login.
+#[derive(Debug)]
+pub(in crate::config) struct LoginRenewal {
+    login: Arc<InUse>,
+    /// Renewals under way. Each is a task of its own: the request that waits for it may be dropped at any time, and then the
+    /// answer of the server, with the only token that gives the next one, would be dropped with it.
+    tasks: Mutex<JoinSet<()>>,
+}
+
+#[derive(Debug)]
+struct InUse {
+    book: LoginBook,
+    name: String,
+    oauth: OAuth,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    due_at: Option<Timestamp>,
+    /// Until when nothing is tried because it is due.
+    not_before: Option<Instant>,
+}
+
+impl Renewal for LoginRenewal {
+    fn is_due(&self) -> bool {
+        let state = self.login.state();
+        let is_due = state.due_at.is_some_and(|due| time::now() >= due);
+        is_due
+            && state
+                .not_before
+                .is_none_or(|moment| Instant::now() >= moment)
+    }
+
+    fn renew<'a>(&'a self, old: &'a Secret) -> BoxFuture<'a, Result<Secret, String>> {
+        let (done, answer) = oneshot::channel();
+        let (login, old) = (Arc::clone(&self.login), old.clone());
+        {
+            let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+            while tasks.try_join_next().is_some() {}
+            tasks.spawn(async move {
+                let result = login.renewed(&old).await;
+                // What waited for it may be gone.
+                drop(done.send(result));
+            });
+        }
+        async move {
+            let lost = || Err("the renewal was cut short".to_owned());
+            answer.await.unwrap_or_else(|_| lost())
+        }
+        .boxed()
+    }
+}
+
+impl InUse {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn renewed(self: Arc<Self>, old: &Secret) -> Result<Secret, String> {
+        let result = self.fetched(old).await;
+        let mut state = self.state();
+        match &result {
+            Ok(login) => {
+                state.due_at = login.due_at();
+                state.not_before = None;
+            }
+            Err(_) => state.not_before = Some(Instant::now() + PAUSE),
+        }
+        result.map(|login| login.access)
+    }
+
+    /// The next tokens: those that another process has got meanwhile, or new ones, which are kept before they are used.
+    async fn fetched(self: &Arc<Self>, old: &Secret) -> Result<Login, String> {
+        let held = self.book.lock().await.map_err(|error| told(&error))?;
+        let stored = self.blocking(|login| login.book.read(&login.name)).await?;
+        let Some(stored) = stored else {
+            return Err(format!("the login at {} was removed", self.name));
+        };
+        if stored.access != *old && !stored.is_due() {
+            return Ok(stored);
+        }
+        let age = time::now()
+            .duration_since(stored.obtained_at)
+            .unsigned_abs();
+        if age < FRESH && !stored.is_due() {
+            let host = self.oauth.host();
+            return Err(format!("{host} refuses the token that it has just given"));
+        }
+        let Some(refresh) = stored.refresh else {
+            return Err(format!(
+                "the login at {} has expired and the server gave nothing to renew it with",
+                self.name
+            ));
+        };
+        let grant = self
+            .oauth
+            .refresh(&refresh)
+            .await
+            .map_err(|error| match error {
+                NotRefreshed::Ended(said) => {
+                    format!("the login at {} has ended: {said}", self.name)
+                }
+                NotRefreshed::Failed(said) => said,
+            })?;
+        let mut next = Login::of(grant);
+        // A server that gives no new one leaves the old one as it is.
+        next.refresh = next.refresh.or(Some(refresh));
+        let kept = next.clone();
+        let written = self.blocking(move |login| {
+            let notes = login.book.notes()?;
+            let wanted = notes.get(&login.name).map(|note| note.kept);
+            let wanted = wanted.unwrap_or(super::Kept::File);
+            login.book.write(&login.name, &kept, wanted)
+        });
+        match written.await {
+            Ok((_, None)) => {}
+            Ok((_, Some(reason))) => report::tell(&format!(
+                "warning: the keyring does not take the renewed login ({reason}); it is in {} now",
+                self.book.path().display()
+            )),
+            // This run can go on with them all the same.
+            Err(reason) => report::tell(&format!(
+                "warning: the renewed login could not be kept, so the next command needs `lockgate login`: {reason}"
+            )),
+        }
+        drop(held);
+        Ok(next)
+    }
+
+    /// Reads or writes the list and the keyring, which may wait.
+    async fn blocking<R: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<R, LoginsError> + Send + 'static,
+    ) -> Result<R, String> {
+        let login = Arc::clone(self);
+        let working =
+            tokio::task::spawn_blocking(move || work(&login).map_err(|error| told(&error)));
+        working.await.unwrap_or_else(|error| Err(error.to_string()))
+    }
+}
+
+/// An error with its reason, and what to do.
+fn told(error: &LoginsError) -> String {
+    let cause = std::error::Error::source(error);
+    let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+    format!("{error}{cause}; {}", error.hint())
+}
