@@ -19,7 +19,7 @@ use super::layers::presets;
 use super::targets::{Names, TABLE_KEYS};
 use super::{
     Ask, ColorChoice, Config, ConfigError, HostInfo, Instance, KEYS, Limits, MissingValue, Output,
-    OutputMode, Pace, Paths, Retry, Settings, Sync, Timeouts, TokenRenewal,
+    OutputMode, Pace, Paths, Retry, Settings, StoredLogin, Sync, Timeouts, TokenRenewal,
 };
 
 impl Config {
@@ -63,6 +63,9 @@ impl Config {
 
     fn settings_of(&self, (source, target): (Instance, Instance)) -> Result<Settings, ConfigError> {
         let mut warnings = self.token_warnings();
+        let logins = [&source, &target].into_iter().filter_map(Instance::login);
+        warnings.extend(logins.filter_map(StoredLogin::warning));
+        warnings.dedup();
         Ok(Settings {
             source,
             source_folder: self.folder.as_ref().map(|(folder, _)| folder.clone()),

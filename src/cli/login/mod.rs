@@ -9,6 +9,6 @@ mod error;
 mod listener;
 mod logout;
 
-pub(super) use command::{LoginArgs, run};
+pub(super) use command::{LoginArgs, run, validity};
 pub use error::SignInError;
 pub(super) use logout::{LogoutArgs, run as run_logout};

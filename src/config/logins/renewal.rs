@@ -10,9 +10,9 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::book::{Login, LoginBook, LoginNote, LoginsError};
+use super::book::{Kept, Login, LoginBook, LoginNote, LoginsError};
 use crate::agility::{NotRefreshed, OAuth, Renewal};
-use crate::domain::{Secret, time};
+use crate::domain::{Secret, is_readable_by_others, time};
 use crate::report;
 
 /// How long a renewal that failed is not tried again before its time has come: the token may still be good for as long.
@@ -35,6 +35,17 @@ pub struct StoredLogin {
 }
 
 impl StoredLogin {
+    /// What the user should know about the place where it is kept.
+    pub(in crate::config) fn warning(&self) -> Option<String> {
+        let file = self.book.path();
+        (self.note.kept == Kept::File && is_readable_by_others(&file)).then(|| {
+            let file = file.display();
+            format!(
+                "other users of this machine may read {file}, which holds a login; take the right away with chmod 600 {file}"
+            )
+        })
+    }
+
     /// What renews it while requests are under way.
     pub(in crate::config) fn renewal(&self, oauth: OAuth) -> LoginRenewal {
         LoginRenewal {
@@ -164,7 +175,7 @@ impl InUse {
         let written = self.blocking(move |login| {
             let notes = login.book.notes()?;
             let wanted = notes.get(&login.name).map(|note| note.kept);
-            let wanted = wanted.unwrap_or(super::Kept::File);
+            let wanted = wanted.unwrap_or(Kept::File);
             login.book.write(&login.name, &kept, wanted)
         });
         match written.await {
