@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use url::Url;
@@ -44,6 +45,8 @@ pub struct Grant {
     pub refresh: Option<Secret>,
     /// How long the access token is valid; `None` where the server does not say.
     pub lifetime: Option<Duration>,
+    /// When it was asked for; the time of the access token begins later, and its answer may have taken long.
+    pub asked_at: Timestamp,
 }
 
 /// Why there are no new tokens.
@@ -152,11 +155,12 @@ impl OAuth {
     /// # Errors
     /// [`RequestError`] when the server cannot be reached at all.
     pub async fn fetch(&self, code: &str) -> Result<Option<Grant>, RequestError> {
+        let asked_at = time::now();
         match self
             .post("fetching the token", "CliPoll", &[("cliCode", code)])
             .await
         {
-            Ok(body) => Ok(grant_of(&body)),
+            Ok(body) => Ok(grant_of(&body, asked_at)),
             Err(error) if matches!(error.cause, Cause::Connect { .. }) => Err(error),
             Err(_) => Ok(None),
         }
@@ -168,8 +172,9 @@ impl OAuth {
         route: &str,
         form: &[(&str, &str)],
     ) -> Result<Grant, RequestError> {
+        let asked_at = time::now();
         let body = self.post(operation, route, form).await?;
-        grant_of(&body).ok_or_else(|| {
+        grant_of(&body, asked_at).ok_or_else(|| {
             // What it holds may be a token, so nothing of it is repeated.
             let cause = Cause::Malformed(format!("no token, in the answer to POST oauth/{route}"));
             RequestError::new(operation, cause)
@@ -218,7 +223,7 @@ impl OAuth {
 }
 
 /// The tokens of an answer, which become known as credentials by this; `None` where there are none.
-fn grant_of(body: &[u8]) -> Option<Grant> {
+fn grant_of(body: &[u8], asked_at: Timestamp) -> Option<Grant> {
     let wire: Wire = serde_json::from_slice(body).ok()?;
     let secret = |text: String| Some(Secret::new(&text)).filter(super::client::is_token);
     Some(Grant {
@@ -227,6 +232,7 @@ fn grant_of(body: &[u8]) -> Option<Grant> {
         lifetime: wire
             .expires_in
             .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+        asked_at,
     })
 }
 
@@ -267,7 +273,11 @@ mod tests {
 
     #[test]
     fn only_an_answer_with_a_token_is_one() {
-        let grant = grant_of(br#"{"access_token":"an-access-token-1","expires_in":3600}"#).unwrap();
+        let grant = grant_of(
+            br#"{"access_token":"an-access-token-1","expires_in":3600}"#,
+            time::now(),
+        )
+        .unwrap();
         assert_eq!(grant.access.expose(), "an-access-token-1");
         assert_eq!(grant.lifetime, Some(Duration::from_hours(1)));
         assert_eq!(grant.refresh, None);
@@ -279,7 +289,7 @@ mod tests {
             "<html>",
             r#"{"access_token":"a\nb"}"#,
         ] {
-            assert_eq!(grant_of(body.as_bytes()), None, "{body}");
+            assert_eq!(grant_of(body.as_bytes(), time::now()), None, "{body}");
         }
     }
 }

@@ -118,7 +118,7 @@ pub(in crate::cli) async fn run(
     }
     if sites.is_empty() {
         return Err(Error::Usage {
-            message: "no instance is named, which tells the host to sign in to".to_owned(),
+            message: "no instance is named, so there is no host to sign in to".to_owned(),
             hint: Some("name one, such as --target 5e6f7a8b-u, or write lockgate.toml with `lockgate init`".to_owned()),
         });
     }

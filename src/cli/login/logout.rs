@@ -49,7 +49,7 @@ pub(in crate::cli) async fn run(args: &LogoutArgs) -> Result<ExitStatus, Error> 
     };
     if named.is_empty() && !args.all {
         return Err(Error::Usage {
-            message: "no instance is named, which tells the logins to remove".to_owned(),
+            message: "no instance is named, so there is no login to remove".to_owned(),
             hint: Some("name one, such as --target 5e6f7a8b-u, or give --all".to_owned()),
         });
     }

@@ -27,6 +27,9 @@ const LOCK_BEAT: Duration = Duration::from_millis(50);
 /// A token is renewed this long before it expires, or when a fifth of its time is left, if that is less.
 const MARGIN: Duration = Duration::from_mins(1);
 
+/// How long a token is a fresh one, or for a fifth of its time, if that is less.
+const FRESH: Duration = Duration::from_secs(5);
+
 /// Why logins cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginsError {
@@ -118,22 +121,36 @@ pub struct Login {
 impl Login {
     /// What a server gave just now.
     pub fn of(grant: Grant) -> Self {
-        let now = time::now();
+        let begun = grant.asked_at;
         let expires_at = grant
             .lifetime
-            .and_then(|lifetime| now.checked_add(lifetime).ok());
+            .and_then(|lifetime| begun.checked_add(lifetime).ok());
         Self {
             access: grant.access,
             refresh: grant.refresh,
-            obtained_at: now,
+            obtained_at: time::now(),
             expires_at,
         }
+    }
+
+    fn lifetime(&self) -> Option<Duration> {
+        let lifetime = self.expires_at?.duration_since(self.obtained_at);
+        Some(lifetime.unsigned_abs())
+    }
+
+    /// Whether the server gave the access token only just now. Refusing it then, it would refuse the next one as well.
+    pub(super) fn is_fresh(&self) -> bool {
+        let age = time::now().duration_since(self.obtained_at).unsigned_abs();
+        let most = self
+            .lifetime()
+            .map_or(FRESH, |lifetime| FRESH.min(lifetime / 5));
+        age < most && !self.is_due()
     }
 
     /// From when on requests should leave with the next access token.
     pub(super) fn due_at(&self) -> Option<Timestamp> {
         let expires_at = self.expires_at?;
-        let lifetime = expires_at.duration_since(self.obtained_at).unsigned_abs();
+        let lifetime = self.lifetime()?;
         expires_at.checked_sub(MARGIN.min(lifetime / 5)).ok()
     }
 
@@ -411,6 +428,7 @@ mod tests {
             access: Secret::new(access),
             refresh: Some(Secret::new("a-refresh-token-1")),
             lifetime: Some(Duration::from_secs(lifetime)),
+            asked_at: time::now(),
         })
     }
 
@@ -466,7 +484,7 @@ mod tests {
                 .unwrap()
                 .duration_since(login.due_at().unwrap())
         };
-        assert_eq!((of(3600).as_secs(), of(10).as_secs()), (60, 2));
+        assert_eq!((of(3600).as_secs(), of(11).as_secs()), (60, 2));
         assert!(!login("an-access-token-1", 3600).is_due());
         assert!(login("an-access-token-1", 0).is_due());
     }

@@ -18,9 +18,6 @@ use crate::report;
 /// How long a renewal that failed is not tried again before its time has come: the token may still be good for as long.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// A server that refuses a token so soon after it gave it refuses the next one as well.
-const FRESH: Duration = Duration::from_secs(5);
-
 /// The login of an instance, as the settings have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredLogin {
@@ -56,6 +53,7 @@ impl StoredLogin {
                 state: Mutex::new(State {
                     due_at: self.due_at,
                     not_before: None,
+                    unkept: None,
                 }),
             }),
             tasks: Mutex::default(),
@@ -85,6 +83,8 @@ struct State {
     due_at: Option<Timestamp>,
     /// Until when nothing is tried because it is due.
     not_before: Option<Instant>,
+    /// Tokens that could be kept nowhere else.
+    unkept: Option<Login>,
 }
 
 impl Renewal for LoginRenewal {
@@ -130,47 +130,51 @@ impl InUse {
                 state.due_at = login.due_at();
                 state.not_before = None;
             }
-            Err(_) => state.not_before = Some(Instant::now() + PAUSE),
+            // The user may give another token, which this login must not take the place of.
+            Err(NotRefreshed::Ended(_)) => state.due_at = None,
+            Err(NotRefreshed::Failed(_)) => state.not_before = Some(Instant::now() + PAUSE),
         }
-        result.map(|login| login.access)
+        let token = result.map(|login| login.access);
+        token.map_err(|error| error.to_string())
     }
 
     /// The next tokens: those that another process has got meanwhile, or new ones, which are kept before they are used.
-    async fn fetched(self: &Arc<Self>, old: &Secret) -> Result<Login, String> {
-        let held = self.book.lock().await.map_err(|error| told(&error))?;
-        let stored = self.blocking(|login| login.book.read(&login.name)).await?;
-        let Some(stored) = stored else {
-            return Err(format!("the login at {} was removed", self.name));
-        };
+    async fn fetched(self: &Arc<Self>, old: &Secret) -> Result<Login, NotRefreshed> {
+        let failed = |error: LoginsError| NotRefreshed::Failed(told(&error));
+        let held = self.book.lock().await.map_err(failed)?;
+        let read = self.blocking(|login| login.book.read(&login.name)).await;
+        let unkept = self.state().unkept.take();
+        let stored = unkept.or(read.map_err(NotRefreshed::Failed)?);
+        let ended = |why: &str| NotRefreshed::Ended(format!("the login at {} {why}", self.name));
+        let stored = stored.ok_or_else(|| ended("was removed"))?;
         if stored.access != *old && !stored.is_due() {
             return Ok(stored);
         }
-        let age = time::now()
-            .duration_since(stored.obtained_at)
-            .unsigned_abs();
-        if age < FRESH && !stored.is_due() {
-            let host = self.oauth.host();
-            return Err(format!("{host} refuses the token that it has just given"));
-        }
-        let Some(refresh) = stored.refresh else {
-            return Err(format!(
-                "the login at {} has expired and the server gave nothing to renew it with",
-                self.name
+        if stored.is_fresh() {
+            return Err(ended(
+                "has a token that the server has just given and refuses",
             ));
-        };
+        }
+        let refresh = stored.refresh;
+        let refresh = refresh.ok_or_else(|| ended("has expired, and nothing renews it"))?;
         let grant = self
             .oauth
             .refresh(&refresh)
             .await
             .map_err(|error| match error {
-                NotRefreshed::Ended(said) => {
-                    format!("the login at {} has ended: {said}", self.name)
-                }
-                NotRefreshed::Failed(said) => said,
+                NotRefreshed::Ended(said) => ended(&format!("has ended: {said}")),
+                failed @ NotRefreshed::Failed(_) => failed,
             })?;
         let mut next = Login::of(grant);
         // A server that gives no new one leaves the old one as it is.
         next.refresh = next.refresh.or(Some(refresh));
+        self.keep(&next).await;
+        drop(held);
+        Ok(next)
+    }
+
+    /// Keeps the next tokens where those before were. This process goes on with them in any case.
+    async fn keep(self: &Arc<Self>, next: &Login) {
         let kept = next.clone();
         let written = self.blocking(move |login| {
             let notes = login.book.notes()?;
@@ -184,13 +188,13 @@ impl InUse {
                 "warning: the keyring does not take the renewed login ({reason}); it is in {} now",
                 self.book.path().display()
             )),
-            // This run can go on with them all the same.
-            Err(reason) => report::tell(&format!(
-                "warning: the renewed login could not be kept, so the next command needs `lockgate login`: {reason}"
-            )),
+            Err(reason) => {
+                self.state().unkept = Some(next.clone());
+                report::tell(&format!(
+                    "warning: the renewed login could not be kept, so the next command may need `lockgate login`: {reason}"
+                ));
+            }
         }
-        drop(held);
-        Ok(next)
     }
 
     /// Reads or writes the list and the keyring, which may wait.
