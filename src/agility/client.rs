@@ -342,9 +342,10 @@ impl Client {
                 Ok(body) => body,
                 Err(error) => return Err(RequestError::new(call.operation, transport(&error))),
             };
-            let cause = match (cause, &sent) {
-                (Cause::Unauthorised, Some(sent)) => self.credential.refused(sent).await,
-                (cause, _) => cause,
+            let refused = sent.filter(|_| cause == Cause::Unauthorised);
+            let cause = match &refused {
+                Some(sent) => self.credential.refused(sent).await,
+                None => cause,
             };
             return Err(RequestError {
                 said: classify::said(&body),
@@ -391,13 +392,12 @@ impl Client {
             .timeout(limit)
             .header(ACCEPT, "application/json")
             .header(CACHE_CONTROL, "no-cache");
-        let (request, sent) = match key.and_then(plain) {
-            Some(key) => (request.header("APIKey", key), None),
-            None => {
-                let token = self.credential.to_send().await;
-                let value = credential(&token).unwrap_or(NO_CREDENTIAL);
-                (request.header(AUTHORIZATION, value), Some(token))
-            }
+        let (request, sent) = if let Some(key) = key.and_then(plain) {
+            (request.header("APIKey", key), None)
+        } else {
+            let token = self.credential.to_send().await;
+            let value = credential(&token).unwrap_or(NO_CREDENTIAL);
+            (request.header(AUTHORIZATION, value), Some(token))
         };
         // Some web servers answer 411 to a POST that does not say how long its body is.
         let request = if wants_length {

@@ -141,11 +141,16 @@ impl OAuth {
             ("refresh_token", refresh.expose()),
         ];
         let asked = self.grant("renewing the token", "refresh", &form).await;
-        asked.map_err(|error| match error.cause {
-            Cause::Unauthorised | Cause::Forbidden | Cause::Refused { .. } => {
+        asked.map_err(|error| {
+            let has_ended = matches!(
+                error.cause,
+                Cause::Unauthorised | Cause::Forbidden | Cause::Refused { .. }
+            );
+            if has_ended {
                 NotRefreshed::Ended(error.to_string())
+            } else {
+                NotRefreshed::Failed(error.to_string())
             }
-            _ => NotRefreshed::Failed(error.to_string()),
         })
     }
 

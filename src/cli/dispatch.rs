@@ -65,7 +65,7 @@ pub(super) async fn carry_out(
         Command::Apply(args) => apply::run(&args).await,
         Command::Graph(args) => graph::run(&args, &args.settings()?, out).await,
         #[cfg(feature = "mock")]
-        Command::Demo(args) => mocked::demo(args).await,
+        Command::Demo(args) => Box::pin(mocked::demo(args)).await,
         #[cfg(feature = "mock")]
         Command::Mock(args) => mocked::play(args, out).await,
         Command::Init(args) => init::run(&args),

@@ -64,19 +64,19 @@ impl Config {
             }
             if let Some(path) = self.text(keys.file)? {
                 let from = ReadFrom::File(self.directory.join(path));
-                return self.from_source(keys.file, from).map(Some);
+                return self.read_source(keys.file, from).map(Some);
             }
             if let Some(command) = self.text(keys.command)? {
                 let directory = self.directory.clone();
                 let from = ReadFrom::Command { command, directory };
-                return self.from_source(keys.command, from).map(Some);
+                return self.read_source(keys.command, from).map(Some);
             }
         }
         Ok(None)
     }
 
     /// Reads a source once, however often its token is needed.
-    fn from_source(
+    fn read_source(
         &self,
         key: &'static str,
         from: ReadFrom,
@@ -84,13 +84,9 @@ impl Config {
         let origin = self.described(key).1;
         let source = TokenSource { key, origin, from };
         let mut printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
-        let token = match printed.get(&source) {
-            Some(token) => token.clone(),
-            None => {
-                let token = source.read(Terminal::Shared);
-                token.map_err(|reason| self.no_token(key, reason))?
-            }
-        };
+        let known = printed.get(&source).cloned();
+        let token = known.map_or_else(|| source.read(Terminal::Shared), Ok);
+        let token = token.map_err(|reason| self.no_token(key, reason))?;
         printed.insert(source.clone(), token.clone());
         Ok((token, Some(source)))
     }

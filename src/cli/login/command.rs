@@ -15,8 +15,7 @@ use super::error::SignInError;
 use super::listener::{Answer, Listener};
 use crate::agility::{Connection, Grant, Instance, OAuth};
 use crate::config::{
-    Config, ConfigError, HostInfo, Kept, Login, LoginBook, LoginSite, LoginsError, OutputMode,
-    Timeouts,
+    Config, ConfigError, HostInfo, Kept, Login, LoginBook, LoginSite, OutputMode, Timeouts,
 };
 use crate::domain::{redact_message, time};
 use crate::error::{Error, ExitStatus};
@@ -283,7 +282,7 @@ async fn keep(
     // The keyring may ask the user for a password.
     let written = tokio::task::spawn_blocking(move || book.write(&name, &login, wanted)).await;
     let written = written.map_err(|error| Error::Internal(error.to_string()))?;
-    let (kept, refused) = written.map_err(|error: LoginsError| ConfigError::from(error))?;
+    let (kept, refused) = written.map_err(ConfigError::from)?;
     drop(held);
     if let Some(reason) = refused {
         report::tell(&format!(
