@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::agility::ConnectionError;
+use crate::cli::login::SignInError;
 #[cfg(feature = "mock")]
 use crate::cli::mocked::{generate::GenerateError, serve::ServeError};
 use crate::config::ConfigError;
@@ -172,6 +173,9 @@ pub enum Error {
     /// Invalid connection settings.
     #[error(transparent)]
     Connection(#[from] ConnectionError),
+    /// A sign-in did not come to its end.
+    #[error(transparent)]
+    SignIn(#[from] SignInError),
     /// The mock server could not be started, or its state not be saved.
     #[cfg(feature = "mock")]
     #[error(transparent)]
@@ -197,7 +201,12 @@ impl Error {
             }
             #[cfg(feature = "mock")]
             Self::Serve(_) | Self::Generate(_) => ExitStatus::Usage,
-            Self::Unreachable { .. } | Self::NotShown { .. } => ExitStatus::Unreachable,
+            Self::SignIn(SignInError::Listen { .. }) => ExitStatus::Usage,
+            Self::Unreachable { .. }
+            | Self::NotShown { .. }
+            | Self::SignIn(SignInError::Denied { .. } | SignInError::TimedOut { .. }) => {
+                ExitStatus::Unreachable
+            }
             Self::Run(error) => run_exit_code(error),
             Self::Store(error) => store_exit_code(error),
             Self::Folder(error) => folder_exit_code(error),
@@ -244,6 +253,7 @@ impl Error {
             | Self::Conflicts { .. }
             | Self::WrongReference(_)
             | Self::Connection(_)
+            | Self::SignIn(_)
             | Self::Output(_)
             | Self::Internal(_) => RunEnd::Stopped,
             #[cfg(feature = "mock")]
@@ -290,6 +300,7 @@ impl Error {
                     .to_owned(),
             ),
             Self::Connection(error) => error.hint(),
+            Self::SignIn(error) => Some(error.hint().to_owned()),
             Self::File { .. } | Self::Output(_) => None,
             #[cfg(feature = "mock")]
             Self::Serve(_) | Self::Generate(_) => None,
@@ -418,6 +429,10 @@ const fn request_hint(cause: &Cause) -> Option<&'static str> {
         Cause::Busy => Some(
             "try again later, or raise timeouts.busy_s, which is how long a run waits for the feed",
         ),
+        Cause::Renewed => Some("try again"),
+        Cause::NotRenewed(_) => {
+            Some("sign in again with `lockgate login`, or correct what the token comes from")
+        }
         Cause::Unauthorised => Some(
             "set LOCKGATE_TOKEN to a personal access token that is still valid; LOCKGATE_SOURCE_TOKEN and LOCKGATE_TARGET_TOKEN, if set, take precedence",
         ),

@@ -72,6 +72,7 @@ const CRATES: &[(&str, &[&str])] = &[
     // The mock shares no code with the rest, so it folds names itself.
     ("unicode_normalization", &["domain", "mock"]),
     ("figment", &["config"]),
+    ("keyring", &["config/logins"]),
     ("rand_chacha", &["mock"]),
     ("comfy_table", &["report", "cli"]),
     ("flate2", &["report/run_folder"]),

@@ -145,6 +145,7 @@ async fn pull(url: String) -> Outcome<Inventory<SourceId>> {
         guid: Guid::new(SOURCE),
         base_url: Some(url),
         token: Secret::new("bench"),
+        renewal: None,
         connect_timeout: Duration::from_secs(5),
         request_timeout: Duration::from_mins(1),
         asset_hosts: Vec::new(),

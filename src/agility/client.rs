@@ -22,6 +22,7 @@ use super::file_hosts::FileHosts;
 use super::hosts::Hosts;
 use super::limits::SeenLimits;
 use super::page::{List, Page};
+use super::renewal::Credential;
 use super::shape::ShapeError;
 use super::write::Form;
 use super::{Connection, ConnectionError, Limits, classify};
@@ -40,7 +41,7 @@ pub(crate) struct Client {
     pub(crate) limits: Limits,
     pub(crate) guid: Guid,
     hosts: Hosts,
-    token: Token,
+    credential: Credential,
     preview_key: OnceCell<Secret>,
     live_key: OnceCell<Secret>,
     pub(crate) request_timeout: Duration,
@@ -252,17 +253,7 @@ impl Client {
         if !is_token(&connection.token) {
             return Err(ConnectionError::Token);
         }
-        let common = || {
-            let builder = reqwest::Client::builder()
-                .user_agent(concat!("lockgate/", env!("CARGO_PKG_VERSION")))
-                .connect_timeout(connection.connect_timeout)
-                .retry(reqwest::retry::never());
-            if hosts.loopback {
-                builder.no_proxy()
-            } else {
-                builder
-            }
-        };
+        let common = || builder(connection.connect_timeout, hosts.loopback);
         let built = |builder: reqwest::ClientBuilder| {
             builder
                 .redirect(reqwest::redirect::Policy::none())
@@ -284,7 +275,7 @@ impl Client {
             limits: connection.limits,
             guid: connection.guid,
             hosts,
-            token: Token::new(connection.token),
+            credential: Credential::new(connection.token, connection.renewal),
             preview_key: OnceCell::new(),
             live_key: OnceCell::new(),
             request_timeout: connection.request_timeout,
@@ -320,7 +311,7 @@ impl Client {
     async fn exchange(&self, call: Call) -> Result<Reply, RequestError> {
         let limit = call.limit.unwrap_or(self.request_timeout);
         let endpoint = call.endpoint();
-        let request = self
+        let (request, sent) = self
             .request(call.api, call.method, &call.path, limit)
             .await?;
         let request = match call.payload {
@@ -351,6 +342,11 @@ impl Client {
                 Ok(body) => body,
                 Err(error) => return Err(RequestError::new(call.operation, transport(&error))),
             };
+            let refused = sent.filter(|_| cause == Cause::Unauthorised);
+            let cause = match &refused {
+                Some(sent) => self.credential.refused(sent).await,
+                None => cause,
+            };
             return Err(RequestError {
                 said: classify::said(&body),
                 request_id: classify::request_id(&headers, &body),
@@ -376,13 +372,14 @@ impl Client {
         })
     }
 
+    /// A request with its credential, and the token if that is one.
     async fn request(
         &self,
         api: Api,
         method: Method,
         path: &str,
         limit: Duration,
-    ) -> Result<RequestBuilder, RequestError> {
+    ) -> Result<(RequestBuilder, Option<Secret>), RequestError> {
         let key = match api {
             Api::OAuth | Api::Account | Api::Management => None,
             Api::Preview => Some(Box::pin(self.preview_key()).await?),
@@ -395,19 +392,20 @@ impl Client {
             .timeout(limit)
             .header(ACCEPT, "application/json")
             .header(CACHE_CONTROL, "no-cache");
-        let request = match key.and_then(plain) {
-            Some(key) => request.header("APIKey", key),
-            None => request.header(
-                AUTHORIZATION,
-                credential(&self.token.current()).unwrap_or(NO_CREDENTIAL),
-            ),
+        let (request, sent) = if let Some(key) = key.and_then(plain) {
+            (request.header("APIKey", key), None)
+        } else {
+            let token = self.credential.to_send().await;
+            let value = credential(&token).unwrap_or(NO_CREDENTIAL);
+            (request.header(AUTHORIZATION, value), Some(token))
         };
         // Some web servers answer 411 to a POST that does not say how long its body is.
-        Ok(if wants_length {
+        let request = if wants_length {
             request.body("")
         } else {
             request
-        })
+        };
+        Ok((request, sent))
     }
 
     /// The key for reading previews, fetched when it is not yet known. Fails when the token has no rights on
@@ -446,7 +444,7 @@ impl Client {
 
     /// The token, to be replaced when the server does not take it any more.
     pub(crate) fn token(&self) -> Token {
-        self.token.clone()
+        self.credential.token()
     }
 
     fn base(&self, api: Api) -> String {
@@ -496,6 +494,19 @@ pub(super) fn parsed(body: &[u8]) -> Result<Value, serde_json::Error> {
     match held_pieces(text) {
         Some(pieces) => serde_json::from_reader(BufReader::with_capacity(PIECE, pieces)),
         None => serde_json::from_str(text),
+    }
+}
+
+/// What every HTTP client of ours is built from. No proxy stands between this machine and itself.
+pub(super) fn builder(connect: Duration, loopback: bool) -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder()
+        .user_agent(concat!("lockgate/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(connect)
+        .retry(reqwest::retry::never());
+    if loopback {
+        builder.no_proxy()
+    } else {
+        builder
     }
 }
 

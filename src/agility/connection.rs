@@ -9,6 +9,7 @@ use crate::instance::{
     RequestError, RowResult, Save, Saved, Source, Target, Upload, Workflow,
 };
 
+use super::Renewal;
 use super::client::Client;
 use super::{batch, read, write};
 
@@ -22,6 +23,8 @@ pub struct Connection {
     pub base_url: Option<String>,
     /// An access token or personal access token with rights on the instance.
     pub token: Secret,
+    /// What gives another one when it expires or is refused; `None` where nothing does.
+    pub renewal: Option<Arc<dyn Renewal>>,
     /// How long making a connection may take.
     pub connect_timeout: Duration,
     /// How long a request may take from its start to the end of its answer. Of a download it limits the

@@ -22,8 +22,10 @@ mod file_hosts;
 mod hosts;
 mod inspect;
 mod limits;
+mod oauth;
 mod page;
 mod read;
+mod renewal;
 mod shape;
 mod throwaway;
 mod webhooks;
@@ -32,6 +34,8 @@ mod write;
 pub use connection::{Connection, ConnectionError, Instance, Limits};
 pub use hosts::{Place, REGIONS, Region, is_of_known_region, place, region_name};
 pub use inspect::{Access, Account, PublishedState, Shown};
+pub use oauth::{Grant, NotRefreshed, OAuth, management_url};
+pub use renewal::Renewal;
 
 #[cfg(feature = "mock")]
 #[cfg(test)]

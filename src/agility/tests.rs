@@ -102,6 +102,7 @@ fn connect(server: &Server, guid: &str, token: &str) -> Instance {
         guid: Guid::new(guid),
         base_url: Some(server.base_url()),
         token: Secret::new(token),
+        renewal: None,
         connect_timeout: Duration::from_secs(10),
         request_timeout: Duration::from_secs(30),
         asset_hosts: Vec::new(),

@@ -7,8 +7,8 @@ use clap::Subcommand;
 #[cfg(feature = "mock")]
 use super::mocked;
 use super::{
-    apply, completions, config, doctor, explain, graph, init, man, mappings, plan, probe, promote,
-    pull, push, retry, runs, state, sync, undo, verify, webhooks, why,
+    apply, completions, config, doctor, explain, graph, init, login, man, mappings, plan, probe,
+    promote, pull, push, retry, runs, state, sync, undo, verify, webhooks, why,
 };
 use crate::error::{Error, ExitStatus};
 
@@ -30,6 +30,8 @@ pub(super) enum Command {
     #[cfg(feature = "mock")]
     Mock(mocked::MockArgs),
     Init(init::InitArgs),
+    Login(Box<login::LoginArgs>),
+    Logout(Box<login::LogoutArgs>),
     Doctor(Box<doctor::DoctorArgs>),
     Config(config::ConfigArgs),
     Mappings(mappings::MappingsArgs),
@@ -63,10 +65,12 @@ pub(super) async fn carry_out(
         Command::Apply(args) => apply::run(&args).await,
         Command::Graph(args) => graph::run(&args, &args.settings()?, out).await,
         #[cfg(feature = "mock")]
-        Command::Demo(args) => mocked::demo(args).await,
+        Command::Demo(args) => Box::pin(mocked::demo(args)).await,
         #[cfg(feature = "mock")]
         Command::Mock(args) => mocked::play(args, out).await,
         Command::Init(args) => init::run(&args),
+        Command::Login(args) => login::run(&args, out).await,
+        Command::Logout(args) => login::run_logout(&args).await,
         Command::Doctor(args) => doctor::run(&args, out).await,
         Command::Config(args) => config::run(&args, out),
         Command::Mappings(args) => mappings::run(args, out).await,

@@ -17,6 +17,7 @@ mod graph;
 mod guard;
 mod help;
 mod init;
+pub mod login;
 mod man;
 mod mappings;
 #[cfg(feature = "mock")]
@@ -104,7 +105,7 @@ fn after_help() -> String {
 }
 
 const FIRST_STEPS: &str = "
-  export LOCKGATE_TOKEN=…      a personal access token for both instances
+  export LOCKGATE_TOKEN=…      a personal access token for both instances; or lockgate login
   lockgate init                writes lockgate.toml with the two instances
   lockgate doctor              checks access, locales, state and this machine
   lockgate sync --source 1a2b3c4d-u --target 5e6f7a8b-u --dry-run

@@ -88,6 +88,8 @@ fn help_teaches() {
                    changed
       mock         Runs a local mock of the CMS APIs for dry runs and tests
       init         Asks for the instances and writes lockgate.toml
+      login        Signs in with a browser, in place of a personal access token
+      logout       Removes logins from this machine
       doctor       Checks the configuration, both instances, the state and this machine, and writes nothing
       config       Shows every setting with its value and where the value comes from
       mappings     Lists, imports, exports, checks and rebuilds the mappings of a pair of instances
@@ -109,7 +111,7 @@ fn help_teaches() {
 
     First steps:
       lockgate demo                a migration between two mock instances, nothing real
-      export LOCKGATE_TOKEN=…      a personal access token for both instances
+      export LOCKGATE_TOKEN=…      a personal access token for both instances; or lockgate login
       lockgate init                writes lockgate.toml with the two instances
       lockgate doctor              checks access, locales, state and this machine
       lockgate sync --source 1a2b3c4d-u --target 5e6f7a8b-u --dry-run

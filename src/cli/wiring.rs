@@ -28,6 +28,7 @@ pub(super) fn connections(settings: &Settings) -> (Connection, Connection) {
         guid: instance.guid.clone(),
         base_url: instance.url.clone(),
         token: instance.token.clone(),
+        renewal: instance.renewal((settings.timeouts.connect, settings.timeouts.request)),
         connect_timeout: settings.timeouts.connect,
         request_timeout: settings.timeouts.request,
         asset_hosts: settings.asset_hosts.clone(),

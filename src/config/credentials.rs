@@ -3,13 +3,11 @@
 //! What is said for one side goes before what is said for both. A command is run only where the user says so, because the
 //! files of a working folder may come from someone else; see [`Config::check_permissions`].
 
-use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::PoisonError;
 
-use super::hidden::shown;
+use super::token_source::{ReadFrom, Terminal, TokenSource};
 use super::{Config, ConfigError};
-use crate::domain::{Secret, is_readable_by_others, read_text};
+use crate::domain::{Secret, is_readable_by_others};
 
 /// The keys that name one token.
 #[derive(Clone, Copy, Debug)]
@@ -52,68 +50,45 @@ impl Config {
         Ok(is_named)
     }
 
-    /// The token of a side; `None` where nothing names it.
+    /// The token of a side, with what it was read from if that can be read again; `None` where nothing names it.
     ///
     /// # Errors
     /// [`ConfigError::TokenSource`] when the file or the command gives none.
-    pub(super) fn token(&self, own: &TokenKeys) -> Result<Option<Secret>, ConfigError> {
+    pub(super) fn token(
+        &self,
+        own: &TokenKeys,
+    ) -> Result<Option<(Secret, Option<TokenSource>)>, ConfigError> {
         for keys in [own, &COMMON] {
             if let Some(token) = self.text(keys.given)? {
-                return Ok(Some(Secret::new(&token)));
+                return Ok(Some((Secret::new(&token), None)));
             }
             if let Some(path) = self.text(keys.file)? {
-                return self.of_file(keys.file, &path).map(Some);
+                let from = ReadFrom::File(self.directory.join(path));
+                return self.read_source(keys.file, from).map(Some);
             }
             if let Some(command) = self.text(keys.command)? {
-                return self.of_command(keys.command, &command).map(Some);
+                let directory = self.directory.clone();
+                let from = ReadFrom::Command { command, directory };
+                return self.read_source(keys.command, from).map(Some);
             }
         }
         Ok(None)
     }
 
-    fn of_file(&self, key: &'static str, path: &str) -> Result<Secret, ConfigError> {
-        let text = read_text(&self.directory.join(path));
-        let text = text.map_err(|error| self.no_token(key, error.to_string()))?;
-        self.one_line(key, &text)
-    }
-
-    /// Runs a command once, however often its token is needed.
-    fn of_command(&self, key: &'static str, command: &str) -> Result<Secret, ConfigError> {
+    /// Reads a source once, however often its token is needed.
+    fn read_source(
+        &self,
+        key: &'static str,
+        from: ReadFrom,
+    ) -> Result<(Secret, Option<TokenSource>), ConfigError> {
+        let origin = self.described(key).1;
+        let source = TokenSource { key, origin, from };
         let mut printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(token) = printed.get(command) {
-            return Ok(token.clone());
-        }
-        // It may ask for a password on the terminal. What it says is kept back: a shell repeats what it cannot run.
-        let output = shell(command)
-            .current_dir(if self.directory.as_os_str().is_empty() {
-                Path::new(".")
-            } else {
-                &self.directory
-            })
-            .stdin(Stdio::inherit())
-            .output()
-            .map_err(|error| self.no_token(key, error.to_string()))?;
-        if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr);
-            let said = shown(said.lines().next().unwrap_or_default());
-            let reason = format!("the command ended with {}: {said:?}", output.status);
-            return Err(self.no_token(key, reason));
-        }
-        let token = self.one_line(key, &String::from_utf8_lossy(&output.stdout))?;
-        printed.insert(command.to_owned(), token.clone());
-        Ok(token)
-    }
-
-    /// A text that is one token.
-    fn one_line(&self, key: &'static str, text: &str) -> Result<Secret, ConfigError> {
-        let text = text.trim();
-        if text.is_empty() {
-            return Err(self.no_token(key, "it is empty".to_owned()));
-        }
-        if text.contains(char::is_whitespace) {
-            return Err(self.no_token(key, "it holds more than one word".to_owned()));
-        }
-        Ok(Secret::new(text))
+        let known = printed.get(&source).cloned();
+        let token = known.map_or_else(|| source.read(Terminal::Shared), Ok);
+        let token = token.map_err(|reason| self.no_token(key, reason))?;
+        printed.insert(source.clone(), token.clone());
+        Ok((token, Some(source)))
     }
 
     fn no_token(&self, key: &'static str, reason: String) -> ConfigError {
@@ -167,18 +142,4 @@ impl Config {
             )
         })
     }
-}
-
-#[cfg(unix)]
-fn shell(command: &str) -> Command {
-    let mut shell = Command::new("sh");
-    shell.args(["-c", command]);
-    shell
-}
-
-#[cfg(not(unix))]
-fn shell(command: &str) -> Command {
-    let mut shell = Command::new("cmd");
-    shell.args(["/C", command]);
-    shell
 }

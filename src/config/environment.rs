@@ -1,6 +1,7 @@
 //! The environment, read once and passed on as a value.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// Environment variables. Values are trimmed.
 #[derive(Clone, Default)]
@@ -29,6 +30,16 @@ impl Environment {
     /// The value of a variable that is set, be it blank.
     pub(super) fn set(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
+    }
+
+    /// The folder of this user's own files for this program.
+    pub(super) fn user_folder(&self) -> Option<PathBuf> {
+        let base = match self.get("XDG_CONFIG_HOME").map(PathBuf::from) {
+            Some(base) if base.is_absolute() => base,
+            _ => PathBuf::from(self.get("HOME")?).join(".config"),
+        };
+        let folder = base.join("lockgate");
+        folder.is_absolute().then_some(folder)
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::KeyInfo;
+use super::{KeyInfo, LoginsError};
 use crate::store::StateUrlError;
 
 /// A configuration that cannot be used. Found before any request is sent.
@@ -139,6 +139,9 @@ pub enum ConfigError {
         /// What is wrong; never what was read.
         reason: String,
     },
+    /// The logins of this user cannot be used.
+    #[error("cannot use the logins of this user")]
+    Logins(#[from] LoginsError),
     /// Two values that cannot be used together.
     #[error("{first} and {second} cannot be used together")]
     Contradiction {
@@ -234,6 +237,7 @@ impl ConfigError {
                 "it has to give the token in one line, and nothing else; LOCKGATE_TOKEN takes precedence"
                     .to_owned(),
             ),
+            Self::Logins(error) => Some(error.hint()),
             Self::NotTheUsers { key, .. } => KeyInfo::find(key).map(|info| {
                 format!(
                     "leave it out there; give {}, or set {}",
@@ -309,7 +313,7 @@ fn ways(info: &KeyInfo) -> String {
         None => info.variable.to_owned(),
     };
     match info.flag {
-        Some(_) if info.secret => format!("set {variables}"),
+        Some(_) if info.secret => format!("set {variables}, or sign in with `lockgate login`"),
         Some(flag) => format!("give {flag}, or set {variables}"),
         None => format!("set {variables}, or {} in lockgate.toml", info.key),
     }

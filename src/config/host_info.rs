@@ -22,6 +22,10 @@ pub struct HostInfo {
     pub dumb: bool,
     /// The program that shows long text, with its arguments (`PAGER`).
     pub pager: Option<String>,
+    /// The program that shows web pages, with its arguments (`BROWSER`).
+    pub browser: Option<String>,
+    /// Whether windows can be shown: on Linux and its like `DISPLAY` or `WAYLAND_DISPLAY` say so.
+    pub has_display: bool,
 }
 
 impl HostInfo {
@@ -43,6 +47,9 @@ impl HostInfo {
             dumb: environment.get("TERM") == Some("dumb"),
             unicode: unicode(environment),
             pager: first(&["PAGER"]),
+            browser: first(&["BROWSER"]),
+            has_display: cfg!(any(windows, target_os = "macos"))
+                || first(&["DISPLAY", "WAYLAND_DISPLAY"]).is_some(),
         }
     }
 }
@@ -107,6 +114,8 @@ mod tests {
             unicode: false,
             dumb: false,
             pager: None,
+            browser: None,
+            has_display: cfg!(any(windows, target_os = "macos")),
         };
         assert_eq!(found, expected);
         let dumb = [("TERM", "dumb")].into_iter().collect();

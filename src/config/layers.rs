@@ -14,6 +14,7 @@ use toml::de::{DeTable, DeValue};
 use super::hidden;
 use super::keys::{CHOOSERS, PREFIX, nearest, nearest_key, nearest_variable};
 use super::targets::{Names, TABLE_KEYS, TABLES, check_table, names_in};
+use super::token_source::TokenSource;
 use super::validate::is_guid;
 use super::{ConfigError, DEFAULT_FILE, Environment, KEYS, KeyInfo, dotenv};
 use crate::domain::{Guid, Secret, read_text, redact_message};
@@ -99,7 +100,7 @@ pub struct Config {
     /// The working directory; empty where only the defaults count.
     pub(super) directory: PathBuf,
     /// What commands have printed, so that each runs once.
-    pub(super) printed: Arc<Mutex<BTreeMap<String, Secret>>>,
+    pub(super) printed: Arc<Mutex<BTreeMap<TokenSource, Secret>>>,
     /// The line of each key, counted from 1, by the name of its file.
     pub(super) lines: BTreeMap<(String, String), usize>,
     /// The names of source and target in `[targets]`, where they have been put in the place of the two.
@@ -440,12 +441,7 @@ fn users_layer(file: Option<&Path>) -> Result<Option<FileLayer>, ConfigError> {
 
 /// Where the user's own file would be.
 fn users_file(environment: &Environment) -> Option<PathBuf> {
-    let base = match environment.get("XDG_CONFIG_HOME").map(PathBuf::from) {
-        Some(base) if base.is_absolute() => base,
-        _ => PathBuf::from(environment.get("HOME")?).join(".config"),
-    };
-    let file = base.join("lockgate").join(FILE);
-    file.is_absolute().then_some(file)
+    environment.user_folder().map(|folder| folder.join(FILE))
 }
 
 /// Whether a file lies in the folder of the user's own one, links followed.

@@ -25,9 +25,11 @@ mod host_info;
 mod hosts;
 mod keys;
 mod layers;
+mod logins;
 mod maps;
 mod policies;
 mod read;
+mod renewal;
 mod schema;
 mod settings;
 #[cfg(test)]
@@ -35,6 +37,7 @@ mod target_tests;
 mod targets;
 #[cfg(test)]
 mod tests;
+mod token_source;
 mod validate;
 
 pub use environment::Environment;
@@ -43,6 +46,8 @@ pub use hidden::shown;
 pub use host_info::HostInfo;
 pub use keys::{CHOOSERS, KEYS, KeyInfo};
 pub use layers::{Config, Given, GivenValue, Inputs, Row, learn_credentials};
+pub use logins::{Kept, Login, LoginBook, LoginNote, LoginSite, LoginsError, StoredLogin};
+pub use renewal::TokenRenewal;
 pub use schema::schema;
 pub use settings::{
     Ask, ColorChoice, Instance, Limits, Output, OutputMode, Pace, Paths, Retry, Settings, Sync,

@@ -10,7 +10,7 @@ use jiff::civil::DateTime;
 use crate::domain::{Guid, Kind, Locale, Secret};
 use crate::store::StateUrl;
 
-use super::HostInfo;
+use super::{HostInfo, TokenRenewal};
 use crate::agility;
 use crate::engine::{
     Adopt, Gates, Maps, Policies, Publish, ReadLimits, Schedule, UnknownOutcome, UploadLimits,
@@ -66,8 +66,10 @@ pub struct Instance {
     pub guid: Guid,
     /// The base URL of both its APIs without a slash at the end; `None`: the GUID tells the hosts.
     pub url: Option<String>,
-    /// The personal access token.
+    /// The access token.
     pub token: Secret,
+    /// What gives the next one, where something does.
+    pub renewal: Option<TokenRenewal>,
 }
 
 impl Instance {

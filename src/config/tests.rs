@@ -458,11 +458,11 @@ fn what_is_missing_is_named_with_the_ways_to_give_it() {
     };
     insta::assert_snapshot!(complaint(&[]), @r"
     the instance to read from, the instance to write to and the access token are missing
-    help: give --source, or set LOCKGATE_SOURCE or AGILITY_GUID; give --target, or set LOCKGATE_TARGET or AGILITY_TARGET_GUID; set LOCKGATE_TOKEN or AGILITY_TOKEN
+    help: give --source, or set LOCKGATE_SOURCE or AGILITY_GUID; give --target, or set LOCKGATE_TARGET or AGILITY_TARGET_GUID; set LOCKGATE_TOKEN or AGILITY_TOKEN, or sign in with `lockgate login`
     ");
     insta::assert_snapshot!(complaint(&INSTANCES[..2]), @r"
     the access token is missing
-    help: set LOCKGATE_TOKEN or AGILITY_TOKEN
+    help: set LOCKGATE_TOKEN or AGILITY_TOKEN, or sign in with `lockgate login`
     ");
     insta::assert_snapshot!(complaint(&[INSTANCES[0], INSTANCES[2]]), @r"
     the instance to write to is missing

@@ -19,7 +19,7 @@ use super::layers::presets;
 use super::targets::{Names, TABLE_KEYS};
 use super::{
     Ask, ColorChoice, Config, ConfigError, HostInfo, Instance, KEYS, Limits, MissingValue, Output,
-    OutputMode, Pace, Paths, Retry, Settings, Sync, Timeouts,
+    OutputMode, Pace, Paths, Retry, Settings, StoredLogin, Sync, Timeouts, TokenRenewal,
 };
 
 impl Config {
@@ -63,6 +63,9 @@ impl Config {
 
     fn settings_of(&self, (source, target): (Instance, Instance)) -> Result<Settings, ConfigError> {
         let mut warnings = self.token_warnings();
+        let logins = [&source, &target].into_iter().filter_map(Instance::login);
+        warnings.extend(logins.filter_map(StoredLogin::warning));
+        warnings.dedup();
         Ok(Settings {
             source,
             source_folder: self.folder.as_ref().map(|(folder, _)| folder.clone()),
@@ -110,7 +113,7 @@ impl Config {
                 name: None,
                 guid: guid.clone(),
                 url: None,
-                token: self.instance(&TARGET)?.token,
+                ..self.instance(&TARGET)?
             }),
             None => self.instance(&SOURCE),
         }
@@ -215,7 +218,7 @@ impl Config {
         self.locales().map(drop)
     }
 
-    fn guid(&self, side: &SideKeys) -> Result<Option<Guid>, ConfigError> {
+    pub(super) fn guid(&self, side: &SideKeys) -> Result<Option<Guid>, ConfigError> {
         if let Some((_, guid)) = self.folder.as_ref().filter(|_| side.guid == SOURCE.guid) {
             return Ok(Some(guid.clone()));
         }
@@ -251,7 +254,7 @@ impl Config {
             if self.guid_text(side)?.is_none() {
                 values.push(missing(side.what, side.guid));
             }
-            if !self.has_token(&side.token)? {
+            if !self.has_token(&side.token)? && !self.has_login(side)? {
                 tokenless.push(side.what_token);
             }
         }
@@ -273,19 +276,25 @@ impl Config {
         let guid = self
             .guid(side)?
             .ok_or_else(|| missing(side.what, side.guid))?;
-        let token = self
-            .token(&side.token)?
-            .ok_or_else(|| missing(side.what_token, "token"))?;
+        let url = self.host(side)?;
+        let (token, renewal) = match self.token(&side.token)? {
+            Some((token, source)) => (token, source.map(TokenRenewal::Source)),
+            None => self
+                .login(&guid, url.as_deref())?
+                .map(|(token, login)| (token, Some(TokenRenewal::Login(login))))
+                .ok_or_else(|| missing(side.what_token, "token"))?,
+        };
         Ok(Instance {
             name: side.name_of(&self.names).cloned(),
-            url: self.host(side)?,
             guid,
+            url,
             token,
+            renewal,
         })
     }
 
     /// The base URL of a side, to which its token may be sent. Every command that sends a token gets its URL here.
-    fn host(&self, side: &SideKeys) -> Result<Option<String>, ConfigError> {
+    pub(super) fn host(&self, side: &SideKeys) -> Result<Option<String>, ConfigError> {
         let url = self.url(side.url)?;
         if let Some(url) = &url {
             self.check_host(side.url, url)?;
@@ -293,7 +302,7 @@ impl Config {
         Ok(url)
     }
 
-    fn url(&self, key: &'static str) -> Result<Option<String>, ConfigError> {
+    pub(super) fn url(&self, key: &'static str) -> Result<Option<String>, ConfigError> {
         let Some(text) = self.text(key)? else {
             return Ok(None);
         };
@@ -443,7 +452,11 @@ impl Config {
         })
     }
 
-    fn timeouts(&self) -> Result<Timeouts, ConfigError> {
+    /// How long to wait for answers, for commands that need no settings.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a value that cannot be.
+    pub fn timeouts(&self) -> Result<Timeouts, ConfigError> {
         let seconds = |key, most| {
             Ok::<_, ConfigError>(Duration::from_secs(self.whole(key, 1..=most)?.into()))
         };

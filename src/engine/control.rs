@@ -15,7 +15,6 @@ use super::outage::Standing;
 use super::run_error::RunError;
 use super::sink::Sink;
 use crate::event::{Command, Event};
-use crate::instance::Cause;
 use crate::store::StoreError;
 
 /// Hears for a run.
@@ -171,7 +170,7 @@ pub(super) async fn emit_hold(sink: &Sink, standing: &Standing) {
             outage.error
         );
         sink.emit(Event::Warned { message }).await;
-        if outage.error.cause == Cause::Unauthorised {
+        if outage.error.cause.asks_for_token() {
             sink.emit(Event::TokenRefused).await;
         }
     }

@@ -183,6 +183,8 @@ const fn is_of_file(cause: &Cause) -> bool {
         | Cause::Throttled { .. }
         | Cause::ServerFailed { .. }
         | Cause::Unauthorised
+        | Cause::Renewed
+        | Cause::NotRenewed(_)
         | Cause::Malformed(_)
         | Cause::Busy
         | Cause::Halted => false,

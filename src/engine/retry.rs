@@ -261,7 +261,7 @@ impl Sender<'_> {
             (Cause::Unauthorised | Cause::Forbidden, _) if self.asks_again(class, tries) => {
                 Next::Again(self.retries.first_delay)
             }
-            (Cause::Unauthorised, _) => of_everything,
+            (Cause::Unauthorised | Cause::NotRenewed(_), _) => of_everything,
             (Cause::Forbidden, _) if effect == Effect::Write && self.alarm.is_some() => {
                 Next::Denied
             }
@@ -402,6 +402,8 @@ fn record_outcome(
         (
             Cause::ServerFailed { .. }
             | Cause::Unauthorised
+            | Cause::Renewed
+            | Cause::NotRenewed(_)
             | Cause::Forbidden
             | Cause::NotFound
             | Cause::Refused { .. }

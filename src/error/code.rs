@@ -37,6 +37,8 @@ pages! {
     "LG-1015",
     "LG-1016",
     "LG-1017",
+    "LG-1018",
+    "LG-1019",
     "LG-2001",
     "LG-2002",
     "LG-2003",
@@ -52,6 +54,7 @@ pages! {
     "LG-2013",
     "LG-2014",
     "LG-2015",
+    "LG-2016",
     "LG-3001",
     "LG-3002",
     "LG-3003",
@@ -118,6 +121,7 @@ pub(super) const fn of(error: &Error) -> &'static str {
         Error::Usage { .. } => "LG-1006",
         Error::File { .. } => "LG-1007",
         Error::Connection(_) => "LG-1008",
+        Error::SignIn(_) => "LG-1018",
         #[cfg(feature = "mock")]
         Error::Serve(_) => "LG-1012",
         #[cfg(feature = "mock")]
@@ -152,6 +156,7 @@ const fn config(error: &ConfigError) -> &'static str {
         | ConfigError::TargetGuid { .. }
         | ConfigError::Contradiction { .. } => "LG-1003",
         ConfigError::Missing { .. } => "LG-1004",
+        ConfigError::Logins(_) => "LG-1019",
         ConfigError::SameInstance { .. } => "LG-1005",
         ConfigError::HostNotAllowed { .. }
         | ConfigError::ClearText { .. }
@@ -185,7 +190,8 @@ const fn request(cause: &Cause) -> &'static str {
         Cause::Broken(_) => "LG-2003",
         Cause::Throttled { .. } => "LG-2004",
         Cause::ServerFailed { .. } => "LG-2005",
-        Cause::Unauthorised => "LG-2006",
+        Cause::Unauthorised | Cause::Renewed => "LG-2006",
+        Cause::NotRenewed(_) => "LG-2016",
         Cause::Forbidden => "LG-2007",
         Cause::NotFound => "LG-2008",
         Cause::Refused { .. } => "LG-2009",

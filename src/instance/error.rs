@@ -53,6 +53,12 @@ pub enum Cause {
     /// 401: the credential is missing, wrong or expired.
     #[error("authentication failed (HTTP 401): the token is missing, wrong or expired")]
     Unauthorised,
+    /// 401 for a token that has been replaced since, so that the request may leave once more.
+    #[error("the token had expired (HTTP 401) and was renewed")]
+    Renewed,
+    /// 401 for a token that could not be replaced, for this reason.
+    #[error("authentication failed (HTTP 401), and the token could not be renewed: {0}")]
+    NotRenewed(String),
     /// 403: the credential has no rights on this instance.
     #[error("permission denied (HTTP 403)")]
     Forbidden,
@@ -104,7 +110,7 @@ impl Cause {
         match self {
             Self::ServerFailed { status, .. } | Self::Refused { status } => Some(*status),
             Self::Throttled { .. } => Some(429),
-            Self::Unauthorised => Some(401),
+            Self::Unauthorised | Self::Renewed | Self::NotRenewed(_) => Some(401),
             Self::Forbidden => Some(403),
             Self::NotFound => Some(404),
             Self::Connect { .. }
@@ -119,12 +125,19 @@ impl Cause {
         }
     }
 
+    /// Whether no request gets through before there is another token.
+    pub const fn asks_for_token(&self) -> bool {
+        matches!(self, Self::Unauthorised | Self::NotRenewed(_))
+    }
+
     const fn failure(&self) -> Failure {
         match self {
             Self::Connect { .. } | Self::Broken(_) => Failure::Unreachable,
             Self::TimedOut(_) => Failure::TimedOut,
             Self::Throttled { .. } | Self::Busy => Failure::Throttled,
-            Self::Unauthorised | Self::Forbidden => Failure::Access,
+            Self::Unauthorised | Self::Renewed | Self::NotRenewed(_) | Self::Forbidden => {
+                Failure::Access
+            }
             Self::Misplaced(_) => Failure::Misplaced,
             Self::Content(_) => Failure::File,
             Self::ServerFailed { .. } => Failure::ServerFailed,
@@ -178,7 +191,7 @@ impl RequestError {
             Effect::Write => Verdict::Reconcile,
         };
         match &self.cause {
-            Cause::Connect { .. } | Cause::Busy => Verdict::Retry { after: None },
+            Cause::Connect { .. } | Cause::Busy | Cause::Renewed => Verdict::Retry { after: None },
             Cause::Throttled { retry_after } => Verdict::Retry {
                 after: *retry_after,
             },
@@ -195,6 +208,7 @@ impl RequestError {
                 Effect::Write => Verdict::Reconcile,
             },
             Cause::Unauthorised
+            | Cause::NotRenewed(_)
             | Cause::Forbidden
             | Cause::NotFound
             | Cause::Refused { .. }
@@ -255,6 +269,8 @@ mod tests {
             (failed(503, WAIT), later, Verdict::Reconcile),
             (failed(504, None), again, Verdict::Reconcile),
             (Cause::Unauthorised, Verdict::GiveUp, Verdict::GiveUp),
+            (Cause::Renewed, again, again),
+            (Cause::NotRenewed(text()), Verdict::GiveUp, Verdict::GiveUp),
             (Cause::Forbidden, Verdict::GiveUp, Verdict::GiveUp),
             (Cause::NotFound, Verdict::GiveUp, Verdict::GiveUp),
             (
@@ -297,9 +313,11 @@ mod tests {
             Cause::Halted => 12,
             Cause::Misplaced(_) => 13,
             Cause::TooLarge(_) => 14,
+            Cause::Renewed => 15,
+            Cause::NotRenewed(_) => 16,
         }
     }
-    const CAUSES: usize = 15;
+    const CAUSES: usize = 17;
 
     #[test]
     fn every_cause_has_its_verdict_for_reads_and_for_writes() {
@@ -318,7 +336,7 @@ mod tests {
         for (cause, _, write) in table() {
             let harmless = matches!(
                 cause,
-                Cause::Connect { .. } | Cause::Throttled { .. } | Cause::Busy
+                Cause::Connect { .. } | Cause::Throttled { .. } | Cause::Busy | Cause::Renewed
             );
             assert_eq!(matches!(write, Verdict::Retry { .. }), harmless, "{cause}");
         }

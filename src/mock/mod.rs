@@ -22,6 +22,7 @@ mod log;
 mod options;
 mod profile;
 mod server;
+mod sign_in;
 #[cfg(test)]
 mod tests;
 mod world;

@@ -20,6 +20,10 @@ pub struct Options {
     pub state: StateFile,
     /// The bearer tokens that it accepts. Empty: any token that is not empty.
     pub tokens: Vec<String>,
+    /// How long an access token of a sign-in is valid.
+    pub token_lifetime: Duration,
+    /// Whether the page of the sign-in sends the browser back with a refusal.
+    pub denies_sign_in: bool,
     /// How an instance processes batches.
     pub batches: BatchWork,
     /// For how long lists lack what was made.
@@ -72,6 +76,8 @@ impl Default for Options {
             },
             tokens: Vec::new(),
             batches: BatchWork::default(),
+            token_lifetime: Duration::from_hours(1),
+            denies_sign_in: false,
             read_lag: Duration::ZERO,
             fetch_lag: Duration::ZERO,
             latency: Duration::ZERO,

@@ -21,6 +21,7 @@ use super::line::{Cut, Door, Shutter};
 use super::log::{Log, RequestRecord};
 use super::options::Options;
 use super::profile::BatchWork;
+use super::sign_in::SignIn;
 use super::world::{LoadError, Rules, World};
 
 /// How long a stopping server waits for requests in flight before it cuts their connections.
@@ -92,6 +93,7 @@ pub(crate) struct Shared {
     pub(crate) latency: Duration,
     pub(crate) jitter: Duration,
     pub(crate) tokens: Vec<String>,
+    pub(crate) sign_in: SignIn,
     pub(crate) rate_limit_silent: bool,
     pub(crate) rate_limit_headers: bool,
     pub(crate) read_lag: Duration,
@@ -240,6 +242,7 @@ impl Shared {
         let instances = build(options.state, &base, (rules, fetch_lag))?;
         let shared = Self {
             log: Log::new(options.request_log.as_deref()).map_err(StartError::Log)?,
+            sign_in: SignIn::new(base.clone(), options.token_lifetime, options.denies_sign_in),
             base,
             instances: Mutex::new(Vec::new()),
             workers: Mutex::new(JoinSet::new()),

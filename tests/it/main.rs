@@ -35,6 +35,7 @@ mod interrupts;
 mod kill;
 mod lease;
 mod list_order;
+mod login;
 mod lost_state;
 mod mappings;
 mod maps;

@@ -47,7 +47,7 @@ impl Traces {
         }
     }
 
-    fn of_server(&mut self, server: &Server) {
+    pub(crate) fn of_server(&mut self, server: &Server) {
         let log = serde_json::to_vec(&server.requests()).unwrap();
         self.places.push(("request log".to_owned(), log));
     }

@@ -375,6 +375,7 @@ impl Setup {
             guid: Guid::new(guid),
             base_url: Some(base_url.to_owned()),
             token: Secret::new("test-token-0123456789"),
+            renewal: None,
             connect_timeout: Duration::from_secs(5),
             request_timeout: self.request_timeout,
             asset_hosts: Vec::new(),

@@ -178,6 +178,8 @@ fn source_failed(error: &RequestError) -> Cause {
         | Cause::ServerFailed { .. } => Cause::Broken(error.to_string()),
         Cause::Misplaced(refusal) => Cause::Misplaced(refusal.clone()),
         Cause::Unauthorised
+        | Cause::Renewed
+        | Cause::NotRenewed(_)
         | Cause::Forbidden
         | Cause::NotFound
         | Cause::Refused { .. }

@@ -52,6 +52,7 @@ async fn of_one(config: &Config, quiet: bool, is_first: bool) -> Vec<Finding> {
         Err(_) => None,
     };
     let mut findings = local::configuration(config, &settings);
+    findings.extend(settings.iter().flat_map(local::logins));
     findings.retain(|finding| is_first || finding.level != Level::Ok);
     let ready = match (&settings, &ends) {
         (Ok(settings), Some(Ok(ends))) => Some((settings, ends)),

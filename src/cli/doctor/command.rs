@@ -15,8 +15,8 @@ use crate::error::{Error, ExitStatus};
 /// Checks the configuration, both instances, the state and this machine, and writes nothing
 ///
 /// One line for each check: ok, warning or error, with the next step. Checked are the configuration with the origins of its
-/// values, access and clock of both instances, locales, channels, webhooks that a migration would fire, what is published,
-/// the state and its lock, the disk and the terminal. Of several targets, or without a target those of [targets], each is
+/// values, the logins in use, access and clock of both instances, locales, channels, webhooks that a migration would fire, what
+/// is published, the state and its lock, the disk and the terminal. Of several targets, or without a target those of [targets], each is
 /// checked. Ends with 0, or with the exit code of the first error: 2 for the configuration, 3 for an instance, 4 for the state.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\

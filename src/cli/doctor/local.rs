@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
-use crate::config::{ColorChoice, Config, ConfigError, Row, Settings};
+use crate::config::{ColorChoice, Config, ConfigError, Kept, Row, Settings};
 use crate::error::{Error, ExitStatus};
 use crate::report;
 use crate::store::{Store, open_to_all};
 
+use super::super::login::validity;
 use super::super::{run_lookup::named, wiring};
 use super::finding::Finding;
 
@@ -49,6 +50,37 @@ pub(super) fn configuration(config: &Config, settings: &Result<Settings, Error>)
         let next = "`lockgate config` shows every value with its origin";
         Finding::warning(CHECK, warning, next)
     }));
+    findings
+}
+
+/// Until when the logins are valid that the sides use.
+pub(super) fn logins(settings: &Settings) -> Vec<Finding> {
+    const CHECK: &str = "login";
+    let mut findings: Vec<Finding> = Vec::new();
+    for instance in [&settings.source, &settings.target] {
+        let Some(login) = instance.login() else {
+            continue;
+        };
+        let note = &login.note;
+        let place = match note.kept {
+            Kept::Keyring => "in the keyring",
+            Kept::File => "in a private file",
+        };
+        let validity = validity(note.expires_at, note.renews);
+        let detail = format!("{} ({place}); its access token {validity}", login.name);
+        let finding = if note.renews {
+            Finding::ok(CHECK, detail)
+        } else {
+            Finding::warning(
+                CHECK,
+                detail,
+                "`lockgate login` before a run that takes longer",
+            )
+        };
+        if !findings.contains(&finding) {
+            findings.push(finding);
+        }
+    }
     findings
 }
 

@@ -19,7 +19,8 @@ use crate::mock::{
 ///
 /// Point a run at it with `--source-url` or `--target-url`. Any token is accepted unless `--token` is given.
 /// State, log, reset and faults are under `/_mock/state`, `/_mock/requests`, `/_mock/reset` and `/_mock/faults` (PUT a JSON
-/// list of faults as `--fault` takes them; an empty one ends them).
+/// list of faults as `--fault` takes them; an empty one ends them). It plays the sign-in of `lockgate login` as well, without a
+/// question; POST to `/_mock/sign-ins/revoke` ends every login.
 #[derive(Clone, Debug, clap::Args)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -44,6 +45,12 @@ pub struct ServeArgs {
         value_delimiter = ','
     )]
     pub token: Vec<String>,
+    /// Time that an access token of a sign-in (`lockgate login`) is valid; each refresh token is good for one use
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    pub token_lifetime: u64,
+    /// Refuse every sign-in
+    #[arg(long)]
+    pub deny_sign_in: bool,
     /// Server of a known character: serial-item, parallel-instant, serial-batch-500, parallel-batch-2000, stalling,
     /// limited-bucket or limited-window; other flags change single values of it
     #[arg(long, value_name = "NAME")]
@@ -316,6 +323,8 @@ fn options(args: ServeArgs) -> Result<Options, ServeError> {
         listen: args.listen,
         state,
         tokens: args.token,
+        token_lifetime: Duration::from_secs(args.token_lifetime),
+        denies_sign_in: args.deny_sign_in,
         batches,
         read_lag: Duration::from_millis(args.read_lag_ms),
         fetch_lag: Duration::from_millis(args.fetch_lag_ms),

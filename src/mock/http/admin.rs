@@ -37,6 +37,10 @@ pub(super) fn route(shared: &Shared, call: &Call, body: &[u8]) -> Answer {
                 .map_err(|error| Refusal::new(500, error.to_string()))?;
             Ok(Reply::Json(Value::Null))
         }
+        (Verb::Post, ["sign-ins", "revoke"]) => {
+            shared.sign_in.revoke();
+            Ok(Reply::Json(Value::Null))
+        }
         (Verb::Get, ["requests"]) => to_json(&shared.log.requests(|_| true)),
         _ => no_route(),
     }

@@ -1,7 +1,7 @@
 //! Answers on the wire, whole or spoilt.
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -35,6 +35,13 @@ pub(super) fn respond(answer: Answer) -> Response<Body> {
         Ok(Reply::Json(value)) => with(200, JSON, value.to_string()),
         Ok(Reply::Batch(id)) => with(200, JSON, id.to_string()),
         Ok(Reply::File(file)) => download(&file),
+        Ok(Reply::Redirect(url)) => {
+            let mut response = with(302, TEXT, "");
+            if let Ok(url) = HeaderValue::from_str(&url) {
+                response.headers_mut().insert(LOCATION, url);
+            }
+            response
+        }
         Err(refusal) => refuse(refusal),
     }
 }
@@ -135,13 +142,13 @@ pub(super) fn spoil(fault: &FaultAction, answer: Answer) -> Response<Body> {
             }
             // Half of a bare number would be another number.
             Ok(Reply::Batch(_)) => with(200, JSON, ""),
-            Ok(Reply::File(_)) | Err(_) => respond(answer),
+            Ok(Reply::File(_) | Reply::Redirect(_)) | Err(_) => respond(answer),
         },
         FaultAction::Reset(ResetMoment::DuringBody) => body::cut_off(respond(answer)),
         FaultAction::SlowBody(time) => body::slowed(respond(answer), *time),
         FaultAction::ShortFile => match answer {
             Ok(Reply::File(file)) => body::shortened(&file, download(&file)),
-            Ok(Reply::Json(_) | Reply::Batch(_)) | Err(_) => respond(answer),
+            Ok(Reply::Json(_) | Reply::Batch(_) | Reply::Redirect(_)) | Err(_) => respond(answer),
         },
         FaultAction::Reset(ResetMoment::BeforeEffect | ResetMoment::AfterEffect)
         | FaultAction::Refuse(_)

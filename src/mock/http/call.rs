@@ -184,6 +184,8 @@ pub(crate) enum Reply {
     /// The id of a batch that was queued; a bare integer on the wire.
     Batch(i64),
     File(Download),
+    /// The browser goes to this address.
+    Redirect(String),
 }
 
 /// What a route comes to.

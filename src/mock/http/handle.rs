@@ -110,7 +110,7 @@ impl Served {
 fn finish(shared: &Shared, cut: &Cut, call: &Call, sequence: u64, served: Served) -> Response {
     let batch_id = match &served.answer {
         Ok(Reply::Batch(id)) => Some(*id),
-        Ok(Reply::Json(_) | Reply::File(_)) | Err(_) => None,
+        Ok(Reply::Json(_) | Reply::File(_) | Reply::Redirect(_)) | Err(_) => None,
     };
     let mut response = match &served.spoilt {
         Some(fault) => answer::spoil(fault, served.answer),

@@ -17,6 +17,7 @@ mod definitions;
 mod fetch;
 mod handle;
 mod management;
+mod oauth;
 mod stale;
 mod target;
 mod types;

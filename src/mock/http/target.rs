@@ -7,7 +7,7 @@ use axum::http::header::AUTHORIZATION;
 use serde_json::{Value, json};
 
 use super::call::{Answer, Call, Reply, Verb, no_route};
-use super::{fetch, json as reply, management, stale, types};
+use super::{fetch, json as reply, management, oauth, stale, types};
 use crate::mock::instance::Instance;
 use crate::mock::server::Shared;
 use crate::mock::world::AssetUrls;
@@ -25,6 +25,8 @@ pub(super) enum Target {
     Types,
     /// `oauth/GetPreviewKey` and `oauth/GetFetchKey`
     Key(Mode),
+    /// `oauth/…` besides, which asks for no token.
+    SignIn,
     /// `{guid}/preview/…` and `{guid}/fetch/…`
     Fetch(Mode),
     /// `origin/{container}/{key…}` and `cdn/{container}/{key…}`
@@ -46,6 +48,7 @@ impl Target {
             ["api", "v1", "types"] => Self::Types,
             ["oauth", "getpreviewkey"] => Self::Key(Mode::Preview),
             ["oauth", "getfetchkey"] => Self::Key(Mode::Fetch),
+            ["oauth", _] => Self::SignIn,
             ["origin" | "cdn", _, _, ..] => Self::Download,
             [_, "preview", _, ..] => Self::Fetch(Mode::Preview),
             [_, "fetch", _, ..] => Self::Fetch(Mode::Fetch),
@@ -60,7 +63,12 @@ impl Target {
             Self::Management => Some(call.raw(3)),
             Self::Fetch(_) => Some(call.raw(0)),
             Self::Key(_) => call.query_text("guid"),
-            Self::User | Self::Types | Self::Download | Self::PlainDownload | Self::Nothing => None,
+            Self::User
+            | Self::Types
+            | Self::SignIn
+            | Self::Download
+            | Self::PlainDownload
+            | Self::Nothing => None,
         };
         named.map(str::to_owned)
     }
@@ -70,6 +78,7 @@ impl Target {
             Self::Management => management::writes(call, AFTER_GUID),
             Self::User
             | Self::Types
+            | Self::SignIn
             | Self::Key(_)
             | Self::Fetch(_)
             | Self::Download
@@ -89,7 +98,9 @@ impl Target {
                     .then_some(token.trim())
             }
             Self::Fetch(_) => header("apikey"),
-            Self::Types | Self::Download | Self::PlainDownload | Self::Nothing => None,
+            Self::Types | Self::SignIn | Self::Download | Self::PlainDownload | Self::Nothing => {
+                None
+            }
         };
         credential
             .filter(|credential| !credential.is_empty())
@@ -104,7 +115,9 @@ impl Target {
         credential: Option<&str>,
     ) -> Result<(), Refusal> {
         match self {
-            Self::Types | Self::Download | Self::PlainDownload | Self::Nothing => Ok(()),
+            Self::Types | Self::SignIn | Self::Download | Self::PlainDownload | Self::Nothing => {
+                Ok(())
+            }
             Self::User => bearer(shared, credential),
             Self::Management | Self::Key(_) => {
                 bearer(shared, credential)?;
@@ -154,7 +167,9 @@ impl Target {
                     .key_owner(&call.raw(0).to_lowercase())
                     .unwrap_or_else(|| call.raw(0).to_lowercase()),
             ),
-            Self::Types | Self::Download | Self::PlainDownload | Self::Nothing => None,
+            Self::Types | Self::SignIn | Self::Download | Self::PlainDownload | Self::Nothing => {
+                None
+            }
         }
     }
 
@@ -173,6 +188,7 @@ impl Target {
             }
             Self::User => Ok(reply(user(shared))),
             Self::Types => Ok(reply(types::all_types())),
+            Self::SignIn => oauth::route(&shared.sign_in, call),
             Self::Key(mode) => {
                 let guid = call.query_text("guid").unwrap_or_default();
                 let instance = shared
@@ -229,7 +245,9 @@ fn with_progress(reply: Reply, call: &Call, instance: &Instance) -> Reply {
 
 fn bearer(shared: &Shared, credential: Option<&str>) -> Result<(), Refusal> {
     let accepted = credential.is_some_and(|token| {
-        shared.tokens.is_empty() || shared.tokens.iter().any(|known| known == token)
+        let is_given =
+            || shared.tokens.is_empty() || shared.tokens.iter().any(|known| known == token);
+        shared.sign_in.accepts(token).unwrap_or_else(is_given)
     });
     if accepted {
         Ok(())

@@ -134,6 +134,7 @@ impl Canned {
             guid: Guid::new(SOURCE),
             base_url: Some(self.url.clone()),
             token: Secret::new("test-token-0123456789"),
+            renewal: None,
             connect_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(30),
             asset_hosts: Vec::new(),
