@@ -73,6 +73,7 @@ mod undo;
 mod undo_ends;
 mod undo_life;
 mod undo_publishing;
+mod undo_webhooks;
 mod uploads;
 mod verify;
 mod webhooks;
