@@ -17,6 +17,7 @@ use super::channels;
 use super::context::Foreign;
 use super::context::PreImages;
 use super::context::RunContext;
+use super::end::End;
 use super::lease::{Fence, Keeper};
 use super::open_intents::OpenIntents;
 use super::options::{Matching, Options, Publish, UnknownOutcome};
@@ -508,6 +509,14 @@ impl<S: Source, T: Target> Session<S, T> {
             target: self.target.guid.clone(),
         }
     }
+}
+
+/// Whether another run may have the pair.
+pub(super) const fn is_lost(ended: Result<&End, &RunError>) -> bool {
+    matches!(
+        ended,
+        Ok(End::LeaseLost(_)) | Err(RunError::Store(StoreError::LeaseLost { .. }))
+    )
 }
 
 pub(super) fn sorted(doubts: HashMap<EntityKey, String>) -> Vec<(EntityKey, String)> {

@@ -6,7 +6,7 @@ use crate::binary::{Ended, Workspace, end_of};
 use crate::cli_life::Running;
 use crate::support::TARGET;
 use crate::webhooks::{
-    enabled, held, hooks, play, slow, switches, webhooks, with_hooks, without_secrets,
+    SECRETS, enabled, held, hooks, play, slow, switches, webhooks, with_hooks, without_secrets,
 };
 
 /// What is said of the webhooks where they are not switched off.
@@ -126,8 +126,9 @@ async fn webhooks_of_an_undo_that_was_killed_are_switched_on_by_whatever_comes_n
 
 #[tokio::test]
 async fn an_undo_that_cannot_pause_writes_nothing_and_one_that_cannot_resume_is_no_success() {
-    let refused = "status=403,method=POST,path=/webhook,text=plain,body=key-of-the-receiver";
-    let server = slow(&[refused]).await;
+    let secret = SECRETS[0];
+    let refused = format!("status=403,method=POST,path=/webhook,text=plain,body={secret}");
+    let server = slow(&[&refused]).await;
     let workspace = synced(&server).await;
     let count = switches(&server, TARGET).len();
     let done = undone(&workspace, &["--pause-webhooks"]).await;

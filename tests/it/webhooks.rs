@@ -13,7 +13,7 @@ use crate::support::{SOURCE, TARGET, empty_target, fixture, instances, serve_wit
 use crate::targets;
 
 /// What may be in no output and in no file.
-const SECRETS: [&str; 3] = [
+pub(crate) const SECRETS: [&str; 3] = [
     "whsec_c2VjcmV0LW9mLXRoZS13ZWJob29r",
     "whsec_Zm9ybWVyLXNlY3JldC1vZi1pdA",
     "key-of-the-receiver",

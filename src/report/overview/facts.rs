@@ -217,16 +217,22 @@ fn effort(effort: &Effort) -> Option<String> {
 
 /// The webhooks that what is written fires; nothing where nothing is.
 fn webhooks(overview: &Overview) -> Option<String> {
-    if overview.webhooks.is_empty() || overview.is_nothing() {
+    let fires = !overview.is_nothing();
+    fires.then(|| webhooks_before(&overview.webhooks, overview.pauses_webhooks))?
+}
+
+/// What is said of the webhooks of a target before anything is written; nothing where there are none.
+pub(crate) fn webhooks_before(names: &[String], are_paused: bool) -> Option<String> {
+    let number = names.len();
+    if number == 0 {
         return None;
     }
-    let names = overview.webhooks.iter().map(|name| clean(name));
-    let mut list = names.take(WEBHOOKS).collect::<Vec<_>>().join(", ");
-    if overview.webhooks.len() > WEBHOOKS {
+    let shown = names.iter().map(|name| clean(name));
+    let mut list = shown.take(WEBHOOKS).collect::<Vec<_>>().join(", ");
+    if number > WEBHOOKS {
         list.push_str(", …");
     }
-    let number = overview.webhooks.len();
-    if !overview.pauses_webhooks {
+    if !are_paused {
         return Some(webhooks_fire(number, &list));
     }
     let are = if number == 1 { "is" } else { "are" };
