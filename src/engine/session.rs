@@ -1,6 +1,7 @@
 //! What a run, an undo and a plan have in common: the two instances, the state, and what is decided from them.
 
 mod left_over;
+mod public;
 mod restore;
 mod webhooks;
 
@@ -45,6 +46,7 @@ use crate::plan::{
 use crate::store::{LeaseOwner, Mapping, Pair, PublishState, Store, StoreError};
 
 pub(super) use left_over::PrunePlan;
+pub(super) use public::PublicVersions;
 
 /// Everything that a run needs.
 #[derive(Debug)]
@@ -95,6 +97,7 @@ pub(super) struct Prepared {
     pub(super) plan: Arc<Plan>,
     pub(super) prune: PrunePlan,
     pub(super) published: Former,
+    pub(super) public: PublicVersions,
     pub(super) doubts: HashMap<EntityKey, String>,
     pub(super) defaults: Defaults,
     pub(super) equal_bytes: HashMap<SourceId, ContentHash>,
@@ -220,6 +223,7 @@ impl<S: Source, T: Target> Session<S, T> {
         doubts: HashMap<EntityKey, String>,
     ) -> Result<Prepared, RunError> {
         let source = Arc::clone(&mapped.source);
+        let public = self.public_versions(&mapped).await;
         channels::rename(&self.options.maps.channels, &source, &mut target)?;
         let target = Arc::new(target);
         let mappings = self.store.mappings(&self.pair()).await?;
@@ -254,6 +258,7 @@ impl<S: Source, T: Target> Session<S, T> {
             adopt: self.matching.adopt,
             policies: &self.policies,
             excluded: &mapped.excluded,
+            public: &public.hashes,
             selection: &self.selection,
             weights: self.target.pacer.pace_snapshot().weights(),
             agreed: self.approved.as_deref().map(|approved| Agreed {
@@ -274,7 +279,7 @@ impl<S: Source, T: Target> Session<S, T> {
             approved,
         });
         let prune = Box::pin(prune).await?;
-        let published = self.former().await?;
+        let published = self.former(&public).await?;
         let webhooks = Arc::new(self.enabled_webhooks().await?);
         let is_pruned = !prune.0.traces.is_empty();
         self.tell_of_plan((&plan, is_pruned), (&source, &target), &mappings)
@@ -290,6 +295,7 @@ impl<S: Source, T: Target> Session<S, T> {
             plan,
             prune,
             published,
+            public,
             doubts,
             defaults,
             equal_bytes: bytes.equal,
@@ -331,14 +337,32 @@ impl<S: Source, T: Target> Session<S, T> {
     }
 
     /// The outcome of what earlier runs published.
-    async fn former(&self) -> Result<Former, StoreError> {
-        let (pair, store) = (self.pair(), &self.store);
-        let published = store.published(&pair, PublishState::Published).await?;
-        let refused = store.published(&pair, PublishState::Refused).await?;
-        Ok(Former {
-            published: published.into_iter().collect(),
-            refused: refused.into_iter().collect(),
-        })
+    async fn former(&self, public: &PublicVersions) -> Result<Former, StoreError> {
+        let undone = if public.hashes.is_empty() {
+            HashSet::new()
+        } else {
+            self.undone_runs().await?
+        };
+        let mut former = Former::default();
+        for publishing in self.store.published(&self.pair()).await? {
+            let one = (publishing.key, publishing.target);
+            let is_undone = undone.contains(&publishing.run);
+            match (publishing.state, publishing.version) {
+                (PublishState::Published, Some(version)) if !is_undone => {
+                    former.versions.insert(one.clone(), version);
+                }
+                (PublishState::Published | PublishState::Withdrawn, _) => {
+                    former.versions.remove(&one);
+                }
+                (PublishState::Open | PublishState::Refused, _) => {}
+            }
+            match publishing.state {
+                PublishState::Published => former.published.insert(one),
+                PublishState::Refused => former.refused.insert(one),
+                PublishState::Open | PublishState::Withdrawn => false,
+            };
+        }
+        Ok(former)
     }
 
     /// Entities whose mapping contradicted that of another one when the state was brought up to date.
@@ -448,6 +472,7 @@ impl<S: Source, T: Target> Session<S, T> {
             ids: warm_ids(prepared),
             equal_bytes: prepared.equal_bytes.clone(),
             defaults: prepared.defaults.clone(),
+            public: Arc::clone(&prepared.public.entities),
             ..self.bare_context(source, target, fence)
         }
     }
@@ -474,6 +499,7 @@ impl<S: Source, T: Target> Session<S, T> {
             sent_bytes: dashmap::DashMap::new(),
             equal_bytes: HashMap::new(),
             defaults: Defaults::default(),
+            public: Arc::default(),
             unfinished: dashmap::DashSet::new(),
             placed: dashmap::DashSet::new(),
             republish: dashmap::DashSet::new(),

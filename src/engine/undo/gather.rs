@@ -476,7 +476,7 @@ fn sent(intents: Vec<Intent>) -> BTreeMap<EntityKey, Sent> {
 async fn models_of_undos(store: &Store, run: &RunId) -> Result<Vec<Entity<TargetId>>, StoreError> {
     let mut models = BTreeMap::new();
     let runs = store.runs(RUNS).await?;
-    let undoes = |record: &&store::RunRecord| undone_by(record).as_ref() == Some(run);
+    let undoes = |record: &&store::RunRecord| record.undoes().as_ref() == Some(run);
     for record in runs.iter().filter(undoes) {
         let noted = store.pre_images(&record.run).await?;
         for noted in noted.iter().filter(|noted| noted.key.kind == Kind::Model) {
@@ -486,10 +486,4 @@ async fn models_of_undos(store: &Store, run: &RunId) -> Result<Vec<Entity<Target
         }
     }
     Ok(models.into_values().collect())
-}
-
-/// The run that `record` undoes, if it is an undo.
-pub(super) fn undone_by(record: &store::RunRecord) -> Option<RunId> {
-    let run = record.options.get("undone")?.as_str()?;
-    (record.command == "undo").then(|| RunId(run.to_owned()))
 }

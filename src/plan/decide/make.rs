@@ -63,6 +63,8 @@ pub struct Inputs<'a> {
     pub policies: &'a Policies,
     /// What is skipped on the target and not created, with the pattern that says so.
     pub excluded: &'a HashMap<EntityKey, Box<str>>,
+    /// The hashes of the versions that the source shows to the public below newer drafts.
+    pub public: &'a HashMap<EntityKey, ContentHash>,
     /// What to migrate.
     pub selection: &'a Selection,
     /// What saves take on this target, as far as it is known.
@@ -115,6 +117,9 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     );
     notices.extend(anew::notices(&known, &matches));
     let selected = leave_out_of_scope(&mut entities, inputs, (context, &needs), &mut notices);
+    for (planned, entity) in entities.iter_mut().zip(inputs.source.entities()) {
+        planned.public = inputs.public.get(&entity.key).copied();
+    }
     let mut absent = policy::hold(&mut entities, inputs);
     approved::hold(&mut entities, inputs);
     paths::refuse(&mut entities, inputs, &matches);
@@ -352,6 +357,7 @@ fn planned(
         evidence: None,
         found: None,
         merge: decision.merge,
+        public: None,
     }
 }
 

@@ -154,6 +154,12 @@ pub fn facts(overview: &Overview) -> Vec<String> {
             .collect();
         facts.push(format!("published afterwards: {}", published.join(", ")));
     }
+    if overview.below_drafts > 0 {
+        facts.push(format!(
+            "{} of these below a newer draft, which is saved on top again",
+            count_of(overview.below_drafts)
+        ));
+    }
     if !overview.withdrawn.is_empty() {
         facts.push(format!(
             "unpublished on the target, as on the source: {}",
