@@ -230,11 +230,7 @@ impl<S: Source, T: Target> Session<S, T> {
         let places = self.store.page_places(&self.pair()).await?;
         let places: HashMap<EntityKey, AgreedPlace> = places.into_iter().collect();
         let mut agreements = self.agreements(&mappings, &places).await?;
-        let mut hints = self.hints().await?;
-        if self.matching.is_restore {
-            hints.extend(restore::hints(&source, &target));
-            restore::forget_bases(&mut agreements);
-        }
+        let hints = self.hints((&source, &target), &mut agreements).await?;
         let disputed = self.disputed().await?;
         let looks = plan::assets_to_look_at(&source, &target, &agreements);
         let at_once = self.options.downloads_in_flight();
@@ -390,7 +386,11 @@ impl<S: Source, T: Target> Session<S, T> {
 
     /// What else names pairs of entities: the state of the way back, what the caller found, and mappings through a third
     /// instance, which come last: they are two steps away from what was seen.
-    async fn hints(&self) -> Result<Vec<Hint>, StoreError> {
+    async fn hints(
+        &self,
+        (source, target): (&Inventory<SourceId>, &Inventory<TargetId>),
+        agreements: &mut Agreements,
+    ) -> Result<Vec<Hint>, StoreError> {
         for message in &self.matching.problems {
             let message = message.clone();
             self.sink.emit(Event::Warned { message }).await;
@@ -424,6 +424,10 @@ impl<S: Source, T: Target> Session<S, T> {
         });
         let mapped: Vec<Hint> = mapped.collect();
         hints.extend(mapped);
+        if self.matching.is_restore {
+            hints.extend(restore::hints(source, target));
+            restore::forget_bases(agreements);
+        }
         Ok(hints)
     }
 

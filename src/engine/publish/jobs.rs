@@ -220,7 +220,8 @@ impl<S: Source, T: Target> Publisher<S, T> {
         self.step == Workflow::Publish && planned.public.is_some()
     }
 
-    /// Saves the versions that are going to be published over newer drafts: those that are there, and why the others are not.
+    /// Saves the versions that are going to be published over newer drafts: what they are or may be on top of, and why some are not
+    /// published.
     async fn save_public(
         &self,
         some: &[&Published],
@@ -233,8 +234,12 @@ impl<S: Source, T: Target> Publisher<S, T> {
             match result {
                 StepResult::Done(_) => saved.push(published.node),
                 StepResult::Held => unsaved.left.push(published.id),
-                StepResult::Failed { reason, .. } => {
+                StepResult::Failed { reason, cause } => {
                     unsaved.refused.insert(published.id, reason);
+                    // It may be there all the same.
+                    if cause.failure == Failure::InDoubt {
+                        saved.push(published.node);
+                    }
                 }
             }
         }
@@ -247,7 +252,7 @@ impl<S: Source, T: Target> Publisher<S, T> {
         let note = |published: &&Published| {
             let Published { id, node, .. } = **published;
             async move {
-                let entity = context.entity(node);
+                let (entity, planned) = (context.entity(node), context.planned(node));
                 Publishing {
                     run: context.run.clone(),
                     key: entity.key.clone(),
@@ -256,10 +261,7 @@ impl<S: Source, T: Target> Publisher<S, T> {
                     state: PublishState::Open,
                     reason: None,
                     live: context.former_live(node, id).await,
-                    version: context
-                        .planned(node)
-                        .public
-                        .or(context.planned(node).source_hash),
+                    version: planned.public.or(planned.source_hash),
                 }
             }
         };

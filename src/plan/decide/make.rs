@@ -117,9 +117,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     );
     notices.extend(anew::notices(&known, &matches));
     let selected = leave_out_of_scope(&mut entities, inputs, (context, &needs), &mut notices);
-    for (planned, entity) in entities.iter_mut().zip(inputs.source.entities()) {
-        planned.public = inputs.public.get(&entity.key).copied();
-    }
+    name_public(&mut entities, inputs);
     let mut absent = policy::hold(&mut entities, inputs);
     approved::hold(&mut entities, inputs);
     paths::refuse(&mut entities, inputs, &matches);
@@ -305,6 +303,13 @@ fn decide_with(
     let mut notices = losses::name(&mut entities, inputs.source, &comparer);
     notices.extend(left_out(&mut entities, needs));
     (entities, notices)
+}
+
+/// Notes which items the source shows to the public in another version.
+fn name_public(entities: &mut [Planned], inputs: &Inputs<'_>) {
+    for (planned, entity) in entities.iter_mut().zip(inputs.source.entities()) {
+        planned.public = inputs.public.get(&entity.key).copied();
+    }
 }
 
 /// What is said of references that lead nowhere.

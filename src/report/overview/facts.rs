@@ -141,25 +141,7 @@ pub fn facts(overview: &Overview) -> Vec<String> {
             counted(merged, "entity", "entities")
         ));
     }
-    let of_kind = |kind: Kind| {
-        let all = overview.published.iter();
-        all.filter(|(key, _)| key.kind == kind).count()
-    };
-    let published = [Kind::Content, Kind::Page].map(|kind| (of_kind(kind), kind));
-    if !overview.published.is_empty() {
-        let published: Vec<String> = published
-            .into_iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, kind)| format!("{} {}", count_of(count), kind.plural()))
-            .collect();
-        facts.push(format!("published afterwards: {}", published.join(", ")));
-    }
-    if overview.below_drafts > 0 {
-        facts.push(format!(
-            "{} of these below a newer draft, which is saved on top again",
-            count_of(overview.below_drafts)
-        ));
-    }
+    facts.extend(published(overview));
     if !overview.withdrawn.is_empty() {
         facts.push(format!(
             "unpublished on the target, as on the source: {}",
@@ -196,6 +178,31 @@ pub fn facts(overview: &Overview) -> Vec<String> {
     facts.extend(gone(overview));
     facts.extend(webhooks(overview));
     facts.extend(effort(&overview.effort));
+    facts
+}
+
+/// What is published, and how much of it below a newer draft.
+fn published(overview: &Overview) -> Vec<String> {
+    if overview.published.is_empty() {
+        return Vec::new();
+    }
+    let of_kind = |kind: Kind| {
+        let all = overview.published.iter();
+        all.filter(|(key, _)| key.kind == kind).count()
+    };
+    let counts = [Kind::Content, Kind::Page].map(|kind| (of_kind(kind), kind));
+    let counts: Vec<String> = counts
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, kind)| format!("{} {}", count_of(count), kind.plural()))
+        .collect();
+    let mut facts = vec![format!("published afterwards: {}", counts.join(", "))];
+    if overview.below_drafts > 0 {
+        facts.push(format!(
+            "{} of these below a newer draft, which is saved on top again",
+            count_of(overview.below_drafts)
+        ));
+    }
     facts
 }
 
