@@ -57,7 +57,11 @@ async fn public(server: &Server, guid: &str, id: i64) -> Option<Value> {
 
 /// Saves an item of the source with another headline: that makes a draft, and leaves what is published.
 async fn edit(server: &Server, headline: &str) {
-    let mut item = newest(server, SOURCE, ARTICLE).await;
+    edit_one(server, ARTICLE, headline).await;
+}
+
+async fn edit_one(server: &Server, id: i64, headline: &str) {
+    let mut item = newest(server, SOURCE, id).await;
     let fields = item["fields"].as_object_mut().unwrap();
     let name = fields
         .keys()
@@ -269,6 +273,36 @@ async fn a_plan_is_applied_with_the_version_that_was_agreed_to() {
         problems(&server, (PUBLIC, DRAFT)).await,
         Vec::<String>::new()
     );
+}
+
+/// One request for each draft is more than one for a page of all that is published.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_public_versions_are_read_together() {
+    let (server, workspace) = (play().await, Workspace::new());
+    edit(&server, DRAFT).await;
+    for id in [1021, 1022, 1023] {
+        edit_one(&server, id, &format!("Draft of {id}")).await;
+    }
+    sync(&workspace, &server, &["--publish"]).await;
+    let asked = server.requests();
+    let is_public = |path: &str| path.contains(&format!("{SOURCE}/fetch/en-us"));
+    let of_public: Vec<String> = asked
+        .into_iter()
+        .map(|one| one.path)
+        .filter(|path| is_public(path))
+        .collect();
+    assert!(
+        (1..4).contains(&of_public.len())
+            && of_public.iter().all(|path| path.ends_with("/sync/items")),
+        "{of_public:?}"
+    );
+    assert_eq!(
+        problems(&server, (PUBLIC, DRAFT)).await,
+        Vec::<String>::new()
+    );
+    let count = writes(&server);
+    sync(&workspace, &server, &["--publish"]).await;
+    assert_eq!(writes(&server), count, "the second run wrote");
 }
 
 /// The batches of a run, counted while it is killed after each of the last ones: between the save of the public version, its

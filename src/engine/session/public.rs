@@ -1,13 +1,16 @@
 //! What the source shows to the public of items that have a newer draft.
 //!
 //! The Management API gives the newest version of an item alone, and its history the numbers of versions without their fields.
-//! What the public sees is read where the public reads it: by id from the Content Fetch API, as an undo does on the target.
+//! What the public sees is read where the public reads it, from the Content Fetch API: by id, as an undo does on the target, or
+//! all of a locale where it has many drafts.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Session;
-use crate::domain::{ContentHash, Entity, EntityKey, Id as _, ItemState, Kind, RunId, SourceId};
+use crate::domain::{
+    ContentHash, Entity, EntityKey, Id as _, ItemState, Kind, Locale, RunId, SourceId,
+};
 use crate::event::Event;
 use crate::instance::{ReadRequest, Record, Source, Target};
 use crate::plan::{Mapped, Schema, source_hash};
@@ -28,32 +31,26 @@ impl<S: Source, T: Target> Session<S, T> {
         if !self.options.publish.kinds().contains(&Kind::Content) {
             return PublicVersions::default();
         }
-        let drafts = mapped.read.of_kind(Kind::Content).iter();
-        let drafts = drafts.filter(|item| may_have_another(item.state));
-        let asks = drafts.filter_map(|item| {
-            Some(ReadRequest::Live {
-                kind: Kind::Content,
-                id: item.key.id.raw(),
-                locale: item.key.locale.clone()?,
-            })
-        });
-        let asks: Vec<_> = asks.collect();
-        let count = asks.len();
-        let found = match self.source.ask_everything::<SourceId>(asks).await {
-            Ok(found) => found,
-            Err(error) => {
-                let message = format!(
-                    "the published versions of {count} drafts of the source could not be read, so these stay drafts: {error}"
-                );
-                self.sink.emit(Event::Warned { message }).await;
-                return PublicVersions::default();
+        let items = mapped.read.of_kind(Kind::Content);
+        let drafts = items.iter().filter(|item| may_have_another(item.state));
+        let drafts: HashSet<&EntityKey> = drafts.map(|item| &item.key).collect();
+        let mut found = Vec::new();
+        let take = |record| match record {
+            Record::Entity(entity) if drafts.contains(&entity.key) && entity.is_published() => {
+                found.push(entity);
             }
+            _ => {}
         };
-        let found = found.into_iter().filter_map(|found| match found {
-            Record::Entity(entity) => Some(entity),
-            _ => None,
-        });
-        let all = self.options.maps.apply_to(&mapped.read, found.collect());
+        let asks = asks(items, &drafts);
+        if let Err(error) = self.source.ask_each(asks, None, take).await {
+            let message = format!(
+                "the published versions of {} drafts of the source could not be read, so these stay drafts: {error}",
+                drafts.len()
+            );
+            self.sink.emit(Event::Warned { message }).await;
+            return PublicVersions::default();
+        }
+        let all = self.options.maps.apply_to(&mapped.read, found);
         if all.is_empty() {
             return PublicVersions::default();
         }
@@ -75,8 +72,41 @@ impl<S: Source, T: Target> Session<S, T> {
     }
 }
 
+/// Rows in a page of a feed.
+const ROWS: usize = 250;
+
 /// How many runs are looked through for those that were undone.
 const RUNS: u32 = 10_000;
+
+/// How the published versions of drafts are asked for: one by one, or, in a locale where that takes fewer requests, all that is
+/// published.
+fn asks(items: &[Entity<SourceId>], drafts: &HashSet<&EntityKey>) -> Vec<ReadRequest> {
+    let mut of_locale: BTreeMap<&Locale, (usize, Vec<i64>)> = BTreeMap::new();
+    for item in items {
+        let Some(locale) = item.locale() else {
+            continue;
+        };
+        let (all, ids) = of_locale.entry(locale).or_default();
+        *all += 1;
+        if drafts.contains(&item.key) {
+            ids.push(item.key.id.raw());
+        }
+    }
+    let each = of_locale.into_iter().flat_map(|(locale, (all, ids))| {
+        // The last page says that it is the last one.
+        if ids.len() > all.div_ceil(ROWS) + 1 {
+            let (locale, token) = (locale.clone(), 0);
+            return vec![ReadRequest::PublicItems { locale, token }];
+        }
+        let one = |id| ReadRequest::Live {
+            kind: Kind::Content,
+            id,
+            locale: locale.clone(),
+        };
+        ids.into_iter().map(one).collect()
+    });
+    each.collect()
+}
 
 /// Whether an item in this state may be published in an older version.
 const fn may_have_another(state: ItemState) -> bool {
