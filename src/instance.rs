@@ -116,6 +116,13 @@ pub enum ReadRequest {
         /// The locale.
         locale: Locale,
     },
+    /// The next published content items of a locale in the feed of what the public sees.
+    PublicItems {
+        /// The locale.
+        locale: Locale,
+        /// 0 to start, then what the previous answer's follow-up has.
+        token: i64,
+    },
     /// Several content items of a locale as the Management API has them now, at most 100 ids. Ids that do
     /// not exist are missing from the answer.
     ItemsById {
@@ -130,9 +137,11 @@ impl ReadRequest {
     /// Whether the Content Fetch API answers it: the feeds, redirections, and what is published.
     pub const fn is_fetched(&self) -> bool {
         match self {
-            Self::Items { .. } | Self::Pages { .. } | Self::Redirections | Self::Live { .. } => {
-                true
-            }
+            Self::Items { .. }
+            | Self::PublicItems { .. }
+            | Self::Pages { .. }
+            | Self::Redirections
+            | Self::Live { .. } => true,
             Self::One { kind, .. } => matches!(kind, Kind::Redirection),
             Self::Locales
             | Self::Models { .. }
@@ -154,7 +163,7 @@ impl ReadRequest {
     /// instance, then that of pages; other answers bring further questions; 0 is a question by itself.
     pub const fn rank(&self) -> u32 {
         match self {
-            Self::Items { .. } => 3,
+            Self::Items { .. } | Self::PublicItems { .. } => 3,
             Self::Pages { .. } => 2,
             Self::Models { .. }
             | Self::Containers
@@ -181,7 +190,9 @@ impl ReadRequest {
     pub fn feed(&self) -> Option<Self> {
         let mut first = self.clone();
         match &mut first {
-            Self::Items { token, .. } | Self::Pages { token, .. } => *token = 0,
+            Self::Items { token, .. }
+            | Self::PublicItems { token, .. }
+            | Self::Pages { token, .. } => *token = 0,
             Self::Galleries { offset }
             | Self::Assets { offset }
             | Self::ContainerItems { offset, .. } => *offset = 0,
@@ -218,6 +229,9 @@ impl fmt::Display for ReadRequest {
             Self::Assets { offset } => write!(f, "the assets from row {offset}"),
             Self::Items { locale, token } => {
                 write!(f, "the content of {locale} from token {token}")
+            }
+            Self::PublicItems { locale, token } => {
+                write!(f, "the published content of {locale} from token {token}")
             }
             Self::Pages { locale, token } => write!(f, "the pages of {locale} from token {token}"),
             Self::Sitemap(locale) => write!(f, "the sitemap of {locale}"),

@@ -337,7 +337,8 @@ fn help_teaches() {
 
     What was changed on the target since is listed and left alone, and so is what it still needs. What existed
     before the run is never deleted. The plan is shown first; an undo that was interrupted goes on when it is
-    started again.
+    started again. Webhooks of the target fire for what it writes, as for a run; --pause-webhooks switches them
+    off meanwhile.
 
     Usage: lockgate undo [OPTIONS] <RUN>
 
@@ -358,6 +359,10 @@ fn help_teaches() {
 
           --changed-too
               Undo also what was changed on the target since the run
+
+          --pause-webhooks
+              Switch off the webhooks of the target before the first write, and on again at the end [env:
+              LOCKGATE_PAUSE_WEBHOOKS]
 
           --no-verify
               Skip verification [env: LOCKGATE_VERIFY=false]

@@ -26,7 +26,8 @@ use crate::store::{Change, RunRecord, Store};
 /// Reverts a run: deletes what it created and restores what it overwrote
 ///
 /// What was changed on the target since is listed and left alone, and so is what it still needs. What existed before the
-/// run is never deleted. The plan is shown first; an undo that was interrupted goes on when it is started again.
+/// run is never deleted. The plan is shown first; an undo that was interrupted goes on when it is started again. Webhooks of the
+/// target fire for what it writes, as for a run; --pause-webhooks switches them off meanwhile.
 #[derive(Clone, Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "one switch per flag")]
 #[command(after_help = "\
@@ -52,6 +53,9 @@ pub(super) struct UndoArgs {
     /// Undo also what was changed on the target since the run
     #[arg(long, help_heading = "Policy")]
     changed_too: bool,
+    /// Switch off the webhooks of the target before the first write, and on again at the end
+    #[arg(long, help_heading = "Policy")]
+    pause_webhooks: bool,
     /// Skip verification
     #[arg(long, help_heading = "Policy")]
     no_verify: bool,
@@ -137,11 +141,10 @@ impl UndoArgs {
             .between(of_run[0], of_run[1])
             .collect(Collected::default());
         let collected = self.output.collect(self.engine.collect(collected));
-        let collected = collected.switch("sync.dry_run", self.dry_run, true).switch(
-            "sync.verify",
-            self.no_verify,
-            false,
-        );
+        let collected = collected
+            .switch("sync.dry_run", self.dry_run, true)
+            .switch("sync.pause_webhooks", self.pause_webhooks, true)
+            .switch("sync.verify", self.no_verify, false);
         let mut given = self.file.load(collected)?.unless_set(&ways(record));
         if let Some(folder) = record.options["source_folder"].as_str() {
             given = given.with_source_folder(folder.into(), record.pair.source.clone());
@@ -200,7 +203,7 @@ async fn look(
     let draining = async { while unheard.recv().await.is_some() {} };
     let (outlook, ()) = tokio::join!(working, draining);
     let outlook = outlook?;
-    undo_plan::write(&outlook, settings.output.mode == OutputMode::Json, out)?;
+    undo_plan::write(&outlook, settings, out)?;
     Ok(ExitStatus::Agreed)
 }
 
@@ -308,7 +311,7 @@ impl Undo<'_> {
         let mut shown = Ok(());
         let agree = |outlook: &UndoOutlook| {
             if self.settings.output.mode != OutputMode::Json {
-                shown = undo_plan::write(outlook, false, out);
+                shown = undo_plan::write(outlook, self.settings, out);
             }
             // What could not be shown is not done either.
             let may_go_on = shown.is_ok();
@@ -344,7 +347,11 @@ impl Undo<'_> {
             run: run.clone(),
             pair: self.record.pair.clone(),
             command: "undo".to_owned(),
-            options: json!({ "undone": self.record.run, "changed_too": self.args.changed_too }),
+            options: json!({
+                "undone": self.record.run,
+                "changed_too": self.args.changed_too,
+                "pause_webhooks": self.settings.sync.pause_webhooks,
+            }),
             started_at,
             finished_at: None,
             exit: None,
@@ -356,6 +363,9 @@ impl Undo<'_> {
 
 fn status_of(end: &UndoEnd) -> ExitStatus {
     let mut status = ExitStatus::Agreed;
+    if !end.webhooks_off.is_empty() {
+        status = status.or(ExitStatus::Failed);
+    }
     if !end.agreed {
         return status;
     }

@@ -5,9 +5,11 @@ use std::io::{self, Write};
 use serde_json::json;
 
 use super::table::of_rows;
+use crate::config::{OutputMode, Settings};
 use crate::domain::{Kind, shown};
 use crate::engine::UndoOutlook;
 use crate::plan::undo::Decision;
+use crate::report::overview::webhooks_before;
 
 /// The decisions, in the order of their columns.
 const COLUMNS: [&str; 9] = [
@@ -27,13 +29,13 @@ const NEW_IDS: &str = "What is created again has a new id and no history; refere
                        links to the former ids from elsewhere are not. An older published version does not come back.";
 
 /// Writes a table with the number of entities by kind and decision, then what is skipped, by name and with the
-/// reason; or one JSON object per entity.
+/// reason, and the webhooks that it fires; or one JSON object per entity.
 pub(super) fn write(
     outlook: &UndoOutlook,
-    is_json: bool,
+    settings: &Settings,
     out: &mut (dyn Write + Send),
 ) -> io::Result<()> {
-    if is_json {
+    if settings.output.mode == OutputMode::Json {
         lines(outlook, out)?;
     } else {
         writeln!(out, "{}", counts(outlook))?;
@@ -45,6 +47,11 @@ pub(super) fn write(
             writeln!(out, "\n{NEW_IDS}")?;
         }
         kept(outlook, out)?;
+        let webhooks = outlook.webhooks.iter().filter(|_| outlook.has_work());
+        let names: Vec<String> = webhooks.map(|one| one.name.to_string()).collect();
+        if let Some(line) = webhooks_before(&names, settings.sync.pause_webhooks) {
+            writeln!(out, "\n{line}")?;
+        }
     }
     out.flush()
 }

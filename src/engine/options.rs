@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::pace::Ceilings;
 use super::probed::Probed;
+use crate::domain::Kind;
 use crate::plan::Hint;
 pub use crate::plan::{
     Adopt, Denied, FieldRule, Freeze, Gates, Maps, MaxChange, OnConflict, Pattern, PatternError,
@@ -43,6 +44,16 @@ impl Publish {
             Self::Content => "content",
             Self::Pages => "pages",
             Self::Both => "both",
+        }
+    }
+
+    /// The kinds that are published, in this order.
+    pub const fn kinds(self) -> &'static [Kind] {
+        match self {
+            Self::Off => &[],
+            Self::Content => &[Kind::Content],
+            Self::Pages => &[Kind::Page],
+            Self::Both => &[Kind::Content, Kind::Page],
         }
     }
 }

@@ -34,6 +34,13 @@ pub(super) struct Moved {
     pub(super) left: Vec<TargetId>,
 }
 
+impl Moved {
+    /// Whether something became of it, or did not leave.
+    pub(super) fn has(&self, id: TargetId) -> bool {
+        self.refused.contains_key(&id) || self.left.contains(&id)
+    }
+}
+
 /// The outcome of one request.
 enum End {
     /// Results one by one: those that were refused, and those that are handed in again.

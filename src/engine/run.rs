@@ -15,7 +15,7 @@ use super::pace::Sample;
 use super::publish;
 use super::row_order::put_in_order;
 use super::run_error::RunError;
-use super::session::{Prepared, Session, sorted};
+use super::session::{Prepared, Session, is_lost, sorted};
 use super::state::{Limits, RunState};
 use super::unplaced::Unplaced;
 use super::verify::{Difference, Scope, Verified, verify};
@@ -23,7 +23,6 @@ use crate::domain::{EntityKey, Guid, Inventory, Kind, Locale, SourceId};
 use crate::event::{Bottleneck, Command, Event, Phase};
 use crate::instance::{Source, Target};
 use crate::plan::{Action, Plan};
-use crate::store::StoreError;
 
 /// How a run ended.
 #[derive(Debug)]
@@ -68,11 +67,8 @@ impl<S: Source, T: Target> Session<S, T> {
         let keeper = Keeper::acquire(&self.store, &self.pair(), owner, ttl).await?;
         let control = Control::under(commands, &keeper);
         let report = Box::pin(self.sync_under_lease(control, &keeper)).await;
-        let is_lost = match &report {
-            Ok(report) => matches!(report.end, End::LeaseLost(_)),
-            Err(error) => matches!(error, RunError::Store(StoreError::LeaseLost { .. })),
-        };
-        let webhooks_off = Box::pin(self.after_writes(is_lost, &keeper)).await;
+        let ended = report.as_ref().map(|report| &report.end);
+        let webhooks_off = Box::pin(self.after_writes(is_lost(ended), &keeper)).await;
         keeper.release().await;
         report.map(|report| RunReport {
             webhooks_off,

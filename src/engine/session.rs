@@ -1,6 +1,7 @@
 //! What a run, an undo and a plan have in common: the two instances, the state, and what is decided from them.
 
 mod left_over;
+mod public;
 mod restore;
 mod webhooks;
 
@@ -17,6 +18,7 @@ use super::channels;
 use super::context::Foreign;
 use super::context::PreImages;
 use super::context::RunContext;
+use super::end::End;
 use super::lease::{Fence, Keeper};
 use super::open_intents::OpenIntents;
 use super::options::{Matching, Options, Publish, UnknownOutcome};
@@ -44,6 +46,7 @@ use crate::plan::{
 use crate::store::{LeaseOwner, Mapping, Pair, PublishState, Store, StoreError};
 
 pub(super) use left_over::PrunePlan;
+pub(super) use public::PublicVersions;
 
 /// Everything that a run needs.
 #[derive(Debug)]
@@ -94,6 +97,7 @@ pub(super) struct Prepared {
     pub(super) plan: Arc<Plan>,
     pub(super) prune: PrunePlan,
     pub(super) published: Former,
+    pub(super) public: PublicVersions,
     pub(super) doubts: HashMap<EntityKey, String>,
     pub(super) defaults: Defaults,
     pub(super) equal_bytes: HashMap<SourceId, ContentHash>,
@@ -219,17 +223,14 @@ impl<S: Source, T: Target> Session<S, T> {
         doubts: HashMap<EntityKey, String>,
     ) -> Result<Prepared, RunError> {
         let source = Arc::clone(&mapped.source);
+        let public = self.public_versions(&mapped).await;
         channels::rename(&self.options.maps.channels, &source, &mut target)?;
         let target = Arc::new(target);
         let mappings = self.store.mappings(&self.pair()).await?;
         let places = self.store.page_places(&self.pair()).await?;
         let places: HashMap<EntityKey, AgreedPlace> = places.into_iter().collect();
         let mut agreements = self.agreements(&mappings, &places).await?;
-        let mut hints = self.hints().await?;
-        if self.matching.is_restore {
-            hints.extend(restore::hints(&source, &target));
-            restore::forget_bases(&mut agreements);
-        }
+        let hints = self.hints((&source, &target), &mut agreements).await?;
         let disputed = self.disputed().await?;
         let looks = plan::assets_to_look_at(&source, &target, &agreements);
         let at_once = self.options.downloads_in_flight();
@@ -253,6 +254,7 @@ impl<S: Source, T: Target> Session<S, T> {
             adopt: self.matching.adopt,
             policies: &self.policies,
             excluded: &mapped.excluded,
+            public: &public.hashes,
             selection: &self.selection,
             weights: self.target.pacer.pace_snapshot().weights(),
             agreed: self.approved.as_deref().map(|approved| Agreed {
@@ -273,7 +275,7 @@ impl<S: Source, T: Target> Session<S, T> {
             approved,
         });
         let prune = Box::pin(prune).await?;
-        let published = self.former().await?;
+        let published = self.former(&public).await?;
         let webhooks = Arc::new(self.enabled_webhooks().await?);
         let is_pruned = !prune.0.traces.is_empty();
         self.tell_of_plan((&plan, is_pruned), (&source, &target), &mappings)
@@ -289,6 +291,7 @@ impl<S: Source, T: Target> Session<S, T> {
             plan,
             prune,
             published,
+            public,
             doubts,
             defaults,
             equal_bytes: bytes.equal,
@@ -330,14 +333,32 @@ impl<S: Source, T: Target> Session<S, T> {
     }
 
     /// The outcome of what earlier runs published.
-    async fn former(&self) -> Result<Former, StoreError> {
-        let (pair, store) = (self.pair(), &self.store);
-        let published = store.published(&pair, PublishState::Published).await?;
-        let refused = store.published(&pair, PublishState::Refused).await?;
-        Ok(Former {
-            published: published.into_iter().collect(),
-            refused: refused.into_iter().collect(),
-        })
+    async fn former(&self, public: &PublicVersions) -> Result<Former, StoreError> {
+        let undone = if public.hashes.is_empty() {
+            HashSet::new()
+        } else {
+            self.undone_runs().await?
+        };
+        let mut former = Former::default();
+        for publishing in self.store.published(&self.pair()).await? {
+            let one = (publishing.key, publishing.target);
+            let is_undone = undone.contains(&publishing.run);
+            match (publishing.state, publishing.version) {
+                (PublishState::Published, Some(version)) if !is_undone => {
+                    former.versions.insert(one.clone(), version);
+                }
+                (PublishState::Published | PublishState::Withdrawn, _) => {
+                    former.versions.remove(&one);
+                }
+                (PublishState::Open | PublishState::Refused, _) => {}
+            }
+            match publishing.state {
+                PublishState::Published => former.published.insert(one),
+                PublishState::Refused => former.refused.insert(one),
+                PublishState::Open | PublishState::Withdrawn => false,
+            };
+        }
+        Ok(former)
     }
 
     /// Entities whose mapping contradicted that of another one when the state was brought up to date.
@@ -365,7 +386,11 @@ impl<S: Source, T: Target> Session<S, T> {
 
     /// What else names pairs of entities: the state of the way back, what the caller found, and mappings through a third
     /// instance, which come last: they are two steps away from what was seen.
-    async fn hints(&self) -> Result<Vec<Hint>, StoreError> {
+    async fn hints(
+        &self,
+        (source, target): (&Inventory<SourceId>, &Inventory<TargetId>),
+        agreements: &mut Agreements,
+    ) -> Result<Vec<Hint>, StoreError> {
         for message in &self.matching.problems {
             let message = message.clone();
             self.sink.emit(Event::Warned { message }).await;
@@ -399,6 +424,10 @@ impl<S: Source, T: Target> Session<S, T> {
         });
         let mapped: Vec<Hint> = mapped.collect();
         hints.extend(mapped);
+        if self.matching.is_restore {
+            hints.extend(restore::hints(source, target));
+            restore::forget_bases(agreements);
+        }
         Ok(hints)
     }
 
@@ -447,6 +476,7 @@ impl<S: Source, T: Target> Session<S, T> {
             ids: warm_ids(prepared),
             equal_bytes: prepared.equal_bytes.clone(),
             defaults: prepared.defaults.clone(),
+            public: Arc::clone(&prepared.public.entities),
             ..self.bare_context(source, target, fence)
         }
     }
@@ -473,6 +503,7 @@ impl<S: Source, T: Target> Session<S, T> {
             sent_bytes: dashmap::DashMap::new(),
             equal_bytes: HashMap::new(),
             defaults: Defaults::default(),
+            public: Arc::default(),
             unfinished: dashmap::DashSet::new(),
             placed: dashmap::DashSet::new(),
             republish: dashmap::DashSet::new(),
@@ -508,6 +539,14 @@ impl<S: Source, T: Target> Session<S, T> {
             target: self.target.guid.clone(),
         }
     }
+}
+
+/// Whether another run may have the pair.
+pub(super) const fn is_lost(ended: Result<&End, &RunError>) -> bool {
+    matches!(
+        ended,
+        Ok(End::LeaseLost(_)) | Err(RunError::Store(StoreError::LeaseLost { .. }))
+    )
 }
 
 pub(super) fn sorted(doubts: HashMap<EntityKey, String>) -> Vec<(EntityKey, String)> {

@@ -5,7 +5,7 @@
 //! ```
 //! A note names the webhook and nothing else of it: before each save it is read anew, so that neither its secret nor its
 //! address is kept, and what was changed meanwhile stays. A run that died leaves its notes to the next run of the pair, or
-//! to [`restore_webhooks`].
+//! to [`restore_webhooks`]. An undo is a run in this.
 //!
 //! Whether a save keeps the signing secret decides what may be paused. By the vendor's description the secret is the server's:
 //! values that are sent are ignored, the first signed save makes it, and only `rotate-secret` replaces it. It says nothing about the

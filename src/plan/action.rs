@@ -199,6 +199,8 @@ pub struct Planned {
     pub found: Option<TargetId>,
     /// Where its fields come from both sides: which from where.
     pub merge: Option<Box<Merge>>,
+    /// The hash of the version that the source shows to the public, where that is not this one and items are published.
+    pub public: Option<ContentHash>,
 }
 
 /// The place of a page, apart from what it says.

@@ -317,13 +317,18 @@ impl<'a> Present<'a> {
         }
     }
 
-    /// What it says, where it stands, and whether it is published.
+    /// What it says, where it stands, and whether it is published, or in which other version.
     fn of_source(&self, entity: &Entity<SourceId>, planned: &Planned) -> ContentHash {
         let hash = planned.source_hash.map(|hash| hash.to_string());
         let parent = entity.placement.as_ref().map(|placement| placement.parent);
         let published = entity.is_published();
         let place = place(entity, planned, &self.source_rows);
-        ContentHash::of(&json!([hash, parent, published, place]))
+        let mut says = json!([hash, parent, published, place]);
+        // Without one it is what plans of earlier versions have.
+        if let (Some(public), Value::Array(says)) = (planned.public, &mut says) {
+            says.push(public.to_string().into());
+        }
+        ContentHash::of(&says)
     }
 
     /// What it says and where it stands. An asset has no text of its own: its date and size stand for its bytes.

@@ -266,5 +266,6 @@ pub(crate) fn planned() -> Planned {
         evidence: None,
         found: None,
         merge: None,
+        public: None,
     }
 }

@@ -70,6 +70,7 @@ pub(super) const fn subject(ask: &ReadRequest) -> Option<Kind> {
         ReadRequest::Galleries { .. } => Some(Kind::Gallery),
         ReadRequest::Assets { .. } => Some(Kind::Asset),
         ReadRequest::Items { .. }
+        | ReadRequest::PublicItems { .. }
         | ReadRequest::ItemsById { .. }
         | ReadRequest::ContainerItems { .. } => Some(Kind::Content),
         ReadRequest::Pages { .. } => Some(Kind::Page),

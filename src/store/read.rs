@@ -243,24 +243,14 @@ impl Readers {
         self.rows(rows, |row| self.publishing(row)).await
     }
 
-    pub(super) async fn published(
-        &self,
-        pair: &Pair,
-        state: PublishState,
-    ) -> Result<Vec<(EntityKey, TargetId)>, StoreError> {
+    pub(super) async fn published(&self, pair: &Pair) -> Result<Vec<Publishing>, StoreError> {
         let rows = query(
-            "SELECT DISTINCT p.kind, p.source_id, p.locale, p.target_id
-             FROM publishings p JOIN runs r ON r.run = p.run
-             WHERE r.source = ? AND r.target = ? AND p.state = ?",
+            "SELECT p.* FROM publishings p JOIN runs r ON r.run = p.run
+             WHERE r.source = ? AND r.target = ? ORDER BY r.started_at, r.run",
         )
         .bind(pair.source.as_str())
-        .bind(pair.target.as_str())
-        .bind(state.name());
-        self.rows(rows, |row| {
-            let key = self.key(row, self.reader("publishings"))?;
-            Ok((key, TargetId::new(self.column(row, "target_id")?)))
-        })
-        .await
+        .bind(pair.target.as_str());
+        self.rows(rows, |row| self.publishing(row)).await
     }
 
     fn publishing(&self, row: Row<'_>) -> Result<Publishing, StoreError> {
@@ -273,6 +263,7 @@ impl Readers {
             state: reader.word("state", self.column(row, "state")?, PublishState::from_name)?,
             reason: self.column(row, "reason")?,
             live: reader.live(self.column(row, "live")?)?,
+            version: reader.version(self.column(row, "live")?)?,
         })
     }
 

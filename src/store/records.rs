@@ -282,6 +282,8 @@ pub struct Publishing {
     pub reason: Option<String>,
     /// What the public saw of it before.
     pub live: FormerLive,
+    /// The hash of the version of the source that was published; `None` in notes of earlier programs.
+    pub version: Option<ContentHash>,
 }
 
 /// What has become of a publication.
@@ -342,6 +344,14 @@ pub struct RunRecord {
     pub end: Option<RunEnd>,
     /// The totals, in the shape of the run's summary.
     pub counts: Option<Value>,
+}
+
+impl RunRecord {
+    /// The run that this one undoes, if it is an undo.
+    pub fn undoes(&self) -> Option<RunId> {
+        let run = self.options.get("undone")?.as_str()?;
+        (self.command == "undo").then(|| RunId(run.to_owned()))
+    }
 }
 
 /// How a run ended.

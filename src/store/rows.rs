@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
     FormerLive, IntentDetail, IntentState, MappingOrigin, Operation, PriorState, PublishState,
-    StoreError,
+    Publishing, StoreError,
 };
 use crate::domain::{
     AgreedNumber, AgreedPlace, ContentHash, EntityKey, Filled, Id, Key, Kind, Locale, Outcome,
@@ -151,6 +152,13 @@ impl Reader<'_> {
         serde_json::from_str(text).map_err(|_| self.wrong("live", "of a publication"))
     }
 
+    /// The hash that stands beside what the public saw, if there is one.
+    pub(super) fn version(self, text: &str) -> Result<Option<ContentHash>, StoreError> {
+        let beside: Beside =
+            serde_json::from_str(text).map_err(|_| self.wrong("live", "of a publication"))?;
+        Ok(beside.version)
+    }
+
     pub(super) fn place(self, text: &str) -> Result<AgreedPlace, StoreError> {
         serde_json::from_str(text).map_err(|_| self.wrong("place", text))
     }
@@ -251,9 +259,30 @@ pub(super) fn former_column(prior: &PriorState) -> String {
 }
 
 /// A JSON object.
-pub(super) fn live_column(live: &FormerLive) -> String {
+/// What the public saw, and beside it the version that it was to see: earlier programs ignore members that they do not know.
+pub(super) fn live_column(publishing: &Publishing) -> String {
+    #[derive(Serialize)]
+    struct Both<'a> {
+        #[serde(flatten)]
+        live: &'a FormerLive,
+        #[serde(flatten)]
+        beside: Beside,
+    }
+    let both = Both {
+        live: &publishing.live,
+        beside: Beside {
+            version: publishing.version,
+        },
+    };
     // As above.
-    serde_json::to_string(live).unwrap_or_else(|_| "{}".to_owned())
+    serde_json::to_string(&both).unwrap_or_else(|_| "{}".to_owned())
+}
+
+/// What stands beside what the public saw.
+#[derive(Serialize, Deserialize)]
+struct Beside {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    version: Option<ContentHash>,
 }
 
 fn json_array(parts: impl Iterator<Item = impl Display>) -> String {

@@ -191,7 +191,7 @@ fn publishing_noted(publishing: &Publishing) -> Statement<'_> {
     .bind(&publishing.name)
     .bind(publishing.state.name())
     .bind(&publishing.reason)
-    .bind(live_column(&publishing.live))
+    .bind(live_column(publishing))
 }
 
 fn intent_batch(run: &RunId, id: IntentId, batch: BatchId) -> Statement<'_> {

@@ -94,11 +94,19 @@ impl Running {
 
     /// Reads on until so many events of a type have come.
     pub(crate) async fn until(&mut self, wanted: &str, count: usize) {
+        assert!(self.reaches(wanted, count).await, "the run goes on");
+    }
+
+    /// The same; whether they have come before the end.
+    pub(crate) async fn reaches(&mut self, wanted: &str, count: usize) -> bool {
         let mut seen = 0;
         while seen < count {
-            let event = self.event().await.expect("the run goes on");
+            let Some(event) = self.event().await else {
+                return false;
+            };
             seen += usize::from(event["type"] == wanted);
         }
+        true
     }
 
     pub(crate) fn signal(&self, name: &str) {

@@ -13,7 +13,7 @@ use crate::support::{SOURCE, TARGET, empty_target, fixture, instances, serve_wit
 use crate::targets;
 
 /// What may be in no output and in no file.
-const SECRETS: [&str; 3] = [
+pub(crate) const SECRETS: [&str; 3] = [
     "whsec_c2VjcmV0LW9mLXRoZS13ZWJob29r",
     "whsec_Zm9ybWVyLXNlY3JldC1vZi1pdA",
     "key-of-the-receiver",
@@ -30,7 +30,7 @@ fn hook(id: &str, is_enabled: bool, is_signed: bool) -> Row {
     row.as_object().unwrap().clone()
 }
 
-fn hooks() -> Vec<Row> {
+pub(crate) fn hooks() -> Vec<Row> {
     vec![
         hook("signed", true, true),
         hook("plain", true, false),
@@ -38,7 +38,7 @@ fn hooks() -> Vec<Row> {
     ]
 }
 
-fn with_hooks(hooks: Vec<Row>) -> StateFile {
+pub(crate) fn with_hooks(hooks: Vec<Row>) -> StateFile {
     let mut state = instances(&fixture("starter-site"));
     target(&mut state).webhooks = hooks;
     state
@@ -49,7 +49,7 @@ fn target(state: &mut StateFile) -> &mut InstanceFile {
     all.find(|one| one.guid == TARGET).unwrap()
 }
 
-async fn play(state: StateFile) -> Server {
+pub(crate) async fn play(state: StateFile) -> Server {
     serve_with(mock::Options {
         state,
         ..mock::Options::default()
@@ -58,7 +58,7 @@ async fn play(state: StateFile) -> Server {
 }
 
 /// The same with faults, slow enough to be met in the middle of a run.
-async fn slow(faults: &[&str]) -> Server {
+pub(crate) async fn slow(faults: &[&str]) -> Server {
     serve_with(mock::Options {
         state: with_hooks(hooks()),
         latency: Duration::from_millis(10),
@@ -76,7 +76,7 @@ async fn slow(faults: &[&str]) -> Server {
 }
 
 /// The webhooks of an instance without what every save changes.
-fn held(server: &Server, guid: &str) -> Vec<Row> {
+pub(crate) fn held(server: &Server, guid: &str) -> Vec<Row> {
     let state = server.state();
     let instance = state.instances.into_iter().find(|one| one.guid == guid);
     let mut rows = instance.unwrap().webhooks;
@@ -86,13 +86,13 @@ fn held(server: &Server, guid: &str) -> Vec<Row> {
     rows
 }
 
-fn enabled(server: &Server) -> Vec<bool> {
+pub(crate) fn enabled(server: &Server) -> Vec<bool> {
     let rows = held(server, TARGET);
     rows.iter().map(|row| row["enabled"] == true).collect()
 }
 
 /// Writes to an instance in their order: the id of a webhook and whether it is switched on, or nothing for any other one.
-fn switches(server: &Server, guid: &str) -> Vec<Option<(String, bool)>> {
+pub(crate) fn switches(server: &Server, guid: &str) -> Vec<Option<(String, bool)>> {
     let of = |one: RequestRecord| {
         let body = one.body.filter(|_| one.path.ends_with("/webhook"))?;
         Some((body["rowKey"].as_str()?.to_owned(), body["enabled"] == true))
@@ -120,7 +120,7 @@ pub(crate) fn files_with(directory: &Path, text: &str) -> Vec<String> {
     found
 }
 
-fn without_secrets(workspace: &Workspace, ended: &[&Ended]) {
+pub(crate) fn without_secrets(workspace: &Workspace, ended: &[&Ended]) {
     for secret in SECRETS {
         assert_eq!(
             files_with(workspace.path(), secret),
@@ -135,7 +135,7 @@ fn without_secrets(workspace: &Workspace, ended: &[&Ended]) {
 }
 
 /// A command about the target of a server alone.
-async fn webhooks(workspace: &Workspace, server: &Server, words: &[&str]) -> Ended {
+pub(crate) async fn webhooks(workspace: &Workspace, server: &Server, words: &[&str]) -> Ended {
     let url = server.base_url();
     let ends = ["--target", TARGET, "--target-url", &url];
     let command = workspace.command(["webhooks"].iter().chain(words).chain(&ends));

@@ -17,7 +17,7 @@ use lockgate::engine::{
 };
 use lockgate::event::{Command, Event, Side, Stamped};
 use lockgate::plan::{Policies, Selection};
-use lockgate::store::{LeaseOwner, Pair, Store};
+use lockgate::store::{Change, LeaseOwner, Pair, RunRecord, Store};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -222,6 +222,9 @@ impl Stage {
         (self.trace)(format!("run {number} begins: {run:?}"));
         // A process that is still on then has lost its lease, and sends nothing any more.
         self.target.world().forget_deleted();
+        // What a run published is known by the record of the run.
+        let begun = vec![Change::RunStarted(record(number))];
+        self.store.commit(begun).await.unwrap();
         Running {
             number,
             store: self.store.of_another_process().await.unwrap(),
@@ -320,7 +323,7 @@ impl Stage {
         sink: Sink,
     ) -> Session<Process, Process> {
         let options = self.options(run, doubts);
-        let number = RunId(format!("20250101-000000-{:04x}", running.number));
+        let number = run_id(running.number);
         Session {
             source: reader(
                 self.as_seen(running, &self.source),
@@ -382,6 +385,25 @@ impl Stage {
             reproducible: true,
             ..Options::default()
         }
+    }
+}
+
+fn run_id(number: u32) -> RunId {
+    RunId(format!("20250101-000000-{number:04x}"))
+}
+
+fn record(number: u32) -> RunRecord {
+    RunRecord {
+        run: run_id(number),
+        pair: Stage::pair(),
+        command: "sync".to_owned(),
+        options: serde_json::json!({}),
+        // Moments of one length, so that they are in the order of the runs.
+        started_at: format!("2025-01-01T00:00:00.{number:04}Z"),
+        finished_at: None,
+        exit: None,
+        end: None,
+        counts: None,
     }
 }
 

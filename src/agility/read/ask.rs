@@ -77,11 +77,10 @@ fn announced(page: &Page<'_>) -> Option<(u64, u64)> {
 fn route(ask: &ReadRequest) -> Result<(Api, String), ShapeError> {
     let management = |path: String| Ok((Api::Management, path));
     let preview = |path: String| Ok((Api::Preview, path));
-    let feed = |locale: &Locale, list: &str, token: i64| {
+    let feed = |api: Api, locale: &Locale, (list, token): (&str, i64)| {
         let locale = encoded(locale.as_str());
-        preview(format!(
-            "{locale}/sync/{list}?pageSize={PAGE_ROWS}&syncToken={token}"
-        ))
+        let path = format!("{locale}/sync/{list}?pageSize={PAGE_ROWS}&syncToken={token}");
+        Ok((api, path))
     };
     match ask {
         ReadRequest::Locales => management("locales".to_owned()),
@@ -105,8 +104,9 @@ fn route(ask: &ReadRequest) -> Result<(Api, String), ShapeError> {
         ReadRequest::Assets { offset } => management(format!(
             "asset/list?pageSize={PAGE_ROWS}&recordOffset={offset}"
         )),
-        ReadRequest::Items { locale, token } => feed(locale, "items", *token),
-        ReadRequest::Pages { locale, token } => feed(locale, "pages", *token),
+        ReadRequest::Items { locale, token } => feed(Api::Preview, locale, ("items", *token)),
+        ReadRequest::PublicItems { locale, token } => feed(Api::Live, locale, ("items", *token)),
+        ReadRequest::Pages { locale, token } => feed(Api::Preview, locale, ("pages", *token)),
         ReadRequest::Sitemap(locale) => management(format!("{}/sitemap", encoded(locale.as_str()))),
         ReadRequest::Redirections => preview("urlredirection".to_owned()),
         ReadRequest::One { kind, id, locale } => route_one(*kind, *id, locale.as_ref()),
@@ -215,6 +215,7 @@ fn may_be_absent(ask: &ReadRequest) -> bool {
         | ReadRequest::AssetContainer
         | ReadRequest::Assets { .. }
         | ReadRequest::Items { .. }
+        | ReadRequest::PublicItems { .. }
         | ReadRequest::Pages { .. }
         | ReadRequest::Sitemap(_)
         | ReadRequest::Redirections => false,
@@ -222,7 +223,10 @@ fn may_be_absent(ask: &ReadRequest) -> bool {
 }
 
 const fn is_feed(ask: &ReadRequest) -> bool {
-    matches!(ask, ReadRequest::Items { .. } | ReadRequest::Pages { .. })
+    matches!(
+        ask,
+        ReadRequest::Items { .. } | ReadRequest::PublicItems { .. } | ReadRequest::Pages { .. }
+    )
 }
 
 /// A feed that is being rebuilt says so, or answers nothing at all.
@@ -242,6 +246,7 @@ const fn list_of(ask: &ReadRequest) -> List {
         ReadRequest::Galleries { .. } => List::Member("assetMediaGroupings"),
         ReadRequest::Assets { .. } => List::Member("assetMedias"),
         ReadRequest::Items { .. }
+        | ReadRequest::PublicItems { .. }
         | ReadRequest::Pages { .. }
         | ReadRequest::Redirections
         | ReadRequest::ContainerItems { .. }
@@ -270,7 +275,14 @@ fn understand<I: Id>(ask: &ReadRequest, page: Page<'_>) -> Result<ReadResponse<I
         ReadRequest::Galleries { offset } => media::galleries(*offset, &page),
         ReadRequest::AssetContainer => media::asset_container(&page.rest).map(one),
         ReadRequest::Assets { offset } => media::assets(*offset, &page),
-        ReadRequest::Items { locale, token } => content::feed(locale, *token, &page),
+        ReadRequest::Items { locale, token } => {
+            let next = |locale, token| ReadRequest::Items { locale, token };
+            content::feed((locale, *token), &page, next)
+        }
+        ReadRequest::PublicItems { locale, token } => {
+            let next = |locale, token| ReadRequest::PublicItems { locale, token };
+            content::feed((locale, *token), &page, next)
+        }
         ReadRequest::Pages { locale, token } => pages::feed(locale, *token, &page),
         ReadRequest::Sitemap(locale) => sitemap::channels(locale, &page),
         ReadRequest::Redirections => redirections::list(&page),

@@ -31,20 +31,17 @@ const NAME_FIELDS: [&str; 8] = [
 /// The longest name of an item, in characters.
 const NAME_MAX: usize = 80;
 
-/// `GET {locale}/sync/items`: `{ syncToken, items }`.
+/// `GET {locale}/sync/items`: `{ syncToken, items }`. `next` is the question with which the feed goes on.
 pub(super) fn feed<I: Id>(
-    locale: &Locale,
-    token: i64,
+    (locale, token): (&Locale, i64),
     page: &Page<'_>,
+    next: impl Fn(Locale, i64) -> ReadRequest,
 ) -> Result<ReadResponse<I>, ShapeError> {
-    let next = next_token(&page.rest, token);
+    let goes_on = next_token(&page.rest, token);
     Ok(ReadResponse {
         found: page.each(|row| item(locale, row))?,
-        follow_ups: next
-            .map(|token| ReadRequest::Items {
-                locale: locale.clone(),
-                token,
-            })
+        follow_ups: goes_on
+            .map(|token| next(locale.clone(), token))
             .into_iter()
             .collect(),
     })

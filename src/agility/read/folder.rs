@@ -130,6 +130,7 @@ fn answer<I: Id>(folder: &Folder, ask: &ReadRequest) -> Result<ReadResponse<I>, 
         | ReadRequest::Named { .. }
         | ReadRequest::ContainerItems { .. }
         | ReadRequest::Live { .. }
+        | ReadRequest::PublicItems { .. }
         | ReadRequest::ItemsById { .. } => Vec::new(),
     };
     Ok(ReadResponse {

@@ -68,6 +68,8 @@ pub struct RunContext<S, T> {
     pub equal_bytes: HashMap<SourceId, ContentHash>,
     /// What the server fills in, as far as it was known before the run.
     pub defaults: Defaults,
+    /// What the source shows to the public of items with a newer draft.
+    pub(in crate::engine) public: Arc<HashMap<EntityKey, Entity<SourceId>>>,
     /// Entities that were meant to be written and were not, or not completely.
     pub unfinished: dashmap::DashSet<Node>,
     /// Pages that this run put at their places.
@@ -222,7 +224,25 @@ impl<S: Source, T: Target> RunContext<S, T> {
     /// A sentence that names the reference which has no counterpart. That is our mistake: nothing
     /// becomes ready before everything that it refers to is there.
     pub fn prepare(&self, node: Node, step: Step) -> Result<Prepared, String> {
-        let entity = self.entity(node);
+        self.prepare_version(node, step, self.entity(node))
+    }
+
+    /// The same of an item in the version that the source shows to the public.
+    ///
+    /// # Errors
+    /// A sentence that names a reference of that version which has no counterpart.
+    pub(in crate::engine) fn prepare_public(&self, node: Node) -> Result<Prepared, String> {
+        let public = self.public.get(&self.entity(node).key);
+        let public = public.ok_or_else(|| "its published version was not read".to_owned())?;
+        self.prepare_version(node, Step::Patch, public)
+    }
+
+    fn prepare_version(
+        &self,
+        node: Node,
+        step: Step,
+        entity: &Entity<SourceId>,
+    ) -> Result<Prepared, String> {
         let planned = self.planned(node);
         let id = self.counterpart(node);
         let left_out = match step {
@@ -455,6 +475,9 @@ impl<S: Source, T: Target> RunContext<S, T> {
         let planned = self.planned(item.node);
         let entity = self.entity(item.node);
         self.ids.claim(&entity.key, saved.id)?;
+        if let (Step::Patch, Action::Unchanged { .. }) = (item.step, &planned.action) {
+            return Ok(self.saved_again(item, saved));
+        }
         let over = self.written_over(item, saved);
         let (origin, outcome) = match &planned.action {
             Action::Update { .. } => (MappingOrigin::Updated, Outcome::Updated),
@@ -504,6 +527,24 @@ impl<S: Source, T: Target> RunContext<S, T> {
             )));
         }
         Ok(changes)
+    }
+
+    /// What the store has to keep of an item that is unchanged, and was saved in another version all the same: what it is the
+    /// counterpart of stays, and so does the run that wrote it.
+    fn saved_again(&self, item: &Prepared, saved: &Saved) -> Vec<Change> {
+        let there = self.entity(item.node).key.with_id(saved.id);
+        let known = self.pre_images.mapping(&there);
+        let mapping = known.map(|known| Mapping {
+            target_version: saved.version,
+            target_hash: Some(item.fields_hash),
+            proof: Proof::Sent,
+            fields: None,
+            ..known.clone()
+        });
+        mapping
+            .into_iter()
+            .flat_map(|mapping| self.claimed(mapping))
+            .collect()
     }
 
     /// The note of a counterpart. One that a deleted entity of the source had before is taken from it.

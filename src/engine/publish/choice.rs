@@ -1,8 +1,10 @@
 //! What is published, and what counts as left over by an earlier run.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::domain::{Entity, EntityKey, Inventory, ItemState, Kind, Locale, SourceId, TargetId};
+use crate::domain::{
+    ContentHash, Entity, EntityKey, Inventory, ItemState, Kind, Locale, SourceId, TargetId,
+};
 use crate::engine::context::RunContext;
 use crate::engine::forecast::Publication;
 use crate::engine::options::Publish;
@@ -20,16 +22,6 @@ pub(super) struct Published {
     pub(super) node: Node,
 }
 
-/// The kinds that are published, in this order.
-const fn kinds(publish: Publish) -> &'static [Kind] {
-    match publish {
-        Publish::Off => &[],
-        Publish::Content => &[Kind::Content],
-        Publish::Pages => &[Kind::Page],
-        Publish::Both => &[Kind::Content, Kind::Page],
-    }
-}
-
 /// What is going to be published, seen before the uploads: what the source has published of what will be written. What
 /// an earlier run left over is not in it.
 pub(in crate::engine) fn expected<S, T>(context: &RunContext<S, T>) -> Publication
@@ -37,12 +29,14 @@ where
     S: Source,
     T: Target,
 {
-    let kinds = kinds(context.options.publish);
+    let kinds = context.options.publish.kinds();
     let entities = (0..).zip(context.source_inventory.entities());
     let wanted = entities.filter_map(|(node, entity)| {
         let kind = entity.key.kind;
-        let is_wanted = kinds.contains(&kind) && entity.is_published();
-        let is_written = context.planned(node).action.is_work();
+        let planned = context.planned(node);
+        let is_public = entity.is_published() || planned.public.is_some();
+        let (is_wanted, is_written) =
+            (kinds.contains(&kind) && is_public, planned.action.is_work());
         Some((kind, entity.locale().filter(|_| is_wanted && is_written)?))
     });
     Publication::of(wanted)
@@ -70,6 +64,8 @@ pub(in crate::engine) struct Former {
     pub(in crate::engine) published: HashSet<(EntityKey, TargetId)>,
     /// It was refused, or taken back with something that was.
     pub(in crate::engine) refused: HashSet<(EntityKey, TargetId)>,
+    /// The hash of the version that was published last.
+    pub(in crate::engine) versions: HashMap<(EntityKey, TargetId), ContentHash>,
 }
 
 impl<'a> Choice<'a> {
@@ -99,8 +95,8 @@ impl<'a> Choice<'a> {
     /// publishing it is only counted, for both kinds.
     pub(in crate::engine) fn withdrawn(&self) -> Vec<Node> {
         let kinds = match self.publish {
-            Publish::Off => kinds(Publish::Both),
-            publish => kinds(publish),
+            Publish::Off => Publish::Both.kinds(),
+            publish => publish.kinds(),
         };
         let entities = (0..).zip(self.source.entities());
         let mut nodes: Vec<Node> = entities
@@ -149,7 +145,7 @@ impl<'a> Choice<'a> {
 
     /// Everything that is published, content before pages.
     pub(in crate::engine) fn all(&self) -> Vec<Node> {
-        let kinds = kinds(self.publish).iter();
+        let kinds = self.publish.kinds().iter();
         let nodes = kinds.flat_map(|kind| {
             let entities = (0..).zip(self.source.entities());
             entities.filter_map(move |(node, entity)| (entity.key.kind == *kind).then_some(node))
@@ -157,18 +153,41 @@ impl<'a> Choice<'a> {
         nodes.filter(|node| self.takes(*node)).collect()
     }
 
-    /// Whether the source has it published, and this run writes it, or an earlier one did with no change since; and whether
-    /// the plan that is applied says so.
+    /// Whether the source has it published, and this run writes it, or an earlier one did with no change since; or whether the
+    /// source shows another version of it than a run has published; and whether the plan that is applied says so.
     fn takes(&self, node: Node) -> bool {
         let entity = &self.source.entities()[node as usize];
         let planned = &self.plan.entities[node as usize];
         let is_agreed = |approved: &Approved| approved.publishes(&entity.key);
-        if !entity.is_published() || !self.approved.is_none_or(is_agreed) {
+        let is_public = entity.is_published() || planned.public.is_some();
+        if !is_public || !self.approved.is_none_or(is_agreed) {
             return false;
         }
         // One that only moved says what the target had in it, published or not.
         let is_written = planned.action.is_work() && !planned.is_place_only();
-        is_written || (self.ours.contains(&entity.key) && self.is_still_to_do(planned, entity))
+        let is_ours = || self.ours.contains(&entity.key);
+        match planned.public {
+            Some(public) => {
+                let is_as_written =
+                    matches!(planned.action, Action::Unchanged { .. }) && !planned.left_alone;
+                (is_written || (is_as_written && is_ours()))
+                    && !self.has_published(planned, entity, public)
+            }
+            None => is_written || (is_ours() && self.is_still_to_do(planned, entity)),
+        }
+    }
+
+    /// Whether a run has published this version of an entity, and no other one since.
+    fn has_published(
+        &self,
+        planned: &Planned,
+        entity: &Entity<SourceId>,
+        version: ContentHash,
+    ) -> bool {
+        let target = planned.action.counterpart();
+        let published =
+            target.and_then(|target| self.former.versions.get(&(entity.key.clone(), target)));
+        published == Some(&version)
     }
 
     /// Whether the target has the entity as it was written and has not published it.

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::{StreamExt, stream};
 
+use super::below::{self, Version};
 use super::choice::Published;
 use super::together::Together;
-use crate::domain::{Entity, EntityKey, Failure, Outcome, SourceId, TargetId};
+use crate::domain::{Entity, EntityKey, Failure, Locale, Outcome, SourceId, TargetId};
 use crate::engine::context::RunContext;
 use crate::engine::jobs::{Finished, Jobs};
 use crate::engine::publishing::{Moved, SameWords, move_more, move_some};
@@ -185,14 +186,26 @@ impl<S: Source, T: Target> Publisher<S, T> {
             return Ok(Vec::new());
         };
         let notes = self.note(some).await?;
-        let ids: Vec<TargetId> = some.iter().map(|published| published.id).collect();
         let place = (first.kind, &first.locale);
+        let below: Vec<&Published> = some
+            .iter()
+            .copied()
+            .filter(|one| self.is_below(one))
+            .collect();
+        let (saved, unsaved) = self.save_public(&below, &first.locale).await?;
+        let ids = some.iter().map(|published| published.id);
+        let ids: Vec<TargetId> = ids.filter(|id| !unsaved.has(*id)).collect();
         let mut row = self.row.lock().await;
-        let moved = move_more(&self.context, self.step, place, &ids, &mut row).await;
+        let mut moved = move_more(&self.context, self.step, place, &ids, &mut row).await;
         drop(row);
+        moved.refused.extend(unsaved.refused);
+        moved.left.extend(unsaved.left);
         let outcomes = notes.iter().cloned();
         let outcomes = outcomes.filter_map(|noted| with_outcome(noted, &moved, self.step));
         self.context.store.commit(outcomes.collect()).await?;
+        if !saved.is_empty() {
+            below::save_drafts(&self.context, &first.locale, &saved).await?;
+        }
         self.emit_refused(some, &moved).await;
         Ok(some
             .iter()
@@ -201,13 +214,45 @@ impl<S: Source, T: Target> Publisher<S, T> {
             .collect())
     }
 
+    /// Whether an item is published in another version than its newest one.
+    fn is_below(&self, published: &Published) -> bool {
+        let planned = self.context.planned(published.node);
+        self.step == Workflow::Publish && planned.public.is_some()
+    }
+
+    /// Saves the versions that are going to be published over newer drafts: what they are or may be on top of, and why some are not
+    /// published.
+    async fn save_public(
+        &self,
+        some: &[&Published],
+        locale: &Locale,
+    ) -> Result<(Vec<Node>, Moved), StoreError> {
+        let (mut saved, mut unsaved) = (Vec::new(), Moved::default());
+        let nodes: Vec<Node> = some.iter().map(|published| published.node).collect();
+        let results = below::save(&self.context, locale, (&nodes, Version::Public)).await?;
+        for (published, result) in some.iter().zip(results) {
+            match result {
+                StepResult::Done(_) => saved.push(published.node),
+                StepResult::Held => unsaved.left.push(published.id),
+                StepResult::Failed { reason, cause } => {
+                    unsaved.refused.insert(published.id, reason);
+                    // It may be there all the same.
+                    if cause.failure == Failure::InDoubt {
+                        saved.push(published.node);
+                    }
+                }
+            }
+        }
+        Ok((saved, unsaved))
+    }
+
     /// Makes durable what is going to be published, and what the target has and shows of it before.
     async fn note(&self, some: &[&Published]) -> Result<Vec<Publishing>, StoreError> {
         let context = &self.context;
         let note = |published: &&Published| {
             let Published { id, node, .. } = **published;
             async move {
-                let entity = context.entity(node);
+                let (entity, planned) = (context.entity(node), context.planned(node));
                 Publishing {
                     run: context.run.clone(),
                     key: entity.key.clone(),
@@ -216,6 +261,7 @@ impl<S: Source, T: Target> Publisher<S, T> {
                     state: PublishState::Open,
                     reason: None,
                     live: context.former_live(node, id).await,
+                    version: planned.public.or(planned.source_hash),
                 }
             }
         };

@@ -54,7 +54,7 @@ where
     let together = if chosen.is_empty() {
         Together::default()
     } else {
-        Together::of(&context.plan.graph, sides.0)
+        Together::of(&context.plan, sides.0)
     };
     // Stable: of one stage they stay as they were.
     chosen.sort_by_key(|published| together.rank(published));

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::choice::Published;
 use crate::domain::{EntityKey, Inventory, Kind, SourceId};
-use crate::plan::{Graph, Node, stages_of};
+use crate::plan::{Node, Plan, stages_of};
 
 /// The order, and what goes together, by the entities of the source.
 #[derive(Debug, Default)]
@@ -23,13 +23,15 @@ pub(super) struct Together {
 }
 
 impl Together {
-    /// Of what the source has published of the kinds with a workflow.
-    pub(super) fn of(graph: &Graph, source: &Inventory<SourceId>) -> Self {
+    /// Of what the source shows to the public of the kinds with a workflow.
+    pub(super) fn of(plan: &Plan, source: &Inventory<SourceId>) -> Self {
         let entity = |node: Node| &source.entities()[node as usize];
-        let is_item =
-            |node: Node| entity(node).key.kind == Kind::Content && entity(node).is_published();
+        let is_public = |node: Node| {
+            entity(node).is_published() || plan.entities[node as usize].public.is_some()
+        };
+        let is_item = |node: Node| entity(node).key.kind == Kind::Content && is_public(node);
         let mut all = Self::default();
-        for (members, stage) in stages_of(graph, &is_item) {
+        for (members, stage) in stages_of(&plan.graph, &is_item) {
             all.stage.extend(members.iter().map(|node| (*node, stage)));
             if members.len() > 1 {
                 let cycle = all.cycles.len();

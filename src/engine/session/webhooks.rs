@@ -1,4 +1,4 @@
-//! What a run does about the webhooks of its target, before its first write and after its last one.
+//! What a run or an undo does about the webhooks of its target, before its first write and after its last one.
 
 use super::Session;
 use crate::domain::time;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
 
+use super::actions::Actions;
 use super::purpose::Purpose;
 use super::run::UndoRequest;
 use crate::domain::{
@@ -15,7 +16,7 @@ use crate::engine::agreements::by_key;
 use crate::engine::asset_bytes::hash;
 use crate::engine::run_error::RunError;
 use crate::engine::session::Session;
-use crate::instance::{ReadRequest, Record, Source, Target};
+use crate::instance::{ReadRequest, Record, Source, Target, Webhook};
 use crate::plan::container_of;
 use crate::plan::undo::{
     self, Created, Inputs, Live, Own, PriorBytes, PriorState, Trace, UndoPlan,
@@ -41,6 +42,8 @@ pub struct UndoOutlook {
     pub plan: UndoPlan,
     /// The target as it was read for this plan.
     pub target: Arc<Inventory<TargetId>>,
+    /// The webhooks of the target that are enabled; none of the deletes of a run, which has looked at them before.
+    pub webhooks: Vec<Webhook>,
     /// What an earlier attempt at the same undo created again.
     pub(super) created: Created,
     /// What was written over, as the store has it, in the order of the traces.
@@ -50,6 +53,11 @@ pub struct UndoOutlook {
 }
 
 impl UndoOutlook {
+    /// Whether an undo that carries this out writes anything.
+    pub fn has_work(&self) -> bool {
+        !Actions::of(self).all.is_empty()
+    }
+
     /// The models as they were before the run.
     pub(super) fn former_models(&self) -> Vec<Entity<TargetId>> {
         let models = self
@@ -116,6 +124,7 @@ impl<S: Source, T: Target> Session<S, T> {
             traces,
             plan,
             target,
+            webhooks: self.enabled_webhooks().await?,
             noted,
             created,
             mappings,
@@ -467,7 +476,7 @@ fn sent(intents: Vec<Intent>) -> BTreeMap<EntityKey, Sent> {
 async fn models_of_undos(store: &Store, run: &RunId) -> Result<Vec<Entity<TargetId>>, StoreError> {
     let mut models = BTreeMap::new();
     let runs = store.runs(RUNS).await?;
-    let undoes = |record: &&store::RunRecord| undone_by(record).as_ref() == Some(run);
+    let undoes = |record: &&store::RunRecord| record.undoes().as_ref() == Some(run);
     for record in runs.iter().filter(undoes) {
         let noted = store.pre_images(&record.run).await?;
         for noted in noted.iter().filter(|noted| noted.key.kind == Kind::Model) {
@@ -477,10 +486,4 @@ async fn models_of_undos(store: &Store, run: &RunId) -> Result<Vec<Entity<Target
         }
     }
     Ok(models.into_values().collect())
-}
-
-/// The run that `record` undoes, if it is an undo.
-pub(super) fn undone_by(record: &store::RunRecord) -> Option<RunId> {
-    let run = record.options.get("undone")?.as_str()?;
-    (record.command == "undo").then(|| RunId(run.to_owned()))
 }

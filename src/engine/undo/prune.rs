@@ -141,6 +141,7 @@ impl<S: Source, T: Target> Session<S, T> {
             traces,
             plan,
             target,
+            webhooks: Vec::new(),
             mappings: by_key(self.store.mappings(&self.pair()).await?),
         })
     }

@@ -24,7 +24,7 @@ use crate::engine::options::Options;
 use crate::engine::pace::Sample;
 use crate::engine::reconcile::{Known, settle_undone};
 use crate::engine::run_error::RunError;
-use crate::engine::session::{Session, sorted};
+use crate::engine::session::{Session, is_lost, sorted};
 use crate::engine::state::Limits;
 use crate::engine::verify::Difference;
 use crate::event::{Bottleneck, Command, Event, Phase};
@@ -57,6 +57,8 @@ pub struct UndoEnd {
     pub differences: Option<Vec<Difference>>,
     /// Entities with an outcome in an earlier run that cannot be found out, with the reason.
     pub in_doubt: Vec<(EntityKey, String)>,
+    /// Webhooks of the target that are still switched off, or not as they were, each with what to do in a sentence.
+    pub webhooks_off: Vec<String>,
 }
 
 impl<S: Source, T: Target> Session<S, T> {
@@ -80,8 +82,13 @@ impl<S: Source, T: Target> Session<S, T> {
         let keeper = Keeper::acquire(&self.store, &self.pair(), self.owner.clone(), ttl).await?;
         let control = Control::under(commands, &keeper);
         let end = Box::pin(self.undo_alone(request, control, agree, &keeper)).await;
+        let ended = end.as_ref().map(|end| &end.end);
+        let webhooks_off = Box::pin(self.after_writes(is_lost(ended), &keeper)).await;
         keeper.release().await;
-        end
+        end.map(|end| UndoEnd {
+            webhooks_off,
+            ..end
+        })
     }
 
     /// What [`Session::undo`] does while it has the lease.
@@ -109,10 +116,13 @@ impl<S: Source, T: Target> Session<S, T> {
             unpublished: Vec::new(),
             differences: None,
             in_doubt: sorted(doubts),
+            webhooks_off: Vec::new(),
         };
         if !agreed {
             return Ok(end);
         }
+        let webhooks = (&*end.outlook.webhooks, end.outlook.has_work());
+        Box::pin(self.before_writes(webhooks, keeper)).await?;
         // Not before: nothing may stand between the plan and the question on a terminal.
         self.emit_undo(&end.outlook).await;
         self.phase(Phase::Upload).await;

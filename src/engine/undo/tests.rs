@@ -118,6 +118,7 @@ impl Script {
             traces: self.traces,
             plan: self.plan,
             target: Arc::new(Inventory::empty(Guid::new("5e6f7a8b-u"))),
+            webhooks: Vec::new(),
             created: HashMap::new(),
             mappings: HashMap::new(),
         });

@@ -64,6 +64,8 @@ pub struct Inputs<'a> {
     pub policies: &'a Policies,
     /// What is skipped on the target and not created, with the pattern that says so.
     pub excluded: &'a HashMap<EntityKey, Box<str>>,
+    /// The hashes of the versions that the source shows to the public below newer drafts.
+    pub public: &'a HashMap<EntityKey, ContentHash>,
     /// What to migrate.
     pub selection: &'a Selection,
     /// What saves take on this target, as far as it is known.
@@ -182,6 +184,7 @@ fn decide(inputs: &Inputs<'_>, parts: &Parts<'_>, held: &Held) -> Decided {
         .extend(behind_moved_files(inputs, matches, needs));
     let (mut entities, mut notices) = decide_all(inputs, parts, (&places, held));
     let selected = leave_out_of_scope(&mut entities, inputs, (context, needs), &mut notices);
+    name_public(&mut entities, inputs);
     let mut absent = policy::hold(&mut entities, inputs);
     approved::hold(&mut entities, inputs);
     paths::refuse(&mut entities, inputs, matches);
@@ -350,6 +353,13 @@ fn decide_with(
     (entities, notices)
 }
 
+/// Notes which items the source shows to the public in another version.
+fn name_public(entities: &mut [Planned], inputs: &Inputs<'_>) {
+    for (planned, entity) in entities.iter_mut().zip(inputs.source.entities()) {
+        planned.public = inputs.public.get(&entity.key).copied();
+    }
+}
+
 /// What is said of references that lead nowhere.
 fn left_out(entities: &mut [Planned], needs: &[(Needs, ContentHash)]) -> Vec<Notice> {
     let mut notices = Vec::new();
@@ -400,6 +410,7 @@ fn planned(
         evidence: None,
         found: None,
         merge: decision.merge,
+        public: None,
     }
 }
 

@@ -127,6 +127,7 @@ fn made_after(
             ..crate::plan::Policies::default()
         },
         excluded: &HashMap::new(),
+        public: &HashMap::new(),
         selection,
         weights: crate::plan::Weights::default(),
         agreed: None,

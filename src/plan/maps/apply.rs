@@ -58,11 +58,7 @@ impl Maps {
         }
         let schema = Schema::of(&*read);
         self.check(&read, &schema)?;
-        let assets = if self.hosts.is_empty() {
-            AssetIndex::default()
-        } else {
-            AssetIndex::of(&*read)
-        };
+        let assets = self.assets(&read);
         let mapper = Mapper {
             maps: self,
             schema: &schema,
@@ -95,6 +91,36 @@ impl Maps {
             told: self.told(&read.locales, &all),
             read,
         })
+    }
+
+    /// Entities of `read` in other versions, mapped in the same way.
+    pub fn apply_to(
+        &self,
+        read: &Inventory<SourceId>,
+        others: Vec<Entity<SourceId>>,
+    ) -> Vec<Entity<SourceId>> {
+        if self.changes_nothing() || others.is_empty() {
+            return others;
+        }
+        let mapper = Mapper {
+            maps: self,
+            schema: &Schema::of(read),
+            assets: &self.assets(read),
+        };
+        let mut uses = Uses::of(self);
+        let others = others.into_iter();
+        others
+            .map(|one| mapper.entity(&one, &mut uses).unwrap_or(one))
+            .collect()
+    }
+
+    /// The assets of a source, where URLs are mapped.
+    fn assets(&self, read: &Inventory<SourceId>) -> AssetIndex {
+        if self.hosts.is_empty() {
+            AssetIndex::default()
+        } else {
+            AssetIndex::of(read)
+        }
     }
 
     /// The pattern that leaves an entity out.

@@ -93,6 +93,7 @@ impl Overview {
                 .iter()
                 .map(|node| seen.named(*node))
                 .collect(),
+            below_drafts: seen.below_drafts(),
             withdrawn: seen
                 .withdrawn
                 .iter()
@@ -110,7 +111,13 @@ impl Overview {
                 .iter()
                 .map(|told| redact(told).into_owned())
                 .collect(),
-            effort: Effort::of(seen.plan, seen.source, seen.published.len(), seen.limits),
+            effort: Effort::of(
+                seen.plan,
+                seen.source,
+                // Two saves come with each of those below a draft.
+                seen.published.len() + 2 * seen.below_drafts(),
+                seen.limits,
+            ),
         };
         maker.fill(&mut overview);
         overview
@@ -194,6 +201,13 @@ impl Seen<'_> {
             because: kept.map(|why| redact(&why.to_string()).into_owned()),
             conflict: matches!(kept, Some(Kept::Changed { .. })),
         }
+    }
+
+    /// How many are published in another version than their newest one.
+    fn below_drafts(&self) -> usize {
+        let published = self.published.iter();
+        let below = published.filter(|node| self.plan.entities[**node as usize].public.is_some());
+        below.count()
     }
 
     /// What is written, is published on the source, and is not published afterwards.

@@ -35,6 +35,9 @@ pub struct Overview {
     pub deferred: Vec<Deferred>,
     /// What is published on the target afterwards, in the order of the source.
     pub published: Vec<(EntityKey, String)>,
+    /// How many of these are published in an older version than the draft that is saved on top of it.
+    #[serde(skip_serializing_if = "is_none")]
+    pub below_drafts: usize,
     /// What is unpublished on the target, because the source unpublished it.
     pub withdrawn: Vec<(EntityKey, String)>,
     /// How many entities stay published that the source has unpublished.
@@ -56,6 +59,12 @@ pub struct Overview {
     pub maps: Vec<String>,
     /// What it costs.
     pub effort: Effort,
+}
+
+/// Whether a number says that there is nothing.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+const fn is_none(number: &usize) -> bool {
+    *number == 0
 }
 
 /// Entities of one kind and container.

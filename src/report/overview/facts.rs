@@ -141,19 +141,7 @@ pub fn facts(overview: &Overview) -> Vec<String> {
             counted(merged, "entity", "entities")
         ));
     }
-    let of_kind = |kind: Kind| {
-        let all = overview.published.iter();
-        all.filter(|(key, _)| key.kind == kind).count()
-    };
-    let published = [Kind::Content, Kind::Page].map(|kind| (of_kind(kind), kind));
-    if !overview.published.is_empty() {
-        let published: Vec<String> = published
-            .into_iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, kind)| format!("{} {}", count_of(count), kind.plural()))
-            .collect();
-        facts.push(format!("published afterwards: {}", published.join(", ")));
-    }
+    facts.extend(published(overview));
     if !overview.withdrawn.is_empty() {
         facts.push(format!(
             "unpublished on the target, as on the source: {}",
@@ -193,6 +181,31 @@ pub fn facts(overview: &Overview) -> Vec<String> {
     facts
 }
 
+/// What is published, and how much of it below a newer draft.
+fn published(overview: &Overview) -> Vec<String> {
+    if overview.published.is_empty() {
+        return Vec::new();
+    }
+    let of_kind = |kind: Kind| {
+        let all = overview.published.iter();
+        all.filter(|(key, _)| key.kind == kind).count()
+    };
+    let counts = [Kind::Content, Kind::Page].map(|kind| (of_kind(kind), kind));
+    let counts: Vec<String> = counts
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, kind)| format!("{} {}", count_of(count), kind.plural()))
+        .collect();
+    let mut facts = vec![format!("published afterwards: {}", counts.join(", "))];
+    if overview.below_drafts > 0 {
+        facts.push(format!(
+            "{} of these below a newer draft, which is saved on top again",
+            count_of(overview.below_drafts)
+        ));
+    }
+    facts
+}
+
 /// What it costs.
 fn effort(effort: &Effort) -> Option<String> {
     if effort.requests == 0 {
@@ -217,16 +230,22 @@ fn effort(effort: &Effort) -> Option<String> {
 
 /// The webhooks that what is written fires; nothing where nothing is.
 fn webhooks(overview: &Overview) -> Option<String> {
-    if overview.webhooks.is_empty() || overview.is_nothing() {
+    let fires = !overview.is_nothing();
+    fires.then(|| webhooks_before(&overview.webhooks, overview.pauses_webhooks))?
+}
+
+/// What is said of the webhooks of a target before anything is written; nothing where there are none.
+pub(crate) fn webhooks_before(names: &[String], are_paused: bool) -> Option<String> {
+    let number = names.len();
+    if number == 0 {
         return None;
     }
-    let names = overview.webhooks.iter().map(|name| clean(name));
-    let mut list = names.take(WEBHOOKS).collect::<Vec<_>>().join(", ");
-    if overview.webhooks.len() > WEBHOOKS {
+    let shown = names.iter().map(|name| clean(name));
+    let mut list = shown.take(WEBHOOKS).collect::<Vec<_>>().join(", ");
+    if number > WEBHOOKS {
         list.push_str(", …");
     }
-    let number = overview.webhooks.len();
-    if !overview.pauses_webhooks {
+    if !are_paused {
         return Some(webhooks_fire(number, &list));
     }
     let are = if number == 1 { "is" } else { "are" };

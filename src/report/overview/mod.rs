@@ -13,6 +13,7 @@ mod text;
 mod words;
 
 pub use facts::facts;
+pub(crate) use facts::webhooks_before;
 pub use html::html;
 pub use markdown::markdown;
 pub use text::{Look, text};

@@ -45,6 +45,7 @@ fn overview(entries: Vec<Entry>) -> Overview {
         published: Vec::new(),
         withdrawn: Vec::new(),
         still_public: 0,
+        below_drafts: 0,
         drafts: 0,
         deleted: Vec::new(),
         gone: Vec::new(),

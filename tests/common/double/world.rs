@@ -200,6 +200,11 @@ impl World {
                     .into_iter()
                     .collect()
             }
+            ReadRequest::PublicItems { locale, .. } => {
+                let rows = self.of_kind(Kind::Content);
+                let rows = rows.filter(|row| row.locale.as_ref() == Some(locale));
+                rows.filter_map(public).map(Record::Entity).collect()
+            }
             ReadRequest::ItemsById { locale, ids } => ids
                 .iter()
                 .flat_map(|id| self.one(Kind::Content, *id, Some(locale)))

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lockgate::domain::{EntityKey, Id, Kind, Outcome, Proof, Version};
-use lockgate::engine::{self, RunError, RunReport, StopCause};
+use lockgate::engine::{self, Publish, RunError, RunReport, StopCause};
 use lockgate::event::Event;
 use lockgate::store::{Mapping, StoreError};
 use tokio::time::Instant;
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::accounts::{Ran, counts_add_up, gates_settle_last, one_outcome_each, outcomes};
 use crate::double::World;
 use crate::history::{End, Run};
-use crate::oracle::translate::{Pairs, differences, disordered};
+use crate::oracle::translate::{Pairs, differences, disordered, shown_otherwise};
 use crate::stage::{Played, Stage};
 
 /// What is wrong after a run; `was_alone` when no other one worked on the same instances meanwhile.
@@ -37,6 +37,7 @@ pub(crate) async fn after(
             // What others change meanwhile is not what the run has read.
             if run.edits.is_empty() && was_alone {
                 problems.extend(statement(stage, ran, &mappings));
+                problems.extend(shown(stage, ran, &mappings));
             }
         }
     }
@@ -180,6 +181,29 @@ pub(super) fn is_success(report: &RunReport) -> bool {
         && report.conflicts == 0
         && report.unpublished.is_empty()
         && report.in_doubt.is_empty()
+}
+
+/// Of what a run wrote and publishes, the public sees on the target what it sees on the source, also below a newer draft.
+fn shown(stage: &Stage, ran: &Ran, mappings: &[Mapping]) -> Vec<String> {
+    let publishes = match stage.history.manner.publish {
+        Publish::Content | Publish::Both => true,
+        Publish::Off | Publish::Pages => false,
+    };
+    if !publishes || !is_success(&ran.report) {
+        return Vec::new();
+    }
+    let (source, mut target) = (stage.source.world(), stage.target.world());
+    target.advance(Instant::now());
+    let written = outcomes(ran).into_iter();
+    let written =
+        written.filter(|(_, outcome)| matches!(outcome, Outcome::Created | Outcome::Updated));
+    let written: BTreeSet<EntityKey> = written.map(|(key, _)| key).collect();
+    let pairs = Pairs::of(mappings);
+    let found = shown_otherwise(&source, &target, (&pairs, &written));
+    let found = found.into_iter();
+    found
+        .map(|(key, detail)| format!("the public does not see {key} as on the source: {detail}"))
+        .collect()
 }
 
 /// What the verification says equals what a comparison of both instances finds, and a run that ends well has brought

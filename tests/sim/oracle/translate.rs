@@ -226,6 +226,39 @@ pub(super) fn differences(
     found
 }
 
+/// Which of some items the public does not see on the target as the source shows them.
+pub(super) fn shown_otherwise(
+    source: &World,
+    target: &World,
+    (pairs, items): (&Pairs, &BTreeSet<EntityKey>),
+) -> BTreeMap<EntityKey, String> {
+    let mut found = BTreeMap::new();
+    let shown = |row: &Row| {
+        let body = row.live.clone()?;
+        Some(Row {
+            body,
+            ..row.clone()
+        })
+    };
+    for row in source.of_kind(Kind::Content) {
+        let Some(here) = shown(row).filter(|_| items.contains(&entity_key(row))) else {
+            continue;
+        };
+        if dangles(source, &here) || dangles(source, row) {
+            continue;
+        }
+        let there = pairs.row(row).and_then(|key| target.rows.get(&key));
+        let difference = match there.and_then(shown) {
+            None => Some("the public sees nothing of it".to_owned()),
+            Some(there) => difference(&here, &there, pairs),
+        };
+        if let Some(difference) = difference {
+            found.insert(entity_key(row), difference);
+        }
+    }
+    found
+}
+
 /// Whether a row refers to an item that the source does not have; what becomes of that is a matter of its own.
 fn dangles(source: &World, row: &Row) -> bool {
     let text = row.body.to_string();

@@ -133,6 +133,11 @@ fn each_question_has_its_endpoint() {
     };
     let path = "fr-ca/sync/items?pageSize=250&syncToken=31";
     assert_eq!(route(&feed), Ok((Api::Preview, path.to_owned())));
+    let public = ReadRequest::PublicItems {
+        locale: Locale::new("fr-ca"),
+        token: 31,
+    };
+    assert_eq!(route(&public), Ok((Api::Live, path.to_owned())));
 }
 
 /// They have a rate of their own.
