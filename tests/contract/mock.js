@@ -56,13 +56,15 @@ export async function start() {
 	};
 }
 
-/** A write of the Management API for which the vendor's client has no method. */
-export async function post(mock, guid, path, body) {
+/** A request of the Management API for which the vendor's client has no method. */
+export async function ask(mock, method, guid, path, body) {
 	const answer = await fetch(`${mock.origin}/api/v1/instance/${guid}/${path}`, {
-		method: "POST",
-		headers: { Authorization: `Bearer ${TOKEN}`, "Content-Type": "application/json" },
-		body: JSON.stringify(body),
+		method,
+		headers: { Authorization: `Bearer ${TOKEN}`, ...(body && { "Content-Type": "application/json" }) },
+		body: body && JSON.stringify(body),
 	});
-	assert.equal(answer.status, 200);
+	assert.equal(answer.status, 200, `${method} ${path}`);
 	return answer.json();
 }
+
+export const post = (mock, guid, path, body) => ask(mock, "POST", guid, path, body);
