@@ -37,7 +37,9 @@ table.method("GET container/list/paged: contentType", async () => {
 	assert.deepEqual(await by(1), names(all.items.filter((row) => row.isShared)));
 	assert.deepEqual(await by(3), names(all.items.filter((row) => row.isDynamicPageList)));
 	assert.ok((await by(3)).includes("articles"));
-	assert.deepEqual([...(await by(1)), ...(await by(2)), ...(await by(3))].sort(), names(all.items), "each container is of one type");
+	const typed = new Set([...(await by(1)), ...(await by(2)), ...(await by(3))]);
+	assert.deepEqual([...typed].sort(), names(all.items), "each container has a type");
+	assert.ok((await by(2)).length > 0 && !(await by(2)).includes("articles"));
 	const page = await get("container/list/paged?pageSize=2&recordOffset=1");
 	assert.deepEqual(page, { totalCount: all.totalCount, items: all.items.slice(1, 3) });
 });
@@ -181,8 +183,9 @@ table.method("POST initialize/contentlist", async () => {
 	const body = { languageCodeSource: EN, languageCodeTarget: FR, contentViewIds: [list.contentViewID] };
 	const rows = await done(await ask(mock, "POST", SOURCE, "initialize/contentlist", body));
 	assert.ok(rows.length > 0 && rows.every((row) => missing.includes(row.itemID) && !row.errorMessage));
-	const count = async (locale) => (await ask(mock, "POST", SOURCE, `${locale}/list/${properties.referenceName}`, {})).totalCount;
-	assert.equal(await count(FR), await count(EN));
+	const ids = async (locale) => (await ask(mock, "POST", SOURCE, `${locale}/list/${properties.referenceName}`, {})).items.map((row) => row.contentID);
+	const french = await ids(FR);
+	for (const id of await ids(EN)) assert.ok(french.includes(id), `${id}`);
 });
 
 table.method("POST initialize/page: with its components", async () => {
@@ -202,3 +205,4 @@ table.left("GET url-redirections/export", "a spreadsheet of the rows that the Fe
 table.left("POST url-redirections/import", "a spreadsheet of the rows that POST url-redirections takes as JSON");
 // A cascade publishes what a migration publishes item by item; both routes have left the vendor's description.
 table.left("GET {locale}/item/{id}/cascade-items, POST {locale}/item/{id}/publish-cascade", "they have left the vendor's description");
+table.described(() => mock.judged);
