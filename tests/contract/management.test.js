@@ -674,3 +674,4 @@ table.complete(
 			.map((name) => `${group}.${name}`),
 	),
 );
+table.described(() => mock.judged);
