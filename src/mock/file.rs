@@ -44,6 +44,9 @@ pub struct InstanceFile {
     pub name: String,
     /// Locale codes, the first being the default one.
     pub locales: Vec<String>,
+    /// Locale codes that are switched off; what they hold is kept, and neither read nor written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disabled_locales: Vec<String>,
     /// Digital channels; one called `Website` with id 1 when left out.
     #[serde(default)]
     pub channels: Vec<ChannelFile>,

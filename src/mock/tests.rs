@@ -10,6 +10,7 @@ use super::file::StateFile;
 use super::{Options, Server};
 
 mod clients;
+mod offered;
 mod strict;
 mod workers;
 

@@ -26,7 +26,7 @@ const send = globalThis.fetch;
 globalThis.fetch = (url, init) => {
 	const address = String(url);
 	if (address.startsWith(VENDOR)) return send(address.replace(VENDOR, `${mock.origin}/`), init);
-	assert.ok(address.startsWith(`${mock.origin}/`), `a request to ${address}`);
+	assert.ok([mock.origin, mock.direct].some((own) => address.startsWith(`${own}/`)), `a request to ${address}`);
 	return send(url, init);
 };
 
@@ -99,6 +99,64 @@ table.method("getContentList: filters", async () => {
 	assert.deepEqual(found, { items: featured, totalCount: featured.length });
 });
 
+const found = async (more) => {
+	const list = await live.getContentList({ referenceName: "articles", locale: EN, take: 50, ...more });
+	return list.items.map((row) => row.contentID);
+};
+
+table.method("getContentList: every operator", async () => {
+	const { items } = await live.getContentList({ referenceName: "articles", locale: EN, take: 50 });
+	const ids = (keep) => items.filter(keep).map((row) => row.contentID);
+	const by = (property, operator, value) => found({ filters: [{ property, operator, value }] });
+	const date = items[4].fields.publishDate;
+	const order = [["lt", (a) => a < date], ["lte", (a) => a <= date], ["gt", (a) => a > date], ["gte", (a) => a >= date]];
+	for (const [operator, holds] of [...order, ["eq", (a) => a === date], ["ne", (a) => a !== date]]) {
+		assert.deepEqual(await by("fields.publishDate", operator, date), ids((row) => holds(row.fields.publishDate)), operator);
+	}
+	assert.deepEqual(await by("fields.headline", "like", "tram"), ids((row) => /tram/i.test(row.fields.headline)));
+	assert.deepEqual(await by("fields.writerID", "in", "1012,1010"), ids((row) => ["1012", "1010"].includes(row.fields.writerID)));
+	const several = items.find((row) => row.fields.topics_ValueField?.includes(","))?.fields.topics_ValueField.split(",")[1];
+	assert.ok(several, "an article has several topics");
+	const holds = ids((row) => row.fields.topics_ValueField.split(",").includes(several));
+	assert.deepEqual(await by("fields.topics_ValueField", "contains", several), holds);
+	assert.deepEqual(await by("fields.topics_ValueField", "contains", several.slice(0, 2)), [], "a part of a value is none of its values");
+});
+
+table.method("getContentList: filters together", async () => {
+	const [one, other] = (await live.getContentList({ referenceName: "articles", locale: EN, take: 50 })).items;
+	const filters = [one, other].map((row) => ({ property: "contentID", operator: "eq", value: row.contentID }));
+	assert.deepEqual(await found({ filters }), []);
+	assert.deepEqual(await found({ filters, filtersLogicOperator: "OR" }), [one.contentID, other.contentID]);
+	const text = (row) => `fields.headline[eq]"${row.fields.headline}"`;
+	assert.deepEqual(await found({ filterString: `${text(one)} or ${text(other)}` }), [one.contentID, other.contentID]);
+	assert.deepEqual(await found({ filterString: 'fields.headline[eq]"this and that" or contentID[eq]0' }), []);
+});
+
+// The vendor names the operator `range` in its client and nowhere says how its two ends are written; the mock answers 400.
+table.left("getContentList: the operator range", "no description has the form of its value");
+
+table.method("getContentList: with whole lists in the place of their links", async () => {
+	const home = await live.getPage({ pageID: 20, locale: EN, contentLinkDepth: 0, expandAllContentLinks: false });
+	const [, grid] = home.zones.MainContentZone;
+	const item = (more) => live.getContentItem({ contentID: grid.item.contentid, locale: EN, ...more });
+	const link = (await item()).fields.cards;
+	assert.equal(link.fulllist, true, "a whole list is not followed unless it is asked for");
+	const followed = await item({ expandAllContentLinks: true });
+	assert.ok(followed.fields.cards.length > 0 && followed.fields.cards.every((card) => card.contentID > 0));
+	assert.deepEqual((await item({ expandAllContentLinks: true, contentLinkDepth: 0 })).fields.cards, link);
+	const { properties } = followed;
+	const list = await live.getContentList({ referenceName: properties.referenceName, locale: EN, expandAllContentLinks: true });
+	assert.deepEqual(list.items.find((row) => row.contentID === grid.item.contentid).fields, followed.fields);
+});
+
+table.method("getContentList: some fields (a parameter that the client does not send)", async () => {
+	const key = await mock.key(SOURCE, "Fetch");
+	const url = `${mock.origin}/${SOURCE}/fetch/${EN}/list/articles?fields=headline,publishDate&take=2`;
+	const { items, totalCount } = await (await send(url, { headers: { APIKey: key } })).json();
+	assert.equal(totalCount, 11);
+	for (const row of items) assert.deepEqual(Object.keys(row.fields).sort(), ["headline", "publishDate"]);
+});
+
 table.method("getPage", async () => {
 	const home = await live.getPage({ pageID: 20, locale: EN, contentLinkDepth: 0, expandAllContentLinks: false });
 	has(home, "pageID", "name", "path", "title", "menuText", "pageType", "templateName", "visible", "seo", "scripts", "properties");
@@ -115,9 +173,24 @@ table.method("getPage: with its components", async () => {
 	assert.ok(grid.item.fields.cards.every((card) => card.contentID > 0));
 });
 
-table.gap("getPageByPath", "the form of its answer is not known", async () => {
-	const home = await live.getPageByPath({ pagePath: "/home", channelName: "website", locale: EN });
-	assert.equal(home.page.pageID, 20);
+table.method("getPageByPath", async () => {
+	const at = (pagePath, more) => live.getPageByPath({ pagePath, channelName: "website", locale: EN, ...more });
+	const home = await at("/home");
+	assert.deepEqual(home.page, await live.getPage({ pageID: 20, locale: EN }));
+	const nodes = await live.getSitemapFlat({ channelName: "website", locale: EN });
+	assert.deepEqual(home.sitemapNode, nodes["/home"]);
+	const plain = await at("/home", { contentLinkDepth: 0, expandAllContentLinks: false });
+	assert.deepEqual(plain.page.zones.HeroZone[0].item, { contentid: 1050, fulllist: false });
+	assert.equal(await at("/nowhere"), undefined);
+	assert.equal(await live.getPageByPath({ pagePath: "/home", channelName: "nothing", locale: EN }), undefined);
+});
+
+table.method("getPageByPath: of an item of a dynamic page", async () => {
+	const nodes = await live.getSitemapFlat({ channelName: "website", locale: EN });
+	const node = Object.values(nodes).find((one) => one.contentID === 1020);
+	const found = await live.getPageByPath({ pagePath: node.path, channelName: "website", locale: EN });
+	assert.deepEqual(found.sitemapNode, node);
+	assert.deepEqual([found.page.pageID, found.page.dynamicItemContentID], [node.pageID, 1020]);
 });
 
 table.method("getSitemapFlat", async () => {
@@ -147,8 +220,12 @@ table.method("getGallery", async () => {
 	const gallery = await live.getGallery({ galleryID: 3 });
 	has(gallery, "galleryID", "name", "description", "count", "media");
 	assert.deepEqual([gallery.name, gallery.count, gallery.media.length], ["Harbour at dawn", 4, 4]);
+	const { assets } = await mock.state(SOURCE);
+	const members = assets.filter((row) => row.mediaGroupingID === 3).map((row) => row.mediaID);
+	assert.deepEqual(gallery.media.map((file) => file.mediaID).sort(), members.sort());
 	for (const file of gallery.media) {
 		has(file, "mediaID", "fileName", "url", "size", "modifiedOn", "metaData");
+		has(file.metaData, "Title", "Description", "LinkUrl", "pixelHeight", "pixelWidth");
 		assert.equal((await send(file.url)).status, 200);
 	}
 	assert.equal(await live.getGallery({ galleryID: 987654 }), undefined);
@@ -221,3 +298,4 @@ table.method("getUrlRedirections", async () => {
 const HELPERS = ["constructor", "makeRequest"];
 const { prototype } = fetchSdk.getApi({ guid: SOURCE, apiKey: "any" }).constructor;
 table.complete(Object.getOwnPropertyNames(prototype).filter((name) => !HELPERS.includes(name)));
+table.described(() => mock.judged);

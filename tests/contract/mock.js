@@ -7,25 +7,34 @@ import { existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
+import { judge } from "./judge.js";
+
 const ROOT = new URL("../../", import.meta.url);
 
 /** The instance of `fixtures/starter-site`, and an empty one with the same locales. */
 export const SOURCE = "1a2b3c4d-u";
 export const TARGET = "5e6f7a8b-u";
+/** Has what clients send judged as well; for requests of our own, as the vendor's SDK sends `null` for what is not set. */
+export const JUDGE_REQUESTS = "judge-requests";
 export const TOKEN = "contract-test";
 
-/** A running mock: its address, its state as in `fixtures/`, and `stop`. */
-export async function start() {
-	const binary = process.env.BINARY_UNDER_TEST ?? fileURLToPath(new URL("target/debug/lockgate", ROOT));
-	assert.ok(existsSync(binary), `${binary} is missing: run cargo build, or set BINARY_UNDER_TEST`);
+/** The program under test. */
+export const BINARY = process.env.BINARY_UNDER_TEST ?? fileURLToPath(new URL("target/debug/lockgate", ROOT));
+
+/**
+ * A running mock: `origin` is the address for clients, behind which answers are held against the descriptions (`judged`), and
+ * `direct` the one that it has itself; its state as in `fixtures/`, and `stop`. What is given are more options of its command.
+ */
+export async function start(...more) {
+	assert.ok(existsSync(BINARY), `${BINARY} is missing: run cargo build, or set BINARY_UNDER_TEST`);
 	const fixture = fileURLToPath(new URL("fixtures/starter-site/source.json", ROOT));
 	const child = spawn(
-		binary,
-		["mock", "serve", "--listen", "127.0.0.1:0", "--token", TOKEN, "--state", fixture, "--instance", `${TARGET}:en-us,fr-ca`],
+		BINARY,
+		["mock", "serve", "--listen", "127.0.0.1:0", "--token", TOKEN, "--state", fixture, "--instance", `${TARGET}:en-us,fr-ca`, ...more.filter((option) => option !== JUDGE_REQUESTS)],
 		{ stdio: ["ignore", "pipe", "inherit"] },
 	);
 	process.once("exit", () => child.kill());
-	const origin = await new Promise((resolve, reject) => {
+	const direct = await new Promise((resolve, reject) => {
 		child.once("error", reject);
 		child.once("exit", (code) => reject(new Error(`the mock ended with ${code} before it listened`)));
 		createInterface({ input: child.stdout }).on("line", (line) => {
@@ -33,8 +42,12 @@ export async function start() {
 			if (address) resolve(address[1]);
 		});
 	});
+	const judged = await judge(direct, { requests: more.includes(JUDGE_REQUESTS) });
+	const { origin } = judged;
 	return {
 		origin,
+		direct,
+		judged,
 		async state(guid) {
 			const answer = await fetch(`${origin}/_mock/state`);
 			const { instances } = await answer.json();
@@ -49,6 +62,7 @@ export async function start() {
 			return (await answer.text()).replaceAll('"', "");
 		},
 		async stop() {
+			await judged.stop();
 			child.removeAllListeners("exit");
 			child.kill();
 			await once(child, "exit");
@@ -56,13 +70,15 @@ export async function start() {
 	};
 }
 
-/** A write of the Management API for which the vendor's client has no method. */
-export async function post(mock, guid, path, body) {
+/** A request of the Management API for which the vendor's client has no method. */
+export async function ask(mock, method, guid, path, body) {
 	const answer = await fetch(`${mock.origin}/api/v1/instance/${guid}/${path}`, {
-		method: "POST",
-		headers: { Authorization: `Bearer ${TOKEN}`, "Content-Type": "application/json" },
-		body: JSON.stringify(body),
+		method,
+		headers: { Authorization: `Bearer ${TOKEN}`, ...(body && { "Content-Type": "application/json" }) },
+		body: body && JSON.stringify(body),
 	});
-	assert.equal(answer.status, 200);
+	assert.equal(answer.status, 200, `${method} ${path}`);
 	return answer.json();
 }
+
+export const post = (mock, guid, path, body) => ask(mock, "POST", guid, path, body);

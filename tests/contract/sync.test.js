@@ -64,7 +64,7 @@ async function kept(mode, locale, kind) {
 
 /** The state as the Fetch API writes it. */
 async function expected(admits) {
-	const text = JSON.stringify(await mock.state(SOURCE)).replaceAll("http://mock.invalid", mock.origin);
+	const text = JSON.stringify(await mock.state(SOURCE)).replaceAll("http://mock.invalid", mock.direct);
 	const state = JSON.parse(text);
 	return { ...state, content: state.content.filter(admits).map(fetchItem), pages: state.pages.filter(admits) };
 }
@@ -208,3 +208,4 @@ table.method("syncPages", async () => {
 
 table.left("clearSync", "it only empties the client's own folder");
 table.complete(["runSync", "syncContent", "syncPages", "clearSync"]);
+table.described(() => mock.judged);

@@ -6,6 +6,7 @@ import { after, test } from "node:test";
 /** The tests of one client. `title` is its package and version. */
 export class Table {
 	#rows = [];
+	#described;
 
 	constructor(title) {
 		after(() => this.#print(title));
@@ -46,12 +47,23 @@ export class Table {
 		});
 	}
 
+	/** Fails for answers that are not as the vendor describes them. Call it behind all methods. */
+	described(judged) {
+		test("every answer is as described", () => {
+			const odd = [...judged().seen].filter(([, row]) => row.wrong.size > 0);
+			this.#described = [judged().seen.size - odd.length, judged().seen.size];
+			assert.deepEqual(Object.fromEntries(odd.map(([name, row]) => [name, [...row.wrong]])), {});
+		});
+	}
+
 	#print(title) {
 		const width = Math.max(...this.#rows.map(([name]) => name.length));
 		const lines = this.#rows.map(([name, result]) => `  ${name.padEnd(width)}  ${result}`);
 		const count = (start) => this.#rows.filter(([, result]) => result.startsWith(start)).length;
 		console.log(`\n${title}\n${lines.join("\n")}`);
-		console.log(`  ${count("ok")} ok, ${count("failed")} failed, ${count("not yet")} not yet, ${count("not run")} not run\n`);
+		console.log(`  ${count("ok")} ok, ${count("failed")} failed, ${count("not yet")} not yet, ${count("not run")} not run`);
+		const [good, all] = this.#described ?? [];
+		console.log(all === undefined ? "" : `  answers of ${good} of ${all} endpoints are as described\n`);
 	}
 }
 

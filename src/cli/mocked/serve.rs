@@ -128,6 +128,9 @@ pub struct ServeArgs {
     /// Give a file that is uploaded over another one another id
     #[arg(long)]
     pub new_media_ids: bool,
+    /// Make the companion fields that a model asks for with CREATENEW, and name them in its settings
+    #[arg(long)]
+    pub make_companions: bool,
     /// Behave as far from a forgiving server as the vendor's may: all of --refuse, plain addresses of files, no id for a failed
     /// update, rows for folders, errors in exceptionMessage, nodes for dynamic pages without items, and connections that
     /// close after 5 s without a request
@@ -294,6 +297,7 @@ fn rules(args: &ServeArgs) -> Rules {
         digests: args.file_digests,
         links: args.links,
         new_media_ids: args.new_media_ids,
+        makes_companions: args.make_companions,
         refuses: args.refuse.unwrap_or(usual.refuses),
         asset_urls: args.asset_urls.unwrap_or(usual.asset_urls),
         failed_updates: args.failed_updates.unwrap_or(usual.failed_updates),

@@ -16,12 +16,10 @@ const MOST: usize = 250;
 /// `asset/…`
 pub(super) fn asset(world: &mut World, call: &Call, at: usize) -> Answer {
     match (call.verb, call.tail(at).as_slice()) {
-        (Verb::Get, ["list"]) => Ok(Reply::Json(world.asset_page(call.window(
-            "recordOffset",
-            "pageSize",
-            LIST_DEFAULT,
-            MOST,
-        )))),
+        (Verb::Get, ["list"]) => {
+            let window = call.window("recordOffset", "pageSize", LIST_DEFAULT, MOST);
+            Ok(Reply::Json(world.asset_page(window, call.since())))
+        }
         (Verb::Get, ["container"]) => Ok(Reply::Json(world.asset_container_row())),
         (Verb::Get, ["galleries"]) => {
             let window = call.window("rowIndex", "pageSize", GALLERIES_DEFAULT, MOST);
@@ -55,7 +53,13 @@ pub(super) fn asset(world: &mut World, call: &Call, at: usize) -> Answer {
         },
         (Verb::Post, ["folder", "delete"]) => world
             .delete_folder(call.query_text("originKey").unwrap_or_default())
-            .map(|text| Reply::Json(text.into())),
+            .map(|()| Reply::Json(serde_json::Value::Null)),
+        (Verb::Post, ["folder", "rename"]) => {
+            let name = |key| call.query_text(key).unwrap_or_default();
+            world
+                .rename_folder(name("folderName"), name("newFolderName"))
+                .map(|()| Reply::Json(serde_json::Value::Null))
+        }
         (Verb::Delete, ["delete", id]) => match id.parse() {
             Ok(id) => world.delete_asset(id).map(|text| Reply::Json(text.into())),
             Err(_) => no_route(),

@@ -1,6 +1,7 @@
 //! A request as the routes see it, and what they answer.
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
@@ -10,6 +11,7 @@ use crate::mock::world::asset::{Download, Upload};
 use crate::mock::world::batch::Spoil;
 use crate::mock::world::failure::Refusal;
 use crate::mock::world::row::id_list;
+use crate::mock::world::text::moment;
 
 /// The methods that the API has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,6 +134,21 @@ impl Call {
 
     pub(crate) fn query_ids(&self, key: &str) -> Vec<i64> {
         self.query(key).map(id_list).unwrap_or_default()
+    }
+
+    /// The parts of a comma list.
+    pub(crate) fn query_list(&self, key: &str) -> Vec<&str> {
+        let parts = self
+            .query(key)
+            .unwrap_or_default()
+            .split(',')
+            .map(str::trim);
+        parts.filter(|part| !part.is_empty()).collect()
+    }
+
+    /// A moment from which on something counts; none where it is absent or no date.
+    pub(crate) fn since(&self) -> Option<Timestamp> {
+        self.query_text("updatedSince").and_then(moment)
     }
 
     /// A page of a list, from its query: how many rows at first, and at most.

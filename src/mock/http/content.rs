@@ -7,7 +7,8 @@ use super::definitions;
 use crate::mock::file::Row;
 use crate::mock::world::batch::{ItemKind, Operation, Placement, Work, WorkflowStep};
 use crate::mock::world::failure::Refusal;
-use crate::mock::world::listing::ListQuery;
+use crate::mock::world::listing::{ListFilter, ListQuery};
+use crate::mock::world::text::NO_DATE;
 use crate::mock::world::{Moment, Version, World, row};
 
 /// Most items of one batch, and most ids of one workflow request.
@@ -72,15 +73,16 @@ fn list(world: &World, call: &Call, locale: usize, name: &str) -> Answer {
         ));
     }
     let window = call.window("skip", "take", 50, usize::MAX);
+    let fields = call.query_list("fields");
     let query = ListQuery {
         window,
-        sort: call.query_text("sortField").map(str::to_owned),
+        sort: call.query_text("sortField"),
         descending: call
             .query_text("sortDirection")
             .is_some_and(|direction| direction.eq_ignore_ascii_case("desc")),
-        states: row::ints(&filter, "stateIds"),
-        search: row::filled(&filter, "genericSearch").map(str::to_owned),
+        filter: ListFilter::of(&filter),
         deleted: call.query_flag("showDeleted").unwrap_or(false),
+        fields: &fields,
     };
     let listing = world.management_list(locale, name, &query);
     let listing = listing.ok_or_else(|| Refusal::not_found(&format!("Content list {name}")))?;
@@ -329,8 +331,11 @@ fn history_row(id_key: &str, number: usize, step: &Moment) -> Row {
         7 => "Unpublished",
         _ => "None",
     };
-    row::row(json!({
-        id_key: step.version, "StateID": step.state, "State": state, "CreatedDate": step.date, "CreatedBy": "Mock User",
-        "CreatedByUserID": 12, "CommentID": 0, "Comment": null, "Pinned": false, "VersionNumber": number
-    }))
+    let mut out = row::row(json!({
+        "ContentItemID": 0, "StateID": step.state, "State": state, "CreatedDate": step.date, "CreatedBy": "Mock User",
+        "CreatedByUserID": 12, "CreatedByServerUserID": 12, "CreatedByUserEmail": "mock@example.test",
+        "ReleaseDate": NO_DATE, "PullDate": NO_DATE, "CommentID": 0, "Comment": null, "Pinned": false, "VersionNumber": number
+    }));
+    row::set(&mut out, id_key, step.version);
+    out
 }

@@ -3,6 +3,8 @@
 use super::call::{Answer, Call, Reply, Verb, found, no_route};
 use crate::mock::file::Row;
 use crate::mock::world::World;
+use crate::mock::world::container::ContainerFilter;
+use crate::mock::world::model::Models;
 
 fn number(segment: &str) -> Option<i64> {
     segment.parse().ok()
@@ -12,16 +14,30 @@ fn number(segment: &str) -> Option<i64> {
 pub(super) fn model(world: &mut World, call: &Call, at: usize) -> Answer {
     match (call.verb, call.tail(at).as_slice()) {
         (Verb::Get, ["list", defaults]) => {
-            let components = call.query_flag("includeModules").unwrap_or(false);
-            Ok(Reply::Json(
-                world
-                    .model_list(*defaults == "true", true, components)
-                    .into(),
-            ))
+            let wanted = Models {
+                defaults: *defaults == "true",
+                contents: true,
+                components: call.query_flag("includeModules").unwrap_or(false),
+            };
+            Ok(Reply::Json(world.model_list(wanted, call.since()).into()))
         }
-        (Verb::Get, ["list-page-modules", defaults]) => Ok(Reply::Json(
-            world.model_list(*defaults == "true", false, true).into(),
-        )),
+        (Verb::Get, ["list-page-modules", defaults]) => {
+            let wanted = Models {
+                defaults: *defaults == "true",
+                contents: false,
+                components: true,
+            };
+            Ok(Reply::Json(world.model_list(wanted, None).into()))
+        }
+        (Verb::Get, ["used-field-types"]) => {
+            let flag = |name| call.query_flag(name).unwrap_or(true);
+            let wanted = Models {
+                defaults: flag("includeDefaults"),
+                contents: true,
+                components: flag("includeModules"),
+            };
+            Ok(Reply::Json(world.used_field_types(wanted).into()))
+        }
         (Verb::Get, ["field-types"]) => Ok(Reply::Json(FIELD_TYPES.as_slice().into())),
         (Verb::Get, [id]) => {
             let row =
@@ -58,11 +74,15 @@ const FIELD_TYPES: [&str; 15] = [
 /// `container/…`
 pub(super) fn container(world: &mut World, call: &Call, at: usize) -> Answer {
     match (call.verb, call.tail(at).as_slice()) {
-        (Verb::Get, ["list"]) => Ok(Reply::Json(world.container_list().into())),
+        (Verb::Get, ["list"]) => Ok(Reply::Json(world.container_list(call.since()).into())),
         (Verb::Get, ["list", "paged"]) => {
             let window = call.window("recordOffset", "pageSize", 20, 250);
-            let (items, total) =
-                world.container_page(window, call.query_flag("includeModules").unwrap_or(true));
+            let wanted = ContainerFilter {
+                components: call.query_flag("includeModules").unwrap_or(true),
+                kind: call.query_id("contentType").unwrap_or(0),
+                since: call.since(),
+            };
+            let (items, total) = world.container_page(window, wanted);
             Ok(Reply::Json(
                 serde_json::json!({ "totalCount": total, "items": items }),
             ))

@@ -66,7 +66,14 @@ fn localised(world: &World, call: &Call, mode: Mode, at: usize) -> Answer {
         }
         ["page", id] => {
             let view = view(call, locale, mode, Links::OF_PAGE);
-            let page = id.parse().ok().and_then(|id| world.page_in_view(id, view));
+            let page = match id.parse() {
+                Ok(id) => world.page_in_view(id, view),
+                Err(_) => world.page_by_path(
+                    call.raw(at + 2),
+                    call.query_text("path").unwrap_or("/"),
+                    view,
+                ),
+            };
             found(page, "The page")
         }
         ["list", _] => {
@@ -111,12 +118,14 @@ fn view(call: &Call, locale: usize, mode: Mode, default: Links) -> View {
 /// The name must be in lower case here, unlike everywhere else.
 fn list(world: &World, call: &Call, view: View, name: &str) -> Answer {
     let direction = call.query_text("direction").unwrap_or_default();
+    let fields = call.query_list("fields");
     let query = FetchQuery {
         view,
         window: call.window("skip", "take", 10, 250),
         sort: call.query_text("sort"),
         descending: direction.eq_ignore_ascii_case("desc"),
         filter: call.query_text("filter").map(Filter::parse).transpose()?,
+        fields: &fields,
     };
     let listing = Some(name)
         .filter(|name| *name == name.to_lowercase())

@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use super::call::{Answer, Call, Reply, Verb, found, no_route};
-use super::{assets, content, definitions, types};
+use super::{assets, content, definitions, locales, types};
 use crate::mock::file::Row;
 use crate::mock::world::batch::{ItemKind, Operation, Work, WorkflowStep};
 use crate::mock::world::failure::Refusal;
-use crate::mock::world::{Locale, World, row};
+use crate::mock::world::{World, row};
 
 const MOST: usize = 250;
 
@@ -18,11 +18,12 @@ pub(super) fn route(world: &mut World, call: &Call, at: usize) -> Answer {
         (_, ["container", ..]) => definitions::container(world, call, at + 1),
         (_, ["asset", ..]) => assets::asset(world, call, at + 1),
         (_, ["batch", ..]) => batch(world, call, at + 1),
-        (Verb::Get, ["locales"]) => Ok(Reply::Json(locales(world).into())),
-        (Verb::Get, ["locales", "all"]) => Ok(Reply::Json(
-            json!({ "enabledLocales": locales(world), "disabledLocales": [] }),
-        )),
-        (Verb::Get, ["user", "list"]) => Ok(Reply::Json(json!([instance_user()]))),
+        (_, ["locales", ..]) => locales::locales(world, call, at + 1),
+        (Verb::Post, ["initialize", kind]) => {
+            locales::copy(world, call, Operation::Initialize, kind)
+        }
+        (Verb::Post, ["translate", kind]) => locales::copy(world, call, Operation::Translate, kind),
+        (Verb::Get, ["user", "list"]) => Ok(Reply::Json(json!([website_user()]))),
         (_, ["webhook", ..]) => webhook(world, call, at + 1),
         (Verb::Get, ["fetch-api-status"]) => fetch_status(world, call),
         (Verb::Post, ["url-redirections"]) => save_redirections(world, call),
@@ -55,16 +56,6 @@ fn check_count(count: usize) -> Result<(), Refusal> {
     }
 }
 
-fn locales(world: &World) -> Vec<Value> {
-    let row = |(index, locale): (usize, &Locale)| {
-        json!({
-            "localeID": locale.id, "localeName": locale.code, "localeCode": locale.code, "enabled": true, "custom": false,
-            "sortOrder": index
-        })
-    };
-    world.locales().iter().enumerate().map(row).collect()
-}
-
 /// Webhooks; the id is `rowKey`, in the case in which it was given.
 fn webhook(world: &mut World, call: &Call, at: usize) -> Answer {
     let gone = || Refusal::not_found("The webhook");
@@ -94,10 +85,13 @@ fn webhook(world: &mut World, call: &Call, at: usize) -> Answer {
     }
 }
 
-fn instance_user() -> Value {
+/// `WebsiteUser`: of a list. A save answers another shape.
+fn website_user() -> Value {
     json!({
         "userID": 12, "userName": "mock", "emailAddress": "mock@example.test", "firstName": "Mock", "lastName": "User",
-        "isDeleted": false, "isTeamUser": false, "defaultUILanguage": "en", "instancePermissions": [], "instanceRoles": []
+        "fullName": "Mock User", "isDeleted": false, "isTeamUser": false, "isSuspended": false, "isOrgAdmin": false,
+        "fullTimeSSL": false, "serverUserId": 12, "teamID": null, "loginDate": null, "defaultUILanguage": "en",
+        "userRoles": [], "userPermissions": [], "platformExtensions": []
     })
 }
 
@@ -105,8 +99,8 @@ fn instance_user() -> Value {
 fn fetch_status(world: &World, call: &Call) -> Answer {
     let push_type = match call.query_text("mode").map(str::to_lowercase).as_deref() {
         Some("preview") => 1,
-        Some("fetch") => 2,
-        _ => {
+        None | Some("fetch") => 2,
+        Some(_) => {
             return Err(Refusal::invalid(
                 "mode",
                 "The mode field must be fetch or preview.",

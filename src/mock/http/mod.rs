@@ -16,6 +16,7 @@ mod content;
 mod definitions;
 mod fetch;
 mod handle;
+mod locales;
 mod management;
 mod oauth;
 mod stale;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use jiff::Timestamp;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use serde_json::{Value, json};
 
@@ -11,7 +12,7 @@ use super::ids::IdKind;
 use super::names::Names;
 use super::received::Received;
 use super::rules::{AssetUrls, FileDigests};
-use super::text::now;
+use super::text::{is_since, now};
 use super::{Window, World, gone, row};
 use crate::mock::file::Row;
 
@@ -32,10 +33,10 @@ const ESCAPED: &AsciiSet = &CONTROLS
     .add(b'\\');
 
 #[derive(Clone, Debug)]
-struct Asset {
-    row: Row,
+pub(super) struct Asset {
+    pub(super) row: Row,
     /// `None` for a folder.
-    blob: Option<Blob>,
+    pub(super) blob: Option<Blob>,
 }
 
 /// The assets of an instance.
@@ -84,7 +85,7 @@ impl Assets {
     }
 
     /// What stands at an origin key.
-    fn at(&self, key: &str) -> Option<i64> {
+    pub(super) fn at(&self, key: &str) -> Option<i64> {
         self.keys.get(&self.names.path(key)).copied()
     }
 
@@ -98,11 +99,26 @@ impl Assets {
         self.rows.insert(id, Asset { row, blob });
     }
 
-    fn remove(&mut self, id: i64) -> Option<Row> {
-        let old = self.rows.remove(&id)?.row;
-        let key = row::text(&old, "originKey").unwrap_or_default();
+    pub(super) fn remove(&mut self, id: i64) -> Option<Asset> {
+        let old = self.rows.remove(&id)?;
+        let key = row::text(&old.row, "originKey").unwrap_or_default();
         self.keys.remove(&self.names.path(key));
         Some(old)
+    }
+
+    /// The ids of a folder's row, if it has one, and of everything below it.
+    pub(super) fn in_folder(&self, folder: &str) -> Vec<i64> {
+        let folder = self.names.path(folder);
+        let is_folder = |id: &i64| self.rows.get(id).is_some_and(|asset| asset.blob.is_none());
+        let is_in = |key: &str, id: &i64| match key.strip_prefix(&folder) {
+            Some("") => is_folder(id),
+            Some(below) => below.starts_with('/'),
+            None => false,
+        };
+        let keys = self.keys.iter().filter(|(key, id)| is_in(key, id));
+        let mut ids: Vec<i64> = keys.map(|(_, id)| *id).collect();
+        ids.sort_unstable();
+        ids
     }
 
     pub(super) fn of_gallery(&self, gallery: i64) -> impl Iterator<Item = &Row> {
@@ -226,16 +242,14 @@ impl World {
         }
     }
 
-    /// A page of all assets by id, folders among them.
-    pub(crate) fn asset_page(&self, window: Window) -> Value {
-        let rows = self
-            .assets
-            .rows
-            .values()
-            .skip(window.skip)
-            .take(window.take)
-            .map(|asset| &asset.row);
-        json!({ "assetMedias": rows.collect::<Vec<_>>(), "totalCount": self.assets.rows.len() })
+    /// A page of the assets by id, folders among them, with the number of all that fit.
+    pub(crate) fn asset_page(&self, window: Window, since: Option<Timestamp>) -> Value {
+        let rows = self.assets.rows.values().map(|asset| &asset.row);
+        let rows: Vec<&Row> = rows
+            .filter(|row| is_since(row, "dateModified", since))
+            .collect();
+        let page: Vec<&&Row> = rows.iter().skip(window.skip).take(window.take).collect();
+        json!({ "assetMedias": page, "totalCount": rows.len() })
     }
 
     pub(crate) fn asset(&self, id: i64) -> Option<&Row> {
@@ -349,54 +363,6 @@ impl World {
         row
     }
 
-    /// Moves a file to another folder; its id stays.
-    ///
-    /// # Errors
-    /// 404 for an unknown id, 400 where the folder has a file of that name.
-    pub(crate) fn move_asset(&mut self, id: i64, folder: &str) -> Result<Value, Refusal> {
-        let asset = self.assets.rows.get(&id).ok_or_else(|| gone("Asset", id))?;
-        let (mut row, blob) = (asset.row.clone(), asset.blob.clone());
-        let old = row::text(&row, "originKey").unwrap_or_default().to_owned();
-        let name = old.rsplit('/').next().unwrap_or_default();
-        let key = match folder.trim_matches('/') {
-            "" => name.to_owned(),
-            folder => format!("{folder}/{name}"),
-        };
-        if self.assets.at(&key).is_some_and(|other| other != id) {
-            return Err(Refusal::new(400, format!("{key} exists already.")));
-        }
-        let size = row::int(&row, "size").and_then(|size| u64::try_from(size).ok());
-        row::set(&mut row, "originKey", key);
-        for computed in ["originUrl", "edgeUrl", "dateModified"] {
-            row.remove(computed);
-        }
-        self.complete_asset(&mut row, size.unwrap_or(0));
-        self.assets.remove(id);
-        self.assets.put(id, row.clone(), blob);
-        Ok(Value::Object(row))
-    }
-
-    /// Makes a folder row, or gives the one that is there.
-    pub(crate) fn create_folder(&mut self, key: &str) -> Value {
-        let key = key.trim_matches('/');
-        if let Some(found) = self.assets.at(key).and_then(|id| self.asset(id)) {
-            return Value::Object(found.clone());
-        }
-        let id = self.next_id(IdKind::Asset);
-        let mut row = row::row(json!({ "mediaID": id, "originKey": key, "isFolder": true }));
-        self.complete_asset(&mut row, 0);
-        self.assets.put(id, row.clone(), None);
-        Value::Object(row)
-    }
-
-    /// Makes the rows of a folder and of those that it is in.
-    fn create_folders(&mut self, folder: &str) {
-        let ends = folder.match_indices('/').map(|(at, _)| at);
-        for end in ends.chain([folder.len()]).filter(|end| *end > 0) {
-            self.create_folder(&folder[..end]);
-        }
-    }
-
     /// Removes a file or folder row.
     ///
     /// # Errors
@@ -404,12 +370,5 @@ impl World {
     pub(crate) fn delete_asset(&mut self, id: i64) -> Result<String, Refusal> {
         self.assets.remove(id).ok_or_else(|| gone("Asset", id))?;
         Ok(format!("Asset {id} was deleted."))
-    }
-
-    /// Removes the row of a folder by its key.
-    pub(crate) fn delete_folder(&mut self, key: &str) -> Result<String, Refusal> {
-        let id = self.assets.at(key.trim_matches('/'));
-        let id = id.ok_or_else(|| Refusal::not_found("The folder"))?;
-        self.delete_asset(id)
     }
 }

@@ -18,6 +18,8 @@ pub(crate) enum Operation {
     DeleteContent,
     SavePage,
     DeletePage,
+    Translate,
+    Initialize,
 }
 
 /// `WorkflowOperationType`.
@@ -67,6 +69,8 @@ impl Operation {
             Self::DeleteContent => 15,
             Self::SavePage => 16,
             Self::DeletePage => 17,
+            Self::Translate => 19,
+            Self::Initialize => 20,
         }
     }
 }
@@ -130,6 +134,13 @@ pub(crate) enum Work {
         id: i64,
         step: WorkflowStep,
     },
+    /// The version of locale `from` becomes the first one of `locale`.
+    Copy {
+        kind: ItemKind,
+        from: usize,
+        locale: usize,
+        id: i64,
+    },
 }
 
 impl Work {
@@ -137,7 +148,7 @@ impl Work {
         match self {
             Self::SaveContent { .. } | Self::DeleteContent { .. } => ItemKind::Content,
             Self::SavePage { .. } | Self::DeletePage { .. } => ItemKind::Page,
-            Self::Move { kind, .. } => *kind,
+            Self::Move { kind, .. } | Self::Copy { kind, .. } => *kind,
         }
     }
 
@@ -147,7 +158,8 @@ impl Work {
             | Self::DeleteContent { locale, .. }
             | Self::SavePage { locale, .. }
             | Self::DeletePage { locale, .. }
-            | Self::Move { locale, .. } => *locale,
+            | Self::Move { locale, .. }
+            | Self::Copy { locale, .. } => *locale,
         }
     }
 
@@ -158,7 +170,8 @@ impl Work {
             Self::SavePage { row, .. } => super::row::id(row, "pageID"),
             Self::DeleteContent { id, .. }
             | Self::DeletePage { id, .. }
-            | Self::Move { id, .. } => Some(*id),
+            | Self::Move { id, .. }
+            | Self::Copy { id, .. } => Some(*id),
         }
     }
 }

@@ -76,6 +76,14 @@ impl Blob {
         }
     }
 
+    /// The same bytes for another key than `key`.
+    pub(crate) fn moved(self, key: &str) -> Self {
+        match self {
+            Self::Stored(_) => self,
+            Self::Filler(_) => Self::Stored(self.chunks(key).flatten().collect()),
+        }
+    }
+
     /// The MD5 of the bytes; `None` of a file that is larger than what a store takes in one piece.
     pub(crate) fn md5(&self, key: &str) -> Option<[u8; 16]> {
         if self.len() > IN_ONE_PIECE {

@@ -1,13 +1,24 @@
 //! Containers: saved at once; their reference name is what everything else refers to them by.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::failure::Refusal;
 use super::ids::IdKind;
 use super::model::{is_component, summary};
-use super::text::{now, now_us};
+use super::text::{is_since, now, now_us};
 use super::{Window, World, gone, row};
 use crate::mock::file::Row;
+
+/// Which containers a paged list has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ContainerFilter {
+    /// Whether those of component models are among them.
+    pub(crate) components: bool,
+    /// `ContentViewType`: 0 all, 1 shared, 2 linked (taken for neither of the others), 3 of dynamic pages.
+    pub(crate) kind: i64,
+    pub(crate) since: Option<Timestamp>,
+}
 
 impl World {
     /// Gives a container row the members that the server computes.
@@ -57,19 +68,30 @@ impl World {
     }
 
     /// Summaries, without `columns`.
-    pub(crate) fn container_list(&self) -> Vec<Value> {
-        self.containers
-            .iter()
-            .map(|(_, row)| summary(row, "columns"))
+    pub(crate) fn container_list(&self, since: Option<Timestamp>) -> Vec<Value> {
+        let rows = self.containers.iter().map(|(_, row)| row);
+        rows.filter(|row| is_since(row, "lastModifiedOn", since))
+            .map(|row| summary(row, "columns"))
             .collect()
     }
 
     /// Part of [`World::container_list`], with the number of all that fit.
-    pub(crate) fn container_page(&self, window: Window, components: bool) -> (Vec<Value>, usize) {
+    pub(crate) fn container_page(
+        &self,
+        window: Window,
+        wanted: ContainerFilter,
+    ) -> (Vec<Value>, usize) {
         let fits = |row: &Row| {
             let model =
                 row::id(row, "contentDefinitionID").and_then(|model| self.models.get(model));
-            components || model.is_none_or(|model| !is_component(model))
+            (wanted.components || model.is_none_or(|model| !is_component(model)))
+                && is_since(row, "lastModifiedOn", wanted.since)
+                && match wanted.kind {
+                    1 => row::flag(row, "isShared"),
+                    2 => !row::flag(row, "isShared") && !row::flag(row, "isDynamicPageList"),
+                    3 => row::flag(row, "isDynamicPageList"),
+                    _ => true,
+                }
         };
         let rows: Vec<&Row> = self
             .containers

@@ -48,6 +48,11 @@ impl Contents {
         self.items.get_mut(&id)?.versions.get_mut(&locale)
     }
 
+    /// The container of an item.
+    pub(super) fn container(&self, id: i64) -> Option<i64> {
+        self.items.get(&id)?.container
+    }
+
     pub(super) fn put(&mut self, id: i64, container: Option<i64>, locale: usize, version: Version) {
         let item = self.items.entry(id).or_insert_with(|| Item {
             container,
@@ -129,9 +134,7 @@ impl World {
 
     /// The container's name where it is no longer the one that the row carries, apart from case.
     fn list_name(&self, id: i64, row: &Row) -> Option<String> {
-        let container = self
-            .containers
-            .get(self.contents.items.get(&id)?.container?)?;
+        let container = self.containers.get(self.contents.container(id)?)?;
         let name = row::text(container, "referenceName")?;
         let stored = row::object(row, "properties")
             .and_then(|properties| row::text(properties, "referenceName"));
@@ -233,9 +236,7 @@ impl World {
         let container = name
             .and_then(|name| self.containers.by_name(name))
             .ok_or(Failure::NullReference)?;
-        let old = id
-            .and_then(|id| self.contents.items.get(&id))
-            .and_then(|item| item.container);
+        let old = id.and_then(|id| self.contents.container(id));
         if old.is_some_and(|old| old != container) {
             return Err(Failure::Plain(
                 "The content item belongs to another list.".to_owned(),
@@ -287,7 +288,13 @@ impl World {
             .unwrap_or(-1)
     }
 
-    fn store_content(&mut self, locale: usize, id: i64, container: i64, saved: Row) -> Done {
+    pub(super) fn store_content(
+        &mut self,
+        locale: usize,
+        id: i64,
+        container: i64,
+        saved: Row,
+    ) -> Done {
         let number = self.next_version();
         let title = title_of(&saved);
         match self.contents.version_mut(locale, id) {

@@ -11,14 +11,15 @@ impl World {
     /// The instance as a state file has it. Deleted rows are left out, and so are published snapshots that
     /// differ from the latest save: a state file has one version per locale.
     pub(crate) fn dump(&self) -> InstanceFile {
+        let codes = |enabled| {
+            let locales = self.locales_in_order(enabled).into_iter();
+            locales.map(|locale| locale.code.clone()).collect()
+        };
         InstanceFile {
             guid: self.guid.clone(),
             name: self.name.clone(),
-            locales: self
-                .locales
-                .iter()
-                .map(|locale| locale.code.clone())
-                .collect(),
+            locales: codes(true),
+            disabled_locales: codes(false),
             channels: self.channels.clone(),
             asset_container: self.asset_container.clone(),
             container_urls: self.container_urls.clone(),

@@ -26,17 +26,23 @@ enum Operator {
     LessOrEqual,
     Greater,
     GreaterOrEqual,
+    /// The value is a part of the field.
     Part,
+    /// The field is a comma list, and the value one of its parts.
+    Holds,
+    /// The value is a comma list, and the field one of its parts.
     OneOf,
 }
 
 impl Filter {
+    /// Terms are joined by `and` and `or` in any case, and `and` binds closer; both words may stand in a quoted value.
+    ///
     /// # Errors
     /// 400 for a term in another form, and for `range`, whose form is not known.
     pub(crate) fn parse(text: &str) -> Result<Self, Refusal> {
-        let alternatives = text
-            .split(" OR ")
-            .map(|terms| terms.split(" AND ").map(Term::parse).collect());
+        let alternatives = parts(text, " or ").into_iter();
+        let alternatives =
+            alternatives.map(|terms| parts(terms, " and ").into_iter().map(Term::parse).collect());
         alternatives
             .collect::<Option<_>>()
             .map(Self)
@@ -60,7 +66,8 @@ impl Term {
             "lte" => Operator::LessOrEqual,
             "gt" => Operator::Greater,
             "gte" => Operator::GreaterOrEqual,
-            "like" | "contains" => Operator::Part,
+            "like" => Operator::Part,
+            "contains" => Operator::Holds,
             "in" => Operator::OneOf,
             _ => return None,
         };
@@ -82,12 +89,39 @@ impl Term {
             Operator::Greater => order() == Ordering::Greater,
             Operator::GreaterOrEqual => order() != Ordering::Less,
             Operator::Part => own.to_lowercase().contains(&self.value.to_lowercase()),
-            Operator::OneOf => {
-                let mut values = self.value.split(',');
-                values.any(|value| compare(&own, value.trim()) == Ordering::Equal)
-            }
+            Operator::Holds => one_of(&self.value, &own),
+            Operator::OneOf => one_of(&own, &self.value),
         }
     }
+}
+
+/// Whether `value` is a part of a comma list.
+fn one_of(value: &str, list: &str) -> bool {
+    let mut parts = list.split(',');
+    parts.any(|part| compare(value, part.trim()) == Ordering::Equal)
+}
+
+/// The parts between the places where `word`, in lower case, stands outside of quotes.
+fn parts<'a>(text: &'a str, word: &str) -> Vec<&'a str> {
+    let (mut out, mut start, mut quote) = (Vec::new(), 0, None);
+    for (at, c) in text.char_indices() {
+        let is_word = || {
+            let here = text.get(at..at + word.len());
+            here.is_some_and(|here| here.eq_ignore_ascii_case(word))
+        };
+        match quote {
+            Some(open) if open == c => quote = None,
+            Some(_) => {}
+            None if c == '"' || (c == '\'' && text[..at].ends_with(']')) => quote = Some(c),
+            None if at >= start && is_word() => {
+                out.push(&text[start..at]);
+                start = at + word.len();
+            }
+            None => {}
+        }
+    }
+    out.push(&text[start..]);
+    out
 }
 
 /// The value at `fields.x`, `properties.x` or a member of the item itself; empty where there is none.

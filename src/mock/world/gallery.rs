@@ -102,7 +102,9 @@ impl World {
     /// The gallery with its media, as the Fetch API gives it.
     pub(crate) fn gallery_for_fetch(&self, id: i64) -> Option<Value> {
         let gallery = self.galleries.get(id)?;
-        let media: Vec<Value> = self.assets.of_gallery(id).map(fetch_media).collect();
+        let mut members: Vec<&Row> = self.assets.of_gallery(id).collect();
+        members.sort_by_key(|row| row::int(row, "mediaGroupingSortOrder").unwrap_or(0));
+        let media: Vec<Value> = members.into_iter().map(fetch_media).collect();
         Some(json!({
             "galleryID": id, "name": gallery.get("name"), "description": gallery.get("description"), "count": media.len(),
             "media": media
@@ -110,9 +112,32 @@ impl World {
     }
 }
 
+/// The names in `metaData` are those of the vendor's client; the Management API writes none of them.
 fn fetch_media(row: &Row) -> Value {
+    let given = row::object(row, "metaData");
+    let text = |name: &str| {
+        let value = given.and_then(|given| row::get(given, name));
+        value
+            .or_else(|| row::get(row, name))
+            .map_or_else(String::new, |value| {
+                value
+                    .as_str()
+                    .map_or_else(|| value.to_string(), str::to_owned)
+            })
+    };
+    let names = [
+        "Title",
+        "Description",
+        "LinkUrl",
+        "pixelHeight",
+        "pixelWidth",
+    ];
+    let meta: Row = names
+        .map(|name| (name.to_owned(), text(name).into()))
+        .into_iter()
+        .collect();
     json!({
         "mediaID": row.get("mediaID"), "fileName": row.get("fileName"), "url": row.get("edgeUrl"), "size": row.get("size"),
-        "modifiedOn": row.get("dateModified"), "metaData": {}
+        "modifiedOn": row.get("dateModified"), "metaData": meta
     })
 }

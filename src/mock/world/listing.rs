@@ -5,7 +5,12 @@ use serde_json::{Value, json};
 use super::content::{Listing, order_of};
 use super::filter::{Filter, compare, text_at};
 use super::links::View;
-use super::{Version, Window, World, row};
+use super::text::field_key;
+use super::{Window, World, row};
+use crate::mock::file::Row;
+
+mod management;
+pub(crate) use management::ListFilter;
 
 /// What a list of the Fetch API is asked for.
 #[derive(Debug)]
@@ -16,31 +21,29 @@ pub(crate) struct FetchQuery<'a> {
     pub(crate) sort: Option<&'a str>,
     pub(crate) descending: bool,
     pub(crate) filter: Option<Filter>,
+    /// The fields that the rows have; all where it is empty.
+    pub(crate) fields: &'a [&'a str],
 }
 
 /// What a list of the Management API is asked for. What is not set does not restrict it.
 #[derive(Clone, Debug)]
-pub(crate) struct ListQuery {
+pub(crate) struct ListQuery<'a> {
     pub(crate) window: Window,
-    /// A member of the rows; without one the rows are in the order of the list.
-    pub(crate) sort: Option<String>,
+    /// A member of the rows, also as `properties.x` and `fields.x`; without one the rows are in the order of the list.
+    pub(crate) sort: Option<&'a str>,
     pub(crate) descending: bool,
-    pub(crate) states: Vec<i64>,
-    /// A part of the text of some field, in any case.
-    pub(crate) search: Option<String>,
+    pub(crate) filter: ListFilter<'a>,
+    /// Whether the deleted rows are given, and no others.
     pub(crate) deleted: bool,
+    /// The fields that the rows have; all where it is empty.
+    pub(crate) fields: &'a [&'a str],
 }
 
-impl ListQuery {
-    fn admits(&self, version: &Version) -> bool {
-        let found = self.search.as_ref().is_none_or(|search| {
-            let search = search.to_lowercase();
-            let fields = row::object(&version.latest, "fields").into_iter().flatten();
-            let mut texts = fields.filter_map(|(_, value)| value.as_str());
-            texts.any(|text| text.to_lowercase().contains(&search))
-        });
-        let in_state = self.states.is_empty() || self.states.contains(&version.state());
-        found && in_state && (self.deleted || !version.is_deleted())
+/// Leaves these fields and no others; all where none is named.
+fn keep_fields(values: &mut Row, wanted: &[&str]) {
+    if !wanted.is_empty() {
+        let wanted: Vec<String> = wanted.iter().map(|name| field_key(name)).collect();
+        values.retain(|name, _| wanted.contains(&field_key(name)));
     }
 }
 
@@ -63,7 +66,14 @@ impl World {
             }
         }
         let page = ids.iter().skip(window.skip).take(window.take);
-        let rows = page.filter_map(|id| self.item_in_view(*id, *view));
+        let rows = page.filter_map(|id| {
+            let mut item = self.item_in_view(*id, *view)?;
+            let fields = item.get_mut("fields").and_then(Value::as_object_mut);
+            if let Some(fields) = fields {
+                keep_fields(fields, query.fields);
+            }
+            Some(item)
+        });
         Some(Listing {
             rows: rows.collect(),
             total: ids.len(),
@@ -75,24 +85,34 @@ impl World {
         &self,
         locale: usize,
         name: &str,
-        query: &ListQuery,
+        query: &ListQuery<'_>,
     ) -> Option<Listing> {
         let container = self.containers.by_name(name)?;
+        let in_locales = |id: i64| {
+            let codes = &query.filter.locales;
+            let has = |code: &&str| {
+                let locale = self.locale(code);
+                locale.is_some_and(|at| self.contents.version(at, id).is_some())
+            };
+            codes.is_empty() || codes.iter().any(has)
+        };
         let admitted = self.contents.of_container(container).filter_map(|id| {
             let version = self.contents.version(locale, id)?;
-            query
-                .admits(version)
-                .then(|| (order_of(&version.latest), id))
+            let is_wanted = version.is_deleted() == query.deleted
+                && query.filter.admits(id, version)
+                && in_locales(id);
+            let place = query.filter.place(id).unwrap_or(order_of(&version.latest));
+            is_wanted.then_some((place, id))
         });
         let mut ids: Vec<(i64, i64)> = admitted.collect();
         ids.sort_unstable();
-        if let Some(member) = &query.sort {
+        if let Some(member) = query.sort {
             self.sort_by_member(&mut ids, locale, member, query.descending);
         }
         let page = ids.iter().skip(query.window.skip).take(query.window.take);
         Some(Listing {
             rows: page
-                .filter_map(|(_, id)| self.flat_row(locale, *id))
+                .filter_map(|(_, id)| self.flat_row(locale, *id, query.fields))
                 .collect(),
             total: ids.len(),
         })
@@ -107,8 +127,8 @@ impl World {
         descending: bool,
     ) {
         let key = |id: i64| {
-            let row = self.flat_row(locale, id)?;
-            let value = row::get(row.as_object()?, member)?;
+            let row = self.flat_row(locale, id, &[])?;
+            let value = row::get(row.as_object()?, member.rsplit('.').next()?)?;
             let text = value.as_str().map(str::to_lowercase);
             Some((
                 row::as_int(value),
@@ -121,17 +141,14 @@ impl World {
         }
     }
 
-    fn flat_row(&self, locale: usize, id: i64) -> Option<Value> {
+    fn flat_row(&self, locale: usize, id: i64, wanted: &[&str]) -> Option<Value> {
         let latest = &self.contents.version(locale, id)?.latest;
         let mut flat = row::row(json!({ "contentID": id }));
-        for part in ["properties", "fields"] {
-            flat.extend(
-                row::object(latest, part)
-                    .into_iter()
-                    .flatten()
-                    .map(|(key, value)| (key.clone(), value.clone())),
-            );
-        }
+        let part = |name: &str| row::object(latest, name).cloned().unwrap_or_default();
+        flat.extend(part("properties"));
+        let mut fields = part("fields");
+        keep_fields(&mut fields, wanted);
+        flat.extend(fields);
         Some(Value::Object(flat))
     }
 }

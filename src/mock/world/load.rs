@@ -17,7 +17,7 @@ use super::page::{Place, page_in_stored_form};
 use super::table::Table;
 use super::text::now;
 use super::{
-    AssetUrls, Feeds, Locale, Moment, Rules, Version, World, builtin, fields, gallery, model, row,
+    AssetUrls, Locale, Moment, Rules, Version, World, builtin, fields, gallery, model, row,
     template,
 };
 use crate::mock::file::{BASE_PLACEHOLDER, ChannelFile, InstanceFile, Row};
@@ -117,13 +117,12 @@ impl World {
             });
         }
         let mut ids = Ids::new(&file.guid, file.first_id);
-        let locale = |code: &String| Locale {
-            id: ids.next(IdKind::Locale, |_| false),
-            code: code.clone(),
-            content_feeds: Feeds::default(),
-            page_feeds: Feeds::default(),
-        };
-        let locales = file.locales.iter().map(locale).collect();
+        let enabled = file.locales.iter().map(|code| (code, true));
+        let codes = enabled.chain(file.disabled_locales.iter().map(|code| (code, false)));
+        let locales = codes
+            .enumerate()
+            .map(|(at, (code, is_enabled))| Locale::new(&mut ids, code, at, is_enabled))
+            .collect();
         let or_guid = |text: &String| {
             if text.is_empty() {
                 file.guid.clone()
@@ -336,8 +335,9 @@ impl World {
             .as_ref()
             .and_then(Value::as_str)
             .ok_or("locale is missing")?;
-        self.locale(code)
-            .ok_or_else(|| format!("locale `{code}` is none of the instance's"))
+        let is_it = |locale: &Locale| locale.code.eq_ignore_ascii_case(code);
+        let at = self.locales.iter().position(is_it);
+        at.ok_or_else(|| format!("locale `{code}` is none of the instance's"))
     }
 
     /// A version as it stands in the file: its own version id, date and state.

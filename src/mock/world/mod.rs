@@ -12,6 +12,7 @@ pub(crate) mod asset;
 pub(crate) mod batch;
 pub(crate) mod blob;
 mod builtin;
+mod companion;
 pub(crate) mod container;
 pub(crate) mod content;
 mod dump;
@@ -19,13 +20,16 @@ pub(crate) mod failure;
 pub(crate) mod feed;
 pub(crate) mod fields;
 pub(crate) mod filter;
+mod folder;
 mod fresh;
 pub(crate) mod gallery;
 mod habits;
 mod ids;
+mod initialize;
 pub(crate) mod links;
 pub(crate) mod listing;
 mod load;
+pub(crate) mod locale;
 pub(crate) mod model;
 mod names;
 pub(crate) mod page;
@@ -54,12 +58,13 @@ pub use names::Names;
 pub use rules::{AssetUrls, FailedUpdates, FileDigests, Links, Refuses, Rules};
 
 use self::asset::Assets;
-use self::batch::{Batches, Done, Operation, Spoil, Work};
+use self::batch::{Batches, Done, ItemKind, Operation, Spoil, Work};
 use self::content::Contents;
 use self::failure::{Failure, Refusal};
-use self::feed::{Feeds, Mode};
+use self::feed::Mode;
 use self::fields::Definition;
 use self::ids::{IdKind, Ids};
+use self::locale::Locale;
 use self::page::Pages;
 use self::redirection::Redirections;
 use self::table::Table;
@@ -96,15 +101,6 @@ pub(crate) struct World {
     latest: fresh::Latest,
     webhooks: webhook::Webhooks,
     habits: super::file::Habits,
-}
-
-/// A locale with the feeds of its content and its pages.
-#[derive(Clone, Debug)]
-pub(crate) struct Locale {
-    pub(crate) id: i64,
-    pub(crate) code: String,
-    content_feeds: Feeds,
-    page_feeds: Feeds,
 }
 
 /// One locale's version of a content item or a page.
@@ -188,21 +184,10 @@ impl World {
         &self.name
     }
 
-    pub(crate) fn locales(&self) -> &[Locale] {
-        &self.locales
-    }
-
     /// What a create under this name is a save over.
     fn replaced(&self, table: &Table, name: Option<&str>) -> Option<i64> {
         let name = name.filter(|_| self.rules.replaces)?;
         table.rivals(name).next()
-    }
-
-    /// The index of a locale by its code in any case.
-    pub(crate) fn locale(&self, code: &str) -> Option<usize> {
-        self.locales
-            .iter()
-            .position(|locale| locale.code.eq_ignore_ascii_case(code))
     }
 
     /// Queues work as one batch and returns its id.
@@ -250,6 +235,15 @@ impl World {
                 id,
                 step,
             } => self.move_item(kind, locale, id, step),
+            Work::Copy {
+                kind,
+                from,
+                locale,
+                id,
+            } => match kind {
+                ItemKind::Content => self.copy_content(from, locale, id),
+                ItemKind::Page => self.copy_page(from, locale, id),
+            },
         }
     }
 

@@ -1,14 +1,15 @@
 //! Models: saved at once, fields as a complete list.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::failure::Refusal;
 use super::fields::Definition;
 use super::ids::IdKind;
-use super::text::{field_key, now};
+use super::text::{field_key, is_since, now};
 use super::{World, builtin, gone, row};
 use crate::mock::file::Row;
 
@@ -37,25 +38,49 @@ pub(super) fn complete(row: &mut Row) {
     row::fill(row, "fields", json!([]));
 }
 
+/// Which models a list has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Models {
+    /// Built-in ones.
+    pub(crate) defaults: bool,
+    /// Those of content.
+    pub(crate) contents: bool,
+    /// Those of components.
+    pub(crate) components: bool,
+}
+
 impl World {
     /// Summaries, without `fields`. Built-in models only with `defaults`, with `contents` those of both types; component
     /// models only with `components`, content models only with `contents`.
-    pub(crate) fn model_list(
-        &self,
-        defaults: bool,
-        contents: bool,
-        components: bool,
-    ) -> Vec<Value> {
-        let wanted = self.models.iter().filter(|(_, row)| {
+    pub(crate) fn model_list(&self, wanted: Models, since: Option<Timestamp>) -> Vec<Value> {
+        self.models_of(wanted)
+            .filter(|row| is_since(row, "lastModifiedDate", since))
+            .map(|row| summary(row, "fields"))
+            .collect()
+    }
+
+    fn models_of(&self, wanted: Models) -> impl Iterator<Item = &Row> {
+        let rows = self.models.iter().map(|(_, row)| row);
+        rows.filter(move |row| {
             if builtin::is_model(row) {
-                defaults && (contents || is_component(row))
+                wanted.defaults && (wanted.contents || is_component(row))
             } else if is_component(row) {
-                components
+                wanted.components
             } else {
-                contents
+                wanted.contents
             }
-        });
-        wanted.map(|(_, row)| summary(row, "fields")).collect()
+        })
+    }
+
+    /// The types of the fields of these models, each once, by name.
+    pub(crate) fn used_field_types(&self, wanted: Models) -> Vec<&str> {
+        let fields = self
+            .models_of(wanted)
+            .flat_map(|row| row::objects(row, "fields"));
+        let types: BTreeSet<&str> = fields
+            .filter_map(|field| row::filled(field, "type"))
+            .collect();
+        types.into_iter().collect()
     }
 
     pub(crate) fn model(&self, id: i64) -> Option<&Row> {
@@ -107,6 +132,7 @@ impl World {
         }
         let id = id.unwrap_or_else(|| self.next_id(IdKind::Model));
         self.settle_model_fields(id, old.as_ref(), &mut posted);
+        self.make_companions(&mut posted);
         row::set(&mut posted, "id", id);
         row::set(&mut posted, "lastModifiedDate", now());
         complete(&mut posted);

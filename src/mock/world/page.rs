@@ -55,6 +55,10 @@ impl Pages {
             .map(|page| &mut page.version)
     }
 
+    pub(super) fn place(&self, locale: usize, id: i64) -> Option<Place> {
+        self.get(locale, id).map(|page| page.place)
+    }
+
     fn alive(&self, locale: usize, id: i64) -> Option<&Page> {
         self.get(locale, id)
             .filter(|page| !page.version.is_deleted())

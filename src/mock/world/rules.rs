@@ -19,6 +19,9 @@ pub struct Rules {
     pub links: Links,
     /// Whether a file that is uploaded over another one gets another id.
     pub new_media_ids: bool,
+    /// Whether it makes the companion field that a setting of a model asks for with `CREATENEW`. Otherwise the word stays: the
+    /// vendor's own mapper has met models that carry it.
+    pub makes_companions: bool,
     /// What it refuses although no description says that the real server does.
     pub refuses: Refuses,
     /// The form of the addresses of files.

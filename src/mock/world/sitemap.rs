@@ -6,6 +6,7 @@
 use serde_json::{Value, json};
 
 use super::feed::Mode;
+use super::links::View;
 use super::page::Place;
 use super::text::{field_key, slug};
 use super::{World, row};
@@ -75,6 +76,19 @@ impl World {
             .into_iter()
             .for_each(|node| flatten(node, &mut out));
         Some(Value::Object(out))
+    }
+
+    /// A page by its path in a channel, with its node: of a dynamic page, the one of the item that the path names.
+    pub(crate) fn page_by_path(&self, channel: &str, path: &str, view: View) -> Option<Value> {
+        let nodes = self.flat_sitemap(view.locale, channel, view.mode)?;
+        let path = format!("/{}", path.trim_matches('/')).to_lowercase();
+        let node = row::get(nodes.as_object()?, &path)?;
+        let members = node.as_object()?;
+        let mut page = self.page_in_view(row::id(members, "pageID")?, view)?;
+        if let (Some(item), Some(page)) = (row::id(members, "contentID"), page.as_object_mut()) {
+            row::set(page, "dynamicItemContentID", item);
+        }
+        Some(json!({ "sitemapNode": node, "page": page }))
     }
 
     fn fetch_tree(&self, locale: usize, channel: &str, mode: Mode) -> Option<Vec<Node>> {

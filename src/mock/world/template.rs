@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::failure::Refusal;
 use super::ids::IdKind;
 use super::model::summary;
-use super::text::fold;
+use super::text::{NO_DATE, fold};
 use super::{World, gone, row};
 use crate::mock::file::Row;
 
@@ -18,8 +18,33 @@ pub(super) fn complete(row: &mut Row) {
     row::fill(row, "digitalChannelTypeID", 1);
     row::fill(row, "digitalChannelTypeName", "Website");
     row::fill(row, "doesPageTemplateHavePages", false);
+    row::fill(row, "agilityCode", false);
     row::set(row, "isDeleted", false);
     row::fill(row, ZONES, json!([]));
+    let zones = row.get_mut(ZONES).and_then(Value::as_array_mut);
+    for zone in zones.into_iter().flatten() {
+        if let Some(zone) = zone.as_object_mut() {
+            complete_zone(zone);
+        }
+    }
+}
+
+/// The members of a zone that the vendor's description does not let be null.
+fn complete_zone(zone: &mut Row) {
+    for date in ["releaseDate", "pullDate"] {
+        row::fill(zone, date, NO_DATE);
+    }
+    for number in ["state", "pageItemTemplateType"] {
+        row::fill(zone, number, 0);
+    }
+    for flag in [
+        "doesPageTemplateHavePages",
+        "enablePersonalization",
+        "isShared",
+        "isSharedTemplate",
+    ] {
+        row::fill(zone, flag, false);
+    }
 }
 
 fn zone_name(zone: &Row) -> String {
@@ -175,7 +200,6 @@ impl World {
         row::set(zone, "pageTemplateID", template);
         row::set(zone, "pageItemTemplateReferenceName", name);
         row::fill(zone, "pageItemTemplateName", name);
-        row::fill(zone, "pageItemTemplateType", 0);
         let kept = before
             .and_then(|before| before.get("defaultModules"))
             .cloned()

@@ -5,8 +5,17 @@ use serde_json::{Value, json};
 use super::batch::{ItemKind, Operation, Placement, Spoil, Work, WorkflowStep};
 use super::failure::Failure;
 use super::feed::Mode;
+use super::model::Models;
 use super::{Rules, Window, World, row};
 use crate::mock::file::{InstanceFile, Row};
+
+fn wanted(defaults: bool, contents: bool, components: bool) -> Models {
+    Models {
+        defaults,
+        contents,
+        components,
+    }
+}
 
 fn file() -> InstanceFile {
     serde_json::from_value(json!({
@@ -162,18 +171,24 @@ fn built_in_rows_are_there_and_listed_apart() {
             .collect::<Vec<_>>()
     };
     assert_eq!(
-        names(world.model_list(false, true, true)),
+        names(world.model_list(wanted(false, true, true), None)),
         ["Article", "Hero"]
     );
-    assert_eq!(names(world.model_list(true, true, false)).len(), 7);
-    assert_eq!(names(world.model_list(false, false, true)), ["Hero"]);
+    assert_eq!(
+        names(world.model_list(wanted(true, true, false), None)).len(),
+        7
+    );
+    assert_eq!(
+        names(world.model_list(wanted(false, false, true), None)),
+        ["Hero"]
+    );
     assert!(
-        world.model_list(false, true, false)[0]
+        world.model_list(wanted(false, true, false), None)[0]
             .get("fields")
             .is_none()
     );
     assert_eq!(world.model_named("richtextarea").unwrap()["id"], 1);
-    let containers = names(world.container_list());
+    let containers = names(world.container_list(None));
     assert!(
         containers.contains(&"AgilityCSSFiles".to_owned())
             && !containers.contains(&"gone".to_owned())

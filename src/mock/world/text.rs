@@ -4,6 +4,11 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Unit};
 
+use crate::mock::file::Row;
+
+/// What a date that cannot be left out is where none was set: the earliest one of the server's platform.
+pub(crate) const NO_DATE: &str = "0001-01-01T00:00:00";
+
 /// The form in which reference names are compared.
 pub(crate) fn fold(name: &str) -> String {
     name.trim().to_lowercase()
@@ -69,6 +74,23 @@ pub(crate) fn now_us() -> String {
 /// A moment with zone and milliseconds, as in the redirections of the Fetch API.
 pub(crate) fn zulu(moment: Timestamp) -> String {
     moment.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
+/// Whether the date of a row is not before a moment.
+pub(crate) fn is_since(row: &Row, member: &str, since: Option<Timestamp>) -> bool {
+    since.is_none_or(|since| {
+        let date = super::row::text(row, member).and_then(moment);
+        date.is_some_and(|date| date >= since)
+    })
+}
+
+/// A date of the wire as a moment; one without a zone is in UTC.
+pub(crate) fn moment(text: &str) -> Option<Timestamp> {
+    let civil = || {
+        let date: DateTime = text.parse().ok()?;
+        date.to_zoned(TimeZone::UTC).ok().map(|at| at.timestamp())
+    };
+    text.parse().ok().or_else(civil)
 }
 
 #[cfg(test)]

@@ -18,6 +18,17 @@ const OF_THE_SERVER: [&str; 4] = [
     "instanceGuid",
 ];
 
+/// Members that are never null; off where a row does not have them.
+const SWITCHES: [&str; 7] = [
+    "enabled",
+    "contentPublishEvents",
+    "contentSaveEvents",
+    "contentWorkflowEvents",
+    "retriesEnabled",
+    "secureDeliveryEnabled",
+    "signingSecretJustCreated",
+];
+
 /// Stands for a secret where the caller may not see it.
 const MASK: &str = "whsec_********";
 
@@ -127,12 +138,12 @@ impl World {
             self.webhooks.rows.len() - 1
         });
         self.webhooks.rows[at].clone_from(&saved);
-        // A new secret is shown once to every caller.
-        let mut answer = if is_new {
-            saved
-        } else {
-            self.webhook_as_seen(saved)
-        };
+        let mut answer = self.webhook_as_seen(saved);
+        if is_new {
+            // It is shown once to every caller.
+            let secret = row::get(&self.webhooks.rows[at], "signingSecret").cloned();
+            row::set(&mut answer, "signingSecret", secret.unwrap_or_default());
+        }
         row::set(&mut answer, "signingSecretJustCreated", is_new);
         Ok(answer)
     }
@@ -156,6 +167,11 @@ impl World {
     }
 
     fn webhook_as_seen(&self, mut row: Row) -> Row {
+        for switch in SWITCHES {
+            row::fill(&mut row, switch, false);
+        }
+        row::fill(&mut row, "retryCount", 0);
+        row::fill(&mut row, "timestamp", text::NO_DATE);
         if self.habits.masks_secrets {
             for name in ["signingSecret", "previousSigningSecret"] {
                 if row::filled(&row, name).is_some() {
