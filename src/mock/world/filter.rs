@@ -111,13 +111,12 @@ fn parts<'a>(text: &'a str, word: &str) -> Vec<&'a str> {
         };
         match quote {
             Some(open) if open == c => quote = None,
-            Some(_) => {}
             None if c == '"' || (c == '\'' && text[..at].ends_with(']')) => quote = Some(c),
             None if at >= start && is_word() => {
                 out.push(&text[start..at]);
                 start = at + word.len();
             }
-            None => {}
+            Some(_) | None => {}
         }
     }
     out.push(&text[start..]);
