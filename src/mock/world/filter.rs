@@ -111,13 +111,15 @@ fn parts<'a>(text: &'a str, word: &str) -> Vec<&'a str> {
         };
         match quote {
             Some(open) if open == c => quote = None,
-            Some(_) => {}
-            None if c == '"' || (c == '\'' && text[..at].ends_with(']')) => quote = Some(c),
+            // A quote within a value is a part of it.
+            None if matches!(c, '"' | '\'') && text[..at].trim_end().ends_with(']') => {
+                quote = Some(c);
+            }
             None if at >= start && is_word() => {
                 out.push(&text[start..at]);
                 start = at + word.len();
             }
-            None => {}
+            Some(_) | None => {}
         }
     }
     out.push(&text[start..]);

@@ -99,9 +99,10 @@ impl World {
             ));
         }
         let parent = folder.rsplit_once('/').map_or("", |(parent, _)| parent);
-        let key = match name.contains('/') {
-            true => name.to_owned(),
-            false => joined(parent, name),
+        let key = if name.contains('/') {
+            name.to_owned()
+        } else {
+            joined(parent, name)
         };
         if self.assets.at(&key).is_some() || !self.assets.in_folder(&key).is_empty() {
             return Err(Refusal::new(400, format!("{key} exists already.")));

@@ -35,9 +35,8 @@ impl World {
                 found.map(|(id, ..)| id)
             }
             ItemKind::Page => {
-                let ids = self.pages.in_tree_order(locale, &self.channels).into_iter();
-                ids.filter(|id| self.pages.version(locale, *id).is_some_and(has))
-                    .next()
+                let mut ids = self.pages.in_tree_order(locale, &self.channels).into_iter();
+                ids.find(|id| self.pages.version(locale, *id).is_some_and(has))
             }
         }
     }

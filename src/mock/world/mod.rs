@@ -8,6 +8,7 @@
 //!                       └ feeds: what the sync calls of the Fetch API page through
 //! ```
 
+mod apply;
 pub(crate) mod asset;
 pub(crate) mod batch;
 pub(crate) mod blob;
@@ -58,9 +59,9 @@ pub use names::Names;
 pub use rules::{AssetUrls, FailedUpdates, FileDigests, Links, Refuses, Rules};
 
 use self::asset::Assets;
-use self::batch::{Batches, Done, ItemKind, Operation, Spoil, Work};
+use self::batch::{Batches, Operation, Spoil, Work};
 use self::content::Contents;
-use self::failure::{Failure, Refusal};
+use self::failure::Refusal;
 use self::feed::Mode;
 use self::fields::Definition;
 use self::ids::{IdKind, Ids};
@@ -217,34 +218,6 @@ impl World {
         };
         let outcome = self.apply(job.work);
         self.batches.settle(batch, job.index, outcome, spent_ms)
-    }
-
-    fn apply(&mut self, work: Work) -> Result<Done, Failure> {
-        match work {
-            Work::SaveContent { locale, row } => self.save_content(locale, &row),
-            Work::DeleteContent { locale, id } => self.delete_content(locale, id),
-            Work::SavePage {
-                locale,
-                row,
-                placement,
-            } => self.save_page(locale, row, &placement),
-            Work::DeletePage { locale, id } => self.delete_page(locale, id),
-            Work::Move {
-                kind,
-                locale,
-                id,
-                step,
-            } => self.move_item(kind, locale, id, step),
-            Work::Copy {
-                kind,
-                from,
-                locale,
-                id,
-            } => match kind {
-                ItemKind::Content => self.copy_content(from, locale, id),
-                ItemKind::Page => self.copy_page(from, locale, id),
-            },
-        }
     }
 
     /// What was made within this time.
