@@ -117,7 +117,7 @@ pub(in crate::cli) async fn run(
     }
     if sites.is_empty() {
         return Err(Error::Usage {
-            message: "no instance is named, so there is no host to sign in to".to_owned(),
+            message: "no instance is named, so the host to sign in to is unknown".to_owned(),
             hint: Some("name one, such as --target 5e6f7a8b-u, or write lockgate.toml with `lockgate init`".to_owned()),
         });
     }
@@ -186,7 +186,7 @@ async fn with_browser(
     let opened = if browser::is_there(host_info) {
         browser::open(host_info, &url)
     } else {
-        Err("there is no display".to_owned())
+        Err("a display is missing".to_owned())
     };
     match opened {
         Ok(()) => report::tell(

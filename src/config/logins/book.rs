@@ -34,7 +34,7 @@ const FRESH: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum LoginsError {
     /// The environment does not say where the user's files are.
-    #[error("there is no place for logins: neither HOME nor XDG_CONFIG_HOME is set")]
+    #[error("logins have no place: neither HOME nor XDG_CONFIG_HOME is set")]
     NoPlace,
     /// A file cannot be read or written.
     #[error("cannot use {}", path.display())]
