@@ -49,6 +49,7 @@ impl Work {
             locales: &source.locales,
             policies: &Policies::default(),
             excluded: &std::collections::HashMap::new(),
+            public: &std::collections::HashMap::new(),
             selection: &Selection::default(),
             weights: Weights::default(),
             agreed: None,

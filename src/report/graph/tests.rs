@@ -80,6 +80,7 @@ fn planned(level: u32) -> Planned {
         evidence: None,
         found: None,
         merge: None,
+        public: None,
     }
 }
 
