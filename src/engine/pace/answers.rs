@@ -24,6 +24,8 @@ const LOW_AT_FIRST: usize = 10;
 const FOLLOW: (f64, f64) = (1.0 / 32.0, 1.0 / 128.0);
 /// The background from which on refusals are taken to be usual.
 const USUAL: f64 = 0.05;
+/// Requests of others that are noted at once: more than any limit allows in the time between two looks.
+const OTHERS_MAX: u64 = 10_000;
 /// Answers of which most have to be refusals, and how many at least. Of fewer answers most are refusals by chance now and
 /// then where a fifth of all is refused.
 const RECENT: (u32, u32) = (31, 4);
@@ -70,6 +72,20 @@ impl Answers {
         }
         self.left.push_back(now);
         self.first.get_or_insert(now);
+    }
+
+    /// Notes that so many requests left elsewhere between two moments, evenly.
+    pub(super) fn others_left(&mut self, from: Instant, until: Instant, count: u64) {
+        let count = u32::try_from(count.min(OTHERS_MAX)).unwrap_or(0);
+        if count == 0 {
+            return;
+        }
+        let gap = until.saturating_duration_since(from) / count;
+        let others = (0..count).map(|number| from + gap * number + gap / 2);
+        self.left
+            .retain(|left| until.saturating_duration_since(*left) <= KEPT);
+        self.left.extend(others);
+        self.left.make_contiguous().sort_unstable();
     }
 
     /// Notes that the request that left at `left` was not refused.

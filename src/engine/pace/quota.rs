@@ -4,6 +4,7 @@
 //! of cells: a burst of whole requests would be a tenth of a second at 10 requests per second, and the rate is held closer
 //! to the limit than that. The burst, [`CATCH_UP`], makes good what timers lose, which only ever wake too late.
 
+use std::future::Future;
 use std::num::NonZeroU32;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -13,9 +14,13 @@ use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{NotUntil, Quota as Rate, RateLimiter};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::limit::{RateLearner, START};
+use super::joint::Joint;
+use super::limit::{RateLearner, START, least};
+use super::part::{Part, Way};
+use super::server_clock::ServerClock;
 
 /// Cells in a request.
 const CELLS: NonZeroU32 = NonZeroU32::new(16).expect("16 is not 0");
@@ -94,6 +99,8 @@ type Limiter = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<M
 pub(super) struct Quota {
     clock: TokioClock,
     state: Mutex<State>,
+    /// What keeps its part, where it is shared with other runs. It ends with the quota.
+    keeping: Mutex<JoinSet<()>>,
 }
 
 #[derive(Debug)]
@@ -105,6 +112,8 @@ struct State {
     paused_until: Instant,
     /// What the server asked for last.
     last_pause: Duration,
+    /// What this process has of it, where it is shared with other runs.
+    part: Option<Part>,
 }
 
 /// What is to be expected of a quota.
@@ -147,7 +156,9 @@ impl Quota {
                 last_left: None,
                 paused_until: origin,
                 last_pause: Duration::ZERO,
+                part: None,
             }),
+            keeping: Mutex::default(),
         }
     }
 
@@ -179,10 +190,14 @@ impl Quota {
     /// known is none.
     pub(super) fn rate(&self) -> Option<f64> {
         let mut state = self.state();
-        let rate = state.learner.rate(Instant::now());
+        let part = state.part_of_rate();
         match state.learner.limit() {
-            Some(_) => rate,
-            None => state.learner.steady(),
+            Some(_) if part < 1.0 => {
+                let joint = state.learner.joint_rate(Instant::now());
+                least(joint.map(|rate| rate * part), state.learner.cap())
+            }
+            Some(_) => state.learner.rate(Instant::now()),
+            None => state.learner.steady(part),
         }
     }
 
@@ -198,7 +213,7 @@ impl Quota {
             (judged, then)
         });
         Outlook {
-            per_second: state.learner.steady(),
+            per_second: state.learner.steady(state.part_of_rate()),
             questions,
             pause: state.last_pause,
         }
@@ -214,7 +229,7 @@ impl Quota {
         if state.paused_until > now {
             return Err(state.paused_until);
         }
-        let rate = state.learner.rate(now);
+        let (rate, number) = state.next(now)?;
         state.put_in_force(rate, self.clock, now);
         let early = state.limiter.as_ref().and_then(|(_, limiter)| {
             let checked = limiter.check_n(CELLS).expect("the burst holds a request");
@@ -223,8 +238,11 @@ impl Quota {
                 .map(|early: NotUntil<Moment>| early.wait_time_from(self.clock.now()))
         });
         if let Some(wait) = early {
-            state.learner.was_short(now);
+            state.was_short(now);
             return Err(now + wait);
+        }
+        if let Some(part) = &mut state.part {
+            part.left(number, now);
         }
         state.last_left = Some(now);
         state.learner.leave(now);
@@ -258,6 +276,7 @@ impl Quota {
             let until = state.paused_until;
             state.learner.pause(left, until);
         }
+        state.tell_pause(until);
         Refusal {
             pause,
             alone: Duration::ZERO,
@@ -268,16 +287,103 @@ impl Quota {
     /// Lets nothing leave for `pause`, and learns nothing from that.
     pub(super) fn pause(&self, pause: Duration) {
         let mut state = self.state();
-        state.paused_until = state.paused_until.max(Instant::now() + pause);
+        let until = Instant::now() + pause;
+        state.paused_until = state.paused_until.max(until);
+        state.tell_pause(until);
     }
 
     /// The end of the pause.
     pub(super) fn paused_until(&self) -> Instant {
         self.state().paused_until
     }
+
+    /// Lets requests leave with a part from now on; gives whether they did not before.
+    pub(super) fn begin_to_share(&self, part: Part) -> bool {
+        let mut state = self.state();
+        let is_first = state.part.is_none();
+        if is_first {
+            state.part = Some(part);
+        }
+        is_first
+    }
+
+    /// Carries out `work` until there is no quota.
+    pub(super) fn keep(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let mut keeping = self.keeping.lock().expect("no holder panics");
+        keeping.spawn(work);
+    }
+
+    /// When the part is to be renewed; `None` of a quota that is not shared.
+    pub(super) fn renewal_due(&self) -> Option<Instant> {
+        let state = self.state();
+        let part = state.part.as_ref()?;
+        Some(part.due(state.paused_until))
+    }
+
+    /// What the row that held `joint` is to hold: see [`Part::propose`].
+    pub(super) fn propose(&self, joint: Joint, clock: ServerClock) -> Joint {
+        let state = &mut *self.state();
+        match &mut state.part {
+            Some(part) => part.propose(joint, clock, &mut state.learner, &mut state.paused_until),
+            None => joint,
+        }
+    }
+
+    /// Takes what the row holds that was asked for at `asked`.
+    pub(super) fn adopt(&self, joint: &Joint, asked: Instant) {
+        let state = &mut *self.state();
+        if let Some(part) = &mut state.part {
+            part.adopt(joint, asked, &mut state.learner);
+        }
+    }
+
+    /// Notes that the row could not be reached.
+    pub(super) fn renewal_failed(&self) {
+        if let Some(part) = &mut self.state().part {
+            part.failed();
+        }
+    }
+
+    /// Whether the user is to be told that requests leave with half of the last part; true once.
+    pub(super) fn take_notice(&self) -> bool {
+        self.state().part.as_mut().is_some_and(Part::take_notice)
+    }
 }
 
 impl State {
+    /// How much of the rate this process has, from 0 to 1.
+    fn part_of_rate(&self) -> f64 {
+        self.part.as_ref().map_or(1.0, Part::size)
+    }
+
+    /// The rate that this process keeps for itself, and the number of the next request among those of all runs, where it has no
+    /// more than a part of these.
+    fn next(&mut self, now: Instant) -> Result<(Option<f64>, Option<f64>), Instant> {
+        let way = self.part.as_mut().map(|part| part.way(now)).transpose()?;
+        let (Some(part), Some(Way::ByNumber)) = (&self.part, way) else {
+            return Ok((self.learner.rate(now), None));
+        };
+        let joint = self.learner.joint_rate(now);
+        let number = joint.map(|rate| part.number(rate, now)).transpose();
+        if number.is_err() {
+            self.was_short(now);
+        }
+        Ok((self.learner.cap(), number?))
+    }
+
+    fn was_short(&mut self, now: Instant) {
+        self.learner.was_short(now);
+        if let Some(part) = &mut self.part {
+            part.was_short(now);
+        }
+    }
+
+    fn tell_pause(&mut self, until: Instant) {
+        if let Some(part) = &mut self.part {
+            part.paused(until);
+        }
+    }
+
     /// Opens a new account when the rate changes. It continues the old one: the next request leaves one interval after
     /// the last one, whatever the rate was then.
     fn put_in_force(&mut self, rate: Option<f64>, clock: TokioClock, now: Instant) {
