@@ -61,6 +61,7 @@ mod retry;
 mod same_state;
 mod schema;
 mod secrets;
+mod shared_rate;
 mod shared_state;
 mod strict;
 mod support;

@@ -105,6 +105,11 @@ impl RateLearner {
         self.judged = self.judged.max(judged);
     }
 
+    /// Notes that this run has a part of the rate: what the others send is known half a second later on average.
+    pub(super) const fn has_part(&mut self, part: f64) {
+        self.answers.know_part(part + (1.0 - part) / 2.0);
+    }
+
     /// Notes that other runs sent so many requests between two moments.
     pub(super) fn others_left(&mut self, from: Instant, until: Instant, count: u64) {
         self.answers.others_left(from, until, count);

@@ -41,6 +41,8 @@ mod scarcity;
 mod server_clock;
 mod shared;
 #[cfg(test)]
+mod shared_simulation;
+#[cfg(test)]
 mod simulation;
 mod turns;
 mod window;

@@ -247,7 +247,13 @@ impl Pacer {
         }
     }
 
-    /// What the user should know of the rate that is shared: a sentence, once.
+    /// The same with a row of a test.
+    #[cfg(test)]
+    pub(super) async fn share_by<R: super::shared::SharedRow>(&self, row: R) {
+        self.quota.share(row).await;
+    }
+
+    /// A sentence for the user where the rate cannot be shared; once.
     pub(in crate::engine) fn take_notice(&self) -> Option<String> {
         let quotas = [Some(&self.quota), self.fetch.as_ref()];
         let is_due = quotas

@@ -12,8 +12,8 @@ use super::lesson::Lesson;
 use super::limit::RateLearner;
 use super::server_clock::ServerClock;
 
-/// How long a part lasts, by the clock of the server.
-const LASTS: Duration = Duration::from_millis(1500);
+/// How long a part lasts, by the clock of the server, in microseconds.
+const LASTS_US: i64 = 1_500_000;
 /// The same by the clock of this machine, from before it was asked for: less, so that no two runs have the same part.
 const LASTS_HERE: Duration = Duration::from_millis(1400);
 /// When a part is renewed.
@@ -22,7 +22,7 @@ const RENEWED: Duration = Duration::from_millis(500);
 const APART: Duration = Duration::from_millis(100);
 /// When a request looks again for its turn, at the latest.
 const LOOK: Duration = Duration::from_millis(50);
-/// How long after a pause others wait for what the run has to say of it that was refused.
+/// How long after a pause other runs wait until the one that was refused has written what it learned.
 const SETTLING: Duration = Duration::from_millis(100);
 /// Differences between two moments that are due to the way of a question.
 const JITTER: Duration = Duration::from_millis(20);
@@ -57,19 +57,21 @@ pub(super) struct Part {
     /// What it asked for last.
     wanted: f64,
     renewed: Instant,
-    /// Requests of other runs so far; `None` before the first renewal.
-    others: Option<BTreeMap<String, u64>>,
-    /// Until when the server wants to be left alone, in answer to a request of this process.
+    /// Requests of other runs so far, and when that was.
+    others: BTreeMap<String, (u64, Instant)>,
+    /// The end of the latest pause that the server asked for in answer to a request of this process.
     own_pause: Instant,
     /// Whether the pause is that of another run.
     is_foreign_pause: bool,
     /// Seconds since 1970 by the clock of the server when the last request left.
     last: f64,
+    /// The rate by which requests have their numbers, and since when.
+    numbered: (f64, f64),
     /// Rings when the part is to be renewed at once.
     pub(super) bell: Arc<Notify>,
 }
 
-/// What the user is told of a row that cannot be reached, once.
+/// Whether it was reported that the row cannot be reached, which is done once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Notice {
     None,
@@ -103,10 +105,11 @@ impl Part {
             was_short: true,
             wanted: 0.0,
             renewed: now,
-            others: None,
+            others: BTreeMap::new(),
             own_pause: now,
             is_foreign_pause: false,
             last: 0.0,
+            numbered: (0.0, 0.0),
             bell: Arc::new(Notify::new()),
         }
     }
@@ -152,7 +155,7 @@ impl Part {
         }
     }
 
-    /// Whether the user is to be told that the row cannot be reached; true once.
+    /// Whether it is to be reported that the row cannot be reached; true once.
     pub(super) fn take_notice(&mut self) -> bool {
         let is_due = self.notice == Notice::Due;
         if is_due {
@@ -170,14 +173,18 @@ impl Part {
         clippy::cast_precision_loss,
         reason = "numbers are of this century, and a part is not small"
     )]
-    pub(super) fn number(&self, rate: f64, now: Instant) -> Result<f64, Instant> {
+    pub(super) fn number(&mut self, rate: f64, now: Instant) -> Result<f64, Instant> {
         let size = self.size();
         if size < PIECE_MIN {
             return Err(now + LOOK);
         }
         let seconds = self.clock.us_of(now) as f64 / 1e6;
+        if (self.numbered.0 - rate).abs() > f64::EPSILON {
+            // With another rate all have other numbers. What was none of this process before is not looked at again.
+            self.numbered = (rate, seconds);
+        }
         let at = |seconds: f64| (seconds * rate).floor() as i64;
-        let (current, last) = (at(seconds), at(self.last));
+        let (current, last) = (at(seconds), at(self.last.max(self.numbered.1)));
         let is_mine = |number: &i64| is_in(&self.pieces, *number);
         let late = (LATE / size).ceil().min(LOOKED_THROUGH) as i64;
         let due = (last.max(current - late) + 1..=current).rev().find(is_mine);
@@ -207,7 +214,7 @@ impl Part {
         }
     }
 
-    /// Notes that a request of this process was refused, and nothing leaves before `until`: other runs have to know at once.
+    /// Notes that a request of this process was refused, and nothing leaves before `until`: other runs are to find that in the row at once.
     pub(super) fn paused(&mut self, until: Instant) {
         self.own_pause = self.own_pause.max(until);
         self.is_foreign_pause = false;
@@ -215,7 +222,7 @@ impl Part {
     }
 
     /// When the part is to be renewed. At the end of a pause that is done before anything leaves, by the run that was refused
-    /// first, because only that one knows what follows from it.
+    /// first, because it alone has the answers that show what follows.
     pub(super) fn due(&self, paused_until: Instant) -> Instant {
         let early = if self.is_foreign_pause {
             SETTLING / 2
@@ -260,11 +267,17 @@ impl Part {
             joint.course += 1;
             joint.lesson = Some(own);
         }
+        let wanted = if *paused_until > now && !is_first {
+            // What is needed now says nothing of what is needed then.
+            self.wanted
+        } else {
+            self.needs(rate, learner.cap(), now)
+        };
         let run = Run {
             pieces: Vec::new(),
-            wanted: self.wants(rate, learner.cap(), now),
+            wanted,
             sent: self.sent.0,
-            until_us: clock.us_of(clock.at + LASTS),
+            until_us: clock.at_us.saturating_add(LASTS_US),
         };
         joint.allot(&self.name, run);
         joint
@@ -282,7 +295,7 @@ impl Part {
 
     /// How much of the rate it could use.
     #[expect(clippy::cast_precision_loss, reason = "requests of a second are few")]
-    fn wants(&self, rate: Option<f64>, cap: Option<f64>, now: Instant) -> f64 {
+    fn needs(&self, rate: Option<f64>, cap: Option<f64>, now: Instant) -> f64 {
         let Some(rate) = rate else {
             return 1.0;
         };
@@ -305,15 +318,18 @@ impl Part {
             self.sent.1 = run.sent;
         }
         let others = joint.runs.iter().filter(|(name, _)| **name != self.name);
-        let others: BTreeMap<String, u64> =
-            others.map(|(name, run)| (name.clone(), run.sent)).collect();
-        if let Some(before) = &self.others {
-            let more = others
-                .iter()
-                .map(|(name, sent)| sent.saturating_sub(*before.get(name).unwrap_or(&0)));
-            learner.others_left(self.renewed, now, more.sum());
+        let others = others.map(|(name, run)| {
+            let at = self.clock.moment_of(run.until_us.saturating_sub(LASTS_US));
+            (name.clone(), (run.sent, at.min(now)))
+        });
+        let others: BTreeMap<String, (u64, Instant)> = others.collect();
+        for (name, (sent, until)) in &others {
+            if let Some((before, from)) = self.others.get(name) {
+                learner.others_left(*from, *until, sent.saturating_sub(*before));
+            }
         }
-        self.others = Some(others);
+        self.others = others;
+        learner.has_part(self.size().min(1.0));
         self.until = asked + LASTS_HERE;
         self.is_away = false;
         self.is_cautious = false;

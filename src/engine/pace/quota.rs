@@ -4,7 +4,6 @@
 //! of cells: a burst of whole requests would be a tenth of a second at 10 requests per second, and the rate is held closer
 //! to the limit than that. The burst, [`CATCH_UP`], makes good what timers lose, which only ever wake too late.
 
-use std::future::Future;
 use std::num::NonZeroU32;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -17,10 +16,8 @@ use governor::{NotUntil, Quota as Rate, RateLimiter};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::joint::Joint;
 use super::limit::{RateLearner, START, least};
 use super::part::{Part, Way};
-use super::server_clock::ServerClock;
 
 /// Cells in a request.
 const CELLS: NonZeroU32 = NonZeroU32::new(16).expect("16 is not 0");
@@ -100,20 +97,20 @@ pub(super) struct Quota {
     clock: TokioClock,
     state: Mutex<State>,
     /// What keeps its part, where it is shared with other runs. It ends with the quota.
-    keeping: Mutex<JoinSet<()>>,
+    pub(super) keeping: Mutex<JoinSet<()>>,
 }
 
 #[derive(Debug)]
-struct State {
-    learner: RateLearner,
+pub(super) struct State {
+    pub(super) learner: RateLearner,
     /// The rate in force and its account.
     limiter: Option<(f64, Limiter)>,
     last_left: Option<Instant>,
-    paused_until: Instant,
+    pub(super) paused_until: Instant,
     /// What the server asked for last.
     last_pause: Duration,
     /// What this process has of it, where it is shared with other runs.
-    part: Option<Part>,
+    pub(super) part: Option<Part>,
 }
 
 /// What is to be expected of a quota.
@@ -162,7 +159,7 @@ impl Quota {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no holder panics")
     }
 
@@ -276,7 +273,7 @@ impl Quota {
             let until = state.paused_until;
             state.learner.pause(left, until);
         }
-        state.tell_pause(until);
+        state.publish_pause(until);
         Refusal {
             pause,
             alone: Duration::ZERO,
@@ -289,64 +286,12 @@ impl Quota {
         let mut state = self.state();
         let until = Instant::now() + pause;
         state.paused_until = state.paused_until.max(until);
-        state.tell_pause(until);
+        state.publish_pause(until);
     }
 
     /// The end of the pause.
     pub(super) fn paused_until(&self) -> Instant {
         self.state().paused_until
-    }
-
-    /// Lets requests leave with a part from now on; gives whether they did not before.
-    pub(super) fn begin_to_share(&self, part: Part) -> bool {
-        let mut state = self.state();
-        let is_first = state.part.is_none();
-        if is_first {
-            state.part = Some(part);
-        }
-        is_first
-    }
-
-    /// Carries out `work` until there is no quota.
-    pub(super) fn keep(&self, work: impl Future<Output = ()> + Send + 'static) {
-        let mut keeping = self.keeping.lock().expect("no holder panics");
-        keeping.spawn(work);
-    }
-
-    /// When the part is to be renewed; `None` of a quota that is not shared.
-    pub(super) fn renewal_due(&self) -> Option<Instant> {
-        let state = self.state();
-        let part = state.part.as_ref()?;
-        Some(part.due(state.paused_until))
-    }
-
-    /// What the row that held `joint` is to hold: see [`Part::propose`].
-    pub(super) fn propose(&self, joint: Joint, clock: ServerClock) -> Joint {
-        let state = &mut *self.state();
-        match &mut state.part {
-            Some(part) => part.propose(joint, clock, &mut state.learner, &mut state.paused_until),
-            None => joint,
-        }
-    }
-
-    /// Takes what the row holds that was asked for at `asked`.
-    pub(super) fn adopt(&self, joint: &Joint, asked: Instant) {
-        let state = &mut *self.state();
-        if let Some(part) = &mut state.part {
-            part.adopt(joint, asked, &mut state.learner);
-        }
-    }
-
-    /// Notes that the row could not be reached.
-    pub(super) fn renewal_failed(&self) {
-        if let Some(part) = &mut self.state().part {
-            part.failed();
-        }
-    }
-
-    /// Whether the user is to be told that requests leave with half of the last part; true once.
-    pub(super) fn take_notice(&self) -> bool {
-        self.state().part.as_mut().is_some_and(Part::take_notice)
     }
 }
 
@@ -360,7 +305,7 @@ impl State {
     /// more than a part of these.
     fn next(&mut self, now: Instant) -> Result<(Option<f64>, Option<f64>), Instant> {
         let way = self.part.as_mut().map(|part| part.way(now)).transpose()?;
-        let (Some(part), Some(Way::ByNumber)) = (&self.part, way) else {
+        let (Some(part), Some(Way::ByNumber)) = (&mut self.part, way) else {
             return Ok((self.learner.rate(now), None));
         };
         let joint = self.learner.joint_rate(now);
@@ -378,7 +323,7 @@ impl State {
         }
     }
 
-    fn tell_pause(&mut self, until: Instant) {
+    fn publish_pause(&mut self, until: Instant) {
         if let Some(part) = &mut self.part {
             part.paused(until);
         }

@@ -62,6 +62,58 @@ impl Quota {
         renew(self, &row).await;
         self.keep(keep(Arc::downgrade(self), row, bell));
     }
+
+    /// Lets requests leave with a part from now on; gives whether they did not before.
+    fn begin_to_share(&self, part: Part) -> bool {
+        let mut state = self.state();
+        let is_first = state.part.is_none();
+        if is_first {
+            state.part = Some(part);
+        }
+        is_first
+    }
+
+    /// Carries out `work` until there is no quota.
+    fn keep(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let mut keeping = self.keeping.lock().expect("no holder panics");
+        keeping.spawn(work);
+    }
+
+    /// When the part is to be renewed; `None` of a quota that is not shared.
+    fn renewal_due(&self) -> Option<Instant> {
+        let state = self.state();
+        let part = state.part.as_ref()?;
+        Some(part.due(state.paused_until))
+    }
+
+    /// What the row that held `joint` is to hold: see [`Part::propose`].
+    fn propose(&self, joint: Joint, clock: ServerClock) -> Joint {
+        let state = &mut *self.state();
+        match &mut state.part {
+            Some(part) => part.propose(joint, clock, &mut state.learner, &mut state.paused_until),
+            None => joint,
+        }
+    }
+
+    /// Takes what the row holds that was asked for at `asked`.
+    fn adopt(&self, joint: &Joint, asked: Instant) {
+        let state = &mut *self.state();
+        if let Some(part) = &mut state.part {
+            part.adopt(joint, asked, &mut state.learner);
+        }
+    }
+
+    /// Notes that the row could not be reached.
+    fn renewal_failed(&self) {
+        if let Some(part) = &mut self.state().part {
+            part.failed();
+        }
+    }
+
+    /// Whether it is to be reported that requests leave with half of the last part; true once.
+    pub(super) fn take_notice(&self) -> bool {
+        self.state().part.as_mut().is_some_and(Part::take_notice)
+    }
 }
 
 /// Renews the part for as long as there is the quota.
