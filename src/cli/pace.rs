@@ -7,7 +7,7 @@ use crate::engine::{Probed, Session, probed_of};
 use crate::error::Error;
 use crate::store::{Change, Store};
 
-/// Lets both sides start with what earlier runs learned.
+/// Lets both sides start with what earlier runs learned, and share their rates with the runs that are under way.
 ///
 /// # Errors
 /// [`Error::Store`] when the state cannot be read.
@@ -17,6 +17,7 @@ pub(super) async fn recall(
 ) -> Result<(), Error> {
     for (host, pacer) in hosts(session) {
         pacer.recall(&Learned::from_rows(&store.learned(&host).await?));
+        pacer.share(store).await;
     }
     Ok(())
 }

@@ -164,6 +164,7 @@ async fn probed(
     let probing = with_target(settings, async |reader| {
         let host = reader.instance.host();
         let known = store.learned(&host).await?;
+        reader.pacer.share(store).await;
         let probe = Probe {
             target: &reader,
             port: &reader.instance,

@@ -16,8 +16,8 @@ use super::ends::{Endpoint, Ends, SourceEnd, authorise};
 use super::{guard, pace, stop, wiring};
 use crate::agility::Instance;
 use crate::config::{HostInfo, Paths, Settings};
-use crate::domain::{BodyFile, EntityKey, Guid, RunEnd, RunId, Secret, time};
-use crate::engine::pace::Pacer;
+use crate::domain::{BodyFile, EntityKey, Guid, RunEnd, RunId, time};
+use crate::engine::pace::{Account, Pacer};
 use crate::engine::retry::Retries;
 use crate::engine::{
     Control, End, Options, PlanMade, PullError, ReadOnce, Reader, RunReport, Session, Sink,
@@ -286,7 +286,7 @@ pub(super) fn session(
 /// share one quota.
 pub(super) struct Readers {
     pub(super) source: Arc<Reader<SourceEnd>>,
-    paced: Vec<(String, Secret, Arc<Pacer>)>,
+    paced: Vec<Arc<Pacer>>,
 }
 
 impl Readers {
@@ -296,16 +296,8 @@ impl Readers {
         let given = &settings.source;
         let mut source = reader(&options, instance, &given.guid, Side::Source, sink);
         source.bodies = body_file(&settings.paths);
-        let server = source.instance.instance();
-        let paced = server.map(|server| {
-            (
-                server.host(),
-                given.token.clone(),
-                Arc::clone(&source.pacer),
-            )
-        });
         Self {
-            paced: paced.into_iter().collect(),
+            paced: vec![Arc::clone(&source.pacer)],
             source: Arc::new(source),
         }
     }
@@ -338,15 +330,12 @@ impl Readers {
         let given = &settings.target;
         let mut target = reader(&options, instance, &given.guid, Side::Target, sink);
         target.bodies.clone_from(&self.source.bodies);
-        let host = target.instance.host();
-        let is_same = |(known, token, _): &&(String, Secret, Arc<Pacer>)| {
-            *known == host && *token == given.token
-        };
-        if let Some((.., pacer)) = self.paced.iter().find(is_same) {
+        let own = target.pacer.account();
+        let is_same = |known: &&Arc<Pacer>| known.account() == own;
+        if let Some(pacer) = self.paced.iter().find(is_same) {
             target.pacer = Arc::new(pacer.sharing(options.ceilings()));
         } else {
-            let own = Arc::clone(&target.pacer);
-            self.paced.push((host, given.token.clone(), own));
+            self.paced.push(Arc::clone(&target.pacer));
         }
         target
     }
@@ -415,10 +404,15 @@ pub(super) fn reader<E: Endpoint>(
 ) -> Reader<E> {
     let most = options.per_second_max;
     let pacer = match instance.instance() {
-        Some(server) if server.has_fetch_host() => {
-            Pacer::with(options.ceilings(), most).with_fetch_host(most)
+        Some(server) => {
+            let account = Account::of(&server.host(), &server.token().current());
+            let pacer = Pacer::with(options.ceilings(), most).with_account(account);
+            if server.has_fetch_host() {
+                pacer.with_fetch_host(most)
+            } else {
+                pacer
+            }
         }
-        Some(_) => Pacer::with(options.ceilings(), most),
         None => {
             // No server limits how often a folder is read.
             let pacer = Pacer::with(options.ceilings(), None);

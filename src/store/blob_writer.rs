@@ -144,7 +144,8 @@ impl Store {
         })
     }
 
-    fn is_on_server(&self) -> bool {
+    /// Whether it is on a server, where runs of other machines may use it at the same time.
+    pub fn is_on_server(&self) -> bool {
         matches!(self.opener(), Opener::Server(_))
     }
 

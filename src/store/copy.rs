@@ -19,7 +19,7 @@ const PAGE: usize = 2_000;
 const VALUES: usize = 8_000;
 
 /// Columns that hold JSON.
-const JSON: [&str; 11] = [
+const JSON: [&str; 12] = [
     "options",
     "counts",
     "keys",
@@ -31,6 +31,7 @@ const JSON: [&str; 11] = [
     "numbers",
     "body",
     "live",
+    "joint",
 ];
 
 /// A table of the schema.

@@ -69,6 +69,8 @@ struct Shared {
     ahead_ms: i64,
     /// For the bytes of assets on a server, opened when there are some.
     blobs: Mutex<Option<Connection>>,
+    /// For the rates that runs share on a server, opened when they are asked for.
+    rates: Mutex<Option<Connection>>,
     standing_still: watch::Sender<bool>,
     /// Holds the files of a state that is a copy.
     aside: Option<TempDir>,
@@ -261,6 +263,7 @@ impl Store {
                 opener,
                 ahead_ms,
                 blobs: Mutex::default(),
+                rates: Mutex::default(),
                 standing_still,
                 aside: None,
                 writer,
@@ -272,8 +275,10 @@ impl Store {
     /// Ends the store for all its handles, after everything that was accepted is durable.
     pub async fn close(self) {
         self.shared.readers.close().await;
-        if let Some(blobs) = self.shared.blobs.lock().await.take() {
-            blobs.close().await;
+        for beside in [&self.shared.blobs, &self.shared.rates] {
+            if let Some(connection) = beside.lock().await.take() {
+                connection.close().await;
+            }
         }
         // A writer that is gone already needs no telling.
         drop(self.shared.orders.send(Order::Close).await);
@@ -495,6 +500,17 @@ impl Store {
     /// For the bytes of assets on a server.
     pub(super) fn blobs(&self) -> &Mutex<Option<Connection>> {
         &self.shared.blobs
+    }
+
+    /// For rates that are shared on a server.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`] after the end of the store.
+    pub(super) fn rates(&self) -> Result<&Mutex<Option<Connection>>, StoreError> {
+        if self.shared.orders.is_closed() {
+            return Err(StoreError::Closed);
+        }
+        Ok(&self.shared.rates)
     }
 
     /// The file; `None` in memory and on a server.

@@ -36,6 +36,7 @@ mod lease;
 mod liveness_lock;
 mod location;
 mod other_pairs;
+mod rates;
 mod read;
 mod records;
 mod rows;
@@ -55,6 +56,7 @@ pub use handle::Store;
 pub use lease::{Lease, LeaseOwner};
 pub use location::{StateUrl, StateUrlError};
 pub use other_pairs::{OtherPairs, Through};
+pub use rates::{RateKey, RateRow};
 pub use records::{
     Change, FormerLive, FormerPlace, Intent, IntentDetail, IntentId, IntentState, Mapping,
     MappingOrigin, Operation, Pair, PausedWebhook, PreImage, PriorBytes, PriorState, PublishState,

@@ -21,10 +21,11 @@ pub(super) const MIGRATIONS: [&str; VERSION as usize] = [
     include_str!("migrations/0012_evidence.sql"),
     include_str!("migrations/0013_field_hashes.sql"),
     include_str!("migrations/0014_paused_webhooks.sql"),
+    include_str!("migrations/0015_rates.sql"),
 ];
 
 /// The schema version that this program writes, kept in `SQLite`'s `user_version`, on a server in the table `schema_version`.
-pub const VERSION: u32 = 14;
+pub const VERSION: u32 = 15;
 
 /// The first version with checksums.
 const CHECKSUMS: i64 = 11;

@@ -64,6 +64,7 @@ mod same_state;
 mod schedule;
 mod schema;
 mod secrets;
+mod shared_rate;
 mod shared_state;
 mod strict;
 mod support;

@@ -54,6 +54,10 @@ where
     T: Target,
 {
     let now = context.target_pacer.sample();
+    let notices = [&context.source_pacer, &context.target_pacer].map(|pacer| pacer.take_notice());
+    if let Some(message) = notices.into_iter().flatten().next() {
+        context.sink.emit(Event::Warned { message }).await;
+    }
     let per_second = short(now.per_second_since(before));
     context
         .sink

@@ -24,6 +24,8 @@ const LOW_AT_FIRST: usize = 10;
 const FOLLOW: (f64, f64) = (1.0 / 32.0, 1.0 / 128.0);
 /// The background from which on refusals are taken to be usual.
 const USUAL: f64 = 0.05;
+/// Requests of others that are noted at once: more than any limit allows in the time between two looks.
+const OTHERS_MAX: u64 = 10_000;
 /// Answers of which most have to be refusals, and how many at least. Of fewer answers most are refusals by chance now and
 /// then where a fifth of all is refused.
 const RECENT: (u32, u32) = (31, 4);
@@ -41,6 +43,8 @@ pub(super) struct Answers {
     is_limited: bool,
     /// Requests of a second that a limit is taken to allow.
     allowed: usize,
+    /// How many of the requests of the last second are known, from 0 to 1, where other runs send some.
+    known_part: f64,
     /// The share of requests that is refused whatever the rate.
     background: f64,
     /// The last answers, the latest in the lowest bit: whether each was a refusal.
@@ -56,6 +60,7 @@ impl Answers {
             best: 0,
             is_limited: false,
             allowed: LOW_AT_FIRST,
+            known_part: 1.0,
             background: 0.0,
             recent: 0,
             recent_count: 0,
@@ -72,6 +77,25 @@ impl Answers {
         self.first.get_or_insert(now);
     }
 
+    /// Notes that requests of other runs are known late, so that only a part of those of the last second is.
+    pub(super) const fn know_part(&mut self, part: f64) {
+        self.known_part = part;
+    }
+
+    /// Notes that so many requests left elsewhere between two moments, evenly.
+    pub(super) fn others_left(&mut self, from: Instant, until: Instant, count: u64) {
+        let count = u32::try_from(count.min(OTHERS_MAX)).unwrap_or(0);
+        if count == 0 {
+            return;
+        }
+        let gap = until.saturating_duration_since(from) / count;
+        let others = (0..count).map(|number| from + gap * number + gap / 2);
+        self.left
+            .retain(|left| until.saturating_duration_since(*left) <= KEPT);
+        self.left.extend(others);
+        self.left.make_contiguous().sort_unstable();
+    }
+
     /// Notes that the request that left at `left` was not refused.
     pub(super) fn admitted(&mut self, left: Instant) {
         let count = self.before(left);
@@ -86,7 +110,7 @@ impl Answers {
         }
         let count = self.before(left);
         self.note(true, self.is_low(count));
-        let is_low = self.is_low(count) || count < self.allowed;
+        let is_low = self.is_low(count) || self.is_allowed(count);
         self.is_dense() || (!is_low && !self.is_usual())
     }
 
@@ -138,7 +162,13 @@ impl Answers {
     }
 
     fn is_low(&self, count: usize) -> bool {
-        count < self.best / 4 || (self.is_limited && count < self.allowed)
+        count < self.best / 4 || (self.is_limited && self.is_allowed(count))
+    }
+
+    /// Whether every limit allows as many.
+    #[expect(clippy::cast_precision_loss, reason = "they are few")]
+    fn is_allowed(&self, count: usize) -> bool {
+        (count as f64) < self.allowed as f64 * self.known_part
     }
 
     fn is_dense(&self) -> bool {

@@ -49,6 +49,13 @@ impl Climb {
         }
     }
 
+    /// Takes over the rate that another run has reached.
+    pub(super) const fn follow(&mut self, rate: f64) {
+        self.rate = rate;
+        self.free = 0;
+        self.due = 1.0;
+    }
+
     /// Notes how long an answer took.
     pub(super) fn answered(&mut self, latency: Duration) {
         self.shortest = self.shortest.min(latency);

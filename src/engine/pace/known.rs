@@ -61,20 +61,20 @@ const PROBE_TIME: Duration = Duration::from_secs(2);
 /// A limit that is assumed.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
-    per_second: f64,
-    share: f64,
+    pub(super) per_second: f64,
+    pub(super) share: f64,
     /// When the approach began, from which part of the limit, and what it gains per second.
-    approach: (Instant, f64, f64),
-    patience: Duration,
+    pub(super) approach: (Instant, f64, f64),
+    pub(super) patience: Duration,
     /// The factor of the next probe.
-    step: f64,
+    pub(super) step: f64,
     /// When it is questioned; while it is questioned, when that ends.
-    due: Instant,
-    is_probing: bool,
+    pub(super) due: Instant,
+    pub(super) is_probing: bool,
     /// Whether hardly any request has tried it.
-    is_guess: bool,
+    pub(super) is_guess: bool,
     /// Whether a request had to wait for the rate since the last look.
-    was_short: bool,
+    pub(super) was_short: bool,
 }
 
 impl Known {
@@ -118,6 +118,16 @@ impl Known {
     /// Requests per second.
     pub(super) const fn per_second(&self) -> f64 {
         self.per_second
+    }
+
+    /// Whole requests per second.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a limit is positive, and far below what fits"
+    )]
+    pub(super) const fn whole(&self) -> usize {
+        self.per_second as usize
     }
 
     /// The rate between questions.

@@ -27,17 +27,19 @@ pub(super) struct RateLearner {
     cap: Option<f64>,
     /// The rate with which the first requests leave.
     start: f64,
-    climb: Climb,
-    known: Option<Known>,
-    answers: Answers,
-    burst: Option<Burst>,
+    pub(super) climb: Climb,
+    pub(super) known: Option<Known>,
+    pub(super) answers: Answers,
+    pub(super) burst: Option<Burst>,
+    /// When refusals were judged last.
+    pub(super) judged: Option<Instant>,
 }
 
 /// Refusals that belong together: those until the pause is over.
 #[derive(Clone, Copy, Debug)]
-struct Burst {
+pub(super) struct Burst {
     /// When the first of the refused requests left.
-    from: Instant,
+    pub(super) from: Instant,
     until: Instant,
 }
 
@@ -51,6 +53,7 @@ impl RateLearner {
             known: None,
             answers: Answers::new(),
             burst: None,
+            judged: None,
         }
     }
 
@@ -121,20 +124,35 @@ impl RateLearner {
 
     /// The rate at which requests may leave from `now` on; `None` as fast as they come.
     pub(super) fn rate(&mut self, now: Instant) -> Option<f64> {
+        let cap = self.cap;
+        least(self.learned(cap, now), cap)
+    }
+
+    /// The same of all runs together, to each of which the user's cap applies alone.
+    pub(super) fn joint_rate(&mut self, now: Instant) -> Option<f64> {
+        self.learned(None, now)
+    }
+
+    /// The user's cap.
+    pub(super) const fn cap(&self) -> Option<f64> {
+        self.cap
+    }
+
+    fn learned(&mut self, cap: Option<f64>, now: Instant) -> Option<f64> {
         if let Some(burst) = self.burst.take_if(|burst| burst.until <= now) {
             self.conclude(burst, now);
         }
-        let (cap, answers) = (self.cap, &self.answers);
-        let learned = match &mut self.known {
+        let answers = &self.answers;
+        match &mut self.known {
             Some(known) => Some(known.rate(cap, || whole(answers.busiest()), now)),
             None => self.climb.rate(),
-        };
-        least(learned, cap)
+        }
     }
 
-    /// The rate that is held between questions; `None` as fast as they come.
-    pub(super) fn steady(&self) -> Option<f64> {
-        least(self.known.as_ref().map(Known::steady), self.cap)
+    /// The rate that is held between questions by a run that has this part of it; `None` as fast as they come.
+    pub(super) fn steady(&self, part: f64) -> Option<f64> {
+        let learned = self.known.as_ref().map(|known| known.steady() * part);
+        least(learned, self.cap)
     }
 
     /// When the limit is questioned next, and how long after that again when the answer is a refusal; `None` when it is
@@ -165,10 +183,11 @@ impl RateLearner {
             self.known = Some(Known::found(count, is_early, now));
         }
         self.answers.limited_to(Some(before));
+        self.judged = Some(now);
     }
 }
 
-fn least(one: Option<f64>, other: Option<f64>) -> Option<f64> {
+pub(super) fn least(one: Option<f64>, other: Option<f64>) -> Option<f64> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),

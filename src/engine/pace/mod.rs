@@ -18,24 +18,36 @@
 //! its own request alone, unless the server asks for a long wait: where a share of all requests is refused whatever the rate,
 //! a pause with each refusal would leave hardly any time to send.
 //!
+//! Runs that share a state on a server share the rate of a host and a token as well: [`joint`] divides it, [`part`] is what this
+//! process has of it, and a task in [`shared`] renews that. What is learned of the rate is learned by all together.
+//!
 //! The decisions are plain functions over moments that are handed in; only [`Pacer::permit`] waits. The quota is
 //! governor's; its clock is put over tokio's, so tests can pause it.
 
+mod account;
 mod answers;
 mod class;
 mod climb;
+mod joint;
 mod known;
 mod learned;
+mod lesson;
 mod level;
 mod limit;
 mod pacer;
+mod part;
 mod quota;
 mod scarcity;
+mod server_clock;
+mod shared;
+#[cfg(test)]
+mod shared_simulation;
 #[cfg(test)]
 mod simulation;
 mod turns;
 mod window;
 
+pub use account::Account;
 pub use class::Class;
 pub(super) use class::PerClass;
 pub use learned::Learned;

@@ -10,13 +10,16 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::account::Account;
 use super::class::{Class, PerClass};
 use super::learned::Learned;
 use super::level::Level;
 use super::quota::{Outlook, Quota, Refusal, WAIT};
+use super::shared::StoredRow;
 use super::turns::Turns;
 use super::window::{Trouble, Window};
 use crate::plan::Weights;
+use crate::store::{RateKey, Store};
 
 /// Maximum number of concurrent requests, altogether and by class. Files do not count with the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +94,8 @@ pub struct Pacer {
     quota: Arc<Quota>,
     /// That of the Content Fetch API, where it has a host of its own.
     fetch: Option<Arc<Quota>>,
+    /// Whose rate it is; `None` where that is not known, and where no server limits it.
+    account: Option<Account>,
     state: Mutex<State>,
 }
 
@@ -198,16 +203,75 @@ impl Pacer {
         }
     }
 
+    /// With the account whose rate it is.
+    #[must_use]
+    pub fn with_account(self, account: Account) -> Self {
+        Self {
+            account: Some(account),
+            ..self
+        }
+    }
+
+    /// Whose rate it is.
+    pub const fn account(&self) -> Option<&Account> {
+        self.account.as_ref()
+    }
+
     /// A pacer for another instance that draws on the same quota: one host, one token.
     #[must_use]
     pub fn sharing(&self, ceilings: Ceilings) -> Self {
-        Self::on(Arc::clone(&self.quota), self.fetch.clone(), ceilings)
+        Self {
+            account: self.account.clone(),
+            ..Self::on(Arc::clone(&self.quota), self.fetch.clone(), ceilings)
+        }
+    }
+
+    /// Shares the quota from now on with all runs whose state is `store` and whose host and token are the same: see the
+    /// module. Returns when the first part of the rate is there. Where the state is not on a server nothing is shared, because no
+    /// other run is expected to use it at the same time.
+    pub async fn share(&self, store: &Store) {
+        let Some(account) = self.account.as_ref().filter(|_| store.is_on_server()) else {
+            return;
+        };
+        let quotas = [(Some(&self.quota), "main"), (self.fetch.as_ref(), "fetch")];
+        for (quota, class) in quotas {
+            let key = RateKey {
+                host: account.host.clone(),
+                account: account.fingerprint.clone(),
+                class,
+            };
+            if let Some(quota) = quota {
+                let store = store.clone();
+                quota.share(StoredRow { store, key }).await;
+            }
+        }
+    }
+
+    /// The same with a row of a test.
+    #[cfg(test)]
+    pub(super) async fn share_by<R: super::shared::SharedRow>(&self, row: R) {
+        self.quota.share(row).await;
+    }
+
+    /// A sentence for the user where the rate cannot be shared; once.
+    pub(in crate::engine) fn take_notice(&self) -> Option<String> {
+        let quotas = [Some(&self.quota), self.fetch.as_ref()];
+        let is_due = quotas
+            .into_iter()
+            .flatten()
+            .fold(false, |is_due, quota| quota.take_notice() || is_due);
+        is_due.then(|| {
+            "the state could not be reached in time to share the request rate with other runs; until it is, this run sends half \
+             of its last share"
+                .to_owned()
+        })
     }
 
     fn on(quota: Arc<Quota>, fetch: Option<Arc<Quota>>, ceilings: Ceilings) -> Self {
         Self {
             quota,
             fetch,
+            account: None,
             state: Mutex::new(State {
                 turns: Turns::new(),
                 wakers: HashMap::new(),

@@ -13,9 +13,11 @@ use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{NotUntil, Quota as Rate, RateLimiter};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::limit::{RateLearner, START};
+use super::limit::{RateLearner, START, least};
+use super::part::{Part, Way};
 
 /// Cells in a request.
 const CELLS: NonZeroU32 = NonZeroU32::new(16).expect("16 is not 0");
@@ -94,17 +96,21 @@ type Limiter = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<M
 pub(super) struct Quota {
     clock: TokioClock,
     state: Mutex<State>,
+    /// What keeps its part, where it is shared with other runs. It ends with the quota.
+    pub(super) keeping: Mutex<JoinSet<()>>,
 }
 
 #[derive(Debug)]
-struct State {
-    learner: RateLearner,
+pub(super) struct State {
+    pub(super) learner: RateLearner,
     /// The rate in force and its account.
     limiter: Option<(f64, Limiter)>,
     last_left: Option<Instant>,
-    paused_until: Instant,
+    pub(super) paused_until: Instant,
     /// What the server asked for last.
     last_pause: Duration,
+    /// What this process has of it, where it is shared with other runs.
+    pub(super) part: Option<Part>,
 }
 
 /// What is to be expected of a quota.
@@ -147,11 +153,13 @@ impl Quota {
                 last_left: None,
                 paused_until: origin,
                 last_pause: Duration::ZERO,
+                part: None,
             }),
+            keeping: Mutex::default(),
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no holder panics")
     }
 
@@ -179,10 +187,14 @@ impl Quota {
     /// known is none.
     pub(super) fn rate(&self) -> Option<f64> {
         let mut state = self.state();
-        let rate = state.learner.rate(Instant::now());
+        let part = state.part_of_rate();
         match state.learner.limit() {
-            Some(_) => rate,
-            None => state.learner.steady(),
+            Some(_) if part < 1.0 => {
+                let joint = state.learner.joint_rate(Instant::now());
+                least(joint.map(|rate| rate * part), state.learner.cap())
+            }
+            Some(_) => state.learner.rate(Instant::now()),
+            None => state.learner.steady(part),
         }
     }
 
@@ -198,7 +210,7 @@ impl Quota {
             (judged, then)
         });
         Outlook {
-            per_second: state.learner.steady(),
+            per_second: state.learner.steady(state.part_of_rate()),
             questions,
             pause: state.last_pause,
         }
@@ -214,7 +226,7 @@ impl Quota {
         if state.paused_until > now {
             return Err(state.paused_until);
         }
-        let rate = state.learner.rate(now);
+        let (rate, number) = state.next(now)?;
         state.put_in_force(rate, self.clock, now);
         let early = state.limiter.as_ref().and_then(|(_, limiter)| {
             let checked = limiter.check_n(CELLS).expect("the burst holds a request");
@@ -223,8 +235,11 @@ impl Quota {
                 .map(|early: NotUntil<Moment>| early.wait_time_from(self.clock.now()))
         });
         if let Some(wait) = early {
-            state.learner.was_short(now);
+            state.was_short(now);
             return Err(now + wait);
+        }
+        if let Some(part) = &mut state.part {
+            part.left(number, now);
         }
         state.last_left = Some(now);
         state.learner.leave(now);
@@ -258,6 +273,7 @@ impl Quota {
             let until = state.paused_until;
             state.learner.pause(left, until);
         }
+        state.publish_pause(until);
         Refusal {
             pause,
             alone: Duration::ZERO,
@@ -268,7 +284,9 @@ impl Quota {
     /// Lets nothing leave for `pause`, and learns nothing from that.
     pub(super) fn pause(&self, pause: Duration) {
         let mut state = self.state();
-        state.paused_until = state.paused_until.max(Instant::now() + pause);
+        let until = Instant::now() + pause;
+        state.paused_until = state.paused_until.max(until);
+        state.publish_pause(until);
     }
 
     /// The end of the pause.
@@ -278,6 +296,39 @@ impl Quota {
 }
 
 impl State {
+    /// How much of the rate this process has, from 0 to 1.
+    fn part_of_rate(&self) -> f64 {
+        self.part.as_ref().map_or(1.0, Part::size)
+    }
+
+    /// The rate that this process keeps for itself, and the number of the next request among those of all runs, where it has no
+    /// more than a part of these.
+    fn next(&mut self, now: Instant) -> Result<(Option<f64>, Option<f64>), Instant> {
+        let way = self.part.as_mut().map(|part| part.way(now)).transpose()?;
+        let (Some(part), Some(Way::ByNumber)) = (&mut self.part, way) else {
+            return Ok((self.learner.rate(now), None));
+        };
+        let joint = self.learner.joint_rate(now);
+        let number = joint.map(|rate| part.number(rate, now)).transpose();
+        if number.is_err() {
+            self.was_short(now);
+        }
+        Ok((self.learner.cap(), number?))
+    }
+
+    fn was_short(&mut self, now: Instant) {
+        self.learner.was_short(now);
+        if let Some(part) = &mut self.part {
+            part.was_short(now);
+        }
+    }
+
+    fn publish_pause(&mut self, until: Instant) {
+        if let Some(part) = &mut self.part {
+            part.paused(until);
+        }
+    }
+
     /// Opens a new account when the rate changes. It continues the old one: the next request leaves one interval after
     /// the last one, whatever the rate was then.
     fn put_in_force(&mut self, rate: Option<f64>, clock: TokioClock, now: Instant) {

@@ -9,11 +9,11 @@ use tokio::time::Instant;
 
 use super::{Class, Learned, Pacer};
 
-const SECOND: Duration = Duration::from_secs(1);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
 
 /// What a server counts.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Kind {
+pub(super) enum Kind {
     /// What came in the last second.
     Sliding,
     /// What came since the last full second of its clock, which is so far ahead of the start of the test.
@@ -23,7 +23,7 @@ enum Kind {
 }
 
 /// A server that admits so many requests per second.
-struct Server {
+pub(super) struct Server {
     kind: Kind,
     /// From when on which limit holds, latest last.
     limits: Vec<(Instant, f64)>,
@@ -49,7 +49,7 @@ struct State {
 }
 
 impl Server {
-    fn new(kind: Kind, limit: f64, latency_ms: u64) -> Self {
+    pub(super) fn new(kind: Kind, limit: f64, latency_ms: u64) -> Self {
         Self {
             kind,
             limits: vec![(Instant::now(), limit)],
@@ -62,7 +62,7 @@ impl Server {
         }
     }
 
-    fn unlimited(latency_ms: u64) -> Self {
+    pub(super) fn unlimited(latency_ms: u64) -> Self {
         Self::new(Kind::Sliding, f64::INFINITY, latency_ms)
     }
 
@@ -102,7 +102,7 @@ impl Server {
     }
 
     /// Requests admitted per second and the part refused, between two moments.
-    fn seen(&self, from: Instant, until: Instant) -> (f64, f64) {
+    pub(super) fn seen(&self, from: Instant, until: Instant) -> (f64, f64) {
         let state = self.state.lock().unwrap();
         let within = state
             .log
@@ -180,7 +180,7 @@ async fn load(pacer: &Pacer, server: &Server, end: Instant) {
     loads(16, pacer, server, end).await;
 }
 
-async fn loads(clients: usize, pacer: &Pacer, server: &Server, end: Instant) {
+pub(super) async fn loads(clients: usize, pacer: &Pacer, server: &Server, end: Instant) {
     join_all((0..clients).map(|at| client(pacer, server, CLASSES[at % 4], end))).await;
 }
 
@@ -204,7 +204,7 @@ async fn used(kind: Kind, limit: f64, latency_ms: u64, tells: bool) -> (f64, f64
     (rate / limit, refused)
 }
 
-const LIMITED: [(f64, u64); 4] = [(20.0, 20), (20.0, 100), (60.0, 20), (60.0, 100)];
+pub(super) const LIMITED: [(f64, u64); 4] = [(20.0, 20), (20.0, 100), (60.0, 20), (60.0, 100)];
 
 #[tokio::test(start_paused = true)]
 async fn a_limit_on_the_last_second_is_used_and_hardly_exceeded() {

@@ -202,6 +202,45 @@ async fn a_session_that_the_server_ends_costs_nothing() {
     store.close().await;
 }
 
+#[tokio::test]
+async fn a_shared_rate_is_changed_by_whichever_read_it_last() {
+    let Some(place) = Place::server() else { return };
+    let (first, second) = (place.open().await, place.open().await);
+    let key = RateKey {
+        host: "mgmt.example".to_owned(),
+        account: "00ff".to_owned(),
+        class: "main",
+    };
+    let read = first.rate_row(&key).await.unwrap();
+    let also = second.rate_row(&key).await.unwrap();
+    assert_eq!((read.version, &*read.joint), (0, ""));
+    assert!(first.set_rate_row(&key, &read, "{\"a\":1}").await.unwrap());
+    assert!(!second.set_rate_row(&key, &also, "{\"b\":1}").await.unwrap());
+    let now = second.rate_row(&key).await.unwrap();
+    assert_eq!((now.version, &*now.joint), (1, "{\"a\":1}"));
+    assert!(second.set_rate_row(&key, &now, "{\"b\":2}").await.unwrap());
+    assert!(!first.set_rate_row(&key, &now, "{\"a\":2}").await.unwrap());
+    let fetch = RateKey {
+        class: "fetch",
+        ..key.clone()
+    };
+    assert_eq!(first.rate_row(&fetch).await.unwrap().version, 0);
+
+    let mut raw = place.connect().await;
+    let clock = raw.now_ms().await.unwrap().unwrap();
+    assert!((clock - now.now_us / 1000).abs() < 20_000, "{clock}");
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+               WHERE pid <> pg_backend_pid() AND application_name = current_setting('application_name')";
+    raw.script(end).await.unwrap();
+    // The session is opened again for the next question.
+    drop(first.rate_row(&key).await);
+    assert_eq!(first.rate_row(&key).await.unwrap().joint, "{\"b\":2}");
+    first.clone().close().await;
+    let closed = first.rate_row(&key).await;
+    assert!(matches!(closed, Err(StoreError::Closed)), "{closed:?}");
+    second.close().await;
+}
+
 /// Passes bytes on between clients and the server, and cuts the connection at the first commit after it was armed.
 struct Proxy {
     url: StateUrl,
