@@ -78,12 +78,10 @@ async fn dates_of_items_and_pages_arrive_are_compared_and_stand_in_the_plan() {
         .await;
     let plan = stage.ends("plan", &["--no-pager"], 0).await;
     for text in [
-        "releaseDate",
-        "pullDate",
-        "2031-02-01T08:00:00",
-        "2031-03-01T08:00:00",
-        "2031-01-02T08:00:00",
-        "2031-04-01T08:00:00",
+        "releasedate: 2031-01-01T08:00:00 → (nothing)",
+        "pulldate: 2031-02-01T08:00:00 → 2031-03-01T08:00:00",
+        "releasedate: 2031-01-02T08:00:00 → (nothing)",
+        "pulldate: (nothing) → 2031-04-01T08:00:00",
     ] {
         assert!(plan.stdout.contains(text), "{text}: {}", plan.stdout);
     }

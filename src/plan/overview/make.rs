@@ -1,6 +1,7 @@
 //! Finds out what a plan changes.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::num::NonZeroUsize;
 
 use super::changes::changes;
 use super::effort::{Effort, EffortLimits};
@@ -93,7 +94,7 @@ impl Overview {
                 .iter()
                 .map(|node| seen.named(*node))
                 .collect(),
-            below_drafts: seen.below_drafts(),
+            below_drafts: NonZeroUsize::new(seen.below_drafts()),
             withdrawn: seen
                 .withdrawn
                 .iter()

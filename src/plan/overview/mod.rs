@@ -9,6 +9,8 @@ mod effort;
 mod make;
 mod names;
 
+use std::num::NonZeroUsize;
+
 use serde::Serialize;
 
 use super::approved::Intended;
@@ -36,8 +38,8 @@ pub struct Overview {
     /// What is published on the target afterwards, in the order of the source.
     pub published: Vec<(EntityKey, String)>,
     /// How many of these are published in an older version than the draft that is saved on top of it.
-    #[serde(skip_serializing_if = "is_none")]
-    pub below_drafts: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub below_drafts: Option<NonZeroUsize>,
     /// What is unpublished on the target, because the source unpublished it.
     pub withdrawn: Vec<(EntityKey, String)>,
     /// How many entities stay published that the source has unpublished.
@@ -59,12 +61,6 @@ pub struct Overview {
     pub maps: Vec<String>,
     /// What it costs.
     pub effort: Effort,
-}
-
-/// Whether a number says that there is nothing.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
-const fn is_none(number: &usize) -> bool {
-    *number == 0
 }
 
 /// Entities of one kind and container.

@@ -197,10 +197,10 @@ fn published(overview: &Overview) -> Vec<String> {
         .map(|(count, kind)| format!("{} {}", count_of(count), kind.plural()))
         .collect();
     let mut facts = vec![format!("published afterwards: {}", counts.join(", "))];
-    if overview.below_drafts > 0 {
+    if let Some(below) = overview.below_drafts {
         facts.push(format!(
             "{} of these below a newer draft, which is saved on top again",
-            count_of(overview.below_drafts)
+            count_of(below.get())
         ));
     }
     facts

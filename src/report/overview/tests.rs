@@ -45,7 +45,7 @@ fn overview(entries: Vec<Entry>) -> Overview {
         published: Vec::new(),
         withdrawn: Vec::new(),
         still_public: 0,
-        below_drafts: 0,
+        below_drafts: None,
         drafts: 0,
         deleted: Vec::new(),
         gone: Vec::new(),
