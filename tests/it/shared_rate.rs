@@ -33,10 +33,10 @@ fn state(entities: usize) -> StateFile {
     let mut all = StateFile::default();
     for (seed, (source, target)) in (1..).zip(PAIRS) {
         let mut shape = Shape::new(entities, seed);
-        shape.guid = source.to_owned();
+        source.clone_into(&mut shape.guid);
         let made = generate(&shape).instances.remove(0);
         let mut empty = empty_target(&made.locales);
-        empty.guid = target.to_owned();
+        target.clone_into(&mut empty.guid);
         all.instances.extend([made, empty]);
     }
     all
