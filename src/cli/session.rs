@@ -403,22 +403,19 @@ pub(super) fn reader<E: Endpoint>(
     sink: &Sink,
 ) -> Reader<E> {
     let most = options.per_second_max;
-    let pacer = match instance.instance() {
-        Some(server) => {
-            let account = Account::of(&server.host(), &server.token().current());
-            let pacer = Pacer::with(options.ceilings(), most).with_account(account);
-            if server.has_fetch_host() {
-                pacer.with_fetch_host(most)
-            } else {
-                pacer
-            }
-        }
-        None => {
-            // No server limits how often a folder is read.
-            let pacer = Pacer::with(options.ceilings(), None);
-            pacer.without_start();
+    let pacer = if let Some(server) = instance.instance() {
+        let account = Account::of(&server.host(), &server.token().current());
+        let pacer = Pacer::with(options.ceilings(), most).with_account(account);
+        if server.has_fetch_host() {
+            pacer.with_fetch_host(most)
+        } else {
             pacer
         }
+    } else {
+        // No server limits how often a folder is read.
+        let pacer = Pacer::with(options.ceilings(), None);
+        pacer.without_start();
+        pacer
     };
     Reader {
         instance,

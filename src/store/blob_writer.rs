@@ -92,7 +92,7 @@ impl Store {
     pub(super) async fn kept_hashes(&self) -> Result<Vec<ContentHash>, StoreError> {
         if self.is_on_server() {
             let asked = query("SELECT DISTINCT hash FROM blobs ORDER BY hash");
-            let mut blobs = self.blobs().lock().await;
+            let mut blobs = self.beside().blobs.lock().await;
             let connection = connected(&mut blobs, self).await?;
             let hashes = connection.column::<String>(&asked, "hash").await?;
             let hashes = hashes.iter().filter_map(|hash| ContentHash::parse(hash));
@@ -153,7 +153,7 @@ impl Store {
         let path = std::env::temp_dir();
         let file = tempfile::tempfile().map_err(|error| failed(&path, error))?;
         let mut file = File::from_std(file);
-        let mut blobs = self.blobs().lock().await;
+        let mut blobs = self.beside().blobs.lock().await;
         let connection = connected(&mut blobs, self).await?;
         for number in 0_i64.. {
             let asked = query("SELECT bytes FROM blobs WHERE hash = ? AND part = ?")
@@ -230,7 +230,7 @@ impl Keeping {
     async fn send(&mut self, store: &Store, hash: ContentHash) -> Result<(), StoreError> {
         let rewound = self.file.rewind().await;
         rewound.map_err(|error| failed(&self.path, error))?;
-        let mut blobs = store.blobs().lock().await;
+        let mut blobs = store.beside().blobs.lock().await;
         let connection = connected(&mut blobs, store).await?;
         connection.begin().await?;
         let sent = self.send_parts(connection, hash).await;

@@ -15,8 +15,9 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+use super::beside::Beside;
 use super::clean::clean;
-use super::connection::{Connection, Opener};
+use super::connection::Opener;
 use super::in_place::Working;
 use super::lease::{LeaseRequest, Mark};
 use super::liveness_lock;
@@ -67,10 +68,7 @@ struct Shared {
     opener: Opener,
     /// How far the clock of the server is ahead of the one of this machine, in milliseconds.
     ahead_ms: i64,
-    /// For the bytes of assets on a server, opened when there are some.
-    blobs: Mutex<Option<Connection>>,
-    /// For the rates that runs share on a server, opened when they are asked for.
-    rates: Mutex<Option<Connection>>,
+    beside: Beside,
     standing_still: watch::Sender<bool>,
     /// Holds the files of a state that is a copy.
     aside: Option<TempDir>,
@@ -262,8 +260,7 @@ impl Store {
                 working,
                 opener,
                 ahead_ms,
-                blobs: Mutex::default(),
-                rates: Mutex::default(),
+                beside: Beside::default(),
                 standing_still,
                 aside: None,
                 writer,
@@ -275,11 +272,7 @@ impl Store {
     /// Ends the store for all its handles, after everything that was accepted is durable.
     pub async fn close(self) {
         self.shared.readers.close().await;
-        for beside in [&self.shared.blobs, &self.shared.rates] {
-            if let Some(connection) = beside.lock().await.take() {
-                connection.close().await;
-            }
-        }
+        self.shared.beside.close().await;
         // A writer that is gone already needs no telling.
         drop(self.shared.orders.send(Order::Close).await);
         self.shared.writer.wait().await;
@@ -497,20 +490,9 @@ impl Store {
         &self.shared.readers.place
     }
 
-    /// For the bytes of assets on a server.
-    pub(super) fn blobs(&self) -> &Mutex<Option<Connection>> {
-        &self.shared.blobs
-    }
-
-    /// For rates that are shared on a server.
-    ///
-    /// # Errors
-    /// [`StoreError::Closed`] after the end of the store.
-    pub(super) fn rates(&self) -> Result<&Mutex<Option<Connection>>, StoreError> {
-        if self.shared.orders.is_closed() {
-            return Err(StoreError::Closed);
-        }
-        Ok(&self.shared.rates)
+    /// Connections to a server beside those of the writer and of readers.
+    pub(super) fn beside(&self) -> &Beside {
+        &self.shared.beside
     }
 
     /// The file; `None` in memory and on a server.

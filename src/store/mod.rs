@@ -21,6 +21,7 @@
 //! Left to others: when to write what (the engine), and what becomes of open intents (recovery).
 
 mod aside;
+mod beside;
 mod blob_writer;
 mod bulk;
 mod checksum;

@@ -37,7 +37,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the server cannot be reached, and of a state that is on none.
     pub async fn rate_row(&self, key: &RateKey) -> Result<RateRow, StoreError> {
-        let mut held = self.rates()?.lock().await;
+        let mut held = self.beside().rates()?.lock().await;
         let connection = self.connected(&mut held).await?;
         let asked = query(
             "SELECT coalesce(r.version, 0) AS version, coalesce(r.joint, '') AS joint,
@@ -72,7 +72,7 @@ impl Store {
         read: &RateRow,
         joint: &str,
     ) -> Result<bool, StoreError> {
-        let mut held = self.rates()?.lock().await;
+        let mut held = self.beside().rates()?.lock().await;
         let connection = self.connected(&mut held).await?;
         let now_ms = read.now_us / 1000;
         let written = if read.version == 0 {

@@ -1,16 +1,23 @@
 //! Processes that share one state on a server, and so one rate: what the mock server counts of all together.
 
-use std::time::Instant;
+use std::io::Write as _;
 
 use lockgate::mock::file::StateFile;
 use lockgate::mock::generate::{Shape, generate};
 use serde_json::Value;
 use tokio::process::Command;
+use tokio::time::Instant;
 
 use crate::binary::{Ended, Workspace, end_of};
 use crate::mock_process::MockProcess;
 use crate::postgres;
 use crate::support::{TARGET, empty_target};
+
+/// Shows what was measured.
+fn say(measured: &str) {
+    let mut screen = std::io::stdout();
+    writeln!(screen, "{measured}").unwrap();
+}
 
 /// Requests per second that the mock server admits.
 const LIMIT: u32 = 40;
@@ -26,10 +33,10 @@ fn state(entities: usize) -> StateFile {
     let mut all = StateFile::default();
     for (seed, (source, target)) in (1..).zip(PAIRS) {
         let mut shape = Shape::new(entities, seed);
-        shape.guid = source.to_owned();
+        source.clone_into(&mut shape.guid);
         let made = generate(&shape).instances.remove(0);
         let mut empty = empty_target(&made.locales);
-        empty.guid = target.to_owned();
+        target.clone_into(&mut empty.guid);
         all.instances.extend([made, empty]);
     }
     all
@@ -109,9 +116,9 @@ async fn three_pairs(entities: usize, kind: &str) -> Option<Counted> {
         path.starts_with("/api/") || path.starts_with("/oauth/")
     });
     assert!(counted.requests > 500, "{counted:?}");
-    println!(
+    say(&format!(
         "three processes, three pairs, one token, {LIMIT} a second ({kind}): {counted:?} in {took:?}"
-    );
+    ));
     Some(counted)
 }
 
@@ -157,10 +164,10 @@ async fn of_three_processes_on_one_pair_one_works() {
     }
     let all = server.answered();
     let refused = all.iter().filter(|one| one["status"] == 429).count();
-    println!(
+    say(&format!(
         "three processes, one pair: {} requests, {refused} refused",
         all.len()
-    );
+    ));
     assert!(refused * 50 <= all.len(), "{refused} of {}", all.len());
 }
 

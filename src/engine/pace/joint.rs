@@ -74,7 +74,7 @@ impl Joint {
     }
 
     /// Gives a run its part: what is fair, of what is free.
-    pub(super) fn allot(&mut self, name: &str, run: Run) {
+    pub(super) fn allot(&mut self, name: &str, mut run: Run) {
         self.runs.remove(name);
         let wanted = self.runs.values().map(|run| run.wanted);
         let mut left = fair(run.wanted, wanted.collect());
@@ -86,7 +86,8 @@ impl Joint {
                 pieces.push((from, to));
             }
         }
-        self.runs.insert(name.to_owned(), Run { pieces, ..run });
+        run.pieces = pieces;
+        self.runs.insert(name.to_owned(), run);
     }
 
     /// What belongs to no run, in order.

@@ -255,11 +255,9 @@ impl Pacer {
 
     /// A sentence for the user where the rate cannot be shared; once.
     pub(in crate::engine) fn take_notice(&self) -> Option<String> {
-        let quotas = [Some(&self.quota), self.fetch.as_ref()];
-        let is_due = quotas
-            .into_iter()
-            .flatten()
-            .fold(false, |is_due, quota| quota.take_notice() || is_due);
+        let of_main = self.quota.take_notice();
+        let of_fetch = self.fetch.as_ref().is_some_and(|fetch| fetch.take_notice());
+        let is_due = of_main || of_fetch;
         is_due.then(|| {
             "the state could not be reached in time to share the request rate with other runs; until it is, this run sends half \
              of its last share"

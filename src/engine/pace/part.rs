@@ -32,8 +32,8 @@ const SPARE: f64 = 1.5;
 const WITHOUT: f64 = 0.25;
 /// How much of its part a run uses while the row cannot be reached.
 const CAUTIOUS: f64 = 0.5;
-/// How late a number may be used, in times of what lies between two numbers of a part on average.
-const LATE: f64 = 1.5;
+/// How late a request may leave with a number whose time is over: what timers lose. More would be two requests at one moment.
+const LATE: f64 = 0.005;
 /// How many numbers are looked through at most.
 const LOOKED_THROUGH: f64 = 4096.0;
 
@@ -44,10 +44,7 @@ pub(super) struct Part {
     clock: ServerClock,
     pieces: Vec<(f64, f64)>,
     until: Instant,
-    /// Whether the row could not be reached the last time.
-    is_away: bool,
-    /// Whether the part was cut because of that.
-    is_cautious: bool,
+    row: Reach,
     notice: Notice,
     /// What was learned when the part was renewed, and its number; `None` before the first time.
     lesson: Option<(u64, Lesson)>,
@@ -69,6 +66,16 @@ pub(super) struct Part {
     numbered: (f64, f64),
     /// Rings when the part is to be renewed at once.
     pub(super) bell: Arc<Notify>,
+}
+
+/// Whether the row can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    There,
+    /// Not the last time.
+    Away,
+    /// Since before the part was over, which was cut because of that.
+    AwayForLong,
 }
 
 /// Whether it was reported that the row cannot be reached, which is done once.
@@ -97,8 +104,7 @@ impl Part {
             clock: ServerClock { at: now, at_us: 0 },
             pieces: Vec::new(),
             until: now,
-            is_away: false,
-            is_cautious: false,
+            row: Reach::There,
             notice: Notice::None,
             lesson: None,
             sent: (0, 0),
@@ -125,7 +131,7 @@ impl Part {
     /// When to ask again: the part is over, and about to be renewed.
     pub(super) fn way(&mut self, now: Instant) -> Result<Way, Instant> {
         if now >= self.until {
-            if !self.is_away {
+            if self.row == Reach::There {
                 self.bell.notify_one();
                 return Err(now + LOOK);
             }
@@ -140,10 +146,10 @@ impl Part {
 
     /// Takes half of what it had until the row can be reached again. Other runs may do the same, or share the rest.
     fn be_cautious(&mut self) {
-        if self.is_cautious {
+        if self.row == Reach::AwayForLong {
             return;
         }
-        self.is_cautious = true;
+        self.row = Reach::AwayForLong;
         if self.notice == Notice::None {
             self.notice = Notice::Due;
         }
@@ -186,7 +192,7 @@ impl Part {
         let at = |seconds: f64| (seconds * rate).floor() as i64;
         let (current, last) = (at(seconds), at(self.last.max(self.numbered.1)));
         let is_mine = |number: &i64| is_in(&self.pieces, *number);
-        let late = (LATE / size).ceil().min(LOOKED_THROUGH) as i64;
+        let late = 1 + (LATE * rate).min(LOOKED_THROUGH) as i64;
         let due = (last.max(current - late) + 1..=current).rev().find(is_mine);
         if let Some(number) = due {
             return Ok((number as f64 + 0.5) / rate);
@@ -331,15 +337,16 @@ impl Part {
         self.others = others;
         learner.has_part(self.size().min(1.0));
         self.until = asked + LASTS_HERE;
-        self.is_away = false;
-        self.is_cautious = false;
+        self.row = Reach::There;
         self.was_short = false;
         self.renewed = now;
     }
 
     /// Notes that the row could not be reached.
     pub(super) fn failed(&mut self) {
-        self.is_away = true;
+        if self.row == Reach::There {
+            self.row = Reach::Away;
+        }
         self.renewed = Instant::now();
     }
 }
