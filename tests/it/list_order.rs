@@ -89,6 +89,27 @@ async fn a_list_that_the_source_sorts_arrives_in_its_order() {
     site.is_quiet().await;
 }
 
+/// The others get their numbers once, and what was read-only gets its own as soon as it may be written.
+#[tokio::test]
+async fn a_list_with_an_item_that_is_not_written_is_sorted_around_it() {
+    let mut site = Site::of(source(&["a", "b", "c", "d"])).await;
+    site.setup.looks = false;
+    site.setup.read_only = vec!["content:posts/a".to_owned()];
+    site.edit_both(|source, _| sort(source, &["d", "b", "c", "a"]))
+        .await;
+    Box::pin(site.setup.sync(&site.server.base_url())).await;
+    let before = site.server.writes(crate::support::TARGET).len();
+    Box::pin(site.setup.sync(&site.server.base_url())).await;
+    assert_eq!(site.server.writes(crate::support::TARGET).len(), before);
+    let mut target = site.target();
+    assert_eq!(item(&mut target, "a")["properties"]["itemOrder"], 0);
+    site.setup.read_only.clear();
+    site.setup.looks = true;
+    site.in_sync().await;
+    assert_eq!(titles(site.target()), ["d", "b", "c", "a"]);
+    site.is_quiet().await;
+}
+
 #[tokio::test]
 async fn a_list_that_the_target_sorts_is_left_alone_whatever_else_changes() {
     let mut site = Site::of(source(&["a", "b", "c", "d"])).await;
