@@ -105,10 +105,7 @@ async fn begun(mut command: Command) -> (Child, String) {
     let mut child = command.spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let url = lines.next_line().await.unwrap();
-    if url.is_none() {
-        let ended = end(child).await;
-        panic!("no address: {}", ended.stderr);
-    }
+    assert!(url.is_some(), "no address: {}", end(child).await.stderr);
     (child, url.unwrap())
 }
 
