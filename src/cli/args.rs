@@ -276,6 +276,9 @@ pub(super) struct SelectionArgs {
     /// Of all that only what was changed since this day (2026-12-19) or moment, as the source says; what it needs comes along
     #[arg(long, value_name = "DATE")]
     changed_since: Option<String>,
+    /// Of all that only what these users changed last, by name (Rosa*) or number, as the source says; what it needs comes along
+    #[arg(long, value_name = "USER", value_delimiter = ',')]
+    changed_by: Vec<String>,
 }
 
 impl SelectionArgs {
@@ -292,6 +295,7 @@ impl SelectionArgs {
             .list("sync.pages", &self.pages)
             .list("sync.containers", &self.containers)
             .text("sync.changed_since", self.changed_since.as_ref())
+            .list("sync.changed_by", &self.changed_by)
     }
 }
 

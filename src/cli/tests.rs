@@ -208,6 +208,10 @@ fn help_teaches() {
               Of all that only what was changed since this day (2026-12-19) or moment, as the source says; what it
               needs comes along [env: LOCKGATE_CHANGED_SINCE]
 
+          --changed-by <USER>
+              Of all that only what these users changed last, by name (Rosa*) or number, as the source says; what it
+              needs comes along [env: LOCKGATE_CHANGED_BY]
+
     Policy:
           --overwrite
               Overwrite the target when both sides have changed; otherwise such conflicts are left alone and end

@@ -55,6 +55,7 @@ pub(super) fn selection(settings: &Settings) -> Selection {
         pages: sync.pages.clone(),
         paths: sync.paths.clone(),
         changed_since: sync.changed_since,
+        changed_by: sync.changed_by.clone(),
         containers: sync.containers.clone(),
         keys: HashSet::new(),
     })

@@ -252,7 +252,7 @@ impl ConfigError {
 /// What to do about a value that is empty: a variable that was to give it may have none.
 fn instead_of_nothing(key: &str, origin: &str) -> String {
     /// Those without which everything is in scope.
-    const RESTRICTING: [&str; 9] = [
+    const RESTRICTING: [&str; 10] = [
         "sync.locales",
         "sync.channels",
         "sync.elements",
@@ -262,6 +262,7 @@ fn instead_of_nothing(key: &str, origin: &str) -> String {
         "sync.pages",
         "sync.containers",
         "sync.changed_since",
+        "sync.changed_by",
     ];
     let leave_out = match origin.strip_prefix("flag ") {
         Some(flag) => format!("leave {flag} out"),

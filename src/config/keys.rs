@@ -120,6 +120,7 @@ pub const KEYS: &[KeyInfo] = &[
         "--changed-since",
         "LOCKGATE_CHANGED_SINCE",
     ),
+    KeyInfo::new("sync.changed_by", "--changed-by", "LOCKGATE_CHANGED_BY"),
     KeyInfo::new("sync.overwrite", "--overwrite", "LOCKGATE_OVERWRITE")
         .official("AGILITY_OVERWRITE"),
     KeyInfo::without_flag("sync.on_conflict", "LOCKGATE_ON_CONFLICT"),

@@ -108,6 +108,8 @@ pub struct Sync {
     pub paths: Vec<String>,
     /// Of all that only what was changed since.
     pub changed_since: Option<DateTime>,
+    /// Of all that only what these users changed last, by number, name or pattern; empty: any user.
+    pub changed_by: Vec<String>,
     /// Reference names of containers; empty: all.
     pub containers: Vec<String>,
     /// Which side wins conflicts, and what is never written.

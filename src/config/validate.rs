@@ -344,6 +344,7 @@ impl Config {
             paths,
             containers: self.names("sync.containers")?,
             changed_since: self.changed_since()?,
+            changed_by: self.names("sync.changed_by")?,
             policies: self.policies()?,
             ask: self.choice("sync.ask", &ASK)?,
             adopt: self.choice("sync.adopt", &ADOPT)?,

@@ -12,6 +12,7 @@
 
 mod action;
 mod approved;
+mod changed_by;
 mod cycles;
 mod decide;
 mod encoding;

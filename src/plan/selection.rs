@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use jiff::civil::DateTime;
 
+use super::changed_by::{self, Users};
 use super::graph::{Graph, Node};
 use super::scope::Scope;
 use super::wanted::{Wanted, changed_at};
@@ -35,6 +36,8 @@ pub struct Selection {
     pub containers: Vec<String>,
     /// Of all that only what was changed since, as the source says; `None`: whenever that was.
     pub changed_since: Option<DateTime>,
+    /// Of all that only what these users changed last, by number, or by name in any case or a pattern of it; empty: any user.
+    pub changed_by: Vec<String>,
     /// Only these entities, such as those that failed in an earlier run. Unlike a name that a user gives, one that the
     /// source no longer has is passed over (see [`Selection::gone`]).
     pub keys: HashSet<EntityKey>,
@@ -120,7 +123,17 @@ impl Selection {
         check_ids(Kind::Content, &self.content, source)?;
         check_ids(Kind::Page, &self.pages, source)?;
         check_names("page", &self.paths, &names_of(Kind::Page))?;
+        self.check_users(source)?;
         self.check_items(source)
+    }
+
+    fn check_users(&self, source: &Inventory<SourceId>) -> Result<(), UnknownName> {
+        if self.changed_by.is_empty() {
+            return Ok(());
+        }
+        let known = changed_by::known(source);
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        check_names("user with changes", &self.changed_by, &known)
     }
 
     fn check_items(&self, source: &Inventory<SourceId>) -> Result<(), UnknownName> {
@@ -169,6 +182,8 @@ impl Selection {
         ]
         .map(|names| Wanted::of(names));
         let tree = Tree::of(&self.models_with_deps, source, context);
+        let users = Users::of(&self.changed_by, source);
+        let is_of_users = |entity| self.changed_by.is_empty() || users.changed(entity);
         let has_lists = !self.containers.is_empty() || !self.items.is_empty();
         let only_kinds = self.models.is_empty()
             && self.models_with_deps.is_empty()
@@ -210,7 +225,9 @@ impl Selection {
                         Kind::Gallery | Kind::Asset | Kind::Redirection => false,
                     }
             })
-            .filter(|(_, entity)| self.is_of_channel(entity) && self.is_recent(entity))
+            .filter(|(_, entity)| {
+                self.is_of_channel(entity) && self.is_recent(entity) && is_of_users(entity)
+            })
             .map(|(node, _)| node)
             .collect()
     }

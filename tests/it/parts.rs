@@ -155,6 +155,17 @@ async fn a_selection_by_pattern_shows_what_else_it_needs_and_why() {
         none.stdout
     );
 
+    let unknown = stage.ends("plan", &["--changed-by", "Nemo"], 2).await;
+    assert!(
+        unknown.stderr.contains("no user with changes called"),
+        "{}",
+        unknown.stderr
+    );
+    let all = stage
+        .ends("plan", &["--changed-by", "12", "--quiet"], 0)
+        .await;
+    assert!(all.stdout.contains("asked for"), "{}", all.stdout);
+
     stage.ends("sync", &["--pages", "/news/**"], 0).await;
     let pages = stage.instance(crate::support::TARGET).pages;
     let source = stage.instance(crate::support::SOURCE).pages;
