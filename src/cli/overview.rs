@@ -33,7 +33,10 @@ pub(super) fn overview(settings: &Settings, decided: &Decided) -> Overview {
         limits: EffortLimits {
             batch_items: settings.batch_size,
             in_flight: settings.pace.concurrency.min(AT_ONCE),
-            per_second_max: settings.pace.per_second_max,
+            per_second_max: [settings.pace.per_second_max, decided.per_second]
+                .into_iter()
+                .flatten()
+                .reduce(f64::min),
             upload: settings.upload,
         },
     })

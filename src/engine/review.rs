@@ -36,6 +36,8 @@ pub struct Decided {
     pub prune: Arc<Prune>,
     /// The webhooks of the target that are enabled.
     pub webhooks: Arc<Vec<Webhook>>,
+    /// The limit of requests per second at the target, where it is known.
+    pub per_second: Option<f64>,
 }
 
 impl Decided {

@@ -132,6 +132,7 @@ impl<S: Source, T: Target> Session<S, T> {
             mappings: Arc::clone(&prepared.mappings),
             prune: Arc::clone(&prepared.prune.0),
             webhooks: Arc::clone(&prepared.webhooks),
+            per_second: self.target.pacer.learned().per_second,
         }
     }
 

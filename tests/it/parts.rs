@@ -165,6 +165,12 @@ async fn a_selection_by_pattern_shows_what_else_it_needs_and_why() {
         .ends("plan", &["--changed-by", "12", "--quiet"], 0)
         .await;
     assert!(all.stdout.contains("asked for"), "{}", all.stdout);
+    let limited = stage.ends("plan", &["--rate", "40", "--quiet"], 0).await;
+    assert!(
+        limited.stdout.contains(" at 40 a second at most"),
+        "{}",
+        limited.stdout
+    );
 
     stage.ends("sync", &["--pages", "/news/**"], 0).await;
     let pages = stage.instance(crate::support::TARGET).pages;

@@ -22,7 +22,8 @@ pub struct EffortLimits {
     pub batch_items: usize,
     /// Requests in flight with which a run begins.
     pub in_flight: usize,
-    /// Requests per second; `None`: the server alone decides.
+    /// Requests per second: the cap of the user, or the limit of the server where it is lower and known; `None`: neither is
+    /// known.
     pub per_second_max: Option<f64>,
     /// What one upload takes.
     pub upload: UploadLimits,
@@ -35,6 +36,9 @@ pub struct Effort {
     pub requests: usize,
     /// How long the writing takes.
     pub seconds: u64,
+    /// The quota that this counts with, in requests per second; not there where none is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_second: Option<u64>,
     /// Files that are uploaded.
     pub files: usize,
     /// Requests in which they are.
@@ -81,6 +85,7 @@ impl Effort {
         Self {
             requests,
             seconds: whole_seconds(took(requests, longest_ms, limits)),
+            per_second: limits.per_second_max.map(rounded),
             files: uploads.files,
             uploads: uploads.requests,
         }
@@ -97,6 +102,16 @@ fn took(requests: usize, longest_ms: u32, limits: EffortLimits) -> Duration {
     chain
         .max(by_latency)
         .max(by_rate.map_or(Duration::ZERO, Duration::from_secs_f64))
+}
+
+/// A rate as people write it; at least 1.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a rate is positive, and a conversion keeps to the range"
+)]
+fn rounded(per_second: f64) -> u64 {
+    per_second.round().max(1.0) as u64
 }
 
 fn whole_seconds(time: Duration) -> u64 {

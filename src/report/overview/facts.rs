@@ -2,7 +2,7 @@
 
 use crate::domain::Kind;
 use crate::plan::{Effort, Entry, Gone, Group, Intended, Overview};
-use crate::report::text::{clean, count_of, took, webhooks_fire};
+use crate::report::text::{clean, count, count_of, took, webhooks_fire};
 use std::time::Duration;
 
 /// Webhooks that are named.
@@ -221,8 +221,11 @@ fn effort(effort: &Effort) -> Option<String> {
             plural(effort.uploads)
         ),
     };
+    let quota = effort.per_second.map_or_else(String::new, |rate| {
+        format!(" at {} a second at most", count(rate))
+    });
     Some(format!(
-        "estimate: {} with polls and without reads, {}{files}",
+        "estimate: {} with polls and without reads, {}{quota}{files}",
         counted(effort.requests, "request", "requests"),
         took(Duration::from_secs(effort.seconds))
     ))
