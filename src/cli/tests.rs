@@ -209,8 +209,8 @@ fn help_teaches() {
               needs comes along [env: LOCKGATE_CHANGED_SINCE]
 
           --changed-by <USER>
-              Of all that only what these users changed last, by name (Rosa*) or number, as the source says; what it
-              needs comes along [env: LOCKGATE_CHANGED_BY]
+              Of all that only what these users changed last, by name (Rosa*) or number, as the source says; what
+              it needs comes along [env: LOCKGATE_CHANGED_BY]
 
     Policy:
           --overwrite
