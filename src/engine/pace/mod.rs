@@ -18,8 +18,8 @@
 //! its own request alone, unless the server asks for a long wait: where a share of all requests is refused whatever the rate,
 //! a pause with each refusal would leave hardly any time to send.
 //!
-//! Runs that share a state on a server share the rate of a host and a token as well: [`joint`] divides it, [`part`] is what this
-//! process has of it, and a task in [`shared`] renews that. What is learned of the rate is learned by all together.
+//! Runs that share a state on a server share the rate of a host and a token as well: `joint` divides it, `part` is what this
+//! process has of it, and a task in `shared` renews that. What is learned of the rate is learned by all together.
 //!
 //! The decisions are plain functions over moments that are handed in; only [`Pacer::permit`] waits. The quota is
 //! governor's; its clock is put over tokio's, so tests can pause it.
