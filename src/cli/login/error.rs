@@ -48,7 +48,7 @@ impl SignInError {
             }
             Self::TimedOut {
                 comes_back: false, ..
-            } => "run it again, and raise --timeout if that was too short",
+            } => "run it again, and raise --wait if that was too short",
             Self::Listen { .. } => "leave --port out to take any free port, or use --no-browser",
         }
     }
